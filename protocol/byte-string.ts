@@ -1,0 +1,27 @@
+/**
+ * Bytes as a JavaScript string: one character, code 0 to 255, for each byte ("latin1", "binary").
+ * Keys, values and arguments travel in this form from the parser to the store and back: V8 keeps such a string
+ * in one byte a character, hashes and compares it natively, and it is immutable, so an old value can be kept for
+ * nothing. Source: docs/decisions/0002-bytes-are-latin1-strings.md.
+ */
+export type ByteString = string;
+
+/** Bytes of a buffer, from `start` up to `end`, copied. */
+export function bytesOf(buffer: Buffer, start = 0, end = buffer.length): ByteString {
+  return buffer.toString("latin1", start, end);
+}
+
+/** The UTF-8 bytes of a text. */
+export function bytesOfText(text: string): ByteString {
+  return isAscii(text) ? text : bytesOf(Buffer.from(text, "utf8"));
+}
+
+/** The text whose UTF-8 bytes these are; what is not UTF-8 becomes U+FFFD. */
+export function textOfBytes(bytes: ByteString): string {
+  return isAscii(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}

@@ -1,0 +1,35 @@
+/** Doubles as Redis 7.0 writes them where the format has no double of its own: C's `%.17g`. */
+
+const DIGITS = 17;
+/** Enough to see that nothing follows a last 5: a double that ends so has 18 digits. */
+const DIGITS_OF_TIE = 60;
+
+/** `0.1` → `0.10000000000000001`, `3` → `3`, `1e21` → `1e+21`, infinities → `inf`, `-inf`. */
+export function formatDouble(value: number): string {
+  if (Number.isSafeInteger(value)) return Object.is(value, -0) ? "-0" : String(value);
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
+  const [mantissa = "", exponent = "0"] = roundedToEven(Math.abs(value)).split("e");
+  const sign = value < 0 ? "-" : "";
+  const power = Number(exponent);
+  if (power < -4 || power >= DIGITS) {
+    const exponentDigits = String(Math.abs(power)).padStart(2, "0");
+    return `${sign}${trimZeros(mantissa)}e${power < 0 ? "-" : "+"}${exponentDigits}`;
+  }
+  const digits = mantissa.replace(".", "");
+  if (power < 0) return `${sign}${trimZeros(`0.${"0".repeat(-power - 1)}${digits}`)}`;
+  return `${sign}${trimZeros(`${digits.slice(0, power + 1)}.${digits.slice(power + 1)}`)}`;
+}
+
+/** 17 digits in exponential form. Halfway between two, C takes the even one and JavaScript the greater. */
+function roundedToEven(value: number): string {
+  const greater = value.toExponential(DIGITS - 1);
+  const last = DIGITS; // the point counts too
+  if (Number(greater[last]) % 2 === 0) return greater;
+  const [mantissa = ""] = value.toExponential(DIGITS_OF_TIE).split("e");
+  if (!/^50*$/.test(mantissa.slice(last + 1))) return greater;
+  return `${greater.slice(0, last)}${Number(greater[last]) - 1}${greater.slice(last + 1)}`;
+}
+
+function trimZeros(digits: string): string {
+  return digits.includes(".") ? digits.replace(/\.?0*$/, "") : digits;
+}

@@ -1,0 +1,18 @@
+/** Malformed input, as bytes show it. What it means for a caller is said where it crosses into a daemon or client. */
+
+/** Bytes that are no frame, or a frame that is above a limit. */
+export class MalformedFrame extends Error {
+  override readonly name = "MalformedFrame";
+  /** Bytes of the stream before the first bad one. */
+  readonly offset: number;
+
+  constructor(problem: string, offset: number) {
+    super(`${problem}, at byte ${offset}`);
+    this.offset = offset;
+  }
+}
+
+/** A command that the format at hand has no bytes for. */
+export class UnsendableCommand extends Error {
+  override readonly name = "UnsendableCommand";
+}

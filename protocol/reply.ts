@@ -1,0 +1,53 @@
+/**
+ * What a command answers: the vocabulary that stores produce and listeners turn into bytes.
+ * The kinds are those of RESP3; a format with fewer of them (RESP2, version 1) folds them down when writing.
+ */
+import type { ByteString } from "./byte-string.js";
+
+export type Reply =
+  | { readonly kind: "status"; readonly text: ByteString }
+  | ErrorReply
+  | { readonly kind: "integer"; readonly value: number | bigint }
+  | { readonly kind: "bulk"; readonly bytes: ByteString }
+  | { readonly kind: "double"; readonly value: number }
+  | { readonly kind: "nil" }
+  /** RESP2 tells a missing array from a missing string; every other format does not. */
+  | { readonly kind: "nil-array" }
+  | { readonly kind: "array"; readonly items: readonly Reply[] }
+  | { readonly kind: "set"; readonly items: readonly Reply[] }
+  /** `items` holds name, value, name, value, …: what RESP2 sends as a flat array. */
+  | { readonly kind: "map"; readonly items: readonly Reply[] };
+
+/** `text` begins with the error's code: `ERR …`, `WRONGTYPE …`. */
+export interface ErrorReply {
+  readonly kind: "error";
+  readonly text: ByteString;
+}
+
+/** A reply that is a value, nil among them. */
+export type ValueReply = Exclude<Reply, ErrorReply>;
+
+export const OK: ValueReply = { kind: "status", text: "OK" };
+export const NIL: ValueReply = { kind: "nil" };
+export const NIL_ARRAY: ValueReply = { kind: "nil-array" };
+export const EMPTY_ARRAY: ValueReply = { kind: "array", items: [] };
+export const ZERO: ValueReply = { kind: "integer", value: 0 };
+export const ONE: ValueReply = { kind: "integer", value: 1 };
+
+export const status = (text: ByteString): ValueReply => ({ kind: "status", text });
+export const error = (text: ByteString): ErrorReply => ({ kind: "error", text });
+export const bulk = (bytes: ByteString): ValueReply => ({ kind: "bulk", bytes });
+export const bulkOrNil = (bytes: ByteString | undefined): ValueReply =>
+  bytes === undefined ? NIL : bulk(bytes);
+export const double = (value: number): ValueReply => ({ kind: "double", value });
+export const array = (items: readonly Reply[]): ValueReply => ({ kind: "array", items });
+export const set = (items: readonly Reply[]): ValueReply => ({ kind: "set", items });
+export const map = (items: readonly Reply[]): ValueReply => ({ kind: "map", items });
+export const bulks = (items: readonly ByteString[]): ValueReply => ({
+  kind: "array",
+  items: items.map(bulk),
+});
+
+export function integer(value: number | bigint): ValueReply {
+  return value === 0 ? ZERO : value === 1 ? ONE : { kind: "integer", value };
+}

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { bytesOf } from "../../protocol/byte-string.js";
+import { FrameParser, writeFrame } from "../../protocol/frame-v1.js";
+import { seed } from "../support/seed.js";
+
+const LIMIT = 1000;
+
+/** What a parser makes of bytes that come in given pieces. */
+function parse(pieces: readonly Buffer[], limit = LIMIT) {
+  const parser = new FrameParser(limit);
+  const payloads = pieces.flatMap((piece) => parser.push(piece).map((payload) => bytesOf(payload)));
+  return { payloads, malformed: parser.malformed, midFrame: parser.midFrame };
+}
+
+function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
+  const sorted = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
+  return [0, ...sorted].map((start, i) => bytes.subarray(start, sorted[i] ?? bytes.length));
+}
+
+const latin1 = (text: string) => Buffer.from(text, "latin1");
+
+test("a stream of frames gives the same payloads wherever it is cut", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 }),
+      fc.array(fc.nat(), { maxLength: 10 }),
+      (payloads, places) => {
+        const expected = payloads.map((payload) => bytesOf(Buffer.from(payload)));
+        const stream = latin1(expected.map(writeFrame).join(""));
+        const parsed = parse(cut(stream, places));
+        assert.deepEqual(parsed.payloads, expected);
+        assert.equal(parsed.malformed, null);
+        assert.equal(parsed.midFrame, false);
+      },
+    ),
+    { seed: seed(), numRuns: 2000 },
+  );
+});
+
+test("any bytes give the same payloads and the same error wherever they are cut", () => {
+  const noise = fc.array(
+    fc.oneof(
+      fc.constantFrom("ds:", "ds:3:abc", "ds:0:", "ds:", "4:", ":", " ", "+", "d", "s", "99999", "x"),
+      fc.uint8Array({ maxLength: 4 }).map((bytes) => bytesOf(Buffer.from(bytes))),
+    ),
+    { maxLength: 12 },
+  );
+  fc.assert(
+    fc.property(noise, fc.array(fc.nat(), { maxLength: 10 }), (parts, places) => {
+      const stream = latin1(parts.join(""));
+      const whole = parse([stream]);
+      const pieces = parse(cut(stream, places));
+      const bytewise = parse([...stream].map((byte) => Buffer.of(byte)));
+      for (const other of [pieces, bytewise]) {
+        assert.deepEqual(other.payloads, whole.payloads);
+        assert.equal(other.malformed?.message, whole.malformed?.message);
+        assert.equal(other.midFrame, whole.midFrame);
+      }
+    }),
+    { seed: seed(), numRuns: 5000 },
+  );
+});
+
+test("the length is read as the original reads it: blanks, a plus sign, leading zeros, ten characters", () => {
+  for (const length of ["5", "+5", " 5", "\t\n 5", " +05", "0000000005"]) {
+    assert.deepEqual(parse([latin1(`ds:${length}:PING\0`)]).payloads, ["PING\0"], JSON.stringify(length));
+  }
+  assert.deepEqual(parse([latin1("ds:0:")]).payloads, [""]);
+});
+
+test("a malformed header is refused at its first bad byte, with the offset in the stream", () => {
+  const cases: [string, number][] = [
+    ["GET / HTTP/1.1\r\n", 0],
+    ["dx:5:PING\0", 1],
+    ["dsssss", 2],
+    ["ds:abc:PING\0", 3],
+    ["ds::PING\0", 3],
+    ["ds:-5:PING\0", 3],
+    ["ds:+ 5:PING\0", 4],
+    ["ds:1 :a", 4],
+    ["ds:00000000005:PING\0", 13],
+    ["ds:2:PING\0", 7],
+    ["ds:1:ads:1:bX", 12],
+  ];
+  for (const [text, offset] of cases) {
+    const { malformed } = parse([latin1(text)]);
+    assert.equal(malformed?.offset, offset, JSON.stringify(text));
+    assert.match(malformed?.message ?? "", new RegExp(`at byte ${offset}$`));
+  }
+});
+
+test("frames before a malformed one are delivered, nothing after it is", () => {
+  const { payloads, malformed } = parse([latin1("ds:1:ads:1:b!ds:1:c"), latin1("ds:1:d")]);
+  assert.deepEqual(payloads, ["a", "b"]);
+  assert.equal(malformed?.offset, 12);
+});
+
+test("a frame above the limit is refused when it is announced, not when it has come", () => {
+  assert.equal(parse([latin1(`ds:${LIMIT}:`)]).malformed, null);
+  assert.match(parse([latin1(`ds:${LIMIT + 1}`)]).malformed?.message ?? "", /over 1000 bytes was announced/);
+  assert.match(parse([latin1("ds:4294967301:PING\0")]).malformed?.message ?? "", /over 1000 bytes/);
+});

@@ -1,0 +1,73 @@
+/**
+ * `npm test`: installs what the tests need and the machine lacks, then runs every test file.
+ * `npm test -- store faults` runs the files whose path holds one of the words.
+ */
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { buildRoot } from "./support/repository.js";
+import { isOnPath, type Requirement, requirements } from "./support/requirements.js";
+
+function main(words: readonly string[]): void {
+  if (!installMissing() && process.env["CI"]) {
+    process.exitCode = 1;
+    return;
+  }
+  const files = testFiles().filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
+  if (files.length === 0) {
+    console.error(`No test file's path holds ${words.join(" or ")}.`);
+    process.exitCode = 2;
+    return;
+  }
+  run({ files, concurrency: availableParallelism() })
+    .on("test:fail", () => {
+      process.exitCode = 1;
+    })
+    .compose(new spec())
+    .pipe(process.stdout);
+}
+
+/** @returns whether everything is there now */
+function installMissing(): boolean {
+  const missing = requirements.filter(({ program }) => !isOnPath(program));
+  if (missing.length === 0) return true;
+  const packages = missing.map(({ debianPackage }) => debianPackage);
+  console.log(`The tests also use ${missing.map(describe).join(", ")}.`);
+  const prefix = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
+  if (isOnPath("apt-get") && (prefix.length === 0 || succeeds([...prefix, "true"]))) {
+    console.log(`Installing with apt-get: ${packages.join(" ")}`);
+    succeeds([...prefix, "apt-get", "update", "-q"]);
+    succeeds([...prefix, "apt-get", "install", "-qy", "--no-install-recommends", ...packages]);
+  }
+  const left = missing.filter(({ program }) => !isOnPath(program));
+  for (const requirement of left) {
+    console.error(
+      `Missing: ${describe(requirement)}. On Debian: apt-get install ${requirement.debianPackage}`,
+    );
+  }
+  if (left.length > 0 && !process.env["CI"]) console.error("The tests that use them are skipped.");
+  return left.length === 0;
+}
+
+function describe({ program, purpose }: Requirement): string {
+  return `${program} (${purpose})`;
+}
+
+function succeeds([program = "", ...args]: readonly string[]): boolean {
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  return spawnSync(program, args, { stdio: ["ignore", "ignore", "inherit"], env }).status === 0;
+}
+
+function testFiles(): string[] {
+  const folder = join(buildRoot, "test");
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.endsWith(".test.js"))
+    .map((file) => join(folder, file))
+    .sort();
+}
+
+main(process.argv.slice(2));
