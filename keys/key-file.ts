@@ -1,0 +1,168 @@
+/**
+ * Loading a key: every PEM form that openssl makes of an RSA key (PKCS#1 and PKCS#8, encrypted or not; SPKI),
+ * and a plain sentence for everything else. Once at start, so it reads synchronously and checks more than a
+ * signature needs.
+ */
+import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
+import { KeyFileError, type KeyPlace } from "./errors.js";
+import { fingerprint } from "./fingerprint.js";
+import { type KeySource, placeOf, readKeyFile } from "./key-source.js";
+import { MAX_PASSPHRASE_BYTES } from "./passphrase-file.js";
+import { contentOf, contentWithoutPem, damageOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
+import { signCommand } from "./sign.js";
+import { verifyCommand } from "./verify.js";
+
+/** Kinds of keys that can be allowed, by the names of node:crypto. */
+export type KeyKind = "rsa" | "ed25519";
+
+export interface LoadKeyOptions {
+  /** Default: RSA only, all that version 1 knows. */
+  readonly kinds?: readonly KeyKind[] | undefined;
+}
+
+export interface LoadPrivateKeyOptions extends LoadKeyOptions {
+  /** Of an encrypted key; ignored for others. */
+  readonly passphrase?: string | Buffer | undefined;
+}
+
+export interface LoadedKey {
+  readonly key: KeyObject;
+  /** Of the pair; see fingerprint.ts. */
+  readonly fingerprint: string;
+  /** Sentences for the person who runs the program, about a key that can be used nevertheless. */
+  readonly warnings: readonly string[];
+}
+
+const MIN_RSA_BITS = 2048;
+const RSA_EXPONENT = 65537n;
+
+/** What OpenSSL 3 says of ciphers that it has moved to its legacy provider. */
+const CIPHER_UNSUPPORTED = "ERR_OSSL_EVP_UNSUPPORTED";
+
+/**
+ * A private key that can sign.
+ * @throws KeyFileError  with the code that fits; see errors.ts
+ */
+export function loadPrivateKey(source: KeySource, options: LoadPrivateKeyOptions = {}): LoadedKey {
+  const place = placeOf(source, "private");
+  if (source instanceof KeyObject) return accept(source, place, options, []);
+  const { block, warnings } = readBlock(source, place);
+  return accept(openPrivateKey(block, place, options.passphrase), place, options, warnings);
+}
+
+/**
+ * A public key that signatures can be checked with. A private key is never taken for its public part: it
+ * would lie on machines where it has no business.
+ * @throws KeyFileError  with the code that fits; see errors.ts
+ */
+export function loadPublicKey(source: KeySource, options: LoadKeyOptions = {}): LoadedKey {
+  const place = placeOf(source, "public");
+  if (source instanceof KeyObject) return accept(source, place, options, []);
+  const { block, warnings } = readBlock(source, place);
+  try {
+    return accept(createPublicKey(block.text ?? ""), place, options, warnings);
+  } catch (error) {
+    throw error instanceof KeyFileError ? error : damaged(block, place, error);
+  }
+}
+
+/** The one PEM block of a file or text, of the half that is due. */
+function readBlock(
+  source: Exclude<KeySource, KeyObject>,
+  place: KeyPlace,
+): { block: PemBlock; warnings: readonly string[] } {
+  const { bytes, warnings } =
+    "file" in source
+      ? readKeyFile(source.file, place.due)
+      : { bytes: typeof source.pem === "string" ? Buffer.from(source.pem) : source.pem, warnings: [] };
+  if (bytes.length === 0) throw new KeyFileError("empty", place);
+  const blocks = pemBlocks(bytes);
+  const block = blocks[0];
+  if (block === undefined) throw new KeyFileError(contentWithoutPem(bytes), place);
+  if (blocks.length > 1) {
+    throw new KeyFileError("several", place, { detail: blocks.map(({ label }) => label).join(", ") });
+  }
+  const content = contentOf(block.label);
+  if (content === place.due) return { block, warnings };
+  if (content === "private") throw new KeyFileError("private-for-public", place);
+  if (content === "public") throw new KeyFileError("public-for-private", place);
+  throw new KeyFileError(content, place, { detail: block.label });
+}
+
+function openPrivateKey(
+  block: PemBlock,
+  place: KeyPlace,
+  passphrase: string | Buffer | undefined,
+): KeyObject {
+  const encrypted = isEncrypted(block);
+  if (encrypted && block.text !== null) {
+    if (passphrase === undefined) throw new KeyFileError("passphrase-missing", place);
+    if (Buffer.byteLength(passphrase) > MAX_PASSPHRASE_BYTES) {
+      throw new KeyFileError("passphrase-too-long", place, { detail: `${MAX_PASSPHRASE_BYTES} bytes` });
+    }
+  }
+  try {
+    return createPrivateKey({ key: block.text ?? "", ...(encrypted ? { passphrase } : {}) });
+  } catch (error) {
+    if (!encrypted || damageOf(block) !== null) throw damaged(block, place, error);
+    const unsupported = error instanceof Error && "code" in error && error.code === CIPHER_UNSUPPORTED;
+    throw new KeyFileError(unsupported ? "old-encryption" : "passphrase-wrong", place, { cause: error });
+  }
+}
+
+function damaged(block: PemBlock, place: KeyPlace, cause: unknown): KeyFileError {
+  const detail = damageOf(block) ?? `what is in it is not the "${block.label}" that its label says`;
+  return new KeyFileError("damaged", place, { detail, cause });
+}
+
+/**
+ * The last question: is it the right half, of a kind, size and exponent that are allowed, and does it work?
+ */
+function accept(
+  key: KeyObject,
+  place: KeyPlace,
+  options: LoadKeyOptions,
+  warnings: readonly string[],
+): LoadedKey {
+  if (key.type === "secret") throw new KeyFileError("kind", place, { detail: "secret, which cannot sign" });
+  if (key.type !== place.due) {
+    throw new KeyFileError(place.due === "public" ? "private-for-public" : "public-for-private", place);
+  }
+  requireKind(key, place, options.kinds ?? ["rsa"]);
+  if (key.asymmetricKeyType === "rsa") requireRsaParameters(key, place);
+  if (key.asymmetricKeyType === "rsa" && key.type === "private") requireSignature(key, place);
+  return { key, fingerprint: fingerprint(key), warnings };
+}
+
+function requireKind(key: KeyObject, place: KeyPlace, kinds: readonly KeyKind[]): void {
+  const kind = key.asymmetricKeyType ?? "unknown";
+  if (kinds.some((allowed) => allowed === kind)) return;
+  const rule = kinds.includes("ed25519") ? `${kinds.join(" or ")} is due` : "version 1 takes RSA keys only";
+  throw new KeyFileError("kind", place, { detail: `${kind}, and ${rule}` });
+}
+
+function requireRsaParameters(key: KeyObject, place: KeyPlace): void {
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
+  if (modulusLength < MIN_RSA_BITS) {
+    const detail = `${modulusLength} bits, and ${MIN_RSA_BITS} is the least that is safe`;
+    throw new KeyFileError("too-few-bits", place, { detail });
+  }
+  if (publicExponent !== RSA_EXPONENT) {
+    throw new KeyFileError("exponent", place, { detail: String(publicExponent) });
+  }
+}
+
+/** OpenSSL loads a key whose modulus has changed, and every daemon would refuse what it signs. */
+function requireSignature(key: KeyObject, place: KeyPlace): void {
+  const text = Buffer.from("PING\0");
+  let works = false;
+  let cause: unknown;
+  try {
+    works = verifyCommand(text, signCommand(text, key), [createPublicKey(key)]) !== null;
+  } catch (error) {
+    cause = error;
+  }
+  if (!works) {
+    throw new KeyFileError("damaged", place, { detail: "its numbers do not belong together", cause });
+  }
+}

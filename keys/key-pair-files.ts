@@ -1,0 +1,97 @@
+/** The two files of a pair of keys on disk: their names, and writing both or neither. */
+import { existsSync, lstatSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { discard, placeNew, placeOver, stage } from "./atomic-file.js";
+import { KeyFileError } from "./errors.js";
+import type { KeyPairPem } from "./generate.js";
+import { errnoOf } from "./key-source.js";
+
+export interface KeyPairPaths {
+  readonly privateFile: string;
+  readonly publicFile: string;
+}
+
+const PRIVATE_MODE = 0o600;
+const PUBLIC_MODE = 0o644;
+
+/**
+ * `private.pem` and `public.pem` in a folder.
+ * @param name  a plain file name: makes them `name-private.pem` and `name-public.pem`; null: none
+ */
+export function keyPairPaths(folder: string, name: string | null): KeyPairPaths {
+  const prefix = name === null ? "" : `${name}-`;
+  return {
+    privateFile: join(folder, `${prefix}private.pem`),
+    publicFile: join(folder, `${prefix}public.pem`),
+  };
+}
+
+/**
+ * Refuses names that are taken, and makes the folder if it is missing: what is worth knowing before the work
+ * begins.
+ * @throws KeyFileError  exists, not-writable
+ */
+export function prepareKeyPairFiles(paths: KeyPairPaths, options: { force: boolean }): void {
+  const taken = [paths.privateFile, paths.publicFile].filter(isTaken);
+  if (taken.length > 0 && !options.force) throw exists(taken);
+  const folder = dirname(paths.privateFile);
+  try {
+    if (!existsSync(folder)) mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw notWritable(folder, error);
+  }
+}
+
+/**
+ * Writes a pair: the private file with mode 0600, the public one with 0644; each is whole or absent at any
+ * moment.
+ * Without `force` an existing file is never touched, and both are written or neither. With it, a crash
+ * between the two can leave the new private file beside the old public one; writing again mends that.
+ * @throws KeyFileError  exists, not-writable
+ */
+export function writeKeyPair(pair: KeyPairPem, paths: KeyPairPaths, options: { force: boolean }): void {
+  prepareKeyPairFiles(paths, options);
+  const files = [
+    { path: paths.privateFile, text: pair.privatePem, mode: PRIVATE_MODE },
+    { path: paths.publicFile, text: pair.publicPem, mode: PUBLIC_MODE },
+  ];
+  const staged: { from: string; path: string }[] = [];
+  const placed: string[] = [];
+  let path = paths.privateFile;
+  try {
+    for (const file of files) {
+      path = file.path;
+      staged.push({ from: stage(file.path, file.text, file.mode), path: file.path });
+    }
+    for (const file of staged) {
+      path = file.path;
+      if (options.force) placeOver(file.from, file.path);
+      else placeNew(file.from, file.path);
+      placed.push(file.path);
+    }
+  } catch (error) {
+    if (!options.force) for (const file of placed) rmSync(file, { force: true });
+    throw errnoOf(error) === "EEXIST" ? exists([path]) : notWritable(path, error);
+  } finally {
+    for (const file of staged) discard(file.from);
+  }
+}
+
+/** A dangling link takes a name, too. */
+function isTaken(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function exists(taken: readonly string[]): KeyFileError {
+  return new KeyFileError("exists", { name: taken.join(" and "), file: taken[0] ?? null, due: "private" });
+}
+
+function notWritable(path: string, error: unknown): KeyFileError {
+  const place = { name: path, file: path, due: "private" } as const;
+  return new KeyFileError("not-writable", place, { detail: errnoOf(error), cause: error });
+}

@@ -1,0 +1,85 @@
+/**
+ * The public keys that a daemon accepts commands from: files and folders of files, as its option `-s` names
+ * them.
+ */
+import type { KeyObject } from "node:crypto";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { KeyFileError } from "./errors.js";
+import { type LoadKeyOptions, loadPublicKey } from "./key-file.js";
+import { readingFailed } from "./key-source.js";
+
+export interface AcceptedKey {
+  readonly key: KeyObject;
+  readonly fingerprint: string;
+  readonly file: string;
+}
+
+export interface KeySet {
+  /** No key twice; in the order of the paths, within a folder by file name. */
+  readonly keys: readonly AcceptedKey[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Loads every path: a file; or a folder, of which each `*.pem` is taken (hidden ones are not, as in a shell).
+ * In a folder a file named for a private key is passed over with a warning; any other that cannot be used is
+ * an error.
+ * @throws KeyFileError  of the first file that cannot be used; `no-keys` for a folder without a public key
+ */
+export function loadPublicKeys(paths: readonly string[], options: LoadKeyOptions = {}): KeySet {
+  const keys = new Map<string, AcceptedKey>();
+  const warnings: string[] = [];
+  for (const path of paths) {
+    for (const file of isFolder(path) ? filesOf(path, warnings) : [path]) {
+      const loaded = loadPublicKey({ file }, options);
+      warnings.push(...loaded.warnings);
+      const same = keys.get(loaded.fingerprint);
+      if (same === undefined) {
+        keys.set(loaded.fingerprint, { key: loaded.key, fingerprint: loaded.fingerprint, file });
+      } else if (same.file !== file) {
+        warnings.push(`${file} holds the same key as ${same.file} and adds nothing. One of them can go.`);
+      }
+    }
+  }
+  return { keys: [...keys.values()], warnings };
+}
+
+function filesOf(folder: string, warnings: string[]): string[] {
+  const files: string[] = [];
+  const names = readFolder(folder).filter((name) => name.endsWith(".pem") && !name.startsWith("."));
+  for (const name of names.sort()) {
+    const file = join(folder, name);
+    if (isNamedForPrivateKey(name)) {
+      warnings.push(
+        `${file} was passed over, being a private key by its name. Keep it on the clients' machines only.`,
+      );
+    } else {
+      files.push(file);
+    }
+  }
+  if (files.length === 0) throw new KeyFileError("no-keys", { name: folder, file: folder, due: "public" });
+  return files;
+}
+
+/** Not `private-cloud-public.pem`: keygen's --name may hold anything. */
+function isNamedForPrivateKey(name: string): boolean {
+  return /private/i.test(name) && !/public/i.test(name);
+}
+
+/** What cannot be looked at is no folder here: reading it as a file then says why. */
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function readFolder(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    throw readingFailed({ name: folder, file: folder, due: "public" }, error);
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Where keys are read from: a file, PEM text, or an object of node:crypto; and what a file's mode gives away.
+ */
+
+import type { KeyObject } from "node:crypto";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { KeyFileError, type KeyHalf, type KeyPlace } from "./errors.js";
+import { shellWord } from "./shell-word.js";
+
+export type KeySource = { readonly file: string } | { readonly pem: string | Buffer } | KeyObject;
+
+/** Far above any key file (RSA-16384, encrypted: 13 KB), far below what would hurt. */
+const MAX_FILE_BYTES = 1 << 18;
+
+const GROUP_MAY_READ = 0o040;
+const ALL_MAY_READ = 0o004;
+const ALL_MAY_WRITE = 0o002;
+const PERMISSION_BITS = 0o777;
+
+export function placeOf(source: KeySource, due: KeyHalf): KeyPlace {
+  if ("file" in source) return { name: source.file, file: source.file, due };
+  return { name: "pem" in source ? "the key given as PEM text" : "the given key object", file: null, due };
+}
+
+/**
+ * The bytes of a small file.
+ * @param due  "private" for whatever has to stay secret
+ * @returns `warnings`: sentences about who else may read or change the file, with the command that mends it
+ * @throws KeyFileError  not-found, not-readable, is-folder, too-big
+ */
+export function readKeyFile(file: string, due: KeyHalf): { bytes: Buffer; warnings: string[] } {
+  const place: KeyPlace = { name: file, file, due };
+  let descriptor: number | null = null;
+  try {
+    descriptor = openSync(file, "r");
+    const stat = fstatSync(descriptor);
+    if (stat.isDirectory()) throw new KeyFileError("is-folder", place);
+    const bytes = readAll(descriptor);
+    if (bytes === null) throw new KeyFileError("too-big", place, { detail: `${MAX_FILE_BYTES} bytes` });
+    const warning = modeWarning(file, due, stat.mode & PERMISSION_BITS);
+    return { bytes, warnings: warning === null ? [] : [warning] };
+  } catch (error) {
+    if (error instanceof KeyFileError) throw error;
+    throw readingFailed(place, error);
+  } finally {
+    if (descriptor !== null) closeSync(descriptor);
+  }
+}
+
+/** What a failed call of the system means for the one who named the file or folder. */
+export function readingFailed(place: KeyPlace, error: unknown): KeyFileError {
+  const code = errnoOf(error);
+  if (code === "ENOENT" || code === "ENOTDIR") return new KeyFileError("not-found", place, { cause: error });
+  const detail = code === "EACCES" || code === "EPERM" ? "permission denied" : code;
+  return new KeyFileError("not-readable", place, { detail, cause: error });
+}
+
+/** The system's code of a failed call, `ENOENT`; the message of any other error. */
+export function errnoOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error && typeof error.code === "string" ? error.code : error.message;
+}
+
+/** All bytes of a file or pipe; null when they are over the limit. */
+function readAll(descriptor: number): Buffer | null {
+  const room = Buffer.alloc(MAX_FILE_BYTES + 1);
+  let length = 0;
+  while (length < room.length) {
+    const count = readSync(descriptor, room, length, room.length - length, null);
+    if (count === 0) return Buffer.from(room.subarray(0, length));
+    length += count;
+  }
+  return null;
+}
+
+function modeWarning(file: string, due: KeyHalf, mode: number): string | null {
+  // Windows has no such bits; what Node.js makes up there would warn of every file.
+  if (process.platform === "win32") return null;
+  const octal = `mode ${mode.toString(8).padStart(4, "0")}`;
+  if (due === "private") {
+    if ((mode & (ALL_MAY_READ | GROUP_MAY_READ)) === 0) return null;
+    const who = mode & ALL_MAY_READ ? "every user of this machine" : "its group";
+    return `${file} can be read by ${who} (${octal}). Keep it to its owner: chmod 600 ${shellWord(file)}`;
+  }
+  if ((mode & ALL_MAY_WRITE) === 0) return null;
+  return `${file} can be changed by every user here (${octal}). Close it: chmod 644 ${shellWord(file)}`;
+}

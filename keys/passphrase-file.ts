@@ -1,0 +1,27 @@
+/** A file whose first line is the passphrase of a key. */
+import { KeyFileError } from "./errors.js";
+import { readKeyFile } from "./key-source.js";
+
+/** What node:crypto takes when it opens a key; a longer one would make a key that nothing here can open. */
+export const MAX_PASSPHRASE_BYTES = 1024;
+
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+/**
+ * The bytes of the first line, without what ends it.
+ * @returns `warnings`: who else may read the file
+ * @throws KeyFileError  passphrase-empty, passphrase-too-long, and those of `readKeyFile`
+ */
+export function readPassphraseFile(file: string): { passphrase: Buffer; warnings: readonly string[] } {
+  const { bytes, warnings } = readKeyFile(file, "private");
+  const place = { name: file, file, due: "private" } as const;
+  let end = bytes.indexOf(LINE_FEED);
+  if (end < 0) end = bytes.length;
+  if (end > 0 && bytes[end - 1] === CARRIAGE_RETURN) end--;
+  if (end === 0) throw new KeyFileError("passphrase-empty", place);
+  if (end > MAX_PASSPHRASE_BYTES) {
+    throw new KeyFileError("passphrase-too-long", place, { detail: `${MAX_PASSPHRASE_BYTES} bytes` });
+  }
+  return { passphrase: bytes.subarray(0, end), warnings };
+}

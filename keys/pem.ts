@@ -1,0 +1,112 @@
+/**
+ * PEM text (RFC 7468): what its labels mean, where its blocks are, and writing it.
+ * node-forge decodes and encodes the blocks; it is loaded only to make a key or to say what is wrong with a
+ * file, never on the way of a good one, so that the client stays quick to import.
+ */
+import { createRequire } from "node:module";
+import type { KeyFileErrorCode, KeyHalf } from "./errors.js";
+
+/** `text` is null when the END line is missing. */
+export interface PemBlock {
+  readonly label: string;
+  readonly text: string | null;
+}
+
+/** What a block is: half of a pair, or the code of the error that says why it cannot be used. */
+export type PemContent = KeyHalf | KeyFileErrorCode;
+
+/** Labels as openssl and ssh-keygen write them. */
+const CONTENT_OF_LABEL: Readonly<Record<string, PemContent>> = {
+  "PRIVATE KEY": "private",
+  "ENCRYPTED PRIVATE KEY": "private",
+  "RSA PRIVATE KEY": "private",
+  "EC PRIVATE KEY": "private",
+  "DSA PRIVATE KEY": "private",
+  "PUBLIC KEY": "public",
+  "RSA PUBLIC KEY": "public",
+  CERTIFICATE: "certificate",
+  "X509 CERTIFICATE": "certificate",
+  "TRUSTED CERTIFICATE": "certificate",
+  "CERTIFICATE REQUEST": "certificate-request",
+  "NEW CERTIFICATE REQUEST": "certificate-request",
+  "OPENSSH PRIVATE KEY": "openssh-private",
+};
+
+/** How files begin that hold a key but no PEM block. */
+const OTHER_FORMATS: readonly { readonly begins: RegExp; readonly code: KeyFileErrorCode }[] = [
+  { begins: /^(ssh-|ecdsa-sha2-|sk-)/, code: "openssh-public" },
+  { begins: /^PuTTY-User-Key-File-/, code: "putty" },
+  { begins: /^0[\x81-\x84]/, code: "der" },
+];
+
+/** More than any of these needs, in bytes. */
+const LONGEST_BEGINNING = 32;
+
+/** What a block holds, told by its label. */
+export function contentOf(label: string): PemContent {
+  return CONTENT_OF_LABEL[label] ?? "other-block";
+}
+
+/** What a file without a PEM block is, told by its first bytes. */
+export function contentWithoutPem(bytes: Buffer): KeyFileErrorCode {
+  const start = bytes.subarray(0, LONGEST_BEGINNING).toString("latin1");
+  return OTHER_FORMATS.find(({ begins }) => begins.test(start))?.code ?? "no-pem";
+}
+
+/**
+ * The blocks in `bytes`, in order. Not those with a curve's or group's parameters, which openssl puts before
+ * a key.
+ */
+export function pemBlocks(bytes: Buffer): PemBlock[] {
+  const text = bytes.toString("latin1").replace(/^\xef\xbb\xbf/, "");
+  const blocks: PemBlock[] = [];
+  for (const begin of text.matchAll(/^-----BEGIN ([^\r\n]{1,64}?)-----/gm)) {
+    const label = begin[1] as string;
+    if (label.endsWith(" PARAMETERS")) continue;
+    const endLine = `-----END ${label}-----`;
+    const end = text.indexOf(endLine, begin.index);
+    blocks.push({ label, text: end < 0 ? null : `${text.slice(begin.index, end)}${endLine}\n` });
+  }
+  return blocks;
+}
+
+/** Whether opening the block takes a passphrase; both of openssl's forms. */
+export function isEncrypted(block: PemBlock): boolean {
+  return block.label === "ENCRYPTED PRIVATE KEY" || /^Proc-Type: *4, *ENCRYPTED/m.test(block.text ?? "");
+}
+
+/** What is wrong with the bytes of a block, before anything is known of keys; null: they are whole. */
+export function damageOf(block: PemBlock): string | null {
+  if (block.text === null) return "its last line, which begins with -----END, is missing";
+  let body: string;
+  try {
+    body = forgePem().decode(block.text)[0]?.body ?? "";
+  } catch {
+    return "there is something else than base64 between its first and last line";
+  }
+  // The traditional encrypted form has a cipher's output there, which has no structure to check.
+  if (block.label !== "ENCRYPTED PRIVATE KEY" && isEncrypted(block)) return null;
+  try {
+    forgeAsn1().fromDer(body);
+    return null;
+  } catch {
+    return "bytes are missing or changed between its first and last line";
+  }
+}
+
+/** The PEM text of `der`; lines end with a line feed. */
+export function encodePem(label: string, der: Buffer): string {
+  return forgePem()
+    .encode({ type: label, body: der.toString("latin1") })
+    .replaceAll("\r\n", "\n");
+}
+
+const require = createRequire(import.meta.url);
+
+function forgePem(): typeof import("node-forge").pem {
+  return require("node-forge/lib/pem.js");
+}
+
+function forgeAsn1(): typeof import("node-forge").asn1 {
+  return require("node-forge/lib/asn1.js");
+}

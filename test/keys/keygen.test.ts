@@ -1,0 +1,175 @@
+/** The program `dbsync-keygen`, as a process and, where a terminal is needed, in this one. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
+import { keygen } from "../../keys/keygen-command.js";
+import { buildRoot } from "../support/repository.js";
+import { temporaryFolder } from "./openssl.js";
+
+interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const PROGRAM = join(buildRoot, "keys/keygen.js");
+
+function run(folder: string, ...argv: string[]): Promise<Run> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [PROGRAM, ...argv], { cwd: folder }, (error, stdout, stderr) => {
+      resolve({
+        code: error === null ? 0 : typeof error.code === "number" ? error.code : -1,
+        stdout,
+        stderr,
+      });
+    });
+  });
+}
+
+test("dbsync-keygen makes a pair that loads, and prints what it made and what comes next", async () => {
+  using folder = temporaryFolder();
+  const { code, stdout, stderr } = await run(folder.path);
+  assert.equal(code, 0, stderr);
+  assert.equal(stderr, "");
+  const loaded = loadPrivateKey({ file: join(folder.path, "private.pem") });
+  assert.deepEqual(loaded.warnings, []);
+  assert.equal(loadPublicKey({ file: join(folder.path, "public.pem") }).fingerprint, loaded.fingerprint);
+  for (const part of [
+    "private.pem",
+    "public.pem",
+    "2048",
+    loaded.fingerprint,
+    "dbsyncd -s public.pem",
+    "-k private.pem",
+  ]) {
+    assert.ok(stdout.includes(part), part);
+  }
+  assert.equal(statSync(join(folder.path, "private.pem")).mode & 0o777, 0o600);
+  assert.deepEqual(readdirSync(folder.path), ["private.pem", "public.pem"]);
+});
+
+test("dbsync-keygen never overwrites unasked, and does with --force", async () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "public.pem");
+  writeFileSync(file, "mine");
+  const refused = await run(folder.path);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /public\.pem.*--force/);
+  assert.doesNotMatch(refused.stderr, /private\.pem/);
+  assert.equal(readFileSync(file, "utf8"), "mine");
+  assert.deepEqual(readdirSync(folder.path), ["public.pem"]);
+  const forced = await run(folder.path, "--force");
+  assert.equal(forced.code, 0, forced.stderr);
+  const { fingerprint } = loadPublicKey({ file });
+  assert.equal(loadPrivateKey({ file: join(folder.path, "private.pem") }).fingerprint, fingerprint);
+});
+
+test("three dbsync-keygen at once make one pair", async () => {
+  using folder = temporaryFolder();
+  const runs = await Promise.all([run(folder.path), run(folder.path), run(folder.path)]);
+  assert.deepEqual(runs.map(({ code }) => code).sort(), [0, 1, 1]);
+  const { fingerprint } = loadPrivateKey({ file: join(folder.path, "private.pem") });
+  assert.equal(loadPublicKey({ file: join(folder.path, "public.pem") }).fingerprint, fingerprint);
+  assert.ok(runs.find(({ code }) => code === 0)?.stdout.includes(fingerprint));
+  assert.equal(readdirSync(folder.path).length, 2);
+});
+
+test("dbsync-keygen makes the folder of --out and names the files after --name", async () => {
+  using folder = temporaryFolder();
+  const { code, stdout } = await run(folder.path, "--out", "my keys/new", "--name", "web 1");
+  assert.equal(code, 0);
+  assert.deepEqual(readdirSync(join(folder.path, "my keys/new")), ["web 1-private.pem", "web 1-public.pem"]);
+  assert.ok(stdout.includes("dbsyncd -s 'my keys/new/web 1-public.pem'"));
+});
+
+test("dbsync-keygen encrypts with a file's first line, and warns if others can read it", async () => {
+  using folder = temporaryFolder();
+  const passphraseFile = join(folder.path, "pass.txt");
+  writeFileSync(passphraseFile, "déjà vu \r\nsecond line\n", { mode: 0o600 });
+  const quiet = await run(folder.path, "--passphrase-file", "pass.txt");
+  assert.equal(quiet.code, 0, quiet.stderr);
+  assert.equal(quiet.stderr, "");
+  assert.match(quiet.stdout, /encrypted/);
+  const file = join(folder.path, "private.pem");
+  loadPrivateKey({ file }, { passphrase: "déjà vu " });
+  assert.throws(() => loadPrivateKey({ file }), { code: "passphrase-missing" });
+  chmodSync(passphraseFile, 0o644);
+  const warned = await run(folder.path, "--passphrase-file", "pass.txt", "--force");
+  assert.equal(warned.code, 0);
+  assert.match(warned.stderr, /warning: pass\.txt can be read by every user.*chmod 600 pass\.txt/);
+});
+
+test("dbsync-keygen refuses passphrase files that would make a useless key", async () => {
+  using folder = temporaryFolder();
+  const cases = { "empty.txt": "\nsecond", "none.txt": "", "long.txt": "x".repeat(1025) };
+  for (const [name, text] of Object.entries(cases)) {
+    writeFileSync(join(folder.path, name), text, { mode: 0o600 });
+    const { code, stderr } = await run(folder.path, "--passphrase-file", name);
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(name));
+  }
+  const absent = await run(folder.path, "--passphrase-file", "absent.txt");
+  assert.equal(absent.code, 1);
+  assert.match(absent.stderr, /absent\.txt does not exist/);
+  assert.ok(!existsSync(join(folder.path, "private.pem")));
+});
+
+test("dbsync-keygen says which option is wrong, and exits with 2", async () => {
+  using folder = temporaryFolder();
+  const cases: readonly (readonly [RegExp, ...string[]])[] = [
+    [/unknown option '--bit'.*\n.*--bits/, "--bit", "2048"],
+    [/--bits.*1024.*2048, 3072, 4096/, "--bits", "1024"],
+    [/--name.*\.\.\/x/, "--name", "../x"],
+    [/--name/, "--name", ".hidden"],
+    [/--name/, "--name", ""],
+    [/too many arguments/, "keys"],
+    [/--out/, "--out"],
+  ];
+  for (const [says, ...argv] of cases) {
+    const { code, stdout, stderr } = await run(folder.path, ...argv);
+    assert.equal(code, 2, argv.join(" "));
+    assert.match(stderr, says);
+    assert.match(stderr, /^dbsync-keygen: /);
+    assert.equal(stdout, "");
+  }
+  assert.deepEqual(readdirSync(folder.path), []);
+});
+
+test("dbsync-keygen that cannot write says where, and exits with 1", async () => {
+  using folder = temporaryFolder();
+  writeFileSync(join(folder.path, "file"), "");
+  const { code, stderr } = await run(folder.path, "--out", "file/below");
+  assert.equal(code, 1);
+  assert.match(stderr, /^dbsync-keygen: file\/below cannot be written/);
+});
+
+test("dbsync-keygen --help has examples, exit codes and the reason for the default", async () => {
+  using folder = temporaryFolder();
+  const { code, stdout } = await run(folder.path, "--help");
+  assert.equal(code, 0);
+  for (const part of ["--passphrase-file", "Examples:", "Exit codes:", "2048 is the default because"]) {
+    assert.ok(stdout.includes(part), part);
+  }
+  assert.ok(stdout.split("\n").every((line) => line.length <= 80));
+});
+
+test("keygen notes on a terminal that a large key takes a while, and is quiet elsewhere", async () => {
+  using folder = temporaryFolder();
+  for (const isTTY of [true, false]) {
+    let notes = "";
+    let output = "";
+    const stdout = { write: (text: string) => (output += text) };
+    const stderr = { write: (text: string) => (notes += text), isTTY };
+    const name = isTTY ? "terminal" : "pipe";
+    assert.equal(
+      await keygen(["--bits", "3072", "--out", folder.path, "--name", name], { stdout, stderr }),
+      0,
+    );
+    assert.match(output, /fingerprint/);
+    if (isTTY) assert.match(notes, /3072 bits/);
+    else assert.equal(notes, "");
+  }
+});
