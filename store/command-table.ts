@@ -1,0 +1,59 @@
+/** All commands of the store, by name. A new family is one line here. */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Command } from "./command.js";
+import { generic } from "./commands/generic.js";
+import { hashes } from "./commands/hashes.js";
+import { introspection } from "./commands/introspection.js";
+import { lists } from "./commands/lists.js";
+import { server } from "./commands/server.js";
+import { sets } from "./commands/sets.js";
+import { sortedSets } from "./commands/sorted-sets.js";
+import { strings } from "./commands/strings.js";
+import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "./errors.js";
+
+export const commands: readonly Command[] = [
+  ...strings,
+  ...generic,
+  ...hashes,
+  ...lists,
+  ...sets,
+  ...sortedSets,
+  ...server,
+  ...introspection({ all: () => commands, find: findCommand }),
+];
+
+/** By upper-case and by lower-case name, so that the usual spellings need no conversion. */
+const byName = new Map<string, Command>();
+/** Names of the commands that have subcommands. */
+const containers = new Set<string>();
+for (const command of commands) {
+  byName.set(command.name, command);
+  byName.set(command.name.toLowerCase(), command);
+  const [container, subcommand] = command.name.split("|");
+  if (subcommand !== undefined) containers.add(container as string);
+}
+
+/** A command by its name in any case, a subcommand as `CONTAINER|NAME`. */
+export function findCommand(name: string): Command | undefined {
+  return byName.get(name) ?? byName.get(name.toUpperCase());
+}
+
+/** The command that arguments call, or why there is none: unknown, or too few or too many arguments. */
+export function resolveCommand(argv: readonly ByteString[]): Command | CommandFailure {
+  const name = argv[0] ?? "";
+  let command = findCommand(name);
+  if (argv.length > 1 && (command === undefined || containers.has(command.name))) {
+    const container = name.toUpperCase();
+    if (containers.has(container)) {
+      const subcommand = argv[1] as ByteString;
+      command = findCommand(`${container}|${subcommand}`);
+      if (command === undefined) return unknownSubcommand(container, subcommand);
+    }
+  }
+  if (command === undefined)
+    return containers.has(name.toUpperCase()) ? wrongArity(name.toLowerCase()) : unknownCommand(argv);
+  const { arity } = command;
+  if (arity >= 0 ? argv.length !== arity : argv.length < -arity)
+    return wrongArity(command.name.toLowerCase());
+  return command;
+}

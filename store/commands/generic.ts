@@ -1,0 +1,396 @@
+/** Commands on keys of any type. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { bulk, bulks, integer, NIL, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
+import { family } from "../command.js";
+import { custom, dbIndexOutOfRange, echoed, noSuchKey, sameObject, syntaxError } from "../errors.js";
+import { type ExpireUnit, expireTime } from "../expire-options.js";
+import { globMatches } from "../glob.js";
+import { read, type Touch, touchesOf, wholeDb, write } from "../key-spec.js";
+import { NO_EXPIRY } from "../keyspace.js";
+import { type Data, isExpired } from "../mutators.js";
+import { int32Argument, parseInteger } from "../numbers.js";
+import { seededChoice } from "../random.js";
+import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
+import type { Unit } from "../unit.js";
+import { cloneValue, typeName } from "../values/value.js";
+
+const SECONDS = { ms: 1000, absolute: false } as const;
+const MILLISECONDS = { ms: 1, absolute: false } as const;
+const UNIX_SECONDS = { ms: 1000, absolute: true } as const;
+const UNIX_MILLISECONDS = { ms: 1, absolute: true } as const;
+
+export const generic = family("keyspace", {
+  COPY: {
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: copyKeys,
+    places: [1, 2, 1],
+    since: "6.2.0",
+    complexity: "O(N), N: elements of the value",
+    summary: "Copies a key's value to another key, also in another database.",
+    run: copy,
+  },
+  DEL: {
+    arity: -2,
+    flags: ["write"],
+    keys: [write(1, -1)],
+    since: "1.0.0",
+    complexity: "O(N), N: keys",
+    summary: "Removes keys.",
+    run: del,
+  },
+  EXISTS: {
+    arity: -2,
+    flags: ["readonly", "fast"],
+    keys: [read(1, -1)],
+    since: "1.0.0",
+    complexity: "O(N), N: keys",
+    summary: "How many of the keys named exist; one named twice counts twice.",
+    run: countExisting,
+  },
+  EXPIRE: {
+    arity: -3,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Lets a key expire in so many seconds.",
+    run: (data, argv, unit) => expire(data, argv, unit, SECONDS, "expire"),
+  },
+  EXPIREAT: {
+    arity: -3,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "1.2.0",
+    complexity: "O(1)",
+    summary: "Lets a key expire at a Unix time in seconds.",
+    run: (data, argv, unit) => expire(data, argv, unit, UNIX_SECONDS, "expireat"),
+  },
+  EXPIRETIME: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "7.0.0",
+    complexity: "O(1)",
+    summary: "The Unix time in seconds at which a key expires.",
+    run: (data, argv) => remaining(data, argv, (expire) => Math.floor((expire + 500) / 1000)),
+  },
+  KEYS: {
+    arity: 2,
+    flags: ["readonly"],
+    keys: wholeDb("read"),
+    since: "1.0.0",
+    complexity: "O(N), N: keys of the database",
+    categories: ["dangerous"],
+    summary: "All keys that match a pattern.",
+    run: keys,
+  },
+  MOVE: {
+    arity: 3,
+    flags: ["write", "fast"],
+    keys: moveKeys,
+    places: [1, 1, 1],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Moves a key to another database.",
+    run: move,
+  },
+  PERSIST: {
+    arity: 2,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "2.2.0",
+    complexity: "O(1)",
+    summary: "Lifts a key's expiry time.",
+    run: persist,
+  },
+  PEXPIRE: {
+    arity: -3,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "2.6.0",
+    complexity: "O(1)",
+    summary: "Lets a key expire in so many milliseconds.",
+    run: (data, argv, unit) => expire(data, argv, unit, MILLISECONDS, "pexpire"),
+  },
+  PEXPIREAT: {
+    arity: -3,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "2.6.0",
+    complexity: "O(1)",
+    summary: "Lets a key expire at a Unix time in milliseconds.",
+    run: (data, argv, unit) => expire(data, argv, unit, UNIX_MILLISECONDS, "pexpireat"),
+  },
+  PEXPIRETIME: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "7.0.0",
+    complexity: "O(1)",
+    summary: "The Unix time in milliseconds at which a key expires.",
+    run: (data, argv) => remaining(data, argv, (expire) => expire),
+  },
+  PTTL: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "2.6.0",
+    complexity: "O(1)",
+    summary: "Milliseconds until a key expires.",
+    run: (data, argv, unit) => remaining(data, argv, (expire) => expire - unit.at),
+  },
+  RANDOMKEY: {
+    arity: 1,
+    flags: ["readonly"],
+    keys: wholeDb("read"),
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Some key of the database.",
+    run: randomkey,
+  },
+  RENAME: {
+    arity: 3,
+    flags: ["write"],
+    keys: [write(1, 2)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Renames a key, over another if need be.",
+    run: (data, argv) => {
+      rename(data, argv, true);
+      return OK;
+    },
+  },
+  RENAMENX: {
+    arity: 3,
+    flags: ["write", "fast"],
+    keys: [write(1, 2)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Renames a key unless the new name exists.",
+    run: (data, argv) => (rename(data, argv, false) ? ONE : ZERO),
+  },
+  SCAN: {
+    arity: -2,
+    flags: ["readonly"],
+    keys: wholeDb("read"),
+    since: "2.8.0",
+    complexity: "O(COUNT) a call",
+    summary: "Walks all keys, a page at a time.",
+    run: scan,
+  },
+  TOUCH: {
+    arity: -2,
+    flags: ["readonly", "fast"],
+    keys: [read(1, -1)],
+    since: "3.2.1",
+    complexity: "O(N), N: keys",
+    summary: "How many of the keys named exist.",
+    run: countExisting,
+  },
+  TTL: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Seconds until a key expires.",
+    run: (data, argv, unit) => remaining(data, argv, (expire) => Math.floor((expire - unit.at + 500) / 1000)),
+  },
+  TYPE: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "The type of a key's value.",
+    run: type,
+  },
+  UNLINK: {
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: [write(1, -1)],
+    since: "4.0.0",
+    complexity: "O(N), N: keys",
+    summary: "Removes keys.",
+    run: del,
+  },
+});
+
+/** The database that an argument names, if it is one at all: from the bytes alone, existing or not. */
+function dbTouch(argument: ByteString | undefined, key: ByteString, access: Touch["access"]): Touch[] {
+  const db = parseInteger(argument ?? "");
+  return typeof db === "number" && db >= 0 ? [{ db, key, access }] : [];
+}
+
+function copyKeys(argv: readonly ByteString[]): Touch[] {
+  const destination = argv[2] ?? "";
+  const touches = touchesOf([read(1), write(2)], argv);
+  for (let i = 3; i + 1 < argv.length; i++) {
+    if (argv[i]!.toUpperCase() === "DB") touches.push(...dbTouch(argv[i + 1], destination, "write"));
+  }
+  return touches;
+}
+
+function moveKeys(argv: readonly ByteString[]): Touch[] {
+  return [...touchesOf([write(1)], argv), ...dbTouch(argv[2], argv[1] ?? "", "write")];
+}
+
+function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const [, source, destination] = argv as [string, ByteString, ByteString];
+  let db = unit.db;
+  let replace = false;
+  for (let i = 3; i < argv.length; i++) {
+    const option = argv[i]!.toUpperCase();
+    if (option === "REPLACE") replace = true;
+    else if (option === "DB" && i + 1 < argv.length) db = databaseArgument(data, argv[++i]!);
+    else throw syntaxError();
+  }
+  if (db === unit.db && source === destination) throw sameObject();
+  const entry = data.get(source);
+  if (entry === undefined || (!replace && data.get(destination, db) !== undefined)) return ZERO;
+  data.put(destination, cloneValue(entry.value), entry.expire, db);
+  return ONE;
+}
+
+function databaseArgument(data: Data, bytes: ByteString): number {
+  const db = int32Argument(bytes);
+  if (db < 0 || db >= data.databases) throw dbIndexOutOfRange();
+  return db;
+}
+
+function del(data: Data, argv: readonly ByteString[]): Reply {
+  let removed = 0;
+  for (let i = 1; i < argv.length; i++) {
+    if (data.get(argv[i]!) === undefined) continue;
+    data.delete(argv[i]!);
+    removed++;
+  }
+  return integer(removed);
+}
+
+function countExisting(data: Data, argv: readonly ByteString[]): Reply {
+  let count = 0;
+  for (let i = 1; i < argv.length; i++) if (data.get(argv[i]!) !== undefined) count++;
+  return integer(count);
+}
+
+/** NX, XX, GT and LT of the EXPIRE commands. @throws CommandFailure */
+function expireConditions(argv: readonly ByteString[]): ReadonlySet<string> {
+  const conditions = new Set<string>();
+  for (let i = 3; i < argv.length; i++) {
+    const option = argv[i]!.toUpperCase();
+    if (!["NX", "XX", "GT", "LT"].includes(option))
+      throw custom(`ERR Unsupported option ${echoed(argv[i]!)}`);
+    conditions.add(option);
+  }
+  if (conditions.has("NX") && conditions.size > 1) {
+    throw custom("ERR NX and XX, GT or LT options at the same time are not compatible");
+  }
+  if (conditions.has("GT") && conditions.has("LT")) {
+    throw custom("ERR GT and LT options at the same time are not compatible");
+  }
+  return conditions;
+}
+
+function expire(
+  data: Data,
+  argv: readonly ByteString[],
+  unit: Unit,
+  expireUnit: ExpireUnit,
+  name: string,
+): Reply {
+  const conditions = expireConditions(argv);
+  const time = expireTime(argv[2]!, expireUnit, unit.at, name, false);
+  const entry = data.get(argv[1]!);
+  if (entry === undefined) return ZERO;
+  const current = entry.expire === NO_EXPIRY ? Number.POSITIVE_INFINITY : entry.expire;
+  if (conditions.has("NX") && entry.expire !== NO_EXPIRY) return ZERO;
+  if (conditions.has("XX") && entry.expire === NO_EXPIRY) return ZERO;
+  if (conditions.has("GT") && time <= current) return ZERO;
+  if (conditions.has("LT") && time >= current) return ZERO;
+  if (time <= unit.at) data.delete(entry.key);
+  else if (time !== entry.expire) data.expire(entry, time);
+  return ONE;
+}
+
+function remaining(data: Data, argv: readonly ByteString[], measure: (expire: number) => number): Reply {
+  const entry = data.get(argv[1]!);
+  if (entry === undefined) return integer(-2);
+  return integer(entry.expire === NO_EXPIRY ? -1 : Math.max(0, measure(entry.expire)));
+}
+
+function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const pattern = argv[1]!;
+  const found: ByteString[] = [];
+  for (const entry of data.keyspace().entries) {
+    if (!isExpired(entry, unit.at) && (pattern === "*" || globMatches(pattern, entry.key)))
+      found.push(entry.key);
+  }
+  return bulks(found);
+}
+
+function move(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const key = argv[1]!;
+  const db = databaseArgument(data, argv[2]!);
+  if (db === unit.db) throw sameObject();
+  const entry = data.get(key);
+  if (entry === undefined || data.get(key, db) !== undefined) return ZERO;
+  const { value, expire } = entry;
+  data.delete(key);
+  data.put(key, value, expire, db);
+  return ONE;
+}
+
+function persist(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.get(argv[1]!);
+  if (entry === undefined || entry.expire === NO_EXPIRY) return ZERO;
+  data.expire(entry, NO_EXPIRY);
+  return ONE;
+}
+
+/** Tries in vain before the walk: a database can hold more expired keys than live ones until they are dropped. */
+const RANDOM_TRIES = 100;
+
+function randomkey(data: Data, _: readonly ByteString[], unit: Unit): Reply {
+  const { entries } = data.keyspace();
+  if (entries.length === 0) return NIL;
+  const choose = seededChoice(unit);
+  for (let i = 0; i < RANDOM_TRIES; i++) {
+    const entry = entries[choose(entries.length)]!;
+    if (!isExpired(entry, unit.at)) return bulk(entry.key);
+  }
+  const entry = entries.find((candidate) => !isExpired(candidate, unit.at));
+  return entry === undefined ? NIL : bulk(entry.key);
+}
+
+/** @returns whether it was renamed */
+function rename(data: Data, argv: readonly ByteString[], over: boolean): boolean {
+  const [, from, to] = argv as [string, ByteString, ByteString];
+  const entry = data.get(from);
+  if (entry === undefined) throw noSuchKey();
+  if (from === to) return false;
+  if (!over && data.get(to) !== undefined) return false;
+  const { value, expire } = entry;
+  data.delete(from);
+  data.put(to, value, expire);
+  return true;
+}
+
+function scan(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const options = scanOptions(argv, 2, scanCursor(argv[1]!), true);
+  const { entries } = data.keyspace();
+  const { from, to, next } = scanPage(entries.length, options);
+  const found: ByteString[] = [];
+  for (let place = to - 1; place >= from; place--) {
+    const entry = entries[place]!;
+    if (isExpired(entry, unit.at) || !options.matches(entry.key)) continue;
+    if (options.type === undefined || typeName(entry.value) === options.type) found.push(entry.key);
+  }
+  return scanReply(next, found);
+}
+
+function type(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.get(argv[1]!);
+  return status(entry === undefined ? "none" : typeName(entry.value));
+}

@@ -1,0 +1,236 @@
+/** Hashes. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import {
+  array,
+  bulk,
+  bulkOrNil,
+  bulks,
+  EMPTY_ARRAY,
+  integer,
+  map,
+  OK,
+  ONE,
+  type Reply,
+  ZERO,
+} from "../../protocol/reply.js";
+import { family } from "../command.js";
+import { wrongArity } from "../errors.js";
+import { read, write } from "../key-spec.js";
+import type { Data } from "../mutators.js";
+import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
+import { Hash } from "../values/hash.js";
+import { hincrby, hincrbyfloat } from "./hash-increments.js";
+import { hrandfield } from "./random-fields.js";
+
+export const hashes = family("hash", {
+  HDEL: {
+    arity: -3,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "2.0.0",
+    complexity: "O(N), N: fields named",
+    summary: "Removes fields; a hash without fields goes.",
+    run: hdel,
+  },
+  HEXISTS: {
+    arity: 3,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "2.0.0",
+    complexity: "O(1)",
+    summary: "Whether a hash has a field.",
+    run: (data, argv) => (valueAt(data, argv) === undefined ? ZERO : ONE),
+  },
+  HGET: {
+    arity: 3,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "2.0.0",
+    complexity: "O(1)",
+    summary: "The value of a field.",
+    run: (data, argv) => bulkOrNil(valueAt(data, argv)),
+  },
+  HGETALL: {
+    arity: 2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "2.0.0",
+    complexity: "O(N), N: fields of the hash",
+    summary: "All fields with their values.",
+    run: hgetall,
+  },
+  HINCRBY: {
+    arity: 4,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.0.0",
+    complexity: "O(1)",
+    summary: "Adds a number to a field's integer; an absent field counts as 0.",
+    run: hincrby,
+  },
+  HINCRBYFLOAT: {
+    arity: 4,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.6.0",
+    complexity: "O(1)",
+    summary: "Adds a floating-point number to a field's number.",
+    run: hincrbyfloat,
+  },
+  HKEYS: {
+    arity: 2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "2.0.0",
+    complexity: "O(N), N: fields of the hash",
+    summary: "All fields, without their values.",
+    run: (data, argv) => bulks(data.getAs(Hash, argv[1]!)?.value.fields ?? []),
+  },
+  HLEN: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "2.0.0",
+    complexity: "O(1)",
+    summary: "How many fields a hash has.",
+    run: (data, argv) => integer(data.getAs(Hash, argv[1]!)?.value.size ?? 0),
+  },
+  HMGET: {
+    arity: -3,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "2.0.0",
+    complexity: "O(N), N: fields named",
+    summary: "The values of several fields.",
+    run: hmget,
+  },
+  HMSET: {
+    arity: -4,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.0.0",
+    complexity: "O(N), N: fields named",
+    summary: "Sets fields; HSET's old form, which does not say how many are new.",
+    run: hmset,
+  },
+  HRANDFIELD: {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "6.2.0",
+    complexity: "O(N), N: fields returned",
+    summary: "Fields chosen at random.",
+    run: hrandfield,
+  },
+  HSCAN: {
+    arity: -3,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "2.8.0",
+    complexity: "O(N), N: COUNT; a whole scan: fields of the hash",
+    summary: "The fields and values page by page.",
+    run: hscan,
+  },
+  HSET: {
+    arity: -4,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.0.0",
+    complexity: "O(N), N: fields named",
+    summary: "Sets fields of a hash, which is made if absent.",
+    run: hset,
+  },
+  HSETNX: {
+    arity: 4,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.0.0",
+    complexity: "O(1)",
+    summary: "Sets a field that is absent.",
+    run: hsetnx,
+  },
+  HSTRLEN: {
+    arity: 3,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "3.2.0",
+    complexity: "O(1)",
+    summary: "The length of a field's value in bytes.",
+    run: (data, argv) => integer(valueAt(data, argv)?.length ?? 0),
+  },
+  HVALS: {
+    arity: 2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "2.0.0",
+    complexity: "O(N), N: fields of the hash",
+    summary: "All values, without their fields.",
+    run: (data, argv) => bulks(data.getAs(Hash, argv[1]!)?.value.values ?? []),
+  },
+});
+
+/** The value of the field that `command key field` names. */
+function valueAt(data: Data, argv: readonly ByteString[]): ByteString | undefined {
+  return data.getAs(Hash, argv[1]!)?.value.get(argv[2]!);
+}
+
+function hdel(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.getAs(Hash, argv[1]!);
+  if (entry === undefined) return ZERO;
+  let removed = 0;
+  for (let i = 2; i < argv.length; i++) if (data.hashRemove(entry, argv[i]!)) removed++;
+  return integer(removed);
+}
+
+function hgetall(data: Data, argv: readonly ByteString[]): Reply {
+  const hash = data.getAs(Hash, argv[1]!)?.value;
+  const items: Reply[] = [];
+  for (let place = 0; place < (hash?.size ?? 0); place++) {
+    items.push(bulk(hash!.fields[place]!), bulk(hash!.values[place]!));
+  }
+  return map(items);
+}
+
+function hmget(data: Data, argv: readonly ByteString[]): Reply {
+  const hash = data.getAs(Hash, argv[1]!)?.value;
+  return array(argv.slice(2).map((field) => bulkOrNil(hash?.get(field))));
+}
+
+/** Sets the fields of `name key field value [field value …]`. @returns how many were absent */
+function setFields(data: Data, argv: readonly ByteString[], name: string): number {
+  if (argv.length % 2 !== 0) throw wrongArity(name);
+  const entry = data.getOrPut(Hash, argv[1]!);
+  let added = 0;
+  for (let i = 2; i < argv.length; i += 2) if (data.hashPut(entry, argv[i]!, argv[i + 1]!)) added++;
+  return added;
+}
+
+function hmset(data: Data, argv: readonly ByteString[]): Reply {
+  setFields(data, argv, "hmset");
+  return OK;
+}
+
+function hscan(data: Data, argv: readonly ByteString[]): Reply {
+  const cursor = scanCursor(argv[2]!);
+  const hash = data.getAs(Hash, argv[1]!)?.value;
+  // Redis does not read the options if there is nothing to scan.
+  if (hash === undefined) return array([bulk("0"), EMPTY_ARRAY]);
+  const options = scanOptions(argv, 3, cursor);
+  const { from, to, next } = scanPage(hash.size, options);
+  const found: ByteString[] = [];
+  for (let place = to - 1; place >= from; place--) {
+    const field = hash.fields[place]!;
+    if (options.matches(field)) found.push(field, hash.values[place]!);
+  }
+  return scanReply(next, found);
+}
+
+function hset(data: Data, argv: readonly ByteString[]): Reply {
+  return integer(setFields(data, argv, "hset"));
+}
+
+function hsetnx(data: Data, argv: readonly ByteString[]): Reply {
+  if (valueAt(data, argv) !== undefined) return ZERO;
+  data.hashPut(data.getOrPut(Hash, argv[1]!), argv[2]!, argv[3]!);
+  return ONE;
+}

@@ -1,0 +1,110 @@
+/** The list commands that take elements off an end: LPOP, RPOP, LMPOP, and LMOVE, RPOPLPUSH, which put them elsewhere. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, bulk, bulks, NIL, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { custom, mustBePositive, syntaxError, wrongArity } from "../errors.js";
+import type { Data, Typed } from "../mutators.js";
+import { parseInteger } from "../numbers.js";
+import { type End, List } from "../values/list.js";
+
+/** The elements that are taken off an end, in the order they come off; a list that becomes empty goes. */
+export function takeOff(data: Data, entry: Typed<List>, end: End, count: number): ByteString[] {
+  const list = entry.value;
+  const { size } = list;
+  if (count >= size) {
+    const elements = list.slice();
+    data.delete(entry.key);
+    return end === "left" ? elements : elements.reverse();
+  }
+  const taken: ByteString[] = [];
+  if (count * 2 < size) {
+    for (let i = 0; i < count; i++) taken.push(data.listPop(entry, end));
+    return taken;
+  }
+  // One record for all of them; it copies what stays, which is no more than what goes.
+  const from = end === "left" ? 0 : size - count;
+  const elements = list.slice(from, from + count);
+  data.listSplice(entry, from, count, []);
+  return end === "left" ? elements : elements.reverse();
+}
+
+/** `LPOP key [count]`, `RPOP key [count]` */
+export function pop(data: Data, argv: readonly ByteString[], end: End): Reply {
+  if (argv.length > 3) throw wrongArity(end === "left" ? "lpop" : "rpop");
+  if (argv[2] === undefined) {
+    const entry = data.getAs(List, argv[1]!);
+    return entry === undefined ? NIL : bulk(data.listPop(entry, end));
+  }
+  const count = countArgument(argv[2], 0, mustBePositive);
+  const entry = data.getAs(List, argv[1]!);
+  return entry === undefined ? NIL_ARRAY : bulks(takeOff(data, entry, end, count));
+}
+
+/** `LMPOP numkeys key [key …] LEFT|RIGHT [COUNT count]` */
+export function lmpop(data: Data, argv: readonly ByteString[]): Reply {
+  const keys = countArgument(argv[1]!, 1, () => custom("ERR numkeys should be greater than 0"));
+  const endAt = keys + 2;
+  if (endAt >= argv.length) throw syntaxError();
+  const end = endArgument(argv[endAt]!);
+  const rest = argv.slice(endAt + 1);
+  let count = 1;
+  if (rest.length > 0) {
+    if (rest.length < 2 || rest[0]!.toUpperCase() !== "COUNT") throw syntaxError();
+    count = countArgument(rest[1]!, 1, () => custom("ERR count should be greater than 0"));
+    if (rest.length > 2) throw syntaxError();
+  }
+  for (let i = 2; i < endAt; i++) {
+    const entry = data.getAs(List, argv[i]!);
+    if (entry !== undefined) return array([bulk(argv[i]!), bulks(takeOff(data, entry, end, count))]);
+  }
+  return NIL_ARRAY;
+}
+
+/** `LMOVE source destination LEFT|RIGHT LEFT|RIGHT` */
+export function lmove(data: Data, argv: readonly ByteString[]): Reply {
+  return move(data, {
+    source: argv[1]!,
+    from: endArgument(argv[3]!),
+    target: argv[2]!,
+    to: endArgument(argv[4]!),
+  });
+}
+
+/** `RPOPLPUSH source destination` */
+export function rpoplpush(data: Data, argv: readonly ByteString[]): Reply {
+  return move(data, { source: argv[1]!, from: "right", target: argv[2]!, to: "left" });
+}
+
+interface Move {
+  readonly source: ByteString;
+  readonly from: End;
+  readonly target: ByteString;
+  readonly to: End;
+}
+
+function move(data: Data, { source, from, target, to }: Move): Reply {
+  const entry = data.getAs(List, source);
+  if (entry === undefined) return NIL;
+  data.getAs(List, target); // Another type is an error before anything changes.
+  const list = entry.value;
+  // Within one list an element may stay where it is; the key, with its expiry time, must then stay as well.
+  if (source === target && (from === to || list.size === 1))
+    return bulk(list.at(from === "left" ? 0 : list.size - 1));
+  const element = data.listPop(entry, from);
+  data.listPush(data.getOrPut(List, target), to, element);
+  return bulk(element);
+}
+
+/** @throws CommandFailure */
+function endArgument(bytes: ByteString): End {
+  const name = bytes.toUpperCase();
+  if (name === "LEFT") return "left";
+  if (name === "RIGHT") return "right";
+  throw syntaxError();
+}
+
+/** A number of at least `min`; whatever else it is, the error is the same. @throws CommandFailure */
+function countArgument(bytes: ByteString, min: number, failure: () => Error): number {
+  const count = parseInteger(bytes);
+  if (count === undefined || count < min) throw failure();
+  return Number(count);
+}

@@ -1,0 +1,116 @@
+/** LCS: the one string command that is an algorithm. Behaviour: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
+import { custom, syntaxError } from "../errors.js";
+import type { Data } from "../mutators.js";
+import { indexArgument } from "../numbers.js";
+
+/** Redis's limit on the table of partial results. */
+const TABLE_BYTES_MAX = 512 * 1024 * 1024;
+
+interface Options {
+  readonly output: "string" | "length" | "ranges";
+  readonly minLength: number;
+  readonly withLength: boolean;
+}
+
+/** A stretch that both strings have in common; ends included. */
+interface Range {
+  aStart: number;
+  aEnd: number;
+  bStart: number;
+  bEnd: number;
+}
+
+export function longestCommonSubsequence(data: Data, argv: readonly ByteString[]): Reply {
+  const a = data.get(argv[1]!)?.value ?? "";
+  const b = data.get(argv[2]!)?.value ?? "";
+  if (typeof a !== "string" || typeof b !== "string") {
+    throw custom("ERR The specified keys must contain string values");
+  }
+  const options = readOptions(argv);
+  if ((a.length + 1) * (b.length + 1) * 4 > TABLE_BYTES_MAX) {
+    throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+  }
+  const lengths = table(a, b);
+  const length = lengths[(a.length + 1) * (b.length + 1) - 1] as number;
+  if (options.output === "length") return integer(length);
+  const ranges = walkBack(a, b, lengths);
+  if (options.output === "string") {
+    return bulk(
+      ranges
+        .map(({ aStart, aEnd }) => a.slice(aStart, aEnd + 1))
+        .reverse()
+        .join(""),
+    );
+  }
+  const matches = ranges.filter(({ aStart, aEnd }) => aEnd - aStart + 1 >= options.minLength);
+  return map([
+    bulk("matches"),
+    array(matches.map((range) => rangeReply(range, options.withLength))),
+    bulk("len"),
+    integer(length),
+  ]);
+}
+
+function readOptions(argv: readonly ByteString[]): Options {
+  let ranges = false;
+  let length = false;
+  let withLength = false;
+  let minLength = 0;
+  for (let i = 3; i < argv.length; i++) {
+    const option = argv[i]!.toUpperCase();
+    if (option === "IDX") ranges = true;
+    else if (option === "LEN") length = true;
+    else if (option === "WITHMATCHLEN") withLength = true;
+    else if (option === "MINMATCHLEN" && i + 1 < argv.length) minLength = indexArgument(argv[++i]!);
+    else throw syntaxError();
+  }
+  if (ranges && length) throw custom("ERR If you want both the length and indexes, please just use IDX.");
+  return { output: ranges ? "ranges" : length ? "length" : "string", minLength, withLength };
+}
+
+/** Row i, column j (width: b's length + 1): the length for the first i bytes of a and j bytes of b. */
+function table(a: ByteString, b: ByteString): Uint32Array {
+  const width = b.length + 1;
+  const lengths = new Uint32Array((a.length + 1) * width);
+  for (let i = 1; i <= a.length; i++) {
+    for (let j = 1; j <= b.length; j++) {
+      const above = (i - 1) * width + j;
+      lengths[i * width + j] =
+        a.charCodeAt(i - 1) === b.charCodeAt(j - 1)
+          ? lengths[above - 1]! + 1
+          : Math.max(lengths[above]!, lengths[i * width + j - 1]!);
+    }
+  }
+  return lengths;
+}
+
+/** The common stretches, last one first. */
+function walkBack(a: ByteString, b: ByteString, lengths: Uint32Array): Range[] {
+  const width = b.length + 1;
+  const ranges: Range[] = [];
+  let open: Range | null = null;
+  let i = a.length;
+  let j = b.length;
+  while (i > 0 && j > 0) {
+    if (a.charCodeAt(i - 1) === b.charCodeAt(j - 1)) {
+      i--;
+      j--;
+      if (open === null) ranges.push((open = { aStart: i, aEnd: i, bStart: j, bEnd: j }));
+      open.aStart = i;
+      open.bStart = j;
+    } else {
+      open = null;
+      if (lengths[(i - 1) * width + j]! > lengths[i * width + j - 1]!) i--;
+      else j--;
+    }
+  }
+  return ranges;
+}
+
+function rangeReply({ aStart, aEnd, bStart, bEnd }: Range, withLength: boolean): Reply {
+  const reply = [array([integer(aStart), integer(aEnd)]), array([integer(bStart), integer(bEnd)])];
+  if (withLength) reply.push(integer(aEnd - aStart + 1));
+  return array(reply);
+}

@@ -1,0 +1,35 @@
+/**
+ * The count of SRANDMEMBER, HRANDFIELD and ZRANDMEMBER: positive for different ones, negative with
+ * repetition.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { custom } from "../errors.js";
+import { INT64_MAX, integerArgument } from "../numbers.js";
+import { distinctChoices } from "../random.js";
+
+/**
+ * The most choices that one command may ask for with repetition. Redis has no limit and is busy until its
+ * memory ends; one command must not do that to a daemon.
+ */
+const REPETITIONS_MAX = 1_000_000;
+
+/** A count of either sign. @throws CommandFailure */
+export function signedCount(bytes: ByteString): number {
+  const count = integerArgument(bytes);
+  if (count < -INT64_MAX) {
+    throw custom(`ERR value is out of range, value must between ${-INT64_MAX} and ${INT64_MAX}`);
+  }
+  return Number(count);
+}
+
+/**
+ * Places 0 ≤ place < n chosen at random, n > 0: `count` different ones, or with a negative count so many of
+ * any.
+ * @throws CommandFailure if that would be too many
+ */
+export function chosenPlaces(choose: (n: number) => number, n: number, count: number): number[] {
+  if (count >= 0) return distinctChoices(choose, n, count);
+  if (count < -REPETITIONS_MAX)
+    throw custom(`ERR value is out of range, at most ${REPETITIONS_MAX} repetitions are answered`);
+  return Array.from({ length: -count }, () => choose(n));
+}

@@ -1,0 +1,41 @@
+/** HRANDFIELD. A read, so its choice need not be the same everywhere; it is, by the unit's seed. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, bulk, EMPTY_ARRAY, NIL, type Reply } from "../../protocol/reply.js";
+import { custom, syntaxError } from "../errors.js";
+import type { Data } from "../mutators.js";
+import { INT64_MAX } from "../numbers.js";
+import { seededChoice } from "../random.js";
+import type { Unit } from "../unit.js";
+import { Hash } from "../values/hash.js";
+import { chosenPlaces, signedCount } from "./random-count.js";
+
+/** Twice as many items must still be countable. */
+const COUNT_WITH_VALUES_MAX = INT64_MAX / 2n;
+
+/** `HRANDFIELD key [count [WITHVALUES]]` */
+export function hrandfield(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const choose = seededChoice(unit);
+  if (argv.length > 2) return randomFields(data, argv, choose);
+  const hash = data.getAs(Hash, argv[1]!)?.value;
+  return hash === undefined ? NIL : bulk(hash.fields[choose(hash.size)]!);
+}
+
+function randomFields(data: Data, argv: readonly ByteString[], choose: (n: number) => number): Reply {
+  const count = signedCount(argv[2]!);
+  const withValues = argv.length > 3;
+  if (withValues && (argv.length > 4 || argv[3]!.toUpperCase() !== "WITHVALUES")) throw syntaxError();
+  if (withValues && isTooLarge(BigInt(argv[2]!))) throw custom("ERR value is out of range");
+  const hash = data.getAs(Hash, argv[1]!)?.value;
+  if (hash === undefined) return EMPTY_ARRAY;
+  const places = chosenPlaces(choose, hash.size, count);
+  const items: Reply[] = [];
+  for (const place of places) {
+    items.push(bulk(hash.fields[place]!));
+    if (withValues) items.push(bulk(hash.values[place]!));
+  }
+  return array(items);
+}
+
+function isTooLarge(count: bigint): boolean {
+  return count > COUNT_WITH_VALUES_MAX || count < -COUNT_WITH_VALUES_MAX;
+}

@@ -1,0 +1,215 @@
+/**
+ * Commands on the server and the connection. A command comes as if on a connection of its own, so what a connection
+ * remembers (SELECT, MULTI, WATCH) is answered as a fresh one would and has no effect on the next command.
+ * Behaviour and texts: Redis 7; checked by test/conformance.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { bulk, bulks, integer, OK, type Reply, status } from "../../protocol/reply.js";
+import { family } from "../command.js";
+import { custom, dbIndexOutOfRange, syntaxError, wrongArity } from "../errors.js";
+import { allDbs, none, read, type Touch, wholeDb } from "../key-spec.js";
+import type { Data } from "../mutators.js";
+import { int32Argument, parseInteger } from "../numbers.js";
+import type { Unit } from "../unit.js";
+
+export const server = family("connection", {
+  AUTH: {
+    arity: -2,
+    flags: ["noscript", "loading", "stale", "fast", "no_auth"],
+    keys: none,
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Logs in as the default user; there is no other.",
+    run: auth,
+  },
+  ECHO: {
+    arity: 2,
+    flags: ["loading", "stale", "fast"],
+    keys: none,
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Answers its argument.",
+    run: (_, argv) => bulk(argv[1]!),
+  },
+  PING: {
+    arity: -1,
+    flags: ["fast"],
+    keys: none,
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Answers PONG, or its argument.",
+    run: ping,
+  },
+  SELECT: {
+    arity: 2,
+    flags: ["loading", "stale", "fast"],
+    keys: none,
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Checks a database number; the next command is not affected.",
+    run: select,
+  },
+}).concat(
+  family("transaction", {
+    DISCARD: {
+      arity: 1,
+      flags: ["noscript", "loading", "stale", "fast"],
+      keys: none,
+      since: "2.0.0",
+      complexity: "O(1)",
+      summary: "Always an error: no transaction is open.",
+      run: () => {
+        throw custom("ERR DISCARD without MULTI");
+      },
+    },
+    EXEC: {
+      arity: 1,
+      flags: ["noscript", "loading", "stale"],
+      keys: none,
+      since: "1.2.0",
+      complexity: "O(1)",
+      summary: "Always an error: no transaction is open.",
+      run: () => {
+        throw custom("ERR EXEC without MULTI");
+      },
+    },
+    MULTI: {
+      arity: 1,
+      flags: ["noscript", "loading", "stale", "fast"],
+      keys: none,
+      since: "1.2.0",
+      complexity: "O(1)",
+      summary: "Answers OK; the next command is not affected.",
+      run: () => OK,
+    },
+    UNWATCH: {
+      arity: 1,
+      flags: ["noscript", "loading", "stale", "fast"],
+      keys: none,
+      since: "2.2.0",
+      complexity: "O(1)",
+      summary: "Answers OK.",
+      run: () => OK,
+    },
+    WATCH: {
+      arity: -2,
+      flags: ["noscript", "loading", "stale", "fast"],
+      keys: [read(1, -1)],
+      since: "2.2.0",
+      complexity: "O(1)",
+      summary: "Answers OK; the next command is not affected.",
+      run: () => OK,
+    },
+  }),
+  family("keyspace", {
+    DBSIZE: {
+      arity: 1,
+      flags: ["readonly", "fast"],
+      keys: wholeDb("read"),
+      since: "1.0.0",
+      complexity: "O(1)",
+      summary: "How many keys the database holds.",
+      run: (data) => integer(data.keyspace().size),
+    },
+    FLUSHALL: {
+      arity: -1,
+      flags: ["write"],
+      keys: allDbs("write"),
+      since: "1.0.0",
+      complexity: "O(1)",
+      categories: ["dangerous"],
+      summary: "Empties all databases.",
+      run: flushall,
+    },
+    FLUSHDB: {
+      arity: -1,
+      flags: ["write"],
+      keys: wholeDb("write"),
+      since: "1.0.0",
+      complexity: "O(1)",
+      categories: ["dangerous"],
+      summary: "Empties the database.",
+      run: flushdb,
+    },
+    SWAPDB: {
+      arity: 3,
+      flags: ["write", "fast"],
+      keys: swapdbKeys,
+      since: "4.0.0",
+      complexity: "O(1)",
+      categories: ["dangerous"],
+      summary: "Exchanges two databases.",
+      run: swapdb,
+    },
+  }),
+  family("server", {
+    TIME: {
+      arity: 1,
+      flags: ["loading", "stale", "fast"],
+      keys: none,
+      since: "2.6.0",
+      complexity: "O(1)",
+      summary: "The date that the command runs at: Unix seconds, and microseconds.",
+      run: (_, __, unit) => bulks([String(Math.floor(unit.at / 1000)), String((unit.at % 1000) * 1000)]),
+    },
+  }),
+);
+
+function auth(_: Data, argv: readonly ByteString[]): Reply {
+  if (argv.length > 3) throw syntaxError();
+  // The default user has no password, so any will do.
+  if (argv.length === 3 && argv[1] === "default") return OK;
+  if (argv.length === 3) throw custom("WRONGPASS invalid username-password pair or user is disabled.");
+  throw custom(
+    "ERR AUTH <password> called without any password configured for the default user. " +
+      "Are you sure your configuration is correct?",
+  );
+}
+
+function ping(_: Data, argv: readonly ByteString[]): Reply {
+  if (argv.length > 2) throw wrongArity("ping");
+  return argv[1] === undefined ? status("PONG") : bulk(argv[1]);
+}
+
+function select(data: Data, argv: readonly ByteString[]): Reply {
+  const db = int32Argument(argv[1]!);
+  if (db < 0 || db >= data.databases) throw dbIndexOutOfRange();
+  return OK;
+}
+
+function checkFlushMode(argv: readonly ByteString[]): void {
+  if (argv.length === 1) return;
+  if (argv.length > 2 || !["SYNC", "ASYNC"].includes(argv[1]!.toUpperCase())) throw syntaxError();
+}
+
+function flushdb(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  checkFlushMode(argv);
+  if (data.keyspace().size > 0) data.replaceDb(unit.db);
+  return OK;
+}
+
+function flushall(data: Data, argv: readonly ByteString[]): Reply {
+  checkFlushMode(argv);
+  for (let db = 0; db < data.databases; db++) if (data.keyspace(db).size > 0) data.replaceDb(db);
+  return OK;
+}
+
+function swapdbKeys(argv: readonly ByteString[]): Touch[] {
+  const touches: Touch[] = [];
+  for (const argument of argv.slice(1)) {
+    const db = parseInteger(argument);
+    if (typeof db === "number" && db >= 0) touches.push({ db, key: null, access: "write" });
+  }
+  return touches;
+}
+
+function swapdb(data: Data, argv: readonly ByteString[]): Reply {
+  const [first, second] = ["first", "second"].map((place, i) => {
+    const db = parseInteger(argv[i + 1]!);
+    if (typeof db !== "number") throw custom(`ERR invalid ${place} DB index`);
+    return db;
+  }) as [number, number];
+  for (const db of [first, second]) if (db < 0 || db >= data.databases) throw dbIndexOutOfRange();
+  if (first !== second) data.swapDb(first, second);
+  return OK;
+}

@@ -1,0 +1,58 @@
+/**
+ * Intersection, union and difference of sets. The order of a result is state once it is stored, so it follows
+ * from the dense orders of the sets and their places among the arguments alone.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { integer, type Reply, ZERO } from "../../protocol/reply.js";
+import type { Data } from "../mutators.js";
+import { MemberSet } from "../values/member-set.js";
+
+/** A set, or undefined for an absent key. */
+export type Operand = MemberSet | undefined;
+/** @returns the members of the result, each once */
+export type SetOperation = (operands: readonly Operand[]) => ByteString[];
+
+/** The sets of keys. @throws CommandFailure if any of them holds another type */
+export function operandsOf(data: Data, keys: readonly ByteString[]): Operand[] {
+  return keys.map((key) => data.getAs(MemberSet, key)?.value);
+}
+
+/** In the order of the smallest set, the first of several. @param limit  as many members as will do */
+export function intersection(operands: readonly Operand[], limit = Number.POSITIVE_INFINITY): ByteString[] {
+  const sets = operands.filter((operand) => operand !== undefined);
+  if (sets.length < operands.length) return [];
+  const [smallest, ...others] = sets.sort((a, b) => a.size - b.size);
+  const members: ByteString[] = [];
+  for (const member of smallest?.members ?? []) {
+    if (members.length >= limit) break;
+    if (others.every((other) => other.has(member))) members.push(member);
+  }
+  return members;
+}
+
+/** The first set's members, then what each further one adds. */
+export function union(operands: readonly Operand[]): ByteString[] {
+  const members = new Set<ByteString>();
+  for (const operand of operands) for (const member of operand?.members ?? []) members.add(member);
+  return [...members];
+}
+
+/** The first set's members that are in none of the others. */
+export function difference([first, ...others]: readonly Operand[]): ByteString[] {
+  if (first === undefined) return [];
+  return first.members.filter((member) => !others.some((other) => other?.has(member)));
+}
+
+/**
+ * Puts a set of these members into a key, whatever it held; without members the key goes. @returns how many
+ */
+export function storeSet(data: Data, key: ByteString, members: readonly ByteString[]): Reply {
+  if (members.length === 0) {
+    if (data.get(key) !== undefined) data.delete(key);
+    return ZERO;
+  }
+  const result = new MemberSet();
+  for (const member of members) result.push(member);
+  data.put(key, result);
+  return integer(members.length);
+}

@@ -1,0 +1,281 @@
+/** Sets. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import {
+  array,
+  bulk,
+  bulks,
+  EMPTY_ARRAY,
+  integer,
+  NIL,
+  ONE,
+  type Reply,
+  set,
+  ZERO,
+} from "../../protocol/reply.js";
+import { family } from "../command.js";
+import { custom, mustBePositive, syntaxError } from "../errors.js";
+import { counted, read, write } from "../key-spec.js";
+import type { Data } from "../mutators.js";
+import { integerFrom } from "../numbers.js";
+import { seededChoice } from "../random.js";
+import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
+import type { Unit } from "../unit.js";
+import { MemberSet } from "../values/member-set.js";
+import { chosenPlaces, signedCount } from "./random-count.js";
+import { difference, intersection, operandsOf, type SetOperation, storeSet, union } from "./set-algebra.js";
+
+export const sets = family("set", {
+  SADD: {
+    arity: -3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: members given",
+    summary: "Adds members to a set, which is made if absent.",
+    run: sadd,
+  },
+  SCARD: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "How many members a set has.",
+    run: (data, argv) => integer(data.getAs(MemberSet, argv[1]!)?.value.size ?? 0),
+  },
+  SDIFF: {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1, -1)],
+    since: "1.0.0",
+    complexity: "O(N), N: members of all sets",
+    summary: "The members of the first set that no other one has.",
+    run: (data, argv) => combined(data, argv, difference),
+  },
+  SDIFFSTORE: {
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: [write(1), read(2, -1)],
+    since: "1.0.0",
+    complexity: "O(N), N: members of all sets",
+    summary: "Stores the members of the first set that no other one has.",
+    run: (data, argv) => combinedStore(data, argv, difference),
+  },
+  SINTER: {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1, -1)],
+    since: "1.0.0",
+    complexity: "O(N*M), N: members of the smallest set, M: sets",
+    summary: "The members that all sets have.",
+    run: (data, argv) => combined(data, argv, intersection),
+  },
+  SINTERCARD: {
+    arity: -3,
+    flags: ["readonly", "movablekeys"],
+    keys: counted("read", 1),
+    since: "7.0.0",
+    complexity: "O(N*M), N: members of the smallest set, M: sets",
+    summary: "How many members all sets have; counts up to a limit.",
+    run: sintercard,
+  },
+  SINTERSTORE: {
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: [write(1), read(2, -1)],
+    since: "1.0.0",
+    complexity: "O(N*M), N: members of the smallest set, M: sets",
+    summary: "Stores the members that all sets have.",
+    run: (data, argv) => combinedStore(data, argv, intersection),
+  },
+  SISMEMBER: {
+    arity: 3,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Whether a set has a member.",
+    run: (data, argv) => presence(data.getAs(MemberSet, argv[1]!)?.value, argv[2]!),
+  },
+  SMEMBERS: {
+    arity: 2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: members",
+    summary: "All members of a set.",
+    run: (data, argv) => set((data.getAs(MemberSet, argv[1]!)?.value.members ?? []).map(bulk)),
+  },
+  SMISMEMBER: {
+    arity: -3,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "6.2.0",
+    complexity: "O(N), N: members asked for",
+    summary: "Whether a set has each of several members.",
+    run: smismember,
+  },
+  SMOVE: {
+    arity: 4,
+    flags: ["write", "fast"],
+    keys: [write(1, 2)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Moves a member from one set to another.",
+    run: smove,
+  },
+  SPOP: {
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: members removed",
+    summary: "Removes members chosen at random and answers them.",
+    run: spop,
+  },
+  SRANDMEMBER: {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: members answered",
+    summary: "Members chosen at random; with a negative count the same one may come more than once.",
+    run: srandmember,
+  },
+  SREM: {
+    arity: -3,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: members given",
+    summary: "Removes members from a set.",
+    run: srem,
+  },
+  SSCAN: {
+    arity: -3,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "2.8.0",
+    complexity: "O(1) for each call, O(N) for a whole pass, N: members",
+    summary: "A page of a set's members and the cursor of the next.",
+    run: sscan,
+  },
+  SUNION: {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1, -1)],
+    since: "1.0.0",
+    complexity: "O(N), N: members of all sets",
+    summary: "The members that any of the sets has.",
+    run: (data, argv) => combined(data, argv, union),
+  },
+  SUNIONSTORE: {
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: [write(1), read(2, -1)],
+    since: "1.0.0",
+    complexity: "O(N), N: members of all sets",
+    summary: "Stores the members that any of the sets has.",
+    run: (data, argv) => combinedStore(data, argv, union),
+  },
+});
+
+const EMPTY_SET = set([]);
+
+function sadd(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.getOrPut(MemberSet, argv[1]!);
+  let added = 0;
+  for (let i = 2; i < argv.length; i++) if (data.setAdd(entry, argv[i]!)) added++;
+  return integer(added);
+}
+
+function combined(data: Data, argv: readonly ByteString[], operation: SetOperation): Reply {
+  return set(operation(operandsOf(data, argv.slice(1))).map(bulk));
+}
+
+function combinedStore(data: Data, argv: readonly ByteString[], operation: SetOperation): Reply {
+  return storeSet(data, argv[1]!, operation(operandsOf(data, argv.slice(2))));
+}
+
+function sintercard(data: Data, argv: readonly ByteString[]): Reply {
+  const count = integerFrom(1, argv[1]!, () => custom("ERR numkeys should be greater than 0"));
+  if (count > argv.length - 2) throw custom("ERR Number of keys can't be greater than number of args");
+  let limit = 0;
+  for (let i = 2 + count; i < argv.length; i += 2) {
+    if (argv[i]!.toLowerCase() !== "limit" || i + 1 === argv.length) throw syntaxError();
+    limit = integerFrom(0, argv[i + 1]!, () => custom("ERR LIMIT can't be negative"));
+  }
+  const operands = operandsOf(data, argv.slice(2, 2 + count));
+  return integer(intersection(operands, limit === 0 ? Number.POSITIVE_INFINITY : limit).length);
+}
+
+function smismember(data: Data, [, key, ...members]: readonly ByteString[]): Reply {
+  const value = data.getAs(MemberSet, key!)?.value;
+  return array(members.map((member) => presence(value, member)));
+}
+
+function presence(value: MemberSet | undefined, member: ByteString): Reply {
+  return value?.has(member) ? ONE : ZERO;
+}
+
+function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): Reply {
+  // An absent source is found out before the destination's type, a source of another type together with it.
+  if (data.get(fromKey!) === undefined) return ZERO;
+  const from = data.getAs(MemberSet, fromKey!)!;
+  const to = data.getAs(MemberSet, toKey!);
+  if (from === to || !from.value.has(member!)) return presence(from.value, member!);
+  data.setRemove(from, member!);
+  data.setAdd(to ?? data.getOrPut(MemberSet, toKey!), member!);
+  return ONE;
+}
+
+function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  if (argv.length > 3) throw syntaxError();
+  const count = argv[2] === undefined ? undefined : integerFrom(0, argv[2], mustBePositive);
+  const entry = data.getAs(MemberSet, argv[1]!);
+  if (entry === undefined) return count === undefined ? NIL : EMPTY_SET;
+  const { value } = entry;
+  if (count !== undefined && count >= value.size) {
+    data.delete(entry.key);
+    return set(value.members.map(bulk));
+  }
+  const choose = seededChoice(unit);
+  const popped: Reply[] = [];
+  for (let left = count ?? 1; left > 0; left--) {
+    const member = value.members[choose(value.size)]!;
+    data.setRemove(entry, member);
+    popped.push(bulk(member));
+  }
+  return count === undefined ? popped[0]! : set(popped);
+}
+
+function srandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  if (argv.length > 3) throw syntaxError();
+  const count = argv[2] === undefined ? undefined : signedCount(argv[2]);
+  const members = data.getAs(MemberSet, argv[1]!)?.value.members;
+  if (members === undefined) return count === undefined ? NIL : EMPTY_ARRAY;
+  const choose = seededChoice(unit);
+  if (count === undefined) return bulk(members[choose(members.length)]!);
+  if (count >= members.length) return bulks(members);
+  return bulks(chosenPlaces(choose, members.length, count).map((place) => members[place]!));
+}
+
+function srem(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.getAs(MemberSet, argv[1]!);
+  if (entry === undefined) return ZERO;
+  let removed = 0;
+  for (let i = 2; i < argv.length; i++) if (data.setRemove(entry, argv[i]!)) removed++;
+  return integer(removed);
+}
+
+function sscan(data: Data, argv: readonly ByteString[]): Reply {
+  const cursor = scanCursor(argv[2]!);
+  const members = data.getAs(MemberSet, argv[1]!)?.value.members;
+  if (members === undefined) return scanReply(0, []);
+  const options = scanOptions(argv, 3, cursor);
+  const { from, to, next } = scanPage(members.length, options);
+  const found: ByteString[] = [];
+  for (let place = to - 1; place >= from; place--)
+    if (options.matches(members[place]!)) found.push(members[place]!);
+  return scanReply(next, found);
+}

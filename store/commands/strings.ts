@@ -1,0 +1,417 @@
+/** Strings. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, bulk, bulkOrNil, integer, NIL, OK, ONE, type Reply, ZERO } from "../../protocol/reply.js";
+import { family } from "../command.js";
+import {
+  custom,
+  invalidExpire,
+  nanOrInfinity,
+  notFloat,
+  notInteger,
+  offsetOutOfRange,
+  overflow,
+  stringTooLong,
+  syntaxError,
+  wrongArity,
+} from "../errors.js";
+import { expireTime, expireUnits } from "../expire-options.js";
+import { read, write } from "../key-spec.js";
+import { type Entry, NO_EXPIRY } from "../keyspace.js";
+import { addFloats } from "../long-double.js";
+import type { Data } from "../mutators.js";
+import { INT64_MAX, INT64_MIN, indexArgument, integerArgument, narrow, parseInteger } from "../numbers.js";
+import { longestCommonSubsequence } from "./longest-common-subsequence.js";
+
+/** As Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
+const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;
+
+export const strings = family("string", {
+  APPEND: {
+    arity: 3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.0.0",
+    complexity: "O(1)",
+    summary: "Appends to a string, which is made if absent.",
+    run: append,
+  },
+  DECR: {
+    arity: 2,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Takes one from a key's integer; an absent key counts as 0.",
+    run: (data, argv) => increment(data, argv, -1n),
+  },
+  DECRBY: {
+    arity: 3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Takes a number from a key's integer.",
+    run: decrby,
+  },
+  GET: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "The string of a key.",
+    run: get,
+  },
+  GETDEL: {
+    arity: 2,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "6.2.0",
+    complexity: "O(1)",
+    summary: "The string of a key, which is removed.",
+    run: getdel,
+  },
+  GETEX: {
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "6.2.0",
+    complexity: "O(1)",
+    summary: "The string of a key, whose expiry time is set or lifted.",
+    run: getex,
+  },
+  GETRANGE: {
+    arity: 4,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "2.4.0",
+    complexity: "O(N), N: bytes returned",
+    summary: "A part of a string.",
+    run: getrange,
+  },
+  GETSET: {
+    arity: 3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Sets a key and answers what it held.",
+    run: getset,
+  },
+  INCR: {
+    arity: 2,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Adds one to a key's integer; an absent key counts as 0.",
+    run: (data, argv) => increment(data, argv, 1n),
+  },
+  INCRBY: {
+    arity: 3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Adds a number to a key's integer.",
+    run: (data, argv) => increment(data, argv, BigInt(integerArgument(argv[2]!))),
+  },
+  INCRBYFLOAT: {
+    arity: 3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.6.0",
+    complexity: "O(1)",
+    summary: "Adds a floating-point number to a key's number.",
+    run: incrbyfloat,
+  },
+  LCS: {
+    arity: -3,
+    flags: ["readonly"],
+    keys: [read(1, 2)],
+    since: "7.0.0",
+    complexity: "O(N*M), N and M: the strings' lengths",
+    summary: "The longest common subsequence of two strings.",
+    run: longestCommonSubsequence,
+  },
+  MGET: {
+    arity: -2,
+    flags: ["readonly", "fast"],
+    keys: [read(1, -1)],
+    since: "1.0.0",
+    complexity: "O(N), N: keys",
+    summary: "The strings of several keys.",
+    run: mget,
+  },
+  MSET: {
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: [write(1, -1, 2)],
+    since: "1.0.1",
+    complexity: "O(N), N: keys",
+    summary: "Sets several keys.",
+    run: mset,
+  },
+  MSETNX: {
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: [write(1, -1, 2)],
+    since: "1.0.1",
+    complexity: "O(N), N: keys",
+    summary: "Sets several keys if none of them exists.",
+    run: msetnx,
+  },
+  PSETEX: {
+    arity: 4,
+    flags: ["write", "denyoom"],
+    keys: [write(1)],
+    since: "2.6.0",
+    complexity: "O(1)",
+    summary: "Sets a key that expires, in milliseconds.",
+    run: (data, argv, unit) =>
+      setex(data, argv, expireTime(argv[2]!, expireUnits["PX"]!, unit.at, "psetex", true)),
+  },
+  SET: {
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Sets a key, whatever it held.",
+    run: set,
+  },
+  SETEX: {
+    arity: 4,
+    flags: ["write", "denyoom"],
+    keys: [write(1)],
+    since: "2.0.0",
+    complexity: "O(1)",
+    summary: "Sets a key that expires, in seconds.",
+    run: (data, argv, unit) =>
+      setex(data, argv, expireTime(argv[2]!, expireUnits["EX"]!, unit.at, "setex", true)),
+  },
+  SETNX: {
+    arity: 3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Sets a key that is absent.",
+    run: setnx,
+  },
+  SETRANGE: {
+    arity: 4,
+    flags: ["write", "denyoom"],
+    keys: [write(1)],
+    since: "2.2.0",
+    complexity: "O(N), N: the string's length",
+    summary: "Overwrites a part of a string, padded with NULs.",
+    run: setrange,
+  },
+  STRLEN: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "2.2.0",
+    complexity: "O(1)",
+    summary: "The length of a string in bytes.",
+    run: (data, argv) => integer(data.getString(argv[1]!)?.value.length ?? 0),
+  },
+  SUBSTR: {
+    arity: 4,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: bytes returned",
+    summary: "A part of a string; GETRANGE's old name.",
+    run: getrange,
+  },
+});
+
+function append(data: Data, argv: readonly ByteString[]): Reply {
+  const [, key, suffix] = argv as [string, ByteString, ByteString];
+  const entry = data.getString(key);
+  if (entry === undefined) {
+    data.put(key, suffix);
+    return integer(suffix.length);
+  }
+  if (entry.value.length + suffix.length > STRING_BYTES_MAX) throw stringTooLong();
+  if (suffix !== "") data.setBytes(entry, entry.value + suffix);
+  return integer(entry.value.length);
+}
+
+function increment(data: Data, argv: readonly ByteString[], by: bigint): Reply {
+  const key = argv[1]!;
+  const entry = data.getString(key);
+  const old = entry === undefined ? 0 : parseInteger(entry.value);
+  if (old === undefined) throw notInteger();
+  const sum = BigInt(old) + by;
+  if (sum > INT64_MAX || sum < INT64_MIN) throw overflow();
+  if (entry === undefined) data.put(key, String(sum));
+  else if (by !== 0n) data.setBytes(entry, String(sum));
+  return integer(narrow(sum));
+}
+
+function decrby(data: Data, argv: readonly ByteString[]): Reply {
+  const by = BigInt(integerArgument(argv[2]!));
+  if (by === INT64_MIN) throw custom("ERR decrement would overflow");
+  return increment(data, argv, -by);
+}
+
+function get(data: Data, argv: readonly ByteString[]): Reply {
+  return bulkOrNil(data.getString(argv[1]!)?.value);
+}
+
+function getdel(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.getString(argv[1]!);
+  if (entry === undefined) return NIL;
+  data.delete(entry.key);
+  return bulk(entry.value);
+}
+
+function getset(data: Data, argv: readonly ByteString[]): Reply {
+  const old = data.getString(argv[1]!)?.value;
+  data.put(argv[1]!, argv[2]!);
+  return bulkOrNil(old);
+}
+
+function getrange(data: Data, argv: readonly ByteString[]): Reply {
+  let start = indexArgument(argv[2]!);
+  let end = indexArgument(argv[3]!);
+  const bytes = data.getString(argv[1]!)?.value ?? "";
+  if (start < 0 && end < 0 && start > end) return bulk("");
+  if (start < 0) start = Math.max(0, start + bytes.length);
+  if (end < 0) end = Math.max(0, end + bytes.length);
+  return bulk(bytes.slice(start, end + 1));
+}
+
+function incrbyfloat(data: Data, argv: readonly ByteString[]): Reply {
+  const key = argv[1]!;
+  const entry = data.getString(key);
+  const sum = addFloats(entry?.value ?? "0", argv[2]!);
+  if (sum === "not-a-float") throw notFloat();
+  if (sum === "infinite") throw nanOrInfinity();
+  if (entry === undefined) data.put(key, sum);
+  else if (entry.value !== sum) data.setBytes(entry, sum);
+  return bulk(sum);
+}
+
+function mget(data: Data, argv: readonly ByteString[]): Reply {
+  const values: Reply[] = [];
+  for (let i = 1; i < argv.length; i++) {
+    const value = data.get(argv[i]!)?.value;
+    values.push(typeof value === "string" ? bulk(value) : NIL);
+  }
+  return array(values);
+}
+
+function mset(data: Data, argv: readonly ByteString[]): Reply {
+  if (argv.length % 2 === 0) throw wrongArity("mset");
+  for (let i = 1; i < argv.length; i += 2) data.put(argv[i]!, argv[i + 1]!);
+  return OK;
+}
+
+function msetnx(data: Data, argv: readonly ByteString[]): Reply {
+  if (argv.length % 2 === 0) throw wrongArity("msetnx");
+  for (let i = 1; i < argv.length; i += 2) if (data.get(argv[i]!) !== undefined) return ZERO;
+  for (let i = 1; i < argv.length; i += 2) data.put(argv[i]!, argv[i + 1]!);
+  return ONE;
+}
+
+function setex(data: Data, argv: readonly ByteString[], expire: number): Reply {
+  data.put(argv[1]!, argv[3]!, expire);
+  return OK;
+}
+
+function setnx(data: Data, argv: readonly ByteString[]): Reply {
+  if (data.get(argv[1]!) !== undefined) return ZERO;
+  data.put(argv[1]!, argv[2]!);
+  return ONE;
+}
+
+function setrange(data: Data, argv: readonly ByteString[]): Reply {
+  const [, key, , bytes] = argv as [string, ByteString, ByteString, ByteString];
+  const offset = indexArgument(argv[2]!);
+  if (offset < 0) throw offsetOutOfRange();
+  const entry = data.getString(key);
+  const old = entry?.value ?? "";
+  if (bytes === "") return integer(old.length);
+  if (offset + bytes.length > STRING_BYTES_MAX) throw stringTooLong();
+  const head = old.length < offset ? old + "\0".repeat(offset - old.length) : old.slice(0, offset);
+  const changed = head + bytes + old.slice(offset + bytes.length);
+  if (entry === undefined) data.put(key, changed);
+  else if (changed !== old) data.setBytes(entry, changed);
+  return integer(changed.length);
+}
+
+/** The options of SET and GETEX, read left to right; which of them exclude each other is the same for both. */
+interface StringOptions {
+  condition: "NX" | "XX" | undefined;
+  get: boolean;
+  /** `EX`, `PX`, `EXAT`, `PXAT` with its argument, or what stands in their place. */
+  expiry: { readonly option: string; readonly argument: ByteString } | "KEEPTTL" | "PERSIST" | undefined;
+}
+
+function stringOptions(argv: readonly ByteString[], first: number, command: "set" | "getex"): StringOptions {
+  const options: StringOptions = { condition: undefined, get: false, expiry: undefined };
+  for (let i = first; i < argv.length; i++) {
+    const option = argv[i]!.toUpperCase();
+    if (command === "set" && option === "GET") {
+      options.get = true;
+    } else if (command === "set" && (option === "NX" || option === "XX")) {
+      if (options.condition !== undefined && options.condition !== option) throw syntaxError();
+      options.condition = option;
+    } else if (option === (command === "set" ? "KEEPTTL" : "PERSIST")) {
+      if (options.expiry !== undefined && options.expiry !== option) throw syntaxError();
+      options.expiry = option as "KEEPTTL" | "PERSIST";
+    } else if (option in expireUnits && i + 1 < argv.length) {
+      if (options.expiry !== undefined && !repeats(options.expiry, option)) throw syntaxError();
+      options.expiry = { option, argument: argv[++i]! };
+    } else {
+      throw syntaxError();
+    }
+  }
+  return options;
+}
+
+/** The same option twice is accepted; the last argument counts. */
+function repeats(expiry: NonNullable<StringOptions["expiry"]>, option: string): boolean {
+  return typeof expiry === "object" && expiry.option === option;
+}
+
+function expiryOf(expiry: StringOptions["expiry"], at: number, name: string): number {
+  if (typeof expiry !== "object") return NO_EXPIRY;
+  const unit = expireUnits[expiry.option];
+  if (unit === undefined) throw invalidExpire(name);
+  return expireTime(expiry.argument, unit, at, name, true);
+}
+
+function set(data: Data, argv: readonly ByteString[], unit: { at: number }): Reply {
+  const key = argv[1]!;
+  if (argv.length === 3) {
+    data.put(key, argv[2]!);
+    return OK;
+  }
+  const options = stringOptions(argv, 3, "set");
+  const expire = expiryOf(options.expiry, unit.at, "set");
+  const old: Entry | undefined = options.get ? data.getString(key) : data.get(key);
+  const answer = options.get ? bulkOrNil(old?.value as ByteString | undefined) : OK;
+  if (options.condition === (old === undefined ? "XX" : "NX")) return options.get ? answer : NIL;
+  if (expire !== NO_EXPIRY && expire <= unit.at) {
+    if (old !== undefined) data.delete(key);
+  } else {
+    data.put(key, argv[2]!, options.expiry === "KEEPTTL" ? (old?.expire ?? NO_EXPIRY) : expire);
+  }
+  return answer;
+}
+
+function getex(data: Data, argv: readonly ByteString[], unit: { at: number }): Reply {
+  const options = stringOptions(argv, 2, "getex");
+  const entry = data.getString(argv[1]!);
+  if (entry === undefined) return NIL;
+  const expire = expiryOf(options.expiry, unit.at, "getex");
+  const answer = bulk(entry.value);
+  if (expire !== NO_EXPIRY && expire <= unit.at) data.delete(entry.key);
+  else if (options.expiry !== undefined && entry.expire !== expire) data.expire(entry, expire);
+  return answer;
+}

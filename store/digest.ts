@@ -1,0 +1,29 @@
+/**
+ * The whole state in one canonical form: what must be equal on all daemons. Keys are sorted; the order inside a value
+ * is as it is, for it is state.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Database } from "./database.js";
+import { Hash } from "./values/hash.js";
+import { List } from "./values/list.js";
+import { MemberSet } from "./values/member-set.js";
+import { typeName, type Value } from "./values/value.js";
+
+/** A line for each key: database, key, type, expiry time, last writer, value; in the order of keys. */
+export function canonicalState(database: Database): string[] {
+  return database.keyspaces.flatMap((keyspace, db) =>
+    [...keyspace.entries]
+      .sort((a, b) => (a.key < b.key ? -1 : 1))
+      .map(({ key, value, expire, writer }) =>
+        JSON.stringify([db, key, typeName(value), expire, writer, contents(value)]),
+      ),
+  );
+}
+
+function contents(value: Value): ByteString | readonly unknown[] {
+  if (typeof value === "string") return value;
+  if (value instanceof List) return value.slice();
+  if (value instanceof Hash) return value.fields.map((field, place) => [field, value.values[place]]);
+  if (value instanceof MemberSet) return value.members;
+  return [...value.range(0, value.size)].map(([member, score]) => [member, String(score)]);
+}

@@ -1,0 +1,218 @@
+/**
+ * The face of the store that handlers see: look-ups, and the one small set of mutators through which everything
+ * changes. Each mutator leaves a record of its exact inverse (undo.ts) when records are asked for.
+ * "Changed" means value, expiry or name: a handler calls no mutator for what already is so.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { wrongType } from "./errors.js";
+import { type Entry, Keyspace, NO_EXPIRY } from "./keyspace.js";
+import { swapKeyspaces, type UndoRecord } from "./undo.js";
+import type { Unit } from "./unit.js";
+import type { Hash } from "./values/hash.js";
+import type { End, List } from "./values/list.js";
+import type { MemberSet } from "./values/member-set.js";
+import type { SortedSet } from "./values/sorted-set.js";
+import type { Value } from "./values/value.js";
+
+/** An entry whose type has been checked. */
+export type Typed<V extends Value> = Omit<Entry, "value"> & { value: V };
+
+/** The class of a collection. */
+type ValueClass<V> = new () => V;
+
+export class Data {
+  readonly #keyspaces: Keyspace[];
+  #unit: Unit = { at: 0, db: 0, id: "" };
+  #records: UndoRecord[] | null = null;
+
+  constructor(keyspaces: Keyspace[]) {
+    this.#keyspaces = keyspaces;
+  }
+
+  /** Points the face at a unit. `records` receives the inverses; null: nobody will ask for them. */
+  begin(unit: Unit, records: UndoRecord[] | null): void {
+    this.#unit = unit;
+    this.#records = records;
+  }
+
+  get databases(): number {
+    return this.#keyspaces.length;
+  }
+
+  keyspace(db = this.#unit.db): Keyspace {
+    return this.#keyspaces[db] as Keyspace;
+  }
+
+  /** The key's entry, unless it has expired by the unit's date. */
+  get(key: ByteString, db = this.#unit.db): Entry | undefined {
+    const entry = this.#keyspaces[db]!.find(key);
+    return entry !== undefined && isExpired(entry, this.#unit.at) ? undefined : entry;
+  }
+
+  /** @throws CommandFailure WRONGTYPE */
+  getString(key: ByteString): Typed<ByteString> | undefined {
+    const entry = this.get(key);
+    if (entry !== undefined && typeof entry.value !== "string") throw wrongType();
+    return entry as Typed<ByteString> | undefined;
+  }
+
+  /** @throws CommandFailure WRONGTYPE */
+  getAs<V extends Exclude<Value, ByteString>>(type: ValueClass<V>, key: ByteString): Typed<V> | undefined {
+    const entry = this.get(key);
+    if (entry !== undefined && !(entry.value instanceof type)) throw wrongType();
+    return entry as Typed<V> | undefined;
+  }
+
+  /** The entry of a collection, made and put if it is absent. @throws CommandFailure WRONGTYPE */
+  getOrPut<V extends Exclude<Value, ByteString>>(type: new () => V, key: ByteString): Typed<V> {
+    return this.getAs(type, key) ?? (this.put(key, new type()) as Typed<V>);
+  }
+
+  /** Sets a key to a value, whatever it held. */
+  put(key: ByteString, value: Value, expire = NO_EXPIRY, db = this.#unit.db): Entry {
+    const keyspace = this.#keyspaces[db]!;
+    if (this.#records !== null)
+      this.#records.push({ mutator: "put", db, key, old: saved(keyspace.find(key)) });
+    return keyspace.set(key, value, expire, this.#unit.id);
+  }
+
+  /** Removes a key. */
+  delete(key: ByteString, db = this.#unit.db): void {
+    const keyspace = this.#keyspaces[db]!;
+    if (this.#records !== null)
+      this.#records.push({ mutator: "put", db, key, old: saved(keyspace.find(key)) });
+    keyspace.delete(key);
+  }
+
+  /** Sets or lifts (NO_EXPIRY) a key's expiry time. */
+  expire(entry: Entry, expire: number): void {
+    this.#records?.push({ mutator: "expire", db: this.#unit.db, key: entry.key, old: entry.expire });
+    this.keyspace().setExpire(entry, expire);
+    this.#touch(entry);
+  }
+
+  /** Replaces a string's bytes; the expiry time stays. */
+  setBytes(entry: Typed<ByteString>, bytes: ByteString): void {
+    this.#records?.push({ mutator: "setBytes", db: this.#unit.db, key: entry.key, old: entry.value });
+    entry.value = bytes;
+    this.#touch(entry);
+  }
+
+  listPush(entry: Typed<List>, end: End, element: ByteString): void {
+    this.#records?.push({ mutator: "listPush", list: entry.value, end });
+    entry.value.push(end, element);
+    this.#touch(entry);
+  }
+
+  /** Takes an element off; a list that becomes empty goes. */
+  listPop(entry: Typed<List>, end: End): ByteString {
+    const element = entry.value.pop(end);
+    this.#records?.push({ mutator: "listPop", list: entry.value, end, element });
+    this.#touchOrDrop(entry);
+    return element;
+  }
+
+  /** Replaces `count` elements from an index on by others; a list that becomes empty goes. */
+  listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
+    const removed = entry.value.slice(index, index + count);
+    this.#records?.push({
+      mutator: "listSplice",
+      list: entry.value,
+      index,
+      removed,
+      inserted: inserted.length,
+    });
+    entry.value.splice(index, count, inserted);
+    this.#touchOrDrop(entry);
+  }
+
+  /** Adds a member. @returns whether it was absent */
+  setAdd(entry: Typed<MemberSet>, member: ByteString): boolean {
+    if (entry.value.has(member)) return false;
+    entry.value.push(member);
+    this.#records?.push({ mutator: "setAdd", set: entry.value });
+    this.#touch(entry);
+    return true;
+  }
+
+  /** Removes a member; a set that becomes empty goes. @returns whether it was present */
+  setRemove(entry: Typed<MemberSet>, member: ByteString): boolean {
+    const place = entry.value.find(member);
+    if (place < 0) return false;
+    this.#records?.push({ mutator: "setRemove", set: entry.value, place, member });
+    entry.value.removeAt(place);
+    this.#touchOrDrop(entry);
+    return true;
+  }
+
+  /** Sets a field. @returns whether it was absent */
+  hashPut(entry: Typed<Hash>, field: ByteString, value: ByteString): boolean {
+    const hash = entry.value;
+    const place = hash.find(field);
+    if (place < 0) {
+      this.#records?.push({ mutator: "hashAdd", hash });
+      hash.push(field, value);
+      this.#touch(entry);
+      return true;
+    }
+    const old = hash.values[place] as ByteString;
+    if (old === value) return false;
+    this.#records?.push({ mutator: "hashPut", hash, place, old });
+    hash.setAt(place, value);
+    this.#touch(entry);
+    return false;
+  }
+
+  /** Removes a field; a hash that becomes empty goes. @returns whether it was present */
+  hashRemove(entry: Typed<Hash>, field: ByteString): boolean {
+    const hash = entry.value;
+    const place = hash.find(field);
+    if (place < 0) return false;
+    this.#records?.push({ mutator: "hashRemove", hash, place, field, old: hash.values[place] as ByteString });
+    hash.removeAt(place);
+    this.#touchOrDrop(entry);
+    return true;
+  }
+
+  /** Sets or removes (undefined) a member's score; a sorted set that becomes empty goes. */
+  score(entry: Typed<SortedSet>, member: ByteString, score: number | undefined): void {
+    const zset = entry.value;
+    const old = zset.get(member);
+    if (old === score) return;
+    this.#records?.push({ mutator: "score", zset, member, old });
+    if (score === undefined) zset.delete(member);
+    else zset.set(member, score);
+    this.#touchOrDrop(entry);
+  }
+
+  /** Empties a database in one step. */
+  replaceDb(db: number): void {
+    this.#records?.push({ mutator: "replaceDb", db, old: this.keyspace(db) });
+    this.#keyspaces[db] = new Keyspace();
+  }
+
+  swapDb(first: number, second: number): void {
+    this.#records?.push({ mutator: "swapDb", first, second });
+    swapKeyspaces(this.#keyspaces, first, second);
+  }
+
+  #touch(entry: Entry): void {
+    if (entry.writer === this.#unit.id) return;
+    this.#records?.push({ mutator: "writer", db: this.#unit.db, key: entry.key, old: entry.writer });
+    entry.writer = this.#unit.id;
+  }
+
+  #touchOrDrop(entry: Typed<Exclude<Value, ByteString>>): void {
+    if (entry.value.size === 0) this.delete(entry.key);
+    else this.#touch(entry);
+  }
+}
+
+/** Whether a unit of a date no longer sees a key: it sees it up to and including its expiry time. */
+export function isExpired(entry: Entry, at: number): boolean {
+  return entry.expire !== NO_EXPIRY && at > entry.expire;
+}
+
+function saved(entry: Entry | undefined) {
+  return entry === undefined ? undefined : { value: entry.value, expire: entry.expire, writer: entry.writer };
+}

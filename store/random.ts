@@ -1,0 +1,38 @@
+/**
+ * Choices that look random and are the same on every daemon: a small generator seeded by the unit's id.
+ * Never used for anything secret.
+ */
+import type { Unit } from "./unit.js";
+
+/** 32-bit FNV-1a. */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
+
+/** Successive whole numbers 0 ≤ x < n (n ≤ 2³²), each call with its own n. */
+export function seededChoice(unit: Unit): (n: number) => number {
+  let state = hash(unit.id);
+  return (n) => {
+    // splitmix32
+    state = (state + 0x9e3779b9) >>> 0;
+    let z = state;
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+    return ((z ^ (z >>> 15)) >>> 0) % n;
+  };
+}
+
+/** `count` different whole numbers 0 ≤ x < n, as they were drawn; all n of them if `count` is no less. */
+export function distinctChoices(choose: (n: number) => number, n: number, count: number): number[] {
+  const chosen: number[] = [];
+  // A shuffle of 0, 1, … n - 1 that stops early; only what has moved is written down.
+  const moved = new Map<number, number>();
+  for (let left = n; left > 0 && chosen.length < count; left--) {
+    const place = choose(left);
+    chosen.push(moved.get(place) ?? place);
+    moved.set(place, moved.get(left - 1) ?? left - 1);
+  }
+  return chosen;
+}

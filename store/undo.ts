@@ -1,0 +1,104 @@
+/**
+ * Undo records: what a mutator leaves behind so that its change can be taken back exactly.
+ * Records are undone newest first. They name a key by database and key, and a collection by the object itself, which
+ * stays the same for as long as records of it exist.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Keyspace } from "./keyspace.js";
+import type { Hash } from "./values/hash.js";
+import type { End, List } from "./values/list.js";
+import type { MemberSet } from "./values/member-set.js";
+import type { SortedSet } from "./values/sorted-set.js";
+import type { Value } from "./values/value.js";
+
+/** What `put` replaced. */
+export interface SavedEntry {
+  readonly value: Value;
+  readonly expire: number;
+  readonly writer: ByteString;
+}
+
+interface OfKey {
+  readonly db: number;
+  readonly key: ByteString;
+}
+
+/** One record shape for each mutator, under its name. */
+export interface UndoRecords {
+  put: OfKey & { readonly old: SavedEntry | undefined };
+  expire: OfKey & { readonly old: number };
+  writer: OfKey & { readonly old: ByteString };
+  setBytes: OfKey & { readonly old: ByteString };
+  listPush: { readonly list: List; readonly end: End };
+  listPop: { readonly list: List; readonly end: End; readonly element: ByteString };
+  listSplice: {
+    readonly list: List;
+    readonly index: number;
+    readonly removed: readonly ByteString[];
+    readonly inserted: number;
+  };
+  setAdd: { readonly set: MemberSet };
+  setRemove: { readonly set: MemberSet; readonly place: number; readonly member: ByteString };
+  hashAdd: { readonly hash: Hash };
+  hashPut: { readonly hash: Hash; readonly place: number; readonly old: ByteString };
+  hashRemove: {
+    readonly hash: Hash;
+    readonly place: number;
+    readonly field: ByteString;
+    readonly old: ByteString;
+  };
+  score: { readonly zset: SortedSet; readonly member: ByteString; readonly old: number | undefined };
+  replaceDb: { readonly db: number; readonly old: Keyspace };
+  swapDb: { readonly first: number; readonly second: number };
+}
+
+export type MutatorName = keyof UndoRecords;
+export type UndoRecord = { [M in MutatorName]: { readonly mutator: M } & UndoRecords[M] }[MutatorName];
+
+const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: UndoRecords[M]) => void } = {
+  put: (keyspaces, { db, key, old }) => {
+    if (old === undefined) keyspaces[db]!.delete(key);
+    else keyspaces[db]!.set(key, old.value, old.expire, old.writer);
+  },
+  expire: (keyspaces, { db, key, old }) => keyspaces[db]!.setExpire(keyspaces[db]!.find(key)!, old),
+  writer: (keyspaces, { db, key, old }) => {
+    keyspaces[db]!.find(key)!.writer = old;
+  },
+  setBytes: (keyspaces, { db, key, old }) => {
+    keyspaces[db]!.find(key)!.value = old;
+  },
+  listPush: (_, { list, end }) => list.pop(end),
+  listPop: (_, { list, end, element }) => list.push(end, element),
+  listSplice: (_, { list, index, removed, inserted }) => list.splice(index, inserted, removed),
+  setAdd: (_, { set }) => set.pop(),
+  setRemove: (_, { set, place, member }) => set.restoreAt(place, member),
+  hashAdd: (_, { hash }) => hash.pop(),
+  hashPut: (_, { hash, place, old }) => hash.setAt(place, old),
+  hashRemove: (_, { hash, place, field, old }) => hash.restoreAt(place, field, old),
+  score: (_, { zset, member, old }) => {
+    if (old === undefined) zset.delete(member);
+    else zset.set(member, old);
+  },
+  replaceDb: (keyspaces, { db, old }) => {
+    keyspaces[db] = old;
+  },
+  swapDb: (keyspaces, { first, second }) => swapKeyspaces(keyspaces, first, second),
+};
+
+/** Takes changes back, newest first. The same records must not be undone twice. */
+export function undo(keyspaces: Keyspace[], records: readonly UndoRecord[]): void {
+  for (let i = records.length - 1; i >= 0; i--) undoOne(keyspaces, records[i] as UndoRecord);
+}
+
+function undoOne<M extends MutatorName>(
+  keyspaces: Keyspace[],
+  record: { mutator: M } & UndoRecords[M],
+): void {
+  inverses[record.mutator](keyspaces, record);
+}
+
+export function swapKeyspaces(keyspaces: Keyspace[], first: number, second: number): void {
+  const swapped = keyspaces[first]!;
+  keyspaces[first] = keyspaces[second]!;
+  keyspaces[second] = swapped;
+}

@@ -1,0 +1,11 @@
+/** What a command is told besides its arguments: everything that would otherwise be clock, randomness or session. */
+import type { ByteString } from "../protocol/byte-string.js";
+
+export interface Unit {
+  /** Milliseconds since 1970, from the envelope; never the local clock. */
+  readonly at: number;
+  /** Number of the database that the command runs in. */
+  readonly db: number;
+  /** Tells this unit from all others; seeds its random choices and names it as a key's last writer. */
+  readonly id: ByteString;
+}

@@ -1,0 +1,21 @@
+/** What a key can hold. A string value is its bytes; the other types are objects. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { Hash } from "./hash.js";
+import { List } from "./list.js";
+import { MemberSet } from "./member-set.js";
+import type { SortedSet } from "./sorted-set.js";
+
+export type Value = ByteString | List | Hash | MemberSet | SortedSet;
+
+/** The type's name as `TYPE` says it. */
+export function typeName(value: Value): "string" | "list" | "hash" | "set" | "zset" {
+  if (typeof value === "string") return "string";
+  if (value instanceof List) return "list";
+  if (value instanceof Hash) return "hash";
+  return value instanceof MemberSet ? "set" : "zset";
+}
+
+/** A value that shares nothing with the one given. */
+export function cloneValue(value: Value): Value {
+  return typeof value === "string" ? value : value.clone();
+}

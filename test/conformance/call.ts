@@ -1,0 +1,61 @@
+/** One random call of a command: its name in some case, its grammar's arguments, and now and then a mistake in them. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { parseInteger } from "../../store/numbers.js";
+import { argumentsFor, type CommandGrammar } from "./families.js";
+import type { Generator } from "./grammar.js";
+
+/** How many calls get a mistake that their grammar did not mean. */
+const MISTAKES = 0.06;
+/** What stands where it should not. No small positive number: it might end up as a time to live. */
+const STRAYS: readonly ByteString[] = [
+  "",
+  "0",
+  "-1",
+  "abc",
+  "nan",
+  "9223372036854775807",
+  "NX",
+  "LIMIT",
+  "(1",
+  "\x00\xff",
+];
+/** A random choice of so many members, more than once each, would take all memory of both sides. */
+const REPEATS_MAX = 1000;
+/** Below it Redis refuses the number of repeats. */
+const REPEATS_REFUSED = -(2 ** 62);
+
+/** Name and arguments, a container's name before its subcommand's. */
+export function randomCall(g: Generator, grammar: CommandGrammar): ByteString[] {
+  for (;;) {
+    const args = [...argumentsFor(g, grammar)];
+    if (g.chance(MISTAKES)) spoil(g, args);
+    const argv = [...grammar.name.split("|").map((part) => g.caseOf(part)), ...args];
+    if (!isRuinous(grammar.name, argv)) return argv;
+  }
+}
+
+function spoil(g: Generator, args: ByteString[]): void {
+  const place = g.random.below(args.length + 1);
+  switch (g.random.below(5)) {
+    case 0:
+      args.pop();
+      break;
+    case 1:
+      args.push(g.oneOf(...STRAYS));
+      break;
+    case 2:
+      args.splice(place, 1, g.oneOf(...STRAYS));
+      break;
+    case 3:
+      args.splice(place, 0, ...args.slice(place, place + 1));
+      break;
+    default:
+      args.splice(place, 2, ...args.slice(place, place + 2).reverse());
+  }
+}
+
+function isRuinous(name: string, argv: readonly ByteString[]): boolean {
+  if (!/^[SHZ]RAND/.test(name)) return false;
+  const count = Number(parseInteger(argv[2] ?? "") ?? 0);
+  return count < -REPEATS_MAX && count >= REPEATS_REFUSED;
+}

@@ -1,0 +1,60 @@
+/** The store's table says of each command what redis-server's own table says; and each command has a grammar. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Reply } from "../../protocol/reply.js";
+import { commands, findCommand } from "../../store/command-table.js";
+import { Database } from "../../store/database.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { type RedisServer, startRedis } from "../support/redis-server.js";
+import { skipWithout } from "../support/requirements.js";
+import { families } from "./families.js";
+import { incomparable, otherFlags } from "./incomparable.js";
+import { folded, itemsOf, shown } from "./resp2-fold.js";
+
+/** Places in a row of COMMAND INFO. */
+const FLAGS = 2;
+const CATEGORIES = 6;
+const COMPARED = 7;
+
+const skip = skipWithout("redis-server");
+let server: RedisServer;
+before(async () => {
+  if (skip === false) server = await startRedis();
+});
+after(() => server?.stop());
+
+test("every command has a grammar, and every grammar is a command's", () => {
+  const grammars = families.flatMap((family) => family.commands.map(({ name }) => name));
+  assert.deepEqual(grammars.toSorted(), commands.map(({ name }) => name).toSorted());
+});
+
+test("every exception is about a command of the table", () => {
+  const strangers = Object.keys(incomparable).filter((name) => findCommand(name) === undefined);
+  assert.deepEqual(strangers, []);
+});
+
+test("every command's row is as redis-server's: arity, flags, key places, categories", { skip }, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const database = new Database();
+  for (const { name } of commands) {
+    const argv = ["COMMAND", "INFO", name.toLowerCase()];
+    const [ours] = itemsOf(folded(database.execute(argv, { at: 0, db: 0, id: "" })));
+    const [theirs] = itemsOf(await redis.call(...argv));
+    const rows = [ours, theirs].map((row, i) => comparableRow(row, i === 1));
+    assert.deepEqual(rows[0], rows[1], name);
+  }
+});
+
+/** @param isTheirs  whether it is redis-server's: without the flags that our table does not have at all */
+function comparableRow(row: Reply | undefined, isTheirs: boolean): string[] {
+  return itemsOf(row)
+    .slice(0, COMPARED)
+    .map((item, place) => {
+      if (place !== FLAGS && place !== CATEGORIES) return shown(item);
+      const words = itemsOf(item).flatMap((word) => (word.kind === "status" ? [word.text] : []));
+      return words
+        .filter((word) => !isTheirs || otherFlags[word] === undefined)
+        .sort()
+        .join(" ");
+    });
+}

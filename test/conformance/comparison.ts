@@ -1,0 +1,167 @@
+/**
+ * The ways in which a reply of the store is compared with redis-server's, other than byte by byte. Which command needs
+ * which, and why, stands in incomparable.ts.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { itemsOf, sameReply, shown } from "./resp2-fold.js";
+
+/** A call that has been run on the store, with the answer as RESP2 has it. */
+export interface Call {
+  readonly argv: readonly ByteString[];
+  readonly ours: Reply;
+  /** Number of the database. */
+  readonly db: number;
+  /** Asks the store again, in the same database and at the same time; for commands that only read. */
+  run(argv: readonly ByteString[]): Reply;
+}
+
+/** What redis-server is asked, and whether its answers agree with the store's. */
+export interface Comparison {
+  readonly ask: readonly (readonly ByteString[])[];
+  readonly agree: (theirs: readonly Reply[]) => boolean;
+}
+
+export interface Incomparable {
+  readonly reason: string;
+  /** Whether errors of ours are compared in this way too. */
+  readonly errors?: true;
+  readonly compare: (call: Call) => Comparison;
+}
+
+/** An item of a reply as a text, by its place in its group. */
+type ShowItem = (item: Reply, place: number) => string;
+
+/** More than any collection of these tests has. */
+const WHOLE_SCAN_COUNT = "1000000";
+/** Two answers, whatever order their elements (of `size` items each) are in. */
+export const unordered = (size = 1): Incomparable => ({
+  reason: "the order of a collection without order is each server's own",
+  compare: ({ argv, ours }) => ({
+    ask: [argv],
+    agree: ([theirs]) => sorted(ours, size) === sorted(theirs, size),
+  }),
+});
+
+export const nearly = (tolerance: number): Incomparable => ({
+  reason: "redis-server has its own clock",
+  compare: ({ argv, ours }) => ({
+    ask: [argv],
+    agree: ([theirs]) => theirs !== undefined && isNear(ours, theirs, tolerance),
+  }),
+});
+
+/**
+ * Members that a seed chose, of those that `all` lists.
+ * @param size  items that the list has for each member: 2 with its value or score behind it
+ */
+export const chosen = (all: (key: ByteString) => ByteString[], size: number): Incomparable => ({
+  reason: "the choice is random there and seeded by the unit here",
+  compare: ({ argv, ours }) => ({
+    ask: [argv, all(argv[1] as ByteString)],
+    agree: ([theirs, everything]) => {
+      if (theirs?.kind !== ours.kind) return false;
+      const inPairs = argv.length > 3;
+      const known = inPairs ? groups(everything, size) : groups(everything, size, 1);
+      if (ours.kind !== "array") return ours.kind === "nil" || known.includes(shown(ours));
+      const mine = groups(ours, inPairs ? 2 : 1);
+      return (
+        itemsOf(theirs).length === ours.items.length &&
+        mine.every((element) => known.includes(element)) &&
+        (Number(argv[2]) < 0 || new Set(mine).size === mine.length)
+      );
+    },
+  }),
+});
+
+/** Follows our cursor from the start to the end; redis-server is asked for everything at once. */
+export const scanned = (cursorAt: number, size: number, shownItem: ShowItem = shown): Incomparable => ({
+  reason: "cursors and pages are each server's own; what a whole scan finds is not",
+  compare: ({ argv, run }) => {
+    const found: Reply[] = [];
+    const first = argv.map((argument, place) => (place === cursorAt ? "0" : argument));
+    let page = [...first];
+    do {
+      const [next, items] = itemsOf(run(page));
+      found.push(...itemsOf(items));
+      page = first.with(cursorAt, next?.kind === "bulk" ? next.bytes : "0");
+    } while (page[cursorAt] !== "0");
+    const ours = sorted({ kind: "array", items: found }, size, shownItem);
+    return {
+      ask: [[...first, "COUNT", WHOLE_SCAN_COUNT]],
+      agree: ([theirs]) =>
+        ours === sorted(itemsOf(theirs)[1], size, shownItem) && shown(itemsOf(theirs)[0]!) === '"0"',
+    };
+  },
+});
+
+/** Asked of the store alone: the answer describes the server. */
+export const ownAnswer = (reason: string): Incomparable => ({
+  reason,
+  compare: () => ({ ask: [], agree: () => true }),
+});
+
+export const endedBy = (ending: string): Incomparable => ({
+  reason: "the store has no connections: what one would remember is ended at once",
+  compare: ({ argv, ours }) => ({
+    ask: [argv, [ending]],
+    agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs),
+  }),
+});
+
+export const popped: Incomparable = {
+  reason:
+    "the choice is random there and seeded by the unit here; redis-server removes the members that we chose",
+  compare: ({ argv, ours }) => {
+    const members = ours.kind === "bulk" ? [ours] : itemsOf(ours);
+    if (members.length === 0)
+      return { ask: [argv], agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs) };
+    const key = argv[1] as ByteString;
+    const names = members.map((member) => (member.kind === "bulk" ? member.bytes : ""));
+    const wanted = Number(argv[2] ?? 1);
+    return {
+      ask: [
+        ["SCARD", key],
+        ["SREM", key, ...names],
+      ],
+      agree: ([size, removed]) =>
+        integerOf(removed) === names.length && names.length === Math.min(wanted, integerOf(size)),
+    };
+  },
+};
+
+/** An array's items in groups of `size`, the first `shownItems` of each as a text. */
+export function groups(
+  reply: Reply | undefined,
+  size: number,
+  shownItems = size,
+  shownItem: ShowItem = shown,
+): string[] {
+  const items = itemsOf(reply);
+  const texts: string[] = [];
+  for (let i = 0; i < items.length; i += size) {
+    texts.push(
+      items
+        .slice(i, i + shownItems)
+        .map((item, place) => shownItem(item, place))
+        .join(" "),
+    );
+  }
+  return texts;
+}
+
+/** A text that is the same whatever the order of an array's groups is. */
+function sorted(reply: Reply | undefined, size: number, shownItem: ShowItem = shown): string {
+  if (reply?.kind !== "array") return reply === undefined ? "" : shown(reply);
+  return groups(reply, size, size, shownItem).sort().join("\n");
+}
+
+export function integerOf(reply: Reply | undefined): number {
+  return reply?.kind === "integer" ? Number(reply.value) : Number.NaN;
+}
+
+/** Negative numbers say something else than a time. */
+function isNear(ours: Reply, theirs: Reply, tolerance: number): boolean {
+  if (integerOf(ours) < 0) return sameReply(ours, theirs);
+  return Math.abs(integerOf(ours) - integerOf(theirs)) <= tolerance;
+}

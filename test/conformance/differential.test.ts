@@ -1,0 +1,118 @@
+/**
+ * Random commands get the same replies from the store as from a real redis-server, and leave the same state.
+ * DBSYNC_SEED replays a run, DBSYNC_COMMANDS makes it longer, DBSYNC_EPISODE plays one part of it.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { commands } from "../../store/command-table.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { type RedisServer, startRedis } from "../support/redis-server.js";
+import { skipWithout } from "../support/requirements.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { type Difference, play, shrink } from "./differential.js";
+import { type Episode, episode, type Step } from "./episode.js";
+import { Generator } from "./grammar.js";
+
+const EPISODE_CALLS = 500;
+const COMMANDS_DEFAULT = 110_000;
+/** So many calls of each command, in a run of the default length. */
+const CASES_MIN = 200;
+
+const UNKNOWN_CALLS = 2000;
+
+const seed = seedOfRun();
+const total = Number(process.env["DBSYNC_COMMANDS"] ?? COMMANDS_DEFAULT);
+const onlyEpisode = process.env["DBSYNC_EPISODE"];
+
+const skip = skipWithout("redis-server");
+let server: RedisServer;
+before(async () => {
+  if (skip === false) server = await startRedis();
+});
+after(() => server?.stop());
+
+test(`the store answers as redis-server does (seed ${seed})`, { skip, timeout: 600_000 }, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const cases = new Map<string, { all: number; good: number }>(
+    commands.map(({ name }) => [name, { all: 0, good: 0 }]),
+  );
+  const numbers =
+    onlyEpisode === undefined ? [...Array(Math.ceil(total / EPISODE_CALLS)).keys()] : [Number(onlyEpisode)];
+  for (const number of numbers) {
+    const played = episode(seed, number, { calls: EPISODE_CALLS, now: Date.now() });
+    const { difference, succeeded } = await play(played, redis);
+    if (difference !== undefined) assert.fail(await report(number, played, difference, redis));
+    played.steps.forEach(({ name }, i) => {
+      const count = cases.get(name)!;
+      count.all++;
+      if (succeeded[i]) count.good++;
+    });
+  }
+  if (onlyEpisode !== undefined || total < COMMANDS_DEFAULT) return;
+  const neverFails = (name: string) => ["AUTH", "DISCARD", "EXEC"].includes(name);
+  const scarce = [...cases].filter(
+    ([name, { all, good }]) => all < CASES_MIN || (good === 0 && !neverFails(name)),
+  );
+  assert.deepEqual(scarce, [], "commands with too few cases, or none that succeeded");
+});
+
+test(`the store and redis-server answer alike to what is no command (seed ${seed})`, { skip }, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const random = new SeededRandom(seed, -1);
+  const g = new Generator({ random, now: 0 });
+  const name = () => g.oneOf("", "nonsense", "GET\0", "G\r\nET", "\xff", "g".repeat(300), g.bytes(20));
+  const command = () => (g.chance(0.2) ? [g.caseOf("COMMAND"), name()] : [name()]);
+  const steps = Array.from({ length: UNKNOWN_CALLS }, (_, i) => {
+    const argv = [...command(), ...g.some(() => (g.chance(0.1) ? "\r\n\0x" : g.value()), 0, 12)];
+    return { name: "", argv, db: 0, at: 0, id: String(i) };
+  });
+  assert.equal((await play({ steps, encoding: "default" }, redis)).difference?.text, undefined);
+});
+
+test("a reply that differs is found, and only the calls that it takes are left", { skip }, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const step = (...argv: string[]): Step => ({ name: argv[0]!, argv, db: 0, at: 0, id: argv.join() });
+  const others = Array.from({ length: 50 }, (_, i) => [
+    step("SET", "k", String(i)),
+    step("LPUSH", "l", String(i)),
+  ]);
+  // Redis has scripts, the store has none.
+  const played: Episode = {
+    steps: [...others.flat(), step("EVAL", "return 1", "0"), ...others.flat()],
+    encoding: "default",
+  };
+  const { difference } = await play(played, redis);
+  assert.equal(difference?.place, 100);
+  assert.deepEqual((await shrink(played, difference, redis)).steps, [step("EVAL", "return 1", "0")]);
+});
+
+test("a state that differs is found", { skip }, async () => {
+  using redis = await RedisConnection.open(server.port);
+  // Both answer that the key expires; redis-server's clock is far behind the date of the store's unit.
+  const steps = [
+    ["SET", "k", "v"],
+    ["PEXPIRE", "k", "1000000"],
+  ].map((argv, i) => {
+    return { name: argv[0]!, argv, db: 0, at: Date.now() - 900_000, id: String(i) };
+  });
+  const { difference } = await play({ steps, encoding: "default" }, redis);
+  assert.equal(difference?.place, 2);
+  assert.match(difference.text, /^state: \[0,"k"\]/);
+});
+
+async function report(
+  number: number,
+  played: Episode,
+  difference: Difference,
+  redis: RedisConnection,
+): Promise<string> {
+  const needed = await shrink(played, difference, redis);
+  const last = (await play(needed, redis)).difference ?? difference;
+  const lines = needed.steps.map(({ db, argv }) => `  ${db}> ${JSON.stringify(argv)}`);
+  return [
+    `The store and redis-server differ in episode ${number} (${played.encoding}), call ${difference.place}. It takes:`,
+    ...lines,
+    last.text,
+    `Again: DBSYNC_SEED=${seed} DBSYNC_EPISODE=${number} node --test dist/test/conformance/differential.test.js`,
+  ].join("\n");
+}

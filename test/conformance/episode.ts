@@ -1,0 +1,120 @@
+/**
+ * An episode: some hundred random calls on an empty server, the same for the same seed and number. It is what is
+ * compared, replayed and shrunk as a whole.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { findCommand } from "../../store/command-table.js";
+import { Database } from "../../store/database.js";
+import { touchesOf } from "../../store/key-spec.js";
+import { NO_EXPIRY } from "../../store/keyspace.js";
+import type { UndoRecord } from "../../store/undo.js";
+import { SeededRandom } from "../support/seeded-random.js";
+import { randomCall } from "./call.js";
+import { type CommandGrammar, commandGrammars, type Family, families } from "./families.js";
+import { Generator } from "./grammar.js";
+import { type Encoding, isUnspecified } from "./incomparable.js";
+
+export interface Step {
+  /** The command's name in the table. */
+  readonly name: string;
+  readonly argv: readonly ByteString[];
+  readonly db: number;
+  readonly at: number;
+  readonly id: ByteString;
+}
+
+export interface Episode {
+  readonly steps: readonly Step[];
+  readonly encoding: Encoding;
+}
+
+/** What empties databases; if it came as often as the rest, nothing would grow. */
+const WIPING = ["FLUSHALL", "FLUSHDB", "SWAPDB"];
+const EPISODES_WITH_WIPES = 0.5;
+/** Episodes about one family, and the calls in them that are of another. */
+const EPISODES_FOCUSED = 0.5;
+const CALLS_OUT_OF_FOCUS = 0.2;
+/** Databases other than 0, in so many calls. */
+const CALLS_ELSEWHERE = 0.2;
+const DATABASES_USED = 3;
+/**
+ * Episodes that let many keys expire at half time and wait until they have, so many milliseconds after the first half:
+ * the second half finds them expired.
+ */
+const EPISODES_WITH_PAUSE = 0.15;
+const PAUSE = 100;
+const PAUSE_EXPIRIES = 0.5;
+/** Milliseconds after a call in which no key may expire: both sides would have to look at the very same time. */
+const EXPIRY_DISTANCE_MIN = 60_000;
+
+/** @param now  the run's clock, milliseconds since 1970 */
+export function episode(
+  seed: number,
+  number: number,
+  { calls, now }: { calls: number; now: number },
+): Episode {
+  const random = new SeededRandom(seed, number);
+  const g = new Generator({ random, now });
+  const encoding = random.oneOf<Encoding>(["compact", "default", "large"]);
+  const choose = chooser(random);
+  const database = new Database();
+  const steps: Step[] = [];
+  let pauseAt = random.chance(EPISODES_WITH_PAUSE) ? calls / 2 : calls;
+  let at = now;
+  while (steps.length < calls) {
+    if (steps.length >= pauseAt) {
+      at = now + PAUSE;
+      pauseAt = calls;
+      steps.push(...expiries(database, random, at));
+    }
+    const grammar = choose();
+    const db = random.chance(CALLS_ELSEWHERE) ? random.below(DATABASES_USED) : 0;
+    const argv = randomCall(g, grammar);
+    const step = { name: grammar.name, argv, db, at, id: `${seed}.${number}.${steps.length}` };
+    const find = (key: ByteString) => database.keyspaces[db]!.find(key)?.value;
+    if (isUnspecified(step.name, argv, encoding, find)) continue;
+    if (runUnlessSoonExpired(database, step)) steps.push(step);
+  }
+  return { steps, encoding };
+}
+
+/** Lets many of the keys expire just before a time, and does the same to the database. */
+function expiries(database: Database, random: SeededRandom, at: number): Step[] {
+  const steps: Step[] = [];
+  database.keyspaces.forEach((keyspace, db) => {
+    for (const { key } of keyspace.entries.filter(() => random.chance(PAUSE_EXPIRIES))) {
+      const argv = ["PEXPIREAT", key, String(at - 1)];
+      const step = { name: "PEXPIREAT", argv, db, at: at - PAUSE, id: `expiry.${db}.${steps.length}` };
+      database.execute(argv, step);
+      steps.push(step);
+    }
+  });
+  return steps;
+}
+
+/** Which command comes next. */
+function chooser(random: SeededRandom): () => CommandGrammar {
+  const wipes = random.chance(EPISODES_WITH_WIPES);
+  const allowed = (grammars: readonly CommandGrammar[]) =>
+    grammars.filter(({ name }) => wipes || !WIPING.includes(name));
+  const all = allowed(commandGrammars);
+  if (!random.chance(EPISODES_FOCUSED)) return () => random.oneOf(all);
+  const focus = allowed(random.oneOf<Family>(families).commands);
+  return () => random.oneOf(random.chance(CALLS_OUT_OF_FOCUS) ? all : focus);
+}
+
+/** Runs a step unless it lets a key expire about now; then it is taken back. @returns whether it was run */
+function runUnlessSoonExpired(database: Database, { name, argv, db, at, id }: Step): boolean {
+  const records: UndoRecord[] = [];
+  database.execute(argv, { at, db, id }, records);
+  const command = findCommand(name);
+  if (command === undefined) throw new Error(`there is a grammar for ${name}, which is not in the table`);
+  const soon = touchesOf(command.keys, argv).some((touch) => {
+    if (touch.key === null) return false;
+    const entry = database.keyspaces[touch.db ?? db]?.find(touch.key);
+    if (entry === undefined || entry.expire === NO_EXPIRY) return false;
+    return entry.expire >= at && entry.expire < at + EXPIRY_DISTANCE_MIN;
+  });
+  if (soon) database.undo(records);
+  return !soon;
+}

@@ -1,0 +1,45 @@
+/** All grammars, and whose keys each family prefers. A new family is one line here. */
+import type { FamilyGrammar, Generator } from "./grammar.js";
+import { grammar as generic } from "./grammars/generic.js";
+import { grammar as hashes } from "./grammars/hashes.js";
+import { grammar as lists } from "./grammars/lists.js";
+import { grammar as server } from "./grammars/server.js";
+import { grammar as sets } from "./grammars/sets.js";
+import { grammar as sortedSets } from "./grammars/sorted-sets.js";
+import { grammar as strings } from "./grammars/strings.js";
+import type { KeyFamily } from "./vocabulary.js";
+
+export interface CommandGrammar {
+  /** As in the store's table. */
+  readonly name: string;
+  readonly keys: KeyFamily;
+  readonly argumentsOf: FamilyGrammar[string];
+}
+
+export interface Family {
+  readonly keys: KeyFamily;
+  readonly commands: readonly CommandGrammar[];
+}
+
+export const families: readonly Family[] = [
+  family("string", strings),
+  family("any", generic),
+  family("hash", hashes),
+  family("list", lists),
+  family("set", sets),
+  family("zset", sortedSets),
+  family("any", server),
+];
+
+export const commandGrammars: readonly CommandGrammar[] = families.flatMap(({ commands }) => commands);
+
+function family(keys: KeyFamily, grammar: FamilyGrammar): Family {
+  const commands = Object.entries(grammar).map(([name, argumentsOf]) => ({ name, keys, argumentsOf }));
+  return { keys, commands };
+}
+
+/** The grammar's arguments for one call, with the keys of its family. */
+export function argumentsFor(g: Generator, { keys, argumentsOf }: CommandGrammar): readonly string[] {
+  g.family = keys;
+  return argumentsOf(g);
+}

@@ -1,0 +1,48 @@
+/** How the commands on the server, the connection and the table itself are called. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { FamilyGrammar, Generator } from "../grammar.js";
+
+const flushMode = (g: Generator): readonly ByteString[] =>
+  g.maybe(0.4, g.oneOf("ASYNC", "SYNC", "async", "abc"));
+
+const keyCount = (g: Generator): ByteString => g.oneOf("1", "2", "3", "0", "-1");
+
+/** A whole call of another command. */
+const otherCall = (g: Generator): readonly ByteString[] =>
+  g.oneOf<readonly ByteString[]>(
+    ["GET", g.key()],
+    ["set", g.key(), g.value()],
+    ["MGET", ...g.keys()],
+    ["MSET", ...g.some(() => [g.key(), g.value()], 1, 3)],
+    ["RENAME", g.key(), g.key()],
+    ["LMPOP", keyCount(g), g.key(), g.key(), "LEFT"],
+    ["ZUNIONSTORE", g.key(), keyCount(g), g.key(), g.key()],
+    ["SINTERCARD", "2", g.key(), g.key()],
+    ["PING"],
+    ["FLUSHALL"],
+    ["COMMAND", "COUNT"],
+    ["GET"],
+    ["nonsense", g.key()],
+  );
+
+export const grammar: FamilyGrammar = {
+  AUTH: (g) => g.oneOf<readonly ByteString[]>([g.value()], ["alice", g.value()], ["a", "b", "c"]),
+  ECHO: (g) => [g.value()],
+  PING: (g) => g.maybe(0.5, g.value()),
+  SELECT: (g) => [g.dbIndex()],
+  DISCARD: () => [],
+  EXEC: () => [],
+  MULTI: () => [],
+  UNWATCH: () => [],
+  WATCH: (g) => g.keys(),
+  DBSIZE: () => [],
+  FLUSHALL: flushMode,
+  FLUSHDB: flushMode,
+  SWAPDB: (g) => [g.dbIndex(), g.dbIndex()],
+  TIME: () => [],
+  COMMAND: () => [],
+  "COMMAND|COUNT": () => [],
+  "COMMAND|GETKEYS": otherCall,
+  "COMMAND|INFO": (g) => g.some(() => g.oneOf("get", "SET", "command", "command|count", "nonsense"), 1, 3),
+  "COMMAND|LIST": () => [],
+};

@@ -1,0 +1,141 @@
+/**
+ * What differs between the store and redis-server for a good reason, and how it is compared instead. Everything that
+ * is not named here is compared byte by byte, and so is an error of ours.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, bulk, type Reply } from "../../protocol/reply.js";
+import { parseDouble } from "../../store/numbers.js";
+import { SortedSet } from "../../store/values/sorted-set.js";
+import {
+  type Comparison,
+  chosen,
+  endedBy,
+  groups,
+  type Incomparable,
+  integerOf,
+  nearly,
+  ownAnswer,
+  popped,
+  scanned,
+  unordered,
+} from "./comparison.js";
+import { itemsOf, sameReply, shown } from "./resp2-fold.js";
+
+/** A slow machine's delay between our asking for the time and redis-server's doing so. */
+const CLOCK_TOLERANCE_SECONDS = 5;
+
+/** By the command's name in the store's table. */
+export const incomparable: Readonly<Record<string, Incomparable>> = {
+  TTL: nearly(CLOCK_TOLERANCE_SECONDS),
+  PTTL: nearly(CLOCK_TOLERANCE_SECONDS * 1000),
+  EXPIRETIME: nearly(CLOCK_TOLERANCE_SECONDS),
+  PEXPIRETIME: nearly(CLOCK_TOLERANCE_SECONDS * 1000),
+  KEYS: unordered(),
+  RANDOMKEY: {
+    reason: "the choice is random there and seeded by the unit here",
+    compare: ({ ours }) => ({
+      ask: [["KEYS", "*"]],
+      agree: ([all]) =>
+        ours.kind === "nil" ? itemsOf(all).length === 0 : groups(all, 1).includes(shown(ours)),
+    }),
+  },
+  SCAN: scanned(1, 1),
+  DBSIZE: {
+    reason: "both count keys that have expired and that nobody has removed since, but not the same ones",
+    compare: ({ ours, run }) => {
+      const present = itemsOf(run(["KEYS", "*"])).length;
+      const agree: Comparison["agree"] = ([all]) =>
+        itemsOf(all).length === present && integerOf(ours) >= present;
+      return { ask: [["KEYS", "*"]], agree };
+    },
+  },
+  HGETALL: unordered(2),
+  HKEYS: unordered(),
+  HVALS: unordered(),
+  HRANDFIELD: chosen((key) => ["HGETALL", key], 2),
+  HSCAN: scanned(2, 2),
+  SMEMBERS: unordered(),
+  SINTER: unordered(),
+  SUNION: unordered(),
+  SDIFF: unordered(),
+  SPOP: popped,
+  SRANDMEMBER: chosen((key) => ["SMEMBERS", key], 1),
+  SSCAN: scanned(2, 1),
+  ZRANDMEMBER: chosen((key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"], 2),
+  ZSCAN: scanned(2, 2, memberAndScore),
+  TIME: ownAnswer("redis-server has its own clock"),
+  SELECT: {
+    reason: "the store has no connections: what one would remember is put back as it was",
+    compare: ({ argv, ours, db }) => ({
+      ask: [argv, ["SELECT", String(db)]],
+      agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs),
+    }),
+  },
+  EXEC: {
+    reason: "redis-server words a wrong number of arguments as an aborted transaction",
+    errors: true,
+    compare: ({ argv }) => ({ ask: [argv], agree: ([theirs]) => theirs?.kind === "error" }),
+  },
+  MULTI: endedBy("DISCARD"),
+  WATCH: endedBy("UNWATCH"),
+  COMMAND: ownAnswer("it describes the server's own commands; each row is compared in command-table.test.ts"),
+  "COMMAND|COUNT": ownAnswer("it describes the server's own commands"),
+  "COMMAND|GETKEYS": {
+    reason: "the store names the keys that are there even if their number is wrong, since touches need them",
+    errors: true,
+    compare: ({ argv, ours }) => ({
+      ask: [argv],
+      agree: ([theirs]) => theirs !== undefined && (sameReply(ours, theirs) || theirs.kind === "error"),
+    }),
+  },
+  "COMMAND|INFO": ownAnswer(
+    "it describes the server's own commands; each row is compared in command-table.test.ts",
+  ),
+  "COMMAND|LIST": ownAnswer("it describes the server's own commands"),
+};
+
+/** ZSCAN alone writes a large whole number in one way or another according to the encoding. */
+function memberAndScore(reply: Reply, place: number): string {
+  const number = place === 1 && reply.kind === "bulk" ? parseDouble(reply.bytes) : undefined;
+  return number === undefined ? shown(reply) : String(number + 0);
+}
+
+/**
+ * How redis-server is told to keep small collections: always in the compact way, as its defaults say, or never. The
+ * answers must be the same, but for what is named below.
+ */
+export type Encoding = "compact" | "default" | "large";
+
+/**
+ * What Redis leaves unspecified: a range of names in a sorted set of different scores. The store does what the compact
+ * encoding does, but counts LIMIT off within the range. Such calls are left out.
+ */
+export function isUnspecified(
+  name: string,
+  argv: readonly ByteString[],
+  encoding: Encoding,
+  find: (key: ByteString) => unknown,
+): boolean {
+  const words = argv.map((word) => word.toUpperCase());
+  const byName = /^Z(LEXCOUNT|(REM|REV)?RANGEBYLEX)$/.test(name);
+  if (!byName && !(/^ZRANGE(STORE)?$/.test(name) && words.includes("BYLEX"))) return false;
+  if (encoding === "compact" && !words.includes("LIMIT")) return false;
+  const source = find(argv[name === "ZRANGESTORE" ? 2 : 1] ?? "");
+  return source instanceof SortedSet && !source.hasOneScore();
+}
+
+/**
+ * A reply about sorted sets without what redis-server's encoding decides: whether a score of -0 keeps its sign. The
+ * store's scores have none.
+ */
+export function withoutNegativeZero(reply: Reply): Reply {
+  if (reply.kind === "bulk" && reply.bytes === "-0") return bulk("0");
+  if (reply.kind === "array") return array(reply.items.map(withoutNegativeZero));
+  return reply;
+}
+
+/** Flags in COMMAND INFO that our rows do not have, and why. All else in the rows is equal. */
+export const otherFlags: Readonly<Record<string, string>> = {
+  allow_busy: "there are no scripts that could keep the store busy",
+  skip_slowlog: "there is no slow log",
+};

@@ -1,0 +1,47 @@
+/** The store's replies as RESP2 has them: what is compared with redis-server's. */
+import { formatDouble } from "../../protocol/double.js";
+import { bulk, type Reply } from "../../protocol/reply.js";
+
+/** Doubles become bulk strings; maps and sets become arrays. */
+export function folded(reply: Reply): Reply {
+  switch (reply.kind) {
+    case "double":
+      return bulk(formatDouble(reply.value));
+    case "array":
+    case "set":
+    case "map":
+      return { kind: "array", items: reply.items.map(folded) };
+    default:
+      return reply;
+  }
+}
+
+/** A reply as a text that is the same for equal replies only, and readable. */
+export function shown(reply: Reply): string {
+  switch (reply.kind) {
+    case "status":
+      return `+${JSON.stringify(reply.text)}`;
+    case "error":
+      return `-${JSON.stringify(reply.text)}`;
+    case "integer":
+      return `:${reply.value}`;
+    case "bulk":
+      return JSON.stringify(reply.bytes);
+    case "nil":
+    case "nil-array":
+      return reply.kind;
+    case "double":
+      return `,${reply.value}`;
+    default:
+      return `[${reply.items.map(shown).join(" ")}]`;
+  }
+}
+
+/** The items of an array; of anything else none. */
+export function itemsOf(reply: Reply | undefined): readonly Reply[] {
+  return reply?.kind === "array" ? reply.items : [];
+}
+
+export function sameReply(one: Reply, other: Reply): boolean {
+  return shown(one) === shown(other);
+}

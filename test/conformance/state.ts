@@ -1,0 +1,128 @@
+/** The whole state of the store and of redis-server in one comparable form. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { formatDouble } from "../../protocol/double.js";
+import type { Reply } from "../../protocol/reply.js";
+import type { Database } from "../../store/database.js";
+import { NO_EXPIRY } from "../../store/keyspace.js";
+import { isExpired } from "../../store/mutators.js";
+import { Hash } from "../../store/values/hash.js";
+import { List } from "../../store/values/list.js";
+import { MemberSet } from "../../store/values/member-set.js";
+import { typeName, type Value } from "../../store/values/value.js";
+import type { RedisConnection } from "../support/redis-connection.js";
+import { itemsOf, shown } from "./resp2-fold.js";
+
+/** What a key holds. Unordered contents are sorted. */
+export interface KeyState {
+  readonly contents: string;
+  /** Milliseconds since 1970, or -1: it stays. */
+  readonly expire: number;
+}
+
+/** By database and key. */
+export type State = ReadonlyMap<string, KeyState>;
+
+/** A slow machine's delay between our asking for the time and redis-server's doing so. */
+const EXPIRE_TOLERANCE = 5000;
+
+const READERS: Readonly<Record<string, (key: ByteString) => ByteString[]>> = {
+  string: (key) => ["GET", key],
+  list: (key) => ["LRANGE", key, "0", "-1"],
+  hash: (key) => ["HGETALL", key],
+  set: (key) => ["SMEMBERS", key],
+  zset: (key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"],
+};
+
+export function stateOf(database: Database, at: number): State {
+  const state = new Map<string, KeyState>();
+  database.keyspaces.forEach((keyspace, db) => {
+    for (const entry of keyspace.entries) {
+      if (isExpired(entry, at)) continue;
+      const { key, value, expire } = entry;
+      const contents = `${typeName(value)} ${contentsOf(value)}`;
+      state.set(JSON.stringify([db, key]), { contents, expire: expire === NO_EXPIRY ? -1 : expire });
+    }
+  });
+  return state;
+}
+
+function contentsOf(value: Value): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (value instanceof List) return JSON.stringify(value.slice());
+  if (value instanceof MemberSet) return JSON.stringify([...value.members].sort());
+  if (value instanceof Hash)
+    return pairsText(value.fields.map((field, place) => [field, value.values[place]!]));
+  return scoresText([...value.range(0, value.size)].map(([member, score]) => [member, formatDouble(score)]));
+}
+
+/** @param dbs  numbers of the databases to read */
+export async function stateOfRedis(redis: RedisConnection, dbs: readonly number[]): Promise<State> {
+  const state = new Map<string, KeyState>();
+  for (const db of dbs) {
+    redis.queue(["SELECT", String(db)]);
+    redis.queue(["KEYS", "*"]);
+    const keys = itemsOf((await redis.flush())[1]).map(textOf);
+    for (const key of keys) redis.queue(["TYPE", key]);
+    const types = (await redis.flush()).map(textOf);
+    keys.forEach((key, i) => {
+      redis.queue(READERS[types[i]!]!(key));
+      redis.queue(["PEXPIRETIME", key]);
+    });
+    const replies = await redis.flush();
+    keys.forEach((key, i) => {
+      const contents = `${types[i]} ${contentsOfReply(types[i]!, replies[2 * i]!)}`;
+      state.set(JSON.stringify([db, key]), { contents, expire: Number(textOf(replies[2 * i + 1]!)) });
+    });
+  }
+  return state;
+}
+
+function contentsOfReply(type: string, reply: Reply): string {
+  const texts = itemsOf(reply).map(textOf);
+  const pairs = texts.flatMap((text, i) => (i % 2 === 0 ? [[text, texts[i + 1]!] as const] : []));
+  switch (type) {
+    case "string":
+      return JSON.stringify(textOf(reply));
+    case "list":
+      return JSON.stringify(texts);
+    case "set":
+      return JSON.stringify(texts.sort());
+    case "hash":
+      return pairsText(pairs);
+    default:
+      return scoresText(pairs);
+  }
+}
+
+/** What differs, a line for each key; none: the states are equal. */
+export function stateDifferences(ours: State, theirs: State): string[] {
+  const differences: string[] = [];
+  for (const name of new Set([...ours.keys(), ...theirs.keys()])) {
+    const mine = ours.get(name);
+    const other = theirs.get(name);
+    const same =
+      mine?.contents === other?.contents &&
+      Math.abs((mine?.expire ?? 0) - (other?.expire ?? 0)) <= EXPIRE_TOLERANCE;
+    if (!same) differences.push(`${name}: ours ${shownState(mine)}, redis-server's ${shownState(other)}`);
+  }
+  return differences;
+}
+
+function shownState(state: KeyState | undefined): string {
+  return state === undefined ? "is absent" : `${state.contents} until ${state.expire}`;
+}
+
+function pairsText(pairs: readonly (readonly [string, string])[]): string {
+  return JSON.stringify([...pairs].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** A score of -0 is 0, as in `withoutNegativeZero`. */
+function scoresText(pairs: readonly (readonly [string, string])[]): string {
+  return JSON.stringify(pairs.map(([member, score]) => [member, score === "-0" ? "0" : score]));
+}
+
+function textOf(reply: Reply): string {
+  if (reply.kind === "bulk") return reply.bytes;
+  if (reply.kind === "status") return reply.text;
+  return reply.kind === "integer" ? String(reply.value) : shown(reply);
+}

@@ -1,0 +1,54 @@
+/** A database for tests of commands: each run is a unit of its own, at a time that the test sets, with a known seed. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { Database } from "../../../store/database.js";
+import { canonicalState } from "../../../store/digest.js";
+import type { UndoRecord } from "../../../store/undo.js";
+import { shown } from "../../conformance/resp2-fold.js";
+
+export class StoreUnderTest {
+  readonly #database = new Database();
+  #units = 0;
+  /** When the next command runs, milliseconds since 1970. */
+  at = 1_000_000;
+  /** What undoes everything that has run. */
+  #records: UndoRecord[] = [];
+
+  /** The reply to a command, its arguments separated by blanks. */
+  reply(line: string, id?: ByteString): Reply {
+    return this.#database.execute(line.split(" "), this.#unit(id), this.#records);
+  }
+
+  /** The same as a text: `:1`, `"bytes"`, `nil`, `nil-array`, `["a" :1]`, `+"OK"`, `-"ERR …"`. */
+  run(line: string, id?: ByteString): string {
+    return shown(this.reply(line, id));
+  }
+
+  /** Runs a command. @returns how many records it left: 0 if it changed nothing */
+  changes(line: string): number {
+    const before = this.#records.length;
+    this.reply(line);
+    return this.#records.length - before;
+  }
+
+  /** Everything, the order inside values included. */
+  state(): string {
+    return canonicalState(this.#database).join("\n");
+  }
+
+  /** Runs commands, takes them back again, and tells whether the state is what it was before. */
+  isUndone(...lines: readonly string[]): boolean {
+    const before = this.state();
+    const earlier = this.#records;
+    this.#records = [];
+    for (const line of lines) this.reply(line);
+    const isChanged = this.state() !== before;
+    this.#database.undo(this.#records);
+    this.#records = earlier;
+    return isChanged && this.state() === before;
+  }
+
+  #unit(id: ByteString = `unit-${this.#units++}`): { at: number; db: number; id: ByteString } {
+    return { at: this.at, db: 0, id };
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Units that arrive in any order end in the state of those that came in order, with the same answers: what undo and the
+ * read and may-write sets of all commands are for. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Reply } from "../../protocol/reply.js";
+import type { Database } from "../../store/database.js";
+import { canonicalState } from "../../store/digest.js";
+import { commandGrammars, type Family, families } from "../conformance/families.js";
+import { Generator } from "../conformance/grammar.js";
+import { shown } from "../conformance/resp2-fold.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import {
+  answersByInnerOrder,
+  EPOCH,
+  type RandomUnit,
+  randomUnit,
+  SPREAD,
+  shownUnit,
+  touchesOfUnit,
+} from "./random-unit.js";
+import { inOrder, MergingFold, naiveFold, type TouchesOf } from "./simple-fold.js";
+
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 500);
+const UNITS_MIN = 20;
+const UNITS_MAX = 120;
+/** Different dates: fewer than units, so that ids decide among some. */
+const DATES = 60;
+/** Runs within which a wrong key spec must show. */
+const MUTANT_RUNS = 200;
+/** What touches everything, in so many runs only: it hides how units depend on each other. */
+const RUNS_WITH_WHOLE_DATABASES = 0.3;
+
+const seed = seedOfRun();
+
+test(`units in any order give the state and the answers of units in order (seed ${seed})`, () => {
+  for (let run = 0; run < RUNS; run++) assert.equal(difference(run, touchesOfUnit), undefined);
+});
+
+test("some units are redone, and fewer than if each late one redid all after it", () => {
+  let redone = 0;
+  let later = 0;
+  for (let run = 0; run < 20; run++) {
+    const { fold, units } = arrivals(run, touchesOfUnit);
+    redone += fold.redone;
+    units.forEach((unit, place) => {
+      later += units.slice(0, place).filter((other) => inOrder(unit, other) < 0).length;
+    });
+  }
+  assert.ok(redone > 0);
+  assert.ok(redone < later);
+});
+
+const mutants: Readonly<Record<string, TouchesOf>> = {
+  "no reads": (unit) => touchesOfUnit(unit).filter(({ access }) => access !== "read"),
+  "no writes": (unit) => touchesOfUnit(unit).filter(({ access }) => access !== "write"),
+  "writes taken for reads": (unit) => touchesOfUnit(unit).map((touch) => ({ ...touch, access: "read" })),
+  "first keys only": (unit) => touchesOfUnit(unit).slice(0, 1),
+  "no whole databases": (unit) => touchesOfUnit(unit).filter(({ key }) => key !== null),
+  "the unit's own database only": (unit) => touchesOfUnit(unit).filter(({ db }) => db === unit.db),
+};
+for (const [name, touchesOf] of Object.entries(mutants)) {
+  test(`a table with ${name} is found out (seed ${seed})`, () => {
+    const runs = [...Array(MUTANT_RUNS).keys()];
+    assert.ok(runs.some((run) => isFoundOut(run, touchesOf)));
+  });
+}
+
+/** Records undone out of order may also break off: what they are about is not there. */
+function isFoundOut(run: number, touchesOf: TouchesOf): boolean {
+  try {
+    return difference(run, touchesOf) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
+/** Lets a run's units arrive in random order. */
+function arrivals(run: number, touchesOf: TouchesOf): { fold: MergingFold; units: RandomUnit[] } {
+  const random = new SeededRandom(seed, run);
+  const g = new Generator({ random, now: EPOCH });
+  const allowed = commandGrammars.filter(({ name }) => random.chance(0.9) && !answersByInnerOrder(name));
+  const whole = random.chance(RUNS_WITH_WHOLE_DATABASES);
+  const all = allowed.filter(({ name }) => whole || !/^(FLUSH|SWAPDB|DBSIZE)/.test(name));
+  const { commands } = random.oneOf<Family>(families);
+  const focus = all.filter(({ name }) => commands.some((command) => command.name === name));
+  const units: RandomUnit[] = [];
+  for (let left = random.between(UNITS_MIN, UNITS_MAX); left > 0; left--) {
+    const grammar = random.oneOf(focus.length === 0 || random.chance(0.3) ? all : focus);
+    const at = EPOCH + Math.floor((random.below(DATES) * SPREAD) / DATES);
+    units.push(randomUnit(g, grammar, at, `${random.below(1000)}.${left}`));
+  }
+  const fold = new MergingFold(touchesOf);
+  for (const unit of units) fold.add(unit);
+  return { fold, units };
+}
+
+/** What differs between merging and naive fold, with how to see it again; undefined: nothing. */
+function difference(run: number, touchesOf: TouchesOf): string | undefined {
+  const { fold, units } = arrivals(run, touchesOf);
+  const naive = naiveFold(units);
+  const differences = [
+    ...stateDifferences(fold.database, naive.database),
+    ...answerDifferences(units, fold.replies, naive.replies),
+  ];
+  if (differences.length === 0) return undefined;
+  return `DBSYNC_SEED=${seed}, run ${run}:\n${differences.join("\n")}`;
+}
+
+function stateDifferences(merged: Database, naive: Database): string[] {
+  const ours = canonicalState(merged);
+  const theirs = canonicalState(naive);
+  return [
+    ...ours.filter((line) => !theirs.includes(line)).map((line) => `only merged: ${line}`),
+    ...theirs.filter((line) => !ours.includes(line)).map((line) => `only naive: ${line}`),
+  ];
+}
+
+function answerDifferences(
+  units: readonly RandomUnit[],
+  merged: ReadonlyMap<string, Reply>,
+  naive: ReadonlyMap<string, Reply>,
+): string[] {
+  return units.toSorted(inOrder).flatMap((unit) => {
+    const [ours, theirs] = [merged, naive].map((replies) => shown(replies.get(unit.id)!));
+    return ours === theirs ? [] : [`${shownUnit(unit)}: merged ${ours}, naive ${theirs}`];
+  });
+}

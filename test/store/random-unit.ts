@@ -1,0 +1,64 @@
+/** Random units over the whole command table, from the conformance grammars: keys collide, expiry times pass. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { findCommand } from "../../store/command-table.js";
+import { Database } from "../../store/database.js";
+import { type Touch, touchesOf } from "../../store/key-spec.js";
+import type { Unit } from "../../store/unit.js";
+import { randomCall } from "../conformance/call.js";
+import { type CommandGrammar, commandGrammars } from "../conformance/families.js";
+import type { Generator } from "../conformance/grammar.js";
+
+export interface RandomUnit extends Unit {
+  /** The command's name in the table. */
+  readonly name: string;
+  readonly argv: readonly ByteString[];
+}
+
+/** Any time of 2026; tests have no clock of their own. */
+export const EPOCH = 1_767_225_600_000;
+/** Milliseconds over which units are spread: longer than most keys live. */
+export const SPREAD = 100_000_000;
+
+/** Databases in use; most units are in the first. */
+const DATABASES_USED = 3;
+const ELSEWHERE = 0.15;
+/** Units that build a state. */
+const STATE_CALLS = 400;
+
+export function randomUnit(g: Generator, grammar: CommandGrammar, at: number, id: ByteString): RandomUnit {
+  const db = g.chance(ELSEWHERE) ? g.random.below(DATABASES_USED) : 0;
+  return { name: grammar.name, argv: randomCall(g, grammar), at, db, id };
+}
+
+/** What a unit may touch by its command's row; databases by number, or -1. */
+export function touchesOfUnit({ name, argv, db }: RandomUnit): Touch[] {
+  const command = findCommand(name);
+  if (command === undefined) throw new Error(`there is a grammar for ${name}, which is not in the table`);
+  return touchesOf(command.keys, argv).map((touch) => ({ ...touch, db: touch.db ?? db }));
+}
+
+/** A database after some hundred random units; half of them of commands that add data. */
+export function randomDatabase(g: Generator): Database {
+  const database = new Database();
+  const adding = commandGrammars.filter(({ name }) => findCommand(name)?.flags.includes("denyoom"));
+  const wiping = ["FLUSHALL", "FLUSHDB"];
+  for (let call = 0; call < STATE_CALLS; call++) {
+    const grammar = g.oneOf(...(g.chance(0.5) ? adding : commandGrammars));
+    if (wiping.includes(grammar.name) && g.chance(0.8)) continue;
+    const unit = randomUnit(g, grammar, EPOCH + g.random.below(SPREAD), `b${call}`);
+    database.execute(unit.argv, unit);
+  }
+  return database;
+}
+
+export function shownUnit({ at, db, argv }: RandomUnit): string {
+  return `${at - EPOCH} ms, db ${db}: ${JSON.stringify(argv)}`;
+}
+
+/**
+ * Whether a command's answer shows an order that is no state and that undo does not restore: of the keys in a database,
+ * of the members that ZSCAN walks.
+ */
+export function answersByInnerOrder(name: string): boolean {
+  return ["KEYS", "SCAN", "RANDOMKEY", "ZSCAN"].includes(name);
+}

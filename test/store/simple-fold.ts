@@ -1,0 +1,90 @@
+/**
+ * Two ways to fold units that arrive in any order, for tests: the naive one (sort all, run all on an empty database), and
+ * one that undoes and redoes just what a late unit can have to do with. Simple, not fast.
+ * Source: DESIGN.md "Timeline".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { Database } from "../../store/database.js";
+import type { Touch } from "../../store/key-spec.js";
+import type { UndoRecord } from "../../store/undo.js";
+import { type RandomUnit, touchesOfUnit } from "./random-unit.js";
+
+/** A unit that has been applied. */
+interface Applied {
+  readonly unit: RandomUnit;
+  readonly touches: readonly Touch[];
+  records: UndoRecord[];
+  reply: Reply;
+}
+
+/** A unit's reads and writes, as its key spec tells them; tests hand in wrong ones too. */
+export type TouchesOf = (unit: RandomUnit) => readonly Touch[];
+
+/** Time, then id: the order of the fold. */
+export function inOrder(a: RandomUnit, b: RandomUnit): number {
+  return a.at - b.at || (a.id < b.id ? -1 : 1);
+}
+
+/** All units in order on an empty database. */
+export function naiveFold(units: readonly RandomUnit[]): {
+  database: Database;
+  replies: Map<ByteString, Reply>;
+} {
+  const database = new Database();
+  const replies = new Map<ByteString, Reply>();
+  for (const unit of units.toSorted(inOrder)) replies.set(unit.id, database.execute(unit.argv, unit));
+  return { database, replies };
+}
+
+/** Keeps all units applied in order, whatever order they come in. */
+export class MergingFold {
+  readonly database = new Database();
+  readonly #touchesOf: TouchesOf;
+  /** In the order of the fold. */
+  readonly #applied: Applied[] = [];
+  /** How many units had to be undone and done again. */
+  redone = 0;
+
+  constructor(touchesOf: TouchesOf = touchesOfUnit) {
+    this.#touchesOf = touchesOf;
+  }
+
+  /** Each unit's reply when it was last applied. */
+  get replies(): Map<ByteString, Reply> {
+    return new Map(this.#applied.map(({ unit, reply }) => [unit.id, reply]));
+  }
+
+  add(unit: RandomUnit): void {
+    let place = this.#applied.length;
+    while (place > 0 && inOrder(unit, this.#applied[place - 1]!.unit) < 0) place--;
+    const late: Applied = { unit, touches: this.#touchesOf(unit), records: [], reply: { kind: "nil" } };
+    const affected = affectedBy(late, this.#applied.slice(place));
+    for (const other of affected.toReversed()) this.database.undo(other.records);
+    for (const each of [late, ...affected]) {
+      each.records = [];
+      each.reply = this.database.execute(each.unit.argv, each.unit, each.records);
+    }
+    this.redone += affected.length;
+    this.#applied.splice(place, 0, late);
+  }
+}
+
+/**
+ * The later units that the late one changes: each that touches what it or an affected one may write, or may write what
+ * these read.
+ */
+function affectedBy(late: Applied, later: readonly Applied[]): Applied[] {
+  const dirty = [...late.touches];
+  return later.filter((other) => {
+    const conflicts = other.touches.some((touch) => dirty.some((earlier) => conflict(touch, earlier)));
+    if (conflicts) dirty.push(...other.touches);
+    return conflicts;
+  });
+}
+
+function conflict(one: Touch, other: Touch): boolean {
+  if (one.access === "read" && other.access === "read") return false;
+  const sameDb = one.db === other.db || one.db === -1 || other.db === -1;
+  return sameDb && (one.key === other.key || one.key === null || other.key === null);
+}

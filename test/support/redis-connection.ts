@@ -1,0 +1,67 @@
+/** A bare RESP2 connection to redis-server for tests: commands are queued, then sent in one go and answered in order. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { Resp2Reader } from "./resp2-reader.js";
+
+export class RedisConnection {
+  readonly #socket: Socket;
+  readonly #reader = new Resp2Reader();
+  #queued = "";
+  /** How many answers are still to come. */
+  #expected = 0;
+  #replies: Reply[] = [];
+  #settle: { resolve(replies: Reply[]): void; reject(reason: Error): void } | null = null;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (chunk) => this.#take(chunk));
+    socket.on("close", () => this.#settle?.reject(new Error("redis-server closed the connection")));
+    socket.on("error", (reason) => this.#settle?.reject(reason));
+  }
+
+  static async open(port: number): Promise<RedisConnection> {
+    const socket = connect({ host: "127.0.0.1", port, noDelay: true });
+    await once(socket, "connect");
+    return new RedisConnection(socket);
+  }
+
+  /** Queues a command for `flush`. */
+  queue(argv: readonly ByteString[]): void {
+    this.#expected++;
+    this.#queued += `*${argv.length}\r\n`;
+    for (const argument of argv) this.#queued += `$${argument.length}\r\n${argument}\r\n`;
+  }
+
+  /** Sends what is queued. @returns a reply for each command queued */
+  flush(): Promise<Reply[]> {
+    if (this.#expected === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      this.#socket.write(this.#queued, "latin1");
+      this.#queued = "";
+    });
+  }
+
+  /** Sends one command and waits for its reply. */
+  async call(...argv: readonly ByteString[]): Promise<Reply> {
+    this.queue(argv);
+    return (await this.flush()).at(-1) as Reply;
+  }
+
+  [Symbol.dispose](): void {
+    this.#settle = null;
+    this.#socket.destroy();
+  }
+
+  #take(chunk: Buffer): void {
+    this.#replies.push(...this.#reader.push(chunk));
+    if (this.#replies.length < this.#expected) return;
+    const replies = this.#replies;
+    this.#replies = [];
+    this.#expected = 0;
+    this.#settle?.resolve(replies);
+    this.#settle = null;
+  }
+}

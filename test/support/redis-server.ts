@@ -1,0 +1,91 @@
+/** A redis-server process for one test: its own free port on the loopback, no files, gone when the test ends. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+
+/** Attempts to find a port that nobody takes between asking for it and using it. */
+const START_ATTEMPTS_MAX = 5;
+
+export interface RedisServer extends AsyncDisposable {
+  readonly port: number;
+  readonly pid: number;
+  /** Sends a signal, such as SIGSTOP and SIGCONT. */
+  kill(signal: NodeJS.Signals): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts redis-server and waits until it takes connections.
+ * @param options.args  further arguments, such as `["--requirepass", "secret"]`
+ * @param options.port  a certain port (to start again where one was stopped); else a free one
+ */
+export async function startRedis(
+  options: { args?: readonly string[]; port?: number } = {},
+): Promise<RedisServer> {
+  const { args = [], port } = options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(port ?? (await freePort()), args);
+    } catch (reason) {
+      if (port !== undefined || attempt === START_ATTEMPTS_MAX) throw reason;
+    }
+  }
+}
+
+async function start(port: number, args: readonly string[]): Promise<RedisServer> {
+  const settings = [
+    "--port",
+    String(port),
+    "--bind",
+    "127.0.0.1",
+    "--save",
+    "",
+    "--appendonly",
+    "no",
+    "--dir",
+    tmpdir(),
+  ];
+  const child = spawn("redis-server", [...settings, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const killChild = () => void child.kill("SIGKILL");
+  process.once("exit", killChild);
+  child.once("exit", () => process.off("exit", killChild));
+  await ready(child);
+  return {
+    port,
+    pid: child.pid as number,
+    kill: (signal) => void child.kill(signal),
+    stop: () => stop(child),
+    [Symbol.asyncDispose]: () => stop(child),
+  };
+}
+
+function ready(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.stdout?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.includes("Ready to accept connections")) resolve();
+    });
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`redis-server ended with ${code}: ${output}`)));
+  });
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  // A stopped process acts on nothing but this.
+  child.kill("SIGKILL");
+  await ended;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no port was assigned");
+  return address.port;
+}

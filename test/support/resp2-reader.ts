@@ -1,0 +1,74 @@
+/**
+ * Reads RESP2 replies from chunks of any length into the reply kinds that RESP2 has.
+ * For tests against redis-server only: it trusts what it reads.
+ */
+import { bulk, error, NIL, NIL_ARRAY, type Reply, status } from "../../protocol/reply.js";
+
+const LINE_END = "\r\n";
+
+export class Resp2Reader {
+  #pending = "";
+  #offset = 0;
+
+  /** The whole replies that a chunk completes; the rest is kept. */
+  push(chunk: Buffer): Reply[] {
+    this.#pending = this.#pending.slice(this.#offset) + chunk.toString("latin1");
+    this.#offset = 0;
+    const replies: Reply[] = [];
+    for (;;) {
+      const start = this.#offset;
+      const reply = this.#reply();
+      if (reply === undefined) {
+        this.#offset = start;
+        return replies;
+      }
+      replies.push(reply);
+    }
+  }
+
+  /** The next reply; undefined: not whole yet. */
+  #reply(): Reply | undefined {
+    const end = this.#pending.indexOf(LINE_END, this.#offset);
+    if (end < 0) return undefined;
+    const type = this.#pending[this.#offset];
+    const line = this.#pending.slice(this.#offset + 1, end);
+    this.#offset = end + LINE_END.length;
+    switch (type) {
+      case "+":
+        return status(line);
+      case "-":
+        return error(line);
+      case ":":
+        return integerOfText(line);
+      case "$":
+        return line === "-1" ? NIL : this.#bulk(Number(line));
+      case "*":
+        return line === "-1" ? NIL_ARRAY : this.#array(Number(line));
+      default:
+        throw new Error(`no RESP2 reply begins with ${JSON.stringify(type)}`);
+    }
+  }
+
+  #bulk(length: number): Reply | undefined {
+    const end = this.#offset + length;
+    if (this.#pending.length < end + LINE_END.length) return undefined;
+    const bytes = this.#pending.slice(this.#offset, end);
+    this.#offset = end + LINE_END.length;
+    return bulk(bytes);
+  }
+
+  #array(length: number): Reply | undefined {
+    const items: Reply[] = [];
+    for (let i = 0; i < length; i++) {
+      const item = this.#reply();
+      if (item === undefined) return undefined;
+      items.push(item);
+    }
+    return { kind: "array", items };
+  }
+}
+
+function integerOfText(text: string): Reply {
+  const value = Number(text);
+  return { kind: "integer", value: Number.isSafeInteger(value) ? value : BigInt(text) };
+}

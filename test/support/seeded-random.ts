@@ -1,0 +1,63 @@
+/**
+ * Randomness of tests: one seed gives one sequence, and the seed is printed by who uses it.
+ * DBSYNC_SEED replays a run.
+ */
+
+/** The run's seed: DBSYNC_SEED, or a new one. */
+export function seedOfRun(): number {
+  const given = process.env["DBSYNC_SEED"];
+  if (given === undefined || given === "") return Math.floor(Math.random() * 2 ** 32);
+  const seed = Number(given);
+  if (!Number.isSafeInteger(seed)) throw new Error(`DBSYNC_SEED must be a whole number, not "${given}".`);
+  return seed;
+}
+
+export class SeededRandom {
+  #state: number;
+
+  /** @param path  numbers under the seed, so that a part of a run can be replayed without the rest */
+  constructor(seed: number, ...path: readonly number[]) {
+    this.#state = seed >>> 0;
+    for (const number of path) this.#state = (this.#next() ^ Math.imul(number + 1, 0x9e3779b1)) >>> 0;
+  }
+
+  /** A whole number 0 ≤ x < n. */
+  below(n: number): number {
+    return this.#next() % n;
+  }
+
+  /** A whole number from ≤ x ≤ to. */
+  between(from: number, to: number): number {
+    return from + this.below(to - from + 1);
+  }
+
+  /** True with a probability. */
+  chance(probability: number): boolean {
+    return this.#next() < probability * 2 ** 32;
+  }
+
+  oneOf<T>(choices: readonly T[]): T {
+    return choices[this.below(choices.length)] as T;
+  }
+
+  /** The same items in a random order, as a new array. */
+  shuffled<T>(items: readonly T[]): T[] {
+    const result = [...items];
+    for (let last = result.length - 1; last > 0; last--) {
+      const other = this.below(last + 1);
+      const item = result[last] as T;
+      result[last] = result[other] as T;
+      result[other] = item;
+    }
+    return result;
+  }
+
+  /** 32 random bits (splitmix32). */
+  #next(): number {
+    this.#state = (this.#state + 0x9e3779b9) >>> 0;
+    let bits = this.#state;
+    bits = Math.imul(bits ^ (bits >>> 16), 0x21f0aaad);
+    bits = Math.imul(bits ^ (bits >>> 15), 0x735a2d97);
+    return (bits ^ (bits >>> 15)) >>> 0;
+  }
+}
