@@ -1,0 +1,94 @@
+/**
+ * The text of -d: databases with commas between them. php-dbsync's form `redis:host:port`, our `memory`,
+ * and URLs for what that form cannot say (password, number, TLS).
+ */
+
+export type BackendSpecification = MemorySpecification | RedisSpecification;
+
+export interface MemorySpecification {
+  readonly kind: "memory";
+  readonly name: "memory";
+}
+
+export interface RedisSpecification {
+  readonly kind: "redis";
+  /** As the log shows it, without the password. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly db: number;
+  readonly username: string | null;
+  readonly password: string | null;
+  readonly tls: boolean;
+}
+
+const DEFAULT_PORT = 6379;
+const MAX_PORT = 65535;
+const FORMS = "memory, redis:host:port, redis://user:password@host:port/number, rediss://…";
+
+/**
+ * The databases that `text` names, in order.
+ * @throws RangeError  which of them is wrong, why, and what is expected
+ */
+export function parseSpecifications(text: string): BackendSpecification[] {
+  const specifications = text.split(",").map((part) => parseSpecification(part.trim()));
+  const names = specifications.map((specification) => specification.name);
+  const double = names.find((name, index) => names.indexOf(name) !== index);
+  if (double !== undefined) throw new RangeError(`"${double}" is named twice; name each database once.`);
+  return specifications;
+}
+
+function parseSpecification(text: string): BackendSpecification {
+  if (text === "memory") return { kind: "memory", name: "memory" };
+  if (/^rediss?:\/\//.test(text)) return parseRedisUrl(text);
+  const match = /^redis:(?:\[([^\]]+)\]|([^:[\]/@]+)):(\d{1,5})$/.exec(text);
+  if (match !== null) {
+    const host = (match[1] ?? match[2]) as string;
+    return redis({
+      host,
+      port: parsePort(match[3] as string, text),
+      db: 0,
+      username: null,
+      password: null,
+      tls: false,
+    });
+  }
+  const type = /^[^:]*/.exec(text)?.[0] ?? "";
+  if (text === "") throw new RangeError(`A database is missing. Expected ${FORMS}.`);
+  if (type !== "redis")
+    throw new RangeError(`"${text}": unknown database type "${type}". Expected ${FORMS}.`);
+  throw new RangeError(`"${text}" is not redis:host:port, such as redis:127.0.0.1:6379 or redis:[::1]:6379.`);
+}
+
+function parseRedisUrl(text: string): RedisSpecification {
+  const shown = text.replace(/\/\/[^@]*@/, "//***@");
+  if (!URL.canParse(text))
+    throw new RangeError(`"${shown}" is no URL such as redis://user:password@host:6379/0.`);
+  const url = new URL(text);
+  const path = /^\/?(\d{0,4})$/.exec(url.pathname);
+  if (url.hostname === "" || path === null || url.search !== "" || url.hash !== "") {
+    throw new RangeError(`"${shown}" is not redis://user:password@host:port/number.`);
+  }
+  return redis({
+    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? DEFAULT_PORT : parsePort(url.port, shown),
+    db: Number(path[1]),
+    username: url.username === "" ? null : decodeURIComponent(url.username),
+    password: url.password === "" ? null : decodeURIComponent(url.password),
+    tls: url.protocol === "rediss:",
+  });
+}
+
+function redis(parts: Omit<RedisSpecification, "kind" | "name">): RedisSpecification {
+  const host = parts.host.includes(":") ? `[${parts.host}]` : parts.host;
+  const db = parts.db === 0 ? "" : `/${parts.db}`;
+  const scheme = parts.tls ? "rediss://" : db === "" ? "redis:" : "redis://";
+  return { kind: "redis", name: `${scheme}${host}:${parts.port}${db}`, ...parts };
+}
+
+function parsePort(text: string, shown: string): number {
+  const port = Number(text);
+  if (port < 1 || port > MAX_PORT)
+    throw new RangeError(`"${shown}": a port is a number from 1 to ${MAX_PORT}.`);
+  return port;
+}

@@ -1,0 +1,86 @@
+/** From the command line, the environment and the configuration file to what is to be done. */
+import { createRequire } from "node:module";
+import { type Command, CommanderError } from "commander";
+import type { BackendSpecification } from "./backends/specification.js";
+import { formatLimit } from "./limits.js";
+import { loadWith } from "./optional-package.js";
+import { limitRowOf, optionTable, parseArguments, type RawOptions, settingsOf } from "./options.js";
+import type { Settings } from "./settings.js";
+
+export type Task =
+  | { readonly kind: "run"; readonly settings: Settings }
+  /** Print and end with 0. */
+  | { readonly kind: "print"; readonly text: string };
+
+/** The package refers to itself, wherever it was built or installed. */
+const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
+
+/** Options that are no values of the configuration. */
+const ACTIONS = new Set(["config", "check-config", "help-all", "version", "help"]);
+
+const SOURCES: Readonly<Record<string, string>> = {
+  cli: "command line",
+  env: "environment",
+  config: "file",
+  default: "default",
+};
+
+/** Reads everything anew each time. @throws StartError */
+export async function readCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Task> {
+  let printed = "";
+  const print = (text: string) => {
+    printed += text;
+  };
+  const program = optionTable({ version, everything: false, print });
+  try {
+    parseArguments(program, argv, env);
+  } catch (problem) {
+    if (!(problem instanceof CommanderError)) throw problem;
+    return { kind: "print", text: printed };
+  }
+  const { config, checkConfig, helpAll } = program.opts<RawOptions>();
+  if (helpAll) {
+    optionTable({ version, everything: true, print }).outputHelp();
+    return { kind: "print", text: printed };
+  }
+  if (config !== undefined) {
+    const { applyConfigFile } = await loadWith("smol-toml", "--config", () => import("./config-file.js"));
+    applyConfigFile(program, config);
+  }
+  const settings = settingsOf(program);
+  return checkConfig
+    ? { kind: "print", text: `${describe(program, settings)}\n` }
+    : { kind: "run", settings };
+}
+
+/** One line a value: name, value, source; a configuration file, if stored as one. */
+function describe(program: Command, settings: Settings): string {
+  const lines: string[] = [];
+  for (const option of program.options) {
+    const name = option.name();
+    if (ACTIONS.has(name)) continue;
+    const attribute = option.attributeName();
+    const source = program.getOptionValueSource(attribute) ?? "default";
+    const value = shownValue(name, attribute, program, settings);
+    const implied = source === "default" && isImplied(name, settings);
+    const from = implied ? "compat" : source === "env" ? `environment, ${option.envVar}` : SOURCES[source];
+    lines.push(value === null ? `# ${name} is not set` : `${name} = ${value}   # ${from}`);
+  }
+  return lines.join("\n");
+}
+
+/** Whether --compat decides an option that was not given. */
+function isImplied(name: string, { compat, allowUnsigned }: Settings): boolean {
+  return compat !== null && (name === "database" || (name === "allow-unsigned" && allowUnsigned));
+}
+
+function shownValue(name: string, attribute: string, program: Command, settings: Settings): string | null {
+  const row = limitRowOf(name);
+  if (row !== undefined && row.unit !== "count")
+    return JSON.stringify(formatLimit(row, program.getOptionValue(attribute)));
+  if (name === "database")
+    return JSON.stringify(settings.database.map((one: BackendSpecification) => one.name).join(","));
+  if (name === "allow-unsigned") return String(settings.allowUnsigned);
+  const value: unknown = program.getOptionValue(attribute);
+  return value === undefined ? null : JSON.stringify(value);
+}

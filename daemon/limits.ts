@@ -1,0 +1,120 @@
+/**
+ * Every limit of the daemon that has a flag: a row each. Options, help and the configuration file are made
+ * from the rows.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** What a limit counts; `time` is kept in milliseconds. */
+export type LimitUnit = "bytes" | "time" | "count";
+
+export interface LimitRow {
+  readonly flag: string;
+  readonly unit: LimitUnit;
+  readonly fallback: number;
+  readonly least: number;
+  readonly most: number;
+  readonly summary: string;
+  /** Why the fallback is what it is. */
+  readonly reason: string;
+}
+
+export const LIMITS = {
+  maxRequestBytes: {
+    flag: "max-request-bytes",
+    unit: "bytes",
+    fallback: 64 * MIB,
+    least: KIB,
+    most: 256 * MIB,
+    summary: "largest request frame's payload; a longer one closes the connection",
+    reason: "php-dbsync cuts requests at 10 KiB in silence; a string of V8 ends at 512 MiB",
+  },
+  maxOutputBytes: {
+    flag: "max-output-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: KIB,
+    most: 511 * MIB,
+    summary: "largest answer; a longer one closes the connection",
+    reason: "reading stops while a client does not take its answers, so one answer is all that ever waits",
+  },
+  maxBufferedBytes: {
+    flag: "max-buffered-bytes",
+    unit: "bytes",
+    fallback: 512 * MIB,
+    least: KIB,
+    most: 1024 * 1024 * MIB,
+    summary: "bytes of unfinished requests and untaken answers, all connections together",
+    reason: "only received bytes count; above it the connection that holds most is closed",
+  },
+  maxConnections: {
+    flag: "max-connections",
+    unit: "count",
+    fallback: 10_000,
+    least: 1,
+    most: 1_000_000,
+    summary: "clients at a time; further ones are closed at once",
+    reason: "an idle connection costs some 5 KiB here; the system's limit of open files must be higher",
+  },
+  idleTimeout: {
+    flag: "idle-timeout",
+    unit: "time",
+    fallback: 5 * MINUTE,
+    least: 50,
+    most: 24 * HOUR,
+    summary: "closes a connection without a whole request for so long; a half-sent one counts as none",
+    reason: "php-dbsync's 3 s is shorter than the pauses of ordinary clients",
+  },
+  backendTimeout: {
+    flag: "backend-timeout",
+    unit: "time",
+    fallback: 5 * SECOND,
+    least: 10,
+    most: HOUR,
+    summary: "longest a database may take for a command",
+    reason: "php-dbsync's driver gives up after 3 s; a little more leaves slow commands their chance",
+  },
+} as const satisfies Record<string, LimitRow>;
+
+export type LimitName = keyof typeof LIMITS;
+
+/** Bytes, milliseconds or plain counts, as each row says. */
+export type Limits = { readonly [Name in LimitName]: number };
+
+const SCALES: Readonly<Record<LimitUnit, Readonly<Record<string, number>>>> = {
+  bytes: { "": 1, B: 1, KiB: KIB, MiB: MIB, GiB: KIB * MIB },
+  time: { "": SECOND, ms: 1, s: SECOND, m: MINUTE, h: HOUR },
+  count: { "": 1 },
+};
+
+const EXAMPLES: Readonly<Record<LimitUnit, string>> = {
+  bytes: "a number of bytes such as 65536, 512KiB or 64MiB",
+  time: "a number of seconds, or a time such as 500ms, 30s or 5m",
+  count: "a whole number",
+};
+
+/**
+ * The limit that `text` states.
+ * @throws RangeError  a sentence: what is expected, and the bounds
+ */
+export function parseLimit(row: LimitRow, text: string): number {
+  const match = /^(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]*)$/.exec(text.trim());
+  const scale = match === null ? undefined : SCALES[row.unit][match[2] as string];
+  const value = match === null || scale === undefined ? Number.NaN : Number(match[1]) * scale;
+  if (!Number.isInteger(value)) throw new RangeError(`Expected ${EXAMPLES[row.unit]}.`);
+  if (value < row.least || value > row.most) {
+    throw new RangeError(`Expected ${formatLimit(row, row.least)} to ${formatLimit(row, row.most)}.`);
+  }
+  return value;
+}
+
+/** In the largest unit that divides it; `parseLimit` reads it back. */
+export function formatLimit(row: LimitRow, value: number): string {
+  const units = Object.entries(SCALES[row.unit]).filter(([name]) => name !== "");
+  const [name, scale] = units.findLast(([, size]) => value % size === 0 && value >= size) ?? ["", 1];
+  return `${value / scale}${name}`;
+}

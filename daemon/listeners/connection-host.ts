@@ -1,0 +1,36 @@
+/** What a connection is given by its listener, and what it shows to it. */
+import type { Logger } from "pino";
+import type { Environment } from "../environment.js";
+import type { Limits } from "../limits.js";
+import type { Pipeline } from "../pipeline.js";
+import type { RefusalLog } from "../refusal-log.js";
+import type { ByteBudget } from "./byte-budget.js";
+
+/** A connection, as its listener and the byte budget see it. */
+export interface Hosted {
+  /** Address and port, as the log shows them. */
+  readonly remote: string;
+  /** Bytes of unfinished requests and untaken answers. */
+  readonly heldBytes: number;
+  /** Closes what has been still for too long. Called every now and then. @param now  `uptime` milliseconds */
+  checkTime(now: number): void;
+  /** Finishes what has been received as whole frames, then closes. */
+  stop(): void;
+  /** Closes at once, whatever is in flight. */
+  destroy(): void;
+}
+
+export interface ConnectionHost {
+  readonly pipeline: Pipeline;
+  readonly environment: Environment;
+  readonly limits: Limits;
+  readonly log: Logger;
+  readonly refusals: RefusalLog;
+  readonly budget: ByteBudget;
+  /** php-dbsync's -c. */
+  readonly closeAfterAnswer: boolean;
+  /** The connection is no more. */
+  leave(connection: Hosted): void;
+  /** The budget is exceeded: somebody has to go. */
+  overBudget(): void;
+}

@@ -1,0 +1,96 @@
+/** The daemon's log: JSON lines on standard output, or coloured text where that is a terminal. */
+import { isatty } from "node:tty";
+import { destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { loadWith } from "./optional-package.js";
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ["auto", "json", "pretty"] as const;
+/** `auto`: pretty on a terminal, else json. */
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+const STDOUT = 1;
+
+/**
+ * Log bytes that wait for a slow reader of standard output; further lines are dropped, the daemon is not
+ * held up.
+ */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+
+/** Milliseconds that closing may wait for a slow reader of standard output. */
+const CLOSE_MOST_MS = 500;
+
+/** Bytes of a frame that the trace shows. */
+const MAX_SHOWN_BYTES = 256;
+
+export interface Log {
+  readonly logger: Logger;
+  /** Writes out what waits, for a bounded time; nothing is logged afterwards. */
+  close(): Promise<void>;
+}
+
+export async function openLog(level: LogLevel, format: LogFormat): Promise<Log> {
+  const options = {
+    level,
+    base: null,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const pretty =
+    format === "pretty" || (format === "auto" && isatty(STDOUT)) ? await loadPretty(format) : null;
+  if (pretty !== null) {
+    const stream = pretty({ colorize: isatty(STDOUT), destination: STDOUT, sync: true });
+    return { logger: pino(options, stream), close: async () => {} };
+  }
+  const stream = destination({ dest: STDOUT, sync: false, minLength: 0, maxLength: MAX_WAITING_BYTES });
+  // A reader of the log that goes away is no reason to stop serving.
+  stream.on("error", () => {});
+  return { logger: pino(options, stream), close: () => closeStream(stream) };
+}
+
+/** null: not installed, and nobody insisted on it. */
+async function loadPretty(format: LogFormat) {
+  const loading = loadWith("pino-pretty", "--log-format pretty", () => import("pino-pretty"));
+  if (format === "pretty") return (await loading).PinoPretty;
+  return loading.then(
+    (module) => module.PinoPretty,
+    () => null,
+  );
+}
+
+function closeStream(stream: ReturnType<typeof destination>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, CLOSE_MOST_MS);
+    stream.once("close", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    stream.end();
+  });
+}
+
+/** One line of the trace. Costs a comparison when the level is another. */
+export function traceFrame(
+  log: Logger,
+  direction: "received" | "sent",
+  remote: string,
+  frame: Buffer | string,
+): void {
+  if (!log.isLevelEnabled("trace")) return;
+  const bytes = typeof frame === "string" ? Buffer.from(frame, "latin1") : frame;
+  log.trace({ direction, remote, bytes: shownBytes(bytes) }, "frame");
+}
+
+/** Escaped, and cut after `MAX_SHOWN_BYTES`. */
+function shownBytes(bytes: Buffer): string {
+  const shown = bytes.toString("latin1", 0, MAX_SHOWN_BYTES);
+  const escaped = shown.replace(/[^\x20-\x5b\x5d-\x7e]/g, escapeByte);
+  return bytes.length > MAX_SHOWN_BYTES ? `${escaped}… (${bytes.length} bytes)` : escaped;
+}
+
+function escapeByte(char: string): string {
+  if (char === "\\") return "\\\\";
+  if (char === "\n") return "\\n";
+  return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+/** The program `dbsyncd`: options → daemon → signals → exit code. */
+import { readCommandLine } from "./command-line.js";
+import { Daemon } from "./daemon.js";
+import { realEnvironment } from "./environment.js";
+import { openLog } from "./log.js";
+import type { Settings } from "./settings.js";
+import { StartError } from "./start-error.js";
+
+const EXIT_FAILED = 1;
+
+const arguments_ = process.argv.slice(2);
+
+try {
+  const task = await readCommandLine(arguments_, process.env);
+  if (task.kind === "print") process.stdout.write(task.text);
+  else await run(task.settings);
+} catch (problem) {
+  if (!(problem instanceof StartError)) throw problem;
+  process.stderr.write(`dbsyncd: ${problem.message}\n`);
+  process.exitCode = problem.exitCode;
+}
+
+async function run(settings: Settings): Promise<void> {
+  const log = await openLog(settings.logLevel, settings.logFormat);
+  const exit = (code: number) => {
+    log.close().finally(() => process.exit(code));
+  };
+  // Bad input never gets here: this is a bug, and what state it left is not known.
+  const crash = (problem: unknown) => {
+    log.logger.fatal({ err: problem }, "stopped by a bug; please report it");
+    exit(EXIT_FAILED);
+  };
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
+
+  const daemon = new Daemon({ settings, environment: realEnvironment, log: log.logger });
+  try {
+    await daemon.start();
+  } catch (problem) {
+    await log.close();
+    throw problem;
+  }
+  let stopping = false;
+  const stop = (signal: string) => {
+    if (stopping) return process.exit(EXIT_FAILED);
+    stopping = true;
+    log.logger.info({ signal }, "stopping");
+    daemon.stop().then(() => {
+      log.logger.info("stopped");
+      exit(0);
+    }, crash);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  process.on("SIGHUP", () => {
+    reload(daemon).catch((problem) => {
+      if (!(problem instanceof StartError)) return crash(problem);
+      log.logger.error(`The old configuration stays: ${problem.message}`);
+    });
+  });
+}
+
+async function reload(daemon: Daemon): Promise<void> {
+  const task = await readCommandLine(arguments_, process.env);
+  if (task.kind === "run") await daemon.reload(task.settings);
+}

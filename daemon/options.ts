@@ -1,0 +1,254 @@
+/**
+ * The daemon's options: a row each, from which help, parsing, environment variables and the configuration
+ * file come. Then one look at their combinations, before anything is opened.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { type BackendSpecification, parseSpecifications } from "./backends/specification.js";
+import { formatLimit, LIMITS, type LimitName, type LimitRow, type Limits, parseLimit } from "./limits.js";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.js";
+import { isLoopback } from "./loopback.js";
+import type { Settings } from "./settings.js";
+import { StartError } from "./start-error.js";
+
+const MAX_PORT = 65535;
+const COMPAT_DATABASE = "redis:127.0.0.1:6379";
+
+const EXIT_CODES = `
+Exit codes: 0 stopped cleanly, 1 could not start (a port, a file), 2 usage or configuration.
+Signals: TERM and INT finish what is in flight and stop; HUP reads keys and configuration again.`;
+
+const EXAMPLES = `
+Examples:
+  dbsyncd                                     in-memory database on 127.0.0.1:1111, unsigned commands
+  dbsyncd -b 0.0.0.0 -s public.pem            signed commands from other machines
+  dbsyncd --compat php-dbsync                 in front of the Redis on this machine, as php-dbsync's daemon`;
+
+const GROUPS = { limits: "Limits:", log: "Log:" } as const;
+
+/** What commander leaves: values by attribute name. */
+export interface RawOptions {
+  bind: string;
+  port: number;
+  signKey: string[];
+  database: readonly BackendSpecification[];
+  close: boolean;
+  allowUnsigned: boolean;
+  compat?: "php-dbsync";
+  logLevel: LogLevel;
+  logFormat: LogFormat;
+  config?: string;
+  checkConfig?: true;
+  helpAll?: true;
+}
+
+export interface TableOptions {
+  readonly version: string;
+  /** Whether the help shows the rarer options too. */
+  readonly everything: boolean;
+  /** Receives help and version. */
+  readonly print: (text: string) => void;
+}
+
+/** The program's options, nothing parsed yet. */
+export function optionTable({ version, everything, print }: TableOptions): Command {
+  const program = new Command("dbsyncd")
+    .description("Takes commands from php-dbsync's and dbsync's clients, and applies them to its databases.")
+    .version(version, "--version", "print the version")
+    .helpOption("-h, --help", "print the common options")
+    .exitOverride()
+    .configureOutput({ writeOut: print, writeErr: () => {} })
+    .showSuggestionAfterError(true)
+    .allowExcessArguments(false);
+  for (const option of mainOptions()) program.addOption(option);
+  for (const option of rarerOptions()) program.addOption(everything ? option : option.hideHelp());
+  return program.addHelpText("after", EXIT_CODES + EXAMPLES);
+}
+
+function mainOptions(): Option[] {
+  return [
+    new Option("-b, --bind <address>", "address or host name to listen on")
+      .default("127.0.0.1")
+      .argParser(parseBind)
+      .env("DBSYNCD_BIND"),
+    new Option("-p, --port <port>", "port; 0: a free one")
+      .default(1111)
+      .argParser(parsePort)
+      .env("DBSYNCD_PORT"),
+    new Option("-s, --sign-key <file>", "public key (repeatable), or folder of *.pem: signed commands only")
+      .default([], "none")
+      .argParser((path: string, before: string[]) => [...before, parsePath(path)])
+      .env("DBSYNCD_SIGN_KEY"),
+    new Option("-d, --database <list>", "memory, or redis:host:port; several with commas between")
+      .default([{ kind: "memory", name: "memory" }], "memory")
+      .argParser((text: string) => explained(() => parseSpecifications(text)))
+      .env("DBSYNCD_DATABASE"),
+    new Option("-c, --close", "close after each answer").default(false).env("DBSYNCD_CLOSE"),
+    new Option("--allow-unsigned", "without -s, listen on addresses that others can reach")
+      .default(false)
+      .env("DBSYNCD_ALLOW_UNSIGNED"),
+    new Option("--compat <program>", `php-dbsync: -d ${COMPAT_DATABASE} --allow-unsigned`)
+      .choices(["php-dbsync"])
+      .env("DBSYNCD_COMPAT"),
+    new Option("--config <file>", "TOML file with these options' long names")
+      .argParser(parsePath)
+      .env("DBSYNCD_CONFIG"),
+    new Option("--check-config", "print every value and its source, start nothing"),
+    new Option("--help-all", "print all options: limits, log"),
+  ];
+}
+
+function rarerOptions(): Option[] {
+  const limits = Object.values(LIMITS).map((row) =>
+    new Option(`--${row.flag} <${row.unit === "count" ? "number" : row.unit}>`, row.summary)
+      .default(row.fallback, formatLimit(row, row.fallback))
+      .argParser((text: string) => explained(() => parseLimit(row, text)))
+      .env(environmentName(row.flag))
+      .helpGroup(GROUPS.limits),
+  );
+  return [
+    ...limits,
+    new Option("--log-level <level>", "trace shows every frame")
+      .choices([...LOG_LEVELS])
+      .default("info")
+      .env("DBSYNCD_LOG_LEVEL")
+      .helpGroup(GROUPS.log),
+    new Option("--log-format <format>", "auto: pretty on a terminal, else json")
+      .choices([...LOG_FORMATS])
+      .default("auto")
+      .env("DBSYNCD_LOG_FORMAT")
+      .helpGroup(GROUPS.log),
+  ];
+}
+
+/** Parses the command line and the environment. @throws StartError  names the option and what it expects */
+export function parseArguments(program: Command, argv: readonly string[], env: NodeJS.ProcessEnv): void {
+  try {
+    program.parse(argv, { from: "user" });
+  } catch (problem) {
+    if (!(problem instanceof CommanderError) || problem.exitCode === 0) throw problem;
+    throw new StartError(`${problem.message.replace(/^error: /, "")}\nSee dbsyncd --help.`, 2);
+  }
+  // Commander takes any value of a switch's variable for yes.
+  for (const option of program.options) {
+    if (!option.isBoolean() || program.getOptionValueSource(option.attributeName()) !== "env") continue;
+    const text = env[option.envVar ?? ""] ?? "";
+    program.setOptionValueWithSource(option.attributeName(), parseSwitch(option.envVar ?? "", text), "env");
+  }
+}
+
+/**
+ * The configuration that the options make. @throws StartError  for combinations that make no sense, with
+ * the cures
+ */
+export function settingsOf(program: Command): Settings {
+  const raw = program.opts<RawOptions>();
+  const limits = Object.fromEntries(
+    Object.entries(LIMITS).map(([name, row]) => [name, program.getOptionValue(name) ?? row.fallback]),
+  ) as Record<LimitName, number> as Limits;
+  const compat = raw.compat ?? null;
+  const chosen = (name: keyof RawOptions | LimitName) => program.getOptionValueSource(name) !== "default";
+  const database =
+    compat === null || chosen("database") ? raw.database : parseSpecifications(COMPAT_DATABASE);
+  const { bind, port, signKey, close, allowUnsigned, logLevel, logFormat } = raw;
+  const settings: Settings = {
+    ...{ bind, port, signKey, database, close, compat, logLevel, logFormat, limits },
+    allowUnsigned: allowUnsigned || (compat !== null && signKey.length === 0),
+    differences: compat === null ? differencesOf({ signKey, chosen }) : [],
+  };
+  validate(settings);
+  return settings;
+}
+
+function validate({ bind, signKey, allowUnsigned, limits }: Settings): void {
+  if (signKey.length > 0 && allowUnsigned) {
+    throw new StartError(
+      "--allow-unsigned and -s exclude each other: with a key only signed commands are taken. Leave one out.",
+      2,
+    );
+  }
+  if (isLoopback(bind) === false) refuseUnsigned(bind, { signKey, allowUnsigned });
+  if (limits.maxRequestBytes > limits.maxBufferedBytes) {
+    throw new StartError(
+      "--max-request-bytes is above --max-buffered-bytes, so no such request could arrive. Raise the latter.",
+      2,
+    );
+  }
+}
+
+/** For an address that others can reach. @throws StartError  with both cures */
+export function refuseUnsigned(address: string, settings: Pick<Settings, "signKey" | "allowUnsigned">): void {
+  if (settings.signKey.length > 0 || settings.allowUnsigned) return;
+  throw new StartError(
+    `${address} can be reached from other machines, and without a key anybody there could send commands. ` +
+      "Take signed commands only (-s public.pem, from dbsync-keygen), or permit this with --allow-unsigned.",
+    2,
+  );
+}
+
+function differencesOf(given: {
+  signKey: readonly string[];
+  chosen: (name: keyof RawOptions | LimitName) => boolean;
+}): string[] {
+  const lines: string[] = [];
+  if (!given.chosen("database")) {
+    lines.push(
+      `The database is memory; php-dbsync's default is ${COMPAT_DATABASE} (-d, or --compat php-dbsync).`,
+    );
+  }
+  if (!given.chosen("idleTimeout")) {
+    const { idleTimeout } = LIMITS;
+    const shown = formatLimit(idleTimeout, idleTimeout.fallback);
+    lines.push(
+      `Idle connections are closed after ${shown}; php-dbsync closes them after 3s (--idle-timeout).`,
+    );
+  }
+  if (given.signKey.length === 0 && !given.chosen("allowUnsigned")) {
+    lines.push(
+      "Unsigned commands are taken on loopback only; php-dbsync takes them anywhere (--allow-unsigned).",
+    );
+  }
+  return lines;
+}
+
+export function environmentName(flag: string): string {
+  return `DBSYNCD_${flag.replaceAll("-", "_").toUpperCase()}`;
+}
+
+/** The row of a limit's option, for printing its value. */
+export function limitRowOf(flag: string): LimitRow | undefined {
+  return Object.values(LIMITS).find((row) => row.flag === flag);
+}
+
+function parseBind(text: string): string {
+  const address = text.replace(/^\[(.*)\]$/, "$1");
+  if (!/^[A-Za-z0-9._:%-]+$/.test(address)) {
+    throw new InvalidArgumentError("Expected an address such as 127.0.0.1 or ::1, or a host name.");
+  }
+  return address;
+}
+
+function parsePort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > MAX_PORT) {
+    throw new InvalidArgumentError(`Expected a number from 0 to ${MAX_PORT}.`);
+  }
+  return Number(text);
+}
+
+function parsePath(text: string): string {
+  if (text === "") throw new InvalidArgumentError("Expected a path.");
+  return text;
+}
+
+function parseSwitch(name: string, text: string): boolean {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off|)$/i.test(text)) return false;
+  throw new StartError(`${name}="${text}": expected 1 or 0, true or false, yes or no, on or off.`, 2);
+}
+
+function explained<Value>(parse: () => Value): Value {
+  try {
+    return parse();
+  } catch (problem) {
+    throw new InvalidArgumentError(problem instanceof Error ? problem.message : String(problem));
+  }
+}

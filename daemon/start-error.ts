@@ -1,0 +1,18 @@
+/**
+ * Why the daemon did not start, or did not take a new configuration: bad input, told to the person who runs
+ * it.
+ */
+
+/** 1: something could not be opened (port, file). 2: usage or configuration. */
+export type StartExitCode = 1 | 2;
+
+/** `message` says what is wrong, where, and what to do. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+  readonly exitCode: StartExitCode;
+
+  constructor(message: string, exitCode: StartExitCode) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}

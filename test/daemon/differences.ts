@@ -1,0 +1,188 @@
+/**
+ * Where this daemon does otherwise than php-dbsync's, of everything that test/vectors/php-dbsync records.
+ * The table of docs/protocol.md says the same in the same order. What is not here is the same, byte for
+ * byte.
+ */
+
+export interface OwnOutcome {
+  /** All bytes that come back, one character each; null: none. */
+  readonly response: string | null;
+  /** Closed by the daemon at once. */
+  readonly closed: boolean;
+  /** What a command asks afterwards, and its answer; where the difference does not show in the response. */
+  readonly afterwards?: readonly [command: string, value: string];
+  /** Only with these backends; else on both. */
+  readonly only?: "memory" | "redis";
+}
+
+export interface Difference {
+  readonly original: string;
+  readonly ours: string;
+  /** What a caller of the original PHP extension gets, with this daemon. */
+  readonly php: string;
+  readonly vectors: Readonly<Record<string, OwnOutcome | readonly OwnOutcome[]>>;
+}
+
+const CLOSED: OwnOutcome = { response: null, closed: true };
+const NO_VALUE: OwnOutcome = { response: "ds:1:\0", closed: false };
+const chunk = (value: string) => `redis:${value.length + 1}:${value}\0`;
+const answer = (value: string) => `ds:${chunk(value).length}:${chunk(value)}`;
+const value = (text: string): OwnOutcome => ({ response: answer(text), closed: false });
+
+export const differences: readonly Difference[] = [
+  {
+    original: "nil and empty array: nothing is sent",
+    ours: 'answered: a payload of one NUL, "no value"',
+    php: "an empty string at once, instead of null after 3 s",
+    vectors: {
+      "unsigned-get-missing": NO_VALUE,
+      "unsigned-lrange-empty": NO_VALUE,
+      "signed2048-get-missing": NO_VALUE,
+    },
+  },
+  {
+    original: "command error: nothing is sent, the connection stays open",
+    ours: "closed at once; the log has the error",
+    php: "null at once, instead of after 3 s",
+    vectors: {
+      "unsigned-quoted-two-words": CLOSED,
+      "unsigned-unknown-command": CLOSED,
+      "unsigned-wrongtype": CLOSED,
+      "signed2048-unknown-command": CLOSED,
+      "hazard-auth": CLOSED,
+      "debug-prefix-on-release-build": CLOSED,
+    },
+  },
+  {
+    original: "debug build: one command ends the daemon",
+    ours: "an unknown command: closed at once, the daemon stays",
+    php: "null at once",
+    vectors: { "debug-quit": { ...CLOSED, afterwards: ["PING", "PONG"] } },
+  },
+  {
+    original: "a database does not answer: nothing is sent, the connection stays open",
+    ours: "closed at once; earlier databases keep the write, as in the original",
+    php: "null at once, instead of after 3 s",
+    vectors: { "second-database-down": CLOSED, "only-database-down": CLOSED },
+  },
+  {
+    original: "no -d option: redis on 127.0.0.1:6379",
+    ours: "the database in memory, unless --compat php-dbsync",
+    php: "the value",
+    vectors: { "no-database-configured": value("PONG") },
+  },
+  {
+    original: "unknown database type: accepted, never answered",
+    ours: "the daemon does not start and says why (exit code 2)",
+    php: "null at once: nobody listens",
+    vectors: { "unknown-database-type": CLOSED },
+  },
+  {
+    original: "array that holds nil, an integer or an array: the daemon dies",
+    ours: "answered: elements joined by line feeds, nil as an empty line, nested arrays flattened",
+    php: "the value",
+    vectors: {
+      "hazard-nested-array": value("0\nhere"),
+      "hazard-mget-with-missing": value("1\n"),
+      "hazard-integer-array": [
+        { ...value("1\n2"), only: "redis" },
+        { ...CLOSED, only: "memory" },
+      ],
+    },
+  },
+  {
+    original: "SUBSCRIBE and its like: the daemon dies",
+    ours: "closed at once: version 1 has one answer for a request",
+    php: "null at once",
+    vectors: { "hazard-subscribe": CLOSED },
+  },
+  {
+    original: "a percent sign is a format character: the daemon dies, stores stray memory or halves the sign",
+    ours: "only a character",
+    php: "the value",
+    vectors: {
+      "hazard-percent-s": NO_VALUE,
+      "hazard-percent-n": { ...value("OK"), afterwards: ["GET p1", "%d"] },
+      "hazard-percent-percent": { ...value("OK"), afterwards: ["GET p2", "50%%"] },
+    },
+  },
+  {
+    original: "a value is cut at its first NUL",
+    ours: "whole",
+    php: "the value, whole",
+    vectors: { "hazard-get-binary": value("ab\0cd") },
+  },
+  {
+    original: "a blocking command blocks the daemon and all its clients",
+    ours: "redis: closed after --backend-timeout, nobody else waits; memory: unknown command, closed at once",
+    php: "null after --backend-timeout, at most 3 s; with memory null at once",
+    vectors: {
+      "hazard-blocking-command": CLOSED,
+    },
+  },
+  {
+    original: "CONFIG and the like ask the Redis server behind the daemon",
+    ours: "memory: there is no such server, unknown command, closed at once",
+    php: "null at once",
+    vectors: { "hazard-array-with-newline": { ...CLOSED, only: "memory" } },
+  },
+  {
+    original: "empty or blank command: the daemon hangs for ever",
+    ours: "closed at once",
+    php: "null at once",
+    vectors: { "blank-command": CLOSED, "empty-command": CLOSED },
+  },
+  {
+    original:
+      "a payload without its NUL (also a signed frame to a daemon without a key): " +
+      "ignored until the idle limit",
+    ours: "closed at once",
+    php: "null at once, instead of after 3 s",
+    vectors: { "no-trailing-nul": CLOSED, "length-zero": CLOSED, "signed-to-plain-daemon": CLOSED },
+  },
+  {
+    original: "a length of ten digits above 2^31 is taken modulo 2^32",
+    ours: "above --max-request-bytes: closed at once",
+    php: "never sent by the extension",
+    vectors: { "length-int-overflow": CLOSED },
+  },
+  {
+    original: "fewer than five bytes of garbage: waits for more",
+    ours: "closed at the first byte that no frame has",
+    php: "never sent by the extension",
+    vectors: { "garbage-short": CLOSED },
+  },
+  {
+    original: "the client half-closes behind a whole frame: mostly dropped, not executed",
+    ours: "executed and answered, then closed",
+    php: "never done by the extension",
+    vectors: { "complete-then-halfclose": { response: answer("PONG"), closed: true } },
+  },
+  {
+    original: "two frames in one segment: closed, neither executed",
+    ours: "two requests, two answers, in order",
+    php: "never sent by the extension",
+    vectors: { "two-frames-one-segment": { response: answer("1") + answer("2"), closed: false } },
+  },
+  {
+    original: "a request frame of 10240 bytes or more is cut in silence",
+    ours: "executed, up to --max-request-bytes",
+    php: "the value",
+    vectors: {
+      "frame-10240-bytes": value("OK"),
+      "frame-10241-bytes": value("OK"),
+      "frame-11264-bytes": value("OK"),
+    },
+  },
+];
+
+/** The difference that a vector shows with a backend; null: none. */
+export function differenceOf(name: string, backend: "memory" | "redis"): OwnOutcome | null {
+  for (const { vectors } of differences) {
+    const outcome = vectors[name];
+    if (outcome === undefined) continue;
+    const outcomes: readonly OwnOutcome[] = "closed" in outcome ? [outcome] : outcome;
+    return outcomes.find(({ only }) => only === undefined || only === backend) ?? null;
+  }
+  return null;
+}

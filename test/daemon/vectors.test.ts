@@ -1,0 +1,248 @@
+/**
+ * Every vector recorded from php-dbsync's daemon, replayed to ours, with both backends: the same bytes come
+ * back and the connection is closed or stays open as there, except where differences.ts says otherwise.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { pino } from "pino";
+import type { Backend } from "../../daemon/backends/backend.js";
+import { MemoryBackend } from "../../daemon/backends/memory.js";
+import { RedisBackend } from "../../daemon/backends/redis.js";
+import { parseSpecifications, type RedisSpecification } from "../../daemon/backends/specification.js";
+import { realEnvironment } from "../../daemon/environment.js";
+import { runDaemon } from "../support/daemon-process.js";
+import { RawClient } from "../support/raw-client.js";
+import { type RedisServer, startRedis } from "../support/redis-server.js";
+import { repositoryRoot } from "../support/repository.js";
+import { differenceOf, differences, type OwnOutcome } from "./differences.js";
+import { type InProcessDaemon, type InProcessOptions, startInProcess } from "./in-process.js";
+
+interface Vector {
+  readonly name: string;
+  readonly signed: boolean;
+  readonly request_hex: string;
+  readonly response_hex: string | null;
+  readonly closed: boolean;
+  readonly segments?: readonly number[];
+}
+
+const folder = join(repositoryRoot, "test", "vectors", "php-dbsync");
+const vectors = JSON.parse(readFileSync(join(folder, "vectors.json"), "utf8")) as Vector[];
+const key = (bits: number) => join(folder, `test-rsa${bits}-public.pem`);
+
+/** Milliseconds: the vectors know a command that blocks for ever. */
+const BACKEND_TIMEOUT = 400;
+
+/** State that a vector's note speaks of. */
+const SEEDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  "signed2048-ping": [
+    ["SET", "n", "1"],
+    ["RPUSH", "l", "a", "b", "c"],
+  ],
+  "hazard-nested-array": [["SET", "here", "1"]],
+  "hazard-mget-with-missing": [["SET", "here", "1"]],
+  "hazard-lrange-empty-element": [["RPUSH", "le", "a", "", "c"]],
+  "hazard-get-binary": [["SET", "bin", "ab\0cd"]],
+  "reply-20000-bytes": [["SET", "kb20", "y".repeat(20_000)]],
+};
+
+/** Vectors whose state goes on from the one before. */
+const GOES_ON = /^(unsigned-(?!ping|to-)|signed2048-(?!ping)|signed4096-(?!ping)|two-databases-incr)/;
+
+/** What completes a frame that the vector leaves unfinished, to see whether the daemon still waits for it. */
+const COMPLETIONS: Readonly<Record<string, string>> = {
+  "truncated-header": "5:PING\0",
+  "truncated-frame": "NG\0",
+  "length-too-long": "\0".repeat(95),
+};
+
+const PONG = "ds:13:redis:5:PONG\0";
+const TWO_PONGS = "ds:26:redis:5:PONG\0redis:5:PONG\0";
+
+/** One more request that the daemon of this vector answers, and its answer. */
+function probeOf(vector: Vector): { request: string; answer: string } {
+  const answer = vector.name.startsWith("two-databases") ? TWO_PONGS : PONG;
+  const completion = COMPLETIONS[vector.name];
+  if (completion !== undefined) return { request: completion, answer };
+  const bits = keysOf(vector)[0] === key(4096) ? 4096 : 2048;
+  const name = keysOf(vector).length === 0 ? "unsigned-ping" : `signed${bits}-ping`;
+  const ping = vectors.find((other) => other.name === name) as Vector;
+  return { request: Buffer.from(ping.request_hex, "hex").toString("latin1"), answer };
+}
+
+function keysOf({ name, signed }: Vector): string[] {
+  if (name === "signed-to-plain-daemon") return [];
+  if (name.startsWith("signed4096")) return [key(4096)];
+  return signed || name === "unsigned-to-signed-daemon" ? [key(2048)] : [];
+}
+
+/** The bytes in the original's pieces. A piece waits for the answer before it, as far as there is one. */
+async function replay(vector: Vector, client: RawClient): Promise<void> {
+  const request = Buffer.from(vector.request_hex, "hex").toString("latin1");
+  let at = 0;
+  for (const size of vector.segments ?? [request.length]) {
+    client.send(request.slice(at, at + size));
+    at += size;
+    if (vector.name === "raw-ping-twice") await received(client, PONG.length);
+    // Two pieces in two segments: the second is written when the first is out.
+    else if (at < request.length) await new Promise((resolve) => setImmediate(resolve));
+  }
+  if (vector.name.endsWith("-then-halfclose")) client.socket.end();
+}
+
+async function received(client: RawClient, bytes: number): Promise<void> {
+  while (client.received.length < bytes && !client.ended)
+    await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Sends a vector and looks what comes: an outcome of the form that is expected. */
+async function outcomeOf(vector: Vector, client: RawClient, expected: OwnOutcome): Promise<OwnOutcome> {
+  await replay(vector, client);
+  if (expected.closed) {
+    const bytes = await client.rest();
+    return { response: bytes === "" ? null : bytes, closed: true };
+  }
+  // That nothing more comes and that the connection is open shows in the answer to one more request.
+  const probe = probeOf(vector);
+  await received(client, expected.response?.length ?? 0);
+  client.send(probe.request);
+  const bytes = await client.read((expected.response?.length ?? 0) + probe.answer.length);
+  assert.ok(bytes.endsWith(probe.answer), `the connection is not open any more: ${JSON.stringify(bytes)}`);
+  const response = bytes.slice(0, -probe.answer.length);
+  return { response: response === "" ? null : response, closed: false };
+}
+
+let servers: RedisServer[] = [];
+
+before(async () => {
+  servers = await Promise.all([startRedis(), startRedis()]);
+});
+
+after(async () => {
+  for (const server of servers) await server.stop();
+});
+
+function redisBackend(port: number): Backend {
+  const [specification] = parseSpecifications(`redis:127.0.0.1:${port}`);
+  return new RedisBackend({
+    specification: specification as RedisSpecification,
+    timeout: BACKEND_TIMEOUT,
+    environment: realEnvironment,
+    log: pino({ level: "silent" }),
+  });
+}
+
+/** Nobody listens there: a port that was free a moment ago, of a server that has stopped. */
+async function deadBackend(): Promise<Backend> {
+  const server = await startRedis();
+  await server.stop();
+  return redisBackend(server.port);
+}
+
+async function backendsOf({ name }: Vector, role: "memory" | "redis"): Promise<Backend[]> {
+  if (role === "memory") return [new MemoryBackend(realEnvironment)];
+  const [first, second] = servers as [RedisServer, RedisServer];
+  if (name === "only-database-down") return [await deadBackend()];
+  if (name === "second-database-down") return [redisBackend(first.port), await deadBackend()];
+  if (name.startsWith("two-databases")) return [redisBackend(first.port), redisBackend(second.port)];
+  return [redisBackend(first.port)];
+}
+
+async function run(backend: Backend, argv: readonly string[]): Promise<void> {
+  const outcome = await backend.execute(argv, { at: realEnvironment.clock(), db: 0, id: `seed ${argv}` });
+  assert.ok(outcome.kind !== "failed" && outcome.kind !== "error", JSON.stringify(outcome));
+}
+
+/** Of the vectors that need several databases, and those that are about Redis alone. */
+const REDIS_ONLY = /^(two-databases|second-database-down|only-database-down)/;
+
+function expectedOf(vector: Vector, role: "memory" | "redis"): OwnOutcome {
+  const own = differenceOf(vector.name, role);
+  if (own !== null) return own;
+  const original =
+    vector.response_hex === null ? null : Buffer.from(vector.response_hex, "hex").toString("latin1");
+  const port = String(servers[0]?.port);
+  // The one answer that tells something of the server itself.
+  const value =
+    vector.name === "hazard-array-with-newline" ? `redis:${port.length + 6}:port\n${port}\0` : null;
+  return { response: value === null ? original : `ds:${value.length}:${value}`, closed: vector.closed };
+}
+
+for (const role of ["memory", "redis"] as const) {
+  describe(`php-dbsync's vectors with the ${role} backend`, () => {
+    let daemon: InProcessDaemon | null = null;
+    let backends: Backend[] = [];
+
+    async function restart(vector: Vector): Promise<InProcessDaemon> {
+      await daemon?.[Symbol.asyncDispose]();
+      backends = await backendsOf(vector, role);
+      const closeAfterAnswer = vector.name === "no-keepalive-daemon";
+      const limits = { backendTimeout: BACKEND_TIMEOUT };
+      const options: InProcessOptions = { backends, keys: keysOf(vector), closeAfterAnswer, limits };
+      daemon = await startInProcess(options);
+      if (role === "redis" && !vector.name.endsWith("-down"))
+        for (const backend of backends) await run(backend, ["FLUSHALL"]);
+      for (const argv of SEEDS[vector.name] ?? []) await run(backends[0] as Backend, argv);
+      return daemon;
+    }
+
+    after(async () => await daemon?.[Symbol.asyncDispose]());
+
+    for (const vector of vectors) {
+      const { name } = vector;
+      if (name === "unknown-database-type" || (role === "memory" && REDIS_ONLY.test(name))) continue;
+      if (role === "redis" && name === "no-database-configured") continue;
+      const as = differenceOf(name, role) === null ? "by php-dbsync" : "the table of differences says";
+      test(`${name} is answered as ${as}`, {
+        timeout: 10_000,
+      }, async () => {
+        const running = daemon !== null && GOES_ON.test(name) ? daemon : await restart(vector);
+        if (name === "two-databases-incr-differs-2") await run(backends[0] as Backend, ["SET", "n2", "41"]);
+        using client = await RawClient.open(running.port);
+        const expected = expectedOf(vector, role);
+        const outcome = await outcomeOf(vector, client, expected);
+        assert.deepEqual(outcome, { response: expected.response, closed: expected.closed });
+        if (expected.afterwards !== undefined) {
+          using other = await RawClient.open(running.port);
+          assert.equal(await other.ask(expected.afterwards[0]), expected.afterwards[1]);
+        }
+      });
+    }
+  });
+}
+
+test("unknown-database-type does not start, and says what is expected", async () => {
+  const { code, stderr } = await runDaemon(["-d", "nosuchtype:127.0.0.1:1"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /unknown database type "nosuchtype"\. Expected memory, redis:host:port/);
+});
+
+test("the first of two databases keeps the write when the second is down", async () => {
+  const [first] = servers as [RedisServer, RedisServer];
+  const backend = redisBackend(first.port);
+  await using daemon = await startInProcess({ backends: [backend, await deadBackend()] });
+  using client = await RawClient.open(daemon.port);
+  client.command("SET pd 1");
+  assert.equal(await client.rest(), "");
+  const outcome = await backend.execute(["GET", "pd"], { at: 0, db: 0, id: "look" });
+  assert.deepEqual(outcome, { kind: "bulk", bytes: "1" });
+});
+
+test("the table of differences names recorded vectors only, and none that is no difference", () => {
+  const byName = new Map(vectors.map((vector) => [vector.name, vector]));
+  for (const [name, outcome] of differences.flatMap(({ vectors: own }) => Object.entries(own))) {
+    const vector = byName.get(name);
+    assert.ok(vector !== undefined, name);
+    const response =
+      vector.response_hex === null ? null : Buffer.from(vector.response_hex, "hex").toString("latin1");
+    const outcomes: readonly OwnOutcome[] = "closed" in outcome ? [outcome] : outcome;
+    for (const own of outcomes) {
+      const same = own.response === response && own.closed === vector.closed && own.afterwards === undefined;
+      // The recorded end of the connection was the end of the daemon.
+      const died = /hazard-(subscribe|integer)/.test(name);
+      assert.ok(!same || died, `${name} is no difference`);
+    }
+  }
+});

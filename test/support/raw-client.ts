@@ -1,0 +1,95 @@
+/** A TCP client that knows only bytes, for tests of daemons. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+
+export class RawClient implements Disposable {
+  readonly socket: Socket;
+  /** All that has come and was not taken. */
+  #received = "";
+  #ended = false;
+  #changed: (() => void) | null = null;
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on("data", (chunk: Buffer) => {
+      this.#received += chunk.toString("latin1");
+      this.#changed?.();
+    });
+    socket.on("end", () => this.#finish());
+    socket.on("close", () => this.#finish());
+    // A reset is an end as well.
+    socket.on("error", () => this.#finish());
+  }
+
+  static async open(port: number, host = "127.0.0.1"): Promise<RawClient> {
+    const socket = connect({ port, host, noDelay: true, allowHalfOpen: true });
+    await once(socket, "connect");
+    return new RawClient(socket);
+  }
+
+  /** Whether the other side has closed. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get received(): string {
+    return this.#received;
+  }
+
+  /** @param bytes  one character a byte */
+  send(bytes: string): void {
+    this.socket.write(bytes, "latin1");
+  }
+
+  /** Sends one unsigned command as a frame. */
+  command(line: string): void {
+    const text = `${line}\0`;
+    this.send(`ds:${text.length}:${text}`);
+  }
+
+  /** Takes so many bytes; fewer if the other side closes before. */
+  async read(bytes: number): Promise<string> {
+    while (this.#received.length < bytes && !this.#ended) await this.#change();
+    const taken = this.#received.slice(0, bytes);
+    this.#received = this.#received.slice(bytes);
+    return taken;
+  }
+
+  /** Takes one response frame's payload; "" if the other side closes instead. */
+  async answer(): Promise<string> {
+    for (;;) {
+      const header = /^ds:(\d+):/.exec(this.#received);
+      const length = header === null ? Number.POSITIVE_INFINITY : header[0].length + Number(header[1]);
+      if (this.#received.length >= length) return (await this.read(length)).slice(header?.[0].length);
+      if (this.#ended) return "";
+      await this.#change();
+    }
+  }
+
+  /** The value in the answer to an unsigned command, of a daemon with one database. */
+  async ask(line: string): Promise<string> {
+    this.command(line);
+    return (await this.answer()).replace(/^redis:\d+:/, "").replace(/\0$/, "");
+  }
+
+  /** Waits until the other side has closed. @returns what came until then and was not taken */
+  async rest(): Promise<string> {
+    while (!this.#ended) await this.#change();
+    return this.#received;
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
+  }
+
+  #finish(): void {
+    this.#ended = true;
+    this.#changed?.();
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#changed = resolve;
+    });
+  }
+}
