@@ -1,0 +1,41 @@
+/**
+ * After a failure to connect, how long a daemon is left alone: doubling, with full jitter, so that many
+ * clients of a daemon that comes back do not all arrive at once. Meanwhile a call learns the last failure at
+ * once, for nothing.
+ */
+
+/** The longest wait after the first failure. */
+const FIRST_MS = 50;
+
+/** The longest wait at all: so late may a call notice that a daemon is back. */
+const LONGEST_MS = 2_000;
+
+/** What the last attempt came to. */
+export interface ConnectFailure {
+  readonly stage: "dns" | "connect";
+  readonly detail: string;
+}
+
+export class BackOff {
+  /** The last attempt's failure; null after a success. */
+  failure: ConnectFailure | null = null;
+  #failures = 0;
+  #until = 0;
+
+  failed(failure: ConnectFailure, now: number, random: number): void {
+    this.failure = failure;
+    const longest = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(this.#failures, 10));
+    this.#failures++;
+    this.#until = now + random * longest;
+  }
+
+  succeeded(): void {
+    this.failure = null;
+    this.#failures = 0;
+  }
+
+  /** The failure to report without trying; null: try. */
+  refusal(now: number): ConnectFailure | null {
+    return now < this.#until ? this.failure : null;
+  }
+}

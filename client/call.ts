@@ -1,0 +1,158 @@
+/**
+ * One call: a signed frame on its way to several daemons, and the promise that is kept exactly once, by its
+ * deadline. A `Delivery` is its way to one of them; it outlives the promise, because every daemon is to get
+ * the command.
+ */
+import { DbsyncError, type Outcome } from "./errors.js";
+import type { CallSettings } from "./options.js";
+import { outcomeOf, type Report, valueText } from "./outcome.js";
+import { judge } from "./policy.js";
+import type { Address } from "./servers.js";
+
+/**
+ * After one daemon said nil, how long the others may still bring a value. Long enough for a daemon that is
+ * merely second, short enough that a hung one does not make every miss slow.
+ */
+const MISS_LINGER_MS = 50;
+
+/**
+ * The way of a call to one daemon. `report` is set once, by whoever knows first: the connection, the queue,
+ * the clock.
+ */
+export interface Delivery {
+  readonly call: Call;
+  readonly address: Address;
+  /** Clock time, or -1 until its bytes are handed to a socket. From then on they are never sent again. */
+  writtenAt: number;
+  report: Report | null;
+}
+
+/** Whom a call tells. */
+export interface CallOwner {
+  /** A number greater than any it gave before: the order in which calls begin and settle. */
+  nextMoment(): number;
+  settled(call: Call): void;
+  /** A call has to be judged at this time, which may be before its deadline. */
+  dueEarlier(time: number): void;
+  /** Nothing is left to do for one of its deliveries. */
+  delivered(): void;
+}
+
+/**
+ * Whom the result is for: someone who wants the value, or every daemon's outcome. One of these is called,
+ * once.
+ */
+export type Waiter =
+  | { readonly wants: "value"; resolve(value: string | null): void; reject(error: DbsyncError): void }
+  | {
+      readonly wants: "outcomes";
+      resolve(result: { outcomes: Outcome[] }): void;
+      reject(error: DbsyncError): void;
+    };
+
+export class Call {
+  readonly deliveries: readonly Delivery[];
+  readonly frame: Buffer;
+  readonly startedAt: number;
+  readonly deadline: number;
+  /** Moments, not times: see CallOwner. A call that has not settled is settled later than everything. */
+  readonly startedMoment: number;
+  settledMoment = Number.POSITIVE_INFINITY;
+  /** When `judgeNow` is due: the deadline, or the end of the linger after a miss. */
+  dueAt: number;
+
+  readonly #owner: CallOwner;
+  readonly #settings: CallSettings;
+  readonly #waiter: Waiter;
+
+  constructor(parts: {
+    owner: CallOwner;
+    settings: CallSettings;
+    waiter: Waiter;
+    frame: Buffer;
+    addresses: readonly Address[];
+    now: number;
+  }) {
+    this.#owner = parts.owner;
+    this.#settings = parts.settings;
+    this.#waiter = parts.waiter;
+    this.frame = parts.frame;
+    this.startedAt = parts.now;
+    this.deadline = this.dueAt = parts.now + parts.settings.timeout;
+    this.startedMoment = parts.owner.nextMoment();
+    this.deliveries = parts.addresses.map((address) => ({
+      call: this,
+      address,
+      writtenAt: -1,
+      report: null,
+    }));
+  }
+
+  get isSettled(): boolean {
+    return this.settledMoment !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Takes one daemon's report. The end of a delivery: called exactly once for each. */
+  end(delivery: Delivery, report: Report): void {
+    delivery.report ??= report;
+    if (!this.isSettled) this.#judge(report.at, false);
+    this.#owner.delivered();
+  }
+
+  /** Decides on what has come so far; at the deadline those that are silent have timed out. */
+  judgeNow(now: number): void {
+    if (this.isSettled) return;
+    if (now >= this.deadline) this.#giveUp("timeout", "", now);
+    this.#judge(now, true);
+  }
+
+  /** Ends the call because its client ends; deliveries are ended by their pools. */
+  cutOff(code: "closed" | "reset", now: number): void {
+    if (this.isSettled) return;
+    this.#giveUp("closed", code === "reset" ? "reset" : "", now);
+    this.#settle();
+    this.#waiter.reject(new DbsyncError(code, "", { outcomes: this.#outcomes() }));
+  }
+
+  #giveUp(stage: "timeout" | "closed", detail: string, now: number): void {
+    for (const delivery of this.deliveries) {
+      delivery.report ??= { ok: false, stage, detail, written: delivery.writtenAt >= 0, at: now };
+    }
+  }
+
+  #judge(now: number, final: boolean): void {
+    if (this.#waiter.wants === "outcomes") {
+      if (!this.deliveries.every((delivery) => delivery.report !== null)) return;
+      this.#settle();
+      this.#waiter.resolve({ outcomes: this.#outcomes() });
+      return;
+    }
+    const verdict = judge(this.#settings.policy, this.deliveries.map(reportOf), final);
+    if (verdict.kind === "linger") {
+      this.dueAt = Math.min(this.dueAt, now + MISS_LINGER_MS);
+      this.#owner.dueEarlier(this.dueAt);
+    } else if (verdict.kind === "value") {
+      this.#settle();
+      this.#waiter.resolve(valueText(verdict.values, this.#settings.format));
+    } else if (verdict.kind === "failed") {
+      this.#settle();
+      this.#waiter.reject(new DbsyncError(verdict.code, "", { outcomes: this.#outcomes() }));
+    }
+  }
+
+  #settle(): void {
+    this.settledMoment = this.#owner.nextMoment();
+    this.#owner.settled(this);
+  }
+
+  /** Only when every report is there. */
+  #outcomes(): Outcome[] {
+    return this.deliveries.map(({ report, address }) =>
+      outcomeOf(report as Report, address.text, this.startedAt, this.#settings.format),
+    );
+  }
+}
+
+function reportOf(delivery: Delivery): Report | null {
+  return delivery.report;
+}

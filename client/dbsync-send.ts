@@ -1,0 +1,125 @@
+/**
+ * The two ways in: `dbsyncSend`, which keeps a client for each set of options as the original keeps its
+ * connections, and `createClient` for who wants to hold one. `dbsyncReset` forgets all that `dbsyncSend`
+ * keeps.
+ */
+import { KeyObject } from "node:crypto";
+import { type Client, FanOutClient } from "./client.js";
+import { frameTracer } from "./debug.js";
+import { type Defaults, readDefaults, realPlaces } from "./defaults.js";
+import { realEnvironment } from "./environment.js";
+import { DbsyncError } from "./errors.js";
+import { readOptions, type SendOptions, type Settings } from "./options.js";
+import { loadSigningKey, type SigningKey } from "./signing-key.js";
+
+/** Sets of options in use at once; a program has one or two, and each holds connections. */
+const MAX_CLIENTS = 64;
+
+/** By what distinguishes them, the one used last standing last. */
+const clients = new Map<string, FanOutClient>();
+
+/** Numbers for key objects, which have no text of their own. */
+let keyNumbers = new WeakMap<KeyObject, number>();
+let keyCount = 0;
+
+let keptDefaults: Defaults | null = null;
+let clientWithoutOptions: FanOutClient | null = null;
+
+/**
+ * Signs a command once, sends it to every daemon and resolves with the first good answer, null for nil.
+ * @param command  a line, sent as it is (cut at blanks by the daemon, no quoting), or arguments
+ * @param options  or a list of servers, as in PHP
+ * @throws DbsyncError  (as a rejection) by the deadline at the latest
+ */
+export function dbsyncSend(
+  command: string | readonly string[],
+  options?: SendOptions | string,
+): Promise<string | null> {
+  try {
+    if (options === undefined) {
+      clientWithoutOptions ??= keptClient(readOptions({}, defaults));
+      return clientWithoutOptions.send(command);
+    }
+    const settings = readOptions(options, defaults);
+    return keptClient(settings).send(command, { timeout: settings.timeout, policy: settings.policy });
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/**
+ * Closes all connections of `dbsyncSend` and forgets its keys and defaults; environment, dbsync.ini and key
+ * files are read anew by the next call. Calls in flight fail with `reset`. Clients from `createClient` are
+ * not touched.
+ */
+export function dbsyncReset(): void {
+  const closing = [...clients.values()];
+  clients.clear();
+  clientWithoutOptions = null;
+  keptDefaults = null;
+  keyNumbers = new WeakMap();
+  for (const client of closing) client.shut("reset");
+}
+
+/** @throws DbsyncError `bad-option`, `bad-config`, `bad-key` at once */
+export function createClient(options: SendOptions | string = {}): Client {
+  return openClient(readOptions(options, defaults), warn).client;
+}
+
+/**
+ * A client and what it signs with. @param warned  takes sentences about a key that can be used nevertheless
+ */
+export function openClient(
+  settings: Settings,
+  warned: (warning: string) => void,
+): { client: FanOutClient; key: SigningKey } {
+  const key = loadSigningKey(settings);
+  for (const warning of key.warnings) warned(warning);
+  const trace = frameTracer(process.env);
+  return { client: new FanOutClient({ settings, environment: realEnvironment, sign: key.sign, trace }), key };
+}
+
+function warn(warning: string): void {
+  process.emitWarning(warning, { type: "DbsyncWarning" });
+}
+
+function defaults(): Defaults {
+  keptDefaults ??= readDefaults(realPlaces());
+  return keptDefaults;
+}
+
+function keptClient(settings: Settings): FanOutClient {
+  const name = nameOf(settings);
+  const kept = clients.get(name);
+  if (kept !== undefined) clients.delete(name);
+  else if (clients.size >= MAX_CLIENTS) dropOne();
+  const client = kept ?? openClient(settings, warn).client;
+  clients.set(name, client);
+  return client;
+}
+
+/** Closes the client that has gone unused for longest. */
+function dropOne(): void {
+  for (const [name, client] of clients) {
+    if (client.isBusy) continue;
+    clients.delete(name);
+    if (client === clientWithoutOptions) clientWithoutOptions = null;
+    client.shut("closed");
+    return;
+  }
+  throw new DbsyncError("too-many-clients", `${MAX_CLIENTS}; use fewer, or createClient and close it`);
+}
+
+/** What two calls must have in common to share connections and key; the rest travels with each call. */
+function nameOf({ servers, key, passphrase, keepalive, format }: Settings): string {
+  const addresses = servers.map((address) => address.text).join();
+  return JSON.stringify([addresses, keyName(key), passphrase?.toString("latin1") ?? null, keepalive, format]);
+}
+
+function keyName(key: Settings["key"]): string | number | null {
+  if (key === null || typeof key === "string") return key;
+  if (!(key instanceof KeyObject)) return key.toString("latin1");
+  const number = keyNumbers.get(key) ?? ++keyCount;
+  keyNumbers.set(key, number);
+  return number;
+}

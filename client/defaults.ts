@@ -1,0 +1,99 @@
+/**
+ * What a call uses when it is not told: environment, then dbsync.ini, then the original's defaults.
+ * Each setting is looked for by itself. Nothing is kept here; who reads it keeps it (dbsync-send.ts).
+ */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { DbsyncError } from "./errors.js";
+import { type IniSettings, parseIni } from "./ini-file.js";
+import { type Address, parseServers } from "./servers.js";
+
+/** Where the original daemon listens unless told otherwise. */
+const DEFAULT_SERVERS = "127.0.0.1:1111";
+const BY_DEFAULT = "the default";
+
+const INI_NAME = "dbsync.ini";
+
+/** `signkey`: a path, "" for unsigned. `…From`: the variable, file or default it is from, for people. */
+export interface Defaults {
+  readonly servers: readonly Address[];
+  readonly serversFrom: string;
+  readonly signkey: string;
+  readonly signkeyFrom: string;
+}
+
+/** Where to look: the process's variables and folders, or a test's. */
+export interface Places {
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly folder: string;
+  readonly home: string;
+  readonly system: string;
+}
+
+export function realPlaces(): Places {
+  return { variables: process.env, folder: process.cwd(), home: homedir(), system: "/etc" };
+}
+
+/**
+ * @throws DbsyncError `bad-config`: the first dbsync.ini found is not readable or not understood;
+ * `bad-option`: DBSYNC_SERVERS is no list of servers
+ */
+export function readDefaults(places: Places): Defaults {
+  const { DBSYNC_SERVERS: servers = "", DBSYNC_SIGNKEY: signkey } = places.variables;
+  // An ini file that both variables overrule is not even read.
+  const ini = servers !== "" && signkey !== undefined ? null : findIni(places);
+  return { ...readServers(servers, ini), ...readSignkey(signkey, ini) };
+}
+
+function readServers(variable: string, ini: FoundIni | null): Pick<Defaults, "servers" | "serversFrom"> {
+  if (variable !== "")
+    return { servers: parseServers(variable, "DBSYNC_SERVERS"), serversFrom: "DBSYNC_SERVERS" };
+  if (!ini?.settings.servers) return { servers: parseServers(DEFAULT_SERVERS), serversFrom: BY_DEFAULT };
+  try {
+    return { servers: parseServers(ini.settings.servers, "dbsync.servers"), serversFrom: ini.file };
+  } catch (cause) {
+    if (!(cause instanceof DbsyncError)) throw cause;
+    throw new DbsyncError("bad-config", `${ini.file}: ${cause.message}`, { cause });
+  }
+}
+
+function readSignkey(
+  variable: string | undefined,
+  ini: FoundIni | null,
+): Pick<Defaults, "signkey" | "signkeyFrom"> {
+  if (variable !== undefined) return { signkey: variable, signkeyFrom: "DBSYNC_SIGNKEY" };
+  if (!ini?.settings.signkey) return { signkey: "", signkeyFrom: ini === null ? BY_DEFAULT : ini.file };
+  return { signkey: resolve(dirname(ini.file), ini.settings.signkey), signkeyFrom: ini.file };
+}
+
+interface FoundIni {
+  readonly file: string;
+  readonly settings: IniSettings;
+}
+
+function findIni(places: Places): FoundIni | null {
+  const userFolder = places.variables["XDG_CONFIG_HOME"] || join(places.home, ".config");
+  const files = [
+    resolve(places.folder, INI_NAME),
+    join(userFolder, "dbsync", INI_NAME),
+    join(places.system, INI_NAME),
+  ];
+  for (const file of files) {
+    const text = readIfThere(file);
+    if (text !== null) return { file, settings: parseIni(text, file) };
+  }
+  return null;
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    throw new DbsyncError("bad-config", `${file} cannot be read (${code}); make it readable or remove it`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Everything that can go wrong for a caller, in one table: codes of errors, stages at which a daemon can
+ * fail, and what to do about each. No other file of client/ makes up such a sentence. A test compares these
+ * tables with the list in README.md.
+ */
+
+/** Why a call failed as a whole. For programs; the sentence is for people. */
+const CODES = {
+  "bad-command": "The command cannot be sent",
+  "bad-option": "An option cannot be used",
+  "bad-config": "The configuration file cannot be used",
+  "bad-key": "The signing key cannot be used",
+  "all-failed": "No daemon answered",
+  "answers-differ": "The daemons' answers differ",
+  "not-all-answered": "Not every daemon answered, as policy all-equal requires",
+  "too-many-clients": "Too many sets of options are in use at once",
+  closed: "The client was closed",
+  reset: "The call was cut off by a reset",
+} as const;
+
+export type ErrorCode = keyof typeof CODES;
+
+/** All codes there are, for the test that compares them with README.md. */
+export const ERROR_CODES: readonly string[] = Object.keys(CODES);
+
+/** At which step one daemon failed; what that means; what to do. */
+export const STAGES = {
+  dns: { meaning: "the host name was not resolved", cure: "check its spelling and this machine's DNS" },
+  connect: { meaning: "no connection", cure: "is dbsyncd running there?" },
+  send: { meaning: "the connection broke while the command was being sent", cure: "see that daemon's log" },
+  "no-reason": {
+    meaning: "closed without an answer",
+    cure: "version 1 cannot say why: wrong key, command error or backend; see that daemon's log",
+  },
+  timeout: {
+    meaning: "no answer in time",
+    cure: "is it stopped, overloaded or unsigned? see that daemon's log",
+  },
+  garbage: { meaning: "the answer is not dbsync's", cure: "is it really dbsyncd that listens there?" },
+  busy: {
+    meaning: "its queue in this client is full",
+    cure: "send less at once, or find out why it is slow",
+  },
+  closed: { meaning: "the client was closed first", cure: "close it after the last answer" },
+} as const;
+
+export type Stage = keyof typeof STAGES;
+
+/**
+ * What one daemon made of a call. `ms` is the time from the call to this outcome. `value` is null for nil.
+ * `values` has one text for each database behind the daemon, `value` being the first. `effect`: `not-applied`
+ * if the command was never written to this daemon; `unknown` if it was, without an answer.
+ */
+export type Outcome =
+  | {
+      readonly address: string;
+      readonly status: "ok";
+      readonly value: string | null;
+      readonly values: readonly string[];
+      readonly ms: number;
+    }
+  | {
+      readonly address: string;
+      readonly status: "failed";
+      readonly stage: Stage;
+      /** What was observed: `ECONNREFUSED`, the offset of a bad byte … May be empty. */
+      readonly detail: string;
+      readonly effect: "not-applied" | "unknown";
+      readonly ms: number;
+    };
+
+/**
+ * The only error that leaves the library. `outcomes` is empty for mistakes found before anything was sent.
+ */
+export class DbsyncError extends Error {
+  override readonly name = "DbsyncError";
+  readonly code: ErrorCode;
+  readonly outcomes: readonly Outcome[];
+
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    extra: { outcomes?: readonly Outcome[]; cause?: unknown } = {},
+  ) {
+    const outcomes = extra.outcomes ?? [];
+    const head = detail === "" ? CODES[code] : `${CODES[code]}: ${detail}`;
+    const lines = outcomes.map((outcome) => `\n  ${describeOutcome(outcome)}`);
+    super(
+      head + (lines.length > 0 ? `:${lines.join("")}` : ""),
+      extra.cause === undefined ? {} : { cause: extra.cause },
+    );
+    this.code = code;
+    this.outcomes = outcomes;
+  }
+}
+
+/** An option with a value it cannot have. */
+export function badOption(option: string, value: unknown, allowed: string): DbsyncError {
+  return new DbsyncError("bad-option", `${option} is ${show(value)}, allowed: ${allowed}`);
+}
+
+/** As `badOption`, for a value that no message may show. */
+export function badSecret(option: string, allowed: string): DbsyncError {
+  return new DbsyncError("bad-option", `${option} is of the wrong kind, allowed: ${allowed}`);
+}
+
+/** `127.0.0.1:1111: connect: no connection (ECONNREFUSED); is dbsyncd running there? Not applied there.` */
+export function describeOutcome(outcome: Outcome): string {
+  if (outcome.status === "ok") {
+    return `${outcome.address}: answered ${outcome.value === null ? "nil" : show(outcome.value)}`;
+  }
+  const { meaning, cure } = STAGES[outcome.stage];
+  const detail = outcome.detail === "" ? "" : ` (${outcome.detail})`;
+  const effect = outcome.effect === "not-applied" ? "not applied there" : "may have been applied there";
+  return `${outcome.address}: ${outcome.stage}: ${meaning}${detail}; ${cure} [${effect}]`;
+}
+
+/** Characters of a value that a message shows. */
+const MAX_SHOWN_CHARS = 80;
+
+function show(value: unknown): string {
+  const text =
+    typeof value === "string"
+      ? JSON.stringify(value)
+      : Array.isArray(value)
+        ? JSON.stringify(value)
+        : String(value);
+  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}…` : text;
+}

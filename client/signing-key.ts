@@ -1,0 +1,69 @@
+/**
+ * The key a client signs with: from an option to a loaded key, and from a command to the frame all daemons
+ * get.
+ */
+import type { KeyObject } from "node:crypto";
+import { KeyFileError } from "../keys/errors.js";
+import { loadPrivateKey } from "../keys/key-file.js";
+import { signCommand } from "../keys/sign.js";
+import { commandText, writeCommandFrame } from "../protocol/command-v1.js";
+import { UnsendableCommand } from "../protocol/errors.js";
+import { DbsyncError } from "./errors.js";
+import type { Settings } from "./options.js";
+
+/** Signs one text, which ends with its NUL. Handed in by tests that count signatures. */
+export type Signer = (text: Buffer) => Buffer;
+
+/**
+ * `fingerprint` is "" and `sign` null for an unsigned client; `warnings` are sentences for the person who
+ * runs it.
+ */
+export interface SigningKey {
+  readonly sign: Signer | null;
+  readonly fingerprint: string;
+  readonly warnings: readonly string[];
+}
+
+/** @throws DbsyncError `bad-key`, with keys/ own error as its cause */
+export function loadSigningKey(settings: Pick<Settings, "key" | "passphrase">): SigningKey {
+  if (settings.key === null) return { sign: null, fingerprint: "", warnings: [] };
+  try {
+    const { key, fingerprint, warnings } = loadPrivateKey(keySource(settings.key), {
+      passphrase: settings.passphrase,
+    });
+    return { sign: (text) => signCommand(text, key), fingerprint, warnings };
+  } catch (cause) {
+    if (cause instanceof KeyFileError) throw new DbsyncError("bad-key", cause.message, { cause });
+    throw cause;
+  }
+}
+
+function keySource(
+  key: string | Buffer | KeyObject,
+): { file: string } | { pem: string | Buffer } | KeyObject {
+  if (typeof key === "string") return key.includes("-----BEGIN") ? { pem: key } : { file: key };
+  return Buffer.isBuffer(key) ? { pem: key } : key;
+}
+
+/**
+ * The frame of a command: signed once, whatever the number of daemons.
+ * @throws DbsyncError `bad-command`: version 1 has no bytes for it
+ */
+export function frameOf(command: string | readonly string[], sign: Signer | null): Buffer {
+  const text = commandTextOf(command);
+  const signature = sign === null ? null : sign(Buffer.from(text, "latin1")).toString("latin1");
+  return Buffer.from(writeCommandFrame(text, signature), "latin1");
+}
+
+function commandTextOf(command: string | readonly string[]): string {
+  const isText =
+    typeof command === "string" ||
+    (Array.isArray(command) && command.every((item) => typeof item === "string"));
+  if (!isText) throw new DbsyncError("bad-command", "expected a line, or a list of strings");
+  try {
+    return commandText(command);
+  } catch (cause) {
+    if (cause instanceof UnsendableCommand) throw new DbsyncError("bad-command", cause.message, { cause });
+    throw cause;
+  }
+}

@@ -1,0 +1,56 @@
+/** Runs a program or a script as a user would, and waits for its end. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { buildRoot } from "../support/repository.js";
+
+/** A child that does not end by itself is ended, and its test fails by its code (null). */
+const MAX_LIFE_MS = 20_000;
+
+export interface ChildResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** From its start to its end. */
+  readonly ms: number;
+}
+
+export interface ChildOptions {
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly folder?: string;
+  readonly input?: string;
+}
+
+/** The library's entry, as the text of an import. */
+export const ENTRY = JSON.stringify(pathToFileURL(join(buildRoot, "client/entry.js")).href);
+
+/** Runs a module's text. */
+export function runScript(text: string, options?: ChildOptions): Promise<ChildResult> {
+  return run(["--input-type=module", "--eval", text], options);
+}
+
+/** Runs the program `dbsync`. */
+export function runDbsync(args: readonly string[], options?: ChildOptions): Promise<ChildResult> {
+  return run([join(buildRoot, "client/cli/main.js"), ...args], options);
+}
+
+function run(args: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
+  // Of this process's variables only what a program needs to run: no DBSYNC_ ones, and nobody's home folder.
+  const env = { PATH: process.env["PATH"], HOME: "/nonexistent", ...options.variables };
+  const started = performance.now();
+  const child = spawn(process.execPath, args, { env, cwd: options.folder ?? buildRoot });
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => void out.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => void err.push(chunk));
+  child.stdin.end(options.input ?? "");
+  const life = setTimeout(() => child.kill("SIGKILL"), MAX_LIFE_MS);
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      clearTimeout(life);
+      const ms = performance.now() - started;
+      resolve({ code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString(), ms });
+    });
+  });
+}

@@ -1,0 +1,233 @@
+/** The program `dbsync` as a child process: what it prints, where, and its exit codes. */
+import assert from "node:assert/strict";
+import { chmodSync, copyFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { repositoryRoot } from "../../support/repository.js";
+import { runDbsync } from "../child.js";
+import { deadAddress, FakeServer } from "../fake-server.js";
+
+let folder: string;
+let keyFile: string;
+let dead: string;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "dbsync-cli-"));
+  keyFile = join(folder, "private.pem");
+  copyFileSync(join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem"), keyFile);
+  chmodSync(keyFile, 0o600);
+  dead = await deadAddress();
+});
+after(() => rm(folder, { recursive: true }));
+
+/** Runs `dbsync` with a server list behind the subcommand. */
+const run = (servers: string, command: string, ...rest: string[]) =>
+  runDbsync([command, "-s", servers, ...rest], { folder });
+
+describe("dbsync send", () => {
+  test("prints the value and ends with 0", async () => {
+    await using server = await FakeServer.start();
+    const { code, stdout, stderr } = await run(server.address, "send", "SET", "k", "-5", "--json");
+    assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "OK\n", stderr: "" });
+    assert.deepEqual(server.commands, ["SET k -5 --json"]);
+  });
+
+  test("takes one argument with blanks for the whole line", async () => {
+    await using server = await FakeServer.start();
+    await run(server.address, "send", "SET  k v");
+    assert.deepEqual(server.commands, ["SET  k v"]);
+  });
+
+  test("prints (nil) for nil, and null as JSON", async () => {
+    await using server = await FakeServer.start("nil");
+    assert.equal((await run(server.address, "send", "GET", "k")).stdout, "(nil)\n");
+    assert.equal((await run(server.address, "send", "--json", "GET", "k")).stdout, '{"value":null}\n');
+  });
+
+  test("with --all prints a line for every daemon, and fails only if all do", async () => {
+    await using server = await FakeServer.start();
+    const some = await run(`${server.address},${dead}`, "send", "--all", "PING");
+    assert.equal(some.code, 0);
+    assert.deepEqual(
+      some.stdout.split("\n").map((line) => line.split(";")[0]),
+      [`${server.address}: OK`, `${dead}: connect: no connection (ECONNREFUSED)`, ""],
+    );
+    const json = await run(`${server.address},${dead}`, "send", "--all", "--json", "PING");
+    const { outcomes } = JSON.parse(json.stdout) as { outcomes: { status: string }[] };
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["ok", "failed"],
+    );
+    assert.equal((await run(dead, "send", "--all", "PING")).code, 1);
+  });
+
+  test("says on standard error what each daemon did when all failed, and ends with 1", async () => {
+    const { code, stdout, stderr } = await run(dead, "send", "PING");
+    assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
+    assert.match(
+      stderr,
+      /^dbsync: No daemon answered:\n {2}127\.0\.0\.1:\d+: connect: .*is dbsyncd running there\?/,
+    );
+    assert.ok(!stderr.includes("    at "), "no stack trace");
+    const json = await run(dead, "send", "--json", "PING");
+    assert.equal(json.code, 1);
+    assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, "all-failed");
+  });
+
+  test("signs with the key it is given, whose passphrase may be in a file", async () => {
+    await using server = await FakeServer.start();
+    await run(server.address, "send", "-k", keyFile, "PING");
+    assert.equal(server.requests[0]?.length, "ds:5:PING\0".length + 256);
+    writeFileSync(join(folder, "passphrase"), "not needed by this key\n", { mode: 0o600 });
+    assert.equal(
+      (await run(server.address, "send", "-k", keyFile, "--passphrase-file", "passphrase", "PING")).code,
+      0,
+    );
+    assert.equal(
+      (await run(server.address, "send", "-k", keyFile, "--passphrase-file", "none", "PING")).code,
+      3,
+    );
+  });
+
+  test("warns of a key that others can read, and sends", async () => {
+    await using server = await FakeServer.start();
+    const open = join(folder, "open.pem");
+    copyFileSync(keyFile, open);
+    chmodSync(open, 0o644);
+    const { code, stderr } = await run(server.address, "send", "-k", open, "PING");
+    assert.equal(code, 0);
+    assert.match(stderr, /^dbsync: warning: .*open\.pem .*chmod 600/);
+  });
+
+  for (const [args, message] of [
+    [["--polcy", "first", "PING"], /unknown option '--polcy'/],
+    [["--policy", "fastest", "PING"], /fastest/],
+    [["--policy", "first", "--all", "PING"], /cannot be used with/],
+    [["--timeout", "x", "PING"], /whole number/],
+    [["--timeout", "20001", "PING"], /timeout is 20001, allowed: 1 to 20000/],
+    [[], /missing required argument/],
+    [["SET", "k", "a b"], /argument 2 holds a blank/],
+    [["SET", "k", ""], /argument 2 is empty/],
+  ] as const) {
+    test(`refuses ${JSON.stringify(args)} with 2`, async () => {
+      const { code, stdout, stderr } = await run(dead, "send", ...args);
+      assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
+      assert.match(stderr, message);
+    });
+  }
+
+  test("ends with 2 for a bad server list, with 3 for a key or an ini file that cannot be used", async () => {
+    assert.equal((await run("a:x", "send", "PING")).code, 2);
+    const key = await run(dead, "send", "-k", "missing.pem", "PING");
+    assert.equal(key.code, 3);
+    assert.match(key.stderr, /missing\.pem does not exist/);
+    const place = await mkdtemp(join(folder, "ini-"));
+    writeFileSync(join(place, "dbsync.ini"), "nonsense\n");
+    const ini = await runDbsync(["send", "PING"], { folder: place });
+    assert.equal(ini.code, 3);
+    assert.match(ini.stderr, /dbsync\.ini, line 1: expected "name = value"/);
+  });
+
+  test("ends by itself beside a hung daemon, without waiting for its timeout", async () => {
+    await using server = await FakeServer.start();
+    await using hung = await FakeServer.start("hang");
+    const { code, stdout, ms } = await run(
+      `${hung.address},${server.address}`,
+      "send",
+      "--timeout",
+      "20000",
+      "PING",
+    );
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: "OK\n" });
+    assert.ok(ms < 10_000, `${ms} ms`);
+  });
+});
+
+describe("dbsync ping", () => {
+  test("prints a line for each daemon and ends with 0 if all answered, else with 1", async () => {
+    await using server = await FakeServer.start();
+    const good = await run(server.address, "ping");
+    assert.equal(good.code, 0);
+    assert.match(good.stdout, /^127\.0\.0\.1:\d+: ok, \d+\.\d ms\n$/);
+    const bad = await run(`${server.address},${dead}`, "ping");
+    assert.equal(bad.code, 1);
+    assert.match(bad.stdout, /: ok, .*\n.*: connect: no connection/);
+  });
+});
+
+describe("dbsync repl", () => {
+  test("sends a batch line by line, goes on after errors, and ends with the worst code", async () => {
+    await using server = await FakeServer.start();
+    const input = "SET a 1\n\nGET  a\nGET b";
+    const good = await runDbsync(["repl", "-s", server.address], { folder, input });
+    assert.deepEqual([good.code, good.stdout, good.stderr], [0, "OK\nOK\nOK\n", ""]);
+    assert.deepEqual(server.commands, ["SET a 1", "GET  a", "GET b"]);
+    const bad = await runDbsync(["repl", "-s", server.address], { folder, input: "GET a\0b\nGET c\n" });
+    assert.deepEqual([bad.code, bad.stdout], [2, "OK\n"]);
+    assert.match(bad.stderr, /^dbsync: The command cannot be sent/);
+  });
+});
+
+describe("dbsync doctor", () => {
+  const grades = (stdout: string) => stdout.split("\n").map((line) => line.slice(0, 4).trim());
+
+  test("says that all is well when it is", async () => {
+    await using server = await FakeServer.start();
+    server.value = `${Math.floor(Date.now() / 1000)}\n0`;
+    const { code, stdout } = await run(server.address, "doctor", "-k", keyFile);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /usable, mode 0600, fingerprint [0-9a-f]{64}\n/);
+    assert.match(stdout, /resolved, reached, accepts the signature, /);
+    assert.match(stdout, /its clock is \d+ ms /);
+    assert.match(stdout, /\nAll is well\.\n$/);
+  });
+
+  test("names the first thing to mend and ends with 1", async () => {
+    await using refusing = await FakeServer.start("close on request");
+    const { code, stdout } = await run(`${dead},${refusing.address}`, "doctor", "-k", keyFile);
+    assert.equal(code, 1);
+    assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "FAIL", "FAIL", "Firs", ""]);
+    assert.match(stdout, /\nFirst fix: 127\.0\.0\.1:\d+: is dbsyncd running there\?\n$/);
+    assert.match(stdout, /no-reason: .*wrong key/);
+  });
+
+  test("fails for a clock that is wrong", async () => {
+    await using server = await FakeServer.start();
+    server.value = `${Math.floor(Date.now() / 1000) - 60}\n0`;
+    const { code, stdout } = await run(server.address, "doctor");
+    assert.equal(code, 1);
+    assert.match(stdout, /FAIL {2}.* its clock is \d+ ms behind this machine's\nFirst fix: .*NTP/);
+  });
+
+  test("fails for a key that cannot be used, before it sends anything", async () => {
+    await using server = await FakeServer.start();
+    const { code, stdout } = await run(server.address, "doctor", "-k", "missing.pem");
+    assert.equal(code, 1);
+    assert.match(stdout, /FAIL {2}key: .*missing\.pem does not exist.*\nFirst fix: key: /);
+    assert.equal(server.accepted, 0);
+  });
+});
+
+describe("dbsync", () => {
+  test("prints help with examples and exit codes, also of each subcommand, and its version", async () => {
+    for (const command of [[], ["send"], ["repl"], ["ping"], ["doctor"]]) {
+      const { code, stdout } = await runDbsync([...command, "--help"]);
+      assert.equal(code, 0);
+      assert.match(stdout, /Examples:\n {2}\S[\s\S]*Exit codes:\n {2}0 {2}ok/);
+      assert.ok(
+        stdout.split("\n").every((line) => line.length <= 120),
+        stdout,
+      );
+    }
+    assert.match((await runDbsync(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  test("refuses an unknown subcommand, and none, with 2", async () => {
+    const unknown = await runDbsync(["sned"]);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /unknown command 'sned'[\s\S]*send/);
+    assert.equal((await runDbsync([])).code, 2);
+  });
+});

@@ -1,0 +1,196 @@
+/** How a client uses its connections: reuse, order, bounds, recovery. Real sockets on loopback. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { deadAddress, FakeServer, until } from "./fake-server.js";
+import { clientOf, errorOf, summary } from "./test-client.js";
+
+test("calls one after the other share one connection", async () => {
+  await using server = await FakeServer.start();
+  await using client = clientOf([server]);
+  for (let call = 0; call < 10; call++) await client.send("PING");
+  assert.equal(server.accepted, 1);
+});
+
+test("calls at once share at most 16 connections, one request in flight on each", async () => {
+  await using server = await FakeServer.start("answer late");
+  server.lateMs = 5;
+  await using client = clientOf([server]);
+  const values = await Promise.all(Array.from({ length: 100 }, (_, call) => client.send(`SET k ${call}`)));
+  assert.deepEqual(new Set(values), new Set(["OK"]));
+  assert.equal(server.requests.length, 100);
+  assert.ok(server.accepted > 1 && server.accepted <= 16, `${server.accepted} connections`);
+});
+
+test("keepalive false makes a connection for each call", async () => {
+  await using server = await FakeServer.start();
+  await using client = clientOf([server], { keepalive: false });
+  for (let call = 0; call < 3; call++) await client.send("PING");
+  assert.equal(server.accepted, 3);
+  await until(() => server.sockets.size === 0, "connections to be closed");
+});
+
+test("one call makes one signature for any number of servers, and each gets the same bytes", async () => {
+  await using one = await FakeServer.start();
+  await using two = await FakeServer.start();
+  await using three = await FakeServer.start();
+  let signatures = 0;
+  const sign = (text: Buffer) => Buffer.from(`signature ${++signatures} of ${text.length} bytes`);
+  await using client = clientOf([one, two, three], { sign });
+  await client.sendAll("SET k v");
+  assert.equal(signatures, 1);
+  assert.deepEqual(one.frames, ["ds:35:ds:8:SET k v\0signature 1 of 8 bytes"]);
+  assert.deepEqual([one.frames, one.frames], [two.frames, three.frames]);
+});
+
+test("what is awaited one by one arrives in that order at a daemon whose answers come late", async () => {
+  await using quick = await FakeServer.start();
+  await using slow = await FakeServer.start("answer late");
+  slow.lateMs = 2;
+  await using client = clientOf([quick, slow]);
+  const sent = Array.from({ length: 100 }, (_, call) => `SET k ${call}`);
+  for (const command of sent) await client.send(command);
+  await until(() => slow.requests.length === sent.length, "the slow daemon to get everything");
+  assert.deepEqual(slow.commands, sent);
+  assert.equal(slow.accepted, 1);
+});
+
+test("a daemon that wakes gets what was sent meanwhile, in order, on the same connection", async () => {
+  await using good = await FakeServer.start();
+  await using bad = await FakeServer.start("hang");
+  await using client = clientOf([good, bad], { timeout: 10_000 });
+  const sent = Array.from({ length: 50 }, (_, call) => `SET k ${call}`);
+  for (const command of sent) await client.send(command);
+  assert.equal(bad.accepted, 1);
+  assert.equal(bad.requests.length, 1);
+  bad.behaviour = "answer";
+  for (const socket of bad.sockets) socket.write("ds:11:redis:3:OK\0");
+  await until(() => bad.requests.length === sent.length, "the daemon that woke to get everything");
+  assert.deepEqual(bad.commands, sent);
+});
+
+test("a hung daemon gets no further connections while others answer many callers", async () => {
+  await using good = await FakeServer.start();
+  await using bad = await FakeServer.start("hang");
+  await using client = clientOf([good, bad], { timeout: 10_000 });
+  await client.send("PING");
+  await pause(300);
+  for (let round = 0; round < 20; round++)
+    await Promise.all(Array.from({ length: 8 }, () => client.send("PING")));
+  assert.equal(bad.accepted, 1);
+});
+
+test("a daemon that wakes after every deadline has passed is used again on the same connection", async () => {
+  await using good = await FakeServer.start();
+  await using bad = await FakeServer.start("hang");
+  await using client = clientOf([good, bad], { timeout: 100 });
+  for (const end = Date.now() + 400; Date.now() < end; ) assert.equal(await client.send("SET k early"), "OK");
+  assert.deepEqual([bad.accepted, bad.requests.length], [1, 1]);
+  bad.behaviour = "answer";
+  for (const socket of bad.sockets) socket.write("ds:11:redis:3:OK\0");
+  const woken = () => bad.requests.length > 1;
+  for (const end = Date.now() + 5_000; !woken() && Date.now() < end; ) await client.send("SET k late");
+  assert.ok(woken(), "the daemon that woke gets commands");
+  assert.equal(bad.accepted, 1);
+});
+
+test("bytes once written are not sent again when the connection closes", async () => {
+  await using server = await FakeServer.start("close on request");
+  await using client = clientOf([server]);
+  const error = await errorOf(client.send("INCR n"));
+  assert.equal(summary(error.outcomes[0]), "no-reason unknown");
+  assert.deepEqual(server.commands, ["INCR n"]);
+});
+
+test("a connection that the daemon closed while idle is no error: the next call makes another", async () => {
+  await using server = await FakeServer.start();
+  await using client = clientOf([server]);
+  await client.send("PING");
+  for (const socket of server.sockets) socket.end();
+  await until(() => server.sockets.size === 0, "the close to be noticed");
+  assert.equal(await client.send("PING"), "OK");
+  assert.equal(server.accepted, 2);
+});
+
+test("a daemon that has just been started is reached, though it was being left alone", async () => {
+  const address = await deadAddress();
+  await using client = clientOf([address]);
+  for (let call = 0; call < 8; call++) await errorOf(client.send("PING"));
+  await using server = await FakeServer.start("answer", Number(address.split(":")[1]));
+  assert.equal(await client.send("PING"), "OK");
+  assert.equal(server.accepted, 1);
+});
+
+test("a daemon that went away is found again beside one that answers", async () => {
+  await using good = await FakeServer.start();
+  const address = await deadAddress();
+  await using client = clientOf([good, address]);
+  for (let call = 0; call < 20; call++) assert.equal(await client.send("PING"), "OK");
+  await using back = await FakeServer.start("answer", Number(address.split(":")[1]));
+  for (const end = Date.now() + 5_000; back.requests.length === 0; ) {
+    assert.ok(Date.now() < end, "the daemon got a command within 5 s");
+    await client.send("PING");
+    await pause(20);
+  }
+});
+
+test("a queue that is full fails fast with busy, and only for the daemon whose queue it is", async () => {
+  await using good = await FakeServer.start();
+  await using bad = await FakeServer.start("hang");
+  await using client = clientOf([good, bad], { timeout: 10_000 });
+  await client.send("PING");
+  const large = `SET k ${"x".repeat(30 * 1024 * 1024)}`;
+  for (let call = 0; call < 3; call++) assert.equal(await client.send(large), "OK");
+  const call = client.sendAll(large, { timeout: 1_000 });
+  const { outcomes } = await call;
+  assert.deepEqual(outcomes.map(summary), ["ok OK", "busy not-applied"]);
+});
+
+test("sendAll gives every daemon's outcome with address, value and time", async () => {
+  await using one = await FakeServer.start();
+  await using two = await FakeServer.start("nil");
+  await using client = clientOf([one, two]);
+  const { outcomes } = await client.sendAll(["GET", "k"]);
+  assert.deepEqual(
+    outcomes.map((outcome) => ({ ...outcome, ms: 0 })),
+    [
+      { address: one.address, status: "ok", value: "OK", values: ["OK"], ms: 0 },
+      { address: two.address, status: "ok", value: null, values: [], ms: 0 },
+    ],
+  );
+  assert.ok(outcomes.every(({ ms }) => ms > 0 && ms < 3_000));
+});
+
+test("a closed client fails calls in flight and later ones, and closing it twice is harmless", async () => {
+  await using server = await FakeServer.start("hang");
+  const client = clientOf([server]);
+  const call = errorOf(client.send("PING"));
+  await until(() => server.requests.length === 1, "the request");
+  await client.close();
+  const error = await call;
+  assert.equal(error.code, "closed");
+  assert.equal(summary(error.outcomes[0]), "closed unknown");
+  assert.equal((await errorOf(client.send("PING"))).code, "closed");
+  await client.close();
+  await until(() => server.sockets.size === 0, "the connection to be closed");
+});
+
+for (const [command, message] of [
+  [["SET", "k", "a b"], /argument 2 holds a blank/],
+  [["SET", "k", ""], /argument 2 is empty/],
+  [["SET", "k", "a\0b"], /NUL/],
+  ["SET k a\0b", /NUL/],
+  ["  ", /empty/],
+  [[], /empty/],
+  [7, /expected a line/],
+  [["SET", 7], /expected a line/],
+] as const) {
+  test(`the command ${JSON.stringify(command)} is an error before anything is sent`, async () => {
+    await using server = await FakeServer.start();
+    await using client = clientOf([server]);
+    const error = await errorOf(client.send(command as string));
+    assert.equal(error.code, "bad-command");
+    assert.match(error.message, message);
+    assert.equal(server.accepted, 0);
+  });
+}

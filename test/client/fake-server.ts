@@ -1,0 +1,117 @@
+/** Version 1 servers on loopback that behave well or badly, in this process. */
+import { createServer, type Server, type Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import { writeCommandFrame } from "../../protocol/command-v1.js";
+import { FrameParser } from "../../protocol/frame-v1.js";
+import { writeResponseFrame } from "../../protocol/response-v1.js";
+
+type Handler = (socket: Socket, server: FakeServer) => void | Promise<void>;
+
+const frame = (value: string | null) => Buffer.from(writeResponseFrame([value]), "latin1");
+
+/** What a server does with a request. `answer` is its `value`. */
+const BEHAVIOURS = {
+  answer: (socket, server) => void socket.write(frame(server.value)),
+  nil: (socket) => void socket.write("ds:1:\0"),
+  hang: () => {},
+  "answer late": (socket, server) => pause(server.lateMs).then(() => void socket.write(frame(server.value))),
+  "close on request": (socket) => void socket.end(),
+  "reset on request": (socket) => void socket.resetAndDestroy(),
+  "close in mid-frame": (socket) => void socket.end("ds:13:redis:5:PO"),
+  garbage: (socket) => void socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"),
+  "garbage in a frame": (socket) => void socket.write("ds:5:hello"),
+  "huge length": (socket) => void socket.write("ds:9999999999:redis:"),
+  "answer and close": (socket, server) => void socket.end(frame(server.value)),
+  "two answers": (socket, server) => void socket.write(Buffer.concat([frame(server.value), frame("second")])),
+  "byte by byte": async (socket, server) => {
+    for (const byte of frame(server.value)) {
+      socket.write(Buffer.of(byte));
+      await new Promise(setImmediate);
+    }
+  },
+} as const satisfies Record<string, Handler>;
+
+export type Behaviour = keyof typeof BEHAVIOURS;
+
+export class FakeServer implements AsyncDisposable {
+  behaviour: Behaviour;
+  value = "OK";
+  lateMs = 100;
+  /** Whole request payloads, in the order they were complete. */
+  readonly requests: Buffer[] = [];
+  /** Connections accepted, and those of them that are open. */
+  accepted = 0;
+  readonly sockets = new Set<Socket>();
+  readonly #server: Server;
+  #port = 0;
+
+  private constructor(behaviour: Behaviour) {
+    this.behaviour = behaviour;
+    this.#server = createServer({ noDelay: true }, (socket) => this.#serve(socket));
+  }
+
+  static async start(behaviour: Behaviour = "answer", port = 0): Promise<FakeServer> {
+    const fake = new FakeServer(behaviour);
+    await new Promise<void>((resolve) => fake.#server.listen(port, "127.0.0.1", resolve));
+    fake.#port = (fake.#server.address() as { port: number }).port;
+    return fake;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  /** Texts of the requests, without the NUL, of unsigned frames. */
+  get commands(): string[] {
+    return this.requests.map((request) => request.toString("latin1").replace(/\0$/, ""));
+  }
+
+  /** Request bytes as they were on the wire. */
+  get frames(): string[] {
+    return this.requests.map((request) => writeCommandFrame(request.toString("latin1"), null));
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#server.listening) return;
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #serve(socket: Socket): void {
+    const parser = new FrameParser(1 << 26);
+    this.accepted++;
+    this.sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => this.sockets.delete(socket));
+    socket.on("data", (chunk: Buffer) => {
+      for (const payload of parser.push(chunk)) {
+        this.requests.push(payload);
+        const handler: Handler = BEHAVIOURS[this.behaviour];
+        void handler(socket, this);
+      }
+    });
+  }
+}
+
+/** An address that nobody listens at. */
+export async function deadAddress(): Promise<string> {
+  const server = await FakeServer.start();
+  await server.stop();
+  return server.address;
+}
+
+/** Waits until `condition` holds; fails after some seconds. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  for (const end = Date.now() + 5_000; !condition(); ) {
+    if (Date.now() > end) throw new Error(`waited 5 s for: ${what}`);
+    await pause(5);
+  }
+}

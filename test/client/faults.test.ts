@@ -1,0 +1,182 @@
+/**
+ * What a client makes of each kind of trouble: alone, and beside a daemon that answers. Real sockets on
+ * loopback.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type Behaviour, deadAddress, FakeServer, until } from "./fake-server.js";
+import { clientOf, errorOf, summary } from "./test-client.js";
+
+/** How long a call may take that does not have to wait for anybody; far below the timeouts used. */
+const PROMPT_MS = 1_000;
+
+/** `alone`: the outcome at the daemon itself. */
+const ROWS: [behaviour: Behaviour, alone: string, message: RegExp][] = [
+  ["hang", "timeout unknown", /timeout: no answer in time; .* \[may have been applied there\]/],
+  [
+    "close on request",
+    "no-reason unknown",
+    /no-reason: closed without an answer; version 1 cannot say why: wrong key/,
+  ],
+  ["reset on request", "no-reason unknown", /no-reason: closed without an answer \(ECONNRESET\)/],
+  [
+    "close in mid-frame",
+    "garbage unknown",
+    /garbage: the answer is not dbsync's \(closed in the middle of an answer\)/,
+  ],
+  ["garbage", "garbage unknown", /garbage: .*at byte 0/],
+  ["garbage in a frame", "garbage unknown", /garbage: .*expected a chunk/],
+  ["huge length", "garbage unknown", /garbage: .*a frame of over 67108864 bytes was announced/],
+];
+
+for (const [behaviour, alone, message] of ROWS) {
+  describe(`a daemon that does "${behaviour}"`, { concurrency: true }, () => {
+    test("alone makes the call fail with its stage and a cure", async () => {
+      await using server = await FakeServer.start(behaviour);
+      await using client = clientOf([server], { timeout: 200 });
+      const error = await errorOf(client.send("SET k v"));
+      assert.equal(error.code, "all-failed");
+      assert.equal(summary(error.outcomes[0]), alone);
+      assert.match(error.message, message);
+      assert.ok(error.message.includes(server.address));
+    });
+
+    test("does not spoil or delay a call that another answers, now or later", async () => {
+      await using bad = await FakeServer.start(behaviour);
+      await using good = await FakeServer.start();
+      await using client = clientOf([bad, good], { timeout: 10_000 });
+      for (let call = 0; call < 20; call++) {
+        const started = performance.now();
+        assert.equal(await client.send(`SET k ${call}`), "OK");
+        assert.ok(performance.now() - started < PROMPT_MS);
+      }
+      assert.deepEqual(good.commands.at(-1), "SET k 19");
+    });
+  });
+}
+
+test("a daemon that is not there fails with stage connect, not applied, and costs nothing", async () => {
+  const dead = await deadAddress();
+  await using good = await FakeServer.start();
+  await using client = clientOf([dead, good]);
+  const { outcomes } = await client.sendAll("PING");
+  assert.deepEqual(outcomes.map(summary), ["connect not-applied", "ok OK"]);
+  await using alone = clientOf([dead]);
+  const error = await errorOf(alone.send("PING"));
+  assert.match(
+    error.message,
+    /connect: no connection \(ECONNREFUSED\); is dbsyncd running there\? \[not applied there\]/,
+  );
+});
+
+test("a host name that nobody knows fails with stage dns", async () => {
+  await using client = clientOf(["no-such-host.invalid"], { timeout: 20_000 });
+  const error = await errorOf(client.send("PING"));
+  assert.equal(summary(error.outcomes[0]), "dns not-applied");
+});
+
+test("when all fail, the error lists every daemon in order, in message and outcomes", async () => {
+  const dead = await deadAddress();
+  await using hung = await FakeServer.start("hang");
+  await using closing = await FakeServer.start("close on request");
+  await using client = clientOf([dead, hung, closing], { timeout: 200 });
+  const error = await errorOf(client.send("PING"));
+  assert.deepEqual(error.outcomes.map(summary), [
+    "connect not-applied",
+    "timeout unknown",
+    "no-reason unknown",
+  ]);
+  const lines = error.message.split("\n");
+  assert.equal(lines[0], "No daemon answered:");
+  assert.deepEqual(
+    lines.slice(1).map((line) => line.trim().split(": ", 2).join(" ")),
+    [`${dead} connect`, `${hung.address} timeout`, `${closing.address} no-reason`],
+  );
+});
+
+test("an early failure loses to a late answer", async () => {
+  await using closing = await FakeServer.start("close on request");
+  await using late = await FakeServer.start("answer late");
+  await using client = clientOf([closing, late]);
+  assert.equal(await client.send("GET k"), "OK");
+});
+
+test("nil loses to a value that comes soon after, and stands when the others hang", async () => {
+  await using nil = await FakeServer.start("nil");
+  await using other = await FakeServer.start("answer late");
+  other.lateMs = 10;
+  await using client = clientOf([nil, other]);
+  assert.equal(await client.send("GET k"), "OK");
+  other.behaviour = "hang";
+  const started = performance.now();
+  assert.equal(await client.send("GET k"), null);
+  assert.ok(performance.now() - started < PROMPT_MS);
+});
+
+test("nil from every daemon is null at once, and null in either format", async () => {
+  await using nil = await FakeServer.start("nil");
+  await using client = clientOf([nil]);
+  assert.equal(await client.send("GET k"), null);
+  await using php = clientOf([nil], { format: "php-dbsync" });
+  assert.equal(await php.send("GET k"), null);
+});
+
+test("an answer that comes byte by byte is whole", async () => {
+  await using server = await FakeServer.start("byte by byte");
+  await using client = clientOf([server]);
+  assert.equal(await client.send("GET k"), "OK");
+  assert.equal(await client.send("GET k"), "OK");
+  assert.equal(server.accepted, 1);
+});
+
+for (const behaviour of ["answer and close", "two answers"] as const) {
+  test(`an answer counts with "${behaviour}", and its connection is not used again`, async () => {
+    await using server = await FakeServer.start(behaviour);
+    await using client = clientOf([server]);
+    assert.equal(await client.send("PING"), "OK");
+    await until(() => server.sockets.size === 0, "the client to have closed its side");
+    server.behaviour = "answer";
+    server.value = "fresh";
+    assert.equal(await client.send("PING"), "fresh");
+    assert.equal(server.accepted, 2);
+  });
+}
+
+test("a daemon that closes after each answer soon gets a connection for each call", async () => {
+  await using server = await FakeServer.start("answer and close");
+  await using client = clientOf([server]);
+  const values: string[] = [];
+  for (let call = 0; call < 10; call++) values.push((await client.send("PING").catch(() => "lost")) ?? "nil");
+  assert.deepEqual(values.slice(4), Array(6).fill("OK"));
+});
+
+test("a daemon that closes after a command error keeps its connections otherwise", async () => {
+  await using server = await FakeServer.start();
+  await using client = clientOf([server]);
+  await client.send("PING");
+  await client.send("PING");
+  for (let error = 0; error < 3; error++) {
+    server.behaviour = "close on request";
+    await errorOf(client.send("INCR text"));
+    server.behaviour = "answer";
+    await client.send("PING");
+  }
+  const { accepted } = server;
+  for (let call = 0; call < 5; call++) await client.send("PING");
+  assert.equal(server.accepted, accepted);
+});
+
+test("policy all-equal gives the value that all gave, else says what each did", async () => {
+  await using one = await FakeServer.start();
+  await using two = await FakeServer.start();
+  await using client = clientOf([one, two], { policy: "all-equal", timeout: 200 });
+  assert.equal(await client.send("GET k"), "OK");
+  two.value = "other";
+  const differs = await errorOf(client.send("GET k"));
+  assert.equal(differs.code, "answers-differ");
+  assert.deepEqual(differs.outcomes.map(summary), ["ok OK", "ok other"]);
+  two.behaviour = "hang";
+  const missing = await errorOf(client.send("GET k"));
+  assert.equal(missing.code, "not-all-answered");
+  assert.match(missing.message, /answered "OK"\n.*timeout/);
+});

@@ -1,0 +1,62 @@
+/** The policies as a table: what the daemons said, and the verdict. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Report } from "../../client/outcome.js";
+import { judge, type Policy } from "../../client/policy.js";
+
+const hit = (...values: string[]): Report => ({ ok: true, values, at: 1 });
+const miss: Report = hit();
+const failed: Report = { ok: false, stage: "timeout", detail: "", written: true, at: 1 };
+
+type Row = [policy: Policy, reports: (Report | null)[], now: string, final: string];
+
+/** `now`: the verdict while there is time; `final`: when there is none. */
+const ROWS: Row[] = [
+  ["first", [null, null], "wait", "all-failed"],
+  ["first", [hit("a"), null], "a", "a"],
+  ["first", [null, hit("a")], "a", "a"],
+  ["first", [failed, null], "wait", "all-failed"],
+  ["first", [failed, hit("a")], "a", "a"],
+  ["first", [miss, null], "linger", "nil"],
+  ["first", [miss, hit("a")], "a", "a"],
+  ["first", [miss, failed], "nil", "nil"],
+  ["first", [miss, miss], "nil", "nil"],
+  ["first", [miss, failed, null], "linger", "nil"],
+  ["first", [failed, failed], "all-failed", "all-failed"],
+  ["first", [hit("a"), hit("b")], "a", "a"],
+  ["first", [hit(""), null], "", ""],
+  ["all-equal", [hit("a"), null], "wait", "not-all-answered"],
+  ["all-equal", [hit("a"), hit("a")], "a", "a"],
+  ["all-equal", [hit("a"), hit("b")], "answers-differ", "answers-differ"],
+  ["all-equal", [hit("a"), miss], "answers-differ", "answers-differ"],
+  ["all-equal", [hit("a", "b"), hit("a", "c")], "answers-differ", "answers-differ"],
+  ["all-equal", [hit("a", "b"), hit("a", "b")], "a,b", "a,b"],
+  ["all-equal", [hit("a"), failed], "not-all-answered", "not-all-answered"],
+  ["all-equal", [failed, null], "wait", "all-failed"],
+  ["all-equal", [hit("a"), hit("b"), failed], "answers-differ", "answers-differ"],
+  ["all-equal", [failed, failed], "all-failed", "all-failed"],
+  ["all-equal", [miss, miss], "nil", "nil"],
+];
+
+function verdict(policy: Policy, reports: (Report | null)[], final: boolean): string {
+  const judged = judge(policy, reports, final);
+  if (judged.kind === "failed") return judged.code;
+  if (judged.kind !== "value") return judged.kind;
+  return judged.values.length === 0 ? "nil" : judged.values.join();
+}
+
+for (const [policy, reports, now, final] of ROWS) {
+  const said = reports.map((report) =>
+    report === null
+      ? "silent"
+      : !report.ok
+        ? "failed"
+        : report.values.length === 0
+          ? "nil"
+          : report.values.join("+"),
+  );
+  test(`policy ${policy} judges [${said.join(", ")}]: ${now}, at the end ${final}`, () => {
+    assert.equal(verdict(policy, reports, false), now);
+    assert.equal(verdict(policy, reports, true), final);
+  });
+}

@@ -1,0 +1,228 @@
+/**
+ * Clock, timers and version 1 servers of one simulated run. Nothing happens but what its seed says. Breaches
+ * of the rules that every client must keep towards sockets and timers are failures at once.
+ */
+import assert from "node:assert/strict";
+import type {
+  ClientSocket,
+  Environment,
+  SocketError,
+  SocketEvents,
+  Timer,
+} from "../../client/environment.js";
+import { FrameParser } from "../../protocol/frame-v1.js";
+import type { SeededRandom } from "../support/seeded-random.js";
+
+/** What a server does while in a mood; `refuse` and `swallow` concern new connections. */
+export const MOODS = [
+  "answer",
+  "answer",
+  "answer",
+  "slow",
+  "nil",
+  "hang",
+  "refuse",
+  "swallow",
+  "unresolved",
+  "close",
+  "reset",
+  "mid-frame",
+  "garbage",
+  "close-after",
+] as const;
+
+type Mood = (typeof MOODS)[number];
+
+/** Its mood may change at any time. */
+export interface SimulatedServer {
+  mood: Mood;
+  /** Texts of commands in the order they arrived, each some time after it was written. */
+  readonly received: string[];
+}
+
+interface Event {
+  readonly time: number;
+  readonly order: number;
+  readonly run: () => void;
+}
+
+export class SimulatedWorld implements Environment {
+  time = 0;
+  openSockets = 0;
+  /** Timers set that have neither fired nor been cancelled; true: the process stays alive for it. */
+  readonly timers = new Map<number, boolean>();
+  readonly servers = new Map<string, SimulatedServer>();
+  readonly #random: SeededRandom;
+  /** Sockets that are connecting, or have bytes the system does not take, and since when. */
+  readonly holdingSockets = new Map<object, number>();
+  #events: Event[] = [];
+  #count = 0;
+
+  constructor(random: SeededRandom) {
+    this.#random = random;
+  }
+
+  now(): number {
+    return this.time;
+  }
+
+  random(): number {
+    return this.#random.below(1_000_000) / 1_000_000;
+  }
+
+  setTimer(ms: number, fire: () => void): Timer {
+    assert.ok(ms >= 0 && Number.isFinite(ms));
+    const id = ++this.#count;
+    this.timers.set(id, true);
+    this.at(ms, () => {
+      if (this.timers.delete(id)) fire();
+    });
+    return {
+      cancel: () => void this.timers.delete(id),
+      hold: (held) => void (this.timers.has(id) && this.timers.set(id, held)),
+    };
+  }
+
+  /** Whether a timer keeps the process alive, or a socket that has begun to do so before `time`. */
+  isHeldSince(time: number): boolean {
+    const timers = [...this.timers.values()];
+    return timers.some((held) => held) || [...this.holdingSockets.values()].some((since) => since < time);
+  }
+
+  at(delay: number, run: () => void): void {
+    this.#events.push({ time: this.time + delay, order: ++this.#count, run });
+  }
+
+  /** Runs everything up to a time; promises settle between two events. */
+  async runUntil(end: number, afterEach: () => void): Promise<void> {
+    for (;;) {
+      let first: Event | undefined;
+      for (const event of this.#events) {
+        if (
+          first === undefined ||
+          event.time < first.time ||
+          (event.time === first.time && event.order < first.order)
+        ) {
+          first = event;
+        }
+      }
+      if (first === undefined || first.time > end) break;
+      const next = first;
+      this.#events = this.#events.filter((event) => event !== next);
+      this.time = next.time;
+      next.run();
+      await Promise.resolve();
+      await Promise.resolve();
+      afterEach();
+    }
+    this.time = end;
+  }
+
+  openSocket(host: string, _port: number, events: SocketEvents): ClientSocket {
+    return new SimulatedSocket(this, this.#random, this.servers.get(host) as SimulatedServer, events);
+  }
+}
+
+const ANSWER = "ds:11:redis:3:OK\0";
+
+class SimulatedSocket implements ClientSocket {
+  readonly #world: SimulatedWorld;
+  readonly #random: SeededRandom;
+  readonly #server: SimulatedServer;
+  readonly #events: SocketEvents;
+  readonly #requests = new FrameParser(1 << 20);
+  #isOpen = false;
+  #isOver = false;
+  #isAsked = false;
+  #unsent = 0;
+
+  constructor(world: SimulatedWorld, random: SeededRandom, server: SimulatedServer, events: SocketEvents) {
+    this.#world = world;
+    this.#random = random;
+    this.#server = server;
+    this.#events = events;
+    world.openSockets++;
+    world.holdingSockets.set(this, world.time);
+    this.#later(20, () => this.#connect());
+  }
+
+  unsentBytes(): number {
+    return this.#unsent;
+  }
+
+  destroy(): void {
+    if (!this.#isOver) this.#end();
+  }
+
+  write(bytes: Buffer): void {
+    assert.ok(this.#isOpen && !this.#isOver, "bytes are written to an open connection");
+    assert.ok(!this.#isAsked, "one request is in flight on a connection");
+    this.#isAsked = true;
+    const [payload] = this.#requests.push(bytes);
+    if (this.#random.chance(0.05)) {
+      this.#unsent = bytes.length;
+      this.#world.holdingSockets.set(this, this.#world.time);
+    }
+    this.#later(5, () => {
+      this.#server.received.push((payload as Buffer).toString("latin1").slice(0, -1));
+      this.#react(this.#server.mood);
+    });
+  }
+
+  /** Within so many milliseconds, unless the socket is over by then. */
+  #later(longest: number, run: () => void): void {
+    this.#world.at(this.#random.below(longest * 10) / 10, () => {
+      if (!this.#isOver) run();
+    });
+  }
+
+  #connect(): void {
+    const { mood } = this.#server;
+    if (mood === "refuse") this.#close({ message: "", code: "ECONNREFUSED", syscall: "connect" });
+    else if (mood === "unresolved") this.#close({ message: "", code: "ENOTFOUND", syscall: "getaddrinfo" });
+    else if (mood !== "swallow") {
+      this.#isOpen = true;
+      this.#world.holdingSockets.delete(this);
+      this.#events.opened();
+    }
+  }
+
+  #react(mood: Mood): void {
+    const closeLater = () => this.#later(5, () => this.#close(null));
+    if (mood === "slow") this.#respond(ANSWER, 2_000);
+    else if (mood === "nil") this.#respond("ds:1:\0", 10);
+    else if (mood === "close") closeLater();
+    else if (mood === "reset")
+      this.#later(10, () => this.#close({ message: "", code: "EPIPE", syscall: "write" }));
+    else if (mood === "garbage") this.#respond("HTTP/1.1 400 Bad Request", 10);
+    else if (mood === "mid-frame") this.#respond("ds:11:redis", 10, closeLater);
+    else if (mood === "close-after") this.#respond(ANSWER, 10, closeLater);
+    else if (mood !== "hang") this.#respond(ANSWER, 10);
+  }
+
+  /** In two pieces, some time apart. */
+  #respond(bytes: string, longest: number, then: () => void = () => {}): void {
+    const cut = this.#random.below(bytes.length);
+    this.#later(longest, () => {
+      if (cut > 0) this.#events.received(Buffer.from(bytes.slice(0, cut)));
+      this.#later(3, () => {
+        this.#isAsked = false;
+        this.#unsent = 0;
+        this.#world.holdingSockets.delete(this);
+        this.#events.received(Buffer.from(bytes.slice(cut)));
+        if (!this.#isOver) then();
+      });
+    });
+  }
+
+  #close(error: SocketError | null): void {
+    this.#end();
+    this.#events.closed(error);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#world.openSockets--;
+    this.#world.holdingSockets.delete(this);
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * Thousands of short lives of a client on simulated sockets and a simulated clock: daemons answer, hang,
+ * refuse, close and change their mood; calls come one by one and in crowds; clients are closed in the middle
+ * of it. One failing run is replayed by DBSYNC_SEED and its number, which the message names.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FanOutClient } from "../../client/client.js";
+import { DbsyncError } from "../../client/errors.js";
+import { readOptions } from "../../client/options.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { MOODS, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";
+
+const RUNS = 2_500;
+
+/** Timers have whole milliseconds. */
+const TIMER_MS = 1;
+
+/** DELIVERY_LINGER_MS of client.ts, and a timer's rounding. */
+const LINGER_MS = 500 + TIMER_MS;
+
+/** After the last call: longer than any deadline, back-off or idle connection. */
+const AFTERMATH_MS = 30_000;
+
+interface SimulatedCall {
+  readonly command: string;
+  readonly startedAt: number;
+  readonly deadline: number;
+  settledAt: number | null;
+}
+
+/** One life, judged as it goes. Returns how many calls came to an end each way. */
+async function live(random: SeededRandom): Promise<{ good: number; failed: number }> {
+  const world = new SimulatedWorld(random);
+  const hosts = ["a", "b", "c", "d"].slice(0, random.between(1, 4));
+  for (const host of hosts) world.servers.set(host, { mood: random.oneOf(MOODS), received: [] });
+  const servers = hosts.map((host) => `${host}:1`);
+  const keepalive = random.chance(0.9);
+  const settings = readOptions({ servers, key: false, keepalive }, () => assert.fail("no defaults"));
+  const client = new FanOutClient({ settings, environment: world, sign: null, trace: null });
+  const calls: SimulatedCall[] = [];
+  const tally = { good: 0, failed: 0 };
+  let lastSettled = 0;
+
+  const call = () => {
+    const timeout = random.oneOf([20, 300, 3_000, 10_000]);
+    const record: SimulatedCall = {
+      command: `INCR n${calls.length}`,
+      startedAt: world.time,
+      deadline: world.time + timeout,
+      settledAt: null,
+    };
+    calls.push(record);
+    const settle = (outcome: "good" | "failed") => {
+      assert.equal(record.settledAt, null, "a call settles once");
+      record.settledAt = lastSettled = world.time;
+      tally[outcome]++;
+    };
+    const options = { timeout, policy: random.oneOf(["first", "first", "all-equal"] as const) };
+    const promise: Promise<unknown> = random.chance(0.8)
+      ? client.send(record.command, options)
+      : client.sendAll(record.command, options);
+    promise.then(
+      () => settle("good"),
+      (error) => {
+        assert.ok(error instanceof DbsyncError, String(error));
+        settle("failed");
+      },
+    );
+  };
+
+  const plan = random.between(1, 25);
+  for (let step = 0; step < plan; step++) {
+    const crowd = random.chance(0.1) ? random.between(2, 40) : 1;
+    world.at(random.below(8_000), () => {
+      for (let caller = 0; caller < crowd; caller++) call();
+    });
+    if (random.chance(0.3)) {
+      const server = world.servers.get(random.oneOf(hosts)) as SimulatedServer;
+      world.at(random.below(8_000), () => (server.mood = random.oneOf(MOODS)));
+    }
+  }
+  if (random.chance(0.2)) world.at(random.below(9_000), () => client.shut(random.oneOf(["closed", "reset"])));
+
+  await world.runUntil(8_000 + AFTERMATH_MS, () => {
+    const open = calls.filter(({ settledAt }) => settledAt === null);
+    for (const { deadline, command } of open)
+      assert.ok(world.time <= deadline + TIMER_MS, `${command} is overdue`);
+    if (open.length > 0)
+      assert.ok(world.isHeldSince(Number.POSITIVE_INFINITY), "the process stays alive for a call");
+    else if (world.time > lastSettled + LINGER_MS) {
+      assert.ok(!world.isHeldSince(world.time - LINGER_MS), "nothing keeps the process alive");
+    }
+  });
+  judgeEnd(world, client, calls);
+  return tally;
+}
+
+function judgeEnd(world: SimulatedWorld, client: FanOutClient, calls: SimulatedCall[]): void {
+  assert.ok(
+    calls.every(({ settledAt }) => settledAt !== null),
+    "every call has settled",
+  );
+  assert.equal(client.isBusy, false, "every delivery has ended once");
+  assert.equal(world.openSockets, 0, "no socket is left");
+  assert.equal(world.timers.size, 0, "no timer is left");
+  const numbers = new Map(calls.map((call) => [call.command, call]));
+  for (const { received } of world.servers.values()) {
+    assert.equal(new Set(received).size, received.length, "no command is sent twice to a daemon");
+    // The latest start among those received so far must not lie behind the settling of one that comes later.
+    let latestStart = -1;
+    for (const command of received) {
+      const { startedAt, settledAt } = numbers.get(command) as SimulatedCall & { settledAt: number };
+      assert.ok(
+        settledAt >= latestStart,
+        `${command} was overtaken by a call that began after it had settled`,
+      );
+      latestStart = Math.max(latestStart, startedAt);
+    }
+  }
+}
+
+test("a client settles every call once, in time and in order, and leaves nothing behind", async (t) => {
+  const seed = seedOfRun();
+  const total = { good: 0, failed: 0 };
+  for (let run = 0; run < RUNS; run++) {
+    try {
+      const tally = await live(new SeededRandom(seed, run));
+      total.good += tally.good;
+      total.failed += tally.failed;
+    } catch (error) {
+      throw new Error(`run ${run} of DBSYNC_SEED=${seed}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  t.diagnostic(`seed ${seed}: ${RUNS} runs, ${total.good} calls answered, ${total.failed} failed`);
+  assert.ok(total.good > RUNS && total.failed > RUNS, "both ends of a call are common");
+});
