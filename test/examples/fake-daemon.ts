@@ -1,0 +1,86 @@
+/** A version 1 daemon of a few lines for the examples' tests: it takes frames apart and does to each what a test says. */
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+
+/** What to do with one request: the whole frame, the socket to answer on, and its number on this daemon (from 1). */
+export type Behaviour = (frame: Buffer, socket: Socket, number: number) => void;
+
+export interface FakeDaemon extends AsyncDisposable {
+  readonly address: string;
+  readonly port: number;
+  /** Every whole frame, in the order of arrival. */
+  readonly frames: Buffer[];
+  /** Connections so far. */
+  connections: number;
+  /** Bytes that came behind a frame in one segment, which the original takes for garbage. */
+  surplus: number;
+}
+
+/** Listens on a free port of `host`, which is `127.0.0.1` or `::1`. */
+export async function fakeDaemon(behaviour: Behaviour, host = "127.0.0.1"): Promise<FakeDaemon> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    daemon.connections++;
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => {});
+    let input = Buffer.alloc(0);
+    socket.on("data", (bytes) => {
+      input = Buffer.concat([input, bytes]);
+      const header = /^ds:(\d+):/.exec(input.toString("latin1", 0, 14));
+      if (header === null) return;
+      const end = header[0].length + Number(header[1]);
+      if (input.length < end) return;
+      const frame = input.subarray(0, end);
+      daemon.surplus += input.length - end;
+      input = Buffer.alloc(0);
+      daemon.frames.push(frame);
+      behaviour(frame, socket, daemon.frames.length);
+    });
+  });
+  server.listen(0, host);
+  await once(server, "listening");
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") throw new Error("a TCP server has an address and a port");
+  const daemon: FakeDaemon = {
+    address: host.includes(":") ? `[${host}]:${bound.port}` : `${host}:${bound.port}`,
+    port: bound.port,
+    frames: [],
+    connections: 0,
+    surplus: 0,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+  return daemon;
+}
+
+/** Answers with one value. */
+export function answer(value: string): Behaviour {
+  return (_frame, socket) => {
+    socket.write(answerFrame(value));
+  };
+}
+
+/** Says that there is no value. */
+export function miss(_frame: Buffer, socket: Socket): void {
+  socket.write("ds:1:\0");
+}
+
+/** Takes the command and says nothing. */
+export function silence(): void {}
+
+/** The bytes of an answer with one chunk. */
+export function answerFrame(value: string): string {
+  const bytes = Buffer.from(value);
+  const chunk = `redis:${bytes.length + 1}:${value}\0`;
+  return `ds:${Buffer.byteLength(chunk)}:${chunk}`;
+}
+
+/** A port on loopback where nothing listens: one that was free a moment ago. */
+export async function deadAddress(): Promise<string> {
+  await using daemon = await fakeDaemon(silence);
+  return daemon.address;
+}

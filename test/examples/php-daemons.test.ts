@@ -1,0 +1,139 @@
+/** examples/php/dbsync.php against real daemons: signed, one dead, one hung, misses, errors, a restart in between. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { buildRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { deadAddress } from "./fake-daemon.js";
+import { runPhp } from "./php-script.js";
+import { run } from "./run-program.js";
+
+const skip = skipWithout("php");
+
+describe("dbsync.php and dbsyncd", { skip }, () => {
+  let keys = "";
+  let privateKey = "";
+  let daemons: DaemonProcess[] = [];
+
+  before(async () => {
+    keys = await mkdtemp(join(tmpdir(), "dbsync-php-"));
+    const made = await run(process.execPath, [join(buildRoot, "keys", "keygen.js"), "--out", keys]);
+    assert.equal(made.code, 0, made.stderr);
+    privateKey = join(keys, "private.pem");
+    const start = () => startDaemon(["-s", join(keys, "public.pem")]);
+    daemons = await Promise.all([start(), start(), start()]);
+  });
+
+  after(async () => {
+    await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+    await rm(keys, { recursive: true });
+  });
+
+  const address = (daemon: DaemonProcess | undefined) => `${daemon?.address}:${daemon?.port}`;
+
+  /** Runs calls one after the other in one script. Each gives [value, error]. */
+  async function send(commands: readonly string[], servers?: readonly string[], ini = {}): Promise<unknown> {
+    const all = servers ?? daemons.map(address);
+    return runPhp(
+      `$result = [];
+      foreach (json_decode(stream_get_contents(STDIN)) as $command) {
+        $result[] = [dbsync_send($command), dbsync_last_error()];
+      }`,
+      {
+        ini: {
+          "dbsync.servers": all.join(", "),
+          "dbsync.signkey": privateKey,
+          "dbsync.format": "text",
+          ...ini,
+        },
+        input: JSON.stringify(commands),
+      },
+    );
+  }
+
+  test("Signed commands reach all three daemons", async () => {
+    const answers = await send(["SET greeting hello", "INCR visits", "GET greeting"]);
+    assert.deepEqual(answers, [
+      ["OK", null],
+      ["1", null],
+      ["hello", null],
+    ]);
+    for (const daemon of daemons) {
+      assert.deepEqual(await send(["GET greeting", "GET visits"], [address(daemon)]), [
+        ["hello", null],
+        ["1", null],
+      ]);
+    }
+  });
+
+  test("The default form is the extension's", async () => {
+    const [first] = (await send(["PING"], undefined, { "dbsync.format": "php-dbsync" })) as [string, null][];
+    assert.deepEqual(first, ["redis:5:PONG", null]);
+  });
+
+  test("An absent key is null without an error", async () => {
+    assert.deepEqual(await send(["GET absent"]), [[null, null]]);
+  });
+
+  test("A command error is null and an error, and the next call works", async () => {
+    const [bad, good] = (await send(["NOSUCHCMD", "PING"])) as [[null, string], [string, null]];
+    assert.equal(bad[0], null);
+    assert.equal(bad[1].match(/no-reason: closed without an answer/g)?.length, 3);
+    assert.deepEqual(good, ["PONG", null]);
+  });
+
+  test("Unsigned calls and calls with another key get no answer", async () => {
+    const other = join(keys, "other");
+    assert.equal(
+      (await run(process.execPath, [join(buildRoot, "keys", "keygen.js"), "--out", other])).code,
+      0,
+    );
+    for (const key of ["", join(other, "private.pem")]) {
+      const [[value, error]] = (await send(["SET greeting bad"], undefined, { "dbsync.signkey": key })) as [
+        [null, string],
+      ];
+      assert.equal(value, null);
+      assert.match(error, /no-reason/);
+    }
+    assert.deepEqual(await send(["GET greeting"]), [["hello", null]]);
+  });
+
+  test("A dead daemon changes nothing for the caller", async () => {
+    const servers = [await deadAddress(), address(daemons[0]), address(daemons[1])];
+    assert.deepEqual(await send(["SET a 1", "GET a"], servers), [
+      ["OK", null],
+      ["1", null],
+    ]);
+  });
+
+  test("A stopped daemon changes nothing for the caller, and has the commands when it goes on", async () => {
+    const hung = daemons[0] as DaemonProcess;
+    hung.kill("SIGSTOP");
+    const start = performance.now();
+    assert.deepEqual(await send(["SET stopped 1"]), [["OK", null]]);
+    assert.ok(performance.now() - start < 2000);
+    hung.kill("SIGCONT");
+    assert.deepEqual(await send(["GET stopped"], [address(hung)]), [["1", null]]);
+  });
+
+  test("All daemons stopped: the error names each, after 3 s", async () => {
+    for (const daemon of daemons) daemon.kill("SIGSTOP");
+    const [[value, error]] = (await send(["PING"])) as [[null, string]];
+    for (const daemon of daemons) daemon.kill("SIGCONT");
+    assert.equal(value, null);
+    for (const daemon of daemons) assert.ok(error.includes(`${address(daemon)}: timeout`), error);
+  });
+
+  test("A connection that the daemon closed for idleness is opened anew", async () => {
+    const first = await startDaemon(["-s", join(keys, "public.pem"), "--idle-timeout", "200ms"]);
+    const server = address(first);
+    await using _end = first;
+    // Longer than the daemon's idle limit: it has closed the connection when the second call comes.
+    const code = "$result = [dbsync_send('PING')]; usleep(500000); $result[] = dbsync_send('PING')";
+    const values = await runPhp(code, { ini: { "dbsync.servers": server, "dbsync.signkey": privateKey } });
+    assert.deepEqual(values, ["redis:5:PONG", "redis:5:PONG"]);
+  });
+});

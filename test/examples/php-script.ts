@@ -1,0 +1,47 @@
+/** Runs PHP scripts that use examples/php/dbsync.php, for its tests. */
+import { join } from "node:path";
+import { repositoryRoot } from "../support/repository.js";
+import { run } from "./run-program.js";
+
+/** What is tested. */
+export const PHP_FILE = join(repositoryRoot, "examples", "php", "dbsync.php");
+
+/**
+ * Runs PHP code that has dbsync.php loaded and ends in `$result = …`; the result comes back through JSON.
+ * Anything PHP prints (a warning, say) is an error.
+ */
+export async function runPhp(
+  code: string,
+  options: {
+    env?: Readonly<Record<string, string>>;
+    ini?: Readonly<Record<string, string>>;
+    input?: string;
+  } = {},
+): Promise<unknown> {
+  const ini = Object.entries({ display_errors: "1", error_reporting: "-1", ...options.ini });
+  const script = `require ${JSON.stringify(PHP_FILE)}; ${code}; echo json_encode($result, JSON_THROW_ON_ERROR);`;
+  const ended = await run(
+    "php",
+    [...ini.flatMap(([name, value]) => ["-d", `${name}=${value}`]), "-r", script],
+    {
+      ...options,
+    },
+  );
+  if (ended.code !== 0 || ended.stderr !== "")
+    throw new Error(`php: ${ended.code}: ${ended.stderr}${ended.stdout}`);
+  try {
+    return JSON.parse(ended.stdout);
+  } catch {
+    throw new Error(`php printed something else than its result: ${ended.stdout}`);
+  }
+}
+
+const SEND = "$start = hrtime(true); $value = dbsync_send('GET k');";
+const RESULT = "$result = [$value, dbsync_last_error(), intdiv(hrtime(true) - $start, 1000000)]";
+
+/** Value, error and duration in ms of one call. */
+export async function sendOne(servers: readonly string[], ini: Record<string, string> = {}) {
+  const result = await runPhp(`${SEND} ${RESULT}`, { ini: { "dbsync.servers": servers.join(","), ...ini } });
+  const [value, error, ms] = result as [string | null, string | null, number];
+  return { value, error: error ?? "", ms };
+}

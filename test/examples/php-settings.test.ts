@@ -1,0 +1,98 @@
+/** examples/php/dbsync.php: settings, server lists, keys, commands that cannot be sent, loading. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { answer, deadAddress, fakeDaemon } from "./fake-daemon.js";
+import { PHP_FILE, runPhp, sendOne } from "./php-script.js";
+import { run } from "./run-program.js";
+
+const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");
+
+describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, () => {
+  test("Format text gives the bare value, from php.ini and from the environment", async () => {
+    await using daemon = await fakeDaemon(answer("a:b:c"));
+    assert.equal((await sendOne([daemon.address], { "dbsync.format": "text" })).value, "a:b:c");
+    const env = { DBSYNC_SERVERS: daemon.address, DBSYNC_FORMAT: "text" };
+    assert.equal(await runPhp("$result = dbsync_send('GET k')", { env }), "a:b:c");
+  });
+
+  test("The environment goes before php.ini, and an argument before both", async () => {
+    await using daemon = await fakeDaemon(answer("v"));
+    const dead = await deadAddress();
+    const ini = { "dbsync.servers": dead };
+    const fromEnv = await runPhp("$result = dbsync_send('GET k')", {
+      ini,
+      env: { DBSYNC_SERVERS: daemon.address },
+    });
+    assert.equal(fromEnv, "redis:2:v");
+    const fromArgument = await runPhp(`$result = dbsync_send('GET k', '${daemon.address}')`, {
+      ini,
+      env: { DBSYNC_SERVERS: dead },
+    });
+    assert.equal(fromArgument, "redis:2:v");
+  });
+
+  test("Server lists take names, IPv6, blanks and doubles", async () => {
+    await using v4 = await fakeDaemon(answer("v"));
+    await using v6 = await fakeDaemon(answer("v"), "::1");
+    assert.equal((await sendOne([` localhost:${v4.port} `, ""])).value, "redis:2:v");
+    assert.equal((await sendOne([` [::1]:${v6.port}`, ` [::1]:${v6.port}`])).value, "redis:2:v");
+    assert.equal(v4.frames.length, 1);
+    assert.equal(v6.frames.length, 1);
+  });
+
+  for (const [servers, problem] of [
+    ["127.0.0.1:99999", /"127\.0\.0\.1:99999" is not host, host:port or \[IPv6\]:port/],
+    ["127.0.0.1:abc", /is not host/],
+    ["[::1:1111", /is not host/],
+    ["[localhost]:1111", /is not host/],
+    ["http://x", /is not host/],
+    [" , ", /names no server/],
+  ] as const) {
+    test(`The server list "${servers}" is an error that names it`, async () => {
+      const { value, error } = await sendOne([servers]);
+      assert.equal(value, null);
+      assert.match(error, problem);
+    });
+  }
+
+  for (const [command, problem] of [
+    ["''", /the command is empty/],
+    ["'   '", /the command is empty/],
+    ['"GET a\\0b"', /cannot hold a NUL/],
+  ] as const) {
+    test(`The command ${command} is an error and is not sent`, async () => {
+      await using daemon = await fakeDaemon(answer("v"));
+      const result = await runPhp(`$result = [dbsync_send(${command}), dbsync_last_error()]`, {
+        ini: { "dbsync.servers": daemon.address },
+      });
+      const [value, error] = result as [null, string];
+      assert.equal(value, null);
+      assert.match(error, problem);
+      assert.equal(daemon.connections, 0);
+    });
+  }
+
+  test("An unusable key is an error that names the file, and nothing is sent", async () => {
+    await using daemon = await fakeDaemon(answer("v"));
+    for (const [file, problem] of [
+      ["/nowhere/private.pem", /\/nowhere\/private\.pem: cannot be read/],
+      [join(vectorFolder, "test-rsa2048-public.pem"), /no private RSA key/],
+      [join(vectorFolder, "README.md"), /no private RSA key/],
+    ] as const) {
+      const { value, error } = await sendOne([daemon.address], { "dbsync.signkey": file });
+      assert.equal(value, null);
+      assert.match(error, problem);
+    }
+    assert.equal(daemon.connections, 0);
+  });
+
+  test("The file defines nothing where the extension is loaded, and may be loaded twice", async () => {
+    const file = JSON.stringify(PHP_FILE);
+    assert.equal(await runPhp(`require ${file}; $result = function_exists('dbsync_reset')`), true);
+    const code = `function dbsync_send() {} require ${file}; var_dump(function_exists('dbsync_reset'), class_exists('Dbsync'));`;
+    assert.equal((await run("php", ["-r", code])).stdout, "bool(false)\nbool(false)\n");
+  });
+});

@@ -1,0 +1,261 @@
+/** examples/php/dbsync.php against fake daemons: bytes, answers, failures, settings, connections. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { seed } from "../support/seed.js";
+import { SeededRandom } from "../support/seeded-random.js";
+import {
+  answer,
+  answerFrame,
+  type Behaviour,
+  deadAddress,
+  fakeDaemon,
+  miss,
+  silence,
+} from "./fake-daemon.js";
+import { runPhp, sendOne } from "./php-script.js";
+
+const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");
+
+interface Vector {
+  readonly name: string;
+  readonly direction: string;
+  readonly keyFile: string | null;
+  readonly command: string;
+  readonly request_hex: string;
+  readonly response_hex: string | null;
+  readonly driverResult: string | null;
+}
+
+/** The original driver's own calls. */
+const vectors = (JSON.parse(readFileSync(join(vectorFolder, "vectors.json"), "utf8")) as Vector[]).filter(
+  (vector) => vector.direction === "driver->daemon",
+);
+
+describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
+  for (const keyFile of [null, "test-rsa2048-private.pem", "test-rsa4096-private.pem"]) {
+    test(`The PHP file sends the original driver's bytes (${keyFile ?? "unsigned"})`, async () => {
+      const cases = vectors.filter((vector) => vector.keyFile === keyFile);
+      assert.ok(cases.length >= 3);
+      await using daemon = await fakeDaemon((_frame, socket, number) => {
+        const response = cases[number - 1]?.response_hex;
+        socket.write(response ? Buffer.from(response, "hex") : "ds:1:\0");
+      });
+      const values = await runPhp(
+        "$result = array_map('dbsync_send', json_decode(stream_get_contents(STDIN)))",
+        {
+          env: {
+            DBSYNC_SERVERS: daemon.address,
+            DBSYNC_SIGNKEY: keyFile === null ? "" : join(vectorFolder, keyFile),
+          },
+          input: JSON.stringify(cases.map((vector) => vector.command)),
+        },
+      );
+      assert.deepEqual(
+        daemon.frames.map((frame) => frame.toString("hex")),
+        cases.map((vector) => vector.request_hex),
+      );
+      // The original driver loses the answer of a daemon that closes right behind it; ours does not.
+      const expected = cases.map((vector) =>
+        vector.name === "no-keepalive-daemon" ? "redis:5:PONG" : vector.driverResult,
+      );
+      assert.deepEqual(values, expected);
+    });
+  }
+
+  test("All daemons get the same signed bytes, from one call", async () => {
+    await using a = await fakeDaemon(silence);
+    await using b = await fakeDaemon(silence);
+    await using c = await fakeDaemon(answer("v"));
+    await sendOne([a.address, b.address, c.address], {
+      "dbsync.signkey": join(vectorFolder, "test-rsa2048-private.pem"),
+    });
+    const frames = [a, b, c].map((daemon) => daemon.frames.map((frame) => frame.toString("hex")));
+    assert.equal(frames[2]?.length, 1);
+    assert.deepEqual(frames[0], frames[2]);
+    assert.deepEqual(frames[1], frames[2]);
+  });
+
+  const bad: Record<string, { behaviour: Behaviour; stage: RegExp }> = {
+    "is silent": { behaviour: silence, stage: /timeout: no answer in time/ },
+    "closes at once": {
+      behaviour: (_frame, socket) => socket.end(),
+      stage: /no-reason: closed without an answer/,
+    },
+    "resets the connection": { behaviour: (_frame, socket) => socket.resetAndDestroy(), stage: /no-reason/ },
+    "closes in the middle of an answer": {
+      behaviour: (_frame, socket) => socket.end("ds:13:redis:5:PO"),
+      stage: /no-reason/,
+    },
+    "answers garbage": {
+      behaviour: (_frame, socket) => socket.write("HTTP/1.1 400"),
+      stage: /garbage: not an answer/,
+    },
+    "answers a frame without chunks": {
+      behaviour: (_frame, socket) => socket.write("ds:5:hello"),
+      stage: /garbage: not an answer/,
+    },
+    "answers a chunk of a wrong length": {
+      behaviour: (_frame, socket) => socket.write("ds:13:redis:9:PONG\0"),
+      stage: /garbage: not an answer/,
+    },
+    "answers an empty payload": { behaviour: (_frame, socket) => socket.write("ds:0:"), stage: /garbage/ },
+    "announces more than 64 MiB": {
+      behaviour: (_frame, socket) => socket.write("ds:67108865:redis"),
+      stage: /garbage: announces an answer of 67108865 bytes/,
+    },
+  };
+
+  test("When all fail, one error names each daemon with its stage, within 3 s", async () => {
+    await using daemons = new FakeDaemons();
+    const lines: RegExp[] = [];
+    for (const { behaviour, stage } of Object.values(bad)) {
+      const daemon = await daemons.add(behaviour);
+      lines.push(new RegExp(`^ {2}${quoted(daemon.address)}: ${stage.source}`, "m"));
+    }
+    const dead = await deadAddress();
+    lines.push(new RegExp(`^ {2}${quoted(dead)}: connect: refused or unreachable`, "m"));
+    // A label is at most 63 characters, so this is settled without asking the network.
+    const nameless = "a".repeat(64);
+    lines.push(new RegExp(`^ {2}${nameless}:1111: dns: the name was not resolved`, "m"));
+    const { value, error, ms } = await sendOne([...daemons.addresses, dead, nameless]);
+    assert.equal(value, null);
+    for (const line of lines) assert.match(error, line);
+    assert.equal(error.split("\n").length, lines.length + 1);
+    assert.ok(ms >= 2900 && ms < 3600, `took ${ms} ms`);
+  });
+
+  for (const [what, { behaviour }] of Object.entries(bad)) {
+    test(`A daemon that ${what} does not delay another one's answer`, async () => {
+      await using first = await fakeDaemon(behaviour);
+      await using second = await fakeDaemon((_frame, socket) => {
+        setTimeout(() => socket.write(answerFrame("v")), 30);
+      });
+      const { value, error, ms } = await sendOne([first.address, second.address]);
+      assert.deepEqual([value, error], ["redis:2:v", ""]);
+      assert.ok(ms < 1500, `took ${ms} ms`);
+    });
+  }
+
+  test("A dead daemon, first or last, does not delay another one's answer", async () => {
+    await using daemon = await fakeDaemon(answer("v"));
+    const dead = await deadAddress();
+    for (const servers of [
+      [dead, daemon.address],
+      [daemon.address, dead],
+    ]) {
+      const { value, error } = await sendOne(servers);
+      assert.deepEqual([value, error], ["redis:2:v", ""]);
+    }
+  });
+
+  test("A miss loses to a hit that comes a little later", async () => {
+    await using first = await fakeDaemon(miss);
+    await using second = await fakeDaemon((_frame, socket) => {
+      setTimeout(() => socket.write(answerFrame("v")), 5);
+    });
+    assert.equal((await sendOne([first.address, second.address])).value, "redis:2:v");
+  });
+
+  test("A miss is null without an error, and does not wait for a hung daemon", async () => {
+    await using first = await fakeDaemon(miss);
+    await using second = await fakeDaemon(silence);
+    const { value, error, ms } = await sendOne([first.address, second.address]);
+    assert.deepEqual([value, error], [null, ""]);
+    assert.ok(ms < 1500, `took ${ms} ms`);
+  });
+
+  test("An answer that comes byte by byte is read whole", async () => {
+    await using daemon = await fakeDaemon((_frame, socket) => {
+      socket.setNoDelay(true);
+      const bytes = Buffer.from(answerFrame("grüß\nline"));
+      let at = 0;
+      const timer = setInterval(() => {
+        socket.write(bytes.subarray(at, ++at));
+        if (at === bytes.length) clearInterval(timer);
+      }, 1);
+    });
+    assert.equal((await sendOne([daemon.address])).value, "redis:12:grüß\nline");
+  });
+
+  test("An answer of 20 MB is read whole", async () => {
+    const value = "x".repeat(20_000_000);
+    await using daemon = await fakeDaemon(answer(value));
+    const length = await runPhp("$result = strlen(dbsync_send('GET big'))", {
+      ini: { "dbsync.servers": daemon.address, "dbsync.format": "text" },
+    });
+    assert.equal(length, value.length);
+  });
+
+  test("Mutated answers are a value or an error, never a warning or a wait", async () => {
+    const random = new SeededRandom(seed());
+    const frames = 400;
+    await using daemon = await fakeDaemon((_frame, socket) => {
+      const bytes = Buffer.from(
+        random.oneOf([answerFrame("hello"), "ds:1:\0", "ds:20:redis:2:1\0redis:2:2\0"]),
+      );
+      for (let times = random.between(1, 3); times > 0; times--) {
+        bytes[random.below(bytes.length)] = random.chance(0.5)
+          ? random.below(256)
+          : random.oneOf([48, 57, 58, 0]);
+      }
+      socket.end(bytes.subarray(0, random.chance(0.8) ? bytes.length : random.below(bytes.length)));
+    });
+    const types = (await runPhp(
+      `$result = []; for ($i = 0; $i < ${frames}; $i++) {
+        $value = dbsync_send('GET k'); $result[] = [gettype($value), gettype(dbsync_last_error())];
+      }`,
+      { ini: { "dbsync.servers": daemon.address } },
+    )) as [string, string][];
+    assert.equal(types.length, frames);
+    for (const [value, error] of types) assert.ok(value === "NULL" || error === "NULL", `${value}, ${error}`);
+  });
+
+  test("Answers that PHP's memory limit has no room for do not end the script", async () => {
+    // An answer is held twice for a moment: one of 60 MB fits into 128 MiB.
+    await using large = await fakeDaemon(answer("x".repeat(60_000_000)));
+    await using other = await fakeDaemon(answer("x".repeat(60_000_000)));
+    await using tooLarge = await fakeDaemon(answer("x".repeat(67_000_000)));
+    const result = await runPhp(
+      `$both = strlen(dbsync_send('GET big', '${large.address},${other.address}'));
+      dbsync_send('GET big', '${tooLarge.address}'); $result = [$both, dbsync_last_error()]`,
+      { ini: { memory_limit: "128M" } },
+    );
+    const [length, error] = result as [number, string];
+    assert.equal(length, 60_000_000 + "redis:60000001:".length);
+    assert.match(error, /garbage: announces an answer of 67\d{6} bytes, for which PHP has no room/);
+  });
+
+  test("Of several databases' chunks the first is returned", async () => {
+    await using daemon = await fakeDaemon((_frame, socket) => {
+      socket.write("ds:20:redis:2:1\0redis:2:2\0");
+    });
+    assert.equal((await sendOne([daemon.address])).value, "redis:2:1");
+  });
+});
+
+/** Several fake daemons that end together. */
+class FakeDaemons implements AsyncDisposable {
+  readonly #daemons: Awaited<ReturnType<typeof fakeDaemon>>[] = [];
+
+  get addresses(): string[] {
+    return this.#daemons.map((daemon) => daemon.address);
+  }
+
+  async add(behaviour: Behaviour) {
+    const daemon = await fakeDaemon(behaviour);
+    this.#daemons.push(daemon);
+    return daemon;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+  }
+}
+
+function quoted(text: string): string {
+  return text.replace(/[.[\]]/g, "\\$&");
+}

@@ -1,0 +1,226 @@
+/** examples/production and what install.md says of options: everything that is named there exists, and is as it is said to be. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { formatLimit, LIMITS } from "../../daemon/limits.js";
+import { runDaemon } from "../support/daemon-process.js";
+import { buildRoot, repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+
+const folder = join(repositoryRoot, "examples", "production");
+const read = (name: string) => readFile(join(folder, name), "utf8");
+
+/** Lines without their comments and blank lines. */
+function content(text: string): string[] {
+  return text
+    .split("\n")
+    .map((line) => line.replace(/^\s*#.*/, "").trimEnd())
+    .filter((line) => line !== "");
+}
+
+/** The long options in a text that calls one program: `--name`. */
+function optionsIn(text: string): string[] {
+  return [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
+}
+
+async function daemonOptions(): Promise<Set<string>> {
+  const { stdout } = await runDaemon(["--help-all"]);
+  return new Set(optionsIn(stdout));
+}
+
+describe("the systemd unit", () => {
+  /** Section → name → values. */
+  async function unit(): Promise<Map<string, Map<string, string[]>>> {
+    const sections = new Map<string, Map<string, string[]>>();
+    let section = new Map<string, string[]>();
+    for (const line of content(await read("dbsyncd.service"))) {
+      const header = /^\[(\w+)\]$/.exec(line);
+      if (header !== null) sections.set(header[1] as string, (section = new Map()));
+      else {
+        const setting = /^(\w+)=(.*)$/.exec(line);
+        assert.ok(setting !== null, `not name=value: ${line}`);
+        const [, name = "", value = ""] = setting;
+        section.set(name, [...(section.get(name) ?? []), value]);
+      }
+    }
+    return sections;
+  }
+
+  test("The unit starts the daemon with its configuration, reloads and restarts it", async () => {
+    const sections = await unit();
+    assert.deepEqual([...sections.keys()], ["Unit", "Service", "Install"]);
+    const service = sections.get("Service");
+    assert.deepEqual(service?.get("ExecStart"), ["/usr/local/bin/dbsyncd --config /etc/dbsync/dbsyncd.toml"]);
+    assert.deepEqual(service?.get("ExecReload"), ["/bin/kill -HUP $MAINPID"]);
+    assert.deepEqual(service?.get("Restart"), ["on-failure"]);
+  });
+
+  test("The unit is hardened, but leaves V8 its writable code", async () => {
+    const service = (await unit()).get("Service");
+    for (const [name, value] of [
+      ["DynamicUser", "yes"],
+      ["NoNewPrivileges", "yes"],
+      ["CapabilityBoundingSet", ""],
+      ["ProtectSystem", "strict"],
+      ["ProtectHome", "yes"],
+      ["PrivateTmp", "yes"],
+      ["MemoryDenyWriteExecute", "no"],
+    ] as const) {
+      assert.deepEqual(service?.get(name), [value], name);
+    }
+    assert.ok(service?.has("SystemCallFilter"));
+    assert.ok(service?.has("RestrictAddressFamilies"));
+  });
+
+  test("The unit's options exist", async () => {
+    const known = await daemonOptions();
+    const start = (await unit()).get("Service")?.get("ExecStart")?.[0] ?? "";
+    for (const option of optionsIn(start)) assert.ok(known.has(option), option);
+  });
+
+  test("systemd accepts the unit", { skip: skipWithout("systemd-analyze") }, async () => {
+    const scratch = await mkdtemp(join(tmpdir(), "dbsync-unit-"));
+    try {
+      const file = join(scratch, "dbsyncd.service");
+      // The program need not be installed where the tests run.
+      await writeFile(file, (await read("dbsyncd.service")).replace("/usr/local/bin/dbsyncd", "/bin/true"));
+      const verified = spawnSync("systemd-analyze", ["verify", file], { encoding: "utf8" });
+      assert.equal(verified.status, 0, verified.stderr);
+      assert.ok(!verified.stderr.includes("dbsyncd.service"), verified.stderr);
+    } finally {
+      await rm(scratch, { recursive: true });
+    }
+  });
+});
+
+describe("the sample configuration", () => {
+  test("dbsyncd accepts the sample as it stands", async () => {
+    const ended = await runDaemon(["--config", join(folder, "dbsyncd.toml"), "--check-config"]);
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.ok(ended.stdout.includes(`sign-key = ["${join(folder, "keys")}"]   # file`), ended.stdout);
+  });
+
+  test("Every line that is commented out is accepted, and all options stand there", async () => {
+    const text = await read("dbsyncd.toml");
+    const lines = [...text.matchAll(/^#([a-z-]+) = .*$/gm)].map(([line]) => line.slice(1));
+    assert.ok(lines.length > 10);
+    const scratch = await mkdtemp(join(tmpdir(), "dbsync-toml-"));
+    try {
+      for (const line of lines) {
+        const file = join(scratch, "one.toml");
+        await writeFile(file, `${line}\n`);
+        const ended = await runDaemon(["--config", file, "--check-config"]);
+        assert.equal(ended.code, 0, `${line}: ${ended.stderr}`);
+      }
+    } finally {
+      await rm(scratch, { recursive: true });
+    }
+    const named = new Set([...text.matchAll(/^#?([a-z-]+) = /gm)].map(([, name]) => `--${name}`));
+    const notInFile = ["--config", "--check-config", "--help-all", "--help", "--version"];
+    assert.deepEqual(
+      [...(await daemonOptions())].filter((option) => !notInFile.includes(option)).sort(),
+      [...named].sort(),
+    );
+  });
+
+  test("The sample's limits are the defaults", async () => {
+    const text = await read("dbsyncd.toml");
+    for (const row of Object.values(LIMITS)) {
+      const shown = row.unit === "count" ? String(row.fallback) : `"${formatLimit(row, row.fallback)}"`;
+      assert.ok(text.includes(`\n#${row.flag} = ${shown}\n`), row.flag);
+    }
+  });
+});
+
+describe("the image and the composition", () => {
+  /** Of `dbsync ping`. */
+  function pingOptions(): Set<string> {
+    const { stdout } = spawnSync(
+      process.execPath,
+      [join(buildRoot, "client", "cli", "main.js"), "ping", "--help"],
+      {
+        encoding: "utf8",
+      },
+    );
+    return new Set(optionsIn(stdout));
+  }
+
+  test("The image's daemon options exist", async () => {
+    const known = await daemonOptions();
+    const lines = content(await read("Dockerfile")).filter((line) => /^(ENTRYPOINT|CMD) /.test(line));
+    const words = lines.flatMap((line) => JSON.parse(line.replace(/^\w+ /, "")) as string[]);
+    assert.deepEqual(words, ["dbsyncd", "--bind", "0.0.0.0", "--sign-key", "/etc/dbsync/keys"]);
+    for (const word of words.filter((each) => each.startsWith("--"))) assert.ok(known.has(word), word);
+  });
+
+  test("The image does not run as root, and private keys do not get into it", async () => {
+    const lines = content(await read("Dockerfile"));
+    assert.ok(lines.includes("USER node"));
+    assert.ok(lines.indexOf("USER node") < lines.findIndex((line) => line.startsWith("ENTRYPOINT")));
+    assert.ok(content(await read("Dockerfile.dockerignore")).includes("**/*.pem"));
+  });
+
+  test("Image and composition have the same health check, whose options exist", async () => {
+    const check = /dbsync ping [^'"\n]*\| grep -Eq '[^']*'/;
+    const [inImage] = check.exec(await read("Dockerfile")) ?? [];
+    const [inComposition] = check.exec(await read("compose.yaml")) ?? [];
+    assert.ok(inImage !== undefined);
+    assert.equal(inImage, inComposition);
+    const known = pingOptions();
+    for (const option of optionsIn(inImage)) assert.ok(known.has(option), option);
+  });
+
+  test("The composition has three daemons, published on loopback, with the public key to read only", async () => {
+    const text = content(await read("compose.yaml")).join("\n");
+    assert.ok(!text.includes("\t"));
+    assert.deepEqual(
+      [...text.matchAll(/"([\d.]+:\d+):1111"/g)].map(([, place]) => place),
+      ["127.0.0.1:1111", "127.0.0.1:1112", "127.0.0.1:1113"],
+    );
+    assert.equal(text.match(/^ {2}daemon\d:$/gm)?.length, 3);
+    assert.match(text, /target: \/etc\/dbsync\/keys\/public\.pem\n\s+read_only: true/);
+    assert.ok(!text.includes("private"));
+  });
+
+  test("The health check takes an answer and a refusal for life, and nothing else", async () => {
+    const [, pattern = ""] = /grep -Eq '([^']*)'/.exec(await read("Dockerfile")) ?? [];
+    const alive = new RegExp(pattern);
+    assert.match("127.0.0.1:1111: ok, 5.3 ms", alive);
+    const { describeOutcome } = await import("../../client/errors.js");
+    const failed = (stage: "no-reason" | "connect" | "timeout") =>
+      describeOutcome({
+        ...{ address: "127.0.0.1:1111", status: "failed", stage, detail: "", effect: "unknown", ms: 1 },
+      } as Parameters<typeof describeOutcome>[0]);
+    assert.match(failed("no-reason"), alive);
+    assert.doesNotMatch(failed("connect"), alive);
+    assert.doesNotMatch(failed("timeout"), alive);
+  });
+});
+
+describe("install.md", () => {
+  test("The table of limits is the daemon's", async () => {
+    const text = await readFile(join(repositoryRoot, "install.md"), "utf8");
+    const rows = [...text.matchAll(/^\| `(--[a-z-]+)` \| (\w+) \| (.*) \|$/gm)].map(([, ...cells]) => cells);
+    const expected = Object.values(LIMITS).map((row) => [
+      `--${row.flag}`,
+      formatLimit(row, row.fallback),
+      row.summary,
+    ]);
+    assert.deepEqual(rows, expected);
+  });
+
+  test("Each reason in the table of symptoms is one of the daemon's", async () => {
+    const { REFUSALS } = await import("../../daemon/refusals.js");
+    const text = await readFile(join(repositoryRoot, "install.md"), "utf8");
+    const table = text.slice(text.indexOf("| symptom |"));
+    const cells = [...table.matchAll(/^\|[^|]*\|([^|]*)\|/gm)].map(([, cell = ""]) => cell);
+    const reasons = cells.flatMap((cell) =>
+      [...cell.matchAll(/`([a-z-]+)`/g)].map(([, reason = ""]) => reason),
+    );
+    assert.ok(reasons.length > 5);
+    for (const reason of reasons) assert.ok(reason in REFUSALS, reason);
+  });
+});

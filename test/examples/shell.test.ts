@@ -1,0 +1,112 @@
+/** examples/shell/send.sh against a real daemon, with keys made by dbsync-keygen. */
+import assert from "node:assert/strict";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { buildRoot, repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { answerFrame, deadAddress, fakeDaemon } from "./fake-daemon.js";
+import { run } from "./run-program.js";
+
+const script = join(repositoryRoot, "examples", "shell", "send.sh");
+const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");
+const skip = skipWithout("nc") || skipWithout("openssl");
+
+describe("send.sh", { skip }, () => {
+  let folder = "";
+  let daemon: DaemonProcess;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "dbsync-shell-"));
+    const made = await run(process.execPath, [join(buildRoot, "keys", "keygen.js"), "--out", folder]);
+    assert.equal(made.code, 0, made.stderr);
+    daemon = await startDaemon(["-s", join(folder, "public.pem")]);
+  });
+
+  after(async () => {
+    await daemon[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+  });
+
+  const send = (...command: string[]) =>
+    run("sh", [script, join(folder, "private.pem"), "127.0.0.1", String(daemon.port), ...command]);
+
+  test("send.sh signs a command, sends it and prints the value, at once", async () => {
+    const start = performance.now();
+    assert.deepEqual(await send("SET", "greeting", "grüß"), { code: 0, stdout: "OK\n", stderr: "" });
+    assert.deepEqual(await send("GET greeting"), { code: 0, stdout: "grüß\n", stderr: "" });
+    assert.ok(performance.now() - start < 2000);
+  });
+
+  test("send.sh prints lists line by line, and (nil) where there is no value", async () => {
+    assert.equal((await send("RPUSH", "list", "a", "redis:1:b", "c")).stdout, "3\n");
+    assert.equal((await send("LRANGE", "list", "0", "-1")).stdout, "a\nredis:1:b\nc\n");
+    assert.equal((await send("GET", "absent")).stdout, "(nil)\n");
+  });
+
+  test("send.sh passes percent signs and backslashes as they are", async () => {
+    await send("SET", "odd", "50%\\n%s");
+    assert.equal((await send("GET", "odd")).stdout, "50%\\n%s\n");
+  });
+
+  test("send.sh says so and ends with 1 when there is no answer", async () => {
+    const ended = await send("NOSUCHCMD");
+    assert.deepEqual([ended.code, ended.stdout], [1, ""]);
+    assert.match(ended.stderr, /no answer/);
+  });
+
+  test("send.sh ends with 1 when nobody listens, or the key is missing", async () => {
+    const [, port = ""] = (await deadAddress()).split(":");
+    const unheard = await run("sh", [script, join(folder, "private.pem"), "127.0.0.1", port, "PING"]);
+    assert.equal(unheard.code, 1);
+    const keyless = await run("sh", [
+      script,
+      join(folder, "no.pem"),
+      "127.0.0.1",
+      String(daemon.port),
+      "PING",
+    ]);
+    assert.equal(keyless.code, 1);
+    assert.match(keyless.stderr, /no\.pem/);
+  });
+
+  test("send.sh without a command prints its usage and ends with 2", async () => {
+    const ended = await run("sh", [script, "private.pem", "127.0.0.1"]);
+    assert.equal(ended.code, 2);
+    assert.match(ended.stderr, /^usage: /);
+  });
+
+  test("send.sh's frame is the original driver's, byte for byte", async () => {
+    const vectors = JSON.parse(await readFile(join(vectorFolder, "vectors.json"), "utf8")) as {
+      name: string;
+      request_hex: string;
+    }[];
+    await using fake = await fakeDaemon((_frame, socket) => socket.end(answerFrame("PONG")));
+    for (const bits of ["2048", "4096"]) {
+      const key = join(vectorFolder, `test-rsa${bits}-private.pem`);
+      const ended = await run("sh", [script, key, "127.0.0.1", String(fake.port), "PING"]);
+      assert.equal(ended.stdout, "PONG\n");
+      const recorded = vectors.find((vector) => vector.name === `signed${bits}-ping`);
+      assert.equal(fake.frames.at(-1)?.toString("hex"), recorded?.request_hex);
+    }
+  });
+
+  test("A command that was changed after it was signed is not executed", async () => {
+    const tampered = join(folder, "tampered.sh");
+    await copyFile(script, tampered);
+    const text = await readFile(tampered, "utf8");
+    const changed = text.replace(
+      "frame text; signature;",
+      "frame text | sed s/greeting/Greeting/; signature;",
+    );
+    assert.notEqual(changed, text);
+    await writeFile(tampered, changed);
+    const args = [join(folder, "private.pem"), "127.0.0.1", String(daemon.port)];
+    const ended = await run("sh", [tampered, ...args, "SET", "greeting", "bad"]);
+    assert.deepEqual([ended.code, ended.stdout], [1, ""]);
+    assert.equal((await send("EXISTS", "Greeting")).stdout, "0\n");
+    await daemon.logged((line) => line.msg.includes("signature"));
+  });
+});
