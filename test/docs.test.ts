@@ -1,0 +1,190 @@
+/** What README and install.md print is run: the two first lines in a fresh copy, the blocks in order in one folder. */
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { buildRoot, repositoryRoot } from "./support/repository.js";
+import { skipWithout } from "./support/requirements.js";
+
+const manifest = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
+  bin: Record<string, string>;
+};
+const readDocument = (name: string) => readFileSync(join(repositoryRoot, name), "utf8");
+
+/** The blocks of a language, in order. */
+function blocks(document: string, language: string): string[] {
+  return [...document.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(
+    ([, text]) => text as string,
+  );
+}
+
+/** A folder in which npx finds our programs and import finds our library, as after `npm install dbsyncd`. */
+function userFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-docs-"));
+  const modules = join(folder, "node_modules");
+  mkdirSync(join(modules, ".bin"), { recursive: true });
+  mkdirSync(join(modules, "dbsyncd"));
+  cpSync(join(repositoryRoot, "package.json"), join(modules, "dbsyncd/package.json"));
+  symlinkSync(buildRoot, join(modules, "dbsyncd/dist"));
+  for (const [name, path] of Object.entries(manifest.bin)) {
+    const program = join(buildRoot, path.replace(/^dist\//, ""));
+    chmodSync(program, 0o755);
+    symlinkSync(program, join(modules, ".bin", name));
+  }
+  cpSync(join(repositoryRoot, "examples"), join(folder, "examples"), { recursive: true });
+  return folder;
+}
+
+/** Other ports in place of the documents' own, which may be taken here; the default port among them. */
+async function withFreePorts(text: string): Promise<{ document: string; port: string }> {
+  const ports = new Map([["1111", String(await freePort())]]);
+  for (const [port] of text.matchAll(/\b(?:1111|1112|1113|2222|6379|6380)\b/g)) {
+    if (!ports.has(port)) ports.set(port, String(await freePort()));
+  }
+  const document = text.replace(/\b\d{4}\b/g, (port) => ports.get(port) ?? port);
+  return { document, port: ports.get("1111") as string };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** Lets each background program of a block listen before the block goes on, as a person would. */
+function waitingForServers(block: string): string {
+  return block.replace(
+    /^(?!#)(.*(?:-p|--port) (\d+).*&)$/gm,
+    (_, command, port) => `${command}\nwait_for ${port}`,
+  );
+}
+
+const WAIT_FOR = `wait_for() {
+  node -e 'const { connect } = require("node:net");
+    const left = { tries: 300 };
+    (function attempt() {
+      const socket = connect(Number(process.argv[1]), "127.0.0.1", () => process.exit(0));
+      socket.on("error", () => (left.tries-- > 0 ? setTimeout(attempt, 50) : process.exit(1)));
+    })()' "$1"
+}
+`;
+
+/** Runs a script in its own process group and ends that group with it. */
+function runScript(
+  script: string,
+  cwd: string,
+  more: NodeJS.ProcessEnv = {},
+): Promise<{ code: number | null; output: string }> {
+  const path = `${join(cwd, "node_modules/.bin")}:${process.env["PATH"]}`;
+  // Or a test run inside would report to this one.
+  const { NODE_TEST_CONTEXT: _, ...outer } = process.env;
+  const env = {
+    ...outer,
+    PATH: path,
+    DBSYNC_SIGNKEY: "",
+    ...more,
+    npm_config_update_notifier: "false",
+  };
+  const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
+    cwd,
+    env,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk));
+  return new Promise((resolve) => {
+    child.once("exit", (code) => {
+      try {
+        process.kill(-(child.pid as number), "SIGKILL");
+      } catch {
+        // nothing was left of the group
+      }
+      resolve({ code, output });
+    });
+  });
+}
+
+test("the two command lines of README work in a fresh copy", async () => {
+  const lines = blocks(readDocument("README.md"), "sh").slice(0, 2);
+  assert.deepEqual(lines, ["npm install && npm start\n", "npm install && npm test\n"]);
+  const copy = mkdtempSync(join(tmpdir(), "dbsync-copy-"));
+  const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+    cwd: repositoryRoot,
+    encoding: "utf8",
+  });
+  for (const file of files
+    .split("\n")
+    .filter((name) => name !== "" && existsSync(join(repositoryRoot, name)))) {
+    mkdirSync(dirname(join(copy, file)), { recursive: true });
+    cpSync(join(repositoryRoot, file), join(copy, file));
+  }
+  execFileSync("git", ["init", "-q"], { cwd: copy });
+  const start = await runScript("npm install --no-audit --no-fund && npm start -- --once", copy);
+  assert.equal(start.code, 0, start.output);
+  assert.match(start.output, /GET greeting\n.*hello.*\n.*hello.*\n.*failed: connect/);
+  const tested = await runScript("npm install --no-audit --no-fund && npm test -- protocol/", copy);
+  assert.equal(tested.code, 0, tested.output);
+  assert.match(tested.output, /pass [1-9]/);
+  rmSync(copy, { recursive: true });
+});
+
+test("README's tour works line by line, and its program too", async () => {
+  const { document } = await withFreePorts(readDocument("README.md"));
+  const folder = userFolder();
+  const [example = ""] = blocks(document, "js");
+  writeFileSync(join(folder, "example.mjs"), example.replace(/^await (.*?);.*$/gm, "console.log(await $1);"));
+  const tour = blocks(document, "sh").slice(2).map(waitingForServers);
+  const { code, output } = await runScript(`${WAIT_FOR}${tour.join("\n")}\nnode example.mjs`, folder);
+  assert.equal(code, 0, output);
+  assert.match(output, /OK\nOK\nnull\n?$/);
+  rmSync(folder, { recursive: true });
+});
+
+test("install.md's blocks work in order, as an ordinary user", { skip: skipWithout("nc") }, async () => {
+  const { document, port } = await withFreePorts(readDocument("install.md"));
+  const folder = userFolder();
+  const script = blocks(document, "sh").map(waitingForServers).join("\n");
+  const { code, output } = await runScript(WAIT_FOR + script, folder, {
+    DBSYNCD_PORT: port,
+    DBSYNC_SERVERS: `127.0.0.1:${port}`,
+  });
+  assert.equal(code, 0, output);
+  rmSync(folder, { recursive: true });
+});
+
+test("README shows send.sh as it is", () => {
+  assert.ok(readDocument("README.md").includes(readDocument("examples/shell/send.sh").trim()));
+});
+
+test("documents name files that exist", () => {
+  for (const name of [
+    "README.md",
+    "install.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/protocol.md",
+    "docs/compatibility.md",
+  ]) {
+    for (const [, target = ""] of readDocument(name).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+      assert.ok(existsSync(join(repositoryRoot, dirname(name), target)), `${name} links to ${target}`);
+    }
+  }
+});

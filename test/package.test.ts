@@ -1,0 +1,124 @@
+/** What somebody gets who installs the packed package: programs, import, require, types, and nothing that should stay here. */
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { buildRoot, repositoryRoot } from "./support/repository.js";
+
+const scratch = mkdtempSync(join(tmpdir(), "dbsync-package-"));
+let packedFiles: string[] = [];
+
+before(() => {
+  const source = join(scratch, "source");
+  for (const name of [
+    "package.json",
+    "README.md",
+    "LICENSE",
+    "install.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "docs",
+    "examples",
+  ]) {
+    cpSync(join(repositoryRoot, name), join(source, name), { recursive: true });
+  }
+  cpSync(buildRoot, join(source, "dist"), { recursive: true });
+  const packed = npm(["pack", "--json", "--ignore-scripts"], source);
+  const [report] = JSON.parse(packed) as [{ filename: string; files: { path: string }[] }];
+  packedFiles = report.files.map(({ path }) => path);
+  mkdirSync(join(scratch, "user"));
+  writeFileSync(join(scratch, "user/package.json"), "{}");
+  npm(
+    ["install", "--no-audit", "--no-fund", "--prefer-offline", join(source, report.filename)],
+    join(scratch, "user"),
+  );
+});
+
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+function npm(args: readonly string[], cwd: string): string {
+  return execFileSync("npm", args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
+function node(script: string, type: "module" | "commonjs"): string {
+  const args = [`--input-type=${type}`, "-e", script];
+  return execFileSync(process.execPath, args, { cwd: join(scratch, "user"), encoding: "utf8" }).trim();
+}
+
+test("the package holds programs, library and documents, no keys, no tests, no vectors", () => {
+  assert.ok(packedFiles.includes("dist/daemon/main.js"));
+  assert.ok(packedFiles.includes("dist/client/entry.d.ts"));
+  assert.ok(packedFiles.includes("LICENSE"));
+  const stray = packedFiles.filter((file) =>
+    /\.pem$|vectors|\.test\.|^dist\/(test|bench|examples)\//.test(file),
+  );
+  assert.deepEqual(stray, []);
+});
+
+test("the three programs run", () => {
+  for (const program of ["dbsyncd", "dbsync", "dbsync-keygen"]) {
+    const path = join(scratch, "user/node_modules/.bin", program);
+    const { status, stdout } = spawnSync(path, ["--version"], { encoding: "utf8" });
+    assert.equal(status, 0, program);
+    assert.match(stdout, /^\d+\.\d+\.\d+\s*$/, program);
+  }
+});
+
+test("import and require give the same three functions", () => {
+  const names = "[dbsyncSend, createClient, dbsyncReset].map((f) => typeof f).join()";
+  assert.equal(
+    node(`import { dbsyncSend, createClient, dbsyncReset } from "dbsyncd"; console.log(${names})`, "module"),
+    "function,function,function",
+  );
+  assert.equal(
+    node(
+      `const { dbsyncSend, createClient, dbsyncReset } = require("dbsyncd"); console.log(${names})`,
+      "commonjs",
+    ),
+    "function,function,function",
+  );
+});
+
+test("types are found from ES modules and from CommonJS", () => {
+  const user = join(scratch, "user");
+  const use = `const value: string | null = await dbsyncSend("GET k", { policy: "first", timeout: 500 });\nconsole.log(value);\n`;
+  writeFileSync(join(user, "use.mts"), `import { dbsyncSend } from "dbsyncd";\n${use}`);
+  writeFileSync(
+    join(user, "use.cts"),
+    `import { dbsyncSend } from "dbsyncd";\nvoid (async () => {\n${use}})();\n`,
+  );
+  const tsc = join(repositoryRoot, "node_modules/typescript/bin/tsc");
+  const types = join(repositoryRoot, "node_modules/@types");
+  const options = [
+    "--noEmit",
+    "--strict",
+    "--module",
+    "nodenext",
+    "--target",
+    "es2023",
+    "--typeRoots",
+    types,
+    "--types",
+    "node",
+  ];
+  const { status, stdout } = spawnSync(process.execPath, [tsc, ...options, "use.mts", "use.cts"], {
+    cwd: user,
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stdout);
+});
+
+// Last, since it takes the other packages away.
+test("the library works without any other package installed", () => {
+  const modules = join(scratch, "user/node_modules");
+  for (const name of readdirSync(modules)) {
+    if (name !== "dbsyncd") rmSync(join(modules, name), { recursive: true, force: true });
+  }
+  const script = `import { createClient } from "dbsyncd";
+    const client = createClient({ servers: "127.0.0.1:1", timeout: 200 });
+    await client.send("PING").catch((error) => console.log(error.outcomes[0].stage));
+    await client.close();`;
+  assert.equal(node(script, "module"), "connect");
+});

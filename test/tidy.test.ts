@@ -1,0 +1,143 @@
+/** Keeps house: the arrows between folders, purity, sizes, left-overs, files that nothing uses. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { test } from "node:test";
+import { repositoryRoot } from "./support/repository.js";
+
+/** Folder → folders it may import. Source: DESIGN "Where things live", told again in CONTRIBUTING.md. */
+const arrows: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  keys: [],
+  store: ["protocol"],
+  daemon: ["store", "keys", "protocol"],
+  client: ["keys", "protocol"],
+};
+
+/** Folders without IO, clock or randomness. */
+const pure = ["protocol", "store"];
+const impure =
+  /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|process\.)\b/;
+
+const FILE_LINES_MAX = 320;
+/** Tests are lists of cases. */
+const TEST_LINES_MAX = 420;
+const FUNCTION_LINES_MAX = 70;
+
+const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+  cwd: repositoryRoot,
+  encoding: "utf8",
+})
+  .split("\n")
+  .filter((file) => file !== "" && existsSync(join(repositoryRoot, file)));
+const sources = tracked.filter((file) => file.endsWith(".ts"));
+const texts = new Map(sources.map((file) => [file, readFileSync(join(repositoryRoot, file), "utf8")]));
+
+/** What a file imports of ours, as paths from the root. */
+function importsOf(file: string): string[] {
+  const found = (texts.get(file) ?? "").matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)\.js"/g);
+  return [...found].map(([, path]) => `${normalize(join(dirname(file), path as string))}.ts`);
+}
+
+const folderOf = (file: string) => file.split("/")[0] as string;
+
+test("folders import only along the arrows", () => {
+  for (const file of sources) {
+    const allowed = arrows[folderOf(file)];
+    if (allowed === undefined) continue;
+    for (const imported of importsOf(file)) {
+      const folder = folderOf(imported);
+      assert.ok(folder === folderOf(file) || allowed.includes(folder), `${file} must not import ${imported}`);
+    }
+  }
+});
+
+test("there is no import cycle", () => {
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    assert.ok(!path.includes(file), `import cycle: ${[...path.slice(path.indexOf(file)), file].join(" → ")}`);
+    if (done.has(file)) return;
+    for (const imported of importsOf(file)) visit(imported, [...path, file]);
+    done.add(file);
+  };
+  for (const file of sources) visit(file, []);
+});
+
+test("protocol and store have no IO, no clock, no randomness", () => {
+  for (const [file, text] of texts) {
+    if (!pure.includes(folderOf(file))) continue;
+    assert.doesNotMatch(text, /from "node:/, `${file} imports a part of Node`);
+    const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+    assert.doesNotMatch(code, impure, `${file} is not pure`);
+  }
+});
+
+test("node-forge is imported in keys only", () => {
+  for (const [file, text] of texts) {
+    if (folderOf(file) !== "keys" && folderOf(file) !== "test")
+      assert.doesNotMatch(text, /["']node-forge["']/, file);
+  }
+});
+
+test("files and functions stay small", () => {
+  for (const [file, text] of texts) {
+    const lines = text.split("\n");
+    const isTable =
+      lines.filter((line) => /^ {4,8}(arity|summary|flags|keys|since|complexity|run):? /.test(line)).length >
+      60;
+    const most = folderOf(file) === "test" ? TEST_LINES_MAX : FILE_LINES_MAX;
+    assert.ok(isTable || lines.length <= most, `${file} has ${lines.length} lines: what two things is it?`);
+    if (folderOf(file) === "test") continue;
+    for (const { name, length } of functionsOf(lines)) {
+      assert.ok(length <= FUNCTION_LINES_MAX, `${file}: ${name} has ${length} lines`);
+    }
+  }
+});
+
+/** Functions and methods by their indentation, which the formatter guarantees. */
+function functionsOf(lines: readonly string[]): { name: string; length: number }[] {
+  return lines.flatMap((line, start) => {
+    const head =
+      /^( *)(?:export )?(?:async )?function\*? (\w+)\b/.exec(line) ??
+      /^( +)(?:static |async |get |set |\*)*(#?\w+)(?:<[^>]*>)?\(.*\)(?:: .+)? \{$/.exec(line);
+    if (head === null || /^\s*(if|for|while|switch|return|catch)\b/.test(line)) return [];
+    const end = lines.indexOf(`${head[1]}}`, start);
+    return [{ name: head[2] as string, length: end - start + 1 }];
+  });
+}
+
+test("nothing is left over", () => {
+  // Written in pieces, or this file would find itself.
+  const leftOver = new RegExp(
+    ["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"].map((word) => `\\b${word}\\b`).join("|"),
+  );
+  const places = new RegExp(
+    ["/wo" + "rk/", "/ro" + "ot/", "registry\\.npm" + "js", "deb\\.deb" + "ian\\.org"].join("|"),
+  );
+  for (const file of tracked) {
+    if (file.startsWith("test/vectors/")) continue;
+    const text = readFileSync(join(repositoryRoot, file), "utf8");
+    if (file !== "CONTRIBUTING.md") assert.doesNotMatch(text, leftOver, file);
+    assert.doesNotMatch(text, places, `${file} names a place that is nobody's business`);
+  }
+});
+
+test("every file is imported, or is a program, a test or named in package.json", () => {
+  const used = new Set(sources.flatMap(importsOf));
+  const manifest = readFileSync(join(repositoryRoot, "package.json"), "utf8");
+  for (const file of sources) {
+    const compiled = `dist/${file.replace(/\.ts$/, ".js")}`;
+    const isRoot = /\.test\.ts$/.test(file) || folderOf(file) === "bench" || manifest.includes(compiled);
+    const isRun = [...texts.values()].some((text) =>
+      text.includes(file.replace(/\.ts$/, ".js").split("/").at(-1) as string),
+    );
+    assert.ok(used.has(file) || isRoot || isRun, `nothing imports ${file}`);
+  }
+});
+
+test("every folder of the design says what it is for", () => {
+  for (const folder of Object.keys(arrows)) {
+    assert.ok(tracked.includes(`${folder}/README.md`), `${folder}/README.md is missing`);
+  }
+});
