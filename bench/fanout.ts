@@ -1,0 +1,215 @@
+/**
+ * `npm run bench`: signed SETs to three daemons, against what one signature costs and against ioredis with three
+ * redis-servers, in one run. `--smoke` is short and leaves RESULTS.md alone.
+ */
+import { constants, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { type Client, createClient } from "../client/entry.js";
+import { type RedisServer, startRedis } from "../test/support/redis-server.js";
+import { type Figures, figuresOf, measure, median } from "./measure.js";
+import { type Server, startDaemon, startEcho } from "./processes.js";
+import { profiled } from "./profile.js";
+import { FIGURE_HEAD, figureCells, machine, report, table } from "./report.js";
+
+const smoke = process.argv.includes("--smoke");
+const SECONDS = smoke ? 0.3 : 4;
+const CALLERS = [1, 16, 64];
+const DAEMONS = 3;
+const STOP_PAIRS = smoke ? 1 : 5;
+const VALUE = "x".repeat(20);
+
+let counter = 0;
+/** A command that no signature made before can serve. */
+const command = () => `SET key:${++counter} ${VALUE}`;
+
+const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const publicFile = join(mkdtempSync(join(tmpdir(), "dbsync-bench-")), "public.pem");
+writeFileSync(publicFile, publicKey.export({ type: "spki", format: "pem" }));
+
+const address = ({ port }: { port: number }) => `127.0.0.1:${port}`;
+
+async function main(): Promise<void> {
+  await using daemons = await startDaemons();
+  await using redises = await startRedises();
+  const servers = daemons.all.map(address);
+  await using client = createClient({ servers, key: privateKey });
+  await measure({ callers: 1, seconds: smoke ? 0.2 : 2 }, () => client.send(command()));
+
+  const signature = bareSignature(privateKey);
+  const roundTrip = await bareRoundTrip();
+  const rows = await againstRedis(client, redises.all);
+  const sequential = (rows[0] as Row).ours;
+  const floor = signature.p50 + roundTrip.p50;
+  report(
+    "fanout",
+    fanoutText({ signature, roundTrip, rows, ratio: sequential.p50 / signature.p50, floor }),
+    smoke,
+  );
+
+  report("connection-per-call", await connectionPerCall(servers), smoke);
+  report("one-daemon-stopped", await oneStopped(client, daemons.all), smoke);
+  report("profile", await profileText(client, servers), smoke);
+}
+
+async function startDaemons() {
+  return group(await Promise.all(Array.from({ length: DAEMONS }, () => startDaemon(["-s", publicFile]))));
+}
+
+async function startRedises() {
+  return group(await Promise.all(Array.from({ length: DAEMONS }, () => startRedis())));
+}
+
+function group<T extends AsyncDisposable>(all: T[]) {
+  const dispose = async () => void (await Promise.all(all.map((one) => one[Symbol.asyncDispose]())));
+  return { all, [Symbol.asyncDispose]: dispose };
+}
+
+function bareSignature(key: KeyObject): Figures {
+  const latencies: number[] = [];
+  const end = performance.now() + SECONDS * 500;
+  for (let before = performance.now(); before < end; ) {
+    sign("sha256", Buffer.from(`${command()}\0`), { key, padding: constants.RSA_PKCS1_PADDING });
+    const after = performance.now();
+    latencies.push((after - before) * 1000);
+    before = after;
+  }
+  return figuresOf(latencies, SECONDS / 2);
+}
+
+/** A request frame's worth of bytes there, an answer's worth back. */
+async function bareRoundTrip(): Promise<Figures> {
+  await using echo = await startEcho();
+  const socket = connect({ port: echo.port, host: "127.0.0.1", noDelay: true });
+  const request = Buffer.alloc(300, "x");
+  let answered: () => void = () => {};
+  socket.on("data", () => answered());
+  const figures = await measure(
+    { callers: 1, seconds: SECONDS / 2 },
+    () =>
+      new Promise<void>((resolve) => {
+        answered = resolve;
+        socket.write(request);
+      }),
+  );
+  socket.destroy();
+  return figures;
+}
+
+interface Row {
+  readonly callers: number;
+  readonly ours: Figures;
+  readonly redis: Figures;
+}
+
+async function againstRedis(client: Client, servers: readonly RedisServer[]): Promise<Row[]> {
+  const connections = servers.map(
+    ({ port }) => new Redis({ port, host: "127.0.0.1", enableAutoPipelining: true }),
+  );
+  const fan = () => {
+    const key = `key:${++counter}`;
+    return Promise.any(connections.map((connection) => connection.set(key, VALUE)));
+  };
+  await measure({ callers: 1, seconds: SECONDS / 4 }, fan);
+  const rows: Row[] = [];
+  for (const callers of CALLERS) {
+    const ours = await measure({ callers, seconds: SECONDS }, () => client.send(command()));
+    const redis = await measure({ callers, seconds: SECONDS }, fan);
+    rows.push({ callers, ours, redis });
+  }
+  for (const connection of connections) connection.disconnect();
+  return rows;
+}
+
+function fanoutText(found: {
+  signature: Figures;
+  roundTrip: Figures;
+  rows: Row[];
+  ratio: number;
+  floor: number;
+}) {
+  const { signature, roundTrip, rows, ratio, floor } = found;
+  const goal = 1.5 * signature.p50 + roundTrip.p50;
+  const sequential = (rows[0] as Row).ours.p50;
+  const lines = rows.flatMap(({ callers, ours, redis }) => [
+    [`dbsyncSend, ${callers} in flight`, ...figureCells(ours), (redis.p50 / ours.p50).toFixed(2)],
+    [`ioredis, unsigned, ${callers} in flight`, ...figureCells(redis), "1"],
+  ]);
+  return `## Signed SET to three daemons, RSA-2048
+
+${machine()} \`npm run bench\`. Three daemons in memory, beside three redis-servers that ioredis writes to (automatic
+pipelining, the first answer awaited, nothing signed). The last column: ioredis' p50 divided by ours.
+
+${table(
+  ["", ...FIGURE_HEAD, "ioredis ÷"],
+  [
+    ["one bare RSA signature", ...figureCells(signature), ""],
+    ["one bare loopback round trip", ...figureCells(roundTrip), ""],
+    ...lines,
+  ],
+)}
+
+Sequential p50 is ${ratio.toFixed(2)} × a bare signature, and ${(sequential / floor).toFixed(2)} × signature and round trip
+together. Goal: at most 1.5 × signature + one round trip = ${goal.toFixed(0)} µs; measured: ${sequential.toFixed(0)} µs
+(${sequential <= goal ? "met" : "missed"}).`;
+}
+
+async function connectionPerCall(servers: readonly string[]): Promise<string> {
+  await using client = createClient({ servers: [...servers], key: privateKey, keepalive: false });
+  const figures = await measure({ callers: 1, seconds: SECONDS }, () => client.send(command()));
+  return `## A new connection for each call, as PHP-FPM has it
+
+${table(["", ...FIGURE_HEAD], [["dbsyncSend, keepalive: false", ...figureCells(figures)]])}`;
+}
+
+/** Alternating pairs: all three daemons running, then one of them stopped by SIGSTOP. */
+async function oneStopped(client: Client, daemons: readonly Server[]): Promise<string> {
+  const victim = daemons.at(-1) as Server;
+  const pairs: { healthy: Figures; stopped: Figures }[] = [];
+  for (let pair = 0; pair < STOP_PAIRS; pair++) {
+    const healthy = await measure({ callers: 1, seconds: SECONDS }, () => client.send(command()));
+    victim.process.kill("SIGSTOP");
+    const stopped = await measure({ callers: 1, seconds: SECONDS }, () => client.send(command()));
+    victim.process.kill("SIGCONT");
+    await client.sendAll("PING");
+    pairs.push({ healthy, stopped });
+  }
+  const healthy = median(pairs.map((pair) => pair.healthy.p99));
+  const stopped = median(pairs.map((pair) => pair.stopped.p99));
+  const slowest = Math.max(...pairs.map((pair) => pair.stopped.max));
+  const goal = Math.max(1.1 * healthy, healthy + 300);
+  return `## One of three daemons stopped (SIGSTOP)
+
+Medians of ${pairs.length} alternating pairs, sequential calls.
+
+${table(
+  ["", "p50 µs", "p99 µs", "slowest call µs"],
+  [
+    [
+      "all running",
+      median(pairs.map((pair) => pair.healthy.p50)),
+      healthy,
+      Math.max(...pairs.map((pair) => pair.healthy.max)),
+    ],
+    ["one stopped", median(pairs.map((pair) => pair.stopped.p50)), stopped, slowest],
+  ],
+)}
+
+Goal: p99 at most ${goal.toFixed(0)} µs (${stopped <= goal ? "met" : "missed"}), no call above a tenth of its deadline, 300,000 µs
+(${slowest <= 300_000 ? "met" : "missed"}).`;
+}
+
+async function profileText(client: Client, servers: readonly string[]): Promise<string> {
+  const ours = await profiled(() => measure({ callers: 1, seconds: SECONDS }, () => client.send(command())));
+  const rows = ours.map(({ name, share }) => [name, `${(share * 100).toFixed(1)} %`]);
+  return `## Where the client's time goes
+
+The ten biggest self-times of a CPU profile, sequential signed SETs to ${servers.length} daemons.
+
+${table(["function", "self"], rows)}`;
+}
+
+await main();

@@ -1,0 +1,51 @@
+/** The servers of a benchmark: daemons and the bare socket loop, each in a process of its own. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { buildRoot } from "../test/support/repository.js";
+
+export interface Server extends AsyncDisposable {
+  readonly port: number;
+  readonly process: ChildProcess;
+  /** Milliseconds from the start of the process to its first word of listening. */
+  readonly startMs: number;
+}
+
+export function startDaemon(args: readonly string[], nodeArgs: readonly string[] = []): Promise<Server> {
+  const program = join(buildRoot, "daemon/main.js");
+  return startNode([...nodeArgs, program, "-p", "0", "--log-format", "json", ...args]);
+}
+
+export function startEcho(): Promise<Server> {
+  return startNode([join(buildRoot, "bench/echo-server.js")]);
+}
+
+/** Starts a program that prints a line of JSON with "listening" and its port. */
+function startNode(args: readonly string[]): Promise<Server> {
+  const before = performance.now();
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.once("exit", (code) => reject(new Error(`${args.join(" ")} ended with ${code}`)));
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk;
+      const line = output.split("\n").find((candidate) => candidate.includes('"msg":"listening"'));
+      if (line === undefined) return;
+      const { port } = JSON.parse(line) as { port: number };
+      resolve(server(child, port, performance.now() - before));
+    });
+  });
+}
+
+function server(child: ChildProcess, port: number, startMs: number): Server {
+  return {
+    port,
+    process: child,
+    startMs,
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        child.once("exit", () => resolve());
+        child.kill("SIGCONT");
+        child.kill("SIGTERM");
+      }),
+  };
+}
