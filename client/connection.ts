@@ -10,7 +10,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { MalformedFrame } from "../protocol/errors.js";
-import { FrameParser } from "../protocol/frame-v1.js";
+import { FrameParser } from "../protocol/frame.js";
 import { readResponsePayload } from "../protocol/response-v1.js";
 import type { Delivery } from "./call.js";
 import type { FrameTracer } from "./debug.js";

@@ -5,7 +5,7 @@
  */
 import { type ByteString, bytesOf, bytesOfText } from "./byte-string.js";
 import { MalformedFrame, UnsendableCommand } from "./errors.js";
-import { writeFrame } from "./frame-v1.js";
+import { writeFrame } from "./frame.js";
 
 /** A request payload taken apart. `text` ends with its NUL and is what `signature` covers. */
 export interface CommandPayload {

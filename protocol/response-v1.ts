@@ -5,7 +5,7 @@
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { formatDouble } from "./double.js";
 import { MalformedFrame } from "./errors.js";
-import { writeFrame } from "./frame-v1.js";
+import { writeFrame } from "./frame.js";
 import type { Reply, ValueReply } from "./reply.js";
 
 /** PHP code parses this name, so the memory backend uses it as well. */

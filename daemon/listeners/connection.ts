@@ -4,7 +4,7 @@
  * the client does not take what was written.
  */
 import type { Socket } from "node:net";
-import { FrameParser } from "../../protocol/frame-v1.js";
+import { FrameParser } from "../../protocol/frame.js";
 import { traceFrame } from "../log.js";
 import type { RefusalCode } from "../refusals.js";
 import type { Answer } from "../request.js";

@@ -2,7 +2,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { writeCommandFrame } from "../../protocol/command-v1.js";
-import { FrameParser } from "../../protocol/frame-v1.js";
+import { FrameParser } from "../../protocol/frame.js";
 import { writeResponseFrame } from "../../protocol/response-v1.js";
 
 type Handler = (socket: Socket, server: FakeServer) => void | Promise<void>;

@@ -9,7 +9,7 @@ import {
   writeCommandFrame,
 } from "../../protocol/command-v1.js";
 import { UnsendableCommand } from "../../protocol/errors.js";
-import { FrameParser } from "../../protocol/frame-v1.js";
+import { FrameParser } from "../../protocol/frame.js";
 import { seed } from "../support/seed.js";
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");

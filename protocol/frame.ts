@@ -1,6 +1,7 @@
 /**
- * Version 1 framing, both directions: `ds:<length>:<payload>`, `length` being the payload's bytes in decimal.
- * Source: docs/protocol.md "Version 1"; test/vectors/php-dbsync/README.md "Frame".
+ * Framing, both directions: `ds:<length>:<payload>` in version 1, `ds2:<length>:<payload>` in version 2, `length` being
+ * the payload's bytes in decimal. The first frame of a stream decides its version.
+ * Source: docs/protocol.md and docs/protocol-v2.md "Frame"; test/vectors/php-dbsync/README.md "Frame".
  */
 import type { ByteString } from "./byte-string.js";
 import { MalformedFrame } from "./errors.js";
@@ -11,12 +12,22 @@ const MAX_LENGTH_CHARS = 10;
 const COLON = 0x3a;
 const PLUS = 0x2b;
 const ZERO = 0x30;
+const TWO = 0x32;
 const NINE = 0x39;
-const TAG = [0x64, 0x73, COLON] as const;
+const TAGS = { 1: "ds:", 2: "ds2:" } as const;
+
+/** What a stream of a version should have gone on with. */
+const EXPECTED = {
+  0: 'expected a frame, which begins with "ds:" or "ds2:"',
+  1: 'expected a frame, which begins with "ds:"',
+  2: 'expected a frame, which begins with "ds2:"',
+} as const;
+
+export type Version = keyof typeof TAGS;
 
 /** One frame around `payload`. */
-export function writeFrame(payload: ByteString): ByteString {
-  return `ds:${payload.length}:${payload}`;
+export function writeFrame(payload: ByteString, version: Version = 1): ByteString {
+  return `${TAGS[version]}${payload.length}:${payload}`;
 }
 
 /**
@@ -27,21 +38,30 @@ export class FrameParser {
   /** Set once the stream has gone wrong; nothing is delivered after that. */
   malformed: MalformedFrame | null = null;
 
+  /** The stream's version; 0 until its first frame's tag tells. */
+  version: Version | 0;
+
   readonly #maxPayloadBytes: number;
   /** Bytes of the stream consumed so far. */
   #offset = 0;
-  /** Characters of the header read so far, tag included; the header of a frame is at most 14 of them. */
+  /** Characters of the header read so far, tag included; a header is at most 15 of them. */
   #headerChars = 0;
   #length = 0;
   #digits = 0;
   #signed = false;
+  #inLength = false;
+  #lengthStart = 0;
   /** Payload bytes still to come, or -1 while the header is being read. */
   #missing = -1;
   #parts: Buffer[] = [];
 
-  /** @param maxPayloadBytes  a longer announced payload is malformed, before any of it is kept */
-  constructor(maxPayloadBytes: number) {
+  /**
+   * @param maxPayloadBytes  a longer announced payload is malformed, before any of it is kept
+   * @param version          the one that is taken; 0: the first frame decides
+   */
+  constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
     this.#maxPayloadBytes = maxPayloadBytes;
+    this.version = version;
   }
 
   /** Whether a frame has begun that is not complete. */
@@ -80,18 +100,18 @@ export class FrameParser {
   #readHeader(chunk: Buffer, start: number): number {
     for (let at = start; at < chunk.length; at++) {
       const byte = chunk[at] as number;
-      if (this.#headerChars < TAG.length) {
-        if (byte !== TAG[this.#headerChars])
-          return this.#fail(chunk, 'expected a frame, which begins with "ds:"');
+      if (!this.#inLength) {
+        if (!this.#readTagChar(byte)) return this.#fail(chunk, EXPECTED[this.version]);
       } else if (byte === COLON) {
         if (this.#digits === 0) return this.#fail(chunk, "expected a decimal length before the second colon");
         this.#offset++;
         this.#missing = this.#length;
         this.#headerChars = this.#length = this.#digits = 0;
-        this.#signed = false;
+        this.#signed = this.#inLength = false;
         return at + 1;
       } else if (!this.#readLengthChar(byte)) {
-        return this.#fail(chunk, "expected a decimal length of at most ten characters");
+        const kind = this.version === 2 ? "canonical decimal" : "decimal";
+        return this.#fail(chunk, `expected a ${kind} length of at most ten characters`);
       } else if (this.#length > this.#maxPayloadBytes) {
         return this.#fail(chunk, `a frame of over ${this.#maxPayloadBytes} bytes was announced`);
       }
@@ -101,15 +121,27 @@ export class FrameParser {
     return chunk.length;
   }
 
-  /** As C's `%d`: blanks, then a plus sign, then digits. */
+  /** "ds", then "2" or not, then ":"; where the stream's version is open, the third character decides it. */
+  #readTagChar(byte: number): boolean {
+    const at = this.#headerChars;
+    if (at === 2 && this.version === 0) this.version = byte === TWO ? 2 : byte === COLON ? 1 : 0;
+    const tag = TAGS[this.version === 0 ? 1 : this.version];
+    if (byte !== tag.charCodeAt(at)) return false;
+    this.#inLength = at === tag.length - 1;
+    this.#lengthStart = at + 1;
+    return true;
+  }
+
+  /** In version 1 as C's `%d`: blanks, then a plus sign, then digits. In version 2 a canonical decimal. */
   #readLengthChar(byte: number): boolean {
-    if (this.#headerChars - TAG.length >= MAX_LENGTH_CHARS) return false;
+    if (this.#headerChars - this.#lengthStart >= MAX_LENGTH_CHARS) return false;
     if (byte >= ZERO && byte <= NINE) {
+      if (this.version === 2 && this.#digits > 0 && this.#length === 0) return false;
       this.#length = this.#length * 10 + (byte - ZERO);
       this.#digits++;
       return true;
     }
-    if (this.#digits > 0 || this.#signed) return false;
+    if (this.#digits > 0 || this.#signed || this.version === 2) return false;
     if (byte === PLUS) return (this.#signed = true);
     return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { FrameParser, writeFrame } from "../../protocol/frame-v1.js";
+import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { seed } from "../support/seed.js";
 
 const LIMIT = 1000;
@@ -26,9 +26,10 @@ test("a stream of frames gives the same payloads wherever it is cut", () => {
     fc.property(
       fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 }),
       fc.array(fc.nat(), { maxLength: 10 }),
-      (payloads, places) => {
+      fc.constantFrom(1 as const, 2 as const),
+      (payloads, places, version) => {
         const expected = payloads.map((payload) => bytesOf(Buffer.from(payload)));
-        const stream = latin1(expected.map(writeFrame).join(""));
+        const stream = latin1(expected.map((payload) => writeFrame(payload, version)).join(""));
         const parsed = parse(cut(stream, places));
         assert.deepEqual(parsed.payloads, expected);
         assert.equal(parsed.malformed, null);
@@ -42,7 +43,23 @@ test("a stream of frames gives the same payloads wherever it is cut", () => {
 test("any bytes give the same payloads and the same error wherever they are cut", () => {
   const noise = fc.array(
     fc.oneof(
-      fc.constantFrom("ds:", "ds:3:abc", "ds:0:", "ds:", "4:", ":", " ", "+", "d", "s", "99999", "x"),
+      fc.constantFrom(
+        "ds:",
+        "ds:3:abc",
+        "ds:0:",
+        "ds:",
+        "ds2:",
+        "ds2:3:abc",
+        "2:",
+        "4:",
+        ":",
+        " ",
+        "+",
+        "d",
+        "s",
+        "99999",
+        "x",
+      ),
       fc.uint8Array({ maxLength: 4 }).map((bytes) => bytesOf(Buffer.from(bytes))),
     ),
     { maxLength: 12 },
@@ -101,4 +118,20 @@ test("a frame above the limit is refused when it is announced, not when it has c
   assert.equal(parse([latin1(`ds:${LIMIT}:`)]).malformed, null);
   assert.match(parse([latin1(`ds:${LIMIT + 1}`)]).malformed?.message ?? "", /over 1000 bytes was announced/);
   assert.match(parse([latin1("ds:4294967301:PING\0")]).malformed?.message ?? "", /over 1000 bytes/);
+});
+
+test("the first frame decides the version of a stream, and a parser may insist on one", () => {
+  assert.deepEqual(parse([latin1("ds2:1:ads2:1:b")]).payloads, ["a", "b"]);
+  assert.equal(parse([latin1("ds2:1:ads:1:b")]).malformed?.offset, 9);
+  assert.equal(parse([latin1("ds:1:ads2:1:b")]).malformed?.offset, 8);
+  const insisting = new FrameParser(LIMIT, 2);
+  insisting.push(latin1("ds:1:a"));
+  assert.match(insisting.malformed?.message ?? "", /begins with "ds2:", at byte 2$/);
+});
+
+test("version 2 takes canonical lengths only", () => {
+  for (const length of ["+5", " 5", "05", "00", "-1", ""]) {
+    assert.notEqual(parse([latin1(`ds2:${length}:PING\0`)]).malformed, null, JSON.stringify(length));
+  }
+  assert.deepEqual(parse([latin1("ds2:0:ds2:10:0123456789")]).payloads, ["", "0123456789"]);
 });

@@ -1,0 +1,238 @@
+/**
+ * Version 2's envelope: one to many commands that are signed together. The signature covers the exact bytes of `body`, so
+ * what is verified is what is parsed; nothing is ever serialised again.
+ * Source: docs/protocol.md "Version 2"; test/vectors/v2.
+ */
+import { type ByteString, bytesOf } from "./byte-string.js";
+import { RespReader } from "./resp-reader.js";
+import { writeArrayHead, writeBulk, writeCommand } from "./resp-writer.js";
+
+const MAGIC = "dbsync2";
+/** Bytes of SHA-256: ids, fingerprints, clusters. */
+export const HASH_BYTES = 32;
+export const NONCE_BYTES = 16;
+export const SEQ_MAX = 0xffff;
+/** at (8) ‖ seq (2) ‖ id (32) ‖ index (4). */
+export const ORDER_KEY_BYTES = 46;
+/** id (32) ‖ index (4). */
+export const UNIT_ID_BYTES = 36;
+/** More commands than this in one envelope are refused; a client cuts its batches below it. */
+export const COMMANDS_MAX = 4096;
+const IF_KEYS_MAX = 1024;
+const DB_MAX = 0x7fffffff;
+
+/** A key, and the unit that must have changed it last. */
+export interface Condition {
+  readonly db: number;
+  readonly key: ByteString;
+  /** UNIT_ID_BYTES, or empty: the key must be absent. */
+  readonly writer: ByteString;
+}
+
+/** What stands in the header; the fields are DESIGN's. Hashes are raw bytes. */
+export interface EnvelopeHeader {
+  /** SHA-256 of the signer's SubjectPublicKeyInfo. */
+  readonly key: ByteString;
+  /** The audience. */
+  readonly cluster: ByteString;
+  /** Milliseconds since 1970, by the sender's corrected clock. */
+  readonly at: number;
+  readonly seq: number;
+  readonly nonce: ByteString;
+  readonly db: number;
+  /** Whether the whole envelope is one unit. */
+  readonly multi: boolean;
+  readonly if: readonly Condition[] | null;
+  /** Order key that the daemon must hold first. */
+  readonly after: ByteString | null;
+  /** Id of the one daemon that may take it. */
+  readonly only: ByteString | null;
+  /** User of a listener without signatures. */
+  readonly as: ByteString | null;
+}
+
+export interface Envelope extends EnvelopeHeader {
+  readonly commands: readonly (readonly ByteString[])[];
+}
+
+/** What a new envelope needs; what is left out has its default. */
+export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq" | "nonce"> &
+  Partial<EnvelopeHeader>;
+
+/** The body of a new envelope. @param commands  as RESP arrays, from `writeCommand` */
+export function writeBody(header: HeaderFields, commands: readonly ByteString[]): ByteString {
+  const { key, cluster, at, seq, nonce, db = 0, multi = false, after, only, as } = header;
+  let pairs = 5;
+  let bytes = `$3\r\nkey\r\n${writeBulk(key)}$7\r\ncluster\r\n${writeBulk(cluster)}`;
+  bytes += `$2\r\nat\r\n${writeBulk(String(at))}$3\r\nseq\r\n${writeBulk(String(seq))}$5\r\nnonce\r\n${writeBulk(nonce)}`;
+  const add = (name: string, value: ByteString) => {
+    pairs++;
+    bytes += writeBulk(name) + value;
+  };
+  if (db !== 0) add("db", writeBulk(String(db)));
+  if (multi) add("multi", writeBulk("1"));
+  if (header.if)
+    add("if", writeCommand(header.if.flatMap(({ db, key, writer }) => [String(db), key, writer])));
+  if (after) add("after", writeBulk(after));
+  if (only) add("only", writeBulk(only));
+  if (as) add("as", writeBulk(as));
+  return `${writeArrayHead(2 + commands.length)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}${commands.join("")}`;
+}
+
+/** What is signed, and hashed to give the id: domain, length (8 bytes, big-endian), body. */
+export function signedBytes(body: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(SIGNED_PREFIX.length + 8 + body.length);
+  bytes.write(SIGNED_PREFIX, "latin1");
+  bytes.writeBigUInt64BE(BigInt(body.length), SIGNED_PREFIX.length);
+  body.copy(bytes, SIGNED_PREFIX.length + 8);
+  return bytes;
+}
+
+const SIGNED_PREFIX = "dbsync2\0command\0";
+
+/**
+ * The signer's key id, the one thing that is looked at before the signature holds: the first pair of the header.
+ * @throws MalformedFrame
+ */
+export function signerOf(body: Buffer): ByteString {
+  const reader = new RespReader(body);
+  readStart(reader);
+  if (reader.readBulk() !== "key") throw reader.malformed('expected "key" as the first name of the header');
+  const key = reader.readBulkView();
+  if (key.length !== HASH_BYTES) throw reader.malformed(`expected ${HASH_BYTES} bytes of key`);
+  return bytesOf(key);
+}
+
+/** @returns elements of the body, and of the header */
+function readStart(reader: RespReader): { elements: number; names: number } {
+  const elements = reader.readArrayHead();
+  if (elements < 3) throw reader.malformed("expected a magic, a header and at least one command");
+  if (elements - 2 > COMMANDS_MAX) throw reader.malformed(`expected at most ${COMMANDS_MAX} commands`);
+  if (reader.readBulk() !== MAGIC) throw reader.malformed(`expected "${MAGIC}"`);
+  const names = reader.readArrayHead();
+  if (names % 2 !== 0 || names > 2 * FIELD_NAMES.length)
+    throw reader.malformed("expected pairs of names and values");
+  return { elements, names };
+}
+
+/**
+ * A body whose signature holds, taken apart.
+ * @throws MalformedFrame  the offset counts from the start of the body
+ */
+export function readBody(body: Buffer): Envelope {
+  const reader = new RespReader(body);
+  const { elements, names } = readStart(reader);
+  const fields: Partial<Record<FieldName, unknown>> = {};
+  for (let i = 0; i < names; i += 2) {
+    const name = reader.readBulk();
+    if (!isFieldName(name))
+      throw reader.malformed(`unknown name in the header: ${JSON.stringify(name.slice(0, 20))}`);
+    if (name in fields) throw reader.malformed(`"${name}" stands twice in the header`);
+    if ((i === 0) !== (name === "key"))
+      throw reader.malformed('expected "key" as the first name of the header');
+    fields[name] = FIELDS[name](reader);
+  }
+  for (const name of REQUIRED)
+    if (!(name in fields)) throw reader.malformed(`"${name}" is missing from the header`);
+  const commands: ByteString[][] = [];
+  for (let i = 2; i < elements; i++) commands.push(reader.readCommand());
+  reader.expectEnd();
+  const envelope = { ...DEFAULTS, ...fields, commands } as Envelope;
+  if (envelope.if !== null && commands.length > 1 && !envelope.multi) {
+    throw reader.malformed('"if" is for a single unit: one command, or "multi"');
+  }
+  return envelope;
+}
+
+const DEFAULTS = { db: 0, multi: false, if: null, after: null, only: null, as: null } as const;
+const REQUIRED = ["key", "cluster", "at", "seq", "nonce"] as const;
+
+type FieldName = keyof EnvelopeHeader;
+
+/** How each value is read. */
+const FIELDS = {
+  key: (reader) => readBytes(reader, HASH_BYTES),
+  cluster: (reader) => readBytes(reader, HASH_BYTES),
+  at: (reader) => readNumber(reader, Number.MAX_SAFE_INTEGER),
+  seq: (reader) => readNumber(reader, SEQ_MAX),
+  nonce: (reader) => readBytes(reader, NONCE_BYTES),
+  db: (reader) => readNumber(reader, DB_MAX),
+  multi: readFlag,
+  if: readConditions,
+  after: (reader) => readBytes(reader, ORDER_KEY_BYTES),
+  only: (reader) => readBytes(reader, HASH_BYTES),
+  as: readUser,
+} as const satisfies { [N in FieldName]: (reader: RespReader) => EnvelopeHeader[N] };
+
+const FIELD_NAMES = Object.keys(FIELDS);
+
+function isFieldName(name: string): name is FieldName {
+  return Object.hasOwn(FIELDS, name);
+}
+
+function readBytes(reader: RespReader, length: number): ByteString {
+  const bytes = reader.readBulk();
+  if (bytes.length !== length) throw reader.malformed(`expected a value of ${length} bytes`);
+  return bytes;
+}
+
+function readNumber(reader: RespReader, max: number): number {
+  return canonicalNumber(reader, reader.readBulk(), max);
+}
+
+function canonicalNumber(reader: RespReader, bytes: ByteString, max: number): number {
+  const value = /^(0|[1-9]\d{0,15})$/.test(bytes) ? Number(bytes) : Number.NaN;
+  if (!(value <= max)) throw reader.malformed(`expected a canonical decimal of at most ${max}`);
+  return value;
+}
+
+function readFlag(reader: RespReader): boolean {
+  if (reader.readBulk() !== "1") throw reader.malformed('expected "1"');
+  return true;
+}
+
+function readUser(reader: RespReader): ByteString {
+  const user = reader.readBulk();
+  if (user === "" || user.length > USER_BYTES_MAX)
+    throw reader.malformed(`expected 1 to ${USER_BYTES_MAX} bytes`);
+  return user;
+}
+
+const USER_BYTES_MAX = 256;
+
+function readConditions(reader: RespReader): Condition[] {
+  const length = reader.readArrayHead();
+  if (length === 0 || length % 3 !== 0 || length > 3 * IF_KEYS_MAX) {
+    throw reader.malformed(`expected database, key and unit of 1 to ${IF_KEYS_MAX} keys`);
+  }
+  const conditions: Condition[] = [];
+  for (let i = 0; i < length; i += 3) {
+    const db = canonicalNumber(reader, reader.readBulk(), DB_MAX);
+    const key = reader.readBulk();
+    const writer = reader.readBulk();
+    if (writer !== "" && writer.length !== UNIT_ID_BYTES)
+      throw reader.malformed(`expected ${UNIT_ID_BYTES} bytes, or none`);
+    conditions.push({ db, key, writer });
+  }
+  return conditions;
+}
+
+/** The place of a unit in the order of all: compare as bytes. */
+export function orderKey(at: number, seq: number, id: ByteString, index: number): ByteString {
+  const head = Buffer.allocUnsafe(10);
+  head.writeBigUInt64BE(BigInt(at));
+  head.writeUInt16BE(seq, 8);
+  return bytesOf(head) + unitId(id, index);
+}
+
+/** A unit's name: envelope and index in it. */
+export function unitId(id: ByteString, index: number): ByteString {
+  return id + String.fromCharCode(index >>> 24, (index >>> 16) & 255, (index >>> 8) & 255, index & 255);
+}
+
+/** Bytes of hexadecimal digits, or undefined. */
+export function bytesOfHex(hex: string, length: number): ByteString | undefined {
+  return hex.length === 2 * length && /^[\da-f]*$/i.test(hex) ? bytesOf(Buffer.from(hex, "hex")) : undefined;
+}
+
+export const hexOf = (bytes: ByteString): string => Buffer.from(bytes, "latin1").toString("hex");

@@ -1,0 +1,41 @@
+/** RESP2, the writing half: commands and replies as bytes. Serves the envelope, its replies and the RESP listener. */
+import type { ByteString } from "./byte-string.js";
+import { formatDouble } from "./double.js";
+import type { Reply } from "./reply.js";
+
+export const writeBulk = (bytes: ByteString): ByteString => `$${bytes.length}\r\n${bytes}\r\n`;
+
+/** An array's head; its elements follow. */
+export const writeArrayHead = (length: number): ByteString => `*${length}\r\n`;
+
+/** A command: an array of bulk strings. */
+export function writeCommand(argv: readonly ByteString[]): ByteString {
+  let bytes = writeArrayHead(argv.length);
+  for (const argument of argv) bytes += writeBulk(argument);
+  return bytes;
+}
+
+/** A reply in RESP2, which has no double, set or map: a bulk string and flat arrays. */
+export function writeReply(reply: Reply): ByteString {
+  switch (reply.kind) {
+    case "status":
+      return `+${reply.text}\r\n`;
+    case "error":
+      return `-${reply.text}\r\n`;
+    case "integer":
+      return `:${reply.value}\r\n`;
+    case "bulk":
+      return writeBulk(reply.bytes);
+    case "double":
+      return writeBulk(formatDouble(reply.value));
+    case "nil":
+      return "$-1\r\n";
+    case "nil-array":
+      return "*-1\r\n";
+    default: {
+      let bytes = writeArrayHead(reply.items.length);
+      for (const item of reply.items) bytes += writeReply(item);
+      return bytes;
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bytesOf } from "../../protocol/byte-string.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import {
+  type Hello,
+  readClientMessage,
+  readDaemonMessage,
+  writeCommandMessage,
+  writeHello,
+  writeRefused,
+  writeResult,
+} from "../../protocol/messages-v2.js";
+import { writeCommand } from "../../protocol/resp-writer.js";
+
+const latin1 = (text: string) => Buffer.from(text, "latin1");
+const hash = (digit: string) => digit.repeat(32);
+
+test("a hello comes back as it was, from either side", () => {
+  const daemon: Hello = {
+    kind: "hello",
+    versions: [1, 2],
+    daemon: hash("d"),
+    cluster: hash("c"),
+    clock: 1790000000000,
+    state: "catching-up",
+    role: "daemon",
+  };
+  const client: Hello = { ...daemon, versions: [2], daemon: "", cluster: "", state: "", role: "client" };
+  assert.deepEqual(readDaemonMessage(latin1(writeHello(daemon))), daemon);
+  assert.deepEqual(readClientMessage(latin1(writeHello(client))), client);
+});
+
+test("a command's body and signature come back byte for byte", () => {
+  const message = readClientMessage(latin1(writeCommandMessage("b\r\n\0\xff", "s".repeat(256))));
+  assert.equal(message.kind, "command");
+  if (message.kind !== "command") return;
+  assert.equal(bytesOf(message.body), "b\r\n\0\xff");
+  assert.equal(bytesOf(message.signature), "s".repeat(256));
+});
+
+test("a result tells its head at once, and its units one by one", () => {
+  const head = { id: hash("i"), daemon: hash("d"), clock: 5, newestAt: 4, units: 2 };
+  const message = readDaemonMessage(latin1(writeResult(head, "+OK\r\n$0\r\n\r\n:7\r\n$4\r\nlate\r\n")));
+  assert.equal(message.kind, "result");
+  if (message.kind !== "result") return;
+  const { replies, ...rest } = message;
+  assert.deepEqual(rest, { kind: "result", ...head });
+  assert.deepEqual(replies.readReply(), { kind: "status", text: "OK" });
+  assert.equal(replies.readBulk(), "");
+  assert.deepEqual(replies.readReply(), { kind: "integer", value: 7 });
+  assert.equal(replies.readBulk(), "late");
+  assert.ok(replies.isAtEnd);
+});
+
+test("a refusal comes back as it was", () => {
+  const refusal = {
+    id: hash("i"),
+    code: "skew",
+    sentence: "dated too far",
+    clock: 5,
+    effect: "not-applied",
+  } as const;
+  assert.deepEqual(readDaemonMessage(latin1(writeRefused(refusal))), { kind: "refused", ...refusal });
+});
+
+test("messages that are none are refused", () => {
+  const bad = [
+    writeCommand(["command", "b"]),
+    writeCommand(["command", "b", "s", "x"]),
+    `${writeCommand(["command", "b", "s"])}x`,
+    writeCommand(["hello"]),
+    writeCommand(["hello", "2", "short", "", "0", "", "client"]),
+    writeCommand(["hello", "two", "", "", "0", "", "client"]),
+    writeCommand(["hello", "2", "", "", "-1", "", "client"]),
+    writeCommand(["hello", "2", "", "", "0", "sleepy", "client"]),
+    writeCommand(["hello", "2", "", "", "0", "", "admin"]),
+    writeCommand(["goodbye"]),
+    "$5\r\nhello\r\n",
+    "*0\r\n",
+    "",
+  ];
+  for (const text of bad)
+    assert.throws(() => readClientMessage(latin1(text)), MalformedFrame, JSON.stringify(text));
+  for (const text of [...bad, writeCommand(["refused", "i", "c", "s", "0", "maybe"])]) {
+    assert.throws(() => readDaemonMessage(latin1(text)), MalformedFrame, JSON.stringify(text));
+  }
+});

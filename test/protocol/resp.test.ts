@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { bytesOf } from "../../protocol/byte-string.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import {
+  array,
+  bulk,
+  double,
+  error,
+  integer,
+  map,
+  NIL,
+  NIL_ARRAY,
+  type Reply,
+  status,
+} from "../../protocol/reply.js";
+import { RespReader } from "../../protocol/resp-reader.js";
+import { writeCommand, writeReply } from "../../protocol/resp-writer.js";
+import { seed } from "../support/seed.js";
+
+const latin1 = (text: string) => Buffer.from(text, "latin1");
+const anyBytes = fc.uint8Array({ maxLength: 30 }).map((bytes) => bytesOf(Buffer.from(bytes)));
+const line = fc.string({ maxLength: 20 }).filter((text) => /^[\x20-\x7e]*$/.test(text));
+
+const reply: fc.Arbitrary<Reply> = fc.letrec<{ reply: Reply }>((tie) => ({
+  reply: fc.oneof(
+    { maxDepth: 4 },
+    anyBytes.map(bulk),
+    line.map(status),
+    line.map(error),
+    fc.integer().map(integer),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((value) => {
+      const number = Number(value);
+      return integer(Number.isSafeInteger(number) ? number : value);
+    }),
+    fc.constantFrom<Reply>(NIL, NIL_ARRAY),
+    fc.array(tie("reply"), { maxLength: 5 }).map(array),
+  ),
+})).reply;
+
+test("any reply comes back from its bytes", () => {
+  fc.assert(
+    fc.property(reply, (value) => {
+      const reader = new RespReader(latin1(writeReply(value)));
+      assert.deepEqual(reader.readReply(), value);
+      assert.ok(reader.isAtEnd);
+    }),
+    { seed: seed(), numRuns: 2000 },
+  );
+});
+
+test("any command comes back from its bytes", () => {
+  fc.assert(
+    fc.property(fc.array(anyBytes, { minLength: 1 }), (argv) => {
+      assert.deepEqual(new RespReader(latin1(writeCommand(argv))).readCommand(), argv);
+    }),
+    { seed: seed(), numRuns: 500 },
+  );
+});
+
+test("doubles and maps fold down to what RESP2 has", () => {
+  assert.equal(writeReply(double(0.5)), "$3\r\n0.5\r\n");
+  assert.equal(writeReply(map([bulk("f"), integer(1)])), "*2\r\n$1\r\nf\r\n:1\r\n");
+});
+
+test("what is not canonical is refused", () => {
+  const bad = [
+    "",
+    "$",
+    "$5",
+    "$5\r\n",
+    "$5\r\nab",
+    "$05\r\nhello\r\n",
+    "$+5\r\nhello\r\n",
+    "$-2\r\n",
+    "$5\r\nhelloXX",
+    "$5\nhello\n",
+  ];
+  bad.push(
+    "$5\r\nhello",
+    "$5\r\nhello\r",
+    "$99999999999\r\n",
+    ":01\r\n",
+    ":-0\r\n",
+    ":+1\r\n",
+    ":1",
+    "+OK",
+    "*1\r\n",
+    "*-2\r\n",
+    "?\r\n",
+  );
+  for (const text of bad) {
+    assert.throws(() => new RespReader(latin1(text)).readReply(), MalformedFrame, JSON.stringify(text));
+  }
+});
+
+test("arrays nested without end are refused, not followed", () => {
+  assert.throws(() => new RespReader(latin1("*1\r\n".repeat(100_000))).readReply(), /levels/);
+});
+
+test("a length that promises more than there is costs nothing", () => {
+  assert.throws(() => new RespReader(latin1("*4000000000\r\n$1\r\na\r\n")).readReply(), MalformedFrame);
+  assert.throws(() => new RespReader(latin1("*4000000000\r\n$1\r\na\r\n")).readCommand(), MalformedFrame);
+});
