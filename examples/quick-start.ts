@@ -26,6 +26,12 @@ interface Daemon {
 
 const running = new Set<ChildProcess>();
 
+/** Ctrl-C, a closed terminal, or nobody who reads on, as behind `| head`: whichever it is, no daemon stays behind. */
+const ended = new Promise<void>((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+  process.stdout.once("error", () => resolve());
+});
+
 async function main(once: boolean): Promise<void> {
   console.log("\ndbsync: sign a command once, send it to every daemon, use the first good answer.\n");
   const made = makeKeys();
@@ -49,7 +55,7 @@ async function main(once: boolean): Promise<void> {
   await send("INCR visits");
 
   const [last] = daemons.slice(-1) as [Daemon];
-  await stopDaemon(last);
+  await stopDaemon(last.process);
   console.log(`  ${HOST}:${last.port} is stopped. The next command is still answered:\n`);
   await send("GET greeting");
   if (once) return;
@@ -64,9 +70,7 @@ async function main(once: boolean): Promise<void> {
   }
   console.log(`  npx dbsync repl ${options}`);
   console.log(`  npx dbsync doctor ${options}\n\nCtrl-C stops the daemons.`);
-  await new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  });
+  await ended;
 }
 
 /** @returns whether there were none yet */
@@ -110,7 +114,7 @@ function startDaemon(port: number): Promise<Daemon> {
   });
 }
 
-function stopDaemon({ process: child }: Daemon): Promise<void> {
+function stopDaemon(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     child.once("exit", () => resolve());
     child.kill("SIGTERM");
@@ -133,10 +137,11 @@ function shown(file: string): string {
 }
 
 try {
-  await main(process.argv.includes("--once"));
+  await Promise.race([main(process.argv.includes("--once")), ended]);
 } catch (problem) {
   console.error(problem instanceof Error ? problem.message : problem);
   process.exitCode = 1;
 } finally {
-  for (const child of running) child.kill("SIGTERM");
+  await Promise.all([...running].map(stopDaemon));
+  process.exit(); // where a signal came in the middle, nothing more is started
 }
