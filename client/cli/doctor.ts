@@ -107,12 +107,21 @@ function examinePing(outcome: Outcome, signed: boolean, add: (finding: Finding) 
       grade: "FAIL",
       subject,
       text: describeOutcome(outcome).slice(subject.length + 2),
-      fix: STAGES[outcome.stage].cure,
+      fix: outcome.stage === "no-reason" ? refusalCure(signed) : STAGES[outcome.stage].cure,
     });
     return;
   }
   const accepted = signed ? "accepts the signature" : "accepts unsigned commands";
   add({ grade: "OK", subject, text: `resolved, reached, ${accepted}, ${outcome.ms.toFixed(1)} ms` });
+}
+
+/** A PING is no command error, so fewer causes are left than for any other command. */
+function refusalCure(signed: boolean): string {
+  return signed
+    ? 'it refused a signed PING: compare the fingerprint above with "key accepted" in its log. ' +
+        "If they are equal, its database is down; if there is none, it runs without -s"
+    : "it refused an unsigned PING: name the private key (-k, DBSYNC_SIGNKEY, dbsync.signkey). " +
+        "If it runs without -s, its database is down; see its log";
 }
 
 /** Version 1 tells no time of its own, but the command TIME does: seconds and microseconds, a line each. */

@@ -193,6 +193,14 @@ describe("dbsync doctor", () => {
     assert.match(stdout, /no-reason: .*wrong key/);
   });
 
+  test("says of a refusal what it can be, with a key and without", async () => {
+    await using refusing = await FakeServer.start("close on request");
+    const signed = await run(refusing.address, "doctor", "-k", keyFile);
+    assert.match(signed.stdout, /\nFirst fix: .*compare the fingerprint above with "key accepted"/);
+    const unsigned = await run(refusing.address, "doctor", "-k", "");
+    assert.match(unsigned.stdout, /\nFirst fix: .*name the private key \(-k, DBSYNC_SIGNKEY/);
+  });
+
   test("fails for a clock that is wrong", async () => {
     await using server = await FakeServer.start();
     server.value = `${Math.floor(Date.now() / 1000) - 60}\n0`;
