@@ -30,7 +30,7 @@ export const STAGES = {
   send: { meaning: "the connection broke while the command was being sent", cure: "see that daemon's log" },
   "no-reason": {
     meaning: "closed without an answer",
-    cure: "version 1 cannot say why: wrong key, command error or backend; see that daemon's log",
+    cure: "version 1 cannot say why: wrong key or none, command error or backend; see that daemon's log",
   },
   timeout: {
     meaning: "no answer in time",

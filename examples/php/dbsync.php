@@ -278,7 +278,7 @@ if (!function_exists('dbsync_send')) {
                 $this->close();
             } else {
                 $this->fail('no-reason: closed without an answer, and version 1 cannot say why: '
-                    . 'wrong key, command error or backend; see that daemon\'s log');
+                    . 'wrong key or none, command error or backend; see that daemon\'s log');
             }
         }
 
