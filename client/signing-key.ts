@@ -56,10 +56,14 @@ export function frameOf(command: string | readonly string[], sign: Signer | null
 }
 
 function commandTextOf(command: string | readonly string[]): string {
-  const isText =
-    typeof command === "string" ||
-    (Array.isArray(command) && command.every((item) => typeof item === "string"));
-  if (!isText) throw new DbsyncError("bad-command", "expected a line, or a list of strings");
+  if (typeof command !== "string" && !Array.isArray(command)) {
+    throw new DbsyncError("bad-command", "expected a line, or a list of strings");
+  }
+  const wrong = typeof command === "string" ? -1 : command.findIndex((item) => typeof item !== "string");
+  if (wrong >= 0) {
+    const detail = `argument ${wrong} is of the type ${typeof command[wrong]}, and strings alone can be sent`;
+    throw new DbsyncError("bad-command", detail);
+  }
   try {
     return commandText(command);
   } catch (cause) {

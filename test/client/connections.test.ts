@@ -183,7 +183,7 @@ for (const [command, message] of [
   ["  ", /empty/],
   [[], /empty/],
   [7, /expected a line/],
-  [["SET", 7], /expected a line/],
+  [["SET", 7], /argument 1 is of the type number/],
 ] as const) {
   test(`the command ${JSON.stringify(command)} is an error before anything is sent`, async () => {
     await using server = await FakeServer.start();
