@@ -82,6 +82,8 @@ const SENTENCES = {
     `openssl pkey -in ${file} -out private.pem`,
   "passphrase-wrong": ({ place }) =>
     `${place} does not open with this passphrase: it is another one, or the file is damaged.`,
+  "passphrase-file": ({ place, detail }) =>
+    `${place} ${detail}, and a file with the passphrase in its first line is due. Correct the path.`,
   "passphrase-empty": ({ place }) =>
     `${place} has an empty first line, and a passphrase is due in it. Write one.`,
   "passphrase-too-long": ({ place, detail }) =>

@@ -1,9 +1,16 @@
 /** A file whose first line is the passphrase of a key. */
-import { KeyFileError } from "./errors.js";
+import { KeyFileError, type KeyFileErrorCode, type KeyPlace } from "./errors.js";
 import { readKeyFile } from "./key-source.js";
 
 /** What node:crypto takes when it opens a key; a longer one would make a key that nothing here can open. */
 export const MAX_PASSPHRASE_BYTES = 1024;
+
+/** Failures whose own sentence sends the reader to a key. */
+const NO_SUCH_FILE: { readonly [code in KeyFileErrorCode]?: string } = {
+  "not-found": "does not exist",
+  "is-folder": "is a folder",
+  "too-big": "is too big",
+};
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -11,11 +18,11 @@ const CARRIAGE_RETURN = 0x0d;
 /**
  * The bytes of the first line, without what ends it.
  * @returns `warnings`: who else may read the file
- * @throws KeyFileError  passphrase-empty, passphrase-too-long, and those of `readKeyFile`
+ * @throws KeyFileError  passphrase-file, passphrase-empty, passphrase-too-long, not-readable
  */
 export function readPassphraseFile(file: string): { passphrase: Buffer; warnings: readonly string[] } {
-  const { bytes, warnings } = readKeyFile(file, "private");
   const place = { name: file, file, due: "private" } as const;
+  const { bytes, warnings } = readSecret(place);
   let end = bytes.indexOf(LINE_FEED);
   if (end < 0) end = bytes.length;
   if (end > 0 && bytes[end - 1] === CARRIAGE_RETURN) end--;
@@ -24,4 +31,13 @@ export function readPassphraseFile(file: string): { passphrase: Buffer; warnings
     throw new KeyFileError("passphrase-too-long", place, { detail: `${MAX_PASSPHRASE_BYTES} bytes` });
   }
   return { passphrase: bytes.subarray(0, end), warnings };
+}
+
+function readSecret(place: KeyPlace & { readonly file: string }): ReturnType<typeof readKeyFile> {
+  try {
+    return readKeyFile(place.file, "private");
+  } catch (cause) {
+    const detail = cause instanceof KeyFileError ? NO_SUCH_FILE[cause.code] : undefined;
+    throw detail === undefined ? cause : new KeyFileError("passphrase-file", place, { detail, cause });
+  }
 }

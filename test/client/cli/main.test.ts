@@ -85,10 +85,9 @@ describe("dbsync send", () => {
       (await run(server.address, "send", "-k", keyFile, "--passphrase-file", "passphrase", "PING")).code,
       0,
     );
-    assert.equal(
-      (await run(server.address, "send", "-k", keyFile, "--passphrase-file", "none", "PING")).code,
-      3,
-    );
+    const missing = await run(server.address, "send", "-k", keyFile, "--passphrase-file", "none", "PING");
+    assert.equal(missing.code, 3);
+    assert.match(missing.stderr, /none does not exist, and a file with the passphrase/);
   });
 
   test("warns of a key that others can read, and sends", async () => {
