@@ -1,6 +1,6 @@
 /** What README and install.md print is run: the two first lines in a fresh copy, the blocks in order in one folder. */
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   chmodSync,
   cpSync,
@@ -16,7 +16,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { buildRoot, repositoryRoot } from "./support/repository.js";
+import { buildRoot, ownFiles, repositoryRoot } from "./support/repository.js";
 import { skipWithout } from "./support/requirements.js";
 
 const manifest = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
@@ -126,17 +126,10 @@ test("the two command lines of README work in a fresh copy", async () => {
   const lines = blocks(readDocument("README.md"), "sh").slice(0, 2);
   assert.deepEqual(lines, ["npm install && npm start\n", "npm install && npm test\n"]);
   const copy = mkdtempSync(join(tmpdir(), "dbsync-copy-"));
-  const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
-    cwd: repositoryRoot,
-    encoding: "utf8",
-  });
-  for (const file of files
-    .split("\n")
-    .filter((name) => name !== "" && existsSync(join(repositoryRoot, name)))) {
+  for (const file of ownFiles()) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(repositoryRoot, file), join(copy, file));
   }
-  execFileSync("git", ["init", "-q"], { cwd: copy });
   const start = await runScript("npm install --no-audit --no-fund && npm start -- --once", copy);
   assert.equal(start.code, 0, start.output);
   assert.match(start.output, /GET greeting\n.*hello.*\n.*hello.*\n.*failed: connect/);

@@ -1,10 +1,9 @@
 /** Keeps house: the arrows between folders, purity, sizes, left-overs, files that nothing uses. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
-import { repositoryRoot } from "./support/repository.js";
+import { ownFiles, repositoryRoot } from "./support/repository.js";
 
 /** Folder → folders it may import. Source: DESIGN "Where things live", told again in CONTRIBUTING.md. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
@@ -25,12 +24,7 @@ const FILE_LINES_MAX = 320;
 const TEST_LINES_MAX = 420;
 const FUNCTION_LINES_MAX = 70;
 
-const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
-  cwd: repositoryRoot,
-  encoding: "utf8",
-})
-  .split("\n")
-  .filter((file) => file !== "" && existsSync(join(repositoryRoot, file)));
+const tracked = ownFiles();
 const sources = tracked.filter((file) => file.endsWith(".ts"));
 const texts = new Map(sources.map((file) => [file, readFileSync(join(repositoryRoot, file), "utf8")]));
 

@@ -1,5 +1,6 @@
 /** Where tests find things: the repository, and the folder that the running code was compiled into. */
-import { existsSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -10,6 +11,29 @@ export const repositoryRoot: string = findRoot(dirname(here));
 
 /** The folder with the compiled programs: `dist`, unless built elsewhere. This file lies in it. */
 export const buildRoot: string = dirname(dirname(dirname(here)));
+
+/** What `npm install`, `npm run build` and `npm start` put beside the sources. */
+const MADE = /^(\.git|node_modules|dist|keys\/[^/]*\.pem)(\/|$)/;
+
+/** The files that belong to the repository, as paths from its root; also where it is a copy that git knows nothing of. */
+export function ownFiles(): string[] {
+  const git = spawnSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+    cwd: repositoryRoot,
+    encoding: "utf8",
+  });
+  const known = existsSync(join(repositoryRoot, ".git")) && git.status === 0;
+  return known
+    ? git.stdout.split("\n").filter((file) => file !== "" && existsSync(join(repositoryRoot, file)))
+    : filesBelow("");
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(repositoryRoot, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+    if (MADE.test(path)) return [];
+    return entry.isDirectory() ? filesBelow(path) : [path];
+  });
+}
 
 function findRoot(folder: string): string {
   const manifest = join(folder, "package.json");
