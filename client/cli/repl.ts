@@ -13,13 +13,16 @@ import { completeCommand } from "./command-names.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./exit-codes.js";
 import { historyFile, MAX_HISTORY_LINES, readHistory, writeHistory } from "./history-file.js";
 
+const LEAVE = "Ctrl-D, exit or quit leaves.";
+
 export function addRepl(program: Command): void {
   addPolicyOption(addClientOptions(program.command("repl").description("type commands, or pipe them in")))
     .addHelpText(
       "after",
       `
-Each line is a command, sent as it is. At a terminal there is a history, Tab completes names, Ctrl-D leaves,
-and an error does not end the session. From a pipe every line is sent, and the exit code is the worst one's.
+Each line is a command, sent as it is. At a terminal there is a history, Tab completes names, Ctrl-D, exit or
+quit leaves, and an error does not end the session. From a pipe every line is sent, and the exit code is the
+worst one's.
 
 Examples:
   dbsync repl -k private.pem
@@ -58,17 +61,25 @@ async function converse(client: Client): Promise<void> {
   });
   terminal.on("history", (lines) => (history = lines));
   terminal.on("SIGINT", () => clearLine(terminal));
+  process.stdout.write(`Tab completes names. ${LEAVE}\n`);
   terminal.prompt();
   for await (const line of terminal) {
+    if (/^\s*(exit|quit)\s*$/i.test(line)) break;
     if (line.trim() !== "") await run(client, line);
     terminal.prompt();
   }
+  terminal.close();
   process.stdout.write("\n");
   writeHistory(file, history);
 }
 
-/** Ctrl-C drops what has been typed, as in a shell. */
+/** Ctrl-C drops what has been typed, as in a shell; where nothing has been, it is somebody who looks for the way out. */
 function clearLine(terminal: Interface): void {
+  if (terminal.line === "") {
+    process.stdout.write(`\n${LEAVE}\n`);
+    terminal.prompt();
+    return;
+  }
   terminal.write(null, { ctrl: true, name: "e" });
   terminal.write(null, { ctrl: true, name: "u" });
 }
