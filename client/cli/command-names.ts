@@ -1,5 +1,5 @@
 /**
- * Names that `dbsync repl` completes. A convenience, not a limit: any command can be typed.
+ * Names that `dbsync repl` completes, and that `dbsync` knows without `send` in front. A convenience, not a limit: any command can be typed.
  * Source: Redis 7's commands for strings, hashes, lists, sets, sorted sets and keys.
  */
 const COMMAND_NAMES: readonly string[] = (
@@ -13,6 +13,10 @@ const COMMAND_NAMES: readonly string[] = (
   "ZDIFF ZINCRBY ZINTER ZLEXCOUNT ZMSCORE ZPOPMAX ZPOPMIN ZRANDMEMBER ZRANGE ZRANGEBYSCORE ZRANK ZREM " +
   "ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE ZREVRANK ZSCORE ZUNION"
 ).split(" ");
+
+export function isCommandName(word: string): boolean {
+  return COMMAND_NAMES.includes(word.toUpperCase());
+}
 
 /**
  * Completes a command's name, in the case it was begun in; arguments are nobody's to guess.

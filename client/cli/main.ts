@@ -2,6 +2,7 @@
 /** The program `dbsync`: subcommands, and the one place where errors become text and exit codes. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
+import { isCommandName } from "./command-names.js";
 import { addDoctor } from "./doctor.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "./exit-codes.js";
 import { addPing } from "./ping.js";
@@ -42,6 +43,10 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has said what is wrong; help and version end with 0.
+    const [word = ""] = program.args;
+    if (error.code === "commander.unknownCommand" && isCommandName(word)) {
+      process.stderr.write(`(A command for the daemons: dbsync send ${program.args.join(" ")})\n`);
+    }
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   } else {
     process.stderr.write(`dbsync: ${error instanceof Error ? error.message : String(error)}\n`);

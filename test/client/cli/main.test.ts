@@ -235,6 +235,7 @@ describe("dbsync", () => {
     const unknown = await runDbsync(["sned"]);
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /unknown command 'sned'[\s\S]*send/);
+    assert.match((await runDbsync(["get", "k"])).stderr, /dbsync send get k\)/);
     assert.equal((await runDbsync([])).code, 2);
   });
 });
