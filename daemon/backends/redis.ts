@@ -158,7 +158,9 @@ export class RedisBackend implements Backend {
     }
     if (problem.message.startsWith("Stream isn't writeable"))
       return this.#failure("database-down", this.#lastError);
-    return this.#failure("database-lost", sentenceOf(problem));
+    // The library's own words are about an option of its own.
+    const isAborted = problem.name === "MaxRetriesPerRequestError";
+    return this.#failure("database-lost", isAborted ? this.#lastError : sentenceOf(problem));
   }
 
   #up(): void {
