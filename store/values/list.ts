@@ -54,9 +54,8 @@ export class List {
       for (let i = 0; i < count; i++) this.#ring[this.#slot(index + i)] = inserted[i] as ByteString;
       return;
     }
-    const elements = this.slice();
-    elements.splice(index, count, ...inserted);
-    this.#fill(elements);
+    // Not spread into arguments: a long list has more elements than the stack has room for.
+    this.#fill(this.slice(0, index).concat(inserted, this.slice(index + count)));
   }
 
   clone(): List {

@@ -41,6 +41,16 @@ test("popping all elements removes the key; undo brings it back with its expiry 
   assert.equal(store.run("EXISTS l"), ":0");
 });
 
+test("a list of some 100,000s of elements is cut, and put together again", () => {
+  for (let line = 0; line < 4; line++)
+    store.run(`RPUSH l x ${Array.from({ length: 50_000 }, (_, i) => i).join(" ")} x`);
+  assert.ok(store.isUndone("LREM l 0 x"), "LREM puts back what stood between");
+  assert.ok(store.isUndone("LTRIM l 150000 -1"), "LTRIM");
+  assert.ok(store.isUndone("RPOP l 180000"), "RPOP");
+  assert.equal(store.run("LREM l 0 x"), ":8");
+  assert.equal(store.run("LLEN l"), ":200000");
+});
+
 test("LMOVE within a list of one element keeps the key and its expiry time, and is no change", () => {
   store.run("RPUSH l a");
   store.run("PEXPIREAT l 2000000");
