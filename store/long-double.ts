@@ -18,6 +18,8 @@ const EXPONENT10_MIN = -4951;
 /** 2^16384: the first magnitude that is infinite. */
 const EXPONENT2_MAX = 16384;
 const FRACTION_DIGITS = 17;
+/** Redis reads no more. Without a bound a number of millions of digits would keep the daemon busy for minutes. */
+const TEXT_BYTES_MAX = 5 * 1024 - 1;
 
 /** What does not fit the type, or is no number: the caller's error. */
 export type FloatProblem = "not-a-float" | "infinite";
@@ -38,6 +40,7 @@ export function addFloats(a: ByteString, b: ByteString): ByteString | FloatProbl
 }
 
 function parse(bytes: ByteString): LongDouble | FloatProblem {
+  if (bytes.length > TEXT_BYTES_MAX) return "not-a-float";
   const parts = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(bytes);
   if (parts === null || `${parts[2]}${parts[3]}` === "") return parseOther(bytes);
   const [, sign, whole = "", fraction = "", power = "0"] = parts;

@@ -74,6 +74,17 @@ test("HINCRBY judges the increment before the type, and the type before the valu
   assert.equal(store.run("HINCRBY h top -1"), ":9223372036854775806");
 });
 
+test("HINCRBYFLOAT and INCRBYFLOAT read 5119 bytes of a number and no more, as Redis does", () => {
+  const longest = `0.${"1".repeat(5_117)}`;
+  const tooLong = `${longest}1`;
+  assert.equal(store.run(`HINCRBYFLOAT h f ${longest}`), '"0.11111111111111111"');
+  assert.equal(store.run(`HINCRBYFLOAT h f ${tooLong}`), '-"ERR value is not a valid float"');
+  store.run(`HSET h long ${tooLong}`);
+  assert.equal(store.run("HINCRBYFLOAT h long 1"), '-"ERR hash value is not a float"');
+  store.run(`SET s ${tooLong}`);
+  assert.equal(store.run("INCRBYFLOAT s 1"), '-"ERR value is not a valid float"');
+});
+
 test("HINCRBYFLOAT tells a bad increment from a bad value and from an infinite sum", () => {
   store.run("HSET h text abc endless inf");
   assert.equal(store.run("HINCRBYFLOAT none f x"), '-"ERR value is not a valid float"');
