@@ -3,7 +3,7 @@
  * deadline. A `Delivery` is its way to one of them; it outlives the promise, because every daemon is to get
  * the command.
  */
-import { DbsyncError, type Outcome } from "./errors.js";
+import { DbsyncError, type Outcome, type Stage } from "./errors.js";
 import type { CallSettings } from "./options.js";
 import { outcomeOf, type Report, valueText } from "./outcome.js";
 import { judge } from "./policy.js";
@@ -36,6 +36,8 @@ export interface CallOwner {
   dueEarlier(time: number): void;
   /** Nothing is left to do for one of its deliveries. */
   delivered(): void;
+  /** What kept a delivery from its answer until the deadline. */
+  reasonOfSilence(delivery: Delivery): { readonly stage: Stage; readonly detail: string };
 }
 
 /**
@@ -102,21 +104,21 @@ export class Call {
   /** Decides on what has come so far; at the deadline those that are silent have timed out. */
   judgeNow(now: number): void {
     if (this.isSettled) return;
-    if (now >= this.deadline) this.#giveUp("timeout", "", now);
+    if (now >= this.deadline) this.#giveUp((delivery) => this.#owner.reasonOfSilence(delivery), now);
     this.#judge(now, true);
   }
 
   /** Ends the call because its client ends; deliveries are ended by their pools. */
   cutOff(code: "closed" | "reset", now: number): void {
     if (this.isSettled) return;
-    this.#giveUp("closed", code === "reset" ? "reset" : "", now);
+    this.#giveUp(() => ({ stage: "closed", detail: code === "reset" ? "reset" : "" }), now);
     this.#settle();
     this.#waiter.reject(new DbsyncError(code, "", { outcomes: this.#outcomes() }));
   }
 
-  #giveUp(stage: "timeout" | "closed", detail: string, now: number): void {
+  #giveUp(reasonOf: (delivery: Delivery) => { stage: Stage; detail: string }, now: number): void {
     for (const delivery of this.deliveries) {
-      delivery.report ??= { ok: false, stage, detail, written: delivery.writtenAt >= 0, at: now };
+      delivery.report ??= { ok: false, ...reasonOf(delivery), written: delivery.writtenAt >= 0, at: now };
     }
   }
 

@@ -3,10 +3,10 @@
  * time; what a call means is in call.ts, what a daemon's trouble means in pool.ts.
  */
 import { Alarm } from "./alarm.js";
-import { Call, type CallOwner, type Waiter } from "./call.js";
+import { Call, type CallOwner, type Delivery, type Waiter } from "./call.js";
 import type { FrameTracer } from "./debug.js";
 import type { Environment } from "./environment.js";
-import { DbsyncError, type Outcome } from "./errors.js";
+import { DbsyncError, type Outcome, type Stage } from "./errors.js";
 import { type CallOptions, readCallOptions, type Settings } from "./options.js";
 import { Pool, type PoolOwner } from "./pool.js";
 import type { Address } from "./servers.js";
@@ -125,6 +125,11 @@ export class FanOutClient implements Client, CallOwner, PoolOwner {
   delivered(): void {
     this.#deliveries--;
     if (this.#deliveries === 0 && this.#calls.size === 0) this.#alarm.hold(false);
+  }
+
+  reasonOfSilence(delivery: Delivery): { stage: Stage; detail: string } {
+    const pool = this.#pools[this.#addresses.indexOf(delivery.address)] as Pool;
+    return pool.reasonOfSilence(delivery);
   }
 
   othersAnsweredSince(pool: Pool, time: number): boolean {

@@ -44,6 +44,14 @@ const OVERDUE_MS = 10_000;
  */
 const QUEUE_SLACK_MS = 100;
 
+/**
+ * The least that an attempt to connect is given, as long as a call waits by default: behind a call with
+ * little time may come others with more, which the attempt is for as well.
+ */
+const CONNECT_MS = 3_000;
+
+const NOT_CONNECTED = "no answer to the attempt to connect";
+
 /** What a pool asks of its client. */
 export interface PoolOwner {
   /** Whether a daemon other than this pool's has answered anything after `time`. */
@@ -105,6 +113,13 @@ export class Pool implements ConnectionOwner {
     this.#pump(now);
   }
 
+  /** What keeps a delivery from its answer. */
+  reasonOfSilence({ writtenAt }: Delivery): { stage: Stage; detail: string } {
+    if (writtenAt >= 0) return { stage: "timeout", detail: "" };
+    if (this.#connected === 0) return { stage: "connect", detail: NOT_CONNECTED };
+    return { stage: "timeout", detail: "never sent: it waited behind others" };
+  }
+
   /** Does what has become due. */
   tick(now: number): void {
     for (const connection of this.#waiting) {
@@ -123,7 +138,7 @@ export class Pool implements ConnectionOwner {
     for (const connection of this.#connecting) {
       if (connection.connectBy > now) continue;
       connection.close();
-      this.lost(connection, null, "connect", "no answer to the attempt to connect");
+      this.lost(connection, null, "connect", NOT_CONNECTED);
     }
     while (this.#idle.length > 0 && (this.#idle[0] as Connection).since + MAX_IDLE_MS <= now) {
       (this.#idle.shift() as Connection).close();
@@ -256,7 +271,7 @@ export class Pool implements ConnectionOwner {
         owner: this,
         trace: this.#trace,
         now,
-        connectBy: delivery.call.deadline,
+        connectBy: Math.max(delivery.call.deadline, now + CONNECT_MS),
       }),
     );
   }
@@ -277,7 +292,8 @@ export class Pool implements ConnectionOwner {
       first = this.#queue.first
     ) {
       this.#queue.shift();
-      this.#fail(first, "timeout", "never sent: it waited behind others", now);
+      const { stage, detail } = this.reasonOfSilence(first);
+      this.#fail(first, stage, detail, now);
     }
   }
 

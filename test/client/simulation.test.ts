@@ -135,3 +135,20 @@ test("a client settles every call once, in time and in order, and leaves nothing
   t.diagnostic(`seed ${seed}: ${RUNS} runs, ${total.good} calls answered, ${total.failed} failed`);
   assert.ok(total.good > RUNS && total.failed > RUNS, "both ends of a call are common");
 });
+
+test("an attempt to connect that nobody answers is the stage connect, and lasts for whoever has most time", async () => {
+  const world = new SimulatedWorld(new SeededRandom(1, 0));
+  world.servers.set("a", { mood: "swallow", received: [] });
+  const settings = readOptions({ servers: "a:1", key: false }, () => assert.fail("no defaults"));
+  const client = new FanOutClient({ settings, environment: world, sign: null, trace: null });
+  const failed: string[] = [];
+  for (const timeout of [1_000, 200, 1_500]) {
+    client.sendAll("PING", { timeout }).then(({ outcomes: [outcome] }) => {
+      assert.ok(outcome?.status === "failed" && outcome.effect === "not-applied");
+      failed.push(`${outcome.stage} at ${world.time}`);
+    });
+  }
+  await world.runUntil(AFTERMATH_MS, () => {});
+  assert.deepEqual(failed, ["connect at 200", "connect at 1000", "connect at 1500"]);
+  assert.equal(world.openSockets, 0, "the attempt is given up");
+});
