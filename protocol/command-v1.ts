@@ -63,11 +63,14 @@ export function splitCommand(text: Buffer): ByteString[] {
 /**
  * The text of a command with its NUL: what version 1 signs.
  * @param command  a line, sent as it is; or arguments, which are joined by blanks
- * @throws UnsendableCommand  version 1 has no bytes for it: nothing but blanks, a NUL, an argument that is empty or holds a blank
+ * @throws UnsendableCommand  version 1 has no bytes for it: nothing but blanks, a NUL, half a surrogate pair, an
+ *   argument that is empty or holds a blank
  */
 export function commandText(command: string | readonly string[]): ByteString {
   const line = typeof command === "string" ? command : command.map(argumentText).join(" ");
   if (line.includes("\0")) throw new UnsendableCommand("a version 1 command cannot hold a NUL byte");
+  if (/\p{Surrogate}/u.test(line))
+    throw new UnsendableCommand("the command holds half a surrogate pair, which no bytes stand for");
   if (/^ *$/.test(line)) throw new UnsendableCommand("the command is empty");
   return `${bytesOfText(line)}\0`;
 }

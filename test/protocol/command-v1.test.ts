@@ -44,6 +44,10 @@ test("a line is sent as it is, and cut at blanks only", () => {
   assert.deepEqual(splitCommand(latin1("  \0")), []);
 });
 
+test("whole surrogate pairs are characters like others", () => {
+  assert.equal(commandText("SET k \ud83d\ude00"), "SET k \xf0\x9f\x98\x80\0");
+});
+
 test("what version 1 has no bytes for is refused, never changed", () => {
   const unsendable: [string | string[], RegExp][] = [
     ["", /empty/],
@@ -51,6 +55,8 @@ test("what version 1 has no bytes for is refused, never changed", () => {
     [[], /empty/],
     ["SET k a\0b", /NUL/],
     [["SET", "k", "a\0b"], /NUL/],
+    ["SET k \ud83d", /surrogate/],
+    [["SET", "k", "\ude00\ud83d"], /surrogate/],
     [["SET", "k", "a b"], /argument 2 holds a blank/],
     [["SET", "k", ""], /argument 2 is empty/],
   ];
