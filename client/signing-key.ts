@@ -38,11 +38,16 @@ export function loadSigningKey(settings: Pick<Settings, "key" | "passphrase">): 
   }
 }
 
+/** Whether a key option names a file; other texts are PEM themselves. */
+export function isFile(key: Settings["key"]): key is string {
+  return typeof key === "string" && !key.includes("-----BEGIN");
+}
+
 function keySource(
   key: string | Buffer | KeyObject,
 ): { file: string } | { pem: string | Buffer } | KeyObject {
-  if (typeof key === "string") return key.includes("-----BEGIN") ? { pem: key } : { file: key };
-  return Buffer.isBuffer(key) ? { pem: key } : key;
+  if (isFile(key)) return { file: key };
+  return typeof key === "string" || Buffer.isBuffer(key) ? { pem: key } : key;
 }
 
 /**

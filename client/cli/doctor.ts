@@ -5,7 +5,7 @@ import { openClient } from "../dbsync-send.js";
 import { type Defaults, readDefaults, realPlaces } from "../defaults.js";
 import { describeOutcome, type Outcome, STAGES } from "../errors.js";
 import type { Settings } from "../options.js";
-import { loadSigningKey } from "../signing-key.js";
+import { isFile, loadSigningKey } from "../signing-key.js";
 import { addClientOptions, type ClientFlags, readSettings } from "./client-options.js";
 import { EXIT, exitCodeHelp } from "./exit-codes.js";
 
@@ -60,8 +60,11 @@ function examineSettings(flags: ClientFlags, add: (finding: Finding) => void): S
     const from = (flag: unknown, origin: keyof Defaults) =>
       flag === undefined ? defaults?.[origin] : "the command line";
     add({ grade: "OK", subject: "servers", text: `${servers} (from ${from(flags.servers, "serversFrom")})` });
-    const key = settings.key === null ? "none, commands are sent unsigned" : String(settings.key);
-    add({ grade: "OK", subject: "key", text: `${key} (from ${from(flags.key, "signkeyFrom")})` });
+    add({
+      grade: "OK",
+      subject: "key",
+      text: `${shownKey(settings.key)} (from ${from(flags.key, "signkeyFrom")})`,
+    });
     return settings;
   } catch (error) {
     const text = (error as Error).message;
@@ -70,13 +73,23 @@ function examineSettings(flags: ClientFlags, add: (finding: Finding) => void): S
   }
 }
 
+/** What the report says of a key. It may be read by others, so PEM text is not shown. */
+function shownKey(key: Settings["key"]): string {
+  if (key === null) return "none, commands are sent unsigned";
+  return isFile(key) ? key : "given as PEM text";
+}
+
+function modeOf(file: string): string {
+  return (statSync(file).mode & 0o777).toString(8).padStart(4, "0");
+}
+
 /** Whether commands can be signed as the settings ask. */
 function examineKey(settings: Settings, add: (finding: Finding) => void): boolean {
   if (settings.key === null) return true;
   try {
     const { fingerprint, warnings } = loadSigningKey(settings);
-    const mode = (statSync(String(settings.key)).mode & 0o777).toString(8).padStart(4, "0");
-    add({ grade: "OK", subject: "key", text: `usable, mode ${mode}, fingerprint ${fingerprint}` });
+    const mode = isFile(settings.key) ? `, mode ${modeOf(settings.key)}` : "";
+    add({ grade: "OK", subject: "key", text: `usable${mode}, fingerprint ${fingerprint}` });
     for (const warning of warnings) add({ grade: "WARN", subject: "key", text: warning, fix: warning });
     return true;
   } catch (error) {

@@ -1,6 +1,6 @@
 /** The program `dbsync` as a child process: what it prints, where, and its exit codes. */
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -206,6 +206,17 @@ describe("dbsync doctor", () => {
     const { code, stdout } = await run(server.address, "doctor");
     assert.equal(code, 1);
     assert.match(stdout, /FAIL {2}.* its clock is \d+ ms behind this machine's\nFirst fix: .*NTP/);
+  });
+
+  test("takes a key given as PEM text, and never shows it", async () => {
+    await using server = await FakeServer.start();
+    server.value = `${Math.floor(Date.now() / 1000)}\n0`;
+    const pem = readFileSync(keyFile, "utf8");
+    const { code, stdout, stderr } = await run(server.address, "doctor", "-k", pem);
+    assert.ok(!`${stdout}${stderr}`.includes("PRIVATE KEY"), "the report may be handed to others");
+    assert.match(stdout, /key: given as PEM text \(from the command line\)\n/);
+    assert.match(stdout, /key: usable, fingerprint [0-9a-f]{64}\n/);
+    assert.equal(code, 0);
   });
 
   test("fails for a key that cannot be used, before it sends anything", async () => {
