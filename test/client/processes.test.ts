@@ -1,0 +1,123 @@
+/**
+ * Signed calls to daemons that are processes, each with a trouble of its own: beside two healthy ones nobody
+ * notices, and when there is nothing but trouble the error names each.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { createClient } from "../../client/dbsync-send.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { startRedis } from "../support/redis-server.js";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { deadAddress } from "./fake-server.js";
+import { errorOf } from "./test-client.js";
+
+const keys = join(repositoryRoot, "test/vectors/php-dbsync");
+const key = readFileSync(join(keys, "test-rsa2048-private.pem"), "utf8");
+const signed = ["--sign-key", join(keys, "test-rsa2048-public.pem")];
+
+/** Of every call here. */
+const TIMEOUT_MS = 1_500;
+
+/** Far below the deadline, and enough for a machine that is busy with other tests. */
+const SOON_MS = TIMEOUT_MS / 3;
+
+const CALLS = 20;
+
+/** What a server process that is no daemon does with the bytes of a request. */
+const BEHAVIOURS = {
+  garbage: "s.write('HTTP/1.1 400 Bad Request\\r\\n\\r\\n')",
+  "mid-frame": "s.end('ds:13:redis:5:PO')",
+  late: `setTimeout(() => s.writable && s.write('ds:11:redis:3:OK\\0'), ${TIMEOUT_MS + 500})`,
+} as const;
+
+interface Trouble {
+  readonly name: string;
+  /** The stage at which a call to it fails. */
+  readonly stage: string;
+  readonly address: string;
+}
+
+describe("daemons as processes", { skip: skipWithout("redis-server") }, () => {
+  const endings: (() => unknown)[] = [];
+  const troubles: Trouble[] = [];
+  let healthy: string[] = [];
+
+  function endsLater<Thing extends AsyncDisposable>(thing: Thing): Thing {
+    endings.push(() => thing[Symbol.asyncDispose]());
+    return thing;
+  }
+  const daemon = async (...args: string[]): Promise<DaemonProcess> => endsLater(await startDaemon(args));
+  const addressOf = ({ address, port }: DaemonProcess) => `${address}:${port}`;
+
+  async function behaving(behaviour: keyof typeof BEHAVIOURS): Promise<string> {
+    const program = `require("node:net").createServer((s) => {
+      s.on("error", () => {}).on("data", () => ${BEHAVIOURS[behaviour]});
+    }).listen(0, "127.0.0.1", function () { console.log(this.address().port); });`;
+    const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+    endings.push(() => child.kill("SIGKILL"));
+    const [port] = (await once(child.stdout, "data")) as [Buffer];
+    return `127.0.0.1:${port.toString().trim()}`;
+  }
+
+  before(async () => {
+    const [first, second, stopped] = [
+      await daemon(...signed),
+      await daemon(...signed),
+      await daemon(...signed),
+    ];
+    healthy = [addressOf(first), addressOf(second)];
+    stopped.kill("SIGSTOP");
+    const otherKey = await daemon("--sign-key", join(keys, "test-rsa4096-public.pem"));
+    const withoutRedis = await daemon(...signed, "--database", `redis:${await deadAddress()}`);
+    const hungRedis = endsLater(await startRedis());
+    const withHungRedis = await daemon(...signed, "--database", `redis:127.0.0.1:${hungRedis.port}`);
+    await withHungRedis.logged(({ msg }) => msg === "database connected");
+    hungRedis.kill("SIGSTOP");
+    troubles.push(
+      { name: "down", stage: "connect", address: await deadAddress() },
+      { name: "stopped", stage: "timeout", address: addressOf(stopped) },
+      { name: "answering garbage", stage: "garbage", address: await behaving("garbage") },
+      { name: "closing in mid-frame", stage: "garbage", address: await behaving("mid-frame") },
+      { name: "late", stage: "timeout", address: await behaving("late") },
+      { name: "refusing the key", stage: "no-reason", address: addressOf(otherKey) },
+      { name: "without its Redis", stage: "no-reason", address: addressOf(withoutRedis) },
+      { name: "with a hung Redis", stage: "timeout", address: addressOf(withHungRedis) },
+    );
+  });
+  after(() => Promise.all(endings.map((end) => end())));
+
+  test("one of three in trouble neither spoils nor delays a call, whatever the trouble", async () => {
+    for (const { name, stage, address } of troubles) {
+      await using client = createClient({ servers: [address, ...healthy], key, timeout: TIMEOUT_MS });
+      await client.send("PING");
+      for (let call = 0; call < CALLS; call++) {
+        const startedAt = performance.now();
+        assert.equal(await client.send(`SET k ${call}`), "OK", name);
+        assert.ok(performance.now() - startedAt < SOON_MS, `one ${name}: a call took too long`);
+      }
+      const { outcomes } = await client.sendAll("GET k");
+      const seen = outcomes.map((outcome) => (outcome.status === "ok" ? outcome.value : outcome.stage));
+      assert.deepEqual(seen, [stage, String(CALLS - 1), String(CALLS - 1)], name);
+    }
+  });
+
+  test("nothing but trouble is one error, in time, that names each daemon and its stage", async () => {
+    const addresses = troubles.map(({ address }) => address);
+    await using client = createClient({ servers: addresses, key, timeout: TIMEOUT_MS });
+    const startedAt = performance.now();
+    const error = await errorOf(client.send("SET k v"));
+    assert.ok(performance.now() - startedAt < TIMEOUT_MS + SOON_MS, "the deadline is kept");
+    assert.equal(error.code, "all-failed");
+    assert.deepEqual(
+      error.outcomes.map((outcome) => [outcome.address, outcome.status === "ok" ? "ok" : outcome.stage]),
+      troubles.map(({ address, stage }) => [address, stage]),
+    );
+    for (const { address, stage } of troubles)
+      assert.ok(error.message.includes(`\n  ${address}: ${stage}: `));
+  });
+});
