@@ -50,6 +50,9 @@ const QUEUE_SLACK_MS = 100;
  */
 const CONNECT_MS = 3_000;
 
+/** A daemon that closes after each answer does so at once; one that has not after this does not. */
+const TRIAL_MS = 250;
+
 const NOT_CONNECTED = "no answer to the attempt to connect";
 
 /** What a pool asks of its client. */
@@ -74,6 +77,8 @@ export class Pool implements ConnectionOwner {
   readonly #overdue = new Set<Connection>();
   /** The one used last stands last and is used next, so that those not needed age at the front. */
   readonly #idle: Connection[] = [];
+  /** Left open to see whether the daemon closes it, and not used meanwhile. */
+  #onTrial: Connection | null = null;
 
   constructor(parts: {
     address: Address;
@@ -143,6 +148,11 @@ export class Pool implements ConnectionOwner {
     while (this.#idle.length > 0 && (this.#idle[0] as Connection).since + MAX_IDLE_MS <= now) {
       (this.#idle.shift() as Connection).close();
     }
+    if (this.#onTrial !== null && this.#onTrial.since + TRIAL_MS <= now) {
+      this.#closeHabit.leftOpen();
+      this.#idle.push(this.#onTrial);
+      this.#onTrial = null;
+    }
     this.#dropExpired(now);
     this.#pump(now);
   }
@@ -155,6 +165,7 @@ export class Pool implements ConnectionOwner {
     for (const connection of this.#overdue) time = Math.min(time, connection.since + OVERDUE_MS);
     for (const connection of this.#connecting) time = Math.min(time, connection.connectBy);
     if (this.#idle.length > 0) time = Math.min(time, (this.#idle[0] as Connection).since + MAX_IDLE_MS);
+    if (this.#onTrial !== null) time = Math.min(time, this.#onTrial.since + TRIAL_MS);
     return time;
   }
 
@@ -172,11 +183,13 @@ export class Pool implements ConnectionOwner {
 
   close(now: number): void {
     const connections = [...this.#connecting, ...this.#waiting, ...this.#overdue, ...this.#idle];
+    if (this.#onTrial !== null) connections.push(this.#onTrial);
     const deliveries = connections.flatMap((connection) => connection.close() ?? []);
     this.#connecting.clear();
     this.#waiting.clear();
     this.#overdue.clear();
     this.#idle.length = 0;
+    this.#onTrial = null;
     for (const delivery of [...deliveries, ...this.#queue.takeAll()]) this.#fail(delivery, "closed", "", now);
   }
 
@@ -192,8 +205,9 @@ export class Pool implements ConnectionOwner {
     this.#waiting.delete(connection);
     this.#overdue.delete(connection);
     this.#closeHabit.answered(connection.answers);
-    if (!this.#keepalive || this.#closeHabit.isKnown) connection.close();
-    if (connection.state === "idle") this.#idle.push(connection);
+    if (!this.#keepalive || (this.#closeHabit.isKnown && this.#onTrial !== null)) connection.close();
+    if (connection.state === "idle" && this.#closeHabit.isKnown) this.#onTrial = connection;
+    else if (connection.state === "idle") this.#idle.push(connection);
     this.lastAnswerAt = now;
     delivery?.call.end(delivery, { ok: true, values, at: now });
     this.#pump(now);
@@ -282,6 +296,7 @@ export class Pool implements ConnectionOwner {
     this.#overdue.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
+    if (this.#onTrial === connection) this.#onTrial = null;
   }
 
   /** From the queue's head; what has expired further back is found when it gets there. */

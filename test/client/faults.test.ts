@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Behaviour, deadAddress, FakeServer, until } from "./fake-server.js";
 import { clientOf, errorOf, summary } from "./test-client.js";
 
@@ -161,6 +162,24 @@ test("a daemon that closes after a command error keeps its connections otherwise
     server.behaviour = "answer";
     await client.send("PING");
   }
+  const { accepted } = server;
+  for (let call = 0; call < 5; call++) await client.send("PING");
+  assert.equal(server.accepted, accepted);
+});
+
+test("a daemon that closes after command errors alone is soon known not to close after each answer", async () => {
+  await using server = await FakeServer.start();
+  await using client = clientOf([server]);
+  for (let error = 0; error < 3; error++) {
+    server.behaviour = "answer";
+    await client.send("PING");
+    server.behaviour = "close on request";
+    await errorOf(client.send("INCR text"));
+  }
+  server.behaviour = "answer";
+  await client.send("PING");
+  await pause(1_000);
+  await client.send("PING");
   const { accepted } = server;
   for (let call = 0; call < 5; call++) await client.send("PING");
   assert.equal(server.accepted, accepted);
