@@ -60,7 +60,8 @@ test(`the store and redis-server answer alike to what is no command (seed ${seed
   using redis = await RedisConnection.open(server.port);
   const random = new SeededRandom(seed, -1);
   const g = new Generator({ random, now: 0 });
-  const name = () => g.oneOf("", "nonsense", "GET\0", "G\r\nET", "\xff", "g".repeat(300), g.bytes(20));
+  // No command's name before a NUL: redis-server finds that command if chance puts both into one hash bucket.
+  const name = () => g.oneOf("", "nonsense", "nonsense\0x", "G\r\nET", "\xff", "g".repeat(300), g.bytes(20));
   const command = () => (g.chance(0.2) ? [g.caseOf("COMMAND"), name()] : [name()]);
   const steps = Array.from({ length: UNKNOWN_CALLS }, (_, i) => {
     const argv = [...command(), ...g.some(() => (g.chance(0.1) ? "\r\n\0x" : g.value()), 0, 12)];
