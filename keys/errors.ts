@@ -96,6 +96,8 @@ const SENTENCES = {
   exponent: ({ place, detail }) =>
     `${place} is an RSA key with the exponent ${detail}; 65537 is due; ${NEW_PAIR}`,
   kind: ({ place, detail }) => `${place} is a key of the kind ${detail}; ${NEW_PAIR}`,
+  "weak-point": ({ place }) =>
+    `${place} is an Ed25519 key that everybody can sign with (a point of small order); ${NEW_PAIR}`,
   "no-keys": ({ place }) =>
     `${place} has no public key in it: no file *.pem that could be one. Put public.pem there.`,
   exists: ({ place }) =>

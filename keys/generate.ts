@@ -1,10 +1,15 @@
-/** Making a pair of RSA keys: the private one as PKCS#8, the public one as SubjectPublicKeyInfo, both PEM. */
+/** Making a pair of keys, RSA or Ed25519: private as PKCS#8, public as SubjectPublicKeyInfo, both PEM. */
 import { generateKeyPair as generate } from "node:crypto";
 import { promisify } from "node:util";
 import { fingerprint } from "./fingerprint.js";
 import { encodePem } from "./pem.js";
 
-/** Sizes on offer, in bits. The first is the default: see keygen's help. */
+/** Types on offer. The first is the default: version 1 knows no other. */
+export const KEY_TYPES = ["rsa", "ed25519"] as const;
+
+export type KeyType = (typeof KEY_TYPES)[number];
+
+/** Sizes of RSA keys on offer, in bits. The first is the default: see keygen's help. */
 export const KEY_BITS = [2048, 3072, 4096] as const;
 
 export type KeyBits = (typeof KEY_BITS)[number];
@@ -20,14 +25,19 @@ const RSA_EXPONENT = 65537;
 
 /**
  * A new pair. The search for primes (seconds, for 4096 bits) runs on a thread of the pool.
+ * @param options.bits        of an RSA key; an Ed25519 key has one size
  * @param options.passphrase  encrypts the private key (AES-256-CBC); at most 1024 bytes, for loading it
  */
 export async function generateKeyPair(options: {
+  type?: KeyType;
   bits: KeyBits;
   passphrase?: string | Buffer | undefined;
 }): Promise<KeyPairPem> {
-  const { bits, passphrase } = options;
-  const pair = await promisify(generate)("rsa", { modulusLength: bits, publicExponent: RSA_EXPONENT });
+  const { type = "rsa", bits, passphrase } = options;
+  const pair =
+    type === "ed25519"
+      ? await promisify(generate)("ed25519")
+      : await promisify(generate)("rsa", { modulusLength: bits, publicExponent: RSA_EXPONENT });
   const cipher = passphrase === undefined ? {} : { cipher: "aes-256-cbc", passphrase };
   return {
     privatePem: encodePem(

@@ -11,6 +11,7 @@ import { MAX_PASSPHRASE_BYTES } from "./passphrase-file.js";
 import { contentOf, contentWithoutPem, damageOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
 import { signCommand } from "./sign.js";
 import { verifyCommand } from "./verify.js";
+import { isWeakPoint } from "./weak-point.js";
 
 /** Kinds of keys that can be allowed, by the names of node:crypto. */
 export type KeyKind = "rsa" | "ed25519";
@@ -131,6 +132,7 @@ function accept(
   requireKind(key, place, options.kinds ?? ["rsa"]);
   if (key.asymmetricKeyType === "rsa") requireRsaParameters(key, place);
   if (key.asymmetricKeyType === "rsa" && key.type === "private") requireSignature(key, place);
+  if (key.asymmetricKeyType === "ed25519" && isWeakPoint(key)) throw new KeyFileError("weak-point", place);
   return { key, fingerprint: fingerprint(key), warnings };
 }
 

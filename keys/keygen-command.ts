@@ -1,9 +1,16 @@
 /** What `dbsync-keygen` does: options in, two files and a few lines out, an exit code back. */
 import { createRequire } from "node:module";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { CertificateError } from "./certificate-pair.js";
 import { KeyFileError } from "./errors.js";
-import { generateKeyPair, KEY_BITS, type KeyBits } from "./generate.js";
+import { generateKeyPair, KEY_BITS, KEY_TYPES, type KeyBits, type KeyType } from "./generate.js";
 import { type KeyPairPaths, keyPairPaths, prepareKeyPairFiles, writeKeyPair } from "./key-pair-files.js";
+import {
+  type CertificateFlags,
+  type CertificateOptions,
+  certificateFlags,
+  writeCertificate,
+} from "./keygen-certificate.js";
 import { readPassphraseFile } from "./passphrase-file.js";
 import { shellWord } from "./shell-word.js";
 
@@ -21,11 +28,14 @@ const EXIT_FILE = 1;
 const EXIT_USAGE = 2;
 
 interface Options {
+  readonly type: KeyType;
   readonly bits: KeyBits;
   readonly out: string;
   readonly name: string | null;
   readonly passphraseFile: string | null;
   readonly force: boolean;
+  /** What --certificate asks for; null: a pair of keys. */
+  readonly certificate: CertificateOptions | null;
 }
 
 const HELP = `
@@ -34,14 +44,22 @@ Sizes:
   with 2048 bits, 6 to 7 times that with 3072, about 15 times with 4096.
   Checking a signature stays cheap with all of them.
 
+Types:
+  rsa is the default: version 1 of the protocol, and so php-dbsync, knows no
+  other, and daemons check it fastest. ed25519 signs about six times as fast,
+  is checked about six times as slowly, and is for version 2 alone.
+
 Examples:
   dbsync-keygen                              private.pem and public.pem, here
   dbsync-keygen --out keys --name web        keys/web-private.pem, …-public.pem
   dbsync-keygen --bits 4096 --force          replaces the pair that is here
+  dbsync-keygen --type ed25519               an Ed25519 pair
   dbsync-keygen --passphrase-file pass.txt   encrypts private.pem
+  dbsync-keygen --certificate --san db1.example.org,10.0.0.1
+                                             tls-key.pem and tls-cert.pem, here
 
 Exit codes:
-  0  the pair is written
+  0  the files are written
   1  a file could not be read or written, or a key exists already
   2  an option or its value is wrong`;
 
@@ -62,27 +80,29 @@ export async function keygen(argv: readonly string[], streams: KeygenStreams): P
     await run(options, streams);
     return EXIT_OK;
   } catch (error) {
-    if (!(error instanceof KeyFileError)) throw error;
+    if (!(error instanceof KeyFileError || error instanceof CertificateError)) throw error;
     streams.stderr.write(`dbsync-keygen: ${error.message}\n`);
     return EXIT_FILE;
   }
 }
 
 function parse(argv: readonly string[], streams: KeygenStreams): Options {
-  const program = new Command("dbsync-keygen")
+  const program = new Command("dbsync-keygen");
+  program
     .version(version, "--version", "print the version")
     .description(
-      "Makes a pair of RSA keys: clients sign with the private one, daemons check with the public one.",
+      "Makes a pair of keys: clients sign with the private one, daemons check with the public one.",
     )
+    .addOption(new Option("--type <type>", "type of the key").choices(KEY_TYPES).default(KEY_TYPES[0]))
     .addOption(
-      new Option("--bits <bits>", "size of the key")
+      new Option("--bits <bits>", "size of an RSA key")
         .choices(KEY_BITS.map(String))
         .default(String(KEY_BITS[0])),
     )
     .option("--out <dir>", "folder for the files, made if it is missing", ".")
     .option("--name <name>", "writes <name>-private.pem and <name>-public.pem", plainFileName)
     .option("--passphrase-file <file>", "encrypts the private key with the first line of this file")
-    .option("--force", "replaces keys that exist")
+    .option("--force", "replaces files that exist")
     .addHelpText("after", HELP)
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
@@ -92,21 +112,49 @@ function parse(argv: readonly string[], streams: KeygenStreams): Options {
     .showHelpAfterError("Run dbsync-keygen --help to see the options.")
     .exitOverride()
     .allowExcessArguments(false);
+  for (const option of certificateFlags()) program.addOption(option);
   program.parse(argv, { from: "user" });
   const given = program.opts<{
+    type: string;
     bits: string;
     out: string;
     name?: string;
     passphraseFile?: string;
     force?: boolean;
   }>();
+  const type = KEY_TYPES.find((type) => type === given.type) ?? KEY_TYPES[0];
+  if (type !== "rsa" && program.getOptionValueSource("bits") === "cli") {
+    program.error(`error: option '--bits' is for RSA keys; a key of the type ${type} has one size`);
+  }
   return {
+    type,
     bits: KEY_BITS.find((bits) => String(bits) === given.bits) ?? KEY_BITS[0],
     out: given.out,
     name: given.name ?? null,
     passphraseFile: given.passphraseFile ?? null,
     force: given.force ?? false,
+    certificate: certificateOptions(program),
   };
+}
+
+/** null: none is asked for. */
+function certificateOptions(program: Command): CertificateOptions | null {
+  const given = program.opts<CertificateFlags & { out: string; name?: string; force?: boolean }>();
+  const isGiven = (name: string) => program.getOptionValueSource(name) === "cli";
+  const asked = given.certificate === true;
+  const others = asked ? ["type", "bits", "passphraseFile"] : ["san", "days", "keepKey"];
+  const other = program.options.find(
+    (option) => others.includes(option.attributeName()) && isGiven(option.attributeName()),
+  );
+  if (other !== undefined) {
+    program.error(`error: option '${other.long}' ${asked ? "cannot go with" : "is for"} '--certificate'`);
+  }
+  if (!asked) return null;
+  if (given.san === undefined) {
+    program.error("error: option '--certificate' needs the daemon's names: --san db1.example.org,10.0.0.1");
+  }
+  const { san: names = [], days, keepKey = false, out, name = null, force = false } = given;
+  return { names, days, keepKey, out, name, force };
 }
 
 function plainFileName(name: string): string {
@@ -117,16 +165,20 @@ function plainFileName(name: string): string {
 }
 
 async function run(options: Options, streams: KeygenStreams): Promise<void> {
+  if (options.certificate !== null) {
+    streams.stdout.write(await writeCertificate(options.certificate));
+    return;
+  }
   const passphrase = options.passphraseFile === null ? null : readPassphraseFile(options.passphraseFile);
   for (const warning of passphrase?.warnings ?? []) {
     streams.stderr.write(`dbsync-keygen: warning: ${warning}\n`);
   }
   const paths = keyPairPaths(options.out, options.name);
   prepareKeyPairFiles(paths, options);
-  if (options.bits > KEY_BITS[0] && streams.stderr.isTTY === true) {
+  if (options.type === "rsa" && options.bits > KEY_BITS[0] && streams.stderr.isTTY === true) {
     streams.stderr.write(`Making a key of ${options.bits} bits; this can take some seconds …\n`);
   }
-  const pair = await generateKeyPair({ bits: options.bits, passphrase: passphrase?.passphrase });
+  const pair = await generateKeyPair({ ...options, passphrase: passphrase?.passphrase });
   writeKeyPair(pair, paths, options);
   streams.stdout.write(summary(options, paths, pair.fingerprint));
 }
@@ -135,7 +187,7 @@ function summary(options: Options, paths: KeyPairPaths, fingerprint: string): st
   const encrypted = options.passphraseFile === null ? "" : ", encrypted";
   return `private key  ${paths.privateFile} (mode 0600${encrypted}; for clients only)
 public key   ${paths.publicFile}
-bits         ${options.bits}
+${options.type === "rsa" ? `bits         ${options.bits}` : `type         ${options.type} (version 2 only)`}
 fingerprint  ${fingerprint}
 
 Next:

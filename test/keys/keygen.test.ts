@@ -51,6 +51,21 @@ test("dbsync-keygen makes a pair that loads, and prints what it made and what co
   assert.deepEqual(readdirSync(folder.path), ["private.pem", "public.pem"]);
 });
 
+test("dbsync-keygen makes an Ed25519 pair with --type ed25519, encrypted if asked", async () => {
+  using folder = temporaryFolder();
+  writeFileSync(join(folder.path, "pass.txt"), "correct horse", { mode: 0o600 });
+  const made = await run(folder.path, "--type", "ed25519", "--passphrase-file", "pass.txt");
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(made.stdout, /type +ed25519 \(version 2 only\)/);
+  assert.doesNotMatch(made.stdout, /bits/);
+  const file = join(folder.path, "private.pem");
+  const kinds = ["ed25519"] as const;
+  const loaded = loadPrivateKey({ file }, { kinds, passphrase: "correct horse" });
+  const { fingerprint } = loadPublicKey({ file: join(folder.path, "public.pem") }, { kinds });
+  assert.equal(fingerprint, loaded.fingerprint);
+  assert.ok(made.stdout.includes(fingerprint));
+});
+
 test("dbsync-keygen never overwrites unasked, and does with --force", async () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "public.pem");
@@ -122,6 +137,8 @@ test("dbsync-keygen says which option is wrong, and exits with 2", async () => {
   const cases: readonly (readonly [RegExp, ...string[]])[] = [
     [/unknown option '--bit'.*\n.*--bits/, "--bit", "2048"],
     [/--bits.*1024.*2048, 3072, 4096/, "--bits", "1024"],
+    [/--type.*dsa.*rsa, ed25519/, "--type", "dsa"],
+    [/'--bits' is for RSA keys/, "--type", "ed25519", "--bits", "2048"],
     [/--name.*\.\.\/x/, "--name", "../x"],
     [/--name/, "--name", ".hidden"],
     [/--name/, "--name", ""],

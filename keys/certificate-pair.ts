@@ -1,0 +1,146 @@
+/**
+ * Loading what a TLS server needs: the file of its certificate (with those of its authorities behind it, if
+ * any) and that of its private key, RSA or elliptic. All that can be wrong is told with the cure, before a
+ * client would see it.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { KeyFileError } from "./errors.js";
+import { fingerprint } from "./fingerprint.js";
+import { readKeyFile } from "./key-source.js";
+import { contentOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
+import { shellWord } from "./shell-word.js";
+
+const MAKE_ONE = "make one: dbsync-keygen --certificate --san NAME";
+
+/** Where the two are; shown in messages. */
+export interface CertificateFiles {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface CertificatePair {
+  /** Everything in the file: the server's own certificate first. */
+  readonly certificatePem: string;
+  readonly keyPem: string;
+  /** Of its key; see fingerprint.ts. What clients pin. */
+  readonly fingerprint: string;
+  /** Milliseconds since 1970. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** `db1.example.org`, `10.0.0.1`. */
+  readonly names: readonly string[];
+  /** Sentences for the person who runs the program, about files that can be used nevertheless. */
+  readonly warnings: readonly string[];
+}
+
+/** `message` names the file, what is wrong and the cure; no key material is in it. */
+export class CertificateError extends Error {
+  override readonly name = "CertificateError";
+}
+
+/** @throws CertificateError */
+export function loadCertificatePair(files: CertificateFiles): CertificatePair {
+  const certificateFile = read(files.certificate, "public");
+  const keyFile = read(files.key, "private");
+  const chain = certificatesIn(files.certificate, certificateFile.blocks);
+  const own = chain[0] as X509Certificate;
+  const key = privateKeyIn(files.key, keyFile.blocks);
+  requireMatch(files, chain, key.object);
+  return {
+    certificatePem: certificateFile.blocks.map(({ text }) => text).join(""),
+    keyPem: key.text,
+    fingerprint: fingerprint(own.publicKey),
+    notBefore: Date.parse(own.validFrom),
+    notAfter: Date.parse(own.validTo),
+    names: namesOf(own),
+    warnings: [...certificateFile.warnings, ...keyFile.warnings],
+  };
+}
+
+/** A private key's file alone, for a new certificate of the same key. @throws CertificateError */
+export function loadCertificateKey(file: string): KeyObject {
+  const { object } = privateKeyIn(file, read(file, "private").blocks);
+  const { asymmetricKeyType: kind } = object;
+  if (kind !== "rsa") {
+    throw new CertificateError(
+      `${file} is a key of the kind ${kind}; certificates are made here for RSA keys only.`,
+    );
+  }
+  return object;
+}
+
+function read(file: string, due: "private" | "public"): { blocks: PemBlock[]; warnings: string[] } {
+  try {
+    const { bytes, warnings } = readKeyFile(file, due);
+    return { blocks: pemBlocks(bytes), warnings };
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    throw new CertificateError(sentenceOf(error, file), { cause: error });
+  }
+}
+
+function sentenceOf({ code, message }: KeyFileError, file: string): string {
+  if (code === "not-found") return `${file} does not exist. Correct the path, or ${MAKE_ONE}`;
+  return code === "is-folder" ? `${file} is a folder, and a file is due.` : message;
+}
+
+function certificatesIn(file: string, blocks: readonly PemBlock[]): X509Certificate[] {
+  const certificates = blocks.filter(({ label }) => contentOf(label) === "certificate");
+  if (certificates.length === 0 || certificates.length < blocks.length) {
+    const found = blocks.length === 0 ? "no PEM block" : `a "${blocks[0]?.label}"`;
+    const other = certificates.length === 0 ? found : "something else than certificates";
+    throw new CertificateError(
+      `${file} holds ${other}, and a certificate is due. Correct the path, or ${MAKE_ONE}`,
+    );
+  }
+  return certificates.map(({ text }) => {
+    try {
+      return new X509Certificate(text ?? "");
+    } catch (cause) {
+      throw new CertificateError(
+        `${file} is damaged: a certificate in it is not whole. Copy the file again.`,
+        { cause },
+      );
+    }
+  });
+}
+
+function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string; object: KeyObject } {
+  const keys = blocks.filter(({ label }) => contentOf(label) === "private");
+  const block = keys[0];
+  if (block === undefined || keys.length > 1) {
+    const found = keys.length > 1 ? "several private keys" : "no private key";
+    throw new CertificateError(
+      `${file} holds ${found}, and that of the certificate is due. Correct the path.`,
+    );
+  }
+  if (isEncrypted(block)) {
+    throw new CertificateError(
+      `${file} is encrypted, and nobody is there to type its passphrase when the daemon starts. ` +
+        `Make a copy without one: openssl pkey -in ${shellWord(file)} -out tls-key.pem`,
+    );
+  }
+  const text = block.text ?? "";
+  try {
+    return { text, object: createPrivateKey(text) };
+  } catch (cause) {
+    throw new CertificateError(`${file} is damaged: the key in it is not whole. Copy the file again.`, {
+      cause,
+    });
+  }
+}
+
+function requireMatch(files: CertificateFiles, chain: readonly X509Certificate[], key: KeyObject): void {
+  if (chain[0]?.checkPrivateKey(key)) return;
+  const place = chain.findIndex((certificate) => certificate.checkPrivateKey(key));
+  throw new CertificateError(
+    place < 0
+      ? `${files.key} is not the private key of ${files.certificate}. Name the two files of one pair.`
+      : `${files.certificate} has the daemon's own certificate at place ${place + 1}. Put it first, its authorities behind.`,
+  );
+}
+
+function namesOf(certificate: X509Certificate): string[] {
+  const names = certificate.subjectAltName?.split(", ") ?? [];
+  return names.map((name) => name.replace(/^(DNS|IP Address):/, ""));
+}

@@ -1,0 +1,123 @@
+/**
+ * Making a server's certificate that nobody else has signed: X.509 v3 (RFC 5280) for a list of names, by an
+ * RSA key. node-forge puts its bytes in order and is loaded only for that; key and signature are
+ * node:crypto's.
+ */
+import { createPublicKey, generateKeyPair, type KeyObject, randomBytes, sign } from "node:crypto";
+import { createRequire } from "node:module";
+import { isIP } from "node:net";
+import { promisify } from "node:util";
+import { fingerprint } from "./fingerprint.js";
+import { encodePem } from "./pem.js";
+
+/** Names in one certificate; each is sent in every handshake. */
+export const MAX_NAMES = 100;
+
+const RSA_BITS = 2048;
+const RSA_EXPONENT = 65537;
+const SERIAL_BYTES = 16;
+const DAY_MS = 86_400_000;
+/** Begins so much earlier, for clients whose clocks are behind. */
+const EARLIER_MS = 3_600_000;
+/** Longest common name. Source: RFC 5280, A.1, ub-common-name. */
+const MAX_COMMON_NAME = 64;
+/** Kinds of alternative names. Source: RFC 5280, 4.2.1.6. */
+const DNS_NAME = 2;
+const IP_ADDRESS = 7;
+
+export interface CertificatePem {
+  /** PKCS#8. */
+  readonly keyPem: string;
+  readonly certificatePem: string;
+  /** Of its key; see fingerprint.ts. What clients pin. */
+  readonly fingerprint: string;
+  readonly notAfter: Date;
+}
+
+/** Whether it can stand in a certificate: a host name (also `*.example.org`), or an address. */
+export function isCertificateName(name: string): boolean {
+  if (isIP(name) !== 0) return !name.includes("%");
+  if (name.length > 253 || /^[\d.]+$/.test(name)) return false;
+  return /^(\*\.)?[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/i.test(
+    name,
+  );
+}
+
+/**
+ * A certificate that is its own authority.
+ * @param options.names  at least one for which `isCertificateName` holds; the first is the subject's, too
+ * @param options.key    the private RSA key of the certificate it replaces, so that pins stay good; null: a
+ * new one
+ * @param options.now    milliseconds since 1970
+ */
+export async function makeCertificate(options: {
+  names: readonly string[];
+  days: number;
+  key: KeyObject | null;
+  now: number;
+}): Promise<CertificatePem> {
+  const { names, days, now } = options;
+  const key = options.key ?? (await newKey());
+  const notAfter = new Date(now + days * DAY_MS);
+  const pki = forgePki();
+  const certificate = pki.createCertificate();
+  certificate.publicKey = pki.publicKeyFromPem(
+    createPublicKey(key).export({ type: "spki", format: "pem" }).toString(),
+  );
+  certificate.serialNumber = newSerial();
+  certificate.validity.notBefore = new Date(now - EARLIER_MS);
+  certificate.validity.notAfter = notAfter;
+  const subject = [
+    { name: "commonName", value: names.find(({ length }) => length <= MAX_COMMON_NAME) ?? "dbsyncd" },
+  ];
+  certificate.setSubject(subject);
+  certificate.setIssuer(subject);
+  certificate.setExtensions([
+    { name: "basicConstraints", cA: false, critical: true },
+    { name: "keyUsage", digitalSignature: true, keyEncipherment: true, critical: true },
+    { name: "extKeyUsage", serverAuth: true },
+    { name: "subjectAltName", altNames: names.map(alternativeName) },
+    { name: "subjectKeyIdentifier" },
+  ]);
+  const asn1 = forgeAsn1();
+  const toBeSigned = () => Buffer.from(asn1.toDer(certificate.tbsCertificate).getBytes(), "latin1");
+  const signer = { sign: () => sign("sha256", toBeSigned(), key).toString("latin1") };
+  certificate.sign(signer as unknown as Parameters<typeof certificate.sign>[0], forgeSha256().create());
+  const der = Buffer.from(asn1.toDer(pki.certificateToAsn1(certificate)).getBytes(), "latin1");
+  return {
+    keyPem: encodePem("PRIVATE KEY", key.export({ type: "pkcs8", format: "der" })),
+    certificatePem: encodePem("CERTIFICATE", der),
+    fingerprint: fingerprint(key),
+    notAfter,
+  };
+}
+
+async function newKey(): Promise<KeyObject> {
+  const parameters = { modulusLength: RSA_BITS, publicExponent: RSA_EXPONENT };
+  return (await promisify(generateKeyPair)("rsa", parameters)).privateKey;
+}
+
+/** A positive number of full length. Source: RFC 5280, 4.1.2.2. */
+function newSerial(): string {
+  const bytes = randomBytes(SERIAL_BYTES);
+  bytes[0] = ((bytes[0] as number) & 0x3f) | 0x40;
+  return bytes.toString("hex");
+}
+
+function alternativeName(name: string): { type: number; value?: string; ip?: string } {
+  return isIP(name) === 0 ? { type: DNS_NAME, value: name.toLowerCase() } : { type: IP_ADDRESS, ip: name };
+}
+
+const require = createRequire(import.meta.url);
+
+function forgePki(): typeof import("node-forge").pki {
+  return require("node-forge/lib/x509.js");
+}
+
+function forgeAsn1(): typeof import("node-forge").asn1 {
+  return require("node-forge/lib/asn1.js");
+}
+
+function forgeSha256(): typeof import("node-forge").md.sha256 {
+  return require("node-forge/lib/sha256.js");
+}

@@ -1,0 +1,31 @@
+/** Certificates for tests of TLS, in files of their own. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { makeCertificate } from "../../keys/certificate.js";
+
+const DAY_MS = 86_400_000;
+
+export interface TestCertificate {
+  readonly certificate: string;
+  readonly key: string;
+  readonly pem: string;
+  /** 64 hexadecimal digits. */
+  readonly fingerprint: string;
+}
+
+/**
+ * Writes one that is valid for this machine's names, unless told otherwise.
+ * @param options.expired  it ended yesterday
+ */
+export async function writeCertificate(
+  folder: string,
+  options: { names?: readonly string[]; expired?: boolean } = {},
+): Promise<TestCertificate> {
+  const { names = ["localhost", "127.0.0.1", "::1"], expired = false } = options;
+  const now = expired ? Date.now() - 11 * DAY_MS : Date.now();
+  const made = await makeCertificate({ names, days: expired ? 10 : 30, key: null, now });
+  const files = { certificate: join(folder, "tls-cert.pem"), key: join(folder, "tls-key.pem") };
+  writeFileSync(files.key, made.keyPem, { mode: 0o600 });
+  writeFileSync(files.certificate, made.certificatePem);
+  return { ...files, pem: made.certificatePem, fingerprint: made.fingerprint };
+}
