@@ -1,9 +1,11 @@
 /** All commands of the store, by name. A new family is one line here. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Command } from "./command.js";
+import { dbsync } from "./commands/dbsync.js";
 import { generic } from "./commands/generic.js";
 import { hashes } from "./commands/hashes.js";
 import { introspection } from "./commands/introspection.js";
+import { keys } from "./commands/keys.js";
 import { lists } from "./commands/lists.js";
 import { server } from "./commands/server.js";
 import { sets } from "./commands/sets.js";
@@ -19,6 +21,8 @@ export const commands: readonly Command[] = [
   ...sets,
   ...sortedSets,
   ...server,
+  ...dbsync,
+  ...keys,
   ...introspection({ all: () => commands, find: findCommand }),
 ];
 

@@ -53,6 +53,13 @@ export interface Command extends Row {
   readonly group: string;
 }
 
+/** All commands, handed to what cannot import them: rows that tell of the table, rules that name commands. */
+export interface CommandTable {
+  all(): readonly Command[];
+  /** By name in any case; a subcommand as `CONTAINER|NAME`. */
+  find(name: string): Command | undefined;
+}
+
 /** A family's rows, named. Keys are upper-case command names in the order of the documentation. */
 export function family(group: string, rows: Readonly<Record<string, Row>>): readonly Command[] {
   return Object.entries(rows).map(([name, row]) => ({ name, group, ...row }));

@@ -3,7 +3,8 @@
  * the unit; there is no clock, no randomness and no IO in here.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Reply } from "../protocol/reply.js";
+import type { Condition } from "../protocol/envelope.js";
+import { array, type Reply } from "../protocol/reply.js";
 import type { Command } from "./command.js";
 import { resolveCommand } from "./command-table.js";
 import { CommandFailure } from "./errors.js";
@@ -38,15 +39,39 @@ export class Database {
    */
   execute(argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
     const command = resolveCommand(argv);
-    if (command instanceof CommandFailure) return command.reply;
-    this.#data.begin(unit, records);
-    if (command.flags.includes("write")) this.#removeExpired(command, argv, unit);
-    try {
-      return command.run(this.#data, argv, unit);
-    } catch (failure) {
-      if (failure instanceof CommandFailure) return failure.reply;
-      throw failure;
+    return command instanceof CommandFailure ? command.reply : this.run(command, argv, unit, records);
+  }
+
+  /**
+   * Runs several commands as one unit, as EXEC does: if one is unknown or has too few or too many arguments none is run
+   * and the reply is that error; errors while running stand in the array of replies, and the others have run.
+   * @param commands  each with its name and arguments
+   */
+  executeMulti(
+    commands: readonly (readonly ByteString[])[],
+    unit: Unit,
+    records: UndoRecord[] | null = null,
+  ): Reply {
+    const resolved: Command[] = [];
+    for (const argv of commands) {
+      const command = resolveCommand(argv);
+      if (command instanceof CommandFailure) return command.reply;
+      resolved.push(command);
     }
+    return array(
+      commands.map((argv, step) => this.run(resolved[step] as Command, argv, { ...unit, step }, records)),
+    );
+  }
+
+  /**
+   * Whether each key was last changed by the unit that its condition names, or is absent where it names none.
+   * @param at  milliseconds since 1970; a key that has expired by then is absent
+   */
+  holds(conditions: readonly Condition[], at: number): boolean {
+    return conditions.every(({ db, key, writer }) => {
+      const entry = this.#keyspaces[db]?.find(key);
+      return writer === (entry === undefined || isExpired(entry, at) ? "" : entry.writer);
+    });
   }
 
   /** Takes back what `records` tells of, newest first. */
@@ -62,6 +87,18 @@ export class Database {
     let dropped = 0;
     for (const keyspace of this.#keyspaces) dropped += keyspace.dropExpired(before, limit - dropped);
     return dropped;
+  }
+
+  /** As `execute`, for a command that `resolveCommand` has found for these arguments. */
+  run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
+    this.#data.begin(unit, records);
+    if (command.flags.includes("write")) this.#removeExpired(command, argv, unit);
+    try {
+      return command.run(this.#data, argv, unit);
+    } catch (failure) {
+      if (failure instanceof CommandFailure) return failure.reply;
+      throw failure;
+    }
   }
 
   /** A key that a unit may write and finds expired is removed first, so that undo brings it back. */

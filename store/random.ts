@@ -13,7 +13,7 @@ function hash(text: string): number {
 
 /** Successive whole numbers 0 ≤ x < n (n ≤ 2³²), each call with its own n. */
 export function seededChoice(unit: Unit): (n: number) => number {
-  let state = hash(unit.id);
+  let state = hash(unit.step ? `${unit.id}/${unit.step}` : unit.id);
   return (n) => {
     // splitmix32
     state = (state + 0x9e3779b9) >>> 0;

@@ -8,4 +8,6 @@ export interface Unit {
   readonly db: number;
   /** Tells this unit from all others; seeds its random choices and names it as a key's last writer. */
   readonly id: ByteString;
+  /** Place of the command in a unit of several, from 0; default 0. Only its random choices depend on it. */
+  readonly step?: number;
 }

@@ -5,7 +5,7 @@ import { family } from "../command.js";
 import { custom, dbIndexOutOfRange, echoed, noSuchKey, sameObject, syntaxError } from "../errors.js";
 import { type ExpireUnit, expireTime } from "../expire-options.js";
 import { globMatches } from "../glob.js";
-import { read, type Touch, touchesOf, wholeDb, write } from "../key-spec.js";
+import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../key-spec.js";
 import { NO_EXPIRY } from "../keyspace.js";
 import { type Data, isExpired } from "../mutators.js";
 import { int32Argument, parseInteger } from "../numbers.js";
@@ -42,7 +42,7 @@ export const generic = family("keyspace", {
   EXISTS: {
     arity: -2,
     flags: ["readonly", "fast"],
-    keys: [read(1, -1)],
+    keys: [look(1, -1)],
     since: "1.0.0",
     complexity: "O(N), N: keys",
     summary: "How many of the keys named exist; one named twice counts twice.",
@@ -152,7 +152,7 @@ export const generic = family("keyspace", {
   RENAME: {
     arity: 3,
     flags: ["write"],
-    keys: [write(1, 2)],
+    keys: [update(1), write(2)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Renames a key, over another if need be.",
@@ -164,7 +164,7 @@ export const generic = family("keyspace", {
   RENAMENX: {
     arity: 3,
     flags: ["write", "fast"],
-    keys: [write(1, 2)],
+    keys: [update(1), write(2)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Renames a key unless the new name exists.",
@@ -182,7 +182,7 @@ export const generic = family("keyspace", {
   TOUCH: {
     arity: -2,
     flags: ["readonly", "fast"],
-    keys: [read(1, -1)],
+    keys: [look(1, -1)],
     since: "3.2.1",
     complexity: "O(N), N: keys",
     summary: "How many of the keys named exist.",
@@ -200,7 +200,7 @@ export const generic = family("keyspace", {
   TYPE: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [read(1)],
+    keys: [look(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "The type of a key's value.",
@@ -233,7 +233,7 @@ function copyKeys(argv: readonly ByteString[]): Touch[] {
 }
 
 function moveKeys(argv: readonly ByteString[]): Touch[] {
-  return [...touchesOf([write(1)], argv), ...dbTouch(argv[2], argv[1] ?? "", "write")];
+  return [...touchesOf([update(1)], argv), ...dbTouch(argv[2], argv[1] ?? "", "write")];
 }
 
 function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

@@ -15,7 +15,7 @@ import {
 } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { wrongArity } from "../errors.js";
-import { read, write } from "../key-spec.js";
+import { look, read, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
 import { Hash } from "../values/hash.js";
@@ -35,7 +35,7 @@ export const hashes = family("hash", {
   HEXISTS: {
     arity: 3,
     flags: ["readonly", "fast"],
-    keys: [read(1)],
+    keys: [look(1)],
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Whether a hash has a field.",
@@ -62,7 +62,7 @@ export const hashes = family("hash", {
   HINCRBY: {
     arity: 4,
     flags: ["write", "denyoom", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Adds a number to a field's integer; an absent field counts as 0.",
@@ -71,7 +71,7 @@ export const hashes = family("hash", {
   HINCRBYFLOAT: {
     arity: 4,
     flags: ["write", "denyoom", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "2.6.0",
     complexity: "O(1)",
     summary: "Adds a floating-point number to a field's number.",
@@ -89,7 +89,7 @@ export const hashes = family("hash", {
   HLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [read(1)],
+    keys: [look(1)],
     since: "2.0.0",
     complexity: "O(1)",
     summary: "How many fields a hash has.",
@@ -152,7 +152,7 @@ export const hashes = family("hash", {
   HSTRLEN: {
     arity: 3,
     flags: ["readonly", "fast"],
-    keys: [read(1)],
+    keys: [look(1)],
     since: "3.2.0",
     complexity: "O(1)",
     summary: "The length of a field's value in bytes.",

@@ -1,17 +1,11 @@
 /** COMMAND and its subcommands: the table, told by itself. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, NIL_ARRAY, type Reply, set, status } from "../../protocol/reply.js";
-import { type Command, categoriesOf, family } from "../command.js";
+import { type Command, type CommandTable, categoriesOf, family } from "../command.js";
 import { custom, syntaxError } from "../errors.js";
 import { none, touchesOf } from "../key-spec.js";
 
-/** The table that these rows stand in themselves: handed in, since it is not yet complete when they are made. */
-export interface CommandTable {
-  all(): readonly Command[];
-  /** By name in any case. */
-  find(name: string): Command | undefined;
-}
-
+/** @param table  that these rows stand in themselves: not yet complete when they are made */
 export const introspection = (table: CommandTable): readonly Command[] =>
   family("server", {
     COMMAND: {

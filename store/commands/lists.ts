@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, bulks, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { indexOutOfRange, noSuchKey } from "../errors.js";
-import { counted, read, write } from "../key-spec.js";
+import { counted, look, read, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { indexArgument } from "../numbers.js";
 import { type End, List } from "../values/list.js";
@@ -32,7 +32,7 @@ export const lists = family("list", {
   LLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [read(1)],
+    keys: [look(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "How many elements a list has.",
@@ -41,7 +41,7 @@ export const lists = family("list", {
   LMOVE: {
     arity: 5,
     flags: ["write", "denyoom"],
-    keys: [write(1, 2)],
+    keys: [update(1), write(2)],
     since: "6.2.0",
     complexity: "O(1)",
     summary: "Takes an element off one end of a list and puts it to one end of another, or of the same.",
@@ -50,7 +50,7 @@ export const lists = family("list", {
   LMPOP: {
     arity: -4,
     flags: ["write", "movablekeys"],
-    keys: counted("write", 1),
+    keys: counted(update, 1),
     since: "7.0.0",
     complexity: "O(N+M), N: keys, M: elements returned",
     summary: "Takes elements off one end of the first of several lists that is not empty.",
@@ -59,7 +59,7 @@ export const lists = family("list", {
   LPOP: {
     arity: -2,
     flags: ["write", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
     summary: "Takes elements off the left end.",
@@ -131,7 +131,7 @@ export const lists = family("list", {
   RPOP: {
     arity: -2,
     flags: ["write", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
     summary: "Takes elements off the right end.",
@@ -140,7 +140,7 @@ export const lists = family("list", {
   RPOPLPUSH: {
     arity: 3,
     flags: ["write", "denyoom"],
-    keys: [write(1, 2)],
+    keys: [update(1), write(2)],
     since: "1.2.0",
     complexity: "O(1)",
     summary:

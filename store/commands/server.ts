@@ -7,7 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, bulks, integer, OK, type Reply, status } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { custom, dbIndexOutOfRange, syntaxError, wrongArity } from "../errors.js";
-import { allDbs, none, read, type Touch, wholeDb } from "../key-spec.js";
+import { allDbs, look, none, type Touch, wholeDb } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { int32Argument, parseInteger } from "../numbers.js";
 import type { Unit } from "../unit.js";
@@ -94,7 +94,7 @@ export const server = family("connection", {
     WATCH: {
       arity: -2,
       flags: ["noscript", "loading", "stale", "fast"],
-      keys: [read(1, -1)],
+      keys: [look(1, -1)],
       since: "2.2.0",
       complexity: "O(1)",
       summary: "Answers OK; the next command is not affected.",

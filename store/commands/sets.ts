@@ -14,7 +14,7 @@ import {
 } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { custom, mustBePositive, syntaxError } from "../errors.js";
-import { counted, read, write } from "../key-spec.js";
+import { counted, look, read, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { integerFrom } from "../numbers.js";
 import { seededChoice } from "../random.js";
@@ -37,7 +37,7 @@ export const sets = family("set", {
   SCARD: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [read(1)],
+    keys: [look(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "How many members a set has.",
@@ -73,7 +73,7 @@ export const sets = family("set", {
   SINTERCARD: {
     arity: -3,
     flags: ["readonly", "movablekeys"],
-    keys: counted("read", 1),
+    keys: counted(read, 1),
     since: "7.0.0",
     complexity: "O(N*M), N: members of the smallest set, M: sets",
     summary: "How many members all sets have; counts up to a limit.",
@@ -91,7 +91,7 @@ export const sets = family("set", {
   SISMEMBER: {
     arity: 3,
     flags: ["readonly", "fast"],
-    keys: [read(1)],
+    keys: [look(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Whether a set has a member.",
@@ -118,7 +118,7 @@ export const sets = family("set", {
   SMOVE: {
     arity: 4,
     flags: ["write", "fast"],
-    keys: [write(1, 2)],
+    keys: [update(1), write(2)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Moves a member from one set to another.",
@@ -127,7 +127,7 @@ export const sets = family("set", {
   SPOP: {
     arity: -2,
     flags: ["write", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: members removed",
     summary: "Removes members chosen at random and answers them.",

@@ -7,7 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply } from "../../protocol/reply.js";
 import type { Row } from "../command.js";
 import { custom, notInteger, syntaxError, wrongType } from "../errors.js";
-import { counted, write } from "../key-spec.js";
+import { counted, read, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { doubleArgument, integerFrom } from "../numbers.js";
 import { MemberSet } from "../values/member-set.js";
@@ -20,7 +20,7 @@ type Name = keyof typeof OPERATIONS;
 const reader = (name: Name, complexity: string, summary: string): Row => ({
   arity: -3,
   flags: ["readonly", "movablekeys"],
-  keys: counted("read", 1),
+  keys: counted(read, 1),
   since: "6.2.0",
   complexity,
   summary,
@@ -30,7 +30,7 @@ const reader = (name: Name, complexity: string, summary: string): Row => ({
 const storer = (name: Name, since: string, complexity: string, summary: string): Row => ({
   arity: -4,
   flags: ["write", "denyoom", "movablekeys"],
-  keys: counted("read", 2, [write(1)]),
+  keys: counted(read, 2, [write(1)]),
   places: [1, 1, 1],
   since,
   complexity,
@@ -54,7 +54,7 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
   ZINTERCARD: {
     arity: -3,
     flags: ["readonly", "movablekeys"],
-    keys: counted("read", 1),
+    keys: counted(read, 1),
     since: "7.0.0",
     complexity: "O(N*K), N: members of the smallest set, K: sets",
     summary: "How many members all sorted sets have; counts up to a limit.",

@@ -17,7 +17,7 @@ import {
 } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { custom, mustBePositive, syntaxError } from "../errors.js";
-import { counted, read, write } from "../key-spec.js";
+import { counted, look, read, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { integerFrom } from "../numbers.js";
 import { seededChoice } from "../random.js";
@@ -46,7 +46,7 @@ export const sortedSets = family("sortedset", {
   ZCARD: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [read(1)],
+    keys: [look(1)],
     since: "1.2.0",
     complexity: "O(1)",
     summary: "How many members a sorted set has.",
@@ -55,7 +55,7 @@ export const sortedSets = family("sortedset", {
   ZINCRBY: {
     arity: 4,
     flags: ["write", "denyoom", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "1.2.0",
     complexity: "O(log(N)), N: members",
     summary: "Adds to a member's score; an absent member counts as 0.",
@@ -64,7 +64,7 @@ export const sortedSets = family("sortedset", {
   ZMPOP: {
     arity: -4,
     flags: ["write", "movablekeys"],
-    keys: counted("write", 1),
+    keys: counted(update, 1),
     since: "7.0.0",
     complexity: "O(K+M*log(N)), K: keys, M: members removed, N: members",
     summary: "Removes the lowest or highest members of the first sorted set that is there.",
@@ -82,7 +82,7 @@ export const sortedSets = family("sortedset", {
   ZPOPMAX: {
     arity: -2,
     flags: ["write", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "5.0.0",
     complexity: "O(log(N)*M), N: members, M: members removed",
     summary: "Removes the members with the highest scores and answers them.",
@@ -91,7 +91,7 @@ export const sortedSets = family("sortedset", {
   ZPOPMIN: {
     arity: -2,
     flags: ["write", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "5.0.0",
     complexity: "O(log(N)*M), N: members, M: members removed",
     summary: "Removes the members with the lowest scores and answers them.",

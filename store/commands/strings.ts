@@ -15,7 +15,7 @@ import {
   wrongArity,
 } from "../errors.js";
 import { expireTime, expireUnits } from "../expire-options.js";
-import { read, write } from "../key-spec.js";
+import { look, read, type Touch, update, write } from "../key-spec.js";
 import { type Entry, NO_EXPIRY } from "../keyspace.js";
 import { addFloats } from "../long-double.js";
 import type { Data } from "../mutators.js";
@@ -38,7 +38,7 @@ export const strings = family("string", {
   DECR: {
     arity: 2,
     flags: ["write", "denyoom", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Takes one from a key's integer; an absent key counts as 0.",
@@ -47,7 +47,7 @@ export const strings = family("string", {
   DECRBY: {
     arity: 3,
     flags: ["write", "denyoom", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Takes a number from a key's integer.",
@@ -65,7 +65,7 @@ export const strings = family("string", {
   GETDEL: {
     arity: 2,
     flags: ["write", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "6.2.0",
     complexity: "O(1)",
     summary: "The string of a key, which is removed.",
@@ -74,7 +74,7 @@ export const strings = family("string", {
   GETEX: {
     arity: -2,
     flags: ["write", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "6.2.0",
     complexity: "O(1)",
     summary: "The string of a key, whose expiry time is set or lifted.",
@@ -92,7 +92,7 @@ export const strings = family("string", {
   GETSET: {
     arity: 3,
     flags: ["write", "denyoom", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Sets a key and answers what it held.",
@@ -101,7 +101,7 @@ export const strings = family("string", {
   INCR: {
     arity: 2,
     flags: ["write", "denyoom", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Adds one to a key's integer; an absent key counts as 0.",
@@ -110,7 +110,7 @@ export const strings = family("string", {
   INCRBY: {
     arity: 3,
     flags: ["write", "denyoom", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Adds a number to a key's integer.",
@@ -119,7 +119,7 @@ export const strings = family("string", {
   INCRBYFLOAT: {
     arity: 3,
     flags: ["write", "denyoom", "fast"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "2.6.0",
     complexity: "O(1)",
     summary: "Adds a floating-point number to a key's number.",
@@ -174,7 +174,8 @@ export const strings = family("string", {
   SET: {
     arity: -3,
     flags: ["write", "denyoom"],
-    keys: [write(1)],
+    keys: setKeys,
+    places: [1, 1, 1],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Sets a key, whatever it held.",
@@ -211,7 +212,7 @@ export const strings = family("string", {
   STRLEN: {
     arity: 2,
     flags: ["readonly", "fast"],
-    keys: [read(1)],
+    keys: [look(1)],
     since: "2.2.0",
     complexity: "O(1)",
     summary: "The length of a string in bytes.",
@@ -384,6 +385,12 @@ function expiryOf(expiry: StringOptions["expiry"], at: number, name: string): nu
   const unit = expireUnits[expiry.option];
   if (unit === undefined) throw invalidExpire(name);
   return expireTime(expiry.argument, unit, at, name, true);
+}
+
+/** With GET among its options it answers what the key held. */
+function setKeys(argv: readonly ByteString[]): Touch[] {
+  const answers = argv.some((word, place) => place > 2 && word.toUpperCase() === "GET");
+  return [{ db: null, key: argv[1] ?? "", access: "write", needs: answers ? "RW" : "W" }];
 }
 
 function set(data: Data, argv: readonly ByteString[], unit: { at: number }): Reply {

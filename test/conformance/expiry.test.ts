@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { Database } from "../../store/database.js";
@@ -53,8 +54,13 @@ for (const [name, setter] of Object.entries(setters)) {
       const sample = await atomically(redis, looks);
       at = sample.at;
       if (!sample.isOneMillisecond) continue;
-      const ours = looks.map((argv) => shown(folded(database.execute(argv, { at, db: 0, id: "" }))));
-      assert.deepEqual(ours, sample.replies.map(shown), `${at - end} ms after its end`);
+      const ours = (date: number) =>
+        looks.map((argv) => shown(folded(database.execute(argv, { at: date, db: 0, id: "" }))));
+      const theirs = sample.replies.map(shown);
+      // EXEC judges by the moment it began, which can lie in the millisecond before TIME's.
+      if (!isDeepStrictEqual(ours(at - 1), theirs)) {
+        assert.deepEqual(ours(at), theirs, `${at - end} ms after its end`);
+      }
       compared++;
     }
     assert.ok(compared > 0);

@@ -1,5 +1,6 @@
 /** All grammars, and whose keys each family prefers. A new family is one line here. */
 import type { FamilyGrammar, Generator } from "./grammar.js";
+import { grammar as dbsync } from "./grammars/dbsync.js";
 import { grammar as generic } from "./grammars/generic.js";
 import { grammar as hashes } from "./grammars/hashes.js";
 import { grammar as lists } from "./grammars/lists.js";
@@ -29,6 +30,7 @@ export const families: readonly Family[] = [
   family("set", sets),
   family("zset", sortedSets),
   family("any", server),
+  family("any", dbsync),
 ];
 
 export const commandGrammars: readonly CommandGrammar[] = families.flatMap(({ commands }) => commands);

@@ -1,0 +1,173 @@
+/**
+ * What the rules of one key permit, decided as Redis 7 does: of the rules on a command the last one counts; keys are
+ * named by patterns, each of which must give the whole permission by itself; a selector is a second set of rules, and
+ * it is enough if one set permits a command with all its keys. Pure. Source: redis-server 7.0, test/store/acl.test.ts.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { parseRules, type Rule } from "./acl-rules.js";
+import { type Command, type CommandTable, categoriesOf } from "./command.js";
+import { echoed } from "./errors.js";
+import { administers } from "./foreign-command.js";
+import { allows, allowsAll, type KeyPattern } from "./key-pattern.js";
+import { type Permission, permissionFor, type Touch, touchesOf } from "./key-spec.js";
+
+const VERBS: Readonly<Record<Permission, string>> = {
+  "": "touch",
+  R: "read",
+  W: "write",
+  RW: "read and write",
+};
+
+export class Acl {
+  /** As they were given, one each. */
+  readonly rules: readonly ByteString[];
+  /** Whether everything is permitted, commands that the table does not know among it. */
+  readonly isUnlimited: boolean;
+  /** The rules outside all selectors first. */
+  readonly #sets: readonly RuleSet[];
+
+  /** @throws CommandFailure  naming the first text that is no rule */
+  constructor(texts: readonly ByteString[], table: CommandTable) {
+    const rules = parseRules(texts, table);
+    this.rules = rules.map(({ text }) => text);
+    const outside = rules.filter(({ kind }) => kind !== "selector" && kind !== "clear-selectors");
+    const cleared = rules.findLastIndex(({ kind }) => kind === "clear-selectors");
+    const selectors = rules
+      .slice(cleared + 1)
+      .flatMap((rule) => (rule.kind === "selector" ? [rule.rules] : []));
+    this.#sets = [outside, ...selectors].map((set) => new RuleSet(set, table));
+    this.isUnlimited = this.#sets.some((set) => set.isUnlimited);
+  }
+
+  /** Why a command is not permitted, as the words behind "this key may not "; null: it is. */
+  denial(command: Command, argv: readonly ByteString[]): string | null {
+    for (const set of this.#sets) if (set.permits(command, argv)) return null;
+    // Of several reasons the one is told that came closest: a set that permits the command, not the keys.
+    const closest = this.#sets.find((set) => set.permitsCommand(command)) ?? (this.#sets[0] as RuleSet);
+    return closest.denial(command, argv);
+  }
+
+  /** The same for a command that the table does not know, by its name. */
+  foreignDenial(name: ByteString): string | null {
+    if (this.#sets.some((set) => set.permitsForeign(name))) return null;
+    const reason = administers(name)
+      ? "it administers"
+      : "what it touches is not known here, and not all is allowed";
+    return `run '${echoed(name)}': ${reason}`;
+  }
+
+  /** Whether some set lets a key be read: what the keys of `if` need. */
+  mayRead(key: ByteString): boolean {
+    return this.#sets.some((set) => set.permitsKey(key, "R"));
+  }
+}
+
+type CommandRule = Extract<Rule, { kind: "all" | "category" | "command" }>;
+
+/** What is permitted of commands that the table does not know: they may be of any category, but for one. */
+type Foreign = "none" | "all" | "all but admin";
+
+interface Verdict {
+  readonly allow: boolean;
+  /** The rule that said so last. */
+  readonly rule: ByteString;
+}
+
+/** The rules of one selector, or those outside all. */
+class RuleSet {
+  readonly isUnlimited: boolean;
+  readonly #verdicts = new Map<Command, Verdict>();
+  #patterns: KeyPattern[] = [];
+  #allKeys = false;
+  #foreign: Foreign = "none";
+
+  constructor(rules: readonly Rule[], table: CommandTable) {
+    for (const rule of rules) this.#add(rule, table);
+    const last = rules.findLast(({ kind }) => kind === "all" || kind === "category" || kind === "command");
+    this.isUnlimited = this.#allKeys && last?.kind === "all" && last.allow;
+  }
+
+  permitsCommand(command: Command): boolean {
+    // As in Redis: what serves before anybody has logged in is everybody's.
+    return this.#verdicts.get(command)?.allow === true || command.flags.includes("no_auth");
+  }
+
+  permits(command: Command, argv: readonly ByteString[]): boolean {
+    if (!this.permitsCommand(command)) return false;
+    return this.#allKeys || this.#forbidden(command, argv) === undefined;
+  }
+
+  permitsForeign(name: ByteString): boolean {
+    if (!this.#allKeys || this.#foreign === "none") return false;
+    return this.#foreign === "all" || !administers(name);
+  }
+
+  permitsKey(key: ByteString, needs: Permission): boolean {
+    return this.#allKeys || allows(this.#patterns, key, needs);
+  }
+
+  /** Why it does not permit what it does not. */
+  denial(command: Command, argv: readonly ByteString[]): string {
+    const name = command.name.toLowerCase().replace("|", " ");
+    if (!this.permitsCommand(command)) {
+      const verdict = this.#verdicts.get(command);
+      const reason = verdict === undefined ? "no rule allows it" : `rule ${echoed(verdict.rule)} denies it`;
+      return `run '${name}': ${reason}`;
+    }
+    const touch = this.#forbidden(command, argv);
+    const verb = touch === undefined ? "" : VERBS[permissionFor(touch)];
+    if (touch?.key === null) return `run '${name}': it may ${verb} all keys, and no rule allows that`;
+    return `${verb} key '${echoed(touch?.key ?? "")}', which '${name}' needs: no rule allows it`;
+  }
+
+  #forbidden(command: Command, argv: readonly ByteString[]): Touch | undefined {
+    return touchesOf(command.keys, argv).find((touch) => {
+      const needs = permissionFor(touch);
+      return touch.key === null
+        ? !allowsAll(this.#patterns, needs)
+        : !allows(this.#patterns, touch.key, needs);
+    });
+  }
+
+  #add(rule: Rule, table: CommandTable): void {
+    switch (rule.kind) {
+      case "all-keys":
+      case "reset-keys":
+        this.#allKeys = rule.kind === "all-keys";
+        this.#patterns = [];
+        break;
+      case "pattern":
+        this.#addPattern(rule.pattern);
+        break;
+      case "all":
+      case "category":
+      case "command": {
+        const verdict = { allow: rule.allow, rule: rule.text };
+        this.#foreign = foreignAfter(rule, this.#foreign);
+        for (const command of table.all()) if (isMeant(command, rule)) this.#verdicts.set(command, verdict);
+        break;
+      }
+    }
+  }
+
+  /** The same pattern again adds to what it permits, as in Redis: `%R~a %W~a` is `~a`. */
+  #addPattern({ read, write, glob }: KeyPattern): void {
+    const same = this.#patterns.findIndex((pattern) => pattern.glob === glob);
+    const before = this.#patterns[same];
+    if (before === undefined) this.#patterns.push({ read, write, glob });
+    else this.#patterns[same] = { read: read || before.read, write: write || before.write, glob };
+  }
+}
+
+/** What a rule leaves of the commands that the table does not know; in doubt nothing. */
+function foreignAfter(rule: CommandRule, before: Foreign): Foreign {
+  if (rule.kind === "all") return rule.allow ? "all" : "none";
+  if (rule.kind === "command" || rule.allow || before === "none") return before;
+  return rule.category === "admin" ? "all but admin" : "none";
+}
+
+function isMeant(command: Command, rule: CommandRule): boolean {
+  if (rule.kind === "all") return true;
+  if (rule.kind === "category") return categoriesOf(command).includes(rule.category);
+  return command.name === rule.name || command.name.startsWith(`${rule.name}|`);
+}

@@ -1,0 +1,22 @@
+/** Commands on data that Redis does not have. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { bulks, type Reply } from "../../protocol/reply.js";
+import { family } from "../command.js";
+import { read } from "../key-spec.js";
+import type { Data } from "../mutators.js";
+
+export const dbsync = family("dbsync", {
+  WRITERS: {
+    arity: -2,
+    flags: ["readonly", "fast"],
+    keys: [read(1, -1)],
+    since: "",
+    complexity: "O(N), N: keys",
+    summary: "The unit that changed each key last, for `if`; empty for a key that is absent.",
+    run: writers,
+  },
+});
+
+function writers(data: Data, argv: readonly ByteString[]): Reply {
+  return bulks(argv.slice(1).map((key) => data.get(key)?.writer ?? ""));
+}

@@ -1,0 +1,188 @@
+/**
+ * KEY and its subcommands, on the ring of keys instead of on data: their handlers get the ring, and the table of all
+ * commands gets their rows, so that arity, COMMAND and rules (`-@admin`) treat them as any other command.
+ * They travel in signed envelopes only, in units of their own.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/envelope.js";
+import { array, bulk, OK, type Reply } from "../../protocol/reply.js";
+import { type Command, family, type Row } from "../command.js";
+import { custom, echoed, syntaxError } from "../errors.js";
+import { describe, describeFully, type KeyRecord } from "../key-record.js";
+import { none } from "../key-spec.js";
+import type { Unit } from "../unit.js";
+
+/** What KEY ADD asks for. */
+export interface KeyRequest {
+  /** PEM, or the base64 of the DER. */
+  readonly text: ByteString;
+  readonly label: ByteString;
+  readonly notBefore: number | null;
+  readonly notAfter: number | null;
+  readonly rate: number;
+  /** null: those of a key that a daemon is started with. */
+  readonly rules: readonly ByteString[] | null;
+}
+
+/** The ring as its commands see it. All but `find` and `all` throw CommandFailure, and have changed nothing then. */
+export interface Ring {
+  find(id: ByteString): KeyRecord | undefined;
+  all(): Iterable<KeyRecord>;
+  /** The same key again is taken if all else is the same too. */
+  add(request: KeyRequest, unit: KeyUnit): KeyRecord;
+  setRules(record: KeyRecord, rules: readonly ByteString[]): void;
+  revoke(record: KeyRecord, at: number): void;
+  /** Why a key may not run a command; null: it may. */
+  dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null;
+}
+
+export interface KeyUnit extends Unit {
+  readonly signer: KeyRecord;
+}
+
+type KeyHandler = (ring: Ring, argv: readonly ByteString[], unit: KeyUnit) => Reply;
+
+type KeyRow = Pick<Row, "arity" | "complexity" | "summary"> & { readonly run: KeyHandler };
+
+const LABEL_BYTES_MAX = 128;
+/** Envelopes a second; more than any daemon takes. */
+const RATE_MAX = 1_000_000;
+
+const rows: Readonly<Record<string, KeyRow>> = {
+  "KEY|ADD": {
+    arity: -3,
+    complexity: "O(N), N: rules",
+    summary:
+      "Adds a public key: KEY ADD key [LABEL text] [FROM ms] [UNTIL ms] [RATE n] [RULES rule …]; its id.",
+    run: add,
+  },
+  "KEY|DRYRUN": {
+    arity: -4,
+    complexity: "O(N), N: keys of the command",
+    summary: "Whether a key may run a command: OK, or the reason why not.",
+    run: dryRun,
+  },
+  "KEY|INFO": {
+    arity: 3,
+    complexity: "O(1)",
+    summary: "What is known of a key, names and values.",
+    run: (ring, argv, unit) => describeFully(keyArgument(ring, argv[2]!), unit.at),
+  },
+  "KEY|LIST": {
+    arity: 2,
+    complexity: "O(N), N: keys",
+    summary: "What is known of all keys, revoked ones too.",
+    run: list,
+  },
+  "KEY|REVOKE": {
+    arity: 3,
+    complexity: "O(N), N: keys",
+    summary: "Ends a key for good; it stays in the list.",
+    run: revoke,
+  },
+  "KEY|RULES": {
+    arity: -4,
+    complexity: "O(N), N: rules",
+    summary: "Replaces all rules of a key.",
+    run: setRules,
+  },
+};
+
+/** Each key command's handler by its name in the table. */
+export const keyHandlers: ReadonlyMap<string, KeyHandler> = new Map(
+  Object.entries(rows).map(([name, { run }]) => [name, run]),
+);
+
+/** The rows for the table of all commands; without an envelope they say what they need. */
+export const keys: readonly Command[] = family("server", {
+  KEY: {
+    arity: -2,
+    flags: [],
+    keys: none,
+    since: "",
+    complexity: "Depends on the subcommand",
+    summary: "Commands on the ring of public keys, for administrators.",
+    run: refuse,
+  },
+  ...Object.fromEntries(
+    Object.entries(rows).map(([name, row]): [string, Row] => [
+      name,
+      { ...row, flags: ["admin", "noscript"], keys: none, since: "", run: refuse },
+    ]),
+  ),
+});
+
+function refuse(): Reply {
+  throw custom("ERR KEY commands are for signed envelopes (version 2), in units of their own");
+}
+
+function add(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
+  const options = new Map<string, ByteString>();
+  let rules: readonly ByteString[] | null = null;
+  for (let i = 3; i < argv.length; i += 2) {
+    const name = argv[i]!.toUpperCase();
+    if (name === "RULES") {
+      rules = argv.slice(i + 1);
+      if (rules.length === 0) throw syntaxError();
+      break;
+    }
+    if (!["LABEL", "FROM", "UNTIL", "RATE"].includes(name) || options.has(name)) throw syntaxError();
+    options.set(name, argv[i + 1] ?? missing(name));
+  }
+  const label = options.get("LABEL") ?? "";
+  if (label.length > LABEL_BYTES_MAX)
+    throw custom(`ERR a label of ${label.length} bytes, above ${LABEL_BYTES_MAX}`);
+  if (/[\0-\x1f\x7f]/.test(label)) throw custom("ERR control characters cannot stand in a label");
+  const notBefore = numberOption(options, "FROM", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
+  const notAfter = numberOption(options, "UNTIL", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
+  if (notBefore !== null && notAfter !== null && notAfter < notBefore)
+    throw custom("ERR UNTIL lies before FROM: the key would never be valid");
+  const rate = numberOption(options, "RATE", "envelopes a second, 0 for no limit", RATE_MAX) ?? 0;
+  const record = ring.add({ text: argv[2]!, label, notBefore, notAfter, rate, rules }, unit);
+  return bulk(hexOf(record.id));
+}
+
+function missing(name: string): never {
+  throw custom(`ERR ${name} is not followed by its value`);
+}
+
+function numberOption(
+  options: ReadonlyMap<string, ByteString>,
+  name: string,
+  what: string,
+  max: number,
+): number | null {
+  const text = options.get(name);
+  if (text === undefined) return null;
+  if (/^(0|[1-9]\d{0,15})$/.test(text) && Number(text) <= max) return Number(text);
+  throw custom(`ERR ${name} is '${echoed(text)}' instead of ${what}, at most ${max}`);
+}
+
+function keyArgument(ring: Ring, text: ByteString): KeyRecord {
+  const id = bytesOfHex(text, HASH_BYTES);
+  if (id === undefined) {
+    throw custom(`ERR '${echoed(text)}' is no key's id, which has ${2 * HASH_BYTES} hexadecimal digits`);
+  }
+  const record = ring.find(id);
+  if (record === undefined) throw custom(`ERR there is no key ${hexOf(id)}; KEY LIST names all`);
+  return record;
+}
+
+function dryRun(ring: Ring, argv: readonly ByteString[], { at }: KeyUnit): Reply {
+  const reason = ring.dryRun(keyArgument(ring, argv[2]!), argv.slice(3), at);
+  return reason === null ? OK : bulk(reason);
+}
+
+function list(ring: Ring, _: readonly ByteString[], { at }: KeyUnit): Reply {
+  return array([...ring.all()].map((record) => describe(record, at)));
+}
+
+function revoke(ring: Ring, argv: readonly ByteString[], { at }: KeyUnit): Reply {
+  ring.revoke(keyArgument(ring, argv[2]!), at);
+  return OK;
+}
+
+function setRules(ring: Ring, argv: readonly ByteString[]): Reply {
+  ring.setRules(keyArgument(ring, argv[2]!), argv.slice(3));
+  return OK;
+}

@@ -1,0 +1,230 @@
+/**
+ * All public keys that count here, and what each may do. A pure function of the keys it began with and the KEY units
+ * since: no clock, no files; SHA-256 is handed in. Verifying signatures is somebody else's work.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Condition } from "../protocol/envelope.js";
+import { type ErrorReply, error, type Reply } from "../protocol/reply.js";
+import { Acl } from "./acl.js";
+import { commands, findCommand, resolveCommand } from "./command-table.js";
+import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./commands/keys.js";
+import { CommandFailure, custom, echoed } from "./errors.js";
+import { type KeyRecord, type Role, type Validity, validity } from "./key-record.js";
+import { readSpki, spkiOfText } from "./spki.js";
+import type { Unit } from "./unit.js";
+
+export type { KeyRecord };
+
+/** The rights of a key that a daemon is started with. */
+const RIGHTS: Readonly<Record<Role, readonly ByteString[]>> = {
+  application: ["+@all", "-@admin", "~*"],
+  root: ["+@all", "~*"],
+  daemon: ["+@all", "-@admin", "~*"],
+};
+
+/** More keys than this are refused: each daemon holds all of them in memory, for good. */
+const KEYS_MAX = 100_000;
+
+const table = { all: () => commands, find: findCommand };
+
+/** What a key must be able to do to let others in and out. */
+const ADMINISTRATION = ["KEY|ADD", "KEY|RULES", "KEY|REVOKE"];
+
+export interface JudgeOptions {
+  /** Keys of the header's `if`; they need read permission. */
+  readonly conditions: readonly Condition[] | null;
+}
+
+export class KeyRing {
+  readonly #hash: (bytes: ByteString) => ByteString;
+  readonly #records = new Map<ByteString, KeyRecord>();
+  readonly #face: Ring;
+
+  /** @param parts.hash  SHA-256 */
+  constructor({ hash }: { hash: (bytes: ByteString) => ByteString }) {
+    this.#hash = hash;
+    this.#face = {
+      find: (id) => this.find(id),
+      all: () => this.all(),
+      add: (request, unit) => this.#add(request, unit),
+      setRules: (record, rules) => this.#setRules(record, rules),
+      revoke: (record, at) => this.#revoke(record, at),
+      dryRun: (record, argv, at) => this.#dryRun(record, argv, at),
+    };
+  }
+
+  /**
+   * Adds one of the keys that a daemon is started with.
+   * @param spki  DER
+   * @throws CommandFailure  a key that cannot be used, or that is there in another role
+   */
+  addGenesis(role: Role, spki: ByteString, label: ByteString = ""): KeyRecord {
+    const id = this.#hash(spki);
+    const known = this.#records.get(id);
+    if (known?.role === role) return known;
+    if (known !== undefined) throw custom(`ERR the same key is given as ${known.role} and as ${role}`);
+    const acl = new Acl(RIGHTS[role], table);
+    return this.#put({
+      ...{ id, spki, ...readSpki(spki), role, label, acl, rules: acl.rules },
+      ...{
+        notBefore: null,
+        notAfter: null,
+        revokedAt: null,
+        rate: 0,
+        addedAt: null,
+        addedBy: null,
+        version: 1,
+      },
+    });
+  }
+
+  /** @param id  raw */
+  find(id: ByteString): KeyRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  /** In the order in which they came, revoked ones too. */
+  all(): Iterable<KeyRecord> {
+    return this.#records.values();
+  }
+
+  validity(record: KeyRecord, at: number): Validity {
+    return validity(record, at);
+  }
+
+  /**
+   * Whether a key may have a unit, from the bytes alone.
+   * @param unit  its commands: one, or with `multi` all of an envelope
+   * @returns null, or the unit's reply: NOPERM, or what is wrong with a command. One that the store does not know is
+   *   permitted to keys whose rules leave nothing out but administration: a database behind the daemon may know it.
+   */
+  judge(
+    { acl }: KeyRecord,
+    unit: readonly (readonly ByteString[])[],
+    { conditions }: JudgeOptions,
+  ): ErrorReply | null {
+    if (unit.some(isKeyCommand) && (conditions !== null || !unit.every(isKeyCommand))) {
+      return error('ERR KEY commands stand in units of their own, without other commands and without "if"');
+    }
+    if (acl.isUnlimited) return null;
+    for (const argv of unit) {
+      const denial = denialOf(acl, argv);
+      if (denial !== null) return denial;
+    }
+    if (conditions === null) return null;
+    const forbidden = conditions.find(({ key }) => !acl.mayRead(key));
+    if (forbidden === undefined) return null;
+    return error(`NOPERM this key may not read key '${echoed(forbidden.key)}' of "if": no rule allows it`);
+  }
+
+  /**
+   * Runs a KEY command that `judge` has permitted.
+   * @returns the reply; errors are replies as well, and have changed nothing
+   */
+  execute(argv: readonly ByteString[], unit: Unit, signer: KeyRecord): Reply {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    const run = keyHandlers.get(command.name);
+    if (run === undefined) throw new Error(`${command.name} is no command on keys`);
+    try {
+      return run(this.#face, argv, { ...unit, signer });
+    } catch (failure) {
+      if (failure instanceof CommandFailure) return failure.reply;
+      throw failure;
+    }
+  }
+
+  #add({ text, rules, ...wanted }: KeyRequest, { signer, at }: KeyUnit): KeyRecord {
+    const spki = spkiOfText(text);
+    const facts = readSpki(spki);
+    const id = this.#hash(spki);
+    const acl = new Acl(rules ?? RIGHTS.application, table);
+    const known = this.#records.get(id);
+    if (known?.revokedAt != null)
+      throw custom("ERR this key was revoked, and a revoked key does not come back: make a new pair");
+    if (known !== undefined) {
+      if (isSame(known, { ...wanted, rules: acl.rules })) return known;
+      throw custom(
+        "ERR this key is there, with other rules, dates, rate or label; KEY RULES changes its rules",
+      );
+    }
+    if (this.#records.size >= KEYS_MAX) throw custom(`ERR the ring is full: ${KEYS_MAX} keys`);
+    return this.#put({
+      ...{ id, spki, ...facts, ...wanted, acl, rules: acl.rules },
+      ...{ role: "application", revokedAt: null, addedAt: at, addedBy: signer.id, version: 1 },
+    });
+  }
+
+  #setRules(record: KeyRecord, rules: readonly ByteString[]): void {
+    if (record.revokedAt !== null) throw custom("ERR this key was revoked: no rules will let it in again");
+    const acl = new Acl(rules, table);
+    if (isEqual(acl.rules, record.rules)) return;
+    this.#change({ ...record, acl, rules: acl.rules });
+  }
+
+  #revoke(record: KeyRecord, at: number): void {
+    if (record.revokedAt !== null) return;
+    this.#change({ ...record, revokedAt: at });
+  }
+
+  #change(record: KeyRecord): void {
+    const before = this.#records.get(record.id);
+    if (before !== undefined && isAdministrator(before) && !isAdministrator(record)) {
+      const others = [...this.#records.values()].filter(({ id }) => id !== record.id);
+      if (!others.some(isAdministrator))
+        throw custom("ERR this is the last key that may run KEY ADD, RULES and REVOKE: add another before");
+    }
+    this.#put({ ...record, version: record.version + 1 });
+  }
+
+  #put(record: KeyRecord): KeyRecord {
+    this.#records.set(record.id, record);
+    return record;
+  }
+
+  #dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null {
+    const state = validity(record, at);
+    if (state !== "valid") return `this key is ${state.replaceAll("-", " ")}`;
+    return this.judge(record, [argv], { conditions: null })?.text ?? null;
+  }
+}
+
+function denialOf(acl: Acl, argv: readonly ByteString[]): ErrorReply | null {
+  const command = resolveCommand(argv);
+  let denial: string | null;
+  if (!(command instanceof CommandFailure)) denial = acl.denial(command, argv);
+  else if (findCommand(argv[0] as ByteString) === undefined)
+    denial = acl.foreignDenial(argv[0] as ByteString);
+  else return command.reply;
+  return denial === null ? null : error(`NOPERM this key may not ${denial}`);
+}
+
+/** Whether it is for the ring, not for a database; whatever its subcommand. */
+export function isKeyCommand(argv: readonly ByteString[]): boolean {
+  const name = argv[0] as ByteString;
+  return name.length === 3 && name.toUpperCase() === "KEY";
+}
+
+/** Whether a key can let others in and out, and no date ends that. */
+function isAdministrator({ acl, revokedAt, notAfter }: KeyRecord): boolean {
+  if (revokedAt !== null || notAfter !== null) return false;
+  return ADMINISTRATION.every((name) => {
+    const command = findCommand(name);
+    return command !== undefined && acl.denial(command, name.split("|")) === null;
+  });
+}
+
+function isSame(record: KeyRecord, wanted: Omit<KeyRequest, "text">): boolean {
+  const { label, notBefore, notAfter, rate } = wanted;
+  return (
+    record.label === label &&
+    record.notBefore === notBefore &&
+    record.notAfter === notAfter &&
+    record.rate === rate &&
+    isEqual(record.rules, wanted.rules ?? [])
+  );
+}
+
+function isEqual(a: readonly ByteString[], b: readonly ByteString[]): boolean {
+  return a.length === b.length && a.every((rule, i) => rule === b[i]);
+}

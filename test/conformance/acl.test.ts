@@ -1,0 +1,174 @@
+/**
+ * Rules permit what redis-server's ACL permits: random rules go to ACL SETUSER and to our parser, random commands to
+ * ACL DRYRUN and to our judgement. DBSYNC_SEED replays a run, DBSYNC_VERDICTS makes it longer.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { Acl } from "../../store/acl.js";
+import { CATEGORIES } from "../../store/acl-rules.js";
+import { type Command, categoriesOf } from "../../store/command.js";
+import { commands, findCommand, resolveCommand } from "../../store/command-table.js";
+import { CommandFailure } from "../../store/errors.js";
+import { administers } from "../../store/foreign-command.js";
+import { touchesOf } from "../../store/key-spec.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { type RedisServer, startRedis } from "../support/redis-server.js";
+import { skipWithout } from "../support/requirements.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { randomCall } from "./call.js";
+import { commandGrammars } from "./families.js";
+import { Generator } from "./grammar.js";
+import { notInRedis } from "./incomparable.js";
+import { itemsOf, shown } from "./resp2-fold.js";
+import { ALL_KEYS } from "./vocabulary.js";
+
+const VERDICTS = Number(process.env["DBSYNC_VERDICTS"] ?? 100_000);
+/** Commands that are asked about for each user. */
+const COMMANDS_PER_USER = 100;
+/** Redis's words for a command that it may not run, or whose keys it may not touch. */
+const DENIAL = /^This user has no permissions/;
+
+const table = { all: () => commands, find: findCommand };
+const skip = skipWithout("redis-server");
+const seed = seedOfRun();
+const grammars = commandGrammars.filter(({ name }) => notInRedis[name] === undefined);
+const redisCategories = CATEGORIES.filter((category) => category !== "dbsync");
+let server: RedisServer;
+before(async () => {
+  if (skip === false) server = await startRedis();
+});
+after(() => server?.stop());
+
+test("categories are redis-server's and our own, and those of all commands", { skip }, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const theirs = itemsOf(await redis.call("ACL", "CAT")).map((item) =>
+    item.kind === "bulk" ? item.bytes : "",
+  );
+  assert.deepEqual([...CATEGORIES].sort(), [...theirs, "dbsync"].sort());
+  for (const command of commands) {
+    for (const category of categoriesOf(command)) assert.ok(CATEGORIES.includes(category), category);
+  }
+});
+
+test("every command of redis-server that administers is known to do so", { skip }, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const names = itemsOf(await redis.call("COMMAND", "LIST", "FILTERBY", "ACLCAT", "admin"));
+  assert.ok(names.length > 50);
+  for (const item of names) {
+    const [name = ""] = item.kind === "bulk" ? item.bytes.split("|") : [];
+    assert.ok(administers(name), name);
+  }
+});
+
+test(`rules permit what redis-server permits (seed ${seed})`, { skip }, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const tally = { permitted: 0, denied: 0, refusedRules: 0 };
+  for (let user = 0; tally.permitted + tally.denied < VERDICTS; user++) {
+    const g = new Generator({ random: new SeededRandom(seed, user), now: 0 });
+    await compareUser(g, redis, tally, `seed ${seed}, user ${user}`);
+  }
+  assert.ok(Math.min(tally.permitted, tally.denied) > VERDICTS / 5, JSON.stringify(tally));
+  assert.ok(tally.refusedRules > 0);
+});
+
+async function compareUser(
+  g: Generator,
+  redis: RedisConnection,
+  tally: { permitted: number; denied: number; refusedRules: number },
+  where: string,
+): Promise<void> {
+  const rules = randomRules(g);
+  const acl = parsed(rules);
+  const accepted = await redis.call("ACL", "SETUSER", "alice", "reset", ...rules);
+  assert.equal(
+    acl === undefined,
+    accepted.kind === "error",
+    `${where}: ${rules.join(" ")}: ${shown(accepted)}`,
+  );
+  if (acl === undefined) {
+    tally.refusedRules++;
+    return;
+  }
+  const calls = Array.from({ length: COMMANDS_PER_USER }, () => randomCall(g, g.oneOf(...grammars)));
+  for (const argv of calls) redis.queue(["ACL", "DRYRUN", "alice", ...argv]);
+  const verdicts = await redis.flush();
+  calls.forEach((argv, place) => {
+    const command = resolveCommand(argv);
+    const theirs = verdicts[place] as Reply;
+    if (command instanceof CommandFailure || theirs.kind === "error" || isMiscounted(command, argv)) return;
+    const denial = acl.denial(command, argv);
+    const isDenied = theirs.kind === "bulk" && DENIAL.test(theirs.bytes);
+    tally[isDenied ? "denied" : "permitted"]++;
+    if (isStricter(command, argv) && denial !== null && !isDenied) return;
+    const said = `${where}: ${rules.join(" ")}: ${JSON.stringify(argv)}: ours ${denial}, theirs ${shown(theirs)}`;
+    assert.equal(denial !== null, isDenied, said);
+  });
+}
+
+/** Where we ask for more than Redis: for a whole database rules must name all keys. */
+function isStricter(command: Command, argv: readonly ByteString[]): boolean {
+  return touchesOf(command.keys, argv).some(({ key }) => key === null);
+}
+
+/** A number of keys that is none, or too large: such a command fails anyhow, and Redis reads the number in its own way. */
+function isMiscounted({ name, flags }: Command, argv: readonly ByteString[]): boolean {
+  if (!flags.includes("movablekeys")) return false;
+  const place = name.endsWith("STORE") ? 2 : 1;
+  const count = argv[place] ?? "";
+  return !/^[1-9]\d?$/.test(count) || Number(count) >= argv.length - place;
+}
+
+function parsed(rules: readonly ByteString[]): Acl | undefined {
+  try {
+    return new Acl(rules, table);
+  } catch (failure) {
+    if (failure instanceof CommandFailure) return undefined;
+    throw failure;
+  }
+}
+
+function randomRules(g: Generator): ByteString[] {
+  // Else hardly anything would be permitted.
+  return [
+    ...g.maybe(0.5, "+@all"),
+    ...g.maybe(0.2, g.oneOf("%R~*", "%W~*", "%RW~*")),
+    ...g.some(() => (g.chance(0.15) ? selector(g) : rule(g, true)), 1, 8),
+  ];
+}
+
+function selector(g: Generator): ByteString[] {
+  const words = g.some(() => rule(g, false), 0, 4).join(" ");
+  return g.chance(0.5) ? [`(${words})`] : `(${words})`.split(" ").filter((word) => word !== "");
+}
+
+function rule(g: Generator, outside: boolean): ByteString {
+  const sign = g.chance(0.7) ? "+" : "-";
+  const kind = g.random.below(outside ? 100 : 97);
+  if (kind < 24) return `${sign}@${g.oneOf(...redisCategories)}`;
+  if (kind < 34) return g.oneOf("+@all", "allcommands", "+@ALL", "-@all", "nocommands");
+  if (kind < 50) return `${sign}${g.caseOf(g.oneOf(...grammars).name)}`;
+  if (kind < 80) return keyRule(g);
+  if (kind < 90) return g.oneOf("~*", "allkeys", "%R~*", "%W~*", "%RW~*");
+  if (kind < 94) return "resetkeys";
+  if (kind < 97)
+    return g.oneOf("+nonsense", "+@nonsense", "%X~a", "nonsense", "~", "+command|nonsense", "%R~");
+  return "clearselectors";
+}
+
+function keyRule(g: Generator): ByteString {
+  const key = g.oneOf(...ALL_KEYS.filter((each) => !/[\s\0]/.test(each)));
+  const pattern = g.oneOf(
+    "s:*",
+    "h*",
+    "?:*",
+    "[s-z]:[1-3]",
+    "t?6",
+    "**",
+    "[^l]*",
+    key,
+    key.replaceAll("*", "\\*"),
+  );
+  return g.oneOf("~", "~", "%R~", "%W~", "%RW~", "%rw~", "%wR~") + pattern;
+}

@@ -1,0 +1,15 @@
+/** How the commands that Redis does not have are called. On a database, without an envelope, KEY is always an error. */
+import type { FamilyGrammar } from "../grammar.js";
+
+const ID = "00".repeat(32);
+
+export const grammar: FamilyGrammar = {
+  WRITERS: (g) => g.keys(),
+  KEY: () => [],
+  "KEY|ADD": (g) => [g.value(), ...g.maybe(0.5, "LABEL", g.value()), ...g.maybe(0.5, "RULES", "+get", "~*")],
+  "KEY|DRYRUN": (g) => [ID, "GET", g.key()],
+  "KEY|INFO": () => [ID],
+  "KEY|LIST": () => [],
+  "KEY|REVOKE": () => [ID],
+  "KEY|RULES": (g) => [ID, g.oneOf("+get", "-@all", "nonsense")],
+};

@@ -1,0 +1,281 @@
+/** The ring of keys: who is in it, who may do what, and how administrators change it. */
+import assert from "node:assert/strict";
+import { createHash, generateKeyPairSync } from "node:crypto";
+import { test } from "node:test";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { hexOf } from "../../protocol/envelope.js";
+import type { KeyRecord } from "../../store/key-record.js";
+import { isKeyCommand, KeyRing } from "../../store/key-ring.js";
+import { pemOfSpki } from "../../store/spki.js";
+import { shown } from "../conformance/resp2-fold.js";
+
+const hash = (bytes: ByteString) => bytesOf(createHash("sha256").update(bytes, "latin1").digest());
+const newSpki = () =>
+  bytesOf(generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "der" }));
+
+const AT = 1_790_000_000_000;
+
+/** A ring with an application's and an administrator's key, and what a test does with it. */
+class Subject {
+  readonly ring = new KeyRing({ hash });
+  readonly application = this.ring.addGenesis("application", newSpki(), "app");
+  readonly root = this.ring.addGenesis("root", newSpki());
+  readonly spki = newSpki();
+  readonly id = hexOf(hash(this.spki));
+  at = AT;
+
+  /** Runs a KEY command of the administrator's as far as it is permitted; shown as by the store's tests. */
+  run(...argv: ByteString[]): string {
+    return this.runBy(this.root, ...argv);
+  }
+
+  runBy(signer: KeyRecord, ...argv: ByteString[]): string {
+    const denial = this.ring.judge(signer, [argv], { conditions: null });
+    return shown(denial ?? this.ring.execute(argv, { at: this.at, db: 0, id: "unit" }, signer));
+  }
+
+  /** Adds the test's own key. */
+  add(...options: ByteString[]): string {
+    return this.run("KEY", "ADD", pemOfSpki(this.spki), ...options);
+  }
+
+  get added(): KeyRecord {
+    const record = this.ring.find(hash(this.spki));
+    assert.ok(record !== undefined);
+    return record;
+  }
+
+  /** Why a key may not run commands, each a line; null: it may. */
+  denial(record: KeyRecord, ...lines: string[]): string | null {
+    const unit = lines.map((line) => line.split(" "));
+    return this.ring.judge(record, unit, { conditions: null })?.text ?? null;
+  }
+}
+
+test("a key of genesis has the rights of its role", () => {
+  const { ring, application, root } = new Subject();
+  const daemon = ring.addGenesis("daemon", newSpki());
+  const may = (record: KeyRecord, ...argv: string[]) =>
+    ring.judge(record, [argv], { conditions: null }) === null;
+  for (const record of [application, root, daemon]) assert.ok(may(record, "FLUSHALL"));
+  assert.deepEqual(
+    [application, root, daemon].map((record) => may(record, "KEY", "LIST")),
+    [false, true, false],
+  );
+  assert.deepEqual([...ring.all()], [application, root, daemon]);
+  assert.equal(ring.find(root.id), root);
+  assert.equal(application.label, "app");
+});
+
+test("a key of genesis is taken once, in one role", () => {
+  const { ring, application } = new Subject();
+  assert.equal(ring.addGenesis("application", application.spki), application);
+  assert.throws(() => ring.addGenesis("root", application.spki), /as application and as root/);
+  assert.throws(() => ring.addGenesis("root", "nonsense"), /not a usable public key/);
+});
+
+test("KEY ADD adds a key that may do what an application's may", () => {
+  const subject = new Subject();
+  assert.equal(subject.add(), `"${subject.id}"`);
+  const { added } = subject;
+  assert.equal(subject.denial(added, "SET k v"), null);
+  assert.match(
+    subject.denial(added, "KEY LIST") ?? "",
+    /^NOPERM this key may not run 'key list': rule -@admin/,
+  );
+  assert.deepEqual(
+    [added.role, added.algorithm, added.rate, added.version, added.addedBy],
+    ["application", "ed25519", 0, 1, subject.root.id],
+  );
+});
+
+test("KEY ADD takes a label, dates, a rate and rules", () => {
+  const subject = new Subject();
+  const [from, until] = [String(AT + 10), String(AT + 20)];
+  subject.add(
+    "LABEL",
+    "r\xc3\xa9sum\xc3\xa9",
+    "FROM",
+    from,
+    "until",
+    until,
+    "RATE",
+    "5",
+    "RULES",
+    "+get",
+    "~a:*",
+  );
+  const { added, ring } = subject;
+  assert.deepEqual([added.label, added.rate, added.rules], ["r\xc3\xa9sum\xc3\xa9", 5, ["+get", "~a:*"]]);
+  assert.deepEqual(
+    [9, 10, 20, 21].map((later) => ring.validity(added, AT + later)),
+    ["not-yet-valid", "valid", "valid", "expired"],
+  );
+  assert.equal(subject.denial(added, "GET a:1"), null);
+  assert.match(subject.denial(added, "GET b") ?? "", /^NOPERM .* read key 'b'/);
+});
+
+test("KEY ADD of the same again changes nothing; of the same key otherwise it is an error", () => {
+  const subject = new Subject();
+  subject.add("RATE", "5", "RULES", "+get");
+  const { added } = subject;
+  const base64 = Buffer.from(subject.spki, "latin1").toString("base64");
+  assert.equal(subject.run("KEY", "ADD", base64, "RATE", "5", "RULES", "+get"), `"${subject.id}"`);
+  assert.equal(subject.added, added);
+  assert.match(subject.add("RATE", "6", "RULES", "+get"), /this key is there, with other/);
+});
+
+test("KEY ADD says what is wrong with what it is given", () => {
+  const subject = new Subject();
+  const cases: readonly [readonly string[], RegExp][] = [
+    [["FROM", "yesterday"], /FROM is 'yesterday' instead of milliseconds since 1970/],
+    [["FROM", "007"], /FROM is '007'/],
+    [["RATE", "-1"], /RATE is '-1' instead of envelopes a second/],
+    [["RATE", "1000001"], /at most 1000000/],
+    [["FROM", "2", "UNTIL", "1"], /UNTIL lies before FROM/],
+    [["LABEL"], /LABEL is not followed by its value/],
+    [["LABEL", "a", "LABEL", "b"], /syntax error/],
+    [["LABEL", "a".repeat(129)], /label of 129 bytes, above 128/],
+    [["LABEL", "a\nb"], /control characters/],
+    [["RULES"], /syntax error/],
+    [["RULES", "+nonsense"], /there is no such command/],
+    [["COLOUR", "red"], /syntax error/],
+  ];
+  for (const [options, reason] of cases) assert.match(subject.add(...options), reason, options.join(" "));
+  assert.match(subject.run("KEY", "ADD", "no key"), /neither PEM nor base64/);
+  assert.match(subject.run("KEY", "ADD"), /wrong number of arguments for 'key\|add'/);
+  assert.match(subject.run("KEY", "SING"), /unknown subcommand/);
+  assert.match(subject.run("KEY"), /wrong number of arguments for 'key'/);
+  assert.equal([...subject.ring.all()].length, 2);
+});
+
+test("KEY RULES replaces all rules", () => {
+  const subject = new Subject();
+  subject.add();
+  assert.equal(subject.run("KEY", "RULES", subject.id, "+@read", "~*"), '+"OK"');
+  assert.deepEqual([subject.added.rules, subject.added.version], [["+@read", "~*"], 2]);
+  assert.match(subject.denial(subject.added, "SET k v") ?? "", /no rule allows it/);
+  subject.run("KEY", "RULES", subject.id.toUpperCase(), "+@read ~*");
+  assert.equal(subject.added.version, 2, "the same rules again change nothing");
+  assert.match(subject.run("KEY", "RULES", subject.id, "+nonsense"), /no such command/);
+  assert.match(subject.run("KEY", "RULES", "00", "+get"), /'00' is no key's id, which has 64 hexadecimal/);
+  assert.match(subject.run("KEY", "RULES", "00".repeat(32), "+get"), /there is no key 0000/);
+});
+
+test("a revoked key stays in the list and never comes back", () => {
+  const subject = new Subject();
+  subject.add();
+  assert.equal(subject.run("KEY", "REVOKE", subject.id), '+"OK"');
+  const { added, ring } = subject;
+  assert.equal(added.revokedAt, AT);
+  assert.equal(ring.validity(added, AT - 1000), "revoked", "whatever the date of its envelope");
+  subject.at = AT + 5;
+  assert.equal(subject.run("KEY", "REVOKE", subject.id), '+"OK"');
+  assert.equal(subject.added, added, "the first revocation counts");
+  assert.match(subject.add(), /a revoked key does not come back/);
+  assert.match(subject.run("KEY", "RULES", subject.id, "+get"), /was revoked/);
+  assert.match(subject.run("KEY", "LIST"), new RegExp(`"${subject.id}".*"revoked"`));
+});
+
+test("the last key that may administer stays", () => {
+  const subject = new Subject();
+  const root = hexOf(subject.root.id);
+  assert.match(subject.run("KEY", "REVOKE", root), /last key that may run KEY ADD, RULES and REVOKE/);
+  assert.match(subject.run("KEY", "RULES", root, "+@all -@admin ~*"), /last key/);
+  subject.add("UNTIL", String(AT + 1000), "RULES", "+@all", "~*");
+  assert.match(subject.run("KEY", "REVOKE", root), /last key/, "one that ends does not count");
+  assert.match(subject.run("KEY", "REVOKE", hexOf(subject.application.id)), /OK/);
+  const other = new Subject();
+  other.add("RULES", "+key");
+  assert.equal(other.run("KEY", "REVOKE", hexOf(other.root.id)), '+"OK"');
+  assert.match(other.runBy(other.added, "KEY", "REVOKE", other.id), /last key/);
+});
+
+test("KEY INFO and LIST answer names and values", () => {
+  const subject = new Subject();
+  subject.add("LABEL", "reader", "UNTIL", String(AT + 9), "RULES", "+get");
+  const info = subject.ring.execute(["key", "info", subject.id], { at: AT, db: 0, id: "" }, subject.root);
+  assert.equal(info.kind, "map");
+  const items = info.kind === "map" ? info.items.map(shown) : [];
+  const named = Object.fromEntries(items.flatMap((name, i) => (i % 2 === 0 ? [[name, items[i + 1]]] : [])));
+  assert.deepEqual(
+    Object.keys(named).map((name) => JSON.parse(name)),
+    [
+      ...["id", "label", "role", "algorithm", "bits", "state", "from", "until", "revoked", "rate", "rules"],
+      ...["added-by", "version", "public-key"],
+    ],
+  );
+  assert.deepEqual(
+    ['"label"', '"state"', '"from"', '"until"', '"rules"'].map((name) => named[name]),
+    ['"reader"', '"valid"', "nil", `:${AT + 9}`, '["+get"]'],
+  );
+  const list = subject.ring.execute(["KEY", "LIST"], { at: AT, db: 0, id: "" }, subject.root);
+  assert.deepEqual(list.kind === "array" && list.items.map(({ kind }) => kind), ["map", "map", "map"]);
+});
+
+test("KEY DRYRUN says what would become of a command, and runs nothing", () => {
+  const subject = new Subject();
+  subject.add("RULES", "+get", "~a");
+  const dryRun = (...argv: string[]) => subject.run("KEY", "DRYRUN", subject.id, ...argv);
+  assert.equal(dryRun("GET", "a"), '+"OK"');
+  assert.match(dryRun("GET", "b"), /^"NOPERM this key may not read key 'b'/);
+  assert.match(dryRun("SET", "a", "v"), /^"NOPERM this key may not run 'set': no rule allows it"/);
+  assert.match(dryRun("NONSENSE"), /^"NOPERM this key may not run 'NONSENSE'/);
+  assert.match(dryRun("GET"), /^"ERR wrong number of arguments/);
+  assert.match(dryRun("KEY", "REVOKE", subject.id), /^"NOPERM/);
+  subject.run("KEY", "REVOKE", subject.id);
+  assert.equal(dryRun("GET", "a"), '"this key is revoked"');
+});
+
+test("a unit is denied as a whole, by the first of its commands that is not permitted", () => {
+  const subject = new Subject();
+  const { application } = subject;
+  assert.equal(subject.denial(application, "SET a 1", "GET a"), null);
+  subject.add("RULES", "+@all", "~a");
+  assert.match(subject.denial(subject.added, "SET a 1", "GET b", "GET c") ?? "", /read key 'b'/);
+  assert.match(subject.denial(subject.added, "SET a 1", "NONSENSE") ?? "", /^NOPERM/);
+  assert.match(subject.denial(application, "SET a 1", "GET") ?? "", /wrong number of arguments/);
+});
+
+test("keys of `if` must be readable", () => {
+  const subject = new Subject();
+  subject.add("RULES", "+@all", "~a", "%W~b");
+  const judge = (key: string) =>
+    subject.ring.judge(subject.added, [["SET", "a", "1"]], { conditions: [{ db: 0, key, writer: "" }] });
+  assert.equal(judge("a"), null);
+  assert.match(judge("b")?.text ?? "", /^NOPERM this key may not read key 'b' of "if"/);
+});
+
+test("KEY commands stand in units of their own, without `if`", () => {
+  const subject = new Subject();
+  assert.match(subject.denial(subject.root, "KEY LIST", "GET a") ?? "", /units of their own/);
+  assert.equal(subject.denial(subject.root, "KEY LIST", "key list"), null);
+  const conditions = [{ db: 0, key: "a", writer: "" }];
+  assert.match(
+    subject.ring.judge(subject.root, [["KEY", "LIST"]], { conditions })?.text ?? "",
+    /without "if"/,
+  );
+});
+
+test("KEY commands are told from others by their first word", () => {
+  for (const name of ["KEY", "key", "Key"]) assert.ok(isKeyCommand([name, "LIST"]), name);
+  for (const name of ["KEYS", "GET", "", "KE"]) assert.ok(!isKeyCommand([name, "LIST"]), name);
+});
+
+test("a command that only a database behind the daemon may know is for keys that may do all but administer", () => {
+  const subject = new Subject();
+  const { application, root } = subject;
+  assert.equal(subject.denial(application, "XADD s * a 1"), null);
+  assert.match(subject.denial(application, "CONFIG SET dir x") ?? "", /^NOPERM .*'CONFIG': it administers/);
+  assert.equal(subject.denial(root, "CONFIG SET dir x"), null);
+  const limited = ["+@all -@dangerous ~*", "+@all ~a", "+@read +@write ~*", "+@all %RW~*", "+get"];
+  subject.add("RULES", limited[0] ?? "");
+  for (const rules of limited) {
+    subject.run("KEY", "RULES", subject.id, rules);
+    assert.match(subject.denial(subject.added, "XADD s * a 1") ?? "", /^NOPERM .*not known here/, rules);
+  }
+  for (const rules of ["+@all -@admin -get ~*", "+get (+@all ~*)", "+@all -@admin +@read ~*"]) {
+    subject.run("KEY", "RULES", subject.id, rules);
+    assert.equal(subject.denial(subject.added, "XADD s * a 1"), null, rules);
+  }
+});

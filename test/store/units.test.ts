@@ -1,0 +1,125 @@
+/** Units of version 2 on the database: several commands as one, conditions, and who wrote what last. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { unitId } from "../../protocol/envelope.js";
+import { Database } from "../../store/database.js";
+import { canonicalState } from "../../store/digest.js";
+import type { UndoRecord } from "../../store/undo.js";
+import { shown } from "../conformance/resp2-fold.js";
+
+const AT = 1_790_000_000_000;
+
+class Subject {
+  readonly database = new Database();
+  #units = 0;
+
+  unit(at = AT) {
+    return { at, db: 0, id: unitId("i".repeat(32), this.#units++) };
+  }
+
+  /** Runs a line as a unit. @returns the unit's name */
+  run(line: string, at = AT): ByteString {
+    const unit = this.unit(at);
+    this.database.execute(line.split(" "), unit);
+    return unit.id;
+  }
+
+  /** The reply to lines as one unit, shown. */
+  multi(lines: readonly string[], records: UndoRecord[] | null = null): string {
+    const commands = lines.map((line) => line.split(" "));
+    return shown(this.database.executeMulti(commands, this.unit(), records));
+  }
+
+  holds(key: string, writer: ByteString, at = AT): boolean {
+    return this.database.holds([{ db: 0, key, writer }], at);
+  }
+}
+
+test("several commands run as one unit, which all their keys name", () => {
+  const subject = new Subject();
+  assert.equal(subject.multi(["SET a 1", "INCR a", "RPUSH b x", "GET a"]), '[+"OK" :2 :1 "2"]');
+  const writers = shown(subject.database.execute(["WRITERS", "a", "b"], subject.unit()));
+  const [id] = [unitId("i".repeat(32), 0)];
+  assert.equal(
+    writers,
+    shown({ kind: "array", items: [id, id].map((bytes) => ({ kind: "bulk", bytes: bytes! })) }),
+  );
+});
+
+test("an error while running stands in its place, and the others have run", () => {
+  const subject = new Subject();
+  assert.match(
+    subject.multi(["SET a x", "INCR a", "SET b 1"]),
+    /^\[\+"OK" -"ERR value is not an integer.*" \+"OK"\]$/,
+  );
+});
+
+test("an unknown command or a wrong number of arguments lets nothing run", () => {
+  const subject = new Subject();
+  assert.match(subject.multi(["SET a 1", "NONSENSE"]), /^-"ERR unknown command/);
+  assert.match(subject.multi(["SET a 1", "GET"]), /^-"ERR wrong number of arguments/);
+  assert.deepEqual(canonicalState(subject.database), []);
+});
+
+test("a unit of several commands is undone as one", () => {
+  const subject = new Subject();
+  subject.run("SET a 1");
+  const before = canonicalState(subject.database);
+  const records: UndoRecord[] = [];
+  subject.multi(["INCR a", "DEL a", "RPUSH a x y", "LPOP a", "SADD s 1 2 3", "SPOP s"], records);
+  assert.notDeepEqual(canonicalState(subject.database), before);
+  subject.database.undo(records);
+  assert.deepEqual(canonicalState(subject.database), before);
+});
+
+test("random choices differ from command to command of a unit, and are the same on every daemon", () => {
+  const members = Array.from({ length: 1000 }, (_, i) => i).join(" ");
+  const choices = () => {
+    const subject = new Subject();
+    subject.run(`SADD s ${members}`);
+    return subject.multi(Array(8).fill("SRANDMEMBER s"));
+  };
+  assert.equal(choices(), choices());
+  assert.ok(new Set(choices().match(/"\d+"/g)).size > 4);
+});
+
+test("WRITERS names the unit that changed a key last", () => {
+  const subject = new Subject();
+  const first = subject.run("SET a 1");
+  subject.run("GET a");
+  subject.run("SETNX a 2");
+  const reply = subject.database.execute(["WRITERS", "a", "absent"], subject.unit());
+  assert.deepEqual(reply, { kind: "array", items: [first, ""].map((bytes) => ({ kind: "bulk", bytes })) });
+});
+
+test("a condition holds as long as nobody has changed its key since", () => {
+  const subject = new Subject();
+  const first = subject.run("SET a 1");
+  assert.ok(subject.holds("a", first));
+  assert.ok(!subject.holds("a", ""));
+  assert.ok(!subject.holds("a", unitId("o".repeat(32), 0)));
+  const second = subject.run("APPEND a 1");
+  assert.ok(!subject.holds("a", first));
+  assert.ok(subject.holds("a", second));
+});
+
+test("a condition without a unit holds for a key that is absent or has expired", () => {
+  const subject = new Subject();
+  assert.ok(subject.holds("a", ""));
+  const set = subject.run("SET a 1 PX 100");
+  assert.ok(subject.holds("a", set, AT + 100));
+  assert.ok(!subject.holds("a", set, AT + 101));
+  assert.ok(subject.holds("a", "", AT + 101));
+});
+
+test("all conditions must hold, each in its database", () => {
+  const { database } = new Subject();
+  const id = unitId("x".repeat(32), 7);
+  database.execute(["SET", "a", "1"], { at: AT, db: 3, id });
+  const inThree = { db: 3, key: "a", writer: id };
+  assert.ok(database.holds([inThree, { db: 0, key: "a", writer: "" }], AT));
+  assert.ok(!database.holds([inThree, { db: 0, key: "a", writer: id }], AT));
+  assert.ok(database.holds([{ db: 99, key: "a", writer: "" }], AT));
+  assert.ok(!database.holds([{ db: 99, key: "a", writer: id }], AT));
+});
