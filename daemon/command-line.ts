@@ -1,19 +1,19 @@
 /** From the command line, the environment and the configuration file to what is to be done. */
-import { createRequire } from "node:module";
 import { type Command, CommanderError } from "commander";
+import { formatPlace } from "./admin/place.js";
 import type { BackendSpecification } from "./backends/specification.js";
+import { checkFiles } from "./check-files.js";
+import { formatDateWindow } from "./date-window.js";
 import { formatLimit } from "./limits.js";
 import { loadWith } from "./optional-package.js";
 import { limitRowOf, optionTable, parseArguments, type RawOptions, settingsOf } from "./options.js";
 import type { Settings } from "./settings.js";
+import { version } from "./version.js";
 
 export type Task =
   | { readonly kind: "run"; readonly settings: Settings }
   /** Print and end with 0. */
   | { readonly kind: "print"; readonly text: string };
-
-/** The package refers to itself, wherever it was built or installed. */
-const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
 
 /** Options that are no values of the configuration. */
 const ACTIONS = new Set(["config", "check-config", "help-all", "version", "help"]);
@@ -48,9 +48,9 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
     applyConfigFile(program, config);
   }
   const settings = settingsOf(program);
-  return checkConfig
-    ? { kind: "print", text: `${describe(program, settings)}\n` }
-    : { kind: "run", settings };
+  if (!checkConfig) return { kind: "run", settings };
+  await checkFiles(settings);
+  return { kind: "print", text: `${describe(program, settings)}\n` };
 }
 
 /** One line a value: name, value, source; a configuration file, if stored as one. */
@@ -80,6 +80,8 @@ function shownValue(name: string, attribute: string, program: Command, settings:
     return JSON.stringify(formatLimit(row, program.getOptionValue(attribute)));
   if (name === "database")
     return JSON.stringify(settings.database.map((one: BackendSpecification) => one.name).join(","));
+  if (name === "admin") return settings.admin === null ? null : JSON.stringify(formatPlace(settings.admin));
+  if (name === "window") return JSON.stringify(formatDateWindow(settings.window));
   if (name === "allow-unsigned") return String(settings.allowUnsigned);
   const value: unknown = program.getOptionValue(attribute);
   return value === undefined ? null : JSON.stringify(value);

@@ -74,11 +74,14 @@ function parseValue(option: Option, value: unknown, { place, folder }: Where): u
     if (typeof value === "boolean") return value;
     throw new StartError(`${place}: ${name} is true or false.`, 2);
   }
-  if (name === "sign-key") {
+  if (name === "sign-key" || name === "root-key") {
     const paths = Array.isArray(value) ? value : [value];
     if (paths.every((path) => typeof path === "string" && path !== ""))
       return paths.map((path) => resolve(folder, path));
-    throw new StartError(`${place}: sign-key is a path, or a list of paths.`, 2);
+    throw new StartError(`${place}: ${name} is a path, or a list of paths.`, 2);
+  }
+  if ((name === "tls-cert" || name === "tls-key") && typeof value === "string" && value !== "") {
+    return resolve(folder, value);
   }
   if (typeof value !== "string" && typeof value !== "number") {
     throw new StartError(`${place}: ${name} is a text or a number.`, 2);

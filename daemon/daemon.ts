@@ -3,18 +3,31 @@
  */
 import { lookup } from "node:dns/promises";
 import type { Logger } from "pino";
+import { hexOf } from "../protocol/envelope.js";
+import type { Health } from "./admin/health.js";
+import { formatPlace } from "./admin/place.js";
+import type { AdminServer } from "./admin/server.js";
 import type { Backend } from "./backends/backend.js";
 import type { BackendSpecification } from "./backends/specification.js";
+import { Databases } from "./databases.js";
+import { formatDateWindow } from "./date-window.js";
 import type { Environment } from "./environment.js";
-import { loadVerifier } from "./key-verifier.js";
-import { DbsyncV1Listener } from "./listeners/dbsync-v1.js";
+import { hashOf, type Identity, makeIdentity } from "./identity.js";
+import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync.js";
 import { isLoopback } from "./loopback.js";
+import type { Metrics } from "./metrics.js";
+import { NOBODY, type Observer } from "./observer.js";
 import { loadWith } from "./optional-package.js";
-import { refuseUnsigned } from "./options.js";
+import { isSigned, refuseUnsigned } from "./options.js";
 import { Pipeline } from "./pipeline.js";
+import type { SeenBounds } from "./seen.js";
 import type { Service } from "./service.js";
 import type { Settings } from "./settings.js";
+import type { Signers } from "./signers.js";
 import { StartError } from "./start-error.js";
+import type { TlsCertificate } from "./tls.js";
+import { refuseWithoutTls } from "./tls-options.js";
+import { version } from "./version.js";
 
 export interface DaemonParts {
   readonly settings: Settings;
@@ -25,10 +38,16 @@ export interface DaemonParts {
 export class Daemon implements Service {
   readonly #environment: Environment;
   readonly #log: Logger;
+  #certificate: TlsCertificate | null = null;
+  readonly #identity: Identity = makeIdentity();
   #settings: Settings;
   #backends: Backend[] = [];
   #pipeline: Pipeline | null = null;
-  #listener: DbsyncV1Listener | null = null;
+  #listener: DbsyncListener | null = null;
+  #admin: AdminServer | null = null;
+  /** null: nobody asks for them. */
+  #metrics: Metrics | null = null;
+  #phase: "starting" | "running" | "stopping" = "starting";
 
   constructor({ settings, environment, log }: DaemonParts) {
     this.#settings = settings;
@@ -36,7 +55,18 @@ export class Daemon implements Service {
     this.#log = log;
   }
 
-  /** Where the version 1 listener listens, once started. */
+  /** Where --admin listens, once started. */
+  get adminAddress(): { readonly address: string; readonly port: number } | null {
+    return this.#admin?.address ?? null;
+  }
+
+  /** 64 hexadecimal digits; null: unsigned commands, or not started. */
+  get cluster(): string | null {
+    const signers = this.#pipeline?.signers ?? null;
+    return signers === null ? null : hexOf(signers.cluster);
+  }
+
+  /** Where the listener listens, once started. */
   get address(): { readonly address: string; readonly port: number } | null {
     return this.#listener?.address ?? null;
   }
@@ -45,35 +75,58 @@ export class Daemon implements Service {
     const settings = this.#settings;
     for (const line of settings.differences) this.#log.warn(`Not as php-dbsync: ${line}`);
     // What can be wrong is read before anything is opened.
-    const verifier = await loadVerifier(settings.signKey, this.#log);
+    const signers = await this.#loadSigners(settings);
     const address = await addressOf(settings);
+    const gate = await this.#makeGate();
+    await this.#makeAdmin();
     this.#backends = await Promise.all(settings.database.map((one) => this.#makeBackend(one)));
-    this.#pipeline = new Pipeline({ backends: this.#backends, verifier, environment: this.#environment });
-    this.#listener = new DbsyncV1Listener({
+    const observer: Observer = this.#metrics ?? NOBODY;
+    this.#pipeline = this.#makePipeline(signers, observer);
+    this.#listener = new DbsyncListener({
       address,
       port: settings.port,
+      gate,
       closeAfterAnswer: settings.close,
+      takesVersion1: settings.require === "v1",
+      daemon: this.#identity.id,
+      observer,
       limits: settings.limits,
       pipeline: this.#pipeline,
       environment: this.#environment,
       log: this.#log,
     });
-    // The databases first: nobody is let in before there is something to serve.
-    for (const backend of this.#backends) await backend.start();
     try {
+      await this.#admin?.start();
+      // The databases first: nobody is let in before there is something to serve.
+      for (const backend of this.#backends) await backend.start();
+      await this.#certificate?.start();
       await this.#listener.start();
     } catch (problem) {
-      await this.#stopBackends();
+      await this.stop();
       throw problem;
     }
+    this.#phase = "running";
     const bound = this.#listener.address;
-    this.#log.info({ address: bound.address, port: bound.port }, "listening");
+    const cluster = signers === null ? {} : { cluster: hexOf(signers.cluster) };
+    const daemon = hexOf(this.#identity.id);
+    this.#log.info({ address: bound.address, port: bound.port, daemon, ...cluster }, "listening");
   }
 
-  /** The listener first, so that what is in flight still finds the databases. */
+  /** The listener first, so that what is in flight still finds the databases; last who tells that we stop. */
   async stop(): Promise<void> {
+    this.#phase = "stopping";
+    this.#pipeline?.stop();
     await this.#listener?.stop();
-    await this.#stopBackends();
+    await this.#certificate?.stop();
+    for (const backend of this.#backends.toReversed()) await backend.stop();
+    await this.#admin?.stop();
+  }
+
+  /** What --admin tells. */
+  get health(): Health {
+    const backends = this.#backends.map(({ name, up }) => ({ name, up }));
+    const state = this.#phase === "running" ? (this.#pipeline?.state ?? "live") : this.#phase;
+    return { version, state, backends };
   }
 
   /**
@@ -82,37 +135,113 @@ export class Daemon implements Service {
    */
   async reload(settings: Settings): Promise<void> {
     if (this.#pipeline === null || this.#listener === null) return;
-    const signedBefore = this.#settings.signKey.length > 0;
-    if (signedBefore !== settings.signKey.length > 0) {
+    if (isSigned(this.#settings) !== isSigned(settings)) {
       throw new StartError("sign-key: changing between signed and unsigned commands needs a restart.", 2);
     }
-    const verifier = await loadVerifier(settings.signKey, this.#log);
+    if ((this.#settings.tls === null) !== (settings.tls === null)) {
+      throw new StartError("tls-cert: changing between TLS and none needs a restart.", 2);
+    }
+    const signers = await this.#reloadSigners(settings);
+    if (settings.tls !== null) this.#certificate?.reload(settings.tls);
     for (const name of restartNames(this.#settings, settings)) {
       this.#log.warn({ name }, "this setting has changed, which needs a restart; the old value stays");
     }
-    this.#pipeline.verifier = verifier;
+    this.#pipeline.signers = signers;
+    this.#pipeline.seen.bounds = boundsOf(settings);
     this.#log.level = settings.logLevel;
     this.#listener.limits = settings.limits;
     for (const backend of this.#backends) backend.timeout = settings.limits.backendTimeout;
-    const { signKey, logLevel, limits } = settings;
-    this.#settings = { ...this.#settings, signKey, logLevel, limits };
+    const { signKey, rootKey, tls, logLevel, limits } = settings;
+    this.#settings = { ...this.#settings, signKey, rootKey, tls, logLevel, limits };
     this.#log.info("configuration and keys read again");
+  }
+
+  /** How the listener comes to its gate; null: no TLS, and none of its modules is loaded. */
+  async #makeGate(): Promise<DbsyncParts["gate"]> {
+    const { tls } = this.#settings;
+    if (tls === null) return null;
+    const [{ TlsCertificate, LOOK_EVERY_MS }, { TlsGate }] = await Promise.all([
+      import("./tls.js"),
+      import("./listeners/tls-gate.js"),
+    ]);
+    const parts = { files: tls, lookEvery: LOOK_EVERY_MS, environment: this.#environment, log: this.#log };
+    const certificate = new TlsCertificate(parts);
+    this.#certificate = certificate;
+    return (refusals) => new TlsGate({ certificate, refusals });
+  }
+
+  /** The modules of keys/ and the key ring are loaded only if there are keys. */
+  async #loadSigners(settings: Settings): Promise<Signers | null> {
+    if (!isSigned(settings)) return null;
+    const { loadSigners } = await import("./load-signers.js");
+    return loadSigners(settings, this.#log);
+  }
+
+  async #reloadSigners(settings: Settings): Promise<Signers | null> {
+    const before = this.#pipeline?.signers ?? null;
+    const signers = await this.#loadSigners({ ...settings, clusterName: this.#settings.clusterName });
+    if (before === null || signers === null || before.cluster === signers.cluster) return before;
+    if (before.haveChanged) {
+      throw new StartError(
+        "sign-key, root-key: the files have changed, and so have the keys by KEY commands, which would be lost. " +
+          "Change keys by KEY ADD and KEY REVOKE.",
+        2,
+      );
+    }
+    const cluster = { before: hexOf(before.cluster), now: hexOf(signers.cluster) };
+    this.#log.warn(
+      cluster,
+      "other keys make another cluster: clients that were told the old one are refused",
+    );
+    return signers;
+  }
+
+  #makePipeline(signers: Signers | null, observer: Observer): Pipeline {
+    const environment = this.#environment;
+    const { window, database } = this.#settings;
+    // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
+    const isEmpty = database.every(({ kind }) => kind === "memory");
+    return new Pipeline({
+      databases: new Databases(this.#backends),
+      daemon: this.#identity.id,
+      hash: hashOf,
+      remembered: boundsOf(this.#settings),
+      floor: environment.clock() + (isEmpty ? 0 : window.future),
+      ...{ signers, environment, log: this.#log, observer, window },
+    });
   }
 
   async #makeBackend(specification: BackendSpecification): Promise<Backend> {
     const environment = this.#environment;
     if (specification.kind === "memory") {
       const { MemoryBackend } = await import("./backends/memory.js");
-      return new MemoryBackend(environment);
+      return new MemoryBackend(environment, this.#settings.window.past);
     }
     const { RedisBackend } = await loadWith("ioredis", "-d redis", () => import("./backends/redis.js"));
     const timeout = this.#settings.limits.backendTimeout;
-    return new RedisBackend({ specification, timeout, environment, log: this.#log });
+    const backend = new RedisBackend({ specification, timeout, environment, log: this.#log });
+    if (this.#metrics === null) return backend;
+    const { TimedBackend } = await import("./admin/timed-backend.js");
+    return new TimedBackend(backend, this.#metrics, environment);
   }
 
-  async #stopBackends(): Promise<void> {
-    for (const backend of this.#backends.toReversed()) await backend.stop();
+  async #makeAdmin(): Promise<void> {
+    const place = this.#settings.admin;
+    if (place === null) return;
+    const [{ Metrics }, { makeAdmin }] = await Promise.all([
+      import("./metrics.js"),
+      import("./admin/admin.js"),
+    ]);
+    const metrics = new Metrics();
+    this.#metrics = metrics;
+    const bufferedBytes = () => this.#listener?.bufferedBytes ?? 0;
+    const sources = { metrics, bufferedBytes, health: () => this.health };
+    this.#admin = await makeAdmin({ place, sources, log: this.#log });
   }
+}
+
+function boundsOf({ limits }: Settings): SeenBounds {
+  return { most: limits.maxRemembered, mostBytes: limits.maxRememberedBytes };
 }
 
 /** The address to listen on. A name is looked up once, and what it stands for is held to the same rule. */
@@ -121,20 +250,38 @@ async function addressOf(settings: Settings): Promise<string> {
   const { address } = await lookup(bind).catch((problem: NodeJS.ErrnoException) => {
     throw new StartError(`${bind} is not a known host name (${problem.code}). Correct -b.`, 1);
   });
-  if (isLoopback(address) !== true)
-    refuseUnsigned(address === bind ? bind : `${bind} (${address})`, settings);
+  if (isLoopback(address) !== true) {
+    const shown = address === bind ? bind : `${bind} (${address})`;
+    refuseUnsigned(shown, settings);
+    refuseWithoutTls(shown, settings);
+  }
   return address;
 }
 
 /** Long option names whose values differ and cannot change while the daemon runs. */
 function restartNames(before: Settings, after: Settings): string[] {
-  const values = ({ bind, port, database, close, compat, allowUnsigned, logFormat }: Settings) => ({
+  const values = ({
+    bind,
+    port,
+    database,
+    close,
+    compat,
+    allowUnsigned,
+    admin,
+    logFormat,
+    ...more
+  }: Settings) => ({
+    "cluster-name": more.clusterName,
+    window: formatDateWindow(more.window),
+    require: more.require,
+    "require-tls": more.requireTls,
     bind,
     port,
     database: database.map((one) => JSON.stringify(one)).join(),
     close,
     compat,
     "allow-unsigned": allowUnsigned,
+    admin: admin === null ? null : formatPlace(admin),
     "log-format": logFormat,
   });
   const old = Object.entries(values(before));

@@ -78,6 +78,24 @@ export const LIMITS = {
     summary: "longest a database may take for a command",
     reason: "php-dbsync's driver gives up after 3 s; a little more leaves slow commands their chance",
   },
+  maxRemembered: {
+    flag: "max-remembered",
+    unit: "count",
+    fallback: 1_000_000,
+    least: 1000,
+    most: 15_000_000,
+    summary: "envelopes remembered so that none is applied twice; above it older ones are refused sooner",
+    reason: "some 150 bytes each; 28,000 envelopes a second for the whole window of 35 s",
+  },
+  maxRememberedBytes: {
+    flag: "max-remembered-bytes",
+    unit: "bytes",
+    fallback: 64 * MIB,
+    least: 0,
+    most: 16 * KIB * MIB,
+    summary: "answers kept for envelopes that come again; those beyond it are answered without",
+    reason: "an answer is asked for again after a lost connection only, mostly within a second",
+  },
 } as const satisfies Record<string, LimitRow>;
 
 export type LimitName = keyof typeof LIMITS;

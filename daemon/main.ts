@@ -35,12 +35,7 @@ async function run(settings: Settings): Promise<void> {
   process.on("unhandledRejection", crash);
 
   const daemon = new Daemon({ settings, environment: realEnvironment, log: log.logger });
-  try {
-    await daemon.start();
-  } catch (problem) {
-    await log.close();
-    throw problem;
-  }
+  // Before the start, which may take a while: a signal that comes meanwhile must not find nobody.
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) return process.exit(EXIT_FAILED);
@@ -59,6 +54,12 @@ async function run(settings: Settings): Promise<void> {
       log.logger.error(`The old configuration stays: ${problem.message}`);
     });
   });
+  try {
+    await daemon.start();
+  } catch (problem) {
+    await log.close();
+    throw problem;
+  }
 }
 
 async function reload(daemon: Daemon): Promise<void> {

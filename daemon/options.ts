@@ -2,15 +2,18 @@
  * The daemon's options: a row each, from which help, parsing, environment variables and the configuration
  * file come. Then one look at their combinations, before anything is opened.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
+import { type AdminPlace, parsePlace } from "./admin/place.js";
 import { type BackendSpecification, parseSpecifications } from "./backends/specification.js";
+import { DATE_WINDOW_DEFAULT, type DateWindow, formatDateWindow, parseDateWindow } from "./date-window.js";
 import { formatLimit, LIMITS, type LimitName, type LimitRow, type Limits, parseLimit } from "./limits.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.js";
 import { isLoopback } from "./loopback.js";
+import { addPath, explained, parseBind, parseClusterName, parsePath, parsePort } from "./option-values.js";
 import type { Settings } from "./settings.js";
 import { StartError } from "./start-error.js";
+import { type RawTlsOptions, refuseWithoutTls, tlsFilesOf, tlsOptions } from "./tls-options.js";
 
-const MAX_PORT = 65535;
 const COMPAT_DATABASE = "redis:127.0.0.1:6379";
 
 const EXIT_CODES = `
@@ -23,17 +26,22 @@ Examples:
   dbsyncd -b 0.0.0.0 -s public.pem            signed commands from other machines
   dbsyncd --compat php-dbsync                 in front of the Redis on this machine, as php-dbsync's daemon`;
 
-const GROUPS = { limits: "Limits:", log: "Log:" } as const;
+const GROUPS = { cluster: "Cluster:", limits: "Limits:", admin: "Health and metrics:", log: "Log:" } as const;
 
 /** What commander leaves: values by attribute name. */
-export interface RawOptions {
+export interface RawOptions extends RawTlsOptions {
   bind: string;
   port: number;
   signKey: string[];
+  rootKey: string[];
+  clusterName: string;
+  window: DateWindow;
+  require: "v1" | "v2";
   database: readonly BackendSpecification[];
   close: boolean;
   allowUnsigned: boolean;
   compat?: "php-dbsync";
+  admin?: AdminPlace;
   logLevel: LogLevel;
   logFormat: LogFormat;
   config?: string;
@@ -76,7 +84,7 @@ function mainOptions(): Option[] {
       .env("DBSYNCD_PORT"),
     new Option("-s, --sign-key <file>", "public key (repeatable), or folder of *.pem: signed commands only")
       .default([], "none")
-      .argParser((path: string, before: string[]) => [...before, parsePath(path)])
+      .argParser(addPath)
       .env("DBSYNCD_SIGN_KEY"),
     new Option("-d, --database <list>", "memory, or redis:host:port; several with commas between")
       .default([{ kind: "memory", name: "memory" }], "memory")
@@ -92,8 +100,33 @@ function mainOptions(): Option[] {
     new Option("--config <file>", "TOML file with these options' long names")
       .argParser(parsePath)
       .env("DBSYNCD_CONFIG"),
-    new Option("--check-config", "print every value and its source, start nothing"),
-    new Option("--help-all", "print all options: limits, log"),
+    new Option("--check-config", "check values and files, print each value and its source, start nothing"),
+    new Option("--help-all", "print all options: TLS, limits, health and metrics, log"),
+  ];
+}
+
+function clusterOptions(): Option[] {
+  return [
+    new Option("--root-key <file>", "public key of an administrator (repeatable), or folder of *.pem")
+      .default([], "none")
+      .argParser(addPath)
+      .env("DBSYNCD_ROOT_KEY")
+      .helpGroup(GROUPS.cluster),
+    new Option("--cluster-name <text>", "with the keys, what makes daemons one cluster")
+      .default("dbsync")
+      .argParser(parseClusterName)
+      .env("DBSYNCD_CLUSTER_NAME")
+      .helpGroup(GROUPS.cluster),
+    new Option("--window <past,future>", "dates of envelopes that are taken, around this daemon's clock")
+      .default(DATE_WINDOW_DEFAULT, formatDateWindow(DATE_WINDOW_DEFAULT))
+      .argParser((text: string) => explained(() => parseDateWindow(text)))
+      .env("DBSYNCD_WINDOW")
+      .helpGroup(GROUPS.cluster),
+    new Option("--require <version>", "v2: version 1, which can be replayed, is refused")
+      .choices(["v1", "v2"])
+      .default("v1")
+      .env("DBSYNCD_REQUIRE")
+      .helpGroup(GROUPS.cluster),
   ];
 }
 
@@ -106,7 +139,13 @@ function rarerOptions(): Option[] {
       .helpGroup(GROUPS.limits),
   );
   return [
+    ...tlsOptions(),
+    ...clusterOptions(),
     ...limits,
+    new Option("--admin <place>", "serve /healthz and /metrics on a port of 127.0.0.1, or on address:port")
+      .argParser((text: string) => explained(() => parsePlace(text)))
+      .env("DBSYNCD_ADMIN")
+      .helpGroup(GROUPS.admin),
     new Option("--log-level <level>", "trace shows every frame")
       .choices([...LOG_LEVELS])
       .default("info")
@@ -149,24 +188,41 @@ export function settingsOf(program: Command): Settings {
   const chosen = (name: keyof RawOptions | LimitName) => program.getOptionValueSource(name) !== "default";
   const database =
     compat === null || chosen("database") ? raw.database : parseSpecifications(COMPAT_DATABASE);
-  const { bind, port, signKey, close, allowUnsigned, logLevel, logFormat } = raw;
+  const { bind, port, signKey, rootKey, close, allowUnsigned, logLevel, logFormat } = raw;
+  const { clusterName, window, require } = raw;
+  const admin = raw.admin ?? null;
   const settings: Settings = {
-    ...{ bind, port, signKey, database, close, compat, logLevel, logFormat, limits },
-    allowUnsigned: allowUnsigned || (compat !== null && signKey.length === 0),
-    differences: compat === null ? differencesOf({ signKey, chosen }) : [],
+    ...{ signKey, rootKey, clusterName, window, require },
+    ...{ tls: tlsFilesOf(raw), requireTls: raw.requireTls },
+    ...{ bind, port, database, close, compat, admin, logLevel, logFormat, limits },
+    allowUnsigned: allowUnsigned || (compat !== null && !isSigned({ signKey, rootKey })),
+    differences: compat === null ? differencesOf({ signKey, rootKey, chosen }) : [],
   };
   validate(settings);
   return settings;
 }
 
-function validate({ bind, signKey, allowUnsigned, limits }: Settings): void {
-  if (signKey.length > 0 && allowUnsigned) {
+/** Whether only signed commands are taken. */
+export function isSigned({ signKey, rootKey }: Pick<Settings, "signKey" | "rootKey">): boolean {
+  return signKey.length > 0 || rootKey.length > 0;
+}
+
+function validate(settings: Settings): void {
+  const { bind, signKey, rootKey, require, allowUnsigned, limits } = settings;
+  const signed = isSigned({ signKey, rootKey });
+  if (require === "v2" && !signed) {
+    throw new StartError("--require v2 needs keys: version 2 is always signed. Give -s public.pem.", 2);
+  }
+  if (signed && allowUnsigned) {
     throw new StartError(
       "--allow-unsigned and -s exclude each other: with a key only signed commands are taken. Leave one out.",
       2,
     );
   }
-  if (isLoopback(bind) === false) refuseUnsigned(bind, { signKey, allowUnsigned });
+  if (isLoopback(bind) === false) {
+    refuseUnsigned(bind, settings);
+    refuseWithoutTls(bind, settings);
+  }
   if (limits.maxRequestBytes > limits.maxBufferedBytes) {
     throw new StartError(
       "--max-request-bytes is above --max-buffered-bytes, so no such request could arrive. Raise the latter.",
@@ -176,8 +232,11 @@ function validate({ bind, signKey, allowUnsigned, limits }: Settings): void {
 }
 
 /** For an address that others can reach. @throws StartError  with both cures */
-export function refuseUnsigned(address: string, settings: Pick<Settings, "signKey" | "allowUnsigned">): void {
-  if (settings.signKey.length > 0 || settings.allowUnsigned) return;
+export function refuseUnsigned(
+  address: string,
+  settings: Pick<Settings, "signKey" | "rootKey" | "allowUnsigned">,
+): void {
+  if (isSigned(settings) || settings.allowUnsigned) return;
   throw new StartError(
     `${address} can be reached from other machines, and without a key anybody there could send commands. ` +
       "Take signed commands only (-s public.pem, from dbsync-keygen), or permit this with --allow-unsigned.",
@@ -187,6 +246,7 @@ export function refuseUnsigned(address: string, settings: Pick<Settings, "signKe
 
 function differencesOf(given: {
   signKey: readonly string[];
+  rootKey: readonly string[];
   chosen: (name: keyof RawOptions | LimitName) => boolean;
 }): string[] {
   const lines: string[] = [];
@@ -202,7 +262,7 @@ function differencesOf(given: {
       `Idle connections are closed after ${shown}; php-dbsync closes them after 3s (--idle-timeout).`,
     );
   }
-  if (given.signKey.length === 0 && !given.chosen("allowUnsigned")) {
+  if (!isSigned(given) && !given.chosen("allowUnsigned")) {
     lines.push(
       "Unsigned commands are taken on loopback only; php-dbsync takes them anywhere (--allow-unsigned).",
     );
@@ -219,36 +279,8 @@ export function limitRowOf(flag: string): LimitRow | undefined {
   return Object.values(LIMITS).find((row) => row.flag === flag);
 }
 
-function parseBind(text: string): string {
-  const address = text.replace(/^\[(.*)\]$/, "$1");
-  if (!/^[A-Za-z0-9._:%-]+$/.test(address)) {
-    throw new InvalidArgumentError("Expected an address such as 127.0.0.1 or ::1, or a host name.");
-  }
-  return address;
-}
-
-function parsePort(text: string): number {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > MAX_PORT) {
-    throw new InvalidArgumentError(`Expected a number from 0 to ${MAX_PORT}.`);
-  }
-  return Number(text);
-}
-
-function parsePath(text: string): string {
-  if (text === "") throw new InvalidArgumentError("Expected a path.");
-  return text;
-}
-
 function parseSwitch(name: string, text: string): boolean {
   if (/^(1|true|yes|on)$/i.test(text)) return true;
   if (/^(0|false|no|off|)$/i.test(text)) return false;
   throw new StartError(`${name}="${text}": expected 1 or 0, true or false, yes or no, on or off.`, 2);
-}
-
-function explained<Value>(parse: () => Value): Value {
-  try {
-    return parse();
-  } catch (problem) {
-    throw new InvalidArgumentError(problem instanceof Error ? problem.message : String(problem));
-  }
 }

@@ -1,116 +1,291 @@
 /**
  * The path of a command, from any listener to the databases and back:
- * verify → decode → apply. Its unit of work is one request; every refusal is a value.
+ * decode → verify → authorize → dedupe → apply. Its unit of work is one request, a command of version 1 or an envelope
+ * of version 2; every refusal is a value. The order of the checks is that of docs/protocol-v2.md.
  */
+import type { Logger } from "pino";
 import type { ByteString } from "../protocol/byte-string.js";
 import { splitCommand } from "../protocol/command-v1.js";
+import { type Envelope, readBody, signedBytes, signerOf, unitId } from "../protocol/envelope.js";
+import { MalformedFrame } from "../protocol/errors.js";
+import type { CommandMessage, DaemonState } from "../protocol/messages-v2.js";
+import type { KeyRecord } from "../store/key-ring.js";
 import type { Unit } from "../store/unit.js";
-import type { Backend, Outcome } from "./backends/backend.js";
+import type { Databases } from "./databases.js";
+import type { DateWindow } from "./date-window.js";
+import { type Audience, checkAudience, checkDate, checkValidity } from "./envelope-checks.js";
 import type { Environment } from "./environment.js";
-import { type Answer, type Refused, type Replies, type Request, refused } from "./request.js";
-
-/** Whether one of the daemon's keys made the signature of these bytes. */
-export type Verifier = (text: Buffer, signature: Buffer) => boolean;
+import type { Observer } from "./observer.js";
+import { Rates } from "./rates.js";
+import {
+  type Answer,
+  type EnvelopeAnswer,
+  type Refused,
+  type RefusedEnvelope,
+  type Request,
+  refused,
+} from "./request.js";
+import { Seen, type SeenBounds } from "./seen.js";
+import type { Signers } from "./signers.js";
+import { isDenied, type Taken, Units } from "./units.js";
+import { isCarriedByVersion1 } from "./version-1-commands.js";
+import { Waiters } from "./waiters.js";
 
 export interface PipelineParts {
-  /** In the order in which they execute; all must succeed. */
-  readonly backends: readonly Backend[];
+  readonly databases: Databases;
   /** null: a daemon without keys, which takes unsigned commands only. */
-  readonly verifier: Verifier | null;
+  readonly signers: Signers | null;
   readonly environment: Environment;
+  readonly log: Logger;
+  readonly observer: Observer;
+  /** The daemon's id, 32 bytes. */
+  readonly daemon: ByteString;
+  readonly hash: (bytes: Buffer) => ByteString;
+  readonly window: DateWindow;
+  readonly remembered: SeenBounds;
+  /** Nothing dated at or before it is taken. */
+  readonly floor: number;
 }
 
-const INSTANCE_BYTES = 16;
-
+const INSTANCE_BYTES = 32;
+const COUNTER_MOST = 0xffffffff;
 /** As in Redis before 7.0. A frame of 64 MiB could hold 32 million, which cost far more memory than their bytes. */
 const MAX_ARGUMENTS = 1024 * 1024;
+/** Of an order key: `at`, `seq`, then the envelope's id. */
+const ID_IN_ORDER_KEY = [10, 42] as const;
 
 export class Pipeline {
   /** Replaced when the keys are read again. */
-  verifier: Verifier | null;
-  readonly #backends: readonly Backend[];
-  readonly #environment: Environment;
+  signers: Signers | null;
+  /** Highest date that was applied. */
+  newestAt = 0;
+  readonly seen: Seen;
+  readonly #parts: PipelineParts;
+  readonly #units: Units;
+  readonly #rates = new Rates();
+  readonly #waiters = new Waiters();
   /** Tells this process's units from those of all others; a counter tells them from each other. */
-  readonly #instance: ByteString;
-  #units = 0;
-  #lastAt = 0;
+  #instance: ByteString;
+  #counter = 0;
 
-  constructor({ backends, verifier, environment }: PipelineParts) {
-    this.#backends = backends;
-    this.verifier = verifier;
-    this.#environment = environment;
-    this.#instance = environment.randomBytes(INSTANCE_BYTES);
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+    this.signers = parts.signers;
+    this.seen = new Seen(parts.floor, parts.remembered);
+    this.#units = new Units(parts);
+    this.#instance = parts.environment.randomBytes(INSTANCE_BYTES);
   }
 
-  /** At once where all databases answer at once: a promise costs more than a command in memory. */
+  get state(): DaemonState {
+    return this.#parts.environment.clock() < this.#parts.floor ? "catching-up" : "live";
+  }
+
+  /** Version 1. At once where all databases answer at once: a promise costs more than a command in memory. */
   handle(request: Request): Answer | Promise<Answer> {
-    const refusal = this.#verify(request);
-    if (refusal !== null) return refusal;
+    const signer = this.#verify(request);
+    if (signer !== null && "kind" in signer) return signer;
     if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
     const argv = splitCommand(request.text);
     if (argv.length === 0) return refused("empty-command", "nothing but blanks");
-    return this.#apply(argv, this.#nextUnit());
+    const denial = this.#authorize(argv, signer);
+    if (denial !== null) return denial;
+    return this.#parts.databases.executeInTurn(argv, this.#nextUnit());
+  }
+
+  /** Version 2. @param id  from `idOf` */
+  take(message: CommandMessage): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const signed = signedBytes(message.body);
+    const id = this.#parts.hash(signed);
+    const identified = reading(() => this.#identify(message, signed));
+    if ("kind" in identified) return notApplied(id, identified);
+    const envelope = reading(() => readBody(message.body));
+    if ("kind" in envelope) return notApplied(id, envelope);
+    const taken: Taken = { id, envelope, signer: identified };
+    const misdirected = this.#address(taken);
+    if (misdirected !== null) return notApplied(id, misdirected);
+    return this.#firstAnswer(taken) ?? this.#admit(taken);
+  }
+
+  /** Envelopes that wait for others are refused. */
+  stop(): void {
+    this.#waiters.stop();
   }
 
   /** Before anything is looked at but the frame: what is not signed is not parsed. */
-  #verify({ text, signature }: Request): Refused | null {
-    if (this.verifier === null) return signature === null ? null : refused("not-due", "a signed command");
+  #verify({ text, signature }: Request): KeyRecord | null | Refused {
+    if (this.signers === null) return signature === null ? null : refused("not-due", "a signed command");
     if (signature === null) return refused("unsigned", "a command without a signature");
-    if (this.verifier(text, signature)) return null;
-    return refused(
-      "bad-signature",
-      `a signature of ${signature.length} bytes that no key of this daemon made`,
-    );
+    const { environment, observer } = this.#parts;
+    const before = environment.uptime();
+    const signer = this.signers.ofCommand(text, signature);
+    observer.verified(environment.uptime() - before);
+    if (signer === undefined) {
+      return refused(
+        "bad-signature",
+        `a signature of ${signature.length} bytes that no key of this daemon made`,
+      );
+    }
+    return this.#checkKey(signer, this.#parts.environment.clock()) ?? signer;
+  }
+
+  #authorize(argv: readonly ByteString[], signer: KeyRecord | null): Refused | null {
+    if (!isCarriedByVersion1(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
+    if (signer === null || this.signers === null) return null;
+    const denial = this.signers.ring.judge(signer, [argv], { conditions: null });
+    // What is wrong with a command otherwise the database says.
+    return denial === null || !isDenied(denial) ? null : refused("not-permitted", denial.text);
   }
 
   #nextUnit(): Unit {
-    this.#lastAt = Math.max(this.#lastAt, this.#environment.clock());
-    return { at: this.#lastAt, db: 0, id: `${this.#instance}${++this.#units}` };
-  }
-
-  /**
-   * One database after the other; the first failure skips the rest, and the ones before it keep what they
-   * wrote.
-   */
-  #apply(argv: readonly ByteString[], unit: Unit): Answer | Promise<Answer> {
-    const replies: Replies["replies"][number][] = [];
-    for (let i = 0; i < this.#backends.length; i++) {
-      const backend = this.#backends[i] as Backend;
-      const outcome = backend.execute(argv, unit);
-      if (outcome instanceof Promise) return this.#applyWaiting(argv, unit, i, outcome, replies);
-      const refusal = this.#collect(backend, argv, outcome, replies);
-      if (refusal !== null) return refusal;
+    if (this.#counter === COUNTER_MOST) {
+      this.#instance = this.#parts.environment.randomBytes(INSTANCE_BYTES);
+      this.#counter = 0;
     }
-    return { kind: "replies", replies };
+    this.newestAt = Math.max(this.newestAt, this.#parts.environment.clock());
+    return { at: this.newestAt, db: 0, id: unitId(this.#instance, ++this.#counter) };
   }
 
-  async #applyWaiting(
-    argv: readonly ByteString[],
-    unit: Unit,
-    first: number,
-    outcome: Promise<Outcome>,
-    replies: Replies["replies"][number][],
-  ): Promise<Answer> {
-    for (let i = first; i < this.#backends.length; i++) {
-      const backend = this.#backends[i] as Backend;
-      const reached = i === first ? await outcome : await backend.execute(argv, unit);
-      const refusal = this.#collect(backend, argv, reached, replies);
-      if (refusal !== null) return refusal;
+  /** Whose envelope it is; nothing of it is looked at but the key's id before the signature holds. */
+  #identify({ body, signature }: CommandMessage, signed: Buffer): KeyRecord | Refused {
+    const { signers } = this;
+    const { environment, observer } = this.#parts;
+    if (signers === null) return refused("not-due", "an envelope");
+    const key = signerOf(body);
+    const signer = signers.ring.find(key);
+    if (signer === undefined)
+      return refused("unknown-key", `key ${Buffer.from(key, "latin1").toString("hex")}`);
+    const invalid = this.#checkKey(signer, environment.clock());
+    if (invalid !== null) return invalid;
+    const before = environment.uptime();
+    const holds = signers.verify(signer, signed, signature);
+    observer.verified(environment.uptime() - before);
+    return holds ? signer : refused("bad-signature", `a signature of ${signature.length} bytes`);
+  }
+
+  #checkKey(signer: KeyRecord, at: number): Refused | null {
+    return checkValidity(signer, this.signers?.ring.validity(signer, at) ?? "revoked");
+  }
+
+  /** Whether it is meant for this daemon, and its key was valid at its date. */
+  #address({ envelope, signer }: Taken): Refused | null {
+    const { databases, daemon } = this.#parts;
+    const audience: Audience = {
+      cluster: this.signers?.cluster ?? "",
+      daemon,
+      databases: databases.numbers,
+      takesConditions: databases.takeConditions,
+    };
+    return checkAudience(envelope, signer, audience) ?? this.#checkKey(signer, envelope.at);
+  }
+
+  /** What it was answered before. null: it was not seen, or its date has left the window. */
+  #firstAnswer({ id, envelope }: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+    const clock = this.#parts.environment.clock();
+    this.seen.forget(clock, clock - this.#parts.window.past);
+    const found = this.seen.find(id, envelope.at);
+    if (found === undefined) return null;
+    return (
+      found ?? { kind: "refused", id, effect: "unknown", code: "answer-not-kept", detail: "seen before" }
+    );
+  }
+
+  /** From here on its id is remembered, whatever becomes of it: what was refused once must not be applied later. */
+  #admit(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { id, envelope } = taken;
+    const outdated = this.#checkDate(taken);
+    if (outdated !== null) return outdated;
+    const refusal = this.#checkRate(taken);
+    if (refusal === null && envelope.after !== null)
+      return this.#remember(taken, this.#applyAfter(taken, envelope.after));
+    return this.#remember(taken, refusal === null ? this.#apply(taken) : notApplied(id, refusal));
+  }
+
+  #checkDate({ id, envelope }: Taken): EnvelopeAnswer | null {
+    const { environment, observer, window } = this.#parts;
+    const { at } = envelope;
+    const clock = environment.clock();
+    observer.skewed(at - clock);
+    const { seen } = this;
+    const skewed = checkDate(at, clock, window);
+    if (skewed !== null && at < clock) seen.floor = Math.max(seen.floor, at);
+    if (skewed !== null) {
+      const answer = notApplied(id, skewed);
+      return at < clock || seen.addFuture(id, at, answer) ? answer : { ...answer, effect: "unknown" };
     }
-    return { kind: "replies", replies };
+    const room = seen.makeRoom(clock);
+    if (room === false)
+      return { ...notApplied(id, refused("memory-full", `${seen.size} ids`)), effect: "unknown" };
+    if (typeof room === "number") this.#parts.log.warn({ takesFrom: room + 1 }, FORGOTTEN_EARLY);
+    if (at > seen.floor) return null;
+    const code = clock < this.#parts.floor ? "catching-up" : "too-old";
+    return notApplied(id, refused(code, `dated ${seen.floor - at} ms too early`));
   }
 
-  #collect(
-    backend: Backend,
-    argv: readonly ByteString[],
-    outcome: Outcome,
-    replies: Replies["replies"][number][],
-  ): Refused | null {
-    if (outcome.kind === "failed") return refused(outcome.code, outcome.detail);
-    if (outcome.kind === "error")
-      return refused("command-error", `${argv[0]} on ${backend.name}: ${outcome.text}`);
-    replies.push(outcome);
-    return null;
+  #checkRate({ signer }: Taken): Refused | null {
+    if (signer.rate === 0) return null;
+    const now = this.#parts.environment.uptime();
+    return this.#rates.take(signer.id, signer.rate, now)
+      ? null
+      : refused("over-rate", `${signer.rate} a second`);
+  }
+
+  #remember(
+    { id, envelope }: Taken,
+    answer: EnvelopeAnswer | Promise<EnvelopeAnswer>,
+  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    this.seen.add(id, envelope.at, answer);
+    if (!(answer instanceof Promise)) {
+      this.#waiters.applied(id);
+      return answer;
+    }
+    return answer.then((settled) => {
+      this.seen.settle(id, envelope.at, settled);
+      this.#waiters.applied(id);
+      return settled;
+    });
+  }
+
+  async #applyAfter(taken: Taken, after: ByteString): Promise<EnvelopeAnswer> {
+    const held = await this.#held(after);
+    if (!held) return notApplied(taken.id, refused("not-yet", "what it names in `after` did not come"));
+    // Looked up anew: it may have been revoked meanwhile.
+    const signer = this.signers?.ring.find(taken.signer.id);
+    if (signer === undefined) return notApplied(taken.id, refused("unknown-key", "the key is gone"));
+    const invalid = this.#checkKey(signer, this.#parts.environment.clock());
+    return invalid === null ? await this.#apply(taken) : notApplied(taken.id, invalid);
+  }
+
+  async #held(after: ByteString): Promise<boolean> {
+    const id = after.slice(...ID_IN_ORDER_KEY);
+    const at = Number(Buffer.from(after, "latin1").readBigUInt64BE());
+    if (this.seen.isApplied(id, at)) return true;
+    // What is dated there never comes any more.
+    if (at <= this.seen.floor) return false;
+    return (await this.#waiters.wait(id)) && this.seen.isApplied(id, at);
+  }
+
+  #apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { signers } = this;
+    if (signers === null) return notApplied(taken.id, refused("not-due", "the keys are gone"));
+    this.newestAt = Math.max(this.newestAt, taken.envelope.at);
+    return this.#units.apply(taken, signers.ring);
+  }
+}
+
+const FORGOTTEN_EARLY =
+  "remembering as many envelopes as --max-remembered says: older ones are refused from now on";
+
+function notApplied(id: ByteString, { code, detail }: Refused): RefusedEnvelope {
+  return { kind: "refused", id, code, detail, effect: "not-applied" };
+}
+
+/** Bytes that are no body are refused. */
+function reading<T extends Envelope | KeyRecord | Refused>(read: () => T): T | Refused {
+  try {
+    return read();
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return refused("malformed", problem.message);
+    throw problem;
   }
 }
 

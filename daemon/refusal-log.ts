@@ -49,6 +49,6 @@ export class RefusalLog {
       return;
     }
     const fields = withheld === 0 ? { reason: code, ...details } : { reason: code, ...details, withheld };
-    this.#log.warn(fields, REFUSALS[code]);
+    this.#log.warn(fields, REFUSALS[code].sentence);
   }
 }

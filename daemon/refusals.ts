@@ -1,29 +1,145 @@
 /**
- * Every reason for which the daemon does not answer a request: code → sentence. Version 1 cannot say them;
- * the log does.
+ * Every reason for which the daemon does not answer a request: code → sentence, and for version 2, which can say it,
+ * what it means for the client. Version 1 closes the connection, and the log has the reason.
+ * The table of docs/protocol-v2.md says the same.
  */
 
+/** Whether nothing of the request was or will be applied here; `varies`: each answer says. */
+export type Effect = "not-applied" | "unknown" | "varies";
+
+export interface Refusal {
+  readonly sentence: string;
+  /** Of codes that version 2 tells its clients. */
+  readonly wire?: { readonly effect: Effect; readonly cure: string };
+}
+
+const never = (cure: string) => ({ effect: "not-applied", cure }) as const;
+const unknown = (cure: string) => ({ effect: "unknown", cure }) as const;
+const varies = (cure: string) => ({ effect: "varies", cure }) as const;
+
 export const REFUSALS = {
-  malformed: "The bytes are no frame of version 1.",
-  "frame-unfinished": "The client stopped sending in the middle of a frame.",
-  unsigned:
-    "The command is not signed, and this daemon takes signed ones only: give the client the private key.",
-  "not-due": "The command is signed, and this daemon has no key: start it with -s public.pem.",
-  "bad-signature":
-    "The signature belongs to none of this daemon's keys, or the command was changed on its way.",
-  "empty-command": "The command is empty.",
-  "too-many-arguments": "The command has more arguments than any command needs.",
-  "not-carried": "The command needs a connection of its own, which dbsync does not keep for a client.",
-  "command-error": "A database answered with an error.",
-  "database-down": "A database cannot be reached; the command was not sent to it.",
-  "database-lost": "The connection to a database broke; whether it executed the command is not known.",
-  "database-timeout":
-    "A database did not answer in time (--backend-timeout); whether it executed the command is not known.",
-  "answer-too-long": "The answer is longer than --max-output-bytes.",
-  idle: "No whole request came within --idle-timeout.",
-  "output-stuck": "The client took none of its answer for --idle-timeout.",
-  "too-many-connections": "--max-connections clients are connected.",
-  "too-much-buffered": "All clients together are above --max-buffered-bytes, and this one holds most.",
-} as const satisfies Record<string, string>;
+  malformed: {
+    sentence: "The bytes are not what the protocol says.",
+    wire: never("correct the client; detail and place are in the daemon's log"),
+  },
+  "not-due": {
+    sentence: "The command is signed, and this daemon has no key: start it with -s public.pem.",
+    wire: never("start the daemon with the client's public key, `-s`"),
+  },
+  "unknown-key": {
+    sentence: "The envelope's key is none of this cluster's.",
+    wire: never("`-s` or `--root-key` of the daemons, or `KEY ADD`"),
+  },
+  "key-not-yet-valid": {
+    sentence: "The envelope's key is not valid yet.",
+    wire: never("wait; `KEY INFO` tells since when it is"),
+  },
+  "key-expired": {
+    sentence: "The envelope's key is no longer valid.",
+    wire: never("`KEY ADD` a new key"),
+  },
+  revoked: {
+    sentence: "The envelope's key was revoked.",
+    wire: never("`KEY ADD` a new key"),
+  },
+  "bad-signature": {
+    sentence: "The signature belongs to none of this daemon's keys, or the command was changed on its way.",
+    wire: never("sign with the key that the header names"),
+  },
+  "wrong-cluster": {
+    sentence: "The envelope is meant for another cluster.",
+    wire: never(
+      "ask by `hello`, or correct the client's cluster; start all daemons with the same keys and name",
+    ),
+  },
+  "wrong-daemon": {
+    sentence: "The envelope is meant for one other daemon.",
+    wire: never("send it to the daemon that `only` names"),
+  },
+  "not-a-daemon": {
+    sentence: "Only daemons' keys may sign for somebody else (`as`).",
+    wire: never("leave `as` out"),
+  },
+  "wrong-db": {
+    sentence:
+      "There is no such database: 0 to 15 with the memory database, 0 alone in front of a Redis server.",
+    wire: never("correct `db`"),
+  },
+  "if-not-carried": {
+    sentence: "Conditions need the memory database, and nothing else behind the daemon.",
+    wire: never("leave `if` out, or start the daemon with `-d memory`"),
+  },
+  skew: {
+    sentence: "The envelope is dated outside the window around this daemon's clock.",
+    wire: varies("correct the offset by the clock told here, and sign anew"),
+  },
+  "too-old": {
+    sentence: "The envelope is dated at or before the moment from which on this daemon takes envelopes.",
+    wire: never("sign anew"),
+  },
+  "catching-up": {
+    sentence: "The daemon has started just now, and does not yet take envelopes of this date.",
+    wire: never("use another daemon, or sign anew in some seconds"),
+  },
+  "answer-not-kept": {
+    sentence: "The envelope was taken before, and its answer is no longer kept.",
+    wire: unknown("look at what it has done"),
+  },
+  "over-rate": {
+    sentence: "The key has sent more envelopes a second than it may.",
+    wire: never("wait, and sign anew"),
+  },
+  "not-yet": {
+    sentence: "The daemon does not hold what the envelope is to come after.",
+    wire: never("use another daemon, or sign anew later"),
+  },
+  "memory-full": {
+    sentence: "The daemon can remember no further envelope (--max-remembered).",
+    wire: unknown("wait; raise `--max-remembered`"),
+  },
+  "database-down": {
+    sentence: "A database cannot be reached; the command was not sent to it.",
+    wire: varies("see the daemon's log"),
+  },
+  "database-lost": {
+    sentence: "The connection to a database broke; whether it executed the command is not known.",
+    wire: unknown("look at what it has done"),
+  },
+  "database-timeout": {
+    sentence:
+      "A database did not answer in time (--backend-timeout); whether it executed the command is not known.",
+    wire: unknown("look at what it has done"),
+  },
+  "answer-too-long": {
+    sentence: "The answer is longer than --max-output-bytes.",
+    wire: unknown("ask for less at a time"),
+  },
+  unsigned: {
+    sentence:
+      "The command is not signed, and this daemon takes signed ones only: give the client the private key.",
+  },
+  "version-1-off": {
+    sentence: "The client speaks version 1, and this daemon takes version 2 only (--require).",
+  },
+  "not-permitted": { sentence: "The key's rules do not permit the command, or version 1 does not carry it." },
+  "frame-unfinished": { sentence: "The client stopped sending in the middle of a frame." },
+  "empty-command": { sentence: "The command is empty." },
+  "too-many-arguments": { sentence: "The command has more arguments than any command needs." },
+  "not-carried": {
+    sentence: "The command needs a connection of its own, which dbsync does not keep for a client.",
+  },
+  "command-error": { sentence: "A database answered with an error." },
+  idle: { sentence: "No whole request came within --idle-timeout." },
+  "output-stuck": { sentence: "The client took none of its answer for --idle-timeout." },
+  "tls-handshake": { sentence: "The TLS handshake failed." },
+  "not-tls": {
+    sentence:
+      "The client speaks without TLS, and this daemon takes TLS only: write dbsyncs:// in its list of servers.",
+  },
+  "too-many-connections": { sentence: "--max-connections clients are connected." },
+  "too-much-buffered": {
+    sentence: "All clients together are above --max-buffered-bytes, and this one holds most.",
+  },
+} as const satisfies Record<string, Refusal>;
 
 export type RefusalCode = keyof typeof REFUSALS;

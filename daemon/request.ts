@@ -1,8 +1,9 @@
 /** What a listener hands to the pipeline, and what it gets back. */
+import type { ByteString } from "../protocol/byte-string.js";
 import type { Reply } from "../protocol/reply.js";
 import type { RefusalCode } from "./refusals.js";
 
-/** One command as it arrived: not yet verified, not yet taken apart. */
+/** One command of version 1 as it arrived: not yet verified, not yet taken apart. */
 export interface Request {
   /** The command's text with its NUL: what `signature` covers. */
   readonly text: Buffer;
@@ -27,3 +28,24 @@ export interface Refused {
 }
 
 export const refused = (code: RefusalCode, detail: string): Refused => ({ kind: "refused", code, detail });
+
+/** To an envelope. */
+export type EnvelopeAnswer = Result | RefusedEnvelope;
+
+/** The envelope was taken, now or before. */
+export interface Result {
+  readonly kind: "result";
+  readonly id: ByteString;
+  readonly units: number;
+  /** How many of the replies are errors. */
+  readonly errors: number;
+  /** For each unit its RESP reply and, as a bulk string, its flags. */
+  readonly replies: ByteString;
+}
+
+export interface RefusedEnvelope extends Refused {
+  /** Empty: the message was no envelope. */
+  readonly id: ByteString;
+  /** Whether it is certain that nothing of the envelope was or will be applied here. */
+  readonly effect: "not-applied" | "unknown";
+}

@@ -1,5 +1,8 @@
 /** The daemon's configuration, whole and checked, and where each value came from. */
+import type { CertificateFiles } from "../keys/certificate-pair.js";
+import type { AdminPlace } from "./admin/place.js";
 import type { BackendSpecification } from "./backends/specification.js";
+import type { DateWindow } from "./date-window.js";
 import type { Limits } from "./limits.js";
 import type { LogFormat, LogLevel } from "./log.js";
 
@@ -8,12 +11,25 @@ export interface Settings {
   readonly bind: string;
   /** 0: a free one. */
   readonly port: number;
-  /** Files and folders; none: unsigned commands. */
+  /** Files and folders of application keys; none of these and of `rootKey`: unsigned commands. */
   readonly signKey: readonly string[];
+  /** Of administrators' keys. */
+  readonly rootKey: readonly string[];
+  /** What TLS is served with; null: no TLS. */
+  readonly tls: CertificateFiles | null;
+  /** Off loopback TLS only. */
+  readonly requireTls: boolean;
+  readonly clusterName: string;
+  /** Milliseconds around the daemon's clock in which envelopes are taken. */
+  readonly window: DateWindow;
+  /** The oldest version that is taken. */
+  readonly require: "v1" | "v2";
   readonly database: readonly BackendSpecification[];
   readonly close: boolean;
   readonly allowUnsigned: boolean;
   readonly compat: "php-dbsync" | null;
+  /** Where /healthz and /metrics are served; null: nowhere. */
+  readonly admin: AdminPlace | null;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly limits: Limits;

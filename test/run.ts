@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { buildRoot } from "./support/repository.js";
-import { isOnPath, type Requirement, requirements } from "./support/requirements.js";
+import { isOnPath, isThere, type Requirement, requirements } from "./support/requirements.js";
 
 /** What README's tour exports, say. The tests choose their own servers and keys. */
 const SETTINGS = ["DBSYNC_SERVERS", "DBSYNC_SIGNKEY", "DBSYNC_DEBUG"];
@@ -38,7 +38,7 @@ function main(words: readonly string[]): void {
 
 /** @returns whether everything is there now */
 function installMissing(): boolean {
-  const missing = requirements.filter(({ program }) => !isOnPath(program));
+  const missing = requirements.filter((requirement) => !isThere(requirement));
   if (missing.length === 0) return true;
   const packages = missing.map(({ debianPackage }) => debianPackage);
   console.log(`The tests also use ${missing.map(describe).join(", ")}.`);
@@ -48,7 +48,7 @@ function installMissing(): boolean {
     succeeds([...prefix, "apt-get", "update", "-q"]);
     succeeds([...prefix, "apt-get", "install", "-qy", "--no-install-recommends", ...packages]);
   }
-  const left = missing.filter(({ program }) => !isOnPath(program));
+  const left = missing.filter((requirement) => !isThere(requirement));
   for (const requirement of left) {
     console.error(
       `Missing: ${describe(requirement)}. On Debian: apt-get install ${requirement.debianPackage}`,

@@ -1,5 +1,6 @@
 /** What applies commands. A backend knows nothing of who sent them, nor through which listener. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Condition } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Unit } from "../../store/unit.js";
 import type { RefusalCode } from "../refusals.js";
@@ -10,6 +11,8 @@ export interface BackendFailure {
   readonly kind: "failed";
   readonly code: Extract<RefusalCode, `database-${string}` | "not-carried">;
   readonly detail: string;
+  /** Whether it is certain that nothing was or will be applied. */
+  readonly effect: "not-applied" | "unknown";
 }
 
 export type Outcome = Reply | BackendFailure;
@@ -17,6 +20,10 @@ export type Outcome = Reply | BackendFailure;
 export interface Backend extends Service {
   /** As the log shows it; holds no password. */
   readonly name: string;
+  /** Whether it can be reached now; for /healthz. */
+  readonly up: boolean;
+  /** How many numbers of databases `Unit.db` has. */
+  readonly databases: number;
   /** Milliseconds that a command may take; no concern of one that answers at once. */
   timeout: number;
   /**
@@ -25,4 +32,11 @@ export interface Backend extends Service {
    * @returns at once where the backend can; a promise never rejects
    */
   execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome>;
+  /**
+   * Executes commands as one, nothing in between; if one is unknown or has too few or too many arguments, none.
+   * @returns an array of their replies, errors among them
+   */
+  executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Outcome | Promise<Outcome>;
+  /** Whether each key was changed last by the unit that its condition names; absent: it cannot tell. */
+  holds?(conditions: readonly Condition[], unit: Unit): boolean;
 }

@@ -1,9 +1,13 @@
 /** The in-memory database as a backend: answers in the same turn. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { Database } from "../../store/database.js";
+import type { Condition } from "../../protocol/envelope.js";
+import type { Reply } from "../../protocol/reply.js";
+import { resolveCommand } from "../../store/command-table.js";
+import { DATABASES_DEFAULT, Database } from "../../store/database.js";
+import { CommandFailure } from "../../store/errors.js";
 import type { Unit } from "../../store/unit.js";
 import type { Environment } from "../environment.js";
-import type { Backend, Outcome } from "./backend.js";
+import type { Backend } from "./backend.js";
 
 /** Milliseconds between two rounds of dropping expired keys. */
 const SWEEP_INTERVAL_MS = 500;
@@ -12,14 +16,21 @@ const KEYS_PER_SWEEP = 500;
 
 export class MemoryBackend implements Backend {
   readonly name = "memory";
+  readonly databases = DATABASES_DEFAULT;
+  readonly up = true;
   /** Not used: the answer comes at once. */
   timeout = 0;
   readonly #environment: Environment;
+  /** Milliseconds before now at which a unit to come may still be dated. */
+  readonly #past: number;
   readonly #database = new Database();
   #timer: NodeJS.Timeout | null = null;
+  /** The latest time that a read was judged by; it never goes back. */
+  #readAt = 0;
 
-  constructor(environment: Environment) {
+  constructor(environment: Environment, past = 0) {
     this.#environment = environment;
+    this.#past = past;
   }
 
   async start(): Promise<void> {
@@ -31,14 +42,37 @@ export class MemoryBackend implements Backend {
     this.#timer = null;
   }
 
-  execute(argv: readonly ByteString[], unit: Unit): Outcome {
-    return this.#database.execute(argv, unit);
+  execute(argv: readonly ByteString[], unit: Unit): Reply {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    const reads = command.flags.includes("readonly");
+    return this.#database.run(command, argv, reads ? this.#dated(unit) : unit);
+  }
+
+  executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
+    const reads = commands.every(isReadOnly);
+    return this.#database.executeMulti(commands, reads ? this.#dated(unit) : unit);
+  }
+
+  holds(conditions: readonly Condition[], unit: Unit): boolean {
+    return this.#database.holds(conditions, unit.at);
+  }
+
+  /** For reads, which are judged by now. */
+  #dated({ db, id }: Unit): Unit {
+    this.#readAt = Math.max(this.#readAt, this.#environment.clock());
+    return { at: this.#readAt, db, id };
   }
 
   /** In slices, so that a million keys that expire together hold nobody up. */
   #sweep(): void {
     if (this.#timer === null) return;
-    const dropped = this.#database.dropExpired(this.#environment.clock(), KEYS_PER_SWEEP);
+    const dropped = this.#database.dropExpired(this.#environment.clock() - this.#past, KEYS_PER_SWEEP);
     if (dropped >= KEYS_PER_SWEEP) setImmediate(() => this.#sweep()).unref();
   }
+}
+
+function isReadOnly(argv: readonly ByteString[]): boolean {
+  const command = resolveCommand(argv);
+  return !(command instanceof CommandFailure) && command.flags.includes("readonly");
 }

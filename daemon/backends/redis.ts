@@ -37,6 +37,8 @@ type Waiter = (failure: BackendFailure | null) => void;
 
 export class RedisBackend implements Backend {
   readonly name: string;
+  /** The one that the connection is on; others would need a connection each. */
+  readonly databases = 1;
   readonly #parts: RedisBackendParts;
   readonly #redis: Redis;
   /** Requests that came while a connection was being made. */
@@ -68,6 +70,10 @@ export class RedisBackend implements Backend {
     this.#release(this.#failure("database-down", "the daemon is stopping"));
   }
 
+  get up(): boolean {
+    return this.#redis.status === "ready";
+  }
+
   get timeout(): number {
     return this.#redis.options.commandTimeout ?? this.#parts.timeout;
   }
@@ -86,13 +92,33 @@ export class RedisBackend implements Backend {
     return this.#executeWhenReady(name, argv);
   }
 
-  async #executeWhenReady(name: string, argv: readonly ByteString[]): Promise<Outcome> {
-    const { status } = this.#redis;
-    if (status !== "connecting" && status !== "connect" && status !== "wait") {
-      return this.#failure("database-down", this.#lastError);
+  /** As MULTI and EXEC, written without anything in between. */
+  async executeTogether(commands: readonly (readonly ByteString[])[]): Promise<Outcome> {
+    for (const argv of commands) {
+      const isolation = isolationOf((argv[0] as ByteString).toUpperCase(), argv);
+      if (isolation.kind !== "shared") return error(`ERR ${argv[0]} is not carried by a transaction`);
     }
-    const failure = await this.#ready();
+    const failure = this.#redis.status === "ready" ? null : await this.#whenReady();
+    if (failure !== null) return failure;
+    const steps = [["MULTI"], ...commands, ["EXEC"]].map((argv) =>
+      this.#send(this.#redis, (argv[0] as ByteString).toUpperCase(), argv),
+    );
+    const outcomes = await Promise.all(steps);
+    const failed = outcomes.find((outcome) => outcome.kind === "failed");
+    // A command that was not queued says why better than EXEC does.
+    return failed ?? outcomes.find((outcome) => outcome.kind === "error") ?? (outcomes.at(-1) as Outcome);
+  }
+
+  async #executeWhenReady(name: string, argv: readonly ByteString[]): Promise<Outcome> {
+    const failure = await this.#whenReady();
     return failure ?? this.#send(this.#redis, name, argv);
+  }
+
+  async #whenReady(): Promise<BackendFailure | null> {
+    const { status } = this.#redis;
+    return status === "connecting" || status === "connect" || status === "wait"
+      ? await this.#ready()
+      : this.#failure("database-down", this.#lastError);
   }
 
   #ready(): Promise<BackendFailure | null> {
@@ -182,7 +208,8 @@ export class RedisBackend implements Backend {
   }
 
   #failure(code: BackendFailure["code"], detail: string): BackendFailure {
-    return { kind: "failed", code, detail: `${this.name}: ${detail}` };
+    const effect = code === "database-lost" || code === "database-timeout" ? "unknown" : "not-applied";
+    return { kind: "failed", code, detail: `${this.name}: ${detail}`, effect };
   }
 }
 

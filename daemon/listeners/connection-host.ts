@@ -1,7 +1,9 @@
 /** What a connection is given by its listener, and what it shows to it. */
 import type { Logger } from "pino";
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { Environment } from "../environment.js";
 import type { Limits } from "../limits.js";
+import type { Observer } from "../observer.js";
 import type { Pipeline } from "../pipeline.js";
 import type { RefusalLog } from "../refusal-log.js";
 import type { ByteBudget } from "./byte-budget.js";
@@ -27,7 +29,12 @@ export interface ConnectionHost {
   readonly log: Logger;
   readonly refusals: RefusalLog;
   readonly budget: ByteBudget;
-  /** php-dbsync's -c. */
+  readonly observer: Observer;
+  /** The daemon's id, 32 bytes. */
+  readonly daemon: ByteString;
+  /** Whether --require leaves version 1 on. */
+  readonly takesVersion1: boolean;
+  /** php-dbsync's -c; version 1 only. */
   readonly closeAfterAnswer: boolean;
   /** The connection is no more. */
   leave(connection: Hosted): void;

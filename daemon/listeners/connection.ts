@@ -1,40 +1,44 @@
 /**
- * One client of the version 1 listener: frames in, frames out, in order, one command at a time. It never
- * holds up another: it works for some milliseconds a turn, and stops reading while an answer is awaited or
- * the client does not take what was written.
+ * One client of the dbsync listener: frames in, frames out; what is in them is its session's, one for each version.
+ * It never holds up another: it works for some milliseconds a turn, and stops reading while too many answers are
+ * awaited or the client does not take what was written.
  */
 import type { Socket } from "node:net";
 import { FrameParser } from "../../protocol/frame.js";
 import { traceFrame } from "../log.js";
 import type { RefusalCode } from "../refusals.js";
-import type { Answer } from "../request.js";
-import { answerFrame, requestOf } from "./codec-v1.js";
 import type { ConnectionHost, Hosted } from "./connection-host.js";
+import { HeldBytes } from "./held-bytes.js";
+import type { Session, Spoken } from "./session.js";
+import { SessionV1 } from "./session-v1.js";
+import { SessionV2 } from "./session-v2.js";
 
 /** Milliseconds a connection may work before others get their turn. */
 const TURN_MS = 5;
 /** Characters of answers that are collected for one write. */
 const WRITE_CHARS = 64 * 1024;
-/**
- * Milliseconds that a client we have said good-bye to may take to leave; closing at once could cost it our
- * last answer.
- */
+/** Milliseconds that a client may take to leave; closing at once could cost it our last answer. */
 const LINGER_MS = 2000;
-/**
- * What a received piece of a frame costs besides its bytes: a client that sends single bytes must not get
- * them free.
- */
+/** What a received piece of a frame costs besides its bytes: single bytes must not be free. */
 const PIECE_BYTES = 200;
+
+/** Requests of a connection that may wait for their answers; where they are answered in order it is one. */
+const UNANSWERED_MOST = 1024;
 
 export class Connection implements Hosted {
   readonly remote: string;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
+  readonly #held: HeldBytes;
   readonly #parser: FrameParser;
   /** Whole frames that wait; `#next` is the first of them. */
   #payloads: Buffer[] = [];
   #next = 0;
   #waitingFor: "answer" | "client" | "turn" | null = null;
+  #session: Session | null = null;
+  #unanswered = 0;
+  /** Answers that are ready and go out behind this turn of the event loop. */
+  #late = "";
   #inputEnded = false;
   #stopping = false;
   #state: "open" | "ending" | "gone" = "open";
@@ -42,16 +46,11 @@ export class Connection implements Hosted {
   #activeAt: number;
   /** When the client had been given everything. */
   #finishedAt = Number.POSITIVE_INFINITY;
-  /** Of the frame that is not complete yet. */
-  #pieceBytes = 0;
-  /** Of whole frames that wait. */
-  #queuedBytes = 0;
-  /** What the budget was told. */
-  #heldBytes = 0;
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
+    this.#held = new HeldBytes(host.budget);
     this.#parser = new FrameParser(host.limits.maxRequestBytes);
     this.#activeAt = host.environment.uptime();
     this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
@@ -67,7 +66,7 @@ export class Connection implements Hosted {
   }
 
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held.total;
   }
 
   checkTime(now: number): void {
@@ -75,6 +74,7 @@ export class Connection implements Hosted {
     if (
       this.#state !== "open" ||
       this.#waitingFor !== null ||
+      this.#unanswered > 0 ||
       now - this.#activeAt < this.#host.limits.idleTimeout
     )
       return;
@@ -89,7 +89,7 @@ export class Connection implements Hosted {
   stop(): void {
     this.#stopping = true;
     if (this.#state === "ending") this.#socket.destroySoon();
-    if (this.#state === "open" && this.#waitingFor === null) this.#end("");
+    if (this.#state === "open" && this.#waitingFor === null && this.#unanswered === 0) this.#end("");
   }
 
   destroy(): void {
@@ -101,6 +101,7 @@ export class Connection implements Hosted {
   refuse(code: RefusalCode, detail: string, written = "", offset?: number): void {
     const place = offset === undefined ? {} : { offset };
     this.#host.refusals.note(code, { remote: this.remote, detail, ...place });
+    this.#host.observer.refused(this.#session?.listener ?? "dbsync", code);
     this.#end(written);
   }
 
@@ -109,10 +110,10 @@ export class Connection implements Hosted {
     const wasMidFrame = this.#parser.midFrame;
     const payloads = this.#parser.push(chunk);
     if (payloads.length > 0 || !wasMidFrame) this.#activeAt = this.#host.environment.uptime();
-    this.#pieceBytes += chunk.length + PIECE_BYTES;
+    this.#held.piece += chunk.length + PIECE_BYTES;
     if (payloads.length > 0) {
-      this.#queuedBytes += this.#pieceBytes;
-      this.#pieceBytes = this.#parser.midFrame ? chunk.length : 0;
+      this.#held.queued += this.#held.piece;
+      this.#held.piece = this.#parser.midFrame ? chunk.length : 0;
     }
     if (this.#waitingFor === null) {
       this.#payloads = payloads;
@@ -131,24 +132,30 @@ export class Connection implements Hosted {
 
   /** Serves the frames that wait, until there are no more, one has to be waited for, or the turn is over. */
   #work(): void {
-    const { environment, limits } = this.#host;
+    const { environment } = this.#host;
     const startedAt = this.#payloads.length > 1 ? environment.uptime() : 0;
+    const session = this.#sessionOf();
     let written = "";
     while (this.#next < this.#payloads.length) {
-      const answer = this.#serve(this.#payloads[this.#next++] as Buffer);
-      if (answer instanceof Promise) {
-        this.#await(answer, written);
-        return;
-      }
-      const frame = answerFrame(answer, limits.maxOutputBytes);
-      if (typeof frame !== "string") {
-        this.refuse(frame.code, frame.detail, written);
-        return;
-      }
-      traceFrame(this.#host.log, "sent", this.remote, frame);
-      written += frame;
-      if (this.#host.closeAfterAnswer) {
-        this.#end(written);
+      const payload = this.#payloads[this.#next++] as Buffer;
+      traceFrame(this.#host.log, "received", this.remote, payload);
+      const spoken = session.serve(payload);
+      if (spoken instanceof Promise) {
+        this.#await(spoken, payload.length);
+        if (session.inOrder || this.#unanswered >= UNANSWERED_MOST) {
+          this.#waitingFor = "answer";
+          if (written !== "") this.#socket.write(written, "latin1");
+          return;
+        }
+      } else if (typeof spoken === "string") {
+        traceFrame(this.#host.log, "sent", this.remote, spoken);
+        written += spoken;
+        if (session.closeAfterAnswer) {
+          this.#end(written);
+          return;
+        }
+      } else {
+        this.refuse(spoken.code, spoken.detail, written + spoken.frame);
         return;
       }
       if (this.#next === this.#payloads.length) break;
@@ -161,40 +168,55 @@ export class Connection implements Hosted {
         return;
       }
     }
-    this.#queuedBytes = 0;
+    this.#held.queued = 0;
     this.#payloads = [];
     this.#next = 0;
     if (written === "" || this.#write(written)) this.#rest();
   }
 
-  #serve(payload: Buffer): Answer | Promise<Answer> {
-    traceFrame(this.#host.log, "received", this.remote, payload);
-    const request = requestOf(payload, this.#host.pipeline.verifier !== null);
-    return "kind" in request ? request : this.#host.pipeline.handle(request);
+  /** Of the version that the first frame has chosen. */
+  #sessionOf(): Session {
+    if (this.#session !== null) return this.#session;
+    const host = this.#host;
+    this.#session = this.#parser.version === 2 ? new SessionV2(host, this.remote) : new SessionV1(host);
+    return this.#session;
   }
 
-  #await(answer: Promise<Answer>, written: string): void {
-    this.#waitingFor = "answer";
-    if (written !== "") this.#socket.write(written, "latin1");
-    answer.then((settled) => this.#resume(settled));
+  #await(spoken: Promise<Spoken>, bytes: number): void {
+    this.#unanswered++;
+    this.#held.unanswered += bytes;
+    spoken.then((settled) => {
+      this.#unanswered--;
+      this.#held.unanswered -= bytes;
+      if (this.#state === "open") this.#answer(settled);
+    });
   }
 
-  #resume(answer: Answer): void {
-    if (this.#state !== "open") return;
+  #answer(spoken: Spoken): void {
     this.#activeAt = this.#host.environment.uptime();
-    const frame = answerFrame(answer, this.#host.limits.maxOutputBytes);
-    if (typeof frame !== "string") {
-      this.refuse(frame.code, frame.detail);
+    if (typeof spoken !== "string") {
+      this.refuse(spoken.code, spoken.detail, this.#late + spoken.frame);
       return;
     }
-    traceFrame(this.#host.log, "sent", this.remote, frame);
-    if (this.#host.closeAfterAnswer) {
-      this.#end(frame);
+    traceFrame(this.#host.log, "sent", this.remote, spoken);
+    if (this.#session?.closeAfterAnswer) {
+      this.#end(spoken);
       return;
     }
-    this.#waitingFor = null;
-    if (!this.#write(frame)) return;
-    this.#work();
+    // Several databases' replies come in one segment: so do the answers leave.
+    if (this.#late === "") process.nextTick(() => this.#sendLate());
+    this.#late += spoken;
+  }
+
+  #sendLate(): void {
+    if (this.#state !== "open") return;
+    const late = this.#late;
+    this.#late = "";
+    const waitingFor = this.#waitingFor;
+    if (waitingFor === "answer") this.#waitingFor = null;
+    if (!this.#write(late)) return;
+    if (waitingFor === "answer") this.#work();
+    else if (waitingFor === null) this.#rest();
     this.#account();
   }
 
@@ -227,10 +249,14 @@ export class Connection implements Hosted {
   /** All whole frames are served: what became of the rest of the stream? */
   #rest(): void {
     const { malformed } = this.#parser;
+    const mayEnd = this.#unanswered === 0 && this.#late === "";
     if (malformed !== null) {
-      this.refuse("malformed", malformed.message, "", malformed.offset);
+      if (!mayEnd) return;
+      const { frame } = this.#sessionOf().malformed(malformed.message);
+      this.refuse("malformed", malformed.message, frame, malformed.offset);
       return;
     }
+    if ((this.#inputEnded || this.#stopping) && !mayEnd) return;
     if (this.#inputEnded && this.#parser.midFrame) {
       this.refuse("frame-unfinished", "the client ended its stream");
       return;
@@ -248,6 +274,7 @@ export class Connection implements Hosted {
       remote: this.remote,
       detail: `${this.#socket.writableLength} bytes wait`,
     });
+    this.#host.observer.refused(this.#session?.listener ?? "dbsync", "output-stuck");
     this.#socket.destroy();
   }
 
@@ -255,7 +282,7 @@ export class Connection implements Hosted {
     if (this.#state !== "open") return;
     this.#state = "ending";
     this.#payloads = [];
-    this.#pieceBytes = this.#queuedBytes = 0;
+    this.#held.piece = this.#held.queued = 0;
     if (written === "") this.#socket.end();
     else this.#socket.end(written, "latin1");
     this.#account();
@@ -278,17 +305,11 @@ export class Connection implements Hosted {
     if (this.#state === "gone") return;
     this.#state = "gone";
     this.#payloads = [];
-    this.#host.budget.change(-this.#heldBytes);
-    this.#heldBytes = 0;
+    this.#held.release();
     this.#host.leave(this);
   }
 
   #account(): void {
-    if (this.#state === "gone") return;
-    const held = this.#pieceBytes + this.#queuedBytes + this.#socket.writableLength;
-    if (held === this.#heldBytes) return;
-    const grown = held - this.#heldBytes;
-    this.#heldBytes = held;
-    if (!this.#host.budget.change(grown) && grown > 0) this.#host.overBudget();
+    if (this.#state !== "gone" && this.#held.tell(this.#socket.writableLength)) this.#host.overBudget();
   }
 }

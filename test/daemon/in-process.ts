@@ -1,10 +1,14 @@
 /** A listener and its pipeline in the test's own process, around backends that the test can reach. */
 import { pino } from "pino";
 import type { Backend } from "../../daemon/backends/backend.js";
+import { Databases } from "../../daemon/databases.js";
+import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../daemon/date-window.js";
 import { type Environment, realEnvironment } from "../../daemon/environment.js";
-import { loadVerifier } from "../../daemon/key-verifier.js";
+import { hashOf, makeIdentity } from "../../daemon/identity.js";
 import { LIMITS, type LimitName, type Limits } from "../../daemon/limits.js";
-import { DbsyncV1Listener } from "../../daemon/listeners/dbsync-v1.js";
+import { DbsyncListener, type DbsyncParts } from "../../daemon/listeners/dbsync.js";
+import { loadSigners } from "../../daemon/load-signers.js";
+import { NOBODY } from "../../daemon/observer.js";
 import { Pipeline } from "../../daemon/pipeline.js";
 import type { LogLine } from "../support/daemon-process.js";
 
@@ -15,12 +19,18 @@ export const defaultLimits: Limits = Object.fromEntries(
 export interface InProcessOptions {
   readonly backends: readonly Backend[];
   readonly keys?: readonly string[];
+  readonly rootKeys?: readonly string[];
+  readonly clusterName?: string;
+  readonly window?: DateWindow;
+  readonly takesVersion1?: boolean;
   readonly limits?: Partial<Limits>;
   readonly closeAfterAnswer?: boolean;
   readonly environment?: Environment;
+  readonly gate?: DbsyncParts["gate"];
 }
 
 export interface InProcessDaemon extends AsyncDisposable {
+  readonly pipeline: Pipeline;
   readonly port: number;
   readonly log: readonly LogLine[];
 }
@@ -30,9 +40,14 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
   const {
     backends,
     keys = [],
+    rootKeys = [],
+    clusterName = "dbsync",
+    window = DATE_WINDOW_DEFAULT,
+    takesVersion1 = true,
     limits = {},
     closeAfterAnswer = false,
     environment = realEnvironment,
+    gate = null,
   } = options;
   const lines: LogLine[] = [];
   const formatters = { level: (level: string) => ({ level }) };
@@ -40,20 +55,35 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     { level: "debug", base: null, formatters },
     { write: (line) => lines.push(JSON.parse(line)) },
   );
-  const pipeline = new Pipeline({ backends, verifier: await loadVerifier(keys, log), environment });
-  const listener = new DbsyncV1Listener({
+  const settings = { signKey: keys, rootKey: rootKeys, clusterName };
+  const daemon = makeIdentity().id;
+  const bounds = { ...defaultLimits, ...limits };
+  const pipeline = new Pipeline({
+    databases: new Databases(backends),
+    signers: keys.length + rootKeys.length === 0 ? null : loadSigners(settings, log),
+    hash: hashOf,
+    window,
+    remembered: { most: bounds.maxRemembered, mostBytes: bounds.maxRememberedBytes },
+    floor: environment.clock(),
+    ...{ environment, log, daemon, observer: NOBODY },
+  });
+  const listener = new DbsyncListener({
     address: "127.0.0.1",
     port: 0,
     closeAfterAnswer,
-    limits: { ...defaultLimits, ...limits },
-    ...{ pipeline, environment, log },
+    limits: bounds,
+    takesVersion1,
+    gate,
+    ...{ pipeline, environment, log, daemon, observer: NOBODY },
   });
   for (const backend of backends) await backend.start();
   await listener.start();
   return {
+    pipeline,
     port: listener.address.port,
     log: lines,
     async [Symbol.asyncDispose]() {
+      pipeline.stop();
       await listener.stop();
       for (const backend of backends) await backend.stop();
     },

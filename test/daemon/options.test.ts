@@ -1,7 +1,7 @@
 /** The program's options: what is refused and how, which source of a value wins, help and --check-config. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,6 +54,17 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-d", ""], 2, /A database is missing/],
   [["-s", "nowhere.pem"], 1, /nowhere\.pem does not exist/],
   [["-s", publicKey, "--allow-unsigned"], 2, /exclude each other/],
+  [["--root-key", "nowhere.pem"], 1, /--root-key: .*nowhere\.pem does not exist/],
+  [
+    ["-s", publicKey, "--root-key", publicKey],
+    2,
+    /the same key .*\. Give it to -s or to --root-key, not both/,
+  ],
+  [["--cluster-name", ""], 2, /Expected a name of 1 to 128 characters/],
+  [["--window", "30s"], 2, /Expected two times with a comma between/],
+  [["--window", "30s,1ms"], 2, /Expected 100ms to 10m/],
+  [["--require", "v3"], 2, /Allowed choices are v1, v2/],
+  [["--require", "v2"], 2, /--require v2 needs keys/],
   [["--compat", "mysql"], 2, /Allowed choices are php-dbsync/],
   [["--idle-timeout", "soon"], 2, /Expected a number of seconds/],
   [["--idle-timeout", "1ms"], 2, /Expected 50ms to 24h/],
@@ -161,7 +172,15 @@ test("a switch's environment variable can say no", async () => {
   assert.equal(code, 2);
 });
 
+test("--check-config reads the files that a start would read", async () => {
+  const { code, stderr } = await runDaemon(["--check-config", "-s", join(folder, "nowhere.pem")]);
+  assert.equal(code, 1);
+  assert.match(stderr, /nowhere\.pem does not exist/);
+});
+
 test("paths in the configuration file are relative to its folder", async () => {
+  mkdirSync(join(folder, "keys"));
+  copyFileSync(publicKey, join(folder, "keys/public.pem"));
   const values = await checked(["--config", configFile('sign-key = "keys"')]);
   assert.equal(values.get("sign-key"), `[${JSON.stringify(join(folder, "keys"))}]   # file`);
 });

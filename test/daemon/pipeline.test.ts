@@ -1,13 +1,22 @@
 /** The path of a request, with backends and a verifier of the test's own. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { pino } from "pino";
 import type { Backend, Outcome } from "../../daemon/backends/backend.js";
+import { Databases } from "../../daemon/databases.js";
+import { DATE_WINDOW_DEFAULT } from "../../daemon/date-window.js";
 import { type Environment, realEnvironment } from "../../daemon/environment.js";
-import { Pipeline, type Verifier } from "../../daemon/pipeline.js";
+import { hashOf, makeIdentity } from "../../daemon/identity.js";
+import { loadSigners } from "../../daemon/load-signers.js";
+import { NOBODY } from "../../daemon/observer.js";
+import { Pipeline } from "../../daemon/pipeline.js";
 import type { Request } from "../../daemon/request.js";
+import type { Signers } from "../../daemon/signers.js";
+import { signCommand } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, error } from "../../protocol/reply.js";
 import type { Unit } from "../../store/unit.js";
+import { makeKeyPair } from "../support/envelope-client.js";
 
 interface Call {
   readonly argv: readonly ByteString[];
@@ -16,6 +25,8 @@ interface Call {
 
 class FakeBackend implements Backend {
   readonly name: string;
+  readonly databases = 16;
+  readonly up = true;
   timeout = 0;
   readonly calls: Call[] = [];
   readonly #outcome: () => Outcome | Promise<Outcome>;
@@ -32,19 +43,31 @@ class FakeBackend implements Backend {
     this.calls.push({ argv, unit });
     return this.#outcome();
   }
+
+  executeTogether(): Outcome | Promise<Outcome> {
+    return this.#outcome();
+  }
 }
 
-const request = (line: string, signature: string | null = null): Request => ({
+const log = pino({ level: "silent" });
+
+const request = (line: string, signature: Buffer | null = null): Request => ({
   text: Buffer.from(`${line}\0`, "latin1"),
-  signature: signature === null ? null : Buffer.from(signature),
+  signature,
 });
 
 function pipelineOf(
   backends: Backend[],
-  verifier: Verifier | null = null,
+  signers: Signers | null = null,
   environment: Environment = realEnvironment,
 ) {
-  return new Pipeline({ backends, verifier, environment });
+  return new Pipeline({
+    ...{ signers, environment, log, hash: hashOf, observer: NOBODY, window: DATE_WINDOW_DEFAULT },
+    databases: new Databases(backends),
+    daemon: makeIdentity().id,
+    remembered: { most: 1000, mostBytes: 1000 },
+    floor: 0,
+  });
 }
 
 test("a backend that answers at once is answered at once, without a promise", () => {
@@ -79,7 +102,7 @@ test("backends execute in order, one after the other, whichever answers at once"
 for (const later of [false, true]) {
   for (const outcome of [
     error("ERR no"),
-    { kind: "failed", code: "database-down", detail: "away" },
+    { kind: "failed", code: "database-down", detail: "away", effect: "not-applied" },
   ] as const) {
     test(`the first ${outcome.kind} skips the other backends${later ? ", if later too" : ""}`, async () => {
       const first = new FakeBackend("first", () => bulk("v"));
@@ -105,16 +128,19 @@ test("a command of blanks is refused", () => {
 
 test("with keys, what is not signed by one of them is refused before it is looked at", () => {
   const backend = new FakeBackend("a", () => bulk("v"));
-  const pipeline = pipelineOf([backend], (_, signature) => signature.toString() === "good");
+  const pair = makeKeyPair("rsa");
+  const keys = { signKey: [pair.file], rootKey: [], clusterName: "dbsync" };
+  const pipeline = pipelineOf([backend], loadSigners(keys, log));
+  const good = signCommand(Buffer.from("GET k\0"), pair.privateKey);
   const codeOf = (one: Request) => {
     const answer = pipeline.handle(one);
     return answer instanceof Promise || answer.kind === "replies" ? "replies" : answer.code;
   };
   assert.equal(codeOf(request("GET k")), "unsigned");
-  assert.equal(codeOf(request("   ", "bad")), "bad-signature");
-  assert.equal(codeOf(request("GET k", "good")), "replies");
-  pipeline.verifier = null;
-  assert.equal(codeOf(request("GET k", "good")), "not-due");
+  assert.equal(codeOf(request("   ", good)), "bad-signature");
+  assert.equal(codeOf(request("GET k", good)), "replies");
+  pipeline.signers = null;
+  assert.equal(codeOf(request("GET k", good)), "not-due");
   assert.equal(backend.calls.length, 1);
 });
 

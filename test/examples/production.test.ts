@@ -1,11 +1,12 @@
 /** examples/production and what install.md says of options: everything that is named there exists, and is as it is said to be. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { formatLimit, LIMITS } from "../../daemon/limits.js";
+import { writeCertificate } from "../support/certificate-files.js";
 import { runDaemon } from "../support/daemon-process.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
@@ -96,22 +97,45 @@ describe("the systemd unit", () => {
   });
 });
 
+/** A folder with the key files and the certificate that the sample names. */
+async function scratchWithKeys(): Promise<string> {
+  const scratch = await mkdtemp(join(tmpdir(), "dbsync-toml-"));
+  for (const [name, bits] of [
+    ["keys", 2048],
+    ["roots", 4096],
+  ] as const) {
+    await mkdir(join(scratch, name));
+    const key = join(repositoryRoot, `test/vectors/php-dbsync/test-rsa${bits}-public.pem`);
+    await copyFile(key, join(scratch, name, "public.pem"));
+  }
+  await writeCertificate(scratch);
+  return scratch;
+}
+
 describe("the sample configuration", () => {
   test("dbsyncd accepts the sample as it stands", async () => {
-    const ended = await runDaemon(["--config", join(folder, "dbsyncd.toml"), "--check-config"]);
-    assert.equal(ended.code, 0, ended.stderr);
-    assert.ok(ended.stdout.includes(`sign-key = ["${join(folder, "keys")}"]   # file`), ended.stdout);
+    const scratch = await scratchWithKeys();
+    try {
+      await copyFile(join(folder, "dbsyncd.toml"), join(scratch, "dbsyncd.toml"));
+      const ended = await runDaemon(["--config", join(scratch, "dbsyncd.toml"), "--check-config"]);
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.ok(ended.stdout.includes(`sign-key = ["${join(scratch, "keys")}"]   # file`), ended.stdout);
+    } finally {
+      await rm(scratch, { recursive: true });
+    }
   });
 
   test("Every line that is commented out is accepted, and all options stand there", async () => {
     const text = await read("dbsyncd.toml");
     const lines = [...text.matchAll(/^#([a-z-]+) = .*$/gm)].map(([line]) => line.slice(1));
     assert.ok(lines.length > 10);
-    const scratch = await mkdtemp(join(tmpdir(), "dbsync-toml-"));
+    const scratch = await scratchWithKeys();
     try {
       for (const line of lines) {
         const file = join(scratch, "one.toml");
-        await writeFile(file, `${line}\n`);
+        // A certificate and its key make sense together only.
+        const written = /^tls-/.test(line) ? lines.filter((each) => each.startsWith("tls-")) : [line];
+        await writeFile(file, `${written.join("\n")}\n`);
         const ended = await runDaemon(["--config", file, "--check-config"]);
         assert.equal(ended.code, 0, `${line}: ${ended.stderr}`);
       }

@@ -1,9 +1,13 @@
 /** Programs that tests use beside Node: which are missing here, and how to get them. */
+import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, resolve } from "node:path";
 
 export interface Requirement {
+  /** A name on the PATH, or a path. */
   readonly program: string;
+  /** Arguments with which it succeeds if what is needed of it is there. */
+  readonly check?: readonly string[];
   /** The Debian package that brings it. */
   readonly debianPackage: string;
   readonly purpose: string;
@@ -18,12 +22,24 @@ export const requirements: readonly Requirement[] = [
   { program: "php", debianPackage: "php-cli", purpose: "examples/php" },
   { program: "openssl", debianPackage: "openssl", purpose: "key files of every kind, examples/shell" },
   { program: "nc", debianPackage: "netcat-openbsd", purpose: "examples/shell" },
+  {
+    // Not the PATH's, which may be one that does not know Debian's packages.
+    program: "/usr/bin/python3",
+    check: ["-c", "import cryptography"],
+    debianPackage: "python3-cryptography",
+    purpose: "examples/python",
+  },
 ];
+
+/** Whether a program is there, with what is needed of it. */
+export function isThere({ program, check }: Requirement): boolean {
+  return isOnPath(program) && (check === undefined || spawnSync(program, check).status === 0);
+}
 
 export function isOnPath(program: string): boolean {
   return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
     try {
-      accessSync(join(folder, program), constants.X_OK);
+      accessSync(resolve(folder, program), constants.X_OK);
       return true;
     } catch {
       return false;
@@ -33,5 +49,7 @@ export function isOnPath(program: string): boolean {
 
 /** For a test's `skip`: false, or why it cannot run. In CI a missing program fails the run before any test. */
 export function skipWithout(program: string): string | false {
-  return isOnPath(program) ? false : `${program} is not installed`;
+  const requirement = requirements.find((each) => each.program === program);
+  const there = requirement === undefined ? isOnPath(program) : isThere(requirement);
+  return there ? false : `${requirement?.debianPackage ?? program} is not installed`;
 }

@@ -1,8 +1,10 @@
-/** The listener of version 1: php-dbsync's port. Its unit of work is a connection. */
+/** The listener of versions 1 and 2: php-dbsync's port. Its unit of work is a connection. */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { Environment } from "../environment.js";
 import type { Limits } from "../limits.js";
+import type { Observer } from "../observer.js";
 import type { Pipeline } from "../pipeline.js";
 import { RefusalLog } from "../refusal-log.js";
 import type { Service } from "../service.js";
@@ -10,7 +12,10 @@ import { StartError } from "../start-error.js";
 import { ByteBudget } from "./byte-budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionHost, Hosted } from "./connection-host.js";
+import type { TlsGate } from "./tls-gate.js";
 
+/** For metrics: which version a connection speaks is seen only at its first frame. */
+const LISTENER = "dbsync";
 /** Connections that the system completes before we have accepted them. */
 const BACKLOG = 1024;
 /** The connections' times are looked at ten times in an idle time, within these bounds in milliseconds. */
@@ -19,21 +24,28 @@ const CHECK_MOST_MS = 1000;
 /** Milliseconds beyond a backend's time that connections in flight are given when the daemon stops. */
 const STOP_GRACE_MS = 1000;
 
-export interface DbsyncV1Parts {
+export interface DbsyncParts {
   /** An address, not a name. */
   readonly address: string;
   /** 0: a free one. */
   readonly port: number;
+  /** What clients pass before they are connected; null: no TLS. */
+  readonly gate: ((refusals: RefusalLog) => TlsGate) | null;
   readonly closeAfterAnswer: boolean;
+  readonly takesVersion1: boolean;
+  /** The daemon's id, 32 bytes. */
+  readonly daemon: ByteString;
+  readonly observer: Observer;
   readonly limits: Limits;
   readonly pipeline: Pipeline;
   readonly environment: Environment;
   readonly log: Logger;
 }
 
-export class DbsyncV1Listener implements Service {
-  readonly #parts: DbsyncV1Parts;
+export class DbsyncListener implements Service {
+  readonly #parts: DbsyncParts;
   readonly #server: Server;
+  readonly #gate: TlsGate | null;
   readonly #connections = new Set<Hosted>();
   readonly #refusals: RefusalLog;
   readonly #budget: ByteBudget;
@@ -42,11 +54,12 @@ export class DbsyncV1Listener implements Service {
   #timer: NodeJS.Timeout | null = null;
   #allGone: (() => void) | null = null;
 
-  constructor(parts: DbsyncV1Parts) {
+  constructor(parts: DbsyncParts) {
     this.#parts = parts;
     this.#limits = parts.limits;
     this.#refusals = new RefusalLog(parts.log, parts.environment);
     this.#budget = new ByteBudget(parts.limits.maxBufferedBytes);
+    this.#gate = parts.gate?.(this.#refusals) ?? null;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#welcome(socket));
     this.#host = this.#makeHost();
   }
@@ -54,6 +67,11 @@ export class DbsyncV1Listener implements Service {
   /** Where it listens. */
   get address(): AddressInfo {
     return this.#server.address() as AddressInfo;
+  }
+
+  /** Bytes of unfinished requests and untaken answers. */
+  get bufferedBytes(): number {
+    return this.#budget.held;
   }
 
   async start(): Promise<void> {
@@ -78,6 +96,7 @@ export class DbsyncV1Listener implements Service {
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.close();
+    this.#gate?.stop();
     const allGone = new Promise<void>((resolve) => {
       this.#allGone = resolve;
     });
@@ -96,12 +115,15 @@ export class DbsyncV1Listener implements Service {
   }
 
   #makeHost(): ConnectionHost {
-    const { pipeline, environment, log, closeAfterAnswer } = this.#parts;
+    const { pipeline, environment, log, observer, daemon, closeAfterAnswer, takesVersion1 } = this.#parts;
     const limits = () => this.#limits;
     return {
       pipeline,
       environment,
       log,
+      observer,
+      daemon,
+      takesVersion1,
       closeAfterAnswer,
       refusals: this.#refusals,
       budget: this.#budget,
@@ -114,20 +136,29 @@ export class DbsyncV1Listener implements Service {
   }
 
   #welcome(socket: Socket): void {
-    if (this.#connections.size >= this.#limits.maxConnections) {
+    const clients = this.#connections.size + (this.#gate?.size ?? 0);
+    if (clients >= this.#limits.maxConnections && !this.#gate?.dropOldest()) {
       const remote = `${socket.remoteAddress}:${socket.remotePort}`;
       this.#refusals.note("too-many-connections", {
         remote,
         detail: `${this.#connections.size} connections`,
       });
+      this.#parts.observer.refused(LISTENER, "too-many-connections");
       socket.destroy();
       return;
     }
+    if (this.#gate === null) this.#connect(socket);
+    else this.#gate.admit(socket, (secured) => this.#connect(secured));
+  }
+
+  #connect(socket: Socket): void {
     this.#connections.add(new Connection(socket, this.#host));
+    this.#parts.observer.connected(LISTENER, 1);
   }
 
   #forget(connection: Hosted): void {
-    this.#connections.delete(connection);
+    if (!this.#connections.delete(connection)) return;
+    this.#parts.observer.connected(LISTENER, -1);
     if (this.#connections.size === 0) this.#allGone?.();
   }
 
@@ -139,6 +170,7 @@ export class DbsyncV1Listener implements Service {
     if (biggest === null) return;
     const detail = `${biggest.heldBytes} of ${this.#budget.held} bytes`;
     this.#refusals.note("too-much-buffered", { remote: biggest.remote, detail });
+    this.#parts.observer.refused(LISTENER, "too-much-buffered");
     biggest.destroy();
   }
 

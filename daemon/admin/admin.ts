@@ -1,0 +1,18 @@
+/** Makes what --admin serves. The daemon loads this with --admin only, and prom-client comes with it. */
+import type { Logger } from "pino";
+import { loadWith } from "../optional-package.js";
+import type { AdminPlace } from "./place.js";
+import type { Sources } from "./readings.js";
+import { AdminServer } from "./server.js";
+
+export interface AdminParts {
+  readonly place: AdminPlace;
+  readonly sources: Sources;
+  readonly log: Logger;
+}
+
+/** Not started yet. @throws StartError  prom-client is not installed */
+export async function makeAdmin({ place, sources, log }: AdminParts): Promise<AdminServer> {
+  const { makeExposition } = await loadWith("prom-client", "--admin", () => import("./exposition.js"));
+  return new AdminServer({ place, log, health: sources.health, exposition: makeExposition(sources) });
+}

@@ -1,0 +1,30 @@
+/** What the daemon says of itself over --admin. Nothing of it is secret. */
+import type { DaemonState } from "../../protocol/messages-v2.js";
+
+export const STATES = [
+  "starting",
+  "live",
+  "catching-up",
+  "isolated",
+  "stopping",
+] as const satisfies readonly State[];
+/** Between start and stop as a `hello` tells it. */
+export type State = "starting" | DaemonState | "stopping";
+
+export interface BackendHealth {
+  /** As the log shows it; holds no password. */
+  readonly name: string;
+  /** Whether it can be reached. */
+  readonly up: boolean;
+}
+
+export interface Health {
+  readonly version: string;
+  readonly state: State;
+  readonly backends: readonly BackendHealth[];
+}
+
+/** Whether clients should be sent here. An isolated daemon still answers. */
+export function isHealthy({ state, backends }: Health): boolean {
+  return (state === "live" || state === "isolated") && backends.every(({ up }) => up);
+}

@@ -1,0 +1,30 @@
+/** Where --admin listens: `port`, or `address:port`. */
+import { isIP } from "node:net";
+
+const MAX_PORT = 65535;
+const DEFAULT_ADDRESS = "127.0.0.1";
+
+export interface AdminPlace {
+  /** An address, not a name; without brackets. */
+  readonly address: string;
+  /** 0: a free one. */
+  readonly port: number;
+}
+
+/** @throws RangeError  what is expected */
+export function parsePlace(text: string): AdminPlace {
+  const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text.trim());
+  const address = match?.[1] ?? match?.[2] ?? DEFAULT_ADDRESS;
+  const port = Number(match?.[3] ?? Number.NaN);
+  if (match === null || port > MAX_PORT || isIP(address) !== (match[1] === undefined ? 4 : 6)) {
+    throw new RangeError(
+      `Expected a port from 0 to ${MAX_PORT}, or address:port such as 10.0.0.1:9464 or [::1]:9464.`,
+    );
+  }
+  return { address, port };
+}
+
+/** As `parsePlace` reads it. */
+export function formatPlace({ address, port }: AdminPlace): string {
+  return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,135 @@
+/**
+ * The tiny web server of --admin: /healthz for whoever watches over the daemon, /metrics for Prometheus.
+ * Its unit of work is a request; it answers from memory, takes nothing in, and serves nothing secret.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Logger } from "pino";
+import { isLoopback } from "../loopback.js";
+import type { Service } from "../service.js";
+import { StartError } from "../start-error.js";
+import type { Exposition } from "./exposition.js";
+import { type Health, isHealthy } from "./health.js";
+import { type AdminPlace, formatPlace } from "./place.js";
+
+/** A scraper or two, a health check, somebody who looks; more are closed at once. */
+const MAX_CONNECTIONS = 16;
+/** Bytes of a request's head. */
+const MAX_HEADER_BYTES = 8 * 1024;
+/** Milliseconds for a whole request, and for a connection on which nothing moves. */
+const REQUEST_MS = 5000;
+/** Milliseconds between two looks at those times. */
+const CHECK_MS = 1000;
+
+/** A whole answer. */
+interface Page {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const METHODS = ["GET", "HEAD"];
+const TEXT = "text/plain; charset=utf-8";
+
+export interface AdminServerParts {
+  readonly place: AdminPlace;
+  readonly health: () => Health;
+  readonly exposition: Exposition;
+  readonly log: Logger;
+}
+
+export class AdminServer implements Service {
+  readonly #parts: AdminServerParts;
+  readonly #server: Server;
+  /** The text being made, which all who ask meanwhile get too. */
+  #scrape: Promise<string> | null = null;
+
+  constructor(parts: AdminServerParts) {
+    this.#parts = parts;
+    this.#server = createServer(
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: REQUEST_MS,
+        requestTimeout: REQUEST_MS,
+        keepAliveTimeout: REQUEST_MS,
+        connectionsCheckingInterval: CHECK_MS,
+      },
+      (request, response) => void this.#serve(request, response),
+    );
+    this.#server.maxConnections = MAX_CONNECTIONS;
+    // Without a listener of its own, Node destroys the socket: one that asks and does not read goes too.
+    this.#server.setTimeout(REQUEST_MS);
+  }
+
+  /** Where it listens. */
+  get address(): AddressInfo {
+    return this.#server.address() as AddressInfo;
+  }
+
+  async start(): Promise<void> {
+    const { place, log } = this.#parts;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", (reason) => reject(listenError(reason, place)));
+      this.#server.listen({ host: place.address, port: place.port }, resolve);
+    });
+    this.#server.removeAllListeners("error");
+    this.#server.on("error", (reason) =>
+      log.error({ reason: reason.message }, "could not accept a connection for --admin"),
+    );
+    const { address, port } = this.address;
+    log.info({ address, port }, "serving /healthz and /metrics");
+    if (isLoopback(address) === true) return;
+    log.warn(
+      { address },
+      "--admin can be reached from other machines; whoever does sees the daemon's metrics, no keys and no data",
+    );
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, type, body } = await this.#page(request);
+    response.statusCode = status;
+    response.setHeader("Content-Type", type);
+    response.setHeader("Content-Length", Buffer.byteLength(body));
+    response.setHeader("Cache-Control", "no-store");
+    response.setHeader("X-Content-Type-Options", "nosniff");
+    if (status === 405) response.setHeader("Allow", METHODS.join(", "));
+    response.end(body);
+  }
+
+  async #page({ method = "", url = "" }: IncomingMessage): Promise<Page> {
+    const path = url.split("?", 1)[0];
+    if (path !== "/healthz" && path !== "/metrics") {
+      return { status: 404, type: TEXT, body: "Here are /healthz and /metrics.\n" };
+    }
+    if (!METHODS.includes(method)) return { status: 405, type: TEXT, body: "GET it.\n" };
+    return path === "/healthz" ? this.#healthPage() : await this.#metricsPage();
+  }
+
+  #healthPage(): Page {
+    const health = this.#parts.health();
+    const healthy = isHealthy(health);
+    const body = { status: healthy ? "ok" : "not ready", ...health };
+    return { status: healthy ? 200 : 503, type: "application/json", body: `${JSON.stringify(body)}\n` };
+  }
+
+  async #metricsPage(): Promise<Page> {
+    const { exposition } = this.#parts;
+    this.#scrape ??= exposition.text().finally(() => {
+      this.#scrape = null;
+    });
+    return { status: 200, type: exposition.contentType, body: await this.#scrape };
+  }
+}
+
+function listenError(reason: NodeJS.ErrnoException, place: AdminPlace): StartError {
+  const why =
+    reason.code === "EADDRINUSE" ? "another program listens there" : `cannot listen there (${reason.code})`;
+  return new StartError(`--admin ${formatPlace(place)}: ${why}. Choose another port or address.`, 1);
+}

@@ -1,0 +1,62 @@
+/** A database whose answers are timed for /metrics: not for one in memory, where asking the clock is much of the time. */
+import type { Backend, Outcome } from "../backends/backend.js";
+import type { Environment } from "../environment.js";
+import type { Metrics } from "../metrics.js";
+
+export class TimedBackend implements Backend {
+  readonly name: string;
+  readonly #backend: Backend;
+  readonly #metrics: Metrics;
+  readonly #environment: Environment;
+
+  constructor(backend: Backend, metrics: Metrics, environment: Environment) {
+    this.name = backend.name;
+    this.#backend = backend;
+    this.#metrics = metrics;
+    this.#environment = environment;
+    // It shows before its first command.
+    metrics.backendCounts(this.name);
+  }
+
+  get up(): boolean {
+    return this.#backend.up;
+  }
+
+  get databases(): number {
+    return this.#backend.databases;
+  }
+
+  get timeout(): number {
+    return this.#backend.timeout;
+  }
+
+  set timeout(timeout: number) {
+    this.#backend.timeout = timeout;
+  }
+
+  start(): Promise<void> {
+    return this.#backend.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#backend.stop();
+  }
+
+  execute(...given: Parameters<Backend["execute"]>): ReturnType<Backend["execute"]> {
+    return this.#timed(this.#environment.uptime(), this.#backend.execute(...given));
+  }
+
+  executeTogether(...given: Parameters<Backend["executeTogether"]>): ReturnType<Backend["executeTogether"]> {
+    return this.#timed(this.#environment.uptime(), this.#backend.executeTogether(...given));
+  }
+
+  /** What comes at once never went to the database. */
+  #timed(startedAt: number, outcome: Outcome | Promise<Outcome>): Outcome | Promise<Outcome> {
+    if (!(outcome instanceof Promise)) return outcome;
+    return outcome.then((settled) => {
+      const failed = settled.kind === "failed" && settled.code !== "not-carried";
+      this.#metrics.applied(this.name, this.#environment.uptime() - startedAt, failed);
+      return settled;
+    });
+  }
+}

@@ -1,0 +1,20 @@
+/** Who the daemon is: an Ed25519 key of its own, whose hash is its id. Without a data folder it lives as long as the process. */
+import { createHash, generateKeyPairSync, type KeyObject } from "node:crypto";
+import type { ByteString } from "../protocol/byte-string.js";
+
+export interface Identity {
+  /** SHA-256 of the public key's SubjectPublicKeyInfo, 32 bytes. */
+  readonly id: ByteString;
+  readonly key: KeyObject;
+}
+
+export function makeIdentity(): Identity {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  return { id: hashOf(publicKey.export({ type: "spki", format: "der" })), key: privateKey };
+}
+
+/** SHA-256, 32 bytes. */
+export function hashOf(bytes: Buffer): ByteString {
+  // "binary" is the older name of latin1, and the one that this function's types know.
+  return createHash("sha256").update(bytes).digest("binary");
+}

@@ -1,0 +1,38 @@
+/** What one connection holds of its listener's byte budget. */
+import type { ByteBudget } from "./byte-budget.js";
+
+export class HeldBytes {
+  /** Of the frame that is not complete yet. */
+  piece = 0;
+  /** Of whole frames that wait. */
+  queued = 0;
+  /** Of requests that are not answered yet. */
+  unanswered = 0;
+  readonly #budget: ByteBudget;
+  #told = 0;
+
+  constructor(budget: ByteBudget) {
+    this.#budget = budget;
+  }
+
+  /** What the budget was told. */
+  get total(): number {
+    return this.#told;
+  }
+
+  /**
+   * Tells the budget.
+   * @param written  bytes that the client has not taken yet
+   * @returns whether this connection has grown, and all are above the budget
+   */
+  tell(written: number): boolean {
+    const grown = this.piece + this.queued + this.unanswered + written - this.#told;
+    this.#told += grown;
+    return grown !== 0 && !this.#budget.change(grown) && grown > 0;
+  }
+
+  release(): void {
+    this.#budget.change(-this.#told);
+    this.#told = 0;
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Version 2: envelopes and hellos in, results, refusals and hellos out; answers go out as they are ready. Only a message
+ * that is none closes the connection. Source: docs/protocol-v2.md "Messages".
+ */
+import { MalformedFrame } from "../../protocol/errors.js";
+import { writeFrame } from "../../protocol/frame.js";
+import {
+  type ClientMessage,
+  readClientMessage,
+  writeHello,
+  writeRefused,
+  writeResult,
+} from "../../protocol/messages-v2.js";
+import { REFUSALS } from "../refusals.js";
+import type { EnvelopeAnswer, RefusedEnvelope } from "../request.js";
+import type { ConnectionHost } from "./connection-host.js";
+import type { Closing, Session, Spoken } from "./session.js";
+
+const VERSION = 2;
+/** Bytes of a result besides its replies; 200 would do. */
+const HEAD_BYTES = 1024;
+
+export class SessionV2 implements Session {
+  readonly listener = "dbsync-v2";
+  readonly inOrder = false;
+  readonly closeAfterAnswer = false;
+  readonly #host: ConnectionHost;
+  readonly #remote: string;
+
+  constructor(host: ConnectionHost, remote: string) {
+    this.#host = host;
+    this.#remote = remote;
+  }
+
+  serve(payload: Buffer): Spoken | Promise<Spoken> {
+    let message: ClientMessage;
+    try {
+      message = readClientMessage(payload);
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return this.malformed(problem.message);
+      throw problem;
+    }
+    if (message.kind === "hello") return this.#hello();
+    const answer = this.#host.pipeline.take(message);
+    return answer instanceof Promise ? answer.then((one) => this.#speak(one)) : this.#speak(answer);
+  }
+
+  malformed(detail: string): Closing {
+    const frame = this.#refuse({ kind: "refused", id: "", code: "malformed", detail, effect: "not-applied" });
+    return { kind: "closing", code: "malformed", detail, frame };
+  }
+
+  #hello(): string {
+    const { pipeline, environment, daemon, takesVersion1 } = this.#host;
+    const { signers, state } = pipeline;
+    const versions = signers === null ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
+    const cluster = signers?.cluster ?? "";
+    const clock = environment.clock();
+    return writeFrame(
+      writeHello({ kind: "hello", versions, daemon, cluster, clock, state, role: "daemon" }),
+      VERSION,
+    );
+  }
+
+  #speak(answer: EnvelopeAnswer): string {
+    if (answer.kind === "result") {
+      const { id, units, errors, replies } = answer;
+      const { pipeline, environment, daemon, limits, observer } = this.#host;
+      if (replies.length + HEAD_BYTES <= limits.maxOutputBytes) {
+        observer.served(this.listener, units, errors);
+        const head = { id, daemon, clock: environment.clock(), newestAt: pipeline.newestAt, units };
+        return writeFrame(writeResult(head, replies), VERSION);
+      }
+      const detail = `${replies.length} bytes`;
+      answer = { kind: "refused", id, code: "answer-too-long", detail, effect: "unknown" };
+    }
+    const { code, detail } = answer;
+    this.#host.refusals.note(code, { remote: this.#remote, detail });
+    this.#host.observer.refused(this.listener, code);
+    return this.#refuse(answer);
+  }
+
+  #refuse({ id, code, effect }: RefusedEnvelope): string {
+    const { sentence } = REFUSALS[code];
+    const clock = this.#host.environment.clock();
+    return writeFrame(writeRefused({ id, code, sentence, clock, effect }), VERSION);
+  }
+}

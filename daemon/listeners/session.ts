@@ -1,0 +1,26 @@
+/** What a connection speaks: payloads of frames in, whole frames out. There is one for each version. */
+import type { RefusalCode } from "../refusals.js";
+
+/** A frame, or why the connection closes. */
+export type Spoken = string | Closing;
+
+export interface Closing {
+  readonly kind: "closing";
+  readonly code: RefusalCode;
+  /** For the log. */
+  readonly detail: string;
+  /** Last words, a frame; "": the version has none. */
+  readonly frame: string;
+}
+
+export interface Session {
+  /** For metrics. */
+  readonly listener: "dbsync-v1" | "dbsync-v2";
+  /** Whether a request waits until the one before is answered. */
+  readonly inOrder: boolean;
+  /** php-dbsync's -c. */
+  readonly closeAfterAnswer: boolean;
+  serve(payload: Buffer): Spoken | Promise<Spoken>;
+  /** How to say good-bye to a stream that has gone wrong. */
+  malformed(detail: string): Closing;
+}

@@ -1,0 +1,174 @@
+/**
+ * What stands before a connection where there is a certificate: the TLS handshake. Clients that are silent,
+ * slow or speak something else wait here, a bounded number for a bounded time, and give way to newcomers.
+ */
+import { constants } from "node:crypto";
+import type { Socket } from "node:net";
+import { createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
+import type { RefusalLog } from "../refusal-log.js";
+import type { RefusalCode } from "../refusals.js";
+
+/**
+ * Milliseconds a handshake may take: two round trips, and the wait for this process while many others
+ * connect.
+ */
+const HANDSHAKE_MS = 10_000;
+/** Handshakes at a time. One that goes on holds some 50 KiB; an honest one is over in milliseconds. */
+const MAX_HANDSHAKES = 1024;
+/**
+ * To a client without TLS: fatal, protocol_version. Ours takes it for a hint. Source: RFC 8446, 6 and 5.1.
+ */
+const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
+
+export interface TlsGateParts {
+  readonly certificate: {
+    readonly current: SecureContextOptions;
+    taker: (certificate: SecureContextOptions) => void;
+  };
+  readonly refusals: RefusalLog;
+  readonly handshakeMs?: number;
+  readonly maxHandshakes?: number;
+}
+
+export class TlsGate {
+  readonly #server: Server;
+  readonly #refusals: RefusalLog;
+  readonly #maxHandshakes: number;
+  /** In the order they came, by what both the socket and its encrypted side know. */
+  readonly #handshakes = new Map<string, Handshake>();
+
+  constructor({
+    certificate,
+    refusals,
+    handshakeMs = HANDSHAKE_MS,
+    maxHandshakes = MAX_HANDSHAKES,
+  }: TlsGateParts) {
+    this.#refusals = refusals;
+    this.#maxHandshakes = maxHandshakes;
+    // It listens nowhere: sockets are handed to it.
+    this.#server = createServer({
+      ...certificate.current,
+      ...secureOptions,
+      handshakeTimeout: handshakeMs,
+    });
+    certificate.taker = (renewed) => this.#server.setSecureContext({ ...renewed, ...secureOptions });
+    this.#server.on("secureConnection", (secured) => this.#passed(secured));
+    this.#server.on("tlsClientError", (error: NodeJS.ErrnoException, secured) =>
+      this.#failed(error, secured),
+    );
+  }
+
+  /** How many are in their handshake. */
+  get size(): number {
+    return this.#handshakes.size;
+  }
+
+  /** @param passed  called if and when the handshake is through */
+  admit(socket: Socket, passed: (secured: TLSSocket) => void): void {
+    if (this.#handshakes.size >= this.#maxHandshakes) this.dropOldest();
+    const handshake = { socket, passed, remote: nameOf(socket) };
+    const key = keyOf(socket);
+    this.#handshakes.set(key, handshake);
+    // Who ends the stream in the handshake has gone; afterwards, half a connection is one.
+    socket.allowHalfOpen = false;
+    socket.on("error", ignore);
+    socket.once("close", () => {
+      if (this.#handshakes.get(key) === handshake) this.#end(key, handshake, LEFT);
+    });
+    this.#server.emit("connection", socket);
+  }
+
+  /** Makes room. @returns whether there was anybody */
+  dropOldest(): boolean {
+    for (const [key, handshake] of this.#handshakes) {
+      this.#end(key, handshake, "gave way to newer connections");
+      return true;
+    }
+    return false;
+  }
+
+  stop(): void {
+    for (const [key, { socket }] of this.#handshakes) {
+      this.#handshakes.delete(key);
+      socket.destroy();
+    }
+  }
+
+  #passed(secured: TLSSocket): void {
+    const key = keyOf(secured);
+    const handshake = this.#handshakes.get(key);
+    if (handshake === undefined) {
+      secured.destroy();
+      return;
+    }
+    this.#handshakes.delete(key);
+    secured.allowHalfOpen = true;
+    handshake.passed(secured);
+  }
+
+  #failed(error: NodeJS.ErrnoException, secured: TLSSocket): void {
+    const key = keyOf(secured);
+    const handshake = this.#handshakes.get(key);
+    // Of a client that has gone the address is lost, too; the end of its socket tells.
+    if (handshake === undefined) return;
+    const { code = error.message } = error;
+    if (PLAIN.has(code)) handshake.socket.write(ALERT);
+    this.#end(key, handshake, REASONS[code] ?? code, PLAIN.has(code) ? "not-tls" : "tls-handshake");
+  }
+
+  #end(
+    key: string,
+    { socket, remote }: Handshake,
+    detail: string,
+    code: RefusalCode = "tls-handshake",
+  ): void {
+    this.#handshakes.delete(key);
+    this.#refusals.note(code, { remote, detail });
+    socket.destroy();
+  }
+}
+
+interface Handshake {
+  readonly socket: Socket;
+  readonly remote: string;
+  readonly passed: (secured: TLSSocket) => void;
+}
+
+const secureOptions = {
+  minVersion: "TLSv1.2",
+  // A client could make us repeat the costly part.
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+} as const;
+
+const LEFT = "the client left in the handshake; it may not trust the certificate";
+
+/** What OpenSSL says of a client that does not begin a handshake. */
+const PLAIN = new Set([
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "ERR_SSL_HTTP_REQUEST",
+  "ERR_SSL_PACKET_LENGTH_TOO_LONG",
+]);
+
+const REASONS: Readonly<Record<string, string>> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: "its first bytes begin no handshake",
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: "its first bytes begin no handshake",
+  ERR_SSL_HTTP_REQUEST: "it speaks HTTP",
+  ECONNRESET: LEFT,
+  ERR_TLS_HANDSHAKE_TIMEOUT: "the client was too slow, or silent",
+  ERR_SSL_UNSUPPORTED_PROTOCOL: "the client knows no version from TLS 1.2 on",
+  ERR_SSL_NO_SHARED_CIPHER: "the client knows no cipher that is good enough",
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: "the client does not trust the certificate",
+  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: "the client does not trust the certificate",
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: "the client does not trust the certificate",
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: "the client finds the certificate expired",
+};
+
+function nameOf(socket: Socket): string {
+  return `${socket.remoteAddress}:${socket.remotePort}`;
+}
+
+function keyOf(socket: Socket): string {
+  return `${nameOf(socket)} ${socket.localAddress}:${socket.localPort}`;
+}
+
+function ignore(): void {}

@@ -1,0 +1,29 @@
+/** First in, first out, in constant time each; an array's own `shift` moves all the others. */
+
+/** Taken items that may stand in front of the rest before it is moved. */
+const TAKEN_MOST = 1024;
+
+export class Queue<T> {
+  #items: (T | undefined)[] = [];
+  #head = 0;
+
+  /** The oldest, which `shift` would take. */
+  get first(): T | undefined {
+    return this.#items[this.#head];
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#head];
+    if (item === undefined) return undefined;
+    this.#items[this.#head++] = undefined;
+    if (this.#head > TAKEN_MOST && 2 * this.#head > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+}

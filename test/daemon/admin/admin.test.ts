@@ -1,0 +1,89 @@
+/** --admin on the real daemon: what of its work shows. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type DaemonProcess, runDaemon, startDaemon } from "../../support/daemon-process.js";
+import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
+import { RawClient } from "../../support/raw-client.js";
+
+async function adminPort(daemon: DaemonProcess): Promise<number> {
+  const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
+  return line["port"] as number;
+}
+
+test("The daemon counts what its clients do", async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  const url = `http://127.0.0.1:${await adminPort(daemon)}`;
+  using client = await RawClient.open(daemon.port);
+  assert.equal(await client.ask("SET k v"), "OK");
+  assert.equal(await client.ask("GET k"), "v");
+  using other = await RawClient.open(daemon.port);
+  other.command("NONSENSE");
+  await other.rest();
+  const health = await fetch(`${url}/healthz`);
+  assert.equal(health.status, 200);
+  const text = await (await fetch(`${url}/metrics`)).text();
+  for (const line of [
+    'dbsyncd_units_total{listener="dbsync-v1",outcome="ok"} 2',
+    'dbsyncd_refusals_total{listener="dbsync-v1",reason="command-error"} 1',
+    'dbsyncd_connections_opened_total{listener="dbsync"} 2',
+    'dbsyncd_backend_up{backend="memory"} 1',
+  ]) {
+    assert.ok(text.includes(`\n${line}\n`), `${line} is not in\n${text}`);
+  }
+});
+
+test("The daemon counts envelopes: their units, their dates and the time of their signatures", async () => {
+  const pair = makeKeyPair();
+  await using daemon = await startDaemon(["--admin", "0", "-s", pair.file]);
+  const url = `http://127.0.0.1:${await adminPort(daemon)}`;
+  using client = await EnvelopeClient.open(daemon.port, pair);
+  await client.replies([
+    ["SET", "k", "v"],
+    ["GET", "k"],
+    ["INCR", "k"],
+  ]);
+  const late = await client.ask([["PING"]], { at: Date.now() - 60_000 });
+  assert.equal(late.kind === "refused" ? late.code : "", "skew");
+  const text = await (await fetch(`${url}/metrics`)).text();
+  for (const line of [
+    'dbsyncd_units_total{listener="dbsync-v2",outcome="ok"} 2',
+    'dbsyncd_units_total{listener="dbsync-v2",outcome="error"} 1',
+    'dbsyncd_refusals_total{listener="dbsync-v2",reason="skew"} 1',
+    "dbsyncd_verify_seconds_count 2",
+    'dbsyncd_envelope_skew_seconds_bucket{le="-30"} 1',
+    'dbsyncd_envelope_skew_seconds_bucket{le="+Inf"} 2',
+    'dbsyncd_connections{listener="dbsync"} 1',
+  ]) {
+    assert.ok(text.includes(`\n${line}\n`), `${line} is not in\n${text}`);
+  }
+});
+
+test("A database that cannot be reached shows in both pages", async () => {
+  await using daemon = await startDaemon(["--admin", "0", "-d", "redis:127.0.0.1:1"]);
+  const url = `http://127.0.0.1:${await adminPort(daemon)}`;
+  using client = await RawClient.open(daemon.port);
+  client.command("GET k");
+  await client.rest();
+  const health = await fetch(`${url}/healthz`);
+  assert.equal(health.status, 503);
+  assert.deepEqual(((await health.json()) as { backends: unknown }).backends, [
+    { name: "redis:127.0.0.1:1", up: false },
+  ]);
+  const text = await (await fetch(`${url}/metrics`)).text();
+  assert.match(text, /\ndbsyncd_backend_up\{backend="redis:127\.0\.0\.1:1"\} 0\n/);
+  assert.match(text, /\ndbsyncd_backend_failures_total\{backend="redis:127\.0\.0\.1:1"\} 1\n/);
+});
+
+test("An address that others can reach is warned of, a wrong place is refused", async () => {
+  await using daemon = await startDaemon(["--admin", "0.0.0.0:0"]);
+  const line = await daemon.logged(({ msg }) => msg.startsWith("--admin can be reached"));
+  assert.equal(line.level, "warn");
+  const ended = await runDaemon(["--admin", "nowhere:1"]);
+  assert.equal(ended.code, 2);
+  assert.match(ended.stderr, /--admin.*Expected a port from 0 to 65535, or address:port/s);
+});
+
+test("The configuration's check shows the place as it can be stored", async () => {
+  const { stdout } = await runDaemon(["--admin", "9464", "--check-config"]);
+  assert.match(stdout, /^admin = "127\.0\.0\.1:9464" {3}# command line$/m);
+});

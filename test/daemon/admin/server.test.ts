@@ -1,0 +1,217 @@
+/** --admin: what its two pages say, what else they answer, and that nobody is held up by one who asks and does not read. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { pino } from "pino";
+import type { Exposition } from "../../../daemon/admin/exposition.js";
+import { makeExposition } from "../../../daemon/admin/exposition.js";
+import type { Health } from "../../../daemon/admin/health.js";
+import { METRICS } from "../../../daemon/admin/metric-table.js";
+import { parsePlace } from "../../../daemon/admin/place.js";
+import { AdminServer } from "../../../daemon/admin/server.js";
+import { Metrics } from "../../../daemon/metrics.js";
+import { REFUSALS } from "../../../daemon/refusals.js";
+import { StartError } from "../../../daemon/start-error.js";
+
+const LIVE: Health = { version: "1.2.3", state: "live", backends: [{ name: "memory", up: true }] };
+
+interface Started extends AsyncDisposable {
+  readonly metrics: Metrics;
+  readonly port: number;
+  readonly log: readonly string[];
+  get(path: string, init?: RequestInit): Promise<Response>;
+}
+
+async function startAdmin(
+  options: { health?: () => Health; exposition?: Exposition } = {},
+): Promise<Started> {
+  const { health = () => LIVE } = options;
+  const metrics = new Metrics();
+  const sources = { metrics, health, bufferedBytes: () => 77 };
+  const { exposition = makeExposition(sources) } = options;
+  const log: string[] = [];
+  const server = new AdminServer({
+    ...{ place: parsePlace("0"), health, exposition },
+    log: pino({}, { write: (line) => log.push(line) }),
+  });
+  await server.start();
+  const { port } = server.address;
+  return {
+    ...{ metrics, port, log },
+    get: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),
+    [Symbol.asyncDispose]: () => server.stop(),
+  };
+}
+
+/** `name{labels}` → value. */
+async function scrape(admin: Started): Promise<Map<string, number>> {
+  const response = await admin.get("/metrics");
+  assert.equal(response.status, 200);
+  assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+  const lines = (await response.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => [
+      line.slice(0, line.lastIndexOf(" ")),
+      Number(line.slice(line.lastIndexOf(" ") + 1).replace("Inf", "Infinity")),
+    ]),
+  );
+}
+
+test("/healthz says ok while the daemon is live and its databases are up", async () => {
+  await using admin = await startAdmin();
+  const response = await admin.get("/healthz");
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("content-type"), "application/json");
+  assert.deepEqual(await response.json(), { status: "ok", ...LIVE });
+});
+
+test("/healthz is 503 while a database is down, and while the daemon is not live", async () => {
+  let health: Health = LIVE;
+  await using admin = await startAdmin({ health: () => health });
+  const status = async (now: Health) => {
+    health = now;
+    return (await admin.get("/healthz")).status;
+  };
+  assert.equal(
+    await status({ ...LIVE, backends: [...LIVE.backends, { name: "redis:a:1", up: false }] }),
+    503,
+  );
+  assert.equal(await status({ ...LIVE, state: "catching-up" }), 503);
+  assert.equal(await status({ ...LIVE, state: "starting" }), 503);
+  assert.equal(await status({ ...LIVE, state: "stopping" }), 503);
+  assert.equal(await status({ ...LIVE, state: "isolated" }), 200);
+  assert.equal(await status(LIVE), 200);
+});
+
+test("other paths are 404, other methods 405, HEAD has no body", async () => {
+  await using admin = await startAdmin();
+  assert.equal((await admin.get("/")).status, 404);
+  assert.equal((await admin.get("/metrics/x")).status, 404);
+  assert.equal((await admin.get("/metrics?x=1")).status, 200);
+  const posted = await admin.get("/metrics", { method: "POST", body: "x" });
+  assert.equal(posted.status, 405);
+  assert.equal(posted.headers.get("allow"), "GET, HEAD");
+  const head = await admin.get("/healthz", { method: "HEAD" });
+  assert.equal(head.status, 200);
+  assert.equal(await head.text(), "");
+});
+
+test("/metrics shows what the observer was told", async () => {
+  await using admin = await startAdmin();
+  const { metrics } = admin;
+  metrics.connected("dbsync-v2", 1);
+  metrics.connected("dbsync-v2", 1);
+  metrics.connected("dbsync-v2", -1);
+  metrics.served("dbsync-v2", 10, 3);
+  metrics.served("dbsync-v1", 1, 0);
+  metrics.refused("dbsync-v1", "bad-signature");
+  metrics.verified(0.04);
+  metrics.verified(250);
+  metrics.skewed(-300);
+  metrics.applied("redis:a:1", 0.3, false);
+  metrics.applied("redis:a:1", 5000, true);
+  const found = await scrape(admin);
+  const due: Record<string, number> = {
+    'dbsyncd_units_total{listener="dbsync-v2",outcome="ok"}': 7,
+    'dbsyncd_units_total{listener="dbsync-v2",outcome="error"}': 3,
+    'dbsyncd_units_total{listener="dbsync-v1",outcome="ok"}': 1,
+    'dbsyncd_connections{listener="dbsync-v2"}': 1,
+    'dbsyncd_connections_opened_total{listener="dbsync-v2"}': 2,
+    'dbsyncd_refusals_total{listener="dbsync-v1",reason="bad-signature"}': 1,
+    'dbsyncd_refusals_total{listener="dbsync-v2",reason="bad-signature"}': 0,
+    'dbsyncd_verify_seconds_bucket{le="0.00003"}': 0,
+    'dbsyncd_verify_seconds_bucket{le="0.00005"}': 1,
+    'dbsyncd_verify_seconds_bucket{le="0.1"}': 1,
+    'dbsyncd_verify_seconds_bucket{le="+Inf"}': 2,
+    dbsyncd_verify_seconds_count: 2,
+    'dbsyncd_envelope_skew_seconds_bucket{le="-0.5"}': 0,
+    'dbsyncd_envelope_skew_seconds_bucket{le="-0.1"}': 1,
+    dbsyncd_envelope_skew_seconds_sum: -0.3,
+    'dbsyncd_backend_up{backend="memory"}': 1,
+    'dbsyncd_backend_failures_total{backend="redis:a:1"}': 1,
+    'dbsyncd_backend_seconds_bucket{backend="redis:a:1",le="0.0005"}': 1,
+    'dbsyncd_backend_seconds_count{backend="redis:a:1"}': 2,
+    'dbsyncd_state{state="live"}': 1,
+    'dbsyncd_state{state="stopping"}': 0,
+    dbsyncd_buffered_bytes: 77,
+  };
+  for (const [name, value] of Object.entries(due)) assert.equal(found.get(name), value, name);
+  assert.ok(Math.abs((found.get("dbsyncd_verify_seconds_sum") ?? 0) - 0.25004) < 1e-9);
+  // A second scrape tells the same, not the sum of both.
+  const again = await scrape(admin);
+  for (const [name, value] of Object.entries(due)) assert.equal(again.get(name), value, name);
+});
+
+test("/metrics has every metric of the table, and every reason of a refusal from the start", async () => {
+  await using admin = await startAdmin();
+  const text = await (await admin.get("/metrics")).text();
+  for (const [name, { type }] of Object.entries(METRICS)) {
+    assert.ok(text.includes(`# TYPE ${name} ${type}\n`), name);
+  }
+  admin.metrics.connected("dbsync-v1", 1);
+  const found = await scrape(admin);
+  for (const code of Object.keys(REFUSALS)) {
+    assert.equal(found.get(`dbsyncd_refusals_total{listener="dbsync-v1",reason="${code}"}`), 0, code);
+  }
+  const started = found.get("process_start_time_seconds") ?? 0;
+  assert.ok(Math.abs(started - (Date.now() / 1000 - process.uptime())) < 60);
+  assert.ok((found.get("process_resident_memory_bytes") ?? 0) > 1e6);
+});
+
+test("scrapes at the same time share one text", async () => {
+  let made = 0;
+  let finish: (text: string) => void = () => {};
+  const text = () => {
+    made++;
+    return new Promise<string>((resolve) => {
+      finish = resolve;
+    });
+  };
+  await using admin = await startAdmin({ exposition: { contentType: "text/plain", text } });
+  const first = admin.get("/metrics");
+  const second = admin.get("/metrics");
+  // Answered after both have come, on connections of their own.
+  while (made === 0) await admin.get("/healthz");
+  await admin.get("/healthz");
+  finish("x 1\n");
+  assert.deepEqual(await Promise.all([(await first).text(), (await second).text()]), ["x 1\n", "x 1\n"]);
+  assert.equal(made, 1);
+});
+
+test("too many connections and one that never reads hold nobody up, and stopping closes them", async () => {
+  const big = "x".repeat(64 * 1024 * 1024);
+  const admin = await startAdmin({ exposition: { contentType: "text/plain", text: async () => big } });
+  const hung = connect({ port: admin.port, host: "127.0.0.1" });
+  hung.pause();
+  hung.on("error", () => {});
+  await once(hung, "connect");
+  hung.write("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  const silent = Array.from({ length: 8 }, () => connect({ port: admin.port, host: "127.0.0.1" }));
+  for (const socket of silent) socket.on("error", () => {}).resume();
+  await Promise.all(silent.map((socket) => once(socket, "connect")));
+  assert.equal((await admin.get("/healthz")).status, 200);
+  const closed = silent.map((socket) => once(socket, "close"));
+  await admin[Symbol.asyncDispose]();
+  await Promise.all(closed);
+  hung.destroy();
+});
+
+test("a head that is too long is refused", async () => {
+  await using admin = await startAdmin();
+  const response = await admin.get("/healthz", { headers: { "x-long": "x".repeat(10_000) } });
+  assert.equal(response.status, 431);
+});
+
+test("a port that is taken is told with the cure", async () => {
+  await using admin = await startAdmin();
+  const place = parsePlace(String(admin.port));
+  const exposition = { contentType: "text/plain", text: async () => "" };
+  const second = new AdminServer({ place, exposition, health: () => LIVE, log: pino({ level: "silent" }) });
+  await assert.rejects(second.start(), (problem) => {
+    assert.ok(problem instanceof StartError);
+    assert.match(problem.message, /^--admin 127\.0\.0\.1:\d+: another program listens there\. Choose/);
+    return true;
+  });
+  await second.stop();
+});

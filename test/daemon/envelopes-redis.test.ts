@@ -1,0 +1,142 @@
+/** Version 2 in front of a real redis-server: order, transactions, what it cannot carry, and failures. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { pino } from "pino";
+import { RedisBackend } from "../../daemon/backends/redis.js";
+import { parseSpecifications, type RedisSpecification } from "../../daemon/backends/specification.js";
+import { realEnvironment } from "../../daemon/environment.js";
+import { bulk, integer, type Reply } from "../../protocol/reply.js";
+import { startDaemon } from "../support/daemon-process.js";
+import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
+import { startRedis } from "../support/redis-server.js";
+import { startInProcess } from "./in-process.js";
+
+const pair = makeKeyPair();
+const multi = true;
+
+/** A client of a daemon in front of redis-servers of its own. */
+async function start(servers = 1) {
+  const redises = await Promise.all(Array.from({ length: servers }, () => startRedis()));
+  const backends = redises.map(({ port }) => {
+    const [specification] = parseSpecifications(`redis:127.0.0.1:${port}`) as RedisSpecification[];
+    const rest = { timeout: 5000, environment: realEnvironment, log: pino({ level: "silent" }) };
+    return new RedisBackend({ specification: specification as RedisSpecification, ...rest });
+  });
+  const daemon = await startInProcess({ backends, keys: [pair.file] });
+  const client = await EnvelopeClient.open(daemon.port, pair);
+  after(async () => {
+    client[Symbol.dispose]();
+    await daemon[Symbol.asyncDispose]();
+    await Promise.all(redises.map((redis) => redis[Symbol.asyncDispose]()));
+  });
+  return { redises, client };
+}
+
+const textOf = (reply: Reply | undefined) =>
+  reply?.kind === "error" ? reply.text : `no error: ${reply?.kind}`;
+
+test("commands and envelopes reach Redis in the order they were sent, without waiting", async () => {
+  const { client } = await start();
+  const envelopes = Array.from({ length: 50 }, () =>
+    client.sign([
+      ["INCR", "n"],
+      ["INCR", "n"],
+      ["LPUSH", "n", "x"],
+    ]),
+  );
+  client.raw.send(envelopes.map(({ frame }) => frame).join(""));
+  for (let i = 0; i < envelopes.length; i++) {
+    const said = await client.next();
+    assert.ok(said?.kind === "result");
+    assert.deepEqual(said.replies.slice(0, 2), [integer(2 * i + 1), integer(2 * i + 2)]);
+    assert.match(textOf(said.replies[2]), /^WRONGTYPE/);
+  }
+});
+
+test("multi is a transaction, and one wrong command leaves all undone", async () => {
+  const { client } = await start(2);
+  const [taken] = await client.replies(
+    [
+      ["SET", "k", "1"],
+      ["LPUSH", "k", "x"],
+      ["INCR", "k"],
+    ],
+    { multi },
+  );
+  assert.ok(taken?.kind === "array");
+  assert.deepEqual([taken.items[1]?.kind, taken.items[2]], ["error", integer(2)]);
+  const [wrong] = await client.replies([["SET", "k", "9"], ["NOSUCH"]], { multi });
+  assert.match(textOf(wrong), /^ERR unknown command/);
+  assert.deepEqual(await client.replies([["GET", "k"]]), [bulk("2")]);
+  const [blocking] = await client.replies([["BLPOP", "l", "0"]], { multi });
+  assert.match(textOf(blocking), /not carried/);
+});
+
+test("commands that only Redis knows are for keys without rules, and administration is for none of them", async () => {
+  const { client } = await start();
+  const [id, denied, missing] = await client.replies([
+    ["XADD", "s", "1-1", "f", "v"],
+    ["CONFIG", "GET", "*"],
+    ["NOSUCH"],
+  ]);
+  assert.deepEqual(id, bulk("1-1"));
+  assert.match(textOf(denied), /^NOPERM /);
+  assert.match(textOf(missing), /^ERR unknown command/);
+});
+
+test("conditions and other databases are refused with their codes", async () => {
+  const { client } = await start();
+  const codeOf = async (header: Parameters<typeof client.ask>[1]) => {
+    const said = await client.ask([["SET", "k", "v"]], header);
+    return said.kind === "refused" ? `${said.code}, ${said.effect}` : said.kind;
+  };
+  assert.equal(await codeOf({ db: 1 }), "wrong-db, not-applied");
+  assert.equal(await codeOf({ if: [{ db: 0, key: "k", writer: "" }] }), "if-not-carried, not-applied");
+});
+
+test("an envelope that comes again while it runs is applied once", async () => {
+  const { client } = await start();
+  const { frame } = client.sign([["INCR", "n"]]);
+  client.raw.send(frame + frame + frame);
+  for (let i = 0; i < 3; i++) {
+    const said = await client.next();
+    assert.deepEqual(said?.kind === "result" && said.replies, [integer(1)]);
+  }
+});
+
+test("a database that is away is told as not applied, and the same envelope is not applied when it is back", async () => {
+  const { client, redises } = await start();
+  await client.replies([["PING"]]);
+  await redises[0]?.[Symbol.asyncDispose]();
+  const { frame } = client.sign([
+    ["INCR", "n"],
+    ["INCR", "n"],
+  ]);
+  let said = await client.exchange(frame);
+  // The first may still find the connection that is just breaking.
+  while (said.kind === "refused" && said.effect === "unknown") {
+    said = await client.ask([["INCR", "n"]]);
+  }
+  assert.deepEqual(said.kind === "refused" && [said.code, said.effect], ["database-down", "not-applied"]);
+});
+
+test("a daemon in front of a Redis takes nothing dated before its start and the window after it", async () => {
+  await using redis = await startRedis();
+  await using daemon = await startDaemon([
+    "-s",
+    pair.file,
+    "-d",
+    `redis:127.0.0.1:${redis.port}`,
+    "--window",
+    "30s,1s",
+  ]);
+  using client = await EnvelopeClient.open(daemon.port, pair);
+  assert.equal((await client.hello()).state, "catching-up");
+  const early = await client.ask([["INCR", "n"]]);
+  assert.deepEqual(early.kind === "refused" && [early.code, early.effect], ["catching-up", "not-applied"]);
+  let said = early;
+  while (said.kind === "refused" && /^(catching-up|too-old)$/.test(said.code))
+    said = await client.ask([["INCR", "n"]]);
+  assert.deepEqual(said.kind === "result" && said.replies, [integer(1)]);
+  assert.equal((await client.hello()).state, "live");
+});

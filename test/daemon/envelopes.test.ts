@@ -1,0 +1,252 @@
+/** Version 2 at the daemon's door: what is taken, what each refusal is, and that nothing is applied twice. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { MemoryBackend } from "../../daemon/backends/memory.js";
+import { realEnvironment } from "../../daemon/environment.js";
+import { orderKey, unitId } from "../../protocol/envelope.js";
+import { bulk, integer, NIL, NIL_ARRAY, OK, status } from "../../protocol/reply.js";
+import { EnvelopeClient, frameOf, makeKeyPair, signBody } from "../support/envelope-client.js";
+import { RawClient } from "../support/raw-client.js";
+import { type InProcessOptions, startInProcess } from "./in-process.js";
+
+const pair = makeKeyPair();
+const rsa = makeKeyPair("rsa");
+const root = makeKeyPair();
+const stranger = makeKeyPair();
+
+type Options = Partial<InProcessOptions>;
+
+/** A daemon with all keys, and a client of it. */
+async function start(options: Options = {}) {
+  const daemon = await startInProcess({
+    backends: [new MemoryBackend(options.environment ?? realEnvironment)],
+    keys: [pair.file, rsa.file],
+    rootKeys: [root.file],
+    ...options,
+  });
+  after(() => daemon[Symbol.asyncDispose]());
+  const open = async (who = pair) => {
+    const client = await EnvelopeClient.open(daemon.port, who);
+    after(() => client[Symbol.dispose]());
+    return client;
+  };
+  return { daemon, open, client: await open() };
+}
+
+test("an envelope of several commands is answered for each of them", async () => {
+  const { client } = await start();
+  const said = await client.ask([
+    ["SET", "k", "v"],
+    ["GET", "k"],
+    ["INCR", "k"],
+    ["INCR", "n"],
+  ]);
+  assert.ok(said.kind === "result");
+  assert.deepEqual(said.replies.slice(0, 2), [OK, bulk("v")]);
+  assert.equal(said.replies[2]?.kind, "error");
+  assert.deepEqual(said.replies[3], integer(1));
+  assert.deepEqual(said.flags, ["", "", "", ""]);
+  assert.ok(Math.abs(said.clock - Date.now()) < 5000);
+  assert.ok(said.newestAt <= Date.now());
+});
+
+test("keys of both kinds sign, and each connection chooses its version by its first frame", async () => {
+  const { daemon, open } = await start();
+  const client = await open(rsa);
+  assert.deepEqual(await client.replies([["PING"]]), [status("PONG")]);
+  using old = await RawClient.open(daemon.port);
+  old.command("PING");
+  assert.equal(await old.rest(), "");
+});
+
+test("a hello tells versions, daemon, cluster, clock and state; without keys it says so", async () => {
+  const { client, daemon } = await start();
+  const { versions, cluster, state, role, clock, daemon: id } = await client.hello();
+  assert.deepEqual({ versions, state, role }, { versions: [1, 2], state: "live", role: "daemon" });
+  assert.equal(cluster, daemon.pipeline.signers?.cluster);
+  assert.equal(id.length, 32);
+  assert.ok(Math.abs(clock - Date.now()) < 5000);
+  const keyless = await start({ keys: [], rootKeys: [] });
+  assert.deepEqual((await keyless.client.hello()).versions, [1]);
+  const said = await keyless.client.ask([["PING"]], { cluster });
+  assert.equal(said.kind === "refused" && said.code, "not-due");
+  const modern = await start({ takesVersion1: false });
+  assert.deepEqual((await modern.client.hello()).versions, [2]);
+  using old = await RawClient.open(modern.daemon.port);
+  old.command("PING");
+  assert.equal(await old.rest(), "");
+  assert.ok(modern.daemon.log.some((line) => line["reason"] === "version-1-off"));
+});
+
+test("each wrong envelope has its own code, applies nothing, and the connection stays", async () => {
+  const { client, open } = await start();
+  const expectCode = async (
+    code: string,
+    from: EnvelopeClient,
+    header: Parameters<typeof client.sign>[1],
+  ) => {
+    const said = await from.ask([["SET", "k", "v"]], header);
+    assert.deepEqual(said.kind === "refused" && [said.code, said.effect], [code, "not-applied"]);
+  };
+  await expectCode("unknown-key", await open(stranger), {});
+  await expectCode("wrong-cluster", client, { cluster: "c".repeat(32) });
+  await expectCode("wrong-daemon", client, { only: "d".repeat(32) });
+  await expectCode("not-a-daemon", client, { as: "anna" });
+  await expectCode("wrong-db", client, { db: 16 });
+  await expectCode("skew", client, { at: Date.now() - 31_000 });
+  await expectCode("skew", client, { at: Date.now() + 6000 });
+  await expectCode("too-old", client, { at: Date.now() - 20_000 });
+  const { body, signature } = client.sign([["SET", "k", "v"]]);
+  const said = await client.exchange(frameOf(body, Buffer.concat([signature, signature])));
+  assert.equal(said.kind === "refused" && said.code, "bad-signature");
+  const unread = signBody(pair.privateKey, Buffer.concat([client.sign([["PING"]]).body, Buffer.from("x")]));
+  const malformed = await client.exchange(unread.frame);
+  assert.deepEqual(malformed.kind === "refused" && [malformed.code, malformed.id], ["malformed", unread.id]);
+  assert.deepEqual(await client.replies([["GET", "k"]]), [NIL]);
+});
+
+test("a message that is none is refused, and the connection closed behind it", async () => {
+  const { client } = await start();
+  client.raw.send("ds2:4:*1\r\n");
+  const said = await client.next();
+  assert.deepEqual(said?.kind === "refused" && [said.code, said.id], ["malformed", ""]);
+  assert.equal(await client.next(), null);
+});
+
+test("an envelope that comes again is given its first answer", async () => {
+  const { client, open } = await start();
+  const { frame } = client.sign([["INCR", "n"]]);
+  const first = await client.exchange(frame);
+  const other = await open();
+  const again = await other.exchange(frame);
+  assert.ok(first.kind === "result" && again.kind === "result");
+  assert.deepEqual(again.replies, first.replies);
+  assert.deepEqual(await client.replies([["GET", "n"]]), [bulk("1")]);
+});
+
+test("multi is one unit: all commands, or none if one cannot be told apart from a wrong one", async () => {
+  const { client } = await start();
+  const multi = true;
+  const [reply] = await client.replies(
+    [
+      ["SET", "k", "1"],
+      ["LPUSH", "k", "x"],
+      ["INCR", "k"],
+    ],
+    { multi },
+  );
+  assert.ok(reply?.kind === "array");
+  assert.deepEqual([reply.items[0], reply.items[1]?.kind, reply.items[2]], [OK, "error", integer(2)]);
+  const [wrong, ...more] = await client.replies([["SET", "k", "9"], ["NOSUCH"]], { multi });
+  assert.deepEqual([wrong?.kind, more], ["error", []]);
+  assert.deepEqual(await client.replies([["GET", "k"]]), [bulk("2")]);
+});
+
+test("a condition on the last writer holds or is told unmet", async () => {
+  const { client } = await start();
+  const absent = [{ db: 0, key: "k", writer: "" }];
+  const first = client.sign([["SET", "k", "1"]], { if: absent });
+  assert.equal((await client.exchange(first.frame)).kind, "result");
+  const said = await client.ask([["SET", "k", "2"]], { if: absent });
+  assert.deepEqual(said.kind === "result" && [said.replies, said.flags], [[NIL_ARRAY], ["unmet"]]);
+  const written = [{ db: 0, key: "k", writer: unitId(first.id, 0) }];
+  assert.deepEqual(await client.replies([["WRITERS", "k"]]), [
+    { kind: "array", items: [bulk(unitId(first.id, 0))] },
+  ]);
+  assert.deepEqual(
+    await client.replies(
+      [
+        ["SET", "k", "3"],
+        ["GET", "k"],
+      ],
+      { if: written, multi: true },
+    ),
+    [{ kind: "array", items: [OK, bulk("3")] }],
+  );
+});
+
+test("db chooses the database", async () => {
+  const { client } = await start();
+  await client.replies([["SET", "k", "five"]], { db: 5 });
+  assert.deepEqual(await client.replies([["GET", "k"]]), [NIL]);
+  assert.deepEqual(await client.replies([["GET", "k"]], { db: 5 }), [bulk("five")]);
+});
+
+test("after waits for another envelope, and what never comes is refused at once", async () => {
+  const { client, open, daemon } = await start();
+  const at = Date.now();
+  const first = client.sign([["SET", "k", "1"]], { at });
+  const after = orderKey(at, 0, first.id, 0);
+  const second = client.sign([["GET", "k"]], { after });
+  client.raw.send(second.frame);
+  client.raw.send(second.frame);
+  const other = await open();
+  assert.equal((await other.exchange(first.frame)).kind, "result");
+  for (let i = 0; i < 2; i++) {
+    const said = await client.next();
+    assert.deepEqual(said?.kind === "result" && said.replies, [bulk("1")]);
+  }
+  const before = await client.ask([["PING"]], { after: orderKey(at - 60_000, 0, "x".repeat(32), 0) });
+  assert.equal(before.kind === "refused" && before.code, "not-yet");
+  client.raw.send(client.sign([["PING"]], { after: orderKey(Date.now(), 0, "x".repeat(32), 0) }).frame);
+  await other.replies([["PING"]]);
+  daemon.pipeline.stop();
+  const never = await client.next();
+  assert.equal(never?.kind === "refused" && never.code, "not-yet");
+});
+
+test("an administrator adds, limits and revokes keys, at once and on live connections, and the log says who", async () => {
+  const { open, daemon } = await start();
+  const admin = await open(root);
+  const guest = await open(stranger);
+  const id = Buffer.from(stranger.id, "latin1").toString("hex");
+  const [denied] = await (await open()).replies([["KEY", "ADD", stranger.pem]]);
+  assert.match(denied?.kind === "error" ? denied.text : "", /^NOPERM/);
+  await admin.replies([["KEY", "ADD", stranger.pem, "LABEL", "guest", "RULES", "+get", "+set", "~guest:*"]]);
+  const [taken, other] = await guest.replies([
+    ["SET", "guest:1", "v"],
+    ["SET", "k", "v"],
+  ]);
+  assert.deepEqual(taken, OK);
+  assert.match(other?.kind === "error" ? other.text : "", /^NOPERM/);
+  await admin.replies([["KEY", "REVOKE", id]]);
+  const said = await guest.ask([["GET", "guest:1"]]);
+  assert.equal(said.kind === "refused" && said.code, "revoked");
+  const audit = daemon.log.filter(({ msg }) => msg === "the keys were changed");
+  assert.equal(audit.length, 2);
+  assert.equal(audit[1]?.["by"], Buffer.from(root.id, "latin1").toString("hex"));
+});
+
+test("a key that may send so many envelopes a second is told when it sends more", async () => {
+  let uptime = 0;
+  const { open } = await start({ environment: { ...realEnvironment, uptime: () => uptime } });
+  await (await open(root)).replies([["KEY", "ADD", stranger.pem, "RATE", "2", "RULES", "+@all", "~*"]]);
+  const guest = await open(stranger);
+  const codes: string[] = [];
+  for (let i = 0; i < 4; i++) codes.push((await guest.ask([["PING"]])).kind);
+  assert.deepEqual(codes, ["result", "result", "refused", "refused"]);
+  uptime += 500;
+  assert.equal((await guest.ask([["PING"]])).kind, "result");
+});
+
+test("version 1 does not carry KEY commands", async () => {
+  const daemon = await startInProcess({ backends: [new MemoryBackend(realEnvironment)] });
+  after(() => daemon[Symbol.asyncDispose]());
+  using client = await RawClient.open(daemon.port);
+  client.command("KEY LIST");
+  assert.equal(await client.rest(), "");
+  assert.ok(daemon.log.some((line) => line["reason"] === "not-permitted"));
+});
+
+test("many envelopes at once are each answered, and one client's keep their order", async () => {
+  const { client } = await start();
+  const count = 300;
+  const envelopes = Array.from({ length: count }, () => client.sign([["INCR", "n"]]));
+  client.raw.send(envelopes.map(({ frame }) => frame).join(""));
+  for (let i = 0; i < count; i++) {
+    const said = await client.next();
+    assert.ok(said?.kind === "result");
+    assert.equal(said.id, envelopes[i]?.id);
+    assert.deepEqual(said.replies, [integer(i + 1)]);
+  }
+});

@@ -1,0 +1,136 @@
+/** Recorded envelopes, played back: in and after the window, before and after a restart, whatever the clock does. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { makeScene, type Scene } from "./scene.js";
+
+const RECORDED = 10_000;
+const START = 1_790_000_000_000;
+const SECOND = 1000;
+
+const pair = makeKeyPair();
+
+/** How often each outcome came. */
+function play(scene: Scene, envelopes: readonly SignedEnvelope[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const envelope of envelopes) {
+    const code = scene.codeOf(envelope);
+    counts[code] = (counts[code] ?? 0) + 1;
+  }
+  return counts;
+}
+
+test(`${RECORDED} recorded envelopes are applied once, and nowhere else`, () => {
+  const clock = { now: START };
+  const scene = makeScene({ clock, pair });
+  const envelopes: SignedEnvelope[] = [];
+  for (let i = 0; i < RECORDED; i++) {
+    if (i % 2 === 0) clock.now++;
+    envelopes.push(scene.sign([["INCR", "n"]], { seq: i % 2 }));
+  }
+  const firstAnswers = envelopes.map((envelope) => scene.take(envelope));
+  assert.equal(scene.get("n"), String(RECORDED));
+
+  assert.deepEqual(
+    envelopes.map((envelope) => scene.take(envelope)),
+    firstAnswers,
+    "in the window each is given its first answer",
+  );
+  const elsewhere = makeScene({ clock: { now: START }, pair, clusterName: "another" });
+  assert.deepEqual(play(elsewhere, envelopes), { "wrong-cluster": RECORDED });
+
+  const restarted = makeScene({ clock, pair });
+  assert.deepEqual(
+    play(restarted, envelopes),
+    { "too-old": RECORDED },
+    "a daemon that starts has an end behind it",
+  );
+  assert.equal(restarted.get("n"), null);
+
+  clock.now += 60 * SECOND;
+  assert.deepEqual(play(scene, envelopes), { skew: RECORDED }, "after the window");
+  assert.deepEqual(play(restarted, envelopes), { skew: RECORDED });
+  assert.equal(scene.codeOf(scene.sign([["GET", "n"]])), "result");
+  assert.equal(scene.pipeline.seen.size, 1, "what is out of the window is forgotten");
+
+  clock.now -= 60 * SECOND;
+  assert.deepEqual(
+    play(scene, envelopes),
+    { "too-old": RECORDED },
+    "a clock that goes back brings nothing back",
+  );
+  assert.equal(scene.get("n"), String(RECORDED));
+});
+
+test("a first answer that is no longer kept is not given, nor is the envelope applied again", () => {
+  const clock = { now: START };
+  const scene = makeScene({ clock, pair, parts: { remembered: { most: 1000, mostBytes: 2000 } } });
+  clock.now++;
+  const envelopes = Array.from({ length: 100 }, () => scene.sign([["INCR", "n"]]));
+  assert.deepEqual(play(scene, envelopes), { result: 100 });
+  const again = play(scene, envelopes);
+  assert.equal((again["answer-not-kept"] ?? 0) + (again["result"] ?? 0), 100);
+  assert.ok((again["answer-not-kept"] ?? 0) > 80 && (again["result"] ?? 0) > 5, JSON.stringify(again));
+  assert.ok(scene.pipeline.seen.bytes <= 2000);
+  assert.equal(scene.get("n"), "100");
+});
+
+test("when no more ids can be remembered the oldest are refused by their date", () => {
+  const clock = { now: START };
+  const scene = makeScene({ clock, pair, parts: { remembered: { most: 50, mostBytes: 1 << 20 } } });
+  const envelopes: SignedEnvelope[] = [];
+  for (let i = 0; i < 300; i++) {
+    clock.now += 100;
+    envelopes.push(scene.sign([["INCR", "n"]]));
+    assert.equal(scene.codeOf(envelopes.at(-1) as SignedEnvelope), "result");
+  }
+  assert.ok(scene.pipeline.seen.size <= 50);
+  assert.ok(scene.pipeline.seen.floor <= clock.now, "never above the clock");
+  play(scene, envelopes);
+  assert.equal(scene.get("n"), "300");
+  const flood = Array.from({ length: 60 }, () => scene.sign([["INCR", "m"]], { at: clock.now + 3000 }));
+  assert.ok((play(scene, flood)["memory-full"] ?? 0) > 0, "dates ahead of the clock cannot be given up");
+});
+
+test("what was refused as not applied is not applied later, when its date or its rate would do", async () => {
+  const clock = { now: START };
+  const scene = makeScene({ clock, pair });
+  const early = scene.sign([["INCR", "n"]], { at: START + 10 * SECOND });
+  assert.equal(scene.codeOf(early), "skew");
+  clock.now += 8 * SECOND;
+  assert.equal(scene.codeOf(early), "skew");
+  const late = scene.sign([["INCR", "n"]], { at: clock.now - 1 });
+  clock.now += 40 * SECOND;
+  assert.equal(scene.codeOf(late), "skew");
+  clock.now -= 40 * SECOND;
+  assert.equal(scene.codeOf(late), "too-old");
+  assert.equal(scene.get("n"), null);
+});
+
+test("with random steps of the clock, repeats and few ids, nothing is applied twice", () => {
+  const seed = seedOfRun();
+  console.log(`DBSYNC_SEED=${seed}`);
+  for (let round = 0; round < 20; round++) {
+    const random = new SeededRandom(seed, round);
+    const clock = { now: START };
+    const most = random.oneOf([20, 100, 10_000]);
+    const scene = makeScene({
+      clock,
+      pair,
+      parts: { remembered: { most, mostBytes: random.oneOf([0, 5000, 1 << 20]) } },
+    });
+    const envelopes: SignedEnvelope[] = [];
+    for (let step = 0; step < 400; step++) {
+      clock.now += random.chance(0.05) ? random.between(-100_000, 100_000) : random.between(0, 500);
+      if (envelopes.length === 0 || random.chance(0.4)) {
+        const at = clock.now + random.between(-40_000, 15_000);
+        envelopes.push(scene.sign([["INCR", `n${envelopes.length}`]], { at }));
+      }
+      scene.codeOf(random.chance(0.5) ? (envelopes.at(-1) as SignedEnvelope) : random.oneOf(envelopes));
+    }
+    for (let i = 0; i < envelopes.length; i++) {
+      assert.ok(["1", null].includes(scene.get(`n${i}`)), `round ${round}: envelope ${i} was applied twice`);
+    }
+  }
+});

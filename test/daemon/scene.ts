@@ -1,0 +1,74 @@
+/** A pipeline with a memory database and a clock that the test moves; no sockets. */
+import { pino } from "pino";
+import { MemoryBackend } from "../../daemon/backends/memory.js";
+import { Databases } from "../../daemon/databases.js";
+import { DATE_WINDOW_DEFAULT } from "../../daemon/date-window.js";
+import { type Environment, realEnvironment } from "../../daemon/environment.js";
+import { hashOf, makeIdentity } from "../../daemon/identity.js";
+import { loadSigners } from "../../daemon/load-signers.js";
+import { NOBODY } from "../../daemon/observer.js";
+import { Pipeline, type PipelineParts } from "../../daemon/pipeline.js";
+import type { EnvelopeAnswer } from "../../daemon/request.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { EnvelopeHeader } from "../../protocol/envelope.js";
+import type { Unit } from "../../store/unit.js";
+import { type KeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
+
+export const log = pino({ level: "silent" });
+
+export interface Clock {
+  now: number;
+}
+
+export interface SceneOptions {
+  readonly clock: Clock;
+  readonly pair: KeyPair;
+  readonly root?: KeyPair;
+  readonly clusterName?: string;
+  readonly parts?: Partial<PipelineParts>;
+}
+
+export interface Scene {
+  readonly pipeline: Pipeline;
+  readonly cluster: ByteString;
+  readonly daemon: ByteString;
+  readonly environment: Environment;
+  take(envelope: SignedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer>;
+  /** What comes of an envelope: "result", or the refusal's code. */
+  codeOf(envelope: SignedEnvelope): string;
+  sign(commands: readonly (readonly ByteString[])[], header?: Partial<EnvelopeHeader>): SignedEnvelope;
+  /** Asks the database itself. */
+  get(key: ByteString): ByteString | null;
+}
+
+/** A daemon that starts now. */
+export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {} }: SceneOptions): Scene {
+  const environment = { ...realEnvironment, clock: () => clock.now, uptime: () => clock.now };
+  const keys = { signKey: [pair.file], rootKey: root === undefined ? [] : [root.file], clusterName };
+  const signers = loadSigners(keys, log);
+  const backend = new MemoryBackend(environment);
+  const daemon = makeIdentity().id;
+  const pipeline = new Pipeline({
+    ...{ signers, environment, log, daemon, hash: hashOf, observer: NOBODY, window: DATE_WINDOW_DEFAULT },
+    databases: new Databases([backend]),
+    remembered: { most: 1_000_000, mostBytes: 1 << 30 },
+    floor: clock.now,
+    ...parts,
+  });
+  const take = ({ body, signature }: SignedEnvelope) => pipeline.take({ kind: "command", body, signature });
+  const reader: Unit = { at: Number.MAX_SAFE_INTEGER, db: 0, id: "reader" };
+  return {
+    ...{ pipeline, cluster: signers.cluster, daemon, environment, take },
+    codeOf(envelope) {
+      const answer = take(envelope);
+      if (answer instanceof Promise) return "waiting";
+      return answer.kind === "result" ? "result" : answer.code;
+    },
+    sign: (commands, header = {}) =>
+      signCommands(pair, commands, { cluster: signers.cluster, at: clock.now, ...header }),
+    get(key) {
+      const reply = backend.execute(["GET", key], reader);
+      return reply.kind === "bulk" ? reply.bytes : null;
+    },
+  };
+}

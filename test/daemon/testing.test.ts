@@ -1,0 +1,103 @@
+/** dbsyncd/testing: what a user's own tests get. */
+import assert from "node:assert/strict";
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { test } from "node:test";
+import { createClient } from "../../client/dbsync-send.js";
+import { StartError } from "../../daemon/start-error.js";
+import { startDaemon, startDaemons } from "../../daemon/testing.js";
+import { fingerprint } from "../../keys/fingerprint.js";
+import { EnvelopeClient } from "../support/envelope-client.js";
+import { RawClient } from "../support/raw-client.js";
+
+/** What keeps a process alive, by kind; standard streams and the test runner's own left out. */
+function open(): string[] {
+  return process
+    .getActiveResourcesInfo()
+    .filter((kind) => /^(TCP|Timeout|Immediate)/.test(kind))
+    .sort();
+}
+
+// First, before other tests have closed sockets to leave.
+test("Nothing is left once it is stopped: no timer, no socket, no file; stopping twice is harmless", async () => {
+  const before = open();
+  const files = () => readdirSync(tmpdir()).filter((name) => name.startsWith("dbsyncd-testing-"));
+  const three = await startDaemons(3);
+  assert.deepEqual(files(), []);
+  {
+    await using client = createClient(three.options);
+    await client.send("SET k v PX 100000");
+  }
+  await three.stop();
+  await three.stop();
+  // Handles that were closed are gone a turn later.
+  for (let turns = 0; turns < 100 && open().length > before.length; turns++) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual(open(), before);
+});
+
+test("A daemon takes the commands that its key signs, for dbsyncSend and createClient", async () => {
+  await using daemon = await startDaemon();
+  await using client = createClient(daemon.options);
+  assert.equal(await client.send("SET k v"), "OK");
+  assert.equal(await client.send("GET k"), "v");
+});
+
+test("Key and cluster are what an envelope needs", async () => {
+  await using daemon = await startDaemon();
+  const privateKey = daemon.key ?? assert.fail();
+  const id = Buffer.from(fingerprint(privateKey), "hex").toString("latin1");
+  using client = await EnvelopeClient.open(daemon.port, { privateKey, id, file: "", pem: "" });
+  const cluster = Buffer.from(daemon.cluster ?? "", "hex").toString("latin1");
+  assert.equal(client.cluster, cluster);
+  const replies = await client.replies([
+    ["SET", "k", "v"],
+    ["GET", "k"],
+  ]);
+  assert.deepEqual(replies.at(-1), { kind: "bulk", bytes: "v" });
+});
+
+test("An RSA key is made or brought along, and a foreign key is refused", async () => {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  await using daemon = await startDaemon({ key: privateKey });
+  assert.equal(daemon.key, privateKey);
+  await using client = createClient(daemon.options);
+  assert.equal(await client.send("SET k v"), "OK");
+  await using made = await startDaemon({ key: "rsa" });
+  assert.equal(createPublicKey(made.key ?? assert.fail()).asymmetricKeyType, "rsa");
+  await using stranger = createClient({ servers: made.servers, key: privateKey, timeout: 1000 });
+  await assert.rejects(stranger.send("GET k"));
+});
+
+test("Without a key unsigned commands are taken", async () => {
+  await using daemon = await startDaemon({ key: false });
+  assert.equal(daemon.key, null);
+  using client = await RawClient.open(daemon.port);
+  assert.equal(await client.ask("PING"), "PONG");
+});
+
+test("Several daemons are one cluster, and the rest answers when one is stopped", async () => {
+  await using three = await startDaemons(3);
+  assert.equal(three.servers, three.daemons.map(({ servers }) => servers).join());
+  await using client = createClient(three.options);
+  assert.equal(await client.send("SET k v"), "OK");
+  await three.daemons[0]?.stop();
+  assert.equal(await client.send("GET k"), "v");
+});
+
+test("Options are those of the command line; a wrong one is told, and none of the environment's count", async () => {
+  process.env["DBSYNCD_CLOSE"] = "nonsense";
+  try {
+    await using daemon = await startDaemon({ key: false, args: ["--max-request-bytes", "1KiB"] });
+    using client = await RawClient.open(daemon.port);
+    client.command(`SET k ${"v".repeat(2000)}`);
+    assert.equal(await client.answer(), "");
+    await assert.rejects(startDaemon({ args: ["--nonsense"] }), StartError);
+    await assert.rejects(startDaemon({ key: false, args: ["--port", String(daemon.port)] }), StartError);
+    await assert.rejects(startDaemons(0), RangeError);
+  } finally {
+    delete process.env["DBSYNCD_CLOSE"];
+  }
+});

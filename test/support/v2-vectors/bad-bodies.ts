@@ -1,0 +1,118 @@
+/** Bodies that are not well formed though their signature holds: what only the signer can have got wrong. */
+import { bodyOf, type Pair, pairsFor, signedVector, withPair } from "./body.js";
+import { cluster, hexText, NOW, type Resp, raw, resp, vectorKeys } from "./scene.js";
+import type { BadVector } from "./vector.js";
+
+const UNIT = hexText(`${"ab".repeat(32)}00000000`);
+const LONG_IF = Array.from({ length: 1025 }, (_, index) => ["0", String(index), ""]).flat();
+
+/** Name of the vector; name and value that the header has instead, or more; note. */
+const VALUES: readonly (readonly [string, string, Resp, string])[] = [
+  ["header-name-unknown", "ttl", "5", "no such name"],
+  ["header-name-capitals", "DB", "1", "names are lower case"],
+  ["header-name-empty", "", "1", "no such name"],
+  ["header-name-of-objects", "constructor", "1", "no such name, whatever the language at hand says"],
+  ["cluster-31-bytes", "cluster", "x".repeat(31), "too short"],
+  ["cluster-hexadecimal", "cluster", cluster.toString("hex"), "raw bytes are due"],
+  ["at-empty", "at", "", "no number"],
+  ["at-text", "at", "now", "no number"],
+  ["at-leading-zero", "at", `0${NOW}`, "not canonical"],
+  ["at-plus", "at", `+${NOW}`, "not canonical"],
+  ["at-minus", "at", "-1", "before 1970"],
+  ["at-fraction", "at", `${NOW}.5`, "whole milliseconds"],
+  ["at-exponent", "at", "1.79e12", "not decimal"],
+  ["at-blank", "at", ` ${NOW}`, "not canonical"],
+  ["at-line-feed", "at", `${NOW}\n`, "not canonical"],
+  ["at-too-high", "at", "9007199254740992", "2^53 is one too many"],
+  ["at-integer", "at", raw(`:${NOW}\r\n`), "a bulk string is due"],
+  ["seq-too-high", "seq", "65536", "one too many"],
+  ["seq-leading-zero", "seq", "00", "not canonical"],
+  ["nonce-15-bytes", "nonce", "x".repeat(15), "too short"],
+  ["nonce-17-bytes", "nonce", "x".repeat(17), "too long"],
+  ["nonce-nil", "nonce", raw("$-1\r\n"), "nil is no bulk string"],
+  ["db-minus", "db", "-1", "no number of a database"],
+  ["db-leading-zero", "db", "01", "not canonical"],
+  ["db-too-high", "db", "2147483648", "2^31 is one too many"],
+  ["multi-zero", "multi", "0", "`1`, or no multi"],
+  ["multi-word", "multi", "true", "`1`, or no multi"],
+  ["if-no-array", "if", "0 k", "an array is due"],
+  ["if-empty", "if", [], "no key"],
+  ["if-of-two", "if", ["0", "k"], "three for each key"],
+  ["if-unit-35-bytes", "if", ["0", "k", UNIT.slice(1)], "too short"],
+  ["if-unit-id-only", "if", ["0", "k", UNIT.slice(0, 32)], "an id is no unit"],
+  ["if-database-text", "if", ["zero", "k", UNIT], "no number"],
+  ["if-too-many", "if", LONG_IF, "1025 keys"],
+  ["after-45-bytes", "after", "x".repeat(45), "too short"],
+  ["after-unit", "after", UNIT, "a unit is no order key"],
+  ["only-31-bytes", "only", "x".repeat(31), "too short"],
+  ["as-empty", "as", "", "no user"],
+  ["as-257-bytes", "as", "x".repeat(257), "too long"],
+];
+
+/** Name of the vector, commands, note. */
+const COMMANDS: readonly (readonly [string, readonly Resp[], string])[] = [
+  ["command-empty", [[]], "a command has at least its name"],
+  ["command-empty-second", [["PING"], []], "every command has at least its name"],
+  ["command-no-array", ["PING"], "a command is an array"],
+  ["command-integer", [raw("*2\r\n$4\r\nINCR\r\n:1\r\n")], "arguments are bulk strings"],
+  ["command-status", [raw("*1\r\n+PING\r\n")], "arguments are bulk strings"],
+  ["command-nil", [raw("*2\r\n$3\r\nGET\r\n$-1\r\n")], "nil is no argument"],
+  ["command-nil-array", [raw("*-1\r\n")], "nil is no command"],
+  ["command-nested", [["EVAL", ["x"]]], "arguments are bulk strings"],
+  ["command-count-too-high", [raw("*3\r\n$3\r\nGET\r\n$1\r\nk\r\n")], "an argument is missing"],
+  ["command-count-too-low", [raw("*1\r\n$3\r\nGET\r\n$1\r\nk\r\n")], "an argument more than announced"],
+  ["command-count-leading-zero", [raw("*01\r\n$4\r\nPING\r\n")], "not canonical"],
+  ["command-length-leading-zero", [raw("*1\r\n$04\r\nPING\r\n")], "not canonical"],
+  ["command-length-plus", [raw("*1\r\n$+4\r\nPING\r\n")], "not canonical"],
+  ["command-length-too-high", [raw("*1\r\n$5\r\nPING\r\n")], "no CR LF where it should end"],
+  ["command-length-huge", [raw("*1\r\n$9999999999\r\nPING\r\n")], "longer than the body"],
+  ["command-count-huge", [raw("*9999999999\r\n$4\r\nPING\r\n")], "nothing may be kept for what is not there"],
+  ["command-line-feed-alone", [raw("*1\n$4\nPING\n")], "lines end with CR LF"],
+  ["command-inline", [raw("PING\r\n")], "RESP's inline commands are not taken"],
+];
+
+export function badBodies(): BadVector[] {
+  const vector = (name: string, body: Buffer, note: string) =>
+    signedVector({ name, stage: "body", code: "malformed", note }, body);
+  return [
+    ...["cluster", "at", "seq", "nonce"].map((missing) => {
+      const name = `${missing}-missing`;
+      const pairs = pairsFor(name).filter(([each]) => each !== missing);
+      return vector(name, bodyOf(pairs), "a required name");
+    }),
+    ...["key", "at", "nonce"].map((twice) => {
+      const name = `${twice}-twice`;
+      const pairs = pairsFor(name);
+      return vector(name, bodyOf([...pairs, pairs.find(([each]) => each === twice) as Pair]), "a name twice");
+    }),
+    ...VALUES.map(([name, field, value, note]) =>
+      vector(name, bodyOf(withPair(pairsFor(name), field, value)), note),
+    ),
+    vector(
+      "if-for-two-units",
+      bodyOf(withPair(pairsFor("if-for-two-units"), "if", ["0", "k", ""]), [["PING"], ["PING"]]),
+      "two commands without `multi` are two units",
+    ),
+    ...COMMANDS.map(([name, commands, note]) => vector(name, bodyOf(pairsFor(name), commands), note)),
+    vector(
+      "body-bytes-behind",
+      Buffer.concat([bodyOf(pairsFor("behind")), raw("\r\n")]),
+      "nothing may follow",
+    ),
+    vector("body-cut", bodyOf(pairsFor("cut")).subarray(0, -1), "the last byte is missing"),
+    vector(
+      "body-count-too-high",
+      raw(
+        resp(["dbsync2", pairsFor("count").flat(), ["PING"]])
+          .toString("latin1")
+          .replace("*3", "*4"),
+      ),
+      "a command is missing",
+    ),
+    vector(
+      "key-only",
+      resp(["dbsync2", ["key", hexText(vectorKeys.ed25519.id)], ["PING"]]),
+      "all others are missing",
+    ),
+  ];
+}

@@ -1,0 +1,105 @@
+/** Streams that are no frames of version 2, and frames whose payload is no message. */
+import { cluster, frame, NOW, raw, resp } from "./scene.js";
+import type { BadVector } from "./vector.js";
+
+const HELLO = ["hello", "2", "", "", String(NOW), "", "client"];
+
+/** A good hello with one element changed. */
+function helloWith(index: number, value: string): Buffer {
+  return resp(HELLO.map((element, at) => (at === index ? value : element)));
+}
+
+/** Name, bytes, note. */
+const STREAMS: readonly (readonly [string, Buffer, string])[] = [
+  ["frame-no-length", raw("ds2::"), "a length of no digits"],
+  ["frame-length-leading-zero", raw("ds2:05:hello"), "not canonical"],
+  ["frame-length-two-zeros", raw("ds2:00:"), "not canonical"],
+  ["frame-length-plus", raw("ds2:+5:hello"), "version 1 takes this, version 2 does not"],
+  ["frame-length-blank", raw("ds2: 5:hello"), "version 1 takes this, version 2 does not"],
+  ["frame-length-minus", raw("ds2:-5:hello"), "a sign"],
+  ["frame-length-hexadecimal", raw("ds2:0x5:hello"), "not decimal"],
+  ["frame-length-blank-behind", raw("ds2:5 :hello"), "a blank before the colon"],
+  ["frame-length-eleven-digits", raw("ds2:10000000000:"), "no frame is that long"],
+  ["frame-above-limit", raw("ds2:67108865:"), "64 MiB and one byte, refused when announced"],
+  ["frame-surplus", Buffer.concat([frame(resp(HELLO)), raw("x")]), "a hello, answered, and then no frame"],
+  [
+    "frame-version-1-later",
+    Buffer.concat([frame(resp(HELLO)), raw("ds:5:PING\0")]),
+    "a hello, answered; the first frame has decided the connection's version",
+  ],
+];
+
+/** The version is open as long as these are read: silence, as in version 1. */
+const SILENT: readonly (readonly [string, Buffer, string])[] = [
+  ["frame-tag-other", raw("dx2:5:hello"), "no frame of any version"],
+  ["frame-tag-capitals", raw("DS2:5:hello"), "no frame of any version"],
+  ["frame-tag-version-3", raw("ds3:5:hello"), "a version that there is not"],
+];
+
+const PAYLOADS: readonly (readonly [string, Buffer, string])[] = [
+  ["message-empty", raw(""), "a frame of no bytes"],
+  ["message-inline", raw("PING\r\n"), "RESP's inline commands are not taken"],
+  ["message-status", raw("+hello\r\n"), "not an array"],
+  ["message-empty-array", raw("*0\r\n"), "no name"],
+  ["message-nil-array", raw("*-1\r\n"), "no array"],
+  ["message-nested-name", resp([["hello"]]), "the name is an array"],
+  ["message-unknown", resp(["goodbye"]), "no such message"],
+  ["message-capitals", resp(["HELLO", ...HELLO.slice(1)]), "names are lower case"],
+  ["message-of-daemons", resp(["refused", "", "skew", "", "0", "unknown"]), "only daemons send this one"],
+  ["message-count-leading-zero", raw("*03\r\n$7\r\ncommand\r\n$0\r\n\r\n$0\r\n\r\n"), "not canonical"],
+  [
+    "message-count-without-elements",
+    raw("*3\r\n$7\r\ncommand\r\n$0\r\n\r\n"),
+    "one element less than announced",
+  ],
+  ["message-line-feed-alone", raw("*3\n$7\ncommand\n$0\n\n$0\n\n"), "lines end with CR LF"],
+  ["message-bytes-behind", Buffer.concat([resp(HELLO), raw("\r\n")]), "nothing may follow the array"],
+  ["command-without-signature", resp(["command", "body"]), "two elements"],
+  ["command-of-four", resp(["command", "body", "signature", ""]), "four elements"],
+  ["command-body-integer", raw("*3\r\n$7\r\ncommand\r\n:1\r\n$0\r\n\r\n"), "a bulk string is due"],
+  ["command-body-nil", raw("*3\r\n$7\r\ncommand\r\n$-1\r\n$0\r\n\r\n"), "nil is no bulk string"],
+  [
+    "command-body-length-leading-zero",
+    raw("*3\r\n$7\r\ncommand\r\n$04\r\nbody\r\n$0\r\n\r\n"),
+    "not canonical",
+  ],
+  [
+    "command-body-too-long",
+    raw("*3\r\n$7\r\ncommand\r\n$99\r\nbody\r\n$0\r\n\r\n"),
+    "longer than the payload",
+  ],
+  [
+    "command-body-too-short",
+    raw("*3\r\n$7\r\ncommand\r\n$3\r\nbody\r\n$0\r\n\r\n"),
+    "no CR LF where it should end",
+  ],
+  ["hello-of-six", resp(HELLO.slice(0, 6)), "an element is missing"],
+  ["hello-no-versions", helloWith(1, ""), "no version"],
+  ["hello-versions-zero", helloWith(1, "0 2"), "versions are counted from 1"],
+  ["hello-versions-comma", helloWith(1, "1,2"), "blanks stand between them"],
+  ["hello-daemon-short", helloWith(2, "x".repeat(31)), "32 bytes or none"],
+  ["hello-cluster-hexadecimal", helloWith(3, cluster.toString("hex")), "raw bytes are due"],
+  ["hello-clock-empty", helloWith(4, ""), "a number is due"],
+  ["hello-clock-fraction", helloWith(4, `${NOW}.5`), "whole milliseconds"],
+  ["hello-clock-too-high", helloWith(4, "9007199254740992"), "2^53 is one too many"],
+  ["hello-state-unknown", helloWith(5, "dead"), "no such state"],
+  ["hello-role-unknown", helloWith(6, "proxy"), "no such role"],
+];
+
+export function badStreams(): BadVector[] {
+  const vector = (
+    stage: "frame" | "message",
+    code: string | null,
+    name: string,
+    stream: Buffer,
+    note: string,
+  ) => ({
+    ...{ name, stage, code, note },
+    stream: stream.toString("hex"),
+  });
+  return [
+    ...STREAMS.map(([name, stream, note]) => vector("frame", "malformed", name, stream, note)),
+    ...SILENT.map(([name, stream, note]) => vector("frame", null, name, stream, note)),
+    ...PAYLOADS.map(([name, payload, note]) => vector("message", "malformed", name, frame(payload), note)),
+  ];
+}

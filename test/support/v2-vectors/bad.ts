@@ -1,0 +1,10 @@
+/** Everything that a daemon refuses, by the stage at which it does. */
+import { badBodies } from "./bad-bodies.js";
+import { badHeaders } from "./bad-headers.js";
+import { badSignatures } from "./bad-signatures.js";
+import { badStreams } from "./bad-streams.js";
+import type { BadVector } from "./vector.js";
+
+export function badVectors(): BadVector[] {
+  return [...badStreams(), ...badSignatures(), ...badBodies(), ...badHeaders()];
+}

@@ -1,0 +1,92 @@
+/** What test/vectors/v2/vectors.json holds, for those who make it and those who use it. See the README.md there. */
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { repositoryRoot } from "../repository.js";
+
+export const vectorFolder = join(repositoryRoot, "test/vectors/v2");
+
+export interface VectorKey {
+  readonly name: string;
+  readonly role: "application" | "root" | "daemon" | "unknown";
+  /** Paths from the folder of vectors.json. */
+  readonly privateFile: string;
+  readonly publicFile: string;
+  readonly id: string;
+}
+
+export interface VectorHeader {
+  readonly key: string;
+  readonly cluster: string;
+  readonly at: number;
+  readonly seq: number;
+  readonly nonce: string;
+  readonly db?: number;
+  readonly multi?: true;
+  readonly if?: readonly { readonly db: number; readonly key: string; readonly writer: string }[];
+  readonly after?: string;
+  readonly only?: string;
+  readonly as?: string;
+}
+
+export interface GoodVector {
+  readonly name: string;
+  /** Name of the key that signs. */
+  readonly key: string;
+  readonly note?: string;
+  readonly header: VectorHeader;
+  readonly commands: readonly (readonly string[])[];
+  readonly body: string;
+  /** What stands before `body` in the signed bytes. */
+  readonly signedPrefix: string;
+  readonly id: string;
+  readonly signature: string;
+  /** Of each unit. */
+  readonly orderKeys: readonly string[];
+}
+
+export type Stage = "frame" | "message" | "key" | "signature" | "body" | "header";
+
+export interface BadVector {
+  readonly name: string;
+  readonly stage: Stage;
+  /** null: the connection is closed without a word, for its version is not known. */
+  readonly code: string | null;
+  readonly note: string;
+  /** Stages frame and message: all that is sent. */
+  readonly stream?: string;
+  /** The other stages: what a `command` message holds. */
+  readonly body?: string;
+  readonly signature?: string;
+}
+
+export interface MessageVector {
+  readonly name: string;
+  readonly from: "client" | "daemon";
+  readonly payload: string;
+  readonly decoded: Readonly<Record<string, unknown>>;
+}
+
+export interface Vectors {
+  readonly now: number;
+  readonly startedAt: number;
+  readonly clusterName: string;
+  readonly genesis: string;
+  readonly cluster: string;
+  readonly keys: readonly VectorKey[];
+  readonly messages: readonly MessageVector[];
+  readonly good: readonly GoodVector[];
+  readonly bad: readonly BadVector[];
+}
+
+export function readVectors(): Vectors {
+  return JSON.parse(readFileSync(join(vectorFolder, "vectors.json"), "utf8")) as Vectors;
+}
+
+export function privateKeyOf({ privateFile }: VectorKey): KeyObject {
+  return createPrivateKey(readFileSync(join(vectorFolder, privateFile)));
+}
+
+export function publicKeyOf({ publicFile }: VectorKey): KeyObject {
+  return createPublicKey(readFileSync(join(vectorFolder, publicFile)));
+}
