@@ -3,6 +3,7 @@
  * clients of a daemon that comes back do not all arrive at once. Meanwhile a call learns the last failure at
  * once, for nothing.
  */
+import type { Stage } from "./errors.js";
 
 /** The longest wait after the first failure. */
 const FIRST_MS = 50;
@@ -12,7 +13,7 @@ const LONGEST_MS = 2_000;
 
 /** What the last attempt came to. */
 export interface ConnectFailure {
-  readonly stage: "dns" | "connect";
+  readonly stage: Stage;
   readonly detail: string;
 }
 

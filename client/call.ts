@@ -3,25 +3,39 @@
  * deadline. A `Delivery` is its way to one of them; it outlives the promise, because every daemon is to get
  * the command.
  */
+import { publishDelivery } from "./channels.js";
 import { DbsyncError, type Outcome, type Stage } from "./errors.js";
 import type { CallSettings } from "./options.js";
-import { outcomeOf, type Report, valueText } from "./outcome.js";
+import { outcomeOf, type Report } from "./outcome.js";
 import { judge } from "./policy.js";
+import { resultOf, type Waiter } from "./reply-value.js";
 import type { Address } from "./servers.js";
 
 /**
- * After one daemon said nil, how long the others may still bring a value. Long enough for a daemon that is
- * merely second, short enough that a hung one does not make every miss slow.
+ * After one daemon said nil (or in version 2 an error), how long the others may still bring a value. Long enough for
+ * a daemon that is merely second, short enough that a hung one does not make every miss slow.
  */
-const MISS_LINGER_MS = 50;
+export const MISS_LINGER_MS = 50;
+
+/** Whose delivery it is, and what the way to a daemon needs to know of it. Moments: see CallOwner. */
+export interface Sender {
+  readonly frame: Buffer;
+  readonly deadline: number;
+  readonly startedMoment: number;
+  readonly settledMoment: number;
+  /** Takes one daemon's report. The end of a delivery: called exactly once for each. */
+  end(delivery: Delivery, report: Report): void;
+}
 
 /**
  * The way of a call to one daemon. `report` is set once, by whoever knows first: the connection, the queue,
  * the clock.
  */
 export interface Delivery {
-  readonly call: Call;
+  readonly call: Sender;
   readonly address: Address;
+  /** Of the frame. */
+  readonly bytes: number;
   /** Clock time, or -1 until its bytes are handed to a socket. From then on they are never sent again. */
   writtenAt: number;
   report: Report | null;
@@ -31,28 +45,16 @@ export interface Delivery {
 export interface CallOwner {
   /** A number greater than any it gave before: the order in which calls begin and settle. */
   nextMoment(): number;
-  settled(call: Call): void;
+  settledCall(call: Call): void;
   /** A call has to be judged at this time, which may be before its deadline. */
   dueEarlier(time: number): void;
-  /** Nothing is left to do for one of its deliveries. */
-  delivered(): void;
+  /** Nothing is left to do for so many of its deliveries. */
+  ended(deliveries: number): void;
   /** What kept a delivery from its answer until the deadline. */
   reasonOfSilence(delivery: Delivery): { readonly stage: Stage; readonly detail: string };
 }
 
-/**
- * Whom the result is for: someone who wants the value, or every daemon's outcome. One of these is called,
- * once.
- */
-export type Waiter =
-  | { readonly wants: "value"; resolve(value: string | null): void; reject(error: DbsyncError): void }
-  | {
-      readonly wants: "outcomes";
-      resolve(result: { outcomes: Outcome[] }): void;
-      reject(error: DbsyncError): void;
-    };
-
-export class Call {
+export class Call implements Sender {
   readonly deliveries: readonly Delivery[];
   readonly frame: Buffer;
   readonly startedAt: number;
@@ -66,18 +68,21 @@ export class Call {
   readonly #owner: CallOwner;
   readonly #settings: CallSettings;
   readonly #waiter: Waiter;
+  readonly #isRead: boolean;
 
   constructor(parts: {
     owner: CallOwner;
     settings: CallSettings;
     waiter: Waiter;
     frame: Buffer;
+    isRead: boolean;
     addresses: readonly Address[];
     now: number;
   }) {
     this.#owner = parts.owner;
     this.#settings = parts.settings;
     this.#waiter = parts.waiter;
+    this.#isRead = parts.isRead;
     this.frame = parts.frame;
     this.startedAt = parts.now;
     this.deadline = this.dueAt = parts.now + parts.settings.timeout;
@@ -85,6 +90,7 @@ export class Call {
     this.deliveries = parts.addresses.map((address) => ({
       call: this,
       address,
+      bytes: parts.frame.length,
       writtenAt: -1,
       report: null,
     }));
@@ -94,11 +100,11 @@ export class Call {
     return this.settledMoment !== Number.POSITIVE_INFINITY;
   }
 
-  /** Takes one daemon's report. The end of a delivery: called exactly once for each. */
   end(delivery: Delivery, report: Report): void {
     delivery.report ??= report;
+    publishDelivery(delivery);
     if (!this.isSettled) this.#judge(report.at, false);
-    this.#owner.delivered();
+    this.#owner.ended(1);
   }
 
   /** Decides on what has come so far; at the deadline those that are silent have timed out. */
@@ -123,7 +129,7 @@ export class Call {
   }
 
   #judge(now: number, final: boolean): void {
-    if (this.#waiter.wants === "outcomes") {
+    if (this.#waiter.shape === "outcomes") {
       if (!this.deliveries.every((delivery) => delivery.report !== null)) return;
       this.#settle();
       this.#waiter.resolve({ outcomes: this.#outcomes() });
@@ -135,7 +141,7 @@ export class Call {
       this.#owner.dueEarlier(this.dueAt);
     } else if (verdict.kind === "value") {
       this.#settle();
-      this.#waiter.resolve(valueText(verdict.values, this.#settings.format));
+      this.#waiter.resolve(resultOf(verdict.answer, this.#waiter.shape, this.#settings.format));
     } else if (verdict.kind === "failed") {
       this.#settle();
       this.#waiter.reject(new DbsyncError(verdict.code, "", { outcomes: this.#outcomes() }));
@@ -144,13 +150,14 @@ export class Call {
 
   #settle(): void {
     this.settledMoment = this.#owner.nextMoment();
-    this.#owner.settled(this);
+    this.#owner.settledCall(this);
   }
 
   /** Only when every report is there. */
   #outcomes(): Outcome[] {
+    const of = { startedAt: this.startedAt, format: this.#settings.format, isRead: this.#isRead };
     return this.deliveries.map(({ report, address }) =>
-      outcomeOf(report as Report, address.text, this.startedAt, this.#settings.format),
+      outcomeOf(report as Report, { ...of, address: address.text }),
     );
   }
 }

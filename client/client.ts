@@ -2,15 +2,26 @@
  * A client: one signature a call, one pool a daemon, one timer for all. It wires the parts and owns their
  * time; what a call means is in call.ts, what a daemon's trouble means in pool.ts.
  */
+import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/envelope.js";
 import { Alarm } from "./alarm.js";
-import { Call, type CallOwner, type Delivery, type Waiter } from "./call.js";
+import { Call, type CallOwner, type Delivery } from "./call.js";
+import { type CommandInput, commandBytes, isReadCommand, textArguments } from "./command.js";
 import type { FrameTracer } from "./debug.js";
 import type { Environment } from "./environment.js";
 import { DbsyncError, type Outcome, type Stage } from "./errors.js";
-import { type CallOptions, readCallOptions, type Settings } from "./options.js";
+import {
+  type CallOptions,
+  type CallSettings,
+  readCallOptions,
+  type Settings,
+  type TypedCallOptions,
+} from "./options.js";
+import { Outbox, type OutboxOwner } from "./outbox.js";
+import { PendingCall } from "./pending-call.js";
 import { Pool, type PoolOwner } from "./pool.js";
+import type { ReplyValue, Shape, Waiter } from "./reply-value.js";
 import type { Address } from "./servers.js";
-import { frameOf, type Signer } from "./signing-key.js";
+import { type EnvelopeSigner, frameOf, type Signer } from "./signing-key.js";
 
 /**
  * How long answers that are still due keep the process alive once every call has settled: the daemons that
@@ -18,34 +29,48 @@ import { frameOf, type Signer } from "./signing-key.js";
  */
 const DELIVERY_LINGER_MS = 500;
 
-/** What `createClient` gives. */
+/** What `createClient` gives. Results are promises that settle by the deadline; errors: see errors.ts. */
 export interface Client extends AsyncDisposable {
   /**
-   * Sends a command to every daemon and resolves as the policy says: with the value, or null for nil.
-   * @param command  a line, sent as it is and cut at blanks by the daemon; or arguments
-   * @throws DbsyncError  (as a rejection) always by the deadline; see errors.ts
+   * Sends a command to every daemon and resolves as the policy says: with the value as text, or null for nil.
+   * @param command  a line, cut at blanks by the daemon; or arguments
    */
-  send(command: string | readonly string[], options?: CallOptions): Promise<string | null>;
+  send(command: CommandInput, options?: CallOptions): Promise<string | null>;
+  /** As `send`, with the reply as it is: text, number, list … A daemon that speaks version 1 gives text. */
+  call(command: CommandInput, options?: TypedCallOptions): Promise<ReplyValue>;
+  /**
+   * Sends commands that are applied together, with no other between them, and resolves with their replies; one that
+   * failed stands among them as its error. null: a condition of `if` does not hold. Needs version 2.
+   */
+  multi(commands: readonly CommandInput[], options?: TypedCallOptions): Promise<ReplyValue[] | null>;
   /**
    * Sends a command to every daemon and resolves when each has answered or failed, in the order of `servers`.
    */
-  sendAll(command: string | readonly string[], options?: CallOptions): Promise<{ outcomes: Outcome[] }>;
+  sendAll(command: CommandInput, options?: CallOptions): Promise<{ outcomes: Outcome[] }>;
+  /**
+   * The newest write of this client that a daemon has answered, for the option `after` of another call; null: none.
+   * In version 2 only.
+   */
+  readonly lastWrite: string | null;
   /**
    * Closes every connection. Calls in flight fail with `closed`, later ones too; closing twice is harmless.
    */
   close(): Promise<void>;
 }
 
-export class FanOutClient implements Client, CallOwner, PoolOwner {
+export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
   readonly #settings: Settings;
   readonly #environment: Environment;
   readonly #sign: Signer | null;
   readonly #addresses: readonly Address[];
   readonly #pools: readonly Pool[];
+  /** null: there is no key, so there is version 1 only. */
+  readonly #outbox: Outbox | null;
   readonly #alarm: Alarm;
-  /** Calls that have not settled. */
+  /** Version 1's calls that have not settled, and the number of all such calls. */
   readonly #calls = new Set<Call>();
-  /** Deliveries that have not ended, of settled calls too. */
+  #unsettled = 0;
+  /** Deliveries, and envelopes' sendings, that have not ended; of settled calls too. */
   #deliveries = 0;
   /** With no call left to settle: when what would keep the process alive is let go. */
   #lingerUntil = Number.POSITIVE_INFINITY;
@@ -56,29 +81,70 @@ export class FanOutClient implements Client, CallOwner, PoolOwner {
     settings: Settings;
     environment: Environment;
     sign: Signer | null;
+    /** Version 2 is spoken if there is one. */
+    signer?: EnvelopeSigner | null;
     trace: FrameTracer | null;
+    warn?: (warning: string) => void;
   }) {
-    const { settings, environment, sign, trace } = parts;
+    const { settings, environment, sign, signer = null, trace, warn = () => {} } = parts;
+    const { servers: addresses, keepalive } = settings;
     this.#settings = settings;
     this.#environment = environment;
     this.#sign = sign;
-    this.#addresses = settings.servers;
+    this.#addresses = addresses;
     this.#alarm = new Alarm(environment, () => this.#tick());
-    this.#pools = settings.servers.map(
-      (address) => new Pool({ address, environment, owner: this, trace, keepalive: settings.keepalive }),
+    this.#pools = addresses.map(
+      (address) => new Pool({ address, environment, owner: this, trace, keepalive }),
     );
+    const shared = { environment, addresses, pools: this.#pools, sign, keepalive, trace, warn };
+    const cluster = bytesOfHex(settings.cluster, HASH_BYTES) ?? "";
+    this.#outbox =
+      signer === null
+        ? null
+        : new Outbox({
+            ...shared,
+            outboxOwner: this,
+            signer,
+            cluster,
+            requiresV2: settings.require === "v2",
+          });
   }
 
-  send(command: string | readonly string[], options?: CallOptions): Promise<string | null> {
-    return new Promise((resolve, reject) =>
-      this.#start(command, options, { wants: "value", resolve, reject }),
-    );
+  send(command: CommandInput, options?: CallOptions): Promise<string | null> {
+    const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
+    return this.sendWith(command, settings);
   }
 
-  sendAll(command: string | readonly string[], options?: CallOptions): Promise<{ outcomes: Outcome[] }> {
-    return new Promise((resolve, reject) =>
-      this.#start(command, options, { wants: "outcomes", resolve, reject }),
-    );
+  /** As `send`, with options that are read already. */
+  sendWith(command: CommandInput, settings: CallSettings): Promise<string | null> {
+    return new Promise((resolve, reject) => this.#start("text", command, settings, resolve, reject));
+  }
+
+  call(command: CommandInput, options: TypedCallOptions = {}): Promise<ReplyValue> {
+    return new Promise((resolve, reject) => {
+      const settings = readCallOptions(options, this.#settings);
+      this.#start(settings.buffers ? "buffers" : "value", command, settings, resolve, reject);
+    });
+  }
+
+  multi(commands: readonly CommandInput[], options: TypedCallOptions = {}): Promise<ReplyValue[] | null> {
+    return new Promise((resolve, reject) => {
+      const settings = readCallOptions(options, this.#settings);
+      const envelope = { ...settings.envelope, multi: true };
+      this.#startMulti(commands, { ...settings, envelope }, resolve, reject);
+    });
+  }
+
+  sendAll(command: CommandInput, options?: CallOptions): Promise<{ outcomes: Outcome[] }> {
+    return new Promise((resolve, reject) => {
+      const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
+      this.#start("outcomes", command, settings, resolve, reject);
+    });
+  }
+
+  get lastWrite(): string | null {
+    const last = this.#outbox?.fleet.lastWrite ?? null;
+    return last === null ? null : hexOf(orderKey(last.at, last.seq, last.id, last.index));
   }
 
   /** Whether anything is still on its way, of settled calls too. */
@@ -101,6 +167,7 @@ export class FanOutClient implements Client, CallOwner, PoolOwner {
     this.#closedBy = code;
     const now = this.#environment.now();
     for (const call of this.#calls) call.cutOff(code, now);
+    this.#outbox?.close(code, now);
     for (const pool of this.#pools) pool.close(now);
     this.#alarm.stop();
   }
@@ -109,25 +176,34 @@ export class FanOutClient implements Client, CallOwner, PoolOwner {
     return ++this.#moment;
   }
 
-  settled(call: Call): void {
-    this.#calls.delete(call);
-    if (this.#calls.size > 0) return;
+  settled(calls: number): void {
+    this.#unsettled -= calls;
+    if (this.#unsettled > 0) return;
     if (this.#deliveries === 0) this.#alarm.hold(false);
     const now = this.#environment.now();
     this.#lingerUntil = now + DELIVERY_LINGER_MS;
     this.#alarm.setFor(this.#lingerUntil, now);
   }
 
+  settledCall(call: Call): void {
+    this.#calls.delete(call);
+    this.settled(1);
+  }
+
   dueEarlier(time: number): void {
     this.#alarm.setFor(time, this.#environment.now());
   }
 
-  delivered(): void {
-    this.#deliveries--;
-    if (this.#deliveries === 0 && this.#calls.size === 0) this.#alarm.hold(false);
+  started(sendings: number): void {
+    this.#deliveries += sendings;
   }
 
-  reasonOfSilence(delivery: Delivery): { stage: Stage; detail: string } {
+  ended(sendings: number): void {
+    this.#deliveries -= sendings;
+    if (this.#deliveries === 0 && this.#unsettled === 0) this.#alarm.hold(false);
+  }
+
+  reasonOfSilence(delivery: Delivery): { readonly stage: Stage; readonly detail: string } {
     const pool = this.#pools[this.#addresses.indexOf(delivery.address)] as Pool;
     return pool.reasonOfSilence(delivery);
   }
@@ -137,17 +213,60 @@ export class FanOutClient implements Client, CallOwner, PoolOwner {
   }
 
   /** Throws before anything is sent, or leaves it all to the call. */
-  #start(command: string | readonly string[], options: CallOptions | undefined, waiter: Waiter): void {
+  #start(
+    shape: Shape,
+    command: CommandInput,
+    settings: CallSettings,
+    resolve: (result: never) => void,
+    reject: (error: Error) => void,
+  ): void {
     if (this.#closedBy !== null) throw new DbsyncError(this.#closedBy, "it takes no more commands");
-    const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
-    const frame = frameOf(command, this.#sign);
     const now = this.#environment.now();
-    const call = new Call({ owner: this, settings, waiter, frame, addresses: this.#addresses, now });
+    const outbox = this.#outbox;
+    if (outbox === null || outbox.fleet.isVersion1(now, this.#deliveries === 0)) {
+      this.#start1({ shape, resolve: resolve as Waiter["resolve"], reject }, command, settings, now);
+      return;
+    }
+    const bytes = commandBytes(command);
+    const moment = ++this.#moment;
+    const call = new PendingCall({ shape, inputs: command, bytes, settings, now, moment, resolve, reject });
+    outbox.admit(call);
+    this.#expect(call.deadline, now);
+    outbox.add(call, isReadCommand(command), now);
+  }
+
+  #startMulti(
+    commands: readonly CommandInput[],
+    settings: CallSettings,
+    resolve: (result: never) => void,
+    reject: (error: Error) => void,
+  ): void {
+    if (this.#closedBy !== null) throw new DbsyncError(this.#closedBy, "it takes no more commands");
+    const now = this.#environment.now();
+    const outbox = this.#outbox;
+    if (outbox === null || outbox.fleet.isVersion1(now, this.#deliveries === 0)) throw needsVersion2(outbox);
+    if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
+      throw new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`);
+    const bytes = commands.map(commandBytes);
+    const shape = settings.buffers ? "buffers" : "value";
+    const moment = ++this.#moment;
+    const call = new PendingCall({ shape, inputs: commands, bytes, settings, now, moment, resolve, reject });
+    outbox.admit(call);
+    this.#expect(call.deadline, now);
+    outbox.add(call, commands.every(isReadCommand), now);
+  }
+
+  /** By version 1, since no daemon speaks another. */
+  #start1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
+    if (settings.envelope !== null || this.#settings.require === "v2") throw needsVersion2(this.#outbox);
+    if (this.#outbox !== null && this.#sign === null)
+      throw new DbsyncError("bad-key", "every daemon speaks version 1, which takes RSA keys only");
+    const frame = frameOf(textArguments(command), this.#sign);
+    const isRead = isReadCommand(command);
+    const call = new Call({ owner: this, settings, waiter, frame, isRead, addresses: this.#addresses, now });
     this.#calls.add(call);
     this.#deliveries += call.deliveries.length;
-    this.#lingerUntil = Number.POSITIVE_INFINITY;
-    this.#alarm.setFor(call.deadline, now);
-    this.#alarm.hold(true);
+    this.#expect(call.deadline, now);
     // With no daemon left to hope for, somebody who has just started one should get an answer.
     const insist = this.#pools.every((pool) => pool.isBackingOff(now));
     for (const [index, pool] of this.#pools.entries()) {
@@ -155,22 +274,38 @@ export class FanOutClient implements Client, CallOwner, PoolOwner {
     }
   }
 
+  /** One more call that has to settle. */
+  #expect(deadline: number, now: number): void {
+    this.#unsettled++;
+    this.#lingerUntil = Number.POSITIVE_INFINITY;
+    this.#alarm.setFor(deadline, now);
+    this.#alarm.hold(true);
+  }
+
   #tick(): void {
     const now = this.#environment.now();
     for (const call of this.#calls) if (call.dueAt <= now) call.judgeNow(now);
+    this.#outbox?.tick(now);
     for (const pool of this.#pools) pool.tick(now);
     if (this.#lingerUntil <= now) this.#letGo(now);
     let next = this.#lingerUntil;
     for (const call of this.#calls) next = Math.min(next, call.dueAt);
     for (const pool of this.#pools) next = Math.min(next, pool.nextTick());
+    if (this.#outbox !== null) next = Math.min(next, this.#outbox.nextTick());
     if (next < Number.POSITIVE_INFINITY) this.#alarm.setFor(next, now);
   }
 
   /** Nobody waits any more: from here on the process may end. */
   #letGo(now: number): void {
     this.#alarm.hold(false);
+    this.#outbox?.fleet.letGo(now);
     for (const pool of this.#pools) pool.letGo(now);
     // In a process that lives on, a daemon that wakes may still be sent what is queued for it.
     this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
   }
+}
+
+function needsVersion2(outbox: Outbox | null): DbsyncError {
+  const missing = outbox === null ? "a key" : "a daemon that speaks it";
+  return new DbsyncError("bad-command", `it needs version 2 of the protocol, and that needs ${missing}`);
 }

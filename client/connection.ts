@@ -68,7 +68,7 @@ export class Connection {
     this.#trace = parts.trace;
     this.since = parts.now;
     this.connectBy = parts.connectBy;
-    this.#socket = this.#environment.openSocket(parts.address.host, parts.address.port, {
+    this.#socket = this.#environment.openSocket(parts.address, {
       opened: () => this.#opened(),
       received: (chunk) => this.#received(chunk),
       closed: (error) => this.#closed(error),
@@ -151,7 +151,9 @@ export class Connection {
 
   #closed(error: SocketError | null): void {
     const seen = error === null ? "" : (error.code ?? error.message);
-    if (this.state === "connecting") {
+    if (error?.stage !== undefined) {
+      this.#lose(error.stage, error.message);
+    } else if (this.state === "connecting") {
       this.#lose(error?.syscall?.startsWith("getaddr") ? "dns" : "connect", seen);
     } else if (this.#parser.midFrame) {
       this.#lose("garbage", "closed in the middle of an answer");

@@ -10,7 +10,9 @@ import { type Defaults, readDefaults, realPlaces } from "./defaults.js";
 import { realEnvironment } from "./environment.js";
 import { DbsyncError } from "./errors.js";
 import { readOptions, type SendOptions, type Settings } from "./options.js";
+import { withAuthorities } from "./servers.js";
 import { loadSigningKey, type SigningKey } from "./signing-key.js";
+import { readAuthorities } from "./tls.js";
 
 /** Sets of options in use at once; a program has one or two, and each holds connections. */
 const MAX_CLIENTS = 64;
@@ -41,7 +43,7 @@ export function dbsyncSend(
       return clientWithoutOptions.send(command);
     }
     const settings = readOptions(options, defaults);
-    return keptClient(settings).send(command, { timeout: settings.timeout, policy: settings.policy });
+    return keptClient(settings).sendWith(command, settings);
   } catch (error) {
     return Promise.reject(error);
   }
@@ -70,13 +72,26 @@ export function createClient(options: SendOptions | string = {}): Client {
  * A client and what it signs with. @param warned  takes sentences about a key that can be used nevertheless
  */
 export function openClient(
-  settings: Settings,
+  given: Settings,
   warned: (warning: string) => void,
 ): { client: FanOutClient; key: SigningKey } {
+  const settings = trusting(given);
   const key = loadSigningKey(settings);
   for (const warning of key.warnings) warned(warning);
   const trace = frameTracer(process.env);
-  return { client: new FanOutClient({ settings, environment: realEnvironment, sign: key.sign, trace }), key };
+  const { sign, signer } = key;
+  const environment = realEnvironment;
+  return { client: new FanOutClient({ settings, environment, sign, signer, trace, warn: warned }), key };
+}
+
+/** Whoever may sign the daemons' certificates is read with the keys. @throws DbsyncError `bad-option` */
+export function trusting(settings: Settings): Settings {
+  const { servers, authorities } = settings;
+  if (authorities === null) return settings;
+  return {
+    ...settings,
+    servers: withAuthorities(servers, readAuthorities(authorities.ca, authorities.from)),
+  };
 }
 
 function warn(warning: string): void {
@@ -111,9 +126,16 @@ function dropOne(): void {
 }
 
 /** What two calls must have in common to share connections and key; the rest travels with each call. */
-function nameOf({ servers, key, passphrase, keepalive, format }: Settings): string {
-  const addresses = servers.map((address) => address.text).join();
-  return JSON.stringify([addresses, keyName(key), passphrase?.toString("latin1") ?? null, keepalive, format]);
+function nameOf({ servers, authorities, key, passphrase, keepalive, format }: Settings): string {
+  const addresses = servers.map(({ text, tls }) => [text, tls]);
+  return JSON.stringify([
+    addresses,
+    authorities?.ca.toString("latin1") ?? null,
+    keyName(key),
+    passphrase?.toString("latin1") ?? null,
+    keepalive,
+    format,
+  ]);
 }
 
 function keyName(key: Settings["key"]): string | number | null {

@@ -5,8 +5,9 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { DbsyncError } from "./errors.js";
+import { badOption, DbsyncError } from "./errors.js";
 import { type IniSettings, parseIni } from "./ini-file.js";
+import type { Format } from "./outcome.js";
 import { type Address, parseServers } from "./servers.js";
 
 /** Where the original daemon listens unless told otherwise. */
@@ -15,12 +16,19 @@ const BY_DEFAULT = "the default";
 
 const INI_NAME = "dbsync.ini";
 
-/** `signkey`: a path, "" for unsigned. `…From`: the variable, file or default it is from, for people. */
+/** `signkey`: a path, "" for unsigned. `cluster`: "" if nothing names it. `…From`: the variable, file or default it is from, for people. */
 export interface Defaults {
   readonly servers: readonly Address[];
   readonly serversFrom: string;
   readonly signkey: string;
   readonly signkeyFrom: string;
+  readonly cluster: string;
+  /** A path, "" for those that Node.js trusts. */
+  readonly ca: string;
+  readonly caFrom: string;
+  readonly keepalive: boolean;
+  readonly format: Format;
+  readonly require: "v2" | null;
 }
 
 /** Where to look: the process's variables and folders, or a test's. */
@@ -37,13 +45,59 @@ export function realPlaces(): Places {
 
 /**
  * @throws DbsyncError `bad-config`: the first dbsync.ini found is not readable or not understood;
- * `bad-option`: DBSYNC_SERVERS is no list of servers
+ * `bad-option`: DBSYNC_SERVERS is no list of servers, DBSYNC_CLUSTER no cluster
  */
 export function readDefaults(places: Places): Defaults {
-  const { DBSYNC_SERVERS: servers = "", DBSYNC_SIGNKEY: signkey } = places.variables;
-  // An ini file that both variables overrule is not even read.
+  const { DBSYNC_SERVERS: servers = "", DBSYNC_SIGNKEY: signkey, DBSYNC_CLUSTER: cluster } = places.variables;
+  // An ini file whose servers and key are both overruled is not even read; a cluster belongs to its servers.
   const ini = servers !== "" && signkey !== undefined ? null : findIni(places);
-  return { ...readServers(servers, ini), ...readSignkey(signkey, ini) };
+  return {
+    ...readServers(servers, ini),
+    ...readSignkey(signkey, ini),
+    cluster: readCluster(cluster, ini),
+    ...readCa(places, ini),
+    ...readManners(ini),
+  };
+}
+
+/** As PHP writes a switch. */
+const ON: readonly string[] = ["1", "on", "yes", "true"];
+const OFF: readonly string[] = ["0", "off", "no", "false", "none", ""];
+
+const FORMATS: readonly Format[] = ["text", "php-dbsync"];
+
+/** How the client is to behave; in dbsync.ini alone. */
+function readManners(ini: FoundIni | null): Pick<Defaults, "keepalive" | "format" | "require"> {
+  const { keepalive = "1", format = "text", require = "" } = ini?.settings ?? {};
+  const fail = (name: string, value: string, allowed: string) =>
+    new DbsyncError(
+      "bad-config",
+      `${ini?.file}: dbsync.${name} is ${JSON.stringify(value)}, allowed: ${allowed}`,
+    );
+  const isKept = ON.includes(keepalive.toLowerCase());
+  if (!isKept && !OFF.includes(keepalive.toLowerCase()))
+    throw fail("keepalive", keepalive, "1 or 0, On or Off");
+  const known = FORMATS.find((each) => each === format);
+  if (known === undefined) throw fail("format", format, FORMATS.join(" or "));
+  if (require !== "" && require !== "v2") throw fail("require", require, "v2, or nothing");
+  return { keepalive: isKept, format: known, require: require === "v2" ? "v2" : null };
+}
+
+function readCa({ variables }: Places, ini: FoundIni | null): Pick<Defaults, "ca" | "caFrom"> {
+  const file = variables["DBSYNC_CA"];
+  if (file !== undefined) return { ca: file, caFrom: "DBSYNC_CA" };
+  if (!ini?.settings.ca) return { ca: "", caFrom: BY_DEFAULT };
+  return { ca: resolve(dirname(ini.file), ini.settings.ca), caFrom: `${ini.file}: dbsync.ca` };
+}
+
+function readCluster(variable: string | undefined, ini: FoundIni | null): string {
+  const cluster = variable ?? ini?.settings.cluster ?? "";
+  if (cluster === "" || /^[\da-f]{64}$/i.test(cluster)) return cluster;
+  if (variable !== undefined) throw badOption("DBSYNC_CLUSTER", cluster, "64 hexadecimal digits");
+  throw new DbsyncError(
+    "bad-config",
+    `${ini?.file}: dbsync.cluster is ${cluster}, allowed: 64 hexadecimal digits`,
+  );
 }
 
 function readServers(variable: string, ini: FoundIni | null): Pick<Defaults, "servers" | "serversFrom"> {

@@ -3,6 +3,8 @@
  * run thousands of seconds of trouble on simulated ones. Source: DESIGN.md "Where things live".
  */
 import { connect as connectTcp, type Socket } from "node:net";
+import type { Address, TlsPeer } from "./servers.js";
+import { connectTls, HANDSHAKE_MS, handshakeTrouble, isTlsAlert, SILENT, TLS_ONLY } from "./tls.js";
 
 /** A timer that has been set. It keeps the process alive until it fires, is cancelled, or is told not to. */
 export interface Timer {
@@ -39,21 +41,32 @@ export interface SocketError {
   readonly message: string;
   readonly code?: string | undefined;
   readonly syscall?: string | undefined;
+  /** Set when the socket itself knows at which stage: there `message` is the detail. */
+  readonly stage?: "tls" | undefined;
 }
+
+/** Whom to connect to. `tls`: null without encryption. */
+export type Place = Pick<Address, "host" | "port" | "tls">;
 
 export interface Environment {
   /** Milliseconds of a clock that never goes back; where it starts does not matter. */
   now(): number;
+  /** Milliseconds since 1970 as this machine believes; may be wrong, and may jump. */
+  wallClock(): number;
+  /** Runs it when what is being done now is through, with all that follows from promises settled by it. */
+  soon(run: () => void): void;
   setTimer(ms: number, fire: () => void): Timer;
   /** At least 0, below 1. */
   random(): number;
   /** Begins to connect; events come later, never during this call. */
-  openSocket(host: string, port: number, events: SocketEvents): ClientSocket;
+  openSocket(place: Place, events: SocketEvents): ClientSocket;
 }
 
 /** The real thing. */
 export const realEnvironment: Environment = {
   now: () => performance.now(),
+  wallClock: Date.now,
+  soon: process.nextTick,
   random: Math.random,
   setTimer(ms, fire) {
     const timeout = setTimeout(fire, ms);
@@ -62,9 +75,8 @@ export const realEnvironment: Environment = {
       hold: (held) => void (held ? timeout.ref() : timeout.unref()),
     };
   },
-  openSocket(host, port, events) {
-    const socket = connectTcp({ host, port, noDelay: true });
-    listen(socket, events);
+  openSocket({ host, port, tls }, events) {
+    const socket = tls === null ? openPlain(host, port, events) : openTls({ host, port, tls }, events);
     return {
       write: (bytes) => void socket.write(bytes),
       unsentBytes: () => socket.writableLength,
@@ -78,24 +90,73 @@ export const realEnvironment: Environment = {
   },
 };
 
-function listen(socket: Socket, events: SocketEvents): void {
-  let open = true;
-  const closed = (error: SocketError | null) => {
-    if (!open) return;
-    open = false;
-    events.closed(error);
-  };
-  socket.unref();
+function openPlain(host: string, port: number, events: SocketEvents): Socket {
+  const socket = connectTcp({ host, port, noDelay: true });
+  const closed = listen(socket, events.closed);
   socket.on("connect", () => {
     // A name with several addresses makes node:net try one handle after the other, and each new one holds the
     // process.
     socket.unref();
     events.opened();
   });
+  let isFirst = true;
+  socket.on("data", (chunk: Buffer) => {
+    if (isFirst && isTlsAlert(chunk)) {
+      socket.destroy();
+      closed({ message: TLS_ONLY, stage: "tls" });
+      return;
+    }
+    isFirst = false;
+    events.received(chunk);
+  });
+  return socket;
+}
+
+/** `opened` comes when the server has proved who it is: nothing is written to anybody else. */
+function openTls(place: Place & { tls: TlsPeer }, events: SocketEvents): Socket {
+  let stage: "connect" | "tls" | "open" = "connect";
+  let overdue: NodeJS.Timeout | undefined;
+  const fail = (error: SocketError) => {
+    if (socket.destroyed) return;
+    socket.destroy();
+    closed(error);
+  };
+  const socket = connectTls(place, {
+    secured() {
+      stage = "open";
+      clearTimeout(overdue);
+      events.opened();
+    },
+    failed: (doubt) => fail({ message: doubt, stage: "tls" }),
+  });
+  const closed = listen(socket, (error) => {
+    clearTimeout(overdue);
+    const told = stage !== "tls" || error?.stage !== undefined;
+    events.closed(told ? error : { message: handshakeTrouble(error), stage: "tls" });
+  });
+  socket.on("connect", () => {
+    socket.unref();
+    socket.setNoDelay(true);
+    stage = "tls";
+    overdue = setTimeout(() => fail({ message: SILENT, stage: "tls" }), HANDSHAKE_MS).unref();
+  });
   socket.on("data", (chunk: Buffer) => events.received(chunk));
-  socket.on("error", (error: NodeJS.ErrnoException) => closed(error));
-  socket.on("end", () => closed(null));
-  socket.on("close", () => closed(null));
+  return socket;
+}
+
+/** Tells how a socket ends, once. @returns the same, for those who end it */
+function listen(socket: Socket, closed: SocketEvents["closed"]): SocketEvents["closed"] {
+  let open = true;
+  const once = (error: SocketError | null) => {
+    if (!open) return;
+    open = false;
+    closed(error);
+  };
+  socket.unref();
+  socket.on("error", (error: NodeJS.ErrnoException) => once(error));
+  socket.on("end", () => once(null));
+  socket.on("close", () => once(null));
+  return once;
 }
 
 function ignore(): void {}

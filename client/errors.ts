@@ -11,8 +11,13 @@ const CODES = {
   "bad-config": "The configuration file cannot be used",
   "bad-key": "The signing key cannot be used",
   "all-failed": "No daemon answered",
+  reply: "The command failed",
+  refused: "No daemon took the command",
   "answers-differ": "The daemons' answers differ",
-  "not-all-answered": "Not every daemon answered, as policy all-equal requires",
+  "not-all-answered": "Not every daemon answered, as the policy requires",
+  "too-few-answers": "Fewer daemons answered than the policy requires",
+  "clusters-differ": "The servers belong to different clusters",
+  busy: "Too many commands wait in this client",
   "too-many-clients": "Too many sets of options are in use at once",
   closed: "The client was closed",
   reset: "The call was cut off by a reset",
@@ -27,6 +32,10 @@ export const ERROR_CODES: readonly string[] = Object.keys(CODES);
 export const STAGES = {
   dns: { meaning: "the host name was not resolved", cure: "check its spelling and this machine's DNS" },
   connect: { meaning: "no connection", cure: "is dbsyncd running there?" },
+  tls: {
+    meaning: "no trusted encrypted connection",
+    cure: "compare its entry in the list (dbsyncs://, #sha256:…) and the option ca with what that daemon prints at its start",
+  },
   send: { meaning: "the connection broke while the command was being sent", cure: "see that daemon's log" },
   "no-reason": {
     meaning: "closed without an answer",
@@ -41,6 +50,21 @@ export const STAGES = {
     meaning: "its queue in this client is full",
     cure: "send less at once, or find out why it is slow",
   },
+  reply: { meaning: "the command failed there", cure: "the text is the daemon's, mend the command" },
+  refused: { meaning: "the daemon refused it", cure: "docs/protocol-v2.md, Refusals, says what to do" },
+  lost: { meaning: "the connection was lost before the answer", cure: "see that daemon's log" },
+  version: {
+    meaning: "that daemon speaks version 1 only, which cannot carry this",
+    cure: "update it, or send what version 1 can carry",
+  },
+  downgrade: {
+    meaning: "it has spoken version 2 before and closes on it now",
+    cure: "find out who listens there; if an older daemon is there on purpose, start this program anew",
+  },
+  "wrong-cluster": {
+    meaning: "that daemon belongs to another cluster",
+    cure: "mend the list of servers, or the option cluster",
+  },
   closed: { meaning: "the client was closed first", cure: "close it after the last answer" },
 } as const;
 
@@ -48,8 +72,9 @@ export type Stage = keyof typeof STAGES;
 
 /**
  * What one daemon made of a call. `ms` is the time from the call to this outcome. `value` is null for nil.
- * `values` has one text for each database behind the daemon, `value` being the first. `effect`: `not-applied`
- * if the command was never written to this daemon; `unknown` if it was, without an answer.
+ * `values` has one text for each database behind the daemon, `value` being the first; in version 2 there is one.
+ * `flags`: what version 2 says about the answer (`late`, `unmet`). `effect`: `not-applied` if it is certain that
+ * this daemon has changed nothing; `unknown` if the command was written to it, and what came of it is not known.
  */
 export type Outcome =
   | {
@@ -57,13 +82,15 @@ export type Outcome =
       readonly status: "ok";
       readonly value: string | null;
       readonly values: readonly string[];
+      readonly version: 1 | 2;
+      readonly flags: readonly string[];
       readonly ms: number;
     }
   | {
       readonly address: string;
       readonly status: "failed";
       readonly stage: Stage;
-      /** What was observed: `ECONNREFUSED`, the offset of a bad byte … May be empty. */
+      /** What was observed: `ECONNREFUSED`, a refusal's `code: sentence`, the offset of a bad byte … May be empty. */
       readonly detail: string;
       readonly effect: "not-applied" | "unknown";
       readonly ms: number;
@@ -76,6 +103,8 @@ export class DbsyncError extends Error {
   override readonly name = "DbsyncError";
   readonly code: ErrorCode;
   readonly outcomes: readonly Outcome[];
+  /** `not-applied`: no daemon has changed, or will change, anything. */
+  readonly effect: "not-applied" | "unknown";
 
   constructor(
     code: ErrorCode,
@@ -84,13 +113,16 @@ export class DbsyncError extends Error {
   ) {
     const outcomes = extra.outcomes ?? [];
     const head = detail === "" ? CODES[code] : `${CODES[code]}: ${detail}`;
-    const lines = outcomes.map((outcome) => `\n  ${describeOutcome(outcome)}`);
+    // A command's own failure is told in full by the daemon's text.
+    const lines = code === "reply" ? [] : describeOutcomes(outcomes).map((line) => `\n  ${line}`);
     super(
       head + (lines.length > 0 ? `:${lines.join("")}` : ""),
       extra.cause === undefined ? {} : { cause: extra.cause },
     );
     this.code = code;
     this.outcomes = outcomes;
+    const isUntouched = (outcome: Outcome) => outcome.status === "failed" && outcome.effect === "not-applied";
+    this.effect = outcomes.every(isUntouched) ? "not-applied" : "unknown";
   }
 }
 
@@ -104,15 +136,29 @@ export function badSecret(option: string, allowed: string): DbsyncError {
   return new DbsyncError("bad-option", `${option} is of the wrong kind, allowed: ${allowed}`);
 }
 
-/** `127.0.0.1:1111: connect: no connection (ECONNREFUSED); is dbsyncd running there? Not applied there.` */
-export function describeOutcome(outcome: Outcome): string {
-  if (outcome.status === "ok") {
-    return `${outcome.address}: answered ${outcome.value === null ? "nil" : show(outcome.value)}`;
+/** One line for each kind of outcome, which names all daemons it is true of. */
+export function describeOutcomes(outcomes: readonly Outcome[]): string[] {
+  const addresses = new Map<string, string[]>();
+  for (const outcome of outcomes) {
+    const text = describeWithoutAddress(outcome);
+    const alike = addresses.get(text);
+    if (alike === undefined) addresses.set(text, [outcome.address]);
+    else alike.push(outcome.address);
   }
+  return [...addresses].map(([text, alike]) => `${alike.join(", ")}: ${text}`);
+}
+
+/** `127.0.0.1:1111: connect: no connection (ECONNREFUSED); is dbsyncd running there? [not applied there]` */
+export function describeOutcome(outcome: Outcome): string {
+  return `${outcome.address}: ${describeWithoutAddress(outcome)}`;
+}
+
+function describeWithoutAddress(outcome: Outcome): string {
+  if (outcome.status === "ok") return `answered ${outcome.value === null ? "nil" : show(outcome.value)}`;
   const { meaning, cure } = STAGES[outcome.stage];
   const detail = outcome.detail === "" ? "" : ` (${outcome.detail})`;
   const effect = outcome.effect === "not-applied" ? "not applied there" : "may have been applied there";
-  return `${outcome.address}: ${outcome.stage}: ${meaning}${detail}; ${cure} [${effect}]`;
+  return `${outcome.stage}: ${meaning}${detail}; ${cure} [${effect}]`;
 }
 
 /** Characters of a value that a message shows. */

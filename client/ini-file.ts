@@ -4,7 +4,7 @@
  */
 import { DbsyncError } from "./errors.js";
 
-const SETTINGS = ["servers", "signkey"] as const;
+const SETTINGS = ["servers", "signkey", "cluster", "ca", "keepalive", "format", "require"] as const;
 
 /** Lines that a php.ini fragment for the original extension holds, and that say nothing to us. */
 const FOREIGN = ["extension"];
@@ -33,7 +33,9 @@ export function parseIni(text: string, file: string): IniSettings {
     if (FOREIGN.includes(name)) continue;
     const known = SETTINGS.find((setting) => name === setting || name === `dbsync.${setting}`);
     if (known === undefined) {
-      throw fail(`there is no setting ${JSON.stringify(name)}; known: dbsync.servers, dbsync.signkey`);
+      throw fail(
+        `there is no setting ${JSON.stringify(name)}; known: ${SETTINGS.map((known) => `dbsync.${known}`).join(", ")}`,
+      );
     }
     settings[known] = readValue(line.slice(equals + 1).trim(), fail);
   }

@@ -5,9 +5,15 @@
 import type { KeyObject } from "node:crypto";
 import type { Defaults } from "./defaults.js";
 import { badOption, badSecret } from "./errors.js";
+import {
+  type EnvelopeOptions,
+  HEADER_CHECKS,
+  type HeaderOptions,
+  readHeaderOptions,
+} from "./header-options.js";
 import type { Format } from "./outcome.js";
 import type { Policy } from "./policy.js";
-import { type Address, parseServers } from "./servers.js";
+import { type Address, needsAuthorities, parseServers } from "./servers.js";
 
 /** As the original's driver, which waits 3 s. */
 const DEFAULT_TIMEOUT_MS = 3_000;
@@ -18,11 +24,17 @@ const MAX_TIMEOUT_MS = 20_000;
 /** A key file's path, PEM text, or a loaded key; `false` or "" sends unsigned. */
 export type KeyOption = string | Buffer | KeyObject | false;
 
-export interface CallOptions {
+export interface CallOptions extends HeaderOptions {
   /** Milliseconds until the call fails, 1 to 20,000; default 3,000. */
   readonly timeout?: number | undefined;
-  /** `first` (default): the first good answer. `all-equal`: an answer only if all daemons gave the same. */
+  /** Which answers make the result; default `first`, the first good one. See policy.ts. */
   readonly policy?: Policy | undefined;
+}
+
+/** Of `call` and `multi`. */
+export interface TypedCallOptions extends CallOptions {
+  /** Strings of the reply as Buffers; default false. */
+  readonly buffers?: boolean | undefined;
 }
 
 export interface SendOptions extends CallOptions {
@@ -30,53 +42,88 @@ export interface SendOptions extends CallOptions {
   readonly servers?: string | readonly string[] | undefined;
   /** Default: DBSYNC_SIGNKEY, dbsync.ini, unsigned. */
   readonly key?: KeyOption | undefined;
+  /**
+   * Of servers with TLS (`dbsyncs://`): who may have signed their certificates, as a file's path or PEM text.
+   * Default: DBSYNC_CA, dbsync.ini, those that Node.js trusts.
+   */
+  readonly ca?: string | Buffer | undefined;
   /** Of the key file, if it has one. */
   readonly passphrase?: string | Buffer | undefined;
   /** `false`: a new connection for every call. Default true. */
   readonly keepalive?: boolean | undefined;
   /** Default `text`. */
   readonly format?: Format | undefined;
+  /**
+   * The cluster that version 2 commands are meant for, as the daemons print it at their start: 64 hexadecimal
+   * digits. Default: with default servers DBSYNC_CLUSTER, dbsync.ini; else the daemons are asked.
+   */
+  readonly cluster?: string | undefined;
+  /** `v2`: a daemon that speaks version 1 only gets nothing. Default: each gets the version it speaks. */
+  readonly require?: "v2" | undefined;
 }
 
 /** Options with nothing left open. `key` is the file's path, text or object, null for unsigned. */
 export interface Settings extends CallSettings {
   readonly servers: readonly Address[];
+  /** The option `ca`, not read yet, and how messages name where it is from; null: what Node.js trusts. */
+  readonly authorities: { readonly ca: string | Buffer; readonly from: string } | null;
   readonly key: Exclude<KeyOption, false> | null;
   readonly passphrase: string | Buffer | undefined;
   readonly keepalive: boolean;
+  /** Hexadecimal digits; "": to be asked for. */
+  readonly cluster: string;
+  readonly require: "v2" | null;
 }
 
-/** What may differ from call to call on the same connections. */
+/** What may differ from call to call on the same connections. `envelope`: null for most. */
 export interface CallSettings {
   readonly timeout: number;
   readonly policy: Policy;
   readonly format: Format;
+  readonly envelope: EnvelopeOptions | null;
+  readonly buffers: boolean;
 }
 
-const POLICIES: readonly unknown[] = ["first", "all-equal"] satisfies Policy[];
+const POLICIES: readonly unknown[] = ["first", "majority", "all", "all-equal"] satisfies Policy[];
 const FORMATS: readonly unknown[] = ["text", "php-dbsync"] satisfies Format[];
 
 /** How each option is checked: null if the value will do, else what is allowed. */
-const CHECKS: Record<keyof SendOptions, (value: unknown) => string | null> = {
+const CHECKS: Record<keyof (SendOptions & TypedCallOptions), (value: unknown) => string | null> = {
   servers: () => null, // parseServers says what is wrong with a list
   key: (value) =>
     value === false || typeof value === "string" || (typeof value === "object" && value !== null)
       ? null
       : "a file's path, PEM text, a KeyObject, or false for unsigned",
+  ca: (value) =>
+    (typeof value === "string" && value !== "") || Buffer.isBuffer(value)
+      ? null
+      : "a file's path, or PEM text",
   passphrase: (value) => (typeof value === "string" || Buffer.isBuffer(value) ? null : "a string or Buffer"),
   keepalive: (value) => (typeof value === "boolean" ? null : "true or false"),
-  policy: (value) => (POLICIES.includes(value) ? null : POLICIES.join(" or ")),
+  policy: (value) =>
+    POLICIES.includes(value) || (Number.isSafeInteger(value) && Number(value) >= 1)
+      ? null
+      : `${POLICIES.join(", ")}, or a number of daemons`,
+  buffers: (value) => (typeof value === "boolean" ? null : "true or false"),
+  cluster: (value) =>
+    typeof value === "string" && /^[\da-f]{64}$/i.test(value)
+      ? null
+      : "64 hexadecimal digits, as a daemon prints them at its start",
+  require: (value) => (value === "v2" ? null : "v2"),
   format: (value) => (FORMATS.includes(value) ? null : FORMATS.join(" or ")),
   timeout: (value) =>
     typeof value === "number" && value >= 1 && value <= MAX_TIMEOUT_MS
       ? null
       : `1 to ${MAX_TIMEOUT_MS} milliseconds`,
+  ...HEADER_CHECKS,
 };
 
 /** Options whose values no message may show. */
 const SECRETS: readonly string[] = ["key", "passphrase"] satisfies (keyof SendOptions)[];
 
-const CALL_OPTIONS: readonly string[] = ["timeout", "policy"] satisfies (keyof CallOptions)[];
+const HEADER_OPTIONS = Object.keys(HEADER_CHECKS);
+const CALL_OPTIONS: readonly string[] = ["timeout", "policy", "buffers", ...HEADER_OPTIONS];
+const SEND_OPTIONS = Object.keys(CHECKS).filter((name) => name !== "buffers");
 
 /**
  * @param defaults  asked for only if `servers` or `key` is left open
@@ -84,29 +131,57 @@ const CALL_OPTIONS: readonly string[] = ["timeout", "policy"] satisfies (keyof C
  */
 export function readOptions(options: SendOptions | string, defaults: () => Defaults): Settings {
   const given: SendOptions = typeof options === "string" ? { servers: options } : options;
-  check(given, Object.keys(CHECKS));
+  check(given, SEND_OPTIONS);
+  // What a file or variable says besides belongs to the servers named there.
+  const found = given.servers === undefined ? defaults() : null;
+  const servers = found?.servers ?? parseServers(given.servers);
   return {
-    servers: given.servers === undefined ? defaults().servers : parseServers(given.servers),
+    servers,
+    authorities: authoritiesFor(servers, given.ca, defaults),
     key: (given.key === undefined ? defaults().signkey : given.key) || null,
     passphrase: given.passphrase,
-    keepalive: given.keepalive ?? true,
+    keepalive: given.keepalive ?? found?.keepalive ?? true,
     timeout: given.timeout ?? DEFAULT_TIMEOUT_MS,
-    policy: given.policy ?? "first",
-    format: given.format ?? "text",
+    policy: policyFor(given.policy ?? "first", servers),
+    format: given.format ?? found?.format ?? "text",
+    cluster: (given.cluster ?? found?.cluster ?? "").toLowerCase(),
+    require: given.require ?? found?.require ?? null,
+    envelope: readHeaderOptions(given),
+    buffers: false,
   };
 }
 
 /** Settings of one call: `base`, unless `options` says otherwise. @throws DbsyncError `bad-option` */
-export function readCallOptions(options: CallOptions, base: CallSettings): CallSettings {
+export function readCallOptions(options: TypedCallOptions, base: Settings): CallSettings {
   check(options, CALL_OPTIONS);
   return {
     timeout: options.timeout ?? base.timeout,
-    policy: options.policy ?? base.policy,
+    policy: options.policy === undefined ? base.policy : policyFor(options.policy, base.servers),
     format: base.format,
+    envelope: readHeaderOptions(options) ?? base.envelope,
+    buffers: options.buffers ?? false,
   };
 }
 
-function check(options: SendOptions, names: readonly string[]): void {
+/** null where it does not matter, or nobody says. */
+function authoritiesFor(
+  servers: readonly Address[],
+  ca: SendOptions["ca"],
+  defaults: () => Defaults,
+): Settings["authorities"] {
+  if (!servers.some(needsAuthorities)) return null;
+  if (ca !== undefined) return { ca, from: "ca" };
+  const { ca: file, caFrom } = defaults();
+  return file === "" ? null : { ca: file, from: caFrom };
+}
+
+function policyFor(policy: Policy, servers: readonly Address[]): Policy {
+  if (typeof policy === "number" && policy > servers.length)
+    throw badOption("policy", policy, `at most the number of servers, ${servers.length}`);
+  return policy;
+}
+
+function check(options: SendOptions & TypedCallOptions, names: readonly string[]): void {
   if (typeof options !== "object" || options === null)
     throw badOption("options", options, "an object or a server list");
   for (const [name, value] of Object.entries(options)) {

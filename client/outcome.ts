@@ -2,23 +2,35 @@
  * What one daemon made of one call: inside, as bytes (`Report`); outside, as text (`Outcome`, in errors.ts).
  */
 import { type ByteString, textOfBytes } from "../protocol/byte-string.js";
+import type { ValueReply } from "../protocol/reply.js";
 import type { Outcome, Stage } from "./errors.js";
 
 /** `text`: the value. `php-dbsync`: what the original's driver hands to PHP, `redis:5:PONG`. */
 export type Format = "text" | "php-dbsync";
 
 /**
- * `at` is the clock's time in milliseconds. `values`: one for each database behind the daemon, empty for nil.
+ * An answer that is a value. `values`: one for each database behind the daemon, empty for nil; in version 2 there
+ * is one, and `reply` is what it came as (null: version 1). `at` is the clock's time in milliseconds.
  */
-export type Report =
-  | { readonly ok: true; readonly values: readonly ByteString[]; readonly at: number }
-  | {
-      readonly ok: false;
-      readonly stage: Stage;
-      readonly detail: string;
-      readonly written: boolean;
-      readonly at: number;
-    };
+export interface Answer {
+  readonly ok: true;
+  readonly values: readonly ByteString[];
+  readonly reply: ValueReply | null;
+  /** Words separated by blanks. */
+  readonly flags: ByteString;
+  readonly at: number;
+}
+
+/** `written`: whether it may have been applied there. */
+export interface Failure {
+  readonly ok: false;
+  readonly stage: Stage;
+  readonly detail: string;
+  readonly written: boolean;
+  readonly at: number;
+}
+
+export type Report = Answer | Failure;
 
 /** The value handed to the caller: that of the daemon's first database; null for nil. */
 export function valueText(values: readonly ByteString[], format: Format): string | null {
@@ -27,12 +39,24 @@ export function valueText(values: readonly ByteString[], format: Format): string
   return textOfBytes(format === "text" ? first : `redis:${first.length + 1}:${first}`);
 }
 
-export function outcomeOf(report: Report, address: string, startedAt: number, format: Format): Outcome {
+/** @param of.isRead  whether the command changes nothing, wherever it arrives */
+export function outcomeOf(
+  report: Report,
+  of: {
+    readonly address: string;
+    readonly startedAt: number;
+    readonly format: Format;
+    readonly isRead: boolean;
+  },
+): Outcome {
+  const { address, startedAt, format, isRead } = of;
   const ms = Math.max(0, report.at - startedAt);
   if (report.ok) {
     const values = report.values.map(textOfBytes);
-    return { address, status: "ok", value: valueText(report.values, format), values, ms };
+    const version = report.reply === null ? 1 : 2;
+    const flags = report.flags === "" ? [] : report.flags.split(" ");
+    return { address, status: "ok", value: valueText(report.values, format), values, version, flags, ms };
   }
-  const effect = report.written ? "unknown" : "not-applied";
+  const effect = report.written && !isRead ? "unknown" : "not-applied";
   return { address, status: "failed", stage: report.stage, detail: report.detail, effect, ms };
 }

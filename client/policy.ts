@@ -1,25 +1,38 @@
 /** When a call is decided, and how. Pure: what the daemons reported goes in, a verdict comes out. */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Report } from "./outcome.js";
+import type { Answer, Report } from "./outcome.js";
 
 /**
  * - `first`: the first answer that is not nil. A failure loses to any later answer; nil loses to a later
  *   value, so it is null only when every daemon that answered said nil.
+ * - a number: as soon as so many daemons have answered; of their answers the first that is not nil. They need
+ *   not be equal. `all`: that number is the number of servers.
+ * - `majority`: an answer that more than half of all servers gave. A command's failure counts as an answer.
  * - `all-equal`: what the original's driver does: a value only if every server answered and all answers are
  *   equal. (The original gives null otherwise; ours throws, so that null means nil.)
  */
-export type Policy = "first" | "all-equal";
+export type Policy = "first" | "majority" | "all" | "all-equal" | number;
+
+export type FailureCode =
+  | "all-failed"
+  | "reply"
+  | "refused"
+  | "answers-differ"
+  | "not-all-answered"
+  | "too-few-answers";
 
 /**
  * - `wait`: not decided.
- * - `linger`: nil so far; to be decided with `final` soon, whoever is still silent then.
- * - `value`: the call's result; empty is nil.
+ * - `linger`: nil or an error so far; to be decided with `final` soon, whoever is still silent then.
+ * - `value`: the call's result is this answer.
  */
 export type Verdict =
   | { readonly kind: "wait" }
   | { readonly kind: "linger" }
-  | { readonly kind: "value"; readonly values: readonly ByteString[] }
-  | { readonly kind: "failed"; readonly code: "all-failed" | "answers-differ" | "not-all-answered" };
+  | { readonly kind: "value"; readonly answer: Answer }
+  | { readonly kind: "failed"; readonly code: FailureCode };
+
+type Reports = readonly (Report | null)[];
 
 const WAIT: Verdict = { kind: "wait" };
 const LINGER: Verdict = { kind: "linger" };
@@ -28,34 +41,100 @@ const LINGER: Verdict = { kind: "linger" };
  * @param reports  one for each daemon, null while it is silent
  * @param final    whether to decide on what there is
  */
-export function judge(policy: Policy, reports: readonly (Report | null)[], final: boolean): Verdict {
-  return policy === "first" ? judgeFirst(reports, final) : judgeAllEqual(reports, final);
+export function judge(policy: Policy, reports: Reports, final: boolean): Verdict {
+  switch (policy) {
+    case "first":
+      return judgeFirst(reports, final);
+    case "majority":
+      return judgeMajority(reports, final);
+    case "all-equal":
+      return judgeAllEqual(reports, final);
+    default:
+      return judgeNumber(policy === "all" ? reports.length : policy, reports, final);
+  }
 }
 
-function judgeFirst(reports: readonly (Report | null)[], final: boolean): Verdict {
+/** Whether an answer is nil: version 1 has no other word for an empty list. */
+export function isMiss(answer: Answer): boolean {
+  return answer.values.length === 0;
+}
+
+function judgeFirst(reports: Reports, final: boolean): Verdict {
   let silent = false;
-  let missed = false;
+  let erred = false;
+  let miss: Answer | null = null;
   for (const report of reports) {
     if (report === null) silent = true;
-    else if (report.ok && report.values.length > 0) return { kind: "value", values: report.values };
-    else if (report.ok) missed = true;
+    else if (!report.ok) erred ||= report.stage === "reply";
+    else if (!isMiss(report)) return { kind: "value", answer: report };
+    else miss ??= report;
   }
-  if (silent && !final) return missed ? LINGER : WAIT;
-  return missed ? { kind: "value", values: [] } : { kind: "failed", code: "all-failed" };
+  if (silent && !final) return miss !== null || erred ? LINGER : WAIT;
+  return miss === null ? failure(reports) : { kind: "value", answer: miss };
+}
+
+/** Waits for every daemon before it fails, as `all-equal` does. */
+function judgeNumber(needed: number, reports: Reports, final: boolean): Verdict {
+  const answers = answersOf(reports);
+  const [first] = answers;
+  if (first !== undefined && answers.length >= needed) {
+    return { kind: "value", answer: answers.find((answer) => !isMiss(answer)) ?? first };
+  }
+  if (isSilent(reports) && !final) return WAIT;
+  if (first === undefined) return failure(reports);
+  return { kind: "failed", code: needed >= reports.length ? "not-all-answered" : "too-few-answers" };
+}
+
+function judgeMajority(reports: Reports, final: boolean): Verdict {
+  const groups: Report[][] = [];
+  let answered = 0;
+  for (const report of reports) {
+    if (report === null || !(report.ok || report.stage === "reply")) continue;
+    answered++;
+    const group = groups.find(([other]) => sameAnswer(report, other as Report));
+    if (group === undefined) groups.push([report]);
+    else group.push(report);
+  }
+  const group = groups.find(({ length }) => 2 * length > reports.length);
+  const report = group?.[0];
+  if (report !== undefined)
+    return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
+  if (isSilent(reports) && !final) return WAIT;
+  if (answered === 0) return failure(reports);
+  return { kind: "failed", code: 2 * answered > reports.length ? "answers-differ" : "too-few-answers" };
 }
 
 /** Waits for every daemon even if one has failed: the error is to say what each of them did. */
-function judgeAllEqual(reports: readonly (Report | null)[], final: boolean): Verdict {
-  const answers: (readonly ByteString[])[] = [];
-  for (const report of reports) {
-    if (report === null && !final) return WAIT;
-    if (report?.ok) answers.push(report.values);
-  }
+function judgeAllEqual(reports: Reports, final: boolean): Verdict {
+  if (isSilent(reports) && !final) return WAIT;
+  const answers = answersOf(reports);
   const [first] = answers;
-  if (first === undefined) return { kind: "failed", code: "all-failed" };
-  if (!answers.every((values) => same(values, first))) return { kind: "failed", code: "answers-differ" };
+  if (first === undefined) return failure(reports);
+  if (!answers.every((answer) => sameAnswer(answer, first)))
+    return { kind: "failed", code: "answers-differ" };
   if (answers.length < reports.length) return { kind: "failed", code: "not-all-answered" };
-  return { kind: "value", values: first };
+  return { kind: "value", answer: first };
+}
+
+/** Of a call that nobody answered with success. */
+function failure(reports: Reports): Verdict {
+  const stages = reports.map((report) => (report === null || report.ok ? "" : report.stage));
+  if (stages.includes("reply")) return { kind: "failed", code: "reply" };
+  if (stages.every((stage) => stage === "refused")) return { kind: "failed", code: "refused" };
+  return { kind: "failed", code: "all-failed" };
+}
+
+function isSilent(reports: Reports): boolean {
+  return reports.includes(null);
+}
+
+function answersOf(reports: Reports): Answer[] {
+  return reports.filter((report): report is Answer => report?.ok === true);
+}
+
+function sameAnswer(left: Report, right: Report): boolean {
+  if (left.ok && right.ok) return same(left.values, right.values);
+  return !left.ok && !right.ok && left.detail === right.detail;
 }
 
 function same(left: readonly ByteString[], right: readonly ByteString[]): boolean {

@@ -12,11 +12,11 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { BackOff } from "./back-off.js";
+import { BoundedQueue } from "./bounded-queue.js";
 import type { Delivery } from "./call.js";
 import { CloseHabit } from "./close-habit.js";
 import { Connection, type ConnectionOwner, MAX_IDLE_MS } from "./connection.js";
 import type { FrameTracer } from "./debug.js";
-import { DeliveryQueue } from "./delivery-queue.js";
 import type { Environment } from "./environment.js";
 import type { Stage } from "./errors.js";
 import type { Address } from "./servers.js";
@@ -70,7 +70,7 @@ export class Pool implements ConnectionOwner {
   readonly #trace: FrameTracer | null;
   readonly #keepalive: boolean;
   readonly #closeHabit = new CloseHabit();
-  readonly #queue = new DeliveryQueue();
+  readonly #queue = new BoundedQueue<Delivery>();
   readonly #backOff = new BackOff();
   readonly #connecting = new Set<Connection>();
   readonly #waiting = new Set<Connection>();
@@ -209,7 +209,7 @@ export class Pool implements ConnectionOwner {
     if (connection.state === "idle" && this.#closeHabit.isKnown) this.#onTrial = connection;
     else if (connection.state === "idle") this.#idle.push(connection);
     this.lastAnswerAt = now;
-    delivery?.call.end(delivery, { ok: true, values, at: now });
+    delivery?.call.end(delivery, { ok: true, values, reply: null, flags: "", at: now });
     this.#pump(now);
   }
 
@@ -220,7 +220,7 @@ export class Pool implements ConnectionOwner {
     this.#forget(connection);
     if (delivery !== null) this.#fail(delivery, stage, detail, now);
     if (wasConnecting) {
-      const failedAt = stage === "dns" ? "dns" : "connect";
+      const failedAt = stage === "dns" || stage === "tls" ? stage : "connect";
       this.#backOff.failed({ stage: failedAt, detail }, now, this.#environment.random());
       // With other connections at work the queue has a way out; without one it has none.
       if (this.#connected + this.#connecting.size === 0) {

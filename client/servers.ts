@@ -1,5 +1,9 @@
-/** The list of daemons a client talks to: `host:port,host:port`, where a host is a name, IPv4 or IPv6. */
-import { isIPv6 } from "node:net";
+/**
+ * The list of daemons a client talks to: `host:port,host:port`, where a host is a name, IPv4 or IPv6. With
+ * TLS `dbsyncs://host:port`, and behind it the fingerprints that are good, if the daemon's key is to be
+ * pinned.
+ */
+import { isIPv4, isIPv6 } from "node:net";
 import { badOption } from "./errors.js";
 
 /** The original daemon's port. Source: test/vectors/php-dbsync/README.md. */
@@ -8,14 +12,33 @@ const DEFAULT_PORT = 1111;
 /** One call goes to each; more than this is a mistake in a list rather than a cluster. */
 const MAX_SERVERS = 64;
 
-const FORMS =
-  "host:port,host:port with host a name, IPv4 or IPv6 as [::1]:1111; the port may be left out (1111)";
+/** Several while a daemon changes its key. */
+const MAX_PINS = 8;
+const PIN_BYTES = 32;
 
-/** One daemon. `text` is how it is named in outcomes and messages: `host:port`, `[ipv6]:port`. */
+const FORMS =
+  "host:port,host:port with host a name, IPv4 or IPv6 as [::1]:1111; the port may be left out (1111); " +
+  "with TLS dbsyncs://host:port, or dbsyncs://host:port#sha256:… with the fingerprint of that daemon's key";
+
+/** How one daemon proves who it is. The object stands for the daemon: sessions are kept by it. */
+export interface TlsPeer {
+  /**
+   * Fingerprints of keys, 64 hexadecimal digits each; one of them has to be the daemon's. None: see
+   * `authorities`.
+   */
+  readonly pins: readonly string[];
+  /** PEM text of the certificates trusted to sign; null: those that Node.js trusts. */
+  readonly authorities: string | null;
+}
+
+/** One daemon. */
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** How it is named in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`. */
   readonly text: string;
+  /** null: without encryption. */
+  readonly tls: TlsPeer | null;
 }
 
 /**
@@ -48,7 +71,16 @@ function parseList(servers: unknown, option: string): readonly Address[] {
       const text = part.trim();
       if (text === "") continue;
       const address = parseAddress(text, option);
-      found.set(address.text, address);
+      const place = `${address.host}:${address.port}`;
+      const same = found.get(place);
+      if (same !== undefined && !isEqual(same, address)) {
+        throw badOption(
+          option,
+          text,
+          `each server in one form only; several fingerprints as #sha256:…#sha256:…`,
+        );
+      }
+      found.set(place, same ?? address);
     }
   }
   if (found.size === 0) throw badOption(option, servers, `at least one server, as ${FORMS}`);
@@ -57,7 +89,42 @@ function parseList(servers: unknown, option: string): readonly Address[] {
   return [...found.values()];
 }
 
-function parseAddress(text: string, option: string): Address {
+function isEqual(one: Address, other: Address): boolean {
+  return one.tls?.pins.join() === other.tls?.pins.join();
+}
+
+function parseAddress(entry: string, option: string): Address {
+  const [, scheme = "", text = "", fragment = ""] = /^(dbsyncs?:\/\/)?([^#]*)(.*)$/is.exec(entry) ?? [];
+  const { host, port, shown } = parsePlace(text, entry, option);
+  if (scheme.toLowerCase() === "dbsyncs://") {
+    const pins =
+      fragment === ""
+        ? []
+        : fragment
+            .slice(1)
+            .split("#")
+            .map((pin) => parsePin(pin, entry, option));
+    if (pins.length > MAX_PINS) throw badOption(option, entry, `at most ${MAX_PINS} fingerprints`);
+    return { host, port, text: `dbsyncs://${shown}`, tls: { pins, authorities: null } };
+  }
+  if (fragment !== "") throw badOption(option, entry, "a fingerprint with TLS only: dbsyncs:// in front");
+  return { host, port, text: shown, tls: null };
+}
+
+/** @returns 64 lowercase hexadecimal digits */
+function parsePin(pin: string, entry: string, option: string): string {
+  const [, digits = ""] = /^sha256:(.*)$/i.exec(pin) ?? [];
+  if (/^[\da-f]{64}$/i.test(digits)) return digits.toLowerCase();
+  const isBase64 = /^([A-Za-z\d+/]{43}=?|[A-Za-z\d_-]{43}=?)$/.test(digits);
+  if (!isBase64) throw badOption(option, entry, "#sha256: and 64 hexadecimal digits, or base64");
+  return Buffer.from(digits, "base64").subarray(0, PIN_BYTES).toString("hex");
+}
+
+function parsePlace(
+  text: string,
+  entry: string,
+  option: string,
+): { host: string; port: number; shown: string } {
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
   if (bracketed !== null) return inspect(bracketed[1] ?? "", bracketed[2], true);
   if (isIPv6(text)) return inspect(text, undefined, true);
@@ -66,13 +133,13 @@ function parseAddress(text: string, option: string): Address {
     ? inspect(text, undefined, false)
     : inspect(text.slice(0, colon), text.slice(colon + 1), false);
 
-  function inspect(host: string, portText: string | undefined, v6: boolean): Address {
-    const name = host.toLowerCase();
-    if (v6 ? !isIPv6(name) : !isHost(name)) throw badOption(option, text, FORMS);
-    if (portText !== undefined && !/^\d{1,5}$/.test(portText)) throw badOption(option, text, FORMS);
+  function inspect(name: string, portText: string | undefined, v6: boolean) {
+    const host = name.toLowerCase();
+    if (v6 ? !isIPv6(host) : !isHost(host)) throw badOption(option, entry, FORMS);
+    if (portText !== undefined && !/^\d{1,5}$/.test(portText)) throw badOption(option, entry, FORMS);
     const port = portText === undefined ? DEFAULT_PORT : Number(portText);
-    if (port < 1 || port > 65535) throw badOption(option, text, "a port from 1 to 65535");
-    return { host: name, port, text: `${v6 ? `[${name}]` : name}:${port}` };
+    if (port < 1 || port > 65535) throw badOption(option, entry, "a port from 1 to 65535");
+    return { host, port, shown: `${v6 ? `[${host}]` : host}:${port}` };
   }
 }
 
@@ -83,4 +150,21 @@ function isHost(name: string): boolean {
     return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
   }
   return /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_.])?$/.test(name);
+}
+
+/** Whether it takes authorities to tell who a daemon is. */
+export function needsAuthorities({ tls }: Address): boolean {
+  return tls !== null && tls.pins.length === 0;
+}
+
+/** The same daemons, those with TLS trusting what `authorities` (PEM) has signed. */
+export function withAuthorities(addresses: readonly Address[], authorities: string): readonly Address[] {
+  return addresses.map((address) =>
+    address.tls === null ? address : { ...address, tls: { ...address.tls, authorities } },
+  );
+}
+
+/** Whether nobody stands between this process and the daemon. */
+export function isLoopback({ host }: Address): boolean {
+  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }

@@ -5,7 +5,8 @@
 import type { KeyObject } from "node:crypto";
 import { KeyFileError } from "../keys/errors.js";
 import { loadPrivateKey } from "../keys/key-file.js";
-import { signCommand } from "../keys/sign.js";
+import { signCommand, signEnvelope, signEnvelopeAside } from "../keys/sign.js";
+import type { ByteString } from "../protocol/byte-string.js";
 import { commandText, writeCommandFrame } from "../protocol/command-v1.js";
 import { UnsendableCommand } from "../protocol/errors.js";
 import { DbsyncError } from "./errors.js";
@@ -14,24 +15,41 @@ import type { Settings } from "./options.js";
 /** Signs one text, which ends with its NUL. Handed in by tests that count signatures. */
 export type Signer = (text: Buffer) => Buffer;
 
+/** Signs version 2's envelopes. */
+export interface EnvelopeSigner {
+  /** SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes. */
+  readonly keyId: ByteString;
+  sign(bytes: Buffer): Buffer;
+  /** The same on another thread; the bytes are not to be changed meanwhile. */
+  signAside(bytes: Buffer): Promise<Buffer>;
+}
+
 /**
- * `fingerprint` is "" and `sign` null for an unsigned client; `warnings` are sentences for the person who
- * runs it.
+ * `fingerprint` is "", `sign` and `signer` null for an unsigned client; `sign` is null for a key that
+ * version 1 does not know, too. `warnings` are sentences for the person who runs it.
  */
 export interface SigningKey {
   readonly sign: Signer | null;
+  readonly signer: EnvelopeSigner | null;
   readonly fingerprint: string;
   readonly warnings: readonly string[];
 }
 
 /** @throws DbsyncError `bad-key`, with keys/ own error as its cause */
 export function loadSigningKey(settings: Pick<Settings, "key" | "passphrase">): SigningKey {
-  if (settings.key === null) return { sign: null, fingerprint: "", warnings: [] };
+  if (settings.key === null) return { sign: null, signer: null, fingerprint: "", warnings: [] };
   try {
     const { key, fingerprint, warnings } = loadPrivateKey(keySource(settings.key), {
       passphrase: settings.passphrase,
+      kinds: ["rsa", "ed25519"],
     });
-    return { sign: (text) => signCommand(text, key), fingerprint, warnings };
+    const sign = key.asymmetricKeyType === "rsa" ? (text: Buffer) => signCommand(text, key) : null;
+    const signer: EnvelopeSigner = {
+      keyId: Buffer.from(fingerprint, "hex").toString("latin1"),
+      sign: (bytes) => signEnvelope(bytes, key),
+      signAside: (bytes) => signEnvelopeAside(bytes, key),
+    };
+    return { sign, signer, fingerprint, warnings };
   } catch (cause) {
     if (cause instanceof KeyFileError) throw new DbsyncError("bad-key", cause.message, { cause });
     throw cause;

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readPassphraseFile } from "../../keys/passphrase-file.js";
 import type { FanOutClient } from "../client.js";
-import { openClient } from "../dbsync-send.js";
+import { openClient, trusting } from "../dbsync-send.js";
 import { type Defaults, readDefaults, realPlaces } from "../defaults.js";
 import { readOptions, type Settings } from "../options.js";
 import type { Policy } from "../policy.js";
@@ -12,8 +12,13 @@ export interface ClientFlags {
   readonly servers?: string;
   readonly key?: string;
   readonly passphraseFile?: string;
+  readonly ca?: string;
+  readonly cluster?: string;
+  readonly require?: "v2";
   readonly timeout?: number;
   readonly policy?: Policy;
+  readonly db?: number;
+  readonly json?: boolean;
 }
 
 export function addClientOptions(command: Command): Command {
@@ -27,9 +32,22 @@ export function addClientOptions(command: Command): Command {
       'private key to sign with, "" for none (default: DBSYNC_SIGNKEY, dbsync.ini, none)',
     )
     .option("--passphrase-file <file>", "file whose first line opens the key")
+    .option(
+      "--ca <file>",
+      "who may have signed the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)",
+    )
+    .option(
+      "--cluster <hex>",
+      "the cluster that is meant (default: DBSYNC_CLUSTER, dbsync.ini, the daemons are asked)",
+    )
     .addOption(
-      new Option("--timeout <ms>", "give up after so long, at most 20000 (default: 3000)").argParser(
-        readNumber,
+      new Option("--require <version>", "v2: send nothing to daemons that speak version 1 only").choices([
+        "v2",
+      ]),
+    )
+    .addOption(
+      new Option("--timeout <ms>", "give up after so long, at most 20000 (default: 3000)").argParser((text) =>
+        readCount(text, "Milliseconds are"),
       ),
     );
 }
@@ -38,8 +56,17 @@ export function addPolicyOption(command: Command): Command {
   return command.addOption(
     new Option(
       "--policy <name>",
-      "first: the first good answer; all-equal: only if all daemons agree (default: first)",
-    ).choices(["first", "all-equal"] satisfies Policy[]),
+      "first: the first good answer; majority: what most daemons answer; all, or a number: so many answers; " +
+        "all-equal: only if all daemons agree (default: first)",
+    ).argParser(readPolicy),
+  );
+}
+
+export function addDatabaseOption(command: Command): Command {
+  return command.addOption(
+    new Option("--db <number>", "number of the database (default: 0); others need version 2").argParser(
+      (text) => readCount(text, "A database is"),
+    ),
   );
 }
 
@@ -48,21 +75,36 @@ export function readSettings(
   flags: ClientFlags,
   defaults: () => Defaults = () => readDefaults(realPlaces()),
 ): Settings {
-  return readOptions(
-    {
-      servers: flags.servers,
-      key: flags.key,
-      timeout: flags.timeout,
-      policy: flags.policy,
-      passphrase: flags.passphraseFile === undefined ? undefined : readPassphrase(flags.passphraseFile),
-    },
-    defaults,
-  );
+  const { servers, key, ca, cluster, require, timeout, policy, db, passphraseFile } = flags;
+  const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
+  // PHP's own form of an answer, which dbsync.ini may ask for, is for PHP programs.
+  const format = "text";
+  const given = { servers, key, ca, cluster, require, timeout, policy, db, passphrase, format } as const;
+  return trusting(readOptions(given, defaults));
 }
 
 /** Warnings about the key go to standard error. The client is not to be closed: see DELIVERY_LINGER_MS. */
 export function openFrom(settings: Settings): { client: FanOutClient; key: SigningKey } {
   return openClient(settings, printWarning);
+}
+
+/** @param subject  what the number is, as the beginning of a sentence: `Milliseconds are` */
+export function readCount(text: string, subject: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError(`${subject} a whole number.`);
+  return Number(text);
+}
+
+function readPolicy(text: string): Policy {
+  switch (text) {
+    case "first":
+    case "majority":
+    case "all":
+    case "all-equal":
+      return text;
+    default:
+      if (/^[1-9]\d?$/.test(text)) return Number(text);
+      throw new InvalidArgumentError("Allowed: first, majority, all, all-equal, or a number of daemons.");
+  }
 }
 
 function readPassphrase(file: string): Buffer {
@@ -73,9 +115,4 @@ function readPassphrase(file: string): Buffer {
 
 function printWarning(warning: string): void {
   process.stderr.write(`dbsync: warning: ${warning}\n`);
-}
-
-function readNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Milliseconds are a whole number.");
-  return Number(text);
 }

@@ -2,12 +2,15 @@
 /** The program `dbsync`: subcommands, and the one place where errors become text and exit codes. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
+import { addBench } from "./bench.js";
 import { isCommandName } from "./command-names.js";
 import { addDoctor } from "./doctor.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "./exit-codes.js";
+import { addKeys } from "./keys.js";
 import { addPing } from "./ping.js";
 import { addRepl } from "./repl.js";
 import { addSend } from "./send.js";
+import { addStatus } from "./status.js";
 
 /** The package refers to itself, wherever it was built or installed. */
 const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
@@ -30,7 +33,7 @@ Examples:
   dbsync doctor
 ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help says more")}`,
   );
-for (const add of [addSend, addRepl, addPing, addDoctor]) add(program);
+for (const add of [addSend, addRepl, addPing, addStatus, addDoctor, addKeys, addBench]) add(program);
 
 // A reader that has seen enough (`dbsync send … | head -1`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -3,9 +3,11 @@ import type { Command } from "commander";
 import { describeOutcome } from "../errors.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./client-options.js";
 import { EXIT, exitCodeHelp } from "./exit-codes.js";
+import { JSON_FLAG, printJson, printLine } from "./output.js";
 
 export function addPing(program: Command): void {
   addClientOptions(program.command("ping").description("ask every daemon for a sign of life"))
+    .option(JSON_FLAG, 'print JSON: {"outcomes": […]}')
     .addHelpText(
       "after",
       `
@@ -22,11 +24,15 @@ ${exitCodeHelp("at least one daemon did not answer")}`,
 async function ping(flags: ClientFlags): Promise<void> {
   const { client } = openFrom(readSettings(flags));
   const { outcomes } = await client.sendAll("PING");
+  if (flags.json) printJson({ outcomes });
   for (const outcome of outcomes) {
-    const ok = outcome.status === "ok";
-    process.stdout.write(
-      `${ok ? `${outcome.address}: ok, ${outcome.ms.toFixed(1)} ms` : describeOutcome(outcome)}\n`,
+    const isOk = outcome.status === "ok";
+    if (!isOk) process.exitCode = EXIT.failed;
+    if (flags.json) continue;
+    printLine(
+      isOk
+        ? `${outcome.address}: ok, ${outcome.ms.toFixed(1)} ms, version ${outcome.version}`
+        : describeOutcome(outcome),
     );
-    if (!ok) process.exitCode = EXIT.failed;
   }
 }

@@ -1,9 +1,10 @@
 /** `dbsync repl`: commands typed at a terminal, or a batch of them from a pipe, one on each line. */
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
-import type { Client } from "../client.js";
+import type { FanOutClient } from "../client.js";
 import {
   addClientOptions,
+  addDatabaseOption,
   addPolicyOption,
   type ClientFlags,
   openFrom,
@@ -12,43 +13,56 @@ import {
 import { completeCommand } from "./command-names.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./exit-codes.js";
 import { historyFile, MAX_HISTORY_LINES, readHistory, writeHistory } from "./history-file.js";
+import { JSON_FLAG, printJson, printJsonError, printLine } from "./output.js";
+import { isQuoted, splitWords } from "./words.js";
 
 const LEAVE = "Ctrl-D, exit or quit leaves.";
 
 export function addRepl(program: Command): void {
-  addPolicyOption(addClientOptions(program.command("repl").description("type commands, or pipe them in")))
+  addDatabaseOption(
+    addPolicyOption(addClientOptions(program.command("repl").description("type commands, or pipe them in"))),
+  )
+    .option(JSON_FLAG, 'print each answer as JSON: {"value": …} or {"error": …}')
     .addHelpText(
       "after",
       `
-Each line is a command, sent as it is. At a terminal there is a history, Tab completes names, Ctrl-D, exit or
-quit leaves, and an error does not end the session. From a pipe every line is sent, and the exit code is the
-worst one's.
+Each line is a command. Quotes hold blanks together: "two words" knows \\n \\r \\t \\" \\\\ and \\xHH for any byte,
+'…' takes all as it is. Blanks and bytes that are no text need version 2, that is daemons with keys.
+At a terminal there is a history, Tab completes names, Ctrl-D, exit or quit leaves, and an error does not end
+the session. From a pipe every line is sent, and the exit code is the worst one's.
 
 Examples:
   dbsync repl -k private.pem
   printf 'SET a 1\\nINCR a\\n' | dbsync repl
-${exitCodeHelp("no daemon answered one of the commands (from a pipe; a terminal's session ends with 0)")}`,
+  echo 'SET greeting "good morning"' | dbsync repl -k private.pem
+${exitCodeHelp("a command failed, or had no answer (from a pipe; a terminal's session ends with 0)")}`,
     )
     .action(repl);
 }
 
 async function repl(flags: ClientFlags): Promise<void> {
   const { client } = openFrom(readSettings(flags));
-  if (process.stdin.isTTY) await converse(client);
-  else process.exitCode = await runBatch(client);
+  const session: Session = { client, json: flags.json ?? false };
+  if (process.stdin.isTTY) await converse(session);
+  else process.exitCode = await runBatch(session);
 }
 
-async function runBatch(client: Client): Promise<ExitCode> {
+interface Session {
+  readonly client: FanOutClient;
+  readonly json: boolean;
+}
+
+async function runBatch(session: Session): Promise<ExitCode> {
   let worst: ExitCode = EXIT.ok;
   for await (const line of createInterface({ input: process.stdin })) {
     if (line.trim() === "") continue;
-    const code = await run(client, line);
+    const code = await run(session, line);
     if (code > worst) worst = code;
   }
   return worst;
 }
 
-async function converse(client: Client): Promise<void> {
+async function converse(session: Session): Promise<void> {
   const file = historyFile(process.env);
   let history = readHistory(file);
   const terminal = createInterface({
@@ -65,7 +79,7 @@ async function converse(client: Client): Promise<void> {
   terminal.prompt();
   for await (const line of terminal) {
     if (/^\s*(exit|quit)\s*$/i.test(line)) break;
-    if (line.trim() !== "") await run(client, line);
+    if (line.trim() !== "") await run(session, line);
     terminal.prompt();
   }
   terminal.close();
@@ -84,11 +98,14 @@ function clearLine(terminal: Interface): void {
   terminal.write(null, { ctrl: true, name: "u" });
 }
 
-async function run(client: Client, line: string): Promise<ExitCode> {
+async function run({ client, json }: Session, line: string): Promise<ExitCode> {
   try {
-    process.stdout.write(`${(await client.send(line)) ?? "(nil)"}\n`);
+    const value = await client.send(isQuoted(line) ? splitWords(line) : line);
+    if (json) printJson({ value });
+    else printLine(value ?? "(nil)");
     return EXIT.ok;
   } catch (error) {
+    if (json) return printJsonError(error);
     process.stderr.write(`dbsync: ${(error as Error).message}\n`);
     return exitCodeOf(error);
   }

@@ -1,39 +1,41 @@
 /** `dbsync send`: one command, and what came of it. */
 import { type Command, Option } from "commander";
-import { DbsyncError, describeOutcome, type Outcome } from "../errors.js";
+import type { Outcome } from "../errors.js";
 import {
   addClientOptions,
+  addDatabaseOption,
   addPolicyOption,
   type ClientFlags,
   openFrom,
   readSettings,
 } from "./client-options.js";
-import { EXIT, exitCodeHelp, exitCodeOf } from "./exit-codes.js";
+import { EXIT, exitCodeHelp } from "./exit-codes.js";
+import { JSON_FLAG, outcomeLine, printJson, printJsonError, printLine } from "./output.js";
 
 interface SendFlags extends ClientFlags {
   readonly all?: boolean;
-  readonly json?: boolean;
 }
 
 export function addSend(program: Command): void {
   const command = program.command("send").description("send a command to every daemon and print the answer");
-  addPolicyOption(addClientOptions(command))
+  addDatabaseOption(addPolicyOption(addClientOptions(command)))
     .addOption(new Option("--all", "print every daemon's answer, a line for each").conflicts("policy"))
-    .option("--json", 'print JSON: {"value": …}, with --all {"outcomes": […]}, or {"error": …}')
+    .option(JSON_FLAG, 'print JSON: {"value": …}, with --all {"outcomes": […]}, or {"error": …}')
     .argument("<command...>", "the command as arguments, or all of it as one argument with blanks")
     .passThroughOptions()
     .addHelpText(
       "after",
       `
 Options stand before the command; what stands behind its name belongs to it. A nil answer is printed as (nil).
-An argument with a blank in it cannot be sent: version 1 has no way to carry one.
+Arguments may hold blanks, unless a daemon speaks version 1, which has no way to carry them.
 
 Examples:
   dbsync send SET greeting hello
   dbsync send "SET greeting hello"
+  dbsync send -k private.pem SET greeting "good morning"
   dbsync send -s 10.0.0.1,10.0.0.2 -k private.pem INCR visits
   dbsync send --all --json GET greeting
-${exitCodeHelp("no daemon answered, or the answers are not what --policy asks for")}`,
+${exitCodeHelp("no daemon answered, the command failed, or the answers are not what --policy asks for")}`,
     )
     .action(send);
 }
@@ -42,27 +44,20 @@ async function send(words: string[], flags: SendFlags): Promise<void> {
   try {
     const { client } = openFrom(readSettings(flags));
     const command = words.length === 1 ? (words[0] as string) : words;
-    if (flags.all) print(flags, await client.sendAll(command));
-    else print(flags, { value: await client.send(command) });
+    if (flags.all) printAll(flags, (await client.sendAll(command)).outcomes);
+    else {
+      const value = await client.send(command);
+      if (flags.json) printJson({ value });
+      else printLine(value ?? "(nil)");
+    }
   } catch (error) {
-    if (!flags.json || !(error instanceof DbsyncError)) throw error;
-    const { code, message, outcomes } = error;
-    process.stdout.write(`${JSON.stringify({ error: { code, message, outcomes } })}\n`);
-    process.exitCode = exitCodeOf(error);
+    if (!flags.json) throw error;
+    process.exitCode = printJsonError(error);
   }
 }
 
-function print(flags: SendFlags, result: { value: string | null } | { outcomes: Outcome[] }): void {
-  if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else if ("value" in result) process.stdout.write(`${result.value ?? "(nil)"}\n`);
-  else for (const outcome of result.outcomes) process.stdout.write(`${line(outcome)}\n`);
-  if ("outcomes" in result && result.outcomes.every(({ status }) => status === "failed")) {
-    process.exitCode = EXIT.failed;
-  }
-}
-
-function line(outcome: Outcome): string {
-  return outcome.status === "ok"
-    ? `${outcome.address}: ${outcome.value ?? "(nil)"}`
-    : describeOutcome(outcome);
+function printAll(flags: SendFlags, outcomes: readonly Outcome[]): void {
+  if (flags.json) printJson({ outcomes });
+  else for (const outcome of outcomes) printLine(outcomeLine(outcome));
+  if (outcomes.every(({ status }) => status === "failed")) process.exitCode = EXIT.failed;
 }

@@ -154,8 +154,8 @@ test("sendAll gives every daemon's outcome with address, value and time", async 
   assert.deepEqual(
     outcomes.map((outcome) => ({ ...outcome, ms: 0 })),
     [
-      { address: one.address, status: "ok", value: "OK", values: ["OK"], ms: 0 },
-      { address: two.address, status: "ok", value: null, values: [], ms: 0 },
+      { address: one.address, status: "ok", value: "OK", values: ["OK"], version: 1, flags: [], ms: 0 },
+      { address: two.address, status: "ok", value: null, values: [], version: 1, flags: [], ms: 0 },
     ],
   );
   assert.ok(outcomes.every(({ ms }) => ms > 0 && ms < 3_000));
@@ -164,7 +164,7 @@ test("sendAll gives every daemon's outcome with address, value and time", async 
 test("a closed client fails calls in flight and later ones, and closing it twice is harmless", async () => {
   await using server = await FakeServer.start("hang");
   const client = clientOf([server]);
-  const call = errorOf(client.send("PING"));
+  const call = errorOf(client.send("SET k v"));
   await until(() => server.requests.length === 1, "the request");
   await client.close();
   const error = await call;
@@ -183,7 +183,7 @@ for (const [command, message] of [
   ["  ", /empty/],
   [[], /empty/],
   [7, /expected a line/],
-  [["SET", 7], /argument 1 is of the type number/],
+  [["SET", null], /text, finite numbers or bytes/],
 ] as const) {
   test(`the command ${JSON.stringify(command)} is an error before anything is sent`, async () => {
     await using server = await FakeServer.start();

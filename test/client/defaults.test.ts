@@ -82,3 +82,21 @@ test("an ini file that the environment overrules entirely is not read", () => {
   write("cwd/dbsync.ini", "nonsense");
   assert.equal(servers({ DBSYNC_SERVERS: "env", DBSYNC_SIGNKEY: "" }), "env:1111");
 });
+
+test("an ini file says how the client behaves, as a php.ini would", () => {
+  const manners = (text: string) => {
+    write("cwd/dbsync.ini", text);
+    const { keepalive, format, require } = readDefaults(places);
+    return [keepalive, format, require];
+  };
+  assert.deepEqual(manners(""), [true, "text", null]);
+  assert.deepEqual(manners("keepalive=0\nformat=php-dbsync\nrequire=v2"), [false, "php-dbsync", "v2"]);
+  assert.deepEqual(manners("dbsync.keepalive = On"), [true, "text", null]);
+  for (const [text, message] of [
+    ["keepalive=maybe", /dbsync\.ini: dbsync\.keepalive is "maybe", allowed: 1 or 0/],
+    ["format=json", /dbsync\.format is "json", allowed: text or php-dbsync/],
+    ["require=v3", /dbsync\.require is "v3", allowed: v2/],
+  ] as const) {
+    assert.throws(() => manners(text), message);
+  }
+});

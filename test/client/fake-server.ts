@@ -92,7 +92,13 @@ export class FakeServer implements AsyncDisposable {
     socket.on("error", () => {});
     socket.on("close", () => this.sockets.delete(socket));
     socket.on("data", (chunk: Buffer) => {
-      for (const payload of parser.push(chunk)) {
+      const payloads = parser.push(chunk);
+      // As the original: what is not version 1 ends the connection, without a word.
+      if (parser.version === 2) {
+        socket.end();
+        return;
+      }
+      for (const payload of payloads) {
         this.requests.push(payload);
         const handler: Handler = BEHAVIOURS[this.behaviour];
         void handler(socket, this);

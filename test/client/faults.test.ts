@@ -81,7 +81,7 @@ test("when all fail, the error lists every daemon in order, in message and outco
   await using hung = await FakeServer.start("hang");
   await using closing = await FakeServer.start("close on request");
   await using client = clientOf([dead, hung, closing], { timeout: 200 });
-  const error = await errorOf(client.send("PING"));
+  const error = await errorOf(client.send("SET k v"));
   assert.deepEqual(error.outcomes.map(summary), [
     "connect not-applied",
     "timeout unknown",
@@ -93,6 +93,24 @@ test("when all fail, the error lists every daemon in order, in message and outco
     lines.slice(1).map((line) => line.trim().split(": ", 2).join(" ")),
     [`${dead} connect`, `${hung.address} timeout`, `${closing.address} no-reason`],
   );
+});
+
+test("daemons that failed alike are named together", async () => {
+  const [one, two] = [await deadAddress(), await deadAddress()];
+  await using hung = await FakeServer.start("hang");
+  await using client = clientOf([one, hung, two], { timeout: 200 });
+  const { message } = await errorOf(client.send("SET k v"));
+  const lines = message.split("\n").map((line) => line.trim().split(" (", 1)[0]);
+  assert.equal(lines[1], `${one}, ${two}: connect: no connection`);
+  assert.equal(lines.length, 3);
+});
+
+test("a command that only reads has applied nothing anywhere, whatever became of it", async () => {
+  await using hung = await FakeServer.start("hang");
+  await using client = clientOf([hung], { timeout: 200 });
+  const error = await errorOf(client.send("GET k"));
+  assert.equal(summary(error.outcomes[0]), "timeout not-applied");
+  assert.equal(error.effect, "not-applied");
 });
 
 test("an early failure loses to a late answer", async () => {

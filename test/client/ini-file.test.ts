@@ -21,6 +21,11 @@ const GOOD: [name: string, text: string, settings: Record<string, string>][] = [
   ],
   ["the last of two", "servers=a\nservers=b", { servers: "b" }],
   ["PHP's extension line", "extension=dbsync.so\nservers=a", { servers: "a" }],
+  [
+    "how to behave",
+    "dbsync.keepalive = Off\ndbsync.format=text\nrequire=v2",
+    { keepalive: "Off", format: "text", require: "v2" },
+  ],
   ["nothing", "", {}],
 ];
 
@@ -34,7 +39,7 @@ const BAD: [name: string, text: string, message: RegExp][] = [
     "\ndbsync.server = a",
     /x\.ini, line 2: there is no setting "dbsync\.server"; known: /,
   ],
-  ["an unknown bare setting", "keepalive = 1", /line 1: there is no setting "keepalive"/],
+  ["an unknown bare setting", "timeout = 1", /line 1: there is no setting "timeout"/],
   ["no equals sign", "servers a", /line 1: expected "name = value", found "servers a"/],
   ["no name", "= a", /line 1: expected "name = value"/],
   ["a hash comment", "# a", /line 1: a comment begins with ;/],

@@ -12,13 +12,18 @@ const never = (): Defaults => assert.fail("defaults are not needed");
 test("options left out have the documented values", () => {
   const settings = readOptions({}, defaults);
   assert.deepEqual(settings, {
-    servers: [{ host: "127.0.0.1", port: 1111, text: "127.0.0.1:1111" }],
+    servers: [{ host: "127.0.0.1", port: 1111, text: "127.0.0.1:1111", tls: null }],
+    authorities: null,
     key: "d.pem",
     passphrase: undefined,
     keepalive: true,
     timeout: 3000,
     policy: "first",
     format: "text",
+    cluster: "",
+    require: null,
+    envelope: null,
+    buffers: false,
   });
 });
 
@@ -37,7 +42,10 @@ const BAD: [options: unknown, message: RegExp][] = [
   [{ timeout: 20_001 }, /timeout is 20001/],
   [{ timeout: Number.NaN }, /timeout is NaN/],
   [{ timeout: "3000" }, /timeout is "3000"/],
-  [{ policy: "fastest" }, /policy is "fastest", allowed: first or all-equal/],
+  [
+    { policy: "fastest" },
+    /policy is "fastest", allowed: first, majority, all, all-equal, or a number of daemons/,
+  ],
   [{ format: "json" }, /format is "json", allowed: text or php-dbsync/],
   [{ keepalive: 1 }, /keepalive is 1, allowed: true or false/],
   [{ key: true }, /key is of the wrong kind, allowed: a file's path/],
@@ -55,8 +63,51 @@ for (const [options, message] of BAD) {
   });
 }
 
-test("a call may set timeout and policy, nothing else", () => {
+test("a call may set timeout, policy and what stands in its envelope, nothing else", () => {
   const base = readOptions({}, defaults);
-  assert.deepEqual(readCallOptions({ timeout: 5 }, base), { timeout: 5, policy: "first", format: "text" });
+  assert.deepEqual(readCallOptions({ timeout: 5 }, base), {
+    timeout: 5,
+    policy: "first",
+    format: "text",
+    envelope: null,
+    buffers: false,
+  });
   assert.throws(() => readCallOptions({ servers: "a" } as object, base), /there are timeout, policy/);
+  const after = "0b".repeat(46);
+  const only = "c0".repeat(32);
+  const options = { db: 2, after, only, if: [{ key: "k", writer: null }] };
+  assert.deepEqual(readCallOptions(options, base).envelope, {
+    db: 2,
+    after: "\v".repeat(46),
+    only: "\xc0".repeat(32),
+    if: [{ db: 2, key: "k", writer: "" }],
+  });
+  for (const bad of [
+    { db: -1 },
+    { db: 0.5 },
+    { after: "00" },
+    { only: "x" },
+    { if: [] },
+    { if: [{ key: 1 }] },
+  ]) {
+    assert.throws(() => readCallOptions(bad as object, base), DbsyncError, JSON.stringify(bad));
+  }
+  assert.throws(() => readCallOptions({ if: [{ key: "k", writer: "short" }] }, base), /WRITERS/);
+});
+
+test("a policy asks for no more daemons than there are", () => {
+  assert.equal(readOptions({ servers: "a,b", key: false, policy: 2 }, never).policy, 2);
+  assert.throws(
+    () => readOptions({ servers: "a,b", key: false, policy: 3 }, never),
+    /at most the number of servers, 2/,
+  );
+});
+
+test("a cluster from the environment belongs to the servers from there", () => {
+  const cluster = "AB".repeat(32);
+  const found = () =>
+    readDefaults({ variables: { DBSYNC_CLUSTER: cluster }, folder: "/-", home: "/-", system: "/-" });
+  assert.equal(readOptions({}, found).cluster, cluster.toLowerCase());
+  assert.equal(readOptions({ servers: "a" }, found).cluster, "");
+  assert.throws(() => readOptions({ cluster: "ab" }, found), /64 hexadecimal digits/);
 });

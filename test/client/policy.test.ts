@@ -4,9 +4,12 @@ import { test } from "node:test";
 import type { Report } from "../../client/outcome.js";
 import { judge, type Policy } from "../../client/policy.js";
 
-const hit = (...values: string[]): Report => ({ ok: true, values, at: 1 });
+const hit = (...values: string[]): Report => ({ ok: true, values, reply: null, flags: "", at: 1 });
 const miss: Report = hit();
 const failed: Report = { ok: false, stage: "timeout", detail: "", written: true, at: 1 };
+
+const erred = (text: string): Report => ({ ok: false, stage: "reply", detail: text, written: false, at: 1 });
+const refused: Report = { ok: false, stage: "refused", detail: "skew: late", written: false, at: 1 };
 
 type Row = [policy: Policy, reports: (Report | null)[], now: string, final: string];
 
@@ -36,13 +39,43 @@ const ROWS: Row[] = [
   ["all-equal", [hit("a"), hit("b"), failed], "answers-differ", "answers-differ"],
   ["all-equal", [failed, failed], "all-failed", "all-failed"],
   ["all-equal", [miss, miss], "nil", "nil"],
+  ["first", [erred("ERR"), null], "linger", "reply"],
+  ["first", [erred("ERR"), hit("a")], "a", "a"],
+  ["first", [erred("ERR"), miss], "nil", "nil"],
+  ["first", [erred("ERR"), failed], "reply", "reply"],
+  ["first", [refused, null], "wait", "all-failed"],
+  ["first", [refused, refused], "refused", "refused"],
+  ["first", [refused, failed], "all-failed", "all-failed"],
+  ["majority", [hit("a"), null, null], "wait", "too-few-answers"],
+  ["majority", [hit("a"), hit("a"), null], "a", "a"],
+  ["majority", [hit("a"), hit("b"), null], "wait", "answers-differ"],
+  ["majority", [hit("a"), hit("b"), hit("a")], "a", "a"],
+  ["majority", [hit("a"), hit("b"), hit("c")], "answers-differ", "answers-differ"],
+  ["majority", [miss, miss, null], "nil", "nil"],
+  ["majority", [erred("ERR"), erred("ERR"), null], "reply", "reply"],
+  ["majority", [erred("ERR"), hit("a"), failed], "answers-differ", "answers-differ"],
+  ["majority", [hit("a"), failed, failed], "too-few-answers", "too-few-answers"],
+  ["majority", [refused, refused, refused], "refused", "refused"],
+  ["majority", [hit("a"), hit("a")], "a", "a"],
+  ["majority", [hit("a"), failed], "too-few-answers", "too-few-answers"],
+  ["all", [hit("a"), hit("b"), null], "wait", "not-all-answered"],
+  ["all", [hit("a"), hit("b"), hit("b")], "a", "a"],
+  ["all", [miss, hit("b"), hit("b")], "b", "b"],
+  ["all", [hit("a"), failed, null], "wait", "not-all-answered"],
+  ["all", [miss, miss], "nil", "nil"],
+  ["all", [failed, erred("ERR")], "reply", "reply"],
+  [2, [hit("a"), null, null], "wait", "too-few-answers"],
+  [2, [miss, null, hit("b")], "b", "b"],
+  [2, [failed, failed, hit("b")], "too-few-answers", "too-few-answers"],
+  [2, [failed, failed, refused], "all-failed", "all-failed"],
+  [1, [miss, null], "nil", "nil"],
 ];
 
 function verdict(policy: Policy, reports: (Report | null)[], final: boolean): string {
   const judged = judge(policy, reports, final);
   if (judged.kind === "failed") return judged.code;
   if (judged.kind !== "value") return judged.kind;
-  return judged.values.length === 0 ? "nil" : judged.values.join();
+  return judged.answer.values.length === 0 ? "nil" : judged.answer.values.join();
 }
 
 for (const [policy, reports, now, final] of ROWS) {
@@ -50,7 +83,7 @@ for (const [policy, reports, now, final] of ROWS) {
     report === null
       ? "silent"
       : !report.ok
-        ? "failed"
+        ? report.stage
         : report.values.length === 0
           ? "nil"
           : report.values.join("+"),

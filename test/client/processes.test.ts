@@ -37,8 +37,8 @@ const BEHAVIOURS = {
 
 interface Trouble {
   readonly name: string;
-  /** The stage at which a call to it fails. */
-  readonly stage: string;
+  /** The stages at which a call to it may fail. */
+  readonly stages: readonly string[];
   readonly address: string;
 }
 
@@ -79,20 +79,21 @@ describe("daemons as processes", { skip: skipWithout("redis-server") }, () => {
     await withHungRedis.logged(({ msg }) => msg === "database connected");
     hungRedis.kill("SIGSTOP");
     troubles.push(
-      { name: "down", stage: "connect", address: await deadAddress() },
-      { name: "stopped", stage: "timeout", address: addressOf(stopped) },
-      { name: "answering garbage", stage: "garbage", address: await behaving("garbage") },
-      { name: "closing in mid-frame", stage: "garbage", address: await behaving("mid-frame") },
-      { name: "late", stage: "timeout", address: await behaving("late") },
-      { name: "refusing the key", stage: "no-reason", address: addressOf(otherKey) },
-      { name: "without its Redis", stage: "no-reason", address: addressOf(withoutRedis) },
-      { name: "with a hung Redis", stage: "timeout", address: addressOf(withHungRedis) },
+      { name: "down", stages: ["connect"], address: await deadAddress() },
+      { name: "stopped", stages: ["timeout"], address: addressOf(stopped) },
+      { name: "answering garbage", stages: ["garbage"], address: await behaving("garbage") },
+      { name: "closing in mid-frame", stages: ["garbage"], address: await behaving("mid-frame") },
+      { name: "late", stages: ["timeout"], address: await behaving("late") },
+      { name: "refusing the key", stages: ["wrong-cluster"], address: addressOf(otherKey) },
+      { name: "without its Redis", stages: ["refused"], address: addressOf(withoutRedis) },
+      // In front of a Redis, a daemon takes no commands for its first seconds.
+      { name: "with a hung Redis", stages: ["refused", "timeout"], address: addressOf(withHungRedis) },
     );
   });
   after(() => Promise.all(endings.map((end) => end())));
 
   test("one of three in trouble neither spoils nor delays a call, whatever the trouble", async () => {
-    for (const { name, stage, address } of troubles) {
+    for (const { name, stages, address } of troubles) {
       await using client = createClient({ servers: [address, ...healthy], key, timeout: TIMEOUT_MS });
       await client.send("PING");
       for (let call = 0; call < CALLS; call++) {
@@ -102,7 +103,8 @@ describe("daemons as processes", { skip: skipWithout("redis-server") }, () => {
       }
       const { outcomes } = await client.sendAll("GET k");
       const seen = outcomes.map((outcome) => (outcome.status === "ok" ? outcome.value : outcome.stage));
-      assert.deepEqual(seen, [stage, String(CALLS - 1), String(CALLS - 1)], name);
+      assert.deepEqual(seen.slice(1), [String(CALLS - 1), String(CALLS - 1)], name);
+      assert.ok(stages.includes(seen[0] ?? "nil"), `${name}: ${seen[0]}`);
     }
   });
 
@@ -113,11 +115,14 @@ describe("daemons as processes", { skip: skipWithout("redis-server") }, () => {
     const error = await errorOf(client.send("SET k v"));
     assert.ok(performance.now() - startedAt < TIMEOUT_MS + SOON_MS, "the deadline is kept");
     assert.equal(error.code, "all-failed");
-    assert.deepEqual(
-      error.outcomes.map((outcome) => [outcome.address, outcome.status === "ok" ? "ok" : outcome.stage]),
-      troubles.map(({ address, stage }) => [address, stage]),
-    );
-    for (const { address, stage } of troubles)
-      assert.ok(error.message.includes(`\n  ${address}: ${stage}: `));
+    for (const [index, { name, stages, address }] of troubles.entries()) {
+      const outcome = error.outcomes[index];
+      assert.ok(
+        outcome?.status === "failed" && stages.includes(outcome.stage),
+        `${name}: ${outcome?.status}`,
+      );
+      const names = (line: string) => line.includes(address) && line.includes(`: ${outcome.stage}: `);
+      assert.ok(error.message.split("\n").some(names), name);
+    }
   });
 });

@@ -16,6 +16,7 @@ const GOOD: [string | string[], string[]][] = [
   ["::1", ["[::1]:1111"]],
   ["fe80::1%eth0", ["[fe80::1%eth0]:1111"]],
   ["a:1,a:1,A:1", ["a:1"]],
+  ["dbsync://a, dbsyncs://b:2", ["a:1111", "dbsyncs://b:2"]],
   [
     ["a:1", "b:2,c:3"],
     ["a:1", "b:2", "c:3"],
@@ -32,7 +33,7 @@ for (const [given, expected] of GOOD) {
 }
 
 test("an IPv6 server has its address without brackets as host", () => {
-  assert.deepEqual(parseServers("[::1]:5"), [{ host: "::1", port: 5, text: "[::1]:5" }]);
+  assert.deepEqual(parseServers("[::1]:5"), [{ host: "::1", port: 5, text: "[::1]:5", tls: null }]);
 });
 
 const BAD: unknown[] = [

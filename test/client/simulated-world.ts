@@ -6,14 +6,17 @@ import assert from "node:assert/strict";
 import type {
   ClientSocket,
   Environment,
+  Place,
   SocketError,
   SocketEvents,
   Timer,
 } from "../../client/environment.js";
-import { FrameParser } from "../../protocol/frame-v1.js";
+import { FrameParser } from "../../protocol/frame.js";
 import type { SeededRandom } from "../support/seeded-random.js";
+import type { FakeDaemon } from "./fake-daemon-v2.js";
+import { SimulatedSocketV2 } from "./simulated-socket-v2.js";
 
-/** What a server does while in a mood; `refuse` and `swallow` concern new connections. */
+/** What a server does while in a mood, in both versions; `refuse` and `swallow` concern new connections. */
 export const MOODS = [
   "answer",
   "answer",
@@ -31,11 +34,13 @@ export const MOODS = [
   "close-after",
 ] as const;
 
-type Mood = (typeof MOODS)[number];
+export type Mood = (typeof MOODS)[number];
 
 /** Its mood may change at any time. */
 export interface SimulatedServer {
   mood: Mood;
+  /** What answers for it in version 2; null: it speaks version 1. */
+  readonly daemon: FakeDaemon | null;
   /** Texts of commands in the order they arrived, each some time after it was written. */
   readonly received: string[];
 }
@@ -64,6 +69,14 @@ export class SimulatedWorld implements Environment {
 
   now(): number {
     return this.time;
+  }
+
+  wallClock(): number {
+    return 1_790_000_000_000 + this.time;
+  }
+
+  soon(run: () => void): void {
+    this.at(0, run);
   }
 
   random(): number {
@@ -118,8 +131,12 @@ export class SimulatedWorld implements Environment {
     this.time = end;
   }
 
-  openSocket(host: string, _port: number, events: SocketEvents): ClientSocket {
-    return new SimulatedSocket(this, this.#random, this.servers.get(host) as SimulatedServer, events);
+  openSocket({ host }: Place, events: SocketEvents): ClientSocket {
+    const server = this.servers.get(host) as SimulatedServer;
+    const { daemon } = server;
+    return daemon === null
+      ? new SimulatedSocket(this, this.#random, server, events)
+      : new SimulatedSocketV2(this, this.#random, { server, daemon, events });
   }
 }
 
@@ -156,6 +173,10 @@ class SimulatedSocket implements ClientSocket {
 
   write(bytes: Buffer): void {
     assert.ok(this.#isOpen && !this.#isOver, "bytes are written to an open connection");
+    if (bytes.toString("latin1", 0, 4) === "ds2:") {
+      this.#later(5, () => this.#close(null));
+      return;
+    }
     assert.ok(!this.#isAsked, "one request is in flight on a connection");
     this.#isAsked = true;
     const [payload] = this.#requests.push(bytes);
@@ -164,7 +185,8 @@ class SimulatedSocket implements ClientSocket {
       this.#world.holdingSockets.set(this, this.#world.time);
     }
     this.#later(5, () => {
-      this.#server.received.push((payload as Buffer).toString("latin1").slice(0, -1));
+      const [command = ""] = /[A-Z]+ \w+/.exec((payload as Buffer).toString("latin1")) ?? [];
+      this.#server.received.push(command);
       this.#react(this.#server.mood);
     });
   }

@@ -59,8 +59,16 @@ async function replay(answer: Buffer): Promise<{ address: string; received(): Bu
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on("error", () => {});
-    socket.once("data", () => socket.write(answer));
-    socket.on("data", (chunk: Buffer) => void chunks.push(chunk));
+    socket.once("data", (first: Buffer) => {
+      // What is not version 1 is no call: it ends the connection, without a word.
+      if (first.toString("latin1", 0, 4) === "ds2:") {
+        socket.end();
+        return;
+      }
+      socket.write(answer);
+      chunks.push(first);
+      socket.on("data", (chunk: Buffer) => void chunks.push(chunk));
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {

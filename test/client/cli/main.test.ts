@@ -149,10 +149,16 @@ describe("dbsync ping", () => {
     await using server = await FakeServer.start();
     const good = await run(server.address, "ping");
     assert.equal(good.code, 0);
-    assert.match(good.stdout, /^127\.0\.0\.1:\d+: ok, \d+\.\d ms\n$/);
+    assert.match(good.stdout, /^127\.0\.0\.1:\d+: ok, \d+\.\d ms, version 1\n$/);
     const bad = await run(`${server.address},${dead}`, "ping");
     assert.equal(bad.code, 1);
     assert.match(bad.stdout, /: ok, .*\n.*: connect: no connection/);
+    const { stdout } = await run(`${server.address},${dead}`, "ping", "--json");
+    const { outcomes } = JSON.parse(stdout) as { outcomes: { status: string }[] };
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["ok", "failed"],
+    );
   });
 });
 
@@ -167,6 +173,29 @@ describe("dbsync repl", () => {
     assert.deepEqual([bad.code, bad.stdout], [2, "OK\n"]);
     assert.match(bad.stderr, /^dbsync: The command cannot be sent/);
   });
+
+  test("with --json prints an object for each line", async () => {
+    await using server = await FakeServer.start();
+    const { code, stdout } = await runDbsync(["repl", "--json", "-s", server.address], {
+      folder,
+      input: "GET a\nSET a '\n",
+    });
+    const [first = "", second = ""] = stdout.split("\n");
+    assert.deepEqual(JSON.parse(first), { value: "OK" });
+    assert.equal((JSON.parse(second) as { error: { code: string } }).error.code, "bad-command");
+    assert.equal(code, 2);
+  });
+
+  test("takes quotes away, and says what version 1 cannot carry", async () => {
+    await using server = await FakeServer.start();
+    const { code, stdout, stderr } = await runDbsync(["repl", "-s", server.address], {
+      folder,
+      input: `SET "a" 'b'\nSET a "b c"\nSET a "\\xff"\n`,
+    });
+    assert.deepEqual([code, stdout], [2, "OK\n"]);
+    assert.deepEqual(server.commands, ["SET a b"]);
+    assert.match(stderr, /argument 2 holds a blank[\s\S]*version 1 carries text only/);
+  });
 });
 
 describe("dbsync doctor", () => {
@@ -178,7 +207,8 @@ describe("dbsync doctor", () => {
     const { code, stdout } = await run(server.address, "doctor", "-k", keyFile);
     assert.equal(code, 0, stdout);
     assert.match(stdout, /usable, mode 0600, fingerprint [0-9a-f]{64}\n/);
-    assert.match(stdout, /resolved, reached, accepts the signature, /);
+    assert.match(stdout, /resolved, reached, speaks version 1\n/);
+    assert.match(stdout, /accepts the signature \(version 1\), \d/);
     assert.match(stdout, /its clock is \d+ ms /);
     assert.match(stdout, /\nAll is well\.\n$/);
   });
@@ -187,7 +217,7 @@ describe("dbsync doctor", () => {
     await using refusing = await FakeServer.start("close on request");
     const { code, stdout } = await run(`${dead},${refusing.address}`, "doctor", "-k", keyFile);
     assert.equal(code, 1);
-    assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "FAIL", "FAIL", "Firs", ""]);
+    assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "FAIL", "OK", "FAIL", "Firs", ""]);
     assert.match(stdout, /\nFirst fix: 127\.0\.0\.1:\d+: is dbsyncd running there\?\n$/);
     assert.match(stdout, /no-reason: .*wrong key/);
   });
@@ -205,7 +235,7 @@ describe("dbsync doctor", () => {
     server.value = `${Math.floor(Date.now() / 1000) - 60}\n0`;
     const { code, stdout } = await run(server.address, "doctor");
     assert.equal(code, 1);
-    assert.match(stdout, /FAIL {2}.* its clock is \d+ ms behind this machine's\nFirst fix: .*NTP/);
+    assert.match(stdout, /FAIL {2}.* its clock is \d+ s behind this machine's\nFirst fix: .*NTP/);
   });
 
   test("takes a key given as PEM text, and never shows it", async () => {
@@ -219,6 +249,17 @@ describe("dbsync doctor", () => {
     assert.equal(code, 0);
   });
 
+  test("with --json prints all findings and the first fix", async () => {
+    const { code, stdout } = await run(dead, "doctor", "--json", "-k", keyFile);
+    const { findings, firstFix } = JSON.parse(stdout) as { findings: { grade: string }[]; firstFix: string };
+    assert.deepEqual(
+      findings.map(({ grade }) => grade),
+      ["OK", "OK", "OK", "FAIL"],
+    );
+    assert.match(firstFix, /is dbsyncd running there\?$/);
+    assert.equal(code, 1);
+  });
+
   test("fails for a key that cannot be used, before it sends anything", async () => {
     await using server = await FakeServer.start();
     const { code, stdout } = await run(server.address, "doctor", "-k", "missing.pem");
@@ -230,7 +271,9 @@ describe("dbsync doctor", () => {
 
 describe("dbsync", () => {
   test("prints help with examples and exit codes, also of each subcommand, and its version", async () => {
-    for (const command of [[], ["send"], ["repl"], ["ping"], ["doctor"]]) {
+    const ofKeys = ["add", "rules", "list", "info", "revoke", "dryrun"].map((name) => ["keys", name]);
+    const others = ["send", "repl", "ping", "status", "doctor", "keys", "bench"].map((name) => [name]);
+    for (const command of [[], ...others, ...ofKeys]) {
       const { code, stdout } = await runDbsync([...command, "--help"]);
       assert.equal(code, 0);
       assert.match(stdout, /Examples:\n {2}\S[\s\S]*Exit codes:\n {2}0 {2}ok/);

@@ -1,0 +1,293 @@
+/**
+ * Calls that are signed together: one envelope, its way to each daemon, and the promises of its calls. What is true of
+ * the envelope stands here once; a call in it has nothing of its own but its promise.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { COMMANDS_MAX } from "../protocol/envelope.js";
+import type { ResultMessage } from "../protocol/messages-v2.js";
+import type { Reply, ValueReply } from "../protocol/reply.js";
+import { MISS_LINGER_MS } from "./call.js";
+import { DbsyncError, type ErrorCode, type Outcome } from "./errors.js";
+import type { EnvelopeOptions } from "./header-options.js";
+import { type Failure, outcomeOf, type Report, valueText } from "./outcome.js";
+import type { PendingCall } from "./pending-call.js";
+import { judge } from "./policy.js";
+import { replyValue, replyValues, resultOf } from "./reply-value.js";
+import { Sending, type SentBatch, type SignedEnvelope } from "./sending.js";
+import type { Address } from "./servers.js";
+
+/** A batch is closed at this size: larger ones save nothing more, and daemons may bound what they take. */
+const BATCH_BYTES_MAX = 256 * 1024;
+
+/** Whom a batch tells. */
+export interface BatchOwner {
+  nextMoment(): number;
+  /** So many of its calls have settled. */
+  settled(batch: Batch, calls: number): void;
+  /** A call has to be judged at this time. */
+  dueEarlier(time: number): void;
+  /** One of its sendings has ended. */
+  ended(sending: Sending): void;
+}
+
+export class Batch implements SentBatch {
+  readonly isRead: boolean;
+  /** Of a call with an envelope of its own; null: one to many calls without. */
+  readonly options: EnvelopeOptions | null;
+  readonly sendings: readonly Sending[];
+  calls: PendingCall[] = [];
+  unsettled = 0;
+  /** When the last of its calls has to be settled. */
+  deadline = 0;
+  /** When `judgeDue` has something to do. */
+  dueAt = Number.POSITIVE_INFINITY;
+  envelope: SignedEnvelope | null = null;
+  /** How often it was signed. */
+  signatures = 0;
+  /** Whether no call may join any more. */
+  isClosed = false;
+  /** Whether a daemon has answered, or nobody waits any more. */
+  isAnswered = false;
+  /** Of all its commands. */
+  bytes = 0;
+  /** Tells the order of a client's batches. */
+  readonly number: number;
+  /** Calls it was made for. */
+  units = 0;
+  readonly #owner: BatchOwner;
+
+  constructor(parts: {
+    owner: BatchOwner;
+    isRead: boolean;
+    options: EnvelopeOptions | null;
+    addresses: readonly Address[];
+    number: number;
+  }) {
+    this.#owner = parts.owner;
+    this.number = parts.number;
+    this.isRead = parts.isRead;
+    this.options = parts.options;
+    this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
+  }
+
+  /** Whether a call without options of its own may join. */
+  takes(isRead: boolean, bytes: number): boolean {
+    return (
+      isRead === this.isRead &&
+      this.options === null &&
+      !this.isClosed &&
+      this.unsettled > 0 &&
+      this.calls.length < COMMANDS_MAX &&
+      this.bytes + bytes <= BATCH_BYTES_MAX
+    );
+  }
+
+  add(call: PendingCall): void {
+    this.calls.push(call);
+    this.unsettled++;
+    this.units++;
+    // A call with a list of commands is alone, and may be as long as it likes.
+    this.bytes += call.bytes.length;
+    if (call.deadline > this.deadline) this.deadline = call.deadline;
+    if (call.deadline < this.dueAt) this.dueAt = call.deadline;
+  }
+
+  /** Whether any daemon is still to get it as an envelope. */
+  get hasWaiting(): boolean {
+    return this.sendings.some(({ state }) => state === "waiting");
+  }
+
+  /** Whether it may be signed anew: nothing of it was applied anywhere, and nothing can be any more. */
+  get isUntouched(): boolean {
+    return this.sendings.every((sending) => !sending.mayBeApplied);
+  }
+
+  /**
+   * Takes a daemon's answer.
+   * @throws MalformedFrame  nothing of it was used then
+   */
+  answered(sending: Sending, message: ResultMessage, now: number): void {
+    const { replies: reader, units } = message;
+    if (this.unsettled === 0) {
+      this.#end(sending, now);
+      return;
+    }
+    if (units !== this.units) throw reader.malformed("expected as many replies as the envelope has units");
+    const replies: Reply[] = [];
+    const flags: ByteString[] = [];
+    for (let unit = 0; unit < units; unit++) {
+      replies.push(reader.readReply());
+      flags.push(reader.readBulk());
+    }
+    reader.expectEnd();
+    sending.keep(replies, flags);
+    this.isAnswered = true;
+    sending.endedAt = now;
+    this.#settling(() => {
+      for (let index = 0; index < units; index++) this.#take(index, replies[index] as Reply, now);
+    });
+    this.#end(sending, now);
+  }
+
+  /** Takes it that a daemon will not answer. */
+  failed(sending: Sending, failure: Failure): void {
+    if (sending.state === "ended") return;
+    sending.failure = failure;
+    this.#settling(() => this.#judgeAll(failure.at, false));
+    this.#end(sending, failure.at);
+  }
+
+  /** A call's delivery by version 1 has ended. */
+  delivered(sending: Sending, call: PendingCall, now: number): void {
+    sending.openDeliveries--;
+    this.#settling(() => this.#judge(this.calls.indexOf(call), now, false));
+    if (this.isClosed && sending.openDeliveries === 0) this.#end(sending, now);
+  }
+
+  /** Back to where it was before it was signed, without the calls that nobody waits for any more. */
+  reset(): void {
+    this.envelope = null;
+    this.calls = this.calls.filter(isOpen);
+    this.units = this.calls.length;
+    this.bytes = 0;
+    for (const { bytes } of this.calls) this.bytes += bytes.length;
+    for (const sending of this.sendings) if (sending.state !== "ended") sending.reset();
+  }
+
+  /** From now on no call may join. */
+  close(now: number): void {
+    this.isClosed = true;
+    for (const sending of this.sendings) {
+      if (sending.state === "version-1" && sending.openDeliveries === 0) this.#end(sending, now);
+    }
+  }
+
+  /** Decides what is due: calls at their deadline, or at the end of the linger. */
+  judgeDue(now: number): void {
+    this.#settling(() => this.#judgeAll(now, true));
+    this.dueAt = Number.POSITIVE_INFINITY;
+    for (const call of this.calls) {
+      if (isOpen(call)) this.dueAt = Math.min(this.dueAt, call.deadline, call.lingerUntil);
+    }
+  }
+
+  /** Ends all calls with an error; the sendings are for others to end. */
+  cutOff(code: ErrorCode, detail: string, now: number): void {
+    this.#settling(() => {
+      for (const [index, call] of this.calls.entries()) {
+        if (!isOpen(call)) continue;
+        const outcomes = this.#outcomes(call, this.#reports(index, now, "closed"));
+        this.#settle(call);
+        call.reject(new DbsyncError(code, detail, { outcomes }));
+      }
+    });
+  }
+
+  #take(index: number, reply: Reply, now: number): void {
+    const call = this.calls[index] as PendingCall;
+    if (!isOpen(call)) return;
+    const { shape, settings } = call;
+    if (settings.policy !== "first" || shape === "outcomes" || !isHit(reply)) {
+      this.#judge(index, now, false);
+      return;
+    }
+    this.#settle(call);
+    if (shape !== "text") call.resolve(replyValue(reply, shape === "buffers"));
+    else call.resolve(valueText(replyValues(reply), settings.format));
+  }
+
+  #judgeAll(now: number, isDue: boolean): void {
+    for (let index = 0; index < this.calls.length; index++) this.#judge(index, now, isDue);
+  }
+
+  #judge(index: number, now: number, isDue: boolean): void {
+    const call = this.calls[index];
+    if (call === undefined || !isOpen(call)) return;
+    const isOver = now >= call.deadline;
+    const reports = isOver ? this.#reports(index, now, "timeout") : this.#reports(index, now, null);
+    const { shape, settings } = call;
+    if (shape === "outcomes") {
+      if (reports.includes(null)) return;
+      this.#settle(call);
+      call.resolve({ outcomes: this.#outcomes(call, reports) });
+      return;
+    }
+    const verdict = judge(settings.policy, reports, isOver || (isDue && now >= call.lingerUntil));
+    if (verdict.kind === "linger") {
+      call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);
+      if (call.lingerUntil < this.dueAt) this.dueAt = call.lingerUntil;
+      this.#owner.dueEarlier(call.lingerUntil);
+    } else if (verdict.kind === "value") {
+      this.#settle(call);
+      call.resolve(resultOf(verdict.answer, shape, settings.format));
+    } else if (verdict.kind === "failed") {
+      this.#settle(call);
+      const outcomes = this.#outcomes(call, this.#reports(index, now, "timeout"));
+      call.reject(
+        new DbsyncError(verdict.code, verdict.code === "reply" ? replyError(reports) : "", { outcomes }),
+      );
+    }
+  }
+
+  /** @param silent  what is to be said of daemons that have said nothing; null: nothing */
+  #reports(index: number, now: number, silent: "timeout" | "closed" | null): (Report | null)[] {
+    return this.sendings.map((sending) => {
+      const report = sending.report(index);
+      return report === null && silent !== null ? sending.givenUp(index, silent, now) : report;
+    });
+  }
+
+  #outcomes(call: PendingCall, reports: readonly (Report | null)[]): Outcome[] {
+    return reports.map((report, index) =>
+      outcomeOf(report as Report, {
+        address: (this.sendings[index] as Sending).address.text,
+        startedAt: call.startedAt,
+        format: call.settings.format,
+        isRead: this.isRead,
+      }),
+    );
+  }
+
+  #settle(call: PendingCall): void {
+    call.settledMoment = this.#owner.nextMoment();
+    this.unsettled--;
+  }
+
+  /** Tells the owner once, however many calls settle. */
+  #settling(judging: () => void): void {
+    const before = this.unsettled;
+    judging();
+    if (this.unsettled === 0 && before > 0) this.isAnswered = true;
+    if (this.unsettled < before) this.#owner.settled(this, before - this.unsettled);
+  }
+
+  #end(sending: Sending, now: number): void {
+    if (sending.state === "ended") return;
+    sending.state = "ended";
+    sending.endedAt = now;
+    if (this.unsettled === 0) this.#release();
+    this.#owner.ended(sending);
+  }
+
+  /** What only the calls needed is not kept for a daemon that hangs. */
+  #release(): void {
+    const isNeeded = this.sendings.some(({ state, mayTurn }) => state !== "ended" && mayTurn);
+    if (!isNeeded) this.calls = [];
+  }
+}
+
+function isOpen(call: PendingCall): boolean {
+  return call.settledMoment === Number.POSITIVE_INFINITY;
+}
+
+/** Whether a reply settles a call of the policy `first`. Nil and an empty list may lose to another daemon's. */
+function isHit(reply: Reply): reply is ValueReply {
+  const { kind } = reply;
+  if (kind === "error" || kind === "nil" || kind === "nil-array") return false;
+  return kind !== "array" || reply.items.length > 0;
+}
+
+function replyError(reports: readonly (Report | null)[]): string {
+  for (const report of reports) if (report?.ok === false && report.stage === "reply") return report.detail;
+  return "";
+}

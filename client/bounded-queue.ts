@@ -1,0 +1,70 @@
+/** What waits for a connection to one daemon: first in, first out, bounded in items and bytes. */
+
+/**
+ * Some seconds of the fastest sequential caller: a daemon that stops for that long still gets every command.
+ */
+const MAX_ITEMS = 10_000;
+
+/** Bytes are shared by all daemons of a call, so this bounds memory even when every daemon hangs. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/** Taken items are cut off the array once there are this many, so that taking costs nothing. */
+const COMPACT_AT = 1_024;
+
+export class BoundedQueue<T extends { readonly bytes: number }> {
+  #items: T[] = [];
+  #taken = 0;
+  #bytes = 0;
+
+  get length(): number {
+    return this.#items.length - this.#taken;
+  }
+
+  /** Whether `item` has room; one alone always has, however long. */
+  hasRoomFor(item: T): boolean {
+    return this.length === 0 || (this.length < MAX_ITEMS && this.#bytes + item.bytes <= MAX_BYTES);
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+    this.#bytes += item.bytes;
+  }
+
+  get first(): T | undefined {
+    return this.#items[this.#taken];
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#taken];
+    if (item === undefined) return undefined;
+    this.#taken++;
+    this.#bytes -= item.bytes;
+    if (this.#taken === this.#items.length) {
+      this.#items = [];
+      this.#taken = 0;
+    } else if (this.#taken >= COMPACT_AT && this.#taken * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#taken);
+      this.#taken = 0;
+    }
+    return item;
+  }
+
+  /** Takes an item out of its turn. Rare: it costs as much as there are items. */
+  remove(item: T): void {
+    const rest = this.takeAll();
+    for (const other of rest) if (other !== item) this.push(other);
+  }
+
+  /** Puts items before all others, whether there is room or not. */
+  putBack(items: readonly T[]): void {
+    for (const item of [...items, ...this.takeAll()]) this.push(item);
+  }
+
+  takeAll(): T[] {
+    const all = this.#items.slice(this.#taken);
+    this.#items = [];
+    this.#taken = 0;
+    this.#bytes = 0;
+    return all;
+  }
+}

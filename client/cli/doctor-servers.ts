@@ -1,0 +1,137 @@
+/** What `dbsync doctor` finds at each server: first what it says of itself, then whether it takes a signed command. */
+import { openClient } from "../dbsync-send.js";
+import { type Outcome, STAGES } from "../errors.js";
+import type { Settings } from "../options.js";
+import type { Address } from "../servers.js";
+import type { Report } from "./finding.js";
+import {
+  CLOCK_CURE,
+  type DaemonStatus,
+  describeClock,
+  MAX_CLOCK_DIFFERENCE_MS,
+  readStatus,
+  short,
+} from "./status.js";
+
+/** First things to do about refusals of a PING, by the code that their detail begins with. */
+const REFUSAL_CURES: Readonly<Record<string, string>> = {
+  "unknown-key":
+    "the daemon does not know this key: compare the fingerprint above with dbsync keys list, or with what the daemon " +
+    'was started with (-s, --root-key; "key accepted" in its log)',
+  revoked: "this key was revoked for good: make a new pair (dbsync-keygen), and let it in (dbsync keys add)",
+  "key-expired": "this key's time is over: let a new one in (dbsync keys add)",
+  "key-not-yet-valid": "this key's time has not begun: wait, or set this daemon's clock by NTP",
+  "bad-signature": "something changes what is sent on its way; look for a middlebox, or use TLS (dbsyncs://)",
+  "wrong-cluster":
+    "start all daemons with the same -s, --root-key and --cluster-name, or correct the option cluster",
+  skew: CLOCK_CURE,
+  "over-rate": "this key sends more than it may: wait, or add it with a higher --rate",
+};
+
+export async function examineServers(settings: Settings, add: Report): Promise<void> {
+  const statuses = await readStatus(settings);
+  // What opening the key warns of is in the report already.
+  const { client } = openClient(settings, () => {});
+  const pings = (await client.sendAll("PING")).outcomes;
+  const isSigned = settings.key !== null;
+  for (const [index, ping] of pings.entries()) {
+    const status = statuses[index] as DaemonStatus;
+    examineStatus(status, settings.servers[index] as Address, add);
+    if (status.stage === null) examinePing(ping, isSigned, add);
+  }
+  examineClusters(statuses, add);
+  await examineOldClocks(client, { statuses, pings }, add);
+}
+
+function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): void {
+  const { address: subject, versions, state, daemon, problems, clockDifference } = status;
+  if (status.stage === null) {
+    const spoken =
+      versions.length > 1 ? `versions ${versions.join(" and ")}` : `version ${versions.join("")}`;
+    const self = daemon === null ? "" : `, ${state ?? "no state"}, daemon ${short(daemon)}`;
+    add({ grade: "OK", subject, text: `resolved, reached, speaks ${spoken}${self}` });
+    if (tls !== null) {
+      const proof = tls.pins.length > 0 ? "its key is the pinned one" : "its certificate is trusted";
+      add({ grade: "OK", subject, text: `encrypted, ${proof}` });
+    }
+  }
+  for (const { text, fix, isPassing } of problems)
+    add({ grade: isPassing ? "WARN" : "FAIL", subject, text, fix });
+  if (clockDifference !== null && Math.abs(clockDifference) <= MAX_CLOCK_DIFFERENCE_MS)
+    add({ grade: "OK", subject, text: describeClock(clockDifference) });
+}
+
+function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
+  const subject = outcome.address;
+  if (outcome.status === "ok") {
+    const accepted = isSigned ? "accepts the signature" : "accepts unsigned commands";
+    add({
+      grade: "OK",
+      subject,
+      text: `${accepted} (version ${outcome.version}), ${outcome.ms.toFixed(1)} ms`,
+    });
+    return;
+  }
+  const { stage, detail } = outcome;
+  const { meaning, cure } = STAGES[stage];
+  // The cure of a refusal depends on its code.
+  const general = stage === "refused" ? "" : `; ${cure}`;
+  const text = `${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}${general}`;
+  add({ grade: "FAIL", subject, text, fix: cureOf(outcome, isSigned) });
+}
+
+function cureOf(outcome: Extract<Outcome, { status: "failed" }>, isSigned: boolean): string {
+  if (outcome.stage === "no-reason") return version1Cure(isSigned);
+  const code = outcome.detail.split(":", 1)[0] ?? "";
+  const cure = outcome.stage === "refused" ? REFUSAL_CURES[code] : undefined;
+  return cure ?? STAGES[outcome.stage].cure;
+}
+
+/** A PING is no command error, so fewer causes are left than for any other command. */
+function version1Cure(isSigned: boolean): string {
+  return isSigned
+    ? 'it refused a signed PING: compare the fingerprint above with "key accepted" in its log. ' +
+        "If they are equal, its database is down; if there is none, it runs without -s"
+    : "it refused an unsigned PING: name the private key (-k, DBSYNC_SIGNKEY, dbsync.signkey). " +
+        "If it runs without -s, its database is down; see its log";
+}
+
+/** What differs is a failure of the daemon it differs at, and said there. */
+function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
+  const known = statuses.filter(({ cluster }) => cluster !== null);
+  if (known.length < 2 || known.some(({ clusterDiffers }) => clusterDiffers)) return;
+  add({
+    grade: "OK",
+    subject: "cluster",
+    text: `${short(known[0]?.cluster ?? null)}, the same at all ${known.length} daemons`,
+  });
+}
+
+/** A daemon that says nothing of itself still has the command TIME: seconds and microseconds, a line each. */
+async function examineOldClocks(
+  client: ReturnType<typeof openClient>["client"],
+  { statuses, pings }: { statuses: readonly DaemonStatus[]; pings: readonly Outcome[] },
+  add: Report,
+): Promise<void> {
+  const isDue = (index: number) => statuses[index]?.clockDifference === null && pings[index]?.status === "ok";
+  if (!pings.some((_, index) => isDue(index))) return;
+  const before = Date.now();
+  for (const [index, time] of (await client.sendAll("TIME")).outcomes.entries()) {
+    // Half-way between question and answer.
+    if (isDue(index)) examineOldClock(time, before + time.ms / 2, add);
+  }
+}
+
+function examineOldClock(outcome: Outcome, localTime: number, add: Report): void {
+  const subject = outcome.address;
+  const time = outcome.status === "ok" ? /^(\d+)\n(\d+)$/.exec(outcome.value ?? "") : null;
+  if (time === null) {
+    const fix = "compare the clocks by hand; this daemon does not answer TIME";
+    add({ grade: "WARN", subject, text: "its clock is not known: no answer to TIME", fix });
+    return;
+  }
+  const difference = Number(time[1]) * 1000 + Number(time[2]) / 1000 - localTime;
+  const text = describeClock(difference);
+  if (Math.abs(difference) <= MAX_CLOCK_DIFFERENCE_MS) add({ grade: "OK", subject, text });
+  else add({ grade: "FAIL", subject, text, fix: CLOCK_CURE });
+}

@@ -1,0 +1,48 @@
+/** Keys of the ring, as people are shown them. */
+import { formatDate } from "./dates.js";
+import type { RingKey } from "./key-ring.js";
+import { formatTable } from "./table.js";
+
+/** Hexadecimal digits of an id in a table: enough to name it by. */
+const SHORT_DIGITS = 16;
+
+export function formatKeys(keys: readonly RingKey[]): string {
+  const head = ["ID", "LABEL", "ROLE", "KIND", "STATE", "VALID", "RATE", "RULES"];
+  const rows = keys.map((key) => [
+    key.id.slice(0, SHORT_DIGITS),
+    key.label || "-",
+    key.role,
+    kindOf(key),
+    key.state,
+    validityOf(key),
+    key.rate === 0 ? "-" : `${key.rate}/s`,
+    key.rules.join(" "),
+  ]);
+  return formatTable([head, ...rows]);
+}
+
+/** @param publicKey  PEM text */
+export function formatKey(key: RingKey, publicKey: string): string {
+  const rows = [
+    ["id", key.id],
+    ["label", key.label || "-"],
+    ["role", key.role],
+    ["kind", kindOf(key)],
+    ["state", key.state],
+    ["valid", validityOf(key)],
+    ["revoked", key.revoked === null ? "-" : formatDate(key.revoked)],
+    ["rate", key.rate === 0 ? "no limit" : `${key.rate} envelopes a second`],
+    ["rules", key.rules.join(" ")],
+    ["added by", key.addedBy ?? "the daemons were started with it"],
+  ];
+  return `${formatTable(rows)}${publicKey.trimEnd()}\n`;
+}
+
+function kindOf({ algorithm, bits }: RingKey): string {
+  return algorithm === "rsa" ? `rsa ${bits}` : algorithm;
+}
+
+function validityOf({ from, until }: RingKey): string {
+  if (from === null) return until === null ? "always" : `to ${formatDate(until)}`;
+  return until === null ? `from ${formatDate(from)}` : `${formatDate(from)} to ${formatDate(until)}`;
+}

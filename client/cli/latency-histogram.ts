@@ -1,0 +1,66 @@
+/**
+ * Latencies of any number of calls in little memory: counted in buckets whose width grows with the value, so that
+ * every figure is right to about 1.5 %.
+ */
+
+/** Buckets between a value and its double. */
+const PER_OCTAVE = 64;
+/** Everything shorter counts as this, in milliseconds. */
+const SHORTEST_MS = 0.001;
+/** Up to 2²⁶ µs, 67 s: longer than any call may take. */
+const OCTAVES = 26;
+
+/** A line of the drawing: calls that took at least `from` and less than `to` milliseconds. */
+export interface Band {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+export class LatencyHistogram {
+  readonly #counts = new Float64Array(OCTAVES * PER_OCTAVE);
+  count = 0;
+  max = 0;
+  #sum = 0;
+
+  /** @param ms  0 or more */
+  add(ms: number): void {
+    const octaves = Math.log2(Math.max(ms, SHORTEST_MS) / SHORTEST_MS);
+    const bucket = Math.min(Math.floor(octaves * PER_OCTAVE), this.#counts.length - 1);
+    this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
+    this.count++;
+    this.#sum += ms;
+    if (ms > this.max) this.max = ms;
+  }
+
+  get mean(): number {
+    return this.count === 0 ? 0 : this.#sum / this.count;
+  }
+
+  /** The value that this share of all calls (0 to 1) did not exceed; 0 without calls. */
+  quantile(share: number): number {
+    const wanted = Math.max(1, Math.ceil(share * this.count));
+    let seen = 0;
+    for (const [bucket, count] of this.#counts.entries()) {
+      seen += count;
+      if (count > 0 && seen >= wanted) return Math.min(startOf(bucket + 1), this.max);
+    }
+    return 0;
+  }
+
+  /** One for each doubling, from the first that holds a call to the last. */
+  bands(): Band[] {
+    const bands: Band[] = [];
+    for (let octave = 0; octave < OCTAVES; octave++) {
+      const counts = this.#counts.subarray(octave * PER_OCTAVE, (octave + 1) * PER_OCTAVE);
+      const count = counts.reduce((sum, each) => sum + each, 0);
+      bands.push({ from: startOf(octave * PER_OCTAVE), to: startOf((octave + 1) * PER_OCTAVE), count });
+    }
+    const first = bands.findIndex(({ count }) => count > 0);
+    return first < 0 ? [] : bands.slice(first, bands.findLastIndex(({ count }) => count > 0) + 1);
+  }
+}
+
+function startOf(bucket: number): number {
+  return SHORTEST_MS * 2 ** (bucket / PER_OCTAVE);
+}

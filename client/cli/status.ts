@@ -1,0 +1,212 @@
+/** `dbsync status`: what each daemon says of itself, side by side, and what is not as it should be. */
+import type { Command } from "commander";
+import { hexOf } from "../../protocol/envelope.js";
+import { realEnvironment } from "../environment.js";
+import { STAGES, type Stage } from "../errors.js";
+import { type Greeting, greet } from "../greeting.js";
+import type { Settings } from "../options.js";
+import { addClientOptions, type ClientFlags, readSettings } from "./client-options.js";
+import { EXIT, exitCodeHelp } from "./exit-codes.js";
+import { JSON_FLAG, printJson } from "./output.js";
+import { formatTable } from "./table.js";
+
+/** Version 2's clients correct for this machine's clock; two daemons so far apart may not both take an envelope. */
+export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
+
+export const CLOCK_CURE = "set both clocks by NTP";
+const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
+
+/** Hexadecimal digits of an id that people are shown. */
+const SHORT_DIGITS = 12;
+
+/** One daemon, as --json prints it. Ids are hexadecimal, times milliseconds; null: not known. */
+export interface DaemonStatus {
+  readonly address: string;
+  readonly ok: boolean;
+  readonly versions: readonly number[];
+  readonly daemon: string | null;
+  readonly cluster: string | null;
+  /** Whether that is another one than the option says, or than most daemons'. */
+  readonly clusterDiffers: boolean;
+  readonly state: string | null;
+  readonly clockDifference: number | null;
+  readonly roundTrip: number | null;
+  /** Why there is no greeting. */
+  readonly stage: Stage | null;
+  readonly detail: string | null;
+  /** What is wrong. */
+  readonly problems: readonly Problem[];
+  /** What need not be wrong. */
+  readonly remarks: readonly Problem[];
+}
+
+/** `fix`: what to do. `isPassing`: it may end by itself. */
+export interface Problem {
+  readonly text: string;
+  readonly fix: string;
+  readonly isPassing: boolean;
+}
+
+export function addStatus(program: Command): void {
+  addClientOptions(
+    program.command("status").description("show every daemon's version, cluster, state and clock"),
+  )
+    .option(JSON_FLAG, 'print JSON: {"daemons": […]}, ids in full')
+    .addHelpText(
+      "after",
+      `
+No key is needed: daemons say this to everybody. CLOCK is the daemon's minus this machine's, ROUND TRIP the
+fastest of three. Daemons that speak version 1 only say nothing of themselves.
+
+Examples:
+  dbsync status
+  dbsync status -s 10.0.0.1,10.0.0.2 --json
+${exitCodeHelp("a daemon is not reached, not live, of another cluster, or its clock is wrong")}`,
+    )
+    .action(status);
+}
+
+async function status(flags: ClientFlags): Promise<void> {
+  const daemons = await readStatus(readSettings(flags));
+  if (flags.json) printJson({ daemons });
+  else process.stdout.write(formatStatus(daemons));
+  if (!daemons.every(({ ok }) => ok)) process.exitCode = EXIT.failed;
+}
+
+/** Greets all daemons at once. */
+export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const { servers, timeout, cluster, require } = settings;
+  const greetings = await Promise.all(servers.map((address) => greet(address, realEnvironment, timeout)));
+  const clusters = greetings.map(clusterOf).filter((each) => each !== null);
+  const expected = cluster === "" ? mostFrequent(clusters) : cluster;
+  const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
+  return greetings.map((greeting, index) => {
+    const address = servers[index]?.text ?? "";
+    const theirs = clusterOf(greeting);
+    const clusterDiffers = theirs !== null && theirs !== expected;
+    const other =
+      cluster === "" ? "not of the others'" : `not of ${short(cluster)}, as the option cluster says`;
+    const foreign = clusterDiffers
+      ? problem(`it is of the cluster ${short(theirs)}, ${other}`, CLUSTER_CURE)
+      : null;
+    const problems = problemsOf(greeting, { foreign, requiresV2: require === "v2" });
+    const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
+    const remarks =
+      twin < 0
+        ? []
+        : [problem(`it is the same daemon as ${servers[twin]?.text}`, "name it once in the list")];
+    const ok = problems.length === 0;
+    return { address, ok, ...factsOf(greeting), clusterDiffers, problems, remarks };
+  });
+}
+
+function factsOf(
+  greeting: Greeting,
+): Omit<DaemonStatus, "address" | "clusterDiffers" | "ok" | "problems" | "remarks"> {
+  const unknown = {
+    versions: [],
+    daemon: null,
+    cluster: null,
+    state: null,
+    clockDifference: null,
+    roundTrip: null,
+  };
+  if (greeting.kind === "failed") return { ...unknown, stage: greeting.stage, detail: greeting.detail };
+  if (greeting.kind === "closed") return { ...unknown, versions: [1], stage: null, detail: null };
+  const { versions, daemon, state } = greeting.hello;
+  return {
+    versions,
+    daemon: hexOf(daemon),
+    cluster: clusterOf(greeting),
+    state: state === "" ? null : state,
+    clockDifference: rounded(greeting.clockDifference),
+    roundTrip: rounded(greeting.roundTrip),
+    stage: null,
+    detail: null,
+  };
+}
+
+/** Of a daemon that has keys: without, it takes version 1 from anybody. */
+function clusterOf(greeting: Greeting): string | null {
+  if (greeting.kind !== "hello" || !greeting.hello.versions.includes(2)) return null;
+  return hexOf(greeting.hello.cluster);
+}
+
+function problemsOf(
+  greeting: Greeting,
+  { foreign, requiresV2 }: { foreign: Problem | null; requiresV2: boolean },
+): Problem[] {
+  if (greeting.kind === "failed") {
+    const { stage, detail } = greeting;
+    const { meaning, cure } = STAGES[stage];
+    // What is wrong with TLS says what to do as well, and more exactly.
+    if (stage === "tls" && detail !== "") return [problem(`tls: ${meaning}`, detail)];
+    return [problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure)];
+  }
+  const speaks2 = greeting.kind === "hello" && greeting.hello.versions.includes(2);
+  const problems: Problem[] = [];
+  if (requiresV2 && !speaks2)
+    problems.push(problem("it speaks version 1 only", "update it, or start it with -s public.pem"));
+  if (greeting.kind === "closed") return problems;
+  const { hello, clockDifference } = greeting;
+  if (hello.state === "catching-up")
+    problems.push({
+      ...problem("it is not yet complete", "wait; its log says how far it is"),
+      isPassing: true,
+    });
+  if (hello.state === "isolated")
+    problems.push(problem("it is cut off from most of its peers", "see its log"));
+  if (foreign !== null) problems.push(foreign);
+  if (Math.abs(clockDifference) > MAX_CLOCK_DIFFERENCE_MS)
+    problems.push(problem(describeClock(clockDifference), CLOCK_CURE));
+  return problems;
+}
+
+function problem(text: string, fix: string): Problem {
+  return { text, fix, isPassing: false };
+}
+
+function formatStatus(daemons: readonly DaemonStatus[]): string {
+  const head = ["ADDRESS", "VERSIONS", "DAEMON", "CLUSTER", "STATE", "CLOCK", "ROUND TRIP"];
+  const rows = daemons.map((each) => [
+    each.address,
+    each.versions.join(" ") || "-",
+    short(each.daemon),
+    `${short(each.cluster)}${each.clusterDiffers ? " (!)" : ""}`,
+    each.state ?? each.stage ?? "-",
+    each.clockDifference === null
+      ? "-"
+      : `${each.clockDifference < 0 ? "" : "+"}${each.clockDifference.toFixed(0)} ms`,
+    each.roundTrip === null ? "-" : `${each.roundTrip.toFixed(1)} ms`,
+  ]);
+  const lines = daemons.flatMap(({ address, problems, remarks }) =>
+    [...problems, ...remarks].map(({ text, fix }) => `${address}: ${text}; ${fix}\n`),
+  );
+  return `${formatTable([head, ...rows])}${lines.length > 0 ? "\n" : ""}${lines.join("")}`;
+}
+
+/** `its clock is 3 ms behind this machine's` */
+export function describeClock(difference: number): string {
+  const size = Math.abs(difference);
+  const shown = size < 10_000 ? `${size.toFixed(0)} ms` : `${(size / 1000).toFixed(0)} s`;
+  return `its clock is ${shown} ${difference < 0 ? "behind" : "ahead of"} this machine's`;
+}
+
+export function short(id: string | null): string {
+  return id === null ? "-" : id.slice(0, SHORT_DIGITS);
+}
+
+function mostFrequent(values: readonly string[]): string | null {
+  let best: string | null = null;
+  let most = 0;
+  for (const value of values) {
+    const count = values.filter((other) => other === value).length;
+    if (count > most) [best, most] = [value, count];
+  }
+  return best;
+}
+
+/** To a tenth. */
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

@@ -1,0 +1,15 @@
+/** Tables for people: columns as wide as what stands in them, two blanks between. */
+
+/** @param rows  the first is the head; the last cell of a row is not filled up */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.slice(0, -1).entries())
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  }
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+      .join("  ");
+  return rows.map((row) => `${line(row).trimEnd()}\n`).join("");
+}

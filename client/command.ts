@@ -1,0 +1,77 @@
+/** A command as a caller gives it, turned into version 2's bytes, and whether it only reads. */
+import { type ByteString, bytesOfText } from "../protocol/byte-string.js";
+import { writeArrayHead, writeBulk } from "../protocol/resp-writer.js";
+import { DbsyncError } from "./errors.js";
+import { READ_COMMANDS } from "./read-commands.js";
+
+/** Text is sent as UTF-8, a number as its decimal digits, bytes as they are. */
+export type Argument = string | number | Uint8Array;
+
+/** A line, cut at blanks as version 1 does it, without quoting; or arguments, name first, which may hold anything. */
+export type CommandInput = string | readonly Argument[];
+
+/**
+ * The command as an array of bulk strings, ready for an envelope.
+ * @throws DbsyncError `bad-command`
+ */
+export function commandBytes(command: CommandInput): ByteString {
+  const words = typeof command === "string" ? wordsOf(command) : argumentsOf(command);
+  if (words.length === 0 || words[0] === "") throw new DbsyncError("bad-command", "it has no name");
+  let bytes = writeArrayHead(words.length);
+  for (const word of words) bytes += writeBulk(word);
+  return bytes;
+}
+
+/** Whether it is certain that a command changes nothing. */
+export function isReadCommand(command: CommandInput): boolean {
+  let name: Argument | undefined;
+  if (typeof command === "string") {
+    const line = command.startsWith(" ") ? command.trimStart() : command;
+    const end = line.indexOf(" ");
+    name = end < 0 ? line : line.slice(0, end);
+  } else {
+    name = command[0];
+  }
+  return typeof name === "string" && (READ_COMMANDS.has(name) || READ_COMMANDS.has(name.toUpperCase()));
+}
+
+function wordsOf(line: string): ByteString[] {
+  if (line.includes("\0"))
+    throw new DbsyncError("bad-command", "a line cannot hold a NUL; use a list of arguments");
+  const words = bytesOfText(line).split(" ");
+  return words.includes("") ? words.filter((word) => word !== "") : words;
+}
+
+function argumentsOf(command: readonly Argument[]): ByteString[] {
+  if (!Array.isArray(command)) throw notACommand();
+  return command.map((argument) => {
+    if (typeof argument === "string") return bytesOfText(argument);
+    if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
+    if (argument instanceof Uint8Array) {
+      return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength).toString("latin1");
+    }
+    throw notAnArgument();
+  });
+}
+
+/** The same command as version 1 takes it. @throws DbsyncError `bad-command`: bytes that are no text */
+export function textArguments(command: CommandInput): string | readonly string[] {
+  if (typeof command === "string") return command;
+  if (!Array.isArray(command)) throw notACommand();
+  return command.map((argument) => {
+    if (typeof argument === "string") return argument;
+    if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
+    if (!(argument instanceof Uint8Array)) throw notAnArgument();
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(argument);
+    } catch (cause) {
+      throw new DbsyncError("bad-command", "version 1 carries text only, and an argument is not UTF-8", {
+        cause,
+      });
+    }
+  });
+}
+
+const notACommand = () => new DbsyncError("bad-command", "expected a line, or a list of arguments");
+const notAnArgument = () =>
+  new DbsyncError("bad-command", "expected arguments that are text, finite numbers or bytes");

@@ -1,0 +1,317 @@
+/**
+ * The daemons of a client, version 2: their links, the clock and the cluster they agree on, and what their answers and
+ * refusals mean for a batch. Daemons that turn out to speak version 1 are handed each call as a delivery.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { hexOf } from "../protocol/envelope.js";
+import type { Hello, RefusedMessage, ResultMessage } from "../protocol/messages-v2.js";
+import { publishOutcome, publishVersion } from "./channels.js";
+import { ClientClock } from "./client-clock.js";
+import { CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
+import type { FrameTracer } from "./debug.js";
+import type { Environment } from "./environment.js";
+import { Link, type LinkOwner } from "./link.js";
+import type { Failure } from "./outcome.js";
+import type { PendingCall } from "./pending-call.js";
+import type { Pool } from "./pool.js";
+import type { Sending, SentBatch } from "./sending.js";
+import { type Address, isLoopback } from "./servers.js";
+import type { Signer } from "./signing-key.js";
+import { reasonOf, unsendable, version1Delivery, versionFailure } from "./version-1-deliveries.js";
+
+/** How often a batch is signed at all; daemons that refuse its date more often have clocks that nobody can meet. */
+const MAX_SIGNATURES = 4;
+
+const REFUSED_FOR_SKEW = "skew";
+
+/** Whom a fleet tells. */
+export interface FleetOwner {
+  /** The cluster is known now. */
+  ready(now: number): void;
+  /** A daemon speaks version 1: what is not signed yet goes the other way. */
+  turnedOut1(index: number, now: number): void;
+  /** No daemon can be reached. */
+  unreachable(now: number): void;
+  /** To be signed anew, in its old place. */
+  again(batch: SentBatch): void;
+  dueEarlier(time: number): void;
+}
+
+export interface FleetParts {
+  readonly owner: FleetOwner;
+  readonly environment: Environment;
+  readonly addresses: readonly Address[];
+  readonly pools: readonly Pool[];
+  /** For version 1. */
+  readonly sign: Signer | null;
+  /** 32 bytes, or "". */
+  readonly cluster: ByteString;
+  readonly requiresV2: boolean;
+  readonly keepalive: boolean;
+  readonly trace: FrameTracer | null;
+  readonly warn: (warning: string) => void;
+}
+
+export class Fleet implements LinkOwner {
+  readonly links: readonly Link[];
+  readonly clock: ClientClock;
+  cluster: ByteString;
+  /** The servers name different clusters, and none more than another: which. */
+  conflict: string | null = null;
+  /** The newest write that a daemon has answered. */
+  lastWrite: {
+    readonly at: number;
+    readonly seq: number;
+    readonly id: ByteString;
+    readonly index: number;
+  } | null = null;
+  readonly #parts: FleetParts;
+  readonly #isTold: boolean;
+  /** What each daemon says of its cluster, by its address. */
+  readonly #votes = new Map<string, ByteString>();
+  /** Until when the cluster may stay open once a daemon has named one. */
+  #decideBy = Number.POSITIVE_INFINITY;
+  /** Batches that some daemon refused for skew while others have not answered. */
+  readonly #held = new Set<SentBatch>();
+
+  constructor(parts: FleetParts) {
+    this.#parts = parts;
+    const { environment, trace, keepalive, requiresV2, cluster } = parts;
+    this.cluster = cluster;
+    this.#isTold = cluster !== "";
+    this.clock = new ClientClock(environment.wallClock() - environment.now());
+    this.links = parts.addresses.map(
+      (address) => new Link({ address, environment, owner: this, trace, keepalive, requiresV2 }),
+    );
+  }
+
+  /** Whether every daemon speaks version 1. @param isQuiet  whether nothing is on its way to any of them */
+  isVersion1(now: number, isQuiet: boolean): boolean {
+    for (const link of this.links) if (!link.version.is1(now, isQuiet)) return false;
+    return true;
+  }
+
+  /** Begins to ask the daemons for their version and cluster. */
+  greet(now: number): void {
+    const insist = this.#isBackingOff(now);
+    for (const link of this.links) link.want(now, insist);
+  }
+
+  /** Whether no connection is there or being made. */
+  get isUnreachable(): boolean {
+    return this.links.every(({ state }) => state === "closed");
+  }
+
+  /** Sends a batch that is signed to every daemon that waits for it. */
+  offer(batch: SentBatch, now: number): void {
+    const insist = this.#isBackingOff(now);
+    for (const sending of batch.sendings) {
+      if (sending.state === "waiting") this.#link(sending).offer(sending, now, insist);
+    }
+  }
+
+  /** Gives up a batch that was never signed. */
+  abandon(batch: SentBatch, now: number): void {
+    for (const sending of batch.sendings) {
+      if (sending.state === "waiting") batch.failed(sending, this.#link(sending).failure(now));
+    }
+  }
+
+  /** Hands a call that joins a batch to the daemons that speak version 1. */
+  deliver1(batch: SentBatch, call: PendingCall, now: number): void {
+    for (const sending of batch.sendings) {
+      if (this.#link(sending).version.known === 1) this.#deliver1(sending, call, now);
+    }
+  }
+
+  /** Hands all calls of a batch to a daemon that has turned out to speak version 1. */
+  turn1(sending: Sending, now: number): void {
+    if (sending.state === "ended") return;
+    sending.reset();
+    for (const call of sending.batch.calls) this.#deliver1(sending, call, now);
+    if (sending.batch.isClosed) sending.batch.close(now);
+  }
+
+  /** What an ended batch leaves behind. */
+  ended(sending: Sending, now: number): void {
+    publishOutcome(sending, now);
+    const { batch } = sending;
+    if (this.#held.has(batch)) this.#reconsider(batch);
+  }
+
+  tick(now: number): void {
+    if (this.cluster === "") this.#decide(now);
+    for (const link of this.links) link.tick(now);
+    for (const batch of this.#held)
+      if (batch.deadline <= now || batch.unsettled === 0) this.#letRefusalsStand(batch);
+  }
+
+  nextTick(): number {
+    let time = this.cluster === "" ? this.#decideBy : Number.POSITIVE_INFINITY;
+    for (const link of this.links) time = Math.min(time, link.nextTick());
+    for (const { deadline } of this.#held) time = Math.min(time, deadline);
+    return time;
+  }
+
+  letGo(now: number): void {
+    for (const link of this.links) link.letGo(now);
+  }
+
+  close(now: number): void {
+    for (const link of this.links) link.close(now);
+    for (const batch of this.#held) this.#letRefusalsStand(batch);
+  }
+
+  greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
+    this.clock.heard(link, hello.clock, sentAt, now);
+    this.#votes.set(link.address.text, hello.cluster);
+    if (this.cluster === "" && this.#decideBy === Number.POSITIVE_INFINITY) {
+      this.#decideBy = now + CLUSTER_LINGER_MS;
+      this.#parts.owner.dueEarlier(this.#decideBy);
+    }
+    publishVersion(link.address.text, 2);
+    this.#decide(now);
+  }
+
+  turnedOut1(link: Link, sendings: readonly Sending[], now: number): void {
+    publishVersion(link.address.text, 1);
+    for (const sending of sendings) this.turn1(sending, now);
+    this.#decide(now);
+    this.#parts.owner.turnedOut1(this.links.indexOf(link), now);
+    if (this.isUnreachable) this.#parts.owner.unreachable(now);
+  }
+
+  answered(link: Link, sending: Sending, message: ResultMessage, now: number): void {
+    const { batch } = sending;
+    this.clock.heard(link, message.clock, sending.writtenAt, now);
+    this.clock.seen(message.newestAt);
+    const envelope = batch.envelope;
+    if (!batch.isRead && envelope !== null) {
+      const { at, seq, id } = envelope;
+      const last = this.lastWrite;
+      if (last === null || at > last.at || (at === last.at && seq > last.seq))
+        this.lastWrite = { at, seq, id, index: message.units - 1 };
+    }
+    batch.answered(sending, message, now);
+  }
+
+  refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void {
+    const { code, sentence, clock, effect } = message;
+    this.clock.heard(link, clock, sending.writtenAt, now);
+    const detail = `${code}: ${sentence}`;
+    const failure: Failure = { ok: false, stage: "refused", detail, written: effect === "unknown", at: now };
+    const { batch } = sending;
+    const mayBeSignedAnew =
+      code === REFUSED_FOR_SKEW &&
+      !failure.written &&
+      batch.unsettled > 0 &&
+      batch.signatures < MAX_SIGNATURES;
+    if (!mayBeSignedAnew) {
+      batch.failed(sending, failure);
+      return;
+    }
+    sending.refusal = failure;
+    sending.state = "waiting";
+    this.#held.add(batch);
+    this.#reconsider(batch);
+  }
+
+  failed(sending: Sending, failure: Failure): void {
+    sending.batch.failed(sending, failure);
+  }
+
+  lostHope(_link: Link, now: number): void {
+    this.#decide(now);
+    if (this.isUnreachable) this.#parts.owner.unreachable(now);
+  }
+
+  dueEarlier(time: number): void {
+    this.#parts.owner.dueEarlier(time);
+  }
+
+  othersAnsweredSince(link: Link, time: number): boolean {
+    return this.links.some((other) => other !== link && other.lastAnswerAt > time);
+  }
+
+  /** A batch refused for skew: is it to be signed anew, or has it been applied somewhere, or does it depend? */
+  #reconsider(batch: SentBatch): void {
+    const isOpen = batch.sendings.some(({ state }) => state === "written");
+    if (batch.isUntouched && batch.unsettled > 0) {
+      this.#held.delete(batch);
+      for (const sending of batch.sendings) {
+        if (sending.state === "queued") this.#link(sending).withdraw(sending);
+      }
+      batch.reset();
+      this.#parts.owner.again(batch);
+    } else if (!isOpen || batch.unsettled === 0) this.#letRefusalsStand(batch);
+  }
+
+  #letRefusalsStand(batch: SentBatch): void {
+    this.#held.delete(batch);
+    for (const sending of batch.sendings) {
+      if (sending.state !== "ended" && sending.refusal !== null) batch.failed(sending, sending.refusal);
+    }
+  }
+
+  #deliver1(sending: Sending, call: PendingCall, now: number): void {
+    const { batch, address } = sending;
+    const { sign, pools } = this.#parts;
+    sending.state = "version-1";
+    sending.deliveries ??= [];
+    sending.openDeliveries++;
+    const ended = () => batch.delivered(sending, call, now);
+    let problem = unsendable(call, sign);
+    if (problem === null) {
+      try {
+        const settle = () => batch.delivered(sending, call, this.#parts.environment.now());
+        const delivery = version1Delivery({ call, address, sign, ended: settle });
+        sending.deliveries.push(delivery);
+        pools[sending.index]?.offer(delivery, now, this.#isBackingOff(now));
+        return;
+      } catch (error) {
+        problem = reasonOf(error);
+      }
+    }
+    sending.deliveries.push({ report: versionFailure(problem, now), writtenAt: -1 });
+    ended();
+  }
+
+  #link(sending: Sending): Link {
+    return this.links[sending.index] as Link;
+  }
+
+  #isBackingOff(now: number): boolean {
+    const { pools } = this.#parts;
+    return this.links.every((link, index) =>
+      link.version.known === 1 ? (pools[index] as Pool).isBackingOff(now) : link.isBackingOff(now),
+    );
+  }
+
+  /** Settles which cluster commands are for, as far as that is possible now. */
+  #decide(now: number): void {
+    if (!this.#isTold) {
+      const isHeard = ({ address, version, state }: Link) =>
+        this.#votes.has(address.text) || version.known === 1 || state === "closed";
+      const final = now >= this.#decideBy || this.links.every(isHeard);
+      const choice = chooseCluster(this.#votes, this.links.length, final);
+      if (choice.kind === "open") return;
+      this.conflict = choice.kind === "conflict" ? choice.detail : null;
+      if (choice.kind === "chosen" && choice.cluster !== this.cluster) this.#believe(choice.cluster);
+    }
+    for (const link of this.links) {
+      const vote = this.#votes.get(link.address.text);
+      link.isForeign = vote !== undefined && vote !== this.cluster;
+    }
+    this.#parts.owner.ready(now);
+  }
+
+  #believe(cluster: ByteString): void {
+    this.cluster = cluster;
+    const doubtful = this.links.find(({ address }) => !isLoopback(address) && address.tls === null);
+    if (doubtful === undefined) return;
+    this.#parts.warn(
+      `the servers were asked for their cluster and believed, though anybody between here and ${doubtful.address.text} ` +
+        `could have answered; name it by the option cluster or DBSYNC_CLUSTER: ${hexOf(cluster)}`,
+    );
+  }
+}

@@ -1,0 +1,92 @@
+/** Options of a call that stand in the header of its envelope, so that version 1 has no bytes for them. */
+import { bytesOfText } from "../protocol/byte-string.js";
+import {
+  bytesOfHex,
+  type Condition,
+  HASH_BYTES,
+  type HeaderFields,
+  ORDER_KEY_BYTES,
+  UNIT_ID_BYTES,
+} from "../protocol/envelope.js";
+import { badOption } from "./errors.js";
+
+/** A key, and who must have changed it last. */
+export interface If {
+  readonly key: string | Buffer;
+  /** As `WRITERS` tells it, 36 bytes; or those as 72 hexadecimal digits; null: the key must be absent. */
+  readonly writer: string | Buffer | null;
+  /** Default: that of the call. */
+  readonly db?: number | undefined;
+}
+
+/** Each makes an envelope of its own for the call. */
+export interface HeaderOptions {
+  /** Number of the database; default 0. */
+  readonly db?: number | undefined;
+  /** The call is applied only if each of these keys was last changed by that writer; else its result is null. */
+  readonly if?: readonly If[] | undefined;
+  /** The daemon first waits until it holds this write: 92 hexadecimal digits, from `lastWrite`. */
+  readonly after?: string | undefined;
+  /** Only the daemon with this id takes it: 64 hexadecimal digits. */
+  readonly only?: string | undefined;
+}
+
+/** The same, as the header holds it. */
+export type EnvelopeOptions = Pick<HeaderFields, "db" | "if" | "after" | "only" | "multi">;
+
+const DB_MAX = 0x7fffffff;
+const IF_KEYS_MAX = 1024;
+
+const isHex = (value: unknown, bytes: number) =>
+  typeof value === "string" && bytesOfHex(value, bytes) !== undefined;
+
+export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => string | null> = {
+  db: (value) => (isDatabase(value) ? null : "the number of a database"),
+  if: (value) =>
+    Array.isArray(value) && value.length > 0 && value.length <= IF_KEYS_MAX && value.every(isIf)
+      ? null
+      : `1 to ${IF_KEYS_MAX} of { key, writer }, where writer is what WRITERS tells, or null for an absent key`,
+  after: (value) =>
+    isHex(value, ORDER_KEY_BYTES) ? null : `${2 * ORDER_KEY_BYTES} hexadecimal digits, from lastWrite`,
+  only: (value) =>
+    isHex(value, HASH_BYTES) ? null : `${2 * HASH_BYTES} hexadecimal digits, as the daemon prints them`,
+};
+
+/** @returns null if there are none of them */
+export function readHeaderOptions(options: HeaderOptions): EnvelopeOptions | null {
+  const { db, after, only } = options;
+  if ((db ?? 0) === 0 && options.if === undefined && after === undefined && only === undefined) return null;
+  return {
+    db: db ?? 0,
+    if: options.if?.map((condition) => conditionOf(condition, db ?? 0)) ?? null,
+    after: after === undefined ? null : (bytesOfHex(after, ORDER_KEY_BYTES) as string),
+    only: only === undefined ? null : (bytesOfHex(only, HASH_BYTES) as string),
+  };
+}
+
+function conditionOf({ key, writer, db }: If, callDb: number): Condition {
+  const bytes = writer === null ? "" : writerBytes(writer);
+  if (bytes === undefined) throw badOption("if", writer, "a writer, as WRITERS tells it");
+  return {
+    db: db ?? callDb,
+    key: typeof key === "string" ? bytesOfText(key) : key.toString("latin1"),
+    writer: bytes,
+  };
+}
+
+function writerBytes(writer: string | Buffer): string | undefined {
+  if (typeof writer === "string") return bytesOfHex(writer, UNIT_ID_BYTES);
+  return writer.length === UNIT_ID_BYTES ? writer.toString("latin1") : undefined;
+}
+
+function isIf(value: unknown): value is If {
+  if (typeof value !== "object" || value === null || !("key" in value && "writer" in value)) return false;
+  const { key, writer } = value;
+  const keyIsBytes = typeof key === "string" || Buffer.isBuffer(key);
+  const isWriter = writer === null || typeof writer === "string" || Buffer.isBuffer(writer);
+  return keyIsBytes && isWriter && (!("db" in value) || value.db === undefined || isDatabase(value.db));
+}
+
+function isDatabase(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= DB_MAX;
+}

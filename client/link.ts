@@ -1,0 +1,315 @@
+/**
+ * One daemon as version 2 sees it: a connection, what is on its way over it, and the queue before it.
+ *
+ * A daemon that speaks version 1 closes on the hello, so nothing was executed and each command may go the other way.
+ * What was written when a connection is lost is written again, the same bytes: a daemon applies them once.
+ * Source: docs/protocol-v2.md "hello", "Retrying".
+ */
+import type { DaemonMessage, Hello, RefusedMessage, ResultMessage } from "../protocol/messages-v2.js";
+import { BackOff } from "./back-off.js";
+import { BoundedQueue } from "./bounded-queue.js";
+import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
+import type { FrameTracer } from "./debug.js";
+import type { Environment } from "./environment.js";
+import type { Stage } from "./errors.js";
+import { OnTheWay } from "./on-the-way.js";
+import type { Failure } from "./outcome.js";
+import type { Sending } from "./sending.js";
+import type { Address } from "./servers.js";
+import { SpokenVersion } from "./spoken-version.js";
+
+/** How long connecting, and then the answer to the hello, may take. */
+const CONNECT_MS = 3_000;
+
+/** A connection that nobody needs is closed after this. */
+const IDLE_MS = 30_000;
+
+/** A connection that owes answers and is silent for so long is given up: the machine may have vanished. */
+const OVERDUE_MS = 10_000;
+
+/** Nothing more is written to a daemon that owes answers for so long, while another has answered since. */
+const STALL_MS = 250;
+
+/** What has expired behind a daemon that hangs is cleared away this long after its deadline, many at a time. */
+const SLACK_MS = 100;
+
+/** Connections that an envelope may be lost with. */
+const MAX_WRITES = 3;
+
+export interface LinkOwner {
+  /** For the hello: what the client was told, or "". */
+  readonly cluster: string;
+  /** Each answer to a hello. */
+  greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
+  /** It closed on the hello. Its queue is for the owner to take. */
+  turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
+  /** @throws MalformedFrame */
+  answered(link: Link, sending: Sending, message: ResultMessage, now: number): void;
+  refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
+  failed(sending: Sending, failure: Failure): void;
+  /** No connection is to be had: what waits to be signed may have nobody to wait for. */
+  lostHope(link: Link, now: number): void;
+  dueEarlier(time: number): void;
+  othersAnsweredSince(link: Link, time: number): boolean;
+}
+
+export interface LinkParts {
+  readonly address: Address;
+  readonly environment: Environment;
+  readonly owner: LinkOwner;
+  readonly trace: FrameTracer | null;
+  readonly keepalive: boolean;
+  readonly requiresV2: boolean;
+}
+
+export class Link implements ConnectionV2Owner {
+  readonly address: Address;
+  readonly version: SpokenVersion;
+  /** Its cluster is not the client's: it gets nothing. */
+  isForeign = false;
+  lastAnswerAt = Number.NEGATIVE_INFINITY;
+
+  readonly #parts: LinkParts;
+  readonly #owner: LinkOwner;
+  readonly #backOff = new BackOff();
+  readonly #queue = new BoundedQueue<Sending>();
+  readonly #onTheWay = new OnTheWay();
+  #connection: ConnectionV2 | null = null;
+  /** When anything was last written or read. */
+  #activeAt = 0;
+  /** What the daemon said to the whole connection. */
+  #complaint = "";
+
+  constructor(parts: LinkParts) {
+    this.#parts = parts;
+    this.#owner = parts.owner;
+    this.address = parts.address;
+    this.version = new SpokenVersion(parts.requiresV2);
+  }
+
+  get state(): ConnectionV2["state"] {
+    return this.#connection?.state ?? "closed";
+  }
+
+  get cluster(): string {
+    return this.#owner.cluster;
+  }
+
+  /** Whether a sending would be refused without an attempt to connect. */
+  isBackingOff(now: number): boolean {
+    return this.state === "closed" && this.#backOff.refusal(now) !== null;
+  }
+
+  /** The last failure to connect, as what is said of a sending. */
+  failure(now: number): Failure {
+    const { stage, detail } = this.#backOff.failure ?? { stage: "connect", detail: "" };
+    return { ok: false, stage, detail, written: false, at: now };
+  }
+
+  /** Connects, unless that is done or not worth it. @param insist  try even if the daemon is being left alone */
+  want(now: number, insist: boolean): void {
+    if (this.state !== "closed" || this.version.known === 1) return;
+    if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
+  }
+
+  /** Takes a sending, which ends now or later. */
+  offer(sending: Sending, now: number, insist: boolean): void {
+    sending.mayTurn = this.version.known === 0;
+    if (this.isForeign) this.#fail(sending, "wrong-cluster", "", now);
+    else if (!insist && this.isBackingOff(now)) this.#owner.failed(sending, this.failure(now));
+    else if (!this.#queue.hasRoomFor(sending)) this.#fail(sending, "busy", "", now);
+    else {
+      sending.state = "queued";
+      this.#queue.push(sending);
+      if (this.state === "closed") this.#connect(now);
+      else this.#pump(now);
+    }
+  }
+
+  /** Takes back what is queued. */
+  withdraw(sending: Sending): void {
+    this.#queue.remove(sending);
+  }
+
+  tick(now: number): void {
+    const { state } = this;
+    const since = this.#connection?.since ?? now;
+    if (state === "connecting" && now >= since + CONNECT_MS)
+      this.gone("connect", "no answer to the attempt to connect", now);
+    else if (state === "greeting" && now >= since + CONNECT_MS)
+      this.#lose("timeout", "connected, but the hello was not answered", now);
+    else if (this.#isIdle && now >= this.#activeAt + IDLE_MS) this.#drop();
+    this.#expire(now);
+    this.#pump(now);
+  }
+
+  /** When `tick` has something to do next, as far as is known now. */
+  nextTick(): number {
+    let time = Number.POSITIVE_INFINITY;
+    if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
+    else if (this.#isIdle) time = this.#activeAt + IDLE_MS;
+    const first = this.#queue.first;
+    if (first !== undefined) time = Math.min(time, first.batch.deadline + SLACK_MS);
+    for (const { batch } of this.#onTheWay.all()) time = Math.min(time, batch.deadline + SLACK_MS);
+    return Math.min(time, this.#onTheWay.owingSince + OVERDUE_MS);
+  }
+
+  /** Closes what would keep an otherwise idle process alive. Answers may still come on the rest. */
+  letGo(now: number): void {
+    if (this.#connection?.holdsProcess()) this.close(now);
+  }
+
+  close(now: number): void {
+    this.#drop();
+    for (const sending of this.#takeAll()) this.#fail(sending, "closed", "", now);
+  }
+
+  get #isIdle(): boolean {
+    return this.state === "speaking" && this.#onTheWay.isEmpty && this.#queue.length === 0;
+  }
+
+  opened(now: number): void {
+    this.#owner.dueEarlier(now + CONNECT_MS);
+    this.#pump(now);
+  }
+
+  told(message: DaemonMessage, now: number): void {
+    if (message.kind === "hello") {
+      this.#greeted(message, now);
+      return;
+    }
+    const sending = this.#onTheWay.find(message.id);
+    if (sending === undefined) {
+      if (message.kind === "refused") this.#complaint = `${message.code}: ${message.sentence}`;
+      return;
+    }
+    this.lastAnswerAt = now;
+    if (message.kind === "result") this.#owner.answered(this, sending, message, now);
+    this.#onTheWay.remove(sending);
+    if (message.kind === "refused") this.#owner.refused(this, sending, message, now);
+  }
+
+  heard(now: number): void {
+    this.#activeAt = now;
+    this.#onTheWay.heard(now);
+    this.#pump(now);
+    if (!this.#parts.keepalive && this.#isIdle) this.#drop();
+  }
+
+  gone(stage: Stage, detail: string, now: number): void {
+    if (stage === "lost" && this.state === "greeting" && !this.#connection?.hasHeard) this.#turnOut1(now);
+    else this.#lose(stage, stage === "lost" && this.#complaint !== "" ? this.#complaint : detail, now);
+  }
+
+  #connect(now: number): void {
+    this.#complaint = "";
+    this.#owner.dueEarlier(now + CONNECT_MS);
+    this.#connection = new ConnectionV2({ ...this.#parts, owner: this, now });
+  }
+
+  #greeted(hello: Hello, now: number): void {
+    this.#backOff.succeeded();
+    if (!hello.versions.includes(2)) {
+      this.#turnOut1(now);
+      return;
+    }
+    this.version.spoke2();
+    this.lastAnswerAt = now;
+    this.#owner.greeted(this, hello, this.#connection?.since ?? now, now);
+  }
+
+  #turnOut1(now: number): void {
+    const meaning = this.version.closedHello(this.#connection?.hasHeard === true, now);
+    if (meaning === "doubt") this.#retry("lost", "", now);
+    else if (meaning !== "version-1") this.#lose(meaning, "", now);
+    else {
+      this.#drop();
+      this.#backOff.succeeded();
+      this.#owner.turnedOut1(this, this.#takeAll(), now);
+    }
+  }
+
+  /** The connection is gone, and with it what can neither wait for another nor be written again. */
+  #lose(stage: Stage, detail: string, now: number): void {
+    if (this.state !== "speaking") {
+      this.#drop();
+      this.#backOff.failed({ stage, detail }, now, this.#parts.environment.random());
+      for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
+      this.#owner.lostHope(this, now);
+      return;
+    }
+    this.#retry(stage, detail, now);
+  }
+
+  /** What may be written again is, on a new connection; the rest has failed. */
+  #retry(stage: Stage, detail: string, now: number): void {
+    this.#drop();
+    const written = this.#onTheWay.takeAll();
+    const again = written.filter(({ writes }) => stage !== "garbage" && writes < MAX_WRITES);
+    for (const sending of again) sending.state = "queued";
+    this.#queue.putBack(again);
+    if (this.#queue.length > 0) this.#connect(now);
+    for (const sending of written) if (!again.includes(sending)) this.#fail(sending, stage, detail, now);
+  }
+
+  /** Closes the connection and tells nobody. */
+  #drop(): void {
+    this.#connection?.close();
+    this.#connection = null;
+    this.#onTheWay.owingSince = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether envelopes may be written. */
+  get #isOpen(): boolean {
+    return this.state === "greeting" ? this.version.isCertain : this.state === "speaking";
+  }
+
+  #pump(now: number): void {
+    this.#dropExpired(now);
+    if (!this.#isOpen || this.#isStalled(now)) return;
+    if (this.isForeign)
+      for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
+    while (this.#onTheWay.hasRoom) {
+      const sending = this.#queue.shift();
+      if (sending === undefined) return;
+      this.#activeAt = now;
+      this.#connection?.write(this.#onTheWay.add(sending, now));
+    }
+  }
+
+  #isStalled(now: number): boolean {
+    const { owingSince } = this.#onTheWay;
+    return now - owingSince > STALL_MS && this.#owner.othersAnsweredSince(this, owingSince);
+  }
+
+  #expire(now: number): void {
+    this.#dropExpired(now);
+    const { owingSince } = this.#onTheWay;
+    let isAlone = false;
+    for (const sending of this.#onTheWay.all()) {
+      if (sending.batch.deadline > now) continue;
+      this.#onTheWay.remove(sending);
+      // With nobody else to answer, the next call deserves a fresh connection.
+      isAlone ||= sending.writtenAt >= owingSince && !this.#owner.othersAnsweredSince(this, owingSince);
+      this.#fail(sending, "timeout", "", now);
+    }
+    if (isAlone || now >= owingSince + OVERDUE_MS) this.#lose("lost", "silent for too long", now);
+  }
+
+  /** From the queue's head; what has expired further back is found when it gets there. */
+  #dropExpired(now: number): void {
+    for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
+      if (first.batch.deadline > now) return;
+      this.#queue.shift();
+      this.#fail(first, "timeout", first.writes > 0 ? "" : "never sent: it waited behind others", now);
+    }
+  }
+
+  #takeAll(): Sending[] {
+    return [...this.#onTheWay.takeAll(), ...this.#queue.takeAll()];
+  }
+
+  #fail(sending: Sending, stage: Stage, detail: string, now: number): void {
+    this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > 0, at: now });
+  }
+}

@@ -1,0 +1,61 @@
+/** Envelopes that are written to one daemon and not answered, and how long it has owed an answer. */
+import type { Sending, SignedEnvelope } from "./sending.js";
+
+/** More than so many, or so many bytes, would only fill the buffers of a daemon that hangs. */
+const MAX_ENVELOPES = 256;
+const MAX_BYTES = 8 * 1024 * 1024;
+
+export class OnTheWay {
+  /** Since when the daemon has not been heard, though answers are due; infinity: it owes nothing. */
+  owingSince = Number.POSITIVE_INFINITY;
+  /** By the id of the envelope, in the order they were written. */
+  readonly #sendings = new Map<string, Sending>();
+  #bytes = 0;
+
+  get isEmpty(): boolean {
+    return this.#sendings.size === 0;
+  }
+
+  get hasRoom(): boolean {
+    return this.#sendings.size < MAX_ENVELOPES && this.#bytes < MAX_BYTES;
+  }
+
+  find(id: string): Sending | undefined {
+    return this.#sendings.get(id);
+  }
+
+  all(): readonly Sending[] {
+    return [...this.#sendings.values()];
+  }
+
+  /** Notes that a sending is written. @returns what to write */
+  add(sending: Sending, now: number): Buffer {
+    const { id, message } = sending.batch.envelope as SignedEnvelope;
+    sending.state = "written";
+    sending.writtenAt = now;
+    sending.writes++;
+    this.#sendings.set(id, sending);
+    this.#bytes += message.length;
+    if (this.owingSince === Number.POSITIVE_INFINITY) this.owingSince = now;
+    return message;
+  }
+
+  remove(sending: Sending): void {
+    const { id, message } = sending.batch.envelope as SignedEnvelope;
+    if (this.#sendings.delete(id)) this.#bytes -= message.length;
+  }
+
+  /** The daemon has said something. */
+  heard(now: number): void {
+    this.owingSince = this.isEmpty ? Number.POSITIVE_INFINITY : now;
+  }
+
+  /** The connection is gone. @returns what was on it, in the order it was written */
+  takeAll(): readonly Sending[] {
+    const all = this.all();
+    this.#sendings.clear();
+    this.#bytes = 0;
+    this.owingSince = Number.POSITIVE_INFINITY;
+    return all;
+  }
+}

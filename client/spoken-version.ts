@@ -1,0 +1,61 @@
+/**
+ * Which version a daemon speaks, as far as its hellos have told. One that closes on the hello speaks version 1, unless it
+ * has spoken version 2 before: nobody is led back to version 1 in silence. Pure.
+ * Source: docs/protocol-v2.md "hello".
+ */
+
+/** How long a daemon is taken to speak version 1 before it is asked again. */
+const VERSION_1_MS = 60_000;
+
+/**
+ * What a closed hello means:
+ * - `doubt`: it may just have been stopped; the next hello is to go alone, so that there is no doubt what was closed on
+ * - `version-1`: it speaks version 1
+ * - `version`: so it does, and that is ruled out
+ * - `downgrade`: it has spoken version 2 before
+ */
+export type ClosedHello = "doubt" | "version-1" | "version" | "downgrade";
+
+export class SpokenVersion {
+  /** 0: not known. */
+  known: 0 | 1 | 2 = 0;
+  readonly #requiresV2: boolean;
+  #foundAt = 0;
+  #hasSpoken2 = false;
+  #isDoubted = false;
+
+  constructor(requiresV2: boolean) {
+    this.#requiresV2 = requiresV2;
+  }
+
+  /** Whether envelopes may follow the hello before it is answered: a daemon of version 1 would not execute them, but
+   * they could not go the other way without doubt. */
+  get isCertain(): boolean {
+    return (this.#hasSpoken2 || this.#requiresV2) && !this.#isDoubted;
+  }
+
+  spoke2(): void {
+    this.known = 2;
+    this.#hasSpoken2 = true;
+    this.#isDoubted = false;
+  }
+
+  /** @param hasSpoken  it has said that it takes version 1 only */
+  closedHello(hasSpoken: boolean, now: number): ClosedHello {
+    if (this.#hasSpoken2) {
+      if (this.#isDoubted || hasSpoken) return "downgrade";
+      this.#isDoubted = true;
+      return "doubt";
+    }
+    if (this.#requiresV2) return "version";
+    this.known = 1;
+    this.#foundAt = now;
+    return "version-1";
+  }
+
+  /** Whether to send version 1. An old finding is forgotten while nothing depends on it (`isQuiet`). */
+  is1(now: number, isQuiet: boolean): boolean {
+    if (this.known === 1 && isQuiet && now - this.#foundAt > VERSION_1_MS) this.known = 0;
+    return this.known === 1;
+  }
+}

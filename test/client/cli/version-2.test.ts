@@ -1,0 +1,195 @@
+/** The program `dbsync` with daemons that speak version 2. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { startDaemon } from "../../../daemon/testing.js";
+import { buildRoot } from "../../support/repository.js";
+import { deadAddress, FakeServer } from "../fake-server.js";
+import { type Cluster, startCluster } from "./cluster.js";
+
+let cluster: Cluster;
+
+before(async () => {
+  cluster = await startCluster(2);
+});
+after(() => cluster[Symbol.asyncDispose]());
+
+const run = (...args: string[]) => cluster.run(args);
+
+interface Status {
+  readonly daemons: {
+    readonly address: string;
+    readonly ok: boolean;
+    readonly versions: number[];
+    readonly cluster: string | null;
+    readonly daemon: string | null;
+    readonly clusterDiffers: boolean;
+    readonly state: string | null;
+    readonly stage: string | null;
+    readonly problems: { text: string; fix: string }[];
+    readonly remarks: { text: string }[];
+  }[];
+}
+
+describe("dbsync status", () => {
+  test("shows a line for each daemon, in the order of the list, and ends with 0 if all are well", async () => {
+    const { code, stdout, stderr } = await run("status");
+    assert.deepEqual([code, stderr], [0, ""]);
+    const [head, ...lines] = stdout.trimEnd().split("\n");
+    assert.match(head ?? "", /^ADDRESS +VERSIONS +DAEMON +CLUSTER +STATE +CLOCK +ROUND TRIP$/);
+    const places = cluster.daemons.servers.split(",");
+    assert.equal(lines.length, places.length);
+    for (const [index, line] of lines.entries()) {
+      assert.match(line, /^\S+ +1 2 +[\da-f]{12} +[\da-f]{12} +live +[+-]\d+ ms +\d+\.\d ms$/);
+      assert.ok(line.startsWith(`${places[index]} `));
+    }
+  });
+
+  test("with --json gives ids in full", async () => {
+    const { stdout } = await run("status", "--json");
+    const { daemons } = JSON.parse(stdout) as Status;
+    assert.ok(daemons.every(({ ok, problems }) => ok && problems.length === 0));
+    assert.deepEqual(new Set(daemons.map((daemon) => daemon.cluster?.length)), new Set([64]));
+    assert.equal(new Set(daemons.map(({ daemon }) => daemon)).size, 2);
+  });
+
+  test("says which daemon is of another cluster, and ends with 1", async () => {
+    await using other = await startDaemon();
+    const { code, stdout } = await run("status", "-s", `${cluster.daemons.servers},${other.servers}`);
+    assert.equal(code, 1);
+    assert.match(stdout, new RegExp(`\\n${other.servers} .* ${other.cluster?.slice(0, 12)} \\(!\\) `));
+    assert.match(
+      stdout,
+      new RegExp(`\\n${other.servers}: it is of the cluster .*; start all daemons with the same`),
+    );
+    const told = await run("status", "--json", "--cluster", other.cluster ?? "", "-s", other.servers);
+    assert.equal(told.code, 0);
+    const wrong = await run("status", "--json", "--cluster", other.cluster ?? "");
+    const { daemons } = JSON.parse(wrong.stdout) as Status;
+    assert.deepEqual(
+      daemons.map(({ clusterDiffers }) => clusterDiffers),
+      [true, true],
+    );
+  });
+
+  test("says of a daemon that is down what to do, and of one of version 1 that it is", async () => {
+    const dead = await deadAddress();
+    await using old = await FakeServer.start();
+    const { code, stdout } = await run("status", "-s", `${dead},${old.address}`);
+    assert.equal(code, 1);
+    assert.match(stdout, /\n127\.0\.0\.1:\d+ +- +- +- +connect +- +-\n127\.0\.0\.1:\d+ +1 +- +- +- +- +-\n/);
+    assert.match(stdout, /: connect: no connection \(ECONNREFUSED\); is dbsyncd running there\?\n$/);
+    assert.equal((await run("status", "-s", old.address)).code, 0);
+    const required = await run("status", "-s", old.address, "--require", "v2");
+    assert.match(required.stdout, /it speaks version 1 only; update it/);
+    assert.equal(required.code, 1);
+  });
+
+  test("says that a daemon is named twice", async () => {
+    const [daemon] = cluster.daemons.daemons;
+    const { stdout } = await run("status", "-s", `127.0.0.1:${daemon?.port},localhost:${daemon?.port}`);
+    assert.match(stdout, /it is the same daemon as localhost:\d+; name it once/);
+  });
+});
+
+describe("dbsync send", () => {
+  test("carries blanks, empty arguments and line ends", async () => {
+    for (const value of ["two words", "", "line\nend", "gr\u00fc\u00dfe"]) {
+      assert.equal((await run("send", "-k", "app.pem", "SET", "a key", value)).stdout, "OK\n");
+      assert.equal((await run("send", "-k", "app.pem", "GET", "a key")).stdout, `${value}\n`);
+    }
+  });
+
+  test("says what is wrong with a command, once, and ends with 1", async () => {
+    const { code, stderr } = await run("send", "-k", "app.pem", "SET", "k");
+    assert.equal(code, 1);
+    assert.equal(stderr, "dbsync: The command failed: ERR wrong number of arguments for 'set' command\n");
+  });
+
+  test("takes a database, a policy and a cluster", async () => {
+    const hex = cluster.daemons.cluster ?? "";
+    await run("send", "-k", "app.pem", "--db", "3", "--policy", "all", "--cluster", hex, "SET", "far", "1");
+    assert.equal((await run("send", "-k", "app.pem", "--db", "3", "GET", "far")).stdout, "1\n");
+    assert.equal((await run("send", "-k", "app.pem", "--policy", "2", "GET", "far")).stdout, "(nil)\n");
+    const wrong = await run("send", "-k", "app.pem", "--cluster", "ab".repeat(32), "GET", "far");
+    assert.match(wrong.stderr, /wrong-cluster/);
+    assert.equal(wrong.code, 1);
+    assert.equal((await run("send", "--cluster", "ab", "GET", "far")).code, 2);
+    assert.equal((await run("send", "--db", "x", "GET", "far")).code, 2);
+  });
+
+  test("with --require v2 sends nothing to a daemon of version 1", async () => {
+    await using old = await FakeServer.start();
+    const { code, stderr } = await run("send", "-s", old.address, "-k", "app.pem", "--require", "v2", "PING");
+    assert.equal(code, 1);
+    assert.match(stderr, /speaks version 1 only/);
+    assert.deepEqual(old.commands, []);
+  });
+});
+
+describe("dbsync repl", () => {
+  test("carries what is quoted", async () => {
+    const input = `SET q "two words"\nGET q\nSET q '"'\nGET q\nSET q "a\\x00\\xffb"\nSTRLEN q\n`;
+    const { code, stdout } = await cluster.run(["repl", "-k", "app.pem"], input);
+    assert.equal(code, 0);
+    assert.equal(stdout, 'OK\ntwo words\nOK\n"\nOK\n4\n');
+  });
+});
+
+describe("dbsync doctor", () => {
+  test("says that all is well, with versions, states, clocks and the cluster", async () => {
+    const { code, stdout } = await run("doctor", "-k", "app.pem");
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /resolved, reached, speaks versions 1 and 2, live, daemon [\da-f]{12}\n/);
+    assert.match(stdout, /its clock is \d+ ms (behind|ahead of) this machine's\n/);
+    assert.match(stdout, /accepts the signature \(version 2\), /);
+    assert.match(stdout, /OK {4}cluster: [\da-f]{12}, the same at all 2 daemons\nAll is well\.\n$/);
+  });
+
+  test("says of an unknown key and of no key what to do first", async () => {
+    const unknown = await run("doctor", "-k", "stranger.pem");
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.stdout, /FAIL {2}.*: refused: .*unknown-key/);
+    assert.match(unknown.stdout, /\nFirst fix: .*the daemon does not know this key: compare the fingerprint/);
+    const unsigned = await run("doctor", "-k", "");
+    assert.match(unsigned.stdout, /\nFirst fix: .*name the private key \(-k/);
+  });
+
+  test("says that the daemons are of different clusters", async () => {
+    await using other = await startDaemon();
+    const servers = `${cluster.daemons.servers},${other.servers}`;
+    const { code, stdout } = await run("doctor", "-k", "app.pem", "-s", servers);
+    assert.equal(code, 1);
+    assert.match(stdout, new RegExp(`FAIL {2}${other.servers}: it is of the cluster`));
+  });
+});
+
+test("a key file is found whatever the folder", async () => {
+  const { stdout } = await run("ping", "-k", join(cluster.folder, "app.pem"));
+  assert.match(stdout, /: ok, \d+\.\d ms, version 2\n.*: ok, .*version 2\n$/);
+});
+
+describe("with TLS", () => {
+  test("status and doctor say what is missing, and what proves the daemon", async () => {
+    const keygen = [join(buildRoot, "keys/keygen.js"), "--certificate", "--out", "tls", "--san", "127.0.0.1"];
+    const made = execFileSync(process.execPath, keygen, { cwd: cluster.folder, encoding: "utf8" });
+    const pin = /sha256:[\da-f]{64}/.exec(made)?.[0] ?? assert.fail(made);
+    const files = [
+      "--tls-cert",
+      join(cluster.folder, "tls/tls-cert.pem"),
+      "--tls-key",
+      join(cluster.folder, "tls/tls-key.pem"),
+    ];
+    await using secured = await startDaemon({ args: files });
+    const plain = await run("doctor", "-s", secured.servers);
+    assert.match(plain.stdout, /FAIL {2}.*: tls: [\s\S]*\nFirst fix: .*write dbsyncs:\/\//);
+    const untrusted = await run("status", "-s", `dbsyncs://${secured.servers}`);
+    assert.equal(untrusted.code, 1);
+    assert.match(untrusted.stdout, new RegExp(`pin it: #${pin}`));
+    const pinned = await run("doctor", "-s", `dbsyncs://${secured.servers}#${pin}`);
+    assert.match(pinned.stdout, /OK {4}dbsyncs:\/\/.*: encrypted, its key is the pinned one\n/);
+    const trusted = await run("status", "-s", `dbsyncs://${secured.servers}`, "--ca", "tls/tls-cert.pem");
+    assert.equal(trusted.code, 0);
+  });
+});

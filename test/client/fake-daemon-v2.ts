@@ -1,0 +1,99 @@
+/**
+ * A daemon of version 2 without sockets and without checks of signatures: frames in, frames out, what it is told to do to
+ * each envelope, and what it has applied. Made from docs/protocol-v2.md alone.
+ */
+import { createHash } from "node:crypto";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Envelope, readBody, signedBytes } from "../../protocol/envelope.js";
+import { FrameParser, writeFrame } from "../../protocol/frame.js";
+import {
+  type CommandMessage,
+  type DaemonState,
+  readClientMessage,
+  writeHello,
+  writeRefused,
+  writeResult,
+} from "../../protocol/messages-v2.js";
+import type { Reply } from "../../protocol/reply.js";
+import { writeBulk, writeReply } from "../../protocol/resp-writer.js";
+
+const WINDOW_PAST_MS = 30_000;
+const WINDOW_FUTURE_MS = 5_000;
+
+/** An envelope that was applied, with its name and when that was by the daemon's clock. */
+export interface Applied {
+  readonly id: ByteString;
+  readonly envelope: Envelope;
+  readonly clock: number;
+}
+
+export class FakeDaemon {
+  readonly id: ByteString;
+  cluster: ByteString;
+  state: DaemonState = "live";
+  /** Milliseconds since 1970 by its own clock. */
+  clock: () => number;
+  /** What a command replies; null: the envelope is refused with this code instead. */
+  reply: (argv: readonly ByteString[], envelope: Envelope) => Reply;
+  /** Refuses every envelope with this code. */
+  refusal: { code: string; effect: "not-applied" | "unknown" } | null = null;
+  readonly applied: Applied[] = [];
+  /** Every time an envelope arrived, also one that was seen before. */
+  readonly arrived: ByteString[] = [];
+  newestAt = 0;
+  readonly #answers = new Map<ByteString, ByteString>();
+
+  constructor(parts: {
+    id: number;
+    clock: () => number;
+    cluster?: ByteString;
+    reply?: (argv: readonly ByteString[], envelope: Envelope) => Reply;
+  }) {
+    this.id = String.fromCharCode(parts.id).repeat(32);
+    this.cluster = parts.cluster ?? "c".repeat(32);
+    this.clock = parts.clock;
+    this.reply = parts.reply ?? (() => ({ kind: "status", text: "OK" }));
+  }
+
+  /** One connection: takes bytes, gives the frames that answer them. */
+  connection(): (chunk: Buffer) => Buffer[] {
+    const parser = new FrameParser(1 << 26, 2);
+    return (chunk) => parser.push(chunk).map((payload) => this.#answer(payload));
+  }
+
+  #answer(payload: Buffer): Buffer {
+    const message = readClientMessage(payload);
+    const clock = Math.floor(this.clock());
+    const { id: daemon, cluster, state } = this;
+    const answer =
+      message.kind === "hello"
+        ? writeHello({ kind: "hello", versions: [1, 2], daemon, cluster, clock, state, role: "daemon" })
+        : this.#take(message, clock);
+    return Buffer.from(writeFrame(answer, 2), "latin1");
+  }
+
+  #take({ body }: CommandMessage, clock: number): ByteString {
+    const id = createHash("sha256").update(signedBytes(body)).digest().toString("latin1");
+    this.arrived.push(id);
+    // Refusals are kept, too: what was refused must not come true later because somebody has set this clock meanwhile.
+    const answer = this.#answers.get(id) ?? this.#judge(id, readBody(body), clock);
+    this.#answers.set(id, answer);
+    return answer;
+  }
+
+  #judge(id: ByteString, envelope: Envelope, clock: number): ByteString {
+    const refuse = (code: string, effect: "not-applied" | "unknown" = "not-applied") =>
+      writeRefused({ id, code, sentence: "No.", clock, effect });
+    if (this.refusal !== null) return refuse(this.refusal.code, this.refusal.effect);
+    if (envelope.cluster !== this.cluster) return refuse("wrong-cluster");
+    const { at } = envelope;
+    if (at <= clock - WINDOW_PAST_MS || at >= clock + WINDOW_FUTURE_MS) return refuse("skew");
+    const replies = envelope.commands.map((argv) => this.reply(argv, envelope));
+    this.applied.push({ id, envelope, clock });
+    this.newestAt = Math.max(this.newestAt, at);
+    const units: readonly Reply[] = envelope.multi ? [{ kind: "array", items: replies }] : replies;
+    const bytes = units.map((reply) => writeReply(reply) + writeBulk("")).join("");
+    const { newestAt } = this;
+    return writeResult({ id, daemon: this.id, clock, newestAt, units: units.length }, bytes);
+  }
+}

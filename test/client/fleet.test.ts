@@ -1,0 +1,176 @@
+/** What a client makes of daemons that differ: in version, cluster or clock. Fake daemons on loopback. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { writeFrame } from "../../protocol/frame.js";
+import { writeHello } from "../../protocol/messages-v2.js";
+import { FakeServer, until } from "./fake-server.js";
+import { client2Of, ServedDaemon } from "./served-daemon.js";
+import { errorOf, summary } from "./test-client.js";
+
+test("a fleet of two versions gets each command in the version it speaks", async () => {
+  await using old = await FakeServer.start();
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([old, daemon]);
+  const { outcomes } = await client.sendAll("SET a 1");
+  assert.deepEqual(outcomes.map(summary), ["ok OK", "ok OK"]);
+  assert.deepEqual(
+    outcomes.map((outcome) => outcome.status === "ok" && outcome.version),
+    [1, 2],
+  );
+  await Promise.all(["SET a 2", "SET a 3", "SET a 4"].map((command) => client.send(command)));
+  await until(() => old.requests.length === 4, "the old daemon to get everything");
+  assert.deepEqual(daemon.envelopes.flat(), ["SET a 1", "SET a 2", "SET a 3", "SET a 4"]);
+  const again = await client.sendAll(["SET", "a", "b c"]);
+  assert.deepEqual(again.outcomes.map(summary), ["version not-applied", "ok OK"]);
+  assert.deepEqual(await client.multi(["SET a 5"]), ["OK"]);
+});
+
+test("where every daemon speaks version 1, calls go as before, and version 2's own are refused at once", async () => {
+  await using old = await FakeServer.start();
+  await using client = client2Of([old]);
+  assert.equal(await client.send("SET a 1"), "OK");
+  assert.equal(await client.call("SET a 1"), "OK");
+  for (const call of [client.multi(["PING"]), client.call("PING", { db: 1 })]) {
+    const failure = await errorOf(call);
+    assert.equal(failure.code, "bad-command");
+    assert.match(failure.message, /version 2/);
+  }
+});
+
+test("require v2 sends nothing to a daemon of version 1", async () => {
+  await using old = await FakeServer.start();
+  await using client = client2Of([old], { require: "v2" });
+  const failure = await errorOf(client.send("SET a 1"));
+  assert.equal(summary(failure.outcomes[0]), "version not-applied");
+  assert.deepEqual(old.requests, []);
+});
+
+test("a daemon that has spoken version 2 is never sent version 1 in silence", async () => {
+  const daemon = await ServedDaemon.start();
+  const { port } = daemon;
+  await using client = client2Of([daemon]);
+  await client.send("SET a 1");
+  await daemon[Symbol.asyncDispose]();
+  await using old = await FakeServer.start("answer", port);
+  await until(() => old.port === port, "the port");
+  const failure = await errorOf(client.send("SET a 2"));
+  assert.equal(summary(failure.outcomes[0]), "downgrade unknown");
+  assert.deepEqual(old.requests, []);
+});
+
+test("a daemon without keys says that it takes version 1 only, and is believed", async () => {
+  const hello = writeHello({
+    kind: "hello",
+    versions: [1],
+    daemon: "",
+    cluster: "",
+    clock: 1,
+    state: "live",
+    role: "daemon",
+  });
+  for (const required of [false, true]) {
+    await using daemon = await ServedDaemon.start();
+    daemon.passes = () => [Buffer.from(writeFrame(hello, 2), "latin1")];
+    await using client = client2Of([daemon], { timeout: 300, ...(required ? { require: "v2" } : {}) });
+    const failure = await errorOf(client.send("SET a 1"));
+    assert.equal(summary(failure.outcomes[0]), required ? "version not-applied" : "garbage unknown");
+    assert.equal(daemon.accepted, required ? 1 : 2);
+  }
+});
+
+const clusters = ["c".repeat(32), "d".repeat(32)] as const;
+
+test("servers of two clusters, as many of each, are an error that names both", async () => {
+  await using one = await ServedDaemon.start({ cluster: clusters[0] });
+  await using two = await ServedDaemon.start({ cluster: clusters[1] });
+  await using client = client2Of([one, two]);
+  const failure = await errorOf(client.send("SET a 1"));
+  assert.equal(failure.code, "clusters-differ");
+  for (const part of [one.address, two.address, "63".repeat(32), "64".repeat(32)])
+    assert.ok(failure.message.includes(part), failure.message);
+  assert.deepEqual([...one.envelopes, ...two.envelopes], []);
+});
+
+test("one daemon of another cluster is left out, and told of", async () => {
+  await using other = await ServedDaemon.start({ cluster: clusters[1] });
+  await using one = await ServedDaemon.start({ cluster: clusters[0] });
+  await using two = await ServedDaemon.start({ cluster: clusters[0] });
+  await using client = client2Of([other, one, two]);
+  assert.equal(await client.send("SET a 1"), "OK");
+  const { outcomes } = await client.sendAll("SET a 2");
+  assert.deepEqual(outcomes.map(summary), ["wrong-cluster not-applied", "ok OK", "ok OK"]);
+  assert.deepEqual(other.envelopes, []);
+});
+
+test("a client that was told its cluster sends to no other", async () => {
+  await using daemon = await ServedDaemon.start({ cluster: clusters[1] });
+  await using client = client2Of([daemon], { cluster: "63".repeat(32) });
+  const failure = await errorOf(client.send("SET a 1"));
+  assert.equal(summary(failure.outcomes[0]), "wrong-cluster not-applied");
+  assert.deepEqual(daemon.envelopes, []);
+});
+
+test("a hung daemon delays the first call of a client by a moment only", async () => {
+  await using hung = await FakeServer.start("hang");
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([hung, daemon]);
+  const startedAt = performance.now();
+  assert.equal(await client.send("SET a 1"), "OK");
+  assert.ok(performance.now() - startedAt < 1_000);
+});
+
+test("a client whose clock is wrong is right behind the first hello", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon], { wallOffset: -3_600_000 });
+  assert.equal(await client.send("SET a 1"), "OK");
+  const [applied] = daemon.daemon.applied;
+  assert.ok(Math.abs((applied?.envelope.at ?? 0) - (applied?.clock ?? 0)) < 1_000);
+});
+
+test("a command refused for its date is signed anew and applied once", async () => {
+  await using daemon = await ServedDaemon.start();
+  const signatures = { count: 0 };
+  await using client = client2Of([daemon], {
+    cluster: "63".repeat(32),
+    require: "v2",
+    wallOffset: 3_600_000,
+    signatures,
+  });
+  assert.equal(await client.send("INCR n"), "OK");
+  assert.deepEqual(daemon.envelopes, [["INCR n"]]);
+  assert.equal(new Set(daemon.daemon.arrived).size, signatures.count);
+});
+
+test("clients with wrong clocks that take turns on different daemons are dated in the order of their turns", async () => {
+  let newest = 0;
+  const started = await Promise.all(
+    [-400, 0, 400].map((offset, id) => ServedDaemon.start({ id: id + 1, clock: () => Date.now() + offset })),
+  );
+  await using _one = started[0] as ServedDaemon;
+  await using _two = started[1] as ServedDaemon;
+  await using _three = started[2] as ServedDaemon;
+  const clients = [-60_000, -7, 11_000, 60_000].map((wallOffset) => client2Of(started, { wallOffset }));
+  let last = { at: 0, seq: 0 };
+  let inversions = 0;
+  for (let turn = 0; turn < 300; turn++) {
+    const client = clients[turn % clients.length] ?? assert.fail();
+    // Who takes a turn has seen an answer from a daemon that holds the turn before.
+    await client.sendAll("GET turn");
+    await client.sendAll(`SET turn ${turn}`);
+    const { envelope } = started[turn % 3]?.daemon.applied.at(-1) ?? assert.fail();
+    if (envelope.at < last.at || (envelope.at === last.at && envelope.seq <= last.seq)) inversions++;
+    last = envelope;
+    newest = Math.max(newest, envelope.at);
+  }
+  await Promise.all(clients.map((client) => client.close()));
+  assert.equal(inversions, 0);
+  assert.ok(newest < Date.now() + 5_000);
+});
+
+test("a cluster that was only asked for is warned of once, unless it is on this machine", async () => {
+  await using daemon = await ServedDaemon.start();
+  const warnings: string[] = [];
+  await using client = client2Of([daemon], { warn: (warning) => warnings.push(warning) });
+  await client.send("PING");
+  assert.deepEqual(warnings, []);
+});

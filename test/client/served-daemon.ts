@@ -1,0 +1,90 @@
+/** Fake daemons of version 2 on loopback, and clients of theirs. */
+import { createServer, type Server, type Socket } from "node:net";
+import { FanOutClient } from "../../client/client.js";
+import { type Environment, realEnvironment } from "../../client/environment.js";
+import { readOptions, type SendOptions } from "../../client/options.js";
+import type { EnvelopeSigner } from "../../client/signing-key.js";
+import { FakeDaemon } from "./fake-daemon-v2.js";
+import type { FakeServer } from "./fake-server.js";
+
+export class ServedDaemon implements AsyncDisposable {
+  readonly daemon: FakeDaemon;
+  /** What becomes of the answers to a chunk; null: the connection is lost instead. */
+  passes: (answers: Buffer[]) => Buffer[] | null = (answers) => answers;
+  accepted = 0;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #port = 0;
+
+  private constructor(daemon: FakeDaemon) {
+    this.daemon = daemon;
+    this.#server = createServer({ noDelay: true }, (socket) => this.#serve(socket));
+  }
+
+  static async start(
+    parts: Partial<ConstructorParameters<typeof FakeDaemon>[0]> = {},
+  ): Promise<ServedDaemon> {
+    const served = new ServedDaemon(new FakeDaemon({ id: 1, clock: Date.now, ...parts }));
+    await new Promise<void>((resolve) => served.#server.listen(0, "127.0.0.1", resolve));
+    served.#port = (served.#server.address() as { port: number }).port;
+    return served;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  /** What was applied, a list of commands for each envelope. */
+  get envelopes(): string[][] {
+    return this.daemon.applied.map(({ envelope }) => envelope.commands.map((argv) => argv.join(" ")));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #serve(socket: Socket): void {
+    const take = this.daemon.connection();
+    this.accepted++;
+    this.#sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => this.#sockets.delete(socket));
+    socket.on("data", (chunk: Buffer) => {
+      const answers = this.passes(take(chunk));
+      if (answers === null) socket.destroy();
+      else for (const answer of answers) socket.write(answer);
+    });
+  }
+}
+
+export interface SignatureCount {
+  count: number;
+}
+
+/** A client with a key that no daemon checks. `wallOffset`: how wrong this machine's clock is, in milliseconds. */
+export function client2Of(
+  servers: readonly (ServedDaemon | FakeServer | string)[],
+  options: SendOptions & {
+    signatures?: SignatureCount;
+    wallOffset?: number;
+    warn?: (warning: string) => void;
+  } = {},
+): FanOutClient {
+  const { signatures = { count: 0 }, wallOffset = 0, warn, ...rest } = options;
+  const addresses = servers.map((server) => (typeof server === "string" ? server : server.address));
+  const settings = readOptions({ key: false, ...rest, servers: addresses }, () => {
+    throw new Error("no defaults in tests");
+  });
+  const sign = () => {
+    signatures.count++;
+    return Buffer.alloc(64, "s");
+  };
+  const signer: EnvelopeSigner = { keyId: "k".repeat(32), sign, signAside: () => Promise.resolve(sign()) };
+  const environment: Environment = { ...realEnvironment, wallClock: () => Date.now() + wallOffset };
+  return new FanOutClient({ settings, environment, sign, signer, trace: null, ...(warn ? { warn } : {}) });
+}

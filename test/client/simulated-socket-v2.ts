@@ -1,0 +1,134 @@
+/** A simulated connection to a fake daemon of version 2: bytes arrive late and in pieces, in order, or not at all. */
+import assert from "node:assert/strict";
+import type { ClientSocket, SocketError, SocketEvents } from "../../client/environment.js";
+import type { SeededRandom } from "../support/seeded-random.js";
+import type { FakeDaemon } from "./fake-daemon-v2.js";
+
+/** What a socket needs of its world. */
+interface World {
+  readonly time: number;
+  openSockets: number;
+  readonly holdingSockets: Map<object, number>;
+  at(delay: number, run: () => void): void;
+}
+
+interface Parts {
+  readonly server: { readonly mood: string; readonly received: string[] };
+  readonly daemon: FakeDaemon;
+  readonly events: SocketEvents;
+}
+
+export class SimulatedSocketV2 implements ClientSocket {
+  readonly #world: World;
+  readonly #random: SeededRandom;
+  readonly #parts: Parts;
+  readonly #take: (chunk: Buffer) => Buffer[];
+  #isOpen = false;
+  #isOver = false;
+  #isHung = false;
+  #unsent = 0;
+  /** When what was last sent each way arrives. */
+  #arrival = { there: 0, back: 0 };
+
+  constructor(world: World, random: SeededRandom, parts: Parts) {
+    this.#world = world;
+    this.#random = random;
+    this.#parts = parts;
+    this.#take = parts.daemon.connection();
+    world.openSockets++;
+    world.holdingSockets.set(this, world.time);
+    this.#later("there", 20, () => this.#connect());
+  }
+
+  unsentBytes(): number {
+    return this.#unsent;
+  }
+
+  destroy(): void {
+    if (!this.#isOver) this.#end();
+  }
+
+  write(bytes: Buffer): void {
+    assert.ok(this.#isOpen && !this.#isOver, "bytes are written to an open connection");
+    if (this.#random.chance(0.05)) {
+      this.#unsent = bytes.length;
+      this.#world.holdingSockets.set(this, this.#world.time);
+    }
+    this.#later("there", 5, () => this.#react(bytes));
+  }
+
+  /** Within so many milliseconds, behind what was sent before the same way, unless the socket is over by then. */
+  #later(way: "there" | "back", longest: number, run: () => void): void {
+    const time = this.#world.time + this.#random.below(longest * 10) / 10;
+    this.#arrival[way] = Math.max(this.#arrival[way], time);
+    this.#world.at(this.#arrival[way] - this.#world.time, () => {
+      if (!this.#isOver) run();
+    });
+  }
+
+  #connect(): void {
+    const { mood } = this.#parts.server;
+    if (mood === "refuse") this.#close({ message: "", code: "ECONNREFUSED", syscall: "connect" });
+    else if (mood === "unresolved") this.#close({ message: "", code: "ENOTFOUND", syscall: "getaddrinfo" });
+    else if (mood !== "swallow") {
+      this.#isOpen = true;
+      this.#world.holdingSockets.delete(this);
+      this.#parts.events.opened();
+    }
+  }
+
+  #react(bytes: Buffer): void {
+    const { server, daemon } = this.#parts;
+    const { mood } = server;
+    const closes = () => this.#later("back", 5, () => this.#close(null));
+    // Closing on a hello would say that it speaks version 1.
+    const isHello = bytes.includes("hello");
+    // A stream has no holes: behind what is not read, nothing is.
+    this.#isHung ||= mood === "hang";
+    if (this.#isHung) return;
+    if (mood === "close" && !isHello) {
+      closes();
+      return;
+    }
+    const before = daemon.applied.length;
+    const answers = this.#take(bytes);
+    for (const { envelope } of daemon.applied.slice(before)) {
+      for (const argv of envelope.commands) server.received.push(argv.join(" "));
+    }
+    this.#unsent = 0;
+    this.#world.holdingSockets.delete(this);
+    if (mood === "garbage") this.#respond([Buffer.from("HTTP/1.1 400 Bad Request")], 10);
+    else if (mood === "reset" && !isHello)
+      this.#later("back", 10, () => this.#close({ message: "", code: "EPIPE", syscall: "write" }));
+    else if (mood === "mid-frame" && !isHello) {
+      this.#respond(
+        answers.map((answer) => answer.subarray(0, answer.length - 1)),
+        10,
+      );
+      closes();
+    } else {
+      this.#respond(answers, mood === "slow" ? 2_000 : 10);
+      if (mood === "close-after") closes();
+    }
+  }
+
+  /** Each in two pieces, some time apart. */
+  #respond(answers: readonly Buffer[], longest: number): void {
+    for (const answer of answers) {
+      const cut = this.#random.below(answer.length);
+      if (cut > 0) this.#later("back", longest, () => this.#parts.events.received(answer.subarray(0, cut)));
+      this.#later("back", 3, () => this.#parts.events.received(answer.subarray(cut)));
+    }
+  }
+
+  #close(error: SocketError | null): void {
+    this.#end();
+    this.#parts.events.closed(error);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#world.openSockets--;
+    this.#world.holdingSockets.delete(this);
+  }
+}

@@ -1,0 +1,169 @@
+/** The client towards daemons of version 2: batches, headers, replies, retries. Fake daemons on loopback. */
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { test } from "node:test";
+import type { OutcomeMessage } from "../../client/channels.js";
+import { DbsyncError } from "../../client/errors.js";
+import { hexOf, orderKey } from "../../protocol/envelope.js";
+import { error, type Reply } from "../../protocol/reply.js";
+import { FakeServer, until } from "./fake-server.js";
+import { client2Of, ServedDaemon } from "./served-daemon.js";
+import { errorOf, summary } from "./test-client.js";
+
+test("calls at once share few signatures and arrive in the order in which they were given", async () => {
+  await using one = await ServedDaemon.start();
+  await using two = await ServedDaemon.start();
+  const signatures = { count: 0 };
+  await using client = client2Of([one, two], { signatures });
+  await client.send("PING");
+  const sent = Array.from({ length: 200 }, (_, call) => `SET k ${call}`);
+  await Promise.all(sent.map((command) => client.send(command)));
+  assert.ok(signatures.count <= 3, `${signatures.count} signatures`);
+  await until(() => two.envelopes.flat().length === 201, "the other daemon to get everything");
+  for (const { envelopes } of [one, two]) assert.deepEqual(envelopes.flat().slice(1), sent);
+  assert.deepEqual([one.accepted, two.accepted], [1, 1]);
+});
+
+test("reads and writes never share an envelope, and keep their order", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon]);
+  await Promise.all(["SET a 1", "GET a", "GET b", "SET a 2", "GET a"].map((command) => client.send(command)));
+  assert.deepEqual(daemon.envelopes, [["SET a 1"], ["GET a", "GET b"], ["SET a 2"], ["GET a"]]);
+});
+
+test("an argument may hold anything: blanks, line feeds, NUL, bytes, nothing", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon]);
+  await client.call(["SET", "a b\r\n\0", Buffer.of(0, 255), "", "é", 7]);
+  assert.deepEqual(daemon.daemon.applied[0]?.envelope.commands, [
+    ["SET", "a b\r\n\0", "\0\xff", "", "\xc3\xa9", "7"],
+  ]);
+});
+
+const REPLIES: [reply: Reply, value: unknown, text: string | null][] = [
+  [{ kind: "status", text: "OK" }, "OK", "OK"],
+  [{ kind: "bulk", bytes: "\xc3\xa9" }, "é", "é"],
+  [{ kind: "integer", value: 5 }, 5, "5"],
+  [{ kind: "integer", value: 2n ** 62n }, 2n ** 62n, String(2n ** 62n)],
+  [{ kind: "nil" }, null, null],
+  [{ kind: "array", items: [] }, [], null],
+  [{ kind: "array", items: [{ kind: "bulk", bytes: "a" }, { kind: "nil" }] }, ["a", null], "a\n"],
+];
+
+for (const [reply, value, text] of REPLIES) {
+  test(`the reply ${reply.kind} ${String(value)} is typed for call, and text for send`, async () => {
+    await using daemon = await ServedDaemon.start({ reply: () => reply });
+    await using client = client2Of([daemon]);
+    assert.deepEqual(await client.call("GET k"), value);
+    assert.equal(await client.send("GET k"), text);
+  });
+}
+
+test("buffers are given where they are asked for", async () => {
+  await using daemon = await ServedDaemon.start({ reply: () => ({ kind: "bulk", bytes: "\0\xff" }) });
+  await using client = client2Of([daemon]);
+  assert.deepEqual(await client.call("GET k", { buffers: true }), Buffer.of(0, 255));
+});
+
+test("a failing command is an error with the daemon's text, and does not fail its neighbours", async () => {
+  const reply = ([name]: readonly string[]) =>
+    name === "LPUSH" ? error("WRONGTYPE No.") : ({ kind: "status", text: "OK" } as const);
+  await using daemon = await ServedDaemon.start({ reply });
+  await using client = client2Of([daemon]);
+  const [before, failure, behind] = await Promise.all([
+    client.send("SET a 1"),
+    errorOf(client.send("LPUSH a 1")),
+    client.send("SET a 2"),
+  ]);
+  assert.deepEqual([before, behind, failure.code, failure.effect], ["OK", "OK", "reply", "not-applied"]);
+  assert.equal(failure.message, "The command failed: WRONGTYPE No.");
+  assert.equal(daemon.daemon.applied.length, 1);
+});
+
+test("multi is one unit with a reply of its own for each command", async () => {
+  const reply = ([name]: readonly string[]): Reply =>
+    name === "INCR" ? { kind: "integer", value: 1 } : error("ERR no");
+  await using daemon = await ServedDaemon.start({ reply });
+  await using client = client2Of([daemon]);
+  const values = await client.multi(["INCR a", ["LPUSH", "a", "x y"]]);
+  assert.equal(values?.[0], 1);
+  assert.ok(values?.[1] instanceof DbsyncError && values[1].code === "reply");
+  assert.deepEqual(daemon.envelopes, [["INCR a", "LPUSH a x y"]]);
+  assert.equal(daemon.daemon.applied[0]?.envelope.multi, true);
+  assert.equal((await errorOf(client.multi([]))).code, "bad-command");
+});
+
+test("options of the envelope stand in its header, and make it the call's own", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon]);
+  assert.equal(client.lastWrite, null);
+  await client.send("SET a 1");
+  const [first] = daemon.daemon.applied;
+  const { at = 0, seq = 0 } = first?.envelope ?? {};
+  const after = hexOf(orderKey(at, seq, first?.id ?? "", 0));
+  assert.equal(client.lastWrite, after);
+  const writer = "0a".repeat(36);
+  await Promise.all([
+    client.send("SET a 2"),
+    client.call("SET a 3", { db: 3, after, only: "01".repeat(32), if: [{ key: "a", writer }] }),
+    client.send("SET a 4"),
+  ]);
+  assert.deepEqual(daemon.envelopes.slice(1), [["SET a 2"], ["SET a 3"], ["SET a 4"]]);
+  const { envelope } = daemon.daemon.applied[2] ?? {};
+  assert.deepEqual([envelope?.db, envelope?.only], [3, "\x01".repeat(32)]);
+  assert.deepEqual(envelope?.if, [{ db: 3, key: "a", writer: "\n".repeat(36) }]);
+  assert.equal(hexOf(envelope?.after ?? ""), after);
+});
+
+test("what is lost with a connection is sent again, the same bytes, and applied once", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon]);
+  await client.send("PING");
+  let losses = 2;
+  daemon.passes = (answers) => (daemon.daemon.applied.length > 1 && losses-- > 0 ? null : answers);
+  assert.equal(await client.send("INCR n"), "OK");
+  assert.deepEqual(daemon.envelopes, [["PING"], ["INCR n"]]);
+  assert.deepEqual(new Set(daemon.daemon.arrived).size, 2);
+  assert.ok(daemon.daemon.arrived.length > 2);
+});
+
+test("what is lost again and again is an error that says so, and may have been applied", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon]);
+  await client.send("PING");
+  daemon.passes = (answers) => (answers.every((answer) => answer.includes("hello")) ? answers : null);
+  const failure = await errorOf(client.send("INCR n", { timeout: 20_000 }));
+  assert.equal(summary(failure.outcomes[0]), "lost unknown");
+  assert.equal(failure.effect, "unknown");
+});
+
+test("a refusal is told with code, sentence and effect", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon]);
+  daemon.daemon.refusal = { code: "over-rate", effect: "not-applied" };
+  const failure = await errorOf(client.send("INCR n"));
+  assert.deepEqual([failure.code, failure.effect], ["refused", "not-applied"]);
+  assert.match(failure.message, /refused: .*\(over-rate: No\.\)/);
+  daemon.daemon.refusal = { code: "answer-not-kept", effect: "unknown" };
+  assert.equal((await errorOf(client.send("INCR n"))).effect, "unknown");
+});
+
+test("every daemon's outcome goes to who listens on the diagnostics channel", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using old = await FakeServer.start();
+  await using client = client2Of([daemon, old]);
+  await client.sendAll("PING");
+  const seen: OutcomeMessage[] = [];
+  const listen = (message: unknown) => void seen.push(message as OutcomeMessage);
+  subscribe("dbsync:outcome", listen);
+  await client.sendAll("SET a 1");
+  unsubscribe("dbsync:outcome", listen);
+  assert.deepEqual(
+    seen.map(({ address, version, status, commands }) => [address, version, status, commands]).sort(),
+    [
+      [daemon.address, 2, "ok", 1],
+      [old.address, 1, "ok", 1],
+    ].sort(),
+  );
+  assert.ok(seen.some(({ id }) => id === hexOf(daemon.daemon.applied[1]?.id ?? "")));
+});
