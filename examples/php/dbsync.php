@@ -2,12 +2,17 @@
 /*
  * dbsync for PHP 7.4 and later, in one file: dbsync_send() and dbsync_reset() as php-dbsync's extension has
  * them, and dbsync_last_error(). Needs ext-openssl for signing, nothing else. Copy it, require it.
- * Source: docs/protocol.md "Version 1"; what differs from the extension: docs/compatibility.md.
+ * With a key each daemon is asked which version it speaks: 2 where it can, else 1, as php-dbsync's own.
+ * Source: docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension: docs/compatibility.md.
  *
  * Settings, from the environment or else from php.ini; read once, until dbsync_reset():
  *   DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, db3.example"; default port 1111;
  *                                       none: 127.0.0.1:1111. Prefer addresses: PHP waits for names.
- *   DBSYNC_SIGNKEY    dbsync.signkey    private key file (RSA, PEM, no passphrase); none or empty: unsigned
+ *   DBSYNC_SIGNKEY    dbsync.signkey    private key file (RSA, PEM, no passphrase); none or empty: unsigned.
+ *                                       Ed25519 with ext-sodium, for daemons of version 2 alone
+ *   DBSYNC_REQUIRE    dbsync.require    "v2": no command goes to a daemon that speaks version 1 only
+ *   DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits, as each daemon prints them: commands are for this
+ *                                       cluster alone; none: for the one that the first daemon names
  *   DBSYNC_KEEPALIVE  dbsync.keepalive  0: a new connection for each call; else one for the script
  *   DBSYNC_FORMAT     dbsync.format     "php-dbsync" (as the extension: "redis:5:PONG") or "text" ("PONG")
  */
@@ -43,10 +48,242 @@ if (!function_exists('dbsync_send')) {
     {
     }
 
+    /** RESP2, which version 2 is made of. */
+    final class DbsyncResp
+    {
+        private const MAX_NESTING = 32;
+
+        public static function bulk(string $bytes): string
+        {
+            return '$' . strlen($bytes) . "\r\n$bytes\r\n";
+        }
+
+        /** @param string[] $items  encoded */
+        public static function list(array $items): string
+        {
+            return '*' . count($items) . "\r\n" . implode('', $items);
+        }
+
+        /** @param string[] $strings */
+        public static function bulks(array $strings): string
+        {
+            return self::list(array_map([self::class, 'bulk'], $strings));
+        }
+
+        /** A frame around an array of strings. */
+        public static function message(string ...$strings): string
+        {
+            $payload = self::bulks($strings);
+            return 'ds2:' . strlen($payload) . ":$payload";
+        }
+
+        /**
+         * The value at `$at`, which moves behind it: text of strings and integers, null, an array, or a
+         * DbsyncFailure for an error.
+         * @throws DbsyncFailure  the bytes are no value
+         */
+        public static function read(string $bytes, int &$at, int $nesting = 0)
+        {
+            $end = strpos($bytes, "\r\n", $at);
+            $kind = $end === false ? '' : $bytes[$at];
+            $line = $end === false ? '' : substr($bytes, $at + 1, $end - $at - 1);
+            $at = $end + 2;
+            if ($kind === '+' || ($kind === ':' && preg_match('/^-?\d+$/D', $line) === 1)) {
+                return $line;
+            }
+            if ($kind === '-') {
+                return new DbsyncFailure($line);
+            }
+            if (($kind === '$' || $kind === '*') && $line === '-1') {
+                return null;
+            }
+            if ($kind === '$' && ctype_digit($line) && substr($bytes, $at + (int) $line, 2) === "\r\n") {
+                $at += (int) $line + 2;
+                return substr($bytes, $at - (int) $line - 2, (int) $line);
+            }
+            $isList = $kind === '*' && ctype_digit($line) && (int) $line <= strlen($bytes);
+            if (!$isList || $nesting === self::MAX_NESTING) {
+                throw new DbsyncFailure('no value');
+            }
+            $items = [];
+            for ($left = (int) $line; $left > 0; $left--) {
+                $items[] = self::read($bytes, $at, $nesting + 1);
+            }
+            return $items;
+        }
+
+        /** A reply as version 1 has it: elements joined by line feeds, null an empty line, nested ones flattened. */
+        public static function text($reply): string
+        {
+            if ($reply instanceof DbsyncFailure) {
+                return $reply->getMessage();
+            }
+            return is_array($reply) ? implode("\n", array_map([self::class, 'text'], $reply)) : (string) $reply;
+        }
+    }
+
+    /** A private key: RSA for both versions, Ed25519 for version 2. */
+    final class DbsyncKey
+    {
+        /** What stands in front of an Ed25519 key's 32 bytes: PKCS#8 and SubjectPublicKeyInfo, RFC 8410. */
+        private const ED25519_PRIVATE = '302e020100300506032b657004220420';
+        private const ED25519_PUBLIC = '302a300506032b6570032100';
+
+        /** Its name in version 2: the SHA-256 of its public half (SubjectPublicKeyInfo). */
+        public string $id;
+        /** @var resource|OpenSSLAsymmetricKey|null */
+        private $rsa = null;
+        private string $ed25519 = '';
+
+        /** @throws DbsyncFailure */
+        public function __construct(string $file)
+        {
+            if (!function_exists('openssl_sign')) {
+                throw new DbsyncFailure('dbsync.signkey needs the openssl extension: install it');
+            }
+            $pem = @file_get_contents($file);
+            if ($pem === false) {
+                throw new DbsyncFailure("dbsync.signkey: $file: cannot be read by this user; does it exist?");
+            }
+            $der = bin2hex(self::derOf($pem));
+            if (strlen($der) === 96 && strpos($der, self::ED25519_PRIVATE) === 0) {
+                if (!function_exists('sodium_crypto_sign_detached')) {
+                    throw new DbsyncFailure("dbsync.signkey: $file: Ed25519 needs the sodium extension: install it");
+                }
+                $pair = sodium_crypto_sign_seed_keypair(hex2bin(substr($der, 32)));
+                $this->ed25519 = sodium_crypto_sign_secretkey($pair);
+                $public = hex2bin(self::ED25519_PUBLIC) . sodium_crypto_sign_publickey($pair);
+            } else {
+                $key = openssl_pkey_get_private($pem, '');
+                $details = $key === false ? [] : openssl_pkey_get_details($key);
+                if (($details['type'] ?? null) !== OPENSSL_KEYTYPE_RSA) {
+                    throw new DbsyncFailure("dbsync.signkey: $file: no private RSA key without a passphrase");
+                }
+                $this->rsa = $key;
+                $public = self::derOf($details['key']);
+            }
+            $this->id = hash('sha256', $public, true);
+        }
+
+        public function isForVersion1(): bool
+        {
+            return $this->rsa !== null;
+        }
+
+        public function sign(string $bytes): string
+        {
+            if ($this->rsa === null) {
+                return sodium_crypto_sign_detached($bytes, $this->ed25519);
+            }
+            if (!openssl_sign($bytes, $signature, $this->rsa, OPENSSL_ALGO_SHA256)) {
+                throw new DbsyncFailure('dbsync.signkey: cannot sign: ' . openssl_error_string());
+            }
+            return $signature;
+        }
+
+        private static function derOf(string $pem): string
+        {
+            $found = preg_match('/-----BEGIN [A-Z ]+-----([^-]*)-----END/', $pem, $match);
+            return $found === 1 ? (string) base64_decode($match[1]) : '';
+        }
+    }
+
+    /** The daemons' time as this process knows it, and the cluster that it speaks to: version 2. */
+    final class DbsyncCluster
+    {
+        /** An envelope is dated at most this much later than the daemons' clock. */
+        private const MAX_AHEAD_MS = 4000;
+        private const MAX_SEQ = 65535;
+
+        /** 32 bytes, or '' until the first daemon has named it. */
+        public string $id = '';
+        /** @var int[] milliseconds that a daemon's clock is ahead of ours, by address */
+        private array $offsets = [];
+        private int $newest = 0;
+        private int $at = 0;
+        private int $seq = 0;
+
+        public static function clock(): int
+        {
+            return (int) (microtime(true) * 1000);
+        }
+
+        public function learn(string $address, string $clock, string $newest = '0'): void
+        {
+            $this->offsets[$address] = (int) $clock - self::clock();
+            $this->newest = max($this->newest, (int) $newest);
+        }
+
+        /** A new `at` and `seq`: later than all that was answered, by the clock that stands in the middle. */
+        public function date(): array
+        {
+            $offsets = $this->offsets ?: [0];
+            sort($offsets);
+            $now = self::clock() + $offsets[intdiv(count($offsets) - 1, 2)];
+            $latest = $now + self::MAX_AHEAD_MS;
+            $at = min(max($now, $this->newest + 1), $latest);
+            // What was dated later went by a clock that has proved wrong.
+            if ($at > $this->at || $this->at > $latest) {
+                [$this->at, $this->seq] = [$at, 0];
+            } elseif (++$this->seq > self::MAX_SEQ) {
+                [$this->at, $this->seq] = [$this->at + 1, 0];
+            }
+            return [$this->at, $this->seq];
+        }
+    }
+
+    /** A command and the bytes that carry it: one signature for each version, made when a daemon wants it. */
+    final class DbsyncCommand
+    {
+        public ?DbsyncKey $key;
+        public DbsyncCluster $cluster;
+        /** Of the envelope, once there is one. */
+        public string $id = '';
+        private string $line;
+        /** @var string[] by version */
+        private array $frames = [];
+
+        public function __construct(string $line, ?DbsyncKey $key, DbsyncCluster $cluster)
+        {
+            $this->line = $line;
+            $this->key = $key;
+            $this->cluster = $cluster;
+        }
+
+        public function frame(int $version): string
+        {
+            return $this->frames[$version] = $this->frames[$version]
+                ?? ($version === 1 ? $this->lineFrame() : $this->envelopeFrame());
+        }
+
+        private function lineFrame(): string
+        {
+            $payload = "$this->line\0";
+            if ($this->key !== null) {
+                $payload = 'ds:' . strlen($payload) . ":$payload" . $this->key->sign($payload);
+            }
+            return 'ds:' . strlen($payload) . ":$payload";
+        }
+
+        private function envelopeFrame(): string
+        {
+            [$at, $seq] = $this->cluster->date();
+            $header = ['key', $this->key->id, 'cluster', $this->cluster->id];
+            array_push($header, 'at', (string) $at, 'seq', (string) $seq, 'nonce', random_bytes(16));
+            $argv = array_values(array_filter(explode(' ', $this->line), 'strlen'));
+            $body = DbsyncResp::list(
+                [DbsyncResp::bulk('dbsync2'), DbsyncResp::bulks($header), DbsyncResp::bulks($argv)]
+            );
+            $signed = "dbsync2\0command\0" . pack('J', strlen($body)) . $body;
+            $this->id = hash('sha256', $signed, true);
+            return DbsyncResp::message('command', $body, $this->key->sign($signed));
+        }
+    }
+
     /** A command on its way to one daemon. Settled when `failure` is set or `answered` is true. */
     final class DbsyncDelivery
     {
-        public string $frame;
+        public DbsyncCommand $command;
         /** By hrtime, in seconds. */
         public float $deadline;
         public bool $answered = false;
@@ -54,10 +291,14 @@ if (!function_exists('dbsync_send')) {
         public ?string $chunk = null;
         /** Stage and sentence. */
         public ?string $failure = null;
+        /** Whether some bytes of the command were written, so that the daemon may execute it. */
+        public bool $begun = false;
+        /** Whether the daemon refused the command for its date alone. */
+        public bool $misdated = false;
 
-        public function __construct(string $frame, float $deadline)
+        public function __construct(DbsyncCommand $command, float $deadline)
         {
-            $this->frame = $frame;
+            $this->command = $command;
             $this->deadline = $deadline;
         }
 
@@ -81,17 +322,24 @@ if (!function_exists('dbsync_send')) {
         private const READ_BYTES = 65536;
         /** PHP takes memory in pieces of 2 MiB. */
         private const SPARE_BYTES = 2 * 1024 * 1024;
-        /** `ds:`, ten characters, a colon. */
-        private const MAX_HEADER_BYTES = 14;
+        /** `ds2:`, ten characters, a colon. */
+        private const MAX_HEADER_BYTES = 15;
 
         /** Bytes of answers that are on their way, from all daemons together. */
         private static int $announced = 0;
+        /** Set while the script ends: no answer to a hello can be waited for. */
+        public static bool $leaving = false;
 
         public string $address;
         /** Whether the connection outlives an answer. */
         public bool $keepAlive = true;
+        /** Whether version 1 will not do. */
+        public bool $onlyVersion2 = false;
         private string $host;
         private int $port;
+        /** What it speaks: 1 or 2; 0 until a hello has told. */
+        private int $version = 0;
+        private string $hello = '';
         /** @var resource|null */
         private $socket = null;
         private bool $connected = false;
@@ -141,7 +389,7 @@ if (!function_exists('dbsync_send')) {
         /** @return resource|null */
         public function socketToWrite()
         {
-            $unsent = $this->waiting !== [] && $this->written < strlen($this->waiting[0]->frame);
+            $unsent = $this->waiting !== [] && $this->written < strlen($this->output());
             return $unsent || !$this->connected ? $this->socket : null;
         }
 
@@ -159,6 +407,8 @@ if (!function_exists('dbsync_send')) {
             while ($this->waiting !== [] && $this->waiting[0]->deadline <= $now) {
                 if ($this->socket !== null && !$this->connected) {
                     $this->fail('timeout: no connection in time; is the host up, does a firewall drop it?');
+                } elseif ($this->written > 0 && $this->version === 0) {
+                    $this->fail('timeout: no answer to a hello in time; the command was not sent');
                 } elseif ($this->written > 0) {
                     $this->fail('timeout: no answer in time; whether the command was executed is unknown');
                 } else {
@@ -191,13 +441,30 @@ if (!function_exists('dbsync_send')) {
             if ($this->waiting === []) {
                 return;
             }
-            $frame = $this->waiting[0]->frame;
-            $count = @fwrite($this->socket, $this->written === 0 ? $frame : substr($frame, $this->written));
+            $output = $this->output();
+            $count = @fwrite($this->socket, $this->written === 0 ? $output : substr($output, $this->written));
             if ($count === false) {
                 $this->fail('send: the connection broke while the command was sent');
                 return;
             }
             $this->written += $count;
+            $this->waiting[0]->begun = $this->written > ($this->version === 0 ? strlen($this->hello) : 0);
+        }
+
+        /** What is being written: a hello as long as the daemon's version is open, else the first delivery. */
+        private function output(): string
+        {
+            $command = $this->waiting[0]->command;
+            if ($this->version === 0 && $command->key === null) {
+                $this->version = 1;
+            }
+            if ($this->version === 0) {
+                $hello = ['hello', '2', '', $command->cluster->id, (string) DbsyncCluster::clock(), '', 'client'];
+                $this->hello = $this->hello ?: DbsyncResp::message(...$hello);
+                // A hung daemon then has the command when it goes on; one of version 1 does not look behind a hello.
+                return $this->hello . (self::$leaving && $command->cluster->id !== '' ? $command->frame(2) : '');
+            }
+            return $command->frame($this->version);
         }
 
         public function onReadable(): void
@@ -222,6 +489,7 @@ if (!function_exists('dbsync_send')) {
             }
             $this->socket = null;
             $this->connected = false;
+            $this->hello = '';
             $this->forgetAnswer();
         }
 
@@ -276,9 +544,29 @@ if (!function_exists('dbsync_send')) {
         {
             if ($this->written === 0) {
                 $this->close();
+            } elseif ($this->version === 0 && !$this->waiting[0]->begun) {
+                $this->close();
+                $this->speakVersion1();
+            } elseif ($this->version !== 1) {
+                $this->fail('closed: the connection ended without an answer; see that daemon\'s log');
             } else {
                 $this->fail('no-reason: closed without an answer, and version 1 cannot say why: '
                     . 'wrong key or none, command error or backend; see that daemon\'s log');
+            }
+        }
+
+        /** Goes on with version 1, the connection being new or free; or fails what waits. */
+        private function speakVersion1(): void
+        {
+            $usable = $this->waiting[0]->command->key->isForVersion1();
+            if ($usable && !$this->onlyVersion2) {
+                $this->version = 1;
+                return;
+            }
+            $failure = 'version: the daemon speaks version 1 only, or closed the connection; '
+                . ($usable ? 'dbsync.require is "v2"' : 'version 1 knows RSA keys only');
+            while ($this->waiting !== []) {
+                $this->fail($failure);
             }
         }
 
@@ -294,14 +582,84 @@ if (!function_exists('dbsync_send')) {
             if (strlen($this->input) < $this->expected) {
                 return;
             }
-            $chunk = self::firstChunk($this->input, strpos($this->input, ':', 3) + 1, $this->expected);
-            if ($chunk === null) {
-                $this->fail('garbage: not an answer of a dbsync daemon');
+            $start = strpos($this->input, ':', strlen($this->tag())) + 1;
+            if ($this->version === 1) {
+                $chunk = self::firstChunk($this->input, $start, $this->expected);
+                if ($chunk === null) {
+                    $this->fail('garbage: not an answer of a dbsync daemon');
+                    return;
+                }
+                $this->settle($chunk === '' ? null : $chunk);
                 return;
             }
+            try {
+                $at = $start;
+                $message = DbsyncResp::read($this->input, $at);
+                if ($at !== $this->expected || !is_array($message)) {
+                    throw new DbsyncFailure('no message');
+                }
+                $this->readMessage(array_pad($message, 7, ''));
+            } catch (DbsyncFailure $failure) {
+                $this->fail('garbage: not an answer of a dbsync daemon');
+            }
+        }
+
+        /** A message of version 2. */
+        private function readMessage(array $message): void
+        {
+            $command = $this->waiting[0]->command;
+            $cluster = $command->cluster;
+            [$name, $second] = $message;
+            if (count(array_filter(array_slice($message, 0, 5), 'is_string')) < 5) {
+                throw new DbsyncFailure('no strings');
+            }
+            if ($this->version === 0 && $name === 'hello') {
+                $this->readHello($cluster, explode(' ', $second), $message[3], $message[4]);
+            } elseif ($this->version === 2 && $name === 'result' && $second === $command->id) {
+                $cluster->learn($this->address, $message[3], $message[4]);
+                $reply = $message[5];
+                $text = DbsyncResp::text($reply);
+                $size = strlen($text) + 1;
+                $error = $reply instanceof DbsyncFailure ? "command: $text" : null;
+                $this->settle($reply === null || $reply === [] ? null : "redis:$size:$text", $error);
+            } elseif ($this->version === 2 && $name === 'refused' && in_array($second, [$command->id, ''], true)) {
+                [, , $code, $sentence, $clock, $effect] = $message;
+                $cluster->learn($this->address, $clock);
+                $this->waiting[0]->begun = $effect !== 'not-applied';
+                $this->waiting[0]->misdated = $code === 'skew' || $code === 'too-old';
+                $this->settle(null, "$code: $sentence");
+            } else {
+                throw new DbsyncFailure('no answer');
+            }
+        }
+
+        /** @param string[] $versions */
+        private function readHello(DbsyncCluster $cluster, array $versions, string $id, string $clock): void
+        {
+            $written = $this->written - strlen($this->hello);
+            $this->forgetAnswer();
+            if (!in_array('2', $versions, true) && !$this->waiting[0]->begun) {
+                // The stream is one of version 2 by now.
+                $this->close();
+                $this->speakVersion1();
+                return;
+            }
+            $cluster->id = $cluster->id === '' ? $id : $cluster->id;
+            if ($id !== $cluster->id) {
+                $this->fail('wrong-cluster: the daemon is of the cluster ' . bin2hex($id));
+                return;
+            }
+            $cluster->learn($this->address, $clock);
+            $this->version = 2;
+            $this->written = $written;
+        }
+
+        private function settle(?string $chunk, ?string $failure = null): void
+        {
             $delivery = array_shift($this->waiting);
-            $delivery->answered = true;
-            $delivery->chunk = $chunk === '' ? null : $chunk;
+            $delivery->answered = $failure === null;
+            $delivery->failure = $failure;
+            $delivery->chunk = $failure === null ? $chunk : null;
             $surplus = strlen($this->input) > $this->expected;
             $this->forgetAnswer();
             $this->lastUse = hrtime(true) / 1e9;
@@ -310,13 +668,20 @@ if (!function_exists('dbsync_send')) {
             }
         }
 
+        private function tag(): string
+        {
+            return $this->version === 1 ? 'ds:' : 'ds2:';
+        }
+
         /** Sets `expected`; false: more bytes are needed, or the delivery has failed. */
         private function readHeader(): bool
         {
             $start = substr($this->input, 0, self::MAX_HEADER_BYTES);
-            if (preg_match('/^ds:[ \t]*\+?(\d{1,10}):/', $start, $match) !== 1) {
+            $tag = $this->tag();
+            if (preg_match("/^{$tag}[ \t]*\+?(\d{1,10}):/", $start, $match) !== 1) {
                 $length = strlen($start);
-                if ($length === self::MAX_HEADER_BYTES || strncmp($start, 'ds:', min(3, $length)) !== 0) {
+                $wrong = strncmp($start, $tag, min(strlen($tag), $length)) !== 0;
+                if ($length >= strlen($tag) + 11 || $wrong) {
                     $this->fail('garbage: not an answer of a dbsync daemon');
                 }
                 return false;
@@ -376,8 +741,8 @@ if (!function_exists('dbsync_send')) {
         private static array $daemons = [];
         /** @var string[]|null by name */
         private static ?array $settings = null;
-        /** @var resource|OpenSSLAsymmetricKey|null */
-        private static $key = null;
+        private static ?DbsyncKey $key = null;
+        private static ?DbsyncCluster $cluster = null;
         private static int $process = 0;
 
         public static function send(string $command, ?string $servers): ?string
@@ -390,8 +755,8 @@ if (!function_exists('dbsync_send')) {
                     throw new DbsyncFailure("dbsync.format: \"$format\" is not \"php-dbsync\" or \"text\"");
                 }
                 $daemons = self::daemons($servers ?? self::setting('servers', '127.0.0.1:1111'));
-                $frame = self::frame($command);
-                $chunk = self::firstGood($daemons, $frame);
+                self::check($command);
+                $chunk = self::firstGood($daemons, $command);
             } catch (DbsyncFailure $failure) {
                 self::$error = $failure->getMessage();
                 return null;
@@ -407,16 +772,18 @@ if (!function_exists('dbsync_send')) {
                 $daemon->close();
             }
             self::$daemons = [];
-            self::$settings = self::$key = self::$error = null;
+            self::$settings = self::$key = self::$cluster = self::$error = null;
         }
 
         /** Waits a moment for daemons that owe an answer: the original drops commands of who has left. */
         public static function finish(): void
         {
             $end = self::now() + self::LAST_DELIVERY_SECONDS;
+            DbsyncDaemon::$leaving = true;
             while (self::$process === getmypid() && self::now() < $end && self::pump($end)) {
                 continue;
             }
+            DbsyncDaemon::$leaving = false;
         }
 
         /**
@@ -424,17 +791,11 @@ if (!function_exists('dbsync_send')) {
          * @return string|null  the first chunk that has a value; null if every daemon that answered has none
          * @throws DbsyncFailure  no daemon answered
          */
-        private static function firstGood(array $daemons, string $frame): ?string
+        private static function firstGood(array $daemons, string $line): ?string
         {
             $end = self::now() + self::CALL_SECONDS;
-            $deliveries = [];
-            $keepAlive = !in_array(self::setting('keepalive', '1'), ['0', 'off', 'no', 'false'], true);
-            foreach ($daemons as $daemon) {
-                $daemon->keepAlive = $keepAlive;
-                $daemon->probe();
-                $daemon->deliver($deliveries[$daemon->address] = new DbsyncDelivery($frame, $end));
-            }
-            $missed = false;
+            $deliveries = self::deliver($daemons, $line, $end);
+            $missed = $dated = false;
             while (true) {
                 $open = 0;
                 foreach ($deliveries as $delivery) {
@@ -450,11 +811,39 @@ if (!function_exists('dbsync_send')) {
                 if ($missed && ($open === 0 || self::now() >= $end)) {
                     return null;
                 }
-                if ($open === 0) {
+                if ($open === 0 && !$dated && self::wereMisdated($deliveries)) {
+                    $deliveries = self::deliver($daemons, $line, $end);
+                    $dated = true;
+                } elseif ($open === 0) {
                     throw new DbsyncFailure(self::report($deliveries));
                 }
                 self::pump($end);
             }
+        }
+
+        /**
+         * @param DbsyncDaemon[] $daemons
+         * @return DbsyncDelivery[] by address
+         */
+        private static function deliver(array $daemons, string $line, float $end): array
+        {
+            $command = new DbsyncCommand($line, self::key(), self::cluster());
+            $keepAlive = !in_array(self::setting('keepalive', '1'), ['0', 'off', 'no', 'false'], true);
+            $deliveries = [];
+            foreach ($daemons as $daemon) {
+                $daemon->keepAlive = $keepAlive;
+                $daemon->onlyVersion2 = self::setting('require', '') === 'v2';
+                $daemon->probe();
+                $daemon->deliver($deliveries[$daemon->address] = new DbsyncDelivery($command, $end));
+            }
+            return $deliveries;
+        }
+
+        /** Whether a new envelope is worth it, and safe: a clock was wrong, and nobody may execute the old one. */
+        private static function wereMisdated(array $deliveries): bool
+        {
+            $begun = array_filter($deliveries, static fn (DbsyncDelivery $each): bool => $each->begun);
+            return $begun === [] && array_filter(array_column($deliveries, 'misdated')) !== [];
         }
 
         /**
@@ -504,8 +893,7 @@ if (!function_exists('dbsync_send')) {
             return implode("\n  ", $lines);
         }
 
-        /** The bytes for every daemon: one signature, whatever their number. */
-        private static function frame(string $command): string
+        private static function check(string $command): void
         {
             if (trim($command, ' ') === '') {
                 throw new DbsyncFailure('the command is empty');
@@ -516,40 +904,39 @@ if (!function_exists('dbsync_send')) {
             if (strlen($command) > self::MAX_COMMAND_BYTES) {
                 throw new DbsyncFailure('the command is longer than ' . self::MAX_COMMAND_BYTES . ' bytes');
             }
-            $payload = "$command\0";
-            $file = self::setting('signkey', '');
-            if ($file !== '') {
-                self::$key = self::$key ?? self::readKey($file);
-                if (!openssl_sign($payload, $signature, self::$key, OPENSSL_ALGO_SHA256)) {
-                    throw new DbsyncFailure("dbsync.signkey: $file: cannot sign: " . openssl_error_string());
-                }
-                $payload = 'ds:' . strlen($payload) . ":$payload$signature";
-            }
-            return 'ds:' . strlen($payload) . ":$payload";
         }
 
-        /** @return resource|OpenSSLAsymmetricKey */
-        private static function readKey(string $file)
+        private static function key(): ?DbsyncKey
         {
-            if (!function_exists('openssl_sign')) {
-                throw new DbsyncFailure('dbsync.signkey needs the openssl extension: install it');
+            $file = self::setting('signkey', '');
+            $require = self::setting('require', '');
+            if ($require !== '' && $require !== 'v2') {
+                throw new DbsyncFailure("dbsync.require: \"$require\" is not \"v2\"");
             }
-            $pem = @file_get_contents($file);
-            if ($pem === false) {
-                throw new DbsyncFailure("dbsync.signkey: $file: cannot be read by this user; does it exist?");
+            if ($file === '' && $require === 'v2') {
+                throw new DbsyncFailure('dbsync.require: version 2 is always signed: set dbsync.signkey');
             }
-            $key = openssl_pkey_get_private($pem, '');
-            if ($key === false || (openssl_pkey_get_details($key)['type'] ?? null) !== OPENSSL_KEYTYPE_RSA) {
-                throw new DbsyncFailure("dbsync.signkey: $file: no private RSA key without a passphrase");
+            return self::$key = self::$key ?? ($file === '' ? null : new DbsyncKey($file));
+        }
+
+        private static function cluster(): DbsyncCluster
+        {
+            if (self::$cluster === null) {
+                $id = self::setting('cluster', '');
+                if (preg_match('/^([0-9a-f]{64})?$/Di', $id) !== 1) {
+                    throw new DbsyncFailure("dbsync.cluster: \"$id\" is not 64 hexadecimal digits");
+                }
+                self::$cluster = new DbsyncCluster();
+                self::$cluster->id = (string) hex2bin($id);
             }
-            return $key;
+            return self::$cluster;
         }
 
         private static function setting(string $name, string $fallback): string
         {
             if (self::$settings === null) {
                 self::$settings = [];
-                foreach (['servers', 'signkey', 'format', 'keepalive'] as $each) {
+                foreach (['servers', 'signkey', 'format', 'keepalive', 'require', 'cluster'] as $each) {
                     $value = getenv('DBSYNC_' . strtoupper($each));
                     $value = $value === false ? get_cfg_var("dbsync.$each") : $value;
                     if (is_string($value)) {

@@ -28,6 +28,7 @@ export async function fakeDaemon(behaviour: Behaviour, host = "127.0.0.1"): Prom
     socket.on("data", (bytes) => {
       input = Buffer.concat([input, bytes]);
       const header = /^ds:(\d+):/.exec(input.toString("latin1", 0, 14));
+      if (input.toString("latin1", 0, 4) === "ds2:") socket.end();
       if (header === null) return;
       const end = header[0].length + Number(header[1]);
       if (input.length < end) return;
