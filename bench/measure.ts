@@ -51,3 +51,29 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
+
+/** Calls that arrive at random (Poisson), at a mean rate, whether others are still in flight or not; latency from arrival. */
+export async function measureOpen(
+  { perSecond, seconds }: { perSecond: number; seconds: number },
+  call: () => Promise<unknown>,
+): Promise<Figures> {
+  const latencies: number[] = [];
+  const pending: Promise<void>[] = [];
+  const start = performance.now();
+  const end = start + seconds * 1000;
+  let arrival = start;
+  const due = () => {
+    const now = performance.now();
+    while (arrival < now && arrival < end) {
+      const arrivedAt = arrival;
+      pending.push(call().then(() => void latencies.push((performance.now() - arrivedAt) * 1000)));
+      arrival += (-Math.log(1 - Math.random()) / perSecond) * 1000;
+    }
+  };
+  while (performance.now() < end) {
+    due();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all(pending);
+  return figuresOf(latencies, (performance.now() - start) / 1000);
+}

@@ -122,30 +122,51 @@ function readStart(reader: RespReader): { elements: number; names: number } {
 export function readBody(body: Buffer): Envelope {
   const reader = new RespReader(body);
   const { elements, names } = readStart(reader);
-  const fields: Partial<Record<FieldName, unknown>> = {};
+  const commands: ByteString[][] = [];
+  const envelope = unreadEnvelope(commands);
+  let given = 0;
   for (let i = 0; i < names; i += 2) {
     const name = reader.readBulk();
-    if (!isFieldName(name))
+    const field = FIELDS_BY_NAME.get(name);
+    if (field === undefined)
       throw reader.malformed(`unknown name in the header: ${JSON.stringify(name.slice(0, 20))}`);
-    if (name in fields) throw reader.malformed(`"${name}" stands twice in the header`);
+    if ((given & field.bit) !== 0) throw reader.malformed(`"${name}" stands twice in the header`);
     if ((i === 0) !== (name === "key"))
       throw reader.malformed('expected "key" as the first name of the header');
-    fields[name] = FIELDS[name](reader);
+    given |= field.bit;
+    (envelope as { [N in FieldName]: unknown })[field.name] = field.read(reader);
   }
-  for (const name of REQUIRED)
-    if (!(name in fields)) throw reader.malformed(`"${name}" is missing from the header`);
-  const commands: ByteString[][] = [];
+  if ((given & REQUIRED_BITS) !== REQUIRED_BITS) {
+    const missing = REQUIRED.find((name) => (given & bitOf(name)) === 0);
+    throw reader.malformed(`"${missing}" is missing from the header`);
+  }
   for (let i = 2; i < elements; i++) commands.push(reader.readCommand());
   reader.expectEnd();
-  const envelope = { ...DEFAULTS, ...fields, commands } as Envelope;
   if (envelope.if !== null && commands.length > 1 && !envelope.multi) {
     throw reader.malformed('"if" is for a single unit: one command, or "multi"');
   }
   return envelope;
 }
 
-const DEFAULTS = { db: 0, multi: false, if: null, after: null, only: null, as: null } as const;
-const REQUIRED = ["key", "cluster", "at", "seq", "nonce"] as const;
+/** Written out, since the engine then knows its shape: every envelope comes this way. */
+function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Envelope {
+  return {
+    key: "",
+    cluster: "",
+    at: 0,
+    seq: 0,
+    nonce: "",
+    db: 0,
+    multi: false,
+    if: null,
+    after: null,
+    only: null,
+    as: null,
+    commands,
+  };
+}
+
+const REQUIRED: readonly FieldName[] = ["key", "cluster", "at", "seq", "nonce"];
 
 type FieldName = keyof EnvelopeHeader;
 
@@ -164,11 +185,22 @@ const FIELDS = {
   as: readUser,
 } as const satisfies { [N in FieldName]: (reader: RespReader) => EnvelopeHeader[N] };
 
-const FIELD_NAMES = Object.keys(FIELDS);
+const FIELD_NAMES = Object.keys(FIELDS) as readonly FieldName[];
 
-function isFieldName(name: string): name is FieldName {
-  return Object.hasOwn(FIELDS, name);
+interface Field {
+  readonly name: FieldName;
+  /** One for each name, so that a number tells which of them were there. */
+  readonly bit: number;
+  readonly read: (reader: RespReader) => unknown;
 }
+
+const FIELDS_BY_NAME: ReadonlyMap<string, Field> = new Map(
+  FIELD_NAMES.map((name, place) => [name, { name, bit: 1 << place, read: FIELDS[name] }]),
+);
+
+const bitOf = (name: string): number => FIELDS_BY_NAME.get(name)?.bit ?? 0;
+
+const REQUIRED_BITS = REQUIRED.reduce((bits, name) => bits | bitOf(name), 0);
 
 function readBytes(reader: RespReader, length: number): ByteString {
   const bytes = reader.readBulk();

@@ -139,15 +139,41 @@ test("the two command lines of README work in a fresh copy", async () => {
   rmSync(copy, { recursive: true });
 });
 
+const PRINTED = "value: ";
+
+/** A program whose awaited values are printed where a comment says what they are. */
+function printing(program: string): { text: string; expected: unknown[] } {
+  const expected: unknown[] = [];
+  const text = program.replace(
+    /^await (.*?);\s*\/\/ (.*)$/gm,
+    (line, expression: string, comment: string) => {
+      try {
+        expected.push(JSON.parse(comment));
+      } catch {
+        return line;
+      }
+      return `console.log("${PRINTED}" + JSON.stringify(await ${expression}));`;
+    },
+  );
+  return { text, expected };
+}
+
 test("README's tour works line by line, and its program too", async () => {
   const { document } = await withFreePorts(readDocument("README.md"));
   const folder = userFolder();
-  const [example = ""] = blocks(document, "js");
-  writeFileSync(join(folder, "example.mjs"), example.replace(/^await (.*?);.*$/gm, "console.log(await $1);"));
+  const [first = "", second = "", ...others] = blocks(document, "js");
+  const programs = [`${first}${second}`, ...others].map(printing);
+  for (const [i, { text }] of programs.entries()) writeFileSync(join(folder, `program-${i}.mjs`), text);
   const tour = blocks(document, "sh").slice(2).map(waitingForServers);
-  const { code, output } = await runScript(`${WAIT_FOR}${tour.join("\n")}\nnode example.mjs`, folder);
+  const runs = programs.map((_, i) => `node program-${i}.mjs`).join("\n");
+  const { code, output } = await runScript(`${WAIT_FOR}${tour.join("\n")}\n${runs}`, folder);
   assert.equal(code, 0, output);
-  assert.match(output, /OK\nOK\nnull\n?$/);
+  const printed = output.split("\n").filter((line) => line.startsWith(PRINTED));
+  assert.deepEqual(
+    printed.map((line) => JSON.parse(line.slice(PRINTED.length)) as unknown),
+    programs.flatMap(({ expected }) => expected),
+    output,
+  );
   rmSync(folder, { recursive: true });
 });
 

@@ -84,7 +84,8 @@ test("import and require give the same three functions", () => {
 test("types are found from ES modules and from CommonJS", () => {
   const user = join(scratch, "user");
   const use = `const value: string | null = await dbsyncSend("GET k", { policy: "first", timeout: 500 });\nconsole.log(value);\n`;
-  writeFileSync(join(user, "use.mts"), `import { dbsyncSend } from "dbsyncd";\n${use}`);
+  const testing = `import { startDaemon } from "dbsyncd/testing";\n{\n  await using daemon = await startDaemon({ key: "rsa" });\n  await dbsyncSend(["GET", "k"], daemon.options);\n}\n`;
+  writeFileSync(join(user, "use.mts"), `import { dbsyncSend } from "dbsyncd";\n${testing}${use}`);
   writeFileSync(
     join(user, "use.cts"),
     `import { dbsyncSend } from "dbsyncd";\nvoid (async () => {\n${use}})();\n`,
@@ -108,6 +109,20 @@ test("types are found from ES modules and from CommonJS", () => {
     encoding: "utf8",
   });
   assert.equal(status, 0, stdout);
+});
+
+test("dbsyncd/testing starts and stops daemons for a user's own test", () => {
+  const script = `import { dbsyncSend } from "dbsyncd";
+    import { startDaemon, startDaemons } from "dbsyncd/testing";
+    {
+      const daemon = await startDaemon();
+      console.log(await dbsyncSend("SET k v", daemon.options), await dbsyncSend("GET k", daemon.options));
+      await daemon.stop();
+    }
+    const three = await startDaemons(3);
+    console.log(await dbsyncSend("GET k", three.options));
+    await three.stop();`;
+  assert.equal(node(script, "module"), "OK v\nnull");
 });
 
 // Last, since it takes the other packages away.

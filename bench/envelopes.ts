@@ -1,0 +1,161 @@
+/**
+ * Version 2 under load: signed calls from one client to three daemons, closed and open loop, beside ioredis with automatic
+ * pipelining to three redis-servers; and many client processes with a key each. `--smoke`: short, RESULTS.md stays.
+ */
+
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { subscribe } from "node:diagnostics_channel";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { type Client, createClient } from "../client/entry.js";
+import { type RedisServer, startRedis } from "../test/support/redis-server.js";
+import { manyProcesses } from "./client-processes.js";
+import { type Figures, measure, measureOpen } from "./measure.js";
+import { type Server, startDaemon } from "./processes.js";
+import { FIGURE_HEAD, figureCells, machine, report, table } from "./report.js";
+
+const smoke = process.argv.includes("--smoke");
+const SECONDS = smoke ? 0.4 : 3;
+const CALLERS = smoke ? [1, 64] : [1, 16, 64, 256, 1024];
+const DAEMONS = 3;
+/** Part of the closed loop's throughput at which calls arrive in the open loop. */
+const OPEN_LOAD = 0.5;
+const PROCESSES = smoke ? 4 : 64;
+
+const folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
+const address = ({ port }: { port: number }) => `127.0.0.1:${port}`;
+
+let counter = 0;
+const KEYS = 100_000;
+const nextKey = () => `key:${++counter % KEYS}`;
+
+interface Row {
+  readonly what: string;
+  readonly ours: Figures;
+  readonly redis: Figures | null;
+  readonly batch: number;
+}
+
+async function main(): Promise<void> {
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const ed25519 = generateKeyPairSync("ed25519");
+  writeFileSync(join(folder, "rsa.pem"), rsa.publicKey.export({ type: "spki", format: "pem" }));
+  writeFileSync(join(folder, "ed25519.pem"), ed25519.publicKey.export({ type: "spki", format: "pem" }));
+  const daemons = await Promise.all(Array.from({ length: DAEMONS }, () => startDaemon(["-s", folder])));
+  const redises = await Promise.all(Array.from({ length: DAEMONS }, () => startRedis()));
+  try {
+    const rows = [
+      ...(await compared("RSA-2048", rsa.privateKey, daemons, redises)),
+      ...(await plain("Ed25519", ed25519.privateKey, daemons)),
+    ];
+    report("envelopes", rowsText(rows), smoke);
+  } finally {
+    await Promise.all([...daemons, ...redises].map((server) => server[Symbol.asyncDispose]()));
+  }
+  report(
+    "client-processes",
+    await manyProcesses({ processes: PROCESSES, seconds: SECONDS, daemons: DAEMONS }),
+    smoke,
+  );
+}
+
+function clientOf(key: KeyObject, daemons: readonly Server[]): Client {
+  return createClient({ servers: daemons.map(address), key, require: "v2" });
+}
+
+/** Each load of ours followed by the same of ioredis, in one run. */
+async function compared(
+  name: string,
+  key: KeyObject,
+  daemons: readonly Server[],
+  redises: readonly RedisServer[],
+) {
+  await using client = clientOf(key, daemons);
+  const connections = redises.map(
+    ({ port }) => new Redis({ port, host: "127.0.0.1", enableAutoPipelining: true }),
+  );
+  const rows: Row[] = [];
+  for (const bytes of smoke ? [16] : [16, 1024]) {
+    const value = "x".repeat(bytes);
+    const set = () => client.send(["SET", nextKey(), value]);
+    const get = () => client.send(["GET", nextKey()]);
+    const redisSet = () => {
+      const key = nextKey();
+      return Promise.any(connections.map((connection) => connection.set(key, value)));
+    };
+    const redisGet = () => {
+      const key = nextKey();
+      return Promise.any(connections.map((connection) => connection.get(key)));
+    };
+    await measure({ callers: 64, seconds: SECONDS / 2 }, set);
+    await measure({ callers: 64, seconds: SECONDS / 2 }, redisSet);
+    for (const [command, call, redisCall] of [
+      ["SET", set, redisSet],
+      ["GET", get, redisGet],
+    ] as const) {
+      for (const callers of CALLERS) {
+        rows.push(
+          await loaded(`${name} ${command} ${bytes} B, ${callers} in flight`, callers, call, redisCall),
+        );
+      }
+    }
+    if (bytes === 16) rows.push(await openLoop(name, set, rows));
+  }
+  for (const connection of connections) connection.disconnect();
+  return rows;
+}
+
+async function plain(name: string, key: KeyObject, daemons: readonly Server[]): Promise<Row[]> {
+  await using client = clientOf(key, daemons);
+  const set = () => client.send(["SET", nextKey(), "x".repeat(16)]);
+  await measure({ callers: 64, seconds: SECONDS / 2 }, set);
+  const rows: Row[] = [];
+  for (const callers of CALLERS)
+    rows.push(await loaded(`${name} SET 16 B, ${callers} in flight`, callers, set, null));
+  return rows;
+}
+
+async function loaded(
+  what: string,
+  callers: number,
+  call: () => Promise<unknown>,
+  redisCall: (() => Promise<unknown>) | null,
+): Promise<Row> {
+  const before = sent;
+  const ours = await measure({ callers, seconds: SECONDS }, call);
+  const batch = (ours.perSecond * SECONDS) / Math.max(1, (sent - before) / DAEMONS);
+  const redis = redisCall === null ? null : await measure({ callers, seconds: SECONDS }, redisCall);
+  return { what, ours, redis, batch };
+}
+
+/** Calls that come when they come (Poisson), whether earlier ones have been answered or not. */
+async function openLoop(name: string, call: () => Promise<unknown>, rows: readonly Row[]): Promise<Row> {
+  const closed = rows.find(({ what }) => what.includes("SET 16 B, 64 in")) as Row;
+  const perSecond = closed.ours.perSecond * OPEN_LOAD;
+  const ours = await measureOpen({ perSecond, seconds: SECONDS }, call);
+  return { what: `${name} SET 16 B, open loop`, ours, redis: null, batch: Number.NaN };
+}
+
+/** Envelopes sent so far, as the client's own channel tells: one message for each envelope and daemon. */
+let sent = 0;
+subscribe("dbsync:outcome", () => sent++);
+
+function rowsText(rows: readonly Row[]): string {
+  const cells = rows.map(({ what, ours, redis, batch }) => [
+    what,
+    ...figureCells(ours),
+    Number.isNaN(batch) ? "" : batch.toFixed(1),
+    redis === null ? "" : Math.round(redis.perSecond),
+    redis === null ? "" : (ours.perSecond / redis.perSecond).toFixed(2),
+  ]);
+  return `## Version 2: signed calls to three daemons
+
+${machine()} \`npm run bench\`. One client process, three daemons in memory, policy \`first\`. ioredis: automatic pipelining to
+three redis-servers, unsigned, the first answer awaited, in turn with ours. The client and the six servers share the cores.
+
+${table(["", ...FIGURE_HEAD, "commands an envelope", "ioredis per second", "ours ÷ ioredis"], cells)}`;
+}
+
+await main();
