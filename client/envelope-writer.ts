@@ -1,5 +1,5 @@
 /** From a batch to the frame that all daemons get: header, bytes to be signed, id, frame. */
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { NONCE_BYTES, signedBytes, writeBody } from "../protocol/envelope.js";
 import { writeFrame } from "../protocol/frame.js";
@@ -29,9 +29,18 @@ export function draftOf(
 }
 
 export function sealed({ at, seq, body, bytes }: Draft, signature: Buffer): SignedEnvelope {
-  const id = bytesOf(createHash("sha256").update(bytes).digest());
   const payload = writeCommandMessage(body, bytesOf(signature));
-  return { at, seq, id, message: Buffer.from(writeFrame(payload, 2), "latin1") };
+  let id: ByteString | null = null;
+  return {
+    at,
+    seq,
+    message: Buffer.from(writeFrame(payload, 2), "latin1"),
+    // Asked for when the frame has been written: the daemons work meanwhile. "binary" is latin1's older name.
+    get id() {
+      id ??= hash("sha256", bytes, "binary");
+      return id;
+    },
+  };
 }
 
 let nonces = Buffer.alloc(0);

@@ -8,8 +8,8 @@ const MAX_BYTES = 8 * 1024 * 1024;
 export class OnTheWay {
   /** Since when the daemon has not been heard, though answers are due; infinity: it owes nothing. */
   owingSince = Number.POSITIVE_INFINITY;
-  /** By the id of the envelope, in the order they were written. */
-  readonly #sendings = new Map<string, Sending>();
+  /** In the order they were written, which is mostly that of their answers. */
+  readonly #sendings = new Set<Sending>();
   #bytes = 0;
 
   get isEmpty(): boolean {
@@ -20,29 +20,31 @@ export class OnTheWay {
     return this.#sendings.size < MAX_ENVELOPES && this.#bytes < MAX_BYTES;
   }
 
+  /** By the envelope's id. */
   find(id: string): Sending | undefined {
-    return this.#sendings.get(id);
+    for (const sending of this.#sendings) if (sending.batch.envelope?.id === id) return sending;
+    return undefined;
   }
 
   all(): readonly Sending[] {
-    return [...this.#sendings.values()];
+    return [...this.#sendings];
   }
 
   /** Notes that a sending is written. @returns what to write */
   add(sending: Sending, now: number): Buffer {
-    const { id, message } = sending.batch.envelope as SignedEnvelope;
+    const { message } = sending.batch.envelope as SignedEnvelope;
     sending.state = "written";
     sending.writtenAt = now;
     sending.writes++;
-    this.#sendings.set(id, sending);
+    this.#sendings.add(sending);
     this.#bytes += message.length;
     if (this.owingSince === Number.POSITIVE_INFINITY) this.owingSince = now;
     return message;
   }
 
   remove(sending: Sending): void {
-    const { id, message } = sending.batch.envelope as SignedEnvelope;
-    if (this.#sendings.delete(id)) this.#bytes -= message.length;
+    const { message } = sending.batch.envelope as SignedEnvelope;
+    if (this.#sendings.delete(sending)) this.#bytes -= message.length;
   }
 
   /** The daemon has said something. */

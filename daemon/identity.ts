@@ -1,5 +1,5 @@
 /** Who the daemon is: an Ed25519 key of its own, whose hash is its id. Without a data folder it lives as long as the process. */
-import { createHash, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { generateKeyPairSync, hash, type KeyObject } from "node:crypto";
 import type { ByteString } from "../protocol/byte-string.js";
 
 export interface Identity {
@@ -16,5 +16,5 @@ export function makeIdentity(): Identity {
 /** SHA-256, 32 bytes. */
 export function hashOf(bytes: Buffer): ByteString {
   // "binary" is the older name of latin1, and the one that this function's types know.
-  return createHash("sha256").update(bytes).digest("binary");
+  return hash("sha256", bytes, "binary");
 }
