@@ -4,6 +4,7 @@
  * Source: docs/protocol-v2.md "Clocks".
  */
 import { SEQ_MAX } from "../protocol/envelope.js";
+import type { EnvelopeDate } from "../protocol/messages-v2.js";
 
 /** How far ahead of the daemons' clock an envelope may be dated; they take up to 5 s. */
 const MAX_AHEAD_MS = 4_000;
@@ -13,9 +14,8 @@ export class ClientClock {
   readonly #offsets = new Map<object, number>();
   /** Their middle one, or what this machine's own time says until a daemon was heard. */
   #offset: number;
-  #newestAt = 0;
-  #lastAt = 0;
-  #lastSeq = 0;
+  #seen: EnvelopeDate = NEVER;
+  #used: EnvelopeDate = NEVER;
 
   /** @param wallOffset  this machine's time minus the steady clock's, in milliseconds */
   constructor(wallOffset: number) {
@@ -39,8 +39,8 @@ export class ClientClock {
   }
 
   /** The newest write that a daemon has applied: whoever has seen an answer writes after it. */
-  seen(newestAt: number): void {
-    if (newestAt > this.#newestAt) this.#newestAt = newestAt;
+  seen(newest: EnvelopeDate): void {
+    this.#seen = laterOf(this.#seen, newest);
   }
 
   /** Milliseconds since 1970, as the daemons count them. */
@@ -48,14 +48,23 @@ export class ClientClock {
     return Math.floor(now + this.#offset);
   }
 
-  /** The date of a new envelope: later than all before it, except after a correction of the clock. */
-  date(now: number): { at: number; seq: number } {
-    const time = this.time(now);
-    const at = Math.max(0, Math.min(Math.max(time, this.#newestAt + 1, this.#lastAt), time + MAX_AHEAD_MS));
-    const isSame = at === this.#lastAt;
-    const isFull = isSame && this.#lastSeq === SEQ_MAX;
-    this.#lastAt = isFull ? at + 1 : at;
-    this.#lastSeq = isSame && !isFull ? this.#lastSeq + 1 : 0;
-    return { at: this.#lastAt, seq: this.#lastSeq };
+  /** The date of a new envelope: later than all that were used or seen, except after a correction of the clock. */
+  date(now: number): EnvelopeDate {
+    const time = Math.max(0, this.time(now));
+    const latest = time + MAX_AHEAD_MS;
+    // What was dated later went by a clock that has proved wrong.
+    const used = this.#used.at > latest ? NEVER : this.#used;
+    const seen = this.#seen.at > latest ? { at: latest, seq: -1 } : this.#seen;
+    const highest = laterOf(used, seen);
+    this.#used = time > highest.at ? { at: time, seq: 0 } : after(highest);
+    return this.#used;
   }
 }
+
+const NEVER: EnvelopeDate = { at: 0, seq: 0 };
+
+const laterOf = (one: EnvelopeDate, other: EnvelopeDate): EnvelopeDate =>
+  other.at > one.at || (other.at === one.at && other.seq > one.seq) ? other : one;
+
+const after = ({ at, seq }: EnvelopeDate): EnvelopeDate =>
+  seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };

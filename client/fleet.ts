@@ -184,7 +184,7 @@ export class Fleet implements LinkOwner {
   answered(link: Link, sending: Sending, message: ResultMessage, now: number): void {
     const { batch } = sending;
     this.clock.heard(link, message.clock, sending.writtenAt, now);
-    this.clock.seen(message.newestAt);
+    this.clock.seen(message.newest);
     const envelope = batch.envelope;
     if (!batch.isRead && envelope !== null) {
       const { at, seq, id } = envelope;

@@ -15,6 +15,7 @@ import type { Databases } from "./databases.js";
 import type { DateWindow } from "./date-window.js";
 import { type Audience, checkAudience, checkDate, checkValidity } from "./envelope-checks.js";
 import type { Environment } from "./environment.js";
+import { Newest } from "./newest.js";
 import type { Observer } from "./observer.js";
 import { Rates } from "./rates.js";
 import {
@@ -57,8 +58,8 @@ const ID_IN_ORDER_KEY = [10, 42] as const;
 export class Pipeline {
   /** Replaced when the keys are read again. */
   signers: Signers | null;
-  /** Highest date that was applied. */
-  newestAt = 0;
+  /** What was applied with the highest date. */
+  readonly newest = new Newest();
   readonly seen: Seen;
   readonly #parts: PipelineParts;
   readonly #units: Units;
@@ -141,8 +142,8 @@ export class Pipeline {
       this.#instance = this.#parts.environment.randomBytes(INSTANCE_BYTES);
       this.#counter = 0;
     }
-    this.newestAt = Math.max(this.newestAt, this.#parts.environment.clock());
-    return { at: this.newestAt, db: 0, id: unitId(this.#instance, ++this.#counter) };
+    this.newest.raise(this.#parts.environment.clock(), 0);
+    return { at: this.newest.at, db: 0, id: unitId(this.#instance, ++this.#counter) };
   }
 
   /** Whose envelope it is; nothing of it is looked at but the key's id before the signature holds. */
@@ -267,7 +268,7 @@ export class Pipeline {
   #apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { signers } = this;
     if (signers === null) return notApplied(taken.id, refused("not-due", "the keys are gone"));
-    this.newestAt = Math.max(this.newestAt, taken.envelope.at);
+    this.newest.note(taken.envelope);
     return this.#units.apply(taken, signers.ring);
   }
 }

@@ -3,7 +3,7 @@
  * Source: docs/protocol.md "Version 2".
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
-import { HASH_BYTES } from "./envelope.js";
+import { HASH_BYTES, SEQ_MAX } from "./envelope.js";
 import { RespReader } from "./resp-reader.js";
 import { writeArrayHead, writeBulk, writeCommand } from "./resp-writer.js";
 
@@ -32,14 +32,22 @@ export interface CommandMessage {
   readonly signature: Buffer;
 }
 
+/** An envelope's place in the order of all, as far as its header tells it. */
+export interface EnvelopeDate {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** 0 to 65535. */
+  readonly seq: number;
+}
+
 /** The head of a result; for each unit a RESP reply and its flags follow in the payload, from `replies` on. */
 export interface ResultMessage {
   readonly kind: "result";
   readonly id: ByteString;
   readonly daemon: ByteString;
   readonly clock: number;
-  /** Highest `at` that the daemon has applied. */
-  readonly newestAt: number;
+  /** The highest that the daemon has applied; (0, 0) where it has applied nothing. */
+  readonly newest: EnvelopeDate;
   readonly units: number;
   /** Stands at the first unit's reply. */
   readonly replies: RespReader;
@@ -72,11 +80,12 @@ export function writeCommandMessage(body: ByteString, signature: ByteString): By
 
 /** @param replies  for each unit its RESP reply and, as a bulk string, its flags */
 export function writeResult(
-  head: { id: ByteString; daemon: ByteString; clock: number; newestAt: number; units: number },
+  head: { id: ByteString; daemon: ByteString; clock: number; newest: EnvelopeDate; units: number },
   replies: ByteString,
 ): ByteString {
-  const { id, daemon, clock, newestAt, units } = head;
-  const names = `$6\r\nresult\r\n${writeBulk(id)}${writeBulk(daemon)}${writeBulk(String(clock))}${writeBulk(String(newestAt))}`;
+  const { id, daemon, clock, newest, units } = head;
+  const times = writeBulk(String(clock)) + writeBulk(`${newest.at} ${newest.seq}`);
+  const names = `$6\r\nresult\r\n${writeBulk(id)}${writeBulk(daemon)}${times}`;
   return `${writeArrayHead(5 + 2 * units)}${names}${replies}`;
 }
 
@@ -113,8 +122,8 @@ export function readDaemonMessage(payload: Buffer): DaemonMessage {
     const id = reader.readBulk();
     const daemon = reader.readBulk();
     const clock = readTime(reader);
-    const newestAt = readTime(reader);
-    return { kind, id, daemon, clock, newestAt, units: (length - 5) / 2, replies: reader };
+    const newest = readDate(reader);
+    return { kind, id, daemon, clock, newest, units: (length - 5) / 2, replies: reader };
   }
   if (kind === "refused" && length === 6) return readRefused(reader);
   if (kind === "hello" && length === 7) return readHello(reader);
@@ -171,4 +180,13 @@ function readTime(reader: RespReader): number {
     throw reader.malformed("expected milliseconds since 1970");
   }
   return Number(bytes);
+}
+
+function readDate(reader: RespReader): EnvelopeDate {
+  const [, at, seq] = /^(0|[1-9]\d{0,15}) (0|[1-9]\d{0,4})$/.exec(reader.readBulk()) ?? [];
+  const date = { at: Number(at), seq: Number(seq) };
+  if (!(date.at <= Number.MAX_SAFE_INTEGER && date.seq <= SEQ_MAX)) {
+    throw reader.malformed(`expected milliseconds since 1970, a blank, and a number up to ${SEQ_MAX}`);
+  }
+  return date;
 }

@@ -68,7 +68,7 @@ export class SessionV2 implements Session {
       const { pipeline, environment, daemon, limits, observer } = this.#host;
       if (replies.length + HEAD_BYTES <= limits.maxOutputBytes) {
         observer.served(this.listener, units, errors);
-        const head = { id, daemon, clock: environment.clock(), newestAt: pipeline.newestAt, units };
+        const head = { id, daemon, clock: environment.clock(), newest: pipeline.newest, units };
         return writeFrame(writeResult(head, replies), VERSION);
       }
       const detail = `${replies.length} bytes`;

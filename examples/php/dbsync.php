@@ -199,19 +199,21 @@ if (!function_exists('dbsync_send')) {
         public string $id = '';
         /** @var int[] milliseconds that a daemon's clock is ahead of ours, by address */
         private array $offsets = [];
-        private int $newest = 0;
-        private int $at = 0;
-        private int $seq = 0;
+        /** @var int[] the highest `at` and `seq` of what daemons have applied */
+        private array $newest = [0, 0];
+        /** @var int[] those of the last envelope */
+        private array $used = [0, 0];
 
         public static function clock(): int
         {
             return (int) (microtime(true) * 1000);
         }
 
-        public function learn(string $address, string $clock, string $newest = '0'): void
+        public function learn(string $address, string $clock, string $newest = '0 0'): void
         {
             $this->offsets[$address] = (int) $clock - self::clock();
-            $this->newest = max($this->newest, (int) $newest);
+            [$at, $seq] = explode(' ', "$newest 0");
+            $this->newest = max($this->newest, [(int) $at, (int) $seq]);
         }
 
         /** A new `at` and `seq`: later than all that was answered, by the clock that stands in the middle. */
@@ -221,14 +223,16 @@ if (!function_exists('dbsync_send')) {
             sort($offsets);
             $now = self::clock() + $offsets[intdiv(count($offsets) - 1, 2)];
             $latest = $now + self::MAX_AHEAD_MS;
-            $at = min(max($now, $this->newest + 1), $latest);
             // What was dated later went by a clock that has proved wrong.
-            if ($at > $this->at || $this->at > $latest) {
-                [$this->at, $this->seq] = [$at, 0];
-            } elseif (++$this->seq > self::MAX_SEQ) {
-                [$this->at, $this->seq] = [$this->at + 1, 0];
+            $used = $this->used[0] > $latest ? [0, 0] : $this->used;
+            $newest = $this->newest[0] > $latest ? [$latest, -1] : $this->newest;
+            [$at, $seq] = max($used, $newest);
+            if ($now > $at) {
+                [$at, $seq] = [$now, 0];
+            } elseif (++$seq > self::MAX_SEQ) {
+                [$at, $seq] = [$at + 1, 0];
             }
-            return [$this->at, $this->seq];
+            return $this->used = [$at, $seq];
         }
     }
 

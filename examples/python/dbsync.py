@@ -173,10 +173,10 @@ class Clock:
     def __init__(self, now=lambda: time.time_ns() // 1_000_000):
         self.now = now
         self.offsets = {}  # by server
-        self.newest, self.at, self.seq = 0, 0, 0
+        self.newest, self.used = (0, 0), (0, 0)  # (at, seq)
         self.lock = threading.Lock()
 
-    def learn(self, server, clock, newest=0):
+    def learn(self, server, clock, newest=(0, 0)):
         with self.lock:
             self.offsets[server] = clock - self.now()
             self.newest = max(self.newest, newest)
@@ -186,14 +186,14 @@ class Clock:
         with self.lock:
             corrected = self.now() + int(statistics.median_low(self.offsets.values() or [0]))
             latest = corrected + MAX_AHEAD_MS
-            at = min(max(corrected, self.newest + 1), latest)
-            if at > self.at or self.at > latest:
-                self.at, self.seq = at, 0
-            elif self.seq < MAX_SEQ:
-                self.seq += 1
+            used = self.used if self.used[0] <= latest else (0, 0)
+            newest = self.newest if self.newest[0] <= latest else (latest, -1)
+            at, seq = max(used, newest)
+            if corrected > at:
+                self.used = corrected, 0
             else:
-                self.at, self.seq = self.at + 1, 0
-            return self.at, self.seq
+                self.used = (at, seq + 1) if seq < MAX_SEQ else (at + 1, 0)
+            return self.used
 
 
 # --- servers ----------------------------------------------------------------------------------------------
@@ -251,7 +251,8 @@ class Server:
                 message = self.receive()
                 if message[0] == b"result" and message[1] == identity:
                     _, _, daemon, clock, newest, *units = message
-                    self.clock.learn(self.name, int(clock), int(newest))
+                    at, seq = map(int, newest.split())
+                    self.clock.learn(self.name, int(clock), (at, seq))
                     flags = [words.decode().split() for words in units[1::2]]
                     return Answer(identity, daemon, units[0::2], flags)
                 if message[0] == b"refused" and message[1] in (identity, b""):

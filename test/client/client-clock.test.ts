@@ -40,14 +40,44 @@ test("dates rise, by number within a millisecond, and past what was seen", () =>
       { at: 1_001, seq: 0 },
     ],
   );
-  clock.seen(1_500);
-  assert.deepEqual(clock.date(2), { at: 1_501, seq: 0 });
-  assert.deepEqual(clock.date(3), { at: 1_501, seq: 1 });
+  clock.seen({ at: 1_500, seq: 17 });
+  assert.deepEqual(clock.date(2), { at: 1_500, seq: 18 });
+  clock.seen({ at: 1_500, seq: 4 });
+  assert.deepEqual(clock.date(3), { at: 1_500, seq: 19 });
+  clock.seen({ at: 1_500, seq: SEQ_MAX });
+  assert.deepEqual(clock.date(4), { at: 1_501, seq: 0 });
+  assert.deepEqual(clock.date(501), { at: 1_501, seq: 1 });
+  assert.deepEqual(clock.date(502), { at: 1_502, seq: 0 });
+});
+
+test("clients that answer each other within one millisecond stay in order, and hardly leave it", () => {
+  const clocks = [-3, 0, 2].map((offset) => new ClientClock(1_000 + offset));
+  for (const [envelopes, most] of [
+    [10_000, 1_002],
+    [200_000, 1_006],
+  ] as const) {
+    let last = { at: 0, seq: 0 };
+    for (let turn = 0; turn < envelopes; turn++) {
+      const clock = clocks[turn % clocks.length] ?? assert.fail();
+      clock.seen(last);
+      const date = clock.date(0);
+      assert.ok(date.at > last.at || (date.at === last.at && date.seq > last.seq), `turn ${turn}`);
+      last = date;
+    }
+    assert.ok(last.at <= most, `${envelopes} envelopes end at ${last.at}`);
+  }
+});
+
+test("a date by a clock that has proved wrong is not held on to", () => {
+  const clock = new ClientClock(61_000);
+  assert.deepEqual(clock.date(0), { at: 61_000, seq: 0 });
+  clock.heard(daemon, 1_000, 0, 0);
+  assert.deepEqual(clock.date(0), { at: 1_000, seq: 0 });
 });
 
 test("nobody is followed further than 4 s ahead of the daemons", () => {
   const clock = new ClientClock(1_000);
-  clock.seen(9_000_000);
+  clock.seen({ at: 9_000_000, seq: 17 });
   assert.deepEqual(
     [clock.date(0), clock.date(0)],
     [

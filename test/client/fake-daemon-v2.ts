@@ -9,6 +9,7 @@ import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import {
   type CommandMessage,
   type DaemonState,
+  type EnvelopeDate,
   readClientMessage,
   writeHello,
   writeRefused,
@@ -40,7 +41,7 @@ export class FakeDaemon {
   readonly applied: Applied[] = [];
   /** Every time an envelope arrived, also one that was seen before. */
   readonly arrived: ByteString[] = [];
-  newestAt = 0;
+  newest: EnvelopeDate = { at: 0, seq: 0 };
   readonly #answers = new Map<ByteString, ByteString>();
 
   constructor(parts: {
@@ -86,14 +87,14 @@ export class FakeDaemon {
       writeRefused({ id, code, sentence: "No.", clock, effect });
     if (this.refusal !== null) return refuse(this.refusal.code, this.refusal.effect);
     if (envelope.cluster !== this.cluster) return refuse("wrong-cluster");
-    const { at } = envelope;
+    const { at, seq } = envelope;
     if (at <= clock - WINDOW_PAST_MS || at >= clock + WINDOW_FUTURE_MS) return refuse("skew");
     const replies = envelope.commands.map((argv) => this.reply(argv, envelope));
     this.applied.push({ id, envelope, clock });
-    this.newestAt = Math.max(this.newestAt, at);
+    const { newest } = this;
+    if (at > newest.at || (at === newest.at && seq > newest.seq)) this.newest = { at, seq };
     const units: readonly Reply[] = envelope.multi ? [{ kind: "array", items: replies }] : replies;
     const bytes = units.map((reply) => writeReply(reply) + writeBulk("")).join("");
-    const { newestAt } = this;
-    return writeResult({ id, daemon: this.id, clock, newestAt, units: units.length }, bytes);
+    return writeResult({ id, daemon: this.id, clock, newest: this.newest, units: units.length }, bytes);
   }
 }

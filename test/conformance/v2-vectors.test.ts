@@ -144,13 +144,13 @@ function plain(message: DaemonMessage): unknown {
     return { ...message, daemon: hexOf(message.daemon), cluster: hexOf(message.cluster) };
   }
   if (message.kind === "refused") return { ...message, id: hexOf(message.id) };
-  const { kind, id, daemon, clock, newestAt, units, replies } = message;
+  const { kind, id, daemon, clock, newest, units, replies } = message;
   const answers = Array.from({ length: units }, () => ({
     reply: plainReply(replies.readReply()),
     flags: replies.readBulk().split(" ").filter(Boolean),
   }));
   replies.expectEnd();
-  return { kind, id: hexOf(id), daemon: hexOf(daemon), clock, newestAt, units: answers };
+  return { kind, id: hexOf(id), daemon: hexOf(daemon), clock, newest, units: answers };
 }
 
 const readAll = (payload: string) => plain(readDaemonMessage(hex(payload)));

@@ -47,7 +47,7 @@ test("an envelope of several commands is answered for each of them", async () =>
   assert.deepEqual(said.replies[3], integer(1));
   assert.deepEqual(said.flags, ["", "", "", ""]);
   assert.ok(Math.abs(said.clock - Date.now()) < 5000);
-  assert.ok(said.newestAt <= Date.now());
+  assert.ok(said.newest.at <= Date.now());
 });
 
 test("keys of both kinds sign, and each connection chooses its version by its first frame", async () => {

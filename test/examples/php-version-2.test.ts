@@ -80,7 +80,7 @@ function envelopeOf(payload: Buffer, number: number): { id: string; number: numb
 
 const result = (id: string, reply: string): Resp => {
   const now = String(Date.now());
-  return ["result", id, "d".repeat(32), now, now, raw(reply), ""];
+  return ["result", id, "d".repeat(32), now, `${now} 0`, raw(reply), ""];
 };
 
 const refused = (id: string, code: string, clock: number, effect = "not-applied"): Resp => [

@@ -40,7 +40,7 @@ test("a command's body and signature come back byte for byte", () => {
 });
 
 test("a result tells its head at once, and its units one by one", () => {
-  const head = { id: hash("i"), daemon: hash("d"), clock: 5, newestAt: 4, units: 2 };
+  const head = { id: hash("i"), daemon: hash("d"), clock: 5, newest: { at: 4, seq: 65_535 }, units: 2 };
   const message = readDaemonMessage(latin1(writeResult(head, "+OK\r\n$0\r\n\r\n:7\r\n$4\r\nlate\r\n")));
   assert.equal(message.kind, "result");
   if (message.kind !== "result") return;
@@ -51,6 +51,27 @@ test("a result tells its head at once, and its units one by one", () => {
   assert.deepEqual(replies.readReply(), { kind: "integer", value: 7 });
   assert.equal(replies.readBulk(), "late");
   assert.ok(replies.isAtEnd);
+});
+
+test("a result whose newest date is no two canonical decimals is refused", () => {
+  const bad = [
+    "",
+    "4",
+    "4 ",
+    " 5",
+    "4  5",
+    "04 5",
+    "4 05",
+    "4 65536",
+    "9007199254740992 0",
+    "4 5 6",
+    "4,5",
+    "-1 0",
+  ];
+  for (const newest of bad) {
+    const text = writeCommand(["result", hash("i"), hash("d"), "5", newest, "", ""]);
+    assert.throws(() => readDaemonMessage(latin1(text)), MalformedFrame, JSON.stringify(newest));
+  }
 });
 
 test("a refusal comes back as it was", () => {

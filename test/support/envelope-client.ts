@@ -8,6 +8,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type EnvelopeHeader, signedBytes, writeBody } from "../../protocol/envelope.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import {
+  type EnvelopeDate,
   type Hello,
   type RefusedMessage,
   readDaemonMessage,
@@ -77,7 +78,7 @@ export interface TakenResult {
   readonly kind: "result";
   readonly id: ByteString;
   readonly clock: number;
-  readonly newestAt: number;
+  readonly newest: EnvelopeDate;
   readonly replies: readonly Reply[];
   readonly flags: readonly string[];
 }
@@ -160,7 +161,7 @@ export class EnvelopeClient implements Disposable {
 function messageOf(payload: Buffer): DaemonSaid {
   const message = readDaemonMessage(payload);
   if (message.kind !== "result") return message;
-  const { kind, id, clock, newestAt, units, replies: reader } = message;
+  const { kind, id, clock, newest, units, replies: reader } = message;
   const replies: Reply[] = [];
   const flags: string[] = [];
   for (let i = 0; i < units; i++) {
@@ -168,5 +169,5 @@ function messageOf(payload: Buffer): DaemonSaid {
     flags.push(reader.readBulk());
   }
   reader.expectEnd();
-  return { kind, id, clock, newestAt, replies, flags };
+  return { kind, id, clock, newest, replies, flags };
 }

@@ -15,8 +15,8 @@ export function messageVectors(): MessageVector[] {
     clock: NOW,
     role: "daemon",
   };
-  const result = { id: ID, daemon: vectorKeys.daemon.id, clock: NOW, newestAt: NOW - 1 };
-  const head = ["result", hexText(ID), DAEMON, at, String(NOW - 1)];
+  const result = { id: ID, daemon: vectorKeys.daemon.id, clock: NOW, newest: { at: NOW - 1, seq: 17 } };
+  const head = ["result", hexText(ID), DAEMON, at, `${NOW - 1} 17`];
   const message = (
     name: string,
     from: "client" | "daemon",

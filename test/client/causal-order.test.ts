@@ -1,0 +1,86 @@
+/**
+ * Who has seen an answer writes after it: clients whose clocks are wrong by up to a minute, on three dbsyncd processes,
+ * one of which other clients keep as busy as they can. Steps within a millisecond: client-clock.test.ts.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { FanOutClient } from "../../client/client.js";
+import { realEnvironment } from "../../client/environment.js";
+import { readOptions } from "../../client/options.js";
+import { loadSigningKey } from "../../client/signing-key.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { makeKeyPair } from "../support/envelope-client.js";
+import { summary } from "./test-client.js";
+
+const TURNS = 300;
+const CLOCKS_OFF_BY_MS = [-60_000, 60_000, 0, 59_000, -7, -31_000];
+const BUSY_CLIENTS = 9;
+/** Of the dates, ahead of the daemons' clock. */
+const MOST_AHEAD_MS = 1_000;
+
+const pair = makeKeyPair();
+const { sign, signer } = loadSigningKey({ key: pair.privateKey, passphrase: undefined });
+
+describe("clients that take turns on different daemons", () => {
+  let daemons: readonly DaemonProcess[] = [];
+  const clients: FanOutClient[] = [];
+  before(async () => {
+    daemons = await Promise.all([0, 1, 2].map(() => startDaemon(["--sign-key", pair.file])));
+  });
+  after(async () => {
+    await Promise.all(clients.map((client) => client.close()));
+    await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+  });
+
+  /** Of some of the daemons, on a machine whose clock is wrong. */
+  const clientOf = (places: readonly number[], offByMs: number): FanOutClient => {
+    const servers = places.map((place) => `127.0.0.1:${daemons[place % daemons.length]?.port}`);
+    const settings = readOptions({ key: false, servers }, () => {
+      throw new Error("no defaults in tests");
+    });
+    const environment = { ...realEnvironment, wallClock: () => Date.now() + offByMs };
+    const client = new FanOutClient({ settings, environment, sign, signer, trace: null });
+    clients.push(client);
+    return client;
+  };
+
+  test("write in the order of their turns, and keep to the daemons' time at any speed", async () => {
+    // Each shares one daemon with whoever had the turn before, and writes to one that the other did not.
+    const players = CLOCKS_OFF_BY_MS.map((offByMs, place) => clientOf([place, place + 1], offByMs));
+    let isOver = false;
+    let envelopes = 0;
+    let ahead = 0;
+    const watch = (client: FanOutClient): string => {
+      const key = client.lastWrite ?? assert.fail("no write was answered");
+      ahead = Math.max(ahead, Number(`0x${key.slice(0, 16)}`) - Date.now());
+      envelopes++;
+      return key;
+    };
+    const keepBusy = async (client: FanOutClient, place: number): Promise<void> => {
+      while (!isOver) {
+        await client.send(`INCR busy${place}`);
+        watch(client);
+      }
+    };
+    const startedAt = performance.now();
+    const busy = Array.from({ length: BUSY_CLIENTS }, (_, place) => keepBusy(clientOf([0], 0), place));
+    let inversions = 0;
+    let last = "";
+    for (let turn = 0; turn < TURNS; turn++) {
+      const player = players[turn % players.length] ?? assert.fail();
+      const read = await player.sendAll("GET turn");
+      if (turn > 0) assert.equal(summary(read.outcomes[0]), `ok ${turn - 1}`);
+      const written = await player.sendAll(`SET turn ${turn}`);
+      assert.deepEqual(written.outcomes.map(summary), ["ok OK", "ok OK"]);
+      const key = watch(player);
+      if (key <= last) inversions++;
+      last = key;
+    }
+    isOver = true;
+    await Promise.all(busy);
+    const rate = Math.round((1_000 * envelopes) / (performance.now() - startedAt));
+    const measured = `${envelopes} envelopes, ${rate} a second, at most ${ahead} ms ahead`;
+    assert.equal(inversions, 0, measured);
+    assert.ok(ahead < MOST_AHEAD_MS, measured);
+  });
+});
