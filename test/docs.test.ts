@@ -200,10 +200,24 @@ test("documents name files that exist", () => {
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/protocol.md",
+    "docs/protocol-v2.md",
+    "docs/keys.md",
+    "docs/metrics.md",
     "docs/compatibility.md",
   ]) {
     for (const [, target = ""] of readDocument(name).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
       assert.ok(existsSync(join(repositoryRoot, dirname(name), target)), `${name} links to ${target}`);
+    }
+  }
+});
+
+test("README's reading order names files that exist", () => {
+  const [, order = ""] = readDocument("README.md").split("## Reading the code");
+  const steps = [...order.matchAll(/^\d\. \[(\w+)\/\]([\s\S]*?)(?=^\d\. |$(?![\s\S]))/gm)];
+  assert.equal(steps.length, 5);
+  for (const [, folder = "", text = ""] of steps) {
+    for (const [, file = ""] of text.matchAll(/`([\w/-]+\.ts)`/g)) {
+      assert.ok(existsSync(join(repositoryRoot, folder, file)), `${folder}/${file}`);
     }
   }
 });
