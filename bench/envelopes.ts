@@ -51,6 +51,7 @@ async function main(): Promise<void> {
       ...(await plain("Ed25519", ed25519.privateKey, daemons)),
     ];
     report("envelopes", rowsText(rows), smoke);
+    report("one-daemon-stopped-under-load", await stoppedUnderLoad(rsa.privateKey, daemons), smoke);
   } finally {
     await Promise.all([...daemons, ...redises].map((server) => server[Symbol.asyncDispose]()));
   }
@@ -136,6 +137,32 @@ async function openLoop(name: string, call: () => Promise<unknown>, rows: readon
   const perSecond = closed.ours.perSecond * OPEN_LOAD;
   const ours = await measureOpen({ perSecond, seconds: SECONDS }, call);
   return { what: `${name} SET 16 B, open loop`, ours, redis: null, batch: Number.NaN };
+}
+
+/** One of the three daemons is stopped while 64 calls are in flight, and goes on afterwards. */
+async function stoppedUnderLoad(key: KeyObject, daemons: readonly Server[]): Promise<string> {
+  await using client = clientOf(key, daemons);
+  const victim = daemons.at(-1) as Server;
+  const set = () => client.send(["SET", nextKey(), "x".repeat(16)]);
+  const load = { callers: 64, seconds: SECONDS };
+  await measure(load, set);
+  const healthy = await measure(load, set);
+  const before = process.memoryUsage.rss();
+  victim.process.kill("SIGSTOP");
+  const stopped = await measure(load, set);
+  const grown = process.memoryUsage.rss() - before;
+  victim.process.kill("SIGCONT");
+  const woken = await measure(load, set);
+  const rows = [
+    ["all running", ...figureCells(healthy), healthy.max],
+    ["one stopped", ...figureCells(stopped), stopped.max],
+    ["all running again", ...figureCells(woken), woken.max],
+  ];
+  return `## One of three daemons stopped under load, 64 calls in flight
+
+${table(["", ...FIGURE_HEAD, "slowest µs"], rows)}
+
+The client's resident memory grew by ${(grown / 2 ** 20).toFixed(0)} MiB while the daemon was stopped for ${SECONDS} s.`;
 }
 
 /** Envelopes sent so far, as the client's own channel tells: one message for each envelope and daemon. */
