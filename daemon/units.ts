@@ -125,6 +125,16 @@ const AUDITED_CHARS = 4096;
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };
 
 function answerOf(id: ByteString, outcomes: readonly Outcome[]): EnvelopeAnswer {
+  try {
+    return writeAnswer(id, outcomes);
+  } catch (problem) {
+    // The engine's own bound of a string.
+    if (!(problem instanceof RangeError)) throw problem;
+    return { kind: "refused", id, code: "answer-too-long", detail: problem.message, effect: "unknown" };
+  }
+}
+
+function writeAnswer(id: ByteString, outcomes: readonly Outcome[]): EnvelopeAnswer {
   const parts: ByteString[] = [];
   let errors = 0;
   for (const one of outcomes) {

@@ -238,6 +238,17 @@ test("version 1 does not carry KEY commands", async () => {
   assert.ok(daemon.log.some((line) => line["reason"] === "not-permitted"));
 });
 
+test("answers together longer than a string can be are a refusal, not the daemon's end", async () => {
+  const { client } = await start();
+  await client.replies([["SET", "k", "v".repeat(8 * 1024 * 1024)]]);
+  const reads = Array.from({ length: 80 }, () => ["GET", "k"]);
+  for (const multi of [false, true]) {
+    const said = await client.ask(reads, { multi });
+    assert.deepEqual(said.kind === "refused" && [said.code, said.effect], ["answer-too-long", "unknown"]);
+  }
+  assert.deepEqual(await client.replies([["STRLEN", "k"]]), [integer(8 * 1024 * 1024)]);
+});
+
 test("many envelopes at once are each answered, and one client's keep their order", async () => {
   const { client } = await start();
   const count = 300;
