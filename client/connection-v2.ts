@@ -13,8 +13,11 @@ import type { ClientSocket, Environment, SocketError } from "./environment.js";
 import type { Stage } from "./errors.js";
 import type { Address } from "./servers.js";
 
-/** A longer message is taken for garbage before any of it is kept. */
-const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/**
+ * A longer message is taken for garbage before any of it is kept. No daemon sends one (`--max-output-bytes`): a result
+ * answers thousands of calls, which must not fail together because each of them has brought something.
+ */
+const MAX_MESSAGE_BYTES = 512 * 1024 * 1024;
 
 /** Whom a connection tells. */
 export interface ConnectionV2Owner {

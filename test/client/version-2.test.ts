@@ -31,6 +31,14 @@ test("reads and writes never share an envelope, and keep their order", async () 
   assert.deepEqual(daemon.envelopes, [["SET a 1"], ["GET a", "GET b"], ["SET a 2"], ["GET a"]]);
 });
 
+test("calls at once may bring more together than any of them could", async () => {
+  const bytes = "v".repeat(128 * 1024);
+  await using daemon = await ServedDaemon.start({ reply: () => ({ kind: "bulk", bytes }) });
+  await using client = client2Of([daemon]);
+  const values = await Promise.all(Array.from({ length: 600 }, () => client.send("GET k")));
+  assert.ok(values.every((value) => value === bytes));
+});
+
 test("an argument may hold anything: blanks, line feeds, NUL, bytes, nothing", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
