@@ -199,7 +199,9 @@ export class Fleet implements LinkOwner {
     const { code, sentence, clock, effect } = message;
     this.clock.heard(link, clock, sending.writtenAt, now);
     const detail = `${code}: ${sentence}`;
-    const failure: Failure = { ok: false, stage: "refused", detail, written: effect === "unknown", at: now };
+    // Written before, and lost with its connection, it may have been applied then; of that the refusal does not speak.
+    const written = effect === "unknown" || sending.writes > 1;
+    const failure: Failure = { ok: false, stage: "refused", detail, written, at: now };
     const { batch } = sending;
     const mayBeSignedAnew =
       code === REFUSED_FOR_SKEW &&

@@ -62,6 +62,11 @@ export class FakeDaemon {
     return (chunk) => parser.push(chunk).map((payload) => this.#answer(payload));
   }
 
+  /** What it was asked before it does not know any more, as after a restart. */
+  forget(): void {
+    this.#answers.clear();
+  }
+
   #answer(payload: Buffer): Buffer {
     const message = readClientMessage(payload);
     const clock = Math.floor(this.clock());

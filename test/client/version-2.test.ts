@@ -145,6 +145,24 @@ test("what is lost again and again is an error that says so, and may have been a
   assert.equal(failure.effect, "unknown");
 });
 
+for (const code of ["skew", "catching-up", "revoked"]) {
+  test(`what was lost and is then refused (${code}) may have been applied, and is not signed anew`, async () => {
+    await using daemon = await ServedDaemon.start();
+    await using client = client2Of([daemon]);
+    await client.send("PING");
+    daemon.passes = () => {
+      daemon.daemon.forget();
+      daemon.daemon.refusal = { code, effect: "not-applied" };
+      daemon.passes = (answers) => answers;
+      return null;
+    };
+    const failure = await errorOf(client.send("INCR n"));
+    assert.deepEqual([failure.code, failure.effect], ["refused", "unknown"]);
+    assert.deepEqual(daemon.envelopes, [["PING"], ["INCR n"]]);
+    assert.equal(new Set(daemon.daemon.arrived).size, 2);
+  });
+}
+
 test("a refusal is told with code, sentence and effect", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
