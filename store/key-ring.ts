@@ -103,8 +103,14 @@ export class KeyRing {
     unit: readonly (readonly ByteString[])[],
     { conditions }: JudgeOptions,
   ): ErrorReply | null {
-    if (unit.some(isKeyCommand) && (conditions !== null || !unit.every(isKeyCommand))) {
-      return error('ERR KEY commands stand in units of their own, without other commands and without "if"');
+    if (unit.some(isKeyCommand)) {
+      if (conditions !== null || !unit.every(isKeyCommand))
+        return error('ERR KEY commands stand in units of their own, without other commands and without "if"');
+      // No database behind the ring judges them as a whole.
+      for (const argv of unit) {
+        const command = resolveCommand(argv);
+        if (command instanceof CommandFailure) return command.reply;
+      }
     }
     if (acl.isUnlimited) return null;
     for (const argv of unit) {

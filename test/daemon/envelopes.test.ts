@@ -217,6 +217,20 @@ test("an administrator adds, limits and revokes keys, at once and on live connec
   assert.equal(audit[1]?.["by"], Buffer.from(root.id, "latin1").toString("hex"));
 });
 
+test("several KEY commands in one unit all happen, or none if one of them is malformed", async () => {
+  const { open } = await start();
+  const admin = await open(root);
+  const id = Buffer.from(pair.id, "latin1").toString("hex");
+  for (const wrong of [["KEY", "REVOKE"], ["KEY", "NOSUCH"], ["KEY"]]) {
+    const replies = await admin.replies([["KEY", "REVOKE", id], wrong], { multi: true });
+    assert.deepEqual(
+      replies.map(({ kind }) => kind),
+      ["error"],
+    );
+  }
+  assert.deepEqual(await (await open()).replies([["PING"]]), [status("PONG")]);
+});
+
 test("a key that may send so many envelopes a second is told when it sends more", async () => {
   let uptime = 0;
   const { open } = await start({ environment: { ...realEnvironment, uptime: () => uptime } });
