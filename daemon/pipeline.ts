@@ -101,7 +101,7 @@ export class Pipeline {
     if ("kind" in identified) return notApplied(id, identified);
     const envelope = reading(() => readBody(message.body));
     if ("kind" in envelope) return notApplied(id, envelope);
-    const taken: Taken = { id, envelope, signer: identified };
+    const taken: Taken = { id, envelope, signer: identified, bytes: message.body.length };
     const misdirected = this.#address(taken);
     if (misdirected !== null) return notApplied(id, misdirected);
     return this.#firstAnswer(taken) ?? this.#admit(taken);
@@ -247,7 +247,7 @@ export class Pipeline {
   }
 
   async #applyAfter(taken: Taken, after: ByteString): Promise<EnvelopeAnswer> {
-    const held = await this.#held(after);
+    const held = await this.#held(after, taken.bytes);
     if (!held) return notApplied(taken.id, refused("not-yet", "what it names in `after` did not come"));
     // Looked up anew: it may have been revoked meanwhile.
     const signer = this.signers?.ring.find(taken.signer.id);
@@ -256,13 +256,13 @@ export class Pipeline {
     return invalid === null ? await this.#apply(taken) : notApplied(taken.id, invalid);
   }
 
-  async #held(after: ByteString): Promise<boolean> {
+  async #held(after: ByteString, bytes: number): Promise<boolean> {
     const id = after.slice(...ID_IN_ORDER_KEY);
     const at = Number(Buffer.from(after, "latin1").readBigUInt64BE());
     if (this.seen.isApplied(id, at)) return true;
     // What is dated there never comes any more.
     if (at <= this.seen.floor) return false;
-    return (await this.#waiters.wait(id)) && this.seen.isApplied(id, at);
+    return (await this.#waiters.wait(id, bytes)) && this.seen.isApplied(id, at);
   }
 
   #apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {

@@ -18,6 +18,8 @@ export interface Taken {
   readonly id: ByteString;
   readonly envelope: Envelope;
   readonly signer: KeyRecord;
+  /** Of its body. */
+  readonly bytes: number;
 }
 
 export interface UnitsParts {
