@@ -35,6 +35,7 @@ type Outcomes = readonly (Outcome | Promise<Outcome>)[];
 const UNMET = "$5\r\nunmet\r\n";
 const NO_FLAGS = "$0\r\n\r\n";
 const REVOKED = error("NOPERM this key was revoked");
+const SELECTED = error("ERR SELECT stands in no envelope: its header names the database (db)");
 const OK_UNIT = writeReply(OK) + NO_FLAGS;
 
 export class Units {
@@ -113,7 +114,14 @@ function denialOf(
   options: JudgeOptions,
   ring: KeyRing,
 ): ErrorReply | null {
-  return signer.revokedAt === null ? ring.judge(signer, commands, options) : REVOKED;
+  if (signer.revokedAt !== null) return REVOKED;
+  return commands.some(selects) ? SELECTED : ring.judge(signer, commands, options);
+}
+
+/** Whether it would choose a database for commands behind it, which it does on a connection only. */
+function selects(argv: Argv): boolean {
+  const name = argv[0] as ByteString;
+  return name.length === 6 && name.toUpperCase() === "SELECT";
 }
 
 /** Not: unknown, or with too few or too many arguments. */

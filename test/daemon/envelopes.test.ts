@@ -172,6 +172,19 @@ test("db chooses the database", async () => {
   assert.deepEqual(await client.replies([["GET", "k"]], { db: 5 }), [bulk("five")]);
 });
 
+test("no command chooses the database: what follows would be in another than it seems", async () => {
+  const { client } = await start();
+  const commands = [
+    ["select", "5"],
+    ["SET", "k", "v"],
+  ];
+  const [reply, ...more] = await client.replies(commands, { multi: true });
+  assert.deepEqual([reply?.kind, more], ["error", []]);
+  assert.deepEqual(await client.replies([["GET", "k"]]), [NIL]);
+  const [alone] = await client.replies(commands);
+  assert.equal(alone?.kind, "error");
+});
+
 test("after waits for another envelope, and what never comes is refused at once", async () => {
   const { client, open, daemon } = await start();
   const at = Date.now();
