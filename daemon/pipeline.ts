@@ -93,15 +93,15 @@ export class Pipeline {
     return this.#parts.databases.executeInTurn(argv, this.#nextUnit());
   }
 
-  /** Version 2. @param id  from `idOf` */
-  take(message: CommandMessage): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  /** Version 2. @param room  bytes that the replies may have together */
+  take(message: CommandMessage, room: number): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const signed = signedBytes(message.body);
     const id = this.#parts.hash(signed);
     const identified = reading(() => this.#identify(message, signed));
     if ("kind" in identified) return notApplied(id, identified);
     const envelope = reading(() => readBody(message.body));
     if ("kind" in envelope) return notApplied(id, envelope);
-    const taken: Taken = { id, envelope, signer: identified, bytes: message.body.length };
+    const taken: Taken = { id, envelope, signer: identified, bytes: message.body.length, room };
     const misdirected = this.#address(taken);
     if (misdirected !== null) return notApplied(id, misdirected);
     return this.#firstAnswer(taken) ?? this.#admit(taken);

@@ -112,7 +112,6 @@ export const REFUSALS = {
   },
   "answer-too-long": {
     sentence: "The answer is longer than --max-output-bytes.",
-    wire: unknown("ask for less at a time"),
   },
   unsigned: {
     sentence:

@@ -20,6 +20,8 @@ export interface Taken {
   readonly signer: KeyRecord;
   /** Of its body. */
   readonly bytes: number;
+  /** Bytes that its units' replies may have together. */
+  readonly room: number;
 }
 
 export interface UnitsParts {
@@ -37,6 +39,9 @@ const NO_FLAGS = "$0\r\n\r\n";
 const REVOKED = error("NOPERM this key was revoked");
 const SELECTED = error("ERR SELECT stands in no envelope: its header names the database (db)");
 const OK_UNIT = writeReply(OK) + NO_FLAGS;
+const TOO_LONG = writeReply(
+  error("TOOLONG the command was executed, but the answer would be longer than --max-output-bytes"),
+);
 
 export class Units {
   readonly #databases: Databases;
@@ -49,13 +54,14 @@ export class Units {
 
   /** At once where all databases answer at once. */
   apply(taken: Taken, ring: KeyRing): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { envelope, id } = taken;
+    const { envelope, id, room } = taken;
     const outcomes =
       envelope.multi || envelope.if !== null ? [this.#applyWhole(taken, ring)] : this.#applyEach(taken, ring);
     for (const outcome of outcomes) {
-      if (outcome instanceof Promise) return Promise.all(outcomes).then((settled) => answerOf(id, settled));
+      if (outcome instanceof Promise)
+        return Promise.all(outcomes).then((settled) => answerOf(id, settled, room));
     }
-    return answerOf(id, outcomes as readonly Outcome[]);
+    return answerOf(id, outcomes as readonly Outcome[], room);
   }
 
   #applyEach({ id, envelope }: Taken, ring: KeyRing): Outcomes {
@@ -134,22 +140,14 @@ const AUDITED_CHARS = 4096;
 /** The very object stands for the flag. */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };
 
-function answerOf(id: ByteString, outcomes: readonly Outcome[]): EnvelopeAnswer {
-  try {
-    return writeAnswer(id, outcomes);
-  } catch (problem) {
-    // The engine's own bound of a string.
-    if (!(problem instanceof RangeError)) throw problem;
-    return { kind: "refused", id, code: "answer-too-long", detail: problem.message, effect: "unknown" };
-  }
-}
-
-function writeAnswer(id: ByteString, outcomes: readonly Outcome[]): EnvelopeAnswer {
+function answerOf(id: ByteString, outcomes: readonly Outcome[], room: number): EnvelopeAnswer {
   const parts: ByteString[] = [];
   let errors = 0;
+  let left = room;
   for (const one of outcomes) {
     if (one === OK) {
       parts.push(OK_UNIT);
+      left -= OK_UNIT.length;
       continue;
     }
     const outcome = one.kind === "failed" ? replyOrFailure(one) : one;
@@ -157,8 +155,22 @@ function writeAnswer(id: ByteString, outcomes: readonly Outcome[]): EnvelopeAnsw
       const { code, detail } = outcome;
       return { kind: "refused", id, code, detail, effect: effectOf(outcomes) };
     }
-    if (outcome.kind === "error") errors++;
-    parts.push(writeReply(outcome), outcome === UNMET_REPLY ? UNMET : NO_FLAGS);
+    const bytes = replyWithin(outcome, left);
+    left -= bytes.length;
+    if (outcome.kind === "error" || bytes === TOO_LONG) errors++;
+    parts.push(bytes, outcome === UNMET_REPLY ? UNMET : NO_FLAGS);
   }
   return { kind: "result", id, units: outcomes.length, errors, replies: parts.join("") };
+}
+
+/** A reply's bytes, or an error in its place: the neighbours' replies are not to suffer. */
+function replyWithin(reply: Reply, room: number): ByteString {
+  try {
+    const bytes = writeReply(reply);
+    return bytes.length <= room ? bytes : TOO_LONG;
+  } catch (problem) {
+    // The engine's own bound of a string.
+    if (problem instanceof RangeError) return TOO_LONG;
+    throw problem;
+  }
 }

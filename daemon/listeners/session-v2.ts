@@ -41,7 +41,7 @@ export class SessionV2 implements Session {
       throw problem;
     }
     if (message.kind === "hello") return this.#hello();
-    const answer = this.#host.pipeline.take(message);
+    const answer = this.#host.pipeline.take(message, this.#host.limits.maxOutputBytes - HEAD_BYTES);
     return answer instanceof Promise ? answer.then((one) => this.#speak(one)) : this.#speak(answer);
   }
 
@@ -65,14 +65,10 @@ export class SessionV2 implements Session {
   #speak(answer: EnvelopeAnswer): string {
     if (answer.kind === "result") {
       const { id, units, errors, replies } = answer;
-      const { pipeline, environment, daemon, limits, observer } = this.#host;
-      if (replies.length + HEAD_BYTES <= limits.maxOutputBytes) {
-        observer.served(this.listener, units, errors);
-        const head = { id, daemon, clock: environment.clock(), newest: pipeline.newest, units };
-        return writeFrame(writeResult(head, replies), VERSION);
-      }
-      const detail = `${replies.length} bytes`;
-      answer = { kind: "refused", id, code: "answer-too-long", detail, effect: "unknown" };
+      const { pipeline, environment, daemon, observer } = this.#host;
+      observer.served(this.listener, units, errors);
+      const head = { id, daemon, clock: environment.clock(), newest: pipeline.newest, units };
+      return writeFrame(writeResult(head, replies), VERSION);
     }
     const { code, detail } = answer;
     this.#host.refusals.note(code, { remote: this.#remote, detail });

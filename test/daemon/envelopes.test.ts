@@ -4,7 +4,7 @@ import { after, test } from "node:test";
 import { MemoryBackend } from "../../daemon/backends/memory.js";
 import { realEnvironment } from "../../daemon/environment.js";
 import { orderKey, unitId } from "../../protocol/envelope.js";
-import { bulk, integer, NIL, NIL_ARRAY, OK, status } from "../../protocol/reply.js";
+import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "../../protocol/reply.js";
 import { EnvelopeClient, frameOf, makeKeyPair, signBody } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
 import { type InProcessOptions, startInProcess } from "./in-process.js";
@@ -265,14 +265,15 @@ test("version 1 does not carry KEY commands", async () => {
   assert.ok(daemon.log.some((line) => line["reason"] === "not-permitted"));
 });
 
-test("answers together longer than a string can be are a refusal, not the daemon's end", async () => {
+test("replies that would make an answer too long are errors, and their neighbours stay", async () => {
   const { client } = await start();
   await client.replies([["SET", "k", "v".repeat(8 * 1024 * 1024)]]);
   const reads = Array.from({ length: 80 }, () => ["GET", "k"]);
-  for (const multi of [false, true]) {
-    const said = await client.ask(reads, { multi });
-    assert.deepEqual(said.kind === "refused" && [said.code, said.effect], ["answer-too-long", "unknown"]);
-  }
+  const replies = await client.replies([...reads, ["STRLEN", "k"]]);
+  const tooLong = (reply: Reply) => reply.kind === "error" && reply.text.startsWith("TOOLONG ");
+  assert.deepEqual(replies.map(tooLong), [...reads.map((_, i) => i >= 31), false]);
+  const whole = await client.ask(reads, { multi: true });
+  assert.ok(whole.kind === "result" && whole.replies.length === 1 && tooLong(whole.replies[0] as Reply));
   assert.deepEqual(await client.replies([["STRLEN", "k"]]), [integer(8 * 1024 * 1024)]);
 });
 

@@ -14,6 +14,9 @@ import type { EnvelopeHeader } from "../../protocol/envelope.js";
 import type { Unit } from "../../store/unit.js";
 import { type KeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 
+/** More than any answer here has. */
+const ROOM = 2 ** 20;
+
 export const log = pino({ level: "silent" });
 
 export interface Clock {
@@ -55,7 +58,8 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
     floor: clock.now,
     ...parts,
   });
-  const take = ({ body, signature }: SignedEnvelope) => pipeline.take({ kind: "command", body, signature });
+  const take = ({ body, signature }: SignedEnvelope) =>
+    pipeline.take({ kind: "command", body, signature }, ROOM);
   const reader: Unit = { at: Number.MAX_SAFE_INTEGER, db: 0, id: "reader" };
   return {
     ...{ pipeline, cluster: signers.cluster, daemon, environment, take },
