@@ -211,9 +211,9 @@ export function isKeyCommand(argv: readonly ByteString[]): boolean {
   return name.length === 3 && name.toUpperCase() === "KEY";
 }
 
-/** Whether a key can let others in and out, and no date ends that. */
-function isAdministrator({ acl, revokedAt, notAfter }: KeyRecord): boolean {
-  if (revokedAt !== null || notAfter !== null) return false;
+/** Whether a key can let others in and out, now and for as long as it is not revoked. */
+function isAdministrator({ acl, revokedAt, notBefore, notAfter }: KeyRecord): boolean {
+  if (revokedAt !== null || notBefore !== null || notAfter !== null) return false;
   return ADMINISTRATION.every((name) => {
     const command = findCommand(name);
     return command !== undefined && acl.denial(command, name.split("|")) === null;

@@ -185,6 +185,13 @@ test("the last key that may administer stays", () => {
   subject.add("UNTIL", String(AT + 1000), "RULES", "+@all", "~*");
   assert.match(subject.run("KEY", "REVOKE", root), /last key/, "one that ends does not count");
   assert.match(subject.run("KEY", "REVOKE", hexOf(subject.application.id)), /OK/);
+  const later = new Subject();
+  later.add("FROM", String(AT + 1000), "RULES", "+@all", "~*");
+  assert.match(
+    later.run("KEY", "REVOKE", hexOf(later.root.id)),
+    /last key/,
+    "one that is to come does not count",
+  );
   const other = new Subject();
   other.add("RULES", "+key");
   assert.equal(other.run("KEY", "REVOKE", hexOf(other.root.id)), '+"OK"');
