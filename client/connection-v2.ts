@@ -70,6 +70,22 @@ export class ConnectionV2 {
     this.#socket.write(bytes);
   }
 
+  /** Writes a hello. */
+  greet(): void {
+    const { cluster } = this.#owner;
+    const clock = Math.floor(this.#environment.wallClock());
+    const hello = {
+      kind: "hello",
+      versions: [2],
+      daemon: "",
+      cluster,
+      clock,
+      state: "",
+      role: "client",
+    } as const;
+    this.write(Buffer.from(writeFrame(writeHello(hello), 2), "latin1"));
+  }
+
   /** Closes at once and tells nobody. */
   close(): void {
     if (this.state === "closed") return;
@@ -85,18 +101,7 @@ export class ConnectionV2 {
   #opened(): void {
     this.state = "greeting";
     this.since = this.#environment.now();
-    const { cluster } = this.#owner;
-    const clock = Math.floor(this.#environment.wallClock());
-    const hello = {
-      kind: "hello",
-      versions: [2],
-      daemon: "",
-      cluster,
-      clock,
-      state: "",
-      role: "client",
-    } as const;
-    this.write(Buffer.from(writeFrame(writeHello(hello), 2), "latin1"));
+    this.greet();
     this.#owner.opened(this.since);
   }
 

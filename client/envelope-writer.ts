@@ -14,6 +14,7 @@ const NONCES_AT_ONCE = 256;
 export interface Draft {
   readonly at: number;
   readonly seq: number;
+  readonly cluster: ByteString;
   readonly body: ByteString;
   /** What is signed. */
   readonly bytes: Buffer;
@@ -25,15 +26,17 @@ export function draftOf(
 ): Draft {
   const commands = batch.calls.flatMap(({ bytes }) => bytes);
   const body = writeBody({ ...header, nonce: nonce(), ...batch.options }, commands);
-  return { at: header.at, seq: header.seq, body, bytes: signedBytes(Buffer.from(body, "latin1")) };
+  const { at, seq, cluster } = header;
+  return { at, seq, cluster, body, bytes: signedBytes(Buffer.from(body, "latin1")) };
 }
 
-export function sealed({ at, seq, body, bytes }: Draft, signature: Buffer): SignedEnvelope {
+export function sealed({ at, seq, cluster, body, bytes }: Draft, signature: Buffer): SignedEnvelope {
   const payload = writeCommandMessage(body, bytesOf(signature));
   let id: ByteString | null = null;
   return {
     at,
     seq,
+    cluster,
     message: Buffer.from(writeFrame(payload, 2), "latin1"),
     // Asked for when the frame has been written: the daemons work meanwhile. "binary" is latin1's older name.
     get id() {

@@ -3,19 +3,19 @@
  * refusals mean for a batch. Daemons that turn out to speak version 1 are handed each call as a delivery.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { hexOf } from "../protocol/envelope.js";
 import type { Hello, RefusedMessage, ResultMessage } from "../protocol/messages-v2.js";
 import { publishOutcome, publishVersion } from "./channels.js";
 import { ClientClock } from "./client-clock.js";
-import { CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
+import { ClusterVotes } from "./cluster-votes.js";
 import type { FrameTracer } from "./debug.js";
 import type { Environment } from "./environment.js";
-import { Link, type LinkOwner } from "./link.js";
+import { Link } from "./link.js";
+import type { LinkOwner } from "./link-owner.js";
 import type { Failure } from "./outcome.js";
 import type { PendingCall } from "./pending-call.js";
 import type { Pool } from "./pool.js";
 import type { Sending, SentBatch } from "./sending.js";
-import { type Address, isLoopback } from "./servers.js";
+import type { Address } from "./servers.js";
 import type { Signer } from "./signing-key.js";
 import { reasonOf, unsendable, version1Delivery, versionFailure } from "./version-1-deliveries.js";
 
@@ -23,6 +23,7 @@ import { reasonOf, unsendable, version1Delivery, versionFailure } from "./versio
 const MAX_SIGNATURES = 4;
 
 const REFUSED_FOR_SKEW = "skew";
+const REFUSED_FOR_CLUSTER = "wrong-cluster";
 
 /** Whom a fleet tells. */
 export interface FleetOwner {
@@ -52,12 +53,9 @@ export interface FleetParts {
   readonly warn: (warning: string) => void;
 }
 
-export class Fleet implements LinkOwner {
+export class Fleet implements LinkOwner<Link> {
   readonly links: readonly Link[];
   readonly clock: ClientClock;
-  cluster: ByteString;
-  /** The servers name different clusters, and none more than another: which. */
-  conflict: string | null = null;
   /** The newest write that a daemon has answered. */
   lastWrite: {
     readonly at: number;
@@ -66,23 +64,34 @@ export class Fleet implements LinkOwner {
     readonly index: number;
   } | null = null;
   readonly #parts: FleetParts;
-  readonly #isTold: boolean;
-  /** What each daemon says of its cluster, by its address. */
-  readonly #votes = new Map<string, ByteString>();
-  /** Until when the cluster may stay open once a daemon has named one. */
-  #decideBy = Number.POSITIVE_INFINITY;
-  /** Batches that some daemon refused for skew while others have not answered. */
+  readonly votes: ClusterVotes;
+  /** Batches that some daemon refused, and that may be signed anew once it is known what became of them elsewhere. */
   readonly #held = new Set<SentBatch>();
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
-    const { environment, trace, keepalive, requiresV2, cluster } = parts;
-    this.cluster = cluster;
-    this.#isTold = cluster !== "";
+    const { environment, trace, keepalive, requiresV2 } = parts;
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = parts.addresses.map(
       (address) => new Link({ address, environment, owner: this, trace, keepalive, requiresV2 }),
     );
+    const { cluster, owner, warn } = parts;
+    this.votes = new ClusterVotes({
+      cluster,
+      warn,
+      links: this.links,
+      dueEarlier: owner.dueEarlier.bind(owner),
+    });
+  }
+
+  /** Which commands are for, or "". */
+  get cluster(): ByteString {
+    return this.votes.cluster;
+  }
+
+  /** The servers name different clusters, and none more than another: which. */
+  get conflict(): string | null {
+    return this.votes.conflict;
   }
 
   /** Whether every daemon speaks version 1. @param isQuiet  whether nothing is on its way to any of them */
@@ -147,7 +156,7 @@ export class Fleet implements LinkOwner {
   }
 
   nextTick(): number {
-    let time = this.cluster === "" ? this.#decideBy : Number.POSITIVE_INFINITY;
+    let time = this.votes.nextTick();
     for (const link of this.links) time = Math.min(time, link.nextTick());
     for (const { deadline } of this.#held) time = Math.min(time, deadline);
     return time;
@@ -164,11 +173,7 @@ export class Fleet implements LinkOwner {
 
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
     this.clock.heard(link, hello.clock, sentAt, now);
-    this.#votes.set(link.address.text, hello.cluster);
-    if (this.cluster === "" && this.#decideBy === Number.POSITIVE_INFINITY) {
-      this.#decideBy = now + CLUSTER_LINGER_MS;
-      this.#parts.owner.dueEarlier(this.#decideBy);
-    }
+    this.votes.told(link, hello.cluster, now);
     publishVersion(link.address.text, 2);
     this.#decide(now);
   }
@@ -203,19 +208,19 @@ export class Fleet implements LinkOwner {
     const written = effect === "unknown" || sending.writes > 1;
     const failure: Failure = { ok: false, stage: "refused", detail, written, at: now };
     const { batch } = sending;
+    const isForCluster = code === REFUSED_FOR_CLUSTER && !this.votes.isTold;
     const mayBeSignedAnew =
-      code === REFUSED_FOR_SKEW &&
+      (code === REFUSED_FOR_SKEW || isForCluster) &&
       !failure.written &&
       batch.unsettled > 0 &&
       batch.signatures < MAX_SIGNATURES;
-    if (!mayBeSignedAnew) {
-      batch.failed(sending, failure);
-      return;
-    }
-    sending.refusal = failure;
-    sending.state = "waiting";
-    this.#held.add(batch);
-    this.#reconsider(batch);
+    if (mayBeSignedAnew) {
+      sending.refusal = failure;
+      sending.state = "waiting";
+      this.#held.add(batch);
+    } else batch.failed(sending, failure);
+    if (isForCluster && this.votes.doubt(link, batch.envelope?.cluster ?? "", now)) this.#decide(now);
+    if (this.#held.has(batch)) this.#reconsider(batch);
   }
 
   failed(sending: Sending, failure: Failure): void {
@@ -235,17 +240,32 @@ export class Fleet implements LinkOwner {
     return this.links.some((other) => other !== link && other.lastAnswerAt > time);
   }
 
-  /** A batch refused for skew: is it to be signed anew, or has it been applied somewhere, or does it depend? */
+  /** A refused batch: is it to be signed anew, or has it been applied somewhere, or does it depend? */
   #reconsider(batch: SentBatch): void {
     const isOpen = batch.sendings.some(({ state }) => state === "written");
-    if (batch.isUntouched && batch.unsettled > 0) {
+    const isUntouched = batch.isUntouched && batch.unsettled > 0;
+    if (isUntouched && this.#isOutdated(batch)) {
       this.#held.delete(batch);
       for (const sending of batch.sendings) {
         if (sending.state === "queued") this.#link(sending).withdraw(sending);
       }
       batch.reset();
       this.#parts.owner.again(batch);
-    } else if (!isOpen || batch.unsettled === 0) this.#letRefusalsStand(batch);
+    } else if (!(isOpen || (isUntouched && this.#mayTurnOut(batch))) || batch.unsettled === 0)
+      this.#letRefusalsStand(batch);
+  }
+
+  /** Whether it would be signed otherwise now: with another date, or for another cluster. */
+  #isOutdated({ envelope, sendings }: SentBatch): boolean {
+    if (this.conflict !== null || envelope?.cluster !== this.cluster) return true;
+    return sendings.some(({ refusal }) => refusal?.detail.startsWith(`${REFUSED_FOR_SKEW}:`) === true);
+  }
+
+  /** Whether a daemon has yet to say what may change the cluster. */
+  #mayTurnOut({ sendings }: SentBatch): boolean {
+    return sendings.some(
+      (sending) => sending.state === "queued" || (sending.refusal !== null && this.#link(sending).isAsking),
+    );
   }
 
   #letRefusalsStand(batch: SentBatch): void {
@@ -291,29 +311,8 @@ export class Fleet implements LinkOwner {
 
   /** Settles which cluster commands are for, as far as that is possible now. */
   #decide(now: number): void {
-    if (!this.#isTold) {
-      const isHeard = ({ address, version, state }: Link) =>
-        this.#votes.has(address.text) || version.known === 1 || state === "closed";
-      const final = now >= this.#decideBy || this.links.every(isHeard);
-      const choice = chooseCluster(this.#votes, this.links.length, final);
-      if (choice.kind === "open") return;
-      this.conflict = choice.kind === "conflict" ? choice.detail : null;
-      if (choice.kind === "chosen" && choice.cluster !== this.cluster) this.#believe(choice.cluster);
-    }
-    for (const link of this.links) {
-      const vote = this.#votes.get(link.address.text);
-      link.isForeign = vote !== undefined && vote !== this.cluster;
-    }
+    if (!this.votes.decide(now)) return;
     this.#parts.owner.ready(now);
-  }
-
-  #believe(cluster: ByteString): void {
-    this.cluster = cluster;
-    const doubtful = this.links.find(({ address }) => !isLoopback(address) && address.tls === null);
-    if (doubtful === undefined) return;
-    this.#parts.warn(
-      `the servers were asked for their cluster and believed, though anybody between here and ${doubtful.address.text} ` +
-        `could have answered; name it by the option cluster or DBSYNC_CLUSTER: ${hexOf(cluster)}`,
-    );
+    for (const batch of this.#held) this.#reconsider(batch);
   }
 }

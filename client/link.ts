@@ -5,62 +5,26 @@
  * What was written when a connection is lost is written again, the same bytes: a daemon applies them once.
  * Source: docs/protocol-v2.md "hello", "Retrying".
  */
-import type { DaemonMessage, Hello, RefusedMessage, ResultMessage } from "../protocol/messages-v2.js";
+import type { DaemonMessage, Hello } from "../protocol/messages-v2.js";
 import { BackOff } from "./back-off.js";
 import { BoundedQueue } from "./bounded-queue.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
-import type { FrameTracer } from "./debug.js";
-import type { Environment } from "./environment.js";
 import type { Stage } from "./errors.js";
+import type { LinkOwner, LinkParts } from "./link-owner.js";
+import {
+  ASK_AGAIN_MS,
+  CONNECT_MS,
+  IDLE_MS,
+  MAX_WRITES,
+  OVERDUE_MS,
+  SLACK_MS,
+  STALL_MS,
+} from "./link-times.js";
 import { OnTheWay } from "./on-the-way.js";
 import type { Failure } from "./outcome.js";
 import type { Sending } from "./sending.js";
 import type { Address } from "./servers.js";
 import { SpokenVersion } from "./spoken-version.js";
-
-/** How long connecting, and then the answer to the hello, may take. */
-const CONNECT_MS = 3_000;
-
-/** A connection that nobody needs is closed after this. */
-const IDLE_MS = 30_000;
-
-/** A connection that owes answers and is silent for so long is given up: the machine may have vanished. */
-const OVERDUE_MS = 10_000;
-
-/** Nothing more is written to a daemon that owes answers for so long, while another has answered since. */
-const STALL_MS = 250;
-
-/** What has expired behind a daemon that hangs is cleared away this long after its deadline, many at a time. */
-const SLACK_MS = 100;
-
-/** Connections that an envelope may be lost with. */
-const MAX_WRITES = 3;
-
-export interface LinkOwner {
-  /** For the hello: what the client was told, or "". */
-  readonly cluster: string;
-  /** Each answer to a hello. */
-  greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
-  /** It closed on the hello. Its queue is for the owner to take. */
-  turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
-  /** @throws MalformedFrame */
-  answered(link: Link, sending: Sending, message: ResultMessage, now: number): void;
-  refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
-  failed(sending: Sending, failure: Failure): void;
-  /** No connection is to be had: what waits to be signed may have nobody to wait for. */
-  lostHope(link: Link, now: number): void;
-  dueEarlier(time: number): void;
-  othersAnsweredSince(link: Link, time: number): boolean;
-}
-
-export interface LinkParts {
-  readonly address: Address;
-  readonly environment: Environment;
-  readonly owner: LinkOwner;
-  readonly trace: FrameTracer | null;
-  readonly keepalive: boolean;
-  readonly requiresV2: boolean;
-}
 
 export class Link implements ConnectionV2Owner {
   readonly address: Address;
@@ -69,18 +33,21 @@ export class Link implements ConnectionV2Owner {
   isForeign = false;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
 
-  readonly #parts: LinkParts;
-  readonly #owner: LinkOwner;
+  readonly #parts: LinkParts<Link>;
+  readonly #owner: LinkOwner<Link>;
   readonly #backOff = new BackOff();
   readonly #queue = new BoundedQueue<Sending>();
   readonly #onTheWay = new OnTheWay();
   #connection: ConnectionV2 | null = null;
   /** When anything was last written or read. */
   #activeAt = 0;
+  /** When the daemon was asked by another hello that it has not answered; else -1. */
+  #askedAt = -1;
+  #greetedAt = Number.NEGATIVE_INFINITY;
   /** What the daemon said to the whole connection. */
   #complaint = "";
 
-  constructor(parts: LinkParts) {
+  constructor(parts: LinkParts<Link>) {
     this.#parts = parts;
     this.#owner = parts.owner;
     this.address = parts.address;
@@ -112,17 +79,36 @@ export class Link implements ConnectionV2Owner {
     if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
   }
 
+  /** Whether the answer to another hello is due. */
+  get isAsking(): boolean {
+    return this.#askedAt >= 0;
+  }
+
+  /** Asks the daemon again for its cluster, if it is connected; else that is asked of each connection anyway. */
+  ask(now: number): void {
+    if (this.state !== "speaking" || this.isAsking) return;
+    this.#askedAt = now;
+    this.#activeAt = now;
+    this.#connection?.greet();
+    this.#owner.dueEarlier(now + CONNECT_MS);
+  }
+
   /** Takes a sending, which ends now or later. */
   offer(sending: Sending, now: number, insist: boolean): void {
     sending.mayTurn = this.version.known === 0;
-    if (this.isForeign) this.#fail(sending, "wrong-cluster", "", now);
+    const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isAsking;
+    if (this.isForeign && isSettled && now < this.#greetedAt + ASK_AGAIN_MS)
+      this.#fail(sending, "wrong-cluster", "", now);
     else if (!insist && this.isBackingOff(now)) this.#owner.failed(sending, this.failure(now));
     else if (!this.#queue.hasRoomFor(sending)) this.#fail(sending, "busy", "", now);
     else {
       sending.state = "queued";
       this.#queue.push(sending);
       if (this.state === "closed") this.#connect(now);
-      else this.#pump(now);
+      else {
+        if (this.isForeign) this.ask(now);
+        this.#pump(now);
+      }
     }
   }
 
@@ -138,6 +124,8 @@ export class Link implements ConnectionV2Owner {
       this.gone("connect", "no answer to the attempt to connect", now);
     else if (state === "greeting" && now >= since + CONNECT_MS)
       this.#lose("timeout", "connected, but the hello was not answered", now);
+    else if (this.isAsking && now >= this.#askedAt + CONNECT_MS)
+      this.#lose("lost", "another hello was not answered", now);
     else if (this.#isIdle && now >= this.#activeAt + IDLE_MS) this.#drop();
     this.#expire(now);
     this.#pump(now);
@@ -147,6 +135,7 @@ export class Link implements ConnectionV2Owner {
   nextTick(): number {
     let time = Number.POSITIVE_INFINITY;
     if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
+    else if (this.isAsking) time = this.#askedAt + CONNECT_MS;
     else if (this.#isIdle) time = this.#activeAt + IDLE_MS;
     const first = this.#queue.first;
     if (first !== undefined) time = Math.min(time, first.batch.deadline + SLACK_MS);
@@ -165,7 +154,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   get #isIdle(): boolean {
-    return this.state === "speaking" && this.#onTheWay.isEmpty && this.#queue.length === 0;
+    return this.state === "speaking" && !this.isAsking && this.#onTheWay.isEmpty && this.#queue.length === 0;
   }
 
   opened(now: number): void {
@@ -215,7 +204,10 @@ export class Link implements ConnectionV2Owner {
     }
     this.version.spoke2();
     this.lastAnswerAt = now;
-    this.#owner.greeted(this, hello, this.#connection?.since ?? now, now);
+    this.#greetedAt = now;
+    const sentAt = this.isAsking ? this.#askedAt : (this.#connection?.since ?? now);
+    this.#askedAt = -1;
+    this.#owner.greeted(this, hello, sentAt, now);
   }
 
   #turnOut1(now: number): void {
@@ -243,12 +235,13 @@ export class Link implements ConnectionV2Owner {
 
   /** What may be written again is, on a new connection; the rest has failed. */
   #retry(stage: Stage, detail: string, now: number): void {
+    const wasAsking = this.isAsking;
     this.#drop();
     const written = this.#onTheWay.takeAll();
     const again = written.filter(({ writes }) => stage !== "garbage" && writes < MAX_WRITES);
     for (const sending of again) sending.state = "queued";
     this.#queue.putBack(again);
-    if (this.#queue.length > 0) this.#connect(now);
+    if (this.#queue.length > 0 || wasAsking) this.#connect(now);
     for (const sending of written) if (!again.includes(sending)) this.#fail(sending, stage, detail, now);
   }
 
@@ -256,6 +249,7 @@ export class Link implements ConnectionV2Owner {
   #drop(): void {
     this.#connection?.close();
     this.#connection = null;
+    this.#askedAt = -1;
     this.#onTheWay.owingSince = Number.POSITIVE_INFINITY;
   }
 
@@ -267,8 +261,11 @@ export class Link implements ConnectionV2Owner {
   #pump(now: number): void {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
-    if (this.isForeign)
+    if (this.isForeign) {
+      // What it says of itself now may be something else.
+      if (this.state !== "speaking" || this.isAsking) return;
       for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
+    }
     while (this.#onTheWay.hasRoom) {
       const sending = this.#queue.shift();
       if (sending === undefined) return;

@@ -64,6 +64,7 @@ export class Outbox implements BatchOwner, FleetOwner {
 
   /** @throws DbsyncError `busy`, `clusters-differ`: the call is not to be added */
   admit(call: PendingCall): void {
+    this.fleet.votes.doubtConflict(call.startedAt);
     if (this.fleet.conflict !== null) throw new DbsyncError("clusters-differ", this.fleet.conflict);
     if (this.#waitingCalls >= MAX_WAITING || this.#waitingBytes + call.bytes.length > MAX_WAITING_BYTES)
       throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send less at once`);
@@ -167,6 +168,8 @@ export class Outbox implements BatchOwner, FleetOwner {
       this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, batch);
       this.#waitingCalls += batch.units;
       this.#waitingBytes += batch.bytes;
+      const { conflict } = this.fleet;
+      if (conflict !== null) batch.cutOff("clusters-differ", conflict, this.#environment.now());
     }
     this.#planFlush();
   }

@@ -11,6 +11,7 @@ import type { Address } from "./servers.js";
 export interface SignedEnvelope {
   readonly at: number;
   readonly seq: number;
+  readonly cluster: ByteString;
   readonly id: ByteString;
   /** The whole frame. */
   readonly message: Buffer;

@@ -174,3 +174,96 @@ test("a cluster that was only asked for is warned of once, unless it is on this 
   await client.send("PING");
   assert.deepEqual(warnings, []);
 });
+
+test("daemons that were given other keys while a client runs are asked again, and the call is signed anew", async () => {
+  await using one = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
+  await using two = await ServedDaemon.start({ id: 2, cluster: clusters[0] });
+  await using three = await ServedDaemon.start({ id: 3, cluster: clusters[0] });
+  for (const daemons of [[one], [one, two], [one, two, three]]) {
+    for (const { daemon } of daemons) daemon.cluster = clusters[0];
+    const signatures = { count: 0 };
+    await using client = client2Of(daemons, { policy: "all", signatures });
+    assert.equal(await client.send("INCR n"), "OK");
+    for (const { daemon } of daemons) daemon.cluster = clusters[1];
+    const calls = Array.from({ length: 50 }, () => client.send("INCR n"));
+    assert.deepEqual(new Set(await Promise.all(calls)), new Set(["OK"]));
+    const counted = signatures.count;
+    assert.equal(await client.send("INCR n"), "OK");
+    assert.equal(signatures.count, counted + 1);
+  }
+  assert.deepEqual(
+    [one, two, three].map(({ envelopes }) => envelopes.flat().length),
+    [156, 104, 52],
+  );
+});
+
+test("daemons that were started anew with other keys are asked again, with the first call", async () => {
+  for (const count of [1, 2, 3]) {
+    const daemons = await Promise.all(
+      Array.from({ length: count }, (_, i) => ServedDaemon.start({ id: i + 1, cluster: clusters[0] })),
+    );
+    await using client = client2Of(daemons, { policy: "all" });
+    assert.equal(await client.send("INCR n"), "OK");
+    for (const { daemon } of daemons) daemon.cluster = clusters[1];
+    for (const daemon of daemons) daemon.disconnect();
+    assert.equal(await client.send("INCR n"), "OK");
+    for (const daemon of daemons) assert.deepEqual(daemon.envelopes, [["INCR n"], ["INCR n"]]);
+    await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+  }
+});
+
+test("of two servers one is down and the other got other keys: that one is believed", async () => {
+  const gone = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
+  await using daemon = await ServedDaemon.start({ id: 2, cluster: clusters[0] });
+  await using client = client2Of([gone, daemon]);
+  assert.equal(await client.send("INCR n"), "OK");
+  await gone[Symbol.asyncDispose]();
+  assert.equal(await client.send("INCR n"), "OK");
+  daemon.daemon.cluster = clusters[1];
+  assert.equal(await client.send("INCR n"), "OK");
+});
+
+test("daemons that get other keys one after the other lead the client along", async () => {
+  await using one = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
+  await using two = await ServedDaemon.start({ id: 2, cluster: clusters[0] });
+  await using three = await ServedDaemon.start({ id: 3, cluster: clusters[0] });
+  const daemons = [one, two, three];
+  await using client = client2Of(daemons);
+  await client.sendAll("INCR n");
+  for (const { daemon } of daemons) {
+    daemon.cluster = clusters[1];
+    for (let i = 0; i < 5; i++) assert.equal(await client.send("INCR n"), "OK");
+  }
+  const areAllBack = async () =>
+    (await client.sendAll("INCR n")).outcomes.every(({ status }) => status === "ok");
+  while (!(await areAllBack())) await new Promise((resolve) => setTimeout(resolve, 50));
+});
+
+test("servers whose clusters differed are asked again", async () => {
+  await using one = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
+  await using two = await ServedDaemon.start({ id: 2, cluster: clusters[1] });
+  await using client = client2Of([one, two]);
+  assert.equal((await errorOf(client.send("INCR n"))).code, "clusters-differ");
+  one.daemon.cluster = clusters[1];
+  const isAgreed = () =>
+    client.send("INCR n").then(
+      () => true,
+      ({ code }: { code: string }) => assert.equal(code, "clusters-differ") ?? false,
+    );
+  while (!(await isAgreed())) await new Promise((resolve) => setTimeout(resolve, 50));
+});
+
+test("a told cluster stays, and a daemon that contradicts itself is not asked for ever", async () => {
+  await using daemon = await ServedDaemon.start({ cluster: clusters[0] });
+  const signatures = { count: 0 };
+  await using told = client2Of([daemon], { cluster: "63".repeat(32), signatures });
+  await using asking = client2Of([daemon], { signatures });
+  await told.send("PING");
+  await asking.send("PING");
+  signatures.count = 0;
+  daemon.daemon.refusal = { code: "wrong-cluster", effect: "not-applied" };
+  assert.equal(summary((await errorOf(told.send("INCR n"))).outcomes[0]), "refused not-applied");
+  assert.equal(signatures.count, 1);
+  assert.equal(summary((await errorOf(asking.send("INCR n"))).outcomes[0]), "refused not-applied");
+  assert.ok(signatures.count <= 5, `${signatures.count} signatures`);
+});

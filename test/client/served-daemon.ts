@@ -43,8 +43,13 @@ export class ServedDaemon implements AsyncDisposable {
     return this.daemon.applied.map(({ envelope }) => envelope.commands.map((argv) => argv.join(" ")));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends every connection, as a daemon does that is started anew. */
+  disconnect(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.disconnect();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 

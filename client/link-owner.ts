@@ -1,0 +1,33 @@
+/** Whom a daemon's link tells, and what it is made of. */
+import type { Hello, RefusedMessage, ResultMessage } from "../protocol/messages-v2.js";
+import type { FrameTracer } from "./debug.js";
+import type { Environment } from "./environment.js";
+import type { Failure } from "./outcome.js";
+import type { Sending } from "./sending.js";
+import type { Address } from "./servers.js";
+
+export interface LinkOwner<Link> {
+  /** For the hello: what the client was told, or "". */
+  readonly cluster: string;
+  /** Each answer to a hello. */
+  greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
+  /** It closed on the hello. Its queue is for the owner to take. */
+  turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
+  /** @throws MalformedFrame */
+  answered(link: Link, sending: Sending, message: ResultMessage, now: number): void;
+  refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
+  failed(sending: Sending, failure: Failure): void;
+  /** No connection is to be had: what waits to be signed may have nobody to wait for. */
+  lostHope(link: Link, now: number): void;
+  dueEarlier(time: number): void;
+  othersAnsweredSince(link: Link, time: number): boolean;
+}
+
+export interface LinkParts<Link> {
+  readonly address: Address;
+  readonly environment: Environment;
+  readonly owner: LinkOwner<Link>;
+  readonly trace: FrameTracer | null;
+  readonly keepalive: boolean;
+  readonly requiresV2: boolean;
+}

@@ -1,0 +1,22 @@
+/** How long a link waits for what, in milliseconds, and how often it tries. */
+
+/** How long connecting, and then the answer to the hello, may take. */
+export const CONNECT_MS = 3_000;
+
+/** A connection that nobody needs is closed after this. */
+export const IDLE_MS = 30_000;
+
+/** A connection that owes answers and is silent for so long is given up: the machine may have vanished. */
+export const OVERDUE_MS = 10_000;
+
+/** Nothing more is written to a daemon that owes answers for so long, while another has answered since. */
+export const STALL_MS = 250;
+
+/** A daemon of another cluster is asked again whether it still is, but no more often. */
+export const ASK_AGAIN_MS = 1_000;
+
+/** What has expired behind a daemon that hangs is cleared away this long after its deadline, many at a time. */
+export const SLACK_MS = 100;
+
+/** Connections that an envelope may be lost with. */
+export const MAX_WRITES = 3;
