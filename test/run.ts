@@ -1,6 +1,6 @@
 /**
  * `npm test`: installs what the tests need and the machine lacks, then runs every test file.
- * `npm test -- store faults` runs the files whose path holds one of the words.
+ * `npm test -- store faults` runs the files whose path below test/ holds one of the words.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { chosenFiles } from "./support/chosen-files.js";
 import { buildRoot } from "./support/repository.js";
 import { isOnPath, isThere, type Requirement, requirements } from "./support/requirements.js";
 
@@ -22,9 +23,10 @@ function main(words: readonly string[]): void {
     process.exitCode = 1;
     return;
   }
-  const files = testFiles().filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
+  const folder = join(buildRoot, "test");
+  const files = chosenFiles(testFiles(folder), words).map((file) => join(folder, file));
   if (files.length === 0) {
-    console.error(`No test file's path holds ${words.join(" or ")}.`);
+    console.error(`No test file's path below test/ holds ${words.join(" or ")}.`);
     process.exitCode = 2;
     return;
   }
@@ -67,13 +69,10 @@ function succeeds([program = "", ...args]: readonly string[]): boolean {
   return spawnSync(program, args, { stdio: ["ignore", "ignore", "inherit"], env }).status === 0;
 }
 
-function testFiles(): string[] {
-  const folder = join(buildRoot, "test");
+/** As paths below the folder. */
+function testFiles(folder: string): string[] {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  return files
-    .filter((file) => file.endsWith(".test.js"))
-    .map((file) => join(folder, file))
-    .sort();
+  return files.filter((file) => file.endsWith(".test.js")).sort();
 }
 
 main(process.argv.slice(2));
