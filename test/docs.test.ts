@@ -76,6 +76,9 @@ function waitingForServers(block: string): string {
   );
 }
 
+/** Seconds; a second signal that cannot be ignored after five more. */
+const LIMIT = ["-k", "5", "300"];
+
 const WAIT_FOR = `wait_for() {
   node -e 'const { connect } = require("node:net");
     const left = { tries: 300 };
@@ -86,11 +89,15 @@ const WAIT_FOR = `wait_for() {
 }
 `;
 
-/** Runs a script in its own process group and ends that group with it. */
+/**
+ * Runs a script in its own process group and ends that group with it. Should the tests be killed, nobody ends a loop that
+ * waits for a server: so the script's time is limited by a program that outlives them.
+ */
 function runScript(
   script: string,
   cwd: string,
   more: NodeJS.ProcessEnv = {},
+  limit: readonly string[] = LIMIT,
 ): Promise<{ code: number | null; output: string }> {
   const path = `${join(cwd, "node_modules/.bin")}:${process.env["PATH"]}`;
   // Or a test run inside would report to this one.
@@ -102,7 +109,7 @@ function runScript(
     ...more,
     npm_config_update_notifier: "false",
   };
-  const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
+  const child = spawn("timeout", [...limit, "bash", "-euo", "pipefail", "-c", script], {
     cwd,
     env,
     detached: true,
@@ -121,6 +128,11 @@ function runScript(
     });
   });
 }
+
+test("a script that waits for ever ends by itself", async () => {
+  const { code } = await runScript("until false; do sleep 0.1; done", tmpdir(), {}, ["-k", "5", "0.5"]);
+  assert.equal(code, 124);
+});
 
 test("the two command lines of README work in a fresh copy", async () => {
   const lines = blocks(readDocument("README.md"), "sh").slice(0, 2);
