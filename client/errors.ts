@@ -1,8 +1,9 @@
 /**
  * Everything that can go wrong for a caller, in one table: codes of errors, stages at which a daemon can
- * fail, and what to do about each. No other file of client/ makes up such a sentence. A test compares these
+ * fail, and what to do about each. What to do about refusals is in refusal-cures.ts; no other file of client/ makes up such a sentence. A test compares these
  * tables with the list in README.md.
  */
+import { REFUSAL_CURES } from "./refusal-cures.js";
 
 /** Why a call failed as a whole. For programs; the sentence is for people. */
 const CODES = {
@@ -155,10 +156,16 @@ export function describeOutcome(outcome: Outcome): string {
 
 function describeWithoutAddress(outcome: Outcome): string {
   if (outcome.status === "ok") return `answered ${outcome.value === null ? "nil" : show(outcome.value)}`;
-  const { meaning, cure } = STAGES[outcome.stage];
+  const { meaning } = STAGES[outcome.stage];
   const detail = outcome.detail === "" ? "" : ` (${outcome.detail})`;
   const effect = outcome.effect === "not-applied" ? "not applied there" : "may have been applied there";
-  return `${outcome.stage}: ${meaning}${detail}; ${cure} [${effect}]`;
+  return `${outcome.stage}: ${meaning}${detail}; ${outcomeCure(outcome)} [${effect}]`;
+}
+
+/** What to do about a failure; of a refusal, by its code. */
+export function outcomeCure({ stage, detail }: Extract<Outcome, { status: "failed" }>): string {
+  const code = detail.split(":", 1)[0] ?? "";
+  return (stage === "refused" ? REFUSAL_CURES[code] : undefined) ?? STAGES[stage].cure;
 }
 
 /** Characters of a value that a message shows. */

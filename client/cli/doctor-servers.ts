@@ -1,6 +1,6 @@
 /** What `dbsync doctor` finds at each server: first what it says of itself, then whether it takes a signed command. */
 import { openClient } from "../dbsync-send.js";
-import { type Outcome, STAGES } from "../errors.js";
+import { type Outcome, outcomeCure, STAGES } from "../errors.js";
 import type { Settings } from "../options.js";
 import type { Address } from "../servers.js";
 import type { Report } from "./finding.js";
@@ -12,21 +12,6 @@ import {
   readStatus,
   short,
 } from "./status.js";
-
-/** First things to do about refusals of a PING, by the code that their detail begins with. */
-const REFUSAL_CURES: Readonly<Record<string, string>> = {
-  "unknown-key":
-    "the daemon does not know this key: compare the fingerprint above with dbsync keys list, or with what the daemon " +
-    'was started with (-s, --root-key; "key accepted" in its log)',
-  revoked: "this key was revoked for good: make a new pair (dbsync-keygen), and let it in (dbsync keys add)",
-  "key-expired": "this key's time is over: let a new one in (dbsync keys add)",
-  "key-not-yet-valid": "this key's time has not begun: wait, or set this daemon's clock by NTP",
-  "bad-signature": "something changes what is sent on its way; look for a middlebox, or use TLS (dbsyncs://)",
-  "wrong-cluster":
-    "start all daemons with the same -s, --root-key and --cluster-name, or correct the option cluster",
-  skew: CLOCK_CURE,
-  "over-rate": "this key sends more than it may: wait, or add it with a higher --rate",
-};
 
 export async function examineServers(settings: Settings, add: Report): Promise<void> {
   const statuses = await readStatus(settings);
@@ -74,7 +59,7 @@ function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
   }
   const { stage, detail } = outcome;
   const { meaning, cure } = STAGES[stage];
-  // The cure of a refusal depends on its code.
+  // A refusal's cure depends on its code, and is the fix.
   const general = stage === "refused" ? "" : `; ${cure}`;
   const text = `${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}${general}`;
   add({ grade: "FAIL", subject, text, fix: cureOf(outcome, isSigned) });
@@ -82,9 +67,7 @@ function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
 
 function cureOf(outcome: Extract<Outcome, { status: "failed" }>, isSigned: boolean): string {
   if (outcome.stage === "no-reason") return version1Cure(isSigned);
-  const code = outcome.detail.split(":", 1)[0] ?? "";
-  const cure = outcome.stage === "refused" ? REFUSAL_CURES[code] : undefined;
-  return cure ?? STAGES[outcome.stage].cure;
+  return outcomeCure(outcome);
 }
 
 /** A PING is no command error, so fewer causes are left than for any other command. */

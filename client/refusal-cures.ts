@@ -1,0 +1,32 @@
+/**
+ * What to do about a daemon's refusal, by the code that its detail begins with. For people who run clients; what a
+ * client's author does about each is in docs/protocol-v2.md, whose codes a test compares with these.
+ */
+export const REFUSAL_CURES: Readonly<Record<string, string>> = {
+  malformed: "update this client or that daemon; detail and place are in the daemon's log",
+  "not-due": "start the daemon with this key's public half (-s), or sign with no key",
+  "unknown-key":
+    "the daemon does not know this key: compare the fingerprint that dbsync doctor shows with dbsync keys list, or " +
+    'with what the daemon was started with (-s, --root-key; "key accepted" in its log)',
+  "key-not-yet-valid": "this key's time has not begun: wait, or set that daemon's clock by NTP",
+  "key-expired": "this key's time is over: let a new one in (dbsync keys add)",
+  revoked: "this key was revoked for good: make a new pair (dbsync-keygen), and let it in (dbsync keys add)",
+  "bad-signature": "something changes what is sent on its way; look for a middlebox, or use TLS (dbsyncs://)",
+  "wrong-cluster":
+    "start all daemons with the same -s, --root-key and --cluster-name, or correct the option cluster",
+  "wrong-daemon": "ask the daemon that the option only names",
+  "not-a-daemon": "sign with a daemon's key, or for nobody else",
+  "wrong-db": "name a database that is there (db)",
+  "if-not-carried": "leave the option if out, or start the daemon with -d memory",
+  skew: "set both clocks by NTP",
+  "too-old": "try again; set both clocks by NTP if it stays",
+  "catching-up": "try again in some seconds",
+  "answer-not-kept": "look at what the command has done",
+  "over-rate": "this key sends more than it may: wait, or add it with a higher --rate",
+  "not-yet": "try again later: the daemon lacks the write that the option after names",
+  "memory-full": "wait, or raise the daemon's --max-remembered",
+  "database-down": "see that daemon's log, and start its database",
+  "database-lost": "look at what the command has done, and see that daemon's log",
+  "database-timeout": "look at what the command has done, or raise the daemon's --backend-timeout",
+  "answer-too-long": "ask for less at a time, or raise the daemon's --max-output-bytes",
+};
