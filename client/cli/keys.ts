@@ -12,6 +12,7 @@ import { EXIT, exitCodeHelp } from "./exit-codes.js";
 import { explaining } from "./key-errors.js";
 import { formatKey, formatKeys } from "./key-report.js";
 import { type Answer, askEach, idOf, readKey, ringOf } from "./key-ring.js";
+import { takeLateOptions } from "./late-options.js";
 import { fieldsOf, JSON_FLAG, outcomeLine, printJson, printLine } from "./output.js";
 
 const LIST = ["KEY", "LIST"];
@@ -49,9 +50,9 @@ dbsyncd -s public.pem --root-key root-public.pem
 All daemons are told. Until they have peers each keeps its own list: what one did not hear, tell it again.
 
 Examples:
-  dbsync keys add web.pem --label web --rules '+@read ~app:*' -k root.pem
-  dbsync keys list -k root.pem
-  dbsync keys revoke web -k root.pem
+  dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
+  dbsync keys list -k root-private.pem
+  dbsync keys revoke web -k root-private.pem
 ${exitCodeHelp("a daemon did not do it, or does not answer")}`,
     );
   addAdd(keys);
@@ -75,8 +76,8 @@ function subcommand(
 const NOT_DONE = "a daemon did not do it, or does not answer";
 
 function addAdd(keys: Command): void {
-  const examples = `  dbsync keys add web.pem --label web --rules '+@read ~app:*' -k root.pem
-  dbsync keys add ci.pem --label ci --until 90d --rate 100 -k root.pem`;
+  const examples = `  dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
+  dbsync keys add ci-public.pem --label ci --until 90d --rate 100 -k root-private.pem`;
   subcommand(keys, ["add <file>", "let a public key in"], { examples, failed: NOT_DONE })
     .option("--label <text>", "what people call it")
     .option("--rules <rules>", "in Redis's ACL language (default: +@all -@admin ~*)")
@@ -113,21 +114,24 @@ function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
 }
 
 function addRules(keys: Command): void {
-  const examples = "  dbsync keys rules web '+@read +@write ~app:*' -k root.pem";
+  const examples = `  dbsync keys rules web '+@read +@write ~app:*' -k root-private.pem
+  dbsync keys rules web +@all -@admin '~app:*' -k root-private.pem`;
   subcommand(keys, ["rules <key> <rules...>", "replace what a key may do"], { examples, failed: NOT_DONE })
-    .usage(`[options] <key> <rules...>\n\n<key>: ${KEY_ARGUMENT}`)
+    .usage(`<key> [options] <rules...>\n\n<key>: ${KEY_ARGUMENT}`)
     .passThroughOptions()
-    .action((text: string, rules: string[], flags: ClientFlags) =>
-      administer(flags, async ({ tell, idOf }) => {
+    .action((text: string, words: string[], _: ClientFlags, command: Command) => {
+      const rules = takeLateOptions(command, words, "end");
+      const flags = command.opts<ClientFlags>();
+      return administer(flags, async ({ tell, idOf }) => {
         const id = await idOf(text);
         report(flags, await tell(["KEY", "RULES", id, ...rules]), () => `${id} has the new rules`);
-      }),
-    );
+      });
+    });
 }
 
 function addRevoke(keys: Command): void {
-  const examples = `  dbsync keys revoke 3f2ab9c1 -k root.pem
-  dbsync keys revoke web.pem -k root.pem`;
+  const examples = `  dbsync keys revoke 3f2ab9c1 -k root-private.pem
+  dbsync keys revoke web-public.pem -k root-private.pem`;
   subcommand(keys, ["revoke <key>", "shut a key out, for good"], { examples, failed: NOT_DONE })
     .usage(`[options] <key>\n\n<key>: ${KEY_ARGUMENT}`)
     .action((text: string, flags: ClientFlags) =>
@@ -139,8 +143,8 @@ function addRevoke(keys: Command): void {
 }
 
 function addList(keys: Command): void {
-  const examples = `  dbsync keys list -k root.pem
-  dbsync keys list --json -k root.pem`;
+  const examples = `  dbsync keys list -k root-private.pem
+  dbsync keys list --json -k root-private.pem`;
   const failed = "a daemon does not answer, or the daemons' lists differ";
   subcommand(keys, ["list", "show all keys, revoked ones too"], { examples, failed }).action(
     (flags: ClientFlags) =>
@@ -160,7 +164,7 @@ function addList(keys: Command): void {
 }
 
 function addInfo(keys: Command): void {
-  const examples = "  dbsync keys info web -k root.pem";
+  const examples = "  dbsync keys info web -k root-private.pem";
   subcommand(keys, ["info <key>", "show all of a key, with its PEM text"], {
     examples,
     failed: "no daemon knows it",
@@ -179,16 +183,20 @@ function addInfo(keys: Command): void {
 }
 
 function addDryrun(keys: Command): void {
-  const examples = "  dbsync keys dryrun web SET app:1 x";
+  const examples = "  dbsync keys dryrun web -k root-private.pem SET app:1 x";
   subcommand(keys, ["dryrun <key> <command...>", "ask whether a key may run a command, which is not run"], {
     examples,
     failed: "it may not, or no daemon answers",
   })
-    .usage(`[options] <key> <command...>\n\n<key>: ${KEY_ARGUMENT}`)
+    .usage(
+      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nWhat stands behind the command's name belongs to it.`,
+    )
     .passThroughOptions()
-    .action((text: string, command: string[], flags: ClientFlags) =>
-      administer(flags, async ({ ask, idOf }) => {
-        const answers = await ask(["KEY", "DRYRUN", await idOf(text), ...command]);
+    .action((text: string, words: string[], _: ClientFlags, command: Command) => {
+      const asked = takeLateOptions(command, words, "word");
+      const flags = command.opts<ClientFlags>();
+      return administer(flags, async ({ ask, idOf }) => {
+        const answers = await ask(["KEY", "DRYRUN", await idOf(text), ...asked]);
         const reply = firstReply(answers);
         const permitted = answers.every(({ error, reply }) => error !== null || reply === "OK");
         if (flags.json)
@@ -201,8 +209,8 @@ function addDryrun(keys: Command): void {
           for (const answer of answers)
             printLine(`${answer.address}: ${answer.error === null ? answer.reply : describe(answer.error)}`);
         if (!permitted) process.exitCode = EXIT.failed;
-      }),
-    );
+      });
+    });
 }
 
 /** Runs an action with all it needs; errors get the hint that fits. */
