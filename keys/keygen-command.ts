@@ -52,6 +52,7 @@ Types:
 Examples:
   dbsync-keygen                              private.pem and public.pem, here
   dbsync-keygen --out keys --name web        keys/web-private.pem, …-public.pem
+  dbsync-keygen --name root                  an administrator's pair, likewise
   dbsync-keygen --bits 4096 --force          replaces the pair that is here
   dbsync-keygen --type ed25519               an Ed25519 pair
   dbsync-keygen --passphrase-file pass.txt   encrypts private.pem
@@ -185,13 +186,15 @@ async function run(options: Options, streams: KeygenStreams): Promise<void> {
 
 function summary(options: Options, paths: KeyPairPaths, fingerprint: string): string {
   const encrypted = options.passphraseFile === null ? "" : ", encrypted";
+  const publicFile = shellWord(paths.publicFile);
   return `private key  ${paths.privateFile} (mode 0600${encrypted}; for clients only)
 public key   ${paths.publicFile}
 ${options.type === "rsa" ? `bits         ${options.bits}` : `type         ${options.type} (version 2 only)`}
 fingerprint  ${fingerprint}
 
 Next:
-  each daemon  dbsyncd -s ${shellWord(paths.publicFile)}
+  each daemon  an application's key:  dbsyncd -s ${publicFile}
+               an administrator's:    dbsyncd --root-key ${publicFile}, beside -s
   a client     dbsync send -k ${shellWord(paths.privateFile)} PING
 `;
 }

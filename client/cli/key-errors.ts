@@ -5,7 +5,7 @@ import { printJson } from "./output.js";
 
 const START =
   "start each daemon with the public half as an administrator's key, dbsyncd -s public.pem --root-key root-public.pem, " +
-  "and sign with the private one, -k root.pem";
+  "and sign with the private one, -k root-private.pem";
 
 /** By what the error's message holds; the first that fits. */
 const HINTS: readonly (readonly [RegExp, string])[] = [

@@ -51,6 +51,14 @@ test("dbsync-keygen makes a pair that loads, and prints what it made and what co
   assert.deepEqual(readdirSync(folder.path), ["private.pem", "public.pem"]);
 });
 
+test("dbsync-keygen says what comes next for an application's key and for an administrator's", async () => {
+  using folder = temporaryFolder();
+  const { stdout } = await run(folder.path, "--name", "root");
+  assert.match(stdout, /an application's key: +dbsyncd -s root-public\.pem\n/);
+  assert.match(stdout, /an administrator's: +dbsyncd --root-key root-public\.pem, beside -s\n/);
+  assert.match(stdout, /-k root-private\.pem PING\n/);
+});
+
 test("dbsync-keygen makes an Ed25519 pair with --type ed25519, encrypted if asked", async () => {
   using folder = temporaryFolder();
   writeFileSync(join(folder.path, "pass.txt"), "correct horse", { mode: 0o600 });

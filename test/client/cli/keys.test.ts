@@ -107,7 +107,7 @@ describe("dbsync keys", () => {
 });
 
 describe("dbsync keys without an administrator's key", () => {
-  const hint = /\nWhat to do: .*dbsyncd -s public\.pem --root-key root-public\.pem/;
+  const hint = /\nWhat to do: .*dbsyncd -s public\.pem --root-key root-public\.pem.* -k root-private\.pem\./;
 
   test("says so of an application's key, and of one that nobody knows", async () => {
     const app = await cluster.run(["keys", "list", "-k", "app.pem"]);
