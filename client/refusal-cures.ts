@@ -28,5 +28,4 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   "database-down": "see that daemon's log, and start its database",
   "database-lost": "look at what the command has done, and see that daemon's log",
   "database-timeout": "look at what the command has done, or raise the daemon's --backend-timeout",
-  "answer-too-long": "ask for less at a time, or raise the daemon's --max-output-bytes",
 };

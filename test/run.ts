@@ -12,6 +12,9 @@ import { chosenFiles } from "./support/chosen-files.js";
 import { buildRoot } from "./support/repository.js";
 import { isOnPath, isThere, type Requirement, requirements } from "./support/requirements.js";
 
+/** A test file that takes longer hangs. */
+const FILE_MS_MAX = 300_000;
+
 /** What README's tour exports, say. The tests choose their own servers and keys. */
 const SETTINGS = ["DBSYNC_SERVERS", "DBSYNC_SIGNKEY", "DBSYNC_DEBUG"];
 
@@ -30,7 +33,7 @@ function main(words: readonly string[]): void {
     process.exitCode = 2;
     return;
   }
-  run({ files, concurrency: availableParallelism() })
+  run({ files, concurrency: availableParallelism(), timeout: FILE_MS_MAX })
     .on("test:fail", () => {
       process.exitCode = 1;
     })
