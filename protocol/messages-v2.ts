@@ -67,9 +67,6 @@ export interface RefusedMessage {
 export type ClientMessage = Hello | CommandMessage;
 export type DaemonMessage = Hello | ResultMessage | RefusedMessage;
 
-/** A unit's flag: a later unit had touched its keys before it came. */
-export const LATE = "late";
-
 export function writeHello({ versions, daemon, cluster, clock, state, role }: Hello): ByteString {
   return writeCommand(["hello", versions.join(" "), daemon, cluster, String(clock), state, role]);
 }

@@ -12,10 +12,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { freePort } from "./support/free-port.js";
 import { buildRoot, ownFiles, repositoryRoot } from "./support/repository.js";
 import { skipWithout } from "./support/requirements.js";
 
@@ -56,16 +56,6 @@ async function withFreePorts(text: string): Promise<{ document: string; port: st
   }
   const document = text.replace(/\b\d{4}\b/g, (port) => ports.get(port) ?? port);
   return { document, port: ports.get("1111") as string };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** Lets each background program of a block listen before the block goes on, as a person would. */

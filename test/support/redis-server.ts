@@ -1,8 +1,8 @@
 /** A redis-server process for one test: its own free port on the loopback, no files, gone when the test ends. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
+import { freePort } from "./free-port.js";
 
 /** Attempts to find a port that nobody takes between asking for it and using it. */
 const START_ATTEMPTS_MAX = 5;
@@ -78,14 +78,4 @@ async function stop(child: ChildProcess): Promise<void> {
   // A stopped process acts on nothing but this.
   child.kill("SIGKILL");
   await ended;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port was assigned");
-  return address.port;
 }

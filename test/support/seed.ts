@@ -1,9 +1,11 @@
-/** The seed of randomised tests: DBSYNC_SEED, or a new one, printed so that a failure can be replayed. */
+/** The seed of property tests: the run's, printed once so that a failure can be replayed. */
+import { seedOfRun } from "./seeded-random.js";
+
 let chosen: number | undefined;
 
 export function seed(): number {
   if (chosen === undefined) {
-    chosen = Number(process.env["DBSYNC_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+    chosen = seedOfRun();
     console.log(`seed: replay with DBSYNC_SEED=${chosen}`);
   }
   return chosen;
