@@ -83,7 +83,7 @@ export const LIMITS = {
     unit: "count",
     fallback: 1_000_000,
     least: 1000,
-    most: 15_000_000,
+    most: 14_000_000,
     summary: "envelopes remembered so that none is applied twice; above it older ones are refused sooner",
     reason: "some 150 bytes each; 28,000 envelopes a second for the whole window of 35 s",
   },

@@ -192,42 +192,53 @@ export class Pipeline {
 
   /** From here on its id is remembered, whatever becomes of it: what was refused once must not be applied later. */
   #admit(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { id, envelope } = taken;
-    const outdated = this.#checkDate(taken);
-    if (outdated !== null) return outdated;
-    const refusal = this.#checkRate(taken);
-    if (refusal === null && envelope.after !== null)
-      return this.#remember(taken, this.#applyAfter(taken, envelope.after));
-    return this.#remember(taken, refusal === null ? this.#apply(taken) : notApplied(id, refusal));
+    const refusal = this.#checkDate(taken) ?? this.#checkRate(taken) ?? this.#makeRoom(taken);
+    if (refusal !== null) return refusal;
+    const { after } = taken.envelope;
+    return this.#remember(taken, after === null ? this.#apply(taken) : this.#applyAfter(taken, after));
   }
 
-  #checkDate({ id, envelope }: Taken): EnvelopeAnswer | null {
+  #checkDate(taken: Taken): EnvelopeAnswer | null {
     const { environment, observer, window } = this.#parts;
-    const { at } = envelope;
+    const { at } = taken.envelope;
     const clock = environment.clock();
     observer.skewed(at - clock);
-    const { seen } = this;
     const skewed = checkDate(at, clock, window);
-    if (skewed !== null && at < clock) seen.floor = Math.max(seen.floor, at);
-    if (skewed !== null) {
-      const answer = notApplied(id, skewed);
-      return at < clock || seen.addFuture(id, at, answer) ? answer : { ...answer, effect: "unknown" };
-    }
-    const room = seen.makeRoom(clock);
-    if (room === false)
-      return { ...notApplied(id, refused("memory-full", `${seen.size} ids`)), effect: "unknown" };
-    if (typeof room === "number") this.#parts.log.warn({ takesFrom: room + 1 }, FORGOTTEN_EARLY);
-    if (at > seen.floor) return null;
-    const code = clock < this.#parts.floor ? "catching-up" : "too-old";
-    return notApplied(id, refused(code, `dated ${seen.floor - at} ms too early`));
+    if (skewed === null) return this.#checkFloor(taken);
+    if (at >= clock) return this.#refuse(taken, skewed);
+    this.seen.floor = Math.max(this.seen.floor, at);
+    return notApplied(taken.id, skewed);
   }
 
-  #checkRate({ signer }: Taken): Refused | null {
-    if (signer.rate === 0) return null;
-    const now = this.#parts.environment.uptime();
-    return this.#rates.take(signer.id, signer.rate, now)
-      ? null
-      : refused("over-rate", `${signer.rate} a second`);
+  #checkFloor({ id, envelope }: Taken): EnvelopeAnswer | null {
+    const early = this.seen.floor - envelope.at;
+    if (early < 0) return null;
+    const code = this.state === "catching-up" ? "catching-up" : "too-old";
+    return notApplied(id, refused(code, `dated ${early} ms too early`));
+  }
+
+  #checkRate(taken: Taken): EnvelopeAnswer | null {
+    const { id, rate } = taken.signer;
+    if (rate === 0 || this.#rates.take(id, rate, this.#parts.environment.uptime())) return null;
+    return this.#refuse(taken, refused("over-rate", `${rate} a second`));
+  }
+
+  /** After everything that may refuse it: what is not taken makes nobody else's be forgotten. */
+  #makeRoom(taken: Taken): EnvelopeAnswer | null {
+    const { seen } = this;
+    const room = seen.makeRoom(this.#parts.environment.clock());
+    if (room === false) return unknown(notApplied(taken.id, refused("memory-full", `${seen.size} ids`)));
+    if (room === true) return null;
+    this.#parts.log.warn({ takesFrom: room + 1 }, FORGOTTEN_EARLY);
+    return this.#checkFloor(taken);
+  }
+
+  /** What would be taken another time is certain not to be applied only as long as it is remembered. */
+  #refuse({ id, envelope, signer }: Taken, refusal: Refused): EnvelopeAnswer {
+    const answer = notApplied(id, refusal);
+    if (!this.seen.addRefused(id, envelope.at, signer.id, answer)) return unknown(answer);
+    this.#waiters.applied(id);
+    return answer;
   }
 
   #remember(
@@ -279,6 +290,8 @@ const FORGOTTEN_EARLY =
 function notApplied(id: ByteString, { code, detail }: Refused): RefusedEnvelope {
   return { kind: "refused", id, code, detail, effect: "not-applied" };
 }
+
+const unknown = (answer: RefusedEnvelope): RefusedEnvelope => ({ ...answer, effect: "unknown" });
 
 /** Bytes that are no body are refused. */
 function reading<T extends Envelope | KeyRecord | Refused>(read: () => T): T | Refused {

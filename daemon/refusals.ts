@@ -87,7 +87,7 @@ export const REFUSALS = {
   },
   "over-rate": {
     sentence: "The key has sent more envelopes a second than it may.",
-    wire: never("wait, and sign anew"),
+    wire: varies("wait, and sign anew"),
   },
   "not-yet": {
     sentence: "The daemon does not hold what the envelope is to come after.",

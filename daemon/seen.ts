@@ -6,6 +6,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { Queue } from "./queue.js";
 import type { EnvelopeAnswer } from "./request.js";
+import { Shares } from "./shares.js";
 
 /** A promise: the first one is still running. null: applied, the answer is no longer kept. */
 export type Remembered = EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
@@ -14,13 +15,13 @@ export type Remembered = EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
 const BUCKET_MS = 1000;
 /** What a kept answer costs besides its replies' bytes. */
 const ANSWER_BYTES = 200;
-/** A share of all ids: refused ones dated beyond the window, which nothing but their number limits. */
-const FUTURE_SHARE = 1 / 8;
+/** Ids of refused envelopes, as a share of the others: a sender makes as many as it likes, so they have room of their own. */
+const REFUSED_SHARE = 1 / 8;
 
 interface Bucket {
   readonly ids: Map<ByteString, Remembered>;
-  /** How many were refused for their date. */
-  future: number;
+  /** The signers of those that came by `addRefused`. */
+  readonly refused: ByteString[];
   forgotten: boolean;
 }
 
@@ -32,7 +33,7 @@ interface Kept {
 }
 
 export interface SeenBounds {
-  /** Ids. */
+  /** Ids; of refused envelopes an eighth as many more. */
   readonly most: number;
   /** Bytes of answers. */
   readonly mostBytes: number;
@@ -47,7 +48,7 @@ export class Seen {
   readonly #kept = new Queue<Kept>();
   #size = 0;
   #bytes = 0;
-  #future = 0;
+  readonly #refused = new Shares();
   #forgottenAt = Number.NEGATIVE_INFINITY;
 
   constructor(floor: number, bounds: SeenBounds) {
@@ -92,9 +93,11 @@ export class Seen {
    * @returns what the low watermark had to be raised to for want of room; false: there is no room
    */
   makeRoom(now: number): number | boolean {
-    if (this.#size < this.bounds.most) return true;
+    if (this.#size - this.#refused.total < this.bounds.most) return true;
     let first = Number.POSITIVE_INFINITY;
-    for (const number of this.#buckets.keys()) first = Math.min(first, number);
+    for (const [number, { ids, refused }] of this.#buckets) {
+      if (ids.size > refused.length) first = Math.min(first, number);
+    }
     if (!(endOf(first) <= now)) return false;
     this.#drop(first);
     return this.floor;
@@ -108,12 +111,15 @@ export class Seen {
     this.#keep(bucket, id, answer);
   }
 
-  /** Remembers the refusal of one that is dated beyond the window. @returns whether there was room */
-  addFuture(id: ByteString, at: number, answer: EnvelopeAnswer): boolean {
-    if (this.#future >= this.bounds.most * FUTURE_SHARE) return false;
+  /**
+   * Remembers the refusal of one that would be taken another time.
+   * @param key  its signer, who may take up no more than it leaves free
+   * @returns whether there was room
+   */
+  addRefused(id: ByteString, at: number, key: ByteString, answer: EnvelopeAnswer): boolean {
+    if (!this.#refused.take(key, 1, this.bounds.most * REFUSED_SHARE)) return false;
     this.add(id, at, answer);
-    this.#bucketAt(at).future++;
-    this.#future++;
+    this.#bucketAt(at).refused.push(key);
     return true;
   }
 
@@ -129,7 +135,7 @@ export class Seen {
     const number = bucketOf(at);
     let bucket = this.#buckets.get(number);
     if (bucket === undefined) {
-      bucket = { ids: new Map(), future: 0, forgotten: false };
+      bucket = { ids: new Map(), refused: [], forgotten: false };
       this.#buckets.set(number, bucket);
     }
     return bucket;
@@ -154,7 +160,7 @@ export class Seen {
     this.#buckets.delete(number);
     bucket.forgotten = true;
     this.#size -= bucket.ids.size;
-    this.#future -= bucket.future;
+    for (const key of bucket.refused) this.#refused.give(key, 1);
     this.floor = Math.max(this.floor, endOf(number));
     while (this.#kept.first?.bucket.forgotten) this.#dropOldest();
   }

@@ -1,7 +1,7 @@
 /** Recorded envelopes, played back: in and after the window, before and after a restart, whatever the clock does. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
+import { makeKeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { makeScene, type Scene } from "./scene.js";
 
@@ -106,6 +106,62 @@ test("what was refused as not applied is not applied later, when its date or its
   clock.now -= 40 * SECOND;
   assert.equal(scene.codeOf(late), "too-old");
   assert.equal(scene.get("n"), null);
+});
+
+const sayings = (scene: Scene, envelopes: readonly SignedEnvelope[]) =>
+  envelopes.map((envelope) => {
+    const answer = scene.take(envelope);
+    assert.ok(!(answer instanceof Promise));
+    return answer.kind === "result" ? "result" : `${answer.code} ${answer.effect}`;
+  });
+
+test("a key that sends dates far ahead uses up its own memory, not that of other keys", () => {
+  const clock = { now: START };
+  const root = makeKeyPair();
+  const parts = { remembered: { most: 160, mostBytes: 1 << 20 } };
+  const scene = makeScene({ clock, pair, root, parts });
+  const early = { cluster: scene.cluster, at: START + 60 * SECOND };
+  const flood = Array.from({ length: 30 }, () => scene.sign([["INCR", "n"]], early));
+  const others = Array.from({ length: 5 }, () => signCommands(root, [["INCR", "m"]], early));
+  const said = sayings(scene, flood);
+  assert.deepEqual(said.slice(0, 10), Array(10).fill("skew not-applied"));
+  assert.deepEqual(said.slice(10), Array(20).fill("skew unknown"));
+  assert.deepEqual(sayings(scene, others), Array(5).fill("skew not-applied"));
+  clock.now = early.at;
+  play(scene, [...flood.slice(0, 10), ...others]);
+  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "when their date has come");
+  clock.now += 60 * SECOND;
+  assert.equal(scene.codeOf(scene.sign([["PING"]])), "result");
+  const next = { cluster: scene.cluster, at: clock.now + 60 * SECOND };
+  assert.deepEqual(
+    sayings(scene, [scene.sign([["PING"]], next)]),
+    ["skew not-applied"],
+    "there is room again",
+  );
+});
+
+test("a key that sends more than its rate makes nobody else's envelopes be refused", () => {
+  const clock = { now: START };
+  const [root, limited] = [makeKeyPair(), makeKeyPair()];
+  const scene = makeScene({ clock, pair, root, parts: { remembered: { most: 80, mostBytes: 1 << 20 } } });
+  const { cluster, pipeline } = scene;
+  clock.now += 2 * SECOND;
+  const add = ["KEY", "ADD", limited.pem, "RATE", "1", "RULES", "+@all", "~*"];
+  assert.equal(scene.codeOf(signCommands(root, [add], { cluster, at: clock.now })), "result");
+  const delayed = scene.sign([["INCR", "n"]]);
+  clock.now += 2 * SECOND;
+  const at = clock.now;
+  const flood = Array.from({ length: 200 }, () => signCommands(limited, [["INCR", "m"]], { cluster, at }));
+  const said = sayings(scene, flood);
+  assert.deepEqual([said[0], said[1], said.at(-1)], ["result", "over-rate not-applied", "over-rate unknown"]);
+  assert.ok(pipeline.seen.size < 10);
+  clock.now += 3 * SECOND;
+  play(scene, flood.slice(0, 6));
+  assert.equal(scene.get("m"), "1", "what is said not to be applied is not, when the rate would do");
+  const taken = Array.from({ length: 77 }, () => scene.sign([["PING"]]));
+  assert.deepEqual(play(scene, taken), { result: 77 });
+  assert.equal(pipeline.seen.floor, START);
+  assert.equal(scene.codeOf(delayed), "result", "the refused ones took up nobody else's room");
 });
 
 test("with random steps of the clock, repeats and few ids, nothing is applied twice", () => {
