@@ -258,7 +258,7 @@ export class Pipeline {
   }
 
   async #applyAfter(taken: Taken, after: ByteString): Promise<EnvelopeAnswer> {
-    const held = await this.#held(after, taken.bytes);
+    const held = await this.#held(after, taken);
     if (!held) return notApplied(taken.id, refused("not-yet", "what it names in `after` did not come"));
     // Looked up anew: it may have been revoked meanwhile.
     const signer = this.signers?.ring.find(taken.signer.id);
@@ -267,13 +267,13 @@ export class Pipeline {
     return invalid === null ? await this.#apply(taken) : notApplied(taken.id, invalid);
   }
 
-  async #held(after: ByteString, bytes: number): Promise<boolean> {
+  async #held(after: ByteString, { signer, bytes }: Taken): Promise<boolean> {
     const id = after.slice(...ID_IN_ORDER_KEY);
     const at = Number(Buffer.from(after, "latin1").readBigUInt64BE());
     if (this.seen.isApplied(id, at)) return true;
     // What is dated there never comes any more.
     if (at <= this.seen.floor) return false;
-    return (await this.#waiters.wait(id, bytes)) && this.seen.isApplied(id, at);
+    return (await this.#waiters.wait(id, signer.id, bytes)) && this.seen.isApplied(id, at);
   }
 
   #apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
