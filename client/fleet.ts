@@ -3,7 +3,7 @@
  * refusals mean for a batch. Daemons that turn out to speak version 1 are handed each call as a delivery.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Hello, RefusedMessage, ResultMessage } from "../protocol/messages-v2.js";
+import type { EnvelopeDate, Hello, RefusedMessage, ResultMessage } from "../protocol/messages-v2.js";
 import { publishOutcome, publishVersion } from "./channels.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
@@ -57,12 +57,7 @@ export class Fleet implements LinkOwner<Link> {
   readonly links: readonly Link[];
   readonly clock: ClientClock;
   /** The newest write that a daemon has answered. */
-  lastWrite: {
-    readonly at: number;
-    readonly seq: number;
-    readonly id: ByteString;
-    readonly index: number;
-  } | null = null;
+  lastWrite: (EnvelopeDate & { readonly id: ByteString; readonly index: number }) | null = null;
   readonly #parts: FleetParts;
   readonly votes: ClusterVotes;
   /** Batches that some daemon refused, and that may be signed anew once it is known what became of them elsewhere. */
@@ -70,10 +65,11 @@ export class Fleet implements LinkOwner<Link> {
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
-    const { environment, trace, keepalive, requiresV2 } = parts;
+    const { environment, trace, keepalive, requiresV2, pools } = parts;
+    const shared = { environment, trace, keepalive, requiresV2, owner: this };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = parts.addresses.map(
-      (address) => new Link({ address, environment, owner: this, trace, keepalive, requiresV2 }),
+      (address, index) => new Link({ ...shared, address, pool: pools[index] as Pool }),
     );
     const { cluster, owner, warn } = parts;
     this.votes = new ClusterVotes({
@@ -94,16 +90,16 @@ export class Fleet implements LinkOwner<Link> {
     return this.votes.conflict;
   }
 
-  /** Whether every daemon speaks version 1. @param isQuiet  whether nothing is on its way to any of them */
+  /** Whether every daemon speaks version 1, as far as is known; old findings are looked into. @param isQuiet  whether nothing is on its way to any of them */
   isVersion1(now: number, isQuiet: boolean): boolean {
-    for (const link of this.links) if (!link.version.is1(now, isQuiet)) return false;
-    return true;
+    for (const link of this.links) if (link.version.lookAgain(now, isQuiet)) link.want(now, true);
+    return this.links.every(({ version }) => version.known === 1);
   }
 
   /** Begins to ask the daemons for their version and cluster. */
   greet(now: number): void {
     const insist = this.#isBackingOff(now);
-    for (const link of this.links) link.want(now, insist);
+    for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);
   }
 
   /** Whether no connection is there or being made. */
@@ -126,10 +122,11 @@ export class Fleet implements LinkOwner<Link> {
     }
   }
 
-  /** Hands a call that joins a batch to the daemons that speak version 1. */
+  /** Hands a call that joins a batch to the daemons that speak version 1, or did when the batch began. */
   deliver1(batch: SentBatch, call: PendingCall, now: number): void {
     for (const sending of batch.sendings) {
-      if (this.#link(sending).version.known === 1) this.#deliver1(sending, call, now);
+      if (sending.state === "version-1" || this.#link(sending).version.known === 1)
+        this.#deliver1(sending, call, now);
     }
   }
 

@@ -25,6 +25,8 @@ export interface LinkOwner<Link> {
 
 export interface LinkParts<Link> {
   readonly address: Address;
+  /** What goes to the same daemon by version 1. */
+  readonly pool: { readonly isEmpty: boolean };
   readonly environment: Environment;
   readonly owner: LinkOwner<Link>;
   readonly trace: FrameTracer | null;

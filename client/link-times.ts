@@ -1,6 +1,9 @@
-/** How long a link waits for what, in milliseconds, and how often it tries. */
+/** How long a link or a pool waits for what, in milliseconds, and how often a link tries. */
 
-/** How long connecting, and then the answer to the hello, may take. */
+/**
+ * How long connecting, and then the answer to the hello, may take. Of version 1 it is the least that connecting is given,
+ * as long as a call waits by default: behind a call with little time may come others with more.
+ */
 export const CONNECT_MS = 3_000;
 
 /** A connection that nobody needs is closed after this. */
@@ -14,6 +17,9 @@ export const STALL_MS = 250;
 
 /** A daemon of another cluster is asked again whether it still is, but no more often. */
 export const ASK_AGAIN_MS = 1_000;
+
+/** A daemon that has just turned out to be of version 2 is looked at so often, until it has answered version 1's calls. */
+export const DRAIN_MS = 2;
 
 /** What has expired behind a daemon that hangs is cleared away this long after its deadline, many at a time. */
 export const SLACK_MS = 100;

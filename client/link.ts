@@ -14,6 +14,7 @@ import type { LinkOwner, LinkParts } from "./link-owner.js";
 import {
   ASK_AGAIN_MS,
   CONNECT_MS,
+  DRAIN_MS,
   IDLE_MS,
   MAX_WRITES,
   OVERDUE_MS,
@@ -75,7 +76,7 @@ export class Link implements ConnectionV2Owner {
 
   /** Connects, unless that is done or not worth it. @param insist  try even if the daemon is being left alone */
   want(now: number, insist: boolean): void {
-    if (this.state !== "closed" || this.version.known === 1) return;
+    if (this.state !== "closed") return;
     if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
   }
 
@@ -261,6 +262,11 @@ export class Link implements ConnectionV2Owner {
   #pump(now: number): void {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
+    if (this.#queue.length > 0 && !this.#parts.pool.isEmpty) {
+      // It spoke version 1 until now: envelopes are not to overtake what is still on its way as such.
+      this.#owner.dueEarlier(now + DRAIN_MS);
+      return;
+    }
     if (this.isForeign) {
       // What it says of itself now may be something else.
       if (this.state !== "speaking" || this.isAsking) return;

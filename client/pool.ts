@@ -19,6 +19,7 @@ import { Connection, type ConnectionOwner, MAX_IDLE_MS } from "./connection.js";
 import type { FrameTracer } from "./debug.js";
 import type { Environment } from "./environment.js";
 import type { Stage } from "./errors.js";
+import { CONNECT_MS, OVERDUE_MS, SLACK_MS, STALL_MS } from "./link-times.js";
 import type { Address } from "./servers.js";
 
 /**
@@ -26,29 +27,6 @@ import type { Address } from "./servers.js";
  * in all.
  */
 const MAX_CONNECTIONS = 16;
-
-/**
- * A daemon is taken for stalled when it owes an answer for so long, while another daemon has answered since.
- */
-const STALL_MS = 250;
-
-/**
- * How long a connection whose answer is overdue stays open while other daemons answer. A daemon that wakes
- * answers on it, and that is how we learn; one whose machine has vanished is tried anew after this.
- */
-const OVERDUE_MS = 10_000;
-
-/**
- * What waits in the queue behind a stalled daemon is cleared away this long after its deadline, many at a
- * time.
- */
-const QUEUE_SLACK_MS = 100;
-
-/**
- * The least that an attempt to connect is given, as long as a call waits by default: behind a call with
- * little time may come others with more, which the attempt is for as well.
- */
-const CONNECT_MS = 3_000;
 
 /** A daemon that closes after each answer does so at once; one that has not after this does not. */
 const TRIAL_MS = 250;
@@ -92,6 +70,11 @@ export class Pool implements ConnectionOwner {
     this.#owner = parts.owner;
     this.#trace = parts.trace;
     this.#keepalive = parts.keepalive;
+  }
+
+  /** Whether nothing is on its way or waits. */
+  get isEmpty(): boolean {
+    return this.#waiting.size + this.#overdue.size + this.#queue.length === 0;
   }
 
   /** Whether a call would be refused without an attempt to connect. */
@@ -159,7 +142,7 @@ export class Pool implements ConnectionOwner {
 
   /** When `tick` has something to do next, as far as is known now. */
   nextTick(): number {
-    let time = (this.#queue.first?.call.deadline ?? Number.POSITIVE_INFINITY) + QUEUE_SLACK_MS;
+    let time = (this.#queue.first?.call.deadline ?? Number.POSITIVE_INFINITY) + SLACK_MS;
     for (const connection of this.#waiting)
       time = Math.min(time, (connection.delivery as Delivery).call.deadline);
     for (const connection of this.#overdue) time = Math.min(time, connection.since + OVERDUE_MS);

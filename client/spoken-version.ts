@@ -53,9 +53,15 @@ export class SpokenVersion {
     return "version-1";
   }
 
-  /** Whether to send version 1. An old finding is forgotten while nothing depends on it (`isQuiet`). */
-  is1(now: number, isQuiet: boolean): boolean {
-    if (this.known === 1 && isQuiet && now - this.#foundAt > VERSION_1_MS) this.known = 0;
-    return this.known === 1;
+  /**
+   * Doubts an old finding of version 1. While nothing depends on it (`isQuiet`) it is forgotten, and the next call waits for
+   * the daemon's answer.
+   * @returns whether to ask the daemon beside its calls instead
+   */
+  lookAgain(now: number, isQuiet: boolean): boolean {
+    if (this.known !== 1 || now - this.#foundAt <= VERSION_1_MS) return false;
+    this.#foundAt = now;
+    if (isQuiet) this.known = 0;
+    return !isQuiet;
   }
 }

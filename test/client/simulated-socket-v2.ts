@@ -4,6 +4,13 @@ import type { ClientSocket, SocketError, SocketEvents } from "../../client/envir
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { FakeDaemon } from "./fake-daemon-v2.js";
 
+/** Version 1's answer to every command. */
+export const ANSWER = "ds:11:redis:3:OK\0";
+
+/** The command in a request of version 1, without what signs it. */
+export const commandIn = (request: Buffer): string =>
+  /[A-Z]+ \w+/.exec(request.toString("latin1"))?.[0] ?? "";
+
 /** What a socket needs of its world. */
 interface World {
   readonly time: number;
@@ -80,6 +87,11 @@ export class SimulatedSocketV2 implements ClientSocket {
   #react(bytes: Buffer): void {
     const { server, daemon } = this.#parts;
     const { mood } = server;
+    if (bytes.toString("latin1", 0, 3) === "ds:") {
+      server.received.push(commandIn(bytes));
+      this.#respond([Buffer.from(ANSWER)], mood === "slow" ? 2_000 : 10);
+      return;
+    }
     const closes = () => this.#later("back", 5, () => this.#close(null));
     // Closing on a hello would say that it speaks version 1.
     const isHello = bytes.includes("hello");

@@ -14,7 +14,7 @@ import type {
 import { FrameParser } from "../../protocol/frame.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { FakeDaemon } from "./fake-daemon-v2.js";
-import { SimulatedSocketV2 } from "./simulated-socket-v2.js";
+import { ANSWER, commandIn, SimulatedSocketV2 } from "./simulated-socket-v2.js";
 
 /** What a server does while in a mood, in both versions; `refuse` and `swallow` concern new connections. */
 export const MOODS = [
@@ -39,10 +39,35 @@ export type Mood = (typeof MOODS)[number];
 /** Its mood may change at any time. */
 export interface SimulatedServer {
   mood: Mood;
-  /** What answers for it in version 2; null: it speaks version 1. */
-  readonly daemon: FakeDaemon | null;
+  /** What answers for it in version 2 on new connections; null: it speaks version 1. */
+  daemon: FakeDaemon | null;
   /** Texts of commands in the order they arrived, each some time after it was written. */
   readonly received: string[];
+}
+
+/** A call, by the name that its command has among those a server receives. */
+export interface SimulatedCall {
+  readonly command: string;
+  readonly startedAt: number;
+  readonly settledAt: number | null;
+}
+
+/** Each daemon receives a command once at most, and none that began after another had settled comes before that one. */
+export function judgeOrder({ servers }: SimulatedWorld, calls: readonly SimulatedCall[]): void {
+  const numbers = new Map(calls.map((call) => [call.command, call]));
+  for (const { received } of servers.values()) {
+    assert.equal(new Set(received).size, received.length, "no command is sent twice to a daemon");
+    // The latest start among those received so far must not lie behind the settling of one that comes later.
+    let latestStart = -1;
+    for (const command of received) {
+      const { startedAt, settledAt } = numbers.get(command) as SimulatedCall & { settledAt: number };
+      assert.ok(
+        settledAt >= latestStart,
+        `${command} was overtaken by a call that began after it had settled`,
+      );
+      latestStart = Math.max(latestStart, startedAt);
+    }
+  }
 }
 
 interface Event {
@@ -140,8 +165,6 @@ export class SimulatedWorld implements Environment {
   }
 }
 
-const ANSWER = "ds:11:redis:3:OK\0";
-
 class SimulatedSocket implements ClientSocket {
   readonly #world: SimulatedWorld;
   readonly #random: SeededRandom;
@@ -185,8 +208,7 @@ class SimulatedSocket implements ClientSocket {
       this.#world.holdingSockets.set(this, this.#world.time);
     }
     this.#later(5, () => {
-      const [command = ""] = /[A-Z]+ \w+/.exec((payload as Buffer).toString("latin1")) ?? [];
-      this.#server.received.push(command);
+      this.#server.received.push(commandIn(payload as Buffer));
       this.#react(this.#server.mood);
     });
   }

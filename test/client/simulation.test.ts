@@ -11,7 +11,13 @@ import { readOptions } from "../../client/options.js";
 import type { EnvelopeSigner } from "../../client/signing-key.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
-import { MOODS, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";
+import {
+  judgeOrder,
+  MOODS,
+  type SimulatedCall,
+  type SimulatedServer,
+  SimulatedWorld,
+} from "./simulated-world.js";
 
 const RUNS = 2_500;
 
@@ -40,9 +46,7 @@ function signerIn(world: SimulatedWorld, random: SeededRandom): EnvelopeSigner {
   };
 }
 
-interface SimulatedCall {
-  readonly command: string;
-  readonly startedAt: number;
+interface JudgedCall extends SimulatedCall {
   readonly deadline: number;
   settledAt: number | null;
 }
@@ -63,13 +67,13 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
   const parts =
     version === 1 ? { sign: null } : { sign: () => Buffer.alloc(1), signer: signerIn(world, random) };
   const client = new FanOutClient({ settings, environment: world, ...parts, trace: null });
-  const calls: SimulatedCall[] = [];
+  const calls: JudgedCall[] = [];
   const tally = { good: 0, failed: 0 };
   let lastSettled = 0;
 
   const call = () => {
     const timeout = random.oneOf([20, 300, 3_000, 10_000]);
-    const record: SimulatedCall = {
+    const record: JudgedCall = {
       command: `INCR n${calls.length}`,
       startedAt: world.time,
       deadline: world.time + timeout,
@@ -132,20 +136,7 @@ function judgeEnd(world: SimulatedWorld, client: FanOutClient, calls: SimulatedC
   assert.equal(client.isBusy, false, "every delivery has ended once");
   assert.equal(world.openSockets, 0, "no socket is left");
   assert.equal(world.timers.size, 0, "no timer is left");
-  const numbers = new Map(calls.map((call) => [call.command, call]));
-  for (const { received } of world.servers.values()) {
-    assert.equal(new Set(received).size, received.length, "no command is sent twice to a daemon");
-    // The latest start among those received so far must not lie behind the settling of one that comes later.
-    let latestStart = -1;
-    for (const command of received) {
-      const { startedAt, settledAt } = numbers.get(command) as SimulatedCall & { settledAt: number };
-      assert.ok(
-        settledAt >= latestStart,
-        `${command} was overtaken by a call that began after it had settled`,
-      );
-      latestStart = Math.max(latestStart, startedAt);
-    }
-  }
+  judgeOrder(world, calls);
 }
 
 for (const version of [1, 2] as const) {

@@ -1,0 +1,109 @@
+/** Daemons of version 1 that are replaced by such of version 2 while a client is never idle; simulated time. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FanOutClient } from "../../client/client.js";
+import { readOptions } from "../../client/options.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { FakeDaemon } from "./fake-daemon-v2.js";
+import { judgeOrder, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";
+
+const RUNS = 10;
+const UPGRADE_MS = 20_000;
+/** VERSION_1_MS of spoken-version.ts, and time enough for a hello. */
+const NOTICED_MS = 60_000 + 3_000;
+const END_MS = UPGRADE_MS + NOTICED_MS + 10_000;
+const WORKERS = 4;
+
+interface TimedCall {
+  readonly command: string;
+  readonly startedAt: number;
+  settledAt: number | null;
+}
+
+/** @param signingMs  how long a signature takes beside calls */
+function clientIn(world: SimulatedWorld, signingMs: number): FanOutClient {
+  const servers = [...world.servers.keys()].map((host) => `${host}:1`);
+  const settings = readOptions({ servers, key: false }, () => assert.fail("no defaults"));
+  const sign = () => Buffer.alloc(64);
+  const signAside = () => new Promise<Buffer>((resolve) => world.at(signingMs, () => resolve(sign())));
+  const signer = { keyId: "k".repeat(32), sign, signAside };
+  return new FanOutClient({ settings, environment: world, sign, signer, trace: null });
+}
+
+/** One daemon answers at once; the other owes answers all the time, and is of version 1 at first. */
+async function live(random: SeededRandom, isMixed: boolean): Promise<void> {
+  const world = new SimulatedWorld(random);
+  const newDaemon = (id: number) => new FakeDaemon({ id, clock: () => world.wallClock() });
+  const fast: SimulatedServer = { mood: "answer", daemon: isMixed ? newDaemon(1) : null, received: [] };
+  const slow: SimulatedServer = { mood: "slow", daemon: null, received: [] };
+  world.servers.set("fast", fast).set("slow", slow);
+  world.at(UPGRADE_MS, () => {
+    fast.daemon ??= newDaemon(1);
+    slow.daemon = newDaemon(2);
+  });
+  const client = clientIn(world, 1);
+  const calls: TimedCall[] = [];
+
+  const work = () => {
+    if (world.time > END_MS) return;
+    const call: TimedCall = { command: `INCR n${calls.length}`, startedAt: world.time, settledAt: null };
+    calls.push(call);
+    const settled = () => {
+      call.settledAt = world.time;
+      world.at(random.below(400), work);
+    };
+    client.send(call.command).then(settled, (error) => assert.fail(error));
+  };
+  for (let worker = 0; worker < WORKERS; worker++) world.at(random.below(400), work);
+
+  await world.runUntil(UPGRADE_MS, () => {});
+  await world.runUntil(UPGRADE_MS + NOTICED_MS, () => assert.ok(client.isBusy));
+  const noticed = [fast.daemon, slow.daemon].map((daemon) => (daemon?.applied.length ?? 0) > 0);
+  await world.runUntil(END_MS + 10_000, () => {});
+  client.shut("closed");
+  judgeOrder(world, calls);
+  assert.deepEqual(noticed, [true, true], "envelopes are sent");
+  for (const { command, startedAt, settledAt } of calls)
+    assert.ok((settledAt ?? END_MS) - startedAt < 200, `${command} waited for the slow daemon`);
+}
+
+for (const isMixed of [false, true]) {
+  const rest = isMixed ? "beside one that spoke version 2 already" : "with all others";
+  test(`a busy client notices a daemon that is upgraded ${rest}, and keeps the order of its calls`, async () => {
+    const seed = seedOfRun();
+    for (let run = 0; run < RUNS; run++) {
+      await live(new SeededRandom(seed, run), isMixed).catch((error: Error) => {
+        throw new Error(`run ${run} of DBSYNC_SEED=${seed}: ${error.message}`, { cause: error });
+      });
+    }
+  });
+}
+
+test("calls that wait to be signed while a daemon turns out to be upgraded reach it all the same", async () => {
+  const seed = seedOfRun();
+  for (let run = 0; run < RUNS; run++) {
+    const world = new SimulatedWorld(new SeededRandom(seed, run));
+    for (const [index, host] of ["one", "two"].entries()) {
+      const daemon = new FakeDaemon({ id: index + 1, clock: () => world.wallClock() });
+      const server: SimulatedServer = { mood: "answer", daemon: index === 0 ? daemon : null, received: [] };
+      world.servers.set(host, server);
+      world.at(UPGRADE_MS, () => (server.daemon = daemon));
+    }
+    const client = clientIn(world, 50);
+    const failures: string[] = [];
+    let calls = 0;
+    const call = () => {
+      client.sendAll(`INCR n${calls++}`).then(({ outcomes }) => {
+        if (!outcomes.every(({ status }) => status === "ok")) failures.push(JSON.stringify(outcomes));
+      }, assert.fail);
+    };
+    call();
+    for (let time = NOTICED_MS - 3_500; time < NOTICED_MS; time += 4) world.at(time, call);
+    await world.runUntil(NOTICED_MS + 10_000, () => {});
+    client.shut("closed");
+    assert.deepEqual(failures, [], `run ${run} of DBSYNC_SEED=${seed}`);
+    const applied = world.servers.get("two")?.daemon?.applied.length ?? 0;
+    assert.ok(applied > 0, "it gets envelopes");
+    assert.equal(world.servers.get("two")?.received.length, calls);
+  }
+});
