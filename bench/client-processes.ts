@@ -3,40 +3,24 @@
  * verifying. What a daemon reaches is told per second of its own CPU time, since the clients need the cores as well.
  */
 import { spawn } from "node:child_process";
-import { constants, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildRoot } from "../test/support/repository.js";
+import { cpuSeconds, type KeyPair, makeKeys, verifySeconds } from "./daemon-cpu.js";
 import { startDaemon } from "./processes.js";
 import { table } from "./report.js";
-
-/** Kernel ticks a second, as on every Linux that Node runs on. */
-const TICKS = 100;
 
 export async function manyProcesses(load: {
   processes: number;
   seconds: number;
   daemons: number;
 }): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
-  const keys = Array.from({ length: load.processes }, () =>
-    generateKeyPairSync("rsa", { modulusLength: 2048 }),
-  );
-  const publicFolder = join(folder, "public");
-  mkdirSync(publicFolder);
-  for (const [i, { publicKey, privateKey }] of keys.entries()) {
-    writeFileSync(join(publicFolder, `${i}.pem`), publicKey.export({ type: "spki", format: "pem" }));
-    writeFileSync(join(folder, `${i}-key.pem`), privateKey.export({ type: "pkcs8", format: "pem" }), {
-      mode: 0o600,
-    });
-  }
+  const { keys, publicFolder } = makeKeys(load.processes);
   const daemons = await Promise.all(
     Array.from({ length: load.daemons }, () => startDaemon(["-s", publicFolder])),
   );
   try {
     const servers = daemons.map(({ port }) => `127.0.0.1:${port}`).join(",");
-    const clients = keys.map((_, i) => startClient(servers, join(folder, `${i}-key.pem`), load.seconds));
+    const clients = keys.map(({ privateFile }) => startClient(servers, privateFile, load.seconds));
     await Promise.all(clients.map(({ ready }) => ready));
     const before = daemons.map(({ process }) => cpuSeconds(process.pid as number));
     for (const client of clients) client.go();
@@ -45,7 +29,7 @@ export async function manyProcesses(load: {
       0,
     );
     const cpu = daemons.map(({ process }, i) => cpuSeconds(process.pid as number) - (before[i] as number));
-    return text(load, calls, cpu, verifySeconds(keys[0] as (typeof keys)[0]));
+    return text(load, calls, cpu, verifySeconds(keys[0] as KeyPair));
   } finally {
     await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
   }
@@ -69,21 +53,6 @@ function startClient(servers: string, key: string, seconds: number) {
     );
   });
   return { ready, calls, go: () => child.stdin.end("go\n") };
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
-}
-
-function verifySeconds({ publicKey, privateKey }: { publicKey: KeyObject; privateKey: KeyObject }): number {
-  const bytes = Buffer.alloc(300, "x");
-  const padding = constants.RSA_PKCS1_PADDING;
-  const signature = sign("sha256", bytes, { key: privateKey, padding });
-  const rounds = 5000;
-  const start = performance.now();
-  for (let i = 0; i < rounds; i++) verify("sha256", bytes, { key: publicKey, padding }, signature);
-  return (performance.now() - start) / 1000 / rounds;
 }
 
 function text(

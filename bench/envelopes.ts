@@ -12,6 +12,7 @@ import { Redis } from "ioredis";
 import { type Client, createClient } from "../client/entry.js";
 import { type RedisServer, startRedis } from "../test/support/redis-server.js";
 import { manyProcesses } from "./client-processes.js";
+import { daemonAlone } from "./daemon-alone.js";
 import { type Figures, measure, measureOpen } from "./measure.js";
 import { type Server, startDaemon } from "./processes.js";
 import { FIGURE_HEAD, figureCells, machine, report, table } from "./report.js";
@@ -23,6 +24,8 @@ const DAEMONS = 3;
 /** Part of the closed loop's throughput at which calls arrive in the open loop. */
 const OPEN_LOAD = 0.5;
 const PROCESSES = smoke ? 4 : 64;
+/** For each of as many connections: signed beforehand, so they cost more to make than to send. */
+const SIGNED_BEFOREHAND = smoke ? 20 : 400;
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
 const address = ({ port }: { port: number }) => `127.0.0.1:${port}`;
@@ -58,6 +61,11 @@ async function main(): Promise<void> {
   report(
     "client-processes",
     await manyProcesses({ processes: PROCESSES, seconds: SECONDS, daemons: DAEMONS }),
+    smoke,
+  );
+  report(
+    "daemon-alone",
+    await daemonAlone({ connections: PROCESSES, envelopesEach: SIGNED_BEFOREHAND }),
     smoke,
   );
 }
