@@ -97,7 +97,7 @@ export class Pipeline {
   take(message: CommandMessage, room: number): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const signed = signedBytes(message.body);
     const id = this.#parts.hash(signed);
-    const identified = reading(() => this.#identify(message, signed));
+    const identified = reading(() => this.#identify(message, signed, id));
     if ("kind" in identified) return notApplied(id, identified);
     const envelope = reading(() => readBody(message.body));
     if ("kind" in envelope) return notApplied(id, envelope);
@@ -147,7 +147,7 @@ export class Pipeline {
   }
 
   /** Whose envelope it is; nothing of it is looked at but the key's id before the signature holds. */
-  #identify({ body, signature }: CommandMessage, signed: Buffer): KeyRecord | Refused {
+  #identify({ body, signature }: CommandMessage, signed: Buffer, id: ByteString): KeyRecord | Refused {
     const { signers } = this;
     const { environment, observer } = this.#parts;
     if (signers === null) return refused("not-due", "an envelope");
@@ -158,7 +158,7 @@ export class Pipeline {
     const invalid = this.#checkKey(signer, environment.clock());
     if (invalid !== null) return invalid;
     const before = environment.uptime();
-    const holds = signers.verify(signer, signed, signature);
+    const holds = signers.verify(signer, { signed, id, signature });
     observer.verified(environment.uptime() - before);
     return holds ? signer : refused("bad-signature", `a signature of ${signature.length} bytes`);
   }

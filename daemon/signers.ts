@@ -37,9 +37,9 @@ export class Signers {
     return id === undefined ? undefined : this.ring.find(id);
   }
 
-  /** Whether a key signed an envelope. @param signed  the bytes that are signed */
-  verify(signer: KeyRecord, signed: Buffer, signature: Buffer): boolean {
-    return verifyEnvelope(signed, signature, this.#keyOf(signer));
+  /** Whether a key signed an envelope. @param of.signed  the bytes that are signed; their SHA-256 is the id */
+  verify(signer: KeyRecord, of: { signed: Buffer; id: ByteString; signature: Buffer }): boolean {
+    return verifyEnvelope(of.signed, of.signature, this.#keyOf(signer), of.id);
   }
 
   /** Whether KEY commands have changed the ring since the start. */

@@ -3,10 +3,13 @@
  * Ed25519 (RFC 8032) by Ed25519 keys. The message has no say in which.
  * Source: test/vectors/php-dbsync/README.md "Signed frame"; docs/protocol-v2.md "Signature and id".
  */
-import { constants, type KeyObject, verify } from "node:crypto";
+import { constants, hash, type KeyObject, publicDecrypt, verify } from "node:crypto";
+import type { ByteString } from "../protocol/byte-string.js";
 
 const BITS_PER_BYTE = 8;
 const ED25519_SIGNATURE_BYTES = 64;
+/** DER of a DigestInfo of SHA-256, up to the digest (RFC 8017, 9.2, note 1). */
+const DIGEST_INFO_SHA256 = Buffer.from("3031300d060960864801650304020105000420", "hex").toString("latin1");
 
 /**
  * The first of `keys` that made the signature; null: none did.
@@ -25,16 +28,42 @@ export function verifyCommand(text: Buffer, signature: Buffer, keys: readonly Ke
  * @param signed     what protocol/envelope.ts gives as the bytes that are signed
  * @param signature  any bytes
  * @param key        a public key that `loadPublicKey` would take: others have signatures that hold for any text
+ * @param digest     SHA-256 of `signed`, which is the envelope's id: it need not be computed twice
  */
-export function verifyEnvelope(signed: Buffer, signature: Buffer, key: KeyObject): boolean {
-  if (key.asymmetricKeyType !== "ed25519") return verifyRsa(signed, signature, key);
+export function verifyEnvelope(
+  signed: Buffer,
+  signature: Buffer,
+  key: KeyObject,
+  digest: ByteString = hash("sha256", signed, "binary"),
+): boolean {
+  if (key.asymmetricKeyType !== "ed25519") return verifyRsaDigest(digest, signature, key);
   return signature.length === ED25519_SIGNATURE_BYTES && verify(null, signed, key, signature);
 }
 
 /** False for every key that is not plain RSA; OpenSSL compares with the one encoding that a text has. */
 function verifyRsa(text: Buffer, signature: Buffer, key: KeyObject): boolean {
+  if (!mayBeOf(key, signature)) return false;
+  return verify("sha256", text, { key, padding: constants.RSA_PKCS1_PADDING }, signature);
+}
+
+/**
+ * The same from the digest. OpenSSL takes 00 01, FFs, 00 off the modulus-long block and nothing else; what is left is
+ * compared whole with the one DigestInfo, so there are as many FFs as there have to be, and nothing behind it.
+ */
+function verifyRsaDigest(digest: ByteString, signature: Buffer, key: KeyObject): boolean {
+  if (!mayBeOf(key, signature)) return false;
+  let block: Buffer;
+  try {
+    block = publicDecrypt({ key, padding: constants.RSA_PKCS1_PADDING }, signature);
+  } catch {
+    // Not below the modulus, or padded otherwise.
+    return false;
+  }
+  return block.toString("latin1") === DIGEST_INFO_SHA256 + digest;
+}
+
+function mayBeOf(key: KeyObject, signature: Buffer): boolean {
   if (key.asymmetricKeyType !== "rsa") return false;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  if (Math.ceil(bits / BITS_PER_BYTE) !== signature.length) return false;
-  return verify("sha256", text, { key, padding: constants.RSA_PKCS1_PADDING }, signature);
+  return Math.ceil(bits / BITS_PER_BYTE) === signature.length;
 }
