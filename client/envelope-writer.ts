@@ -1,9 +1,8 @@
 /** From a batch to the frame that all daemons get: header, bytes to be signed, id, frame. */
 import { hash, randomBytes } from "node:crypto";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
-import { NONCE_BYTES, signedBytes, writeBody } from "../protocol/envelope.js";
-import { writeFrame } from "../protocol/frame.js";
-import { writeCommandMessage } from "../protocol/messages-v2.js";
+import { bodyOf, NONCE_BYTES, signedBytes, writeBody } from "../protocol/envelope.js";
+import { commandFrame } from "../protocol/messages-v2.js";
 import type { Batch } from "./batch.js";
 import type { SignedEnvelope } from "./sending.js";
 
@@ -15,7 +14,6 @@ export interface Draft {
   readonly at: number;
   readonly seq: number;
   readonly cluster: ByteString;
-  readonly body: ByteString;
   /** What is signed. */
   readonly bytes: Buffer;
 }
@@ -24,20 +22,23 @@ export function draftOf(
   batch: Batch,
   header: { key: ByteString; cluster: ByteString; at: number; seq: number },
 ): Draft {
-  const commands = batch.calls.flatMap(({ bytes }) => bytes);
-  const body = writeBody({ ...header, nonce: nonce(), ...batch.options }, commands);
-  const { at, seq, cluster } = header;
-  return { at, seq, cluster, body, bytes: signedBytes(Buffer.from(body, "latin1")) };
+  const commands: ByteString[] = [];
+  for (const { bytes } of batch.calls) {
+    if (typeof bytes === "string") commands.push(bytes);
+    else commands.push(...bytes);
+  }
+  const { at, seq, cluster, key } = header;
+  const body = writeBody({ key, cluster, at, seq, nonce: nonce(), ...batch.options }, commands);
+  return { at, seq, cluster, bytes: signedBytes(body) };
 }
 
-export function sealed({ at, seq, cluster, body, bytes }: Draft, signature: Buffer): SignedEnvelope {
-  const payload = writeCommandMessage(body, bytesOf(signature));
+export function sealed({ at, seq, cluster, bytes }: Draft, signature: Buffer): SignedEnvelope {
   let id: ByteString | null = null;
   return {
     at,
     seq,
     cluster,
-    message: Buffer.from(writeFrame(payload, 2), "latin1"),
+    message: commandFrame(bodyOf(bytes), signature),
     // Asked for when the frame has been written: the daemons work meanwhile. "binary" is latin1's older name.
     get id() {
       id ??= hash("sha256", bytes, "binary");

@@ -21,7 +21,11 @@ export function textOfBytes(bytes: ByteString): string {
   return isAscii(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
 }
 
+/** Longer texts are measured by the engine, which pays for its call from here on. */
+const SHORT = 64;
+
 function isAscii(text: string): boolean {
+  if (text.length > SHORT) return Buffer.byteLength(text) === text.length;
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
   return true;
 }

@@ -80,15 +80,21 @@ export function writeBody(header: HeaderFields, commands: readonly ByteString[])
 }
 
 /** What is signed, and hashed to give the id: domain, length (8 bytes, big-endian), body. */
-export function signedBytes(body: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(SIGNED_PREFIX.length + 8 + body.length);
-  bytes.write(SIGNED_PREFIX, "latin1");
-  bytes.writeBigUInt64BE(BigInt(body.length), SIGNED_PREFIX.length);
-  body.copy(bytes, SIGNED_PREFIX.length + 8);
+export function signedBytes(body: Buffer | ByteString): Buffer {
+  const bytes = Buffer.allocUnsafe(BODY_START + body.length);
+  bytes.set(SIGNED_PREFIX);
+  bytes.writeUInt32BE(Math.floor(body.length / 2 ** 32), SIGNED_PREFIX.length);
+  bytes.writeUInt32BE(body.length >>> 0, SIGNED_PREFIX.length + 4);
+  if (typeof body === "string") bytes.write(body, BODY_START, "latin1");
+  else bytes.set(body, BODY_START);
   return bytes;
 }
 
-const SIGNED_PREFIX = "dbsync2\0command\0";
+/** The body's bytes among the signed ones, as a view. */
+export const bodyOf = (signed: Buffer): Buffer => signed.subarray(BODY_START);
+
+const SIGNED_PREFIX = Buffer.from("dbsync2\0command\0", "latin1");
+const BODY_START = SIGNED_PREFIX.length + 8;
 
 /**
  * The signer's key id, the one thing that is looked at before the signature holds: the first pair of the header.
@@ -259,8 +265,20 @@ export function orderKey(at: number, seq: number, id: ByteString, index: number)
 
 /** A unit's name: envelope and index in it. */
 export function unitId(id: ByteString, index: number): ByteString {
-  return id + String.fromCharCode(index >>> 24, (index >>> 16) & 255, (index >>> 8) & 255, index & 255);
+  if (index >= COMMANDS_MAX) return id + indexBytes(index);
+  let bytes = INDEX_BYTES[index];
+  if (bytes === undefined) {
+    bytes = indexBytes(index);
+    INDEX_BYTES[index] = bytes;
+  }
+  return id + bytes;
 }
+
+const indexBytes = (index: number): ByteString =>
+  String.fromCharCode(index >>> 24, (index >>> 16) & 255, (index >>> 8) & 255, index & 255);
+
+/** By index, once used: databases keep a unit's name with each key, and share these. */
+const INDEX_BYTES: ByteString[] = [];
 
 /** Bytes of hexadecimal digits, or undefined. */
 export function bytesOfHex(hex: string, length: number): ByteString | undefined {

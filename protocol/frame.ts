@@ -27,8 +27,11 @@ export type Version = keyof typeof TAGS;
 
 /** One frame around `payload`. */
 export function writeFrame(payload: ByteString, version: Version = 1): ByteString {
-  return `${TAGS[version]}${payload.length}:${payload}`;
+  return frameHead(payload.length, version) + payload;
 }
+
+/** What stands before a payload of so many bytes. */
+export const frameHead = (length: number, version: Version): ByteString => `${TAGS[version]}${length}:`;
 
 /**
  * Cuts a stream into frames. Feed it chunks as they come; it keeps the unfinished tail.

@@ -4,6 +4,7 @@
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { HASH_BYTES, SEQ_MAX } from "./envelope.js";
+import { frameHead } from "./frame.js";
 import { RespReader } from "./resp-reader.js";
 import { writeArrayHead, writeBulk, writeCommand } from "./resp-writer.js";
 
@@ -73,6 +74,22 @@ export function writeHello({ versions, daemon, cluster, clock, state, role }: He
 
 export function writeCommandMessage(body: ByteString, signature: ByteString): ByteString {
   return `*3\r\n$7\r\ncommand\r\n${writeBulk(body)}${writeBulk(signature)}`;
+}
+
+/** The same as a whole frame, from bytes: the body is copied, and converted no more. */
+export function commandFrame(body: Buffer, signature: Buffer): Buffer {
+  const start = `*3\r\n$7\r\ncommand\r\n$${body.length}\r\n`;
+  const middle = `\r\n$${signature.length}\r\n`;
+  const payload = start.length + body.length + middle.length + signature.length + 2;
+  const head = frameHead(payload, 2) + start;
+  const frame = Buffer.allocUnsafe(head.length - start.length + payload);
+  frame.write(head, "latin1");
+  frame.set(body, head.length);
+  const at = head.length + body.length;
+  frame.write(middle, at, "latin1");
+  frame.set(signature, at + middle.length);
+  frame.write("\r\n", frame.length - 2, "latin1");
+  return frame;
 }
 
 /** @param replies  for each unit its RESP reply and, as a bulk string, its flags */
