@@ -4,7 +4,7 @@
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { MalformedFrame } from "./errors.js";
-import { array, bulk, error, integer, NIL, NIL_ARRAY, type Reply, status } from "./reply.js";
+import { array, bulk, error, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "./reply.js";
 
 /** Deeper replies are nobody's: the deepest of Redis's (COMMAND's) has 6. */
 const NESTING_MAX = 32;
@@ -15,12 +15,17 @@ const CR = 0x0d;
 const LF = 0x0a;
 const DOLLAR = 0x24;
 const STAR = 0x2a;
+const MINUS = 0x2d;
 const ZERO = 0x30;
+const ONE = 0x31;
 const NINE = 0x39;
+const LETTER_K = 0x4b;
+const LETTER_O = 0x4f;
 
 export class RespReader {
   readonly #buffer: Buffer;
   #at: number;
+  #lastName: ByteString = "";
 
   constructor(buffer: Buffer, start = 0) {
     this.#buffer = buffer;
@@ -49,7 +54,7 @@ export class RespReader {
   /** A bulk string, copied. */
   readBulk(): ByteString {
     const end = this.#startBulk();
-    const bytes = bytesOf(this.#buffer, this.#at, end);
+    const bytes = end === this.#at ? "" : bytesOf(this.#buffer, this.#at, end);
     this.#at = end + 2;
     return bytes;
   }
@@ -67,24 +72,36 @@ export class RespReader {
     const length = this.readArrayHead();
     if (length === 0) throw this.malformed("expected a command of at least one argument");
     // Not sized beforehand: the length is the sender's word, the bytes are not there yet.
-    const argv: ByteString[] = [];
-    for (let i = 0; i < length; i++) argv.push(this.readBulk());
+    const argv: ByteString[] = [this.#readName()];
+    for (let i = 1; i < length; i++) argv.push(this.readBulk());
     return argv;
+  }
+
+  /** As `readBulk`. Neighbours are often the same command, and then share its name: one string is made, and hashed. */
+  #readName(): ByteString {
+    const end = this.#startBulk();
+    const start = this.#at;
+    this.#at = end + 2;
+    const last = this.#lastName;
+    let same = last.length === end - start;
+    for (let i = 0; same && i < last.length; i++) same = last.charCodeAt(i) === this.#buffer[start + i];
+    if (!same) this.#lastName = bytesOf(this.#buffer, start, end);
+    return this.#lastName;
   }
 
   /** Any reply. */
   readReply(nesting = 0): Reply {
     switch (this.#buffer[this.#at]) {
       case DOLLAR:
-        return this.#readNil("$-1\r\n") ? NIL : bulk(this.readBulk());
+        return this.#readNil() ? NIL : bulk(this.readBulk());
       case 0x2b:
-        return status(this.#readLine());
+        return this.#readOk() ? OK : status(this.#readLine());
       case 0x2d:
         return error(this.#readLine());
       case 0x3a:
         return this.#readInteger();
       case STAR: {
-        if (this.#readNil("*-1\r\n")) return NIL_ARRAY;
+        if (this.#readNil()) return NIL_ARRAY;
         if (nesting === NESTING_MAX) throw this.malformed(`expected at most ${NESTING_MAX} levels of arrays`);
         const length = this.readArrayHead();
         const items: Reply[] = [];
@@ -132,9 +149,12 @@ export class RespReader {
   }
 
   #readLine(): ByteString {
-    const end = this.#buffer.indexOf("\r\n", this.#at, "latin1");
-    if (end < 0) throw this.malformed("expected a line's end");
-    const line = bytesOf(this.#buffer, this.#at + 1, end);
+    const buffer = this.#buffer;
+    const last = buffer.length - 1;
+    let end = this.#at;
+    while (end < last && (buffer[end] !== CR || buffer[end + 1] !== LF)) end++;
+    if (end >= last) throw this.malformed("expected a line's end");
+    const line = bytesOf(buffer, this.#at + 1, end);
     this.#at = end + 2;
     return line;
   }
@@ -147,10 +167,23 @@ export class RespReader {
     return integer(Number.isSafeInteger(value) ? value : BigInt(line));
   }
 
-  #readNil(bytes: string): boolean {
-    const found =
-      bytesOf(this.#buffer, this.#at, Math.min(this.#at + bytes.length, this.#buffer.length)) === bytes;
-    if (found) this.#at += bytes.length;
-    return found;
+  /** The length -1, behind the type. */
+  #readNil(): boolean {
+    return this.#skip(MINUS, ONE);
+  }
+
+  /** What writes are mostly answered. */
+  #readOk(): boolean {
+    return this.#skip(LETTER_O, LETTER_K);
+  }
+
+  /** Steps over a line of two characters behind its type, if that is what stands there. */
+  #skip(first: number, second: number): boolean {
+    const buffer = this.#buffer;
+    const at = this.#at;
+    const found = buffer[at + 1] === first && buffer[at + 2] === second;
+    if (!found || buffer[at + 3] !== CR || buffer[at + 4] !== LF) return false;
+    this.#at = at + 5;
+    return true;
   }
 }

@@ -205,10 +205,14 @@ function denialOf(acl: Acl, argv: readonly ByteString[]): ErrorReply | null {
   return denial === null ? null : error(`NOPERM this key may not ${denial}`);
 }
 
+const LOWER_CASE = 0x20;
+const SMALL_K = 0x6b;
+
 /** Whether it is for the ring, not for a database; whatever its subcommand. */
 export function isKeyCommand(argv: readonly ByteString[]): boolean {
   const name = argv[0] as ByteString;
-  return name.length === 3 && name.toUpperCase() === "KEY";
+  // Asked of every command: SET and GET are told from it without being converted.
+  return name.length === 3 && (name.charCodeAt(0) | LOWER_CASE) === SMALL_K && name.toUpperCase() === "KEY";
 }
 
 /** Whether a key can let others in and out, now and for as long as it is not revoked. */
