@@ -16,6 +16,8 @@ export interface Draft {
   readonly cluster: ByteString;
   /** What is signed. */
   readonly bytes: Buffer;
+  /** SHA-256 of it, computed when it is asked for. */
+  readonly id: ByteString;
 }
 
 export function draftOf(
@@ -29,22 +31,42 @@ export function draftOf(
   }
   const { at, seq, cluster, key } = header;
   const body = writeBody({ key, cluster, at, seq, nonce: nonce(), ...batch.options }, commands);
-  return { at, seq, cluster, bytes: signedBytes(body) };
+  return new WrittenDraft(at, seq, cluster, signedBytes(body));
 }
 
-export function sealed({ at, seq, cluster, bytes }: Draft, signature: Buffer): SignedEnvelope {
-  let id: ByteString | null = null;
+export function sealed(draft: Draft, signature: Buffer): SignedEnvelope {
+  const { at, seq, cluster, bytes } = draft;
   return {
     at,
     seq,
     cluster,
     message: commandFrame(bodyOf(bytes), signature),
-    // Asked for when the frame has been written: the daemons work meanwhile. "binary" is latin1's older name.
+    // Where signing did not need it, it is asked for when the frame has been written: the daemons work meanwhile.
     get id() {
-      id ??= hash("sha256", bytes, "binary");
-      return id;
+      return draft.id;
     },
   };
+}
+
+class WrittenDraft implements Draft {
+  readonly at: number;
+  readonly seq: number;
+  readonly cluster: ByteString;
+  readonly bytes: Buffer;
+  #id: ByteString | null = null;
+
+  constructor(at: number, seq: number, cluster: ByteString, bytes: Buffer) {
+    this.at = at;
+    this.seq = seq;
+    this.cluster = cluster;
+    this.bytes = bytes;
+  }
+
+  get id(): ByteString {
+    // "binary" is latin1's older name.
+    this.#id ??= hash("sha256", this.bytes, "binary");
+    return this.#id;
+  }
 }
 
 let nonces = Buffer.alloc(0);

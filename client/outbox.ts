@@ -224,7 +224,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#unanswered.add(batch);
     batch.signatures++;
     if (isIdle) {
-      batch.envelope = sealed(draft, this.#signer.sign(draft.bytes));
+      batch.envelope = sealed(draft, this.#signer.sign(draft.bytes, draft.id));
       this.fleet.offer(batch, now);
       return;
     }

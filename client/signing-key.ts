@@ -19,7 +19,8 @@ export type Signer = (text: Buffer) => Buffer;
 export interface EnvelopeSigner {
   /** SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes. */
   readonly keyId: ByteString;
-  sign(bytes: Buffer): Buffer;
+  /** @param id  their SHA-256 */
+  sign(bytes: Buffer, id: ByteString): Buffer;
   /** The same on another thread; the bytes are not to be changed meanwhile. */
   signAside(bytes: Buffer): Promise<Buffer>;
 }
@@ -46,7 +47,7 @@ export function loadSigningKey(settings: Pick<Settings, "key" | "passphrase">): 
     const sign = key.asymmetricKeyType === "rsa" ? (text: Buffer) => signCommand(text, key) : null;
     const signer: EnvelopeSigner = {
       keyId: Buffer.from(fingerprint, "hex").toString("latin1"),
-      sign: (bytes) => signEnvelope(bytes, key),
+      sign: (bytes, id) => signEnvelope(bytes, key, id),
       signAside: (bytes) => signEnvelopeAside(bytes, key),
     };
     return { sign, signer, fingerprint, warnings };

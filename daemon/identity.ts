@@ -1,5 +1,5 @@
 /** Who the daemon is: an Ed25519 key of its own, whose hash is its id. Without a data folder it lives as long as the process. */
-import { generateKeyPairSync, hash, type KeyObject } from "node:crypto";
+import { createHash, generateKeyPairSync, hash, type KeyObject } from "node:crypto";
 import type { ByteString } from "../protocol/byte-string.js";
 
 export interface Identity {
@@ -13,8 +13,12 @@ export function makeIdentity(): Identity {
   return { id: hashOf(publicKey.export({ type: "spki", format: "der" })), key: privateKey };
 }
 
-/** SHA-256, 32 bytes. */
-export function hashOf(bytes: Buffer): ByteString {
+/** SHA-256 of all pieces together, 32 bytes. */
+export function hashOf(...pieces: readonly Buffer[]): ByteString {
+  const [only] = pieces;
   // "binary" is the older name of latin1, and the one that this function's types know.
-  return hash("sha256", bytes, "binary");
+  if (only !== undefined && pieces.length === 1) return hash("sha256", only, "binary");
+  const hashing = createHash("sha256");
+  for (const piece of pieces) hashing.update(piece);
+  return hashing.digest("binary");
 }

@@ -6,7 +6,7 @@
 import type { Logger } from "pino";
 import type { ByteString } from "../protocol/byte-string.js";
 import { splitCommand } from "../protocol/command-v1.js";
-import { type Envelope, readBody, signedBytes, signerOf, unitId } from "../protocol/envelope.js";
+import { type Envelope, readBody, signedPieces, signerOf, unitId } from "../protocol/envelope.js";
 import { MalformedFrame } from "../protocol/errors.js";
 import type { CommandMessage, DaemonState } from "../protocol/messages-v2.js";
 import type { KeyRecord } from "../store/key-ring.js";
@@ -41,7 +41,8 @@ export interface PipelineParts {
   readonly observer: Observer;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  readonly hash: (bytes: Buffer) => ByteString;
+  /** SHA-256 of all pieces together. */
+  readonly hash: (...pieces: readonly Buffer[]) => ByteString;
   readonly window: DateWindow;
   readonly remembered: SeenBounds;
   /** Nothing dated at or before it is taken. */
@@ -95,9 +96,8 @@ export class Pipeline {
 
   /** Version 2. @param room  bytes that the replies may have together */
   take(message: CommandMessage, room: number): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const signed = signedBytes(message.body);
-    const id = this.#parts.hash(signed);
-    const identified = reading(() => this.#identify(message, signed, id));
+    const id = this.#parts.hash(...signedPieces(message.body));
+    const identified = reading(() => this.#identify(message, id));
     if ("kind" in identified) return notApplied(id, identified);
     const envelope = reading(() => readBody(message.body));
     if ("kind" in envelope) return notApplied(id, envelope);
@@ -147,10 +147,11 @@ export class Pipeline {
   }
 
   /** Whose envelope it is; nothing of it is looked at but the key's id before the signature holds. */
-  #identify({ body, signature }: CommandMessage, signed: Buffer, id: ByteString): KeyRecord | Refused {
+  #identify(message: CommandMessage, id: ByteString): KeyRecord | Refused {
     const { signers } = this;
     const { environment, observer } = this.#parts;
     if (signers === null) return refused("not-due", "an envelope");
+    const { body, signature } = message;
     const key = signerOf(body);
     const signer = signers.ring.find(key);
     if (signer === undefined)
@@ -158,7 +159,7 @@ export class Pipeline {
     const invalid = this.#checkKey(signer, environment.clock());
     if (invalid !== null) return invalid;
     const before = environment.uptime();
-    const holds = signers.verify(signer, { signed, id, signature });
+    const holds = signers.verify(signer, message, id);
     observer.verified(environment.uptime() - before);
     return holds ? signer : refused("bad-signature", `a signature of ${signature.length} bytes`);
   }

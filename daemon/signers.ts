@@ -3,8 +3,10 @@
  * each of its signatures is tried with the RSA keys of -s.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { verifyCommand, verifyEnvelope } from "../keys/verify.js";
+import { verifyCommand, verifyDigest, verifyEnvelope } from "../keys/verify.js";
 import type { ByteString } from "../protocol/byte-string.js";
+import { signedBytes } from "../protocol/envelope.js";
+import type { CommandMessage } from "../protocol/messages-v2.js";
 import type { KeyRecord, KeyRing } from "../store/key-ring.js";
 
 export interface SignersParts {
@@ -37,9 +39,11 @@ export class Signers {
     return id === undefined ? undefined : this.ring.find(id);
   }
 
-  /** Whether a key signed an envelope. @param of.signed  the bytes that are signed; their SHA-256 is the id */
-  verify(signer: KeyRecord, of: { signed: Buffer; id: ByteString; signature: Buffer }): boolean {
-    return verifyEnvelope(of.signed, of.signature, this.#keyOf(signer), of.id);
+  /** Whether a key signed an envelope. @param id  SHA-256 of what is signed */
+  verify(signer: KeyRecord, { body, signature }: CommandMessage, id: ByteString): boolean {
+    const key = this.#keyOf(signer);
+    if (key.asymmetricKeyType === "rsa") return verifyDigest(id, signature, key);
+    return verifyEnvelope(signedBytes(body), signature, key);
   }
 
   /** Whether KEY commands have changed the ring since the start. */

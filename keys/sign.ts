@@ -3,7 +3,9 @@
  * Version 2's envelopes: the same with RSA keys, Ed25519 (RFC 8032) with Ed25519 keys; the key alone decides.
  * Source: test/vectors/php-dbsync/README.md "Signed frame"; docs/protocol-v2.md "Signature and id".
  */
-import { constants, type KeyObject, sign } from "node:crypto";
+import { constants, hash, type KeyObject, privateEncrypt, sign } from "node:crypto";
+import type { ByteString } from "../protocol/byte-string.js";
+import { digestInfo } from "./digest-info.js";
 
 /**
  * The signature of a command's text; as long as the key's modulus.
@@ -18,9 +20,18 @@ export function signCommand(text: Buffer, key: KeyObject): Buffer {
  * The signature of an envelope: as long as an RSA key's modulus, 64 bytes with an Ed25519 key.
  * @param signed  what protocol/envelope.ts gives as the bytes to be signed
  * @param key     a private key from `loadPrivateKey`
+ * @param digest  SHA-256 of `signed`, the envelope's id: RSA signs it, and need not compute it again
  */
-export function signEnvelope(signed: Buffer, key: KeyObject): Buffer {
-  return key.asymmetricKeyType === "ed25519" ? sign(null, signed, key) : signCommand(signed, key);
+export function signEnvelope(
+  signed: Buffer,
+  key: KeyObject,
+  digest: ByteString = hash("sha256", signed, "binary"),
+): Buffer {
+  if (key.asymmetricKeyType === "ed25519") return sign(null, signed, key);
+  return privateEncrypt(
+    { key, padding: constants.RSA_PKCS1_PADDING },
+    Buffer.from(digestInfo(digest), "latin1"),
+  );
 }
 
 /** As `signEnvelope`, on a thread of the pool. `signed` must not be changed before it is done. */

@@ -5,11 +5,10 @@
  */
 import { constants, hash, type KeyObject, publicDecrypt, verify } from "node:crypto";
 import type { ByteString } from "../protocol/byte-string.js";
+import { digestInfo } from "./digest-info.js";
 
 const BITS_PER_BYTE = 8;
 const ED25519_SIGNATURE_BYTES = 64;
-/** DER of a DigestInfo of SHA-256, up to the digest (RFC 8017, 9.2, note 1). */
-const DIGEST_INFO_SHA256 = Buffer.from("3031300d060960864801650304020105000420", "hex").toString("latin1");
 
 /**
  * The first of `keys` that made the signature; null: none did.
@@ -28,15 +27,10 @@ export function verifyCommand(text: Buffer, signature: Buffer, keys: readonly Ke
  * @param signed     what protocol/envelope.ts gives as the bytes that are signed
  * @param signature  any bytes
  * @param key        a public key that `loadPublicKey` would take: others have signatures that hold for any text
- * @param digest     SHA-256 of `signed`, which is the envelope's id: it need not be computed twice
  */
-export function verifyEnvelope(
-  signed: Buffer,
-  signature: Buffer,
-  key: KeyObject,
-  digest: ByteString = hash("sha256", signed, "binary"),
-): boolean {
-  if (key.asymmetricKeyType !== "ed25519") return verifyRsaDigest(digest, signature, key);
+export function verifyEnvelope(signed: Buffer, signature: Buffer, key: KeyObject): boolean {
+  if (key.asymmetricKeyType !== "ed25519")
+    return verifyDigest(hash("sha256", signed, "binary"), signature, key);
   return signature.length === ED25519_SIGNATURE_BYTES && verify(null, signed, key, signature);
 }
 
@@ -47,10 +41,14 @@ function verifyRsa(text: Buffer, signature: Buffer, key: KeyObject): boolean {
 }
 
 /**
- * The same from the digest. OpenSSL takes 00 01, FFs, 00 off the modulus-long block and nothing else; what is left is
- * compared whole with the one DigestInfo, so there are as many FFs as there have to be, and nothing behind it.
+ * As `verifyEnvelope`, for RSA keys, from the digest: an envelope's id, which need not be computed twice. False for
+ * other keys.
+ *
+ * OpenSSL takes 00 01, FFs, 00 off the modulus-long block and nothing else; what is left is compared whole with the one
+ * DigestInfo, so there are as many FFs as there have to be, and nothing behind it.
+ * @param digest  SHA-256 of what is signed
  */
-function verifyRsaDigest(digest: ByteString, signature: Buffer, key: KeyObject): boolean {
+export function verifyDigest(digest: ByteString, signature: Buffer, key: KeyObject): boolean {
   if (!mayBeOf(key, signature)) return false;
   let block: Buffer;
   try {
@@ -59,7 +57,7 @@ function verifyRsaDigest(digest: ByteString, signature: Buffer, key: KeyObject):
     // Not below the modulus, or padded otherwise.
     return false;
   }
-  return block.toString("latin1") === DIGEST_INFO_SHA256 + digest;
+  return block.toString("latin1") === digestInfo(digest);
 }
 
 function mayBeOf(key: KeyObject, signature: Buffer): boolean {

@@ -81,14 +81,28 @@ export function writeBody(header: HeaderFields, commands: readonly ByteString[])
 
 /** What is signed, and hashed to give the id: domain, length (8 bytes, big-endian), body. */
 export function signedBytes(body: Buffer | ByteString): Buffer {
-  const bytes = Buffer.allocUnsafe(BODY_START + body.length);
-  bytes.set(SIGNED_PREFIX);
-  bytes.writeUInt32BE(Math.floor(body.length / 2 ** 32), SIGNED_PREFIX.length);
-  bytes.writeUInt32BE(body.length >>> 0, SIGNED_PREFIX.length + 4);
+  const bytes = signedStart(body.length, BODY_START + body.length);
   if (typeof body === "string") bytes.write(body, BODY_START, "latin1");
   else bytes.set(body, BODY_START);
   return bytes;
 }
+
+/** The same, for hashing: a long body is not copied for it. */
+export function signedPieces(body: Buffer): readonly Buffer[] {
+  return body.length < WORTH_COPYING ? [signedBytes(body)] : [signedStart(body.length, BODY_START), body];
+}
+
+/** What stands before a body, in a buffer of so many bytes. */
+function signedStart(bodyLength: number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  bytes.set(SIGNED_PREFIX);
+  bytes.writeUInt32BE(Math.floor(bodyLength / 2 ** 32), SIGNED_PREFIX.length);
+  bytes.writeUInt32BE(bodyLength >>> 0, SIGNED_PREFIX.length + 4);
+  return bytes;
+}
+
+/** Hashing in pieces costs more than copying fewer bytes than this. */
+const WORTH_COPYING = 16 * 1024;
 
 /** The body's bytes among the signed ones, as a view. */
 export const bodyOf = (signed: Buffer): Buffer => signed.subarray(BODY_START);
