@@ -4,7 +4,6 @@
  * Source: test/vectors/php-dbsync/README.md "Signed frame"; docs/protocol-v2.md "Signature and id".
  */
 import { constants, hash, type KeyObject, privateEncrypt, sign } from "node:crypto";
-import type { ByteString } from "../protocol/byte-string.js";
 import { digestInfo } from "./digest-info.js";
 
 /**
@@ -20,12 +19,12 @@ export function signCommand(text: Buffer, key: KeyObject): Buffer {
  * The signature of an envelope: as long as an RSA key's modulus, 64 bytes with an Ed25519 key.
  * @param signed  what protocol/envelope.ts gives as the bytes to be signed
  * @param key     a private key from `loadPrivateKey`
- * @param digest  SHA-256 of `signed`, the envelope's id: RSA signs it, and need not compute it again
+ * @param digest  SHA-256 of `signed` as latin1 characters, the envelope's id: RSA signs it, and need not compute it
  */
 export function signEnvelope(
   signed: Buffer,
   key: KeyObject,
-  digest: ByteString = hash("sha256", signed, "binary"),
+  digest: string = hash("sha256", signed, "binary"),
 ): Buffer {
   if (key.asymmetricKeyType === "ed25519") return sign(null, signed, key);
   return privateEncrypt(

@@ -4,7 +4,6 @@
  * Source: test/vectors/php-dbsync/README.md "Signed frame"; docs/protocol-v2.md "Signature and id".
  */
 import { constants, hash, type KeyObject, publicDecrypt, verify } from "node:crypto";
-import type { ByteString } from "../protocol/byte-string.js";
 import { digestInfo } from "./digest-info.js";
 
 const BITS_PER_BYTE = 8;
@@ -46,9 +45,9 @@ function verifyRsa(text: Buffer, signature: Buffer, key: KeyObject): boolean {
  *
  * OpenSSL takes 00 01, FFs, 00 off the modulus-long block and nothing else; what is left is compared whole with the one
  * DigestInfo, so there are as many FFs as there have to be, and nothing behind it.
- * @param digest  SHA-256 of what is signed
+ * @param digest  SHA-256 of what is signed, as latin1 characters
  */
-export function verifyDigest(digest: ByteString, signature: Buffer, key: KeyObject): boolean {
+export function verifyDigest(digest: string, signature: Buffer, key: KeyObject): boolean {
   if (!mayBeOf(key, signature)) return false;
   let block: Buffer;
   try {

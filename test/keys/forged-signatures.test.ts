@@ -20,7 +20,7 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { signCommand, signEnvelope } from "../../keys/sign.js";
-import { verifyCommand, verifyEnvelope } from "../../keys/verify.js";
+import { verifyCommand, verifyDigest, verifyEnvelope } from "../../keys/verify.js";
 import { isWeakPoint } from "../../keys/weak-point.js";
 import { CommandFailure } from "../../store/errors.js";
 import { readSpki } from "../../store/spki.js";
@@ -263,9 +263,11 @@ test("verifyEnvelope goes by the key alone, and takes no other kind", () => {
   ];
   assert.equal(verifyEnvelope(TEXT, signEnvelope(TEXT, ed.privateKey), publicKey), false);
   assert.equal(verifyEnvelope(TEXT, signEnvelope(TEXT, privateKey), ed.publicKey), false);
+  assert.equal(verifyDigest("d".repeat(32), signEnvelope(TEXT, ed.privateKey), ed.publicKey), false);
   for (const { publicKey: other } of others) {
     assert.equal(verifyEnvelope(TEXT, Buffer.alloc(256), other), false);
     assert.equal(verifyEnvelope(TEXT, Buffer.alloc(64), other), false);
+    assert.equal(verifyDigest("d".repeat(32), Buffer.alloc(256), other), false);
     assert.equal(verifyCommand(TEXT, Buffer.alloc(256), [other]), null);
   }
 });

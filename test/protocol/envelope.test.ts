@@ -3,10 +3,12 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { bytesOf } from "../../protocol/byte-string.js";
 import {
+  bodyOf as bodyOfSigned,
   type HeaderFields,
   orderKey,
   readBody,
   signedBytes,
+  signedPieces,
   signerOf,
   unitId,
   writeBody,
@@ -138,6 +140,16 @@ test("what is signed is domain, length and body, nothing else", () => {
   assert.equal(bytesOf(signedBytes(body)), "dbsync2\0command\0\0\0\0\0\0\0\0\x03abc");
 });
 
+test("what is hashed in pieces is what is signed, from text too", () => {
+  for (const length of [0, 16_383, 16_384, 70_000]) {
+    const body = latin1("\xfe".repeat(length));
+    const signed = signedBytes(body);
+    assert.deepEqual(Buffer.concat(signedPieces(body)), signed);
+    assert.deepEqual(signedBytes(bytesOf(body)), signed);
+    assert.deepEqual(bodyOfSigned(signed), body);
+  }
+});
+
 test("order keys sort as bytes: date, then seq, then id, then index", () => {
   const id = (digit: string) => digit.repeat(32);
   const keys = [
@@ -151,4 +163,6 @@ test("order keys sort as bytes: date, then seq, then id, then index", () => {
   assert.deepEqual([...keys].sort(), keys);
   assert.ok(keys.every((key) => key.length === 46));
   assert.equal(unitId(id("a"), 0x01020304).slice(32), "\x01\x02\x03\x04");
+  for (const again of [1, 2])
+    assert.deepEqual([again, unitId(id("a"), 0x0102)], [again, `${id("a")}\0\0\x01\x02`]);
 });

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOf } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
+import { writeFrame } from "../../protocol/frame.js";
 import {
+  commandFrame,
   type Hello,
   readClientMessage,
   readDaemonMessage,
@@ -29,6 +31,15 @@ test("a hello comes back as it was, from either side", () => {
   const client: Hello = { ...daemon, versions: [2], daemon: "", cluster: "", state: "", role: "client" };
   assert.deepEqual(readDaemonMessage(latin1(writeHello(daemon))), daemon);
   assert.deepEqual(readClientMessage(latin1(writeHello(client))), client);
+});
+
+test("a command's frame is the same from bytes as from text, whatever the digits of its lengths", () => {
+  for (const length of [3, 9, 10, 99, 100, 999, 1000, 99_999, 100_000]) {
+    const body = "\xff".repeat(length);
+    const signature = "\0\r\n".repeat(85);
+    const expected = writeFrame(writeCommandMessage(body, signature), 2);
+    assert.equal(bytesOf(commandFrame(latin1(body), latin1(signature))), expected);
+  }
 });
 
 test("a command's body and signature come back byte for byte", () => {

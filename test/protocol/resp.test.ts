@@ -103,3 +103,23 @@ test("a length that promises more than there is costs nothing", () => {
   assert.throws(() => new RespReader(latin1("*4000000000\r\n$1\r\na\r\n")).readReply(), MalformedFrame);
   assert.throws(() => new RespReader(latin1("*4000000000\r\n$1\r\na\r\n")).readCommand(), MalformedFrame);
 });
+
+test("commands behind each other keep their own names, however alike", () => {
+  const names = ["SET", "SET", "SEt", "SE", "", "", "SETX", "SET", "\xffET"];
+  const reader = new RespReader(latin1(names.map((name) => writeCommand([name, "SET"])).join("")));
+  assert.deepEqual(
+    names.map(() => reader.readCommand()),
+    names.map((name) => [name, "SET"]),
+  );
+  reader.expectEnd();
+});
+
+test("short lines are told from those that only begin like them", () => {
+  for (const line of ["+OK", "+OKAY", "+O", "+", "+OK\rx", "-OK", ":-1", "$-1", "*-1", "+-1"]) {
+    const reader = new RespReader(latin1(`${line}\r\n`));
+    assert.equal(writeReply(reader.readReply()), `${line}\r\n`);
+    reader.expectEnd();
+    assert.throws(() => new RespReader(latin1(line)).readReply(), MalformedFrame, line);
+  }
+  assert.throws(() => new RespReader(latin1("$-2\r\n")).readReply(), MalformedFrame);
+});
