@@ -10,7 +10,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   keys: [],
   store: ["protocol"],
-  daemon: ["store", "keys", "protocol"],
+  timeline: ["store", "protocol"],
+  daemon: ["timeline", "store", "keys", "protocol"],
   client: ["keys", "protocol"],
 };
 
