@@ -11,6 +11,7 @@ import { server } from "./commands/server.js";
 import { sets } from "./commands/sets.js";
 import { sortedSets } from "./commands/sorted-sets.js";
 import { strings } from "./commands/strings.js";
+import { timeline } from "./commands/timeline.js";
 import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "./errors.js";
 
 export const commands: readonly Command[] = [
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   ...server,
   ...dbsync,
   ...keys,
+  ...timeline({ find: findCommand }),
   ...introspection({ all: () => commands, find: findCommand }),
 ];
 

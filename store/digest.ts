@@ -3,7 +3,10 @@
  * is as it is, for it is state.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { hexOf } from "../protocol/envelope.js";
 import type { Database } from "./database.js";
+import type { KeyRecord } from "./key-record.js";
+import type { KeyRing } from "./key-ring.js";
 import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
@@ -18,6 +21,17 @@ export function canonicalState(database: Database): string[] {
         JSON.stringify([db, key, typeName(value), expire, writer, contents(value)]),
       ),
   );
+}
+
+/** A line for each key of the ring, in the order in which they came, which is state. */
+export function canonicalRing(ring: KeyRing): string[] {
+  return [...ring.all()].map(canonicalRecord);
+}
+
+/** Equal for records that say the same. Labels of the first keys come from each daemon's own file names. */
+export function canonicalRecord({ id, spki, acl: _, addedBy, label, ...others }: KeyRecord): string {
+  const said = addedBy === null ? others : { ...others, label };
+  return JSON.stringify([hexOf(id), addedBy === null ? null : hexOf(addedBy), Object.entries(said).sort()]);
 }
 
 function contents(value: Value): ByteString | readonly unknown[] {

@@ -1,6 +1,6 @@
 /**
- * All public keys that count here, and what each may do. A pure function of the keys it began with and the KEY units
- * since: no clock, no files; SHA-256 is handed in. Verifying signatures is somebody else's work.
+ * All public keys that count here, and what each may do. A pure function of the keys it began with and the KEY and
+ * CLUSTER units since: no clock, no files; SHA-256 is handed in. Verifying signatures is somebody else's work.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Condition } from "../protocol/envelope.js";
@@ -37,12 +37,20 @@ export interface JudgeOptions {
 
 export class KeyRing {
   readonly #hash: (bytes: ByteString) => ByteString;
+  readonly #changed: ((record: KeyRecord) => void) | null;
   readonly #records = new Map<ByteString, KeyRecord>();
   readonly #face: Ring;
 
-  /** @param parts.hash  SHA-256 */
-  constructor({ hash }: { hash: (bytes: ByteString) => ByteString }) {
-    this.#hash = hash;
+  /**
+   * @param parts.hash     SHA-256
+   * @param parts.changed  told of each record that is new or has replaced another
+   */
+  constructor(parts: {
+    readonly hash: (bytes: ByteString) => ByteString;
+    readonly changed?: (record: KeyRecord) => void;
+  }) {
+    this.#hash = parts.hash;
+    this.#changed = parts.changed ?? null;
     this.#face = {
       find: (id) => this.find(id),
       all: () => this.all(),
@@ -78,6 +86,18 @@ export class KeyRing {
     });
   }
 
+  /** A ring of its own with the same records. */
+  clone(changed?: (record: KeyRecord) => void): KeyRing {
+    const copy = new KeyRing(changed === undefined ? { hash: this.#hash } : { hash: this.#hash, changed });
+    for (const [id, record] of this.#records) copy.#records.set(id, record);
+    return copy;
+  }
+
+  /** Puts a record of a snapshot, in place of what is known of that key. */
+  restore(record: Omit<KeyRecord, "acl" | "algorithm" | "bits">): void {
+    this.#put({ ...record, ...readSpki(record.spki), acl: new Acl(record.rules, table) });
+  }
+
   /** @param id  raw */
   find(id: ByteString): KeyRecord | undefined {
     return this.#records.get(id);
@@ -105,7 +125,9 @@ export class KeyRing {
   ): ErrorReply | null {
     if (unit.some(isKeyCommand)) {
       if (conditions !== null || !unit.every(isKeyCommand))
-        return error('ERR KEY commands stand in units of their own, without other commands and without "if"');
+        return error(
+          'ERR KEY and CLUSTER commands stand in units of their own, without other commands and without "if"',
+        );
       // No database behind the ring judges them as a whole.
       for (const argv of unit) {
         const command = resolveCommand(argv);
@@ -124,7 +146,30 @@ export class KeyRing {
   }
 
   /**
-   * Runs a KEY command that `judge` has permitted.
+   * The record that a daemon's key has, or would have, that adds itself: where genesis names no administrator, CLUSTER
+   * ADD may be signed by the very key that it adds. null: the unit is no such thing.
+   * @param key  id of its signer
+   * @param at   the unit's date
+   */
+  introduction(unit: readonly (readonly ByteString[])[], key: ByteString, at: number): KeyRecord | null {
+    const [argv] = unit;
+    if (argv === undefined || unit.length !== 1 || !isKeyCommand(argv)) return null;
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure || command.name !== "CLUSTER|ADD" || this.#hasRoots()) return null;
+    const known = this.#records.get(key);
+    if (known !== undefined && known.role !== "daemon") return null;
+    try {
+      const spki = spkiOfText(argv[2] as ByteString);
+      if (this.#hash(spki) !== key) return null;
+      return known ?? daemonRecord(key, spki, at);
+    } catch (failure) {
+      if (failure instanceof CommandFailure) return null;
+      throw failure;
+    }
+  }
+
+  /**
+   * Runs a KEY or CLUSTER command that `judge` has permitted.
    * @returns the reply; errors are replies as well, and have changed nothing
    */
   execute(argv: readonly ByteString[], unit: Unit, signer: KeyRecord): Reply {
@@ -140,11 +185,16 @@ export class KeyRing {
     }
   }
 
+  #hasRoots(): boolean {
+    for (const { role } of this.#records.values()) if (role === "root") return true;
+    return false;
+  }
+
   #add({ text, rules, ...wanted }: KeyRequest, { signer, at }: KeyUnit): KeyRecord {
     const spki = spkiOfText(text);
     const facts = readSpki(spki);
     const id = this.#hash(spki);
-    const acl = new Acl(rules ?? RIGHTS.application, table);
+    const acl = new Acl(rules ?? RIGHTS[wanted.role], table);
     const known = this.#records.get(id);
     if (known?.revokedAt != null)
       throw custom("ERR this key was revoked, and a revoked key does not come back: make a new pair");
@@ -157,7 +207,7 @@ export class KeyRing {
     if (this.#records.size >= KEYS_MAX) throw custom(`ERR the ring is full: ${KEYS_MAX} keys`);
     return this.#put({
       ...{ id, spki, ...facts, ...wanted, acl, rules: acl.rules },
-      ...{ role: "application", revokedAt: null, addedAt: at, addedBy: signer.id, version: 1 },
+      ...{ revokedAt: null, addedAt: at, addedBy: signer.id, version: 1 },
     });
   }
 
@@ -185,6 +235,7 @@ export class KeyRing {
 
   #put(record: KeyRecord): KeyRecord {
     this.#records.set(record.id, record);
+    this.#changed?.(record);
     return record;
   }
 
@@ -206,13 +257,25 @@ function denialOf(acl: Acl, argv: readonly ByteString[]): ErrorReply | null {
 }
 
 const LOWER_CASE = 0x20;
+const SMALL_C = 0x63;
 const SMALL_K = 0x6b;
 
-/** Whether it is for the ring, not for a database; whatever its subcommand. */
+/** Whether it is for the ring, not for a database: KEY or CLUSTER, whatever its subcommand. */
 export function isKeyCommand(argv: readonly ByteString[]): boolean {
   const name = argv[0] as ByteString;
   // Asked of every command: SET and GET are told from it without being converted.
-  return name.length === 3 && (name.charCodeAt(0) | LOWER_CASE) === SMALL_K && name.toUpperCase() === "KEY";
+  const first = name.charCodeAt(0) | LOWER_CASE;
+  if (name.length === 3) return first === SMALL_K && name.toUpperCase() === "KEY";
+  return name.length === 7 && first === SMALL_C && name.toUpperCase() === "CLUSTER";
+}
+
+/** Only as long as the ring does not know the key itself. */
+function daemonRecord(id: ByteString, spki: ByteString, at: number): KeyRecord {
+  const acl = new Acl(RIGHTS.daemon, table);
+  return {
+    ...{ id, spki, ...readSpki(spki), role: "daemon", label: "", acl, rules: acl.rules, rate: 0, version: 0 },
+    ...{ notBefore: null, notAfter: null, revokedAt: null, addedAt: at, addedBy: id },
+  };
 }
 
 /** Whether a key can let others in and out, now and for as long as it is not revoked. */
@@ -225,8 +288,9 @@ function isAdministrator({ acl, revokedAt, notBefore, notAfter }: KeyRecord): bo
 }
 
 function isSame(record: KeyRecord, wanted: Omit<KeyRequest, "text">): boolean {
-  const { label, notBefore, notAfter, rate } = wanted;
+  const { role, label, notBefore, notAfter, rate } = wanted;
   return (
+    (record.role === "daemon") === (role === "daemon") &&
     record.label === label &&
     record.notBefore === notBefore &&
     record.notAfter === notAfter &&

@@ -1,6 +1,6 @@
 /**
- * KEY and its subcommands, on the ring of keys instead of on data: their handlers get the ring, and the table of all
- * commands gets their rows, so that arity, COMMAND and rules (`-@admin`) treat them as any other command.
+ * KEY, CLUSTER and their subcommands, on the ring of keys instead of on data: their handlers get the ring, and the table of
+ * all commands gets their rows, so that arity, COMMAND and rules (`-@admin`) treat them as any other command.
  * They travel in signed envelopes only, in units of their own.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,19 +8,20 @@ import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/envelope.js";
 import { array, bulk, OK, type Reply } from "../../protocol/reply.js";
 import { type Command, family, type Row } from "../command.js";
 import { custom, echoed, syntaxError } from "../errors.js";
-import { describe, describeFully, type KeyRecord } from "../key-record.js";
+import { describe, describeFully, type KeyRecord, type Role } from "../key-record.js";
 import { none } from "../key-spec.js";
 import type { Unit } from "../unit.js";
 
-/** What KEY ADD asks for. */
+/** What KEY ADD and CLUSTER ADD ask for. */
 export interface KeyRequest {
+  readonly role: Exclude<Role, "root">;
   /** PEM, or the base64 of the DER. */
   readonly text: ByteString;
   readonly label: ByteString;
   readonly notBefore: number | null;
   readonly notAfter: number | null;
   readonly rate: number;
-  /** null: those of a key that a daemon is started with. */
+  /** null: those of a key of this role that a daemon is started with. */
   readonly rules: readonly ByteString[] | null;
 }
 
@@ -49,6 +50,12 @@ const LABEL_BYTES_MAX = 128;
 const RATE_MAX = 1_000_000;
 
 const rows: Readonly<Record<string, KeyRow>> = {
+  "CLUSTER|ADD": {
+    arity: -3,
+    complexity: "O(1)",
+    summary: "Adds a daemon's own public key: CLUSTER ADD key [LABEL text]; its id.",
+    run: addDaemon,
+  },
   "KEY|ADD": {
     arity: -3,
     complexity: "O(N), N: rules",
@@ -129,17 +136,34 @@ function add(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
     if (!["LABEL", "FROM", "UNTIL", "RATE"].includes(name) || options.has(name)) throw syntaxError();
     options.set(name, argv[i + 1] ?? missing(name));
   }
-  const label = options.get("LABEL") ?? "";
-  if (label.length > LABEL_BYTES_MAX)
-    throw custom(`ERR a label of ${label.length} bytes, above ${LABEL_BYTES_MAX}`);
-  if (/[\0-\x1f\x7f]/.test(label)) throw custom("ERR control characters cannot stand in a label");
+  const label = checkedLabel(options.get("LABEL") ?? "");
   const notBefore = numberOption(options, "FROM", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
   const notAfter = numberOption(options, "UNTIL", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
   if (notBefore !== null && notAfter !== null && notAfter < notBefore)
     throw custom("ERR UNTIL lies before FROM: the key would never be valid");
   const rate = numberOption(options, "RATE", "envelopes a second, 0 for no limit", RATE_MAX) ?? 0;
-  const record = ring.add({ text: argv[2]!, label, notBefore, notAfter, rate, rules }, unit);
+  const record = ring.add(
+    { role: "application", text: argv[2]!, label, notBefore, notAfter, rate, rules },
+    unit,
+  );
   return bulk(hexOf(record.id));
+}
+
+function addDaemon(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
+  if (argv.length !== 3 && (argv.length !== 5 || argv[3]!.toUpperCase() !== "LABEL")) throw syntaxError();
+  const label = checkedLabel(argv[4] ?? "");
+  const record = ring.add(
+    { role: "daemon", text: argv[2]!, label, notBefore: null, notAfter: null, rate: 0, rules: null },
+    unit,
+  );
+  return bulk(hexOf(record.id));
+}
+
+function checkedLabel(label: ByteString): ByteString {
+  if (label.length > LABEL_BYTES_MAX)
+    throw custom(`ERR a label of ${label.length} bytes, above ${LABEL_BYTES_MAX}`);
+  if (/[\0-\x1f\x7f]/.test(label)) throw custom("ERR control characters cannot stand in a label");
+  return label;
 }
 
 function missing(name: string): never {

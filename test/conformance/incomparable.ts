@@ -24,6 +24,7 @@ import { itemsOf, sameReply, shown } from "./resp2-fold.js";
 /** Commands of the table that redis-server does not have, and why: their rows are compared with nothing. */
 export const notInRedis: Readonly<Record<string, string>> = {
   WRITERS: "units are ours: Redis does not know which command changed a key last",
+  "CLUSTER|ADD": "Redis Cluster is another thing: this adds a daemon's public key",
   KEY: "Redis has passwords where we have public keys",
   "KEY|ADD": "as KEY",
   "KEY|DRYRUN": "as KEY",
@@ -31,6 +32,11 @@ export const notInRedis: Readonly<Record<string, string>> = {
   "KEY|LIST": "as KEY",
   "KEY|REVOKE": "as KEY",
   "KEY|RULES": "as KEY",
+  TIMELINE: "Redis has no timeline",
+  "TIMELINE|BLAME": "as TIMELINE",
+  "TIMELINE|GET": "as TIMELINE",
+  "TIMELINE|LOG": "as TIMELINE",
+  "TIMELINE|STATUS": "as TIMELINE",
 };
 
 /** A slow machine's delay between our asking for the time and redis-server's doing so. */

@@ -265,8 +265,8 @@ test("KEY commands stand in units of their own, without `if`", () => {
 });
 
 test("KEY commands are told from others by their first word", () => {
-  for (const name of ["KEY", "key", "Key"]) assert.ok(isKeyCommand([name, "LIST"]), name);
-  for (const name of ["KEYS", "GET", "", "KE"]) assert.ok(!isKeyCommand([name, "LIST"]), name);
+  for (const name of ["KEY", "key", "Key", "cluster"]) assert.ok(isKeyCommand([name, "LIST"]), name);
+  for (const name of ["KEYS", "GET", "", "KE", "CLUSTERS"]) assert.ok(!isKeyCommand([name, "LIST"]), name);
 });
 
 test("a command that only a database behind the daemon may know is for keys that may do all but administer", () => {
@@ -285,4 +285,43 @@ test("a command that only a database behind the daemon may know is for keys that
     subject.run("KEY", "RULES", subject.id, rules);
     assert.equal(subject.denial(subject.added, "XADD s * a 1"), null, rules);
   }
+});
+
+test("CLUSTER ADD adds a daemon's key, with a label at most", () => {
+  const subject = new Subject();
+  const pem = pemOfSpki(subject.spki);
+  assert.match(subject.run("CLUSTER", "ADD", pem, "RULES", "+@all"), /syntax error/);
+  assert.match(subject.run("CLUSTER", "ADD", pem, "LABEL"), /syntax error/);
+  assert.match(subject.run("CLUSTER", "ADD", "nonsense"), /not a usable public key/);
+  assert.match(subject.runBy(subject.application, "CLUSTER", "ADD", pem), /NOPERM/);
+  assert.equal(subject.run("CLUSTER", "ADD", pem, "LABEL", "d"), `"${subject.id}"`);
+  assert.equal(subject.run("CLUSTER", "ADD", pem, "LABEL", "d"), `"${subject.id}"`);
+  assert.deepEqual([subject.added.role, subject.added.label, subject.added.version], ["daemon", "d", 1]);
+  assert.match(subject.run("KEY", "ADD", pem, "LABEL", "d"), /is there, with other/);
+});
+
+test("a daemon's key introduces itself only where genesis names no administrator", () => {
+  const ring = new KeyRing({ hash });
+  const spki = newSpki();
+  const unit = [["CLUSTER", "ADD", pemOfSpki(spki)]];
+  assert.equal(ring.introduction(unit, hash(spki), AT)?.role, "daemon");
+  assert.equal(ring.find(hash(spki)), undefined);
+  assert.equal(ring.introduction(unit, hash(newSpki()), AT), null);
+  assert.equal(ring.introduction([...unit, ...unit], hash(spki), AT), null);
+  assert.equal(ring.introduction([["CLUSTER", "ADD", "nonsense"]], hash(spki), AT), null);
+  ring.addGenesis("root", newSpki());
+  assert.equal(ring.introduction(unit, hash(spki), AT), null);
+});
+
+test("a copy of the ring goes its own way, and tells of its changes", () => {
+  const { ring, root, spki, id } = new Subject();
+  const changed: KeyRecord[] = [];
+  const copy = ring.clone((record) => changed.push(record));
+  copy.execute(["KEY", "ADD", pemOfSpki(spki)], { at: AT, db: 0, id: "unit" }, root);
+  assert.deepEqual(
+    changed.map((record) => hexOf(record.id)),
+    [id],
+  );
+  assert.deepEqual([...copy.all()].slice(0, 2), [...ring.all()]);
+  assert.equal(ring.find(hash(spki)), undefined);
 });

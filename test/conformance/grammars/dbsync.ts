@@ -5,6 +5,7 @@ const ID = "00".repeat(32);
 
 export const grammar: FamilyGrammar = {
   WRITERS: (g) => g.keys(),
+  "CLUSTER|ADD": (g) => [g.value(), ...g.maybe(0.5, "LABEL", g.value())],
   KEY: () => [],
   "KEY|ADD": (g) => [g.value(), ...g.maybe(0.5, "LABEL", g.value()), ...g.maybe(0.5, "RULES", "+get", "~*")],
   "KEY|DRYRUN": (g) => [ID, "GET", g.key()],
@@ -12,4 +13,9 @@ export const grammar: FamilyGrammar = {
   "KEY|LIST": () => [],
   "KEY|REVOKE": () => [ID],
   "KEY|RULES": (g) => [ID, g.oneOf("+get", "-@all", "nonsense")],
+  TIMELINE: () => [],
+  "TIMELINE|BLAME": (g) => [g.key()],
+  "TIMELINE|GET": (g) => ["0", "GET", g.key()],
+  "TIMELINE|LOG": (g) => g.maybe(0.5, "LIMIT", "1"),
+  "TIMELINE|STATUS": () => [],
 };

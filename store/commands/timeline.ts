@@ -1,0 +1,82 @@
+/**
+ * TIMELINE and its subcommands: what the timeline knows of the past and of itself, for administrators. The rows give
+ * arity, rules and the keys that are told; a daemon that has a timeline answers them itself (daemon/history), and
+ * everybody else says what they need.
+ */
+import type { Reply } from "../../protocol/reply.js";
+import { type Command, type CommandTable, family, type Row } from "../command.js";
+import { custom } from "../errors.js";
+import { allDbs, type KeySpec, none, read, touchesOf } from "../key-spec.js";
+
+/** Where the command of TIMELINE GET begins. */
+export const PAST_COMMAND_AT = 3;
+
+type TimelineRow = Pick<Row, "arity" | "complexity" | "summary" | "keys"> & Partial<Pick<Row, "flags">>;
+
+/** @param table  that these rows stand in themselves: not yet complete when they are made */
+export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] => {
+  /** Those of the command that is asked of the past. */
+  const pastKeys: KeySpec = (argv) => {
+    const past = argv.slice(PAST_COMMAND_AT);
+    const [name, subcommand] = past;
+    const command = table.find(`${name}|${subcommand}`) ?? table.find(name ?? "");
+    // Others are not run, this one in itself among them.
+    return command?.flags.includes("readonly") ? touchesOf(command.keys, past) : [];
+  };
+  return family("server", {
+    TIMELINE: {
+      arity: -2,
+      flags: [],
+      keys: none,
+      since: "",
+      complexity: "Depends on the subcommand",
+      summary: "Commands on what has been recorded, for administrators.",
+      run: refuse,
+    },
+    ...rowsOf({
+      "TIMELINE|BLAME": {
+        arity: -3,
+        keys: [read(2)],
+        complexity: "O(N), N: what was recorded since FROM",
+        summary: "Who changed a key by what: TIMELINE BLAME key [FROM ms].",
+      },
+      "TIMELINE|GET": {
+        arity: -4,
+        keys: pastKeys,
+        flags: ["movablekeys"],
+        complexity: "O(N), N: what was recorded since the last snapshot before",
+        summary: "Runs a command that reads on the state of a date: TIMELINE GET ms command [arg …].",
+      },
+      "TIMELINE|LOG": {
+        arity: -2,
+        keys: allDbs("read"),
+        complexity: "O(N), N: what was recorded since the last snapshot before FROM",
+        summary:
+          "What was recorded and what came of it: TIMELINE LOG [FROM ms] [TO ms] [KEY key] [SIGNER id] [LIMIT n].",
+      },
+      "TIMELINE|STATUS": {
+        arity: -2,
+        keys: none,
+        complexity: "O(N), N: members",
+        summary: "How the timeline and the members are: TIMELINE STATUS [UPTO ms].",
+      },
+    }),
+  });
+};
+
+function rowsOf(rows: Readonly<Record<string, TimelineRow>>): Readonly<Record<string, Row>> {
+  return Object.fromEntries(
+    Object.entries(rows).map(([name, { flags = [], ...row }]) => [
+      name,
+      { ...row, flags: ["admin", "noscript", ...flags], since: "", run: refuse },
+    ]),
+  );
+}
+
+/** The same text wherever the command ends up, since the fold may be one of the places. */
+function refuse(): Reply {
+  throw custom(
+    "ERR TIMELINE is answered by daemons with --data or --peer, to signed envelopes (version 2) that change nothing, " +
+      "without multi",
+  );
+}

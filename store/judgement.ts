@@ -1,0 +1,53 @@
+/**
+ * Whether a unit is permitted, by its signer's record as of its place: one answer for a daemon that serves alone and for
+ * the fold. Source: DESIGN.md "Keys and permission".
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Condition } from "../protocol/envelope.js";
+import { type ErrorReply, error } from "../protocol/reply.js";
+import { type KeyRecord, type Validity, validity } from "./key-record.js";
+import type { KeyRing } from "./key-ring.js";
+
+/** What is judged. */
+export interface JudgedUnit {
+  /** Id of the signer. */
+  readonly key: ByteString;
+  /** The unit's date. */
+  readonly at: number;
+  /** One, or with `multi` all of an envelope. */
+  readonly commands: readonly (readonly ByteString[])[];
+  readonly conditions: readonly Condition[] | null;
+}
+
+const UNKNOWN = error("NOPERM unknown key: nobody has added it before this command's place");
+const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
+  revoked: error("NOPERM this key was revoked"),
+  "not-yet-valid": error("NOPERM this key is not yet valid at the command's date"),
+  expired: error("NOPERM this key has expired at the command's date"),
+};
+const SELECTED = error("ERR SELECT stands in no envelope: its header names the database (db)");
+
+/**
+ * @param signer  the key's record as of the unit's place
+ * @returns null: permitted; else the unit's reply, NOPERM or what is wrong with it
+ */
+export function refusalOf(unit: JudgedUnit, signer: KeyRecord | undefined, ring: KeyRing): ErrorReply | null {
+  const { key, at, commands, conditions } = unit;
+  const record = signer ?? ring.introduction(commands, key, at);
+  if (record === null) return UNKNOWN;
+  const state = validity(record, at);
+  if (state !== "valid") return INVALID[state];
+  for (const argv of commands) if (selects(argv)) return SELECTED;
+  const denial = ring.judge(record, commands, { conditions });
+  if (denial === null || !isDenied(denial)) return denial;
+  return ring.introduction(commands, key, at) === null ? denial : null;
+}
+
+/** Not: unknown, or with too few or too many arguments. */
+export const isDenied = ({ text }: ErrorReply): boolean => text.startsWith("NOPERM");
+
+/** Whether it would choose a database for commands behind it, which it does on a connection only. */
+export function selects(argv: readonly ByteString[]): boolean {
+  const name = argv[0] as ByteString;
+  return name.length === 6 && name.toUpperCase() === "SELECT";
+}
