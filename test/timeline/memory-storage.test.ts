@@ -1,0 +1,26 @@
+/** A timeline without a disk. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { writePlace } from "../../timeline/entry.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+import { storageCases } from "./support/storage-cases.js";
+
+storageCases("the memory", (use) => use(new MemoryStorage()));
+
+test("the memory keeps no view of what it was handed", () => {
+  const storage = new MemoryStorage();
+  const place = writePlace({ at: 1, seq: 0, id: "i".repeat(32) });
+  const value = Buffer.from("value");
+  storage.put([[place, value]]);
+  value.fill(0);
+  assert.equal(storage.get(place)?.toString(), "value");
+});
+
+test("the memory counts its bytes", () => {
+  const storage = new MemoryStorage();
+  const place = writePlace({ at: 1, seq: 0, id: "i".repeat(32) });
+  storage.put([[place, Buffer.alloc(100)]]);
+  assert.ok(storage.bytes > 142 && storage.bytes < 200);
+  storage.remove([place]);
+  assert.equal(storage.bytes, 0);
+});

@@ -1,0 +1,78 @@
+/** Two timelines without anything around them, and an exchange between them, for tests of reconciliation. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { DigestIndex, type DigestSet } from "../../../timeline/digest-index.js";
+import { type Place, readPlace, writePlace } from "../../../timeline/entry.js";
+import { GiveCursor } from "../../../timeline/gives.js";
+import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import { answer, type Outcome, start } from "../../../timeline/reconcile.js";
+import type { Steps } from "../../../timeline/steps.js";
+import type { SeededRandom } from "../../support/seeded-random.js";
+
+const EMPTY = Buffer.alloc(0);
+
+export class Holder {
+  readonly storage = new MemoryStorage();
+  readonly index = new DigestIndex(this.storage);
+
+  /** A place that it has not. */
+  add(place: Place, isRing = false): void {
+    this.storage.put([[writePlace(place), EMPTY]]);
+    this.index.add(place, isRing);
+  }
+
+  remove(place: Place): void {
+    this.storage.remove([writePlace(place)]);
+    this.index.remove(place);
+  }
+
+  /** Every place, as bytes in a string. */
+  all(set: DigestSet): ByteString[] {
+    return [...this.index.places(set, null, null)].map((place) => place.toString("latin1"));
+  }
+}
+
+export function randomId(random: SeededRandom): ByteString {
+  const id = Buffer.allocUnsafe(32);
+  for (let i = 0; i < 32; i += 4) id.writeUInt32BE(random.below(2 ** 32), i);
+  return id.toString("latin1");
+}
+
+export interface ExchangeCost {
+  messages: number;
+  bytes: number;
+  /** Of entries that were given, and those that the other had. */
+  given: number;
+  needless: number;
+  /** Milliseconds of the longest step. */
+  longestStep: number;
+}
+
+/** One exchange, with everything given that came out of it. */
+export function exchange(one: Holder, other: Holder, set: DigestSet, salt: number): ExchangeCost {
+  const cost: ExchangeCost = { messages: 0, bytes: 0, given: 0, needless: 0, longestStep: 0 };
+  let message: Buffer | null = run(start(one.index, set, salt), cost);
+  for (let [from, to] = [one, other]; message !== null; [from, to] = [to, from]) {
+    cost.messages++;
+    cost.bytes += message.length;
+    const outcome: Outcome = run(answer(to.index, message), cost);
+    const cursor = new GiveCursor(to.index, set, outcome.gives);
+    for (let places = cursor.next(100); places.length > 0; places = cursor.next(100)) {
+      for (const place of places) {
+        cost.given++;
+        if (from.storage.get(place) !== null) cost.needless++;
+        else from.add(readPlace(place), set === "ring");
+      }
+    }
+    message = outcome.reply;
+  }
+  return cost;
+}
+
+function run<T>(steps: Steps<T>, cost: ExchangeCost): T {
+  for (;;) {
+    const begun = performance.now();
+    const { done, value } = steps.next();
+    cost.longestStep = Math.max(cost.longestStep, performance.now() - begun);
+    if (done === true) return value;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * One process for each data folder: a file in it names the process that has it. What a killed process leaves behind is
+ * told by the process being gone, or by its number belonging to one that started at another time.
+ */
+import { closeSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+
+const LOCK_FILE = "lock";
+/** Another start may take a stale lock between our looking and our taking it; then we look again. */
+const ATTEMPTS_MAX = 3;
+/** Fields of /proc/PID/stat behind the name, which may have spaces: the start is field 22, the third is the first. */
+const START_FIELD = 22 - 3;
+
+/** Folders that this process has: its own number in a lock tells nothing. */
+const ownFolders = new Set<string>();
+
+/** Somebody else has the folder. */
+export class FolderInUse extends Error {
+  override readonly name = "FolderInUse";
+}
+
+/**
+ * @param folder  exists
+ * @returns gives the folder back
+ * @throws FolderInUse
+ */
+export function lockFolder(folder: string): () => void {
+  const real = realpathSync(folder);
+  if (ownFolders.has(real)) throw new FolderInUse(`${folder} is in use by this process already`);
+  const path = join(real, LOCK_FILE);
+  const ours = `${process.pid} ${startOf(process.pid) ?? "?"}\n`;
+  for (let attempt = 0; !create(path, ours); attempt++) {
+    const found = read(path);
+    const holder = holderOf(found);
+    if (holder !== null || attempt === ATTEMPTS_MAX) throw inUse(folder, path, holder);
+    // Only if it still is what was judged: another start may have taken it meanwhile.
+    if (found !== null && read(path) === found) rmSync(path, { force: true });
+  }
+  if (read(path) !== ours) throw inUse(folder, path, null);
+  ownFolders.add(real);
+  return () => {
+    if (!ownFolders.delete(real)) return;
+    if (read(path) === ours) rmSync(path, { force: true });
+  };
+}
+
+function inUse(folder: string, path: string, holder: number | null): FolderInUse {
+  const who = holder === null ? "another process" : `process ${holder}`;
+  return new FolderInUse(
+    `${folder} is in use by ${who}: two daemons must not share a data folder. If no daemon runs, remove ${path}`,
+  );
+}
+
+/** @returns false: the file is there */
+function create(path: string, text: string): boolean {
+  try {
+    const descriptor = openSync(path, "wx", 0o600);
+    try {
+      writeSync(descriptor, text);
+    } finally {
+      closeSync(descriptor);
+    }
+    return true;
+  } catch (problem) {
+    if ((problem as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw problem;
+  }
+}
+
+function read(path: string): string | null {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return null;
+  }
+}
+
+/** The process that a lock names, if it runs. */
+function holderOf(text: string | null): number | null {
+  const [, number, start] = /^(\d+) (\S+)\n$/.exec(text ?? "") ?? [];
+  const pid = Number(number);
+  if (number === undefined || pid === process.pid || !isRunning(pid)) return null;
+  const startNow = startOf(pid);
+  return startNow === null || start === "?" || startNow === start ? pid : null;
+}
+
+function isRunning(pid: number): boolean {
+  // A killed process whose parent has not looked yet has given its files back.
+  if (statOf(pid)?.[0] === "Z") return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (problem) {
+    return (problem as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** When a process started, in the system's own count; null: the system does not tell. */
+const startOf = (pid: number): string | null => statOf(pid)?.[START_FIELD] ?? null;
+
+/** What the system tells of a process, from its state on; null: nothing. */
+function statOf(pid: number): string[] | null {
+  const stat = read(`/proc/${pid}/stat`);
+  return stat === null ? null : stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}

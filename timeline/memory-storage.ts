@@ -1,0 +1,162 @@
+/**
+ * A timeline without a disk: entries by the second of their date, each second sorted when it is read. Adding at the end,
+ * the usual case, is a push; a late entry costs no more than a sort of its own second.
+ */
+import { type ByteString, bytesOf } from "../protocol/byte-string.js";
+import { firstPlaceAt, PLACE_BYTES } from "./entry.js";
+import type { Mark, MarkName, Storage } from "./storage.js";
+
+/** The entries of one second: place ‖ value each, as one string, which costs the least memory and compares natively. */
+interface Second {
+  records: ByteString[];
+  isSorted: boolean;
+}
+
+/** What the engine needs beside the bytes of an entry: the head of a string, its part of an array. */
+const OVERHEAD_BYTES = 28;
+
+export class MemoryStorage implements Storage {
+  readonly isDurable = false;
+  readonly #seconds = new Map<number, Second>();
+  /** The keys of `#seconds`, ascending. */
+  readonly #order: number[] = [];
+  readonly #marks = new Map<MarkName, Buffer>();
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {
+    for (const [place, value] of entries) this.#add(place, value);
+    for (const [name, value] of marks) this.#marks.set(name, Buffer.from(value));
+  }
+
+  flushed(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  synced(): Promise<void> {
+    return this.flushed();
+  }
+
+  get(place: Buffer): Buffer | null {
+    const second = this.#seconds.get(secondOf(place));
+    if (second === undefined) return null;
+    const prefix = bytesOf(place);
+    const records = this.#sorted(second);
+    const record = records[firstFrom(records, prefix)];
+    return record?.startsWith(prefix) ? valueIn(record) : null;
+  }
+
+  *places(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
+    for (const record of this.#range(from, to)) yield Buffer.from(record.slice(0, PLACE_BYTES), "latin1");
+  }
+
+  *entries(from: Buffer | null, to: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
+    for (const record of this.#range(from, to))
+      yield [Buffer.from(record.slice(0, PLACE_BYTES), "latin1"), valueIn(record)];
+  }
+
+  last(): Buffer | null {
+    const number = this.#order.at(-1);
+    if (number === undefined) return null;
+    const record = this.#sorted(this.#seconds.get(number) as Second).at(-1) as ByteString;
+    return Buffer.from(record.slice(0, PLACE_BYTES), "latin1");
+  }
+
+  mark(name: MarkName): Buffer | null {
+    return this.#marks.get(name) ?? null;
+  }
+
+  remove(places: readonly Buffer[]): void {
+    for (const place of places) {
+      const second = this.#seconds.get(secondOf(place));
+      if (second === undefined) continue;
+      const prefix = bytesOf(place);
+      const i = firstFrom(this.#sorted(second), prefix);
+      if (!second.records[i]?.startsWith(prefix)) continue;
+      for (const record of second.records.splice(i, 1)) this.#bytes -= bytesFor(record);
+      if (second.records.length === 0) this.#removeSecond(secondOf(place));
+    }
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #add(place: Buffer, value: Buffer): void {
+    const second = this.#secondFor(secondOf(place));
+    const prefix = bytesOf(place);
+    const record = prefix + bytesOf(value);
+    const last = second.records.at(-1);
+    if (last !== undefined && (last >= prefix || last.startsWith(prefix))) second.isSorted = false;
+    second.records.push(record);
+    this.#bytes += bytesFor(record);
+  }
+
+  #secondFor(number: number): Second {
+    let second = this.#seconds.get(number);
+    if (second === undefined) {
+      second = { records: [], isSorted: true };
+      this.#seconds.set(number, second);
+      this.#order.splice(firstFrom(this.#order, number), 0, number);
+    }
+    return second;
+  }
+
+  #removeSecond(number: number): void {
+    this.#seconds.delete(number);
+    this.#order.splice(firstFrom(this.#order, number), 1);
+  }
+
+  /** Of what was put at one place twice the later value stays. */
+  #sorted(second: Second): readonly ByteString[] {
+    if (second.isSorted) return second.records;
+    const byPlace = new Map(second.records.map((record) => [record.slice(0, PLACE_BYTES), record]));
+    for (const record of second.records) this.#bytes -= bytesFor(record);
+    second.records = [...byPlace.values()].sort();
+    for (const record of second.records) this.#bytes += bytesFor(record);
+    second.isSorted = true;
+    return second.records;
+  }
+
+  /** Where to go on is looked up anew after each second: entries may be added and removed meanwhile. */
+  *#range(from: Buffer | null, to: Buffer | null): Generator<ByteString> {
+    const end = to === null ? null : bytesOf(to);
+    let next = from === null ? "" : bytesOf(from);
+    let number = from === null ? this.#order[0] : this.#order[firstFrom(this.#order, secondOf(from))];
+    while (number !== undefined) {
+      const records = this.#sorted(this.#seconds.get(number) as Second).slice();
+      for (let i = firstFrom(records, next); i < records.length; i++) {
+        const record = records[i] as ByteString;
+        if (end !== null && record >= end) return;
+        yield record;
+      }
+      next = bytesOf(firstPlaceAt((number + 1) * 1000));
+      number = this.#order[firstFrom(this.#order, number + 1)];
+    }
+  }
+}
+
+function secondOf(place: Buffer): number {
+  return Math.floor((place.readUInt32BE(0) * 2 ** 32 + place.readUInt32BE(4)) / 1000);
+}
+
+const valueIn = (record: ByteString): Buffer => Buffer.from(record.slice(PLACE_BYTES), "latin1");
+
+const bytesFor = (record: ByteString): number => record.length + OVERHEAD_BYTES;
+
+/** Index of the first of ascending items that is not below a bound; the usual case, beyond the last, at once. */
+function firstFrom<T extends number | string>(items: readonly T[], bound: T): number {
+  const last = items.at(-1);
+  if (last === undefined || last < bound) return items.length;
+  let low = 0;
+  let high = items.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((items[middle] as T) < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

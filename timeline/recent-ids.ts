@@ -1,0 +1,34 @@
+/** The ids of all entries that are newer than a date: looked up for each envelope, so they are in memory. */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Place } from "./entry.js";
+
+/** Milliseconds of dates that are forgotten together. */
+const BUCKET_MS = 1000;
+
+export class RecentIds {
+  readonly #buckets = new Map<number, Set<ByteString>>();
+
+  has({ at, id }: Place): boolean {
+    return this.#buckets.get(bucketOf(at))?.has(id) ?? false;
+  }
+
+  add({ at, id }: Place): void {
+    const number = bucketOf(at);
+    const bucket = this.#buckets.get(number);
+    if (bucket === undefined) this.#buckets.set(number, new Set([id]));
+    else bucket.add(id);
+  }
+
+  delete({ at, id }: Place): void {
+    this.#buckets.get(bucketOf(at))?.delete(id);
+  }
+
+  /** Forgets ids, of dates at or before `at` only. */
+  forget(at: number): void {
+    for (const number of this.#buckets.keys()) {
+      if ((number + 1) * BUCKET_MS - 1 <= at) this.#buckets.delete(number);
+    }
+  }
+}
+
+const bucketOf = (at: number) => Math.floor(at / BUCKET_MS);

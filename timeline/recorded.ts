@@ -1,0 +1,25 @@
+/** Which envelopes the timeline keeps, told from their bytes. Source: docs/protocol-v2.md "What is recorded". */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Envelope } from "../protocol/envelope.js";
+import { findCommand, resolveCommand } from "../store/command-table.js";
+import { CommandFailure } from "../store/errors.js";
+import { isKeyCommand } from "../store/key-ring.js";
+
+/** Whether an envelope may change data or keys: others are answered and forgotten. */
+export function mayChange({ commands }: Pick<Envelope, "commands">): boolean {
+  return commands.some(changes);
+}
+
+/** Whether it is for the key ring alone. Any KEY or CLUSTER command counts: with others it is denied as a whole. */
+export function isRingEntry({ commands }: Pick<Envelope, "commands">): boolean {
+  return commands.every(isKeyCommand);
+}
+
+/** Reads of the ring; every other command for it is kept. */
+const RING_READS: ReadonlySet<string> = new Set(["KEY|DRYRUN", "KEY|INFO", "KEY|LIST"]);
+
+function changes(argv: readonly ByteString[]): boolean {
+  if (!isKeyCommand(argv)) return findCommand(argv[0] ?? "")?.flags.includes("write") ?? false;
+  const command = resolveCommand(argv);
+  return !(command instanceof CommandFailure) && !RING_READS.has(command.name);
+}

@@ -1,0 +1,55 @@
+/**
+ * Where a timeline keeps its entries and marks: what the rest of timeline/ knows of disks. On disk: lmdb-storage.ts; in
+ * memory: memory-storage.ts; the simulation has one that crashes, loses unsynced writes and damages entries.
+ */
+
+/** A number or a few bytes beside the entries: the low watermark, which snapshots hold. */
+export type MarkName = "watermark" | "snapshots" | "pruned" | "genesis" | "format";
+
+export interface Storage {
+  /** Whether what is flushed outlives the process. */
+  readonly isDurable: boolean;
+  /** Bytes that entries and marks take. */
+  readonly bytes: number;
+
+  /**
+   * Adds entries and sets marks, all or nothing. Reads may see them only once they are flushed; a caller that needs them
+   * before keeps them itself. Puts are flushed in the order in which they came.
+   * @param entries  place (42 bytes) and value, both not to be changed any more
+   */
+  put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks?: readonly Mark[]): void;
+
+  /**
+   * When everything put so far is as safe as --fsync says; calls that wait together share one sync.
+   * Rejects when the disk did not take it; from then on it rejects for good, and nothing is put any more.
+   */
+  flushed(): Promise<void>;
+
+  /**
+   * When everything put so far is on the disk: what members may be told. With --fsync interval that comes later than
+   * `flushed`. Rejects as it does.
+   */
+  synced(): Promise<void>;
+
+  /** The value at a place; null: none. Only what is flushed. */
+  get(place: Buffer): Buffer | null;
+
+  /** Places from `from` on and before `to`, in order; null: no end. Only what is flushed. */
+  places(from: Buffer | null, to: Buffer | null): Iterable<Buffer>;
+
+  /** As `places`, with their values. Views that hold until the next turn of the iterator. */
+  entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]>;
+
+  /** The greatest place; null: there is no entry. Only what is flushed. */
+  last(): Buffer | null;
+
+  /** null: never set. Only what is flushed. */
+  mark(name: MarkName): Buffer | null;
+
+  /** Removes entries, for good; flushed as puts are. */
+  remove(places: readonly Buffer[]): void;
+
+  close(): Promise<void>;
+}
+
+export type Mark = readonly [name: MarkName, value: Buffer];
