@@ -1,0 +1,121 @@
+/**
+ * The simplest ways to what the fold must come to: all entries sorted and applied on an empty store; and from what each
+ * unit touches, which units a late one has to do with. Slow, and short enough to be believed.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { unitId } from "../../../protocol/envelope.js";
+import { array, type Reply } from "../../../protocol/reply.js";
+import { resolveCommand } from "../../../store/command-table.js";
+import { Database } from "../../../store/database.js";
+import { CommandFailure } from "../../../store/errors.js";
+import { refusalOf } from "../../../store/judgement.js";
+import { isKeyCommand, type KeyRing } from "../../../store/key-ring.js";
+import { touchesOf } from "../../../store/key-spec.js";
+import { compareEntries, type Entry } from "../../../timeline/entry.js";
+
+type Argv = readonly ByteString[];
+
+export interface NaiveUnit {
+  readonly entry: Entry;
+  readonly index: number;
+  readonly commands: readonly Argv[];
+  reply: Reply;
+  outcome: "applied" | "denied" | "unmet" | "malformed";
+}
+
+export interface NaiveState {
+  readonly database: Database;
+  readonly ring: KeyRing;
+  /** In their order. */
+  readonly units: readonly NaiveUnit[];
+}
+
+export function naiveUnits(entry: Entry): NaiveUnit[] {
+  const { commands, multi, if: conditions } = entry.envelope;
+  const groups = multi || conditions !== null ? [commands] : commands.map((argv) => [argv]);
+  return groups.map((group, index) => ({
+    ...{ entry, index, commands: group, reply: { kind: "nil" }, outcome: "applied" },
+  }));
+}
+
+/** @param ring  of genesis; it is changed */
+export function naiveFold(entries: readonly Entry[], ring: KeyRing, databases: number): NaiveState {
+  const database = new Database({ databases });
+  const units = entries.toSorted(compareEntries).flatMap(naiveUnits);
+  for (const unit of units) {
+    const { reply, outcome } = applied(unit, database, ring);
+    unit.reply = reply;
+    unit.outcome = outcome;
+  }
+  return { database, ring, units };
+}
+
+function applied(
+  { entry, index, commands }: NaiveUnit,
+  database: Database,
+  ring: KeyRing,
+): Pick<NaiveUnit, "reply" | "outcome"> {
+  const { key, at, db, multi, if: conditions } = entry.envelope;
+  const unit = { at, db, id: unitId(entry.id, index) };
+  const signer = ring.find(key);
+  const refusal = refusalOf({ key, at, commands, conditions }, signer, ring);
+  if (refusal !== null)
+    return { reply: refusal, outcome: refusal.text.startsWith("NOPERM") ? "denied" : "malformed" };
+  for (const argv of commands) {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return { reply: command.reply, outcome: "malformed" };
+  }
+  const argv = commands[0] as Argv;
+  if (isKeyCommand(argv)) {
+    const by = signer ?? ring.introduction(commands, key, at);
+    if (by === null) throw new Error("nobody signed it");
+    const replies = commands.map((each) => ring.execute(each, unit, by));
+    return { reply: multi ? array(replies) : (replies[0] as Reply), outcome: "applied" };
+  }
+  if (db >= database.keyspaces.length)
+    return { reply: { kind: "error", text: "ERR DB index is out of range" }, outcome: "malformed" };
+  if (conditions !== null && !database.holds(conditions, at))
+    return { reply: { kind: "nil-array" }, outcome: "unmet" };
+  const reply = multi ? database.executeMulti(commands, unit) : database.execute(argv, unit);
+  return { reply, outcome: "applied" };
+}
+
+/** As KeySpec's, with the database's number or -1. */
+export interface NaiveTouch {
+  readonly db: number;
+  readonly key: ByteString | null;
+  readonly writes: boolean;
+}
+
+/** What a unit touches; null: nothing that the lists know of, for it can have no effect on data whatever comes. */
+export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] | null {
+  const { db, if: conditions } = unit.entry.envelope;
+  if (db >= databases || unit.commands.some((argv) => isKeyCommand(argv) || /^select$/i.test(argv[0] ?? "")))
+    return null;
+  const touches: NaiveTouch[] = (conditions ?? []).map((each) => ({ ...each, writes: false }));
+  for (const argv of unit.commands) {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return null;
+    for (const touch of touchesOf(command.keys, argv))
+      touches.push({ db: touch.db ?? db, key: touch.key, writes: touch.access === "write" });
+  }
+  return touches.filter((touch) => touch.db < databases);
+}
+
+/** Whether some command of a unit may write. */
+export function mayWrite({ commands }: NaiveUnit): boolean {
+  return commands.some((argv) => {
+    const command = resolveCommand(argv);
+    return !(command instanceof CommandFailure) && command.flags.includes("write");
+  });
+}
+
+export function conflict(some: readonly NaiveTouch[], others: readonly NaiveTouch[]): boolean {
+  return some.some((one) =>
+    others.some((other) => {
+      if (!one.writes && !other.writes) return false;
+      const sameDb = one.db === other.db || one.db === -1 || other.db === -1;
+      return sameDb && (one.key === other.key || one.key === null || other.key === null);
+    }),
+  );
+}

@@ -1,0 +1,171 @@
+/**
+ * Random entries by several signers, over all commands: of the databases and of the key ring, in `multi`, with
+ * conditions, at equal dates, malformed and not permitted ones among them.
+ */
+import { createHash } from "node:crypto";
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { type Condition, type Envelope, hexOf, unitId, writeBody } from "../../../protocol/envelope.js";
+import { writeCommand } from "../../../protocol/resp-writer.js";
+import { KeyRing } from "../../../store/key-ring.js";
+import { pemOfSpki } from "../../../store/spki.js";
+import type { Entry } from "../../../timeline/entry.js";
+import { randomCall } from "../../conformance/call.js";
+import { type CommandGrammar, commandGrammars, type Family, families } from "../../conformance/families.js";
+import { Generator } from "../../conformance/grammar.js";
+import { EPOCH } from "../../store/random-unit.js";
+import type { SeededRandom } from "../../support/seeded-random.js";
+
+export const hash = (bytes: ByteString) => bytesOf(createHash("sha256").update(bytes, "latin1").digest());
+
+/** An Ed25519 key that nobody can sign with. */
+const spkiOf = (number: number): ByteString =>
+  `\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00${hash(`key ${number}`)}`;
+
+/** Public keys: an application's, two administrators', others that may come later. */
+export const SPKIS: readonly ByteString[] = Array.from({ length: 8 }, (_, i) => spkiOf(i));
+export const KEY_IDS: readonly ByteString[] = SPKIS.map(hash);
+const [APPLICATION, ROOT, OTHER_ROOT] = [0, 1, 2] as const;
+
+export interface Genesis {
+  readonly hasRoots: boolean;
+}
+
+export function genesisRing({ hasRoots }: Genesis): KeyRing {
+  const ring = new KeyRing({ hash });
+  ring.addGenesis("application", SPKIS[APPLICATION] as ByteString);
+  if (hasRoots) for (const root of [ROOT, OTHER_ROOT]) ring.addGenesis("root", SPKIS[root] as ByteString);
+  return ring;
+}
+
+/** An envelope as the timeline has it; its signature is somebody else's business. */
+export function entryOf(
+  fields: Partial<Envelope> & Pick<Envelope, "commands" | "at">,
+  id: ByteString = hash(JSON.stringify(fields)),
+): Entry {
+  const envelope: Envelope = {
+    ...{ key: KEY_IDS[APPLICATION] as ByteString, cluster: "c".repeat(32), seq: 0, nonce: "n".repeat(16) },
+    ...{ db: 0, multi: false, if: null, after: null, only: null, as: null },
+    ...fields,
+  };
+  const { commands, ...header } = envelope;
+  const body = Buffer.from(writeBody(header, commands.map(writeCommand)), "latin1");
+  return { id, body, signature: Buffer.alloc(0), envelope };
+}
+
+const RULES: readonly (readonly ByteString[])[] = [
+  ["+@all", "~*"],
+  ["+@all", "-@admin", "~*"],
+  ["+@read", "~*"],
+  ["+@all", "-@admin", "~s:*"],
+  ["+@write", "%R~*", "%W~x:*"],
+  ["-@all"],
+];
+/** Databases in use, and one that does not exist. */
+const DATABASES_USED = 3;
+const DATABASE_ABSENT = 16;
+
+export class RandomTimeline {
+  readonly genesis: Genesis;
+  readonly #random: SeededRandom;
+  readonly #g: Generator;
+  readonly #grammars: readonly CommandGrammar[];
+  /** How much of it concerns the key ring. */
+  readonly #ringShare: number;
+  /** Dates between which entries lie, and how many different ones. */
+  readonly #span: number;
+  readonly #made: Entry[] = [];
+
+  /** @param family  whose commands it prefers; default: one or all of them */
+  constructor(random: SeededRandom, family?: Family) {
+    this.#random = random;
+    this.#g = new Generator({ random, now: EPOCH });
+    this.genesis = { hasRoots: random.chance(0.8) };
+    this.#ringShare = random.oneOf([0, 0, 0.1, 0.3]);
+    this.#span = random.oneOf([10, 1000, 1_000_000, 100_000_000]);
+    const whole = random.chance(0.3);
+    const allowed = commandGrammars.filter(({ name }) => whole || !/^(FLUSH|SWAPDB|DBSIZE|SORT)/.test(name));
+    const { commands } = family ?? random.oneOf(families);
+    const focus = allowed.filter(({ name }) => commands.some((command) => command.name === name));
+    this.#grammars =
+      focus.length > 0 && (family !== undefined || random.chance(0.7))
+        ? [...focus, ...focus, ...allowed]
+        : allowed;
+  }
+
+  entries(count: number): Entry[] {
+    for (let left = count; left > 0; left--) this.#made.push(this.#entry());
+    return this.#made;
+  }
+
+  #entry(): Entry {
+    const random = this.#random;
+    const id = this.#g.bytes(32);
+    const isRing = random.chance(this.#ringShare);
+    const multi = random.chance(0.2);
+    const conditional = !isRing && random.chance(0.15);
+    const count = conditional && !multi ? 1 : random.oneOf([1, 1, 1, 2, 3, 5]);
+    const commands = Array.from({ length: count }, () =>
+      (isRing && random.chance(0.97)) || random.chance(this.#ringShare / 50)
+        ? this.#ringCommand()
+        : randomCall(this.#g, random.oneOf(this.#grammars)),
+    );
+    return entryOf(
+      {
+        ...{ at: EPOCH + 1 + this.#date(), seq: random.oneOf([0, 0, 0, 1, 2]), multi, commands },
+        key: this.#signer(isRing),
+        db: random.chance(0.8) ? 0 : random.chance(0.05) ? DATABASE_ABSENT : random.below(DATABASES_USED),
+        if: conditional ? this.#conditions() : null,
+      },
+      id,
+    );
+  }
+
+  #date(): number {
+    const dates = 40;
+    return Math.floor((this.#random.below(dates) * this.#span) / dates);
+  }
+
+  #signer(isRing: boolean): ByteString {
+    const random = this.#random;
+    if (random.chance(isRing ? 0.2 : 0.4)) return random.oneOf(KEY_IDS);
+    return KEY_IDS[isRing ? random.oneOf([ROOT, OTHER_ROOT]) : APPLICATION] as ByteString;
+  }
+
+  #conditions(): Condition[] {
+    const random = this.#random;
+    return Array.from({ length: random.between(1, 3) }, () => {
+      const writer = this.#made.length > 0 && random.chance(0.6) ? random.oneOf(this.#made) : null;
+      const key = writer?.envelope.commands[0]?.[1] ?? this.#g.key();
+      const db = random.chance(0.05) ? DATABASE_ABSENT : (writer?.envelope.db ?? 0);
+      return { db, key, writer: writer === null ? "" : unitId(writer.id, 0) };
+    });
+  }
+
+  #ringCommand(): ByteString[] {
+    const random = this.#random;
+    const number = random.below(KEY_IDS.length);
+    const id = hexOf(KEY_IDS[number] as ByteString);
+    const pem = pemOfSpki(SPKIS[number] as ByteString);
+    const at = () => String(EPOCH + this.#date());
+    switch (random.below(8)) {
+      case 0:
+      case 1:
+        return ["KEY", "ADD", pem, "RULES", ...random.oneOf(RULES)];
+      case 2:
+        return ["KEY", "ADD", pem, ...random.oneOf([[], ["FROM", at()], ["UNTIL", at()]])];
+      case 3:
+      case 4:
+        return ["KEY", "RULES", id, ...random.oneOf(RULES)];
+      case 5:
+        return random.chance(0.6) ? ["KEY", "REVOKE", id] : ["KEY", "REVOKE"];
+      case 6:
+        return ["CLUSTER", "ADD", pem, ...random.oneOf([[], [], ["LABEL", "d"], ["LABEL"]])];
+      default:
+        return random.oneOf([
+          ["KEY", "LIST"],
+          ["KEY", "INFO", id],
+          ["KEY", "DRYRUN", id, "SET", "a", "1"],
+        ]);
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Applies one unit: the verdict of the key ring, the conditions, the commands. Serving, recovery, undo and redo come
+ * through here, so that a unit does the same wherever it is applied.
+ */
+
+import type { ByteString } from "../protocol/byte-string.js";
+import { array, error, NIL_ARRAY, type Reply } from "../protocol/reply.js";
+import { resolveCommand } from "../store/command-table.js";
+import type { Database } from "../store/database.js";
+import { CommandFailure, dbIndexOutOfRange } from "../store/errors.js";
+import { isDenied, type JudgedUnit, refusalOf } from "../store/judgement.js";
+import { type KeyRecord, validity } from "../store/key-record.js";
+import type { KeyRing } from "../store/key-ring.js";
+import type { UndoRecord } from "../store/undo.js";
+import type { Unit } from "../store/unit.js";
+import type { FoldUnit, UnitAnswer } from "./unit.js";
+
+/** Not the engine's own words, which differ from version to version. */
+const INTERNAL = error("ERR internal error, and nothing was changed");
+
+/**
+ * @param signer   its record as of the unit's place
+ * @param records  empty; receives what takes the unit back
+ */
+export function applyUnit(
+  unit: FoldUnit,
+  signer: KeyRecord | undefined,
+  ring: KeyRing,
+  database: Database,
+  records: UndoRecord[],
+): UnitAnswer {
+  const refusal = verdictOn(unit, signer, ring);
+  unit.isDenied = refusal !== null;
+  if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
+  if (unit.kind === "nothing") return answer(mistakeIn(unit), "malformed", unit);
+  const { envelope } = unit;
+  if (envelope.if !== null && !database.holds(envelope.if, envelope.at))
+    return answer(NIL_ARRAY, "unmet", unit);
+  return answer(run(unit, database, records), "applied", unit);
+}
+
+/** Why a unit is not permitted, or why it cannot be run; null: it is permitted. */
+export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
+  const { key, at, if: conditions } = unit.envelope;
+  // Nearly all are: no data and no read is refused then.
+  if (signer?.acl.isUnlimited && touchesDatabases(unit) && validity(signer, at) === "valid") return null;
+  const judged: JudgedUnit = { key, at, commands: unit.commands, conditions };
+  return refusalOf(judged, signer, ring);
+}
+
+const touchesDatabases = ({ kind }: FoldUnit): boolean => kind === "data" || kind === "read";
+
+/** The same for a unit on the ring. @param ring  as it is before the unit */
+export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
+  const { envelope, commands } = unit;
+  const { key, at, db, multi } = envelope;
+  const known = ring.find(key);
+  const refusal = verdictOn(unit, known, ring);
+  unit.isDenied = refusal !== null;
+  if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
+  const signer = known ?? (ring.introduction(commands, key, at) as KeyRecord);
+  const replies = commands.map((argv) => {
+    try {
+      return ring.execute(argv, { at, db, id: unit.id }, signer);
+    } catch {
+      return INTERNAL;
+    }
+  });
+  return answer(multi ? array(replies) : (replies[0] as Reply), "applied", unit);
+}
+
+function answer(reply: Reply, outcome: UnitAnswer["outcome"], { isLate }: FoldUnit): UnitAnswer {
+  return { reply, outcome, late: isLate };
+}
+
+function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
+  const { envelope, command } = unit;
+  const place: Unit = { at: envelope.at, db: envelope.db, id: unit.id };
+  try {
+    return command === null
+      ? database.executeMulti(unit.commands, place, records)
+      : database.run(command, unit.argv, place, records);
+  } catch {
+    // Half a unit would be a state that no other daemon has.
+    database.undo(records);
+    records.length = 0;
+    return INTERNAL;
+  }
+}
+
+/** What is wrong with a unit that its signer may have. */
+function mistakeIn(unit: FoldUnit): Reply {
+  for (const argv of unit.commands) {
+    const command = resolveCommand(argv as readonly ByteString[]);
+    if (command instanceof CommandFailure) return command.reply;
+  }
+  return dbIndexOutOfRange().reply;
+}
