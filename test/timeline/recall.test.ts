@@ -1,0 +1,127 @@
+/** Looking back: any date, from a snapshot or from nothing, is the state that the entries up to it make. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { canonicalRing, canonicalState } from "../../store/digest.js";
+import type { Entry } from "../../timeline/entry.js";
+import type { Fold } from "../../timeline/fold.js";
+import { makeSnapshot } from "../../timeline/make-snapshot.js";
+import { RECALL_MOST_MS, RecallFailure, Recalls } from "../../timeline/recall.js";
+import { AT, MemorySnapshots, PastScene } from "../daemon/history/past-scene.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+
+const seed = seedOfRun();
+
+const stateOf = ({ database, ring, cutAt }: Fold): string[] => {
+  database.dropExpired(cutAt + 1, Number.POSITIVE_INFINITY);
+  return [...canonicalState(database), ...canonicalRing(ring)];
+};
+
+/** A scene with random commands, and a snapshot of each of some dates. */
+function filled(snapshotDates: readonly number[], count = 300) {
+  const snapshots = new MemorySnapshots();
+  const scene = new PastScene({ snapshots });
+  const random = new SeededRandom(seed, 1);
+  for (let i = 0; i < count; i++) {
+    const key = `k${random.below(10)}`;
+    const command = random.oneOf([
+      `INCR ${key}`,
+      `SET ${key} ${i}`,
+      `SET ${key} ${i} PX ${random.below(100)}`,
+      `RPUSH l${key} ${i}`,
+      `LPOP l${key}`,
+      `SADD s${key} ${i}`,
+      `SPOP s${key}`,
+      `DEL ${key}`,
+    ]);
+    scene.write(scene.app, i, [command]);
+  }
+  for (const at of snapshotDates) {
+    makeSnapshot({ ...scene.recallParts, snapshots, from: null, to: AT + at });
+  }
+  const held = snapshotDates.map((at) => AT + at).join(" ");
+  scene.storage.put([], [["snapshots", Buffer.from(held)]]);
+  return { scene, snapshots, recalls: new Recalls({ ...scene.recallParts, snapshots }) };
+}
+
+const nothing = { begun: () => {}, found: () => {} };
+
+test(`a date's state is the same from nothing and from any snapshot before it (seed ${seed})`, async () => {
+  const { scene, snapshots } = filled([100, 200]);
+  // The very entries, not only the same commands: their ids are state.
+  const bare = new Recalls({ ...scene.recallParts, snapshots: null });
+  const helped = new Recalls({ ...scene.recallParts, snapshots });
+  for (const at of [0, 99, 100, 101, 150, 200, 250, 299]) {
+    const plan = { from: AT + at + 1, until: AT + at, ...nothing };
+    const [first, second] = [await bare.run(plan), await helped.run(plan)];
+    assert.equal(first.snapshot, null);
+    assert.equal(second.snapshot, at < 100 ? null : at < 200 ? AT + 100 : AT + 200);
+    assert.deepEqual(stateOf(second.fold), stateOf(first.fold), `as of ${at}`);
+  }
+  assert.equal(bare.earliest, 0);
+});
+
+test("what is found is everything from the date on, with its answers", async () => {
+  const { recalls } = filled([100]);
+  const found: Entry[] = [];
+  let answers = 0;
+  const plan = {
+    ...{ from: AT + 150, until: AT + 199, begun: () => {} },
+    found: (entry: Entry, given: readonly unknown[]) => {
+      found.push(entry);
+      answers += given.length;
+    },
+  };
+  await recalls.run(plan);
+  // It begins where the snapshot ends, which is before.
+  assert.deepEqual(
+    found.map(({ envelope }) => envelope.at - AT),
+    Array.from({ length: 99 }, (_, i) => 101 + i),
+  );
+  assert.equal(answers, 99);
+});
+
+test("a damaged snapshot is passed over for an older one, or for nothing", async () => {
+  const { recalls, snapshots, scene } = filled([100, 200]);
+  snapshots.files.get(AT + 200)?.[1]?.fill(7, 0, 40);
+  const plan = { from: AT + 251, until: AT + 250, ...nothing };
+  const { snapshot, fold } = await recalls.run(plan);
+  assert.equal(snapshot, AT + 100);
+  const bare = await new Recalls({ ...scene.recallParts, snapshots: null }).run(plan);
+  assert.deepEqual(stateOf(fold), stateOf(bare.fold));
+});
+
+test("a snapshot that does not hold is not begun with", async () => {
+  const { recalls, scene } = filled([100, 200]);
+  scene.storage.put([], [["snapshots", Buffer.from(String(AT + 100))]]);
+  const { snapshot } = await recalls.run({ from: AT + 251, until: AT + 250, ...nothing });
+  assert.equal(snapshot, AT + 100);
+});
+
+test("of what is kept no more, only dates above a snapshot can be told", async () => {
+  const { recalls, scene } = filled([100, 200]);
+  scene.storage.put([], [["pruned", Buffer.from(String(AT + 90))]]);
+  assert.equal(recalls.earliest, AT + 101);
+  const { snapshot } = await recalls.run({ from: AT + 101, until: AT + 150, ...nothing });
+  assert.equal(snapshot, AT + 100);
+  await assert.rejects(recalls.run({ from: AT + 100, until: AT + 150, ...nothing }), RecallFailure);
+});
+
+test("what goes while it is looked at is not taken for what never was", async () => {
+  const { recalls, scene } = filled([]);
+  const found = () => scene.storage.put([], [["pruned", Buffer.from(String(AT + 5))]]);
+  await assert.rejects(recalls.run({ from: 0, until: AT + 1000, begun: () => {}, found }), /gone meanwhile/);
+});
+
+test("one that takes too long is given up, and leaves its place", async () => {
+  const { scene } = filled([]);
+  let now = 0;
+  const recalls = new Recalls({
+    ...{ ...scene.recallParts, snapshots: null },
+    uptime: () => {
+      now += RECALL_MOST_MS / 4;
+      return now;
+    },
+  });
+  await assert.rejects(recalls.run({ from: 0, until: AT + 1000, ...nothing }), /after 20 s .* later FROM/);
+  assert.equal(recalls.running, 0);
+});

@@ -1,0 +1,60 @@
+/** Snapshots as files: whole or not there at all. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { SnapshotFiles } from "../../timeline/snapshot-files.js";
+
+function withFolder(use: (folder: string) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-snapshots-"));
+  try {
+    use(join(folder, "snapshots"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test("files give back what was written, by date, rising", () =>
+  withFolder((folder) => {
+    const files = new SnapshotFiles(folder);
+    const large = Buffer.alloc(600_000, 7);
+    files.write(1_767_225_600_000, [Buffer.from("new"), large]);
+    files.write(5, [Buffer.from("old")]);
+    assert.deepEqual(files.list(), [5, 1_767_225_600_000]);
+    assert.deepEqual(
+      Buffer.concat([...files.read(1_767_225_600_000)!]),
+      Buffer.concat([Buffer.from("new"), large]),
+    );
+    files.write(5, [Buffer.from("again")]);
+    assert.equal(Buffer.concat([...files.read(5)!]).toString(), "again");
+    files.remove(5);
+    files.remove(6);
+    assert.equal(files.read(5), null);
+    assert.deepEqual(files.list(), [1_767_225_600_000]);
+    assert.equal(statSync(folder).mode & 0o777, 0o700);
+  }));
+
+test("what fails while it is written leaves what was there", () =>
+  withFolder((folder) => {
+    const files = new SnapshotFiles(folder);
+    files.write(5, [Buffer.from("good")]);
+    const failing = function* () {
+      yield Buffer.from("half");
+      throw new Error("an entry is damaged");
+    };
+    assert.throws(() => files.write(5, failing()), /an entry is damaged/);
+    assert.equal(Buffer.concat([...files.read(5)!]).toString(), "good");
+    assert.equal(readdirSync(folder).length, 1);
+  }));
+
+test("what a crash left half written is no snapshot, and is swept away at the start", () =>
+  withFolder((folder) => {
+    const files = new SnapshotFiles(folder);
+    files.write(5, [Buffer.from("good")]);
+    writeFileSync(join(folder, "0000000000000007.snapshot.123.tmp"), "half");
+    writeFileSync(join(folder, "readme"), "somebody's");
+    assert.deepEqual(files.list(), [5]);
+    assert.deepEqual(new SnapshotFiles(folder).list(), [5]);
+    assert.deepEqual(readdirSync(folder).sort(), ["0000000000000005.snapshot", "readme"]);
+  }));

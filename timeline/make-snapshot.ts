@@ -1,0 +1,83 @@
+/** Makes a snapshot from the entries that are kept: all at once in a worker, or in slices beside everything else. */
+import { DigestIndex } from "./digest-index.js";
+import { Refold, type RefoldParts } from "./refold.js";
+import { writeSnapshot } from "./snapshot.js";
+import type { Snapshots } from "./snapshot-files.js";
+
+/** Milliseconds of one slice; others are served between two. */
+const SLICE_MS = 5;
+
+export interface MakeSnapshotParts
+  extends Pick<RefoldParts, "storage" | "hash" | "genesis" | "databases" | "from"> {
+  readonly snapshots: Snapshots;
+  /** Everything dated up to it, and nothing else. */
+  readonly to: number;
+}
+
+/** @throws Error  an entry is damaged: what is missing must not be taken for what never was */
+export function makeSnapshot(parts: MakeSnapshotParts): void {
+  const { refold, index } = begin(parts);
+  parts.snapshots.write(parts.to, chunksOf(parts, refold.finish(), index));
+}
+
+/** The same in slices. The entries up to its date must not change meanwhile. */
+export function makeSnapshotInSlices(
+  parts: MakeSnapshotParts,
+  { soon, uptime }: { soon: (step: () => void) => void; uptime: () => number },
+): Promise<void> {
+  const { refold, index } = begin(parts);
+  const written: Buffer[] = [];
+  let chunks: Iterator<Buffer> | null = null;
+  return new Promise((resolve, reject) => {
+    const step = (): void => {
+      try {
+        if (chunks === null) {
+          const fold = refold.step(SLICE_MS, uptime);
+          if (fold !== null) chunks = chunksOf(parts, fold, index)[Symbol.iterator]();
+        } else if (takeSome(chunks, written, uptime)) {
+          parts.snapshots.write(parts.to, written);
+          resolve();
+          return;
+        }
+      } catch (problem) {
+        reject(problem);
+        return;
+      }
+      soon(step);
+    };
+    step();
+  });
+}
+
+function begin({ to, ...parts }: MakeSnapshotParts): { refold: Refold; index: DigestIndex } {
+  const index = new DigestIndex();
+  const refold = new Refold({
+    ...parts,
+    ...{ index, horizon: to, until: to, tailBytes: Number.POSITIVE_INFINITY },
+    skips: () => false,
+    found: () => {},
+    damaged: () => {
+      throw new Error("an entry is damaged");
+    },
+  });
+  return { refold, index };
+}
+
+function chunksOf(
+  { to, hash }: MakeSnapshotParts,
+  { database, ring }: ReturnType<Refold["finish"]>,
+  index: DigestIndex,
+): Iterable<Buffer> {
+  return writeSnapshot({ database, ring, cutAt: to, index: index.serialise() }, hash);
+}
+
+/** @returns whether that was all */
+function takeSome(chunks: Iterator<Buffer>, written: Buffer[], uptime: () => number): boolean {
+  const end = uptime() + SLICE_MS;
+  do {
+    const { done, value } = chunks.next();
+    if (done === true) return true;
+    written.push(value);
+  } while (uptime() < end);
+  return false;
+}

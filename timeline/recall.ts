@@ -1,0 +1,212 @@
+/**
+ * Looks back: folds what is on disk once more, beside the fold that serves, from a snapshot or from nothing up to a date,
+ * in slices. So it knows of each unit what came of it, and the state as it was then. Changes nothing.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Entry } from "./entry.js";
+import type { Fold, UnitAnswer } from "./fold.js";
+import { Refold, type RefoldParts } from "./refold.js";
+import { DamagedSnapshot } from "./snapshot.js";
+import type { Snapshots } from "./snapshot-files.js";
+import type { Storage } from "./storage.js";
+
+/** Each keeps a state of its own in memory, as large as the one that serves. */
+export const RECALLS_MOST = 2;
+/** Milliseconds: a client's longest deadline; afterwards nobody waits for the answer. */
+export const RECALL_MOST_MS = 20_000;
+/** Milliseconds of one slice; others are served between two. */
+const SLICE_MS = 5;
+
+export interface RecallParts extends Pick<RefoldParts, "hash" | "genesis" | "databases"> {
+  readonly storage: Storage;
+  /** null: there are none. */
+  readonly snapshots: Pick<Snapshots, "list" | "read"> | null;
+  /** Milliseconds; never jumps. */
+  readonly uptime: () => number;
+  /** Runs a step in a later turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+}
+
+export interface RecallPlan {
+  /** Everything from this date on is wanted: a snapshot of an earlier one may stand for what came before. */
+  readonly from: number;
+  /** Later entries are left out. */
+  readonly until: number;
+  /** Told what it begins with; a second time, if a snapshot has proved damaged. */
+  readonly begun: (fold: Fold) => void;
+  readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
+}
+
+export interface Recalled {
+  /** As of the end. */
+  readonly fold: Fold;
+  /** Date of the snapshot that it began with; null: with nothing. */
+  readonly snapshot: number | null;
+  /** Entries that could not be read: what comes after them may not be as it was. */
+  readonly damaged: number;
+}
+
+/** Why there is no looking back: a sentence for whoever asked. */
+export class RecallFailure extends Error {
+  override readonly name = "RecallFailure";
+}
+
+/** One command of an entry, or with `multi` or `if` all of them. */
+export interface RecalledUnit {
+  readonly entry: Entry;
+  /** In its entry. */
+  readonly index: number;
+  readonly commands: readonly (readonly ByteString[])[];
+  readonly answer: UnitAnswer;
+}
+
+export function recalledUnits(entry: Entry, answers: readonly UnitAnswer[]): RecalledUnit[] {
+  const { multi, if: conditions, commands } = entry.envelope;
+  const isWhole = multi || conditions !== null;
+  return answers.map((answer, index) => ({
+    ...{ entry, index, answer },
+    commands: isWhole ? commands : commands.slice(index, index + 1),
+  }));
+}
+
+export class Recalls {
+  readonly #parts: RecallParts;
+  /** Each with what ends it. */
+  readonly #running = new Set<(problem: RecallFailure) => void>();
+
+  constructor(parts: RecallParts) {
+    this.#parts = parts;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** The first date that can be asked from. */
+  get earliest(): number {
+    const oldest = this.#beginnings(Number.POSITIVE_INFINITY).at(-1);
+    if (oldest === undefined) return Number.MAX_SAFE_INTEGER;
+    return oldest === null ? 0 : oldest + 1;
+  }
+
+  /** Entries that come while it runs may be among those it finds, or not. Rejects with RecallFailure. */
+  async run(plan: RecallPlan): Promise<Recalled> {
+    const [snapshot] = this.#beginnings(plan.from);
+    if (snapshot === undefined) throw new RecallFailure(this.#tooEarly(plan.from));
+    if (this.#running.size >= RECALLS_MOST)
+      throw new RecallFailure(`${RECALLS_MOST} others look back already: try again when they are done`);
+    return await new Promise<Recalled>((resolve, reject) => {
+      const isOver = () => !this.#running.has(end);
+      const end = (problem: Error) => {
+        this.#running.delete(end);
+        reject(problem);
+      };
+      this.#running.add(end);
+      const done = (recalled: Recalled) => {
+        this.#running.delete(end);
+        resolve(recalled);
+      };
+      // What has been answered may still be on its way to the disk.
+      this.#parts.storage.flushed().then(
+        () => this.#go(plan, { isOver, done, end }),
+        (problem: Error) => end(new RecallFailure(problem.message)),
+      );
+    });
+  }
+
+  /** Ends those that run. */
+  stop(): void {
+    for (const end of [...this.#running]) end(new RecallFailure("the daemon stops"));
+  }
+
+  #go(
+    plan: RecallPlan,
+    {
+      isOver,
+      done,
+      end,
+    }: {
+      isOver: () => boolean;
+      done: (recalled: Recalled) => void;
+      end: (problem: Error) => void;
+    },
+  ): void {
+    const { storage, uptime, soon } = this.#parts;
+    const endsAt = uptime() + RECALL_MOST_MS;
+    const beginnings = this.#beginnings(plan.from);
+    let attempt = 0;
+    let current = this.#refold(plan, beginnings[attempt] as number | null);
+    const step = (): void => {
+      if (isOver()) return;
+      if (uptime() > endsAt) {
+        end(new RecallFailure(`after ${RECALL_MOST_MS / 1000} s it had not come to an end: ${SHORTER}`));
+        return;
+      }
+      try {
+        const fold = current.refold.step(SLICE_MS, uptime);
+        if (fold !== null) {
+          const snapshot = beginnings[attempt] as number | null;
+          if (prunedTo(storage) > (snapshot ?? -1)) end(new RecallFailure(GONE));
+          else done({ fold, snapshot, damaged: current.damaged() });
+          return;
+        }
+      } catch (problem) {
+        if (!(problem instanceof DamagedSnapshot) || ++attempt >= beginnings.length) {
+          end(problem as Error);
+          return;
+        }
+        current = this.#refold(plan, beginnings[attempt] as number | null);
+      }
+      soon(step);
+    };
+    step();
+  }
+
+  #refold({ until, begun, found }: RecallPlan, from: number | null) {
+    const { storage, hash, genesis, databases, snapshots } = this.#parts;
+    let damaged = 0;
+    const refold = new Refold({
+      ...{ storage, hash, genesis, databases, snapshots, from, until, begun, found },
+      ...{ horizon: until, tailBytes: Number.POSITIVE_INFINITY, index: null },
+      skips: () => false,
+      damaged: () => {
+        damaged++;
+      },
+    });
+    return { refold, damaged: () => damaged };
+  }
+
+  /** Snapshots that a fold may begin with, the best one first; null: nothing. */
+  #beginnings(from: number): (number | null)[] {
+    const { snapshots, storage } = this.#parts;
+    const files = new Set(snapshots?.list() ?? []);
+    const kept = prunedTo(storage);
+    const dates = heldSnapshots(storage).filter((date) => files.has(date) && date < from && date >= kept);
+    // Of what is kept no more, snapshots alone know.
+    return [...dates.sort((a, b) => b - a), ...(kept < 0 ? [null] : [])];
+  }
+
+  #tooEarly(from: number): string {
+    const { earliest } = this;
+    const kept =
+      earliest < Number.MAX_SAFE_INTEGER
+        ? `ask from ${earliest} (${new Date(earliest).toISOString()}) on`
+        : "nothing can be told at the moment";
+    return `what was recorded up to ${from - 1} is not kept any more: ${kept}`;
+  }
+}
+
+/** Dates of the snapshots that hold: no entry has come since that they should have. */
+export function heldSnapshots(storage: Pick<Storage, "mark">): number[] {
+  const mark = storage.mark("snapshots")?.toString() ?? "";
+  return mark.split(" ").filter(Boolean).map(Number);
+}
+
+/** Nothing dated at or before it is kept any more; -1: everything is. */
+function prunedTo(storage: Pick<Storage, "mark">): number {
+  const mark = storage.mark("pruned");
+  return mark === null ? -1 : Number(mark.toString());
+}
+
+const GONE = "some of what was recorded then has gone meanwhile (--retain): try again";
+const SHORTER = "ask for a later FROM, or look at the folder itself (dbsync log verify)";

@@ -1,0 +1,129 @@
+/**
+ * Folds the timeline anew from a snapshot, or from nothing, in slices: at a start, when an entry belongs below the tail,
+ * when so many units would have to be done again that it would hold others up, and to make a snapshot.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { Database } from "../store/database.js";
+import type { KeyRing } from "../store/key-ring.js";
+import type { DigestIndex } from "./digest-index.js";
+import { type Entry, firstPlaceAt, readPlace } from "./entry.js";
+import { Fold, type FoldedEntry, type UnitAnswer } from "./fold.js";
+import { isRingEntry } from "./recorded.js";
+import { readSnapshot } from "./snapshot.js";
+import type { Snapshots } from "./snapshot-files.js";
+import type { Storage } from "./storage.js";
+import { readEntry } from "./stored-value.js";
+import { trim } from "./trim.js";
+
+/** Entries between two looks at the clock. */
+const ENTRIES_A_LOOK = 64;
+
+export interface RefoldParts {
+  readonly storage: Pick<Storage, "entries">;
+  readonly snapshots: Pick<Snapshots, "read"> | null;
+  /** Which snapshot it begins with; null: with nothing. */
+  readonly from: number | null;
+  /** Entries dated up to it are folded without undo records. */
+  readonly horizon: number;
+  /** Bytes that undo records may take: beyond them the oldest are forgotten, and the fold is cut later. */
+  readonly tailBytes: number;
+  /** Later ones are left out; not below the horizon. */
+  readonly until: number;
+  readonly hash: (bytes: Buffer) => ByteString;
+  readonly genesis: () => KeyRing;
+  readonly databases: number;
+  /** Receives what is found from the snapshot's date on, and before that what the snapshot says; null: nobody asks. */
+  readonly index: DigestIndex | null;
+  /** Whether an entry is to be left out: somebody else merges it. */
+  readonly skips: (id: ByteString) => boolean;
+  readonly damaged: (place: Buffer) => void;
+  /** What it begins with. */
+  readonly begun?: (fold: Fold) => void;
+  /** Every entry that is folded, and what its units were answered. */
+  readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
+}
+
+export class Refold {
+  readonly #parts: RefoldParts;
+  readonly #steps: Generator<void, Fold>;
+  /** Entries folded so far. */
+  entries = 0;
+
+  constructor(parts: RefoldParts) {
+    this.#parts = parts;
+    this.#steps = this.#run();
+  }
+
+  /** Goes on for some milliseconds. @returns the fold, when it is done */
+  step(budgetMs: number, uptime: () => number): Fold | null {
+    const end = uptime() + budgetMs;
+    do {
+      const { done, value } = this.#steps.next();
+      if (done === true) return value;
+    } while (uptime() < end);
+    return null;
+  }
+
+  /** All at once. */
+  finish(): Fold {
+    for (;;) {
+      const { done, value } = this.#steps.next();
+      if (done === true) return value;
+    }
+  }
+
+  *#run(): Generator<void, Fold> {
+    const { until, horizon } = this.#parts;
+    const fold = yield* this.#begin();
+    this.#parts.begun?.(fold);
+    const to = firstPlaceAt(until + 1);
+    let next: Buffer | null = firstPlaceAt(fold.cutAt + 1);
+    while (next !== null) {
+      next = this.#foldSome(fold, next, to);
+      yield;
+    }
+    if (fold.cutAt < horizon) fold.cut(horizon);
+    return fold;
+  }
+
+  *#begin(): Generator<void, Fold> {
+    const { from, snapshots, genesis, databases, hash, index } = this.#parts;
+    if (from === null) {
+      const ring = genesis();
+      return new Fold({ database: new Database({ databases }), ring, cutAt: -1 });
+    }
+    const chunks = snapshots?.read(from) ?? null;
+    if (chunks === null) throw new Error(`the snapshot of ${from} is gone`);
+    const { database, ring, cutAt, index: saved } = yield* readSnapshot(chunks, { genesis, databases, hash });
+    index?.restore(saved);
+    return new Fold({ database, ring, cutAt });
+  }
+
+  /** @returns where to go on; null: that was all. No iterator of the storage is kept from one turn to the next. */
+  #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
+    const { storage, hash, horizon, tailBytes, index, skips, damaged } = this.#parts;
+    let count = 0;
+    for (const [place, value] of storage.entries(from, to)) {
+      if (count === ENTRIES_A_LOOK) return Buffer.from(place);
+      count++;
+      const found = readPlace(place);
+      if (skips(found.id)) continue;
+      const entry = readEntry(found, value, hash);
+      if (entry === null) {
+        damaged(Buffer.from(place));
+        continue;
+      }
+      let folded: FoldedEntry;
+      if (found.at <= horizon) folded = fold.replay(entry);
+      else {
+        [folded] = fold.merge([entry]) as [FoldedEntry];
+        // More of the same date may follow.
+        trim(fold, tailBytes, found.at - 1);
+      }
+      index?.add(found, isRingEntry(entry.envelope));
+      this.#parts.found(entry, folded.answers);
+      this.entries++;
+    }
+    return null;
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * When snapshots are made, and which of them hold. One holds as long as no entry has come that is dated at or before it;
+ * the list of those that hold is changed together with the entry that ends one, so a crash cannot leave a wrong one.
+ */
+import type { Snapshots } from "./snapshot-files.js";
+import type { Mark, Storage } from "./storage.js";
+import type { TimelineLog } from "./timeline-log.js";
+
+/** Entries after which the next one is made: folding so many again takes a second or two. */
+const ENTRIES_EACH = 200_000;
+/** So much sooner it is made when room is wanted. */
+const URGENCY = 20;
+/** How many are kept: an older one serves entries that came late. */
+const KEPT = 2;
+
+export interface SnapshotParts {
+  readonly snapshots: Snapshots;
+  /**
+   * Makes the snapshot of everything dated up to `to`, beside everything else.
+   * @param from  an older one to begin with; null: from the beginning
+   */
+  readonly make: (from: number | null, to: number) => Promise<void>;
+  /** Entries after which the next one is made; default 200,000. */
+  readonly every?: number;
+}
+
+export class SnapshotMaking {
+  readonly snapshots: Snapshots;
+  readonly #parts: SnapshotParts;
+  readonly #storage: Storage;
+  readonly #log: TimelineLog;
+  /** Dates of those that hold, rising. */
+  #holding: number[];
+  /** What is being made; null: nothing, or what is made is outdated. */
+  #target: number | null = null;
+  #running: Promise<void> | null = null;
+  #grown = 0;
+
+  constructor({ storage, log }: { storage: Storage; log: TimelineLog }, parts: SnapshotParts) {
+    this.#parts = parts;
+    this.snapshots = parts.snapshots;
+    this.#storage = storage;
+    this.#log = log;
+    const files = new Set(parts.snapshots.list());
+    const mark = storage.mark("snapshots");
+    this.#holding = mark === null ? [] : readDates(mark).filter((date) => files.has(date));
+  }
+
+  /** The newest that holds, of a date up to `horizon`; null: none. */
+  best(horizon: number): number | null {
+    return this.#holding.findLast((date) => date <= horizon) ?? null;
+  }
+
+  get newest(): number | null {
+    return this.#holding.at(-1) ?? null;
+  }
+
+  /** Everything below it can go. Only with a newer one beside it, which serves while it is needed. */
+  get oldest(): number | null {
+    return this.#holding.length < KEPT ? null : (this.#holding[0] as number);
+  }
+
+  grown(entries: number): void {
+    this.#grown += entries;
+  }
+
+  /** What has to be written together with an entry of this date; null: nothing. */
+  outdated(at: number): Mark | null {
+    if (this.#target !== null && at <= this.#target) this.#target = null;
+    const still = this.#holding.filter((date) => date < at);
+    if (still.length === this.#holding.length) return null;
+    this.#holding = still;
+    return ["snapshots", writeDates(still)];
+  }
+
+  /** One that cannot be read. */
+  forget(date: number): void {
+    this.#holding = this.#holding.filter((other) => other !== date);
+    this.#storage.put([], [["snapshots", writeDates(this.#holding)]]);
+    this.snapshots.remove(date);
+  }
+
+  /** Begins the next one if it is time. @param cutAt  everything dated up to it is in its place */
+  consider(cutAt: number, isUrgent: boolean): void {
+    if (this.#running !== null || cutAt <= (this.newest ?? -1)) return;
+    if (this.#grown < (this.#parts.every ?? ENTRIES_EACH) / (isUrgent ? URGENCY : 1)) return;
+    this.#grown = 0;
+    this.#target = cutAt;
+    this.#running = this.#make(cutAt).finally(() => {
+      this.#running = null;
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#target = null;
+    await this.#running;
+  }
+
+  async #make(to: number): Promise<void> {
+    try {
+      // What is dated up to it may still be on its way to the disk.
+      await this.#storage.flushed();
+      await this.#parts.make(this.best(to), to);
+    } catch (problem) {
+      this.#target = null;
+      this.#log.warn(
+        { reason: (problem as Error).message },
+        "no snapshot could be made; a start takes longer",
+      );
+      return;
+    }
+    if (this.#target !== to) {
+      this.snapshots.remove(to);
+      return;
+    }
+    this.#target = null;
+    const kept = [...this.#holding, to].slice(-KEPT);
+    const dropped = this.#holding.filter((date) => !kept.includes(date));
+    this.#holding = kept;
+    this.#storage.put([], [["snapshots", writeDates(kept)]]);
+    await this.#storage.flushed().catch(() => {});
+    for (const date of dropped) this.snapshots.remove(date);
+  }
+}
+
+const writeDates = (dates: readonly number[]) => Buffer.from(dates.join(" "));
+
+const readDates = (bytes: Buffer) => bytes.toString().split(" ").filter(Boolean).map(Number);

@@ -1,0 +1,209 @@
+/**
+ * A whole state as bytes and back: database, key ring, and the index of the entries that made it. Exact: the order inside a
+ * value, expiry times and last writers are state. Keys stand in their order, so that one state has one snapshot; those that
+ * nobody can see any more are left out.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { Database } from "../store/database.js";
+import type { KeyRecord, Role } from "../store/key-record.js";
+import type { KeyRing } from "../store/key-ring.js";
+import { type Entry, type Keyspace, NO_EXPIRY } from "../store/keyspace.js";
+import { Hash } from "../store/values/hash.js";
+import { List } from "../store/values/list.js";
+import { MemberSet } from "../store/values/member-set.js";
+import { SortedSet } from "../store/values/sorted-set.js";
+import { typeName, type Value } from "../store/values/value.js";
+import { DamagedSnapshot, type SnapshotHash, SnapshotReader, SnapshotWriter } from "./snapshot-stream.js";
+import type { Steps } from "./steps.js";
+
+export { DamagedSnapshot, type SnapshotHash };
+
+/** Numbers on disk: only ever added to. */
+const TYPES = ["end", "string", "list", "hash", "set", "zset"] as const;
+const ROLES: readonly Role[] = ["application", "root", "daemon"];
+/** Keys, or elements of a value, read between two turns: about a millisecond. */
+const ITEMS_A_STEP = 2048;
+
+export interface SnapshotState {
+  readonly database: Database;
+  readonly ring: KeyRing;
+  /** Everything dated at or before it is in the state, and nothing else. Milliseconds since 1970, or -1. */
+  readonly cutAt: number;
+  /** From `DigestIndex.serialise`. */
+  readonly index: Iterable<Buffer>;
+}
+
+/** The state must not change until the last chunk has been taken. @param hash  SHA-256 */
+export function* writeSnapshot(
+  { database, ring, cutAt, index }: SnapshotState,
+  hash: SnapshotHash,
+): Generator<Buffer> {
+  const writer = new SnapshotWriter(hash);
+  yield writer.head;
+  writer.number(cutAt + 1);
+  writer.number(database.keyspaces.length);
+  for (const chunk of index) {
+    if (chunk.length > 0) writer.bytes(chunk.toString("latin1"));
+    yield* fullFrame(writer);
+  }
+  writer.bytes("");
+  yield* writeRing(writer, ring);
+  for (const keyspace of database.keyspaces) yield* writeKeyspace(writer, keyspace, cutAt);
+  yield writer.takeFrame();
+}
+
+function* fullFrame(writer: SnapshotWriter): Generator<Buffer> {
+  if (writer.isFull) yield writer.takeFrame();
+}
+
+function* writeRing(writer: SnapshotWriter, ring: KeyRing): Generator<Buffer> {
+  const records = [...ring.all()];
+  writer.number(records.length);
+  for (const record of records) {
+    for (const bytes of [record.id, record.spki, record.label, record.addedBy ?? ""]) writer.bytes(bytes);
+    writer.number(ROLES.indexOf(record.role));
+    for (const date of [record.notBefore, record.notAfter, record.revokedAt, record.addedAt])
+      writer.number(date === null ? 0 : date + 1);
+    writer.number(record.rate);
+    writer.number(record.version);
+    writer.number(record.rules.length);
+    for (const rule of record.rules) writer.bytes(rule);
+    yield* fullFrame(writer);
+  }
+}
+
+function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: number): Generator<Buffer> {
+  const seen = entries.filter(({ expire }) => expire === NO_EXPIRY || expire > cutAt);
+  for (const entry of seen.sort(byKey)) {
+    writer.number(TYPES.indexOf(typeName(entry.value)));
+    writer.bytes(entry.key);
+    writer.number(entry.expire);
+    writer.bytes(entry.writer);
+    yield* writeValue(writer, entry.value);
+    yield* fullFrame(writer);
+  }
+  writer.number(0);
+}
+
+const byKey = (a: Entry, b: Entry) => (a.key < b.key ? -1 : 1);
+
+function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
+  if (typeof value === "string") {
+    writer.bytes(value);
+    return;
+  }
+  writer.number(value.size);
+  if (value instanceof SortedSet) {
+    for (const [member, score] of value.range(0, value.size)) {
+      writer.bytes(member);
+      writer.double(score);
+      yield* fullFrame(writer);
+    }
+    return;
+  }
+  for (let place = 0; place < value.size; place++) {
+    if (value instanceof List) writer.bytes(value.at(place));
+    else if (value instanceof Hash) {
+      writer.bytes(value.fields[place] as ByteString);
+      writer.bytes(value.values[place] as ByteString);
+    } else writer.bytes(value.members[place] as ByteString);
+    yield* fullFrame(writer);
+  }
+}
+
+export interface ReadParts {
+  /** A ring with the keys that the daemon is started with; all of them are in the snapshot too. */
+  readonly genesis: () => KeyRing;
+  readonly databases: number;
+  /** SHA-256. */
+  readonly hash: SnapshotHash;
+}
+
+/** What a snapshot holds; index: for `DigestIndex.restore`. */
+export interface ReadState extends Omit<SnapshotState, "index"> {
+  readonly index: Buffer;
+}
+
+/** @throws DamagedSnapshot  damaged, cut off, of another format or for another number of databases */
+export function* readSnapshot(chunks: Iterable<Buffer>, parts: ReadParts): Steps<ReadState> {
+  const reader = new SnapshotReader(chunks, parts.hash);
+  try {
+    return yield* readState(reader, parts);
+  } finally {
+    reader.close();
+  }
+}
+
+function* readState(reader: SnapshotReader, { genesis, databases }: ReadParts): Steps<ReadState> {
+  reader.head();
+  const cutAt = reader.number() - 1;
+  const found = reader.number();
+  if (found !== databases)
+    throw new DamagedSnapshot(`a snapshot of ${found} databases, where there are ${databases}`);
+  const index: Buffer[] = [];
+  for (let chunk = reader.bytes(); chunk !== ""; chunk = reader.bytes())
+    index.push(Buffer.from(chunk, "latin1"));
+  const ring = genesis();
+  yield* readRing(reader, ring);
+  const database = new Database({ databases });
+  for (const keyspace of database.keyspaces) yield* readKeyspace(reader, keyspace);
+  reader.end();
+  return { database, ring, cutAt, index: Buffer.concat(index) };
+}
+
+function* readRing(reader: SnapshotReader, ring: KeyRing): Steps<void> {
+  for (let left = reader.number(); left > 0; left--) {
+    const [id, spki, label, addedBy] = [reader.bytes(), reader.bytes(), reader.bytes(), reader.bytes()];
+    const role = ROLES[reader.number()];
+    const [notBefore, notAfter, revokedAt, addedAt] = [
+      readDate(reader),
+      readDate(reader),
+      readDate(reader),
+      readDate(reader),
+    ];
+    const [rate, version] = [reader.number(), reader.number()];
+    const rules: ByteString[] = [];
+    for (let rest = reader.number(); rest > 0; rest--) rules.push(reader.bytes());
+    if (role === undefined) throw new DamagedSnapshot("a key has an unknown role");
+    const record: Omit<KeyRecord, "acl" | "algorithm" | "bits"> = {
+      ...{ id, spki, label, role, notBefore, notAfter, revokedAt, addedAt, rate, version, rules },
+      addedBy: addedBy === "" ? null : addedBy,
+    };
+    ring.restore(record);
+    yield;
+  }
+}
+
+function readDate(reader: SnapshotReader): number | null {
+  const date = reader.number();
+  return date === 0 ? null : date - 1;
+}
+
+function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> {
+  for (let count = 1; ; count++) {
+    const type = TYPES[reader.number()];
+    if (type === "end") return;
+    if (type === undefined) throw new DamagedSnapshot("a value is of an unknown type");
+    const key = reader.bytes();
+    const expire = reader.number();
+    const writer = reader.bytes();
+    keyspace.set(key, yield* readValue(reader, type), expire, writer);
+    if (count % ITEMS_A_STEP === 0) yield;
+  }
+}
+
+function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number], "end">): Steps<Value> {
+  if (type === "string") return reader.bytes();
+  const size = reader.number();
+  const value = new VALUES[type]();
+  for (let place = 1; place <= size; place++) {
+    if (value instanceof List) value.push("right", reader.bytes());
+    else if (value instanceof Hash) value.push(reader.bytes(), reader.bytes());
+    else if (value instanceof MemberSet) value.push(reader.bytes());
+    else value.set(reader.bytes(), reader.double());
+    if (place % ITEMS_A_STEP === 0) yield;
+  }
+  return value;
+}
+
+const VALUES = { list: List, hash: Hash, set: MemberSet, zset: SortedSet };

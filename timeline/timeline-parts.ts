@@ -1,0 +1,59 @@
+/** What a timeline is made of, what it answers, and whom it tells. */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { KeyRing } from "../store/key-ring.js";
+import type { Entry } from "./entry.js";
+import type { UnitAnswer } from "./fold.js";
+import type { RetentionLimits } from "./retention.js";
+import type { SnapshotParts } from "./snapshot-making.js";
+import type { Storage } from "./storage.js";
+import type { TimelineLog } from "./timeline-log.js";
+
+/** Whom a timeline tells. */
+export interface TimelineOwner {
+  /** So many entries are on disk now. @param from  the member who gave them; null: first-hand */
+  flushed(entries: readonly Entry[], from: ByteString | null): void;
+  /** The disk has failed: nothing is taken any more. */
+  failed(detail: string): void;
+}
+
+export interface TimelineParts {
+  readonly storage: Storage;
+  /** SHA-256, 32 bytes. */
+  readonly hash: (bytes: Buffer) => ByteString;
+  /** Milliseconds since 1970; may jump. */
+  readonly clock: () => number;
+  /** Milliseconds; never jumps. */
+  readonly uptime: () => number;
+  /** Runs a step in a later turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+  /** A ring with the keys that the daemon is started with. */
+  readonly genesis: () => KeyRing;
+  readonly databases: number;
+  /** Milliseconds around the clock in which first-hand entries are taken. */
+  readonly window: { readonly past: number; readonly future: number };
+  readonly limits: RetentionLimits & { readonly tailMs: number; readonly tailBytes: number };
+  /** null: none are made. */
+  readonly snapshots: SnapshotParts | null;
+  /** Whether members are told the watermark, so that it has to rise with the clock. */
+  readonly publishes: boolean;
+  readonly log: TimelineLog;
+  readonly owner: TimelineOwner;
+}
+
+export type Taking =
+  | { readonly kind: "taken"; readonly answers: readonly UnitAnswer[]; readonly flushed: Promise<void> }
+  | { readonly kind: "held" }
+  | { readonly kind: "too-old" }
+  | { readonly kind: "failed"; readonly detail: string };
+
+/** For status and metrics. */
+export interface TimelineFigures {
+  readonly tailUnits: number;
+  readonly tailBytes: number;
+  /** Units that were undone and done again. */
+  readonly redone: number;
+  /** Entries that are stored and not folded. */
+  readonly waiting: number;
+  /** On disk, or in memory where there is no disk. */
+  readonly bytes: number;
+}

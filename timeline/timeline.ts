@@ -1,0 +1,319 @@
+/**
+ * The timeline: takes entries, each once; keeps them; and has the state that they make. Disk, clock, hash and turns of
+ * the event loop are handed in. Source: DESIGN.md "Timeline: why daemons agree".
+ *
+ *   take (first-hand) ─┐                      ┌─ fold.merge ─► answers
+ *   receive (members) ─┴─► known? ─► keep ──►─┤
+ *                                             └─ waiting (ahead of the clock, late) ─► merge or refold
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { EnvelopeDate } from "../protocol/messages-v2.js";
+import type { Database } from "../store/database.js";
+import type { KeyRing } from "../store/key-ring.js";
+import { Archive } from "./archive.js";
+import type { DigestIndex } from "./digest-index.js";
+import { compareEntries, comparePlaces, type Entry, type Place, placeOf, readPlace } from "./entry.js";
+import type { Fold, FoldedEntry } from "./fold.js";
+import { Refolding } from "./refolding.js";
+import { Retention } from "./retention.js";
+import { SnapshotMaking } from "./snapshot-making.js";
+import type { Taking, TimelineFigures, TimelineParts } from "./timeline-parts.js";
+import { trim } from "./trim.js";
+import { DUE_AHEAD_MS, Waiting } from "./waiting.js";
+import { Watermark } from "./watermark.js";
+
+/** More units than this are not done again in one go: some 10 ms. */
+export const REDO_MOST = 5000;
+/** Keys that have expired, dropped in one tick. */
+const EXPIRED_A_TICK = 500;
+/** Milliseconds between two raises of a watermark that is published. */
+const PUBLISH_EVERY_MS = 2000;
+
+export class Timeline {
+  /** Why nothing is taken any more; null: all is well. */
+  failure: string | null = null;
+  /** Whether the clock is known to be wrong: then it moves nothing. */
+  isSkewed = false;
+  readonly #parts: TimelineParts;
+  readonly #watermark: Watermark;
+  readonly #archive: Archive;
+  readonly #waiting = new Waiting();
+  readonly #retention: Retention;
+  readonly #refolding: Refolding;
+  readonly #making: SnapshotMaking | null;
+  #fold: Fold;
+  #newest: EnvelopeDate = { at: 0, seq: 0 };
+  #publishesFrom = Number.NEGATIVE_INFINITY;
+  #isOpen = false;
+
+  constructor(parts: TimelineParts) {
+    this.#parts = parts;
+    const { storage, hash, log, limits, owner } = parts;
+    this.#watermark = new Watermark(storage);
+    this.#making = parts.snapshots === null ? null : new SnapshotMaking(parts, parts.snapshots);
+    this.#archive = new Archive({
+      ...{ storage, hash, log },
+      flushed: (entries, from) => {
+        this.#making?.grown(entries.length);
+        owner.flushed(entries, from);
+      },
+      failed: (problem) => this.#fail(problem),
+    });
+    this.#retention = new Retention(limits, this.#archive, this.#making);
+    this.#refolding = new Refolding({
+      ...parts,
+      tailBytes: limits.tailBytes,
+      making: this.#making,
+      damaged: (place) => this.#archive.removeDamaged(place, this.#isOpen),
+    });
+    this.#fold = this.#refolding.empty();
+  }
+
+  /** Folds what the disk has, in slices. */
+  async open(): Promise<void> {
+    const last = this.#parts.storage.last();
+    const horizon = Math.max(
+      this.#horizon(last === null ? 0 : readPlace(last).at),
+      this.#making?.newest ?? -1,
+    );
+    const until = Math.max(horizon, this.#dueUntil());
+    const found = (entry: Entry) => {
+      if (entry.envelope.at > horizon) this.#archive.found(entry);
+    };
+    const fold = await new Promise<Fold>((resolve, reject) => {
+      this.#refolding.start({ index: this.index, horizon, until, found }, resolve, reject);
+    });
+    this.#waiting.addFuture(this.#archive.findAfter(until));
+    this.#swap(fold);
+    this.#isOpen = true;
+  }
+
+  /** Resolves when everything is on disk. */
+  async stop(): Promise<void> {
+    this.#isOpen = false;
+    this.#refolding.stop();
+    if (this.failure === null) await this.#parts.storage.flushed().catch(() => {});
+    await this.#making?.stop();
+    await this.#parts.storage.close();
+  }
+
+  get database(): Database {
+    return this.#fold.database;
+  }
+
+  get ring(): KeyRing {
+    return this.#fold.ring;
+  }
+
+  /** What is on disk, for comparison with members. */
+  get index(): DigestIndex {
+    return this.#archive.index;
+  }
+
+  get newest(): EnvelopeDate {
+    return this.#newest;
+  }
+
+  /** Nothing dated at or before it is taken first-hand. */
+  get watermark(): number {
+    return this.#watermark.value;
+  }
+
+  /** As much of it as is on disk: what others may be told. */
+  get published(): number {
+    return this.#watermark.published;
+  }
+
+  /** Whether the state has everything that is stored and due. */
+  get state(): "live" | "catching-up" {
+    return this.#isOpen && !this.#refolding.isRunning ? "live" : "catching-up";
+  }
+
+  /** Whether the state has everything that is stored and dated up to a time. */
+  isFolded(at: number): boolean {
+    return this.state === "live" && this.#waiting.isPast(at);
+  }
+
+  get figures(): TimelineFigures {
+    const { tailUnits, tailBytes, redone } = this.#fold;
+    return { tailUnits, tailBytes, redone, waiting: this.#waiting.size, bytes: this.#parts.storage.bytes };
+  }
+
+  raise(to: number): void {
+    this.#watermark.raise(to);
+  }
+
+  /** Takes an entry first-hand: checked, kept, folded and answered in one step. Its date has been found right. */
+  take(entry: Entry): Taking {
+    if (this.failure !== null) return { kind: "failed", detail: this.failure };
+    const place = placeOf(entry);
+    if (this.holds(place) || this.#archive.isLost(place.id)) return { kind: "held" };
+    if (place.at <= this.#watermark.value || place.at <= this.#fold.cutAt) return { kind: "too-old" };
+    if (this.#isLate(place) && this.#fold.redoCost([entry]) > REDO_MOST) return { kind: "too-old" };
+    const flushed = this.#keep([entry], null);
+    const [folded] = this.#merge([entry]) as [FoldedEntry];
+    return { kind: "taken", answers: folded.answers, flushed };
+  }
+
+  /**
+   * Takes entries from a member, whose signatures have been found right.
+   * @returns those that were new
+   */
+  receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
+    if (this.failure !== null) return [];
+    const fresh = new Map<ByteString, Entry>();
+    for (const entry of entries) if (!this.holds(placeOf(entry))) fresh.set(entry.id, entry);
+    const added = [...fresh.values()].sort(compareEntries);
+    if (added.length === 0) return added;
+    const isFolded = ({ id }: Entry) => this.#archive.isLost(id);
+    const again = added.filter(isFolded);
+    const unfolded = again.length === 0 ? added : added.filter((entry) => !isFolded(entry));
+    this.#keep(added, from).catch(() => {});
+    // A refold that is running may have passed the place where they were missing.
+    this.#refolding.missed(again);
+    const until = this.#dueUntil();
+    this.#waiting.addFuture(unfolded.filter(({ envelope: { at } }) => at > until));
+    this.#waiting.addLate(unfolded.filter(({ envelope: { at } }) => at <= until));
+    this.#mergeLate();
+    return added;
+  }
+
+  /** Whether it has an entry, on disk or not. */
+  holds(place: Place): boolean {
+    return this.#archive.holds(place);
+  }
+
+  /** An entry that is on disk; null: none, or a damaged one, which members will give again. */
+  read(place: Place): Entry | null {
+    return this.#archive.read(place);
+  }
+
+  /** What time brings: entries that come due, merges, the end of the tail, the watermark. */
+  tick(): void {
+    if (!this.#isOpen || this.failure !== null) return;
+    this.#waiting.addLate(this.#waiting.takeDue(this.#dueUntil()));
+    this.#mergeLate();
+    this.#cut();
+    this.#fold.dropExpired(EXPIRED_A_TICK);
+    this.#publish();
+    if (this.#refolding.isRunning) return;
+    const { storage, clock } = this.#parts;
+    this.#making?.consider(this.#fold.cutAt, this.#retention.isWaiting(storage.bytes));
+    this.#retention.tick(clock(), storage.bytes);
+  }
+
+  /** Snapshots that an entry makes wrong end with it. */
+  #keep(entries: readonly Entry[], from: ByteString | null): Promise<void> {
+    this.#refolding.arrived(entries);
+    const lowest = entries.reduce(
+      (least, { envelope: { at } }) => Math.min(least, at),
+      Number.POSITIVE_INFINITY,
+    );
+    return this.#archive.add(entries, from, this.#making?.outdated(lowest) ?? null);
+  }
+
+  #fail(problem: Error): void {
+    if (this.failure !== null) return;
+    this.failure = problem.message;
+    this.#parts.log.error({ reason: problem.message }, FAILED);
+    this.#parts.owner.failed(problem.message);
+  }
+
+  #isLate(place: Place): boolean {
+    const { newest } = this.#fold;
+    return newest !== null && comparePlaces(place, newest) < 0;
+  }
+
+  #merge(entries: readonly Entry[]): readonly FoldedEntry[] {
+    this.#refolding.missed(entries);
+    const folded = this.#fold.merge(entries);
+    this.#newest = this.#fold.newest ?? this.#newest;
+    return folded;
+  }
+
+  /** Merges what waits, if it is time; what belongs below the tail, or costs too much, makes a refold. */
+  #mergeLate(): void {
+    if (this.#refolding.isRunning || this.#waiting.lateSize === 0) return;
+    const startedAt = this.#parts.uptime();
+    const late = this.#waiting.takeLate(startedAt);
+    if (late.length === 0) return;
+    const isBelow = late.some(({ envelope: { at } }) => at <= this.#fold.cutAt);
+    if (isBelow || this.#fold.redoCost(late) > REDO_MOST) this.#refold(late);
+    else {
+      this.#merge(late);
+      this.#waiting.merged(startedAt, this.#parts.uptime());
+    }
+  }
+
+  /** Folds anew beside the fold that serves; finds the late ones on disk. */
+  #refold(late: readonly Entry[]): void {
+    const startedAt = this.#parts.uptime();
+    // Never below the old end of the tail: which ids are dated there is forgotten.
+    const horizon = Math.max(this.#fold.cutAt, this.#horizon(this.#newest.at));
+    this.raise(horizon);
+    this.#parts.log.info({ entries: late.length }, "late entries: folding anew");
+    // What the fold that serves has, the new one has to have, wherever the clock stands now.
+    const dates = late.map(({ envelope: { at } }) => at);
+    const until = dates.reduce(
+      (a, b) => Math.max(a, b),
+      Math.max(horizon, this.#dueUntil(), this.#newest.at),
+    );
+    this.#waiting.takeDue(until);
+    this.#refolding.start(
+      { index: null, horizon, until, found: () => {} },
+      (fold) => {
+        this.#archive.refolded();
+        this.#swap(fold);
+        this.#waiting.merged(startedAt, this.#parts.uptime());
+        this.#mergeLate();
+      },
+      (problem) => this.#fail(problem),
+    );
+  }
+
+  /** Takes a new fold, and merges into it what came while it was made. */
+  #swap(fold: Fold): void {
+    this.#fold = fold;
+    const missed = this.#refolding.takeMissed();
+    fold.merge(missed.filter(({ envelope: { at } }) => at > fold.cutAt));
+    this.#waiting.addLate(missed.filter(({ envelope: { at } }) => at <= fold.cutAt));
+    this.#newest = fold.newest ?? this.#newest;
+    this.#settle(fold.cutAt);
+  }
+
+  /** Where the tail should end by now. Not by the clock alone: a wrong one must not end what others still change. */
+  #horizon(newest: number): number {
+    return Math.floor(Math.min(this.#parts.clock(), newest) - this.#parts.limits.tailMs);
+  }
+
+  /** Entries dated up to it are folded now. */
+  #dueUntil(): number {
+    return Math.floor(this.#parts.clock()) + DUE_AHEAD_MS;
+  }
+
+  #cut(): void {
+    if (this.#refolding.isRunning) return;
+    const { cutAt } = this.#fold;
+    const horizon = this.#horizon(this.#newest.at);
+    if (horizon > cutAt) this.#fold.cut(horizon);
+    trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
+    if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);
+  }
+
+  /** Nothing dated at or before it comes first-hand any more. */
+  #settle(cutAt: number): void {
+    this.raise(cutAt);
+    this.#archive.forget(cutAt);
+  }
+
+  #publish(): void {
+    const { publishes, uptime, clock, window } = this.#parts;
+    if (!publishes || uptime() < this.#publishesFrom) return;
+    this.#publishesFrom = uptime() + PUBLISH_EVERY_MS;
+    if (!this.isSkewed) this.raise(clock() - window.past);
+    this.#watermark.publish((problem) => this.#fail(problem));
+  }
+}
+
+const FAILED =
+  "the data folder did not take what was written: nothing is taken any more. Free or mend the disk, then start again";
