@@ -2,7 +2,7 @@
 import { hash, randomBytes } from "node:crypto";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { bodyOf, NONCE_BYTES, signedBytes, writeBody } from "../protocol/envelope.js";
-import { commandFrame } from "../protocol/messages-v2.js";
+import { commandFrame, type Wait } from "../protocol/messages-v2.js";
 import type { Batch } from "./batch.js";
 import type { SignedEnvelope } from "./sending.js";
 
@@ -34,13 +34,14 @@ export function draftOf(
   return new WrittenDraft(at, seq, cluster, signedBytes(body));
 }
 
-export function sealed(draft: Draft, signature: Buffer): SignedEnvelope {
+/** @param wait  what the answer waits for */
+export function sealed(draft: Draft, signature: Buffer, wait: Wait | null): SignedEnvelope {
   const { at, seq, cluster, bytes } = draft;
   return {
     at,
     seq,
     cluster,
-    message: commandFrame(bodyOf(bytes), signature),
+    message: commandFrame(bodyOf(bytes), signature, wait),
     // Where signing did not need it, it is asked for when the frame has been written: the daemons work meanwhile.
     get id() {
       return draft.id;

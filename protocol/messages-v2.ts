@@ -24,6 +24,8 @@ export interface Hello {
   /** Empty from a client. */
   readonly state: DaemonState | "";
   readonly role: "client" | "daemon";
+  /** How many other daemons it is connected with; not there: from a client, or a daemon that stands alone. */
+  readonly members?: number | undefined;
 }
 
 /** An envelope; body and signature are views of the frame. */
@@ -31,7 +33,19 @@ export interface CommandMessage {
   readonly kind: "command";
   readonly body: Buffer;
   readonly signature: Buffer;
+  /** What the result is to wait for; not there: nothing. It is not signed: it changes nothing but the answer's time. */
+  readonly wait?: Wait | undefined;
 }
+
+/**
+ * `stable`: the order up to the envelope is final. `replicated`: so many daemons have it on disk, the one that answers
+ * among them.
+ */
+export type Wait = { readonly kind: "stable" } | { readonly kind: "replicated"; readonly daemons: number };
+
+/** More daemons than any cluster has. */
+const WAITED_FOR_MAX = 99;
+const MEMBERS_MAX = 9999;
 
 /** An envelope's place in the order of all, as far as its header tells it. */
 export interface EnvelopeDate {
@@ -68,19 +82,25 @@ export interface RefusedMessage {
 export type ClientMessage = Hello | CommandMessage;
 export type DaemonMessage = Hello | ResultMessage | RefusedMessage;
 
-export function writeHello({ versions, daemon, cluster, clock, state, role }: Hello): ByteString {
-  return writeCommand(["hello", versions.join(" "), daemon, cluster, String(clock), state, role]);
+export function writeHello({ versions, daemon, cluster, clock, state, role, members }: Hello): ByteString {
+  const elements = ["hello", versions.join(" "), daemon, cluster, String(clock), state, role];
+  return writeCommand(members === undefined ? elements : [...elements, String(members)]);
 }
 
-export function writeCommandMessage(body: ByteString, signature: ByteString): ByteString {
-  return `*3\r\n$7\r\ncommand\r\n${writeBulk(body)}${writeBulk(signature)}`;
+export function writeCommandMessage(body: ByteString, signature: ByteString, wait?: Wait): ByteString {
+  const message = `$7\r\ncommand\r\n${writeBulk(body)}${writeBulk(signature)}`;
+  return wait === undefined ? `*3\r\n${message}` : `*4\r\n${message}${writeWait(wait)}`;
 }
+
+const writeWait = (wait: Wait): ByteString =>
+  writeBulk(wait.kind === "stable" ? wait.kind : `${wait.kind} ${wait.daemons}`);
 
 /** The same as a whole frame, from bytes: the body is copied, and converted no more. */
-export function commandFrame(body: Buffer, signature: Buffer): Buffer {
-  const start = `*3\r\n$7\r\ncommand\r\n$${body.length}\r\n`;
+export function commandFrame(body: Buffer, signature: Buffer, wait: Wait | null): Buffer {
+  const start = `${wait === null ? "*3" : "*4"}\r\n$7\r\ncommand\r\n$${body.length}\r\n`;
   const middle = `\r\n$${signature.length}\r\n`;
-  const payload = start.length + body.length + middle.length + signature.length + 2;
+  const end = wait === null ? "\r\n" : `\r\n${writeWait(wait)}`;
+  const payload = start.length + body.length + middle.length + signature.length + end.length;
   const head = frameHead(payload, 2) + start;
   const frame = Buffer.allocUnsafe(head.length - start.length + payload);
   frame.write(head, "latin1");
@@ -88,7 +108,7 @@ export function commandFrame(body: Buffer, signature: Buffer): Buffer {
   const at = head.length + body.length;
   frame.write(middle, at, "latin1");
   frame.set(signature, at + middle.length);
-  frame.write("\r\n", frame.length - 2, "latin1");
+  frame.write(end, at + middle.length + signature.length, "latin1");
   return frame;
 }
 
@@ -118,12 +138,13 @@ export function readClientMessage(payload: Buffer): ClientMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
   const kind = reader.readBulk();
-  if (kind === "command" && length === 3) {
-    const message = { kind, body: reader.readBulkView(), signature: reader.readBulkView() } as const;
+  if (kind === "command" && (length === 3 || length === 4)) {
+    const envelope = { kind, body: reader.readBulkView(), signature: reader.readBulkView() } as const;
+    const message = length === 3 ? envelope : { ...envelope, wait: readWait(reader) };
     reader.expectEnd();
     return message;
   }
-  if (kind === "hello" && length === 7) return readHello(reader);
+  if (kind === "hello" && isHelloLength(length)) return readHello(reader, length);
   throw reader.malformed("expected a hello or a command");
 }
 
@@ -140,13 +161,16 @@ export function readDaemonMessage(payload: Buffer): DaemonMessage {
     return { kind, id, daemon, clock, newest, units: (length - 5) / 2, replies: reader };
   }
   if (kind === "refused" && length === 6) return readRefused(reader);
-  if (kind === "hello" && length === 7) return readHello(reader);
+  if (kind === "hello" && isHelloLength(length)) return readHello(reader, length);
   throw reader.malformed("expected a hello, a result or a refusal");
 }
 
 const STATES: readonly string[] = ["live", "catching-up", "isolated", ""];
 
-function readHello(reader: RespReader): Hello {
+/** With and without the number of members. */
+const isHelloLength = (length: number): boolean => length === 7 || length === 8;
+
+function readHello(reader: RespReader, length: number): Hello {
   const versions = reader.readBulk();
   if (!/^[1-9]\d?( [1-9]\d?){0,9}$/.test(versions))
     throw reader.malformed("expected the versions that are spoken");
@@ -157,6 +181,7 @@ function readHello(reader: RespReader): Hello {
   const role = reader.readBulk();
   if (!STATES.includes(state)) throw reader.malformed("expected a daemon's state");
   if (role !== "client" && role !== "daemon") throw reader.malformed('expected "client" or "daemon"');
+  const members = length === 7 ? {} : { members: readCount(reader, MEMBERS_MAX) };
   reader.expectEnd();
   return {
     kind: "hello",
@@ -166,6 +191,7 @@ function readHello(reader: RespReader): Hello {
     clock,
     state: state as Hello["state"],
     role,
+    ...members,
   };
 }
 
@@ -179,6 +205,22 @@ function readRefused(reader: RespReader): RefusedMessage {
     throw reader.malformed('expected "not-applied" or "unknown"');
   reader.expectEnd();
   return { kind: "refused", id, code, sentence, clock, effect };
+}
+
+function readWait(reader: RespReader): Wait {
+  const text = reader.readBulk();
+  if (text === "stable") return { kind: "stable" };
+  const [, daemons] = /^replicated ([1-9]\d?)$/.exec(text) ?? [];
+  if (daemons === undefined)
+    throw reader.malformed(`expected "stable", or "replicated" and a number up to ${WAITED_FOR_MAX}`);
+  return { kind: "replicated", daemons: Number(daemons) };
+}
+
+function readCount(reader: RespReader, max: number): number {
+  const text = reader.readBulk();
+  if (!/^(0|[1-9]\d{0,4})$/.test(text) || Number(text) > max)
+    throw reader.malformed(`expected a number up to ${max}`);
+  return Number(text);
 }
 
 function readHashOrNothing(reader: RespReader): ByteString {

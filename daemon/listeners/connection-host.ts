@@ -1,6 +1,8 @@
 /** What a connection is given by its listener, and what it shows to it. */
+import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Hello } from "../../protocol/messages-v2.js";
 import type { Environment } from "../environment.js";
 import type { Limits } from "../limits.js";
 import type { Observer } from "../observer.js";
@@ -22,6 +24,9 @@ export interface Hosted {
   destroy(): void;
 }
 
+/** Nobody listens to the socket any more, and nothing has come behind the hello. */
+export type TakeMember = (socket: Socket, hello: Hello) => void;
+
 export interface ConnectionHost {
   readonly pipeline: Pipeline;
   readonly environment: Environment;
@@ -34,6 +39,8 @@ export interface ConnectionHost {
   readonly daemon: ByteString;
   /** Whether --require leaves version 1 on. */
   readonly takesVersion1: boolean;
+  /** Takes connections of other daemons, behind their hello; null: this daemon has no members. */
+  readonly members: TakeMember | null;
   /** php-dbsync's -c; version 1 only. */
   readonly closeAfterAnswer: boolean;
   /** The connection is no more. */

@@ -9,9 +9,10 @@ import { traceFrame } from "../log.js";
 import type { RefusalCode } from "../refusals.js";
 import type { ConnectionHost, Hosted } from "./connection-host.js";
 import { HeldBytes } from "./held-bytes.js";
-import type { Session, Spoken } from "./session.js";
+import type { HandOver, Session, Spoken } from "./session.js";
 import { SessionV1 } from "./session-v1.js";
 import { SessionV2 } from "./session-v2.js";
+import { listenTo } from "./socket-events.js";
 
 /** Milliseconds a connection may work before others get their turn. */
 const TURN_MS = 5;
@@ -21,7 +22,6 @@ const WRITE_CHARS = 64 * 1024;
 const LINGER_MS = 2000;
 /** What a received piece of a frame costs besides its bytes: single bytes must not be free. */
 const PIECE_BYTES = 200;
-
 /** Requests of a connection that may wait for their answers; where they are answered in order it is one. */
 const UNANSWERED_MOST = 1024;
 
@@ -31,6 +31,7 @@ export class Connection implements Hosted {
   readonly #host: ConnectionHost;
   readonly #held: HeldBytes;
   readonly #parser: FrameParser;
+  readonly #unlisten: () => void;
   /** Whole frames that wait; `#next` is the first of them. */
   #payloads: Buffer[] = [];
   #next = 0;
@@ -54,15 +55,15 @@ export class Connection implements Hosted {
     this.#parser = new FrameParser(host.limits.maxRequestBytes);
     this.#activeAt = host.environment.uptime();
     this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("end", () => this.#receiveEnd());
-    socket.on("drain", () => this.#drained());
-    socket.on("finish", () => this.#finished());
-    socket.on("timeout", () => this.#stuck());
-    socket.on("error", (reason) =>
-      host.log.debug({ remote: this.remote, reason: reason.message }, "connection failed"),
-    );
-    socket.on("close", () => this.#gone());
+    this.#unlisten = listenTo(socket, {
+      data: (chunk) => this.#receive(chunk),
+      end: () => this.#receiveEnd(),
+      drain: () => this.#drained(),
+      finish: () => this.#finished(),
+      timeout: () => this.#stuck(),
+      error: ({ message }) => host.log.debug({ remote: this.remote, reason: message }, "connection failed"),
+      close: () => this.#gone(),
+    });
   }
 
   get heldBytes(): number {
@@ -155,7 +156,8 @@ export class Connection implements Hosted {
           return;
         }
       } else {
-        this.refuse(spoken.code, spoken.detail, written + spoken.frame);
+        if (spoken.kind === "hand-over") this.#handOver(spoken);
+        else this.refuse(spoken.code, spoken.detail, written + spoken.frame);
         return;
       }
       if (this.#next === this.#payloads.length) break;
@@ -190,6 +192,16 @@ export class Connection implements Hosted {
       this.#held.unanswered -= bytes;
       if (this.#state === "open") this.#answer(settled);
     });
+  }
+
+  /** It is another daemon's; from here on it is none of ours. */
+  #handOver({ hello }: HandOver): void {
+    const isAlone = this.#payloads.length === 1 && !this.#parser.midFrame && !this.#inputEnded;
+    if (isAlone) {
+      this.#unlisten();
+      this.#gone();
+      this.#host.members?.(this.#socket, hello);
+    } else this.refuse("malformed", "something came right behind a daemon's hello");
   }
 
   #answer(spoken: Spoken): void {
@@ -257,23 +269,16 @@ export class Connection implements Hosted {
       return;
     }
     if ((this.#inputEnded || this.#stopping) && !mayEnd) return;
-    if (this.#inputEnded && this.#parser.midFrame) {
+    if (this.#inputEnded && this.#parser.midFrame)
       this.refuse("frame-unfinished", "the client ended its stream");
-      return;
-    }
-    if (this.#inputEnded || this.#stopping) {
-      this.#end("");
-      return;
-    }
-    if (this.#socket.isPaused()) this.#socket.resume();
+    else if (this.#inputEnded || this.#stopping) this.#end("");
+    else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   /** The client takes nothing of what was written. */
   #stuck(): void {
-    this.#host.refusals.note("output-stuck", {
-      remote: this.remote,
-      detail: `${this.#socket.writableLength} bytes wait`,
-    });
+    const detail = `${this.#socket.writableLength} bytes wait`;
+    this.#host.refusals.note("output-stuck", { remote: this.remote, detail });
     this.#host.observer.refused(this.#session?.listener ?? "dbsync", "output-stuck");
     this.#socket.destroy();
   }
@@ -291,8 +296,7 @@ export class Connection implements Hosted {
       this.#socket.destroySoon();
       return;
     }
-    // What still comes is read and dropped: unread bytes would turn our good-bye into a reset, and eat the
-    // last answer.
+    // What still comes is read and dropped: unread bytes would make our good-bye a reset, and eat the answer.
     this.#socket.resume();
   }
 

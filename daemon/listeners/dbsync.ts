@@ -11,7 +11,7 @@ import type { Service } from "../service.js";
 import { StartError } from "../start-error.js";
 import { ByteBudget } from "./byte-budget.js";
 import { Connection } from "./connection.js";
-import type { ConnectionHost, Hosted } from "./connection-host.js";
+import type { ConnectionHost, Hosted, TakeMember } from "./connection-host.js";
 import type { TlsGate } from "./tls-gate.js";
 
 /** For metrics: which version a connection speaks is seen only at its first frame. */
@@ -35,6 +35,8 @@ export interface DbsyncParts {
   readonly takesVersion1: boolean;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
+  /** Takes connections of other daemons; without it they are served as clients. */
+  readonly members?: TakeMember | null;
   readonly observer: Observer;
   readonly limits: Limits;
   readonly pipeline: Pipeline;
@@ -118,11 +120,8 @@ export class DbsyncListener implements Service {
     const { pipeline, environment, log, observer, daemon, closeAfterAnswer, takesVersion1 } = this.#parts;
     const limits = () => this.#limits;
     return {
-      pipeline,
-      environment,
-      log,
-      observer,
-      daemon,
+      ...{ pipeline, environment, log, observer, daemon },
+      members: this.#parts.members ?? null,
       takesVersion1,
       closeAfterAnswer,
       refusals: this.#refusals,

@@ -14,7 +14,7 @@ import {
 import { REFUSALS } from "../refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../request.js";
 import type { ConnectionHost } from "./connection-host.js";
-import type { Closing, Session, Spoken } from "./session.js";
+import type { Closing, HandOver, Session, Spoken } from "./session.js";
 
 const VERSION = 2;
 /** Bytes of a result besides its replies; 200 would do. */
@@ -26,13 +26,16 @@ export class SessionV2 implements Session {
   readonly closeAfterAnswer = false;
   readonly #host: ConnectionHost;
   readonly #remote: string;
+  #hasServed = false;
 
   constructor(host: ConnectionHost, remote: string) {
     this.#host = host;
     this.#remote = remote;
   }
 
-  serve(payload: Buffer): Spoken | Promise<Spoken> {
+  serve(payload: Buffer): Spoken | HandOver | Promise<Spoken> {
+    const isFirst = !this.#hasServed;
+    this.#hasServed = true;
     let message: ClientMessage;
     try {
       message = readClientMessage(payload);
@@ -40,7 +43,10 @@ export class SessionV2 implements Session {
       if (problem instanceof MalformedFrame) return this.malformed(problem.message);
       throw problem;
     }
-    if (message.kind === "hello") return this.#hello();
+    if (message.kind === "hello") {
+      const isMember = isFirst && message.role === "daemon" && this.#host.members !== null;
+      return isMember ? { kind: "hand-over", hello: message } : this.#hello();
+    }
     const answer = this.#host.pipeline.take(message, this.#host.limits.maxOutputBytes - HEAD_BYTES);
     return answer instanceof Promise ? answer.then((one) => this.#speak(one)) : this.#speak(answer);
   }
@@ -53,11 +59,12 @@ export class SessionV2 implements Session {
   #hello(): string {
     const { pipeline, environment, daemon, takesVersion1 } = this.#host;
     const { signers, state } = pipeline;
+    const members = pipeline.members ?? undefined;
     const versions = signers === null ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
     const cluster = signers?.cluster ?? "";
     const clock = environment.clock();
     return writeFrame(
-      writeHello({ kind: "hello", versions, daemon, cluster, clock, state, role: "daemon" }),
+      writeHello({ kind: "hello", versions, daemon, cluster, clock, state, role: "daemon", members }),
       VERSION,
     );
   }

@@ -1,8 +1,15 @@
 /** What a connection speaks: payloads of frames in, whole frames out. There is one for each version. */
+import type { Hello } from "../../protocol/messages-v2.js";
 import type { RefusalCode } from "../refusals.js";
 
 /** A frame, or why the connection closes. */
 export type Spoken = string | Closing;
+
+/** The connection is one between members: from here on it is theirs. */
+export interface HandOver {
+  readonly kind: "hand-over";
+  readonly hello: Hello;
+}
 
 export interface Closing {
   readonly kind: "closing";
@@ -20,7 +27,7 @@ export interface Session {
   readonly inOrder: boolean;
   /** php-dbsync's -c. */
   readonly closeAfterAnswer: boolean;
-  serve(payload: Buffer): Spoken | Promise<Spoken>;
+  serve(payload: Buffer): Spoken | HandOver | Promise<Spoken>;
   /** How to say good-bye to a stream that has gone wrong. */
   malformed(detail: string): Closing;
 }

@@ -33,12 +33,45 @@ test("a hello comes back as it was, from either side", () => {
   assert.deepEqual(readClientMessage(latin1(writeHello(client))), client);
 });
 
+test("a hello tells the number of members, or says nothing of them", () => {
+  const hello = { kind: "hello", versions: [2], daemon: hash("d"), cluster: hash("c"), clock: 5 } as const;
+  for (const members of [0, 2, 9999]) {
+    const said: Hello = { ...hello, state: "live", role: "daemon", members };
+    assert.deepEqual(readDaemonMessage(latin1(writeHello(said))), said);
+  }
+  for (const members of ["", "-1", "02", "10000", "x"]) {
+    const text = writeCommand(["hello", "2", hash("d"), hash("c"), "5", "live", "daemon", members]);
+    assert.throws(() => readDaemonMessage(latin1(text)), MalformedFrame, members);
+  }
+});
+
+test("a command tells what its answer waits for, in one way only", () => {
+  for (const wait of [{ kind: "stable" }, { kind: "replicated", daemons: 99 }] as const) {
+    const message = readClientMessage(latin1(writeCommandMessage("b", "s", wait)));
+    assert.deepEqual(message.kind === "command" && message.wait, wait);
+  }
+  for (const wait of [
+    "",
+    "Stable",
+    "stable ",
+    "replicated",
+    "replicated 0",
+    "replicated 02",
+    "replicated 100",
+  ]) {
+    const text = writeCommand(["command", "b", "s", wait]);
+    assert.throws(() => readClientMessage(latin1(text)), MalformedFrame, wait);
+  }
+});
+
 test("a command's frame is the same from bytes as from text, whatever the digits of its lengths", () => {
   for (const length of [3, 9, 10, 99, 100, 999, 1000, 99_999, 100_000]) {
     const body = "\xff".repeat(length);
     const signature = "\0\r\n".repeat(85);
-    const expected = writeFrame(writeCommandMessage(body, signature), 2);
-    assert.equal(bytesOf(commandFrame(latin1(body), latin1(signature))), expected);
+    for (const wait of [null, { kind: "stable" }, { kind: "replicated", daemons: 12 }] as const) {
+      const expected = writeFrame(writeCommandMessage(body, signature, wait ?? undefined), 2);
+      assert.equal(bytesOf(commandFrame(latin1(body), latin1(signature), wait)), expected);
+    }
   }
 });
 

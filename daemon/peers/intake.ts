@@ -1,0 +1,148 @@
+/**
+ * Takes the entries that members push: unpacks, verifies in slices, hands what is good to the timeline a push at a time,
+ * and keeps back what has an unknown signer.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { PushMessage } from "../../protocol/member-messages.js";
+import { type PackedEntry, readEntries } from "../../protocol/member-packing.js";
+import { type Entry, placeOf } from "../../timeline/entry.js";
+import type { IncomingBatch } from "./incoming-batch.js";
+import { unpack } from "./packing.js";
+import type { PeeringParts } from "./peering-parts.js";
+import { Quarantine } from "./quarantine.js";
+import type { Slices, Work } from "./slices.js";
+import type { Traces } from "./traces.js";
+
+/** Whom entries come from. */
+export interface Giver {
+  readonly id: ByteString;
+  readonly bit: number;
+  /** So many entries were new. */
+  gave(entries: number): void;
+  /** It is on the own disk: the giver is to be told. */
+  owe(entry: Entry): void;
+  refused(reason: string): void;
+  /** Its signer is not known; the ring should be compared. */
+  unknown(): void;
+  malformed(detail: string): void;
+}
+
+export interface IntakeParts {
+  readonly peering: Pick<PeeringParts, "timeline" | "checkEntry" | "hash" | "uptime" | "limits">;
+  readonly slices: Slices;
+  readonly traces: Traces;
+}
+
+export class Intake {
+  readonly quarantine: Quarantine;
+  readonly #parts: IntakeParts;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+    this.quarantine = new Quarantine(parts.peering.limits, parts.peering.hash);
+  }
+
+  /** All of a push. Generators of one giver are to be run one after the other. */
+  *push(message: PushMessage, giver: Giver, batch: IncomingBatch): Work {
+    const { entries: packed, isDeflated, bytes } = message;
+    const unpacked = unpack(packed, isDeflated, bytes);
+    const entries = unpacked === null ? null : readEntries(unpacked);
+    if (entries === null) giver.malformed(`push ${message.number} holds no entries`);
+    else yield* this.#read(entries, giver, batch, this.#parts.peering.uptime());
+    batch.isRead = true;
+    batch.changed();
+  }
+
+  /** Tries again what has an unknown signer. @param giverOf  null: not connected any more */
+  retry(giverOf: (id: ByteString) => Giver | null): void {
+    const held = this.quarantine.take(this.#parts.peering.uptime());
+    const groups = new Map<ByteString, (typeof held)[number][]>();
+    for (const one of held) {
+      const group = groups.get(one.from);
+      if (group === undefined) groups.set(one.from, [one]);
+      else group.push(one);
+    }
+    for (const [id, group] of groups) {
+      const giver = giverOf(id) ?? { ...STRANGER, id };
+      this.#parts.slices.add(this.#retry(group, giver));
+    }
+  }
+
+  *#retry(held: readonly (PackedEntry & { since: number })[], giver: Giver): Work {
+    const batch: IncomingBatch = { pending: 0, isRead: true, changed: () => {} };
+    const { batchEntries } = this.#parts.peering.limits;
+    for (let i = 0; i < held.length; i += batchEntries) {
+      const part = held.slice(i, i + batchEntries);
+      yield* this.#read(part, giver, batch, (part[0] as { since: number }).since);
+    }
+  }
+
+  *#read(entries: readonly PackedEntry[], giver: Giver, batch: IncomingBatch, since: number): Work {
+    const { checkEntry } = this.#parts.peering;
+    const good: Entry[] = [];
+    let unknown = 0;
+    for (const packed of entries) {
+      const checked = checkEntry(packed.body, packed.signature);
+      if (checked === "unknown-signer") {
+        this.quarantine.add(packed, giver.id, since);
+        unknown++;
+      } else if ("refused" in checked) giver.refused(checked.refused);
+      else good.push(checked);
+      yield;
+    }
+    if (unknown > 0) giver.unknown();
+    if (good.length > 0) this.#store(good, giver, batch);
+  }
+
+  #store(entries: readonly Entry[], giver: Giver, batch: IncomingBatch): void {
+    const { timeline } = this.#parts.peering;
+    const { traces } = this.#parts;
+    // Before it is handed over: whatever is flushed then finds whom to tell.
+    for (const entry of entries) {
+      const trace = traces.of(placeOf(entry));
+      trace.has |= giver.bit;
+      trace.owed |= giver.bit;
+      if (trace.batch !== null) continue;
+      trace.batch = batch;
+      batch.pending++;
+    }
+    const fresh = timeline.receive(entries, giver.id);
+    giver.gave(fresh.length);
+    if (fresh.length < entries.length) this.#settleHeld(entries, new Set(fresh), giver, batch);
+  }
+
+  /** Those that were here before: on disk, or just on the way there. */
+  #settleHeld(
+    entries: readonly Entry[],
+    fresh: ReadonlySet<Entry>,
+    giver: Giver,
+    batch: IncomingBatch,
+  ): void {
+    const { traces, peering } = this.#parts;
+    for (const entry of entries) {
+      if (fresh.has(entry)) continue;
+      const trace = traces.of(placeOf(entry));
+      if (trace.batch === batch) {
+        trace.batch = null;
+        batch.pending--;
+      }
+      if ((trace.owed & giver.bit) === 0) continue;
+      trace.isFlushed ||= peering.timeline.read(trace.place) !== null;
+      if (!trace.isFlushed) continue;
+      trace.owed &= ~giver.bit;
+      giver.owe(entry);
+    }
+    batch.changed();
+  }
+}
+
+/** Stands for a giver that has gone. */
+const STRANGER = {
+  id: "",
+  bit: 0,
+  gave() {},
+  owe() {},
+  refused() {},
+  unknown() {},
+  malformed() {},
+} as const satisfies Giver;

@@ -1,0 +1,53 @@
+/**
+ * Whether the own clock is off: compared with the median of the members' clocks, the own one included. Its unit is a
+ * sample, which says how far a member's clock was ahead of this machine's uptime.
+ * Source: DESIGN.md "Members", Skew.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+
+interface Sample {
+  /** Its clock less our uptime. */
+  readonly ahead: number;
+  /** `uptime` milliseconds. */
+  readonly takenAt: number;
+}
+
+export class MemberClocks {
+  readonly #limits: { readonly skewMs: number; readonly clockSampleMs: number };
+  readonly #samples = new Map<ByteString, Sample>();
+  #verdict = false;
+
+  constructor(limits: { readonly skewMs: number; readonly clockSampleMs: number }) {
+    this.#limits = limits;
+  }
+
+  /** @param clock  of the member, as of now */
+  note(member: ByteString, clock: number, uptime: number): void {
+    this.#samples.set(member, { ahead: clock - uptime, takenAt: uptime });
+  }
+
+  /** Of all clocks, the lower one of the two in the middle; null: fewer than a majority of `members` is known. */
+  median(clock: number, uptime: number, members: number): number | null {
+    const clocks = [clock];
+    for (const [member, { ahead, takenAt }] of this.#samples) {
+      if (uptime - takenAt > this.#limits.clockSampleMs) this.#samples.delete(member);
+      else clocks.push(ahead + uptime);
+    }
+    if (2 * clocks.length <= members) return null;
+    clocks.sort((a, b) => a - b);
+    return clocks[(clocks.length - 1) >> 1] as number;
+  }
+
+  /** Without a majority the last verdict holds. @param members  how many there are, this one included */
+  isSkewed(clock: number, uptime: number, members: number): boolean {
+    const median = this.median(clock, uptime, members);
+    if (median !== null) this.#verdict = Math.abs(clock - median) > this.#limits.skewMs;
+    return this.#verdict;
+  }
+
+  /** How far a member's clock is ahead of the own one; null: not known. */
+  skewOf(member: ByteString, clock: number, uptime: number): number | null {
+    const sample = this.#samples.get(member);
+    return sample === undefined ? null : Math.round(sample.ahead + uptime - clock);
+  }
+}

@@ -1,0 +1,38 @@
+/** Deflating pushes, where it helps: signatures cannot be deflated, values often can. */
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
+
+/** After one that did not help, so many are sent as they are. */
+const PAUSE = 15;
+/** Deflating to more than this part of it does not help. */
+const HELPS_BELOW = 0.9;
+
+export class Packer {
+  readonly #limits: { readonly deflateFromBytes: number; readonly deflateMostBytes: number };
+  #pause = 0;
+
+  constructor(limits: { readonly deflateFromBytes: number; readonly deflateMostBytes: number }) {
+    this.#limits = limits;
+  }
+
+  pack(bytes: Buffer): { readonly entries: Buffer; readonly isDeflated: boolean } {
+    const plain = { entries: bytes, isDeflated: false };
+    const { deflateFromBytes, deflateMostBytes } = this.#limits;
+    if (bytes.length < deflateFromBytes || bytes.length > deflateMostBytes || this.#pause-- > 0) return plain;
+    const entries = deflateRawSync(bytes, { level: constants.Z_BEST_SPEED });
+    const helps = entries.length < HELPS_BELOW * bytes.length;
+    this.#pause = helps ? 0 : PAUSE;
+    return helps ? { entries, isDeflated: true } : plain;
+  }
+}
+
+/** @param bytes  what it must come to, exactly. @returns null: it does not */
+export function unpack(entries: Buffer, isDeflated: boolean, bytes: number): Buffer | null {
+  if (!isDeflated) return entries.length === bytes ? entries : null;
+  try {
+    // One byte of a stream can become a thousand: no more than announced, which is bounded.
+    const inflated = inflateRawSync(entries, { maxOutputLength: Math.max(1, bytes) });
+    return inflated.length === bytes ? inflated : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,78 @@
+/** Every bound of the exchange between members, with unit and reason. Times are milliseconds. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const PEERING_LIMITS = {
+  /** How far back first-hand envelopes are taken (--window). */
+  past: 30_000,
+  /** Bytes of a client's message, so of an envelope (--max-request-bytes). */
+  maxEnvelopeBytes: 64 * MIB,
+  /** A connection's hellos, challenges and proofs; the other side may be silent or a stranger. */
+  handshakeMs: 5_000,
+  /** Incoming connections that have not proved who they are. */
+  maxHandshakes: 64,
+  statusEveryMs: 2_000,
+  /** Without a byte for so long, a connection is dead: five statuses. */
+  silenceMs: 10_000,
+  /** Between two ticks that far apart this process has slept; nobody else is to blame. */
+  sleptMs: 3_000,
+  /** Reconnecting: the longest wait, and the longest after the first failure. */
+  reconnectMostMs: 15_000,
+  reconnectFirstMs: 250,
+  /** A connection that lasted so long was a good one: the next attempt is made at once. */
+  goodConnectionMs: 10_000,
+  /** A daemon that reaches no member serves alone after that. */
+  catchUpMs: 10_000,
+  /** … and one whose members give nothing new, and yet the comparison does not end, after that. */
+  catchUpStuckMs: 30_000,
+  /** Places in one message. */
+  maxPlaces: 10_000,
+  /** Wants of a member that wait; what is beyond is left to reconciliation. */
+  maxWanted: 100_000,
+  /** Entries that this daemon has asked for and not got. */
+  maxWants: 200_000,
+  /** A want that is not answered is asked of another. */
+  wantMs: 3_000,
+  /** One push: so much is verified and stored in one go. A longer entry goes alone. */
+  batchBytes: 128 * KIB,
+  batchEntries: 512,
+  /** Pushes on the way to a member that it has not taken. */
+  windowBytes: MIB,
+  /** Bytes that the system has not taken: a member that does not read gets neither offers nor pushes. */
+  maxUnsentBytes: 4 * MIB,
+  /** Bodies that wait to be pushed unasked; beyond it they are offered. */
+  maxAtOnceBytes: 4 * MIB,
+  /** Smaller pushes are not worth deflating; larger ones would hold the event loop up. */
+  deflateFromBytes: 4 * KIB,
+  deflateMostBytes: MIB,
+  /** Envelopes whose signer is not known yet. */
+  quarantineEntries: 10_000,
+  quarantineBytes: 16 * MIB,
+  quarantineMs: 60_000,
+  /** Of one connection; an honest member has none. */
+  maxRefusals: 100,
+  /** After that its connections are refused for so long. */
+  banMs: 15_000,
+  reconcileLeastMs: 4_000,
+  reconcileMostMs: 6_000,
+  /** An exchange that came to no end is given up. */
+  reconcileMs: 60_000,
+  /** How long, and of how many entries, is remembered who has them. */
+  traceMs: 10_000,
+  maxTraces: 100_000,
+  /** A clock further off the members' median takes nothing first-hand. */
+  skewMs: 2_000,
+  clockSampleMs: 20_000,
+  /** Between two rounds of reports. */
+  reportEveryMs: 2_000,
+  /** Callers bound their waiting themselves; this is when a forgotten one is dropped. */
+  waitMostMs: 120_000,
+  /** Work between two turns of the event loop. */
+  sliceMs: 5,
+} as const;
+
+export type PeeringLimits = { readonly [Name in keyof typeof PEERING_LIMITS]: number };
+
+/** Bits of a number: so many members can be told apart. */
+export const MEMBERS_MOST = 31;

@@ -1,0 +1,95 @@
+/** What Peering is handed, and what it tells of each member. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { DaemonState } from "../../protocol/messages-v2.js";
+import type { DigestIndex } from "../../timeline/digest-index.js";
+import type { Entry, Place } from "../../timeline/entry.js";
+import type { Connect, PeerAddress } from "./member-socket.js";
+import type { PeeringLog } from "./notices.js";
+import type { PeeringLimits } from "./peering-limits.js";
+
+/** The part of the timeline that members need. */
+export interface TimelineFace {
+  /** Of what is on disk. */
+  readonly index: DigestIndex;
+  /** The watermark as it is on disk. */
+  readonly published: number;
+  /** Told whether the own clock is off. */
+  isSkewed: boolean;
+  /** @returns those that were new; `Peering.flushed` is called when they are on disk */
+  receive(entries: readonly Entry[], from: ByteString): readonly Entry[];
+  /** On disk or not. */
+  holds(place: Place): boolean;
+  /** Only what is on disk. */
+  read(place: Place): { readonly body: Buffer; readonly signature: Buffer } | null;
+  raise(to: number): void;
+}
+
+/** What a member's envelope is: verified and of this cluster; or by an unknown key; or not to be taken. */
+export type CheckedEntry = Entry | "unknown-signer" | { readonly refused: string };
+
+export interface PeeringParts {
+  readonly timeline: TimelineFace;
+  readonly identity: {
+    /** SHA-256 of `spki`. */
+    readonly id: ByteString;
+    /** SubjectPublicKeyInfo, DER. */
+    readonly spki: ByteString;
+    sign(bytes: Buffer): Buffer;
+  };
+  readonly cluster: ByteString;
+  readonly peers: readonly PeerAddress[];
+  /** Whether a daemon of this id may be a member: pinned, in the ring, or unpinned on loopback. */
+  readonly isMember: (id: ByteString, remoteIsLoopback: boolean) => boolean;
+  readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
+  /** The buffers are views, and may be kept. */
+  readonly checkEntry: (body: Buffer, signature: Buffer) => CheckedEntry;
+  /** SHA-256, 32 bytes. */
+  readonly hash: (bytes: Buffer) => ByteString;
+  readonly connect: Connect;
+  /** Milliseconds since 1970; may jump. */
+  readonly clock: () => number;
+  /** Milliseconds; never jumps. */
+  readonly uptime: () => number;
+  /** At least 0, below 1. */
+  readonly random: () => number;
+  /** Unguessable. */
+  readonly randomBytes: (count: number) => ByteString;
+  /** Runs a step in a later turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+  readonly log: PeeringLog;
+  readonly limits: PeeringLimits;
+}
+
+/** For `dbsync status` and metrics. Times are milliseconds; null: not known. */
+export interface MemberStatus {
+  /** As in --peer, or where it connected from. */
+  readonly address: string;
+  /** 32 bytes. */
+  readonly id: ByteString | null;
+  /** Of the connection; "self": the address is this daemon's own. */
+  readonly connection: "connected" | "connecting" | "waiting" | "self";
+  /** Why there is no connection. */
+  readonly trouble: string | null;
+  /** What the member says of itself. */
+  readonly state: DaemonState | null;
+  /** Whether it finds its own clock off. */
+  readonly skewed: boolean;
+  /** By the own clock. */
+  readonly connectedSince: number | null;
+  readonly roundTrip: number | null;
+  /** How far its clock is ahead of the own one. */
+  readonly skew: number | null;
+  readonly watermark: number | null;
+  /** Entries it holds. */
+  readonly entries: number | null;
+  /** Whether it holds the same as this daemon, as of its last status. */
+  readonly isEqual: boolean | null;
+  /** Entries asked of it that have not come. */
+  readonly lag: number;
+  /** Entries that wait to be pushed to it or are on the way, roughly. */
+  readonly behind: number;
+  /** Milliseconds since it was last heard. */
+  readonly lastHeard: number | null;
+  /** Entries of it that were refused on this connection. */
+  readonly refusals: number;
+}

@@ -1,0 +1,209 @@
+/**
+ * How an entry gets from one member to all: nothing is told before it is on the own disk; then it is offered, after a
+ * moment, to the members that are not known to have it (or pushed, when it is a daemon's own), each wants what it lacks,
+ * and says when it has it. Source: DESIGN.md "Catch-up".
+ */
+import { type Entry, type Place, placeOf } from "../../timeline/entry.js";
+import type { MemberConnection } from "./member-connection.js";
+import type { Outbox } from "./outbox.js";
+import type { PeeringParts } from "./peering-parts.js";
+import { Replications } from "./replications.js";
+import { type Trace, Traces } from "./traces.js";
+import { Wants } from "./wants.js";
+
+/** A member, as far as entries are spread to it. */
+export interface Receiver {
+  /** Stands for it in sets of members. */
+  readonly bit: number;
+  readonly connection: Pick<MemberConnection, "send" | "unsentBytes">;
+  readonly outbox: Outbox;
+  /** What it is to be told that we have. */
+  readonly owed: Place[];
+  /** Tells it what is owed. */
+  tell(): void;
+}
+
+export class Spreading {
+  readonly traces: Traces;
+  readonly wants: Wants;
+  readonly #parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "soon" | "limits">;
+  /** Those that are connected. */
+  readonly #members: () => Iterable<Receiver>;
+  readonly #replications: Replications;
+  /** On disk since the last tick, and since the one before. */
+  #fresh: Trace[] = [];
+  #ripe: Trace[] = [];
+  #tellsSoon = false;
+
+  constructor(
+    parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "soon" | "limits">,
+    members: () => Iterable<Receiver>,
+  ) {
+    this.#parts = parts;
+    this.#members = members;
+    this.traces = new Traces(parts.limits);
+    this.wants = new Wants(parts.limits);
+    this.#replications = new Replications(parts.limits);
+  }
+
+  /** @param from  the member that gave them; null: first-hand */
+  flushed(entries: readonly Entry[], from: Receiver | null, isOwn: boolean): void {
+    // What came from a member and is old came by reconciliation, and the others compare as well.
+    const oldest = this.#parts.clock() - 2 * this.#parts.limits.past;
+    for (const entry of entries) {
+      this.wants.arrived(entry.id);
+      const isOld = !isOwn && entry.envelope.at < oldest;
+      const trace = isOld ? this.traces.find(entry.id) : this.traces.of(placeOf(entry));
+      if (trace === undefined) continue;
+      trace.isFlushed = true;
+      if (from !== null) trace.has |= from.bit;
+      this.#settle(trace);
+      if (trace.atOnce !== null) this.#pushAtOnce(trace, trace.atOnce);
+      else if (trace.isUrgent) this.#offer([trace]);
+      else if (!isOld) this.#fresh.push(trace);
+    }
+  }
+
+  /** A body that every member is to be given unasked, as soon as it is on disk. */
+  giveAtOnce(entry: Entry): void {
+    const trace = this.traces.of(placeOf(entry));
+    if (trace.isFlushed) this.#pushAtOnce(trace, entry);
+    else trace.atOnce = entry;
+  }
+
+  /** When so many daemons, this one included, have said that it is on their disk. */
+  replicated(place: Place, count: number): Promise<void> {
+    const trace = this.traces.of(place);
+    trace.isFlushed ||= this.#parts.timeline.read(place) !== null;
+    trace.isUrgent = true;
+    const done = this.#replications.wait(trace, count, this.#parts.uptime());
+    if (trace.isFlushed) this.#offer([trace]);
+    return done;
+  }
+
+  /** A member has these on its disk. */
+  offered(places: readonly Place[], member: Receiver): void {
+    const { timeline, uptime } = this.#parts;
+    const wanted: Place[] = [];
+    const now = uptime();
+    for (const place of places) {
+      if (timeline.holds(place)) {
+        const trace = this.traces.of(place);
+        this.#has(trace, member);
+        trace.isFlushed ||= timeline.read(place) !== null;
+        if (trace.isFlushed) this.owe(place, member);
+        else trace.owed |= member.bit;
+      } else {
+        if (this.wants.offered(place, member.bit, now)) wanted.push(place);
+        this.#has(this.traces.of(place), member);
+      }
+    }
+    if (wanted.length > 0) member.connection.send({ kind: "want", places: wanted });
+  }
+
+  had(places: readonly Place[], member: Receiver): void {
+    for (const { id } of places) {
+      const trace = this.traces.find(id);
+      if (trace !== undefined) this.#has(trace, member);
+    }
+  }
+
+  /** To be told at the end of this turn that a place is on the own disk. */
+  owe(place: Place, member: Receiver): void {
+    member.owed.push(place);
+    this.tellSoon();
+  }
+
+  /** Tells the members, at the end of this turn, what is on disk by now. */
+  tellSoon(): void {
+    if (this.#tellsSoon) return;
+    this.#tellsSoon = true;
+    this.#parts.soon(() => {
+      this.#tellsSoon = false;
+      for (const member of this.#members()) member.tell();
+    });
+  }
+
+  disconnected(member: Receiver): void {
+    this.traces.disconnected(member.bit);
+    this.#ask(this.wants.disconnected(member.bit, this.#parts.uptime(), this.#live()));
+  }
+
+  /** Offers what has been on disk for a moment. */
+  tick(now: number): void {
+    const ripe = this.#ripe;
+    this.#ripe = this.#fresh;
+    this.#fresh = [];
+    if (ripe.length > 0) this.#offer(ripe);
+    this.#ask(this.wants.overdue(now, this.#live()));
+    this.traces.tick(now);
+    this.#replications.tick(now);
+  }
+
+  #live(): number {
+    let bits = 0;
+    for (const { bit } of this.#members()) bits |= bit;
+    return bits;
+  }
+
+  #ask(asked: ReadonlyMap<number, readonly Place[]>): void {
+    if (asked.size === 0) return;
+    for (const member of this.#members()) {
+      const places = asked.get(member.bit) ?? [];
+      for (const part of parts(places, this.#parts.limits.maxPlaces)) {
+        member.connection.send({ kind: "want", places: part });
+      }
+    }
+  }
+
+  #has(trace: Trace, member: Receiver): void {
+    if ((trace.has & member.bit) !== 0) return;
+    trace.has |= member.bit;
+    this.#replications.check(trace);
+  }
+
+  #settle(trace: Trace): void {
+    if (trace.owed !== 0) {
+      for (const member of this.#members()) {
+        if ((trace.owed & member.bit) !== 0) this.owe(trace.place, member);
+      }
+      trace.owed = 0;
+    }
+    if (trace.batch !== null) {
+      const { batch } = trace;
+      trace.batch = null;
+      batch.pending--;
+      batch.changed();
+    }
+    this.#replications.check(trace);
+  }
+
+  #pushAtOnce(trace: Trace, entry: Entry): void {
+    trace.atOnce = null;
+    let isToOffer = false;
+    for (const { bit, outbox } of this.#members()) {
+      if (((trace.has | trace.sent) & bit) === 0 && !outbox.pushAtOnce(entry)) isToOffer = true;
+    }
+    if (isToOffer) this.#fresh.push(trace);
+  }
+
+  /** To each member what it is not known to have. Offers may be lost: reconciliation finds what they would have told. */
+  #offer(traces: readonly Trace[]): void {
+    const { maxPlaces, maxUnsentBytes } = this.#parts.limits;
+    for (const { bit, connection } of this.#members()) {
+      if (connection.unsentBytes > maxUnsentBytes) continue;
+      const places: Place[] = [];
+      for (const { has, sent, place } of traces) if (((has | sent) & bit) === 0) places.push(place);
+      for (const part of parts(places, maxPlaces)) connection.send({ kind: "offer", places: part });
+    }
+  }
+}
+
+/** Pieces of at most `most` items. */
+export function* parts<T>(items: readonly T[], most: number): Generator<readonly T[]> {
+  if (items.length <= most) {
+    if (items.length > 0) yield items;
+    return;
+  }
+  for (let i = 0; i < items.length; i += most) yield items.slice(i, i + most);
+}

@@ -1,0 +1,159 @@
+/** A member that has proved who it is and then sends what no member sends: made by hand, from docs/protocol-v2.md. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deflateRawSync } from "node:zlib";
+import type { MemberSocket, MemberSocketOwner } from "../../../daemon/peers/member-socket.js";
+import { PEERING_LIMITS } from "../../../daemon/peers/peering-limits.js";
+import { FrameParser } from "../../../protocol/frame.js";
+import {
+  type MemberMessage,
+  type OwnMessage,
+  readMemberMessage,
+  writeMemberMessage,
+} from "../../../protocol/member-messages.js";
+import { writeEntries } from "../../../protocol/member-packing.js";
+import { CLUSTER, EPOCH, entriesOf, entryOf, keyOf, type Node, signWith, World } from "./support.js";
+
+const NONCE = "n".repeat(32);
+const NOTHING = { count: 0, sum: "\0".repeat(32) };
+const me = keyOf("me");
+
+/** The opener's side of a connection. */
+class Hand implements MemberSocket {
+  readonly binding = null;
+  readonly remote = "203.0.113.9:5";
+  readonly heard: MemberMessage[] = [];
+  isClosed = false;
+  readonly #node: Node;
+  readonly #owner: MemberSocketOwner;
+  readonly #parser = new FrameParser(1 << 20, 2);
+
+  constructor(node: Node) {
+    this.#node = node;
+    const hello = { kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const;
+    this.#owner = node.peering.accept(this, { ...hello, state: "live", role: "daemon" });
+  }
+
+  write(bytes: Buffer): void {
+    this.heard.push(...this.#parser.push(bytes).map(readMemberMessage));
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  unsentBytes(): number {
+    return 0;
+  }
+
+  say(message: OwnMessage | Buffer): void {
+    this.#owner.received(Buffer.isBuffer(message) ? message : writeMemberMessage(message));
+  }
+
+  /** As the documentation says. */
+  prove(): void {
+    const challenge = this.heard.find(({ kind }) => kind === "challenge") as { nonce: string };
+    const names = CLUSTER + me.id + this.#node.key.id + NONCE + challenge.nonce;
+    this.say({ kind: "challenge", nonce: NONCE });
+    const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x01`, "latin1"));
+    this.say({ kind: "proof", spki: me.spki, signature });
+    const proof = this.heard.find(({ kind }) => kind === "proof") as { spki: string; signature: Buffer };
+    const theirs = signWith(proof.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
+    assert.deepEqual(proof.signature, theirs);
+    this.say({
+      ...{
+        kind: "status",
+        serial: 1,
+        echo: 0,
+        echoAge: 0,
+        clock: EPOCH,
+        watermark: 0,
+        state: "live",
+        skewed: false,
+      },
+      ...{ ring: NOTHING, data: NOTHING },
+    });
+  }
+
+  get last(): string | undefined {
+    return this.heard.at(-1)?.kind;
+  }
+}
+
+function joined(world: World): { node: Node; hand: Hand } {
+  const node = world.add("a", { limits: { maxEnvelopeBytes: 65_536 } });
+  const hand = new Hand(node);
+  hand.prove();
+  world.run(100);
+  assert.equal(node.peering.members[0]?.connection, "connected");
+  return { node, hand };
+}
+
+const push = (entries: Buffer, bytes = entries.length, isDeflated = false, number = 1): OwnMessage => ({
+  ...{ kind: "push", number, bytes, isDeflated, entries },
+});
+
+const bomb = deflateRawSync(Buffer.alloc(50_000_000));
+const place = { at: EPOCH, seq: 0, id: "x".repeat(32) };
+
+const bad: Readonly<Record<string, OwnMessage | Buffer>> = {
+  garbage: Buffer.from("GET / HTTP/1.1\r\n"),
+  "a frame longer than any": Buffer.from("ds2:90000000:"),
+  "another challenge": { kind: "challenge", nonce: NONCE },
+  "a push out of turn": push(Buffer.alloc(0), 0, false, 2),
+  "a push whose bytes are no entries": push(Buffer.from("garbage, not entries")),
+  "a push of another length than it says": push(writeEntries([entryOf(0)]), 5),
+  "a push that cannot be inflated": push(Buffer.from("garbage"), 100, true),
+  "a push that inflates to more than it says": push(bomb, 1000, true),
+  "a push that says it inflates to more than may be": push(bomb, 50_000_000, true),
+  "a push acknowledged that was never made": { kind: "have", number: 5, places: [] },
+  "more places than may be": { kind: "offer", places: Array(PEERING_LIMITS.maxPlaces + 1).fill(place) },
+  "a reconciliation that is none": { kind: "reconcile", session: 1, step: Buffer.from("garbage") },
+};
+
+for (const [name, message] of Object.entries(bad)) {
+  test(`${name} closes the connection of a member`, () => {
+    const world = new World();
+    const { node, hand } = joined(world);
+    hand.say(message);
+    world.run(100);
+    assert.ok(hand.isClosed);
+    assert.equal(hand.last, "bye");
+    assert.equal(node.peering.members.length, 0);
+    assert.equal(entriesOf(node), 0);
+    hand.say(message);
+    world.run(1000);
+    assert.equal(node.peering.state, "live");
+  });
+}
+
+test("a member made by hand gives and gets entries", () => {
+  const world = new World();
+  const { node, hand } = joined(world);
+  const [given, taken] = [entryOf(0), entryOf(1)];
+  hand.say(push(writeEntries([given])));
+  world.run(100);
+  assert.deepEqual(hand.heard.at(-1), {
+    kind: "have",
+    number: 1,
+    places: [{ at: EPOCH, seq: 0, id: given.id }],
+  });
+  node.timeline.take(taken);
+  world.run(100);
+  const offered = [{ at: EPOCH + 1, seq: 0, id: taken.id }];
+  assert.deepEqual(hand.heard.at(-1), { kind: "offer", places: offered });
+  hand.say({ kind: "want", places: offered });
+  world.run(100);
+  assert.deepEqual(hand.heard.at(-1), push(writeEntries([taken])));
+});
+
+test("what a member asks for that is not there is passed over", () => {
+  const world = new World();
+  const { hand } = joined(world);
+  hand.say({ kind: "want", places: [place] });
+  hand.say({ kind: "given", session: 77 });
+  hand.say({ kind: "report", at: 5, watermark: 5, ring: NOTHING, data: NOTHING });
+  world.run(1000);
+  assert.ok(!hand.isClosed);
+  assert.ok(hand.heard.every(({ kind }) => kind !== "push"));
+});

@@ -1,0 +1,417 @@
+/**
+ * Several members in one process, on a clock, a network and a disk that the test moves: what is written arrives when
+ * `run` lets time pass. Signatures are real SHA-256, not real curves.
+ */
+import { hash } from "node:crypto";
+import type {
+  Connect,
+  MemberSocket,
+  MemberSocketOwner,
+  PeerAddress,
+} from "../../../daemon/peers/member-socket.js";
+import { Peering } from "../../../daemon/peers/peering.js";
+import { PEERING_LIMITS, type PeeringLimits } from "../../../daemon/peers/peering-limits.js";
+import type { PeeringParts, TimelineFace } from "../../../daemon/peers/peering-parts.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { readBody, signedBytes, signerOf, writeBody } from "../../../protocol/envelope.js";
+import { MalformedFrame } from "../../../protocol/errors.js";
+import { FrameParser } from "../../../protocol/frame.js";
+import { readMemberMessage } from "../../../protocol/member-messages.js";
+import { type Hello, readClientMessage } from "../../../protocol/messages-v2.js";
+import { writeCommand } from "../../../protocol/resp-writer.js";
+import { DigestIndex } from "../../../timeline/digest-index.js";
+import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entry.js";
+import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import { isRingEntry } from "../../../timeline/recorded.js";
+import { readEntry, writeValue } from "../../../timeline/stored-value.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+
+export const EPOCH = 1_790_000_000_000;
+export const CLUSTER = "c".repeat(32);
+
+export const sha256 = (bytes: Buffer | string): ByteString =>
+  hash("sha256", typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, "binary");
+
+export const signWith = (spki: ByteString, bytes: Buffer): Buffer =>
+  Buffer.from(sha256(Buffer.concat([Buffer.from(spki, "latin1"), bytes])), "latin1");
+
+export const isSignedBy = (spki: ByteString, bytes: Buffer, signature: Buffer): boolean =>
+  signWith(spki, bytes).equals(signature);
+
+export interface TestKey {
+  readonly id: ByteString;
+  readonly spki: ByteString;
+}
+
+export const keyOf = (name: string): TestKey => ({ id: sha256(`key ${name}`), spki: `key ${name}` });
+
+export const client = keyOf("client");
+
+let nonces = 0;
+
+/** An envelope by a client's key. @param at  milliseconds behind the start of the test */
+export function entryOf(at: number, argv: readonly ByteString[] = ["SET", "k", "v"], key = client): Entry {
+  const header = { key: key.id, cluster: CLUSTER, at: EPOCH + at, seq: 0 };
+  const nonce = String(++nonces).padStart(16, "0");
+  const body = Buffer.from(writeBody({ ...header, nonce }, [writeCommand(argv)]), "latin1");
+  const signed = signedBytes(body);
+  return { id: sha256(signed), body, signature: signWith(key.spki, signed), envelope: readBody(body) };
+}
+
+/** As much of a timeline as members see; puts reach the "disk" when the test's time goes on. */
+export class FakeTimeline implements TimelineFace {
+  readonly storage = new MemoryStorage();
+  readonly index = new DigestIndex(this.storage);
+  readonly unflushed = new Map<ByteString, Entry>();
+  published = 0;
+  isSkewed = false;
+  raisedTo = 0;
+  /** While it is, nothing reaches the disk. */
+  isStuck = false;
+  readonly #flushed: (entries: readonly Entry[], from: ByteString | null) => void;
+  readonly #soon: (step: () => void) => void;
+  #waiting: (() => void)[] = [];
+
+  constructor(soon: (step: () => void) => void, flushed: FakeTimeline["flush"]) {
+    this.#soon = soon;
+    this.#flushed = flushed;
+  }
+
+  flush(entries: readonly Entry[], from: ByteString | null): void {
+    this.#flushed(entries, from);
+  }
+
+  /** First-hand. */
+  take(entry: Entry): void {
+    this.#store([entry], null);
+  }
+
+  receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
+    const fresh = entries.filter((entry) => !this.holds(placeOf(entry)));
+    if (fresh.length > 0) this.#store(fresh, from);
+    return fresh;
+  }
+
+  holds(place: Place): boolean {
+    return this.unflushed.has(place.id) || this.storage.get(writePlace(place)) !== null;
+  }
+
+  read(place: Place): Entry | null {
+    const bytes = writePlace(place);
+    const value = this.storage.get(bytes);
+    return value === null ? null : readEntry(place, value, (signed) => sha256(signed));
+  }
+
+  raise(to: number): void {
+    this.raisedTo = Math.max(this.raisedTo, to);
+  }
+
+  release(): void {
+    this.isStuck = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const step of waiting) this.#soon(step);
+  }
+
+  #store(entries: readonly Entry[], from: ByteString | null): void {
+    for (const entry of entries) this.unflushed.set(entry.id, entry);
+    const done = () => {
+      this.storage.put(
+        entries.map((entry) => [writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]),
+      );
+      for (const entry of entries) {
+        this.unflushed.delete(entry.id);
+        this.index.add(placeOf(entry), isRingEntry(entry.envelope));
+      }
+      this.flush(entries, from);
+    };
+    if (this.isStuck) this.#waiting.push(done);
+    else this.#soon(done);
+  }
+}
+
+export interface Line {
+  readonly facts: Record<string, unknown>;
+  readonly text: string;
+}
+
+/** A daemon of the test. */
+export interface Node {
+  readonly name: string;
+  readonly key: TestKey;
+  readonly timeline: FakeTimeline;
+  readonly peering: Peering;
+  readonly lines: Line[];
+  /** Milliseconds that its clock is ahead. */
+  offset: number;
+  /** Keys that it knows. */
+  readonly known: Map<ByteString, TestKey>;
+  readonly address: PeerAddress;
+}
+
+export interface NodeOptions {
+  readonly peers?: readonly string[];
+  readonly cluster?: ByteString;
+  readonly limits?: Partial<PeeringLimits>;
+  readonly parts?: Partial<PeeringParts>;
+  readonly pin?: ByteString;
+  readonly isUnknown?: boolean;
+}
+
+/** Both ends of a stream. */
+class Pipe implements MemberSocket {
+  readonly binding: Buffer | null;
+  readonly remote: string;
+  owner: MemberSocketOwner | null = null;
+  far: Pipe | null = null;
+  /** Bytes written and not delivered. */
+  waiting = 0;
+  isClosed = false;
+  readonly #deliver: (run: () => void, bytes: Buffer | null, from: Pipe) => void;
+
+  constructor(
+    remote: string,
+    binding: Buffer | null,
+    deliver: (run: () => void, bytes: Buffer | null, from: Pipe) => void,
+  ) {
+    this.remote = remote;
+    this.binding = binding;
+    this.#deliver = deliver;
+  }
+
+  write(bytes: Buffer): void {
+    if (this.isClosed) return;
+    this.waiting += bytes.length;
+    this.#deliver(
+      () => {
+        this.waiting -= bytes.length;
+        this.far?.owner?.received(bytes);
+      },
+      bytes,
+      this,
+    );
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.owner = null;
+    const { far } = this;
+    this.#deliver(() => far?.hear("closed by the other side"), null, this);
+  }
+
+  unsentBytes(): number {
+    return this.waiting;
+  }
+
+  hear(detail: string): void {
+    const { owner } = this;
+    this.owner = null;
+    this.isClosed = true;
+    owner?.closed(detail);
+  }
+}
+
+/** A message on its way, as tests look at them. */
+export interface Seen {
+  readonly from: string;
+  readonly to: string;
+  readonly kind: string;
+  readonly bytes: number;
+}
+
+export class World {
+  now = 0;
+  readonly nodes = new Map<string, Node>();
+  readonly seen: Seen[] = [];
+  /** Pairs "a b" that hear nothing of each other. */
+  readonly cut = new Set<string>();
+  /** Binding of each side's end, where a test wants TLS. */
+  bindings: ((opener: string, answerer: string) => [Buffer | null, Buffer | null]) | null = null;
+  readonly random = new SeededRandom(1);
+  #steps: (() => void)[] = [];
+  #sockets: [string, string, Pipe][] = [];
+
+  add(name: string, options: NodeOptions = {}): Node {
+    const key = keyOf(name);
+    const soon = (step: () => void) => void this.#steps.push(step);
+    const lines: Line[] = [];
+    const log = (facts: object, text: string) => void lines.push({ facts: facts as Line["facts"], text });
+    const known = new Map(options.isUnknown ? [] : [[client.id, client]]);
+    const timeline = new FakeTimeline(soon, (entries, from) => peering.flushed(entries, from));
+    const clock = () => EPOCH + this.now + node.offset;
+    const peers = (options.peers ?? []).map((peer) => this.addressOf(peer));
+    const peering = new Peering({
+      timeline,
+      identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) },
+      cluster: options.cluster ?? CLUSTER,
+      ...{ peers, clock, soon, hash: sha256, verifySignature: isSignedBy },
+      isMember: () => true,
+      checkEntry: (body, signature) => checkEntry(body, signature, known),
+      connect: this.#connectFrom(name),
+      uptime: () => this.now,
+      random: () => this.random.below(1000) / 1000,
+      randomBytes: (count) =>
+        Array.from({ length: count }, () => String.fromCharCode(this.random.below(256))).join(""),
+      log: { info: log, warn: log },
+      limits: { ...PEERING_LIMITS, ...options.limits },
+      ...options.parts,
+    });
+    const node: Node = {
+      name,
+      key,
+      timeline,
+      peering,
+      lines,
+      offset: 0,
+      known,
+      address: this.addressOf(name),
+    };
+    this.nodes.set(name, node);
+    peering.start();
+    return node;
+  }
+
+  addressOf(name: string): PeerAddress {
+    return { host: name, port: 1, pin: null, tls: false };
+  }
+
+  /** A process that dies: its sockets break. */
+  kill(name: string): void {
+    this.nodes.delete(name);
+    this.breakAll((a, b) => a === name || b === name);
+  }
+
+  breakAll(which: (opener: string, answerer: string) => boolean): void {
+    const [broken, rest] = [
+      this.#sockets.filter(([a, b]) => which(a, b)),
+      this.#sockets.filter(([a, b]) => !which(a, b)),
+    ];
+    this.#sockets = rest;
+    for (const [, , pipe] of broken) {
+      pipe.hear("ECONNRESET");
+      pipe.far?.hear("ECONNRESET");
+    }
+  }
+
+  /** Lets time pass, 25 ms a tick. */
+  run(milliseconds: number): void {
+    for (let end = this.now + milliseconds; this.now < end; ) {
+      this.settle();
+      this.now += 25;
+      for (const node of this.nodes.values()) {
+        node.timeline.published = Math.max(node.timeline.published, EPOCH + this.now + node.offset - 1000);
+        node.peering.tick();
+      }
+    }
+    this.settle();
+  }
+
+  /** Until a condition holds. @throws if it does not for a minute */
+  runUntil(condition: () => boolean, most = 60_000): number {
+    const start = this.now;
+    while (!condition()) {
+      if (this.now - start > most) throw new Error(`not within ${most} ms`);
+      this.run(25);
+    }
+    return this.now - start;
+  }
+
+  /** All that can happen without time passing. */
+  settle(): void {
+    for (let rounds = 0; this.#steps.length > 0; rounds++) {
+      if (rounds > 100_000) throw new Error("it does not come to rest");
+      const steps = this.#steps;
+      this.#steps = [];
+      for (const step of steps) step();
+    }
+  }
+
+  countOf(kind: string, from?: string, to?: string): number {
+    return this.seen.filter(
+      (seen) => seen.kind === kind && (from ?? seen.from) === seen.from && (to ?? seen.to) === seen.to,
+    ).length;
+  }
+
+  #connectFrom(opener: string): Connect {
+    return ({ host }, owner) => {
+      const [near, far] = this.bindings?.(opener, host) ?? [null, null];
+      const here = new Pipe(`${host}:1`, near, this.#deliverer(opener, host));
+      const there = new Pipe(`${opener}:40000`, far, this.#deliverer(host, opener));
+      here.far = there;
+      there.far = here;
+      here.owner = owner;
+      this.#steps.push(() => {
+        const node = this.nodes.get(host);
+        if (node === undefined || this.cut.has(`${opener} ${host}`)) {
+          here.hear("ECONNREFUSED");
+          return;
+        }
+        this.#sockets.push([opener, host, here]);
+        there.owner = new Greeting(there, node.peering);
+        owner.opened();
+      });
+      return here;
+    };
+  }
+
+  #deliverer(from: string, to: string) {
+    return (run: () => void, bytes: Buffer | null): void => {
+      if (bytes !== null) this.#see(from, to, bytes);
+      if (this.cut.has(`${from} ${to}`)) return;
+      this.#steps.push(run);
+    };
+  }
+
+  #see(from: string, to: string, bytes: Buffer): void {
+    for (const payload of new FrameParser(1 << 30, 2).push(bytes)) {
+      this.seen.push({ from, to, kind: readMemberMessage(payload).kind, bytes: payload.length });
+    }
+  }
+}
+
+/** What a listener does: reads the first frame, and hands over. */
+class Greeting implements MemberSocketOwner {
+  readonly #pipe: Pipe;
+  readonly #peering: Peering;
+  readonly #parser = new FrameParser(8192, 2);
+
+  constructor(pipe: Pipe, peering: Peering) {
+    this.#pipe = pipe;
+    this.#peering = peering;
+  }
+
+  opened(): void {}
+  closed(): void {}
+
+  received(chunk: Buffer): void {
+    const [payload] = this.#parser.push(chunk);
+    if (payload === undefined) return;
+    this.#pipe.owner = this.#peering.accept(this.#pipe, readClientMessage(payload) as Hello);
+  }
+}
+
+/** What stands for the daemon's check: signatures are those of `signWith`. */
+export function checkEntry(body: Buffer, signature: Buffer, known: ReadonlyMap<ByteString, TestKey>) {
+  try {
+    const key = known.get(signerOf(body));
+    if (key === undefined) return "unknown-signer";
+    const signed = signedBytes(body);
+    if (!isSignedBy(key.spki, signed, signature)) return { refused: "bad-signature" };
+    return { id: sha256(signed), body, signature, envelope: readBody(body) };
+  } catch (problem) {
+    if (!(problem instanceof MalformedFrame)) throw problem;
+    return { refused: "malformed" };
+  }
+}
+
+/** Whether nodes hold the same entries, and how many. */
+export function isLevel(...nodes: readonly Node[]): boolean {
+  const totals = nodes.map(({ timeline: { index } }) =>
+    JSON.stringify([index.total("ring"), index.total("data")]),
+  );
+  return totals.every((total) => total === totals[0]);
+}
+
+export const entriesOf = ({ timeline: { index } }: Pick<Node, "timeline">): number =>
+  index.total("ring").count + index.total("data").count;
