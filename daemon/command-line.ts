@@ -4,9 +4,12 @@ import { formatPlace } from "./admin/place.js";
 import type { BackendSpecification } from "./backends/specification.js";
 import { checkFiles } from "./check-files.js";
 import { formatDateWindow } from "./date-window.js";
+import { formatFsync } from "./fsync.js";
 import { formatLimit } from "./limits.js";
 import { loadWith } from "./optional-package.js";
 import { limitRowOf, optionTable, parseArguments, type RawOptions, settingsOf } from "./options.js";
+import { formatPeer } from "./peer-address.js";
+import { formatRetention } from "./retention.js";
 import type { Settings } from "./settings.js";
 import { version } from "./version.js";
 
@@ -83,6 +86,9 @@ function shownValue(name: string, attribute: string, program: Command, settings:
   if (name === "admin") return settings.admin === null ? null : JSON.stringify(formatPlace(settings.admin));
   if (name === "window") return JSON.stringify(formatDateWindow(settings.window));
   if (name === "allow-unsigned") return String(settings.allowUnsigned);
+  if (name === "fsync") return JSON.stringify(formatFsync(settings.fsync));
+  if (name === "retain") return JSON.stringify(formatRetention(settings.retain));
+  if (name === "peer") return JSON.stringify(settings.peers.map(formatPeer));
   const value: unknown = program.getOptionValue(attribute);
   return value === undefined ? null : JSON.stringify(value);
 }

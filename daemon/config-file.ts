@@ -8,9 +8,13 @@ import type { Command, Option } from "commander";
 import { InvalidArgumentError } from "commander";
 import { parse, TomlError } from "smol-toml";
 import { StartError } from "./start-error.js";
+import { peersOf } from "./timeline-options.js";
 
 /** Options that say what the program does now, and so belong on the command line. */
 const NOT_IN_FILE = new Set(["config", "check-config", "help-all", "version", "help"]);
+
+/** Options that name one file or folder. */
+const PATHS = new Set(["tls-cert", "tls-key", "data"]);
 
 /**
  * Gives the options of `program` that are still at their default the file's values.
@@ -80,14 +84,26 @@ function parseValue(option: Option, value: unknown, { place, folder }: Where): u
       return paths.map((path) => resolve(folder, path));
     throw new StartError(`${place}: ${name} is a path, or a list of paths.`, 2);
   }
-  if ((name === "tls-cert" || name === "tls-key") && typeof value === "string" && value !== "") {
-    return resolve(folder, value);
+  if (PATHS.has(name) && typeof value === "string" && value !== "") return resolve(folder, value);
+  if (name === "peer" && Array.isArray(value)) {
+    if (value.every((peer) => typeof peer === "string"))
+      return parsed(() => peersOf(value), name, value, place);
+    throw new StartError(`${place}: peer is a list of texts such as "db2:1111".`, 2);
   }
   if (typeof value !== "string" && typeof value !== "number") {
     throw new StartError(`${place}: ${name} is a text or a number.`, 2);
   }
+  return parsed(
+    () => (option.parseArg === undefined ? value : option.parseArg(String(value), undefined)),
+    name,
+    value,
+    place,
+  );
+}
+
+function parsed(parse: () => unknown, name: string, value: unknown, place: string): unknown {
   try {
-    return option.parseArg === undefined ? value : option.parseArg(String(value), undefined);
+    return parse();
   } catch (problem) {
     if (problem instanceof InvalidArgumentError)
       throw new StartError(`${place}: ${name} = ${JSON.stringify(value)}: ${problem.message}`, 2);

@@ -5,12 +5,10 @@ import { lookup } from "node:dns/promises";
 import type { Logger } from "pino";
 import { hexOf } from "../protocol/envelope.js";
 import type { Health } from "./admin/health.js";
-import { formatPlace } from "./admin/place.js";
 import type { AdminServer } from "./admin/server.js";
 import type { Backend } from "./backends/backend.js";
 import type { BackendSpecification } from "./backends/specification.js";
 import { Databases } from "./databases.js";
-import { formatDateWindow } from "./date-window.js";
 import type { Environment } from "./environment.js";
 import { hashOf, type Identity, makeIdentity } from "./identity.js";
 import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync.js";
@@ -20,11 +18,14 @@ import { NOBODY, type Observer } from "./observer.js";
 import { loadWith } from "./optional-package.js";
 import { isSigned, refuseUnsigned } from "./options.js";
 import { Pipeline } from "./pipeline.js";
+import type { Replica } from "./replica.js";
+import { restartNames } from "./restart-names.js";
 import type { SeenBounds } from "./seen.js";
 import type { Service } from "./service.js";
 import type { Settings } from "./settings.js";
 import type { Signers } from "./signers.js";
 import { StartError } from "./start-error.js";
+import { hasTimeline } from "./timeline-options.js";
 import type { TlsCertificate } from "./tls.js";
 import { refuseWithoutTls } from "./tls-options.js";
 import { version } from "./version.js";
@@ -39,9 +40,13 @@ export class Daemon implements Service {
   readonly #environment: Environment;
   readonly #log: Logger;
   #certificate: TlsCertificate | null = null;
-  readonly #identity: Identity = makeIdentity();
+  #identity: Identity = makeIdentity();
   #settings: Settings;
   #backends: Backend[] = [];
+  /** Replaced when the keys are read again. */
+  #signers: Signers | null = null;
+  /** null: no timeline. */
+  #replica: Replica | null = null;
   #pipeline: Pipeline | null = null;
   #listener: DbsyncListener | null = null;
   #admin: AdminServer | null = null;
@@ -62,8 +67,7 @@ export class Daemon implements Service {
 
   /** 64 hexadecimal digits; null: unsigned commands, or not started. */
   get cluster(): string | null {
-    const signers = this.#pipeline?.signers ?? null;
-    return signers === null ? null : hexOf(signers.cluster);
+    return this.#signers === null ? null : hexOf(this.#signers.cluster);
   }
 
   /** Where the listener listens, once started. */
@@ -76,10 +80,16 @@ export class Daemon implements Service {
     for (const line of settings.differences) this.#log.warn(`Not as php-dbsync: ${line}`);
     // What can be wrong is read before anything is opened.
     const signers = await this.#loadSigners(settings);
+    this.#signers = signers;
     const address = await addressOf(settings);
     const gate = await this.#makeGate();
     await this.#makeAdmin();
-    this.#backends = await Promise.all(settings.database.map((one) => this.#makeBackend(one)));
+    await this.#makeReplica(settings);
+    const replica = this.#replica;
+    this.#backends =
+      replica === null
+        ? await Promise.all(settings.database.map((one) => this.#makeBackend(one)))
+        : [replica.backend];
     const observer: Observer = this.#metrics ?? NOBODY;
     this.#pipeline = this.#makePipeline(signers, observer);
     this.#listener = new DbsyncListener({
@@ -87,8 +97,9 @@ export class Daemon implements Service {
       port: settings.port,
       gate,
       closeAfterAnswer: settings.close,
-      takesVersion1: settings.require === "v1",
+      takesVersion1: settings.require === "v1" && settings.v1 !== "off",
       daemon: this.#identity.id,
+      members: replica === null ? null : (socket, hello) => replica.takeMember(socket, hello),
       observer,
       limits: settings.limits,
       pipeline: this.#pipeline,
@@ -99,6 +110,7 @@ export class Daemon implements Service {
       await this.#admin?.start();
       // The databases first: nobody is let in before there is something to serve.
       for (const backend of this.#backends) await backend.start();
+      await this.#replica?.start();
       await this.#certificate?.start();
       await this.#listener.start();
     } catch (problem) {
@@ -118,6 +130,7 @@ export class Daemon implements Service {
     this.#pipeline?.stop();
     await this.#listener?.stop();
     await this.#certificate?.stop();
+    await this.#replica?.stop();
     for (const backend of this.#backends.toReversed()) await backend.stop();
     await this.#admin?.stop();
   }
@@ -146,13 +159,15 @@ export class Daemon implements Service {
     for (const name of restartNames(this.#settings, settings)) {
       this.#log.warn({ name }, "this setting has changed, which needs a restart; the old value stays");
     }
+    this.#replica?.setPeers(settings.peers);
+    this.#signers = signers;
     this.#pipeline.signers = signers;
     this.#pipeline.seen.bounds = boundsOf(settings);
     this.#log.level = settings.logLevel;
     this.#listener.limits = settings.limits;
     for (const backend of this.#backends) backend.timeout = settings.limits.backendTimeout;
-    const { signKey, rootKey, tls, logLevel, limits } = settings;
-    this.#settings = { ...this.#settings, signKey, rootKey, tls, logLevel, limits };
+    const { signKey, rootKey, tls, peers, logLevel, limits } = settings;
+    this.#settings = { ...this.#settings, signKey, rootKey, tls, peers, logLevel, limits };
     this.#log.info("configuration and keys read again");
   }
 
@@ -178,9 +193,16 @@ export class Daemon implements Service {
   }
 
   async #reloadSigners(settings: Settings): Promise<Signers | null> {
-    const before = this.#pipeline?.signers ?? null;
+    const before = this.#signers;
     const signers = await this.#loadSigners({ ...settings, clusterName: this.#settings.clusterName });
     if (before === null || signers === null || before.cluster === signers.cluster) return before;
+    if (this.#replica !== null) {
+      throw new StartError(
+        "sign-key, root-key: the files have changed, and a timeline keeps the keys it began with. Put the old files " +
+          "back, and change keys by dbsync keys add and dbsync keys revoke (KEY ADD, KEY REVOKE).",
+        2,
+      );
+    }
     if (before.haveChanged) {
       throw new StartError(
         "sign-key, root-key: the files have changed, and so have the keys by KEY commands, which would be lost. " +
@@ -196,6 +218,24 @@ export class Daemon implements Service {
     return signers;
   }
 
+  /** With a data folder the daemon is whose folder it is. */
+  async #makeReplica(settings: Settings): Promise<void> {
+    if (this.#signers === null || !hasTimeline(settings)) return;
+    if (settings.data !== null) {
+      const { openDataFolder } = await import("./data-folder.js");
+      this.#identity = openDataFolder(settings.data);
+    }
+    const { openReplica } = await import("./replica.js");
+    this.#replica = await openReplica({
+      settings,
+      identity: this.#identity,
+      signers: this.#signers,
+      environment: this.#environment,
+      log: this.#log,
+      arrived: (entries) => this.#pipeline?.arrived(entries.map(({ id }) => id)),
+    });
+  }
+
   #makePipeline(signers: Signers | null, observer: Observer): Pipeline {
     const environment = this.#environment;
     const { window, database } = this.#settings;
@@ -205,6 +245,7 @@ export class Daemon implements Service {
       databases: new Databases(this.#backends),
       daemon: this.#identity.id,
       hash: hashOf,
+      timeline: this.#replica?.timelineParts ?? null,
       remembered: boundsOf(this.#settings),
       floor: environment.clock() + (isEmpty ? 0 : window.future),
       ...{ signers, environment, log: this.#log, observer, window },
@@ -235,7 +276,8 @@ export class Daemon implements Service {
     const metrics = new Metrics();
     this.#metrics = metrics;
     const bufferedBytes = () => this.#listener?.bufferedBytes ?? 0;
-    const sources = { metrics, bufferedBytes, health: () => this.health };
+    const replica = () => this.#replica?.history.figures ?? null;
+    const sources = { metrics, bufferedBytes, replica, health: () => this.health };
     this.#admin = await makeAdmin({ place, sources, log: this.#log });
   }
 }
@@ -256,35 +298,4 @@ async function addressOf(settings: Settings): Promise<string> {
     refuseWithoutTls(shown, settings);
   }
   return address;
-}
-
-/** Long option names whose values differ and cannot change while the daemon runs. */
-function restartNames(before: Settings, after: Settings): string[] {
-  const values = ({
-    bind,
-    port,
-    database,
-    close,
-    compat,
-    allowUnsigned,
-    admin,
-    logFormat,
-    ...more
-  }: Settings) => ({
-    "cluster-name": more.clusterName,
-    window: formatDateWindow(more.window),
-    require: more.require,
-    "require-tls": more.requireTls,
-    bind,
-    port,
-    database: database.map((one) => JSON.stringify(one)).join(),
-    close,
-    compat,
-    "allow-unsigned": allowUnsigned,
-    admin: admin === null ? null : formatPlace(admin),
-    "log-format": logFormat,
-  });
-  const old = Object.entries(values(before));
-  const fresh = new Map<string, unknown>(Object.entries(values(after)));
-  return old.filter(([name, value]) => fresh.get(name) !== value).map(([name]) => name);
 }

@@ -12,6 +12,8 @@ export interface Environment {
   random(): number;
   /** `count` unguessable bytes. */
   randomBytes(count: number): ByteString;
+  /** Runs a step once, after so many milliseconds. @returns what takes that back; harmless when it has run */
+  setTimer(milliseconds: number, step: () => void): () => void;
 }
 
 export const realEnvironment: Environment = {
@@ -19,4 +21,8 @@ export const realEnvironment: Environment = {
   uptime: () => performance.now(),
   random: () => Math.random(),
   randomBytes: (count) => randomBytes(count).toString("latin1"),
+  setTimer(milliseconds, step) {
+    const timer = setTimeout(step, milliseconds);
+    return () => clearTimeout(timer);
+  },
 };

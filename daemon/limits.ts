@@ -96,6 +96,33 @@ export const LIMITS = {
     summary: "answers kept for envelopes that come again; those beyond it are answered without",
     reason: "an answer is asked for again after a lost connection only, mostly within a second",
   },
+  tailSeconds: {
+    flag: "tail-seconds",
+    unit: "time",
+    fallback: 2 * MINUTE,
+    least: SECOND,
+    most: HOUR,
+    summary: "with --data or --peer: how late a command from another daemon may come without a longer fold",
+    reason: "beyond the window and some seconds of lost connections; each unit in it costs some 500 bytes",
+  },
+  maxTailBytes: {
+    flag: "max-tail-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: MIB,
+    most: 1024 * KIB * MIB,
+    summary: "memory for that; above it the span is shorter, and older commands of clients are refused",
+    reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
+  },
+  maxTimelineBytes: {
+    flag: "max-timeline-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: MIB,
+    most: 1024 * KIB * MIB,
+    summary: "with --peer and without --data: commands kept in memory for daemons that were away",
+    reason: "above it the oldest go, and who was away for longer needs another daemon, or --data",
+  },
 } as const satisfies Record<string, LimitRow>;
 
 export type LimitName = keyof typeof LIMITS;

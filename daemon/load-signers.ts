@@ -7,7 +7,6 @@ import { type ByteString, bytesOf, bytesOfText } from "../protocol/byte-string.j
 import { hexOf } from "../protocol/envelope.js";
 import { CommandFailure } from "../store/errors.js";
 import { KeyRing } from "../store/key-ring.js";
-import { clusterOf } from "./cluster.js";
 import { hashOf } from "./identity.js";
 import type { Settings } from "./settings.js";
 import { Signers } from "./signers.js";
@@ -23,22 +22,26 @@ interface FileKey {
 
 /** @throws StartError  a file that cannot be used, and the cure */
 export function loadSigners({ signKey, rootKey, clusterName }: KeySettings, log: Logger): Signers {
-  const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")) });
   const applications = loadFiles("-s", signKey, log);
   const roots = loadFiles("--root-key", rootKey, log);
-  for (const [role, keys] of [
-    ["application", applications],
-    ["root", roots],
-  ] as const) {
-    for (const { id, key, file } of keys) {
-      addGenesis(ring, role, key, file);
-      log.info({ file, fingerprint: hexOf(id), role }, "key accepted");
-    }
-  }
+  const makeRing = () => {
+    const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")) });
+    for (const { key, file } of inOrder(applications)) addGenesis(ring, "application", key, file);
+    for (const { key, file } of inOrder(roots)) addGenesis(ring, "root", key, file);
+    return ring;
+  };
   const ids = (keys: readonly FileKey[]) => keys.map(({ id }) => id);
-  const cluster = clusterOf({ name: clusterName, applications: ids(applications), roots: ids(roots) });
-  return new Signers({ ring, cluster, applications });
+  const genesis = { name: clusterName, applications: ids(applications), roots: ids(roots) };
+  const signers = new Signers({ genesis, makeRing, applications });
+  for (const { id, role } of signers.ring.all()) {
+    const { file } = [...applications, ...roots].find((other) => other.id === id) as FileKey;
+    log.info({ file, fingerprint: hexOf(id), role }, "key accepted");
+  }
+  return signers;
 }
+
+/** The same on every daemon, however its files are named: the order of the ring is state. */
+const inOrder = (keys: readonly FileKey[]): FileKey[] => [...keys].sort((a, b) => (a.id < b.id ? -1 : 1));
 
 function loadFiles(option: string, paths: readonly string[], log: Logger): FileKey[] {
   if (paths.length === 0) return [];

@@ -12,6 +12,12 @@ import { isLoopback } from "./loopback.js";
 import { addPath, explained, parseBind, parseClusterName, parsePath, parsePort } from "./option-values.js";
 import type { Settings } from "./settings.js";
 import { StartError } from "./start-error.js";
+import {
+  type RawTimelineOptions,
+  timelineOptions,
+  timelineSettingsOf,
+  validateTimeline,
+} from "./timeline-options.js";
 import { type RawTlsOptions, refuseWithoutTls, tlsFilesOf, tlsOptions } from "./tls-options.js";
 
 const COMPAT_DATABASE = "redis:127.0.0.1:6379";
@@ -24,12 +30,15 @@ const EXAMPLES = `
 Examples:
   dbsyncd                                     in-memory database on 127.0.0.1:1111, unsigned commands
   dbsyncd -b 0.0.0.0 -s public.pem            signed commands from other machines
+  dbsyncd -s public.pem --data data           keeps everything in the folder data
+  dbsyncd -s public.pem --data data --peer db2:1111 --peer db3:1111
+                                              one of three daemons that end in the same state
   dbsyncd --compat php-dbsync                 in front of the Redis on this machine, as php-dbsync's daemon`;
 
 const GROUPS = { cluster: "Cluster:", limits: "Limits:", admin: "Health and metrics:", log: "Log:" } as const;
 
 /** What commander leaves: values by attribute name. */
-export interface RawOptions extends RawTlsOptions {
+export interface RawOptions extends RawTlsOptions, RawTimelineOptions {
   bind: string;
   port: number;
   signKey: string[];
@@ -101,7 +110,7 @@ function mainOptions(): Option[] {
       .argParser(parsePath)
       .env("DBSYNCD_CONFIG"),
     new Option("--check-config", "check values and files, print each value and its source, start nothing"),
-    new Option("--help-all", "print all options: TLS, limits, health and metrics, log"),
+    new Option("--help-all", "print all options: data and peers, TLS, limits, health, log"),
   ];
 }
 
@@ -139,8 +148,9 @@ function rarerOptions(): Option[] {
       .helpGroup(GROUPS.limits),
   );
   return [
-    ...tlsOptions(),
+    ...timelineOptions(),
     ...clusterOptions(),
+    ...tlsOptions(),
     ...limits,
     new Option("--admin <place>", "serve /healthz and /metrics on a port of 127.0.0.1, or on address:port")
       .argParser((text: string) => explained(() => parsePlace(text)))
@@ -194,11 +204,13 @@ export function settingsOf(program: Command): Settings {
   const settings: Settings = {
     ...{ signKey, rootKey, clusterName, window, require },
     ...{ tls: tlsFilesOf(raw), requireTls: raw.requireTls },
+    ...timelineSettingsOf(raw),
     ...{ bind, port, database, close, compat, admin, logLevel, logFormat, limits },
     allowUnsigned: allowUnsigned || (compat !== null && !isSigned({ signKey, rootKey })),
     differences: compat === null ? differencesOf({ signKey, rootKey, chosen }) : [],
   };
   validate(settings);
+  validateTimeline(settings, isSigned(settings), raw.v1 !== undefined);
   return settings;
 }
 

@@ -5,19 +5,21 @@
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../protocol/byte-string.js";
-import { splitCommand } from "../protocol/command-v1.js";
-import { type Envelope, readBody, signedPieces, signerOf, unitId } from "../protocol/envelope.js";
+import { type Envelope, readBody, signedPieces, signerOf } from "../protocol/envelope.js";
 import { MalformedFrame } from "../protocol/errors.js";
-import type { CommandMessage, DaemonState } from "../protocol/messages-v2.js";
+import type { CommandMessage, DaemonState, EnvelopeDate, Wait } from "../protocol/messages-v2.js";
 import type { KeyRecord } from "../store/key-ring.js";
-import type { Unit } from "../store/unit.js";
+import type { Place } from "../timeline/entry.js";
+import type { Confirmations } from "./confirmations.js";
 import type { Databases } from "./databases.js";
 import type { DateWindow } from "./date-window.js";
 import { type Audience, checkAudience, checkDate, checkValidity } from "./envelope-checks.js";
 import type { Environment } from "./environment.js";
 import { Newest } from "./newest.js";
 import type { Observer } from "./observer.js";
+import { placeIn } from "./order-key.js";
 import { Rates } from "./rates.js";
+import type { Recorder } from "./recorder.js";
 import {
   type Answer,
   type EnvelopeAnswer,
@@ -27,15 +29,16 @@ import {
   refused,
 } from "./request.js";
 import { Seen, type SeenBounds } from "./seen.js";
-import type { Signers } from "./signers.js";
-import { isDenied, type Taken, Units } from "./units.js";
-import { isCarriedByVersion1 } from "./version-1-commands.js";
+import type { SignersFace } from "./signers.js";
+import type { TimelineParts } from "./timeline-parts.js";
+import { type Taken, Units } from "./units.js";
+import { Version1 } from "./version-1.js";
 import { Waiters } from "./waiters.js";
 
 export interface PipelineParts {
   readonly databases: Databases;
   /** null: a daemon without keys, which takes unsigned commands only. */
-  readonly signers: Signers | null;
+  readonly signers: SignersFace | null;
   readonly environment: Environment;
   readonly log: Logger;
   readonly observer: Observer;
@@ -45,53 +48,58 @@ export interface PipelineParts {
   readonly hash: (...pieces: readonly Buffer[]) => ByteString;
   readonly window: DateWindow;
   readonly remembered: SeenBounds;
-  /** Nothing dated at or before it is taken. */
+  /** Nothing dated at or before it is taken; with a timeline nothing that is not recorded. */
   readonly floor: number;
+  /** null: what comes is applied here and now. */
+  readonly timeline: TimelineParts | null;
 }
-
-const INSTANCE_BYTES = 32;
-const COUNTER_MOST = 0xffffffff;
-/** As in Redis before 7.0. A frame of 64 MiB could hold 32 million, which cost far more memory than their bytes. */
-const MAX_ARGUMENTS = 1024 * 1024;
-/** Of an order key: `at`, `seq`, then the envelope's id. */
-const ID_IN_ORDER_KEY = [10, 42] as const;
 
 export class Pipeline {
   /** Replaced when the keys are read again. */
-  signers: Signers | null;
-  /** What was applied with the highest date. */
-  readonly newest = new Newest();
+  signers: SignersFace | null;
   readonly seen: Seen;
   readonly #parts: PipelineParts;
   readonly #units: Units;
   readonly #rates = new Rates();
-  readonly #waiters = new Waiters();
-  /** Tells this process's units from those of all others; a counter tells them from each other. */
-  #instance: ByteString;
-  #counter = 0;
+  readonly #waiters: Waiters;
+  /** What was applied here with the highest date; with a timeline nothing is. */
+  readonly #applied = new Newest();
+  readonly #version1: Version1;
+  readonly #recorder: Recorder | null;
+  readonly #confirmations: Confirmations | null;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.signers = parts.signers;
-    this.seen = new Seen(parts.floor, parts.remembered);
+    const { timeline, environment } = parts;
+    // The timeline tells itself what it holds, from before this start too.
+    this.seen = new Seen(timeline === null ? parts.floor : Number.NEGATIVE_INFINITY, parts.remembered);
     this.#units = new Units(parts);
-    this.#instance = parts.environment.randomBytes(INSTANCE_BYTES);
+    this.#waiters = new Waiters(environment);
+    this.#recorder = timeline?.recorder ?? null;
+    this.#confirmations = timeline?.confirmations ?? null;
+    const gateway = timeline?.gateway ?? null;
+    this.#version1 = new Version1({ ...parts, gateway, newest: this.#applied });
+  }
+
+  /** What was applied with the highest date. */
+  get newest(): EnvelopeDate {
+    return this.#recorder?.newest ?? this.#applied;
+  }
+
+  /** How many other daemons it is connected with, to have the same; null: it stands alone. */
+  get members(): number | null {
+    return this.#recorder?.members ?? null;
   }
 
   get state(): DaemonState {
+    if (this.#recorder !== null) return this.#recorder.state;
     return this.#parts.environment.clock() < this.#parts.floor ? "catching-up" : "live";
   }
 
-  /** Version 1. At once where all databases answer at once: a promise costs more than a command in memory. */
+  /** Version 1. */
   handle(request: Request): Answer | Promise<Answer> {
-    const signer = this.#verify(request);
-    if (signer !== null && "kind" in signer) return signer;
-    if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
-    const argv = splitCommand(request.text);
-    if (argv.length === 0) return refused("empty-command", "nothing but blanks");
-    const denial = this.#authorize(argv, signer);
-    if (denial !== null) return denial;
-    return this.#parts.databases.executeInTurn(argv, this.#nextUnit());
+    return this.#version1.handle(request, this.signers);
   }
 
   /** Version 2. @param room  bytes that the replies may have together */
@@ -101,49 +109,38 @@ export class Pipeline {
     if ("kind" in identified) return notApplied(id, identified);
     const envelope = reading(() => readBody(message.body));
     if ("kind" in envelope) return notApplied(id, envelope);
-    const taken: Taken = { id, envelope, signer: identified, bytes: message.body.length, room };
+    const recorder = this.#recorder;
+    const isRecorded = recorder?.records(envelope) ?? false;
+    const standing = recorder?.standing ?? "";
+    const taken: Taken = { id, envelope, signer: identified, message, isRecorded, room, standing };
     const misdirected = this.#address(taken);
     if (misdirected !== null) return notApplied(id, misdirected);
+    if (message.wait !== undefined) return this.#confirmed(taken, message.wait);
     return this.#firstAnswer(taken) ?? this.#admit(taken);
+  }
+
+  /** Entries from members are on disk: what waited for them goes on. */
+  arrived(ids: Iterable<ByteString>): void {
+    for (const id of ids) this.#waiters.applied(id);
   }
 
   /** Envelopes that wait for others are refused. */
   stop(): void {
     this.#waiters.stop();
+    this.#confirmations?.stop();
   }
 
-  /** Before anything is looked at but the frame: what is not signed is not parsed. */
-  #verify({ text, signature }: Request): KeyRecord | null | Refused {
-    if (this.signers === null) return signature === null ? null : refused("not-due", "a signed command");
-    if (signature === null) return refused("unsigned", "a command without a signature");
-    const { environment, observer } = this.#parts;
-    const before = environment.uptime();
-    const signer = this.signers.ofCommand(text, signature);
-    observer.verified(environment.uptime() - before);
-    if (signer === undefined) {
-      return refused(
-        "bad-signature",
-        `a signature of ${signature.length} bytes that no key of this daemon made`,
-      );
-    }
-    return this.#checkKey(signer, this.#parts.environment.clock()) ?? signer;
-  }
-
-  #authorize(argv: readonly ByteString[], signer: KeyRecord | null): Refused | null {
-    if (!isCarriedByVersion1(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
-    if (signer === null || this.signers === null) return null;
-    const denial = this.signers.ring.judge(signer, [argv], { conditions: null });
-    // What is wrong with a command otherwise the database says.
-    return denial === null || !isDenied(denial) ? null : refused("not-permitted", denial.text);
-  }
-
-  #nextUnit(): Unit {
-    if (this.#counter === COUNTER_MOST) {
-      this.#instance = this.#parts.environment.randomBytes(INSTANCE_BYTES);
-      this.#counter = 0;
-    }
-    this.newest.raise(this.#parts.environment.clock(), 0);
-    return { at: this.newest.at, db: 0, id: unitId(this.#instance, ++this.#counter) };
+  /** The result waits until what it tells is as certain as the client wants it. */
+  async #confirmed(taken: Taken, wait: Wait): Promise<EnvelopeAnswer> {
+    const { id, envelope, isRecorded } = taken;
+    const confirmations = this.#confirmations;
+    if (confirmations === null || !isRecorded) return notApplied(id, refused("cannot-wait", wait.kind));
+    const answer = await (this.#firstAnswer(taken) ?? this.#admit(taken));
+    const { at, seq } = envelope;
+    // What was not permitted is not recorded.
+    if (answer.kind === "refused" || !this.#recorder?.holds({ at, seq, id })) return answer;
+    if (await confirmations.confirm({ at, seq, id }, wait)) return answer;
+    return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
   }
 
   /** Whose envelope it is; nothing of it is looked at but the key's id before the signature holds. */
@@ -181,11 +178,12 @@ export class Pipeline {
   }
 
   /** What it was answered before. null: it was not seen, or its date has left the window. */
-  #firstAnswer({ id, envelope }: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+  #firstAnswer({ id, envelope, isRecorded }: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     const clock = this.#parts.environment.clock();
     this.seen.forget(clock, clock - this.#parts.window.past);
-    const found = this.seen.find(id, envelope.at);
-    if (found === undefined) return null;
+    const { at, seq } = envelope;
+    const found = this.seen.find(id, at);
+    if (found === undefined && !(isRecorded && this.#recorder?.holds({ at, seq, id }))) return null;
     return (
       found ?? { kind: "refused", id, effect: "unknown", code: "answer-not-kept", detail: "seen before" }
     );
@@ -211,8 +209,9 @@ export class Pipeline {
     return notApplied(taken.id, skewed);
   }
 
-  #checkFloor({ id, envelope }: Taken): EnvelopeAnswer | null {
-    const early = this.seen.floor - envelope.at;
+  #checkFloor({ id, envelope, isRecorded }: Taken): EnvelopeAnswer | null {
+    const floor = isRecorded ? this.seen.floor : Math.max(this.seen.floor, this.#parts.floor);
+    const early = floor - envelope.at;
     if (early < 0) return null;
     const code = this.state === "catching-up" ? "catching-up" : "too-old";
     return notApplied(id, refused(code, `dated ${early} ms too early`));
@@ -268,19 +267,23 @@ export class Pipeline {
     return invalid === null ? await this.#apply(taken) : notApplied(taken.id, invalid);
   }
 
-  async #held(after: ByteString, { signer, bytes }: Taken): Promise<boolean> {
-    const id = after.slice(...ID_IN_ORDER_KEY);
-    const at = Number(Buffer.from(after, "latin1").readBigUInt64BE());
-    if (this.seen.isApplied(id, at)) return true;
-    // What is dated there never comes any more.
-    if (at <= this.seen.floor) return false;
-    return (await this.#waiters.wait(id, signer.id, bytes)) && this.seen.isApplied(id, at);
+  async #held(after: ByteString, { signer, message }: Taken): Promise<boolean> {
+    const place = placeIn(after);
+    if (this.#holds(place)) return true;
+    // What is dated there never comes any more, unless from a peer.
+    if (this.#recorder === null && place.at <= this.seen.floor) return false;
+    return (await this.#waiters.wait(place.id, signer.id, message.body.length)) && this.#holds(place);
+  }
+
+  #holds(place: Place): boolean {
+    return this.#recorder?.holds(place) ?? this.seen.isApplied(place.id, place.at);
   }
 
   #apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { signers } = this;
     if (signers === null) return notApplied(taken.id, refused("not-due", "the keys are gone"));
-    this.newest.note(taken.envelope);
+    if (taken.isRecorded && this.#recorder !== null) return this.#recorder.take(taken);
+    if (this.#recorder === null) this.#applied.note(taken.envelope);
     return this.#units.apply(taken, signers.ring);
   }
 }
@@ -302,11 +305,4 @@ function reading<T extends Envelope | KeyRecord | Refused>(read: () => T): T | R
     if (problem instanceof MalformedFrame) return refused("malformed", problem.message);
     throw problem;
   }
-}
-
-function hasTooManyArguments(text: Buffer): boolean {
-  if (text.length <= 2 * MAX_ARGUMENTS) return false;
-  let blanks = 0;
-  for (let at = text.indexOf(" "); at >= 0; at = text.indexOf(" ", at + 1)) blanks++;
-  return blanks >= MAX_ARGUMENTS;
 }

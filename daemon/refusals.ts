@@ -78,7 +78,7 @@ export const REFUSALS = {
     wire: never("sign anew"),
   },
   "catching-up": {
-    sentence: "The daemon has started just now, and does not yet take envelopes of this date.",
+    sentence: "The daemon has started just now or is not complete yet, and does not take this envelope.",
     wire: never("use another daemon, or sign anew in some seconds"),
   },
   "answer-not-kept": {
@@ -96,6 +96,33 @@ export const REFUSALS = {
   "memory-full": {
     sentence: "The daemon can remember no further envelope (--max-remembered).",
     wire: unknown("wait; raise `--max-remembered`"),
+  },
+  "only-for-reads": {
+    sentence:
+      "`only` is for envelopes that read: this daemon keeps in step with others, or with its own folder.",
+    wire: never("leave `only` out"),
+  },
+  "clock-off": {
+    sentence: "This daemon's clock is off those of the other daemons, so it takes nothing that writes.",
+    wire: never("use another daemon; set that daemon's clock"),
+  },
+  "storage-failed": {
+    sentence:
+      "The data folder does not take what is written; nothing is taken any more until the daemon is started anew.",
+    wire: varies("use another daemon; see that daemon's log"),
+  },
+  "cannot-wait": {
+    sentence:
+      "There is nothing to wait for: the envelope does not write, or the daemon has no timeline (--data, --peer).",
+    wire: never("leave the option out, or start the daemon with `--data` or `--peer`"),
+  },
+  "not-stable": {
+    sentence: "The envelope was applied, but the order up to it did not become final in time.",
+    wire: unknown("look at what it has done; see which daemon is away"),
+  },
+  "not-replicated": {
+    sentence: "The envelope was applied, but not as many daemons as wanted had it on disk in time.",
+    wire: unknown("look at what it has done; see which daemon is away"),
   },
   "database-down": {
     sentence: "A database cannot be reached; the command was not sent to it.",
@@ -118,9 +145,13 @@ export const REFUSALS = {
       "The command is not signed, and this daemon takes signed ones only: give the client the private key.",
   },
   "version-1-off": {
-    sentence: "The client speaks version 1, and this daemon takes version 2 only (--require).",
+    sentence: "The client speaks version 1, and this daemon takes version 2 only (--require, --v1).",
   },
   "not-permitted": { sentence: "The key's rules do not permit the command, or version 1 does not carry it." },
+  "not-let-in": {
+    sentence:
+      "The daemon's own key, which signs for version 1, is not in the key ring: an administrator lets it in (CLUSTER ADD).",
+  },
   "frame-unfinished": { sentence: "The client stopped sending in the middle of a frame." },
   "empty-command": { sentence: "The command is empty." },
   "too-many-arguments": { sentence: "The command has more arguments than any command needs." },

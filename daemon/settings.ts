@@ -3,8 +3,16 @@ import type { CertificateFiles } from "../keys/certificate-pair.js";
 import type { AdminPlace } from "./admin/place.js";
 import type { BackendSpecification } from "./backends/specification.js";
 import type { DateWindow } from "./date-window.js";
+import type { Fsync } from "./fsync.js";
 import type { Limits } from "./limits.js";
 import type { LogFormat, LogLevel } from "./log.js";
+import type { PeerAddress } from "./peers/member-socket.js";
+
+/**
+ * What becomes of a version 1 command that writes: refused with all of version 1; applied where it arrives; or signed by
+ * the daemon's own key, recorded and given to the peers.
+ */
+export type Version1 = "off" | "local" | "gateway";
 
 export interface Settings {
   /** An address or a host name, without brackets. */
@@ -25,6 +33,14 @@ export interface Settings {
   /** The oldest version that is taken. */
   readonly require: "v1" | "v2";
   readonly database: readonly BackendSpecification[];
+  /** The data folder; null: all is lost with the process. */
+  readonly data: string | null;
+  readonly fsync: Fsync;
+  /** Milliseconds that recorded commands are kept at least; infinity: for ever. */
+  readonly retain: number;
+  /** The other daemons of the cluster, as far as this one is told. */
+  readonly peers: readonly PeerAddress[];
+  readonly v1: Version1;
   readonly close: boolean;
   readonly allowUnsigned: boolean;
   readonly compat: "php-dbsync" | null;

@@ -8,28 +8,48 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { signedBytes } from "../protocol/envelope.js";
 import type { CommandMessage } from "../protocol/messages-v2.js";
 import type { KeyRecord, KeyRing } from "../store/key-ring.js";
+import { clusterOf, type Genesis } from "./cluster.js";
 
 export interface SignersParts {
-  readonly ring: KeyRing;
-  /** 32 bytes. */
-  readonly cluster: ByteString;
+  readonly genesis: Genesis;
+  /** A new ring with the keys of genesis. */
+  readonly makeRing: () => KeyRing;
   /** Keys of -s: application keys of the ring. */
   readonly applications: readonly { readonly id: ByteString; readonly key: KeyObject }[];
 }
 
+/** What is used of them. */
+export type SignersFace = Pick<Signers, "ring" | "cluster" | "ofCommand" | "verify">;
+
 export class Signers {
-  readonly ring: KeyRing;
+  readonly genesis: Genesis;
+  readonly makeRing: () => KeyRing;
+  /** 32 bytes. */
   readonly cluster: ByteString;
+  #ringNow: () => KeyRing;
   readonly #applications: SignersParts["applications"];
   readonly #rsaKeys: readonly KeyObject[];
   /** By key id; made when first needed, since `KEY ADD` may bring more. */
   readonly #keys = new Map<ByteString, KeyObject>();
 
-  constructor({ ring, cluster, applications }: SignersParts) {
-    this.ring = ring;
-    this.cluster = cluster;
+  constructor({ genesis, makeRing, applications }: SignersParts) {
+    this.genesis = genesis;
+    this.makeRing = makeRing;
+    this.cluster = clusterOf(genesis);
+    const ring = makeRing();
+    this.#ringNow = () => ring;
     this.#applications = applications;
     this.#rsaKeys = applications.map(({ key }) => key).filter((key) => key.asymmetricKeyType === "rsa");
+  }
+
+  /** As of now: to be asked for at each look-up. */
+  get ring(): KeyRing {
+    return this.#ringNow();
+  }
+
+  /** From now on the ring is somebody else's, who folds it. */
+  follow(ringNow: () => KeyRing): void {
+    this.#ringNow = ringNow;
   }
 
   /** The key that signed a text of version 1. */
@@ -44,6 +64,17 @@ export class Signers {
     const key = this.#keyOf(signer);
     if (key.asymmetricKeyType === "rsa") return verifyDigest(id, signature, key);
     return verifyEnvelope(signedBytes(body), signature, key);
+  }
+
+  /** The same by a key that need not be in the ring. @param spki  its SubjectPublicKeyInfo, DER */
+  verifyBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
+    try {
+      const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
+      return verifyEnvelope(bytes, signature, key);
+    } catch {
+      // Bytes that are no key, as the library says in many ways.
+      return false;
+    }
   }
 
   /** Whether KEY commands have changed the ring since the start. */

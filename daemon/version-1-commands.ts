@@ -4,5 +4,5 @@ import { isKeyCommand } from "../store/key-ring.js";
 
 /** False: the key ring's, and administration's. */
 export function isCarriedByVersion1(argv: readonly ByteString[]): boolean {
-  return !isKeyCommand(argv);
+  return !isKeyCommand(argv) && argv[0]?.toUpperCase() !== "TIMELINE";
 }

@@ -1,5 +1,6 @@
 /** Envelopes that wait for another one (`after`): bounded in number, bytes and time, in all and for each key (Shares). */
 import type { ByteString } from "../protocol/byte-string.js";
+import type { Environment } from "./environment.js";
 import { Shares } from "./shares.js";
 
 /** Envelopes that may wait at a time. */
@@ -18,6 +19,11 @@ export class Waiters {
   readonly #waiting = new Map<ByteString, Set<Resume>>();
   readonly #places = new Shares();
   readonly #bytes = new Shares();
+  readonly #environment: Pick<Environment, "setTimer">;
+
+  constructor(environment: Pick<Environment, "setTimer">) {
+    this.#environment = environment;
+  }
 
   /**
    * Whether an envelope was applied in time; at once false if too many wait, or too many of the key's.
@@ -35,14 +41,14 @@ export class Waiters {
       const waiting = this.#waiting.get(id) ?? new Set();
       this.#waiting.set(id, waiting);
       const resume: Resume = (came) => {
-        clearTimeout(timer);
+        cancel();
         this.#places.give(key, 1);
         this.#bytes.give(key, counted);
         waiting.delete(resume);
         if (waiting.size === 0) this.#waiting.delete(id);
         resolve(came);
       };
-      const timer = setTimeout(() => resume(false), WAIT_MOST_MS);
+      const cancel = this.#environment.setTimer(WAIT_MOST_MS, () => resume(false));
       waiting.add(resume);
     });
   }

@@ -30,12 +30,15 @@ function isHistogram(name: MetricName): name is HistogramName {
 function registerValue(registry: Registry, name: ValueName, sources: Sources): void {
   const { type, help, labels } = METRICS[name];
   const read = VALUES[name];
+  // Without labels a reset metric is 0, not absent.
+  const isAlone = labels.length === 0;
   const configuration = { name, help, labelNames: [...labels] as string[], registers: [registry] };
   if (type === "gauge") {
     new Gauge({
       ...configuration,
       collect() {
         this.reset();
+        if (isAlone) this.remove();
         for (const { labels, value } of read(sources)) this.set(labels, value);
       },
     });
@@ -44,6 +47,7 @@ function registerValue(registry: Registry, name: ValueName, sources: Sources): v
       ...configuration,
       collect() {
         this.reset();
+        if (isAlone) this.remove();
         for (const { labels, value } of read(sources)) this.inc(labels, value);
       },
     });

@@ -62,6 +62,116 @@ export const METRICS = {
     labels: ["state"],
     help: "1 for the state the daemon is in (starting, live, catching-up, isolated, stopping), 0 for the others.",
   },
+  dbsyncd_timeline_entries: {
+    type: "gauge",
+    labels: ["set"],
+    help: "Envelopes that are recorded; ring: those on keys, data: all others.",
+  },
+  dbsyncd_timeline_bytes: {
+    type: "gauge",
+    labels: [],
+    help: "Bytes that the timeline takes, on disk or, without --data, in memory.",
+  },
+  dbsyncd_timeline_tail_units: {
+    type: "gauge",
+    labels: [],
+    help: "Units that can still be put in another order.",
+  },
+  dbsyncd_timeline_tail_bytes: {
+    type: "gauge",
+    labels: [],
+    help: "Memory kept for that, roughly; bounded by --max-tail-bytes.",
+  },
+  dbsyncd_timeline_redone_total: {
+    type: "counter",
+    labels: [],
+    help: "Units that were undone and done again because others came late.",
+  },
+  dbsyncd_timeline_waiting: {
+    type: "gauge",
+    labels: [],
+    help: "Envelopes that are recorded and not applied: dated ahead, or late and waiting for their turn.",
+  },
+  dbsyncd_timeline_watermark_seconds: {
+    type: "gauge",
+    labels: [],
+    help: "Seconds since 1970: nothing dated at or before it is taken from clients.",
+  },
+  dbsyncd_timeline_newest_seconds: {
+    type: "gauge",
+    labels: [],
+    help: "Date of the newest envelope that is applied, in seconds since 1970.",
+  },
+  dbsyncd_timeline_stable_seconds: {
+    type: "gauge",
+    labels: [],
+    help: "Seconds since 1970: everything dated before it is final; 0: not known.",
+  },
+  dbsyncd_timeline_failed: {
+    type: "gauge",
+    labels: [],
+    help: "1 once the disk has failed and nothing is taken any more, else 0.",
+  },
+  dbsyncd_timeline_recalls: {
+    type: "gauge",
+    labels: [],
+    help: "TIMELINE commands that look back at the moment.",
+  },
+  dbsyncd_clock_skewed: {
+    type: "gauge",
+    labels: [],
+    help: "1 while this machine's clock is off the other members' and nothing is taken from clients, else 0.",
+  },
+  dbsyncd_quarantine_entries: {
+    type: "gauge",
+    labels: [],
+    help: "Envelopes from members that wait for their signer's key.",
+  },
+  dbsyncd_quarantine_dropped_total: {
+    type: "counter",
+    labels: [],
+    help: "Envelopes from members that were let go while they waited for that.",
+  },
+  dbsyncd_member_connected: {
+    type: "gauge",
+    labels: ["member"],
+    help: "1 while the member is connected, else 0.",
+  },
+  dbsyncd_member_equal: {
+    type: "gauge",
+    labels: ["member"],
+    help: "1 if the member held the same as this daemon when it was heard last, else 0.",
+  },
+  dbsyncd_member_lag_entries: {
+    type: "gauge",
+    labels: ["member"],
+    help: "Envelopes asked of the member that have not come.",
+  },
+  dbsyncd_member_behind_entries: {
+    type: "gauge",
+    labels: ["member"],
+    help: "Envelopes that are on their way to the member, or wait to be, roughly.",
+  },
+  dbsyncd_member_skew_seconds: {
+    type: "gauge",
+    labels: ["member"],
+    help: "The member's clock less this daemon's.",
+  },
+  dbsyncd_member_round_trip_seconds: {
+    type: "gauge",
+    labels: ["member"],
+    help: "Time from a word to the member until its answer.",
+  },
+  dbsyncd_member_watermark_seconds: {
+    type: "gauge",
+    labels: ["member"],
+    help: "Seconds since 1970: the member takes nothing from clients dated at or before it.",
+  },
+  dbsyncd_member_refused_entries: {
+    type: "gauge",
+    labels: ["member"],
+    help: "Envelopes of the member that were refused on this connection; 0 unless something is wrong.",
+  },
   dbsyncd_build_info: {
     type: "gauge",
     labels: ["version", "node"],

@@ -1,6 +1,8 @@
 /** Where each metric's numbers are from: read when somebody asks for them, never before. */
 import { performance } from "node:perf_hooks";
+import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { ListenerCounts, Metrics } from "../metrics.js";
+import type { MemberStatus } from "../peers/peering-parts.js";
 import { type Health, STATES } from "./health.js";
 import type { Histogram } from "./histogram.js";
 import type { HistogramName, ValueName } from "./metric-table.js";
@@ -10,6 +12,8 @@ export interface Sources {
   readonly health: () => Health;
   /** Bytes that all connections hold together. */
   readonly bufferedBytes: () => number;
+  /** Read once for each metric that is about them. null: no timeline. */
+  readonly replica: () => ReplicaFigures | null;
 }
 
 export interface Sample<Value> {
@@ -44,6 +48,36 @@ export const VALUES: Readonly<Record<ValueName, Readings<number>>> = {
     const now = health().state;
     return STATES.map((state) => ({ labels: { state }, value: Number(state === now) }));
   },
+  dbsyncd_timeline_entries: (sources) =>
+    ofReplica(sources, ({ ring, data }) => [
+      { labels: { set: "ring" }, value: ring.count },
+      { labels: { set: "data" }, value: data.count },
+    ]),
+  dbsyncd_timeline_bytes: (sources) => ofReplica(sources, ({ bytes }) => [single(bytes)]),
+  dbsyncd_timeline_tail_units: (sources) => ofReplica(sources, ({ tailUnits }) => [single(tailUnits)]),
+  dbsyncd_timeline_tail_bytes: (sources) => ofReplica(sources, ({ tailBytes }) => [single(tailBytes)]),
+  dbsyncd_timeline_redone_total: (sources) => ofReplica(sources, ({ redone }) => [single(redone)]),
+  dbsyncd_timeline_waiting: (sources) => ofReplica(sources, ({ waiting }) => [single(waiting)]),
+  dbsyncd_timeline_watermark_seconds: (sources) =>
+    ofReplica(sources, ({ published }) => [seconds(published)]),
+  dbsyncd_timeline_newest_seconds: (sources) => ofReplica(sources, ({ newest }) => [seconds(newest)]),
+  dbsyncd_timeline_stable_seconds: (sources) => ofReplica(sources, ({ stable }) => [seconds(stable)]),
+  dbsyncd_timeline_failed: (sources) =>
+    ofReplica(sources, ({ failure }) => [single(Number(failure !== null))]),
+  dbsyncd_timeline_recalls: (sources) => ofReplica(sources, ({ recalls }) => [single(recalls)]),
+  dbsyncd_clock_skewed: (sources) => ofReplica(sources, ({ isSkewed }) => [single(Number(isSkewed))]),
+  dbsyncd_quarantine_entries: (sources) => ofReplica(sources, ({ quarantined }) => [single(quarantined)]),
+  dbsyncd_quarantine_dropped_total: (sources) => ofReplica(sources, ({ dropped }) => [single(dropped)]),
+  dbsyncd_member_connected: (sources) =>
+    perMember(sources, ({ connection }) => Number(connection === "connected")),
+  dbsyncd_member_equal: (sources) =>
+    perMember(sources, ({ isEqual }) => (isEqual === null ? null : Number(isEqual))),
+  dbsyncd_member_lag_entries: (sources) => perMember(sources, ({ lag }) => lag),
+  dbsyncd_member_behind_entries: (sources) => perMember(sources, ({ behind }) => behind),
+  dbsyncd_member_skew_seconds: (sources) => perMember(sources, ({ skew }) => inSeconds(skew)),
+  dbsyncd_member_round_trip_seconds: (sources) => perMember(sources, ({ roundTrip }) => inSeconds(roundTrip)),
+  dbsyncd_member_watermark_seconds: (sources) => perMember(sources, ({ watermark }) => inSeconds(watermark)),
+  dbsyncd_member_refused_entries: (sources) => perMember(sources, ({ refusals }) => refusals),
   dbsyncd_build_info: ({ health }) => [
     { labels: { version: health().version, node: process.versions.node }, value: 1 },
   ],
@@ -68,6 +102,33 @@ export const HISTOGRAMS: Readonly<Record<HistogramName, Readings<Histogram>>> = 
 
 function single<Value>(value: Value): Sample<Value> {
   return { labels: {}, value };
+}
+
+const inSeconds = (milliseconds: number | null): number | null =>
+  milliseconds === null ? null : milliseconds / MILLISECONDS;
+
+const seconds = (milliseconds: number): Sample<number> => single(milliseconds / MILLISECONDS);
+
+/** Nothing on a daemon without a timeline. */
+function ofReplica(
+  { replica }: Sources,
+  read: (figures: ReplicaFigures) => readonly Sample<number>[],
+): readonly Sample<number>[] {
+  const figures = replica();
+  return figures === null ? [] : read(figures);
+}
+
+/** One for each member other than the daemon itself of which the value is known. */
+function perMember(
+  sources: Sources,
+  read: (member: MemberStatus) => number | null,
+): readonly Sample<number>[] {
+  return ofReplica(sources, ({ members }) =>
+    members.flatMap((member) => {
+      const value = member.connection === "self" ? null : read(member);
+      return value === null ? [] : [{ labels: { member: member.address }, value }];
+    }),
+  );
 }
 
 function perListener(

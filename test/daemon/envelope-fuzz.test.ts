@@ -28,7 +28,8 @@ const ed25519 = makeKeyPair();
 function sessionOf(scene: Scene): SessionV2 {
   const host: ConnectionHost = {
     ...{ pipeline: scene.pipeline, environment: scene.environment, daemon: scene.daemon, log },
-    ...{ limits: defaultLimits, observer: NOBODY, takesVersion1: true, closeAfterAnswer: false },
+    ...{ limits: defaultLimits, observer: NOBODY, members: null, takesVersion1: true },
+    closeAfterAnswer: false,
     refusals: new RefusalLog(log, scene.environment),
     budget: new ByteBudget(REQUEST_BYTES),
     leave() {},
@@ -43,6 +44,7 @@ function codesOf(session: SessionV2, bytes: Buffer): string[] {
   return parser.push(bytes).map((payload) => {
     const spoken = session.serve(payload);
     assert.ok(!(spoken instanceof Promise), "nothing changed may wait");
+    assert.ok(typeof spoken === "string" || "frame" in spoken, "no member is taken");
     const frame = typeof spoken === "string" ? spoken : spoken.frame;
     const [said] = new FrameParser(REQUEST_BYTES, 2).push(Buffer.from(frame, "latin1"));
     const message = readDaemonMessage(said as Buffer);

@@ -256,13 +256,15 @@ test("a key that may send so many envelopes a second is told when it sends more"
   assert.equal((await guest.ask([["PING"]])).kind, "result");
 });
 
-test("version 1 does not carry KEY commands", async () => {
-  const daemon = await startInProcess({ backends: [new MemoryBackend(realEnvironment)] });
-  after(() => daemon[Symbol.asyncDispose]());
-  using client = await RawClient.open(daemon.port);
-  client.command("KEY LIST");
-  assert.equal(await client.rest(), "");
-  assert.ok(daemon.log.some((line) => line["reason"] === "not-permitted"));
+test("version 1 carries neither KEY commands nor TIMELINE", async () => {
+  for (const command of ["KEY LIST", "timeline STATUS"]) {
+    const daemon = await startInProcess({ backends: [new MemoryBackend(realEnvironment)] });
+    after(() => daemon[Symbol.asyncDispose]());
+    using client = await RawClient.open(daemon.port);
+    client.command(command);
+    assert.equal(await client.rest(), "");
+    assert.ok(daemon.log.some((line) => line["reason"] === "not-permitted"));
+  }
 });
 
 test("replies that would make an answer too long are errors, and their neighbours stay", async () => {

@@ -65,6 +65,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     window,
     remembered: { most: bounds.maxRemembered, mostBytes: bounds.maxRememberedBytes },
     floor: environment.clock(),
+    timeline: null,
     ...{ environment, log, daemon, observer: NOBODY },
   });
   const listener = new DbsyncListener({

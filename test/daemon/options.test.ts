@@ -71,6 +71,26 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--max-request-bytes", "1TB"], 2, /Expected a number of bytes/],
   [["--max-connections", "1.5"], 2, /Expected a whole number/],
   [["--max-buffered-bytes", "1MiB"], 2, /--max-request-bytes is above --max-buffered-bytes/],
+  [["--data", ""], 2, /Expected a path/],
+  [["--data", "d"], 2, /--data keeps signed commands, and there is no key: give -s/],
+  [["--peer", "db2:1"], 2, /--peer keeps signed commands, and there is no key: give -s/],
+  [["--peer", "db2"], 2, /Expected host:port/],
+  [["--peer", "db2:0"], 2, /Expected host:port/],
+  [["--peer", "db2:1#ed25519:12"], 2, /Expected #ed25519: and 64 hexadecimal digits/],
+  [["--peer", "db2:1", "--peer", "db2:1"], 2, /A peer is named twice/],
+  [["-s", publicKey, "--data", "d", "-d", "redis:127.0.0.1:1"], 2, /cannot stand before a Redis server/],
+  [["-s", publicKey, "--peer", "db2:1", "--compat", "php-dbsync"], 2, /cannot stand before a Redis server/],
+  [["-s", publicKey, "--peer", "db2:1", "--v1", "local"], 2, /its peers would differ for ever/],
+  [["-s", publicKey, "--data", "d", "--v1", "local"], 2, /would lose them when it stops.*gateway, or off/],
+  [["-s", publicKey, "--v1", "gateway"], 2, /needs --data or --peer/],
+  [["-s", publicKey, "--require", "v2", "--v1", "gateway", "--data", "d"], 2, /exclude each other/],
+  [["--fsync", "sometimes"], 2, /Expected always, never, or interval=/],
+  [["--fsync", "interval=90000"], 2, /Expected 1ms to 1m/],
+  [["--fsync", "never"], 2, /--fsync is about the data folder/],
+  [["-s", publicKey, "--data", "d", "--peer", "db2:1", "--fsync", "never"], 2, /what a crash takes back/],
+  [["--retain", "0"], 2, /Expected forever, or 1 to 36500 days/],
+  [["-s", publicKey, "--peer", "db2:1", "--retain", "3"], 2, /--retain is about the data folder/],
+  [["-s", publicKey, "--data", "d", "--tail-seconds", "20"], 2, /--tail-seconds is shorter than --window/],
   [["--log-level", "loud"], 2, /Allowed choices are trace, debug/],
   [["--config", "nowhere.toml"], 1, /nowhere\.toml does not exist\. Correct --config/],
 ];
@@ -109,6 +129,8 @@ const BAD_FILES: readonly [text: string, stderr: RegExp][] = [
   ["port = [1]", /dbsyncd\.toml, line 1: port is a text or a number/],
   ['close = "yes"', /dbsyncd\.toml, line 1: close is true or false/],
   ["sign-key = 1", /dbsyncd\.toml, line 1: sign-key is a path, or a list of paths/],
+  ["peer = [1]", /dbsyncd\.toml, line 1: peer is a list of texts/],
+  ['peer = ["db2"]', /dbsyncd\.toml, line 1: peer = \["db2"\]: Expected host:port/],
   ['config = "other.toml"', /dbsyncd\.toml, line 1: unknown name "config"/],
   ["[limits]\nidle-timeout = 1", /dbsyncd\.toml, line 1: unknown name "limits"/],
 ];
@@ -131,6 +153,25 @@ test("the command line comes before the environment, then the file, then the def
   assert.equal(values.get("close"), "true   # file");
   assert.equal(values.get("max-request-bytes"), '"64MiB"   # default');
   assert.equal(values.get("database"), '"memory"   # default');
+});
+
+test("peers come from the command line, the environment or the file, and the data folder is relative to the file", async () => {
+  const pin = `#ed25519:${"ab".repeat(32)}`;
+  const file = configFile(
+    `peer = ["db2:1", "dbsyncs://[::1]:3${pin}"]\ndata = "data"\nfsync = "interval=50"\nretain = 30`,
+  );
+  const values = await checked(["--config", file, "-s", publicKey]);
+  assert.equal(values.get("peer"), `["db2:1","dbsyncs://[::1]:3${pin}"]   # file`);
+  assert.equal(values.get("data"), `${JSON.stringify(join(folder, "data"))}   # file`);
+  assert.equal(values.get("fsync"), '"interval=50"   # file');
+  assert.equal(values.get("retain"), '"30"   # file');
+  const env = { DBSYNCD_PEER: "db2:1, db3:1" };
+  assert.equal(
+    (await checked(["-s", publicKey], { env })).get("peer"),
+    '["db2:1","db3:1"]   # environment, DBSYNCD_PEER',
+  );
+  const given = await checked(["-s", publicKey, "--peer", "db2:1", "--peer", "db3:1"]);
+  assert.equal(given.get("peer"), '["db2:1","db3:1"]   # command line');
 });
 
 test("--check-config refuses what a start would refuse", async () => {

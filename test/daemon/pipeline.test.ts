@@ -67,6 +67,7 @@ function pipelineOf(
     daemon: makeIdentity().id,
     remembered: { most: 1000, mostBytes: 1000 },
     floor: 0,
+    timeline: null,
   });
 }
 

@@ -56,6 +56,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
     databases: new Databases([backend]),
     remembered: { most: 1_000_000, mostBytes: 1 << 30 },
     floor: clock.now,
+    timeline: null,
     ...parts,
   });
   const take = ({ body, signature }: SignedEnvelope) =>

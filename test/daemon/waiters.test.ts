@@ -1,12 +1,13 @@
 /** Envelopes that wait for others: how many may, and that each is told once. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { realEnvironment } from "../../daemon/environment.js";
 import { Waiters } from "../../daemon/waiters.js";
 
 const MIB = 1024 * 1024;
 
 test("who waits is told when the other was applied, or that nobody waits any longer", async () => {
-  const waiters = new Waiters();
+  const waiters = new Waiters(realEnvironment);
   const [came, stopped] = [waiters.wait("a", "key", 1), waiters.wait("b", "key", 1)];
   waiters.applied("a");
   waiters.stop();
@@ -14,7 +15,7 @@ test("who waits is told when the other was applied, or that nobody waits any lon
 });
 
 test("those that wait hold a bounded number of bytes, though their connections may have gone", async () => {
-  const waiters = new Waiters();
+  const waiters = new Waiters(realEnvironment);
   const taken = [waiters.wait("a", "key", 20 * MIB), waiters.wait("a", "other", 22 * MIB)];
   assert.equal(await waiters.wait("a", "third", 12 * MIB), false);
   taken.push(waiters.wait("a", "third", 10 * MIB));
@@ -28,7 +29,7 @@ test("those that wait hold a bounded number of bytes, though their connections m
 });
 
 test("no key takes up all places, and each has its own back", async () => {
-  const waiters = new Waiters();
+  const waiters = new Waiters(realEnvironment);
   const waitOften = (key: string) =>
     Promise.all(Array.from({ length: 1024 }, () => waiters.wait("a", key, 1)));
   for (let round = 0; round < 2; round++) {

@@ -87,3 +87,23 @@ test("The configuration's check shows the place as it can be stored", async () =
   const { stdout } = await runDaemon(["--admin", "9464", "--check-config"]);
   assert.match(stdout, /^admin = "127\.0\.0\.1:9464" {3}# command line$/m);
 });
+
+test("A daemon with a timeline tells of it and of its members, one without does not", async () => {
+  const pair = makeKeyPair();
+  await using daemon = await startDaemon(["--admin", "0", "-s", pair.file, "--peer", "127.0.0.1:1"]);
+  const url = `http://127.0.0.1:${await adminPort(daemon)}`;
+  const text = await (await fetch(`${url}/metrics`)).text();
+  for (const line of [
+    'dbsyncd_timeline_entries{set="data"} 0',
+    'dbsyncd_timeline_entries{set="ring"} 0',
+    "dbsyncd_timeline_tail_units 0",
+    "dbsyncd_timeline_failed 0",
+    "dbsyncd_clock_skewed 0",
+    'dbsyncd_member_connected{member="127.0.0.1:1"} 0',
+  ]) {
+    assert.ok(text.includes(`\n${line}\n`), `${line} is not in\n${text}`);
+  }
+  await using plain = await startDaemon(["--admin", "0"]);
+  const other = await (await fetch(`http://127.0.0.1:${await adminPort(plain)}/metrics`)).text();
+  assert.doesNotMatch(other, /\ndbsyncd_(timeline|member)_\w+[ {]/);
+});

@@ -28,7 +28,7 @@ async function startAdmin(
 ): Promise<Started> {
   const { health = () => LIVE } = options;
   const metrics = new Metrics();
-  const sources = { metrics, health, bufferedBytes: () => 77 };
+  const sources = { metrics, health, bufferedBytes: () => 77, replica: () => null };
   const { exposition = makeExposition(sources) } = options;
   const log: string[] = [];
   const server = new AdminServer({

@@ -1,0 +1,78 @@
+/**
+ * The timeline's state as a backend: reads only, since what writes is recorded and folded instead. Judged by a time that
+ * never goes back.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Condition } from "../../protocol/envelope.js";
+import type { Reply } from "../../protocol/reply.js";
+import { resolveCommand } from "../../store/command-table.js";
+import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
+import { CommandFailure } from "../../store/errors.js";
+import type { Unit } from "../../store/unit.js";
+import type { Environment } from "../environment.js";
+import type { Backend } from "./backend.js";
+
+/** What is read of a timeline. */
+export interface TimelineState {
+  readonly database: Database;
+  readonly failure: string | null;
+}
+
+/** What answers TIMELINE commands. */
+export interface PastCommands {
+  /** @returns null: the command is another's */
+  execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
+}
+
+export class TimelineBackend implements Backend {
+  readonly name = "memory";
+  readonly databases = DATABASES_DEFAULT;
+  /** Not used: the answer comes at once. */
+  timeout = 0;
+  readonly #timeline: TimelineState;
+  readonly #environment: Pick<Environment, "clock">;
+  readonly #past: PastCommands | null;
+  /** The latest time that a read was judged by. */
+  #readAt = 0;
+
+  constructor(
+    timeline: TimelineState,
+    environment: Pick<Environment, "clock">,
+    past: PastCommands | null = null,
+  ) {
+    this.#timeline = timeline;
+    this.#past = past;
+    this.#environment = environment;
+  }
+
+  /** Whether the disk takes what is written. */
+  get up(): boolean {
+    return this.#timeline.failure === null;
+  }
+
+  /** The timeline's own life is its owner's. */
+  async start(): Promise<void> {}
+  async stop(): Promise<void> {}
+
+  execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    const past = this.#past?.execute(command.name, argv, unit) ?? null;
+    if (past !== null) return past;
+    if (command.flags.includes("write")) throw new Error(`${command.name} is recorded, not executed`);
+    return this.#timeline.database.run(command, argv, this.#dated(unit));
+  }
+
+  executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
+    return this.#timeline.database.executeMulti(commands, this.#dated(unit));
+  }
+
+  holds(conditions: readonly Condition[], unit: Unit): boolean {
+    return this.#timeline.database.holds(conditions, this.#dated(unit).at);
+  }
+
+  #dated({ db, id }: Unit): Unit {
+    this.#readAt = Math.max(this.#readAt, this.#environment.clock());
+    return { at: this.#readAt, db, id };
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * What a member gives is judged by its bytes, never by who gave it: whose it is, that its signature holds, and that it is
+ * meant for this cluster. What its key may do, and whether it was valid then, the fold decides.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { readBody, signedPieces, signerOf } from "../protocol/envelope.js";
+import { MalformedFrame } from "../protocol/errors.js";
+import { checkAudience } from "./envelope-checks.js";
+import type { CheckedEntry } from "./peers/peering-parts.js";
+import type { SignersFace } from "./signers.js";
+
+export interface EntryCheckParts {
+  readonly signers: SignersFace;
+  readonly hash: (...pieces: readonly Buffer[]) => ByteString;
+  /** How many databases there are. */
+  readonly databases: number;
+}
+
+/** @returns  a check whose buffers are kept with the entry */
+export function entryCheck(parts: EntryCheckParts): (body: Buffer, signature: Buffer) => CheckedEntry {
+  return (body, signature) => {
+    try {
+      return check(parts, body, signature);
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return { refused: `malformed: ${problem.message}` };
+      throw problem;
+    }
+  };
+}
+
+function check({ signers, hash, databases }: EntryCheckParts, body: Buffer, signature: Buffer): CheckedEntry {
+  const { ring, cluster } = signers;
+  const key = signerOf(body);
+  const known = ring.find(key);
+  // A daemon that lets itself in brings its key along.
+  const early = known === undefined ? readBody(body) : null;
+  const signer = known ?? (early === null ? null : ring.introduction(early.commands, key, early.at));
+  if (signer === null) return "unknown-signer";
+  const id = hash(...signedPieces(body));
+  if (!signers.verify(signer, { kind: "command", body, signature }, id)) return { refused: "bad-signature" };
+  const envelope = early ?? readBody(body);
+  if (envelope.only !== null) return { refused: "wrong-daemon: it is for one daemon alone" };
+  const wrong = checkAudience(envelope, signer, { cluster, daemon: "", databases, takesConditions: true });
+  if (wrong !== null) return { refused: `${wrong.code}: ${wrong.detail}` };
+  return { id, body, signature, envelope };
+}

@@ -1,0 +1,60 @@
+/** The data folder (--data): made with the daemon's own key in it, which says for good whose folder it is. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { discard, placeNew, stage } from "../keys/atomic-file.js";
+import { KeyFileError } from "../keys/errors.js";
+import { loadPrivateKey } from "../keys/key-file.js";
+import { errnoOf } from "../keys/key-source.js";
+import { type Identity, identityOf, makeIdentity } from "./identity.js";
+import { StartError } from "./start-error.js";
+
+const KEY_FILE = "daemon.pem";
+/** For the daemon's user alone. */
+const FOLDER_MODE = 0o700;
+const KEY_MODE = 0o600;
+
+/**
+ * The key in a folder; both are made where they are missing.
+ * @throws StartError  a folder or key that cannot be used, and the cure
+ */
+export function openDataFolder(folder: string): Identity {
+  const file = join(folder, KEY_FILE);
+  try {
+    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+    return readKey(file) ?? makeKey(file);
+  } catch (problem) {
+    if (problem instanceof StartError) throw problem;
+    throw new StartError(
+      `--data ${folder}: ${reasonOf(problem)}. Correct --data, or the folder's rights.`,
+      1,
+    );
+  }
+}
+
+/** null: there is none. */
+function readKey(file: string): Identity | null {
+  try {
+    return identityOf(loadPrivateKey({ file }, { kinds: ["ed25519"] }).key);
+  } catch (problem) {
+    if (!(problem instanceof KeyFileError)) throw problem;
+    if (problem.code === "not-found") return null;
+    throw new StartError(`--data: the daemon's own key: ${problem.message}`, 1);
+  }
+}
+
+function makeKey(file: string): Identity {
+  const identity = makeIdentity();
+  const pem = identity.key.export({ type: "pkcs8", format: "pem" }).toString();
+  const staged = stage(file, pem, KEY_MODE);
+  try {
+    placeNew(staged, file);
+  } finally {
+    discard(staged);
+  }
+  return identity;
+}
+
+function reasonOf(problem: unknown): string {
+  const code = errnoOf(problem);
+  return code === "ENOTDIR" || code === "EEXIST" ? "it is no folder" : `it cannot be used (${code})`;
+}

@@ -1,0 +1,184 @@
+/**
+ * The way in for commands without a signature of version 2: what comes in one turn of the event loop is signed together by
+ * the daemon's own key, recorded as if a client had sent it, and given to the peers at once.
+ * Source: DESIGN.md "Keys and permission", "Wire, version 1".
+ */
+import type { Logger } from "pino";
+import { signEnvelope } from "../keys/sign.js";
+import type { ByteString } from "../protocol/byte-string.js";
+import {
+  COMMANDS_MAX,
+  NONCE_BYTES,
+  readBody,
+  SEQ_MAX,
+  signedBytes,
+  writeBody,
+} from "../protocol/envelope.js";
+import type { EnvelopeDate } from "../protocol/messages-v2.js";
+import type { Reply } from "../protocol/reply.js";
+import { writeCommand } from "../protocol/resp-writer.js";
+import type { KeyRing } from "../store/key-ring.js";
+import type { Entry } from "../timeline/entry.js";
+import type { Environment } from "./environment.js";
+import { hashOf, type Identity } from "./identity.js";
+import type { Recorder } from "./recorder.js";
+import { type Refused, refused } from "./request.js";
+
+/** The command's reply, errors among them; or it was not answered, and the code says why. */
+export type GatewayAnswer = Reply | Refused;
+
+export interface GatewayParts {
+  readonly identity: Identity;
+  /** 32 bytes. */
+  readonly cluster: ByteString;
+  readonly recorder: Pick<Recorder, "records" | "record" | "refusal" | "newest" | "ring">;
+  /** Nothing dated at or before it would be taken. */
+  readonly watermark: () => number;
+  readonly environment: Pick<Environment, "clock" | "randomBytes">;
+  /** Runs a step in the next turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+  /** Hands an entry to the peers, once it is on the disk. */
+  readonly give: (entry: Entry) => void;
+  readonly log: Pick<Logger, "warn">;
+}
+
+/** For whom a command is. */
+export interface GatewayUser {
+  readonly db: number;
+  /** As the audit names who sent it; null: nobody was asked. */
+  readonly as: ByteString | null;
+}
+
+interface Waiting {
+  readonly argv: readonly ByteString[];
+  readonly resolve: (answer: GatewayAnswer) => void;
+}
+
+/** What makes one envelope. */
+interface Group extends GatewayUser {
+  readonly commands: ByteString[];
+  readonly waiting: Waiting[];
+  bytes: number;
+}
+
+/** A group is closed at this size: larger ones save nothing more. */
+const GROUP_BYTES = 256 * 1024;
+
+export class Gateway {
+  readonly #parts: GatewayParts;
+  #groups: Group[] = [];
+  /** The group that a user's next command may join; "": nobody's. */
+  readonly #open = new Map<ByteString, Group>();
+  #last: EnvelopeDate = { at: 0, seq: 0 };
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether a command has to come this way: others are read. */
+  takes(argv: readonly ByteString[]): boolean {
+    return this.#parts.recorder.records({ commands: [argv] });
+  }
+
+  /** Records a command. A user's commands are applied in the order in which they came. */
+  execute(argv: readonly ByteString[], user: GatewayUser): Promise<GatewayAnswer> {
+    return new Promise((resolve) => {
+      if (this.#groups.length === 0) this.#parts.soon(() => this.#flush());
+      const bytes = writeCommand(argv);
+      const group = this.#groupFor(user);
+      group.commands.push(bytes);
+      group.bytes += bytes.length;
+      group.waiting.push({ argv, resolve });
+    });
+  }
+
+  #groupFor({ db, as }: GatewayUser): Group {
+    const open = this.#open.get(as ?? "");
+    const isFull = open !== undefined && (open.bytes >= GROUP_BYTES || open.commands.length >= COMMANDS_MAX);
+    if (open !== undefined && open.db === db && !isFull) return open;
+    const group: Group = { db, as, commands: [], waiting: [], bytes: 0 };
+    this.#groups.push(group);
+    this.#open.set(as ?? "", group);
+    return group;
+  }
+
+  #flush(): void {
+    const groups = this.#groups;
+    this.#groups = [];
+    this.#open.clear();
+    for (const group of groups) {
+      const refusal = this.#parts.recorder.refusal() ?? this.#enter();
+      if (refusal === null) this.#record(group);
+      else for (const { resolve } of group.waiting) resolve(refusal);
+    }
+  }
+
+  #record({ db, as, commands, waiting }: Group): void {
+    const entry = this.#sign({ db, as }, commands);
+    const recorded = this.#parts.recorder.record(entry);
+    if ("kind" in recorded) {
+      for (const { resolve } of waiting) resolve(recorded);
+      return;
+    }
+    this.#parts.give(entry);
+    recorded.flushed.then(
+      () => {
+        for (const [index, { resolve }] of waiting.entries())
+          resolve((recorded.answers[index] as { reply: Reply }).reply);
+      },
+      (problem: Error) => {
+        const failed = refused("storage-failed", `it may have been applied: ${problem.message}`);
+        for (const { resolve } of waiting) resolve(failed);
+      },
+    );
+  }
+
+  /** Sees to it that the own key is in the ring. @returns why it cannot be */
+  #enter(): Refused | null {
+    const { identity, recorder, log } = this.#parts;
+    const known = recorder.ring.find(identity.id);
+    if (known?.revokedAt === null) return null;
+    if (known !== undefined) return refused("not-let-in", "its key was revoked");
+    const command = introductionOf(identity);
+    if (!mayEnter(recorder.ring, identity)) return refused("not-let-in", `sign ${command.join(" ")}`);
+    const entry = this.#sign({ db: 0, as: null }, [writeCommand(command)]);
+    const recorded = recorder.record(entry);
+    if ("kind" in recorded) return recorded;
+    this.#parts.give(entry);
+    recorded.flushed.catch((problem: Error) => log.warn({ reason: problem.message }, "not let in"));
+    return null;
+  }
+
+  #sign({ db, as }: GatewayUser, commands: readonly ByteString[]): Entry {
+    const { identity, cluster, environment } = this.#parts;
+    const nonce = environment.randomBytes(NONCE_BYTES);
+    const header = { key: identity.id, cluster, nonce, db, as, ...this.#date() };
+    const body = Buffer.from(writeBody(header, commands), "latin1");
+    const signed = signedBytes(body);
+    const signature = signEnvelope(signed, identity.key);
+    return { id: hashOf(signed), body, signature, envelope: readBody(body) };
+  }
+
+  /** Behind everything that was applied here or dated before. */
+  #date(): EnvelopeDate {
+    const { environment, recorder, watermark } = this.#parts;
+    const { newest } = recorder;
+    const last = this.#last;
+    const isNewer = newest.at > last.at || (newest.at === last.at && newest.seq > last.seq);
+    const { at, seq } = isNewer ? newest : last;
+    const first = Math.max(environment.clock(), watermark() + 1);
+    if (first > at) this.#last = { at: first, seq: 0 };
+    else this.#last = seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
+    return this.#last;
+  }
+}
+
+/** What lets a daemon's key in. */
+export function introductionOf({ spki }: Identity): readonly ByteString[] {
+  return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
+}
+
+/** Whether a daemon's key may let itself in: no administrator is there to do it. */
+export function mayEnter(ring: KeyRing, identity: Identity): boolean {
+  return ring.introduction([introductionOf(identity)], identity.id, 0) !== null;
+}

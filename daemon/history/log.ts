@@ -1,0 +1,62 @@
+/** TIMELINE LOG: what was recorded in a span of time, and what came of each unit. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { hexOf } from "../../protocol/envelope.js";
+import { array, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import { type Recalled, type RecalledUnit, type Recalls, recalledUnits } from "../../timeline/recall.js";
+import { NewestOf } from "./newest-of.js";
+import { type LogQuery, readLogQuery } from "./query.js";
+import { type KeyPlace, touches } from "./touched.js";
+import { namesAndValues, reporting } from "./unit-report.js";
+
+export interface LogScene {
+  readonly recalls: Recalls;
+  /** The latest date that an entry may be folded at. */
+  readonly last: number;
+  /** The envelope's. */
+  readonly db: number;
+}
+
+/** @throws CommandFailure  @returns rejects with RecallFailure */
+export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene): Promise<Reply> {
+  const query = readLogQuery(argv, last);
+  const place = query.key === null ? null : { db, key: query.key };
+  const found = new NewestOf<() => Reply>(query.limit);
+  let ringNow: (() => KeyRing) | null = null;
+  const recalled = recalls.run({
+    from: query.from,
+    until: query.to,
+    begun: (fold) => {
+      ringNow = () => fold.ring;
+    },
+    found: (entry, answers) => {
+      if (ringNow === null || !isWanted(entry.envelope, query)) return;
+      for (const unit of recalledUnits(entry, answers))
+        if (isOf(unit, place)) found.push(reporting(unit, ringNow().find(entry.envelope.key)));
+    },
+  });
+  return recalled.then((end) =>
+    map(
+      namesAndValues({
+        from: integer(query.from),
+        to: integer(query.to),
+        ...factsOf(end),
+        left: integer(found.left),
+        units: array(found.items.map((report) => report())),
+      }),
+    ),
+  );
+}
+
+/** What is said of each looking back. */
+export function factsOf({ snapshot, damaged }: Recalled): Record<string, Reply> {
+  return { snapshot: snapshot === null ? NIL : integer(snapshot), damaged: integer(damaged) };
+}
+
+function isWanted({ at, key }: { at: number; key: ByteString }, { from, signer }: LogQuery): boolean {
+  return at >= from && (signer === "" || hexOf(key).startsWith(signer));
+}
+
+function isOf(unit: RecalledUnit, place: KeyPlace | null): boolean {
+  return place === null || touches(unit, place);
+}

@@ -1,0 +1,26 @@
+/** The newest of many, so that memory is bounded however many there were. */
+export class NewestOf<T> {
+  readonly #most: number;
+  readonly #ring: T[] = [];
+  /** How many there were. */
+  seen = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  push(item: T): void {
+    this.#ring[this.seen++ % this.#most] = item;
+  }
+
+  /** How many were let go. */
+  get left(): number {
+    return this.seen - this.#ring.length;
+  }
+
+  /** In the order in which they came. */
+  get items(): T[] {
+    const start = this.left === 0 ? 0 : this.seen % this.#most;
+    return [...this.#ring.slice(start), ...this.#ring.slice(0, start)];
+  }
+}

@@ -1,0 +1,40 @@
+/** TIMELINE GET: a command that reads, run on the state as it was at a date. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { resolveCommand } from "../../store/command-table.js";
+import { PAST_COMMAND_AT } from "../../store/commands/timeline.js";
+import { CommandFailure, custom, echoed } from "../../store/errors.js";
+import { RecallFailure, type Recalls } from "../../timeline/recall.js";
+import { readDate } from "./query.js";
+
+export interface PastScene {
+  readonly recalls: Recalls;
+  /** Milliseconds since 1970; nothing is told of the future. */
+  readonly now: number;
+  /** The envelope's. */
+  readonly db: number;
+  /** Of the unit that asks. */
+  readonly id: ByteString;
+}
+
+/** @param argv  `TIMELINE GET ms command …`. @throws CommandFailure  @returns rejects with RecallFailure */
+export async function pastState(
+  argv: readonly ByteString[],
+  { recalls, now, db, id }: PastScene,
+): Promise<Reply> {
+  const at = readDate(argv[2] as ByteString, "the date");
+  if (at > now) throw custom(`ERR the date lies ${at - now} ms ahead of this daemon's clock`);
+  const asked = argv.slice(PAST_COMMAND_AT);
+  const command = resolveCommand(asked);
+  if (command instanceof CommandFailure) return command.reply;
+  if (!command.flags.includes("readonly"))
+    throw custom(
+      `ERR '${echoed(command.name.toLowerCase())}' does not read data: the past cannot be changed`,
+    );
+  const { fold, damaged } = await recalls.run({ from: at + 1, until: at, begun: () => {}, found: () => {} });
+  if (damaged > 0)
+    throw new RecallFailure(
+      `${damaged} entries of the timeline are damaged here, so it is not certain what was: ask another daemon`,
+    );
+  return fold.database.run(command, asked, { at, db, id });
+}

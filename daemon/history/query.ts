@@ -1,0 +1,95 @@
+/** The arguments of TIMELINE's subcommands, taken apart. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/envelope.js";
+import { custom, echoed, syntaxError } from "../../store/errors.js";
+
+/** Units that one answer may have. */
+export const UNITS_MOST = 10_000;
+const UNITS_DEFAULT = 100;
+/** Milliseconds before TO, where no FROM is given. */
+const SPAN_DEFAULT_MS = 60 * 60 * 1000;
+const SIGNER_DIGITS_LEAST = 4;
+
+export interface LogQuery {
+  /** Milliseconds since 1970, the first. */
+  readonly from: number;
+  /** The last. */
+  readonly to: number;
+  /** null: any. */
+  readonly key: ByteString | null;
+  /** Hexadecimal digits that the signer's id begins with. */
+  readonly signer: string;
+  readonly limit: number;
+}
+
+/**
+ * @param argv  `TIMELINE LOG …`
+ * @param last  the latest date that something may be folded at
+ * @throws CommandFailure
+ */
+export function readLogQuery(argv: readonly ByteString[], last: number): LogQuery {
+  const options = readOptions(argv, 2, ["FROM", "TO", "KEY", "SIGNER", "LIMIT"]);
+  const to = Math.min(dateOption(options, "TO") ?? last, last);
+  const from = dateOption(options, "FROM") ?? Math.max(0, to - SPAN_DEFAULT_MS);
+  return {
+    ...{ from, to, key: options.get("KEY") ?? null, signer: signerOption(options) },
+    limit: countOption(options, "LIMIT", UNITS_MOST) ?? UNITS_DEFAULT,
+  };
+}
+
+/** @param argv  `TIMELINE BLAME key …`. @returns where to begin; null: as early as can be. @throws CommandFailure */
+export function readBlameFrom(argv: readonly ByteString[]): number | null {
+  return dateOption(readOptions(argv, 3, ["FROM"]), "FROM");
+}
+
+/** @param argv  `TIMELINE STATUS …`. @returns null: not asked for. @throws CommandFailure */
+export function readStatusUpTo(argv: readonly ByteString[]): number | null {
+  return dateOption(readOptions(argv, 2, ["UPTO"]), "UPTO");
+}
+
+/** @throws CommandFailure */
+export function readDate(text: ByteString, what: string): number {
+  if (/^(0|[1-9]\d{0,15})$/.test(text) && Number(text) <= Number.MAX_SAFE_INTEGER) return Number(text);
+  throw custom(`ERR ${what} is '${echoed(text)}' instead of milliseconds since 1970`);
+}
+
+function readOptions(
+  argv: readonly ByteString[],
+  first: number,
+  names: readonly string[],
+): ReadonlyMap<string, ByteString> {
+  const options = new Map<string, ByteString>();
+  for (let i = first; i < argv.length; i += 2) {
+    const name = (argv[i] as ByteString).toUpperCase();
+    const value = argv[i + 1];
+    if (!names.includes(name) || options.has(name)) throw syntaxError();
+    if (value === undefined) throw custom(`ERR ${name} is not followed by its value`);
+    options.set(name, value);
+  }
+  return options;
+}
+
+function dateOption(options: ReadonlyMap<string, ByteString>, name: string): number | null {
+  const text = options.get(name);
+  return text === undefined ? null : readDate(text, name);
+}
+
+function countOption(options: ReadonlyMap<string, ByteString>, name: string, most: number): number | null {
+  const text = options.get(name);
+  if (text === undefined) return null;
+  if (/^[1-9]\d{0,8}$/.test(text) && Number(text) <= most) return Number(text);
+  throw custom(`ERR ${name} is '${echoed(text)}' instead of a number from 1 to ${most}`);
+}
+
+function signerOption(options: ReadonlyMap<string, ByteString>): string {
+  const text = options.get("SIGNER");
+  if (text === undefined) return "";
+  const whole = bytesOfHex(text, HASH_BYTES);
+  if (whole !== undefined) return hexOf(whole);
+  if (/^[\da-f]+$/i.test(text) && text.length >= SIGNER_DIGITS_LEAST && text.length < 2 * HASH_BYTES)
+    return text.toLowerCase();
+  throw custom(
+    `ERR SIGNER is '${echoed(text)}' instead of a key's id, or the first ${SIGNER_DIGITS_LEAST} or more of its ` +
+      "hexadecimal digits",
+  );
+}

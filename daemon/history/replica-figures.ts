@@ -1,0 +1,62 @@
+/** How a daemon's timeline and members are, as plain facts: for TIMELINE STATUS and for metrics. */
+import type { DaemonState } from "../../protocol/messages-v2.js";
+import type { Digest } from "../../timeline/digest-index.js";
+import type { Timeline } from "../../timeline/timeline.js";
+import type { TimelineFigures } from "../../timeline/timeline-parts.js";
+import type { Peering } from "../peers/peering.js";
+import type { MemberStatus } from "../peers/peering-parts.js";
+
+/** What is read. */
+export interface ReplicaFace {
+  readonly timeline: Pick<
+    Timeline,
+    "figures" | "index" | "watermark" | "published" | "failure" | "newest" | "state"
+  >;
+  readonly peering: Pick<Peering, "members" | "isSkewed" | "state" | "stablePoint" | "quarantine">;
+  /** As clients are told. */
+  readonly state: () => DaemonState;
+  readonly isDurable: boolean;
+  /** How many look back now. */
+  readonly recalls: { readonly running: number };
+}
+
+/** Times are milliseconds since 1970. */
+export interface ReplicaFigures extends TimelineFigures {
+  readonly state: DaemonState;
+  /** Why nothing is taken any more; null: all is well. */
+  readonly failure: string | null;
+  readonly isSkewed: boolean;
+  readonly isDurable: boolean;
+  readonly watermark: number;
+  readonly published: number;
+  /** Of what has been folded; 0: nothing. */
+  readonly newest: number;
+  /** Everything dated before it is final; 0: not known. */
+  readonly stable: number;
+  readonly ring: Digest;
+  readonly data: Digest;
+  readonly quarantined: number;
+  /** Envelopes of members that were let go because their signer did not become known. */
+  readonly dropped: number;
+  readonly recalls: number;
+  readonly members: readonly MemberStatus[];
+}
+
+export function figuresOf({ timeline, peering, state, isDurable, recalls }: ReplicaFace): ReplicaFigures {
+  const { failure, watermark, published, newest, index, figures } = timeline;
+  const { size, dropped } = peering.quarantine;
+  return {
+    ...figures,
+    ...{ failure, watermark, published, isDurable },
+    state: state(),
+    isSkewed: peering.isSkewed,
+    newest: newest.at,
+    stable: peering.stablePoint,
+    ring: index.total("ring"),
+    data: index.total("data"),
+    quarantined: size,
+    dropped,
+    recalls: recalls.running,
+    members: peering.members,
+  };
+}

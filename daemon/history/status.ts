@@ -1,0 +1,79 @@
+/** TIMELINE STATUS: how the timeline and the members are. Source: docs/protocol-v2.md "TIMELINE". */
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { hexOf } from "../../protocol/envelope.js";
+import { array, bulk, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import type { Digest } from "../../timeline/digest-index.js";
+import type { MemberStatus } from "../peers/peering-parts.js";
+import { readStatusUpTo } from "./query.js";
+import { figuresOf, type ReplicaFace } from "./replica-figures.js";
+import { namesAndValues } from "./unit-report.js";
+
+/** @param argv  `TIMELINE STATUS [UPTO ms]`. @throws CommandFailure */
+export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply {
+  const upTo = readStatusUpTo(argv);
+  const figures = figuresOf(replica);
+  const fields: Record<string, Reply> = {
+    state: bulk(figures.state),
+    failure: textOrNil(figures.failure),
+    skewed: flag(figures.isSkewed),
+    durable: flag(figures.isDurable),
+    watermark: integer(figures.watermark),
+    published: integer(figures.published),
+    newest: integer(figures.newest),
+    stable: integer(figures.stable),
+    "ring-entries": integer(figures.ring.count),
+    "ring-sum": bulk(hexOf(figures.ring.sum)),
+    "data-entries": integer(figures.data.count),
+    "data-sum": bulk(hexOf(figures.data.sum)),
+    "tail-units": integer(figures.tailUnits),
+    "tail-bytes": integer(Math.round(figures.tailBytes)),
+    redone: integer(figures.redone),
+    waiting: integer(figures.waiting),
+    bytes: integer(figures.bytes),
+    quarantined: integer(figures.quarantined),
+    dropped: integer(figures.dropped),
+    recalls: integer(figures.recalls),
+    members: array(figures.members.map(memberReply)),
+  };
+  return map(namesAndValues(upTo === null ? fields : { ...fields, ...upToFields(upTo, replica) }));
+}
+
+/** What is held up to a whole second, so that daemons can be compared that are being written to. */
+function upToFields(upTo: number, { timeline: { index } }: ReplicaFace): Record<string, Reply> {
+  const second = Math.floor(upTo / 1000) * 1000;
+  const digestReply = ({ count, sum }: Digest) => bulk(`${count}:${hexOf(sum)}`);
+  return {
+    upto: integer(second),
+    "ring-upto": digestReply(index.digestUpTo(second, "ring")),
+    "data-upto": digestReply(index.digestUpTo(second, "data")),
+  };
+}
+
+function memberReply(member: MemberStatus): Reply {
+  return map(
+    namesAndValues({
+      address: bulk(bytesOfText(member.address)),
+      id: member.id === null ? NIL : bulk(hexOf(member.id)),
+      connection: bulk(member.connection),
+      trouble: textOrNil(member.trouble),
+      state: textOrNil(member.state),
+      skewed: flag(member.skewed),
+      "connected-since": wholeOrNil(member.connectedSince),
+      "round-trip": wholeOrNil(member.roundTrip),
+      skew: wholeOrNil(member.skew),
+      watermark: wholeOrNil(member.watermark),
+      entries: wholeOrNil(member.entries),
+      equal: member.isEqual === null ? NIL : flag(member.isEqual),
+      lag: integer(member.lag),
+      behind: integer(member.behind),
+      "last-heard": wholeOrNil(member.lastHeard),
+      refusals: integer(member.refusals),
+    }),
+  );
+}
+
+const flag = (value: boolean): Reply => integer(value ? 1 : 0);
+
+const textOrNil = (text: string | null): Reply => (text === null ? NIL : bulk(bytesOfText(text)));
+
+const wholeOrNil = (value: number | null): Reply => (value === null ? NIL : integer(Math.round(value)));

@@ -1,0 +1,107 @@
+/** One unit of the past as TIMELINE answers it: who, when, what, and what came of it. Source: docs/protocol-v2.md "TIMELINE". */
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { hexOf } from "../../protocol/envelope.js";
+import { array, bulk, bulks, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import type { KeyRecord } from "../../store/key-record.js";
+import type { RecalledUnit } from "../../timeline/recall.js";
+
+/** Bytes of an argument, or of a reply, that are shown. */
+const SHOWN_BYTES_MOST = 128;
+/** Arguments that are shown of a unit, the names of its commands included: 2 KB at most. */
+const SHOWN_ARGUMENTS_MOST = 16;
+
+const ELLIPSIS = bytesOfText("…");
+
+export type Outcome = "applied" | "error" | "denied" | "unmet" | "malformed";
+
+/** What came of a unit; `error`: it was permitted, and its command has failed. */
+export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome {
+  return outcome === "applied" && reply.kind === "error" ? "error" : outcome;
+}
+
+/** Bytes of an entry that is rather kept until somebody wants its report, which most will not live to see. */
+const KEPT_BYTES_MOST = 1024;
+
+/**
+ * The report of a unit, made now or when it is wanted; meanwhile it keeps little alive.
+ * @param signer  its record as of then; not there: unknown
+ * @param more    names and values behind the others
+ */
+export function reporting(
+  unit: RecalledUnit,
+  signer: KeyRecord | undefined,
+  more: readonly Reply[] = [],
+): () => Reply {
+  const { entry, index, commands, answer } = unit;
+  const label = signer?.label ?? "";
+  const [outcome, reply] = [outcomeOf(unit), shownReply(answer.reply)];
+  const make = () => {
+    const { at, seq, key, db, as } = entry.envelope;
+    const fields: Record<string, Reply> = {
+      at: integer(at),
+      seq: integer(seq),
+      id: bulk(hexOf(entry.id)),
+      index: integer(index),
+      signer: bulk(hexOf(key)),
+      label: bulk(label),
+      as: as === null ? NIL : bulk(as),
+      db: integer(db),
+      commands: shownCommands(commands),
+      outcome: bulk(outcome),
+      reply: bulk(reply),
+    };
+    return map([...namesAndValues(fields), ...more]);
+  };
+  if (entry.body.length <= KEPT_BYTES_MOST) return make;
+  const report = make();
+  return () => report;
+}
+
+/** As a map's items. */
+export function namesAndValues(fields: Readonly<Record<string, Reply>>): Reply[] {
+  return Object.entries(fields).flatMap(([name, value]) => [bulk(name), value]);
+}
+
+/** Of each command its name at least, as long as there is room. */
+function shownCommands(commands: readonly (readonly ByteString[])[]): Reply {
+  const shown: Reply[] = [];
+  let room = SHOWN_ARGUMENTS_MOST;
+  for (const argv of commands) {
+    if (room === 0) break;
+    const words = argv.slice(0, room).map(cut);
+    room -= words.length;
+    shown.push(bulks(words.length === argv.length ? words : [...words, andMore(argv.length - words.length)]));
+  }
+  const left = commands.length - shown.length;
+  return array(left === 0 ? shown : [...shown, bulks([andMore(left)])]);
+}
+
+const andMore = (count: number): ByteString => `${ELLIPSIS}+${count}`;
+
+/** Its beginning, which keeps nothing of the rest in memory. */
+function cut(bytes: ByteString): ByteString {
+  if (bytes.length <= SHOWN_BYTES_MOST) return bytes;
+  return Buffer.from(bytes.slice(0, SHOWN_BYTES_MOST), "latin1").toString("latin1") + ELLIPSIS;
+}
+
+function shownReply(reply: Reply): ByteString {
+  switch (reply.kind) {
+    case "status":
+    case "error":
+      return cut(reply.text);
+    case "bulk":
+      return cut(reply.bytes);
+    case "integer":
+    case "double":
+      return String(reply.value);
+    case "nil":
+    case "nil-array":
+      return "(nil)";
+    default: {
+      const [first] = reply.items;
+      const { length } = reply.items;
+      if (first === undefined) return "(empty)";
+      return length === 1 ? shownReply(first) : cut(`${shownReply(first)} ${andMore(length - 1)}`);
+    }
+  }
+}

@@ -1,0 +1,23 @@
+/** Where the timeline is kept: in the data folder, or in memory. The package lmdb is loaded with --data only. */
+import { FolderInUse } from "../timeline/folder-lock.js";
+import { MemoryStorage } from "../timeline/memory-storage.js";
+import type { Storage } from "../timeline/storage.js";
+import { loadWith } from "./optional-package.js";
+import type { Settings } from "./settings.js";
+import { StartError } from "./start-error.js";
+
+/** @throws StartError  the folder cannot be used, or another daemon has it */
+export async function openStorage({ data, fsync }: Pick<Settings, "data" | "fsync">): Promise<Storage> {
+  if (data === null) return new MemoryStorage();
+  const { LmdbStorage } = await loadWith("lmdb", "--data", () => import("../timeline/lmdb-storage.js"));
+  try {
+    return new LmdbStorage(data, fsync);
+  } catch (problem) {
+    if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
+    const reason = problem instanceof Error ? problem.message : String(problem);
+    throw new StartError(
+      `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or mend the disk.`,
+      1,
+    );
+  }
+}

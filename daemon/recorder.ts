@@ -1,0 +1,180 @@
+/**
+ * Envelopes that change something, on a daemon with a timeline: recorded, folded, and answered once that is as safe as
+ * --fsync says. What the pipeline checks has been checked.
+ */
+import type { Logger } from "pino";
+import type { ByteString } from "../protocol/byte-string.js";
+import { type Envelope, unitId } from "../protocol/envelope.js";
+import type { DaemonState, EnvelopeDate } from "../protocol/messages-v2.js";
+import type { ErrorReply } from "../protocol/reply.js";
+import { isDenied, refusalOf } from "../store/judgement.js";
+import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
+import type { Entry, Place } from "../timeline/entry.js";
+import type { UnitAnswer } from "../timeline/fold.js";
+import { mayChange } from "../timeline/recorded.js";
+import type { Timeline } from "../timeline/timeline.js";
+import { auditKeys } from "./key-audit.js";
+import { type EnvelopeAnswer, type Refused, type RefusedEnvelope, refused } from "./request.js";
+import { ResultWriter, type Standing } from "./result-writer.js";
+import type { Taken } from "./units.js";
+
+/** What is used of a timeline. */
+export type RecorderTimeline = Pick<Timeline, "take" | "holds" | "newest" | "ring" | "state" | "failure">;
+
+/** What is used of the peers. */
+export interface RecorderPeers {
+  readonly state: DaemonState;
+  /** Whether this daemon's clock is off those of the others. */
+  readonly isSkewed: boolean;
+  /** The other daemons as far as they are known; one may stand there twice until it is connected. */
+  readonly members: readonly { readonly id: ByteString | null; readonly connection: string }[];
+}
+
+export interface RecorderParts {
+  readonly timeline: RecorderTimeline;
+  readonly peers: RecorderPeers;
+  readonly log: Pick<Logger, "warn">;
+}
+
+/** An entry was recorded: what its units were answered, to be given when it is flushed. */
+export interface Recorded {
+  readonly answers: readonly UnitAnswer[];
+  readonly flushed: Promise<void>;
+}
+
+export class Recorder {
+  readonly #parts: RecorderParts;
+
+  constructor(parts: RecorderParts) {
+    this.#parts = parts;
+  }
+
+  get state(): DaemonState {
+    const { timeline, peers } = this.#parts;
+    return timeline.failure !== null || timeline.state !== "live" ? "catching-up" : peers.state;
+  }
+
+  /** What answers are marked with. */
+  get standing(): Standing {
+    const { state } = this;
+    return state === "live" ? "" : state;
+  }
+
+  /** How many other daemons are connected. */
+  get members(): number {
+    const connected = this.#parts.peers.members.filter(({ connection }) => connection === "connected");
+    return new Set(connected.map(({ id }) => id)).size;
+  }
+
+  get newest(): EnvelopeDate {
+    return this.#parts.timeline.newest;
+  }
+
+  get ring(): KeyRing {
+    return this.#parts.timeline.ring;
+  }
+
+  /** Whether an envelope is recorded; others are read. */
+  records(envelope: Pick<Envelope, "commands">): boolean {
+    return mayChange(envelope);
+  }
+
+  holds(place: Place): boolean {
+    return this.#parts.timeline.holds(place);
+  }
+
+  /** Records an envelope of a client. */
+  take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { id, envelope, message, room, standing } = taken;
+    if (envelope.only !== null)
+      return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
+    const refusal = this.refusal();
+    if (refusal !== null) return notApplied(id, refusal);
+    const denials = this.#denials(taken);
+    if (denials !== null) return resultOf(id, denials.map(deniedAnswer), { room, standing });
+    // The message's bytes are views of what came over the network.
+    const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
+    const recorded = this.record({ id, body, signature, envelope });
+    if ("kind" in recorded) return recorded;
+    const result = resultOf(id, recorded.answers, { room, standing });
+    return recorded.flushed.then(
+      () => result,
+      (problem: Error) => ({
+        ...notApplied(id, refused("storage-failed", problem.message)),
+        effect: "unknown",
+      }),
+    );
+  }
+
+  /** Why nothing is taken first-hand now. */
+  refusal(): Refused | null {
+    const { timeline, peers } = this.#parts;
+    if (timeline.failure !== null) return refused("storage-failed", timeline.failure);
+    if (this.state === "catching-up") return refused("catching-up", "not yet complete");
+    return peers.isSkewed ? refused("clock-off", "more than the other daemons' clocks differ") : null;
+  }
+
+  /** Records what is certain to be an entry. */
+  record(entry: Entry): Recorded | RefusedEnvelope {
+    const { id } = entry;
+    const taking = this.#parts.timeline.take(entry);
+    switch (taking.kind) {
+      case "taken":
+        this.#audit(entry, taking.answers);
+        return { answers: taking.answers, flushed: taking.flushed };
+      case "held":
+        return { ...notApplied(id, refused("answer-not-kept", "held already")), effect: "unknown" };
+      case "too-old":
+        return notApplied(id, refused("too-old", "at or before the low watermark"));
+      case "failed":
+        return notApplied(id, refused("storage-failed", taking.detail));
+    }
+  }
+
+  /**
+   * The answers of an envelope of which the newest ring permits nothing, so that it is not worth recording. null:
+   * something of it is permitted, and the fold decides.
+   */
+  #denials({ envelope, signer }: Taken): ErrorReply[] | null {
+    if (signer.acl.isUnlimited) return null;
+    const { key, at, commands, multi, if: conditions } = envelope;
+    const units = multi || conditions !== null ? [commands] : commands.map((argv) => [argv]);
+    const denials: ErrorReply[] = [];
+    for (const unit of units) {
+      const denial = refusalOf({ key, at, commands: unit, conditions }, signer, this.ring);
+      if (denial === null || !isDenied(denial)) return null;
+      denials.push(denial);
+    }
+    return denials;
+  }
+
+  #audit({ id, envelope }: Entry, answers: readonly UnitAnswer[]): void {
+    const { commands, at, multi } = envelope;
+    if (!commands.every(isKeyCommand)) return;
+    const signer = this.ring.find(envelope.key) ?? { id: envelope.key, label: "" };
+    for (const [index, argv] of commands.entries()) {
+      const answer = answers[multi ? 0 : index];
+      if (answer?.outcome !== "applied" || answer.reply.kind === "error") continue;
+      auditKeys(this.#parts.log, argv, { at, id: unitId(id, multi ? 0 : index) }, signer);
+    }
+  }
+}
+
+const deniedAnswer = (reply: ErrorReply): UnitAnswer => ({ reply, outcome: "denied", late: false });
+
+function resultOf(
+  id: ByteString,
+  answers: readonly UnitAnswer[],
+  { room, standing }: { room: number; standing: Standing },
+): EnvelopeAnswer {
+  const result = new ResultWriter(room, standing);
+  for (const { reply, outcome, late } of answers) {
+    const unmet = outcome === "unmet";
+    result.add(reply, late ? (unmet ? "late unmet" : "late") : unmet ? "unmet" : "");
+  }
+  return result.done(id);
+}
+
+function notApplied(id: ByteString, { code, detail }: Refused): RefusedEnvelope {
+  return { kind: "refused", id, code, detail, effect: "not-applied" };
+}

@@ -1,0 +1,254 @@
+/**
+ * What a daemon with --data or --peer has besides: storage, timeline, peers, and what the pipeline needs of them. The
+ * daemon loads this module, and with it everything of timeline/ and peers/, only then.
+ */
+import type { Socket } from "node:net";
+import type { Logger } from "pino";
+import { signEnvelope } from "../keys/sign.js";
+import { hexOf } from "../protocol/envelope.js";
+import type { DaemonState, Hello } from "../protocol/messages-v2.js";
+import { DATABASES_DEFAULT } from "../store/database.js";
+import type { Entry } from "../timeline/entry.js";
+import { isRingEntry } from "../timeline/recorded.js";
+import type { SnapshotParts } from "../timeline/snapshot-making.js";
+import type { Storage } from "../timeline/storage.js";
+import { Timeline } from "../timeline/timeline.js";
+import { TimelineBackend } from "./backends/timeline.js";
+import { entryCheck } from "./check-entry.js";
+import { Confirmations } from "./confirmations.js";
+import type { Environment } from "./environment.js";
+import { Gateway, introductionOf, mayEnter } from "./gateway.js";
+import { History } from "./history/history.js";
+import { hashOf, type Identity } from "./identity.js";
+import { isLoopback } from "./loopback.js";
+import { openStorage } from "./open-storage.js";
+import { pinText } from "./peer-address.js";
+import type { PeerAddress } from "./peers/member-socket.js";
+import { Peering } from "./peers/peering.js";
+import { PEERING_LIMITS } from "./peers/peering-limits.js";
+import { adoptSocket, openTransport } from "./peers/transport.js";
+import { keepGenesis } from "./recorded-genesis.js";
+import { Recorder } from "./recorder.js";
+import type { Service } from "./service.js";
+import type { Settings } from "./settings.js";
+import type { Signers } from "./signers.js";
+import { snapshotParts } from "./snapshots.js";
+import { StartError } from "./start-error.js";
+import type { TimelineParts } from "./timeline-parts.js";
+
+/** Milliseconds between two looks at the time. */
+const PEERS_TICK_MS = 25;
+const TIMELINE_TICK_MS = 100;
+
+export interface ReplicaParts {
+  readonly settings: Settings;
+  readonly identity: Identity;
+  readonly signers: Signers;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** Entries from members are on the disk. */
+  readonly arrived: (entries: readonly Entry[]) => void;
+}
+
+/** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
+export async function openReplica(parts: ReplicaParts): Promise<Replica> {
+  const storage = await openStorage(parts.settings);
+  try {
+    if (storage.isDurable) await keepGenesis(storage, parts.signers.genesis);
+    return new Replica(parts, storage);
+  } catch (problem) {
+    await storage.close();
+    throw problem;
+  }
+}
+
+export class Replica implements Service {
+  readonly timeline: Timeline;
+  readonly peering: Peering;
+  /** What TIMELINE commands ask. */
+  readonly history: History;
+  readonly backend: TimelineBackend;
+  /** For the pipeline. */
+  readonly timelineParts: TimelineParts;
+  readonly #parts: ReplicaParts;
+  readonly #snapshots: SnapshotParts;
+  #peers: readonly PeerAddress[];
+  #timers: NodeJS.Timeout[] = [];
+
+  constructor(parts: ReplicaParts, storage: Storage) {
+    this.#parts = parts;
+    this.#peers = parts.settings.peers;
+    const { environment, log, signers } = parts;
+    this.#snapshots = snapshotParts({
+      ...{ data: parts.settings.data, storage, genesis: signers.makeRing, soon },
+      ...{ databases: DATABASES_DEFAULT, uptime: environment.uptime },
+    });
+    this.timeline = this.#makeTimeline(storage);
+    signers.follow(() => this.timeline.ring);
+    this.peering = this.#makePeering();
+    const recorder = new Recorder({ timeline: this.timeline, peers: this.peering, log });
+    this.history = this.#makeHistory(storage, () => recorder.state);
+    this.backend = new TimelineBackend(this.timeline, environment, this.history);
+    const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });
+    const gateway = parts.settings.v1 === "gateway" ? this.#makeGateway(recorder) : null;
+    this.timelineParts = { recorder, confirmations, gateway };
+  }
+
+  async start(): Promise<void> {
+    const { environment, log } = this.#parts;
+    const startedAt = environment.uptime();
+    await this.timeline.open().catch((problem: Error) => {
+      throw new StartError(`--data: the timeline cannot be read: ${problem.message}.`, 1);
+    });
+    const took = Math.round(environment.uptime() - startedAt);
+    log.info({ milliseconds: took, ...this.timeline.figures }, "the timeline is folded");
+    this.peering.start();
+    this.#timers = [
+      setInterval(() => this.peering.tick(), PEERS_TICK_MS).unref(),
+      setInterval(() => this.#tickTimeline(), TIMELINE_TICK_MS).unref(),
+    ];
+    this.#tell();
+  }
+
+  /** The peers first: what they gave is kept. */
+  async stop(): Promise<void> {
+    this.history.stop();
+    for (const timer of this.#timers) clearInterval(timer);
+    this.peering.stop();
+    await this.timeline.stop();
+  }
+
+  /** A connection of another daemon, behind its hello. */
+  takeMember(socket: Socket, hello: Hello): void {
+    adoptSocket(socket, this.#parts.log, (member) => this.peering.accept(member, hello));
+  }
+
+  /** Others than before, from a configuration that was read again. */
+  setPeers(peers: readonly PeerAddress[]): void {
+    this.#peers = peers;
+    this.peering.setPeers(peers);
+  }
+
+  #tickTimeline(): void {
+    this.peering.watchClock();
+    this.timeline.tick();
+  }
+
+  #makeTimeline(storage: Storage): Timeline {
+    const { settings, signers, environment, log, arrived } = this.#parts;
+    const { clock, uptime } = environment;
+    return new Timeline({
+      ...{ storage, clock, uptime, log, soon },
+      hash: hashOf,
+      genesis: signers.makeRing,
+      databases: DATABASES_DEFAULT,
+      window: settings.window,
+      limits: {
+        tailMs: settings.limits.tailSeconds,
+        tailBytes: settings.limits.maxTailBytes,
+        retainMs: settings.retain,
+        retainBytes: settings.data === null ? settings.limits.maxTimelineBytes : Number.POSITIVE_INFINITY,
+      },
+      snapshots: this.#snapshots,
+      publishes: true,
+      owner: {
+        flushed: (entries, from) => {
+          this.peering.flushed(entries, from);
+          if (from === null) return;
+          this.#auditReceived(entries);
+          arrived(entries);
+        },
+        failed: (detail) => log.error({ reason: detail }, "the data folder has failed"),
+      },
+    });
+  }
+
+  #makeHistory(storage: Storage, state: () => DaemonState): History {
+    const { signers, environment } = this.#parts;
+    const { timeline, peering } = this;
+    return new History({
+      recall: {
+        ...{ storage, snapshots: this.#snapshots.snapshots, soon, uptime: environment.uptime },
+        ...{ hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT },
+      },
+      replica: { timeline, peering, state, isDurable: storage.isDurable },
+      environment,
+    });
+  }
+
+  #makePeering(): Peering {
+    const { settings, identity, signers, environment, log } = this.#parts;
+    const { id, spki, key } = identity;
+    return new Peering({
+      timeline: this.timeline,
+      identity: { id, spki, sign: (bytes) => signEnvelope(bytes, key) },
+      cluster: signers.cluster,
+      peers: settings.peers,
+      isMember: (member, isNear) => this.#isMember(member, isNear),
+      verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
+      checkEntry: entryCheck({ signers, hash: hashOf, databases: DATABASES_DEFAULT }),
+      hash: hashOf,
+      connect: openTransport(log),
+      ...environment,
+      ...{ soon, log },
+      limits: {
+        ...PEERING_LIMITS,
+        past: settings.window.past,
+        maxEnvelopeBytes: settings.limits.maxRequestBytes,
+      },
+    });
+  }
+
+  #isMember(id: string, isNear: boolean): boolean {
+    const record = this.timeline.ring.find(id);
+    if (record !== undefined) return record.role === "daemon" && record.revokedAt === null;
+    return isNear || this.#peers.some(({ pin }) => pin === id);
+  }
+
+  #makeGateway(recorder: Recorder): Gateway {
+    const { identity, signers, environment, log } = this.#parts;
+    return new Gateway({
+      ...{ identity, recorder, environment, log, soon },
+      cluster: signers.cluster,
+      watermark: () => this.timeline.watermark,
+      give: (entry) => this.peering.giveAtOnce(entry),
+    });
+  }
+
+  /** What those who run daemons have to know. */
+  #tell(): void {
+    const { settings, identity, log } = this.#parts;
+    log.info(
+      { pin: `--peer host:port${pinText(identity.id)}` },
+      "to pin this daemon, others are started with",
+    );
+    if (settings.data === null) log.warn(IN_MEMORY);
+    for (const { host, port, pin } of settings.peers) {
+      if (pin === null && isLoopback(host) === false) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
+    }
+    const { ring } = this.timeline;
+    if (settings.v1 !== "gateway" || ring.find(identity.id) !== undefined || mayEnter(ring, identity)) return;
+    log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
+  }
+
+  #auditReceived(entries: readonly Entry[]): void {
+    for (const { id, envelope } of entries) {
+      if (!isRingEntry(envelope)) continue;
+      const { key, at, commands } = envelope;
+      const by = { by: hexOf(key), at: new Date(at).toISOString(), id: hexOf(id) };
+      this.#parts.log.warn({ ...by, commands: commands.length }, "a change of keys came from another daemon");
+    }
+  }
+}
+
+const soon = (step: () => void): void => {
+  setImmediate(step);
+};
+
+const IN_MEMORY =
+  "without --data this daemon forgets everything when it stops and relies on its peers: what was acknowledged is lost " +
+  "if all of them stop";
+const NOT_PINNED =
+  "this peer is not pinned: it is let in once its key is in the key ring (CLUSTER ADD), or pin it with #ed25519:…";
+const NOT_LET_IN =
+  "version 1 writes are refused until an administrator signs this command, which lets this daemon's key in";

@@ -1,0 +1,58 @@
+/** From the replies of an envelope's units to the bytes of its result. Source: docs/protocol-v2.md "Units". */
+import type { ByteString } from "../protocol/byte-string.js";
+import { error, OK, type Reply } from "../protocol/reply.js";
+import { writeBulk, writeReply } from "../protocol/resp-writer.js";
+import type { Result } from "./request.js";
+
+const OK_BYTES = writeReply(OK);
+const NO_FLAGS = "$0\r\n\r\n";
+const TOO_LONG = writeReply(
+  error("TOOLONG the command was executed, but the answer would be longer than --max-output-bytes"),
+);
+
+/** What is said of every unit of an answer: `isolated`, `catching-up`; empty for most. */
+export type Standing = ByteString;
+
+export class ResultWriter {
+  readonly #standing: Standing;
+  /** Bytes of the flags that most units have. */
+  readonly #usualFlags: ByteString;
+  #left: number;
+  #replies = "";
+  #units = 0;
+  #errors = 0;
+
+  /** @param room  bytes that the replies may have together */
+  constructor(room: number, standing: Standing) {
+    this.#left = room;
+    this.#standing = standing;
+    this.#usualFlags = standing === "" ? NO_FLAGS : writeBulk(standing);
+  }
+
+  /** @param flags  words with blanks between */
+  add(reply: Reply, flags: ByteString): void {
+    const bytes = reply === OK ? OK_BYTES : replyWithin(reply, this.#left);
+    this.#left -= bytes.length;
+    this.#units++;
+    if (reply.kind === "error" || bytes === TOO_LONG) this.#errors++;
+    this.#replies += bytes;
+    if (flags === "") this.#replies += this.#usualFlags;
+    else this.#replies += writeBulk(this.#standing === "" ? flags : `${flags} ${this.#standing}`);
+  }
+
+  done(id: ByteString): Result {
+    return { kind: "result", id, units: this.#units, errors: this.#errors, replies: this.#replies };
+  }
+}
+
+/** A reply's bytes, or an error in its place: the neighbours' replies are not to suffer. */
+function replyWithin(reply: Reply, room: number): ByteString {
+  try {
+    const bytes = writeReply(reply);
+    return bytes.length <= room ? bytes : TOO_LONG;
+  } catch (problem) {
+    // The engine's own bound of a string.
+    if (problem instanceof RangeError) return TOO_LONG;
+    throw problem;
+  }
+}

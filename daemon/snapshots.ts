@@ -1,0 +1,51 @@
+/** How a daemon makes snapshots: of a data folder in a thread of their own, of a timeline in memory in slices. */
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { KeyRing } from "../store/key-ring.js";
+import { makeSnapshotInSlices } from "../timeline/make-snapshot.js";
+import { MemorySnapshots } from "../timeline/memory-snapshots.js";
+import { SnapshotFiles } from "../timeline/snapshot-files.js";
+import type { SnapshotParts } from "../timeline/snapshot-making.js";
+import type { Storage } from "../timeline/storage.js";
+import { hashOf } from "./identity.js";
+import type { SnapshotTask } from "./snapshot-worker.js";
+
+export interface SnapshotsParts {
+  /** The data folder; null: the timeline is in memory. */
+  readonly data: string | null;
+  readonly storage: Storage;
+  readonly genesis: () => KeyRing;
+  readonly databases: number;
+  readonly uptime: () => number;
+  readonly soon: (step: () => void) => void;
+}
+
+/** Where a data folder has its snapshots. */
+export const snapshotFolder = (data: string): string => join(data, "snapshots");
+
+export function snapshotParts({ data, ...parts }: SnapshotsParts): SnapshotParts {
+  const { storage, genesis, databases } = parts;
+  if (data === null) {
+    const snapshots = new MemorySnapshots();
+    const make = (from: number | null, to: number) =>
+      makeSnapshotInSlices({ storage, snapshots, from, to, databases, genesis, hash: hashOf }, parts);
+    return { snapshots, make };
+  }
+  const folder = snapshotFolder(data);
+  const keys = [...genesis().all()].map(({ role, spki, label }) => ({ role, spki, label }));
+  return {
+    snapshots: new SnapshotFiles(folder),
+    make: (from, to) => runWorker({ data, folder, from, to, databases, genesis: keys }),
+  };
+}
+
+function runWorker(task: SnapshotTask): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./snapshot-worker.js", import.meta.url), { workerData: task });
+    worker.once("error", reject);
+    worker.once("exit", (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`the thread that makes it ended with ${code}`));
+    });
+  });
+}

@@ -1,0 +1,115 @@
+/**
+ * The path of a version 1 command: verified before anything is looked at, permitted, then applied where it arrived, or
+ * handed to the gateway. Its unit of work is one request.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { splitCommand } from "../protocol/command-v1.js";
+import { hexOf, unitId } from "../protocol/envelope.js";
+import { isDenied } from "../store/judgement.js";
+import type { KeyRecord } from "../store/key-ring.js";
+import type { Unit } from "../store/unit.js";
+import type { Databases } from "./databases.js";
+import { checkValidity } from "./envelope-checks.js";
+import type { Environment } from "./environment.js";
+import type { Gateway, GatewayAnswer } from "./gateway.js";
+import type { Newest } from "./newest.js";
+import type { Observer } from "./observer.js";
+import { type Answer, type Refused, type Request, refused } from "./request.js";
+import type { SignersFace } from "./signers.js";
+import { isCarriedByVersion1 } from "./version-1-commands.js";
+
+export interface Version1Parts {
+  readonly databases: Databases;
+  /** What writes goes there; null: it is applied here. */
+  readonly gateway: Pick<Gateway, "execute" | "takes"> | null;
+  readonly environment: Environment;
+  readonly observer: Observer;
+  /** Raised by what is applied here. */
+  readonly newest: Newest;
+}
+
+const INSTANCE_BYTES = 32;
+const COUNTER_MOST = 0xffffffff;
+/** As in Redis before 7.0. A frame of 64 MiB could hold 32 million, which cost far more memory than their bytes. */
+const MAX_ARGUMENTS = 1024 * 1024;
+
+export class Version1 {
+  readonly #parts: Version1Parts;
+  /** Tells this process's units from those of all others; a counter tells them from each other. */
+  #instance: ByteString;
+  #counter = 0;
+
+  constructor(parts: Version1Parts) {
+    this.#parts = parts;
+    this.#instance = parts.environment.randomBytes(INSTANCE_BYTES);
+  }
+
+  /** At once where all databases answer at once: a promise costs more than a command in memory. */
+  handle(request: Request, signers: SignersFace | null): Answer | Promise<Answer> {
+    const signer = this.#verify(request, signers);
+    if (signer !== null && "kind" in signer) return signer;
+    if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
+    const argv = splitCommand(request.text);
+    if (argv.length === 0) return refused("empty-command", "nothing but blanks");
+    const denial = authorize(argv, signer, signers);
+    if (denial !== null) return denial;
+    const { databases, gateway } = this.#parts;
+    if (gateway?.takes(argv)) {
+      const as = signer === null ? null : hexOf(signer.id);
+      return gateway.execute(argv, { db: 0, as }).then((answer) => answerOf(argv, answer));
+    }
+    return databases.executeInTurn(argv, this.#nextUnit());
+  }
+
+  /** Before anything is looked at but the frame: what is not signed is not parsed. */
+  #verify({ text, signature }: Request, signers: SignersFace | null): KeyRecord | null | Refused {
+    if (signers === null) return signature === null ? null : refused("not-due", "a signed command");
+    if (signature === null) return refused("unsigned", "a command without a signature");
+    const { environment, observer } = this.#parts;
+    const before = environment.uptime();
+    const signer = signers.ofCommand(text, signature);
+    observer.verified(environment.uptime() - before);
+    if (signer === undefined) {
+      return refused(
+        "bad-signature",
+        `a signature of ${signature.length} bytes that no key of this daemon made`,
+      );
+    }
+    return checkValidity(signer, signers.ring.validity(signer, environment.clock())) ?? signer;
+  }
+
+  #nextUnit(): Unit {
+    const { environment, newest } = this.#parts;
+    if (this.#counter === COUNTER_MOST) {
+      this.#instance = environment.randomBytes(INSTANCE_BYTES);
+      this.#counter = 0;
+    }
+    newest.raise(environment.clock(), 0);
+    return { at: newest.at, db: 0, id: unitId(this.#instance, ++this.#counter) };
+  }
+}
+
+function authorize(
+  argv: readonly ByteString[],
+  signer: KeyRecord | null,
+  signers: SignersFace | null,
+): Refused | null {
+  if (!isCarriedByVersion1(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
+  if (signer === null || signers === null) return null;
+  const denial = signers.ring.judge(signer, [argv], { conditions: null });
+  // What is wrong with a command otherwise the database says.
+  return denial === null || !isDenied(denial) ? null : refused("not-permitted", denial.text);
+}
+
+function answerOf(argv: readonly ByteString[], answer: GatewayAnswer): Answer {
+  if (answer.kind === "refused") return refused(answer.code, answer.detail);
+  if (answer.kind === "error") return refused("command-error", `${argv[0]}: ${answer.text}`);
+  return { kind: "replies", replies: [answer] };
+}
+
+function hasTooManyArguments(text: Buffer): boolean {
+  if (text.length <= 2 * MAX_ARGUMENTS) return false;
+  let blanks = 0;
+  for (let at = text.indexOf(" "); at >= 0; at = text.indexOf(" ", at + 1)) blanks++;
+  return blanks >= MAX_ARGUMENTS;
+}

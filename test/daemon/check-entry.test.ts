@@ -1,0 +1,83 @@
+/** What a daemon takes from a member: judged by its bytes alone. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { entryCheck } from "../../daemon/check-entry.js";
+import { introductionOf } from "../../daemon/gateway.js";
+import { hashOf, type Identity, makeIdentity } from "../../daemon/identity.js";
+import { loadSigners } from "../../daemon/load-signers.js";
+import type { EnvelopeHeader } from "../../protocol/envelope.js";
+import { makeKeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
+import { log } from "./scene.js";
+
+const pair = makeKeyPair("rsa");
+const stranger = makeKeyPair();
+const root = makeKeyPair();
+
+function sceneOf(rootKey: readonly string[] = []) {
+  const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
+  const check = entryCheck({ signers, hash: hashOf, databases: 16 });
+  const { cluster } = signers;
+  const sign = (commands: readonly (readonly string[])[], header: Partial<EnvelopeHeader> = {}) =>
+    signCommands(pair, commands, { cluster, ...header });
+  return { signers, cluster, sign, judge: ({ body, signature }: SignedEnvelope) => check(body, signature) };
+}
+
+const introduced = ({ id, key }: Identity) => ({ id, privateKey: key });
+
+test("a good envelope is an entry with its id, whatever its date", () => {
+  const { judge, sign } = sceneOf();
+  for (const at of [5, Date.now() + 86_400_000]) {
+    const envelope = sign([["SET", "k", "v"]], { at });
+    const entry = judge(envelope);
+    assert.ok(typeof entry === "object" && "envelope" in entry);
+    assert.deepEqual(
+      [entry.id, entry.envelope.at, entry.envelope.commands],
+      [envelope.id, at, [["SET", "k", "v"]]],
+    );
+  }
+});
+
+test("a revoked key's envelope is an entry: the fold knows whether it came before", () => {
+  const { judge, sign, signers } = sceneOf([root.file]);
+  const administrator = signers.ring.find(root.id) ?? assert.fail();
+  const revoke = ["KEY", "REVOKE", Buffer.from(pair.id, "latin1").toString("hex")];
+  signers.ring.execute(revoke, { at: 5, db: 0, id: "" }, administrator);
+  assert.ok(typeof judge(sign([["SET", "k", "v"]])) === "object");
+});
+
+test("what is changed, misdirected or malformed is refused, and an unknown key is told apart", () => {
+  const { judge, sign, cluster } = sceneOf();
+  const good = sign([["SET", "k", "v"]]);
+  const flipped = Buffer.from(good.body);
+  flipped[flipped.length - 3] = 0x78;
+  const refusals: [SignedEnvelope, RegExp][] = [
+    [{ ...good, body: flipped }, /bad-signature/],
+    [{ ...good, signature: Buffer.alloc(256) }, /bad-signature/],
+    [sign([["SET", "k", "v"]], { cluster: "x".repeat(32) }), /wrong-cluster/],
+    [sign([["SET", "k", "v"]], { only: "x".repeat(32) }), /wrong-daemon/],
+    [sign([["SET", "k", "v"]], { as: "ann" }), /not-a-daemon/],
+    [sign([["SET", "k", "v"]], { db: 16 }), /wrong-db/],
+    [{ ...good, body: Buffer.from("*0\r\n") }, /malformed/],
+  ];
+  for (const [envelope, said] of refusals) {
+    const judged = judge(envelope);
+    assert.ok(typeof judged === "object" && "refused" in judged, String(said));
+    assert.match(judged.refused, said);
+  }
+  assert.equal(judge(signCommands(stranger, [["SET", "k", "v"]], { cluster })), "unknown-signer");
+});
+
+test("a daemon lets itself in where there are no administrators, and nowhere else", () => {
+  const identity = makeIdentity();
+  const open = sceneOf();
+  const introduction = [introductionOf(identity)];
+  const good = signCommands(introduced(identity), introduction, { cluster: open.cluster });
+  assert.ok(typeof open.judge(good) === "object" && "envelope" in (open.judge(good) as object));
+  const forged = open.judge({ ...good, signature: Buffer.alloc(64) });
+  assert.ok(typeof forged === "object" && "refused" in forged);
+  const others = signCommands(introduced(makeIdentity()), introduction, { cluster: open.cluster });
+  assert.equal(open.judge(others), "unknown-signer", "another key than the one that signs");
+  const ruled = sceneOf([root.file]);
+  const refused = signCommands(introduced(identity), introduction, { cluster: ruled.cluster });
+  assert.equal(ruled.judge(refused), "unknown-signer");
+});

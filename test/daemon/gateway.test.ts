@@ -1,0 +1,160 @@
+/** Commands without a signature of version 2, on their way into the timeline. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { realEnvironment } from "../../daemon/environment.js";
+import { Gateway, type GatewayParts } from "../../daemon/gateway.js";
+import { makeIdentity } from "../../daemon/identity.js";
+import { loadSigners } from "../../daemon/load-signers.js";
+import type { Recorded } from "../../daemon/recorder.js";
+import { type Refused, type RefusedEnvelope, refused } from "../../daemon/request.js";
+import { bulk } from "../../protocol/reply.js";
+import type { Entry } from "../../timeline/entry.js";
+import { mayChange } from "../../timeline/recorded.js";
+import { makeKeyPair } from "../support/envelope-client.js";
+import { log } from "./scene.js";
+
+const pair = makeKeyPair();
+const root = makeKeyPair();
+const NOW = 1_790_000_000_000;
+
+interface Fixture {
+  readonly gateway: Gateway;
+  readonly entries: Entry[];
+  readonly given: Entry[];
+  readonly state: {
+    now: number;
+    watermark: number;
+    newest: { at: number; seq: number };
+    refusal: Refused | null;
+    record: ((entry: Entry) => Recorded | RefusedEnvelope) | null;
+  };
+}
+
+function fixture(rootKey: readonly string[] = []): Fixture {
+  const entries: Entry[] = [];
+  const given: Entry[] = [];
+  const state: Fixture["state"] = {
+    ...{ now: NOW, watermark: 0, newest: { at: 0, seq: 0 }, refusal: null, record: null },
+  };
+  const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
+  const identity = makeIdentity();
+  const recorder: GatewayParts["recorder"] = {
+    ring: signers.ring,
+    records: mayChange,
+    get newest() {
+      return state.newest;
+    },
+    refusal: () => state.refusal,
+    record(entry) {
+      if (state.record !== null) return state.record(entry);
+      entries.push(entry);
+      const { commands, at } = entry.envelope;
+      for (const argv of commands)
+        if (argv[0] === "CLUSTER")
+          signers.ring.execute(argv, { at, db: 0, id: "" }, signers.ring.find(pair.id) ?? assert.fail());
+      const answers = commands.map(
+        (argv) => ({ reply: bulk(argv.join(" ")), outcome: "applied", late: false }) as const,
+      );
+      return { answers, flushed: Promise.resolve() };
+    },
+  };
+  const gateway = new Gateway({
+    ...{ identity, recorder, log, cluster: signers.cluster, soon: setImmediate },
+    environment: { ...realEnvironment, clock: () => state.now },
+    watermark: () => state.watermark,
+    give: (entry) => given.push(entry),
+  });
+  return { gateway, entries, given, state };
+}
+
+const user = { db: 0, as: "ann" };
+const commandsOf = (entries: readonly Entry[]) =>
+  entries.map(({ envelope: { as, db, commands } }) => [as, db, commands.map((argv) => argv.join(" "))]);
+
+test("the daemon's key lets itself in first; commands of one turn are one envelope for each user", async () => {
+  const { gateway, entries, given } = fixture();
+  const answers = await Promise.all([
+    gateway.execute(["SET", "a", "1"], user),
+    gateway.execute(["SET", "b", "2"], { db: 0, as: "bob" }),
+    gateway.execute(["SET", "c", "3"], user),
+  ]);
+  assert.deepEqual(answers, [bulk("SET a 1"), bulk("SET b 2"), bulk("SET c 3")]);
+  assert.equal(entries[0]?.envelope.commands[0]?.[0], "CLUSTER");
+  assert.deepEqual(commandsOf(entries.slice(1)), [
+    ["ann", 0, ["SET a 1", "SET c 3"]],
+    ["bob", 0, ["SET b 2"]],
+  ]);
+  assert.deepEqual(given, entries);
+  await gateway.execute(["SET", "d", "4"], { db: 0, as: null });
+  assert.deepEqual(commandsOf(entries.slice(3)), [[null, 0, ["SET d 4"]]]);
+});
+
+test("a user's commands keep their order from one database to another", async () => {
+  const { gateway, entries } = fixture();
+  const dbs = [0, 1, 0];
+  await Promise.all(dbs.map((db, i) => gateway.execute(["SET", "k", String(i)], { ...user, db })));
+  assert.deepEqual(commandsOf(entries.slice(1)), [
+    ["ann", 0, ["SET k 0"]],
+    ["ann", 1, ["SET k 1"]],
+    ["ann", 0, ["SET k 2"]],
+  ]);
+});
+
+test("envelopes are dated by the clock, and behind everything applied, dated or promised before", async () => {
+  const { gateway, entries, state } = fixture();
+  const write = () => gateway.execute(["SET", "k", "v"], user);
+  const date = () => {
+    const { at, seq } = entries.at(-1)?.envelope ?? assert.fail();
+    return [at - NOW, seq];
+  };
+  await write();
+  assert.deepEqual(date(), [0, 1], "behind its own introduction");
+  state.now += 10;
+  await write();
+  assert.deepEqual(date(), [10, 0]);
+  state.now -= 1000;
+  await write();
+  assert.deepEqual(date(), [10, 1], "a clock that goes back");
+  state.newest = { at: NOW + 3000, seq: 65_535 };
+  await write();
+  assert.deepEqual(date(), [3001, 0], "a client that dated ahead");
+  state.watermark = NOW + 5000;
+  await write();
+  assert.deepEqual(date(), [5001, 0], "nothing at or before the watermark would be taken");
+});
+
+test("what is refused is told to each command, and a disk that fails to those that wait for it", async () => {
+  const { gateway, state } = fixture();
+  state.refusal = refused("catching-up", "");
+  assert.deepEqual(await gateway.execute(["SET", "k", "v"], user), state.refusal);
+  state.refusal = null;
+  state.record = ({ id }) => ({ ...refused("too-old", ""), id, effect: "not-applied" });
+  const told = await gateway.execute(["SET", "k", "v"], user);
+  assert.equal(told.kind === "refused" && told.code, "too-old");
+  const flushed = Promise.reject(new Error("no space"));
+  flushed.catch(() => {});
+  state.record = ({ envelope }) => ({
+    answers: envelope.commands.map(() => ({ reply: bulk(""), outcome: "applied", late: false }) as const),
+    flushed,
+  });
+  const lost = await gateway.execute(["SET", "k", "v"], user);
+  assert.equal(lost.kind === "refused" && lost.code, "storage-failed");
+});
+
+test("where administrators are, one of them has to let the key in", async () => {
+  const { gateway, entries } = fixture([root.file]);
+  const told = await gateway.execute(["SET", "k", "v"], user);
+  assert.ok(told.kind === "refused" && told.code === "not-let-in");
+  assert.match(told.detail, /^sign CLUSTER ADD [A-Za-z0-9+/=]+$/);
+  assert.deepEqual(entries, []);
+});
+
+test("a large turn is several envelopes", async () => {
+  const { gateway, entries } = fixture();
+  const value = "v".repeat(100_000);
+  await Promise.all([1, 2, 3, 4].map((i) => gateway.execute(["SET", `k${i}`, value], user)));
+  assert.deepEqual(
+    entries.slice(1).map(({ envelope }) => envelope.commands.length),
+    [3, 1],
+  );
+});

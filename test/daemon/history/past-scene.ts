@@ -1,0 +1,163 @@
+/** A timeline in memory with what was signed in it, and a history that looks back on it. */
+import { readFileSync } from "node:fs";
+import { pino } from "pino";
+import { History } from "../../../daemon/history/history.js";
+import type { ReplicaFace } from "../../../daemon/history/replica-figures.js";
+import { hashOf } from "../../../daemon/identity.js";
+import { loadSigners } from "../../../daemon/load-signers.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type EnvelopeHeader, hexOf, readBody } from "../../../protocol/envelope.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { resolveCommand } from "../../../store/command-table.js";
+import { DATABASES_DEFAULT } from "../../../store/database.js";
+import { CommandFailure } from "../../../store/errors.js";
+import { DigestIndex } from "../../../timeline/digest-index.js";
+import { type Entry, placeOf, writePlace } from "../../../timeline/entry.js";
+import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import { isRingEntry } from "../../../timeline/recorded.js";
+import type { Snapshots } from "../../../timeline/snapshot-files.js";
+import { writeValue } from "../../../timeline/stored-value.js";
+import { folded } from "../../conformance/resp2-fold.js";
+import { type KeyPair, makeKeyPair, signCommands } from "../../support/envelope-client.js";
+
+export const AT = 1_790_000_000_000;
+export const NOW = AT + 3_600_000;
+
+/** A reply as plain values: maps as objects, errors as their text. */
+export type Plain = string | number | null | Plain[] | { [name: string]: Plain };
+
+/** Snapshots without files. */
+export class MemorySnapshots implements Snapshots {
+  readonly files = new Map<number, Buffer[]>();
+
+  list(): number[] {
+    return [...this.files.keys()].sort((a, b) => a - b);
+  }
+
+  read(at: number): Iterable<Buffer> | null {
+    return this.files.get(at) ?? null;
+  }
+
+  write(at: number, chunks: Iterable<Buffer>): void {
+    this.files.set(
+      at,
+      [...chunks].map((chunk) => Buffer.from(chunk)),
+    );
+  }
+
+  remove(at: number): void {
+    this.files.delete(at);
+  }
+}
+
+export class PastScene {
+  readonly app = makeKeyPair();
+  readonly root = makeKeyPair();
+  readonly storage = new MemoryStorage();
+  readonly signers;
+  readonly history: History;
+  readonly index = new DigestIndex(this.storage);
+
+  constructor({ snapshots = null }: { snapshots?: Pick<Snapshots, "list" | "read"> | null } = {}) {
+    const settings = { signKey: [this.app.file], rootKey: [this.root.file], clusterName: "test" };
+    this.signers = loadSigners(settings, pino({ level: "silent" }));
+    this.history = new History({
+      recall: {
+        ...{ storage: this.storage, snapshots, hash: hashOf, genesis: this.signers.makeRing },
+        ...{ databases: DATABASES_DEFAULT, uptime: () => performance.now() },
+        soon: (step) => void setImmediate(step),
+      },
+      replica: this.#replica(),
+      environment: { clock: () => NOW },
+    });
+  }
+
+  get recallParts() {
+    const { storage, signers } = this;
+    return {
+      ...{ storage, hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT },
+      uptime: () => performance.now(),
+      soon: (step: () => void) => void setImmediate(step),
+    };
+  }
+
+  /** @param at  after AT. @param commands  arguments parted by blanks */
+  entry(pair: KeyPair, at: number, commands: readonly string[], header: Partial<EnvelopeHeader> = {}): Entry {
+    const argv = commands.map((command) => command.split(" "));
+    const cluster = this.signers.cluster;
+    const { id, body, signature } = signCommands(pair, argv, { cluster, at: AT + at, ...header });
+    return { id, body, signature, envelope: readBody(body) };
+  }
+
+  put(...entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.storage.put([[writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]]);
+      this.index.add(placeOf(entry), isRingEntry(entry.envelope));
+    }
+  }
+
+  /** Signs and keeps. */
+  write(pair: KeyPair, at: number, commands: readonly string[], header: Partial<EnvelopeHeader> = {}): Entry {
+    const entry = this.entry(pair, at, commands, header);
+    this.put(entry);
+    return entry;
+  }
+
+  /** The text of a public key, as KEY ADD takes it. */
+  publicText(pair: KeyPair): string {
+    return readFileSync(pair.file, "utf8").replace(/-----.*-----|\s/g, "");
+  }
+
+  async ask(...argv: ByteString[]): Promise<Plain> {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return plain(command.reply);
+    return plain((await this.history.execute(command.name, argv, { at: NOW, db: 0, id: "q" })) as Reply);
+  }
+
+  /** The units that it answers, each as the values of these names. */
+  async units(names: readonly string[], ...argv: ByteString[]): Promise<Plain[][]> {
+    const answer = (await this.ask(...argv)) as { units: Record<string, Plain>[] };
+    return answer.units.map((unit) => names.map((name) => unit[name] as Plain));
+  }
+
+  #replica(): Omit<ReplicaFace, "recalls"> {
+    const { index } = this;
+    const tail = { tailUnits: 1, tailBytes: 2, redone: 3, waiting: 4, bytes: 5 };
+    return {
+      timeline: {
+        ...{ index, watermark: 10, published: 9, failure: null, state: "live" },
+        ...{ newest: { at: AT, seq: 0 }, figures: tail },
+      },
+      peering: {
+        ...{ isSkewed: false, state: "live", stablePoint: 8, quarantine: { size: 0, dropped: 0 } },
+        members: [],
+      },
+      state: () => "live",
+      isDurable: false,
+    };
+  }
+}
+
+function plain(reply: Reply): Plain {
+  if (reply.kind === "map") {
+    const items = reply.items.map(plain);
+    return Object.fromEntries(
+      items.flatMap((name, i) => (i % 2 === 0 ? [[name as string, items[i + 1] as Plain]] : [])),
+    );
+  }
+  if (reply.kind === "array" || reply.kind === "set") return reply.items.map(plain);
+  const flat = folded(reply);
+  switch (flat.kind) {
+    case "bulk":
+      return Buffer.from(flat.bytes, "latin1").toString();
+    case "integer":
+      return Number(flat.value);
+    case "status":
+    case "error":
+      return Buffer.from(flat.text, "latin1").toString();
+    default:
+      return null;
+  }
+}
+
+export const idText = (entry: Entry): string => hexOf(entry.id);

@@ -1,0 +1,31 @@
+/** What a daemon loads before it knows its options: nothing that only some need. Read from the compiled imports. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { test } from "node:test";
+import { buildRoot } from "../support/repository.js";
+
+/** Files that a program imports at its start, and those that these import. */
+function loadedBy(program: string): string[] {
+  const loaded = new Set<string>();
+  const visit = (file: string): void => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    const text = readFileSync(file, "utf8");
+    for (const [, path] of text.matchAll(/^(?:import|export)\b[^;]*?["'](\.[^"']+)["'];/gm))
+      visit(join(dirname(file), path as string));
+  };
+  visit(join(buildRoot, program));
+  return [...loaded].map((file) => relative(buildRoot, file));
+}
+
+test("a plain daemon loads neither timeline nor peers, nor what makes keys and TLS", () => {
+  const loaded = loadedBy("daemon/main.js");
+  assert.ok(loaded.includes("daemon/pipeline.js"));
+  const optional =
+    /^timeline\/|^daemon\/(peers|history)\/|^daemon\/(replica|recorder|gateway|tls)\.js|^keys\//;
+  assert.deepEqual(
+    loaded.filter((file) => optional.test(file)),
+    [],
+  );
+});

@@ -1,0 +1,239 @@
+/** Envelopes on their way through the pipeline of a daemon with a timeline, which is the test's own. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Confirmations } from "../../daemon/confirmations.js";
+import { Recorder, type RecorderPeers, type RecorderTimeline } from "../../daemon/recorder.js";
+import type { EnvelopeAnswer } from "../../daemon/request.js";
+import type { TimelineParts } from "../../daemon/timeline-parts.js";
+import type { DaemonState } from "../../protocol/messages-v2.js";
+import { OK } from "../../protocol/reply.js";
+import { KeyRing } from "../../store/key-ring.js";
+import type { Entry, Place } from "../../timeline/entry.js";
+import type { UnitAnswer } from "../../timeline/fold.js";
+import type { Taking } from "../../timeline/timeline-parts.js";
+import { makeKeyPair } from "../support/envelope-client.js";
+import { log, makeScene, type Scene } from "./scene.js";
+
+const pair = makeKeyPair();
+const NOW = 1_790_000_000_000;
+const applied: UnitAnswer = { reply: OK, outcome: "applied", late: false };
+
+class FakeTimeline implements RecorderTimeline {
+  state: "live" | "catching-up" = "live";
+  failure: string | null = null;
+  newest = { at: 0, seq: 0 };
+  ring = new KeyRing({ hash: () => "" });
+  readonly taken: Entry[] = [];
+  flush: Promise<void> = Promise.resolve();
+  answers: readonly UnitAnswer[] = [applied];
+  taking: (entry: Entry) => Taking = (entry) => {
+    this.taken.push(entry);
+    return { kind: "taken", answers: this.answers, flushed: this.flush };
+  };
+
+  take(entry: Entry): Taking {
+    return this.taking(entry);
+  }
+
+  holds({ id }: Place): boolean {
+    return this.taken.some((entry) => entry.id === id);
+  }
+}
+
+interface Fixture {
+  readonly scene: Scene;
+  readonly timeline: FakeTimeline;
+  readonly peers: { -readonly [Name in keyof RecorderPeers]: RecorderPeers[Name] };
+  readonly clock: { now: number };
+}
+
+function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>[0]["peers"]> = {}): Fixture {
+  const clock = { now: NOW };
+  const timeline = new FakeTimeline();
+  const peers = { state: "live" as DaemonState, isSkewed: false, members: [] };
+  const never = () => new Promise<void>(() => {});
+  const confirmations = new Confirmations({
+    peers: { stable: never, replicated: never, ...confirming },
+    timeline: { isFolded: () => true },
+    environment: {
+      setTimer: (_, step) => {
+        const timer = setTimeout(step, 5);
+        return () => clearTimeout(timer);
+      },
+    },
+  });
+  const recorder = new Recorder({ timeline, peers, log });
+  const parts: TimelineParts = { recorder, confirmations, gateway: null };
+  const scene = makeScene({ clock, pair, parts: { timeline: parts, floor: NOW - 1 } });
+  const { ring } = makeScene({ clock, pair }).pipeline.signers ?? assert.fail();
+  timeline.ring = ring;
+  return { scene, timeline, peers, clock };
+}
+
+async function codeOf(answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): Promise<string> {
+  const settled = await answer;
+  return settled.kind === "result" ? settled.replies : `${settled.code} ${settled.effect}`;
+}
+
+const OK_UNIT = "+OK\r\n$0\r\n\r\n";
+
+test("a write is recorded whole, and answered when it is flushed", async () => {
+  const { scene, timeline } = fixture();
+  let flush = () => {};
+  timeline.flush = new Promise((resolve) => {
+    flush = resolve;
+  });
+  const envelope = scene.sign([["SET", "k", "v"]]);
+  let answered = false;
+  const answer = Promise.resolve(scene.take(envelope)).then((settled) => {
+    answered = true;
+    return settled;
+  });
+  const [entry] = timeline.taken;
+  assert.deepEqual([entry?.id, entry?.body], [envelope.id, envelope.body]);
+  const kept = Buffer.from(entry?.body ?? "");
+  const received = Buffer.from(envelope.body);
+  envelope.body.fill(0);
+  assert.deepEqual(entry?.body, kept, "the network's bytes are not kept");
+  received.copy(envelope.body);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(answered, false);
+  flush();
+  assert.equal(await codeOf(answer), OK_UNIT);
+  assert.equal(await codeOf(scene.take(envelope)), OK_UNIT, "the first answer, again");
+  assert.equal(timeline.taken.length, 1);
+});
+
+test("flags tell what is late, what was not met, and who cannot know better", async () => {
+  const { scene, timeline, peers } = fixture();
+  timeline.answers = [{ ...applied, late: true }, { reply: OK, outcome: "unmet", late: false }, applied];
+  const sets = [
+    ["SET", "k", "v"],
+    ["SET", "k", "v"],
+    ["SET", "k", "v"],
+  ];
+  assert.equal(
+    await codeOf(scene.take(scene.sign(sets))),
+    `+OK\r\n$4\r\nlate\r\n+OK\r\n$5\r\nunmet\r\n${OK_UNIT}`,
+  );
+  peers.state = "isolated";
+  timeline.answers = [{ ...applied, late: true }];
+  assert.equal(await codeOf(scene.take(scene.sign([["SET", "k", "v"]]))), "+OK\r\n$13\r\nlate isolated\r\n");
+  assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$8\r\nisolated\r\n");
+});
+
+const REFUSED: readonly [what: string, make: (fixture: Fixture) => void, code: string][] = [
+  [
+    "is catching up",
+    ({ timeline }) => {
+      timeline.state = "catching-up";
+    },
+    "catching-up not-applied",
+  ],
+  [
+    "hears of peers that have more",
+    ({ peers }) => {
+      peers.state = "catching-up";
+    },
+    "catching-up not-applied",
+  ],
+  [
+    "has the wrong time",
+    ({ peers }) => {
+      peers.isSkewed = true;
+    },
+    "clock-off not-applied",
+  ],
+  [
+    "has a full disk",
+    ({ timeline }) => {
+      timeline.failure = "no space";
+    },
+    "storage-failed not-applied",
+  ],
+  [
+    "has promised to take nothing so old",
+    ({ timeline }) => {
+      timeline.taking = () => ({ kind: "too-old" });
+    },
+    "too-old not-applied",
+  ],
+  [
+    "finds its disk full",
+    ({ timeline }) => {
+      timeline.taking = () => ({ kind: "failed", detail: "" });
+    },
+    "storage-failed not-applied",
+  ],
+  [
+    "cannot flush it",
+    ({ timeline }) => {
+      timeline.flush = Promise.reject(new Error("no space"));
+    },
+    "storage-failed unknown",
+  ],
+];
+
+for (const [what, make, code] of REFUSED) {
+  test(`a daemon that ${what} refuses a write, and answers reads`, async () => {
+    const made = fixture();
+    make(made);
+    const write = made.scene.sign([["SET", "k", "v"]]);
+    assert.equal(await codeOf(made.scene.take(write)), code);
+    assert.match(await codeOf(made.scene.take(made.scene.sign([["GET", "k"]]))), /^\$-1/);
+    assert.equal(await codeOf(made.scene.take(write)), code, "what was refused stays refused");
+  });
+}
+
+test("what a peer has given before is not answered again, and not recorded again", async () => {
+  const { scene, timeline } = fixture();
+  const envelope = scene.sign([["SET", "k", "v"]]);
+  timeline.taken.push({ ...envelope, envelope: {} as Entry["envelope"] });
+  assert.equal(await codeOf(scene.take(envelope)), "answer-not-kept unknown");
+  assert.equal(timeline.taken.length, 1);
+});
+
+test("a write that was signed before this start is taken, a read is not", async () => {
+  const { scene, clock } = fixture();
+  clock.now += 1000;
+  const at = NOW - 500;
+  assert.equal(await codeOf(scene.take(scene.sign([["SET", "k", "v"]], { at }))), OK_UNIT);
+  assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]], { at }))), "too-old not-applied");
+});
+
+test("an answer that waits is given when it comes true, and refused when it does not", async () => {
+  const asked: unknown[] = [];
+  const { scene, timeline } = fixture({
+    replicated: async (place, daemons) => {
+      asked.push([place.id, daemons]);
+    },
+  });
+  const envelope = scene.sign([["SET", "k", "v"]]);
+  const { body, signature } = envelope;
+  const wait = { kind: "replicated", daemons: 2 } as const;
+  const message = { kind: "command", body, signature, wait } as const;
+  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT);
+  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT, "asked again, it waits again");
+  assert.deepEqual(asked, [
+    [envelope.id, 2],
+    [envelope.id, 2],
+  ]);
+  const stable = { ...message, wait: { kind: "stable" } } as const;
+  assert.equal(await codeOf(scene.pipeline.take(stable, 1000)), "not-stable unknown");
+  assert.equal(timeline.taken.length, 1);
+  const read = scene.sign([["GET", "k"]]);
+  const reading = { kind: "command", body: read.body, signature: read.signature, wait } as const;
+  assert.equal(await codeOf(scene.pipeline.take(reading, 1000)), "cannot-wait not-applied");
+});
+
+test("`after` goes on when a peer brings what it names", async () => {
+  const { scene, timeline } = fixture();
+  const first = scene.sign([["SET", "a", "1"]]);
+  const order = Buffer.alloc(14);
+  order.writeBigUInt64BE(BigInt(NOW));
+  const after = order.subarray(0, 10).toString("latin1") + first.id + "\0".repeat(4);
+  const answer = Promise.resolve(scene.take(scene.sign([["SET", "b", "2"]], { after })));
+  timeline.taken.push({ ...first, envelope: {} as Entry["envelope"] });
+  scene.pipeline.arrived([first.id]);
+  assert.equal(await codeOf(answer), OK_UNIT);
+});

@@ -1,0 +1,171 @@
+/** Daemons that are each other's peers, as their clients see them: what the pipeline makes of timeline and peers. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Client, createClient } from "../../client/entry.js";
+import { frameOf } from "../../client/signing-key.js";
+import { signCommand } from "../../keys/sign.js";
+import { bulk, integer, NIL, OK } from "../../protocol/reply.js";
+import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
+import { freePort } from "../support/free-port.js";
+import { RawClient } from "../support/raw-client.js";
+import { makeFolder, type RunningReplica, settingsFrom, startReplica, until } from "./replicas.js";
+
+const app = makeKeyPair("rsa");
+const root = makeKeyPair();
+
+/** So many daemons on the loopback, each the others' peer. */
+async function startReplicas(
+  count: number,
+  args: (index: number) => readonly string[] = () => [],
+): Promise<AsyncDisposable & { readonly replicas: readonly RunningReplica[] }> {
+  const ports = await Promise.all(Array.from({ length: count }, () => freePort()));
+  const replicas = await Promise.all(
+    ports.map((port, index) => {
+      const peers = ports
+        .filter((other) => other !== port)
+        .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
+      return startReplica({ args: ["-s", app.file, "-p", String(port), ...peers, ...args(index)] });
+    }),
+  );
+  await until("all are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  return {
+    replicas,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
+    },
+  };
+}
+
+const portsOf = (replicas: readonly RunningReplica[]) => replicas.map(({ port }) => port);
+
+test("what a client writes at one daemon is read at the others, and `after` waits for it there", async () => {
+  await using cluster = await startReplicas(3);
+  const [first = 0, second = 0, third = 0] = portsOf(cluster.replicas);
+  using writer = await EnvelopeClient.open(first, app);
+  using reader = await EnvelopeClient.open(second, app);
+  await until("it is connected", async () => (await reader.hello()).members === 2);
+  assert.deepEqual(await writer.replies([["SET", "k", "v"]]), [OK]);
+  await using client = clientOf([first]);
+  await client.send("SET later 1");
+  await using other = clientOf([third]);
+  assert.equal(await other.send("GET later", { after: client.lastWrite ?? "" }), "1");
+  await until("the second has it", async () => {
+    const [reply] = await reader.replies([["GET", "k"]]);
+    return reply?.kind === "bulk" && reply.bytes === "v";
+  });
+});
+
+function clientOf(ports: readonly number[]): Client {
+  return createClient({ servers: ports.map((port) => `127.0.0.1:${port}`), key: app.privateKey });
+}
+
+test("an answer waits until so many daemons have the write, and no longer than it can come true", async () => {
+  await using cluster = await startReplicas(2);
+  await using client = clientOf([cluster.replicas[0]?.port ?? 0]);
+  assert.equal(await client.send("SET k v", { replicated: 2 }), "OK");
+  assert.equal(await client.call("INCR n", { replicated: 1 }), 1);
+  await assert.rejects(client.send("GET k", { replicated: 2 }), /cannot-wait/);
+  await assert.rejects(client.send("SET k w", { replicated: 3, timeout: 1000 }), /timeout|answered/i);
+});
+
+test("an answer waits until the order up to the write is final", async () => {
+  await using cluster = await startReplicas(2, () => ["--window", "1s,500ms", "--tail-seconds", "5s"]);
+  await using client = clientOf([cluster.replicas[0]?.port ?? 0]);
+  assert.equal(await client.send("SET k v", { stable: true, timeout: 15_000 }), "OK");
+});
+
+test("a daemon without a timeline refuses to wait", async () => {
+  await using daemon = await startReplica({ args: ["-s", app.file] });
+  await using client = clientOf([daemon.port]);
+  await assert.rejects(client.send("SET k v", { stable: true }), /cannot-wait/);
+  await assert.rejects(client.send("SET k v", { replicated: 1 }), /cannot-wait/);
+  assert.throws(() => settingsFrom(["--v1", "gateway"]), /--data or --peer/);
+});
+
+test("a miss of a live daemon with peers ends a call at once", async () => {
+  await using cluster = await startReplicas(2);
+  const [port = 0] = portsOf(cluster.replicas);
+  const silent = await freePort();
+  await using hung = await import("node:net").then(
+    ({ createServer }) =>
+      new Promise<AsyncDisposable>((resolve) => {
+        const server = createServer(() => {}).listen(silent, "127.0.0.1", () =>
+          resolve({ [Symbol.asyncDispose]: async () => void server.close() }),
+        );
+      }),
+  );
+  assert.ok(hung);
+  await using client = createClient({
+    servers: [`127.0.0.1:${port}`, `127.0.0.1:${silent}`],
+    key: app.privateKey,
+    cluster: cluster.replicas[0]?.daemon.cluster ?? "",
+  });
+  await until("it is connected", async () => {
+    using hello = await EnvelopeClient.open(port, app);
+    return (await hello.hello()).members === 1;
+  });
+  await client.send("SET k v");
+  const before = performance.now();
+  for (let i = 0; i < 20; i++) assert.equal(await client.send("GET absent"), null);
+  assert.ok(performance.now() - before < 20 * 50, "none of them lingered");
+});
+
+/** A version 1 frame, signed. */
+function version1(line: string): string {
+  return frameOf(line, (text) => signCommand(text, app.privateKey)).toString("latin1");
+}
+
+test("version 1 is off beside peers, and the gateway records what it writes and gives it to them", async () => {
+  await using cluster = await startReplicas(2, (index) => (index === 0 ? ["--v1", "gateway"] : []));
+  const [first = 0, second = 0] = portsOf(cluster.replicas);
+  await using php = createClient({ servers: `127.0.0.1:${first}`, key: app.privateKey });
+  assert.equal(await php.send("SET k v"), "OK");
+  using raw = await RawClient.open(second);
+  raw.send(version1("GET k"));
+  assert.equal(await raw.read(1), "", "closed without a word");
+  using old = await RawClient.open(first);
+  old.send(version1("INCR n") + version1("INCR n") + version1("GET n"));
+  const answers = [await old.answer(), await old.answer(), await old.answer()];
+  assert.deepEqual(answers, ["redis:2:1\0", "redis:2:2\0", "redis:2:2\0"]);
+  using reader = await EnvelopeClient.open(second, app);
+  await until("the peer has it", async () => {
+    const [reply] = await reader.replies([["GET", "n"]]);
+    return reply?.kind === "bulk" && reply.bytes === "2";
+  });
+});
+
+test("with administrators the gateway's writes are refused until one of them lets its key in", async () => {
+  using folder = makeFolder();
+  await using daemon = await startReplica({
+    args: ["-s", app.file, "--root-key", root.file, "--data", folder.path],
+  });
+  const told = daemon.log.find(({ msg }) => /until an administrator signs this command/.test(msg));
+  const command = String(told?.["command"]);
+  using old = await RawClient.open(daemon.port);
+  old.send(version1("INCR n"));
+  assert.equal(await old.answer(), "", "closed without a word");
+  assert.match(JSON.stringify(daemon.log), /not-let-in.*sign CLUSTER ADD/);
+  using administrator = await EnvelopeClient.open(daemon.port, root);
+  await administrator.replies([command.split(" ")]);
+  using again = await RawClient.open(daemon.port);
+  again.send(version1("INCR n"));
+  assert.equal(await again.answer(), "redis:2:1\0");
+  using reader = await EnvelopeClient.open(daemon.port, app);
+  assert.deepEqual(await reader.replies([["GET", "n"]]), [bulk("1")]);
+});
+
+test("a daemon that is cut off from its peers says so with each answer, and still takes writes", async () => {
+  await using cluster = await startReplicas(3);
+  const [alone, ...others] = cluster.replicas;
+  assert.ok(alone !== undefined);
+  for (const { daemon } of others) await daemon.stop();
+  await until("it is isolated", () => alone.daemon.health.state === "isolated");
+  using client = await EnvelopeClient.open(alone.port, app);
+  const said = await client.ask([
+    ["INCR", "n"],
+    ["GET", "absent"],
+  ]);
+  assert.ok(said.kind === "result");
+  assert.deepEqual(said.replies, [integer(1), NIL]);
+  assert.deepEqual(said.flags, ["isolated", "isolated"]);
+});

@@ -1,0 +1,65 @@
+/** Daemons with --data or --peer in the test's own process, on free ports of the loopback. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { Daemon } from "../../daemon/daemon.js";
+import { type Environment, realEnvironment } from "../../daemon/environment.js";
+import { optionTable, parseArguments, settingsOf } from "../../daemon/options.js";
+import type { LogLine } from "../support/daemon-process.js";
+
+export interface RunningReplica extends AsyncDisposable {
+  readonly daemon: Daemon;
+  readonly port: number;
+  readonly log: readonly LogLine[];
+}
+
+export interface ReplicaOptions {
+  readonly args: readonly string[];
+  readonly environment?: Environment;
+}
+
+/** @throws StartError */
+export async function startReplica({
+  args,
+  environment = realEnvironment,
+}: ReplicaOptions): Promise<RunningReplica> {
+  const lines: LogLine[] = [];
+  const log = pino(
+    { level: "info", base: null, formatters: { level: (level) => ({ level }) } },
+    { write: (line) => lines.push(JSON.parse(line)) },
+  );
+  const daemon = new Daemon({ settings: settingsFrom(args), environment, log });
+  await daemon.start();
+  return {
+    daemon,
+    port: daemon.address?.port ?? 0,
+    log: lines,
+    [Symbol.asyncDispose]: () => daemon.stop(),
+  };
+}
+
+export function settingsFrom(args: readonly string[]) {
+  const program = optionTable({ version: "0", everything: true, print: () => {} });
+  for (const option of program.options) delete option.envVar;
+  const port = args.includes("-p") ? [] : ["-p", "0"];
+  parseArguments(program, [...port, ...args], {});
+  return settingsOf(program);
+}
+
+/** A folder that does not outlive the test. */
+export function makeFolder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "dbsync-replica-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+const UNTIL_MS = 20_000;
+
+/** Waits until something holds. @throws Error  it does not in time */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + UNTIL_MS;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${UNTIL_MS} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
