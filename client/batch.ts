@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { COMMANDS_MAX } from "../protocol/envelope.js";
-import type { ResultMessage } from "../protocol/messages-v2.js";
+import type { ResultMessage, Wait } from "../protocol/messages-v2.js";
 import type { Reply, ValueReply } from "../protocol/reply.js";
 import { MISS_LINGER_MS } from "./call.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "./errors.js";
@@ -90,6 +90,11 @@ export class Batch implements SentBatch {
     this.bytes += call.bytes.length;
     if (call.deadline > this.deadline) this.deadline = call.deadline;
     if (call.deadline < this.dueAt) this.dueAt = call.deadline;
+  }
+
+  /** What its answers wait for; null: nothing. */
+  get wait(): Wait | null {
+    return this.options?.wait ?? null;
   }
 
   /** Whether any daemon is still to get it as an envelope. */

@@ -22,7 +22,8 @@ import { reasonOf, unsendable, version1Delivery, versionFailure } from "./versio
 /** How often a batch is signed at all; daemons that refuse its date more often have clocks that nobody can meet. */
 const MAX_SIGNATURES = 4;
 
-const REFUSED_FOR_SKEW = "skew";
+/** A later date may be taken. */
+const REFUSED_FOR_DATE: readonly string[] = ["skew", "too-old"];
 const REFUSED_FOR_CLUSTER = "wrong-cluster";
 
 /** Whom a fleet tells. */
@@ -169,6 +170,7 @@ export class Fleet implements LinkOwner<Link> {
   }
 
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
+    link.hasPeers = (hello.members ?? 0) > 0;
     this.clock.heard(link, hello.clock, sentAt, now);
     this.votes.told(link, hello.cluster, now);
     publishVersion(link.address.text, 2);
@@ -185,6 +187,7 @@ export class Fleet implements LinkOwner<Link> {
 
   answered(link: Link, sending: Sending, message: ResultMessage, now: number): void {
     const { batch } = sending;
+    sending.hasPeers = link.hasPeers;
     this.clock.heard(link, message.clock, sending.writtenAt, now);
     this.clock.seen(message.newest);
     const envelope = batch.envelope;
@@ -207,7 +210,7 @@ export class Fleet implements LinkOwner<Link> {
     const { batch } = sending;
     const isForCluster = code === REFUSED_FOR_CLUSTER && !this.votes.isTold;
     const mayBeSignedAnew =
-      (code === REFUSED_FOR_SKEW || isForCluster) &&
+      (REFUSED_FOR_DATE.includes(code) || isForCluster) &&
       !failure.written &&
       batch.unsettled > 0 &&
       batch.signatures < MAX_SIGNATURES;
@@ -255,7 +258,7 @@ export class Fleet implements LinkOwner<Link> {
   /** Whether it would be signed otherwise now: with another date, or for another cluster. */
   #isOutdated({ envelope, sendings }: SentBatch): boolean {
     if (this.conflict !== null || envelope?.cluster !== this.cluster) return true;
-    return sendings.some(({ refusal }) => refusal?.detail.startsWith(`${REFUSED_FOR_SKEW}:`) === true);
+    return sendings.some(({ refusal }) => REFUSED_FOR_DATE.includes(refusal?.detail.split(":", 1)[0] ?? ""));
   }
 
   /** Whether a daemon has yet to say what may change the cluster. */

@@ -1,4 +1,4 @@
-/** Options of a call that stand in the header of its envelope, so that version 1 has no bytes for them. */
+/** Options of a call that stand in the header of its envelope, or beside it, so that version 1 has no bytes for them. */
 import { bytesOfText } from "../protocol/byte-string.js";
 import {
   bytesOfHex,
@@ -8,6 +8,7 @@ import {
   ORDER_KEY_BYTES,
   UNIT_ID_BYTES,
 } from "../protocol/envelope.js";
+import type { Wait } from "../protocol/messages-v2.js";
 import { badOption } from "./errors.js";
 
 /** A key, and who must have changed it last. */
@@ -29,13 +30,24 @@ export interface HeaderOptions {
   readonly after?: string | undefined;
   /** Only the daemon with this id takes it: 64 hexadecimal digits. */
   readonly only?: string | undefined;
+  /**
+   * A daemon answers once the order up to this write is final: no write that comes later can change what it did. That
+   * takes as long as the daemons' window of dates, some 35 s, so the timeout is 60 s then, and may be given up to that.
+   */
+  readonly stable?: boolean | undefined;
+  /** A daemon answers once so many daemons have this write on their disk, itself among them: 1 to 99. */
+  readonly replicated?: number | undefined;
 }
 
 /** The same, as the header holds it. */
-export type EnvelopeOptions = Pick<HeaderFields, "db" | "if" | "after" | "only" | "multi">;
+export type EnvelopeOptions = Pick<HeaderFields, "db" | "if" | "after" | "only" | "multi"> & {
+  /** What the answer waits for; null: nothing. */
+  readonly wait?: Wait | null;
+};
 
 const DB_MAX = 0x7fffffff;
 const IF_KEYS_MAX = 1024;
+const DAEMONS_MAX = 99;
 
 const isHex = (value: unknown, bytes: number) =>
   typeof value === "string" && bytesOfHex(value, bytes) !== undefined;
@@ -50,18 +62,33 @@ export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => stri
     isHex(value, ORDER_KEY_BYTES) ? null : `${2 * ORDER_KEY_BYTES} hexadecimal digits, from lastWrite`,
   only: (value) =>
     isHex(value, HASH_BYTES) ? null : `${2 * HASH_BYTES} hexadecimal digits, as the daemon prints them`,
+  stable: (value) => (typeof value === "boolean" ? null : "true or false"),
+  replicated: (value) =>
+    Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= DAEMONS_MAX
+      ? null
+      : `a number of daemons, 1 to ${DAEMONS_MAX}`,
 };
 
 /** @returns null if there are none of them */
 export function readHeaderOptions(options: HeaderOptions): EnvelopeOptions | null {
   const { db, after, only } = options;
-  if ((db ?? 0) === 0 && options.if === undefined && after === undefined && only === undefined) return null;
+  const wait = waitOf(options);
+  const isUsual = (db ?? 0) === 0 && options.if === undefined && after === undefined && only === undefined;
+  if (isUsual && wait === null) return null;
   return {
+    wait,
     db: db ?? 0,
     if: options.if?.map((condition) => conditionOf(condition, db ?? 0)) ?? null,
     after: after === undefined ? null : (bytesOfHex(after, ORDER_KEY_BYTES) as string),
     only: only === undefined ? null : (bytesOfHex(only, HASH_BYTES) as string),
   };
+}
+
+function waitOf({ stable, replicated }: HeaderOptions): Wait | null {
+  if (stable && replicated !== undefined)
+    throw badOption("replicated", replicated, "nothing together with stable, which says more");
+  if (stable) return { kind: "stable" };
+  return replicated === undefined ? null : { kind: "replicated", daemons: replicated };
 }
 
 function conditionOf({ key, writer, db }: If, callDb: number): Condition {

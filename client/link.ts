@@ -33,7 +33,8 @@ export class Link implements ConnectionV2Owner {
   /** Its cluster is not the client's: it gets nothing. */
   isForeign = false;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
-
+  /** Whether others have the same, as its hello says. */
+  hasPeers = false;
   readonly #parts: LinkParts<Link>;
   readonly #owner: LinkOwner<Link>;
   readonly #backOff = new BackOff();

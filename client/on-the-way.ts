@@ -38,7 +38,7 @@ export class OnTheWay {
     sending.writes++;
     this.#sendings.add(sending);
     this.#bytes += message.length;
-    if (this.owingSince === Number.POSITIVE_INFINITY) this.owingSince = now;
+    if (isDue(sending) && this.owingSince === Number.POSITIVE_INFINITY) this.owingSince = now;
     return message;
   }
 
@@ -49,7 +49,12 @@ export class OnTheWay {
 
   /** The daemon has said something. */
   heard(now: number): void {
-    this.owingSince = this.isEmpty ? Number.POSITIVE_INFINITY : now;
+    this.owingSince = this.#owes() ? now : Number.POSITIVE_INFINITY;
+  }
+
+  #owes(): boolean {
+    for (const sending of this.#sendings) if (isDue(sending)) return true;
+    return false;
   }
 
   /** The connection is gone. @returns what was on it, in the order it was written */
@@ -61,3 +66,6 @@ export class OnTheWay {
     return all;
   }
 }
+
+/** Whether silence means that something is wrong: an answer that waits comes when it may. */
+const isDue = ({ batch }: Sending): boolean => batch.wait === null;

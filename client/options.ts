@@ -21,11 +21,14 @@ const DEFAULT_TIMEOUT_MS = 3_000;
 /** Beyond it a version 2 daemon would refuse the command as too old; the same bound holds for version 1. */
 const MAX_TIMEOUT_MS = 20_000;
 
+/** What is to be final waits for the daemons' window, and then for their reports. */
+const STABLE_TIMEOUT_MS = 60_000;
+
 /** A key file's path, PEM text, or a loaded key; `false` or "" sends unsigned. */
 export type KeyOption = string | Buffer | KeyObject | false;
 
 export interface CallOptions extends HeaderOptions {
-  /** Milliseconds until the call fails, 1 to 20,000; default 3,000. */
+  /** Milliseconds until the call fails, 1 to 20,000; default 3,000. See also `stable`. */
   readonly timeout?: number | undefined;
   /** Which answers make the result; default `first`, the first good one. See policy.ts. */
   readonly policy?: Policy | undefined;
@@ -112,7 +115,7 @@ const CHECKS: Record<keyof (SendOptions & TypedCallOptions), (value: unknown) =>
   require: (value) => (value === "v2" ? null : "v2"),
   format: (value) => (FORMATS.includes(value) ? null : FORMATS.join(" or ")),
   timeout: (value) =>
-    typeof value === "number" && value >= 1 && value <= MAX_TIMEOUT_MS
+    typeof value === "number" && value >= 1 && value <= STABLE_TIMEOUT_MS
       ? null
       : `1 to ${MAX_TIMEOUT_MS} milliseconds`,
   ...HEADER_CHECKS,
@@ -141,7 +144,7 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
     key: (given.key === undefined ? defaults().signkey : given.key) || null,
     passphrase: given.passphrase,
     keepalive: given.keepalive ?? found?.keepalive ?? true,
-    timeout: given.timeout ?? DEFAULT_TIMEOUT_MS,
+    timeout: timeoutFor(given, DEFAULT_TIMEOUT_MS),
     policy: policyFor(given.policy ?? "first", servers),
     format: given.format ?? found?.format ?? "text",
     cluster: (given.cluster ?? found?.cluster ?? "").toLowerCase(),
@@ -155,12 +158,19 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
 export function readCallOptions(options: TypedCallOptions, base: Settings): CallSettings {
   check(options, CALL_OPTIONS);
   return {
-    timeout: options.timeout ?? base.timeout,
+    timeout: timeoutFor(options, base.timeout),
     policy: options.policy === undefined ? base.policy : policyFor(options.policy, base.servers),
     format: base.format,
     envelope: readHeaderOptions(options) ?? base.envelope,
     buffers: options.buffers ?? false,
   };
+}
+
+function timeoutFor({ timeout, stable }: CallOptions, usual: number): number {
+  if (stable) return timeout ?? STABLE_TIMEOUT_MS;
+  if (timeout !== undefined && timeout > MAX_TIMEOUT_MS)
+    throw badOption("timeout", timeout, `1 to ${MAX_TIMEOUT_MS} milliseconds`);
+  return timeout ?? usual;
 }
 
 /** null where it does not matter, or nobody says. */

@@ -221,10 +221,11 @@ export class Outbox implements BatchOwner, FleetOwner {
     const { cluster, clock } = this.fleet;
     const draft = draftOf(batch, { key: keyId, cluster, ...clock.date(now) });
     this.#signedAt = now;
-    this.#unanswered.add(batch);
+    // An answer that waits says nothing of how busy the daemons are.
+    if (batch.wait === null) this.#unanswered.add(batch);
     batch.signatures++;
     if (isIdle) {
-      batch.envelope = sealed(draft, this.#signer.sign(draft.bytes, draft.id));
+      batch.envelope = sealed(draft, this.#signer.sign(draft.bytes, draft.id), batch.wait);
       this.fleet.offer(batch, now);
       return;
     }
@@ -232,7 +233,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#signer.signAside(draft.bytes).then(
       (signature) => {
         this.#isSigning = false;
-        batch.envelope = sealed(draft, signature);
+        batch.envelope = sealed(draft, signature, batch.wait);
         const signedAt = this.#environment.now();
         if (this.#isClosed || batch.unsettled === 0) this.#discard(batch, signedAt);
         else this.fleet.offer(batch, signedAt);

@@ -18,6 +18,8 @@ export interface Answer {
   readonly reply: ValueReply | null;
   /** Words separated by blanks. */
   readonly flags: ByteString;
+  /** Whether the daemon speaks for its peers too: it is live, and has what they have. */
+  readonly isForAll: boolean;
   readonly at: number;
 }
 

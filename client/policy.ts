@@ -4,7 +4,7 @@ import type { Answer, Report } from "./outcome.js";
 
 /**
  * - `first`: the first answer that is not nil. A failure loses to any later answer; nil loses to a later
- *   value, so it is null only when every daemon that answered said nil.
+ *   value, so it is null only when every daemon that answered said nil, or one that speaks for its peers too.
  * - a number: as soon as so many daemons have answered; of their answers the first that is not nil. They need
  *   not be equal. `all`: that number is the number of servers.
  * - `majority`: an answer that more than half of all servers gave. A command's failure counts as an answer.
@@ -66,7 +66,7 @@ function judgeFirst(reports: Reports, final: boolean): Verdict {
   for (const report of reports) {
     if (report === null) silent = true;
     else if (!report.ok) erred ||= report.stage === "reply";
-    else if (!isMiss(report)) return { kind: "value", answer: report };
+    else if (!isMiss(report) || report.isForAll) return { kind: "value", answer: report };
     else miss ??= report;
   }
   if (silent && !final) return miss !== null || erred ? LINGER : WAIT;

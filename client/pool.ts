@@ -192,7 +192,7 @@ export class Pool implements ConnectionOwner {
     if (connection.state === "idle" && this.#closeHabit.isKnown) this.#onTrial = connection;
     else if (connection.state === "idle") this.#idle.push(connection);
     this.lastAnswerAt = now;
-    delivery?.call.end(delivery, { ok: true, values, reply: null, flags: "", at: now });
+    delivery?.call.end(delivery, { ok: true, values, reply: null, flags: "", isForAll: false, at: now });
     this.#pump(now);
   }
 

@@ -1,6 +1,6 @@
 /** A batch's way to one daemon, and what came of it there. */
 import { type ByteString, textOfBytes } from "../protocol/byte-string.js";
-import type { ResultMessage } from "../protocol/messages-v2.js";
+import type { ResultMessage, Wait } from "../protocol/messages-v2.js";
 import type { Reply } from "../protocol/reply.js";
 import type { Answer, Failure, Report } from "./outcome.js";
 import type { PendingCall } from "./pending-call.js";
@@ -27,6 +27,7 @@ export interface SentBatch {
   readonly units: number;
   readonly unsettled: number;
   readonly signatures: number;
+  readonly wait: Wait | null;
   readonly envelope: SignedEnvelope | null;
   readonly calls: readonly PendingCall[];
   readonly sendings: readonly Sending[];
@@ -65,6 +66,8 @@ export class Sending {
   deliveries: { readonly report: Report | null; readonly writtenAt: number }[] | null = null;
   /** Whether it may still turn out that the daemon speaks version 1, and needs the calls one by one. */
   mayTurn = true;
+  /** Whether the daemon has peers: then nil is what all of them would say, if it is live. */
+  hasPeers = false;
   /** Of these, how many have not ended. */
   openDeliveries = 0;
   #replies: readonly Reply[] | null = null;
@@ -91,7 +94,7 @@ export class Sending {
     if (this.failure !== null) return this.failure;
     if (this.deliveries !== null) return this.deliveries[index]?.report ?? null;
     const reply = this.#replies?.[index];
-    return reply === undefined ? null : reportOf(reply, this.#flags[index] ?? "", this.endedAt);
+    return reply === undefined ? null : this.#reportOf(reply, this.#flags[index] ?? "");
   }
 
   /** What is said of this daemon when a call ends without it. */
@@ -107,6 +110,14 @@ export class Sending {
     return this.failure === null ? this.writtenAt >= 0 && this.refusal === null : this.failure.written;
   }
 
+  #reportOf(reply: Reply, flags: ByteString): Answer | Failure {
+    const at = this.endedAt;
+    if (reply.kind === "error")
+      return { ok: false, stage: "reply", detail: textOfBytes(reply.text), written: false, at };
+    const isForAll = this.hasPeers && !NOT_LIVE.test(flags);
+    return { ok: true, values: replyValues(reply), reply, flags, isForAll, at };
+  }
+
   /** As it was before its batch was signed: nothing of it was applied. */
   reset(): void {
     this.state = "waiting";
@@ -116,9 +127,5 @@ export class Sending {
   }
 }
 
-function reportOf(reply: Reply, flags: ByteString, at: number): Answer | Failure {
-  if (reply.kind === "error") {
-    return { ok: false, stage: "reply", detail: textOfBytes(reply.text), written: false, at };
-  }
-  return { ok: true, values: replyValues(reply), reply, flags, at };
-}
+/** Flags of a daemon that lacks what its peers have, or cannot know. */
+const NOT_LIVE = /\b(isolated|catching-up)\b/;

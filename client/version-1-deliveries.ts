@@ -14,7 +14,7 @@ import { frameOf, type Signer } from "./signing-key.js";
 /** Why version 1 cannot carry a call at all, or null. */
 export function unsendable(call: PendingCall, sign: Signer | null): string | null {
   if (call.settings.envelope?.multi) return "multi";
-  if (call.settings.envelope !== null) return "db, if, after, only";
+  if (call.settings.envelope !== null) return "db, if, after, only, stable, replicated";
   return sign === null ? "it takes RSA keys only" : null;
 }
 

@@ -18,6 +18,8 @@ export interface ClientFlags {
   readonly timeout?: number;
   readonly policy?: Policy;
   readonly db?: number;
+  readonly stable?: boolean;
+  readonly replicated?: number;
   readonly json?: boolean;
 }
 
@@ -46,9 +48,10 @@ export function addClientOptions(command: Command): Command {
       ]),
     )
     .addOption(
-      new Option("--timeout <ms>", "give up after so long, at most 20000 (default: 3000)").argParser((text) =>
-        readCount(text, "Milliseconds are"),
-      ),
+      new Option(
+        "--timeout <ms>",
+        "give up after so long, at most 20000, with --stable 60000 (default: 3000, 60000)",
+      ).argParser((text) => readCount(text, "Milliseconds are")),
     );
 }
 
@@ -70,16 +73,43 @@ export function addDatabaseOption(command: Command): Command {
   );
 }
 
+export function addWaitOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--stable", "wait until no later write can change what this one did (some 35 s)").conflicts(
+        "replicated",
+      ),
+    )
+    .addOption(
+      new Option("--replicated <number>", "wait until so many daemons have it on their disk").argParser(
+        (text) => readCount(text, "Daemons are"),
+      ),
+    );
+}
+
 /** @throws DbsyncError, KeyFileError: as the flags, the configuration or the key deserve */
 export function readSettings(
   flags: ClientFlags,
   defaults: () => Defaults = () => readDefaults(realPlaces()),
 ): Settings {
-  const { servers, key, ca, cluster, require, timeout, policy, db, passphraseFile } = flags;
+  const { servers, key, ca, cluster, require, timeout, policy, db, stable, replicated } = flags;
+  const { passphraseFile } = flags;
   const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
   // PHP's own form of an answer, which dbsync.ini may ask for, is for PHP programs.
   const format = "text";
-  const given = { servers, key, ca, cluster, require, timeout, policy, db, passphrase, format } as const;
+  const envelope = { db, stable, replicated };
+  const given = {
+    servers,
+    key,
+    ca,
+    cluster,
+    require,
+    timeout,
+    policy,
+    ...envelope,
+    passphrase,
+    format,
+  } as const;
   return trusting(readOptions(given, defaults));
 }
 

@@ -4,7 +4,10 @@ import { DbsyncError } from "../errors.js";
 const FORMS =
   "a date as 2027-01-31 or 2027-01-31T12:00Z, a time from now as 90d, 12h or 30m, or milliseconds since 1970";
 
-const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+const PAST_FORMS =
+  "a time before now as -30m, -2h or -7d, a date as 2027-01-31 or 2027-01-31T12:00Z, or milliseconds since 1970";
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
  * A date as milliseconds since 1970.
@@ -27,6 +30,30 @@ export function parseDate(
   if (Number.isNaN(time) || !exists)
     throw new DbsyncError("bad-option", `${option} is ${JSON.stringify(text)}, allowed: ${FORMS}`);
   return isDay && end ? time + (UNIT_MS["d"] as number) - 1 : time;
+}
+
+/**
+ * The same for what has been: `-2h` is two hours before now.
+ * @throws DbsyncError `bad-option`
+ */
+export function parsePastDate(text: string, asked: { option: string; now: number; end: boolean }): number {
+  const { option, now } = asked;
+  const before = /^-(\d{1,6})([smhd])$/.exec(text);
+  if (before !== null) return Math.floor(now) - Number(before[1]) * (UNIT_MS[before[2] as string] as number);
+  // What would be a time from now is a sign that was forgotten.
+  if (!/^\d+[a-z]$/.test(text)) {
+    try {
+      return parseDate(text, asked);
+    } catch (problem) {
+      if (!(problem instanceof DbsyncError)) throw problem;
+    }
+  }
+  throw new DbsyncError("bad-option", `${option} is ${JSON.stringify(text)}, allowed: ${PAST_FORMS}`);
+}
+
+/** `2027-01-31 12:00:00.000Z`. */
+export function formatMoment(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString().replace("T", " ") : `${ms} ms`;
 }
 
 /** `2027-01-31 12:00:00Z`. */

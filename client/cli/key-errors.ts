@@ -7,8 +7,11 @@ const START =
   "start each daemon with the public half as an administrator's key, dbsyncd -s public.pem --root-key root-public.pem, " +
   "and sign with the private one, -k root-private.pem";
 
-/** By what the error's message holds; the first that fits. */
-const HINTS: readonly (readonly [RegExp, string])[] = [
+/** What the error's message holds, and what to do then. */
+export type Hint = readonly [pattern: RegExp, hint: string];
+
+/** The first that fits. */
+const HINTS: readonly Hint[] = [
   [/there is none; name an administrator/, `KEY commands are signed: ${START}`],
   [/NOPERM .*\bkey/i, `the key given by -k is no administrator's: ${START}`],
   [/unknown-key/, `the daemons do not know the key given by -k: ${START}`],
@@ -26,13 +29,14 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
 export async function explaining(
   flags: { readonly json?: boolean },
   act: () => Promise<void>,
+  hints: readonly Hint[] = HINTS,
 ): Promise<void> {
   try {
     await act();
   } catch (error) {
     if (!(error instanceof DbsyncError)) throw error;
     const { code, message, effect, outcomes } = error;
-    const hint = HINTS.find(([pattern]) => pattern.test(message))?.[1] ?? null;
+    const hint = hints.find(([pattern]) => pattern.test(message))?.[1] ?? null;
     if (flags.json) printJson({ error: { code, message, hint, effect, outcomes } });
     else process.stderr.write(`dbsync: ${message}\n${hint === null ? "" : `What to do: ${hint}.\n`}`);
     process.exitCode = exitCodeOf(error);

@@ -3,10 +3,13 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { addBench } from "./bench.js";
+import { addBlame } from "./blame.js";
 import { isCommandName } from "./command-names.js";
 import { addDoctor } from "./doctor.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "./exit-codes.js";
+import { addGetPast } from "./get-past.js";
 import { addKeys } from "./keys.js";
+import { addLog } from "./log.js";
 import { addPing } from "./ping.js";
 import { addRepl } from "./repl.js";
 import { addSend } from "./send.js";
@@ -33,7 +36,8 @@ Examples:
   dbsync doctor
 ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help says more")}`,
   );
-for (const add of [addSend, addRepl, addPing, addStatus, addDoctor, addKeys, addBench]) add(program);
+const subcommands = [addSend, addRepl, addPing, addStatus, addDoctor, addKeys];
+for (const add of [...subcommands, addLog, addBlame, addGetPast, addBench]) add(program);
 
 // A reader that has seen enough (`dbsync send … | head -1`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -5,6 +5,7 @@ import {
   addClientOptions,
   addDatabaseOption,
   addPolicyOption,
+  addWaitOptions,
   type ClientFlags,
   openFrom,
   readSettings,
@@ -18,7 +19,7 @@ interface SendFlags extends ClientFlags {
 
 export function addSend(program: Command): void {
   const command = program.command("send").description("send a command to every daemon and print the answer");
-  addDatabaseOption(addPolicyOption(addClientOptions(command)))
+  addWaitOptions(addDatabaseOption(addPolicyOption(addClientOptions(command))))
     .addOption(new Option("--all", "print every daemon's answer, a line for each").conflicts("policy"))
     .option(JSON_FLAG, 'print JSON: {"value": …}, with --all {"outcomes": […]}, or {"error": …}')
     .argument("<command...>", "the command as arguments, or all of it as one argument with blanks")

@@ -9,6 +9,9 @@ import { addClientOptions, type ClientFlags, readSettings } from "./client-optio
 import { EXIT, exitCodeHelp } from "./exit-codes.js";
 import { JSON_FLAG, printJson } from "./output.js";
 import { formatTable } from "./table.js";
+import { diagnose, type Problem } from "./timeline-problems.js";
+import { formatTimelines } from "./timeline-report.js";
+import { readTimelines, type TimelineStatus } from "./timeline-status.js";
 
 /** Version 2's clients correct for this machine's clock; two daemons so far apart may not both take an envelope. */
 export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
@@ -29,48 +32,87 @@ export interface DaemonStatus {
   /** Whether that is another one than the option says, or than most daemons'. */
   readonly clusterDiffers: boolean;
   readonly state: string | null;
+  /** How many other daemons it exchanges commands with; null: it has no timeline, or speaks version 1 only. */
+  readonly members: number | null;
   readonly clockDifference: number | null;
   readonly roundTrip: number | null;
   /** Why there is no greeting. */
   readonly stage: Stage | null;
   readonly detail: string | null;
+  /** What it says of its timeline and members; null: it has none, or does not tell. */
+  readonly timeline: TimelineStatus | null;
+  /** Why it does not tell. */
+  readonly timelineNote: string | null;
   /** What is wrong. */
   readonly problems: readonly Problem[];
   /** What need not be wrong. */
   readonly remarks: readonly Problem[];
 }
 
-/** `fix`: what to do. `isPassing`: it may end by itself. */
-export interface Problem {
-  readonly text: string;
-  readonly fix: string;
-  readonly isPassing: boolean;
+interface StatusFlags extends ClientFlags {
+  readonly watch?: boolean;
 }
+
+/** Milliseconds between two looks. */
+const WATCH_EVERY_MS = 2000;
+const CLEAR_SCREEN = "\x1b[2J\x1b[H";
 
 export function addStatus(program: Command): void {
   addClientOptions(
-    program.command("status").description("show every daemon's version, cluster, state and clock"),
+    program
+      .command("status")
+      .description("show every daemon's version, cluster, state and clock, its timeline and members"),
   )
-    .option(JSON_FLAG, 'print JSON: {"daemons": […]}, ids in full')
+    .option("--watch", "again every 2 s, until Ctrl-C")
+    .option(JSON_FLAG, 'print JSON: {"daemons": […]}, ids in full; with --watch a line each time')
     .addHelpText(
       "after",
       `
-No key is needed: daemons say this to everybody. CLOCK is the daemon's minus this machine's, ROUND TRIP the
-fastest of three. Daemons that speak version 1 only say nothing of themselves.
+No key is needed for the first table: daemons say this to everybody. CLOCK is the daemon's minus this machine's,
+ROUND TRIP the fastest of three. Daemons that speak version 1 only say nothing of themselves. With an
+administrator's key, daemons with --data or --peer tell of their timelines and members too. HELD is the same where the
+same is held; FINAL: nothing older can change any more.
 
 Examples:
   dbsync status
   dbsync status -s 10.0.0.1,10.0.0.2 --json
-${exitCodeHelp("a daemon is not reached, not live, of another cluster, or its clock is wrong")}`,
+  dbsync status --watch -k root-private.pem
+${exitCodeHelp("a daemon is not reached, not live, of another cluster, or something of it is wrong")}`,
     )
     .action(status);
 }
 
-async function status(flags: ClientFlags): Promise<void> {
-  const daemons = await readStatus(readSettings(flags));
-  if (flags.json) printJson({ daemons });
-  else process.stdout.write(formatStatus(daemons));
-  if (!daemons.every(({ ok }) => ok)) process.exitCode = EXIT.failed;
+async function status(flags: StatusFlags): Promise<void> {
+  const settings = readSettings(flags);
+  for (;;) {
+    const daemons = await readFullStatus(settings);
+    if (flags.watch && !flags.json && process.stdout.isTTY) process.stdout.write(CLEAR_SCREEN);
+    if (flags.json) printJson({ daemons });
+    else process.stdout.write(formatStatus(daemons));
+    process.exitCode = daemons.every(({ ok }) => ok) ? EXIT.ok : EXIT.failed;
+    if (!flags.watch) return;
+    if (!flags.json && !process.stdout.isTTY) process.stdout.write("\n");
+    await new Promise((resolve) => setTimeout(resolve, WATCH_EVERY_MS));
+  }
+}
+
+/** Greets all daemons, and asks those that have a timeline about it. */
+async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const daemons = await readStatus(settings);
+  const asked = daemons.map(({ members, clusterDiffers }) => members !== null && !clusterDiffers);
+  const answers = await readTimelines(settings, asked);
+  const timelines = answers.map(({ timeline }) => timeline);
+  const now = realEnvironment.wallClock();
+  return daemons.map((daemon, index) => {
+    const timeline = timelines[index] ?? null;
+    const timelineNote = answers[index]?.note ?? null;
+    if (timeline === null) return { ...daemon, timelineNote };
+    const others = timelines.filter((other) => other !== null && other !== timeline);
+    const found = diagnose(timeline, others as TimelineStatus[], now);
+    const problems = [...daemon.problems, ...found.problems];
+    const remarks = [...daemon.remarks, ...found.remarks];
+    return { ...daemon, timeline, problems, remarks, ok: problems.length === 0 };
+  });
 }
 
 /** Greets all daemons at once. */
@@ -96,29 +138,35 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
         ? []
         : [problem(`it is the same daemon as ${servers[twin]?.text}`, "name it once in the list")];
     const ok = problems.length === 0;
-    return { address, ok, ...factsOf(greeting), clusterDiffers, problems, remarks };
+    const timeline = { timeline: null, timelineNote: null };
+    return { address, ok, ...factsOf(greeting), ...timeline, clusterDiffers, problems, remarks };
   });
 }
 
 function factsOf(
   greeting: Greeting,
-): Omit<DaemonStatus, "address" | "clusterDiffers" | "ok" | "problems" | "remarks"> {
+): Omit<
+  DaemonStatus,
+  "address" | "clusterDiffers" | "ok" | "problems" | "remarks" | "timeline" | "timelineNote"
+> {
   const unknown = {
     versions: [],
     daemon: null,
     cluster: null,
     state: null,
+    members: null,
     clockDifference: null,
     roundTrip: null,
   };
   if (greeting.kind === "failed") return { ...unknown, stage: greeting.stage, detail: greeting.detail };
   if (greeting.kind === "closed") return { ...unknown, versions: [1], stage: null, detail: null };
-  const { versions, daemon, state } = greeting.hello;
+  const { versions, daemon, state, members = null } = greeting.hello;
   return {
     versions,
     daemon: hexOf(daemon),
     cluster: clusterOf(greeting),
     state: state === "" ? null : state,
+    members,
     clockDifference: rounded(greeting.clockDifference),
     roundTrip: rounded(greeting.roundTrip),
     stage: null,
@@ -182,7 +230,13 @@ function formatStatus(daemons: readonly DaemonStatus[]): string {
   const lines = daemons.flatMap(({ address, problems, remarks }) =>
     [...problems, ...remarks].map(({ text, fix }) => `${address}: ${text}; ${fix}\n`),
   );
-  return `${formatTable([head, ...rows])}${lines.length > 0 ? "\n" : ""}${lines.join("")}`;
+  const shown = daemons.flatMap(({ address, timeline }) =>
+    timeline === null ? [] : [{ address, timeline }],
+  );
+  const timelines = formatTimelines(shown, realEnvironment.wallClock());
+  const notes = new Set(daemons.flatMap(({ timelineNote }) => timelineNote ?? []));
+  const last = [...lines, ...[...notes].map((note) => `(${note})\n`)];
+  return `${formatTable([head, ...rows])}${timelines}${last.length > 0 ? "\n" : ""}${last.join("")}`;
 }
 
 /** `its clock is 3 ms behind this machine's` */

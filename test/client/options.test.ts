@@ -36,6 +36,20 @@ test("options that say it all ask for no defaults", () => {
   assert.equal(readOptions({ servers: "a", key: "" }, never).key, null);
 });
 
+test("an answer that has to be final is given the time it takes, and no other", () => {
+  const stable = readOptions({ stable: true }, defaults);
+  assert.deepEqual([stable.timeout, stable.envelope?.wait], [60_000, { kind: "stable" }]);
+  assert.equal(readOptions({ stable: true, timeout: 40_000 }, defaults).timeout, 40_000);
+  const base = readOptions({}, defaults);
+  assert.equal(readCallOptions({ stable: true }, base).timeout, 60_000);
+  const replicated = readCallOptions({ replicated: 2 }, base);
+  assert.deepEqual(
+    [replicated.timeout, replicated.envelope?.wait],
+    [3000, { kind: "replicated", daemons: 2 }],
+  );
+  assert.equal(readCallOptions({ stable: false }, base).envelope, null);
+});
+
 const BAD: [options: unknown, message: RegExp][] = [
   [{ server: "a" }, /server is "a", allowed: no option of that name; there are servers, /],
   [{ timeout: 0 }, /timeout is 0, allowed: 1 to 20000 milliseconds/],
@@ -50,6 +64,10 @@ const BAD: [options: unknown, message: RegExp][] = [
   [{ keepalive: 1 }, /keepalive is 1, allowed: true or false/],
   [{ key: true }, /key is of the wrong kind, allowed: a file's path/],
   [{ passphrase: 1234567 }, /passphrase is of the wrong kind, allowed/],
+  [{ stable: 1 }, /stable is 1, allowed: true or false/],
+  [{ replicated: 0 }, /replicated is 0, allowed: a number of daemons, 1 to 99/],
+  [{ stable: true, replicated: 2 }, /replicated is 2, allowed: nothing together with stable/],
+  [{ stable: true, timeout: 60_001 }, /timeout is 60001/],
   [null, /options is null/],
   [5, /options is 5/],
 ];
@@ -80,6 +98,7 @@ test("a call may set timeout, policy and what stands in its envelope, nothing el
     db: 2,
     after: "\v".repeat(46),
     only: "\xc0".repeat(32),
+    wait: null,
     if: [{ db: 2, key: "k", writer: "" }],
   });
   for (const bad of [

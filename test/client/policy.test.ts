@@ -4,8 +4,13 @@ import { test } from "node:test";
 import type { Report } from "../../client/outcome.js";
 import { judge, type Policy } from "../../client/policy.js";
 
-const hit = (...values: string[]): Report => ({ ok: true, values, reply: null, flags: "", at: 1 });
+const hit = (...values: string[]): Report => ({
+  ...{ ok: true, values, reply: null, flags: "" },
+  isForAll: false,
+  at: 1,
+});
 const miss: Report = hit();
+const missOfAll: Report = { ...miss, ok: true, isForAll: true } as Report;
 const failed: Report = { ok: false, stage: "timeout", detail: "", written: true, at: 1 };
 
 const erred = (text: string): Report => ({ ok: false, stage: "reply", detail: text, written: false, at: 1 });
@@ -22,6 +27,9 @@ const ROWS: Row[] = [
   ["first", [failed, hit("a")], "a", "a"],
   ["first", [miss, null], "linger", "nil"],
   ["first", [miss, hit("a")], "a", "a"],
+  ["first", [missOfAll, null], "nil", "nil"],
+  ["first", [failed, missOfAll, null], "nil", "nil"],
+  ["majority", [missOfAll, null, null], "wait", "too-few-answers"],
   ["first", [miss, failed], "nil", "nil"],
   ["first", [miss, miss], "nil", "nil"],
   ["first", [miss, failed, null], "linger", "nil"],

@@ -163,6 +163,19 @@ for (const code of ["skew", "catching-up", "revoked"]) {
   });
 }
 
+test("what is too old for a daemon is signed anew", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon]);
+  await client.send("PING");
+  daemon.daemon.refusal = { code: "too-old", effect: "not-applied" };
+  daemon.passes = (answers) => {
+    daemon.daemon.refusal = null;
+    return answers;
+  };
+  assert.equal(await client.send("INCR n"), "OK");
+  assert.deepEqual(daemon.envelopes, [["PING"], ["INCR n"]]);
+});
+
 test("a refusal is told with code, sentence and effect", async () => {
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);

@@ -1,0 +1,83 @@
+/** What `dbsync status` finds bad about a timeline: each with what to do. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { diagnose } from "../../../client/cli/timeline-problems.js";
+import type { MemberStatus, TimelineStatus } from "../../../client/cli/timeline-status.js";
+
+const NOW = 1_790_000_000_000;
+
+const MEMBER: MemberStatus = {
+  ...{
+    address: "10.0.0.2:1111",
+    id: "ab",
+    connection: "connected",
+    trouble: null,
+    state: "live",
+    skewed: false,
+  },
+  ...{ skew: 3, roundTrip: 1, watermark: NOW - 30_000, entries: 5, equal: true, lag: 0, behind: 0 },
+  ...{ lastHeard: 10, refusals: 0 },
+};
+
+const WELL: TimelineStatus = {
+  ...{ failure: null, skewed: false, durable: true, watermark: NOW - 30_000, published: NOW - 30_000 },
+  ...{ newest: NOW - 1000, stable: NOW - 35_000, entries: 5, fingerprint: "f", settledFingerprint: "s" },
+  ...{ tailUnits: 1, tailBytes: 1, redone: 0, waiting: 0, bytes: 1, quarantined: 0, dropped: 0 },
+  members: [MEMBER],
+};
+
+const withMember = (member: Partial<MemberStatus>): Partial<TimelineStatus> => ({
+  members: [{ ...MEMBER, ...member }],
+});
+
+test("what is well is not talked about, nor that an address is the daemon's own", () => {
+  const own = { ...MEMBER, connection: "self", equal: null } as const;
+  const found = diagnose({ ...WELL, members: [MEMBER, own] }, [WELL], NOW);
+  assert.deepEqual(found, { problems: [], remarks: [] });
+});
+
+const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
+  ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free or mend/],
+  ["a clock that is off", { skewed: true }, /its clock is off .*; set its clock by NTP/],
+  ["another content than the others'", { settledFingerprint: "x" }, /does not hold the same.*log verify/],
+  [
+    "a stable point that stays behind",
+    { stable: NOW - 300_000 },
+    /older than 300 s is final.*; see which daemon/,
+  ],
+  ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* let go.*keys list/],
+  [
+    "a member that is not reached",
+    withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
+    /does not reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start that daemon/,
+  ],
+  ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
+  ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes of its member/],
+];
+for (const [name, bad, expected] of problems) {
+  test(`${name} is a problem`, () => {
+    const found = diagnose({ ...WELL, ...bad }, [WELL], NOW).problems;
+    assert.equal(found.length, 1);
+    assert.match(`${found[0]?.text}; ${found[0]?.fix}`, expected);
+  });
+}
+
+const remarks: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
+  ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; wait/],
+  ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes wait/],
+  ["a member that is not complete", withMember({ state: "catching-up" }), /is not yet complete; wait/],
+  ["a member that holds something else", withMember({ equal: false }), /did not hold the same.*; wait/],
+  ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are on their way/],
+];
+for (const [name, state, expected] of remarks) {
+  test(`${name} need not be a problem`, () => {
+    const found = diagnose({ ...WELL, ...state }, [WELL], NOW);
+    assert.deepEqual(found.problems, []);
+    assert.match(`${found.remarks[0]?.text}; ${found.remarks[0]?.fix}`, expected);
+  });
+}
+
+test("a timeline in memory that nobody else has is worth a word", () => {
+  const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, [], NOW);
+  assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and nobody else has it/);
+});
