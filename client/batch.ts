@@ -87,7 +87,7 @@ export class Batch implements SentBatch {
     this.unsettled++;
     this.units++;
     // A call with a list of commands is alone, and may be as long as it likes.
-    this.bytes += call.bytes.length;
+    this.bytes += call.size;
     if (call.deadline > this.deadline) this.deadline = call.deadline;
     if (call.deadline < this.dueAt) this.dueAt = call.deadline;
   }
@@ -155,7 +155,7 @@ export class Batch implements SentBatch {
     this.calls = this.calls.filter(isOpen);
     this.units = this.calls.length;
     this.bytes = 0;
-    for (const { bytes } of this.calls) this.bytes += bytes.length;
+    for (const { size } of this.calls) this.bytes += size;
     for (const sending of this.sendings) if (sending.state !== "ended") sending.reset();
   }
 
@@ -262,7 +262,10 @@ export class Batch implements SentBatch {
   #settling(judging: () => void): void {
     const before = this.unsettled;
     judging();
-    if (this.unsettled === 0 && before > 0) this.isAnswered = true;
+    if (this.unsettled === 0 && before > 0) {
+      this.isAnswered = true;
+      this.#release();
+    }
     if (this.unsettled < before) this.#owner.settled(this, before - this.unsettled);
   }
 
@@ -276,6 +279,7 @@ export class Batch implements SentBatch {
 
   /** What only the calls needed is not kept for a daemon that hangs. */
   #release(): void {
+    for (const sending of this.sendings) sending.forgetReplies();
     const isNeeded = this.sendings.some(({ state, mayTurn }) => state !== "ended" && mayTurn);
     if (!isNeeded) this.calls = [];
   }

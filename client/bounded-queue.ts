@@ -12,7 +12,8 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const COMPACT_AT = 1_024;
 
 export class BoundedQueue<T extends { readonly bytes: number }> {
-  #items: T[] = [];
+  /** Places of taken items are cleared: each may hold an envelope of megabytes. */
+  #items: (T | undefined)[] = [];
   #taken = 0;
   #bytes = 0;
 
@@ -37,7 +38,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
   shift(): T | undefined {
     const item = this.#items[this.#taken];
     if (item === undefined) return undefined;
-    this.#taken++;
+    this.#items[this.#taken++] = undefined;
     this.#bytes -= item.bytes;
     if (this.#taken === this.#items.length) {
       this.#items = [];
@@ -49,10 +50,14 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return item;
   }
 
-  /** Takes an item out of its turn. Rare: it costs as much as there are items. */
-  remove(item: T): void {
-    const rest = this.takeAll();
-    for (const other of rest) if (other !== item) this.push(other);
+  /** Takes out of their turn all items that are chosen. It costs as much as there are items. */
+  takeWhere(isChosen: (item: T) => boolean): T[] {
+    const chosen: T[] = [];
+    for (const item of this.takeAll()) {
+      if (isChosen(item)) chosen.push(item);
+      else this.push(item);
+    }
+    return chosen;
   }
 
   /** Puts items before all others, whether there is room or not. */
@@ -61,7 +66,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
   }
 
   takeAll(): T[] {
-    const all = this.#items.slice(this.#taken);
+    const all = this.#items.slice(this.#taken) as T[];
     this.#items = [];
     this.#taken = 0;
     this.#bytes = 0;

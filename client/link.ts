@@ -7,10 +7,10 @@
  */
 import type { DaemonMessage, Hello } from "../protocol/messages-v2.js";
 import { BackOff } from "./back-off.js";
-import { BoundedQueue } from "./bounded-queue.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 import type { Stage } from "./errors.js";
 import type { LinkOwner, LinkParts } from "./link-owner.js";
+import { LinkQueue } from "./link-queue.js";
 import {
   ASK_AGAIN_MS,
   CONNECT_MS,
@@ -38,7 +38,7 @@ export class Link implements ConnectionV2Owner {
   readonly #parts: LinkParts<Link>;
   readonly #owner: LinkOwner<Link>;
   readonly #backOff = new BackOff();
-  readonly #queue = new BoundedQueue<Sending>();
+  readonly #queue = new LinkQueue();
   readonly #onTheWay = new OnTheWay();
   #connection: ConnectionV2 | null = null;
   /** When anything was last written or read. */
@@ -139,8 +139,7 @@ export class Link implements ConnectionV2Owner {
     if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
     else if (this.isAsking) time = this.#askedAt + CONNECT_MS;
     else if (this.#isIdle) time = this.#activeAt + IDLE_MS;
-    const first = this.#queue.first;
-    if (first !== undefined) time = Math.min(time, first.batch.deadline + SLACK_MS);
+    time = Math.min(time, this.#queue.dueAt);
     for (const { batch } of this.#onTheWay.all()) time = Math.min(time, batch.deadline + SLACK_MS);
     return Math.min(time, this.#onTheWay.owingSince + OVERDUE_MS);
   }
@@ -300,13 +299,9 @@ export class Link implements ConnectionV2Owner {
     if (isAlone || now >= owingSince + OVERDUE_MS) this.#lose("lost", "silent for too long", now);
   }
 
-  /** From the queue's head; what has expired further back is found when it gets there. */
   #dropExpired(now: number): void {
-    for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
-      if (first.batch.deadline > now) return;
-      this.#queue.shift();
-      this.#fail(first, "timeout", first.writes > 0 ? "" : "never sent: it waited behind others", now);
-    }
+    for (const sending of this.#queue.takeExpired(now))
+      this.#fail(sending, "timeout", sending.writes > 0 ? "" : "never sent: it waited behind others", now);
   }
 
   #takeAll(): Sending[] {

@@ -66,13 +66,13 @@ export class Outbox implements BatchOwner, FleetOwner {
   admit(call: PendingCall): void {
     this.fleet.votes.doubtConflict(call.startedAt);
     if (this.fleet.conflict !== null) throw new DbsyncError("clusters-differ", this.fleet.conflict);
-    if (this.#waitingCalls >= MAX_WAITING || this.#waitingBytes + call.bytes.length > MAX_WAITING_BYTES)
+    if (this.#waitingCalls >= MAX_WAITING || this.#waitingBytes + call.size > MAX_WAITING_BYTES)
       throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send less at once`);
   }
 
   /** Takes a call that has been admitted. */
   add(call: PendingCall, isRead: boolean, now: number): void {
-    const bytes = call.bytes.length;
+    const bytes = call.size;
     const options = call.settings.envelope;
     let batch = this.#waiting.at(-1);
     if (batch === undefined || options !== null || !batch.takes(isRead, bytes)) {

@@ -10,6 +10,8 @@ export class PendingCall implements Waiter {
   readonly inputs: readonly CommandInput[] | CommandInput;
   /** As RESP; a list for `multi`. */
   readonly bytes: ByteString | readonly ByteString[];
+  /** Bytes of `bytes`. */
+  readonly size: number;
   readonly settings: CallSettings;
   readonly startedAt: number;
   readonly deadline: number;
@@ -34,6 +36,7 @@ export class PendingCall implements Waiter {
     this.shape = parts.shape;
     this.inputs = parts.inputs;
     this.bytes = parts.bytes;
+    this.size = sizeOf(parts.bytes);
     this.settings = parts.settings;
     this.startedAt = parts.now;
     this.deadline = parts.now + parts.settings.timeout;
@@ -41,4 +44,11 @@ export class PendingCall implements Waiter {
     this.resolve = parts.resolve as (result: unknown) => void;
     this.reject = parts.reject;
   }
+}
+
+function sizeOf(bytes: ByteString | readonly ByteString[]): number {
+  if (typeof bytes === "string") return bytes.length;
+  let size = 0;
+  for (const { length } of bytes) size += length;
+  return size;
 }

@@ -25,6 +25,8 @@ export interface SentBatch {
   readonly isAnswered: boolean;
   readonly deadline: number;
   readonly units: number;
+  /** Of all its commands. */
+  readonly bytes: number;
   readonly unsettled: number;
   readonly signatures: number;
   readonly wait: Wait | null;
@@ -79,14 +81,25 @@ export class Sending {
     this.index = index;
   }
 
-  /** What the queue before a daemon counts. */
+  /**
+   * What the queue before a daemon counts: the frame, what was signed, which is as long and kept for the id, and the
+   * calls where they may still be needed, as given and as RESP.
+   */
   get bytes(): number {
-    return this.batch.envelope?.message.length ?? 0;
+    const { envelope, bytes } = this.batch;
+    return 2 * (envelope?.message.length ?? 0) + (this.mayTurn ? 2 * bytes : 0);
   }
 
   keep(replies: readonly Reply[], flags: readonly ByteString[]): void {
     this.#replies = replies;
     this.#flags = flags;
+  }
+
+  /** Lets the replies go, of which nobody will ask any more; that there were some stays known. */
+  forgetReplies(): void {
+    if (this.#replies === null) return;
+    this.#replies = [];
+    this.#flags = [];
   }
 
   /** What this daemon made of a call; null: nothing yet. */
