@@ -22,7 +22,9 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   "too-old": "try again; set both clocks by NTP if it stays",
   "catching-up": "try again in some seconds",
   "answer-not-kept": "look at what the command has done",
-  "over-rate": "this key sends more than it may: wait, or add it with a higher --rate",
+  "over-rate":
+    "this key sends more than it may: wait, or make a new pair, let it in with a higher --rate (dbsync keys add), and " +
+    "revoke this one",
   "not-yet": "try again later: the daemon lacks the write that the option after names",
   "memory-full": "wait, or raise the daemon's --max-remembered",
   "only-for-reads": "leave the option only out: it is for commands that read",

@@ -13,7 +13,8 @@ import type { Entry, Place } from "../timeline/entry.js";
 import type { UnitAnswer } from "../timeline/fold.js";
 import { mayChange } from "../timeline/recorded.js";
 import type { Timeline } from "../timeline/timeline.js";
-import { auditKeys } from "./key-audit.js";
+import type { Environment } from "./environment.js";
+import { KeyAudit } from "./key-audit.js";
 import { type EnvelopeAnswer, type Refused, type RefusedEnvelope, refused } from "./request.js";
 import { ResultWriter, type Standing } from "./result-writer.js";
 import type { Taken } from "./units.js";
@@ -34,6 +35,7 @@ export interface RecorderParts {
   readonly timeline: RecorderTimeline;
   readonly peers: RecorderPeers;
   readonly log: Pick<Logger, "warn">;
+  readonly environment: Pick<Environment, "uptime">;
 }
 
 /** An entry was recorded: what its units were answered, to be given when it is flushed. */
@@ -44,9 +46,11 @@ export interface Recorded {
 
 export class Recorder {
   readonly #parts: RecorderParts;
+  readonly #audit: KeyAudit;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
+    this.#audit = new KeyAudit(parts);
   }
 
   get state(): DaemonState {
@@ -117,10 +121,12 @@ export class Recorder {
   /** Records what is certain to be an entry. */
   record(entry: Entry): Recorded | RefusedEnvelope {
     const { id } = entry;
+    const { ring } = this;
+    const { changes } = ring;
     const taking = this.#parts.timeline.take(entry);
     switch (taking.kind) {
       case "taken":
-        this.#audit(entry, taking.answers);
+        if (this.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);
         return { answers: taking.answers, flushed: taking.flushed };
       case "held":
         return { ...notApplied(id, refused("answer-not-kept", "held already")), effect: "unknown" };
@@ -145,17 +151,19 @@ export class Recorder {
       if (denial === null || !isDenied(denial)) return null;
       denials.push(denial);
     }
+    for (const [place, { text }] of denials.entries()) this.#audit.denied(units[place] ?? [], signer, text);
     return denials;
   }
 
-  #audit({ id, envelope }: Entry, answers: readonly UnitAnswer[]): void {
+  #auditChange({ id, envelope }: Entry, answers: readonly UnitAnswer[]): void {
     const { commands, at, multi } = envelope;
     if (!commands.every(isKeyCommand)) return;
     const signer = this.ring.find(envelope.key) ?? { id: envelope.key, label: "" };
     for (const [index, argv] of commands.entries()) {
       const answer = answers[multi ? 0 : index];
-      if (answer?.outcome !== "applied" || answer.reply.kind === "error") continue;
-      auditKeys(this.#parts.log, argv, { at, id: unitId(id, multi ? 0 : index) }, signer);
+      const unit = { at, id: unitId(id, multi ? 0 : index) };
+      if (answer?.outcome === "applied" && answer.reply.kind !== "error")
+        this.#audit.changed(argv, unit, signer);
     }
   }
 }

@@ -21,6 +21,9 @@ export interface RefusalDetails {
   /** The client's address and port. */
   readonly remote: string;
   readonly detail: string;
+  /** Hexadecimal digits of the key that an envelope names, and the label of one that is known. */
+  readonly key?: string;
+  readonly label?: string;
   /** Bytes of the connection's stream before the first bad one. */
   readonly offset?: number;
 }

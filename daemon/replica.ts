@@ -86,7 +86,7 @@ export class Replica implements Service {
     this.timeline = this.#makeTimeline(storage);
     signers.follow(() => this.timeline.ring);
     this.peering = this.#makePeering();
-    const recorder = new Recorder({ timeline: this.timeline, peers: this.peering, log });
+    const recorder = new Recorder({ timeline: this.timeline, peers: this.peering, log, environment });
     this.history = this.#makeHistory(storage, () => recorder.state);
     this.backend = new TimelineBackend(this.timeline, environment, this.history);
     const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });

@@ -62,7 +62,9 @@ export interface TestDaemons extends Omit<TestDaemon, "port"> {
 
 /**
  * Starts a daemon. `await using daemon = await startDaemon()` stops it at the end of the block.
+ * Until then it keeps the process alive, as a server does.
  * @throws StartError  an option that is wrong, a port that is taken
+ * @throws TypeError   an option of no known name
  */
 export async function startDaemon(options: TestDaemonOptions = {}): Promise<TestDaemon> {
   const { daemons } = await startDaemons(1, options);
@@ -72,10 +74,23 @@ export async function startDaemon(options: TestDaemonOptions = {}): Promise<Test
 /** Starts several with the same key and options: one cluster. @throws StartError  as `startDaemon` */
 export async function startDaemons(count: number, options: TestDaemonOptions = {}): Promise<TestDaemons> {
   if (!Number.isInteger(count) || count < 1) throw new RangeError(`count is ${count}; it is 1 at least.`);
+  checkNames(options);
   const key = await privateKey(options.key ?? "ed25519");
   const running = await withKeyFile(key, (keyFile) => run(count, settingsFor(keyFile, options), options.log));
   const daemons = running.map((daemon) => ({ ...together([daemon], key), port: addressOf(daemon).port }));
   return { ...together(running, key), daemons };
+}
+
+const OPTIONS: readonly string[] = ["key", "args", "log"] satisfies (keyof TestDaemonOptions)[];
+
+function checkNames(options: TestDaemonOptions): void {
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.includes(name)) continue;
+    throw new TypeError(
+      `startDaemon has no option ${name}; there are ${OPTIONS.join(", ")}. Those of dbsyncd stand in args: ` +
+        '{ args: ["--window", "10s,1s"] }.',
+    );
+  }
 }
 
 async function privateKey(key: "ed25519" | "rsa" | KeyObject | false): Promise<KeyObject | null> {

@@ -6,13 +6,14 @@ import type { Logger } from "pino";
 import type { ByteString } from "../protocol/byte-string.js";
 import { type Envelope, unitId } from "../protocol/envelope.js";
 import type { CommandMessage } from "../protocol/messages-v2.js";
-import { array, NIL_ARRAY, type Reply } from "../protocol/reply.js";
-import { type JudgedUnit, refusalOf } from "../store/judgement.js";
+import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../protocol/reply.js";
+import { isDenied, type JudgedUnit, refusalOf } from "../store/judgement.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../store/key-ring.js";
 import type { Unit } from "../store/unit.js";
 import type { Outcome } from "./backends/backend.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
-import { auditKeys } from "./key-audit.js";
+import type { Environment } from "./environment.js";
+import { KeyAudit } from "./key-audit.js";
 import type { EnvelopeAnswer } from "./request.js";
 import { ResultWriter, type Standing } from "./result-writer.js";
 
@@ -34,6 +35,7 @@ export interface UnitsParts {
   readonly databases: Databases;
   /** For the audit of key changes. */
   readonly log: Logger;
+  readonly environment: Pick<Environment, "uptime">;
 }
 
 type Argv = readonly ByteString[];
@@ -41,11 +43,11 @@ type Outcomes = readonly (Outcome | Promise<Outcome>)[];
 
 export class Units {
   readonly #databases: Databases;
-  readonly #log: Logger;
+  readonly #audit: KeyAudit;
 
-  constructor({ databases, log }: UnitsParts) {
-    this.#databases = databases;
-    this.#log = log;
+  constructor(parts: UnitsParts) {
+    this.#databases = parts.databases;
+    this.#audit = new KeyAudit(parts);
   }
 
   /** At once where all databases answer at once. */
@@ -72,7 +74,7 @@ export class Units {
       // Looked up anew each time: the unit before may have changed it.
       const signer = ring.find(key) as KeyRecord;
       outcomes.push(
-        refusalOf(judged, signer, ring) ??
+        this.#refusalOf(judged, signer, ring) ??
           (isKeyCommand(argv)
             ? this.#changeKeys(argv, unit, signer, ring)
             : this.#databases.execute(argv, unit)),
@@ -86,7 +88,7 @@ export class Units {
     const { commands, key, at, db, multi, if: conditions } = envelope;
     const unit: Unit = { at, db, id: unitId(id, 0) };
     const signer = ring.find(key) as KeyRecord;
-    const denial = refusalOf({ key, at, commands, conditions }, signer, ring);
+    const denial = this.#refusalOf({ key, at, commands, conditions }, signer, ring);
     if (denial !== null) return denial;
     // Either all of them are, or none is: the ring has seen to that.
     if (isKeyCommand(commands[0] as Argv)) {
@@ -99,9 +101,17 @@ export class Units {
   }
 
   #changeKeys(argv: Argv, unit: Unit, signer: KeyRecord, ring: KeyRing): Reply {
+    const before = ring.changes;
     const reply = ring.execute(argv, unit, signer);
-    if (reply.kind !== "error") auditKeys(this.#log, argv, unit, signer);
+    if (ring.changes > before) this.#audit.changed(argv, unit, signer);
     return reply;
+  }
+
+  /** Why a unit is not permitted; null: it is. */
+  #refusalOf(unit: JudgedUnit, signer: KeyRecord, ring: KeyRing): ErrorReply | null {
+    const refusal = refusalOf(unit, signer, ring);
+    if (refusal !== null && isDenied(refusal)) this.#audit.denied(unit.commands, signer, refusal.text);
+    return refusal;
   }
 }
 

@@ -50,9 +50,10 @@ export class Acl {
   /** The same for a command that the table does not know, by its name. */
   foreignDenial(name: ByteString): string | null {
     if (this.#sets.some((set) => set.permitsForeign(name))) return null;
-    const reason = administers(name)
-      ? "it administers"
-      : "what it touches is not known here, and not all is allowed";
+    const rule = administers(name) ? this.#sets[0]?.ruleAgainstAdministration : undefined;
+    const unknown = administers(name) ? "it administers" : "what it touches is not known here";
+    const reason =
+      rule === undefined ? `${unknown}, and not all is allowed` : `rule ${echoed(rule)} denies it`;
     return `run '${echoed(name)}': ${reason}`;
   }
 
@@ -67,6 +68,9 @@ type CommandRule = Extract<Rule, { kind: "all" | "category" | "command" }>;
 /** What is permitted of commands that the table does not know: they may be of any category, but for one. */
 type Foreign = "none" | "all" | "all but admin";
 
+/** Every command that administers is in both. */
+const ADMINISTERING_CATEGORIES: ReadonlySet<string> = new Set(["admin", "dangerous"]);
+
 interface Verdict {
   readonly allow: boolean;
   /** The rule that said so last. */
@@ -80,6 +84,8 @@ class RuleSet {
   #patterns: KeyPattern[] = [];
   #allKeys = false;
   #foreign: Foreign = "none";
+  /** Of commands that the table does not know. */
+  ruleAgainstAdministration: ByteString | undefined;
 
   constructor(rules: readonly Rule[], table: CommandTable) {
     for (const rule of rules) this.#add(rule, table);
@@ -144,6 +150,9 @@ class RuleSet {
       case "command": {
         const verdict = { allow: rule.allow, rule: rule.text };
         this.#foreign = foreignAfter(rule, this.#foreign);
+        if (rule.kind === "all") this.ruleAgainstAdministration = rule.allow ? undefined : rule.text;
+        else if (rule.kind === "category" && !rule.allow && ADMINISTERING_CATEGORIES.has(rule.category))
+          this.ruleAgainstAdministration = rule.text;
         for (const command of table.all()) if (isMeant(command, rule)) this.#verdicts.set(command, verdict);
         break;
       }

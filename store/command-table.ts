@@ -39,6 +39,11 @@ for (const command of commands) {
   if (subcommand !== undefined) containers.add(container as string);
 }
 
+/** Of commands that Redis does not have: their subcommands, none of which is HELP. */
+const ownSubcommands: ReadonlyMap<string, readonly string[]> = new Map([
+  ["KEY", commands.flatMap(({ name }) => (name.startsWith("KEY|") ? [name.slice("KEY|".length)] : []))],
+]);
+
 /** A command by its name in any case, a subcommand as `CONTAINER|NAME`. */
 export function findCommand(name: string): Command | undefined {
   return byName.get(name) ?? byName.get(name.toUpperCase());
@@ -53,7 +58,8 @@ export function resolveCommand(argv: readonly ByteString[]): Command | CommandFa
     if (containers.has(container)) {
       const subcommand = argv[1] as ByteString;
       command = findCommand(`${container}|${subcommand}`);
-      if (command === undefined) return unknownSubcommand(container, subcommand);
+      if (command === undefined)
+        return unknownSubcommand(container, subcommand, ownSubcommands.get(container));
     }
   }
   if (command === undefined)

@@ -49,10 +49,14 @@ export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
   );
 }
 
-export function unknownSubcommand(container: string, name: ByteString): CommandFailure {
-  return new CommandFailure(
-    `ERR unknown subcommand '${echoed(name, ECHO_BYTES_MAX)}'. Try ${container} HELP.`,
-  );
+/** @param others  what there is instead; undefined: what Redis says */
+export function unknownSubcommand(
+  container: string,
+  name: ByteString,
+  others?: readonly string[],
+): CommandFailure {
+  const hint = others === undefined ? `Try ${container} HELP.` : `There are ${others.join(", ")}.`;
+  return new CommandFailure(`ERR unknown subcommand '${echoed(name, ECHO_BYTES_MAX)}'. ${hint}`);
 }
 
 /** An argument in an error's text, as C prints it: cut at a NUL; line breaks would end the error line. */

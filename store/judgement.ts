@@ -5,6 +5,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Condition } from "../protocol/envelope.js";
 import { type ErrorReply, error } from "../protocol/reply.js";
+import { connectionMistake } from "./connection-commands.js";
 import { type KeyRecord, type Validity, validity } from "./key-record.js";
 import type { KeyRing } from "./key-ring.js";
 
@@ -25,7 +26,6 @@ const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
   "not-yet-valid": error("NOPERM this key is not yet valid at the command's date"),
   expired: error("NOPERM this key has expired at the command's date"),
 };
-const SELECTED = error("ERR SELECT stands in no envelope: its header names the database (db)");
 
 /**
  * @param signer  the key's record as of the unit's place
@@ -37,7 +37,10 @@ export function refusalOf(unit: JudgedUnit, signer: KeyRecord | undefined, ring:
   if (record === null) return UNKNOWN;
   const state = validity(record, at);
   if (state !== "valid") return INVALID[state];
-  for (const argv of commands) if (selects(argv)) return SELECTED;
+  for (const argv of commands) {
+    const mistake = connectionMistake(argv);
+    if (mistake !== null) return mistake;
+  }
   const denial = ring.judge(record, commands, { conditions });
   if (denial === null || !isDenied(denial)) return denial;
   return ring.introduction(commands, key, at) === null ? denial : null;
@@ -45,9 +48,3 @@ export function refusalOf(unit: JudgedUnit, signer: KeyRecord | undefined, ring:
 
 /** Not: unknown, or with too few or too many arguments. */
 export const isDenied = ({ text }: ErrorReply): boolean => text.startsWith("NOPERM");
-
-/** Whether it would choose a database for commands behind it, which it does on a connection only. */
-export function selects(argv: readonly ByteString[]): boolean {
-  const name = argv[0] as ByteString;
-  return name.length === 6 && name.toUpperCase() === "SELECT";
-}

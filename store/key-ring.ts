@@ -36,6 +36,8 @@ export interface JudgeOptions {
 }
 
 export class KeyRing {
+  /** How often a record was put in, or in another's place. */
+  changes = 0;
   readonly #hash: (bytes: ByteString) => ByteString;
   readonly #changed: ((record: KeyRecord) => void) | null;
   readonly #records = new Map<ByteString, KeyRecord>();
@@ -236,6 +238,7 @@ export class KeyRing {
   #put(record: KeyRecord): KeyRecord {
     this.#records.set(record.id, record);
     this.#changed?.(record);
+    this.changes++;
     return record;
   }
 

@@ -8,7 +8,15 @@ import type { Database } from "../store/database.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { UndoRecord } from "../store/undo.js";
 import { applyUnit, verdictOn } from "./apply.js";
-import { type Arrival, answered, arrivalsOf, batchOf, type FoldedEntry, isAfter, ofDatabases } from "./batch.js";
+import {
+  type Arrival,
+  answered,
+  arrivalsOf,
+  batchOf,
+  type FoldedEntry,
+  isAfter,
+  ofDatabases,
+} from "./batch.js";
 import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./closure.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "./entry.js";
 import { type ChangedKeys, RingFold } from "./ring-fold.js";

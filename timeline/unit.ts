@@ -8,8 +8,8 @@ import { type Envelope, unitId } from "../protocol/envelope.js";
 import type { Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
 import { resolveCommand } from "../store/command-table.js";
+import { connectionMistake } from "../store/connection-commands.js";
 import { CommandFailure } from "../store/errors.js";
-import { selects } from "../store/judgement.js";
 import { isKeyCommand } from "../store/key-ring.js";
 import { type Touch, touchesOf } from "../store/key-spec.js";
 import type { UndoRecord } from "../store/undo.js";
@@ -133,7 +133,8 @@ function kindOf(
   { db, if: conditions }: Envelope,
   databases: number,
 ): UnitKind {
-  if (command === null || command instanceof CommandFailure || selects(argv)) return "nothing";
+  if (command === null || command instanceof CommandFailure || connectionMistake(argv) !== null)
+    return "nothing";
   if (isKeyCommand(argv)) return conditions === null ? "ring" : "nothing";
   if (db >= databases) return "nothing";
   return command.flags.includes("write") ? "data" : "read";

@@ -2,6 +2,7 @@
  * Version 2: envelopes and hellos in, results, refusals and hellos out; answers go out as they are ready. Only a message
  * that is none closes the connection. Source: docs/protocol-v2.md "Messages".
  */
+import { hexOf, signerOf } from "../../protocol/envelope.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { writeFrame } from "../../protocol/frame.js";
 import {
@@ -47,8 +48,11 @@ export class SessionV2 implements Session {
       const isMember = isFirst && message.role === "daemon" && this.#host.members !== null;
       return isMember ? { kind: "hand-over", hello: message } : this.#hello();
     }
+    const { body } = message;
     const answer = this.#host.pipeline.take(message, this.#host.limits.maxOutputBytes - HEAD_BYTES);
-    return answer instanceof Promise ? answer.then((one) => this.#speak(one)) : this.#speak(answer);
+    return answer instanceof Promise
+      ? answer.then((one) => this.#speak(one, body))
+      : this.#speak(answer, body);
   }
 
   malformed(detail: string): Closing {
@@ -69,7 +73,7 @@ export class SessionV2 implements Session {
     );
   }
 
-  #speak(answer: EnvelopeAnswer): string {
+  #speak(answer: EnvelopeAnswer, body: Buffer): string {
     if (answer.kind === "result") {
       const { id, units, errors, replies } = answer;
       const { pipeline, environment, daemon, observer } = this.#host;
@@ -78,9 +82,21 @@ export class SessionV2 implements Session {
       return writeFrame(writeResult(head, replies), VERSION);
     }
     const { code, detail } = answer;
-    this.#host.refusals.note(code, { remote: this.#remote, detail });
+    this.#host.refusals.note(code, { remote: this.#remote, detail, ...this.#signerOf(body) });
     this.#host.observer.refused(this.listener, code);
     return this.#refuse(answer);
+  }
+
+  /** For the log: the key that the header names, which with `bad-signature` has signed nothing. */
+  #signerOf(body: Buffer): { key?: string; label?: string } {
+    try {
+      const id = signerOf(body);
+      const label = this.#host.pipeline.signers?.ring.find(id)?.label ?? "";
+      return label === "" ? { key: hexOf(id) } : { key: hexOf(id), label };
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return {};
+      throw problem;
+    }
   }
 
   #refuse({ id, code, effect }: RefusedEnvelope): string {

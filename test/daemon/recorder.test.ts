@@ -62,7 +62,7 @@ function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>
       },
     },
   });
-  const recorder = new Recorder({ timeline, peers, log });
+  const recorder = new Recorder({ timeline, peers, log, environment: { uptime: () => 0 } });
   const parts: TimelineParts = { recorder, confirmations, gateway: null };
   const scene = makeScene({ clock, pair, parts: { timeline: parts, floor: NOW - 1 } });
   const { ring } = makeScene({ clock, pair }).pipeline.signers ?? assert.fail();

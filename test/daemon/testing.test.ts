@@ -101,3 +101,8 @@ test("Options are those of the command line; a wrong one is told, and none of th
     delete process.env["DBSYNCD_CLOSE"];
   }
 });
+
+test("An option that it does not have is an error that says where dbsyncd's options stand", async () => {
+  const wrong = { window: "10s,1s" } as object;
+  await assert.rejects(startDaemon(wrong), /no option window; there are key, args, log\..*args: \{|args/);
+});

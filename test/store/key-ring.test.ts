@@ -273,7 +273,10 @@ test("a command that only a database behind the daemon may know is for keys that
   const subject = new Subject();
   const { application, root } = subject;
   assert.equal(subject.denial(application, "XADD s * a 1"), null);
-  assert.match(subject.denial(application, "CONFIG SET dir x") ?? "", /^NOPERM .*'CONFIG': it administers/);
+  assert.match(
+    subject.denial(application, "CONFIG SET dir x") ?? "",
+    /^NOPERM .*'CONFIG': rule -@admin denies it/,
+  );
   assert.equal(subject.denial(root, "CONFIG SET dir x"), null);
   const limited = ["+@all -@dangerous ~*", "+@all ~a", "+@read +@write ~*", "+@all %RW~*", "+get"];
   subject.add("RULES", limited[0] ?? "");
