@@ -19,6 +19,9 @@ import type { Address } from "./servers.js";
 /** A batch is closed at this size: larger ones save nothing more, and daemons may bound what they take. */
 const BATCH_BYTES_MAX = 256 * 1024;
 
+/** A daemon waits for longer than most calls do, and so does not say `not-yet` before they have ended. */
+const MAY_WAIT = "perhaps it does not hold the write that the option after names";
+
 /** Whom a batch tells. */
 export interface BatchOwner {
   nextMoment(): number;
@@ -238,7 +241,10 @@ export class Batch implements SentBatch {
   #reports(index: number, now: number, silent: "timeout" | "closed" | null): (Report | null)[] {
     return this.sendings.map((sending) => {
       const report = sending.report(index);
-      return report === null && silent !== null ? sending.givenUp(index, silent, now) : report;
+      if (report !== null || silent === null) return report;
+      const failure = sending.givenUp(index, silent, now);
+      const isWaiting = failure.stage === "timeout" && this.options?.after != null;
+      return isWaiting ? { ...failure, detail: MAY_WAIT } : failure;
     });
   }
 

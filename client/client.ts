@@ -22,6 +22,7 @@ import { Pool, type PoolOwner } from "./pool.js";
 import type { ReplyValue, Shape, Waiter } from "./reply-value.js";
 import type { Address } from "./servers.js";
 import { type EnvelopeSigner, frameOf, type Signer } from "./signing-key.js";
+import { asksForWriters, writersAsText } from "./writers.js";
 
 /**
  * How long answers that are still due keep the process alive once every call has settled: the daemons that
@@ -36,7 +37,10 @@ export interface Client extends AsyncDisposable {
    * @param command  a line, cut at blanks by the daemon; or arguments
    */
   send(command: CommandInput, options?: CallOptions): Promise<string | null>;
-  /** As `send`, with the reply as it is: text, number, list … A daemon that speaks version 1 gives text. */
+  /**
+   * As `send`, with the reply as it is: text, number, list … A daemon that speaks version 1 gives text. null: nil, or a
+   * condition of `if` does not hold. `WRITERS` gives hexadecimal digits, as `if` takes them, unless `buffers` is set.
+   */
   call(command: CommandInput, options?: TypedCallOptions): Promise<ReplyValue>;
   /**
    * Sends commands that are applied together, with no other between them, and resolves with their replies; one that
@@ -123,7 +127,9 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
   call(command: CommandInput, options: TypedCallOptions = {}): Promise<ReplyValue> {
     return new Promise((resolve, reject) => {
       const settings = readCallOptions(options, this.#settings);
-      this.#start(settings.buffers ? "buffers" : "value", command, settings, resolve, reject);
+      if (settings.buffers || !asksForWriters(command))
+        this.#start(settings.buffers ? "buffers" : "value", command, settings, resolve, reject);
+      else this.#start("buffers", command, settings, (reply) => resolve(writersAsText(reply)), reject);
     });
   }
 

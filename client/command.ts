@@ -22,16 +22,17 @@ export function commandBytes(command: CommandInput): ByteString {
   return bytes;
 }
 
+/** As it was given, in whatever case; undefined: there is none. */
+export function commandName(command: CommandInput): Argument | undefined {
+  if (typeof command !== "string") return command[0];
+  const line = command.startsWith(" ") ? command.trimStart() : command;
+  const end = line.indexOf(" ");
+  return end < 0 ? line : line.slice(0, end);
+}
+
 /** Whether it is certain that a command changes nothing. */
 export function isReadCommand(command: CommandInput): boolean {
-  let name: Argument | undefined;
-  if (typeof command === "string") {
-    const line = command.startsWith(" ") ? command.trimStart() : command;
-    const end = line.indexOf(" ");
-    name = end < 0 ? line : line.slice(0, end);
-  } else {
-    name = command[0];
-  }
+  const name = commandName(command);
   return typeof name === "string" && (READ_COMMANDS.has(name) || READ_COMMANDS.has(name.toUpperCase()));
 }
 

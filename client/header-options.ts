@@ -49,6 +49,8 @@ const DB_MAX = 0x7fffffff;
 const IF_KEYS_MAX = 1024;
 const DAEMONS_MAX = 99;
 
+const WRITER_FORMS = `a writer as call("WRITERS key") tells it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ${UNIT_ID_BYTES} bytes; multi() tells writers with buffers: true only`;
+
 const isHex = (value: unknown, bytes: number) =>
   typeof value === "string" && bytesOfHex(value, bytes) !== undefined;
 
@@ -93,7 +95,7 @@ function waitOf({ stable, replicated }: HeaderOptions): Wait | null {
 
 function conditionOf({ key, writer, db }: If, callDb: number): Condition {
   const bytes = writer === null ? "" : writerBytes(writer);
-  if (bytes === undefined) throw badOption("if", writer, "a writer, as WRITERS tells it");
+  if (bytes === undefined) throw badOption("if", writer, WRITER_FORMS);
   return {
     db: db ?? callDb,
     key: typeof key === "string" ? bytesOfText(key) : key.toString("latin1"),
@@ -102,6 +104,8 @@ function conditionOf({ key, writer, db }: If, callDb: number): Condition {
 }
 
 function writerBytes(writer: string | Buffer): string | undefined {
+  // So WRITERS tells of an absent key.
+  if (writer.length === 0) return "";
   if (typeof writer === "string") return bytesOfHex(writer, UNIT_ID_BYTES);
   return writer.length === UNIT_ID_BYTES ? writer.toString("latin1") : undefined;
 }

@@ -27,6 +27,8 @@ import type { Sending } from "./sending.js";
 import type { Address } from "./servers.js";
 import { SpokenVersion } from "./spoken-version.js";
 
+const KEYLESS = "not-due: it has no keys now, and takes nothing that is signed";
+
 export class Link implements ConnectionV2Owner {
   readonly address: Address;
   readonly version: SpokenVersion;
@@ -200,7 +202,8 @@ export class Link implements ConnectionV2Owner {
   #greeted(hello: Hello, now: number): void {
     this.#backOff.succeeded();
     if (!hello.versions.includes(2)) {
-      this.#turnOut1(now);
+      // By neither version.
+      this.#lose("refused", KEYLESS, now);
       return;
     }
     this.version.spoke2();
@@ -309,6 +312,8 @@ export class Link implements ConnectionV2Owner {
   }
 
   #fail(sending: Sending, stage: Stage, detail: string, now: number): void {
-    this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > 0, at: now });
+    // A daemon without keys has certainly not taken what was written on this connection alone.
+    const before = detail === KEYLESS && sending.state === "written" ? 1 : 0;
+    this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
   }
 }

@@ -11,30 +11,28 @@ const BAR_CHARS = 40;
 /** Characters of the example of an error. */
 const EXAMPLE_CHARS = 100;
 
-/** Times in milliseconds, throughput in answered calls a second. */
+/** Times in milliseconds, null if nothing was answered; throughput in answered calls a second. */
 export interface BenchFigures {
   readonly calls: number;
   readonly failed: number;
   readonly seconds: number;
   readonly throughput: number;
-  readonly latency: Readonly<Record<keyof typeof QUANTILES | "mean" | "max", number>>;
+  readonly latency: Readonly<Record<keyof typeof QUANTILES | "mean" | "max", number | null>>;
   readonly histogram: readonly { readonly from: number; readonly to: number; readonly count: number }[];
   readonly errors: Readonly<Record<string, { readonly count: number; readonly example: string }>>;
 }
 
 export function figuresOf({ latencies, errors, failed, ms }: LoadResult): BenchFigures {
   const { count, mean, max } = latencies;
-  const quantiles = Object.entries(QUANTILES).map(([name, share]) => [
-    name,
-    round(latencies.quantile(share)),
-  ]);
-  const named = Object.fromEntries(quantiles) as Record<keyof typeof QUANTILES, number>;
+  const time = (ms: number) => (count === 0 ? null : round(ms));
+  const quantiles = Object.entries(QUANTILES).map(([name, share]) => [name, time(latencies.quantile(share))]);
+  const named = Object.fromEntries(quantiles) as Record<keyof typeof QUANTILES, number | null>;
   return {
     calls: count + failed,
     failed,
     seconds: round(ms / 1000),
     throughput: ms === 0 ? 0 : Math.round(count / (ms / 1000)),
-    latency: { ...named, mean: round(mean), max: round(max) },
+    latency: { ...named, mean: time(mean), max: time(max) },
     histogram: latencies.bands().map(({ from, to, count }) => ({ from: round(from), to: round(to), count })),
     errors: Object.fromEntries(errors),
   };
@@ -42,7 +40,7 @@ export function figuresOf({ latencies, errors, failed, ms }: LoadResult): BenchF
 
 export function formatFigures(figures: BenchFigures, latencies: LatencyHistogram): string {
   const { calls, failed, seconds, throughput, latency } = figures;
-  const times = Object.entries(latency).map(([name, ms]) => `${name} ${formatMs(ms)}`);
+  const times = Object.entries(latency).map(([name, ms]) => `${name} ${formatMs(ms ?? 0)}`);
   const rows = [
     [
       "throughput",

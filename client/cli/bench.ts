@@ -18,6 +18,7 @@ import { EXIT, exitCodeHelp } from "./exit-codes.js";
 import { Load, type LoadResult } from "./load.js";
 import { BENCH_KEYS, type LoadCommand, loadCommand } from "./load-command.js";
 import { JSON_FLAG, printJson, printJsonError, printLine } from "./output.js";
+import { knock } from "./probe.js";
 
 const MAX_CALLERS = 100_000;
 const MAX_SECONDS = 24 * 60 * 60;
@@ -94,7 +95,7 @@ async function bench(flags: BenchFlags): Promise<void> {
     const plan = describePlan(flags, command, settings);
     refuseFlood(flags, settings, plan);
     const { client } = openFrom(settings);
-    await client.send("PING");
+    await knock(client);
     const { result, failure } = await measure(client, command, flags);
     if (flags.json) printJson({ plan, ...figuresOf(result) });
     else process.stdout.write(`${plan}\n\n${formatFigures(figuresOf(result), result.latencies)}`);

@@ -2,7 +2,7 @@
 import { DbsyncError } from "../errors.js";
 
 const FORMS =
-  "a date as 2027-01-31 or 2027-01-31T12:00Z, a time from now as 90d, 12h or 30m, or milliseconds since 1970";
+  "a date as 2027-01-31 or 2027-01-31T12:00Z, a time from now as 90d, 12h, 30m or 45s, or milliseconds since 1970";
 
 const PAST_FORMS =
   "a time before now as -30m, -2h or -7d, a date as 2027-01-31 or 2027-01-31T12:00Z, or milliseconds since 1970";
@@ -18,7 +18,7 @@ export function parseDate(
   text: string,
   { option, now, end }: { option: string; now: number; end: boolean },
 ): number {
-  const ahead = /^(\d{1,6})([mhd])$/.exec(text);
+  const ahead = /^(\d{1,6})([smhd])$/.exec(text);
   if (ahead !== null) return Math.floor(now) + Number(ahead[1]) * (UNIT_MS[ahead[2] as string] as number);
   // Shorter numbers would be years.
   if (/^\d{12,15}$/.test(text)) return Number(text);

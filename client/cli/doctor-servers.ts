@@ -1,9 +1,11 @@
 /** What `dbsync doctor` finds at each server: first what it says of itself, then whether it takes a signed command. */
+import type { FanOutClient } from "../client.js";
 import { openClient } from "../dbsync-send.js";
-import { type Outcome, outcomeCure, STAGES } from "../errors.js";
+import { DbsyncError, type Outcome, outcomeCure, STAGES } from "../errors.js";
 import type { Settings } from "../options.js";
 import type { Address } from "../servers.js";
 import type { Report } from "./finding.js";
+import { isDenied } from "./probe.js";
 import {
   CLOCK_CURE,
   type DaemonStatus,
@@ -17,7 +19,7 @@ export async function examineServers(settings: Settings, add: Report): Promise<v
   const statuses = await readStatus(settings);
   // What opening the key warns of is in the report already.
   const { client } = openClient(settings, () => {});
-  const pings = (await client.sendAll("PING")).outcomes;
+  const pings = await pingEach(client, settings);
   const isSigned = settings.key !== null;
   for (const [index, ping] of pings.entries()) {
     const status = statuses[index] as DaemonStatus;
@@ -26,6 +28,20 @@ export async function examineServers(settings: Settings, add: Report): Promise<v
   }
   examineClusters(statuses, add);
   await examineOldClocks(client, { statuses, pings }, add);
+}
+
+/** Together, or each by itself where they belong to different clusters, so that nothing can be meant for all. */
+async function pingEach(client: FanOutClient, settings: Settings): Promise<readonly Outcome[]> {
+  try {
+    return (await client.sendAll("PING")).outcomes;
+  } catch (error) {
+    if (!(error instanceof DbsyncError && error.code === "clusters-differ")) throw error;
+  }
+  const pings = settings.servers.map(async (server) => {
+    const alone = openClient({ ...settings, servers: [server], policy: "first" }, () => {}).client;
+    return (await alone.sendAll("PING")).outcomes;
+  });
+  return (await Promise.all(pings)).flat();
 }
 
 function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): void {
@@ -55,6 +71,11 @@ function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
       subject,
       text: `${accepted} (version ${outcome.version}), ${outcome.ms.toFixed(1)} ms`,
     });
+    return;
+  }
+  if (isDenied(outcome)) {
+    const text = `knows the key and accepts the signature (version 2), ${outcome.ms.toFixed(1)} ms; the key's rules do not permit PING`;
+    add({ grade: "OK", subject, text });
     return;
   }
   const { stage, detail } = outcome;
@@ -97,7 +118,8 @@ async function examineOldClocks(
   add: Report,
 ): Promise<void> {
   const isDue = (index: number) => statuses[index]?.clockDifference === null && pings[index]?.status === "ok";
-  if (!pings.some((_, index) => isDue(index))) return;
+  if (!pings.some((_, index) => isDue(index)) || statuses.some(({ clusterDiffers }) => clusterDiffers))
+    return;
   const before = Date.now();
   for (const [index, time] of (await client.sendAll("TIME")).outcomes.entries()) {
     // Half-way between question and answer.

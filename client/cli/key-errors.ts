@@ -1,4 +1,5 @@
 /** What to do when the daemons do not take a command on keys. */
+import { KeyFileError } from "../../keys/errors.js";
 import { DbsyncError } from "../errors.js";
 import { exitCodeOf } from "./exit-codes.js";
 import { printJson } from "./output.js";
@@ -34,6 +35,12 @@ export async function explaining(
   try {
     await act();
   } catch (error) {
+    if (error instanceof KeyFileError && flags.json) {
+      const { message } = error;
+      printJson({ error: { code: "bad-key", message, hint: null, effect: "not-applied", outcomes: [] } });
+      process.exitCode = exitCodeOf(error);
+      return;
+    }
     if (!(error instanceof DbsyncError)) throw error;
     const { code, message, effect, outcomes } = error;
     const hint = hints.find(([pattern]) => pattern.test(message))?.[1] ?? null;

@@ -13,7 +13,7 @@ export function formatKeys(keys: readonly RingKey[]): string {
     key.label || "-",
     key.role,
     kindOf(key),
-    key.state,
+    stateOf(key),
     validityOf(key),
     key.rate === 0 ? "-" : `${key.rate}/s`,
     key.rules.join(" "),
@@ -28,14 +28,18 @@ export function formatKey(key: RingKey, publicKey: string): string {
     ["label", key.label || "-"],
     ["role", key.role],
     ["kind", kindOf(key)],
-    ["state", key.state],
+    ["state", stateOf(key)],
     ["valid", validityOf(key)],
-    ["revoked", key.revoked === null ? "-" : formatDate(key.revoked)],
     ["rate", key.rate === 0 ? "no limit" : `${key.rate} envelopes a second`],
     ["rules", key.rules.join(" ")],
     ["added by", key.addedBy ?? "the daemons were started with it"],
   ];
   return `${formatTable(rows)}${publicKey.trimEnd()}\n`;
+}
+
+/** A revoked key is to catch the eye. */
+function stateOf({ state, revoked }: RingKey): string {
+  return revoked === null ? state : `REVOKED ${formatDate(revoked)}`;
 }
 
 function kindOf({ algorithm, bits }: RingKey): string {

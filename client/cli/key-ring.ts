@@ -60,19 +60,22 @@ export function askEach(settings: Settings, key: SigningKey, command: readonly s
   );
 }
 
+/** The keys that one daemon knows. */
+export interface DaemonRing {
+  readonly address: string;
+  readonly keys: readonly RingKey[];
+}
+
 /**
- * The keys of the first daemon that answered, and whether all that answered hold the same.
+ * The keys of each daemon that answered.
  * @throws  the first daemon's error, if none answered
  */
-export function ringOf(answers: readonly Answer[]): { keys: RingKey[]; differ: boolean } {
-  const rings = answers
+export function ringsOf(answers: readonly Answer[]): [DaemonRing, ...DaemonRing[]] {
+  const [first, ...others] = answers
     .filter(({ error }) => error === null)
-    .map(({ reply }) => readKeys(reply as ReplyValue));
-  const [first] = rings;
+    .map(({ address, reply }) => ({ address, keys: readKeys(reply as ReplyValue) }));
   if (first === undefined) throw answers[0]?.error;
-  const text = (keys: RingKey[]) =>
-    JSON.stringify([...keys].sort((left, right) => (left.id < right.id ? -1 : 1)));
-  return { keys: first, differ: rings.some((ring) => text(ring) !== text(first)) };
+  return [first, ...others];
 }
 
 function readKeys(reply: ReplyValue): RingKey[] {
@@ -106,7 +109,7 @@ export function readKey(reply: ReplyValue): RingKey {
  * @param ask  for the ring, if it is needed
  * @throws DbsyncError `bad-option`; KeyFileError
  */
-export async function idOf(text: string, ask: () => Promise<RingKey[]>): Promise<string> {
+export async function idOf(text: string, ask: () => Promise<readonly RingKey[]>): Promise<string> {
   const digits = text.toLowerCase();
   if (/^[\da-f]+$/.test(digits) && digits.length === ID_DIGITS) return digits;
   if (text.includes("/") || text.endsWith(".pem")) {

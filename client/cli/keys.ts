@@ -9,11 +9,13 @@ import type { SigningKey } from "../signing-key.js";
 import { addClientOptions, type ClientFlags, openFrom, readCount, readSettings } from "./client-options.js";
 import { parseDate } from "./dates.js";
 import { EXIT, exitCodeHelp } from "./exit-codes.js";
+import { reportChange } from "./key-change.js";
 import { explaining } from "./key-errors.js";
 import { formatKey, formatKeys } from "./key-report.js";
-import { type Answer, askEach, idOf, readKey, ringOf } from "./key-ring.js";
+import { type Answer, askEach, idOf, type RingKey, readKey, ringsOf } from "./key-ring.js";
 import { takeLateOptions } from "./late-options.js";
-import { fieldsOf, JSON_FLAG, outcomeLine, printJson, printLine } from "./output.js";
+import { fieldsOf, JSON_FLAG, printJson, printLine } from "./output.js";
+import { differenceLines, differencesOf } from "./ring-differences.js";
 
 const LIST = ["KEY", "LIST"];
 
@@ -87,16 +89,26 @@ function addAdd(keys: Command): void {
       readCount(text, "A rate is"),
     )
     .action((file: string, flags: AddFlags) =>
-      administer(flags, async ({ tell }) => {
-        const command = ["KEY", "ADD", publicKeyText(file), ...addOptions(flags)];
-        report(flags, await tell(command), (id) => `added ${id}`);
+      administer(flags, async ({ tell, ask }) => {
+        const { key, fingerprint } = loadPublicKey({ file }, { kinds: ["rsa", "ed25519"] });
+        const text = key.export({ type: "spki", format: "der" }).toString("base64");
+        const command = ["KEY", "ADD", text, ...addOptions(flags)];
+        if (flags.label !== undefined) await warnOfNamesakes(flags.label, fingerprint, ask);
+        reportChange(flags, await tell(command), (id) => `added ${id}`);
       }),
     );
 }
 
-function publicKeyText(file: string): string {
-  const { key } = loadPublicKey({ file }, { kinds: ["rsa", "ed25519"] });
-  return key.export({ type: "spki", format: "der" }).toString("base64");
+/** What two keys are called cannot name one of them. */
+async function warnOfNamesakes(label: string, id: string, ask: Administration["ask"]): Promise<void> {
+  const answers = await ask(LIST);
+  if (answers.every(({ error }) => error !== null)) return;
+  const namesake = keysOf(answers).find(
+    (key) => key.label === label && key.id !== id && key.revoked === null,
+  );
+  if (namesake === undefined) return;
+  const text = `the key ${namesake.id.slice(0, 16)} is labelled ${JSON.stringify(label)} as well; name each by its id`;
+  process.stderr.write(`dbsync: warning: ${text}\n`);
 }
 
 function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
@@ -105,8 +117,12 @@ function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
   if (label !== undefined) options.push("LABEL", label);
   if (from !== undefined)
     options.push("FROM", String(parseDate(from, { option: "--from", now, end: false })));
-  if (until !== undefined)
-    options.push("UNTIL", String(parseDate(until, { option: "--until", now, end: true })));
+  if (until !== undefined) {
+    const end = parseDate(until, { option: "--until", now, end: true });
+    if (end <= now)
+      process.stderr.write(`dbsync: warning: --until ${until} is past, so the key will sign nothing\n`);
+    options.push("UNTIL", String(end));
+  }
   if (rate !== undefined) options.push("RATE", String(rate));
   // The last option: all behind it are rules.
   if (rules !== undefined) options.push("RULES", rules);
@@ -124,7 +140,7 @@ function addRules(keys: Command): void {
       const flags = command.opts<ClientFlags>();
       return administer(flags, async ({ tell, idOf }) => {
         const id = await idOf(text);
-        report(flags, await tell(["KEY", "RULES", id, ...rules]), () => `${id} has the new rules`);
+        reportChange(flags, await tell(["KEY", "RULES", id, ...rules]), () => `${id} has the new rules`);
       });
     });
 }
@@ -137,7 +153,7 @@ function addRevoke(keys: Command): void {
     .action((text: string, flags: ClientFlags) =>
       administer(flags, async ({ tell, idOf }) => {
         const id = await idOf(text);
-        report(flags, await tell(["KEY", "REVOKE", id]), () => `revoked ${id}`);
+        reportChange(flags, await tell(["KEY", "REVOKE", id]), () => `revoked ${id}`);
       }),
     );
 }
@@ -150,13 +166,18 @@ function addList(keys: Command): void {
     (flags: ClientFlags) =>
       administer(flags, async ({ ask }) => {
         const answers = await ask(LIST);
-        const { keys, differ } = ringOf(answers);
-        if (flags.json) printJson({ keys, differ, daemons: answers.map(daemonOf) });
+        const rings = ringsOf(answers);
+        const [{ keys }] = rings;
+        const differences = differencesOf(rings);
+        const differ = differences.length > 0;
+        if (flags.json) printJson({ keys, differ, differences, daemons: answers.map(daemonOf) });
         else process.stdout.write(formatKeys(keys));
-        if (differ && !flags.json)
+        if (differ && !flags.json) {
           printLine(
             "\nThe daemons' lists differ; this is the first one's. dbsync keys list -s shows another.",
           );
+          for (const line of differenceLines(differences)) printLine(line);
+        }
         reportSilent(flags, answers);
         if (differ) process.exitCode = EXIT.failed;
       }),
@@ -189,11 +210,13 @@ function addDryrun(keys: Command): void {
     failed: "it may not, or no daemon answers",
   })
     .usage(
-      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nWhat stands behind the command's name belongs to it.`,
+      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nOptions stand before the command; what stands behind its name belongs to it. All of it as one argument\nwith blanks will do.`,
     )
     .passThroughOptions()
     .action((text: string, words: string[], _: ClientFlags, command: Command) => {
-      const asked = takeLateOptions(command, words, "word");
+      const asked = takeLateOptions(command, words, "word").flatMap((word, _, { length }) =>
+        length === 1 ? word.split(" ").filter((part) => part !== "") : [word],
+      );
       const flags = command.opts<ClientFlags>();
       return administer(flags, async ({ ask, idOf }) => {
         const answers = await ask(["KEY", "DRYRUN", await idOf(text), ...asked]);
@@ -229,9 +252,17 @@ function administer(
       key,
       ask,
       tell: async (command) => (await client.sendAll(command)).outcomes,
-      idOf: (text) => idOf(text, async () => ringOf(await ask(LIST)).keys),
+      idOf: (text) => idOf(text, async () => keysOf(await ask(LIST))),
     });
   });
+}
+
+/** Those that any daemon knows, each once. */
+function keysOf(answers: readonly Answer[]): RingKey[] {
+  const known = new Map<string, RingKey>();
+  for (const key of ringsOf(answers).flatMap(({ keys }) => keys))
+    if (!known.has(key.id)) known.set(key.id, key);
+  return [...known.values()];
 }
 
 /** @throws  the first error, if no daemon answered */
@@ -258,26 +289,4 @@ function reportSilent(flags: ClientFlags, answers: readonly Answer[]): void {
     if (!flags.json) process.stderr.write(`dbsync: ${describe(error)}\n`);
     process.exitCode = EXIT.failed;
   }
-}
-
-/** What came of a change. @throws DbsyncError  no daemon did it */
-function report(flags: ClientFlags, outcomes: readonly Outcome[], done: (value: string) => string): void {
-  const failed = outcomes.filter((outcome) => outcome.status === "failed");
-  const [first] = outcomes;
-  if (failed.length === outcomes.length) {
-    const details = new Set(failed.map(({ stage, detail }) => `${stage} ${detail}`));
-    const isReply = details.size === 1 && failed[0]?.stage === "reply";
-    throw new DbsyncError(isReply ? "reply" : "all-failed", isReply ? (failed[0]?.detail ?? "") : "", {
-      outcomes,
-    });
-  }
-  if (flags.json) printJson({ done: failed.length === 0, outcomes });
-  else if (failed.length === 0) {
-    const value = first?.status === "ok" ? (first.value ?? "") : "";
-    printLine(`${done(value)}${outcomes.length > 1 ? `, on all ${outcomes.length} daemons` : ""}`);
-  } else {
-    for (const outcome of outcomes) printLine(outcomeLine(outcome));
-    printLine("Not all daemons did it. The same again does no harm to those that have.");
-  }
-  if (failed.length > 0) process.exitCode = EXIT.failed;
 }

@@ -1,9 +1,10 @@
 /** `dbsync ping`: which daemons answer, and how fast. */
 import type { Command } from "commander";
-import { describeOutcome } from "../errors.js";
+import { describeOutcome, type Outcome } from "../errors.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./client-options.js";
 import { EXIT, exitCodeHelp } from "./exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "./output.js";
+import { isDenied } from "./probe.js";
 
 export function addPing(program: Command): void {
   addClientOptions(program.command("ping").description("ask every daemon for a sign of life"))
@@ -11,7 +12,8 @@ export function addPing(program: Command): void {
     .addHelpText(
       "after",
       `
-The time includes connecting and signing.
+The time includes connecting and signing. A daemon that knows the key is well, even if the key's rules do not permit
+PING.
 
 Examples:
   dbsync ping
@@ -26,13 +28,14 @@ async function ping(flags: ClientFlags): Promise<void> {
   const { outcomes } = await client.sendAll("PING");
   if (flags.json) printJson({ outcomes });
   for (const outcome of outcomes) {
-    const isOk = outcome.status === "ok";
-    if (!isOk) process.exitCode = EXIT.failed;
-    if (flags.json) continue;
-    printLine(
-      isOk
-        ? `${outcome.address}: ok, ${outcome.ms.toFixed(1)} ms, version ${outcome.version}`
-        : describeOutcome(outcome),
-    );
+    if (outcome.status === "failed" && !isDenied(outcome)) process.exitCode = EXIT.failed;
+    if (!flags.json) printLine(lineOf(outcome));
   }
+}
+
+function lineOf(outcome: Outcome): string {
+  const { address, ms } = outcome;
+  if (outcome.status === "ok") return `${address}: ok, ${ms.toFixed(1)} ms, version ${outcome.version}`;
+  if (!isDenied(outcome)) return describeOutcome(outcome);
+  return `${address}: ok, ${ms.toFixed(1)} ms, and it knows the key, whose rules do not permit PING`;
 }

@@ -1,6 +1,9 @@
 /** `dbsync send`: one command, and what came of it. */
 import { type Command, Option } from "commander";
+import type { Client } from "../client.js";
+import type { CommandInput } from "../command.js";
 import type { Outcome } from "../errors.js";
+import { asksForWriters } from "../writers.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -47,7 +50,7 @@ async function send(words: string[], flags: SendFlags): Promise<void> {
     const command = words.length === 1 ? (words[0] as string) : words;
     if (flags.all) printAll(flags, (await client.sendAll(command)).outcomes);
     else {
-      const value = await client.send(command);
+      const value = asksForWriters(command) ? await writers(client, command) : await client.send(command);
       if (flags.json) printJson({ value });
       else printLine(value ?? "(nil)");
     }
@@ -55,6 +58,12 @@ async function send(words: string[], flags: SendFlags): Promise<void> {
     if (!flags.json) throw error;
     process.exitCode = printJsonError(error);
   }
+}
+
+/** A line for each key; an empty one: it is absent. */
+async function writers(client: Client, command: CommandInput): Promise<string> {
+  const reply = await client.call(command);
+  return (Array.isArray(reply) ? reply : [reply]).map((writer) => writer ?? "").join("\n");
 }
 
 function printAll(flags: SendFlags, outcomes: readonly Outcome[]): void {

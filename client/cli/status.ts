@@ -250,11 +250,13 @@ export function short(id: string | null): string {
   return id === null ? "-" : id.slice(0, SHORT_DIGITS);
 }
 
+/** null: none is more frequent than all others. */
 function mostFrequent(values: readonly string[]): string | null {
   let best: string | null = null;
   let most = 0;
-  for (const value of values) {
+  for (const value of new Set(values)) {
     const count = values.filter((other) => other === value).length;
+    if (count === most) best = null;
     if (count > most) [best, most] = [value, count];
   }
   return best;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DbsyncError } from "../../client/errors.js";
+import { startDaemon } from "../../daemon/testing.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { writeHello } from "../../protocol/messages-v2.js";
 import { FakeServer, until } from "./fake-server.js";
@@ -59,7 +60,7 @@ test("a daemon that has spoken version 2 is never sent version 1 in silence", as
   assert.deepEqual(old.requests, []);
 });
 
-test("a daemon without keys says that it takes version 1 only, and is believed", async () => {
+test("a daemon that says it has no keys gets nothing that is signed, and the error says so", async () => {
   const hello = writeHello({
     kind: "hello",
     versions: [1],
@@ -74,9 +75,23 @@ test("a daemon without keys says that it takes version 1 only, and is believed",
     daemon.passes = () => [Buffer.from(writeFrame(hello, 2), "latin1")];
     await using client = client2Of([daemon], { timeout: 300, ...(required ? { require: "v2" } : {}) });
     const failure = await errorOf(client.send("SET a 1"));
-    assert.equal(summary(failure.outcomes[0]), required ? "version not-applied" : "garbage unknown");
-    assert.equal(daemon.accepted, required ? 1 : 2);
+    assert.equal(summary(failure.outcomes[0]), "refused not-applied");
+    assert.match(failure.message, /it has no keys now/);
+    assert.equal(daemon.accepted, 1);
   }
+});
+
+test("a daemon that was started anew without keys has not applied what came after", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon], { timeout: 1_000 });
+  await client.send("SET a 1");
+  const { port } = daemon;
+  await daemon[Symbol.asyncDispose]();
+  await using keyless = await startDaemon({ key: false, args: ["--port", String(port)] });
+  assert.equal(keyless.port, port);
+  const failure = await errorOf(client.send("SET a 2"));
+  assert.equal(summary(failure.outcomes[0]), "refused not-applied");
+  assert.match(failure.message, /it has no keys now/);
 });
 
 const clusters = ["c".repeat(32), "d".repeat(32)] as const;

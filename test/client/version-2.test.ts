@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { OutcomeMessage } from "../../client/channels.js";
+import { createClient } from "../../client/dbsync-send.js";
 import { DbsyncError } from "../../client/errors.js";
+import { startDaemon } from "../../daemon/testing.js";
 import { hexOf, orderKey } from "../../protocol/envelope.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { FakeServer, until } from "./fake-server.js";
@@ -205,4 +207,25 @@ test("every daemon's outcome goes to who listens on the diagnostics channel", as
     ].sort(),
   );
   assert.ok(seen.some(({ id }) => id === hexOf(daemon.daemon.applied[1]?.id ?? "")));
+});
+
+test('a call that ends while a daemon waits for what "after" names says so', async () => {
+  await using daemon = await startDaemon();
+  await using client = createClient({ ...daemon.options, timeout: 200 });
+  await client.send("SET a 1");
+  const later = `00ffff${(client.lastWrite ?? "").slice(6)}`;
+  const failure = await errorOf(client.call("GET a", { after: later }));
+  assert.match(failure.message, /does not hold the write that the option after names/);
+});
+
+test("WRITERS gives what the option if takes", async () => {
+  await using daemon = await startDaemon();
+  await using client = createClient(daemon.options);
+  await client.send("SET a 1");
+  const [writer, absent] = (await client.call("WRITERS a b")) as [string, null];
+  assert.deepEqual([writer.length, absent], [72, null]);
+  assert.equal(await client.call("SET a 2", { if: [{ key: "a", writer }] }), "OK");
+  assert.equal(await client.call("SET a 3", { if: [{ key: "a", writer }] }), null);
+  const [bytes] = (await client.call("writers a", { buffers: true })) as [Buffer];
+  assert.equal(await client.call("SET a 3", { if: [{ key: "a", writer: bytes }] }), "OK");
 });

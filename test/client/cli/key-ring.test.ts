@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Answer, idOf, type RingKey, ringOf } from "../../../client/cli/key-ring.js";
+import { type Answer, idOf, type RingKey, ringsOf } from "../../../client/cli/key-ring.js";
+import { differenceLines, differencesOf } from "../../../client/cli/ring-differences.js";
 import { repositoryRoot } from "../../support/repository.js";
 
 const PUBLIC_KEY = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-public.pem");
@@ -44,19 +45,36 @@ test("what means several keys, or none, or is too short, is refused", async () =
   await assert.rejects(idOf("nobody", ask), /no key is meant by "nobody", .*dbsync keys list/);
 });
 
-test("rings are the same whatever the order, and differ in anything else", () => {
-  const reply = (label: string) =>
-    ["id", "ab", "label", label, "rules", ["+@all"], "from", null, "rate", 0] as (
+test("rings are the same whatever the order; what differs is told of each daemon", () => {
+  const reply = ([id, label]: readonly [string, string]) =>
+    ["id", id, "label", label, "rules", ["+@all"], "from", null, "rate", 0] as (
       | string
       | number
       | null
       | string[]
     )[];
-  const answer = (...labels: string[]): Answer => ({ address: "a:1", reply: labels.map(reply), error: null });
-  const failed: Answer = { address: "b:1", reply: null, error: new Error("gone") };
-  const first = ringOf([failed, answer("x", "x"), answer("x", "x")]);
-  assert.deepEqual([first.differ, first.keys[0]?.label, first.keys[0]?.rules], [false, "x", ["+@all"]]);
-  assert.ok(ringOf([answer("x"), answer("y")]).differ);
-  assert.ok(ringOf([answer("x"), answer("x", "x")]).differ);
-  assert.throws(() => ringOf([failed]), /gone/);
+  const answer = (address: string, ...keys: (readonly [string, string])[]): Answer => ({
+    ...{ address, reply: keys.map(reply), error: null },
+  });
+  const failed: Answer = { address: "down", reply: null, error: new Error("gone") };
+  const rings = ringsOf([
+    failed,
+    answer("one", ["ab", "x"], ["cd", "y"]),
+    answer("two", ["cd", "y"], ["ab", "x"]),
+  ]);
+  assert.deepEqual(
+    rings.map(({ address, keys }) => [address, keys.length]),
+    [
+      ["one", 2],
+      ["two", 2],
+    ],
+  );
+  assert.deepEqual(differencesOf(rings), []);
+  const others = ringsOf([answer("one", ["ab", "x"]), answer("two", ["ab", "z"], ["cd", "y"])]);
+  assert.deepEqual(differenceLines(differencesOf(others)), [
+    "ab (x): at one label x",
+    "ab (x): at two label z",
+    "cd (y): not known to one",
+  ]);
+  assert.throws(() => ringsOf([failed]), /gone/);
 });

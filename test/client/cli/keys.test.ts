@@ -1,6 +1,9 @@
 /** `dbsync keys` with real daemons: what it changes there, what it prints, and what it says when it may not. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { generateKeyPair } from "../../../keys/generate.js";
 import { deadAddress, FakeServer } from "../fake-server.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
@@ -150,9 +153,22 @@ describe("dbsync keys beside a daemon that is down or other", () => {
     const { code, stdout } = await keys("list");
     assert.equal(code, 1);
     assert.match(stdout, /\nThe daemons' lists differ; this is the first one's\./);
+    assert.match(stdout, /\n[\da-f]{16} \(late\): at 127\.0\.0\.1:\d+ rules \+@read ~\*\n/);
+    const json = JSON.parse((await keys("list", "--json")).stdout) as { differences: { label: string }[] };
+    assert.deepEqual(
+      json.differences.map(({ label }) => label),
+      ["late"],
+    );
     const dry = await keys("dryrun", "late", "SET", "k", "v");
     assert.equal(dry.code, 1);
     assert.match(dry.stdout, /^127\.0\.0\.1:\d+: NOPERM.*\n127\.0\.0\.1:\d+: OK\n$/);
+    await keys("revoke", "-s", one?.servers ?? "", "late");
+    const refused = await keys("rules", "late", "+@all", "~*");
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stdout,
+      /\nNot all daemons did it: 127\.0\.0\.1:\d+ answered an error, and will again\./,
+    );
   });
 
   test("says of a daemon of version 1 that it has no such commands", async () => {
@@ -160,5 +176,36 @@ describe("dbsync keys beside a daemon that is down or other", () => {
     const { code, stderr } = await keys("list", "-s", old.address);
     assert.ok(code === 1 || code === 3);
     assert.match(stderr, /\nWhat to do: KEY commands need version 2/);
+  });
+});
+
+describe("dbsync keys, told wrongly", () => {
+  test("says as JSON that a file cannot be used", async () => {
+    const { code, stdout } = await keys("add", "none.pem", "--json");
+    const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
+    assert.deepEqual([code, error.code], [3, "bad-key"]);
+    assert.match(error.message, /none\.pem does not exist/);
+  });
+
+  test("warns of a label that another key has, and of a key that is past", async () => {
+    const { publicPem } = await generateKeyPair({ type: "ed25519", bits: 2048 });
+    writeFileSync(join(cluster.folder, "past-public.pem"), publicPem);
+    const past = ["--label", "app-public", "--until", "2020-01-01"];
+    const { code, stderr } = await keys("add", "past-public.pem", ...past);
+    assert.equal(code, 0);
+    assert.match(stderr, /warning: --until 2020-01-01 is past/);
+    assert.match(stderr, /warning: the key [\da-f]{16} is labelled "app-public" as well/);
+    assert.match((await keys("list")).stdout, / expired /);
+  });
+
+  test("shows since when a key is revoked", async () => {
+    const { stdout } = await keys("list");
+    assert.match(stdout, / REVOKED \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ /);
+    assert.match((await keys("info", "web")).stdout, /\nstate +REVOKED \d{4}/);
+  });
+
+  test("dryrun takes the command as one argument", async () => {
+    const { code, stdout } = await keys("dryrun", "app-public.pem", "GET app:a");
+    assert.deepEqual([code, stdout], [0, "OK\n"]);
   });
 });

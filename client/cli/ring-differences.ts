@@ -1,0 +1,54 @@
+/** Where daemons' rings of keys differ: which daemon lacks a key, and which holds another record of it. */
+import type { DaemonRing, RingKey } from "./key-ring.js";
+
+export interface KeyDifference {
+  readonly id: string;
+  readonly label: string;
+  /** Addresses of the daemons that do not know it. */
+  readonly lackedBy: readonly string[];
+  /** What each of the others holds, if not all hold the same: names of the fields that differ, with their values. */
+  readonly held: readonly { readonly address: string; readonly differing: Partial<RingKey> }[];
+}
+
+export function differencesOf(rings: readonly DaemonRing[]): KeyDifference[] {
+  const ids = new Set(rings.flatMap(({ keys }) => keys.map(({ id }) => id)));
+  return [...ids].flatMap((id) => {
+    const records = rings.map(({ address, keys }) => ({ address, key: keys.find((key) => key.id === id) }));
+    const holders = records.flatMap(({ address, key }) => (key === undefined ? [] : [{ address, key }]));
+    const lackedBy = records.filter(({ key }) => key === undefined).map(({ address }) => address);
+    const names = differingNames(holders.map(({ key }) => key));
+    if (lackedBy.length === 0 && names.length === 0) return [];
+    const held =
+      names.length === 0 ? [] : holders.map(({ address, key }) => ({ address, differing: pick(key, names) }));
+    return [{ id, label: holders[0]?.key.label ?? "", lackedBy, held }];
+  });
+}
+
+/** Lines for people. */
+export function differenceLines(differences: readonly KeyDifference[]): string[] {
+  return differences.flatMap(({ id, label, lackedBy, held }) => {
+    const key = `${id.slice(0, 16)}${label === "" ? "" : ` (${label})`}`;
+    const lines = lackedBy.length === 0 ? [] : [`${key}: not known to ${lackedBy.join(", ")}`];
+    for (const { address, differing } of held) {
+      const fields = Object.entries(differing).map(([name, value]) => `${name} ${shown(value)}`);
+      lines.push(`${key}: at ${address} ${fields.join(", ")}`);
+    }
+    return lines;
+  });
+}
+
+function differingNames([first, ...others]: readonly RingKey[]): (keyof RingKey)[] {
+  if (first === undefined) return [];
+  const text = (key: RingKey, name: keyof RingKey) => JSON.stringify(key[name]);
+  return (Object.keys(first) as (keyof RingKey)[]).filter((name) =>
+    others.some((other) => text(other, name) !== text(first, name)),
+  );
+}
+
+function pick(key: RingKey, names: readonly (keyof RingKey)[]): Partial<RingKey> {
+  return Object.fromEntries(names.map((name) => [name, key[name]]));
+}
+
+function shown(value: unknown): string {
+  return Array.isArray(value) ? value.join(" ") : String(value ?? "none");
+}

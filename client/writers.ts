@@ -1,0 +1,18 @@
+/**
+ * `WRITERS key …`: who changed each key last. Its bytes are no text, so where text is wanted they are told as hexadecimal
+ * digits, which the option `if` takes. Source: docs/protocol-v2.md "Units".
+ */
+import { type CommandInput, commandName } from "./command.js";
+import type { ReplyValue } from "./reply-value.js";
+
+export function asksForWriters(command: CommandInput): boolean {
+  const name = commandName(command);
+  return typeof name === "string" && name.length === "WRITERS".length && name.toUpperCase() === "WRITERS";
+}
+
+/** Buffers as hexadecimal digits; null: the key is absent. @param reply  asked for with Buffers */
+export function writersAsText(reply: ReplyValue): ReplyValue {
+  if (Array.isArray(reply)) return reply.map(writersAsText);
+  if (!Buffer.isBuffer(reply)) return reply;
+  return reply.length === 0 ? null : reply.toString("hex");
+}
