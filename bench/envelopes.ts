@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   try {
     const rows = [
       ...(await compared("RSA-2048", rsa.privateKey, daemons, redises)),
-      ...(await plain("Ed25519", ed25519.privateKey, daemons)),
+      ...(await alone("Ed25519", ed25519.privateKey, daemons)),
     ];
     report("envelopes", rowsText(rows), smoke);
     report("one-daemon-stopped-under-load", await stoppedUnderLoad(rsa.privateKey, daemons), smoke);
@@ -110,19 +110,33 @@ async function compared(
         );
       }
     }
-    if (bytes === 16) rows.push(await openLoop(name, set, rows));
+    if (bytes === 16) {
+      rows.push(await openLoop(`${name} SET 16 B`, set, rows));
+      rows.push(await openLoop(`${name} GET 16 B`, get, rows));
+    }
   }
   for (const connection of connections) connection.disconnect();
   return rows;
 }
 
-async function plain(name: string, key: KeyObject, daemons: readonly Server[]): Promise<Row[]> {
+/** The same loads without ioredis beside them. */
+async function alone(name: string, key: KeyObject, daemons: readonly Server[]): Promise<Row[]> {
   await using client = clientOf(key, daemons);
-  const set = () => client.send(["SET", nextKey(), "x".repeat(16)]);
-  await measure({ callers: 64, seconds: SECONDS / 2 }, set);
   const rows: Row[] = [];
-  for (const callers of CALLERS)
-    rows.push(await loaded(`${name} SET 16 B, ${callers} in flight`, callers, set, null));
+  for (const bytes of smoke ? [16] : [16, 1024]) {
+    const value = "x".repeat(bytes);
+    const set = () => client.send(["SET", nextKey(), value]);
+    const get = () => client.send(["GET", nextKey()]);
+    await measure({ callers: 64, seconds: SECONDS / 2 }, set);
+    for (const [command, call] of [
+      ["SET", set],
+      ["GET", get],
+    ] as const) {
+      for (const callers of CALLERS)
+        rows.push(await loaded(`${name} ${command} ${bytes} B, ${callers} in flight`, callers, call, null));
+      if (bytes === 16) rows.push(await openLoop(`${name} ${command} 16 B`, call, rows));
+    }
+  }
   return rows;
 }
 
@@ -141,10 +155,10 @@ async function loaded(
 
 /** Calls that come when they come (Poisson), whether earlier ones have been answered or not. */
 async function openLoop(name: string, call: () => Promise<unknown>, rows: readonly Row[]): Promise<Row> {
-  const closed = rows.find(({ what }) => what.includes("SET 16 B, 64 in")) as Row;
+  const closed = rows.find(({ what }) => what === `${name}, 64 in flight`) as Row;
   const perSecond = closed.ours.perSecond * OPEN_LOAD;
   const ours = await measureOpen({ perSecond, seconds: SECONDS }, call);
-  return { what: `${name} SET 16 B, open loop`, ours, redis: null, batch: Number.NaN };
+  return { what: `${name}, open loop`, ours, redis: null, batch: Number.NaN };
 }
 
 /** One of the three daemons is stopped while 64 calls are in flight, and goes on afterwards. */

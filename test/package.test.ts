@@ -1,7 +1,7 @@
 /** What somebody gets who installs the packed package: programs, import, require, types, and nothing that should stay here. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -19,6 +19,9 @@ before(() => {
     "install.md",
     "CHANGELOG.md",
     "SECURITY.md",
+    "CONTRIBUTING.md",
+    "bench/RESULTS.md",
+    ...["client", "daemon", "keys", "protocol", "store"].map((folder) => `${folder}/README.md`),
     "docs",
     "examples",
   ]) {
@@ -51,6 +54,14 @@ test("the package holds programs, library and documents, no keys, no tests, no v
   assert.ok(packedFiles.includes("dist/daemon/main.js"));
   assert.ok(packedFiles.includes("dist/client/entry.d.ts"));
   assert.ok(packedFiles.includes("LICENSE"));
+  const links = readFileSync(join(repositoryRoot, "README.md"), "utf8").matchAll(
+    /\]\((?!https?:)([^)#]+)[)#]/g,
+  );
+  for (const [, link = ""] of links)
+    assert.ok(
+      packedFiles.some((file) => file === link || file.startsWith(`${link}/`)),
+      `README links to ${link}`,
+    );
   const stray = packedFiles.filter((file) =>
     /\.pem$|vectors|\.test\.|^dist\/(test|bench|examples)\//.test(file),
   );

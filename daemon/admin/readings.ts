@@ -3,9 +3,11 @@ import { performance } from "node:perf_hooks";
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { ListenerCounts, Metrics } from "../metrics.js";
 import type { MemberStatus } from "../peers/peering-parts.js";
+import type { RefusalCode } from "../refusals.js";
 import { type Health, STATES } from "./health.js";
 import type { Histogram } from "./histogram.js";
 import type { HistogramName, ValueName } from "./metric-table.js";
+import { canRefuse } from "./refusal-reasons.js";
 
 export interface Sources {
   readonly metrics: Metrics;
@@ -34,8 +36,10 @@ export const VALUES: Readonly<Record<ValueName, Readings<number>>> = {
       { labels: { outcome: "error" }, value: errors },
     ]),
   dbsyncd_refusals_total: (sources) =>
-    perListener(sources, ({ refusals }) =>
-      Object.entries(refusals).map(([reason, value]) => ({ labels: { reason }, value })),
+    perListener(sources, ({ refusals }, listener) =>
+      (Object.entries(refusals) as [RefusalCode, number][])
+        .filter(([reason, value]) => value > 0 || canRefuse(listener, reason))
+        .map(([reason, value]) => ({ labels: { reason }, value })),
     ),
   dbsyncd_connections: (sources) => perListener(sources, ({ connections }) => [single(connections)]),
   dbsyncd_connections_opened_total: (sources) => perListener(sources, ({ connected }) => [single(connected)]),
@@ -133,9 +137,9 @@ function perMember(
 
 function perListener(
   { metrics }: Sources,
-  read: (counts: ListenerCounts) => readonly Sample<number>[],
+  read: (counts: ListenerCounts, listener: string) => readonly Sample<number>[],
 ): Sample<number>[] {
   return [...metrics.listeners].flatMap(([listener, counts]) =>
-    read(counts).map(({ labels, value }) => ({ labels: { listener, ...labels }, value })),
+    read(counts, listener).map(({ labels, value }) => ({ labels: { listener, ...labels }, value })),
   );
 }

@@ -143,17 +143,26 @@ test("/metrics shows what the observer was told", async () => {
   for (const [name, value] of Object.entries(due)) assert.equal(again.get(name), value, name);
 });
 
-test("/metrics has every metric of the table, and every reason of a refusal from the start", async () => {
+test("/metrics has every metric of the table, and from the start every reason that a listener can have", async () => {
   await using admin = await startAdmin();
   const text = await (await admin.get("/metrics")).text();
   for (const [name, { type }] of Object.entries(METRICS)) {
     assert.ok(text.includes(`# TYPE ${name} ${type}\n`), name);
   }
-  admin.metrics.connected("dbsync-v1", 1);
+  const listeners = ["dbsync", "dbsync-v1", "dbsync-v2"];
+  for (const listener of listeners) admin.metrics.connected(listener, 1);
+  admin.metrics.refused("dbsync-v1", "skew");
   const found = await scrape(admin);
-  for (const code of Object.keys(REFUSALS)) {
-    assert.equal(found.get(`dbsyncd_refusals_total{listener="dbsync-v1",reason="${code}"}`), 0, code);
-  }
+  const of = (listener: string, code: string) =>
+    found.get(`dbsyncd_refusals_total{listener="${listener}",reason="${code}"}`);
+  for (const code of Object.keys(REFUSALS))
+    assert.ok(
+      listeners.some((listener) => of(listener, code) === 0),
+      code,
+    );
+  assert.deepEqual([of("dbsync-v1", "unsigned"), of("dbsync-v2", "unsigned")], [0, undefined]);
+  assert.deepEqual([of("dbsync-v1", "over-rate"), of("dbsync-v2", "over-rate")], [undefined, 0]);
+  assert.equal(of("dbsync-v1", "skew"), 1, "whatever has counted is shown");
   const started = found.get("process_start_time_seconds") ?? 0;
   assert.ok(Math.abs(started - (Date.now() / 1000 - process.uptime())) < 60);
   assert.ok((found.get("process_resident_memory_bytes") ?? 0) > 1e6);
