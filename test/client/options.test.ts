@@ -1,9 +1,12 @@
 /** Options: defaults, and errors that name option, value and what is allowed. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type Defaults, readDefaults } from "../../client/defaults.js";
 import { DbsyncError } from "../../client/errors.js";
 import { readCallOptions, readOptions, type SendOptions } from "../../client/options.js";
+import { repositoryRoot } from "../support/repository.js";
 
 const defaults = (): Defaults =>
   readDefaults({ variables: { DBSYNC_SIGNKEY: "d.pem" }, folder: "/-", home: "/-", system: "/-" });
@@ -112,6 +115,20 @@ test("a call may set timeout, policy and what stands in its envelope, nothing el
     assert.throws(() => readCallOptions(bad as object, base), DbsyncError, JSON.stringify(bad));
   }
   assert.throws(() => readCallOptions({ if: [{ key: "k", writer: "short" }] }, base), /WRITERS/);
+});
+
+test("every option has a row in client/README.md, and none that does not exist", () => {
+  const readme = readFileSync(join(repositoryRoot, "client/README.md"), "utf8");
+  const table = readme.slice(readme.indexOf("\n## Options"), readme.indexOf("\n## Policies"));
+  const rows = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+  let message = "";
+  try {
+    readOptions({ nosuch: 1 } as object, never);
+  } catch (error) {
+    message = (error as Error).message;
+  }
+  const names = (message.split("there are ")[1] ?? "").split(", ");
+  assert.deepEqual(rows.sort(), [...names, "buffers"].sort());
 });
 
 test("a policy asks for no more daemons than there are", () => {

@@ -226,6 +226,8 @@ test("WRITERS gives what the option if takes", async () => {
   assert.deepEqual([writer.length, absent], [72, null]);
   assert.equal(await client.call("SET a 2", { if: [{ key: "a", writer }] }), "OK");
   assert.equal(await client.call("SET a 3", { if: [{ key: "a", writer }] }), null);
+  const { outcomes } = await client.sendAll("SET a 3", { if: [{ key: "a", writer }] });
+  assert.deepEqual(outcomes[0]?.status === "ok" && outcomes[0].flags, ["unmet"]);
   const [bytes] = (await client.call("writers a", { buffers: true })) as [Buffer];
   assert.equal(await client.call("SET a 3", { if: [{ key: "a", writer: bytes }] }), "OK");
 });
