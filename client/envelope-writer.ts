@@ -37,14 +37,19 @@ export function draftOf(
 /** @param wait  what the answer waits for */
 export function sealed(draft: Draft, signature: Buffer, wait: Wait | null): SignedEnvelope {
   const { at, seq, cluster, bytes } = draft;
+  let id: ByteString | null = null;
+  let signed: Draft | null = draft;
   return {
     at,
     seq,
     cluster,
     message: commandFrame(bodyOf(bytes), signature, wait),
     // Where signing did not need it, it is asked for when the frame has been written: the daemons work meanwhile.
+    // From then on the bytes that were signed are let go: a daemon that hangs may keep the envelope for long.
     get id() {
-      return draft.id;
+      if (signed !== null) id = signed.id;
+      signed = null;
+      return id as ByteString;
     },
   };
 }

@@ -82,8 +82,8 @@ export class Sending {
   }
 
   /**
-   * What the queue before a daemon counts: the frame, what was signed, which is as long and kept for the id, and the
-   * calls where they may still be needed, as given and as RESP.
+   * What the queue before a daemon counts: the frame, what was signed, which is as long and kept until the id is known,
+   * and the calls where they may still be needed, as given and as RESP.
    */
   get bytes(): number {
     const { envelope, bytes } = this.batch;
