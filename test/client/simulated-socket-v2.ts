@@ -32,7 +32,8 @@ export class SimulatedSocketV2 implements ClientSocket {
   readonly #take: (chunk: Buffer) => Buffer[];
   #isOpen = false;
   #isOver = false;
-  #isHung = false;
+  /** Whether it reads nothing any more. */
+  #isDeaf = false;
   #unsent = 0;
   /** When what was last sent each way arrives. */
   #arrival = { there: 0, back: 0 };
@@ -95,13 +96,11 @@ export class SimulatedSocketV2 implements ClientSocket {
     const closes = () => this.#later("back", 5, () => this.#close(null));
     // Closing on a hello would say that it speaks version 1.
     const isHello = bytes.includes("hello");
-    // A stream has no holes: behind what is not read, nothing is.
-    this.#isHung ||= mood === "hang";
-    if (this.#isHung) return;
-    if (mood === "close" && !isHello) {
-      closes();
-      return;
-    }
+    const isClosing = mood === "close" && !isHello;
+    if (isClosing && !this.#isDeaf) closes();
+    // A stream has no holes: behind what is not read, nothing is, whatever the mood has become by then.
+    this.#isDeaf ||= mood === "hang" || isClosing;
+    if (this.#isDeaf) return;
     const before = daemon.applied.length;
     const answers = this.#take(bytes);
     for (const { envelope } of daemon.applied.slice(before)) {

@@ -1,0 +1,39 @@
+/** What the simulation's judgement of order rests on: a simulated connection has no holes, as real ones have none. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { writeBody } from "../../protocol/envelope.js";
+import { writeFrame } from "../../protocol/frame.js";
+import { writeCommandMessage } from "../../protocol/messages-v2.js";
+import { writeCommand } from "../../protocol/resp-writer.js";
+import { SeededRandom } from "../support/seeded-random.js";
+import { FakeDaemon } from "./fake-daemon-v2.js";
+import { type Mood, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";
+
+/** So late is the slow answer with this seed that the connection's end, which comes behind it, is later than all writes. */
+const SEED = 1;
+
+test("a simulated daemon that closes on an envelope takes none behind it, though its mood has changed", async () => {
+  const world = new SimulatedWorld(new SeededRandom(SEED));
+  const daemon = new FakeDaemon({ id: 1, clock: () => world.wallClock() });
+  const server: SimulatedServer = { mood: "answer", daemon, received: [] };
+  world.servers.set("a", server);
+  let isClosed = false;
+  const events = { opened: () => {}, received: () => {}, closed: () => void (isClosed = true) };
+  const socket = world.openSocket({ host: "a", port: 1, tls: null }, events);
+  const say = (mood: Mood, command: string) => {
+    server.mood = mood;
+    socket.write(envelopeOf(command, daemon, world.wallClock()));
+  };
+  world.at(100, () => say("slow", "SET first"));
+  world.at(200, () => say("close", "SET second"));
+  world.at(300, () => say("answer", "SET third"));
+  await world.runUntil(10_000, () => {});
+  assert.deepEqual(server.received, ["SET first"]);
+  assert.ok(isClosed);
+});
+
+function envelopeOf(command: string, { cluster }: FakeDaemon, at: number): Buffer {
+  const header = { key: "k".repeat(32), cluster, at, seq: 0, nonce: "n".repeat(16) };
+  const body = writeBody(header, [writeCommand(command.split(" "))]);
+  return Buffer.from(writeFrame(writeCommandMessage(body, "s".repeat(64)), 2), "latin1");
+}
