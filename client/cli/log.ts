@@ -10,7 +10,7 @@ import {
 } from "./client-options.js";
 import { parsePastDate } from "./dates.js";
 import { exitCodeHelp } from "./exit-codes.js";
-import { askEach, idOf, ringOf } from "./key-ring.js";
+import { askEach, idOf, ringsOf } from "./key-ring.js";
 import { addLogVerify } from "./log-verify.js";
 import { JSON_FLAG, printJson, printLine } from "./output.js";
 import { formatPast, readPast } from "./past-report.js";
@@ -69,7 +69,7 @@ function log(flags: LogFlags): Promise<void> {
     if (touching !== undefined) words.push("KEY", touching);
     if (signer !== undefined) {
       const { key } = openFrom(settings);
-      const ring = async () => ringOf(await askEach(settings, key, ["KEY", "LIST"])).keys;
+      const ring = async () => ringsOf(await askEach(settings, key, ["KEY", "LIST"]))[0].keys;
       words.push("SIGNER", await idOf(signer, ring));
     }
     if (limit !== undefined) words.push("LIMIT", String(limit));
