@@ -113,10 +113,25 @@ export class Pipeline {
     const isRecorded = recorder?.records(envelope) ?? false;
     const standing = recorder?.standing ?? "";
     const taken: Taken = { id, envelope, signer: identified, message, isRecorded, room, standing };
-    const misdirected = this.#address(taken);
+    if (recorder === null) return this.#answer(taken);
+    const answer = this.#answer(taken);
+    return answer instanceof Promise
+      ? answer.then((one) => this.#asHeld(one, taken))
+      : this.#asHeld(answer, taken);
+  }
+
+  #answer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { id, message, signer } = taken;
+    const misdirected = this.#checkKey(signer, this.#parts.environment.clock()) ?? this.#address(taken);
     if (misdirected !== null) return notApplied(id, misdirected);
     if (message.wait !== undefined) return this.#confirmed(taken, message.wait);
     return this.#firstAnswer(taken) ?? this.#admit(taken);
+  }
+
+  /** A refusal of what came from a member before, or comes to be held meanwhile, must not say that it is not applied. */
+  #asHeld(answer: EnvelopeAnswer, { id, envelope: { at, seq } }: Taken): EnvelopeAnswer {
+    const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
+    return isCertain && this.#recorder?.holds({ at, seq, id }) ? unknown(answer) : answer;
   }
 
   /** Entries from members are on disk: what waited for them goes on. */
@@ -153,8 +168,6 @@ export class Pipeline {
     const signer = signers.ring.find(key);
     if (signer === undefined)
       return refused("unknown-key", `key ${Buffer.from(key, "latin1").toString("hex")}`);
-    const invalid = this.#checkKey(signer, environment.clock());
-    if (invalid !== null) return invalid;
     const before = environment.uptime();
     const holds = signers.verify(signer, message, id);
     observer.verified(environment.uptime() - before);
