@@ -42,13 +42,16 @@ export function applyUnit(
 /** Why a unit is not permitted, or why it cannot be run; null: it is permitted. */
 export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
   const { key, at, if: conditions } = unit.envelope;
-  // Nearly all are: no data and no read is refused then.
-  if (signer?.acl.isUnlimited && touchesDatabases(unit) && validity(signer, at) === "valid") return null;
+  if (signer !== undefined && isPlainlyPermitted(unit, signer)) return null;
   const judged: JudgedUnit = { key, at, commands: unit.commands, conditions };
   return refusalOf(judged, signer, ring);
 }
 
-const touchesDatabases = ({ kind }: FoldUnit): boolean => kind === "data" || kind === "read";
+/** The usual case, without the ring: one command on data, and no conditions. */
+function isPlainlyPermitted({ kind, command, envelope, argv }: FoldUnit, signer: KeyRecord): boolean {
+  if ((kind !== "data" && kind !== "read") || command === null || envelope.if !== null) return false;
+  return validity(signer, envelope.at) === "valid" && signer.acl.denial(command, argv) === null;
+}
 
 /** The same for a unit on the ring. @param ring  as it is before the unit */
 export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {

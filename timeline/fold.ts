@@ -17,13 +17,11 @@ import {
   isAfter,
   ofDatabases,
 } from "./batch.js";
-import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./closure.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "./entry.js";
 import { type ChangedKeys, RingFold } from "./ring-fold.js";
-import { Tail, TailEntry, type Undoing } from "./tail.js";
-import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
-import { nodesOf, TouchLists } from "./touch-lists.js";
-import { compareUnits, type FoldUnit, findTouches, type UnitAnswer, unitsOf } from "./unit.js";
+import { bytesOfUnit } from "./tail-bytes.js";
+import { TouchedTail } from "./touched-tail.js";
+import { compareUnits, type FoldUnit, type UnitAnswer, unitsOf } from "./unit.js";
 
 export type { FoldedEntry, UnitAnswer };
 
@@ -36,12 +34,10 @@ export class Fold {
   redone = 0;
   #newest: Place | null = null;
   #ring: RingFold;
-  readonly #tail = new Tail();
-  readonly #lists: TouchLists;
+  readonly #tail: TouchedTail;
   readonly #databases: number;
-  /** The last in the tail that touches a whole database. */
-  #lastWhole: FoldUnit | null = null;
-  #tailBytes = 0;
+  /** That the ring's units keep alive. */
+  #ringBytes = 0;
   /** Of the unit that is being applied. */
   readonly #records: UndoRecord[] = [];
 
@@ -51,7 +47,7 @@ export class Fold {
     this.cutAt = cutAt;
     this.#ring = new RingFold(ring);
     this.#databases = database.keyspaces.length;
-    this.#lists = new TouchLists(this.#databases);
+    this.#tail = new TouchedTail(this.#databases);
   }
 
   /** After all entries so far; another object after each change. */
@@ -66,7 +62,7 @@ export class Fold {
 
   /** What can be undone keeps so many bytes alive, roughly. */
   get tailBytes(): number {
-    return this.#tailBytes;
+    return this.#tail.bytes + this.#ringBytes;
   }
 
   /** Date of the first unit that could be undone; null: none could. */
@@ -105,9 +101,9 @@ export class Fold {
     const refolded = ring.length === 0 ? this.#ring : this.#ring.refolded(ring);
     const flipped = ring.length === 0 ? [] : this.#flipped(refolded.changedSince(this.#ring), refolded);
     if (late.length === 0 && flipped.length === 0) return 0;
-    const placed = this.#place(late);
-    const { length } = this.#affected({ late: placed, flipped });
-    for (const unit of placed) this.#lists.remove(unit);
+    const placed = this.#tail.place(late);
+    const { length } = this.#tail.affected({ late: placed, flipped });
+    this.#tail.takeBack(placed);
     return length;
   }
 
@@ -131,12 +127,8 @@ export class Fold {
   cut(at: number): void {
     if (at <= this.cutAt) return;
     this.cutAt = at;
-    for (let first = this.#tail.first; first !== null && first.at <= at; first = this.#tail.first) {
-      this.#tail.shift();
-      this.#tailBytes -= first.bytes;
-      for (const unit of first.units ?? []) this.#forget(unit);
-    }
-    for (const unit of this.#ring.cut(at)) this.#tailBytes -= unit.bytes;
+    this.#tail.cut(at);
+    for (const unit of this.#ring.cut(at)) this.#ringBytes -= unit.bytes;
   }
 
   /** Drops keys that no unit to come can see any more. @returns how many, `limit` at most */
@@ -164,7 +156,7 @@ export class Fold {
     for (const unit of units) {
       if (!unit.changesRing) continue;
       unit.bytes = bytesOfUnit(unit);
-      this.#tailBytes += unit.bytes;
+      this.#ringBytes += unit.bytes;
     }
     return changed;
   }
@@ -174,7 +166,6 @@ export class Fold {
     const froms = [...changed.values()].sort(compareUnits);
     const [first] = froms;
     if (first === undefined) return [];
-    this.#unfold(first.place);
     return this.#tail.unitsAfter(first).filter((unit) => {
       const { key } = unit.envelope;
       const from = changed.get(key);
@@ -185,100 +176,20 @@ export class Fold {
 
   /** Undoes what late and flipped units affect, and applies it again with them in the order of all. */
   #mergeLate(late: readonly Arrival[], flipped: readonly FoldUnit[]): void {
-    const placed = this.#place(late);
-    const affected = this.#affected({ late: placed, flipped });
+    const placed = this.#tail.place(late);
+    const affected = this.#tail.affected({ late: placed, flipped });
     const units = ofDatabases(late);
-    this.#findLate(units, placed);
+    this.#tail.findLate(units, placed);
     for (let i = affected.length - 1; i >= 0; i--) this.#undo(affected[i] as FoldUnit);
-    this.#insert(late);
+    this.#tail.insert(late);
     let next = 0;
     for (const unit of units) {
       for (; next < affected.length && compareUnits(affected[next] as FoldUnit, unit) < 0; next++)
         this.#redo(affected[next] as FoldUnit);
       unit.answer = this.#apply(unit);
-      if (unit.kind === "data") this.#keep(unit);
+      if (unit.kind === "data") this.#tail.keep(unit);
     }
     for (; next < affected.length; next++) this.#redo(affected[next] as FoldUnit);
-  }
-
-  /** Puts the units that may change something into the lists. @returns them */
-  #place(late: readonly Arrival[]): FoldUnit[] {
-    const [first] = late;
-    if (first === undefined) return [];
-    this.#unfold(placeOf(first.entry));
-    const placed = ofDatabases(late).filter(({ kind }) => kind === "data");
-    for (const unit of placed) findTouches(unit, this.#databases);
-    this.#lists.insert(placed);
-    return placed;
-  }
-
-  /** Makes the units of the entries from a place on, and puts them into the lists. */
-  #unfold(from: Place): void {
-    const { between, behind } = this.#tail.takeFolded(from);
-    this.#lists.insert(between.flatMap((entry) => this.#unfoldOne(entry)));
-    for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#lists.append(unit);
-  }
-
-  #unfoldOne(entry: TailEntry): readonly FoldUnit[] {
-    const units = entry.unfold(this.#databases);
-    for (const unit of units) {
-      findTouches(unit, this.#databases);
-      this.#keep(unit);
-    }
-    this.#tailBytes -= entry.bytes;
-    entry.bytes = bytesOfEntry(entry);
-    this.#tailBytes += entry.bytes;
-    return units;
-  }
-
-  #insert(late: readonly Arrival[]): void {
-    const added: TailEntry[] = [];
-    for (const { entry, units } of late) {
-      const data = units.filter(({ kind }) => kind === "data");
-      if (data.length === 0) continue;
-      const kept = new TailEntry(entry, data.length);
-      kept.units = data;
-      kept.bytes = bytesOfEntry(kept);
-      this.#tailBytes += kept.bytes;
-      added.push(kept);
-    }
-    this.#tail.insert(added);
-  }
-
-  #affected(seeds: Seeds): FoldUnit[] {
-    const first = firstOf(seeds);
-    if (first === null) return [];
-    return this.#touchesWholes(seeds.late, first)
-      ? affectedAlongTail(seeds, this.#laterThan(first))
-      : affectedAlongLists(seeds);
-  }
-
-  #touchesWholes(late: readonly FoldUnit[], first: FoldUnit): boolean {
-    if (this.#lastWhole !== null && compareUnits(this.#lastWhole, first) >= 0) return true;
-    return late.some(({ wholes }) => wholes !== null);
-  }
-
-  /** Applied units from one on. */
-  #laterThan(unit: FoldUnit): FoldUnit[] {
-    const later = this.#tail.unitsAfter(unit);
-    return unit.isApplied ? [unit, ...later] : later;
-  }
-
-  /** Which are late: the lists tell of those in them, unless whole databases are touched. */
-  #findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
-    const [first] = late;
-    if (first === undefined) return;
-    for (const unit of late) if (unit.kind === "read") findTouches(unit, this.#databases);
-    if (this.#touchesWholes(placed, first)) markLate(late, this.#tail.unitsAfter(first));
-    else for (const unit of late) if (unit.kind === "read") unit.isLate = this.#isLateRead(unit);
-  }
-
-  #isLateRead(unit: FoldUnit): boolean {
-    if (this.#lists.isLateRead(unit)) return true;
-    if (unit.wholes === null) return false;
-    const read = new Set(unit.wholes.map(({ db }) => db));
-    const writes = (later: FoldUnit) => nodesOf(later).some((node) => node.writes && read.has(node.db));
-    return this.#tail.unitsAfter(unit).findLast(writes) !== undefined;
   }
 
   /** Applies the units, but those for the ring, of an entry that comes after the whole tail. */
@@ -289,12 +200,7 @@ export class Fold {
       unit.answer = this.#apply(unit);
       if (unit.kind === "data") count++;
     }
-    if (count === 0) return;
-    const kept = new TailEntry(entry, count);
-    kept.undoing = units.map(undoingOf);
-    kept.bytes = bytesOfEntry(kept);
-    this.#tailBytes += kept.bytes;
-    this.#tail.push(kept);
+    if (count > 0) this.#tail.push({ entry, units }, count);
   }
 
   #apply(unit: FoldUnit): UnitAnswer {
@@ -311,22 +217,6 @@ export class Fold {
     return answer;
   }
 
-  /** Takes a unit that has left the tail out of the lists. */
-  #forget(unit: FoldUnit): void {
-    this.#lists.remove(unit);
-    this.#tailBytes -= unit.bytes;
-    if (this.#lastWhole === unit) this.#lastWhole = null;
-  }
-
-  /** Counts a unit that has been applied and is in tail and lists. */
-  #keep(unit: FoldUnit): void {
-    unit.isApplied = true;
-    unit.bytes = bytesOfUnit(unit);
-    this.#tailBytes += unit.bytes;
-    if (unit.wholes === null) return;
-    if (this.#lastWhole === null || compareUnits(this.#lastWhole, unit) < 0) this.#lastWhole = unit;
-  }
-
   #undo(unit: FoldUnit): void {
     const { records } = unit;
     unit.records = null;
@@ -335,14 +225,11 @@ export class Fold {
 
   #redo(unit: FoldUnit): void {
     this.redone++;
-    this.#tailBytes -= unit.bytes;
     this.#apply(unit);
-    this.#keep(unit);
+    this.#tail.keep(unit);
   }
 
   #noteNewest(place: Place): void {
     if (this.#newest === null || comparePlaces(place, this.#newest) > 0) this.#newest = place;
   }
 }
-
-const undoingOf = ({ records, isDenied }: FoldUnit): Undoing => (isDenied ? "denied" : records);

@@ -11,6 +11,9 @@ import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
 /** Dropped places at the front that are not worth moving the rest for. */
 const DROPPED_MIN = 1024;
 
+/** So many entries behind a late one keep their units: where one is late, others are. */
+const KEPT_AFTER_LATE = 16;
+
 /** How to take a unit back, one record alone is no array; or that there was no permission to do it. */
 export type Undoing = UndoRecord | UndoRecord[] | "denied" | null;
 
@@ -68,6 +71,8 @@ export class Tail {
   /** From the first of these places to before the other all entries have their units; from that on none has. */
   #unfoldedFrom = 0;
   #foldedFrom = 0;
+  /** Entries added since units were asked for. */
+  #sinceAsked = KEPT_AFTER_LATE;
 
   /** How many units there are. */
   get length(): number {
@@ -82,10 +87,17 @@ export class Tail {
     return this.#entries.at(-1) ?? null;
   }
 
-  /** Adds one without units behind all others. */
+  /** Whether the next entry that is pushed had better keep its units. */
+  get keepsUnits(): boolean {
+    return this.#sinceAsked < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
+  }
+
+  /** Adds one behind all others. */
   push(entry: TailEntry): void {
     this.#entries.push(entry);
     this.#length += entry.count;
+    this.#sinceAsked++;
+    if (entry.units !== null) this.#foldedFrom = this.#entries.length;
   }
 
   /** Adds some that have their units wherever they belong; all later ones have theirs. @param added  in their order */
@@ -130,6 +142,7 @@ export class Tail {
     const behind = this.#folded(Math.max(first, this.#foldedFrom), this.#entries.length);
     if (first >= this.#foldedFrom || first < this.#unfoldedFrom) this.#unfoldedFrom = first;
     this.#foldedFrom = this.#entries.length;
+    this.#sinceAsked = 0;
     return { between, behind };
   }
 

@@ -6,6 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { unitId } from "../../../protocol/envelope.js";
 import { array, type Reply } from "../../../protocol/reply.js";
 import { resolveCommand } from "../../../store/command-table.js";
+import { connectionMistake } from "../../../store/connection-commands.js";
 import { Database } from "../../../store/database.js";
 import { CommandFailure } from "../../../store/errors.js";
 import { refusalOf } from "../../../store/judgement.js";
@@ -90,7 +91,7 @@ export interface NaiveTouch {
 /** What a unit touches; null: nothing that the lists know of, for it can have no effect on data whatever comes. */
 export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] | null {
   const { db, if: conditions } = unit.entry.envelope;
-  if (db >= databases || unit.commands.some((argv) => isKeyCommand(argv) || /^select$/i.test(argv[0] ?? "")))
+  if (db >= databases || unit.commands.some((argv) => isKeyCommand(argv) || connectionMistake(argv) !== null))
     return null;
   const touches: NaiveTouch[] = (conditions ?? []).map((each) => ({ ...each, writes: false }));
   for (const argv of unit.commands) {

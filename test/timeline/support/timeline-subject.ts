@@ -1,0 +1,228 @@
+/** A timeline whose clock, turns of the event loop, storage and snapshots a test has in its hands. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { bytesOf } from "../../../protocol/byte-string.js";
+import { signedBytes } from "../../../protocol/envelope.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { type Entry, placeOf, writePlace } from "../../../timeline/entry.js";
+import { makeSnapshotInSlices } from "../../../timeline/make-snapshot.js";
+import { MemorySnapshots } from "../../../timeline/memory-snapshots.js";
+import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import type { Mark } from "../../../timeline/storage.js";
+import { Timeline } from "../../../timeline/timeline.js";
+import type { TimelineParts } from "../../../timeline/timeline-parts.js";
+import { entryOf, genesisRing } from "./random-timeline.js";
+
+export const START = 1_790_000_000_000;
+export const MINUTE_MS = 60_000;
+export const DAY_MS = 86_400_000;
+export const MEMBER = "m".repeat(32);
+/** Milliseconds that a look at the uptime takes, where a refold is to stop after each 64 entries. */
+const LOOK_MS = 6;
+
+export interface SubjectOptions {
+  readonly storage?: MemoryStorage;
+  readonly snapshots?: MemorySnapshots;
+  /** Entries after which a snapshot is made; default: none are made. */
+  readonly every?: number;
+  readonly isAlone?: boolean;
+  readonly limits?: Partial<TimelineParts["limits"]>;
+  readonly now?: number;
+}
+
+export const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
+
+let made = 0;
+
+/** @param command  words */
+export function entryAt(at: number, command: string): Entry {
+  const entry = entryOf({ at, nonce: String(made++).padStart(16, "0"), commands: [command.split(" ")] }, "");
+  return { ...entry, id: hash(signedBytes(entry.body)) };
+}
+
+export class TimelineSubject {
+  readonly storage: MemoryStorage;
+  readonly snapshots: MemorySnapshots;
+  readonly timeline: Timeline;
+  /** Entries that the owner was told to be on disk. */
+  readonly told: Entry[] = [];
+  /** Milliseconds since 1970. */
+  now: number;
+  /** Whether each turn of a refold takes 64 entries only. */
+  isSlow = false;
+  readonly #options: SubjectOptions;
+  readonly #steps: (() => void)[] = [];
+  #uptime = 0;
+
+  constructor(options: SubjectOptions = {}) {
+    const { storage = new MemoryStorage(), snapshots = new MemorySnapshots(), now = START, every } = options;
+    this.storage = storage;
+    this.snapshots = snapshots;
+    this.now = now;
+    this.#options = options;
+    const limits = {
+      ...{ tailMs: MINUTE_MS, tailBytes: 1e9 },
+      ...{ retainMs: Number.POSITIVE_INFINITY, retainBytes: Number.POSITIVE_INFINITY },
+      ...options.limits,
+    };
+    const genesis = () => genesisRing({ hasRoots: true });
+    const soon = (step: () => void) => void this.#steps.push(step);
+    const uptime = () => (this.isSlow ? (this.#uptime += LOOK_MS) : this.#uptime);
+    const make = (from: number | null, to: number) =>
+      makeSnapshotInSlices({ storage, snapshots, from, to, databases: 16, genesis, hash }, { soon, uptime });
+    this.timeline = new Timeline({
+      ...{ storage, hash, uptime, soon, genesis, limits, databases: 16, clock: () => this.now },
+      window: { past: 30_000, future: 5000 },
+      snapshots: {
+        ...{ snapshots, make, every: every ?? Number.POSITIVE_INFINITY },
+        retainMs: limits.retainMs,
+      },
+      isAlone: () => options.isAlone ?? false,
+      log: { info: () => {}, warn: () => {}, error: () => {} },
+      owner: { flushed: (entries) => void this.told.push(...entries), folded: () => {}, failed: () => {} },
+    });
+  }
+
+  async open(): Promise<this> {
+    let isDone = false;
+    const opened = this.timeline.open().finally(() => {
+      isDone = true;
+    });
+    opened.catch(() => {});
+    while (!isDone) await this.turns(1);
+    await opened;
+    return this;
+  }
+
+  /** Another process with the same disk. The entries that this one has not flushed are there too. */
+  restarted(options: SubjectOptions = {}): TimelineSubject {
+    const { storage, snapshots, now } = this;
+    return new TimelineSubject({ ...this.#options, storage, snapshots, now, ...options });
+  }
+
+  /** Lets time pass, with a tick each 100 ms. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 100) {
+      this.elapse(Math.min(left, 100));
+      this.timeline.tick();
+      await this.settle();
+    }
+  }
+
+  /** Lets time pass without a tick. */
+  elapse(ms: number): void {
+    this.now += ms;
+    this.#uptime += ms;
+  }
+
+  /** A write of now, taken first-hand. */
+  write(command: string, at = this.now): Entry {
+    const entry = entryAt(at, command);
+    assert.equal(this.timeline.take(entry).kind, "taken");
+    return entry;
+  }
+
+  /** Writes, one each so many milliseconds. */
+  async writes(count: number, stepMs: number, command: (i: number) => string): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    for (let i = 0; i < count; i++) {
+      this.elapse(stepMs);
+      entries.push(this.write(command(i)));
+      this.timeline.tick();
+      await this.settle();
+    }
+    return entries;
+  }
+
+  /** Runs so many turns of the event loop. @returns whether there may be more to do */
+  async turns(count: number): Promise<boolean> {
+    for (let i = 0; i < count; i++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const step = this.#steps.shift();
+      if (step === undefined) return false;
+      step();
+    }
+    return true;
+  }
+
+  /** Runs turns until there is nothing to do. */
+  async settle(): Promise<void> {
+    while (await this.turns(1));
+  }
+
+  get(key: string): Reply {
+    return this.timeline.database.execute(["GET", key], { at: this.now, db: 0, id: "" });
+  }
+
+  /** The entry's bytes on disk rot. */
+  damage(entry: Entry): void {
+    this.storage.put([[writePlace(placeOf(entry)), Buffer.from("rotten")]]);
+  }
+
+  get mark(): { pruned: number | null; snapshots: number[] } {
+    const pruned = this.storage.mark("pruned");
+    const snapshots = this.storage.mark("snapshots")?.toString().split(" ").filter(Boolean) ?? [];
+    return { pruned: pruned === null ? null : Number(pruned), snapshots: snapshots.map(Number) };
+  }
+
+  /** How many entries members are told of, and how many there are. */
+  get counts(): { indexed: number; kept: number } {
+    const { ring, data } = {
+      ring: this.timeline.index.total("ring"),
+      data: this.timeline.index.total("data"),
+    };
+    return { indexed: ring.count + data.count, kept: [...this.storage.places(null, null)].length };
+  }
+}
+
+/** Five minutes with a write each half second, the last minute in the tail. */
+export async function fiveMinutes(
+  limits: { tailBytes?: number } = {},
+): Promise<TimelineSubject & { entries: Entry[] }> {
+  const subject = await new TimelineSubject({ limits }).open();
+  const entries: Entry[] = [];
+  for (let i = 0; i < 600; i++) {
+    subject.elapse(500);
+    entries.push(subject.write("INCR k"));
+    subject.timeline.tick();
+  }
+  await subject.settle();
+  return Object.assign(subject, { entries });
+}
+
+export const bulk = (bytes: string): Reply => ({ kind: "bulk", bytes });
+
+/** A disk that is slow to sync, or does not: what is put is seen at once, and is safe when the test says so. */
+export class HeldStorage extends MemoryStorage {
+  #held: { resolve: () => void; reject: (problem: Error) => void }[] = [];
+
+  override synced(): Promise<void> {
+    return new Promise((resolve, reject) => this.#held.push({ resolve, reject }));
+  }
+
+  sync(): void {
+    for (const { resolve } of this.#held.splice(0)) resolve();
+  }
+
+  fail(): void {
+    for (const { reject } of this.#held.splice(0)) reject(new Error("the disk is broken"));
+  }
+}
+
+/** Notes what is put. */
+export class CountingStorage extends MemoryStorage {
+  entriesPut = 0;
+  removed = 0;
+  readonly marksPut: string[] = [];
+
+  override put(entries: readonly (readonly [Buffer, Buffer])[], marks: readonly Mark[] = []): void {
+    this.entriesPut += entries.length;
+    this.marksPut.push(...marks.map(([name]) => name));
+    super.put(entries, marks);
+  }
+
+  override remove(places: readonly Buffer[]): void {
+    this.removed += places.length;
+    super.remove(places);
+  }
+}

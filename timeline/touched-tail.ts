@@ -1,0 +1,186 @@
+/**
+ * The tail with what its units touch: the entries, the keys' lists, the bytes. Finds what arrivals affect. Only entries
+ * from the earliest late arrival on are in the lists; most never come there.
+ */
+import type { Arrival } from "./batch.js";
+import { ofDatabases } from "./batch.js";
+import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./closure.js";
+import { type Place, placeOf } from "./entry.js";
+import { Tail, TailEntry, type Undoing } from "./tail.js";
+import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
+import { nodesOf, TouchLists } from "./touch-lists.js";
+import { compareUnits, type FoldUnit, findTouches } from "./unit.js";
+
+export class TouchedTail {
+  readonly #tail = new Tail();
+  readonly #lists: TouchLists;
+  readonly #databases: number;
+  /** The last that touches a whole database, of those in the lists. */
+  #lastWhole: FoldUnit | null = null;
+  #bytes = 0;
+
+  constructor(databases: number) {
+    this.#databases = databases;
+    this.#lists = new TouchLists(databases);
+  }
+
+  /** That it keeps alive, roughly. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** How many units there are. */
+  get length(): number {
+    return this.#tail.length;
+  }
+
+  get first(): Place | null {
+    return this.#tail.first;
+  }
+
+  get last(): Place | null {
+    return this.#tail.last;
+  }
+
+  /** Adds an entry behind all others. @param count  how many of its units may change data; they have been applied */
+  push({ entry, units }: Arrival, count: number): void {
+    const kept = new TailEntry(entry, count);
+    if (this.#tail.keepsUnits) {
+      kept.units = units.filter(({ kind }) => kind === "data");
+      for (const unit of kept.units) this.#addBehind(unit);
+    } else kept.undoing = units.map(undoingOf);
+    this.#count(kept);
+    this.#tail.push(kept);
+  }
+
+  /** Drops entries dated at or before `at`. */
+  cut(at: number): void {
+    for (let { first } = this.#tail; first !== null && first.at <= at; { first } = this.#tail) {
+      this.#tail.shift();
+      this.#bytes -= first.bytes;
+      for (const unit of first.units ?? []) this.#forget(unit);
+    }
+  }
+
+  /** The applied units after one. */
+  unitsAfter(unit: FoldUnit): FoldUnit[] {
+    this.#unfold(unit.place);
+    return this.#tail.unitsAfter(unit);
+  }
+
+  /** Puts the units that may change something into the lists. @returns them */
+  place(late: readonly Arrival[]): FoldUnit[] {
+    const [first] = late;
+    if (first === undefined) return [];
+    this.#unfold(placeOf(first.entry));
+    const placed = ofDatabases(late).filter(({ kind }) => kind === "data");
+    for (const unit of placed) findTouches(unit, this.#databases);
+    this.#lists.insert(placed);
+    return placed;
+  }
+
+  /** Takes units that were placed out of the lists again. */
+  takeBack(placed: readonly FoldUnit[]): void {
+    for (const unit of placed) this.#lists.remove(unit);
+  }
+
+  affected(seeds: Seeds): FoldUnit[] {
+    const first = firstOf(seeds);
+    if (first === null) return [];
+    return this.#touchesWholes(seeds.late, first)
+      ? affectedAlongTail(seeds, this.#laterThan(first))
+      : affectedAlongLists(seeds);
+  }
+
+  #touchesWholes(late: readonly FoldUnit[], first: FoldUnit): boolean {
+    if (this.#lastWhole !== null && compareUnits(this.#lastWhole, first) >= 0) return true;
+    return late.some(({ wholes }) => wholes !== null);
+  }
+
+  /** Applied units from one on. */
+  #laterThan(unit: FoldUnit): FoldUnit[] {
+    const later = this.#tail.unitsAfter(unit);
+    return unit.isApplied ? [unit, ...later] : later;
+  }
+
+  /** Which are late: the lists tell of those in them, unless whole databases are touched. */
+  findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
+    const [first] = late;
+    if (first === undefined) return;
+    for (const unit of late) if (unit.kind === "read") findTouches(unit, this.#databases);
+    if (this.#touchesWholes(placed, first)) markLate(late, this.#tail.unitsAfter(first));
+    else for (const unit of late) if (unit.kind === "read") unit.isLate = this.#isLateRead(unit);
+  }
+
+  #isLateRead(unit: FoldUnit): boolean {
+    if (this.#lists.isLateRead(unit)) return true;
+    if (unit.wholes === null) return false;
+    const read = new Set(unit.wholes.map(({ db }) => db));
+    const writes = (later: FoldUnit) => nodesOf(later).some((node) => node.writes && read.has(node.db));
+    return this.#tail.unitsAfter(unit).findLast(writes) !== undefined;
+  }
+
+  /** Takes a unit that has left the tail out of the lists. */
+  #forget(unit: FoldUnit): void {
+    this.#lists.remove(unit);
+    this.#bytes -= unit.bytes;
+    if (this.#lastWhole === unit) this.#lastWhole = null;
+  }
+
+  /** Counts a unit that has been applied, once more or for the first time, and is in the lists. */
+  keep(unit: FoldUnit): void {
+    unit.isApplied = true;
+    this.#bytes -= unit.bytes;
+    unit.bytes = bytesOfUnit(unit);
+    this.#bytes += unit.bytes;
+    if (unit.wholes === null) return;
+    if (this.#lastWhole === null || compareUnits(this.#lastWhole, unit) < 0) this.#lastWhole = unit;
+  }
+
+  /** Makes the units of the entries from a place on, and puts them into the lists. */
+  #unfold(from: Place): void {
+    const { between, behind } = this.#tail.takeFolded(from);
+    for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#addBehind(unit);
+    const units = between.flatMap((entry) => this.#unfoldOne(entry));
+    for (const unit of units) {
+      findTouches(unit, this.#databases);
+      this.keep(unit);
+    }
+    this.#lists.insert(units);
+  }
+
+  #unfoldOne(entry: TailEntry): readonly FoldUnit[] {
+    const units = entry.unfold(this.#databases);
+    this.#count(entry);
+    return units;
+  }
+
+  /** Puts an applied unit that comes after all that are in the lists into them. */
+  #addBehind(unit: FoldUnit): void {
+    findTouches(unit, this.#databases);
+    this.#lists.append(unit);
+    this.keep(unit);
+  }
+
+  /** Adds late entries whose units have been placed. */
+  insert(late: readonly Arrival[]): void {
+    const added: TailEntry[] = [];
+    for (const { entry, units } of late) {
+      const data = units.filter(({ kind }) => kind === "data");
+      if (data.length === 0) continue;
+      const kept = new TailEntry(entry, data.length);
+      kept.units = data;
+      this.#count(kept);
+      added.push(kept);
+    }
+    this.#tail.insert(added);
+  }
+
+  #count(entry: TailEntry): void {
+    this.#bytes -= entry.bytes;
+    entry.bytes = bytesOfEntry(entry);
+    this.#bytes += entry.bytes;
+  }
+}
+
+const undoingOf = ({ records, isDenied }: FoldUnit): Undoing => (isDenied ? "denied" : records);
