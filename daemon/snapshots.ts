@@ -16,6 +16,8 @@ export interface SnapshotsParts {
   readonly storage: Storage;
   readonly genesis: () => KeyRing;
   readonly databases: number;
+  /** Milliseconds for which entries are kept. */
+  readonly retainMs: number;
   readonly uptime: () => number;
   readonly soon: (step: () => void) => void;
 }
@@ -24,17 +26,18 @@ export interface SnapshotsParts {
 export const snapshotFolder = (data: string): string => join(data, "snapshots");
 
 export function snapshotParts({ data, ...parts }: SnapshotsParts): SnapshotParts {
-  const { storage, genesis, databases } = parts;
+  const { storage, genesis, databases, retainMs } = parts;
   if (data === null) {
     const snapshots = new MemorySnapshots();
     const make = (from: number | null, to: number) =>
       makeSnapshotInSlices({ storage, snapshots, from, to, databases, genesis, hash: hashOf }, parts);
-    return { snapshots, make };
+    return { snapshots, make, retainMs };
   }
   const folder = snapshotFolder(data);
   const keys = [...genesis().all()].map(({ role, spki, label }) => ({ role, spki, label }));
   return {
     snapshots: new SnapshotFiles(folder),
+    retainMs,
     make: (from, to) => runWorker({ data, folder, from, to, databases, genesis: keys }),
   };
 }

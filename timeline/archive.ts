@@ -27,54 +27,53 @@ export class Archive {
   /** Ids of everything dated after `#recentFrom`. */
   readonly #recent = new RecentIds();
   #recentFrom = -1;
-  /** Nothing dated at or before it is kept any more. */
-  #prunedTo: number;
+  /** Nothing dated at or before it is kept any more; -1: everything is. */
+  prunedTo: number;
   /** Kept and not on disk. */
   readonly #unflushed = new Set<ByteString>();
-  /** Found damaged, and still to be seen on disk. */
-  readonly #removing = new Set<ByteString>();
-  /** Found damaged on disk; the state has them. */
-  readonly #lost = new Map<ByteString, Place>();
+  /** Found damaged on disk, to be kept anew; the value: whether the state has it. */
+  readonly #damaged = new Map<ByteString, boolean>();
 
   constructor(parts: ArchiveParts) {
     this.#parts = parts;
-    this.index = new DigestIndex(parts.storage);
-    const mark = parts.storage.mark("pruned");
-    this.#prunedTo = mark === null ? -1 : Number(mark.toString());
+    const { storage } = parts;
+    // What is handed to the disk may be seen there before it is safe.
+    const places = (from: Buffer | null, to: Buffer | null) => this.#flushedPlaces(from, to);
+    this.index = new DigestIndex({ places });
+    const mark = storage.mark("pruned");
+    this.prunedTo = mark === null ? -1 : Number(mark.toString());
   }
 
-  /** Removes entries dated up to a time, some at once, for good. Which there were stays counted in the index. */
-  prune(until: number, most: number): void {
-    if (until <= this.#prunedTo) return;
-    const { storage } = this.#parts;
+  /** From now on nothing dated at or before a time is kept, or taken anew. What there was stays counted in the index. */
+  prune(until: number): void {
+    if (until <= this.prunedTo) return;
+    this.prunedTo = Math.floor(until);
+    this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
+  }
+
+  /** Removes some of what is not kept any more. @returns whether there may be more */
+  removePruned(most: number): boolean {
     const places: Buffer[] = [];
-    let prunedTo = Math.floor(until);
-    for (const place of storage.places(null, firstPlaceAt(prunedTo + 1))) {
-      if (places.length >= most) {
-        // Of the date of the last one there may be more.
-        prunedTo = readPlace(places.at(-1) as Buffer).at - 1;
-        break;
-      }
+    for (const place of this.#parts.storage.places(null, firstPlaceAt(this.prunedTo + 1))) {
+      if (places.length === most) break;
       places.push(Buffer.from(place));
     }
-    this.#prunedTo = Math.max(this.#prunedTo, prunedTo);
-    storage.put([], [["pruned", Buffer.from(String(this.#prunedTo))]]);
-    storage.remove(places);
+    this.#parts.storage.remove(places);
+    return places.length === most;
   }
 
   /** Whether it has an entry, on disk or not, or has had it for as long as it keeps any. */
   holds(place: Place): boolean {
-    if (place.at <= this.#prunedTo) return true;
-    if (this.#unflushed.has(place.id)) return true;
-    if (this.#lost.has(place.id) || this.#removing.has(place.id)) return false;
+    if (place.at <= this.prunedTo || this.#unflushed.has(place.id)) return true;
+    if (this.#damaged.has(place.id)) return false;
     return place.at > this.#recentFrom
       ? this.#recent.has(place)
       : this.#parts.storage.get(writePlace(place)) !== null;
   }
 
   /** Whether the state has an entry that is to be kept anew. */
-  isLost(id: ByteString): boolean {
-    return this.#lost.has(id);
+  isFolded(id: ByteString): boolean {
+    return this.#damaged.get(id) === true;
   }
 
   /**
@@ -89,7 +88,7 @@ export class Archive {
       const place = placeOf(entry);
       if (place.at > this.#recentFrom) this.#recent.add(place);
       this.#unflushed.add(entry.id);
-      this.#lost.delete(entry.id);
+      this.#damaged.delete(entry.id);
       values.push([writePlace(place), writeValue(entry.body, entry.signature)]);
     }
     storage.put(values, mark === null ? [] : [mark]);
@@ -106,11 +105,10 @@ export class Archive {
   /** An entry that is on disk; null: none, or a damaged one, which members will give again. */
   read(place: Place): Entry | null {
     const { storage, hash } = this.#parts;
-    const bytes = writePlace(place);
-    const value = storage.get(bytes);
+    const value = this.#unflushed.has(place.id) ? null : storage.get(writePlace(place));
     if (value === null) return null;
     const entry = readEntry(place, value, hash);
-    if (entry === null) this.removeDamaged(bytes, true);
+    if (entry === null) this.damaged(place, true);
     return entry;
   }
 
@@ -127,7 +125,7 @@ export class Archive {
       const place = readPlace(bytes);
       const entry = readEntry(place, value, hash);
       if (entry === null) {
-        this.removeDamaged(Buffer.from(bytes), false);
+        this.damaged(place, false);
         continue;
       }
       this.index.add(place, isRingEntry(entry.envelope));
@@ -138,33 +136,35 @@ export class Archive {
   }
 
   /**
-   * Whoever gives it anew is welcome.
+   * An entry on disk cannot be read: whoever gives it anew is welcome, and it takes the damaged one's place.
    * @param isFolded  whether the state has it, and the index counts it
    */
-  removeDamaged(place: Buffer, isFolded: boolean): void {
-    const found = readPlace(place);
-    // It was given anew already, and is on its way to the disk.
-    if (this.#unflushed.has(found.id) || this.#removing.has(found.id)) return;
-    const { storage, log, failed } = this.#parts;
-    log.error({ at: new Date(found.at).toISOString() }, DAMAGED);
-    storage.remove([place]);
-    this.#removing.add(found.id);
-    storage.synced().then(() => this.#removing.delete(found.id), failed);
-    if (!isFolded) return;
-    this.index.remove(found);
-    this.#lost.set(found.id, found);
+  damaged(place: Place, isFolded: boolean): void {
+    if (this.#unflushed.has(place.id) || this.#damaged.has(place.id)) return;
+    this.#parts.log.error({ at: new Date(place.at).toISOString() }, DAMAGED);
+    this.#damaged.set(place.id, isFolded);
+    if (isFolded) this.index.remove(place);
   }
 
-  /** From now on the state is one that has just what is on disk. */
-  refolded(): void {
-    for (const place of this.#lost.values()) this.#recent.delete(place);
-    this.#lost.clear();
+  /** From now on the state is another one, folded from what could be read. @param gaps  ids of what could not */
+  refolded(gaps: ReadonlySet<ByteString>): void {
+    for (const id of this.#damaged.keys()) this.#damaged.set(id, !gaps.has(id));
   }
 
   /** Ids dated at or before it need not be in memory. */
   forget(at: number): void {
     this.#recentFrom = Math.max(this.#recentFrom, at);
     this.#recent.forget(at);
+  }
+
+  *#flushedPlaces(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {
+    for (const place of this.#parts.storage.places(from, to)) {
+      if (this.#unflushed.size > 0 || this.#damaged.size > 0) {
+        const { id } = readPlace(place);
+        if (this.#unflushed.has(id) || this.#damaged.has(id)) continue;
+      }
+      yield place;
+    }
   }
 }
 

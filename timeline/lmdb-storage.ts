@@ -51,6 +51,8 @@ export class LmdbStorage implements Storage {
   /** Of what is on its way. */
   #current: Waiting | null = null;
   #failure: StorageFailure | null = null;
+  /** Set before the failure is known in words. */
+  #isBroken = false;
   #timer: NodeJS.Timeout | null = null;
   /** Whether something was written since the last sync began. */
   #isUnsynced = false;
@@ -152,8 +154,13 @@ export class LmdbStorage implements Storage {
     this.#unlock();
   }
 
+  /** Brings everything that the system has to the disk. @param done  told of what went wrong, if anything did */
+  protected sync(done: (problem: unknown) => void): void {
+    (this.#root as unknown as Syncable).sync(done);
+  }
+
   #enqueue(operations: readonly Operation[]): void {
-    if (this.#failure !== null || operations.length === 0) return;
+    if (this.#isBroken || operations.length === 0) return;
     for (const operation of operations) this.#operations.push(operation);
     if (this.#next !== null) return;
     this.#next = newWaiting();
@@ -163,13 +170,15 @@ export class LmdbStorage implements Storage {
   /** Everything that waits, in one transaction. */
   #write(): void {
     const waiting = this.#next;
-    if (waiting === null || this.#failure !== null) return;
+    if (waiting === null || this.#isBroken) return;
     const operations = this.#operations;
     this.#operations = [];
     this.#next = null;
     this.#current = waiting;
     this.#transact(operations).then(
       () => {
+        // A sync has failed meanwhile: what that means for this one is told there.
+        if (this.#isBroken) return;
         this.#current = null;
         this.#isUnsynced = true;
         waiting.resolve();
@@ -194,13 +203,14 @@ export class LmdbStorage implements Storage {
   }
 
   #syncOnTime(): void {
-    if (!this.#isUnsynced || this.#syncing !== null) return;
+    // After a failed sync another one may say that all is well.
+    if (this.#isBroken || !this.#isUnsynced || this.#syncing !== null) return;
     const waiting = this.#nextSync;
     this.#nextSync = null;
     this.#timer?.unref();
     this.#isUnsynced = false;
     this.#syncing = new Promise<void>((resolve, reject) => {
-      (this.#root as unknown as Syncable).sync((problem) => {
+      this.sync((problem) => {
         this.#syncing = null;
         if (problem == null) resolve();
         else this.#fail(problem, null).then(() => reject(this.#failure as StorageFailure));
@@ -213,6 +223,7 @@ export class LmdbStorage implements Storage {
   }
 
   async #fail(problem: unknown, waiting: Waiting | null): Promise<void> {
+    this.#isBroken = true;
     const cause = await causeOf(problem);
     this.#failure ??= new StorageFailure(
       `the timeline in ${this.#folder} cannot be written any more (${cause}): nothing is acknowledged until a restart`,
@@ -220,6 +231,7 @@ export class LmdbStorage implements Storage {
     );
     this.#operations = [];
     waiting?.reject(this.#failure);
+    this.#current?.reject(this.#failure);
     this.#next?.reject(this.#failure);
     this.#nextSync?.reject(this.#failure);
     this.#next = null;

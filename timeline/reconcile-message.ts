@@ -64,6 +64,11 @@ export interface Message {
 export const ROW_SECONDS = [1, 64, 4096, 262_144] as const;
 export const SHORT_BYTES = 8;
 export const GROUP_BITS_MAX = 16;
+/**
+ * Sections, rows, groups and short ids of a message, all together: a member writes fewer, as a reply ends at 65,536 of
+ * each, and what each of them takes in memory is many times its bytes.
+ */
+export const ITEMS_MAX = 2 ** 19;
 const VERSION = 1;
 const KINDS = ["sums", "groups", "ids", "wants"] as const;
 const SETS = ["ring", "data"] as const;
@@ -128,6 +133,7 @@ export function readMessage(bytes: Buffer): Message {
   if (set === undefined || salt > 3) throw reader.malformed("expected a set and a salt");
   const sections: Section[] = [];
   for (let end = 0; !reader.isAtEnd; ) {
+    reader.count(1);
     const kind = KINDS[reader.number()];
     const from = end + reader.number();
     const seconds = reader.number();
@@ -147,13 +153,14 @@ function readSection(reader: Reader, kind: Section["kind"], stretch: Stretch): S
       const bits = readBits(reader);
       if (bits === 0 || stretch.to !== stretch.from + 1)
         throw reader.malformed("expected groups of one second");
+      reader.count(1 << bits);
       return { kind, ...stretch, bits, sums: reader.words(2 << bits) };
     }
     case "ids": {
       const bits = readBits(reader);
       const groups: number[] = [];
       let next = 0;
-      for (let left = reader.number(); left > 0; left--) {
+      for (let left = reader.count(reader.number()); left > 0; left--) {
         const group = next + reader.number();
         if (group >= 1 << bits) throw reader.malformed("expected groups in rising order");
         groups.push(group);
@@ -172,7 +179,7 @@ function readRows(reader: Reader, { from, to }: Stretch): { level: number; rows:
   if (seconds === undefined || from % seconds !== 0) throw reader.malformed("expected rows of a level");
   const rows: SumRow[] = [];
   let next = from;
-  for (let left = reader.number(); left > 0; left--) {
+  for (let left = reader.count(reader.number()); left > 0; left--) {
     const start = next + reader.number() * seconds;
     next = start + seconds;
     if (next > Math.min(to, SECONDS_MAX)) throw reader.malformed("expected rows within their stretch");
@@ -190,6 +197,7 @@ function readBits(reader: Reader): number {
 function readIds(reader: Reader): Buffer {
   const ids = reader.bytes();
   if (ids.length % SHORT_BYTES !== 0) throw reader.malformed("expected short ids");
+  reader.count(ids.length / SHORT_BYTES);
   return ids;
 }
 
@@ -232,9 +240,17 @@ class Writer {
 class Reader {
   readonly #bytes: Buffer;
   #offset = 0;
+  #items = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+  }
+
+  /** Before so many more items are made. */
+  count(items: number): number {
+    this.#items += items;
+    if (this.#items > ITEMS_MAX) throw this.malformed(`expected at most ${ITEMS_MAX} items`);
+    return items;
   }
 
   get isAtEnd(): boolean {

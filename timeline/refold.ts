@@ -6,7 +6,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { Database } from "../store/database.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { DigestIndex } from "./digest-index.js";
-import { type Entry, firstPlaceAt, readPlace } from "./entry.js";
+import { type Entry, firstPlaceAt, type Place, readPlace, writePlace } from "./entry.js";
 import { Fold, type FoldedEntry, type UnitAnswer } from "./fold.js";
 import { isRingEntry } from "./recorded.js";
 import { readSnapshot } from "./snapshot.js";
@@ -36,7 +36,7 @@ export interface RefoldParts {
   readonly index: DigestIndex | null;
   /** Whether an entry is to be left out: somebody else merges it. */
   readonly skips: (id: ByteString) => boolean;
-  readonly damaged: (place: Buffer) => void;
+  readonly damaged: (place: Place) => void;
   /** What it begins with. */
   readonly begun?: (fold: Fold) => void;
   /** Every entry that is folded, and what its units were answered. */
@@ -48,10 +48,17 @@ export class Refold {
   readonly #steps: Generator<void, Fold>;
   /** Entries folded so far. */
   entries = 0;
+  /** Everything before it is folded; null: nothing yet. */
+  #next: Buffer | null = null;
 
   constructor(parts: RefoldParts) {
     this.#parts = parts;
     this.#steps = this.#run();
+  }
+
+  /** Whether it has come past a place. */
+  isPast(place: Place): boolean {
+    return this.#next !== null && writePlace(place).compare(this.#next) < 0;
   }
 
   /** Goes on for some milliseconds. @returns the fold, when it is done */
@@ -77,10 +84,10 @@ export class Refold {
     const fold = yield* this.#begin();
     this.#parts.begun?.(fold);
     const to = firstPlaceAt(until + 1);
-    let next: Buffer | null = firstPlaceAt(fold.cutAt + 1);
-    while (next !== null) {
+    this.#next = firstPlaceAt(fold.cutAt + 1);
+    for (let next: Buffer | null = this.#next; next !== null; yield) {
       next = this.#foldSome(fold, next, to);
-      yield;
+      this.#next = next ?? to;
     }
     if (fold.cutAt < horizon) fold.cut(horizon);
     return fold;
@@ -110,7 +117,7 @@ export class Refold {
       if (skips(found.id)) continue;
       const entry = readEntry(found, value, hash);
       if (entry === null) {
-        damaged(Buffer.from(place));
+        damaged(found);
         continue;
       }
       let folded: FoldedEntry;

@@ -5,7 +5,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { Database } from "../store/database.js";
 import type { DigestIndex } from "./digest-index.js";
-import type { Entry } from "./entry.js";
+import type { Entry, Place } from "./entry.js";
 import { Fold } from "./fold.js";
 import { Refold, type RefoldParts } from "./refold.js";
 import { DamagedSnapshot } from "./snapshot.js";
@@ -22,7 +22,6 @@ export interface RefoldingParts extends Pick<RefoldParts, "hash" | "genesis" | "
   readonly storage: Storage;
   readonly uptime: () => number;
   readonly soon: (step: () => void) => void;
-  readonly tailBytes: number;
   readonly making: SnapshotMaking | null;
   readonly log: TimelineLog;
 }
@@ -32,6 +31,8 @@ export interface RefoldingPlan {
   readonly horizon: number;
   /** Later ones are left out. */
   readonly until: number;
+  /** Bytes that undo records may take: beyond them the fold is cut later. */
+  readonly tailBytes: number;
   /** Filled from what is found; null: it is filled already. */
   readonly index: DigestIndex | null;
   readonly found: (entry: Entry) => void;
@@ -41,6 +42,9 @@ export class Refolding {
   readonly #parts: RefoldingParts;
   #arrived = new Set<ByteString>();
   #missed: Entry[] = [];
+  /** Damaged ones that it came across. */
+  #gaps = new Set<ByteString>();
+  #refold: Refold | null = null;
   #isRunning = false;
   #isStopped = false;
 
@@ -66,6 +70,18 @@ export class Refolding {
   /** Notes those of them that the fold that serves has got, and the new one has to get. */
   missed(entries: readonly Entry[]): void {
     if (this.#isRunning) this.#missed.push(...entries);
+  }
+
+  /** Whether the new fold has an entry that was there when it started. */
+  hasFolded(place: Place): boolean {
+    return this.#refold?.isPast(place) === true && !this.#gaps.has(place.id);
+  }
+
+  /** Ids of entries that it could not read; called once it is done. */
+  takeGaps(): ReadonlySet<ByteString> {
+    const gaps = this.#gaps;
+    this.#gaps = new Set();
+    return gaps;
   }
 
   /** What came while it ran; called once it is done. */
@@ -97,7 +113,12 @@ export class Refolding {
       snapshots: making?.snapshots ?? null,
       from,
       skips: (id) => this.#arrived.has(id),
+      damaged: (place) => {
+        this.#gaps.add(place.id);
+        this.#parts.damaged(place);
+      },
     });
+    this.#refold = refold;
     let reportAt = uptime() + PROGRESS_EVERY_MS;
     const step = (): void => {
       if (this.#isStopped) return;
@@ -105,6 +126,7 @@ export class Refolding {
         const fold = refold.step(SLICE_MS, uptime);
         if (fold !== null) {
           this.#isRunning = false;
+          this.#refold = null;
           done(fold);
           return;
         }
@@ -114,6 +136,7 @@ export class Refolding {
           log.error({ snapshot: from, reason: problem.message }, DAMAGED);
           making?.forget(from);
           plan.index?.clear();
+          this.#gaps.clear();
           this.#begin(plan, done, failed);
         }
         return;

@@ -19,6 +19,8 @@ export class Retention {
   readonly #limits: RetentionLimits;
   readonly #archive: Archive;
   readonly #making: SnapshotMaking | null;
+  /** Something pruned may still be there: by an earlier process, at first. */
+  #isRemoving = true;
 
   constructor(limits: RetentionLimits, archive: Archive, making: SnapshotMaking | null) {
     this.#limits = limits;
@@ -31,12 +33,17 @@ export class Retention {
     return bytes > this.#limits.retainBytes / 2;
   }
 
-  /** Removes what may go, a slice at a time. @param clock  milliseconds since 1970 */
+  /** Forgets what may go, and removes a slice of it. @param clock  milliseconds since 1970 */
   tick(clock: number, bytes: number): void {
-    // Only below the oldest snapshot that holds: a late entry above it can always be folded in.
-    const base = this.#making?.oldest ?? null;
-    if (base === null) return;
-    const until = bytes > this.#limits.retainBytes ? base : Math.min(base, clock - this.#limits.retainMs);
-    this.#archive.prune(until, ENTRIES_A_TICK);
+    const { retainMs, retainBytes } = this.#limits;
+    const base = (bytes > retainBytes ? this.#making?.oldest : this.#making?.best(clock - retainMs)) ?? null;
+    // Up to a snapshot, neither more nor less: whatever still comes can be folded from it.
+    if (base !== null && base > this.#archive.prunedTo) {
+      this.#making?.begin(base);
+      this.#archive.prune(base);
+      this.#isRemoving = true;
+    }
+    if (this.#isRemoving && this.#archive.prunedTo >= 0)
+      this.#isRemoving = this.#archive.removePruned(ENTRIES_A_TICK);
   }
 }

@@ -12,6 +12,8 @@ const ENTRIES_EACH = 200_000;
 const URGENCY = 20;
 /** How many are kept: an older one serves entries that came late. */
 const KEPT = 2;
+/** Where entries are kept for a time, so many more are kept over that time. */
+const KEPT_OVER_TIME = 8;
 
 export interface SnapshotParts {
   readonly snapshots: Snapshots;
@@ -22,6 +24,8 @@ export interface SnapshotParts {
   readonly make: (from: number | null, to: number) => Promise<void>;
   /** Entries after which the next one is made; default 200,000. */
   readonly every?: number;
+  /** Milliseconds for which entries are kept: snapshots up to that old are, too, some way apart. Default: for ever. */
+  readonly retainMs?: number;
 }
 
 export class SnapshotMaking {
@@ -35,6 +39,12 @@ export class SnapshotMaking {
   #target: number | null = null;
   #running: Promise<void> | null = null;
   #grown = 0;
+  /** The one up to which entries have gone: it stays, as nothing can be folded without it. */
+  #base: number | null;
+  /** Damaged ones: they stay on disk. */
+  readonly #unreadable = new Set<number>();
+  /** Whether some are there that do not hold any more. */
+  #hasOutdated = true;
 
   constructor({ storage, log }: { storage: Storage; log: TimelineLog }, parts: SnapshotParts) {
     this.#parts = parts;
@@ -44,6 +54,8 @@ export class SnapshotMaking {
     const files = new Set(parts.snapshots.list());
     const mark = storage.mark("snapshots");
     this.#holding = mark === null ? [] : readDates(mark).filter((date) => files.has(date));
+    const pruned = storage.mark("pruned");
+    this.#base = pruned === null ? null : Number(pruned.toString());
   }
 
   /** The newest that holds, of a date up to `horizon`; null: none. */
@@ -57,11 +69,22 @@ export class SnapshotMaking {
 
   /** Everything below it can go. Only with a newer one beside it, which serves while it is needed. */
   get oldest(): number | null {
-    return this.#holding.length < KEPT ? null : (this.#holding[0] as number);
+    const base = this.#base ?? -1;
+    return this.#holding.slice(0, 1 - KEPT).find((date) => date > base) ?? null;
   }
 
+  /** From now on everything below it goes. */
+  begin(date: number): void {
+    this.#base = date;
+  }
+
+  /** So many more entries are on disk, and with them which snapshots hold. */
   grown(entries: number): void {
     this.#grown += entries;
+    if (!this.#hasOutdated) return;
+    this.#hasOutdated = false;
+    const kept = new Set([...this.#holding, ...this.#unreadable, this.#target]);
+    for (const date of this.snapshots.list()) if (!kept.has(date)) this.snapshots.remove(date);
   }
 
   /** What has to be written together with an entry of this date; null: nothing. */
@@ -70,14 +93,14 @@ export class SnapshotMaking {
     const still = this.#holding.filter((date) => date < at);
     if (still.length === this.#holding.length) return null;
     this.#holding = still;
+    this.#hasOutdated = true;
     return ["snapshots", writeDates(still)];
   }
 
-  /** One that cannot be read. */
+  /** One that cannot be read. It stays where it is: somebody may save what is in it. */
   forget(date: number): void {
     this.#holding = this.#holding.filter((other) => other !== date);
-    this.#storage.put([], [["snapshots", writeDates(this.#holding)]]);
-    this.snapshots.remove(date);
+    this.#unreadable.add(date);
   }
 
   /** Begins the next one if it is time. @param cutAt  everything dated up to it is in its place */
@@ -114,12 +137,30 @@ export class SnapshotMaking {
       return;
     }
     this.#target = null;
-    const kept = [...this.#holding, to].slice(-KEPT);
+    const kept = this.#keptOf([...this.#holding, to]);
     const dropped = this.#holding.filter((date) => !kept.includes(date));
     this.#holding = kept;
+    this.#unreadable.delete(to);
     this.#storage.put([], [["snapshots", writeDates(kept)]]);
     await this.#storage.flushed().catch(() => {});
     for (const date of dropped) this.snapshots.remove(date);
+  }
+
+  /** @param dates  rising */
+  #keptOf(dates: readonly number[]): number[] {
+    const { retainMs = Number.POSITIVE_INFINITY } = this.#parts;
+    const newest = dates.slice(-KEPT);
+    const stays = (date: number) => newest.includes(date) || date === this.#base;
+    if (retainMs === Number.POSITIVE_INFINITY) return dates.filter(stays);
+    // One that is older than that, to forget up to it.
+    const oldest = dates.findLast((date) => date <= (newest.at(-1) as number) - retainMs) ?? -1;
+    let last = Number.NEGATIVE_INFINITY;
+    return dates.filter((date) => {
+      if (stays(date)) return true;
+      if (date < oldest || date - last < retainMs / KEPT_OVER_TIME) return false;
+      last = date;
+      return true;
+    });
   }
 }
 

@@ -13,6 +13,11 @@ export class DamagedSnapshot extends Error {
   override readonly name = "DamagedSnapshot";
 }
 
+/** One that another version has made, or one with other settings: nothing is wrong with it. */
+export class ForeignSnapshot extends Error {
+  override readonly name = "ForeignSnapshot";
+}
+
 const MAGIC = "dbsync snapshot\0";
 /** Never reused: old folders hold what was written under it. */
 const FORMAT = 1;
@@ -108,7 +113,7 @@ export class SnapshotReader {
       throw new DamagedSnapshot("this is no snapshot");
     const format = head.readUInt32BE(MAGIC.length);
     if (format !== FORMAT)
-      throw new DamagedSnapshot(`a snapshot of format ${format}; this daemon reads ${FORMAT}`);
+      throw new ForeignSnapshot(`a snapshot of format ${format}; this daemon reads ${FORMAT}`);
   }
 
   number(): number {

@@ -13,7 +13,13 @@ import { List } from "../store/values/list.js";
 import { MemberSet } from "../store/values/member-set.js";
 import { SortedSet } from "../store/values/sorted-set.js";
 import { typeName, type Value } from "../store/values/value.js";
-import { DamagedSnapshot, type SnapshotHash, SnapshotReader, SnapshotWriter } from "./snapshot-stream.js";
+import {
+  DamagedSnapshot,
+  ForeignSnapshot,
+  type SnapshotHash,
+  SnapshotReader,
+  SnapshotWriter,
+} from "./snapshot-stream.js";
 import type { Steps } from "./steps.js";
 
 export { DamagedSnapshot, type SnapshotHash };
@@ -139,7 +145,7 @@ function* readState(reader: SnapshotReader, { genesis, databases }: ReadParts): 
   const cutAt = reader.number() - 1;
   const found = reader.number();
   if (found !== databases)
-    throw new DamagedSnapshot(`a snapshot of ${found} databases, where there are ${databases}`);
+    throw new ForeignSnapshot(`a snapshot of ${found} databases, where there are ${databases}`);
   const index: Buffer[] = [];
   for (let chunk = reader.bytes(); chunk !== ""; chunk = reader.bytes())
     index.push(Buffer.from(chunk, "latin1"));

@@ -12,6 +12,8 @@ import type { TimelineLog } from "./timeline-log.js";
 export interface TimelineOwner {
   /** So many entries are on disk now. @param from  the member who gave them; null: first-hand */
   flushed(entries: readonly Entry[], from: ByteString | null): void;
+  /** So many entries of members are part of the state now. */
+  folded(entries: readonly Entry[]): void;
   /** The disk has failed: nothing is taken any more. */
   failed(detail: string): void;
 }
@@ -34,8 +36,8 @@ export interface TimelineParts {
   readonly limits: RetentionLimits & { readonly tailMs: number; readonly tailBytes: number };
   /** null: none are made. */
   readonly snapshots: SnapshotParts | null;
-  /** Whether members are told the watermark, so that it has to rise with the clock. */
-  readonly publishes: boolean;
+  /** Whether there is nobody to compare the clock with. */
+  readonly isAlone: () => boolean;
   readonly log: TimelineLog;
   readonly owner: TimelineOwner;
 }

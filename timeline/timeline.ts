@@ -26,8 +26,6 @@ import { Watermark } from "./watermark.js";
 export const REDO_MOST = 5000;
 /** Keys that have expired, dropped in one tick. */
 const EXPIRED_A_TICK = 500;
-/** Milliseconds between two raises of a watermark that is published. */
-const PUBLISH_EVERY_MS = 2000;
 
 export class Timeline {
   /** Why nothing is taken any more; null: all is well. */
@@ -43,13 +41,12 @@ export class Timeline {
   readonly #making: SnapshotMaking | null;
   #fold: Fold;
   #newest: EnvelopeDate = { at: 0, seq: 0 };
-  #publishesFrom = Number.NEGATIVE_INFINITY;
   #isOpen = false;
 
   constructor(parts: TimelineParts) {
     this.#parts = parts;
     const { storage, hash, log, limits, owner } = parts;
-    this.#watermark = new Watermark(storage);
+    this.#watermark = new Watermark({ ...parts, failed: (problem) => this.#fail(problem) });
     this.#making = parts.snapshots === null ? null : new SnapshotMaking(parts, parts.snapshots);
     this.#archive = new Archive({
       ...{ storage, hash, log },
@@ -62,9 +59,8 @@ export class Timeline {
     this.#retention = new Retention(limits, this.#archive, this.#making);
     this.#refolding = new Refolding({
       ...parts,
-      tailBytes: limits.tailBytes,
       making: this.#making,
-      damaged: (place) => this.#archive.removeDamaged(place, this.#isOpen),
+      damaged: (place) => this.#archive.damaged(place, this.#isOpen),
     });
     this.#fold = this.#refolding.empty();
   }
@@ -72,19 +68,21 @@ export class Timeline {
   /** Folds what the disk has, in slices. */
   async open(): Promise<void> {
     const last = this.#parts.storage.last();
-    const horizon = Math.max(
-      this.#horizon(last === null ? 0 : readPlace(last).at),
-      this.#making?.newest ?? -1,
-    );
-    const until = Math.max(horizon, this.#dueUntil());
+    const newest = last === null ? 0 : readPlace(last).at;
+    const horizon = Math.max(this.#horizon(newest), this.#making?.newest ?? -1);
+    // What was taken before a restart is there after it, whatever the clock says now.
+    const until = Math.max(horizon, this.#dueUntil(), this.#watermark.takenTo);
+    const { tailBytes } = this.#parts.limits;
     const found = (entry: Entry) => {
       if (entry.envelope.at > horizon) this.#archive.found(entry);
+      this.#making?.grown(1);
     };
     const fold = await new Promise<Fold>((resolve, reject) => {
-      this.#refolding.start({ index: this.index, horizon, until, found }, resolve, reject);
+      this.#refolding.start({ index: this.index, horizon, until, tailBytes, found }, resolve, reject);
     });
     this.#waiting.addFuture(this.#archive.findAfter(until));
-    this.#swap(fold);
+    this.#archive.refolded(this.#refolding.takeGaps());
+    this.#swap(fold, []);
     this.#isOpen = true;
   }
 
@@ -110,6 +108,11 @@ export class Timeline {
     return this.#archive.index;
   }
 
+  /** Nothing dated at or before it is kept any more; -1: everything is. */
+  get prunedTo(): number {
+    return this.#archive.prunedTo;
+  }
+
   get newest(): EnvelopeDate {
     return this.#newest;
   }
@@ -124,14 +127,19 @@ export class Timeline {
     return this.#watermark.published;
   }
 
-  /** Whether the state has everything that is stored and due. */
+  /** Whether it serves. */
   get state(): "live" | "catching-up" {
-    return this.#isOpen && !this.#refolding.isRunning ? "live" : "catching-up";
+    return this.#isOpen ? "live" : "catching-up";
   }
 
   /** Whether the state has everything that is stored and dated up to a time. */
   isFolded(at: number): boolean {
-    return this.state === "live" && this.#waiting.isPast(at);
+    return this.#isOpen && !this.#refolding.isRunning && this.#waiting.isPast(at);
+  }
+
+  /** Whether it has an entry, and the state too. */
+  hasFolded(place: Place): boolean {
+    return place.at > this.prunedTo && this.holds(place) && this.isFolded(place.at);
   }
 
   get figures(): TimelineFigures {
@@ -147,7 +155,7 @@ export class Timeline {
   take(entry: Entry): Taking {
     if (this.failure !== null) return { kind: "failed", detail: this.failure };
     const place = placeOf(entry);
-    if (this.holds(place) || this.#archive.isLost(place.id)) return { kind: "held" };
+    if (this.holds(place) || this.#archive.isFolded(place.id)) return { kind: "held" };
     if (place.at <= this.#watermark.value || place.at <= this.#fold.cutAt) return { kind: "too-old" };
     if (this.#isLate(place) && this.#fold.redoCost([entry]) > REDO_MOST) return { kind: "too-old" };
     const flushed = this.#keep([entry], null);
@@ -165,12 +173,12 @@ export class Timeline {
     for (const entry of entries) if (!this.holds(placeOf(entry))) fresh.set(entry.id, entry);
     const added = [...fresh.values()].sort(compareEntries);
     if (added.length === 0) return added;
-    const isFolded = ({ id }: Entry) => this.#archive.isLost(id);
+    const isFolded = ({ id }: Entry) => this.#archive.isFolded(id);
     const again = added.filter(isFolded);
     const unfolded = again.length === 0 ? added : added.filter((entry) => !isFolded(entry));
+    // A refold that is running may have come across them while they could be read, or not.
+    this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
     this.#keep(added, from).catch(() => {});
-    // A refold that is running may have passed the place where they were missing.
-    this.#refolding.missed(again);
     const until = this.#dueUntil();
     this.#waiting.addFuture(unfolded.filter(({ envelope: { at } }) => at > until));
     this.#waiting.addLate(unfolded.filter(({ envelope: { at } }) => at <= until));
@@ -195,20 +203,17 @@ export class Timeline {
     this.#mergeLate();
     this.#cut();
     this.#fold.dropExpired(EXPIRED_A_TICK);
-    this.#publish();
+    this.#watermark.tick(this.isSkewed);
     if (this.#refolding.isRunning) return;
-    const { storage, clock } = this.#parts;
+    const { storage } = this.#parts;
     this.#making?.consider(this.#fold.cutAt, this.#retention.isWaiting(storage.bytes));
-    this.#retention.tick(clock(), storage.bytes);
+    this.#retention.tick(this.#watermark.now(), storage.bytes);
   }
 
-  /** Snapshots that an entry makes wrong end with it. */
+  /** Snapshots that an entry makes wrong end with it. @param entries  in their order, one at least */
   #keep(entries: readonly Entry[], from: ByteString | null): Promise<void> {
     this.#refolding.arrived(entries);
-    const lowest = entries.reduce(
-      (least, { envelope: { at } }) => Math.min(least, at),
-      Number.POSITIVE_INFINITY,
-    );
+    const lowest = (entries[0] as Entry).envelope.at;
     return this.#archive.add(entries, from, this.#making?.outdated(lowest) ?? null);
   }
 
@@ -242,6 +247,7 @@ export class Timeline {
     else {
       this.#merge(late);
       this.#waiting.merged(startedAt, this.#parts.uptime());
+      this.#parts.owner.folded(late);
     }
   }
 
@@ -253,17 +259,17 @@ export class Timeline {
     this.raise(horizon);
     this.#parts.log.info({ entries: late.length }, "late entries: folding anew");
     // What the fold that serves has, the new one has to have, wherever the clock stands now.
-    const dates = late.map(({ envelope: { at } }) => at);
-    const until = dates.reduce(
-      (a, b) => Math.max(a, b),
+    const until = late.reduce(
+      (latest, { envelope: { at } }) => Math.max(latest, at),
       Math.max(horizon, this.#dueUntil(), this.#newest.at),
     );
     this.#waiting.takeDue(until);
+    // Not cut by bytes: what comes meanwhile, and is dated after the horizon, must find its place.
     this.#refolding.start(
-      { index: null, horizon, until, found: () => {} },
+      { index: null, horizon, until, tailBytes: Number.POSITIVE_INFINITY, found: () => {} },
       (fold) => {
-        this.#archive.refolded();
-        this.#swap(fold);
+        this.#archive.refolded(this.#refolding.takeGaps());
+        this.#swap(fold, late);
         this.#waiting.merged(startedAt, this.#parts.uptime());
         this.#mergeLate();
       },
@@ -272,18 +278,19 @@ export class Timeline {
   }
 
   /** Takes a new fold, and merges into it what came while it was made. */
-  #swap(fold: Fold): void {
+  #swap(fold: Fold, late: readonly Entry[]): void {
     this.#fold = fold;
     const missed = this.#refolding.takeMissed();
     fold.merge(missed.filter(({ envelope: { at } }) => at > fold.cutAt));
     this.#waiting.addLate(missed.filter(({ envelope: { at } }) => at <= fold.cutAt));
     this.#newest = fold.newest ?? this.#newest;
     this.#settle(fold.cutAt);
+    this.#parts.owner.folded(late);
   }
 
   /** Where the tail should end by now. Not by the clock alone: a wrong one must not end what others still change. */
   #horizon(newest: number): number {
-    return Math.floor(Math.min(this.#parts.clock(), newest) - this.#parts.limits.tailMs);
+    return Math.floor(Math.min(this.#watermark.now(), newest) - this.#parts.limits.tailMs);
   }
 
   /** Entries dated up to it are folded now. */
@@ -304,14 +311,6 @@ export class Timeline {
   #settle(cutAt: number): void {
     this.raise(cutAt);
     this.#archive.forget(cutAt);
-  }
-
-  #publish(): void {
-    const { publishes, uptime, clock, window } = this.#parts;
-    if (!publishes || uptime() < this.#publishesFrom) return;
-    this.#publishesFrom = uptime() + PUBLISH_EVERY_MS;
-    if (!this.isSkewed) this.raise(clock() - window.past);
-    this.#watermark.publish((problem) => this.#fail(problem));
   }
 }
 

@@ -9,11 +9,15 @@ export const DUE_AHEAD_MS = 5000;
 
 /** The next merge of late entries starts no sooner than so many times the last one's duration after it. */
 const REST_FACTOR = 4;
+/** At most, in milliseconds: a merge seems long when the process was frozen meanwhile, and all have to be level in 30 s. */
+const REST_MS_MOST = 5000;
 
 export class Waiting {
   /** In their order. */
   #future: Entry[] = [];
   #late: Entry[] = [];
+  /** The least date of the late ones. */
+  #lateFrom = Number.POSITIVE_INFINITY;
   #mergesFrom = Number.NEGATIVE_INFINITY;
 
   get size(): number {
@@ -26,8 +30,8 @@ export class Waiting {
 
   /** Whether none is dated up to a time. */
   isPast(at: number): boolean {
-    const isLater = ({ envelope }: Entry) => envelope.at > at;
-    return this.#future.every(isLater) && this.#late.every(isLater);
+    const first = this.#future[0]?.envelope.at ?? Number.POSITIVE_INFINITY;
+    return at < Math.min(first, this.#lateFrom);
   }
 
   addFuture(entries: readonly Entry[]): void {
@@ -35,7 +39,10 @@ export class Waiting {
   }
 
   addLate(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#late.push(entry);
+    for (const entry of entries) {
+      this.#late.push(entry);
+      this.#lateFrom = Math.min(this.#lateFrom, entry.envelope.at);
+    }
   }
 
   /** Takes out those that are dated up to a time. */
@@ -46,11 +53,13 @@ export class Waiting {
 
   /** Takes out the late ones, when it is time for them. @param uptime  milliseconds */
   takeLate(uptime: number): Entry[] {
-    return uptime < this.#mergesFrom ? [] : this.#late.splice(0);
+    if (uptime < this.#mergesFrom) return [];
+    this.#lateFrom = Number.POSITIVE_INFINITY;
+    return this.#late.splice(0);
   }
 
   /** Notes how long a merge took. */
   merged(startedAt: number, endedAt: number): void {
-    this.#mergesFrom = endedAt + REST_FACTOR * (endedAt - startedAt);
+    this.#mergesFrom = endedAt + Math.min(REST_FACTOR * (endedAt - startedAt), REST_MS_MOST);
   }
 }

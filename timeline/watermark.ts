@@ -2,38 +2,78 @@
  * The low watermark: nothing dated at or before it is taken first-hand. It holds at once, and is told to others only
  * when the disk has it. Source: DESIGN.md "Timeline"; research on members, "Simplest sufficient set" 1 and 2.
  */
+import { SteadyClock } from "./steady-clock.js";
 import type { Storage } from "./storage.js";
 
 const BYTES = 8;
+/** Milliseconds between two raises by the clock. */
+const PUBLISH_EVERY_MS = 2000;
+
+export interface WatermarkParts {
+  readonly storage: Storage;
+  readonly clock: () => number;
+  readonly uptime: () => number;
+  readonly window: { readonly past: number; readonly future: number };
+  /** Whether there is nobody to compare the clock with. */
+  readonly isAlone: () => boolean;
+  /** Told of a disk that did not take it. */
+  readonly failed: (problem: Error) => void;
+}
 
 export class Watermark {
   /** Milliseconds since 1970. */
   value: number;
   /** What others may be told; never above `value`. */
   published: number;
-  readonly #storage: Storage;
+  readonly #parts: WatermarkParts;
+  readonly #steady = new SteadyClock();
+  #publishesFrom = Number.NEGATIVE_INFINITY;
   #isWriting = false;
 
-  constructor(storage: Storage) {
-    this.#storage = storage;
-    const mark = storage.mark("watermark");
+  constructor(parts: WatermarkParts) {
+    this.#parts = parts;
+    const mark = parts.storage.mark("watermark");
     this.value = mark === null ? 0 : Number(mark.readBigUInt64BE());
     this.published = this.value;
+  }
+
+  /** Before a restart nothing later was taken first-hand: the one on disk is two rounds old at most. */
+  get takenTo(): number {
+    const { past, future } = this.#parts.window;
+    return this.value + past + future + 2 * PUBLISH_EVERY_MS;
   }
 
   raise(to: number): void {
     if (to > this.value) this.value = Math.floor(to);
   }
 
-  /** Makes the newest value durable, then publishes it. @param failed  told of a disk that did not take it */
-  publish(failed: (problem: Error) => void): void {
+  /** The clock, as far as it is believed: milliseconds since 1970. */
+  now(): number {
+    const { clock, uptime, isAlone } = this.#parts;
+    const steady = this.#steady.read(clock(), uptime());
+    return isAlone() ? steady : clock();
+  }
+
+  /** Follows the clock, and publishes. @param isSkewed  whether the clock is known to be wrong: then it moves nothing */
+  tick(isSkewed: boolean): void {
+    const { uptime, window } = this.#parts;
+    const now = this.now();
+    if (uptime() < this.#publishesFrom) return;
+    this.#publishesFrom = uptime() + PUBLISH_EVERY_MS;
+    if (!isSkewed) this.raise(now - window.past);
+    this.#publish();
+  }
+
+  /** Makes the newest value durable, then publishes it. */
+  #publish(): void {
+    const { storage, failed } = this.#parts;
     if (this.#isWriting || this.published === this.value) return;
     const { value } = this;
     const bytes = Buffer.alloc(BYTES);
     bytes.writeBigUInt64BE(BigInt(value));
     this.#isWriting = true;
-    this.#storage.put([], [["watermark", bytes]]);
-    this.#storage.flushed().then(() => {
+    storage.put([], [["watermark", bytes]]);
+    storage.synced().then(() => {
       this.#isWriting = false;
       this.published = value;
     }, failed);

@@ -1,0 +1,27 @@
+/**
+ * The clock of a daemon that has nobody to compare it with: a step is believed only when it has lasted, since what it would
+ * move cannot be taken back. Source: research on members, A2.
+ */
+
+/** Milliseconds by which clock and uptime may drift apart between two looks. */
+const STEP_MS = 2000;
+/** Milliseconds after which a step is taken for right. */
+const BELIEVED_AFTER_MS = 600_000;
+
+export class SteadyClock {
+  /** Clock less uptime, as it was before a step. */
+  #offset: number | null = null;
+  #steppedAt: number | null = null;
+
+  /** @returns milliseconds since 1970, not above the clock */
+  read(clock: number, uptime: number): number {
+    const offset = clock - uptime;
+    const isStep = this.#offset !== null && Math.abs(offset - this.#offset) > STEP_MS;
+    if (isStep) this.#steppedAt ??= uptime;
+    if (isStep && uptime - (this.#steppedAt ?? uptime) < BELIEVED_AFTER_MS)
+      return Math.min(clock, uptime + (this.#offset as number));
+    this.#offset = offset;
+    this.#steppedAt = null;
+    return clock;
+  }
+}
