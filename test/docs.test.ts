@@ -206,6 +206,7 @@ test("documents name files that exist", () => {
     "docs/keys.md",
     "docs/metrics.md",
     "docs/compatibility.md",
+    "docs/consistency.md",
   ]) {
     for (const [, target = ""] of readDocument(name).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
       assert.ok(existsSync(join(repositoryRoot, dirname(name), target)), `${name} links to ${target}`);
@@ -216,7 +217,7 @@ test("documents name files that exist", () => {
 test("README's reading order names files that exist", () => {
   const [, order = ""] = readDocument("README.md").split("## Reading the code");
   const steps = [...order.matchAll(/^\d\. \[(\w+)\/\]([\s\S]*?)(?=^\d\. |$(?![\s\S]))/gm)];
-  assert.equal(steps.length, 5);
+  assert.equal(steps.length, 6);
   for (const [, folder = "", text = ""] of steps) {
     for (const [, file = ""] of text.matchAll(/`([\w/-]+\.ts)`/g)) {
       assert.ok(existsSync(join(repositoryRoot, folder, file)), `${folder}/${file}`);

@@ -76,6 +76,13 @@ describe("the systemd unit", () => {
     assert.ok(service?.has("RestrictAddressFamilies"));
   });
 
+  test("The unit gives the daemon the folder that the sample configuration names", async () => {
+    const service = (await unit()).get("Service");
+    assert.deepEqual(service?.get("StateDirectory"), ["dbsyncd"]);
+    assert.deepEqual(service?.get("StateDirectoryMode"), ["0700"]);
+    assert.ok(content(await read("dbsyncd.toml")).includes('data = "/var/lib/dbsyncd"'));
+  });
+
   test("The unit's options exist", async () => {
     const known = await daemonOptions();
     const start = (await unit()).get("Service")?.get("ExecStart")?.[0] ?? "";
@@ -133,8 +140,9 @@ describe("the sample configuration", () => {
     try {
       for (const line of lines) {
         const file = join(scratch, "one.toml");
-        // A certificate and its key make sense together only.
+        // A certificate and its key make sense together only; peers exchange signed commands.
         const written = /^tls-/.test(line) ? lines.filter((each) => each.startsWith("tls-")) : [line];
+        if (line.startsWith("peer")) written.push('sign-key = ["keys"]');
         await writeFile(file, `${written.join("\n")}\n`);
         const ended = await runDaemon(["--config", file, "--check-config"]);
         assert.equal(ended.code, 0, `${line}: ${ended.stderr}`);
@@ -178,6 +186,26 @@ describe("the image and the composition", () => {
     const words = lines.flatMap((line) => JSON.parse(line.replace(/^\w+ /, "")) as string[]);
     assert.deepEqual(words, ["dbsyncd", "--bind", "0.0.0.0", "--sign-key", "/etc/dbsync/keys"]);
     for (const word of words.filter((each) => each.startsWith("--"))) assert.ok(known.has(word), word);
+  });
+
+  test("Each daemon of the composition keeps its data in a volume of its own, and names the two others", async () => {
+    const text = content(await read("compose.yaml")).join("\n");
+    const known = await daemonOptions();
+    for (const option of ["--data", "--peer"]) assert.ok(known.has(option), option);
+    assert.match(text, /DBSYNCD_DATA: \/var\/lib\/dbsyncd\n/);
+    for (const [number, ...others] of ["123", "213", "312"].map((digits) => [...digits])) {
+      const [, service = ""] = new RegExp(`\\n {2}daemon${number}:\\n((?: {4}.*\\n?)*)`).exec(text) ?? [];
+      assert.match(service, new RegExp(`"data${number}:/var/lib/dbsyncd"`));
+      const peers = others.map((other) => `daemon${other}:1111\${PIN${other}:-}`).join(",");
+      assert.ok(service.includes(`DBSYNCD_PEER: "${peers}"`), service);
+    }
+  });
+
+  test("The image makes the folder for data, which belongs to its user", async () => {
+    const lines = content(await read("Dockerfile"));
+    assert.ok(
+      lines.includes("RUN install --directory --owner node --group node --mode 0700 /var/lib/dbsyncd"),
+    );
   });
 
   test("The image does not run as root, and private keys do not get into it", async () => {
