@@ -1,0 +1,170 @@
+/**
+ * How fast a daemon that was away is level again, what two daemons say to each other that differ in little, and how fast
+ * one reads its own timeline at a start. `--smoke`: short, RESULTS.md stays. `--full`: a million commands at one an
+ * envelope too, which take minutes to sign.
+ */
+import { randomBytes } from "node:crypto";
+import { bytesOf } from "../protocol/byte-string.js";
+import { exchange, Holder } from "../test/timeline/support/members.js";
+import { cpuSeconds, verifySeconds } from "./daemon-cpu.js";
+import { type Server, startDaemon } from "./processes.js";
+import { machine, report, table } from "./report.js";
+import { residentMiB, Scene, stopAll } from "./timeline-daemons.js";
+import { type DataPlan, signedEntries, writeFolders } from "./timeline-data.js";
+
+const smoke = process.argv.includes("--smoke");
+const full = process.argv.includes("--full");
+const COMMANDS = smoke ? 8_000 : 1_000_000;
+const SINGLE_COMMANDS = smoke ? 2_000 : full ? 1_000_000 : 200_000;
+const KEYS = 100_000;
+const COMMON = smoke ? 20_000 : 1_000_000;
+const DIFFERENT = 100;
+/** What was written while a daemon was away, ended this long ago: before the tail, so nothing of it is late. */
+const ENDED_MS_AGO = 10 * 60_000;
+const LASTED_MS = 30 * 60_000;
+const GOALS = {
+  catchUp8: 100_000,
+  catchUp1: 20_000,
+  replay: 200_000,
+  rounds: 4,
+  bytes: 250_000,
+  stallMs: 20,
+};
+
+const scene = new Scene();
+
+async function main(): Promise<void> {
+  const rows = [];
+  const eight = await catchUp(COMMANDS, 8, KEYS);
+  rows.push(eight.row, (await catchUp(SINGLE_COMMANDS, 1, KEYS)).row);
+  const own = await ownTimeline(eight.folder, COMMANDS, "8 commands an envelope, 100,000 keys");
+  const keys = await manyKeys();
+  report("catch-up", text(rows, [own, keys], reconciled()), smoke);
+}
+
+interface Start {
+  readonly what: string;
+  readonly commands: number;
+  readonly startMs: number;
+  readonly residentMiB: number;
+}
+
+function planOf(commands: number, size: number, keys: number): DataPlan {
+  const envelopes = Math.ceil(commands / size);
+  return {
+    envelopes,
+    size,
+    from: Date.now() - ENDED_MS_AGO - LASTED_MS,
+    every: LASTED_MS / envelopes,
+    command: (number) => ["SET", `key:${number % keys}`, "x".repeat(16)],
+  };
+}
+
+/** One daemon has everything; another, with an empty folder, has to become level. */
+async function catchUp(commands: number, size: number, keys: number) {
+  const plan = planOf(commands, size, keys);
+  const folder = scene.newFolder();
+  await writeFolders([folder], signedEntries(scene, plan));
+  const giver = await startDaemon(scene.args(folder));
+  const taker = await startDaemon(scene.args(scene.newFolder(), [giver.port]));
+  try {
+    const startedAt = performance.now();
+    const before = cpuOf([giver, taker]);
+    await scene.until(taker, ({ entries }) => entries >= plan.envelopes);
+    const storedMs = performance.now() - startedAt;
+    await scene.until(taker, ({ state, waiting }) => state === "live" && waiting === 0);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const cpu = cpuOf([giver, taker]).map((after, i) => after - (before[i] as number));
+    const [given, taken] = cpu as [number, number];
+    const verifying = verifySeconds(scene.key) * plan.envelopes;
+    const goal = size === 1 ? GOALS.catchUp1 : GOALS.catchUp8;
+    const perSecond = commands / seconds;
+    const row = [
+      `${commands.toLocaleString("en")} commands, ${size} an envelope`,
+      ...[Math.round(perSecond), `≥ ${goal.toLocaleString("en")} (${perSecond >= goal ? "met" : "missed"})`],
+      ...[seconds.toFixed(1), (storedMs / 1000).toFixed(1)],
+      ...[given.toFixed(1), taken.toFixed(1), verifying.toFixed(1), residentMiB(taker)],
+    ];
+    return { row, folder };
+  } finally {
+    await stopAll([taker, giver]);
+  }
+}
+
+const cpuOf = (servers: readonly Server[]) =>
+  servers.map(({ process: { pid } }) => cpuSeconds(pid as number));
+
+/** A daemon starts on a folder that has no snapshot. */
+async function ownTimeline(folder: string, commands: number, what: string): Promise<Start> {
+  await using daemon = await startDaemon(scene.args(folder));
+  return { what, commands, startMs: daemon.startMs, residentMiB: residentMiB(daemon) };
+}
+
+/** As many keys as commands. */
+async function manyKeys(): Promise<Start> {
+  const folder = scene.newFolder();
+  await writeFolders([folder], signedEntries(scene, planOf(COMMANDS, 50, COMMANDS)));
+  return await ownTimeline(
+    folder,
+    COMMANDS,
+    `${COMMANDS.toLocaleString("en")} keys, 50 commands an envelope`,
+  );
+}
+
+/** Two timelines in this process. */
+function reconciled() {
+  const [one, other] = [new Holder(), new Holder()];
+  const from = Date.now() - LASTED_MS;
+  for (let i = 0; i < COMMON + DIFFERENT; i++) {
+    const at = Math.floor(from + (i * LASTED_MS) / COMMON);
+    const place = { at, seq: 0, id: bytesOf(randomBytes(32)) };
+    const isDifferent = i % Math.floor((COMMON + DIFFERENT) / DIFFERENT) === 1;
+    if (!isDifferent || i % 2 === 0) one.add(place);
+    if (!isDifferent || i % 2 === 1) other.add(place);
+  }
+  // A disk keeps them sorted.
+  one.all("data");
+  other.all("data");
+  return exchange(one, other, "data", 1);
+}
+
+function text(
+  rows: readonly (readonly (string | number)[])[],
+  starts: readonly Start[],
+  { messages, bytes, given, longestStep }: ReturnType<typeof reconciled>,
+): string {
+  const rounds = Math.ceil((messages + 1) / 2);
+  const startRows = starts.map(({ what, commands, startMs, residentMiB }) => [
+    what,
+    (startMs / 1000).toFixed(2),
+    Math.round(commands / (startMs / 1000)),
+    residentMiB,
+  ]);
+  const met = (holds: boolean) => (holds ? "met" : "missed");
+  return `## Catching up
+
+${machine()} \`npm run bench\`. A daemon with an empty folder (--fsync always) and one that has everything, RSA-2048, on one
+machine with two cores. Level: it has stored and folded all. CPU seconds are all of a process; verifying is what bare
+verifications of as many signatures take.
+
+${table(
+  [
+    ...["", "commands a second", "goal", "level after, s", "stored after, s"],
+    ...["CPU of the giver, s", "CPU of the taker, s", "verifying, s", "taker's memory, MiB"],
+  ],
+  rows,
+)}
+
+Starting on one's own timeline, without a snapshot (goal: ${GOALS.replay.toLocaleString("en")} commands a second):
+
+${table(["", "start to listening, s", "commands a second", "resident memory, MiB"], startRows)}
+
+Two timelines with ${COMMON.toLocaleString("en")} common envelopes and ${given} different ones: ${rounds} rounds (goal: ${GOALS.rounds}, ${met(rounds <= GOALS.rounds)}),
+${bytes.toLocaleString("en")} bytes (goal: ${GOALS.bytes.toLocaleString("en")}, ${met(bytes <= GOALS.bytes)}), longest step ${longestStep.toFixed(1)} ms (goal: ${GOALS.stallMs} ms, ${met(longestStep <= GOALS.stallMs)}).`;
+}
+
+try {
+  await main();
+} finally {
+  scene[Symbol.dispose]();
+}

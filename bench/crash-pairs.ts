@@ -1,0 +1,241 @@
+/** Two servers that hold the same: daemons of dbsync, or a Redis primary and its replica. For crash-comparison.ts. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Client } from "../client/entry.js";
+import { quietPort } from "../test/faults/quiet-port.js";
+import { Trio } from "../test/faults/trio.js";
+import { RedisConnection } from "../test/support/redis-connection.js";
+import { type RedisServer, startRedis } from "../test/support/redis-server.js";
+import { Relay } from "./relay.js";
+
+export interface CrashPair extends AsyncDisposable {
+  /** Sets a key named `token`. @returns whether it was acknowledged */
+  write(writer: number, token: string): Promise<boolean>;
+  /** Cuts the second off from the first, and from who writes to it. */
+  cutSecond(): void;
+  /** Kills the first, lets the second be reached, and makes it the one that is written to. */
+  killFirst(): Promise<void>;
+  /** Starts the first again, as the second's peer or replica, and waits until they are linked. */
+  restartFirst(): Promise<void>;
+  changePlaces(): void;
+  /** Waits until both hold the same. Nobody writes. */
+  level(): Promise<void>;
+  /** How many of the keys are there: of the second while it is alone, else of the one that is written to. */
+  count(tokens: readonly string[]): Promise<number>;
+}
+
+const CHUNK = 500;
+const LEVEL_MS = 30_000;
+const TIMEOUT_MS = 2000;
+const POLL_MS = 20;
+
+export class DbsyncPair implements CrashPair {
+  readonly #trio: Trio;
+  readonly #waits: boolean;
+  /** Of the clients to each. */
+  readonly #ways: readonly Relay[];
+  /** Of the other one to each. */
+  readonly #links: readonly Relay[];
+  readonly #client: Client;
+  #first = 0;
+
+  private constructor(trio: Trio, waits: boolean, ways: readonly Relay[], links: readonly Relay[]) {
+    this.#trio = trio;
+    this.#waits = waits;
+    this.#ways = ways;
+    this.#links = links;
+    const servers = ways.map(({ port }) => `127.0.0.1:${port}`);
+    this.#client = trio.client([0, 1], { servers, timeout: TIMEOUT_MS });
+  }
+
+  static async start({ waits }: { waits: boolean }): Promise<DbsyncPair> {
+    const trio = await Trio.make([], 2);
+    const ways = await Promise.all(trio.ports.map((port) => Relay.start(port)));
+    const links = await Promise.all(trio.ports.map((port) => Relay.start(port)));
+    trio.linkPorts = links.map(({ port }) => port);
+    await trio.startAll();
+    return new DbsyncPair(trio, waits, ways, links);
+  }
+
+  async write(_writer: number, token: string): Promise<boolean> {
+    try {
+      await this.#client.send(["SET", token, token], this.#waits ? { replicated: 2 } : {});
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  cutSecond(): void {
+    for (const relay of [...this.#links, this.#ways[1 - this.#first]]) relay?.cut();
+  }
+
+  async killFirst(): Promise<void> {
+    await this.#trio.end(this.#first, "SIGKILL");
+    for (const relay of [...this.#links, ...this.#ways]) relay.mend();
+  }
+
+  async restartFirst(): Promise<void> {
+    await this.#trio.start(this.#first);
+    const live = async () => (await this.#trio.status(this.#first)).state === "live";
+    await this.#trio.until("the first is back", live, LEVEL_MS);
+  }
+
+  changePlaces(): void {
+    this.#first = 1 - this.#first;
+  }
+
+  async level(): Promise<void> {
+    await this.#trio.level(LEVEL_MS);
+  }
+
+  async count(tokens: readonly string[]): Promise<number> {
+    await using client = this.#trio.client([1 - this.#first], { timeout: 10_000 });
+    return await countIn(tokens, async (chunk) => Number(await client.call(["EXISTS", ...chunk])));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.close();
+    for (const relay of [...this.#links, ...this.#ways]) relay[Symbol.dispose]();
+    await this.#trio[Symbol.asyncDispose]();
+  }
+}
+
+interface RedisSettings {
+  readonly fsync: "always" | "everysec";
+  /** Whether a write is acknowledged once the replica has it. */
+  readonly waits: boolean;
+}
+
+export class RedisPair implements CrashPair {
+  readonly #settings: RedisSettings;
+  readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-redis-pair-"));
+  readonly #ports: readonly number[];
+  /** Of a replica to each. */
+  readonly #links: readonly Relay[];
+  readonly #servers: RedisServer[] = [];
+  readonly #connections = new Map<number, RedisConnection>();
+  #first = 0;
+  #primary = 0;
+
+  private constructor(settings: RedisSettings, ports: readonly number[], links: readonly Relay[]) {
+    this.#settings = settings;
+    this.#ports = ports;
+    this.#links = links;
+  }
+
+  static async start(settings: RedisSettings): Promise<RedisPair> {
+    const ports = [await quietPort(), await quietPort()];
+    const pair = new RedisPair(settings, ports, await Promise.all(ports.map((port) => Relay.start(port))));
+    for (const index of [0, 1]) await pair.#start(index);
+    await pair.#isLinked(1);
+    return pair;
+  }
+
+  async write(writer: number, token: string): Promise<boolean> {
+    try {
+      const connection = await this.#connectionOf(writer);
+      const reply = await connection.call("SET", token, token);
+      if (reply.kind !== "status") return false;
+      if (!this.#settings.waits) return true;
+      const replicas = await connection.call("WAIT", "1", String(TIMEOUT_MS));
+      return replicas.kind === "integer" && Number(replicas.value) >= 1;
+    } catch {
+      this.#connections.get(writer)?.[Symbol.dispose]();
+      this.#connections.delete(writer);
+      return false;
+    }
+  }
+
+  cutSecond(): void {
+    for (const link of this.#links) link.cut();
+  }
+
+  async killFirst(): Promise<void> {
+    const second = 1 - this.#first;
+    await this.#servers[this.#first]?.stop();
+    for (const link of this.#links) link.mend();
+    // What has reached it is taken first.
+    await this.#until(second, "master_link_status:down");
+    await this.#ask(second, "REPLICAOF", "NO", "ONE");
+    this.#primary = second;
+  }
+
+  async restartFirst(): Promise<void> {
+    await this.#start(this.#first);
+    await this.#isLinked(this.#first);
+  }
+
+  changePlaces(): void {
+    this.#first = 1 - this.#first;
+  }
+
+  async level(): Promise<void> {
+    await this.#isLinked(1 - this.#primary);
+  }
+
+  async count(tokens: readonly string[]): Promise<number> {
+    return await countIn(tokens, async (chunk) => Number(await this.#ask(this.#primary, "EXISTS", ...chunk)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of this.#connections.values()) connection[Symbol.dispose]();
+    for (const link of this.#links) link[Symbol.dispose]();
+    await Promise.all(this.#servers.map((server) => server.stop()));
+    // A killed server's child may still be writing its file.
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 20 });
+  }
+
+  /** As the primary's replica, unless it is the primary. */
+  async #start(index: number): Promise<void> {
+    const files = ["--dir", this.#folder, "--appenddirname", `${index}`, "--dbfilename", `${index}.rdb`];
+    const fsync = ["--appendonly", "yes", "--appendfsync", this.#settings.fsync];
+    const primary = ["--replicaof", "127.0.0.1", String(this.#links[this.#primary]?.port)];
+    const replica = index === this.#primary ? [] : primary;
+    this.#servers[index] = await startRedis({
+      port: this.#ports[index] as number,
+      args: [...files, ...fsync, "--repl-diskless-sync-delay", "0", ...replica],
+    });
+  }
+
+  async #connectionOf(writer: number): Promise<RedisConnection> {
+    const known = this.#connections.get(writer);
+    if (known !== undefined) return known;
+    const connection = await RedisConnection.open(this.#ports[this.#primary] as number);
+    this.#connections.set(writer, connection);
+    return connection;
+  }
+
+  async #isLinked(replica: number): Promise<void> {
+    await this.#until(replica, "master_link_status:up");
+  }
+
+  /** Waits until a replica says so. */
+  async #until(replica: number, line: string): Promise<void> {
+    const deadline = performance.now() + LEVEL_MS;
+    while (!(await this.#ask(replica, "INFO", "replication")).includes(line)) {
+      if (performance.now() > deadline) throw new Error(`${line} is not said within ${LEVEL_MS} ms`);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  async #ask(index: number, ...argv: readonly string[]): Promise<string> {
+    using connection = await RedisConnection.open(this.#ports[index] as number);
+    const reply = await connection.call(...argv);
+    if (reply.kind === "bulk") return reply.bytes;
+    if (reply.kind === "status") return reply.text;
+    if (reply.kind === "integer") return String(reply.value);
+    throw new Error(`${argv[0]}: ${JSON.stringify(reply)}`);
+  }
+}
+
+async function countIn(
+  tokens: readonly string[],
+  exists: (chunk: readonly string[]) => Promise<number>,
+): Promise<number> {
+  let count = 0;
+  for (let start = 0; start < tokens.length; start += CHUNK)
+    count += await exists(tokens.slice(start, start + CHUNK));
+  return count;
+}

@@ -1,0 +1,196 @@
+/**
+ * What the timeline and its peers cost where commands are served: three daemons with and without, from signed SETs of one
+ * client; late arrivals; and the memory of the tail. `--smoke`: short, RESULTS.md stays. `--minutes N`: how long for the
+ * memory.
+ */
+import { cpuSeconds } from "./daemon-cpu.js";
+import { LateSender } from "./late-sender.js";
+import { type Figures, measure, median } from "./measure.js";
+import type { Server } from "./processes.js";
+import { FIGURE_HEAD, figureCells, machine, report, table } from "./report.js";
+import { type Keeping, residentMiB, Scene, stopAll } from "./timeline-daemons.js";
+
+const smoke = process.argv.includes("--smoke");
+const SECONDS = smoke ? 0.3 : 4;
+/** In turn, and medians of them: the machine has others on it. */
+const ROUNDS = smoke ? 1 : 5;
+const CALLERS = 256;
+const KEYS = 100_000;
+const LATE_COMMANDS = smoke ? 5_000 : 200_000;
+const LATE_BY_MS = 2_000;
+const MINUTES = minutesGiven() ?? (smoke ? 0.03 : 1);
+const SAMPLE_MS = 500;
+const MIB = 2 ** 20;
+/** The default of --max-tail-bytes. */
+const TAIL_BYTES = 256 * MIB;
+const GOALS = { fanOut: 0.7, late: { 0.01: 0.5, 0.1: 0.2 } } as const;
+
+const scene = new Scene();
+let counter = 0;
+
+interface Run {
+  readonly figures: Figures;
+  /** Microseconds of a daemon's CPU for each command. */
+  readonly cpu: number;
+}
+
+async function main(): Promise<void> {
+  report("hot-path", await fanOut(), smoke);
+  report("hot-path-late", await lateArrivals(), smoke);
+  report("tail-memory", await tailMemory(), smoke);
+}
+
+async function fanOut(): Promise<string> {
+  const keepings = ["plain", "memory", "interval", "always"] as const;
+  const runs = new Map<Keeping, Run[]>(keepings.map((keeping) => [keeping, []]));
+  for (let round = 0; round < ROUNDS; round++)
+    for (const keeping of keepings) runs.get(keeping)?.push(await withDaemons(keeping, loaded));
+  const rows = keepings.map((keeping) => {
+    const all = runs.get(keeping) ?? [];
+    const middle = median(all.map(({ figures }) => figures.perSecond));
+    const { figures } = all.find((run) => run.figures.perSecond === middle) as Run;
+    return { keeping, figures, cpu: median(all.map(({ cpu }) => cpu)) };
+  });
+  const plain = rows[0]?.figures.perSecond ?? Number.NaN;
+  const cells = rows.map(({ keeping, figures, cpu }) => {
+    const ratio = figures.perSecond / plain;
+    const goal = keeping === "plain" ? "" : `≥ ${GOALS.fanOut} (${ratio >= GOALS.fanOut ? "met" : "missed"})`;
+    return [NAMES[keeping], ...figureCells(figures), cpu.toFixed(2), ratio.toFixed(2), goal];
+  });
+  return `## The timeline where commands are served
+
+${machine()} \`npm run bench\`. Signed SETs (RSA-2048) of one client to three daemons, ${CALLERS} calls in flight, policy \`first\`. Medians of ${ROUNDS}
+rounds in turn; the client and the daemons share two cores.
+
+${table(["", ...FIGURE_HEAD, "CPU µs a command and daemon", "÷ without", "goal"], cells)}`;
+}
+
+const NAMES: Readonly<Record<Keeping, string>> = {
+  plain: "without timeline",
+  memory: "peers, in memory",
+  interval: "peers, --data, --fsync interval=100",
+  always: "peers, --data, --fsync always",
+};
+
+async function withDaemons<T>(
+  keeping: Keeping,
+  work: (servers: readonly Server[]) => Promise<T>,
+): Promise<T> {
+  const servers = await scene.start(keeping);
+  try {
+    return await work(servers);
+  } finally {
+    await stopAll(servers);
+  }
+}
+
+async function loaded(servers: readonly Server[]): Promise<Run> {
+  await using client = scene.client(servers);
+  const set = () => client.send(["SET", `key:${++counter % KEYS}`, "x".repeat(16)]);
+  await measure({ callers: CALLERS, seconds: SECONDS / 2 }, set);
+  const before = cpuOf(servers);
+  const figures = await measure({ callers: CALLERS, seconds: SECONDS }, set);
+  const commands = figures.perSecond * SECONDS * servers.length;
+  return { figures, cpu: ((cpuOf(servers) - before) * 1e6) / commands };
+}
+
+const cpuOf = (servers: readonly Server[]): number =>
+  servers.reduce((sum, { process: { pid } }) => sum + cpuSeconds(pid as number), 0);
+
+const LATE_CASES = smoke
+  ? ([
+      ["plain", 0],
+      ["always", 0.1],
+    ] as const)
+  : ([
+      ["plain", 0],
+      ["memory", 0],
+      ["memory", 0.01],
+      ["memory", 0.1],
+      ["always", 0],
+      ["always", 0.01],
+      ["always", 0.1],
+    ] as const);
+
+async function lateArrivals(): Promise<string> {
+  const cases = LATE_CASES;
+  const found = cases.map((): number[] => []);
+  for (let round = 0; round < ROUNDS; round++)
+    for (const [i, [keeping, late]] of cases.entries())
+      found[i]?.push(await withDaemons(keeping, (servers) => sentLate(servers, late)));
+  const rates = found.map(median);
+  const [plain] = rates as [number];
+  const rows = cases.map(([keeping, late], i) => {
+    const rate = rates[i] as number;
+    const goal = late === 0 ? null : GOALS.late[late];
+    return [
+      ...[NAMES[keeping], `${late * 100} %`, Math.round(rate), (rate / plain).toFixed(2)],
+      goal === null ? "" : `≥ ${goal} (${rate >= goal * plain ? "met" : "missed"})`,
+    ];
+  });
+  return `## Late arrivals
+
+${machine()} Envelopes of 64 SETs to three daemons, 8 in flight; so many of them dated back, by ${LATE_BY_MS} ms at most. Medians
+of ${ROUNDS} rounds in turn.
+
+${table(["", "late", "commands a second", "÷ without", "goal"], rows)}`;
+}
+
+async function sentLate(servers: readonly Server[], late: number): Promise<number> {
+  using sender = await LateSender.connect(servers, scene.key);
+  const load = { late, lateBy: LATE_BY_MS };
+  await sender.send({ ...load, commands: LATE_COMMANDS / 4 });
+  return await sender.send({ ...load, commands: LATE_COMMANDS });
+}
+
+/** As much as they take, for minutes. */
+async function tailMemory(): Promise<string> {
+  return await withDaemons("interval", async (servers) => {
+    await using client = scene.client(servers);
+    const [watched] = servers as [Server];
+    let [tail, resident, units] = [0, 0, 0];
+    let isOver = false;
+    const watching = (async () => {
+      while (!isOver) {
+        const status = await scene.status(watched);
+        tail = Math.max(tail, status.tailBytes);
+        units = Math.max(units, status.tailUnits);
+        resident = Math.max(resident, residentMiB(watched));
+        await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+      }
+    })();
+    const { perSecond } = await measure({ callers: CALLERS, seconds: MINUTES * 60 }, () =>
+      client.send(["SET", `key:${++counter % KEYS}`, "x".repeat(16)]),
+    );
+    isOver = true;
+    await watching;
+    return `## Memory of the tail under load
+
+${machine()} ${MINUTES} minutes of SETs of 16 bytes, ${Math.round(perSecond).toLocaleString("en")} a second, --data, --fsync interval=100, --peer; the highest of
+samples every ${SAMPLE_MS} ms.
+
+${table(
+  ["", "measured", "goal"],
+  [
+    [
+      "tail by its own count, MiB",
+      tail / MIB,
+      `≤ ${TAIL_BYTES / MIB} (${tail <= TAIL_BYTES * 1.05 ? "met" : "missed"})`,
+    ],
+    ["commands in the tail", units.toLocaleString("en"), ""],
+    ["resident memory of the daemon, MiB", resident, ""],
+  ],
+)}`;
+  });
+}
+
+function minutesGiven(): number | null {
+  const at = process.argv.indexOf("--minutes");
+  return at < 0 ? null : Number(process.argv[at + 1]);
+}
+
+try {
+  await main();
+} finally {
+  scene[Symbol.dispose]();
+}

@@ -1,0 +1,58 @@
+/** A way to a server that can be cut: what is on it then is lost, as in a network; who is connected notices nothing. */
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { quietPort } from "../test/faults/quiet-port.js";
+
+export class Relay implements Disposable {
+  readonly port: number;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isCut = false;
+
+  private constructor(port: number, target: number) {
+    this.port = port;
+    this.#server = createServer((near) => this.#join(near, connect({ port: target, host: "127.0.0.1" })));
+  }
+
+  /** @param target  port of the loopback */
+  static async start(target: number): Promise<Relay> {
+    const relay = new Relay(await quietPort(), target);
+    await once(relay.#server.listen(relay.port, "127.0.0.1"), "listening");
+    return relay;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+  }
+
+  /** Connections that were cut end. */
+  mend(): void {
+    if (!this.#isCut) return;
+    this.#isCut = false;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #join(near: Socket, far: Socket): void {
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      this.#sockets.add(from);
+      from.setNoDelay();
+      from.on("data", (chunk) => {
+        if (!this.#isCut) to.write(chunk);
+      });
+      // A cut way tells of no end either.
+      from.on("close", () => {
+        this.#sockets.delete(from);
+        if (!this.#isCut) to.destroy();
+      });
+      from.on("error", () => {});
+    }
+  }
+}

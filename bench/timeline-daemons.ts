@@ -1,0 +1,133 @@
+/** Daemons with a timeline, and what they say of it: three that know each other, or some on folders made beforehand. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Client, createClient, type ReplyValue } from "../client/entry.js";
+import { freePort } from "../test/support/free-port.js";
+import { type KeyPair, makeKeys } from "./daemon-cpu.js";
+import { type Server, startDaemon } from "./processes.js";
+
+/** Where the timelines are. */
+export type Keeping = "plain" | "memory" | "interval" | "always";
+
+const DAEMONS = 3;
+const POLL_MS = 20;
+
+/** Keys and folders of a benchmark. */
+export class Scene implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
+  readonly publicFolder: string;
+  readonly #keys: readonly KeyPair[];
+  readonly #root = makeKeys(1);
+  #folders = 0;
+
+  /** @param keys  how many of applications */
+  constructor(keys = 1) {
+    const { keys: made, publicFolder } = makeKeys(keys);
+    this.#keys = made;
+    this.publicFolder = publicFolder;
+  }
+
+  get key(): KeyPair {
+    return this.#keys[0] as KeyPair;
+  }
+
+  get rootFolder(): string {
+    return this.#root.publicFolder;
+  }
+
+  newFolder(): string {
+    return join(this.folder, String(++this.#folders));
+  }
+
+  /** Of one daemon with a timeline. */
+  args(data: string | null, peers: readonly number[] = [], fsync = "always"): string[] {
+    return [
+      ...["-s", this.publicFolder, "--root-key", this.rootFolder],
+      ...(data === null ? [] : ["--data", data, "--fsync", fsync]),
+      ...peers.flatMap((port) => ["--peer", `127.0.0.1:${port}`]),
+    ];
+  }
+
+  /** Three daemons. */
+  async start(keeping: Keeping): Promise<Server[]> {
+    const ports = await Promise.all(Array.from({ length: DAEMONS }, () => freePort()));
+    const fsync = keeping === "interval" ? "interval=100" : "always";
+    const inMemory = keeping === "plain" || keeping === "memory";
+    const servers = await Promise.all(
+      ports.map((port) => {
+        const peers = keeping === "plain" ? [] : ports.filter((other) => other !== port);
+        return startDaemon([
+          ...this.args(inMemory ? null : this.newFolder(), peers, fsync),
+          "-p",
+          String(port),
+        ]);
+      }),
+    );
+    if (keeping !== "plain")
+      for (const server of servers) await this.until(server, ({ state }) => state === "live");
+    return servers;
+  }
+
+  client(servers: readonly Server[], key = this.key): Client {
+    return createClient({
+      servers: servers.map(({ port }) => `127.0.0.1:${port}`),
+      key: key.privateKey,
+      require: "v2",
+      timeout: 10_000,
+    });
+  }
+
+  /** Asks again and again. @returns milliseconds that it took */
+  async until(server: Server, holds: (status: TimelineStatus) => boolean): Promise<number> {
+    await using client = this.client([server], this.#root.keys[0]);
+    const startedAt = performance.now();
+    for (;;) {
+      const status = statusOf(await client.call(["TIMELINE", "STATUS"]));
+      if (holds(status)) return performance.now() - startedAt;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  async status(server: Server): Promise<TimelineStatus> {
+    await using client = this.client([server], this.#root.keys[0]);
+    return statusOf(await client.call(["TIMELINE", "STATUS"]));
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export interface TimelineStatus {
+  readonly state: string;
+  readonly entries: number;
+  readonly waiting: number;
+  readonly redone: number;
+  readonly tailUnits: number;
+  readonly tailBytes: number;
+}
+
+function statusOf(reply: ReplyValue): TimelineStatus {
+  const fields = new Map<string, ReplyValue>();
+  const flat = Array.isArray(reply) ? reply : [];
+  for (let i = 0; i + 1 < flat.length; i += 2) fields.set(String(flat[i]), flat[i + 1] as ReplyValue);
+  const number = (name: string) => Number(fields.get(name));
+  return {
+    state: String(fields.get("state")),
+    entries: number("data-entries"),
+    waiting: number("waiting"),
+    redone: number("redone"),
+    tailUnits: number("tail-units"),
+    tailBytes: number("tail-bytes"),
+  };
+}
+
+export async function stopAll(servers: readonly Server[]): Promise<void> {
+  await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+}
+
+export function residentMiB({ process: { pid } }: Server): number {
+  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kilobytes) / 1024;
+}

@@ -1,0 +1,91 @@
+/** Data folders with a timeline in them, written without a daemon: signing a million envelopes one after the other takes longer. */
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { pino } from "pino";
+import { hashOf } from "../daemon/identity.js";
+import { loadSigners } from "../daemon/load-signers.js";
+import type { Signers } from "../daemon/signers.js";
+import { signEnvelopeAside } from "../keys/sign.js";
+import { type ByteString, bytesOf } from "../protocol/byte-string.js";
+import { NONCE_BYTES, SEQ_MAX, signedBytes, writeBody } from "../protocol/envelope.js";
+import { writeCommand } from "../protocol/resp-writer.js";
+import type { KeyRing } from "../store/key-ring.js";
+import { type Entry, writePlace } from "../timeline/entry.js";
+import { LmdbStorage } from "../timeline/lmdb-storage.js";
+import { writeValue } from "../timeline/stored-value.js";
+import type { Scene } from "./timeline-daemons.js";
+
+export interface DataPlan {
+  readonly envelopes: number;
+  /** Commands of each. */
+  readonly size: number;
+  /** Milliseconds since 1970 of the first, and between two. */
+  readonly from: number;
+  readonly every: number;
+  /** The number counts all commands. */
+  readonly command: (number: number) => readonly string[];
+}
+
+export type SignedEntry = Pick<Entry, "id" | "body" | "signature"> & {
+  readonly at: number;
+  readonly seq: number;
+};
+
+/** Signatures in work at once. */
+const AT_ONCE = 64;
+const BATCH = 10_000;
+
+function signersOf({ publicFolder, rootFolder }: Scene): Signers {
+  const keys = { signKey: [publicFolder], rootKey: [rootFolder], clusterName: "dbsync" };
+  return loadSigners(keys, pino({ level: "silent" }));
+}
+
+/** That the daemons of a scene begin with. */
+export const ringOf = (scene: Scene): KeyRing => signersOf(scene).ring;
+
+/** Entries as a client would have sent them. */
+export async function* signedEntries(scene: Scene, plan: DataPlan): AsyncGenerator<SignedEntry> {
+  const { ring, cluster } = signersOf(scene);
+  const key = [...ring.all()].find(({ role }) => role === "application")?.id as ByteString;
+  for (let i = 0; i < plan.envelopes; i += AT_ONCE) {
+    const count = Math.min(AT_ONCE, plan.envelopes - i);
+    yield* await Promise.all(
+      Array.from({ length: count }, (_, j) => signed(scene, plan, i + j, { key, cluster })),
+    );
+  }
+}
+
+async function signed(
+  scene: Scene,
+  { size, from, every, command }: DataPlan,
+  number: number,
+  header: { key: ByteString; cluster: ByteString },
+): Promise<SignedEntry> {
+  const at = Math.floor(from + number * every);
+  const seq = number % (SEQ_MAX + 1);
+  const commands = Array.from({ length: size }, (_, i) => writeCommand(command(number * size + i)));
+  const nonce = bytesOf(randomBytes(NONCE_BYTES));
+  const body = Buffer.from(writeBody({ ...header, at, seq, nonce }, commands), "latin1");
+  const bytes = signedBytes(body);
+  const signature = await signEnvelopeAside(bytes, scene.key.privateKey);
+  return { id: hashOf(bytes), body, signature, at, seq };
+}
+
+/** Makes one folder for each list that an entry is put into. */
+export async function writeFolders(
+  folders: readonly string[],
+  entries: AsyncIterable<SignedEntry> | Iterable<SignedEntry>,
+  into: (entry: SignedEntry, number: number) => readonly number[] = () => folders.map((_, i) => i),
+): Promise<void> {
+  const storages = folders.map((folder) => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return new LmdbStorage(folder, "never");
+  });
+  let number = 0;
+  for await (const entry of entries) {
+    const value = writeValue(entry.body, entry.signature);
+    for (const i of into(entry, number)) storages[i]?.put([[writePlace(entry), value]]);
+    if (++number % BATCH === 0) await Promise.all(storages.map((storage) => storage.flushed()));
+  }
+  await Promise.all(storages.map((storage) => storage.close()));
+}
