@@ -1,0 +1,108 @@
+/** Real daemons that were away, are killed in the midst of things, or are reached by nobody: in the end all have all. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Client, DbsyncError } from "../../client/entry.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { Trio } from "./trio.js";
+
+const LEVEL_MS = 30_000;
+/** Calls at once; they share envelopes. */
+const AT_ONCE = 500;
+
+/** Sets `from` … `to - 1`, each to itself. */
+async function setNumbers(client: Client, from: number, to: number): Promise<void> {
+  for (let start = from; start < to; start += AT_ONCE) {
+    const numbers = Array.from({ length: Math.min(AT_ONCE, to - start) }, (_, index) => start + index);
+    await Promise.all(numbers.map((number) => client.call(["SET", `n:${number}`, number])));
+  }
+}
+
+async function sizes(trio: Trio): Promise<unknown[]> {
+  const replies: unknown[] = [];
+  for (const index of trio.ports.keys()) {
+    await using client = trio.client([index]);
+    replies.push(await client.call("DBSIZE"));
+  }
+  return replies;
+}
+
+test("a daemon that was down for thousands of commands is level after its restart", async (t) => {
+  await using trio = await Trio.start();
+  await using client = trio.client([0, 1]);
+  await setNumbers(client, 0, 100);
+  await trio.level(LEVEL_MS);
+  await trio.end(2, "SIGKILL");
+  await setNumbers(client, 100, 8000);
+  await trio.start(2);
+  t.diagnostic(`level after ${Math.round(await trio.level(LEVEL_MS))} ms`);
+  assert.deepEqual(await sizes(trio), [8000, 8000, 8000]);
+});
+
+test("a daemon that is killed again and again while it catches up is level in the end", async (t) => {
+  const seed = seedOfRun();
+  t.diagnostic(`replay with DBSYNC_SEED=${seed}`);
+  const random = new SeededRandom(seed);
+  await using trio = await Trio.start();
+  await trio.end(2, "SIGKILL");
+  await using client = trio.client([0, 1]);
+  await setNumbers(client, 0, 10_000);
+  for (let kills = 0; kills < 4; kills++) {
+    await trio.start(2);
+    const lived = random.below(400);
+    await new Promise((resolve) => setTimeout(resolve, lived));
+    await trio.end(2, "SIGKILL");
+  }
+  await trio.start(2);
+  await trio.level(LEVEL_MS);
+  assert.deepEqual(await sizes(trio), [10_000, 10_000, 10_000]);
+});
+
+test("a client that reaches one daemon only reaches all, in either direction", async () => {
+  await using trio = await Trio.start();
+  for (const index of trio.ports.keys()) {
+    await using client = trio.client([index]);
+    await client.multi([
+      ["INCR", "visits"],
+      ["RPUSH", "visitors", `${index}`],
+    ]);
+    await trio.level(LEVEL_MS);
+  }
+  for (const index of trio.ports.keys()) {
+    await using client = trio.client([index]);
+    assert.deepEqual(await client.call("LRANGE visitors 0 -1"), ["0", "1", "2"]);
+    assert.equal(await client.send("GET visits"), "3");
+  }
+});
+
+test("SIGTERM while writes are in flight loses nothing that was acknowledged", async () => {
+  await using trio = await Trio.start();
+  await using client = trio.client([0], { timeout: 5000 });
+  const told = new Map<string, "acknowledged" | "unknown" | "not-applied">();
+  let isOver = false;
+  const writer = async (name: number) => {
+    for (let number = 0; !isOver; number++) {
+      const key = `${name}:${number}`;
+      try {
+        await client.send(["SET", key, key]);
+        told.set(key, "acknowledged");
+      } catch (problem) {
+        assert.ok(problem instanceof DbsyncError);
+        told.set(key, problem.effect);
+        isOver = true;
+      }
+    }
+  };
+  const writers = Promise.all(Array.from({ length: 64 }, (_, name) => writer(name)));
+  await trio.until("writes are in flight", async () => told.size > 2000);
+  const { code } = await trio.end(0, "SIGTERM");
+  assert.equal(code, 0);
+  await writers;
+  await trio.start(0);
+  await trio.level(LEVEL_MS);
+  await using reader = trio.client([0]);
+  for (const [key, outcome] of told) {
+    const value = await reader.send(["GET", key]);
+    if (outcome === "acknowledged") assert.equal(value, key);
+    if (outcome === "not-applied") assert.equal(value, null, key);
+  }
+});

@@ -1,0 +1,77 @@
+/** A real daemon whose clock is a day off, from its start or suddenly. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { buildRoot } from "../support/repository.js";
+import { Trio } from "./trio.js";
+
+const DAY_MS = 86_400_000;
+const LEVEL_MS = 30_000;
+const program = join(buildRoot, "test", "faults", "clock-off.js");
+
+const DAYS = [
+  ["ahead", DAY_MS],
+  ["behind", -DAY_MS],
+] as const;
+
+for (const [name, off] of DAYS) {
+  test(`a daemon that starts with its clock a day ${name} refuses to write, and is well once it is set`, async () => {
+    await using trio = await Trio.start();
+    await using client = trio.client();
+    await client.send("SET k 1", { replicated: 3 });
+    await trio.end(2, "SIGKILL");
+    await client.send("SET k 2", { replicated: 2 });
+    await trio.start(2, { program, env: { CLOCK_OFF_MS: String(off) } });
+    await refuses(trio);
+    await client.send("SET k 4", { replicated: 2 });
+    await holdsAll(trio);
+    await trio.end(2, "SIGKILL");
+    await trio.start(2);
+    await isWell(trio);
+  });
+
+  test(`a daemon whose clock jumps a day ${name} refuses to write, and is well once it jumps back`, async () => {
+    await using trio = await Trio.start();
+    await using client = trio.client();
+    await trio.end(2, "SIGTERM");
+    const env = { CLOCK_OFF_MS: String(off), CLOCK_IS_RIGHT: "1" };
+    const daemon = await trio.start(2, { program, env });
+    await trio.level(LEVEL_MS);
+    await client.send("SET k 1", { replicated: 3 });
+    daemon.kill("SIGUSR2");
+    await refuses(trio);
+    await client.send("SET k 2", { replicated: 2 });
+    daemon.kill("SIGUSR2");
+    await isWell(trio);
+  });
+}
+
+async function refuses(trio: Trio): Promise<void> {
+  await using alone = trio.client([2], { timeout: 2000 });
+  await trio.until("it refuses", async () => {
+    const problem = await alone.send("SET k 3").then(
+      () => null,
+      (error: Error) => error,
+    );
+    return /clock-off|too-old/.test(String(problem));
+  });
+}
+
+/** What it cannot date it keeps all the same. */
+async function holdsAll(trio: Trio): Promise<void> {
+  await trio.until("it holds the same", async () => {
+    const [first, , third] = await trio.statuses();
+    return first?.fingerprint === third?.fingerprint;
+  });
+}
+
+async function isWell(trio: Trio): Promise<void> {
+  await trio.level(LEVEL_MS);
+  await using alone = trio.client([2]);
+  await trio.until("it takes writes again", async () => (await alone.send("SET k 5")) === "OK");
+  await trio.level(LEVEL_MS);
+  for (const index of trio.ports.keys()) {
+    await using each = trio.client([index]);
+    assert.equal(await each.send("GET k"), "5");
+  }
+}

@@ -1,0 +1,95 @@
+/** Data folders that a real daemon must not touch, and a disk that is full. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { DbsyncError } from "../../client/entry.js";
+import { timelineFolder } from "../../timeline/lmdb-reader.js";
+import { type DaemonProcess, runDaemon } from "../support/daemon-process.js";
+import { makeKeyPair } from "../support/envelope-client.js";
+import { skipWithout } from "../support/requirements.js";
+import { Trio } from "./trio.js";
+
+const LEVEL_MS = 30_000;
+
+test("a start with other keys than the folder's is refused, and leaves it as it was", async () => {
+  await using trio = await Trio.start();
+  await using client = trio.client();
+  await client.send("SET k v", { replicated: 3 });
+  await trio.end(2, "SIGKILL");
+  const args = trio.argsOf(2).map((arg) => (arg === trio.app.file ? makeKeyPair().file : arg));
+  const { code, stderr } = await runDaemon(args);
+  assert.equal(code, 2);
+  assert.match(stderr, /begun with other keys.*dbsync keys add FILE/s);
+  await trio.start(2);
+  await trio.level(LEVEL_MS);
+});
+
+test("a second daemon on the same folder is refused, also while the first one is frozen", async () => {
+  await using trio = await Trio.start([], 1);
+  const args = ["-p", "0", "-s", trio.app.file, "--root-key", trio.root.file, "--data", trio.folder(0)];
+  for (const isFrozen of [false, true]) {
+    if (isFrozen) trio.daemon(0).kill("SIGSTOP");
+    const { code, stderr } = await runDaemon(args);
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`in use by process ${trio.daemon(0).pid}`));
+  }
+  trio.daemon(0).kill("SIGCONT");
+  await using client = trio.client();
+  assert.equal(await client.send("SET k v"), "OK");
+});
+
+test("a full disk refuses writes loudly, while reads and peers go on; with room again all is well", {
+  skip: skipWithout("prlimit"),
+}, async () => {
+  await using trio = await Trio.start(["--admin", "0"]);
+  await using client = trio.client([0], { timeout: 5000 });
+  await client.send("SET k v", { replicated: 3 });
+  limitFiles(trio.daemon(0), statSync(join(timelineFolder(trio.folder(0)), "data.mdb")).size + 65_536);
+  const acknowledged: string[] = [];
+  const refused = await fill(async (key) => {
+    await client.send(["SET", key, "x".repeat(10_000)]);
+    acknowledged.push(key);
+  });
+  assert.match(refused.message, /storage-failed/);
+  const line = await trio.daemon(0).logged(({ level, msg }) => level === "error" && /data folder/.test(msg));
+  assert.match(JSON.stringify(line), /reason/);
+  assert.equal(await client.send("GET k"), "v", "reads go on");
+  assert.notEqual((await trio.status(0)).failure, null);
+  const health = await fetch(`http://127.0.0.1:${await adminPort(trio.daemon(0))}/healthz`);
+  assert.equal(health.status, 503);
+  await using others = trio.client([1, 2]);
+  assert.equal(await others.send("SET k w", { replicated: 2 }), "OK");
+  await trio.end(0, "SIGTERM");
+  await trio.start(0);
+  await trio.level(LEVEL_MS);
+  await using reader = trio.client([0]);
+  assert.equal(await reader.call(["EXISTS", ...acknowledged]), acknowledged.length);
+  assert.equal(await reader.send("GET k"), "w");
+});
+
+/** No file of the process can grow beyond it. */
+function limitFiles({ pid }: DaemonProcess, bytes: number): void {
+  execFileSync("prlimit", ["--pid", String(pid), `--fsize=${bytes}:${bytes}`]);
+}
+
+const WRITES_MOST = 10_000;
+
+/** Writes until it fails. @returns why */
+async function fill(write: (key: string) => Promise<void>): Promise<DbsyncError> {
+  for (let number = 0; number < WRITES_MOST; number++) {
+    try {
+      await write(`fill:${number}`);
+    } catch (problem) {
+      assert.ok(problem instanceof DbsyncError);
+      return problem;
+    }
+  }
+  throw new Error("the disk was never full");
+}
+
+async function adminPort(daemon: DaemonProcess): Promise<number> {
+  const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
+  return Number(line["port"]);
+}

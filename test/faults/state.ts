@@ -1,0 +1,53 @@
+/**
+ * What a daemon holds of the crash test's keys, and what it has to be: told from a folder's entries by rules of its own,
+ * as SET, INCR and RPUSH are all there is.
+ */
+import type { Client } from "../../client/entry.js";
+import type { Contents } from "./folder-contents.js";
+import type { ToldWrite } from "./write.js";
+
+export interface State {
+  readonly texts: ReadonlyMap<string, string>;
+  readonly lists: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Keys asked for in one command. */
+const CHUNK = 500;
+
+/** @param contents  in the order of places, none damaged */
+export function foldContents(contents: Contents): State {
+  const texts = new Map<string, string>();
+  const lists = new Map<string, string[]>();
+  for (const entry of contents.values()) {
+    for (const [name, key = "", value = ""] of entry?.envelope.commands ?? []) {
+      if (name === "SET") texts.set(key, value);
+      else if (name === "INCR") texts.set(key, String(Number(texts.get(key) ?? 0) + 1));
+      else if (name === "RPUSH") {
+        const list = lists.get(key) ?? [];
+        list.push(value);
+        lists.set(key, list);
+      }
+    }
+  }
+  return { texts, lists };
+}
+
+/** What a daemon says of all keys that the writes have named. @param client  of that daemon alone */
+export async function readState(client: Client, writes: readonly ToldWrite[]): Promise<State> {
+  const texts = new Map<string, string>();
+  const lists = new Map<string, readonly string[]>();
+  const tokens = writes.filter(({ sets }) => sets).map(({ token }) => token);
+  const keys = [...new Set([...tokens, ...writes.map(({ counter }) => counter)])].filter((key) => key !== "");
+  for (let start = 0; start < keys.length; start += CHUNK) {
+    const chunk = keys.slice(start, start + CHUNK);
+    const values = (await client.call(["MGET", ...chunk])) as (string | null)[];
+    for (const [index, value] of values.entries())
+      if (value !== null) texts.set(chunk[index] as string, value);
+  }
+  for (const list of new Set(writes.map((write) => write.list))) {
+    if (list === "") continue;
+    const elements = (await client.call(["LRANGE", list, 0, -1])) as string[];
+    if (elements.length > 0) lists.set(list, elements);
+  }
+  return { texts, lists };
+}

@@ -1,0 +1,39 @@
+/** TIMELINE STATUS, as far as these tests ask it. */
+import type { Client, ReplyValue } from "../../client/entry.js";
+
+export interface Status {
+  readonly state: string;
+  /** Why nothing is taken any more. */
+  readonly failure: string | null;
+  readonly entries: number;
+  /** Of everything it holds. */
+  readonly fingerprint: string;
+  /** Whether it has folded what it holds. */
+  readonly isSettled: boolean;
+  /** How many members it is connected to. */
+  readonly connected: number;
+}
+
+/** @param client  an administrator's, of one daemon */
+export async function readStatus(client: Client): Promise<Status> {
+  const fields = fieldsOf(await client.call(["TIMELINE", "STATUS"]));
+  const text = (name: string) => String(fields.get(name) ?? "");
+  const members = fields.get("members");
+  const connections = Array.isArray(members) ? members.map((each) => fieldsOf(each).get("connection")) : [];
+  const failure = fields.get("failure");
+  return {
+    state: text("state"),
+    failure: failure == null ? null : String(failure),
+    entries: Number(text("ring-entries")) + Number(text("data-entries")),
+    fingerprint: ["ring-entries", "ring-sum", "data-entries", "data-sum"].map(text).join(" "),
+    isSettled: text("state") === "live" && text("waiting") === "0",
+    connected: connections.filter((connection) => connection === "connected").length,
+  };
+}
+
+function fieldsOf(reply: ReplyValue): Map<string, ReplyValue> {
+  const fields = new Map<string, ReplyValue>();
+  if (!Array.isArray(reply)) return fields;
+  for (let i = 0; i + 1 < reply.length; i += 2) fields.set(String(reply[i]), reply[i + 1] as ReplyValue);
+  return fields;
+}

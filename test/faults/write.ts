@@ -1,0 +1,55 @@
+/** One write of the crash test: what it does, and what its client was told of it. */
+import type { SeededRandom } from "../support/seeded-random.js";
+
+/**
+ * `replicated`: two daemons had it on disk. `acknowledged`: one had. `unknown`: it may have been applied. `not-applied`:
+ * the client was promised that it never is.
+ */
+export type Told = "replicated" | "acknowledged" | "unknown" | "not-applied";
+
+export interface Write {
+  /** Of no other write. */
+  readonly token: string;
+  readonly waits: boolean;
+  /** Whether a key of its own is set, named by the token. */
+  readonly sets: boolean;
+  /** Whether a shared counter is raised; "": no. */
+  readonly counter: string;
+  /** A shared list that gets the token; "": none. */
+  readonly list: string;
+}
+
+/** `why`: the stages at which the daemons failed, and their refusals' codes; "": it was acknowledged. */
+export type ToldWrite = Write & { readonly told: Told; readonly why: string };
+
+const COUNTERS = 4;
+const LISTS = 4;
+/** A list gets about so many elements. */
+const LIST_WRITES = 1000;
+const WAITS = 0.3;
+
+export function makeWrite(random: SeededRandom, writer: number, number: number): Write {
+  const token = `w${writer}:${number}`;
+  const counter = `counter:${random.below(COUNTERS)}`;
+  const list = `list:${Math.floor(number / LIST_WRITES)}:${random.below(LISTS)}`;
+  const waits = random.chance(WAITS);
+  switch (random.below(4)) {
+    case 0:
+      return { token, waits, sets: true, counter: "", list: "" };
+    case 1:
+      return { token, waits, sets: false, counter, list: "" };
+    case 2:
+      return { token, waits, sets: false, counter: "", list };
+    default:
+      return { token, waits, sets: true, counter, list };
+  }
+}
+
+/** More than one: to be applied together. */
+export function commandsOf({ token, sets, counter, list }: Write): string[][] {
+  return [
+    ...(sets ? [["SET", token, token]] : []),
+    ...(counter === "" ? [] : [["INCR", counter]]),
+    ...(list === "" ? [] : [["RPUSH", list, token]]),
+  ];
+}
