@@ -275,11 +275,11 @@ export class Link implements ConnectionV2Owner {
       if (this.state !== "speaking" || this.isAsking) return;
       for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
     }
-    while (this.#onTheWay.hasRoom) {
-      const sending = this.#queue.shift();
-      if (sending === undefined) return;
+    while (this.#onTheWay.hasRoom && this.#queue.length > 0) {
+      const sending = this.#queue.shift() as Sending;
       this.#activeAt = now;
-      this.#connection?.write(this.#onTheWay.add(sending, now));
+      if (this.#onTheWay.takes(sending)) this.#connection?.write(this.#onTheWay.add(sending, now));
+      else this.#fail(sending, "busy", "too many answers wait", now);
     }
   }
 

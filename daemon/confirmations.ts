@@ -38,6 +38,9 @@ const LOOK_MS = 20;
 export class Confirmations {
   readonly #parts: ConfirmationsParts;
   readonly #open = new Set<() => void>();
+  /** Final, and not yet part of the state: each looks, and ends when it is. */
+  readonly #looking = new Set<() => void>();
+  #stopLooking: (() => void) | null = null;
 
   constructor(parts: ConfirmationsParts) {
     this.#parts = parts;
@@ -49,10 +52,9 @@ export class Confirmations {
     const { peers, environment } = this.#parts;
     const isStable = wait.kind === "stable";
     return await new Promise<boolean>((resolve) => {
-      let stopLooking = () => {};
       const end = (came: boolean) => {
         cancel();
-        stopLooking();
+        this.#looking.delete(look);
         this.#open.delete(giveUp);
         resolve(came);
       };
@@ -61,7 +63,7 @@ export class Confirmations {
       this.#open.add(giveUp);
       const look = () => {
         if (this.#parts.timeline.isFolded(place.at)) end(true);
-        else if (this.#open.has(giveUp)) stopLooking = environment.setTimer(LOOK_MS, look);
+        else if (this.#open.has(giveUp)) this.#lookAgain(look);
       };
       const came = isStable ? peers.stable(place.at) : peers.replicated(place, wait.daemons);
       came.then(isStable ? look : () => end(true), giveUp);
@@ -71,5 +73,16 @@ export class Confirmations {
   /** Nobody waits any longer. */
   stop(): void {
     for (const giveUp of [...this.#open]) giveUp();
+    this.#stopLooking?.();
+    this.#stopLooking = null;
+  }
+
+  /** All look together: one timer serves thousands. */
+  #lookAgain(look: () => void): void {
+    this.#looking.add(look);
+    this.#stopLooking ??= this.#parts.environment.setTimer(LOOK_MS, () => {
+      this.#stopLooking = null;
+      for (const one of [...this.#looking]) one();
+    });
   }
 }

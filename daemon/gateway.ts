@@ -21,6 +21,7 @@ import type { KeyRing } from "../store/key-ring.js";
 import type { Entry } from "../timeline/entry.js";
 import type { Environment } from "./environment.js";
 import { hashOf, type Identity } from "./identity.js";
+import { LIMITS } from "./limits.js";
 import type { Recorder } from "./recorder.js";
 import { type Refused, refused } from "./request.js";
 
@@ -37,6 +38,8 @@ export interface GatewayParts {
   readonly environment: Pick<Environment, "clock" | "randomBytes">;
   /** Runs a step in the next turn of the event loop. */
   readonly soon: (step: () => void) => void;
+  /** Milliseconds ahead of the clock that a date may lie. */
+  readonly future: number;
   /** Hands an entry to the peers, once it is on the disk. */
   readonly give: (entry: Entry) => void;
   readonly log: Pick<Logger, "warn">;
@@ -63,6 +66,8 @@ interface Group extends GatewayUser {
 
 /** A group is closed at this size: larger ones save nothing more. */
 const GROUP_BYTES = 256 * 1024;
+/** What every daemon takes of another; version 1 writes a command shorter than an envelope does. */
+const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.most;
 
 export class Gateway {
   readonly #parts: GatewayParts;
@@ -82,9 +87,11 @@ export class Gateway {
 
   /** Records a command. A user's commands are applied in the order in which they came. */
   execute(argv: readonly ByteString[], user: GatewayUser): Promise<GatewayAnswer> {
+    const bytes = writeCommand(argv);
+    if (bytes.length > COMMAND_BYTES_MAX)
+      return Promise.resolve(refused("command-too-long", `signed, it takes ${bytes.length} bytes`));
     return new Promise((resolve) => {
       if (this.#groups.length === 0) this.#parts.soon(() => this.#flush());
-      const bytes = writeCommand(argv);
       const group = this.#groupFor(user);
       group.commands.push(bytes);
       group.bytes += bytes.length;
@@ -107,7 +114,7 @@ export class Gateway {
     this.#groups = [];
     this.#open.clear();
     for (const group of groups) {
-      const refusal = this.#parts.recorder.refusal() ?? this.#enter();
+      const refusal = this.#parts.recorder.refusal() ?? this.#checkClock() ?? this.#enter();
       if (refusal === null) this.#record(group);
       else for (const { resolve } of group.waiting) resolve(refusal);
     }
@@ -152,7 +159,8 @@ export class Gateway {
   #sign({ db, as }: GatewayUser, commands: readonly ByteString[]): Entry {
     const { identity, cluster, environment } = this.#parts;
     const nonce = environment.randomBytes(NONCE_BYTES);
-    const header = { key: identity.id, cluster, nonce, db, as, ...this.#date() };
+    this.#last = this.#nextDate();
+    const header = { key: identity.id, cluster, nonce, db, as, ...this.#last };
     const body = Buffer.from(writeBody(header, commands), "latin1");
     const signed = signedBytes(body);
     const signature = signEnvelope(signed, identity.key);
@@ -160,16 +168,21 @@ export class Gateway {
   }
 
   /** Behind everything that was applied here or dated before. */
-  #date(): EnvelopeDate {
+  #nextDate(): EnvelopeDate {
     const { environment, recorder, watermark } = this.#parts;
     const { newest } = recorder;
     const last = this.#last;
     const isNewer = newest.at > last.at || (newest.at === last.at && newest.seq > last.seq);
     const { at, seq } = isNewer ? newest : last;
     const first = Math.max(environment.clock(), watermark() + 1);
-    if (first > at) this.#last = { at: first, seq: 0 };
-    else this.#last = seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
-    return this.#last;
+    if (first > at) return { at: first, seq: 0 };
+    return seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
+  }
+
+  /** What it would date is not to lie further ahead than a client may date. */
+  #checkClock(): Refused | null {
+    const ahead = this.#nextDate().at - this.#parts.environment.clock();
+    return ahead > this.#parts.future ? refused("clock-off", `it would be dated ${ahead} ms ahead`) : null;
   }
 }
 

@@ -262,7 +262,7 @@ function differencesOf(given: {
   chosen: (name: keyof RawOptions | LimitName) => boolean;
 }): string[] {
   const lines: string[] = [];
-  if (!given.chosen("database")) {
+  if (!given.chosen("database") && !given.chosen("data")) {
     lines.push(
       `The database is memory; php-dbsync's default is ${COMPAT_DATABASE} (-d, or --compat php-dbsync).`,
     );

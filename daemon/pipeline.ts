@@ -23,10 +23,11 @@ import type { Recorder } from "./recorder.js";
 import {
   type Answer,
   type EnvelopeAnswer,
+  notApplied,
   type Refused,
-  type RefusedEnvelope,
   type Request,
   refused,
+  unknown,
 } from "./request.js";
 import { Seen, type SeenBounds } from "./seen.js";
 import type { SignersFace } from "./signers.js";
@@ -134,7 +135,7 @@ export class Pipeline {
     return isCertain && this.#recorder?.holds({ at, seq, id }) ? unknown(answer) : answer;
   }
 
-  /** Entries from members are on disk: what waited for them goes on. */
+  /** Entries, from members or the gateway, are on disk: what waited for them goes on. */
   arrived(ids: Iterable<ByteString>): void {
     for (const id of ids) this.#waiters.applied(id);
   }
@@ -149,8 +150,11 @@ export class Pipeline {
   async #confirmed(taken: Taken, wait: Wait): Promise<EnvelopeAnswer> {
     const { id, envelope, isRecorded } = taken;
     const confirmations = this.#confirmations;
-    if (confirmations === null || !isRecorded) return notApplied(id, refused("cannot-wait", wait.kind));
-    const answer = await (this.#firstAnswer(taken) ?? this.#admit(taken));
+    const first = this.#firstAnswer(taken);
+    const refusal = notApplied(id, refused("cannot-wait", wait.kind));
+    // It may have been applied before, when it was not to wait.
+    if (confirmations === null || !isRecorded) return first === null ? refusal : unknown(refusal);
+    const answer = await (first ?? this.#admit(taken));
     const { at, seq } = envelope;
     // What was not permitted is not recorded.
     if (answer.kind === "refused" || !this.#recorder?.holds({ at, seq, id })) return answer;
@@ -289,7 +293,7 @@ export class Pipeline {
   }
 
   #holds(place: Place): boolean {
-    return this.#recorder?.holds(place) ?? this.seen.isApplied(place.id, place.at);
+    return this.#recorder?.hasFolded(place) ?? this.seen.isApplied(place.id, place.at);
   }
 
   #apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
@@ -303,12 +307,6 @@ export class Pipeline {
 
 const FORGOTTEN_EARLY =
   "remembering as many envelopes as --max-remembered says: older ones are refused from now on";
-
-function notApplied(id: ByteString, { code, detail }: Refused): RefusedEnvelope {
-  return { kind: "refused", id, code, detail, effect: "not-applied" };
-}
-
-const unknown = (answer: RefusedEnvelope): RefusedEnvelope => ({ ...answer, effect: "unknown" });
 
 /** Bytes that are no body are refused. */
 function reading<T extends Envelope | KeyRecord | Refused>(read: () => T): T | Refused {

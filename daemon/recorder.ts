@@ -15,12 +15,15 @@ import { mayChange } from "../timeline/recorded.js";
 import type { Timeline } from "../timeline/timeline.js";
 import type { Environment } from "./environment.js";
 import { KeyAudit } from "./key-audit.js";
-import { type EnvelopeAnswer, type Refused, type RefusedEnvelope, refused } from "./request.js";
+import { type EnvelopeAnswer, notApplied, type Refused, type RefusedEnvelope, refused } from "./request.js";
 import { ResultWriter, type Standing } from "./result-writer.js";
 import type { Taken } from "./units.js";
 
 /** What is used of a timeline. */
-export type RecorderTimeline = Pick<Timeline, "take" | "holds" | "newest" | "ring" | "state" | "failure">;
+export type RecorderTimeline = Pick<
+  Timeline,
+  "take" | "holds" | "hasFolded" | "prunedTo" | "newest" | "ring" | "state" | "failure"
+>;
 
 /** What is used of the peers. */
 export interface RecorderPeers {
@@ -83,8 +86,15 @@ export class Recorder {
     return mayChange(envelope);
   }
 
+  /** Whether it was recorded; of what is not kept any more nobody knows, and its date says enough. */
   holds(place: Place): boolean {
-    return this.#parts.timeline.holds(place);
+    const { timeline } = this.#parts;
+    return place.at > timeline.prunedTo && timeline.holds(place);
+  }
+
+  /** Whether it was recorded, and what is read now knows of it. */
+  hasFolded(place: Place): boolean {
+    return this.#parts.timeline.hasFolded(place);
   }
 
   /** Records an envelope of a client. */
@@ -181,8 +191,4 @@ function resultOf(
     result.add(reply, late ? (unmet ? "late unmet" : "late") : unmet ? "unmet" : "");
   }
   return result.done(id);
-}
-
-function notApplied(id: ByteString, { code, detail }: Refused): RefusedEnvelope {
-  return { kind: "refused", id, code, detail, effect: "not-applied" };
 }

@@ -155,6 +155,10 @@ export const REFUSALS = {
   "frame-unfinished": { sentence: "The client stopped sending in the middle of a frame." },
   "empty-command": { sentence: "The command is empty." },
   "too-many-arguments": { sentence: "The command has more arguments than any command needs." },
+  "command-too-long": {
+    sentence:
+      "The command is longer than --max-request-bytes can be, once it is signed for the other daemons.",
+  },
   "not-carried": {
     sentence: "The command needs a connection of its own, which dbsync does not keep for a client.",
   },

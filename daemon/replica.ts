@@ -21,6 +21,7 @@ import { Gateway, introductionOf, mayEnter } from "./gateway.js";
 import { History } from "./history/history.js";
 import { hashOf, type Identity } from "./identity.js";
 import { isLoopback } from "./loopback.js";
+import { mayBeMember } from "./membership.js";
 import { openStorage } from "./open-storage.js";
 import { pinText } from "./peer-address.js";
 import type { PeerAddress } from "./peers/member-socket.js";
@@ -46,7 +47,7 @@ export interface ReplicaParts {
   readonly signers: Signers;
   readonly environment: Environment;
   readonly log: Logger;
-  /** Entries from members are on the disk. */
+  /** Entries are on the disk. */
   readonly arrived: (entries: readonly Entry[]) => void;
 }
 
@@ -81,7 +82,7 @@ export class Replica implements Service {
     const { environment, log, signers } = parts;
     this.#snapshots = snapshotParts({
       ...{ data: parts.settings.data, storage, genesis: signers.makeRing, soon },
-      ...{ databases: DATABASES_DEFAULT, uptime: environment.uptime },
+      ...{ databases: DATABASES_DEFAULT, uptime: environment.uptime, retainMs: parts.settings.retain },
     });
     this.timeline = this.#makeTimeline(storage);
     signers.follow(() => this.timeline.ring);
@@ -150,17 +151,24 @@ export class Replica implements Service {
         retainBytes: settings.data === null ? settings.limits.maxTimelineBytes : Number.POSITIVE_INFINITY,
       },
       snapshots: this.#snapshots,
-      publishes: true,
+      isAlone: () => this.#isAlone,
       owner: {
         flushed: (entries, from) => {
           this.peering.flushed(entries, from);
-          if (from === null) return;
-          this.#auditReceived(entries);
-          arrived(entries);
+          if (from !== null) this.#auditReceived(entries);
+          // The gateway's do not come through the pipeline.
+          else arrived(entries);
         },
+        folded: (entries) => arrived(entries),
         failed: (detail) => log.error({ reason: detail }, "the data folder has failed"),
       },
     });
+  }
+
+  get #isAlone(): boolean {
+    return (
+      this.#peers.length === 0 && !this.peering.members.some(({ connection }) => connection === "connected")
+    );
   }
 
   #makeHistory(storage: Storage, state: () => DaemonState): History {
@@ -191,26 +199,21 @@ export class Replica implements Service {
       connect: openTransport(log),
       ...environment,
       ...{ soon, log },
-      limits: {
-        ...PEERING_LIMITS,
-        past: settings.window.past,
-        maxEnvelopeBytes: settings.limits.maxRequestBytes,
-      },
+      limits: { ...PEERING_LIMITS, past: settings.window.past },
     });
   }
 
   #isMember(id: string, isNear: boolean): boolean {
-    const record = this.timeline.ring.find(id);
-    if (record !== undefined) return record.role === "daemon" && record.revokedAt === null;
-    return isNear || this.#peers.some(({ pin }) => pin === id);
+    return mayBeMember(id, isNear, { ring: this.timeline.ring, peers: this.#peers });
   }
 
   #makeGateway(recorder: Recorder): Gateway {
-    const { identity, signers, environment, log } = this.#parts;
+    const { settings, identity, signers, environment, log } = this.#parts;
     return new Gateway({
       ...{ identity, recorder, environment, log, soon },
       cluster: signers.cluster,
       watermark: () => this.timeline.watermark,
+      future: settings.window.future,
       give: (entry) => this.peering.giveAtOnce(entry),
     });
   }

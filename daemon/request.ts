@@ -49,3 +49,11 @@ export interface RefusedEnvelope extends Refused {
   /** Whether it is certain that nothing of the envelope was or will be applied here. */
   readonly effect: "not-applied" | "unknown";
 }
+
+/** An envelope was refused, and it is certain that this daemon has not applied it. */
+export function notApplied(id: ByteString, { code, detail }: Refused): RefusedEnvelope {
+  return { kind: "refused", id, code, detail, effect: "not-applied" };
+}
+
+/** The same where it may have been applied. */
+export const unknown = (answer: RefusedEnvelope): RefusedEnvelope => ({ ...answer, effect: "unknown" });

@@ -69,10 +69,10 @@ export class Units {
     const judged: JudgedUnit = { key, at, commands: single, conditions: null };
     for (let i = 0; i < commands.length; i++) {
       const argv = commands[i] as Argv;
-      const unit: Unit = { at, db, id: unitId(id, i) };
       single[0] = argv;
       // Looked up anew each time: the unit before may have changed it.
       const signer = ring.find(key) as KeyRecord;
+      const unit: Unit = { at, db, id: unitId(id, i), readsAll: signer.acl.mayReadAll };
       outcomes.push(
         this.#refusalOf(judged, signer, ring) ??
           (isKeyCommand(argv)
@@ -86,8 +86,8 @@ export class Units {
   /** The envelope is one unit: `multi`, or a command with conditions. */
   #applyWhole({ id, envelope }: Taken, ring: KeyRing): Outcome | Promise<Outcome> {
     const { commands, key, at, db, multi, if: conditions } = envelope;
-    const unit: Unit = { at, db, id: unitId(id, 0) };
     const signer = ring.find(key) as KeyRecord;
+    const unit: Unit = { at, db, id: unitId(id, 0), readsAll: signer.acl.mayReadAll };
     const denial = this.#refusalOf({ key, at, commands, conditions }, signer, ring);
     if (denial !== null) return denial;
     // Either all of them are, or none is: the ring has seen to that.

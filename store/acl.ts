@@ -23,6 +23,8 @@ export class Acl {
   readonly rules: readonly ByteString[];
   /** Whether everything is permitted, commands that the table does not know among it. */
   readonly isUnlimited: boolean;
+  /** Whether some set lets all keys be read. */
+  readonly mayReadAll: boolean;
   /** The rules outside all selectors first. */
   readonly #sets: readonly RuleSet[];
 
@@ -37,6 +39,7 @@ export class Acl {
       .flatMap((rule) => (rule.kind === "selector" ? [rule.rules] : []));
     this.#sets = [outside, ...selectors].map((set) => new RuleSet(set, table));
     this.isUnlimited = this.#sets.some((set) => set.isUnlimited);
+    this.mayReadAll = this.#sets.some((set) => set.readsAll);
   }
 
   /** Why a command is not permitted, as the words behind "this key may not "; null: it is. */
@@ -110,6 +113,10 @@ class RuleSet {
 
   permitsKey(key: ByteString, needs: Permission): boolean {
     return this.#allKeys || allows(this.#patterns, key, needs);
+  }
+
+  get readsAll(): boolean {
+    return this.#allKeys || allowsAll(this.#patterns, "R");
   }
 
   /** Why it does not permit what it does not. */

@@ -8,6 +8,7 @@ import { type ErrorReply, error, type Reply } from "../protocol/reply.js";
 import { Acl } from "./acl.js";
 import { commands, findCommand, resolveCommand } from "./command-table.js";
 import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./commands/keys.js";
+import { commandOfPast } from "./commands/timeline.js";
 import { CommandFailure, custom, echoed } from "./errors.js";
 import { type KeyRecord, type Role, type Validity, validity } from "./key-record.js";
 import { readSpki, spkiOfText } from "./spki.js";
@@ -138,7 +139,8 @@ export class KeyRing {
     }
     if (acl.isUnlimited) return null;
     for (const argv of unit) {
-      const denial = denialOf(acl, argv);
+      const past = commandOfPast(argv);
+      const denial = denialOf(acl, argv) ?? (past === null ? null : denialOf(acl, past));
       if (denial !== null) return denial;
     }
     if (conditions === null) return null;

@@ -10,4 +10,6 @@ export interface Unit {
   readonly id: ByteString;
   /** Place of the command in a unit of several, from 0; default 0. Only its random choices depend on it. */
   readonly step?: number;
+  /** Whether who sent it may read all keys; default: not. Only what looks back on others' commands asks. */
+  readonly readsAll?: boolean;
 }

@@ -9,7 +9,7 @@ import { addClientOptions, type ClientFlags, readSettings } from "./client-optio
 import { EXIT, exitCodeHelp } from "./exit-codes.js";
 import { JSON_FLAG, printJson } from "./output.js";
 import { formatTable } from "./table.js";
-import { diagnose, type Problem } from "./timeline-problems.js";
+import { type Diagnosis, diagnose, type Problem } from "./timeline-problems.js";
 import { formatTimelines } from "./timeline-report.js";
 import { readTimelines, type TimelineStatus } from "./timeline-status.js";
 
@@ -18,6 +18,8 @@ export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 
 export const CLOCK_CURE = "set both clocks by NTP";
 const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
+
+const INCOMPLETE = "it is not yet complete";
 
 /** Hexadecimal digits of an id that people are shown. */
 const SHORT_DIGITS = 12;
@@ -108,11 +110,17 @@ async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
     const timelineNote = answers[index]?.note ?? null;
     if (timeline === null) return { ...daemon, timelineNote };
     const others = timelines.filter((other) => other !== null && other !== timeline);
-    const found = diagnose(timeline, others as TimelineStatus[], now);
-    const problems = [...daemon.problems, ...found.problems];
-    const remarks = [...daemon.remarks, ...found.remarks];
-    return { ...daemon, timeline, problems, remarks, ok: problems.length === 0 };
+    return withTimeline(daemon, timeline, diagnose(timeline, others as TimelineStatus[], now));
   });
+}
+
+/** What a daemon says of itself, and what was found of its timeline. */
+export function withTimeline(daemon: DaemonStatus, timeline: TimelineStatus, found: Diagnosis): DaemonStatus {
+  // What has failed does not become complete by waiting.
+  const isOver = ({ text }: Problem) => text === INCOMPLETE && timeline.failure !== null;
+  const problems = [...daemon.problems.filter((one) => !isOver(one)), ...found.problems];
+  const remarks = [...daemon.remarks, ...found.remarks];
+  return { ...daemon, timeline, problems, remarks, ok: problems.length === 0 };
 }
 
 /** Greets all daemons at once. */
@@ -199,7 +207,7 @@ function problemsOf(
   const { hello, clockDifference } = greeting;
   if (hello.state === "catching-up")
     problems.push({
-      ...problem("it is not yet complete", "wait; its log says how far it is"),
+      ...problem(INCOMPLETE, "wait; its log says how far it is, or that its disk has failed"),
       isPassing: true,
     });
   if (hello.state === "isolated")

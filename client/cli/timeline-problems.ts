@@ -69,17 +69,25 @@ export function diagnose(
 
 const isOther = ({ connection }: MemberStatus): boolean => connection !== "self";
 
+const keptFrom = ({ prunedTo }: MemberStatus): string =>
+  `it keeps those from ${new Date((prunedTo ?? 0) + 1).toISOString()} on`;
+
 type Add = (text: string, fix: string) => void;
 
 function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
-  const { address, connection, trouble, skew, equal, lag, behind, refusals, state } = member;
+  const { address, id, connection, trouble, skew, equal, lag, behind, refusals, state, lacking } = member;
   if (connection !== "connected") {
     bad(
       `it does not reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,
-      "start that daemon, or correct --peer",
+      cureOf(trouble ?? "", `--peer ${address}#ed25519:${id ?? "…"}`),
     );
     return;
   }
+  if (lacking)
+    bad(
+      `it lacks envelopes that its member ${address} keeps no more (${keptFrom(member)})`,
+      "if it stays so, begin it with a copy of another daemon's folder, without daemon.pem",
+    );
   if (state === "catching-up") passing(`its member ${address} is not yet complete`, "wait some seconds");
   if (skew !== null && Math.abs(skew) > SKEW_MOST_MS)
     bad(`the clock of its member ${address} differs by ${skew} ms`, "set both clocks by NTP");
@@ -95,4 +103,13 @@ function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
     );
   if (lag + behind > LAG_MOST)
     passing(`${lag + behind} envelopes are on their way between it and ${address}`, "wait");
+}
+
+/** What helps where a member is not reached. @param trouble  as daemon/peers says it. @param pinned  how it is pinned */
+function cureOf(trouble: string, pinned: string): string {
+  if (/^it says: not-(a-member|pinned)\b/.test(trouble))
+    return "there, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or CLUSTER ADD it";
+  if (/^Its (key is none|id is not the one)/.test(trouble))
+    return `pin it with the id that it prints when it starts (${pinned}), or CLUSTER ADD it`;
+  return "start that daemon, or correct --peer";
 }

@@ -20,6 +20,10 @@ export interface MemberStatus {
   readonly skew: number | null;
   readonly roundTrip: number | null;
   readonly watermark: number | null;
+  /** No envelope dated at or before it is kept there any more; 0: all are. */
+  readonly prunedTo: number | null;
+  /** Whether the daemon lacks envelopes that it has pruned. */
+  readonly lacking: boolean;
   readonly entries: number | null;
   /** Whether it held the same as the daemon when it was heard last. */
   readonly equal: boolean | null;
@@ -171,6 +175,8 @@ function memberOf(reply: ReplyValue): MemberStatus {
     skew: numberOrNull("skew"),
     roundTrip: numberOrNull("round-trip"),
     watermark: numberOrNull("watermark"),
+    prunedTo: numberOrNull("pruned-to"),
+    lacking: numberOrNull("lacking") === 1,
     entries: numberOrNull("entries"),
     equal: equal === null ? null : equal === 1,
     lag: Number(fields["lag"] ?? 0),

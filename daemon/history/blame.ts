@@ -12,18 +12,26 @@ import { type RecalledUnit, recalledUnits } from "../../timeline/recall.js";
 import { factsOf, type LogScene } from "./log.js";
 import { NewestOf } from "./newest-of.js";
 import { readBlameFrom, UNITS_MOST } from "./query.js";
-import { type KeyPlace, mayWrite } from "./touched.js";
-import { namesAndValues, outcomeOf, reporting } from "./unit-report.js";
+import { type KeyPlace, mayWrite, writes } from "./touched.js";
+import { ELLIPSIS, namesAndValues, outcomeOf, reporting } from "./unit-report.js";
 
 /** Id of the unit that wrote a key last; null: the key is absent. */
 type Writer = ByteString | null;
 
 type Change = "created" | "changed" | "removed";
 
+export interface BlameScene extends LogScene {
+  /** Whether commands are shown whole; else what they have to do with other keys is left out. */
+  readonly showsAll: boolean;
+}
+
 /** @param argv  `TIMELINE BLAME key [FROM ms]`. @throws CommandFailure  @returns rejects with RecallFailure */
-export async function blame(argv: readonly ByteString[], { recalls, last, db }: LogScene): Promise<Reply> {
+export async function blame(
+  argv: readonly ByteString[],
+  { recalls, last, db, showsAll }: BlameScene,
+): Promise<Reply> {
   const from = readBlameFrom(argv) ?? recalls.earliest;
-  const tracker = new BlameTracker({ db, key: argv[2] as ByteString }, from);
+  const tracker = new BlameTracker({ db, key: argv[2] as ByteString }, from, showsAll);
   const recalled = await recalls.run({
     ...{ from, until: last },
     begun: (fold) => tracker.begin(fold),
@@ -45,14 +53,16 @@ class BlameTracker {
   before: Writer = null;
   readonly #place: KeyPlace;
   readonly #from: number;
+  readonly #showsAll: boolean;
   #fold: Fold | null = null;
   /** After the entry before. */
   #writer: Writer = null;
   #expire = NO_EXPIRY;
 
-  constructor(place: KeyPlace, from: number) {
+  constructor(place: KeyPlace, from: number, showsAll: boolean) {
     this.#place = place;
     this.#from = from;
+    this.#showsAll = showsAll;
   }
 
   begin(fold: Fold): void {
@@ -76,8 +86,9 @@ class BlameTracker {
     const change = changeOf(before, after);
     if (change === null) return;
     for (const unit of recalledUnits(entry, answers)) {
-      if (this.#isCause(unit, after))
-        this.found.push(reporting(unit, fold.ring.find(entry.envelope.key), [bulk("change"), bulk(change)]));
+      if (!this.#isCause(unit, after)) continue;
+      const shown = this.#showsAll ? unit : this.#ofKeyAlone(unit);
+      this.found.push(reporting(shown, fold.ring.find(entry.envelope.key), [bulk("change"), bulk(change)]));
     }
   }
 
@@ -92,6 +103,15 @@ class BlameTracker {
     const entry = this.#fold?.database.keyspaces[db]?.find(key);
     this.#writer = entry?.writer ?? null;
     this.#expire = entry?.expire ?? NO_EXPIRY;
+  }
+
+  /** What a unit has to do with the key: which commands may have written it; others' keys and data are left out. */
+  #ofKeyAlone(unit: RecalledUnit): RecalledUnit {
+    const { entry, commands, answer } = unit;
+    const { key } = this.#place;
+    const own = commands.filter((argv) => writes(argv, entry.envelope.db, this.#place));
+    const shown = own.map(([name = "", ...words]) => [name, ...(words.includes(key) ? [key] : []), ELLIPSIS]);
+    return { ...unit, commands: shown, answer: { ...answer, reply: bulk(ELLIPSIS) } };
   }
 
   /** A unit that failed has changed nothing, and neither has one that only reads. */

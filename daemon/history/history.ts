@@ -35,7 +35,7 @@ export class History {
     const now = () => Math.floor(environment.clock());
     const scene = ({ db }: Unit) => ({ recalls, db, last: now() + DUE_AHEAD_MS });
     this.#handlers = new Map<string, Handler>([
-      ["TIMELINE|BLAME", (argv, unit) => blame(argv, scene(unit))],
+      ["TIMELINE|BLAME", (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false })],
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
       ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],
       ["TIMELINE|STATUS", (argv) => status(argv, this.#replica)],

@@ -62,6 +62,8 @@ function memberReply(member: MemberStatus): Reply {
       "round-trip": wholeOrNil(member.roundTrip),
       skew: wholeOrNil(member.skew),
       watermark: wholeOrNil(member.watermark),
+      "pruned-to": wholeOrNil(member.prunedTo),
+      lacking: flag(member.isLacking),
       entries: wholeOrNil(member.entries),
       equal: member.isEqual === null ? NIL : flag(member.isEqual),
       lag: integer(member.lag),

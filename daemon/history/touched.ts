@@ -14,26 +14,25 @@ export interface KeyPlace {
 export function touches(unit: RecalledUnit, place: KeyPlace): boolean {
   const conditions = unit.entry.envelope.if ?? [];
   if (conditions.some(({ db, key }) => db === place.db && key === place.key)) return true;
-  return hasTouch(unit, place, () => true);
+  return unit.commands.some((argv) => touchesIn(argv, unit.entry.envelope.db, place).length > 0);
 }
 
 /** Whether it may have changed the key. */
-export function mayWrite(unit: RecalledUnit, place: KeyPlace): boolean {
-  return hasTouch(unit, place, ({ access }) => access === "write");
+export function mayWrite({ entry, commands }: RecalledUnit, place: KeyPlace): boolean {
+  return commands.some((argv) => writes(argv, entry.envelope.db, place));
 }
 
-function hasTouch(
-  { entry, commands }: RecalledUnit,
-  place: KeyPlace,
-  counts: (touch: Touch) => boolean,
-): boolean {
-  return commands.some((argv) => {
-    const command = resolveCommand(argv);
-    if (command instanceof CommandFailure) return false;
-    return touchesOf(command.keys, argv).some((touch) => {
-      const db = touch.db ?? entry.envelope.db;
-      if (db !== -1 && db !== place.db) return false;
-      return (touch.key === null || touch.key === place.key) && counts(touch);
-    });
+/** Whether a command may change the key. @param db  that it runs in */
+export function writes(argv: readonly ByteString[], db: number, place: KeyPlace): boolean {
+  return touchesIn(argv, db, place).some(({ access }) => access === "write");
+}
+
+/** What a command does to the key, by its name or with a whole database. */
+function touchesIn(argv: readonly ByteString[], db: number, place: KeyPlace): Touch[] {
+  const command = resolveCommand(argv);
+  if (command instanceof CommandFailure) return [];
+  return touchesOf(command.keys, argv).filter((touch) => {
+    const touched = touch.db ?? db;
+    return (touched === -1 || touched === place.db) && (touch.key === null || touch.key === place.key);
   });
 }

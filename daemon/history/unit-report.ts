@@ -10,7 +10,8 @@ const SHOWN_BYTES_MOST = 128;
 /** Arguments that are shown of a unit, the names of its commands included: 2 KB at most. */
 const SHOWN_ARGUMENTS_MOST = 16;
 
-const ELLIPSIS = bytesOfText("…");
+/** Stands for what is not shown. */
+export const ELLIPSIS = bytesOfText("…");
 
 export type Outcome = "applied" | "error" | "denied" | "unmet" | "malformed";
 

@@ -22,7 +22,7 @@ const WRITE_CHARS = 64 * 1024;
 const LINGER_MS = 2000;
 /** What a received piece of a frame costs besides its bytes: single bytes must not be free. */
 const PIECE_BYTES = 200;
-/** Requests of a connection that may wait for their answers; where they are answered in order it is one. */
+/** Requests of a connection that may wait for their answers, besides those that wait for other daemons; in order it is one. */
 const UNANSWERED_MOST = 1024;
 
 export class Connection implements Hosted {
@@ -143,7 +143,7 @@ export class Connection implements Hosted {
       const spoken = session.serve(payload);
       if (spoken instanceof Promise) {
         this.#await(spoken, payload.length);
-        if (session.inOrder || this.#unanswered >= UNANSWERED_MOST) {
+        if (session.inOrder || this.#unanswered - session.waiting >= UNANSWERED_MOST) {
           this.#waitingFor = "answer";
           if (written !== "") this.#socket.write(written, "latin1");
           return;

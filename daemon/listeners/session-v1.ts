@@ -8,6 +8,7 @@ export class SessionV1 implements Session {
   readonly listener = "dbsync-v1";
   readonly inOrder = true;
   readonly closeAfterAnswer: boolean;
+  readonly waiting = 0;
   readonly #host: ConnectionHost;
 
   constructor(host: ConnectionHost) {

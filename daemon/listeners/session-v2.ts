@@ -20,11 +20,14 @@ import type { Closing, HandOver, Session, Spoken } from "./session.js";
 const VERSION = 2;
 /** Bytes of a result besides its replies; 200 would do. */
 const HEAD_BYTES = 1024;
+/** Answers of a connection that may wait for other daemons; more count as those that do not. */
+const WAITING_MOST = 1024;
 
 export class SessionV2 implements Session {
   readonly listener = "dbsync-v2";
   readonly inOrder = false;
   readonly closeAfterAnswer = false;
+  waiting = 0;
   readonly #host: ConnectionHost;
   readonly #remote: string;
   #hasServed = false;
@@ -48,11 +51,15 @@ export class SessionV2 implements Session {
       const isMember = isFirst && message.role === "daemon" && this.#host.members !== null;
       return isMember ? { kind: "hand-over", hello: message } : this.#hello();
     }
-    const { body } = message;
+    const { body, wait } = message;
     const answer = this.#host.pipeline.take(message, this.#host.limits.maxOutputBytes - HEAD_BYTES);
-    return answer instanceof Promise
-      ? answer.then((one) => this.#speak(one, body))
-      : this.#speak(answer, body);
+    if (!(answer instanceof Promise)) return this.#speak(answer, body);
+    const waits = wait !== undefined && this.waiting < WAITING_MOST ? 1 : 0;
+    this.waiting += waits;
+    return answer.then((one) => {
+      this.waiting -= waits;
+      return this.#speak(one, body);
+    });
   }
 
   malformed(detail: string): Closing {

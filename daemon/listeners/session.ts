@@ -27,6 +27,8 @@ export interface Session {
   readonly inOrder: boolean;
   /** php-dbsync's -c. */
   readonly closeAfterAnswer: boolean;
+  /** How many answers wait for other daemons, which is not to hold up those that do not. */
+  readonly waiting: number;
   serve(payload: Buffer): Spoken | HandOver | Promise<Spoken>;
   /** How to say good-bye to a stream that has gone wrong. */
   malformed(detail: string): Closing;

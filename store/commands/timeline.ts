@@ -3,6 +3,7 @@
  * arity, rules and the keys that are told; a daemon that has a timeline answers them itself (daemon/history), and
  * everybody else says what they need.
  */
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { type Command, type CommandTable, family, type Row } from "../command.js";
 import { custom } from "../errors.js";
@@ -10,6 +11,15 @@ import { allDbs, type KeySpec, none, read, touchesOf } from "../key-spec.js";
 
 /** Where the command of TIMELINE GET begins. */
 export const PAST_COMMAND_AT = 3;
+
+/** The command that TIMELINE GET asks of the past: who asks needs to be permitted that too. null: it is another command. */
+export function commandOfPast(argv: readonly ByteString[]): readonly ByteString[] | null {
+  const [name = "", subcommand] = argv;
+  // Asked of every command.
+  if (name.length !== "TIMELINE".length || name.toUpperCase() !== "TIMELINE") return null;
+  if (subcommand?.toUpperCase() !== "GET" || argv.length <= PAST_COMMAND_AT) return null;
+  return argv.slice(PAST_COMMAND_AT);
+}
 
 type TimelineRow = Pick<Row, "arity" | "complexity" | "summary" | "keys"> & Partial<Pick<Row, "flags">>;
 

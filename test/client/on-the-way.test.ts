@@ -22,3 +22,21 @@ test("a daemon owes nothing for answers that wait", () => {
   assert.equal(onTheWay.owingSince, Number.POSITIVE_INFINITY);
   assert.equal(onTheWay.isEmpty, false);
 });
+
+test("answers that wait use up no room of the others, and have an end of their own", () => {
+  const onTheWay = new OnTheWay();
+  for (let i = 0; i < 1023; i++) onTheWay.add(sending({ kind: "stable" }), 1);
+  const last = sending({ kind: "stable" });
+  assert.ok(onTheWay.takes(last));
+  onTheWay.add(last, 1);
+  assert.ok(!onTheWay.takes(sending({ kind: "stable" })));
+  for (let i = 0; i < 256; i++) {
+    assert.ok(onTheWay.hasRoom && onTheWay.takes(sending(null)));
+    onTheWay.add(sending(null), 1);
+  }
+  assert.ok(!onTheWay.hasRoom);
+  onTheWay.remove(last);
+  assert.ok(onTheWay.takes(last) && !onTheWay.hasRoom);
+  assert.equal(onTheWay.takeAll().length, 1023 + 256);
+  assert.ok(onTheWay.hasRoom && onTheWay.isEmpty);
+});

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { realEnvironment } from "../../daemon/environment.js";
 import { Gateway, type GatewayParts } from "../../daemon/gateway.js";
 import { makeIdentity } from "../../daemon/identity.js";
+import { LIMITS } from "../../daemon/limits.js";
 import { loadSigners } from "../../daemon/load-signers.js";
 import type { Recorded } from "../../daemon/recorder.js";
 import { type Refused, type RefusedEnvelope, refused } from "../../daemon/request.js";
@@ -62,6 +63,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     ...{ identity, recorder, log, cluster: signers.cluster, soon: setImmediate },
     environment: { ...realEnvironment, clock: () => state.now },
     watermark: () => state.watermark,
+    future: 6001,
     give: (entry) => given.push(entry),
   });
   return { gateway, entries, given, state };
@@ -157,4 +159,23 @@ test("a large turn is several envelopes", async () => {
     entries.slice(1).map(({ envelope }) => envelope.commands.length),
     [3, 1],
   );
+});
+
+test("nothing is dated further ahead of the clock than a client may date", async () => {
+  const { gateway, entries, state } = fixture();
+  await gateway.execute(["SET", "k", "v"], user);
+  state.newest = { at: NOW + 6002, seq: 0 };
+  const told = await gateway.execute(["SET", "k", "v"], user);
+  assert.deepEqual(told, refused("clock-off", "it would be dated 6002 ms ahead"));
+  assert.equal(entries.length, 2);
+  state.now += 1;
+  assert.equal((await gateway.execute(["SET", "k", "v"], user)).kind, "bulk");
+});
+
+test("a command that would be longer than other daemons take, once signed, is refused", async () => {
+  const { gateway, entries } = fixture();
+  const long = "x".repeat(LIMITS.maxRequestBytes.most / 2);
+  const answer = await gateway.execute(["RPUSH", "k", long, long], user);
+  assert.equal("code" in answer && answer.code, "command-too-long");
+  assert.deepEqual(entries, []);
 });

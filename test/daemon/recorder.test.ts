@@ -21,6 +21,7 @@ const applied: UnitAnswer = { reply: OK, outcome: "applied", late: false };
 class FakeTimeline implements RecorderTimeline {
   state: "live" | "catching-up" = "live";
   failure: string | null = null;
+  prunedTo = -1;
   newest = { at: 0, seq: 0 };
   ring = new KeyRing({ hash: () => "" });
   readonly taken: Entry[] = [];
@@ -37,6 +38,10 @@ class FakeTimeline implements RecorderTimeline {
 
   holds({ id }: Place): boolean {
     return this.taken.some((entry) => entry.id === id);
+  }
+
+  hasFolded(place: Place): boolean {
+    return this.holds(place);
   }
 }
 
@@ -236,4 +241,42 @@ test("`after` goes on when a peer brings what it names", async () => {
   timeline.taken.push({ ...first, envelope: {} as Entry["envelope"] });
   scene.pipeline.arrived([first.id]);
   assert.equal(await codeOf(answer), OK_UNIT);
+});
+
+test("a wait that cannot be is refused as certain only if the envelope was not answered before", async () => {
+  const { scene } = fixture();
+  const read = scene.sign([["GET", "k"]]);
+  const { body, signature } = read;
+  const waiting = () =>
+    codeOf(scene.pipeline.take({ kind: "command", body, signature, wait: { kind: "stable" } }, 1000));
+  assert.equal(await waiting(), "cannot-wait not-applied");
+  await scene.take(read);
+  assert.equal(await waiting(), "cannot-wait unknown");
+});
+
+test("results whose dates are final wait together until the state has them", async () => {
+  let [isFolded, looks, timers] = [false, 0, 0];
+  const confirmations = new Confirmations({
+    peers: { stable: () => Promise.resolve(), replicated: () => Promise.resolve() },
+    timeline: {
+      isFolded: () => {
+        looks++;
+        return isFolded;
+      },
+    },
+    environment: {
+      setTimer: (ms, step) => {
+        if (ms < 1000) timers++;
+        const timer = setTimeout(step, ms < 1000 ? 1 : ms);
+        return () => clearTimeout(timer);
+      },
+    },
+  });
+  const place = { at: 1, seq: 0, id: "" };
+  const all = Array.from({ length: 100 }, () => confirmations.confirm(place, { kind: "stable" }));
+  while (looks < 500) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(timers <= looks / 50, `${timers} timers for ${looks} looks`);
+  isFolded = true;
+  assert.ok((await Promise.all(all)).every((came) => came));
+  confirmations.stop();
 });

@@ -1,8 +1,10 @@
 /** What `dbsync status` finds bad about a timeline: each with what to do. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type DaemonStatus, withTimeline } from "../../../client/cli/status.js";
 import { diagnose } from "../../../client/cli/timeline-problems.js";
 import type { MemberStatus, TimelineStatus } from "../../../client/cli/timeline-status.js";
+import { FAREWELLS } from "../../../daemon/peers/handshake.js";
 
 const NOW = 1_790_000_000_000;
 
@@ -16,7 +18,7 @@ const MEMBER: MemberStatus = {
     skewed: false,
   },
   ...{ skew: 3, roundTrip: 1, watermark: NOW - 30_000, entries: 5, equal: true, lag: 0, behind: 0 },
-  ...{ lastHeard: 10, refusals: 0 },
+  ...{ lastHeard: 10, refusals: 0, prunedTo: 0, lacking: false },
 };
 
 const WELL: TimelineStatus = {
@@ -51,7 +53,27 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
     /does not reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start that daemon/,
   ],
+  [
+    "a member that nobody has let in",
+    withMember({ connection: "waiting", trouble: FAREWELLS["not-a-member"] }),
+    /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or CLUSTER ADD it/,
+  ],
+  [
+    "a member with another pin",
+    withMember({ connection: "waiting", trouble: FAREWELLS["not-pinned"], id: null }),
+    /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:…\)/,
+  ],
+  [
+    "a member that has not let this daemon in",
+    withMember({ connection: "waiting", trouble: "it says: not-a-member: …" }),
+    /; there, pin this daemon .*#ed25519/,
+  ],
   ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
+  [
+    "what a member has pruned and the daemon lacks",
+    withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
+    /lacks .* 10\.0\.0\.2:1111 keeps no more \(.*from 2026-.*Z on\).*without daemon\.pem/,
+  ],
   ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes of its member/],
 ];
 for (const [name, bad, expected] of problems) {
@@ -80,4 +102,17 @@ for (const [name, state, expected] of remarks) {
 test("a timeline in memory that nobody else has is worth a word", () => {
   const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, [], NOW);
   assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and nobody else has it/);
+});
+
+test("of a daemon whose disk has failed nobody is told to wait", () => {
+  const incomplete = { text: "it is not yet complete", fix: "wait", isPassing: true };
+  const daemon = { problems: [incomplete], remarks: [] } as unknown as DaemonStatus;
+  const textsOf = (failure: string | null) => {
+    const timeline = { ...WELL, failure };
+    return withTimeline(daemon, timeline, diagnose(timeline, [timeline], NOW)).problems.map(
+      ({ text }) => text,
+    );
+  };
+  assert.deepEqual(textsOf(null), ["it is not yet complete"]);
+  assert.deepEqual(textsOf("no space"), ["its disk has failed (no space)"]);
 });

@@ -32,7 +32,7 @@ describe("TIMELINE LOG", () => {
         appId,
         [["CONFIG", "GET", "x"]],
         "denied",
-        "NOPERM this key may not run 'CONFIG': it administers",
+        "NOPERM this key may not run 'CONFIG': rule -@admin denies it",
       ],
       [
         AT + 2,
@@ -186,6 +186,19 @@ describe("TIMELINE BLAME", () => {
     ]);
   });
 
+  test("shows a key that may not read all keys nothing of the others", async () => {
+    const { app } = scene;
+    scene.readsAll = false;
+    scene.write(app, 1, ["MSET other secret k 1"]);
+    scene.write(app, 2, ["GETDEL other", "SET other secret", "APPEND k x", "SET other 2"], { multi: true });
+    scene.write(app, 3, ["FLUSHALL ASYNC"]);
+    assert.deepEqual(await scene.units(["change", "commands", "reply"], "TIMELINE", "BLAME", "k"), [
+      ["created", [["MSET", "k", "…"]], "…"],
+      ["changed", [["APPEND", "k", "…"]], "…"],
+      ["removed", [["FLUSHALL", "…"]], "…"],
+    ]);
+  });
+
   test("of a key that nobody has written tells nothing", async () => {
     const answer = (await scene.ask("TIMELINE", "BLAME", "k")) as Record<string, unknown>;
     assert.deepEqual([answer["units"], answer["writer"], answer["before"]], [[], null, null]);
@@ -280,13 +293,13 @@ test("on a database without a timeline TIMELINE says what it needs", async () =>
   assert.equal(new Database().execute(["TIMELINE", "GET", "1"], unit).kind, "error");
 });
 
-test("a key that may look back sees only keys that it may read", () => {
+test("a key that may look back sees only keys that it may read, by commands that it may run", () => {
   const { root } = scene;
   const ring = scene.signers.makeRing();
   const signer = ring.find(root.id);
   assert.ok(signer !== undefined);
   const other = makeKeyPair();
-  const rules = ["-@all", "+timeline", "%R~app:*"];
+  const rules = ["-@all", "+timeline", "+get", "+mget", "%R~app:*"];
   const argv = ["KEY", "ADD", scene.publicText(other), "RULES", ...rules];
   assert.equal(ring.execute(argv, { at: AT, db: 0, id: "u" }, signer).kind, "bulk");
   const record = ring.find(other.id);
@@ -295,6 +308,11 @@ test("a key that may look back sees only keys that it may read", () => {
   assert.equal(denial("TIMELINE GET 1 GET app:1"), null);
   assert.equal(denial("TIMELINE BLAME app:1"), null);
   assert.equal(denial("TIMELINE STATUS"), null);
+  assert.match(denial("TIMELINE GET 1 STRLEN app:1") ?? "", /^NOPERM .* run 'strlen'/);
+  assert.match(denial("timeline get 1 strlen app:1") ?? "", /^NOPERM .* run 'strlen'/);
+  assert.match(denial(`TIMELINE GET 1${" TIMELINE GET 1".repeat(10_000)} GET k`) ?? "none", /^none$/);
+  assert.equal(record.acl.mayReadAll, false);
+  assert.equal(signer.acl.mayReadAll, true);
   assert.match(denial("TIMELINE GET 1 GET k") ?? "", /^NOPERM .* read key 'k'/);
   assert.match(denial("TIMELINE GET 1 MGET app:1 k") ?? "", /^NOPERM .* read key 'k'/);
   assert.match(denial("TIMELINE BLAME k") ?? "", /^NOPERM/);

@@ -108,10 +108,14 @@ export class PastScene {
     return readFileSync(pair.file, "utf8").replace(/-----.*-----|\s/g, "");
   }
 
+  /** Whether it is asked by a key that may read all keys. */
+  readsAll = true;
+
   async ask(...argv: ByteString[]): Promise<Plain> {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return plain(command.reply);
-    return plain((await this.history.execute(command.name, argv, { at: NOW, db: 0, id: "q" })) as Reply);
+    const unit = { at: NOW, db: 0, id: "q", readsAll: this.readsAll };
+    return plain((await this.history.execute(command.name, argv, unit)) as Reply);
   }
 
   /** The units that it answers, each as the values of these names. */
