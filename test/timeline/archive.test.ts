@@ -1,0 +1,106 @@
+/** Which entries are kept: told when the disk has them, asked for again when they are damaged. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Archive } from "../../timeline/archive.js";
+import { type Entry, placeOf, writePlace } from "../../timeline/entry.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+import { entryAt, HeldStorage, hash, MEMBER, START } from "./support/timeline-subject.js";
+
+function archiveOn(storage: MemoryStorage) {
+  const told: Entry[] = [];
+  const failures: string[] = [];
+  const archive = new Archive({
+    ...{ storage, hash },
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+    flushed: (entries) => void told.push(...entries),
+    failed: ({ message }) => void failures.push(message),
+  });
+  return { archive, told, failures };
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const places = ({ index }: Archive) => [...index.places("data", null, null)];
+
+test("an entry that the system has and the disk has not is held, and shown to nobody", async () => {
+  const storage = new HeldStorage();
+  const { archive, told } = archiveOn(storage);
+  const entry = entryAt(START, "SET a 1");
+  await archive.add([entry], null, null);
+  await turn();
+  assert.ok(archive.holds(placeOf(entry)));
+  assert.equal(archive.read(placeOf(entry)), null);
+  assert.deepEqual([archive.index.total("data").count, places(archive).length, told.length], [0, 0, 0]);
+  storage.sync();
+  await turn();
+  assert.deepEqual(archive.read(placeOf(entry))?.body, entry.body);
+  assert.deepEqual([archive.index.total("data").count, places(archive).length, told.length], [1, 1, 1]);
+});
+
+test("a sync that fails tells of nothing but the failure", async () => {
+  const storage = new HeldStorage();
+  const { archive, told, failures } = archiveOn(storage);
+  const entry = entryAt(START, "SET a 1");
+  await archive.add([entry], MEMBER, null);
+  storage.fail();
+  await turn();
+  assert.equal(archive.read(placeOf(entry)), null);
+  assert.deepEqual([archive.index.total("data").count, places(archive).length, told.length], [0, 0, 0]);
+  assert.deepEqual(failures, ["the disk is broken"]);
+});
+
+test("a damaged entry is neither held nor counted nor listed until it is given again", async () => {
+  const { archive } = archiveOn(new MemoryStorage());
+  const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
+  await archive.add(entries, null, null);
+  await turn();
+  const damaged = entries[1] as Entry;
+  const { storage, archive: again } = await damagedOf(entries, damaged);
+  assert.equal(again.read(placeOf(damaged)), null);
+  assert.ok(!again.holds(placeOf(damaged)) && again.isFolded(damaged.id));
+  assert.deepEqual([again.index.total("data").count, places(again).length], [2, 2]);
+  assert.equal(again.read(placeOf(damaged)), null);
+  assert.equal(again.index.total("data").count, 2, "it is not taken away twice");
+  await again.add([damaged], MEMBER, null);
+  await turn();
+  assert.ok(again.holds(placeOf(damaged)) && !again.isFolded(damaged.id));
+  assert.deepEqual([again.index.total("data").count, places(again).length], [3, 3]);
+  assert.equal([...storage.places(null, null)].length, 3);
+  assert.deepEqual(again.index.total("data"), archive.index.total("data"));
+});
+
+test("an entry that another state has not got is not counted as folded", async () => {
+  const entries = [1, 2].map((i) => entryAt(START + i, `SET k${i} v`));
+  const damaged = entries[0] as Entry;
+  const { archive } = await damagedOf(entries, damaged);
+  archive.read(placeOf(damaged));
+  archive.refolded(new Set([damaged.id]));
+  assert.ok(!archive.isFolded(damaged.id) && !archive.holds(placeOf(damaged)));
+  archive.refolded(new Set());
+  assert.ok(archive.isFolded(damaged.id) && !archive.holds(placeOf(damaged)));
+});
+
+test("what is pruned counts as held and stays counted", async () => {
+  const storage = new MemoryStorage();
+  const { archive } = archiveOn(storage);
+  const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
+  await archive.add(entries, null, null);
+  await turn();
+  archive.prune(START + 2);
+  assert.equal(archive.removePruned(1), true);
+  assert.equal(archive.removePruned(5), false);
+  assert.equal([...storage.places(null, null)].length, 1);
+  assert.equal(archive.index.total("data").count, 3);
+  assert.ok(archive.holds(placeOf(entryAt(START + 2, "SET unknown v"))));
+  assert.ok(!archive.holds(placeOf(entryAt(START + 3, "SET unknown v"))));
+  assert.equal(archiveOn(storage).archive.prunedTo, START + 2);
+});
+
+/** An archive of entries, the bytes of one of which have rotted. */
+async function damagedOf(entries: readonly Entry[], damaged: Entry) {
+  const storage = new MemoryStorage();
+  const { archive } = archiveOn(storage);
+  await archive.add(entries, null, null);
+  await turn();
+  storage.put([[writePlace(placeOf(damaged)), Buffer.from("rotten")]]);
+  return { storage, archive };
+}

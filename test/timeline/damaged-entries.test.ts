@@ -1,0 +1,111 @@
+/** A damaged entry is asked for again, and is neither lost nor applied twice: whoever finds it, and whenever. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Entry, placeOf } from "../../timeline/entry.js";
+import { bulk, entryAt, fiveMinutes, MEMBER, START, TimelineSubject } from "./support/timeline-subject.js";
+
+test("a damaged entry that a read finds is given again and not applied twice", async () => {
+  const subject = await fiveMinutes();
+  for (const which of [5, 300, 595]) {
+    const entry = subject.entries[which] as Entry;
+    subject.damage(entry);
+    assert.equal(subject.timeline.read(placeOf(entry)), null);
+    assert.ok(!subject.timeline.holds(placeOf(entry)));
+    assert.equal(subject.counts.indexed, 599);
+    assert.equal(subject.timeline.receive([entry], MEMBER).length, 1);
+    await subject.pass(6000);
+    await expectWhole(subject, entry, 600);
+  }
+});
+
+test("a damaged entry that a restart finds is given again and not lost", async () => {
+  for (const which of [5, 300, 595]) {
+    for (const isRead of [false, true]) {
+      const subject = await fiveMinutes();
+      const entry = subject.entries[which] as Entry;
+      subject.damage(entry);
+      if (isRead) subject.timeline.read(placeOf(entry));
+      const restarted = await subject.restarted().open();
+      assert.deepEqual(restarted.get("k"), bulk("599"));
+      assert.equal(restarted.counts.indexed, 599);
+      assert.ok(!restarted.timeline.holds(placeOf(entry)));
+      assert.equal(restarted.timeline.receive([entry], MEMBER).length, 1);
+      await restarted.pass(6000);
+      await expectWhole(restarted, entry, 600);
+      await expectWhole(await restarted.restarted().open(), entry, 600);
+    }
+  }
+});
+
+test("a damaged entry below a snapshot is in the state after a restart, and is found by the next read", async () => {
+  for (const isRead of [false, true]) {
+    const subject = await new TimelineSubject({ every: 10 }).open();
+    const entries = await subject.writes(60, 20_000, () => "INCR k");
+    const entry = entries[2] as Entry;
+    subject.damage(entry);
+    if (isRead) assert.equal(subject.timeline.read(placeOf(entry)), null);
+    const restarted = await subject.restarted().open();
+    assert.deepEqual(restarted.get("k"), bulk("60"));
+    assert.equal(restarted.timeline.read(placeOf(entry)), null);
+    assert.equal(restarted.counts.indexed, 59);
+    assert.equal(restarted.timeline.receive([entry], MEMBER).length, 1);
+    await restarted.pass(6000);
+    await expectWhole(restarted, entry, 60);
+  }
+});
+
+/** Turns of a refold of 600 entries, 64 in each, after which something happens; the last: it is over. */
+const MOMENTS = [0, 2, 6, 9, 40] as const;
+
+for (const which of [5, 300, 595]) {
+  for (const found of ["by a read", "by the refold"] as const) {
+    test(`entry ${which} of 600, damaged around a refold and found ${found}, is neither lost nor applied twice`, async () => {
+      for (const [i, damagedAfter] of MOMENTS.entries())
+        for (const givenAfter of MOMENTS.slice(i))
+          await damagedAround(which, found, damagedAfter, givenAfter);
+    });
+  }
+}
+
+/** @param damagedAfter  @param givenAfter  turns of the refold */
+async function damagedAround(
+  which: number,
+  found: "by a read" | "by the refold",
+  damagedAfter: number,
+  givenAfter: number,
+): Promise<void> {
+  const subject = await fiveMinutes();
+  const { timeline } = subject;
+  const entry = subject.entries[which] as Entry;
+  const damage = (): void => {
+    subject.damage(entry);
+    if (found === "by a read") assert.equal(timeline.read(placeOf(entry)), null);
+  };
+  subject.isSlow = true;
+  if (damagedAfter === 0) damage();
+  timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
+  for (let turn = 0; turn <= (MOMENTS.at(-1) as number); turn++) {
+    if (turn > 0 && turn === damagedAfter) damage();
+    if (turn === givenAfter) timeline.receive([entry], MEMBER);
+    await subject.turns(1);
+  }
+  subject.isSlow = false;
+  await subject.pass(11_000);
+  if (timeline.read(placeOf(entry)) === null) {
+    assert.equal(timeline.receive([entry], MEMBER).length, 1, "it is asked for again");
+    await subject.pass(11_000);
+  }
+  const moment = `damaged after ${damagedAfter}, given after ${givenAfter} turns`;
+  await expectWhole(subject, entry, 600, moment);
+  await expectWhole(await subject.restarted().open(), entry, 600, moment);
+}
+
+async function expectWhole(subject: TimelineSubject, entry: Entry, count: number, when = ""): Promise<void> {
+  const { timeline } = subject;
+  assert.deepEqual(subject.get("k"), bulk(String(count)), when);
+  assert.deepEqual(timeline.read(placeOf(entry))?.body, entry.body, when);
+  const { indexed, kept } = subject.counts;
+  assert.equal(indexed, kept, when);
+  assert.ok(timeline.isFolded(subject.now), when);
+  assert.equal(timeline.receive([entry], MEMBER).length, 0, when);
+}

@@ -1,0 +1,86 @@
+/** --fsync interval: what the disk has not got is not told as synced, and after a failed sync nothing more is. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { writePlace } from "../../timeline/entry.js";
+import { LmdbStorage, StorageFailure } from "../../timeline/lmdb-storage.js";
+
+type Done = (problem: unknown) => void;
+
+/** Hands each sync to the test. */
+class HeldSync extends LmdbStorage {
+  readonly syncs: Done[] = [];
+
+  protected override sync(done: Done): void {
+    this.syncs.push(done);
+  }
+}
+
+const entry = (at: number) => [writePlace({ at, seq: 0, id: "i".repeat(32) }), Buffer.alloc(2000)] as const;
+
+async function withStorage(use: (storage: HeldSync) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-lmdb-sync-"));
+  try {
+    await use(new HeldSync(folder, { interval: 5 }));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+/** Notes in `told` what becomes of a promise. */
+function note(told: string[], name: string, promise: Promise<void>): Promise<void> {
+  return promise.then(
+    () => void told.push(`${name} is on the disk`),
+    (problem) => void told.push(`${name}: ${problem instanceof StorageFailure}`),
+  );
+}
+
+test("what is put while a sync runs is told with the next one only", () =>
+  withStorage(async (storage) => {
+    const told: string[] = [];
+    storage.put([entry(1)]);
+    const first = note(told, "first", storage.synced());
+    await until(() => storage.syncs.length === 1);
+    storage.put([entry(2)]);
+    const second = note(told, "second", storage.synced());
+    await storage.flushed();
+    assert.deepEqual(told, []);
+    storage.syncs[0]?.(null);
+    await first;
+    assert.deepEqual(told, ["first is on the disk"]);
+    await until(() => storage.syncs.length === 2);
+    storage.syncs[1]?.(null);
+    await second;
+    assert.deepEqual(told, ["first is on the disk", "second is on the disk"]);
+    await storage.close();
+  }));
+
+for (const isWritten of [true, false]) {
+  const when = isWritten ? "handed to the system" : "on its way";
+  test(`after a sync that failed nothing is told as synced, also not what was ${when} meanwhile`, () =>
+    withStorage(async (storage) => {
+      const told: string[] = [];
+      storage.put([entry(1)]);
+      const first = note(told, "first", storage.synced());
+      await until(() => storage.syncs.length === 1);
+      storage.put([entry(2)]);
+      const second = note(told, "second", storage.synced());
+      if (isWritten) await storage.flushed();
+      // The write begins now, and ends after the failure.
+      else await new Promise((resolve) => setImmediate(resolve));
+      storage.syncs[0]?.(new Error("EIO"));
+      await Promise.all([first, second]);
+      storage.put([entry(3)]);
+      await note(told, "third", storage.synced());
+      assert.deepEqual(told.sort(), ["first: true", "second: true", "third: true"]);
+      await assert.rejects(storage.flushed(), /cannot be written any more \(EIO\)/);
+      await storage.close();
+      assert.equal(storage.syncs.length, 1, "it is not tried again");
+    }));
+}

@@ -1,0 +1,130 @@
+/** What is forgotten for good: exactly what a snapshot stands for, and nobody is harmed by what comes from before. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  bulk,
+  CountingStorage,
+  DAY_MS,
+  entryAt,
+  MEMBER,
+  MINUTE_MS,
+  START,
+  TimelineSubject,
+} from "./support/timeline-subject.js";
+
+const RETAIN_MS = 7 * DAY_MS;
+
+/** Twenty days of writes, with what is older than a week forgotten. */
+async function twentyDays(storage = new CountingStorage()): Promise<TimelineSubject> {
+  const subject = await new TimelineSubject({ storage, every: 10, limits: { retainMs: RETAIN_MS } }).open();
+  await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
+  return subject;
+}
+
+/** A timeline in memory that had more to keep than it has room for. */
+async function fullMemory(): Promise<TimelineSubject> {
+  const limits = { retainBytes: 100_000 };
+  const subject = await new TimelineSubject({ every: 400, limits }).open();
+  await subject.writes(1500, 1000, (i) => `SET k${i % 20} v${i}`);
+  return subject;
+}
+
+for (const [name, make] of [
+  ["a timeline that keeps entries for days", twentyDays],
+  ["a timeline in memory", fullMemory],
+] as const) {
+  test(`${name} forgets exactly up to a snapshot that it still has`, async () => {
+    const subject = await make();
+    const { pruned, snapshots } = subject.mark;
+    assert.ok(pruned !== null && snapshots.includes(pruned), `${pruned} is none of ${snapshots}`);
+    assert.ok(subject.snapshots.list().includes(pruned));
+    assert.deepEqual(subject.snapshots.list(), snapshots);
+    assert.ok([...subject.storage.places(null, null)].every((place) => place.readBigUInt64BE() > pruned));
+  });
+
+  test(`${name} refuses an entry below what is forgotten, and goes on, also after a restart`, async () => {
+    const subject = await make();
+    const { pruned } = subject.mark;
+    const before = subject.counts;
+    for (const back of [0, 1000, DAY_MS])
+      assert.deepEqual(
+        subject.timeline.receive([entryAt((pruned as number) - back, "SET late x")], MEMBER),
+        [],
+      );
+    await subject.pass(1000);
+    assert.equal(subject.timeline.failure, null);
+    assert.deepEqual(subject.counts, before);
+    assert.deepEqual(subject.get("late"), { kind: "nil" });
+    subject.write("SET after 1");
+    const restarted = await subject.restarted().open();
+    assert.deepEqual(restarted.get("after"), bulk("1"));
+    assert.deepEqual(restarted.get("k19"), subject.get("k19"));
+  });
+
+  test(`${name} takes an entry just above what is forgotten, also with a restart behind it`, async () => {
+    const subject = await make();
+    const late = entryAt((subject.mark.pruned as number) + 1, "SET late x");
+    assert.equal(subject.timeline.receive([late], MEMBER).length, 1);
+    await subject.pass(6000);
+    assert.equal(subject.timeline.failure, null);
+    assert.deepEqual(subject.get("late"), bulk("x"));
+    const restarted = await subject.restarted().open();
+    assert.deepEqual(restarted.get("late"), bulk("x"));
+    assert.deepEqual(restarted.get("k19"), subject.get("k19"));
+  });
+}
+
+test("a member that was away for less than --retain is welcome, and one that was away for longer is not", async () => {
+  const subject = await twentyDays();
+  const within = entryAt(subject.now - 6.5 * DAY_MS, "SET within x");
+  assert.equal(subject.timeline.receive([within], MEMBER).length, 1);
+  const without = entryAt(subject.now - 10 * DAY_MS, "SET without x");
+  assert.equal(subject.timeline.receive([without], MEMBER).length, 0);
+  await subject.pass(6000);
+  assert.equal(subject.timeline.failure, null);
+  assert.deepEqual([subject.get("within"), subject.get("without")], [bulk("x"), { kind: "nil" }]);
+});
+
+test("snapshots are kept some way apart over --retain, and not all of them", async () => {
+  const subject = await twentyDays();
+  const kept = subject.snapshots.list();
+  assert.deepEqual(kept, subject.mark.snapshots);
+  assert.ok(kept.length >= 5 && kept.length <= 11, `${kept.length} snapshots`);
+  const [first, second] = kept as [number, number];
+  assert.ok(first <= subject.now - RETAIN_MS && second > subject.now - RETAIN_MS - DAY_MS);
+  const gaps = kept.slice(1, -2).map((date, i) => date - (kept[i] as number));
+  assert.ok(
+    gaps.every((gap) => gap >= RETAIN_MS / 8 && gap < RETAIN_MS / 3),
+    `${gaps}`,
+  );
+});
+
+test("a timeline in memory keeps three snapshots at most", async () => {
+  assert.ok((await fullMemory()).snapshots.list().length <= 3);
+});
+
+test("a lone daemon's clock that jumps ahead for some minutes forgets nothing", async () => {
+  const limits = { retainMs: RETAIN_MS };
+  const subject = await new TimelineSubject({ every: 10, isAlone: true, limits }).open();
+  await subject.writes(100, DAY_MS / 20, (i) => `SET k${i} v`);
+  await subject.pass(MINUTE_MS);
+  subject.now += 30 * DAY_MS;
+  await subject.pass(9 * MINUTE_MS);
+  assert.equal(subject.mark.pruned, null);
+  assert.equal(subject.counts.kept, 100);
+  await subject.pass(2 * MINUTE_MS);
+  assert.notEqual(subject.mark.pruned, null);
+});
+
+test("an idle daemon writes nothing but its watermark", async () => {
+  const storage = new CountingStorage();
+  const subject = await twentyDays(storage);
+  await subject.pass(MINUTE_MS);
+  const { entriesPut, removed } = storage;
+  storage.marksPut.length = 0;
+  await subject.pass(5 * MINUTE_MS);
+  assert.deepEqual([storage.entriesPut, storage.removed], [entriesPut, removed]);
+  assert.deepEqual([...new Set(storage.marksPut)], ["watermark"]);
+  assert.ok(storage.marksPut.length <= 150, `${storage.marksPut.length} in five minutes`);
+  assert.ok(subject.now > START);
+});

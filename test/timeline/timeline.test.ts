@@ -1,0 +1,190 @@
+/** The timeline over restarts, refolds, wrong clocks, slow disks and damaged snapshots, on fake time. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { placeOf } from "../../timeline/entry.js";
+import {
+  bulk,
+  DAY_MS,
+  entryAt,
+  fiveMinutes,
+  HeldStorage,
+  MEMBER,
+  MINUTE_MS,
+  START,
+  TimelineSubject,
+} from "./support/timeline-subject.js";
+
+const NIL = { kind: "nil" };
+
+test("a restart with the clock a day behind shows everything that was acknowledged", async () => {
+  const subject = await new TimelineSubject().open();
+  await subject.writes(100, 1000, (i) => `SET k${i} v`);
+  // A client's clock may be as far ahead as the window says.
+  await subject.pass(1900);
+  subject.write("SET ahead v", subject.now + 5000);
+  const restarted = await subject.restarted({ now: subject.now - DAY_MS }).open();
+  for (const key of ["k0", "k50", "k99", "ahead"]) assert.deepEqual(restarted.get(key), bulk("v"), key);
+  assert.equal(restarted.timeline.figures.waiting, 0);
+});
+
+test("a restart with the clock a day behind still waits for what is dated beyond any client's window", async () => {
+  const subject = await new TimelineSubject().open();
+  await subject.writes(10, 1000, (i) => `SET k${i} v`);
+  subject.timeline.receive([entryAt(subject.now + MINUTE_MS, "SET future v")], MEMBER);
+  await subject.settle();
+  assert.deepEqual(subject.get("future"), NIL);
+  const restarted = await subject.restarted({ now: subject.now - DAY_MS }).open();
+  assert.deepEqual(restarted.get("future"), NIL);
+  restarted.elapse(DAY_MS);
+  await restarted.pass(MINUTE_MS);
+  assert.deepEqual(restarted.get("future"), bulk("v"));
+});
+
+test("nothing is told of what is not synced, and all of it afterwards", async () => {
+  const storage = new HeldStorage();
+  const subject = await new TimelineSubject({ storage }).open();
+  const entry = subject.write("SET a 1");
+  await subject.pass(3000);
+  const { timeline } = subject;
+  const seen = () => [
+    timeline.read(placeOf(entry)) !== null,
+    timeline.index.total("data").count,
+    [...timeline.index.places("data", null, null)].length,
+    subject.told.length,
+    timeline.published > 0,
+  ];
+  assert.deepEqual(seen(), [false, 0, 0, 0, false]);
+  assert.deepEqual(subject.get("a"), bulk("1"));
+  storage.sync();
+  await subject.settle();
+  assert.deepEqual(seen(), [true, 1, 1, 1, true]);
+});
+
+test("after a sync that failed nothing is taken or told any more", async () => {
+  const storage = new HeldStorage();
+  const subject = await new TimelineSubject({ storage }).open();
+  subject.write("SET a 1");
+  await subject.pass(3000);
+  storage.fail();
+  await subject.settle();
+  assert.equal(subject.timeline.failure, "the disk is broken");
+  assert.equal(subject.timeline.take(entryAt(subject.now, "SET b 1")).kind, "failed");
+  assert.deepEqual(subject.timeline.receive([entryAt(subject.now, "SET c 1")], MEMBER), []);
+  await subject.pass(5000);
+  storage.sync();
+  await subject.settle();
+  assert.deepEqual([subject.told.length, subject.timeline.published, subject.counts.indexed], [0, 0, 0]);
+});
+
+test("a snapshot of another format is refused and stays on disk", async () => {
+  const subject = await new TimelineSubject({ every: 10 }).open();
+  await subject.writes(60, 20_000, (i) => `SET k${i} v`);
+  const [older, newest] = subject.snapshots.list() as [number, number];
+  const chunks = change(subject, newest, ([head]) => head?.writeUInt8(2, head.length - 1));
+  await assert.rejects(subject.restarted().open(), /a snapshot of format 2; this daemon reads 1/);
+  assert.deepEqual(subject.snapshots.list(), [older, newest]);
+  assert.deepEqual(subject.mark.snapshots, [older, newest]);
+  subject.snapshots.write(newest, chunks);
+  assert.deepEqual((await subject.restarted().open()).get("k59"), bulk("v"));
+});
+
+test("a snapshot that is damaged is passed over and stays on disk", async () => {
+  const subject = await new TimelineSubject({ every: 10 }).open();
+  await subject.writes(60, 20_000, (i) => `SET k${i} v`);
+  const kept = subject.snapshots.list();
+  for (const date of kept) change(subject, date, damageSeal);
+  const restarted = await subject.restarted().open();
+  for (const key of ["k0", "k30", "k59"]) assert.deepEqual(restarted.get(key), bulk("v"));
+  assert.deepEqual(restarted.counts, { indexed: 60, kept: 60 });
+  await restarted.pass(MINUTE_MS);
+  for (const date of kept) assert.ok(restarted.snapshots.list().includes(date), `${date} is gone`);
+});
+
+test("a start with no snapshot that can be read, and the beginning forgotten, fails and removes nothing", async () => {
+  const subject = await new TimelineSubject({ every: 10, limits: { retainMs: DAY_MS } }).open();
+  await subject.writes(60, DAY_MS / 10, (i) => `SET k${i} v`);
+  const kept = subject.snapshots.list();
+  for (const date of kept) change(subject, date, damageSeal);
+  await assert.rejects(subject.restarted().open(), /no snapshot can be read/);
+  assert.deepEqual(subject.snapshots.list(), kept);
+});
+
+test("snapshots that late entries have made wrong are removed", async () => {
+  const subject = await new TimelineSubject({ every: 5 }).open();
+  for (let i = 0; i < 20; i++) {
+    await subject.writes(6, 20_000, () => `SET k${i} v`);
+    subject.timeline.receive([entryAt(subject.now - 100_000, `SET late${i} v`)], MEMBER);
+    await subject.pass(6000);
+    assert.deepEqual(subject.get(`late${i}`), bulk("v"));
+  }
+  assert.deepEqual(subject.snapshots.list(), subject.mark.snapshots);
+  assert.ok(subject.mark.snapshots.length <= 2);
+});
+
+test("a write taken during a refold is readable at once, and after it", async () => {
+  const subject = await fiveMinutes({ tailBytes: 40_000 });
+  const { timeline } = subject;
+  const many = Array.from({ length: 400 }, (_, i) =>
+    entryAt(subject.now + (i % 50), `SET z${i} ${"v".repeat(300)}`),
+  );
+  subject.isSlow = true;
+  timeline.receive([entryAt(START + 1, "SET below 1"), ...many], MEMBER);
+  await subject.turns(2);
+  assert.ok(!timeline.isFolded(subject.now), "the refold runs");
+  subject.write("SET mine 1", subject.now - 1);
+  for (let isBusy = true; isBusy; isBusy = await subject.turns(1))
+    assert.deepEqual(subject.get("mine"), bulk("1"));
+  assert.deepEqual(subject.get("mine"), bulk("1"));
+  subject.isSlow = false;
+  await subject.pass(6000);
+  assert.deepEqual(
+    ["mine", "below"].map((key) => subject.get(key)),
+    [bulk("1"), bulk("1")],
+  );
+  assert.deepEqual(subject.get("z399"), bulk("v".repeat(300)));
+});
+
+test("a lone daemon's clock that jumps ahead and back leaves no trace", async () => {
+  const subject = await new TimelineSubject({ isAlone: true }).open();
+  await subject.pass(5000);
+  subject.now += DAY_MS;
+  await subject.pass(9 * MINUTE_MS);
+  subject.now -= DAY_MS;
+  subject.timeline.tick();
+  assert.ok(subject.timeline.watermark < subject.now);
+  subject.write("SET a 1");
+});
+
+test("a lone daemon's clock that jumps moves nothing either when a client whose clock jumped too writes", async () => {
+  const subject = await new TimelineSubject({ isAlone: true }).open();
+  await subject.pass(5000);
+  subject.now += DAY_MS;
+  subject.write("SET b 1");
+  await subject.pass(9 * MINUTE_MS);
+  subject.now -= DAY_MS;
+  subject.timeline.tick();
+  assert.ok(subject.timeline.watermark < subject.now);
+  subject.write("SET a 1");
+});
+
+test("a lone daemon's clock that jumps and stays is believed after ten minutes", async () => {
+  const subject = await new TimelineSubject({ isAlone: true }).open();
+  await subject.pass(5000);
+  subject.now += DAY_MS;
+  await subject.pass(11 * MINUTE_MS);
+  assert.ok(subject.timeline.watermark > subject.now - MINUTE_MS);
+});
+
+/** @returns what the snapshot was */
+function change(subject: TimelineSubject, date: number, how: (chunks: Buffer[]) => void): Buffer[] {
+  const chunks = [...(subject.snapshots.read(date) as Iterable<Buffer>)];
+  const changed = chunks.map((chunk) => Buffer.from(chunk));
+  how(changed);
+  subject.snapshots.write(date, changed);
+  return chunks;
+}
+
+function damageSeal(chunks: Buffer[]): void {
+  const last = chunks.at(-1) as Buffer;
+  last.writeUInt8(last.readUInt8(last.length - 1) ^ 1, last.length - 1);
+}

@@ -1,0 +1,88 @@
+/** The low watermark: what moves it, and when others are told. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Watermark } from "../../timeline/watermark.js";
+import { DAY_MS, HeldStorage, MINUTE_MS, START } from "./support/timeline-subject.js";
+
+const PAST_MS = 30_000;
+
+class Subject {
+  readonly storage = new HeldStorage();
+  readonly failures: string[] = [];
+  readonly watermark: Watermark;
+  clock = START;
+  uptime = 0;
+
+  constructor(isAlone: boolean) {
+    this.watermark = new Watermark({
+      storage: this.storage,
+      clock: () => this.clock,
+      uptime: () => this.uptime,
+      window: { past: PAST_MS, future: 5000 },
+      isAlone: () => isAlone,
+      failed: ({ message }) => void this.failures.push(message),
+    });
+  }
+
+  pass(ms: number, isSkewed = false): void {
+    for (let left = ms; left > 0; left -= 100) {
+      this.clock += 100;
+      this.uptime += 100;
+      this.watermark.tick(isSkewed);
+    }
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test("the watermark follows the clock at the distance of the window", () => {
+  const subject = new Subject(false);
+  subject.pass(MINUTE_MS);
+  const behind = subject.clock - PAST_MS - subject.watermark.value;
+  assert.ok(behind >= 0 && behind <= 2000, `${behind} ms behind`);
+});
+
+test("a watermark is told to others when the disk has it, and not before", async () => {
+  const subject = new Subject(false);
+  subject.pass(100);
+  const { value } = subject.watermark;
+  subject.pass(MINUTE_MS);
+  await turn();
+  assert.equal(subject.watermark.published, 0);
+  subject.storage.sync();
+  await turn();
+  assert.equal(subject.watermark.published, value);
+});
+
+test("a watermark that the disk did not take is never told, and that is", async () => {
+  const subject = new Subject(false);
+  subject.pass(100);
+  subject.storage.fail();
+  await turn();
+  subject.pass(MINUTE_MS);
+  subject.storage.sync();
+  await turn();
+  assert.equal(subject.watermark.published, 0);
+  assert.deepEqual(subject.failures, ["the disk is broken"]);
+});
+
+test("a clock that is known to be wrong moves no watermark", () => {
+  const subject = new Subject(false);
+  subject.pass(3000);
+  const { value } = subject.watermark;
+  subject.clock += DAY_MS;
+  subject.pass(MINUTE_MS, true);
+  assert.equal(subject.watermark.value, value);
+});
+
+test("a lone daemon's clock that jumps moves the watermark after ten minutes only", () => {
+  const subject = new Subject(true);
+  subject.pass(3000);
+  subject.clock += DAY_MS;
+  subject.pass(9 * MINUTE_MS);
+  const right = subject.clock - DAY_MS - PAST_MS;
+  assert.ok(subject.watermark.value <= right, `${subject.watermark.value - right} ms ahead`);
+  assert.ok(subject.watermark.value > right - 3000, "it goes on with the time that has passed");
+  subject.pass(2 * MINUTE_MS);
+  assert.ok(subject.watermark.value > subject.clock - PAST_MS - 3000);
+});
