@@ -33,6 +33,8 @@ export interface StatusMessage extends Totals {
   readonly clock: number;
   /** The published one. */
   readonly watermark: number;
+  /** No entry dated at or before it is kept any more, milliseconds since 1970; 0: all are. */
+  readonly pruned: number;
   readonly state: DaemonState;
   /** Whether its clock is off the members' median, so that it takes nothing first-hand. */
   readonly skewed: boolean;
@@ -103,8 +105,8 @@ function elementsOf(message: OwnMessage): Element[] {
     case "bye":
       return [kind, message.code, message.sentence];
     case "status": {
-      const { serial, echo, echoAge, clock, watermark, state, skewed } = message;
-      const numbers = [serial, echo, echoAge, clock, watermark].map(String);
+      const { serial, echo, echoAge, clock, watermark, pruned, state, skewed } = message;
+      const numbers = [serial, echo, echoAge, clock, watermark, pruned].map(String);
       return [kind, ...numbers, state, skewed ? "1" : "0", ...totalElements(message)];
     }
     case "offer":
@@ -139,7 +141,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   challenge: 2,
   proof: 3,
   bye: 3,
-  status: 12,
+  status: 13,
   offer: 2,
   want: 2,
   push: 5,
@@ -204,7 +206,8 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
 }
 
 function readStatus(reader: RespReader): StatusMessage {
-  const [serial, echo, echoAge, clock, watermark] = [
+  const [serial, echo, echoAge, clock, watermark, pruned] = [
+    readNumber(reader),
     readNumber(reader),
     readNumber(reader),
     readNumber(reader),
@@ -215,7 +218,8 @@ function readStatus(reader: RespReader): StatusMessage {
   if (state !== "live" && state !== "catching-up" && state !== "isolated")
     throw reader.malformed("expected a daemon's state");
   const skewed = readFlag(reader);
-  return { kind: "status", serial, echo, echoAge, clock, watermark, state, skewed, ...readTotals(reader) };
+  const times = { clock, watermark, pruned };
+  return { kind: "status", serial, echo, echoAge, ...times, state, skewed, ...readTotals(reader) };
 }
 
 function readTotals(reader: RespReader): Totals {

@@ -19,6 +19,10 @@ export interface PackedEntry {
   readonly signature: Buffer;
 }
 
+/** Places in one message. */
+export const PLACES_MAX = 10_000;
+/** Entries in one push. */
+export const ENTRIES_MAX = 512;
 const PLACE_BYTES = 42;
 /** Longest signature: RSA of 16,384 bits. */
 const SIGNATURE_BYTES_MAX = 2048;
@@ -42,6 +46,8 @@ export function writePlaces(places: readonly PackedPlace[]): Buffer {
 export function readPlaces(reader: RespReader): PackedPlace[] {
   const bytes = reader.readBulkView();
   if (bytes.length % PLACE_BYTES !== 0) throw reader.malformed(`expected places of ${PLACE_BYTES} bytes`);
+  if (bytes.length > PLACES_MAX * PLACE_BYTES)
+    throw reader.malformed(`expected at most ${PLACES_MAX} places`);
   const places: PackedPlace[] = [];
   for (let start = 0; start < bytes.length; start += PLACE_BYTES) {
     const at = bytes.readUInt32BE(start) * 2 ** 32 + bytes.readUInt32BE(start + 4);
@@ -69,7 +75,7 @@ export function writeEntries(entries: readonly PackedEntry[]): Buffer {
   return bytes;
 }
 
-/** The entries of a push, as views; null: the bytes are none. */
+/** The entries of a push, as views; null: the bytes are none, or too many. */
 export function readEntries(bytes: Buffer): PackedEntry[] | null {
   const entries: PackedEntry[] = [];
   let at = 0;
@@ -79,6 +85,8 @@ export function readEntries(bytes: Buffer): PackedEntry[] | null {
     const start = at + ENTRY_HEAD_BYTES + signatureBytes;
     const end = start + bytes.readUInt32BE(at + 2);
     if (end > bytes.length || signatureBytes > SIGNATURE_BYTES_MAX) return null;
+    // An empty body is none, and would cost far more memory than bytes.
+    if (end === start || entries.length === ENTRIES_MAX) return null;
     entries.push({
       signature: bytes.subarray(start - signatureBytes, start),
       body: bytes.subarray(start, end),

@@ -7,9 +7,12 @@ import type { FarewellCode } from "./handshake.js";
 import type { MemberConnection } from "./member-connection.js";
 import { type PeerAddress, placeName } from "./member-socket.js";
 import type { PeeringLimits } from "./peering-limits.js";
+import type { MemberStatus } from "./peering-parts.js";
 
 /** Longest wait after a connection that was one too many: when the other one breaks, this is the next. */
 const DUPLICATE_MS = 1000;
+/** How long an address that is this daemon's own is left alone. */
+const SELF_AGAIN_MS = 300_000;
 /** Failures after which the wait grows no more. */
 const DOUBLINGS_MOST = 16;
 
@@ -18,11 +21,11 @@ export class Dialer {
   readonly name: string;
   /** null: none is open or being opened. */
   connection: MemberConnection | null = null;
-  /** Who answered there last, proved or told by a connection that was not kept; null: not known. */
+  /** Who proved to be there last, or is to be; null: not known. */
   id: ByteString | null;
   /** Why there is no connection; null: there is, or it was not tried yet. */
   trouble: string | null = null;
-  /** The address is this daemon's own. */
+  /** The address is this daemon's own, as a connection there has proved. */
   isSelf = false;
   readonly #limits: PeeringLimits;
   readonly #random: () => number;
@@ -39,14 +42,21 @@ export class Dialer {
 
   /** @param isCovered  there is a connection to this member, whoever opened it */
   isDue(now: number, isCovered: boolean): boolean {
-    return this.connection === null && !this.isSelf && !isCovered && now >= this.#nextAt;
+    return this.connection === null && !isCovered && now >= this.#nextAt;
   }
 
-  /** @param openFor  milliseconds it was open between two who had proved themselves; 0: never */
+  /**
+   * @param code  why, as far as it is certain: not what a stranger says
+   * @param openFor  milliseconds it was open between two who had proved themselves; 0: never
+   */
   lost(code: FarewellCode | null, detail: string, openFor: number, now: number): void {
     this.connection = null;
     this.trouble = detail;
-    if (code === "self") this.isSelf = true;
+    this.isSelf = code === "self";
+    if (this.isSelf) {
+      this.#nextAt = now + SELF_AGAIN_MS;
+      return;
+    }
     const { reconnectFirstMs, reconnectMostMs, goodConnectionMs } = this.#limits;
     if (openFor >= goodConnectionMs) {
       this.#failures = 0;
@@ -63,6 +73,17 @@ export class Dialer {
     );
     this.#failures++;
     this.#nextAt = now + this.#random() * longest;
+  }
+
+  /** @param lastHeard  milliseconds since who is there was heard; null: not known */
+  describe(lastHeard: number | null): MemberStatus {
+    const { name, id, trouble } = this;
+    const connection = this.isSelf ? "self" : this.connection === null ? "waiting" : "connecting";
+    return {
+      ...{ address: name, id, connection, trouble, state: null, skewed: false, connectedSince: null },
+      ...{ roundTrip: null, skew: null, watermark: null, entries: null, isEqual: null, lag: 0, behind: 0 },
+      ...{ prunedTo: null, isLacking: false, lastHeard, refusals: 0 },
+    };
   }
 
   /** Leaves it alone for a while. */

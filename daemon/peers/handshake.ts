@@ -41,6 +41,7 @@ export const FAREWELLS = {
   "too-many-handshakes": "Too many connections are in their handshake.",
   "too-many-refused":
     "Too many of the entries that it gave were refused: its clock, keys or disk may be damaged.",
+  "not-reading": "It does not take what is sent to it.",
   silent: "It was silent for too long.",
   stopping: "The daemon stops.",
 } as const;

@@ -3,9 +3,11 @@
  * and keeps back what has an unknown signer.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { readBody, signedBytes } from "../../protocol/envelope.js";
+import { MalformedFrame } from "../../protocol/errors.js";
 import type { PushMessage } from "../../protocol/member-messages.js";
 import { type PackedEntry, readEntries } from "../../protocol/member-packing.js";
-import { type Entry, placeOf } from "../../timeline/entry.js";
+import { type Entry, type Place, placeOf } from "../../timeline/entry.js";
 import type { IncomingBatch } from "./incoming-batch.js";
 import { unpack } from "./packing.js";
 import type { PeeringParts } from "./peering-parts.js";
@@ -20,7 +22,7 @@ export interface Giver {
   /** So many entries were new. */
   gave(entries: number): void;
   /** It is on the own disk: the giver is to be told. */
-  owe(entry: Entry): void;
+  owe(place: Place): void;
   refused(reason: string): void;
   /** Its signer is not known; the ring should be compared. */
   unknown(): void;
@@ -45,7 +47,8 @@ export class Intake {
   /** All of a push. Generators of one giver are to be run one after the other. */
   *push(message: PushMessage, giver: Giver, batch: IncomingBatch): Work {
     const { entries: packed, isDeflated, bytes } = message;
-    const unpacked = unpack(packed, isDeflated, bytes);
+    const { deflateMostBytes } = this.#parts.peering.limits;
+    const unpacked = unpack(packed, isDeflated, bytes, deflateMostBytes);
     const entries = unpacked === null ? null : readEntries(unpacked);
     if (entries === null) giver.malformed(`push ${message.number} holds no entries`);
     else yield* this.#read(entries, giver, batch, this.#parts.peering.uptime());
@@ -79,49 +82,71 @@ export class Intake {
 
   *#read(entries: readonly PackedEntry[], giver: Giver, batch: IncomingBatch, since: number): Work {
     const { checkEntry } = this.#parts.peering;
-    const good: Entry[] = [];
+    // By id: what was wanted may also have been given by a comparison, in one push.
+    const good = new Map<ByteString, Entry>();
+    const held: Place[] = [];
     let unknown = 0;
     for (const packed of entries) {
+      const place = this.#heldPlace(packed.body);
+      if (place !== null) {
+        held.push(place);
+        continue;
+      }
       const checked = checkEntry(packed.body, packed.signature);
       if (checked === "unknown-signer") {
         this.quarantine.add(packed, giver.id, since);
         unknown++;
       } else if ("refused" in checked) giver.refused(checked.refused);
-      else good.push(checked);
+      else good.set(checked.id, checked);
       yield;
     }
     if (unknown > 0) giver.unknown();
-    if (good.length > 0) this.#store(good, giver, batch);
+    this.#store([...good.values()], held, giver, batch);
   }
 
-  #store(entries: readonly Entry[], giver: Giver, batch: IncomingBatch): void {
+  /** The place of an entry that is here, as its id tells: its signature has been verified before. */
+  #heldPlace(body: Buffer): Place | null {
+    const { hash, timeline } = this.#parts.peering;
+    try {
+      const { at, seq } = readBody(body);
+      const place = { at, seq, id: hash(signedBytes(body)) };
+      return timeline.holds(place) ? place : null;
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return null;
+      throw problem;
+    }
+  }
+
+  /** @param held  places of others that it gave as well, and that were here before */
+  #store(entries: readonly Entry[], held: readonly Place[], giver: Giver, batch: IncomingBatch): void {
     const { timeline } = this.#parts.peering;
     const { traces } = this.#parts;
+    const places = [...held, ...entries.map(placeOf)];
     // Before it is handed over: whatever is flushed then finds whom to tell.
-    for (const entry of entries) {
-      const trace = traces.of(placeOf(entry));
+    for (const place of places) {
+      const trace = traces.of(place);
       trace.has |= giver.bit;
       trace.owed |= giver.bit;
       if (trace.batch !== null) continue;
       trace.batch = batch;
       batch.pending++;
     }
-    const fresh = timeline.receive(entries, giver.id);
+    const fresh = entries.length === 0 ? [] : timeline.receive(entries, giver.id);
     giver.gave(fresh.length);
-    if (fresh.length < entries.length) this.#settleHeld(entries, new Set(fresh), giver, batch);
+    if (fresh.length === places.length) return;
+    const freshIds = new Set(fresh.map(({ id }) => id));
+    this.#settleHeld(
+      places.filter(({ id }) => !freshIds.has(id)),
+      giver,
+      batch,
+    );
   }
 
   /** Those that were here before: on disk, or just on the way there. */
-  #settleHeld(
-    entries: readonly Entry[],
-    fresh: ReadonlySet<Entry>,
-    giver: Giver,
-    batch: IncomingBatch,
-  ): void {
+  #settleHeld(places: readonly Place[], giver: Giver, batch: IncomingBatch): void {
     const { traces, peering } = this.#parts;
-    for (const entry of entries) {
-      if (fresh.has(entry)) continue;
-      const trace = traces.of(placeOf(entry));
+    for (const place of places) {
+      const trace = traces.of(place);
       if (trace.batch === batch) {
         trace.batch = null;
         batch.pending--;
@@ -130,7 +155,7 @@ export class Intake {
       trace.isFlushed ||= peering.timeline.read(trace.place) !== null;
       if (!trace.isFlushed) continue;
       trace.owed &= ~giver.bit;
-      giver.owe(entry);
+      giver.owe(place);
     }
     batch.changed();
   }

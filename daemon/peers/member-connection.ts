@@ -41,7 +41,7 @@ export interface ConnectionOwner {
   /** Both have proved who they are. Closing it here is a refusal. */
   proven(connection: MemberConnection): void;
   message(connection: MemberConnection, message: ExchangeMessage): void;
-  /** It is no more, and nobody called `close`. */
+  /** It is no more, and nobody called `close`. What the other side says of the reason is believed once it `isProven`. */
   lost(connection: MemberConnection, code: FarewellCode | null, detail: string): void;
 }
 
@@ -51,8 +51,10 @@ export class MemberConnection implements MemberSocketOwner {
   readonly side: Side;
   /** Where it was opened to; null: it came in. */
   readonly address: PeerAddress | null;
-  /** As its hello says; proven once `isOpen`. */
+  /** As its hello says. */
   id: ByteString = "";
+  /** The other side has proved that it is who it says. */
+  isProven = false;
   /** When the last byte came, or it began; `uptime` milliseconds. */
   heardAt: number;
   readonly #parts: PeeringParts;
@@ -185,7 +187,6 @@ export class MemberConnection implements MemberSocketOwner {
 
   #doubt({ daemon, cluster, role, versions }: Hello): FarewellCode | null {
     if (role !== "daemon" || daemon === "" || !versions.includes(VERSION)) return "not-a-daemon";
-    if (daemon === this.#parts.identity.id) return "self";
     if (cluster !== this.#parts.cluster) return "wrong-cluster";
     const pin = this.address?.pin ?? null;
     if (pin !== null && pin !== daemon) return "not-pinned";
@@ -250,6 +251,11 @@ export class MemberConnection implements MemberSocketOwner {
       return;
     }
     if (this.side === "answerer") this.#prove();
+    this.isProven = true;
+    if (this.id === this.#parts.identity.id) {
+      this.#lose("self", FAREWELLS.self);
+      return;
+    }
     this.#state = "open";
     if (this.side === "answerer") this.#widen();
   }

@@ -1,41 +1,19 @@
 /** A member that is connected and has proved who it is: what it says goes to the part that it concerns. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { PushMessage, StatusMessage, Totals } from "../../protocol/member-messages.js";
-import type { DaemonState } from "../../protocol/messages-v2.js";
 import { isSameDigest } from "../../timeline/digest-index.js";
-import { type Entry, type Place, placeOf } from "../../timeline/entry.js";
-import type { FarewellCode } from "./handshake.js";
+import type { Place } from "../../timeline/entry.js";
 import type { IncomingBatch } from "./incoming-batch.js";
-import type { Giver, Intake } from "./intake.js";
-import type { MemberClocks } from "./member-clocks.js";
+import type { Giver } from "./intake.js";
 import type { ExchangeMessage, MemberConnection } from "./member-connection.js";
+import type { MemberShared } from "./member-shared.js";
 import { Outbox } from "./outbox.js";
-import type { MemberStatus, PeeringParts } from "./peering-parts.js";
+import type { MemberStatus } from "./peering-parts.js";
 import { Reconciling } from "./reconciling.js";
+import { ReportAnswers } from "./report-answers.js";
 import { RoundTrips } from "./round-trips.js";
-import type { Slices, Work } from "./slices.js";
-import { parts, type Spreading } from "./spreading.js";
-
-/** What all members share. */
-export interface MemberShared {
-  readonly peering: PeeringParts;
-  readonly slices: Slices;
-  readonly spreading: Spreading;
-  readonly intake: Intake;
-  readonly clocks: MemberClocks;
-  /** Of this daemon. */
-  readonly state: () => DaemonState;
-  readonly isSkewed: () => boolean;
-  readonly reported: (member: Member, report: ExchangeMessage & { kind: "report" }) => void;
-  /** A reconciliation with it is through. */
-  readonly caughtUp: () => void;
-  /** A member gave something new. */
-  readonly progressed: () => void;
-  /** An entry of it was refused. */
-  readonly refused: (member: Member, reason: string) => void;
-  /** To be closed, and to be said in the log. */
-  readonly drop: (member: Member, code: FarewellCode, detail: string) => void;
-}
+import type { Work } from "./slices.js";
+import { parts } from "./spreading.js";
 
 /** A push that has come, or a step that is to run behind those before it. */
 interface Received extends IncomingBatch {
@@ -56,13 +34,16 @@ export class Member implements Giver {
   /** Its last; null: none yet. */
   status: StatusMessage | null = null;
   refusals = 0;
+  /** Whether what it holds is here, as of a moment when it was live, or in another state; null: not yet. */
+  compared: "live" | "other" | null = null;
   /** By the own clock. */
   readonly connectedSince: number;
   /** The same by `uptime`. */
   readonly since: number;
-  readonly #shared: MemberShared;
+  readonly #shared: MemberShared<Member>;
   readonly #reconciling: Reconciling;
   readonly #trips: RoundTrips;
+  readonly #reports: ReportAnswers;
   #nextStatusAt = 0;
   /** New entries it has given. */
   #entries = 0;
@@ -73,7 +54,7 @@ export class Member implements Giver {
   #toldAcked = 0;
   #isReading = false;
 
-  constructor(shared: MemberShared, connection: MemberConnection, bit: number) {
+  constructor(shared: MemberShared<Member>, connection: MemberConnection, bit: number) {
     const { peering, slices, spreading } = shared;
     this.#shared = shared;
     this.connection = connection;
@@ -82,7 +63,9 @@ export class Member implements Giver {
     this.connectedSince = peering.clock();
     this.since = peering.uptime();
     this.#trips = new RoundTrips(peering.uptime);
-    this.outbox = new Outbox({ peering, connection, traces: spreading.traces, bit });
+    this.#reports = new ReportAnswers(peering);
+    const { tooLong } = shared;
+    this.outbox = new Outbox({ peering, connection, traces: spreading.traces, bit, tooLong });
     this.#reconciling = new Reconciling({
       ...{ peering, slices, outbox: this.outbox },
       isOpener: connection.side === "opener",
@@ -90,7 +73,9 @@ export class Member implements Giver {
       malformed: (detail) => this.malformed(detail),
       afterReceived: (step) => this.#queue(null, step),
       received: () => this.#entries,
-      caughtUp: () => shared.caughtUp(),
+      caughtUp: () => {
+        this.compared = this.status?.state === "live" ? "live" : "other";
+      },
       done: () => this.#sendStatus(peering.uptime()),
     });
   }
@@ -117,9 +102,11 @@ export class Member implements Giver {
         this.outbox.pushWanted(message.places);
         break;
       case "push":
+        this.#reconciling.moved();
         this.#push(message);
         break;
       case "have":
+        this.#reconciling.moved();
         if (!this.outbox.acked(message.number)) this.malformed(`push ${message.number} was never sent`);
         spreading.had(message.places, this);
         break;
@@ -137,7 +124,17 @@ export class Member implements Giver {
     }
   }
 
+  /** It is no longer connected. */
+  stop(): void {
+    this.#reconciling.stop();
+  }
+
   tick(now: number): void {
+    const { unsentBytes } = this.connection;
+    if (unsentBytes > this.#shared.peering.limits.mostUnsentBytes + this.outbox.unackedBytes) {
+      this.#shared.drop(this, "not-reading", `${unsentBytes} bytes wait for it`);
+      return;
+    }
     if (now >= this.#nextStatusAt) this.#sendStatus(now);
     this.outbox.tick();
     this.#reconciling.tick(now, this.status);
@@ -167,7 +164,7 @@ export class Member implements Giver {
   }
 
   describe(address: string): MemberStatus {
-    const { peering, clocks, spreading } = this.#shared;
+    const { peering, clocks, spreading, gaps } = this.#shared;
     const { status } = this;
     const now = peering.uptime();
     return {
@@ -181,6 +178,8 @@ export class Member implements Giver {
       roundTrip: this.#trips.last,
       skew: clocks.skewOf(this.id, peering.clock(), now),
       watermark: status?.watermark ?? null,
+      prunedTo: status?.pruned ?? null,
+      isLacking: gaps.isOpen(this.id),
       entries: status === null ? null : status.ring.count + status.data.count,
       isEqual: this.isEqual,
       lag: spreading.wants.countOf(this.bit),
@@ -195,8 +194,8 @@ export class Member implements Giver {
     if (entries > 0) this.#shared.progressed();
   }
 
-  owe(entry: Entry): void {
-    this.#shared.spreading.owe(placeOf(entry), this);
+  owe(place: Place): void {
+    this.#shared.spreading.owe(place, this);
   }
 
   refused(reason: string): void {
@@ -270,12 +269,14 @@ export class Member implements Giver {
   }
 
   #heardStatus(status: StatusMessage): void {
-    const { peering, clocks } = this.#shared;
+    const { peering, clocks, gaps } = this.#shared;
     const now = peering.uptime();
     const before = this.status;
     this.status = status;
+    if (status.state !== "live" && this.compared !== null) this.compared = "other";
     this.#trips.heard(status);
     clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
+    gaps.heard(this, status, before === null);
     this.#reconciling.heard(status);
     // At once on connecting.
     if (before === null) this.#reconciling.tick(now, status);
@@ -289,6 +290,7 @@ export class Member implements Giver {
       ...this.#trips.next(),
       clock: peering.clock(),
       watermark: peering.timeline.published,
+      pruned: Math.max(0, peering.timeline.prunedTo),
       state: state(),
       skewed: isSkewed(),
       ...this.#totals(),
@@ -300,10 +302,9 @@ export class Member implements Giver {
     return { ring: index.total("ring"), data: index.total("data") };
   }
 
-  /** In one step: what is held and promised at one moment. */
   #report(at: number): void {
-    const { timeline } = this.#shared.peering;
-    const [ring, data] = [timeline.index.digestUpTo(at, "ring"), timeline.index.digestUpTo(at, "data")];
-    this.connection.send({ kind: "report", at, watermark: timeline.published, ring, data });
+    const answer = this.#reports.answer(at);
+    if (answer === "malformed") this.malformed(`a report request up to ${at}, which is no whole second`);
+    else if (answer !== null) this.connection.send(answer);
   }
 }

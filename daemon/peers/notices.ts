@@ -8,6 +8,7 @@ const SUBJECTS_MOST = 1000;
 export interface PeeringLog {
   info(facts: object, text: string): void;
   warn(facts: object, text: string): void;
+  error(facts: object, text: string): void;
 }
 
 export class Notices {

@@ -16,11 +16,22 @@ export interface PlaceCursor {
   next(count: number): readonly Buffer[];
 }
 
+export interface OutboxParts {
+  readonly peering: Pick<PeeringParts, "timeline" | "soon" | "limits">;
+  readonly connection: MemberConnection;
+  readonly traces: Traces;
+  readonly bit: number;
+  /** An entry is longer than any member takes, and was left out. */
+  readonly tooLong: (body: Buffer) => void;
+}
+
 interface Giving {
   readonly cursor: PlaceCursor;
-  /** Called when all of it has been pushed, with how many entries. */
-  readonly done: (entries: number) => void;
-  entries: number;
+  /** From the cursor. */
+  readonly walked: Queue<Place>;
+  /** Called for each entry of it that is pushed, and when all have been. */
+  readonly pushed: () => void;
+  readonly done: () => void;
   isWalked: boolean;
 }
 
@@ -32,6 +43,7 @@ export class Outbox {
   readonly #connection: MemberConnection;
   readonly #traces: Traces;
   readonly #bit: number;
+  readonly #tooLong: (body: Buffer) => void;
   readonly #packer: Packer;
   #number = 0;
   /** Pushes on the way. */
@@ -43,26 +55,25 @@ export class Outbox {
   readonly #wanted = new Queue<Place>();
   #wantedCount = 0;
   #giving: Giving[] = [];
-  /** From the first of `#giving`. */
-  readonly #walked = new Queue<Place>();
   #isScheduled = false;
 
-  constructor(parts: {
-    readonly peering: Pick<PeeringParts, "timeline" | "soon" | "limits">;
-    readonly connection: MemberConnection;
-    readonly traces: Traces;
-    readonly bit: number;
-  }) {
+  constructor(parts: OutboxParts) {
     this.#parts = parts.peering;
     this.#connection = parts.connection;
     this.#traces = parts.traces;
     this.#bit = parts.bit;
+    this.#tooLong = parts.tooLong;
     this.#packer = new Packer(parts.peering.limits);
   }
 
   /** Entries that it wants and has not got, and pushes on the way. */
   get behind(): number {
     return this.#wantedCount + this.#number - this.#ackedNumber;
+  }
+
+  /** Of pushes on the way. */
+  get unackedBytes(): number {
+    return this.#unackedBytes;
   }
 
   /** @returns false: there is no room, and it should be offered */
@@ -83,10 +94,18 @@ export class Outbox {
     this.#schedule();
   }
 
-  /** @param done  called when all of it has been pushed */
-  give(cursor: PlaceCursor, done: (entries: number) => void): void {
-    this.#giving.push({ cursor, done, entries: 0, isWalked: false });
+  /**
+   * @param pushed  called for each entry of it that is pushed
+   * @param done  called when all of it has been pushed
+   * @returns  leaves the rest of it out; `done` is not called then
+   */
+  give(cursor: PlaceCursor, pushed: () => void, done: () => void): () => void {
+    const giving = { cursor, walked: new Queue<Place>(), pushed, done, isWalked: false };
+    this.#giving.push(giving);
     this.#schedule();
+    return () => {
+      this.#giving = this.#giving.filter((other) => other !== giving);
+    };
   }
 
   /** The member has dealt with all pushes up to this one. @returns false: it was never sent */
@@ -131,15 +150,20 @@ export class Outbox {
   }
 
   #pushBatch(): void {
-    const { batchBytes, batchEntries } = this.#parts.limits;
+    const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#parts.limits;
     const entries: PackedEntry[] = [];
     let bytes = 0;
     // Bounded by places looked at, since some are gone.
     for (let looked = 0; looked < batchEntries && bytes < batchBytes && this.#hasWork(); looked++) {
       const entry = this.#next();
       if (entry === null) continue;
+      const length = packedBytes(entry);
+      if (length > maxEnvelopeBytes) {
+        this.#tooLong(entry.body);
+        continue;
+      }
       entries.push(entry);
-      bytes += packedBytes(entry);
+      bytes += length;
     }
     if (entries.length > 0) {
       const number = ++this.#number;
@@ -170,13 +194,14 @@ export class Outbox {
   #nextGiven(): PackedEntry | null {
     const giving = this.#giving.find(({ isWalked }) => !isWalked);
     if (giving === undefined) return null;
-    if (this.#walked.first === undefined) {
-      for (const place of giving.cursor.next(WALK_PLACES)) this.#walked.push(readPlace(place));
-      giving.isWalked = this.#walked.first === undefined;
+    const { walked } = giving;
+    if (walked.first === undefined) {
+      for (const place of giving.cursor.next(WALK_PLACES)) walked.push(readPlace(place));
+      giving.isWalked = walked.first === undefined;
     }
-    const place = this.#walked.shift();
+    const place = walked.shift();
     const entry = place === undefined ? null : this.#parts.timeline.read(place);
-    if (entry !== null) giving.entries++;
+    if (entry !== null) giving.pushed();
     return entry;
   }
 
@@ -184,6 +209,6 @@ export class Outbox {
     const ended = this.#giving.filter(({ isWalked }) => isWalked);
     if (ended.length === 0) return;
     this.#giving = this.#giving.filter(({ isWalked }) => !isWalked);
-    for (const { done, entries } of ended) done(entries);
+    for (const { done } of ended) done();
   }
 }

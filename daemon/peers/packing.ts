@@ -25,9 +25,14 @@ export class Packer {
   }
 }
 
-/** @param bytes  what it must come to, exactly. @returns null: it does not */
-export function unpack(entries: Buffer, isDeflated: boolean, bytes: number): Buffer | null {
+/**
+ * @param bytes  what it must come to, exactly
+ * @param most  longer ones are not deflated by any member, as it would hold the event loop up
+ * @returns null: it does not
+ */
+export function unpack(entries: Buffer, isDeflated: boolean, bytes: number, most: number): Buffer | null {
   if (!isDeflated) return entries.length === bytes ? entries : null;
+  if (bytes > most) return null;
   try {
     // One byte of a stream can become a thousand: no more than announced, which is bounded.
     const inflated = inflateRawSync(entries, { maxOutputLength: Math.max(1, bytes) });

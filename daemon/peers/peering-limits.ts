@@ -1,4 +1,6 @@
 /** Every bound of the exchange between members, with unit and reason. Times are milliseconds. */
+import { ENTRIES_MAX, PLACES_MAX } from "../../protocol/member-packing.js";
+import { LIMITS } from "../limits.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -6,8 +8,11 @@ const MIB = 1024 * KIB;
 export const PEERING_LIMITS = {
   /** How far back first-hand envelopes are taken (--window). */
   past: 30_000,
-  /** Bytes of a client's message, so of an envelope (--max-request-bytes). */
-  maxEnvelopeBytes: 64 * MIB,
+  /**
+   * Bytes of an entry: the most that --max-request-bytes can be anywhere, and what a gateway puts before it. The same for
+   * all, however they were started: what one daemon has taken all others must take.
+   */
+  maxEnvelopeBytes: LIMITS.maxRequestBytes.most + MIB,
   /** A connection's hellos, challenges and proofs; the other side may be silent or a stranger. */
   handshakeMs: 5_000,
   /** Incoming connections that have not proved who they are. */
@@ -27,7 +32,7 @@ export const PEERING_LIMITS = {
   /** … and one whose members give nothing new, and yet the comparison does not end, after that. */
   catchUpStuckMs: 30_000,
   /** Places in one message. */
-  maxPlaces: 10_000,
+  maxPlaces: PLACES_MAX,
   /** Wants of a member that wait; what is beyond is left to reconciliation. */
   maxWanted: 100_000,
   /** Entries that this daemon has asked for and not got. */
@@ -36,11 +41,13 @@ export const PEERING_LIMITS = {
   wantMs: 3_000,
   /** One push: so much is verified and stored in one go. A longer entry goes alone. */
   batchBytes: 128 * KIB,
-  batchEntries: 512,
+  batchEntries: ENTRIES_MAX,
   /** Pushes on the way to a member that it has not taken. */
   windowBytes: MIB,
   /** Bytes that the system has not taken: a member that does not read gets neither offers nor pushes. */
   maxUnsentBytes: 4 * MIB,
+  /** … and above that, besides pushes, which have a window, it is closed. */
+  mostUnsentBytes: 64 * MIB,
   /** Bodies that wait to be pushed unasked; beyond it they are offered. */
   maxAtOnceBytes: 4 * MIB,
   /** Smaller pushes are not worth deflating; larger ones would hold the event loop up. */

@@ -13,6 +13,8 @@ export interface TimelineFace {
   readonly index: DigestIndex;
   /** The watermark as it is on disk. */
   readonly published: number;
+  /** No entry dated at or before it is kept any more; -1: all are. Milliseconds since 1970. */
+  readonly prunedTo: number;
   /** Told whether the own clock is off. */
   isSkewed: boolean;
   /** @returns those that were new; `Peering.flushed` is called when they are on disk */
@@ -38,7 +40,7 @@ export interface PeeringParts {
   };
   readonly cluster: ByteString;
   readonly peers: readonly PeerAddress[];
-  /** Whether a daemon of this id may be a member: pinned, in the ring, or unpinned on loopback. */
+  /** Whether a daemon of this id may be a member; asked again and again, as keys are revoked and pins change. */
   readonly isMember: (id: ByteString, remoteIsLoopback: boolean) => boolean;
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** The buffers are views, and may be kept. */
@@ -80,6 +82,10 @@ export interface MemberStatus {
   /** How far its clock is ahead of the own one. */
   readonly skew: number | null;
   readonly watermark: number | null;
+  /** No entry dated at or before it is kept there any more; 0: all are. */
+  readonly prunedTo: number | null;
+  /** Whether entries lack here that it has pruned: it cannot give them. */
+  readonly isLacking: boolean;
   /** Entries it holds. */
   readonly entries: number | null;
   /** Whether it holds the same as this daemon, as of its last status. */

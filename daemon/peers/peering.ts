@@ -4,13 +4,15 @@
  * entry), reconciling.ts (what was missed). Source: DESIGN.md "Members and stable points", "Catch-up".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
+import { hexOf, signedBytes } from "../../protocol/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/messages-v2.js";
 import type { Entry, Place } from "../../timeline/entry.js";
 import { isRingEntry } from "../../timeline/recorded.js";
+import { Gaps } from "./gaps.js";
 import { Intake } from "./intake.js";
-import { Member, type MemberShared } from "./member.js";
+import { Member } from "./member.js";
 import { MemberClocks } from "./member-clocks.js";
+import type { MemberShared } from "./member-shared.js";
 import type { MemberSocket, MemberSocketOwner, PeerAddress } from "./member-socket.js";
 import { Notices } from "./notices.js";
 import type { MemberStatus, PeeringParts } from "./peering-parts.js";
@@ -19,7 +21,7 @@ import { Slices } from "./slices.js";
 import { Spreading } from "./spreading.js";
 import { type Reporter, StablePoint } from "./stable-point.js";
 
-/** Between two looks at what is not urgent: quarantine, the own clock. */
+/** Between two looks at what is not urgent: who may be a member, quarantine, the own clock. */
 const LOOK_EVERY_MS = 1000;
 
 export class Peering {
@@ -32,8 +34,12 @@ export class Peering {
   readonly #intake: Intake;
   readonly #clocks: MemberClocks;
   readonly #stable: StablePoint;
+  readonly #gaps: Gaps;
   #isRunning = false;
+  /** Until what members had at the start is here, or nobody can be reached. */
   #isCatchingUp = true;
+  /** Whether the log says that catching up is over. */
+  #toldOfEnd = false;
   /** When it began, or a member last gave something new; `uptime` milliseconds. */
   #progressAt = 0;
   #tickedAt = 0;
@@ -53,6 +59,7 @@ export class Peering {
     this.#intake = new Intake({ peering: parts, slices: this.#slices, traces: this.#spreading.traces });
     this.#clocks = new MemberClocks(limits);
     this.#stable = new StablePoint(timeline, limits);
+    this.#gaps = new Gaps(parts);
     const shared = this.#makeShared();
     this.#roster = new Roster({
       ...{ peering: parts, notices: this.#notices },
@@ -63,8 +70,11 @@ export class Peering {
       },
       left: (member) => {
         this.#stable.discard();
+        this.#gaps.left(member.id);
+        member.stop();
         this.#spreading.disconnected(member);
       },
+      forgotten: (bit) => this.#spreading.forget(bit),
     });
     this.#size = 1 + parts.peers.length;
   }
@@ -73,6 +83,7 @@ export class Peering {
     this.#isRunning = true;
     this.#tickedAt = this.#progressAt = this.#parts.uptime();
     this.#isCatchingUp = this.#roster.hasOthers;
+    this.#toldOfEnd = !this.#isCatchingUp;
     this.#roster.start();
     this.tick();
   }
@@ -116,6 +127,7 @@ export class Peering {
   setPeers(addresses: readonly PeerAddress[]): void {
     this.#stable.discard();
     this.#roster.setPeers(addresses);
+    this.#gaps.keep((id) => this.#roster.has(id));
   }
 
   /**
@@ -177,20 +189,28 @@ export class Peering {
     return this.#roster.statuses;
   }
 
-  #makeShared(): MemberShared {
+  #makeShared(): MemberShared<Member> {
     return {
       ...{ peering: this.#parts, slices: this.#slices, spreading: this.#spreading },
-      ...{ intake: this.#intake, clocks: this.#clocks },
+      ...{ intake: this.#intake, clocks: this.#clocks, gaps: this.#gaps },
       state: () => this.state,
       isSkewed: () => this.isSkewed,
-      reported: ({ id }, report) => this.#stable.reported(id, report),
-      caughtUp: () => this.#caughtUp(),
+      reported: ({ id }, report) => {
+        this.#stable.reported(id, report);
+        this.#gaps.reported(id, report);
+      },
       progressed: () => {
         this.#progressAt = this.#parts.uptime();
       },
+      tooLong: (body) => this.#tooLong(body),
       refused: (member, reason) => this.#refused(member, reason),
       drop: (member, code, detail) => this.#roster.drop(member, code, detail),
     };
+  }
+
+  #tooLong(body: Buffer): void {
+    const id = this.#parts.hash(signedBytes(body));
+    this.#notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
   }
 
   #refused(member: Member, reason: string): void {
@@ -201,27 +221,43 @@ export class Peering {
     this.#roster.ban(member, `${refusals} entries were refused, the last: ${reason}`);
   }
 
-  #caughtUp(): void {
-    if (!this.#isCatchingUp) return;
-    this.#isCatchingUp = false;
-    this.#notices.info({}, "caught up with the members");
-  }
-
   #considerState(now: number): void {
-    if (this.#isCatchingUp) this.#considerCatchUp(now);
     const { size, heard } = this.#roster.count(now - this.#parts.limits.silenceMs);
     this.#size = size;
-    if (this.#isCatchingUp) this.#state = "catching-up";
-    else this.#state = 2 * heard > size ? "live" : "isolated";
+    const isMajority = 2 * heard > size;
+    if (isMajority && this.#state === "isolated") {
+      // The others went on without it.
+      this.#isCatchingUp = true;
+      this.#toldOfEnd = false;
+      this.#progressAt = now;
+    }
+    if (this.#isCatchingUp) this.#considerCatchUp(now);
+    this.#gaps.tick(now);
+    const isLacking = this.#gaps.isLacking(now, this.#state === "catching-up");
+    this.#toldOfEnd &&= !isLacking;
+    if (this.#isCatchingUp || isLacking) this.#state = "catching-up";
+    else {
+      this.#state = isMajority ? "live" : "isolated";
+      if (!this.#toldOfEnd) this.#notices.info({}, "caught up with the members");
+      this.#toldOfEnd = true;
+    }
   }
 
-  /** Who reaches nobody serves with what it has. */
+  /**
+   * It is over once one member that is live has been compared with; or all there are, none of which is live; or all that
+   * have come, and the others have had their time. Who reaches nobody serves with what it has.
+   */
   #considerCatchUp(now: number): void {
     const { catchUpMs, catchUpStuckMs } = this.#parts.limits;
-    const isAlone = this.#roster.members.size === 0;
-    if (isAlone && !this.#roster.hasOthers) this.#caughtUp();
-    else if (now - this.#progressAt > (isAlone ? catchUpMs : catchUpStuckMs)) {
+    const members = [...this.#roster.members.values()];
+    const isAlone = members.length === 0;
+    const isCompared = members.every(({ compared }) => compared !== null);
+    const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs);
+    const isWhole = isAlone ? !this.#roster.hasOthers : isCompared && (isLate || this.#roster.all !== null);
+    if (isWhole || members.some(({ compared }) => compared === "live")) this.#isCatchingUp = false;
+    else if (isLate) {
       this.#isCatchingUp = false;
+      this.#toldOfEnd = true;
       this.#parts.log.warn({}, isAlone ? ALONE : STUCK);
     }
   }
@@ -238,6 +274,7 @@ export class Peering {
 
   #look(now: number): void {
     this.#nextLookAt = now + LOOK_EVERY_MS;
+    this.#roster.recheck();
     this.#ringChanged = false;
     if (this.#intake.quarantine.size > 0) {
       this.#intake.retry((id) => this.#roster.members.get(id) ?? null);
@@ -262,4 +299,5 @@ export class Peering {
 
 const ALONE = "no member could be reached: serving with what is here";
 const STUCK = "catching up came to no end: serving with what is here";
+const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";
 const SKEWED = "this machine's clock is off the members': nothing is taken from clients until it is right";

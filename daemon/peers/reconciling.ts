@@ -18,6 +18,8 @@ const FEW = 256;
 /** So often in a row the totals must differ, before it is taken for more than what is on its way. */
 const DIFFERING_STATUSES = 2;
 const SALT_MOST = 2 ** 31;
+/** Steps that wait for their turn: a member sends the next one when it has been answered, or has given the exchange up. */
+const STEPS_MOST = 4;
 
 export interface ReconcilingParts {
   readonly peering: Pick<PeeringParts, "timeline" | "uptime" | "random" | "limits">;
@@ -51,12 +53,20 @@ interface Exchange {
   readonly receivedBefore: number;
   hasSaidGiven: boolean;
   hasHeardGiven: boolean;
-  readonly startedAt: number;
+  /** The member has said something of it, so it knows of it. */
+  hasHeard: boolean;
+  /** Leave out what is still to be pushed. */
+  readonly cancels: (() => void)[];
 }
 
 export class Reconciling {
   readonly #parts: ReconcilingParts;
   #exchange: Exchange | null = null;
+  /** When something last moved. */
+  #movedAt = 0;
+  /** Steps of the member that have not been answered. */
+  readonly #steps: { readonly exchange: Exchange; readonly step: Buffer }[] = [];
+  #isAnswering = false;
   #session: number;
   #nextAt: number;
   /** Statuses in a row that told of a difference. */
@@ -81,8 +91,8 @@ export class Reconciling {
   /** @param theirs  as the member said last; null: it has said nothing yet */
   tick(now: number, theirs: Totals | null): void {
     const { reconcileMs } = this.#parts.peering.limits;
-    if (this.#exchange !== null && now - this.#exchange.startedAt > reconcileMs) {
-      this.#exchange = null;
+    if (this.#exchange !== null && now - this.#movedAt > reconcileMs) {
+      this.#giveUp();
       this.#nextAt = now + this.#pause();
     }
     if (this.#exchange !== null || theirs === null) return;
@@ -107,13 +117,36 @@ export class Reconciling {
     this.#ringAt = Math.min(this.#ringAt, Math.max(now, this.#ringAgainAt));
   }
 
+  /** A push has come, or was taken: it may be one of an exchange. */
+  moved(): void {
+    this.#movedAt = this.#parts.peering.uptime();
+  }
+
+  /** One at a time is answered. */
   step(session: number, step: Buffer): void {
+    this.moved();
     const exchange = this.#exchangeOf(session);
-    if (exchange !== null) this.#parts.slices.add(this.#answer(exchange, step));
+    if (exchange === null) return;
+    exchange.hasHeard = true;
+    if (this.#steps.length >= STEPS_MOST) {
+      this.#parts.malformed("reconciliation: it does not wait for answers");
+      return;
+    }
+    this.#steps.push({ exchange, step });
+    if (this.#isAnswering) return;
+    this.#isAnswering = true;
+    this.#parts.slices.add(this.#answerAll());
+  }
+
+  /** The connection is gone. */
+  stop(): void {
+    this.#giveUp();
   }
 
   /** The member has pushed all that an exchange made it give. */
   given(session: number): void {
+    this.moved();
+    if (this.#exchange?.session === session) this.#exchange.hasHeard = true;
     this.#parts.afterReceived(() => {
       const exchange = this.#exchange;
       if (exchange === null || exchange.session !== session) return;
@@ -148,6 +181,14 @@ export class Reconciling {
     if (this.#exchange === exchange) send({ kind: "reconcile", session: exchange.session, step });
   }
 
+  *#answerAll(): Work {
+    for (let [next] = this.#steps; next !== undefined; [next] = this.#steps) {
+      if (next.exchange === this.#exchange) yield* this.#answer(next.exchange, next.step);
+      this.#steps.shift();
+    }
+    this.#isAnswering = false;
+  }
+
   *#answer(exchange: Exchange, step: Buffer): Work {
     const { index } = this.#parts.peering.timeline;
     try {
@@ -166,11 +207,15 @@ export class Reconciling {
 
   #give(exchange: Exchange, cursor: GiveCursor): void {
     exchange.giving++;
-    this.#parts.outbox.give(cursor, (entries) => {
+    const pushed = () => {
+      exchange.given++;
+      this.moved();
+    };
+    const done = () => {
       exchange.giving--;
-      exchange.given += entries;
       this.#consider(exchange);
-    });
+    };
+    exchange.cancels.push(this.#parts.outbox.give(cursor, pushed, done));
   }
 
   /** The exchange that a message belongs to; null: one that has been given up. */
@@ -178,19 +223,26 @@ export class Reconciling {
     const isOwn = session % 2 === (this.#parts.isOpener ? 1 : 0);
     const current = this.#exchange;
     if (current?.session === session) return current;
-    // Of two that began at once the opener's goes on.
-    if (isOwn || (current?.isOwn && this.#parts.isOpener)) return null;
+    // Of two that began at once the opener's goes on. Who knows of it and begins another has given it up.
+    if (isOwn || (current?.isOwn && this.#parts.isOpener && !current.hasHeard)) return null;
     return this.#take(session, false, "data");
   }
 
   #take(session: number, isOwn: boolean, set: DigestSet): Exchange {
+    this.#giveUp();
+    this.moved();
     this.#exchange = {
       ...{ session, isOwn, set, isCompared: false, giving: 0, given: 0 },
-      ...{ hasSaidGiven: false, hasHeardGiven: false },
+      ...{ hasSaidGiven: false, hasHeardGiven: false, hasHeard: false, cancels: [] },
       receivedBefore: this.#parts.received(),
-      startedAt: this.#parts.peering.uptime(),
     };
     return this.#exchange;
+  }
+
+  /** What it would still have pushed is left to the next one. */
+  #giveUp(): void {
+    for (const cancel of this.#exchange?.cancels ?? []) cancel();
+    this.#exchange = null;
   }
 
   /** Says that all is given, and ends the exchange, when it is so. */

@@ -34,6 +34,15 @@ export class Replications {
     });
   }
 
+  /** Ids of entries that somebody waits for. */
+  get ids(): Iterable<ByteString> {
+    return this.#waiting.keys();
+  }
+
+  isWaitedFor(id: ByteString): boolean {
+    return this.#waiting.has(id);
+  }
+
   /** More is known of an entry. */
   check(trace: Trace): void {
     if (this.#waiting.size === 0) return;

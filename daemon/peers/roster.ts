@@ -5,11 +5,11 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/messages-v2.js";
-import { isLoopback } from "../loopback.js";
 import { Dialer } from "./dialer.js";
 import { FAREWELLS, type FarewellCode } from "./handshake.js";
 import type { Member } from "./member.js";
 import { type ConnectionOwner, type ExchangeMessage, MemberConnection } from "./member-connection.js";
+import { isOfLoopback, subjectOf } from "./member-places.js";
 import { type MemberSocket, type MemberSocketOwner, type PeerAddress, placeName } from "./member-socket.js";
 import type { Notices } from "./notices.js";
 import { MEMBERS_MOST } from "./peering-limits.js";
@@ -20,9 +20,11 @@ export interface RosterParts {
   readonly notices: Notices;
   /** Of this daemon. */
   readonly state: () => DaemonState;
-  /** Both have proved who they are. @param bit  stands for it as long as the process lives */
+  /** Both have proved who they are. @param bit  stands for it until `forgotten` */
   readonly joined: (connection: MemberConnection, bit: number) => Member;
   readonly left: (member: Member) => void;
+  /** A bit is to stand for another member from now on. */
+  readonly forgotten: (bit: number) => void;
 }
 
 export class Roster {
@@ -33,6 +35,7 @@ export class Roster {
   #dialers: Dialer[] = [];
   /** Came in, and have not proved who they are. */
   readonly #handshakes = new Set<MemberConnection>();
+  /** Of those that are not connected, who was longest ago comes first. */
   readonly #bits = new Map<ByteString, number>();
   /** When those were heard last that are not connected; `uptime` milliseconds. */
   readonly #heard = new Map<ByteString, number>();
@@ -71,8 +74,7 @@ export class Roster {
   /** Opens what is due, closes what is silent. */
   tick(now: number): void {
     for (const dialer of this.#dialers) {
-      const isCovered = dialer.id !== null && this.members.has(dialer.id);
-      if (dialer.isDue(now, isCovered)) {
+      if (dialer.isDue(now, this.#isCovered(dialer))) {
         dialer.connection = MemberConnection.open(this.#parts.peering, this.#owner, dialer.address);
       }
       dialer.connection?.checkTime(now);
@@ -98,6 +100,15 @@ export class Roster {
     });
     for (const { connection } of before.values())
       if (connection !== null) this.#close(connection, "stopping");
+    this.recheck();
+  }
+
+  /** Lets go of whom is no member any more: its key was revoked, or its pin is gone. */
+  recheck(): void {
+    for (const member of [...this.members.values()]) {
+      if (this.#parts.peering.isMember(member.id, isOfLoopback(member.connection))) continue;
+      this.drop(member, "not-a-member", FAREWELLS["not-a-member"]);
+    }
   }
 
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
@@ -117,6 +128,11 @@ export class Roster {
   /** Addresses that are not this daemon's own. */
   get hasOthers(): boolean {
     return this.#dialers.some(({ isSelf }) => !isSelf);
+  }
+
+  /** Whether it is configured, as far as is known, or connected. */
+  has(id: ByteString): boolean {
+    return this.members.has(id) || this.#dialers.some((dialer) => dialer.id === id);
   }
 
   /** Everybody that is configured or connected; null: one that is configured is not connected. */
@@ -149,7 +165,7 @@ export class Roster {
     const listed = new Set<ByteString>();
     const statuses = this.#dialers.map((dialer) => {
       const member = dialer.id === null ? undefined : this.members.get(dialer.id);
-      if (member === undefined || listed.has(member.id)) return this.#absent(dialer);
+      if (member === undefined || listed.has(member.id)) return dialer.describe(this.#lastHeard(dialer.id));
       listed.add(member.id);
       return member.describe(dialer.name);
     });
@@ -177,44 +193,43 @@ export class Roster {
 
   /** What a hello alone tells, before any proof is made or checked. */
   #doubt(connection: MemberConnection, id: ByteString): FarewellCode | null {
-    const { isMember, uptime } = this.#parts.peering;
-    const isPinned = this.#dialers.some(({ address }) => address.pin === id);
-    if (!isPinned && !isMember(id, isOfLoopback(connection))) return "not-a-member";
+    const { isMember, uptime, identity } = this.#parts.peering;
+    // That it is this daemon itself has to be proved as well.
+    if (id === identity.id) return null;
+    if (!isMember(id, isOfLoopback(connection))) return "not-a-member";
     if ((this.#bans.get(id) ?? Number.NEGATIVE_INFINITY) > uptime()) return "too-many-refused";
-    if (!this.#bits.has(id) && this.#bits.size >= MEMBERS_MOST) return "too-many-members";
-    const dialer = this.#dialerOf(connection);
-    if (dialer !== undefined) dialer.id = id;
+    if (!this.members.has(id) && this.members.size >= MEMBERS_MOST) return "too-many-members";
     const other = this.members.get(id)?.connection;
-    if (other === undefined || connection.side === "answerer") return null;
+    // Who has proved nothing at this address may be somebody else, and is no reason to leave it alone.
+    if (other === undefined || this.#dialerOf(connection)?.id !== id) return null;
     return this.#isBetter(connection, other) ? null : "duplicate";
   }
 
   /**
-   * Of two connections the one that the lower id has opened is kept; of two that we opened the older; of two that the
-   * other has opened the newer, since it opens one only when it has lost the one before.
+   * Of two connections the one that the lower id has opened is kept; of two that the same side has opened the newer, since
+   * it opens one only when it has lost the one before, or did not know that two addresses are one daemon's.
    */
   #isBetter(connection: MemberConnection, other: MemberConnection): boolean {
-    if (connection.side === other.side) return connection.side === "answerer";
+    if (connection.side === other.side) return true;
     return this.#parts.peering.identity.id < connection.id === (connection.side === "opener");
   }
 
   #proven(connection: MemberConnection): void {
     this.#handshakes.delete(connection);
     const { id } = connection;
+    const dialer = this.#dialerOf(connection);
+    if (dialer !== undefined) dialer.id = id;
     const other = this.members.get(id);
-    if (other !== undefined) {
-      if (!this.#isBetter(connection, other.connection)) {
-        this.#close(connection, "duplicate");
-        return;
-      }
-      this.#close(other.connection, "duplicate");
+    const isSpare = other !== undefined && !this.#isBetter(connection, other.connection);
+    const bit = isSpare ? null : this.#bitOf(id);
+    if (bit === null) {
+      this.#close(connection, isSpare ? "duplicate" : "too-many-members");
+      return;
     }
-    const bit = this.#bits.get(id) ?? 1 << this.#bits.size;
-    this.#bits.set(id, bit);
+    if (other !== undefined) this.#close(other.connection, "duplicate");
     const member = this.#parts.joined(connection, bit);
     this.members.set(id, member);
     this.#heard.delete(id);
-    const dialer = this.#dialerOf(connection);
     if (dialer !== undefined) dialer.trouble = null;
     const address = dialer?.name ?? connection.remote;
     this.#parts.notices.clear(subjectOf(connection, address));
@@ -222,6 +237,31 @@ export class Roster {
       this.#parts.notices.info({ address, member: hexOf(id) }, "member connected");
     }
     member.start();
+  }
+
+  /** The bit that stands for a member; null: all stand for others that are connected. */
+  #bitOf(id: ByteString): number | null {
+    let bit = this.#bits.get(id);
+    if (bit === undefined && this.#bits.size < MEMBERS_MOST) bit = 1 << this.#bits.size;
+    if (bit === undefined) {
+      const [gone] = [...this.#bits].filter(([other]) => !this.members.has(other));
+      if (gone === undefined) return null;
+      bit = gone[1];
+      this.#bits.delete(gone[0]);
+      this.#heard.delete(gone[0]);
+      this.#parts.forgotten(bit);
+    }
+    this.#bits.set(id, bit);
+    return bit;
+  }
+
+  /** There is a connection to whoever is there, or another address of it is being tried. */
+  #isCovered({ id, address }: Dialer): boolean {
+    if (id === null) return false;
+    const isTried = this.#dialers.some(
+      (other) => other.address !== address && other.id === id && other.connection !== null,
+    );
+    return isTried || this.members.has(id);
   }
 
   #receive(connection: MemberConnection, message: ExchangeMessage): void {
@@ -256,36 +296,24 @@ export class Roster {
       openFor = Math.max(1, now - member.since);
       this.members.delete(connection.id);
       this.#heard.set(connection.id, connection.heardAt);
+      this.#bits.delete(connection.id);
+      this.#bits.set(connection.id, member.bit);
       this.#parts.left(member);
     }
     const dialer = this.#dialerOf(connection);
-    dialer?.lost(code, detail, openFor, now);
+    const isSelf = connection.id === this.#parts.peering.identity.id;
+    const isCertain = connection.isProven && (code !== "self" || isSelf);
+    dialer?.lost(isCertain ? code : null, detail, openFor, now);
     const { address, remote } = connection;
     return dialer?.name ?? (address === null ? remote : placeName(address));
+  }
+
+  #lastHeard(id: ByteString | null): number | null {
+    const heardAt = id === null ? undefined : this.#heard.get(id);
+    return heardAt === undefined ? null : this.#parts.peering.uptime() - heardAt;
   }
 
   #dialerOf(connection: MemberConnection): Dialer | undefined {
     return this.#dialers.find((dialer) => dialer.connection === connection);
   }
-
-  #absent({ name, id, connection, trouble, isSelf }: Dialer): MemberStatus {
-    const heardAt = id === null ? undefined : this.#heard.get(id);
-    const state = isSelf ? "self" : connection === null ? "waiting" : "connecting";
-    return {
-      ...{ address: name, id, connection: state, trouble, state: null, skewed: false, connectedSince: null },
-      ...{ roundTrip: null, skew: null, watermark: null, entries: null, isEqual: null, lag: 0, behind: 0 },
-      lastHeard: heardAt === undefined ? null : this.#parts.peering.uptime() - heardAt,
-      refusals: 0,
-    };
-  }
-}
-
-/** What the log has said it of before: strangers by their address without its port, which is another one each time. */
-const subjectOf = ({ address }: MemberConnection, name: string): string =>
-  address === null ? name.replace(/:\d+$/, "") : name;
-
-/** Whether the other end is on this machine. A name that must be looked up is not taken for it. */
-function isOfLoopback({ address, remote }: MemberConnection): boolean {
-  const host = address === null ? remote.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1") : address.host;
-  return isLoopback(host.replace(/^::ffff:/i, "")) === true;
 }

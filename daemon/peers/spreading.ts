@@ -23,6 +23,9 @@ export interface Receiver {
   tell(): void;
 }
 
+/** Between two offers of what somebody waits for. */
+const ASK_AGAIN_MS = 2000;
+
 export class Spreading {
   readonly traces: Traces;
   readonly wants: Wants;
@@ -34,6 +37,7 @@ export class Spreading {
   #fresh: Trace[] = [];
   #ripe: Trace[] = [];
   #tellsSoon = false;
+  #askAgainAt = 0;
 
   constructor(
     parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "soon" | "limits">,
@@ -41,9 +45,9 @@ export class Spreading {
   ) {
     this.#parts = parts;
     this.#members = members;
-    this.traces = new Traces(parts.limits);
     this.wants = new Wants(parts.limits);
     this.#replications = new Replications(parts.limits);
+    this.traces = new Traces(parts.limits, (id) => this.#replications.isWaitedFor(id));
   }
 
   /** @param from  the member that gave them; null: first-hand */
@@ -129,6 +133,12 @@ export class Spreading {
     this.#ask(this.wants.disconnected(member.bit, this.#parts.uptime(), this.#live()));
   }
 
+  /** A bit is to stand for another member, of which nothing is known. */
+  forget(bit: number): void {
+    this.traces.forget(bit);
+    this.wants.forget(bit);
+  }
+
   /** Offers what has been on disk for a moment. */
   tick(now: number): void {
     const ripe = this.#ripe;
@@ -138,6 +148,18 @@ export class Spreading {
     this.#ask(this.wants.overdue(now, this.#live()));
     this.traces.tick(now);
     this.#replications.tick(now);
+    if (now >= this.#askAgainAt) this.#offerAwaited(now);
+  }
+
+  /** What somebody waits for may have come to a member by another way: asked by an offer, it says so. */
+  #offerAwaited(now: number): void {
+    this.#askAgainAt = now + ASK_AGAIN_MS;
+    const awaited: Trace[] = [];
+    for (const id of this.#replications.ids) {
+      const trace = this.traces.find(id);
+      if (trace?.isFlushed) awaited.push(trace);
+    }
+    if (awaited.length > 0) this.#offer(awaited);
   }
 
   #live(): number {

@@ -34,9 +34,15 @@ export class Traces {
   #young = new Map<ByteString, Trace>();
   #old = new Map<ByteString, Trace>();
   #turnsAt = 0;
+  /** Whether somebody waits for members to have it. */
+  readonly #isWaitedFor: (id: ByteString) => boolean;
 
-  constructor(limits: { readonly traceMs: number; readonly maxTraces: number }) {
+  constructor(
+    limits: { readonly traceMs: number; readonly maxTraces: number },
+    isWaitedFor: (id: ByteString) => boolean,
+  ) {
     this.#limits = limits;
+    this.#isWaitedFor = isWaitedFor;
   }
 
   get size(): number {
@@ -70,8 +76,20 @@ export class Traces {
     this.#young = new Map();
     // What is on the way to the disk is still waited for; owed may also be what was held once, and is pruned.
     for (const [id, trace] of forgotten) {
-      const isAwaited = trace.batch !== null || (trace.owed !== 0 && ++trace.turns < TURNS_MOST);
+      const isOwed = trace.owed !== 0 && ++trace.turns < TURNS_MOST;
+      const isAwaited = trace.batch !== null || isOwed || this.#isWaitedFor(id);
       if (isAwaited && !this.#old.has(id)) this.#young.set(id, trace);
+    }
+  }
+
+  /** A bit is to stand for another member. */
+  forget(bit: number): void {
+    for (const traces of [this.#young, this.#old]) {
+      for (const trace of traces.values()) {
+        trace.has &= ~bit;
+        trace.sent &= ~bit;
+        trace.owed &= ~bit;
+      }
     }
   }
 

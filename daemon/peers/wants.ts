@@ -66,6 +66,12 @@ export class Wants {
     return this.#askOthers(lost, now, live);
   }
 
+  /** A bit that nothing is asked of any more is to stand for another member. */
+  forget(bit: number): void {
+    for (const want of this.#wants.values()) want.others &= ~bit;
+    this.#counts.delete(bit);
+  }
+
   #askOthers(wants: readonly Want[], now: number, live: number): ReadonlyMap<number, Place[]> {
     const asked = new Map<number, Place[]>();
     for (const want of wants) {

@@ -20,7 +20,7 @@ const messages: readonly OwnMessage[] = [
   { kind: "bye", code: "self", sentence: "It is this daemon itself." },
   {
     ...{ kind: "status", serial: 1, echo: 0, echoAge: 0, clock: 1_790_000_000_000, watermark: 0 },
-    ...{ state: "catching-up", skewed: true, ...totals },
+    ...{ pruned: 1_780_000_000_000, state: "catching-up", skewed: true, ...totals },
   },
   { kind: "offer", places: [place, { at: 0, seq: 0, id }] },
   { kind: "want", places: [] },

@@ -6,7 +6,7 @@ import type { MemberSocket } from "../../../daemon/peers/member-socket.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { readMemberMessage, writeMemberMessage } from "../../../protocol/member-messages.js";
 import { type Hello, writeHello } from "../../../protocol/messages-v2.js";
-import { CLUSTER, EPOCH, keyOf, type Node, signWith, World } from "./support.js";
+import { CLUSTER, EPOCH, entriesOf, entryOf, keyOf, type Node, signWith, World } from "./support.js";
 
 const isConnected = (node: Node) => node.peering.members.some(({ connection }) => connection === "connected");
 const textsOf = ({ lines }: Node) => lines.map(({ text }) => text);
@@ -44,9 +44,12 @@ test("a daemon's own address among its peers is left alone, and it serves", () =
   const a = world.add("a", { peers: ["a"] });
   world.run(5000);
   assert.equal(a.peering.members[0]?.connection, "self");
-  assert.equal(world.countOf("hello"), 1);
+  assert.equal(world.countOf("hello"), 2);
+  assert.equal(world.countOf("proof"), 2, "it has proved it");
   assert.equal(a.peering.state, "live");
   assert.deepEqual(textsOf(a).filter((text) => text === FAREWELLS.self).length, 1);
+  world.run(300_000);
+  assert.equal(world.countOf("hello"), 4, "it may have moved");
 });
 
 test("an id that is not the hash of the key it shows is refused", () => {
@@ -93,13 +96,77 @@ test("a stranger is refused before anything is proved", () => {
   assert.ok(textsOf(b).some((text) => text === FAREWELLS["not-a-member"]));
 });
 
-test("a pinned daemon is let in although nobody else knows it", () => {
+test("a pin lets nobody in who is no member, such as a daemon whose key was revoked", () => {
   const world = new World();
   const peers = [{ ...world.addressOf("b"), pin: keyOf("b").id }];
   const a = world.add("a", { parts: { peers, isMember: () => false } });
   world.add("b");
   world.run(1000);
+  assert.ok(!isConnected(a));
+});
+
+test("a member that is none any more is let go, and given nothing further", () => {
+  const world = new World();
+  let isMember = true;
+  const a = world.add("a", { parts: { isMember: () => isMember } });
+  const b = world.add("b", { peers: ["a"] });
+  world.run(2000);
   assert.ok(isConnected(a));
+  isMember = false;
+  world.run(1100);
+  assert.ok(!isConnected(a));
+  a.timeline.take(entryOf(5000));
+  world.run(5000);
+  assert.equal(entriesOf(b), 0);
+  assert.ok(textsOf(b).includes(FAREWELLS["not-a-member"]));
+});
+
+test("what answers at an address and proves nothing is taken for no other member, nor for this daemon itself", () => {
+  const frameOf = (id: string) => Buffer.from(writeFrame(writeHello(helloOf(id)), 2), "latin1");
+  const bye = (code: string) => writeMemberMessage({ kind: "bye", code, sentence: "" });
+  const answers = [frameOf(keyOf("b").id), frameOf(keyOf("a").id), bye("self"), bye("duplicate")];
+  for (const answer of answers) {
+    const world = new World();
+    const steps: (() => void)[] = [];
+    let dials = 0;
+    const a = world.add("a", {
+      parts: {
+        peers: [world.addressOf("c")],
+        connect: (_address, owner) => {
+          dials++;
+          steps.push(
+            () => owner.opened(),
+            () => owner.received(answer),
+          );
+          return new Ear();
+        },
+      },
+    });
+    world.add("b", { peers: ["a"] });
+    for (let i = 0; i < 1200; i++) {
+      for (const step of steps.splice(0)) step();
+      world.run(25);
+    }
+    const [ofC, ofB] = a.peering.members;
+    assert.equal(ofC?.id, null);
+    assert.notEqual(ofC?.connection, "self");
+    assert.equal(ofB?.connection, "connected");
+    assert.equal(a.peering.stablePoint, 0, "whoever belongs there has not been asked");
+    assert.ok(dials > 2 && dials < 60, `${dials} attempts`);
+  }
+});
+
+test("a daemon that gets a new key at each start is let in each time", () => {
+  const world = new World();
+  const a = world.add("a");
+  for (let i = 0; i < 40; i++) {
+    const node = world.add(`n${i}`, { peers: ["a"] });
+    world.run(300);
+    assert.ok(isConnected(a), `start ${i}`);
+    node.peering.stop();
+    world.kill(`n${i}`);
+    world.run(100);
+  }
 });
 
 test("two who open a connection to each other at once keep the one that the lower id has opened", () => {

@@ -12,6 +12,7 @@ import {
   writeMemberMessage,
 } from "../../../protocol/member-messages.js";
 import { writeEntries } from "../../../protocol/member-packing.js";
+import { ITEMS_MAX } from "../../../timeline/reconcile-message.js";
 import { CLUSTER, EPOCH, entriesOf, entryOf, keyOf, type Node, signWith, World } from "./support.js";
 
 const NONCE = "n".repeat(32);
@@ -42,8 +43,10 @@ class Hand implements MemberSocket {
     this.isClosed = true;
   }
 
+  unsent = 0;
+
   unsentBytes(): number {
-    return 0;
+    return this.unsent;
   }
 
   say(message: OwnMessage | Buffer): void {
@@ -68,6 +71,7 @@ class Hand implements MemberSocket {
         echoAge: 0,
         clock: EPOCH,
         watermark: 0,
+        pruned: 0,
         state: "live",
         skewed: false,
       },
@@ -94,6 +98,9 @@ const push = (entries: Buffer, bytes = entries.length, isDeflated = false, numbe
 });
 
 const bomb = deflateRawSync(Buffer.alloc(50_000_000));
+const long = writeEntries([entryOf(0, ["SET", "k", "v".repeat(1_100_000)])]);
+/** Sections of no length: a comparison's head, and each its kind, start, duration and no ids. */
+const sections = Buffer.concat([Buffer.from([1, 1, 0]), Buffer.alloc(4 * (ITEMS_MAX + 1), "\x03\0\x01\0")]);
 const place = { at: EPOCH, seq: 0, id: "x".repeat(32) };
 
 const bad: Readonly<Record<string, OwnMessage | Buffer>> = {
@@ -108,6 +115,14 @@ const bad: Readonly<Record<string, OwnMessage | Buffer>> = {
   "a push that says it inflates to more than may be": push(bomb, 50_000_000, true),
   "a push acknowledged that was never made": { kind: "have", number: 5, places: [] },
   "more places than may be": { kind: "offer", places: Array(PEERING_LIMITS.maxPlaces + 1).fill(place) },
+  "a push of empty entries": push(Buffer.alloc(60)),
+  "a push of more entries than may be": push(writeEntries(Array(513).fill(entryOf(0)))),
+  "a push that is too long to be deflated": push(deflateRawSync(long), long.length, true),
+  "a reconciliation of more sections than may be": { kind: "reconcile", session: 1, step: sections },
+  "a reconciliation that waits for no answer": Buffer.concat(
+    Array(6).fill(writeMemberMessage({ kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0]) })),
+  ),
+  "a report request up to no whole second": { kind: "report-request", at: EPOCH + 1 },
   "a reconciliation that is none": { kind: "reconcile", session: 1, step: Buffer.from("garbage") },
 };
 
@@ -145,6 +160,53 @@ test("a member made by hand gives and gets entries", () => {
   hand.say({ kind: "want", places: offered });
   world.run(100);
   assert.deepEqual(hand.heard.at(-1), push(writeEntries([taken])));
+});
+
+test("a member that asks for reports all the time gets some", () => {
+  const world = new World();
+  const { hand } = joined(world);
+  for (let i = 0; i < 100; i++) hand.say({ kind: "report-request", at: EPOCH });
+  world.run(100);
+  assert.ok(!hand.isClosed);
+  const reports = hand.heard.filter(({ kind }) => kind === "report").length;
+  assert.ok(reports > 0 && reports <= 8, `${reports} reports`);
+});
+
+test("a member that does not read is closed before what waits for it fills the memory", () => {
+  const world = new World();
+  const { hand } = joined(world);
+  hand.unsent = PEERING_LIMITS.mostUnsentBytes;
+  world.run(100);
+  assert.ok(!hand.isClosed);
+  hand.unsent++;
+  world.run(100);
+  assert.ok(hand.isClosed);
+});
+
+test("an entry that stands twice in one push is taken once", () => {
+  const world = new World();
+  const { node, hand } = joined(world);
+  const entry = entryOf(0);
+  hand.say(push(writeEntries([entry, entry])));
+  world.run(100);
+  assert.equal(entriesOf(node), 1);
+  assert.equal(hand.heard.at(-1)?.kind, "have");
+});
+
+test("an entry that is here is told to be so whatever its signature, and is not verified again", () => {
+  const world = new World();
+  const { node, hand } = joined(world);
+  const entry = entryOf(0);
+  node.timeline.take(entry);
+  world.run(100);
+  hand.say(push(writeEntries([{ body: entry.body, signature: Buffer.alloc(32, 1) }])));
+  world.run(100);
+  assert.deepEqual(hand.heard.at(-1), {
+    kind: "have",
+    number: 1,
+    places: [{ at: EPOCH, seq: 0, id: entry.id }],
+  });
+  assert.equal(node.peering.members[0]?.refusals, 0);
 });
 
 test("what a member asks for that is not there is passed over", () => {

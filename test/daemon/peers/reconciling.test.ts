@@ -1,7 +1,8 @@
 /** What members missed of each other. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { entriesOf, entryOf, isLevel, keyOf, World } from "./support.js";
+import { packedBytes } from "../../../protocol/member-packing.js";
+import { entriesOf, entryOf, isLevel, keyOf, type Node, World } from "./support.js";
 
 test("a daemon that comes back gets what it missed, the key ring first, and is catching up until then", () => {
   const world = new World();
@@ -104,4 +105,88 @@ test("other peers than before are connected to, and those left out are let go", 
     a.peering.members.map(({ id, connection }) => [id, connection]),
     [[keyOf("c").id, "connected"]],
   );
+});
+
+test("an exchange that takes longer than one may be idle goes on, and nothing is given twice", () => {
+  const world = new World();
+  const limits = {
+    ...{
+      windowBytes: 32_768,
+      batchBytes: 16_384,
+      reconcileMs: 200,
+      reconcileLeastMs: 16,
+      reconcileMostMs: 20,
+    },
+    deflateFromBytes: 1e9,
+  };
+  const a = world.add("a", { limits });
+  const entries = Array.from({ length: 4000 }, (_, i) => entryOf(-4_000_000 + i * 100));
+  for (const entry of entries) a.timeline.take(entry);
+  world.run(1000);
+  const b = world.add("b", { peers: ["a"], limits });
+  const start = world.now;
+  while (!isLevel(a, b)) {
+    b.timeline.isStuck = true;
+    world.run(25);
+    b.timeline.release();
+    b.timeline.isStuck = true;
+    world.settle();
+    assert.ok(world.now - start < 60_000);
+  }
+  assert.ok(world.now - start > 2 * limits.reconcileMs);
+  const pushed = world.seen.filter(({ kind, from }) => kind === "push" && from === "a");
+  const bytes = entries.reduce((sum, entry) => sum + packedBytes(entry), 0);
+  assert.ok(pushed.reduce((sum, push) => sum + push.bytes, 0) < 1.1 * bytes);
+});
+
+test("who starts beside another that lacks the same is not live before a third had time to come", () => {
+  const world = new World();
+  const b = world.add("b", { peers: ["a", "c"] });
+  for (let i = 0; i < 1000; i++) b.timeline.take(entryOf(i));
+  world.run(12_000);
+  for (const name of ["a", "c"]) world.cut.add(`${name} b`).add(`b ${name}`);
+  const a = world.add("a", { peers: ["b", "c"] });
+  const c = world.add("c", { peers: ["a", "b"] });
+  world.run(5000);
+  assert.deepEqual([a.peering.state, c.peering.state], ["catching-up", "catching-up"]);
+  world.cut.clear();
+  world.runUntil(() => a.peering.state === "live" && c.peering.state === "live");
+  assert.ok(isLevel(a, b, c));
+  world.kill("b");
+  const [d, e] = [world.add("d", { peers: ["e", "b"] }), world.add("e", { peers: ["d", "b"] })];
+  world.run(9000);
+  assert.equal(d.peering.state, "catching-up");
+  world.run(2000);
+  assert.deepEqual([d.peering.state, e.peering.state], ["live", "live"], "it has had its time");
+});
+
+test("who was cut off from the others is not live before it has what they went on with", () => {
+  const world = new World();
+  const names = ["a", "b", "c"];
+  const limits = { windowBytes: 16_384, batchBytes: 8192 };
+  const nodes = names.map((name) =>
+    world.add(name, { peers: names.filter((other) => other !== name), limits }),
+  );
+  const [a, , c] = nodes as [Node, Node, Node];
+  world.run(5000);
+  for (const name of ["a", "b"]) world.cut.add(`${name} c`).add(`c ${name}`);
+  world.breakAll((from, to) => from === "c" || to === "c");
+  world.run(30_000);
+  assert.equal(c.peering.state, "isolated");
+  for (let i = 0; i < 2000; i++) a.timeline.take(entryOf(i));
+  world.run(1000);
+  world.cut.clear();
+  const states = new Set<string>();
+  while (!isLevel(a, c)) {
+    c.timeline.isStuck = true;
+    world.run(25);
+    c.timeline.release();
+    c.timeline.isStuck = true;
+    world.settle();
+    if (!isLevel(a, c)) states.add(c.peering.state);
+    assert.ok(world.now < 120_000);
+  }
+  assert.deepEqual([...states].sort(), ["catching-up", "isolated"]);
+  c.timeline.release();
+  world.runUntil(() => c.peering.state === "live");
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf } from "../../../timeline/entry.js";
-import { entriesOf, entryOf, isLevel, keyOf, World } from "./support.js";
+import { entriesOf, entryOf, isLevel, keyOf, type Node, World } from "./support.js";
 
 test("an entry that one member takes reaches the other, by its place first", () => {
   const world = new World();
@@ -237,4 +237,45 @@ test("entries with bad signatures are refused and counted, and at last the conne
   const before = world.countOf("proof");
   world.run(10_000);
   assert.equal(world.countOf("proof"), before);
+});
+
+test("who waits for all members is told when one that was away for long has it, whoever gave it that", async () => {
+  const world = new World();
+  const names = ["a", "b", "c"];
+  const [a, b, c] = names.map((name) =>
+    world.add(name, { peers: names.filter((other) => other !== name) }),
+  ) as [Node, Node, Node];
+  world.run(5000);
+  for (const name of ["a", "b"]) world.cut.add(`${name} c`).add(`c ${name}`);
+  world.breakAll((from, to) => from === "c" || to === "c");
+  world.run(100);
+  const entry = entryOf(5000);
+  a.timeline.take(entry);
+  let isDone = false;
+  a.peering.replicated(placeOf(entry), 3).then(() => {
+    isDone = true;
+  });
+  world.run(40_000);
+  assert.ok(isLevel(a, b) && !isDone);
+  world.cut.clear();
+  world.runUntil(() => isLevel(a, b, c));
+  world.run(2500);
+  await Promise.resolve();
+  assert.ok(isDone);
+});
+
+test("an entry longer than members take stays where it is, and the others go on", () => {
+  const world = new World();
+  const limits = { maxEnvelopeBytes: 65_536 };
+  const a = world.add("a", { limits });
+  const b = world.add("b", { peers: ["a"], limits });
+  world.run(1000);
+  a.timeline.take(entryOf(0, ["SET", "big", "x".repeat(3_000_000)]));
+  for (let i = 1; i < 50; i++) {
+    a.timeline.take(entryOf(i));
+    world.run(500);
+  }
+  assert.equal(entriesOf(b), 49);
+  assert.equal(world.countOf("challenge", "b"), 1, "they stay connected");
+  assert.equal(a.lines.filter(({ text }) => text.includes("longer than members take")).length, 1);
 });

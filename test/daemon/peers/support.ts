@@ -20,7 +20,7 @@ import { readMemberMessage } from "../../../protocol/member-messages.js";
 import { type Hello, readClientMessage } from "../../../protocol/messages-v2.js";
 import { writeCommand } from "../../../protocol/resp-writer.js";
 import { DigestIndex } from "../../../timeline/digest-index.js";
-import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entry.js";
+import { type Entry, firstPlaceAt, type Place, placeOf, writePlace } from "../../../timeline/entry.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import { isRingEntry } from "../../../timeline/recorded.js";
 import { readEntry, writeValue } from "../../../timeline/stored-value.js";
@@ -64,6 +64,7 @@ export class FakeTimeline implements TimelineFace {
   readonly index = new DigestIndex(this.storage);
   readonly unflushed = new Map<ByteString, Entry>();
   published = 0;
+  prunedTo = -1;
   isSkewed = false;
   raisedTo = 0;
   /** While it is, nothing reaches the disk. */
@@ -93,6 +94,7 @@ export class FakeTimeline implements TimelineFace {
   }
 
   holds(place: Place): boolean {
+    if (place.at <= this.prunedTo) return true;
     return this.unflushed.has(place.id) || this.storage.get(writePlace(place)) !== null;
   }
 
@@ -100,6 +102,12 @@ export class FakeTimeline implements TimelineFace {
     const bytes = writePlace(place);
     const value = this.storage.get(bytes);
     return value === null ? null : readEntry(place, value, (signed) => sha256(signed));
+  }
+
+  /** Forgets entries for good; the index counts them on. */
+  prune(until: number): void {
+    this.prunedTo = until;
+    this.storage.remove([...this.storage.places(null, firstPlaceAt(until + 1))].map((p) => Buffer.from(p)));
   }
 
   raise(to: number): void {
@@ -253,7 +261,7 @@ export class World {
       random: () => this.random.below(1000) / 1000,
       randomBytes: (count) =>
         Array.from({ length: count }, () => String.fromCharCode(this.random.below(256))).join(""),
-      log: { info: log, warn: log },
+      log: { info: log, warn: log, error: log },
       limits: { ...PEERING_LIMITS, ...options.limits },
       ...options.parts,
     });

@@ -52,7 +52,7 @@ async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"
     },
     checkEntry: (body, signature) => checkEntry(body, signature, new Map([[client.id, client]])),
     connect: openTransport(log),
-    log: { info: note, warn: note },
+    log: { info: note, warn: note, error: note },
   });
   const { pipeline } = makeScene({ clock: { now: Date.now() }, pair: makeKeyPair() });
   const listener = new DbsyncListener({

@@ -1,0 +1,32 @@
+/** What the members of a daemon have in common, and whom they tell. */
+import type { DaemonState } from "../../protocol/messages-v2.js";
+import type { Gaps } from "./gaps.js";
+import type { FarewellCode } from "./handshake.js";
+import type { Intake } from "./intake.js";
+import type { MemberClocks } from "./member-clocks.js";
+import type { ExchangeMessage } from "./member-connection.js";
+import type { PeeringParts } from "./peering-parts.js";
+import type { Slices } from "./slices.js";
+import type { Spreading } from "./spreading.js";
+
+/** What all members share. */
+export interface MemberShared<Member> {
+  readonly peering: PeeringParts;
+  readonly slices: Slices;
+  readonly spreading: Spreading;
+  readonly intake: Intake;
+  readonly clocks: MemberClocks;
+  readonly gaps: Gaps;
+  /** Of this daemon. */
+  readonly state: () => DaemonState;
+  readonly isSkewed: () => boolean;
+  readonly reported: (member: Member, report: ExchangeMessage & { kind: "report" }) => void;
+  /** A member gave something new. */
+  readonly progressed: () => void;
+  /** An entry is longer than members take. */
+  readonly tooLong: (body: Buffer) => void;
+  /** An entry of it was refused. */
+  readonly refused: (member: Member, reason: string) => void;
+  /** To be closed, and to be said in the log. */
+  readonly drop: (member: Member, code: FarewellCode, detail: string) => void;
+}
