@@ -1,7 +1,8 @@
 /** What members have pruned cannot be given any more: who lacks it is not live. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EPOCH, entriesOf, entryOf, isLevel, keyOf, type Node, World } from "./support.js";
+import { EPOCH, entryOf, keyOf } from "./entries.js";
+import { entriesOf, isLevel, type Node, World } from "./support.js";
 
 const LACKING = /lacks entries that a member does not keep any more/;
 

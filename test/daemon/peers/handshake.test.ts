@@ -6,7 +6,8 @@ import type { MemberSocket } from "../../../daemon/peers/member-socket.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { readMemberMessage, writeMemberMessage } from "../../../protocol/member-messages.js";
 import { type Hello, writeHello } from "../../../protocol/messages-v2.js";
-import { CLUSTER, EPOCH, entriesOf, entryOf, keyOf, type Node, signWith, World } from "./support.js";
+import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "./entries.js";
+import { entriesOf, type Node, World } from "./support.js";
 
 const isConnected = (node: Node) => node.peering.members.some(({ connection }) => connection === "connected");
 const textsOf = ({ lines }: Node) => lines.map(({ text }) => text);

@@ -13,7 +13,8 @@ import {
 } from "../../../protocol/member-messages.js";
 import { writeEntries } from "../../../protocol/member-packing.js";
 import { ITEMS_MAX } from "../../../timeline/reconcile-message.js";
-import { CLUSTER, EPOCH, entriesOf, entryOf, keyOf, type Node, signWith, World } from "./support.js";
+import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "./entries.js";
+import { entriesOf, type Node, World } from "./support.js";
 
 const NONCE = "n".repeat(32);
 const NOTHING = { count: 0, sum: "\0".repeat(32) };

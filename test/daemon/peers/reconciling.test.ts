@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { packedBytes } from "../../../protocol/member-packing.js";
-import { entriesOf, entryOf, isLevel, keyOf, type Node, World } from "./support.js";
+import { entryOf, keyOf } from "./entries.js";
+import { entriesOf, isLevel, type Node, World } from "./support.js";
 
 test("a daemon that comes back gets what it missed, the key ring first, and is catching up until then", () => {
   const world = new World();

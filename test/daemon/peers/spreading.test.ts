@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf } from "../../../timeline/entry.js";
-import { entriesOf, entryOf, isLevel, keyOf, type Node, World } from "./support.js";
+import { entryOf, keyOf } from "./entries.js";
+import { entriesOf, isLevel, type Node, World } from "./support.js";
 
 test("an entry that one member takes reaches the other, by its place first", () => {
   const world = new World();

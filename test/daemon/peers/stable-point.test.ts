@@ -1,7 +1,8 @@
 /** Stable points, and clocks that are off. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EPOCH, entryOf, isLevel, World } from "./support.js";
+import { EPOCH, entryOf } from "./entries.js";
+import { isLevel, World } from "./support.js";
 
 /** Whether a promise has resolved by now. */
 function watch(promise: Promise<void>): { isDone: boolean } {

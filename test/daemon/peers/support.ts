@@ -2,7 +2,6 @@
  * Several members in one process, on a clock, a network and a disk that the test moves: what is written arrives when
  * `run` lets time pass. Signatures are real SHA-256, not real curves.
  */
-import { hash } from "node:crypto";
 import type {
   Connect,
   MemberSocket,
@@ -13,50 +12,18 @@ import { Peering } from "../../../daemon/peers/peering.js";
 import { PEERING_LIMITS, type PeeringLimits } from "../../../daemon/peers/peering-limits.js";
 import type { PeeringParts, TimelineFace } from "../../../daemon/peers/peering-parts.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { readBody, signedBytes, signerOf, writeBody } from "../../../protocol/envelope.js";
+import { readBody, signedBytes, signerOf } from "../../../protocol/envelope.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { FrameParser } from "../../../protocol/frame.js";
 import { readMemberMessage } from "../../../protocol/member-messages.js";
 import { type Hello, readClientMessage } from "../../../protocol/messages-v2.js";
-import { writeCommand } from "../../../protocol/resp-writer.js";
 import { DigestIndex } from "../../../timeline/digest-index.js";
 import { type Entry, firstPlaceAt, type Place, placeOf, writePlace } from "../../../timeline/entry.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import { isRingEntry } from "../../../timeline/recorded.js";
 import { readEntry, writeValue } from "../../../timeline/stored-value.js";
 import { SeededRandom } from "../../support/seeded-random.js";
-
-export const EPOCH = 1_790_000_000_000;
-export const CLUSTER = "c".repeat(32);
-
-export const sha256 = (bytes: Buffer | string): ByteString =>
-  hash("sha256", typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, "binary");
-
-export const signWith = (spki: ByteString, bytes: Buffer): Buffer =>
-  Buffer.from(sha256(Buffer.concat([Buffer.from(spki, "latin1"), bytes])), "latin1");
-
-export const isSignedBy = (spki: ByteString, bytes: Buffer, signature: Buffer): boolean =>
-  signWith(spki, bytes).equals(signature);
-
-export interface TestKey {
-  readonly id: ByteString;
-  readonly spki: ByteString;
-}
-
-export const keyOf = (name: string): TestKey => ({ id: sha256(`key ${name}`), spki: `key ${name}` });
-
-export const client = keyOf("client");
-
-let nonces = 0;
-
-/** An envelope by a client's key. @param at  milliseconds behind the start of the test */
-export function entryOf(at: number, argv: readonly ByteString[] = ["SET", "k", "v"], key = client): Entry {
-  const header = { key: key.id, cluster: CLUSTER, at: EPOCH + at, seq: 0 };
-  const nonce = String(++nonces).padStart(16, "0");
-  const body = Buffer.from(writeBody({ ...header, nonce }, [writeCommand(argv)]), "latin1");
-  const signed = signedBytes(body);
-  return { id: sha256(signed), body, signature: signWith(key.spki, signed), envelope: readBody(body) };
-}
+import { CLUSTER, client, EPOCH, isSignedBy, keyOf, sha256, signWith, type TestKey } from "./entries.js";
 
 /** As much of a timeline as members see; puts reach the "disk" when the test's time goes on. */
 export class FakeTimeline implements TimelineFace {

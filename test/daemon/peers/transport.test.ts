@@ -24,7 +24,8 @@ import { writeCertificate } from "../../support/certificate-files.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { defaultLimits } from "../in-process.js";
 import { log, makeScene } from "../scene.js";
-import { CLUSTER, checkEntry, client, entriesOf, entryOf, FakeTimeline, type Line } from "./support.js";
+import { CLUSTER, client, entryOf } from "./entries.js";
+import { checkEntry, entriesOf, FakeTimeline, type Line } from "./support.js";
 
 const soon = (step: () => void): void => void setImmediate(step);
 

@@ -1,0 +1,38 @@
+/** Keys and entries of the tests of members. Signatures are real SHA-256, not real curves. */
+import { hash } from "node:crypto";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { readBody, signedBytes, writeBody } from "../../../protocol/envelope.js";
+import { writeCommand } from "../../../protocol/resp-writer.js";
+import type { Entry } from "../../../timeline/entry.js";
+
+export const EPOCH = 1_790_000_000_000;
+export const CLUSTER = "c".repeat(32);
+
+export const sha256 = (bytes: Buffer | string): ByteString =>
+  hash("sha256", typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, "binary");
+
+export const signWith = (spki: ByteString, bytes: Buffer): Buffer =>
+  Buffer.from(sha256(Buffer.concat([Buffer.from(spki, "latin1"), bytes])), "latin1");
+
+export const isSignedBy = (spki: ByteString, bytes: Buffer, signature: Buffer): boolean =>
+  signWith(spki, bytes).equals(signature);
+
+export interface TestKey {
+  readonly id: ByteString;
+  readonly spki: ByteString;
+}
+
+export const keyOf = (name: string): TestKey => ({ id: sha256(`key ${name}`), spki: `key ${name}` });
+
+export const client = keyOf("client");
+
+let nonces = 0;
+
+/** An envelope by a client's key. @param at  milliseconds behind the start of the test */
+export function entryOf(at: number, argv: readonly ByteString[] = ["SET", "k", "v"], key = client): Entry {
+  const header = { key: key.id, cluster: CLUSTER, at: EPOCH + at, seq: 0 };
+  const nonce = String(++nonces).padStart(16, "0");
+  const body = Buffer.from(writeBody({ ...header, nonce }, [writeCommand(argv)]), "latin1");
+  const signed = signedBytes(body);
+  return { id: sha256(signed), body, signature: signWith(key.spki, signed), envelope: readBody(body) };
+}

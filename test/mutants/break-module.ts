@@ -1,0 +1,24 @@
+/** A loader's hook that breaks one module on its way from the disk into memory. Registered by suspect.ts. */
+import { readFileSync } from "node:fs";
+import type { LoadHook } from "node:module";
+import { fileURLToPath } from "node:url";
+
+interface Break {
+  readonly url: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+let broken: Break | null = null;
+
+export function initialize(data: Break): void {
+  broken = data;
+}
+
+export const load: LoadHook = async (url, context, nextLoad) => {
+  if (broken === null || url !== broken.url) return await nextLoad(url, context);
+  const { find, replace } = broken;
+  // A function, since `$` in a replacement has a meaning of its own.
+  const source = readFileSync(fileURLToPath(url), "utf8").replace(find, () => replace);
+  return { format: "module", source, shortCircuit: true };
+};

@@ -1,0 +1,88 @@
+/**
+ * The fold by itself, against the naive one: entries in any order of arrival, in batches, with cuts and replays. What breaks
+ * it shows sooner here than in a whole run.
+ */
+import { type Condition, hexOf, unitId } from "../../protocol/envelope.js";
+import { DATABASES_DEFAULT, Database } from "../../store/database.js";
+import { canonicalState } from "../../store/digest.js";
+import { compareEntries, type Entry } from "../../timeline/entry.js";
+import { Fold } from "../../timeline/fold.js";
+import { type Genesis, makeGenesis, makeKey, randomBytes, ringOf, sign } from "../simulation/cast.js";
+import { CommandMaker } from "../simulation/commands.js";
+import { naiveFold } from "../simulation/naive-fold.js";
+import { EPOCH } from "../simulation/world.js";
+import { SeededRandom } from "../support/seeded-random.js";
+
+const ENTRIES_MOST = 60;
+/** Milliseconds over which they are dated; as long as keys live. */
+const SPREAD_MS = 12_000;
+
+/** @returns what differs; nothing: all is equal */
+export function foldSeed(seed: number): string[] {
+  try {
+    const difference = differenceOf(new SeededRandom(seed));
+    return difference === null ? [] : [difference];
+  } catch (problem) {
+    return [`thrown: ${problem instanceof Error ? problem.stack : problem}`];
+  }
+}
+
+function differenceOf(random: SeededRandom): string | null {
+  const genesis = makeGenesis(random);
+  const entries = someEntries(random, genesis);
+  const fold = new Fold({
+    database: new Database({ databases: DATABASES_DEFAULT }),
+    ring: ringOf(genesis),
+    cutAt: EPOCH - 1,
+  });
+  const arriving = random.shuffled(entries);
+  while (arriving.length > 0) {
+    fold.merge(arriving.splice(0, random.between(1, random.oneOf([1, 4, 30]))));
+    const first = arriving.toSorted(compareEntries)[0];
+    if (random.chance(0.2)) fold.cut((first?.envelope.at ?? EPOCH + SPREAD_MS) - 1);
+  }
+  const naive = naiveFold(entries, ringOf(genesis), DATABASES_DEFAULT);
+  const [found, expected] = [canonicalState(fold.database), canonicalState(naive.database)];
+  if (found.join("\n") === expected.join("\n")) return null;
+  return `only in the fold: ${found.filter((line) => !expected.includes(line))}`;
+}
+
+/** Of clients and administrators; some of `if` name the units that did change a key last, if all comes in order. */
+function someEntries(random: SeededRandom, genesis: Genesis): Entry[] {
+  const maker = new CommandMaker(random, { keys: random.oneOf([1, 1, 2, 4]), now: EPOCH });
+  const limited = makeKey(random);
+  const id = hexOf(limited.id);
+  const administration = [
+    ["KEY", "ADD", Buffer.from(limited.spki, "latin1").toString("base64"), "RULES", "+@all", "~*"],
+    ["KEY", "RULES", id, "+@all", "~n*", "~l*"],
+    ["KEY", "REVOKE", id],
+  ];
+  const entries: Entry[] = [];
+  for (let left = random.between(2, ENTRIES_MOST); left > 0; left--) {
+    const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), db: random.below(2) };
+    const date = { at: EPOCH + random.below(SPREAD_MS), seq: random.below(2) };
+    const [root] = genesis.roots;
+    if (root !== undefined && random.chance(0.1)) {
+      entries.push(sign(root, { ...header, ...date }, [random.oneOf(administration)]));
+      continue;
+    }
+    const conditions = random.chance(0.15) ? conditionsOf(entries, { random, maker }) : null;
+    const count = conditions === null ? random.between(1, 3) : 1;
+    const commands = Array.from({ length: count }, () => maker.write());
+    const multi = conditions === null && random.chance(0.2);
+    const signer = random.chance(0.3) ? limited : random.oneOf(genesis.applications);
+    entries.push(sign(signer, { ...header, ...date, multi, if: conditions }, commands));
+  }
+  return entries;
+}
+
+function conditionsOf(
+  entries: readonly Entry[],
+  { random, maker }: { random: SeededRandom; maker: CommandMaker },
+): Condition[] {
+  const before = entries.length === 0 ? null : random.oneOf(entries);
+  const key = before?.envelope.commands[0]?.[1];
+  if (before === null || key === undefined || random.chance(0.3))
+    return [{ db: random.below(2), key: maker.anyKey(), writer: "" }];
+  return [{ db: before.envelope.db, key, writer: unitId(before.id, 0) }];
+}

@@ -1,0 +1,11 @@
+/** A rule of the timeline, broken in one place of the compiled code. */
+export interface Mutant {
+  readonly name: string;
+  /** Compiled file, from the build's root. */
+  readonly file: string;
+  /** Stands in it exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  /** What has to find it out: a run of the whole, or, for rules below what daemons show, the fold by itself. */
+  readonly killer?: "simulation" | "fold";
+}

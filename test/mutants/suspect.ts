@@ -1,0 +1,27 @@
+/** A process with one mutant in it: runs seed after seed until one finds it out, and tells its parent which. */
+import { register } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { buildRoot } from "../support/repository.js";
+import { mutants } from "./table.js";
+
+const [name, first = "1", most = "500"] = process.argv.slice(2);
+const mutant = mutants.find((each) => each.name === name);
+if (mutant === undefined) throw new Error(`there is no mutant "${name}"`);
+const { file, find, replace, killer = "simulation" } = mutant;
+register("./break-module.js", import.meta.url, {
+  data: { url: pathToFileURL(join(buildRoot, file)).href, find, replace },
+});
+
+// Imported now, since from now on modules come broken.
+const { simulate } = await import("../simulation/simulate.js");
+const { foldSeed } = await import("./fold-seed.js");
+
+for (let seed = Number(first); seed < Number(first) + Number(most); seed++) {
+  process.send?.({ kind: "trying" });
+  const problems = killer === "fold" ? foldSeed(seed) : (await simulate(seed)).problems;
+  if (problems.length === 0) continue;
+  process.send?.({ kind: "killed", seed, problem: (problems[0] as string).slice(0, 300) });
+  break;
+}
+process.disconnect?.();

@@ -1,0 +1,104 @@
+/**
+ * Keys of one run and how they sign: real public keys by their form, with signatures that cost a hash instead of a curve.
+ * What they sign is parsed once for all daemons of the run.
+ */
+import { createPrivateKey, createPublicKey, hash, type KeyObject, verify } from "node:crypto";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { bytesOf } from "../../protocol/byte-string.js";
+import { type HeaderFields, readBody, signedBytes, writeBody } from "../../protocol/envelope.js";
+import { writeCommand } from "../../protocol/resp-writer.js";
+import { KeyRing } from "../../store/key-ring.js";
+import type { Entry } from "../../timeline/entry.js";
+import type { SeededRandom } from "../support/seeded-random.js";
+
+export const sha256 = (bytes: Buffer | string): ByteString =>
+  hash("sha256", typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, "binary");
+
+/** An Ed25519 key's SubjectPublicKeyInfo up to the point. */
+const SPKI_HEAD = "\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+
+export interface SimulatedKey {
+  readonly id: ByteString;
+  readonly spki: ByteString;
+}
+
+export function makeKey(random: SeededRandom): SimulatedKey {
+  const spki = SPKI_HEAD + randomBytes(random, 32);
+  return { id: sha256(spki), spki };
+}
+
+export function randomBytes(random: SeededRandom, count: number): ByteString {
+  let bytes = "";
+  for (let i = 0; i < count; i++) bytes += String.fromCharCode(random.below(256));
+  return bytes;
+}
+
+const SIGNED = "signed\0";
+
+/** The "signature" of a key under some bytes. */
+export function signatureOf(spki: ByteString, bytes: Buffer): Buffer {
+  return Buffer.from(sha256(Buffer.concat([Buffer.from(SIGNED + spki, "latin1"), bytes])), "latin1");
+}
+
+/** What a daemon is known by; its envelopes are signed in earnest. */
+export interface SimulatedIdentity extends SimulatedKey {
+  readonly key: KeyObject;
+}
+
+/** PKCS #8 of an Ed25519 key up to its 32 bytes (RFC 8410). */
+const PKCS8_HEAD = "\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+const ED25519_SIGNATURE_BYTES = 64;
+
+export function makeIdentity(random: SeededRandom): SimulatedIdentity {
+  const der = Buffer.from(PKCS8_HEAD + randomBytes(random, 32), "latin1");
+  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+  const spki = bytesOf(createPublicKey(key).export({ type: "spki", format: "der" }));
+  return { id: sha256(spki), spki, key };
+}
+
+export function isSignedBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
+  if (signature.length === ED25519_SIGNATURE_BYTES) {
+    const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
+    return verify(null, bytes, key, signature);
+  }
+  return signatureOf(spki, bytes).equals(signature);
+}
+
+/** Signs commands: the entry that every daemon must come to have. */
+export function sign(
+  key: SimulatedKey,
+  header: Omit<HeaderFields, "key">,
+  commands: readonly (readonly ByteString[])[],
+): Entry {
+  const text = writeBody({ ...header, key: key.id }, commands.map(writeCommand));
+  const body = Buffer.from(text, "latin1");
+  const signed = signedBytes(body);
+  return { id: sha256(signed), body, signature: signatureOf(key.spki, signed), envelope: readBody(body) };
+}
+
+/** A cluster's keys at its start. */
+export interface Genesis {
+  readonly cluster: ByteString;
+  readonly applications: readonly SimulatedKey[];
+  readonly roots: readonly SimulatedKey[];
+}
+
+export function makeGenesis(random: SeededRandom): Genesis {
+  const applications = [makeKey(random), ...(random.chance(0.4) ? [makeKey(random)] : [])];
+  const roots = random.chance(0.85)
+    ? [makeKey(random), ...(random.chance(0.5) ? [makeKey(random)] : [])]
+    : [];
+  const ids = [...applications, ...roots].map(({ id }) => id).sort();
+  return { cluster: sha256(ids.join("")), applications, roots };
+}
+
+export function ringOf({ applications, roots }: Genesis): KeyRing {
+  const ring = new KeyRing({ hash: sha256 });
+  for (const { spki } of applications) ring.addGenesis("application", spki);
+  for (const { spki } of roots) ring.addGenesis("root", spki);
+  return ring;
+}
+
+/** The first bytes of an id, for reading. */
+export const shortId = (id: ByteString): string =>
+  Buffer.from(bytesOf(Buffer.from(id, "latin1"), 0, 4), "latin1").toString("hex");

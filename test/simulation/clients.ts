@@ -1,0 +1,261 @@
+/**
+ * Clients of a run: each signs with its own key, dates by its own wrong clock, corrected as the real client does, sends
+ * to some of the daemons, and sends the same bytes again, some of them much too late. Administrators are clients too.
+ */
+import { ClientClock } from "../../client/client-clock.js";
+import type { EnvelopeAnswer } from "../../daemon/request.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Condition, hexOf } from "../../protocol/envelope.js";
+import type { Wait } from "../../protocol/messages-v2.js";
+import { type Entry, placeOf } from "../../timeline/entry.js";
+import { mayChange } from "../../timeline/recorded.js";
+import { makeKey, randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
+import { CommandMaker } from "./commands.js";
+import { placesUpTo } from "./daemon.js";
+import type { Outcome, Sent } from "./ledger.js";
+import { type Daemon, EPOCH, type Host, type World } from "./world.js";
+
+type Argv = readonly ByteString[];
+
+const RETRY_MS: readonly [number, number] = [300, 3_000];
+const DEADLINE_MS = 15_000;
+/** Of the envelopes, to be sent once more when nobody expects it. */
+const REPLAYED = 0.06;
+const REPLAY_AFTER_MS: readonly [number, number] = [1_000, 40_000];
+/** Of the envelopes, those that are sent when they are about to be too old. */
+const HELD_BACK = 0.06;
+const READS = 0.1;
+const ONLY = 0.03;
+
+/** What keys that come later may do. */
+const RULES: readonly (readonly ByteString[])[] = [
+  ["+@all", "-@admin", "~*"],
+  ["+@read", "+@write", "~n*", "~t*"],
+  ["+@all", "-@dangerous", "~s*", "%R~n*"],
+  ["+incr", "+set", "~*"],
+  ["+@read", "~*"],
+  ["+@all", "~*"],
+  ["+@all", "~*"],
+];
+
+/** Keys of a run that may have been added, by whoever tries. */
+export class KeyChest {
+  readonly added: SimulatedKey[] = [];
+}
+
+export class Client {
+  readonly #world: World;
+  readonly #name: string;
+  readonly #chest: KeyChest;
+  readonly #commands: CommandMaker;
+  readonly #clock: ClientClock;
+
+  constructor(world: World, name: string, chest: KeyChest) {
+    this.#world = world;
+    this.#name = name;
+    this.#chest = chest;
+    const { random, settings } = world;
+    this.#commands = new CommandMaker(random, { keys: settings.keys, now: EPOCH });
+    const error = random.between(-settings.clientError, settings.clientError);
+    this.#clock = new ClientClock(EPOCH + error);
+  }
+
+  /** Signs something and sends it. */
+  act(): void {
+    const { random, settings, genesis } = this.#world;
+    if (random.chance(settings.gateway)) this.#writeUnsigned();
+    else if (genesis.roots.length > 0 && random.chance(settings.administration)) this.#administer();
+    else if (random.chance(READS)) this.send(this.#someKey(), [this.#commands.read()]);
+    else this.#write();
+  }
+
+  /** As a client of version 1 does, through a daemon that signs for it. */
+  #writeUnsigned(): void {
+    const host = this.#world.random.oneOf(this.#world.hosts);
+    const argv = this.#commands.write();
+    this.#world.network.send(this.#name, host.name, () => host.write(argv));
+  }
+
+  #write(): void {
+    const { random, settings } = this.#world;
+    const commands: Argv[] = [];
+    for (let left = random.oneOf([1, 1, 1, 2, 3, 6]); left > 0; left--)
+      commands.push(random.chance(0.1) ? this.#commands.read() : this.#commands.write());
+    const multi = random.chance(settings.multi);
+    const conditions = random.chance(settings.conditional) ? this.#conditions() : null;
+    const isSingle = conditions !== null && !multi;
+    this.send(this.#someKey(), isSingle ? commands.slice(0, 1) : commands, { multi, if: conditions });
+  }
+
+  /** What some daemon says of some keys now. */
+  #conditions(): Condition[] | null {
+    const { random } = this.#world;
+    const host = random.oneOf(this.#world.hosts);
+    if (host.daemon === null) return null;
+    const { database } = host.daemon.timeline;
+    return Array.from({ length: random.between(1, 2) }, () => {
+      const [db, key] = [random.below(2), this.#commands.anyKey()];
+      return { db, key, writer: database.keyspaces[db]?.find(key)?.writer ?? "" };
+    });
+  }
+
+  #administer(): void {
+    const { random, genesis, settings } = this.#world;
+    const { added } = this.#chest;
+    const key = added.length > 0 && random.chance(0.4) ? random.oneOf(added) : random.oneOf(genesis.roots);
+    const target =
+      added.length > 0
+        ? random.oneOf([...added, ...genesis.applications])
+        : random.oneOf(genesis.applications);
+    const commands: Argv[] = [];
+    for (let left = random.oneOf([1, 1, 2]); left > 0; left--) {
+      const kind = random.below(10);
+      if (kind < 5 && random.chance(settings.gateway)) commands.push(this.#letIn());
+      else if (kind < 5 || added.length === 0) commands.push(this.#addKey());
+      else if (kind < 8) commands.push(["KEY", "RULES", hexOf(target.id), ...random.oneOf(RULES)]);
+      else commands.push(["KEY", "REVOKE", hexOf((random.chance(0.9) ? random.oneOf(added) : target).id)]);
+    }
+    if (random.chance(0.1)) commands.push(this.#commands.write());
+    this.send(key, commands, { multi: random.chance(0.2) });
+  }
+
+  #addKey(): Argv {
+    const { random } = this.#world;
+    const key = makeKey(random);
+    this.#chest.added.push(key);
+    const text = Buffer.from(key.spki, "latin1").toString("base64");
+    const from = random.chance(0.2) ? ["FROM", String(EPOCH + random.below(20_000))] : [];
+    const until = random.chance(0.2) ? ["UNTIL", String(EPOCH + 20_000 + random.below(20_000))] : [];
+    return [
+      "KEY",
+      "ADD",
+      text,
+      "LABEL",
+      `k${this.#chest.added.length}`,
+      ...from,
+      ...until,
+      "RULES",
+      ...random.oneOf(RULES),
+    ];
+  }
+
+  #letIn(): Argv {
+    const { spki } = this.#world.random.oneOf(this.#world.hosts).identity;
+    return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
+  }
+
+  #someKey(): SimulatedKey {
+    const { random, genesis } = this.#world;
+    const { added } = this.#chest;
+    return added.length > 0 && random.chance(0.5) ? random.oneOf(added) : random.oneOf(genesis.applications);
+  }
+
+  send(
+    key: SimulatedKey,
+    commands: readonly Argv[],
+    options: { multi?: boolean; if?: readonly Condition[] | null } = {},
+  ): Sent {
+    const { random, scheduler, hosts, genesis, ledger, settings } = this.#world;
+    const only = random.chance(ONLY) ? random.oneOf(hosts).identity.id : null;
+    const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), db: random.below(2), only };
+    const entry = sign(key, { ...header, ...this.#clock.date(scheduler.time), ...options }, commands);
+    const sent: Sent = { entry, isRead: !mayChange(entry.envelope), outcomes: [] };
+    ledger.sent.set(entry.id, sent);
+    this.#world.trace(this.#name, () => `signs ${shown(entry)}`);
+    const wait: Wait | undefined = sent.isRead
+      ? undefined
+      : random.chance(settings.stable)
+        ? { kind: "stable" }
+        : random.chance(settings.replicated)
+          ? { kind: "replicated", daemons: random.between(1, hosts.length) }
+          : undefined;
+    const chosen = random.shuffled(hosts).slice(0, random.between(1, hosts.length));
+    const begin = (): void => {
+      for (const host of chosen) this.#deliver(sent, host, wait);
+      this.#retry(sent, scheduler.time + DEADLINE_MS);
+    };
+    if (random.chance(HELD_BACK)) {
+      const late = settings.window.past - random.between(-500, 2_500);
+      scheduler.after(late, null, begin);
+    } else begin();
+    if (random.chance(REPLAYED))
+      scheduler.after(random.between(...REPLAY_AFTER_MS), null, () =>
+        this.#deliver(sent, random.oneOf(hosts)),
+      );
+    return sent;
+  }
+
+  #retry(sent: Sent, deadline: number): void {
+    const { random, scheduler, hosts } = this.#world;
+    scheduler.after(random.between(...RETRY_MS), null, () => {
+      const isDone = sent.outcomes.some(({ kind }) => kind === "result");
+      const isRefused = sent.outcomes.length > 0 && sent.outcomes.every(({ kind }) => kind === "not-applied");
+      if (isDone || (isRefused && random.chance(0.5)) || scheduler.time > deadline) return;
+      this.#deliver(sent, random.oneOf(hosts));
+      this.#retry(sent, deadline);
+    });
+  }
+
+  #deliver(sent: Sent, host: Host, wait?: Wait): void {
+    const { network, scheduler } = this.#world;
+    const sentAt = scheduler.time;
+    network.send(this.#name, host.name, () => {
+      const outcome: Outcome = { host: host.name, kind: null };
+      sent.outcomes.push(outcome);
+      host.take(sent.entry, wait, (answer, daemon) => {
+        this.#answered(sent.entry, { answer, host, daemon, wait, outcome });
+        const [clock, newest] = [host.clock(), daemon.timeline.newest];
+        network.send(host.name, this.#name, () => {
+          this.#clock.heard(host, clock, sentAt, scheduler.time);
+          if (answer.kind === "result") this.#clock.seen(newest);
+        });
+      });
+    });
+  }
+
+  #answered(entry: Entry, { answer, host, daemon, wait, outcome }: Answered): void {
+    const { ledger, trace } = this.#world;
+    const name = shortId(entry.id);
+    trace(host.name, () => `answers ${name}: ${answer.kind === "refused" ? answer.code : answer.kind}`);
+    // What is not permitted by the newest ring is answered, and not recorded.
+    const isTaken = answer.kind === "result" && daemon.taken.has(entry.id);
+    if (isTaken) this.#granted(entry, wait, host);
+    outcome.kind = isTaken ? "result" : answer.kind === "refused" ? answer.effect : "not-applied";
+    const isDenied = answer.kind === "refused" && answer.effect === "not-applied";
+    if (isDenied && host.taken.has(entry.id) && daemon.timeline.holds(placeOf(entry)))
+      ledger.violate(`${host.name} says that ${name} is not applied (${answer.code}), and has it`);
+  }
+
+  /** What a daemon has promised with its answer. */
+  #granted(entry: Entry, wait: Wait | undefined, host: Host): void {
+    const { ledger, hosts, trace } = this.#world;
+    if (!ledger.acknowledged.has(entry.id)) ledger.acknowledged.set(entry.id, host.name);
+    const place = placeOf(entry);
+    if (wait?.kind === "stable") {
+      trace(host.name, () => `says that all up to ${place.at - EPOCH} is stable`);
+      ledger.stable.push({ host: host.name, at: place.at, places: placesUpTo(host, place.at) });
+    }
+    if (wait?.kind === "replicated") {
+      ledger.replicated++;
+      const folders = hosts.map((other) => other.foldersWith(place));
+      if (folders.reduce((sum, count) => sum + count, 0) < wait.daemons)
+        ledger.violate(
+          `${host.name} says that ${shortId(entry.id)} is on ${wait.daemons} disks, and it is on ${folders}`,
+        );
+    }
+  }
+}
+
+interface Answered {
+  readonly answer: EnvelopeAnswer;
+  readonly host: Host;
+  readonly daemon: Daemon;
+  readonly wait: Wait | undefined;
+  readonly outcome: Outcome;
+}
+
+const shown = ({ id, envelope }: Entry) => {
+  const { at, seq, db, multi, commands, key } = envelope;
+  const flags = `${multi ? " multi" : ""}${envelope.if === null ? "" : " if"}${envelope.only === null ? "" : " only"}`;
+  return `${shortId(id)}@${at - EPOCH}.${seq} db ${db}${flags} by ${shortId(key)}: ${JSON.stringify(commands).slice(0, 300)}`;
+};

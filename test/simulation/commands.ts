@@ -1,0 +1,154 @@
+/**
+ * Commands of the simulated clients: few keys, so that they meet; values whose order is state; times to live as long as
+ * a partition; and now and then anything that the store's grammars know.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { randomCall } from "../conformance/call.js";
+import { commandGrammars } from "../conformance/families.js";
+import { Generator } from "../conformance/grammar.js";
+import type { SeededRandom } from "../support/seeded-random.js";
+
+type Argv = readonly ByteString[];
+
+/** Of the calls that the grammars make. */
+const ANYTHING = 0.08;
+const MALFORMED = 0.03;
+/** Of the others, those on the run's favourite kind of values. */
+const FOCUS = 0.5;
+
+/** Kinds of values, and prefixes of their keys. */
+const KINDS = { n: "number", t: "text", l: "list", s: "set", h: "hash", z: "sorted set" } as const;
+
+export class CommandMaker {
+  readonly #random: SeededRandom;
+  readonly #generator: Generator;
+  readonly #keys: number;
+  /** What is done most. */
+  readonly #focus: readonly Maker[];
+  #count = 0;
+
+  constructor(random: SeededRandom, { keys, now }: { keys: number; now: number }) {
+    this.#random = random;
+    this.#keys = keys;
+    this.#focus = OF_KIND[random.oneOf(Object.keys(OF_KIND) as (keyof typeof KINDS)[])];
+    this.#generator = new Generator({ random, now });
+  }
+
+  write(): Argv {
+    const random = this.#random;
+    if (random.chance(ANYTHING)) return randomCall(this.#generator, random.oneOf(writing));
+    const argv = random.oneOf(random.chance(FOCUS) ? this.#focus : MAKERS)(this);
+    return random.chance(MALFORMED) && argv.length > 1 ? argv.slice(0, -1) : argv;
+  }
+
+  read(): Argv {
+    const random = this.#random;
+    return random.oneOf<Argv>([
+      ["GET", this.key("t")],
+      ["GET", this.key("n")],
+      ["LRANGE", this.key("l"), "0", "-1"],
+      ["SMEMBERS", this.key("s")],
+      ["DBSIZE"],
+      ["TTL", this.anyKey()],
+    ]);
+  }
+
+  /** A key for values of a kind; seldom one of another kind. */
+  key(kind: keyof typeof KINDS): ByteString {
+    return this.#random.chance(0.04) ? this.anyKey() : `${kind}${this.#random.below(this.#keys)}`;
+  }
+
+  anyKey(): ByteString {
+    return `${this.#random.oneOf(Object.keys(KINDS))}${this.#random.below(this.#keys)}`;
+  }
+
+  /** A value that no other command has. */
+  value(): ByteString {
+    return `v${++this.#count}`;
+  }
+
+  /** One of a few, so that they are there already. */
+  member(): ByteString {
+    return `m${this.#random.below(8)}`;
+  }
+
+  /** Milliseconds to live. */
+  life(): ByteString {
+    return String(this.#random.oneOf([1, 300, 1_000, 3_000, 10_000, 60_000]));
+  }
+
+  small(): ByteString {
+    return String(this.#random.between(-3, 9));
+  }
+
+  db(): ByteString {
+    return String(this.#random.below(2));
+  }
+
+  oneOf<T>(choices: readonly T[]): T {
+    return this.#random.oneOf(choices);
+  }
+}
+
+const writing = commandGrammars.filter(({ name }) => !/^(FLUSH|SWAPDB|KEYS|SCAN|RANDOMKEY)/.test(name));
+
+type Maker = (m: CommandMaker) => Argv;
+
+const again = (times: number, maker: Maker): Maker[] => Array.from({ length: times }, () => maker);
+
+/** Of each kind of values. */
+const OF_KIND: Readonly<Record<keyof typeof KINDS, readonly Maker[]>> = {
+  n: [
+    ...again(6, (m) => ["INCR", m.key("n")]),
+    (m) => ["INCRBY", m.key("n"), m.small()],
+    (m) => ["SET", m.key("n"), m.small()],
+  ],
+  t: [
+    (m) => ["SET", m.key("t"), m.value()],
+    (m) => ["SET", m.key("t"), m.value(), "PX", m.life()],
+    (m) => ["SET", m.key("t"), m.value(), m.oneOf(["NX", "XX", "GET", "KEEPTTL"])],
+    (m) => ["APPEND", m.key("t"), m.value()],
+    (m) => ["GETDEL", m.key("t")],
+    (m) => ["MSETNX", m.key("t"), m.value(), m.key("t"), m.value()],
+  ],
+  l: [
+    (m) => ["RPUSH", m.key("l"), m.value()],
+    (m) => ["RPUSH", m.key("l"), m.value(), m.member()],
+    (m) => ["LPUSH", m.key("l"), m.member()],
+    (m) => ["LPOP", m.key("l")],
+    (m) => ["RPOP", m.key("l")],
+    (m) => ["LREM", m.key("l"), "1", m.member()],
+    (m) => ["LINSERT", m.key("l"), "BEFORE", m.member(), m.value()],
+    (m) => ["LMOVE", m.key("l"), m.key("l"), m.oneOf(["LEFT", "RIGHT"]), m.oneOf(["LEFT", "RIGHT"])],
+  ],
+  s: [
+    ...again(2, (m) => ["SADD", m.key("s"), m.member(), m.member()]),
+    (m) => ["SADD", m.key("s"), m.member()],
+    ...again(2, (m) => ["SREM", m.key("s"), m.member()]),
+    (m) => ["SPOP", m.key("s")],
+    (m) => ["SMOVE", m.key("s"), m.key("s"), m.member()],
+    (m) => ["SUNIONSTORE", m.key("s"), m.key("s"), m.key("s")],
+  ],
+  h: [
+    (m) => ["HSET", m.key("h"), m.member(), m.value()],
+    (m) => ["HDEL", m.key("h"), m.member()],
+    (m) => ["HINCRBY", m.key("h"), "count", m.small()],
+  ],
+  z: [
+    (m) => ["ZADD", m.key("z"), m.small(), m.member()],
+    (m) => ["ZINCRBY", m.key("z"), m.small(), m.member()],
+    (m) => ["ZPOPMIN", m.key("z")],
+  ],
+};
+
+const MAKERS: readonly Maker[] = [
+  ...Object.values(OF_KIND).flat(),
+  (m) => ["DEL", m.anyKey()],
+  ...again(2, (m) => ["PEXPIRE", m.anyKey(), m.life()]),
+  (m) => ["PERSIST", m.anyKey()],
+  (m) => ["RENAME", m.anyKey(), m.anyKey()],
+  (m) => ["COPY", m.anyKey(), m.anyKey(), "REPLACE"],
+  (m) => ["COPY", m.anyKey(), m.anyKey(), "DB", m.db()],
+  (m) => ["MOVE", m.anyKey(), m.db()],
+  (m) => m.oneOf(["FLUSHDB", "FLUSHDB", "FLUSHALL", "SWAPDB 0 1"]).split(" "),
+];

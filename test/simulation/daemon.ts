@@ -1,0 +1,198 @@
+/** One process of a simulated daemon: real timeline, real peering, and what they are handed. */
+
+import { entryCheck } from "../../daemon/check-entry.js";
+import type { Environment } from "../../daemon/environment.js";
+import { Peering } from "../../daemon/peers/peering.js";
+import { PEERING_LIMITS } from "../../daemon/peers/peering-limits.js";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
+import { type Entry, firstPlaceAt } from "../../timeline/entry.js";
+import { Timeline } from "../../timeline/timeline.js";
+import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from "./cast.js";
+import { type DiskMoment, SimulatedStorage } from "./disk.js";
+import { makeFront, signersOf } from "./front.js";
+import { Ports } from "./ports.js";
+import { snapshotParts } from "./snapshots.js";
+import { type Daemon, EPOCH, type Host, type World } from "./world.js";
+
+const TIMELINE_TICK_MS = 100;
+const PEERING_TICK_MS = 25;
+/** Of the looks at the clock, those that find much time gone. */
+const SLOW_LOOKS = 0.05;
+
+export function startDaemon(host: Host, world: World): Daemon {
+  const { scheduler, random, settings, ledger, genesis, network } = world;
+  const { processor, identity } = host;
+  let alive = true;
+  let opened = false;
+  const isAlive = () => alive;
+  const startedAt = scheduler.time;
+
+  /** Looks at the time cost time themselves: what is done in slices is done in slices. */
+  const uptime = (): number => {
+    if (settings.lookMs > 0 && random.chance(SLOW_LOOKS))
+      processor.busyUntil = Math.max(processor.busyUntil, scheduler.time) + settings.lookMs;
+    return Math.max(processor.busyUntil, scheduler.time) - startedAt;
+  };
+  const soon = (step: () => void): void =>
+    scheduler.after(0, processor, () => {
+      if (alive) step();
+    });
+  const every = (ms: number, step: () => void): void => {
+    const again = () => {
+      if (!alive) return;
+      step();
+      scheduler.after(ms, processor, again);
+    };
+    scheduler.after((ms * random.below(100)) / 100, processor, again);
+  };
+  const log = {
+    debug: () => {},
+    info: (facts: object, text: string) => world.trace(host.name, () => `${text} ${JSON.stringify(facts)}`),
+    warn: (facts: object, text: string) =>
+      world.trace(host.name, () => `WARN ${text} ${JSON.stringify(facts)}`),
+    error: (facts: object, text: string) =>
+      world.trace(host.name, () => `ERROR ${text} ${JSON.stringify(facts)}`),
+  };
+  const environment: Environment = {
+    clock: () => host.clock(),
+    uptime,
+    random: () => random.below(1_000_000) / 1_000_000,
+    randomBytes: (count) => randomBytes(random, count),
+    setTimer(milliseconds, step) {
+      let isWanted = true;
+      scheduler.after(milliseconds, processor, () => {
+        if (alive && isWanted) step();
+      });
+      return () => void (isWanted = false);
+    },
+  };
+  const storage = new SimulatedStorage({
+    ...{ disk: host.disk, scheduler, processor, random, isAlive },
+    syncEveryMs: settings.syncEveryMs,
+    vanished: (places) => {
+      // With --fsync interval an answer claims no more.
+      for (const place of places)
+        if (!world.hosts.some((other) => other.keeps(place))) ledger.lost.add(place);
+    },
+    at: (moment: DiskMoment) => {
+      if (alive && host.crashAtDisk > 0 && random.chance(host.crashAtDisk)) {
+        host.kill(moment, random.chance(0.3));
+        host.restartAfter(random.between(10, 4_000));
+      }
+    },
+    removed: (place, wasSound) => {
+      if (wasSound) ledger.violate(`${host.name} removed a sound entry, ${shortId(place.slice(10))}`);
+    },
+  });
+  const timeline: Timeline = new Timeline({
+    ...{ storage, hash: sha256, clock: () => host.clock(), uptime, soon, log },
+    genesis: () => ringOf(genesis),
+    databases: DATABASES_DEFAULT,
+    window: settings.window,
+    limits: { ...host.tail, retainMs: Number.POSITIVE_INFINITY, retainBytes: Number.POSITIVE_INFINITY },
+    snapshots: snapshotParts(host, world, { storage, isAlive }),
+    isAlone: () => false,
+    owner: {
+      flushed: (entries, from) => {
+        if (!alive) return;
+        world.trace(host.name, () => `flushed ${from === null ? "own" : "given"} ${named(entries)}`);
+        peering.flushed(entries, from);
+      },
+      folded: () => {},
+      failed: (detail) => world.trace(host.name, () => `disk failed: ${detail}`),
+    },
+  });
+  const ports = new Ports(host, world, {
+    isAlive,
+    wrote: () => (host.told = Math.max(host.told, timeline.published)),
+  });
+  const peering: Peering = new Peering({
+    timeline,
+    identity: { ...identity, sign: (bytes: Buffer) => signatureOf(identity.spki, bytes) },
+    cluster: genesis.cluster,
+    peers: ports.addresses,
+    isMember: (id) => world.hosts.some((other) => other.identity.id === id),
+    verifySignature: isSignedBy,
+    checkEntry: entryCheck({
+      signers: signersOf(timeline, genesis.cluster),
+      hash: (...pieces) => sha256(Buffer.concat(pieces)),
+      databases: DATABASES_DEFAULT,
+    }),
+    hash: sha256,
+    limits: { ...PEERING_LIMITS, ...settings.peering, past: settings.window.past },
+    connect: (address, owner) => ports.connect(address, owner),
+    ...environment,
+    soon,
+    log,
+  });
+  const taken = new Set<ByteString>();
+  const take = (entry: Entry): void => {
+    const { at } = entry.envelope;
+    taken.add(entry.id);
+    host.taken.add(entry.id);
+    if (at <= host.told)
+      ledger.violate(
+        `${host.name} took ${shortId(entry.id)} dated ${at - EPOCH}, at or before the watermark ${host.told - EPOCH} that it had told`,
+      );
+  };
+  const front = makeFront({
+    ...{ timeline, peering, identity, environment, log, soon },
+    cluster: genesis.cluster,
+    window: settings.window,
+    remembered: settings.remembered,
+    taken: take,
+    signed: (entry, flushed) => {
+      // Also when it has just died: what was put may have reached the disk.
+      ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
+      flushed.then(
+        () => alive && ledger.acknowledged.set(entry.id, host.name),
+        () => {},
+      );
+    },
+  });
+
+  timeline.open().then(
+    () => {
+      if (!alive) return;
+      if (timeline.watermark < host.told)
+        ledger.violate(
+          `${host.name} told the watermark ${host.told - EPOCH} and came back with ${timeline.watermark - EPOCH}`,
+        );
+      opened = true;
+      every(TIMELINE_TICK_MS, () => timeline.tick());
+      every(PEERING_TICK_MS, () => peering.tick());
+      peering.start();
+      ports.open(peering);
+    },
+    (problem: Error) => alive && ledger.violate(`${host.name} does not start: ${problem.stack}`),
+  );
+
+  return {
+    timeline,
+    peering,
+    ports,
+    isAlive,
+    get isLive() {
+      return opened && timeline.failure === null && timeline.state === "live" && peering.state === "live";
+    },
+    die(isSilent) {
+      alive = false;
+      storage.crash(isSilent);
+      if (!isSilent) network.breakAllOf(isAlive);
+    },
+    get front() {
+      return opened ? front : null;
+    },
+    taken,
+  };
+}
+
+const named = (entries: readonly Entry[]) =>
+  entries.map(({ id, envelope }) => `${shortId(id)}@${envelope.at - EPOCH}`).join(" ");
+
+/** Places on a host's disk of everything dated up to a time, what is being mended among it. */
+export function placesUpTo({ disk }: Host, at: number): Set<ByteString> {
+  const end = bytesOf(firstPlaceAt(at + 1));
+  return new Set([...disk.places(), ...disk.missed].filter((place) => place < end));
+}

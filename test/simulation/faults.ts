@@ -1,0 +1,177 @@
+/** What goes wrong in a run, and when: drawn from its seed; each fault ends by itself, or when the run's work is over. */
+import { shortId } from "./cast.js";
+import type { Link } from "./network.js";
+import { FAULTS, type Fault } from "./settings.js";
+import type { Host, World } from "./world.js";
+
+const DAY_MS = 86_400_000;
+
+/** Makes faults until the work of the run is over. */
+export function sowFaults(world: World): void {
+  const { random, scheduler, settings } = world;
+  const kinds = FAULTS.filter((fault) => settings.faults.has(fault));
+  for (const fault of kinds) LASTING[fault]?.(world);
+  const occurring = kinds.filter((fault) => OCCURRENCES[fault] !== undefined);
+  if (occurring.length === 0) return;
+  const next = () => {
+    if (scheduler.time > settings.workMs) return;
+    const fault = random.oneOf(occurring);
+    OCCURRENCES[fault]?.(world);
+    scheduler.after(random.between(1, 2 * settings.faultEveryMs), null, next);
+  };
+  scheduler.after(random.between(1, 2 * settings.faultEveryMs), null, next);
+}
+
+/** All faults end: nothing is cut, off or full any more, and everything runs. */
+export function heal(world: World): void {
+  const { network, hosts, random } = world;
+  network.heal();
+  for (const host of hosts) {
+    host.crashAtDisk = 0;
+    host.disk.isFull = false;
+    host.disk.syncMs = [0.2, 4];
+    host.clockOffset = random.between(-400, 400);
+    restartFailed(host);
+    host.start();
+  }
+}
+
+/** What an operator does with a daemon whose disk was full. */
+export function restartFailed(host: Host): void {
+  if (host.disk.isFull || host.daemon?.timeline.failure?.startsWith("ENOSPC") !== true) return;
+  host.kill("restarted by its operator");
+  host.start();
+}
+
+type Make = (world: World) => void;
+
+/** From the begin to the end of the work. */
+const LASTING: Readonly<Partial<Record<Fault, Make>>> = {
+  lossy: ({ network, random }) => {
+    network.weather.loss = random.oneOf([0.01, 0.1, 0.3]);
+  },
+  doubling: ({ network, random }) => {
+    network.weather.doubling = random.oneOf([0.1, 0.5]);
+    network.weather.delay = [0.2, random.oneOf([3, 50, 1_500])];
+  },
+  "crash-at-disk": ({ hosts, random }) => {
+    const chance = random.oneOf([0.002, 0.01, 0.03]);
+    for (const host of hosts) host.crashAtDisk = random.chance(0.6) ? chance : 0;
+  },
+};
+
+const OCCURRENCES: Readonly<Partial<Record<Fault, Make>>> = {
+  "slow-link": (world) => changeLinks(world, (link) => (link.delay = [20, 800])),
+  partition: (world) => partition(world),
+  "one-way": (world) => {
+    const [from, to] = world.random.shuffled(world.hosts) as [Host, Host];
+    changeLink(world, world.network.link(from.name, to.name), (link) => (link.isCut = true));
+  },
+  reset: ({ network }) => network.breakOne(),
+  crash: ({ hosts, random }) => {
+    const host = random.oneOf(hosts);
+    if (host.daemon === null) return;
+    host.kill("killed", random.chance(0.3));
+    host.restartAfter(random.oneOf([10, 500, 3_000, 15_000]));
+  },
+  pause: ({ hosts, random, scheduler, settings, trace }) => {
+    const host = random.oneOf(hosts);
+    const length = Math.min(random.oneOf([200, 2_000, 12_000]), settings.workMs - scheduler.time);
+    trace(host.name, () => `stands still for ${length} ms`);
+    host.processor.busyUntil = scheduler.time + length;
+  },
+  "clock-step": ({ hosts, random, trace }) => {
+    const host = random.oneOf(hosts);
+    host.clockOffset = random.oneOf([random.between(-1_500, 1_500), random.between(-6_000, 6_000)]);
+    trace(host.name, () => `clock is set to ${host.clockOffset} ms off`);
+  },
+  "clock-day": ({ hosts, random, scheduler, trace }) => {
+    const chosen = random.chance(0.2) ? hosts : [random.oneOf(hosts)];
+    const offset = random.oneOf([DAY_MS, -DAY_MS]);
+    for (const host of chosen) {
+      host.clockOffset = offset;
+      trace(host.name, () => `clock jumps to ${offset} ms off`);
+    }
+    scheduler.after(random.between(100, 8_000), null, () => {
+      for (const host of chosen) host.clockOffset = 0;
+    });
+  },
+  rot: (world) => rot(world),
+  "full-disk": ({ hosts, random, scheduler, trace }) => {
+    const host = random.oneOf(hosts);
+    trace(host.name, () => "disk is full");
+    host.disk.isFull = true;
+    scheduler.after(random.between(100, 5_000), null, () => {
+      host.disk.isFull = false;
+      restartFailed(host);
+    });
+  },
+  "slow-disk": ({ hosts, random, scheduler }) => {
+    const host = random.oneOf(hosts);
+    host.disk.syncMs = random.oneOf([
+      [10, 200],
+      [500, 3_000],
+    ] as const);
+    scheduler.after(random.between(500, 10_000), null, () => {
+      host.disk.syncMs = [0.2, 4];
+    });
+  },
+  wipe: (world) => wipe(world),
+};
+
+function changeLink({ random, scheduler }: World, link: Link, change: (link: Link) => void): void {
+  change(link);
+  scheduler.after(random.oneOf([300, 2_000, 15_000]), null, () => {
+    link.isCut = false;
+    link.delay = [0, 0];
+  });
+}
+
+function changeLinks(world: World, change: (link: Link) => void): void {
+  const { random, network, hosts } = world;
+  const slow = random.oneOf(hosts);
+  for (const other of hosts) {
+    changeLink(world, network.link(slow.name, other.name), change);
+    changeLink(world, network.link(other.name, slow.name), change);
+  }
+}
+
+/** Some of the hosts no longer reach the others. Clients reach all. */
+function partition(world: World): void {
+  const { random, network, hosts, scheduler, trace } = world;
+  const near = random.shuffled(hosts).slice(0, random.between(1, hosts.length - 1));
+  const far = hosts.filter((host) => !near.includes(host));
+  const links = near.flatMap((a) =>
+    far.flatMap((b) => [network.link(a.name, b.name), network.link(b.name, a.name)]),
+  );
+  const length = random.oneOf([500, 3_000, 15_000]);
+  trace("network", () => `cuts off ${near.map(({ name }) => name)} for ${length} ms`);
+  for (const link of links) link.isCut = true;
+  scheduler.after(length, null, () => {
+    for (const link of links) link.isCut = false;
+  });
+}
+
+/** A bit flips in an entry of which somebody else has a sound copy: what nobody has can be found by nobody. */
+function rot({ hosts, random, trace }: World): void {
+  const host = random.oneOf(hosts);
+  const sound = host.disk.places().filter((place) => !host.disk.rotten.has(place));
+  const places = sound.filter((place) => hosts.some((other) => other !== host && other.keeps(place)));
+  if (places.length === 0) return;
+  const place = random.oneOf(places);
+  trace(host.name, () => `${shortId(place.slice(10))} rots`);
+  host.disk.rot(place, random);
+}
+
+/** The data folder is lost; not if that makes a rotten entry elsewhere the last of its kind. */
+function wipe({ hosts, random, ledger, trace }: World): void {
+  const host = random.oneOf(hosts);
+  const others = hosts.filter((other) => other !== host);
+  const onlyHere = (place: string) => !others.some((other) => other.keeps(place));
+  if (others.some(({ disk }) => [...disk.rotten].some(onlyHere))) return;
+  if (host.daemon !== null) host.kill("its data folder is lost");
+  for (const place of host.disk.places()) if (onlyHere(place)) ledger.lost.add(place);
+  trace(host.name, () => "is empty now");
+  host.wipe();
+  host.restartAfter(random.oneOf([100, 5_000]));
+}

@@ -1,0 +1,115 @@
+/** What stands between clients and a simulated daemon's timeline: the daemon's own pipeline, with signatures that cost a hash. */
+import type { Logger } from "pino";
+import { TimelineBackend } from "../../daemon/backends/timeline.js";
+import { Confirmations } from "../../daemon/confirmations.js";
+import { Databases } from "../../daemon/databases.js";
+import type { Environment } from "../../daemon/environment.js";
+import { Gateway } from "../../daemon/gateway.js";
+import { NOBODY } from "../../daemon/observer.js";
+import type { Peering } from "../../daemon/peers/peering.js";
+import { Pipeline } from "../../daemon/pipeline.js";
+import { Recorder } from "../../daemon/recorder.js";
+import type { EnvelopeAnswer } from "../../daemon/request.js";
+import type { SignersFace } from "../../daemon/signers.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { signedBytes } from "../../protocol/envelope.js";
+import type { Wait } from "../../protocol/messages-v2.js";
+import type { Entry } from "../../timeline/entry.js";
+import type { Timeline } from "../../timeline/timeline.js";
+import { isSignedBy, type SimulatedIdentity, sha256 } from "./cast.js";
+
+export interface FrontParts {
+  readonly timeline: Timeline;
+  readonly peering: Peering;
+  readonly identity: SimulatedIdentity;
+  readonly cluster: ByteString;
+  readonly environment: Environment;
+  readonly log: unknown;
+  readonly window: { readonly past: number; readonly future: number };
+  /** Envelopes whose answers are remembered. */
+  readonly remembered: number;
+  readonly soon: (step: () => void) => void;
+  /** Told in the step in which an entry is taken first-hand. */
+  readonly taken: (entry: Entry) => void;
+  /** An entry that the daemon itself has signed. @param flushed  when it is acknowledged */
+  readonly signed: (entry: Entry, flushed: Promise<void>) => void;
+}
+
+export interface Front {
+  readonly pipeline: Pipeline;
+  readonly gateway: Gateway;
+  take(body: Buffer, signature: Buffer, wait?: Wait): EnvelopeAnswer | Promise<EnvelopeAnswer>;
+}
+
+/** Bytes that the answers of an envelope may have. */
+const ROOM = 1 << 20;
+
+export function makeFront(parts: FrontParts): Front {
+  const { timeline, peering, identity, cluster, environment, window, remembered, soon, taken, signed } =
+    parts;
+  const log = parts.log as Logger;
+  const watched: Pick<Timeline, "take"> = {
+    take: (entry) => {
+      const taking = timeline.take(entry);
+      if (taking.kind === "taken") taken(entry);
+      return taking;
+    },
+  };
+  const recorder = new Recorder({ timeline: facing(timeline, watched), peers: peering, log, environment });
+  const backend = new TimelineBackend(timeline, environment);
+  const gateway = new Gateway({
+    ...{ identity, cluster, environment, soon, log },
+    recorder: facing(recorder, {
+      record: (entry: Entry) => {
+        const recorded = recorder.record(entry);
+        if (!("kind" in recorded)) signed(entry, recorded.flushed);
+        return recorded;
+      },
+    }),
+    watermark: () => timeline.watermark,
+    future: window.future,
+    give: (entry) => peering.giveAtOnce(entry),
+  });
+  const signers = signersOf(timeline, cluster);
+  const pipeline = new Pipeline({
+    ...{ signers, environment, log, window },
+    databases: new Databases([backend]),
+    observer: NOBODY,
+    daemon: identity.id,
+    hash: (...pieces) => sha256(Buffer.concat(pieces)),
+    remembered: { most: remembered, mostBytes: 100_000 },
+    floor: environment.clock(),
+    timeline: {
+      recorder,
+      confirmations: new Confirmations({ peers: peering, timeline, environment }),
+      gateway,
+    },
+  });
+  return {
+    pipeline,
+    gateway,
+    take: (body, signature, wait) => pipeline.take({ kind: "command", body, signature, wait }, ROOM),
+  };
+}
+
+/** The daemon's own way to know who signed, with cheap signatures. */
+export function signersOf(timeline: Pick<Timeline, "ring">, cluster: ByteString): SignersFace {
+  return {
+    get ring() {
+      return timeline.ring;
+    },
+    cluster,
+    ofCommand: () => undefined,
+    verify: ({ spki }, { body, signature }) => isSignedBy(spki, signedBytes(body), signature),
+  };
+}
+
+/** An object with some of its methods replaced; the others work on the object itself, which has private fields. */
+function facing<T extends object>(object: T, own: Partial<T>): T {
+  return new Proxy(object, {
+    get(target, name) {
+      const value: unknown = Reflect.get(name in own ? own : target, name, name in own ? own : target);
+      return typeof value === "function" ? value.bind(name in own ? own : target) : value;
+    },
+  });
+}

@@ -1,0 +1,126 @@
+/**
+ * A machine of a run: its disk, its clock, its place in the network, and the daemon on it, which may die and start again.
+ * The daemon's parts are the real ones; what they are handed is simulated. A dead daemon may go on with the step it is
+ * in, but nothing that it does then has any effect.
+ */
+
+import type { EnvelopeAnswer } from "../../daemon/request.js";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import type { Wait } from "../../protocol/messages-v2.js";
+import { type Entry, type Place, writePlace } from "../../timeline/entry.js";
+import type { SeededRandom } from "../support/seeded-random.js";
+import { makeIdentity, type SimulatedIdentity } from "./cast.js";
+import { startDaemon } from "./daemon.js";
+import { Disk } from "./disk.js";
+import type { Settings } from "./settings.js";
+import { type Daemon, EPOCH, type Host, type World } from "./world.js";
+
+export class SimulatedHost implements Host {
+  readonly name: string;
+  readonly disk = new Disk();
+  /** Its processor; anew with each process, so that a stop does not outlive it. */
+  processor = { busyUntil: 0 };
+  /** Milliseconds that its clock is ahead. */
+  clockOffset: number;
+  /** Of its configuration. */
+  readonly tail: Settings["tails"][number];
+  /** null: nothing runs on it. */
+  daemon: Daemon | null = null;
+  /** Of the data folder. */
+  identity: SimulatedIdentity;
+  /** Highest watermark that the data folder's daemon has told anybody. */
+  told = 0;
+  /** Ids of envelopes that its daemons have taken first-hand. */
+  readonly taken = new Set<ByteString>();
+  /** Chance to crash at a moment of the disk. */
+  crashAtDisk = 0;
+  readonly #world: World;
+  #starts = 0;
+
+  constructor(world: World, name: string, clockOffset: number) {
+    this.#world = world;
+    this.name = name;
+    this.clockOffset = clockOffset;
+    this.tail = world.random.oneOf(world.settings.tails);
+    this.identity = makeIdentity(world.random);
+  }
+
+  clock(): number {
+    return Math.floor(EPOCH + this.#world.scheduler.time + this.clockOffset);
+  }
+
+  get random(): SeededRandom {
+    return this.#world.random;
+  }
+
+  start(): void {
+    if (this.daemon !== null) return;
+    this.#starts++;
+    this.processor = { busyUntil: 0 };
+    this.#world.trace(this.name, () => `starts (${this.#starts})`);
+    this.daemon = startDaemon(this, this.#world);
+  }
+
+  /** The process ends at once. @param isSilent  the whole machine: nobody closes its connections */
+  kill(reason: string, isSilent = false): void {
+    const { daemon } = this;
+    if (daemon === null) return;
+    this.#world.trace(this.name, () => `dies: ${reason}`);
+    this.daemon = null;
+    daemon.die(isSilent);
+  }
+
+  restartAfter(delay: number): void {
+    this.#world.scheduler.after(delay, null, () => this.start());
+  }
+
+  /** The data folder is gone, and with it the daemon's key. */
+  wipe(): void {
+    this.disk.wipe();
+    this.identity = makeIdentity(this.random);
+    this.told = 0;
+  }
+
+  /** A client's envelope has arrived. */
+  take(
+    { body, signature }: Entry,
+    wait: Wait | undefined,
+    answered: (answer: EnvelopeAnswer, daemon: Daemon) => void,
+  ): void {
+    const { processor } = this;
+    this.#world.scheduler.after(0, processor, () => {
+      const { daemon } = this;
+      if (daemon === null || this.processor !== processor) return;
+      const answer = daemon.front?.take(body, signature, wait) ?? null;
+      if (answer === null) return;
+      const tell = (settled: EnvelopeAnswer) => {
+        if (daemon.isAlive()) answered(settled, daemon);
+      };
+      if (answer instanceof Promise) answer.then(tell);
+      else tell(answer);
+    });
+  }
+
+  /** A command without a signature has arrived. */
+  write(argv: readonly ByteString[]): void {
+    const { processor } = this;
+    this.#world.scheduler.after(0, processor, () => {
+      if (this.processor !== processor) return;
+      this.daemon?.front?.gateway.execute(argv, { db: 0, as: null }).then(
+        (answer) =>
+          this.#world.trace(this.name, () => `answers ${JSON.stringify(argv)}: ${JSON.stringify(answer)}`),
+        (problem) => this.#world.ledger.violate(`the gateway of ${this.name}: ${problem}`),
+      );
+    });
+  }
+
+  /** Whether a place's entry is on the disk and sound. */
+  keeps(place: ByteString): boolean {
+    return this.disk.entries.has(place) && !this.disk.rotten.has(place);
+  }
+
+  /** How many data folders of this host an entry has ever reached. */
+  foldersWith(place: Place): number {
+    return this.disk.kept.get(bytesOf(writePlace(place)))?.size ?? 0;
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * `npm run simulate`: runs of the simulation, and what they found.
+ *   --seed N    that run alone, with `--trace` line by line
+ *   --seeds N   so many runs; --from N the first one's seed; --keep goes on after five that failed
+ *   --without rot,wipe   leaves kinds of faults out
+ */
+import { parseArgs } from "node:util";
+import { simulate } from "./simulate.js";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    seeds: { type: "string", default: "200" },
+    from: { type: "string", default: "1" },
+    trace: { type: "boolean", default: false },
+    keep: { type: "boolean", default: false },
+    without: { type: "string", default: "" },
+  },
+});
+
+/** Told as means over the runs. */
+const FIGURES = [
+  "events",
+  "entries",
+  "acknowledged",
+  "stable",
+  "replicated",
+  "redone",
+  "healedAfter",
+] as const;
+
+const without = values.without.split(",");
+
+async function main(): Promise<void> {
+  if (values.seed !== undefined) {
+    const verdict = await simulate(Number(values.seed), {
+      print: values.trace ? (line) => console.log(line) : null,
+      without,
+    });
+    const { problems, settings, ...figures } = verdict;
+    console.log({ ...settings, faults: [...settings.faults].join(" ") }, figures);
+    for (const problem of problems) console.log(problem);
+    if (problems.length > 0) process.exitCode = 1;
+    return;
+  }
+  const started = performance.now();
+  const [first, count] = [Number(values.from), Number(values.seeds)];
+  let failed = 0;
+  const sums: Record<string, number> = {};
+  for (let seed = first; seed < first + count; seed++) {
+    const verdict = await simulate(seed, { without });
+    const { problems } = verdict;
+    for (const name of FIGURES) sums[name] = (sums[name] ?? 0) + verdict[name];
+    if (problems.length === 0) continue;
+    failed++;
+    process.exitCode = 1;
+    console.log(`seed ${seed}: ${[...new Set(problems)].slice(0, 3).join("\n  ").slice(0, 700)}`);
+    console.log(
+      `  npm run simulate -- --seed ${seed}${without[0] === "" ? "" : ` --without ${without.join(",")}`}`,
+    );
+    if (!values.keep && failed >= 5) break;
+  }
+  console.log(FIGURES.map((name) => `${name} ${((sums[name] ?? 0) / count).toFixed(1)}`).join(", "));
+  console.log(
+    `${failed} of ${count} runs failed, ${((performance.now() - started) / count).toFixed(0)} ms each`,
+  );
+}
+
+await main();

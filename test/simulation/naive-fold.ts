@@ -1,0 +1,82 @@
+/**
+ * The oracle: what a set of envelopes must come to, folded in the simplest way: sort all, run each unit in its place on an
+ * empty store. Written apart from timeline/, of which it imports no more than the shape of an entry.
+ * Source: DESIGN.md "Words", "Keys and permission", "Timeline".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Envelope, unitId } from "../../protocol/envelope.js";
+import type { Reply } from "../../protocol/reply.js";
+import { connectionMistake } from "../../store/connection-commands.js";
+import { Database } from "../../store/database.js";
+import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
+import type { Unit } from "../../store/unit.js";
+import type { Entry } from "../../timeline/entry.js";
+
+export interface NaiveUnit {
+  readonly id: ByteString;
+  readonly reply: Reply;
+  /** Whether it must have changed nothing: not permitted, or a condition that did not hold. */
+  readonly isVoid: boolean;
+}
+
+export interface NaiveState {
+  readonly database: Database;
+  readonly ring: KeyRing;
+  /** By unit id: envelope's id and index, 36 bytes. */
+  readonly units: ReadonlyMap<ByteString, NaiveUnit>;
+}
+
+type Argv = readonly ByteString[];
+
+/** @param ring  a fresh one with the keys that the daemons are started with; it is changed */
+export function naiveFold(entries: Iterable<Entry>, ring: KeyRing, databases: number): NaiveState {
+  const database = new Database({ databases });
+  const units = new Map<ByteString, NaiveUnit>();
+  for (const { id, envelope } of [...entries].sort(inOrder)) {
+    const { multi, if: conditions, commands } = envelope;
+    const grouped: readonly (readonly Argv[])[] =
+      multi || conditions !== null ? [commands] : commands.map((argv) => [argv]);
+    grouped.forEach((group, index) => {
+      const unit = { id: unitId(id, index), at: envelope.at, db: envelope.db };
+      units.set(unit.id, runUnit({ database, ring, envelope, unit, group }));
+    });
+  }
+  return { database, ring, units };
+}
+
+/** Date, then `seq`, then the id's bytes. */
+function inOrder(a: Entry, b: Entry): number {
+  if (a.envelope.at !== b.envelope.at) return a.envelope.at - b.envelope.at;
+  if (a.envelope.seq !== b.envelope.seq) return a.envelope.seq - b.envelope.seq;
+  return Buffer.compare(Buffer.from(a.id, "latin1"), Buffer.from(b.id, "latin1"));
+}
+
+interface Running {
+  readonly database: Database;
+  readonly ring: KeyRing;
+  readonly envelope: Envelope;
+  readonly unit: Unit;
+  readonly group: readonly Argv[];
+}
+
+const NOPERM: Reply = { kind: "error", text: "NOPERM" };
+const UNMET: Reply = { kind: "nil-array" };
+
+function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit {
+  const { key, if: conditions, multi } = envelope;
+  const refused = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: true });
+  // A daemon that adds itself, where nobody else could.
+  const newcomer = ring.introduction(group, key, unit.at);
+  const signer = ring.find(key) ?? newcomer;
+  if (signer === null || ring.validity(signer, unit.at) !== "valid") return refused(NOPERM);
+  if (group.some((argv) => connectionMistake(argv) !== null)) return refused(NOPERM);
+  const denial = ring.judge(signer, group, { conditions });
+  if (denial !== null && (newcomer === null || !denial.text.startsWith("NOPERM"))) return refused(denial);
+  const done = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: false });
+  if (isKeyCommand(group[0] as Argv)) {
+    const replies = group.map((argv) => ring.execute(argv, unit, signer));
+    return done(multi ? { kind: "array", items: replies } : (replies[0] as Reply));
+  }
+  if (conditions !== null && !database.holds(conditions, unit.at)) return refused(UNMET);
+  return done(multi ? database.executeMulti(group, unit) : database.execute(group[0] as Argv, unit));
+}

@@ -1,0 +1,166 @@
+/** How a daemon of a run reaches the others and is reached: sockets of members on the simulated network. */
+import type { MemberSocket, MemberSocketOwner, PeerAddress } from "../../daemon/peers/member-socket.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import type { Hello } from "../../protocol/messages-v2.js";
+import { readClientMessage } from "../../protocol/messages-v2.js";
+import { Connection, type End, type Place } from "./network.js";
+import type { Harbour, Host, World } from "./world.js";
+
+const PORT = 1111;
+/** A connection that nobody answers is given up after so long. */
+const CONNECT_MS = 3_000;
+
+/** What takes incoming connections, once their hello has come. */
+export interface Acceptor {
+  accept(socket: MemberSocket, hello: Hello): MemberSocketOwner;
+}
+
+export class Ports implements Harbour {
+  /** Of all other hosts. */
+  readonly addresses: readonly PeerAddress[];
+  readonly #host: Host;
+  readonly #world: World;
+  readonly place: Place;
+  readonly #wrote: () => void;
+  #acceptor: Acceptor | null = null;
+
+  /** @param parts.wrote  called when something is said to a member */
+  constructor(host: Host, world: World, { isAlive, wrote }: { isAlive: () => boolean; wrote: () => void }) {
+    this.#host = host;
+    this.#world = world;
+    this.place = { host: host.name, processor: host.processor, isAlive };
+    this.#wrote = wrote;
+    this.addresses = world.hosts
+      .filter((other) => other !== host)
+      .map(({ name }) => ({ host: name, port: PORT, pin: null, tls: false }));
+  }
+
+  get isOpen(): boolean {
+    return this.#acceptor !== null;
+  }
+
+  /** From now on others are let in. */
+  open(acceptor: Acceptor): void {
+    this.#acceptor = acceptor;
+  }
+
+  connect({ host }: PeerAddress, owner: MemberSocketOwner): MemberSocket {
+    const { network, scheduler } = this.#world;
+    const socket = new DiallingSocket(host, this.#wrote);
+    const { processor, isAlive } = this.place;
+    const later = (delay: number, run: () => void) =>
+      scheduler.after(delay, processor, () => {
+        if (isAlive() && !socket.isClosed) run();
+      });
+    const isCut = network.link(this.#host.name, host).isCut || network.link(host, this.#host.name).isCut;
+    if (isCut || network.isLost(this.#host.name, host)) {
+      later(CONNECT_MS, () => owner.closed("ETIMEDOUT"));
+      return socket;
+    }
+    const way = network.delayOf(this.#host.name, host);
+    later(way + network.delayOf(host, this.#host.name), () => {
+      const ports = this.#world.hosts.find(({ name }) => name === host)?.daemon?.ports;
+      if (!ports?.isOpen) {
+        owner.closed("ECONNREFUSED");
+        return;
+      }
+      const { near, far } = new Connection(network, this.place, ports.place);
+      near.owner = owner;
+      socket.end = near;
+      ports.welcome(far);
+      owner.opened();
+    });
+    return socket;
+  }
+
+  /** Waits for the hello, as a listener does that serves clients and members alike. */
+  welcome(end: End): void {
+    let bytes = Buffer.alloc(0);
+    end.owner = {
+      received: (chunk) => {
+        bytes = Buffer.concat([bytes, chunk]);
+        const head = /^ds2:(\d+):/.exec(bytes.toString("latin1", 0, 20));
+        if (head === null) return;
+        const start = head[0].length;
+        const stop = start + Number(head[1]);
+        if (bytes.length < stop) return;
+        const hello = readHello(bytes.subarray(start, stop));
+        if (hello === null) {
+          end.close();
+          return;
+        }
+        const owner = (this.#acceptor as Acceptor).accept(new AcceptedSocket(end, this.#wrote), hello);
+        end.owner = owner;
+        if (bytes.length > stop) owner.received(bytes.subarray(stop));
+      },
+      closed: () => {},
+    };
+  }
+}
+
+/** null: something else; whoever dials may have changed its mind and say farewell first. */
+function readHello(payload: Buffer): Hello | null {
+  try {
+    const message = readClientMessage(payload);
+    return message.kind === "hello" && message.role === "daemon" ? message : null;
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return null;
+    throw problem;
+  }
+}
+
+class AcceptedSocket implements MemberSocket {
+  readonly binding = null;
+  readonly #end: End;
+  readonly #wrote: () => void;
+
+  constructor(end: End, wrote: () => void) {
+    this.#end = end;
+    this.#wrote = wrote;
+  }
+
+  get remote(): string {
+    return `${this.#end.remote}:1`;
+  }
+
+  write(bytes: Buffer): void {
+    this.#wrote();
+    this.#end.write(bytes);
+  }
+
+  close(): void {
+    this.#end.close();
+  }
+
+  unsentBytes(): number {
+    return this.#end.unsentBytes();
+  }
+}
+
+class DiallingSocket implements MemberSocket {
+  readonly binding = null;
+  readonly remote: string;
+  end: End | null = null;
+  isClosed = false;
+  readonly #wrote: () => void;
+
+  constructor(host: string, wrote: () => void) {
+    this.remote = `${host}:${PORT}`;
+    this.#wrote = wrote;
+  }
+
+  write(bytes: Buffer): void {
+    this.#wrote();
+    if (this.end === null) throw new Error("bytes are written before the connection is open");
+    this.end.write(bytes);
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.end?.close();
+  }
+
+  unsentBytes(): number {
+    return this.end?.unsentBytes() ?? 0;
+  }
+}

@@ -1,0 +1,67 @@
+/** After the faults: daemons that are equal must also serve again. Each takes a write, says when it is final, and all agree. */
+import type { Wait } from "../../protocol/messages-v2.js";
+import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
+import { placesUpTo } from "./daemon.js";
+import { EPOCH, type Host, type World } from "./world.js";
+
+/** A watermark that was raised by a clock some seconds ahead has been reached by then. */
+const SETTLED_MS = 9_000;
+/** What members know of each other's clocks from before is forgotten by then. */
+const SETTLED_CLOCKS_MS = 22_000;
+const ANSWERED_MS = 2_000;
+/** Beyond the window: until a watermark has risen, been told, and all have reported. */
+const STABLE_MS = 12_000;
+/** Longer windows take too long to wait for. */
+const PAST_MOST_MS = 5_000;
+
+/** @returns what daemons refuse or do not answer */
+export async function checkService(world: World, healedAt: number): Promise<string[]> {
+  const { scheduler, settings, hosts } = world;
+  const key = usableKey(world);
+  // A clock that was a day ahead has raised its daemon's watermark by a day, for good.
+  if (key === null || settings.faults.has("clock-day")) return [];
+  await scheduler.runUntil(healedAt + (settings.faults.has("clock-step") ? SETTLED_CLOCKS_MS : SETTLED_MS));
+  const isFinalAwaited = settings.window.past <= PAST_MOST_MS;
+  const answers = new Map(hosts.map((host) => [host, "no answer"]));
+  for (const host of hosts)
+    probe(world, host, { key, isFinalAwaited, answered: (text) => answers.set(host, text) });
+  const patience = isFinalAwaited ? settings.window.past + STABLE_MS : ANSWERED_MS;
+  await scheduler.runUntil(scheduler.time + patience);
+  return [...answers]
+    .filter(([, text]) => text !== "result")
+    .map(([{ name }, text]) => `${name} does not serve ${patience} ms after a write: ${text}`);
+}
+
+function probe(
+  { random, scheduler, genesis, ledger }: World,
+  host: Host,
+  {
+    key,
+    isFinalAwaited,
+    answered,
+  }: { key: SimulatedKey; isFinalAwaited: boolean; answered: (text: string) => void },
+): void {
+  const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16) };
+  const at = Math.floor(EPOCH + scheduler.time);
+  const entry = sign(key, { ...header, at, seq: 0 }, [["INCR", "probe"]]);
+  ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
+  const wait: Wait | undefined = isFinalAwaited ? { kind: "stable" } : undefined;
+  host.take(entry, wait, (answer) => {
+    answered(
+      answer.kind === "refused" ? `${shortId(entry.id)} ${answer.code}, ${answer.detail}` : answer.kind,
+    );
+    if (answer.kind !== "result") return;
+    ledger.acknowledged.set(entry.id, host.name);
+    if (isFinalAwaited) ledger.stable.push({ host: host.name, at, places: placesUpTo(host, at) });
+  });
+}
+
+/** A key of the run's begin that may still write. */
+function usableKey({ genesis, hosts }: World): SimulatedKey | null {
+  const ring = hosts[0]?.daemon?.timeline.ring;
+  const mayWrite = ({ id }: SimulatedKey) => {
+    const record = ring?.find(id);
+    return record !== undefined && record.revokedAt === null && record.acl.isUnlimited;
+  };
+  return [...genesis.roots, ...genesis.applications].find(mayWrite) ?? null;
+}

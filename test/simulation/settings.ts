@@ -1,0 +1,134 @@
+/** What one run is like: all of it follows from its seed. Each run has some kinds of faults only, so that each kind is met alone. */
+import type { PeeringLimits } from "../../daemon/peers/peering-limits.js";
+import type { SeededRandom } from "../support/seeded-random.js";
+
+export const FAULTS = [
+  "lossy",
+  "doubling",
+  "slow-link",
+  "partition",
+  "one-way",
+  "reset",
+  "crash",
+  "crash-at-disk",
+  "pause",
+  "clock-step",
+  "clock-day",
+  "rot",
+  "full-disk",
+  "slow-disk",
+  "wipe",
+] as const;
+
+export type Fault = (typeof FAULTS)[number];
+
+export interface Settings {
+  readonly hosts: number;
+  readonly clients: number;
+  readonly envelopes: number;
+  /** Milliseconds during which faults and clients are at work. */
+  readonly workMs: number;
+  readonly faults: ReadonlySet<Fault>;
+  /** Milliseconds between two faults, on average. */
+  readonly faultEveryMs: number;
+  readonly window: { readonly past: number; readonly future: number };
+  /** Bounds of the exchange between members, where they are not the usual ones. */
+  readonly peering: Partial<PeeringLimits>;
+  /** Each daemon has one of these limits: the state must not depend on them. */
+  readonly tails: readonly { readonly tailMs: number; readonly tailBytes: number }[];
+  /** Envelopes whose answers a daemon remembers. */
+  readonly remembered: number;
+  /** Entries after which a snapshot is made; 0: none are. */
+  readonly snapshotEvery: number;
+  /** Whether daemons have to serve in the end; it takes long. */
+  readonly isServiceChecked: boolean;
+  /** Milliseconds that a daemon's clock is off, at most, without any fault. */
+  readonly clockError: number;
+  /** The same of a client. */
+  readonly clientError: number;
+  /** --fsync interval, in milliseconds; 0: always. */
+  readonly syncEveryMs: number;
+  /** Milliseconds of processor time that pass now and then between two looks at the clock. */
+  readonly lookMs: number;
+  /** How many different keys commands are about. */
+  readonly keys: number;
+  /** Chances of an envelope. */
+  readonly multi: number;
+  readonly conditional: number;
+  readonly stable: number;
+  readonly replicated: number;
+  /** Of a client's calls, those of version 1, which a daemon signs. */
+  readonly gateway: number;
+  /** Of a client's calls, KEY commands by administrators. */
+  readonly administration: number;
+}
+
+/** Of the faults each one's chance to occur in a run. */
+const CHANCE: Readonly<Record<Fault, number>> = {
+  lossy: 0.3,
+  doubling: 0.3,
+  "slow-link": 0.3,
+  partition: 0.4,
+  "one-way": 0.3,
+  reset: 0.3,
+  crash: 0.4,
+  "crash-at-disk": 0.3,
+  pause: 0.3,
+  "clock-step": 0.3,
+  "clock-day": 0.06,
+  rot: 0.2,
+  "full-disk": 0.15,
+  "slow-disk": 0.25,
+  wipe: 0.08,
+};
+
+/** Every bound is met, in small runs too. */
+const SMALL: Partial<PeeringLimits> = {
+  maxPlaces: 3,
+  maxWanted: 4,
+  maxWants: 6,
+  batchBytes: 600,
+  batchEntries: 2,
+  windowBytes: 1_500,
+  maxUnsentBytes: 4_000,
+  maxAtOnceBytes: 1_000,
+  deflateFromBytes: 200,
+  quarantineEntries: 3,
+  maxTraces: 5,
+};
+
+/** What was missed is missing for long. */
+const SLOW: Partial<PeeringLimits> = { reconcileLeastMs: 12_000, reconcileMostMs: 20_000, wantMs: 8_000 };
+
+export function drawSettings(random: SeededRandom): Settings {
+  const past = random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);
+  const workMs = random.between(6_000, 30_000);
+  return {
+    hosts: random.oneOf([3, 3, 3, 3, 4, 4, 5, 5, 6, 7]),
+    clients: random.between(2, 4),
+    envelopes: random.between(30, 160),
+    workMs,
+    faults: new Set(FAULTS.filter((fault) => random.chance(CHANCE[fault]))),
+    faultEveryMs: random.between(300, 3_000),
+    window: { past, future: 5_000 },
+    peering: random.chance(0.4) ? SMALL : random.chance(0.2) ? SLOW : {},
+    tails: Array.from({ length: random.between(1, 2) }, () => ({
+      tailMs: past + random.oneOf([500, 5_000, 90_000]),
+      tailBytes: random.oneOf([4_000, 20_000, 1_000_000, 1_000_000]),
+    })),
+    remembered: random.oneOf([10, 1_000, 1_000]),
+    snapshotEvery: random.chance(0.4) ? random.between(3, 40) : 0,
+    isServiceChecked: random.chance(0.3),
+    clockError: random.oneOf([0, 300, 1_000]),
+    clientError: random.oneOf([0, 1_000, 10_000]),
+    syncEveryMs: random.oneOf([0, 0, 0, 300, 2_000]),
+    lookMs: random.oneOf([0, 0, 5, 20]),
+    keys: random.oneOf([1, 2, 3, 6]),
+    multi: random.oneOf([0, 0.2]),
+    conditional: random.oneOf([0, 0.15]),
+    stable: random.oneOf([0, 0.2, 0.5]),
+    replicated: random.oneOf([0, 0.1]),
+    gateway: random.oneOf([0, 0, 0.2]),
+    administration: random.oneOf([0, 0.05, 0.2, 0.5]),
+  };
+}

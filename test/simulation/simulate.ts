@@ -1,0 +1,185 @@
+/**
+ * One run: some daemons and clients in one process, on simulated time, network and disk; faults for a while; then all is
+ * well, and everything that was promised is checked. One seed gives one run.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { readPlace } from "../../timeline/entry.js";
+import { SeededRandom } from "../support/seeded-random.js";
+import { makeGenesis } from "./cast.js";
+import { brokenPromises, finalEntries, oracleOf, stateDifference, unlevel } from "./checks.js";
+import { Client, KeyChest } from "./clients.js";
+import { heal, restartFailed, sowFaults } from "./faults.js";
+import { SimulatedHost } from "./host.js";
+import { Ledger } from "./ledger.js";
+import { Network } from "./network.js";
+import { Scheduler } from "./scheduler.js";
+import { checkService } from "./service.js";
+import { drawSettings, type Settings } from "./settings.js";
+import type { Host, World } from "./world.js";
+
+export interface Verdict {
+  readonly seed: number;
+  /** None: all held. */
+  readonly problems: readonly string[];
+  readonly settings: Settings;
+  readonly events: number;
+  /** Envelopes in the final timeline. */
+  readonly entries: number;
+  readonly acknowledged: number;
+  /** Promises that were given. */
+  readonly stable: number;
+  readonly replicated: number;
+  /** Units undone and done again. */
+  readonly redone: number;
+  /** Simulated milliseconds from the last fault until all were equal. */
+  readonly healedAfter: number;
+}
+
+/** All must be equal so many milliseconds after the last fault. */
+const HEALING_MS_MOST = 30_000;
+const LOOK_EVERY_MS = 250;
+/** After that, entries that lie ahead of all clocks are helped to their time. */
+const PATIENCE_MS = 10_000;
+/** Time for messages that are on their way. */
+const SETTLE_MS = 500;
+/** Entries are folded when they are no further ahead of a clock than this. */
+const DUE_AHEAD_MS = 4_000;
+
+export type Trace = (line: string) => void;
+
+export interface SimulateOptions {
+  readonly print?: Trace | null;
+  /** Faults that do not occur. */
+  readonly without?: readonly string[];
+}
+
+export async function simulate(
+  seed: number,
+  { print = null, without = [] }: SimulateOptions = {},
+): Promise<Verdict> {
+  const world = makeWorld(seed, print, without);
+  const { scheduler, settings, hosts, ledger } = world;
+  const problems: string[] = [];
+  const thrown = (problem: unknown) =>
+    void problems.push(`thrown: ${problem instanceof Error ? problem.stack : problem}`);
+  process.on("unhandledRejection", thrown);
+  let healedAt = settings.workMs;
+  let equalAt = healedAt;
+  let entries = 0;
+  try {
+    for (const host of hosts) host.start();
+    sowFaults(world);
+    setClientsToWork(world);
+    await scheduler.runUntil(settings.workMs);
+    world.trace("world", () => "all is well from now on");
+    heal(world);
+    healedAt = scheduler.time;
+    entries = await untilEqual(world, problems);
+    equalAt = scheduler.time;
+    if (problems.length === 0 && settings.isServiceChecked) {
+      problems.push(...(await checkService(world, healedAt)));
+      if (problems.length === 0) entries = await untilEqual(world, problems);
+    }
+  } catch (problem) {
+    thrown(problem);
+  } finally {
+    process.off("unhandledRejection", thrown);
+  }
+  return {
+    ...{ seed, problems, settings, events: scheduler.events, entries },
+    acknowledged: ledger.acknowledged.size,
+    stable: ledger.stable.length,
+    replicated: ledger.replicated,
+    redone: hosts.reduce((sum, { daemon }) => sum + (daemon?.timeline.figures.redone ?? 0), 0),
+    healedAfter: equalAt - healedAt,
+  };
+}
+
+function makeWorld(seed: number, print: Trace | null, without: readonly string[]): World {
+  const random = new SeededRandom(seed);
+  const drawn = drawSettings(random);
+  const settings = {
+    ...drawn,
+    faults: new Set([...drawn.faults].filter((fault) => !without.includes(fault))),
+  };
+  const scheduler = new Scheduler();
+  const hosts: Host[] = [];
+  const world: World = {
+    ...{ scheduler, random, settings, hosts, ledger: new Ledger(), genesis: makeGenesis(random) },
+    network: new Network(scheduler, random),
+    trace: (who, what) => print?.(`${scheduler.time.toFixed(1).padStart(9)} ${who.padEnd(8)} ${what()}`),
+  };
+  for (let number = 0; number < settings.hosts; number++) {
+    hosts.push(
+      new SimulatedHost(world, `d${number}`, random.between(-settings.clockError, settings.clockError)),
+    );
+  }
+  return world;
+}
+
+function setClientsToWork(world: World): void {
+  const { scheduler, random, settings } = world;
+  const chest = new KeyChest();
+  const clients = Array.from({ length: settings.clients }, (_, i) => new Client(world, `c${i}`, chest));
+  for (let left = settings.envelopes; left > 0; left--) {
+    scheduler.after(random.below(settings.workMs), null, () => random.oneOf(clients).act());
+  }
+}
+
+/** @returns how many entries all have in the end */
+async function untilEqual(world: World, problems: string[]): Promise<number> {
+  const { scheduler, hosts, ledger } = world;
+  let deadline = scheduler.time + HEALING_MS_MOST;
+  let shiftsFrom = scheduler.time + PATIENCE_MS;
+  await scheduler.runUntil(scheduler.time + SETTLE_MS);
+  readRotten(hosts);
+  for (;;) {
+    await scheduler.runUntil(scheduler.time + LOOK_EVERY_MS);
+    for (const host of hosts) restartFailed(host);
+    let difference = unlevel(world);
+    if (shiftsFrom > 0 && (difference === null || scheduler.time >= shiftsFrom)) {
+      shiftsFrom = 0;
+      if (letFutureCome(hosts)) {
+        deadline = scheduler.time + HEALING_MS_MOST;
+        continue;
+      }
+    }
+    if (difference === null) {
+      const entries = finalEntries(world);
+      const oracle = oracleOf(entries, world);
+      difference = stateDifference(world, oracle);
+      if (difference === null) {
+        problems.push(...brokenPromises(world, entries, oracle));
+        return entries.length;
+      }
+    }
+    if (scheduler.time < deadline) continue;
+    problems.push(
+      `not equal ${HEALING_MS_MOST / 1000} s after the last fault: ${difference}`,
+      ...ledger.violations,
+    );
+    return 0;
+  }
+}
+
+/**
+ * What was dated by clocks that ran ahead is folded when its time comes, and what was signed by keys added then is taken
+ * from then on: that time comes for all at once. @returns whether there is such
+ */
+function letFutureCome(hosts: readonly Host[]): boolean {
+  const dates = hosts
+    .map(({ disk }) => disk.places().at(-1))
+    .map((place) => (place === undefined ? 0 : dateOf(place)));
+  const ahead = Math.max(...dates) - Math.min(...hosts.map((host) => host.clock())) - DUE_AHEAD_MS;
+  if (ahead <= 0) return false;
+  for (const host of hosts) host.clockOffset += ahead + DUE_AHEAD_MS;
+  return true;
+}
+
+const dateOf = (place: ByteString) => readPlace(Buffer.from(place, "latin1")).at;
+
+/** What nobody reads nobody mends. */
+function readRotten(hosts: readonly Host[]): void {
+  for (const { daemon, disk } of hosts)
+    for (const place of [...disk.rotten]) daemon?.timeline.read(readPlace(Buffer.from(place, "latin1")));
+}

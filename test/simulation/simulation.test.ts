@@ -1,0 +1,47 @@
+/**
+ * Thousands of runs of the simulation, in as many processes as there are processors. A run that fails prints the one
+ * command that replays it. DBSYNC_SEED chooses the first seed, DBSYNC_SEEDS how many.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { buildRoot } from "../support/repository.js";
+import { seedOfRun } from "../support/seeded-random.js";
+import { simulate } from "./simulate.js";
+
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 2_000);
+const first = seedOfRun();
+const program = join(buildRoot, "test/simulation/main.js");
+
+interface Outcome {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+function run(from: number, count: number): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [program, "--from", String(from), "--seeds", String(count)]);
+    let output = "";
+    child.stdout.on("data", (bytes) => (output += bytes));
+    child.stderr.on("data", (bytes) => (output += bytes));
+    child.on("close", (code) => resolve({ code, output }));
+  });
+}
+
+test("a seed gives the same run each time", async () => {
+  const traces: string[][] = [[], []];
+  for (const trace of traces) await simulate(first, { print: (line) => trace.push(line) });
+  assert.deepEqual(traces[1], traces[0]);
+});
+
+test(`daemons end equal, and keep their word, in ${RUNS} runs from seed ${first} on`, async () => {
+  const processes = availableParallelism();
+  const each = Math.ceil(RUNS / processes);
+  const parts = Array.from({ length: processes }, (_, i) => run(first + i * each, each));
+  for (const { code, output } of await Promise.all(parts)) {
+    console.log(output);
+    assert.equal(code, 0, output);
+  }
+});
