@@ -195,7 +195,8 @@ export function settingsOf(program: Command): Settings {
     Object.entries(LIMITS).map(([name, row]) => [name, program.getOptionValue(name) ?? row.fallback]),
   ) as Record<LimitName, number> as Limits;
   const compat = raw.compat ?? null;
-  const chosen = (name: keyof RawOptions | LimitName) => program.getOptionValueSource(name) !== "default";
+  const chosen = (name: keyof RawOptions | LimitName) =>
+    !["default", undefined].includes(program.getOptionValueSource(name));
   const database =
     compat === null || chosen("database") ? raw.database : parseSpecifications(COMPAT_DATABASE);
   const { bind, port, signKey, rootKey, close, allowUnsigned, logLevel, logFormat } = raw;

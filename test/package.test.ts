@@ -21,7 +21,7 @@ before(() => {
     "SECURITY.md",
     "CONTRIBUTING.md",
     "bench/RESULTS.md",
-    ...["client", "daemon", "keys", "protocol", "store"].map((folder) => `${folder}/README.md`),
+    ...["client", "daemon", "daemon/peers", "keys", "protocol", "store", "timeline"].map((folder) => `${folder}/README.md`),
     "docs",
     "examples",
   ]) {

@@ -67,13 +67,16 @@ export function stateDifference({ hosts, scheduler }: World, oracle: NaiveState)
   // No clock is that far: all see the same keys as expired.
   const now = Math.max(...hosts.map((host) => host.clock()), EPOCH + scheduler.time) + 1_000;
   const expected = [...stateLines(oracle.database, now), ...ringLines(oracle.ring)];
-  for (const { name, daemon } of hosts) {
+  for (const host of hosts) {
+    const { name, daemon } = host;
     if (daemon === null) return `${name} is down`;
     const found = [...stateLines(daemon.timeline.database, now), ...ringLines(daemon.timeline.ring)];
     if (found.join("\n") === expected.join("\n")) continue;
     const only = (some: readonly string[], others: readonly string[]) =>
       some.filter((line) => !others.includes(line));
-    return `${name} has ${only(found, expected).join(", ")}\n  and not ${only(expected, found).join(", ")}`;
+    const { waiting } = daemon.timeline.figures;
+    const more = `${waiting} entries wait, at ${host.clock() - EPOCH}`;
+    return `${name} has ${only(found, expected).join(", ")}\n  and not ${only(expected, found).join(", ")} (${more})`;
   }
   return null;
 }

@@ -85,7 +85,7 @@ const OCCURRENCES: Readonly<Partial<Record<Fault, Make>>> = {
     host.clockOffset = random.oneOf([random.between(-1_500, 1_500), random.between(-6_000, 6_000)]);
     trace(host.name, () => `clock is set to ${host.clockOffset} ms off`);
   },
-  "clock-day": ({ hosts, random, scheduler, trace }) => {
+  "clock-day": ({ hosts, random, scheduler, settings, trace }) => {
     const chosen = random.chance(0.2) ? hosts : [random.oneOf(hosts)];
     const offset = random.oneOf([DAY_MS, -DAY_MS]);
     for (const host of chosen) {
@@ -93,7 +93,7 @@ const OCCURRENCES: Readonly<Partial<Record<Fault, Make>>> = {
       trace(host.name, () => `clock jumps to ${offset} ms off`);
     }
     scheduler.after(random.between(100, 8_000), null, () => {
-      for (const host of chosen) host.clockOffset = 0;
+      if (scheduler.time < settings.workMs) for (const host of chosen) host.clockOffset = 0;
     });
   },
   rot: (world) => rot(world),

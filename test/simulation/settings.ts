@@ -102,9 +102,9 @@ const SLOW: Partial<PeeringLimits> = { reconcileLeastMs: 12_000, reconcileMostMs
 
 export function drawSettings(random: SeededRandom): Settings {
   const past = random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);
-  const workMs = random.between(6_000, 30_000);
+  const workMs = random.between(5_000, 24_000);
   return {
-    hosts: random.oneOf([3, 3, 3, 3, 4, 4, 5, 5, 6, 7]),
+    hosts: random.oneOf([3, 3, 3, 3, 3, 4, 4, 5, 7]),
     clients: random.between(2, 4),
     envelopes: random.between(30, 160),
     workMs,
@@ -118,7 +118,7 @@ export function drawSettings(random: SeededRandom): Settings {
     })),
     remembered: random.oneOf([10, 1_000, 1_000]),
     snapshotEvery: random.chance(0.4) ? random.between(3, 40) : 0,
-    isServiceChecked: random.chance(0.3),
+    isServiceChecked: random.chance(0.2),
     clockError: random.oneOf([0, 300, 1_000]),
     clientError: random.oneOf([0, 1_000, 10_000]),
     syncEveryMs: random.oneOf([0, 0, 0, 300, 2_000]),
