@@ -21,7 +21,9 @@ before(() => {
     "SECURITY.md",
     "CONTRIBUTING.md",
     "bench/RESULTS.md",
-    ...["client", "daemon", "daemon/peers", "keys", "protocol", "store", "timeline"].map((folder) => `${folder}/README.md`),
+    ...["client", "daemon", "daemon/peers", "keys", "protocol", "store", "timeline"].map(
+      (folder) => `${folder}/README.md`,
+    ),
     "docs",
     "examples",
   ]) {
