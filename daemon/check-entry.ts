@@ -34,13 +34,20 @@ function check({ signers, hash, databases }: EntryCheckParts, body: Buffer, sign
   const known = ring.find(key);
   // A daemon that lets itself in brings its key along.
   const early = known === undefined ? readBody(body) : null;
-  const signer = known ?? (early === null ? null : ring.introduction(early.commands, key, early.at));
-  if (signer === null) return "unknown-signer";
+  const introduced = early === null ? null : ring.introduction(early.commands, key, early.at);
+  const spki = (known ?? introduced)?.spki ?? ring.named(key);
+  if (spki === undefined) return "unknown-signer";
   const id = hash(...signedPieces(body));
-  if (!signers.verify(signer, { kind: "command", body, signature }, id)) return { refused: "bad-signature" };
+  if (!signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))
+    return { refused: "bad-signature" };
   const envelope = early ?? readBody(body);
   if (envelope.only !== null) return { refused: "wrong-daemon: it is for one daemon alone" };
-  const wrong = checkAudience(envelope, signer, { cluster, daemon: "", databases, takesConditions: true });
+  // Whose the key is may still change: `as` was judged where the envelope was taken first-hand.
+  const wrong = checkAudience(
+    envelope,
+    { role: "daemon" },
+    { cluster, daemon: "", databases, takesConditions: true },
+  );
   if (wrong !== null) return { refused: `${wrong.code}: ${wrong.detail}` };
   return { id, body, signature, envelope };
 }

@@ -16,7 +16,11 @@ export interface Audience {
 }
 
 /** Whether the envelope is meant for this daemon, and can be done here. */
-export function checkAudience(envelope: Envelope, signer: KeyRecord, audience: Audience): Refused | null {
+export function checkAudience(
+  envelope: Envelope,
+  signer: Pick<KeyRecord, "role">,
+  audience: Audience,
+): Refused | null {
   const { cluster, only, as, db } = envelope;
   if (cluster !== audience.cluster) return refused("wrong-cluster", `meant for ${hexOf(cluster)}`);
   if (only !== null && only !== audience.daemon) return refused("wrong-daemon", `meant for ${hexOf(only)}`);

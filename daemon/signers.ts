@@ -60,7 +60,11 @@ export class Signers {
   }
 
   /** Whether a key signed an envelope. @param id  SHA-256 of what is signed */
-  verify(signer: KeyRecord, { body, signature }: CommandMessage, id: ByteString): boolean {
+  verify(
+    signer: Pick<KeyRecord, "id" | "spki">,
+    { body, signature }: CommandMessage,
+    id: ByteString,
+  ): boolean {
     const key = this.#keyOf(signer);
     if (key.asymmetricKeyType === "rsa") return verifyDigest(id, signature, key);
     return verifyEnvelope(signedBytes(body), signature, key);
@@ -82,7 +86,7 @@ export class Signers {
     return [...this.ring.all()].some(({ addedBy, version }) => addedBy !== null || version > 1);
   }
 
-  #keyOf({ id, spki }: KeyRecord): KeyObject {
+  #keyOf({ id, spki }: Pick<KeyRecord, "id" | "spki">): KeyObject {
     let key = this.#keys.get(id);
     if (key === undefined) {
       key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });

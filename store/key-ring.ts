@@ -23,6 +23,9 @@ const RIGHTS: Readonly<Record<Role, readonly ByteString[]>> = {
   daemon: ["+@all", "-@admin", "~*"],
 };
 
+/** Commands whose third word is a public key. */
+const NAMING = ["KEY|ADD", "CLUSTER|ADD"];
+
 /** More keys than this are refused: each daemon holds all of them in memory, for good. */
 const KEYS_MAX = 100_000;
 
@@ -42,6 +45,8 @@ export class KeyRing {
   readonly #hash: (bytes: ByteString) => ByteString;
   readonly #changed: ((record: KeyRecord) => void) | null;
   readonly #records = new Map<ByteString, KeyRecord>();
+  /** Public keys that units have named, by id. */
+  readonly #named = new Map<ByteString, ByteString>();
   readonly #face: Ring;
 
   /**
@@ -93,12 +98,45 @@ export class KeyRing {
   clone(changed?: (record: KeyRecord) => void): KeyRing {
     const copy = new KeyRing(changed === undefined ? { hash: this.#hash } : { hash: this.#hash, changed });
     for (const [id, record] of this.#records) copy.#records.set(id, record);
+    for (const [id, spki] of this.#named) copy.#named.set(id, spki);
     return copy;
   }
 
   /** Puts a record of a snapshot, in place of what is known of that key. */
   restore(record: Omit<KeyRecord, "acl" | "algorithm" | "bits">): void {
     this.#put({ ...record, ...readSpki(record.spki), acl: new Acl(record.rules, table) });
+  }
+
+  /**
+   * Notes the public keys that a unit would add, permitted or not. Members verify with them: what one has taken all must
+   * be able to take, and whether a key is in the ring depends on what has come so far.
+   */
+  name(unit: readonly (readonly ByteString[])[]): void {
+    for (const argv of unit) {
+      const command = resolveCommand(argv);
+      if (command instanceof CommandFailure || !NAMING.includes(command.name)) continue;
+      try {
+        this.noteNamed(spkiOfText(argv[2] as ByteString));
+      } catch (failure) {
+        if (!(failure instanceof CommandFailure)) throw failure;
+      }
+    }
+  }
+
+  /** @throws CommandFailure  a key that cannot be used */
+  noteNamed(spki: ByteString): void {
+    readSpki(spki);
+    this.#named.set(this.#hash(spki), spki);
+  }
+
+  /** SubjectPublicKeyInfo of a key that some unit has named; undefined: none has. */
+  named(id: ByteString): ByteString | undefined {
+    return this.#named.get(id);
+  }
+
+  /** All of these, by id. */
+  allNamed(): Iterable<ByteString> {
+    return this.#named.values();
   }
 
   /** @param id  raw */

@@ -76,6 +76,12 @@ function* writeRing(writer: SnapshotWriter, ring: KeyRing): Generator<Buffer> {
     for (const rule of record.rules) writer.bytes(rule);
     yield* fullFrame(writer);
   }
+  const named = [...ring.allNamed()].sort();
+  writer.number(named.length);
+  for (const spki of named) {
+    writer.bytes(spki);
+    yield* fullFrame(writer);
+  }
 }
 
 function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: number): Generator<Buffer> {
@@ -176,6 +182,10 @@ function* readRing(reader: SnapshotReader, ring: KeyRing): Steps<void> {
       addedBy: addedBy === "" ? null : addedBy,
     };
     ring.restore(record);
+    yield;
+  }
+  for (let left = reader.number(); left > 0; left--) {
+    ring.noteNamed(reader.bytes());
     yield;
   }
 }

@@ -3,14 +3,23 @@ import { DbsyncError, type Outcome } from "../errors.js";
 import { EXIT } from "./exit-codes.js";
 import { outcomeLine, printJson, printLine } from "./output.js";
 
+/** How a refusal begins whose envelope the daemon has. */
+const TAKEN_BEFORE = "answer-not-kept:";
+
 /** What came of a change. @throws DbsyncError  no daemon did it */
 export function reportChange(
   flags: { readonly json?: boolean },
   outcomes: readonly Outcome[],
   done: (value: string) => string,
 ): void {
-  const failed = outcomes.filter((outcome) => outcome.status === "failed");
-  const [first] = outcomes;
+  const first = outcomes.find(({ status }) => status === "ok");
+  // Daemons give each other what they take: one may have it from another before it has come from here.
+  const isThere = (outcome: Outcome) =>
+    first !== undefined && outcome.status === "failed" && outcome.detail.startsWith(TAKEN_BEFORE);
+  const failed = outcomes.filter(
+    (outcome): outcome is Extract<Outcome, { status: "failed" }> =>
+      outcome.status === "failed" && !isThere(outcome),
+  );
   if (failed.length === outcomes.length) {
     if (!failed.every(({ stage }) => stage === "reply"))
       throw new DbsyncError("all-failed", "", { outcomes });

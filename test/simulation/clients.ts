@@ -23,7 +23,7 @@ const DEADLINE_MS = 15_000;
 const REPLAYED = 0.06;
 const REPLAY_AFTER_MS: readonly [number, number] = [1_000, 40_000];
 /** Of the envelopes, those that are sent when they are about to be too old. */
-const HELD_BACK = 0.06;
+const HELD_BACK = 0.1;
 const READS = 0.1;
 const ONLY = 0.03;
 
@@ -175,7 +175,7 @@ export class Client {
       this.#retry(sent, scheduler.time + DEADLINE_MS);
     };
     if (random.chance(HELD_BACK)) {
-      const late = settings.window.past - random.between(-500, 2_500);
+      const late = settings.window.past - random.between(-200, 1_800);
       scheduler.after(late, null, begin);
     } else begin();
     if (random.chance(REPLAYED))
