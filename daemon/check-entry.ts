@@ -35,7 +35,7 @@ function check({ signers, hash, databases }: EntryCheckParts, body: Buffer, sign
   // A daemon that lets itself in brings its key along.
   const early = known === undefined ? readBody(body) : null;
   const introduced = early === null ? null : ring.introduction(early.commands, key, early.at);
-  const spki = (known ?? introduced)?.spki ?? ring.named(key);
+  const spki = (known ?? introduced)?.spki ?? ring.named.find(key);
   if (spki === undefined) return "unknown-signer";
   const id = hash(...signedPieces(body));
   if (!signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))

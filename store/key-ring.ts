@@ -11,6 +11,7 @@ import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./command
 import { commandOfPast } from "./commands/timeline.js";
 import { CommandFailure, custom, echoed } from "./errors.js";
 import { type KeyRecord, type Role, type Validity, validity } from "./key-record.js";
+import { NamedKeys } from "./named-keys.js";
 import { readSpki, spkiOfText } from "./spki.js";
 import type { Unit } from "./unit.js";
 
@@ -22,9 +23,6 @@ const RIGHTS: Readonly<Record<Role, readonly ByteString[]>> = {
   root: ["+@all", "~*"],
   daemon: ["+@all", "-@admin", "~*"],
 };
-
-/** Commands whose third word is a public key. */
-const NAMING = ["KEY|ADD", "CLUSTER|ADD"];
 
 /** More keys than this are refused: each daemon holds all of them in memory, for good. */
 const KEYS_MAX = 100_000;
@@ -45,9 +43,9 @@ export class KeyRing {
   readonly #hash: (bytes: ByteString) => ByteString;
   readonly #changed: ((record: KeyRecord) => void) | null;
   readonly #records = new Map<ByteString, KeyRecord>();
-  /** Public keys that units have named, by id. */
-  readonly #named = new Map<ByteString, ByteString>();
   readonly #face: Ring;
+  /** Keys that units have named, in the ring or not. */
+  named: NamedKeys;
 
   /**
    * @param parts.hash     SHA-256
@@ -58,6 +56,7 @@ export class KeyRing {
     readonly changed?: (record: KeyRecord) => void;
   }) {
     this.#hash = parts.hash;
+    this.named = new NamedKeys(parts.hash);
     this.#changed = parts.changed ?? null;
     this.#face = {
       find: (id) => this.find(id),
@@ -98,45 +97,13 @@ export class KeyRing {
   clone(changed?: (record: KeyRecord) => void): KeyRing {
     const copy = new KeyRing(changed === undefined ? { hash: this.#hash } : { hash: this.#hash, changed });
     for (const [id, record] of this.#records) copy.#records.set(id, record);
-    for (const [id, spki] of this.#named) copy.#named.set(id, spki);
+    copy.named = new NamedKeys(this.#hash, this.named);
     return copy;
   }
 
   /** Puts a record of a snapshot, in place of what is known of that key. */
   restore(record: Omit<KeyRecord, "acl" | "algorithm" | "bits">): void {
     this.#put({ ...record, ...readSpki(record.spki), acl: new Acl(record.rules, table) });
-  }
-
-  /**
-   * Notes the public keys that a unit would add, permitted or not. Members verify with them: what one has taken all must
-   * be able to take, and whether a key is in the ring depends on what has come so far.
-   */
-  name(unit: readonly (readonly ByteString[])[]): void {
-    for (const argv of unit) {
-      const command = resolveCommand(argv);
-      if (command instanceof CommandFailure || !NAMING.includes(command.name)) continue;
-      try {
-        this.noteNamed(spkiOfText(argv[2] as ByteString));
-      } catch (failure) {
-        if (!(failure instanceof CommandFailure)) throw failure;
-      }
-    }
-  }
-
-  /** @throws CommandFailure  a key that cannot be used */
-  noteNamed(spki: ByteString): void {
-    readSpki(spki);
-    this.#named.set(this.#hash(spki), spki);
-  }
-
-  /** SubjectPublicKeyInfo of a key that some unit has named; undefined: none has. */
-  named(id: ByteString): ByteString | undefined {
-    return this.#named.get(id);
-  }
-
-  /** All of these, by id. */
-  allNamed(): Iterable<ByteString> {
-    return this.#named.values();
   }
 
   /** @param id  raw */

@@ -57,7 +57,7 @@ function isPlainlyPermitted({ kind, command, envelope, argv }: FoldUnit, signer:
 export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   const { envelope, commands } = unit;
   const { key, at, db, multi } = envelope;
-  ring.name(commands);
+  ring.named.addOf(commands);
   const known = ring.find(key);
   const refusal = verdictOn(unit, known, ring);
   unit.isDenied = refusal !== null;

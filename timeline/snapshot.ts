@@ -76,7 +76,7 @@ function* writeRing(writer: SnapshotWriter, ring: KeyRing): Generator<Buffer> {
     for (const rule of record.rules) writer.bytes(rule);
     yield* fullFrame(writer);
   }
-  const named = [...ring.allNamed()].sort();
+  const named = [...ring.named.all()].sort();
   writer.number(named.length);
   for (const spki of named) {
     writer.bytes(spki);
@@ -185,7 +185,7 @@ function* readRing(reader: SnapshotReader, ring: KeyRing): Steps<void> {
     yield;
   }
   for (let left = reader.number(); left > 0; left--) {
-    ring.noteNamed(reader.bytes());
+    ring.named.add(reader.bytes());
     yield;
   }
 }

@@ -1,0 +1,51 @@
+/**
+ * Public keys that units have named, permitted or not. Members verify with them: what one has taken all must be able to
+ * take, and whether a key is in the ring depends on what has come so far.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { resolveCommand } from "./command-table.js";
+import { CommandFailure } from "./errors.js";
+import { readSpki, spkiOfText } from "./spki.js";
+
+/** Commands whose third word is a public key. */
+const NAMING = ["KEY|ADD", "CLUSTER|ADD"];
+
+export class NamedKeys {
+  readonly #hash: (bytes: ByteString) => ByteString;
+  /** SubjectPublicKeyInfo by id. */
+  readonly #keys: Map<ByteString, ByteString>;
+
+  constructor(hash: (bytes: ByteString) => ByteString, from: NamedKeys | null = null) {
+    this.#hash = hash;
+    this.#keys = new Map(from === null ? [] : from.#keys);
+  }
+
+  /** Notes the keys that a unit would add. */
+  addOf(unit: readonly (readonly ByteString[])[]): void {
+    for (const argv of unit) {
+      const command = resolveCommand(argv);
+      if (command instanceof CommandFailure || !NAMING.includes(command.name)) continue;
+      try {
+        this.add(spkiOfText(argv[2] as ByteString));
+      } catch (failure) {
+        if (!(failure instanceof CommandFailure)) throw failure;
+      }
+    }
+  }
+
+  /** @throws CommandFailure  a key that cannot be used */
+  add(spki: ByteString): void {
+    readSpki(spki);
+    this.#keys.set(this.#hash(spki), spki);
+  }
+
+  /** SubjectPublicKeyInfo; undefined: no unit has named it. */
+  find(id: ByteString): ByteString | undefined {
+    return this.#keys.get(id);
+  }
+
+  /** All of them. */
+  all(): Iterable<ByteString> {
+    return this.#keys.values();
+  }
+}
