@@ -1,5 +1,6 @@
 /** What an index says of rows of seconds, in small steps; made from the places where the index has no row that fine. */
 import type { DigestIndex, DigestSet } from "./digest-index.js";
+import { dateOf } from "./entry.js";
 import { highOf, lowOf, PlaceWalk } from "./place-walk.js";
 import { ROW_SECONDS, type SumRow } from "./reconcile-message.js";
 import type { Steps } from "./steps.js";
@@ -23,8 +24,7 @@ export function* ownRows(
   const table = index.tableFrom(set, tableLevel, from);
   if (table === null) {
     yield* new PlaceWalk(index, set).visit({ from, to }, (place) => {
-      const at = place.readUInt32BE(0) * 2 ** 32 + place.readUInt32BE(4);
-      rows.add(Math.floor(at / 1000), 1, highOf(place), lowOf(place));
+      rows.add(Math.floor(dateOf(place) / 1000), 1, highOf(place), lowOf(place));
     });
     return rows.rows;
   }

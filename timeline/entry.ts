@@ -56,9 +56,11 @@ export function writePlace({ at, seq, id }: Place): Buffer {
 /** @param bytes  from `writePlace` */
 export function readPlace(bytes: Uint8Array): Place {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const at = view.readUInt32BE(0) * 2 ** 32 + view.readUInt32BE(4);
-  return { at, seq: view.readUInt16BE(8), id: bytesOf(view, 10, PLACE_BYTES) };
+  return { at: dateOf(view), seq: view.readUInt16BE(8), id: bytesOf(view, 10, PLACE_BYTES) };
 }
+
+/** The date alone, in milliseconds since 1970. @param place  from `writePlace` */
+export const dateOf = (place: Buffer): number => place.readUInt32BE(0) * 2 ** 32 + place.readUInt32BE(4);
 
 /** The first place that an entry of a date can have. */
 export const firstPlaceAt = (at: number): Buffer => writePlace({ at, seq: 0, id: "\0".repeat(32) });

@@ -3,7 +3,7 @@
  * the usual case, is a push; a late entry costs no more than a sort of its own second.
  */
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
-import { firstPlaceAt, PLACE_BYTES } from "./entry.js";
+import { dateOf, firstPlaceAt, PLACE_BYTES } from "./entry.js";
 import type { Mark, MarkName, Storage } from "./storage.js";
 
 /** The entries of one second: place ‖ value each, as one string, which costs the least memory and compares natively. */
@@ -140,7 +140,7 @@ export class MemoryStorage implements Storage {
 }
 
 function secondOf(place: Buffer): number {
-  return Math.floor((place.readUInt32BE(0) * 2 ** 32 + place.readUInt32BE(4)) / 1000);
+  return Math.floor(dateOf(place) / 1000);
 }
 
 const valueIn = (record: ByteString): Buffer => Buffer.from(record.slice(PLACE_BYTES), "latin1");

@@ -8,6 +8,7 @@ import type { Fold, UnitAnswer } from "./fold.js";
 import { Refold, type RefoldParts } from "./refold.js";
 import { DamagedSnapshot } from "./snapshot.js";
 import type { Snapshots } from "./snapshot-files.js";
+import { heldSnapshots } from "./snapshot-making.js";
 import type { Storage } from "./storage.js";
 
 /** Each keeps a state of its own in memory, as large as the one that serves. */
@@ -194,12 +195,6 @@ export class Recalls {
         : "nothing can be told at the moment";
     return `what was recorded up to ${from - 1} is not kept any more: ${kept}`;
   }
-}
-
-/** Dates of the snapshots that hold: no entry has come since that they should have. */
-export function heldSnapshots(storage: Pick<Storage, "mark">): number[] {
-  const mark = storage.mark("snapshots")?.toString() ?? "";
-  return mark.split(" ").filter(Boolean).map(Number);
 }
 
 /** Nothing dated at or before it is kept any more; -1: everything is. */

@@ -52,8 +52,7 @@ export class SnapshotMaking {
     this.#storage = storage;
     this.#log = log;
     const files = new Set(parts.snapshots.list());
-    const mark = storage.mark("snapshots");
-    this.#holding = mark === null ? [] : readDates(mark).filter((date) => files.has(date));
+    this.#holding = heldSnapshots(storage).filter((date) => files.has(date));
     const pruned = storage.mark("pruned");
     this.#base = pruned === null ? null : Number(pruned.toString());
   }
@@ -166,4 +165,8 @@ export class SnapshotMaking {
 
 const writeDates = (dates: readonly number[]) => Buffer.from(dates.join(" "));
 
-const readDates = (bytes: Buffer) => bytes.toString().split(" ").filter(Boolean).map(Number);
+/** Dates of the snapshots that hold: no entry has come since that they should have. */
+export function heldSnapshots(storage: Pick<Storage, "mark">): number[] {
+  const mark = storage.mark("snapshots")?.toString() ?? "";
+  return mark.split(" ").filter(Boolean).map(Number);
+}
