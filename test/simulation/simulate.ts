@@ -132,8 +132,9 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
   let deadline = scheduler.time + HEALING_MS_MOST;
   let shiftsFrom = scheduler.time + PATIENCE_MS;
   await scheduler.runUntil(scheduler.time + SETTLE_MS);
-  readRotten(hosts);
   for (;;) {
+    // Again and again: what was on the way to the disk when it rotted is read from there only later.
+    readRotten(hosts);
     await scheduler.runUntil(scheduler.time + LOOK_EVERY_MS);
     for (const host of hosts) restartFailed(host);
     let difference = unlevel(world);
