@@ -144,6 +144,7 @@ export class Pipeline {
   stop(): void {
     this.#waiters.stop();
     this.#confirmations?.stop();
+    this.#recorder?.stop();
   }
 
   /** The result waits until what it tells is as certain as the client wants it. */
@@ -195,15 +196,14 @@ export class Pipeline {
   }
 
   /** What it was answered before. null: it was not seen, or its date has left the window. */
-  #firstAnswer({ id, envelope, isRecorded }: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+  #firstAnswer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+    const { id, envelope, isRecorded } = taken;
     const clock = this.#parts.environment.clock();
     this.seen.forget(clock, clock - this.#parts.window.past);
-    const { at, seq } = envelope;
-    const found = this.seen.find(id, at);
-    if (found === undefined && !(isRecorded && this.#recorder?.holds({ at, seq, id }))) return null;
-    return (
-      found ?? { kind: "refused", id, effect: "unknown", code: "answer-not-kept", detail: "seen before" }
-    );
+    const found = this.seen.find(id, envelope.at);
+    if (found !== undefined)
+      return found ?? unknown(notApplied(id, refused("answer-not-kept", "seen before")));
+    return isRecorded ? (this.#recorder?.firstAnswer(taken) ?? null) : null;
   }
 
   /** From here on its id is remembered, whatever becomes of it: what was refused once must not be applied later. */

@@ -10,13 +10,21 @@ import type { ErrorReply } from "../protocol/reply.js";
 import { isDenied, refusalOf } from "../store/judgement.js";
 import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
 import type { Entry, Place } from "../timeline/entry.js";
-import type { UnitAnswer } from "../timeline/fold.js";
+import type { FoldedEntry, UnitAnswer } from "../timeline/fold.js";
 import { mayChange } from "../timeline/recorded.js";
 import type { Timeline } from "../timeline/timeline.js";
 import type { Environment } from "./environment.js";
+import { GivenAnswers } from "./given-answers.js";
 import { KeyAudit } from "./key-audit.js";
-import { type EnvelopeAnswer, notApplied, type Refused, type RefusedEnvelope, refused } from "./request.js";
-import { ResultWriter, type Standing } from "./result-writer.js";
+import {
+  type EnvelopeAnswer,
+  notApplied,
+  type Refused,
+  type RefusedEnvelope,
+  refused,
+  unknown,
+} from "./request.js";
+import { resultOf, type Standing } from "./result-writer.js";
 import type { Taken } from "./units.js";
 
 /** What is used of a timeline. */
@@ -38,7 +46,11 @@ export interface RecorderParts {
   readonly timeline: RecorderTimeline;
   readonly peers: RecorderPeers;
   readonly log: Pick<Logger, "warn">;
-  readonly environment: Pick<Environment, "uptime">;
+  readonly environment: Pick<Environment, "uptime" | "clock" | "setTimer">;
+  /** Milliseconds that an envelope's date may lie behind the clock. */
+  readonly past: number;
+  /** When all that was put on the disk is as safe as --fsync says. */
+  readonly flushed: () => Promise<void>;
 }
 
 /** An entry was recorded: what its units were answered, to be given when it is flushed. */
@@ -50,10 +62,12 @@ export interface Recorded {
 export class Recorder {
   readonly #parts: RecorderParts;
   readonly #audit: KeyAudit;
+  readonly #given: GivenAnswers;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
     this.#audit = new KeyAudit(parts);
+    this.#given = new GivenAnswers(parts);
   }
 
   get state(): DaemonState {
@@ -97,6 +111,22 @@ export class Recorder {
     return this.#parts.timeline.hasFolded(place);
   }
 
+  /** Entries of members have become part of the state. @param answered  those of them whose answers are known */
+  folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
+    this.#given.folded(entries, answered, this.standing);
+  }
+
+  /** Envelopes that wait are answered. */
+  stop(): void {
+    this.#given.stop();
+  }
+
+  /** The first answer of an envelope that the pipeline has not answered; null: it is not recorded. */
+  firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null {
+    const { at, seq } = taken.envelope;
+    return this.holds({ at, seq, id: taken.id }) ? this.#heldAnswer(taken) : null;
+  }
+
   /** Records an envelope of a client. */
   take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { id, envelope, message, room, standing } = taken;
@@ -113,10 +143,7 @@ export class Recorder {
     const result = resultOf(id, recorded.answers, { room, standing });
     return recorded.flushed.then(
       () => result,
-      (problem: Error) => ({
-        ...notApplied(id, refused("storage-failed", problem.message)),
-        effect: "unknown",
-      }),
+      (problem: Error) => notFlushed(id, problem),
     );
   }
 
@@ -139,11 +166,25 @@ export class Recorder {
         if (this.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);
         return { answers: taking.answers, flushed: taking.flushed };
       case "held":
-        return { ...notApplied(id, refused("answer-not-kept", "held already")), effect: "unknown" };
+        return answerNotKept(id);
       case "too-old":
         return notApplied(id, refused("too-old", "at or before the low watermark"));
       case "failed":
         return notApplied(id, refused("storage-failed", taking.detail));
+    }
+  }
+
+  /** A member has given it before the client. */
+  async #heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
+    const { at, seq } = taken.envelope;
+    const { id } = taken;
+    try {
+      const found = await this.#given.find(taken);
+      if (found !== null) return found;
+      const isWaiting = !this.hasFolded({ at, seq, id });
+      return (isWaiting ? await this.#given.wait(taken) : null) ?? answerNotKept(id);
+    } catch (problem) {
+      return notFlushed(id, problem as Error);
     }
   }
 
@@ -178,17 +219,10 @@ export class Recorder {
   }
 }
 
-const deniedAnswer = (reply: ErrorReply): UnitAnswer => ({ reply, outcome: "denied", late: false });
+export const answerNotKept = (id: ByteString): RefusedEnvelope =>
+  unknown(notApplied(id, refused("answer-not-kept", "seen before")));
 
-function resultOf(
-  id: ByteString,
-  answers: readonly UnitAnswer[],
-  { room, standing }: { room: number; standing: Standing },
-): EnvelopeAnswer {
-  const result = new ResultWriter(room, standing);
-  for (const { reply, outcome, late } of answers) {
-    const unmet = outcome === "unmet";
-    result.add(reply, late ? (unmet ? "late unmet" : "late") : unmet ? "unmet" : "");
-  }
-  return result.done(id);
-}
+const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>
+  unknown(notApplied(id, refused("storage-failed", message)));
+
+const deniedAnswer = (reply: ErrorReply): UnitAnswer => ({ reply, outcome: "denied", late: false });

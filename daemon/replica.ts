@@ -87,7 +87,11 @@ export class Replica implements Service {
     this.timeline = this.#makeTimeline(storage);
     signers.follow(() => this.timeline.ring);
     this.peering = this.#makePeering();
-    const recorder = new Recorder({ timeline: this.timeline, peers: this.peering, log, environment });
+    const recorder = new Recorder({
+      ...{ timeline: this.timeline, peers: this.peering, log, environment },
+      past: parts.settings.window.past,
+      flushed: () => storage.flushed(),
+    });
     this.history = this.#makeHistory(storage, () => recorder.state);
     this.backend = new TimelineBackend(this.timeline, environment, this.history);
     const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });
@@ -159,7 +163,10 @@ export class Replica implements Service {
           // The gateway's do not come through the pipeline.
           else arrived(entries);
         },
-        folded: (entries) => arrived(entries),
+        folded: (entries, answered) => {
+          this.timelineParts.recorder.folded(entries, answered);
+          arrived(entries);
+        },
         failed: (detail) => log.error({ reason: detail }, "the data folder has failed"),
       },
     });

@@ -2,6 +2,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { error, OK, type Reply } from "../protocol/reply.js";
 import { writeBulk, writeReply } from "../protocol/resp-writer.js";
+import type { UnitAnswer } from "../timeline/fold.js";
 import type { Result } from "./request.js";
 
 const OK_BYTES = writeReply(OK);
@@ -43,6 +44,20 @@ export class ResultWriter {
   done(id: ByteString): Result {
     return { kind: "result", id, units: this.#units, errors: this.#errors, replies: this.#replies };
   }
+}
+
+/** What the fold has answered to an envelope's units. */
+export function resultOf(
+  id: ByteString,
+  answers: readonly UnitAnswer[],
+  { room, standing }: { room: number; standing: Standing },
+): Result {
+  const result = new ResultWriter(room, standing);
+  for (const { reply, outcome, late } of answers) {
+    const unmet = outcome === "unmet";
+    result.add(reply, late ? (unmet ? "late unmet" : "late") : unmet ? "unmet" : "");
+  }
+  return result.done(id);
 }
 
 /** A reply's bytes, or an error in its place: the neighbours' replies are not to suffer. */

@@ -2,7 +2,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { Entry } from "./entry.js";
-import type { UnitAnswer } from "./fold.js";
+import type { FoldedEntry, UnitAnswer } from "./fold.js";
 import type { RetentionLimits } from "./retention.js";
 import type { SnapshotParts } from "./snapshot-making.js";
 import type { Storage } from "./storage.js";
@@ -12,8 +12,8 @@ import type { TimelineLog } from "./timeline-log.js";
 export interface TimelineOwner {
   /** So many entries are on disk now. @param from  the member who gave them; null: first-hand */
   flushed(entries: readonly Entry[], from: ByteString | null): void;
-  /** So many entries of members are part of the state now. */
-  folded(entries: readonly Entry[]): void;
+  /** So many entries of members are part of the state now. @param answered  those of them whose answers are known */
+  folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
   /** The disk has failed: nothing is taken any more. */
   failed(detail: string): void;
 }

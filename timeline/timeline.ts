@@ -245,9 +245,9 @@ export class Timeline {
     const isBelow = late.some(({ envelope: { at } }) => at <= this.#fold.cutAt);
     if (isBelow || this.#fold.redoCost(late) > REDO_MOST) this.#refold(late);
     else {
-      this.#merge(late);
+      const answered = this.#merge(late);
       this.#waiting.merged(startedAt, this.#parts.uptime());
-      this.#parts.owner.folded(late);
+      this.#parts.owner.folded(late, answered);
     }
   }
 
@@ -285,7 +285,7 @@ export class Timeline {
     this.#waiting.addLate(missed.filter(({ envelope: { at } }) => at <= fold.cutAt));
     this.#newest = fold.newest ?? this.#newest;
     this.#settle(fold.cutAt);
-    this.#parts.owner.folded(late);
+    this.#parts.owner.folded(late, []);
   }
 
   /** Where the tail should end by now. Not by the clock alone: a wrong one must not end what others still change. */

@@ -2,16 +2,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Confirmations } from "../../daemon/confirmations.js";
+import { realEnvironment } from "../../daemon/environment.js";
 import { Recorder, type RecorderPeers, type RecorderTimeline } from "../../daemon/recorder.js";
 import type { EnvelopeAnswer } from "../../daemon/request.js";
 import type { TimelineParts } from "../../daemon/timeline-parts.js";
+import { readBody } from "../../protocol/envelope.js";
 import type { DaemonState } from "../../protocol/messages-v2.js";
-import { OK } from "../../protocol/reply.js";
+import { bulk, integer, OK } from "../../protocol/reply.js";
 import { KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entry.js";
 import type { UnitAnswer } from "../../timeline/fold.js";
 import type { Taking } from "../../timeline/timeline-parts.js";
-import { makeKeyPair } from "../support/envelope-client.js";
+import { makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
 import { log, makeScene, type Scene } from "./scene.js";
 
 const pair = makeKeyPair();
@@ -25,6 +27,8 @@ class FakeTimeline implements RecorderTimeline {
   newest = { at: 0, seq: 0 };
   ring = new KeyRing({ hash: () => "" });
   readonly taken: Entry[] = [];
+  /** Ids of entries that wait to be folded. */
+  readonly waiting = new Set<string>();
   flush: Promise<void> = Promise.resolve();
   answers: readonly UnitAnswer[] = [applied];
   taking: (entry: Entry) => Taking = (entry) => {
@@ -41,7 +45,7 @@ class FakeTimeline implements RecorderTimeline {
   }
 
   hasFolded(place: Place): boolean {
-    return this.holds(place);
+    return this.holds(place) && !this.waiting.has(place.id);
   }
 }
 
@@ -50,6 +54,9 @@ interface Fixture {
   readonly timeline: FakeTimeline;
   readonly peers: { -readonly [Name in keyof RecorderPeers]: RecorderPeers[Name] };
   readonly clock: { now: number };
+  readonly recorder: Recorder;
+  /** When the disk has what members gave. */
+  readonly disk: { flushed: Promise<void> };
 }
 
 function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>[0]["peers"]> = {}): Fixture {
@@ -67,12 +74,16 @@ function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>
       },
     },
   });
-  const recorder = new Recorder({ timeline, peers, log, environment: { uptime: () => 0 } });
+  const disk = { flushed: Promise.resolve() };
+  const recorder = new Recorder({
+    ...{ timeline, peers, log, past: 30_000, flushed: () => disk.flushed },
+    environment: { ...realEnvironment, clock: () => clock.now },
+  });
   const parts: TimelineParts = { recorder, confirmations, gateway: null };
   const scene = makeScene({ clock, pair, parts: { timeline: parts, floor: NOW - 1 } });
   const { ring } = makeScene({ clock, pair }).pipeline.signers ?? assert.fail();
   timeline.ring = ring;
-  return { scene, timeline, peers, clock };
+  return { scene, timeline, peers, clock, recorder, disk };
 }
 
 async function codeOf(answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): Promise<string> {
@@ -190,12 +201,94 @@ for (const [what, make, code] of REFUSED) {
   });
 }
 
-test("what a peer has given before is not answered again, and not recorded again", async () => {
-  const { scene, timeline } = fixture();
-  const envelope = scene.sign([["SET", "k", "v"]]);
-  timeline.taken.push({ ...envelope, envelope: {} as Entry["envelope"] });
-  assert.equal(await codeOf(scene.take(envelope)), "answer-not-kept unknown");
+/** A member gives an envelope before the client does. @param answers  the fold's; null: it is not folded yet */
+function give(
+  { timeline, recorder }: Fixture,
+  signed: SignedEnvelope,
+  answers: readonly UnitAnswer[] | null,
+): Entry {
+  const entry = { ...signed, envelope: readBody(signed.body) };
+  timeline.taken.push(entry);
+  if (answers === null) timeline.waiting.add(entry.id);
+  else recorder.folded([entry], [{ entry, answers }]);
+  return entry;
+}
+
+test("what a peer has given before is answered as the fold did, with flags, and not recorded again", async () => {
+  const made = fixture();
+  const { scene, timeline, peers } = made;
+  const envelope = scene.sign([
+    ["INCR", "n"],
+    ["SET", "k", "v"],
+  ]);
+  peers.state = "isolated";
+  give(made, envelope, [{ reply: integer(7), outcome: "applied", late: true }, applied]);
+  peers.state = "live";
+  const answer = ":7\r\n$13\r\nlate isolated\r\n+OK\r\n$8\r\nisolated\r\n";
+  assert.equal(await codeOf(scene.take(envelope)), answer);
+  assert.equal(await codeOf(scene.take(envelope)), answer);
   assert.equal(timeline.taken.length, 1);
+});
+
+test("what a peer has given is answered when it is on the disk, and not before", async () => {
+  const made = fixture();
+  const { scene, disk } = made;
+  let flush = () => {};
+  disk.flushed = new Promise((resolve) => {
+    flush = resolve;
+  });
+  const envelope = scene.sign([["SET", "k", "v"]]);
+  give(made, envelope, [applied]);
+  let isAnswered = false;
+  const answer = codeOf(scene.take(envelope)).finally(() => {
+    isAnswered = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isAnswered, false);
+  flush();
+  assert.equal(await answer, OK_UNIT);
+  disk.flushed = Promise.reject(new Error("no space"));
+  assert.equal(await codeOf(scene.take(envelope)), "storage-failed unknown");
+});
+
+test("what a peer has given is answered when it is folded", async () => {
+  const made = fixture();
+  const { scene, recorder, timeline } = made;
+  const [one, other, third] = [1, 2, 3].map((value) => scene.sign([["SET", "k", String(value)]]));
+  assert.ok(one !== undefined && other !== undefined && third !== undefined);
+  const entry = give(made, one, null);
+  const refolded = give(made, other, null);
+  give(made, third, null);
+  const answers = [one, other, third].map((envelope) => codeOf(scene.take(envelope)));
+  await new Promise((resolve) => setImmediate(resolve));
+  timeline.waiting.clear();
+  recorder.folded([entry], [{ entry, answers: [applied] }]);
+  assert.equal(await answers[0], OK_UNIT);
+  recorder.folded([refolded], []);
+  assert.equal(await answers[1], "answer-not-kept unknown", "by a refold, whose answers nobody keeps");
+  scene.pipeline.stop();
+  assert.equal(await answers[2], "answer-not-kept unknown", "the daemon stops");
+});
+
+test("answers of what peers give are kept for the window, and as far as there is room", async () => {
+  const made = fixture();
+  const { scene, clock, recorder } = made;
+  const old = scene.sign([["SET", "k", "old"]], { at: clock.now - 30_000 });
+  give(made, old, [applied]);
+  const first = scene.sign([["SET", "k", "first"]]);
+  give(made, first, [applied]);
+  const codes = () => Promise.all([old, first].map((envelope) => codeOf(scene.take(envelope))));
+  assert.deepEqual(await codes(), ["answer-not-kept unknown", OK_UNIT]);
+  const long = { ...applied, reply: bulk("x".repeat(9_000_000)) };
+  give(made, scene.sign([["GETDEL", "a"]]), [long]);
+  assert.deepEqual(await codes(), ["answer-not-kept unknown", OK_UNIT]);
+  give(made, scene.sign([["GETDEL", "b"]]), [long]);
+  assert.deepEqual(await codes(), ["answer-not-kept unknown", "answer-not-kept unknown"], "the oldest goes");
+  const second = scene.sign([["SET", "k", "second"]]);
+  give(made, second, [applied]);
+  clock.now += 30_000;
+  recorder.folded([], []);
+  assert.equal(await codeOf(scene.take(second)), "answer-not-kept unknown", "its date has left the window");
 });
 
 test("a write that was signed before this start is taken, a read is not", async () => {

@@ -55,6 +55,24 @@ test("what a client writes at one daemon is read at the others, and `after` wait
   });
 });
 
+test("a client whose own copy comes after a member's is told what the fold answered", async () => {
+  await using cluster = await startReplicas(2);
+  const [first = 0, second = 0] = portsOf(cluster.replicas);
+  using one = await EnvelopeClient.open(first, app);
+  using other = await EnvelopeClient.open(second, app);
+  await until("they are connected", async () => (await other.hello()).members === 1);
+  assert.deepEqual(await one.replies([["INCR", "n"]]), [integer(1)]);
+  const increment = one.sign([["INCR", "n"]]);
+  const said = await one.exchange(increment.frame);
+  await until("the second has it", async () => {
+    const [reply] = await other.replies([["GET", "n"]]);
+    return reply?.kind === "bulk" && reply.bytes === "2";
+  });
+  const again = await other.exchange(increment.frame);
+  assert.ok(said.kind === "result" && again.kind === "result");
+  assert.deepEqual([again.id, again.replies, again.flags], [said.id, [integer(2)], [""]]);
+});
+
 function clientOf(ports: readonly number[]): Client {
   return createClient({ servers: ports.map((port) => `127.0.0.1:${port}`), key: app.privateKey });
 }

@@ -218,7 +218,8 @@ export class Client {
     const name = shortId(entry.id);
     trace(host.name, () => `answers ${name}: ${answer.kind === "refused" ? answer.code : answer.kind}`);
     // What is not permitted by the newest ring is answered, and not recorded.
-    const isTaken = answer.kind === "result" && daemon.taken.has(entry.id);
+    const isRecorded = daemon.taken.has(entry.id) || host.foldersWith(placeOf(entry)) > 0;
+    const isTaken = answer.kind === "result" && isRecorded;
     if (isTaken) this.#granted(entry, wait, host);
     outcome.kind = isTaken ? "result" : answer.kind === "refused" ? answer.effect : "not-applied";
     const isDenied = answer.kind === "refused" && answer.effect === "not-applied";

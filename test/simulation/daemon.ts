@@ -99,7 +99,10 @@ export function startDaemon(host: Host, world: World): Daemon {
         world.trace(host.name, () => `flushed ${from === null ? "own" : "given"} ${named(entries)}`);
         peering.flushed(entries, from);
       },
-      folded: () => {},
+      folded: (entries, answered) => {
+        front.recorder.folded(entries, answered);
+        front.pipeline.arrived(entries.map(({ id }) => id));
+      },
       failed: (detail) => world.trace(host.name, () => `disk failed: ${detail}`),
     },
   });
@@ -141,6 +144,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     cluster: genesis.cluster,
     window: settings.window,
     remembered: settings.remembered,
+    flushed: () => storage.flushed(),
     taken: take,
     signed: (entry, flushed) => {
       // Also when it has just died: what was put may have reached the disk.

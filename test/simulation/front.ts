@@ -29,6 +29,8 @@ export interface FrontParts {
   /** Envelopes whose answers are remembered. */
   readonly remembered: number;
   readonly soon: (step: () => void) => void;
+  /** When the disk has all that was put. */
+  readonly flushed: () => Promise<void>;
   /** Told in the step in which an entry is taken first-hand. */
   readonly taken: (entry: Entry) => void;
   /** An entry that the daemon itself has signed. @param flushed  when it is acknowledged */
@@ -38,6 +40,7 @@ export interface FrontParts {
 export interface Front {
   readonly pipeline: Pipeline;
   readonly gateway: Gateway;
+  readonly recorder: Recorder;
   take(body: Buffer, signature: Buffer, wait?: Wait): EnvelopeAnswer | Promise<EnvelopeAnswer>;
 }
 
@@ -45,8 +48,8 @@ export interface Front {
 const ROOM = 1 << 20;
 
 export function makeFront(parts: FrontParts): Front {
-  const { timeline, peering, identity, cluster, environment, window, remembered, soon, taken, signed } =
-    parts;
+  const { timeline, peering, identity, cluster, environment, window, remembered, soon } = parts;
+  const { taken, signed, flushed } = parts;
   const log = parts.log as Logger;
   const watched: Pick<Timeline, "take"> = {
     take: (entry) => {
@@ -55,7 +58,10 @@ export function makeFront(parts: FrontParts): Front {
       return taking;
     },
   };
-  const recorder = new Recorder({ timeline: facing(timeline, watched), peers: peering, log, environment });
+  const recorder = new Recorder({
+    ...{ timeline: facing(timeline, watched), peers: peering, log, environment, flushed },
+    past: window.past,
+  });
   const backend = new TimelineBackend(timeline, environment);
   const gateway = new Gateway({
     ...{ identity, cluster, environment, soon, log },
@@ -86,8 +92,7 @@ export function makeFront(parts: FrontParts): Front {
     },
   });
   return {
-    pipeline,
-    gateway,
+    ...{ pipeline, gateway, recorder },
     take: (body, signature, wait) => pipeline.take({ kind: "command", body, signature, wait }, ROOM),
   };
 }

@@ -40,6 +40,23 @@ test("a restart with the clock a day behind still waits for what is dated beyond
   assert.deepEqual(restarted.get("future"), bulk("v"));
 });
 
+test("what the fold answers to members' entries is told, but for a refold's", async () => {
+  const subject = await new TimelineSubject().open();
+  await subject.writes(3, 1000, () => "INCR n");
+  const late = entryAt(subject.now - 500, "INCR n");
+  subject.timeline.receive([late], MEMBER);
+  const [, told] = subject.folded;
+  assert.deepEqual(told?.entries, [late]);
+  assert.deepEqual(told?.answered, [
+    { entry: late, answers: [{ reply: { kind: "integer", value: 3 }, outcome: "applied", late: true }] },
+  ]);
+  await subject.writes(400, 500, () => "INCR n");
+  const older = entryAt(subject.now - 2 * MINUTE_MS, "INCR n");
+  subject.timeline.receive([older], MEMBER);
+  await subject.pass(1000);
+  assert.deepEqual(subject.folded.slice(2), [{ entries: [older], answered: [] }]);
+});
+
 test("nothing is told of what is not synced, and all of it afterwards", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();

@@ -5,6 +5,7 @@ import { bytesOf } from "../../../protocol/byte-string.js";
 import { signedBytes } from "../../../protocol/envelope.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entry.js";
+import type { FoldedEntry } from "../../../timeline/fold.js";
 import { makeSnapshotInSlices } from "../../../timeline/make-snapshot.js";
 import { MemorySnapshots } from "../../../timeline/memory-snapshots.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
@@ -46,6 +47,8 @@ export class TimelineSubject {
   readonly timeline: Timeline;
   /** Entries that the owner was told to be on disk. */
   readonly told: Entry[] = [];
+  /** What the owner was told of members' entries that the state has. */
+  readonly folded: { readonly entries: readonly Entry[]; readonly answered: readonly FoldedEntry[] }[] = [];
   /** Milliseconds since 1970. */
   now: number;
   /** Whether each turn of a refold takes 64 entries only. */
@@ -79,7 +82,11 @@ export class TimelineSubject {
       },
       isAlone: () => options.isAlone ?? false,
       log: { info: () => {}, warn: () => {}, error: () => {} },
-      owner: { flushed: (entries) => void this.told.push(...entries), folded: () => {}, failed: () => {} },
+      owner: {
+        flushed: (entries) => void this.told.push(...entries),
+        folded: (entries, answered) => void this.folded.push({ entries, answered }),
+        failed: () => {},
+      },
     });
   }
 
