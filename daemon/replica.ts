@@ -156,6 +156,7 @@ export class Replica implements Service {
       },
       snapshots: this.#snapshots,
       isAlone: () => this.#isAlone,
+      isJoining: () => this.peering.isJoining,
       owner: {
         flushed: (entries, from) => {
           this.peering.flushed(entries, from);

@@ -38,6 +38,8 @@ export interface TimelineParts {
   readonly snapshots: SnapshotParts | null;
   /** Whether there is nobody to compare the clock with. */
   readonly isAlone: () => boolean;
+  /** Whether the watermark is not known yet: a daemon that began with nothing has not heard from its members. */
+  readonly isJoining: () => boolean;
   readonly log: TimelineLog;
   readonly owner: TimelineOwner;
 }

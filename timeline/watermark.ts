@@ -16,6 +16,8 @@ export interface WatermarkParts {
   readonly window: { readonly past: number; readonly future: number };
   /** Whether there is nobody to compare the clock with. */
   readonly isAlone: () => boolean;
+  /** Whether it is not known yet where it has to begin: then it is not told, nor kept as if it were. */
+  readonly isJoining: () => boolean;
   /** Told of a disk that did not take it. */
   readonly failed: (problem: Error) => void;
 }
@@ -66,8 +68,8 @@ export class Watermark {
 
   /** Makes the newest value durable, then publishes it. */
   #publish(): void {
-    const { storage, failed } = this.#parts;
-    if (this.#isWriting || this.published === this.value) return;
+    const { storage, failed, isJoining } = this.#parts;
+    if (this.#isWriting || this.published === this.value || isJoining()) return;
     const { value } = this;
     const bytes = Buffer.alloc(BYTES);
     bytes.writeBigUInt64BE(BigInt(value));

@@ -10,6 +10,7 @@ import type { Entry, Place } from "../../timeline/entry.js";
 import { isRingEntry } from "../../timeline/recorded.js";
 import { Gaps } from "./gaps.js";
 import { Intake } from "./intake.js";
+import { Joining } from "./joining.js";
 import { Member } from "./member.js";
 import { MemberClocks } from "./member-clocks.js";
 import type { MemberShared } from "./member-shared.js";
@@ -35,6 +36,7 @@ export class Peering {
   readonly #clocks: MemberClocks;
   readonly #stable: StablePoint;
   readonly #gaps: Gaps;
+  readonly #joining: Joining;
   #isRunning = false;
   /** Until what members had at the start is here, or nobody can be reached. */
   #isCatchingUp = true;
@@ -60,6 +62,7 @@ export class Peering {
     this.#clocks = new MemberClocks(limits);
     this.#stable = new StablePoint(timeline, limits);
     this.#gaps = new Gaps(parts);
+    this.#joining = new Joining(timeline);
     const shared = this.#makeShared();
     this.#roster = new Roster({
       ...{ peering: parts, notices: this.#notices },
@@ -84,6 +87,7 @@ export class Peering {
     this.#tickedAt = this.#progressAt = this.#parts.uptime();
     this.#isCatchingUp = this.#roster.hasOthers;
     this.#toldOfEnd = !this.#isCatchingUp;
+    this.#joining.start(this.#isCatchingUp);
     this.#roster.start();
     this.tick();
   }
@@ -165,6 +169,11 @@ export class Peering {
   /** As of the last tick. */
   get state(): DaemonState {
     return this.#state;
+  }
+
+  /** Whether it began with nothing, and has yet to hear from which date on it may take anything. */
+  get isJoining(): boolean {
+    return this.#joining.isUnderWay;
   }
 
   /** Everything dated before it is final; 0: not known of anything. */
@@ -254,7 +263,9 @@ export class Peering {
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs);
     const isWhole = isAlone ? !this.#roster.hasOthers : isCompared && (isLate || this.#roster.all !== null);
-    if (isWhole || members.some(({ compared }) => compared === "live")) this.#isCatchingUp = false;
+    const isDone = isWhole || members.some(({ compared }) => compared === "live");
+    if (isDone || isLate) this.#joining.caughtUp(members.flatMap(({ status }) => status ?? []));
+    if (isDone) this.#isCatchingUp = false;
     else if (isLate) {
       this.#isCatchingUp = false;
       this.#toldOfEnd = true;

@@ -93,6 +93,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     limits: { ...host.tail, retainMs: Number.POSITIVE_INFINITY, retainBytes: Number.POSITIVE_INFINITY },
     snapshots: snapshotParts(host, world, { storage, isAlive }),
     isAlone: () => false,
+    isJoining: () => peering.isJoining,
     owner: {
       flushed: (entries, from) => {
         if (!alive) return;

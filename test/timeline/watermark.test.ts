@@ -12,6 +12,7 @@ class Subject {
   readonly watermark: Watermark;
   clock = START;
   uptime = 0;
+  isJoining = false;
 
   constructor(isAlone: boolean) {
     this.watermark = new Watermark({
@@ -20,6 +21,7 @@ class Subject {
       uptime: () => this.uptime,
       window: { past: PAST_MS, future: 5000 },
       isAlone: () => isAlone,
+      isJoining: () => this.isJoining,
       failed: ({ message }) => void this.failures.push(message),
     });
   }
@@ -52,6 +54,22 @@ test("a watermark is told to others when the disk has it, and not before", async
   subject.storage.sync();
   await turn();
   assert.equal(subject.watermark.published, value);
+});
+
+test("a watermark is neither told nor kept while it is not known where it begins", async () => {
+  const subject = new Subject(false);
+  subject.isJoining = true;
+  subject.watermark.raise(START);
+  subject.pass(MINUTE_MS, true);
+  subject.storage.sync();
+  await turn();
+  assert.equal(subject.watermark.published, 0);
+  assert.equal(subject.storage.mark("watermark"), null, "after a restart it is asked again");
+  subject.isJoining = false;
+  subject.pass(MINUTE_MS, true);
+  subject.storage.sync();
+  await turn();
+  assert.equal(subject.watermark.published, START);
 });
 
 test("a watermark that the disk did not take is never told, and that is", async () => {

@@ -81,6 +81,7 @@ export class TimelineSubject {
         retainMs: limits.retainMs,
       },
       isAlone: () => options.isAlone ?? false,
+      isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: () => {} },
       owner: {
         flushed: (entries) => void this.told.push(...entries),

@@ -1,0 +1,69 @@
+/** Where a daemon begins that has nothing: not below what its members have called final. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type JoinedStatus, Joining, joiningWatermark } from "../../../daemon/peers/joining.js";
+import { EPOCH } from "./entries.js";
+import { World } from "./support.js";
+
+const DAY_MS = 86_400_000;
+
+test("a daemon that begins with nothing, a day behind, takes nothing that its members may have called final", () => {
+  const world = new World();
+  const members = [world.add("a", { peers: ["b"] }), world.add("b")];
+  world.run(10_000);
+  const final = Math.max(...members.map(({ peering }) => peering.stablePoint));
+  assert.ok(final > EPOCH);
+  const c = world.add("c", { peers: ["a", "b"] });
+  c.offset = -DAY_MS;
+  assert.ok(c.peering.isJoining);
+  assert.equal(c.timeline.raisedTo, 0);
+  world.runUntil(() => c.peering.state === "live");
+  assert.ok(!c.peering.isJoining);
+  assert.ok(
+    c.timeline.raisedTo >= final && c.timeline.raisedTo <= EPOCH + world.now,
+    `${c.timeline.raisedTo}`,
+  );
+});
+
+test("a daemon that begins with nothing and reaches nobody begins alone", () => {
+  const world = new World();
+  const c = world.add("c", { peers: ["a"] });
+  assert.ok(c.peering.isJoining);
+  world.runUntil(() => c.peering.state === "isolated");
+  assert.ok(!c.peering.isJoining);
+  assert.equal(c.timeline.raisedTo, 0);
+});
+
+test("a daemon that has told a watermark before, or has no members, joins nobody", () => {
+  for (const [published, hasOthers] of [
+    [1, true],
+    [0, false],
+  ] as const) {
+    const raised: number[] = [];
+    const joining = new Joining({ published, raise: (to) => void raised.push(to) });
+    joining.start(hasOthers);
+    assert.ok(!joining.isUnderWay);
+    joining.caughtUp([{ watermark: 5, clock: 10, skewed: false }]);
+    assert.deepEqual(raised, []);
+  }
+});
+
+const member = (watermark: number, clock: number, skewed = false): JoinedStatus => ({
+  watermark,
+  clock,
+  skewed,
+});
+
+for (const [what, members, watermark] of [
+  ["nobody is there", [], 0],
+  ["all are new", [member(0, 100), member(0, 100)], 0],
+  ["one is new", [member(0, 100), member(70, 100)], 70],
+  ["one has told less, which began alone", [member(20, 100), member(70, 100)], 70],
+  ["one has been ahead", [member(70, 100), member(900, 100)], 100],
+  ["one is ahead, and knows it", [member(70, 100), member(900, 930, true)], 100],
+  ["all have been ahead", [member(900, 100), member(910, 101)], 900],
+  ["the only one is ahead, and knows it", [member(900, 930, true)], 900],
+] as const)
+  test(`a daemon that begins with nothing begins at ${watermark} if ${what}`, () => {
+    assert.equal(joiningWatermark(members), watermark);
+  });
