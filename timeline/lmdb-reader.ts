@@ -10,6 +10,8 @@ import type { Storage } from "./storage.js";
 /** Entries read in one go, so that no reader of LMDB stays open between turns of the event loop. */
 const SLICE_MIN = 64;
 const SLICE_MAX = 1024;
+/** Bytes of values after which no further one is read in the same go: one can be as long as an envelope may be. */
+export const SLICE_BYTES = 1024 * 1024;
 
 /** How keys and values are stored. */
 export const BINARY = {
@@ -41,10 +43,16 @@ export function* entriesOf(
   to: Buffer | null,
 ): Generator<readonly [place: Buffer, value: Buffer]> {
   for (let start = from, limit = SLICE_MIN; ; limit = Math.min(limit * 2, SLICE_MAX)) {
-    const slice = [...entries.getRange(range(start, to, limit))];
+    const slice: { readonly key: Buffer; readonly value: Buffer }[] = [];
+    let bytes = 0;
+    for (const entry of entries.getRange(range(start, to, limit))) {
+      slice.push(entry);
+      bytes += entry.value.length;
+      if (bytes >= SLICE_BYTES) break;
+    }
     for (const { key, value } of slice) yield [key, value];
     const last = slice.at(-1);
-    if (last === undefined || slice.length < limit) return;
+    if (last === undefined || (slice.length < limit && bytes < SLICE_BYTES)) return;
     start = after(last.key);
   }
 }

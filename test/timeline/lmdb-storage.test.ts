@@ -10,12 +10,38 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { writePlace } from "../../timeline/entry.js";
 import { FolderInUse } from "../../timeline/folder-lock.js";
+import { entriesOf, SLICE_BYTES } from "../../timeline/lmdb-reader.js";
 import { type Fsync, LmdbStorage } from "../../timeline/lmdb-storage.js";
 import { storageCases } from "./support/storage-cases.js";
 
 const CHILD = fileURLToPath(new URL("./support/lmdb-child.js", import.meta.url));
 const ACKNOWLEDGED_MIN = 300;
 const KILOBYTES_MAX = 2048;
+
+test("long values are not read many at a time", () => {
+  const value = Buffer.alloc(300_000);
+  const keys = Array.from({ length: 100 }, (_, i) => writePlace({ at: i, seq: 0, id: "i".repeat(32) }));
+  let read = 0;
+  const database = {
+    *getRange({ start, limit }: { start?: Buffer; limit: number }) {
+      for (const key of keys
+        .filter((one) => start === undefined || one.compare(start) >= 0)
+        .slice(0, limit)) {
+        read++;
+        yield { key, value };
+      }
+    },
+  };
+  const found: Buffer[] = [];
+  for (const [place] of entriesOf(database as unknown as Parameters<typeof entriesOf>[0], null, null)) {
+    found.push(place);
+    assert.ok(
+      (read - found.length) * value.length < SLICE_BYTES + value.length,
+      `${read - found.length} ahead`,
+    );
+  }
+  assert.deepEqual(found, keys);
+});
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-lmdb-"));
