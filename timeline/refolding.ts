@@ -15,6 +15,8 @@ import type { TimelineLog } from "./timeline-log.js";
 
 /** Milliseconds of one slice; others are served between two. */
 const SLICE_MS = 5;
+/** Entries that came meanwhile, and are merged in one turn; or twice as many as came in the last one, so that it ends. */
+const MISSED_A_TURN = 256;
 /** Milliseconds between two lines of the log. */
 const PROGRESS_EVERY_MS = 5000;
 
@@ -42,6 +44,8 @@ export class Refolding {
   readonly #parts: RefoldingParts;
   #arrived = new Set<ByteString>();
   #missed: Entry[] = [];
+  /** Those of the missed ones that belong below the new fold's tail. */
+  #below: Entry[] = [];
   /** Damaged ones that it came across. */
   #gaps = new Set<ByteString>();
   #refold: Refold | null = null;
@@ -84,10 +88,10 @@ export class Refolding {
     return gaps;
   }
 
-  /** What came while it ran; called once it is done. */
-  takeMissed(): Entry[] {
+  /** What came while it ran, and the new fold could not take; called once it is done. */
+  takeBelow(): Entry[] {
     this.#arrived = new Set();
-    return this.#missed.splice(0);
+    return this.#below.splice(0);
   }
 
   /** Folds what is on disk, and what has been put before. */
@@ -125,9 +129,7 @@ export class Refolding {
       try {
         const fold = refold.step(SLICE_MS, uptime);
         if (fold !== null) {
-          this.#isRunning = false;
-          this.#refold = null;
-          done(fold);
+          this.#mergeMissed(fold, 0, done);
           return;
         }
       } catch (problem) {
@@ -148,6 +150,23 @@ export class Refolding {
       soon(step);
     };
     step();
+  }
+
+  /** Merges what came meanwhile into the new fold, in slices. @param before  how many of them were left by the last one */
+  #mergeMissed(fold: Fold, before: number, done: (fold: Fold) => void): void {
+    if (this.#isStopped) return;
+    const came = this.#missed.length - before;
+    const slice = this.#missed.splice(0, Math.max(MISSED_A_TURN, before === 0 ? 0 : 2 * came));
+    this.#below.push(...slice.filter(({ envelope: { at } }) => at <= fold.cutAt));
+    fold.merge(slice.filter(({ envelope: { at } }) => at > fold.cutAt));
+    const left = this.#missed.length;
+    if (left > 0) {
+      this.#parts.soon(() => this.#mergeMissed(fold, left, done));
+      return;
+    }
+    this.#isRunning = false;
+    this.#refold = null;
+    done(fold);
   }
 }
 

@@ -277,12 +277,10 @@ export class Timeline {
     );
   }
 
-  /** Takes a new fold, and merges into it what came while it was made. */
+  /** Takes a new fold, which has all that came while it was made but what belongs below its tail. */
   #swap(fold: Fold, late: readonly Entry[]): void {
     this.#fold = fold;
-    const missed = this.#refolding.takeMissed();
-    fold.merge(missed.filter(({ envelope: { at } }) => at > fold.cutAt));
-    this.#waiting.addLate(missed.filter(({ envelope: { at } }) => at <= fold.cutAt));
+    this.#waiting.addLate(this.#refolding.takeBelow());
     this.#newest = fold.newest ?? this.#newest;
     this.#settle(fold.cutAt);
     this.#parts.owner.folded(late, []);

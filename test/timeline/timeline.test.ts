@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf } from "../../timeline/entry.js";
+import { Fold } from "../../timeline/fold.js";
 import {
   bulk,
   DAY_MS,
@@ -159,6 +160,37 @@ test("a write taken during a refold is readable at once, and after it", async ()
     [bulk("1"), bulk("1")],
   );
   assert.deepEqual(subject.get("z399"), bulk("v".repeat(300)));
+});
+
+test("what comes during a refold is merged in slices, before and after which others are served", async () => {
+  const subject = await fiveMinutes();
+  const { timeline } = subject;
+  const before = subject.get("k");
+  subject.isSlow = true;
+  timeline.receive([entryAt(START + 1, "INCR k")], MEMBER);
+  await subject.turns(2);
+  const isRunning = () => !timeline.isFolded(subject.now);
+  assert.ok(isRunning());
+  for (let i = 0; i < 1000; i++) subject.write("INCR during");
+  const merged: number[] = [];
+  const { merge } = Fold.prototype;
+  Fold.prototype.merge = function (entries) {
+    merged.push(entries.length);
+    return merge.call(this, entries);
+  };
+  try {
+    while (await subject.turns(1)) if (isRunning() && merged.length > 0) subject.write("INCR during");
+  } finally {
+    Fold.prototype.merge = merge;
+  }
+  assert.ok(!isRunning());
+  assert.ok(Math.max(...merged) <= 256, `${merged}`);
+  assert.ok(merged.filter((count) => count === 256).length >= 3, `${merged}`);
+  const written = subject.get("during");
+  assert.ok(written.kind === "bulk" && Number(written.bytes) > 1000, JSON.stringify(written));
+  assert.notDeepEqual(subject.get("k"), before);
+  const restarted = await subject.restarted().open();
+  for (const key of ["k", "during"]) assert.deepEqual(restarted.get(key), subject.get(key));
 });
 
 test("a lone daemon's clock that jumps ahead and back leaves no trace", async () => {
