@@ -207,7 +207,9 @@ export class Timeline {
     if (this.#refolding.isRunning) return;
     const { storage } = this.#parts;
     this.#making?.consider(this.#fold.cutAt, this.#retention.isWaiting(storage.bytes));
-    this.#retention.tick(this.#watermark.now(), storage.bytes);
+    // By a wrong clock nothing is too old.
+    const now = this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now();
+    this.#retention.tick(now, storage.bytes);
   }
 
   /** Snapshots that an entry makes wrong end with it. @param entries  in their order, one at least */

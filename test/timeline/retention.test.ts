@@ -116,6 +116,20 @@ test("a lone daemon's clock that jumps ahead for some minutes forgets nothing", 
   assert.notEqual(subject.mark.pruned, null);
 });
 
+test("a daemon that knows its clock to be ahead forgets nothing by it, and goes on once it is right", async () => {
+  const subject = await new TimelineSubject({ every: 10, limits: { retainMs: RETAIN_MS } }).open();
+  await subject.writes(100, DAY_MS / 20, (i) => `SET k${i} v`);
+  await subject.pass(MINUTE_MS);
+  subject.now += 30 * DAY_MS;
+  subject.timeline.isSkewed = true;
+  await subject.pass(MINUTE_MS);
+  assert.equal(subject.mark.pruned, null);
+  assert.equal(subject.counts.kept, 100);
+  subject.timeline.isSkewed = false;
+  await subject.pass(1000);
+  assert.notEqual(subject.mark.pruned, null);
+});
+
 test("an idle daemon writes nothing but its watermark", async () => {
   const storage = new CountingStorage();
   const subject = await twentyDays(storage);
