@@ -3,10 +3,11 @@
  * meant for this cluster. What its key may do, and whether it was valid then, the fold decides.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { readBody, signedPieces, signerOf } from "../protocol/envelope.js";
+import { readBody, signedPieces } from "../protocol/envelope.js";
 import { MalformedFrame } from "../protocol/errors.js";
+import type { Place } from "../timeline/entry.js";
 import { checkAudience } from "./envelope-checks.js";
-import type { CheckedEntry } from "./peers/peering-parts.js";
+import type { CheckEntry, CheckedEntry } from "./peers/peering-parts.js";
 import type { SignersFace } from "./signers.js";
 
 export interface EntryCheckParts {
@@ -17,10 +18,10 @@ export interface EntryCheckParts {
 }
 
 /** @returns  a check whose buffers are kept with the entry */
-export function entryCheck(parts: EntryCheckParts): (body: Buffer, signature: Buffer) => CheckedEntry {
-  return (body, signature) => {
+export function entryCheck(parts: EntryCheckParts): CheckEntry {
+  return (body, signature, holds) => {
     try {
-      return check(parts, body, signature);
+      return check(parts, body, signature, holds);
     } catch (problem) {
       if (problem instanceof MalformedFrame) return { refused: `malformed: ${problem.message}` };
       throw problem;
@@ -28,19 +29,25 @@ export function entryCheck(parts: EntryCheckParts): (body: Buffer, signature: Bu
   };
 }
 
-function check({ signers, hash, databases }: EntryCheckParts, body: Buffer, signature: Buffer): CheckedEntry {
+function check(
+  { signers, hash, databases }: EntryCheckParts,
+  body: Buffer,
+  signature: Buffer,
+  holds: (place: Place) => boolean,
+): CheckedEntry {
   const { ring, cluster } = signers;
-  const key = signerOf(body);
-  const known = ring.find(key);
-  // A daemon that lets itself in brings its key along.
-  const early = known === undefined ? readBody(body) : null;
-  const introduced = early === null ? null : ring.introduction(early.commands, key, early.at);
-  const spki = (known ?? introduced)?.spki ?? ring.named.find(key);
-  if (spki === undefined) return "unknown-signer";
+  // A member's bytes are taken apart before their signature holds: most of what is not new is told from them alone.
+  const envelope = readBody(body);
+  const { key, at, seq, commands } = envelope;
   const id = hash(...signedPieces(body));
+  const place = { at, seq, id };
+  if (holds(place)) return { held: place };
+  // A daemon that lets itself in brings its key along.
+  const known = ring.find(key) ?? ring.introduction(commands, key, at);
+  const spki = known?.spki ?? ring.named.find(key);
+  if (spki === undefined) return "unknown-signer";
   if (!signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))
     return { refused: "bad-signature" };
-  const envelope = early ?? readBody(body);
   if (envelope.only !== null) return { refused: "wrong-daemon: it is for one daemon alone" };
   // Whose the key is may still change: `as` was judged where the envelope was taken first-hand.
   const wrong = checkAudience(

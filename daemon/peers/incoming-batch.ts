@@ -1,7 +1,7 @@
 /** A push from a member, or what a quarantine gives back, on its way to the disk. */
 
 export interface IncomingBatch {
-  /** Entries that were handed to the timeline and are not on disk yet. */
+  /** Parts of it whose entries were handed to the timeline and are not on disk yet. */
   pending: number;
   /** All of it has been verified, and what was good has been handed over. */
   isRead: boolean;

@@ -3,8 +3,6 @@
  * and keeps back what has an unknown signer.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { readBody, signedBytes } from "../../protocol/envelope.js";
-import { MalformedFrame } from "../../protocol/errors.js";
 import type { PushMessage } from "../../protocol/member-messages.js";
 import { type PackedEntry, readEntries } from "../../protocol/member-packing.js";
 import { type Entry, type Place, placeOf } from "../../timeline/entry.js";
@@ -13,7 +11,10 @@ import { unpack } from "./packing.js";
 import type { PeeringParts } from "./peering-parts.js";
 import { Quarantine } from "./quarantine.js";
 import type { Slices, Work } from "./slices.js";
-import type { Traces } from "./traces.js";
+import { oldestSpread, type Traces } from "./traces.js";
+
+/** Entries that are verified between two looks at the clock. */
+const ENTRIES_A_LOOK = 8;
 
 /** Whom entries come from. */
 export interface Giver {
@@ -30,7 +31,7 @@ export interface Giver {
 }
 
 export interface IntakeParts {
-  readonly peering: Pick<PeeringParts, "timeline" | "checkEntry" | "hash" | "uptime" | "limits">;
+  readonly peering: Pick<PeeringParts, "timeline" | "checkEntry" | "hash" | "clock" | "uptime" | "limits">;
   readonly slices: Slices;
   readonly traces: Traces;
 }
@@ -38,6 +39,8 @@ export interface IntakeParts {
 export class Intake {
   readonly quarantine: Quarantine;
   readonly #parts: IntakeParts;
+  /** What was handed to the timeline and is not on disk yet. */
+  readonly #unflushed = new Map<readonly Entry[], IncomingBatch>();
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -81,82 +84,69 @@ export class Intake {
   }
 
   *#read(entries: readonly PackedEntry[], giver: Giver, batch: IncomingBatch, since: number): Work {
-    const { checkEntry } = this.#parts.peering;
+    const { checkEntry, timeline } = this.#parts.peering;
+    const holds = (place: Place) => timeline.holds(place);
     // By id: what was wanted may also have been given by a comparison, in one push.
     const good = new Map<ByteString, Entry>();
     const held: Place[] = [];
     let unknown = 0;
+    let count = 0;
     for (const packed of entries) {
-      const place = this.#heldPlace(packed.body);
-      if (place !== null) {
-        held.push(place);
-        continue;
-      }
-      const checked = checkEntry(packed.body, packed.signature);
+      const checked = checkEntry(packed.body, packed.signature, holds);
       if (checked === "unknown-signer") {
         this.quarantine.add(packed, giver.id, since);
         unknown++;
-      } else if ("refused" in checked) giver.refused(checked.refused);
+      } else if ("held" in checked) held.push(checked.held);
+      else if ("refused" in checked) giver.refused(checked.refused);
       else good.set(checked.id, checked);
-      yield;
+      if (++count % ENTRIES_A_LOOK === 0) yield;
     }
     if (unknown > 0) giver.unknown();
     this.#store([...good.values()], held, giver, batch);
   }
 
-  /** The place of an entry that is here, as its id tells: its signature has been verified before. */
-  #heldPlace(body: Buffer): Place | null {
-    const { hash, timeline } = this.#parts.peering;
-    try {
-      const { at, seq } = readBody(body);
-      const place = { at, seq, id: hash(signedBytes(body)) };
-      return timeline.holds(place) ? place : null;
-    } catch (problem) {
-      if (problem instanceof MalformedFrame) return null;
-      throw problem;
-    }
-  }
-
   /** @param held  places of others that it gave as well, and that were here before */
   #store(entries: readonly Entry[], held: readonly Place[], giver: Giver, batch: IncomingBatch): void {
     const { timeline } = this.#parts.peering;
-    const { traces } = this.#parts;
-    const places = [...held, ...entries.map(placeOf)];
-    // Before it is handed over: whatever is flushed then finds whom to tell.
-    for (const place of places) {
-      const trace = traces.of(place);
-      trace.has |= giver.bit;
-      trace.owed |= giver.bit;
-      if (trace.batch !== null) continue;
-      trace.batch = batch;
-      batch.pending++;
-    }
+    this.#note(entries, giver);
     const fresh = entries.length === 0 ? [] : timeline.receive(entries, giver.id);
     giver.gave(fresh.length);
-    if (fresh.length === places.length) return;
-    const freshIds = new Set(fresh.map(({ id }) => id));
-    this.#settleHeld(
-      places.filter(({ id }) => !freshIds.has(id)),
-      giver,
-      batch,
-    );
+    if (fresh.length > 0) {
+      batch.pending++;
+      this.#unflushed.set(fresh, batch);
+    }
+    this.#settleHeld(held, giver);
+    if (fresh.length < entries.length) {
+      const freshIds = new Set(fresh.map(({ id }) => id));
+      this.#settleHeld(entries.filter(({ id }) => !freshIds.has(id)).map(placeOf), giver);
+    }
+  }
+
+  /** Before they are handed over: what others say of those that are spread counts from now on. */
+  #note(entries: readonly Entry[], giver: Giver): void {
+    const oldest = oldestSpread(this.#parts.peering);
+    for (const entry of entries)
+      if (entry.envelope.at >= oldest) this.#parts.traces.of(placeOf(entry)).has |= giver.bit;
   }
 
   /** Those that were here before: on disk, or just on the way there. */
-  #settleHeld(places: readonly Place[], giver: Giver, batch: IncomingBatch): void {
+  #settleHeld(places: readonly Place[], giver: Giver): void {
     const { traces, peering } = this.#parts;
     for (const place of places) {
       const trace = traces.of(place);
-      if (trace.batch === batch) {
-        trace.batch = null;
-        batch.pending--;
-      }
-      if ((trace.owed & giver.bit) === 0) continue;
-      trace.isFlushed ||= peering.timeline.read(trace.place) !== null;
-      if (!trace.isFlushed) continue;
-      trace.owed &= ~giver.bit;
-      giver.owe(place);
+      trace.has |= giver.bit;
+      trace.isFlushed ||= peering.timeline.read(place) !== null;
+      if (trace.isFlushed) giver.owe(place);
+      else trace.owed |= giver.bit;
     }
+  }
+
+  /** These are on disk. @param entries  as the timeline has said that they are new */
+  flushed(entries: readonly Entry[]): void {
+    const batch = this.#unflushed.get(entries);
+    if (batch === undefined) return;
+    this.#unflushed.delete(entries);
+    batch.pending--;
     batch.changed();
   }
 }

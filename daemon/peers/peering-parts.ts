@@ -17,7 +17,7 @@ export interface TimelineFace {
   readonly prunedTo: number;
   /** Told whether the own clock is off. */
   isSkewed: boolean;
-  /** @returns those that were new; `Peering.flushed` is called when they are on disk */
+  /** @returns those that were new; `Peering.flushed` is called with this very list when they are on disk */
   receive(entries: readonly Entry[], from: ByteString): readonly Entry[];
   /** On disk or not. */
   holds(place: Place): boolean;
@@ -26,8 +26,11 @@ export interface TimelineFace {
   raise(to: number): void;
 }
 
-/** What a member's envelope is: verified and of this cluster; or by an unknown key; or not to be taken. */
-export type CheckedEntry = Entry | "unknown-signer" | { readonly refused: string };
+/** What a member's envelope is: verified and of this cluster; or here already; or by an unknown key; or not to be taken. */
+export type CheckedEntry = Entry | { readonly held: Place } | "unknown-signer" | { readonly refused: string };
+
+/** @param holds  asked before the signature is looked at: what is here has been verified before */
+export type CheckEntry = (body: Buffer, signature: Buffer, holds: (place: Place) => boolean) => CheckedEntry;
 
 export interface PeeringParts {
   readonly timeline: TimelineFace;
@@ -44,7 +47,7 @@ export interface PeeringParts {
   readonly isMember: (id: ByteString, remoteIsLoopback: boolean) => boolean;
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** The buffers are views, and may be kept. */
-  readonly checkEntry: (body: Buffer, signature: Buffer) => CheckedEntry;
+  readonly checkEntry: CheckEntry;
   /** SHA-256, 32 bytes. */
   readonly hash: (bytes: Buffer) => ByteString;
   readonly connect: Connect;

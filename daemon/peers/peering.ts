@@ -146,6 +146,7 @@ export class Peering {
   flushed(entries: readonly Entry[], from: ByteString | null): void {
     const giver = from === null ? null : (this.#roster.members.get(from) ?? null);
     this.#spreading.flushed(entries, giver, from === null);
+    if (from !== null) this.#intake.flushed(entries);
     if (this.#intake.quarantine.size > 0 && entries.some(({ envelope }) => isRingEntry(envelope))) {
       this.#ringChanged = true;
     }

@@ -8,7 +8,7 @@ import type { MemberConnection } from "./member-connection.js";
 import type { Outbox } from "./outbox.js";
 import type { PeeringParts } from "./peering-parts.js";
 import { Replications } from "./replications.js";
-import { type Trace, Traces } from "./traces.js";
+import { oldestSpread, type Trace, Traces } from "./traces.js";
 import { Wants } from "./wants.js";
 
 /** A member, as far as entries are spread to it. */
@@ -52,15 +52,19 @@ export class Spreading {
 
   /** @param from  the member that gave them; null: first-hand */
   flushed(entries: readonly Entry[], from: Receiver | null, isOwn: boolean): void {
-    // What came from a member and is old came by reconciliation, and the others compare as well.
-    const oldest = this.#parts.clock() - 2 * this.#parts.limits.past;
+    const oldest = isOwn ? 0 : oldestSpread(this.#parts);
     for (const entry of entries) {
+      const place = placeOf(entry);
       this.wants.arrived(entry.id);
-      const isOld = !isOwn && entry.envelope.at < oldest;
-      const trace = isOld ? this.traces.find(entry.id) : this.traces.of(placeOf(entry));
+      const isOld = place.at < oldest;
+      if (from !== null && !isOld) this.owe(place, from);
+      const trace = isOld ? this.traces.find(entry.id) : this.traces.of(place);
       if (trace === undefined) continue;
       trace.isFlushed = true;
-      if (from !== null) trace.has |= from.bit;
+      if (from !== null) {
+        trace.has |= from.bit;
+        trace.owed &= ~from.bit;
+      }
       this.#settle(trace);
       if (trace.atOnce !== null) this.#pushAtOnce(trace, trace.atOnce);
       else if (trace.isUrgent) this.#offer([trace]);
@@ -190,12 +194,6 @@ export class Spreading {
         if ((trace.owed & member.bit) !== 0) this.owe(trace.place, member);
       }
       trace.owed = 0;
-    }
-    if (trace.batch !== null) {
-      const { batch } = trace;
-      trace.batch = null;
-      batch.pending--;
-      batch.changed();
     }
     this.#replications.check(trace);
   }

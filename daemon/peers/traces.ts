@@ -4,7 +4,6 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry, Place } from "../../timeline/entry.js";
-import type { IncomingBatch } from "./incoming-batch.js";
 
 export interface Trace {
   readonly place: Place;
@@ -18,13 +17,17 @@ export interface Trace {
   owed: number;
   /** To be pushed unasked. */
   atOnce: Entry | null;
-  /** The push that brought it, until it is on disk. */
-  batch: IncomingBatch | null;
   /** How often it was kept for being owed. */
   turns: number;
   /** Somebody waits for members to have it: it is offered at once. */
   isUrgent: boolean;
 }
+
+/** Entries that a member gave, dated before it, came by reconciliation: the others compare as well, and are told nothing. */
+export const oldestSpread = (parts: {
+  readonly clock: () => number;
+  readonly limits: { readonly past: number };
+}): number => parts.clock() - 2 * parts.limits.past;
 
 /** Kept no longer, though it is owed. */
 const TURNS_MOST = 6;
@@ -61,7 +64,7 @@ export class Traces {
     trace = this.#old.get(id);
     trace ??= {
       place: { at, seq, id },
-      ...{ isFlushed: false, has: 0, sent: 0, owed: 0, atOnce: null, batch: null, isUrgent: false, turns: 0 },
+      ...{ isFlushed: false, has: 0, sent: 0, owed: 0, atOnce: null, isUrgent: false, turns: 0 },
     };
     this.#young.set(id, trace);
     return trace;
@@ -74,10 +77,10 @@ export class Traces {
     const forgotten = this.#old;
     this.#old = this.#young;
     this.#young = new Map();
-    // What is on the way to the disk is still waited for; owed may also be what was held once, and is pruned.
+    // Owed may also be what was held once, and is pruned.
     for (const [id, trace] of forgotten) {
       const isOwed = trace.owed !== 0 && ++trace.turns < TURNS_MOST;
-      const isAwaited = trace.batch !== null || isOwed || this.#isWaitedFor(id);
+      const isAwaited = isOwed || this.#isWaitedFor(id);
       if (isAwaited && !this.#old.has(id)) this.#young.set(id, trace);
     }
   }

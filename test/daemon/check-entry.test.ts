@@ -19,7 +19,9 @@ function sceneOf(rootKey: readonly string[] = []) {
   const { cluster } = signers;
   const sign = (commands: readonly (readonly string[])[], header: Partial<EnvelopeHeader> = {}) =>
     signCommands(pair, commands, { cluster, ...header });
-  return { signers, cluster, sign, judge: ({ body, signature }: SignedEnvelope) => check(body, signature) };
+  const judge = ({ body, signature }: SignedEnvelope, held: readonly string[] = []) =>
+    check(body, signature, ({ id }) => held.includes(id));
+  return { signers, cluster, sign, judge };
 }
 
 const introduced = ({ id, key }: Identity) => ({ id, privateKey: key });
@@ -35,6 +37,14 @@ test("a good envelope is an entry with its id, whatever its date", () => {
       [envelope.id, at, [["SET", "k", "v"]]],
     );
   }
+});
+
+test("what is held is told by its id alone, whatever signature is given with it", () => {
+  const { judge, sign } = sceneOf();
+  const good = sign([["SET", "k", "v"]], { at: 5, seq: 7 });
+  const again = { ...good, signature: Buffer.alloc(256) };
+  assert.deepEqual(judge(again, [good.id]), { held: { at: 5, seq: 7, id: good.id } });
+  assert.deepEqual(judge(again, ["x".repeat(32)]), { refused: "bad-signature" });
 });
 
 test("a revoked key's envelope is an entry: the fold knows whether it came before", () => {

@@ -10,9 +10,9 @@ import type {
 } from "../../../daemon/peers/member-socket.js";
 import { Peering } from "../../../daemon/peers/peering.js";
 import { PEERING_LIMITS, type PeeringLimits } from "../../../daemon/peers/peering-limits.js";
-import type { PeeringParts, TimelineFace } from "../../../daemon/peers/peering-parts.js";
+import type { CheckEntry, PeeringParts, TimelineFace } from "../../../daemon/peers/peering-parts.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { readBody, signedBytes, signerOf } from "../../../protocol/envelope.js";
+import { readBody, signedBytes } from "../../../protocol/envelope.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { FrameParser } from "../../../protocol/frame.js";
 import { readMemberMessage } from "../../../protocol/member-messages.js";
@@ -222,7 +222,7 @@ export class World {
       cluster: options.cluster ?? CLUSTER,
       ...{ peers, clock, soon, hash: sha256, verifySignature: isSignedBy },
       isMember: () => true,
-      checkEntry: (body, signature) => checkEntry(body, signature, known),
+      checkEntry: checkEntryBy(known),
       connect: this.#connectFrom(name),
       uptime: () => this.now,
       random: () => this.random.below(1000) / 1000,
@@ -367,18 +367,24 @@ class Greeting implements MemberSocketOwner {
 }
 
 /** What stands for the daemon's check: signatures are those of `signWith`. */
-export function checkEntry(body: Buffer, signature: Buffer, known: ReadonlyMap<ByteString, TestKey>) {
-  try {
-    const key = known.get(signerOf(body));
-    if (key === undefined) return "unknown-signer";
-    const signed = signedBytes(body);
-    if (!isSignedBy(key.spki, signed, signature)) return { refused: "bad-signature" };
-    return { id: sha256(signed), body, signature, envelope: readBody(body) };
-  } catch (problem) {
-    if (!(problem instanceof MalformedFrame)) throw problem;
-    return { refused: "malformed" };
-  }
-}
+export const checkEntryBy =
+  (known: ReadonlyMap<ByteString, TestKey>): CheckEntry =>
+  (body, signature, holds) => {
+    try {
+      const envelope = readBody(body);
+      const { key: signer, at, seq } = envelope;
+      const signed = signedBytes(body);
+      const place = { at, seq, id: sha256(signed) };
+      if (holds(place)) return { held: place };
+      const key = known.get(signer);
+      if (key === undefined) return "unknown-signer";
+      if (!isSignedBy(key.spki, signed, signature)) return { refused: "bad-signature" };
+      return { id: place.id, body, signature, envelope };
+    } catch (problem) {
+      if (!(problem instanceof MalformedFrame)) throw problem;
+      return { refused: "malformed" };
+    }
+  };
 
 /** Whether nodes hold the same entries, and how many. */
 export function isLevel(...nodes: readonly Node[]): boolean {

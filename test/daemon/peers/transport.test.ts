@@ -25,7 +25,7 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 import { defaultLimits } from "../in-process.js";
 import { log, makeScene } from "../scene.js";
 import { CLUSTER, client, entryOf } from "./entries.js";
-import { checkEntry, entriesOf, FakeTimeline, type Line } from "./support.js";
+import { checkEntryBy, entriesOf, FakeTimeline, type Line } from "./support.js";
 
 const soon = (step: () => void): void => void setImmediate(step);
 
@@ -51,7 +51,7 @@ async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"
       const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
       return verifyEnvelope(bytes, signature, key);
     },
-    checkEntry: (body, signature) => checkEntry(body, signature, new Map([[client.id, client]])),
+    checkEntry: checkEntryBy(new Map([[client.id, client]])),
     connect: openTransport(log),
     log: { info: note, warn: note, error: note },
   });
