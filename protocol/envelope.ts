@@ -229,11 +229,7 @@ function readBytes(reader: RespReader, length: number): ByteString {
 }
 
 function readNumber(reader: RespReader, max: number): number {
-  return canonicalNumber(reader, reader.readBulk(), max);
-}
-
-function canonicalNumber(reader: RespReader, bytes: ByteString, max: number): number {
-  const value = /^(0|[1-9]\d{0,15})$/.test(bytes) ? Number(bytes) : Number.NaN;
+  const value = reader.readBulkDecimal();
   if (!(value <= max)) throw reader.malformed(`expected a canonical decimal of at most ${max}`);
   return value;
 }
@@ -259,7 +255,7 @@ function readConditions(reader: RespReader): Condition[] {
   }
   const conditions: Condition[] = [];
   for (let i = 0; i < length; i += 3) {
-    const db = canonicalNumber(reader, reader.readBulk(), DB_MAX);
+    const db = readNumber(reader, DB_MAX);
     const key = reader.readBulk();
     const writer = reader.readBulk();
     if (writer !== "" && writer.length !== UNIT_ID_BYTES)

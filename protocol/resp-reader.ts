@@ -10,6 +10,15 @@ import { array, bulk, error, integer, NIL, NIL_ARRAY, OK, type Reply, status } f
 const NESTING_MAX = 32;
 /** Digits of a length; its number is safe. */
 const LENGTH_DIGITS_MAX = 10;
+/** Digits of a number that may be safe. */
+const NUMBER_DIGITS_MAX = 16;
+/**
+ * A message of at most so many bytes is converted once when its first short string is read: cutting such a string out
+ * costs a quarter of converting it. The engine copies what is cut out if it is shorter than 13; else it would keep the
+ * whole message alive.
+ */
+const TEXT_BYTES_MAX = 4096;
+const SHORT_BYTES_MAX = 12;
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -26,6 +35,8 @@ export class RespReader {
   readonly #buffer: Buffer;
   #at: number;
   #lastName: ByteString = "";
+  /** All of a small buffer; null: not converted yet. */
+  #text: ByteString | null = null;
 
   constructor(buffer: Buffer, start = 0) {
     this.#buffer = buffer;
@@ -54,9 +65,27 @@ export class RespReader {
   /** A bulk string, copied. */
   readBulk(): ByteString {
     const end = this.#startBulk();
-    const bytes = end === this.#at ? "" : bytesOf(this.#buffer, this.#at, end);
+    const bytes = end === this.#at ? "" : this.#bytes(this.#at, end);
     this.#at = end + 2;
     return bytes;
+  }
+
+  /** A bulk string that is a canonical decimal; NaN: another one. Exact up to 2^53, and above that if longer. */
+  readBulkDecimal(): number {
+    const buffer = this.#buffer;
+    const end = this.#startBulk();
+    const start = this.#at;
+    this.#at = end + 2;
+    const digits = end - start;
+    const canonical = digits === 1 || (digits > 1 && digits <= NUMBER_DIGITS_MAX && buffer[start] !== ZERO);
+    if (!canonical) return Number.NaN;
+    let value = 0;
+    for (let at = start; at < end; at++) {
+      const byte = buffer[at] as number;
+      if (byte < ZERO || byte > NINE) return Number.NaN;
+      value = value * 10 + (byte - ZERO);
+    }
+    return value;
   }
 
   /** A bulk string as a view of the buffer. */
@@ -85,8 +114,15 @@ export class RespReader {
     const last = this.#lastName;
     let same = last.length === end - start;
     for (let i = 0; same && i < last.length; i++) same = last.charCodeAt(i) === this.#buffer[start + i];
-    if (!same) this.#lastName = bytesOf(this.#buffer, start, end);
+    if (!same) this.#lastName = this.#bytes(start, end);
     return this.#lastName;
+  }
+
+  #bytes(start: number, end: number): ByteString {
+    const buffer = this.#buffer;
+    if (end - start > SHORT_BYTES_MAX || buffer.length > TEXT_BYTES_MAX) return bytesOf(buffer, start, end);
+    this.#text ??= bytesOf(buffer);
+    return this.#text.substring(start, end);
   }
 
   /** Any reply. */

@@ -104,6 +104,40 @@ test("a length that promises more than there is costs nothing", () => {
   assert.throws(() => new RespReader(latin1("*4000000000\r\n$1\r\na\r\n")).readCommand(), MalformedFrame);
 });
 
+test("strings of every length come back, out of a small message and out of a large one", () => {
+  for (const padding of [0, 5000]) {
+    const strings = Array.from({ length: 30 }, (_, length) => "\u00ff\u0000ab".repeat(8).slice(0, length));
+    const argv = [...strings, "x".repeat(padding)];
+    assert.deepEqual(new RespReader(latin1(writeCommand(argv))).readCommand(), argv);
+  }
+});
+
+test("a decimal is read if it is canonical, and too large a number is not taken for a smaller one", () => {
+  const read = (text: string) => new RespReader(latin1(`$${text.length}\r\n${text}\r\n`)).readBulkDecimal();
+  for (const text of ["0", "7", "10", "65535", "1763649600000", "9007199254740991"])
+    assert.equal(read(text), Number(text));
+  assert.ok(read("9007199254740993") > Number.MAX_SAFE_INTEGER);
+  for (const text of [
+    "",
+    "00",
+    "01",
+    "-1",
+    "+1",
+    "1.0",
+    "1e3",
+    " 1",
+    "1 ",
+    "1a",
+    "/",
+    ":",
+    "10000000000000000",
+  ])
+    assert.ok(Number.isNaN(read(text)), JSON.stringify(text));
+  const reader = new RespReader(latin1("$2\r\n1x\r\n$1\r\n5\r\n"));
+  assert.ok(Number.isNaN(reader.readBulkDecimal()));
+  assert.equal(reader.readBulkDecimal(), 5, "what is none is stepped over as well");
+});
+
 test("commands behind each other keep their own names, however alike", () => {
   const names = ["SET", "SET", "SEt", "SE", "", "", "SETX", "SET", "\xffET"];
   const reader = new RespReader(latin1(names.map((name) => writeCommand([name, "SET"])).join("")));
