@@ -97,6 +97,7 @@ export class Fold {
 
   /** How many applied units `merge` would undo and do again. Changes nothing. */
   redoCost(entries: readonly Entry[]): number {
+    if (isAfter(entries, this.#newest)) return 0;
     const { ring, late } = batchOf(arrivalsOf(entries, this.#databases), this.#tail.last);
     const refolded = ring.length === 0 ? this.#ring : this.#ring.refolded(ring);
     const flipped = ring.length === 0 ? [] : this.#flipped(refolded.changedSince(this.#ring), refolded);

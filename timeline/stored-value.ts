@@ -16,7 +16,7 @@ const SIGNATURE_BYTES_MAX = 0xffff;
 export function writeValue(body: Buffer, signature: Buffer): Buffer {
   if (signature.length > SIGNATURE_BYTES_MAX)
     throw new Error(`a signature of ${signature.length} bytes cannot be stored`);
-  const value = Buffer.allocUnsafeSlow(HEAD_BYTES + signature.length + body.length);
+  const value = Buffer.allocUnsafe(HEAD_BYTES + signature.length + body.length);
   value.writeUInt16BE(signature.length, CRC_BYTES);
   value.set(signature, HEAD_BYTES);
   value.set(body, HEAD_BYTES + signature.length);
