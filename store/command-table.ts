@@ -9,6 +9,7 @@ import { keys } from "./commands/keys.js";
 import { lists } from "./commands/lists.js";
 import { server } from "./commands/server.js";
 import { sets } from "./commands/sets.js";
+import { sorting } from "./commands/sort.js";
 import { sortedSets } from "./commands/sorted-sets.js";
 import { strings } from "./commands/strings.js";
 import { timeline } from "./commands/timeline.js";
@@ -17,6 +18,7 @@ import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } fr
 export const commands: readonly Command[] = [
   ...strings,
   ...generic,
+  ...sorting,
   ...hashes,
   ...lists,
   ...sets,

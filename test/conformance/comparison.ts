@@ -34,6 +34,15 @@ type ShowItem = (item: Reply, place: number) => string;
 
 /** More than any collection of these tests has. */
 const WHOLE_SCAN_COUNT = "1000000";
+/** What is done with all that no table names. */
+export const exact: Incomparable = {
+  reason: "it is comparable after all",
+  compare: ({ argv, ours }) => ({
+    ask: [argv],
+    agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs),
+  }),
+};
+
 /** Two answers, whatever order their elements (of `size` items each) are in. */
 export const unordered = (size = 1): Incomparable => ({
   reason: "the order of a collection without order is each server's own",

@@ -72,7 +72,8 @@ export function episode(
     const argv = randomCall(g, grammar);
     const step = { name: grammar.name, argv, db, at, id: `${seed}.${number}.${steps.length}` };
     const find = (key: ByteString) => database.keyspaces[db]!.find(key)?.value;
-    if (isUnspecified(step.name, argv, encoding, find)) continue;
+    const run = (other: readonly ByteString[]) => database.execute(other, step);
+    if (isUnspecified(step.name, argv, encoding, { find, run })) continue;
     if (runUnlessSoonExpired(database, step)) steps.push(step);
   }
   return { steps, encoding };

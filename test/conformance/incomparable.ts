@@ -7,9 +7,11 @@ import { array, bulk, type Reply } from "../../protocol/reply.js";
 import { parseDouble } from "../../store/numbers.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import {
+  type Call,
   type Comparison,
   chosen,
   endedBy,
+  exact,
   groups,
   type Incomparable,
   integerOf,
@@ -41,6 +43,19 @@ export const notInRedis: Readonly<Record<string, string>> = {
 
 /** A slow machine's delay between our asking for the time and redis-server's doing so. */
 const CLOCK_TOLERANCE_SECONDS = 5;
+
+const sortedUnlessKept: Incomparable = {
+  reason: "a set that is not to be sorted comes in an order that is each server's own",
+  compare: (call) => {
+    const { argv, ours, run } = call;
+    const words = argv.map((word) => word.toUpperCase());
+    const isSet = shown(run(["TYPE", argv[1] as ByteString])) === '+"set"';
+    if (!isSet || ours.kind !== "array" || !words.includes("BY")) return exact.compare(call);
+    const gets = words.filter((word) => word === "GET").length;
+    if (!words.includes("LIMIT")) return unordered(gets || 1).compare(call);
+    return { ask: [argv], agree: ([theirs]) => itemsOf(theirs).length === ours.items.length };
+  },
+};
 
 /** By the command's name in the store's table. */
 export const incomparable: Readonly<Record<string, Incomparable>> = {
@@ -81,6 +96,8 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   SSCAN: scanned(2, 1),
   ZRANDMEMBER: chosen((key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"], 2),
   ZSCAN: scanned(2, 2, memberAndScore),
+  SORT: sortedUnlessKept,
+  SORT_RO: sortedUnlessKept,
   TIME: ownAnswer("redis-server has its own clock"),
   SELECT: {
     reason: "the store has no connections: what one would remember is put back as it was",
@@ -128,21 +145,34 @@ function memberAndScore(reply: Reply, place: number): string {
 export type Encoding = "compact" | "default" | "large";
 
 /**
- * What Redis leaves unspecified: a range of names in a sorted set of different scores. The store does what the compact
- * encoding does, but counts LIMIT off within the range. Such calls are left out.
+ * What Redis leaves unspecified: a range of names in a sorted set of different scores, where the store does what the
+ * compact encoding does, but counts LIMIT off within the range; and how SORT orders elements of equal weight. Such calls
+ * are left out.
  */
 export function isUnspecified(
   name: string,
   argv: readonly ByteString[],
   encoding: Encoding,
-  find: (key: ByteString) => unknown,
+  { find, run }: { find: (key: ByteString) => unknown; run: Call["run"] },
 ): boolean {
   const words = argv.map((word) => word.toUpperCase());
+  if (/^SORT(_RO)?$/.test(name)) return words.includes("ALPHA") && hasTies(argv, words, run);
   const byName = /^Z(LEXCOUNT|(REM|REV)?RANGEBYLEX)$/.test(name);
   if (!byName && !(/^ZRANGE(STORE)?$/.test(name) && words.includes("BYLEX"))) return false;
   if (encoding === "compact" && !words.includes("LIMIT")) return false;
   const source = find(argv[name === "ZRANGESTORE" ? 2 : 1] ?? "");
   return source instanceof SortedSet && !source.hasOneScore();
+}
+
+/** Whether different elements may weigh the same for SORT ALPHA: redis-server compares up to a NUL. */
+function hasTies(argv: readonly ByteString[], words: readonly string[], run: Call["run"]): boolean {
+  const patterns = argv.filter((_, place) => words[place - 1] === "BY");
+  const got = (pattern: ByteString) =>
+    groups(run(["SORT_RO", argv[1] ?? "", "BY", "nosort", "GET", pattern]), 1);
+  const elements = new Set(got("#"));
+  return ["#", ...patterns].some((pattern) => {
+    return new Set(got(pattern).map((text) => text.split("\\u0000")[0])).size < elements.size;
+  });
 }
 
 /**

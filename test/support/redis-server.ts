@@ -46,7 +46,11 @@ async function start(port: number, args: readonly string[]): Promise<RedisServer
     "--dir",
     tmpdir(),
   ];
-  const child = spawn("redis-server", [...settings, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn("redis-server", [...settings, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+    // SORT ALPHA compares as the locale says.
+    env: { ...process.env, LC_ALL: "C" },
+  });
   const killChild = () => void child.kill("SIGKILL");
   process.once("exit", killChild);
   child.once("exit", () => process.off("exit", killChild));

@@ -8,6 +8,38 @@ const condition = (g: Generator): ByteString[] =>
 const typeName = (g: Generator): ByteString =>
   g.oneOf("string", "list", "set", "zset", "hash", "stream", "HASH", "abc");
 
+/** Keys that the elements of collections name, or none. */
+const keyPattern = (g: Generator): ByteString =>
+  g.oneOf(
+    "s:*",
+    "h:*->a",
+    "h:*->1",
+    "*",
+    "x:*",
+    "*:1",
+    "#",
+    "nosort",
+    "h:*->",
+    "*->a",
+    "s:*\0",
+    "h[*]->b",
+    "l:*",
+  );
+
+const sortOptions = (g: Generator): (readonly ByteString[])[] => [
+  g.maybe(0.3, "BY", keyPattern(g)),
+  g.maybe(0.25, "LIMIT", g.index(), g.count()),
+  g.maybe(0.3, "GET", keyPattern(g)),
+  g.maybe(0.15, "GET", keyPattern(g)),
+  g.maybe(0.2, "ASC"),
+  g.maybe(0.3, "DESC"),
+  g.maybe(0.5, "ALPHA"),
+];
+
+/** What can be sorted, mostly. */
+const sortable = (g: Generator): ByteString =>
+  g.key(g.oneOf("list", "set", "zset", "list", "set", "zset", "any"));
+
 export const grammar: FamilyGrammar = {
   COPY: (g) => [
     g.key(),
@@ -37,6 +69,15 @@ export const grammar: FamilyGrammar = {
       g.maybe(0.3, "TYPE", typeName(g)),
     ]),
   ],
+  SORT: (g) => [
+    sortable(g),
+    ...g.shuffleOptions([
+      ...sortOptions(g),
+      g.maybe(0.25, "STORE", g.key()),
+      g.maybe(0.05, "STORE", g.key()),
+    ]),
+  ],
+  SORT_RO: (g) => [sortable(g), ...g.shuffleOptions([...sortOptions(g), g.maybe(0.02, "STORE", g.key())])],
   TOUCH: (g) => g.keys(1, 3),
   TTL: (g) => [g.key()],
   TYPE: (g) => [g.key()],

@@ -1,0 +1,241 @@
+/**
+ * SORT: the elements of a list, set or sorted set by number or by bytes, or by what other keys hold for them.
+ * Behaviour and texts: Redis 7; checked by test/conformance. Redis compares ALPHA by the server's locale up to a NUL;
+ * here it is always bytes, all of them.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, bulkOrNil, integer, type Reply } from "../../protocol/reply.js";
+import { family } from "../command.js";
+import { custom, syntaxError, wrongType } from "../errors.js";
+import { read, type Touch, touchesOf, write } from "../key-spec.js";
+import type { Data } from "../mutators.js";
+import { doubleArgument, indexArgument } from "../numbers.js";
+import { Hash } from "../values/hash.js";
+import { List } from "../values/list.js";
+import { MemberSet } from "../values/member-set.js";
+import { SortedSet } from "../values/sorted-set.js";
+import type { Value } from "../values/value.js";
+
+export const sorting = family("list", {
+  SORT: {
+    arity: -2,
+    flags: ["write", "denyoom", "movablekeys"],
+    keys: sortKeys,
+    places: [1, 1, 1],
+    since: "1.0.0",
+    complexity: "O(N+M*log(M)), N: elements, M: elements answered",
+    categories: ["set", "sortedset", "dangerous"],
+    summary: "Sorts the elements of a list, set or sorted set, and stores them if asked to.",
+    run: (data, argv) => sort(data, argv[1]!, sortRequest(argv, true)),
+  },
+  SORT_RO: {
+    arity: -2,
+    flags: ["readonly", "movablekeys"],
+    keys: (argv) => sortKeys(argv).filter(({ access }) => access === "read"),
+    places: [1, 1, 1],
+    since: "7.0.0",
+    complexity: "O(N+M*log(M)), N: elements, M: elements answered",
+    categories: ["set", "sortedset", "dangerous"],
+    summary: "Sorts the elements of a list, set or sorted set, and stores nothing.",
+    run: (data, argv) => sort(data, argv[1]!, sortRequest(argv, false)),
+  },
+});
+
+interface SortRequest {
+  /** A pattern for the weights' keys; null: the elements are their own weights. */
+  readonly by: KeyPattern | null;
+  /** Whether the order stays as it is: BY a pattern that names no keys. */
+  readonly keepsOrder: boolean;
+  readonly gets: readonly (KeyPattern | "element" | "nothing")[];
+  readonly descending: boolean;
+  readonly alpha: boolean;
+  readonly start: number;
+  /** Negative: all. */
+  readonly count: number;
+  readonly destination: ByteString | null;
+}
+
+/** `prefix*suffix` or `prefix*suffix->field`: an element takes the place of the star. */
+interface KeyPattern {
+  readonly prefix: ByteString;
+  readonly suffix: ByteString;
+  readonly field: ByteString | null;
+}
+
+/** Numbers smaller than this are inexact, which Redis takes for an error here. */
+const NORMAL_MIN = 2 ** -1022;
+
+/** How many arguments follow each option. */
+const OPERANDS: Readonly<Record<string, number>> = {
+  ASC: 0,
+  DESC: 0,
+  ALPHA: 0,
+  LIMIT: 2,
+  BY: 1,
+  GET: 1,
+  STORE: 1,
+};
+
+/** The whole database is read if a pattern names keys by what the elements are. */
+function sortKeys(argv: readonly ByteString[]): Touch[] {
+  const touches = touchesOf([read(1)], argv);
+  let store = 0;
+  let readsAll = false;
+  for (let i = 2; i < argv.length; i++) {
+    const option = argv[i]!.toUpperCase();
+    if (option === "STORE" && i + 1 < argv.length) store = i + 1;
+    if ((option === "BY" || option === "GET") && keyPattern(argv[i + 1] ?? "") !== null) readsAll = true;
+    i += OPERANDS[option] ?? 0;
+  }
+  if (readsAll) touches.push({ db: null, key: null, access: "read" });
+  return store === 0 ? touches : touches.concat(touchesOf([write(store)], argv));
+}
+
+/** @throws CommandFailure */
+function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortRequest {
+  const request = {
+    by: null as KeyPattern | null,
+    keepsOrder: false,
+    gets: [] as (KeyPattern | "element" | "nothing")[],
+    descending: false,
+    alpha: false,
+    start: 0,
+    count: -1,
+    destination: null as ByteString | null,
+  };
+  for (let i = 2; i < argv.length; i++) {
+    const option = argv[i]!.toUpperCase();
+    const operands = OPERANDS[option];
+    if (operands === undefined || i + operands >= argv.length) throw syntaxError();
+    const operand = argv[i + 1] ?? "";
+    if (option === "ASC" || option === "DESC") request.descending = option === "DESC";
+    else if (option === "ALPHA") request.alpha = true;
+    else if (option === "LIMIT") {
+      request.start = indexArgument(operand);
+      request.count = indexArgument(argv[i + 2]!);
+    } else if (option === "BY") {
+      request.by = keyPattern(operand);
+      // Once said it stays, whatever other BY follows.
+      if (request.by === null) request.keepsOrder = true;
+    } else if (option === "GET") {
+      request.gets.push(cText(operand) === "#" ? "element" : (keyPattern(operand) ?? "nothing"));
+    } else if (mayStore) request.destination = operand;
+    else throw syntaxError();
+    i += operands;
+  }
+  return request;
+}
+
+function sort(data: Data, key: ByteString, request: SortRequest): Reply {
+  const value = data.get(key)?.value;
+  const ordered = sortedElements(data, value, request);
+  // As in Redis: an end beyond the last element, or a start there, is the last one's.
+  const from = Math.min(Math.max(request.start, 0), ordered.length);
+  const to = request.count < 0 ? ordered.length : Math.min(from + request.count, ordered.length);
+  const elements = ordered.slice(from, to);
+  const { gets, destination } = request;
+  const answers =
+    gets.length === 0 ? elements : elements.flatMap((element) => gets.map((get) => got(data, get, element)));
+  if (destination === null) return array(answers.map(bulkOrNil));
+  if (answers.length > 0) {
+    const list = new List();
+    for (const answer of answers) list.push("right", answer ?? "");
+    data.put(destination, list);
+  } else if (data.get(destination) !== undefined) data.delete(destination);
+  return integer(answers.length);
+}
+
+/** All elements in the order asked for. @throws CommandFailure */
+function sortedElements(data: Data, value: Value | undefined, request: SortRequest): ByteString[] {
+  const elements = elementsOf(value);
+  const { keepsOrder, descending, destination } = request;
+  if (!keepsOrder) return ordered(data, elements, request);
+  // A set has no order that two servers would share, so what is stored of it is sorted.
+  if (value instanceof MemberSet && destination !== null)
+    return ordered(data, elements, { ...request, by: null, alpha: true });
+  return descending && !(value instanceof MemberSet) ? elements.reverse() : elements;
+}
+
+/** @throws CommandFailure  it is of another type */
+function elementsOf(value: Value | undefined): ByteString[] {
+  if (value === undefined) return [];
+  if (value instanceof List) return value.slice();
+  if (value instanceof MemberSet) return [...value.members];
+  if (value instanceof SortedSet) return Array.from(value.range(0, value.size), ([member]) => member);
+  throw wrongType();
+}
+
+/** Weighs and sorts. Equal numbers are ordered by the elements' bytes, equal bytes as they were. */
+function ordered(data: Data, elements: readonly ByteString[], request: SortRequest): ByteString[] {
+  const { by, alpha, descending } = request;
+  const sign = descending ? -1 : 1;
+  const textOf = (element: ByteString) => (by === null ? element : valueAt(data, by, element));
+  if (alpha) {
+    const weighed = elements.map((element) => ({ element, weight: textOf(element) }));
+    return weighed.sort((a, b) => sign * compareTexts(a.weight, b.weight)).map(({ element }) => element);
+  }
+  const weighed = elements.map((element) => ({ element, weight: score(textOf(element)) }));
+  return weighed
+    .sort((a, b) => sign * (compare(a.weight, b.weight) || compare(a.element, b.element)))
+    .map(({ element }) => element);
+}
+
+function compare<T extends number | string>(one: T, other: T): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+/** What is absent comes first. */
+function compareTexts(one: ByteString | undefined, other: ByteString | undefined): number {
+  if (one === undefined || other === undefined)
+    return Number(one !== undefined) - Number(other !== undefined);
+  return compare(one, other);
+}
+
+/** A number as C's `strtod` reads it, with blanks before it and anything behind a NUL. @throws CommandFailure */
+function score(bytes: ByteString | undefined): number {
+  const text = cText(bytes ?? "");
+  if (text === "") return 0;
+  const value = doubleArgument(text.replace(/^[ \t\n\v\f\r]+/, ""), notNumeric);
+  if (value !== 0 && Math.abs(value) < NORMAL_MIN) throw notNumeric();
+  return value;
+}
+
+const notNumeric = () => custom("ERR One or more scores can't be converted into double");
+
+function got(
+  data: Data,
+  get: KeyPattern | "element" | "nothing",
+  element: ByteString,
+): ByteString | undefined {
+  if (get === "element") return element;
+  return get === "nothing" ? undefined : valueAt(data, get, element);
+}
+
+/** What the string, or the hash's field, holds that a pattern names for an element. */
+function valueAt(
+  data: Data,
+  { prefix, suffix, field }: KeyPattern,
+  element: ByteString,
+): ByteString | undefined {
+  const value = data.get(prefix + element + suffix)?.value;
+  if (field !== null) return value instanceof Hash ? value.get(field) : undefined;
+  return typeof value === "string" ? value : undefined;
+}
+
+/** null: the text has no star, so it names no keys. */
+function keyPattern(pattern: ByteString): KeyPattern | null {
+  const text = cText(pattern);
+  const star = text.indexOf("*");
+  if (star < 0) return null;
+  const prefix = pattern.slice(0, star);
+  const arrow = text.indexOf("->", star + 1);
+  // An arrow that nothing follows is a part of the key.
+  if (arrow < 0 || arrow + 2 === text.length) return { prefix, suffix: pattern.slice(star + 1), field: null };
+  return { prefix, suffix: pattern.slice(star + 1, arrow), field: pattern.slice(arrow + 2) };
+}
+
+/** Bytes as C sees them: up to a NUL. */
+function cText(bytes: ByteString): ByteString {
+  const end = bytes.indexOf("\0");
+  return end < 0 ? bytes : bytes.slice(0, end);
+}
