@@ -2,6 +2,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Command } from "./command.js";
 import { dbsync } from "./commands/dbsync.js";
+import { dumps } from "./commands/dump.js";
 import { generic } from "./commands/generic.js";
 import { hashes } from "./commands/hashes.js";
 import { introspection } from "./commands/introspection.js";
@@ -18,6 +19,7 @@ import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } fr
 export const commands: readonly Command[] = [
   ...strings,
   ...generic,
+  ...dumps,
   ...sorting,
   ...hashes,
   ...lists,

@@ -21,6 +21,7 @@ import {
   scanned,
   unordered,
 } from "./comparison.js";
+import { dumped } from "./dump-comparison.js";
 import { itemsOf, sameReply, shown } from "./resp2-fold.js";
 
 /** Commands of the table that redis-server does not have, and why: their rows are compared with nothing. */
@@ -96,6 +97,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   SSCAN: scanned(2, 1),
   ZRANDMEMBER: chosen((key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"], 2),
   ZSCAN: scanned(2, 2, memberAndScore),
+  DUMP: dumped,
   SORT: sortedUnlessKept,
   SORT_RO: sortedUnlessKept,
   TIME: ownAnswer("redis-server has its own clock"),

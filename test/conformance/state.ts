@@ -25,7 +25,8 @@ export type State = ReadonlyMap<string, KeyState>;
 /** A slow machine's delay between our asking for the time and redis-server's doing so. */
 const EXPIRE_TOLERANCE = 5000;
 
-const READERS: Readonly<Record<string, (key: ByteString) => ByteString[]>> = {
+/** What reads all that a key of a type holds. */
+export const READERS: Readonly<Record<string, (key: ByteString) => ByteString[]>> = {
   string: (key) => ["GET", key],
   list: (key) => ["LRANGE", key, "0", "-1"],
   hash: (key) => ["HGETALL", key],
@@ -77,7 +78,8 @@ export async function stateOfRedis(redis: RedisConnection, dbs: readonly number[
   return state;
 }
 
-function contentsOfReply(type: string, reply: Reply): string {
+/** A reader's answer; unordered contents are sorted. */
+export function contentsOfReply(type: string, reply: Reply): string {
   const texts = itemsOf(reply).map(textOf);
   const pairs = texts.flatMap((text, i) => (i % 2 === 0 ? [[text, texts[i + 1]!] as const] : []));
   switch (type) {
@@ -121,7 +123,8 @@ function scoresText(pairs: readonly (readonly [string, string])[]): string {
   return JSON.stringify(pairs.map(([member, score]) => [member, score === "-0" ? "0" : score]));
 }
 
-function textOf(reply: Reply): string {
+/** A string's or a number's text. */
+export function textOf(reply: Reply): string {
   if (reply.kind === "bulk") return reply.bytes;
   if (reply.kind === "status") return reply.text;
   return reply.kind === "integer" ? String(reply.value) : shown(reply);

@@ -1,5 +1,7 @@
 /** How the commands on keys of any type are called. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { Database } from "../../../store/database.js";
+import { redisDumps } from "../../support/redis-dumps.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
 const condition = (g: Generator): ByteString[] =>
@@ -7,6 +9,31 @@ const condition = (g: Generator): ByteString[] =>
 
 const typeName = (g: Generator): ByteString =>
   g.oneOf("string", "list", "set", "zset", "hash", "stream", "HASH", "abc");
+
+/** What makes a value. */
+const making = (g: Generator): readonly ByteString[] =>
+  g.oneOf<readonly ByteString[]>(
+    ["SET", "k", g.value()],
+    ["RPUSH", "k", ...g.some(() => g.value(), 1, 5)],
+    ["SADD", "k", ...g.some(() => g.member(), 1, 5)],
+    ["HSET", "k", ...g.some(() => [g.field(), g.value()], 1, 5)],
+    ["ZADD", "k", ...g.some(() => [g.score(), g.member()], 1, 5)],
+  );
+
+/** The bytes of a value: what we dump, what redis-server has dumped, or neither. */
+const payload = (g: Generator): ByteString => {
+  const kind = g.random.below(20);
+  if (kind < 8) return g.random.oneOf(redisDumps).payload;
+  if (kind < 10) return g.value();
+  const database = new Database();
+  const unit = { at: 0, db: 0, id: "" };
+  database.execute(making(g), unit);
+  const dumped = database.execute(["DUMP", "k"], unit);
+  const bytes = dumped.kind === "bulk" ? dumped.bytes : "";
+  if (kind < 18) return bytes;
+  const place = g.random.below(bytes.length + 1);
+  return `${bytes.slice(0, place)}${g.bytes(1)}${bytes.slice(place + g.random.below(2))}`;
+};
 
 /** Keys that the elements of collections name, or none. */
 const keyPattern = (g: Generator): ByteString =>
@@ -47,6 +74,7 @@ export const grammar: FamilyGrammar = {
     ...g.shuffleOptions([g.maybe(0.3, "DB", g.dbIndex()), g.maybe(0.4, "REPLACE")]),
   ],
   DEL: (g) => g.keys(1, 3),
+  DUMP: (g) => [g.key()],
   EXISTS: (g) => g.keys(1, 4),
   EXPIRE: (g) => [g.key(), g.seconds(), ...condition(g)],
   EXPIREAT: (g) => [g.key(), g.unixSeconds(), ...condition(g)],
@@ -61,6 +89,21 @@ export const grammar: FamilyGrammar = {
   RANDOMKEY: () => [],
   RENAME: (g) => [g.key(), g.key()],
   RENAMENX: (g) => [g.key(), g.key()],
+  RESTORE: (g) => {
+    const isAbsolute = g.chance(0.3);
+    const time = isAbsolute ? g.unixMilliseconds() : g.milliseconds();
+    return [
+      g.key(),
+      g.chance(0.5) ? "0" : time,
+      payload(g),
+      ...g.shuffleOptions([
+        g.maybe(0.6, "REPLACE"),
+        isAbsolute ? ["ABSTTL"] : [],
+        g.maybe(0.1, "IDLETIME", g.integer()),
+        g.maybe(0.1, "FREQ", g.integer()),
+      ]),
+    ];
+  },
   SCAN: (g) => [
     g.cursor(),
     ...g.shuffleOptions([

@@ -1,0 +1,85 @@
+/** DUMP and RESTORE: values in Redis's own serialized form. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { bulk, NIL, OK, type Reply } from "../../protocol/reply.js";
+import { family } from "../command.js";
+import { custom, syntaxError } from "../errors.js";
+import { read, write } from "../key-spec.js";
+import { NO_EXPIRY } from "../keyspace.js";
+import type { Data } from "../mutators.js";
+import { integerArgument } from "../numbers.js";
+import { dumpPayload, valueOfPayload } from "../rdb/dump-payload.js";
+import type { Unit } from "../unit.js";
+
+export const dumps = family("keyspace", {
+  DUMP: {
+    arity: 2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "2.6.0",
+    complexity: "O(N), N: elements of the value",
+    summary: "A key's value, serialized: another server's RESTORE takes it.",
+    run: dump,
+  },
+  RESTORE: {
+    arity: -4,
+    flags: ["write", "denyoom"],
+    keys: [write(1)],
+    since: "2.6.0",
+    complexity: "O(N), N: elements of the value; sorted sets O(N*log(N))",
+    categories: ["dangerous"],
+    summary: "Sets a key to a value that DUMP has serialized, here or in Redis up to 7.0.",
+    run: restore,
+  },
+});
+
+const FREQUENCY_MAX = 255;
+
+function dump(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.get(argv[1]!);
+  return entry === undefined ? NIL : bulk(dumpPayload(entry.value));
+}
+
+interface RestoreOptions {
+  readonly replace: boolean;
+  readonly absolute: boolean;
+}
+
+function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const [, key, time, payload] = argv as [string, ByteString, ByteString, ByteString];
+  const { replace, absolute } = restoreOptions(argv);
+  const old = data.get(key);
+  if (old !== undefined && !replace) throw custom("BUSYKEY Target key name already exists.");
+  const ttl = BigInt(integerArgument(time));
+  if (ttl < 0n) throw custom("ERR Invalid TTL value, must be >= 0");
+  const value = valueOfPayload(payload);
+  // A time that is too large is a past one, as in Redis, which adds up in 64 bits.
+  const expire = Number(absolute ? ttl : BigInt.asIntN(64, ttl + BigInt(unit.at)));
+  if (ttl === 0n) data.put(key, value, NO_EXPIRY);
+  else if (expire > unit.at) data.put(key, value, expire);
+  else if (old !== undefined) data.delete(key);
+  return OK;
+}
+
+/** IDLETIME and FREQ are read and have no effect: neither is kept. @throws CommandFailure */
+function restoreOptions(argv: readonly ByteString[]): RestoreOptions {
+  let replace = false;
+  let absolute = false;
+  let usage: "IDLETIME" | "FREQ" | undefined;
+  for (let i = 4; i < argv.length; i++) {
+    const option = argv[i]!.toUpperCase();
+    if (option === "REPLACE") replace = true;
+    else if (option === "ABSTTL") absolute = true;
+    else if (
+      (option === "IDLETIME" || option === "FREQ") &&
+      i + 1 < argv.length &&
+      (usage ?? option) === option
+    ) {
+      usage = option;
+      const value = integerArgument(argv[++i]!);
+      if (option === "IDLETIME" && value < 0) throw custom("ERR Invalid IDLETIME value, must be >= 0");
+      if (option === "FREQ" && (value < 0 || value > FREQUENCY_MAX))
+        throw custom("ERR Invalid FREQ value, must be >= 0 and <= 255");
+    } else throw syntaxError();
+  }
+  return { replace, absolute };
+}

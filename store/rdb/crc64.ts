@@ -1,0 +1,43 @@
+/** CRC-64 after Jones, reflected, from 0: the checksum at the end of a DUMP payload. Check: "123456789" → e9c6d914c4b8d9ca. */
+
+/** The polynomial ad93d23594c935a9 with its bits reversed, in halves. */
+const POLYNOMIAL_LOW = 0xac4bc9b5;
+const POLYNOMIAL_HIGH = 0x95ac9329;
+
+const [LOW, HIGH] = makeTables();
+
+/** The checksum of `bytes` from `start` up to `end`, as its 8 bytes, lowest first. */
+export function crc64(bytes: Uint8Array, start = 0, end = bytes.length): Buffer {
+  let low = 0;
+  let high = 0;
+  for (let at = start; at < end; at++) {
+    const place = (low ^ (bytes[at] as number)) & 0xff;
+    low = ((low >>> 8) | (high << 24)) ^ (LOW[place] as number);
+    high = (high >>> 8) ^ (HIGH[place] as number);
+  }
+  const checksum = Buffer.alloc(8);
+  checksum.writeInt32LE(low, 0);
+  checksum.writeInt32LE(high, 4);
+  return checksum;
+}
+
+/** What a byte does to the checksum, in halves. */
+function makeTables(): [Int32Array, Int32Array] {
+  const lows = new Int32Array(256);
+  const highs = new Int32Array(256);
+  for (let byte = 0; byte < 256; byte++) {
+    let low = byte;
+    let high = 0;
+    for (let bit = 0; bit < 8; bit++) {
+      const isOdd = (low & 1) === 1;
+      low = (low >>> 1) | (high << 31);
+      high >>>= 1;
+      if (!isOdd) continue;
+      low ^= POLYNOMIAL_LOW;
+      high ^= POLYNOMIAL_HIGH;
+    }
+    lows[byte] = low;
+    highs[byte] = high;
+  }
+  return [lows, highs];
+}

@@ -1,0 +1,42 @@
+/** What DUMP answers and RESTORE takes: a value, two bytes of version, eight bytes of checksum. Source: redis-server 7.0. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { custom } from "../errors.js";
+import { typeName, type Value } from "../values/value.js";
+import { crc64 } from "./crc64.js";
+import { MalformedRdb } from "./malformed-rdb.js";
+import { RdbReader } from "./rdb-reader.js";
+import { RdbWriter } from "./rdb-writer.js";
+import { readValue } from "./value-reader.js";
+import { writeValue } from "./value-writer.js";
+
+/** Redis 7.0's; later ones may bring forms that we do not read. */
+const RDB_VERSION = 10;
+const CHECKSUM_BYTES = 8;
+const FOOTER_BYTES = 2 + CHECKSUM_BYTES;
+
+/** @throws CommandFailure  there is no form for a value of this type */
+export function dumpPayload(value: Value): ByteString {
+  const writer = new RdbWriter();
+  if (!writeValue(writer, value)) throw custom(`ERR DUMP of a ${typeName(value)} is not supported`);
+  writer.uint16(RDB_VERSION);
+  writer.raw(crc64(writer.written));
+  return writer.toBytes();
+}
+
+/** @throws CommandFailure  the payload is damaged, too new, or no value */
+export function valueOfPayload(payload: ByteString): Value {
+  const bytes = Buffer.from(payload, "latin1");
+  const end = bytes.length - FOOTER_BYTES;
+  const checksumAt = bytes.length - CHECKSUM_BYTES;
+  const isGood =
+    end >= 0 &&
+    bytes.readUInt16LE(end) <= RDB_VERSION &&
+    crc64(bytes, 0, checksumAt).equals(bytes.subarray(checksumAt));
+  if (!isGood) throw custom("ERR DUMP payload version or checksum are wrong");
+  try {
+    return readValue(new RdbReader(bytes.subarray(0, end)));
+  } catch (reason) {
+    if (reason instanceof MalformedRdb) throw custom("ERR Bad data format");
+    throw reason;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Listpacks, in which Redis 7 keeps small collections: 6 bytes of head, entries of which each is followed by its own length,
+ * and an end. Source: redis-server 7.0's dumps.
+ */
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { MalformedRdb } from "./malformed-rdb.js";
+
+const HEAD_BYTES = 6;
+const COUNT_AT = 4;
+/** The count of one that has more than it can say. */
+const COUNT_UNKNOWN = 0xffff;
+const END = 0xff;
+
+/** Lengths of entries from which on the length behind the entry takes a byte more. */
+const BACKWARD_LENGTHS: readonly number[] = [128, 16383, 2097151, 268435455];
+
+interface Entry {
+  readonly value: ByteString;
+  /** Bytes of its head and body. */
+  readonly bytes: number;
+}
+
+/** By their first bytes: integers of so many bytes, lowest first. */
+const INTEGERS: Readonly<Record<number, number>> = { 241: 2, 242: 3, 243: 4 };
+const INTEGER_64 = 0xf4;
+const STRING_32 = 0xf0;
+
+/** All entries, integers as their decimals. @throws MalformedRdb */
+export function readListpack(bytes: Buffer): ByteString[] {
+  const end = bytes.length - 1;
+  if (end < HEAD_BYTES || bytes.readUInt32LE(0) !== bytes.length || bytes[end] !== END)
+    throw new MalformedRdb("a listpack is of another length than it says");
+  const values: ByteString[] = [];
+  let at = HEAD_BYTES;
+  while (at < end) {
+    const entry = readEntry(bytes.subarray(at, end));
+    values.push(entry.value);
+    at += entry.bytes + 1 + BACKWARD_LENGTHS.filter((least) => entry.bytes >= least).length;
+  }
+  const count = bytes.readUInt16LE(COUNT_AT);
+  if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))
+    throw new MalformedRdb("a listpack has other entries than it says");
+  return values;
+}
+
+function readEntry(rest: Buffer): Entry {
+  const first = rest[0] as number;
+  if (first < 0x80) return { value: String(first), bytes: 1 };
+  if (first < 0xc0) return stringEntry(rest, 1, first & 0x3f);
+  if (first < 0xe0) {
+    const value = ((first & 0x1f) << 8) | byteAt(rest, 1);
+    return { value: String(value >= 0x1000 ? value - 0x2000 : value), bytes: 2 };
+  }
+  if (first < 0xf0) return stringEntry(rest, 2, ((first & 0x0f) << 8) | byteAt(rest, 1));
+  if (first === STRING_32 && rest.length > 4) return stringEntry(rest, 5, rest.readUInt32LE(1));
+  if (first === INTEGER_64 && rest.length > 8) return { value: String(rest.readBigInt64LE(1)), bytes: 9 };
+  const width = INTEGERS[first];
+  if (width === undefined || rest.length <= width) throw new MalformedRdb("a listpack has no such entry");
+  return { value: String(rest.readIntLE(1, width)), bytes: 1 + width };
+}
+
+function stringEntry(rest: Buffer, start: number, length: number): Entry {
+  if (start + length > rest.length) throw new MalformedRdb("a listpack's entry reaches beyond its end");
+  return { value: bytesOf(rest, start, start + length), bytes: start + length };
+}
+
+function byteAt(rest: Buffer, place: number): number {
+  const byte = rest[place];
+  if (byte === undefined) throw new MalformedRdb("a listpack breaks off");
+  return byte;
+}

@@ -1,0 +1,43 @@
+/** LZF, the reading half: what Redis compresses long strings with. Source: the format of liblzf 3.6. */
+import { MalformedRdb } from "./malformed-rdb.js";
+
+/** Below it a control byte says how many bytes stand for themselves; from it on, where a repetition begins. */
+const LITERAL_MAX = 32;
+/** A repetition of this length has another byte of length. */
+const LONG = 7;
+/** No three bytes give more: the length has 8 bits more than 7, and two are added. */
+const EXPANSION_MAX = (LONG + 255 + 2) / 3;
+
+/**
+ * @param size  of what results
+ * @throws MalformedRdb  it is not of that size, or refers to what is not there
+ */
+export function decompressLzf(input: Uint8Array, size: number): Buffer {
+  // Before memory is taken for it: the size is the sender's word.
+  if (size > input.length * EXPANSION_MAX)
+    throw new MalformedRdb("a compressed string is too short for its size");
+  const output = Buffer.alloc(size);
+  let from = 0;
+  let to = 0;
+  while (from < input.length) {
+    const control = input[from++] as number;
+    if (control < LITERAL_MAX) {
+      const end = from + control + 1;
+      if (end > input.length || to + control + 1 > size)
+        throw new MalformedRdb("a compressed string breaks off");
+      output.set(input.subarray(from, end), to);
+      to += control + 1;
+      from = end;
+      continue;
+    }
+    let length = (control >> 5) + 2;
+    if (length === LONG + 2) length += input[from++] ?? 0;
+    const back = ((control & 0x1f) << 8) + (input[from++] ?? 0) + 1;
+    if (from > input.length || back > to || to + length > size)
+      throw new MalformedRdb("a compressed string refers to what is not there");
+    // Byte by byte: a repetition may reach into itself.
+    for (const end = to + length; to < end; to++) output[to] = output[to - back] as number;
+  }
+  if (to !== size) throw new MalformedRdb("a compressed string is of another size");
+  return output;
+}

@@ -1,0 +1,101 @@
+/** The parts that values in RDB are made of: lengths, strings in their encodings, doubles. Source: redis-server 7.0's dumps. */
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { parseDouble } from "../numbers.js";
+import { decompressLzf } from "./lzf.js";
+import { MalformedRdb } from "./malformed-rdb.js";
+
+/** As Redis: the longest string there can be. */
+const STRING_BYTES_MAX = 512 * 1024 * 1024;
+
+/** First bytes of lengths in wider forms. */
+const LENGTH_32 = 0x80;
+const LENGTH_64 = 0x81;
+
+/** What stands in a string's place, by the low bits of its first byte. */
+const INT8 = 0;
+const INT16 = 1;
+const INT32 = 2;
+const LZF = 3;
+
+/** First bytes of doubles as text that are no lengths. */
+const NOT_A_NUMBER = 253;
+const INFINITY = 254;
+const NEGATIVE_INFINITY = 255;
+
+export class RdbReader {
+  readonly #buffer: Buffer;
+  #at = 0;
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
+
+  readByte(): number {
+    return this.#take(1)[0] as number;
+  }
+
+  /** A length or a number that is none of anything. @throws MalformedRdb  it is an encoded string's, or above 2⁵³ */
+  readLength(): number {
+    const first = this.readByte();
+    if (first >> 6 === 3) throw new MalformedRdb("expected a length, found an encoded string");
+    return this.#lengthFrom(first);
+  }
+
+  /** A string, copied; integers as their decimals. */
+  readString(): ByteString {
+    return bytesOf(this.readBytes());
+  }
+
+  /** A string's bytes, perhaps a view: not to be changed. */
+  readBytes(): Buffer {
+    const first = this.readByte();
+    if (first >> 6 !== 3) return this.#take(this.#lengthFrom(first));
+    switch (first & 0x3f) {
+      case INT8:
+        return Buffer.from(String(this.#take(1).readInt8()));
+      case INT16:
+        return Buffer.from(String(this.#take(2).readInt16LE()));
+      case INT32:
+        return Buffer.from(String(this.#take(4).readInt32LE()));
+      case LZF: {
+        const length = this.readLength();
+        const size = this.readLength();
+        if (size > STRING_BYTES_MAX) throw new MalformedRdb("a string is too long");
+        return decompressLzf(this.#take(length), size);
+      }
+      default:
+        throw new MalformedRdb("a string is in an unknown encoding");
+    }
+  }
+
+  /** A double's 8 bytes. */
+  readDouble(): number {
+    return this.#take(8).readDoubleLE();
+  }
+
+  /** A double as text, as older versions wrote it. */
+  readTextDouble(): number {
+    const length = this.readByte();
+    if (length === NOT_A_NUMBER) return Number.NaN;
+    if (length === INFINITY) return Number.POSITIVE_INFINITY;
+    if (length === NEGATIVE_INFINITY) return Number.NEGATIVE_INFINITY;
+    return parseDouble(bytesOf(this.#take(length))) ?? Number.NaN;
+  }
+
+  #lengthFrom(first: number): number {
+    if (first >> 6 === 0) return first;
+    if (first >> 6 === 1) return ((first & 0x3f) << 8) | this.readByte();
+    if (first === LENGTH_32) return this.#take(4).readUInt32BE();
+    const length = first === LENGTH_64 ? Number(this.#take(8).readBigUInt64BE()) : Number.NaN;
+    if (!Number.isSafeInteger(length)) throw new MalformedRdb("a length is in an unknown form, or too large");
+    return length;
+  }
+
+  #take(length: number): Buffer {
+    const end = this.#at + length;
+    if (end > this.#buffer.length) throw new MalformedRdb("expected more bytes");
+    const view = this.#buffer.subarray(this.#at, end);
+    this.#at = end;
+    return view;
+  }
+}

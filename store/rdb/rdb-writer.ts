@@ -1,0 +1,73 @@
+/** Writes the parts that values in RDB are made of, each in its plainest form, which every version reads. */
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+
+/** Bytes to begin with; doubled when full. */
+const CAPACITY_MIN = 256;
+/** Lengths of one byte and of two. */
+const LENGTH_6_MAX = 0x3f;
+const LENGTH_14_MAX = 0x3fff;
+
+export class RdbWriter {
+  #buffer = Buffer.allocUnsafe(CAPACITY_MIN);
+  #size = 0;
+
+  /** What has been written; valid until more is. */
+  get written(): Buffer {
+    return this.#buffer.subarray(0, this.#size);
+  }
+
+  byte(value: number): void {
+    const at = this.#grow(1);
+    this.#buffer[at] = value;
+  }
+
+  /** @param length  below 2³² */
+  length(length: number): void {
+    if (length <= LENGTH_6_MAX) this.byte(length);
+    else if (length <= LENGTH_14_MAX) {
+      this.byte(0x40 | (length >> 8));
+      this.byte(length & 0xff);
+    } else {
+      this.byte(0x80);
+      const at = this.#grow(4);
+      this.#buffer.writeUInt32BE(length, at);
+    }
+  }
+
+  string(bytes: ByteString): void {
+    this.length(bytes.length);
+    const at = this.#grow(bytes.length);
+    this.#buffer.write(bytes, at, "latin1");
+  }
+
+  double(value: number): void {
+    const at = this.#grow(8);
+    this.#buffer.writeDoubleLE(value, at);
+  }
+
+  uint16(value: number): void {
+    const at = this.#grow(2);
+    this.#buffer.writeUInt16LE(value, at);
+  }
+
+  raw(bytes: Uint8Array): void {
+    const at = this.#grow(bytes.length);
+    this.#buffer.set(bytes, at);
+  }
+
+  toBytes(): ByteString {
+    return bytesOf(this.written);
+  }
+
+  /** Makes room for more bytes, perhaps in another buffer. @returns where they go */
+  #grow(bytes: number): number {
+    const at = this.#size;
+    this.#size += bytes;
+    if (this.#size > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(this.#size, 2 * this.#buffer.length));
+      larger.set(this.#buffer.subarray(0, at));
+      this.#buffer = larger;
+    }
+    return at;
+  }
+}

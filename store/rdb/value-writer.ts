@@ -1,0 +1,59 @@
+/** Values into RDB, each in its plainest form: all versions of Redis read it and choose their own encoding. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Hash } from "../values/hash.js";
+import type { List } from "../values/list.js";
+import type { MemberSet } from "../values/member-set.js";
+import type { SortedSet } from "../values/sorted-set.js";
+import { typeName, type Value } from "../values/value.js";
+import type { RdbWriter } from "./rdb-writer.js";
+
+interface ValueWriter {
+  /** Redis's number of the form. */
+  readonly number: number;
+  write(writer: RdbWriter, value: Value): void;
+}
+
+/** By the type's name. */
+const WRITERS: Readonly<Record<string, ValueWriter>> = {
+  string: writerOf<ByteString>(0, (writer, bytes) => writer.string(bytes)),
+  list: writerOf<List>(1, (writer, list) => {
+    writer.length(list.size);
+    for (let place = 0; place < list.size; place++) writer.string(list.at(place));
+  }),
+  set: writerOf<MemberSet>(2, (writer, set) => {
+    writer.length(set.size);
+    for (const member of set.members) writer.string(member);
+  }),
+  hash: writerOf<Hash>(4, (writer, hash) => {
+    writer.length(hash.size);
+    hash.fields.forEach((field, place) => {
+      writer.string(field);
+      writer.string(hash.values[place] as ByteString);
+    });
+  }),
+  zset: writerOf<SortedSet>(5, (writer, zset) => {
+    writer.length(zset.size);
+    // Highest first, as Redis does: so each member that is read goes to the front of a skip list.
+    for (const [member, score] of zset.reverseRange(0, zset.size)) {
+      writer.string(member);
+      writer.double(score);
+    }
+  }),
+};
+
+/** A value with its type before it. @returns false  there is no form for its type */
+export function writeValue(writer: RdbWriter, value: Value): boolean {
+  const form = WRITERS[typeName(value)];
+  if (form === undefined) return false;
+  writer.byte(form.number);
+  form.write(writer, value);
+  return true;
+}
+
+/** @param number  Redis's, of the form */
+function writerOf<V extends Value>(
+  number: number,
+  write: (writer: RdbWriter, value: V) => void,
+): ValueWriter {
+  return { number, write: (writer, value) => write(writer, value as V) };
+}

@@ -1,0 +1,37 @@
+/** How DUMP is compared: each side restores what the other has dumped, and must find the same value. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { Database } from "../../store/database.js";
+import { exact, type Incomparable } from "./comparison.js";
+import { folded, sameReply } from "./resp2-fold.js";
+import { contentsOfReply, READERS, textOf } from "./state.js";
+
+/** No key of the grammars. */
+const COPY = "\0copy";
+
+export const dumped: Incomparable = {
+  reason: "the store dumps the plainest form, which redis-server restores; redis-server dumps its encodings",
+  compare: (call) => {
+    const { argv, ours, run } = call;
+    if (ours.kind !== "bulk") return exact.compare(call);
+    const key = argv[1] as ByteString;
+    const type = textOf(run(["TYPE", key]));
+    const reader = READERS[type]!;
+    const contents = contentsOfReply(type, run(reader(key)));
+    return {
+      ask: [["RESTORE", COPY, "0", ours.bytes], ["TYPE", COPY], reader(COPY), ["DEL", COPY], argv],
+      agree: ([restored, restoredType, found, , payload]) => {
+        if (restored?.kind !== "status" || textOf(restoredType!) !== type || payload?.kind !== "bulk")
+          return false;
+        if (contentsOfReply(type, found!) !== contents) return false;
+        const database = new Database();
+        const unit = { at: 0, db: 0, id: "" };
+        database.execute(["RESTORE", COPY, "0", payload.bytes], unit);
+        const back = folded(database.execute(reader(COPY), unit));
+        return (
+          contentsOfReply(type, back) === contents &&
+          sameReply(database.execute(["TYPE", COPY], unit), restoredType!)
+        );
+      },
+    };
+  },
+};

@@ -1,0 +1,129 @@
+/** DUMP and RESTORE: payloads of every encoding of Redis's, damaged ones, expiry. Replies: test/conformance. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { Database } from "../../../store/database.js";
+import { crc64 } from "../../../store/rdb/crc64.js";
+import type { UndoRecord } from "../../../store/undo.js";
+import { shown } from "../../conformance/resp2-fold.js";
+import { stateOf } from "../../conformance/state.js";
+import { payloadOf, redisDumps, valueBytesOf } from "../../support/redis-dumps.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+
+const AT = 1_000_000;
+const MUTATIONS = 20_000;
+const seed = seedOfRun();
+
+const run = (database: Database, ...argv: ByteString[]): Reply =>
+  database.execute(argv, { at: AT, db: 0, id: "unit" });
+
+/** What a key holds, unordered contents sorted. */
+function contents(database: Database, key: ByteString): string | undefined {
+  return stateOf(database, AT).get(JSON.stringify([0, key]))?.contents;
+}
+
+function restored(payload: ByteString, ...options: ByteString[]): { database: Database; reply: string } {
+  const database = new Database();
+  const reply = shown(run(database, "RESTORE", "copy", "0", payload, ...options));
+  return { database, reply };
+}
+
+for (const { name, payload, commands } of redisDumps) {
+  test(`RESTORE takes ${name}, and DUMP gives it back`, () => {
+    const { database, reply } = restored(payload);
+    assert.equal(reply, '+"OK"');
+    for (const argv of commands) run(database, ...argv);
+    assert.equal(contents(database, "copy"), contents(database, "k"));
+    const dumped = run(database, "DUMP", "k");
+    assert.ok(dumped.kind === "bulk");
+    assert.equal(contents(restored(dumped.bytes).database, "copy"), contents(database, "k"));
+  });
+}
+
+test("the checksum is Jones's CRC-64", () => {
+  assert.equal(crc64(Buffer.from("123456789")).reverse().toString("hex"), "e9c6d914c4b8d9ca");
+  assert.equal(crc64(new Uint8Array()).toString("hex"), "0000000000000000");
+});
+
+test("RESTORE refuses a payload that is damaged, too short or of a later version", () => {
+  const wrong = /-"ERR DUMP payload version or checksum are wrong"/;
+  const { payload } = redisDumps[0]!;
+  for (const bad of [
+    "",
+    "short",
+    payload.slice(0, -1),
+    `${payload}x`,
+    `\x01${payload.slice(1)}`,
+    payloadOf("\0\x01a", 11),
+  ])
+    assert.match(restored(bad).reply, wrong);
+  assert.equal(restored(payloadOf("\0\x01a", 1)).reply, '+"OK"');
+});
+
+test("RESTORE refuses a value that is none", () => {
+  const values: Readonly<Record<string, ByteString>> = {
+    nothing: "",
+    "an unknown type": "\x63\0",
+    "a module's value": "\x07\0",
+    "a stream, for there are none": "\x0f\0",
+    "a string that breaks off": "\0\x05abc",
+    "a string of 2⁶³ bytes": "\0\x81\x80\0\0\0\0\0\0\0",
+    "an unknown form of length": "\0\x82abc",
+    "an unknown encoding of strings": "\0\xc4a",
+    "a length that is an encoded string": "\x01\xc0\x01",
+    "an empty list": "\x01\0",
+    "an empty set": "\x02\0",
+    "an empty hash": "\x04\0",
+    "a member twice": "\x02\x02\x01a\x01a",
+    "a field twice": "\x04\x02\x01a\x01b\x01a\x01c",
+    "a scored member twice": `\x05\x02${`\x01a${"\0".repeat(8)}`.repeat(2)}`,
+    "a score that is not a number": "\x05\x01\x01a\0\0\0\0\0\0\xf8\x7f",
+    "an integer twice": "\x0b\x0c\x02\0\0\0\x02\0\0\0\x01\0\x01\0",
+    "integers of three bytes": "\x0b\x0b\x03\0\0\0\x01\0\0\0\x01\0\0",
+    "a node of an unknown kind": "\x12\x01\x03\x01a",
+    "a compressed string that is too large for its bytes": "\0\xc3\x03\x80\x10\0\0\0\0\x61\x61",
+    "a compressed string that refers to before its begin": "\0\xc3\x02\x03\x20\x05",
+    "a listpack without an end": "\x10\x07\x07\0\0\0\0\0\0",
+    "a listpack of odd length as a hash": "\x10\x09\x09\0\0\0\x01\0\x01\x01\xff",
+  };
+  for (const [name, value] of Object.entries(values))
+    assert.equal(restored(payloadOf(value)).reply, '-"ERR Bad data format"', name);
+});
+
+test(`RESTORE of random bytes answers, and is undone (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 1);
+  let taken = 0;
+  for (let i = 0; i < MUTATIONS; i++) {
+    const value = [...valueBytesOf(random.oneOf(redisDumps).payload)];
+    for (let left = random.between(1, 3); left > 0; left--) {
+      const place = random.below(Math.min(value.length, 40));
+      if (random.chance(0.7)) value[place] = String.fromCharCode(random.below(256));
+      else value.splice(place, random.below(3), ...value.slice(place, place + random.below(3)));
+    }
+    const database = new Database();
+    const records: UndoRecord[] = [];
+    const argv = ["RESTORE", "k", "0", payloadOf(value.join(""))];
+    const reply = database.execute(argv, { at: AT, db: 0, id: "unit" }, records);
+    if (reply.kind === "error") assert.equal(reply.text, "ERR Bad data format");
+    else taken++;
+    assert.equal(stateOf(database, AT).size, reply.kind === "error" ? 0 : 1);
+    database.undo(records);
+    assert.equal(stateOf(database, AT).size, 0);
+  }
+  assert.ok(taken > MUTATIONS / 20, `${taken} were taken`);
+});
+
+test("RESTORE counts its time from the unit's date, or takes it as it is", () => {
+  const { payload } = redisDumps[0]!;
+  const database = new Database();
+  const ttlAfter = (...argv: ByteString[]) => {
+    assert.equal(shown(run(database, "RESTORE", "k", ...argv, "REPLACE")), '+"OK"');
+    return shown(run(database, "PTTL", "k"));
+  };
+  assert.equal(ttlAfter("0", payload), ":-1");
+  assert.equal(ttlAfter("500", payload), ":500");
+  assert.equal(ttlAfter(String(AT + 700), payload, "ABSTTL"), ":700");
+  assert.equal(ttlAfter("0", payload, "ABSTTL"), ":-1");
+  assert.equal(ttlAfter(String(AT - 1), payload, "ABSTTL"), ":-2");
+});
