@@ -8,6 +8,7 @@ import { hashes } from "./commands/hashes.js";
 import { introspection } from "./commands/introspection.js";
 import { keys } from "./commands/keys.js";
 import { lists } from "./commands/lists.js";
+import { objects } from "./commands/object.js";
 import { server } from "./commands/server.js";
 import { sets } from "./commands/sets.js";
 import { sorting } from "./commands/sort.js";
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   ...strings,
   ...generic,
   ...dumps,
+  ...objects,
   ...sorting,
   ...hashes,
   ...lists,

@@ -4,12 +4,12 @@
  * Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { bulk, bulks, integer, OK, type Reply, status } from "../../protocol/reply.js";
+import { bulk, bulks, integer, OK, type Reply, status, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { custom, dbIndexOutOfRange, syntaxError, wrongArity } from "../errors.js";
 import { allDbs, look, none, type Touch, wholeDb } from "../key-spec.js";
 import type { Data } from "../mutators.js";
-import { int32Argument, parseInteger } from "../numbers.js";
+import { int32Argument, integerArgument, parseInteger } from "../numbers.js";
 import type { Unit } from "../unit.js";
 
 export const server = family("connection", {
@@ -48,6 +48,15 @@ export const server = family("connection", {
     complexity: "O(1)",
     summary: "Checks a database number; the next command is not affected.",
     run: select,
+  },
+  WAIT: {
+    arity: 3,
+    flags: ["noscript"],
+    keys: none,
+    since: "3.0.0",
+    complexity: "O(1)",
+    summary: "Answers 0 at once: there are no replicas of Redis's kind.",
+    run: wait,
   },
 }).concat(
   family("transaction", {
@@ -175,6 +184,15 @@ function select(data: Data, argv: readonly ByteString[]): Reply {
   const db = int32Argument(argv[1]!);
   if (db < 0 || db >= data.databases) throw dbIndexOutOfRange();
   return OK;
+}
+
+/** As Redis answers it within MULTI. */
+function wait(_: Data, argv: readonly ByteString[]): Reply {
+  integerArgument(argv[1]!);
+  const timeout = parseInteger(argv[2]!);
+  if (timeout === undefined) throw custom("ERR timeout is not an integer or out of range");
+  if (timeout < 0) throw custom("ERR timeout is negative");
+  return ZERO;
 }
 
 function checkFlushMode(argv: readonly ByteString[]): void {

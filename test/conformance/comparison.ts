@@ -110,6 +110,18 @@ export const ownAnswer = (reason: string): Incomparable => ({
   compare: () => ({ ask: [], agree: () => true }),
 });
 
+/** Any answer of a kind will do where we have one, or an error of our own; nil must be nil. */
+export const ofKind = (kind: Reply["kind"], reason: string): Incomparable => ({
+  reason,
+  compare: (call) => ({
+    ask: [call.argv],
+    agree: ([theirs]) => {
+      const isOwn = call.ours.kind === kind || call.ours.kind === "error";
+      return isOwn && theirs?.kind === kind ? true : theirs !== undefined && sameReply(call.ours, theirs);
+    },
+  }),
+});
+
 export const endedBy = (ending: string): Incomparable => ({
   reason: "the store has no connections: what one would remember is ended at once",
   compare: ({ argv, ours }) => ({

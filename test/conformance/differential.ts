@@ -14,6 +14,7 @@ import { stateDifferences, stateOf, stateOfRedis } from "./state.js";
 
 /** The first thing that differs. */
 export interface Difference {
+  readonly of: "reply" | "state";
   /** Place of the step whose reply differs; the number of steps if it is the state. */
   readonly place: number;
   readonly text: string;
@@ -58,8 +59,8 @@ export async function play({ steps, encoding }: Episode, redis: RedisConnection)
         .splice(0, 1 + comparison.ask.length)
         .map((reply) => levelled(name, reply));
       if (!comparison.agree(theirs)) {
-        const difference = { place: succeeded.length, text: replyDifference(ours, comparison, theirs) };
-        return { difference, succeeded };
+        const text = replyDifference(ours, comparison, theirs);
+        return { difference: { of: "reply", place: succeeded.length, text }, succeeded };
       }
       succeeded.push(ours.kind !== "error");
     }
@@ -68,7 +69,8 @@ export async function play({ steps, encoding }: Episode, redis: RedisConnection)
   const theirs = await stateOfRedis(redis, [...database.keyspaces.keys()]);
   const differences = stateDifferences(stateOf(database, at), theirs);
   if (differences.length === 0) return { difference: undefined, succeeded };
-  return { difference: { place: steps.length, text: `state: ${differences.join("\n       ")}` }, succeeded };
+  const text = `state: ${differences.join("\n       ")}`;
+  return { difference: { of: "state", place: steps.length, text }, succeeded };
 }
 
 /** The steps of each date. */
@@ -120,10 +122,13 @@ function replyDifference(ours: Reply, { ask }: Comparison, replies: readonly Rep
   return `ours   ${shown(ours)}\nredis  ${theirs.join("\n       ")}`;
 }
 
-/** Fewer steps that still differ. */
+/**
+ * Fewer steps that still differ, and in the same respect: times to live differ in the state anyhow when the steps are played
+ * again long after their date.
+ */
 export async function shrink(
   { steps, encoding }: Episode,
-  { place }: Difference,
+  { place, of }: Difference,
   redis: RedisConnection,
 ): Promise<Episode> {
   let needed = steps.slice(0, place + 1);
@@ -132,7 +137,7 @@ export async function shrink(
     for (let from = 0; from < needed.length && attempts < SHRINK_ATTEMPTS_MAX; attempts++) {
       const fewer = needed.toSpliced(from, size);
       const { difference } = await play({ steps: fewer, encoding }, redis);
-      if (difference === undefined) from += size;
+      if (difference?.of !== of) from += size;
       else needed = fewer.slice(0, difference.place + 1);
     }
   }

@@ -16,6 +16,7 @@ import {
   type Incomparable,
   integerOf,
   nearly,
+  ofKind,
   ownAnswer,
   popped,
   scanned,
@@ -98,6 +99,31 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   ZRANDMEMBER: chosen((key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"], 2),
   ZSCAN: scanned(2, 2, memberAndScore),
   DUMP: dumped,
+  "MEMORY|USAGE": ofKind("integer", "each server's values take memory of their own"),
+  "OBJECT|ENCODING": ofKind(
+    "bulk",
+    "it depends on a value's past; of new values they are in encodings.test.ts",
+  ),
+  "OBJECT|HELP": ofKind("array", "it is about what our subcommands do"),
+  "OBJECT|IDLETIME": {
+    ...ofKind("integer", "when a key was last used is not kept: an error, where redis-server answers a time"),
+    errors: true,
+  },
+  "OBJECT|REFCOUNT": ofKind(
+    "integer",
+    "it depends on a value's past; of new values they are in encodings.test.ts",
+  ),
+  WAIT: {
+    reason: "redis-server would wait; within MULTI it does not",
+    errors: true,
+    compare: ({ argv, ours }) => ({
+      ask: [["MULTI"], argv, ["EXEC"]],
+      agree: ([, queued, executed]) => {
+        const theirs = queued?.kind === "error" ? queued : itemsOf(executed)[0];
+        return theirs !== undefined && sameReply(ours, theirs);
+      },
+    }),
+  },
   SORT: sortedUnlessKept,
   SORT_RO: sortedUnlessKept,
   TIME: ownAnswer("redis-server has its own clock"),

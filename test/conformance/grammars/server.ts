@@ -30,6 +30,7 @@ export const grammar: FamilyGrammar = {
   ECHO: (g) => [g.value()],
   PING: (g) => g.maybe(0.5, g.value()),
   SELECT: (g) => [g.dbIndex()],
+  WAIT: (g) => [g.count(), g.integer()],
   DISCARD: () => [],
   EXEC: () => [],
   MULTI: () => [],

@@ -1,0 +1,59 @@
+/**
+ * How much memory a key takes here: an estimate from what V8 gives to objects, strings and tables. Compared with the heap in
+ * test/store/commands/object.test.ts.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { type Entry, NO_EXPIRY } from "./keyspace.js";
+import { Hash } from "./values/hash.js";
+import { List } from "./values/list.js";
+import { MemberSet } from "./values/member-set.js";
+import { SortedSet } from "./values/sorted-set.js";
+import type { Value } from "./values/value.js";
+
+/** Bytes of a string beside its characters, of a reference, of a place in a hash table (of which a part is empty). */
+const STRING_HEAD = 16;
+const REFERENCE = 8;
+const TABLE_PLACE = 40;
+/** A key's record, its place in the list of keys and in the table. */
+const ENTRY = 64 + REFERENCE + TABLE_PLACE;
+/** Time and key in the queue, and the time in the record. */
+const EXPIRY = 3 * 16;
+/** A collection's objects while it holds nothing. */
+const COLLECTION = 160;
+/** From so many members on they stand in a table as well. */
+const TABLE_MEMBERS_MIN = 13;
+/** Score and reference in the order by score, whose nodes are half full at worst, and the score by member. */
+const SCORED = 4 * REFERENCE;
+
+/**
+ * Bytes, with the key's own.
+ * @param samples  how many elements are looked at; the others are taken to be alike
+ */
+export function estimatedBytes({ key, value, expire }: Entry, samples: number): number {
+  return stringBytes(key) + ENTRY + (expire === NO_EXPIRY ? 0 : EXPIRY) + valueBytes(value, samples);
+}
+
+function valueBytes(value: Value, samples: number): number {
+  if (typeof value === "string") return stringBytes(value);
+  const { size } = value;
+  const sampled = Math.min(size, samples);
+  let bytes = 0;
+  for (let place = 0; place < sampled; place++) bytes += elementBytes(value, place);
+  const inTable = value instanceof List || size < TABLE_MEMBERS_MIN ? 0 : TABLE_PLACE;
+  return COLLECTION + Math.round((bytes * size) / Math.max(sampled, 1)) + size * inTable;
+}
+
+/** Of the element at a place, without that of its table. */
+function elementBytes(value: Exclude<Value, ByteString>, place: number): number {
+  if (value instanceof List) return REFERENCE + stringBytes(value.at(place));
+  if (value instanceof MemberSet) return REFERENCE + stringBytes(value.members[place] ?? "");
+  if (value instanceof Hash) {
+    const texts = stringBytes(value.fields[place] ?? "") + stringBytes(value.values[place] ?? "");
+    return 2 * REFERENCE + texts;
+  }
+  return value instanceof SortedSet ? SCORED + REFERENCE + stringBytes(value.members[place] ?? "") : 0;
+}
+
+function stringBytes({ length }: ByteString): number {
+  return STRING_HEAD + Math.ceil(length / 8) * 8;
+}

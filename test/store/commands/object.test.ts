@@ -1,0 +1,68 @@
+/** MEMORY USAGE: what it estimates is what the heap has grown by. What OBJECT answers: test/conformance. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { Database } from "../../../store/database.js";
+import { StoreUnderTest } from "./store-under-test.js";
+
+const KEYS = 20_000;
+/** How far off an estimate may be, either way. */
+const FACTOR = 2;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** Bytes that are in use. */
+function heapBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+/** New bytes, so that no two keys share them. */
+const text = (i: number, bytes: number): ByteString => Buffer.alloc(bytes, `${i}.`).toString("latin1");
+
+const kinds: Readonly<Record<string, (i: number) => ByteString[]>> = {
+  "short strings": (i) => ["SET", text(i, 12), text(i, 10)],
+  "long strings": (i) => ["SET", text(i, 12), text(i, 1000)],
+  "small hashes": (i) => [
+    "HSET",
+    text(i, 12),
+    ...[1, 2, 3].flatMap((field) => [`f${field}`, text(i + field, 20)]),
+  ],
+  lists: (i) => ["RPUSH", text(i, 12), ...[1, 2, 3, 4, 5, 6, 7, 8].map((place) => text(i + place, 30))],
+  "sorted sets": (i) => [
+    "ZADD",
+    text(i, 12),
+    ...Array.from({ length: 20 }, (_, place) => [String(place + 0.5), text(KEYS * place + i, 20)]).flat(),
+  ],
+};
+
+for (const [kind, argvOf] of Object.entries(kinds)) {
+  test(`MEMORY USAGE of ${kind} adds up to what the heap has grown by`, () => {
+    const database = new Database();
+    const unit = { at: 0, db: 0, id: "unit" };
+    const before = heapBytes();
+    for (let i = 0; i < KEYS; i++) database.execute(argvOf(i), unit);
+    const grown = heapBytes() - before;
+    let estimated = 0;
+    for (const { key } of database.keyspaces[0]!.entries) {
+      const reply = database.execute(["MEMORY", "USAGE", key], unit);
+      estimated += reply.kind === "integer" ? Number(reply.value) : Number.NaN;
+    }
+    assert.equal(database.keyspaces[0]!.size, KEYS);
+    const said = `estimated ${estimated}, grown by ${grown}`;
+    assert.ok(estimated < grown * FACTOR && grown < estimated * FACTOR, said);
+  });
+}
+
+test("MEMORY USAGE looks at so many elements, or at all", () => {
+  const store = new StoreUnderTest();
+  store.run(`RPUSH l ${"a ".repeat(5)}${"x".repeat(10_000)}`);
+  const bytes = (line: string) => Number(store.run(line).slice(1));
+  assert.ok(bytes("MEMORY USAGE l") < 1000);
+  assert.ok(bytes("MEMORY USAGE l SAMPLES 0") > 10_000);
+  assert.equal(bytes("MEMORY USAGE l SAMPLES 6"), bytes("MEMORY USAGE l SAMPLES 100"));
+  assert.equal(store.run("MEMORY USAGE none"), "nil");
+});
