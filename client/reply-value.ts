@@ -45,6 +45,7 @@ export function replyValue(reply: Reply, buffers: boolean): ReplyValue {
     case "integer":
       return reply.value;
     case "bulk":
+    case "verbatim":
       return buffers ? Buffer.from(reply.bytes, "latin1") : textOfBytes(reply.bytes);
     case "double":
       return formatDouble(reply.value);

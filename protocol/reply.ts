@@ -16,7 +16,11 @@ export type Reply =
   | { readonly kind: "array"; readonly items: readonly Reply[] }
   | { readonly kind: "set"; readonly items: readonly Reply[] }
   /** `items` holds name, value, name, value, …: what RESP2 sends as a flat array. */
-  | { readonly kind: "map"; readonly items: readonly Reply[] };
+  | { readonly kind: "map"; readonly items: readonly Reply[] }
+  /** `items` holds member, score, member, score, …: RESP3 has an array of two each for these, RESP2 a flat one. */
+  | { readonly kind: "pairs"; readonly items: readonly Reply[] }
+  /** A text for people; `format` is its three letters, `txt` or `mkd`. RESP2 has a bulk string for it. */
+  | { readonly kind: "verbatim"; readonly format: ByteString; readonly bytes: ByteString };
 
 /** `text` begins with the error's code: `ERR …`, `WRONGTYPE …`. */
 export interface ErrorReply {
@@ -43,6 +47,8 @@ export const double = (value: number): ValueReply => ({ kind: "double", value })
 export const array = (items: readonly Reply[]): ValueReply => ({ kind: "array", items });
 export const set = (items: readonly Reply[]): ValueReply => ({ kind: "set", items });
 export const map = (items: readonly Reply[]): ValueReply => ({ kind: "map", items });
+export const pairs = (items: readonly Reply[]): ValueReply => ({ kind: "pairs", items });
+export const verbatim = (bytes: ByteString): ValueReply => ({ kind: "verbatim", format: "txt", bytes });
 export const bulks = (items: readonly ByteString[]): ValueReply => ({
   kind: "array",
   items: items.map(bulk),

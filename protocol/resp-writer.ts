@@ -15,7 +15,7 @@ export function writeCommand(argv: readonly ByteString[]): ByteString {
   return bytes;
 }
 
-/** A reply in RESP2, which has no double, set or map: a bulk string and flat arrays. */
+/** A reply in RESP2, which has no double, set, map or pairs: a bulk string and flat arrays. */
 export function writeReply(reply: Reply): ByteString {
   switch (reply.kind) {
     case "status":
@@ -25,6 +25,7 @@ export function writeReply(reply: Reply): ByteString {
     case "integer":
       return `:${reply.value}\r\n`;
     case "bulk":
+    case "verbatim":
       return writeBulk(reply.bytes);
     case "double":
       return writeBulk(formatDouble(reply.value));

@@ -69,6 +69,7 @@ export function replyText(reply: ValueReply): ByteString | null {
     case "array":
     case "set":
     case "map":
+    case "pairs":
       return reply.items.length === 0 ? null : reply.items.flatMap(lines).join("\n");
     default:
       return scalarText(reply);
@@ -80,6 +81,7 @@ function lines(item: Reply): ByteString[] {
     case "array":
     case "set":
     case "map":
+    case "pairs":
       return item.items.flatMap(lines);
     case "nil":
     case "nil-array":
@@ -90,13 +92,14 @@ function lines(item: Reply): ByteString[] {
 }
 
 function scalarText(
-  reply: Extract<Reply, { kind: "status" | "error" | "bulk" | "integer" | "double" }>,
+  reply: Extract<Reply, { kind: "status" | "error" | "bulk" | "verbatim" | "integer" | "double" }>,
 ): ByteString {
   switch (reply.kind) {
     case "status":
     case "error":
       return reply.text;
     case "bulk":
+    case "verbatim":
       return reply.bytes;
     case "integer":
       return String(reply.value);

@@ -91,6 +91,7 @@ function shownReply(reply: Reply): ByteString {
     case "error":
       return cut(reply.text);
     case "bulk":
+    case "verbatim":
       return cut(reply.bytes);
     case "integer":
     case "double":

@@ -1,6 +1,6 @@
 /** HRANDFIELD. A read, so its choice need not be the same everywhere; it is, by the unit's seed. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, bulk, EMPTY_ARRAY, NIL, type Reply } from "../../protocol/reply.js";
+import { array, bulk, EMPTY_ARRAY, NIL, pairs, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../errors.js";
 import type { Data } from "../mutators.js";
 import { INT64_MAX } from "../numbers.js";
@@ -33,7 +33,7 @@ function randomFields(data: Data, argv: readonly ByteString[], choose: (n: numbe
     items.push(bulk(hash.fields[place]!));
     if (withValues) items.push(bulk(hash.values[place]!));
   }
-  return array(items);
+  return withValues ? pairs(items) : array(items);
 }
 
 function isTooLarge(count: bigint): boolean {

@@ -1,20 +1,23 @@
 /** What several commands on sorted sets do with what they have found: answer it, store it, remove it. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, bulk, double, integer, type Reply, ZERO } from "../../protocol/reply.js";
+import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../protocol/reply.js";
 import type { Data, Typed } from "../mutators.js";
 import { SortedSet } from "../values/sorted-set.js";
 import type { Span } from "./sorted-set-bounds.js";
 
 export type Pair = readonly [member: ByteString, score: number];
 
+/** A member and its score. */
+export const pairReply = ([member, score]: Pair): Reply => array([bulk(member), double(score)]);
+
 /** Members, each followed by its score if these are wanted. */
-export function pairsReply(pairs: Iterable<Pair>, withScores: boolean): Reply {
+export function pairsReply(found: Iterable<Pair>, withScores: boolean): Reply {
   const items: Reply[] = [];
-  for (const [member, score] of pairs) {
+  for (const [member, score] of found) {
     items.push(bulk(member));
     if (withScores) items.push(double(score));
   }
-  return array(items);
+  return withScores ? pairs(items) : array(items);
 }
 
 /**

@@ -28,7 +28,7 @@ import { chosenPlaces, signedCount } from "./random-count.js";
 import { zadd } from "./sorted-set-add.js";
 import { sortedSetAlgebra } from "./sorted-set-algebra.js";
 import { sortedSetRanges } from "./sorted-set-ranges.js";
-import { type Pair, pairsReply, removeRange } from "./sorted-set-results.js";
+import { type Pair, pairReply, pairsReply, removeRange } from "./sorted-set-results.js";
 
 /** Half of what 64 bits hold: up to there Redis keeps a small set's whole scores as integers. */
 const WHOLE_TEXT_MAX = 2 ** 62;
@@ -171,7 +171,7 @@ function zmpop(data: Data, argv: readonly ByteString[]): Reply {
   }
   for (const key of argv.slice(2, 2 + keyCount)) {
     if (data.getAs(SortedSet, key) === undefined) continue;
-    const popped = pop(data, key, end, count ?? 1).map((pair) => pairsReply([pair], true));
+    const popped = pop(data, key, end, count ?? 1).map(pairReply);
     return array([bulk(key), array(popped)]);
   }
   return NIL_ARRAY;
@@ -185,7 +185,9 @@ function zmscore(data: Data, [, key, ...members]: readonly ByteString[]): Reply 
 function zpop(data: Data, argv: readonly ByteString[], end: PopEnd): Reply {
   if (argv.length > 3) throw syntaxError();
   const count = argv[2] === undefined ? 1 : integerFrom(0, argv[2], mustBePositive);
-  return pairsReply(pop(data, argv[1]!, end, count), true);
+  const popped = pop(data, argv[1]!, end, count);
+  const [only] = popped;
+  return argv.length === 2 && only !== undefined ? pairReply(only) : pairsReply(popped, true);
 }
 
 /** Removes as many members as there are, `count` at most. @returns them in the order of removal */

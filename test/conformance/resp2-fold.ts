@@ -5,11 +5,14 @@ import { bulk, type Reply } from "../../protocol/reply.js";
 /** Doubles become bulk strings; maps and sets become arrays. */
 export function folded(reply: Reply): Reply {
   switch (reply.kind) {
+    case "verbatim":
+      return bulk(reply.bytes);
     case "double":
       return bulk(formatDouble(reply.value));
     case "array":
     case "set":
     case "map":
+    case "pairs":
       return { kind: "array", items: reply.items.map(folded) };
     default:
       return reply;
@@ -26,6 +29,7 @@ export function shown(reply: Reply): string {
     case "integer":
       return `:${reply.value}`;
     case "bulk":
+    case "verbatim":
       return JSON.stringify(reply.bytes);
     case "nil":
     case "nil-array":

@@ -1,0 +1,44 @@
+/** RESP3, the writing half: what a connection is answered once it has said HELLO 3. Source: redis-server 7.0. */
+import type { ByteString } from "./byte-string.js";
+import { formatDouble } from "./double.js";
+import type { Reply } from "./reply.js";
+import { writeBulk, writeReply } from "./resp-writer.js";
+
+/** A reply in RESP3. */
+export function writeReply3(reply: Reply): ByteString {
+  switch (reply.kind) {
+    case "nil":
+    case "nil-array":
+      return "_\r\n";
+    case "double":
+      return `,${formatDouble(reply.value)}\r\n`;
+    case "verbatim":
+      return `=${reply.bytes.length + 4}\r\n${reply.format}:${reply.bytes}\r\n`;
+    case "array":
+      return writeItems(`*${reply.items.length}\r\n`, reply.items);
+    case "set":
+      return writeItems(`~${reply.items.length}\r\n`, reply.items);
+    case "map":
+      return writeItems(`%${reply.items.length / 2}\r\n`, reply.items);
+    case "pairs":
+      return writePairs(reply.items);
+    case "bulk":
+      return writeBulk(reply.bytes);
+    default:
+      return writeReply(reply);
+  }
+}
+
+function writeItems(head: ByteString, items: readonly Reply[]): ByteString {
+  let bytes = head;
+  for (const item of items) bytes += writeReply3(item);
+  return bytes;
+}
+
+function writePairs(items: readonly Reply[]): ByteString {
+  let bytes = `*${items.length / 2}\r\n`;
+  for (let i = 0; i < items.length; i += 2) {
+    bytes += `*2\r\n${writeReply3(items[i] as Reply)}${writeReply3(items[i + 1] as Reply)}`;
+  }
+  return bytes;
+}

@@ -1,0 +1,43 @@
+/** RESP3's bytes, and RESP2's of the same replies. Source: redis-server 7.0. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  array,
+  bulk,
+  double,
+  integer,
+  map,
+  NIL,
+  NIL_ARRAY,
+  pairs,
+  type Reply,
+  set,
+  verbatim,
+} from "../../protocol/reply.js";
+import { writeReply } from "../../protocol/resp-writer.js";
+import { writeReply3 } from "../../protocol/resp3-writer.js";
+
+const cases: readonly (readonly [Reply, resp2: string, resp3: string])[] = [
+  [NIL, "$-1\r\n", "_\r\n"],
+  [NIL_ARRAY, "*-1\r\n", "_\r\n"],
+  [double(2.5), "$3\r\n2.5\r\n", ",2.5\r\n"],
+  [double(Number.NEGATIVE_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n"],
+  [verbatim("hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"],
+  [integer(2n ** 62n), ":4611686018427387904\r\n", ":4611686018427387904\r\n"],
+  [set([bulk("a")]), "*1\r\n$1\r\na\r\n", "~1\r\n$1\r\na\r\n"],
+  [map([bulk("a"), NIL]), "*2\r\n$1\r\na\r\n$-1\r\n", "%1\r\n$1\r\na\r\n_\r\n"],
+  [
+    pairs([bulk("a"), double(1), bulk("b"), double(2)]),
+    "*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n",
+    "*2\r\n*2\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2\r\n",
+  ],
+  [pairs([]), "*0\r\n", "*0\r\n"],
+  [array([array([NIL])]), "*1\r\n*1\r\n$-1\r\n", "*1\r\n*1\r\n_\r\n"],
+];
+
+test("each kind of reply has its own bytes in RESP2 and in RESP3", () => {
+  for (const [reply, resp2, resp3] of cases) {
+    assert.equal(writeReply(reply), resp2);
+    assert.equal(writeReply3(reply), resp3);
+  }
+});
