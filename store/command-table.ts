@@ -1,6 +1,7 @@
 /** All commands of the store, by name. A new family is one line here. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Command } from "./command.js";
+import { bitmaps } from "./commands/bitmaps.js";
 import { dbsync } from "./commands/dbsync.js";
 import { dumps } from "./commands/dump.js";
 import { generic } from "./commands/generic.js";
@@ -19,6 +20,7 @@ import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } fr
 
 export const commands: readonly Command[] = [
   ...strings,
+  ...bitmaps,
   ...generic,
   ...dumps,
   ...objects,

@@ -6,7 +6,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { wrongType } from "./errors.js";
 import { type Entry, Keyspace, NO_EXPIRY } from "./keyspace.js";
-import { swapKeyspaces, type UndoRecord } from "./undo.js";
+import { patched, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
 import type { Hash } from "./values/hash.js";
 import type { End, List } from "./values/list.js";
@@ -95,6 +95,24 @@ export class Data {
   setBytes(entry: Typed<ByteString>, bytes: ByteString): void {
     this.#records?.push({ mutator: "setBytes", db: this.#unit.db, key: entry.key, old: entry.value });
     entry.value = bytes;
+    this.#touch(entry);
+  }
+
+  /**
+   * Writes bytes into a string from an offset on; the expiry time stays. Where the string ends before, zeros fill the
+   * gap. The record holds only what was overwritten.
+   */
+  patch(entry: Entry, offset: number, bytes: ByteString): void {
+    const value = entry.value as ByteString;
+    this.#records?.push({
+      mutator: "patch",
+      db: this.#unit.db,
+      key: entry.key,
+      offset,
+      old: value.slice(offset, offset + bytes.length),
+      length: value.length,
+    });
+    entry.value = patched(value, offset, bytes);
     this.#touch(entry);
   }
 

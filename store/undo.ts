@@ -29,6 +29,7 @@ export interface UndoRecords {
   expire: OfKey & { readonly old: number };
   writer: OfKey & { readonly old: ByteString };
   setBytes: OfKey & { readonly old: ByteString };
+  patch: OfKey & { readonly offset: number; readonly old: ByteString; readonly length: number };
   listPush: { readonly list: List; readonly end: End };
   listPop: { readonly list: List; readonly end: End; readonly element: ByteString };
   listSplice: {
@@ -67,6 +68,10 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
   setBytes: (keyspaces, { db, key, old }) => {
     keyspaces[db]!.find(key)!.value = old;
   },
+  patch: (keyspaces, { db, key, offset, old, length }) => {
+    const entry = keyspaces[db]!.find(key)!;
+    entry.value = patched(entry.value as ByteString, offset, old).slice(0, length);
+  },
   listPush: (_, { list, end }) => list.pop(end),
   listPop: (_, { list, end, element }) => list.push(end, element),
   listSplice: (_, { list, index, removed, inserted }) => list.splice(index, inserted, removed),
@@ -95,6 +100,12 @@ function undoOne<M extends MutatorName>(
   record: { mutator: M } & UndoRecords[M],
 ): void {
   inverses[record.mutator](keyspaces, record);
+}
+
+/** A string with others of its bytes from an offset on; zeros where it ends before. */
+export function patched(value: ByteString, offset: number, bytes: ByteString): ByteString {
+  const head = value.length < offset ? value + "\0".repeat(offset - value.length) : value.slice(0, offset);
+  return head + bytes + value.slice(offset + bytes.length);
 }
 
 export function swapKeyspaces(keyspaces: Keyspace[], first: number, second: number): void {

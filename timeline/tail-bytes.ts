@@ -44,6 +44,7 @@ function bytesOfRecord(record: UndoRecord): number {
     case "put":
       return RECORD_BYTES + bytesOfSaved(record.old);
     case "setBytes":
+    case "patch":
     case "hashPut":
       return RECORD_BYTES + record.old.length;
     case "listPop":

@@ -20,10 +20,8 @@ import { type Entry, NO_EXPIRY } from "../keyspace.js";
 import { addFloats } from "../long-double.js";
 import type { Data } from "../mutators.js";
 import { INT64_MAX, INT64_MIN, indexArgument, integerArgument, narrow, parseInteger } from "../numbers.js";
+import { STRING_BYTES_MAX } from "../values/value.js";
 import { longestCommonSubsequence } from "./longest-common-subsequence.js";
-
-/** As Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
-const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;
 
 export const strings = family("string", {
   APPEND: {

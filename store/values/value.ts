@@ -5,6 +5,9 @@ import { List } from "./list.js";
 import { MemberSet } from "./member-set.js";
 import type { SortedSet } from "./sorted-set.js";
 
+/** As Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
+export const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;
+
 export type Value = ByteString | List | Hash | MemberSet | SortedSet;
 
 /** The type's name as `TYPE` says it. */

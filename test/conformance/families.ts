@@ -1,5 +1,6 @@
 /** All grammars, and whose keys each family prefers. A new family is one line here. */
 import type { FamilyGrammar, Generator } from "./grammar.js";
+import { grammar as bitmaps } from "./grammars/bitmaps.js";
 import { grammar as dbsync } from "./grammars/dbsync.js";
 import { grammar as generic } from "./grammars/generic.js";
 import { grammar as hashes } from "./grammars/hashes.js";
@@ -24,6 +25,7 @@ export interface Family {
 
 export const families: readonly Family[] = [
   family("string", strings),
+  family("string", bitmaps),
   family("any", generic),
   family("hash", hashes),
   family("list", lists),

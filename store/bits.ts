@@ -1,0 +1,77 @@
+/**
+ * Bits and bit fields within a string, which is taken to go on with zeros for ever. Bit 0 is the highest of the first
+ * byte. Source: redis-server 7.0, test/conformance.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+
+export type Bit = 0 | 1;
+
+/** How many bits of each byte are 1. */
+const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
+
+/** The byte at a place, 0 beyond the end. */
+function byteAt(bytes: ByteString, place: number): number {
+  return place < bytes.length ? bytes.charCodeAt(place) : 0;
+}
+
+export function bitAt(bytes: ByteString, place: number): Bit {
+  return ((byteAt(bytes, Math.floor(place / 8)) >> (7 - (place % 8))) & 1) as Bit;
+}
+
+/** The byte of a bit's place with that bit set to a value. */
+export function byteWith(bytes: ByteString, place: number, value: Bit): ByteString {
+  const mask = 0x80 >> (place % 8);
+  const byte = byteAt(bytes, Math.floor(place / 8));
+  return String.fromCharCode(value === 1 ? byte | mask : byte & ~mask);
+}
+
+/** How many of the bits `from` ≤ place < `to` are 1; none lies beyond the end. */
+export function countOnes(bytes: ByteString, from: number, to: number): number {
+  if (from >= to) return 0;
+  const first = Math.floor(from / 8);
+  const last = Math.floor((to - 1) / 8);
+  let count = 0;
+  for (let place = first; place <= last; place++) count += ONES[bytes.charCodeAt(place)]!;
+  const before = bytes.charCodeAt(first) & ~(0xff >> (from % 8));
+  const after = bytes.charCodeAt(last) & (0xff >> (((to - 1) % 8) + 1));
+  return count - ONES[before]! - ONES[after]!;
+}
+
+/** The place of the first bit of a value, `from` ≤ place < `to`; -1: there is none. No bit lies beyond the end. */
+export function findBit(bytes: ByteString, value: Bit, from: number, to: number): number {
+  const without = value === 1 ? 0 : 0xff;
+  let place = from;
+  while (place < to) {
+    if (place % 8 === 0 && bytes.charCodeAt(place / 8) === without) place += 8;
+    else if (bitAt(bytes, place) === value) return place;
+    else place++;
+  }
+  return -1;
+}
+
+/** An unsigned integer of 1 to 64 bits, the highest at `place`. */
+export function readField(bytes: ByteString, place: number, bits: number): bigint {
+  const first = Math.floor(place / 8);
+  const last = Math.floor((place + bits - 1) / 8);
+  let value = 0n;
+  for (let i = first; i <= last; i++) value = (value << 8n) | BigInt(byteAt(bytes, i));
+  return BigInt.asUintN(bits, value >> BigInt(8 * (last + 1) - place - bits));
+}
+
+/** The bytes that hold an integer's lowest 1 to 64 bits, the highest at `place`; the bits around it stay. */
+export function bytesWithField(bytes: ByteString, place: number, bits: number, value: bigint): ByteString {
+  const first = Math.floor(place / 8);
+  const last = Math.floor((place + bits - 1) / 8);
+  const width = 8 * (last - first + 1);
+  const shift = BigInt(8 * (last + 1) - place - bits);
+  const around = readField(bytes, first * 8, Math.min(width, 64)) << BigInt(Math.max(0, width - 64));
+  // Nine bytes are more than a field can have: the last one is read by itself.
+  const old = width > 64 ? around | BigInt(byteAt(bytes, last)) : around;
+  const mask = BigInt.asUintN(bits, -1n) << shift;
+  const changed = (old & ~mask) | (BigInt.asUintN(bits, value) << shift);
+  let result = "";
+  for (let left = width - 8; left >= 0; left -= 8) {
+    result += String.fromCharCode(Number((changed >> BigInt(left)) & 0xffn));
+  }
+  return result;
+}
