@@ -235,7 +235,7 @@ function append(data: Data, argv: readonly ByteString[]): Reply {
     return integer(suffix.length);
   }
   if (entry.value.length + suffix.length > STRING_BYTES_MAX) throw stringTooLong();
-  if (suffix !== "") data.setBytes(entry, entry.value + suffix);
+  if (suffix !== "") data.patch(entry, entry.value.length, suffix);
   return integer(entry.value.length);
 }
 
@@ -336,11 +336,9 @@ function setrange(data: Data, argv: readonly ByteString[]): Reply {
   const old = entry?.value ?? "";
   if (bytes === "") return integer(old.length);
   if (offset + bytes.length > STRING_BYTES_MAX) throw stringTooLong();
-  const head = old.length < offset ? old + "\0".repeat(offset - old.length) : old.slice(0, offset);
-  const changed = head + bytes + old.slice(offset + bytes.length);
-  if (entry === undefined) data.put(key, changed);
-  else if (changed !== old) data.setBytes(entry, changed);
-  return integer(changed.length);
+  if (old.length < offset + bytes.length || old.slice(offset, offset + bytes.length) !== bytes)
+    data.patch(entry ?? data.put(key, ""), offset, bytes);
+  return integer(Math.max(old.length, offset + bytes.length));
 }
 
 /** The options of SET and GETEX, read left to right; which of them exclude each other is the same for both. */
