@@ -6,6 +6,7 @@ import { dbsync } from "./commands/dbsync.js";
 import { dumps } from "./commands/dump.js";
 import { generic } from "./commands/generic.js";
 import { hashes } from "./commands/hashes.js";
+import { hyperloglogs } from "./commands/hyperloglogs.js";
 import { introspection } from "./commands/introspection.js";
 import { keys } from "./commands/keys.js";
 import { lists } from "./commands/lists.js";
@@ -21,6 +22,7 @@ import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } fr
 export const commands: readonly Command[] = [
   ...strings,
   ...bitmaps,
+  ...hyperloglogs,
   ...generic,
   ...dumps,
   ...objects,

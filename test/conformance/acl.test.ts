@@ -107,8 +107,12 @@ async function compareUser(
   });
 }
 
-/** Where we ask for more than Redis: for a whole database rules must name all keys. */
+/**
+ * Where we ask for more than Redis: for a whole database rules must name all keys; of PFMERGE without sources Redis does
+ * not find the key.
+ */
 function isStricter(command: Command, argv: readonly ByteString[]): boolean {
+  if (command.name === "PFMERGE" && argv.length === 2) return true;
   return touchesOf(command.keys, argv).some(({ key }) => key === null);
 }
 

@@ -4,6 +4,7 @@ import { grammar as bitmaps } from "./grammars/bitmaps.js";
 import { grammar as dbsync } from "./grammars/dbsync.js";
 import { grammar as generic } from "./grammars/generic.js";
 import { grammar as hashes } from "./grammars/hashes.js";
+import { grammar as hyperloglogs } from "./grammars/hyperloglogs.js";
 import { grammar as lists } from "./grammars/lists.js";
 import { grammar as server } from "./grammars/server.js";
 import { grammar as sets } from "./grammars/sets.js";
@@ -26,6 +27,7 @@ export interface Family {
 export const families: readonly Family[] = [
   family("string", strings),
   family("string", bitmaps),
+  family("sketch", hyperloglogs),
   family("any", generic),
   family("hash", hashes),
   family("list", lists),

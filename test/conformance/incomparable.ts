@@ -84,6 +84,18 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
       return { ask: [["KEYS", "*"]], agree };
     },
   },
+  PFCOUNT: {
+    reason: "redis-server keeps the estimate in the key; here a read changes nothing",
+    compare: ({ argv, ours, run }) => {
+      const key = argv[1] as ByteString;
+      const estimate = run(["GETRANGE", key, "8", "15"]);
+      const isKept = argv.length === 2 && estimate.kind === "bulk" && estimate.bytes !== "";
+      return {
+        ask: isKept ? [argv, ["SETRANGE", key, "8", estimate.bytes]] : [argv],
+        agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs),
+      };
+    },
+  },
   HGETALL: unordered(2),
   HKEYS: unordered(),
   HVALS: unordered(),

@@ -1,0 +1,123 @@
+/**
+ * HyperLogLog: how many different elements were added, about, in 12 KiB at most. Behaviour, texts and bytes: Redis 7;
+ * checked by test/conformance. PFCOUNT only reads: it does not keep its result in the key, as Redis does.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { integer, OK, ONE, type Reply, ZERO } from "../../protocol/reply.js";
+import { family } from "../command.js";
+import { custom } from "../errors.js";
+import { read, update, write } from "../key-spec.js";
+import type { Data } from "../mutators.js";
+import { narrow } from "../numbers.js";
+import { CorruptSketch, estimateOf, Sketch } from "../values/sketch.js";
+import { REGISTERS } from "../values/sketch-sparse.js";
+
+export const hyperloglogs = family("hyperloglog", {
+  PFADD: {
+    arity: -2,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.8.9",
+    complexity: "O(1) for each element",
+    summary: "Adds elements to a HyperLogLog, which is made if absent.",
+    run: (data, argv) => told(() => pfadd(data, argv)),
+  },
+  PFCOUNT: {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1, -1)],
+    since: "2.8.9",
+    complexity: "O(N), N: keys",
+    summary: "How many different elements several HyperLogLogs together have seen, about.",
+    run: (data, argv) => told(() => pfcount(data, argv)),
+  },
+  PFMERGE: {
+    arity: -2,
+    flags: ["write", "denyoom"],
+    keys: [update(1), read(2, -1)],
+    since: "2.8.9",
+    complexity: "O(N), N: keys",
+    summary: "Adds to a HyperLogLog what others have seen.",
+    run: (data, argv) => told(() => pfmerge(data, argv)),
+  },
+});
+
+/** @throws CommandFailure  instead of CorruptSketch */
+function told(run: () => Reply): Reply {
+  try {
+    return run();
+  } catch (problem) {
+    if (problem instanceof CorruptSketch) throw custom("INVALIDOBJ Corrupted HLL object detected");
+    throw problem;
+  }
+}
+
+/** A copy of a key's sketch. @throws CommandFailure */
+function sketchAt(data: Data, key: ByteString): Sketch | undefined {
+  const bytes = data.getString(key)?.value;
+  if (bytes === undefined) return undefined;
+  const sketch = Sketch.of(bytes);
+  if (sketch === undefined) throw custom("WRONGTYPE Key is not a valid HyperLogLog string value.");
+  return sketch;
+}
+
+function pfadd(data: Data, [, key, ...elements]: readonly ByteString[]): Reply {
+  const present = sketchAt(data, key!);
+  const sketch = present ?? Sketch.empty();
+  let isChanged = present === undefined;
+  for (const element of elements) isChanged = sketch.add(element) || isChanged;
+  if (!isChanged) return ZERO;
+  sketch.forgetEstimate();
+  store(data, key!, sketch);
+  return ONE;
+}
+
+function pfcount(data: Data, [, ...keys]: readonly ByteString[]): Reply {
+  if (keys.length === 1)
+    return integer(narrow(BigInt.asIntN(64, sketchAt(data, keys[0]!)?.estimate() ?? 0n)));
+  return integer(estimateOf(highest(data, keys).registers));
+}
+
+function pfmerge(data: Data, [, ...keys]: readonly ByteString[]): Reply {
+  const { registers, isDense } = highest(data, keys);
+  const sketch = sketchAt(data, keys[0]!) ?? Sketch.empty();
+  if (isDense) sketch.makeDense();
+  for (let i = 0; i < REGISTERS; i++) if (registers[i] !== 0) sketch.raise(i, registers[i]!);
+  sketch.forgetEstimate();
+  store(data, keys[0]!, sketch);
+  return OK;
+}
+
+/** The highest value of each register in all sketches. @throws CommandFailure, CorruptSketch */
+function highest(data: Data, keys: readonly ByteString[]): { registers: Uint8Array; isDense: boolean } {
+  const registers = new Uint8Array(REGISTERS);
+  let isDense = false;
+  for (const key of keys) {
+    const sketch = sketchAt(data, key);
+    if (sketch === undefined) continue;
+    isDense ||= sketch.isDense;
+    const others = sketch.registers;
+    for (let i = 0; i < REGISTERS; i++) if (others[i]! > registers[i]!) registers[i] = others[i]!;
+  }
+  return { registers, isDense };
+}
+
+/** Keeps a sketch in its key; of one that has kept its length only what has changed. */
+function store(data: Data, key: ByteString, sketch: Sketch): void {
+  const { bytes } = sketch;
+  const entry = data.getString(key);
+  if (entry === undefined) {
+    data.put(key, bytes);
+    return;
+  }
+  const old = entry.value;
+  if (old.length !== bytes.length) {
+    data.setBytes(entry, bytes);
+    return;
+  }
+  let from = 0;
+  while (from < bytes.length && old.charCodeAt(from) === bytes.charCodeAt(from)) from++;
+  let to = bytes.length;
+  while (to > from && old.charCodeAt(to - 1) === bytes.charCodeAt(to - 1)) to--;
+  if (from < to) data.patch(entry, from, bytes.slice(from, to));
+}

@@ -1,0 +1,110 @@
+/**
+ * The sparse form of a sketch's registers: runs of equal ones. 00nnnnnn: n + 1 zeros; 01nnnnnn nnnnnnnn: n + 1 zeros;
+ * 1vvvvvnn: n + 1 times the value v + 1. How runs are split and joined is Redis's way, so that the bytes are the same.
+ * Source: redis-server 7.0, test/conformance.
+ */
+
+export const REGISTERS = 16384;
+
+const LONG_ZEROS = 0x40;
+const VALUES = 0x80;
+const ZEROS_MAX = 64;
+const VALUES_MAX = 4;
+/** The highest value that a run can say. */
+const VALUE_MAX = 32;
+/** How many runs, from the one before the change on, are looked at to join equal ones. */
+const JOIN_STEPS = 5;
+
+export const EMPTY_RUNS = Buffer.from(zeros(REGISTERS));
+
+/** Fills in the value of each register. @returns false: the runs do not add up to all registers */
+export function readRuns(buffer: Buffer, values: Uint8Array): boolean {
+  let first = 0;
+  for (let at = 0; at < buffer.length; at += bytesOfRun(buffer, at)) {
+    const next = first + lengthOfRun(buffer, at);
+    if (next > REGISTERS) return false;
+    values.fill(valueOfRun(buffer, at), first, next);
+    first = next;
+  }
+  return first === REGISTERS;
+}
+
+function bytesOfRun(buffer: Buffer, at: number): number {
+  return (buffer[at]! & (VALUES | LONG_ZEROS)) === LONG_ZEROS ? 2 : 1;
+}
+
+/** How many registers a run stands for. */
+function lengthOfRun(buffer: Buffer, at: number): number {
+  const byte = buffer[at]!;
+  if (byte & VALUES) return (byte & (VALUES_MAX - 1)) + 1;
+  if (byte & LONG_ZEROS) return (((byte & (ZEROS_MAX - 1)) << 8) | (buffer[at + 1] ?? 0)) + 1;
+  return byte + 1;
+}
+
+function valueOfRun(buffer: Buffer, at: number): number {
+  const byte = buffer[at]!;
+  return byte & VALUES ? ((byte >> 2) & (VALUE_MAX - 1)) + 1 : 0;
+}
+
+/**
+ * Raises a register.
+ * @returns new runs; null: it was as high already; or why it cannot be done
+ */
+export function setInRuns(
+  buffer: Buffer,
+  register: number,
+  value: number,
+): Buffer | null | "too-large" | "corrupt" {
+  if (value > VALUE_MAX) return "too-large";
+  let first = 0;
+  let before = 0;
+  for (let at = 0; at < buffer.length; ) {
+    const length = lengthOfRun(buffer, at);
+    const end = at + bytesOfRun(buffer, at);
+    if (register < first + length) {
+      const old = valueOfRun(buffer, at);
+      if (old >= value) return null;
+      const middle = split({ old, length }, register - first, value);
+      return joined(Buffer.concat([buffer.subarray(0, at), middle, buffer.subarray(end)]), before);
+    }
+    first += length;
+    before = at;
+    at = end;
+  }
+  return "corrupt";
+}
+
+/** What a run becomes when one of its registers gets a higher value. */
+function split({ old, length }: { old: number; length: number }, index: number, value: number): Buffer {
+  const part = (count: number) => (count === 0 ? [] : old === 0 ? zeros(count) : [values(old, count)]);
+  return Buffer.from([...part(index), values(value, 1), ...part(length - 1 - index)]);
+}
+
+function zeros(length: number): number[] {
+  if (length <= ZEROS_MAX) return [length - 1];
+  return [((length - 1) >> 8) | LONG_ZEROS, (length - 1) & 0xff];
+}
+
+function values(value: number, length: number): number {
+  return VALUES | ((value - 1) << 2) | (length - 1);
+}
+
+/** Joins neighbours of one value, as far as a run may be long, in the runs from a place on. */
+function joined(buffer: Buffer, from: number): Buffer {
+  let at = from;
+  let end = buffer.length;
+  for (let step = 0; step < JOIN_STEPS && at < end; step++) {
+    const value = valueOfRun(buffer, at);
+    if (value !== 0 && at + 1 < end && valueOfRun(buffer, at + 1) === value) {
+      const length = lengthOfRun(buffer, at) + lengthOfRun(buffer, at + 1);
+      if (length <= VALUES_MAX) {
+        buffer[at + 1] = values(value, length);
+        buffer.copyWithin(at, at + 1, end);
+        end--;
+        continue;
+      }
+    }
+    at += bytesOfRun(buffer, at);
+  }
+  return buffer.subarray(0, end);
+}

@@ -1,0 +1,21 @@
+/** How the commands on HyperLogLogs are called. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { FamilyGrammar, Generator } from "../grammar.js";
+
+/** So many different elements fill a sketch until it becomes dense. */
+const ELEMENTS = 40_000;
+
+const element = (g: Generator): ByteString =>
+  g.chance(0.8) ? `e${g.random.below(ELEMENTS)}` : g.chance(0.5) ? g.member() : g.bytes(g.random.below(40));
+
+/** Seldom so many that the sketch becomes dense at once. */
+const elements = (g: Generator): ByteString[] => {
+  const kind = g.random.below(40);
+  return g.some(() => element(g), 0, kind < 30 ? 4 : kind < 39 ? 120 : 2000);
+};
+
+export const grammar: FamilyGrammar = {
+  PFADD: (g) => [g.key(), ...elements(g)],
+  PFCOUNT: (g) => g.keys(1, g.chance(0.5) ? 1 : 4),
+  PFMERGE: (g) => [g.key(), ...g.keys(0, 4)],
+};
