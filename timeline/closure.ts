@@ -27,8 +27,8 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
 /** Each search has a number of its own, by which units and nodes know what it has seen. */
 let searches = 0;
 
-/** Along the lists. @returns the affected, in their order; those that are flipped among them */
-export function affectedAlongLists({ late, flipped }: Seeds): FoldUnit[] {
+/** Along the lists. @returns the affected, in their order; those that are flipped among them; null: more than `most` */
+export function affectedAlongLists({ late, flipped }: Seeds, most: number): FoldUnit[] | null {
   const search = ++searches;
   const heap = new UnitHeap();
   const affected: FoldUnit[] = [];
@@ -45,6 +45,7 @@ export function affectedAlongLists({ late, flipped }: Seeds): FoldUnit[] {
       next++;
       spread(seed, search, heap);
     } else {
+      if (affected.length === most) return null;
       const unit = heap.shift();
       affected.push(unit);
       spread(unit, search, heap);
@@ -78,10 +79,14 @@ function find(unit: FoldUnit, search: number, heap: UnitHeap): void {
 }
 
 /**
- * Past all later units.
+ * Past all later units; otherwise the same.
  * @param later  the applied units from the first seed on, in their order
  */
-export function affectedAlongTail({ late, flipped }: Seeds, later: readonly FoldUnit[]): FoldUnit[] {
+export function affectedAlongTail(
+  { late, flipped }: Seeds,
+  later: readonly FoldUnit[],
+  most: number,
+): FoldUnit[] | null {
   const search = ++searches;
   for (const unit of flipped) unit.found = search;
   const touched = new Touched();
@@ -91,6 +96,7 @@ export function affectedAlongTail({ late, flipped }: Seeds, later: readonly Fold
     for (; next < late.length && compareUnits(late[next] as FoldUnit, unit) < 0; next++)
       touched.add(late[next] as FoldUnit);
     if (unit.found !== search && !touched.conflictsWith(unit)) continue;
+    if (affected.length === most) return null;
     affected.push(unit);
     touched.add(unit);
   }

@@ -18,7 +18,7 @@ import {
   ofDatabases,
 } from "./batch.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "./entry.js";
-import { type ChangedKeys, RingFold } from "./ring-fold.js";
+import { RingFold } from "./ring-fold.js";
 import { bytesOfUnit } from "./tail-bytes.js";
 import { TouchedTail } from "./touched-tail.js";
 import { compareUnits, type FoldUnit, type UnitAnswer, unitsOf } from "./unit.js";
@@ -80,32 +80,44 @@ export class Fold {
    * @returns them with their answers, in the order given
    */
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
+    return this.mergeWithin(Number.POSITIVE_INFINITY, entries) as readonly FoldedEntry[];
+  }
+
+  /**
+   * The same, if it undoes and does again so many applied units at most.
+   * @returns null: it would be more, and nothing is changed
+   */
+  mergeWithin(mostRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)
       if (envelope.at <= this.cutAt)
         throw new Error(`an entry dated ${envelope.at} comes after the cut at ${this.cutAt}`);
     if (isAfter(entries, this.#newest)) return entries.map((entry) => this.#mergeNext(entry));
     const arrivals = arrivalsOf(entries, this.#databases);
     const { ring, late, fresh } = batchOf(arrivals, this.#tail.last);
+    const refolded = ring.length === 0 ? this.#ring : this.#ring.refolded(ring);
+    const flipped = ring.length === 0 ? [] : this.#flipped(refolded);
+    const placed = this.#tail.place(late);
+    const affected = this.#tail.affected({ late: placed, flipped }, mostRedone);
+    if (affected === null) {
+      this.#tail.takeBack(placed);
+      return null;
+    }
+    this.#ring = refolded;
+    this.#countRing(ring);
     for (const { entry } of [late.at(-1), fresh.at(-1)].filter((last) => last !== undefined))
       this.#noteNewest(placeOf(entry));
-    const changed = ring.length === 0 ? null : this.#mergeRing(ring);
-    const flipped = changed === null ? [] : this.#flipped(changed, this.#ring);
-    if (late.length > 0 || flipped.length > 0) this.#mergeLate(late, flipped);
+    if (late.length > 0 || affected.length > 0) this.#mergeLate(late, placed, affected);
     for (const arrival of fresh) this.#append(arrival);
     return arrivals.map(answered);
   }
 
-  /** How many applied units `merge` would undo and do again. Changes nothing. */
-  redoCost(entries: readonly Entry[]): number {
-    if (isAfter(entries, this.#newest)) return 0;
-    const { ring, late } = batchOf(arrivalsOf(entries, this.#databases), this.#tail.last);
-    const refolded = ring.length === 0 ? this.#ring : this.#ring.refolded(ring);
-    const flipped = ring.length === 0 ? [] : this.#flipped(refolded.changedSince(this.#ring), refolded);
-    if (late.length === 0 && flipped.length === 0) return 0;
-    const placed = this.#tail.place(late);
-    const { length } = this.#tail.affected({ late: placed, flipped });
-    this.#tail.takeBack(placed);
-    return length;
+  /**
+   * Gets ready for a late entry, so that merging it takes no longer than what it affects.
+   * @param most  units to be looked at in this step
+   * @returns whether it is ready
+   */
+  prepare(late: Entry, most: number): boolean {
+    return this.#tail.prepare(placeOf(late), most);
   }
 
   /** Applies an entry that comes after all others, without remembering how to take it back. Raises `cutAt` to its date. */
@@ -141,29 +153,28 @@ export class Fold {
   #mergeNext(entry: Entry): FoldedEntry {
     const arrival = { entry, units: unitsOf(entry, this.#databases) };
     this.#newest = placeOf(entry);
-    for (const unit of arrival.units) if (unit.kind === "ring") this.#mergeRing([unit]);
+    for (const unit of arrival.units) if (unit.kind === "ring") this.#appendToRing(unit);
     this.#append(arrival);
     return answered(arrival);
   }
 
-  #mergeRing(units: readonly FoldUnit[]): ChangedKeys {
-    let changed: ChangedKeys;
-    if (this.#ring.isAfterAll(units)) changed = this.#ring.append(units);
-    else {
-      const refolded = this.#ring.refolded(units);
-      changed = refolded.changedSince(this.#ring);
-      this.#ring = refolded;
-    }
+  #appendToRing(unit: FoldUnit): void {
+    this.#ring.append(unit);
+    this.#countRing([unit]);
+  }
+
+  /** Counts what units of the ring keep alive. */
+  #countRing(units: readonly FoldUnit[]): void {
     for (const unit of units) {
       if (!unit.changesRing) continue;
       unit.bytes = bytesOfUnit(unit);
       this.#ringBytes += unit.bytes;
     }
-    return changed;
   }
 
-  /** The units of the tail that are permitted and were not, or the other way round. */
-  #flipped(changed: ChangedKeys, ring: RingFold): FoldUnit[] {
+  /** The units of the tail that would be permitted by another ring and are not, or the other way round. */
+  #flipped(ring: RingFold): FoldUnit[] {
+    const changed = ring.changedSince(this.#ring);
     const froms = [...changed.values()].sort(compareUnits);
     const [first] = froms;
     if (first === undefined) return [];
@@ -175,10 +186,8 @@ export class Fold {
     });
   }
 
-  /** Undoes what late and flipped units affect, and applies it again with them in the order of all. */
-  #mergeLate(late: readonly Arrival[], flipped: readonly FoldUnit[]): void {
-    const placed = this.#tail.place(late);
-    const affected = this.#tail.affected({ late: placed, flipped });
+  /** Undoes what is affected, and applies it again with the late in the order of all. @param placed  units of these */
+  #mergeLate(late: readonly Arrival[], placed: readonly FoldUnit[], affected: readonly FoldUnit[]): void {
     const units = ofDatabases(late);
     this.#tail.findLate(units, placed);
     for (let i = affected.length - 1; i >= 0; i--) this.#undo(affected[i] as FoldUnit);

@@ -28,7 +28,6 @@ export class RingFold {
   readonly #versions = new Map<ByteString, Version[]>();
   /** The one that is being applied to the newest ring. */
   #current: FoldUnit | null = null;
-  #changed = new Map<ByteString, FoldUnit>();
 
   constructor(base: KeyRing) {
     this.#base = base;
@@ -57,17 +56,9 @@ export class RingFold {
     return version === undefined ? this.#base.find(key) : version.record;
   }
 
-  /** Whether units of an order come after all that it has. */
-  isAfterAll(units: readonly FoldUnit[]): boolean {
-    const last = this.#units.at(-1);
-    return last === undefined || compareUnits(last, units[0] as FoldUnit) < 0;
-  }
-
-  /** Adds units that come after all that it has, and answers them. @param units  in their order */
-  append(units: readonly FoldUnit[]): ChangedKeys {
-    this.#changed = new Map();
-    for (const unit of units) unit.answer = this.#apply(unit);
-    return this.#changed;
+  /** Adds a unit that comes after all that it has, and answers it. */
+  append(unit: FoldUnit): void {
+    unit.answer = this.#apply(unit);
   }
 
   /** A ring fold with more units, wherever they belong, which are answered; this one stays as it is. */
@@ -134,7 +125,6 @@ export class RingFold {
     const unit = this.#current;
     // The ring has become the base meanwhile.
     if (unit === null) return;
-    if (!this.#changed.has(record.id)) this.#changed.set(record.id, unit);
     const versions = this.#versions.get(record.id);
     const version = { unit, record };
     if (versions === undefined) this.#versions.set(record.id, [version]);

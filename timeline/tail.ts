@@ -61,6 +61,8 @@ export interface FoldedEntries {
   readonly between: readonly TailEntry[];
   /** Behind all that have. */
   readonly behind: readonly TailEntry[];
+  /** Whether there are no others from the place on. */
+  readonly isAll: boolean;
 }
 
 export class Tail {
@@ -135,15 +137,31 @@ export class Tail {
     return first;
   }
 
-  /** Those from a place on that have no units yet, in their order; they are to be made now. */
-  takeFolded(from: Place): FoldedEntries {
-    const first = this.#firstFrom(from);
+  /**
+   * Those from a place on that have no units yet, in their order; they are to be made now.
+   * @param most  of their units, roughly: then the newest
+   */
+  takeFolded(from: Place, most: number): FoldedEntries {
+    const wanted = this.#firstFrom(from);
+    const first = this.#firstOfMost(wanted, most);
     const between = first < this.#unfoldedFrom ? this.#folded(first, this.#unfoldedFrom) : [];
     const behind = this.#folded(Math.max(first, this.#foldedFrom), this.#entries.length);
     if (first >= this.#foldedFrom || first < this.#unfoldedFrom) this.#unfoldedFrom = first;
     this.#foldedFrom = this.#entries.length;
     this.#sinceAsked = 0;
-    return { between, behind };
+    return { between, behind, isAll: first <= wanted };
+  }
+
+  /** From where on there are so many units to be made, not before `wanted`. */
+  #firstOfMost(wanted: number, most: number): number {
+    let units = 0;
+    for (let at = this.#entries.length; at > wanted; ) {
+      if (units >= most) return at;
+      // Those that have their units are passed over.
+      if (at === this.#foldedFrom && at > this.#unfoldedFrom) at = this.#unfoldedFrom;
+      else units += this.#entries[--at]?.count ?? 0;
+    }
+    return wanted;
   }
 
   /** The units after a unit; they have been made. */

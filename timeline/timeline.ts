@@ -12,8 +12,9 @@ import type { Database } from "../store/database.js";
 import type { KeyRing } from "../store/key-ring.js";
 import { Archive } from "./archive.js";
 import type { DigestIndex } from "./digest-index.js";
-import { compareEntries, comparePlaces, type Entry, type Place, placeOf, readPlace } from "./entry.js";
+import { compareEntries, type Entry, type Place, placeOf, readPlace } from "./entry.js";
 import type { Fold, FoldedEntry } from "./fold.js";
+import { LateMerges } from "./late-merges.js";
 import { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
 import { SnapshotMaking } from "./snapshot-making.js";
@@ -36,6 +37,7 @@ export class Timeline {
   readonly #watermark: Watermark;
   readonly #archive: Archive;
   readonly #waiting = new Waiting();
+  readonly #late: LateMerges;
   readonly #retention: Retention;
   readonly #refolding: Refolding;
   readonly #making: SnapshotMaking | null;
@@ -61,6 +63,14 @@ export class Timeline {
       ...parts,
       making: this.#making,
       damaged: (place) => this.#archive.damaged(place, this.#isOpen),
+    });
+    this.#late = new LateMerges({
+      ...parts,
+      waiting: this.#waiting,
+      fold: () => (this.#isServing ? this.#fold : null),
+      merge: (entries) => this.#merge(entries),
+      merged: (entries, answered) => owner.folded(entries, answered),
+      refold: (late) => this.#refold(late),
     });
     this.#fold = this.#refolding.empty();
   }
@@ -134,7 +144,12 @@ export class Timeline {
 
   /** Whether the state has everything that is stored and dated up to a time. */
   isFolded(at: number): boolean {
-    return this.#isOpen && !this.#refolding.isRunning && this.#waiting.isPast(at);
+    return this.#isServing && this.#waiting.isPast(at);
+  }
+
+  /** Whether what comes is merged into the state. */
+  get #isServing(): boolean {
+    return this.#isOpen && !this.#refolding.isRunning;
   }
 
   /** Whether it has an entry, and the state too. */
@@ -157,10 +172,10 @@ export class Timeline {
     const place = placeOf(entry);
     if (this.holds(place) || this.#archive.isFolded(place.id)) return { kind: "held" };
     if (place.at <= this.#watermark.value || place.at <= this.#fold.cutAt) return { kind: "too-old" };
-    if (this.#isLate(place) && this.#fold.redoCost([entry]) > REDO_MOST) return { kind: "too-old" };
-    const flushed = this.#keep([entry], null);
-    const [folded] = this.#merge([entry]) as [FoldedEntry];
-    return { kind: "taken", answers: folded.answers, flushed };
+    const merged = this.#merge([entry]);
+    if (merged === null) return { kind: "too-old" };
+    const [{ answers }] = merged as [FoldedEntry];
+    return { kind: "taken", answers, flushed: this.#keep([entry], null) };
   }
 
   /**
@@ -182,7 +197,7 @@ export class Timeline {
     const until = this.#dueUntil();
     this.#waiting.addFuture(unfolded.filter(({ envelope: { at } }) => at > until));
     this.#waiting.addLate(unfolded.filter(({ envelope: { at } }) => at <= until));
-    this.#mergeLate();
+    this.#late.run();
     return added;
   }
 
@@ -200,7 +215,7 @@ export class Timeline {
   tick(): void {
     if (!this.#isOpen || this.failure !== null) return;
     this.#waiting.addLate(this.#waiting.takeDue(this.#dueUntil()));
-    this.#mergeLate();
+    this.#late.run();
     this.#cut();
     this.#fold.dropExpired(EXPIRED_A_TICK);
     this.#watermark.tick(this.isSkewed);
@@ -226,31 +241,13 @@ export class Timeline {
     this.#parts.owner.failed(problem.message);
   }
 
-  #isLate(place: Place): boolean {
-    const { newest } = this.#fold;
-    return newest !== null && comparePlaces(place, newest) < 0;
-  }
-
-  #merge(entries: readonly Entry[]): readonly FoldedEntry[] {
+  /** @returns null: too much would have to be done again, and nothing has been */
+  #merge(entries: readonly Entry[]): readonly FoldedEntry[] | null {
+    const folded = this.#fold.mergeWithin(REDO_MOST, entries);
+    if (folded === null) return null;
     this.#refolding.missed(entries);
-    const folded = this.#fold.merge(entries);
     this.#newest = this.#fold.newest ?? this.#newest;
     return folded;
-  }
-
-  /** Merges what waits, if it is time; what belongs below the tail, or costs too much, makes a refold. */
-  #mergeLate(): void {
-    if (this.#refolding.isRunning || this.#waiting.lateSize === 0) return;
-    const startedAt = this.#parts.uptime();
-    const late = this.#waiting.takeLate(startedAt);
-    if (late.length === 0) return;
-    const isBelow = late.some(({ envelope: { at } }) => at <= this.#fold.cutAt);
-    if (isBelow || this.#fold.redoCost(late) > REDO_MOST) this.#refold(late);
-    else {
-      const answered = this.#merge(late);
-      this.#waiting.merged(startedAt, this.#parts.uptime());
-      this.#parts.owner.folded(late, answered);
-    }
   }
 
   /** Folds anew beside the fold that serves; finds the late ones on disk. */
@@ -273,7 +270,7 @@ export class Timeline {
         this.#archive.refolded(this.#refolding.takeGaps());
         this.#swap(fold, late);
         this.#waiting.merged(startedAt, this.#parts.uptime());
-        this.#mergeLate();
+        this.#late.run();
       },
       (problem) => this.#fail(problem),
     );

@@ -5,7 +5,7 @@
 import type { Arrival } from "./batch.js";
 import { ofDatabases } from "./batch.js";
 import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./closure.js";
-import { type Place, placeOf } from "./entry.js";
+import { comparePlaces, type Place, placeOf } from "./entry.js";
 import { Tail, TailEntry, type Undoing } from "./tail.js";
 import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
 import { nodesOf, TouchLists } from "./touch-lists.js";
@@ -62,6 +62,12 @@ export class TouchedTail {
     }
   }
 
+  /** Makes some of the units that belong into the lists before a late entry. @returns whether that was all */
+  prepare(late: Place, most: number): boolean {
+    const { last } = this.#tail;
+    return last === null || comparePlaces(last, late) < 0 || this.#unfold(late, most);
+  }
+
   /** The applied units after one. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
     this.#unfold(unit.place);
@@ -84,12 +90,13 @@ export class TouchedTail {
     for (const unit of placed) this.#lists.remove(unit);
   }
 
-  affected(seeds: Seeds): FoldUnit[] {
+  /** @returns in their order; null: more than `most` */
+  affected(seeds: Seeds, most: number): FoldUnit[] | null {
     const first = firstOf(seeds);
     if (first === null) return [];
     return this.#touchesWholes(seeds.late, first)
-      ? affectedAlongTail(seeds, this.#laterThan(first))
-      : affectedAlongLists(seeds);
+      ? affectedAlongTail(seeds, this.#laterThan(first), most)
+      : affectedAlongLists(seeds, most);
   }
 
   #touchesWholes(late: readonly FoldUnit[], first: FoldUnit): boolean {
@@ -137,9 +144,13 @@ export class TouchedTail {
     if (this.#lastWhole === null || compareUnits(this.#lastWhole, unit) < 0) this.#lastWhole = unit;
   }
 
-  /** Makes the units of the entries from a place on, and puts them into the lists. */
-  #unfold(from: Place): void {
-    const { between, behind } = this.#tail.takeFolded(from);
+  /**
+   * Makes the units of the entries from a place on, the newest first, and puts them into the lists.
+   * @param most  of them, roughly
+   * @returns whether that was all
+   */
+  #unfold(from: Place, most = Number.POSITIVE_INFINITY): boolean {
+    const { between, behind, isAll } = this.#tail.takeFolded(from, most);
     for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#addBehind(unit);
     const units = between.flatMap((entry) => this.#unfoldOne(entry));
     for (const unit of units) {
@@ -147,6 +158,7 @@ export class TouchedTail {
       this.keep(unit);
     }
     this.#lists.insert(units);
+    return isAll;
   }
 
   #unfoldOne(entry: TailEntry): readonly FoldUnit[] {

@@ -114,10 +114,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the fold reads a local setting",
     file: "timeline/timeline.js",
-    find: "const folded = this.#fold.merge(entries);",
+    find: "const folded = this.#fold.mergeWithin(REDO_MOST, entries);",
     replace: `const most = this.#parts.limits.tailBytes < 1e6 ? 3 : 4096;
         const cut = (entry) => ({ ...entry, envelope: { ...entry.envelope, commands: entry.envelope.commands.slice(0, most) } });
-        const folded = this.#fold.merge(entries.map(cut));`,
+        const folded = this.#fold.mergeWithin(REDO_MOST, entries.map(cut));`,
   },
   {
     name: "only recorded",
@@ -138,7 +138,7 @@ export const mutants: readonly Mutant[] = [
     file: "timeline/timeline.js",
     find: "this.#waiting.addLate(unfolded.filter(({ envelope: { at } }) => at <= until));",
     replace:
-      "this.#waiting.addLate(unfolded.filter((entry) => entry.envelope.at <= until && !this.#isLate(placeOf(entry))));",
+      "this.#waiting.addLate(unfolded.filter((entry) => entry.envelope.at <= until && !(entry.envelope.at < this.#fold.newest?.at)));",
   },
   {
     name: "answers before the disk has it",

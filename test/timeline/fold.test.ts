@@ -114,23 +114,33 @@ class Run {
   #mergeSome(most: number): void {
     const batch = this.#pending.splice(0, this.#random.between(1, most));
     const before = this.#naive;
-    const cost = this.#fold.redoCost(batch);
-    const { redone } = this.#fold;
-    const folded = this.#fold.merge(batch);
     this.#merged.push(...batch);
     this.#naive = this.#foldNaively();
     const after = this.#naive;
+    const cost = affectedIn(after.units, new Set(batch), before, this.#fold.cutAt);
+    this.#refuse(batch, cost);
+    const { redone } = this.#fold;
+    const folded = this.#fold.mergeWithin(cost, batch);
+    assert.ok(folded !== null, "the least set is enough");
+    assert.equal(this.#fold.redone - redone, cost, "the least set");
     this.#checkState(after);
     assert.deepEqual(
       folded.map(({ entry }) => entry),
       batch,
     );
     this.#checkAnswers(folded, before, after);
-    assert.equal(this.#fold.redone - redone, cost, "redoCost");
-    const isNew = new Set(batch);
-    assert.equal(cost, affectedIn(after.units, isNew, before, this.#fold.cutAt), "the least set");
     const newest = this.#merged.toSorted(compareEntries).at(-1) as Entry;
     assert.equal(this.#fold.newest?.id, newest.id);
+  }
+
+  /** What would need more than is allowed, or is only got ready for, changes nothing. */
+  #refuse(batch: readonly Entry[], cost: number): void {
+    const [first] = batch.toSorted(compareEntries) as [Entry];
+    while (this.#random.chance(0.3) && !this.#fold.prepare(first, this.#random.between(1, 8)));
+    if (cost === 0 || this.#random.chance(0.5)) return;
+    const { redone, ring } = this.#fold;
+    assert.equal(this.#fold.mergeWithin(this.#random.between(0, cost - 1), batch), null);
+    assert.deepEqual([this.#fold.redone, this.#fold.ring], [redone, ring]);
   }
 
   /** At a date below which nothing is to come. */

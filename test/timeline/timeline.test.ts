@@ -139,6 +139,29 @@ test("snapshots that late entries have made wrong are removed", async () => {
   assert.ok(subject.mark.snapshots.length <= 2);
 });
 
+test("many late entries are merged in several turns, and others are served meanwhile", async () => {
+  const subject = await new TimelineSubject().open();
+  const { timeline } = subject;
+  const late = Array.from({ length: 3000 }, (_, i) => entryAt(START + i, `SET late${i} v`));
+  for (let i = 0; i < 3000; i++) {
+    subject.elapse(2);
+    subject.write(`SET k${i} v`);
+  }
+  timeline.receive(late, MEMBER);
+  let turns = 0;
+  for (let isBusy = true; isBusy && !timeline.isFolded(START + 2999); turns++) {
+    isBusy = await subject.turns(1);
+    subject.write(`SET turn${turns} v`);
+    assert.deepEqual(subject.get(`turn${turns}`), bulk("v"));
+  }
+  assert.ok(turns >= 10, `${turns} turns`);
+  assert.deepEqual(
+    ["late0", "late2999", "k0", "k2999"].map((key) => subject.get(key)),
+    Array(4).fill(bulk("v")),
+  );
+  assert.equal(timeline.figures.waiting, 0);
+});
+
 test("a write taken during a refold is readable at once, and after it", async () => {
   const subject = await fiveMinutes({ tailBytes: 40_000 });
   const { timeline } = subject;
@@ -147,6 +170,10 @@ test("a write taken during a refold is readable at once, and after it", async ()
   );
   subject.isSlow = true;
   timeline.receive([entryAt(START + 1, "SET below 1"), ...many], MEMBER);
+  // A moment for others that may come, then it begins.
+  subject.elapse(300);
+  timeline.tick();
+  assert.equal(timeline.figures.waiting, 0);
   await subject.turns(2);
   assert.ok(!timeline.isFolded(subject.now), "the refold runs");
   subject.write("SET mine 1", subject.now - 1);
@@ -168,6 +195,10 @@ test("what comes during a refold is merged in slices, before and after which oth
   const before = subject.get("k");
   subject.isSlow = true;
   timeline.receive([entryAt(START + 1, "INCR k")], MEMBER);
+  // A moment for others that may come, then it begins.
+  subject.elapse(300);
+  timeline.tick();
+  assert.equal(timeline.figures.waiting, 0);
   await subject.turns(2);
   const isRunning = () => !timeline.isFolded(subject.now);
   assert.ok(isRunning());
