@@ -8,7 +8,7 @@ import { type Entry, firstPlaceAt, type Place, placeOf, readPlace, writePlace } 
 import { RecentIds } from "./recent-ids.js";
 import { isRingEntry } from "./recorded.js";
 import type { Mark, Storage } from "./storage.js";
-import { readEntry, writeValue } from "./stored-value.js";
+import { readEntry, viewParts, writeValue } from "./stored-value.js";
 import type { TimelineLog } from "./timeline-log.js";
 
 export interface ArchiveParts {
@@ -102,14 +102,14 @@ export class Archive {
     return storage.flushed();
   }
 
-  /** An entry that is on disk; null: none, or a damaged one, which members will give again. */
-  read(place: Place): Entry | null {
+  /** The bytes of an entry that is on disk; null: none, or a damaged one, which members will give again. */
+  read(place: Place): Pick<Entry, "body" | "signature"> | null {
     const { storage, hash } = this.#parts;
     const value = this.#unflushed.has(place.id) ? null : storage.get(writePlace(place));
     if (value === null) return null;
-    const entry = readEntry(place, value, hash);
-    if (entry === null) this.damaged(place, true);
-    return entry;
+    const parts = viewParts(place, value, hash);
+    if (parts === null) this.damaged(place, true);
+    return parts;
   }
 
   /** Notes the id of an entry that is found on disk at the start. */

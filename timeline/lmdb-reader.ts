@@ -13,9 +13,17 @@ const SLICE_MAX = 1024;
 /** Bytes of values after which no further one is read in the same go: one can be as long as an envelope may be. */
 export const SLICE_BYTES = 1024 * 1024;
 
-/** How keys and values are stored. */
+/**
+ * How keys and values are stored: as they are. Values that are read are copied into pooled memory: lmdb's own way gives each
+ * a block of the system, which costs more than reading it.
+ */
 export const BINARY = {
   encoding: "binary",
+  encoder: {
+    encode: (value: Buffer): Buffer => value,
+    // Its `length` says how much of lmdb's buffer is meant, and only what is cut off knows.
+    decode: (bytes: Buffer): Buffer => Buffer.from(bytes.subarray(0, bytes.length)),
+  },
   keyEncoding: "binary",
   cache: false,
   compression: false,

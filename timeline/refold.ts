@@ -12,7 +12,7 @@ import { isRingEntry } from "./recorded.js";
 import { readSnapshot } from "./snapshot.js";
 import type { Snapshots } from "./snapshot-files.js";
 import type { Storage } from "./storage.js";
-import { readEntry } from "./stored-value.js";
+import { keptEntry, viewEntry } from "./stored-value.js";
 import { trim } from "./trim.js";
 
 /** Entries between two looks at the clock. */
@@ -39,7 +39,7 @@ export interface RefoldParts {
   readonly damaged: (place: Place) => void;
   /** What it begins with. */
   readonly begun?: (fold: Fold) => void;
-  /** Every entry that is folded, and what its units were answered. */
+  /** Every entry that is folded, its buffers views that hold until the next one, and what its units were answered. */
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
 }
 
@@ -115,7 +115,7 @@ export class Refold {
       count++;
       const found = readPlace(place);
       if (skips(found.id)) continue;
-      const entry = readEntry(found, value, hash);
+      const entry = viewEntry(found, value, hash);
       if (entry === null) {
         damaged(found);
         continue;
@@ -123,7 +123,7 @@ export class Refold {
       let folded: FoldedEntry;
       if (found.at <= horizon) folded = fold.replay(entry);
       else {
-        [folded] = fold.merge([entry]) as [FoldedEntry];
+        [folded] = fold.merge([keptEntry(entry)]) as [FoldedEntry];
         // More of the same date may follow.
         trim(fold, tailBytes, found.at - 1);
       }

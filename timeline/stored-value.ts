@@ -9,6 +9,9 @@ import { type Envelope, readBody, signedBytes } from "../protocol/envelope.js";
 import { MalformedFrame } from "../protocol/errors.js";
 import type { Entry, Place } from "./entry.js";
 
+/** SHA-256. */
+type Hash = (bytes: Buffer) => ByteString;
+
 const CRC_BYTES = 4;
 const HEAD_BYTES = CRC_BYTES + 2;
 const SIGNATURE_BYTES_MAX = 0xffff;
@@ -38,14 +41,36 @@ export function readValue(value: Buffer): { body: Buffer; signature: Buffer } | 
  * @param hash   SHA-256
  * @returns null: damaged, or another entry's
  */
-export function readEntry(place: Place, value: Buffer, hash: (bytes: Buffer) => ByteString): Entry | null {
+export function readEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
+  const entry = viewEntry(place, value, hash);
+  return entry === null ? null : keptEntry(entry);
+}
+
+/** As `readEntry`; its buffers are views of `value`. */
+export function viewEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
+  const parts = viewParts(place, value, hash);
+  const envelope = parts === null ? null : readEnvelope(parts.body);
+  if (parts === null || envelope === null || envelope.at !== place.at || envelope.seq !== place.seq)
+    return null;
+  return { id: place.id, body: parts.body, signature: parts.signature, envelope };
+}
+
+/** A viewed entry, to be kept. */
+export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
+  id,
+  body: Buffer.from(body),
+  signature: Buffer.from(signature),
+  envelope,
+});
+
+/** Body and signature of the entry at a place, as views of `value`; its place is told by its id alone. null: damaged */
+export function viewParts(
+  { id }: Place,
+  value: Buffer,
+  hash: Hash,
+): Pick<Entry, "body" | "signature"> | null {
   const parts = readValue(value);
-  if (parts === null) return null;
-  const body = Buffer.from(parts.body);
-  if (hash(signedBytes(body)) !== place.id) return null;
-  const envelope = readEnvelope(body);
-  if (envelope === null || envelope.at !== place.at || envelope.seq !== place.seq) return null;
-  return { id: place.id, body, signature: Buffer.from(parts.signature), envelope };
+  return parts !== null && hash(signedBytes(parts.body)) === id ? parts : null;
 }
 
 function readEnvelope(body: Buffer): Envelope | null {

@@ -206,8 +206,8 @@ export class Timeline {
     return this.#archive.holds(place);
   }
 
-  /** An entry that is on disk; null: none, or a damaged one, which members will give again. */
-  read(place: Place): Entry | null {
+  /** The bytes of an entry that is on disk; null: none, or a damaged one, which members will give again. */
+  read(place: Place): Pick<Entry, "body" | "signature"> | null {
     return this.#archive.read(place);
   }
 
