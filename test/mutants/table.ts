@@ -15,8 +15,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "order of arrival used",
     file: "timeline/fold.js",
-    find: "if (isAfter(entries, this.#newest))",
-    replace: "if (true)",
+    find: "if (isAfter(entries, this.#newest))\n            return entries.map(",
+    replace: "if (true)\n            return entries.map(",
     killer: "fold",
   },
   {
