@@ -1,5 +1,6 @@
 /** What an envelope's header must be like for this daemon. Pure; a refusal is a value, null means right. */
 import { type Envelope, hexOf } from "../protocol/envelope.js";
+import { MalformedFrame } from "../protocol/errors.js";
 import type { KeyRecord } from "../store/key-ring.js";
 import type { DateWindow } from "./date-window.js";
 import { type Refused, refused } from "./request.js";
@@ -50,4 +51,14 @@ export function checkValidity(
 export function checkDate(at: number, clock: number, { past, future }: DateWindow): Refused | null {
   if (at > clock - past && at < clock + future) return null;
   return refused("skew", `dated ${at - clock} ms from this daemon's clock`);
+}
+
+/** Bytes that are no body are refused. */
+export function reading<T extends Envelope | KeyRecord | Refused>(read: () => T): T | Refused {
+  try {
+    return read();
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return refused("malformed", problem.message);
+    throw problem;
+  }
 }

@@ -5,15 +5,14 @@
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../protocol/byte-string.js";
-import { type Envelope, readBody, signedPieces, signerOf } from "../protocol/envelope.js";
-import { MalformedFrame } from "../protocol/errors.js";
+import { readBody, signedPieces, signerOf } from "../protocol/envelope.js";
 import type { CommandMessage, DaemonState, EnvelopeDate, Wait } from "../protocol/messages-v2.js";
 import type { KeyRecord } from "../store/key-ring.js";
 import type { Place } from "../timeline/entry.js";
 import type { Confirmations } from "./confirmations.js";
 import type { Databases } from "./databases.js";
 import type { DateWindow } from "./date-window.js";
-import { type Audience, checkAudience, checkDate, checkValidity } from "./envelope-checks.js";
+import { type Audience, checkAudience, checkDate, checkValidity, reading } from "./envelope-checks.js";
 import type { Environment } from "./environment.js";
 import { Newest } from "./newest.js";
 import type { Observer } from "./observer.js";
@@ -25,6 +24,7 @@ import {
   type EnvelopeAnswer,
   notApplied,
   type Refused,
+  type RefusedEnvelope,
   type Request,
   refused,
   unknown,
@@ -107,7 +107,7 @@ export class Pipeline {
   take(message: CommandMessage, room: number): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const id = this.#parts.hash(...signedPieces(message.body));
     const identified = reading(() => this.#identify(message, id));
-    if ("kind" in identified) return notApplied(id, identified);
+    if ("kind" in identified) return this.#unidentified(message, notApplied(id, identified));
     const envelope = reading(() => readBody(message.body));
     if ("kind" in envelope) return notApplied(id, envelope);
     const recorder = this.#recorder;
@@ -117,8 +117,8 @@ export class Pipeline {
     if (recorder === null) return this.#answer(taken);
     const answer = this.#answer(taken);
     return answer instanceof Promise
-      ? answer.then((one) => this.#asHeld(one, taken))
-      : this.#asHeld(answer, taken);
+      ? answer.then((one) => this.#asHeld(one, envelope))
+      : this.#asHeld(answer, envelope);
   }
 
   #answer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
@@ -130,9 +130,15 @@ export class Pipeline {
   }
 
   /** A refusal of what came from a member before, or comes to be held meanwhile, must not say that it is not applied. */
-  #asHeld(answer: EnvelopeAnswer, { id, envelope: { at, seq } }: Taken): EnvelopeAnswer {
+  #asHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
     const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
-    return isCertain && this.#recorder?.holds({ at, seq, id }) ? unknown(answer) : answer;
+    return isCertain && this.#recorder?.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
+  }
+
+  /** Its key may have been known when it came first: until a revocation came that was earlier. */
+  #unidentified({ body }: CommandMessage, answer: RefusedEnvelope): EnvelopeAnswer {
+    const envelope = this.#recorder === null ? answer : reading(() => readBody(body));
+    return "kind" in envelope ? answer : this.#asHeld(answer, envelope);
   }
 
   /** Entries, from members or the gateway, are on disk: what waited for them goes on. */
@@ -307,13 +313,3 @@ export class Pipeline {
 
 const FORGOTTEN_EARLY =
   "remembering as many envelopes as --max-remembered says: older ones are refused from now on";
-
-/** Bytes that are no body are refused. */
-function reading<T extends Envelope | KeyRecord | Refused>(read: () => T): T | Refused {
-  try {
-    return read();
-  } catch (problem) {
-    if (problem instanceof MalformedFrame) return refused("malformed", problem.message);
-    throw problem;
-  }
-}

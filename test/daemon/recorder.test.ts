@@ -291,6 +291,16 @@ test("answers of what peers give are kept for the window, and as far as there is
   assert.equal(await codeOf(scene.take(second)), "answer-not-kept unknown", "its date has left the window");
 });
 
+test("an envelope that is recorded is not called not-applied when its key is not known any more", async () => {
+  const { scene, timeline, clock } = fixture();
+  const [recorded, other] = [scene.sign([["SET", "k", "v"]]), scene.sign([["SET", "k", "w"]])];
+  assert.equal(await codeOf(scene.take(recorded)), OK_UNIT);
+  scene.pipeline.signers = makeScene({ clock, pair: makeKeyPair() }).pipeline.signers;
+  assert.equal(await codeOf(scene.take(recorded)), "unknown-key unknown");
+  assert.equal(await codeOf(scene.take(other)), "unknown-key not-applied");
+  assert.equal(timeline.taken.length, 1);
+});
+
 test("a write that was signed before this start is taken, a read is not", async () => {
   const { scene, clock } = fixture();
   clock.now += 1000;
