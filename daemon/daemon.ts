@@ -1,24 +1,24 @@
 /**
  * Wires the parts together; the only file that knows every one of them. Starts in order, stops in reverse.
  */
-import { lookup } from "node:dns/promises";
 import type { Logger } from "pino";
 import { hexOf } from "../protocol/envelope.js";
 import type { Health } from "./admin/health.js";
 import type { AdminServer } from "./admin/server.js";
 import type { Backend } from "./backends/backend.js";
 import type { BackendSpecification } from "./backends/specification.js";
+import { bindAddressOf } from "./bind-address.js";
 import { Databases } from "./databases.js";
 import type { Environment } from "./environment.js";
 import { hashOf, type Identity, makeIdentity } from "./identity.js";
 import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync.js";
-import { isLoopback } from "./loopback.js";
 import type { Metrics } from "./metrics.js";
 import { NOBODY, type Observer } from "./observer.js";
 import { loadWith } from "./optional-package.js";
-import { isSigned, refuseUnsigned } from "./options.js";
+import { isSigned } from "./options.js";
 import { Pipeline } from "./pipeline.js";
 import type { Replica } from "./replica.js";
+import type { Resp } from "./resp.js";
 import { restartNames } from "./restart-names.js";
 import type { SeenBounds } from "./seen.js";
 import type { Service } from "./service.js";
@@ -27,7 +27,6 @@ import type { Signers } from "./signers.js";
 import { StartError } from "./start-error.js";
 import { hasTimeline } from "./timeline-options.js";
 import type { TlsCertificate } from "./tls.js";
-import { refuseWithoutTls } from "./tls-options.js";
 import { version } from "./version.js";
 
 export interface DaemonParts {
@@ -49,6 +48,8 @@ export class Daemon implements Service {
   #replica: Replica | null = null;
   #pipeline: Pipeline | null = null;
   #listener: DbsyncListener | null = null;
+  /** null: no --resp. */
+  #resp: Resp | null = null;
   #admin: AdminServer | null = null;
   /** null: nobody asks for them. */
   #metrics: Metrics | null = null;
@@ -70,6 +71,11 @@ export class Daemon implements Service {
     return this.#signers === null ? null : hexOf(this.#signers.cluster);
   }
 
+  /** Where --resp listens, once started. */
+  get respAddress(): { readonly address: string; readonly port: number } | null {
+    return this.#resp?.address ?? null;
+  }
+
   /** Where the listener listens, once started. */
   get address(): { readonly address: string; readonly port: number } | null {
     return this.#listener?.address ?? null;
@@ -81,7 +87,7 @@ export class Daemon implements Service {
     // What can be wrong is read before anything is opened.
     const signers = await this.#loadSigners(settings);
     this.#signers = signers;
-    const address = await addressOf(settings);
+    const address = await bindAddressOf(settings);
     const gate = await this.#makeGate();
     await this.#makeAdmin();
     await this.#makeReplica(settings);
@@ -106,6 +112,7 @@ export class Daemon implements Service {
       environment: this.#environment,
       log: this.#log,
     });
+    await this.#makeResp(gate, observer);
     try {
       await this.#admin?.start();
       // The databases first: nobody is let in before there is something to serve.
@@ -113,6 +120,7 @@ export class Daemon implements Service {
       await this.#replica?.start();
       await this.#certificate?.start();
       await this.#listener.start();
+      await this.#resp?.start();
     } catch (problem) {
       await this.stop();
       throw problem;
@@ -121,6 +129,7 @@ export class Daemon implements Service {
     const bound = this.#listener.address;
     const cluster = signers === null ? {} : { cluster: hexOf(signers.cluster) };
     const daemon = hexOf(this.#identity.id);
+    this.#resp?.tell();
     this.#log.info({ address: bound.address, port: bound.port, daemon, ...cluster }, "listening");
   }
 
@@ -128,7 +137,7 @@ export class Daemon implements Service {
   async stop(): Promise<void> {
     this.#phase = "stopping";
     this.#pipeline?.stop();
-    await this.#listener?.stop();
+    await Promise.all([this.#listener?.stop(), this.#resp?.stop()]);
     await this.#certificate?.stop();
     await this.#replica?.stop();
     for (const backend of this.#backends.toReversed()) await backend.stop();
@@ -155,6 +164,7 @@ export class Daemon implements Service {
       throw new StartError("tls-cert: changing between TLS and none needs a restart.", 2);
     }
     const signers = await this.#reloadSigners(settings);
+    this.#resp?.reload(settings);
     if (settings.tls !== null) this.#certificate?.reload(settings.tls);
     for (const name of restartNames(this.#settings, settings)) {
       this.#log.warn({ name }, "this setting has changed, which needs a restart; the old value stays");
@@ -166,8 +176,8 @@ export class Daemon implements Service {
     this.#log.level = settings.logLevel;
     this.#listener.limits = settings.limits;
     for (const backend of this.#backends) backend.timeout = settings.limits.backendTimeout;
-    const { signKey, rootKey, tls, peers, logLevel, limits } = settings;
-    this.#settings = { ...this.#settings, signKey, rootKey, tls, peers, logLevel, limits };
+    const { signKey, rootKey, tls, peers, aclFile, logLevel, limits } = settings;
+    this.#settings = { ...this.#settings, signKey, rootKey, tls, peers, aclFile, logLevel, limits };
     this.#log.info("configuration and keys read again");
   }
 
@@ -183,6 +193,17 @@ export class Daemon implements Service {
     const certificate = new TlsCertificate(parts);
     this.#certificate = certificate;
     return (refusals) => new TlsGate({ certificate, refusals });
+  }
+
+  async #makeResp(gate: DbsyncParts["gate"], observer: Observer): Promise<void> {
+    const settings = this.#settings;
+    const { resp: place } = settings;
+    if (place === null || this.#pipeline === null) return;
+    const { Resp } = await import("./resp.js");
+    this.#resp = new Resp({
+      ...{ settings, place, gate, observer, pipeline: this.#pipeline, backends: this.#backends },
+      ...{ environment: this.#environment, log: this.#log },
+    });
   }
 
   /** The modules of keys/ and the key ring are loaded only if there are keys. */
@@ -275,7 +296,7 @@ export class Daemon implements Service {
     ]);
     const metrics = new Metrics();
     this.#metrics = metrics;
-    const bufferedBytes = () => this.#listener?.bufferedBytes ?? 0;
+    const bufferedBytes = () => (this.#listener?.bufferedBytes ?? 0) + (this.#resp?.bufferedBytes ?? 0);
     const replica = () => this.#replica?.history.figures ?? null;
     const sources = { metrics, bufferedBytes, replica, health: () => this.health };
     this.#admin = await makeAdmin({ place, sources, log: this.#log });
@@ -284,18 +305,4 @@ export class Daemon implements Service {
 
 function boundsOf({ limits }: Settings): SeenBounds {
   return { most: limits.maxRemembered, mostBytes: limits.maxRememberedBytes };
-}
-
-/** The address to listen on. A name is looked up once, and what it stands for is held to the same rule. */
-async function addressOf(settings: Settings): Promise<string> {
-  const { bind } = settings;
-  const { address } = await lookup(bind).catch((problem: NodeJS.ErrnoException) => {
-    throw new StartError(`${bind} is not a known host name (${problem.code}). Correct -b.`, 1);
-  });
-  if (isLoopback(address) !== true) {
-    const shown = address === bind ? bind : `${bind} (${address})`;
-    refuseUnsigned(shown, settings);
-    refuseWithoutTls(shown, settings);
-  }
-  return address;
 }

@@ -54,7 +54,7 @@ export function checkDate(at: number, clock: number, { past, future }: DateWindo
 }
 
 /** Bytes that are no body are refused. */
-export function reading<T extends Envelope | KeyRecord | Refused>(read: () => T): T | Refused {
+export function reading<T extends object>(read: () => T): T | Refused {
   try {
     return read();
   } catch (problem) {

@@ -10,6 +10,7 @@ import { formatLimit, LIMITS, type LimitName, type LimitRow, type Limits, parseL
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.js";
 import { isLoopback } from "./loopback.js";
 import { addPath, explained, parseBind, parseClusterName, parsePath, parsePort } from "./option-values.js";
+import { type RawRespOptions, respOptions, respSettingsOf, validateResp } from "./resp-options.js";
 import type { Settings } from "./settings.js";
 import { StartError } from "./start-error.js";
 import {
@@ -38,7 +39,7 @@ Examples:
 const GROUPS = { cluster: "Cluster:", limits: "Limits:", admin: "Health and metrics:", log: "Log:" } as const;
 
 /** What commander leaves: values by attribute name. */
-export interface RawOptions extends RawTlsOptions, RawTimelineOptions {
+export interface RawOptions extends RawTlsOptions, RawTimelineOptions, RawRespOptions {
   bind: string;
   port: number;
   signKey: string[];
@@ -149,6 +150,7 @@ function rarerOptions(): Option[] {
   );
   return [
     ...timelineOptions(),
+    ...respOptions(),
     ...clusterOptions(),
     ...tlsOptions(),
     ...limits,
@@ -206,12 +208,14 @@ export function settingsOf(program: Command): Settings {
     ...{ signKey, rootKey, clusterName, window, require },
     ...{ tls: tlsFilesOf(raw), requireTls: raw.requireTls },
     ...timelineSettingsOf(raw),
+    ...respSettingsOf(raw),
     ...{ bind, port, database, close, compat, admin, logLevel, logFormat, limits },
     allowUnsigned: allowUnsigned || (compat !== null && !isSigned({ signKey, rootKey })),
     differences: compat === null ? differencesOf({ signKey, rootKey, chosen }) : [],
   };
   validate(settings);
   validateTimeline(settings, isSigned(settings), raw.v1 !== undefined);
+  validateResp(settings);
   return settings;
 }
 

@@ -14,6 +14,7 @@ import type { Databases } from "./databases.js";
 import type { DateWindow } from "./date-window.js";
 import { type Audience, checkAudience, checkDate, checkValidity, reading } from "./envelope-checks.js";
 import type { Environment } from "./environment.js";
+import { LocalUnits } from "./local-units.js";
 import { Newest } from "./newest.js";
 import type { Observer } from "./observer.js";
 import { placeIn } from "./order-key.js";
@@ -59,6 +60,8 @@ export class Pipeline {
   /** Replaced when the keys are read again. */
   signers: SignersFace | null;
   readonly seen: Seen;
+  /** Dates and names for commands that are applied here and come without any. */
+  readonly localUnits: LocalUnits;
   readonly #parts: PipelineParts;
   readonly #units: Units;
   readonly #rates = new Rates();
@@ -80,7 +83,8 @@ export class Pipeline {
     this.#recorder = timeline?.recorder ?? null;
     this.#confirmations = timeline?.confirmations ?? null;
     const gateway = timeline?.gateway ?? null;
-    this.#version1 = new Version1({ ...parts, gateway, newest: this.#applied });
+    this.localUnits = new LocalUnits(environment, this.#applied);
+    this.#version1 = new Version1({ ...parts, gateway, localUnits: this.localUnits });
   }
 
   /** What was applied with the highest date. */

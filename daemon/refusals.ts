@@ -138,7 +138,7 @@ export const REFUSALS = {
     wire: unknown("look at what it has done"),
   },
   "answer-too-long": {
-    sentence: "The answer is longer than --max-output-bytes.",
+    sentence: "The answer, or all that a RESP client has not taken, is longer than --max-output-bytes.",
   },
   unsigned: {
     sentence:

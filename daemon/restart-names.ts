@@ -27,6 +27,7 @@ function valuesOf(settings: Settings): Readonly<Record<string, unknown>> {
     "max-timeline-bytes": limits.maxTimelineBytes,
     database: database.map((one) => JSON.stringify(one)).join(),
     "allow-unsigned": settings.allowUnsigned,
+    resp: settings.resp === null ? null : formatPlace(settings.resp),
     admin: admin === null ? null : formatPlace(admin),
     "log-format": settings.logFormat,
   };

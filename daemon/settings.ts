@@ -44,6 +44,10 @@ export interface Settings {
   readonly close: boolean;
   readonly allowUnsigned: boolean;
   readonly compat: "php-dbsync" | null;
+  /** Where Redis clients are served; null: nowhere. */
+  readonly resp: AdminPlace | null;
+  /** Users of the listeners without signatures; null: one who may do everything. */
+  readonly aclFile: string | null;
   /** Where /healthz and /metrics are served; null: nowhere. */
   readonly admin: AdminPlace | null;
   readonly logLevel: LogLevel;

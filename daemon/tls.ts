@@ -41,7 +41,7 @@ export class TlsCertificate implements Service {
   #seen: string;
   #warnedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
-  #taker: ((certificate: SecureContextOptions) => void) | null = null;
+  readonly #takers: ((certificate: SecureContextOptions) => void)[] = [];
 
   /** Reads the files. @throws StartError */
   constructor(parts: TlsCertificateParts) {
@@ -56,9 +56,9 @@ export class TlsCertificate implements Service {
     return { cert: this.#pair.certificatePem, key: this.#pair.keyPem };
   }
 
-  /** Hands over each new certificate. */
-  set taker(taker: (certificate: SecureContextOptions) => void) {
-    this.#taker = taker;
+  /** Hands each new certificate to a listener. */
+  handTo(taker: (certificate: SecureContextOptions) => void): void {
+    this.#takers.push(taker);
   }
 
   async start(): Promise<void> {
@@ -96,7 +96,7 @@ export class TlsCertificate implements Service {
     if (pair.certificatePem === this.#pair.certificatePem && pair.keyPem === this.#pair.keyPem) return;
     this.#pair = pair;
     this.#warnedAt = Number.NEGATIVE_INFINITY;
-    this.#taker?.(this.current);
+    for (const taker of this.#takers) taker(this.current);
     this.#tell();
   }
 

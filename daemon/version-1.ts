@@ -4,15 +4,14 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { splitCommand } from "../protocol/command-v1.js";
-import { hexOf, unitId } from "../protocol/envelope.js";
+import { hexOf } from "../protocol/envelope.js";
 import { isDenied } from "../store/judgement.js";
 import type { KeyRecord } from "../store/key-ring.js";
-import type { Unit } from "../store/unit.js";
 import type { Databases } from "./databases.js";
 import { checkValidity } from "./envelope-checks.js";
 import type { Environment } from "./environment.js";
 import type { Gateway, GatewayAnswer } from "./gateway.js";
-import type { Newest } from "./newest.js";
+import type { LocalUnits } from "./local-units.js";
 import type { Observer } from "./observer.js";
 import { type Answer, type Refused, type Request, refused } from "./request.js";
 import type { SignersFace } from "./signers.js";
@@ -24,24 +23,18 @@ export interface Version1Parts {
   readonly gateway: Pick<Gateway, "execute" | "takes"> | null;
   readonly environment: Environment;
   readonly observer: Observer;
-  /** Raised by what is applied here. */
-  readonly newest: Newest;
+  /** For what is applied here. */
+  readonly localUnits: LocalUnits;
 }
 
-const INSTANCE_BYTES = 32;
-const COUNTER_MOST = 0xffffffff;
 /** As in Redis before 7.0. A frame of 64 MiB could hold 32 million, which cost far more memory than their bytes. */
 const MAX_ARGUMENTS = 1024 * 1024;
 
 export class Version1 {
   readonly #parts: Version1Parts;
-  /** Tells this process's units from those of all others; a counter tells them from each other. */
-  #instance: ByteString;
-  #counter = 0;
 
   constructor(parts: Version1Parts) {
     this.#parts = parts;
-    this.#instance = parts.environment.randomBytes(INSTANCE_BYTES);
   }
 
   /** At once where all databases answer at once: a promise costs more than a command in memory. */
@@ -58,7 +51,7 @@ export class Version1 {
       const as = signer === null ? null : hexOf(signer.id);
       return gateway.execute(argv, { db: 0, as }).then((answer) => answerOf(argv, answer));
     }
-    return databases.executeInTurn(argv, this.#nextUnit());
+    return databases.executeInTurn(argv, this.#parts.localUnits.next(0));
   }
 
   /** Before anything is looked at but the frame: what is not signed is not parsed. */
@@ -76,16 +69,6 @@ export class Version1 {
       );
     }
     return checkValidity(signer, signers.ring.validity(signer, environment.clock())) ?? signer;
-  }
-
-  #nextUnit(): Unit {
-    const { environment, newest } = this.#parts;
-    if (this.#counter === COUNTER_MOST) {
-      this.#instance = environment.randomBytes(INSTANCE_BYTES);
-      this.#counter = 0;
-    }
-    newest.raise(environment.clock(), 0);
-    return { at: newest.at, db: 0, id: unitId(this.#instance, ++this.#counter) };
   }
 }
 

@@ -42,6 +42,12 @@ export class Acl {
     this.mayReadAll = this.#sets.some((set) => set.readsAll);
   }
 
+  /** What is not permitted of a command: it altogether, or one of its keys; null: it is permitted. */
+  refusal(command: Command, argv: readonly ByteString[]): "command" | "key" | null {
+    for (const set of this.#sets) if (set.permits(command, argv)) return null;
+    return this.#sets.some((set) => set.permitsCommand(command)) ? "key" : "command";
+  }
+
   /** Why a command is not permitted, as the words behind "this key may not "; null: it is. */
   denial(command: Command, argv: readonly ByteString[]): string | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;

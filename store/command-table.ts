@@ -2,6 +2,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Command } from "./command.js";
 import { bitmaps } from "./commands/bitmaps.js";
+import { connection } from "./commands/connection.js";
 import { dbsync } from "./commands/dbsync.js";
 import { dumps } from "./commands/dump.js";
 import { generic } from "./commands/generic.js";
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   ...sets,
   ...sortedSets,
   ...server,
+  ...connection,
   ...dbsync,
   ...keys,
   ...timeline({ find: findCommand }),

@@ -68,10 +68,16 @@ export class Database {
    * @param at  milliseconds since 1970; a key that has expired by then is absent
    */
   holds(conditions: readonly Condition[], at: number): boolean {
-    return conditions.every(({ db, key, writer }) => {
-      const entry = this.#keyspaces[db]?.find(key);
-      return writer === (entry === undefined || isExpired(entry, at) ? "" : entry.writer);
-    });
+    return conditions.every(({ db, key, writer }) => writer === this.writerOf(db, key, at));
+  }
+
+  /**
+   * The unit that changed a key last; empty: it is absent.
+   * @param at  milliseconds since 1970; a key that has expired by then is absent
+   */
+  writerOf(db: number, key: ByteString, at: number): ByteString {
+    const entry = this.#keyspaces[db]?.find(key);
+    return entry === undefined || isExpired(entry, at) ? "" : entry.writer;
   }
 
   /** Takes back what `records` tells of, newest first. */

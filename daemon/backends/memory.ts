@@ -2,6 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Condition } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
+import type { Command } from "../../store/command.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { CommandFailure } from "../../store/errors.js";
@@ -47,6 +48,16 @@ export class MemoryBackend implements Backend {
     if (command instanceof CommandFailure) return command.reply;
     const reads = command.flags.includes("readonly");
     return this.#database.run(command, argv, reads ? this.#dated(unit) : unit);
+  }
+
+  /** As `execute`, for a command that was found for these arguments. */
+  run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
+    return this.#database.run(command, argv, command.flags.includes("readonly") ? this.#dated(unit) : unit);
+  }
+
+  /** The unit that changed a key last; empty: it is absent. */
+  writerOf(db: number, key: ByteString): ByteString {
+    return this.#database.writerOf(db, key, this.#environment.clock());
   }
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {

@@ -27,14 +27,24 @@ export interface Hosted {
 /** Nobody listens to the socket any more, and nothing has come behind the hello. */
 export type TakeMember = (socket: Socket, hello: Hello) => void;
 
-export interface ConnectionHost {
-  readonly pipeline: Pipeline;
+/** What every connection is given. */
+export interface SocketHost {
   readonly environment: Environment;
-  readonly limits: Limits;
+  /** Replaced when the configuration is read again. */
+  limits: Limits;
   readonly log: Logger;
   readonly refusals: RefusalLog;
   readonly budget: ByteBudget;
   readonly observer: Observer;
+  /** The connection is no more. */
+  leave(connection: Hosted): void;
+  /** The budget is exceeded: somebody has to go. */
+  overBudget(): void;
+}
+
+/** What a connection of versions 1 and 2 is given. */
+export interface ConnectionHost extends SocketHost {
+  readonly pipeline: Pipeline;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
   /** Whether --require leaves version 1 on. */
@@ -43,8 +53,4 @@ export interface ConnectionHost {
   readonly members: TakeMember | null;
   /** php-dbsync's -c; version 1 only. */
   readonly closeAfterAnswer: boolean;
-  /** The connection is no more. */
-  leave(connection: Hosted): void;
-  /** The budget is exceeded: somebody has to go. */
-  overBudget(): void;
 }

@@ -23,7 +23,7 @@ const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
 export interface TlsGateParts {
   readonly certificate: {
     readonly current: SecureContextOptions;
-    taker: (certificate: SecureContextOptions) => void;
+    handTo(taker: (certificate: SecureContextOptions) => void): void;
   };
   readonly refusals: RefusalLog;
   readonly handshakeMs?: number;
@@ -51,7 +51,7 @@ export class TlsGate {
       ...secureOptions,
       handshakeTimeout: handshakeMs,
     });
-    certificate.taker = (renewed) => this.#server.setSecureContext({ ...renewed, ...secureOptions });
+    certificate.handTo((renewed) => this.#server.setSecureContext({ ...renewed, ...secureOptions }));
     this.#server.on("secureConnection", (secured) => this.#passed(secured));
     this.#server.on("tlsClientError", (error: NodeJS.ErrnoException, secured) =>
       this.#failed(error, secured),

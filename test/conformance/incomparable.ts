@@ -28,6 +28,7 @@ import { itemsOf, sameReply, shown } from "./resp2-fold.js";
 /** Commands of the table that redis-server does not have, and why: their rows are compared with nothing. */
 export const notInRedis: Readonly<Record<string, string>> = {
   WRITERS: "units are ours: Redis does not know which command changed a key last",
+  "DBSYNC|REPLY": "what Redis answers is final at once",
   "CLUSTER|ADD": "Redis Cluster is another thing: this adds a daemon's public key",
   KEY: "Redis has passwords where we have public keys",
   "KEY|ADD": "as KEY",

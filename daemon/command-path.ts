@@ -1,0 +1,48 @@
+/**
+ * The way of a command from a listener without signatures, behind its login and permission: applied here at once, or
+ * recorded by the daemon's own key. Listeners do not know which.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Condition } from "../protocol/envelope.js";
+import type { Reply } from "../protocol/reply.js";
+import type { Command } from "../store/command.js";
+
+/** For whom a command is; a connection's own state will do. */
+export interface CommandSender {
+  /** Number of the database that is chosen. */
+  readonly db: number;
+  /** As the audit names who sent it; null: nobody was asked. */
+  readonly as: ByteString | null;
+  /** Whether all keys may be read. */
+  readonly readsAll: boolean;
+  /** Whether what is written is answered only once its place is final. */
+  readonly isStable: boolean;
+}
+
+/** A command whose name and number of arguments have been found right. */
+export interface Called {
+  readonly command: Command;
+  readonly argv: readonly ByteString[];
+}
+
+export interface CommandPath {
+  /** How many databases there are. */
+  readonly databases: number;
+  /** Whether what writes is recorded: then it is answered later, and the next write may be sent behind it at once. */
+  readonly records: boolean;
+  /** Errors are replies; a promise never rejects. */
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
+  /**
+   * Several commands as one, nothing in between, if all conditions hold.
+   * @returns an array of their replies, errors among them; `nil-array`: a condition does not hold; an error: none was run
+   */
+  executeTogether(
+    calls: readonly Called[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply>;
+  /** The unit that changed a key last; empty: it is absent. */
+  writerOf(db: number, key: ByteString): ByteString;
+  /** Whether all keys were last changed by the units that are named. */
+  hold(conditions: readonly Condition[]): boolean;
+}

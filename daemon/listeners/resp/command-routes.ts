@@ -1,0 +1,54 @@
+/** From the words of a request to its command, and to what a connection does with it itself. Asked for each request. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Command } from "../../../store/command.js";
+import { commands, resolveCommand } from "../../../store/command-table.js";
+import { CommandFailure, unknownCommand } from "../../../store/errors.js";
+import { isKeyCommand } from "../../../store/key-ring.js";
+import type { Route, SessionHandler } from "./session.js";
+
+/** Handlers by the names of the command table, subcommands as `CONTAINER|NAME`. */
+export type SessionHandlers = ReadonlyMap<string, SessionHandler>;
+
+/** Source: redis-server 7.0, processCommand. */
+const NEVER_QUEUED: ReadonlySet<string> = new Set(["EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"]);
+
+export class CommandRoutes {
+  readonly #routes = new Map<Command, Route>();
+  /** Of commands without subcommands, by the usual spellings. */
+  readonly #byName = new Map<ByteString, Route>();
+
+  constructor(handlers: SessionHandlers) {
+    const containers = new Set(commands.flatMap(({ name }) => containerOf(name)));
+    for (const command of commands) {
+      const { name, flags } = command;
+      // Those of the key ring are for signed envelopes.
+      if (isKeyCommand([name.split("|")[0] as string])) continue;
+      const route: Route = {
+        command,
+        handler: handlers.get(name) ?? null,
+        writes: flags.includes("write"),
+        isOpen: flags.includes("no_auth"),
+        isNeverQueued: NEVER_QUEUED.has(name),
+      };
+      this.#routes.set(command, route);
+      if (containers.has(name) || name.includes("|")) continue;
+      this.#byName.set(name, route).set(name.toLowerCase(), route);
+    }
+  }
+
+  /** @param argv  at least the name */
+  find(argv: readonly ByteString[]): Route | CommandFailure {
+    const route = this.#byName.get(argv[0] as ByteString);
+    if (route !== undefined) {
+      const { arity } = route.command;
+      if (arity < 0 ? argv.length >= -arity : argv.length === arity) return route;
+    }
+    const command = resolveCommand(argv);
+    return command instanceof CommandFailure ? command : (this.#routes.get(command) ?? unknownCommand(argv));
+  }
+}
+
+function containerOf(name: string): string[] {
+  const [container, subcommand] = name.split("|");
+  return subcommand === undefined ? [] : [container as string];
+}

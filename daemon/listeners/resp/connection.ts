@@ -1,0 +1,283 @@
+/**
+ * One client of the RESP listener: bytes in, bytes out; what they mean is its session's. Answers leave in the order of the
+ * requests, those of one turn in one write. As Redis it goes on reading while its client does not, up to a bound:
+ * clients send long pipelines before they read the first answer.
+ */
+import type { Socket } from "node:net";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { error, OK, type Reply } from "../../../protocol/reply.js";
+import { RespRequestParser } from "../../../protocol/resp-request-parser.js";
+import { writeReply } from "../../../protocol/resp-writer.js";
+import { writeReply3 } from "../../../protocol/resp3-writer.js";
+import { traceFrame } from "../../log.js";
+import type { RefusalCode } from "../../refusals.js";
+import type { Hosted, SocketHost } from "../connection-host.js";
+import { HeldBytes } from "../held-bytes.js";
+import { listenTo } from "../socket-events.js";
+import { RespSession, type SessionHost } from "./session.js";
+
+export const RESP_LISTENER = "resp";
+/** Milliseconds a connection may work before others get their turn; looked at after so many commands. */
+const TURN_MS = 5;
+const COMMANDS_PER_LOOK = 16;
+/** Characters of answers that are collected for one write. */
+const WRITE_CHARS = 64 * 1024;
+/** Requests of a connection that may wait for their answers. */
+const UNANSWERED_MOST = 4096;
+
+export interface RespHost extends SocketHost, SessionHost {
+  /** Numbers connections. */
+  nextId(): number;
+}
+
+/** An answer in its place; null: it is still to come. */
+interface Slot {
+  bytes: ByteString | null;
+}
+
+export class RespConnection implements Hosted {
+  readonly remote: string;
+  readonly session: RespSession;
+  readonly #socket: Socket;
+  readonly #host: RespHost;
+  readonly #held: HeldBytes;
+  readonly #parser: RespRequestParser;
+  /** From the first answer that is still to come on. */
+  #slots: Slot[] = [];
+  /** A command that waits until all before it are answered. */
+  #heldBack: readonly ByteString[] | null = null;
+  #isWaitingForTurn = false;
+  #isSending = false;
+  #inputEnded = false;
+  #isStopping = false;
+  #state: "open" | "ending" | "gone" = "open";
+  /** `uptime` milliseconds. */
+  #activeAt: number;
+
+  constructor(socket: Socket, host: RespHost) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#held = new HeldBytes(host.budget);
+    const { maxBulkBytes, maxQueryBytes } = host.limits;
+    this.#parser = new RespRequestParser({ bulkBytes: maxBulkBytes, requestBytes: maxQueryBytes });
+    this.#activeAt = host.environment.uptime();
+    this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.session = new RespSession(host, host.nextId(), this.remote);
+    this.#parser.trusted = this.session.user !== null;
+    listenTo(socket, {
+      data: (chunk) => this.#receive(chunk),
+      end: () => this.#receiveEnd(),
+      drain: () => this.#drained(),
+      finish: () => socket.setTimeout(0),
+      timeout: () => this.#stuck(),
+      error: ({ message }) => host.log.debug({ remote: this.remote, reason: message }, "connection failed"),
+      close: () => this.#gone(),
+    });
+  }
+
+  get heldBytes(): number {
+    return this.#held.total;
+  }
+
+  checkTime(now: number): void {
+    const { respIdleTimeout } = this.#host.limits;
+    if (this.#state !== "open" || respIdleTimeout === 0 || this.#slots.length > 0) return;
+    if (now - this.#activeAt < respIdleTimeout) return;
+    this.#host.log.debug({ remote: this.remote }, "idle connection closed");
+    this.#end("");
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+    if (this.#state === "ending") this.#socket.destroySoon();
+    else if (this.#state === "open" && !this.#isBusy) this.#end("");
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    this.#gone();
+  }
+
+  get #isBusy(): boolean {
+    return this.#slots.length > 0 || this.#isWaitingForTurn;
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#state !== "open") return;
+    this.#activeAt = this.#host.environment.uptime();
+    traceFrame(this.#host.log, "received", this.remote, chunk);
+    this.#parser.push(chunk);
+    if (this.#heldBack === null && !this.#isWaitingForTurn) this.#work();
+    else this.#socket.pause();
+    this.#account();
+  }
+
+  #receiveEnd(): void {
+    this.#inputEnded = true;
+    if (this.#state === "open" && !this.#isBusy) this.#rest("");
+  }
+
+  /** Serves what has come whole, until one command has to wait or the turn is over. */
+  #work(): void {
+    const { session } = this;
+    const { environment, observer } = this.#host;
+    const startedAt = this.#activeAt;
+    let written = "";
+    let served = 0;
+    let errors = 0;
+    while (!session.isClosing) {
+      const argv = this.#heldBack ?? this.#parser.next();
+      this.#heldBack = null;
+      if (argv === null) break;
+      if (this.#slots.length > 0 && (this.#slots.length >= UNANSWERED_MOST || !session.mayRunBeside(argv))) {
+        this.#heldBack = argv;
+        break;
+      }
+      const reply = session.serve(argv);
+      served++;
+      if (reply instanceof Promise) this.#await(reply, argv);
+      else if (reply !== null) {
+        if (reply.kind === "error") errors++;
+        if (this.#slots.length > 0) this.#slots.push({ bytes: this.#bytesOf(reply) });
+        else written += this.#bytesOf(reply);
+      }
+      if (!this.#parser.trusted) this.#parser.trusted = session.user !== null;
+      if (served % COMMANDS_PER_LOOK !== 0 && written.length < WRITE_CHARS) continue;
+      if (written.length >= WRITE_CHARS) {
+        if (!this.#write(written)) return;
+        written = "";
+      }
+      if (environment.uptime() - startedAt > TURN_MS) {
+        this.#nextTurn();
+        break;
+      }
+    }
+    if (served > 0) observer.served(RESP_LISTENER, served, errors);
+    this.#parser.trusted = session.user !== null;
+    this.#rest(written);
+  }
+
+  #bytesOf(reply: Reply): ByteString {
+    if (reply === OK) return "+OK\r\n";
+    return this.session.protocol === 3 ? writeReply3(reply) : writeReply(reply);
+  }
+
+  #await(reply: Promise<Reply>, argv: readonly ByteString[]): void {
+    const slot: Slot = { bytes: null };
+    this.#slots.push(slot);
+    const bytes = argv.reduce((sum, argument) => sum + argument.length, 0);
+    this.#held.unanswered += bytes;
+    reply.then((settled) => {
+      this.#held.unanswered -= bytes;
+      slot.bytes = this.#bytesOf(settled);
+      if (this.#state !== "open" || this.#isSending || this.#slots[0] !== slot) return;
+      // Many are answered together: so do the answers leave.
+      this.#isSending = true;
+      process.nextTick(() => this.#send());
+    });
+  }
+
+  /** Sends the answers that have come, up to the first that has not, and goes on. */
+  #send(): void {
+    this.#isSending = false;
+    if (this.#state !== "open") return;
+    this.#activeAt = this.#host.environment.uptime();
+    let ready = 0;
+    let written = "";
+    while (ready < this.#slots.length && (this.#slots[ready] as Slot).bytes !== null) {
+      written += (this.#slots[ready++] as Slot).bytes;
+    }
+    this.#slots = ready === this.#slots.length ? [] : this.#slots.slice(ready);
+    if (!this.#write(written)) return;
+    if (this.#heldBack !== null && this.#slots.length === 0) this.#work();
+    else this.#rest("");
+    this.#account();
+  }
+
+  /** @returns false: the connection is no more */
+  #write(bytes: ByteString): boolean {
+    if (bytes === "") return true;
+    traceFrame(this.#host.log, "sent", this.remote, bytes);
+    if (this.#socket.write(bytes, "latin1")) return true;
+    const { maxOutputBytes, idleTimeout } = this.#host.limits;
+    this.#socket.setTimeout(idleTimeout);
+    if (this.#socket.writableLength <= maxOutputBytes) return true;
+    this.#drop("answer-too-long", `${this.#socket.writableLength} bytes wait`);
+    return false;
+  }
+
+  #drained(): void {
+    this.#socket.setTimeout(0);
+    this.#account();
+  }
+
+  #nextTurn(): void {
+    this.#isWaitingForTurn = true;
+    setImmediate(() => {
+      this.#isWaitingForTurn = false;
+      if (this.#state !== "open") return;
+      this.#activeAt = this.#host.environment.uptime();
+      this.#work();
+      this.#account();
+    });
+  }
+
+  /** All that can be served for now is: what comes next? */
+  #rest(written: ByteString): void {
+    const { problem } = this.#parser;
+    if (this.#isBusy) {
+      this.#write(written);
+      return;
+    }
+    if (this.session.isClosing || this.#isStopping) this.#end(written);
+    else if (problem !== null) {
+      this.#note("malformed", problem);
+      this.#end(written + writeReply(error(`ERR ${problem}`)));
+    } else if (this.#inputEnded) this.#end(written);
+    else if (this.#write(written) && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** The client takes nothing of what was written. */
+  #stuck(): void {
+    this.#drop("output-stuck", `${this.#socket.writableLength} bytes wait`);
+  }
+
+  #drop(code: RefusalCode, detail: string): void {
+    this.#note(code, detail);
+    this.destroy();
+  }
+
+  #note(code: RefusalCode, detail: string): void {
+    this.#host.refusals.note(code, { remote: this.remote, detail });
+    this.#host.observer.refused(RESP_LISTENER, code);
+  }
+
+  #end(written: ByteString): void {
+    if (this.#state !== "open") return;
+    this.#state = "ending";
+    if (written === "") this.#socket.end();
+    else this.#socket.end(written, "latin1");
+    this.#account();
+    this.#socket.setTimeout(this.#host.limits.idleTimeout);
+    if (this.#isStopping || this.#inputEnded) {
+      this.#socket.destroySoon();
+      return;
+    }
+    // What still comes is read and dropped: unread bytes would make our good-bye a reset, and eat the answer.
+    this.#socket.resume();
+  }
+
+  #gone(): void {
+    if (this.#state === "gone") return;
+    this.#state = "gone";
+    this.#slots = [];
+    this.#held.release();
+    this.#host.leave(this);
+  }
+
+  #account(): void {
+    if (this.#state === "gone") return;
+    this.#held.piece = this.#parser.heldBytes;
+    if (this.#held.tell(this.#socket.writableLength)) this.#host.overBudget();
+  }
+}

@@ -1,0 +1,32 @@
+/** The RESP listener: what Redis clients connect to. */
+import { error } from "../../../protocol/reply.js";
+import { writeReply } from "../../../protocol/resp-writer.js";
+import type { CommandPath } from "../../command-path.js";
+import type { Users } from "../../users.js";
+import { SocketListener, type SocketListenerParts } from "../socket-listener.js";
+import { CommandRoutes } from "./command-routes.js";
+import { RESP_LISTENER, RespConnection } from "./connection.js";
+import { sessionHandlers } from "./session-handlers.js";
+
+export interface RespParts extends Omit<SocketListenerParts, "name" | "options" | "fullText" | "connector"> {
+  readonly path: CommandPath;
+  readonly users: Users;
+}
+
+export class RespListener extends SocketListener {
+  constructor(parts: RespParts) {
+    const { path, users } = parts;
+    let id = 0;
+    const own = { path, users, routes: new CommandRoutes(sessionHandlers), nextId: () => ++id };
+    super({
+      ...parts,
+      name: RESP_LISTENER,
+      options: { address: "--resp", port: "--resp" },
+      fullText: writeReply(error("ERR max number of clients reached")),
+      connector(host) {
+        const whole = Object.assign(host, own);
+        return (socket) => new RespConnection(socket, whole);
+      },
+    });
+  }
+}

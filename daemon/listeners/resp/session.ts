@@ -1,0 +1,200 @@
+/**
+ * What is remembered of a RESP connection, and the way of its commands: found, permitted, queued or run. Knows nothing of
+ * bytes. Order of the checks and texts: redis-server 7.0, processCommand; test/daemon/resp.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Condition } from "../../../protocol/envelope.js";
+import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
+import type { Command } from "../../../store/command.js";
+import { CommandFailure } from "../../../store/errors.js";
+import type { CommandPath, CommandSender } from "../../command-path.js";
+import type { Environment } from "../../environment.js";
+import { DEFAULT_USER, type User, type Users } from "../../users.js";
+
+/**
+ * Runs a connection's command, whose arity has been checked; it may throw CommandFailure.
+ * @returns null: there is no answer, as to a client that wants none
+ */
+export type SessionHandler = (
+  session: RespSession,
+  argv: readonly ByteString[],
+) => Reply | Promise<Reply> | null;
+
+/** A command, and what a connection does with it. */
+export interface Route {
+  readonly command: Command;
+  /** null: it goes to the databases. */
+  readonly handler: SessionHandler | null;
+  readonly writes: boolean;
+  /** Served before anybody has logged in. */
+  readonly isOpen: boolean;
+  /** Runs at once where others are queued by MULTI. */
+  readonly isNeverQueued: boolean;
+}
+
+export interface SessionHost {
+  readonly path: CommandPath;
+  readonly users: Users;
+  readonly routes: {
+    /** @param argv  at least the name */
+    find(argv: readonly ByteString[]): Route | CommandFailure;
+  };
+  readonly environment: Environment;
+}
+
+/** A command that MULTI has queued. */
+export interface Queued {
+  readonly route: Route;
+  readonly argv: readonly ByteString[];
+}
+
+const QUEUED = status("QUEUED");
+const NO_AUTH = error("NOAUTH Authentication required.");
+const NO_KEY = error("NOPERM this user has no permissions to access one of the keys used as arguments");
+/** What browsers send that were led here by a page; Redis hangs up as well. */
+const HTTP = /^(post|host:)$/i;
+
+export class RespSession implements CommandSender {
+  readonly host: SessionHost;
+  /** Of the connections of this daemon's life. */
+  readonly id: number;
+  /** Address and port. */
+  readonly remote: string;
+  db = 0;
+  protocol: 2 | 3 = 2;
+  /** CLIENT SETNAME. */
+  name: ByteString = "";
+  isStable = false;
+  /** Commands since MULTI; null: no transaction is open. */
+  queued: Queued[] | null = null;
+  /** Whether a command could not be queued, so that EXEC refuses. */
+  isSpoilt = false;
+  /** What WATCH has seen. */
+  watched: readonly Condition[] = [];
+  /** Whether EXEC is running its commands: none of them may wait. */
+  isExecuting = false;
+  /** The connection closes behind the next answer. */
+  isClosing = false;
+  #user: User | null;
+  #generation: number;
+
+  constructor(host: SessionHost, id: number, remote: string) {
+    this.host = host;
+    this.id = id;
+    this.remote = remote;
+    this.#user = host.users.anonymous;
+    this.#generation = host.users.generation;
+  }
+
+  /** Who has logged in; null: nobody, and somebody has to. */
+  get user(): User | null {
+    return this.#user;
+  }
+
+  set user(user: User | null) {
+    this.#user = user;
+    this.#generation = this.host.users.generation;
+  }
+
+  get as(): ByteString | null {
+    return this.#user?.name ?? null;
+  }
+
+  get readsAll(): boolean {
+    return this.#user?.acl.mayReadAll ?? false;
+  }
+
+  /**
+   * One command. @param argv  at least the name
+   * @returns null: there is no answer
+   */
+  serve(argv: readonly ByteString[]): Reply | Promise<Reply> | null {
+    const found = this.host.routes.find(argv);
+    if (this.#generation !== this.host.users.generation) this.#renewUser();
+    if (found instanceof CommandFailure) {
+      if (!HTTP.test(argv[0] as ByteString)) return this.#reject(argv, found.reply);
+      this.isClosing = true;
+      return null;
+    }
+    if (this.#user === null) {
+      if (!found.isOpen) return this.#reject(argv, NO_AUTH);
+    } else if (!this.#user.acl.isUnlimited) {
+      const denial = this.denial(found, argv);
+      if (denial !== null) return this.#reject(argv, denial);
+    }
+    if (this.queued === null || found.isNeverQueued) return this.call(found, argv);
+    this.queued.push({ route: found, argv });
+    return QUEUED;
+  }
+
+  /** Runs what was found and permitted. */
+  call({ command, handler }: Route, argv: readonly ByteString[]): Reply | Promise<Reply> | null {
+    if (handler === null) return this.host.path.execute(command, argv, this);
+    try {
+      return handler(this, argv);
+    } catch (failure) {
+      if (failure instanceof CommandFailure) return failure.reply;
+      throw failure;
+    }
+  }
+
+  /** Why the user may not run a command; null: that is permitted. */
+  denial({ command }: Route, argv: readonly ByteString[]): ErrorReply | null {
+    switch (this.#user?.acl.refusal(command, argv)) {
+      case "command":
+        return error(
+          `NOPERM this user has no permissions to run the '${command.name.toLowerCase()}' command`,
+        );
+      case "key":
+        return NO_KEY;
+      default:
+        return null;
+    }
+  }
+
+  /** Whether a command may be sent on while answers to recorded writes are still to come. */
+  mayRunBeside(argv: readonly ByteString[]): boolean {
+    const found = this.host.routes.find(argv);
+    return (
+      found instanceof CommandFailure || (this.queued === null && found.writes && found.handler === null)
+    );
+  }
+
+  /** As at the connection's beginning. */
+  reset(): void {
+    this.leaveTransaction();
+    this.db = 0;
+    this.protocol = 2;
+    this.name = "";
+    this.isStable = false;
+    this.user = this.host.users.anonymous;
+  }
+
+  /** Nothing is queued or watched any more. */
+  leaveTransaction(): void {
+    this.queued = null;
+    this.isSpoilt = false;
+    this.watched = [];
+  }
+
+  /** What could not be queued spoils the transaction; EXEC itself ends it. */
+  #reject(argv: readonly ByteString[], reply: ErrorReply): ErrorReply {
+    if (argv[0]?.toUpperCase() === "EXEC") {
+      this.leaveTransaction();
+      return error(`EXECABORT Transaction discarded because of: ${reply.text.replace(/^ERR /, "")}`);
+    }
+    if (this.queued !== null) this.isSpoilt = true;
+    return reply;
+  }
+
+  /** The users were read again: who is gone or switched off is no longer logged in, and has to go. */
+  #renewUser(): void {
+    const before = this.#user;
+    this.user = this.host.users.find(before?.name ?? DEFAULT_USER) ?? null;
+    if (before === null) this.user = this.host.users.anonymous;
+    else if (this.#user?.isOn !== true) {
+      this.#user = null;
+      this.isClosing = true;
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/** Commands applied where they arrive, in memory: each in the turn in which it comes. */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Condition } from "../protocol/envelope.js";
+import { array, NIL_ARRAY, type Reply } from "../protocol/reply.js";
+import type { Command } from "../store/command.js";
+import type { MemoryBackend } from "./backends/memory.js";
+import type { Called, CommandPath, CommandSender } from "./command-path.js";
+import type { LocalUnits } from "./local-units.js";
+
+export class LocalPath implements CommandPath {
+  readonly records = false;
+  readonly #backend: MemoryBackend;
+  readonly #units: LocalUnits;
+
+  constructor(backend: MemoryBackend, units: LocalUnits) {
+    this.#backend = backend;
+    this.#units = units;
+  }
+
+  get databases(): number {
+    return this.#backend.databases;
+  }
+
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+    return this.#backend.run(command, argv, this.#units.next(sender.db));
+  }
+
+  executeTogether(calls: readonly Called[], conditions: readonly Condition[], sender: CommandSender): Reply {
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    return array(calls.map(({ command, argv }) => this.execute(command, argv, sender)));
+  }
+
+  writerOf(db: number, key: ByteString): ByteString {
+    return this.#backend.writerOf(db, key);
+  }
+
+  hold(conditions: readonly Condition[]): boolean {
+    return conditions.every(({ db, key, writer }) => this.writerOf(db, key) === writer);
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Who may use the listeners without signatures, and what for: the users of --acl-file, in the format of Redis's aclfile.
+ * Read at the start and on SIGHUP. Passwords are kept as SHA-256 and compared in constant time.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { ByteString } from "../protocol/byte-string.js";
+import { Acl } from "../store/acl.js";
+import { commands, findCommand } from "../store/command-table.js";
+import { CommandFailure } from "../store/errors.js";
+import { StartError } from "./start-error.js";
+
+export const DEFAULT_USER = "default";
+/** More are no file that a person keeps. */
+const FILE_BYTES_MAX = 16 * 1024 * 1024;
+const HASH_DIGITS = /^[0-9a-f]{64}$/;
+
+export interface User {
+  readonly name: ByteString;
+  readonly isOn: boolean;
+  /** Any password will do. */
+  readonly takesAnyPassword: boolean;
+  /** SHA-256 each. */
+  readonly passwords: readonly Buffer[];
+  readonly acl: Acl;
+}
+
+export class Users {
+  /** Changes when the users do: who has logged in is looked up anew then. */
+  generation = 0;
+  #users: ReadonlyMap<ByteString, User>;
+
+  /** @param file  null: none, only the default user, who may do everything. @throws StartError */
+  constructor(file: string | null) {
+    this.#users = readUsers(file);
+  }
+
+  /** @throws StartError  and then the old users stay */
+  reload(file: string | null): void {
+    this.#users = readUsers(file);
+    this.generation++;
+  }
+
+  all(): Iterable<User> {
+    return this.#users.values();
+  }
+
+  find(name: ByteString): User | undefined {
+    return this.#users.get(name);
+  }
+
+  /** Who a connection is that has not logged in; null: nobody. */
+  get anonymous(): User | null {
+    const user = this.#users.get(DEFAULT_USER) as User;
+    return user.isOn && user.takesAnyPassword ? user : null;
+  }
+
+  /** Whether the default user takes any password, so that there is none to log in with. */
+  get isOpen(): boolean {
+    return (this.#users.get(DEFAULT_USER) as User).takesAnyPassword;
+  }
+
+  /** Takes as long for a user who is not there. @returns null: no such user, or not with this password */
+  login(name: ByteString, password: ByteString): User | null {
+    const user = this.#users.get(name);
+    const hash = hashOf(password);
+    let matches = user?.takesAnyPassword ?? false;
+    for (const one of user?.passwords ?? [hash]) {
+      if (timingSafeEqual(one, hash) && user !== undefined) matches = true;
+    }
+    return user?.isOn && matches ? user : null;
+  }
+}
+
+function hashOf(password: ByteString): Buffer {
+  return createHash("sha256").update(password, "latin1").digest();
+}
+
+function readUsers(file: string | null): ReadonlyMap<ByteString, User> {
+  const users = new Map<ByteString, User>();
+  const lines = file === null ? [] : readText(file).split(/\r?\n/);
+  for (const [index, line] of lines.entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    try {
+      const user = parseUser(line);
+      if (users.has(user.name)) throw new CommandFailure(`ERR user ${user.name} stands there twice`);
+      users.set(user.name, user);
+    } catch (problem) {
+      if (!(problem instanceof CommandFailure)) throw problem;
+      const reason = problem.message.replace(/^ERR /, "");
+      throw new StartError(`--acl-file ${file}, line ${index + 1}: ${reason}.`, 2);
+    }
+  }
+  if (!users.has(DEFAULT_USER)) users.set(DEFAULT_USER, parseUser(`user ${DEFAULT_USER} on nopass ~* +@all`));
+  return users;
+}
+
+function readText(file: string): ByteString {
+  try {
+    const bytes = readFileSync(file);
+    if (bytes.length > FILE_BYTES_MAX)
+      throw new StartError(`--acl-file ${file}: ${bytes.length} bytes, above ${FILE_BYTES_MAX}.`, 2);
+    return bytes.toString("latin1");
+  } catch (problem) {
+    if (problem instanceof StartError) throw problem;
+    throw new StartError(`--acl-file ${file} cannot be read: ${(problem as Error).message}.`, 1);
+  }
+}
+
+/** A user as far as a line has been read. */
+interface Draft {
+  isOn: boolean;
+  takesAnyPassword: boolean;
+  passwords: Buffer[];
+  /** For Acl. */
+  rules: ByteString[];
+}
+
+/** What a user is before the first word, and after `reset`. */
+function blank(): Draft {
+  return { isOn: false, takesAnyPassword: false, passwords: [], rules: ["resetkeys", "-@all"] };
+}
+
+/** @throws CommandFailure */
+function parseUser(line: ByteString): User {
+  const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
+  if (keyword !== "user" || name === undefined) throw new CommandFailure("ERR expected: user name rule …");
+  let draft = blank();
+  for (const word of words) {
+    if (word.toLowerCase() === "reset") draft = blank();
+    else if (!takeSwitch(draft, word) && !takePassword(draft, word)) draft.rules.push(word);
+  }
+  const { rules, ...user } = draft;
+  return { name, ...user, acl: new Acl(rules, { all: () => commands, find: findCommand }) };
+}
+
+/** Channels and the checks of payloads mean nothing here; Redis writes them into its files. */
+const MEANINGLESS = /^(&.*|allchannels|resetchannels|(skip-)?sanitize-payload)$/i;
+
+/** @returns whether the word is none of the rules on commands and keys */
+function takeSwitch(draft: Draft, word: ByteString): boolean {
+  switch (word.toLowerCase()) {
+    case "on":
+    case "off":
+      draft.isOn = word.toLowerCase() === "on";
+      return true;
+    case "nopass":
+    case "resetpass":
+      draft.takesAnyPassword = word.toLowerCase() === "nopass";
+      draft.passwords = [];
+      return true;
+    default:
+      return MEANINGLESS.test(word);
+  }
+}
+
+/** `>password`, `#hash`; `<password` and `!hash` take one away. */
+function takePassword(draft: Draft, word: ByteString): boolean {
+  const sign = word[0];
+  if (sign !== ">" && sign !== "#" && sign !== "<" && sign !== "!") return false;
+  const rest = word.slice(1);
+  const isHash = sign === "#" || sign === "!";
+  if (isHash && !HASH_DIGITS.test(rest))
+    throw new CommandFailure(`ERR '${sign}…': a hash has 64 hexadecimal digits in lower case`);
+  const hash = isHash ? Buffer.from(rest, "hex") : hashOf(rest);
+  draft.passwords = draft.passwords.filter((one) => !one.equals(hash));
+  if (sign === ">" || sign === "#") {
+    draft.passwords.push(hash);
+    draft.takesAnyPassword = false;
+  }
+  return true;
+}

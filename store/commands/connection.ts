@@ -1,0 +1,50 @@
+/**
+ * Commands that mean something for a connection only; daemon/listeners/resp has what they do there. An envelope is told
+ * what it has instead. Rows: redis-server 7.0.
+ */
+import { family } from "../command.js";
+import { refuseWithoutConnection } from "../connection-commands.js";
+import { none } from "../key-spec.js";
+
+export const connection = family("connection", {
+  HELLO: {
+    arity: -1,
+    flags: ["noscript", "loading", "stale", "fast", "no_auth"],
+    keys: none,
+    since: "6.0.0",
+    complexity: "O(1)",
+    summary: "Chooses RESP2 or RESP3, and logs in: HELLO [2|3 [AUTH user password] [SETNAME name]].",
+    run: refuseWithoutConnection,
+  },
+  QUIT: {
+    arity: -1,
+    flags: ["noscript", "loading", "stale", "fast", "no_auth"],
+    keys: none,
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Answers OK and closes the connection.",
+    run: refuseWithoutConnection,
+  },
+  RESET: {
+    arity: 1,
+    flags: ["noscript", "loading", "stale", "fast", "no_auth"],
+    keys: none,
+    since: "6.2.0",
+    complexity: "O(1)",
+    summary: "Makes the connection as it was at its beginning.",
+    run: refuseWithoutConnection,
+  },
+}).concat(
+  family("dbsync", {
+    "DBSYNC|REPLY": {
+      arity: 3,
+      flags: ["loading", "stale", "fast"],
+      keys: none,
+      since: "",
+      complexity: "O(1)",
+      summary:
+        "What this connection's writes are answered: provisional, at once; stable, once their place is final.",
+      run: refuseWithoutConnection,
+    },
+  }),
+);

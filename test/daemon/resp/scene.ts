@@ -1,0 +1,86 @@
+/** A RESP listener in the test's own process, before a memory of its own. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { MemoryBackend } from "../../../daemon/backends/memory.js";
+import type { CommandPath } from "../../../daemon/command-path.js";
+import { realEnvironment } from "../../../daemon/environment.js";
+import type { Limits } from "../../../daemon/limits.js";
+import { RespListener } from "../../../daemon/listeners/resp/listener.js";
+import { LocalPath } from "../../../daemon/local-path.js";
+import { LocalUnits } from "../../../daemon/local-units.js";
+import { Newest } from "../../../daemon/newest.js";
+import { NOBODY } from "../../../daemon/observer.js";
+import { Users } from "../../../daemon/users.js";
+import type { LogLine } from "../../support/daemon-process.js";
+import { RawClient } from "../../support/raw-client.js";
+import { defaultLimits } from "../in-process.js";
+
+export interface RespScene extends AsyncDisposable {
+  readonly port: number;
+  readonly users: Users;
+  readonly listener: RespListener;
+  readonly log: readonly LogLine[];
+}
+
+export interface SceneOptions {
+  readonly limits?: Partial<Limits>;
+  /** Lines of an ACL file. */
+  readonly users?: readonly string[];
+  /** Default: a memory. */
+  readonly path?: CommandPath;
+}
+
+export async function startResp({ limits = {}, users, path }: SceneOptions = {}): Promise<RespScene> {
+  const lines: LogLine[] = [];
+  const formatters = { level: (level: string) => ({ level }) };
+  const log = pino(
+    { level: "debug", base: null, formatters },
+    { write: (line) => lines.push(JSON.parse(line)) },
+  );
+  const environment = realEnvironment;
+  const backend = new MemoryBackend(environment);
+  const known = users === undefined ? new Users(null) : withFile(users, (file) => new Users(file));
+  const listener = new RespListener({
+    ...{ address: "127.0.0.1", port: 0, gate: null, observer: NOBODY, environment, log, users: known },
+    limits: { ...defaultLimits, ...limits },
+    path: path ?? new LocalPath(backend, new LocalUnits(environment, new Newest())),
+  });
+  await backend.start();
+  await listener.start();
+  return {
+    port: listener.address.port,
+    users: known,
+    listener,
+    log: lines,
+    async [Symbol.asyncDispose]() {
+      await listener.stop();
+      await backend.stop();
+    },
+  };
+}
+
+/** A file of these lines, there while it is used. */
+export function withFile<Result>(lines: readonly string[], use: (file: string) => Result): Result {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-acl-"));
+  try {
+    const file = join(folder, "users.acl");
+    writeFileSync(file, lines.join("\n"), "latin1");
+    return use(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What a server answers to these bytes and the end of the stream; the connection's own number is left out. */
+export async function said(port: number, bytes: string): Promise<string> {
+  using client = await RawClient.open(port);
+  client.send(bytes);
+  client.socket.end();
+  return withoutId(await client.rest());
+}
+
+export function withoutId(answer: string): string {
+  return answer.replace(/(\$2\r\nid\r\n):\d+/g, "$1:1");
+}
