@@ -4,12 +4,14 @@
  */
 
 import type { Reply } from "../../protocol/reply.js";
+import { findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
 import type { RedisConnection } from "../support/redis-connection.js";
 import type { Call, Comparison } from "./comparison.js";
 import type { Episode, Step } from "./episode.js";
 import { type Encoding, incomparable, withoutNegativeZero } from "./incomparable.js";
-import { folded, itemsOf, sameReply, shown } from "./resp2-fold.js";
+import { folded, itemsOf, shown } from "./resp2-fold.js";
+import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
 import { stateDifferences, stateOf, stateOfRedis } from "./state.js";
 
 /** The first thing that differs. */
@@ -26,10 +28,11 @@ export interface Outcome {
   readonly succeeded: readonly boolean[];
 }
 
+/** One step's questions to redis-server, and what is wrong with the answers; undefined: nothing. */
 interface Check {
-  readonly name: string;
   readonly ours: Reply;
-  readonly comparison: Comparison;
+  readonly ask: Comparison["ask"];
+  readonly problem: (theirs: readonly Reply[]) => string | undefined;
 }
 
 /** At most so many attempts to do without a part of the steps. */
@@ -44,27 +47,28 @@ const ENCODING_DEFAULTS = {
   "zset-max-listpack-value": "64",
 };
 
-export async function play({ steps, encoding }: Episode, redis: RedisConnection): Promise<Outcome> {
+export async function play(played: Episode, redis: RedisConnection): Promise<Outcome> {
+  const { steps } = played;
   const database = new Database();
+  redis.queue(hello(2));
   redis.queue(["FLUSHALL"]);
-  redis.queue(["CONFIG", "SET", ...settingsOf(encoding)]);
+  redis.queue(["CONFIG", "SET", ...settingsOf(played.encoding)]);
+  redis.queue(hello(played.resp));
   await redis.flush();
   const succeeded: boolean[] = [];
   for (const phase of phasesOf(steps)) {
     await untilClockShows(phase[0]!.at, redis);
-    const checks = phase.map((step) => queueStep(step, database, redis));
+    const checks = phase.map((step) => checkOf(step, played.resp, database));
+    for (const { ask } of checks) for (const question of ask) redis.queue(question);
     const replies = await redis.flush();
-    for (const { name, ours, comparison } of checks) {
-      const [, ...theirs] = replies
-        .splice(0, 1 + comparison.ask.length)
-        .map((reply) => levelled(name, reply));
-      if (!comparison.agree(theirs)) {
-        const text = replyDifference(ours, comparison, theirs);
+    for (const { ours, ask, problem } of checks) {
+      const text = problem(replies.splice(0, ask.length));
+      if (text !== undefined)
         return { difference: { of: "reply", place: succeeded.length, text }, succeeded };
-      }
       succeeded.push(ours.kind !== "error");
     }
   }
+  await redis.call(...hello(2));
   const at = steps.at(-1)?.at ?? 0;
   const theirs = await stateOfRedis(redis, [...database.keyspaces.keys()]);
   const differences = stateDifferences(stateOf(database, at), theirs);
@@ -72,6 +76,8 @@ export async function play({ steps, encoding }: Episode, redis: RedisConnection)
   const text = `state: ${differences.join("\n       ")}`;
   return { difference: { of: "state", place: steps.length, text }, succeeded };
 }
+
+const hello = (version: Episode["resp"]) => ["HELLO", String(version)];
 
 /** The steps of each date. */
 function phasesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
@@ -89,13 +95,46 @@ async function untilClockShows(at: number, redis: RedisConnection): Promise<void
   }
 }
 
-/** Runs a step on the store and queues for redis-server the selection of its database and what is to be compared. */
-function queueStep(step: Step, database: Database, redis: RedisConnection): Check {
-  const { name, argv, db } = step;
-  const ours = levelled(name, folded(database.execute(argv, step)));
-  const comparison = comparisonOf(step, ours, database);
-  for (const question of [["SELECT", String(db)], ...comparison.ask]) redis.queue(question);
-  return { name, ours, comparison };
+/** Runs a step on the store. */
+function checkOf(step: Step, resp: Episode["resp"], database: Database): Check {
+  const reply = database.execute(step.argv, step);
+  const select = ["SELECT", String(step.db)];
+  const special = specialComparison(step, levelled(step.name, folded(reply)), database);
+  if (special === undefined) {
+    const ours = levelled(step.name, resp === 2 ? folded(reply) : asResp3(reply));
+    const problem: Check["problem"] = ([, theirs]) => {
+      const levelledTheirs = levelled(step.name, theirs!);
+      const isSame = shownExactly(ours) === shownExactly(levelledTheirs);
+      return isSame ? undefined : replyDifference(ours, [step.argv], [levelledTheirs], shownExactly);
+    };
+    return { ours, ask: [select, step.argv], problem };
+  }
+  return specialCheck(step, { resp, reply, special, select });
+}
+
+/** What is compared in its own way is so in RESP2, and of a reader's answer in RESP3 no more than the kinds. */
+function specialCheck(
+  { name, argv }: Step,
+  {
+    resp,
+    reply,
+    special,
+    select,
+  }: { resp: Episode["resp"]; reply: Reply; special: Comparison; select: string[] },
+): Check {
+  const isShapeAsked = resp === 3 && special.ask.length > 0 && findCommand(name)!.flags.includes("readonly");
+  const shapeAsked = isShapeAsked ? [argv] : [];
+  const before = resp === 3 ? [select, hello(2)] : [select];
+  const problem: Check["problem"] = (replies) => {
+    const theirs = replies.slice(before.length).map((each) => levelled(name, each));
+    const answers = theirs.slice(0, special.ask.length);
+    if (!special.agree(answers)) return replyDifference(folded(reply), special.ask, answers, shown);
+    const resp3 = theirs.at(-1)!;
+    if (!isShapeAsked || reply.kind === "error" || haveSameShape(asResp3(reply), resp3)) return undefined;
+    return `in RESP3 other kinds\n${replyDifference(asResp3(reply), [argv], [resp3], shownExactly)}`;
+  };
+  const after = resp === 3 ? [hello(3), ...shapeAsked] : [];
+  return { ours: reply, ask: [...before, ...special.ask, ...after], problem };
 }
 
 function settingsOf(encoding: Encoding): string[] {
@@ -103,11 +142,14 @@ function settingsOf(encoding: Encoding): string[] {
   return Object.keys(ENCODING_DEFAULTS).flatMap((name) => [name, encoding === "compact" ? "1000000" : "0"]);
 }
 
-function comparisonOf({ name, argv, db, at, id }: Step, ours: Reply, database: Database): Comparison {
+/** undefined: the answers must be the same. */
+function specialComparison(
+  { name, argv, db, at, id }: Step,
+  ours: Reply,
+  database: Database,
+): Comparison | undefined {
   const special = incomparable[name];
-  if (special === undefined || (ours.kind === "error" && special.errors === undefined)) {
-    return { ask: [argv], agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs) };
-  }
+  if (special === undefined || (ours.kind === "error" && special.errors === undefined)) return undefined;
   const run: Call["run"] = (other) => levelled(name, folded(database.execute(other, { at, db, id })));
   return special.compare({ argv, ours, db, run });
 }
@@ -117,9 +159,14 @@ function levelled(name: string, reply: Reply): Reply {
   return name.startsWith("Z") ? withoutNegativeZero(reply) : reply;
 }
 
-function replyDifference(ours: Reply, { ask }: Comparison, replies: readonly Reply[]): string {
-  const theirs = ask.map((argv, i) => `${JSON.stringify(argv)} -> ${shown(replies[i]!)}`);
-  return `ours   ${shown(ours)}\nredis  ${theirs.join("\n       ")}`;
+function replyDifference(
+  ours: Reply,
+  ask: Comparison["ask"],
+  replies: readonly Reply[],
+  show: (reply: Reply) => string,
+): string {
+  const theirs = ask.map((argv, i) => `${JSON.stringify(argv)} -> ${show(replies[i]!)}`);
+  return `ours   ${show(ours)}\nredis  ${theirs.join("\n       ")}`;
 }
 
 /**
@@ -127,19 +174,19 @@ function replyDifference(ours: Reply, { ask }: Comparison, replies: readonly Rep
  * again long after their date.
  */
 export async function shrink(
-  { steps, encoding }: Episode,
+  played: Episode,
   { place, of }: Difference,
   redis: RedisConnection,
 ): Promise<Episode> {
-  let needed = steps.slice(0, place + 1);
+  let needed = played.steps.slice(0, place + 1);
   let attempts = 0;
   for (let size = Math.ceil(needed.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let from = 0; from < needed.length && attempts < SHRINK_ATTEMPTS_MAX; attempts++) {
       const fewer = needed.toSpliced(from, size);
-      const { difference } = await play({ steps: fewer, encoding }, redis);
+      const { difference } = await play({ ...played, steps: fewer }, redis);
       if (difference?.of !== of) from += size;
       else needed = fewer.slice(0, difference.place + 1);
     }
   }
-  return { steps: needed, encoding };
+  return { ...played, steps: needed };
 }

@@ -26,6 +26,8 @@ export interface Step {
 export interface Episode {
   readonly steps: readonly Step[];
   readonly encoding: Encoding;
+  /** The protocol in which answers are compared. */
+  readonly resp: 2 | 3;
 }
 
 /** What empties databases; if it came as often as the rest, nothing would grow. */
@@ -56,6 +58,7 @@ export function episode(
   const random = new SeededRandom(seed, number);
   const g = new Generator({ random, now });
   const encoding = random.oneOf<Encoding>(["compact", "default", "large"]);
+  const resp = random.oneOf<Episode["resp"]>([2, 3]);
   const choose = chooser(random);
   const database = new Database();
   const steps: Step[] = [];
@@ -76,7 +79,7 @@ export function episode(
     if (isUnspecified(step.name, argv, encoding, { find, run })) continue;
     if (runUnlessSoonExpired(database, step)) steps.push(step);
   }
-  return { steps, encoding };
+  return { steps, encoding, resp };
 }
 
 /** Lets many of the keys expire just before a time, and does the same to the database. */

@@ -3,7 +3,7 @@
  * is not named here is compared byte by byte, and so is an error of ours.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, bulk, type Reply } from "../../protocol/reply.js";
+import { array, bulk, double, type Reply } from "../../protocol/reply.js";
 import { parseDouble } from "../../store/numbers.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import {
@@ -222,6 +222,7 @@ function hasTies(argv: readonly ByteString[], words: readonly string[], run: Cal
  */
 export function withoutNegativeZero(reply: Reply): Reply {
   if (reply.kind === "bulk" && reply.bytes === "-0") return bulk("0");
+  if (reply.kind === "double") return double(reply.value + 0);
   if (reply.kind === "array") return array(reply.items.map(withoutNegativeZero));
   return reply;
 }

@@ -1,13 +1,13 @@
-/** A bare RESP2 connection to redis-server for tests: commands are queued, then sent in one go and answered in order. */
+/** A bare connection to redis-server for tests, RESP2 until it says HELLO 3: commands are queued, then sent in one go and answered in order. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { Resp2Reader } from "./resp2-reader.js";
+import { ReplyReader } from "./reply-reader.js";
 
 export class RedisConnection {
   readonly #socket: Socket;
-  readonly #reader = new Resp2Reader();
+  readonly #reader = new ReplyReader();
   #queued = "";
   /** How many answers are still to come. */
   #expected = 0;

@@ -1,12 +1,12 @@
 /**
- * Reads RESP2 replies from chunks of any length into the reply kinds that RESP2 has.
+ * Reads RESP2 and RESP3 replies from chunks of any length into the reply kinds that these have.
  * For tests against redis-server only: it trusts what it reads.
  */
-import { bulk, error, NIL, NIL_ARRAY, type Reply, status } from "../../protocol/reply.js";
+import { bulk, double, error, NIL, NIL_ARRAY, type Reply, status } from "../../protocol/reply.js";
 
 const LINE_END = "\r\n";
 
-export class Resp2Reader {
+export class ReplyReader {
   #pending = "";
   #offset = 0;
 
@@ -43,32 +43,57 @@ export class Resp2Reader {
       case "$":
         return line === "-1" ? NIL : this.#bulk(Number(line));
       case "*":
-        return line === "-1" ? NIL_ARRAY : this.#array(Number(line));
+        return line === "-1" ? NIL_ARRAY : this.#items("array", Number(line));
+      case "_":
+        return NIL;
+      case ",":
+        return double(numberOfText(line));
+      case "~":
+        return this.#items("set", Number(line));
+      case "%":
+        return this.#items("map", 2 * Number(line));
+      case "=":
+        return this.#verbatim(Number(line));
       default:
-        throw new Error(`no RESP2 reply begins with ${JSON.stringify(type)}`);
+        throw new Error(`no reply begins with ${JSON.stringify(type)}`);
     }
   }
 
   #bulk(length: number): Reply | undefined {
+    const bytes = this.#bytes(length);
+    return bytes === undefined ? undefined : bulk(bytes);
+  }
+
+  #verbatim(length: number): Reply | undefined {
+    const bytes = this.#bytes(length);
+    if (bytes === undefined) return undefined;
+    return { kind: "verbatim", format: bytes.slice(0, 3), bytes: bytes.slice("txt:".length) };
+  }
+
+  #bytes(length: number): string | undefined {
     const end = this.#offset + length;
     if (this.#pending.length < end + LINE_END.length) return undefined;
     const bytes = this.#pending.slice(this.#offset, end);
     this.#offset = end + LINE_END.length;
-    return bulk(bytes);
+    return bytes;
   }
 
-  #array(length: number): Reply | undefined {
+  #items(kind: "array" | "set" | "map", length: number): Reply | undefined {
     const items: Reply[] = [];
     for (let i = 0; i < length; i++) {
       const item = this.#reply();
       if (item === undefined) return undefined;
       items.push(item);
     }
-    return { kind: "array", items };
+    return { kind, items };
   }
 }
 
 function integerOfText(text: string): Reply {
   const value = Number(text);
   return { kind: "integer", value: Number.isSafeInteger(value) ? value : BigInt(text) };
+}
+
+function numberOfText(text: string): number {
+  return text.endsWith("inf") ? Number(text.replace("inf", "Infinity")) : Number(text);
 }

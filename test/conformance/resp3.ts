@@ -1,0 +1,53 @@
+/** The store's replies as RESP3 has them, and how they are compared with redis-server's: with the kinds of all their parts. */
+import type { Reply } from "../../protocol/reply.js";
+import { array, NIL } from "../../protocol/reply.js";
+import { itemsOf, shown } from "./resp2-fold.js";
+
+/** Pairs become arrays of two, and of two nils one is left. */
+export function asResp3(reply: Reply): Reply {
+  switch (reply.kind) {
+    case "nil-array":
+      return NIL;
+    case "pairs":
+      return array(inTwos(reply.items.map(asResp3)));
+    case "array":
+    case "set":
+    case "map":
+      return { kind: reply.kind, items: reply.items.map(asResp3) };
+    default:
+      return reply;
+  }
+}
+
+/** A reply as a text that is the same for equal replies of equal kinds only; of sets and maps whatever their order is. */
+export function shownExactly(reply: Reply): string {
+  switch (reply.kind) {
+    case "array":
+      return `[${reply.items.map(shownExactly).join(" ")}]`;
+    case "set":
+      return `~[${reply.items.map(shownExactly).sort().join(" ")}]`;
+    case "map":
+      return `%[${inTwos(reply.items)
+        .map((pair) => itemsOf(pair).map(shownExactly).join(": "))
+        .sort()
+        .join(" ")}]`;
+    case "verbatim":
+      return `${reply.format}:${shown(reply)}`;
+    default:
+      return shown(reply);
+  }
+}
+
+/** Whether two replies have the same kinds in the same places, as far as both go. What is nil may be anything. */
+export function haveSameShape(one: Reply, other: Reply): boolean {
+  if (one.kind === "nil" || other.kind === "nil") return true;
+  if (one.kind !== other.kind) return false;
+  const parts = "items" in other ? other.items : [];
+  return (
+    !("items" in one) || one.items.every((item, i) => parts[i] === undefined || haveSameShape(item, parts[i]))
+  );
+}
+
+function inTwos(items: readonly Reply[]): Reply[] {
+  return items.flatMap((item, i) => (i % 2 === 0 ? [array([item, items[i + 1] as Reply])] : []));
+}
