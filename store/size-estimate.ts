@@ -37,21 +37,26 @@ function valueBytes(value: Value, samples: number): number {
   if (typeof value === "string") return stringBytes(value);
   const { size } = value;
   const sampled = Math.min(size, samples);
-  let bytes = 0;
-  for (let place = 0; place < sampled; place++) bytes += elementBytes(value, place);
   const inTable = value instanceof List || size < TABLE_MEMBERS_MIN ? 0 : TABLE_PLACE;
-  return COLLECTION + Math.round((bytes * size) / Math.max(sampled, 1)) + size * inTable;
+  return (
+    COLLECTION + Math.round((elementBytes(value, sampled) * size) / Math.max(sampled, 1)) + size * inTable
+  );
 }
 
-/** Of the element at a place, without that of its table. */
-function elementBytes(value: Exclude<Value, ByteString>, place: number): number {
-  if (value instanceof List) return REFERENCE + stringBytes(value.at(place));
-  if (value instanceof MemberSet) return REFERENCE + stringBytes(value.members[place] ?? "");
+/** Of the first elements together, without those of tables. */
+function elementBytes(value: Exclude<Value, ByteString>, count: number): number {
+  if (value instanceof List) return count * REFERENCE + textBytes(value.slice(0, count));
+  if (value instanceof MemberSet) return count * REFERENCE + textBytes(value.members.slice(0, count));
   if (value instanceof Hash) {
-    const texts = stringBytes(value.fields[place] ?? "") + stringBytes(value.values[place] ?? "");
-    return 2 * REFERENCE + texts;
+    const texts = textBytes(value.fields.slice(0, count)) + textBytes(value.values.slice(0, count));
+    return count * 2 * REFERENCE + texts;
   }
-  return value instanceof SortedSet ? SCORED + REFERENCE + stringBytes(value.members[place] ?? "") : 0;
+  if (!(value instanceof SortedSet)) return 0;
+  return count * (SCORED + REFERENCE) + textBytes(value.members.slice(0, count));
+}
+
+function textBytes(texts: readonly ByteString[]): number {
+  return texts.reduce((bytes, text) => bytes + stringBytes(text), 0);
 }
 
 function stringBytes({ length }: ByteString): number {

@@ -24,12 +24,12 @@ const WRITERS: Readonly<Record<string, ValueWriter>> = {
     writer.length(set.size);
     for (const member of set.members) writer.string(member);
   }),
-  hash: writerOf<Hash>(4, (writer, hash) => {
-    writer.length(hash.size);
-    hash.fields.forEach((field, place) => {
-      writer.string(field);
-      writer.string(hash.values[place] as ByteString);
-    });
+  hash: writerOf<Hash>(4, (writer, { size, fields, values }) => {
+    writer.length(size);
+    for (let place = 0; place < size; place++) {
+      writer.string(fields[place] as ByteString);
+      writer.string(values[place] as ByteString);
+    }
   }),
   zset: writerOf<SortedSet>(5, (writer, zset) => {
     writer.length(zset.size);
