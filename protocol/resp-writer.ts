@@ -33,10 +33,21 @@ export function writeReply(reply: Reply): ByteString {
       return "$-1\r\n";
     case "nil-array":
       return "*-1\r\n";
-    default: {
-      let bytes = writeArrayHead(reply.items.length);
-      for (const item of reply.items) bytes += writeReply(item);
-      return bytes;
-    }
+    case "map":
+      return reply.inPairs === true ? writePairs(reply.items) : writeItems(reply.items);
+    default:
+      return writeItems(reply.items);
   }
+}
+
+function writeItems(items: readonly Reply[]): ByteString {
+  let bytes = writeArrayHead(items.length);
+  for (const item of items) bytes += writeReply(item);
+  return bytes;
+}
+
+function writePairs(items: readonly Reply[]): ByteString {
+  let bytes = writeArrayHead(items.length / 2);
+  for (let i = 0; i < items.length; i += 2) bytes += writeItems(items.slice(i, i + 2));
+  return bytes;
 }

@@ -1,6 +1,6 @@
 /** The store's replies as RESP2 has them: what is compared with redis-server's. */
 import { formatDouble } from "../../protocol/double.js";
-import { bulk, type Reply } from "../../protocol/reply.js";
+import { array, bulk, type Reply } from "../../protocol/reply.js";
 
 /** Doubles become bulk strings; maps and sets become arrays. */
 export function folded(reply: Reply): Reply {
@@ -9,14 +9,22 @@ export function folded(reply: Reply): Reply {
       return bulk(reply.bytes);
     case "double":
       return bulk(formatDouble(reply.value));
+    case "map":
+      return reply.inPairs === true
+        ? inPairs(reply.items)
+        : { kind: "array", items: reply.items.map(folded) };
     case "array":
     case "set":
-    case "map":
     case "pairs":
       return { kind: "array", items: reply.items.map(folded) };
     default:
       return reply;
   }
+}
+
+function inPairs(items: readonly Reply[]): Reply {
+  const pairs = items.flatMap((name, i) => (i % 2 === 0 ? [array([name, items[i + 1] as Reply])] : []));
+  return folded(array(pairs));
 }
 
 /** A reply as a text that is the same for equal replies only, and readable. */
