@@ -10,6 +10,8 @@ import type { KeyRing } from "./key-ring.js";
 import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
+import { SortedSet } from "./values/sorted-set.js";
+import { STREAM_ID_MAX, streamIdText } from "./values/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
 /** A line for each key: database, key, type, expiry time, last writer, value; in the order of keys. */
@@ -39,5 +41,9 @@ function contents(value: Value): ByteString | readonly unknown[] {
   if (value instanceof List) return value.slice();
   if (value instanceof Hash) return value.fields.map((field, place) => [field, value.values[place]]);
   if (value instanceof MemberSet) return value.members;
-  return [...value.range(0, value.size)].map(([member, score]) => [member, String(score)]);
+  if (value instanceof SortedSet)
+    return [...value.range(0, value.size)].map(([member, score]) => [member, String(score)]);
+  const { lastId, maxDeletedId, entriesAdded } = value.marks;
+  const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
+  return [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded), entries];
 }

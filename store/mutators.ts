@@ -12,6 +12,9 @@ import type { Hash } from "./values/hash.js";
 import type { End, List } from "./values/list.js";
 import type { MemberSet } from "./values/member-set.js";
 import type { SortedSet } from "./values/sorted-set.js";
+import type { Stream, StreamMarks } from "./values/stream.js";
+import type { StreamEntry } from "./values/stream-block.js";
+import type { StreamId } from "./values/stream-id.js";
 import type { Value } from "./values/value.js";
 
 /** An entry whose type has been checked. */
@@ -203,6 +206,45 @@ export class Data {
     this.#touchOrDrop(entry);
   }
 
+  /** Appends an entry, whose id becomes the last one. An empty stream stays, as all streams do. */
+  streamAdd(entry: Typed<Stream>, added: StreamEntry): void {
+    const { marks } = entry.value;
+    const { maxDeletedId } = marks;
+    this.#records?.push({ mutator: "streamAdd", stream: entry.value, marks });
+    entry.value.push(added);
+    const entriesAdded = BigInt.asUintN(64, marks.entriesAdded + 1n);
+    entry.value.marks = { lastId: added.id, maxDeletedId, entriesAdded };
+    this.#touch(entry);
+  }
+
+  /** Removes an entry. @returns whether it was present */
+  streamRemove(entry: Typed<Stream>, id: StreamId): boolean {
+    const removed = entry.value.get(id);
+    if (removed === undefined) return false;
+    this.#records?.push({ mutator: "streamRemove", stream: entry.value, removed });
+    entry.value.delete(id);
+    this.#touch(entry);
+    return true;
+  }
+
+  /** Removes the first entries, of which there are no fewer than `count`. */
+  streamTrim(entry: Typed<Stream>, count: number): void {
+    if (count === 0) return;
+    const removed = entry.value.takeFirst(count);
+    this.#records?.push({ mutator: "streamTrim", stream: entry.value, removed });
+    this.#touch(entry);
+  }
+
+  /** Changes what a stream remembers beside its entries. */
+  streamMark(entry: Typed<Stream>, marks: Partial<StreamMarks>): void {
+    const old = entry.value.marks;
+    const changed = { ...old, ...marks };
+    if (isSameMarks(old, changed)) return;
+    this.#records?.push({ mutator: "streamMark", stream: entry.value, old });
+    entry.value.marks = changed;
+    this.#touch(entry);
+  }
+
   /** Empties a database in one step. */
   replaceDb(db: number): void {
     this.#records?.push({ mutator: "replaceDb", db, old: this.keyspace(db) });
@@ -229,6 +271,10 @@ export class Data {
 /** Whether a unit of a date no longer sees a key: it sees it up to and including its expiry time. */
 export function isExpired(entry: Entry, at: number): boolean {
   return entry.expire !== NO_EXPIRY && at > entry.expire;
+}
+
+function isSameMarks(a: StreamMarks, b: StreamMarks): boolean {
+  return a.lastId === b.lastId && a.maxDeletedId === b.maxDeletedId && a.entriesAdded === b.entriesAdded;
 }
 
 function saved(entry: Entry | undefined) {

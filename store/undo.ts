@@ -9,6 +9,8 @@ import type { Hash } from "./values/hash.js";
 import type { End, List } from "./values/list.js";
 import type { MemberSet } from "./values/member-set.js";
 import type { SortedSet } from "./values/sorted-set.js";
+import type { Stream, StreamMarks } from "./values/stream.js";
+import type { StreamBlock, StreamEntry } from "./values/stream-block.js";
 import type { Value } from "./values/value.js";
 
 /** What `put` replaced. */
@@ -49,6 +51,11 @@ export interface UndoRecords {
     readonly old: ByteString;
   };
   score: { readonly zset: SortedSet; readonly member: ByteString; readonly old: number | undefined };
+  streamAdd: { readonly stream: Stream; readonly marks: StreamMarks };
+  streamRemove: { readonly stream: Stream; readonly removed: StreamEntry };
+  /** The blocks belong to the record until it is undone. */
+  streamTrim: { readonly stream: Stream; readonly removed: readonly StreamBlock[] };
+  streamMark: { readonly stream: Stream; readonly old: StreamMarks };
   replaceDb: { readonly db: number; readonly old: Keyspace };
   swapDb: { readonly first: number; readonly second: number };
 }
@@ -83,6 +90,15 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
   score: (_, { zset, member, old }) => {
     if (old === undefined) zset.delete(member);
     else zset.set(member, old);
+  },
+  streamAdd: (_, { stream, marks }) => {
+    stream.pop();
+    stream.marks = marks;
+  },
+  streamRemove: (_, { stream, removed }) => stream.insert(removed),
+  streamTrim: (_, { stream, removed }) => stream.prepend(removed),
+  streamMark: (_, { stream, old }) => {
+    stream.marks = old;
   },
   replaceDb: (keyspaces, { db, old }) => {
     keyspaces[db] = old;

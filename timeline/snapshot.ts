@@ -12,6 +12,8 @@ import { Hash } from "../store/values/hash.js";
 import { List } from "../store/values/list.js";
 import { MemberSet } from "../store/values/member-set.js";
 import { SortedSet } from "../store/values/sorted-set.js";
+import { Stream } from "../store/values/stream.js";
+import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../store/values/stream-id.js";
 import { typeName, type Value } from "../store/values/value.js";
 import {
   DamagedSnapshot,
@@ -25,7 +27,7 @@ import type { Steps } from "./steps.js";
 export { DamagedSnapshot, type SnapshotHash };
 
 /** Numbers on disk: only ever added to. */
-const TYPES = ["end", "string", "list", "hash", "set", "zset"] as const;
+const TYPES = ["end", "string", "list", "hash", "set", "zset", "stream"] as const;
 const ROLES: readonly Role[] = ["application", "root", "daemon"];
 /** Keys, or elements of a value, read between two turns: about a millisecond. */
 const ITEMS_A_STEP = 2048;
@@ -113,12 +115,28 @@ function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
     }
     return;
   }
+  if (value instanceof Stream) {
+    yield* writeStream(writer, value);
+    return;
+  }
   for (let place = 0; place < value.size; place++) {
     if (value instanceof List) writer.bytes(value.at(place));
     else if (value instanceof Hash) {
       writer.bytes(value.fields[place] as ByteString);
       writer.bytes(value.values[place] as ByteString);
     } else writer.bytes(value.members[place] as ByteString);
+    yield* fullFrame(writer);
+  }
+}
+
+function* writeStream(writer: SnapshotWriter, stream: Stream): Generator<Buffer> {
+  const { lastId, maxDeletedId, entriesAdded } = stream.marks;
+  for (const text of [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded)])
+    writer.bytes(text);
+  for (const { id, fields } of stream.range(0n, STREAM_ID_MAX)) {
+    writer.bytes(streamIdText(id));
+    writer.number(fields.length);
+    for (const field of fields) writer.bytes(field);
     yield* fullFrame(writer);
   }
 }
@@ -211,6 +229,7 @@ function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> 
 function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number], "end">): Steps<Value> {
   if (type === "string") return reader.bytes();
   const size = reader.number();
+  if (type === "stream") return yield* readStream(reader, size);
   const value = new VALUES[type]();
   for (let place = 1; place <= size; place++) {
     if (value instanceof List) value.push("right", reader.bytes());
@@ -220,6 +239,23 @@ function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number]
     if (place % ITEMS_A_STEP === 0) yield;
   }
   return value;
+}
+
+function* readStream(reader: SnapshotReader, size: number): Steps<Stream> {
+  const stream = new Stream();
+  stream.marks = {
+    lastId: streamIdOfText(reader.bytes()),
+    maxDeletedId: streamIdOfText(reader.bytes()),
+    entriesAdded: BigInt(reader.bytes()),
+  };
+  for (let place = 1; place <= size; place++) {
+    const id = streamIdOfText(reader.bytes());
+    const fields: ByteString[] = [];
+    for (let left = reader.number(); left > 0; left--) fields.push(reader.bytes());
+    stream.push({ id, fields });
+    if (place % ITEMS_A_STEP === 0) yield;
+  }
+  return stream;
 }
 
 const VALUES = { list: List, hash: Hash, set: MemberSet, zset: SortedSet };

@@ -56,6 +56,13 @@ function bytesOfRecord(record: UndoRecord): number {
     case "setRemove":
     case "score":
       return RECORD_BYTES + record.member.length;
+    case "streamRemove":
+      return record.removed.fields.reduce((sum, field) => sum + field.length, RECORD_BYTES);
+    case "streamTrim":
+      return record.removed.reduce(
+        (sum, block) => sum + ELEMENT_BYTES * block.size + block.valueBytes,
+        RECORD_BYTES,
+      );
     case "replaceDb":
       return RECORD_BYTES + KEY_BYTES * record.old.size;
     default:

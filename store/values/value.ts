@@ -3,19 +3,21 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { Hash } from "./hash.js";
 import { List } from "./list.js";
 import { MemberSet } from "./member-set.js";
-import type { SortedSet } from "./sorted-set.js";
+import { SortedSet } from "./sorted-set.js";
+import type { Stream } from "./stream.js";
 
 /** As Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
 export const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;
 
-export type Value = ByteString | List | Hash | MemberSet | SortedSet;
+export type Value = ByteString | List | Hash | MemberSet | SortedSet | Stream;
 
 /** The type's name as `TYPE` says it. */
-export function typeName(value: Value): "string" | "list" | "hash" | "set" | "zset" {
+export function typeName(value: Value): "string" | "list" | "hash" | "set" | "zset" | "stream" {
   if (typeof value === "string") return "string";
   if (value instanceof List) return "list";
   if (value instanceof Hash) return "hash";
-  return value instanceof MemberSet ? "set" : "zset";
+  if (value instanceof MemberSet) return "set";
+  return value instanceof SortedSet ? "zset" : "stream";
 }
 
 /** A value that shares nothing with the one given. */

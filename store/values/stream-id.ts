@@ -1,0 +1,24 @@
+/**
+ * The id of a stream's entry: two unsigned 64-bit numbers, `ms-seq`, as one whole number ms · 2⁶⁴ + seq. So ids compare
+ * as numbers do, and the next one is one more. Source: Redis 7, "Streams".
+ */
+
+export type StreamId = bigint;
+
+export const STREAM_ID_MAX: StreamId = 2n ** 128n - 1n;
+
+const SEQ_BITS = 64n;
+const SEQ_MASK = 2n ** SEQ_BITS - 1n;
+
+export const streamId = (ms: bigint, seq: bigint): StreamId => (ms << SEQ_BITS) | seq;
+export const msOf = (id: StreamId): bigint => id >> SEQ_BITS;
+export const seqOf = (id: StreamId): bigint => id & SEQ_MASK;
+
+/** `ms-seq` in decimals. */
+export const streamIdText = (id: StreamId): string => `${msOf(id)}-${seqOf(id)}`;
+
+/** What `streamIdText` made. @throws SyntaxError  it did not make it */
+export function streamIdOfText(text: string): StreamId {
+  const [ms = "", seq = ""] = text.split("-");
+  return streamId(BigInt(ms), BigInt(seq));
+}
