@@ -16,6 +16,7 @@ import { server } from "./commands/server.js";
 import { sets } from "./commands/sets.js";
 import { sorting } from "./commands/sort.js";
 import { sortedSets } from "./commands/sorted-sets.js";
+import { streams } from "./commands/streams.js";
 import { strings } from "./commands/strings.js";
 import { timeline } from "./commands/timeline.js";
 import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "./errors.js";
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   ...lists,
   ...sets,
   ...sortedSets,
+  ...streams,
   ...server,
   ...connection,
   ...dbsync,

@@ -4,6 +4,11 @@ import type { ByteString } from "../protocol/byte-string.js";
 export interface Unit {
   /** Milliseconds since 1970, from the envelope; never the local clock. */
   readonly at: number;
+  /**
+   * Number of its envelope among those of its date. Given by the fold alone, where `id` is the envelope's id followed by
+   * the unit's index (4 bytes, big-endian): with it the ids of a stream's entries follow from the unit.
+   */
+  readonly seq?: number;
   /** Number of the database that the command runs in. */
   readonly db: number;
   /** Tells this unit from all others; seeds its random choices and names it as a key's last writer. */

@@ -79,7 +79,7 @@ function answer(reply: Reply, outcome: UnitAnswer["outcome"], { isLate }: FoldUn
 
 function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
   const { envelope, command } = unit;
-  const place: Unit = { at: envelope.at, db: envelope.db, id: unit.id };
+  const place: Unit = { at: envelope.at, db: envelope.db, id: unit.id, seq: envelope.seq };
   try {
     return command === null
       ? database.executeMulti(unit.commands, place, records)

@@ -19,6 +19,7 @@ const WHOLE: Readonly<Record<string, (key: string) => readonly string[]>> = {
   hash: (key) => ["HGETALL", key],
   list: (key) => ["LRANGE", key, "0", "-1"],
   set: (key) => ["SMEMBERS", key],
+  stream: (key) => ["XRANGE", key, "-", "+"],
   zset: (key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"],
 };
 

@@ -118,7 +118,7 @@ function isStricter(command: Command, argv: readonly ByteString[]): boolean {
 
 /** A number of keys that is none, or too large: such a command fails anyhow, and Redis reads the number in its own way. */
 function isMiscounted({ name, flags }: Command, argv: readonly ByteString[]): boolean {
-  if (!flags.includes("movablekeys")) return false;
+  if (!flags.includes("movablekeys") || name === "XREAD") return false;
   const place = name.endsWith("STORE") ? 2 : 1;
   const count = argv[place] ?? "";
   return !/^[1-9]\d?$/.test(count) || Number(count) >= argv.length - place;

@@ -53,7 +53,7 @@ test(`the store answers as redis-server does (seed ${seed})`, { skip, timeout: 6
   }
   if (onlyEpisode !== undefined || total < COMMANDS_DEFAULT) return;
   const alwaysFails = (name: string) =>
-    /^(AUTH|DISCARD|EXEC|CLUSTER\|ADD|KEY(\|.*)?|MEMORY|OBJECT|TIMELINE(\|.*)?)$/.test(name);
+    /^(AUTH|DISCARD|EXEC|XINFO|CLUSTER\|ADD|KEY(\|.*)?|MEMORY|OBJECT|TIMELINE(\|.*)?)$/.test(name);
   const scarce = [...cases].filter(
     ([name, { all, good, resp3 }]) =>
       all < CASES_MIN ||

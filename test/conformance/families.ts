@@ -9,6 +9,7 @@ import { grammar as lists } from "./grammars/lists.js";
 import { grammar as server } from "./grammars/server.js";
 import { grammar as sets } from "./grammars/sets.js";
 import { grammar as sortedSets } from "./grammars/sorted-sets.js";
+import { grammar as streams } from "./grammars/streams.js";
 import { grammar as strings } from "./grammars/strings.js";
 import type { KeyFamily } from "./vocabulary.js";
 
@@ -33,6 +34,7 @@ export const families: readonly Family[] = [
   family("list", lists),
   family("set", sets),
   family("zset", sortedSets),
+  family("stream", streams),
   family("any", server),
   family("any", dbsync),
 ];

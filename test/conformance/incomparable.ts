@@ -24,6 +24,7 @@ import {
 } from "./comparison.js";
 import { dumped } from "./dump-comparison.js";
 import { itemsOf, sameReply, shown } from "./resp2-fold.js";
+import { addedByClock, trimmedByNode, withoutNodes, withoutWaiting } from "./stream-comparison.js";
 
 /** Commands of the table that redis-server does not have, and why: their rows are compared with nothing. */
 export const notInRedis: Readonly<Record<string, string>> = {
@@ -146,6 +147,11 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   },
   SORT: sortedUnlessKept,
   SORT_RO: sortedUnlessKept,
+  XADD: addedByClock,
+  XTRIM: trimmedByNode,
+  XREAD: withoutWaiting,
+  "XINFO|HELP": ownAnswer("it tells of the subcommands that there are here"),
+  "XINFO|STREAM": withoutNodes,
   TIME: ownAnswer("redis-server has its own clock"),
   SELECT: {
     reason: "the store has no connections: what one would remember is put back as it was",

@@ -8,6 +8,8 @@ import { isExpired } from "../../store/mutators.js";
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";
+import { SortedSet } from "../../store/values/sorted-set.js";
+import { STREAM_ID_MAX, streamIdText } from "../../store/values/stream-id.js";
 import { typeName, type Value } from "../../store/values/value.js";
 import type { RedisConnection } from "../support/redis-connection.js";
 import { itemsOf, shown } from "./resp2-fold.js";
@@ -32,6 +34,7 @@ export const READERS: Readonly<Record<string, (key: ByteString) => ByteString[]>
   hash: (key) => ["HGETALL", key],
   set: (key) => ["SMEMBERS", key],
   zset: (key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"],
+  stream: (key) => ["XINFO", "STREAM", key, "FULL", "COUNT", "0"],
 };
 
 export function stateOf(database: Database, at: number): State {
@@ -53,7 +56,14 @@ function contentsOf(value: Value): string {
   if (value instanceof MemberSet) return JSON.stringify([...value.members].sort());
   if (value instanceof Hash)
     return pairsText(value.fields.map((field, place) => [field, value.values[place]!]));
-  return scoresText([...value.range(0, value.size)].map(([member, score]) => [member, formatDouble(score)]));
+  if (value instanceof SortedSet)
+    return scoresText(
+      [...value.range(0, value.size)].map(([member, score]) => [member, formatDouble(score)]),
+    );
+  const { lastId, maxDeletedId, entriesAdded } = value.marks;
+  const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
+  const added = String(BigInt.asIntN(64, entriesAdded));
+  return JSON.stringify([streamIdText(lastId), streamIdText(maxDeletedId), added, entries]);
 }
 
 /** @param dbs  numbers of the databases to read */
@@ -91,6 +101,8 @@ export function contentsOfReply(type: string, reply: Reply): string {
       return JSON.stringify(texts.sort());
     case "hash":
       return pairsText(pairs);
+    case "stream":
+      return streamText(itemsOf(reply));
     default:
       return scoresText(pairs);
   }
@@ -112,6 +124,21 @@ export function stateDifferences(ours: State, theirs: State): string[] {
 
 function shownState(state: KeyState | undefined): string {
   return state === undefined ? "is absent" : `${state.contents} until ${state.expire}`;
+}
+
+/** @param info  of XINFO STREAM FULL: each name is followed by its value */
+function streamText(info: readonly Reply[]): string {
+  const named = new Map(
+    info.flatMap((name, i) => (i % 2 === 0 ? [[textOf(name), info[i + 1]!] as const] : [])),
+  );
+  const marks = ["last-generated-id", "max-deleted-entry-id", "entries-added"].map((name) =>
+    textOf(named.get(name)!),
+  );
+  const entries = itemsOf(named.get("entries")).map((entry) => {
+    const [id, fields] = itemsOf(entry);
+    return [textOf(id!), itemsOf(fields).map(textOf)];
+  });
+  return JSON.stringify([...marks, entries]);
 }
 
 function pairsText(pairs: readonly (readonly [string, string])[]): string {

@@ -37,7 +37,7 @@ export function naiveFold(entries: Iterable<Entry>, ring: KeyRing, databases: nu
     const grouped: readonly (readonly Argv[])[] =
       multi || conditions !== null ? [commands] : commands.map((argv) => [argv]);
     grouped.forEach((group, index) => {
-      const unit = { id: unitId(id, index), at: envelope.at, db: envelope.db };
+      const unit = { id: unitId(id, index), at: envelope.at, seq: envelope.seq, db: envelope.db };
       units.set(unit.id, runUnit({ database, ring, envelope, unit, group }));
     });
   }

@@ -56,8 +56,8 @@ function applied(
   database: Database,
   ring: KeyRing,
 ): Pick<NaiveUnit, "reply" | "outcome"> {
-  const { key, at, db, multi, if: conditions } = entry.envelope;
-  const unit = { at, db, id: unitId(entry.id, index) };
+  const { key, at, seq, db, multi, if: conditions } = entry.envelope;
+  const unit = { at, seq, db, id: unitId(entry.id, index) };
   const signer = ring.find(key);
   const refusal = refusalOf({ key, at, commands, conditions }, signer, ring);
   if (refusal !== null)

@@ -1,0 +1,104 @@
+/** How the commands on streams are called. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { FamilyGrammar, Generator } from "../grammar.js";
+
+const NUMBER_EDGES: readonly ByteString[] = [
+  ...["18446744073709551615", "18446744073709551616", "9223372036854775807", "9223372036854775808"],
+  ...["-1", "-05", "-0", "+1", " 1", "01", "", "abc", "1 ", "*", "18446744073709551614"],
+];
+
+/** A small number, so that ids meet; now and then an edge. */
+const number = (g: Generator): ByteString =>
+  g.chance(0.96) ? String(g.random.below(6)) : g.oneOf(...NUMBER_EDGES);
+
+/** `ms-seq`, `ms`, or nonsense. */
+const id = (g: Generator): ByteString => {
+  const kind = g.random.below(40);
+  if (kind < 30) return `${number(g)}-${number(g)}`;
+  if (kind < 36) return number(g);
+  return kind < 38
+    ? String(g.now)
+    : g.oneOf("-", "+", "*", "$", ">", "1-1-1", "0-0", "1-1\0", "1".repeat(130));
+};
+
+/** An id that goes up with the calls, so that most of them are taken. */
+const newId = (g: Generator): ByteString => {
+  const kind = g.random.below(20);
+  if (kind < 7) return "*";
+  if (kind < 10) return `${g.random.below(40)}-*`;
+  return kind < 17 ? `${g.random.below(40)}-${g.random.below(100)}` : id(g);
+};
+
+const end = (g: Generator): ByteString => {
+  const kind = g.random.below(20);
+  if (kind < 4) return g.oneOf("-", "+");
+  return kind < 8 ? `(${id(g)}` : id(g);
+};
+
+const trim = (g: Generator): ByteString[] => {
+  const maxlen = g.chance(0.6);
+  const operator = g.chance(0.5) ? [] : [g.oneOf("~", "=", "~")];
+  const bound = maxlen ? g.count() : id(g);
+  const limit = g.maybe(operator[0] === "~" ? 0.5 : 0.04, g.caseOf("LIMIT"), g.count());
+  const first = [g.caseOf(maxlen ? "MAXLEN" : "MINID"), ...operator, bound];
+  return g.chance(0.9) ? [...first, ...limit] : [...limit, ...first];
+};
+
+const count = (g: Generator, probability: number): readonly ByteString[] =>
+  g.maybe(probability, g.caseOf("COUNT"), g.count());
+
+export const grammar: FamilyGrammar = {
+  XADD: (g) => [
+    g.key(),
+    ...g.maybe(0.1, g.caseOf("NOMKSTREAM")),
+    ...(g.chance(0.2) ? trim(g) : []),
+    ...g.maybe(0.02, g.caseOf("NOMKSTREAM")),
+    ...g.maybe(0.01, "MAXLEN", "3"),
+    newId(g),
+    ...(g.chance(0.5) ? ["a", g.value(), "b", g.value()] : g.some(() => [g.field(), g.value()], 1, 3)),
+    ...g.maybe(0.02, g.value()),
+  ],
+  XDEL: (g) => [g.key(), ...g.some(() => id(g), 1, 6)],
+  XINFO: () => [],
+  "XINFO|GROUPS": (g) => [g.key()],
+  "XINFO|HELP": () => [],
+  "XINFO|STREAM": (g) => [
+    g.key(),
+    ...g.maybe(0.5, g.caseOf("FULL"), ...count(g, 0.5)),
+    ...g.maybe(0.03, g.oneOf("COUNT", "FULL", "abc")),
+  ],
+  XLEN: (g) => [g.key()],
+  XRANGE: (g) => [
+    g.key(),
+    ...(g.chance(0.3) ? ["-", "+"] : [end(g), end(g)]),
+    ...count(g, 0.3),
+    ...g.maybe(0.03, "COUNT", "2"),
+    ...g.maybe(0.02, g.oneOf("COUNT", "abc")),
+  ],
+  XREAD: (g) => {
+    const keys = g.keys(1, 3);
+    return [
+      ...g.shuffleOptions([count(g, 0.4), g.maybe(0.3, "BLOCK", g.count())]),
+      ...g.maybe(0.02, g.oneOf("NOACK", "GROUP", "abc"), "a", "b"),
+      ...g.maybe(0.98, g.caseOf("STREAMS")),
+      ...keys,
+      ...g.some(() => (g.chance(0.15) ? "$" : g.chance(0.4) ? "0" : id(g)), keys.length, keys.length),
+    ];
+  },
+  XREVRANGE: (g) => [
+    g.key(),
+    ...(g.chance(0.3) ? ["+", "-"] : [end(g), end(g)]),
+    ...count(g, 0.3),
+    ...g.maybe(0.02, g.oneOf("COUNT", "abc")),
+  ],
+  XSETID: (g) => [
+    g.key(),
+    g.chance(0.5) ? `${g.random.below(60)}-${g.random.below(9)}` : id(g),
+    ...g.shuffleOptions([
+      g.maybe(0.3, "ENTRIESADDED", g.chance(0.5) ? g.integer() : String(g.random.below(300))),
+      g.maybe(0.3, "MAXDELETEDID", id(g)),
+    ]),
+    ...g.maybe(0.03, g.oneOf("ENTRIESADDED", "abc")),
+  ],
+  XTRIM: (g) => [g.key(), ...trim(g), ...g.maybe(0.03, g.oneOf("LIMIT", "MAXLEN", "NOMKSTREAM", "2"))],
+};

@@ -1,0 +1,98 @@
+/** How calls on streams are compared whose answer hangs on redis-server's clock, on its nodes, or that would wait. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, type Reply } from "../../protocol/reply.js";
+import type { Call, Comparison, Incomparable } from "./comparison.js";
+import { itemsOf, sameReply, shown } from "./resp2-fold.js";
+
+/** A key of redis-server's for trials, that no grammar has. */
+const TRIAL = "trial:stream";
+/** Places in the map that XINFO STREAM answers. */
+const NODES = [3, 5];
+
+const hasWord = (argv: readonly ByteString[], ...words: readonly string[]): boolean =>
+  argv.some((argument) => words.includes(argument.toUpperCase()));
+
+/** The call as it is, on a copy of the key; then what it came to here, said outright. */
+function tried({ argv, ours }: Call, outright: readonly ByteString[]): Comparison {
+  return {
+    ask: [
+      ["COPY", argv[1]!, TRIAL],
+      argv.map((argument, i) => (i === 1 ? TRIAL : argument)),
+      ["UNLINK", TRIAL],
+      outright,
+    ],
+    agree: ([, trial, , theirs]) =>
+      trial?.kind === ours.kind && theirs !== undefined && sameReply(ours, theirs),
+  };
+}
+
+const asItIs = ({ argv, ours }: Call): Comparison => ({
+  ask: [argv],
+  agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs),
+});
+
+/** How long our stream has become. */
+function lengthOf({ argv, run }: Call): ByteString {
+  const length = run(["XLEN", argv[1]!]);
+  return length.kind === "integer" ? String(length.value) : "";
+}
+
+export const addedByClock: Incomparable = {
+  reason:
+    "ids follow each side's own clock, and ~ trims what is in redis-server's nodes: it is told our id and length",
+  compare: (call) => {
+    const { argv, ours } = call;
+    if (ours.kind !== "bulk" || !hasWord(argv, "*", "~")) return asItIs(call);
+    const fields = argv.slice(idPlace(argv) + 1);
+    const trim = hasWord(argv, "~") ? ["MAXLEN", "=", lengthOf(call)] : argv.slice(2, idPlace(argv));
+    return tried(call, ["XADD", argv[1]!, ...trim, ours.bytes, ...fields]);
+  },
+};
+
+/** Of XADD's id: the first argument that is no option. */
+function idPlace(argv: readonly ByteString[]): number {
+  let place = 2;
+  for (;;) {
+    const word = argv[place]!.toUpperCase();
+    if (word === "NOMKSTREAM") place++;
+    else if (word === "LIMIT") place += 2;
+    else if (word === "MAXLEN" || word === "MINID") place += /^[~=]$/.test(argv[place + 1]!) ? 3 : 2;
+    else return place;
+  }
+}
+
+export const trimmedByNode: Incomparable = {
+  reason: "~ trims what is in redis-server's nodes, and whole hundreds here: it is told our length",
+  compare: (call) => {
+    if (!hasWord(call.argv, "~")) return asItIs(call);
+    return tried(call, ["XTRIM", call.argv[1]!, "MAXLEN", "=", lengthOf(call)]);
+  },
+};
+
+export const withoutWaiting: Incomparable = {
+  reason: "the store never waits; nor does redis-server in a transaction",
+  errors: true,
+  compare: (call) => {
+    const { argv, ours } = call;
+    if (!hasWord(argv, "BLOCK")) return asItIs(call);
+    return {
+      ask: [["MULTI"], argv, ["EXEC"]],
+      agree: ([, queued, done]) => {
+        const theirs = queued?.kind === "error" ? queued : itemsOf(done)[0];
+        return theirs !== undefined && sameReply(ours, theirs);
+      },
+    };
+  },
+};
+
+export const withoutNodes: Incomparable = {
+  reason: "how redis-server's tree looks is its own affair",
+  compare: ({ argv, ours }) => ({
+    ask: [argv],
+    agree: ([theirs]) => shown(nodeless(ours)) === shown(nodeless(theirs)),
+  }),
+};
+
+function nodeless(reply: Reply | undefined): Reply {
+  return array(itemsOf(reply).filter((_, i) => !NODES.includes(i)));
+}
