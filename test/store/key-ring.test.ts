@@ -282,7 +282,11 @@ test("a command that only a database behind the daemon may know is for keys that
   subject.add("RULES", limited[0] ?? "");
   for (const rules of limited) {
     subject.run("KEY", "RULES", subject.id, rules);
-    assert.match(subject.denial(subject.added, "XGROUP CREATE s g 0") ?? "", /^NOPERM .*not known here/, rules);
+    assert.match(
+      subject.denial(subject.added, "XGROUP CREATE s g 0") ?? "",
+      /^NOPERM .*not known here/,
+      rules,
+    );
   }
   for (const rules of ["+@all -@admin -get ~*", "+get (+@all ~*)", "+@all -@admin +@read ~*"]) {
     subject.run("KEY", "RULES", subject.id, rules);
