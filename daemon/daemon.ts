@@ -202,7 +202,7 @@ export class Daemon implements Service {
     const { Resp } = await import("./resp.js");
     this.#resp = new Resp({
       ...{ settings, place, gate, observer, pipeline: this.#pipeline, backends: this.#backends },
-      ...{ environment: this.#environment, log: this.#log },
+      ...{ replica: this.#replica, environment: this.#environment, log: this.#log },
     });
   }
 

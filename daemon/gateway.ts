@@ -8,6 +8,7 @@ import { signEnvelope } from "../keys/sign.js";
 import type { ByteString } from "../protocol/byte-string.js";
 import {
   COMMANDS_MAX,
+  type Condition,
   NONCE_BYTES,
   readBody,
   SEQ_MAX,
@@ -19,10 +20,11 @@ import type { Reply } from "../protocol/reply.js";
 import { writeCommand } from "../protocol/resp-writer.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { Entry } from "../timeline/entry.js";
+import type { Confirmations } from "./confirmations.js";
 import type { Environment } from "./environment.js";
 import { hashOf, type Identity } from "./identity.js";
 import { LIMITS } from "./limits.js";
-import type { Recorder } from "./recorder.js";
+import type { Recorded, Recorder } from "./recorder.js";
 import { type Refused, refused } from "./request.js";
 
 /** The command's reply, errors among them; or it was not answered, and the code says why. */
@@ -40,6 +42,8 @@ export interface GatewayParts {
   readonly soon: (step: () => void) => void;
   /** Milliseconds ahead of the clock that a date may lie. */
   readonly future: number;
+  /** What answers wait for that are to be final. */
+  readonly confirmations: Pick<Confirmations, "confirm">;
   /** Hands an entry to the peers, once it is on the disk. */
   readonly give: (entry: Entry) => void;
   readonly log: Pick<Logger, "warn">;
@@ -50,15 +54,23 @@ export interface GatewayUser {
   readonly db: number;
   /** As the audit names who sent it; null: nobody was asked. */
   readonly as: ByteString | null;
+  /** Whether the answer waits until the command's place is final. */
+  readonly isStable?: boolean;
 }
 
+/** Of one unit. */
 interface Waiting {
-  readonly argv: readonly ByteString[];
+  readonly isStable: boolean;
   readonly resolve: (answer: GatewayAnswer) => void;
 }
 
 /** What makes one envelope. */
-interface Group extends GatewayUser {
+interface Group {
+  readonly db: number;
+  readonly as: ByteString | null;
+  /** Whether all commands are one unit. */
+  readonly multi: boolean;
+  readonly conditions: readonly Condition[] | null;
   readonly commands: ByteString[];
   readonly waiting: Waiting[];
   bytes: number;
@@ -88,14 +100,42 @@ export class Gateway {
   /** Records a command. A user's commands are applied in the order in which they came. */
   execute(argv: readonly ByteString[], user: GatewayUser): Promise<GatewayAnswer> {
     const bytes = writeCommand(argv);
-    if (bytes.length > COMMAND_BYTES_MAX)
-      return Promise.resolve(refused("command-too-long", `signed, it takes ${bytes.length} bytes`));
+    if (bytes.length > COMMAND_BYTES_MAX) return tooLong(bytes.length);
+    return this.#join(this.#groupFor(user), [bytes], user);
+  }
+
+  /**
+   * Records commands as one unit, applied if all conditions hold.
+   * @returns an array of their replies; `nil-array`: a condition does not hold; an error: none was applied
+   */
+  executeTogether(
+    commands: readonly (readonly ByteString[])[],
+    conditions: readonly Condition[],
+    user: GatewayUser,
+  ): Promise<GatewayAnswer> {
+    const bytes = commands.map(writeCommand);
+    const total = bytes.reduce((sum, one) => sum + one.length, 0);
+    if (total > COMMAND_BYTES_MAX) return tooLong(total);
+    if (commands.length > COMMANDS_MAX)
+      return Promise.resolve(refused("command-too-long", `${commands.length} commands as one`));
+    const { db, as } = user;
+    // What the user sends next stands behind it.
+    this.#open.delete(as ?? "");
+    const named = conditions.length === 0 ? null : conditions;
+    return this.#join(this.#addGroup({ db, as, multi: true, conditions: named }), bytes, user);
+  }
+
+  #join(
+    group: Group,
+    commands: readonly ByteString[],
+    { isStable = false }: GatewayUser,
+  ): Promise<GatewayAnswer> {
     return new Promise((resolve) => {
-      if (this.#groups.length === 0) this.#parts.soon(() => this.#flush());
-      const group = this.#groupFor(user);
-      group.commands.push(bytes);
-      group.bytes += bytes.length;
-      group.waiting.push({ argv, resolve });
+      for (const bytes of commands) {
+        group.commands.push(bytes);
+        group.bytes += bytes.length;
+      }
+      group.waiting.push({ isStable, resolve });
     });
   }
 
@@ -103,9 +143,15 @@ export class Gateway {
     const open = this.#open.get(as ?? "");
     const isFull = open !== undefined && (open.bytes >= GROUP_BYTES || open.commands.length >= COMMANDS_MAX);
     if (open !== undefined && open.db === db && !isFull) return open;
-    const group: Group = { db, as, commands: [], waiting: [], bytes: 0 };
-    this.#groups.push(group);
+    const group = this.#addGroup({ db, as, multi: false, conditions: null });
     this.#open.set(as ?? "", group);
+    return group;
+  }
+
+  #addGroup(head: Pick<Group, "db" | "as" | "multi" | "conditions">): Group {
+    if (this.#groups.length === 0) this.#parts.soon(() => this.#flush());
+    const group: Group = { ...head, commands: [], waiting: [], bytes: 0 };
+    this.#groups.push(group);
     return group;
   }
 
@@ -120,8 +166,9 @@ export class Gateway {
     }
   }
 
-  #record({ db, as, commands, waiting }: Group): void {
-    const entry = this.#sign({ db, as }, commands);
+  #record(group: Group): void {
+    const { waiting } = group;
+    const entry = this.#sign(group, group.commands);
     const recorded = this.#parts.recorder.record(entry);
     if ("kind" in recorded) {
       for (const { resolve } of waiting) resolve(recorded);
@@ -129,15 +176,23 @@ export class Gateway {
     }
     this.#parts.give(entry);
     recorded.flushed.then(
-      () => {
-        for (const [index, { resolve }] of waiting.entries())
-          resolve((recorded.answers[index] as { reply: Reply }).reply);
-      },
+      () => this.#answer(waiting, recorded, entry),
       (problem: Error) => {
         const failed = refused("storage-failed", `it may have been applied: ${problem.message}`);
         for (const { resolve } of waiting) resolve(failed);
       },
     );
+  }
+
+  #answer(waiting: readonly Waiting[], { answers }: Recorded, { id, envelope: { at, seq } }: Entry): void {
+    const replyTo = (index: number) => (answers[index] as { reply: Reply }).reply;
+    for (const [index, { isStable, resolve }] of waiting.entries()) if (!isStable) resolve(replyTo(index));
+    if (!waiting.some(({ isStable }) => isStable)) return;
+    this.#parts.confirmations.confirm({ at, seq, id }, { kind: "stable" }).then((came) => {
+      const late = refused("not-stable", "not in time");
+      for (const [index, { isStable, resolve }] of waiting.entries())
+        if (isStable) resolve(came ? replyTo(index) : late);
+    });
   }
 
   /** Sees to it that the own key is in the ring. @returns why it cannot be */
@@ -148,7 +203,7 @@ export class Gateway {
     if (known !== undefined) return refused("not-let-in", "its key was revoked");
     const command = introductionOf(identity);
     if (!mayEnter(recorder.ring, identity)) return refused("not-let-in", `sign ${command.join(" ")}`);
-    const entry = this.#sign({ db: 0, as: null }, [writeCommand(command)]);
+    const entry = this.#sign({ db: 0, as: null, multi: false, conditions: null }, [writeCommand(command)]);
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;
     this.#parts.give(entry);
@@ -156,11 +211,14 @@ export class Gateway {
     return null;
   }
 
-  #sign({ db, as }: GatewayUser, commands: readonly ByteString[]): Entry {
+  #sign(
+    { db, as, multi, conditions }: Pick<Group, "db" | "as" | "multi" | "conditions">,
+    commands: readonly ByteString[],
+  ): Entry {
     const { identity, cluster, environment } = this.#parts;
     const nonce = environment.randomBytes(NONCE_BYTES);
     this.#last = this.#nextDate();
-    const header = { key: identity.id, cluster, nonce, db, as, ...this.#last };
+    const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...this.#last };
     const body = Buffer.from(writeBody(header, commands), "latin1");
     const signed = signedBytes(body);
     const signature = signEnvelope(signed, identity.key);
@@ -184,6 +242,10 @@ export class Gateway {
     const ahead = this.#nextDate().at - this.#parts.environment.clock();
     return ahead > this.#parts.future ? refused("clock-off", `it would be dated ${ahead} ms ahead`) : null;
   }
+}
+
+function tooLong(bytes: number): Promise<Refused> {
+  return Promise.resolve(refused("command-too-long", `signed, it takes ${bytes} bytes`));
 }
 
 /** What lets a daemon's key in. */

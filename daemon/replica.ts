@@ -71,6 +71,8 @@ export class Replica implements Service {
   readonly backend: TimelineBackend;
   /** For the pipeline. */
   readonly timelineParts: TimelineParts;
+  /** For listeners without signatures; null: there is none. */
+  readonly gateway: Gateway | null;
   readonly #parts: ReplicaParts;
   readonly #snapshots: SnapshotParts;
   #peers: readonly PeerAddress[];
@@ -95,8 +97,10 @@ export class Replica implements Service {
     this.history = this.#makeHistory(storage, () => recorder.state);
     this.backend = new TimelineBackend(this.timeline, environment, this.history);
     const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });
-    const gateway = parts.settings.v1 === "gateway" ? this.#makeGateway(recorder) : null;
-    this.timelineParts = { recorder, confirmations, gateway };
+    const { v1, resp } = parts.settings;
+    const gateway = v1 === "gateway" || resp !== null ? this.#makeGateway(recorder, confirmations) : null;
+    this.gateway = gateway;
+    this.timelineParts = { recorder, confirmations, gateway: v1 === "gateway" ? gateway : null };
   }
 
   async start(): Promise<void> {
@@ -215,10 +219,10 @@ export class Replica implements Service {
     return mayBeMember(id, isNear, { ring: this.timeline.ring, peers: this.#peers });
   }
 
-  #makeGateway(recorder: Recorder): Gateway {
+  #makeGateway(recorder: Recorder, confirmations: Confirmations): Gateway {
     const { settings, identity, signers, environment, log } = this.#parts;
     return new Gateway({
-      ...{ identity, recorder, environment, log, soon },
+      ...{ identity, recorder, confirmations, environment, log, soon },
       cluster: signers.cluster,
       watermark: () => this.timeline.watermark,
       future: settings.window.future,
@@ -238,7 +242,7 @@ export class Replica implements Service {
       if (pin === null && isLoopback(host) === false) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
     }
     const { ring } = this.timeline;
-    if (settings.v1 !== "gateway" || ring.find(identity.id) !== undefined || mayEnter(ring, identity)) return;
+    if (this.gateway === null || ring.find(identity.id) !== undefined || mayEnter(ring, identity)) return;
     log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
   }
 
@@ -262,4 +266,4 @@ const IN_MEMORY =
 const NOT_PINNED =
   "this peer is not pinned: it is let in once its key is in the key ring (CLUSTER ADD), or pin it with #ed25519:…";
 const NOT_LET_IN =
-  "version 1 writes are refused until an administrator signs this command, which lets this daemon's key in";
+  "writes without a signature (version 1, RESP) are refused until an administrator signs this command, which lets this daemon's key in";

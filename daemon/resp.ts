@@ -13,6 +13,8 @@ import { LocalPath } from "./local-path.js";
 import { isLoopback } from "./loopback.js";
 import type { Observer } from "./observer.js";
 import type { Pipeline } from "./pipeline.js";
+import { RecordedPath } from "./recorded-path.js";
+import type { Replica } from "./replica.js";
 import type { Service } from "./service.js";
 import type { Settings } from "./settings.js";
 import { StartError } from "./start-error.js";
@@ -25,6 +27,8 @@ export interface RespServiceParts {
   readonly pipeline: Pipeline;
   /** The daemon's only one. */
   readonly backends: readonly Backend[];
+  /** null: no timeline. */
+  readonly replica: Pick<Replica, "backend" | "gateway"> | null;
   readonly observer: Observer;
   readonly environment: Environment;
   readonly log: Logger;
@@ -80,10 +84,14 @@ export class Resp implements Service {
   }
 }
 
-function pathOf({ backends, pipeline }: RespServiceParts): CommandPath {
+function pathOf({ backends, replica, pipeline: { localUnits } }: RespServiceParts): CommandPath {
+  if (replica !== null && replica.gateway !== null) {
+    const { backend, gateway } = replica;
+    return new RecordedPath({ backend, gateway, units: localUnits });
+  }
   const [backend] = backends;
   if (!(backend instanceof MemoryBackend)) throw new StartError("--resp needs the database in memory.", 2);
-  return new LocalPath(backend, pipeline.localUnits);
+  return new LocalPath(backend, localUnits);
 }
 
 /** Off loopback somebody has to log in, or at least nobody may listen in. @throws StartError  with the cures */

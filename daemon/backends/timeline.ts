@@ -5,6 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Condition } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
+import type { Command } from "../../store/command.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { CommandFailure } from "../../store/errors.js";
@@ -56,7 +57,11 @@ export class TimelineBackend implements Backend {
 
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
     const command = resolveCommand(argv);
-    if (command instanceof CommandFailure) return command.reply;
+    return command instanceof CommandFailure ? command.reply : this.run(command, argv, unit);
+  }
+
+  /** As `execute`, for a command that was found for these arguments. */
+  run(command: Command, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
     const past = this.#past?.execute(command.name, argv, unit) ?? null;
     if (past !== null) return past;
     if (command.flags.includes("write")) throw new Error(`${command.name} is recorded, not executed`);
@@ -69,6 +74,11 @@ export class TimelineBackend implements Backend {
 
   holds(conditions: readonly Condition[], unit: Unit): boolean {
     return this.#timeline.database.holds(conditions, this.#dated(unit).at);
+  }
+
+  /** The unit that changed a key last; empty: it is absent. */
+  writerOf(db: number, key: ByteString): ByteString {
+    return this.#timeline.database.writerOf(db, key, this.#environment.clock());
   }
 
   #dated({ db, id }: Unit): Unit {

@@ -8,7 +8,7 @@ import { LIMITS } from "../../daemon/limits.js";
 import { loadSigners } from "../../daemon/load-signers.js";
 import type { Recorded } from "../../daemon/recorder.js";
 import { type Refused, type RefusedEnvelope, refused } from "../../daemon/request.js";
-import { bulk } from "../../protocol/reply.js";
+import { array, bulk, type Reply } from "../../protocol/reply.js";
 import type { Entry } from "../../timeline/entry.js";
 import { mayChange } from "../../timeline/recorded.js";
 import { makeKeyPair } from "../support/envelope-client.js";
@@ -28,6 +28,8 @@ interface Fixture {
     newest: { at: number; seq: number };
     refusal: Refused | null;
     record: ((entry: Entry) => Recorded | RefusedEnvelope) | null;
+    /** Whether what waits until it is final comes true. */
+    final: Promise<boolean>;
   };
 }
 
@@ -36,6 +38,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
   const given: Entry[] = [];
   const state: Fixture["state"] = {
     ...{ now: NOW, watermark: 0, newest: { at: 0, seq: 0 }, refusal: null, record: null },
+    final: Promise.resolve(true),
   };
   const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
   const identity = makeIdentity();
@@ -49,13 +52,13 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     record(entry) {
       if (state.record !== null) return state.record(entry);
       entries.push(entry);
-      const { commands, at } = entry.envelope;
+      const { commands, at, multi } = entry.envelope;
       for (const argv of commands)
         if (argv[0] === "CLUSTER")
           signers.ring.execute(argv, { at, db: 0, id: "" }, signers.ring.find(pair.id) ?? assert.fail());
-      const answers = commands.map(
-        (argv) => ({ reply: bulk(argv.join(" ")), outcome: "applied", late: false }) as const,
-      );
+      const one = (reply: Reply) => ({ reply, outcome: "applied", late: false }) as const;
+      const replies = commands.map((argv) => bulk(argv.join(" ")));
+      const answers = multi ? [one(array(replies))] : replies.map(one);
       return { answers, flushed: Promise.resolve() };
     },
   };
@@ -65,6 +68,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     watermark: () => state.watermark,
     future: 6001,
     give: (entry) => given.push(entry),
+    confirmations: { confirm: () => state.final },
   });
   return { gateway, entries, given, state };
 }
@@ -100,6 +104,63 @@ test("a user's commands keep their order from one database to another", async ()
     ["ann", 1, ["SET k 1"]],
     ["ann", 0, ["SET k 2"]],
   ]);
+});
+
+test("commands together are an envelope of their own, with what was watched, in the order they came", async () => {
+  const { gateway, entries } = fixture();
+  const watched = { db: 0, key: "k", writer: "" };
+  const answers = await Promise.all([
+    gateway.execute(["SET", "a", "1"], user),
+    gateway.executeTogether(
+      [
+        ["GET", "a"],
+        ["DEL", "a"],
+      ],
+      [watched],
+      user,
+    ),
+    gateway.execute(["SET", "b", "2"], user),
+    gateway.executeTogether([["DEL", "b"]], [], user),
+  ]);
+  assert.deepEqual(answers, [
+    bulk("SET a 1"),
+    array([bulk("GET a"), bulk("DEL a")]),
+    bulk("SET b 2"),
+    array([bulk("DEL b")]),
+  ]);
+  assert.deepEqual(
+    entries.slice(1).map(({ envelope: { multi, if: conditions } }) => [multi, conditions]),
+    [
+      [false, null],
+      [true, [watched]],
+      [false, null],
+      [true, null],
+    ],
+  );
+  assert.deepEqual(
+    commandsOf(entries.slice(1)).map(([, , commands]) => commands),
+    [["SET a 1"], ["GET a", "DEL a"], ["SET b 2"], ["DEL b"]],
+  );
+});
+
+test("an answer that is to be final waits, others of its envelope do not", async () => {
+  const { gateway, entries, state } = fixture();
+  let come: (came: boolean) => void = () => {};
+  state.final = new Promise((resolve) => {
+    come = resolve;
+  });
+  let isStable = false;
+  const stable = gateway.execute(["SET", "a", "1"], { ...user, isStable: true }).finally(() => {
+    isStable = true;
+  });
+  assert.deepEqual(await gateway.execute(["SET", "b", "2"], user), bulk("SET b 2"));
+  assert.equal(entries.length, 2);
+  assert.equal(isStable, false);
+  come(true);
+  assert.deepEqual(await stable, bulk("SET a 1"));
+  state.final = Promise.resolve(false);
+  const late = await gateway.execute(["SET", "c", "3"], { ...user, isStable: true });
+  assert.equal(late.kind === "refused" && late.code, "not-stable");
 });
 
 test("envelopes are dated by the clock, and behind everything applied, dated or promised before", async () => {

@@ -63,8 +63,9 @@ export function makeFront(parts: FrontParts): Front {
     past: window.past,
   });
   const backend = new TimelineBackend(timeline, environment);
+  const confirmations = new Confirmations({ peers: peering, timeline, environment });
   const gateway = new Gateway({
-    ...{ identity, cluster, environment, soon, log },
+    ...{ identity, cluster, environment, soon, log, confirmations },
     recorder: facing(recorder, {
       record: (entry: Entry) => {
         const recorded = recorder.record(entry);
@@ -86,9 +87,7 @@ export function makeFront(parts: FrontParts): Front {
     remembered: { most: remembered, mostBytes: 100_000 },
     floor: environment.clock(),
     timeline: {
-      recorder,
-      confirmations: new Confirmations({ peers: peering, timeline, environment }),
-      gateway,
+      ...{ recorder, confirmations, gateway },
     },
   });
   return {

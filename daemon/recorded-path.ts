@@ -1,0 +1,82 @@
+/**
+ * Commands on a daemon with a timeline: what writes is signed by the daemon's own key and recorded, what reads is answered
+ * by the state.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Condition } from "../protocol/envelope.js";
+import { array, error, NIL_ARRAY, type Reply } from "../protocol/reply.js";
+import type { Command } from "../store/command.js";
+import type { TimelineBackend } from "./backends/timeline.js";
+import type { Called, CommandPath, CommandSender } from "./command-path.js";
+import type { Gateway, GatewayAnswer } from "./gateway.js";
+import type { LocalUnits } from "./local-units.js";
+import { REFUSALS, type RefusalCode } from "./refusals.js";
+
+export interface RecordedPathParts {
+  readonly backend: TimelineBackend;
+  readonly gateway: Gateway;
+  /** For reads, whose random choices need a seed. */
+  readonly units: LocalUnits;
+}
+
+/** Redis's words where clients know what to do about them. */
+const WORDS: Partial<Readonly<Record<RefusalCode, string>>> = {
+  "catching-up": "LOADING",
+  "storage-failed": "MISCONF",
+};
+
+export class RecordedPath implements CommandPath {
+  readonly records = true;
+  readonly #parts: RecordedPathParts;
+
+  constructor(parts: RecordedPathParts) {
+    this.#parts = parts;
+  }
+
+  get databases(): number {
+    return this.#parts.backend.databases;
+  }
+
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    if (!command.flags.includes("write")) return this.#read(command, argv, sender);
+    return this.#parts.gateway.execute(argv, sender).then(replyOf);
+  }
+
+  executeTogether(
+    calls: readonly Called[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
+    if (calls.some(({ command }) => command.flags.includes("write"))) {
+      const commands = calls.map(({ argv }) => argv);
+      return this.#parts.gateway.executeTogether(commands, conditions, sender).then(replyOf);
+    }
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    const replies = calls.map(({ command, argv }) => this.#read(command, argv, sender));
+    return replies.some((reply) => reply instanceof Promise)
+      ? Promise.all(replies).then(array)
+      : array(replies as Reply[]);
+  }
+
+  writerOf(db: number, key: ByteString): ByteString {
+    return this.#parts.backend.writerOf(db, key);
+  }
+
+  hold(conditions: readonly Condition[]): boolean {
+    return conditions.every(({ db, key, writer }) => this.writerOf(db, key) === writer);
+  }
+
+  #read(
+    command: Command,
+    argv: readonly ByteString[],
+    { db, readsAll }: CommandSender,
+  ): Reply | Promise<Reply> {
+    const { at, id } = this.#parts.units.next(db);
+    return this.#parts.backend.run(command, argv, { at, db, id, readsAll });
+  }
+}
+
+function replyOf(answer: GatewayAnswer): Reply {
+  if (answer.kind !== "refused") return answer;
+  return error(`${WORDS[answer.code] ?? "ERR"} ${REFUSALS[answer.code].sentence}`);
+}
