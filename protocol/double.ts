@@ -3,6 +3,8 @@
 const DIGITS = 17;
 /** Enough to see that nothing follows a last 5: a double that ends so has 18 digits. */
 const DIGITS_OF_TIE = 60;
+/** From here on JavaScript's `toFixed` has no digits behind the point. */
+const FIXED_MAX = 1e21;
 
 /** `0.1` → `0.10000000000000001`, `3` → `3`, `1e21` → `1e+21`, infinities → `inf`, `-inf`. */
 export function formatDouble(value: number): string {
@@ -18,6 +20,17 @@ export function formatDouble(value: number): string {
   const digits = mantissa.replace(".", "");
   if (power < 0) return `${sign}${trimZeros(`0.${"0".repeat(-power - 1)}${digits}`)}`;
   return `${sign}${trimZeros(`${digits.slice(0, power + 1)}.${digits.slice(power + 1)}`)}`;
+}
+
+/** C's `%.<digits>f`: that many digits, 1 at least, behind the point. Halfway between two it takes the even one, as above. */
+export function formatFixed(value: number, digits: number): string {
+  if (!Number.isFinite(value)) return formatDouble(value);
+  const sign = value < 0 || Object.is(value, -0) ? "-" : "";
+  const size = Math.abs(value);
+  if (size >= FIXED_MAX) return `${sign}${BigInt(size)}.${"0".repeat(digits)}`;
+  const oneMore = size.toFixed(digits + 1);
+  const isTie = Number.isInteger(size * 2 ** (digits + 1)) && /[02468]5$/.test(oneMore);
+  return sign + (isTie ? oneMore.slice(0, -1) : size.toFixed(digits));
 }
 
 /** 17 digits in exponential form. Halfway between two, C takes the even one and JavaScript the greater. */

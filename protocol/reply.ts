@@ -9,7 +9,8 @@ export type Reply =
   | ErrorReply
   | { readonly kind: "integer"; readonly value: number | bigint }
   | { readonly kind: "bulk"; readonly bytes: ByteString }
-  | { readonly kind: "double"; readonly value: number }
+  /** `text`: how it is written, if not as all others are (double.ts). */
+  | { readonly kind: "double"; readonly value: number; readonly text?: string }
   | { readonly kind: "nil" }
   /** RESP2 tells a missing array from a missing string; every other format does not. */
   | { readonly kind: "nil-array" }
@@ -44,6 +45,7 @@ export const bulk = (bytes: ByteString): ValueReply => ({ kind: "bulk", bytes })
 export const bulkOrNil = (bytes: ByteString | undefined): ValueReply =>
   bytes === undefined ? NIL : bulk(bytes);
 export const double = (value: number): ValueReply => ({ kind: "double", value });
+export const writtenDouble = (value: number, text: string): ValueReply => ({ kind: "double", value, text });
 export const array = (items: readonly Reply[]): ValueReply => ({ kind: "array", items });
 export const set = (items: readonly Reply[]): ValueReply => ({ kind: "set", items });
 export const map = (items: readonly Reply[]): ValueReply => ({ kind: "map", items });

@@ -28,7 +28,7 @@ export function writeReply(reply: Reply): ByteString {
     case "verbatim":
       return writeBulk(reply.bytes);
     case "double":
-      return writeBulk(formatDouble(reply.value));
+      return writeBulk(reply.text ?? formatDouble(reply.value));
     case "nil":
       return "$-1\r\n";
     case "nil-array":

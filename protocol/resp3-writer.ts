@@ -11,7 +11,7 @@ export function writeReply3(reply: Reply): ByteString {
     case "nil-array":
       return "_\r\n";
     case "double":
-      return `,${formatDouble(reply.value)}\r\n`;
+      return `,${reply.text ?? formatDouble(reply.value)}\r\n`;
     case "verbatim":
       return `=${reply.bytes.length + 4}\r\n${reply.format}:${reply.bytes}\r\n`;
     case "array":

@@ -104,6 +104,6 @@ function scalarText(
     case "integer":
       return String(reply.value);
     case "double":
-      return formatDouble(reply.value);
+      return reply.text ?? formatDouble(reply.value);
   }
 }

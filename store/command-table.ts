@@ -6,6 +6,7 @@ import { connection } from "./commands/connection.js";
 import { dbsync } from "./commands/dbsync.js";
 import { dumps } from "./commands/dump.js";
 import { generic } from "./commands/generic.js";
+import { geo } from "./commands/geo.js";
 import { hashes } from "./commands/hashes.js";
 import { hyperloglogs } from "./commands/hyperloglogs.js";
 import { introspection } from "./commands/introspection.js";
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   ...sets,
   ...sortedSets,
   ...streams,
+  ...geo,
   ...server,
   ...connection,
   ...dbsync,

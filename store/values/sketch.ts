@@ -164,7 +164,8 @@ export class Sketch {
 /** The estimate for the values of all registers. */
 export function estimateOf(registers: Uint8Array): number {
   const occurrences: number[] = new Array(REGISTER_MAX + 1).fill(0);
-  for (const value of registers) occurrences[value]!++;
+  // Counted by index: an iterator would take most of the time here.
+  for (let i = 0; i < registers.length; i++) occurrences[registers[i]!]!++;
   return estimate(occurrences.slice(0, COUNTED_BITS + 2));
 }
 

@@ -151,6 +151,41 @@ export const popped: Incomparable = {
   },
 };
 
+/** So much less than a score may differ by one in its last digit or two. */
+const LAST_DIGITS = 2 ** -51;
+
+/**
+ * Distances that a search has stored in a key; redis-server gets ours, so that what is made of them later can be compared.
+ * @param targetOf  the key; undefined: it was no distances that were stored
+ */
+export const storedDistances = (
+  targetOf: (argv: readonly ByteString[]) => ByteString | undefined,
+): Incomparable => ({
+  reason: "C's library does not round sines quite correctly, nor the same way on every machine",
+  compare: ({ argv, ours, run }) => {
+    const key = targetOf(argv);
+    const stored = key === undefined || integerOf(ours) === 0 ? [] : itemsOf(run(allWithScores(key)));
+    if (key === undefined || stored.length === 0)
+      return { ask: [argv], agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs) };
+    const texts = stored.map((item) => (item.kind === "bulk" ? item.bytes : ""));
+    const pairs = texts.flatMap((member, i) => (i % 2 === 0 ? [texts[i + 1]!, member] : []));
+    return {
+      ask: [argv, allWithScores(key), ["ZADD", key, "XX", ...pairs]],
+      agree: ([theirs, all]) =>
+        theirs !== undefined &&
+        sameReply(ours, theirs) &&
+        itemsOf(all).every((item, i) => item.kind === "bulk" && isAlmost(item.bytes, texts[i]!, i % 2 === 1)),
+    };
+  },
+});
+
+const allWithScores = (key: ByteString) => ["ZRANGE", key, "0", "-1", "WITHSCORES"];
+
+function isAlmost(one: ByteString, other: ByteString, isScore: boolean): boolean {
+  if (one === other) return true;
+  return isScore && Math.abs(Number(one) - Number(other)) <= LAST_DIGITS * Math.abs(Number(one));
+}
+
 /** An array's items in groups of `size`, the first `shownItems` of each as a text. */
 export function groups(
   reply: Reply | undefined,

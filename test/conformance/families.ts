@@ -3,6 +3,7 @@ import type { FamilyGrammar, Generator } from "./grammar.js";
 import { grammar as bitmaps } from "./grammars/bitmaps.js";
 import { grammar as dbsync } from "./grammars/dbsync.js";
 import { grammar as generic } from "./grammars/generic.js";
+import { grammar as geo } from "./grammars/geo.js";
 import { grammar as hashes } from "./grammars/hashes.js";
 import { grammar as hyperloglogs } from "./grammars/hyperloglogs.js";
 import { grammar as lists } from "./grammars/lists.js";
@@ -35,6 +36,7 @@ export const families: readonly Family[] = [
   family("set", sets),
   family("zset", sortedSets),
   family("stream", streams),
+  family("geo", geo),
   family("any", server),
   family("any", dbsync),
 ];

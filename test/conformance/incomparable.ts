@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, double, type Reply } from "../../protocol/reply.js";
+import { placeOf } from "../../store/geohash.js";
 import { parseDouble } from "../../store/numbers.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import {
@@ -20,6 +21,7 @@ import {
   ownAnswer,
   popped,
   scanned,
+  storedDistances,
   unordered,
 } from "./comparison.js";
 import { dumped } from "./dump-comparison.js";
@@ -152,6 +154,11 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   XREAD: withoutWaiting,
   "XINFO|HELP": ownAnswer("it tells of the subcommands that there are here"),
   "XINFO|STREAM": withoutNodes,
+  GEORADIUS: storedDistances(lastStoredist),
+  GEORADIUSBYMEMBER: storedDistances(lastStoredist),
+  GEOSEARCHSTORE: storedDistances((argv) =>
+    argv.some((word) => word.toUpperCase() === "STOREDIST") ? argv[1] : undefined,
+  ),
   TIME: ownAnswer("redis-server has its own clock"),
   SELECT: {
     reason: "the store has no connections: what one would remember is put back as it was",
@@ -186,6 +193,12 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   ),
 };
 
+/** What stands behind STOREDIST, unless a STORE comes later. */
+function lastStoredist(argv: readonly ByteString[]): ByteString | undefined {
+  const place = argv.findLastIndex((word) => /^STORE(DIST)?$/i.test(word));
+  return argv[place]?.toUpperCase() === "STOREDIST" ? argv[place + 1] : undefined;
+}
+
 /** ZSCAN alone writes a large whole number in one way or another according to the encoding. */
 function memberAndScore(reply: Reply, place: number): string {
   const number = place === 1 && reply.kind === "bulk" ? parseDouble(reply.bytes) : undefined;
@@ -200,8 +213,8 @@ export type Encoding = "compact" | "default" | "large";
 
 /**
  * What Redis leaves unspecified: a range of names in a sorted set of different scores, where the store does what the
- * compact encoding does, but counts LIMIT off within the range; and how SORT orders elements of equal weight. Such calls
- * are left out.
+ * compact encoding does, but counts LIMIT off within the range; how SORT orders elements of equal weight; and the order of
+ * members at one distance, if they are sorted by it. Such calls are left out.
  */
 export function isUnspecified(
   name: string,
@@ -211,11 +224,19 @@ export function isUnspecified(
 ): boolean {
   const words = argv.map((word) => word.toUpperCase());
   if (/^SORT(_RO)?$/.test(name)) return words.includes("ALPHA") && hasTies(argv, words, run);
+  const source = find(argv[/^(ZRANGE|GEOSEARCH)STORE$/.test(name) ? 2 : 1] ?? "");
+  if (!(source instanceof SortedSet)) return false;
+  if (/^GEO(SEARCH|RADIUS)/.test(name))
+    return words.some((word) => /^(ASC|DESC|COUNT)$/.test(word)) && someShareAPlace(source);
   const byName = /^Z(LEXCOUNT|(REM|REV)?RANGEBYLEX)$/.test(name);
   if (!byName && !(/^ZRANGE(STORE)?$/.test(name) && words.includes("BYLEX"))) return false;
   if (encoding === "compact" && !words.includes("LIMIT")) return false;
-  const source = find(argv[name === "ZRANGESTORE" ? 2 : 1] ?? "");
-  return source instanceof SortedSet && !source.hasOneScore();
+  return !source.hasOneScore();
+}
+
+function someShareAPlace(source: SortedSet): boolean {
+  const places = source.scores.map((score) => JSON.stringify(placeOf(score)));
+  return new Set(places).size < places.length;
 }
 
 /** Whether different elements may weigh the same for SORT ALPHA: redis-server compares up to a NUL. */

@@ -8,7 +8,7 @@ export function folded(reply: Reply): Reply {
     case "verbatim":
       return bulk(reply.bytes);
     case "double":
-      return bulk(formatDouble(reply.value));
+      return bulk(reply.text ?? formatDouble(reply.value));
     case "map":
       return reply.inPairs === true
         ? inPairs(reply.items)

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /** Whose keys a command prefers: those that mostly hold this type, or all alike. */
-export type KeyFamily = "string" | "sketch" | "hash" | "list" | "set" | "zset" | "stream" | "any";
+export type KeyFamily = "string" | "sketch" | "hash" | "list" | "set" | "zset" | "geo" | "stream" | "any";
 
 export const KEYS: { readonly [F in Exclude<KeyFamily, "any">]: readonly ByteString[] } = {
   string: ["s:1", "s:2", "s:3", "s:4", "s:5", "s:\xff\x00\r\n"],
@@ -11,6 +11,7 @@ export const KEYS: { readonly [F in Exclude<KeyFamily, "any">]: readonly ByteStr
   list: ["l:1", "l:2", "l:3", "l:4", "l:5", "l*6"],
   set: ["t:1", "t:2", "t:3", "t:4", "t:5", "t?6"],
   stream: ["m:1", "m:2", "m:3", "m:4", "m:\x00\xe9"],
+  geo: ["g:1", "g:2", "g:3", "g:4"],
   zset: ["z:1", "z:2", "z:3", "z:4", "z:5", "z:\xc3\xa4"],
 };
 /** Keys of all types, and "" among them. */

@@ -1,7 +1,7 @@
 /** Doubles as text, compared with what redis-server 7.0 and C's `%.17g` print. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatDouble } from "../../protocol/double.js";
+import { formatDouble, formatFixed } from "../../protocol/double.js";
 
 const PRINTED: readonly (readonly [number, string])[] = [
   [0, "0"],
@@ -39,4 +39,19 @@ test("A double halfway between two of 17 digits becomes the even one", () => {
 test("An integer beyond 2⁵³ shows the digits it has, not zeros", () => {
   assert.equal(formatDouble(84870438847213024), "84870438847213024");
   assert.equal(formatDouble(-48722398290747264), "-48722398290747264");
+});
+
+test("formatFixed rounds halves to even, as C does", () => {
+  const cases: readonly [number, number, string][] = [
+    [0.25, 1, "0.2"],
+    [0.75, 1, "0.8"],
+    [0.03125, 4, "0.0312"],
+    [0.09375, 4, "0.0938"],
+    [-181.0078125, 6, "-181.007812"],
+    [166274.15156960033, 4, "166274.1516"],
+    [-0, 2, "-0.00"],
+    [1e21, 1, "1000000000000000000000.0"],
+    [Number.POSITIVE_INFINITY, 6, "inf"],
+  ];
+  for (const [value, digits, text] of cases) assert.equal(formatFixed(value, digits), text);
 });

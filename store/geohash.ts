@@ -1,0 +1,159 @@
+/**
+ * Places on earth as whole numbers: longitude and latitude cut into 2^step steps each, their bits in turn, longitude's
+ * first. With step 26 that is a sorted set's score of 52 bits. Pure numbers; 54 bits where a place is on the upper edge.
+ * Source: redis-server 7.0, test/conformance.
+ */
+
+/** Degrees. */
+export interface Place {
+  readonly longitude: number;
+  readonly latitude: number;
+}
+
+/** One of the 2^step × 2^step cells of the earth, counted from the west and from the south. */
+export interface Cell {
+  readonly step: number;
+  readonly east: number;
+  readonly north: number;
+}
+
+/** Degrees. */
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface Area {
+  readonly longitude: Range;
+  readonly latitude: Range;
+}
+
+export const LONGITUDES: Range = { min: -180, max: 180 };
+/** As far as a Mercator map is square. */
+export const LATITUDES: Range = { min: -85.05112878, max: 85.05112878 };
+/** What the usual geohash text counts from: all latitudes. */
+const TEXT_LATITUDES: Range = { min: -90, max: 90 };
+
+export const STEP_MAX = 26;
+const TEXT_ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz";
+/** Characters of five bits; 52 bits are ten of them, and the last one says nothing. */
+const TEXT_CHARACTERS = 10;
+const TWO_32 = 2 ** 32;
+
+export function isOnMap({ longitude, latitude }: Place): boolean {
+  return (
+    longitude >= LONGITUDES.min &&
+    longitude <= LONGITUDES.max &&
+    latitude >= LATITUDES.min &&
+    latitude <= LATITUDES.max
+  );
+}
+
+/** The cell a place is in; a place on the upper edge is in one that lies beyond. */
+export function cellAt(place: Place, step: number, latitudes = LATITUDES): Cell {
+  return {
+    step,
+    east: stepsTo(place.longitude, LONGITUDES, step),
+    north: stepsTo(place.latitude, latitudes, step),
+  };
+}
+
+function stepsTo(degrees: number, { min, max }: Range, step: number): number {
+  return Math.floor(((degrees - min) / (max - min)) * 2 ** step);
+}
+
+/** The cell so many steps away, round the earth and over its edges. */
+export function neighbour({ step, east, north }: Cell, byEast: number, byNorth: number): Cell {
+  const mask = 2 ** step - 1;
+  return {
+    step,
+    east: byEast === 0 ? east : (east + byEast) & mask,
+    north: byNorth === 0 ? north : (north + byNorth) & mask,
+  };
+}
+
+export function areaOf({ step, east, north }: Cell): Area {
+  return { longitude: rangeOf(east, LONGITUDES, step), latitude: rangeOf(north, LATITUDES, step) };
+}
+
+function rangeOf(steps: number, { min, max }: Range, step: number): Range {
+  const scale = max - min;
+  const all = 2 ** step;
+  return { min: min + (steps / all) * scale, max: min + (((steps + 1) >>> 0) / all) * scale };
+}
+
+/** The scores of the places in a cell: `from` ≤ score < `to`. */
+export function scoresOf({ step, east, north }: Cell): { from: number; to: number } {
+  const finer = 4 ** (STEP_MAX - step);
+  const hi = interleaved(north >>> 16, east >>> 16) * TWO_32;
+  const lo = interleaved(north & 0xffff, east & 0xffff);
+  return { from: (hi + lo) * finer, to: (hi + (lo + 1)) * finer };
+}
+
+export function scoreOf(place: Place): number {
+  return scoresOf(cellAt(place, STEP_MAX)).from;
+}
+
+/** The middle of the cell that a score names; of a score that names none what Redis makes of it. */
+export function placeOf(score: number): Place {
+  const { longitude, latitude } = areaOf(cellOf(score));
+  return {
+    longitude: within(LONGITUDES, (longitude.min + longitude.max) / 2),
+    latitude: within(LATITUDES, (latitude.min + latitude.max) / 2),
+  };
+}
+
+function within({ min, max }: Range, degrees: number): number {
+  return Math.max(min, Math.min(max, degrees));
+}
+
+function cellOf(score: number): Cell {
+  const bits = unsigned64(score);
+  const lo = Number(bits & 0xffff_ffffn);
+  const hi = Number(bits >> 32n);
+  return {
+    step: STEP_MAX,
+    east: ((separated(hi >>> 1) << 16) | separated(lo >>> 1)) >>> 0,
+    north: ((separated(hi) << 16) | separated(lo)) >>> 0,
+  };
+}
+
+/** A double as C on x86-64 makes an unsigned integer of it. */
+function unsigned64(value: number): bigint {
+  const isSmall = value < 2 ** 63;
+  const offset = isSmall ? value : value - 2 ** 63;
+  const signed = offset >= -(2 ** 63) && offset < 2 ** 63 ? BigInt(Math.trunc(offset)) : -(2n ** 63n);
+  return BigInt.asUintN(64, isSmall ? signed : signed + 2n ** 63n);
+}
+
+/** Bits of 16 each in turn: of the first at even places, of the second at odd ones. */
+function interleaved(even: number, odd: number): number {
+  return (spread(even) | (spread(odd) << 1)) >>> 0;
+}
+
+function spread(bits: number): number {
+  bits = (bits | (bits << 8)) & 0x00ff00ff;
+  bits = (bits | (bits << 4)) & 0x0f0f0f0f;
+  bits = (bits | (bits << 2)) & 0x33333333;
+  return (bits | (bits << 1)) & 0x55555555;
+}
+
+/** The bits at even places, close together. */
+function separated(bits: number): number {
+  bits &= 0x55555555;
+  bits = (bits | (bits >>> 1)) & 0x33333333;
+  bits = (bits | (bits >>> 2)) & 0x0f0f0f0f;
+  bits = (bits | (bits >>> 4)) & 0x00ff00ff;
+  return (bits | (bits >>> 8)) & 0xffff;
+}
+
+/** The geohash of 11 characters that other programs understand. */
+export function geohashText(place: Place): string {
+  const { from } = scoresOf(cellAt(place, STEP_MAX, TEXT_LATITUDES));
+  const bits = BigInt(from);
+  let text = "";
+  for (let character = 1; character <= TEXT_CHARACTERS; character++) {
+    text += TEXT_ALPHABET[Number((bits >> BigInt(2 * STEP_MAX - 5 * character)) & 31n)];
+  }
+  return `${text}0`;
+}

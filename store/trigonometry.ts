@@ -1,0 +1,62 @@
+/**
+ * Sine, cosine and arc sine, rounded correctly. JavaScript leaves the last digit of its own to each engine, and what a
+ * fold stores must be the same on every daemon; C's library, which redis-server uses, rounds nearly always like this.
+ */
+import { add, type DoubleDouble, divide, multiply, productOf, sumOf } from "./double-double.js";
+
+/** π/2 in three parts: of sine near a multiple of π nothing but the last would be left. */
+const HALF_PI = [1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33] as const;
+/** Terms of the series that need all digits, and further ones for which a double is enough. */
+const TERMS_EXACT = 7;
+const TERMS = 14;
+
+/** 1/0!, -1/2!, 1/4! … and 1/1!, -1/3!, 1/5! … */
+const COSINE_TERMS = series(0);
+const SINE_TERMS = series(1);
+
+function series(first: number): readonly DoubleDouble[] {
+  const terms: DoubleDouble[] = [{ hi: 1, lo: 0 }];
+  for (let n = first + 1; terms.length < TERMS; n += 2) terms.push(divide(divide(terms.at(-1)!, -n), n + 1));
+  return terms;
+}
+
+/** @param x  -4 to 4 */
+export function sine(x: number): number {
+  return ofAngle(x, 0).hi;
+}
+
+/** @param x  -4 to 4 */
+export function cosine(x: number): number {
+  return ofAngle(x, 1).hi;
+}
+
+/** @param y  0 to 1; NaN beyond, as in C */
+export function arcSine(y: number): number {
+  if (!(y < 1)) return y === 1 ? HALF_PI[0] : Number.NaN;
+  // One step of Newton's method makes of any good guess a result of twice as many digits.
+  const guess = Math.asin(y);
+  const { hi, lo } = ofAngle(guess, 0);
+  return guess + (y - hi - lo) / ofAngle(guess, 1).hi;
+}
+
+/** The sine of an angle to which so many quarters of a turn are added. */
+function ofAngle(x: number, quarters: number): DoubleDouble {
+  const turns = Math.round(x / HALF_PI[0]);
+  const first = sumOf(x, -turns * HALF_PI[0]);
+  const second = sumOf(first.hi, -turns * HALF_PI[1]);
+  const rest = sumOf(second.hi, second.lo + first.lo - turns * HALF_PI[2]);
+  const quarter = (((turns + quarters) % 4) + 4) % 4;
+  const value =
+    quarter % 2 === 0 ? multiply(rest, polynomial(SINE_TERMS, rest)) : polynomial(COSINE_TERMS, rest);
+  return quarter < 2 ? value : { hi: -value.hi, lo: -value.lo };
+}
+
+/** Σ terms[k] x²ᵏ */
+function polynomial(terms: readonly DoubleDouble[], x: DoubleDouble): DoubleDouble {
+  const square = multiply(x, x);
+  let tail = 0;
+  for (let k = TERMS - 1; k > TERMS_EXACT; k--) tail = (tail + terms[k]!.hi) * square.hi;
+  let sum = add(terms[TERMS_EXACT]!, productOf(tail, 1));
+  for (let k = TERMS_EXACT - 1; k >= 0; k--) sum = add(terms[k]!, multiply(sum, square));
+  return sum;
+}
