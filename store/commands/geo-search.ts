@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { EMPTY_ARRAY, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../errors.js";
 import { type Place, placeOf } from "../geohash.js";
-import type { Touch } from "../key-spec.js";
+import type { KeySpec, Touch } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { integerArgument } from "../numbers.js";
 import { SortedSet } from "../values/sorted-set.js";
@@ -101,15 +101,20 @@ const SEARCH: Readonly<Record<string, Option>> = {
 };
 const SEARCH_STORE: Readonly<Record<string, Option>> = { ...SEARCH, STOREDIST: flag("STOREDIST") };
 
-/** The source, and what stands behind each STORE and STOREDIST, the last of which counts. */
-export function georadiusKeys(argv: readonly ByteString[]): Touch[] {
-  const touches: Touch[] = [{ db: null, key: argv[1] ?? "", access: "read", needs: "R" }];
-  for (let i = 2; i < argv.length - 1; i++) {
-    if (/^STORE(DIST)?$/i.test(argv[i]!))
-      touches.push({ db: null, key: argv[i + 1]!, access: "write", needs: "W" });
-  }
-  return touches;
-}
+/**
+ * The source, and what stands behind each STORE and STOREDIST, the last of which counts.
+ * @param first  place of the first option
+ */
+export const georadiusKeys =
+  (first: number): KeySpec =>
+  (argv) => {
+    const touches: Touch[] = [{ db: null, key: argv[1] ?? "", access: "read", needs: "R" }];
+    for (let i = first; i < argv.length - 1; i++) {
+      if (/^STORE(DIST)?$/i.test(argv[i]!))
+        touches.push({ db: null, key: argv[i + 1]!, access: "write", needs: "W" });
+    }
+    return touches;
+  };
 
 /** `GEORADIUS key longitude latitude radius unit …`, `GEORADIUSBYMEMBER key member radius unit …` */
 export function georadius(

@@ -18,7 +18,7 @@ const OF_SEARCH = "O(N+log(M)), N: members in the cells around the shape, M: mem
 const radius = (arity: number, summary: string): Row => ({
   arity: -arity,
   flags: ["write", "denyoom", "movablekeys"],
-  keys: georadiusKeys,
+  keys: georadiusKeys(arity),
   places: [1, 1, 1],
   since: "3.2.0",
   complexity: OF_SEARCH,

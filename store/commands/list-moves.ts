@@ -41,8 +41,19 @@ export function pop(data: Data, argv: readonly ByteString[], end: End): Reply {
 
 /** `LMPOP numkeys key [key …] LEFT|RIGHT [COUNT count]` */
 export function lmpop(data: Data, argv: readonly ByteString[]): Reply {
-  const keys = countArgument(argv[1]!, 1, () => custom("ERR numkeys should be greater than 0"));
-  const endAt = keys + 2;
+  return popFirst(data, multiplePop(argv, 1));
+}
+
+interface MultiplePop {
+  readonly keys: readonly ByteString[];
+  readonly end: End;
+  readonly count: number;
+}
+
+/** @param keysAt  place of the number of keys @throws CommandFailure */
+export function multiplePop(argv: readonly ByteString[], keysAt: number): MultiplePop {
+  const keys = countArgument(argv[keysAt]!, 1, () => custom("ERR numkeys should be greater than 0"));
+  const endAt = keysAt + 1 + keys;
   if (endAt >= argv.length) throw syntaxError();
   const end = endArgument(argv[endAt]!);
   const rest = argv.slice(endAt + 1);
@@ -52,9 +63,14 @@ export function lmpop(data: Data, argv: readonly ByteString[]): Reply {
     count = countArgument(rest[1]!, 1, () => custom("ERR count should be greater than 0"));
     if (rest.length > 2) throw syntaxError();
   }
-  for (let i = 2; i < endAt; i++) {
-    const entry = data.getAs(List, argv[i]!);
-    if (entry !== undefined) return array([bulk(argv[i]!), bulks(takeOff(data, entry, end, count))]);
+  return { keys: argv.slice(keysAt + 1, endAt), end, count };
+}
+
+/** Takes elements off the first of the lists that is there. */
+export function popFirst(data: Data, { keys, end, count }: MultiplePop): Reply {
+  for (const key of keys) {
+    const entry = data.getAs(List, key);
+    if (entry !== undefined) return array([bulk(key), bulks(takeOff(data, entry, end, count))]);
   }
   return NIL_ARRAY;
 }
@@ -74,14 +90,15 @@ export function rpoplpush(data: Data, argv: readonly ByteString[]): Reply {
   return move(data, { source: argv[1]!, from: "right", target: argv[2]!, to: "left" });
 }
 
-interface Move {
+export interface Move {
   readonly source: ByteString;
   readonly from: End;
   readonly target: ByteString;
   readonly to: End;
 }
 
-function move(data: Data, { source, from, target, to }: Move): Reply {
+/** An element from one end of a list to one end of another, or of the same; nil: there is no source. */
+export function move(data: Data, { source, from, target, to }: Move): Reply {
   const entry = data.getAs(List, source);
   if (entry === undefined) return NIL;
   data.getAs(List, target); // Another type is an error before anything changes.
@@ -94,8 +111,8 @@ function move(data: Data, { source, from, target, to }: Move): Reply {
   return bulk(element);
 }
 
-/** @throws CommandFailure */
-function endArgument(bytes: ByteString): End {
+/** `LEFT` or `RIGHT`. @throws CommandFailure */
+export function endArgument(bytes: ByteString): End {
   const name = bytes.toUpperCase();
   if (name === "LEFT") return "left";
   if (name === "RIGHT") return "right";

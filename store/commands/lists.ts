@@ -1,4 +1,4 @@
-/** Lists. Behaviour and texts: Redis 7; checked by test/conformance. The blocking commands are not here. */
+/** Lists. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, bulks, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
@@ -7,6 +7,7 @@ import { counted, look, read, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { indexArgument } from "../numbers.js";
 import { type End, List } from "../values/list.js";
+import { blockingLists } from "./blocking-lists.js";
 import { lmove, lmpop, pop, rpoplpush, takeOff } from "./list-moves.js";
 import { linsert, lpos, lrem } from "./list-search.js";
 
@@ -165,6 +166,7 @@ export const lists = family("list", {
     summary: "Puts elements to the right end of a list that exists.",
     run: (data, argv) => pushIfPresent(data, argv, "right"),
   },
+  ...blockingLists,
 });
 
 /** An index argument as a place from the left; it may lie outside the list. @throws CommandFailure */

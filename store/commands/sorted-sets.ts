@@ -4,31 +4,22 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { formatDouble } from "../../protocol/double.js";
-import {
-  array,
-  bulk,
-  double,
-  EMPTY_ARRAY,
-  integer,
-  NIL,
-  NIL_ARRAY,
-  type Reply,
-  ZERO,
-} from "../../protocol/reply.js";
+import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
-import { custom, mustBePositive, syntaxError } from "../errors.js";
+import { custom, syntaxError } from "../errors.js";
 import { counted, look, read, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
-import { integerFrom } from "../numbers.js";
 import { seededChoice } from "../random.js";
 import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
 import type { Unit } from "../unit.js";
 import { SortedSet } from "../values/sorted-set.js";
+import { blockingSortedSets } from "./blocking-sorted-sets.js";
 import { chosenPlaces, signedCount } from "./random-count.js";
 import { zadd } from "./sorted-set-add.js";
 import { sortedSetAlgebra } from "./sorted-set-algebra.js";
+import { zmpop, zpop } from "./sorted-set-pops.js";
 import { sortedSetRanges } from "./sorted-set-ranges.js";
-import { type Pair, pairReply, pairsReply, removeRange } from "./sorted-set-results.js";
+import { pairsReply } from "./sorted-set-results.js";
 
 /** Half of what 64 bits hold: up to there Redis keeps a small set's whole scores as integers. */
 const WHOLE_TEXT_MAX = 2 ** 62;
@@ -151,52 +142,14 @@ export const sortedSets = family("sortedset", {
     summary: "A member's score.",
     run: (data, argv) => doubleOrNil(data.getAs(SortedSet, argv[1]!)?.value.get(argv[2]!)),
   },
+  ...blockingSortedSets,
   ...sortedSetRanges,
   ...sortedSetAlgebra,
 });
 
-type PopEnd = "min" | "max";
-
-function zmpop(data: Data, argv: readonly ByteString[]): Reply {
-  const keyCount = integerFrom(1, argv[1]!, () => custom("ERR numkeys should be greater than 0"));
-  const [word, ...options] = argv.slice(2 + keyCount);
-  const end = word?.toLowerCase();
-  if (end !== "min" && end !== "max") throw syntaxError();
-  let count: number | undefined;
-  for (let i = 0; i < options.length; i += 2) {
-    const value = options[i + 1];
-    if (count !== undefined || options[i]!.toLowerCase() !== "count" || value === undefined)
-      throw syntaxError();
-    count = integerFrom(1, value, () => custom("ERR count should be greater than 0"));
-  }
-  for (const key of argv.slice(2, 2 + keyCount)) {
-    if (data.getAs(SortedSet, key) === undefined) continue;
-    const popped = pop(data, key, end, count ?? 1).map(pairReply);
-    return array([bulk(key), array(popped)]);
-  }
-  return NIL_ARRAY;
-}
-
 function zmscore(data: Data, [, key, ...members]: readonly ByteString[]): Reply {
   const value = data.getAs(SortedSet, key!)?.value;
   return array(members.map((member) => doubleOrNil(value?.get(member))));
-}
-
-function zpop(data: Data, argv: readonly ByteString[], end: PopEnd): Reply {
-  if (argv.length > 3) throw syntaxError();
-  const count = argv[2] === undefined ? 1 : integerFrom(0, argv[2], mustBePositive);
-  const popped = pop(data, argv[1]!, end, count);
-  const [only] = popped;
-  return argv.length === 2 && only !== undefined ? pairReply(only) : pairsReply(popped, true);
-}
-
-/** Removes as many members as there are, `count` at most. @returns them in the order of removal */
-function pop(data: Data, key: ByteString, end: PopEnd, count: number): readonly Pair[] {
-  const entry = data.getAs(SortedSet, key);
-  if (entry === undefined || count === 0) return [];
-  const { size } = entry.value;
-  if (end === "min") return removeRange(data, entry, { from: 0, to: Math.min(count, size) });
-  return removeRange(data, entry, { from: Math.max(0, size - count), to: size }).reverse();
 }
 
 function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

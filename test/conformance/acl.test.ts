@@ -109,17 +109,19 @@ async function compareUser(
 
 /**
  * Where we ask for more than Redis: for a whole database rules must name all keys; of PFMERGE without sources Redis does
- * not find the key.
+ * not find the key, nor of GEORADIUS more than the first key behind each of STORE and STOREDIST.
  */
 function isStricter(command: Command, argv: readonly ByteString[]): boolean {
   if (command.name === "PFMERGE" && argv.length === 2) return true;
+  if (/^GEORADIUS/.test(command.name) && argv.filter((word) => /^STORE(DIST)?$/i.test(word)).length > 1)
+    return true;
   return touchesOf(command.keys, argv).some(({ key }) => key === null);
 }
 
 /** A number of keys that is none, or too large: such a command fails anyhow, and Redis reads the number in its own way. */
 function isMiscounted({ name, flags }: Command, argv: readonly ByteString[]): boolean {
-  if (!flags.includes("movablekeys") || name === "XREAD") return false;
-  const place = name.endsWith("STORE") ? 2 : 1;
+  if (!flags.includes("movablekeys") || name === "XREAD" || name.startsWith("GEO")) return false;
+  const place = /STORE$|^B/.test(name) ? 2 : 1;
   const count = argv[place] ?? "";
   return !/^[1-9]\d?$/.test(count) || Number(count) >= argv.length - place;
 }

@@ -130,6 +130,20 @@ export const endedBy = (ending: string): Incomparable => ({
   }),
 });
 
+/** A command that would wait; within MULTI it does not. */
+export const withinMulti: Incomparable = {
+  reason: "redis-server would wait; within MULTI it does not, nor does the store ever",
+  errors: true,
+  compare: ({ argv, ours }) => ({
+    ask: [["MULTI"], argv, ["EXEC"]],
+    // A wrong number of arguments is an error at once, and nothing is run.
+    agree: ([, queued, executed]) => {
+      const theirs = queued?.kind === "error" ? queued : itemsOf(executed)[0];
+      return theirs !== undefined && sameReply(ours, theirs);
+    },
+  }),
+};
+
 export const popped: Incomparable = {
   reason:
     "the choice is random there and seeded by the unit here; redis-server removes the members that we chose",

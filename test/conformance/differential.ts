@@ -158,7 +158,7 @@ function specialComparison(
 
 /** A reply as it can be compared: see `withoutNegativeZero`. */
 function levelled(name: string, reply: Reply): Reply {
-  return name.startsWith("Z") ? withoutNegativeZero(reply) : reply;
+  return /^B?Z/.test(name) ? withoutNegativeZero(reply) : reply;
 }
 
 function replyDifference(

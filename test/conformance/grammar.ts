@@ -181,6 +181,11 @@ export class Generator {
     return kind < 16 ? String(this.now - this.random.between(1, 1_000_000)) : this.#timeEdge();
   }
 
+  /** How long a command may wait, in seconds. */
+  timeout(): ByteString {
+    return this.random.chance(0.9) ? this.random.oneOf(["0", "1", "0.5", "10"]) : this.float();
+  }
+
   oneOf<T>(...choices: readonly T[]): T {
     return this.random.oneOf(choices);
   }

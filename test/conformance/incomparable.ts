@@ -23,6 +23,7 @@ import {
   scanned,
   storedDistances,
   unordered,
+  withinMulti,
 } from "./comparison.js";
 import { dumped } from "./dump-comparison.js";
 import { itemsOf, sameReply, shown } from "./resp2-fold.js";
@@ -112,6 +113,14 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   SPOP: popped,
   SRANDMEMBER: chosen((key) => ["SMEMBERS", key], 1),
   SSCAN: scanned(2, 1),
+  BLMOVE: withinMulti,
+  BLMPOP: withinMulti,
+  BLPOP: withinMulti,
+  BRPOP: withinMulti,
+  BRPOPLPUSH: withinMulti,
+  BZMPOP: withinMulti,
+  BZPOPMAX: withinMulti,
+  BZPOPMIN: withinMulti,
   ZRANDMEMBER: chosen((key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"], 2),
   ZSCAN: scanned(2, 2, memberAndScore),
   DUMP: dumped,
@@ -136,17 +145,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
     "integer",
     "it depends on a value's past; of new values they are in encodings.test.ts",
   ),
-  WAIT: {
-    reason: "redis-server would wait; within MULTI it does not",
-    errors: true,
-    compare: ({ argv, ours }) => ({
-      ask: [["MULTI"], argv, ["EXEC"]],
-      agree: ([, queued, executed]) => {
-        const theirs = queued?.kind === "error" ? queued : itemsOf(executed)[0];
-        return theirs !== undefined && sameReply(ours, theirs);
-      },
-    }),
-  },
+  WAIT: withinMulti,
   SORT: sortedUnlessKept,
   SORT_RO: sortedUnlessKept,
   XADD: addedByClock,

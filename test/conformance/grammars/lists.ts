@@ -19,7 +19,20 @@ const listsToPop = (g: Generator): ByteString[] => {
   return [g.chance(0.93) ? String(keys.length) : g.integer(), ...keys];
 };
 
+const multiplePop = (g: Generator): ByteString[] => [
+  ...listsToPop(g),
+  end(g),
+  ...g.shuffleOptions([g.maybe(0.5, "COUNT", g.count()), g.maybe(0.03, "COUNT", g.count())]),
+];
+
+const blockingPop = (g: Generator): ByteString[] => [...g.keys(1, 3), g.timeout()];
+
 export const grammar: FamilyGrammar = {
+  BLMOVE: (g) => [g.key(), g.key(), end(g), end(g), g.timeout()],
+  BLMPOP: (g) => [g.timeout(), ...multiplePop(g)],
+  BLPOP: blockingPop,
+  BRPOP: blockingPop,
+  BRPOPLPUSH: (g) => [g.key(), g.key(), g.timeout()],
   LINDEX: (g) => [g.key(), g.index()],
   LINSERT: (g) => [
     g.key(),
@@ -29,11 +42,7 @@ export const grammar: FamilyGrammar = {
   ],
   LLEN: (g) => [g.key()],
   LMOVE: (g) => [g.key(), g.key(), end(g), end(g)],
-  LMPOP: (g) => [
-    ...listsToPop(g),
-    end(g),
-    ...g.shuffleOptions([g.maybe(0.5, "COUNT", g.count()), g.maybe(0.03, "COUNT", g.count())]),
-  ],
+  LMPOP: multiplePop,
   LPOP: popped,
   LPOS: (g) => [
     g.key(),

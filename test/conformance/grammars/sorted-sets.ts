@@ -96,7 +96,22 @@ const signedCount = (g: Generator): ByteString =>
         "01",
       );
 
+const multiplePop = (g: Generator): ByteString[] => [
+  ...countedKeys(g),
+  ...g.maybe(0.97, g.caseOf(g.oneOf("MIN", "MAX"))),
+  ...g.shuffleOptions([
+    g.maybe(0.5, "COUNT", g.count()),
+    g.maybe(0.03, "COUNT", "1"),
+    g.maybe(0.02, "LIMIT"),
+  ]),
+];
+
+const blockingPop = (g: Generator): ByteString[] => [...g.keys(1, 3), g.timeout()];
+
 export const grammar: FamilyGrammar = {
+  BZMPOP: (g) => [g.timeout(), ...multiplePop(g)],
+  BZPOPMAX: blockingPop,
+  BZPOPMIN: blockingPop,
   ZADD: (g) => [
     g.key(),
     ...g.shuffleOptions([
@@ -112,15 +127,7 @@ export const grammar: FamilyGrammar = {
   ],
   ZCARD: (g) => [g.key()],
   ZINCRBY: (g) => [g.key(), g.chance(0.04) ? "NX" : g.score(), g.member()],
-  ZMPOP: (g) => [
-    ...countedKeys(g),
-    ...g.maybe(0.97, g.caseOf(g.oneOf("MIN", "MAX"))),
-    ...g.shuffleOptions([
-      g.maybe(0.5, "COUNT", g.count()),
-      g.maybe(0.03, "COUNT", "1"),
-      g.maybe(0.02, "LIMIT"),
-    ]),
-  ],
+  ZMPOP: multiplePop,
   ZMSCORE: (g) => [g.key(), ...members(g)],
   ZPOPMAX: (g) => [g.key(), ...g.maybe(0.5, g.count()), ...g.maybe(0.03, "1")],
   ZPOPMIN: (g) => [g.key(), ...g.maybe(0.5, g.count()), ...g.maybe(0.03, "1")],

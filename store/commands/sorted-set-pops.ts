@@ -1,0 +1,66 @@
+/** The commands that take members off an end of a sorted set. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, bulk, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { custom, mustBePositive, syntaxError } from "../errors.js";
+import type { Data } from "../mutators.js";
+import { integerFrom } from "../numbers.js";
+import { SortedSet } from "../values/sorted-set.js";
+import { type Pair, pairReply, pairsReply, removeRange } from "./sorted-set-results.js";
+
+export type PopEnd = "min" | "max";
+
+/** `ZMPOP numkeys key [key …] MIN|MAX [COUNT count]` */
+export function zmpop(data: Data, argv: readonly ByteString[]): Reply {
+  return popFirst(data, multiplePop(argv, 1));
+}
+
+interface MultiplePop {
+  readonly keys: readonly ByteString[];
+  readonly end: PopEnd;
+  readonly count: number;
+}
+
+/** @param keysAt  place of the number of keys @throws CommandFailure */
+export function multiplePop(argv: readonly ByteString[], keysAt: number): MultiplePop {
+  const keyCount = integerFrom(1, argv[keysAt]!, () => custom("ERR numkeys should be greater than 0"));
+  const endAt = keysAt + 1 + keyCount;
+  const [word, ...options] = argv.slice(endAt);
+  const end = word?.toLowerCase();
+  if (end !== "min" && end !== "max") throw syntaxError();
+  let count: number | undefined;
+  for (let i = 0; i < options.length; i += 2) {
+    const value = options[i + 1];
+    if (count !== undefined || options[i]!.toLowerCase() !== "count" || value === undefined)
+      throw syntaxError();
+    count = integerFrom(1, value, () => custom("ERR count should be greater than 0"));
+  }
+  return { keys: argv.slice(keysAt + 1, endAt), end, count: count ?? 1 };
+}
+
+/** Takes members off the first of the sorted sets that is there. */
+export function popFirst(data: Data, { keys, end, count }: MultiplePop): Reply {
+  for (const key of keys) {
+    if (data.getAs(SortedSet, key) === undefined) continue;
+    const popped = pop(data, key, end, count).map(pairReply);
+    return array([bulk(key), array(popped)]);
+  }
+  return NIL_ARRAY;
+}
+
+/** `ZPOPMIN key [count]`, `ZPOPMAX key [count]` */
+export function zpop(data: Data, argv: readonly ByteString[], end: PopEnd): Reply {
+  if (argv.length > 3) throw syntaxError();
+  const count = argv[2] === undefined ? 1 : integerFrom(0, argv[2], mustBePositive);
+  const popped = pop(data, argv[1]!, end, count);
+  const [only] = popped;
+  return argv.length === 2 && only !== undefined ? pairReply(only) : pairsReply(popped, true);
+}
+
+/** Removes as many members as there are, `count` at most. @returns them in the order of removal */
+export function pop(data: Data, key: ByteString, end: PopEnd, count: number): readonly Pair[] {
+  const entry = data.getAs(SortedSet, key);
+  if (entry === undefined || count === 0) return [];
+  const { size } = entry.value;
+  if (end === "min") return removeRange(data, entry, { from: 0, to: Math.min(count, size) });
+  return removeRange(data, entry, { from: Math.max(0, size - count), to: size }).reverse();
+}

@@ -1,0 +1,17 @@
+/** How long a command may wait. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { custom } from "../errors.js";
+import { addFloats } from "../long-double.js";
+
+/**
+ * Milliseconds; 0: for ever. In the store nothing waits; the listener that lets commands wait asks this, too.
+ * @throws CommandFailure
+ */
+export function timeoutArgument(bytes: ByteString): number {
+  const seconds = addFloats(bytes, "0");
+  if (seconds === "not-a-float") throw custom("ERR timeout is not a float or out of range");
+  const milliseconds = seconds === "infinite" ? Number.POSITIVE_INFINITY : Math.ceil(Number(seconds) * 1000);
+  // What does not fit 64 bits is negative in Redis.
+  if (milliseconds < 0 || milliseconds >= 2 ** 63) throw custom("ERR timeout is negative");
+  return milliseconds;
+}
