@@ -82,7 +82,8 @@ function pfmerge(data: Data, [, ...keys]: readonly ByteString[]): Reply {
   const { registers, isDense } = highest(data, keys);
   const sketch = sketchAt(data, keys[0]!) ?? Sketch.empty();
   if (isDense) sketch.makeDense();
-  for (let i = 0; i < REGISTERS; i++) if (registers[i] !== 0) sketch.raise(i, registers[i]!);
+  const own = sketch.registers;
+  for (let i = 0; i < REGISTERS; i++) if (registers[i]! > own[i]!) sketch.raise(i, registers[i]!);
   sketch.forgetEstimate();
   store(data, keys[0]!, sketch);
   return OK;

@@ -11,7 +11,7 @@ const element = (g: Generator): ByteString =>
 /** Seldom so many that the sketch becomes dense at once. */
 const elements = (g: Generator): ByteString[] => {
   const kind = g.random.below(40);
-  return g.some(() => element(g), 0, kind < 30 ? 4 : kind < 39 ? 120 : 2000);
+  return g.some(() => element(g), 0, kind < 32 ? 4 : kind < 39 ? 60 : 1500);
 };
 
 export const grammar: FamilyGrammar = {
