@@ -8,6 +8,8 @@ import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
 import { SortedSet } from "./values/sorted-set.js";
+import { Stream } from "./values/stream.js";
+import { STREAM_ID_MAX } from "./values/stream-id.js";
 import type { Value } from "./values/value.js";
 
 /** Bytes of a string beside its characters, of a reference, of a place in a hash table (of which a part is empty). */
@@ -24,6 +26,8 @@ const COLLECTION = 160;
 const TABLE_MEMBERS_MIN = 13;
 /** Score and reference in the order by score, whose nodes are half full at worst, and the score by member. */
 const SCORED = 4 * REFERENCE;
+/** A stream entry's id, a whole number of any size, and its places. */
+const STREAM_ENTRY = 32 + 2 * REFERENCE;
 
 /**
  * Bytes, with the key's own.
@@ -37,7 +41,8 @@ function valueBytes(value: Value, samples: number): number {
   if (typeof value === "string") return stringBytes(value);
   const { size } = value;
   const sampled = Math.min(size, samples);
-  const inTable = value instanceof List || size < TABLE_MEMBERS_MIN ? 0 : TABLE_PLACE;
+  const inTable =
+    value instanceof List || value instanceof Stream || size < TABLE_MEMBERS_MIN ? 0 : TABLE_PLACE;
   return (
     COLLECTION + Math.round((elementBytes(value, sampled) * size) / Math.max(sampled, 1)) + size * inTable
   );
@@ -51,8 +56,15 @@ function elementBytes(value: Exclude<Value, ByteString>, count: number): number 
     const texts = textBytes(value.fields.slice(0, count)) + textBytes(value.values.slice(0, count));
     return count * 2 * REFERENCE + texts;
   }
-  if (!(value instanceof SortedSet)) return 0;
-  return count * (SCORED + REFERENCE) + textBytes(value.members.slice(0, count));
+  if (value instanceof SortedSet)
+    return count * (SCORED + REFERENCE) + textBytes(value.members.slice(0, count));
+  let bytes = 0;
+  let left = count;
+  for (const { fields } of value.range(0n, STREAM_ID_MAX)) {
+    if (left-- === 0) break;
+    bytes += STREAM_ENTRY + textBytes(fields);
+  }
+  return bytes;
 }
 
 function textBytes(texts: readonly ByteString[]): number {

@@ -1,7 +1,7 @@
 /** What DUMP answers and RESTORE takes: a value, two bytes of version, eight bytes of checksum. Source: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../errors.js";
-import { typeName, type Value } from "../values/value.js";
+import type { Value } from "../values/value.js";
 import { crc64 } from "./crc64.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 import { RdbReader } from "./rdb-reader.js";
@@ -14,10 +14,9 @@ const RDB_VERSION = 10;
 const CHECKSUM_BYTES = 8;
 const FOOTER_BYTES = 2 + CHECKSUM_BYTES;
 
-/** @throws CommandFailure  there is no form for a value of this type */
 export function dumpPayload(value: Value): ByteString {
   const writer = new RdbWriter();
-  if (!writeValue(writer, value)) throw custom(`ERR DUMP of a ${typeName(value)} is not supported`);
+  writeValue(writer, value);
   writer.uint16(RDB_VERSION);
   writer.raw(crc64(writer.written));
   return writer.toBytes();

@@ -41,6 +41,13 @@ export class RdbReader {
     return this.#lengthFrom(first);
   }
 
+  /** A number of up to 64 bits. */
+  readBigLength(): bigint {
+    if (this.#buffer[this.#at] !== LENGTH_64) return BigInt(this.readLength());
+    this.#at++;
+    return this.#take(8).readBigUInt64BE();
+  }
+
   /** A string, copied; integers as their decimals. */
   readString(): ByteString {
     return bytesOf(this.readBytes());

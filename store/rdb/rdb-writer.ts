@@ -34,8 +34,24 @@ export class RdbWriter {
     }
   }
 
+  /** @param length  below 2⁶⁴ */
+  bigLength(length: bigint): void {
+    if (length < 2n ** 32n) {
+      this.length(Number(length));
+      return;
+    }
+    this.byte(0x81);
+    const at = this.#grow(8);
+    this.#buffer.writeBigUInt64BE(length, at);
+  }
+
+  /** With its length before it. */
   string(bytes: ByteString): void {
     this.length(bytes.length);
+    this.bytes(bytes);
+  }
+
+  bytes(bytes: ByteString): void {
     const at = this.#grow(bytes.length);
     this.#buffer.write(bytes, at, "latin1");
   }
@@ -48,6 +64,16 @@ export class RdbWriter {
   uint16(value: number): void {
     const at = this.#grow(2);
     this.#buffer.writeUInt16LE(value, at);
+  }
+
+  uint32(value: number): void {
+    const at = this.#grow(4);
+    this.#buffer.writeUInt32LE(value, at);
+  }
+
+  int64(value: bigint): void {
+    const at = this.#grow(8);
+    this.#buffer.writeBigInt64LE(value, at);
   }
 
   raw(bytes: Uint8Array): void {

@@ -1,6 +1,6 @@
 /**
- * Values out of RDB, in every form in which Redis up to 7.0 dumps strings, lists, sets, sorted sets and hashes. A new type of
- * value is a row of the table. Source: redis-server 7.0's dumps.
+ * Values out of RDB, in every form in which Redis up to 7.0 dumps strings, lists, sets, sorted sets, hashes and streams. A new type
+ * of value is a row of the table. Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseDouble } from "../numbers.js";
@@ -8,10 +8,12 @@ import { Hash } from "../values/hash.js";
 import { List } from "../values/list.js";
 import { MemberSet } from "../values/member-set.js";
 import { SortedSet } from "../values/sorted-set.js";
+import { Stream } from "../values/stream.js";
 import type { Value } from "../values/value.js";
 import { readListpack } from "./listpack.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 import type { RdbReader } from "./rdb-reader.js";
+import { readStream } from "./stream-form.js";
 import { readZiplist } from "./ziplist.js";
 
 type ValueReader = (reader: RdbReader) => Value;
@@ -29,9 +31,11 @@ const READERS: Readonly<Record<number, ValueReader>> = {
   12: (reader) => sortedSetOf(scoredTexts(readZiplist(reader.readBytes()))),
   13: (reader) => hashOf(readZiplist(reader.readBytes())),
   14: (reader) => listOf(nodes(reader, () => readZiplist(reader.readBytes()))),
+  15: (reader) => readStream(reader, false),
   16: (reader) => hashOf(readListpack(reader.readBytes())),
   17: (reader) => sortedSetOf(scoredTexts(readListpack(reader.readBytes()))),
   18: (reader) => listOf(nodes(reader, () => quicklistNode(reader))),
+  19: (reader) => readStream(reader, true),
 };
 
 /** How a node of a list keeps its elements: one as it is, or several in a listpack. */
@@ -46,7 +50,8 @@ export function readValue(reader: RdbReader): Value {
   const read = READERS[reader.readByte()];
   if (read === undefined) throw new MalformedRdb("a value is of an unknown type");
   const value = read(reader);
-  if (typeof value !== "string" && value.size === 0) throw new MalformedRdb("a collection is empty");
+  const mayBeEmpty = typeof value === "string" || value instanceof Stream;
+  if (!mayBeEmpty && value.size === 0) throw new MalformedRdb("a collection is empty");
   return value;
 }
 

@@ -1,4 +1,4 @@
-/** Values into RDB, each in its plainest form: all versions of Redis read it and choose their own encoding. */
+/** Values into RDB, each in its plainest form, which Redis reads and keeps in its own encoding. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Hash } from "../values/hash.js";
 import type { List } from "../values/list.js";
@@ -6,6 +6,7 @@ import type { MemberSet } from "../values/member-set.js";
 import type { SortedSet } from "../values/sorted-set.js";
 import { typeName, type Value } from "../values/value.js";
 import type { RdbWriter } from "./rdb-writer.js";
+import { writeStream } from "./stream-form.js";
 
 interface ValueWriter {
   /** Redis's number of the form. */
@@ -14,7 +15,7 @@ interface ValueWriter {
 }
 
 /** By the type's name. */
-const WRITERS: Readonly<Record<string, ValueWriter>> = {
+const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
   string: writerOf<ByteString>(0, (writer, bytes) => writer.string(bytes)),
   list: writerOf<List>(1, (writer, list) => {
     writer.length(list.size);
@@ -39,15 +40,14 @@ const WRITERS: Readonly<Record<string, ValueWriter>> = {
       writer.double(score);
     }
   }),
+  stream: writerOf(19, writeStream),
 };
 
-/** A value with its type before it. @returns false  there is no form for its type */
-export function writeValue(writer: RdbWriter, value: Value): boolean {
+/** A value with its type before it. */
+export function writeValue(writer: RdbWriter, value: Value): void {
   const form = WRITERS[typeName(value)];
-  if (form === undefined) return false;
   writer.byte(form.number);
   form.write(writer, value);
-  return true;
 }
 
 /** @param number  Redis's, of the form */

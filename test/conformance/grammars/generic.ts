@@ -18,6 +18,7 @@ const making = (g: Generator): readonly ByteString[] =>
     ["SADD", "k", ...g.some(() => g.member(), 1, 5)],
     ["HSET", "k", ...g.some(() => [g.field(), g.value()], 1, 5)],
     ["ZADD", "k", ...g.some(() => [g.score(), g.member()], 1, 5)],
+    ["XADD", "k", `${g.random.below(5)}-1`, ...g.some(() => [g.field(), g.value()], 1, 3)],
   );
 
 /** The bytes of a value: what we dump, what redis-server has dumped, or neither. */

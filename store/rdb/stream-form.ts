@@ -1,0 +1,133 @@
+/**
+ * Streams in RDB: listpacks of entries whose ids are told from the first one's, and what the stream remembers. Groups of
+ * consumers are read by nobody here, so a stream that has some is refused. Source: redis-server 7.0's dumps.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { custom } from "../errors.js";
+import { parseInteger } from "../numbers.js";
+import { Stream } from "../values/stream.js";
+import type { StreamEntry } from "../values/stream-block.js";
+import { msOf, STREAM_ID_MAX, type StreamId, seqOf, streamId } from "../values/stream-id.js";
+import { readListpack } from "./listpack.js";
+import { ListpackWriter } from "./listpack-writer.js";
+import { MalformedRdb } from "./malformed-rdb.js";
+import type { RdbReader } from "./rdb-reader.js";
+import type { RdbWriter } from "./rdb-writer.js";
+
+/** As Redis by default. */
+const NODE_ENTRIES_MAX = 100;
+const ID_BYTES = 16;
+
+const DELETED = 1;
+const SAME_FIELDS = 2;
+
+/** @param hasMarks  whether the first id and the marks of what is gone are told, as of Redis 7.0 */
+export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
+  const stream = new Stream();
+  let last: StreamId = 0n;
+  for (let nodes = reader.readLength(); nodes > 0; nodes--) {
+    const first = idOfBytes(reader.readString());
+    for (const entry of nodeEntries(first, readListpack(reader.readBytes()))) {
+      if (entry.id <= last) throw new MalformedRdb("the ids of a stream do not rise");
+      last = entry.id;
+      stream.push(entry);
+    }
+  }
+  if (reader.readLength() !== stream.size)
+    throw new MalformedRdb("a stream is of another length than it says");
+  const lastId = readId(reader);
+  if (lastId < last) throw new MalformedRdb("a stream has an entry after its last");
+  if (hasMarks) readId(reader);
+  const maxDeletedId = hasMarks ? readId(reader) : 0n;
+  const entriesAdded = hasMarks ? reader.readBigLength() : BigInt(stream.size);
+  stream.marks = { lastId, maxDeletedId, entriesAdded };
+  if (reader.readLength() !== 0)
+    throw custom("ERR a stream with consumer groups cannot be restored: there are none here");
+  return stream;
+}
+
+export function writeStream(writer: RdbWriter, stream: Stream): void {
+  const entries = [...stream.range(0n, STREAM_ID_MAX)];
+  writer.length(Math.ceil(entries.length / NODE_ENTRIES_MAX));
+  for (let from = 0; from < entries.length; from += NODE_ENTRIES_MAX) {
+    const node = entries.slice(from, from + NODE_ENTRIES_MAX);
+    writer.string(bytesOfId(node[0]!.id));
+    writer.string(nodeOf(node));
+  }
+  writer.length(entries.length);
+  const { lastId, maxDeletedId, entriesAdded } = stream.marks;
+  for (const id of [lastId, stream.firstId ?? 0n, maxDeletedId]) {
+    writer.bigLength(msOf(id));
+    writer.bigLength(seqOf(id));
+  }
+  writer.bigLength(entriesAdded);
+  const groups = 0;
+  writer.length(groups);
+}
+
+function nodeOf(entries: readonly StreamEntry[]): ByteString {
+  const listpack = new ListpackWriter();
+  const first = entries[0]!.id;
+  // How many there are, how many are deleted, how many fields are common to many, and the end of these.
+  for (const number of [entries.length, 0, 0, 0]) listpack.integer(BigInt(number));
+  for (const { id, fields } of entries) {
+    const parts = [
+      0n,
+      signed(msOf(id) - msOf(first)),
+      signed(seqOf(id) - seqOf(first)),
+      BigInt(fields.length / 2),
+    ];
+    for (const part of parts) listpack.integer(part);
+    for (const text of fields) listpack.string(text);
+    listpack.integer(BigInt(parts.length + fields.length));
+  }
+  return listpack.toBytes();
+}
+
+/** The entries of a listpack that are not deleted. */
+function* nodeEntries(first: StreamId, items: readonly ByteString[]): Generator<StreamEntry> {
+  let at = 2;
+  const next = (): ByteString => {
+    const item = items[at++];
+    if (item === undefined) throw new MalformedRdb("a stream's node breaks off");
+    return item;
+  };
+  const number = (): bigint => {
+    const value = parseInteger(next());
+    if (value === undefined) throw new MalformedRdb("a stream's node has a text in a number's place");
+    return BigInt(value);
+  };
+  const commonCount = number();
+  const common: ByteString[] = [];
+  while (common.length < commonCount) common.push(next());
+  number();
+  while (at < items.length) {
+    const flags = Number(number());
+    const ms = BigInt.asUintN(64, msOf(first) + number());
+    const seq = BigInt.asUintN(64, seqOf(first) + number());
+    const isCommon = (flags & SAME_FIELDS) !== 0;
+    const count = isCommon ? commonCount : number();
+    const fields: ByteString[] = [];
+    for (let i = 0; i < count; i++) fields.push(isCommon ? common[i]! : next(), next());
+    number();
+    if ((flags & DELETED) === 0) yield { id: streamId(ms, seq), fields };
+  }
+}
+
+function readId(reader: RdbReader): StreamId {
+  const ms = reader.readBigLength();
+  return streamId(ms, reader.readBigLength());
+}
+
+function idOfBytes(bytes: ByteString): StreamId {
+  if (bytes.length !== ID_BYTES) throw new MalformedRdb("a stream's node has no id");
+  return BigInt(`0x${Buffer.from(bytes, "latin1").toString("hex")}`);
+}
+
+function bytesOfId(id: StreamId): ByteString {
+  return Buffer.from(id.toString(16).padStart(2 * ID_BYTES, "0"), "hex").toString("latin1");
+}
+
+function signed(difference: bigint): bigint {
+  return BigInt.asIntN(64, difference);
+}
