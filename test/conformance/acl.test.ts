@@ -120,7 +120,7 @@ function isStricter(command: Command, argv: readonly ByteString[]): boolean {
 
 /** A number of keys that is none, or too large: such a command fails anyhow, and Redis reads the number in its own way. */
 function isMiscounted({ name, flags }: Command, argv: readonly ByteString[]): boolean {
-  if (!flags.includes("movablekeys") || name === "XREAD" || name.startsWith("GEO")) return false;
+  if (!flags.includes("movablekeys") || /^(XREAD|SORT|SORT_RO|GEO.*)$/.test(name)) return false;
   const place = /STORE$|^B/.test(name) ? 2 : 1;
   const count = argv[place] ?? "";
   return !/^[1-9]\d?$/.test(count) || Number(count) >= argv.length - place;

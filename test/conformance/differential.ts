@@ -122,7 +122,9 @@ function specialCheck(
     select,
   }: { resp: Episode["resp"]; reply: Reply; special: Comparison; select: string[] },
 ): Check {
-  const isReader = special.ask.length > 0 && findCommand(name)!.flags.includes("readonly");
+  const { flags } = findCommand(name)!;
+  // What may wait, as XREAD BLOCK, would.
+  const isReader = special.ask.length > 0 && flags.includes("readonly") && !flags.includes("blocking");
   // An integer is one in both; and PFCOUNT, asked again, would change redis-server's key.
   const isShapeAsked = resp === 3 && isReader && reply.kind !== "integer";
   const shapeAsked = isShapeAsked ? [argv] : [];
