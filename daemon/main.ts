@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** The program `dbsyncd`: options → daemon → signals → exit code. */
+import { randomBytes } from "node:crypto";
+import { seedNameHash } from "../store/values/name-hash.js";
 import { readCommandLine } from "./command-line.js";
 import { Daemon } from "./daemon.js";
 import { realEnvironment } from "./environment.js";
@@ -22,6 +24,7 @@ try {
 }
 
 async function run(settings: Settings): Promise<void> {
+  seedNameHash(randomBytes(4).readInt32LE());
   const log = await openLog(settings.logLevel, settings.logFormat);
   const exit = (code: number) => {
     log.close().finally(() => process.exit(code));

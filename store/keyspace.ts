@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { ExpiryQueue } from "./expiry.js";
+import { DenseTable } from "./values/dense-table.js";
 import type { Value } from "./values/value.js";
 
 /** `Entry.expire` of a key that stays. */
@@ -17,19 +18,43 @@ export interface Entry {
   expire: number;
   /** Unit that last changed value, expiry or name. */
   writer: ByteString;
-  /** Place in `Keyspace.entries`. */
-  slot: number;
+}
+
+/** An entry as it is kept: most keys stay, and then a number that may be large would cost an object of its own. */
+class KeptEntry implements Entry {
+  readonly key: ByteString;
+  value: Value;
+  writer: ByteString;
+  /** null: NO_EXPIRY. */
+  lease: number | null = null;
+
+  constructor(key: ByteString, value: Value, writer: ByteString) {
+    this.key = key;
+    this.value = value;
+    this.writer = writer;
+  }
+
+  get expire(): number {
+    return this.lease ?? NO_EXPIRY;
+  }
+
+  set expire(expire: number) {
+    this.lease = expire === NO_EXPIRY ? null : expire;
+  }
 }
 
 export class Keyspace {
-  /** All entries, densely; what SCAN and RANDOMKEY walk. */
-  readonly entries: Entry[] = [];
-  readonly #byKey = new Map<ByteString, Entry>();
+  readonly #table = new DenseTable<Entry>((entry) => entry.key);
   readonly #queue = new ExpiryQueue();
   #expiring = 0;
 
   get size(): number {
-    return this.entries.length;
+    return this.#table.size;
+  }
+
+  /** All entries, densely; what SCAN and RANDOMKEY walk. Not to be changed. */
+  get entries(): readonly Entry[] {
+    return this.#table.items;
   }
 
   /** How many keys have an expiry time. */
@@ -39,16 +64,16 @@ export class Keyspace {
 
   /** The entry of a key, expired or not. */
   find(key: ByteString): Entry | undefined {
-    return this.#byKey.get(key);
+    const place = this.#table.find(key);
+    return place < 0 ? undefined : this.#table.items[place];
   }
 
   /** Sets or adds a key. */
   set(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
-    let entry = this.#byKey.get(key);
+    let entry = this.find(key);
     if (entry === undefined) {
-      entry = { key, value, expire: NO_EXPIRY, writer, slot: this.entries.length };
-      this.entries.push(entry);
-      this.#byKey.set(key, entry);
+      entry = new KeptEntry(key, value, writer);
+      this.#table.push(entry);
     } else {
       entry.value = value;
       entry.writer = writer;
@@ -66,14 +91,10 @@ export class Keyspace {
   }
 
   delete(key: ByteString): void {
-    const entry = this.#byKey.get(key);
-    if (entry === undefined) return;
-    if (entry.expire !== NO_EXPIRY) this.#expiring--;
-    this.#byKey.delete(key);
-    const last = this.entries.pop() as Entry;
-    if (last === entry) return;
-    this.entries[entry.slot] = last;
-    last.slot = entry.slot;
+    const place = this.#table.find(key);
+    if (place < 0) return;
+    if (this.#table.items[place]?.expire !== NO_EXPIRY) this.#expiring--;
+    this.#table.removeAt(place);
   }
 
   /**
@@ -85,7 +106,7 @@ export class Keyspace {
     while (dropped < limit) {
       const due = this.#queue.shift(before);
       if (due === undefined) break;
-      if (this.#byKey.get(due.key)?.expire !== due.expire) continue;
+      if (this.find(due.key)?.expire !== due.expire) continue;
       this.delete(due.key);
       dropped++;
     }

@@ -11,6 +11,7 @@ import type { Unit } from "./unit.js";
 import type { Hash } from "./values/hash.js";
 import type { End, List } from "./values/list.js";
 import type { MemberSet } from "./values/member-set.js";
+import { copied } from "./values/packed.js";
 import type { SortedSet } from "./values/sorted-set.js";
 import type { Stream, StreamMarks } from "./values/stream.js";
 import type { StreamEntry } from "./values/stream-block.js";
@@ -128,14 +129,14 @@ export class Data {
   /** Takes an element off; a list that becomes empty goes. */
   listPop(entry: Typed<List>, end: End): ByteString {
     const element = entry.value.pop(end);
-    this.#records?.push({ mutator: "listPop", list: entry.value, end, element });
+    this.#records?.push({ mutator: "listPop", list: entry.value, end, element: copied(element) });
     this.#touchOrDrop(entry);
     return element;
   }
 
   /** Replaces `count` elements from an index on by others; a list that becomes empty goes. */
   listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
-    const removed = entry.value.slice(index, index + count);
+    const removed = this.#records === null ? [] : entry.value.slice(index, index + count).map(copied);
     this.#records?.push({
       mutator: "listSplice",
       list: entry.value,
@@ -176,9 +177,9 @@ export class Data {
       this.#touch(entry);
       return true;
     }
-    const old = hash.values[place] as ByteString;
+    const old = hash.valueAt(place);
     if (old === value) return false;
-    this.#records?.push({ mutator: "hashPut", hash, place, old });
+    this.#records?.push({ mutator: "hashPut", hash, place, old: copied(old) });
     hash.setAt(place, value);
     this.#touch(entry);
     return false;
@@ -189,7 +190,7 @@ export class Data {
     const hash = entry.value;
     const place = hash.find(field);
     if (place < 0) return false;
-    this.#records?.push({ mutator: "hashRemove", hash, place, field, old: hash.values[place] as ByteString });
+    this.#records?.push({ mutator: "hashRemove", hash, place, field, old: copied(hash.valueAt(place)) });
     hash.removeAt(place);
     this.#touchOrDrop(entry);
     return true;

@@ -119,12 +119,19 @@ function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
     yield* writeStream(writer, value);
     return;
   }
-  for (let place = 0; place < value.size; place++) {
-    if (value instanceof List) writer.bytes(value.at(place));
-    else if (value instanceof Hash) {
-      writer.bytes(value.fields[place] as ByteString);
-      writer.bytes(value.values[place] as ByteString);
-    } else writer.bytes(value.members[place] as ByteString);
+  if (value instanceof List) {
+    for (let from = 0; from < value.size; from += ITEMS_A_STEP) {
+      for (const element of value.slice(from, Math.min(value.size, from + ITEMS_A_STEP))) {
+        writer.bytes(element);
+        yield* fullFrame(writer);
+      }
+    }
+    return;
+  }
+  const values = value instanceof Hash ? value.values : null;
+  for (const [place, name] of (value instanceof Hash ? value.fields : value.members).entries()) {
+    writer.bytes(name);
+    if (values !== null) writer.bytes(values[place] as ByteString);
     yield* fullFrame(writer);
   }
 }

@@ -169,6 +169,8 @@ export const hashes = family("hash", {
   },
 });
 
+const NO_FIELDS = { fields: [], values: [] };
+
 /** The value of the field that `command key field` names. */
 function valueAt(data: Data, argv: readonly ByteString[]): ByteString | undefined {
   return data.getAs(Hash, argv[1]!)?.value.get(argv[2]!);
@@ -183,11 +185,9 @@ function hdel(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 function hgetall(data: Data, argv: readonly ByteString[]): Reply {
-  const hash = data.getAs(Hash, argv[1]!)?.value;
+  const { fields, values } = data.getAs(Hash, argv[1]!)?.value ?? NO_FIELDS;
   const items: Reply[] = [];
-  for (let place = 0; place < (hash?.size ?? 0); place++) {
-    items.push(bulk(hash!.fields[place]!), bulk(hash!.values[place]!));
-  }
+  for (let place = 0; place < fields.length; place++) items.push(bulk(fields[place]!), bulk(values[place]!));
   return map(items);
 }
 
@@ -217,10 +217,11 @@ function hscan(data: Data, argv: readonly ByteString[]): Reply {
   if (hash === undefined) return array([bulk("0"), EMPTY_ARRAY]);
   const options = scanOptions(argv, 3, cursor);
   const { from, to, next } = scanPage(hash.size, options);
+  const { fields, values } = hash;
   const found: ByteString[] = [];
   for (let place = to - 1; place >= from; place--) {
-    const field = hash.fields[place]!;
-    if (options.matches(field)) found.push(field, hash.values[place]!);
+    const field = fields[place]!;
+    if (options.matches(field)) found.push(field, values[place]!);
   }
   return scanReply(next, found);
 }

@@ -5,6 +5,7 @@ import { custom, mustBePositive, syntaxError, wrongArity } from "../errors.js";
 import type { Data, Typed } from "../mutators.js";
 import { parseInteger } from "../numbers.js";
 import { type End, List } from "../values/list.js";
+import { copied } from "../values/packed.js";
 
 /** The elements that are taken off an end, in the order they come off; a list that becomes empty goes. */
 export function takeOff(data: Data, entry: Typed<List>, end: End, count: number): ByteString[] {
@@ -106,7 +107,7 @@ export function move(data: Data, { source, from, target, to }: Move): Reply {
   // Within one list an element may stay where it is; the key, with its expiry time, must then stay as well.
   if (source === target && (from === to || list.size === 1))
     return bulk(list.at(from === "left" ? 0 : list.size - 1));
-  const element = data.listPop(entry, from);
+  const element = copied(data.listPop(entry, from));
   data.listPush(data.getOrPut(List, target), to, element);
   return bulk(element);
 }

@@ -6,6 +6,9 @@ import type { Data } from "../mutators.js";
 import { INT64_MAX, INT64_MIN, indexArgument, integerArgument, parseInteger } from "../numbers.js";
 import { List } from "../values/list.js";
 
+/** Elements looked at together: to find a block takes longer than to go through it. */
+const BLOCK_ELEMENTS = 1024;
+
 /** Which elements that equal a given one are meant. */
 interface Search {
   readonly fromRight: boolean;
@@ -21,11 +24,16 @@ interface Search {
 function find(list: List, element: ByteString, { fromRight, skip, limit, looks }: Search): number[] {
   const places: number[] = [];
   const last = Math.min(list.size, looks);
-  for (let i = 0; i < last && places.length < limit; i++) {
-    const place = fromRight ? list.size - 1 - i : i;
-    if (list.at(place) !== element) continue;
-    if (skip > 0) skip--;
-    else places.push(place);
+  for (let seen = 0; seen < last && places.length < limit; seen += BLOCK_ELEMENTS) {
+    const count = Math.min(BLOCK_ELEMENTS, last - seen);
+    const start = fromRight ? list.size - seen - count : seen;
+    const block = list.slice(start, start + count);
+    for (let i = 0; i < count && places.length < limit; i++) {
+      const at = fromRight ? count - 1 - i : i;
+      if (block[at] !== element) continue;
+      if (skip > 0) skip--;
+      else places.push(start + at);
+    }
   }
   return places;
 }

@@ -28,10 +28,11 @@ function randomFields(data: Data, argv: readonly ByteString[], choose: (n: numbe
   const hash = data.getAs(Hash, argv[1]!)?.value;
   if (hash === undefined) return EMPTY_ARRAY;
   const places = chosenPlaces(choose, hash.size, count);
+  const { fields, values } = hash;
   const items: Reply[] = [];
   for (const place of places) {
-    items.push(bulk(hash.fields[place]!));
-    if (withValues) items.push(bulk(hash.values[place]!));
+    items.push(bulk(fields[place]!));
+    if (withValues) items.push(bulk(values[place]!));
   }
   return withValues ? pairs(items) : array(items);
 }

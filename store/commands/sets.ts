@@ -242,7 +242,7 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const choose = seededChoice(unit);
   const popped: Reply[] = [];
   for (let left = count ?? 1; left > 0; left--) {
-    const member = value.members[choose(value.size)]!;
+    const member = value.at(choose(value.size));
     data.setRemove(entry, member);
     popped.push(bulk(member));
   }

@@ -193,11 +193,14 @@ function zscan(data: Data, argv: readonly ByteString[]): Reply {
   const value = data.getAs(SortedSet, argv[1]!)?.value;
   if (value === undefined) return scanReply(0, []);
   const options = scanOptions(argv, 3, cursor);
-  const { from, to, next } = scanPage(value.size, options);
+  const { from, to, next } = value.isSmall
+    ? { from: 0, to: value.size, next: 0 }
+    : scanPage(value.size, options);
+  const { members, scores } = value;
   const found: ByteString[] = [];
   for (let place = to - 1; place >= from; place--) {
-    const member = value.members[place]!;
-    if (options.matches(member)) found.push(member, scoreText(value.scores[place]!));
+    const member = members[place]!;
+    if (options.matches(member)) found.push(member, scoreText(scores[place]!));
   }
   return scanReply(next, found);
 }

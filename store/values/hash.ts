@@ -1,73 +1,152 @@
-/** A hash value: distinct fields in a dense order, each with a value. */
+/**
+ * A hash value: distinct fields in a dense order, each with a value. A small one is one packed string of fields and values
+ * in turn; once it has been larger it stays a table.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { DenseIndex } from "./dense-index.js";
+import { DenseTable } from "./dense-table.js";
+import {
+  copied,
+  elementAt,
+  findPacked,
+  isPackable,
+  offsetOf,
+  PACKED_ELEMENTS_MAX,
+  splicePacked,
+  unpacked,
+} from "./packed.js";
+
+const FIELDS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
+
+/** A hash that is not small. */
+interface Columns {
+  readonly fields: DenseTable<ByteString>;
+  /** Each at its field's place. */
+  readonly values: ByteString[];
+}
 
 export class Hash {
-  readonly #index = new DenseIndex();
-  readonly #values: ByteString[] = [];
+  /** field, value, field, value, … */
+  #content: ByteString | Columns = "";
+  #size = 0;
 
   get size(): number {
-    return this.#index.size;
+    return this.#size;
   }
 
-  /** The fields in dense order; not to be changed. */
+  /** The fields in dense order; not to be changed. Made anew for a small hash: ask once. */
   get fields(): readonly ByteString[] {
-    return this.#index.members;
+    const content = this.#content;
+    if (typeof content !== "string") return content.fields.items;
+    return unpacked(content, 0, 2);
   }
 
-  /** The values, each at its field's place; not to be changed. */
+  /** The values, each at its field's place; not to be changed. Made anew for a small hash: ask once. */
   get values(): readonly ByteString[] {
-    return this.#values;
+    const content = this.#content;
+    if (typeof content !== "string") return content.values;
+    return unpacked(content, 1, 2);
   }
 
   /** The field's place, or -1. */
   find(field: ByteString): number {
-    return this.#index.find(field);
+    const content = this.#content;
+    return typeof content === "string" ? findPacked(content, field, 2) : content.fields.find(field);
   }
 
   get(field: ByteString): ByteString | undefined {
-    const place = this.#index.find(field);
-    return place < 0 ? undefined : this.#values[place];
+    const place = this.find(field);
+    return place < 0 ? undefined : this.valueAt(place);
+  }
+
+  /** The value at a place. */
+  valueAt(place: number): ByteString {
+    const content = this.#content;
+    if (typeof content !== "string") return content.values[place]!;
+    return elementAt(content, offsetOf(content, 2 * place + 1));
   }
 
   /** Appends a field that is absent. Inverse: `pop`. */
   push(field: ByteString, value: ByteString): void {
-    this.#index.push(field);
-    this.#values.push(value);
+    const content = this.#roomFor(1, field, value);
+    if (typeof content === "string") {
+      this.#content = splicePacked(content, 2 * this.#size, 0, [field, value]);
+    } else {
+      content.fields.push(field);
+      content.values.push(value);
+    }
+    this.#size++;
   }
 
   pop(): void {
-    this.#index.pop();
-    this.#values.pop();
+    this.removeAt(this.#size - 1);
   }
 
   /** Replaces the value at a place. Inverse: the same with the old value. */
   setAt(place: number, value: ByteString): void {
-    this.#values[place] = value;
+    const content = this.#roomFor(0, value, value);
+    if (typeof content === "string") this.#content = splicePacked(content, 2 * place + 1, 1, [value]);
+    else content.values[place] = value;
   }
 
   /** Removes the field at a place; the last one moves there. Inverse: `restoreAt`. */
   removeAt(place: number): void {
-    this.#index.removeAt(place);
-    const last = this.#values.pop() as ByteString;
-    if (place < this.#values.length) this.#values[place] = last;
+    const content = this.#content;
+    const last = --this.#size;
+    if (typeof content === "string") {
+      const end = offsetOf(content, 2 * last);
+      const moved = unpacked(content, 2 * last);
+      this.#content =
+        place === last
+          ? splicePacked(content, 2 * last, 2, [])
+          : splicePacked(content.substring(0, end), 2 * place, 2, moved);
+      return;
+    }
+    content.fields.removeAt(place);
+    const value = content.values.pop()!;
+    if (place < last) content.values[place] = value;
   }
 
   restoreAt(place: number, field: ByteString, value: ByteString): void {
-    this.#index.restoreAt(place, field);
-    if (place === this.#values.length) {
-      this.#values.push(value);
+    const content = this.#roomFor(1, field, value);
+    if (place === this.#size) {
+      this.push(field, value);
       return;
     }
-    this.#values.push(this.#values[place] as ByteString);
-    this.#values[place] = value;
+    this.#size++;
+    if (typeof content === "string") {
+      const moved = unpacked(content, 2 * place, 1, 2);
+      const put = splicePacked(content, 2 * place, 2, [field, value]);
+      this.#content = splicePacked(put, 2 * (this.#size - 1), 0, moved);
+      return;
+    }
+    content.fields.restoreAt(place, field);
+    content.values.push(content.values[place]!);
+    content.values[place] = value;
   }
 
   clone(): Hash {
     const copy = new Hash();
-    for (let place = 0; place < this.size; place++) {
-      copy.push(this.fields[place] as ByteString, this.#values[place] as ByteString);
-    }
+    copy.#size = this.#size;
+    const content = this.#content;
+    copy.#content =
+      typeof content === "string" ? content : columnsOf(content.fields.items, content.values.slice());
     return copy;
   }
+
+  /** The content, as a table if something to be added is too much for a packed string. */
+  #roomFor(fields: number, field: ByteString, value: ByteString): ByteString | Columns {
+    const content = this.#content;
+    if (typeof content !== "string") return content;
+    if (this.#size + fields <= FIELDS_PACKED_MAX && isPackable(field) && isPackable(value)) return content;
+    this.#content = columnsOf(this.fields.map(copied), this.values.map(copied));
+    return this.#content;
+  }
 }
+
+function columnsOf(names: readonly ByteString[], values: ByteString[]): Columns {
+  const fields = new DenseTable<ByteString>(itself);
+  for (const name of names) fields.push(name);
+  return { fields, values };
+}
+
+const itself = (field: ByteString) => field;

@@ -1,61 +1,108 @@
 /**
- * A list value: a ring of elements. O(1) at both ends and by index; O(n) to splice in the middle.
+ * A list value: O(1) at both ends, everything else by walking over chunks. A small one is one packed string; a long one has
+ * its ends in arrays and its middle in packed chunks.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { CHUNK_ELEMENTS, ListChunks } from "./list-chunks.js";
+import {
+  copied,
+  elementAt,
+  isPackable,
+  offsetOf,
+  PACKED_ELEMENTS_MAX,
+  packed,
+  splicePacked,
+  unpacked,
+} from "./packed.js";
 
 export type End = "left" | "right";
 
-const CAPACITY_MIN = 4;
+/** An end that has more gives a chunk to the middle. */
+const END_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
+
+/** A list that is not small. In both ends the outermost element is the array's last. */
+interface Long {
+  readonly left: ByteString[];
+  readonly middle: ListChunks;
+  readonly right: ByteString[];
+}
 
 export class List {
-  /** The ring; its length is a power of two. Free slots hold "". */
-  #ring: ByteString[] = new Array<ByteString>(CAPACITY_MIN).fill("");
-  #first = 0;
+  #content: ByteString | Long = "";
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  /** The element at an index from the left, 0 ≤ index < size. */
+  /** The element at an index from the left, 0 ≤ index < size. For use at once, as it may keep its neighbours alive. */
   at(index: number): ByteString {
-    return this.#ring[this.#slot(index)] as ByteString;
+    const content = this.#content;
+    if (typeof content === "string") return elementAt(content, offsetOf(content, index));
+    const { left, middle, right } = content;
+    if (index < left.length) return left[left.length - 1 - index]!;
+    const behind = index - left.length;
+    return behind < middle.size ? middle.at(behind) : right[behind - middle.size]!;
   }
 
   push(end: End, element: ByteString): void {
-    if (this.#size === this.#ring.length) this.#resize(this.#size * 2);
-    if (end === "left") this.#first = this.#slot(this.#ring.length - 1);
+    const content = this.#roomFor(1, isPackable(element));
+    if (typeof content === "string") {
+      this.#content = splicePacked(content, end === "left" ? 0 : this.#size, 0, [element]);
+    } else {
+      content[end].push(element);
+      spill(content, end);
+    }
     this.#size++;
-    this.#ring[this.#slot(end === "left" ? 0 : this.#size - 1)] = element;
   }
 
-  /** Takes an element off; the list is not empty. */
+  /** Takes an element off; the list is not empty. For use at once, as it may keep its neighbours alive. */
   pop(end: End): ByteString {
-    const slot = this.#slot(end === "left" ? 0 : this.#size - 1);
-    const element = this.#ring[slot] as ByteString;
-    this.#ring[slot] = "";
-    if (end === "left") this.#first = this.#slot(1);
+    const content = this.#content;
     this.#size--;
-    if (this.#ring.length > CAPACITY_MIN && this.#size * 4 <= this.#ring.length)
-      this.#resize(this.#ring.length / 2);
-    return element;
+    if (typeof content === "string") {
+      const place = end === "left" ? 0 : this.#size;
+      const element = elementAt(content, offsetOf(content, place));
+      this.#content = splicePacked(content, place, 1, []);
+      return element;
+    }
+    if (content[end].length === 0) refill(content, end);
+    return content[end].pop()!;
   }
 
-  /** Elements `from` ≤ index < `to`, as a new array. */
+  /** Elements `from` ≤ index < `to`, as a new array; for use at once, as they may keep their neighbours alive. */
   slice(from = 0, to = this.#size): ByteString[] {
     const elements: ByteString[] = [];
-    for (let index = from; index < to; index++) elements.push(this.at(index));
+    this.forEach((element) => void elements.push(element), from, to);
     return elements;
+  }
+
+  /** Calls for the elements `from` ≤ index < `to`, in order. */
+  forEach(call: (element: ByteString) => void, from = 0, to = this.#size): void {
+    const content = this.#content;
+    if (typeof content === "string") {
+      for (const element of unpacked(content, from, 1, to - from)) call(element);
+      return;
+    }
+    const { left, middle, right } = content;
+    for (let index = from; index < Math.min(to, left.length); index++) call(left[left.length - 1 - index]!);
+    const start = left.length;
+    const end = start + middle.size;
+    middle.forEach(Math.max(from, start) - start, Math.min(to, end) - start, call);
+    for (let index = Math.max(from, end); index < to; index++) call(right[index - end]!);
   }
 
   /** Replaces `count` elements from an index on by others. Inverse: the same, the other way round. */
   splice(index: number, count: number, inserted: readonly ByteString[]): void {
-    if (count === inserted.length) {
-      for (let i = 0; i < count; i++) this.#ring[this.#slot(index + i)] = inserted[i] as ByteString;
+    const content = this.#roomFor(inserted.length - count, inserted.every(isPackable));
+    if (typeof content === "string") {
+      this.#content = splicePacked(content, index, count, inserted);
+    } else if (!spliceLong(content, index, count, inserted)) {
+      const before = this.slice(0, index);
+      this.#fill(before.concat(inserted, this.slice(index + count)));
       return;
     }
-    // Not spread into arguments: a long list has more elements than the stack has room for.
-    this.#fill(this.slice(0, index).concat(inserted, this.slice(index + count)));
+    this.#size += inserted.length - count;
   }
 
   clone(): List {
@@ -64,23 +111,67 @@ export class List {
     return copy;
   }
 
-  #slot(index: number): number {
-    return (this.#first + index) & (this.#ring.length - 1);
-  }
-
-  #resize(capacity: number): void {
-    const elements = this.slice();
-    while (elements.length < capacity) elements.push("");
-    this.#ring = elements;
-    this.#first = 0;
-  }
-
-  #fill(elements: ByteString[]): void {
+  #fill(elements: readonly ByteString[]): void {
     this.#size = elements.length;
-    let capacity = CAPACITY_MIN;
-    while (capacity < elements.length) capacity *= 2;
-    while (elements.length < capacity) elements.push("");
-    this.#ring = elements;
-    this.#first = 0;
+    this.#content =
+      elements.length <= PACKED_ELEMENTS_MAX && elements.every(isPackable)
+        ? packed(elements)
+        : longOf(elements);
   }
+
+  /** The content, as a long list if what comes is too much for a packed string. @param grown  elements more */
+  #roomFor(grown: number, isShort: boolean): ByteString | Long {
+    const content = this.#content;
+    if (typeof content !== "string") return content;
+    if (isShort && this.#size + grown <= PACKED_ELEMENTS_MAX) return content;
+    this.#content = longOf(unpacked(content));
+    return this.#content;
+  }
+}
+
+function longOf(elements: readonly ByteString[]): Long {
+  const middle = new ListChunks();
+  const chunked = elements.length - (elements.length % CHUNK_ELEMENTS);
+  for (let from = 0; from < chunked; from += CHUNK_ELEMENTS)
+    middle.push(elements.slice(from, from + CHUNK_ELEMENTS));
+  return { left: [], middle, right: elements.slice(chunked).map(copied) };
+}
+
+/** Gives the inner half of an end that has become long to the middle. */
+function spill(list: Long, end: End): void {
+  while (list[end].length > END_ELEMENTS_MAX) {
+    const inner = list[end].splice(0, CHUNK_ELEMENTS);
+    if (end === "left") list.middle.unshift(inner.reverse());
+    else list.middle.push(inner);
+  }
+}
+
+/** Gives elements to an end that is empty. */
+function refill({ left, middle, right }: Long, end: End): void {
+  const [empty, other] = end === "left" ? [left, right] : [right, left];
+  if (middle.size > 0) {
+    const elements = end === "left" ? middle.shift() : middle.pop();
+    empty.push(...(end === "left" ? elements.reverse() : elements));
+  } else {
+    empty.push(...other.splice(0, (other.length + 1) >> 1).reverse());
+  }
+}
+
+/** @returns whether it could be done in one place */
+function spliceLong(list: Long, index: number, count: number, inserted: readonly ByteString[]): boolean {
+  if (inserted.length > CHUNK_ELEMENTS) return false;
+  const { left, middle, right } = list;
+  const end = index + count;
+  const rightStart = left.length + middle.size;
+  if (index >= rightStart) {
+    right.splice(index - rightStart, count, ...inserted);
+    spill(list, "right");
+    return true;
+  }
+  if (end <= left.length) {
+    left.splice(left.length - end, count, ...inserted.toReversed());
+    spill(list, "left");
+    return true;
+  }
+  return index >= left.length && end <= rightStart && middle.splice(index - left.length, count, inserted);
 }

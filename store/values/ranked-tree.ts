@@ -12,7 +12,7 @@ const NODE_MIN = NODE_MAX / 4;
 const JOINED_MAX = (NODE_MAX * 3) / 4;
 
 /** Whether a pair lies before a place. Once false it must stay so for all greater pairs. */
-type Before = (score: number, member: ByteString) => boolean;
+export type Before = (score: number, member: ByteString) => boolean;
 
 export class RankedTree {
   #root: Node = new Leaf();
@@ -270,6 +270,11 @@ function sizeOf(nodes: readonly Node[]): number {
 }
 
 /** Scores compare as numbers (0 and -0 are equal), members as bytes. */
-function precedes(score: number, member: ByteString, otherScore: number, otherMember: ByteString): boolean {
+export function precedes(
+  score: number,
+  member: ByteString,
+  otherScore: number,
+  otherMember: ByteString,
+): boolean {
   return score < otherScore || (score === otherScore && member < otherMember);
 }

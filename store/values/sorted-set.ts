@@ -1,68 +1,106 @@
 /**
  * A sorted set value: distinct members, each with a score, in the order (score, member bytes). Ranks count
- * from 0. Scores are never NaN, and -0 is kept as 0. Beside the order by rank the members have a dense order
- * that only ZSCAN may walk: it is not state, nothing that writes may depend on it.
+ * from 0. Scores are never NaN, and -0 is kept as 0. A small one is one packed string of members and scores in the order of
+ * ranks; once it has been larger it is a tree by rank and a table by member. The table's order is for ZSCAN only: it is not
+ * state, nothing that writes may depend on it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { DenseIndex } from "./dense-index.js";
-import { RankedTree } from "./ranked-tree.js";
+import { DenseTable } from "./dense-table.js";
+import {
+  copied,
+  elementAt,
+  findPacked,
+  isPackable,
+  offsetOf,
+  PACKED_ELEMENTS_MAX,
+  splicePacked,
+  unpacked,
+} from "./packed.js";
+import { type Before, precedes, RankedTree } from "./ranked-tree.js";
+
+const MEMBERS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
+
+/** A sorted set that is not small. */
+interface Ranked {
+  readonly table: DenseTable<ByteString>;
+  /** Each at its member's place in the table. */
+  readonly scores: number[];
+  readonly tree: RankedTree;
+}
 
 export class SortedSet {
-  readonly #index = new DenseIndex();
-  /** Each at its member's place in the index. */
-  readonly #scores: number[] = [];
-  #tree = new RankedTree();
+  /** member, score as a text, member, score, … */
+  #content: ByteString | Ranked = "";
+  #size = 0;
 
   get size(): number {
-    return this.#index.size;
+    return this.#size;
   }
 
-  /** The members in dense order, for scans; not to be changed. */
+  /** Whether a change may move any of its members in `members`: a scan has to take all of them at once. */
+  get isSmall(): boolean {
+    return typeof this.#content === "string";
+  }
+
+  /** The members in dense order, for scans; not to be changed. Made anew for a small set: ask once. */
   get members(): readonly ByteString[] {
-    return this.#index.members;
+    const content = this.#content;
+    return typeof content === "string" ? unpacked(content, 0, 2) : content.table.items;
   }
 
-  /** The scores, each at its member's place in `members`; not to be changed. */
+  /** The scores, each at its member's place in `members`; not to be changed. Made anew for a small set: ask once. */
   get scores(): readonly number[] {
-    return this.#scores;
+    const content = this.#content;
+    return typeof content === "string" ? unpacked(content, 1, 2).map(Number) : content.scores;
   }
 
   /** The member's score. */
   get(member: ByteString): number | undefined {
-    const place = this.#index.find(member);
-    return place < 0 ? undefined : this.#scores[place];
+    const content = this.#content;
+    if (typeof content !== "string") {
+      const place = content.table.find(member);
+      return place < 0 ? undefined : content.scores[place];
+    }
+    const rank = findPacked(content, member, 2);
+    return rank < 0 ? undefined : Number(elementAt(content, offsetOf(content, 2 * rank + 1)));
   }
 
   /** Adds a member or changes its score. */
   set(member: ByteString, score: number): void {
     if (Number.isNaN(score)) throw new Error("a sorted set was given a score that is not a number");
     score += 0; // makes 0 of -0
-    const place = this.#index.find(member);
-    if (place < 0) {
-      this.#index.push(member);
-      this.#scores.push(score);
-    } else {
-      this.#tree.delete(this.#scores[place] as number, member);
-      this.#scores[place] = score;
-    }
-    this.#tree.insert(score, member);
+    const content = this.#roomFor(member);
+    if (typeof content === "string") this.#setPacked(content, member, score);
+    else this.#setRanked(content, member, score);
   }
 
   /** Removes a member, if it is there. */
   delete(member: ByteString): void {
-    const place = this.#index.find(member);
-    if (place < 0) return;
-    this.#tree.delete(this.#scores[place] as number, member);
-    this.#index.removeAt(place);
-    const last = this.#scores.pop() as number;
-    if (place < this.#scores.length) this.#scores[place] = last;
+    const content = this.#content;
+    if (typeof content === "string") {
+      const rank = findPacked(content, member, 2);
+      if (rank < 0) return;
+      this.#content = splicePacked(content, 2 * rank, 2, []);
+    } else {
+      const { table, scores, tree } = content;
+      const place = table.find(member);
+      if (place < 0) return;
+      tree.delete(scores[place]!, member);
+      table.removeAt(place);
+      const last = scores.pop()!;
+      if (place < scores.length) scores[place] = last;
+    }
+    this.#size--;
   }
 
   clone(): SortedSet {
     const copy = new SortedSet();
-    for (const member of this.#index.members) copy.#index.push(member);
-    for (const score of this.#scores) copy.#scores.push(score);
-    copy.#tree = this.#tree.clone();
+    const content = this.#content;
+    copy.#size = this.#size;
+    copy.#content =
+      typeof content === "string"
+        ? content
+        : { table: tableOf(content.table.items), scores: content.scores.slice(), tree: content.tree.clone() };
     return copy;
   }
 
@@ -70,12 +108,12 @@ export class SortedSet {
   rank(member: ByteString): number | undefined {
     const score = this.get(member);
     if (score === undefined) return undefined;
-    return this.#tree.countBefore((other, name) => other < score || (other === score && name < member));
+    return this.#countBefore((other, name) => precedes(other, name, score, member));
   }
 
   /** How many members have a score below a bound, or at it where `orEqual`. */
   countBelowScore(bound: number, orEqual: boolean): number {
-    return this.#tree.countBefore((score) => score < bound || (orEqual && score === bound));
+    return this.#countBefore((score) => score < bound || (orEqual && score === bound));
   }
 
   /**
@@ -83,7 +121,7 @@ export class SortedSet {
    * equal.
    */
   countBelowMember(bound: ByteString, orEqual: boolean): number {
-    return this.#tree.countBefore((_, member) => member < bound || (orEqual && member === bound));
+    return this.#countBefore((_, member) => member < bound || (orEqual && member === bound));
   }
 
   /** Whether all members have the same score. */
@@ -93,17 +131,94 @@ export class SortedSet {
 
   /** Member and score of a rank, 0 ≤ rank < size. */
   at(rank: number): [ByteString, number] {
-    for (const pair of this.#tree.range(rank, rank + 1)) return pair;
+    for (const pair of this.range(rank, rank + 1)) return pair;
     throw new Error(`a sorted set of ${this.size} members has none of rank ${rank}`);
   }
 
   /** Members and scores, `from` ≤ rank < `to`, lowest first. The set must not change meanwhile. */
-  range(from: number, to: number): Generator<[ByteString, number]> {
-    return this.#tree.range(from, Math.min(to, this.size));
+  range(from: number, to: number): Iterable<[ByteString, number]> {
+    const content = this.#content;
+    if (typeof content === "string") return pairsOf(content).slice(from, Math.max(from, to));
+    return content.tree.range(from, Math.min(to, this.#size));
   }
 
   /** The same, highest first. */
-  reverseRange(from: number, to: number): Generator<[ByteString, number]> {
-    return this.#tree.reverseRange(from, Math.min(to, this.size));
+  reverseRange(from: number, to: number): Iterable<[ByteString, number]> {
+    const content = this.#content;
+    if (typeof content === "string") return pairsOf(content).slice(from, Math.max(from, to)).reverse();
+    return content.tree.reverseRange(from, Math.min(to, this.#size));
+  }
+
+  #countBefore(before: Before): number {
+    const content = this.#content;
+    if (typeof content !== "string") return content.tree.countBefore(before);
+    const count = pairsOf(content).findIndex(([member, score]) => !before(score, member));
+    return count < 0 ? this.#size : count;
+  }
+
+  #setPacked(content: ByteString, member: ByteString, score: number): void {
+    const old = findPacked(content, member, 2);
+    const others = old < 0 ? content : splicePacked(content, 2 * old, 2, []);
+    this.#content = splicePacked(others, 2 * rankIn(others, score, member), 0, [member, String(score)]);
+    if (old < 0) this.#size++;
+  }
+
+  #setRanked({ table, scores, tree }: Ranked, member: ByteString, score: number): void {
+    const place = table.find(member);
+    if (place < 0) {
+      table.push(member);
+      scores.push(score);
+      tree.insert(score, member);
+      this.#size++;
+      return;
+    }
+    // The tree and the table share one string of the member's bytes.
+    const kept = table.items[place]!;
+    tree.delete(scores[place]!, kept);
+    tree.insert(score, kept);
+    scores[place] = score;
+  }
+
+  /** The content, no longer small if a member to be added is too much for a packed string. */
+  #roomFor(member: ByteString): ByteString | Ranked {
+    const content = this.#content;
+    if (typeof content !== "string") return content;
+    if (this.#size < MEMBERS_PACKED_MAX && isPackable(member)) return content;
+    const pairs = pairsOf(content).map(([name, score]): [ByteString, number] => [copied(name), score]);
+    const ranked = {
+      table: tableOf(pairs.map(([name]) => name)),
+      scores: pairs.map(([, score]) => score),
+      tree: new RankedTree(),
+    };
+    for (const [name, score] of pairs) ranked.tree.insert(score, name);
+    this.#content = ranked;
+    return ranked;
   }
 }
+
+/** How many pairs of a packed string come before one. */
+function rankIn(content: ByteString, score: number, member: ByteString): number {
+  let rank = 0;
+  for (let at = 0; at < content.length; rank++) {
+    const scoreAt = offsetOf(content, 1, at);
+    const other = Number(elementAt(content, scoreAt));
+    if (score < other || (score === other && member < elementAt(content, at))) return rank;
+    at = offsetOf(content, 1, scoreAt);
+  }
+  return rank;
+}
+
+function pairsOf(content: ByteString): [ByteString, number][] {
+  const elements = unpacked(content);
+  const pairs: [ByteString, number][] = [];
+  for (let i = 0; i < elements.length; i += 2) pairs.push([elements[i]!, Number(elements[i + 1])]);
+  return pairs;
+}
+
+function tableOf(members: readonly ByteString[]): DenseTable<ByteString> {
+  const table = new DenseTable<ByteString>(itself);
+  for (const member of members) table.push(member);
+  return table;
+}
+
+const itself = (member: ByteString) => member;

@@ -1,0 +1,165 @@
+/**
+ * The middle of a long list: chunks of elements, packed where they are short, in groups. To find an element by its index
+ * means to walk over groups, the chunks of one and the elements of one; a change moves no more than one of each.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { copied, elementAt, isPackable, offsetOf, packed, splicePacked, unpacked } from "./packed.js";
+
+/** Elements of a chunk that is made. */
+export const CHUNK_ELEMENTS = 128;
+/** A chunk that insertions make larger is cut in two. */
+const CHUNK_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
+/** Chunks of a group, at most: so some 400 steps find an element among two million. */
+const GROUP_CHUNKS_MAX = 128;
+
+interface Chunk {
+  content: ByteString | ByteString[];
+  size: number;
+}
+
+interface Group {
+  readonly chunks: Chunk[];
+  /** Elements of all its chunks. */
+  size: number;
+}
+
+/** Where an element is. */
+interface Spot {
+  readonly group: number;
+  readonly chunk: number;
+  /** In the chunk. */
+  readonly place: number;
+}
+
+export class ListChunks {
+  readonly #groups: Group[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  at(index: number): ByteString {
+    const { group, chunk, place } = this.#find(index);
+    const { content } = this.#groups[group]!.chunks[chunk]!;
+    return typeof content === "string" ? elementAt(content, offsetOf(content, place)) : content[place]!;
+  }
+
+  /** Adds a chunk of elements before all others. */
+  unshift(elements: readonly ByteString[]): void {
+    this.#groups[0] ??= { chunks: [], size: 0 };
+    this.#addChunk(0, 0, elements);
+  }
+
+  /** Adds a chunk of elements behind all others. */
+  push(elements: readonly ByteString[]): void {
+    this.#groups[0] ??= { chunks: [], size: 0 };
+    const last = this.#groups.length - 1;
+    this.#addChunk(last, this.#groups[last]!.chunks.length, elements);
+  }
+
+  /** Takes out the first chunk; there is one. */
+  shift(): ByteString[] {
+    return this.#takeChunk(0, 0);
+  }
+
+  /** Takes out the last chunk; there is one. */
+  pop(): ByteString[] {
+    const last = this.#groups.length - 1;
+    return this.#takeChunk(last, this.#groups[last]!.chunks.length - 1);
+  }
+
+  /** Calls for the elements `from` ≤ index < `to`, in order. */
+  forEach(from: number, to: number, call: (element: ByteString) => void): void {
+    if (from >= to) return;
+    let { group, chunk, place } = this.#find(from);
+    for (let left = to - from; left > 0; ) {
+      const { chunks } = this.#groups[group]!;
+      const elements = elementsOf(chunks[chunk]!, place, left);
+      for (const element of elements) call(element);
+      left -= elements.length;
+      place = 0;
+      if (++chunk === chunks.length) {
+        chunk = 0;
+        group++;
+      }
+    }
+  }
+
+  /** Replaces `count` elements from an index on, all in one chunk, by others. @returns false: they are not in one */
+  splice(index: number, count: number, inserted: readonly ByteString[]): boolean {
+    const { group, chunk: number, place } = this.#find(Math.min(index, this.#size - 1));
+    const at = index === this.#size ? place + 1 : place;
+    const chunk = this.#groups[group]!.chunks[number]!;
+    const grown = inserted.length - count;
+    if (at + count > chunk.size || chunk.size + grown === 0) return false;
+    if (inserted.length > CHUNK_ELEMENTS) return false;
+    replaceIn(chunk, at, count, inserted);
+    this.#groups[group]!.size += grown;
+    this.#size += grown;
+    if (chunk.size > CHUNK_ELEMENTS_MAX) this.#cut(group, number);
+    return true;
+  }
+
+  #find(index: number): Spot {
+    let group = 0;
+    while (index >= this.#groups[group]!.size) index -= this.#groups[group++]!.size;
+    const { chunks } = this.#groups[group]!;
+    let chunk = 0;
+    while (index >= chunks[chunk]!.size) index -= chunks[chunk++]!.size;
+    return { group, chunk, place: index };
+  }
+
+  /** Makes two chunks of one. */
+  #cut(group: number, number: number): void {
+    const chunk = this.#groups[group]!.chunks[number]!;
+    const elements = elementsOf(chunk);
+    const second = elements.splice(elements.length >> 1);
+    chunk.content = contentOf(elements);
+    chunk.size = elements.length;
+    this.#groups[group]!.size -= second.length;
+    this.#size -= second.length;
+    this.#addChunk(group, number + 1, second);
+  }
+
+  #addChunk(group: number, at: number, elements: readonly ByteString[]): void {
+    const { chunks } = this.#groups[group]!;
+    chunks.splice(at, 0, { content: contentOf(elements), size: elements.length });
+    this.#groups[group]!.size += elements.length;
+    this.#size += elements.length;
+    if (chunks.length <= GROUP_CHUNKS_MAX) return;
+    // Chunks that come at the end leave full groups behind, and so do those that come at the beginning.
+    const kept = at === chunks.length - 1 ? at : at === 0 ? 1 : chunks.length >> 1;
+    const moved = chunks.splice(kept);
+    const size = moved.reduce((sum, chunk) => sum + chunk.size, 0);
+    this.#groups[group]!.size -= size;
+    this.#groups.splice(group + 1, 0, { chunks: moved, size });
+  }
+
+  #takeChunk(group: number, at: number): ByteString[] {
+    const taken = this.#groups[group]!;
+    const [chunk] = taken.chunks.splice(at, 1);
+    taken.size -= chunk!.size;
+    this.#size -= chunk!.size;
+    if (taken.chunks.length === 0) this.#groups.splice(group, 1);
+    return elementsOf(chunk!);
+  }
+}
+
+/** As few bytes as can be; an array of this length, without room for more, where elements are long. */
+function contentOf(elements: readonly ByteString[]): ByteString | ByteString[] {
+  return elements.every(isPackable) ? packed(elements) : elements.map(copied);
+}
+
+/** `count` at most from a place on, as a new array. */
+function elementsOf({ content }: Chunk, from = 0, count = Number.POSITIVE_INFINITY): ByteString[] {
+  return typeof content === "string" ? unpacked(content, from, 1, count) : content.slice(from, from + count);
+}
+
+function replaceIn(chunk: Chunk, at: number, count: number, inserted: readonly ByteString[]): void {
+  if (typeof chunk.content === "string" && !inserted.every(isPackable))
+    chunk.content = elementsOf(chunk).map(copied);
+  if (typeof chunk.content === "string") chunk.content = splicePacked(chunk.content, at, count, inserted);
+  else chunk.content.splice(at, count, ...inserted);
+  chunk.size += inserted.length - count;
+}

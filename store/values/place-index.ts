@@ -1,0 +1,136 @@
+/**
+ * Places by the hash of their names: an extendible hash table. Small segments split one at a time as they fill, so no
+ * insertion ever moves more than one segment. Eight bytes a cell, half to four fifths of them in use; a Map would take
+ * 28 to 56 bytes a name and stop everything when it grows. Names are the caller's, and so is their comparison.
+ * Source: Fagin et al., "Extendible Hashing", 1979; removal as in Knuth, volume 3, 6.4, algorithm R.
+ */
+
+/** Cells of the smallest segment. */
+const CELLS_MIN = 32;
+/** A segment that would need more is split in two: a move of so many cells is some ten microseconds. */
+const CELLS_MAX = 4096;
+/** The directory has at most 2 to this many places; then segments grow instead (all but impossible unless hashes are equal). */
+const DEPTH_MAX = 20;
+
+/** Whether the item at a place is the one looked for. */
+export type IsMatch = (place: number) => boolean;
+
+/** Cells are pairs of numbers: place + 1 (0: free), hash. */
+class Segment {
+  cells: Int32Array;
+  mask: number;
+  used = 0;
+  /** All hashes in here agree in so many of their highest bits. */
+  depth: number;
+
+  constructor(capacity: number, depth: number) {
+    this.cells = new Int32Array(2 * capacity);
+    this.mask = capacity - 1;
+    this.depth = depth;
+  }
+
+  get isFull(): boolean {
+    return this.used * 5 >= (this.mask + 1) * 4;
+  }
+
+  add(hash: number, place: number): void {
+    const { cells, mask } = this;
+    let at = hash & mask;
+    while (cells[2 * at] !== 0) at = (at + 1) & mask;
+    cells[2 * at] = place + 1;
+    cells[2 * at + 1] = hash;
+    this.used++;
+  }
+
+  /** Cell of a place that is in here. */
+  cellOf(hash: number, place: number): number {
+    let at = hash & this.mask;
+    while (this.cells[2 * at] !== place + 1) at = (at + 1) & this.mask;
+    return at;
+  }
+
+  /** Frees a cell; those behind it that had to give way move up. */
+  free(cell: number): void {
+    const { cells, mask } = this;
+    let hole = cell;
+    for (let at = (hole + 1) & mask; cells[2 * at] !== 0; at = (at + 1) & mask) {
+      const wanted = cells[2 * at + 1]! & mask;
+      if (((at - wanted) & mask) < ((at - hole) & mask)) continue;
+      cells[2 * hole] = cells[2 * at]!;
+      cells[2 * hole + 1] = cells[2 * at + 1]!;
+      hole = at;
+    }
+    cells[2 * hole] = 0;
+    this.used--;
+  }
+
+  resize(capacity: number): void {
+    const { cells } = this;
+    this.cells = new Int32Array(2 * capacity);
+    this.mask = capacity - 1;
+    this.used = 0;
+    for (let i = 0; i < cells.length; i += 2) if (cells[i] !== 0) this.add(cells[i + 1]!, cells[i]! - 1);
+  }
+}
+
+export class PlaceIndex {
+  /** By the highest bits of a hash; several places may share a segment. */
+  #directory: Segment[] = [new Segment(CELLS_MIN, 0)];
+  #depth = 0;
+
+  /** The place of the item with this hash that matches, or -1. */
+  find(hash: number, isMatch: IsMatch): number {
+    const { cells, mask } = this.#segment(hash);
+    for (let at = hash & mask; ; at = (at + 1) & mask) {
+      const cell = cells[2 * at]!;
+      if (cell === 0) return -1;
+      if (cells[2 * at + 1] === hash && isMatch(cell - 1)) return cell - 1;
+    }
+  }
+
+  add(hash: number, place: number): void {
+    let segment = this.#segment(hash);
+    while (segment.isFull) {
+      if (segment.mask + 1 < CELLS_MAX || segment.depth >= DEPTH_MAX) segment.resize(2 * (segment.mask + 1));
+      else this.#split(segment, hash);
+      segment = this.#segment(hash);
+    }
+    segment.add(hash, place);
+  }
+
+  /** Removes what stands under this hash and place. */
+  remove(hash: number, place: number): void {
+    const segment = this.#segment(hash);
+    segment.free(segment.cellOf(hash, place));
+    const capacity = segment.mask + 1;
+    if (capacity > CELLS_MIN && segment.used * 8 < capacity) segment.resize(capacity / 2);
+  }
+
+  /** What stands under this hash and place is at another place now. */
+  move(hash: number, from: number, to: number): void {
+    const segment = this.#segment(hash);
+    segment.cells[2 * segment.cellOf(hash, from)] = to + 1;
+  }
+
+  #segment(hash: number): Segment {
+    // A shift by 32 is none.
+    return this.#directory[this.#depth === 0 ? 0 : hash >>> (32 - this.#depth)]!;
+  }
+
+  #split(segment: Segment, hash: number): void {
+    if (segment.depth === this.#depth) {
+      this.#directory = this.#directory.flatMap((each) => [each, each]);
+      this.#depth++;
+    }
+    const depth = segment.depth + 1;
+    const halves = [new Segment(CELLS_MAX, depth), new Segment(CELLS_MAX, depth)] as const;
+    const { cells } = segment;
+    for (let i = 0; i < cells.length; i += 2) {
+      if (cells[i] === 0) continue;
+      halves[((cells[i + 1]! >>> (32 - depth)) & 1) as 0 | 1].add(cells[i + 1]!, cells[i]! - 1);
+    }
+    const each = 2 ** (this.#depth - depth);
+    const first = Math.floor((hash >>> (32 - this.#depth)) / (2 * each)) * 2 * each;
+    for (let i = 0; i < 2 * each; i++) this.#directory[first + i] = halves[i < each ? 0 : 1];
+  }
+}
