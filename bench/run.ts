@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { buildRoot } from "../test/support/repository.js";
 
-const BENCHMARKS = ["fanout", "envelopes", "footprint", "hot-path", "redo", "catch-up"];
+const BENCHMARKS = ["fanout", "envelopes", "footprint", "hot-path", "redo", "catch-up", "memory", "cost-curves"];
 
 for (const name of BENCHMARKS) {
   const args = [join(buildRoot, "bench", `${name}.js`), ...process.argv.slice(2)];

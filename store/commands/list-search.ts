@@ -7,7 +7,7 @@ import { INT64_MAX, INT64_MIN, indexArgument, integerArgument, parseInteger } fr
 import { List } from "../values/list.js";
 
 /** Elements looked at together: to find a block takes longer than to go through it. */
-const BLOCK_ELEMENTS = 1024;
+const BLOCK_ELEMENTS = 4096;
 
 /** Which elements that equal a given one are meant. */
 interface Search {
@@ -27,12 +27,10 @@ function find(list: List, element: ByteString, { fromRight, skip, limit, looks }
   for (let seen = 0; seen < last && places.length < limit; seen += BLOCK_ELEMENTS) {
     const count = Math.min(BLOCK_ELEMENTS, last - seen);
     const start = fromRight ? list.size - seen - count : seen;
-    const block = list.slice(start, start + count);
-    for (let i = 0; i < count && places.length < limit; i++) {
-      const at = fromRight ? count - 1 - i : i;
-      if (block[at] !== element) continue;
+    const found = list.indexesOf(element, start, start + count);
+    for (const place of fromRight ? found.reverse() : found) {
       if (skip > 0) skip--;
-      else places.push(start + at);
+      else if (places.length < limit) places.push(place);
     }
   }
   return places;

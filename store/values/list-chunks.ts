@@ -3,7 +3,16 @@
  * means to walk over groups, the chunks of one and the elements of one; a change moves no more than one of each.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { copied, elementAt, isPackable, offsetOf, packed, splicePacked, unpacked } from "./packed.js";
+import {
+  copied,
+  elementAt,
+  isPackable,
+  mayContain,
+  offsetOf,
+  packed,
+  splicePacked,
+  unpacked,
+} from "./packed.js";
 
 /** Elements of a chunk that is made. */
 export const CHUNK_ELEMENTS = 128;
@@ -69,15 +78,27 @@ export class ListChunks {
     return this.#takeChunk(last, this.#groups[last]!.chunks.length - 1);
   }
 
-  /** Calls for the elements `from` ≤ index < `to`, in order. */
-  forEach(from: number, to: number, call: (element: ByteString) => void): void {
+  /**
+   * Calls for the elements `from` ≤ index < `to`, in order.
+   * @param wanted  the only one that matters: chunks without it are passed over
+   */
+  forEach(
+    from: number,
+    to: number,
+    call: (element: ByteString, index: number) => void,
+    wanted?: ByteString,
+  ): void {
     if (from >= to) return;
     let { group, chunk, place } = this.#find(from);
-    for (let left = to - from; left > 0; ) {
+    for (let index = from; index < to; ) {
       const { chunks } = this.#groups[group]!;
-      const elements = elementsOf(chunks[chunk]!, place, left);
-      for (const element of elements) call(element);
-      left -= elements.length;
+      const { content, size } = chunks[chunk]!;
+      const passed = Math.min(size - place, to - index);
+      if (wanted === undefined || typeof content !== "string" || mayContain(content, wanted)) {
+        const elements = elementsOf(chunks[chunk]!, place, passed);
+        for (let i = 0; i < passed; i++) call(elements[i]!, index + i);
+      }
+      index += passed;
       place = 0;
       if (++chunk === chunks.length) {
         chunk = 0;

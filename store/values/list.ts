@@ -73,23 +73,41 @@ export class List {
   /** Elements `from` ≤ index < `to`, as a new array; for use at once, as they may keep their neighbours alive. */
   slice(from = 0, to = this.#size): ByteString[] {
     const elements: ByteString[] = [];
-    this.forEach((element) => void elements.push(element), from, to);
+    this.#forEach(from, to, (element) => void elements.push(element));
     return elements;
   }
 
-  /** Calls for the elements `from` ≤ index < `to`, in order. */
-  forEach(call: (element: ByteString) => void, from = 0, to = this.#size): void {
+  /** The indexes `from` ≤ index < `to` at which this element is. */
+  indexesOf(wanted: ByteString, from: number, to: number): number[] {
+    const indexes: number[] = [];
+    const note = (element: ByteString, index: number) => {
+      if (element === wanted) indexes.push(index);
+    };
+    this.#forEach(from, to, note, wanted);
+    return indexes;
+  }
+
+  /** Calls for elements in order. @param wanted  the only one that matters: others may be passed over */
+  #forEach(
+    from: number,
+    to: number,
+    call: (element: ByteString, index: number) => void,
+    wanted?: ByteString,
+  ): void {
     const content = this.#content;
     if (typeof content === "string") {
-      for (const element of unpacked(content, from, 1, to - from)) call(element);
+      const elements = unpacked(content, from, 1, to - from);
+      for (let i = 0; i < elements.length; i++) call(elements[i]!, from + i);
       return;
     }
     const { left, middle, right } = content;
-    for (let index = from; index < Math.min(to, left.length); index++) call(left[left.length - 1 - index]!);
+    for (let index = from; index < Math.min(to, left.length); index++)
+      call(left[left.length - 1 - index]!, index);
     const start = left.length;
     const end = start + middle.size;
-    middle.forEach(Math.max(from, start) - start, Math.min(to, end) - start, call);
-    for (let index = Math.max(from, end); index < to; index++) call(right[index - end]!);
+    const inMiddle = (element: ByteString, index: number) => call(element, index + start);
+    middle.forEach(Math.max(from, start) - start, Math.min(to, end) - start, inMiddle, wanted);
+    for (let index = Math.max(from, end); index < to; index++) call(right[index - end]!, index);
   }
 
   /** Replaces `count` elements from an index on by others. Inverse: the same, the other way round. */

@@ -66,6 +66,11 @@ export function findPacked(pack: ByteString, element: ByteString, stride: number
   return -1;
 }
 
+/** Whether some element may be this one; certain where the answer is no, and then found out without looking at each. */
+export function mayContain(pack: ByteString, element: ByteString): boolean {
+  return element.length <= PACKED_ELEMENT_BYTES_MAX && pack.includes(element);
+}
+
 /** Replaces `count` elements from one on by others. */
 export function splicePacked(
   pack: ByteString,

@@ -100,6 +100,11 @@ function assertList(list: List, elements: readonly string[], random: SeededRando
   const from = random.below(elements.length + 1);
   const to = random.between(from, elements.length);
   assert.deepEqual(list.slice(from, to), elements.slice(from, to));
+  const wanted = elements[from] ?? "absent";
+  assert.deepEqual(
+    list.indexesOf(wanted, from, to),
+    Array.from(elements.keys()).filter((index) => index >= from && index < to && elements[index] === wanted),
+  );
   for (let i = 0; i < 20 && elements.length > 0; i++) {
     const index = random.below(elements.length);
     assert.equal(list.at(index), elements[index]);
