@@ -45,6 +45,7 @@ export function drawCurves({ sizes, curves }: Curves): string {
     parts.push(`<text x="${WIDTH - RIGHT + 8}" y="${free.toFixed(1)}" fill="${colour}">${name}</text>`);
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">
+<title>Time of an operation by the number of elements</title>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="${LEFT}" y="18">Time of an operation by the number of elements</text>
 ${parts.join("\n")}

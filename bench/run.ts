@@ -3,7 +3,17 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { buildRoot } from "../test/support/repository.js";
 
-const BENCHMARKS = ["fanout", "envelopes", "footprint", "hot-path", "redo", "catch-up", "memory", "cost-curves"];
+const BENCHMARKS = [
+  "fanout",
+  "envelopes",
+  "footprint",
+  "hot-path",
+  "redo",
+  "catch-up",
+  "memory",
+  "cost-curves",
+  "long-commands",
+];
 
 for (const name of BENCHMARKS) {
   const args = [join(buildRoot, "bench", `${name}.js`), ...process.argv.slice(2)];

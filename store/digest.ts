@@ -39,7 +39,10 @@ export function canonicalRecord({ id, spki, acl: _, addedBy, label, ...others }:
 function contents(value: Value): ByteString | readonly unknown[] {
   if (typeof value === "string") return value;
   if (value instanceof List) return value.slice();
-  if (value instanceof Hash) return value.fields.map((field, place) => [field, value.values[place]]);
+  if (value instanceof Hash) {
+    const { fields, values } = value;
+    return fields.map((field, place) => [field, values[place]]);
+  }
   if (value instanceof MemberSet) return value.members;
   if (value instanceof SortedSet)
     return [...value.range(0, value.size)].map(([member, score]) => [member, String(score)]);

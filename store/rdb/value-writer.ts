@@ -19,7 +19,7 @@ const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
   string: writerOf<ByteString>(0, (writer, bytes) => writer.string(bytes)),
   list: writerOf<List>(1, (writer, list) => {
     writer.length(list.size);
-    for (let place = 0; place < list.size; place++) writer.string(list.at(place));
+    for (const element of list.slice()) writer.string(element);
   }),
   set: writerOf<MemberSet>(2, (writer, set) => {
     writer.length(set.size);

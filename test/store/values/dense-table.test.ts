@@ -37,23 +37,26 @@ test(`A dense table holds what an array holds, in its order, while it grows and 
   const random = new SeededRandom(seed);
   const table = new DenseTable<string>((name) => name);
   const naive = new NaiveTable();
-  const removed: [number, string][] = [];
   for (let step = 0; step < STEPS; step++) {
-    const isGrowing = step < ITEMS_MAX * 1.5 || naive.items.length === 0;
-    if (random.chance(isGrowing ? 0.9 : 0.2)) {
+    const isGrowing = step < ITEMS_MAX * 1.5;
+    if (naive.items.length === 0 || random.chance(isGrowing ? 0.9 : 0.2)) {
       naive.items.push(`name:${step}`);
       table.push(`name:${step}`);
     } else if (random.chance(0.1)) {
       naive.items.pop();
       table.pop();
     } else {
-      const place = random.below(naive.items.length);
-      removed.push([place, naive.removeAt(place)]);
-      table.removeAt(place);
-      if (random.chance(0.5)) {
-        const [at, name] = removed.pop() as [number, string];
-        naive.restoreAt(at, name);
-        table.restoreAt(at, name);
+      const removed: [number, string][] = [];
+      for (let left = random.between(1, Math.min(5, naive.items.length)); left > 0; left--) {
+        const place = random.below(naive.items.length);
+        removed.push([place, naive.removeAt(place)]);
+        table.removeAt(place);
+      }
+      if (random.chance(0.6)) {
+        for (const [place, name] of removed.reverse()) {
+          naive.restoreAt(place, name);
+          table.restoreAt(place, name);
+        }
       }
     }
     if (step % 20_000 === 0) assertEqual(table, naive);
