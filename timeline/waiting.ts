@@ -11,10 +11,12 @@ export const DUE_AHEAD_MS = 5000;
 const REST_FACTOR = 4;
 /** At most, in milliseconds: a merge seems long when the process was frozen meanwhile, and all have to be level in 30 s. */
 const REST_MS_MOST = 5000;
-/** Before a refold: until so many milliseconds have brought no more late ones, for it takes in all that are there… */
+/** So many late ones are part of a stream, perhaps: somebody catches up. A refold takes in all that are there … */
+const STREAM_LEAST = 64;
+/** … so it waits until so many milliseconds have brought no more … */
 const CALM_MS = 200;
-/** … but no longer than this: where somebody catches up, more come for as long as that lasts. */
-const UNREST_MS_MOST = 10_000;
+/** … but no longer than this: all have to be level in 30 s. */
+const STREAM_MS_MOST = 10_000;
 
 export class Waiting {
   /** In their order. */
@@ -95,7 +97,8 @@ export class Waiting {
   putsOffRefold(uptime: number): boolean {
     const { length } = this.#late;
     this.#refold ??= { since: uptime, late: 0 };
-    if (this.#refold.late === length || uptime - this.#refold.since >= UNREST_MS_MOST) {
+    const isOver = this.#refold.late === length || uptime - this.#refold.since >= STREAM_MS_MOST;
+    if (isOver || length < STREAM_LEAST) {
       this.#refold = null;
       return false;
     }

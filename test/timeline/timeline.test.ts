@@ -195,10 +195,6 @@ test("what comes during a refold is merged in slices, before and after which oth
   const before = subject.get("k");
   subject.isSlow = true;
   timeline.receive([entryAt(START + 1, "INCR k")], MEMBER);
-  // A moment for others that may come, then it begins.
-  subject.elapse(300);
-  timeline.tick();
-  assert.equal(timeline.figures.waiting, 0);
   await subject.turns(2);
   const isRunning = () => !timeline.isFolded(subject.now);
   assert.ok(isRunning());

@@ -7,6 +7,7 @@ import { Waiting } from "../../timeline/waiting.js";
 const dated = (at: number, commands = 1): Entry =>
   ({ envelope: { at, seq: 0, commands: Array(commands).fill([]) }, id: "" }) as unknown as Entry;
 const entry = dated(7);
+const many: readonly Entry[] = Array(64).fill(entry);
 
 test("late entries wait four times as long as the last merge took that did units again", () => {
   const waiting = new Waiting();
@@ -35,20 +36,28 @@ test("late entries are taken in their order, by commands, and one at least", () 
   assert.deepEqual([waiting.firstLate(0), waiting.isPast(1), waiting.isPast(2)], [b, true, false]);
 });
 
-test("a refold waits until no more late entries come", () => {
+test("a refold for a stream of late entries waits until no more come", () => {
   const waiting = new Waiting();
-  waiting.addLate([entry]);
+  const first = dated(1);
+  waiting.addLate([first, ...many]);
   assert.ok(waiting.putsOffRefold(1000));
   assert.equal(waiting.firstLate(1199), null);
   waiting.addLate([entry]);
   assert.ok(waiting.putsOffRefold(1200));
-  assert.equal(waiting.firstLate(1400), entry);
+  assert.equal(waiting.firstLate(1400), first);
   assert.ok(!waiting.putsOffRefold(1400));
   assert.ok(waiting.putsOffRefold(1401), "the next one");
 });
 
+test("a refold for a few late entries does not wait", () => {
+  const waiting = new Waiting();
+  waiting.addLate([entry]);
+  assert.ok(!waiting.putsOffRefold(1000));
+});
+
 test("a refold waits no longer than ten seconds", () => {
   const waiting = new Waiting();
+  waiting.addLate(many);
   for (let now = 0; now < 10_000; now += 200) {
     waiting.addLate([entry]);
     assert.ok(waiting.putsOffRefold(now));
