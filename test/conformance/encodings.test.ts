@@ -51,7 +51,8 @@ test(`OBJECT answers of new values as redis-server does (seed ${seed})`, { skip 
       ["SET", "k", g.value()],
       ["SADD", "k", ...g.some(() => g.value(), 1, 5)],
       ["SADD", "k", ...g.some(() => g.integer(), 1, 5)],
-      ["HSET", "k", ...g.some(() => [g.field(), g.value()], 1, 5)],
+      // Each field once: a long value that another one replaces would leave its encoding behind.
+      ["HSET", "k", ...texts(g.random.between(1, 5)).flatMap((field) => [field, g.value()])],
       ["ZADD", "k", "1", g.value()],
     ),
   );
