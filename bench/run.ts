@@ -10,6 +10,7 @@ const BENCHMARKS = [
   "hot-path",
   "redo",
   "catch-up",
+  "resp",
   "memory",
   "cost-curves",
   "long-commands",

@@ -1,0 +1,127 @@
+/** Users of --acl-file: the same file and the same conversations as with redis-server. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { StartError } from "../../../daemon/start-error.js";
+import { Users } from "../../../daemon/users.js";
+import { runDaemon, startDaemon } from "../../support/daemon-process.js";
+import { RawClient } from "../../support/raw-client.js";
+import { startRedis } from "../../support/redis-server.js";
+import { skipWithout } from "../../support/requirements.js";
+import { makeFolder } from "../replicas.js";
+import { said, startResp, withFile } from "./scene.js";
+
+const skip = skipWithout("redis-server");
+const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
+
+/** SHA-256 of `dpw`. */
+const HASH = "6e73de19be339f23d11536e634820a7952a76daddb1e20b59df06c00d298a83b";
+const file = [
+  `user default on #${HASH} ~* &* +@all`,
+  "user alice on >pw ~k* %R~x* resetchannels +@all -@dangerous",
+  "user bob on nopass ~* resetchannels -@all +get +select",
+  "user carol off nopass ~* +@all",
+  "user dave on >one >two <one ~a (+get ~b) +set",
+];
+
+const conversations: readonly (readonly string[])[] = [
+  ["PING", "foo", "set a", "HELLO 3", "EXEC", "RESET", "MULTI", "QUIT"],
+  ["HELLO 3 AUTH alice no", "HELLO 2 AUTH alice pw", "HELLO 2 AUTH alice x SETNAME q", "get k"],
+  ["AUTH alice pw", "FLUSHALL", "GET a", "SET x 1", "GET x", "MULTI", "GET a", "SET k 1", "EXEC"],
+  ["AUTH bob x", "SET k 1", "GET k", "PING", "MULTI", "SELECT 1", "GET k"],
+  ["AUTH carol x", "AUTH dpw", "AUTH default dpw", "AUTH nobody x", "PING"],
+  ["AUTH dpw", "MULTI", "SET a 1", "AUTH bob x", "SET a 2", "GET a", "EXEC", "RESET", "PING"],
+  ["AUTH dave one", "AUTH dave two", "SET a 1", "GET a", "GET b", "SET b 1", "AUTH dpw", "DEL a"],
+  ["AUTH dpw", "RESET", "PING", "AUTH alice", "AUTH"],
+];
+
+test("who has logged in may do what Redis lets him do, in its words", { skip }, async () => {
+  using folder = makeFolder();
+  const path = join(folder.path, "users.acl");
+  writeFileSync(path, file.join("\n"));
+  await using redis = await startRedis({ args: ["--aclfile", path] });
+  await using ours = await startResp({ users: file });
+  for (const conversation of conversations) {
+    const bytes = lines(...conversation);
+    // Redis may hang up on the rest before it has answered all.
+    const theirs = await said(redis.port, bytes);
+    assert.equal(await said(ours.port, bytes), theirs, conversation.join(", "));
+  }
+});
+
+test("before the login only short requests are taken", { skip }, async () => {
+  await using ours = await startResp({ users: file });
+  assert.match(await said(ours.port, "*11\r\n"), /unauthenticated multibulk length/);
+  assert.match(await said(ours.port, "*1\r\n$16385\r\n"), /unauthenticated bulk length/);
+  const long = `*2\r\n$4\r\nECHO\r\n$20000\r\n${"x".repeat(20_000)}\r\n`;
+  assert.match(await said(ours.port, lines("AUTH dpw") + long), /^\+OK\r\n\$20000\r\n/);
+});
+
+test("a line that is wrong is told by its number, and nothing is taken", () => {
+  const wrong: readonly (readonly [lines: readonly string[], told: RegExp])[] = [
+    [["user a on", "usr b"], /line 2: expected: user name/],
+    [["user a +nothing"], /line 1: rule '\+nothing': there is no such command/],
+    [["user a #12"], /64 hexadecimal digits/],
+    [["user a on", "", "# a comment", "user a off"], /line 4: user a stands there twice/],
+    [["user a ~* ~b"], /behind ~\*/],
+  ];
+  for (const [text, told] of wrong) {
+    assert.throws(
+      () => withFile(text, (path) => new Users(path)),
+      (problem) => problem instanceof StartError && told.test(problem.message),
+    );
+  }
+  assert.throws(() => new Users("/nowhere/users.acl"), StartError);
+});
+
+test("without a file the default user may do everything, and needs no password", () => {
+  const users = new Users(null);
+  assert.equal(users.anonymous?.name, "default");
+  assert.equal(users.anonymous?.acl.isUnlimited, true);
+  assert.equal(users.login("default", "x")?.name, "default");
+  assert.equal(users.login("nobody", "x"), null);
+});
+
+test("SIGHUP takes new users: rights change at once, and who is gone is closed", async () => {
+  using folder = makeFolder();
+  const path = join(folder.path, "users.acl");
+  writeFileSync(path, "user default off\nuser ann on >a ~* +@all\nuser bob on >b ~* +@all\n");
+  await using daemon = await startDaemon(["--resp", "0", "--acl-file", path]);
+  const served = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+  const port = served["port"] as number;
+  using ann = await RawClient.open(port);
+  using bob = await RawClient.open(port);
+  ann.send(lines("AUTH ann a", "SET k 1"));
+  bob.send(lines("AUTH bob b", "SET k 2"));
+  assert.equal(await ann.read(10), "+OK\r\n+OK\r\n");
+  assert.equal(await bob.read(10), "+OK\r\n+OK\r\n");
+  writeFileSync(path, "user default off\nuser ann on >a ~* +@read\n");
+  daemon.kill("SIGHUP");
+  await daemon.logged(({ msg }) => msg === "configuration and keys read again");
+  ann.send(lines("SET k 3", "GET k"));
+  const denied = "-NOPERM this user has no permissions to run the 'set' command\r\n$1\r\n2\r\n";
+  assert.equal(await ann.read(denied.length), denied);
+  bob.send(lines("GET k"));
+  assert.equal(await bob.rest(), "-NOAUTH Authentication required.\r\n");
+  writeFileSync(path, "user ann on +nothing\n");
+  daemon.kill("SIGHUP");
+  await daemon.logged(({ msg }) => msg.includes("The old configuration stays"));
+  ann.send(lines("GET k"));
+  assert.equal(await ann.read(7), "$1\r\n2\r\n");
+});
+
+test("off loopback a user with a password, or TLS, is wanted", async () => {
+  const open = await runDaemon(["--resp", "0.0.0.0:0"]);
+  assert.equal(open.code, 2);
+  assert.match(open.stderr, /--resp 0\.0\.0\.0 can be reached .*--acl-file.*--tls-cert.*127\.0\.0\.1/);
+  for (const [args, told] of [
+    [["--resp", "0", "-d", "redis:127.0.0.1:1"], /--resp serves the database in this daemon's memory/],
+    [["--acl-file", "users.acl"], /give --resp PORT too/],
+    [["--resp", "x"], /Expected a port/],
+  ] as const) {
+    const ended = await runDaemon(args);
+    assert.equal(ended.code, 2);
+    assert.match(ended.stderr, told);
+  }
+});
