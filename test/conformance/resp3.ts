@@ -3,11 +3,14 @@ import type { Reply } from "../../protocol/reply.js";
 import { array, NIL } from "../../protocol/reply.js";
 import { itemsOf, shown } from "./resp2-fold.js";
 
-/** Pairs become arrays of two, and of two nils one is left. */
+/** Pairs become arrays of two, of two nils one is left, and doubles are what their text says. */
 export function asResp3(reply: Reply): Reply {
   switch (reply.kind) {
     case "nil-array":
       return NIL;
+    case "double":
+      // Who reads its text reads the number that was written.
+      return { kind: "double", value: reply.text === undefined ? reply.value : Number(reply.text) };
     case "pairs":
       return array(inTwos(reply.items.map(asResp3)));
     case "array":
