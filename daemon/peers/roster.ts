@@ -301,6 +301,8 @@ export class Roster {
       this.#parts.left(member);
     }
     const dialer = this.#dialerOf(connection);
+    // Its proof and its farewell may have come in one piece: then nobody has been told of the proof.
+    if (dialer !== undefined && connection.isProven) dialer.id = connection.id;
     const isSelf = connection.id === this.#parts.peering.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);
     dialer?.lost(isCertain ? code : null, detail, openFor, now);

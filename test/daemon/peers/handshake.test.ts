@@ -29,6 +29,25 @@ test("two members prove to each other who they are", () => {
   assert.equal(a.peering.state, "live");
 });
 
+test("who is at an address is known though its proof and its farewell came in one piece", () => {
+  for (const isInOnePiece of [false, true]) {
+    for (const [first, second] of [["a", "b"] as const, ["b", "a"] as const]) {
+      const world = new World();
+      world.isInOnePiece = isInOnePiece;
+      const called = world.add(first);
+      const caller = world.add(second, { peers: [first] });
+      world.runUntil(() => isConnected(called));
+      called.peering.setPeers([caller.address]);
+      world.run(10_000);
+      for (const [node, other] of [[called, caller] as const, [caller, called] as const]) {
+        const members = node.peering.members.map(({ id, connection }) => [id, connection]);
+        assert.deepEqual(members, [[other.key.id, "connected"]]);
+        assert.ok(node.peering.stablePoint > 0, "everybody that is configured is asked");
+      }
+    }
+  }
+});
+
 test("a daemon of another cluster is refused, and both logs say so once", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });

@@ -204,6 +204,8 @@ export class World {
   /** Binding of each side's end, where a test wants TLS. */
   bindings: ((opener: string, answerer: string) => [Buffer | null, Buffer | null]) | null = null;
   readonly random = new SeededRandom(1);
+  /** Whether openers read in one piece what answerers wrote in one turn. */
+  isInOnePiece = false;
   #steps: (() => void)[] = [];
   #sockets: [string, string, Pipe][] = [];
 
@@ -308,6 +310,21 @@ export class World {
     ).length;
   }
 
+  #inOnePiece(owner: MemberSocketOwner): MemberSocketOwner {
+    let pieces: Buffer[] = [];
+    return {
+      opened: () => owner.opened(),
+      closed: (detail) => void this.#steps.push(() => owner.closed(detail)),
+      received: (piece) => {
+        if (pieces.push(piece) > 1) return;
+        this.#steps.push(() => {
+          owner.received(Buffer.concat(pieces));
+          pieces = [];
+        });
+      },
+    };
+  }
+
   #connectFrom(opener: string): Connect {
     return ({ host }, owner) => {
       const [near, far] = this.bindings?.(opener, host) ?? [null, null];
@@ -315,7 +332,7 @@ export class World {
       const there = new Pipe(`${opener}:40000`, far, this.#deliverer(host, opener));
       here.far = there;
       there.far = here;
-      here.owner = owner;
+      here.owner = this.isInOnePiece ? this.#inOnePiece(owner) : owner;
       this.#steps.push(() => {
         const node = this.nodes.get(host);
         if (node === undefined || this.cut.has(`${opener} ${host}`)) {
