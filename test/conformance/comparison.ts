@@ -26,7 +26,8 @@ export interface Incomparable {
   readonly reason: string;
   /** Whether errors of ours are compared in this way too. */
   readonly errors?: true;
-  readonly compare: (call: Call) => Comparison;
+  /** undefined: this call is compared as those of other commands are. */
+  readonly compare: (call: Call) => Comparison | undefined;
 }
 
 /** An item of a reply as a text, by its place in its group. */
@@ -34,15 +35,6 @@ type ShowItem = (item: Reply, place: number) => string;
 
 /** More than any collection of these tests has. */
 const WHOLE_SCAN_COUNT = "1000000";
-/** What is done with all that no table names. */
-export const exact: Incomparable = {
-  reason: "it is comparable after all",
-  compare: ({ argv, ours }) => ({
-    ask: [argv],
-    agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs),
-  }),
-};
-
 /** Two answers, whatever order their elements (of `size` items each) are in. */
 export const unordered = (size = 1): Incomparable => ({
   reason: "the order of a collection without order is each server's own",

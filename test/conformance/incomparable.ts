@@ -12,7 +12,6 @@ import {
   type Comparison,
   chosen,
   endedBy,
-  exact,
   groups,
   type Incomparable,
   integerOf,
@@ -57,7 +56,7 @@ const sortedUnlessKept: Incomparable = {
     const { argv, ours, run } = call;
     const words = argv.map((word) => word.toUpperCase());
     const isSet = shown(run(["TYPE", argv[1] as ByteString])) === '+"set"';
-    if (!isSet || ours.kind !== "array" || !words.includes("BY")) return exact.compare(call);
+    if (!isSet || ours.kind !== "array" || !words.includes("BY")) return undefined;
     const gets = words.filter((word) => word === "GET").length;
     if (!words.includes("LIMIT")) return unordered(gets || 1).compare(call);
     return { ask: [argv], agree: ([theirs]) => itemsOf(theirs).length === ours.items.length };
@@ -128,7 +127,9 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
     reason:
       "each server's values take memory of their own; redis-server counts expired ones until they are looked at",
     compare: (call) => {
-      const { ask, agree } = ofKind("integer", "").compare(call);
+      const kinds = ofKind("integer", "").compare(call);
+      if (kinds === undefined) return undefined;
+      const { ask, agree } = kinds;
       return { ask: [["EXISTS", call.argv[2] ?? ""], ...ask], agree: ([, ...theirs]) => agree(theirs) };
     },
   },

@@ -26,11 +26,6 @@ function tried({ argv, ours }: Call, outright: readonly ByteString[]): Compariso
   };
 }
 
-const asItIs = ({ argv, ours }: Call): Comparison => ({
-  ask: [argv],
-  agree: ([theirs]) => theirs !== undefined && sameReply(ours, theirs),
-});
-
 /** How long our stream has become. */
 function lengthOf({ argv, run }: Call): ByteString {
   const length = run(["XLEN", argv[1]!]);
@@ -42,7 +37,7 @@ export const addedByClock: Incomparable = {
     "ids follow each side's own clock, and ~ trims what is in redis-server's nodes: it is told our id and length",
   compare: (call) => {
     const { argv, ours } = call;
-    if (ours.kind !== "bulk" || !hasWord(argv, "*", "~")) return asItIs(call);
+    if (ours.kind !== "bulk" || !hasWord(argv, "*", "~")) return undefined;
     const fields = argv.slice(idPlace(argv) + 1);
     const trim = hasWord(argv, "~") ? ["MAXLEN", "=", lengthOf(call)] : argv.slice(2, idPlace(argv));
     return tried(call, ["XADD", argv[1]!, ...trim, ours.bytes, ...fields]);
@@ -64,7 +59,7 @@ function idPlace(argv: readonly ByteString[]): number {
 export const trimmedByNode: Incomparable = {
   reason: "~ trims what is in redis-server's nodes, and whole hundreds here: it is told our length",
   compare: (call) => {
-    if (!hasWord(call.argv, "~")) return asItIs(call);
+    if (!hasWord(call.argv, "~")) return undefined;
     return tried(call, ["XTRIM", call.argv[1]!, "MAXLEN", "=", lengthOf(call)]);
   },
 };
@@ -74,7 +69,7 @@ export const withoutWaiting: Incomparable = {
   errors: true,
   compare: (call) => {
     const { argv, ours } = call;
-    if (!hasWord(argv, "BLOCK")) return asItIs(call);
+    if (!hasWord(argv, "BLOCK")) return undefined;
     return {
       ask: [["MULTI"], argv, ["EXEC"]],
       agree: ([, queued, done]) => {
