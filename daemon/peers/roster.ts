@@ -45,10 +45,9 @@ export class Roster {
 
   constructor(parts: RosterParts) {
     this.#parts = parts;
-    const { state } = parts;
     this.#owner = {
       get state() {
-        return state();
+        return parts.state();
       },
       doubt: (connection, id) => this.#doubt(connection, id),
       proven: (connection) => this.#proven(connection),
@@ -301,7 +300,7 @@ export class Roster {
       this.#parts.left(member);
     }
     const dialer = this.#dialerOf(connection);
-    // Its proof and its farewell may have come in one piece: then nobody has been told of the proof.
+    // Of a proof that came in one piece with the farewell nobody has been told.
     if (dialer !== undefined && connection.isProven) dialer.id = connection.id;
     const isSelf = connection.id === this.#parts.peering.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);

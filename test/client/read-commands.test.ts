@@ -4,9 +4,7 @@ import { test } from "node:test";
 import { isReadCommand } from "../../client/command.js";
 import { READ_COMMANDS } from "../../client/read-commands.js";
 import { commands } from "../../store/command-table.js";
-
-/** What belongs to a connection is never in an envelope. */
-const OF_CONNECTIONS = ["AUTH", "DISCARD", "EXEC", "MULTI", "SELECT", "UNWATCH", "WATCH"];
+import { connectionMistake } from "../../store/connection-commands.js";
 
 test("the client's list of reads is what the store's table says", () => {
   const writers = new Set(
@@ -15,7 +13,7 @@ test("the client's list of reads is what the store's table says", () => {
       .map(({ name }) => name.split("|")[0]),
   );
   const names = new Set(commands.map(({ name }) => name.split("|")[0] as string));
-  const reads = [...names].filter((name) => !writers.has(name) && !OF_CONNECTIONS.includes(name));
+  const reads = [...names].filter((name) => !writers.has(name) && connectionMistake([name]) === null);
   assert.deepEqual([...READ_COMMANDS].sort(), reads.sort());
 });
 

@@ -3,13 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { completeCommand, isCommandName } from "../../../client/cli/command-names.js";
 import { commands } from "../../../store/command-table.js";
-
-/** What belongs to a connection is carried by no version. */
-const OF_CONNECTIONS = ["AUTH", "DISCARD", "EXEC", "MULTI", "SELECT", "UNWATCH", "WATCH"];
+import { connectionMistake } from "../../../store/connection-commands.js";
 
 test("the names that are completed are those of the store", () => {
   const names = new Set(commands.map(({ name }) => name.split("|")[0] as string));
-  const carried = [...names].filter((name) => !OF_CONNECTIONS.includes(name));
+  const carried = [...names].filter((name) => connectionMistake([name]) === null);
   const completed = completeCommand("")[0].map((name) => name.trimEnd());
   assert.deepEqual(completed.sort(), carried.sort());
 });
