@@ -19,7 +19,13 @@ import {
 } from "../../protocol/member-messages.js";
 import { type DaemonState, type Hello, writeHello } from "../../protocol/messages-v2.js";
 import { type Challenges, FAREWELLS, type FarewellCode, proofBytes, type Side } from "./handshake.js";
-import type { Connect, MemberSocket, MemberSocketOwner, PeerAddress } from "./member-socket.js";
+import {
+  type Connect,
+  type MemberSocket,
+  type MemberSocketOwner,
+  type PeerAddress,
+  placeName,
+} from "./member-socket.js";
 import type { PeeringParts } from "./peering-parts.js";
 
 /** A hello, challenge, proof or status is shorter: a stranger cannot make us keep more. */
@@ -103,6 +109,11 @@ export class MemberConnection implements MemberSocketOwner {
 
   get remote(): string {
     return this.#socket.remote;
+  }
+
+  /** As the log calls the other end. */
+  get name(): string {
+    return this.address === null ? this.remote : placeName(this.address);
   }
 
   get isOpen(): boolean {

@@ -230,7 +230,7 @@ export class Roster {
     this.members.set(id, member);
     this.#heard.delete(id);
     if (dialer !== undefined) dialer.trouble = null;
-    const address = dialer?.name ?? connection.remote;
+    const address = dialer?.name ?? connection.name;
     this.#parts.notices.clear(subjectOf(connection, address));
     if (other === undefined) {
       this.#parts.notices.info({ address, member: hexOf(id) }, "member connected");
@@ -305,8 +305,7 @@ export class Roster {
     const isSelf = connection.id === this.#parts.peering.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);
     dialer?.lost(isCertain ? code : null, detail, openFor, now);
-    const { address, remote } = connection;
-    return dialer?.name ?? (address === null ? remote : placeName(address));
+    return dialer?.name ?? connection.name;
   }
 
   #lastHeard(id: ByteString | null): number | null {
