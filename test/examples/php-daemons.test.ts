@@ -7,9 +7,9 @@ import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { buildRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
 import { deadAddress } from "./fake-daemon.js";
 import { runPhp } from "./php-script.js";
-import { run } from "./run-program.js";
 
 const skip = skipWithout("php");
 

@@ -1,7 +1,7 @@
 /** Runs PHP scripts that use examples/php/dbsync.php, for its tests. */
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
-import { run } from "./run-program.js";
+import { run } from "../support/run-program.js";
 
 /** What is tested. */
 export const PHP_FILE = join(repositoryRoot, "examples", "php", "dbsync.php");

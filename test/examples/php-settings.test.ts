@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
 import { answer, deadAddress, fakeDaemon } from "./fake-daemon.js";
 import { PHP_FILE, runPhp, sendOne } from "./php-script.js";
-import { run } from "./run-program.js";
 
 const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");
 

@@ -8,9 +8,9 @@ import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
+import { type Ended, run } from "../support/run-program.js";
 import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
 import { deadAddress } from "./fake-daemon.js";
-import { type Ended, run } from "./run-program.js";
 
 const PYTHON = "/usr/bin/python3";
 const FILE = join(repositoryRoot, "examples", "python", "dbsync.py");

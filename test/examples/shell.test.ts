@@ -7,8 +7,8 @@ import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
 import { answerFrame, deadAddress, fakeDaemon } from "./fake-daemon.js";
-import { run } from "./run-program.js";
 
 const script = join(repositoryRoot, "examples", "shell", "send.sh");
 const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");

@@ -29,6 +29,18 @@ export const requirements: readonly Requirement[] = [
     debianPackage: "python3-cryptography",
     purpose: "examples/python",
   },
+  {
+    program: "/usr/bin/python3",
+    check: ["-c", "import redis"],
+    debianPackage: "python3-redis",
+    purpose: "Python's Redis client",
+  },
+  {
+    program: "php",
+    check: ["-r", "exit(extension_loaded('redis') ? 0 : 1);"],
+    debianPackage: "php-redis",
+    purpose: "PHP's Redis client",
+  },
 ];
 
 /** Whether a program is there, with what is needed of it. */
@@ -47,9 +59,14 @@ export function isOnPath(program: string): boolean {
   });
 }
 
-/** For a test's `skip`: false, or why it cannot run. In CI a missing program fails the run before any test. */
-export function skipWithout(program: string): string | false {
-  const requirement = requirements.find((each) => each.program === program);
-  const there = requirement === undefined ? isOnPath(program) : isThere(requirement);
-  return there ? false : `${requirement?.debianPackage ?? program} is not installed`;
+/**
+ * For a test's `skip`: false, or why it cannot run. In CI what is missing fails the run before any test.
+ * @param name  a program, or where one is needed for several things the Debian package
+ */
+export function skipWithout(name: string): string | false {
+  const requirement = requirements.find(
+    ({ program, debianPackage }) => program === name || debianPackage === name,
+  );
+  const there = requirement === undefined ? isOnPath(name) : isThere(requirement);
+  return there ? false : `${requirement?.debianPackage ?? name} is not installed`;
 }

@@ -1,7 +1,7 @@
-/** Runs programs of other languages for the examples' tests. */
+/** Runs programs of other languages. */
 import { spawn } from "node:child_process";
 
-/** No example takes longer; a hung one is ended and fails its test. */
+/** None takes longer; a hung one is ended and fails its test. */
 const PROGRAM_MS = 20_000;
 
 export interface Ended {
