@@ -12,4 +12,8 @@ export async function checkFiles(settings: Settings): Promise<void> {
     const { readPair } = await import("./tls.js");
     readPair(settings.tls);
   }
+  if (settings.resp !== null) {
+    const { readUsers } = await import("./resp.js");
+    readUsers(settings.resp, settings);
+  }
 }

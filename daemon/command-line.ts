@@ -83,7 +83,10 @@ function shownValue(name: string, attribute: string, program: Command, settings:
     return JSON.stringify(formatLimit(row, program.getOptionValue(attribute)));
   if (name === "database")
     return JSON.stringify(settings.database.map((one: BackendSpecification) => one.name).join(","));
-  if (name === "admin") return settings.admin === null ? null : JSON.stringify(formatPlace(settings.admin));
+  if (name === "admin" || name === "resp") {
+    const place = settings[name];
+    return place === null ? null : JSON.stringify(formatPlace(place));
+  }
   if (name === "window") return JSON.stringify(formatDateWindow(settings.window));
   if (name === "allow-unsigned") return String(settings.allowUnsigned);
   if (name === "fsync") return JSON.stringify(formatFsync(settings.fsync));

@@ -14,7 +14,7 @@ import { peersOf } from "./timeline-options.js";
 const NOT_IN_FILE = new Set(["config", "check-config", "help-all", "version", "help"]);
 
 /** Options that name one file or folder. */
-const PATHS = new Set(["tls-cert", "tls-key", "data"]);
+const PATHS = new Set(["tls-cert", "tls-key", "data", "acl-file"]);
 
 /**
  * Gives the options of `program` that are still at their default the file's values.

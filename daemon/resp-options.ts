@@ -31,7 +31,7 @@ export function respSettingsOf({ resp, aclFile }: RawRespOptions): Pick<Settings
 }
 
 /** @throws StartError  with the cures */
-export function validateResp({ resp, aclFile, database }: Settings): void {
+export function validateResp({ resp, aclFile, database, bind, port, admin }: Settings): void {
   if (aclFile !== null && resp === null) fail("--acl-file names the users of --resp: give --resp PORT too.");
   if (resp === null) return;
   if (database.length > 1 || database.some(({ kind }) => kind !== "memory"))
@@ -39,6 +39,11 @@ export function validateResp({ resp, aclFile, database }: Settings): void {
       "--resp serves the database in this daemon's memory; a Redis server behind -d redis serves its clients itself. " +
         "Leave out --resp or -d.",
     );
+  const others = { "-p": { address: bind, port }, "--admin": admin };
+  for (const [flag, other] of Object.entries(others)) {
+    if (resp.port !== 0 && other?.port === resp.port && other.address === resp.address)
+      fail(`--resp and ${flag} both name port ${resp.port} of ${resp.address}: give each a port of its own.`);
+  }
 }
 
 function fail(sentence: string): never {

@@ -43,8 +43,7 @@ export class Resp implements Service {
   constructor(parts: RespServiceParts) {
     this.#parts = parts;
     const { settings, place, gate, observer, environment, log } = parts;
-    this.#users = new Users(settings.aclFile);
-    refuseOpen(place, this.#users, settings);
+    this.#users = readUsers(place, settings);
     const { limits } = settings;
     this.#listener = new RespListener({
       ...place,
@@ -94,9 +93,13 @@ function pathOf({ backends, replica, pipeline: { localUnits } }: RespServicePart
   return new LocalPath(backend, localUnits);
 }
 
-/** Off loopback somebody has to log in, or at least nobody may listen in. @throws StartError  with the cures */
-function refuseOpen({ address }: AdminPlace, users: Users, { tls }: Settings): void {
-  if (isLoopback(address) === true || tls !== null || users.anonymous === null) return;
+/**
+ * Users as they are at a start: off loopback somebody has to log in, or at least nobody may listen in.
+ * @throws StartError  with the cures
+ */
+export function readUsers({ address }: AdminPlace, { aclFile, tls }: Settings): Users {
+  const users = new Users(aclFile);
+  if (isLoopback(address) === true || tls !== null || users.anonymous === null) return users;
   throw new StartError(
     `--resp ${address} can be reached from other machines, and anybody there could send commands. Give users ` +
       "with passwords (--acl-file, with a line such as: user default off), or TLS (--tls-cert, --tls-key), or listen " +

@@ -103,7 +103,9 @@ function readText(file: string): ByteString {
     return bytes.toString("latin1");
   } catch (problem) {
     if (problem instanceof StartError) throw problem;
-    throw new StartError(`--acl-file ${file} cannot be read: ${(problem as Error).message}.`, 1);
+    const { code, message } = problem as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "does not exist" : `cannot be read (${code ?? message})`;
+    throw new StartError(`--acl-file: ${file} ${why}. Correct the path.`, 1);
   }
 }
 
@@ -121,13 +123,20 @@ function blank(): Draft {
   return { isOn: false, takesAnyPassword: false, passwords: [], rules: ["resetkeys", "-@all"] };
 }
 
+/** A password without its sign, most likely: never shown. */
+const BARE = /^(?!on$|off$|(all|no|reset|clear|skip-|sanitize-))\w/i;
+const NO_RULE =
+  "is no rule: a password begins with > (its SHA-256 with #), a rule with + - ~ % or (, or it is a word such as on";
+
 /** @throws CommandFailure */
 function parseUser(line: ByteString): User {
   const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
-  if (keyword !== "user" || name === undefined) throw new CommandFailure("ERR expected: user name rule …");
+  if (keyword !== "user" || name === undefined)
+    throw new CommandFailure("ERR expected: user NAME RULE …, such as: user ann on >password ~* +@all");
   let draft = blank();
-  for (const word of words) {
+  for (const [index, word] of words.entries()) {
     if (word.toLowerCase() === "reset") draft = blank();
+    else if (BARE.test(word)) throw new CommandFailure(`ERR word ${index + 3} ${NO_RULE}`);
     else if (!takeSwitch(draft, word) && !takePassword(draft, word)) draft.rules.push(word);
   }
   const { rules, ...user } = draft;

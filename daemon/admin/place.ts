@@ -18,7 +18,7 @@ export function parsePlace(text: string): AdminPlace {
   const port = Number(match?.[3] ?? Number.NaN);
   if (match === null || port > MAX_PORT || isIP(address) !== (match[1] === undefined ? 4 : 6)) {
     throw new RangeError(
-      `Expected a port from 0 to ${MAX_PORT}, or address:port such as 10.0.0.1:9464 or [::1]:9464.`,
+      `Expected a port from 0 to ${MAX_PORT}, or an IP address before it: 10.0.0.1:9464, [::1]:9464.`,
     );
   }
   return { address, port };

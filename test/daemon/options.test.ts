@@ -192,6 +192,10 @@ test("what --check-config prints is a configuration file", async () => {
   const values = await checked(["--config", configFile(stdout)]);
   assert.equal(values.get("idle-timeout"), '"90s"   # file');
   assert.equal(values.get("database"), '"redis:127.0.0.1:1"   # file');
+  const places = await runDaemon(["--resp", "7001", "--admin", "7002", "--check-config"]);
+  const taken = await checked(["--config", configFile(places.stdout)]);
+  assert.equal(taken.get("resp"), '"127.0.0.1:7001"   # file');
+  assert.equal(taken.get("admin"), '"127.0.0.1:7002"   # file');
 });
 
 test("--check-config hides passwords", async () => {
@@ -222,8 +226,11 @@ test("--check-config reads the files that a start would read", async () => {
 test("paths in the configuration file are relative to its folder", async () => {
   mkdirSync(join(folder, "keys"));
   copyFileSync(publicKey, join(folder, "keys/public.pem"));
-  const values = await checked(["--config", configFile('sign-key = "keys"')]);
+  writeFileSync(join(folder, "users.acl"), "user default off\n");
+  const file = configFile('sign-key = "keys"\nresp = "0.0.0.0:7001"\nacl-file = "users.acl"');
+  const values = await checked(["--config", file]);
   assert.equal(values.get("sign-key"), `[${JSON.stringify(join(folder, "keys"))}]   # file`);
+  assert.equal(values.get("acl-file"), `${JSON.stringify(join(folder, "users.acl"))}   # file`);
 });
 
 test("--compat php-dbsync is Redis on this machine, and unsigned commands", async () => {

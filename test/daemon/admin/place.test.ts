@@ -29,7 +29,7 @@ test("anything else is refused with what is expected", () => {
   ]) {
     assert.throws(
       () => parsePlace(text),
-      /^RangeError: Expected a port from 0 to 65535, or address:port/,
+      /^RangeError: Expected a port from 0 to 65535, or an IP address before it/,
       text,
     );
   }

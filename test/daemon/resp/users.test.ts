@@ -60,7 +60,9 @@ test("before the login only short requests are taken", { skip }, async () => {
 
 test("a line that is wrong is told by its number, and nothing is taken", () => {
   const wrong: readonly (readonly [lines: readonly string[], told: RegExp])[] = [
-    [["user a on", "usr b"], /line 2: expected: user name/],
+    [["user a on", "usr b"], /line 2: expected: user NAME RULE …, such as: user ann on/],
+    [["user a on secret ~* +@all"], /line 1: word 4 is no rule: a password begins with >/],
+    [["user a on >p (~x wrong)"], /line 1: word 6 is no rule/],
     [["user a +nothing"], /line 1: rule '\+nothing': there is no such command/],
     [["user a #12"], /64 hexadecimal digits/],
     [["user a on", "", "# a comment", "user a off"], /line 4: user a stands there twice/],
@@ -72,7 +74,7 @@ test("a line that is wrong is told by its number, and nothing is taken", () => {
       (problem) => problem instanceof StartError && told.test(problem.message),
     );
   }
-  assert.throws(() => new Users("/nowhere/users.acl"), StartError);
+  assert.throws(() => new Users("/nowhere/users.acl"), /--acl-file: \/nowhere\/users\.acl does not exist/);
 });
 
 test("without a file the default user may do everything, and needs no password", () => {
@@ -119,9 +121,14 @@ test("off loopback a user with a password, or TLS, is wanted", async () => {
     [["--resp", "0", "-d", "redis:127.0.0.1:1"], /--resp serves the database in this daemon's memory/],
     [["--acl-file", "users.acl"], /give --resp PORT too/],
     [["--resp", "x"], /Expected a port/],
+    [["--resp", "7001", "-p", "7001"], /--resp and -p both name port 7001 of 127\.0\.0\.1/],
+    [["--resp", "7001", "--admin", "7001"], /--resp and --admin both name port 7001/],
+    [["--resp", "0.0.0.0:0", "--check-config"], /--resp 0\.0\.0\.0 can be reached/],
   ] as const) {
     const ended = await runDaemon(args);
     assert.equal(ended.code, 2);
     assert.match(ended.stderr, told);
   }
+  const absent = await runDaemon(["--resp", "0", "--acl-file", "nowhere.acl", "--check-config"]);
+  assert.match(absent.stderr, /nowhere\.acl does not exist/);
 });
