@@ -9,6 +9,8 @@ import { MalformedFrame } from "./errors.js";
 /** The original reads at most ten characters between the two colons. */
 const MAX_LENGTH_CHARS = 10;
 
+/** With which requests of Redis clients begin. */
+const ASTERISK = 0x2a;
 const COLON = 0x3a;
 const PLUS = 0x2b;
 const ZERO = 0x30;
@@ -104,7 +106,7 @@ export class FrameParser {
     for (let at = start; at < chunk.length; at++) {
       const byte = chunk[at] as number;
       if (!this.#inLength) {
-        if (!this.#readTagChar(byte)) return this.#fail(chunk, EXPECTED[this.version]);
+        if (!this.#readTagChar(byte)) return this.#fail(chunk, this.#expected(byte));
       } else if (byte === COLON) {
         if (this.#digits === 0) return this.#fail(chunk, "expected a decimal length before the second colon");
         this.#offset++;
@@ -122,6 +124,12 @@ export class FrameParser {
       this.#offset++;
     }
     return chunk.length;
+  }
+
+  /** What should have stood in place of a byte. */
+  #expected(byte: number): string {
+    const isRedisClient = this.#offset === 0 && byte === ASTERISK;
+    return EXPECTED[this.version] + (isRedisClient ? "; Redis clients begin as this one does" : "");
   }
 
   /** "ds", then "2" or not, then ":"; where the stream's version is open, the third character decides it. */

@@ -108,6 +108,15 @@ test("a malformed header is refused at its first bad byte, with the offset in th
   }
 });
 
+test("a Redis client at the wrong port is told apart", () => {
+  const problem = (text: string) => parse([latin1(text)]).malformed?.message ?? "";
+  assert.match(
+    problem("*1\r\n$4\r\nPING\r\n"),
+    /begins with "ds:" or "ds2:"; Redis clients begin as this one/,
+  );
+  for (const text of ["PING\r\n", "ds:1:a*1\r\n", "ds2:1:a*"]) assert.doesNotMatch(problem(text), /Redis/);
+});
+
 test("frames before a malformed one are delivered, nothing after it is", () => {
   const { payloads, malformed } = parse([latin1("ds:1:ads:1:b!ds:1:c"), latin1("ds:1:d")]);
   assert.deepEqual(payloads, ["a", "b"]);
