@@ -19,10 +19,12 @@ export interface RecordedPathParts {
   readonly units: LocalUnits;
 }
 
-/** Redis's words where clients know what to do about them. */
-const WORDS: Partial<Readonly<Record<RefusalCode, string>>> = {
-  "catching-up": "LOADING",
-  "storage-failed": "MISCONF",
+/** Redis's words where clients know what to do about them, and no envelopes where they know none. */
+const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
+  "catching-up":
+    "LOADING This daemon has started just now or is not complete yet: it takes no writes so far.",
+  "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,
+  "not-stable": "ERR It was applied, but the order up to it did not become final in time.",
 };
 
 export class RecordedPath implements CommandPath {
@@ -78,5 +80,5 @@ export class RecordedPath implements CommandPath {
 
 function replyOf(answer: GatewayAnswer): Reply {
   if (answer.kind !== "refused") return answer;
-  return error(`${WORDS[answer.code] ?? "ERR"} ${REFUSALS[answer.code].sentence}`);
+  return error(ERRORS[answer.code] ?? `ERR ${REFUSALS[answer.code].sentence}`);
 }

@@ -86,6 +86,15 @@ test("a transaction is one unit, and what was watched decides", async () => {
   );
 });
 
+test("while a daemon is not complete it answers reads, and says of writes why not", async () => {
+  using folder = makeFolder();
+  const peer = `127.0.0.1:${await freePort()}`;
+  const args = ["-s", app.file, "--data", folder.path, "--peer", peer, "--resp", "0"];
+  await using replica = await startReplica({ args });
+  assert.match(await said(respPort(replica), lines("SET k 1")), /^-LOADING This daemon .* takes no writes/);
+  assert.equal(await said(respPort(replica), lines("GET k")), "$-1\r\n");
+});
+
 test("another daemon answers what one was told to write, and a stable answer comes", async () => {
   await using pair = await startPair();
   const [one, other] = pair.ports;
