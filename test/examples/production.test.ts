@@ -104,7 +104,7 @@ describe("the systemd unit", () => {
   });
 });
 
-/** A folder with the key files and the certificate that the sample names. */
+/** A folder with the key files, the certificate and the users that the sample names. */
 async function scratchWithKeys(): Promise<string> {
   const scratch = await mkdtemp(join(tmpdir(), "dbsync-toml-"));
   for (const [name, bits] of [
@@ -116,6 +116,7 @@ async function scratchWithKeys(): Promise<string> {
     await copyFile(key, join(scratch, name, "public.pem"));
   }
   await writeCertificate(scratch);
+  await writeFile(join(scratch, "users.acl"), "user default off\n");
   return scratch;
 }
 
@@ -143,6 +144,7 @@ describe("the sample configuration", () => {
         // A certificate and its key make sense together only; peers exchange signed commands.
         const written = /^tls-/.test(line) ? lines.filter((each) => each.startsWith("tls-")) : [line];
         if (line.startsWith("peer")) written.push('sign-key = ["keys"]');
+        if (line.startsWith("acl-file")) written.push("resp = 6379");
         await writeFile(file, `${written.join("\n")}\n`);
         const ended = await runDaemon(["--config", file, "--check-config"]);
         assert.equal(ended.code, 0, `${line}: ${ended.stderr}`);
