@@ -34,6 +34,7 @@ Examples:
   dbsyncd -s public.pem --data data           keeps everything in the folder data
   dbsyncd -s public.pem --data data --peer db2:1111 --peer db3:1111
                                               one of three daemons that end in the same state
+  dbsyncd --resp 6379                         any Redis client too, on 127.0.0.1:6379
   dbsyncd --compat php-dbsync                 in front of the Redis on this machine, as php-dbsync's daemon`;
 
 const GROUPS = { cluster: "Cluster:", limits: "Limits:", admin: "Health and metrics:", log: "Log:" } as const;
@@ -111,7 +112,7 @@ function mainOptions(): Option[] {
       .argParser(parsePath)
       .env("DBSYNCD_CONFIG"),
     new Option("--check-config", "check values and files, print each value and its source, start nothing"),
-    new Option("--help-all", "print all options: data and peers, TLS, limits, health, log"),
+    new Option("--help-all", "print all options: data and peers, Redis clients, TLS, limits, health, log"),
   ];
 }
 

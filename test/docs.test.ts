@@ -160,7 +160,9 @@ function printing(program: string): { text: string; expected: unknown[] } {
   return { text, expected };
 }
 
-test("README's tour works line by line, and its program too", async () => {
+const withoutRedis = skipWithout("redis-server");
+
+test("README's tour works line by line, and its program too", { skip: withoutRedis }, async () => {
   const { document } = await withFreePorts(readDocument("README.md"));
   const folder = userFolder();
   const [first = "", second = "", ...others] = blocks(document, "js");
@@ -179,7 +181,9 @@ test("README's tour works line by line, and its program too", async () => {
   rmSync(folder, { recursive: true });
 });
 
-test("install.md's blocks work in order, as an ordinary user", { skip: skipWithout("nc") }, async () => {
+test("install.md's blocks work in order, as an ordinary user", {
+  skip: withoutRedis || skipWithout("nc"),
+}, async () => {
   const { document, port } = await withFreePorts(readDocument("install.md"));
   const folder = userFolder();
   const script = blocks(document, "sh").map(waitingForServers).join("\n");
