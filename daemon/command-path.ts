@@ -6,6 +6,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import type { Condition } from "../protocol/envelope.js";
 import type { Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
+import type { KeyCounts } from "./key-counts.js";
 
 /** For whom a command is; a connection's own state will do. */
 export interface CommandSender {
@@ -41,6 +42,8 @@ export interface CommandPath {
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply>;
+  /** Of the databases that are not empty. */
+  readonly keyCounts: readonly KeyCounts[];
   /** The unit that changed a key last; empty: it is absent. */
   writerOf(db: number, key: ByteString): ByteString;
   /** Whether all keys were last changed by the units that are named. */

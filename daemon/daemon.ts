@@ -33,11 +33,14 @@ export interface DaemonParts {
   readonly settings: Settings;
   readonly environment: Environment;
   readonly log: Logger;
+  /** Stops the whole process, as SHUTDOWN asks; default: nobody may ask. */
+  readonly shutDown?: () => void;
 }
 
 export class Daemon implements Service {
   readonly #environment: Environment;
   readonly #log: Logger;
+  readonly #shutDown: (() => void) | null;
   #certificate: TlsCertificate | null = null;
   #identity: Identity = makeIdentity();
   #settings: Settings;
@@ -55,7 +58,8 @@ export class Daemon implements Service {
   #metrics: Metrics | null = null;
   #phase: "starting" | "running" | "stopping" = "starting";
 
-  constructor({ settings, environment, log }: DaemonParts) {
+  constructor({ settings, environment, log, shutDown }: DaemonParts) {
+    this.#shutDown = shutDown ?? null;
     this.#settings = settings;
     this.#environment = environment;
     this.#log = log;
@@ -203,6 +207,7 @@ export class Daemon implements Service {
     this.#resp = new Resp({
       ...{ settings, place, gate, observer, pipeline: this.#pipeline, backends: this.#backends },
       ...{ replica: this.#replica, environment: this.#environment, log: this.#log },
+      shutDown: this.#shutDown,
     });
   }
 

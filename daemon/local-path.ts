@@ -5,6 +5,7 @@ import { array, NIL_ARRAY, type Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
 import type { MemoryBackend } from "./backends/memory.js";
 import type { Called, CommandPath, CommandSender } from "./command-path.js";
+import type { KeyCounts } from "./key-counts.js";
 import type { LocalUnits } from "./local-units.js";
 
 export class LocalPath implements CommandPath {
@@ -28,6 +29,10 @@ export class LocalPath implements CommandPath {
   executeTogether(calls: readonly Called[], conditions: readonly Condition[], sender: CommandSender): Reply {
     if (!this.hold(conditions)) return NIL_ARRAY;
     return array(calls.map(({ command, argv }) => this.execute(command, argv, sender)));
+  }
+
+  get keyCounts(): readonly KeyCounts[] {
+    return this.#backend.keyCounts;
   }
 
   writerOf(db: number, key: ByteString): ByteString {

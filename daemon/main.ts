@@ -37,8 +37,6 @@ async function run(settings: Settings): Promise<void> {
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
 
-  const daemon = new Daemon({ settings, environment: realEnvironment, log: log.logger });
-  // Before the start, which may take a while: a signal that comes meanwhile must not find nobody.
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) return process.exit(EXIT_FAILED);
@@ -49,6 +47,9 @@ async function run(settings: Settings): Promise<void> {
       exit(0);
     }, crash);
   };
+  const shutDown = () => stop("SHUTDOWN");
+  const daemon = new Daemon({ settings, environment: realEnvironment, log: log.logger, shutDown });
+  // Before the start, which may take a while: a signal that comes meanwhile must not find nobody.
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   process.on("SIGHUP", () => {

@@ -9,6 +9,7 @@ import type { Command } from "../store/command.js";
 import type { TimelineBackend } from "./backends/timeline.js";
 import type { Called, CommandPath, CommandSender } from "./command-path.js";
 import type { Gateway, GatewayAnswer } from "./gateway.js";
+import type { KeyCounts } from "./key-counts.js";
 import type { LocalUnits } from "./local-units.js";
 import { REFUSALS, type RefusalCode } from "./refusals.js";
 
@@ -58,6 +59,10 @@ export class RecordedPath implements CommandPath {
     return replies.some((reply) => reply instanceof Promise)
       ? Promise.all(replies).then(array)
       : array(replies as Reply[]);
+  }
+
+  get keyCounts(): readonly KeyCounts[] {
+    return this.#parts.backend.keyCounts;
   }
 
   writerOf(db: number, key: ByteString): ByteString {

@@ -8,6 +8,7 @@ import type { Backend } from "./backends/backend.js";
 import { MemoryBackend } from "./backends/memory.js";
 import type { CommandPath } from "./command-path.js";
 import type { Environment } from "./environment.js";
+import type { DaemonFace } from "./listeners/resp/daemon-face.js";
 import { RespListener, type RespParts } from "./listeners/resp/listener.js";
 import { LocalPath } from "./local-path.js";
 import { isLoopback } from "./loopback.js";
@@ -28,7 +29,9 @@ export interface RespServiceParts {
   /** The daemon's only one. */
   readonly backends: readonly Backend[];
   /** null: no timeline. */
-  readonly replica: Pick<Replica, "backend" | "gateway"> | null;
+  readonly replica: Pick<Replica, "backend" | "gateway" | "timelineParts"> | null;
+  /** Stops the process in its own time; null: it is not ours to stop. */
+  readonly shutDown: (() => void) | null;
   readonly observer: Observer;
   readonly environment: Environment;
   readonly log: Logger;
@@ -48,7 +51,28 @@ export class Resp implements Service {
     this.#listener = new RespListener({
       ...place,
       ...{ gate, observer, environment, log, limits, users: this.#users, path: pathOf(parts) },
+      daemon: this.#face(),
     });
+  }
+
+  #face(): DaemonFace {
+    const { settings, replica, pipeline, shutDown } = this.#parts;
+    const place = () => this.address;
+    return {
+      ...{ settings, shutDown },
+      get address() {
+        return place().address;
+      },
+      get port() {
+        return place().port;
+      },
+      get members() {
+        return replica?.timelineParts.recorder.members ?? 0;
+      },
+      get state() {
+        return pipeline.state;
+      },
+    };
   }
 
   /** Where it listens, once started. */

@@ -11,6 +11,7 @@ import { hashes } from "./commands/hashes.js";
 import { hyperloglogs } from "./commands/hyperloglogs.js";
 import { introspection } from "./commands/introspection.js";
 import { keys } from "./commands/keys.js";
+import { listener } from "./commands/listener.js";
 import { lists } from "./commands/lists.js";
 import { objects } from "./commands/object.js";
 import { server } from "./commands/server.js";
@@ -38,6 +39,7 @@ export const commands: readonly Command[] = [
   ...geo,
   ...server,
   ...connection,
+  ...listener,
   ...dbsync,
   ...keys,
   ...timeline({ find: findCommand }),

@@ -11,10 +11,10 @@ import { typeName, type Value } from "./values/value.js";
 
 /** Redis's defaults of the settings of these names, and the longest string that it keeps beside its head. */
 const EMBEDDED_BYTES_MAX = 44;
-const SET_MAX_INTSET_ENTRIES = 512;
-const HASH_MAX_LISTPACK_ENTRIES = 512;
-const ZSET_MAX_LISTPACK_ENTRIES = 128;
-const LISTPACK_VALUE_MAX = 64;
+export const SET_MAX_INTSET_ENTRIES = 512;
+export const HASH_MAX_LISTPACK_ENTRIES = 512;
+export const ZSET_MAX_LISTPACK_ENTRIES = 128;
+export const LISTPACK_VALUE_MAX = 64;
 /** Integers from 0 to below it exist once, however many keys hold them. */
 const SHARED_INTEGERS = 10_000;
 const SHARED_REFERENCES = 2 ** 31 - 1;

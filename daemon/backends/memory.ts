@@ -8,6 +8,7 @@ import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { CommandFailure } from "../../store/errors.js";
 import type { Unit } from "../../store/unit.js";
 import type { Environment } from "../environment.js";
+import { type KeyCounts, keyCountsOf } from "../key-counts.js";
 import type { Backend } from "./backend.js";
 
 /** Milliseconds between two rounds of dropping expired keys. */
@@ -53,6 +54,11 @@ export class MemoryBackend implements Backend {
   /** As `execute`, for a command that was found for these arguments. */
   run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
     return this.#database.run(command, argv, command.flags.includes("readonly") ? this.#dated(unit) : unit);
+  }
+
+  /** Of the databases that are not empty. */
+  get keyCounts(): readonly KeyCounts[] {
+    return keyCountsOf(this.#database, this.#environment.clock());
   }
 
   /** The unit that changed a key last; empty: it is absent. */

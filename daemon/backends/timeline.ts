@@ -11,6 +11,7 @@ import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { CommandFailure } from "../../store/errors.js";
 import type { Unit } from "../../store/unit.js";
 import type { Environment } from "../environment.js";
+import { type KeyCounts, keyCountsOf } from "../key-counts.js";
 import type { Backend } from "./backend.js";
 
 /** What is read of a timeline. */
@@ -74,6 +75,11 @@ export class TimelineBackend implements Backend {
 
   holds(conditions: readonly Condition[], unit: Unit): boolean {
     return this.#timeline.database.holds(conditions, this.#dated(unit).at);
+  }
+
+  /** Of the databases that are not empty. */
+  get keyCounts(): readonly KeyCounts[] {
+    return keyCountsOf(this.#timeline.database, this.#environment.clock());
   }
 
   /** The unit that changed a key last; empty: it is absent. */

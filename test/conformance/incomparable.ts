@@ -32,6 +32,8 @@ import { addedByClock, trimmedByNode, withoutNodes, withoutWaiting } from "./str
 export const notInRedis: Readonly<Record<string, string>> = {
   WRITERS: "units are ours: Redis does not know which command changed a key last",
   "DBSYNC|REPLY": "what Redis answers is final at once",
+  "CLIENT|NO-TOUCH": "Redis 7.2 has it",
+  "CLIENT|SETINFO": "Redis 7.2 has it, and new clients call it",
   "CLUSTER|ADD": "Redis Cluster is another thing: this adds a daemon's public key",
   KEY: "Redis has passwords where we have public keys",
   "KEY|ADD": "as KEY",
@@ -136,6 +138,12 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   "OBJECT|ENCODING": ofKind(
     "bulk",
     "it depends on a value's past; of new values they are in encodings.test.ts",
+  ),
+  ...Object.fromEntries(
+    ["ACL|HELP", "CLIENT|HELP", "CONFIG|HELP", "LATENCY|HELP", "SLOWLOG|HELP"].map((name) => [
+      name,
+      ofKind("array", "it is about what our subcommands do"),
+    ]),
   ),
   "OBJECT|HELP": ofKind("array", "it is about what our subcommands do"),
   "OBJECT|IDLETIME": {
@@ -264,5 +272,7 @@ export function withoutNegativeZero(reply: Reply): Reply {
 /** Flags in COMMAND INFO that our rows do not have, and why. All else in the rows is equal. */
 export const otherFlags: Readonly<Record<string, string>> = {
   allow_busy: "there are no scripts that could keep the store busy",
-  skip_slowlog: "there is no slow log",
+  no_async_loading: "nothing is loaded while commands are served",
+  no_multi: "SAVE has nothing to do, so it may stand in a transaction",
+  skip_slowlog: "EXEC and what logs in are not in the slow log, which the row does not say",
 };

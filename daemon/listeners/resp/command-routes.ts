@@ -4,6 +4,7 @@ import type { Command } from "../../../store/command.js";
 import { commands, resolveCommand } from "../../../store/command-table.js";
 import { CommandFailure, unknownCommand } from "../../../store/errors.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
+import { CommandCounts } from "./command-counts.js";
 import type { Route, SessionHandler } from "./session.js";
 
 /** Handlers by the names of the command table, subcommands as `CONTAINER|NAME`. */
@@ -29,11 +30,17 @@ export class CommandRoutes {
         writes: flags.includes("write"),
         isOpen: flags.includes("no_auth"),
         isNeverQueued: NEVER_QUEUED.has(name),
+        counts: new CommandCounts(),
       };
       this.#routes.set(command, route);
       if (containers.has(name) || name.includes("|")) continue;
       this.#byName.set(name, route).set(name.toLowerCase(), route);
     }
+  }
+
+  /** How often each command was called. */
+  get counts(): ReadonlyMap<Command, CommandCounts> {
+    return new Map([...this.#routes].map(([command, { counts }]) => [command, counts]));
   }
 
   /** @param argv  at least the name */

@@ -14,6 +14,7 @@ import type { RefusalCode } from "../../refusals.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
 import { listenTo } from "../socket-events.js";
+import { ConnectedClient } from "./connected-client.js";
 import { RespSession, type SessionHost } from "./session.js";
 
 export const RESP_LISTENER = "resp";
@@ -37,6 +38,7 @@ interface Slot {
 
 export class RespConnection implements Hosted {
   readonly remote: string;
+  readonly client: ConnectedClient;
   readonly session: RespSession;
   readonly #socket: Socket;
   readonly #host: RespHost;
@@ -47,6 +49,8 @@ export class RespConnection implements Hosted {
   /** A command that waits until all before it are answered. */
   #heldBack: readonly ByteString[] | null = null;
   #isWaitingForTurn = false;
+  /** Whether the command that is held back waits for the end of a pause. */
+  #isPaused = false;
   #isSending = false;
   #inputEnded = false;
   #isStopping = false;
@@ -61,8 +65,17 @@ export class RespConnection implements Hosted {
     const { maxBulkBytes, maxQueryBytes } = host.limits;
     this.#parser = new RespRequestParser({ bulkBytes: maxBulkBytes, requestBytes: maxQueryBytes });
     this.#activeAt = host.environment.uptime();
-    this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
-    this.session = new RespSession(host, host.nextId(), this.remote);
+    this.client = new ConnectedClient(
+      {
+        ...{ id: host.nextId(), socket, kill: () => this.destroy() },
+        activeAt: () => this.#activeAt,
+        requestBytes: () => this.#parser.heldBytes,
+        push: (bytes) => void (this.#state === "open" && this.#write(bytes)),
+      },
+      (client) => new RespSession(host, client),
+    );
+    this.remote = this.client.remote;
+    this.session = this.client.session;
     this.#parser.trusted = this.session.user !== null;
     listenTo(socket, {
       data: (chunk) => this.#receive(chunk),
@@ -99,12 +112,13 @@ export class RespConnection implements Hosted {
   }
 
   get #isBusy(): boolean {
-    return this.#slots.length > 0 || this.#isWaitingForTurn;
+    return this.#slots.length > 0 || this.#isWaitingForTurn || this.#isPaused;
   }
 
   #receive(chunk: Buffer): void {
     if (this.#state !== "open") return;
     this.#activeAt = this.#host.environment.uptime();
+    this.#host.state.inputBytes += chunk.length;
     traceFrame(this.#host.log, "received", this.remote, chunk);
     this.#parser.push(chunk);
     if (this.#heldBack === null && !this.#isWaitingForTurn) this.#work();
@@ -121,7 +135,9 @@ export class RespConnection implements Hosted {
   #work(): void {
     const { session } = this;
     const { environment, observer } = this.#host;
-    const startedAt = this.#activeAt;
+    const { state } = this.#host;
+    const startedAt = environment.uptime();
+    state.mark = startedAt;
     let written = "";
     let served = 0;
     let errors = 0;
@@ -129,14 +145,21 @@ export class RespConnection implements Hosted {
       const argv = this.#heldBack ?? this.#parser.next();
       this.#heldBack = null;
       if (argv === null) break;
+      if (state.pause.mode !== null && session.isPaused(argv)) {
+        this.#heldBack = argv;
+        this.#isPaused = true;
+        state.pause.hold(this.#resume);
+        break;
+      }
       if (this.#slots.length > 0 && (this.#slots.length >= UNANSWERED_MOST || !session.mayRunBeside(argv))) {
         this.#heldBack = argv;
         break;
       }
       const reply = session.serve(argv);
       served++;
-      if (reply instanceof Promise) this.#await(reply, argv);
-      else if (reply !== null) {
+      const isMuted = session.replies !== "on" && session.mute();
+      if (reply instanceof Promise) this.#await(reply, argv, isMuted);
+      else if (reply !== null && !isMuted) {
         if (reply.kind === "error") errors++;
         if (this.#slots.length > 0) this.#slots.push({ bytes: this.#bytesOf(reply) });
         else written += this.#bytesOf(reply);
@@ -147,29 +170,31 @@ export class RespConnection implements Hosted {
         if (!this.#write(written)) return;
         written = "";
       }
-      if (environment.uptime() - startedAt > TURN_MS) {
+      if (state.mark - startedAt > TURN_MS) {
         this.#nextTurn();
         break;
       }
     }
     if (served > 0) observer.served(RESP_LISTENER, served, errors);
+    state.commands += served;
     this.#parser.trusted = session.user !== null;
     this.#rest(written);
   }
 
   #bytesOf(reply: Reply): ByteString {
     if (reply === OK) return "+OK\r\n";
+    if (reply.kind === "error") this.#host.state.failed(reply.text);
     return this.session.protocol === 3 ? writeReply3(reply) : writeReply(reply);
   }
 
-  #await(reply: Promise<Reply>, argv: readonly ByteString[]): void {
+  #await(reply: Promise<Reply>, argv: readonly ByteString[], isMuted: boolean): void {
     const slot: Slot = { bytes: null };
     this.#slots.push(slot);
     const bytes = argv.reduce((sum, argument) => sum + argument.length, 0);
     this.#held.unanswered += bytes;
     reply.then((settled) => {
       this.#held.unanswered -= bytes;
-      slot.bytes = this.#bytesOf(settled);
+      slot.bytes = isMuted ? "" : this.#bytesOf(settled);
       if (this.#state !== "open" || this.#isSending || this.#slots[0] !== slot) return;
       // Many are answered together: so do the answers leave.
       this.#isSending = true;
@@ -197,6 +222,7 @@ export class RespConnection implements Hosted {
   /** @returns false: the connection is no more */
   #write(bytes: ByteString): boolean {
     if (bytes === "") return true;
+    this.#host.state.outputBytes += bytes.length;
     traceFrame(this.#host.log, "sent", this.remote, bytes);
     if (this.#socket.write(bytes, "latin1")) return true;
     const { maxOutputBytes, idleTimeout } = this.#host.limits;
@@ -210,6 +236,11 @@ export class RespConnection implements Hosted {
     this.#socket.setTimeout(0);
     this.#account();
   }
+
+  readonly #resume = (): void => {
+    this.#isPaused = false;
+    this.#nextTurn();
+  };
 
   #nextTurn(): void {
     this.#isWaitingForTurn = true;
@@ -271,6 +302,8 @@ export class RespConnection implements Hosted {
     if (this.#state === "gone") return;
     this.#state = "gone";
     this.#slots = [];
+    this.client.gone();
+    this.#host.state.pause.forget(this.#resume);
     this.#held.release();
     this.#host.leave(this);
   }

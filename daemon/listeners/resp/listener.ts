@@ -6,18 +6,23 @@ import type { Users } from "../../users.js";
 import { SocketListener, type SocketListenerParts } from "../socket-listener.js";
 import { CommandRoutes } from "./command-routes.js";
 import { RESP_LISTENER, RespConnection } from "./connection.js";
+import type { DaemonFace } from "./daemon-face.js";
+import { ServerState } from "./server-state.js";
 import { sessionHandlers } from "./session-handlers.js";
 
 export interface RespParts extends Omit<SocketListenerParts, "name" | "options" | "fullText" | "connector"> {
   readonly path: CommandPath;
   readonly users: Users;
+  readonly daemon: DaemonFace;
 }
 
 export class RespListener extends SocketListener {
   constructor(parts: RespParts) {
-    const { path, users } = parts;
+    const { path, users, daemon, environment } = parts;
     let id = 0;
-    const own = { path, users, routes: new CommandRoutes(sessionHandlers), nextId: () => ++id };
+    const routes = new CommandRoutes(sessionHandlers);
+    const state = new ServerState(environment, daemon, routes.counts);
+    const own = { path, users, routes, state, nextId: () => ++id };
     super({
       ...parts,
       name: RESP_LISTENER,

@@ -1,6 +1,23 @@
 /** What a connection does itself, by command. A new family of such commands is one line here. */
+import { clientHandlers } from "./client-commands.js";
 import type { SessionHandlers } from "./command-routes.js";
+import { configHandlers } from "./config-commands.js";
+import { debugHandlers } from "./debug-commands.js";
 import { greetingHandlers } from "./greeting.js";
+import { infoHandlers } from "./info.js";
+import { memoryHandlers } from "./memory-commands.js";
+import { processHandlers } from "./process-commands.js";
+import { slowHandlers } from "./slow-commands.js";
 import { transactionHandlers } from "./transactions.js";
 
-export const sessionHandlers: SessionHandlers = new Map([...greetingHandlers, ...transactionHandlers]);
+export const sessionHandlers: SessionHandlers = new Map([
+  ...greetingHandlers,
+  ...transactionHandlers,
+  ...clientHandlers,
+  ...infoHandlers,
+  ...configHandlers,
+  ...slowHandlers,
+  ...memoryHandlers,
+  ...processHandlers,
+  ...debugHandlers,
+]);

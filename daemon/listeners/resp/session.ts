@@ -9,7 +9,11 @@ import type { Command } from "../../../store/command.js";
 import { CommandFailure } from "../../../store/errors.js";
 import type { CommandPath, CommandSender } from "../../command-path.js";
 import type { Environment } from "../../environment.js";
+import type { Limits } from "../../limits.js";
 import { DEFAULT_USER, type User, type Users } from "../../users.js";
+import type { Client } from "./clients.js";
+import type { CommandCounts } from "./command-counts.js";
+import type { ServerState } from "./server-state.js";
 
 /**
  * Runs a connection's command, whose arity has been checked; it may throw CommandFailure.
@@ -30,6 +34,7 @@ export interface Route {
   readonly isOpen: boolean;
   /** Runs at once where others are queued by MULTI. */
   readonly isNeverQueued: boolean;
+  readonly counts: CommandCounts;
 }
 
 export interface SessionHost {
@@ -40,6 +45,9 @@ export interface SessionHost {
     find(argv: readonly ByteString[]): Route | CommandFailure;
   };
   readonly environment: Environment;
+  readonly state: ServerState;
+  /** Replaced when the configuration is read again, and by CONFIG SET. */
+  limits: Limits;
 }
 
 /** A command that MULTI has queued. */
@@ -56,14 +64,20 @@ const HTTP = /^(post|host:)$/i;
 
 export class RespSession implements CommandSender {
   readonly host: SessionHost;
-  /** Of the connections of this daemon's life. */
-  readonly id: number;
-  /** Address and port. */
-  readonly remote: string;
   db = 0;
   protocol: 2 | 3 = 2;
-  /** CLIENT SETNAME. */
+  /** CLIENT SETNAME and SETINFO. */
   name: ByteString = "";
+  library: ByteString = "";
+  libraryVersion: ByteString = "";
+  /** CLIENT REPLY: whether commands are answered; `skip`: not the next one; `skipping`: not this one. */
+  replies: "on" | "off" | "skip" | "skipping" = "on";
+  /** The latest command; null: none yet. */
+  last: Route | null = null;
+  /** Ends its waiting, if the command at hand waits; null: it does not. @returns whether that could still be done */
+  waiting: ((how: "timeout" | "error") => boolean) | null = null;
+  /** As others see the connection. */
+  readonly client: Client;
   isStable = false;
   /** Commands since MULTI; null: no transaction is open. */
   queued: Queued[] | null = null;
@@ -78,10 +92,9 @@ export class RespSession implements CommandSender {
   #user: User | null;
   #generation: number;
 
-  constructor(host: SessionHost, id: number, remote: string) {
+  constructor(host: SessionHost, client: Client) {
     this.host = host;
-    this.id = id;
-    this.remote = remote;
+    this.client = client;
     this.#user = host.users.anonymous;
     this.#generation = host.users.generation;
   }
@@ -94,6 +107,11 @@ export class RespSession implements CommandSender {
   set user(user: User | null) {
     this.#user = user;
     this.#generation = this.host.users.generation;
+  }
+
+  /** Of the connections of this daemon's life. */
+  get id(): number {
+    return this.client.id;
   }
 
   get as(): ByteString | null {
@@ -122,13 +140,27 @@ export class RespSession implements CommandSender {
       const denial = this.denial(found, argv);
       if (denial !== null) return this.#reject(argv, denial);
     }
+    this.last = found;
     if (this.queued === null || found.isNeverQueued) return this.call(found, argv);
     this.queued.push({ route: found, argv });
     return QUEUED;
   }
 
   /** Runs what was found and permitted. */
-  call({ command, handler }: Route, argv: readonly ByteString[]): Reply | Promise<Reply> | null {
+  call(route: Route, argv: readonly ByteString[]): Reply | Promise<Reply> | null {
+    const { state, limits, environment } = this.host;
+    if (state.monitors.size > 0) state.show(route.command, argv, this.client);
+    const startedAt = state.mark;
+    const reply = this.#run(route, argv);
+    state.mark = environment.uptime();
+    const milliseconds = state.mark - startedAt;
+    route.counts.add(milliseconds, reply !== null && "kind" in reply && reply.kind === "error");
+    if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
+      state.tookLong({ command: route.command, argv, client: this.client, milliseconds }, limits);
+    return reply;
+  }
+
+  #run({ command, handler }: Route, argv: readonly ByteString[]): Reply | Promise<Reply> | null {
     if (handler === null) return this.host.path.execute(command, argv, this);
     try {
       return handler(this, argv);
@@ -160,13 +192,36 @@ export class RespSession implements CommandSender {
     );
   }
 
+  /** Whether a command has to wait for the end of CLIENT PAUSE. */
+  isPaused(argv: readonly ByteString[]): boolean {
+    if (this.host.state.pause.mode === "all") return true;
+    const found = this.host.routes.find(argv);
+    if (found instanceof CommandFailure) return false;
+    if (found.command.name === "EXEC") return this.queued?.some(({ route }) => route.writes) ?? false;
+    return this.queued === null && (found.writes || found.command.name === "PFCOUNT");
+  }
+
+  /** Whether CLIENT REPLY keeps the answer back of the command that was just served; asked once for each. */
+  mute(): boolean {
+    if (this.replies === "skip") this.replies = "skipping";
+    else if (this.replies === "skipping") this.replies = "on";
+    return true;
+  }
+
+  /** The connection is no more. */
+  leave(): void {
+    this.waiting?.("timeout");
+  }
+
   /** As at the connection's beginning. */
   reset(): void {
     this.leaveTransaction();
     this.db = 0;
     this.protocol = 2;
     this.name = "";
+    this.replies = "on";
     this.isStable = false;
+    this.host.state.monitors.delete(this.client);
     this.user = this.host.users.anonymous;
   }
 

@@ -7,6 +7,7 @@ import { MemoryBackend } from "../../../daemon/backends/memory.js";
 import type { CommandPath } from "../../../daemon/command-path.js";
 import { realEnvironment } from "../../../daemon/environment.js";
 import type { Limits } from "../../../daemon/limits.js";
+import type { DaemonFace } from "../../../daemon/listeners/resp/daemon-face.js";
 import { RespListener } from "../../../daemon/listeners/resp/listener.js";
 import { LocalPath } from "../../../daemon/local-path.js";
 import { LocalUnits } from "../../../daemon/local-units.js";
@@ -42,7 +43,17 @@ export async function startResp({ limits = {}, users, path }: SceneOptions = {})
   const environment = realEnvironment;
   const backend = new MemoryBackend(environment);
   const known = users === undefined ? new Users(null) : withFile(users, (file) => new Users(file));
-  const listener = new RespListener({
+  const port = () => listener.address.port;
+  const daemon: DaemonFace = {
+    settings: { aclFile: null, data: null, fsync: "always", logLevel: "info" },
+    address: "127.0.0.1",
+    get port() {
+      return port();
+    },
+    ...{ members: 0, state: "live", shutDown: null },
+  };
+  const listener: RespListener = new RespListener({
+    daemon,
     ...{ address: "127.0.0.1", port: 0, gate: null, observer: NOBODY, environment, log, users: known },
     limits: { ...defaultLimits, ...limits },
     path: path ?? new LocalPath(backend, new LocalUnits(environment, new Newest())),

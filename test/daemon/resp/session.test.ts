@@ -1,48 +1,18 @@
 /** A connection's own commands, transactions and wrong streams: the same bytes as redis-server's. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { writeCommand } from "../../../protocol/resp-writer.js";
 import { RawClient } from "../../support/raw-client.js";
-import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
-import { type RespScene, startResp, withoutId } from "./scene.js";
+import { BesideRedis, lines } from "./beside-redis.js";
 
 const skip = skipWithout("redis-server");
-let redis: RedisServer;
-let ours: RespScene;
+let beside: BesideRedis;
 before(async () => {
-  if (skip === false) redis = await startRedis();
-  ours = await startResp();
+  if (skip === false) beside = await BesideRedis.start();
 });
 after(async () => {
-  await redis?.stop();
-  await ours[Symbol.asyncDispose]();
+  await beside?.[Symbol.asyncDispose]();
 });
-
-/** Ends each conversation: what came before was answered when this is. */
-const END = "the end";
-const ENDED = `$${END.length}\r\n${END}\r\n`;
-
-/** The answers up to the end mark, or to the other side's hanging up, which Redis may tell by a reset. */
-async function answers(port: number, bytes: string): Promise<string> {
-  using client = await RawClient.open(port);
-  client.send(bytes + writeCommand(["ECHO", END]));
-  let all = "";
-  while (!all.endsWith(ENDED)) {
-    const more = await client.read(1);
-    if (more === "") return withoutId(`${all} (closed)`);
-    all += more;
-  }
-  return withoutId(all);
-}
-
-async function assertSame(bytes: string): Promise<string> {
-  const [mine, theirs] = await Promise.all([answers(ours.port, bytes), answers(redis.port, bytes)]);
-  assert.equal(mine, theirs, JSON.stringify(bytes));
-  return mine;
-}
-
-const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
 
 const conversations: Readonly<Record<string, readonly string[]>> = {
   "HELLO chooses the protocol, logs in and names": [
@@ -178,7 +148,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
 
 for (const [name, streams] of Object.entries(conversations)) {
   test(name, { skip }, async () => {
-    for (const bytes of streams) await assertSame(bytes);
+    for (const bytes of streams) await beside.assertSame(bytes);
   });
 }
 
@@ -189,7 +159,7 @@ test("lines and heads above 64 KiB are refused", { skip }, async () => {
     [`*${"1".repeat(70_000)}`, "too big mbulk count string"],
     [`*1\r\n$${"1".repeat(70_000)}`, "too big bulk count string"],
   ] as const) {
-    for (const port of [ours.port, redis.port]) {
+    for (const { port } of [beside.ours, beside.redis]) {
       using client = await RawClient.open(port);
       client.send(bytes);
       assert.equal(await client.read(60), `-ERR Protocol error: ${text}\r\n`);

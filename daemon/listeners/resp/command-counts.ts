@@ -1,0 +1,47 @@
+/** How often a command was called, and how long that took: for INFO and LATENCY HISTOGRAM. On the path of every command. */
+
+/** A call of 2^k microseconds or less, and more than the half of it, counts at place k; the last place takes longer ones. */
+const PLACES = 32;
+const MICROSECONDS = 1000;
+
+export class CommandCounts {
+  calls = 0;
+  milliseconds = 0;
+  /** Answered with an error. */
+  failed = 0;
+  /** Not run, since the user may not. */
+  rejected = 0;
+  #places: Uint32Array | null = null;
+
+  add(milliseconds: number, hasFailed: boolean): void {
+    this.calls++;
+    this.milliseconds += milliseconds;
+    if (hasFailed) this.failed++;
+    this.#places ??= new Uint32Array(PLACES);
+    const microseconds = (milliseconds * MICROSECONDS) | 0;
+    this.#places[32 - Math.clz32(microseconds)]!++;
+  }
+
+  get microseconds(): number {
+    return Math.round(this.milliseconds * MICROSECONDS);
+  }
+
+  /** Upper bounds in microseconds, each with the number of calls up to it; only where that number rises. */
+  get distribution(): readonly (readonly [bound: number, calls: number])[] {
+    const found: [number, number][] = [];
+    let sum = 0;
+    for (const [place, count] of (this.#places ?? []).entries()) {
+      sum += count;
+      if (count > 0) found.push([2 ** place, sum]);
+    }
+    return found;
+  }
+
+  reset(): void {
+    this.calls = 0;
+    this.milliseconds = 0;
+    this.failed = 0;
+    this.rejected = 0;
+    this.#places = null;
+  }
+}

@@ -1,0 +1,15 @@
+/** What the commands on the server ask the daemon, whose parts they do not know. */
+import type { Settings } from "../../settings.js";
+
+export interface DaemonFace {
+  readonly settings: Pick<Settings, "aclFile" | "data" | "fsync" | "logLevel">;
+  /** Where the RESP listener listens. */
+  readonly address: string;
+  readonly port: number;
+  /** Daemons that are connected. */
+  readonly members: number;
+  /** As clients are told. */
+  readonly state: string;
+  /** Stops the process in its own time; null: it is not ours to stop. */
+  readonly shutDown: (() => void) | null;
+}

@@ -1,0 +1,47 @@
+/** What was denied to whom: ACL LOG. The same again within a minute counts at the entry that there is. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+
+/** As Redis's acllog-max-len. */
+const ENTRIES_MAX = 128;
+const TOGETHER_MS = 60_000;
+
+export interface Denied {
+  readonly reason: "command" | "key" | "auth";
+  /** Whether the command stood in a transaction. */
+  readonly context: "toplevel" | "multi";
+  /** What it was about: a command, a key, or what had to be logged in for. */
+  readonly object: ByteString;
+  readonly userName: ByteString;
+  /** As a line of CLIENT LIST. */
+  readonly client: ByteString;
+}
+
+export interface DeniedEntry extends Denied {
+  count: number;
+  /** Milliseconds since 1970. */
+  at: number;
+}
+
+export class DeniedLog {
+  #entries: DeniedEntry[] = [];
+
+  /** The newest first. */
+  get entries(): readonly DeniedEntry[] {
+    return this.#entries;
+  }
+
+  add(denied: Denied, at: number): void {
+    const same = this.#entries.findIndex(
+      (one) =>
+        at - one.at <= TOGETHER_MS &&
+        (["reason", "context", "object", "userName"] as const).every((part) => one[part] === denied[part]),
+    );
+    const [before] = same < 0 ? [] : this.#entries.splice(same, 1);
+    this.#entries.unshift({ ...denied, at, count: (before?.count ?? 0) + 1 });
+    if (this.#entries.length > ENTRIES_MAX) this.#entries.length = ENTRIES_MAX;
+  }
+
+  reset(): void {
+    this.#entries = [];
+  }
+}

@@ -1,0 +1,44 @@
+/** Samples of what took long, for the LATENCY commands: the highest of each second, the newest of each event. */
+
+/** Samples that are kept of an event. */
+const SAMPLES_MAX = 160;
+
+export interface LatencySample {
+  /** Unix seconds. */
+  readonly at: number;
+  readonly milliseconds: number;
+}
+
+export interface LatencyEvent {
+  /** The oldest first. */
+  readonly samples: readonly LatencySample[];
+  readonly highest: number;
+}
+
+export class LatencyLog {
+  readonly #events = new Map<string, { samples: LatencySample[]; highest: number }>();
+
+  get events(): ReadonlyMap<string, LatencyEvent> {
+    return this.#events;
+  }
+
+  /** @param milliseconds  is rounded down */
+  add(name: string, at: number, milliseconds: number): void {
+    const whole = Math.floor(milliseconds);
+    const event = this.#events.get(name) ?? { samples: [], highest: 0 };
+    this.#events.set(name, event);
+    event.highest = Math.max(event.highest, whole);
+    const last = event.samples.at(-1);
+    if (last?.at === at) event.samples.pop();
+    event.samples.push({ at, milliseconds: Math.max(whole, last?.at === at ? last.milliseconds : 0) });
+    if (event.samples.length > SAMPLES_MAX) event.samples.shift();
+  }
+
+  /** @returns how many events were forgotten. @param names  none: all */
+  reset(names: readonly string[]): number {
+    if (names.length > 0) return names.filter((name) => this.#events.delete(name)).length;
+    const { size } = this.#events;
+    this.#events.clear();
+    return size;
+  }
+}

@@ -1,0 +1,133 @@
+/** What the connections of the RESP listener share beside the databases: what INFO, CLIENT, SLOWLOG and others tell of. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { hexOf } from "../../../protocol/envelope.js";
+import type { Command } from "../../../store/command.js";
+import type { Environment } from "../../environment.js";
+import type { Limits } from "../../limits.js";
+import { type Client, Clients } from "./clients.js";
+import type { CommandCounts } from "./command-counts.js";
+import type { DaemonFace } from "./daemon-face.js";
+import { DeniedLog } from "./denied-log.js";
+import { LatencyLog } from "./latency-log.js";
+import { Pause } from "./pause.js";
+import { SlowLog } from "./slow-log.js";
+
+const RUN_ID_BYTES = 20;
+/** Kinds of errors that are counted: their names come from our own texts. */
+const ERROR_KINDS_MAX = 128;
+
+/** A command that has been run. */
+export interface Ran {
+  readonly command: Command;
+  readonly argv: readonly ByteString[];
+  readonly client: Pick<Client, "remote" | "name">;
+  readonly milliseconds: number;
+}
+
+export class ServerState {
+  readonly environment: Environment;
+  readonly daemon: DaemonFace;
+  readonly runId: string;
+  /** `uptime` milliseconds. */
+  readonly startedAt: number;
+  readonly clients = new Clients();
+  readonly slowLog = new SlowLog();
+  readonly latency = new LatencyLog();
+  readonly denied = new DeniedLog();
+  readonly pause: Pause;
+  /** Connections that see every command. */
+  readonly monitors = new Set<Client>();
+  /** Of each command, those that were never called among them. */
+  readonly counts: ReadonlyMap<Command, CommandCounts>;
+  /** By the first word of the error. */
+  readonly errors = new Map<string, number>();
+  commands = 0;
+  inputBytes = 0;
+  outputBytes = 0;
+  rejectedConnections = 0;
+  /** When the last lap began; `uptime` milliseconds. Commands follow one another, so one reading ends and begins. */
+  mark = 0;
+
+  constructor(environment: Environment, daemon: DaemonFace, counts: ReadonlyMap<Command, CommandCounts>) {
+    this.counts = counts;
+    this.environment = environment;
+    this.daemon = daemon;
+    this.runId = hexOf(environment.randomBytes(RUN_ID_BYTES));
+    this.startedAt = environment.uptime();
+    this.pause = new Pause(environment);
+  }
+
+  /** Unix seconds. */
+  get seconds(): number {
+    return Math.floor(this.environment.clock() / 1000);
+  }
+
+  failed(text: ByteString): void {
+    const kind = /^[A-Z]+/.exec(text)?.[0] ?? "ERR";
+    const count = this.errors.get(kind) ?? 0;
+    if (count > 0 || this.errors.size < ERROR_KINDS_MAX) this.errors.set(kind, count + 1);
+  }
+
+  /** Tells the monitors of a command before it is run. */
+  show(command: Command, argv: readonly ByteString[], client: Client): void {
+    if (!isShown(command) || command.flags.includes("admin")) return;
+    const microseconds = Math.round(this.environment.clock() * 1000);
+    const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
+    const words = withoutSecrets(command, argv).map(quoted).join(" ");
+    const line = `+${at} [${client.db} ${client.remote}] ${words}\r\n`;
+    for (const monitor of this.monitors) monitor.push(line);
+  }
+
+  /** A command took long, as far as the limits say. */
+  tookLong({ command, argv, client, milliseconds }: Ran, limits: Limits): void {
+    if (milliseconds >= limits.slowlogTime && isShown(command)) {
+      const { remote, name } = client;
+      const microseconds = Math.round(milliseconds * 1000);
+      this.slowLog.add(
+        { at: this.seconds, microseconds, argv: withoutSecrets(command, argv), remote, name },
+        limits.slowlogMost,
+      );
+    }
+    if (limits.latencyTime > 0 && milliseconds >= limits.latencyTime) {
+      const event = command.flags.includes("fast") ? "fast-command" : "command";
+      this.latency.add(event, this.seconds, milliseconds);
+    }
+  }
+
+  /** What INFO counts begins anew. */
+  resetCounts(): void {
+    for (const counts of this.counts.values()) counts.reset();
+    this.errors.clear();
+    this.commands = 0;
+    this.inputBytes = 0;
+    this.outputBytes = 0;
+    this.rejectedConnections = 0;
+    this.clients.total = 0;
+  }
+}
+
+/** What is about logging in, or about the log itself, is not in it. */
+function isShown({ name }: Command): boolean {
+  return name !== "AUTH" && name !== "HELLO" && name !== "EXEC";
+}
+
+/** As C would write it. */
+function quoted(word: ByteString): ByteString {
+  const inside = word.replace(/["\\]|[^ -~]/g, (char) => {
+    const plain: Readonly<Record<string, string>> = {
+      "\n": "\\n",
+      "\r": "\\r",
+      "\t": "\\t",
+      "\x07": "\\a",
+      "\b": "\\b",
+    };
+    if (char === '"' || char === "\\") return `\\${char}`;
+    return plain[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+  return `"${inside}"`;
+}
+
+/** Passwords stand in the rules of users. */
+function withoutSecrets({ name }: Command, argv: readonly ByteString[]): readonly ByteString[] {
+  return name === "ACL|SETUSER" ? [...argv.slice(0, 3), "(redacted)"] : argv;
+}

@@ -1,0 +1,148 @@
+/**
+ * Commands about connections and the daemon itself, which daemon/listeners/resp answers. Rows: redis-server 7.0, except
+ * where `since` is later.
+ */
+import type { Command, Flag } from "../command.js";
+import { container, listenerRows } from "../listener-rows.js";
+
+const ANYWAY: readonly Flag[] = ["loading", "stale"];
+const PLAIN: readonly Flag[] = ["noscript", ...ANYWAY];
+const ADMIN: readonly Flag[] = ["admin", ...PLAIN];
+const CLIENTS = "O(N), N: connections";
+
+const client = listenerRows("connection", {
+  "CLIENT|CACHING": [3, PLAIN, "6.0.0", "O(1)", "An error: no client is told of changed keys."],
+  "CLIENT|GETNAME": [2, PLAIN, "2.6.9", "O(1)", "The connection's name."],
+  "CLIENT|GETREDIR": [2, PLAIN, "6.0.0", "O(1)", "-1: no client is told of changed keys."],
+  "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "The connection's number."],
+  "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "What is known of the connection."],
+  "CLIENT|KILL": [-3, ADMIN, "2.4.0", CLIENTS, "Closes connections by address, number, user, type."],
+  "CLIENT|LIST": [-2, ADMIN, "2.4.0", CLIENTS, "What is known of all connections, or of some."],
+  "CLIENT|NO-EVICT": [
+    3,
+    ADMIN,
+    "7.0.0",
+    "O(1)",
+    "Answers OK: no connection is closed to save memory by age.",
+  ],
+  "CLIENT|NO-TOUCH": [3, PLAIN, "7.2.0", "O(1)", "Answers OK: when a key was last used is not kept."],
+  "CLIENT|PAUSE": [-3, ADMIN, "2.9.50", "O(1)", "Lets commands, or those that write, wait for so many ms."],
+  "CLIENT|REPLY": [3, PLAIN, "3.2.0", "O(1)", "Whether the connection is answered: ON, OFF, SKIP."],
+  "CLIENT|SETINFO": [4, PLAIN, "7.2.0", "O(1)", "Notes the name or version of the client's library."],
+  "CLIENT|SETNAME": [3, PLAIN, "2.6.9", "O(1)", "Names the connection."],
+  "CLIENT|TRACKING": [
+    -3,
+    PLAIN,
+    "6.0.0",
+    "O(1)",
+    "OFF is taken; ON is an error: no client is told of changed keys.",
+  ],
+  "CLIENT|TRACKINGINFO": [2, PLAIN, "6.2.0", "O(1)", "That tracking is off."],
+  "CLIENT|UNBLOCK": [-3, ADMIN, "5.0.0", "O(1)", "Ends another connection's waiting."],
+  "CLIENT|UNPAUSE": [2, ADMIN, "6.2.0", CLIENTS, "Ends CLIENT PAUSE."],
+});
+
+const config = listenerRows("server", {
+  "CONFIG|GET": [-3, ADMIN, "2.0.0", "O(N), N: settings", "Settings whose names match patterns."],
+  "CONFIG|RESETSTAT": [2, ADMIN, "2.0.0", "O(1)", "Begins to count anew what INFO tells."],
+  "CONFIG|REWRITE": [
+    2,
+    ADMIN,
+    "2.8.0",
+    "O(1)",
+    "An error: the daemon does not write its configuration file.",
+  ],
+  "CONFIG|SET": [
+    -4,
+    ADMIN,
+    "2.0.0",
+    "O(N), N: settings",
+    "Changes settings until the daemon stops or reads its own anew.",
+  ],
+});
+
+const memory = listenerRows("server", {
+  "MEMORY|DOCTOR": [2, [], "4.0.0", "O(1)", "Whether memory is short."],
+  "MEMORY|MALLOC-STATS": [2, [], "4.0.0", "O(1)", "What V8 tells of its heap."],
+  "MEMORY|PURGE": [2, [], "4.0.0", "O(1)", "Answers OK: V8 gives memory back by itself."],
+  "MEMORY|STATS": [2, [], "4.0.0", "O(1)", "How much memory is used, for what."],
+});
+
+const latency = listenerRows("server", {
+  "LATENCY|DOCTOR": [2, ADMIN, "2.8.13", "O(1)", "What the samples of slow commands say."],
+  "LATENCY|HISTOGRAM": [-2, ADMIN, "7.0.0", "O(N), N: commands", "How many calls of commands took how long."],
+  "LATENCY|HISTORY": [3, ADMIN, "2.8.13", "O(1)", "Samples of an event: time and milliseconds."],
+  "LATENCY|LATEST": [2, ADMIN, "2.8.13", "O(1)", "The latest sample of each event, and its highest."],
+  "LATENCY|RESET": [-2, ADMIN, "2.8.13", "O(1)", "Forgets the samples of events."],
+});
+
+const LOG: readonly Flag[] = ["admin", ...ANYWAY];
+const slowlog = listenerRows("server", {
+  "SLOWLOG|GET": [-2, LOG, "2.2.12", "O(N), N: entries answered", "The latest slow commands."],
+  "SLOWLOG|LEN": [2, LOG, "2.2.12", "O(1)", "How many slow commands are kept."],
+  "SLOWLOG|RESET": [2, LOG, "2.2.12", "O(N), N: entries", "Forgets them."],
+});
+
+const USERS = "O(N), N: users";
+const acl = listenerRows("server", {
+  "ACL|CAT": [-2, PLAIN, "6.0.0", "O(1)", "The categories, or the commands of one."],
+  "ACL|DELUSER": [-3, ADMIN, "6.0.0", "O(1)", "Removes users and closes their connections."],
+  "ACL|DRYRUN": [-4, ADMIN, "7.0.0", "O(1)", "Whether a user might run a command."],
+  "ACL|GENPASS": [-2, PLAIN, "6.0.0", "O(1)", "An unguessable password."],
+  "ACL|GETUSER": [3, ADMIN, "6.0.0", "O(N), N: rules", "A user's rules."],
+  "ACL|LIST": [2, ADMIN, "6.0.0", USERS, "All users, as lines of a file."],
+  "ACL|LOAD": [2, ADMIN, "6.0.0", USERS, "Reads --acl-file again."],
+  "ACL|LOG": [-2, ADMIN, "6.0.0", "O(N), N: entries answered", "What was denied to whom."],
+  "ACL|SAVE": [2, ADMIN, "6.0.0", USERS, "Writes the users into --acl-file."],
+  "ACL|SETUSER": [-3, ADMIN, "6.0.0", "O(N), N: rules", "Makes or changes a user."],
+  "ACL|USERS": [2, ADMIN, "6.0.0", USERS, "The users' names."],
+  "ACL|WHOAMI": [2, PLAIN, "6.0.0", "O(1)", "The name of the connection's user."],
+});
+
+const REPLICA: readonly Flag[] = ["admin", "noscript", "stale"];
+const NO_REPLICA = "NO ONE is answered OK; else an error: daemons are each other's peers (--peer).";
+const alone = [
+  ...listenerRows("server", {
+    BGREWRITEAOF: [
+      1,
+      ["admin", "noscript"],
+      "1.0.0",
+      "O(1)",
+      "With --data a status: it is written as it comes.",
+    ],
+    BGSAVE: [-1, ["admin", "noscript"], "1.0.0", "O(1)", "With --data a status: it is written as it comes."],
+    DEBUG: [-2, ADMIN, "1.0.0", "as its subcommand", "SLEEP, OBJECT and a few that test suites call."],
+    MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Shows the connection every command as it is run."],
+    REPLICAOF: [3, REPLICA, "5.0.0", "O(1)", NO_REPLICA],
+    SAVE: [1, ["admin", "noscript"], "1.0.0", "O(1)", "With --data OK: it is on the disk already."],
+    SHUTDOWN: [-1, ADMIN, "1.0.0", "O(1)", "Stops the daemon."],
+    SLAVEOF: [3, REPLICA, "1.0.0", "O(1)", NO_REPLICA],
+  }),
+  ...listenerRows(
+    "server",
+    { INFO: [-1, ANYWAY, "1.0.0", "O(1)", "What is known of the daemon, by sections."] },
+    ["dangerous"],
+  ),
+  ...listenerRows(
+    "server",
+    {
+      LASTSAVE: [1, [...ANYWAY, "fast"], "1.0.0", "O(1)", "When the data were last written, Unix seconds."],
+      ROLE: [1, [...PLAIN, "fast"], "2.8.12", "O(1)", "master: every daemon takes writes."],
+    },
+    ["admin", "dangerous"],
+  ),
+  ...listenerRows("server", {
+    LOLWUT: [-1, ["readonly", "fast"], "5.0.0", "O(1)", "A small picture, and the version."],
+  }),
+];
+
+export const listener: readonly Command[] = [
+  ...container("CLIENT", "2.4.0", client, "5.0.0"),
+  ...container("CONFIG", "2.0.0", config, "5.0.0"),
+  // MEMORY itself and MEMORY USAGE are the store's.
+  ...memory,
+  ...container("LATENCY", "2.8.13", latency, "2.8.13"),
+  ...container("SLOWLOG", "2.2.12", slowlog, "6.2.0"),
+  ...container("ACL", "6.0.0", acl, "6.0.0"),
+  ...alone,
+];

@@ -1,0 +1,70 @@
+/** Rows of commands that only a listener can answer, since they are about connections or the process: short to write. */
+import type { ByteString } from "../protocol/byte-string.js";
+import { array, status } from "../protocol/reply.js";
+import { type Command, type Flag, family, type Row } from "./command.js";
+import { CommandFailure, wrongArity } from "./errors.js";
+import { none } from "./key-spec.js";
+
+/** Arity, flags, the version that introduced it, complexity, summary. */
+export type ListenerRow = readonly [
+  arity: number,
+  flags: readonly Flag[],
+  since: string,
+  complexity: string,
+  summary: string,
+];
+
+/** Rows that share family and further ACL categories, by name. */
+export function listenerRows(
+  group: string,
+  rows: Readonly<Record<string, ListenerRow>>,
+  categories: readonly string[] = [],
+): readonly Command[] {
+  const whole = Object.entries(rows).map(
+    ([name, [arity, flags, since, complexity, summary]]): [string, Row] => [
+      name,
+      { arity, flags, keys: none, since, complexity, summary, categories, run: refuse },
+    ],
+  );
+  return family(group, Object.fromEntries(whole));
+}
+
+/** A command that consists of subcommands, and its HELP, which tells them from their rows. */
+export function container(
+  name: string,
+  since: string,
+  subcommands: readonly Command[],
+  helpSince: string,
+): readonly Command[] {
+  const group = subcommands[0]?.group ?? "server";
+  const text = [
+    `${name} <subcommand> [<argument> …]. There are:`,
+    ...subcommands.flatMap((row) => [row.name.split("|")[1] as string, `    ${row.summary}`]),
+    "HELP",
+    "    What subcommands there are.",
+  ];
+  const own: Row = {
+    ...{ arity: -2, flags: [], keys: none, since, complexity: "as its subcommand" },
+    summary: "Has subcommands.",
+    run: () => {
+      throw wrongArity(name.toLowerCase());
+    },
+  };
+  const help: Row = {
+    ...{ arity: 2, flags: ["loading", "stale"], keys: none, since: helpSince, complexity: "O(1)" },
+    summary: "What subcommands there are.",
+    run: () => array(text.map((line) => status(line))),
+  };
+  // As in Redis the container is of no family, its subcommands are.
+  return [...family("server", { [name]: own }), ...family(group, { [`${name}|HELP`]: help }), ...subcommands];
+}
+
+/** Whether nobody but a listener can answer it. */
+export function isOfListener({ run }: Row): boolean {
+  return run === refuse;
+}
+
+function refuse(_: unknown, argv: readonly ByteString[]): never {
+  const name = argv[0]?.toUpperCase();
+  throw new CommandFailure(`ERR ${name} is for connections of the RESP listener (--resp)`);
+}

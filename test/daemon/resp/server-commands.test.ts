@@ -1,0 +1,267 @@
+/** Commands on connections and the daemon itself: where answers can be the same, they are redis-server's. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { RawClient } from "../../support/raw-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { skipWithout } from "../../support/requirements.js";
+import { answers, BesideRedis, lines } from "./beside-redis.js";
+import { startResp } from "./scene.js";
+
+const skip = skipWithout("redis-server");
+let beside: BesideRedis;
+before(async () => {
+  if (skip === false) beside = await BesideRedis.start({}, ["--enable-debug-command", "yes"]);
+});
+after(() => beside?.[Symbol.asyncDispose]());
+
+const conversations: Readonly<Record<string, readonly string[]>> = {
+  "CLIENT's mistakes are told in Redis's words": [
+    lines("CLIENT", "CLIENT foo", "CLIENT ID x", "CLIENT GETNAME", "CLIENT SETNAME", 'CLIENT SETNAME "a b"'),
+    lines("CLIENT KILL 1.2.3.4:5", "CLIENT KILL ID x", "CLIENT KILL ID 0", "CLIENT KILL ID 99999"),
+    lines(
+      "CLIENT KILL foo bar",
+      "CLIENT KILL TYPE foo",
+      "CLIENT KILL USER nobody",
+      "CLIENT KILL SKIPME maybe",
+    ),
+    lines("CLIENT KILL ID", "CLIENT KILL TYPE master", "CLIENT KILL ADDR 1.2.3.4:5 USER default"),
+    lines(
+      "CLIENT LIST TYPE foo",
+      "CLIENT LIST ID",
+      "CLIENT LIST ID a",
+      "CLIENT LIST foo",
+      "CLIENT LIST TYPE",
+    ),
+    lines("CLIENT LIST TYPE replica", "CLIENT LIST ID 99999"),
+    lines("CLIENT PAUSE", "CLIENT PAUSE x", "CLIENT PAUSE -1", "CLIENT PAUSE 1 foo", "CLIENT UNPAUSE"),
+    lines("CLIENT REPLY foo", "CLIENT REPLY", "CLIENT NO-EVICT foo", "CLIENT NO-EVICT on"),
+    lines("CLIENT UNBLOCK x", "CLIENT UNBLOCK 999", "CLIENT UNBLOCK 1 foo"),
+    lines(
+      "CLIENT TRACKING foo",
+      "CLIENT TRACKING off",
+      "CLIENT TRACKINGINFO",
+      "CLIENT GETREDIR",
+      "CLIENT CACHING yes",
+    ),
+    lines("HELLO 3", "CLIENT TRACKINGINFO", "CLIENT GETNAME", "CLIENT SETNAME jo", "CLIENT GETNAME"),
+  ],
+  "CLIENT REPLY keeps answers back": [
+    lines("CLIENT REPLY OFF", "PING", "SET k 1", "CLIENT REPLY ON", "GET k", "DEL k"),
+    lines("CLIENT REPLY SKIP", "PING", "PING", "CLIENT REPLY SKIP", "CLIENT REPLY SKIP", "PING", "PING"),
+    lines("CLIENT REPLY OFF", "CLIENT REPLY SKIP", "PING", "PING", "CLIENT REPLY ON"),
+  ],
+  "CONFIG's mistakes are told in Redis's words": [
+    lines("CONFIG GET foo", "CONFIG GET", "CONFIG SET foo bar", "CONFIG SET maxclients", "CONFIG"),
+    lines("CONFIG SET maxclients x", "CONFIG SET timeout 1 timeout 2", "CONFIG SET slowlog-max-len 1 foo 2"),
+    lines("CONFIG SET databases 3", "CONFIG SET proto-max-bulk-len x", "CONFIG SET a b c"),
+  ],
+  "settings that are Redis's are told and taken": [
+    lines("CONFIG GET maxclients", "CONFIG GET slowlog-max-len timeout", "HELLO 3", "CONFIG GET DATABASES"),
+    lines(
+      "CONFIG SET timeout 60 slowlog-max-len 5",
+      "CONFIG GET timeout",
+      "CONFIG SET timeout 0 slowlog-max-len 128",
+    ),
+    lines(
+      "CONFIG SET slowlog-log-slower-than -1",
+      "CONFIG GET slowlog-log*",
+      "CONFIG SET slowlog-log-slower-than 10000",
+    ),
+    lines(
+      "CONFIG SET proto-max-bulk-len 2mb",
+      "CONFIG GET proto-max*",
+      "CONFIG SET proto-max-bulk-len 511mb",
+    ),
+    lines(
+      "CONFIG GET maxmemory",
+      "CONFIG GET maxmemory-policy",
+      "CONFIG GET hash-max-listpack-*",
+      "CONFIG RESETSTAT",
+    ),
+    lines(
+      "CONFIG GET save",
+      "CONFIG SET save ''",
+      "CONFIG GET appendonly",
+      "CONFIG GET zset-max-listpack-value",
+    ),
+  ],
+  "SLOWLOG and LATENCY without entries, and their mistakes": [
+    lines(
+      "SLOWLOG GET x",
+      "SLOWLOG GET -2",
+      "SLOWLOG GET 1 2",
+      "SLOWLOG RESET",
+      "SLOWLOG LEN",
+      "SLOWLOG foo",
+    ),
+    lines("LATENCY LATEST", "LATENCY HISTORY foo", "LATENCY RESET foo", "LATENCY HISTOGRAM foo", "LATENCY"),
+  ],
+  "what has nothing to do here is answered": [
+    lines("REPLICAOF NO ONE", "ROLE", "SHUTDOWN foo", "SHUTDOWN ABORT", "BGSAVE foo", "SAVE x", "INFO foo"),
+    lines("WAIT 0 0", "WAIT 1 10", "MEMORY PURGE", "MEMORY foo", "DEBUG OBJECT none", "DEBUG SLEEP 0"),
+    lines("SET k abc", "RPUSH l 1 2 3", "DEBUG SET-ACTIVE-EXPIRE 0", "DEL k l", "DEBUG SET-ACTIVE-EXPIRE 1"),
+  ],
+};
+
+for (const [name, streams] of Object.entries(conversations)) {
+  test(name, { skip }, async () => {
+    for (const bytes of streams) await beside.assertSame(bytes);
+  });
+}
+
+/** Names of the fields of a line, in their order. */
+const namesOf = (line: string) =>
+  line
+    .trim()
+    .split(" ")
+    .map((field) => field.split("=")[0]);
+
+test("CLIENT LIST has Redis's fields, and those of Redis 7.2 behind them", { skip }, async () => {
+  const [mine, theirs] = await Promise.all(
+    [beside.ours, beside.redis].map(({ port }) => answers(port, lines("CLIENT SETNAME jo", "CLIENT INFO"))),
+  );
+  const line = (answer = "") => answer.split("\r\n")[2] ?? "";
+  assert.deepEqual(namesOf(line(mine)), [...namesOf(line(theirs)), "lib-name", "lib-ver"]);
+  const value = (name: string) => new RegExp(`\\b${name}=(\\S*)`).exec(line(mine))?.[1];
+  assert.equal(value("name"), "jo");
+  assert.equal(value("cmd"), "client|info");
+  assert.equal(value("user"), "default");
+  assert.equal(value("laddr"), `127.0.0.1:${beside.ours.port}`);
+});
+
+test("CLIENT LIST and CLIENT KILL know all connections", async () => {
+  await using ours = await startResp();
+  using one = await RedisConnection.open(ours.port);
+  using other = await RawClient.open(ours.port);
+  other.send(lines("CLIENT SETNAME other", "CLIENT SETINFO LIB-NAME lib", "SELECT 3", "MULTI", "PING"));
+  assert.match(await other.read(30), /QUEUED/);
+  const list = await one.call("CLIENT", "LIST");
+  assert.ok(list.kind === "bulk");
+  assert.match(
+    list.bytes,
+    /id=1 [^\n]*cmd=client\|list[^\n]*\nid=2 [^\n]*name=other[^\n]* flags=x db=3 [^\n]*multi=1 [^\n]*lib-name=lib /,
+  );
+  const id = await one.call("CLIENT", "LIST", "ID", "2");
+  assert.ok(id.kind === "bulk" && id.bytes.startsWith("id=2 "));
+  assert.deepEqual(await one.call("CLIENT", "KILL", "ID", "2"), { kind: "integer", value: 1 });
+  assert.equal(await other.rest(), "");
+  assert.deepEqual(await one.call("CLIENT", "KILL", "TYPE", "normal"), { kind: "integer", value: 0 });
+  assert.equal(
+    await answers(ours.port, lines("PING", "CLIENT KILL TYPE normal SKIPME no", "PING")),
+    "+PONG\r\n:2\r\n (closed)",
+  );
+});
+
+test("CLIENT PAUSE holds commands back until its end", async () => {
+  await using ours = await startResp();
+  using admin = await RawClient.open(ours.port);
+  using client = await RawClient.open(ours.port);
+  admin.send(lines("CLIENT PAUSE 100000 WRITE"));
+  assert.equal(await admin.read(5), "+OK\r\n");
+  client.send(lines("GET k", "SET k 1", "GET k"));
+  assert.equal(await client.read(5), "$-1\r\n");
+  admin.send(lines("GET k", "CLIENT UNPAUSE"));
+  assert.equal(await admin.read(10), "$-1\r\n+OK\r\n");
+  assert.equal(await client.read(12), "+OK\r\n$1\r\n1\r\n");
+  admin.send(lines("CLIENT PAUSE 50", "GET k"));
+  assert.equal(await admin.read(12), "+OK\r\n$1\r\n1\r\n");
+});
+
+test("INFO tells what dashboards read", async () => {
+  await using ours = await startResp();
+  using client = await RedisConnection.open(ours.port);
+  await client.call("SET", "a", "1", "EX", "100");
+  await client.call("SET", "b", "1");
+  await client.call("LPUSH", "a", "1");
+  const info = async (...sections: string[]) => {
+    const reply = await client.call("INFO", ...sections);
+    return reply.kind === "bulk" ? reply.bytes : "";
+  };
+  const usual = await info();
+  for (const pattern of [
+    /^# Server\r\nredis_version:7\.0\.\d+\r\ndbsync_version:\d/,
+    /\r\nconnected_clients:1\r\n/,
+    /\r\nused_memory:[1-9]\d*\r\n/,
+    /\r\nuptime_in_seconds:\d+\r\n/,
+    /\r\nrole:master\r\n/,
+    /\r\nerrorstat_WRONGTYPE:count=1\r\n/,
+    /# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=\d{4,6}\r\n$/,
+  ])
+    assert.match(usual, pattern);
+  assert.doesNotMatch(usual, /cmdstat/);
+  assert.match(
+    await info("everything"),
+    /cmdstat_lpush:calls=1,usec=\d+,usec_per_call=[\d.]+,rejected_calls=0,failed_calls=1\r\n/,
+  );
+  assert.match(
+    await info("commandstats", "keyspace"),
+    /^# Commandstats\r\n[^#]*cmdstat_set:calls=2,[^#]*\r\n\r\n# Keyspace\r\n[^#]*$/,
+  );
+  await client.call("CONFIG", "RESETSTAT");
+  assert.doesNotMatch(await info("everything"), /cmdstat_set/);
+});
+
+test("CONFIG SET maxclients keeps further clients out", async () => {
+  await using ours = await startResp();
+  using client = await RedisConnection.open(ours.port);
+  assert.equal((await client.call("CONFIG", "SET", "maxclients", "1")).kind, "status");
+  assert.match(await answers(ours.port, ""), /max number of clients reached/);
+});
+
+test("SLOWLOG, LATENCY and LATENCY HISTOGRAM tell of commands that took long", async () => {
+  await using ours = await startResp();
+  using client = await RedisConnection.open(ours.port);
+  await client.call(
+    "CONFIG",
+    "SET",
+    "slowlog-log-slower-than",
+    "0",
+    "latency-monitor-threshold",
+    "1",
+    "slowlog-max-len",
+    "2",
+  );
+  await client.call("CLIENT", "SETNAME", "jo");
+  await client.call("SET", "k", "x".repeat(200));
+  await client.call("MSET", ...Array.from({ length: 40 }, (_, i) => `k${i}`));
+  const log = await client.call("SLOWLOG", "GET");
+  assert.ok(log.kind === "array" && log.items.length === 2);
+  const [latest, before] = log.items.map((item) => (item.kind === "array" ? item.items : []));
+  assert.ok(latest?.[3]?.kind === "array" && latest[3].items.length === 32);
+  assert.deepEqual(latest[3].items.at(-1), { kind: "bulk", bytes: "... (10 more arguments)" });
+  assert.deepEqual(latest[5], { kind: "bulk", bytes: "jo" });
+  assert.ok(before?.[3]?.kind === "array");
+  assert.deepEqual(before[3].items[2], { kind: "bulk", bytes: `${"x".repeat(128)}... (72 more bytes)` });
+  await client.call("EVALSHA", "none");
+  await client.call("SETRANGE", "big", "50000000", "x");
+  await client.call("APPEND", "big", "y");
+  await client.call("BITCOUNT", "big");
+  const events = await client.call("LATENCY", "LATEST");
+  assert.ok(events.kind === "array" && events.items.length > 0);
+  const histogram = await client.call("LATENCY", "HISTOGRAM", "set");
+  assert.ok(histogram.kind === "array" && histogram.items.length === 2);
+  assert.deepEqual(histogram.items[0], { kind: "bulk", bytes: "set" });
+});
+
+test("MONITOR shows what others do, without passwords", async () => {
+  await using ours = await startResp({
+    users: ["user default on nopass ~* +@all", "user ann on >pw ~* +@all"],
+  });
+  using monitor = await RawClient.open(ours.port);
+  monitor.send(lines("MONITOR"));
+  assert.equal(await monitor.read(5), "+OK\r\n");
+  await answers(ours.port, lines("AUTH ann pw", "SELECT 2", 'SET k "a\\"\\x00\\n"', "CONFIG GET save"));
+  const shown = await monitor.read(160);
+  assert.match(
+    shown,
+    /^\+\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "SELECT" "2"\r\n\+\S+ \[2 \S+\] "SET" "k" "a\\"\\x00\\n"\r\n\+\S+ \[2 \S+\] "ECHO" "the end"\r\n$/,
+  );
+});
+
+test("DEBUG SLEEP holds up its own connection only", async () => {
+  await using ours = await startResp();
+  using sleeper = await RawClient.open(ours.port);
+  sleeper.send(lines("DEBUG SLEEP 0.05", "GET k"));
+  await answers(ours.port, lines("SET k v"));
+  assert.equal(await sleeper.read(12), "+OK\r\n$1\r\nv\r\n");
+});
