@@ -26,6 +26,14 @@ export interface Called {
   readonly argv: readonly ByteString[];
 }
 
+/** Who wants to know of what is written, by whomsoever. */
+export interface WriteObserver {
+  /** A command that writes has been run, in this very turn. */
+  written(command: Command, argv: readonly ByteString[], db: number): void;
+  /** Something has changed, nobody knows which keys. */
+  changed(): void;
+}
+
 export interface CommandPath {
   /** How many databases there are. */
   readonly databases: number;
@@ -44,6 +52,8 @@ export interface CommandPath {
   ): Reply | Promise<Reply>;
   /** Of the databases that are not empty. */
   readonly keyCounts: readonly KeyCounts[];
+  /** From now on. */
+  tellOf(observer: WriteObserver): void;
   /** The unit that changed a key last; empty: it is absent. */
   writerOf(db: number, key: ByteString): ByteString;
   /** Whether all keys were last changed by the units that are named. */

@@ -4,7 +4,7 @@ import type { Condition } from "../protocol/envelope.js";
 import { array, NIL_ARRAY, type Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
 import type { MemoryBackend } from "./backends/memory.js";
-import type { Called, CommandPath, CommandSender } from "./command-path.js";
+import type { Called, CommandPath, CommandSender, WriteObserver } from "./command-path.js";
 import type { KeyCounts } from "./key-counts.js";
 import type { LocalUnits } from "./local-units.js";
 
@@ -33,6 +33,10 @@ export class LocalPath implements CommandPath {
 
   get keyCounts(): readonly KeyCounts[] {
     return this.#backend.keyCounts;
+  }
+
+  tellOf(observer: WriteObserver): void {
+    this.#backend.observer = observer;
   }
 
   writerOf(db: number, key: ByteString): ByteString {

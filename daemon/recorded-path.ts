@@ -7,7 +7,7 @@ import type { Condition } from "../protocol/envelope.js";
 import { array, error, NIL_ARRAY, type Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
 import type { TimelineBackend } from "./backends/timeline.js";
-import type { Called, CommandPath, CommandSender } from "./command-path.js";
+import type { Called, CommandPath, CommandSender, WriteObserver } from "./command-path.js";
 import type { Gateway, GatewayAnswer } from "./gateway.js";
 import type { KeyCounts } from "./key-counts.js";
 import type { LocalUnits } from "./local-units.js";
@@ -63,6 +63,10 @@ export class RecordedPath implements CommandPath {
 
   get keyCounts(): readonly KeyCounts[] {
     return this.#parts.backend.keyCounts;
+  }
+
+  tellOf(observer: WriteObserver): void {
+    this.#parts.backend.observer = observer;
   }
 
   writerOf(db: number, key: ByteString): ByteString {

@@ -163,6 +163,7 @@ export class Replica implements Service {
       isJoining: () => this.peering.isJoining,
       owner: {
         flushed: (entries, from) => {
+          this.backend.observer?.changed();
           this.peering.flushed(entries, from);
           if (from !== null) this.#auditReceived(entries);
           // The gateway's do not come through the pipeline.
@@ -170,6 +171,7 @@ export class Replica implements Service {
         },
         folded: (entries, answered) => {
           this.timelineParts.recorder.folded(entries, answered);
+          this.backend.observer?.changed();
           arrived(entries);
         },
         failed: (detail) => log.error({ reason: detail }, "the data folder has failed"),

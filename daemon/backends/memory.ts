@@ -7,6 +7,7 @@ import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { CommandFailure } from "../../store/errors.js";
 import type { Unit } from "../../store/unit.js";
+import type { WriteObserver } from "../command-path.js";
 import type { Environment } from "../environment.js";
 import { type KeyCounts, keyCountsOf } from "../key-counts.js";
 import type { Backend } from "./backend.js";
@@ -22,6 +23,8 @@ export class MemoryBackend implements Backend {
   readonly up = true;
   /** Not used: the answer comes at once. */
   timeout = 0;
+  /** Is told of what is written; null: nobody wants to know. */
+  observer: WriteObserver | null = null;
   readonly #environment: Environment;
   /** Milliseconds before now at which a unit to come may still be dated. */
   readonly #past: number;
@@ -47,13 +50,19 @@ export class MemoryBackend implements Backend {
   execute(argv: readonly ByteString[], unit: Unit): Reply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
-    const reads = command.flags.includes("readonly");
-    return this.#database.run(command, argv, reads ? this.#dated(unit) : unit);
+    return this.run(command, argv, unit);
   }
 
   /** As `execute`, for a command that was found for these arguments. */
   run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
-    return this.#database.run(command, argv, command.flags.includes("readonly") ? this.#dated(unit) : unit);
+    const reply = this.#database.run(
+      command,
+      argv,
+      command.flags.includes("readonly") ? this.#dated(unit) : unit,
+    );
+    if (this.observer !== null && command.flags.includes("write"))
+      this.observer.written(command, argv, unit.db);
+    return reply;
   }
 
   /** Of the databases that are not empty. */
@@ -68,7 +77,9 @@ export class MemoryBackend implements Backend {
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
     const reads = commands.every(isReadOnly);
-    return this.#database.executeMulti(commands, reads ? this.#dated(unit) : unit);
+    const reply = this.#database.executeMulti(commands, reads ? this.#dated(unit) : unit);
+    if (!reads) this.observer?.changed();
+    return reply;
   }
 
   holds(conditions: readonly Condition[], unit: Unit): boolean {

@@ -10,6 +10,7 @@ import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { CommandFailure } from "../../store/errors.js";
 import type { Unit } from "../../store/unit.js";
+import type { WriteObserver } from "../command-path.js";
 import type { Environment } from "../environment.js";
 import { type KeyCounts, keyCountsOf } from "../key-counts.js";
 import type { Backend } from "./backend.js";
@@ -31,6 +32,8 @@ export class TimelineBackend implements Backend {
   readonly databases = DATABASES_DEFAULT;
   /** Not used: the answer comes at once. */
   timeout = 0;
+  /** Is told when the state has changed; null: nobody wants to know. */
+  observer: Pick<WriteObserver, "changed"> | null = null;
   readonly #timeline: TimelineState;
   readonly #environment: Pick<Environment, "clock">;
   readonly #past: PastCommands | null;

@@ -4,6 +4,7 @@ import type { Command } from "../../../store/command.js";
 import { commands, resolveCommand } from "../../../store/command-table.js";
 import { CommandFailure, unknownCommand } from "../../../store/errors.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
+import { mayWait } from "./blocking.js";
 import { CommandCounts } from "./command-counts.js";
 import type { Route, SessionHandler } from "./session.js";
 
@@ -30,6 +31,7 @@ export class CommandRoutes {
         writes: flags.includes("write"),
         isOpen: flags.includes("no_auth"),
         isNeverQueued: NEVER_QUEUED.has(name),
+        mayWait: mayWait(command),
         counts: new CommandCounts(),
       };
       this.#routes.set(command, route);

@@ -102,6 +102,7 @@ export class RespConnection implements Hosted {
 
   stop(): void {
     this.#isStopping = true;
+    this.session.leave();
     if (this.#state === "ending") this.#socket.destroySoon();
     else if (this.#state === "open" && !this.#isBusy) this.#end("");
   }
@@ -128,6 +129,8 @@ export class RespConnection implements Hosted {
 
   #receiveEnd(): void {
     this.#inputEnded = true;
+    // Who has gone waits for nothing, and takes nothing that others could have.
+    this.session.leave();
     if (this.#state === "open" && !this.#isBusy) this.#rest("");
   }
 

@@ -9,6 +9,7 @@ import { RESP_LISTENER, RespConnection } from "./connection.js";
 import type { DaemonFace } from "./daemon-face.js";
 import { ServerState } from "./server-state.js";
 import { sessionHandlers } from "./session-handlers.js";
+import { WaitingClients } from "./waiting.js";
 
 export interface RespParts extends Omit<SocketListenerParts, "name" | "options" | "fullText" | "connector"> {
   readonly path: CommandPath;
@@ -22,7 +23,12 @@ export class RespListener extends SocketListener {
     let id = 0;
     const routes = new CommandRoutes(sessionHandlers);
     const state = new ServerState(environment, daemon, routes.counts);
-    const own = { path, users, routes, state, nextId: () => ++id };
+    const waiters = new WaitingClients(path, environment);
+    const own = { path, users, routes, state, waiters, nextId: () => ++id };
+    path.tellOf({
+      written: (command, argv, db) => waiters.written(command, argv, db),
+      changed: () => waiters.changed(),
+    });
     super({
       ...parts,
       name: RESP_LISTENER,

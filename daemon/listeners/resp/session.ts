@@ -11,9 +11,11 @@ import type { CommandPath, CommandSender } from "../../command-path.js";
 import type { Environment } from "../../environment.js";
 import type { Limits } from "../../limits.js";
 import { DEFAULT_USER, type User, type Users } from "../../users.js";
+import { runOrWait } from "./blocking.js";
 import type { Client } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import type { ServerState } from "./server-state.js";
+import type { WaitingClients } from "./waiting.js";
 
 /**
  * Runs a connection's command, whose arity has been checked; it may throw CommandFailure.
@@ -34,6 +36,8 @@ export interface Route {
   readonly isOpen: boolean;
   /** Runs at once where others are queued by MULTI. */
   readonly isNeverQueued: boolean;
+  /** Whether it waits for data, outside of transactions. */
+  readonly mayWait: boolean;
   readonly counts: CommandCounts;
 }
 
@@ -46,6 +50,7 @@ export interface SessionHost {
   };
   readonly environment: Environment;
   readonly state: ServerState;
+  readonly waiters: WaitingClients;
   /** Replaced when the configuration is read again, and by CONFIG SET. */
   limits: Limits;
 }
@@ -148,10 +153,12 @@ export class RespSession implements CommandSender {
 
   /** Runs what was found and permitted. */
   call(route: Route, argv: readonly ByteString[]): Reply | Promise<Reply> | null {
-    const { state, limits, environment } = this.host;
+    const { state, limits, environment, waiters } = this.host;
     if (state.monitors.size > 0) state.show(route.command, argv, this.client);
     const startedAt = state.mark;
     const reply = this.#run(route, argv);
+    // Before anybody's next command, as in Redis; those of a transaction count as one.
+    if (waiters.hasReady && !this.isExecuting) waiters.serve();
     state.mark = environment.uptime();
     const milliseconds = state.mark - startedAt;
     route.counts.add(milliseconds, reply !== null && "kind" in reply && reply.kind === "error");
@@ -160,8 +167,11 @@ export class RespSession implements CommandSender {
     return reply;
   }
 
-  #run({ command, handler }: Route, argv: readonly ByteString[]): Reply | Promise<Reply> | null {
-    if (handler === null) return this.host.path.execute(command, argv, this);
+  #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Reply | Promise<Reply> | null {
+    if (handler === null)
+      return mayWait && !this.isExecuting
+        ? runOrWait(this.host, command, argv, this)
+        : this.host.path.execute(command, argv, this);
     try {
       return handler(this, argv);
     } catch (failure) {
@@ -188,7 +198,8 @@ export class RespSession implements CommandSender {
   mayRunBeside(argv: readonly ByteString[]): boolean {
     const found = this.host.routes.find(argv);
     return (
-      found instanceof CommandFailure || (this.queued === null && found.writes && found.handler === null)
+      found instanceof CommandFailure ||
+      (this.queued === null && found.writes && found.handler === null && !found.mayWait)
     );
   }
 
