@@ -164,8 +164,10 @@ export class RespConnection implements Hosted {
       if (reply instanceof Promise) this.#await(reply, argv, isMuted);
       else if (reply !== null && !isMuted) {
         if (reply.kind === "error") errors++;
-        if (this.#slots.length > 0) this.#slots.push({ bytes: this.#bytesOf(reply) });
-        else written += this.#bytesOf(reply);
+        const bytes = this.#bytesOf(reply);
+        if (bytes === null) return;
+        if (this.#slots.length > 0) this.#slots.push({ bytes });
+        else written += bytes;
       }
       if (!this.#parser.trusted) this.#parser.trusted = session.user !== null;
       if (served % COMMANDS_PER_LOOK !== 0 && written.length < WRITE_CHARS) continue;
@@ -184,10 +186,20 @@ export class RespConnection implements Hosted {
     this.#rest(written);
   }
 
-  #bytesOf(reply: Reply): ByteString {
+  /** @returns null: it is longer than any may be, and the connection is no more */
+  #bytesOf(reply: Reply): ByteString | null {
     if (reply === OK) return "+OK\r\n";
     if (reply.kind === "error") this.#host.state.failed(reply.text);
-    return this.session.protocol === 3 ? writeReply3(reply) : writeReply(reply);
+    const { maxOutputBytes } = this.#host.limits;
+    try {
+      const bytes = this.session.protocol === 3 ? writeReply3(reply) : writeReply(reply);
+      if (bytes.length <= maxOutputBytes) return bytes;
+    } catch (problem) {
+      // What the engine says of a string longer than any can be.
+      if (!(problem instanceof RangeError)) throw problem;
+    }
+    this.#drop("answer-too-long", `one answer of more than ${maxOutputBytes} bytes`);
+    return null;
   }
 
   #await(reply: Promise<Reply>, argv: readonly ByteString[], isMuted: boolean): void {
@@ -197,8 +209,9 @@ export class RespConnection implements Hosted {
     this.#held.unanswered += bytes;
     reply.then((settled) => {
       this.#held.unanswered -= bytes;
+      if (this.#state !== "open") return;
       slot.bytes = isMuted ? "" : this.#bytesOf(settled);
-      if (this.#state !== "open" || this.#isSending || this.#slots[0] !== slot) return;
+      if (this.#isSending || this.#slots[0] !== slot) return;
       // Many are answered together: so do the answers leave.
       this.#isSending = true;
       process.nextTick(() => this.#send());
@@ -212,8 +225,15 @@ export class RespConnection implements Hosted {
     this.#activeAt = this.#host.environment.uptime();
     let ready = 0;
     let written = "";
-    while (ready < this.#slots.length && (this.#slots[ready] as Slot).bytes !== null) {
-      written += (this.#slots[ready++] as Slot).bytes;
+    while (ready < this.#slots.length) {
+      const { bytes } = this.#slots[ready] as Slot;
+      if (bytes === null) break;
+      ready++;
+      written += bytes;
+      if (written.length < WRITE_CHARS) continue;
+      // Each is shorter than the longest string; all of them together need not be.
+      if (!this.#write(written)) return;
+      written = "";
     }
     this.#slots = ready === this.#slots.length ? [] : this.#slots.slice(ready);
     if (!this.#write(written)) return;

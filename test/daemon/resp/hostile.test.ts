@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { bulk, type Reply } from "../../../protocol/reply.js";
+import { writeCommand } from "../../../protocol/resp-writer.js";
 import { bytesInUse } from "../../support/garbage.js";
 import { RawClient } from "../../support/raw-client.js";
 import { seed } from "../../support/seed.js";
@@ -33,6 +35,37 @@ test("a client that never reads is closed at the bound, while others are served"
   deaf.socket.resume();
   await deaf.rest();
   await assertServes(scene);
+});
+
+test("an answer longer than any string can be closes its connection, and others are served", async () => {
+  await using scene = await startResp();
+  assert.equal(await said(scene.port, writeCommand(["SET", "big", "x".repeat(8 * MIB)])), "+OK\r\n");
+  const mget = writeCommand(["MGET", ...Array.from({ length: 65 }, () => "big")]);
+  assert.equal(await said(scene.port, mget), "");
+  assert.equal(await said(scene.port, `HELLO 3\r\n${mget}PING\r\n`), "");
+  assert.ok(scene.log.some(({ reason }) => reason === "answer-too-long"));
+  await assertServes(scene);
+});
+
+test("answers that have to wait may be longer together than any string can be", async () => {
+  const answer = bulk("x".repeat(16 * MIB));
+  let resolve: (reply: Reply) => void = () => {};
+  const first = new Promise<Reply>((done) => {
+    resolve = done;
+  });
+  let calls = 0;
+  const path = {
+    ...{ databases: 16, records: true, writerOf: () => "", hold: () => true },
+    execute: () => (calls++ === 0 ? first : Promise.resolve(answer)),
+    executeTogether: () => assert.fail(),
+  };
+  await using scene = await startResp({ path, limits: { maxOutputBytes: 64 * MIB } });
+  using client = await RawClient.open(scene.port);
+  client.send("GETDEL k\r\n".repeat(40));
+  await until("all are under way", () => calls === 40);
+  resolve(answer);
+  await client.rest();
+  assert.ok(scene.log.some(({ reason }) => reason === "answer-too-long"));
 });
 
 test("a client that takes nothing for --idle-timeout is closed", async () => {
