@@ -20,6 +20,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("HELLO 4", "HELLO x", "HELLO 99999999999999999999", "HELLO -1"),
     lines("HELLO 3 FOO", "HELLO 3 AUTH a", "HELLO 3 AUTH a b", 'HELLO 3 SETNAME "a b"', "HELLO 3 SETNAME"),
     lines("HELLO 3 SETNAME jo AUTH default x", "HELLO 2 AUTH default x"),
+    writeCommand(["HELLO", "3", "FOO\r\n+OK"]),
   ],
   "AUTH takes what the default user takes": [
     lines("AUTH x", "AUTH a b", "AUTH default b", "AUTH", "AUTH a b c"),
