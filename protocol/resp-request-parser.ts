@@ -129,7 +129,7 @@ export class RespRequestParser {
   #readArguments(): readonly ByteString[] | null {
     const argv = this.#argv as ByteString[];
     while (this.#missing > 0) {
-      if (this.#bulk < 0 && !this.#readBulkHead()) return null;
+      if (this.#bulk < 0 && !this.#readBulkHead()) return this.problem === null ? this.#checkSize() : null;
       const end = this.#at + this.#bulk;
       if (end + 2 > this.#end) return this.#checkSize();
       argv.push(argv.length === 0 ? this.#name(end) : this.#bytes(end));

@@ -127,3 +127,15 @@ test("a line's words are quoted as in Redis", () => {
   assert.deepEqual(splitLine('a"b"'), ["ab"]);
   for (const open of ['"a', "'a", '"a"b', "'a'b", '"a\\"']) assert.equal(splitLine(open), null, open);
 });
+
+test("a request above the bound is told wherever its pieces end", () => {
+  for (const cut of [0, 1, 5]) {
+    const parser = new RespRequestParser({ bulkBytes: 1024, requestBytes: 10_000 });
+    parser.push(bytes(`*100000\r\n${"$0\r\n\r\n".slice(0, cut)}`));
+    for (let piece = 0; piece < 1000 && parser.problem === null; piece++) {
+      assert.equal(parser.next(), null);
+      parser.push(bytes("$0\r\n\r\n$0\r\n\r\n".slice(cut) + "$0\r\n\r\n".slice(0, cut)));
+    }
+    assert.equal(parser.problem, "Protocol error: request above 10000 bytes", `cut at ${cut}`);
+  }
+});
