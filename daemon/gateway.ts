@@ -80,6 +80,8 @@ interface Group {
 const GROUP_BYTES = 256 * 1024;
 /** What every daemon takes of another; version 1 writes a command shorter than an envelope does. */
 const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.most;
+/** What stands before an argument, and behind it, at most. */
+const ARGUMENT_BYTES = 16;
 
 export class Gateway {
   readonly #parts: GatewayParts;
@@ -99,9 +101,9 @@ export class Gateway {
 
   /** Records a command. A user's commands are applied in the order in which they came. */
   execute(argv: readonly ByteString[], user: GatewayUser): Promise<GatewayAnswer> {
-    const bytes = writeCommand(argv);
-    if (bytes.length > COMMAND_BYTES_MAX) return tooLong(bytes.length);
-    return this.#join(this.#groupFor(user), [bytes], user);
+    const bytes = bytesOf([argv]);
+    if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
+    return this.#join(this.#groupFor(user), [writeCommand(argv)], user);
   }
 
   /**
@@ -113,16 +115,19 @@ export class Gateway {
     conditions: readonly Condition[],
     user: GatewayUser,
   ): Promise<GatewayAnswer> {
-    const bytes = commands.map(writeCommand);
-    const total = bytes.reduce((sum, one) => sum + one.length, 0);
-    if (total > COMMAND_BYTES_MAX) return tooLong(total);
+    const bytes = bytesOf(commands) + bytesOf([conditions.map(({ key }) => key)]);
+    if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
     if (commands.length > COMMANDS_MAX)
       return Promise.resolve(refused("command-too-long", `${commands.length} commands as one`));
     const { db, as } = user;
     // What the user sends next stands behind it.
     this.#open.delete(as ?? "");
     const named = conditions.length === 0 ? null : conditions;
-    return this.#join(this.#addGroup({ db, as, multi: true, conditions: named }), bytes, user);
+    return this.#join(
+      this.#addGroup({ db, as, multi: true, conditions: named }),
+      commands.map(writeCommand),
+      user,
+    );
   }
 
   #join(
@@ -242,6 +247,14 @@ export class Gateway {
     const ahead = this.#nextDate().at - this.#parts.environment.clock();
     return ahead > this.#parts.future ? refused("clock-off", `it would be dated ${ahead} ms ahead`) : null;
   }
+}
+
+/** Of what is not written yet: written, it could be longer than any string. */
+function bytesOf(commands: readonly (readonly ByteString[])[]): number {
+  return commands.reduce(
+    (sum, argv) => argv.reduce((of, { length }) => of + ARGUMENT_BYTES + length, sum + ARGUMENT_BYTES),
+    0,
+  );
 }
 
 function tooLong(bytes: number): Promise<Refused> {

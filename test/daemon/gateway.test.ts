@@ -240,3 +240,19 @@ test("a command that would be longer than other daemons take, once signed, is re
   assert.equal("code" in answer && answer.code, "command-too-long");
   assert.deepEqual(entries, []);
 });
+
+test("what was watched counts for the length of a transaction", async () => {
+  const { gateway, entries } = fixture();
+  const key = "x".repeat(LIMITS.maxRequestBytes.most / 2);
+  const conditions = [1, 2, 3].map((db) => ({ db, key, writer: "" }));
+  const answer = await gateway.executeTogether([["SET", "k", "v"]], conditions, user);
+  assert.equal("code" in answer && answer.code, "command-too-long");
+  assert.deepEqual(entries, []);
+});
+
+test("a command that would be longer than any string, once written, is refused", async () => {
+  const { gateway } = fixture();
+  const long = "x".repeat(LIMITS.maxRequestBytes.most);
+  const answer = await gateway.execute(["RPUSH", "k", long, long, long], user);
+  assert.equal("code" in answer && answer.code, "command-too-long");
+});
