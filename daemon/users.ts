@@ -5,6 +5,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ByteString } from "../protocol/byte-string.js";
+import { USER_BYTES_MAX } from "../protocol/envelope.js";
 import { Acl } from "../store/acl.js";
 import { commands, findCommand } from "../store/command-table.js";
 import { CommandFailure } from "../store/errors.js";
@@ -133,6 +134,9 @@ function parseUser(line: ByteString): User {
   const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
   if (keyword !== "user" || name === undefined)
     throw new CommandFailure("ERR expected: user NAME RULE …, such as: user ann on >password ~* +@all");
+  // An envelope names its user.
+  if (name.length > USER_BYTES_MAX)
+    throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
   let draft = blank();
   for (const [index, word] of words.entries()) {
     if (word.toLowerCase() === "reset") draft = blank();

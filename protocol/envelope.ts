@@ -246,7 +246,8 @@ function readUser(reader: RespReader): ByteString {
   return user;
 }
 
-const USER_BYTES_MAX = 256;
+/** Bytes of a user's name in `as`. */
+export const USER_BYTES_MAX = 256;
 
 function readConditions(reader: RespReader): Condition[] {
   const length = reader.readArrayHead();

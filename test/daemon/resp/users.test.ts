@@ -132,3 +132,14 @@ test("off loopback a user with a password, or TLS, is wanted", async () => {
   const absent = await runDaemon(["--resp", "0", "--acl-file", "nowhere.acl", "--check-config"]);
   assert.match(absent.stderr, /nowhere\.acl does not exist/);
 });
+
+test("a user's name that no envelope takes is refused", () => {
+  for (const [length, isTaken] of [
+    [256, true],
+    [257, false],
+  ] as const) {
+    const read = () => withFile([`user ${"n".repeat(length)} on nopass`], (file) => new Users(file));
+    if (isTaken) read();
+    else assert.throws(read, /name of 257 bytes, above 256/);
+  }
+});
