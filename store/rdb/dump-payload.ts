@@ -1,7 +1,7 @@
 /** What DUMP answers and RESTORE takes: a value, two bytes of version, eight bytes of checksum. Source: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom } from "../errors.js";
-import type { Value } from "../values/value.js";
+import { custom, stringTooLong } from "../errors.js";
+import { STRING_BYTES_MAX, type Value } from "../values/value.js";
 import { crc64 } from "./crc64.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 import { RdbReader } from "./rdb-reader.js";
@@ -14,9 +14,11 @@ const RDB_VERSION = 10;
 const CHECKSUM_BYTES = 8;
 const FOOTER_BYTES = 2 + CHECKSUM_BYTES;
 
+/** @throws CommandFailure  it is longer than any string can be */
 export function dumpPayload(value: Value): ByteString {
   const writer = new RdbWriter();
   writeValue(writer, value);
+  if (writer.written.length + FOOTER_BYTES > STRING_BYTES_MAX) throw stringTooLong();
   writer.uint16(RDB_VERSION);
   writer.raw(crc64(writer.written));
   return writer.toBytes();

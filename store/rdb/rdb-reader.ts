@@ -1,11 +1,9 @@
 /** The parts that values in RDB are made of: lengths, strings in their encodings, doubles. Source: redis-server 7.0's dumps. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { parseDouble } from "../numbers.js";
+import { STRING_BYTES_MAX } from "../values/value.js";
 import { decompressLzf } from "./lzf.js";
 import { MalformedRdb } from "./malformed-rdb.js";
-
-/** As Redis: the longest string there can be. */
-const STRING_BYTES_MAX = 512 * 1024 * 1024;
 
 /** First bytes of lengths in wider forms. */
 const LENGTH_32 = 0x80;

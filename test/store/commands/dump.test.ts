@@ -137,3 +137,27 @@ test("RESTORE counts its time from the unit's date, or takes it as it is", () =>
   assert.equal(ttlAfter("0", payload, "ABSTTL"), ":-1");
   assert.equal(ttlAfter(String(AT - 1), payload, "ABSTTL"), ":-2");
 });
+
+test("RESTORE refuses a compressed string longer than any can be, and DUMP such a payload", () => {
+  const size = 512 * 1024 * 1024;
+  // One byte as it is, and repetitions of it, 264 bytes each; the rest, below 32, as it is again.
+  const rest = (size - 1) % 264;
+  const repetitions = Buffer.alloc(3 * ((size - 1 - rest) / 264));
+  for (let at = 0; at < repetitions.length; at += 3) repetitions.writeUInt16BE(0xe0ff, at);
+  const literals: number[] = [];
+  for (let left = rest; left > 0; left -= 32)
+    literals.push(Math.min(left, 32) - 1, ...Buffer.alloc(Math.min(left, 32), "a"));
+  const compressed = Buffer.concat([Buffer.from([0, 0x61]), repetitions, Buffer.from(literals)]);
+  const lengths = Buffer.from([0, 0xc3, 0x80, 0, 0, 0, 0, 0x80, 0, 0, 0, 0]);
+  lengths.writeUInt32BE(compressed.length, 3);
+  lengths.writeUInt32BE(size, 8);
+  const body = Buffer.concat([lengths, compressed, Buffer.from([10, 0])]);
+  assert.equal(
+    restored(Buffer.concat([body, crc64(body)]).toString("latin1")).reply,
+    '-"ERR Bad data format"',
+  );
+
+  const database = new Database();
+  run(database, "SETRANGE", "k", String(size - 25), "x");
+  assert.match(shown(run(database, "DUMP", "k")), /string exceeds maximum allowed size/);
+});
