@@ -4,7 +4,7 @@ import type { ByteBudget } from "./byte-budget.js";
 export class HeldBytes {
   /** Of the frame that is not complete yet. */
   piece = 0;
-  /** Of whole frames that wait. */
+  /** Of whole frames, or queued commands, that wait. */
   queued = 0;
   /** Of requests that are not answered yet. */
   unanswered = 0;

@@ -334,6 +334,7 @@ export class RespConnection implements Hosted {
   #account(): void {
     if (this.#state === "gone") return;
     this.#held.piece = this.#parser.heldBytes;
+    this.#held.queued = this.session.queuedBytes;
     if (this.#held.tell(this.#socket.writableLength)) this.#host.overBudget();
   }
 }

@@ -64,6 +64,9 @@ export interface Queued {
 const QUEUED = status("QUEUED");
 const NO_AUTH = error("NOAUTH Authentication required.");
 const NO_KEY = error("NOPERM this user has no permissions to access one of the keys used as arguments");
+/** What a queued command costs besides its arguments' bytes, and each of these. */
+const QUEUED_BYTES = 200;
+const ARGUMENT_BYTES = 16;
 /** What browsers send that were led here by a page; Redis hangs up as well. */
 const HTTP = /^(post|host:)$/i;
 
@@ -86,6 +89,8 @@ export class RespSession implements CommandSender {
   isStable = false;
   /** Commands since MULTI; null: no transaction is open. */
   queued: Queued[] | null = null;
+  /** That the queued ones hold, roughly. */
+  queuedBytes = 0;
   /** Whether a command could not be queued, so that EXEC refuses. */
   isSpoilt = false;
   /** What WATCH has seen. */
@@ -148,6 +153,7 @@ export class RespSession implements CommandSender {
     this.last = found;
     if (this.queued === null || found.isNeverQueued) return this.call(found, argv);
     this.queued.push({ route: found, argv });
+    this.queuedBytes += argv.reduce((sum, { length }) => sum + ARGUMENT_BYTES + length, QUEUED_BYTES);
     return QUEUED;
   }
 
@@ -239,6 +245,7 @@ export class RespSession implements CommandSender {
   /** Nothing is queued or watched any more. */
   leaveTransaction(): void {
     this.queued = null;
+    this.queuedBytes = 0;
     this.isSpoilt = false;
     this.watched = [];
   }

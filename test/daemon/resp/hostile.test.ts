@@ -129,6 +129,20 @@ async function openAndDrop(port: number, count: number): Promise<void> {
   await Promise.all(Array.from({ length: count }, open));
 }
 
+test("what MULTI queues is counted, and given back", async () => {
+  await using scene = await startResp({ limits: { maxBufferedBytes: 16 * MIB } });
+  using greedy = await RawClient.open(scene.port);
+  const set = writeCommand(["SET", "k", "x".repeat(MIB)]);
+  greedy.send(`MULTI\r\n${set.repeat(8)}`);
+  await until("it is counted", () => scene.listener.bufferedBytes > 8 * MIB);
+  greedy.send("DISCARD\r\n");
+  await until("it is given back", () => scene.listener.bufferedBytes === 0);
+  greedy.send(`MULTI\r\n${set.repeat(32)}`);
+  await greedy.rest();
+  assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));
+  await assertServes(scene);
+});
+
 test("10,000 connections opened and dropped leave nothing", async () => {
   await using scene = await startResp();
   // The first ones are what the engine needs to compile.
