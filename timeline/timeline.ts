@@ -262,13 +262,13 @@ export class Timeline {
       (latest, { envelope: { at } }) => Math.max(latest, at),
       Math.max(horizon, this.#dueUntil(), this.#newest.at),
     );
-    this.#waiting.takeDue(until);
+    const due = this.#waiting.takeDue(until);
     // Not cut by bytes: what comes meanwhile, and is dated after the horizon, must find its place.
     this.#refolding.start(
       { index: null, horizon, until, tailBytes: Number.POSITIVE_INFINITY, found: () => {} },
       (fold) => {
         this.#archive.refolded(this.#refolding.takeGaps());
-        this.#swap(fold, late);
+        this.#swap(fold, [...late, ...due]);
         this.#waiting.merged(startedAt, this.#parts.uptime());
         this.#late.run();
       },

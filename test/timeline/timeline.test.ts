@@ -220,6 +220,19 @@ test("what comes during a refold is merged in slices, before and after which oth
   for (const key of ["k", "during"]) assert.deepEqual(restarted.get(key), subject.get(key));
 });
 
+test("what comes due as a refold begins is told to be folded", async () => {
+  const subject = await fiveMinutes();
+  const { timeline } = subject;
+  const future = entryAt(subject.now + 5050, "SET future 1");
+  timeline.receive([future], MEMBER);
+  await subject.settle();
+  subject.elapse(100);
+  timeline.receive([entryAt(START + 1, "INCR k")], MEMBER);
+  await subject.settle();
+  assert.ok(timeline.isFolded(future.envelope.at));
+  assert.ok(subject.folded.some(({ entries }) => entries.some(({ id }) => id === future.id)));
+});
+
 test("a lone daemon's clock that jumps ahead and back leaves no trace", async () => {
   const subject = await new TimelineSubject({ isAlone: true }).open();
   await subject.pass(5000);
