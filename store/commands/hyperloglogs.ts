@@ -75,7 +75,7 @@ function pfadd(data: Data, [, key, ...elements]: readonly ByteString[]): Reply {
 function pfcount(data: Data, [, ...keys]: readonly ByteString[]): Reply {
   if (keys.length === 1)
     return integer(narrow(BigInt.asIntN(64, sketchAt(data, keys[0]!)?.estimate() ?? 0n)));
-  return integer(estimateOf(highest(data, keys).registers));
+  return integer(narrow(estimateOf(highest(data, keys).registers)));
 }
 
 function pfmerge(data: Data, [, ...keys]: readonly ByteString[]): Reply {

@@ -6,17 +6,21 @@
 
 const ALPHA_INFINITE = 0.5 / Math.LN2;
 
+/** What a conversion in C makes of a number that is no integer of 64 bits. */
+const BEYOND_INT64 = -(2n ** 63n);
+
 /**
+ * @param registers    how many there are; some may have values above q + 1, which only damage or malice brings
  * @param occurrences  for each register value from 0 to q + 1 how many registers have it
- * @returns a whole number
+ * @returns an integer of 64 bits
  */
-export function estimate(occurrences: readonly number[]): number {
-  const registers = occurrences.reduce((sum, count) => sum + count, 0);
+export function estimate(registers: number, occurrences: readonly number[]): bigint {
   const last = occurrences.length - 1;
   let z = registers * tau((registers - occurrences[last]!) / registers);
   for (let value = last - 1; value >= 1; value--) z = (z + occurrences[value]!) * 0.5;
   z += registers * sigma(occurrences[0]! / registers);
-  return Math.round((ALPHA_INFINITE * registers * registers) / z);
+  const rounded = Math.round((ALPHA_INFINITE * registers * registers) / z);
+  return rounded < 2 ** 63 ? BigInt(rounded) : BEYOND_INT64;
 }
 
 function sigma(x: number): number {

@@ -127,7 +127,7 @@ export class Sketch {
   estimate(): bigint {
     const cached = this.#buffer.readBigUInt64LE(CACHE_AT);
     if (cached >> 63n === 0n) return cached;
-    return BigInt(estimateOf(this.registers));
+    return estimateOf(this.registers);
   }
 
   #runs(): Buffer {
@@ -162,11 +162,11 @@ export class Sketch {
 }
 
 /** The estimate for the values of all registers. */
-export function estimateOf(registers: Uint8Array): number {
+export function estimateOf(registers: Uint8Array): bigint {
   const occurrences: number[] = new Array(REGISTER_MAX + 1).fill(0);
   // Counted by index: an iterator would take most of the time here.
   for (let i = 0; i < registers.length; i++) occurrences[registers[i]!]!++;
-  return estimate(occurrences.slice(0, COUNTED_BITS + 2));
+  return estimate(registers.length, occurrences.slice(0, COUNTED_BITS + 2));
 }
 
 function trailingZeros(value: number): number {

@@ -74,6 +74,23 @@ test("a string that is no sketch, or a damaged one, is an error and stays as it 
   assert.equal(store.state(), before);
 });
 
+test("registers that no element brings are counted as Redis counts them", () => {
+  const ff = "\xff";
+  for (const [registers, count] of [
+    [ff.repeat(12288), "-9223372036854775808"],
+    ["\xcf\x3c\xf3".repeat(4096), "1549082005"],
+    [`${ff.repeat(12285)}\xcf\x3c\xf3`, "6345039891046"],
+    [ff.repeat(12276) + "\0".repeat(12), "12090396"],
+    ["\xaa".repeat(12288), "51978566788454384"],
+    [`${ff.repeat(12285)}\x85\x5c\x85`, "6196233449"],
+    ["\x34\x4d\xd3".repeat(4096), "-9223372036854775808"],
+    ["\x2c\xcb\xb2".repeat(4096), "207914267153817536"],
+  ] as const) {
+    const sketch = Sketch.of(`HYLL${"\0".repeat(11)}\x80${registers}`);
+    assert.equal(String(BigInt.asIntN(64, sketch?.estimate() ?? 0n)), count);
+  }
+});
+
 test("hashes are MurmurHash64A's", () => {
   const hex = ({ hi, lo }: { hi: number; lo: number }) =>
     hi.toString(16).padStart(8, "0") + lo.toString(16).padStart(8, "0");
