@@ -4,6 +4,7 @@
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { splitLine } from "./inline-command.js";
+import type { ShortStrings } from "./short-strings.js";
 
 const NUL = 0;
 const LF = 0x0a;
@@ -52,10 +53,12 @@ export class RespRequestParser {
   #argvBytes = 0;
   /** Bytes of the bulk string that is being read; -1: its head comes next. */
   #bulk = -1;
-  #lastName: ByteString = "";
+  readonly #strings: ShortStrings;
 
-  constructor(bounds: RequestBounds) {
+  /** @param strings  may be shared by many parsers */
+  constructor(bounds: RequestBounds, strings: ShortStrings) {
     this.#bounds = bounds;
+    this.#strings = strings;
   }
 
   /** Bytes that were received and not yet handed out. */
@@ -68,7 +71,7 @@ export class RespRequestParser {
     return this.#argv !== null || this.#at < this.#end;
   }
 
-  /** @param chunk  as it came; not copied if nothing waits, so not to be changed afterwards */
+  /** @param chunk  as it came; not copied if nothing waits, so not to be changed before `keep` */
   push(chunk: Buffer): void {
     if (this.#at === this.#end) {
       this.#buffer = chunk;
@@ -80,6 +83,11 @@ export class RespRequestParser {
     if (!this.#isOwn || this.#end + chunk.length > this.#buffer.length) this.#makeRoom(chunk.length);
     chunk.copy(this.#buffer, this.#end);
     this.#end += chunk.length;
+  }
+
+  /** Copies what is left of a chunk, which may then be changed. */
+  keep(): void {
+    if (!this.#isOwn && this.#at < this.#end) this.#makeRoom(0);
   }
 
   /** Twice as much as is there, so that many small pieces are not copied again and again; of a long argument no more. */
@@ -132,7 +140,7 @@ export class RespRequestParser {
       if (this.#bulk < 0 && !this.#readBulkHead()) return this.problem === null ? this.#checkSize() : null;
       const end = this.#at + this.#bulk;
       if (end + 2 > this.#end) return this.#checkSize();
-      argv.push(argv.length === 0 ? this.#name(end) : this.#bytes(end));
+      argv.push(this.#strings.take(this.#buffer, this.#at, end));
       this.#argvBytes += this.#bulk + ARGUMENT_BYTES;
       this.#at = end + 2;
       this.#bulk = -1;
@@ -193,22 +201,6 @@ export class RespRequestParser {
     }
     if (end - start > DIGITS_MAX) return isNegative ? null : Number.POSITIVE_INFINITY;
     return isNegative ? -value : value;
-  }
-
-  /** A bulk string from here to `end`. */
-  #bytes(end: number): ByteString {
-    return this.#at === end ? "" : bytesOf(this.#buffer, this.#at, end);
-  }
-
-  /** The same, shared with the request before if that was of the same name: one string is made, and hashed. */
-  #name(end: number): ByteString {
-    const last = this.#lastName;
-    const start = this.#at;
-    const buffer = this.#buffer;
-    let same = last.length === end - start;
-    for (let i = 0; same && i < last.length; i++) same = last.charCodeAt(i) === buffer[start + i];
-    if (!same) this.#lastName = this.#bytes(end);
-    return this.#lastName;
   }
 
   /** @returns an inline request; undefined: the line was empty; null: wait */

@@ -4,18 +4,23 @@ import { test } from "node:test";
 import { splitLine } from "../../protocol/inline-command.js";
 import { RespRequestParser } from "../../protocol/resp-request-parser.js";
 import { writeCommand } from "../../protocol/resp-writer.js";
+import { ShortStrings } from "../../protocol/short-strings.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
 
 const bounds = { bulkBytes: 1024 * 1024, requestBytes: 2 * 1024 * 1024 };
 
-/** All requests of a stream that comes in these pieces, and what is wrong with it. */
+/** All requests of a stream that comes in these pieces, all of them in one buffer, and what is wrong with it. */
 function read(pieces: readonly Buffer[]): { requests: (readonly string[])[]; problem: string | null } {
-  const parser = new RespRequestParser(bounds);
+  const parser = new RespRequestParser(bounds, new ShortStrings());
   const requests: (readonly string[])[] = [];
+  const lent = Buffer.alloc(Math.max(0, ...pieces.map(({ length }) => length)));
   for (const piece of pieces) {
-    parser.push(piece);
+    lent.fill("?");
+    piece.copy(lent);
+    parser.push(lent.subarray(0, piece.length));
     for (let argv = parser.next(); argv !== null; argv = parser.next()) requests.push(argv);
+    parser.keep();
   }
   return { requests, problem: parser.problem };
 }
@@ -81,7 +86,10 @@ test("garbage never throws, and what was whole before it stands", () => {
 });
 
 test("many small pieces of a large argument are not copied again and again", () => {
-  const parser = new RespRequestParser({ bulkBytes: 64 * 1024 * 1024, requestBytes: 128 * 1024 * 1024 });
+  const parser = new RespRequestParser(
+    { bulkBytes: 64 * 1024 * 1024, requestBytes: 128 * 1024 * 1024 },
+    new ShortStrings(),
+  );
   const size = 8 * 1024 * 1024;
   parser.push(bytes(`*2\r\n$4\r\nECHO\r\n$${size}\r\n`));
   const piece = Buffer.alloc(256, "x");
@@ -96,14 +104,17 @@ test("many small pieces of a large argument are not copied again and again", () 
 });
 
 test("a length that was announced takes no memory before its bytes come", () => {
-  const parser = new RespRequestParser({ bulkBytes: 512 * 1024 * 1024, requestBytes: 1024 * 1024 * 1024 });
+  const parser = new RespRequestParser(
+    { bulkBytes: 512 * 1024 * 1024, requestBytes: 1024 * 1024 * 1024 },
+    new ShortStrings(),
+  );
   parser.push(bytes("*2147483647\r\n$536870912\r\nabc"));
   assert.equal(parser.next(), null);
   assert.ok(parser.heldBytes < 1000);
 });
 
 test("a request above its bound is refused", () => {
-  const parser = new RespRequestParser({ bulkBytes: 100, requestBytes: 150 });
+  const parser = new RespRequestParser({ bulkBytes: 100, requestBytes: 150 }, new ShortStrings());
   parser.push(bytes(`*3\r\n$100\r\n${"x".repeat(100)}\r\n$100\r\n${"x".repeat(60)}`));
   assert.equal(parser.next(), null);
   assert.equal(parser.problem, "Protocol error: request above 150 bytes");
@@ -114,7 +125,7 @@ test("before the login only short requests are read", () => {
     ["*11\r\n", "Protocol error: unauthenticated multibulk length"],
     ["*1\r\n$16385\r\n", "Protocol error: unauthenticated bulk length"],
   ] as const) {
-    const parser = new RespRequestParser(bounds);
+    const parser = new RespRequestParser(bounds, new ShortStrings());
     parser.trusted = false;
     parser.push(bytes(text));
     assert.equal(parser.next(), null);

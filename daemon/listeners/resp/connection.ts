@@ -9,6 +9,7 @@ import { error, OK, type Reply } from "../../../protocol/reply.js";
 import { RespRequestParser } from "../../../protocol/resp-request-parser.js";
 import { writeReply } from "../../../protocol/resp-writer.js";
 import { writeReply3 } from "../../../protocol/resp3-writer.js";
+import type { ShortStrings } from "../../../protocol/short-strings.js";
 import { traceFrame } from "../../log.js";
 import type { RefusalCode } from "../../refusals.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
@@ -29,6 +30,7 @@ const UNANSWERED_MOST = 4096;
 export interface RespHost extends SocketHost, SessionHost {
   /** Numbers connections. */
   nextId(): number;
+  readonly strings: ShortStrings;
 }
 
 /** An answer in its place; null: it is still to come. */
@@ -63,7 +65,8 @@ export class RespConnection implements Hosted {
     this.#host = host;
     this.#held = new HeldBytes(host.budget);
     const { maxBulkBytes, maxQueryBytes } = host.limits;
-    this.#parser = new RespRequestParser({ bulkBytes: maxBulkBytes, requestBytes: maxQueryBytes });
+    const bounds = { bulkBytes: maxBulkBytes, requestBytes: maxQueryBytes };
+    this.#parser = new RespRequestParser(bounds, host.strings);
     this.#activeAt = host.environment.uptime();
     this.client = new ConnectedClient(
       {
@@ -124,6 +127,7 @@ export class RespConnection implements Hosted {
     this.#parser.push(chunk);
     if (this.#heldBack === null && !this.#isWaitingForTurn) this.#work();
     else this.#socket.pause();
+    this.#parser.keep();
     this.#account();
   }
 

@@ -1,6 +1,7 @@
 /** The RESP listener: what Redis clients connect to. */
 import { error } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp-writer.js";
+import { ShortStrings } from "../../../protocol/short-strings.js";
 import type { CommandPath } from "../../command-path.js";
 import type { Users } from "../../users.js";
 import { SocketListener, type SocketListenerParts } from "../socket-listener.js";
@@ -9,6 +10,7 @@ import { RESP_LISTENER, RespConnection } from "./connection.js";
 import type { DaemonFace } from "./daemon-face.js";
 import { ServerState } from "./server-state.js";
 import { sessionHandlers } from "./session-handlers.js";
+import { SharedInput } from "./shared-input.js";
 import { WaitingClients } from "./waiting.js";
 
 export interface RespParts extends Omit<SocketListenerParts, "name" | "options" | "fullText" | "connector"> {
@@ -24,7 +26,7 @@ export class RespListener extends SocketListener {
     const routes = new CommandRoutes(sessionHandlers);
     const state = new ServerState(environment, daemon, routes.counts);
     const waiters = new WaitingClients(path, environment);
-    const own = { path, users, routes, state, waiters, nextId: () => ++id };
+    const own = { path, users, routes, state, waiters, nextId: () => ++id, strings: new ShortStrings() };
     path.tellOf({
       written: (command, argv, db) => waiters.written(command, argv, db),
       changed: () => waiters.changed(),
@@ -36,7 +38,8 @@ export class RespListener extends SocketListener {
       fullText: writeReply(error("ERR max number of clients reached")),
       connector(host) {
         const whole = Object.assign(host, own);
-        return (socket) => new RespConnection(socket, whole);
+        const input = new SharedInput();
+        return (socket) => new RespConnection(input.take(socket), whole);
       },
     });
   }
