@@ -12,6 +12,8 @@ import type { KeyCounts } from "./key-counts.js";
 export interface CommandSender {
   /** Number of the database that is chosen. */
   readonly db: number;
+  /** Milliseconds since 1970 when the turn began in which the command is served: asked once for all of a pipeline. */
+  readonly now: number;
   /** As the audit names who sent it; null: nobody was asked. */
   readonly as: ByteString | null;
   /** Whether all keys may be read. */

@@ -23,7 +23,8 @@ export class LocalPath implements CommandPath {
   }
 
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
-    return this.#backend.run(command, argv, this.#units.next(sender.db));
+    const { db, now } = sender;
+    return this.#backend.run(command, argv, this.#units.next(db, now), now);
   }
 
   executeTogether(calls: readonly Called[], conditions: readonly Condition[], sender: CommandSender): Reply {

@@ -28,5 +28,5 @@ export class Newest implements EnvelopeDate {
 
 /** What the table does not know may write in a Redis behind the daemon, and KEY in the key ring. */
 function mayWrite([name = ""]: readonly ByteString[]): boolean {
-  return findCommand(name)?.flags.includes("write") ?? true;
+  return findCommand(name)?.writes ?? true;
 }

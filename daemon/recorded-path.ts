@@ -41,7 +41,7 @@ export class RecordedPath implements CommandPath {
   }
 
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
-    if (!command.flags.includes("write")) return this.#read(command, argv, sender);
+    if (!command.writes) return this.#read(command, argv, sender);
     return this.#parts.gateway.execute(argv, sender).then(replyOf);
   }
 
@@ -50,7 +50,7 @@ export class RecordedPath implements CommandPath {
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply> {
-    if (calls.some(({ command }) => command.flags.includes("write"))) {
+    if (calls.some(({ command }) => command.writes)) {
       const commands = calls.map(({ argv }) => argv);
       return this.#parts.gateway.executeTogether(commands, conditions, sender).then(replyOf);
     }
@@ -80,9 +80,9 @@ export class RecordedPath implements CommandPath {
   #read(
     command: Command,
     argv: readonly ByteString[],
-    { db, readsAll }: CommandSender,
+    { db, now, readsAll }: CommandSender,
   ): Reply | Promise<Reply> {
-    const { at, id } = this.#parts.units.next(db);
+    const { at, id } = this.#parts.units.next(db, now);
     return this.#parts.backend.run(command, argv, { at, db, id, readsAll });
   }
 }

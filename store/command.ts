@@ -51,6 +51,10 @@ export interface Command extends Row {
   readonly name: string;
   /** The family's name, also its ACL category (of the server there is none). */
   readonly group: string;
+  /** Whether its flags say `write`. */
+  readonly writes: boolean;
+  /** Whether they say `readonly`. */
+  readonly reads: boolean;
 }
 
 /** All commands, handed to what cannot import them: rows that tell of the table, rules that name commands. */
@@ -62,7 +66,12 @@ export interface CommandTable {
 
 /** A family's rows, named. Keys are upper-case command names in the order of the documentation. */
 export function family(group: string, rows: Readonly<Record<string, Row>>): readonly Command[] {
-  return Object.entries(rows).map(([name, row]) => ({ name, group, ...row }));
+  return Object.entries(rows).map(([name, row]) => {
+    // All of one shape, which is looked at for each request.
+    const { arity, flags, keys, run, since, summary, complexity, ...rest } = row;
+    const does = { writes: flags.includes("write"), reads: flags.includes("readonly") };
+    return { name, group, arity, flags, keys, run, ...does, since, summary, complexity, ...rest };
+  });
 }
 
 /** The ACL categories of a command, without the `@`. */

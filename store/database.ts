@@ -98,7 +98,7 @@ export class Database {
   /** As `execute`, for a command that `resolveCommand` has found for these arguments. */
   run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
     this.#data.begin(unit, records);
-    if (command.flags.includes("write")) this.#removeExpired(command, argv, unit);
+    if (command.writes) this.#removeExpired(command, argv, unit);
     try {
       return command.run(this.#data, argv, unit);
     } catch (failure) {
@@ -107,12 +107,17 @@ export class Database {
     }
   }
 
+  #hasExpiring(): boolean {
+    for (const keyspace of this.#keyspaces) if (keyspace.expiring > 0) return true;
+    return false;
+  }
+
   /** A key that a unit may write and finds expired is removed first, so that undo brings it back. */
   #removeExpired(command: Command, argv: readonly ByteString[], unit: Unit): void {
     // Most commands name keys of one database, and most databases have no key that expires.
     const isElsewhere = typeof command.keys === "function";
     if (!isElsewhere && this.#keyspaces[unit.db]?.expiring === 0) return;
-    if (isElsewhere && !this.#keyspaces.some((keyspace) => keyspace.expiring > 0)) return;
+    if (isElsewhere && !this.#hasExpiring()) return;
     for (const { db, key, access } of touchesOf(command.keys, argv)) {
       if (key === null || access === "read") continue;
       const number = db ?? unit.db;

@@ -258,9 +258,13 @@ export class Data {
   }
 
   #touch(entry: Entry): void {
-    if (entry.writer === this.#unit.id) return;
-    this.#records?.push({ mutator: "writer", db: this.#unit.db, key: entry.key, old: entry.writer });
-    entry.writer = this.#unit.id;
+    const { id, db } = this.#unit;
+    if (this.#records !== null) {
+      // Without records nobody asks: comparing the ids would cost more than the command.
+      if (entry.writer === id) return;
+      this.#records.push({ mutator: "writer", db, key: entry.key, old: entry.writer });
+    }
+    entry.writer = id;
   }
 
   #touchOrDrop(entry: Typed<Exclude<Value, ByteString>>): void {

@@ -137,7 +137,7 @@ function kindOf(
     return "nothing";
   if (isKeyCommand(argv)) return conditions === null ? "ring" : "nothing";
   if (db >= databases) return "nothing";
-  return command.flags.includes("write") ? "data" : "read";
+  return command.writes ? "data" : "read";
 }
 
 function kindOfSeveral(envelope: Envelope, databases: number): UnitKind {

@@ -50,18 +50,13 @@ export class MemoryBackend implements Backend {
   execute(argv: readonly ByteString[], unit: Unit): Reply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
-    return this.run(command, argv, unit);
+    return this.run(command, argv, unit, this.#environment.clock());
   }
 
-  /** As `execute`, for a command that was found for these arguments. */
-  run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
-    const reply = this.#database.run(
-      command,
-      argv,
-      command.flags.includes("readonly") ? this.#dated(unit) : unit,
-    );
-    if (this.observer !== null && command.flags.includes("write"))
-      this.observer.written(command, argv, unit.db);
+  /** As `execute`, for a command that was found for these arguments. @param now  milliseconds since 1970 */
+  run(command: Command, argv: readonly ByteString[], unit: Unit, now: number): Reply {
+    const reply = this.#database.run(command, argv, command.reads ? this.#dated(unit, now) : unit);
+    if (this.observer !== null && command.writes) this.observer.written(command, argv, unit.db);
     return reply;
   }
 
@@ -77,7 +72,8 @@ export class MemoryBackend implements Backend {
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
     const reads = commands.every(isReadOnly);
-    const reply = this.#database.executeMulti(commands, reads ? this.#dated(unit) : unit);
+    const now = this.#environment.clock();
+    const reply = this.#database.executeMulti(commands, reads ? this.#dated(unit, now) : unit);
     if (!reads) this.observer?.changed();
     return reply;
   }
@@ -87,8 +83,8 @@ export class MemoryBackend implements Backend {
   }
 
   /** For reads, which are judged by now. */
-  #dated({ db, id }: Unit): Unit {
-    this.#readAt = Math.max(this.#readAt, this.#environment.clock());
+  #dated({ db, id }: Unit, now: number): Unit {
+    this.#readAt = Math.max(this.#readAt, now);
     return { at: this.#readAt, db, id };
   }
 
@@ -102,5 +98,5 @@ export class MemoryBackend implements Backend {
 
 function isReadOnly(argv: readonly ByteString[]): boolean {
   const command = resolveCommand(argv);
-  return !(command instanceof CommandFailure) && command.flags.includes("readonly");
+  return !(command instanceof CommandFailure) && command.reads;
 }

@@ -68,7 +68,7 @@ export class TimelineBackend implements Backend {
   run(command: Command, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
     const past = this.#past?.execute(command.name, argv, unit) ?? null;
     if (past !== null) return past;
-    if (command.flags.includes("write")) throw new Error(`${command.name} is recorded, not executed`);
+    if (command.writes) throw new Error(`${command.name} is recorded, not executed`);
     return this.#timeline.database.run(command, argv, this.#dated(unit));
   }
 

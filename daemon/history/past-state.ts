@@ -27,7 +27,7 @@ export async function pastState(
   const asked = argv.slice(PAST_COMMAND_AT);
   const command = resolveCommand(asked);
   if (command instanceof CommandFailure) return command.reply;
-  if (!command.flags.includes("readonly"))
+  if (!command.reads)
     throw custom(
       `ERR '${echoed(command.name.toLowerCase())}' does not read data: the past cannot be changed`,
     );

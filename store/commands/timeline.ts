@@ -31,7 +31,7 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
     const [name, subcommand] = past;
     const command = table.find(`${name}|${subcommand}`) ?? table.find(name ?? "");
     // Others are not run, this one in itself among them.
-    return command?.flags.includes("readonly") ? touchesOf(command.keys, past) : [];
+    return command?.reads ? touchesOf(command.keys, past) : [];
   };
   return family("server", {
     TIMELINE: {

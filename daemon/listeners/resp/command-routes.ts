@@ -22,13 +22,13 @@ export class CommandRoutes {
   constructor(handlers: SessionHandlers) {
     const containers = new Set(commands.flatMap(({ name }) => containerOf(name)));
     for (const command of commands) {
-      const { name, flags } = command;
+      const { name, flags, writes } = command;
       // Those of the key ring are for signed envelopes.
       if (isKeyCommand([name.split("|")[0] as string])) continue;
       const route: Route = {
         command,
         handler: handlers.get(name) ?? null,
-        writes: flags.includes("write"),
+        writes,
         isOpen: flags.includes("no_auth"),
         isNeverQueued: NEVER_QUEUED.has(name),
         mayWait: mayWait(command),

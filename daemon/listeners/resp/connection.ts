@@ -143,8 +143,9 @@ export class RespConnection implements Hosted {
     const { session } = this;
     const { environment, observer } = this.#host;
     const { state } = this.#host;
-    const startedAt = environment.uptime();
+    const startedAt = this.#activeAt;
     state.mark = startedAt;
+    session.now = environment.clock();
     let written = "";
     let served = 0;
     let errors = 0;

@@ -73,6 +73,7 @@ const HTTP = /^(post|host:)$/i;
 export class RespSession implements CommandSender {
   readonly host: SessionHost;
   db = 0;
+  now = 0;
   protocol: 2 | 3 = 2;
   /** CLIENT SETNAME and SETINFO. */
   name: ByteString = "";

@@ -113,8 +113,8 @@ function execRecorded(
     session.db = before;
     return ONE_DATABASE;
   }
-  const { as, readsAll, isStable, host } = session;
-  const unit = host.path.executeTogether(calls, conditions, { db, as, readsAll, isStable });
+  const { as, now, readsAll, isStable, host } = session;
+  const unit = host.path.executeTogether(calls, conditions, { db, now, as, readsAll, isStable });
   const merge = (reply: Reply): Reply | Promise<Reply> => {
     if (reply.kind !== "array") return reply;
     for (const [i, { place }] of calls.entries()) replies[place] = reply.items[i] ?? NIL;
