@@ -3,7 +3,13 @@ import type { ByteString } from "./byte-string.js";
 import { formatDouble } from "./double.js";
 import type { Reply } from "./reply.js";
 
-export const writeBulk = (bytes: ByteString): ByteString => `$${bytes.length}\r\n${bytes}\r\n`;
+const END = "\r\n";
+/** Heads of short bulk strings, by length. */
+const BULK_HEADS: readonly ByteString[] = Array.from({ length: 1024 }, (_, length) => `$${length}${END}`);
+
+const bulkHead = (length: number): ByteString => BULK_HEADS[length] ?? `$${length}${END}`;
+
+export const writeBulk = (bytes: ByteString): ByteString => bulkHead(bytes.length) + bytes + END;
 
 /** An array's head; its elements follow. */
 export const writeArrayHead = (length: number): ByteString => `*${length}\r\n`;
@@ -42,8 +48,20 @@ export function writeReply(reply: Reply): ByteString {
 
 function writeItems(items: readonly Reply[]): ByteString {
   let bytes = writeArrayHead(items.length);
-  for (const item of items) bytes += writeReply(item);
+  for (const item of items) {
+    if (item.kind === "bulk") bytes = appendBulk(bytes, item.bytes);
+    else bytes += writeReply(item);
+  }
   return bytes;
+}
+
+/** Piece by piece: a long chain of strings is put together once, when it is sent. */
+export function appendBulk(written: ByteString, bytes: ByteString): ByteString {
+  let longer = written;
+  longer += bulkHead(bytes.length);
+  longer += bytes;
+  longer += END;
+  return longer;
 }
 
 function writePairs(items: readonly Reply[]): ByteString {

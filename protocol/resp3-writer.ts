@@ -2,7 +2,7 @@
 import type { ByteString } from "./byte-string.js";
 import { formatDouble } from "./double.js";
 import type { Reply } from "./reply.js";
-import { writeBulk, writeReply } from "./resp-writer.js";
+import { appendBulk, writeBulk, writeReply } from "./resp-writer.js";
 
 /** A reply in RESP3. */
 export function writeReply3(reply: Reply): ByteString {
@@ -31,7 +31,10 @@ export function writeReply3(reply: Reply): ByteString {
 
 function writeItems(head: ByteString, items: readonly Reply[]): ByteString {
   let bytes = head;
-  for (const item of items) bytes += writeReply3(item);
+  for (const item of items) {
+    if (item.kind === "bulk") bytes = appendBulk(bytes, item.bytes);
+    else bytes += writeReply3(item);
+  }
   return bytes;
 }
 

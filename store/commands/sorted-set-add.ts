@@ -9,34 +9,37 @@ import { SortedSet } from "../values/sorted-set.js";
 const OPTIONS = ["nx", "xx", "gt", "lt", "ch", "incr"] as const;
 type Option = (typeof OPTIONS)[number];
 type Options = ReadonlySet<Option>;
+const NO_OPTIONS: Options = new Set();
+const INCREMENTS: Options = new Set(["incr"]);
 
 /**
  * @param increments  as if INCR were given: ZINCRBY, which takes the options as well where they leave it a
  * pair
  */
 export function zadd(data: Data, argv: readonly ByteString[], increments: boolean): Reply {
-  const options = new Set<Option>(increments ? ["incr"] : []);
+  let options = increments ? INCREMENTS : NO_OPTIONS;
   let first = 2;
   for (let option = optionOf(argv[first]); option !== undefined; option = optionOf(argv[++first]))
-    options.add(option);
+    options = new Set([...options, option]);
   const pairs = (argv.length - first) / 2;
   if (pairs === 0 || !Number.isInteger(pairs)) throw syntaxError();
   checkCombination(options, pairs);
-  const given = Array.from({ length: pairs }, (_, i): [ByteString, number] => {
-    return [argv[first + 2 * i + 1]!, doubleArgument(argv[first + 2 * i]!)];
-  });
+  const given: [ByteString, number][] = [];
+  for (let at = first; at < argv.length; at += 2) given.push([argv[at + 1]!, doubleArgument(argv[at]!)]);
   return options.has("incr")
     ? increment(data, argv[1]!, given[0]!, options)
     : add(data, argv[1]!, given, options);
 }
 
 function optionOf(bytes: ByteString | undefined): Option | undefined {
-  if (bytes === undefined || bytes.length > 4) return undefined;
+  // Mostly it is a score, and begins with a digit.
+  if (bytes === undefined || bytes.length > 4 || bytes < "A") return undefined;
   const word = bytes.toLowerCase();
   return OPTIONS.find((option) => option === word);
 }
 
 function checkCombination(options: Options, pairs: number): void {
+  if (options === NO_OPTIONS) return;
   if (options.has("nx") && options.has("xx")) {
     throw custom("ERR XX and NX options at the same time are not compatible");
   }

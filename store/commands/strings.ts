@@ -40,7 +40,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Takes one from a key's integer; an absent key counts as 0.",
-    run: (data, argv) => increment(data, argv, -1n),
+    run: (data, argv) => increment(data, argv, -1),
   },
   DECRBY: {
     arity: 3,
@@ -103,7 +103,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Adds one to a key's integer; an absent key counts as 0.",
-    run: (data, argv) => increment(data, argv, 1n),
+    run: (data, argv) => increment(data, argv, 1),
   },
   INCRBY: {
     arity: 3,
@@ -112,7 +112,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Adds a number to a key's integer.",
-    run: (data, argv) => increment(data, argv, BigInt(integerArgument(argv[2]!))),
+    run: (data, argv) => increment(data, argv, integerArgument(argv[2]!)),
   },
   INCRBYFLOAT: {
     arity: 3,
@@ -239,20 +239,26 @@ function append(data: Data, argv: readonly ByteString[]): Reply {
   return integer(entry.value.length);
 }
 
-function increment(data: Data, argv: readonly ByteString[], by: bigint): Reply {
+function increment(data: Data, argv: readonly ByteString[], by: number | bigint): Reply {
   const key = argv[1]!;
   const entry = data.getString(key);
   const old = entry === undefined ? 0 : parseInteger(entry.value);
   if (old === undefined) throw notInteger();
-  const sum = BigInt(old) + by;
+  const sum = sumOf(old, by);
   if (sum > INT64_MAX || sum < INT64_MIN) throw overflow();
   if (entry === undefined) data.put(key, String(sum));
-  else if (by !== 0n) data.setBytes(entry, String(sum));
-  return integer(narrow(sum));
+  else if (sum !== old) data.setBytes(entry, String(sum));
+  return integer(sum);
+}
+
+/** Exact; a number where that is exact. */
+function sumOf(one: number | bigint, other: number | bigint): number | bigint {
+  const sum = typeof one === "number" && typeof other === "number" ? one + other : Number.NaN;
+  return Number.isSafeInteger(sum) ? sum : narrow(BigInt(one) + BigInt(other));
 }
 
 function decrby(data: Data, argv: readonly ByteString[]): Reply {
-  const by = BigInt(integerArgument(argv[2]!));
+  const by = integerArgument(argv[2]!);
   if (by === INT64_MIN) throw custom("ERR decrement would overflow");
   return increment(data, argv, -by);
 }
