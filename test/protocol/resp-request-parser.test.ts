@@ -141,7 +141,7 @@ test("a line's words are quoted as in Redis", () => {
 
 test("a request above the bound is told wherever its pieces end", () => {
   for (const cut of [0, 1, 5]) {
-    const parser = new RespRequestParser({ bulkBytes: 1024, requestBytes: 10_000 });
+    const parser = new RespRequestParser({ bulkBytes: 1024, requestBytes: 10_000 }, new ShortStrings());
     parser.push(bytes(`*100000\r\n${"$0\r\n\r\n".slice(0, cut)}`));
     for (let piece = 0; piece < 1000 && parser.problem === null; piece++) {
       assert.equal(parser.next(), null);

@@ -33,14 +33,14 @@ interface Waiting extends Waiter {
 
 export class WaitingClients {
   readonly #path: CommandPath;
-  readonly #environment: Pick<Environment, "setTimer">;
+  readonly #environment: Pick<Environment, "setTimer" | "clock">;
   /** By database and key, each in the order in which they came. */
   readonly #queues = new Map<string, Set<Waiting>>();
   readonly #ready = new Set<string>();
   #isServing = false;
   #willServe = false;
 
-  constructor(path: CommandPath, environment: Pick<Environment, "setTimer">) {
+  constructor(path: CommandPath, environment: Pick<Environment, "setTimer" | "clock">) {
     this.#path = path;
     this.#environment = environment;
   }
@@ -112,7 +112,7 @@ export class WaitingClients {
     for (const waiting of [...(this.#queues.get(name) ?? [])]) {
       if (waiting.isUnderWay || !this.#hasSomething(waiting, db, key)) continue;
       const { command, shape, sender } = waiting;
-      const reply = this.#path.execute(command, shape.argvFor(key), senderIn(sender, db));
+      const reply = this.#path.execute(command, shape.argvFor(key), this.#senderIn(sender, db));
       if (!(reply instanceof Promise)) {
         if (!isNothing(reply)) this.#finish(waiting, reply);
         continue;
@@ -132,11 +132,11 @@ export class WaitingClients {
   }
 
   #hasSomething({ shape: { type }, sender }: Waiting, db: number, key: ByteString): boolean {
-    const found = this.#ask(["TYPE", key], senderIn(sender, db));
+    const found = this.#ask(["TYPE", key], this.#senderIn(sender, db));
     if (found?.kind !== "status" || found.text !== type) return false;
     const size = SIZE_OF[type];
     if (size === null) return true;
-    const elements = this.#ask([size, key], senderIn(sender, db));
+    const elements = this.#ask([size, key], this.#senderIn(sender, db));
     return elements?.kind === "integer" && elements.value > 0;
   }
 
@@ -155,6 +155,11 @@ export class WaitingClients {
     return true;
   }
 
+  /** Who waits, in the database that it waited in, and as of now. */
+  #senderIn({ as, readsAll, isStable }: CommandSender, db: number): CommandSender {
+    return { db, as, readsAll, isStable, now: this.#environment.clock() };
+  }
+
   #finish(waiting: Waiting, reply: Reply): void {
     waiting.cancelTimer();
     for (const key of waiting.shape.keys) {
@@ -169,10 +174,6 @@ export class WaitingClients {
 
 function nameOf(db: number, key: ByteString): string {
   return `${db} ${key}`;
-}
-
-function senderIn({ as, readsAll, isStable }: CommandSender, db: number): CommandSender {
-  return { db, as, readsAll, isStable };
 }
 
 /** Whether a command found nothing to take. */

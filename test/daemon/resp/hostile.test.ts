@@ -55,7 +55,7 @@ test("answers that have to wait may be longer together than any string can be", 
   });
   let calls = 0;
   const path = {
-    ...{ databases: 16, records: true, writerOf: () => "", hold: () => true },
+    ...{ databases: 16, records: true, writerOf: () => "", hold: () => true, keyCounts: [], tellOf() {} },
     execute: () => (calls++ === 0 ? first : Promise.resolve(answer)),
     executeTogether: () => assert.fail(),
   };
