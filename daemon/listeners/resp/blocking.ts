@@ -6,7 +6,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import type { CommandPath, CommandSender } from "../../command-path.js";
 import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./wait-shapes.js";
-import { isNothing, type WaitingClients } from "./waiting.js";
+import { isNothing, OVERDUE, type WaitingClients } from "./waiting.js";
 
 const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
@@ -44,7 +44,7 @@ export function runOrWait(
           resolve(reply);
         },
       });
-      sender.waiting = (how) => end(how === "error" ? UNBLOCKED : shape.none);
+      sender.waiting = (how) => end(how === "error" ? UNBLOCKED : OVERDUE);
     });
   };
   // Where it would be recorded, a command that finds nothing is not worth a record.

@@ -1,6 +1,5 @@
 /** The commands that may wait for data: which keys of which type they wait for, for how long, and what is run then. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { timeoutArgument } from "../../../store/commands/timeout.js";
 
 type Argv = readonly ByteString[];
@@ -15,8 +14,6 @@ export interface WaitShape {
   readonly milliseconds: number;
   /** What is run once a key has something: it takes of this key alone. */
   readonly argvFor: (key: ByteString) => Argv;
-  /** The answer when the time is over. */
-  readonly none: Reply;
 }
 
 /** @param argv  a call that the store has found right */
@@ -38,7 +35,7 @@ export const WAIT_SHAPES: Readonly<Record<string, WaitShapeOf>> = {
 /** `NAME key [key …] timeout` */
 function ofSeveral(type: AwaitedType, argv: Argv): WaitShape {
   return {
-    ...{ type, keys: argv.slice(1, -1), none: NIL_ARRAY },
+    ...{ type, keys: argv.slice(1, -1) },
     milliseconds: timeoutArgument(argv.at(-1) as ByteString),
     argvFor: (key) => [argv[0] as ByteString, key, "0"],
   };
@@ -48,7 +45,7 @@ function ofSeveral(type: AwaitedType, argv: Argv): WaitShape {
 function ofCounted(type: AwaitedType, argv: Argv): WaitShape {
   const count = Number(argv[2]);
   return {
-    ...{ type, keys: argv.slice(3, 3 + count), none: NIL_ARRAY },
+    ...{ type, keys: argv.slice(3, 3 + count) },
     milliseconds: timeoutArgument(argv[1] as ByteString),
     argvFor: (key) => [argv[0] as ByteString, "0", "1", key, ...argv.slice(3 + count)],
   };
@@ -57,7 +54,7 @@ function ofCounted(type: AwaitedType, argv: Argv): WaitShape {
 /** From one list into another. */
 function ofOne(argv: Argv, timeoutAt: number): WaitShape {
   const milliseconds = timeoutArgument(argv[timeoutAt] as ByteString);
-  return { type: "list", keys: [argv[1] as ByteString], milliseconds, none: NIL, argvFor: () => argv };
+  return { type: "list", keys: [argv[1] as ByteString], milliseconds, argvFor: () => argv };
 }
 
 /** XREAD. `$` stands for the id that `withLastIds` has put there. */
@@ -73,7 +70,7 @@ function ofStreams(argv: Argv): WaitShape | null {
   const keys = names.slice(0, names.length / 2);
   const ids = names.slice(names.length / 2);
   return {
-    ...{ type: "stream", keys, milliseconds: Number(timeout), none: NIL_ARRAY },
+    ...{ type: "stream", keys, milliseconds: Number(timeout) },
     argvFor: (key) => [...options, "STREAMS", key, ids[keys.indexOf(key)] as ByteString],
   };
 }
