@@ -1,9 +1,20 @@
 /** COMMAND and its subcommands: the table, told by itself. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, bulk, bulks, integer, NIL_ARRAY, type Reply, set, status } from "../../protocol/reply.js";
+import {
+  array,
+  bulk,
+  bulks,
+  integer,
+  map,
+  NIL_ARRAY,
+  type Reply,
+  set,
+  status,
+} from "../../protocol/reply.js";
 import { type Command, type CommandTable, categoriesOf, family } from "../command.js";
 import { custom, syntaxError } from "../errors.js";
-import { none, touchesOf } from "../key-spec.js";
+import { globMatches } from "../glob.js";
+import { none, permissionFor, type Touch, touchesOf } from "../key-spec.js";
 
 /** @param table  that these rows stand in themselves: not yet complete when they are made */
 export const introspection = (table: CommandTable): readonly Command[] =>
@@ -28,6 +39,16 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       summary: "How many commands there are.",
       run: () => integer(topLevel(table).length),
     },
+    "COMMAND|DOCS": {
+      arity: -2,
+      flags: ["loading", "stale"],
+      keys: none,
+      since: "7.0.0",
+      complexity: "O(N), N: names",
+      categories: ["connection"],
+      summary: "What commands do, since when, at what cost.",
+      run: (_, argv) => docs(table, argv),
+    },
     "COMMAND|GETKEYS": {
       arity: -4,
       flags: ["loading", "stale"],
@@ -37,6 +58,16 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       categories: ["connection"],
       summary: "The keys in a command's arguments.",
       run: (_, argv) => getkeys(table, argv),
+    },
+    "COMMAND|GETKEYSANDFLAGS": {
+      arity: -4,
+      flags: ["loading", "stale"],
+      keys: none,
+      since: "7.0.0",
+      complexity: "O(N), N: arguments",
+      categories: ["connection"],
+      summary: "The keys in a command's arguments, each with what may be done to it.",
+      run: (_, argv) => getkeysAndFlags(table, argv),
     },
     "COMMAND|INFO": {
       arity: -2,
@@ -103,11 +134,68 @@ function commandReply(table: CommandTable, command: Command): Reply {
 }
 
 function list(table: CommandTable, argv: readonly ByteString[]): Reply {
-  if (argv.length > 2) throw syntaxError();
-  return bulks(topLevel(table).map(lowerName));
+  if (argv.length === 2) return bulks(topLevel(table).map(lowerName));
+  const [, , filterBy = "", kind = "", value = ""] = argv;
+  if (argv.length !== 5 || filterBy.toUpperCase() !== "FILTERBY") throw syntaxError();
+  const filter = filterOf(kind.toUpperCase(), value.toLowerCase());
+  return bulks(table.all().filter(filter).map(lowerName));
 }
 
+/** @throws CommandFailure */
+function filterOf(kind: string, value: string): (command: Command) => boolean {
+  if (kind === "ACLCAT") return (command) => categoriesOf(command).includes(value);
+  if (kind === "PATTERN") return (command) => globMatches(value, lowerName(command));
+  // There are no modules.
+  if (kind === "MODULE") return () => false;
+  throw syntaxError();
+}
+
+/** Of all commands, or of those named; what is unknown is left out. A container tells of its subcommands. */
+function docs(table: CommandTable, argv: readonly ByteString[]): Reply {
+  const chosen =
+    argv.length === 2 ? topLevel(table) : argv.slice(2).flatMap((name) => table.find(name) ?? []);
+  return map(chosen.flatMap((command) => [bulk(lowerName(command)), docsOf(table, command)]));
+}
+
+function docsOf(table: CommandTable, command: Command): Reply {
+  const { name, summary, since, group, complexity } = command;
+  const fields = Object.entries({ summary, since, group: GROUPS[group] ?? group, complexity });
+  const subcommands = table.all().filter((other) => other.name.startsWith(`${name}|`));
+  const inside = subcommands.flatMap((one) => [bulk(lowerName(one)), docsOf(table, one)]);
+  return map([
+    ...fields.flatMap(([field, text]) => [bulk(field), bulk(text)]),
+    ...(inside.length === 0 ? [] : [bulk("subcommands"), map(inside)]),
+  ]);
+}
+
+/** Redis's words for groups, where ours are those of the ACL. */
+const GROUPS: Readonly<Record<string, string>> = {
+  keyspace: "generic",
+  sortedset: "sorted-set",
+  transaction: "transactions",
+};
+
 function getkeys(table: CommandTable, argv: readonly ByteString[]): Reply {
+  return bulks(keyTouches(table, argv).map(({ key }) => key));
+}
+
+/** Flags that follow from the permission that a key needs; how a key is changed the table does not say. */
+function getkeysAndFlags(table: CommandTable, argv: readonly ByteString[]): Reply {
+  return array(
+    keyTouches(table, argv).map(({ key, touch }) => {
+      const answers = permissionFor(touch).includes("R");
+      const flags = touch.access === "read" ? ["RO"] : [answers ? "RW" : "OW", "update"];
+      if (answers) flags.splice(1, 0, "access");
+      return array([bulk(key), set(flags.map(status))]);
+    }),
+  );
+}
+
+/** @throws CommandFailure  no such command, not so many arguments, no keys */
+function keyTouches(
+  table: CommandTable,
+  argv: readonly ByteString[],
+): { readonly key: ByteString; readonly touch: Touch }[] {
   const command = table.find(argv[2]!);
   if (command === undefined) throw custom("ERR Invalid command specified");
   const called = argv.slice(2);
@@ -115,7 +203,9 @@ function getkeys(table: CommandTable, argv: readonly ByteString[]): Reply {
   if (arity >= 0 ? called.length !== arity : called.length < -arity) {
     throw custom("ERR Invalid number of arguments specified for command");
   }
-  const keys = touchesOf(command.keys, called).flatMap(({ key }) => (key === null ? [] : [key]));
-  if (keys.length === 0) throw custom("ERR The command has no key arguments");
-  return bulks(keys);
+  const found = touchesOf(command.keys, called).flatMap((touch) =>
+    touch.key === null ? [] : [{ key: touch.key, touch }],
+  );
+  if (found.length === 0) throw custom("ERR The command has no key arguments");
+  return found;
 }

@@ -3,7 +3,7 @@
  * is not named here is compared byte by byte, and so is an error of ours.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, bulk, double, type Reply } from "../../protocol/reply.js";
+import { array, bulk, double, NIL, type Reply } from "../../protocol/reply.js";
 import { placeOf } from "../../store/geohash.js";
 import { parseDouble } from "../../store/numbers.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
@@ -190,6 +190,22 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
     compare: ({ argv, ours }) => ({
       ask: [argv],
       agree: ([theirs]) => theirs !== undefined && (sameReply(ours, theirs) || theirs.kind === "error"),
+    }),
+  },
+  "COMMAND|DOCS": ownAnswer("it describes the server's own commands, in our words"),
+  "COMMAND|GETKEYSANDFLAGS": {
+    reason: "as GETKEYS; and our flags follow from permissions, Redis's from how exactly a key is changed",
+    errors: true,
+    compare: ({ argv, ours }) => ({
+      ask: [argv],
+      agree: ([theirs]) =>
+        theirs?.kind === "error" ||
+        itemsOf(ours)
+          .map((item) => shown(itemsOf(item)[0] ?? NIL))
+          .join() ===
+          itemsOf(theirs)
+            .map((item) => shown(itemsOf(item)[0] ?? NIL))
+            .join(),
     }),
   },
   "COMMAND|INFO": ownAnswer(

@@ -55,5 +55,13 @@ export const grammar: FamilyGrammar = {
   "COMMAND|COUNT": () => [],
   "COMMAND|GETKEYS": otherCall,
   "COMMAND|INFO": (g) => g.some(() => g.oneOf("get", "SET", "command", "command|count", "nonsense"), 1, 3),
-  "COMMAND|LIST": () => [],
+  "COMMAND|DOCS": (g) => g.some(() => g.oneOf("get", "SET", "object", "nonsense"), 1, 3),
+  "COMMAND|GETKEYSANDFLAGS": otherCall,
+  "COMMAND|LIST": (g) =>
+    g.maybe(
+      0.7,
+      "FILTERBY",
+      g.oneOf("ACLCAT", "PATTERN", "module", "nonsense"),
+      g.oneOf("hash", "x*", "nonsense"),
+    ),
 };
