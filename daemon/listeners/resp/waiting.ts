@@ -3,7 +3,7 @@
  * done. What is run then is the command itself, of the one key: where writes are recorded it goes the same way as any other.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Reply } from "../../../protocol/reply.js";
+import { NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import type { Command } from "../../../store/command.js";
 import { findCommand } from "../../../store/command-table.js";
 import { touchesOf } from "../../../store/key-spec.js";
@@ -11,6 +11,8 @@ import type { CommandPath, CommandSender } from "../../command-path.js";
 import type { Environment } from "../../environment.js";
 import type { WaitShape } from "./wait-shapes.js";
 
+/** When the time is over, whatever the command answers else where there is nothing. */
+export const OVERDUE = NIL_ARRAY;
 /** A timer takes no longer times; who waits for longer waits for ever. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const SIZE_OF = { list: "LLEN", zset: "ZCARD", stream: null } as const;
@@ -48,9 +50,9 @@ export class WaitingClients {
   /** @returns what ends the waiting with an answer; false: its command is on its way, and its answer will come */
   add(waiter: Waiter): (reply: Reply) => boolean {
     const waiting: Waiting = { ...waiter, isUnderWay: false, overdue: null, cancelTimer: () => {} };
-    const { milliseconds, none, keys } = waiter.shape;
+    const { milliseconds, keys } = waiter.shape;
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
-      waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#giveUp(waiting, none));
+      waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#giveUp(waiting, OVERDUE));
     for (const key of keys) {
       const name = nameOf(waiter.db, key);
       const queue = this.#queues.get(name) ?? new Set();
