@@ -5,16 +5,16 @@
  */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { error, OK, type Reply } from "../../../protocol/reply.js";
+import { error, type Reply } from "../../../protocol/reply.js";
 import { RespRequestParser } from "../../../protocol/resp-request-parser.js";
 import { writeReply } from "../../../protocol/resp-writer.js";
-import { writeReply3 } from "../../../protocol/resp3-writer.js";
 import type { ShortStrings } from "../../../protocol/short-strings.js";
 import { traceFrame } from "../../log.js";
 import type { RefusalCode } from "../../refusals.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
 import { listenTo } from "../socket-events.js";
+import { AnswerQueue, answerBytes } from "./answers.js";
 import { ConnectedClient } from "./connected-client.js";
 import { RespSession, type SessionHost } from "./session.js";
 
@@ -33,11 +33,6 @@ export interface RespHost extends SocketHost, SessionHost {
   readonly strings: ShortStrings;
 }
 
-/** An answer in its place; null: it is still to come. */
-interface Slot {
-  bytes: ByteString | null;
-}
-
 export class RespConnection implements Hosted {
   readonly remote: string;
   readonly client: ConnectedClient;
@@ -46,8 +41,7 @@ export class RespConnection implements Hosted {
   readonly #host: RespHost;
   readonly #held: HeldBytes;
   readonly #parser: RespRequestParser;
-  /** From the first answer that is still to come on. */
-  #slots: Slot[] = [];
+  readonly #answers = new AnswerQueue();
   /** A command that waits until all before it are answered. */
   #heldBack: readonly ByteString[] | null = null;
   #isWaitingForTurn = false;
@@ -85,7 +79,8 @@ export class RespConnection implements Hosted {
       end: () => this.#receiveEnd(),
       drain: () => this.#drained(),
       finish: () => socket.setTimeout(0),
-      timeout: () => this.#stuck(),
+      // The client takes nothing of what was written.
+      timeout: () => this.#drop("output-stuck", `${socket.writableLength} bytes wait`),
       error: ({ message }) => host.log.debug({ remote: this.remote, reason: message }, "connection failed"),
       close: () => this.#gone(),
     });
@@ -97,7 +92,7 @@ export class RespConnection implements Hosted {
 
   checkTime(now: number): void {
     const { respIdleTimeout } = this.#host.limits;
-    if (this.#state !== "open" || respIdleTimeout === 0 || this.#slots.length > 0) return;
+    if (this.#state !== "open" || respIdleTimeout === 0 || this.#answers.length > 0) return;
     if (now - this.#activeAt < respIdleTimeout) return;
     this.#host.log.debug({ remote: this.remote }, "idle connection closed");
     this.#end("");
@@ -116,7 +111,7 @@ export class RespConnection implements Hosted {
   }
 
   get #isBusy(): boolean {
-    return this.#slots.length > 0 || this.#isWaitingForTurn || this.#isPaused;
+    return this.#answers.length > 0 || this.#isWaitingForTurn || this.#isPaused;
   }
 
   #receive(chunk: Buffer): void {
@@ -141,8 +136,7 @@ export class RespConnection implements Hosted {
   /** Serves what has come whole, until one command has to wait or the turn is over. */
   #work(): void {
     const { session } = this;
-    const { environment, observer } = this.#host;
-    const { state } = this.#host;
+    const { environment, observer, state } = this.#host;
     const startedAt = this.#activeAt;
     state.mark = startedAt;
     session.now = environment.clock();
@@ -159,7 +153,10 @@ export class RespConnection implements Hosted {
         state.pause.hold(this.#resume);
         break;
       }
-      if (this.#slots.length > 0 && (this.#slots.length >= UNANSWERED_MOST || !session.mayRunBeside(argv))) {
+      if (
+        this.#answers.length > 0 &&
+        (this.#answers.length >= UNANSWERED_MOST || !session.mayRunBeside(argv))
+      ) {
         this.#heldBack = argv;
         break;
       }
@@ -171,7 +168,7 @@ export class RespConnection implements Hosted {
         if (reply.kind === "error") errors++;
         const bytes = this.#bytesOf(reply);
         if (bytes === null) return;
-        if (this.#slots.length > 0) this.#slots.push({ bytes });
+        if (this.#answers.length > 0) this.#answers.add(bytes);
         else written += bytes;
       }
       if (!this.#parser.trusted) this.#parser.trusted = session.user !== null;
@@ -193,30 +190,22 @@ export class RespConnection implements Hosted {
 
   /** @returns null: it is longer than any may be, and the connection is no more */
   #bytesOf(reply: Reply): ByteString | null {
-    if (reply === OK) return "+OK\r\n";
     if (reply.kind === "error") this.#host.state.failed(reply.text);
     const { maxOutputBytes } = this.#host.limits;
-    try {
-      const bytes = this.session.protocol === 3 ? writeReply3(reply) : writeReply(reply);
-      if (bytes.length <= maxOutputBytes) return bytes;
-    } catch (problem) {
-      // What the engine says of a string longer than any can be.
-      if (!(problem instanceof RangeError)) throw problem;
-    }
-    this.#drop("answer-too-long", `one answer of more than ${maxOutputBytes} bytes`);
-    return null;
+    const bytes = answerBytes(reply, this.session.protocol, maxOutputBytes);
+    if (bytes === null) this.#drop("answer-too-long", `one answer of more than ${maxOutputBytes} bytes`);
+    return bytes;
   }
 
   #await(reply: Promise<Reply>, argv: readonly ByteString[], isMuted: boolean): void {
-    const slot: Slot = { bytes: null };
-    this.#slots.push(slot);
+    const slot = this.#answers.add(null);
     const bytes = argv.reduce((sum, argument) => sum + argument.length, 0);
     this.#held.unanswered += bytes;
     reply.then((settled) => {
       this.#held.unanswered -= bytes;
       if (this.#state !== "open") return;
       slot.bytes = isMuted ? "" : this.#bytesOf(settled);
-      if (this.#isSending || this.#slots[0] !== slot) return;
+      if (this.#isSending || !this.#answers.isFirst(slot)) return;
       // Many are answered together: so do the answers leave.
       this.#isSending = true;
       process.nextTick(() => this.#send());
@@ -228,21 +217,10 @@ export class RespConnection implements Hosted {
     this.#isSending = false;
     if (this.#state !== "open") return;
     this.#activeAt = this.#host.environment.uptime();
-    let ready = 0;
-    let written = "";
-    while (ready < this.#slots.length) {
-      const { bytes } = this.#slots[ready] as Slot;
-      if (bytes === null) break;
-      ready++;
-      written += bytes;
-      if (written.length < WRITE_CHARS) continue;
-      // Each is shorter than the longest string; all of them together need not be.
-      if (!this.#write(written)) return;
-      written = "";
+    for (let bytes = this.#answers.take(WRITE_CHARS); bytes !== ""; bytes = this.#answers.take(WRITE_CHARS)) {
+      if (!this.#write(bytes)) return;
     }
-    this.#slots = ready === this.#slots.length ? [] : this.#slots.slice(ready);
-    if (!this.#write(written)) return;
-    if (this.#heldBack !== null && this.#slots.length === 0) this.#work();
+    if (this.#heldBack !== null && this.#answers.length === 0) this.#work();
     else this.#rest("");
     this.#account();
   }
@@ -296,11 +274,6 @@ export class RespConnection implements Hosted {
     else if (this.#write(written) && this.#socket.isPaused()) this.#socket.resume();
   }
 
-  /** The client takes nothing of what was written. */
-  #stuck(): void {
-    this.#drop("output-stuck", `${this.#socket.writableLength} bytes wait`);
-  }
-
   #drop(code: RefusalCode, detail: string): void {
     this.#note(code, detail);
     this.destroy();
@@ -329,7 +302,7 @@ export class RespConnection implements Hosted {
   #gone(): void {
     if (this.#state === "gone") return;
     this.#state = "gone";
-    this.#slots = [];
+    this.#answers.clear();
     this.client.gone();
     this.#host.state.pause.forget(this.#resume);
     this.#held.release();
