@@ -3,7 +3,7 @@
  * Read at the start and on SIGHUP. Passwords are kept as SHA-256 and compared in constant time.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { ByteString } from "../protocol/byte-string.js";
 import { USER_BYTES_MAX } from "../protocol/envelope.js";
 import { Acl } from "../store/acl.js";
@@ -40,6 +40,36 @@ export class Users {
   reload(file: string | null): void {
     this.#users = readUsers(file);
     this.generation++;
+  }
+
+  /** Adds rules to a user's, who is made if absent. @throws CommandFailure  and then nothing has changed */
+  set(name: ByteString, rules: readonly ByteString[]): void {
+    const before = this.#users.get(name);
+    const draft: Draft =
+      before === undefined
+        ? blank()
+        : { ...before, passwords: [...before.passwords], rules: [...before.acl.rules] };
+    this.#users = new Map(this.#users).set(name, drafted(name, draft, rules, 1));
+    this.generation++;
+  }
+
+  /** @returns whether there was such a user */
+  remove(name: ByteString): boolean {
+    const users = new Map(this.#users);
+    if (!users.delete(name)) return false;
+    this.#users = users;
+    this.generation++;
+    return true;
+  }
+
+  /** Replaces a file by these lines, in one step. @throws StartError */
+  save(file: string, lines: readonly ByteString[]): void {
+    try {
+      writeFileSync(`${file}.new`, `${lines.join("\n")}\n`, { encoding: "latin1", mode: 0o600 });
+      renameSync(`${file}.new`, file);
+    } catch (problem) {
+      throw new StartError(`--acl-file ${file} cannot be written: ${(problem as Error).message}.`, 1);
+    }
   }
 
   all(): Iterable<User> {
@@ -134,17 +164,23 @@ function parseUser(line: ByteString): User {
   const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
   if (keyword !== "user" || name === undefined)
     throw new CommandFailure("ERR expected: user NAME RULE …, such as: user ann on >password ~* +@all");
+  return drafted(name, blank(), words, 3);
+}
+
+/** @param first  what number the first word has, for messages. @throws CommandFailure */
+function drafted(name: ByteString, start: Draft, words: readonly ByteString[], first: number): User {
   // An envelope names its user.
   if (name.length > USER_BYTES_MAX)
     throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
-  let draft = blank();
+  let draft = start;
   for (const [index, word] of words.entries()) {
     if (word.toLowerCase() === "reset") draft = blank();
-    else if (BARE.test(word)) throw new CommandFailure(`ERR word ${index + 3} ${NO_RULE}`);
+    else if (BARE.test(word)) throw new CommandFailure(`ERR word ${index + first} ${NO_RULE}`);
     else if (!takeSwitch(draft, word) && !takePassword(draft, word)) draft.rules.push(word);
   }
-  const { rules, ...user } = draft;
-  return { name, ...user, acl: new Acl(rules, { all: () => commands, find: findCommand }) };
+  const { isOn, takesAnyPassword, passwords, rules } = draft;
+  const acl = new Acl(rules, { all: () => commands, find: findCommand });
+  return { name, isOn, takesAnyPassword, passwords, acl };
 }
 
 /** Channels and the checks of payloads mean nothing here; Redis writes them into its files. */

@@ -4,7 +4,7 @@ import { array, bulk, integer, map, OK, type Reply, status } from "../../../prot
 import { custom, dbIndexOutOfRange, syntaxError } from "../../../store/errors.js";
 import { int32Argument, parseInteger } from "../../../store/numbers.js";
 import { DEFAULT_USER, type User } from "../../users.js";
-import type { RespSession, SessionHandler } from "./session.js";
+import { noteDenied, type RespSession, type SessionHandler } from "./session.js";
 
 /** Whose commands and texts these are: clients ask before they use what is new. */
 export const REDIS_VERSION = "7.0.15";
@@ -68,9 +68,12 @@ function auth(session: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-function logIn({ host }: RespSession, name: ByteString, password: ByteString): User {
-  const user = host.users.login(name, password);
-  if (user === null) throw custom("WRONGPASS invalid username-password pair or user is disabled.");
+function logIn(session: RespSession, name: ByteString, password: ByteString): User {
+  const user = session.host.users.login(name, password);
+  if (user === null) {
+    noteDenied(session, "auth", "AUTH", name);
+    throw custom("WRONGPASS invalid username-password pair or user is disabled.");
+  }
   return user;
 }
 

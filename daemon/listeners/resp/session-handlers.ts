@@ -1,4 +1,5 @@
 /** What a connection does itself, by command. A new family of such commands is one line here. */
+import { aclHandlers } from "./acl-commands.js";
 import { clientHandlers } from "./client-commands.js";
 import type { SessionHandlers } from "./command-routes.js";
 import { configHandlers } from "./config-commands.js";
@@ -14,6 +15,7 @@ export const sessionHandlers: SessionHandlers = new Map([
   ...greetingHandlers,
   ...transactionHandlers,
   ...clientHandlers,
+  ...aclHandlers,
   ...infoHandlers,
   ...configHandlers,
   ...slowHandlers,

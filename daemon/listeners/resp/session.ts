@@ -12,8 +12,9 @@ import type { Environment } from "../../environment.js";
 import type { Limits } from "../../limits.js";
 import { DEFAULT_USER, type User, type Users } from "../../users.js";
 import { runOrWait } from "./blocking.js";
-import type { Client } from "./clients.js";
+import { type Client, clientLine } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
+import type { Denied } from "./denied-log.js";
 import type { ServerState } from "./server-state.js";
 import type { WaitingClients } from "./waiting.js";
 
@@ -69,6 +70,18 @@ const QUEUED_BYTES = 200;
 const ARGUMENT_BYTES = 16;
 /** What browsers send that were led here by a page; Redis hangs up as well. */
 const HTTP = /^(post|host:)$/i;
+
+/** Keeps for ACL LOG what was denied to whom. @param object  what it was about */
+export function noteDenied(
+  { host: { state, environment }, queued, client }: RespSession,
+  reason: Denied["reason"],
+  object: ByteString,
+  userName: ByteString,
+): void {
+  const context = queued === null ? "toplevel" : "multi";
+  const line = clientLine(client, environment.uptime());
+  state.denied.add({ reason, context, object, userName, client: line }, environment.clock());
+}
 
 export class RespSession implements CommandSender {
   readonly host: SessionHost;
@@ -149,7 +162,10 @@ export class RespSession implements CommandSender {
       if (!found.isOpen) return this.#reject(argv, NO_AUTH);
     } else if (!this.#user.acl.isUnlimited) {
       const denial = this.denial(found, argv);
-      if (denial !== null) return this.#reject(argv, denial);
+      if (denial !== null) {
+        this.#note(found, denial);
+        return this.#reject(argv, denial);
+      }
     }
     this.last = found;
     if (this.queued === null || found.isNeverQueued) return this.call(found, argv);
@@ -259,6 +275,13 @@ export class RespSession implements CommandSender {
     }
     if (this.queued !== null) this.isSpoilt = true;
     return reply;
+  }
+
+  /** Keeps for ACL LOG and INFO what was denied. */
+  #note({ command, counts }: Route, denial: ErrorReply): void {
+    counts.rejected++;
+    const reason = denial === NO_KEY ? "key" : "command";
+    noteDenied(this, reason, command.name.toLowerCase(), this.as ?? "");
   }
 
   /** The users were read again: who is gone or switched off is no longer logged in, and has to go. */

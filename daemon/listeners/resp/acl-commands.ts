@@ -1,0 +1,177 @@
+/** ACL: the users of the listener, who they are and what they may. Texts: redis-server 7.0. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, bulks, double, integer, map, NIL, OK, type Reply } from "../../../protocol/reply.js";
+import { CATEGORIES } from "../../../store/acl-rules.js";
+import { categoriesOf } from "../../../store/command.js";
+import { commands, resolveCommand } from "../../../store/command-table.js";
+import { CommandFailure, custom, notInteger } from "../../../store/errors.js";
+import { parseInteger } from "../../../store/numbers.js";
+import { StartError } from "../../start-error.js";
+import { DEFAULT_USER, type User } from "../../users.js";
+import type { RespSession, SessionHandler } from "./session.js";
+
+export const aclHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["ACL|CAT", categories],
+  ["ACL|DELUSER", removeUsers],
+  ["ACL|DRYRUN", dryRun],
+  ["ACL|GENPASS", makePassword],
+  ["ACL|GETUSER", getUser],
+  ["ACL|LIST", ({ host }) => bulks([...host.users.all()].map(userLine).sort())],
+  ["ACL|LOAD", load],
+  ["ACL|LOG", log],
+  ["ACL|SAVE", save],
+  ["ACL|SETUSER", setUser],
+  ["ACL|USERS", ({ host }) => bulks([...host.users.all()].map(({ name }) => name).sort())],
+  ["ACL|WHOAMI", ({ as }) => bulk(as ?? "")],
+];
+
+const PASSWORD_BITS_DEFAULT = 256;
+const PASSWORD_BITS_MAX = 4096;
+const LOG_ENTRIES_DEFAULT = 10;
+
+/** `ACL CAT [category]` */
+function categories(_: RespSession, argv: readonly ByteString[]): Reply {
+  if (argv.length > 3) throw tooMany(argv);
+  const word = argv[2]?.toLowerCase();
+  if (word === undefined) return bulks(CATEGORIES);
+  if (!CATEGORIES.includes(word)) throw custom(`ERR Unknown category '${argv[2]}'`);
+  return bulks(
+    commands.filter((command) => categoriesOf(command).includes(word)).map(({ name }) => name.toLowerCase()),
+  );
+}
+
+const tooMany = (argv: readonly ByteString[]) =>
+  custom(`ERR unknown subcommand or wrong number of arguments for '${argv[1]}'. Try ACL HELP.`);
+
+/** A user as a line of --acl-file, which says the same when it is read. */
+function userLine(user: User): ByteString {
+  const passwords = user.passwords.map((hash) => `#${hash.toString("hex")}`);
+  const words = [user.isOn ? "on" : "off", ...(user.takesAnyPassword ? ["nopass"] : []), ...passwords];
+  return `user ${user.name} ${[...words, ...user.acl.rules].join(" ")}`;
+}
+
+function getUser({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  const user = host.users.find(argv[2] as ByteString);
+  if (user === undefined) return NIL;
+  const { isOn, takesAnyPassword, passwords, acl } = user;
+  const isKeyRule = (rule: ByteString) => /^(~|%|allkeys$|resetkeys$)/i.test(rule);
+  const selectors = acl.rules.filter((rule) => rule.startsWith("("));
+  const outside = acl.rules.filter((rule) => !rule.startsWith("("));
+  return map([
+    ...[bulk("flags"), bulks([isOn ? "on" : "off", ...(takesAnyPassword ? ["nopass"] : [])])],
+    ...[bulk("passwords"), bulks(passwords.map((hash) => hash.toString("hex")))],
+    ...[bulk("commands"), bulk(outside.filter((rule) => !isKeyRule(rule)).join(" "))],
+    ...[bulk("keys"), bulk(outside.filter((rule) => isKeyRule(rule) && !/^reset/i.test(rule)).join(" "))],
+    ...[bulk("channels"), bulk("")],
+    ...[bulk("selectors"), bulks(selectors)],
+  ]);
+}
+
+/** `ACL SETUSER name [rule …]` */
+function setUser({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  const [, , name = "", ...rules] = argv;
+  if (/[\0 ]/.test(name)) throw custom("ERR Usernames can't contain spaces or null characters");
+  try {
+    host.users.set(name, rules);
+  } catch (problem) {
+    if (!(problem instanceof CommandFailure)) throw problem;
+    throw custom(`ERR Error in ACL SETUSER: ${problem.message.replace(/^ERR /, "")}`);
+  }
+  return OK;
+}
+
+function removeUsers({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  const names = argv.slice(2);
+  if (names.includes(DEFAULT_USER)) throw custom("ERR The 'default' user cannot be removed");
+  const removed = new Set(names.filter((name) => host.users.remove(name)));
+  for (const client of host.state.clients.all()) if (removed.has(client.userName ?? "")) client.kill();
+  return integer(removed.size);
+}
+
+/** `ACL DRYRUN user command [argument …]` */
+function dryRun({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  const user = host.users.find(argv[2] as ByteString);
+  if (user === undefined) throw custom(`ERR User '${argv[2]}' not found`);
+  const called = argv.slice(3);
+  const command = resolveCommand(called);
+  if (command instanceof CommandFailure) {
+    if (!/unknown command/.test(command.message)) throw command;
+    throw custom(`ERR Command '${called[0]}' not found`);
+  }
+  const what = user.acl.refusal(command, called);
+  if (what === null) return OK;
+  const { name } = user;
+  return bulk(
+    what === "command"
+      ? `User ${name} has no permissions to run the '${command.name.toLowerCase()}' command`
+      : `User ${name} has no permissions to access one of the keys used as arguments`,
+  );
+}
+
+/** `ACL GENPASS [bits]` */
+function makePassword({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  if (argv.length > 3) throw tooMany(argv);
+  const bits = argv[2] === undefined ? PASSWORD_BITS_DEFAULT : parseInteger(argv[2]);
+  if (bits === undefined) throw notInteger();
+  if (bits <= 0 || bits > PASSWORD_BITS_MAX)
+    throw custom(
+      `ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to ${PASSWORD_BITS_MAX}`,
+    );
+  const digits = Math.ceil(Number(bits) / 4);
+  const bytes = host.environment.randomBytes(Math.ceil(digits / 2));
+  return bulk(Buffer.from(bytes, "latin1").toString("hex").slice(0, digits));
+}
+
+/** The file that users are read from. @throws CommandFailure  there is none */
+function aclFile({ host }: RespSession): string {
+  const { aclFile: file } = host.state.daemon.settings;
+  if (file === null) throw custom("ERR this daemon has no file of users: --acl-file names one");
+  return file;
+}
+
+function load(session: RespSession): Reply {
+  return explained(() => session.host.users.reload(aclFile(session)));
+}
+
+function save(session: RespSession): Reply {
+  const lines = [...session.host.users.all()].map(userLine).sort();
+  return explained(() => session.host.users.save(aclFile(session), lines));
+}
+
+function explained(step: () => void): Reply {
+  try {
+    step();
+  } catch (problem) {
+    if (!(problem instanceof StartError)) throw problem;
+    throw custom(`ERR ${problem.message.replace(/[\r\n]/g, " ")}`);
+  }
+  return OK;
+}
+
+/** `ACL LOG [count|RESET]` */
+function log({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  if (argv.length > 3) throw tooMany(argv);
+  const { denied } = host.state;
+  if (argv[2]?.toUpperCase() === "RESET") {
+    denied.reset();
+    return OK;
+  }
+  const count = argv[2] === undefined ? LOG_ENTRIES_DEFAULT : parseInteger(argv[2]);
+  if (count === undefined) throw notInteger();
+  const now = host.environment.clock();
+  return array(
+    denied.entries
+      .slice(0, Math.max(0, Number(count)))
+      .map(({ at, client, userName, ...entry }) =>
+        map([
+          ...[bulk("count"), integer(entry.count)],
+          ...[bulk("reason"), bulk(entry.reason)],
+          ...[bulk("context"), bulk(entry.context)],
+          ...[bulk("object"), bulk(entry.object)],
+          ...[bulk("username"), bulk(userName)],
+          ...[bulk("age-seconds"), double((now - at) / 1000)],
+          ...[bulk("client-info"), bulk(client)],
+        ]),
+      ),
+  );
+}
