@@ -1,0 +1,41 @@
+/** docs/commands.md says what the tables say, of every command of redis-server. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { findCommand } from "../../store/command-table.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { startRedis } from "../support/redis-server.js";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { DIFFERENCES } from "./differences.js";
+import { commandsPage, PAGE, redisCommands } from "./page.js";
+import { reasonAgainst, UNSUPPORTED } from "./unsupported.js";
+
+test("the page is as npm run commands-page makes it", () => {
+  assert.equal(readFileSync(join(repositoryRoot, PAGE), "utf8"), commandsPage());
+});
+
+test("a command is there, or has one reason why not", () => {
+  for (const name of redisCommands())
+    assert.equal(findCommand(name) === undefined, reasonAgainst(name) !== null, name);
+});
+
+test("every reason and every difference is about a command that Redis has", () => {
+  const names = redisCommands();
+  for (const [, about] of UNSUPPORTED) {
+    for (const name of about.split(" ")) assert.ok(names.includes(name), name);
+  }
+  for (const name of Object.keys(DIFFERENCES)) {
+    assert.ok(names.includes(name.toLowerCase()) && findCommand(name) !== undefined, name);
+  }
+});
+
+test("the names are redis-server's", { skip: skipWithout("redis-server") }, async () => {
+  await using server = await startRedis();
+  using redis = await RedisConnection.open(server.port);
+  const reply = await redis.call("COMMAND", "LIST");
+  const names =
+    reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : "")) : [];
+  assert.deepEqual(redisCommands().toSorted(), names.toSorted());
+});

@@ -1,0 +1,64 @@
+/** docs/commands.md, made from the command table and Redis's list of names. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "../../store/command.js";
+import { commands } from "../../store/command-table.js";
+import { isOfListener } from "../../store/listener-rows.js";
+import { repositoryRoot } from "../support/repository.js";
+import { DIFFERENCES } from "./differences.js";
+import { reasonAgainst } from "./unsupported.js";
+
+export const PAGE = "docs/commands.md";
+
+/** What `COMMAND LIST` of redis-server 7.0 names, in lower case. */
+export function redisCommands(): string[] {
+  const text = readFileSync(join(repositoryRoot, "test/conformance/redis-commands.txt"), "utf8");
+  return text.split(/\s+/).filter((name) => name !== "");
+}
+
+const shown = (name: string) => name.toUpperCase().replace("|", " ");
+const cell = (text: string) => text.replaceAll("|", "\\|");
+
+function supportedLine(command: Command): string {
+  const { name, summary, complexity } = command;
+  const where = isOfListener(command) ? "RESP" : "all";
+  return `| ${shown(name)} | ${cell(summary)} | ${cell(complexity)} | ${where} | ${cell(DIFFERENCES[name] ?? "")} |`;
+}
+
+/** The whole page. */
+export function commandsPage(): string {
+  const names = redisCommands();
+  const known = new Set(names);
+  const byName = new Map(commands.map((command) => [command.name.toLowerCase(), command]));
+  const supported = names.flatMap((name) => byName.get(name) ?? []);
+  const missing = names.filter((name) => !byName.has(name));
+  const own = commands.filter(({ name }) => !known.has(name.toLowerCase()));
+  const head = "| command | what it does | cost | where | difference |\n| --- | --- | --- | --- | --- |";
+  return [
+    "# Commands",
+    "",
+    "<!-- Made by `npm run commands-page`; a test compares it with the tables. -->",
+    "",
+    `Of the ${names.length} commands and subcommands of Redis 7.0, ${supported.length} are there. Answers and errors are held to`,
+    "redis-server's by random calls (test/conformance); what differs stands in the last column. *Where*: `all` are commands of",
+    "signed envelopes, of version 1 and of Redis clients (--resp); `RESP` are about a connection or the daemon, for Redis clients.",
+    "HELLO, QUIT, RESET, SELECT, MULTI, EXEC, DISCARD, WATCH and UNWATCH are a connection's as well: envelopes have headers for them.",
+    "",
+    "## There",
+    "",
+    head,
+    ...supported.map(supportedLine),
+    "",
+    "## Not there",
+    "",
+    "| command | why |",
+    "| --- | --- |",
+    ...missing.map((name) => `| ${shown(name)} | ${cell(reasonAgainst(name) ?? "")} |`),
+    "",
+    "## Not in Redis 7.0",
+    "",
+    head,
+    ...own.map(supportedLine),
+    "",
+  ].join("\n");
+}
