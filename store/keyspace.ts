@@ -70,16 +70,25 @@ export class Keyspace {
 
   /** Sets or adds a key. */
   set(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
-    let entry = this.find(key);
-    if (entry === undefined) {
-      entry = new KeptEntry(key, value, writer);
-      this.#table.push(entry);
-    } else {
-      entry.value = value;
-      entry.writer = writer;
-    }
-    if (entry.expire !== expire) this.setExpire(entry, expire);
+    const entry = this.find(key);
+    if (entry === undefined) return this.add(key, value, expire, writer);
+    this.replace(entry, value, expire, writer);
     return entry;
+  }
+
+  /** Adds a key that is absent. */
+  add(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
+    const entry = new KeptEntry(key, value, writer);
+    this.#table.push(entry);
+    if (expire !== NO_EXPIRY) this.setExpire(entry, expire);
+    return entry;
+  }
+
+  /** Gives a key that is there another value. */
+  replace(entry: Entry, value: Value, expire: number, writer: ByteString): void {
+    entry.value = value;
+    entry.writer = writer;
+    if (entry.expire !== expire) this.setExpire(entry, expire);
   }
 
   setExpire(entry: Entry, expire: number): void {

@@ -75,16 +75,17 @@ export class Data {
   /** Sets a key to a value, whatever it held. */
   put(key: ByteString, value: Value, expire = NO_EXPIRY, db = this.#unit.db): Entry {
     const keyspace = this.#keyspaces[db]!;
-    if (this.#records !== null)
-      this.#records.push({ mutator: "put", db, key, old: saved(keyspace.find(key)) });
-    return keyspace.set(key, value, expire, this.#unit.id);
+    const entry = keyspace.find(key);
+    if (this.#records !== null) this.#records.push(putRecord(db, key, entry));
+    if (entry === undefined) return keyspace.add(key, value, expire, this.#unit.id);
+    keyspace.replace(entry, value, expire, this.#unit.id);
+    return entry;
   }
 
   /** Removes a key. */
   delete(key: ByteString, db = this.#unit.db): void {
     const keyspace = this.#keyspaces[db]!;
-    if (this.#records !== null)
-      this.#records.push({ mutator: "put", db, key, old: saved(keyspace.find(key)) });
+    if (this.#records !== null) this.#records.push(putRecord(db, key, keyspace.find(key)));
     keyspace.delete(key);
   }
 
@@ -282,6 +283,9 @@ function isSameMarks(a: StreamMarks, b: StreamMarks): boolean {
   return a.lastId === b.lastId && a.maxDeletedId === b.maxDeletedId && a.entriesAdded === b.entriesAdded;
 }
 
-function saved(entry: Entry | undefined) {
-  return entry === undefined ? undefined : { value: entry.value, expire: entry.expire, writer: entry.writer };
+/** By the name that is kept already: the one that has just come need not live as long as the record. */
+function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
+  return entry === undefined
+    ? { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "" }
+    : { mutator: "put", db, key: entry.key, old: entry.value, expire: entry.expire, writer: entry.writer };
 }

@@ -13,13 +13,6 @@ import type { Stream, StreamMarks } from "./values/stream.js";
 import type { StreamBlock, StreamEntry } from "./values/stream-block.js";
 import type { Value } from "./values/value.js";
 
-/** What `put` replaced. */
-export interface SavedEntry {
-  readonly value: Value;
-  readonly expire: number;
-  readonly writer: ByteString;
-}
-
 interface OfKey {
   readonly db: number;
   readonly key: ByteString;
@@ -27,7 +20,8 @@ interface OfKey {
 
 /** One record shape for each mutator, under its name. */
 export interface UndoRecords {
-  put: OfKey & { readonly old: SavedEntry | undefined };
+  /** What the key had, in the record itself: one is kept for each SET. `old` is null where the key was absent. */
+  put: OfKey & { readonly old: Value | null; readonly expire: number; readonly writer: ByteString };
   expire: OfKey & { readonly old: number };
   writer: OfKey & { readonly old: ByteString };
   setBytes: OfKey & { readonly old: ByteString };
@@ -64,9 +58,9 @@ export type MutatorName = keyof UndoRecords;
 export type UndoRecord = { [M in MutatorName]: { readonly mutator: M } & UndoRecords[M] }[MutatorName];
 
 const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: UndoRecords[M]) => void } = {
-  put: (keyspaces, { db, key, old }) => {
-    if (old === undefined) keyspaces[db]!.delete(key);
-    else keyspaces[db]!.set(key, old.value, old.expire, old.writer);
+  put: (keyspaces, { db, key, old, expire, writer }) => {
+    if (old === null) keyspaces[db]!.delete(key);
+    else keyspaces[db]!.set(key, old, expire, writer);
   },
   expire: (keyspaces, { db, key, old }) => keyspaces[db]!.setExpire(keyspaces[db]!.find(key)!, old),
   writer: (keyspaces, { db, key, old }) => {

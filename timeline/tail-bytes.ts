@@ -1,5 +1,5 @@
 /** What a unit in the tail keeps alive, in bytes, roughly: old values count, for they are what grows. */
-import type { SavedEntry, UndoRecord } from "../store/undo.js";
+import type { UndoRecord } from "../store/undo.js";
 import type { Value } from "../store/values/value.js";
 import type { TailEntry, Undoing } from "./tail.js";
 import type { FoldUnit } from "./unit.js";
@@ -42,7 +42,7 @@ function bytesOfUndoing(undoing: Undoing): number {
 function bytesOfRecord(record: UndoRecord): number {
   switch (record.mutator) {
     case "put":
-      return RECORD_BYTES + bytesOfSaved(record.old);
+      return RECORD_BYTES + (record.old === null ? 0 : bytesOfValue(record.old));
     case "setBytes":
     case "patch":
     case "hashPut":
@@ -69,9 +69,6 @@ function bytesOfRecord(record: UndoRecord): number {
       return RECORD_BYTES;
   }
 }
-
-const bytesOfSaved = (saved: SavedEntry | undefined): number =>
-  saved === undefined ? 0 : bytesOfValue(saved.value);
 
 const bytesOfValue = (value: Value): number =>
   typeof value === "string" ? value.length : ELEMENT_BYTES * (1 + value.size);
