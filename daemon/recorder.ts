@@ -195,14 +195,17 @@ export class Recorder {
   #denials({ envelope, signer }: Taken): ErrorReply[] | null {
     if (signer.acl.isUnlimited) return null;
     const { key, at, commands, multi, if: conditions } = envelope;
-    const units = multi || conditions !== null ? [commands] : commands.map((argv) => [argv]);
+    const isWhole = multi || conditions !== null;
     const denials: ErrorReply[] = [];
-    for (const unit of units) {
-      const denial = refusalOf({ key, at, commands: unit, conditions }, signer, this.ring);
+    // Mostly the first is permitted, and no other is looked at.
+    for (const argv of isWhole ? commands.slice(0, 1) : commands) {
+      const unit = { key, at, commands: isWhole ? commands : [argv], conditions };
+      const denial = refusalOf(unit, signer, this.ring);
       if (denial === null || !isDenied(denial)) return null;
       denials.push(denial);
     }
-    for (const [place, { text }] of denials.entries()) this.#audit.denied(units[place] ?? [], signer, text);
+    for (const [place, { text }] of denials.entries())
+      this.#audit.denied(isWhole ? commands : [commands[place] ?? []], signer, text);
     return denials;
   }
 
