@@ -1,15 +1,23 @@
-/** Memory of a million of each, beside a redis-server that is given the same commands. `--smoke`: fewer, RESULTS.md stays. */
-import { execFileSync } from "node:child_process";
+/**
+ * Memory of a million of each, in a daemon behind --resp and in a redis-server that is given the same commands. `--smoke`:
+ * fewer, RESULTS.md stays.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { freePort } from "../test/support/free-port.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { buildRoot } from "../test/support/repository.js";
 import { DATA_SETS, type DataSet } from "./data-sets.js";
+import type { MemoryProbe } from "./memory-probe.js";
+import { type Server, startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";
 
 const smoke = process.argv.includes("--smoke");
 const COUNT = smoke ? 20_000 : 1_000_000;
+/** Enough for what a process takes once and for all. */
+const WARM_UP = smoke ? 20_000 : 200_000;
 const PIPELINED = 1000;
 const GOAL = 2;
 
@@ -31,7 +39,7 @@ async function main(): Promise<void> {
   const rows = [];
   for (const name of Object.keys(WHAT) as DataSet[]) {
     const redis = await ofRedis(name);
-    const ours = ofStore(name);
+    const ours = await ofDaemon(name);
     rows.push([
       WHAT[name],
       redis.used / COUNT,
@@ -39,7 +47,7 @@ async function main(): Promise<void> {
       (ours.used / redis.used).toFixed(2),
       redis.resident / COUNT,
       ours.resident / COUNT,
-      ours.residentBeforeCollection / COUNT,
+      ours.residentBefore / COUNT,
     ]);
   }
   const head = [
@@ -53,9 +61,10 @@ async function main(): Promise<void> {
   ];
   const text = `## Memory
 
-${machine()} \`node dist/bench/memory.js\`. Bytes for each of ${COUNT.toLocaleString("en")}. Used: what live objects take (redis-server: \`used_memory\`).
-Resident: what the process has grown by; ours after a collection, and just as filling has left it. Each of ours has been written
-by a unit of its own, whose name (36 bytes) the key keeps; redis-server has nothing of the kind.
+${machine()} \`node dist/bench/memory.js\`. Bytes for each of ${COUNT.toLocaleString("en")}, written through \`--resp\` and to redis-server. Used: what live
+objects take (redis-server: \`used_memory\`). Resident: what the process has grown by; ours after a collection, and just as
+filling has left it. A key remembers the unit that changed it last: what comes by RESP to a memory alone shares names, a signed
+envelope's name costs each of its keys some 56 bytes more.
 
 ${table(head, rows)}
 
@@ -63,14 +72,18 @@ Goal: at most ${GOAL} × redis-server's.`;
   report("memory", text, smoke);
 }
 
+async function fill(connection: RedisConnection, name: DataSet, count: number): Promise<void> {
+  for (let from = 0; from < count; from += PIPELINED) {
+    for (let i = from; i < from + PIPELINED; i++) connection.queue(DATA_SETS[name](i));
+    await connection.flush();
+  }
+}
+
 async function ofRedis(name: DataSet): Promise<Taken> {
   await using redis = await startRedis();
   using connection = await RedisConnection.open(redis.port);
   const before = await redisMemory(connection, redis.pid);
-  for (let from = 0; from < COUNT; from += PIPELINED) {
-    for (let i = from; i < from + PIPELINED; i++) connection.queue(DATA_SETS[name](i));
-    await connection.flush();
-  }
+  await fill(connection, name, COUNT);
   const after = await redisMemory(connection, redis.pid);
   return { used: after.used - before.used, resident: after.resident - before.resident };
 }
@@ -82,11 +95,34 @@ async function redisMemory(connection: RedisConnection, pid: number): Promise<Ta
   return { used: Number(used), resident: Number(kilobytes) * 1024 };
 }
 
-function ofStore(name: DataSet): Taken & { residentBeforeCollection: number } {
-  const program = join(buildRoot, "bench/store-process.js");
-  return JSON.parse(
-    execFileSync(process.execPath, ["--expose-gc", program, name, String(COUNT)], { encoding: "utf8" }),
-  );
+async function ofDaemon(name: DataSet): Promise<MemoryProbe> {
+  const port = await freePort();
+  const probe = join(buildRoot, "bench/memory-probe.js");
+  await using daemon = await startDaemon(["--resp", String(port)], ["--expose-gc", "--import", probe]);
+  using connection = await RedisConnection.open(port);
+  await fill(connection, name, WARM_UP);
+  await connection.call("FLUSHALL");
+  const before = await probeOf(daemon);
+  await fill(connection, name, COUNT);
+  const after = await probeOf(daemon);
+  return {
+    used: after.used - before.used,
+    resident: after.resident - before.resident,
+    residentBefore: after.residentBefore - before.resident,
+  };
+}
+
+function probeOf({ process: child }: Server): Promise<MemoryProbe> {
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+  return new Promise((resolve) => {
+    lines.on("line", (line) => {
+      const { probe } = JSON.parse(line) as { probe?: MemoryProbe };
+      if (probe === undefined) return;
+      lines.close();
+      resolve(probe);
+    });
+    child.kill("SIGUSR2");
+  });
 }
 
 await main();

@@ -24,7 +24,9 @@ export class LocalPath implements CommandPath {
 
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
     const { db, now } = sender;
-    return this.#backend.run(command, argv, this.#units.next(db, now), now);
+    const reply = this.#backend.run(command, argv, this.#units.joined(db, now), now);
+    if (command.group === "dbsync") this.#units.part();
+    return reply;
   }
 
   executeTogether(calls: readonly Called[], conditions: readonly Condition[], sender: CommandSender): Reply {
@@ -41,10 +43,11 @@ export class LocalPath implements CommandPath {
   }
 
   writerOf(db: number, key: ByteString): ByteString {
+    this.#units.part();
     return this.#backend.writerOf(db, key);
   }
 
   hold(conditions: readonly Condition[]): boolean {
-    return conditions.every(({ db, key, writer }) => this.writerOf(db, key) === writer);
+    return conditions.every(({ db, key, writer }) => this.#backend.writerOf(db, key) === writer);
   }
 }

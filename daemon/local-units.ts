@@ -1,12 +1,14 @@
 /** Units for commands that are applied where they arrive and carry neither date nor id: of version 1 and RESP. */
 import type { ByteString } from "../protocol/byte-string.js";
-import { unitId } from "../protocol/envelope.js";
+import { type Envelope, unitId } from "../protocol/envelope.js";
 import type { Unit } from "../store/unit.js";
 import type { Environment } from "./environment.js";
 import type { Newest } from "./newest.js";
 
 const INSTANCE_BYTES = 32;
 const COUNTER_MOST = 0xffffffff;
+/** Units that share an id, at most: beyond it their number would no longer be a small one to V8. */
+const STEP_MOST = 2 ** 30;
 
 export class LocalUnits {
   readonly #environment: Pick<Environment, "clock" | "randomBytes">;
@@ -14,8 +16,9 @@ export class LocalUnits {
   /** Tells this process's units from those of all others; a counter tells them from each other. */
   #instance: ByteString;
   #counter = 0;
-  /** Of the ids to come all but the last byte, so that one of them costs no more than that byte. */
-  #head: ByteString = "";
+  /** null: the next one begins a new id. */
+  #shared: ByteString | null = null;
+  #step = 0;
 
   /** @param newest  raised to each unit's date */
   constructor(environment: Pick<Environment, "clock" | "randomBytes">, newest: Newest) {
@@ -24,16 +27,45 @@ export class LocalUnits {
     this.#instance = environment.randomBytes(INSTANCE_BYTES);
   }
 
-  /** Dated now, but never before anything that was applied. @param now  milliseconds since 1970 */
+  /** With an id of its own; dated now, but never before anything that was applied. @param now  milliseconds since 1970 */
   next(db: number, now = this.#environment.clock()): Unit {
+    this.#shared = null;
+    return { at: this.#date(now), db, id: this.#newId() };
+  }
+
+  /**
+   * As `next`, with the id of the one before unless `part` was called since. Each key keeps the id of the unit that
+   * changed it last, so ids of their own would cost 56 bytes a key, and nobody has asked for them.
+   */
+  joined(db: number, now: number): Unit {
+    if (this.#shared === null || this.#step === STEP_MOST) {
+      this.#shared = this.#newId();
+      this.#step = 0;
+    }
+    return { at: this.#date(now), db, id: this.#shared, step: ++this.#step };
+  }
+
+  /** Somebody may have learnt which unit changed a key: units to come have another id, so that he sees if they change it. */
+  part(): void {
+    this.#shared = null;
+  }
+
+  /** An envelope is being applied here: it has its place in the order, and may ask which units changed keys. */
+  note(envelope: Envelope): void {
+    this.#newest.note(envelope);
+    this.part();
+  }
+
+  #date(now: number): number {
+    this.#newest.raise(now, 0);
+    return this.#newest.at;
+  }
+
+  #newId(): ByteString {
     if (this.#counter === COUNTER_MOST) {
       this.#instance = this.#environment.randomBytes(INSTANCE_BYTES);
       this.#counter = 0;
-      this.#head = "";
     }
-    const last = ++this.#counter & 0xff;
-    if (last === 0 || this.#head === "") this.#head = unitId(this.#instance, this.#counter).slice(0, -1);
-    this.#newest.raise(now, 0);
-    return { at: this.#newest.at, db, id: this.#head + String.fromCharCode(last) };
+    return unitId(this.#instance, ++this.#counter);
   }
 }

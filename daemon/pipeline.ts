@@ -310,7 +310,7 @@ export class Pipeline {
     const { signers } = this;
     if (signers === null) return notApplied(taken.id, refused("not-due", "the keys are gone"));
     if (taken.isRecorded && this.#recorder !== null) return this.#recorder.take(taken);
-    if (this.#recorder === null) this.#applied.note(taken.envelope);
+    if (this.#recorder === null) this.localUnits.note(taken.envelope);
     return this.#units.apply(taken, signers.ring);
   }
 }

@@ -83,9 +83,9 @@ export class MemoryBackend implements Backend {
   }
 
   /** For reads, which are judged by now. */
-  #dated({ db, id }: Unit, now: number): Unit {
+  #dated({ db, id, step = 0 }: Unit, now: number): Unit {
     this.#readAt = Math.max(this.#readAt, now);
-    return { at: this.#readAt, db, id };
+    return { at: this.#readAt, db, id, step };
   }
 
   /** In slices, so that a million keys that expire together hold nobody up. */

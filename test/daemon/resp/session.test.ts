@@ -80,6 +80,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("WATCH k", "SET k 1", "MULTI", "GET k", "EXEC", "GET k", "MULTI", "GET k", "EXEC", "DEL k"),
     lines("HELLO 3", "WATCH k", "SET k 1", "MULTI", "EXEC", "DEL k"),
     lines("SET k 1", "WATCH k", "UNWATCH", "SET k 2", "MULTI", "GET k", "EXEC", "DEL k"),
+    lines("SET k 1", "WATCH k", "SET k 1", "MULTI", "GET k", "EXEC", "DEL k"),
     lines("WATCH k k j", "MULTI", "SET k 1", "EXEC", "WATCH k", "EXPIRE k 100", "MULTI", "EXEC", "DEL k"),
     lines(
       "SET k 1",
