@@ -27,6 +27,7 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
     "revoke this one",
   "not-yet": "try again later: the daemon lacks the write that the option after names",
   "memory-full": "wait, or raise the daemon's --max-remembered",
+  "out-of-memory": "delete what is not needed, or raise the daemon's --maxmemory",
   "only-for-reads": "leave the option only out: it is for commands that read",
   "clock-off": "use another daemon, and set that daemon's clock by NTP",
   "storage-failed": "see that daemon's log: free or mend its disk, and start it again",

@@ -8,14 +8,17 @@ import type { AdminServer } from "./admin/server.js";
 import type { Backend } from "./backends/backend.js";
 import type { BackendSpecification } from "./backends/specification.js";
 import { bindAddressOf } from "./bind-address.js";
+import { makeMemoryLimit } from "./daemon-memory.js";
 import { Databases } from "./databases.js";
 import type { Environment } from "./environment.js";
 import { hashOf, type Identity, makeIdentity } from "./identity.js";
 import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync.js";
+import type { MemoryLimit } from "./memory-limit.js";
 import type { Metrics } from "./metrics.js";
 import { NOBODY, type Observer } from "./observer.js";
 import { loadWith } from "./optional-package.js";
 import { isSigned } from "./options.js";
+import { refuseOtherKeys } from "./other-keys.js";
 import { Pipeline } from "./pipeline.js";
 import type { Replica } from "./replica.js";
 import type { Resp } from "./resp.js";
@@ -49,6 +52,7 @@ export class Daemon implements Service {
   #signers: Signers | null = null;
   /** null: no timeline. */
   #replica: Replica | null = null;
+  #memory: MemoryLimit | null = null;
   #pipeline: Pipeline | null = null;
   #listener: DbsyncListener | null = null;
   /** null: no --resp. */
@@ -100,8 +104,11 @@ export class Daemon implements Service {
       replica === null
         ? await Promise.all(settings.database.map((one) => this.#makeBackend(one)))
         : [replica.backend];
+    const own = { environment: this.#environment, log: this.#log };
+    const memory = makeMemoryLimit({ settings, backends: this.#backends, ...own });
+    this.#memory = memory;
     const observer: Observer = this.#metrics ?? NOBODY;
-    this.#pipeline = this.#makePipeline(signers, observer);
+    this.#pipeline = this.#makePipeline(signers, memory, observer);
     this.#listener = new DbsyncListener({
       address,
       port: settings.port,
@@ -116,12 +123,13 @@ export class Daemon implements Service {
       environment: this.#environment,
       log: this.#log,
     });
-    await this.#makeResp(gate, observer);
+    await this.#makeResp(gate, memory, observer);
     try {
       await this.#admin?.start();
       // The databases first: nobody is let in before there is something to serve.
       for (const backend of this.#backends) await backend.start();
       await this.#replica?.start();
+      await memory.start();
       await this.#certificate?.start();
       await this.#listener.start();
       await this.#resp?.start();
@@ -143,6 +151,7 @@ export class Daemon implements Service {
     this.#pipeline?.stop();
     await Promise.all([this.#listener?.stop(), this.#resp?.stop()]);
     await this.#certificate?.stop();
+    await this.#memory?.stop();
     await this.#replica?.stop();
     for (const backend of this.#backends.toReversed()) await backend.stop();
     await this.#admin?.stop();
@@ -178,6 +187,7 @@ export class Daemon implements Service {
     this.#pipeline.signers = signers;
     this.#pipeline.seen.bounds = boundsOf(settings);
     this.#log.level = settings.logLevel;
+    if (this.#memory !== null) this.#memory.bytes = settings.limits.maxmemory;
     this.#listener.limits = settings.limits;
     for (const backend of this.#backends) backend.timeout = settings.limits.backendTimeout;
     const { signKey, rootKey, tls, peers, aclFile, logLevel, limits } = settings;
@@ -199,13 +209,13 @@ export class Daemon implements Service {
     return (refusals) => new TlsGate({ certificate, refusals });
   }
 
-  async #makeResp(gate: DbsyncParts["gate"], observer: Observer): Promise<void> {
+  async #makeResp(gate: DbsyncParts["gate"], memory: MemoryLimit, observer: Observer): Promise<void> {
     const settings = this.#settings;
     const { resp: place } = settings;
     if (place === null || this.#pipeline === null) return;
     const { Resp } = await import("./resp.js");
     this.#resp = new Resp({
-      ...{ settings, place, gate, observer, pipeline: this.#pipeline, backends: this.#backends },
+      ...{ settings, place, gate, memory, observer, pipeline: this.#pipeline, backends: this.#backends },
       ...{ replica: this.#replica, environment: this.#environment, log: this.#log },
       shutDown: this.#shutDown,
     });
@@ -222,20 +232,7 @@ export class Daemon implements Service {
     const before = this.#signers;
     const signers = await this.#loadSigners({ ...settings, clusterName: this.#settings.clusterName });
     if (before === null || signers === null || before.cluster === signers.cluster) return before;
-    if (this.#replica !== null) {
-      throw new StartError(
-        "sign-key, root-key: the files have changed, and a timeline keeps the keys it began with. Put the old files " +
-          "back, and change keys by dbsync keys add and dbsync keys revoke (KEY ADD, KEY REVOKE).",
-        2,
-      );
-    }
-    if (before.haveChanged) {
-      throw new StartError(
-        "sign-key, root-key: the files have changed, and so have the keys by KEY commands, which would be lost. " +
-          "Change keys by KEY ADD and KEY REVOKE.",
-        2,
-      );
-    }
+    refuseOtherKeys({ hasTimeline: this.#replica !== null, haveChanged: before.haveChanged });
     const cluster = { before: hexOf(before.cluster), now: hexOf(signers.cluster) };
     this.#log.warn(
       cluster,
@@ -262,7 +259,7 @@ export class Daemon implements Service {
     });
   }
 
-  #makePipeline(signers: Signers | null, observer: Observer): Pipeline {
+  #makePipeline(signers: Signers | null, memory: MemoryLimit, observer: Observer): Pipeline {
     const environment = this.#environment;
     const { window, database } = this.#settings;
     // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
@@ -274,7 +271,7 @@ export class Daemon implements Service {
       timeline: this.#replica?.timelineParts ?? null,
       remembered: boundsOf(this.#settings),
       floor: environment.clock() + (isEmpty ? 0 : window.future),
-      ...{ signers, environment, log: this.#log, observer, window },
+      ...{ signers, environment, log: this.#log, memory, observer, window },
     });
   }
 

@@ -124,6 +124,15 @@ export const LIMITS = {
     summary: "RESP: LATENCY samples commands that take so long; 0: none",
     reason: "Redis's",
   },
+  maxmemory: {
+    flag: "maxmemory",
+    unit: "bytes",
+    fallback: 0,
+    least: 0,
+    most: 1024 * 1024 * 1024 * MIB,
+    summary: "memory from which on commands are refused that need more; 0: none (Redis's)",
+    reason: "Redis's; what V8's heap may hold is the end in any case",
+  },
   backendTimeout: {
     flag: "backend-timeout",
     unit: "time",

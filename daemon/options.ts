@@ -9,6 +9,7 @@ import { DATE_WINDOW_DEFAULT, type DateWindow, formatDateWindow, parseDateWindow
 import { formatLimit, LIMITS, type LimitName, type LimitRow, type Limits, parseLimit } from "./limits.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.js";
 import { isLoopback } from "./loopback.js";
+import { memoryOptions, type RawMemoryOptions, validateMemory } from "./memory-options.js";
 import { addPath, explained, parseBind, parseClusterName, parsePath, parsePort } from "./option-values.js";
 import { type RawRespOptions, respOptions, respSettingsOf, validateResp } from "./resp-options.js";
 import type { Settings } from "./settings.js";
@@ -40,7 +41,7 @@ Examples:
 const GROUPS = { cluster: "Cluster:", limits: "Limits:", admin: "Health and metrics:", log: "Log:" } as const;
 
 /** What commander leaves: values by attribute name. */
-export interface RawOptions extends RawTlsOptions, RawTimelineOptions, RawRespOptions {
+export interface RawOptions extends RawTlsOptions, RawTimelineOptions, RawRespOptions, RawMemoryOptions {
   bind: string;
   port: number;
   signKey: string[];
@@ -155,6 +156,7 @@ function rarerOptions(): Option[] {
     ...clusterOptions(),
     ...tlsOptions(),
     ...limits,
+    ...memoryOptions(GROUPS.limits),
     new Option("--admin <place>", "serve /healthz and /metrics on a port of 127.0.0.1, or on address:port")
       .argParser((text: string) => explained(() => parsePlace(text)))
       .env("DBSYNCD_ADMIN")
@@ -210,6 +212,7 @@ export function settingsOf(program: Command): Settings {
     ...{ tls: tlsFilesOf(raw), requireTls: raw.requireTls },
     ...timelineSettingsOf(raw),
     ...respSettingsOf(raw),
+    maxmemoryPolicy: raw.maxmemoryPolicy,
     ...{ bind, port, database, close, compat, admin, logLevel, logFormat, limits },
     allowUnsigned: allowUnsigned || (compat !== null && !isSigned({ signKey, rootKey })),
     differences: compat === null ? differencesOf({ signKey, rootKey, chosen }) : [],
@@ -217,6 +220,7 @@ export function settingsOf(program: Command): Settings {
   validate(settings);
   validateTimeline(settings, isSigned(settings), raw.v1 !== undefined);
   validateResp(settings);
+  validateMemory(settings);
   return settings;
 }
 

@@ -3,21 +3,17 @@
  * decode → verify → authorize → dedupe → apply. Its unit of work is one request, a command of version 1 or an envelope
  * of version 2; every refusal is a value. The order of the checks is that of docs/protocol-v2.md.
  */
-import type { Logger } from "pino";
 import type { ByteString } from "../protocol/byte-string.js";
 import { readBody, signedPieces, signerOf } from "../protocol/envelope.js";
 import type { CommandMessage, DaemonState, EnvelopeDate, Wait } from "../protocol/messages-v2.js";
 import type { KeyRecord } from "../store/key-ring.js";
 import type { Place } from "../timeline/entry.js";
 import type { Confirmations } from "./confirmations.js";
-import type { Databases } from "./databases.js";
-import type { DateWindow } from "./date-window.js";
 import { type Audience, checkAudience, checkDate, checkValidity, reading } from "./envelope-checks.js";
-import type { Environment } from "./environment.js";
 import { LocalUnits } from "./local-units.js";
 import { Newest } from "./newest.js";
-import type { Observer } from "./observer.js";
 import { placeIn } from "./order-key.js";
+import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
 import type { Recorder } from "./recorder.js";
 import {
@@ -30,31 +26,11 @@ import {
   refused,
   unknown,
 } from "./request.js";
-import { Seen, type SeenBounds } from "./seen.js";
+import { Seen } from "./seen.js";
 import type { SignersFace } from "./signers.js";
-import type { TimelineParts } from "./timeline-parts.js";
 import { type Taken, Units } from "./units.js";
 import { Version1 } from "./version-1.js";
 import { Waiters } from "./waiters.js";
-
-export interface PipelineParts {
-  readonly databases: Databases;
-  /** null: a daemon without keys, which takes unsigned commands only. */
-  readonly signers: SignersFace | null;
-  readonly environment: Environment;
-  readonly log: Logger;
-  readonly observer: Observer;
-  /** The daemon's id, 32 bytes. */
-  readonly daemon: ByteString;
-  /** SHA-256 of all pieces together. */
-  readonly hash: (...pieces: readonly Buffer[]) => ByteString;
-  readonly window: DateWindow;
-  readonly remembered: SeenBounds;
-  /** Nothing dated at or before it is taken; with a timeline nothing that is not recorded. */
-  readonly floor: number;
-  /** null: what comes is applied here and now. */
-  readonly timeline: TimelineParts | null;
-}
 
 export class Pipeline {
   /** Replaced when the keys are read again. */
@@ -218,7 +194,8 @@ export class Pipeline {
 
   /** From here on its id is remembered, whatever becomes of it: what was refused once must not be applied later. */
   #admit(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const refusal = this.#checkDate(taken) ?? this.#checkRate(taken) ?? this.#makeRoom(taken);
+    const refusal =
+      this.#checkDate(taken) ?? this.#checkRate(taken) ?? this.#checkMemory(taken) ?? this.#makeRoom(taken);
     if (refusal !== null) return refusal;
     const { after } = taken.envelope;
     return this.#remember(taken, after === null ? this.#apply(taken) : this.#applyAfter(taken, after));
@@ -248,6 +225,11 @@ export class Pipeline {
     const { id, rate } = taken.signer;
     if (rate === 0 || this.#rates.take(id, rate, this.#parts.environment.uptime())) return null;
     return this.#refuse(taken, refused("over-rate", `${rate} a second`));
+  }
+
+  #checkMemory(taken: Taken): EnvelopeAnswer | null {
+    const refusal = this.#parts.memory.refusal(taken.envelope.commands);
+    return refusal === null ? null : this.#refuse(taken, refusal);
   }
 
   /** After everything that may refuse it: what is not taken makes nobody else's be forgotten. */

@@ -97,6 +97,10 @@ export const REFUSALS = {
     sentence: "The daemon can remember no further envelope (--max-remembered).",
     wire: unknown("wait; raise `--max-remembered`"),
   },
+  "out-of-memory": {
+    sentence: "The daemon uses as much memory as it may (--maxmemory), and the command may need more.",
+    wire: varies("delete what is not needed, or raise `--maxmemory`, and sign anew"),
+  },
   "only-for-reads": {
     sentence:
       "`only` is for envelopes that read: this daemon keeps in step with others, or with its own folder.",

@@ -12,6 +12,7 @@ import type { DaemonFace } from "./listeners/resp/daemon-face.js";
 import { RespListener, type RespParts } from "./listeners/resp/listener.js";
 import { LocalPath } from "./local-path.js";
 import { isLoopback } from "./loopback.js";
+import type { MemoryLimit } from "./memory-limit.js";
 import type { Observer } from "./observer.js";
 import type { Pipeline } from "./pipeline.js";
 import { RecordedPath } from "./recorded-path.js";
@@ -32,6 +33,7 @@ export interface RespServiceParts {
   readonly replica: Pick<Replica, "backend" | "gateway" | "timelineParts"> | null;
   /** Stops the process in its own time; null: it is not ours to stop. */
   readonly shutDown: (() => void) | null;
+  readonly memory: MemoryLimit;
   readonly observer: Observer;
   readonly environment: Environment;
   readonly log: Logger;
@@ -45,12 +47,12 @@ export class Resp implements Service {
   /** Reads the users. @throws StartError */
   constructor(parts: RespServiceParts) {
     this.#parts = parts;
-    const { settings, place, gate, observer, environment, log } = parts;
+    const { settings, place, gate, memory, observer, environment, log } = parts;
     this.#users = readUsers(place, settings);
     const { limits } = settings;
     this.#listener = new RespListener({
       ...place,
-      ...{ gate, observer, environment, log, limits, users: this.#users, path: pathOf(parts) },
+      ...{ gate, memory, observer, environment, log, limits, users: this.#users, path: pathOf(parts) },
       daemon: this.#face(),
     });
   }

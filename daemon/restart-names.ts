@@ -23,6 +23,7 @@ function valuesOf(settings: Settings): Readonly<Record<string, unknown>> {
     fsync: formatFsync(settings.fsync),
     retain: formatRetention(settings.retain),
     "tail-seconds": limits.tailSeconds,
+    "maxmemory-policy": settings.maxmemoryPolicy,
     "max-tail-bytes": limits.maxTailBytes,
     "max-timeline-bytes": limits.maxTimelineBytes,
     database: database.map((one) => JSON.stringify(one)).join(),

@@ -3,6 +3,7 @@ import type { CertificateFiles } from "../keys/certificate-pair.js";
 import type { AdminPlace } from "./admin/place.js";
 import type { BackendSpecification } from "./backends/specification.js";
 import type { DateWindow } from "./date-window.js";
+import type { EvictionPolicy } from "./eviction-policy.js";
 import type { Fsync } from "./fsync.js";
 import type { Limits } from "./limits.js";
 import type { LogFormat, LogLevel } from "./log.js";
@@ -50,6 +51,8 @@ export interface Settings {
   readonly aclFile: string | null;
   /** Where /healthz and /metrics are served; null: nowhere. */
   readonly admin: AdminPlace | null;
+  /** What goes at the limit of memory. */
+  readonly maxmemoryPolicy: EvictionPolicy;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly limits: Limits;

@@ -12,6 +12,7 @@ import { checkValidity } from "./envelope-checks.js";
 import type { Environment } from "./environment.js";
 import type { Gateway, GatewayAnswer } from "./gateway.js";
 import type { LocalUnits } from "./local-units.js";
+import type { MemoryFace } from "./memory-limit.js";
 import type { Observer } from "./observer.js";
 import { type Answer, type Refused, type Request, refused } from "./request.js";
 import type { SignersFace } from "./signers.js";
@@ -23,6 +24,7 @@ export interface Version1Parts {
   readonly gateway: Pick<Gateway, "execute" | "takes"> | null;
   readonly environment: Environment;
   readonly observer: Observer;
+  readonly memory: MemoryFace;
   /** For what is applied here. */
   readonly localUnits: LocalUnits;
 }
@@ -46,7 +48,9 @@ export class Version1 {
     if (argv.length === 0) return refused("empty-command", "nothing but blanks");
     const denial = authorize(argv, signer, signers);
     if (denial !== null) return denial;
-    const { databases, gateway } = this.#parts;
+    const { databases, gateway, memory } = this.#parts;
+    const full = memory.refusal([argv]);
+    if (full !== null) return full;
     if (gateway?.takes(argv)) {
       const as = signer === null ? null : hexOf(signer.id);
       return gateway.execute(argv, { db: 0, as }).then((answer) => answerOf(argv, answer));

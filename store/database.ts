@@ -95,6 +95,11 @@ export class Database {
     return dropped;
   }
 
+  /** Drops a key to free its memory. Only where nothing is folded: other daemons would still have it. */
+  drop(db: number, key: ByteString): void {
+    this.#keyspaces[db]?.delete(key);
+  }
+
   /** As `execute`, for a command that `resolveCommand` has found for these arguments. */
   run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
     this.#data.begin(unit, records);

@@ -35,6 +35,17 @@ export class ExpiryQueue {
     this.#place(at, expire, key);
   }
 
+  /** Entries, stale ones among them. */
+  get size(): number {
+    return this.#times.length;
+  }
+
+  /** The entry at a place, in no order; the first is the earliest. */
+  at(place: number): { expire: number; key: ByteString } | undefined {
+    const expire = this.#times[place];
+    return expire === undefined ? undefined : { expire, key: this.#keys[place] as ByteString };
+  }
+
   /** Takes out the earliest entry if its time lies before a time. */
   shift(before: number): { expire: number; key: ByteString } | undefined {
     const expire = this.#times[0];

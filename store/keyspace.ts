@@ -122,6 +122,24 @@ export class Keyspace {
     return dropped;
   }
 
+  /** The key that expires first, expired or not. */
+  firstToExpire(): Entry | undefined {
+    for (;;) {
+      const first = this.#queue.at(0);
+      if (first === undefined) return undefined;
+      const entry = this.find(first.key);
+      if (entry?.expire === first.expire) return entry;
+      this.#queue.shift(Number.POSITIVE_INFINITY);
+    }
+  }
+
+  /** Some key that expires, chosen by a number (at least 0, below 1); undefined: that choice met none, another may. */
+  sampleExpiring(chance: number): Entry | undefined {
+    const chosen = this.#queue.at(Math.floor(chance * this.#queue.size));
+    const entry = chosen === undefined ? undefined : this.find(chosen.key);
+    return entry?.expire === chosen?.expire ? entry : undefined;
+  }
+
   *#expiryTimes(): Generator<[number, ByteString]> {
     for (const entry of this.entries) if (entry.expire !== NO_EXPIRY) yield [entry.expire, entry.key];
   }

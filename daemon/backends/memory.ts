@@ -38,6 +38,11 @@ export class MemoryBackend implements Backend {
     this.#past = past;
   }
 
+  /** For those who know that nothing else has its data. */
+  get database(): Database {
+    return this.#database;
+  }
+
   async start(): Promise<void> {
     this.#timer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();
   }

@@ -8,6 +8,7 @@ import { hashOf, makeIdentity } from "../../daemon/identity.js";
 import { LIMITS, type LimitName, type Limits } from "../../daemon/limits.js";
 import { DbsyncListener, type DbsyncParts } from "../../daemon/listeners/dbsync.js";
 import { loadSigners } from "../../daemon/load-signers.js";
+import { type MemoryFace, UNBOUNDED } from "../../daemon/memory-limit.js";
 import { NOBODY } from "../../daemon/observer.js";
 import { Pipeline } from "../../daemon/pipeline.js";
 import type { LogLine } from "../support/daemon-process.js";
@@ -27,6 +28,7 @@ export interface InProcessOptions {
   readonly closeAfterAnswer?: boolean;
   readonly environment?: Environment;
   readonly gate?: DbsyncParts["gate"];
+  readonly memory?: MemoryFace;
 }
 
 export interface InProcessDaemon extends AsyncDisposable {
@@ -48,6 +50,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     closeAfterAnswer = false,
     environment = realEnvironment,
     gate = null,
+    memory = UNBOUNDED,
   } = options;
   const lines: LogLine[] = [];
   const formatters = { level: (level: string) => ({ level }) };
@@ -66,7 +69,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     remembered: { most: bounds.maxRemembered, mostBytes: bounds.maxRememberedBytes },
     floor: environment.clock(),
     timeline: null,
-    ...{ environment, log, daemon, observer: NOBODY },
+    ...{ environment, log, daemon, memory, observer: NOBODY },
   });
   const listener = new DbsyncListener({
     address: "127.0.0.1",

@@ -91,6 +91,18 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--retain", "0"], 2, /Expected forever, or 1 to 36500 days/],
   [["-s", publicKey, "--peer", "db2:1", "--retain", "3"], 2, /--retain is about the data folder/],
   [["-s", publicKey, "--data", "d", "--tail-seconds", "20"], 2, /--tail-seconds is shorter than --window/],
+  [["--maxmemory", "1GiB", "-d", "redis:127.0.0.1:1"], 2, /set maxmemory of that server/],
+  [["--maxmemory-policy", "allkeys-random"], 2, /says what goes at --maxmemory: give that too/],
+  [
+    ["--maxmemory-policy", "allkeys-lru", "--maxmemory", "1GiB"],
+    2,
+    /Allowed choices are noeviction, allkeys-random/,
+  ],
+  [
+    ["-s", publicKey, "--data", "d", "--maxmemory", "1GiB", "--maxmemory-policy", "volatile-ttl"],
+    2,
+    /would drop keys here and nowhere else/,
+  ],
   [["--log-level", "loud"], 2, /Allowed choices are trace, debug/],
   [["--config", "nowhere.toml"], 1, /nowhere\.toml does not exist\. Correct --config/],
 ];

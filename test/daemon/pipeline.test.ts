@@ -8,6 +8,7 @@ import { DATE_WINDOW_DEFAULT } from "../../daemon/date-window.js";
 import { type Environment, realEnvironment } from "../../daemon/environment.js";
 import { hashOf, makeIdentity } from "../../daemon/identity.js";
 import { loadSigners } from "../../daemon/load-signers.js";
+import { UNBOUNDED } from "../../daemon/memory-limit.js";
 import { NOBODY } from "../../daemon/observer.js";
 import { Pipeline } from "../../daemon/pipeline.js";
 import type { Request } from "../../daemon/request.js";
@@ -62,6 +63,7 @@ function pipelineOf(
   environment: Environment = realEnvironment,
 ) {
   return new Pipeline({
+    memory: UNBOUNDED,
     ...{ signers, environment, log, hash: hashOf, observer: NOBODY, window: DATE_WINDOW_DEFAULT },
     databases: new Databases(backends),
     daemon: makeIdentity().id,

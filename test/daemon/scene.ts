@@ -6,8 +6,10 @@ import { DATE_WINDOW_DEFAULT } from "../../daemon/date-window.js";
 import { type Environment, realEnvironment } from "../../daemon/environment.js";
 import { hashOf, makeIdentity } from "../../daemon/identity.js";
 import { loadSigners } from "../../daemon/load-signers.js";
+import { UNBOUNDED } from "../../daemon/memory-limit.js";
 import { NOBODY } from "../../daemon/observer.js";
-import { Pipeline, type PipelineParts } from "../../daemon/pipeline.js";
+import { Pipeline } from "../../daemon/pipeline.js";
+import type { PipelineParts } from "../../daemon/pipeline-parts.js";
 import type { EnvelopeAnswer } from "../../daemon/request.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeHeader } from "../../protocol/envelope.js";
@@ -52,6 +54,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
   const backend = new MemoryBackend(environment);
   const daemon = makeIdentity().id;
   const pipeline = new Pipeline({
+    memory: UNBOUNDED,
     ...{ signers, environment, log, daemon, hash: hashOf, observer: NOBODY, window: DATE_WINDOW_DEFAULT },
     databases: new Databases([backend]),
     remembered: { most: 1_000_000, mostBytes: 1 << 30 },

@@ -5,6 +5,7 @@ import { Confirmations } from "../../daemon/confirmations.js";
 import { Databases } from "../../daemon/databases.js";
 import type { Environment } from "../../daemon/environment.js";
 import { Gateway } from "../../daemon/gateway.js";
+import { UNBOUNDED } from "../../daemon/memory-limit.js";
 import { NOBODY } from "../../daemon/observer.js";
 import type { Peering } from "../../daemon/peers/peering.js";
 import { Pipeline } from "../../daemon/pipeline.js";
@@ -79,6 +80,7 @@ export function makeFront(parts: FrontParts): Front {
   });
   const signers = signersOf(timeline, cluster);
   const pipeline = new Pipeline({
+    memory: UNBOUNDED,
     ...{ signers, environment, log, window },
     databases: new Databases([backend]),
     observer: NOBODY,

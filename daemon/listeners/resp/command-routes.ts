@@ -33,6 +33,7 @@ export class CommandRoutes {
         isNeverQueued: NEVER_QUEUED.has(name),
         mayWait: mayWait(command),
         counts: new CommandCounts(),
+        needsMemory: flags.includes("denyoom"),
       };
       this.#routes.set(command, route);
       if (containers.has(name) || name.includes("|")) continue;

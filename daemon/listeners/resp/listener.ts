@@ -3,6 +3,7 @@ import { error } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp-writer.js";
 import { ShortStrings } from "../../../protocol/short-strings.js";
 import type { CommandPath } from "../../command-path.js";
+import type { MemoryFace } from "../../memory-limit.js";
 import type { Users } from "../../users.js";
 import { SocketListener, type SocketListenerParts } from "../socket-listener.js";
 import { CommandRoutes } from "./command-routes.js";
@@ -17,16 +18,18 @@ export interface RespParts extends Omit<SocketListenerParts, "name" | "options" 
   readonly path: CommandPath;
   readonly users: Users;
   readonly daemon: DaemonFace;
+  readonly memory: MemoryFace;
 }
 
 export class RespListener extends SocketListener {
   constructor(parts: RespParts) {
-    const { path, users, daemon, environment } = parts;
+    const { path, users, memory, daemon, environment } = parts;
     let id = 0;
     const routes = new CommandRoutes(sessionHandlers);
     const state = new ServerState(environment, daemon, routes.counts);
     const waiters = new WaitingClients(path, environment);
-    const own = { path, users, routes, state, waiters, nextId: () => ++id, strings: new ShortStrings() };
+    const shared = { path, users, memory, routes, state, waiters, strings: new ShortStrings() };
+    const own = { ...shared, nextId: () => ++id };
     path.tellOf({
       written: (command, argv, db) => waiters.written(command, argv, db),
       changed: () => waiters.changed(),

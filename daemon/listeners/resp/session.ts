@@ -10,6 +10,7 @@ import { CommandFailure } from "../../../store/errors.js";
 import type { CommandPath, CommandSender } from "../../command-path.js";
 import type { Environment } from "../../environment.js";
 import type { Limits } from "../../limits.js";
+import type { MemoryFace } from "../../memory-limit.js";
 import { DEFAULT_USER, type User, type Users } from "../../users.js";
 import { runOrWait } from "./blocking.js";
 import { type Client, clientLine } from "./clients.js";
@@ -40,11 +41,14 @@ export interface Route {
   /** Whether it waits for data, outside of transactions. */
   readonly mayWait: boolean;
   readonly counts: CommandCounts;
+  /** Refused while memory is full. */
+  readonly needsMemory: boolean;
 }
 
 export interface SessionHost {
   readonly path: CommandPath;
   readonly users: Users;
+  readonly memory: MemoryFace;
   readonly routes: {
     /** @param argv  at least the name */
     find(argv: readonly ByteString[]): Route | CommandFailure;
@@ -68,6 +72,9 @@ const NO_KEY = error("NOPERM this user has no permissions to access one of the k
 /** What a queued command costs besides its arguments' bytes, and each of these. */
 const QUEUED_BYTES = 200;
 const ARGUMENT_BYTES = 16;
+const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
+/** What ends a transaction without running it. */
+const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
 /** What browsers send that were led here by a page; Redis hangs up as well. */
 const HTTP = /^(post|host:)$/i;
 
@@ -168,6 +175,8 @@ export class RespSession implements CommandSender {
       }
     }
     this.last = found;
+    const { memory } = this.host;
+    if (memory.isFull && memory.refuses(this.#needsMemory(found))) return this.#reject(argv, OUT_OF_MEMORY);
     if (this.queued === null || found.isNeverQueued) return this.call(found, argv);
     this.queued.push({ route: found, argv });
     this.queuedBytes += argv.reduce((sum, { length }) => sum + ARGUMENT_BYTES + length, QUEUED_BYTES);
@@ -282,6 +291,13 @@ export class RespSession implements CommandSender {
     counts.rejected++;
     const reason = denial === NO_KEY ? "key" : "command";
     noteDenied(this, reason, command.name.toLowerCase(), this.as ?? "");
+  }
+
+  /** What is queued fills the memory as well, whatever it does; a transaction can always be ended. */
+  #needsMemory({ command: { name }, needsMemory }: Route): boolean {
+    if (this.queued === null) return needsMemory;
+    if (name === "EXEC") return this.queued.some(({ route }) => route.needsMemory);
+    return !NEVER_FULL.has(name);
   }
 
   /** The users were read again: who is gone or switched off is no longer logged in, and has to go. */

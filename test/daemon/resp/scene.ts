@@ -11,6 +11,7 @@ import type { DaemonFace } from "../../../daemon/listeners/resp/daemon-face.js";
 import { RespListener } from "../../../daemon/listeners/resp/listener.js";
 import { LocalPath } from "../../../daemon/local-path.js";
 import { LocalUnits } from "../../../daemon/local-units.js";
+import { type MemoryFace, UNBOUNDED } from "../../../daemon/memory-limit.js";
 import { Newest } from "../../../daemon/newest.js";
 import { NOBODY } from "../../../daemon/observer.js";
 import { Users } from "../../../daemon/users.js";
@@ -29,11 +30,17 @@ export interface SceneOptions {
   readonly limits?: Partial<Limits>;
   /** Lines of an ACL file. */
   readonly users?: readonly string[];
+  readonly memory?: MemoryFace;
   /** Default: a memory. */
   readonly path?: CommandPath;
 }
 
-export async function startResp({ limits = {}, users, path }: SceneOptions = {}): Promise<RespScene> {
+export async function startResp({
+  limits = {},
+  users,
+  memory = UNBOUNDED,
+  path,
+}: SceneOptions = {}): Promise<RespScene> {
   const lines: LogLine[] = [];
   const formatters = { level: (level: string) => ({ level }) };
   const log = pino(
@@ -54,7 +61,16 @@ export async function startResp({ limits = {}, users, path }: SceneOptions = {})
   };
   const listener: RespListener = new RespListener({
     daemon,
-    ...{ address: "127.0.0.1", port: 0, gate: null, observer: NOBODY, environment, log, users: known },
+    ...{
+      address: "127.0.0.1",
+      port: 0,
+      gate: null,
+      observer: NOBODY,
+      environment,
+      log,
+      users: known,
+      memory,
+    },
     limits: { ...defaultLimits, ...limits },
     path: path ?? new LocalPath(backend, new LocalUnits(environment, new Newest())),
   });

@@ -1,0 +1,40 @@
+/** A daemon's limit of memory, made of its settings. */
+import type { Logger } from "pino";
+import type { Backend } from "./backends/backend.js";
+import { MemoryBackend } from "./backends/memory.js";
+import type { Environment } from "./environment.js";
+import { Evictor } from "./eviction.js";
+import { HeapGauge } from "./memory-gauge.js";
+import { MemoryLimit } from "./memory-limit.js";
+import type { Settings } from "./settings.js";
+
+export interface DaemonMemoryParts {
+  readonly settings: Pick<Settings, "limits" | "maxmemoryPolicy">;
+  readonly backends: readonly Backend[];
+  readonly environment: Environment;
+  readonly log: Pick<Logger, "warn">;
+}
+
+/** What V8 needs beside live objects, as a part of them, or it collects all the time. */
+const V8_SPARE = 1 / 4;
+const MIB = 1024 * 1024;
+
+export function makeMemoryLimit({ settings, backends, environment, log }: DaemonMemoryParts): MemoryLimit {
+  const { maxmemoryPolicy: policy, limits } = settings;
+  const { maxmemory: bytes } = limits;
+  const gauge = new HeapGauge();
+  const wanted = bytes * (1 + V8_SPARE);
+  if (wanted > gauge.most) {
+    const facts = { maxmemory: bytes, heapLimit: gauge.most };
+    log.warn(facts, `${TOO_SMALL} NODE_OPTIONS=--max-old-space-size=${Math.ceil(wanted / MIB)}`);
+  }
+  const [backend] = backends;
+  const evictor =
+    policy === "noeviction" || !(backend instanceof MemoryBackend)
+      ? null
+      : new Evictor({ policy, database: backend.database, environment });
+  return new MemoryLimit({ bytes, gauge, evictor, environment });
+}
+
+const TOO_SMALL =
+  "V8's heap ends before --maxmemory is reached, and the daemon with it: start it with the environment variable";

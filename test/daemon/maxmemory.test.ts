@@ -1,0 +1,165 @@
+/** Daemons that reach --maxmemory: what they refuse, what they drop, and that space comes back. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryBackend } from "../../daemon/backends/memory.js";
+import { realEnvironment } from "../../daemon/environment.js";
+import { type MemoryFace, UNBOUNDED } from "../../daemon/memory-limit.js";
+import { refused } from "../../daemon/request.js";
+import { bulk, integer, type Reply } from "../../protocol/reply.js";
+import { type DaemonProcess, type LogLine, startDaemon } from "../support/daemon-process.js";
+import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
+import { RawClient } from "../support/raw-client.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { seed } from "../support/seed.js";
+import { SeededRandom } from "../support/seeded-random.js";
+import { startInProcess } from "./in-process.js";
+import { makeFolder, until } from "./replicas.js";
+import { makeScene } from "./scene.js";
+
+const MIB = 1024 * 1024;
+const LIMIT = 48 * MIB;
+const VALUE = "v".repeat(16 * 1024);
+/** Of these values; far more than fit. */
+const MANY = (3 * LIMIT) / VALUE.length;
+const BATCH = 64;
+const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+const pair = makeKeyPair();
+
+async function respOf(daemon: DaemonProcess): Promise<RedisConnection> {
+  const line = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+  return await RedisConnection.open(line["port"] as number);
+}
+
+const isOom = (reply: Reply) => reply.kind === "error" && reply.text === OOM;
+
+/** Sets keys until one is refused. @returns how many were set: if it is MANY, all were */
+async function fill(client: RedisConnection, name = "k", rest: readonly string[] = []): Promise<number> {
+  let taken = 0;
+  for (let i = 0; i < MANY && taken === i; i += BATCH) {
+    for (let j = i; j < i + BATCH; j++) client.queue(["SET", `${name}${j}`, VALUE + j, ...rest]);
+    for (const reply of await client.flush()) {
+      if (reply.kind === "status") taken++;
+      else assert.ok(isOom(reply), JSON.stringify(reply));
+    }
+  }
+  return taken;
+}
+
+test("a full daemon refuses what needs memory, serves the rest, and takes it again when there is room", async () => {
+  await using daemon = await startDaemon(["-s", pair.file, "--resp", "0", "--maxmemory", "48MiB"]);
+  using client = await respOf(daemon);
+  const count = await fill(client);
+  assert.ok(count < MANY && count * VALUE.length > LIMIT / 3, `${count} keys were taken`);
+  assert.ok(isOom(await client.call("LPUSH", "l", "1")));
+  assert.deepEqual(await client.call("GET", "k0"), bulk(`${VALUE}0`));
+
+  using signer = await EnvelopeClient.open(daemon.port, pair);
+  const said = await signer.ask([
+    ["GET", "k1"],
+    ["SET", "k1", "v"],
+  ]);
+  assert.ok(said.kind === "refused" && said.code === "out-of-memory" && said.effect === "not-applied");
+  assert.deepEqual(await signer.replies([["GET", "k1"]]), [bulk(`${VALUE}1`)]);
+  assert.deepEqual(await signer.replies([["DEL", "k1"]]), [integer(1)]);
+
+  assert.deepEqual(await client.call("EXISTS", "k1"), integer(0));
+  assert.equal((await client.call("FLUSHALL")).kind, "status");
+  await until("there is room again", async () => (await client.call("SET", "k", "v")).kind === "status");
+  assert.ok((await fill(client)) < MANY, "and it is bounded as before");
+});
+
+test("a full daemon that records refuses before it records", async () => {
+  using folder = makeFolder();
+  const kept = ["-s", pair.file, "--data", folder.path, "--fsync", "never", "--resp", "0"];
+  const keysOf = async (client: RedisConnection) => await client.call("DBSIZE");
+  let taken: number;
+  {
+    await using daemon = await startDaemon([...kept, "--maxmemory", "48MiB"]);
+    using client = await respOf(daemon);
+    taken = await fill(client);
+    assert.ok(taken < MANY);
+    assert.deepEqual(await keysOf(client), integer(taken));
+    await daemon.stop();
+  }
+  await using daemon = await startDaemon(kept);
+  using client = await respOf(daemon);
+  assert.deepEqual(await keysOf(client), integer(taken), "what was refused is not in the folder");
+});
+
+test("a daemon that evicts any key refuses nothing and stays near its limit", async () => {
+  await using daemon = await startDaemon([
+    ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", "allkeys-random"],
+  ]);
+  using client = await respOf(daemon);
+  assert.equal(await fill(client), MANY);
+  await until("what is left fits", async () => {
+    const size = await client.call("DBSIZE");
+    return size.kind === "integer" && Number(size.value) * VALUE.length < LIMIT;
+  });
+  assert.equal((await client.call("SET", "k", "v")).kind, "status");
+});
+
+test("a daemon that evicts keys that expire keeps the others, and refuses when only they are left", async () => {
+  const policy = new SeededRandom(seed()).oneOf(["volatile-ttl", "volatile-random"]);
+  await using daemon = await startDaemon([
+    ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],
+  ]);
+  using client = await respOf(daemon);
+  for (let i = 0; i < 500; i++) client.queue(["SET", `stays${i}`, VALUE + i]);
+  await client.flush();
+  assert.equal(await fill(client, "goes", ["EX", "10000"]), MANY, policy);
+  for (let i = 0; i < 500; i++) client.queue(["STRLEN", `stays${i}`]);
+  const lengths = await client.flush();
+  assert.ok(lengths.every((reply) => reply.kind === "integer" && Number(reply.value) > VALUE.length));
+  assert.ok((await fill(client)) < MANY);
+});
+
+test("a limit that V8's heap would not reach is said at the start, with what to do", async () => {
+  const isAbout = ({ msg }: LogLine) => msg.includes("V8's heap");
+  await using daemon = await startDaemon(["--maxmemory", "900GiB"]);
+  assert.match((await daemon.logged(isAbout)).msg, /NODE_OPTIONS=--max-old-space-size=1152000$/);
+  await using other = await startDaemon(["--maxmemory", "64MiB"]);
+  assert.ok(!other.log.some(isAbout));
+});
+
+/** Full when told so. */
+function makeMemory(): MemoryFace & { isFull: boolean } {
+  return {
+    isFull: true,
+    refuses: UNBOUNDED.refuses,
+    refusal(commands) {
+      const isRefused = this.isFull && commands.some(([name]) => name === "SET");
+      return isRefused ? refused("out-of-memory", "full") : null;
+    },
+  };
+}
+
+test("an envelope that was refused for want of memory is not applied when it comes again and there is room", () => {
+  const memory = makeMemory();
+  const clock = { now: 1_790_000_000_000 };
+  const scene = makeScene({ clock, pair, parts: { memory } });
+  clock.now++;
+  const envelope = scene.sign([["SET", "k", "v"]]);
+  assert.equal(scene.codeOf(envelope), "out-of-memory");
+  assert.equal(scene.codeOf(scene.sign([["DEL", "k"]])), "result");
+  memory.isFull = false;
+  assert.equal(scene.codeOf(envelope), "out-of-memory");
+  assert.equal(scene.get("k"), null);
+  assert.equal(scene.codeOf(scene.sign([["SET", "k", "w"]])), "result");
+  assert.equal(scene.get("k"), "w");
+});
+
+test("version 1 is refused by closing, with the reason in the log", async () => {
+  const backends = [new MemoryBackend(realEnvironment)];
+  await using daemon = await startInProcess({ backends, memory: makeMemory() });
+  const answer = async (line: string) => {
+    using client = await RawClient.open(daemon.port);
+    client.command(line);
+    return await client.rest();
+  };
+  assert.equal(await answer("SET k v"), "");
+  await until("it is in the log", () => daemon.log.some(({ reason }) => reason === "out-of-memory"));
+  using reader = await RawClient.open(daemon.port);
+  reader.command("EXISTS k");
+  assert.match(await reader.answer(), /0/);
+});
