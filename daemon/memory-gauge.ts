@@ -9,7 +9,7 @@ import { runInNewContext } from "node:vm";
 export interface MemoryGauge {
   /** Bytes of objects, buffers and garbage. Costs a microsecond. */
   used(): number;
-  /** Throws the garbage away; everything else stands still meanwhile, some 0.3 ms for a MiB of small objects. */
+  /** Throws the garbage away; everything else stands still meanwhile, half a millisecond to one for each MiB. */
   collect(): void;
   /** Bytes at which V8 gives up, and the process ends; buffers do not count. */
   readonly most: number;
