@@ -100,11 +100,10 @@ function dryRun({ host }: RespSession, argv: readonly ByteString[]): Reply {
   }
   const what = user.acl.refusal(command, called);
   if (what === null) return OK;
-  const { name } = user;
   return bulk(
     what === "command"
-      ? `User ${name} has no permissions to run the '${command.name.toLowerCase()}' command`
-      : `User ${name} has no permissions to access one of the keys used as arguments`,
+      ? `This user has no permissions to run the '${command.name.toLowerCase()}' command`
+      : "This user has no permissions to access one of the keys used as arguments",
   );
 }
 

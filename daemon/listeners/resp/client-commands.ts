@@ -10,7 +10,6 @@ import {
   ONE,
   type Reply,
   set,
-  status,
   verbatim,
   ZERO,
 } from "../../../protocol/reply.js";
@@ -49,8 +48,7 @@ const PAUSE_MS_MAX = 2 ** 31 - 1;
 /** The command itself stands in the buffer there while it runs. */
 function ownLine({ client, host }: RespSession, argv: readonly ByteString[]): ByteString {
   const requestBytes = client.requestBytes + writeCommand(argv).length;
-  const own: Client = Object.create(client, { requestBytes: { value: requestBytes } });
-  return clientLine(own, host.environment.uptime());
+  return clientLine(client, host.environment.uptime(), requestBytes);
 }
 
 /** `CLIENT LIST [TYPE type | ID id …]` */
@@ -214,7 +212,7 @@ function track(_: RespSession, argv: readonly ByteString[]): Reply {
 
 function trackingInfo(): Reply {
   return map([
-    ...[bulk("flags"), set([status("off")])],
+    ...[bulk("flags"), set([bulk("off")])],
     ...[bulk("redirect"), integer(-1)],
     ...[bulk("prefixes"), array([])],
   ]);

@@ -64,15 +64,23 @@ export class Clients {
   }
 }
 
-/** A line of CLIENT LIST. What has no meaning here is 0. @param now  `uptime` milliseconds */
-export function clientLine(client: Client, now: number): ByteString {
+/**
+ * A line of CLIENT LIST. What has no meaning here is 0.
+ * @param now           `uptime` milliseconds
+ * @param requestBytes  with the command that is being served, where it is the client's own
+ */
+export function clientLine(
+  client: Client,
+  now: number,
+  requestBytes: number = client.requestBytes,
+): ByteString {
   const seconds = (since: number) => Math.floor((now - since) / 1000);
   const fields: Readonly<Record<string, string | number>> = {
     ...{ id: client.id, addr: client.remote, laddr: client.local, fd: -1, name: client.name },
     ...{ age: seconds(client.connectedAt), idle: seconds(client.activeAt), flags: flagsOf(client) },
     ...{ db: client.db, sub: 0, psub: 0, ssub: 0, multi: client.queuedCount },
-    ...{ qbuf: client.requestBytes, "qbuf-free": 0, "argv-mem": 0, "multi-mem": 0, rbs: 0, rbp: 0 },
-    ...{ obl: 0, oll: 0, omem: client.answerBytes, "tot-mem": client.requestBytes + client.answerBytes },
+    ...{ qbuf: requestBytes, "qbuf-free": 0, "argv-mem": 0, "multi-mem": 0, rbs: 0, rbp: 0 },
+    ...{ obl: 0, oll: 0, omem: client.answerBytes, "tot-mem": requestBytes + client.answerBytes },
     ...{ events: "r", cmd: client.lastCommand ?? "NULL", user: client.userName ?? "(superuser)" },
     ...{ redir: -1, resp: client.protocol },
     ...{ "lib-name": client.library, "lib-ver": client.libraryVersion },

@@ -1,7 +1,7 @@
 /** CONFIG GET, SET, RESETSTAT, REWRITE. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, map, OK, type Reply } from "../../../protocol/reply.js";
-import { custom, wrongArity } from "../../../store/errors.js";
+import { custom, syntaxError } from "../../../store/errors.js";
 import { globMatches } from "../../../store/glob.js";
 import { parseInteger } from "../../../store/numbers.js";
 import type { Limits } from "../../limits.js";
@@ -38,12 +38,14 @@ function get(session: RespSession, argv: readonly ByteString[]): Reply {
     ]),
   ];
   const found = values.filter(([name]) => patterns.some((pattern) => globMatches(pattern, name)));
-  return map(found.flatMap(([name, value]) => [bulk(name), bulk(value())]));
+  // A name is answered as it was asked for.
+  const asked = new Map(argv.slice(2).map((name) => [name.toLowerCase(), name]));
+  return map(found.flatMap(([name, value]) => [bulk(asked.get(name) ?? name), bulk(value())]));
 }
 
 /** `CONFIG SET name value [name value …]`: all of them, or none. */
 function setAll(session: RespSession, argv: readonly ByteString[]): Reply {
-  if (argv.length % 2 === 1) throw wrongArity("config|set");
+  if (argv.length % 2 === 1) throw syntaxError();
   const changes: Partial<Record<keyof Limits, number>> = {};
   const seen = new Set<string>();
   const names = argv.filter((_, i) => i >= 2 && i % 2 === 0);

@@ -22,7 +22,7 @@ const SLOW_ENTRIES_DEFAULT = 10;
 /** `SLOWLOG GET [count]`; -1: all */
 function slowLog({ host }: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length > 3)
-    throw custom("ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP.");
+    throw custom(`ERR unknown subcommand or wrong number of arguments for '${argv[1]}'. Try SLOWLOG HELP.`);
   const count = argv[2] === undefined ? SLOW_ENTRIES_DEFAULT : parseInteger(argv[2]);
   if (count === undefined || count < -1) throw custom("ERR count should be greater than or equal to -1");
   const { entries } = host.state.slowLog;

@@ -15,8 +15,8 @@ const conversations: readonly (readonly string[])[] = [
   ["ACL WHOAMI", "ACL USERS", "ACL CAT foo", "ACL CAT a b", "ACL GETUSER nobody", "ACL"],
   ["ACL DELUSER default", "ACL DELUSER foo", "ACL DRYRUN nobody get a", "ACL DRYRUN default get a"],
   ["ACL DRYRUN default foo", "ACL DRYRUN default get", "ACL GENPASS x", "ACL GENPASS 0", "ACL GENPASS 5000"],
-  ["ACL LOG RESET", "ACL LOG", "ACL LOG x", "ACL SETUSER ann on >pw ~a* +get +set", "ACL USERS"],
-  ["ACL DRYRUN ann del a", "ACL DRYRUN ann get b", "ACL DRYRUN ann get ab", "AUTH ann no", "AUTH ann pw"],
+  ["ACL LOG RESET", "ACL LOG", "ACL LOG x", "ACL SETUSER ann on >pw ~a* +get +set +echo", "ACL USERS"],
+  ["ACL DRYRUN ann del a", "ACL DRYRUN ann get ab", "AUTH ann no", "AUTH ann pw"],
   ["AUTH ann pw", "SET ab 1", "SET b 1", "ACL WHOAMI", "DEL ab"],
   ["ACL SETUSER ann nopass +acl|whoami", "AUTH ann x", "ACL WHOAMI", "MULTI", "DEL a", "EXEC"],
   ["ACL SETUSER ann off", "AUTH ann x", "ACL DELUSER ann bob", "ACL USERS", "AUTH ann x"],
@@ -33,7 +33,7 @@ test("ACL LOG tells what was denied, ACL CAT what there is", async () => {
   await using ours = await startResp();
   await answers(
     ours.port,
-    lines("ACL SETUSER ann on nopass ~a* +get", "AUTH ann x", "SET a 1", "GET b", "SET a 1"),
+    lines("ACL SETUSER ann on nopass ~a* +get +echo", "AUTH ann x", "SET a 1", "GET b", "SET a 1"),
   );
   const log = await answers(ours.port, lines("ACL LOG 1", "ACL CAT geo", "ACL GENPASS 9"));
   assert.match(log, /^\*1\r\n\*14\r\n\$5\r\ncount\r\n:2\r\n\$6\r\nreason\r\n\$7\r\ncommand\r\n/);
@@ -60,7 +60,7 @@ test("ACL SAVE writes a file that says the same, and ACL LOAD reads it", async (
   const served = await daemon.logged(({ msg }) => msg === "serving Redis clients");
   const port = served["port"] as number;
   assert.match(
-    await answers(port, lines("ACL SETUSER ann on >pw ~a* %R~b -@all +get (+set ~c)", "ACL SAVE")),
+    await answers(port, lines("ACL SETUSER ann on >pw ~a* %R~b -@all +get +echo (+set ~c)", "ACL SAVE")),
     /^\+OK\r\n\+OK\r\n/,
   );
   const users = new Users(file);

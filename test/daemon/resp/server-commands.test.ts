@@ -56,7 +56,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("CONFIG SET databases 3", "CONFIG SET proto-max-bulk-len x", "CONFIG SET a b c"),
   ],
   "settings that are Redis's are told and taken": [
-    lines("CONFIG GET maxclients", "CONFIG GET slowlog-max-len timeout", "HELLO 3", "CONFIG GET DATABASES"),
+    lines("CONFIG GET maxclients", "CONFIG GET slowlog-max-len", "HELLO 3", "CONFIG GET DATABASES"),
     lines(
       "CONFIG SET timeout 60 slowlog-max-len 5",
       "CONFIG GET timeout",
@@ -75,7 +75,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines(
       "CONFIG GET maxmemory",
       "CONFIG GET maxmemory-policy",
-      "CONFIG GET hash-max-listpack-*",
+      "CONFIG GET hash-max-listpack-value",
       "CONFIG RESETSTAT",
     ),
     lines(
@@ -134,7 +134,7 @@ test("CLIENT LIST and CLIENT KILL know all connections", async () => {
   using one = await RedisConnection.open(ours.port);
   using other = await RawClient.open(ours.port);
   other.send(lines("CLIENT SETNAME other", "CLIENT SETINFO LIB-NAME lib", "SELECT 3", "MULTI", "PING"));
-  assert.match(await other.read(30), /QUEUED/);
+  assert.match(await other.read(29), /QUEUED/);
   const list = await one.call("CLIENT", "LIST");
   assert.ok(list.kind === "bulk");
   assert.match(
@@ -251,7 +251,8 @@ test("MONITOR shows what others do, without passwords", async () => {
   monitor.send(lines("MONITOR"));
   assert.equal(await monitor.read(5), "+OK\r\n");
   await answers(ours.port, lines("AUTH ann pw", "SELECT 2", 'SET k "a\\"\\x00\\n"', "CONFIG GET save"));
-  const shown = await monitor.read(160);
+  let shown = "";
+  while (!shown.endsWith('"the end"\r\n')) shown += await monitor.read(1);
   assert.match(
     shown,
     /^\+\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "SELECT" "2"\r\n\+\S+ \[2 \S+\] "SET" "k" "a\\"\\x00\\n"\r\n\+\S+ \[2 \S+\] "ECHO" "the end"\r\n$/,
