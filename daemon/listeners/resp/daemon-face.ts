@@ -2,7 +2,7 @@
 import type { Settings } from "../../settings.js";
 
 export interface DaemonFace {
-  readonly settings: Pick<Settings, "aclFile" | "data" | "fsync" | "logLevel">;
+  readonly settings: Pick<Settings, "aclFile" | "data" | "fsync" | "logLevel" | "maxmemoryPolicy">;
   /** Where the RESP listener listens. */
   readonly address: string;
   readonly port: number;

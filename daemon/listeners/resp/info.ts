@@ -86,7 +86,8 @@ function clientFields({ host }: RespSession): Fields {
   };
 }
 
-function memoryFields(): Fields {
+function memoryFields({ host }: RespSession): Fields {
+  const { maxmemory } = host.limits;
   const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
   const used = heapUsed + external;
   const total = totalmem();
@@ -99,9 +100,9 @@ function memoryFields(): Fields {
     allocator_active: heapTotal + external,
     total_system_memory: total,
     total_system_memory_human: human(total),
-    maxmemory: 0,
-    maxmemory_human: "0B",
-    maxmemory_policy: "noeviction",
+    maxmemory,
+    maxmemory_human: human(maxmemory),
+    maxmemory_policy: host.state.daemon.settings.maxmemoryPolicy,
     mem_fragmentation_ratio: (rss / used).toFixed(2),
     mem_allocator: "v8",
   };

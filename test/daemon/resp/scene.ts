@@ -52,7 +52,9 @@ export async function startResp({
   const known = users === undefined ? new Users(null) : withFile(users, (file) => new Users(file));
   const port = () => listener.address.port;
   const daemon: DaemonFace = {
-    settings: { aclFile: null, data: null, fsync: "always", logLevel: "info" },
+    settings: {
+      ...{ aclFile: null, data: null, fsync: "always", logLevel: "info", maxmemoryPolicy: "noeviction" },
+    },
     address: "127.0.0.1",
     get port() {
       return port();
