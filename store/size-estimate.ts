@@ -7,6 +7,7 @@ import { type Entry, NO_EXPIRY } from "./keyspace.js";
 import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
+import { isPackable, PACKED_ELEMENTS_MAX } from "./values/packed.js";
 import { SortedSet } from "./values/sorted-set.js";
 import { Stream } from "./values/stream.js";
 import { STREAM_ID_MAX } from "./values/stream-id.js";
@@ -51,10 +52,10 @@ function valueBytes(value: Value, samples: number): number {
 /** Of the first elements together, without those of tables. */
 function elementBytes(value: Exclude<Value, ByteString>, count: number): number {
   if (value instanceof List) return count * REFERENCE + textBytes(value.slice(0, count));
-  if (value instanceof MemberSet) return count * REFERENCE + textBytes(value.members.slice(0, count));
+  if (value instanceof MemberSet) return namedBytes(value.members.slice(0, count), value.size);
   if (value instanceof Hash) {
-    const texts = textBytes(value.fields.slice(0, count)) + textBytes(value.values.slice(0, count));
-    return count * 2 * REFERENCE + texts;
+    const texts = [...value.fields.slice(0, count), ...value.values.slice(0, count)];
+    return namedBytes(texts, 2 * value.size);
   }
   if (value instanceof SortedSet)
     return count * (SCORED + REFERENCE) + textBytes(value.members.slice(0, count));
@@ -65,6 +66,13 @@ function elementBytes(value: Exclude<Value, ByteString>, count: number): number 
     bytes += STREAM_ENTRY + textBytes(fields);
   }
   return bytes;
+}
+
+/** @param all  how many there are in the collection: a few short ones are packed into one string */
+function namedBytes(texts: readonly ByteString[], all: number): number {
+  if (all <= PACKED_ELEMENTS_MAX && texts.every(isPackable))
+    return texts.reduce((bytes, { length }) => bytes + 1 + length, 0);
+  return texts.length * REFERENCE + textBytes(texts);
 }
 
 function textBytes(texts: readonly ByteString[]): number {

@@ -89,6 +89,8 @@ test("a daemon that was started anew without keys has not applied what came afte
   await daemon[Symbol.asyncDispose]();
   await using keyless = await startDaemon({ key: false, args: ["--port", String(port)] });
   assert.equal(keyless.port, port);
+  // By now it has noticed that the connection before has gone.
+  await errorOf(client.send("PING"));
   const failure = await errorOf(client.send("SET a 2"));
   assert.equal(summary(failure.outcomes[0]), "refused not-applied");
   assert.match(failure.message, /it has no keys now/);

@@ -275,7 +275,7 @@ test("a command that only a database behind the daemon may know is for keys that
   assert.equal(subject.denial(application, "XGROUP CREATE s g 0"), null);
   assert.match(
     subject.denial(application, "CONFIG SET dir x") ?? "",
-    /^NOPERM .*'CONFIG': rule -@admin denies it/,
+    /^NOPERM .*'config set': rule -@admin denies it/,
   );
   assert.equal(subject.denial(root, "CONFIG SET dir x"), null);
   const limited = ["+@all -@dangerous ~*", "+@all ~a", "+@read +@write ~*", "+@all %RW~*", "+get"];

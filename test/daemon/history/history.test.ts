@@ -32,7 +32,7 @@ describe("TIMELINE LOG", () => {
         appId,
         [["CONFIG", "GET", "x"]],
         "denied",
-        "NOPERM this key may not run 'CONFIG': rule -@admin denies it",
+        "NOPERM this key may not run 'config get': rule -@admin denies it",
       ],
       [
         AT + 2,
