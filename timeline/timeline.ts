@@ -206,9 +206,10 @@ export class Timeline {
     return this.#archive.holds(place);
   }
 
-  /** The bytes of an entry that is on disk; null: none, or a damaged one, which members will give again. */
+  /** The bytes of an entry that is on disk; null: none, a damaged one, which members will give again, or not yet open. */
   read(place: Place): Pick<Entry, "body" | "signature"> | null {
-    return this.#archive.read(place);
+    // What is found damaged is taken out of the index, which is made while it opens.
+    return this.#isOpen ? this.#archive.read(place) : null;
   }
 
   /** What time brings: entries that come due, merges, the end of the tail, the watermark. */
