@@ -8,7 +8,8 @@ import type { Flag, Row } from "../command.js";
 import { counted, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { type End, List } from "../values/list.js";
-import { endArgument, move, multiplePop, popFirst } from "./list-moves.js";
+import { endArgument, move, popFirst } from "./list-moves.js";
+import { multiplePop } from "./multiple-pop.js";
 import { timeoutArgument } from "./timeout.js";
 
 const WAITS: readonly Flag[] = ["write", "noscript", "blocking"];
@@ -79,7 +80,7 @@ function blockingPop(data: Data, argv: readonly ByteString[], end: End): Reply {
 
 /** `BLMPOP timeout numkeys key [key …] LEFT|RIGHT [COUNT count]` */
 function blmpop(data: Data, argv: readonly ByteString[]): Reply {
-  const pop = multiplePop(argv, 2);
+  const pop = multiplePop(argv, 2, endArgument);
   timeoutArgument(argv[1]!);
   return popFirst(data, pop);
 }

@@ -8,7 +8,8 @@ import type { Flag, Row } from "../command.js";
 import { counted, update } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { SortedSet } from "../values/sorted-set.js";
-import { multiplePop, type PopEnd, pop, popFirst } from "./sorted-set-pops.js";
+import { multiplePop } from "./multiple-pop.js";
+import { type PopEnd, pop, popEndArgument, popFirst } from "./sorted-set-pops.js";
 import { timeoutArgument } from "./timeout.js";
 
 const WAITS: readonly Flag[] = ["write", "noscript", "fast", "blocking"];
@@ -49,7 +50,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
 
 /** `BZMPOP timeout numkeys key [key …] MIN|MAX [COUNT count]` */
 function bzmpop(data: Data, argv: readonly ByteString[]): Reply {
-  const wanted = multiplePop(argv, 2);
+  const wanted = multiplePop(argv, 2, popEndArgument);
   timeoutArgument(argv[1]!);
   return popFirst(data, wanted);
 }

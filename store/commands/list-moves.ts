@@ -1,11 +1,12 @@
 /** The list commands that take elements off an end: LPOP, RPOP, LMPOP, and LMOVE, RPOPLPUSH, which put them elsewhere. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, NIL, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
-import { custom, mustBePositive, syntaxError, wrongArity } from "../errors.js";
+import { mustBePositive, syntaxError, wrongArity } from "../errors.js";
 import type { Data, Typed } from "../mutators.js";
-import { parseInteger } from "../numbers.js";
+import { integerFrom } from "../numbers.js";
 import { type End, List } from "../values/list.js";
 import { copied } from "../values/packed.js";
+import { type MultiplePop, multiplePop } from "./multiple-pop.js";
 
 /** The elements that are taken off an end, in the order they come off; a list that becomes empty goes. */
 export function takeOff(data: Data, entry: Typed<List>, end: End, count: number): ByteString[] {
@@ -35,40 +36,18 @@ export function pop(data: Data, argv: readonly ByteString[], end: End): Reply {
     const entry = data.getAs(List, argv[1]!);
     return entry === undefined ? NIL : bulk(data.listPop(entry, end));
   }
-  const count = countArgument(argv[2], 0, mustBePositive);
+  const count = integerFrom(0, argv[2], mustBePositive);
   const entry = data.getAs(List, argv[1]!);
   return entry === undefined ? NIL_ARRAY : bulks(takeOff(data, entry, end, count));
 }
 
 /** `LMPOP numkeys key [key …] LEFT|RIGHT [COUNT count]` */
 export function lmpop(data: Data, argv: readonly ByteString[]): Reply {
-  return popFirst(data, multiplePop(argv, 1));
-}
-
-interface MultiplePop {
-  readonly keys: readonly ByteString[];
-  readonly end: End;
-  readonly count: number;
-}
-
-/** @param keysAt  place of the number of keys @throws CommandFailure */
-export function multiplePop(argv: readonly ByteString[], keysAt: number): MultiplePop {
-  const keys = countArgument(argv[keysAt]!, 1, () => custom("ERR numkeys should be greater than 0"));
-  const endAt = keysAt + 1 + keys;
-  if (endAt >= argv.length) throw syntaxError();
-  const end = endArgument(argv[endAt]!);
-  const rest = argv.slice(endAt + 1);
-  let count = 1;
-  if (rest.length > 0) {
-    if (rest.length < 2 || rest[0]!.toUpperCase() !== "COUNT") throw syntaxError();
-    count = countArgument(rest[1]!, 1, () => custom("ERR count should be greater than 0"));
-    if (rest.length > 2) throw syntaxError();
-  }
-  return { keys: argv.slice(keysAt + 1, endAt), end, count };
+  return popFirst(data, multiplePop(argv, 1, endArgument));
 }
 
 /** Takes elements off the first of the lists that is there. */
-export function popFirst(data: Data, { keys, end, count }: MultiplePop): Reply {
+export function popFirst(data: Data, { keys, end, count }: MultiplePop<End>): Reply {
   for (const key of keys) {
     const entry = data.getAs(List, key);
     if (entry !== undefined) return array([bulk(key), bulks(takeOff(data, entry, end, count))]);
@@ -118,11 +97,4 @@ export function endArgument(bytes: ByteString): End {
   if (name === "LEFT") return "left";
   if (name === "RIGHT") return "right";
   throw syntaxError();
-}
-
-/** A number of at least `min`; whatever else it is, the error is the same. @throws CommandFailure */
-function countArgument(bytes: ByteString, min: number, failure: () => Error): number {
-  const count = parseInteger(bytes);
-  if (count === undefined || count < min) throw failure();
-  return Number(count);
 }

@@ -1,44 +1,29 @@
 /** The commands that take members off an end of a sorted set. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
-import { custom, mustBePositive, syntaxError } from "../errors.js";
+import { mustBePositive, syntaxError } from "../errors.js";
 import type { Data } from "../mutators.js";
 import { integerFrom } from "../numbers.js";
 import { SortedSet } from "../values/sorted-set.js";
+import { type MultiplePop, multiplePop } from "./multiple-pop.js";
 import { type Pair, pairReply, pairsReply, removeRange } from "./sorted-set-results.js";
 
 export type PopEnd = "min" | "max";
 
 /** `ZMPOP numkeys key [key …] MIN|MAX [COUNT count]` */
 export function zmpop(data: Data, argv: readonly ByteString[]): Reply {
-  return popFirst(data, multiplePop(argv, 1));
+  return popFirst(data, multiplePop(argv, 1, popEndArgument));
 }
 
-interface MultiplePop {
-  readonly keys: readonly ByteString[];
-  readonly end: PopEnd;
-  readonly count: number;
-}
-
-/** @param keysAt  place of the number of keys @throws CommandFailure */
-export function multiplePop(argv: readonly ByteString[], keysAt: number): MultiplePop {
-  const keyCount = integerFrom(1, argv[keysAt]!, () => custom("ERR numkeys should be greater than 0"));
-  const endAt = keysAt + 1 + keyCount;
-  const [word, ...options] = argv.slice(endAt);
-  const end = word?.toLowerCase();
+/** `MIN` or `MAX`. @throws CommandFailure */
+export function popEndArgument(word: ByteString): PopEnd {
+  const end = word.toLowerCase();
   if (end !== "min" && end !== "max") throw syntaxError();
-  let count: number | undefined;
-  for (let i = 0; i < options.length; i += 2) {
-    const value = options[i + 1];
-    if (count !== undefined || options[i]!.toLowerCase() !== "count" || value === undefined)
-      throw syntaxError();
-    count = integerFrom(1, value, () => custom("ERR count should be greater than 0"));
-  }
-  return { keys: argv.slice(keysAt + 1, endAt), end, count: count ?? 1 };
+  return end;
 }
 
 /** Takes members off the first of the sorted sets that is there. */
-export function popFirst(data: Data, { keys, end, count }: MultiplePop): Reply {
+export function popFirst(data: Data, { keys, end, count }: MultiplePop<PopEnd>): Reply {
   for (const key of keys) {
     if (data.getAs(SortedSet, key) === undefined) continue;
     const popped = pop(data, key, end, count).map(pairReply);

@@ -1,0 +1,36 @@
+/** What the commands that take from the first of several keys are told: LMPOP, ZMPOP, and BLMPOP, BZMPOP which wait. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { custom, syntaxError } from "../errors.js";
+import { integerFrom } from "../numbers.js";
+
+/** `End`: which end is taken from, as the type has it. */
+export interface MultiplePop<End> {
+  readonly keys: readonly ByteString[];
+  readonly end: End;
+  readonly count: number;
+}
+
+/**
+ * `numkeys key [key …] END [COUNT count]`
+ * @param keysAt  place of the number of keys
+ * @param endOf   reads the word for the end; it throws CommandFailure where it is none
+ * @throws CommandFailure
+ */
+export function multiplePop<End>(
+  argv: readonly ByteString[],
+  keysAt: number,
+  endOf: (word: ByteString) => End,
+): MultiplePop<End> {
+  const keys = integerFrom(1, argv[keysAt]!, () => custom("ERR numkeys should be greater than 0"));
+  const endAt = keysAt + 1 + keys;
+  if (endAt >= argv.length) throw syntaxError();
+  const end = endOf(argv[endAt]!);
+  const rest = argv.slice(endAt + 1);
+  let count = 1;
+  if (rest.length > 0) {
+    if (rest.length < 2 || rest[0]!.toUpperCase() !== "COUNT") throw syntaxError();
+    count = integerFrom(1, rest[1]!, () => custom("ERR count should be greater than 0"));
+    if (rest.length > 2) throw syntaxError();
+  }
+  return { keys: argv.slice(keysAt + 1, endAt), end, count };
+}
