@@ -84,3 +84,12 @@ export class DenseTable<T> {
     this.#index = index;
   }
 }
+
+/** A table of names that stand for themselves. */
+export function tableOfNames(names: readonly ByteString[]): DenseTable<ByteString> {
+  const table = new DenseTable<ByteString>(itself);
+  for (const name of names) table.push(name);
+  return table;
+}
+
+const itself = (name: ByteString) => name;

@@ -3,7 +3,7 @@
  * in turn; once it has been larger it stays a table.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { DenseTable } from "./dense-table.js";
+import { type DenseTable, tableOfNames } from "./dense-table.js";
 import {
   copied,
   elementAt,
@@ -11,6 +11,8 @@ import {
   isPackable,
   offsetOf,
   PACKED_ELEMENTS_MAX,
+  removePackedItem,
+  restorePackedItem,
   splicePacked,
   unpacked,
 } from "./packed.js";
@@ -93,12 +95,7 @@ export class Hash {
     const content = this.#content;
     const last = --this.#size;
     if (typeof content === "string") {
-      const end = offsetOf(content, 2 * last);
-      const moved = unpacked(content, 2 * last);
-      this.#content =
-        place === last
-          ? splicePacked(content, 2 * last, 2, [])
-          : splicePacked(content.substring(0, end), 2 * place, 2, moved);
+      this.#content = removePackedItem(content, place, last, 2);
       return;
     }
     content.fields.removeAt(place);
@@ -108,20 +105,14 @@ export class Hash {
 
   restoreAt(place: number, field: ByteString, value: ByteString): void {
     const content = this.#roomFor(1, field, value);
-    if (place === this.#size) {
-      this.push(field, value);
-      return;
+    if (typeof content === "string") {
+      this.#content = restorePackedItem(content, place, this.#size, [field, value]);
+    } else {
+      content.fields.restoreAt(place, field);
+      content.values.push(content.values[place]!);
+      content.values[place] = value;
     }
     this.#size++;
-    if (typeof content === "string") {
-      const moved = unpacked(content, 2 * place, 1, 2);
-      const put = splicePacked(content, 2 * place, 2, [field, value]);
-      this.#content = splicePacked(put, 2 * (this.#size - 1), 0, moved);
-      return;
-    }
-    content.fields.restoreAt(place, field);
-    content.values.push(content.values[place]!);
-    content.values[place] = value;
   }
 
   clone(): Hash {
@@ -129,7 +120,9 @@ export class Hash {
     copy.#size = this.#size;
     const content = this.#content;
     copy.#content =
-      typeof content === "string" ? content : columnsOf(content.fields.items, content.values.slice());
+      typeof content === "string"
+        ? content
+        : { fields: tableOfNames(content.fields.items), values: content.values.slice() };
     return copy;
   }
 
@@ -138,15 +131,7 @@ export class Hash {
     const content = this.#content;
     if (typeof content !== "string") return content;
     if (this.#size + fields <= FIELDS_PACKED_MAX && isPackable(field) && isPackable(value)) return content;
-    this.#content = columnsOf(this.fields.map(copied), this.values.map(copied));
+    this.#content = { fields: tableOfNames(this.fields.map(copied)), values: this.values.map(copied) };
     return this.#content;
   }
 }
-
-function columnsOf(names: readonly ByteString[], values: ByteString[]): Columns {
-  const fields = new DenseTable<ByteString>(itself);
-  for (const name of names) fields.push(name);
-  return { fields, values };
-}
-
-const itself = (field: ByteString) => field;

@@ -3,7 +3,7 @@
  * it stays a table.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { DenseTable } from "./dense-table.js";
+import { type DenseTable, tableOfNames } from "./dense-table.js";
 import {
   copied,
   elementAt,
@@ -11,6 +11,8 @@ import {
   isPackable,
   offsetOf,
   PACKED_ELEMENTS_MAX,
+  removePackedItem,
+  restorePackedItem,
   splicePacked,
   unpacked,
 } from "./packed.js";
@@ -66,31 +68,21 @@ export class MemberSet {
       content.removeAt(place);
       return;
     }
-    const end = offsetOf(content, last);
-    this.#content =
-      place === last
-        ? splicePacked(content, last, 1, [])
-        : splicePacked(content.substring(0, end), place, 1, [elementAt(content, end)]);
+    this.#content = removePackedItem(content, place, last, 1);
   }
 
   /** Puts a removed member back where it was. */
   restoreAt(place: number, member: ByteString): void {
     const content = this.#roomFor(member);
-    if (typeof content !== "string") {
-      content.restoreAt(place, member);
-    } else if (place === this.#size) {
-      this.#content = splicePacked(content, place, 0, [member]);
-    } else {
-      const moved = elementAt(content, offsetOf(content, place));
-      this.#content = splicePacked(splicePacked(content, place, 1, [member]), this.#size, 0, [moved]);
-    }
+    if (typeof content !== "string") content.restoreAt(place, member);
+    else this.#content = restorePackedItem(content, place, this.#size, [member]);
     this.#size++;
   }
 
   clone(): MemberSet {
     const copy = new MemberSet();
     copy.#size = this.#size;
-    copy.#content = typeof this.#content === "string" ? this.#content : tableOf(this.#content.items);
+    copy.#content = typeof this.#content === "string" ? this.#content : tableOfNames(this.#content.items);
     return copy;
   }
 
@@ -99,15 +91,7 @@ export class MemberSet {
     const content = this.#content;
     if (typeof content !== "string") return content;
     if (this.#size < PACKED_ELEMENTS_MAX && isPackable(member)) return content;
-    this.#content = tableOf(unpacked(content).map(copied));
+    this.#content = tableOfNames(unpacked(content).map(copied));
     return this.#content;
   }
 }
-
-function tableOf(members: readonly ByteString[]): DenseTable<ByteString> {
-  const table = new DenseTable<ByteString>(itself);
-  for (const member of members) table.push(member);
-  return table;
-}
-
-const itself = (member: ByteString) => member;

@@ -88,6 +88,30 @@ export function splicePacked(
   return pieces.length === 1 ? copied(pieces[0]!) : pieces.join("");
 }
 
+/**
+ * Removes the item at a place, `stride` elements; the last one moves there, as in a DenseTable.
+ * @param last  place of the last item
+ */
+export function removePackedItem(pack: ByteString, place: number, last: number, stride: number): ByteString {
+  if (place === last) return splicePacked(pack, stride * last, stride, []);
+  const end = offsetOf(pack, stride * last);
+  const moved = unpacked(pack, stride * last);
+  return splicePacked(pack.substring(0, end), stride * place, stride, moved);
+}
+
+/** Puts an item back at a place, and the one that had moved there at the end: the inverse. @param size  without it */
+export function restorePackedItem(
+  pack: ByteString,
+  place: number,
+  size: number,
+  item: readonly ByteString[],
+): ByteString {
+  const stride = item.length;
+  if (place === size) return splicePacked(pack, stride * size, 0, item);
+  const moved = unpacked(pack, stride * place, 1, stride);
+  return splicePacked(splicePacked(pack, stride * place, stride, item), stride * size, 0, moved);
+}
+
 /** A string of its own, where one that may have come out of a packed string is to stay. */
 export function copied(bytes: ByteString): ByteString {
   const mayBeSlice = bytes.length >= SLICE_BYTES_MIN && bytes.length <= PACKED_ELEMENT_BYTES_MAX;

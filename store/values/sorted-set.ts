@@ -5,7 +5,7 @@
  * state, nothing that writes may depend on it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { DenseTable } from "./dense-table.js";
+import { type DenseTable, tableOfNames } from "./dense-table.js";
 import {
   copied,
   elementAt,
@@ -100,7 +100,11 @@ export class SortedSet {
     copy.#content =
       typeof content === "string"
         ? content
-        : { table: tableOf(content.table.items), scores: content.scores.slice(), tree: content.tree.clone() };
+        : {
+            table: tableOfNames(content.table.items),
+            scores: content.scores.slice(),
+            tree: content.tree.clone(),
+          };
     return copy;
   }
 
@@ -186,7 +190,7 @@ export class SortedSet {
     if (this.#size < MEMBERS_PACKED_MAX && isPackable(member)) return content;
     const pairs = pairsOf(content).map(([name, score]): [ByteString, number] => [copied(name), score]);
     const ranked = {
-      table: tableOf(pairs.map(([name]) => name)),
+      table: tableOfNames(pairs.map(([name]) => name)),
       scores: pairs.map(([, score]) => score),
       tree: new RankedTree(),
     };
@@ -214,11 +218,3 @@ function pairsOf(content: ByteString): [ByteString, number][] {
   for (let i = 0; i < elements.length; i += 2) pairs.push([elements[i]!, Number(elements[i + 1])]);
   return pairs;
 }
-
-function tableOf(members: readonly ByteString[]): DenseTable<ByteString> {
-  const table = new DenseTable<ByteString>(itself);
-  for (const member of members) table.push(member);
-  return table;
-}
-
-const itself = (member: ByteString) => member;
