@@ -177,9 +177,9 @@ function placeArgument(bytes: ByteString, size: number): number {
 
 /** The places `from` ≤ place < `to` that two indexes, both inclusive, mean in a list; none if `from` ≥ `to`. */
 function placesBetween(start: number, end: number, size: number): { from: number; to: number } {
-  const from = start < 0 ? Math.max(0, start + size) : start;
+  const from = start < 0 ? Math.max(0, start + size) : Math.min(start, size);
   const last = end < 0 ? end + size : Math.min(end, size - 1);
-  return { from, to: last + 1 };
+  return { from, to: Math.max(from, last + 1) };
 }
 
 function lindex(data: Data, argv: readonly ByteString[]): Reply {

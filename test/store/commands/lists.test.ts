@@ -228,3 +228,15 @@ test("lists do what an array does, and all of it can be undone", () => {
     assert.equal(store.run("LRANGE l 0 -1"), shownList(model), hint);
   }
 });
+
+test("a range that begins beyond the end is empty at once", () => {
+  for (const size of [3, 1000]) {
+    const store = new StoreUnderTest();
+    store.run(`RPUSH l ${Array.from({ length: size }, (_, i) => i).join(" ")}`);
+    for (const start of [size, size + 1, "4294967296", "9223372036854775807"])
+      for (const end of ["-1", "0", "9223372036854775807", "-9223372036854775808"])
+        assert.equal(store.run(`LRANGE l ${start} ${end}`), "[]", `${start} ${end} of ${size}`);
+    assert.equal(store.run("LTRIM l 9007199254740991 -1"), '+"OK"');
+    assert.equal(store.run("EXISTS l"), ":0");
+  }
+});
