@@ -28,8 +28,8 @@ export class Disk {
   readonly missed = new Set<ByteString>();
   /** Of everything that was ever on it: in which of its data folders, one after the other. */
   readonly kept = new Map<ByteString, Set<number>>();
-  /** What takes back each change that the system has, and the disk has not, oldest first. */
-  readonly unsynced: (() => void)[] = [];
+  /** Changes that the system has, and the disk has not, oldest first. */
+  readonly unsynced: Change[] = [];
   #folder = 0;
   #sorted: ByteString[] | null = [];
 
@@ -65,7 +65,7 @@ export class Disk {
   /** The machine stops: the system's last changes never reach the disk. @returns places that are gone */
   losePower(random: SeededRandom): ByteString[] {
     const before = [...this.entries.keys()];
-    for (let left = random.below(this.unsynced.length + 1); left > 0; left--) this.unsynced.pop()?.();
+    for (let left = random.below(this.unsynced.length + 1); left > 0; left--) this.unsynced.pop()?.takeBack();
     this.unsynced.length = 0;
     return before.filter((place) => !this.entries.has(place));
   }
@@ -99,6 +99,11 @@ export class Disk {
     this.missed.clear();
     this.#sorted = [];
   }
+}
+
+interface Change {
+  readonly places: readonly ByteString[];
+  readonly takeBack: () => void;
 }
 
 interface Operation {
@@ -315,10 +320,16 @@ export class SimulatedStorage implements Storage {
   #carryOut({ entries, marks, removed }: Operation): void {
     const { disk, syncEveryMs, removed: tellRemoved } = this.#parts;
     if (syncEveryMs > 0) {
-      const places = [...entries.map(([place]) => place), ...removed].map((place) => disk.restoring(place));
-      const steps = [...places, ...marks.map(([name]) => disk.restoringMark(name))];
-      disk.unsynced.push(() => {
-        for (const restore of steps) restore();
+      const places = [...entries.map(([place]) => place), ...removed];
+      const steps = [
+        ...places.map((place) => disk.restoring(place)),
+        ...marks.map(([name]) => disk.restoringMark(name)),
+      ];
+      disk.unsynced.push({
+        places,
+        takeBack: () => {
+          for (const restore of steps) restore();
+        },
       });
     }
     for (const [place, value] of entries) disk.set(place, value);

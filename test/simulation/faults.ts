@@ -156,7 +156,7 @@ function partition(world: World): void {
 function rot({ hosts, random, trace }: World): void {
   const host = random.oneOf(hosts);
   const sound = host.disk.places().filter((place) => !host.disk.rotten.has(place));
-  const places = sound.filter((place) => hosts.some((other) => other !== host && other.keeps(place)));
+  const places = sound.filter((place) => hosts.some((other) => other !== host && other.keepsForSure(place)));
   if (places.length === 0) return;
   const place = random.oneOf(places);
   trace(host.name, () => `${shortId(place.slice(10))} rots`);
@@ -168,9 +168,11 @@ function wipe({ hosts, random, ledger, trace }: World): void {
   const host = random.oneOf(hosts);
   const others = hosts.filter((other) => other !== host);
   const onlyHere = (place: string) => !others.some((other) => other.keeps(place));
-  if (others.some(({ disk }) => [...disk.rotten].some(onlyHere))) return;
+  const isRottenElsewhere = (place: string) => others.some(({ disk }) => disk.rotten.has(place));
+  const places = host.disk.places();
+  if (places.some((p) => isRottenElsewhere(p) && !others.some((other) => other.keepsForSure(p)))) return;
   if (host.daemon !== null) host.kill("its data folder is lost");
-  for (const place of host.disk.places()) if (onlyHere(place)) ledger.lost.add(place);
+  for (const place of places) if (onlyHere(place)) ledger.lost.add(place);
   trace(host.name, () => "is empty now");
   host.wipe();
   host.restartAfter(random.oneOf([100, 5_000]));

@@ -119,6 +119,11 @@ export class SimulatedHost implements Host {
     return this.disk.entries.has(place) && !this.disk.rotten.has(place);
   }
 
+  /** Whether it is so also when the machine loses its power. */
+  keepsForSure(place: ByteString): boolean {
+    return this.keeps(place) && !this.disk.unsynced.some(({ places }) => places.includes(place));
+  }
+
   /** How many data folders of this host an entry has ever reached. */
   foldersWith(place: Place): number {
     return this.disk.kept.get(bytesOf(writePlace(place)))?.size ?? 0;

@@ -78,6 +78,8 @@ export interface Host {
   write(argv: readonly ByteString[]): void;
   /** Whether a place's entry is on the disk and sound. */
   keeps(place: ByteString): boolean;
+  /** Whether it is so also when the machine loses its power. */
+  keepsForSure(place: ByteString): boolean;
   /** How many data folders of this host an entry has ever reached. */
   foldersWith(place: EntryPlace): number;
 }
