@@ -1,10 +1,12 @@
-/** `npm test -- WORD` looks at paths below test/ alone, wherever the clone lies. */
+/** `npm test -- WORD` looks at paths below test/ alone, wherever the clone lies, and leaves no process behind. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { buildRoot } from "./support/repository.js";
 
 test("a word in the name of the folder above chooses nothing", () => {
@@ -12,7 +14,8 @@ test("a word in the name of the folder above chooses nothing", () => {
   const folder = join(above, "faults");
   mkdirSync(join(folder, "test/store"), { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "name": "dbsyncd", "type": "module" }');
-  cpSync(join(buildRoot, "test/run.js"), join(folder, "test/run.js"));
+  for (const file of ["run.js", "run-files.js"])
+    cpSync(join(buildRoot, "test", file), join(folder, "test", file));
   cpSync(join(buildRoot, "test/support"), join(folder, "test/support"), { recursive: true });
   writeFileSync(join(folder, "test/store/empty.test.js"), "");
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
@@ -25,3 +28,40 @@ test("a word in the name of the folder above chooses nothing", () => {
   assert.equal(byFile.status, 0, byFile.stderr);
   rmSync(above, { recursive: true });
 });
+
+/** A test file that starts a child, tells its pid and hangs. */
+const HANGING = `
+  import { spawn } from "node:child_process";
+  import { writeFileSync } from "node:fs";
+  const child = spawn("sleep", ["1000"], { stdio: ["ignore", "ignore", "inherit"] });
+  writeFileSync(process.env.PID_FILE, String(child.pid));
+  for (;;);
+`;
+
+test("a file that hangs is ended, and so is what it started", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-hanging-"));
+  const [file, pidFile] = [join(folder, "hanging.test.mjs"), join(folder, "pid")];
+  writeFileSync(file, HANGING);
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const runner = spawn(process.execPath, [join(buildRoot, "test/run-files.js"), "2000", file], {
+    env: { ...env, PID_FILE: pidFile },
+    detached: true,
+    stdio: "ignore",
+  });
+  const [code] = await once(runner, "exit");
+  assert.equal(code, 1);
+  const pid = Number(readFileSync(pidFile, "utf8"));
+  assert.doesNotThrow(() => process.kill(pid, 0), "it is left by the runner");
+  process.kill(-runner.pid!, "SIGKILL");
+  while (isAlive(pid)) await setTimeout(10);
+  rmSync(folder, { recursive: true });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+  } catch {
+    return false;
+  }
+}

@@ -2,18 +2,15 @@
  * `npm test`: installs what the tests need and the machine lacks, then runs every test file.
  * `npm test -- store faults` runs the files whose path below test/ holds one of the words.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { run } from "node:test";
-import { spec } from "node:test/reporters";
 import { chosenFiles } from "./support/chosen-files.js";
 import { buildRoot } from "./support/repository.js";
 import { isOnPath, isThere, type Requirement, requirements } from "./support/requirements.js";
 
 /** A test file that takes longer hangs. */
-const FILE_MS_MAX = 600_000;
+const FILE_MS_MAX = 400_000;
 
 /** What README's tour exports, say. The tests choose their own servers and keys. */
 const SETTINGS = ["DBSYNC_SERVERS", "DBSYNC_SIGNKEY", "DBSYNC_DEBUG"];
@@ -33,12 +30,28 @@ function main(words: readonly string[]): void {
     process.exitCode = 2;
     return;
   }
-  run({ files, concurrency: availableParallelism(), timeout: FILE_MS_MAX })
-    .on("test:fail", () => {
-      process.exitCode = 1;
-    })
-    .compose(new spec())
-    .pipe(process.stdout);
+  runFiles(files);
+}
+
+/** In a process group, which ends as a whole: with its leader, or when we are to end. */
+function runFiles(files: readonly string[]): void {
+  const program = join(buildRoot, "test/run-files.js");
+  const leader = spawn(process.execPath, [program, String(FILE_MS_MAX), ...files], {
+    stdio: "inherit",
+    detached: true,
+  });
+  const endGroup = () => {
+    try {
+      process.kill(-leader.pid!, "SIGKILL");
+    } catch {
+      // None of it is left.
+    }
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, endGroup);
+  leader.once("exit", (code) => {
+    endGroup();
+    process.exitCode = code ?? 1;
+  });
 }
 
 /** @returns whether everything is there now */
