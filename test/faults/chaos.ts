@@ -21,8 +21,8 @@ const REASONS_MOST = 8;
 /** About so long is a round of faults, with the levelling behind it. */
 const ROUND_MS = 30_000;
 const FAULTS_SHARE = 0.8;
-/** All daemons up again: so long they have to hold the same. */
-const LEVEL_MS = 30_000;
+/** All daemons up again: so long they have to hold the same; some seconds where others leave them the processors. */
+const LEVEL_MS = 120_000;
 
 export interface ChaosOptions {
   readonly seed: number;
