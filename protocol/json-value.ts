@@ -1,0 +1,73 @@
+/**
+ * What a JSON text says, with what JavaScript's own objects lose: numbers as they were written, the order of members, and
+ * names that are only names (`__proto__`, `10` before `9`). Source: RFC 8259; docs/json-documents.md.
+ */
+
+/** A number as it was written. */
+export class JsonNumber {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** From so many members on they are found by a table. */
+const TABLE_MEMBERS_MIN = 12;
+
+/** Members in the order in which their names came first. */
+export class JsonObject {
+  readonly names: string[] = [];
+  readonly values: JsonValue[] = [];
+  #places: Map<string, number> | null = null;
+
+  get(name: string): JsonValue | undefined {
+    const place = this.#find(name);
+    return place < 0 ? undefined : this.values[place];
+  }
+
+  /** Gives a member a value; one that is there already keeps its place. */
+  set(name: string, value: JsonValue): void {
+    const place = this.#find(name);
+    if (place >= 0) {
+      this.values[place] = value;
+      return;
+    }
+    this.#places?.set(name, this.names.length);
+    this.names.push(name);
+    this.values.push(value);
+    if (this.#places === null && this.names.length >= TABLE_MEMBERS_MIN)
+      this.#places = new Map(this.names.map((one, at) => [one, at]));
+  }
+
+  #find(name: string): number {
+    return this.#places === null ? this.names.indexOf(name) : (this.#places.get(name) ?? -1);
+  }
+}
+
+export type JsonContainer = readonly JsonValue[] | JsonObject;
+export type JsonValue = null | boolean | string | JsonNumber | JsonContainer;
+
+/** Whether a value has members: a list's are named by its places. */
+export function isContainer(value: JsonValue | undefined): value is JsonContainer {
+  return value instanceof JsonObject || Array.isArray(value);
+}
+
+export function memberNames(container: JsonContainer): readonly string[] {
+  return container instanceof JsonObject ? container.names : container.map((_, place) => String(place));
+}
+
+export function memberValues(container: JsonContainer): readonly JsonValue[] {
+  return container instanceof JsonObject ? container.values : container;
+}
+
+export function memberOf(container: JsonContainer, name: string): JsonValue | undefined {
+  if (container instanceof JsonObject) return container.get(name);
+  const place = /^(?:0|[1-9]\d{0,9})$/.test(name) ? Number(name) : -1;
+  return container[place];
+}
+
+/** Whether the members are named 0, 1, 2, …, as a list's: what PHP writes as one, an empty object too. */
+export function isListLike(names: readonly string[]): boolean {
+  return names.every((name, place) => name === String(place));
+}
