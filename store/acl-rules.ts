@@ -23,7 +23,7 @@ export type Rule = { readonly text: ByteString } & (
 export const CATEGORIES: readonly string[] = [
   ...["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog"],
   ...["geo", "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection"],
-  ...["transaction", "scripting", "dbsync"],
+  ...["transaction", "scripting", "dbsync", "document"],
 ];
 
 /** Rules of one key, those in selectors counted. */

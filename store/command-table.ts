@@ -4,6 +4,7 @@ import type { Command } from "./command.js";
 import { bitmaps } from "./commands/bitmaps.js";
 import { connection } from "./commands/connection.js";
 import { dbsync } from "./commands/dbsync.js";
+import { documents } from "./commands/documents.js";
 import { dumps } from "./commands/dump.js";
 import { generic } from "./commands/generic.js";
 import { geo } from "./commands/geo.js";
@@ -37,6 +38,7 @@ export const commands: readonly Command[] = [
   ...sortedSets,
   ...streams,
   ...geo,
+  ...documents,
   ...server,
   ...connection,
   ...listener,

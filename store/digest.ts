@@ -7,6 +7,7 @@ import { hexOf } from "../protocol/envelope.js";
 import type { Database } from "./database.js";
 import type { KeyRecord } from "./key-record.js";
 import type { KeyRing } from "./key-ring.js";
+import { Document } from "./values/document.js";
 import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
@@ -46,6 +47,7 @@ function contents(value: Value): ByteString | readonly unknown[] {
   if (value instanceof MemberSet) return value.members;
   if (value instanceof SortedSet)
     return [...value.range(0, value.size)].map(([member, score]) => [member, String(score)]);
+  if (value instanceof Document) return [value.born, value.next, [...value.entries()]];
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
   return [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded), entries];

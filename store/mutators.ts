@@ -6,8 +6,9 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { wrongType } from "./errors.js";
 import { type Entry, Keyspace, NO_EXPIRY } from "./keyspace.js";
-import { patched, swapKeyspaces, type UndoRecord } from "./undo.js";
+import { patched, putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
+import type { Document } from "./values/document.js";
 import type { Hash } from "./values/hash.js";
 import type { End, List } from "./values/list.js";
 import type { MemberSet } from "./values/member-set.js";
@@ -247,6 +248,36 @@ export class Data {
     this.#touch(entry);
   }
 
+  /** Appends an entry whose key is absent. An empty document stays. */
+  documentPush(entry: Typed<Document>, key: ByteString, text: ByteString): void {
+    this.#records?.push({ mutator: "documentPush", document: entry.value, next: entry.value.next });
+    entry.value.push(key, text);
+    this.#touch(entry);
+  }
+
+  /** Gives an entry that is there another text. */
+  documentSet(entry: Typed<Document>, key: ByteString, text: ByteString): void {
+    const old = entry.value.get(key) as ByteString;
+    if (old === text) return;
+    this.#records?.push({ mutator: "documentSet", document: entry.value, key, old });
+    entry.value.set(key, text);
+    this.#touch(entry);
+  }
+
+  /** Removes an entry that is there; the others keep their keys. */
+  documentRemove(entry: Typed<Document>, key: ByteString): void {
+    const removed = entry.value.remove(key);
+    this.#records?.push({ mutator: "documentRemove", document: entry.value, removed });
+    this.#touch(entry);
+  }
+
+  /** Takes an entry out of a plain document, whose later ones move up. */
+  documentTakeOut(entry: Typed<Document>, place: number): void {
+    const old = entry.value.takeOut(place);
+    this.#records?.push({ mutator: "documentTakeOut", document: entry.value, place, old });
+    this.#touch(entry);
+  }
+
   /** Empties a database in one step. */
   replaceDb(db: number): void {
     this.#records?.push({ mutator: "replaceDb", db, old: this.keyspace(db) });
@@ -281,11 +312,4 @@ export function isExpired(entry: Entry, at: number): boolean {
 
 function isSameMarks(a: StreamMarks, b: StreamMarks): boolean {
   return a.lastId === b.lastId && a.maxDeletedId === b.maxDeletedId && a.entriesAdded === b.entriesAdded;
-}
-
-/** By the name that is kept already: the one that has just come need not live as long as the record. */
-function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
-  return entry === undefined
-    ? { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "" }
-    : { mutator: "put", db, key: entry.key, old: entry.value, expire: entry.expire, writer: entry.writer };
 }

@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { type Entry, NO_EXPIRY } from "./keyspace.js";
+import { Document } from "./values/document.js";
 import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
@@ -29,6 +30,8 @@ const TABLE_MEMBERS_MIN = 13;
 const SCORED = 4 * REFERENCE;
 /** A stream entry's id, a whole number of any size, and its places. */
 const STREAM_ENTRY = 32 + 2 * REFERENCE;
+/** Key and rank of a document's entry. */
+const DOCUMENT_KEY = 2 * REFERENCE;
 
 /**
  * Bytes, with the key's own.
@@ -43,11 +46,16 @@ function valueBytes(value: Value, samples: number): number {
   const { size } = value;
   const sampled = Math.min(size, samples);
   const inTable =
-    value instanceof List || value instanceof Stream || size < TABLE_MEMBERS_MIN ? 0 : TABLE_PLACE;
+    value instanceof List || value instanceof Stream || isPlain(value) || size < TABLE_MEMBERS_MIN
+      ? 0
+      : TABLE_PLACE;
   return (
     COLLECTION + Math.round((elementBytes(value, sampled) * size) / Math.max(sampled, 1)) + size * inTable
   );
 }
+
+/** A document whose entries have no keys of their own. */
+const isPlain = (value: Value) => value instanceof Document && value.isPlain;
 
 /** Of the first elements together, without those of tables. */
 function elementBytes(value: Exclude<Value, ByteString>, count: number): number {
@@ -61,6 +69,13 @@ function elementBytes(value: Exclude<Value, ByteString>, count: number): number 
     return count * (SCORED + REFERENCE) + textBytes(value.members.slice(0, count));
   let bytes = 0;
   let left = count;
+  if (value instanceof Document) {
+    for (const [key, text] of value.entries()) {
+      if (left-- === 0) break;
+      bytes += REFERENCE + stringBytes(text) + (value.isPlain ? 0 : DOCUMENT_KEY + stringBytes(key));
+    }
+    return bytes;
+  }
   for (const { fields } of value.range(0n, STREAM_ID_MAX)) {
     if (left-- === 0) break;
     bytes += STREAM_ENTRY + textBytes(fields);

@@ -4,7 +4,8 @@
  * stays the same for as long as records of it exist.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Keyspace } from "./keyspace.js";
+import { type Entry, type Keyspace, NO_EXPIRY } from "./keyspace.js";
+import type { Document, RemovedEntry } from "./values/document.js";
 import type { Hash } from "./values/hash.js";
 import type { End, List } from "./values/list.js";
 import type { MemberSet } from "./values/member-set.js";
@@ -50,6 +51,10 @@ export interface UndoRecords {
   /** The blocks belong to the record until it is undone. */
   streamTrim: { readonly stream: Stream; readonly removed: readonly StreamBlock[] };
   streamMark: { readonly stream: Stream; readonly old: StreamMarks };
+  documentPush: { readonly document: Document; readonly next: number };
+  documentSet: { readonly document: Document; readonly key: ByteString; readonly old: ByteString };
+  documentRemove: { readonly document: Document; readonly removed: RemovedEntry };
+  documentTakeOut: { readonly document: Document; readonly place: number; readonly old: ByteString };
   replaceDb: { readonly db: number; readonly old: Keyspace };
   swapDb: { readonly first: number; readonly second: number };
 }
@@ -94,6 +99,10 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
   streamMark: (_, { stream, old }) => {
     stream.marks = old;
   },
+  documentPush: (_, { document, next }) => document.pop(next),
+  documentSet: (_, { document, key, old }) => document.set(key, old),
+  documentRemove: (_, { document, removed }) => document.restore(removed),
+  documentTakeOut: (_, { document, place, old }) => document.putIn(place, old),
   replaceDb: (keyspaces, { db, old }) => {
     keyspaces[db] = old;
   },
@@ -110,6 +119,13 @@ function undoOne<M extends MutatorName>(
   record: { mutator: M } & UndoRecords[M],
 ): void {
   inverses[record.mutator](keyspaces, record);
+}
+
+/** What takes a put or a deletion back. By the name that is kept already: the new one need not live as long as the record. */
+export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
+  return entry === undefined
+    ? { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "" }
+    : { mutator: "put", db, key: entry.key, old: entry.value, expire: entry.expire, writer: entry.writer };
 }
 
 /** A string with others of its bytes from an offset on; zeros where it ends before. */

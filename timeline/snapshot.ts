@@ -8,6 +8,7 @@ import { Database } from "../store/database.js";
 import type { KeyRecord, Role } from "../store/key-record.js";
 import type { KeyRing } from "../store/key-ring.js";
 import { type Entry, type Keyspace, NO_EXPIRY } from "../store/keyspace.js";
+import { Document } from "../store/values/document.js";
 import { Hash } from "../store/values/hash.js";
 import { List } from "../store/values/list.js";
 import { MemberSet } from "../store/values/member-set.js";
@@ -27,7 +28,7 @@ import type { Steps } from "./steps.js";
 export { DamagedSnapshot, type SnapshotHash };
 
 /** Numbers on disk: only ever added to. */
-const TYPES = ["end", "string", "list", "hash", "set", "zset", "stream"] as const;
+const TYPES = ["end", "string", "list", "hash", "set", "zset", "stream", "document"] as const;
 const ROLES: readonly Role[] = ["application", "root", "daemon"];
 /** Keys, or elements of a value, read between two turns: about a millisecond. */
 const ITEMS_A_STEP = 2048;
@@ -119,6 +120,10 @@ function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
     yield* writeStream(writer, value);
     return;
   }
+  if (value instanceof Document) {
+    yield* writeDocument(writer, value);
+    return;
+  }
   if (value instanceof List) {
     for (let from = 0; from < value.size; from += ITEMS_A_STEP) {
       for (const element of value.slice(from, Math.min(value.size, from + ITEMS_A_STEP))) {
@@ -144,6 +149,16 @@ function* writeStream(writer: SnapshotWriter, stream: Stream): Generator<Buffer>
     writer.bytes(streamIdText(id));
     writer.number(fields.length);
     for (const field of fields) writer.bytes(field);
+    yield* fullFrame(writer);
+  }
+}
+
+function* writeDocument(writer: SnapshotWriter, document: Document): Generator<Buffer> {
+  writer.bytes(document.born);
+  writer.number(document.next);
+  for (const [key, text] of document.entries()) {
+    writer.bytes(key);
+    writer.bytes(text);
     yield* fullFrame(writer);
   }
 }
@@ -237,6 +252,7 @@ function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number]
   if (type === "string") return reader.bytes();
   const size = reader.number();
   if (type === "stream") return yield* readStream(reader, size);
+  if (type === "document") return yield* readDocument(reader, size);
   const value = new VALUES[type]();
   for (let place = 1; place <= size; place++) {
     if (value instanceof List) value.push("right", reader.bytes());
@@ -263,6 +279,17 @@ function* readStream(reader: SnapshotReader, size: number): Steps<Stream> {
     if (place % ITEMS_A_STEP === 0) yield;
   }
   return stream;
+}
+
+function* readDocument(reader: SnapshotReader, size: number): Steps<Document> {
+  const document = new Document(reader.bytes());
+  const next = reader.number();
+  for (let place = 1; place <= size; place++) {
+    document.push(reader.bytes(), reader.bytes());
+    if (place % ITEMS_A_STEP === 0) yield;
+  }
+  document.raiseNext(next);
+  return document;
 }
 
 const VALUES = { list: List, hash: Hash, set: MemberSet, zset: SortedSet };

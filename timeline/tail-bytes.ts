@@ -46,6 +46,8 @@ function bytesOfRecord(record: UndoRecord): number {
     case "setBytes":
     case "patch":
     case "hashPut":
+    case "documentSet":
+    case "documentTakeOut":
       return RECORD_BYTES + record.old.length;
     case "listPop":
       return RECORD_BYTES + record.element.length;
@@ -56,6 +58,8 @@ function bytesOfRecord(record: UndoRecord): number {
     case "setRemove":
     case "score":
       return RECORD_BYTES + record.member.length;
+    case "documentRemove":
+      return RECORD_BYTES + record.removed.key.length + record.removed.text.length;
     case "streamRemove":
       return record.removed.fields.reduce((sum, field) => sum + field.length, RECORD_BYTES);
     case "streamTrim":

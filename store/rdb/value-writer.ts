@@ -1,5 +1,6 @@
 /** Values into RDB, each in its plainest form, which Redis reads and keeps in its own encoding. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { custom } from "../errors.js";
 import type { Hash } from "../values/hash.js";
 import type { List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";
@@ -13,6 +14,10 @@ interface ValueWriter {
   readonly number: number;
   write(writer: RdbWriter, value: Value): void;
 }
+
+const refuseDocument = (): never => {
+  throw custom("ERR a document has no form of Redis's: take DOC.GET");
+};
 
 /** By the type's name. */
 const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
@@ -41,9 +46,10 @@ const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
     }
   }),
   stream: writerOf(19, writeStream),
+  document: { number: 0, write: refuseDocument },
 };
 
-/** A value with its type before it. */
+/** A value with its type before it. @throws CommandFailure  of a document, which Redis does not know */
 export function writeValue(writer: RdbWriter, value: Value): void {
   const form = WRITERS[typeName(value)];
   writer.byte(form.number);

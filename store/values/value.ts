@@ -1,5 +1,6 @@
 /** What a key can hold. A string value is its bytes; the other types are objects. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { Document } from "./document.js";
 import { Hash } from "./hash.js";
 import { List } from "./list.js";
 import { MemberSet } from "./member-set.js";
@@ -9,14 +10,15 @@ import type { Stream } from "./stream.js";
 /** As Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
 export const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;
 
-export type Value = ByteString | List | Hash | MemberSet | SortedSet | Stream;
+export type Value = ByteString | List | Hash | MemberSet | SortedSet | Stream | Document;
 
 /** The type's name as `TYPE` says it. */
-export function typeName(value: Value): "string" | "list" | "hash" | "set" | "zset" | "stream" {
+export function typeName(value: Value): "string" | "list" | "hash" | "set" | "zset" | "stream" | "document" {
   if (typeof value === "string") return "string";
   if (value instanceof List) return "list";
   if (value instanceof Hash) return "hash";
   if (value instanceof MemberSet) return "set";
+  if (value instanceof Document) return "document";
   return value instanceof SortedSet ? "zset" : "stream";
 }
 

@@ -11,7 +11,7 @@ import { skipWithout } from "../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { type Difference, play, shrink } from "./differential.js";
 import { type Episode, episode, type Step } from "./episode.js";
-import { commandGrammars } from "./families.js";
+import { comparedGrammars } from "./families.js";
 import { Generator } from "./grammar.js";
 import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
 
@@ -37,7 +37,7 @@ after(() => server?.stop());
 
 test(`the store answers as redis-server does (seed ${seed})`, { skip, timeout: 600_000 }, async () => {
   using redis = await RedisConnection.open(server.port);
-  const cases = new Map(commandGrammars.map(({ name }) => [name, { all: 0, good: 0, resp3: 0 }]));
+  const cases = new Map(comparedGrammars.map(({ name }) => [name, { all: 0, good: 0, resp3: 0 }]));
   const numbers =
     onlyEpisode === undefined ? [...Array(Math.ceil(total / EPISODE_CALLS)).keys()] : [Number(onlyEpisode)];
   for (const number of numbers) {

@@ -10,7 +10,7 @@ import { NO_EXPIRY } from "../../store/keyspace.js";
 import type { UndoRecord } from "../../store/undo.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { randomCall } from "./call.js";
-import { type CommandGrammar, commandGrammars, type Family, families } from "./families.js";
+import { type CommandGrammar, comparedFamilies, comparedGrammars, type Family } from "./families.js";
 import { Generator } from "./grammar.js";
 import { type Encoding, isUnspecified } from "./incomparable.js";
 
@@ -101,9 +101,9 @@ function chooser(random: SeededRandom): () => CommandGrammar {
   const wipes = random.chance(EPISODES_WITH_WIPES);
   const allowed = (grammars: readonly CommandGrammar[]) =>
     grammars.filter(({ name }) => wipes || !WIPING.includes(name));
-  const all = allowed(commandGrammars);
+  const all = allowed(comparedGrammars);
   if (!random.chance(EPISODES_FOCUSED)) return () => random.oneOf(all);
-  const focus = allowed(random.oneOf<Family>(families).commands);
+  const focus = allowed(random.oneOf<Family>(comparedFamilies).commands);
   return () => random.oneOf(random.chance(CALLS_OUT_OF_FOCUS) ? all : focus);
 }
 

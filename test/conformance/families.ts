@@ -2,6 +2,7 @@
 import type { FamilyGrammar, Generator } from "./grammar.js";
 import { grammar as bitmaps } from "./grammars/bitmaps.js";
 import { grammar as dbsync } from "./grammars/dbsync.js";
+import { grammar as documents } from "./grammars/documents.js";
 import { grammar as generic } from "./grammars/generic.js";
 import { grammar as geo } from "./grammars/geo.js";
 import { grammar as hashes } from "./grammars/hashes.js";
@@ -37,11 +38,18 @@ export const families: readonly Family[] = [
   family("zset", sortedSets),
   family("stream", streams),
   family("geo", geo),
+  family("document", documents),
   family("any", server),
   family("any", dbsync),
 ];
 
 export const commandGrammars: readonly CommandGrammar[] = families.flatMap(({ commands }) => commands);
+
+/** Those that redis-server knows too: keys of other types would be there on one side only. */
+export const comparedFamilies: readonly Family[] = families.filter(({ keys }) => keys !== "document");
+export const comparedGrammars: readonly CommandGrammar[] = comparedFamilies.flatMap(
+  ({ commands }) => commands,
+);
 
 function family(keys: KeyFamily, grammar: FamilyGrammar): Family {
   const commands = Object.entries(grammar).map(([name, argumentsOf]) => ({ name, keys, argumentsOf }));

@@ -5,6 +5,7 @@ import type { Reply } from "../../protocol/reply.js";
 import type { Database } from "../../store/database.js";
 import { NO_EXPIRY } from "../../store/keyspace.js";
 import { isExpired } from "../../store/mutators.js";
+import { Document } from "../../store/values/document.js";
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";
@@ -60,6 +61,7 @@ function contentsOf(value: Value): string {
     return scoresText(
       [...value.range(0, value.size)].map(([member, score]) => [member, formatDouble(score)]),
     );
+  if (value instanceof Document) return JSON.stringify([...value.entries()]);
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
   const added = String(BigInt.asIntN(64, entriesAdded));

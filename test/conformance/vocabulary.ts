@@ -2,9 +2,9 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /** Whose keys a command prefers: those that mostly hold this type, or all alike. */
-export type KeyFamily = "string" | "sketch" | "hash" | "list" | "set" | "zset" | "geo" | "stream" | "any";
+export type KeyFamily = keyof typeof KEYS | "any";
 
-export const KEYS: { readonly [F in Exclude<KeyFamily, "any">]: readonly ByteString[] } = {
+export const KEYS = {
   string: ["s:1", "s:2", "s:3", "s:4", "s:5", "s:\xff\x00\r\n"],
   sketch: ["p:1", "p:2", "p:3", "p:4"],
   hash: ["h:1", "h:2", "h:3", "h:4", "h:5", "h[6]"],
@@ -12,8 +12,9 @@ export const KEYS: { readonly [F in Exclude<KeyFamily, "any">]: readonly ByteStr
   set: ["t:1", "t:2", "t:3", "t:4", "t:5", "t?6"],
   stream: ["m:1", "m:2", "m:3", "m:4", "m:\x00\xe9"],
   geo: ["g:1", "g:2", "g:3", "g:4"],
+  document: ["d:1", "d:2", "d:3"],
   zset: ["z:1", "z:2", "z:3", "z:4", "z:5", "z:\xc3\xa4"],
-};
+} as const satisfies Readonly<Record<string, readonly ByteString[]>>;
 /** Keys of all types, and "" among them. */
 export const SHARED_KEYS: readonly ByteString[] = ["", "x:1", "x:2", "x 3"];
 export const ALL_KEYS: readonly ByteString[] = [...Object.values(KEYS).flat(), ...SHARED_KEYS];
