@@ -1,6 +1,7 @@
 /** What --check-config looks at besides values: the files that a start would read. */
 import { pino } from "pino";
 import type { Settings } from "./settings.js";
+import { hasUserListener } from "./user-listener-options.js";
 
 /** @throws StartError  a file that cannot be used, and the cure */
 export async function checkFiles(settings: Settings): Promise<void> {
@@ -12,8 +13,8 @@ export async function checkFiles(settings: Settings): Promise<void> {
     const { readPair } = await import("./tls.js");
     readPair(settings.tls);
   }
-  if (settings.resp !== null) {
-    const { readUsers } = await import("./resp.js");
-    readUsers(settings.resp, settings);
+  if (hasUserListener(settings)) {
+    const { readUsers } = await import("./user-listeners.js");
+    readUsers(settings);
   }
 }

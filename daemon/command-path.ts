@@ -20,6 +20,11 @@ export interface CommandSender {
   readonly readsAll: boolean;
   /** Whether what is written is answered only once its place is final. */
   readonly isStable: boolean;
+  /**
+   * Told before the answer to a write whether another daemon has it on its disk, for which the answer then waits; not
+   * there: nobody asks. Not told of errors.
+   */
+  readonly replicated?: (came: boolean) => void;
 }
 
 /** A command whose name and number of arguments have been found right. */
@@ -41,6 +46,8 @@ export interface CommandPath {
   readonly databases: number;
   /** Whether what writes is recorded: then it is answered later, and the next write may be sent behind it at once. */
   readonly records: boolean;
+  /** How many other daemons are connected, to have the same; null: it stands alone. */
+  readonly others: number | null;
   /** Errors are replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
   /**

@@ -21,15 +21,16 @@ import { isSigned } from "./options.js";
 import { refuseOtherKeys } from "./other-keys.js";
 import { Pipeline } from "./pipeline.js";
 import type { Replica } from "./replica.js";
-import type { Resp } from "./resp.js";
 import { restartNames } from "./restart-names.js";
 import type { SeenBounds } from "./seen.js";
 import type { Service } from "./service.js";
-import type { Settings } from "./settings.js";
+import type { Settings, UserListenerName } from "./settings.js";
 import type { Signers } from "./signers.js";
 import { StartError } from "./start-error.js";
 import { hasTimeline } from "./timeline-options.js";
 import type { TlsCertificate } from "./tls.js";
+import { hasUserListener } from "./user-listener-options.js";
+import type { UserListeners } from "./user-listeners.js";
 import { version } from "./version.js";
 
 export interface DaemonParts {
@@ -55,8 +56,8 @@ export class Daemon implements Service {
   #memory: MemoryLimit | null = null;
   #pipeline: Pipeline | null = null;
   #listener: DbsyncListener | null = null;
-  /** null: no --resp. */
-  #resp: Resp | null = null;
+  /** null: there are none. */
+  #userListeners: UserListeners | null = null;
   #admin: AdminServer | null = null;
   /** null: nobody asks for them. */
   #metrics: Metrics | null = null;
@@ -79,9 +80,9 @@ export class Daemon implements Service {
     return this.#signers === null ? null : hexOf(this.#signers.cluster);
   }
 
-  /** Where --resp listens, once started. */
-  get respAddress(): { readonly address: string; readonly port: number } | null {
-    return this.#resp?.address ?? null;
+  /** Where --resp listens, or another one for users, once started. */
+  userAddress(name: UserListenerName): { readonly address: string; readonly port: number } | null {
+    return this.#userListeners?.address(name) ?? null;
   }
 
   /** Where the listener listens, once started. */
@@ -123,7 +124,7 @@ export class Daemon implements Service {
       environment: this.#environment,
       log: this.#log,
     });
-    await this.#makeResp(gate, memory, observer);
+    await this.#makeUserListeners(gate, memory, observer);
     try {
       await this.#admin?.start();
       // The databases first: nobody is let in before there is something to serve.
@@ -132,7 +133,7 @@ export class Daemon implements Service {
       await memory.start();
       await this.#certificate?.start();
       await this.#listener.start();
-      await this.#resp?.start();
+      await this.#userListeners?.start();
     } catch (problem) {
       await this.stop();
       throw problem;
@@ -141,7 +142,7 @@ export class Daemon implements Service {
     const bound = this.#listener.address;
     const cluster = signers === null ? {} : { cluster: hexOf(signers.cluster) };
     const daemon = hexOf(this.#identity.id);
-    this.#resp?.tell();
+    this.#userListeners?.tell();
     this.#log.info({ address: bound.address, port: bound.port, daemon, ...cluster }, "listening");
   }
 
@@ -149,7 +150,7 @@ export class Daemon implements Service {
   async stop(): Promise<void> {
     this.#phase = "stopping";
     this.#pipeline?.stop();
-    await Promise.all([this.#listener?.stop(), this.#resp?.stop()]);
+    await Promise.all([this.#listener?.stop(), this.#userListeners?.stop()]);
     await this.#certificate?.stop();
     await this.#memory?.stop();
     await this.#replica?.stop();
@@ -177,7 +178,7 @@ export class Daemon implements Service {
       throw new StartError("tls-cert: changing between TLS and none needs a restart.", 2);
     }
     const signers = await this.#reloadSigners(settings);
-    this.#resp?.reload(settings);
+    this.#userListeners?.reload(settings);
     if (settings.tls !== null) this.#certificate?.reload(settings.tls);
     for (const name of restartNames(this.#settings, settings)) {
       this.#log.warn({ name }, "this setting has changed, which needs a restart; the old value stays");
@@ -209,13 +210,16 @@ export class Daemon implements Service {
     return (refusals) => new TlsGate({ certificate, refusals });
   }
 
-  async #makeResp(gate: DbsyncParts["gate"], memory: MemoryLimit, observer: Observer): Promise<void> {
+  async #makeUserListeners(
+    gate: DbsyncParts["gate"],
+    memory: MemoryLimit,
+    observer: Observer,
+  ): Promise<void> {
     const settings = this.#settings;
-    const { resp: place } = settings;
-    if (place === null || this.#pipeline === null) return;
-    const { Resp } = await import("./resp.js");
-    this.#resp = new Resp({
-      ...{ settings, place, gate, memory, observer, pipeline: this.#pipeline, backends: this.#backends },
+    if (!hasUserListener(settings) || this.#pipeline === null) return;
+    const { openUserListeners } = await import("./user-listeners.js");
+    this.#userListeners = await openUserListeners({
+      ...{ settings, gate, memory, observer, pipeline: this.#pipeline, backends: this.#backends },
       ...{ replica: this.#replica, environment: this.#environment, log: this.#log },
       shutDown: this.#shutDown,
     });
@@ -298,7 +302,8 @@ export class Daemon implements Service {
     ]);
     const metrics = new Metrics();
     this.#metrics = metrics;
-    const bufferedBytes = () => (this.#listener?.bufferedBytes ?? 0) + (this.#resp?.bufferedBytes ?? 0);
+    const bufferedBytes = () =>
+      (this.#listener?.bufferedBytes ?? 0) + (this.#userListeners?.bufferedBytes ?? 0);
     const replica = () => this.#replica?.history.figures ?? null;
     const sources = { metrics, bufferedBytes, replica, health: () => this.health };
     this.#admin = await makeAdmin({ place, sources, log: this.#log });

@@ -56,11 +56,14 @@ export interface GatewayUser {
   readonly as: ByteString | null;
   /** Whether the answer waits until the command's place is final. */
   readonly isStable?: boolean;
+  /** Told before the answer whether another daemon has the write on its disk: the answer waits for that, but not an error. */
+  readonly replicated?: ((came: boolean) => void) | undefined;
 }
 
 /** Of one unit. */
 interface Waiting {
   readonly isStable: boolean;
+  readonly replicated: ((came: boolean) => void) | undefined;
   readonly resolve: (answer: GatewayAnswer) => void;
 }
 
@@ -76,6 +79,8 @@ interface Group {
   bytes: number;
 }
 
+/** Daemons that have it, where somebody asks whether it is replicated. */
+const ITSELF_AND_ANOTHER = 2;
 /** A group is closed at this size: larger ones save nothing more. */
 const GROUP_BYTES = 256 * 1024;
 /** What every daemon takes of another; version 1 writes a command shorter than an envelope does. */
@@ -133,14 +138,14 @@ export class Gateway {
   #join(
     group: Group,
     commands: readonly ByteString[],
-    { isStable = false }: GatewayUser,
+    { isStable = false, replicated }: GatewayUser,
   ): Promise<GatewayAnswer> {
     return new Promise((resolve) => {
       for (const bytes of commands) {
         group.commands.push(bytes);
         group.bytes += bytes.length;
       }
-      group.waiting.push({ isStable, resolve });
+      group.waiting.push({ isStable, replicated, resolve });
     });
   }
 
@@ -191,13 +196,24 @@ export class Gateway {
 
   #answer(waiting: readonly Waiting[], { answers }: Recorded, { id, envelope: { at, seq } }: Entry): void {
     const replyTo = (index: number) => (answers[index] as { reply: Reply }).reply;
-    for (const [index, { isStable, resolve }] of waiting.entries()) if (!isStable) resolve(replyTo(index));
-    if (!waiting.some(({ isStable }) => isStable)) return;
-    this.#parts.confirmations.confirm({ at, seq, id }, { kind: "stable" }).then((came) => {
-      const late = refused("not-stable", "not in time");
-      for (const [index, { isStable, resolve }] of waiting.entries())
-        if (isStable) resolve(came ? replyTo(index) : late);
-    });
+    const place = { at, seq, id };
+    const stable = waiting.some(({ isStable }) => isStable)
+      ? this.#parts.confirmations.confirm(place, { kind: "stable" })
+      : null;
+    const replicated = waiting.some((one) => one.replicated !== undefined)
+      ? this.#parts.confirmations.confirm(place, { kind: "replicated", daemons: ITSELF_AND_ANOTHER })
+      : null;
+    for (const [index, one] of waiting.entries()) {
+      const reply = replyTo(index);
+      if (one.isStable)
+        stable?.then((came) => one.resolve(came ? reply : refused("not-stable", "not in time")));
+      else if (one.replicated === undefined || reply.kind === "error") one.resolve(reply);
+      else
+        replicated?.then((came) => {
+          one.replicated?.(came);
+          one.resolve(reply);
+        });
+    }
   }
 
   /** Sees to it that the own key is in the ring. @returns why it cannot be */

@@ -10,6 +10,7 @@ import type { LocalUnits } from "./local-units.js";
 
 export class LocalPath implements CommandPath {
   readonly records = false;
+  readonly others = null;
   readonly #backend: MemoryBackend;
   readonly #units: LocalUnits;
 

@@ -11,7 +11,6 @@ import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.js
 import { isLoopback } from "./loopback.js";
 import { memoryOptions, type RawMemoryOptions, validateMemory } from "./memory-options.js";
 import { addPath, explained, parseBind, parseClusterName, parsePath, parsePort } from "./option-values.js";
-import { type RawRespOptions, respOptions, respSettingsOf, validateResp } from "./resp-options.js";
 import type { Settings } from "./settings.js";
 import { StartError } from "./start-error.js";
 import {
@@ -21,6 +20,12 @@ import {
   validateTimeline,
 } from "./timeline-options.js";
 import { type RawTlsOptions, refuseWithoutTls, tlsFilesOf, tlsOptions } from "./tls-options.js";
+import {
+  type RawUserListenerOptions,
+  userListenerOptions,
+  userListenerSettingsOf,
+  validateUserListeners,
+} from "./user-listener-options.js";
 
 const COMPAT_DATABASE = "redis:127.0.0.1:6379";
 
@@ -41,7 +46,11 @@ Examples:
 const GROUPS = { cluster: "Cluster:", limits: "Limits:", admin: "Health and metrics:", log: "Log:" } as const;
 
 /** What commander leaves: values by attribute name. */
-export interface RawOptions extends RawTlsOptions, RawTimelineOptions, RawRespOptions, RawMemoryOptions {
+export interface RawOptions
+  extends RawTlsOptions,
+    RawTimelineOptions,
+    RawUserListenerOptions,
+    RawMemoryOptions {
   bind: string;
   port: number;
   signKey: string[];
@@ -113,7 +122,7 @@ function mainOptions(): Option[] {
       .argParser(parsePath)
       .env("DBSYNCD_CONFIG"),
     new Option("--check-config", "check values and files, print each value and its source, start nothing"),
-    new Option("--help-all", "print all options: data and peers, Redis clients, TLS, limits, health, log"),
+    new Option("--help-all", "print all options: data and peers, other clients, TLS, limits, health, log"),
   ];
 }
 
@@ -152,7 +161,7 @@ function rarerOptions(): Option[] {
   );
   return [
     ...timelineOptions(),
-    ...respOptions(),
+    ...userListenerOptions(),
     ...clusterOptions(),
     ...tlsOptions(),
     ...limits,
@@ -211,7 +220,7 @@ export function settingsOf(program: Command): Settings {
     ...{ signKey, rootKey, clusterName, window, require },
     ...{ tls: tlsFilesOf(raw), requireTls: raw.requireTls },
     ...timelineSettingsOf(raw),
-    ...respSettingsOf(raw),
+    ...userListenerSettingsOf(raw),
     maxmemoryPolicy: raw.maxmemoryPolicy,
     ...{ bind, port, database, close, compat, admin, logLevel, logFormat, limits },
     allowUnsigned: allowUnsigned || (compat !== null && !isSigned({ signKey, rootKey })),
@@ -219,7 +228,7 @@ export function settingsOf(program: Command): Settings {
   };
   validate(settings);
   validateTimeline(settings, isSigned(settings), raw.v1 !== undefined);
-  validateResp(settings);
+  validateUserListeners(settings);
   validateMemory(settings);
   return settings;
 }

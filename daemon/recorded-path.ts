@@ -18,6 +18,8 @@ export interface RecordedPathParts {
   readonly gateway: Gateway;
   /** For reads, whose random choices need a seed. */
   readonly units: LocalUnits;
+  /** How many other daemons are connected; null: it stands alone. */
+  readonly others: () => number | null;
 }
 
 /** Redis's words where clients know what to do about them, and no envelopes where they know none. */
@@ -34,6 +36,10 @@ export class RecordedPath implements CommandPath {
 
   constructor(parts: RecordedPathParts) {
     this.#parts = parts;
+  }
+
+  get others(): number | null {
+    return this.#parts.others();
   }
 
   get databases(): number {

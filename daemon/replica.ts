@@ -36,6 +36,7 @@ import type { Signers } from "./signers.js";
 import { snapshotParts } from "./snapshots.js";
 import { StartError } from "./start-error.js";
 import type { TimelineParts } from "./timeline-parts.js";
+import { hasUserListener } from "./user-listener-options.js";
 
 /** Milliseconds between two looks at the time. */
 const PEERS_TICK_MS = 25;
@@ -97,10 +98,11 @@ export class Replica implements Service {
     this.history = this.#makeHistory(storage, () => recorder.state);
     this.backend = new TimelineBackend(this.timeline, environment, this.history);
     const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });
-    const { v1, resp } = parts.settings;
-    const gateway = v1 === "gateway" || resp !== null ? this.#makeGateway(recorder, confirmations) : null;
+    const isGateway = parts.settings.v1 === "gateway";
+    const isNeeded = isGateway || hasUserListener(parts.settings);
+    const gateway = isNeeded ? this.#makeGateway(recorder, confirmations) : null;
     this.gateway = gateway;
-    this.timelineParts = { recorder, confirmations, gateway: v1 === "gateway" ? gateway : null };
+    this.timelineParts = { recorder, confirmations, gateway: isGateway ? gateway : null };
   }
 
   async start(): Promise<void> {

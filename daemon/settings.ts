@@ -15,6 +15,9 @@ import type { PeerAddress } from "./peers/member-socket.js";
  */
 export type Version1 = "off" | "local" | "gateway";
 
+/** Listeners for users without keys: Redis clients. */
+export type UserListenerName = "resp";
+
 export interface Settings {
   /** An address or a host name, without brackets. */
   readonly bind: string;

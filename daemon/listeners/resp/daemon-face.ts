@@ -3,7 +3,7 @@ import type { Settings } from "../../settings.js";
 
 export interface DaemonFace {
   readonly settings: Pick<Settings, "aclFile" | "data" | "fsync" | "logLevel" | "maxmemoryPolicy">;
-  /** Where the RESP listener listens. */
+  /** Where the listener listens. */
   readonly address: string;
   readonly port: number;
   /** Daemons that are connected. */

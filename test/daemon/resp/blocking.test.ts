@@ -206,7 +206,7 @@ test("where commands are recorded, what one takes is recorded, and each element 
   using folder = makeFolder();
   const app = makeKeyPair();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
-  const port = replica.daemon.respAddress?.port ?? 0;
+  const port = replica.daemon.userAddress("resp")?.port ?? 0;
   using admin = await RedisConnection.open(port);
   const waiters = await Promise.all([0, 1, 2].map(() => RedisConnection.open(port)));
   const taken = [];

@@ -56,6 +56,7 @@ test("answers that have to wait may be longer together than any string can be", 
   let calls = 0;
   const path = {
     ...{ databases: 16, records: true, writerOf: () => "", hold: () => true, keyCounts: [], tellOf() {} },
+    others: null,
     execute: () => (calls++ === 0 ? first : Promise.resolve(answer)),
     executeTogether: () => assert.fail(),
   };

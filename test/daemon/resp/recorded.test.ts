@@ -9,7 +9,7 @@ import { said } from "./scene.js";
 
 const app = makeKeyPair();
 
-const respPort = ({ daemon }: RunningReplica) => daemon.respAddress?.port ?? 0;
+const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
 const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
 
 /** Two daemons, each the other's peer, that find an order final soon. */

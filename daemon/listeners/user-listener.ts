@@ -1,0 +1,14 @@
+/** What a listener is given whose clients have names and passwords instead of keys. */
+import type { CommandPath } from "../command-path.js";
+import type { MemoryFace } from "../memory-limit.js";
+import type { Users } from "../users.js";
+import type { DaemonFace } from "./resp/daemon-face.js";
+import type { SocketListenerParts } from "./socket-listener.js";
+
+export interface UserListenerParts
+  extends Omit<SocketListenerParts, "name" | "options" | "fullText" | "connector"> {
+  readonly path: CommandPath;
+  readonly users: Users;
+  readonly daemon: DaemonFace;
+  readonly memory: MemoryFace;
+}

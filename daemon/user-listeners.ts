@@ -1,0 +1,179 @@
+/**
+ * The listeners of --resp and --json: what they have in common is users, and the way of their commands. The daemon loads this
+ * module, and with it each listener's own, only if it is asked for. A new listener is a line of LISTENERS.
+ */
+import type { Logger } from "pino";
+import type { Backend } from "./backends/backend.js";
+import { MemoryBackend } from "./backends/memory.js";
+import type { CommandPath } from "./command-path.js";
+import type { Environment } from "./environment.js";
+import type { DaemonFace } from "./listeners/resp/daemon-face.js";
+import type { SocketListener, SocketListenerParts } from "./listeners/socket-listener.js";
+import type { UserListenerParts } from "./listeners/user-listener.js";
+import { LocalPath } from "./local-path.js";
+import { isLoopback } from "./loopback.js";
+import type { MemoryFace } from "./memory-limit.js";
+import type { Observer } from "./observer.js";
+import type { Pipeline } from "./pipeline.js";
+import { RecordedPath } from "./recorded-path.js";
+import type { Replica } from "./replica.js";
+import type { Service } from "./service.js";
+import type { Settings, UserListenerName } from "./settings.js";
+import { StartError } from "./start-error.js";
+import { USER_LISTENER_NAMES } from "./user-listener-options.js";
+import { Users } from "./users.js";
+
+interface UserListenerKind {
+  /** Whom it serves, for the log. */
+  readonly clients: string;
+  readonly load: () => Promise<new (parts: UserListenerParts) => SocketListener>;
+}
+
+const LISTENERS: Readonly<Record<UserListenerName, UserListenerKind>> = {
+  resp: { clients: "Redis", load: async () => (await import("./listeners/resp/listener.js")).RespListener },
+};
+
+export interface UserListenersParts {
+  readonly settings: Settings;
+  readonly gate: SocketListenerParts["gate"];
+  readonly pipeline: Pipeline;
+  /** The daemon's only one. */
+  readonly backends: readonly Backend[];
+  /** null: no timeline. */
+  readonly replica: Pick<Replica, "backend" | "gateway" | "timelineParts"> | null;
+  /** Stops the process in its own time; null: it is not ours to stop. */
+  readonly shutDown: (() => void) | null;
+  readonly memory: MemoryFace;
+  readonly observer: Observer;
+  readonly environment: Environment;
+  readonly log: Logger;
+}
+
+/** Reads the users, starts nothing. @throws StartError */
+export async function openUserListeners(parts: UserListenersParts): Promise<UserListeners> {
+  const { settings, gate, memory, observer, environment, log } = parts;
+  const { limits } = settings;
+  const users = readUsers(settings);
+  const path = pathOf(parts);
+  const listeners = new Map<UserListenerName, SocketListener>();
+  for (const name of USER_LISTENER_NAMES) {
+    const place = settings[name];
+    if (place === null) continue;
+    const Listener = await LISTENERS[name].load();
+    const listener: SocketListener = new Listener({
+      ...place,
+      ...{ gate, memory, observer, environment, log, limits, users, path },
+      daemon: faceOf(parts, () => listener.address),
+    });
+    listeners.set(name, listener);
+  }
+  return new UserListeners(listeners, users, log);
+}
+
+export class UserListeners implements Service {
+  readonly #listeners: ReadonlyMap<UserListenerName, SocketListener>;
+  readonly #users: Users;
+  readonly #log: Logger;
+
+  constructor(listeners: ReadonlyMap<UserListenerName, SocketListener>, users: Users, log: Logger) {
+    this.#listeners = listeners;
+    this.#users = users;
+    this.#log = log;
+  }
+
+  /** Where one listens, once started; null: there is none. */
+  address(name: UserListenerName): { readonly address: string; readonly port: number } | null {
+    return this.#listeners.get(name)?.address ?? null;
+  }
+
+  /** Bytes of unfinished requests and untaken answers. */
+  get bufferedBytes(): number {
+    let bytes = 0;
+    for (const listener of this.#listeners.values()) bytes += listener.bufferedBytes;
+    return bytes;
+  }
+
+  async start(): Promise<void> {
+    for (const listener of this.#listeners.values()) await listener.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#listeners.values()].map((listener) => listener.stop()));
+  }
+
+  /** Says in the log where clients are served. */
+  tell(): void {
+    for (const [name, listener] of this.#listeners) {
+      const { address, port } = listener.address;
+      this.#log.info({ address, port }, `serving ${LISTENERS[name].clients} clients`);
+      if (this.#users.anonymous !== null && isLoopback(address) !== true) this.#log.warn(`--${name} ${OPEN}`);
+    }
+  }
+
+  /** New limits and users. @throws StartError  and then nothing has changed */
+  reload({ limits, aclFile }: Settings): void {
+    this.#users.reload(aclFile);
+    for (const listener of this.#listeners.values()) listener.limits = limits;
+  }
+}
+
+/** @param place  where the listener listens that asks */
+function faceOf(
+  { settings, replica, pipeline, shutDown }: UserListenersParts,
+  place: () => SocketListener["address"],
+): DaemonFace {
+  return {
+    ...{ settings, shutDown },
+    get address() {
+      return place().address;
+    },
+    get port() {
+      return place().port;
+    },
+    get members() {
+      return replica?.timelineParts.recorder.members ?? 0;
+    },
+    get state() {
+      return pipeline.state;
+    },
+  };
+}
+
+function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): CommandPath {
+  const { localUnits } = pipeline;
+  if (replica !== null && replica.gateway !== null) {
+    const { backend, gateway } = replica;
+    const others = () => {
+      const members = pipeline.members ?? 0;
+      return settings.peers.length > 0 || members > 0 ? members : null;
+    };
+    return new RecordedPath({ backend, gateway, units: localUnits, others });
+  }
+  const [backend] = backends;
+  if (!(backend instanceof MemoryBackend))
+    throw new StartError("--resp and --json need the database in memory.", 2);
+  return new LocalPath(backend, localUnits);
+}
+
+/**
+ * Users as they are at a start: off loopback somebody has to log in, or at least nobody may listen in.
+ * @throws StartError  with the cures
+ */
+export function readUsers(settings: Settings): Users {
+  const users = new Users(settings.aclFile);
+  for (const name of USER_LISTENER_NAMES) {
+    const address = settings[name]?.address;
+    if (address === undefined || isLoopback(address) === true) continue;
+    if (settings.tls !== null || users.anonymous === null) continue;
+    throw new StartError(
+      `--${name} ${address} can be reached from other machines, and anybody there could send commands. Give users ` +
+        "with passwords (--acl-file, with a line such as: user default off), or TLS (--tls-cert, --tls-key), or listen " +
+        "on 127.0.0.1.",
+      2,
+    );
+  }
+  return users;
+}
+
+const OPEN =
+  "takes commands of anybody who reaches it, since the default user needs no password (--acl-file)";
