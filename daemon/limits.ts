@@ -94,7 +94,7 @@ export const LIMITS = {
     fallback: 0,
     least: 0,
     most: 24 * HOUR,
-    summary: "RESP: closes a connection without a command for so long; 0: never (Redis's timeout)",
+    summary: "RESP and JSON: closes a connection without a command for so long; 0: never (Redis's timeout)",
     reason: "pools of Redis clients keep connections for hours and do not expect them to be closed",
   },
   slowlogTime: {

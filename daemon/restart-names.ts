@@ -29,6 +29,7 @@ function valuesOf(settings: Settings): Readonly<Record<string, unknown>> {
     database: database.map((one) => JSON.stringify(one)).join(),
     "allow-unsigned": settings.allowUnsigned,
     resp: settings.resp === null ? null : formatPlace(settings.resp),
+    json: settings.json === null ? null : formatPlace(settings.json),
     admin: admin === null ? null : formatPlace(admin),
     "log-format": settings.logFormat,
   };

@@ -15,8 +15,8 @@ import type { PeerAddress } from "./peers/member-socket.js";
  */
 export type Version1 = "off" | "local" | "gateway";
 
-/** Listeners for users without keys: Redis clients. */
-export type UserListenerName = "resp";
+/** Listeners for users without keys: Redis clients, and those of the replicated memory database. */
+export type UserListenerName = "resp" | "json";
 
 export interface Settings {
   /** An address or a host name, without brackets. */
@@ -50,6 +50,8 @@ export interface Settings {
   readonly compat: "php-dbsync" | null;
   /** Where Redis clients are served; null: nowhere. */
   readonly resp: AdminPlace | null;
+  /** Where clients that speak JSON lines are served; null: nowhere. */
+  readonly json: AdminPlace | null;
   /** Users of the listeners without signatures; null: one who may do everything. */
   readonly aclFile: string | null;
   /** Where /healthz and /metrics are served; null: nowhere. */

@@ -5,10 +5,12 @@ import { explained, parsePath } from "./option-values.js";
 import type { Settings, UserListenerName } from "./settings.js";
 import { StartError } from "./start-error.js";
 
+/** The original server's. */
+const JSON_PORT = "8888";
 const GROUP = "Clients without signatures:";
 
 /** Each an option, and a setting of the same name. */
-export const USER_LISTENER_NAMES: readonly UserListenerName[] = ["resp"];
+export const USER_LISTENER_NAMES: readonly UserListenerName[] = ["resp", "json"];
 
 /** What commander leaves. */
 export interface RawUserListenerOptions extends Partial<Record<UserListenerName, AdminPlace>> {
@@ -21,6 +23,14 @@ export function userListenerOptions(): Option[] {
       .argParser((text: string) => explained(() => parsePlace(text)))
       .env("DBSYNCD_RESP")
       .helpGroup(GROUP),
+    new Option(
+      "--json [place]",
+      `serve JSON lines on a port of 127.0.0.1 (${JSON_PORT} unless given), or on address:port`,
+    )
+      .preset(JSON_PORT)
+      .argParser((text: string) => explained(() => parsePlace(text)))
+      .env("DBSYNCD_JSON")
+      .helpGroup(GROUP),
     new Option("--acl-file <file>", "their users, passwords and rules, in the format of Redis's aclfile")
       .argParser(parsePath)
       .env("DBSYNCD_ACL_FILE")
@@ -30,9 +40,10 @@ export function userListenerOptions(): Option[] {
 
 export function userListenerSettingsOf({
   resp,
+  json,
   aclFile,
 }: RawUserListenerOptions): Pick<Settings, UserListenerName | "aclFile"> {
-  return { resp: resp ?? null, aclFile: aclFile ?? null };
+  return { resp: resp ?? null, json: json ?? null, aclFile: aclFile ?? null };
 }
 
 /** Whether there is any. */

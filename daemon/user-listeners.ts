@@ -31,6 +31,7 @@ interface UserListenerKind {
 
 const LISTENERS: Readonly<Record<UserListenerName, UserListenerKind>> = {
   resp: { clients: "Redis", load: async () => (await import("./listeners/resp/listener.js")).RespListener },
+  json: { clients: "JSON", load: async () => (await import("./listeners/json/listener.js")).JsonListener },
 };
 
 export interface UserListenersParts {

@@ -1,0 +1,251 @@
+/**
+ * What clients of the JSON protocol can ask for: a row for each action, which turns members into a command on documents and its
+ * reply into members. Order of the checks and of the members: test/vectors/json; docs/json-documents.md.
+ */
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { isContainer, type JsonContainer, memberNames, memberValues } from "../../../protocol/json-value.js";
+import {
+  phpFormOf,
+  writeJson,
+  writePhpJson,
+  writePhpKey,
+  writePhpMembers,
+} from "../../../protocol/json-writer.js";
+import { phpNumeric } from "../../../protocol/php-number.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { failure, type Member, sentenceOf, success } from "./answers.js";
+import type { JsonRequest } from "./request.js";
+
+/** A command's reply, and what the client is to be told of its replicas; null: nothing. */
+export interface Written {
+  readonly reply: Reply;
+  readonly replicated: boolean | null;
+}
+
+/** How an action reaches the databases: with its user's rights. */
+export interface ActionHost {
+  read(argv: readonly ByteString[]): Reply | Promise<Reply>;
+  write(argv: readonly ByteString[], request: JsonRequest): Written | Promise<Written>;
+  logIn(user: ByteString, password: ByteString): boolean;
+}
+
+type Answer = string | Promise<string>;
+type Action = (host: ActionHost, request: JsonRequest) => Answer;
+
+const NO_DOCUMENT = "No document provided.";
+const NO_DATA = "No data provided.";
+const NO_ID = "No id provided or not numeric value.";
+const NOT_MEMBERS = "Data must be provided in array.";
+
+export const actions: ReadonlyMap<string, Action> = new Map(
+  Object.entries({
+    create: (host, request) => change(host, request, "DOC.CREATE"),
+    insert,
+    get,
+    getkeys: getKeys,
+    update,
+    delete: remove,
+    count,
+    empty: (host, request) => change(host, request, "DOC.EMPTY"),
+    drop: (host, request) => change(host, request, "DOC.DROP"),
+    list: (host) =>
+      then(host.read(["DOC.LIST"]), (reply) =>
+        good(reply, () => [["documents", listOf(bulksOf(reply), keyJson)]]),
+      ),
+    getall: getAll,
+    auth: logIn,
+  } satisfies Record<string, Action>),
+);
+
+function change(host: ActionHost, request: JsonRequest, command: string): Answer {
+  const { document } = request;
+  if (document === undefined) return failure(NO_DOCUMENT);
+  return then(host.write([command, document], request), ({ reply, replicated }) =>
+    // Of a document that is not there nothing was emptied, and nothing was replicated.
+    good(reply, () => replicatedMember(reply.kind === "integer" && reply.value === 0 ? null : replicated)),
+  );
+}
+
+function insert(host: ActionHost, request: JsonRequest): Answer {
+  const { document } = request;
+  const data = request.get("data");
+  if (document === undefined) return failure(NO_DOCUMENT);
+  if (data === undefined) return failure(NO_DATA);
+  if (!isContainer(data)) return failure(NOT_MEMBERS);
+  const isNumbered = !request.isOff("auto-increment");
+  const [names, values] = [memberNames(data), memberValues(data)];
+  const entries = values.flatMap((value, at) => {
+    const text = bytesOfText(writeJson(value));
+    return isNumbered ? [text] : [bytesOfText(names[at] as string), text];
+  });
+  const argv = ["DOC.INSERT", document, ...(isNumbered || entries.length === 0 ? [] : ["KEYS"]), ...entries];
+  return then(host.write(argv, request), ({ reply, replicated }) =>
+    good(reply, () => [
+      ...(values.length === 0 ? [] : [["data_interted", insertedJson(data, isNumbered)] as const]),
+      ...replicatedMember(replicated),
+    ]),
+  );
+}
+
+function insertedJson(data: JsonContainer, isNumbered: boolean): string {
+  const written = memberValues(data).map(writePhpJson);
+  return isNumbered ? `[${written.join(",")}]` : writePhpMembers(memberNames(data), written);
+}
+
+function get(host: ActionHost, request: JsonRequest): Answer {
+  const { document, id } = request;
+  if (document === undefined) return failure(NO_DOCUMENT);
+  if (id === undefined) return getSeveral(host, request, document);
+  return then(host.read(["DOC.GET", document, "ID", id]), (reply) => {
+    const isFound = reply.kind !== "map" || reply.items.length > 0;
+    // What is no number and no entry's key is as if it were not given.
+    return isFound || isNumeric(id) ? good(reply, () => dataOf(reply)) : getSeveral(host, request, document);
+  });
+}
+
+function getSeveral(host: ActionHost, request: JsonRequest, document: ByteString): Answer {
+  const query = request.get("query");
+  if (query === undefined)
+    return then(host.read(["DOC.GET", document]), (reply) =>
+      good(reply, () => [["data", entriesJson(reply)]]),
+    );
+  return then(host.read(["DOC.GET", document, "QUERY", bytesOfText(writeJson(query))]), (reply) =>
+    good(reply, () => dataOf(reply)),
+  );
+}
+
+function getKeys(host: ActionHost, request: JsonRequest): Answer {
+  const { document } = request;
+  if (document === undefined) return failure(NO_DOCUMENT);
+  return then(host.read(["DOC.GETKEYS", document]), (reply) =>
+    good(reply, () => {
+      const [first, names] = itemsOf(reply);
+      return [
+        ["document_keys", listOf(bulksOf(names), keyJson)],
+        ["document_first_key", keyJson(bytesOf(first))],
+      ];
+    }),
+  );
+}
+
+function update(host: ActionHost, request: JsonRequest): Answer {
+  const { document, id } = request;
+  const data = request.get("data");
+  if (document === undefined) return failure(NO_DOCUMENT);
+  if (data === undefined) return failure(NO_DATA);
+  if (id === undefined && request.get("id") !== undefined) return failure(NO_ID);
+  const argv = [
+    "DOC.UPDATE",
+    document,
+    bytesOfText(writeJson(data)),
+    ...(id === undefined ? [] : ["ID", id]),
+  ];
+  return then(host.write(argv, request), ({ reply, replicated }) => {
+    if (reply.kind === "error") return updateFailure(host, document, sentenceOf(reply));
+    const [, keys, , changed] = itemsOf(reply);
+    return success(["document_keys", listOf(bulksOf(keys), keyJson)], ...replicatedMember(replicated), [
+      "updated_data",
+      changed?.kind === "map" ? entriesJson(changed) : "null",
+    ]);
+  });
+}
+
+/** Where the data is wrong, what would be right stands beside. */
+function updateFailure(host: ActionHost, document: ByteString, sentence: string): Answer {
+  if (sentence !== NOT_MEMBERS && !sentence.startsWith("The required keys")) return failure(sentence);
+  return then(host.read(["DOC.GETKEYS", document]), (reply) =>
+    reply.kind === "error"
+      ? failure(sentence)
+      : failure(sentence, ["document_keys", listOf(bulksOf(itemsOf(reply)[1]), keyJson)]),
+  );
+}
+
+function remove(host: ActionHost, request: JsonRequest): Answer {
+  const { document, id } = request;
+  if (document === undefined) return failure(NO_DOCUMENT);
+  if (id === undefined) return failure(NO_ID);
+  return then(host.write(["DOC.DELETE", document, id], request), ({ reply, replicated }) =>
+    reply.kind === "error" && !isNumeric(id)
+      ? failure(NO_ID)
+      : good(reply, () => replicatedMember(replicated)),
+  );
+}
+
+function count(host: ActionHost, request: JsonRequest): Answer {
+  const { document } = request;
+  const query = request.get("query");
+  if (document === undefined) return failure(NO_DOCUMENT, ["count", "0"]);
+  const argv = [
+    "DOC.COUNT",
+    document,
+    ...(query === undefined ? [] : ["QUERY", bytesOfText(writeJson(query))]),
+  ];
+  return then(host.read(argv), (reply) =>
+    good(reply, () => [["count", reply.kind === "integer" ? String(reply.value) : "0"]]),
+  );
+}
+
+/** `replicated` says here what was asked for: nothing was written. */
+function getAll(host: ActionHost, request: JsonRequest): Answer {
+  return then(host.read(["DOC.GETALL"]), (reply) =>
+    good(reply, () => {
+      const items = itemsOf(reply);
+      const names = items.flatMap((item, at) => (at % 2 === 0 ? [textOfBytes(bytesOf(item))] : []));
+      const documents = items.flatMap((item, at) => (at % 2 === 0 ? [] : [entriesJson(item)]));
+      return [
+        ["documents", writePhpMembers(names, documents)],
+        ["replicated", String(!request.isOff("replicate"))],
+      ];
+    }),
+  );
+}
+
+function logIn(host: ActionHost, request: JsonRequest): Answer {
+  const [user, password] = [request.get("user") ?? "default", request.get("password")];
+  if (typeof user !== "string" || typeof password !== "string") return failure("No password provided.");
+  return host.logIn(bytesOfText(user), bytesOfText(password))
+    ? success()
+    : failure("invalid username-password pair or user is disabled.");
+}
+
+/** An answer from a command's reply; an error's sentence is its message. */
+function good(reply: Reply, members: () => readonly Member[]): string {
+  return reply.kind === "error" ? failure(sentenceOf(reply)) : success(...members());
+}
+
+/** What is found; a client is told nothing of nothing. */
+function dataOf(reply: Reply): Member[] {
+  return itemsOf(reply).length === 0 ? [] : [["data", entriesJson(reply)]];
+}
+
+const replicatedMember = (replicated: boolean | null): Member[] =>
+  replicated === null ? [] : [["replicated", String(replicated)]];
+
+/** Keys and texts of entries. */
+function entriesJson(reply: Reply): string {
+  const keys: string[] = [];
+  const texts: string[] = [];
+  const items = itemsOf(reply);
+  for (let at = 0; at < items.length; at += 2) {
+    keys.push(textOfBytes(bytesOf(items[at])));
+    texts.push(phpFormOf(bytesOf(items[at + 1])));
+  }
+  return writePhpMembers(keys, texts);
+}
+
+const keyJson = (bytes: ByteString) => writePhpKey(textOfBytes(bytes));
+const listOf = (items: readonly ByteString[], write: (bytes: ByteString) => string) =>
+  `[${items.map(write).join(",")}]`;
+const isNumeric = (id: ByteString) => phpNumeric(textOfBytes(id)) !== undefined;
+
+function itemsOf(reply: Reply | undefined): readonly Reply[] {
+  return reply !== undefined && "items" in reply ? reply.items : [];
+}
+
+const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
+const bulksOf = (reply: Reply | undefined): ByteString[] => itemsOf(reply).map(bytesOf);
+
+/** At once if it is there at once: most commands are answered in the turn in which they come. */
+function then<A>(value: A | Promise<A>, next: (value: A) => Answer): Answer {
+  return value instanceof Promise ? value.then(next) : next(value);
+}

@@ -1,0 +1,226 @@
+/**
+ * One client of the JSON listener: lines in, answers out, one after the other; what they mean is its session's. It reads no
+ * further while an answer is awaited or the client does not take what was written.
+ */
+import type { Socket } from "node:net";
+import { JsonLineParser } from "../../../protocol/json-lines.js";
+import { traceFrame } from "../../log.js";
+import type { RefusalCode } from "../../refusals.js";
+import type { Hosted, SocketHost } from "../connection-host.js";
+import { HeldBytes } from "../held-bytes.js";
+import { listenTo } from "../socket-events.js";
+import { failure } from "./answers.js";
+import { JsonSession, type JsonSessionHost } from "./session.js";
+
+export const JSON_LISTENER = "json";
+/** In this order. */
+export const ANSWER_END = "\n\r";
+/** Milliseconds a connection may work before others get their turn. */
+const TURN_MS = 5;
+/** Characters of answers that are collected for one write. */
+const WRITE_CHARS = 64 * 1024;
+const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
+const ERROR_HEAD = '{"status":"error"';
+
+export interface JsonHost extends SocketHost, JsonSessionHost {}
+
+export class JsonConnection implements Hosted {
+  readonly remote: string;
+  readonly #socket: Socket;
+  readonly #host: JsonHost;
+  readonly #held: HeldBytes;
+  readonly #parser: JsonLineParser;
+  readonly #session: JsonSession;
+  #waitingFor: "answer" | "client" | "turn" | null = null;
+  #inputEnded = false;
+  #isStopping = false;
+  #state: "open" | "ending" | "gone" = "open";
+  /** `uptime` milliseconds. */
+  #activeAt: number;
+
+  constructor(socket: Socket, host: JsonHost) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#held = new HeldBytes(host.budget);
+    this.#parser = new JsonLineParser(host.limits.maxRequestBytes);
+    this.#session = new JsonSession(host);
+    this.#activeAt = host.environment.uptime();
+    this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
+    listenTo(socket, {
+      data: (chunk) => this.#receive(chunk),
+      end: () => this.#receiveEnd(),
+      drain: () => this.#drained(),
+      finish: () => socket.setTimeout(0),
+      timeout: () => this.#drop("output-stuck", `${socket.writableLength} bytes wait`),
+      error: ({ message }) => host.log.debug({ remote: this.remote, reason: message }, "connection failed"),
+      close: () => this.#gone(),
+    });
+  }
+
+  get heldBytes(): number {
+    return this.#held.total;
+  }
+
+  /** Clients may be silent for as long as they like, as with the original, but not in the middle of a line. */
+  checkTime(now: number): void {
+    if (this.#state !== "open" || this.#waitingFor !== null) return;
+    const { idleTimeout, respIdleTimeout } = this.#host.limits;
+    const isIdle = (most: number) => most > 0 && now - this.#activeAt >= most;
+    if (this.#parser.midLine && isIdle(idleTimeout)) {
+      this.#note("frame-unfinished", "the rest did not come within --idle-timeout");
+      this.#end("");
+    } else if (isIdle(respIdleTimeout)) this.#end("");
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+    if (this.#state === "ending") this.#socket.destroySoon();
+    else if (this.#state === "open" && this.#waitingFor === null) this.#end("");
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    this.#gone();
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#state !== "open") return;
+    this.#activeAt = this.#host.environment.uptime();
+    traceFrame(this.#host.log, "received", this.remote, chunk);
+    this.#parser.push(chunk);
+    if (this.#waitingFor === null) this.#work();
+    else this.#socket.pause();
+    this.#account();
+  }
+
+  #receiveEnd(): void {
+    this.#inputEnded = true;
+    if (this.#state === "open" && this.#waitingFor === null) this.#rest();
+  }
+
+  /** Serves the lines that have come, until one has to be waited for or the turn is over. */
+  #work(): void {
+    const { environment } = this.#host;
+    const startedAt = environment.uptime();
+    let written = "";
+    for (let line = this.#parser.next(); line !== null; line = this.#parser.next()) {
+      const answer = this.#session.serve(line);
+      if (answer === null) {
+        this.#end(written);
+        return;
+      }
+      if (answer instanceof Promise) {
+        this.#await(answer, line.length);
+        this.#write(written);
+        return;
+      }
+      written += this.#served(answer);
+      const isLate = environment.uptime() - startedAt > TURN_MS;
+      if (!isLate && written.length < WRITE_CHARS) continue;
+      if (!this.#write(written)) return;
+      written = "";
+      if (isLate) {
+        this.#nextTurn();
+        return;
+      }
+    }
+    if (this.#write(written)) this.#rest();
+  }
+
+  #served(answer: string): string {
+    this.#host.observer.served(JSON_LISTENER, 1, answer.startsWith(ERROR_HEAD) ? 1 : 0);
+    return answer + ANSWER_END;
+  }
+
+  #await(answer: Promise<string>, bytes: number): void {
+    this.#waitingFor = "answer";
+    this.#held.unanswered += bytes;
+    answer.then((settled) => {
+      this.#held.unanswered -= bytes;
+      if (this.#state !== "open") return;
+      this.#activeAt = this.#host.environment.uptime();
+      this.#waitingFor = null;
+      if (this.#write(this.#served(settled))) this.#work();
+      this.#account();
+    });
+  }
+
+  /** @returns false: the client has to read first, or the connection is no more */
+  #write(text: string): boolean {
+    if (text === "") return true;
+    traceFrame(this.#host.log, "sent", this.remote, text);
+    if (this.#socket.write(text, "latin1")) return true;
+    const { maxOutputBytes, idleTimeout } = this.#host.limits;
+    if (this.#socket.writableLength > maxOutputBytes) {
+      this.#drop("answer-too-long", `${this.#socket.writableLength} bytes wait`);
+      return false;
+    }
+    this.#socket.setTimeout(idleTimeout);
+    if (this.#waitingFor === null) this.#waitingFor = "client";
+    return false;
+  }
+
+  #drained(): void {
+    this.#socket.setTimeout(0);
+    if (this.#state === "open" && this.#waitingFor === "client") this.#nextTurn();
+    this.#account();
+  }
+
+  #nextTurn(): void {
+    this.#waitingFor = "turn";
+    setImmediate(() => {
+      if (this.#state !== "open") return;
+      this.#waitingFor = null;
+      this.#activeAt = this.#host.environment.uptime();
+      this.#work();
+      this.#account();
+    });
+  }
+
+  /** All lines are served: what comes next? */
+  #rest(): void {
+    if (this.#parser.isTooLong) {
+      this.#note("malformed", "a line above --max-request-bytes");
+      this.#end(failure(TOO_LONG) + ANSWER_END);
+    } else if (this.#inputEnded || this.#isStopping) this.#end("");
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #drop(code: RefusalCode, detail: string): void {
+    this.#note(code, detail);
+    this.destroy();
+  }
+
+  #note(code: RefusalCode, detail: string): void {
+    this.#host.refusals.note(code, { remote: this.remote, detail });
+    this.#host.observer.refused(JSON_LISTENER, code);
+  }
+
+  #end(text: string): void {
+    if (this.#state !== "open") return;
+    this.#state = "ending";
+    if (text === "") this.#socket.end();
+    else this.#socket.end(text, "latin1");
+    this.#account();
+    this.#socket.setTimeout(this.#host.limits.idleTimeout);
+    if (this.#isStopping || this.#inputEnded) {
+      this.#socket.destroySoon();
+      return;
+    }
+    // What still comes is read and dropped: unread bytes would make our good-bye a reset, and eat the answer.
+    this.#socket.resume();
+  }
+
+  #gone(): void {
+    if (this.#state === "gone") return;
+    this.#state = "gone";
+    this.#held.release();
+    this.#host.leave(this);
+  }
+
+  #account(): void {
+    if (this.#state === "gone") return;
+    this.#held.piece = this.#parser.heldBytes;
+    if (this.#held.tell(this.#socket.writableLength)) this.#host.overBudget();
+  }
+}

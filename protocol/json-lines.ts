@@ -1,0 +1,144 @@
+/**
+ * Requests of the JSON protocol out of a stream of bytes: lines. One that is complete without its line break is a request at
+ * once, for the original took every packet for one and its clients may send none; a break that comes later still belongs to it.
+ * Source: docs/json-documents.md "Lines"; test/vectors/json.
+ */
+
+const LINE_FEED = 0x0a;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** Characters that PHP's trim takes off. */
+const BLANK = new Set([0x00, 0x09, 0x0a, 0x0b, 0x0d, 0x20]);
+const OPENING = new Set([0x5b, 0x7b]);
+const CLOSING = new Set([0x5d, 0x7d]);
+/** The request that is no JSON. */
+const QUIT = "quit";
+
+export class JsonLineParser {
+  readonly #maxBytes: number;
+  /** Whole requests, without blanks around them. */
+  #lines: Buffer[] = [];
+  /** Of the first request that was not taken. */
+  #next = 0;
+  #lineBytes = 0;
+  #pieces: Buffer[] = [];
+  #pieceBytes = 0;
+  /** Brackets that are open in the unfinished line. */
+  #depth = 0;
+  #inString = false;
+  #isEscaped = false;
+  /** A request was complete without its line break, which may still come. */
+  #awaitsBreak = false;
+  #isTooLong = false;
+
+  /** @param maxBytes  of a line */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Whether a line was longer than permitted: nothing more is taken. */
+  get isTooLong(): boolean {
+    return this.#isTooLong;
+  }
+
+  /** Bytes of the unfinished line and of requests that wait. */
+  get heldBytes(): number {
+    return this.#lineBytes + this.#pieceBytes;
+  }
+
+  get midLine(): boolean {
+    return this.#pieceBytes > 0;
+  }
+
+  /** The next whole request; null: it has not come. */
+  next(): Buffer | null {
+    const line = this.#lines[this.#next];
+    if (line === undefined) return null;
+    this.#lineBytes -= line.length;
+    if (++this.#next === this.#lines.length) {
+      this.#lines = [];
+      this.#next = 0;
+    }
+    return line;
+  }
+
+  /** Takes bytes as they came; not copied, so not to be changed afterwards. */
+  push(chunk: Buffer): void {
+    let from = 0;
+    let hasRequest = false;
+    while (!this.#isTooLong) {
+      const end = chunk.indexOf(LINE_FEED, from);
+      if (end < 0) break;
+      const line = this.#take(chunk.subarray(from, end));
+      from = end + 1;
+      // Blank lines behind a request are its end: the original trimmed its packets.
+      if (line.length > 0 || !(hasRequest || this.#awaitsBreak)) this.#add(line);
+      hasRequest = true;
+      this.#awaitsBreak = false;
+    }
+    if (from < chunk.length && !this.#isTooLong) this.#keep(chunk.subarray(from));
+  }
+
+  /** The whole line of which this is the rest. */
+  #take(rest: Buffer): Buffer {
+    if (this.#pieceBytes + rest.length > this.#maxBytes) this.#isTooLong = true;
+    const line = this.#pieceBytes === 0 ? rest : Buffer.concat([...this.#pieces, rest]);
+    this.#forget();
+    return this.#isTooLong ? Buffer.alloc(0) : trimmed(line);
+  }
+
+  #keep(piece: Buffer): void {
+    if (this.#pieceBytes + piece.length > this.#maxBytes) {
+      this.#isTooLong = true;
+      return;
+    }
+    this.#pieces.push(piece);
+    this.#pieceBytes += piece.length;
+    const last = trimmed(piece).at(-1) ?? 0;
+    const isClosed = this.#isClosedBy(piece) && CLOSING.has(last);
+    if (!isClosed && !this.#isQuit()) return;
+    const line = trimmed(Buffer.concat(this.#pieces));
+    this.#forget();
+    this.#add(line);
+    this.#awaitsBreak = true;
+  }
+
+  #add(line: Buffer): void {
+    this.#lines.push(line);
+    this.#lineBytes += line.length;
+  }
+
+  #isQuit(): boolean {
+    return (
+      this.#pieceBytes <= 2 * QUIT.length && trimmed(Buffer.concat(this.#pieces)).equals(Buffer.from(QUIT))
+    );
+  }
+
+  /** Whether all brackets are closed behind a piece. */
+  #isClosedBy(piece: Buffer): boolean {
+    for (const byte of piece) {
+      if (this.#inString) {
+        if (this.#isEscaped) this.#isEscaped = false;
+        else if (byte === BACKSLASH) this.#isEscaped = true;
+        else if (byte === QUOTE) this.#inString = false;
+      } else if (byte === QUOTE) this.#inString = true;
+      else if (OPENING.has(byte)) this.#depth++;
+      else if (CLOSING.has(byte)) this.#depth--;
+    }
+    return !this.#inString && this.#depth <= 0;
+  }
+
+  #forget(): void {
+    this.#pieces = [];
+    this.#pieceBytes = this.#depth = 0;
+    this.#inString = this.#isEscaped = false;
+  }
+}
+
+function trimmed(bytes: Buffer): Buffer {
+  let start = 0;
+  let end = bytes.length;
+  while (start < end && BLANK.has(bytes[start] as number)) start++;
+  while (end > start && BLANK.has(bytes[end - 1] as number)) end--;
+  return bytes.subarray(start, end);
+}

@@ -1,0 +1,95 @@
+/** Clients that mean ill, or break off: a clear answer or none, and the service goes on. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RawClient } from "../../support/raw-client.js";
+import { answer, ask, startJson } from "./scene.js";
+
+const LIST = '{"status":"success","documents":[]}';
+
+test("odd requests are told what is wrong, and the connection goes on", async () => {
+  await using server = await startJson();
+  using client = await RawClient.open(server.port);
+  const odd: readonly (readonly [sent: string, told: RegExp])[] = [
+    ["[".repeat(100_000), /Maximum stack depth exceeded/],
+    [`{"action":"insert","document":"d","data":[{"x":${"9".repeat(400)}}]}`, /Inf and NaN/],
+    ['{"action":"create","document":"\\udc00"}', /Unknown JSON error occured/],
+    [`x${"y".repeat(100_000)}`, /Syntax error, malformed JSON\. <xy{8191}\\u2026>/],
+    ['{"action":"list","action":"nope","action":"list"}', /"documents":\[\]/],
+    ['{"action":"insert","document":"d","data":{"a":{},"a":1},"auto-increment":false}', /does not exist/],
+    ["\xff\xfe", /Malformed UTF-8/],
+    ['{"action":"delete","document":"d","id":{}}', /No id provided/],
+    ['{"action":"get","document":{}}', /No document provided/],
+    ['{"action":"auth","user":"x"}', /No password provided/],
+  ];
+  for (const [sent, told] of odd) {
+    client.send(`${sent}\n`);
+    assert.match(await answer(client), told);
+  }
+  assert.equal(await ask(client, { action: "list" }), LIST);
+});
+
+test("a line may come byte by byte, and many lines at once", async () => {
+  await using server = await startJson();
+  using client = await RawClient.open(server.port);
+  for (const byte of '{"action":"create","document":"a}]{\\""}\r\n') client.send(byte);
+  assert.equal(await answer(client), '{"status":"success"}');
+  client.send('{"action":"list"}\n'.repeat(1000));
+  for (let left = 1000; left > 0; left--)
+    assert.equal(await answer(client), '{"status":"success","documents":["a}]{\\""]}');
+});
+
+test("a request without a line break is served, and a break that comes later is its own", async () => {
+  await using server = await startJson();
+  using client = await RawClient.open(server.port);
+  for (let turn = 0; turn < 3; turn++) {
+    client.send('{"action":"list"}');
+    assert.equal(await answer(client), LIST);
+    client.send("\r\n");
+  }
+  assert.equal(await ask(client, { action: "list" }), LIST);
+  client.send("\n");
+  assert.match(await answer(client), /Syntax error, malformed JSON. <>/);
+  client.send("quit");
+  assert.equal(await client.rest(), "");
+});
+
+test("a line that is too long, or never ends, is refused, and the connection closed", async () => {
+  await using server = await startJson({ limits: { maxRequestBytes: 4096 } });
+  for (const sent of [`{"action":"${"x".repeat(10_000)}`, `"${"x".repeat(5000)}"\n{"action":"list"}\n`]) {
+    using client = await RawClient.open(server.port);
+    client.send(`{"action":"list"}\n${sent}`);
+    assert.equal(await answer(client), LIST);
+    assert.match(await client.rest(), /^\{"status":"error","message":"The line is longer than[^}]*\}\n\r$/);
+  }
+  using client = await RawClient.open(server.port);
+  assert.equal(await ask(client, { action: "list" }), LIST);
+});
+
+test("a line of 16 MiB is one request, and what it brings can be read", async () => {
+  await using server = await startJson();
+  using client = await RawClient.open(server.port);
+  await ask(client, { action: "create", document: "d" });
+  const text = "x".repeat(16 * 1024 * 1024);
+  const inserted = await ask(client, { action: "insert", document: "d", data: [{ text }] });
+  assert.equal(inserted.length, text.length + '{"status":"success","data_interted":[{"text":""}]}'.length);
+  assert.equal(await ask(client, { action: "count", document: "d" }), '{"status":"success","count":1}');
+});
+
+test("a client that ends its stream is answered first, and one that breaks off leaves nothing behind", async () => {
+  await using server = await startJson();
+  using client = await RawClient.open(server.port);
+  client.send('{"action":"list"}\n{"action":"create","document":"half');
+  client.socket.end();
+  assert.equal(await client.rest(), `${LIST}\n\r`);
+  using other = await RawClient.open(server.port);
+  assert.equal(await ask(other, { action: "list" }), LIST);
+});
+
+test("a line that is not finished in time closes the connection, one that waits for a request stays", async () => {
+  await using server = await startJson({ limits: { idleTimeout: 50 } });
+  using waiting = await RawClient.open(server.port);
+  using broken = await RawClient.open(server.port);
+  broken.send('{"action":');
+  assert.equal(await broken.rest(), "");
+  assert.equal(await ask(waiting, { action: "list" }), LIST);
+});

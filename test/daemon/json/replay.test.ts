@@ -1,0 +1,114 @@
+/**
+ * The conversations recorded with the original server, byte for byte. Where we differ, differences.json has our answer
+ * and the reason, which the manual tells.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { RawClient } from "../../support/raw-client.js";
+import { repositoryRoot } from "../../support/repository.js";
+import { startJson } from "./scene.js";
+
+interface Step {
+  readonly send?: string;
+  readonly send_hex?: string;
+  readonly parts?: readonly string[];
+  readonly terminator?: string;
+  readonly conn?: string;
+  readonly control?: "start" | "stop" | "connect" | "disconnect";
+  readonly expect?: string;
+  readonly closed?: boolean;
+  readonly server_died?: boolean;
+  readonly server_gone?: boolean;
+  readonly second_version?: { readonly expect?: string };
+}
+
+interface Scenario {
+  readonly name: string;
+  readonly topology: Readonly<Record<string, readonly string[] | string>>;
+  readonly steps: readonly Step[];
+}
+
+interface Difference {
+  readonly scenario: string;
+  /** Counted from 0. */
+  readonly step: number;
+  readonly answer: string;
+  readonly reason: string;
+}
+
+interface Reason {
+  readonly original: string;
+  readonly ours: string;
+  readonly why: string;
+}
+
+const read = (name: string) =>
+  JSON.parse(readFileSync(join(repositoryRoot, "test/vectors/json", name), "utf8")) as unknown;
+const scenarios = read("transcripts.json") as readonly Scenario[];
+const { reasons, steps: differences } = read("differences.json") as {
+  readonly reasons: Readonly<Record<string, Reason>>;
+  readonly steps: readonly Difference[];
+};
+
+const alone = scenarios.filter(({ topology }) => JSON.stringify(topology) === '{"primary":[]}');
+
+for (const scenario of alone) {
+  test(`"${scenario.name}" is answered as by the original, except where the manual says otherwise`, async () => {
+    await using server = await startJson();
+    await replay(scenario, server.port);
+  });
+}
+
+async function replay({ name, steps }: Scenario, port: number): Promise<void> {
+  const clients = new Map<string, RawClient>();
+  try {
+    for (const [place, step] of steps.entries()) {
+      const conn = step.conn ?? "main";
+      if (step.control === "disconnect") clients.get(conn)?.socket.destroy();
+      if (step.control === "disconnect" || step.control === "connect") clients.delete(conn);
+      const client = clients.get(conn) ?? (await RawClient.open(port));
+      clients.set(conn, client);
+      if (step.control !== undefined) continue;
+      const difference = differences.find((one) => one.scenario === name && one.step === place);
+      const where = `${name}, step ${place}: ${step.send}`;
+      for (const bytes of bytesOf(step)) client.send(bytes.toString("latin1"));
+      const expected = difference?.answer ?? recorded(step);
+      assert.ok(expected !== undefined, `the original says nothing here: ${where}`);
+      assert.notEqual(difference?.answer, recorded(step), `no difference any more: ${where}`);
+      assert.equal(await client.read(expected.length), expected, where);
+      if (step.closed !== true || expected !== "" || difference !== undefined) continue;
+      assert.equal(await client.rest(), "", where);
+      clients.delete(conn);
+    }
+    for (const [conn, client] of clients) assert.equal(client.received, "", `${name}: more came on ${conn}`);
+  } finally {
+    for (const client of clients.values()) client[Symbol.dispose]();
+  }
+}
+
+function bytesOf({ send = "", send_hex, parts, terminator = "\n" }: Step): Buffer[] {
+  if (parts !== undefined) return parts.map((part) => Buffer.from(part, "utf8"));
+  const bytes = send_hex === undefined ? Buffer.from(send, "utf8") : Buffer.from(send_hex, "hex");
+  return [Buffer.concat([bytes, Buffer.from(terminator)])];
+}
+
+/** Where the first version's process ended, what the second one answered; undefined: nothing. */
+function recorded({ expect = "", server_died, server_gone, second_version }: Step): string | undefined {
+  return server_died || server_gone ? second_version?.expect : expect;
+}
+
+test("the manual's table has every reason for a difference, and each is one", () => {
+  const document = readFileSync(join(repositoryRoot, "docs/json-documents.md"), "utf8");
+  const [, section = ""] = document.split("## Differences from the original");
+  const rows = section.split("\n").filter((line) => line.startsWith("|"));
+  const expected = Object.values(reasons).map(
+    ({ original, ours, why }) => `| ${original} | ${ours} | ${why} |`,
+  );
+  assert.deepEqual(rows.slice(2), expected);
+  const used = new Set(differences.map(({ reason }) => reason));
+  assert.deepEqual([...used].sort(), Object.keys(reasons).sort());
+  for (const { scenario, step } of differences)
+    assert.ok(scenarios.find(({ name }) => name === scenario)?.steps[step], `${scenario}, step ${step}`);
+});
