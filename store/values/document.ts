@@ -134,11 +134,11 @@ export class Document {
     this.#texts.splice(place, 0, text);
   }
 
-  /** In order. The document must not change meanwhile. */
-  *entries(): Generator<readonly [key: ByteString, text: ByteString]> {
+  /** In order; only those whose text passes, if a test is given. The document must not change meanwhile. */
+  *entries(passes?: (text: ByteString) => boolean): Generator<readonly [key: ByteString, text: ByteString]> {
     for (let place = this.#head; place < this.#texts.length; place++) {
       const text = this.#texts[place] as ByteString | null;
-      if (text !== null) yield [this.#keyAt(place), text];
+      if (text !== null && (passes === undefined || passes(text))) yield [this.#keyAt(place), text];
     }
   }
 

@@ -119,6 +119,36 @@ test("every write is undone, with the key's expiry time, the entries' order and 
   assert.equal(store.run("PEXPIRETIME d"), ":2000000");
 });
 
+test("a query finds what it would find if it took every entry apart", () => {
+  store.run("DOC.CREATE q");
+  const values = [
+    "1",
+    '"1"',
+    "1.0",
+    "true",
+    '"a"',
+    '"A"',
+    '"a\\"v\\":1"',
+    "null",
+    '{"v":1}',
+    "[1]",
+    '"\xc3\xa9"',
+    "0",
+    '""',
+  ];
+  store.run(`DOC.INSERT q ${values.map((value) => `{"v":${value},"w":"\\"v\\":1"}`).join(" ")}`);
+  const ids = (query: string) =>
+    [...store.run(`DOC.GET q QUERY ${query}`).matchAll(/"(\d+)" "\{/g)].map(([, id]) => Number(id));
+  assert.deepEqual(ids('{"v":1}'), [0, 1, 2, 3]);
+  assert.deepEqual(ids('{"v":"a"}'), [3, 4]);
+  assert.deepEqual(ids('{"v":{"v":"1"}}'), [3, 8]);
+  assert.deepEqual(ids('{"v":"\xc3\xa9","w":true}'), [3, 10]);
+  assert.deepEqual(ids('{"v":1,"x":1}'), []);
+  assert.deepEqual(ids('{"v":1,"w":null}'), []);
+  assert.deepEqual(ids("{}"), []);
+  same('DOC.COUNT q QUERY {"v":false}', ":2");
+});
+
 /** A daemon with a timeline: units have numbers and long ids, and may be put before others. */
 class Folded {
   readonly database = new Database();
