@@ -224,7 +224,7 @@ export function settingsOf(program: Command): Settings {
     maxmemoryPolicy: raw.maxmemoryPolicy,
     ...{ bind, port, database, close, compat, admin, logLevel, logFormat, limits },
     allowUnsigned: allowUnsigned || (compat !== null && !isSigned({ signKey, rootKey })),
-    differences: compat === null ? differencesOf({ signKey, rootKey, chosen }) : [],
+    differences: raw.resp || raw.json || compat ? [] : differencesOf({ signKey, rootKey, chosen }),
   };
   validate(settings);
   validateTimeline(settings, isSigned(settings), raw.v1 !== undefined);

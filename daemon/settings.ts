@@ -61,6 +61,6 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly limits: Limits;
-  /** A line for each default that differs from php-dbsync's; none where a value was chosen. */
+  /** A line for each default that differs from php-dbsync's; none where a value was chosen, or other clients are served. */
   readonly differences: readonly string[];
 }

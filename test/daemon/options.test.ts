@@ -288,7 +288,7 @@ test("IPv6, in brackets or not, and host names are listened on", async (context)
   }
 });
 
-test("the defaults that differ from php-dbsync's are told at the start, chosen values are not", async () => {
+test("the defaults that differ from php-dbsync's are told at the start; chosen values are not, nor any to who serves other clients", async () => {
   await using plain = await startDaemon();
   const told = plain.log.filter(({ msg }) => msg.startsWith("Not as php-dbsync"));
   assert.deepEqual(
@@ -296,11 +296,17 @@ test("the defaults that differ from php-dbsync's are told at the start, chosen v
     ["warn", "warn", "warn"],
   );
   assert.match(told.map(({ msg }) => msg).join(), /database is memory.*closed after 5m.*loopback only/);
-  await using chosen = await startDaemon(["-d", "memory", "--idle-timeout", "3", "-s", publicKey]);
-  assert.deepEqual(
-    chosen.log.filter(({ level }) => level === "warn"),
-    [],
-  );
+  for (const args of [
+    ["-d", "memory", "--idle-timeout", "3", "-s", publicKey],
+    ["--resp", "0"],
+    ["--json", "0"],
+  ]) {
+    await using chosen = await startDaemon(args);
+    assert.deepEqual(
+      chosen.log.filter(({ level }) => level === "warn"),
+      [],
+    );
+  }
 });
 
 test("an unsigned daemon on all addresses starts when that is permitted", async () => {
