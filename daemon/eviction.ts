@@ -47,10 +47,6 @@ export class Evictor {
     this.#parts = parts;
   }
 
-  get policy(): EvictionPolicy {
-    return this.#parts.policy;
-  }
-
   /** Keys, since the start. */
   get evicted(): number {
     return this.#evicted;

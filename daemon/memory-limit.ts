@@ -8,7 +8,6 @@ import { resolveCommand } from "../store/command-table.js";
 import { CommandFailure } from "../store/errors.js";
 import type { Environment } from "./environment.js";
 import type { Evictor } from "./eviction.js";
-import type { EvictionPolicy } from "./eviction-policy.js";
 import type { MemoryGauge } from "./memory-gauge.js";
 import { type Refused, refused } from "./request.js";
 import type { Service } from "./service.js";
@@ -78,10 +77,6 @@ export class MemoryLimit implements MemoryFace, Service {
   /** Bytes in use, garbage among them. */
   get used(): number {
     return this.#parts.gauge.used();
-  }
-
-  get policy(): EvictionPolicy {
-    return this.#parts.evictor?.policy ?? "noeviction";
   }
 
   /** How many keys were evicted. */

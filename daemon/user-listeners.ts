@@ -12,7 +12,7 @@ import type { SocketListener, SocketListenerParts } from "./listeners/socket-lis
 import type { UserListenerParts } from "./listeners/user-listener.js";
 import { LocalPath } from "./local-path.js";
 import { isLoopback } from "./loopback.js";
-import type { MemoryFace } from "./memory-limit.js";
+import type { MemoryLimit } from "./memory-limit.js";
 import type { Observer } from "./observer.js";
 import type { Pipeline } from "./pipeline.js";
 import { RecordedPath } from "./recorded-path.js";
@@ -44,7 +44,7 @@ export interface UserListenersParts {
   readonly replica: Pick<Replica, "backend" | "gateway" | "timelineParts"> | null;
   /** Stops the process in its own time; null: it is not ours to stop. */
   readonly shutDown: (() => void) | null;
-  readonly memory: MemoryFace;
+  readonly memory: MemoryLimit;
   readonly observer: Observer;
   readonly environment: Environment;
   readonly log: Logger;
@@ -120,11 +120,11 @@ export class UserListeners implements Service {
 
 /** @param place  where the listener listens that asks */
 function faceOf(
-  { settings, replica, pipeline, shutDown }: UserListenersParts,
+  { settings, replica, pipeline, shutDown, memory }: UserListenersParts,
   place: () => SocketListener["address"],
 ): DaemonFace {
   return {
-    ...{ settings, shutDown },
+    ...{ settings, shutDown, memory },
     get address() {
       return place().address;
     },

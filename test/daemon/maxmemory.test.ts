@@ -97,6 +97,19 @@ test("a daemon that evicts any key refuses nothing and stays near its limit", as
     return size.kind === "integer" && Number(size.value) * VALUE.length < LIMIT;
   });
   assert.equal((await client.call("SET", "k", "v")).kind, "status");
+  // In one turn, so that nothing goes between.
+  for (const argv of [["MULTI"], ["INFO", "memory", "stats"], ["DBSIZE"], ["EXEC"]]) client.queue(argv);
+  const done = (await client.flush()).at(-1);
+  assert.ok(done?.kind === "array");
+  const [info, size] = done.items;
+  assert.ok(info?.kind === "bulk" && size?.kind === "integer");
+  const fields = info.bytes.split("\r\n");
+  const numberOf = (name: string) =>
+    Number(fields.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1));
+  assert.equal(numberOf("evicted_keys"), MANY + 1 - Number(size.value));
+  assert.equal(numberOf("maxmemory"), LIMIT);
+  assert.ok(numberOf("used_memory") > LIMIT / 3);
+  assert.ok(fields.includes("maxmemory_policy:allkeys-random"));
 });
 
 test("a daemon that evicts keys that expire keeps the others, and refuses when only they are left", async () => {

@@ -3,6 +3,8 @@ import type { Settings } from "../../settings.js";
 
 export interface DaemonFace {
   readonly settings: Pick<Settings, "aclFile" | "data" | "fsync" | "logLevel" | "maxmemoryPolicy">;
+  /** Bytes in use as --maxmemory counts them, garbage among them; and keys that it has made go since the start. */
+  readonly memory: { readonly used: number; readonly evicted: number };
   /** Where the listener listens. */
   readonly address: string;
   readonly port: number;

@@ -88,8 +88,8 @@ function clientFields({ host }: RespSession): Fields {
 
 function memoryFields({ host }: RespSession): Fields {
   const { maxmemory } = host.limits;
-  const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
-  const used = heapUsed + external;
+  const { rss, heapTotal, external } = process.memoryUsage();
+  const { used } = host.state.daemon.memory;
   const total = totalmem();
   return {
     used_memory: used,
@@ -135,7 +135,7 @@ function statFields({ host }: RespSession): Fields {
     total_commands_processed: state.commands,
     total_net_input_bytes: state.inputBytes,
     total_net_output_bytes: state.outputBytes,
-    evicted_keys: 0,
+    evicted_keys: state.daemon.memory.evicted,
     pubsub_channels: 0,
     pubsub_patterns: 0,
     total_error_replies: [...state.errors.values()].reduce((sum, count) => sum + count, 0),

@@ -55,6 +55,7 @@ export async function startResp({
     settings: {
       ...{ aclFile: null, data: null, fsync: "always", logLevel: "info", maxmemoryPolicy: "noeviction" },
     },
+    memory: { used: 1_000_000, evicted: 0 },
     address: "127.0.0.1",
     get port() {
       return port();
