@@ -19,7 +19,8 @@ export interface Call {
 /** What redis-server is asked, and whether its answers agree with the store's. */
 export interface Comparison {
   readonly ask: readonly (readonly ByteString[])[];
-  readonly agree: (theirs: readonly Reply[]) => boolean;
+  /** @param lag  milliseconds, at most, from the time that the store was told to the one that redis-server's clock showed */
+  readonly agree: (theirs: readonly Reply[], lag: number) => boolean;
 }
 
 export interface Incomparable {
@@ -44,11 +45,12 @@ export const unordered = (size = 1): Incomparable => ({
   }),
 });
 
-export const nearly = (tolerance: number): Incomparable => ({
+/** A time that may differ by what has passed between the two executions. @param unit  milliseconds that it counts in */
+export const nearly = (unit: number): Incomparable => ({
   reason: "redis-server has its own clock",
   compare: ({ argv, ours }) => ({
     ask: [argv],
-    agree: ([theirs]) => theirs !== undefined && isNear(ours, theirs, tolerance),
+    agree: ([theirs], lag) => theirs !== undefined && isNear(ours, theirs, { unit, lag }),
   }),
 });
 
@@ -122,19 +124,22 @@ export const endedBy = (ending: string): Incomparable => ({
   }),
 });
 
-/** A command that would wait; within MULTI it does not. */
-export const withinMulti: Incomparable = {
+/** A command that would wait; within MULTI it does not. @param waits  which calls would */
+export const withinMulti = (waits: (argv: readonly ByteString[]) => boolean = () => true): Incomparable => ({
   reason: "redis-server would wait; within MULTI it does not, nor does the store ever",
   errors: true,
-  compare: ({ argv, ours }) => ({
-    ask: [["MULTI"], argv, ["EXEC"]],
-    // A wrong number of arguments is an error at once, and nothing is run.
-    agree: ([, queued, executed]) => {
-      const theirs = queued?.kind === "error" ? queued : itemsOf(executed)[0];
-      return theirs !== undefined && sameReply(ours, theirs);
-    },
-  }),
-};
+  compare: ({ argv, ours }) => {
+    if (!waits(argv)) return undefined;
+    return {
+      ask: [["MULTI"], argv, ["EXEC"]],
+      // A wrong number of arguments is an error at once, and nothing is run.
+      agree: ([, queued, executed]) => {
+        const theirs = queued?.kind === "error" ? queued : itemsOf(executed)[0];
+        return theirs !== undefined && sameReply(ours, theirs);
+      },
+    };
+  },
+});
 
 export const popped: Incomparable = {
   reason:
@@ -222,8 +227,13 @@ export function integerOf(reply: Reply | undefined): number {
   return reply?.kind === "integer" ? Number(reply.value) : Number.NaN;
 }
 
-/** Negative numbers say something else than a time. */
-function isNear(ours: Reply, theirs: Reply, tolerance: number): boolean {
+/** Negative numbers say something else than a time; both sides round to the nearest unit. */
+function isNear(ours: Reply, theirs: Reply, { unit, lag }: { unit: number; lag: number }): boolean {
   if (integerOf(ours) < 0) return sameReply(ours, theirs);
-  return Math.abs(integerOf(ours) - integerOf(theirs)) <= tolerance;
+  return isWithin(integerOf(ours) * unit, integerOf(theirs) * unit, lag + unit - 1);
+}
+
+/** Whether two times differ by so many milliseconds at most, but for the last digit of very large numbers. */
+export function isWithin(one: number, other: number, most: number): boolean {
+  return Math.abs(one - other) <= most + Math.abs(one) * Number.EPSILON;
 }

@@ -14,6 +14,7 @@ import { type Episode, episode, type Step } from "./episode.js";
 import { comparedGrammars } from "./families.js";
 import { Generator } from "./grammar.js";
 import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
+import type { Asked } from "./state.js";
 
 const EPISODE_CALLS = 500;
 const COMMANDS_DEFAULT = 220_000;
@@ -108,17 +109,31 @@ test("in RESP3 a reply of the same parts in another kind is found", () => {
 
 test("a state that differs is found", { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
-  // Both answer that the key expires; redis-server's clock is far behind the date of the store's unit.
-  const steps = [
-    ["SET", "k", "v"],
-    ["PEXPIRE", "k", "1000000"],
-  ].map((argv, i) => {
-    return { name: argv[0]!, argv, db: 0, at: Date.now() - 900_000, id: String(i) };
-  });
-  const { difference } = await play({ steps, encoding: "default", resp: 2 }, redis);
+  // Both answer that the key expires; redis-server is told that it does an hour later.
+  const told: Asked = {
+    queue: (argv) => redis.queue(argv.map((word) => (word === "1000000" ? "4600000" : word))),
+    flush: () => redis.flush(),
+    call: (...argv) => redis.call(...argv),
+  };
+  const played = expiring(Date.now());
+  const { difference } = await play(played, told);
   assert.equal(difference?.place, 2);
   assert.match(difference.text, /^state: \[0,"k"\]/);
+  assert.equal((await play(played, redis)).difference?.text, undefined);
 });
+
+test("what a slow machine makes of times to live is no difference", { skip }, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const late = expiring(Date.now() - 900_000, ["PTTL", "k"], ["EXPIRETIME", "k"]);
+  assert.equal((await play(late, redis)).difference?.text, undefined);
+});
+
+/** A key that expires, and more of it. */
+function expiring(at: number, ...more: readonly string[][]): Episode {
+  const calls = [["SET", "k", "v"], ["PEXPIRE", "k", "1000000"], ...more];
+  const steps = calls.map((argv, i) => ({ name: argv[0]!, argv, db: 0, at, id: String(i) }));
+  return { steps, encoding: "default", resp: 2 };
+}
 
 async function report(
   number: number,

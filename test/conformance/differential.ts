@@ -6,13 +6,12 @@
 import type { Reply } from "../../protocol/reply.js";
 import { findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
-import type { RedisConnection } from "../support/redis-connection.js";
 import type { Call, Comparison } from "./comparison.js";
 import type { Episode, Step } from "./episode.js";
 import { type Encoding, incomparable, withoutNegativeZero } from "./incomparable.js";
 import { folded, itemsOf, shown } from "./resp2-fold.js";
 import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
-import { stateDifferences, stateOf, stateOfRedis } from "./state.js";
+import { type Asked, stateDifferences, stateOf, stateOfRedis } from "./state.js";
 
 /** The first thing that differs. */
 export interface Difference {
@@ -32,7 +31,7 @@ export interface Outcome {
 interface Check {
   readonly ours: Reply;
   readonly ask: Comparison["ask"];
-  readonly problem: (theirs: readonly Reply[]) => string | undefined;
+  readonly problem: (theirs: readonly Reply[], lag: number) => string | undefined;
 }
 
 /** At most so many attempts to do without a part of the steps. */
@@ -47,7 +46,7 @@ const ENCODING_DEFAULTS = {
   "zset-max-listpack-value": "64",
 };
 
-export async function play(played: Episode, redis: RedisConnection): Promise<Outcome> {
+export async function play(played: Episode, redis: Asked): Promise<Outcome> {
   const { steps } = played;
   const database = new Database();
   redis.queue(hello(2));
@@ -56,13 +55,17 @@ export async function play(played: Episode, redis: RedisConnection): Promise<Out
   redis.queue(hello(played.resp));
   await redis.flush();
   const succeeded: boolean[] = [];
+  // What redis-server dates by its own clock may lie so many milliseconds behind the steps' dates, however slow the machine.
+  let lag = 0;
   for (const phase of phasesOf(steps)) {
-    await untilClockShows(phase[0]!.at, redis);
+    const { at } = phase[0]!;
+    await untilClockShows(at, redis);
     const checks = phase.map((step) => checkOf(step, played.resp, database));
     for (const { ask } of checks) for (const question of ask) redis.queue(question);
     const replies = await redis.flush();
+    lag = Math.max(lag, (await clockOf(redis)) - at);
     for (const { ours, ask, problem } of checks) {
-      const text = problem(replies.splice(0, ask.length));
+      const text = problem(replies.splice(0, ask.length), lag);
       if (text !== undefined)
         return { difference: { of: "reply", place: succeeded.length, text }, succeeded };
       succeeded.push(ours.kind !== "error");
@@ -71,7 +74,7 @@ export async function play(played: Episode, redis: RedisConnection): Promise<Out
   await redis.call(...hello(2));
   const at = steps.at(-1)?.at ?? 0;
   const theirs = await stateOfRedis(redis, [...database.keyspaces.keys()]);
-  const differences = stateDifferences(stateOf(database, at), theirs);
+  const differences = stateDifferences(stateOf(database, at), theirs, lag);
   if (differences.length === 0) return { difference: undefined, succeeded };
   const text = `state: ${differences.join("\n       ")}`;
   return { difference: { of: "state", place: steps.length, text }, succeeded };
@@ -86,13 +89,16 @@ function phasesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
   return [steps.slice(0, later), ...phasesOf(steps.slice(later))];
 }
 
-async function untilClockShows(at: number, redis: RedisConnection): Promise<void> {
-  for (;;) {
-    const [seconds, microseconds] = itemsOf(await redis.call("TIME")).map((part) =>
-      part.kind === "bulk" ? Number(part.bytes) : Number.NaN,
-    );
-    if (seconds! * 1000 + microseconds! / 1000 >= at) return;
-  }
+async function untilClockShows(at: number, redis: Asked): Promise<void> {
+  for (;;) if ((await clockOf(redis)) >= at) return;
+}
+
+/** redis-server's, milliseconds since 1970. */
+async function clockOf(redis: Asked): Promise<number> {
+  const [seconds, microseconds] = itemsOf(await redis.call("TIME")).map((part) =>
+    part.kind === "bulk" ? Number(part.bytes) : Number.NaN,
+  );
+  return seconds! * 1000 + microseconds! / 1000;
 }
 
 /** Runs a step on the store. */
@@ -129,10 +135,10 @@ function specialCheck(
   const isShapeAsked = resp === 3 && isReader && reply.kind !== "integer";
   const shapeAsked = isShapeAsked ? [argv] : [];
   const before = resp === 3 ? [select, hello(2)] : [select];
-  const problem: Check["problem"] = (replies) => {
+  const problem: Check["problem"] = (replies, lag) => {
     const theirs = replies.slice(before.length).map((each) => levelled(name, each));
     const answers = theirs.slice(0, special.ask.length);
-    if (!special.agree(answers)) return replyDifference(folded(reply), special.ask, answers, shown);
+    if (!special.agree(answers, lag)) return replyDifference(folded(reply), special.ask, answers, shown);
     const resp3 = theirs.at(-1)!;
     if (!isShapeAsked || reply.kind === "error" || haveSameShape(asResp3(reply), resp3)) return undefined;
     return `in RESP3 other kinds\n${replyDifference(asResp3(reply), [argv], [resp3], shownExactly)}`;
@@ -174,14 +180,10 @@ function replyDifference(
 }
 
 /**
- * Fewer steps that still differ, and in the same respect: times to live differ in the state anyhow when the steps are played
- * again long after their date.
+ * Fewer steps that still differ, and in the same respect. A time to live that is off by less than has passed since the steps'
+ * date agrees when they are played again: then all steps stay.
  */
-export async function shrink(
-  played: Episode,
-  { place, of }: Difference,
-  redis: RedisConnection,
-): Promise<Episode> {
+export async function shrink(played: Episode, { place, of }: Difference, redis: Asked): Promise<Episode> {
   let needed = played.steps.slice(0, place + 1);
   let attempts = 0;
   for (let size = Math.ceil(needed.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {

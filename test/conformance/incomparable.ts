@@ -26,7 +26,7 @@ import {
 } from "./comparison.js";
 import { dumped } from "./dump-comparison.js";
 import { itemsOf, sameReply, shown } from "./resp2-fold.js";
-import { addedByClock, trimmedByNode, withoutNodes, withoutWaiting } from "./stream-comparison.js";
+import { addedByClock, trimmedByNode, withoutNodes } from "./stream-comparison.js";
 
 /** Commands of the table that redis-server does not have, and why: their rows are compared with nothing. */
 export const notInRedis: Readonly<Record<string, string>> = {
@@ -60,9 +60,6 @@ export const notInRedis: Readonly<Record<string, string>> = {
   "TIMELINE|STATUS": "as TIMELINE",
 };
 
-/** A slow machine's delay between our asking for the time and redis-server's doing so. */
-const CLOCK_TOLERANCE_SECONDS = 5;
-
 const sortedUnlessKept: Incomparable = {
   reason: "a set that is not to be sorted comes in an order that is each server's own",
   compare: (call) => {
@@ -78,10 +75,10 @@ const sortedUnlessKept: Incomparable = {
 
 /** By the command's name in the store's table. */
 export const incomparable: Readonly<Record<string, Incomparable>> = {
-  TTL: nearly(CLOCK_TOLERANCE_SECONDS),
-  PTTL: nearly(CLOCK_TOLERANCE_SECONDS * 1000),
-  EXPIRETIME: nearly(CLOCK_TOLERANCE_SECONDS),
-  PEXPIRETIME: nearly(CLOCK_TOLERANCE_SECONDS * 1000),
+  TTL: nearly(1000),
+  PTTL: nearly(1),
+  EXPIRETIME: nearly(1000),
+  PEXPIRETIME: nearly(1),
   KEYS: unordered(),
   RANDOMKEY: {
     reason: "the choice is random there and seeded by the unit here",
@@ -125,14 +122,14 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   SPOP: popped,
   SRANDMEMBER: chosen((key) => ["SMEMBERS", key], 1),
   SSCAN: scanned(2, 1),
-  BLMOVE: withinMulti,
-  BLMPOP: withinMulti,
-  BLPOP: withinMulti,
-  BRPOP: withinMulti,
-  BRPOPLPUSH: withinMulti,
-  BZMPOP: withinMulti,
-  BZPOPMAX: withinMulti,
-  BZPOPMIN: withinMulti,
+  BLMOVE: withinMulti(),
+  BLMPOP: withinMulti(),
+  BLPOP: withinMulti(),
+  BRPOP: withinMulti(),
+  BRPOPLPUSH: withinMulti(),
+  BZMPOP: withinMulti(),
+  BZPOPMAX: withinMulti(),
+  BZPOPMIN: withinMulti(),
   ZRANDMEMBER: chosen((key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"], 2),
   ZSCAN: scanned(2, 2, memberAndScore),
   DUMP: dumped,
@@ -143,7 +140,10 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
       const kinds = ofKind("integer", "").compare(call);
       if (kinds === undefined) return undefined;
       const { ask, agree } = kinds;
-      return { ask: [["EXISTS", call.argv[2] ?? ""], ...ask], agree: ([, ...theirs]) => agree(theirs) };
+      return {
+        ask: [["EXISTS", call.argv[2] ?? ""], ...ask],
+        agree: ([, ...theirs], lag) => agree(theirs, lag),
+      };
     },
   },
   "OBJECT|ENCODING": ofKind(
@@ -165,12 +165,12 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
     "integer",
     "it depends on a value's past; of new values they are in encodings.test.ts",
   ),
-  WAIT: withinMulti,
+  WAIT: withinMulti(),
   SORT: sortedUnlessKept,
   SORT_RO: sortedUnlessKept,
   XADD: addedByClock,
   XTRIM: trimmedByNode,
-  XREAD: withoutWaiting,
+  XREAD: withinMulti((argv) => argv.some((word) => word.toUpperCase() === "BLOCK")),
   "XINFO|HELP": ownAnswer("it tells of the subcommands that there are here"),
   "XINFO|STREAM": withoutNodes,
   GEORADIUS: storedDistances(lastStoredist),

@@ -13,6 +13,7 @@ import { SortedSet } from "../../store/values/sorted-set.js";
 import { STREAM_ID_MAX, streamIdText } from "../../store/values/stream-id.js";
 import { typeName, type Value } from "../../store/values/value.js";
 import type { RedisConnection } from "../support/redis-connection.js";
+import { isWithin } from "./comparison.js";
 import { itemsOf, shown } from "./resp2-fold.js";
 
 /** What a key holds. Unordered contents are sorted. */
@@ -25,8 +26,8 @@ export interface KeyState {
 /** By database and key. */
 export type State = ReadonlyMap<string, KeyState>;
 
-/** A slow machine's delay between our asking for the time and redis-server's doing so. */
-const EXPIRE_TOLERANCE = 5000;
+/** How redis-server is asked. */
+export type Asked = Pick<RedisConnection, "queue" | "flush" | "call">;
 
 /** What reads all that a key of a type holds. */
 export const READERS: Readonly<Record<string, (key: ByteString) => ByteString[]>> = {
@@ -69,7 +70,7 @@ function contentsOf(value: Value): string {
 }
 
 /** @param dbs  numbers of the databases to read */
-export async function stateOfRedis(redis: RedisConnection, dbs: readonly number[]): Promise<State> {
+export async function stateOfRedis(redis: Asked, dbs: readonly number[]): Promise<State> {
   const state = new Map<string, KeyState>();
   for (const db of dbs) {
     redis.queue(["SELECT", String(db)]);
@@ -110,15 +111,16 @@ export function contentsOfReply(type: string, reply: Reply): string {
   }
 }
 
-/** What differs, a line for each key; none: the states are equal. */
-export function stateDifferences(ours: State, theirs: State): string[] {
+/**
+ * What differs, a line for each key; none: the states are equal.
+ * @param lag  milliseconds by which redis-server may have set expiry times later
+ */
+export function stateDifferences(ours: State, theirs: State, lag: number): string[] {
   const differences: string[] = [];
   for (const name of new Set([...ours.keys(), ...theirs.keys()])) {
     const mine = ours.get(name);
     const other = theirs.get(name);
-    const same =
-      mine?.contents === other?.contents &&
-      Math.abs((mine?.expire ?? 0) - (other?.expire ?? 0)) <= EXPIRE_TOLERANCE;
+    const same = mine?.contents === other?.contents && isWithin(mine?.expire ?? 0, other?.expire ?? 0, lag);
     if (!same) differences.push(`${name}: ours ${shownState(mine)}, redis-server's ${shownState(other)}`);
   }
   return differences;

@@ -1,4 +1,4 @@
-/** How calls on streams are compared whose answer hangs on redis-server's clock, on its nodes, or that would wait. */
+/** How calls on streams are compared whose answer hangs on redis-server's clock, or on its nodes. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type Reply } from "../../protocol/reply.js";
 import type { Call, Comparison, Incomparable } from "./comparison.js";
@@ -61,22 +61,6 @@ export const trimmedByNode: Incomparable = {
   compare: (call) => {
     if (!hasWord(call.argv, "~")) return undefined;
     return tried(call, ["XTRIM", call.argv[1]!, "MAXLEN", "=", lengthOf(call)]);
-  },
-};
-
-export const withoutWaiting: Incomparable = {
-  reason: "the store never waits; nor does redis-server in a transaction",
-  errors: true,
-  compare: (call) => {
-    const { argv, ours } = call;
-    if (!hasWord(argv, "BLOCK")) return undefined;
-    return {
-      ask: [["MULTI"], argv, ["EXEC"]],
-      agree: ([, queued, done]) => {
-        const theirs = queued?.kind === "error" ? queued : itemsOf(done)[0];
-        return theirs !== undefined && sameReply(ours, theirs);
-      },
-    };
   },
 };
 
