@@ -6,7 +6,13 @@ import type { ByteString } from "../protocol/byte-string.js";
 import type { Condition } from "../protocol/envelope.js";
 import type { Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
+import type { Place } from "../timeline/entry.js";
 import type { KeyCounts } from "./key-counts.js";
+
+/** Where the place of a sender's latest write is kept; null: nothing of his has been recorded. */
+export interface LastWrite {
+  place: Place | null;
+}
 
 /** For whom a command is; a connection's own state will do. */
 export interface CommandSender {
@@ -25,6 +31,8 @@ export interface CommandSender {
    * there: nobody asks. Not told of errors.
    */
   readonly replicated?: (came: boolean) => void;
+  /** Filled in when a write is recorded; absent: nobody will ask. */
+  readonly lastWrite?: LastWrite;
 }
 
 /** A command whose name and number of arguments have been found right. */

@@ -19,7 +19,8 @@ import type { EnvelopeDate } from "../protocol/messages-v2.js";
 import type { Reply } from "../protocol/reply.js";
 import { writeCommand } from "../protocol/resp-writer.js";
 import type { KeyRing } from "../store/key-ring.js";
-import type { Entry } from "../timeline/entry.js";
+import { type Entry, placeOf } from "../timeline/entry.js";
+import type { LastWrite } from "./command-path.js";
 import type { Confirmations } from "./confirmations.js";
 import type { Environment } from "./environment.js";
 import { hashOf, type Identity } from "./identity.js";
@@ -58,12 +59,15 @@ export interface GatewayUser {
   readonly isStable?: boolean;
   /** Told before the answer whether another daemon has the write on its disk: the answer waits for that, but not an error. */
   readonly replicated?: ((came: boolean) => void) | undefined;
+  /** Filled in when the command is recorded. */
+  readonly lastWrite?: LastWrite | undefined;
 }
 
 /** Of one unit. */
 interface Waiting {
   readonly isStable: boolean;
   readonly replicated: ((came: boolean) => void) | undefined;
+  readonly lastWrite: LastWrite | undefined;
   readonly resolve: (answer: GatewayAnswer) => void;
 }
 
@@ -138,14 +142,14 @@ export class Gateway {
   #join(
     group: Group,
     commands: readonly ByteString[],
-    { isStable = false, replicated }: GatewayUser,
+    { isStable = false, replicated, lastWrite }: GatewayUser,
   ): Promise<GatewayAnswer> {
     return new Promise((resolve) => {
       for (const bytes of commands) {
         group.commands.push(bytes);
         group.bytes += bytes.length;
       }
-      group.waiting.push({ isStable, replicated, resolve });
+      group.waiting.push({ isStable, replicated, lastWrite, resolve });
     });
   }
 
@@ -184,6 +188,8 @@ export class Gateway {
       for (const { resolve } of waiting) resolve(recorded);
       return;
     }
+    const place = placeOf(entry);
+    for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.place = place;
     this.#parts.give(entry);
     recorded.flushed.then(
       () => this.#answer(waiting, recorded, entry),

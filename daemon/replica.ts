@@ -16,6 +16,7 @@ import { Timeline } from "../timeline/timeline.js";
 import { TimelineBackend } from "./backends/timeline.js";
 import { entryCheck } from "./check-entry.js";
 import { Confirmations } from "./confirmations.js";
+import { Copies } from "./copies.js";
 import type { Environment } from "./environment.js";
 import { Gateway, introductionOf, mayEnter } from "./gateway.js";
 import { History } from "./history/history.js";
@@ -74,6 +75,8 @@ export class Replica implements Service {
   readonly timelineParts: TimelineParts;
   /** For listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
+  /** What the other daemons have. */
+  readonly copies: Copies;
   readonly #parts: ReplicaParts;
   readonly #snapshots: SnapshotParts;
   #peers: readonly PeerAddress[];
@@ -102,6 +105,9 @@ export class Replica implements Service {
     const isNeeded = isGateway || hasUserListener(parts.settings);
     const gateway = isNeeded ? this.#makeGateway(recorder, confirmations) : null;
     this.gateway = gateway;
+    this.copies = new Copies({
+      ...{ peers: this.peering, members: () => recorder.members, isAlone: () => this.#isAlone, environment },
+    });
     this.timelineParts = { recorder, confirmations, gateway: isGateway ? gateway : null };
   }
 

@@ -41,7 +41,7 @@ export interface UserListenersParts {
   /** The daemon's only one. */
   readonly backends: readonly Backend[];
   /** null: no timeline. */
-  readonly replica: Pick<Replica, "backend" | "gateway" | "timelineParts"> | null;
+  readonly replica: Pick<Replica, "backend" | "gateway" | "timelineParts" | "copies"> | null;
   /** Stops the process in its own time; null: it is not ours to stop. */
   readonly shutDown: (() => void) | null;
   readonly memory: MemoryLimit;
@@ -124,7 +124,7 @@ function faceOf(
   place: () => SocketListener["address"],
 ): DaemonFace {
   return {
-    ...{ settings, shutDown, memory },
+    ...{ settings, shutDown, memory, copies: replica?.copies ?? null },
     get address() {
       return place().address;
     },

@@ -162,12 +162,16 @@ export class Peering {
     return this.#spreading.replicated(place, count);
   }
 
+  /** Other daemons that are known to have it on disk: all, if it is final. */
+  copies(place: Place): number {
+    return place.at < this.stablePoint ? this.#roster.members.size : this.#spreading.copies(place);
+  }
+
   /** When everything dated at or before `at` is final. The caller bounds the time. */
   stable(at: number): Promise<void> {
     return this.#stable.wait(at, this.#parts.uptime());
   }
 
-  /** As of the last tick. */
   get state(): DaemonState {
     return this.#state;
   }

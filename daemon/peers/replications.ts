@@ -19,7 +19,12 @@ export class Replications {
 
   /** Daemons that have it on disk, this one included. */
   static holders({ has, isFlushed }: Trace): number {
-    let count = isFlushed ? 1 : 0;
+    return Replications.copies(has) + (isFlushed ? 1 : 0);
+  }
+
+  /** How many members are in a set. */
+  static copies(has: number): number {
+    let count = 0;
     for (let bits = has; bits !== 0; bits &= bits - 1) count++;
     return count;
   }

@@ -89,6 +89,11 @@ export class Spreading {
     return done;
   }
 
+  /** Other daemons that have said that it is on their disk; of old entries that is forgotten. */
+  copies({ id }: Place): number {
+    return Replications.copies(this.traces.find(id)?.has ?? 0);
+  }
+
   /** A member has these on its disk. */
   offered(places: readonly Place[], member: Receiver): void {
     const { timeline, uptime } = this.#parts;

@@ -9,8 +9,9 @@ import { family } from "../command.js";
 import { custom, dbIndexOutOfRange, syntaxError, wrongArity } from "../errors.js";
 import { allDbs, look, none, type Touch, wholeDb } from "../key-spec.js";
 import type { Data } from "../mutators.js";
-import { int32Argument, integerArgument, parseInteger } from "../numbers.js";
+import { int32Argument, parseInteger } from "../numbers.js";
 import type { Unit } from "../unit.js";
+import { waitArguments } from "./timeout.js";
 
 export const server = family("connection", {
   AUTH: {
@@ -55,7 +56,7 @@ export const server = family("connection", {
     keys: none,
     since: "3.0.0",
     complexity: "O(1)",
-    summary: "Answers 0 at once: there are no replicas of Redis's kind.",
+    summary: "How many other daemons have the connection's last write on their disks, once so many do.",
     run: wait,
   },
 }).concat(
@@ -186,12 +187,9 @@ function select(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** As Redis answers it within MULTI. */
+/** As Redis without replicas answers it within MULTI. */
 function wait(_: Data, argv: readonly ByteString[]): Reply {
-  integerArgument(argv[1]!);
-  const timeout = parseInteger(argv[2]!);
-  if (timeout === undefined) throw custom("ERR timeout is not an integer or out of range");
-  if (timeout < 0) throw custom("ERR timeout is negative");
+  waitArguments(argv);
   return ZERO;
 }
 

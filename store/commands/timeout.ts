@@ -2,6 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../errors.js";
 import { addFloats } from "../long-double.js";
+import { indexArgument, parseInteger } from "../numbers.js";
 
 /**
  * Milliseconds; 0: for ever. In the store nothing waits; the listener that lets commands wait asks this, too.
@@ -14,4 +15,13 @@ export function timeoutArgument(bytes: ByteString): number {
   // What does not fit 64 bits is negative in Redis.
   if (milliseconds < 0 || milliseconds >= 2 ** 63) throw custom("ERR timeout is negative");
   return milliseconds;
+}
+
+/** What WAIT is asked: milliseconds are as above. @throws CommandFailure */
+export function waitArguments(argv: readonly ByteString[]): { replicas: number; milliseconds: number } {
+  const replicas = indexArgument(argv[1]!);
+  const milliseconds = parseInteger(argv[2]!);
+  if (milliseconds === undefined) throw custom("ERR timeout is not an integer or out of range");
+  if (milliseconds < 0) throw custom("ERR timeout is negative");
+  return { replicas, milliseconds: Number(milliseconds) };
 }

@@ -41,7 +41,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   SLAVEOF: "As REPLICAOF.",
   SORT: "Texts are compared by their bytes, whatever the locale.",
   SORT_RO: "As SORT.",
-  WAIT: "Answers 0 at once; DBSYNC REPLY stable waits for what is final.",
+  WAIT: "Counts the daemons with the connection's last write on their disks; 0 at once without --peer. DBSYNC REPLY stable waits for what is final.",
   WATCH: "A key that was absent, came and went again counts as unchanged.",
   XADD: "With a timeline ids have long second numbers, and `~` trims by whole hundreds.",
   XTRIM: "`~` trims by whole hundreds.",

@@ -8,7 +8,8 @@ import type { CommandPath, CommandSender } from "../../command-path.js";
 import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./wait-shapes.js";
 import { isNothing, OVERDUE, type WaitingClients } from "./waiting.js";
 
-const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+/** For whom CLIENT UNBLOCK ends the waiting with an error. */
+export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
 /** Always empty: says what is wrong with a command before anybody waits. */
 const EMPTY = new Database({ databases: 1 });

@@ -1,4 +1,5 @@
 /** What the commands on the server ask the daemon, whose parts they do not know. */
+import type { Copies } from "../../copies.js";
 import type { Settings } from "../../settings.js";
 
 export interface DaemonFace {
@@ -10,6 +11,8 @@ export interface DaemonFace {
   readonly port: number;
   /** Daemons that are connected. */
   readonly members: number;
+  /** What other daemons have of the writes; null: nothing is recorded. */
+  readonly copies: Pick<Copies, "isAlone" | "count" | "wait"> | null;
   /** As clients are told. */
   readonly state: string;
   /** Stops the process in its own time; null: it is not ours to stop. */

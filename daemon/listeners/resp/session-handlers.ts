@@ -8,6 +8,7 @@ import { greetingHandlers } from "./greeting.js";
 import { infoHandlers } from "./info.js";
 import { memoryHandlers } from "./memory-commands.js";
 import { processHandlers } from "./process-commands.js";
+import { replicaWaitHandlers } from "./replica-wait.js";
 import { slowHandlers } from "./slow-commands.js";
 import { transactionHandlers } from "./transactions.js";
 
@@ -22,4 +23,5 @@ export const sessionHandlers: SessionHandlers = new Map([
   ...memoryHandlers,
   ...processHandlers,
   ...debugHandlers,
+  ...replicaWaitHandlers,
 ]);

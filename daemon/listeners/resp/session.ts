@@ -7,7 +7,7 @@ import type { Condition } from "../../../protocol/envelope.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
 import type { Command } from "../../../store/command.js";
 import { CommandFailure } from "../../../store/errors.js";
-import type { CommandPath, CommandSender } from "../../command-path.js";
+import type { CommandPath, CommandSender, LastWrite } from "../../command-path.js";
 import type { Environment } from "../../environment.js";
 import type { Limits } from "../../limits.js";
 import type { MemoryFace } from "../../memory-limit.js";
@@ -108,6 +108,7 @@ export class RespSession implements CommandSender {
   /** As others see the connection. */
   readonly client: Client;
   isStable = false;
+  readonly lastWrite: LastWrite = { place: null };
   /** Commands since MULTI; null: no transaction is open. */
   queued: Queued[] | null = null;
   /** That the queued ones hold, roughly. */
@@ -226,13 +227,11 @@ export class RespSession implements CommandSender {
     }
   }
 
-  /** Whether a command may be sent on while answers to recorded writes are still to come. */
+  /** Whether a command may be sent on while answers are still to come: writes behind writes, which are recorded in order. */
   mayRunBeside(argv: readonly ByteString[]): boolean {
+    if (this.last === null || !isPlainWrite(this.last)) return false;
     const found = this.host.routes.find(argv);
-    return (
-      found instanceof CommandFailure ||
-      (this.queued === null && found.writes && found.handler === null && !found.mayWait)
-    );
+    return found instanceof CommandFailure || (this.queued === null && isPlainWrite(found));
   }
 
   /** Whether a command has to wait for the end of CLIENT PAUSE. */
@@ -310,4 +309,9 @@ export class RespSession implements CommandSender {
       this.isClosing = true;
     }
   }
+}
+
+/** Whether it is answered without waiting for data, a time or other daemons. */
+function isPlainWrite({ writes, handler, mayWait }: Route): boolean {
+  return writes && handler === null && !mayWait;
 }

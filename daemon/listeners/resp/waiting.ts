@@ -158,8 +158,8 @@ export class WaitingClients {
   }
 
   /** Who waits, in the database that it waited in, and as of now. */
-  #senderIn({ as, readsAll, isStable }: CommandSender, db: number): CommandSender {
-    return { db, as, readsAll, isStable, now: this.#environment.clock() };
+  #senderIn({ as, readsAll, isStable, lastWrite }: CommandSender, db: number): CommandSender {
+    return { db, as, readsAll, isStable, ...(lastWrite && { lastWrite }), now: this.#environment.clock() };
   }
 
   #finish(waiting: Waiting, reply: Reply): void {

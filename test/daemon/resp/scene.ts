@@ -31,6 +31,7 @@ export interface SceneOptions {
   /** Lines of an ACL file. */
   readonly users?: readonly string[];
   readonly memory?: MemoryFace;
+  readonly copies?: DaemonFace["copies"];
   /** Default: a memory. */
   readonly path?: CommandPath;
 }
@@ -39,6 +40,7 @@ export async function startResp({
   limits = {},
   users,
   memory = UNBOUNDED,
+  copies = null,
   path,
 }: SceneOptions = {}): Promise<RespScene> {
   const lines: LogLine[] = [];
@@ -60,7 +62,7 @@ export async function startResp({
     get port() {
       return port();
     },
-    ...{ members: 0, state: "live", shutDown: null },
+    ...{ members: 0, copies, state: "live", shutDown: null },
   };
   const listener: RespListener = new RespListener({
     daemon,
