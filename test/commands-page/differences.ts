@@ -42,7 +42,8 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   SORT: "Texts are compared by their bytes, whatever the locale.",
   SORT_RO: "As SORT.",
   WAIT: "Counts the daemons with the connection's last write on their disks; 0 at once without --peer. DBSYNC REPLY stable waits for what is final.",
-  WATCH: "A key that was absent, came and went again counts as unchanged.",
+  WATCH:
+    "With a timeline a key that was absent, and came and went again in one turn or at another daemon, counts as unchanged. A command that changes nothing, such as HSET of the same value, counts as none.",
   XADD: "With a timeline ids have long second numbers, and `~` trims by whole hundreds.",
   XTRIM: "`~` trims by whole hundreds.",
 };

@@ -111,6 +111,7 @@ export class ConnectedClient implements Client {
   /** The connection is no more. */
   gone(): void {
     this.session.leave();
+    this.session.leaveTransaction();
     this.#host.state.clients.remove(this);
     this.#host.state.monitors.delete(this);
   }

@@ -10,6 +10,7 @@ import { ServerState } from "./server-state.js";
 import { sessionHandlers } from "./session-handlers.js";
 import { SharedInput } from "./shared-input.js";
 import { WaitingClients } from "./waiting.js";
+import { AbsentKeys } from "./watched-keys.js";
 
 export class RespListener extends SocketListener {
   constructor(parts: UserListenerParts) {
@@ -18,11 +19,18 @@ export class RespListener extends SocketListener {
     const routes = new CommandRoutes(sessionHandlers);
     const state = new ServerState(environment, daemon, routes.counts);
     const waiters = new WaitingClients(path, environment);
-    const shared = { path, users, memory, routes, state, waiters, strings: new ShortStrings() };
+    const absentKeys = new AbsentKeys(path);
+    const shared = { path, users, memory, routes, state, waiters, absentKeys, strings: new ShortStrings() };
     const own = { ...shared, nextId: () => ++id };
     path.tellOf({
-      written: (command, argv, db) => waiters.written(command, argv, db),
-      changed: () => waiters.changed(),
+      written(command, argv, db) {
+        absentKeys.written(command, argv, db);
+        waiters.written(command, argv, db);
+      },
+      changed() {
+        absentKeys.changed();
+        waiters.changed();
+      },
     });
     super({
       ...parts,

@@ -3,7 +3,6 @@
  * bytes. Order of the checks and texts: redis-server 7.0, processCommand; test/daemon/resp.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Condition } from "../../../protocol/envelope.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
 import type { Command } from "../../../store/command.js";
 import { CommandFailure } from "../../../store/errors.js";
@@ -18,6 +17,7 @@ import type { CommandCounts } from "./command-counts.js";
 import type { Denied } from "./denied-log.js";
 import type { ServerState } from "./server-state.js";
 import type { WaitingClients } from "./waiting.js";
+import { type AbsentKeys, WatchedKeys } from "./watched-keys.js";
 
 /**
  * Runs a connection's command, whose arity has been checked; it may throw CommandFailure.
@@ -56,6 +56,7 @@ export interface SessionHost {
   readonly environment: Environment;
   readonly state: ServerState;
   readonly waiters: WaitingClients;
+  readonly absentKeys: AbsentKeys;
   /** Replaced when the configuration is read again, and by CONFIG SET. */
   limits: Limits;
 }
@@ -115,8 +116,7 @@ export class RespSession implements CommandSender {
   queuedBytes = 0;
   /** Whether a command could not be queued, so that EXEC refuses. */
   isSpoilt = false;
-  /** What WATCH has seen. */
-  watched: readonly Condition[] = [];
+  readonly watched: WatchedKeys;
   /** Whether EXEC is running its commands: none of them may wait. */
   isExecuting = false;
   /** The connection closes behind the next answer. */
@@ -127,6 +127,7 @@ export class RespSession implements CommandSender {
   constructor(host: SessionHost, client: Client) {
     this.host = host;
     this.client = client;
+    this.watched = new WatchedKeys(host.absentKeys);
     this.#user = host.users.anonymous;
     this.#generation = host.users.generation;
   }
@@ -272,7 +273,7 @@ export class RespSession implements CommandSender {
     this.queued = null;
     this.queuedBytes = 0;
     this.isSpoilt = false;
-    this.watched = [];
+    this.watched.clear();
   }
 
   /** What could not be queued spoils the transaction; EXEC itself ends it. */

@@ -3,13 +3,19 @@
  * envelope with `multi`, and what was watched its `if`. Texts: redis-server 7.0.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Condition } from "../../../protocol/envelope.js";
 import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../../store/errors.js";
+import type { CommandSender } from "../../command-path.js";
+import type { User } from "../../users.js";
 import type { Queued, RespSession, SessionHandler } from "./session.js";
 
 const ABORTED = error("EXECABORT Transaction discarded because of previous errors.");
 const ONE_DATABASE = error(
   "EXECABORT Transaction discarded: where commands are recorded, those of a transaction are for one database",
+);
+const ONE_USER = error(
+  "EXECABORT Transaction discarded: where commands are recorded, those of a transaction are of one user",
 );
 const NO_LONGER_ALLOWED =
   "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
@@ -39,30 +45,29 @@ function discard(session: RespSession): Reply {
 
 function watch(session: RespSession, argv: readonly ByteString[]): Reply {
   if (session.queued !== null) throw custom("ERR WATCH inside MULTI is not allowed");
-  const { db, host } = session;
-  const known = new Set(session.watched.map((one) => `${one.db} ${one.key}`));
-  const fresh = new Set(argv.slice(1).filter((key) => !known.has(`${db} ${key}`)));
-  if (host.path.records && session.watched.length + fresh.size > WATCHED_MAX)
+  const { db, host, watched } = session;
+  const fresh = new Set(argv.slice(1).filter((key) => !watched.has(db, key)));
+  if (host.path.records && watched.size + fresh.size > WATCHED_MAX)
     throw custom(`ERR at most ${WATCHED_MAX} keys can be watched where commands are recorded`);
-  const seen = [...fresh].map((key) => ({ db, key, writer: host.path.writerOf(db, key) }));
-  session.watched = [...session.watched, ...seen];
+  for (const key of fresh) watched.add({ db, key, writer: host.path.writerOf(db, key) });
   return OK;
 }
 
-function unwatch(session: RespSession): Reply {
-  session.watched = [];
+function unwatch({ watched }: RespSession): Reply {
+  watched.clear();
   return OK;
 }
 
 function exec(session: RespSession): Reply | Promise<Reply> {
-  const { queued, isSpoilt, watched, host } = session;
+  const { queued, isSpoilt, host } = session;
   if (queued === null) throw custom("ERR EXEC without MULTI");
+  const { conditions, hasChanged } = session.watched;
   session.leaveTransaction();
   if (isSpoilt) return ABORTED;
-  if (!host.path.hold(watched)) return NIL_ARRAY;
+  if (hasChanged || !host.path.hold(conditions)) return NIL_ARRAY;
   session.isExecuting = true;
   try {
-    return host.path.records ? execRecorded(session, queued, watched) : execHere(session, queued);
+    return host.path.records ? execRecorded(session, queued, conditions) : execHere(session, queued);
   } finally {
     session.isExecuting = false;
   }
@@ -88,39 +93,53 @@ function denialOf(session: RespSession, { route, argv }: Queued): Reply | null {
   return error(NO_LONGER_ALLOWED + reason);
 }
 
+/** One for the databases, and as whom it was called. */
+interface QueuedCall extends Queued {
+  /** Of its answer. */
+  readonly place: number;
+  readonly db: number;
+  readonly user: User | null;
+}
+
 /** What the connection does itself is done now, and the rest is one unit. */
 function execRecorded(
   session: RespSession,
   queued: readonly Queued[],
-  conditions: RespSession["watched"],
+  conditions: readonly Condition[],
 ): Reply | Promise<Reply> {
+  const { db: dbBefore, user: userBefore } = session;
   const replies: (Reply | Promise<Reply>)[] = [];
-  const calls: { command: Queued["route"]["command"]; argv: readonly ByteString[]; place: number }[] = [];
-  const numbers = new Set<number>();
-  const before = session.db;
+  const calls: QueuedCall[] = [];
   for (const [place, one] of queued.entries()) {
     const denial = denialOf(session, one);
-    if (denial !== null || one.route.handler !== null) {
-      replies[place] = denial ?? runOne(session, one);
-      continue;
-    }
-    calls.push({ command: one.route.command, argv: one.argv, place });
-    numbers.add(session.db);
+    if (denial === null && one.route.handler === null)
+      calls.push({ ...one, place, db: session.db, user: session.user });
+    else replies[place] = denial ?? runOne(session, one);
   }
-  if (calls.length === 0) return joined(replies);
-  const [db] = numbers;
-  if (db === undefined || numbers.size > 1) {
-    session.db = before;
-    return ONE_DATABASE;
-  }
-  const { as, now, readsAll, isStable, host } = session;
-  const unit = host.path.executeTogether(calls, conditions, { db, now, as, readsAll, isStable });
+  const [first] = calls;
+  if (first === undefined) return joined(replies);
+  const aborted = (reply: Reply): Reply => {
+    session.db = dbBefore;
+    session.user = userBefore;
+    return reply;
+  };
+  if (calls.some(({ db }) => db !== first.db)) return aborted(ONE_DATABASE);
+  if (calls.some(({ user }) => user !== first.user)) return aborted(ONE_USER);
   const merge = (reply: Reply): Reply | Promise<Reply> => {
-    if (reply.kind !== "array") return reply;
+    if (reply.kind !== "array") return aborted(reply);
     for (const [i, { place }] of calls.entries()) replies[place] = reply.items[i] ?? NIL;
     return joined(replies);
   };
+  const unit = session.host.path.executeTogether(
+    calls.map(({ route: { command }, argv }) => ({ command, argv })),
+    conditions,
+    senderOf(session, first),
+  );
   return unit instanceof Promise ? unit.then(merge) : merge(unit);
+}
+
+function senderOf({ now, isStable, lastWrite }: RespSession, { db, user }: QueuedCall): CommandSender {
+  return { db, now, isStable, lastWrite, as: user?.name ?? null, readsAll: user?.acl.mayReadAll ?? false };
 }
 
 function joined(replies: readonly (Reply | Promise<Reply>)[]): Reply | Promise<Reply> {

@@ -99,6 +99,18 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("SET k 1", "WATCH k", "SWAPDB 0 1", "MULTI", "PING", "EXEC", "FLUSHALL"),
     lines("SADD s a", "WATCH s", "SADD s a", "MULTI", "PING", "EXEC", "DEL s"),
   ],
+  "EXEC is nil if a watched key that was absent came and went": [
+    lines("WATCH k", "SET k 1", "DEL k", "MULTI", "PING", "EXEC", "MULTI", "PING", "EXEC"),
+    lines("WATCH k", "DEL k", "SETNX j 1", "MULTI", "PING", "EXEC", "DEL j"),
+    lines("WATCH k", "SET k 1", "DEL k", "UNWATCH", "WATCH k", "MULTI", "PING", "EXEC"),
+    lines("WATCH k", "LPUSH k a", "LPOP k", "WATCH k", "MULTI", "PING", "EXEC"),
+    lines("SET j 1", "WATCH k", "RENAME j k", "RENAME k j", "MULTI", "PING", "EXEC", "DEL j"),
+    lines("WATCH k", "SELECT 1", "SET k 1", "DEL k", "SELECT 0", "MULTI", "PING", "EXEC"),
+    lines("WATCH k", "MSET k 1 j 1", "FLUSHALL", "MULTI", "PING", "EXEC"),
+    lines("WATCH k", "FLUSHALL", "SWAPDB 0 1", "MULTI", "PING", "EXEC"),
+    lines("SELECT 1", "SET k 1", "SELECT 0", "WATCH k", "SWAPDB 0 1", "SWAPDB 0 1", "MULTI", "PING", "EXEC"),
+    lines("SELECT 1", "DEL k", "WATCH k", "MULTI", "SET k 1", "DEL k", "EXEC", "MULTI", "PING", "EXEC"),
+  ],
   "unknown commands and wrong arity are told as Redis tells them": [
     lines("foo", "FOO bar baz", "GET", "get a b", "SET a", "COMMAND FOO", "COMMAND COUNT x"),
     lines('"a\\r\\nb" c', '""', "$1"),
