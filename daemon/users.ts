@@ -23,6 +23,10 @@ export interface User {
   readonly takesAnyPassword: boolean;
   /** SHA-256 each. */
   readonly passwords: readonly Buffer[];
+  /** Patterns of channels, of which there are none here: kept for who reads the file. null: all. */
+  readonly channels: readonly ByteString[] | null;
+  /** The switch sanitize-payload, likewise: what RESTORE is given is always checked. null: nothing was said. */
+  readonly isSanitizing: boolean | null;
   readonly acl: Acl;
 }
 
@@ -48,7 +52,7 @@ export class Users {
     const draft: Draft =
       before === undefined
         ? blank()
-        : { ...before, passwords: [...before.passwords], rules: [...before.acl.rules] };
+        : { ...before, passwords: [...before.passwords], rules: rulesOf(before.acl) };
     this.#users = new Map(this.#users).set(name, drafted(name, draft, rules, 1));
     this.generation++;
   }
@@ -122,7 +126,8 @@ function readUsers(file: string | null): ReadonlyMap<ByteString, User> {
       throw new StartError(`--acl-file ${file}, line ${index + 1}: ${reason}.`, 2);
     }
   }
-  if (!users.has(DEFAULT_USER)) users.set(DEFAULT_USER, parseUser(`user ${DEFAULT_USER} on nopass ~* +@all`));
+  if (!users.has(DEFAULT_USER))
+    users.set(DEFAULT_USER, parseUser(`user ${DEFAULT_USER} on nopass ~* &* +@all`));
   return users;
 }
 
@@ -145,13 +150,18 @@ interface Draft {
   isOn: boolean;
   takesAnyPassword: boolean;
   passwords: Buffer[];
+  channels: readonly ByteString[] | null;
+  isSanitizing: boolean | null;
   /** For Acl. */
   rules: ByteString[];
 }
 
-/** What a user is before the first word, and after `reset`. */
+/** What a user is before the first word, and after `reset`, which says of payloads as well. */
 function blank(): Draft {
-  return { isOn: false, takesAnyPassword: false, passwords: [], rules: ["resetkeys", "-@all"] };
+  return {
+    ...{ isOn: false, takesAnyPassword: false, passwords: [], channels: [], isSanitizing: null },
+    rules: ["resetkeys", "-@all"],
+  };
 }
 
 /** A password without its sign, most likely: never shown. */
@@ -173,34 +183,93 @@ function drafted(name: ByteString, start: Draft, words: readonly ByteString[], f
   if (name.length > USER_BYTES_MAX)
     throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
   let draft = start;
+  let isInSelector = false;
   for (const [index, word] of words.entries()) {
-    if (word.toLowerCase() === "reset") draft = blank();
-    else if (BARE.test(word)) throw new CommandFailure(`ERR word ${index + first} ${NO_RULE}`);
+    isInSelector ||= word.startsWith("(");
+    if (BARE.test(word.replace(/^\(|\)$/g, "")))
+      throw new CommandFailure(`ERR word ${index + first} ${NO_RULE}`);
+    if (isInSelector) {
+      draft.rules.push(withoutChannels(word));
+      isInSelector = !word.endsWith(")");
+    } else if (word.toLowerCase() === "reset") draft = { ...blank(), isSanitizing: true };
     else if (!takeSwitch(draft, word) && !takePassword(draft, word)) draft.rules.push(word);
   }
-  const { isOn, takesAnyPassword, passwords, rules } = draft;
-  const acl = new Acl(rules, { all: () => commands, find: findCommand });
-  return { name, isOn, takesAnyPassword, passwords, acl };
+  const { rules, ...others } = draft;
+  return { name, ...others, acl: new Acl(rules, { all: () => commands, find: findCommand }) };
 }
 
-/** Channels and the checks of payloads mean nothing here; Redis writes them into its files. */
-const MEANINGLESS = /^(&.*|allchannels|resetchannels|(skip-)?sanitize-payload)$/i;
+/** A user as a line of --acl-file, in Redis's way; it says the same when it is read. */
+export function userLine(user: User): ByteString {
+  const { name, passwords, channels, acl } = user;
+  const hashes = passwords.map((hash) => `#${hash.toString("hex")}`);
+  const [outside, ...selectors] = acl.normalForm;
+  const words = [...flagsOf(user), ...hashes, outside?.keys, channelsText(channels), outside?.commands];
+  const inside = selectors.map(({ keys, commands: text }) => `(${joined([keys, NO_CHANNELS, text])})`);
+  return `user ${name} ${joined([...words, ...inside])}`;
+}
+
+/** The switches of a user, by Redis's names and in its order. */
+export function flagsOf({ isOn, takesAnyPassword, isSanitizing }: User): ByteString[] {
+  const password = takesAnyPassword ? ["nopass"] : [];
+  const sanitizing =
+    isSanitizing === null ? [] : [isSanitizing ? "sanitize-payload" : "skip-sanitize-payload"];
+  return [isOn ? "on" : "off", ...password, ...sanitizing];
+}
+
+const NO_CHANNELS = "resetchannels";
+
+function channelsText(channels: User["channels"]): ByteString {
+  return channels === null ? "&*" : joined([NO_CHANNELS, ...channels.map((channel) => `&${channel}`)]);
+}
+
+function joined(words: readonly (ByteString | undefined)[]): ByteString {
+  return words.filter((word) => word !== undefined && word !== "").join(" ");
+}
+
+/** The rules that a user has, of which many may have been given one after the other. */
+function rulesOf({ normalForm: [outside, ...selectors] }: Acl): ByteString[] {
+  const inside = selectors.map(({ keys, commands: text }) => `(${joined([keys, text])})`);
+  return [outside?.keys ?? "", outside?.commands ?? "", ...inside].filter((rule) => rule !== "");
+}
+
+/** Channels mean nothing here; Redis writes them into its files, also within selectors. */
+const CHANNELS = /^(&.*|allchannels|resetchannels)$/i;
+
+/** A word of a selector, with its parentheses. */
+function withoutChannels(word: ByteString): ByteString {
+  const [, open = "", inside = "", close = ""] = /^(\(?)(.*?)(\)?)$/s.exec(word) ?? [];
+  return CHANNELS.test(inside) ? open + close : word;
+}
 
 /** @returns whether the word is none of the rules on commands and keys */
 function takeSwitch(draft: Draft, word: ByteString): boolean {
-  switch (word.toLowerCase()) {
+  const known = word.toLowerCase();
+  switch (known) {
     case "on":
     case "off":
-      draft.isOn = word.toLowerCase() === "on";
+      draft.isOn = known === "on";
       return true;
     case "nopass":
     case "resetpass":
-      draft.takesAnyPassword = word.toLowerCase() === "nopass";
+      draft.takesAnyPassword = known === "nopass";
       draft.passwords = [];
       return true;
+    case "sanitize-payload":
+    case "skip-sanitize-payload":
+      draft.isSanitizing = known === "sanitize-payload";
+      return true;
     default:
-      return MEANINGLESS.test(word);
+      return takeChannels(draft, word);
   }
+}
+
+function takeChannels(draft: Draft, word: ByteString): boolean {
+  if (!CHANNELS.test(word)) return false;
+  if (/^(&\*|allchannels)$/i.test(word)) draft.channels = null;
+  else if (word.startsWith("&"))
+    draft.channels = draft.channels && [...new Set([...draft.channels, word.slice(1)])];
+  else draft.channels = [];
+  return true;
 }
 
 /** `>password`, `#hash`; `<password` and `!hash` take one away. */

@@ -4,6 +4,7 @@
  * it is enough if one set permits a command with all its keys. Pure. Source: redis-server 7.0, test/store/acl.test.ts.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { type NormalRules, normalForm } from "./acl-normal-form.js";
 import { parseRules, type Rule } from "./acl-rules.js";
 import { type Command, type CommandTable, categoriesOf } from "./command.js";
 import { echoed } from "./errors.js";
@@ -18,6 +19,11 @@ const VERBS: Readonly<Record<Permission, string>> = {
   RW: "read and write",
 };
 
+/** What is not permitted of a command: it altogether, or one of its keys; `*`: a whole database. */
+export type AclRefusal = { readonly what: "command" } | { readonly what: "key"; readonly key: ByteString };
+
+const WHOLE_COMMAND: AclRefusal = { what: "command" };
+
 export class Acl {
   /** As they were given, one each. */
   readonly rules: readonly ByteString[];
@@ -25,7 +31,9 @@ export class Acl {
   readonly isUnlimited: boolean;
   /** Whether some set lets all keys be read. */
   readonly mayReadAll: boolean;
-  /** The rules outside all selectors first. */
+  /** As read, those outside all selectors first. */
+  readonly #rules: readonly (readonly Rule[])[];
+  /** The same, judging. */
   readonly #sets: readonly RuleSet[];
 
   /** @throws CommandFailure  naming the first text that is no rule */
@@ -37,15 +45,26 @@ export class Acl {
     const selectors = rules
       .slice(cleared + 1)
       .flatMap((rule) => (rule.kind === "selector" ? [rule.rules] : []));
-    this.#sets = [outside, ...selectors].map((set) => new RuleSet(set, table));
+    this.#rules = [outside, ...selectors];
+    this.#sets = this.#rules.map((set) => new RuleSet(set, table));
     this.isUnlimited = this.#sets.some((set) => set.isUnlimited);
     this.mayReadAll = this.#sets.some((set) => set.readsAll);
   }
 
-  /** What is not permitted of a command: it altogether, or one of its keys; null: it is permitted. */
-  refusal(command: Command, argv: readonly ByteString[]): "command" | "key" | null {
+  /** What the rules come to, in Redis's way: those outside all selectors first, then each selector's. */
+  get normalForm(): readonly NormalRules[] {
+    return this.#rules.map(normalForm);
+  }
+
+  /** What is not permitted of a command; null: it is. Of several keys, by several sets, the last one. */
+  refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
-    return this.#sets.some((set) => set.permitsCommand(command)) ? "key" : "command";
+    const touches = touchesOf(command.keys, argv);
+    const places = this.#sets.map((set) =>
+      set.permitsCommand(command) ? touches.findIndex((touch) => !set.permitsTouch(touch)) : -1,
+    );
+    const touch = touches[Math.max(...places)];
+    return touch === undefined ? WHOLE_COMMAND : { what: "key", key: touch.key ?? "*" };
   }
 
   /** Why a command is not permitted, as the words behind "this key may not "; null: it is. */
@@ -140,12 +159,13 @@ class RuleSet {
   }
 
   #forbidden(command: Command, argv: readonly ByteString[]): Touch | undefined {
-    return touchesOf(command.keys, argv).find((touch) => {
-      const needs = permissionFor(touch);
-      return touch.key === null
-        ? !allowsAll(this.#patterns, needs)
-        : !allows(this.#patterns, touch.key, needs);
-    });
+    return touchesOf(command.keys, argv).find((touch) => !this.permitsTouch(touch));
+  }
+
+  permitsTouch(touch: Touch): boolean {
+    const needs = permissionFor(touch);
+    if (this.#allKeys) return true;
+    return touch.key === null ? allowsAll(this.#patterns, needs) : allows(this.#patterns, touch.key, needs);
   }
 
   #add(rule: Rule, table: CommandTable): void {

@@ -1,8 +1,10 @@
 /** What commands that Redis has do otherwise here. Names of the command table. */
 export const DIFFERENCES: Readonly<Record<string, string>> = {
-  "ACL|GETUSER": "Rules stand there as they were given.",
-  "ACL|LIST": "Rules stand there as they were given.",
+  "ACL|GETUSER": "As ACL LIST.",
+  "ACL|LIST":
+    "Rules on commands stand there in the order in which they were given, each once, as in Redis 7.2.",
   "ACL|SAVE": "Writes --acl-file.",
+  "ACL|SETUSER": "Which rule is wrong is said in our words; channels are kept and mean nothing.",
   BGREWRITEAOF: "With --data it answers that nothing waits to be saved, without it an error.",
   BGSAVE: "With --data it answers that nothing waits to be saved, without it an error.",
   "CLIENT|KILL": "All connections are of type normal.",

@@ -1,13 +1,25 @@
 /** ACL: the users of the listener, who they are and what they may. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { array, bulk, bulks, double, integer, map, NIL, OK, type Reply } from "../../../protocol/reply.js";
+import {
+  array,
+  bulk,
+  bulks,
+  double,
+  integer,
+  map,
+  NIL,
+  OK,
+  type Reply,
+  set,
+} from "../../../protocol/reply.js";
+import type { NormalRules } from "../../../store/acl-normal-form.js";
 import { CATEGORIES } from "../../../store/acl-rules.js";
 import { categoriesOf } from "../../../store/command.js";
 import { commands, resolveCommand } from "../../../store/command-table.js";
 import { CommandFailure, custom, notInteger } from "../../../store/errors.js";
 import { parseInteger } from "../../../store/numbers.js";
 import { StartError } from "../../start-error.js";
-import { DEFAULT_USER, type User } from "../../users.js";
+import { DEFAULT_USER, flagsOf, userLine } from "../../users.js";
 import type { RespSession, SessionHandler } from "./session.js";
 
 export const aclHandlers: readonly (readonly [string, SessionHandler])[] = [
@@ -43,28 +55,22 @@ function categories(_: RespSession, argv: readonly ByteString[]): Reply {
 const tooMany = (argv: readonly ByteString[]) =>
   custom(`ERR unknown subcommand or wrong number of arguments for '${argv[1]}'. Try ACL HELP.`);
 
-/** A user as a line of --acl-file, which says the same when it is read. */
-function userLine(user: User): ByteString {
-  const passwords = user.passwords.map((hash) => `#${hash.toString("hex")}`);
-  const words = [user.isOn ? "on" : "off", ...(user.takesAnyPassword ? ["nopass"] : []), ...passwords];
-  return `user ${user.name} ${[...words, ...user.acl.rules].join(" ")}`;
-}
-
 function getUser({ host }: RespSession, argv: readonly ByteString[]): Reply {
   const user = host.users.find(argv[2] as ByteString);
   if (user === undefined) return NIL;
-  const { isOn, takesAnyPassword, passwords, acl } = user;
-  const isKeyRule = (rule: ByteString) => /^(~|%|allkeys$|resetkeys$)/i.test(rule);
-  const selectors = acl.rules.filter((rule) => rule.startsWith("("));
-  const outside = acl.rules.filter((rule) => !rule.startsWith("("));
+  const { passwords, channels, acl } = user;
+  const [outside, ...selectors] = acl.normalForm;
   return map([
-    ...[bulk("flags"), bulks([isOn ? "on" : "off", ...(takesAnyPassword ? ["nopass"] : [])])],
+    ...[bulk("flags"), set(flagsOf(user).map(bulk))],
     ...[bulk("passwords"), bulks(passwords.map((hash) => hash.toString("hex")))],
-    ...[bulk("commands"), bulk(outside.filter((rule) => !isKeyRule(rule)).join(" "))],
-    ...[bulk("keys"), bulk(outside.filter((rule) => isKeyRule(rule) && !/^reset/i.test(rule)).join(" "))],
-    ...[bulk("channels"), bulk("")],
-    ...[bulk("selectors"), bulks(selectors)],
+    ...rulesOf(outside, channels === null ? "&*" : channels.map((channel) => `&${channel}`).join(" ")),
+    ...[bulk("selectors"), array(selectors.map((rules) => map(rulesOf(rules, ""))))],
   ]);
+}
+
+function rulesOf(rules: NormalRules | undefined, channels: ByteString): Reply[] {
+  const { commands: text = "", keys = "" } = rules ?? {};
+  return [bulk("commands"), bulk(text), bulk("keys"), bulk(keys), bulk("channels"), bulk(channels)];
 }
 
 /** `ACL SETUSER name [rule …]` */
@@ -98,12 +104,12 @@ function dryRun({ host }: RespSession, argv: readonly ByteString[]): Reply {
     if (!/unknown command/.test(command.message)) throw command;
     throw custom(`ERR Command '${called[0]}' not found`);
   }
-  const what = user.acl.refusal(command, called);
-  if (what === null) return OK;
+  const refusal = user.acl.refusal(command, called);
+  if (refusal === null) return OK;
   return bulk(
-    what === "command"
+    refusal.what === "command"
       ? `This user has no permissions to run the '${command.name.toLowerCase()}' command`
-      : "This user has no permissions to access one of the keys used as arguments",
+      : `This user has no permissions to access the '${refusal.key}' key`,
   );
 }
 

@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
+import type { AclRefusal } from "../../../store/acl.js";
 import type { Command } from "../../../store/command.js";
 import { CommandFailure } from "../../../store/errors.js";
 import type { CommandPath, CommandSender, LastWrite } from "../../command-path.js";
@@ -81,14 +82,21 @@ const HTTP = /^(post|host:)$/i;
 
 /** Keeps for ACL LOG what was denied to whom. @param object  what it was about */
 export function noteDenied(
-  { host: { state, environment }, queued, client }: RespSession,
+  { host: { state, environment }, queued, isExecuting, client }: RespSession,
   reason: Denied["reason"],
   object: ByteString,
   userName: ByteString,
 ): void {
-  const context = queued === null ? "toplevel" : "multi";
+  const context = queued === null && !isExecuting ? "toplevel" : "multi";
   const line = clientLine(client, environment.uptime());
   state.denied.add({ reason, context, object, userName, client: line }, environment.clock());
+}
+
+/** Keeps for ACL LOG and INFO what a user's rules have refused. */
+export function noteRefusal(session: RespSession, { command, counts }: Route, refusal: AclRefusal): void {
+  counts.rejected++;
+  const object = refusal.what === "key" ? refusal.key : command.name.toLowerCase();
+  noteDenied(session, refusal.what, object, session.as ?? "");
 }
 
 export class RespSession implements CommandSender {
@@ -170,10 +178,10 @@ export class RespSession implements CommandSender {
     if (this.#user === null) {
       if (!found.isOpen) return this.#reject(argv, NO_AUTH);
     } else if (!this.#user.acl.isUnlimited) {
-      const denial = this.denial(found, argv);
-      if (denial !== null) {
-        this.#note(found, denial);
-        return this.#reject(argv, denial);
+      const refusal = this.#user.acl.refusal(found.command, argv);
+      if (refusal !== null) {
+        noteRefusal(this, found, refusal);
+        return this.#reject(argv, refusal.what === "key" ? NO_KEY : noCommand(found));
       }
     }
     this.last = found;
@@ -211,20 +219,6 @@ export class RespSession implements CommandSender {
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;
       throw failure;
-    }
-  }
-
-  /** Why the user may not run a command; null: that is permitted. */
-  denial({ command }: Route, argv: readonly ByteString[]): ErrorReply | null {
-    switch (this.#user?.acl.refusal(command, argv)) {
-      case "command":
-        return error(
-          `NOPERM this user has no permissions to run the '${command.name.toLowerCase()}' command`,
-        );
-      case "key":
-        return NO_KEY;
-      default:
-        return null;
     }
   }
 
@@ -286,13 +280,6 @@ export class RespSession implements CommandSender {
     return reply;
   }
 
-  /** Keeps for ACL LOG and INFO what was denied. */
-  #note({ command, counts }: Route, denial: ErrorReply): void {
-    counts.rejected++;
-    const reason = denial === NO_KEY ? "key" : "command";
-    noteDenied(this, reason, command.name.toLowerCase(), this.as ?? "");
-  }
-
   /** What is queued fills the memory as well, whatever it does; a transaction can always be ended. */
   #needsMemory({ command: { name }, needsMemory }: Route): boolean {
     if (this.queued === null) return needsMemory;
@@ -310,6 +297,10 @@ export class RespSession implements CommandSender {
       this.isClosing = true;
     }
   }
+}
+
+function noCommand({ command: { name } }: Route): ErrorReply {
+  return error(`NOPERM this user has no permissions to run the '${name.toLowerCase()}' command`);
 }
 
 /** Whether it is answered without waiting for data, a time or other daemons. */

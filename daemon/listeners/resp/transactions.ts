@@ -8,7 +8,7 @@ import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/
 import { custom } from "../../../store/errors.js";
 import type { CommandSender } from "../../command-path.js";
 import type { User } from "../../users.js";
-import type { Queued, RespSession, SessionHandler } from "./session.js";
+import { noteRefusal, type Queued, type RespSession, type SessionHandler } from "./session.js";
 
 const ABORTED = error("EXECABORT Transaction discarded because of previous errors.");
 const ONE_DATABASE = error(
@@ -84,10 +84,11 @@ function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<
 
 /** Who the connection is may have changed since a command was queued, or what he may do. */
 function denialOf(session: RespSession, { route, argv }: Queued): Reply | null {
-  const what = session.user?.acl.refusal(route.command, argv) ?? null;
-  if (what === null) return null;
+  const refusal = session.user?.acl.refusal(route.command, argv) ?? null;
+  if (refusal === null) return null;
+  noteRefusal(session, route, refusal);
   const reason =
-    what === "command"
+    refusal.what === "command"
       ? "no permission to execute the command or subcommand"
       : "no permission to touch the specified keys";
   return error(NO_LONGER_ALLOWED + reason);
