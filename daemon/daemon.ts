@@ -11,6 +11,7 @@ import { bindAddressOf } from "./bind-address.js";
 import { makeMemoryLimit } from "./daemon-memory.js";
 import { Databases } from "./databases.js";
 import type { Environment } from "./environment.js";
+import { usageKindOf } from "./eviction-policy.js";
 import { hashOf, type Identity, makeIdentity } from "./identity.js";
 import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync.js";
 import type { MemoryLimit } from "./memory-limit.js";
@@ -283,7 +284,8 @@ export class Daemon implements Service {
     const environment = this.#environment;
     if (specification.kind === "memory") {
       const { MemoryBackend } = await import("./backends/memory.js");
-      return new MemoryBackend(environment, this.#settings.window.past);
+      const { window, maxmemoryPolicy } = this.#settings;
+      return new MemoryBackend(environment, window.past, usageKindOf(maxmemoryPolicy));
     }
     const { RedisBackend } = await loadWith("ioredis", "-d redis", () => import("./backends/redis.js"));
     const timeout = this.#settings.limits.backendTimeout;

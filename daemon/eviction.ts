@@ -5,6 +5,7 @@
 import type { Database } from "../store/database.js";
 import type { Entry, Keyspace } from "../store/keyspace.js";
 import { estimatedBytes } from "../store/size-estimate.js";
+import type { Usage } from "../store/usage.js";
 import type { Environment } from "./environment.js";
 import type { EvictionPolicy } from "./eviction-policy.js";
 
@@ -13,6 +14,8 @@ const SLICE_MS = 2;
 const KEYS_PER_LOOK = 16;
 /** Elements of a collection that are looked at to say what it takes. */
 const SAMPLES = 5;
+/** Keys of which the least used goes: with so many it is close to the least used of all. */
+const CANDIDATES = 10;
 /** Times that a place of the queue may turn out stale before the key that expires first is taken. */
 const TRIES = 16;
 
@@ -22,10 +25,14 @@ interface Victim {
 }
 
 /** The key to go; null: there is none. @param random  at least 0, below 1 */
-type Choice = (keyspaces: readonly Keyspace[], random: () => number) => Victim | null;
+type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: Usage | null) => Victim | null;
 
 const CHOICES: Readonly<Record<Exclude<EvictionPolicy, "noeviction">, Choice>> = {
+  "allkeys-lfu": leastUsed(anyKey),
+  "allkeys-lru": leastUsed(anyKey),
   "allkeys-random": anyKey,
+  "volatile-lfu": leastUsed(anyExpiring),
+  "volatile-lru": leastUsed(anyExpiring),
   "volatile-random": anyExpiring,
   "volatile-ttl": firstToExpire,
 };
@@ -75,7 +82,7 @@ export class Evictor {
 
   #evictOne(): void {
     const { policy, database, environment } = this.#parts;
-    const victim = CHOICES[policy](database.keyspaces, environment.random);
+    const victim = CHOICES[policy](database.keyspaces, environment.random, database.usage);
     if (victim === null) {
       this.#left = 0;
       this.#exhausted();
@@ -85,6 +92,22 @@ export class Evictor {
     database.drop(victim.db, victim.entry.key);
     this.#evicted++;
   }
+}
+
+/** Of some that are chosen. */
+function leastUsed(choose: Choice): Choice {
+  return (keyspaces, random, usage) => {
+    let least = choose(keyspaces, random, usage);
+    if (least === null || usage === null) return least;
+    let worth = usage.worth(least.entry);
+    for (let i = 1; i < CANDIDATES; i++) {
+      const other = choose(keyspaces, random, usage);
+      if (other === null || usage.worth(other.entry) >= worth) continue;
+      least = other;
+      worth = usage.worth(other.entry);
+    }
+    return least;
+  };
 }
 
 function anyKey(keyspaces: readonly Keyspace[], random: () => number): Victim | null {

@@ -13,6 +13,7 @@ import { Keyspace } from "./keyspace.js";
 import { Data, isExpired } from "./mutators.js";
 import { type UndoRecord, undo } from "./undo.js";
 import type { Unit } from "./unit.js";
+import { isUse, type Usage } from "./usage.js";
 
 /** As many as Redis has by default. */
 export const DATABASES_DEFAULT = 16;
@@ -20,10 +21,16 @@ export const DATABASES_DEFAULT = 16;
 export class Database {
   readonly #keyspaces: Keyspace[];
   readonly #data: Data;
+  /** How keys are used, for their eviction; null: that is not kept. */
+  readonly usage: Usage | null;
 
-  constructor({ databases = DATABASES_DEFAULT }: { databases?: number } = {}) {
-    this.#keyspaces = Array.from({ length: databases }, () => new Keyspace());
-    this.#data = new Data(this.#keyspaces);
+  constructor({
+    databases = DATABASES_DEFAULT,
+    usage = null,
+  }: { databases?: number; usage?: Usage | null } = {}) {
+    this.usage = usage;
+    this.#keyspaces = Array.from({ length: databases }, () => new Keyspace(usage !== null));
+    this.#data = new Data(this.#keyspaces, usage);
   }
 
   /** For tests, snapshots and the state's digest; not to be changed. */
@@ -105,10 +112,20 @@ export class Database {
     this.#data.begin(unit, records);
     if (command.writes) this.#removeExpired(command, argv, unit);
     try {
-      return command.run(this.#data, argv, unit);
+      const reply = command.run(this.#data, argv, unit);
+      if (this.usage !== null) this.#noteUse(this.usage, command, argv, unit);
+      return reply;
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;
       throw failure;
+    }
+  }
+
+  #noteUse(usage: Usage, { name, keys }: Command, argv: readonly ByteString[], unit: Unit): void {
+    if (!isUse(name)) return;
+    for (const { db, key } of touchesOf(keys, argv)) {
+      const entry = key === null ? undefined : this.#keyspaces[db ?? unit.db]?.find(key);
+      if (entry !== undefined) usage.note(entry, unit.at);
     }
   }
 

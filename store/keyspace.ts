@@ -43,10 +43,24 @@ class KeptEntry implements Entry {
   }
 }
 
+/** `UsedEntry.use` of a key that has just been made. */
+export const NEVER_USED = -1;
+
+/** One that has room for how it was used, 8 bytes more: see usage.ts. No part of the state. */
+export class UsedEntry extends KeptEntry {
+  use = NEVER_USED;
+}
+
 export class Keyspace {
+  readonly #notesUse: boolean;
   readonly #table = new DenseTable<Entry>((entry) => entry.key);
   readonly #queue = new ExpiryQueue();
   #expiring = 0;
+
+  /** @param notesUse  whether entries have room for how they are used */
+  constructor(notesUse = false) {
+    this.#notesUse = notesUse;
+  }
 
   get size(): number {
     return this.#table.size;
@@ -78,7 +92,7 @@ export class Keyspace {
 
   /** Adds a key that is absent. */
   add(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
-    const entry = new KeptEntry(key, value, writer);
+    const entry = this.#notesUse ? new UsedEntry(key, value, writer) : new KeptEntry(key, value, writer);
     this.#table.push(entry);
     if (expire !== NO_EXPIRY) this.setExpire(entry, expire);
     return entry;

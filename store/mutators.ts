@@ -8,6 +8,7 @@ import { wrongType } from "./errors.js";
 import { type Entry, Keyspace, NO_EXPIRY } from "./keyspace.js";
 import { patched, putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
+import type { Usage } from "./usage.js";
 import type { Document } from "./values/document.js";
 import type { Hash } from "./values/hash.js";
 import type { End, List } from "./values/list.js";
@@ -27,11 +28,14 @@ type ValueClass<V> = new () => V;
 
 export class Data {
   readonly #keyspaces: Keyspace[];
+  /** null: how keys are used is not kept. */
+  readonly usage: Usage | null;
   #unit: Unit = { at: 0, db: 0, id: "" };
   #records: UndoRecord[] | null = null;
 
-  constructor(keyspaces: Keyspace[]) {
+  constructor(keyspaces: Keyspace[], usage: Usage | null = null) {
     this.#keyspaces = keyspaces;
+    this.usage = usage;
   }
 
   /** Points the face at a unit. `records` receives the inverses; null: nobody will ask for them. */
@@ -281,7 +285,7 @@ export class Data {
   /** Empties a database in one step. */
   replaceDb(db: number): void {
     this.#records?.push({ mutator: "replaceDb", db, old: this.keyspace(db) });
-    this.#keyspaces[db] = new Keyspace();
+    this.#keyspaces[db] = new Keyspace(this.usage !== null);
   }
 
   swapDb(first: number, second: number): void {

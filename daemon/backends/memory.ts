@@ -7,6 +7,7 @@ import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { CommandFailure } from "../../store/errors.js";
 import type { Unit } from "../../store/unit.js";
+import { Usage, type UsageKind } from "../../store/usage.js";
 import type { WriteObserver } from "../command-path.js";
 import type { Environment } from "../environment.js";
 import { type KeyCounts, keyCountsOf } from "../key-counts.js";
@@ -28,14 +29,16 @@ export class MemoryBackend implements Backend {
   readonly #environment: Environment;
   /** Milliseconds before now at which a unit to come may still be dated. */
   readonly #past: number;
-  readonly #database = new Database();
+  readonly #database: Database;
   #timer: NodeJS.Timeout | null = null;
   /** The latest time that a read was judged by; it never goes back. */
   #readAt = 0;
 
-  constructor(environment: Environment, past = 0) {
+  /** @param usage  what is kept of the use of keys */
+  constructor(environment: Environment, past = 0, usage: UsageKind | null = null) {
     this.#environment = environment;
     this.#past = past;
+    this.#database = new Database({ usage: usage === null ? null : new Usage(usage, environment.random) });
   }
 
   /** For those who know that nothing else has its data. */

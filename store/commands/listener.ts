@@ -25,7 +25,7 @@ const client = listenerRows("connection", {
     "O(1)",
     "Answers OK: no connection is closed to save memory by age.",
   ],
-  "CLIENT|NO-TOUCH": [3, PLAIN, "7.2.0", "O(1)", "Answers OK: when a key was last used is not kept."],
+  "CLIENT|NO-TOUCH": [3, PLAIN, "7.2.0", "O(1)", "Answers OK and changes nothing."],
   "CLIENT|PAUSE": [-3, ADMIN, "2.9.50", "O(1)", "Lets commands, or those that write, wait for so many ms."],
   "CLIENT|REPLY": [3, PLAIN, "3.2.0", "O(1)", "Whether the connection is answered: ON, OFF, SKIP."],
   "CLIENT|SETINFO": [4, PLAIN, "7.2.0", "O(1)", "Notes the name or version of the client's library."],

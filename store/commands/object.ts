@@ -1,6 +1,6 @@
 /**
- * OBJECT and MEMORY USAGE: how a value is kept. Behaviour and texts: Redis 7; checked by test/conformance. When a key was last
- * used, and how often, is not kept.
+ * OBJECT and MEMORY USAGE: how a value is kept, and, where keys are evicted by that, how it is used. Behaviour and texts: Redis 7;
+ * checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, NIL, type Reply, status } from "../../protocol/reply.js";
@@ -12,6 +12,7 @@ import type { Entry } from "../keyspace.js";
 import type { Data } from "../mutators.js";
 import { indexArgument } from "../numbers.js";
 import { estimatedBytes } from "../size-estimate.js";
+import type { Unit } from "../unit.js";
 
 export const objects = family("server", {
   MEMORY: container("memory", "4.0.0", "Commands on memory."),
@@ -33,14 +34,12 @@ export const objects = family("server", {
       summary: "What Redis would call the encoding of a value.",
     },
     "OBJECT|FREQ": {
-      ...about(() => {
-        throw custom(
-          "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching " +
-            "between policies at runtime LRU and LFU data will take some time to adjust.",
-        );
+      ...about((entry, { usage }, { at }) => {
+        if (usage?.kind !== "lfu") throw custom(`ERR An LFU maxmemory policy is not selected, ${NO_COUNT}`);
+        return integer(usage.frequency(entry, at));
       }),
       since: "4.0.0",
-      summary: "An error, or nil for an absent key: how often a key is used is not kept.",
+      summary: "How often a key is used, with an LFU --maxmemory-policy; else an error.",
     },
     "OBJECT|HELP": {
       arity: 2,
@@ -52,10 +51,13 @@ export const objects = family("server", {
       run: () => array(HELP.map(status)),
     },
     "OBJECT|IDLETIME": {
-      ...about(() => {
-        throw custom("ERR when a key was last used is not kept");
+      ...about((entry, { usage }, { at }) => {
+        if (usage?.kind === "lfu") throw custom(`ERR An LFU maxmemory policy is selected, ${NO_TIME}`);
+        if (usage === null)
+          throw custom("ERR when a key was last used is kept with an LRU maxmemory policy only");
+        return integer(usage.idleSeconds(entry, at));
       }),
-      summary: "An error, or nil for an absent key: when a key was last used is not kept.",
+      summary: "Seconds since a key was last used, with an LRU --maxmemory-policy; else an error.",
     },
     "OBJECT|REFCOUNT": {
       ...about((entry) => integer(referenceCount(entry.value))),
@@ -64,14 +66,19 @@ export const objects = family("server", {
   }),
 );
 
+const ADJUSTING =
+  "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+const NO_COUNT = `access frequency not tracked. ${ADJUSTING}`;
+const NO_TIME = `idle time not tracked. ${ADJUSTING}`;
+
 const HELP: readonly string[] = [
   "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
   "ENCODING <key>",
   "    What Redis would call the encoding of the key's value.",
   "FREQ <key>",
-  "    An error: how often a key is used is not kept.",
+  "    How often the key is used, with an LFU maxmemory policy.",
   "IDLETIME <key>",
-  "    An error: when a key was last used is not kept.",
+  "    Seconds since the key was last used, with an LRU maxmemory policy.",
   "REFCOUNT <key>",
   "    How many references Redis would count to the key's value.",
   "HELP",
@@ -89,16 +96,16 @@ function container(name: string, since: string, summary: string): Row {
 }
 
 /** What is common to the commands that say something about one key's value. */
-function about(answer: (entry: Entry) => Reply): Omit<Row, "summary"> {
+function about(answer: (entry: Entry, data: Data, unit: Unit) => Reply): Omit<Row, "summary"> {
   return {
     arity: 3,
     flags: ["readonly"],
     keys: [look(2)],
     since: "2.2.3",
     complexity: "O(1)",
-    run: (data, argv) => {
+    run: (data, argv, unit) => {
       const entry = data.get(argv[2]!);
-      return entry === undefined ? NIL : answer(entry);
+      return entry === undefined ? NIL : answer(entry, data, unit);
     },
   };
 }

@@ -3,14 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Evictor, type EvictorParts } from "../../daemon/eviction.js";
 import { Database } from "../../store/database.js";
+import { Usage } from "../../store/usage.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
 
 const KEYS = 1000;
 
 /** Every other key expires, the later the higher its number; half of them in database 1. */
-function makeDatabase(): Database {
-  const database = new Database();
+function makeDatabase(usage: Usage | null = null): Database {
+  const database = new Database({ usage });
   for (let i = 0; i < KEYS; i++) {
     const expiry = i % 2 === 0 ? ["PX", String(1000 + i)] : [];
     database.execute(["SET", `k${i}`, "v".repeat(100), ...expiry], {
@@ -108,3 +109,30 @@ test("many keys go in slices, others having their turn between; who asks again m
   assert.equal(evictor.evicted, KEYS);
   assert.equal(exhausted, 1);
 });
+
+/** Reads keys by their numbers, some milliseconds after they were made. */
+function use(database: Database, numbers: readonly number[], at: number): void {
+  for (const number of numbers)
+    database.execute(["GET", `k${number}`], { at, db: number < KEYS / 2 ? 0 : 1, id: "u" });
+}
+
+const chanceOf = (random: SeededRandom) => () => random.below(2 ** 32) / 2 ** 32;
+const used = all.filter((number) => number % 5 === 0);
+
+for (const [policy, times] of [
+  ["allkeys-lru", 1],
+  ["volatile-lru", 1],
+  ["allkeys-lfu", 200],
+  ["volatile-lfu", 200],
+] as const) {
+  test(`${policy} keeps what was used ${times === 1 ? "lately" : "often"}`, () => {
+    const usage = new Usage(times === 1 ? "lru" : "lfu", chanceOf(new SeededRandom(seed(), times)));
+    const database = makeDatabase(usage);
+    for (let i = 0; i < times; i++) use(database, used, 900);
+    const left = evict(policy, database, 4);
+    const gone = all.filter((number) => !left.has(number));
+    if (policy.startsWith("volatile")) assert.ok(gone.every((number) => number % 2 === 0));
+    const goneThoughUsed = gone.filter((number) => number % 5 === 0);
+    assert.ok(goneThoughUsed.length < gone.length / 20, `${goneThoughUsed.length} of ${gone.length}`);
+  });
+}

@@ -94,9 +94,9 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--maxmemory", "1GiB", "-d", "redis:127.0.0.1:1"], 2, /set maxmemory of that server/],
   [["--maxmemory-policy", "allkeys-random"], 2, /says what goes at --maxmemory: give that too/],
   [
-    ["--maxmemory-policy", "allkeys-lru", "--maxmemory", "1GiB"],
+    ["--maxmemory-policy", "allkeys-best", "--maxmemory", "1GiB"],
     2,
-    /Allowed choices are noeviction, allkeys-random/,
+    /Allowed choices are noeviction, allkeys-lru, allkeys-lfu, allkeys-random/,
   ],
   [
     ["-s", publicKey, "--data", "d", "--maxmemory", "1GiB", "--maxmemory-policy", "volatile-ttl"],

@@ -1,0 +1,88 @@
+/**
+ * How recently, or how often, keys are used: kept only by a database in memory alone whose keys are evicted by that, beside the
+ * state; the fold knows nothing of it. As Redis has it: `lru` is a time; `lfu` a counter of at most 255, which grows by chance, the
+ * less the higher it is, and falls by one a minute.
+ */
+import { type Entry, NEVER_USED, UsedEntry } from "./keyspace.js";
+
+export type UsageKind = "lru" | "lfu";
+
+/** Of `lru`: finer than Redis's second, and small numbers to V8 for years. */
+const TICK_MS = 100;
+const MINUTE_MS = 60_000;
+/** Redis's values: the highest count, that of a new key, and how much each further one is harder to reach (lfu-log-factor). */
+const COUNT_MAX = 255;
+const COUNT_FIRST = 5;
+const LOG_FACTOR = 10;
+/** An entry's `use`: minutes above, the count below. */
+const COUNTS = COUNT_MAX + 1;
+
+/** Commands that tell about a key or how it is kept, and do not use it. */
+const NO_USES: ReadonlySet<string> = new Set([
+  ...["EXISTS", "TYPE", "TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME", "MEMORY|USAGE", "WRITERS"],
+  ...["OBJECT|ENCODING", "OBJECT|FREQ", "OBJECT|IDLETIME", "OBJECT|REFCOUNT"],
+]);
+
+/** Whether a command uses its keys. @param name  as in the command table */
+export function isUse(name: string): boolean {
+  return !NO_USES.has(name);
+}
+
+export class Usage {
+  readonly kind: UsageKind;
+  /** At least 0, below 1. */
+  readonly #random: () => number;
+  /** Milliseconds since 1970 of the first use of all; what is kept counts from here. */
+  #epoch: number | null = null;
+  /** … and of the latest. */
+  #latest = 0;
+
+  constructor(kind: UsageKind, random: () => number) {
+    this.kind = kind;
+    this.#random = random;
+  }
+
+  /** A key has been used. @param at  milliseconds since 1970 */
+  note(entry: Entry, at: number): void {
+    this.#epoch ??= at;
+    this.#latest = Math.max(this.#latest, at);
+    if (entry instanceof UsedEntry) entry.use = this.#after(entry);
+  }
+
+  /** Whole seconds since a key was last used. @param at  milliseconds since 1970 */
+  idleSeconds(entry: Entry, at: number): number {
+    const used = useOf(entry) * TICK_MS + (this.#epoch ?? at);
+    return Math.max(0, Math.floor((at - used) / 1000));
+  }
+
+  /** How often a key is used, 0 to 255: a logarithm, by and large. @param at  milliseconds since 1970 */
+  frequency(entry: Entry, at: number): number {
+    const use = useOf(entry);
+    const minutes = this.#elapsed(at, MINUTE_MS) - Math.floor(use / COUNTS);
+    return Math.max(0, (use % COUNTS) - minutes);
+  }
+
+  /** The lowest of all goes first. */
+  worth(entry: Entry): number {
+    return this.kind === "lru" ? useOf(entry) : this.frequency(entry, this.#latest);
+  }
+
+  #after(entry: UsedEntry): number {
+    const at = this.#latest;
+    if (this.kind === "lru") return this.#elapsed(at, TICK_MS);
+    const minutes = this.#elapsed(at, MINUTE_MS);
+    if (entry.use === NEVER_USED) return minutes * COUNTS + COUNT_FIRST;
+    const count = this.frequency(entry, at);
+    const chance = 1 / (Math.max(0, count - COUNT_FIRST) * LOG_FACTOR + 1);
+    const isMore = count < COUNT_MAX && this.#random() < chance;
+    return minutes * COUNTS + count + (isMore ? 1 : 0);
+  }
+
+  #elapsed(at: number, unit: number): number {
+    return Math.max(0, Math.floor((at - (this.#epoch ?? at)) / unit));
+  }
+}
+
+function useOf(entry: Entry): number {
+  return entry instanceof UsedEntry ? Math.max(0, entry.use) : 0;
+}
