@@ -1,7 +1,9 @@
 /** A redis-server process for one test: its own free port on the loopback, no files, gone when the test ends. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { freePort } from "./free-port.js";
 
 /** Attempts to find a port that nobody takes between asking for it and using it. */
@@ -34,6 +36,8 @@ export async function startRedis(
 }
 
 async function start(port: number, args: readonly string[]): Promise<RedisServer> {
+  // Of its own: SAVE writes into it, and the next server would begin with that.
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-redis-"));
   const settings = [
     "--port",
     String(port),
@@ -44,7 +48,7 @@ async function start(port: number, args: readonly string[]): Promise<RedisServer
     "--appendonly",
     "no",
     "--dir",
-    tmpdir(),
+    folder,
   ];
   const child = spawn("redis-server", [...settings, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -53,7 +57,10 @@ async function start(port: number, args: readonly string[]): Promise<RedisServer
   });
   const killChild = () => void child.kill("SIGKILL");
   process.once("exit", killChild);
-  child.once("exit", () => process.off("exit", killChild));
+  child.once("exit", () => {
+    process.off("exit", killChild);
+    rmSync(folder, { recursive: true, force: true });
+  });
   await ready(child);
   return {
     port,
