@@ -73,16 +73,31 @@ export class RespRequestParser {
 
   /** @param chunk  as it came; not copied if nothing waits, so not to be changed before `keep` */
   push(chunk: Buffer): void {
-    if (this.#at === this.#end) {
-      this.#buffer = chunk;
-      this.#at = 0;
-      this.#end = chunk.length;
-      this.#isOwn = false;
-      return;
-    }
-    if (!this.#isOwn || this.#end + chunk.length > this.#buffer.length) this.#makeRoom(chunk.length);
-    chunk.copy(this.#buffer, this.#end);
-    this.#end += chunk.length;
+    if (this.#at < this.#end) this.#join(chunk);
+    else this.#lend(chunk, 0);
+  }
+
+  #join(chunk: Buffer): void {
+    const missing = this.#bulk < 0 ? 0 : this.#bulk + 2 - (this.#end - this.#at);
+    if (missing > 0 && missing <= chunk.length) {
+      // What stands behind a long argument need not be copied as well.
+      this.#append(chunk, missing);
+      this.#takeArgument();
+      this.#lend(chunk, missing);
+    } else this.#append(chunk, chunk.length);
+  }
+
+  #lend(chunk: Buffer, at: number): void {
+    this.#buffer = chunk;
+    this.#at = at;
+    this.#end = chunk.length;
+    this.#isOwn = false;
+  }
+
+  #append(chunk: Buffer, bytes: number): void {
+    if (!this.#isOwn || this.#end + bytes > this.#buffer.length) this.#makeRoom(bytes);
+    chunk.copy(this.#buffer, this.#end, 0, bytes);
+    this.#end += bytes;
   }
 
   /** Copies what is left of a chunk, which may then be changed. */
@@ -138,17 +153,22 @@ export class RespRequestParser {
     const argv = this.#argv as ByteString[];
     while (this.#missing > 0) {
       if (this.#bulk < 0 && !this.#readBulkHead()) return this.problem === null ? this.#checkSize() : null;
-      const end = this.#at + this.#bulk;
-      if (end + 2 > this.#end) return this.#checkSize();
-      argv.push(this.#strings.take(this.#buffer, this.#at, end));
-      this.#argvBytes += this.#bulk + ARGUMENT_BYTES;
-      this.#at = end + 2;
-      this.#bulk = -1;
-      this.#missing--;
+      if (this.#at + this.#bulk + 2 > this.#end) return this.#checkSize();
+      this.#takeArgument();
     }
     this.#argv = null;
     this.#argvBytes = 0;
     return argv;
+  }
+
+  /** The argument that is being read is all there. */
+  #takeArgument(): void {
+    const end = this.#at + this.#bulk;
+    (this.#argv as ByteString[]).push(this.#strings.take(this.#buffer, this.#at, end));
+    this.#argvBytes += this.#bulk + ARGUMENT_BYTES;
+    this.#at = end + 2;
+    this.#bulk = -1;
+    this.#missing--;
   }
 
   #readBulkHead(): boolean {

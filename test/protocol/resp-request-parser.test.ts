@@ -71,6 +71,21 @@ test("random requests in random pieces come out as they went in", () => {
   assert.deepEqual(read(pieces), { requests: sent, problem: null });
 });
 
+test("a piece that ends a long argument may hold whole requests and the beginning of another long one", () => {
+  const sent = [
+    ["SET", "a", "x".repeat(70_000)],
+    ["GET", "a"],
+    ["SET", "b", "y".repeat(70_000)],
+    ["MSET", ...Array.from({ length: 8 }, (_, i) => "z".repeat(40_000 + i))],
+  ];
+  const all = bytes(sent.map(writeCommand).join(""));
+  for (const length of [65_536, 69_990, 70_034, 70_035, 140_000, 262_144]) {
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < all.length; at += length) pieces.push(all.subarray(at, at + length));
+    assert.deepEqual(read(pieces), { requests: sent, problem: null }, `pieces of ${length}`);
+  }
+});
+
 test("garbage never throws, and what was whole before it stands", () => {
   const random = new SeededRandom(seed());
   const alphabet = ["*", "$", "-", "1", "2", "0", "\r", "\n", "\r\n", '"', "'", "\\", " ", "a", "\0", "\xff"];

@@ -5,8 +5,8 @@
  */
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from "node:net";
 
-/** As much as Node reads at once by itself. */
-const BUFFER_BYTES = 64 * 1024;
+/** Four times what Node reads at once by itself: values of 64 KiB come whole, and then are copied once. */
+const BUFFER_BYTES = 256 * 1024;
 
 /** What Node's typing does not tell of: constructor options and sockets have it since version 0.x. */
 interface Handled {
