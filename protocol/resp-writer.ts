@@ -7,7 +7,8 @@ const END = "\r\n";
 /** Heads of short bulk strings, by length. */
 const BULK_HEADS: readonly ByteString[] = Array.from({ length: 1024 }, (_, length) => `$${length}${END}`);
 
-const bulkHead = (length: number): ByteString => BULK_HEADS[length] ?? `$${length}${END}`;
+/** What stands before a bulk string of so many bytes. */
+export const bulkHead = (length: number): ByteString => BULK_HEADS[length] ?? `$${length}${END}`;
 
 export const writeBulk = (bytes: ByteString): ByteString => bulkHead(bytes.length) + bytes + END;
 

@@ -14,7 +14,8 @@ import type { RefusalCode } from "../../refusals.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
 import { listenTo } from "../socket-events.js";
-import { AnswerQueue, answerBytes } from "./answers.js";
+import { type AnswerHost, AnswerWriter } from "./answer-writer.js";
+import { AnswerQueue } from "./answers.js";
 import { ConnectedClient } from "./connected-client.js";
 import { RespSession, type SessionHost } from "./session.js";
 
@@ -27,7 +28,7 @@ const WRITE_CHARS = 64 * 1024;
 /** Requests of a connection that may wait for their answers. */
 const UNANSWERED_MOST = 4096;
 
-export interface RespHost extends SocketHost, SessionHost {
+export interface RespHost extends SocketHost, SessionHost, AnswerHost {
   /** Numbers connections. */
   nextId(): number;
   readonly strings: ShortStrings;
@@ -41,6 +42,7 @@ export class RespConnection implements Hosted {
   readonly #host: RespHost;
   readonly #held: HeldBytes;
   readonly #parser: RespRequestParser;
+  readonly #writer: AnswerWriter;
   readonly #answers = new AnswerQueue();
   /** A command that waits until all before it are answered. */
   #heldBack: readonly ByteString[] | null = null;
@@ -67,12 +69,14 @@ export class RespConnection implements Hosted {
         ...{ id: host.nextId(), socket, kill: () => this.destroy() },
         activeAt: () => this.#activeAt,
         requestBytes: () => this.#parser.heldBytes,
-        push: (bytes) => void (this.#state === "open" && this.#write(bytes)),
+        push: (bytes) => void (this.#state === "open" && this.#writer.write(bytes)),
       },
       (client) => new RespSession(host, client),
     );
     this.remote = this.client.remote;
     this.session = this.client.session;
+    const drop = (detail: string) => this.#drop("answer-too-long", detail);
+    this.#writer = new AnswerWriter({ socket, host, session: this.session, drop });
     this.#parser.trusted = this.session.user !== null;
     listenTo(socket, {
       data: (chunk) => this.#receive(chunk),
@@ -166,15 +170,16 @@ export class RespConnection implements Hosted {
       if (reply instanceof Promise) this.#await(reply, argv, isMuted);
       else if (reply !== null && !isMuted) {
         if (reply.kind === "error") errors++;
-        const bytes = this.#bytesOf(reply);
+        const isNext = this.#answers.length === 0;
+        const bytes = isNext ? this.#writer.append(written, reply) : this.#writer.bytesOf(reply);
         if (bytes === null) return;
-        if (this.#answers.length > 0) this.#answers.add(bytes);
-        else written += bytes;
+        if (isNext) written = bytes;
+        else this.#answers.add(bytes);
       }
       if (!this.#parser.trusted) this.#parser.trusted = session.user !== null;
       if (served % COMMANDS_PER_LOOK !== 0 && written.length < WRITE_CHARS) continue;
       if (written.length >= WRITE_CHARS) {
-        if (!this.#write(written)) return;
+        if (!this.#writer.write(written)) return;
         written = "";
       }
       if (state.mark - startedAt > TURN_MS) {
@@ -188,15 +193,6 @@ export class RespConnection implements Hosted {
     this.#rest(written);
   }
 
-  /** @returns null: it is longer than any may be, and the connection is no more */
-  #bytesOf(reply: Reply): ByteString | null {
-    if (reply.kind === "error") this.#host.state.failed(reply.text);
-    const { maxOutputBytes } = this.#host.limits;
-    const bytes = answerBytes(reply, this.session.protocol, maxOutputBytes);
-    if (bytes === null) this.#drop("answer-too-long", `one answer of more than ${maxOutputBytes} bytes`);
-    return bytes;
-  }
-
   #await(reply: Promise<Reply>, argv: readonly ByteString[], isMuted: boolean): void {
     const slot = this.#answers.add(null);
     const bytes = argv.reduce((sum, argument) => sum + argument.length, 0);
@@ -204,7 +200,7 @@ export class RespConnection implements Hosted {
     reply.then((settled) => {
       this.#held.unanswered -= bytes;
       if (this.#state !== "open") return;
-      slot.bytes = isMuted ? "" : this.#bytesOf(settled);
+      slot.bytes = isMuted ? "" : this.#writer.bytesOf(settled);
       if (this.#isSending || !this.#answers.isFirst(slot)) return;
       // Many are answered together: so do the answers leave.
       this.#isSending = true;
@@ -218,24 +214,11 @@ export class RespConnection implements Hosted {
     if (this.#state !== "open") return;
     this.#activeAt = this.#host.environment.uptime();
     for (let bytes = this.#answers.take(WRITE_CHARS); bytes !== ""; bytes = this.#answers.take(WRITE_CHARS)) {
-      if (!this.#write(bytes)) return;
+      if (!this.#writer.write(bytes)) return;
     }
     if (this.#heldBack !== null && this.#answers.length === 0) this.#work();
     else this.#rest("");
     this.#account();
-  }
-
-  /** @returns false: the connection is no more */
-  #write(bytes: ByteString): boolean {
-    if (bytes === "") return true;
-    this.#host.state.outputBytes += bytes.length;
-    traceFrame(this.#host.log, "sent", this.remote, bytes);
-    if (this.#socket.write(bytes, "latin1")) return true;
-    const { maxOutputBytes, idleTimeout } = this.#host.limits;
-    this.#socket.setTimeout(idleTimeout);
-    if (this.#socket.writableLength <= maxOutputBytes) return true;
-    this.#drop("answer-too-long", `${this.#socket.writableLength} bytes wait`);
-    return false;
   }
 
   #drained(): void {
@@ -263,7 +246,7 @@ export class RespConnection implements Hosted {
   #rest(written: ByteString): void {
     const { problem } = this.#parser;
     if (this.#isBusy) {
-      this.#write(written);
+      this.#writer.write(written);
       return;
     }
     if (this.session.isClosing || this.#isStopping) this.#end(written);
@@ -271,7 +254,7 @@ export class RespConnection implements Hosted {
       this.#note("malformed", problem);
       this.#end(written + writeReply(error(`ERR ${problem}`)));
     } else if (this.#inputEnded) this.#end(written);
-    else if (this.#write(written) && this.#socket.isPaused()) this.#socket.resume();
+    else if (this.#writer.write(written) && this.#socket.isPaused()) this.#socket.resume();
   }
 
   #drop(code: RefusalCode, detail: string): void {

@@ -9,6 +9,7 @@ import { RESP_LISTENER, RespConnection } from "./connection.js";
 import { ServerState } from "./server-state.js";
 import { sessionHandlers } from "./session-handlers.js";
 import { SharedInput } from "./shared-input.js";
+import { SharedOutput } from "./shared-output.js";
 import { WaitingClients } from "./waiting.js";
 import { AbsentKeys } from "./watched-keys.js";
 
@@ -20,8 +21,8 @@ export class RespListener extends SocketListener {
     const state = new ServerState(environment, daemon, routes.counts);
     const waiters = new WaitingClients(path, environment);
     const absentKeys = new AbsentKeys(path);
-    const shared = { path, users, memory, routes, state, waiters, absentKeys, strings: new ShortStrings() };
-    const own = { ...shared, nextId: () => ++id };
+    const shared = { path, users, memory, routes, state, waiters, absentKeys };
+    const own = { ...shared, strings: new ShortStrings(), output: new SharedOutput(), nextId: () => ++id };
     path.tellOf({
       written(command, argv, db) {
         absentKeys.written(command, argv, db);
