@@ -96,7 +96,8 @@ export class Fold {
     const { ring, late, fresh } = batchOf(arrivals, this.#tail.last);
     const refolded = ring.length === 0 ? this.#ring : this.#ring.refolded(ring);
     const flipped = ring.length === 0 ? [] : this.#flipped(refolded);
-    const placed = this.#tail.place(late);
+    const placed = this.#tail.place(late, mostRedone);
+    if (placed === null) return null;
     const affected = this.#tail.affected({ late: placed, flipped }, mostRedone);
     if (affected === null) {
       this.#tail.takeBack(placed);
@@ -113,11 +114,12 @@ export class Fold {
 
   /**
    * Gets ready for a late entry, so that merging it takes no longer than what it affects.
-   * @param most  units to be looked at in this step
-   * @returns whether it is ready
+   * @param most        units to be looked at in this step
+   * @param mostRedone  that it is to be merged within
+   * @returns whether it is ready; so it is too when it certainly affects more
    */
-  prepare(late: Entry, most: number): boolean {
-    return this.#tail.prepare(placeOf(late), most);
+  prepare(late: Entry, most: number, mostRedone: number): boolean {
+    return this.#tail.prepare(late, most, mostRedone);
   }
 
   /** Applies an entry that comes after all others, without remembering how to take it back. Raises `cutAt` to its date. */

@@ -1,13 +1,22 @@
 /**
- * Merges late entries of members into the fold that serves: in their order, some a turn of the event loop, so that
- * nobody waits long however many come at once. What belongs below the tail, or affects too much, makes a refold.
+ * Merges late entries of members into the fold that serves: in their order, for some milliseconds a turn of the event
+ * loop, so that nobody waits long however many come at once. What belongs below the tail, or affects too much, makes a
+ * refold.
  */
 import type { Entry } from "./entry.js";
 import type { Fold, FoldedEntry } from "./fold.js";
 import type { Waiting } from "./waiting.js";
 
-/** Late commands that are merged in one turn, and units of the tail that are got ready for them: a few milliseconds. */
-const COMMANDS_A_TURN = 512;
+/** More units than this are not done again in one go: some 10 ms. */
+export const REDO_MOST = 5000;
+/** Milliseconds of one turn, but for a merge, which cannot be interrupted. */
+const TURN_MS = 2;
+/** Units of the tail that are got ready in one turn at most: some 2 ms; and between two looks at the clock. */
+export const UNITS_A_TURN = 512;
+const UNITS_A_LOOK = 128;
+/** Late commands of one merge: the more, the less each of them costs; as many as take about a turn. */
+const COMMANDS_MOST = 512;
+const COMMANDS_LEAST = 16;
 
 export interface LateMergesParts {
   readonly uptime: () => number;
@@ -15,7 +24,7 @@ export interface LateMergesParts {
   readonly waiting: Waiting;
   /** The one that serves; null: nothing is merged now. */
   readonly fold: () => Fold | null;
-  /** @returns null: too much would have to be done again, and nothing has been */
+  /** @returns null: more than `REDO_MOST` would have to be done again, and nothing has been */
   readonly merge: (entries: readonly Entry[]) => readonly FoldedEntry[] | null;
   readonly merged: (entries: readonly Entry[], answered: readonly FoldedEntry[]) => void;
   /** Folds anew, with these among the rest. */
@@ -25,6 +34,8 @@ export interface LateMergesParts {
 export class LateMerges {
   readonly #parts: LateMergesParts;
   #isScheduled = false;
+  /** Late commands of the next merge. */
+  #commands = COMMANDS_MOST;
 
   constructor(parts: LateMergesParts) {
     this.#parts = parts;
@@ -32,29 +43,53 @@ export class LateMerges {
 
   /** Merges some of what waits, if it is time, and the rest in later turns. */
   run(): void {
+    // That turn comes, and two in one would hold others up twice as long.
+    if (!this.#isScheduled) this.#turn();
+  }
+
+  #turn(): void {
     const { uptime, waiting } = this.#parts;
     const fold = this.#parts.fold();
-    const first = fold === null ? null : waiting.firstLate(uptime());
+    const startedAt = uptime();
+    const first = fold === null ? null : waiting.firstLate(startedAt);
     if (fold === null || first === null) return;
     if (first.envelope.at <= fold.cutAt) this.#refold();
-    else if (!fold.prepare(first, COMMANDS_A_TURN)) this.#schedule();
-    else this.#mergeSome(fold);
+    else if (this.#prepares(fold, first, startedAt + TURN_MS)) this.#mergeSome(fold);
+    else this.#schedule();
+  }
+
+  /** @returns whether the fold is ready for an entry */
+  #prepares(fold: Fold, first: Entry, until: number): boolean {
+    const { uptime } = this.#parts;
+    for (let units = 0; units < UNITS_A_TURN; units += UNITS_A_LOOK) {
+      if (fold.prepare(first, UNITS_A_LOOK, REDO_MOST)) return true;
+      if (uptime() >= until) break;
+    }
+    return false;
   }
 
   #mergeSome(fold: Fold): void {
     const { uptime, waiting, merge, merged } = this.#parts;
     const startedAt = uptime();
     const { redone } = fold;
-    const late = waiting.late(COMMANDS_A_TURN);
+    const late = waiting.late(this.#commands);
     const answered = merge(late);
     if (answered === null) {
       this.#refold();
       return;
     }
     waiting.takeLate(late.length);
-    if (fold.redone > redone) waiting.merged(startedAt, uptime());
+    const endedAt = uptime();
+    if (fold.redone > redone) waiting.merged(startedAt, endedAt);
     merged(late, answered);
+    this.#pace(uptime() - startedAt);
     if (waiting.lateSize > 0) this.#schedule();
+  }
+
+  /** @param took  milliseconds of the last merge */
+  #pace(took: number): void {
+    if (took > TURN_MS) this.#commands = Math.max(COMMANDS_LEAST, this.#commands >> 1);
+    else if (2 * took < TURN_MS) this.#commands = Math.min(COMMANDS_MOST, this.#commands << 1);
   }
 
   /** Of all that is late. */
@@ -68,7 +103,7 @@ export class LateMerges {
     this.#isScheduled = true;
     this.#parts.soon(() => {
       this.#isScheduled = false;
-      this.run();
+      this.#turn();
     });
   }
 }

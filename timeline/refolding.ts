@@ -14,7 +14,7 @@ import type { Storage } from "./storage.js";
 import type { TimelineLog } from "./timeline-log.js";
 
 /** Milliseconds of one slice; others are served between two. */
-const SLICE_MS = 5;
+const SLICE_MS = 2;
 /** Entries that came meanwhile, and are merged in one turn; or twice as many as came in the last one, so that it ends. */
 const MISSED_A_TURN = 256;
 /** Milliseconds between two lines of the log. */

@@ -105,20 +105,16 @@ export class Tail {
   /** Adds some that have their units wherever they belong; all later ones have theirs. @param added  in their order */
   insert(added: readonly TailEntry[]): void {
     const entries = this.#entries;
-    let from = entries.length - 1;
-    let to = from + added.length;
+    let end = entries.length;
     for (let i = added.length - 1; i >= 0; i--) entries.push(null);
-    for (let i = added.length - 1; i >= 0; ) {
+    for (let i = added.length - 1; i >= 0; i--) {
       const entry = added[i] as TailEntry;
-      if (from >= this.#dropped && comparePlaces(entries[from] as TailEntry, entry) > 0) {
-        entries[to] = entries[from] as TailEntry;
-        from--;
-      } else {
-        entries[to] = entry;
-        this.#length += entry.count;
-        i--;
-      }
-      to--;
+      // Comparing each that moves would take ten times as long: they are far apart in memory.
+      const at = this.#firstFrom(entry, end);
+      for (let from = end - 1; from >= at; from--) entries[from + i + 1] = entries[from] as TailEntry;
+      entries[at + i] = entry;
+      this.#length += entry.count;
+      end = at;
     }
     this.#foldedFrom = entries.length;
   }
@@ -181,9 +177,10 @@ export class Tail {
     return folded;
   }
 
-  #firstFrom(place: Place): number {
+  /** @param end  later ones are not looked at */
+  #firstFrom(place: Place, end = this.#entries.length): number {
     let low = this.#dropped;
-    let high = this.#entries.length;
+    let high = end;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (comparePlaces(this.#entries[middle] as TailEntry, place) < 0) low = middle + 1;

@@ -14,7 +14,7 @@ import { Archive } from "./archive.js";
 import type { DigestIndex } from "./digest-index.js";
 import { compareEntries, type Entry, type Place, placeOf, readPlace } from "./entry.js";
 import type { Fold, FoldedEntry } from "./fold.js";
-import { LateMerges } from "./late-merges.js";
+import { LateMerges, REDO_MOST, UNITS_A_TURN } from "./late-merges.js";
 import { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
 import { SnapshotMaking } from "./snapshot-making.js";
@@ -23,8 +23,6 @@ import { trim } from "./trim.js";
 import { DUE_AHEAD_MS, Waiting } from "./waiting.js";
 import { Watermark } from "./watermark.js";
 
-/** More units than this are not done again in one go: some 10 ms. */
-export const REDO_MOST = 5000;
 /** Keys that have expired, dropped in one tick. */
 const EXPIRED_A_TICK = 500;
 
@@ -166,6 +164,11 @@ export class Timeline {
     this.#watermark.raise(to);
   }
 
+  /** Gets ready for an entry that is to be taken, in a short step; a late one may need many. @returns whether it is */
+  prepare(entry: Entry): boolean {
+    return entry.envelope.at <= this.#fold.cutAt || this.#fold.prepare(entry, UNITS_A_TURN, REDO_MOST);
+  }
+
   /** Takes an entry first-hand: checked, kept, folded and answered in one step. Its date has been found right. */
   take(entry: Entry): Taking {
     if (this.failure !== null) return { kind: "failed", detail: this.failure };
@@ -245,8 +248,7 @@ export class Timeline {
   /** @returns null: too much would have to be done again, and nothing has been */
   #merge(entries: readonly Entry[]): readonly FoldedEntry[] | null {
     const folded = this.#fold.mergeWithin(REDO_MOST, entries);
-    if (folded === null) return null;
-    this.#refolding.missed(entries);
+    if (folded !== null) this.#refolding.missed(entries);
     this.#newest = this.#fold.newest ?? this.#newest;
     return folded;
   }

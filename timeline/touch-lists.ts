@@ -8,9 +8,9 @@ import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
 /** How far the insertion of a batch has come in one list, from the newest node on. */
 interface Cursor {
   node: TouchNode;
-  /** Whether a node of a unit that has been applied was passed, and one that may write. */
-  touched: boolean;
-  written: boolean;
+  /** Applied units that were passed, and those up to the earliest that may write: what a writer or a reader there affects. */
+  touched: number;
+  written: number;
 }
 
 export class TouchLists {
@@ -27,12 +27,34 @@ export class TouchLists {
     if (unit.more !== null) for (const node of unit.more) this.#appendNode(node, node.key as ByteString);
   }
 
-  /** Adds units wherever they belong, and finds out which of them are late. @param units  in their order */
-  insert(units: readonly FoldUnit[]): void {
+  /**
+   * Adds units wherever they belong, and finds out which of them are late.
+   * @param units  in their order
+   * @param most   applied units that one of them may affect: no more of a key's list is walked
+   * @returns false: it would be more, and none of them has been added
+   */
+  insert(units: readonly FoldUnit[], most: number): boolean {
     // By the newest node, which stays so once the newest unit of the batch on that key is in.
     const cursors = new Map<TouchNode, Cursor>();
+    const inserted: TouchNode[] = [];
     for (let i = units.length - 1; i >= 0; i--)
-      for (const node of nodesOf(units[i] as FoldUnit)) this.#insertNode(node, cursors);
+      for (const node of nodesOf(units[i] as FoldUnit)) {
+        if (!this.#insertNode(node, cursors, most)) {
+          for (const other of inserted) this.#unlink(other, other.key as ByteString);
+          return false;
+        }
+        inserted.push(node);
+      }
+    return true;
+  }
+
+  /** Whether a unit, which is in no list, is known to affect more than so many applied ones. */
+  affectsMore(unit: FoldUnit, most: number): boolean {
+    return nodesOf(unit).some(({ db, key, writes }) => {
+      const newest = this.#newest[db]?.get(key as ByteString);
+      if (newest === undefined || compareUnits(newest.unit, unit) <= 0) return false;
+      return !passLater(cursorAt(newest), unit, writes, most);
+    });
   }
 
   remove(unit: FoldUnit): void {
@@ -62,35 +84,28 @@ export class TouchLists {
     newest.set(key, node);
   }
 
-  #insertNode(node: TouchNode, cursors: Map<TouchNode, Cursor>): void {
+  /** @returns false: it is not inserted, as it affects more than `most` */
+  #insertNode(node: TouchNode, cursors: Map<TouchNode, Cursor>, most: number): boolean {
     const { unit } = node;
     const key = node.key as ByteString;
     const newest = this.#newest[node.db]?.get(key);
     if (newest === undefined || compareUnits(newest.unit, unit) <= 0) {
       this.#appendNode(node, key);
-      return;
+      return true;
     }
     let cursor = cursors.get(newest);
     if (cursor === undefined) {
-      cursor = {
-        node: newest,
-        touched: newest.unit.isApplied,
-        written: newest.unit.isApplied && newest.writes,
-      };
+      cursor = cursorAt(newest);
       cursors.set(newest, cursor);
     }
-    let older = cursor.node.older;
-    while (older !== null && compareUnits(older.unit, unit) > 0) {
-      cursor.node = older;
-      cursor.touched ||= older.unit.isApplied;
-      cursor.written ||= older.unit.isApplied && older.writes;
-      older = older.older;
-    }
+    if (!passLater(cursor, unit, node.writes, most)) return false;
+    const { older } = cursor.node;
     node.newer = cursor.node;
     node.older = older;
     cursor.node.older = node;
     if (older !== null) older.newer = node;
-    unit.isLate ||= node.writes ? cursor.touched : cursor.written;
+    unit.isLate ||= (node.writes ? cursor.touched : cursor.written) > 0;
+    return true;
   }
 
   #unlink(node: TouchNode, key: ByteString): void {
@@ -101,6 +116,29 @@ export class TouchLists {
     else this.#newest[node.db]?.delete(key);
     node.older = null;
     node.newer = null;
+  }
+}
+
+function cursorAt(newest: TouchNode): Cursor {
+  const touched = newest.unit.isApplied ? 1 : 0;
+  return { node: newest, touched, written: newest.writes ? touched : 0 };
+}
+
+/**
+ * Moves a cursor past the nodes of all units later than one. All that stand behind a late writer are affected: each later
+ * writer is, and goes on from there; behind a late reader it is those from the first writer on.
+ * @returns false: it stopped, since these are more than `most`
+ */
+function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, most: number): boolean {
+  for (;;) {
+    if ((writes ? cursor.touched : cursor.written) > most) return false;
+    const { older, unit: passed } = cursor.node;
+    if (older === null || compareUnits(older.unit, unit) <= 0) return true;
+    cursor.node = older;
+    if (!older.unit.isApplied) continue;
+    // A command that names a key twice has two nodes, next to each other.
+    if (older.unit !== passed) cursor.touched++;
+    if (older.writes) cursor.written = cursor.touched;
   }
 }
 

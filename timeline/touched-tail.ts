@@ -5,11 +5,11 @@
 import type { Arrival } from "./batch.js";
 import { ofDatabases } from "./batch.js";
 import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./closure.js";
-import { comparePlaces, type Place, placeOf } from "./entry.js";
+import { comparePlaces, type Entry, type Place, placeOf } from "./entry.js";
 import { Tail, TailEntry, type Undoing } from "./tail.js";
 import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
 import { nodesOf, TouchLists } from "./touch-lists.js";
-import { compareUnits, type FoldUnit, findTouches } from "./unit.js";
+import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./unit.js";
 
 export class TouchedTail {
   readonly #tail = new Tail();
@@ -62,10 +62,19 @@ export class TouchedTail {
     }
   }
 
-  /** Makes some of the units that belong into the lists before a late entry. @returns whether that was all */
-  prepare(late: Place, most: number): boolean {
+  /**
+   * Makes some of the units that belong into the lists before a late entry.
+   * @param mostAffected  when it is certain to affect more, no others are made
+   * @returns whether that was all
+   */
+  prepare(late: Entry, most: number, mostAffected: number): boolean {
     const { last } = this.#tail;
-    return last === null || comparePlaces(last, late) < 0 || this.#unfold(late, most);
+    const place = placeOf(late);
+    if (last === null || comparePlaces(last, place) < 0) return true;
+    return (
+      this.#affectsMore(this.#touching(unitsOf(late, this.#databases)), mostAffected) ||
+      this.#unfold(place, most)
+    );
   }
 
   /** The applied units after one. */
@@ -74,15 +83,26 @@ export class TouchedTail {
     return this.#tail.unitsAfter(unit);
   }
 
-  /** Puts the units that may change something into the lists. @returns them */
-  place(late: readonly Arrival[]): FoldUnit[] {
+  /** Puts the units that may change something into the lists. @returns them; null: they affect more than `most` units */
+  place(late: readonly Arrival[], most: number): FoldUnit[] | null {
     const [first] = late;
     if (first === undefined) return [];
+    const placed = this.#touching(ofDatabases(late));
+    if (this.#affectsMore(placed.slice(0, first.units.length), most)) return null;
     this.#unfold(placeOf(first.entry));
-    const placed = ofDatabases(late).filter(({ kind }) => kind === "data");
-    for (const unit of placed) findTouches(unit, this.#databases);
-    this.#lists.insert(placed);
-    return placed;
+    return this.#lists.insert(placed, most) ? placed : null;
+  }
+
+  /** Those that may change something, with what they touch. */
+  #touching(units: readonly FoldUnit[]): FoldUnit[] {
+    const touching = units.filter(({ kind }) => kind === "data");
+    for (const unit of touching) findTouches(unit, this.#databases);
+    return touching;
+  }
+
+  /** Told from what is in the lists already: it may be no, wrongly, but never yes. */
+  #affectsMore(units: readonly FoldUnit[], most: number): boolean {
+    return units.some((unit) => this.#lists.affectsMore(unit, most));
   }
 
   /** Takes units that were placed out of the lists again. */
@@ -157,7 +177,7 @@ export class TouchedTail {
       findTouches(unit, this.#databases);
       this.keep(unit);
     }
-    this.#lists.insert(units);
+    this.#lists.insert(units, Number.POSITIVE_INFINITY);
     return isAll;
   }
 

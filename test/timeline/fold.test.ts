@@ -136,7 +136,10 @@ class Run {
   /** What would need more than is allowed, or is only got ready for, changes nothing. */
   #refuse(batch: readonly Entry[], cost: number): void {
     const [first] = batch.toSorted(compareEntries) as [Entry];
-    while (this.#random.chance(0.3) && !this.#fold.prepare(first, this.#random.between(1, 8)));
+    while (
+      this.#random.chance(0.3) &&
+      !this.#fold.prepare(first, this.#random.between(1, 8), this.#random.between(0, cost))
+    );
     if (cost === 0 || this.#random.chance(0.5)) return;
     const { redone, ring } = this.#fold;
     assert.equal(this.#fold.mergeWithin(this.#random.between(0, cost - 1), batch), null);

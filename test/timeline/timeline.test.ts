@@ -162,6 +162,39 @@ test("many late entries are merged in several turns, and others are served meanw
   assert.equal(timeline.figures.waiting, 0);
 });
 
+test("a late write of a client is got ready for in several steps, and others are taken meanwhile", async () => {
+  const subject = await new TimelineSubject().open();
+  await subject.writes(20, 1, (i) => `SET old${i} v`);
+  const late = entryAt(subject.now, "APPEND k late");
+  subject.write("SET k v", subject.now + 1);
+  for (let i = 0; i < 3000; i++) subject.write(`SET k${i} v`, subject.now + 2 + i);
+  let steps = 0;
+  for (; !subject.timeline.prepare(late); steps++)
+    subject.write(`SET meanwhile${steps} v`, subject.now + 4000 + steps);
+  assert.ok(steps >= 4, `${steps} steps`);
+  const taking = subject.timeline.take(late);
+  assert.ok(taking.kind === "taken" && taking.answers[0]?.late);
+  assert.deepEqual(subject.get("k"), bulk("v"));
+  assert.deepEqual(subject.get("meanwhile0"), bulk("v"));
+});
+
+test("what certainly affects too much is folded anew, or refused, before all behind it is got ready for it", async () => {
+  const subject = await new TimelineSubject().open();
+  const { timeline } = subject;
+  for (let i = 0; i < 12_000; i++) subject.write("INCR n", subject.now + 1 + i);
+  const late = entryAt(subject.now, "INCR n");
+  const before = timeline.figures.tailBytes;
+  let steps = 1;
+  while (!timeline.prepare(late)) steps++;
+  assert.equal(timeline.take(late).kind, "too-old");
+  // Units that were made take five times as many bytes.
+  assert.ok(timeline.figures.tailBytes < 3 * before, `${timeline.figures.tailBytes} of ${before}`);
+  assert.ok(steps > 5 && steps < 15, `${steps} steps`);
+  timeline.receive([late], MEMBER);
+  await subject.settle();
+  assert.deepEqual(subject.get("n"), bulk("12001"));
+});
+
 test("a write taken during a refold is readable at once, and after it", async () => {
   const subject = await fiveMinutes({ tailBytes: 40_000 });
   const { timeline } = subject;
