@@ -7,6 +7,10 @@ export class Queue<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
 
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
   /** The oldest, which `shift` would take. */
   get first(): T | undefined {
     return this.#items[this.#head];

@@ -37,6 +37,7 @@ import type { Signers } from "./signers.js";
 import { snapshotParts } from "./snapshots.js";
 import { StartError } from "./start-error.js";
 import type { TimelineParts } from "./timeline-parts.js";
+import { Turns } from "./turns.js";
 import { hasUserListener } from "./user-listener-options.js";
 
 /** Milliseconds between two looks at the time. */
@@ -79,6 +80,8 @@ export class Replica implements Service {
   readonly copies: Copies;
   readonly #parts: ReplicaParts;
   readonly #snapshots: SnapshotParts;
+  /** Runs steps of work that can wait, beside which clients are served. */
+  readonly #soon: (step: () => void) => void;
   #peers: readonly PeerAddress[];
   #timers: NodeJS.Timeout[] = [];
 
@@ -86,6 +89,9 @@ export class Replica implements Service {
     this.#parts = parts;
     this.#peers = parts.settings.peers;
     const { environment, log, signers } = parts;
+    const turns = new Turns({ uptime: environment.uptime, defer });
+    this.#soon = (step) => turns.soon(step);
+    const soon = this.#soon;
     this.#snapshots = snapshotParts({
       ...{ data: parts.settings.data, storage, genesis: signers.makeRing, soon },
       ...{ databases: DATABASES_DEFAULT, uptime: environment.uptime, retainMs: parts.settings.retain },
@@ -94,7 +100,7 @@ export class Replica implements Service {
     signers.follow(() => this.timeline.ring);
     this.peering = this.#makePeering();
     const recorder = new Recorder({
-      ...{ timeline: this.timeline, peers: this.peering, log, environment },
+      ...{ timeline: this.timeline, peers: this.peering, log, environment, soon },
       past: parts.settings.window.past,
       flushed: () => storage.flushed(),
     });
@@ -155,7 +161,7 @@ export class Replica implements Service {
     const { settings, signers, environment, log, arrived } = this.#parts;
     const { clock, uptime } = environment;
     return new Timeline({
-      ...{ storage, clock, uptime, log, soon },
+      ...{ storage, clock, uptime, log, soon: this.#soon },
       hash: hashOf,
       genesis: signers.makeRing,
       databases: DATABASES_DEFAULT,
@@ -198,7 +204,7 @@ export class Replica implements Service {
     const { timeline, peering } = this;
     return new History({
       recall: {
-        ...{ storage, snapshots: this.#snapshots.snapshots, soon, uptime: environment.uptime },
+        ...{ storage, snapshots: this.#snapshots.snapshots, soon: this.#soon, uptime: environment.uptime },
         ...{ hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT },
       },
       replica: { timeline, peering, state, isDurable: storage.isDurable },
@@ -220,7 +226,7 @@ export class Replica implements Service {
       hash: hashOf,
       connect: openTransport(log),
       ...environment,
-      ...{ soon, log },
+      ...{ soon: this.#soon, log },
       limits: { ...PEERING_LIMITS, past: settings.window.past },
     });
   }
@@ -232,7 +238,9 @@ export class Replica implements Service {
   #makeGateway(recorder: Recorder, confirmations: Confirmations): Gateway {
     const { settings, identity, signers, environment, log } = this.#parts;
     return new Gateway({
-      ...{ identity, recorder, confirmations, environment, log, soon },
+      ...{ identity, recorder, confirmations, environment, log },
+      // Clients wait for what it collects.
+      soon: defer,
       cluster: signers.cluster,
       watermark: () => this.timeline.watermark,
       future: settings.window.future,
@@ -266,8 +274,8 @@ export class Replica implements Service {
   }
 }
 
-const soon = (step: () => void): void => {
-  setImmediate(step);
+const defer = (run: () => void): void => {
+  setImmediate(run);
 };
 
 const IN_MEMORY =

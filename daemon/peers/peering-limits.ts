@@ -40,7 +40,7 @@ export const PEERING_LIMITS = {
   /** A want that is not answered is asked of another. */
   wantMs: 3_000,
   /** One push: so much is verified and stored in one go. A longer entry goes alone. */
-  batchBytes: 128 * KIB,
+  batchBytes: 64 * KIB,
   batchEntries: ENTRIES_MAX,
   /** Pushes on the way to a member that it has not taken. */
   windowBytes: MIB,
@@ -76,7 +76,7 @@ export const PEERING_LIMITS = {
   /** Callers bound their waiting themselves; this is when a forgotten one is dropped. */
   waitMostMs: 120_000,
   /** Work between two turns of the event loop. */
-  sliceMs: 5,
+  sliceMs: 2,
 } as const;
 
 export type PeeringLimits = { readonly [Name in keyof typeof PEERING_LIMITS]: number };
