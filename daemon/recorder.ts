@@ -30,7 +30,7 @@ import type { Taken } from "./units.js";
 /** What is used of a timeline. */
 export type RecorderTimeline = Pick<
   Timeline,
-  "take" | "holds" | "hasFolded" | "prunedTo" | "newest" | "ring" | "state" | "failure"
+  "prepare" | "take" | "holds" | "hasFolded" | "prunedTo" | "newest" | "ring" | "state" | "failure"
 >;
 
 /** What is used of the peers. */
@@ -51,6 +51,8 @@ export interface RecorderParts {
   readonly past: number;
   /** When all that was put on the disk is as safe as --fsync says. */
   readonly flushed: () => Promise<void>;
+  /** Runs a step in a later turn of the event loop. */
+  readonly soon: (step: () => void) => void;
 }
 
 /** An entry was recorded: what its units were answered, to be given when it is flushed. */
@@ -138,7 +140,24 @@ export class Recorder {
     if (denials !== null) return resultOf(id, denials.map(deniedAnswer), { room, standing });
     // The message's bytes are views of what came over the network.
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
-    const recorded = this.record({ id, body, signature, envelope });
+    const entry = { id, body, signature, envelope };
+    return this.#parts.timeline.prepare(entry) ? this.#take(taken, entry) : this.#takePrepared(taken, entry);
+  }
+
+  /** The same of one that needs long to get ready for: others are served meanwhile. */
+  async #takePrepared(taken: Taken, entry: Entry): Promise<EnvelopeAnswer> {
+    const { timeline, soon } = this.#parts;
+    do await new Promise<void>((resolve) => soon(resolve));
+    while (!timeline.prepare(entry));
+    // A member may have given it, and the daemon may have lost its disk or its clock.
+    const refusal = this.refusal();
+    return (
+      this.firstAnswer(taken) ?? (refusal === null ? this.#take(taken, entry) : notApplied(taken.id, refusal))
+    );
+  }
+
+  #take({ id, room, standing }: Taken, entry: Entry): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const recorded = this.record(entry);
     if ("kind" in recorded) return recorded;
     const result = resultOf(id, recorded.answers, { room, standing });
     return recorded.flushed.then(

@@ -29,12 +29,18 @@ class FakeTimeline implements RecorderTimeline {
   readonly taken: Entry[] = [];
   /** Ids of entries that wait to be folded. */
   readonly waiting = new Set<string>();
+  /** That it takes to get ready. */
+  steps = 0;
   flush: Promise<void> = Promise.resolve();
   answers: readonly UnitAnswer[] = [applied];
   taking: (entry: Entry) => Taking = (entry) => {
     this.taken.push(entry);
     return { kind: "taken", answers: this.answers, flushed: this.flush };
   };
+
+  prepare(_: Entry): boolean {
+    return this.steps-- <= 0;
+  }
 
   take(entry: Entry): Taking {
     return this.taking(entry);
@@ -76,7 +82,7 @@ function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>
   });
   const disk = { flushed: Promise.resolve() };
   const recorder = new Recorder({
-    ...{ timeline, peers, log, past: 30_000, flushed: () => disk.flushed },
+    ...{ timeline, peers, log, past: 30_000, flushed: () => disk.flushed, soon: setImmediate },
     environment: { ...realEnvironment, clock: () => clock.now },
   });
   const parts: TimelineParts = { recorder, confirmations, gateway: null };
@@ -117,6 +123,34 @@ test("a write is recorded whole, and answered when it is flushed", async () => {
   flush();
   assert.equal(await codeOf(answer), OK_UNIT);
   assert.equal(await codeOf(scene.take(envelope)), OK_UNIT, "the first answer, again");
+  assert.equal(timeline.taken.length, 1);
+});
+
+test("a late write is recorded once the timeline is ready for it, and others are served meanwhile", async () => {
+  const { scene, timeline } = fixture();
+  timeline.steps = 3;
+  const late = scene.sign([["SET", "k", "late"]]);
+  const answer = scene.take(late);
+  assert.equal(timeline.taken.length, 0);
+  timeline.steps = 0;
+  const other = scene.sign([["SET", "k", "other"]]);
+  assert.equal(await codeOf(scene.take(other)), OK_UNIT);
+  timeline.steps = 3;
+  assert.equal(await codeOf(answer), OK_UNIT);
+  assert.deepEqual(
+    timeline.taken.map(({ id }) => id),
+    [other.id, late.id],
+  );
+});
+
+test("what happens while a late write is got ready for is found before it is recorded", async () => {
+  const { scene, timeline } = fixture();
+  timeline.steps = 6;
+  const [given, lost] = [scene.sign([["SET", "k", "given"]]), scene.sign([["SET", "k", "lost"]])];
+  const answers = [codeOf(scene.take(given)), codeOf(scene.take(lost))];
+  timeline.taken.push({ id: given.id } as Entry);
+  timeline.failure = "no space left";
+  assert.deepEqual(await Promise.all(answers), ["answer-not-kept unknown", "storage-failed not-applied"]);
   assert.equal(timeline.taken.length, 1);
 });
 

@@ -60,7 +60,7 @@ export function makeFront(parts: FrontParts): Front {
     },
   };
   const recorder = new Recorder({
-    ...{ timeline: facing(timeline, watched), peers: peering, log, environment, flushed },
+    ...{ timeline: facing(timeline, watched), peers: peering, log, environment, flushed, soon },
     past: window.past,
   });
   const backend = new TimelineBackend(timeline, environment);
