@@ -8,12 +8,14 @@ import { isCommandName } from "./command-names.js";
 import { addDoctor } from "./doctor.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "./exit-codes.js";
 import { addGetPast } from "./get-past.js";
+import { addImport } from "./import.js";
 import { addKeys } from "./keys.js";
 import { addLog } from "./log.js";
 import { addPing } from "./ping.js";
 import { addRepl } from "./repl.js";
 import { addSend } from "./send.js";
 import { addStatus } from "./status.js";
+import { addTest } from "./test-server.js";
 
 /** The package refers to itself, wherever it was built or installed. */
 const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
@@ -37,7 +39,7 @@ Examples:
 ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help says more")}`,
   );
 const subcommands = [addSend, addRepl, addPing, addStatus, addDoctor, addKeys];
-for (const add of [...subcommands, addLog, addBlame, addGetPast, addBench]) add(program);
+for (const add of [...subcommands, addLog, addBlame, addGetPast, addImport, addTest, addBench]) add(program);
 
 // A reader that has seen enough (`dbsync send … | head -1`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,0 +1,69 @@
+/** Writes documents to all daemons, entry by entry: many entries a command, some commands on the way at once. */
+import type { CommandInput } from "../command.js";
+import type { ReplyValue } from "../reply-value.js";
+
+/** Entries of a command, and characters, at most. */
+const BATCH_ENTRIES = 500;
+const BATCH_CHARACTERS = 256 * 1024;
+const ON_THE_WAY = 8;
+
+/** Sends a command to every daemon. @throws DbsyncError  one has not taken it */
+export type SendToAll = (command: CommandInput) => Promise<ReplyValue>;
+
+export class DocumentWriter {
+  readonly #send: SendToAll;
+  /** Commands on the way, the oldest first. */
+  readonly #sent: Promise<ReplyValue>[] = [];
+  #document = "";
+  #batch: string[] = [];
+  #characters = 0;
+  #inDocument = 0;
+  #entries = 0;
+
+  constructor(send: SendToAll) {
+    this.#send = send;
+  }
+
+  /** Entries that were handed over so far. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  async begin(document: string): Promise<void> {
+    this.#document = document;
+    this.#inDocument = 0;
+    await this.#send(["DOC.CREATE", document]);
+  }
+
+  /** @param entry  JSON */
+  async add(key: string, entry: string): Promise<void> {
+    this.#batch.push(key, entry);
+    this.#characters += key.length + entry.length;
+    this.#inDocument++;
+    this.#entries++;
+    const isFull = this.#batch.length >= 2 * BATCH_ENTRIES || this.#characters >= BATCH_CHARACTERS;
+    if (isFull) await this.#flush();
+  }
+
+  /** @throws Error  the daemons have another number of entries */
+  async end(): Promise<void> {
+    await this.#flush();
+    await Promise.all(this.#sent.splice(0));
+    const count = await this.#send(["DOC.COUNT", this.#document]);
+    if (Number(count) === this.#inDocument) return;
+    throw new Error(
+      `${this.#document}: ${this.#inDocument} entries were sent, and ${String(count)} are there`,
+    );
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#batch.length === 0) return;
+    if (this.#sent.length >= ON_THE_WAY) await this.#sent.shift();
+    const sending = this.#send(["DOC.INSERT", this.#document, "KEYS", ...this.#batch]);
+    // Told by whoever awaits it, and no crash until then.
+    sending.catch(() => {});
+    this.#sent.push(sending);
+    this.#batch = [];
+    this.#characters = 0;
+  }
+}

@@ -1,0 +1,97 @@
+/** `dbsync import`: moves the documents of a running server of JSON documents to the daemons, as signed commands. */
+import type { Command } from "commander";
+import type { ReplyValue } from "../reply-value.js";
+import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./client-options.js";
+import { DocumentWriter, type SendToAll } from "./document-writer.js";
+import { exitCodeHelp } from "./exit-codes.js";
+import { JsonPieces } from "./json-pieces.js";
+import { JSON_URL_HELP, JsonServer, type JsonServerAddress, readJsonUrl } from "./json-server.js";
+import { printLine } from "./output.js";
+
+/** A server that says nothing for so long is given up: the original makes its whole answer before it sends any. */
+const SILENCE_MS = 120_000;
+/** For a command of some hundred entries; daemons may be far away. */
+const COMMAND_MS = 20_000;
+const PROGRESS_MS = 500;
+const CLEAR_LINE = "\r\x1b[K";
+
+interface ImportFlags extends ClientFlags {
+  readonly replace?: boolean;
+}
+
+export function addImport(program: Command): void {
+  addClientOptions(program.command("import").description("take over all documents of a running server"))
+    .argument("<url>", JSON_URL_HELP, readJsonUrl)
+    .option("--replace", "drop documents first that the daemons have already")
+    .addHelpText(
+      "after",
+      `
+Asks the server for all its documents (getall) and writes them to every daemon of the list, entries under the keys that
+they have there. The server stays as it is. Stop its writers first: what they write meanwhile is not taken over.
+
+Examples:
+  dbsync import json://10.0.0.1:8888 -k private.pem
+  dbsync import json://10.0.0.1:8888 -s 10.0.0.5,10.0.0.6 -k private.pem --replace
+${exitCodeHelp("no connection, a document is there already, or a daemon has not taken everything")}`,
+    )
+    .action(importAll);
+}
+
+async function importAll(address: JsonServerAddress, flags: ImportFlags): Promise<void> {
+  const { client } = openFrom(readSettings({ timeout: COMMAND_MS, ...flags }));
+  const send: SendToAll = (command) => client.call(command, { policy: "all" });
+  const there = new Set(textsOf(await send(["DOC.LIST"])));
+  using server = await JsonServer.open(address, SILENCE_MS).catch((problem: Error) => {
+    throw new Error(`${address.host}:${address.port}: ${problem.message}`);
+  });
+  const started = performance.now();
+  const writer = new DocumentWriter(send);
+  const isShown = process.stderr.isTTY;
+  const show = () => void process.stderr.write(`${CLEAR_LINE}${writer.entries} entries`);
+  const timer = isShown ? setInterval(show, PROGRESS_MS) : undefined;
+  let documents = 0;
+  try {
+    const answer = new JsonPieces(server.pieces({ action: "getall", replicate: false }));
+    for await (const name of documentsIn(answer)) {
+      if (there.has(name)) await makeRoom(send, name, flags.replace);
+      await writer.begin(name);
+      for await (const key of answer.members()) await writer.add(key, await answer.value());
+      await writer.end();
+      documents++;
+    }
+  } catch (problem) {
+    throw new Error(
+      `${messageOf(problem)}\nNot everything was taken over; ${documents} documents are complete.`,
+    );
+  } finally {
+    clearInterval(timer);
+    if (isShown) process.stderr.write(CLEAR_LINE);
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  printLine(`${documents} documents with ${writer.entries} entries in ${seconds} s`);
+}
+
+/** The names of all documents in an answer to getall; after each its entries are to be taken. @throws Error  it is an error */
+async function* documentsIn(answer: JsonPieces): AsyncGenerator<string, void, undefined> {
+  for await (const member of answer.members()) {
+    if (member === "documents") yield* answer.members();
+    else if (member === "message") throw new Error(`the server refuses: ${await answer.value()}`);
+    else await answer.value();
+  }
+}
+
+/** @throws Error  a document is there, and nobody said that it may go */
+async function makeRoom(send: SendToAll, name: string, replace = false): Promise<void> {
+  if (!replace) {
+    throw new Error(`the daemons have a document ${JSON.stringify(name)} already; --replace drops it first`);
+  }
+  await send(["DOC.DROP", name]);
+}
+
+function messageOf(problem: unknown): string {
+  return problem instanceof Error ? problem.message : String(problem);
+}
+
+function textsOf(reply: ReplyValue): string[] {
+  return Array.isArray(reply) ? reply.map(String) : [];
+}

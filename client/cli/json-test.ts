@@ -1,0 +1,92 @@
+/**
+ * `dbsync test json://…`: the checks of the replicated memory database's own test client, in its order and words, on a
+ * document of their own. Source: test/vectors/json/test-client.json; the samples and their numbers as there.
+ */
+import { randomUUID } from "node:crypto";
+import type { JsonServer } from "./json-server.js";
+
+type Answer = Readonly<Record<string, unknown>>;
+
+export interface Check {
+  readonly pass: boolean;
+  readonly message: string;
+}
+
+export interface JsonTest {
+  /** Of the first request, in milliseconds. */
+  readonly latency: number;
+  /** Milliseconds of each action's requests, in the order in which the actions came first. */
+  readonly samples: ReadonlyMap<string, readonly number[]>;
+  readonly checks: readonly Check[];
+}
+
+const SAMPLES = 3;
+const JOHN = { name: "John", role: "admin", gender: "male" };
+const ANNA = { name: "Anna", role: "user", gender: "female" };
+const OTHERS = [
+  { name: "Peter", role: "user", gender: "male" },
+  { name: "Mary", role: "admin", gender: "female" },
+];
+
+/** @throws Error  the connection */
+export async function testJsonServer(server: JsonServer): Promise<JsonTest> {
+  const document = `dbsync_test_${randomUUID().slice(0, 8)}`;
+  const samples = new Map<string, number[]>();
+  const checks: Check[] = [];
+  const timed = async (request: object) => {
+    const started = performance.now();
+    const answer = await server.ask(request);
+    return { answer, ms: performance.now() - started };
+  };
+  /** @param name  as the report calls it */
+  const ask = async (name: string, action: string, more: object = {}) => {
+    const { answer, ms } = await timed({ action, ...more });
+    samples.set(name, [...(samples.get(name) ?? []), ms]);
+    return answer;
+  };
+  const check = (message: string, pass: boolean) => void checks.push({ pass, message });
+  /** The ids of numbers that are given for good have many digits. */
+  const firstId = async () => Object.keys(entriesOf(await server.ask({ action: "get", document })))[0] ?? "0";
+
+  const { ms: latency, answer: probe } = await timed({ action: "list" });
+  check("latency probe (list) returns response", "status" in probe);
+  check("list returns response", "status" in (await ask("list", "list")));
+  await ask("drop", "drop", { document });
+  check("create document", succeeded(await ask("create", "create", { document })));
+  const inserted = await ask("insert", "insert", { document, data: [JOHN, ANNA] });
+  check("insert entries", succeeded(inserted));
+  const entries = entriesOf(await ask("get", "get", { document }));
+  check("get document returns 2 entries", Object.keys(entries).length === 2);
+  const id = Object.keys(entries)[0] ?? "0";
+  const byId = entriesOf(await ask("get_by_id", "get", { document, id }))[id];
+  check("get by id returns John", nameOf(byId) === JOHN.name);
+  const { document_keys: keys } = await ask("getkeys", "getkeys", { document });
+  const hasKeys = Array.isArray(keys) && Object.keys(JOHN).every((name) => keys.includes(name));
+  check("getkeys includes name/role/gender", hasKeys);
+  const found = entriesOf(await ask("query", "get", { document, query: { name: JOHN.name } }));
+  check("query returns 1 entry", Object.keys(found).length === 1);
+  check("count returns 2", (await ask("count", "count", { document }))["count"] === 2);
+  const updated = await ask("update", "update", { document, id, data: OTHERS });
+  check("update whole document", succeeded(updated));
+  check("delete entry", succeeded(await ask("delete", "delete", { document, id: await firstId() })));
+  const left = await ask("count_after_delete", "count", { document });
+  check("count after delete returns 1", left["count"] === 1);
+  check("empty document", succeeded(await ask("empty", "empty", { document })));
+  check("drop document", succeeded(await ask("drop_final", "drop", { document })));
+  check("getall returns response", "status" in (await ask("getall", "getall", { replicate: false })));
+  for (let sample = 0; sample < SAMPLES; sample++) await ask("list_sample", "list");
+  for (let sample = 0; sample < SAMPLES; sample++) await ask("getall_sample", "getall", { replicate: false });
+  for (let sample = 0; sample < SAMPLES; sample++) await ask("count_sample", "count", { document });
+  return { latency, samples, checks };
+}
+
+const succeeded = ({ status }: Answer) => status === "success";
+
+/** By their ids; a list's are its places. */
+function entriesOf({ data }: Answer): Readonly<Record<string, unknown>> {
+  return typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
+}
+
+function nameOf(entry: unknown): unknown {
+  return typeof entry === "object" && entry !== null ? (entry as Record<string, unknown>)["name"] : undefined;
+}
