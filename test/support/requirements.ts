@@ -19,9 +19,9 @@ export const requirements: readonly Requirement[] = [
     debianPackage: "redis-server",
     purpose: "the real server that replies are compared with",
   },
-  { program: "php", debianPackage: "php-cli", purpose: "examples/php" },
+  { program: "php", debianPackage: "php-cli", purpose: "examples/php and json" },
   { program: "openssl", debianPackage: "openssl", purpose: "key files of every kind, examples/shell" },
-  { program: "nc", debianPackage: "netcat-openbsd", purpose: "examples/shell" },
+  { program: "nc", debianPackage: "netcat-openbsd", purpose: "examples/shell and json" },
   {
     // Not the PATH's, which may be one that does not know Debian's packages.
     program: "/usr/bin/python3",

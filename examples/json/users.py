@@ -1,0 +1,37 @@
+"""Documents from Python: a table of users, made, searched and removed. The standard library is enough.
+
+python3 users.py 127.0.0.1 8888
+"""
+
+import json
+import socket
+import sys
+
+host, port = sys.argv[1:3] if len(sys.argv) > 2 else ("127.0.0.1", "8888")
+server = socket.create_connection((host, int(port)), timeout=10)
+
+
+def ask(**request):
+    """Sends a request and gives the answer's members. A request is a line; an answer ends with LF and CR."""
+    server.sendall(json.dumps(request).encode() + b"\n")
+    answer = b""
+    while not answer.endswith(b"\n\r"):
+        piece = server.recv(65536)
+        if not piece:
+            sys.exit("the connection is gone")
+        answer += piece
+    members = json.loads(answer)
+    if members["status"] != "success":
+        sys.exit("refused: " + members["message"])
+    return members
+
+
+ask(action="create", document="py_users")
+users = [{"name": "John", "role": "admin"}, {"name": "Andrew", "role": "user"}]
+ask(action="insert", document="py_users", data=users)
+found = ask(action="get", document="py_users", query={"role": "user"})["data"]
+# Entries numbered 0, 1, 2, … are a list, others an object with their ids.
+for user in found.values() if isinstance(found, dict) else found:
+    print(user["name"])
+print(ask(action="count", document="py_users")["count"], "users")
+ask(action="drop", document="py_users")
