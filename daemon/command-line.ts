@@ -83,7 +83,9 @@ function shownValue(name: string, attribute: string, program: Command, settings:
     return JSON.stringify(formatLimit(row, program.getOptionValue(attribute)));
   if (name === "database")
     return JSON.stringify(settings.database.map((one: BackendSpecification) => one.name).join(","));
-  if (name === "admin" || name === "resp") {
+  if (name === "json-replica")
+    return JSON.stringify(settings.jsonReplicas.map((one) => formatPeer({ ...one, pin: null, tls: false })));
+  if (name === "admin" || name === "resp" || name === "json") {
     const place = settings[name];
     return place === null ? null : JSON.stringify(formatPlace(place));
   }

@@ -9,6 +9,7 @@ import { InvalidArgumentError } from "commander";
 import { parse, TomlError } from "smol-toml";
 import { StartError } from "./start-error.js";
 import { peersOf } from "./timeline-options.js";
+import { replicasOf } from "./user-listener-options.js";
 
 /** Options that say what the program does now, and so belong on the command line. */
 const NOT_IN_FILE = new Set(["config", "check-config", "help-all", "version", "help"]);
@@ -89,6 +90,11 @@ function parseValue(option: Option, value: unknown, { place, folder }: Where): u
     if (value.every((peer) => typeof peer === "string"))
       return parsed(() => peersOf(value), name, value, place);
     throw new StartError(`${place}: peer is a list of texts such as "db2:1111".`, 2);
+  }
+  if (name === "json-replica" && Array.isArray(value)) {
+    if (value.every((place) => typeof place === "string"))
+      return parsed(() => replicasOf(value), name, value, place);
+    throw new StartError(`${place}: json-replica is a list of texts such as "old1:8888".`, 2);
   }
   if (typeof value !== "string" && typeof value !== "number") {
     throw new StartError(`${place}: ${name} is a text or a number.`, 2);

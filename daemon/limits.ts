@@ -88,6 +88,15 @@ export const LIMITS = {
     summary: "RESP: largest command, as far as it has come (Redis's client-query-buffer-limit)",
     reason: "Redis's; --max-buffered-bytes, for all clients together, is usually less",
   },
+  jsonReplicaTimeout: {
+    flag: "json-replica-timeout",
+    unit: "time",
+    fallback: 3 * SECOND,
+    least: 1,
+    most: HOUR,
+    summary: "how long a write waits for a server of --json-replica that says nothing",
+    reason: "the original waits a minute, once for each write; what a server misses is sent later",
+  },
   respIdleTimeout: {
     flag: "resp-idle-timeout",
     unit: "time",

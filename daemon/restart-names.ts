@@ -30,6 +30,7 @@ function valuesOf(settings: Settings): Readonly<Record<string, unknown>> {
     "allow-unsigned": settings.allowUnsigned,
     resp: settings.resp === null ? null : formatPlace(settings.resp),
     json: settings.json === null ? null : formatPlace(settings.json),
+    "json-replica": settings.jsonReplicas.map(({ host, port }) => `${host} ${port}`).join(),
     admin: admin === null ? null : formatPlace(admin),
     "log-format": settings.logFormat,
   };

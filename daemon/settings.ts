@@ -6,6 +6,7 @@ import type { DateWindow } from "./date-window.js";
 import type { EvictionPolicy } from "./eviction-policy.js";
 import type { Fsync } from "./fsync.js";
 import type { Limits } from "./limits.js";
+import type { ReplicaPlace } from "./listeners/json/replica-connection.js";
 import type { LogFormat, LogLevel } from "./log.js";
 import type { PeerAddress } from "./peers/member-socket.js";
 
@@ -52,6 +53,8 @@ export interface Settings {
   readonly resp: AdminPlace | null;
   /** Where clients that speak JSON lines are served; null: nowhere. */
   readonly json: AdminPlace | null;
+  /** Servers that are sent what JSON clients write, in the original's protocol. */
+  readonly jsonReplicas: readonly ReplicaPlace[];
   /** Users of the listeners without signatures; null: one who may do everything. */
   readonly aclFile: string | null;
   /** Where /healthz and /metrics are served; null: nowhere. */

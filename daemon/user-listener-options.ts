@@ -1,9 +1,12 @@
 /** The options of the listeners for users, and which combinations of them make sense. */
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { type AdminPlace, parsePlace } from "./admin/place.js";
+import type { ReplicaPlace } from "./listeners/json/replica-connection.js";
 import { explained, parsePath } from "./option-values.js";
+import { parsePeer } from "./peer-address.js";
 import type { Settings, UserListenerName } from "./settings.js";
 import { StartError } from "./start-error.js";
+import { hasTimeline } from "./timeline-options.js";
 
 /** The original server's. */
 const JSON_PORT = "8888";
@@ -15,6 +18,7 @@ export const USER_LISTENER_NAMES: readonly UserListenerName[] = ["resp", "json"]
 /** What commander leaves. */
 export interface RawUserListenerOptions extends Partial<Record<UserListenerName, AdminPlace>> {
   aclFile?: string;
+  jsonReplica: readonly ReplicaPlace[];
 }
 
 export function userListenerOptions(): Option[] {
@@ -31,6 +35,14 @@ export function userListenerOptions(): Option[] {
       .argParser((text: string) => explained(() => parsePlace(text)))
       .env("DBSYNCD_JSON")
       .helpGroup(GROUP),
+    new Option(
+      "--json-replica <host:port>",
+      "an original server that is sent what JSON clients write (repeatable)",
+    )
+      .default([], "none")
+      .argParser(addReplicas)
+      .env("DBSYNCD_JSON_REPLICA")
+      .helpGroup(GROUP),
     new Option("--acl-file <file>", "their users, passwords and rules, in the format of Redis's aclfile")
       .argParser(parsePath)
       .env("DBSYNCD_ACL_FILE")
@@ -38,12 +50,36 @@ export function userListenerOptions(): Option[] {
   ];
 }
 
+/** With commas between, since a variable can stand there but once. */
+function addReplicas(text: string, before: readonly ReplicaPlace[] = []): readonly ReplicaPlace[] {
+  return replicasOf(text.split(","), before);
+}
+
+/** @param texts  one server each, as in a configuration file */
+export function replicasOf(
+  texts: readonly string[],
+  before: readonly ReplicaPlace[] = [],
+): readonly ReplicaPlace[] {
+  const replicas = [...before, ...texts.map((text) => explained(() => parseReplica(text.trim())))];
+  const places = replicas.map(({ host, port }) => `${host} ${port}`);
+  if (new Set(places).size < places.length) throw new InvalidArgumentError("A server is named twice.");
+  return replicas;
+}
+
+/** @throws RangeError  a sentence: what is expected */
+function parseReplica(text: string): ReplicaPlace {
+  const { host, port, pin, tls } = parsePeer(text);
+  if (pin !== null || tls) throw new RangeError("Expected host:port: the original knows no encryption.");
+  return { host, port };
+}
+
 export function userListenerSettingsOf({
   resp,
   json,
   aclFile,
-}: RawUserListenerOptions): Pick<Settings, UserListenerName | "aclFile"> {
-  return { resp: resp ?? null, json: json ?? null, aclFile: aclFile ?? null };
+  jsonReplica,
+}: RawUserListenerOptions): Pick<Settings, UserListenerName | "aclFile" | "jsonReplicas"> {
+  return { resp: resp ?? null, json: json ?? null, aclFile: aclFile ?? null, jsonReplicas: jsonReplica };
 }
 
 /** Whether there is any. */
@@ -53,12 +89,19 @@ export function hasUserListener(settings: Pick<Settings, UserListenerName>): boo
 
 /** @throws StartError  with the cures */
 export function validateUserListeners(settings: Settings): void {
-  const { aclFile, database, bind, port, admin } = settings;
+  const { aclFile, database, bind, port, admin, json, jsonReplicas } = settings;
   const asked = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
   if (aclFile !== null && asked.length === 0) {
     const all = USER_LISTENER_NAMES.map((name) => `--${name}`).join(" and ");
     fail(`--acl-file names the users of ${all}: give --resp PORT too.`);
   }
+  if (jsonReplicas.length > 0 && json === null)
+    fail("--json-replica passes on what JSON clients write: give --json too.");
+  if (jsonReplicas.length > 0 && hasTimeline(settings))
+    fail(
+      "--json-replica stands with the database in memory alone: with --data or --peer entries have ids of 19 digits, " +
+        "which the original does not keep. Leave it out, and move over with dbsync import.",
+    );
   if (asked.length === 0) return;
   if (database.length > 1 || database.some(({ kind }) => kind !== "memory"))
     fail(

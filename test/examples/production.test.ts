@@ -145,6 +145,7 @@ describe("the sample configuration", () => {
         const written = /^tls-/.test(line) ? lines.filter((each) => each.startsWith("tls-")) : [line];
         if (line.startsWith("peer")) written.push('sign-key = ["keys"]');
         if (line.startsWith("acl-file")) written.push("resp = 6379");
+        if (line.startsWith("json-replica =")) written.push("json = 8888");
         await writeFile(file, `${written.join("\n")}\n`);
         const ended = await runDaemon(["--config", file, "--check-config"]);
         assert.equal(ended.code, 0, `${line}: ${ended.stderr}`);

@@ -7,6 +7,9 @@ import type { ErrorReply } from "../../../protocol/reply.js";
 /** A member's name, and its value as JSON. */
 export type Member = readonly [name: string, json: string];
 
+/** Behind each, in this order. */
+export const ANSWER_END = "\n\r";
+
 /** Characters of a request that are repeated to who sent it. */
 const ECHO_CHARS_MAX = 8192;
 

@@ -9,12 +9,10 @@ import type { RefusalCode } from "../../refusals.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
 import { listenTo } from "../socket-events.js";
-import { failure } from "./answers.js";
+import { ANSWER_END, failure } from "./answers.js";
 import { JsonSession, type JsonSessionHost } from "./session.js";
 
 export const JSON_LISTENER = "json";
-/** In this order. */
-export const ANSWER_END = "\n\r";
 /** Milliseconds a connection may work before others get their turn. */
 const TURN_MS = 5;
 /** Characters of answers that are collected for one write. */

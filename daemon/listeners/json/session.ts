@@ -12,6 +12,7 @@ import type { MemoryFace } from "../../memory-limit.js";
 import { DEFAULT_USER, type User, type Users } from "../../users.js";
 import { type ActionHost, actions, type Written } from "./actions.js";
 import { failure, faultSentence } from "./answers.js";
+import type { JsonReplicas } from "./replicas.js";
 import { type JsonRequest, readRequest, textOfLine } from "./request.js";
 
 export interface JsonSessionHost {
@@ -19,6 +20,8 @@ export interface JsonSessionHost {
   readonly users: Users;
   readonly memory: MemoryFace;
   readonly environment: Environment;
+  /** Servers of the original's kind; null: none. */
+  readonly replicas: JsonReplicas | null;
 }
 
 /** Closes the connection, without an answer. */
@@ -79,7 +82,7 @@ export class JsonSession implements ActionHost, CommandSender {
   write(argv: readonly ByteString[], request: JsonRequest): Written | Promise<Written> {
     const command = this.#permitted(argv);
     if ("kind" in command) return { reply: command, replicated: null };
-    const { path, memory } = this.#host;
+    const { path, memory, replicas } = this.#host;
     if (memory.isFull && memory.refuses(command.flags.includes("denyoom")))
       return { reply: OUT_OF_MEMORY, replicated: null };
     const isLocal = request.isOff("replicate");
@@ -87,6 +90,8 @@ export class JsonSession implements ActionHost, CommandSender {
     const waits = !isLocal && path.others !== null && path.others > 0;
     const sender: CommandSender = waits ? this.#awaiting((came) => (replicated = came)) : this;
     const reply = path.execute(command, argv, sender);
+    if (replicas !== null && !isLocal && !(reply instanceof Promise) && hasChanged(reply))
+      return replicas.forward(request).then((came) => ({ reply, replicated: came }));
     return reply instanceof Promise
       ? reply.then((settled) => ({ reply: settled, replicated }))
       : { reply, replicated };
@@ -121,4 +126,9 @@ export class JsonSession implements ActionHost, CommandSender {
     this.#user = this.#user === null ? users.anonymous : found?.isOn === true ? found : null;
     this.#generation = users.generation;
   }
+}
+
+/** An error changes nothing; emptying a document that is not there neither. */
+function hasChanged(reply: Reply): boolean {
+  return reply.kind !== "error" && !(reply.kind === "integer" && reply.value === 0);
 }

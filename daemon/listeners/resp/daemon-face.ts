@@ -3,7 +3,10 @@ import type { Copies } from "../../copies.js";
 import type { Settings } from "../../settings.js";
 
 export interface DaemonFace {
-  readonly settings: Pick<Settings, "aclFile" | "data" | "fsync" | "logLevel" | "maxmemoryPolicy">;
+  readonly settings: Pick<
+    Settings,
+    "aclFile" | "data" | "fsync" | "logLevel" | "maxmemoryPolicy" | "jsonReplicas"
+  >;
   /** Bytes in use as --maxmemory counts them, garbage among them; and keys that it has made go since the start. */
   readonly memory: { readonly used: number; readonly evicted: number };
   /** Where the listener listens. */

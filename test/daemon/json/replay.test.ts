@@ -6,11 +6,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
-import { startJson } from "./scene.js";
+import { type JsonScene, startJson } from "./scene.js";
 
 interface Step {
+  /** Where it is sent, or what is started or stopped. */
+  readonly node?: string;
+  /** Of a node that is started. */
+  readonly replicas?: readonly string[];
   readonly send?: string;
   readonly send_hex?: string;
   readonly parts?: readonly string[];
@@ -52,23 +57,64 @@ const { reasons, steps: differences } = read("differences.json") as {
   readonly steps: readonly Difference[];
 };
 
-const alone = scenarios.filter(({ topology }) => JSON.stringify(topology) === '{"primary":[]}');
-
-for (const scenario of alone) {
+for (const scenario of scenarios) {
   test(`"${scenario.name}" is answered as by the original, except where the manual says otherwise`, async () => {
-    await using server = await startJson();
-    await replay(scenario, server.port);
+    await using nodes = new Nodes();
+    for (const name of Object.keys(scenario.topology)) await nodes.place(name);
+    // A server is there before those that ask it for its documents.
+    for (const [name, replicas] of Object.entries(scenario.topology).reverse())
+      if (typeof replicas !== "string") await nodes.start(name, replicas);
+    await replay(scenario, nodes);
   });
 }
 
-async function replay({ name, steps }: Scenario, port: number): Promise<void> {
+/** The servers of a scenario, by name. */
+class Nodes implements AsyncDisposable {
+  readonly #ports = new Map<string, number>();
+  readonly #running = new Map<string, JsonScene>();
+
+  async place(name: string): Promise<void> {
+    this.#ports.set(name, await freePort());
+  }
+
+  /** @param replicas  names; "!" before one says that the original is given it by another address */
+  async start(name: string, replicas: readonly string[]): Promise<void> {
+    const ports = replicas.map((one) => this.port(one.replace("!", "")));
+    this.#running.set(name, await startJson({ port: this.port(name), replicas: ports }));
+  }
+
+  async stop(name: string): Promise<void> {
+    await this.#running.get(name)?.[Symbol.asyncDispose]();
+    this.#running.delete(name);
+  }
+
+  port(name: string): number {
+    return this.#ports.get(name) as number;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#running.keys()].map((name) => this.stop(name)));
+  }
+}
+
+async function replay({ name, steps }: Scenario, nodes: Nodes): Promise<void> {
   const clients = new Map<string, RawClient>();
+  const drop = (conn: string) => {
+    clients.get(conn)?.[Symbol.dispose]();
+    clients.delete(conn);
+  };
   try {
     for (const [place, step] of steps.entries()) {
-      const conn = step.conn ?? "main";
-      if (step.control === "disconnect") clients.get(conn)?.socket.destroy();
-      if (step.control === "disconnect" || step.control === "connect") clients.delete(conn);
-      const client = clients.get(conn) ?? (await RawClient.open(port));
+      const node = step.node ?? "primary";
+      const conn = `${node} ${step.conn ?? "main"}`;
+      if (step.control === "start") await nodes.start(node, step.replicas ?? []);
+      if (step.control === "stop") {
+        for (const one of [...clients.keys()].filter((key) => key.startsWith(`${node} `))) drop(one);
+        await nodes.stop(node);
+      }
+      if (step.control === "disconnect" || step.control === "connect") drop(conn);
+      if (step.control !== undefined && step.control !== "connect") continue;
+      const client = clients.get(conn) ?? (await RawClient.open(nodes.port(node)));
       clients.set(conn, client);
       if (step.control !== undefined) continue;
       const difference = differences.find((one) => one.scenario === name && one.step === place);

@@ -25,12 +25,18 @@ export interface SceneOptions {
   /** Lines of an ACL file. */
   readonly users?: readonly string[];
   readonly memory?: MemoryFace;
+  /** Ports of servers that are sent what is written. */
+  readonly replicas?: readonly number[];
+  /** A certain port; else a free one. */
+  readonly port?: number;
 }
 
 export async function startJson({
   limits = {},
   users,
   memory = UNBOUNDED,
+  replicas = [],
+  port = 0,
 }: SceneOptions = {}): Promise<JsonScene> {
   const lines: LogLine[] = [];
   const formatters = { level: (level: string) => ({ level }) };
@@ -44,7 +50,8 @@ export async function startJson({
   const listener = new JsonListener({
     ...{
       address: "127.0.0.1",
-      port: 0,
+      port,
+      daemon: { settings: { jsonReplicas: replicas.map((one) => ({ host: "127.0.0.1", port: one })) } },
       gate: null,
       observer: NOBODY,
       environment,

@@ -55,7 +55,14 @@ export async function startResp({
   const port = () => listener.address.port;
   const daemon: DaemonFace = {
     settings: {
-      ...{ aclFile: null, data: null, fsync: "always", logLevel: "info", maxmemoryPolicy: "noeviction" },
+      ...{
+        aclFile: null,
+        data: null,
+        fsync: "always",
+        logLevel: "info",
+        maxmemoryPolicy: "noeviction",
+        jsonReplicas: [],
+      },
     },
     memory: { used: 1_000_000, evicted: 0 },
     address: "127.0.0.1",

@@ -1,0 +1,103 @@
+/**
+ * `--json-replica`: servers of the original's kind that are sent what JSON clients write here, as the original sends it to the
+ * servers in its list; at the start they give the documents that are not here yet. Source: test/vectors/json, "Replication".
+ */
+import type { Logger } from "pino";
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { isContainer, memberNames, memberValues } from "../../../protocol/json-value.js";
+import { writeJson } from "../../../protocol/json-writer.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { findCommand } from "../../../store/command-table.js";
+import type { CommandPath, CommandSender } from "../../command-path.js";
+import type { Environment } from "../../environment.js";
+import type { Limits } from "../../limits.js";
+import type { ReplicaPlace } from "./replica-connection.js";
+import { ReplicaLink } from "./replica-link.js";
+import { type Contents, forwarded } from "./replica-requests.js";
+import type { JsonRequest } from "./request.js";
+
+const GET_ALL = '{"action":"getall","replicate":false}';
+
+export interface JsonReplicasParts {
+  readonly places: readonly ReplicaPlace[];
+  readonly path: CommandPath;
+  readonly limits: Limits;
+  readonly environment: Environment;
+  readonly log: Logger;
+}
+
+export class JsonReplicas {
+  readonly #parts: JsonReplicasParts;
+  readonly #links: readonly ReplicaLink[];
+
+  constructor(parts: JsonReplicasParts) {
+    const { places, limits, log } = parts;
+    this.#parts = parts;
+    const bounds = () => ({ silenceMs: limits.jsonReplicaTimeout, maxBytes: limits.maxOutputBytes });
+    const contentsOf = (document: ByteString) => this.#contentsOf(document);
+    this.#links = places.map((place) => new ReplicaLink({ place, bounds, contentsOf, log }));
+  }
+
+  /** Takes over the documents that are not here yet, from one after the other. */
+  async copyMissing(): Promise<void> {
+    const { log } = this.#parts;
+    for (const link of this.#links) {
+      try {
+        const documents = (await link.ask(GET_ALL)).get("documents");
+        if (!isContainer(documents)) continue;
+        const values = memberValues(documents);
+        const isThere = new Set(bulksOf(this.#run(["DOC.LIST"])));
+        const names = memberNames(documents).map(bytesOfText);
+        for (const [at, name] of names.entries()) if (!isThere.has(name)) this.#copy(name, values[at]);
+        log.info({ replica: link.name, documents: names.length }, "has given its documents");
+      } catch (problem) {
+        const reason = problem instanceof Error ? problem.message : String(problem);
+        log.warn({ replica: link.name, reason }, "could not give its documents");
+      }
+    }
+  }
+
+  /** What a request has just changed here. @returns whether another server has confirmed it */
+  async forward(request: JsonRequest): Promise<boolean> {
+    const { document } = request;
+    if (document === undefined) return false;
+    const requests = forwarded(request, document, () => this.#contentsOf(document));
+    const all = await Promise.all(this.#links.map((link) => link.forward(document, requests)));
+    return all.includes(true);
+  }
+
+  stop(): void {
+    for (const link of this.#links) link.stop();
+  }
+
+  #copy(name: ByteString, entries: Parameters<typeof isContainer>[0]): void {
+    if (!isContainer(entries)) return;
+    this.#run(["DOC.CREATE", name]);
+    const texts = memberValues(entries).map((value) => bytesOfText(writeJson(value)));
+    const keyed = memberNames(entries).flatMap((key, at) => [bytesOfText(key), texts[at]!]);
+    if (keyed.length > 0) this.#run(["DOC.INSERT", name, "KEYS", ...keyed]);
+  }
+
+  #contentsOf(document: ByteString): Contents {
+    const reply = this.#run(["DOC.GET", document]);
+    if (reply.kind === "error") return null;
+    const flat = bulksOf(reply);
+    return flat.flatMap((key, at) => (at % 2 === 0 ? [[textOfBytes(key), flat[at + 1]!] as const] : []));
+  }
+
+  /** @throws Error  the command errs, where that is not an answer too */
+  #run(argv: readonly ByteString[]): Reply {
+    const { path, environment } = this.#parts;
+    const sender: CommandSender = {
+      ...{ db: 0, now: environment.clock(), as: null, readsAll: true, isStable: false },
+    };
+    const reply = path.execute(findCommand(argv[0]!)!, argv, sender);
+    if (reply instanceof Promise) throw new Error("--json-replica stands with the database in memory alone");
+    return reply;
+  }
+}
+
+function bulksOf(reply: Reply): ByteString[] {
+  if (!("items" in reply)) return [];
+  return reply.items.map((item) => (item.kind === "bulk" ? item.bytes : ""));
+}
