@@ -10,8 +10,8 @@ import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { NONCE_BYTES, SEQ_MAX, signedBytes, writeBody } from "../protocol/envelope.js";
 import { writeCommand } from "../protocol/resp-writer.js";
 import type { KeyRing } from "../store/key-ring.js";
+import { DiskStorage } from "../timeline/disk-storage.js";
 import { type Entry, writePlace } from "../timeline/entry.js";
-import { LmdbStorage } from "../timeline/lmdb-storage.js";
 import { writeValue } from "../timeline/stored-value.js";
 import type { Scene } from "./timeline-daemons.js";
 
@@ -79,7 +79,7 @@ export async function writeFolders(
 ): Promise<void> {
   const storages = folders.map((folder) => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return new LmdbStorage(folder, "never");
+    return new DiskStorage(folder, "never", console);
   });
   let number = 0;
   for await (const entry of entries) {

@@ -2,16 +2,23 @@
 import { FolderInUse } from "../timeline/folder-lock.js";
 import { MemoryStorage } from "../timeline/memory-storage.js";
 import type { Storage } from "../timeline/storage.js";
+import type { TimelineLog } from "../timeline/timeline-log.js";
 import { loadWith } from "./optional-package.js";
 import type { Settings } from "./settings.js";
 import { StartError } from "./start-error.js";
 
-/** @throws StartError  the folder cannot be used, or another daemon has it */
-export async function openStorage({ data, fsync }: Pick<Settings, "data" | "fsync">): Promise<Storage> {
+/**
+ * @param log  told of damage that costs something, and keeps nobody from starting
+ * @throws StartError  the folder cannot be used, or another daemon has it
+ */
+export async function openStorage(
+  { data, fsync }: Pick<Settings, "data" | "fsync">,
+  log: Pick<TimelineLog, "error">,
+): Promise<Storage> {
   if (data === null) return new MemoryStorage();
-  const { LmdbStorage } = await loadWith("lmdb", "--data", () => import("../timeline/lmdb-storage.js"));
+  const { DiskStorage } = await loadWith("lmdb", "--data", () => import("../timeline/disk-storage.js"));
   try {
-    return new LmdbStorage(data, fsync);
+    return new DiskStorage(data, fsync, log);
   } catch (problem) {
     if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
     const reason = problem instanceof Error ? problem.message : String(problem);

@@ -56,7 +56,7 @@ export interface ReplicaParts {
 
 /** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
 export async function openReplica(parts: ReplicaParts): Promise<Replica> {
-  const storage = await openStorage(parts.settings);
+  const storage = await openStorage(parts.settings, parts.log);
   try {
     if (storage.isDurable) await keepGenesis(storage, parts.signers.genesis);
     return new Replica(parts, storage);

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { type Database, open } from "lmdb";
 import { PLACE_BYTES } from "./entry.js";
+import type { LogMark } from "./operation.js";
 import type { Storage } from "./storage.js";
 
 /** Entries read in one go, so that no reader of LMDB stays open between turns of the event loop. */
@@ -32,47 +33,111 @@ export const BINARY = {
 /** Below the data folder. */
 export const timelineFolder = (data: string): string => join(data, "timeline");
 
-export function* placesOf(
-  entries: Database<Buffer, Buffer>,
-  from: Buffer | null,
-  to: Buffer | null,
-): Generator<Buffer> {
-  for (let start = from, limit = SLICE_MIN; ; limit = Math.min(limit * 2, SLICE_MAX)) {
-    const slice = [...entries.getKeys(range(start, to, limit))];
-    yield* slice;
-    if (slice.length < limit) return;
-    start = after(slice.at(-1) as Buffer);
-  }
+/** What LMDB had at one moment of a stretch of places: all of it. */
+export interface Slice<T> {
+  /** The first place of the stretch; null: from the beginning. */
+  readonly from: Buffer | null;
+  /** The first place behind it; null: no end. */
+  readonly to: Buffer | null;
+  readonly items: readonly T[];
 }
 
-export function* entriesOf(
+export interface StoredEntry {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/** Between two slices entries may be added and removed. */
+export function placeSlices(
   entries: Database<Buffer, Buffer>,
   from: Buffer | null,
   to: Buffer | null,
-): Generator<readonly [place: Buffer, value: Buffer]> {
-  for (let start = from, limit = SLICE_MIN; ; limit = Math.min(limit * 2, SLICE_MAX)) {
-    const slice: { readonly key: Buffer; readonly value: Buffer }[] = [];
+): Generator<Slice<Buffer>> {
+  const read = (start: Buffer | null, limit: number) => {
+    const items = [...entries.getKeys(range(start, to, limit))];
+    return { items, isLast: items.length < limit };
+  };
+  return slices(from, to, read, (place) => place);
+}
+
+export function entrySlices(
+  entries: Database<Buffer, Buffer>,
+  from: Buffer | null,
+  to: Buffer | null,
+): Generator<Slice<StoredEntry>> {
+  const read = (start: Buffer | null, limit: number) => {
+    const items: StoredEntry[] = [];
     let bytes = 0;
     for (const entry of entries.getRange(range(start, to, limit))) {
-      slice.push(entry);
+      items.push(entry);
       bytes += entry.value.length;
       if (bytes >= SLICE_BYTES) break;
     }
-    for (const { key, value } of slice) yield [key, value];
-    const last = slice.at(-1);
-    if (last === undefined || (slice.length < limit && bytes < SLICE_BYTES)) return;
-    start = after(last.key);
+    return { items, isLast: items.length < limit && bytes < SLICE_BYTES };
+  };
+  return slices(from, to, read, ({ key }) => key);
+}
+
+function* slices<T>(
+  from: Buffer | null,
+  to: Buffer | null,
+  read: (start: Buffer | null, limit: number) => { readonly items: readonly T[]; readonly isLast: boolean },
+  placeOf: (item: T) => Buffer,
+): Generator<Slice<T>> {
+  for (let start = from, limit = SLICE_MIN; ; limit = Math.min(limit * 2, SLICE_MAX)) {
+    const { items, isLast } = read(start, limit);
+    const last = items.at(-1);
+    if (last === undefined || isLast) {
+      yield { from: start, to, items };
+      return;
+    }
+    const next = after(placeOf(last));
+    yield { from: start, to: next, items };
+    start = next;
   }
 }
 
-/** A folder that a daemon of this process has open: another thread looks in. */
-export function openReader(data: string): Pick<Storage, "entries" | "close"> {
+/** Among the marks: number of the last group (6, big-endian) ‖ marker of the log's records (16). */
+export const LOG_KEY = Buffer.from("log");
+const SEQUENCE_BYTES = 6;
+
+/** null: there was no log yet. */
+export function readLogMark(marks: Database<Buffer, Buffer>): LogMark | null {
+  const bytes = marks.get(LOG_KEY);
+  if (bytes === undefined) return null;
+  return { sequence: bytes.readUIntBE(0, SEQUENCE_BYTES), marker: bytes.subarray(SEQUENCE_BYTES) };
+}
+
+export function writeLogMark({ sequence, marker }: LogMark): Buffer {
+  const bytes = Buffer.alloc(SEQUENCE_BYTES + marker.length);
+  bytes.writeUIntBE(sequence, 0, SEQUENCE_BYTES);
+  bytes.set(marker, SEQUENCE_BYTES);
+  return bytes;
+}
+
+export interface Reader extends Pick<Storage, "entries" | "close"> {
+  /** How much of the log is among the entries. */
+  readonly logMark: LogMark | null;
+}
+
+/** A folder that a daemon of this process has open: another thread looks in. What is still in the log alone it does not see. */
+export function openReader(data: string): Reader {
   const root = open<Buffer, Buffer>({
     ...{ path: timelineFolder(data), noSubdir: false, readOnly: true, maxDbs: 4 },
     ...BINARY,
   });
   const entries = root.openDB("entries", BINARY);
-  return { entries: (from, to) => entriesOf(entries, from, to), close: () => root.close() };
+  const marks = root.openDB("marks", BINARY);
+  return {
+    get logMark() {
+      return readLogMark(marks);
+    },
+    *entries(from, to) {
+      for (const { items } of entrySlices(entries, from, to))
+        for (const { key, value } of items) yield [key, value];
+    },
+    close: () => root.close(),
+  };
 }
 
 function range(start: Buffer | null, end: Buffer | null, limit: number) {

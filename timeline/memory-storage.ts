@@ -3,6 +3,7 @@
  * the usual case, is a push; a late entry costs no more than a sort of its own second.
  */
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
+import { firstFrom } from "./ascending.js";
 import { dateOf, firstPlaceAt, PLACE_BYTES } from "./entry.js";
 import type { Mark, MarkName, Storage } from "./storage.js";
 
@@ -37,6 +38,10 @@ export class MemoryStorage implements Storage {
   }
 
   synced(): Promise<void> {
+    return this.flushed();
+  }
+
+  settled(): Promise<void> {
     return this.flushed();
   }
 
@@ -146,17 +151,3 @@ function secondOf(place: Buffer): number {
 const valueIn = (record: ByteString): Buffer => Buffer.from(record.slice(PLACE_BYTES), "latin1");
 
 const bytesFor = (record: ByteString): number => record.length + OVERHEAD_BYTES;
-
-/** Index of the first of ascending items that is not below a bound; the usual case, beyond the last, at once. */
-function firstFrom<T extends number | string>(items: readonly T[], bound: T): number {
-  const last = items.at(-1);
-  if (last === undefined || last < bound) return items.length;
-  let low = 0;
-  let high = items.length - 1;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((items[middle] as T) < bound) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}

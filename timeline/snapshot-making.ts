@@ -120,8 +120,8 @@ export class SnapshotMaking {
 
   async #make(to: number): Promise<void> {
     try {
-      // What is dated up to it may still be on its way to the disk.
-      await this.#storage.flushed();
+      // What is dated up to it may still be on its way to where others find it.
+      await this.#storage.settled();
       await this.#parts.make(this.best(to), to);
     } catch (problem) {
       this.#target = null;

@@ -1,5 +1,5 @@
 /**
- * Where a timeline keeps its entries and marks: what the rest of timeline/ knows of disks. On disk: lmdb-storage.ts; in
+ * Where a timeline keeps its entries and marks: what the rest of timeline/ knows of disks. On disk: disk-storage.ts; in
  * memory: memory-storage.ts; the simulation has one that crashes, loses unsynced writes and damages entries.
  */
 
@@ -30,6 +30,9 @@ export interface Storage {
    * `flushed`. Rejects as it does.
    */
   synced(): Promise<void>;
+
+  /** When everything put so far can be read by other threads and programs as well. Rejects as `flushed` does. */
+  settled(): Promise<void>;
 
   /** The value at a place; null: none. Only what is flushed. */
   get(place: Buffer): Buffer | null;

@@ -34,6 +34,7 @@ export interface VerificationParts {
 
 export type FaultKind =
   | "damaged"
+  | "damaged-log"
   | "wrong-id"
   | "wrong-cluster"
   | "unknown-signer"

@@ -16,13 +16,14 @@ import { keepGenesis } from "../recorded-genesis.js";
 import type { Settings } from "../settings.js";
 import { snapshotFolder } from "../snapshots.js";
 import { StartError } from "../start-error.js";
-import { type FaultKind, Verification, type VerificationReport } from "./verification.js";
+import { type Fault, type FaultKind, Verification, type VerificationReport } from "./verification.js";
 
 const JSON_FLAG = "--json";
 const PROGRESS_EVERY_MS = 200;
 
 const SENTENCES: Readonly<Record<FaultKind, string>> = {
   damaged: "its bytes are damaged",
+  "damaged-log": "what was written last before the daemon was killed is not all there",
   "wrong-id": "its bytes are whole, and another envelope's",
   "wrong-cluster": "it is meant for another cluster",
   "unknown-signer": "its signer was never let in",
@@ -67,14 +68,18 @@ async function verify(settings: Settings): Promise<VerificationReport> {
   if (!existsSync(join(data, "timeline")))
     throw new StartError(`--data ${data}: there is no timeline in it. Name the folder of a daemon.`, 1);
   const signers = loadSigners(settings, pino({ level: "silent" }));
-  const storage = await openStorage({ data, fsync: "always" });
+  const logFaults: Fault[] = [];
+  const told = { error: () => logFaults.push({ kind: "damaged-log", where: join(data, "timeline") }) };
+  const storage = await openStorage({ data, fsync: "always" }, told);
   try {
     if (storage.mark("genesis") === null)
       throw new StartError(`--data ${data}: no daemon has been started with it yet.`, 1);
     await keepGenesis(storage, signers.genesis);
     const snapshots = await openSnapshots(data);
     const parts = { storage, snapshots, signers, hash: hashOf, databases: DATABASES_DEFAULT };
-    return new Verification({ ...parts, progress: showProgress() }).run();
+    const report = new Verification({ ...parts, progress: showProgress() }).run();
+    const { faults, faultCount } = report;
+    return { ...report, faults: [...logFaults, ...faults], faultCount: logFaults.length + faultCount };
   } finally {
     clearProgress();
     await storage.close();

@@ -88,8 +88,9 @@ export class Faults {
     const own = await this.#contents(index);
     const keepers = this.#othersOf(index).filter((other) => other !== this.#erasedIndex);
     const others = await Promise.all(keepers.map((other) => this.#contents(other)));
-    const shared = [...own].findLast(([place]) => others.every((other) => other.get(place) != null))?.[1];
-    return shared != null && damage(this.#trio.folder(index), shared) > 0;
+    const shared = [...own].filter(([place]) => others.every((other) => other.get(place) != null));
+    const entries = shared.flatMap(([, entry]) => entry ?? []).reverse();
+    return damage(this.#trio.folder(index), entries);
   }
 
   #othersOf(index: number): number[] {

@@ -188,6 +188,10 @@ export class SimulatedStorage implements Storage {
     return this.#wait(isInterval ? this.#syncedCount : this.#safeCount, isInterval);
   }
 
+  settled(): Promise<void> {
+    return this.flushed();
+  }
+
   #wait(reached: number, isSync: boolean): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (reached === this.#putCount) return Promise.resolve();

@@ -26,17 +26,26 @@ export function storageCases(
       for (let round = 0; round < ROUNDS; round++) {
         const pairs = Array.from({ length: random.below(60) }, () => {
           const place = writePlace(randomPlace(random));
-          return [place, Buffer.alloc(random.below(300), random.below(256))] as const;
+          return [place, Buffer.alloc(random.below(300), random.below(256))] as [Buffer, Buffer];
         });
         const mark: Mark = [random.oneOf<MarkName>(["watermark", "format"]), Buffer.from(`${round}`)];
+        const changed = random.shuffled([...model.keys()]).slice(0, random.below(10));
+        for (const place of changed)
+          pairs.push([Buffer.from(place, "latin1"), Buffer.alloc(random.below(300), random.below(256))]);
         storage.put(pairs, [mark]);
         for (const [place, value] of pairs) model.set(place.toString("latin1"), value);
         marks.set(...mark);
-        const gone = random.shuffled([...model.keys()]).slice(0, random.below(10));
+        const gone = random.chance(0.5)
+          ? random.shuffled([...model.keys()]).slice(0, random.below(10))
+          : [...model.keys()].sort().slice(-random.below(10) - 1);
         storage.remove(gone.map((place) => Buffer.from(place, "latin1")));
         for (const place of gone) model.delete(place);
         await storage.flushed();
         compare(storage, model, random);
+        if (random.chance(0.3)) {
+          await storage.settled();
+          compare(storage, model, random);
+        }
         for (const [markName, value] of marks) assert.deepEqual(storage.mark(markName), value);
         assert.equal(storage.mark("genesis"), null);
       }
@@ -76,6 +85,7 @@ function compare(storage: Storage, model: ReadonlyMap<string, Buffer>, random: S
     [...storage.places(null, null)].map((place) => place.toString("latin1")),
     places,
   );
+  assert.equal(storage.last()?.toString("latin1") ?? null, places.at(-1) ?? null);
   const bound = () => writePlace(randomPlace(random)).toString("latin1");
   const [from, to] = [bound(), bound()].sort() as [string, string];
   const within = places.filter((place) => place >= from && place < to);

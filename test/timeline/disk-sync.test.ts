@@ -4,26 +4,30 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { DiskStorage, StorageFailure } from "../../timeline/disk-storage.js";
 import { writePlace } from "../../timeline/entry.js";
-import { LmdbStorage, StorageFailure } from "../../timeline/lmdb-storage.js";
+import { untold } from "./support/untold.js";
 
-type Done = (problem: unknown) => void;
+interface HeldCall {
+  readonly succeed: () => void;
+  readonly fail: (problem: Error) => void;
+}
 
 /** Hands each sync to the test. */
-class HeldSync extends LmdbStorage {
-  readonly syncs: Done[] = [];
+class HeldSync extends DiskStorage {
+  readonly syncs: HeldCall[] = [];
 
-  protected override sync(done: Done): void {
-    this.syncs.push(done);
+  protected override sync(): Promise<void> {
+    return new Promise((succeed, fail) => this.syncs.push({ succeed, fail }));
   }
 }
 
 const entry = (at: number) => [writePlace({ at, seq: 0, id: "i".repeat(32) }), Buffer.alloc(2000)] as const;
 
 async function withStorage(use: (storage: HeldSync) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "dbsync-lmdb-sync-"));
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-disk-sync-"));
   try {
-    await use(new HeldSync(folder, { interval: 5 }));
+    await use(new HeldSync(folder, { interval: 5 }, untold));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -51,11 +55,11 @@ test("what is put while a sync runs is told with the next one only", () =>
     const second = note(told, "second", storage.synced());
     await storage.flushed();
     assert.deepEqual(told, []);
-    storage.syncs[0]?.(null);
+    storage.syncs[0]?.succeed();
     await first;
     assert.deepEqual(told, ["first is on the disk"]);
     await until(() => storage.syncs.length === 2);
-    storage.syncs[1]?.(null);
+    storage.syncs[1]?.succeed();
     await second;
     assert.deepEqual(told, ["first is on the disk", "second is on the disk"]);
     await storage.close();
@@ -74,7 +78,7 @@ for (const isWritten of [true, false]) {
       if (isWritten) await storage.flushed();
       // The write begins now, and ends after the failure.
       else await new Promise((resolve) => setImmediate(resolve));
-      storage.syncs[0]?.(new Error("EIO"));
+      storage.syncs[0]?.fail(new Error("EIO"));
       await Promise.all([first, second]);
       storage.put([entry(3)]);
       await note(told, "third", storage.synced());

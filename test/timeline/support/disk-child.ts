@@ -1,0 +1,50 @@
+/**
+ * A process that writes to a storage: node disk-child.js FOLDER FSYNC small|large. Eight write in turn: each puts an entry and
+ * a mark with its number, removes the entry that it put KEPT times before, unless they are large, and prints the number
+ * when the flush has resolved. When it fails it prints "failed: " and the reason, twice, and ends; else it ends only when
+ * it is killed.
+ */
+import { writeSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseFsync } from "../../../daemon/fsync.js";
+import { DiskStorage } from "../../../timeline/disk-storage.js";
+import { writePlace } from "../../../timeline/entry.js";
+import { untold } from "./untold.js";
+
+export const WORKERS = 8;
+/** Entries of each worker that stay. */
+export const KEPT = 50;
+
+export type ValueSize = "small" | "large";
+
+export const placeOf = (number: number): Buffer => writePlace({ at: number, seq: 0, id: "i".repeat(32) });
+export const contentOf = (number: number, size: ValueSize = "small"): Buffer =>
+  Buffer.alloc(size === "small" ? 500 : 50_000, number);
+
+async function main(folder: string, fsync: string, size: ValueSize): Promise<void> {
+  const storage = new DiskStorage(folder, parseFsync(fsync), untold);
+  const say = (line: string) => writeSync(1, `${line}\n`);
+
+  const write = async (worker: number): Promise<void> => {
+    for (let number = worker; ; number += WORKERS) {
+      storage.put([[placeOf(number), contentOf(number, size)]], [["watermark", Buffer.from(String(number))]]);
+      const old = number - KEPT * WORKERS;
+      if (old >= 0 && size === "small") storage.remove([placeOf(old)]);
+      await storage.flushed();
+      say(String(number));
+    }
+  };
+
+  try {
+    await Promise.all(Array.from({ length: WORKERS }, (_, worker) => write(worker)));
+  } catch (problem) {
+    say(`failed: ${(problem as Error).message}`);
+    storage.put([[placeOf(1), Buffer.alloc(1)]]);
+    await storage.flushed().catch((again: Error) => say(`failed: ${again.message}`));
+    process.exit(1);
+  }
+}
+
+const [, program, folder, fsync, size] = process.argv;
+if (program === fileURLToPath(import.meta.url))
+  await main(folder as string, fsync as string, size as ValueSize);

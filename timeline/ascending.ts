@@ -1,0 +1,15 @@
+/** Looking things up in ascending arrays. */
+
+/** Index of the first of ascending items that is not below a bound; the usual case, beyond the last, at once. */
+export function firstFrom<T extends number | string>(items: readonly T[], bound: T): number {
+  const last = items.at(-1);
+  if (last === undefined || last < bound) return items.length;
+  let low = 0;
+  let high = items.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((items[middle] as T) < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

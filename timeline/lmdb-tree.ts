@@ -1,0 +1,124 @@
+/**
+ * Entries and marks in LMDB: one environment in DIR/timeline, with the databases "entries" and "marks". Each commit is a
+ * transaction that says which group of the log was its last. The map grows by itself with the file. Needs the package lmdb:
+ * load this module only on use.
+ */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { type Database, open, type RootDatabase } from "lmdb";
+import {
+  BINARY,
+  entrySlices,
+  LOG_KEY,
+  placeSlices,
+  readLogMark,
+  type Slice,
+  type StoredEntry,
+  writeLogMark,
+} from "./lmdb-reader.js";
+import type { LogMark, Operation } from "./operation.js";
+
+const DATA_FILE = "data.mdb";
+export class LmdbTree {
+  readonly #folder: string;
+  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #entries: Database<Buffer, Buffer>;
+  readonly #marks: Database<Buffer, Buffer>;
+
+  /** @param folder  is there  @param isSynced  whether each commit is on the disk when it is done */
+  constructor(folder: string, isSynced: boolean) {
+    this.#folder = folder;
+    this.#root = open<Buffer, Buffer>({
+      path: folder,
+      noSubdir: false,
+      noSync: !isSynced,
+      // The default resolves before the sync, and tells of its failure only on the console.
+      overlappingSync: false,
+      // The default makes a promise for itself, which nobody can catch when the disk is full.
+      eventTurnBatching: false,
+      maxDbs: 4,
+      ...BINARY,
+    });
+    this.#entries = this.#root.openDB("entries", BINARY);
+    this.#marks = this.#root.openDB("marks", BINARY);
+  }
+
+  get bytes(): number {
+    return statSync(join(this.#folder, DATA_FILE)).size;
+  }
+
+  /** null: there was no log yet. */
+  get logMark(): LogMark | null {
+    return readLogMark(this.#marks);
+  }
+
+  get(place: Buffer): Buffer | null {
+    return this.#entries.get(place) ?? null;
+  }
+
+  mark(name: string): Buffer | null {
+    return this.#marks.get(Buffer.from(name)) ?? null;
+  }
+
+  places(from: Buffer | null, to: Buffer | null): Iterable<Slice<Buffer>> {
+    return placeSlices(this.#entries, from, to);
+  }
+
+  entries(from: Buffer | null, to: Buffer | null): Iterable<Slice<StoredEntry>> {
+    return entrySlices(this.#entries, from, to);
+  }
+
+  /** From the greatest place on. Not to be kept beyond a turn. */
+  backwards(): Iterable<Buffer> {
+    return this.#entries.getKeys({ reverse: true });
+  }
+
+  /** Beside everything else, in a thread of LMDB's. Rejects with LMDB's own words. */
+  async commit(operations: Iterable<Operation>, log: LogMark): Promise<void> {
+    try {
+      await this.#root.batch(() => this.#carryOut(operations, log));
+    } catch (problem) {
+      throw await causeOf(problem);
+    }
+  }
+
+  /** At once. */
+  commitNow(operations: Iterable<Operation>, log: LogMark): void {
+    this.#root.transactionSync(() => this.#carryOut(operations, log));
+  }
+
+  /** Brings everything that the system has to the disk. */
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      (this.#root as unknown as Syncable).sync((problem) => (problem == null ? resolve() : reject(problem)));
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#root.close();
+  }
+
+  #carryOut(operations: Iterable<Operation>, log: LogMark): void {
+    for (const operation of operations) {
+      if (operation.kind === "put") this.#entries.put(operation.place, operation.value);
+      else if (operation.kind === "remove") this.#entries.remove(operation.place);
+      else this.#marks.put(Buffer.from(operation.name), operation.value);
+    }
+    this.#marks.put(LOG_KEY, writeLogMark(log));
+  }
+}
+
+/** A method of lmdb's that its types leave out. */
+interface Syncable {
+  sync(done: (problem: unknown) => void): void;
+}
+
+/** LMDB's own words. Its rejection holds a promise that is rejected in its turn with the reason. */
+async function causeOf(problem: unknown): Promise<unknown> {
+  try {
+    if (problem instanceof Error && "commitError" in problem) await problem.commitError;
+  } catch (reason) {
+    return reason;
+  }
+  return problem;
+}

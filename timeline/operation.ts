@@ -1,0 +1,23 @@
+/** One change of what is stored: what a put or a remove is made of, in the log and in LMDB. */
+
+export type Operation =
+  | { readonly kind: "put"; readonly place: Buffer; readonly value: Buffer }
+  | { readonly kind: "remove"; readonly place: Buffer }
+  | { readonly kind: "mark"; readonly name: string; readonly value: Buffer };
+
+/** Operations that were written to the log together: all of them are there, or none. */
+export interface OperationGroup {
+  /** Groups are numbered one by one, from 1 on, over all restarts. */
+  readonly sequence: number;
+  readonly operations: readonly Operation[];
+  /** That they take in the log. */
+  readonly bytes: number;
+}
+
+/** How far LMDB has come. */
+export interface LogMark {
+  /** Number of the last group that it has. */
+  readonly sequence: number;
+  /** Of the log's records: 16 bytes. */
+  readonly marker: Buffer;
+}
