@@ -20,9 +20,14 @@ const NOT_A_NUMBER = 253;
 const INFINITY = 254;
 const NEGATIVE_INFINITY = 255;
 
+/** What a payload's compressed strings may become together: as much as one string may be. A byte can become 88. */
+const EXPANDED_BYTES_MAX = STRING_BYTES_MAX;
+
 export class RdbReader {
   readonly #buffer: Buffer;
   #at = 0;
+  /** What its compressed strings have become so far. */
+  #expanded = 0;
 
   constructor(buffer: Buffer) {
     this.#buffer = buffer;
@@ -65,7 +70,8 @@ export class RdbReader {
       case LZF: {
         const length = this.readLength();
         const size = this.readLength();
-        if (size > STRING_BYTES_MAX) throw new MalformedRdb("a string is too long");
+        this.#expanded += size;
+        if (this.#expanded > EXPANDED_BYTES_MAX) throw new MalformedRdb("compressed strings are too long");
         return decompressLzf(this.#take(length), size);
       }
       default:

@@ -36,6 +36,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "OBJECT|IDLETIME": "An error without an LRU --maxmemory-policy: when a key was last used is not kept then.",
   PFCOUNT: "Changes nothing; in Redis it keeps its result in the key.",
   REPLICAOF: "NO ONE is answered OK, all else is an error.",
+  RESTORE: "Compressed strings of a payload become 512 MiB together at most.",
   ROLE: "Always master: every daemon takes writes.",
   SAVE: "With --data OK, without it an error.",
   SHUTDOWN: "Stops the daemon; what is acknowledged is on the disk already.",

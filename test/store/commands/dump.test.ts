@@ -138,8 +138,8 @@ test("RESTORE counts its time from the unit's date, or takes it as it is", () =>
   assert.equal(ttlAfter(String(AT - 1), payload, "ABSTTL"), ":-2");
 });
 
-test("RESTORE refuses a compressed string longer than any can be, and DUMP such a payload", () => {
-  const size = 512 * 1024 * 1024;
+/** A compressed string that becomes so many times `a`. */
+function compressed(size: number): Buffer {
   // One byte as it is, and repetitions of it, 264 bytes each; the rest, below 32, as it is again.
   const rest = (size - 1) % 264;
   const repetitions = Buffer.alloc(3 * ((size - 1 - rest) / 264));
@@ -147,17 +147,33 @@ test("RESTORE refuses a compressed string longer than any can be, and DUMP such 
   const literals: number[] = [];
   for (let left = rest; left > 0; left -= 32)
     literals.push(Math.min(left, 32) - 1, ...Buffer.alloc(Math.min(left, 32), "a"));
-  const compressed = Buffer.concat([Buffer.from([0, 0x61]), repetitions, Buffer.from(literals)]);
-  const lengths = Buffer.from([0, 0xc3, 0x80, 0, 0, 0, 0, 0x80, 0, 0, 0, 0]);
-  lengths.writeUInt32BE(compressed.length, 3);
-  lengths.writeUInt32BE(size, 8);
-  const body = Buffer.concat([lengths, compressed, Buffer.from([10, 0])]);
-  assert.equal(
-    restored(Buffer.concat([body, crc64(body)]).toString("latin1")).reply,
-    '-"ERR Bad data format"',
-  );
+  const bytes = Buffer.concat([Buffer.from([0, 0x61]), repetitions, Buffer.from(literals)]);
+  const lengths = Buffer.from([0xc3, 0x80, 0, 0, 0, 0, 0x80, 0, 0, 0, 0]);
+  lengths.writeUInt32BE(bytes.length, 2);
+  lengths.writeUInt32BE(size, 7);
+  return Buffer.concat([lengths, bytes]);
+}
+
+/** The reply to a payload that is made of pieces, too large for a text in between. */
+function replyTo(...pieces: readonly Buffer[]): string {
+  const body = Buffer.concat([...pieces, Buffer.from([10, 0])]);
+  return restored(Buffer.concat([body, crc64(body)]).toString("latin1")).reply;
+}
+
+const LONGEST = 512 * 1024 * 1024 - 24;
+
+test("RESTORE refuses a compressed string longer than any can be, and DUMP such a payload", () => {
+  const type = Buffer.from([0]);
+  assert.equal(replyTo(type, compressed(10_000)), '+"OK"');
+  assert.equal(replyTo(type, compressed(LONGEST + 24)), '-"ERR Bad data format"');
 
   const database = new Database();
-  run(database, "SETRANGE", "k", String(size - 25), "x");
+  run(database, "SETRANGE", "k", String(LONGEST - 1), "x");
   assert.match(shown(run(database, "DUMP", "k")), /string exceeds maximum allowed size/);
+});
+
+test("RESTORE refuses compressed strings that become longer together than one may be", () => {
+  const list = (...strings: Buffer[]) => replyTo(Buffer.from([1, strings.length]), ...strings);
+  assert.equal(list(compressed(1000), compressed(1000)), '+"OK"');
+  assert.equal(list(compressed(1000), compressed(LONGEST - 999)), '-"ERR Bad data format"');
 });
