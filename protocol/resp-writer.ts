@@ -1,4 +1,5 @@
 /** RESP2, the writing half: commands and replies as bytes. Serves the envelope, its replies and the RESP listener. */
+import { BulkArray } from "./bulk-array.js";
 import type { ByteString } from "./byte-string.js";
 import { formatDouble } from "./double.js";
 import type { Reply } from "./reply.js";
@@ -42,6 +43,8 @@ export function writeReply(reply: Reply): ByteString {
       return "*-1\r\n";
     case "map":
       return reply.inPairs === true ? writePairs(reply.items) : writeItems(reply.items);
+    case "array":
+      return reply instanceof BulkArray ? writeBulks(reply.values) : writeItems(reply.items);
     default:
       return writeItems(reply.items);
   }
@@ -54,6 +57,24 @@ function writeItems(items: readonly Reply[]): ByteString {
     else bytes += writeReply(item);
   }
   return bytes;
+}
+
+/** Values that are put together at once: each piece of a chain would be an object that lives until the last one is there. */
+const BULKS_TOGETHER = 256;
+
+/** An array of bulk strings. */
+export function writeBulks(values: readonly ByteString[]): ByteString {
+  const parts = [writeArrayHead(values.length)];
+  for (let from = 0; from < values.length; from += BULKS_TOGETHER) {
+    const pieces: ByteString[] = [];
+    const end = Math.min(values.length, from + BULKS_TOGETHER);
+    for (let i = from; i < end; i++) {
+      const bytes = values[i] as ByteString;
+      pieces.push(bulkHead(bytes.length), bytes, END);
+    }
+    parts.push(pieces.join(""));
+  }
+  return parts.join("");
 }
 
 /** Piece by piece: a long chain of strings is put together once, when it is sent. */

@@ -1,8 +1,9 @@
 /** RESP3, the writing half: what a connection is answered once it has said HELLO 3. Source: redis-server 7.0. */
+import { BulkArray } from "./bulk-array.js";
 import type { ByteString } from "./byte-string.js";
 import { formatDouble } from "./double.js";
 import type { Reply } from "./reply.js";
-import { appendBulk, writeBulk, writeReply } from "./resp-writer.js";
+import { appendBulk, writeBulk, writeBulks, writeReply } from "./resp-writer.js";
 
 /** A reply in RESP3. */
 export function writeReply3(reply: Reply): ByteString {
@@ -15,7 +16,9 @@ export function writeReply3(reply: Reply): ByteString {
     case "verbatim":
       return `=${reply.bytes.length + 4}\r\n${reply.format}:${reply.bytes}\r\n`;
     case "array":
-      return writeItems(`*${reply.items.length}\r\n`, reply.items);
+      return reply instanceof BulkArray
+        ? writeBulks(reply.values)
+        : writeItems(`*${reply.items.length}\r\n`, reply.items);
     case "set":
       return writeItems(`~${reply.items.length}\r\n`, reply.items);
     case "map":

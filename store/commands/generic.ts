@@ -1,6 +1,7 @@
 /** Commands on keys of any type. Behaviour and texts: Redis 7; checked by test/conformance. */
+import { BulkArray } from "../../protocol/bulk-array.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { bulk, bulks, integer, NIL, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
+import { bulk, integer, NIL, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { custom, dbIndexOutOfRange, echoed, noSuchKey, sameObject, syntaxError } from "../errors.js";
 import { type ExpireUnit, expireTime } from "../expire-options.js";
@@ -322,12 +323,15 @@ function remaining(data: Data, argv: readonly ByteString[], measure: (expire: nu
 
 function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const pattern = argv[1]!;
+  // Most keys that do not match are told by what stands before the first special character.
+  const literal = pattern.slice(0, pattern.search(/[*?[\\]|$/));
   const found: ByteString[] = [];
   for (const entry of data.keyspace().entries) {
-    if (!isExpired(entry, unit.at) && (pattern === "*" || globMatches(pattern, entry.key)))
-      found.push(entry.key);
+    const { key } = entry;
+    if (pattern !== "*" && (!key.startsWith(literal) || !globMatches(pattern, key))) continue;
+    if (!isExpired(entry, unit.at)) found.push(key);
   }
-  return bulks(found);
+  return new BulkArray(found);
 }
 
 function move(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

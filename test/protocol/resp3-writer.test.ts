@@ -1,9 +1,11 @@
 /** RESP3's bytes, and RESP2's of the same replies. Source: redis-server 7.0. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BulkArray } from "../../protocol/bulk-array.js";
 import {
   array,
   bulk,
+  bulks,
   double,
   integer,
   map,
@@ -32,6 +34,8 @@ const cases: readonly (readonly [Reply, resp2: string, resp3: string])[] = [
     "*2\r\n*2\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2\r\n",
   ],
   [pairs([]), "*0\r\n", "*0\r\n"],
+  [new BulkArray([]), "*0\r\n", "*0\r\n"],
+  [new BulkArray(["a", ""]), "*2\r\n$1\r\na\r\n$0\r\n\r\n", "*2\r\n$1\r\na\r\n$0\r\n\r\n"],
   [array([array([NIL])]), "*1\r\n*1\r\n$-1\r\n", "*1\r\n*1\r\n_\r\n"],
 ];
 
@@ -40,4 +44,12 @@ test("each kind of reply has its own bytes in RESP2 and in RESP3", () => {
     assert.equal(writeReply(reply), resp2);
     assert.equal(writeReply3(reply), resp3);
   }
+});
+
+test("many bulk strings are written as an array of so many replies is", () => {
+  const values = Array.from({ length: 1000 }, (_, i) => "v".repeat(i % 40) + i);
+  const many = new BulkArray(values);
+  assert.equal(writeReply(many), writeReply(bulks(values)));
+  assert.equal(writeReply3(many), writeReply3(bulks(values)));
+  assert.deepEqual({ kind: many.kind, items: many.items }, bulks(values));
 });
