@@ -59,6 +59,11 @@ for (const command of commands) {
   if (subcommand !== undefined) containers.add(container as string);
 }
 
+/** Those without subcommands, by the same names: most that come. */
+const simple = new Map<string, Command>();
+for (const [name, command] of byName)
+  if (!command.name.includes("|") && !containers.has(command.name)) simple.set(name, command);
+
 /** Of commands that Redis does not have: their subcommands, none of which is HELP. */
 const ownSubcommands: ReadonlyMap<string, readonly string[]> = new Map([
   ["KEY", commands.flatMap(({ name }) => (name.startsWith("KEY|") ? [name.slice("KEY|".length)] : []))],
@@ -72,6 +77,8 @@ export function findCommand(name: string): Command | undefined {
 /** The command that arguments call, or why there is none: unknown, or too few or too many arguments. */
 export function resolveCommand(argv: readonly ByteString[]): Command | CommandFailure {
   const name = argv[0] ?? "";
+  const usual = simple.get(name);
+  if (usual !== undefined && hasArity(usual, argv.length)) return usual;
   let command = findCommand(name);
   if (argv.length > 1 && (command === undefined || containers.has(command.name))) {
     const container = name.toUpperCase();
@@ -84,8 +91,8 @@ export function resolveCommand(argv: readonly ByteString[]): Command | CommandFa
   }
   if (command === undefined)
     return containers.has(name.toUpperCase()) ? wrongArity(name.toLowerCase()) : unknownCommand(argv);
-  const { arity } = command;
-  if (arity >= 0 ? argv.length !== arity : argv.length < -arity)
-    return wrongArity(command.name.toLowerCase());
-  return command;
+  return hasArity(command, argv.length) ? command : wrongArity(command.name.toLowerCase());
 }
+
+const hasArity = ({ arity }: Command, length: number): boolean =>
+  arity >= 0 ? length === arity : length >= -arity;

@@ -32,6 +32,8 @@ export class Data {
   readonly usage: Usage | null;
   #unit: Unit = { at: 0, db: 0, id: "" };
   #records: UndoRecord[] | null = null;
+  /** The entry whose writer before this unit was recorded last. */
+  #touched: Entry | null = null;
 
   constructor(keyspaces: Keyspace[], usage: Usage | null = null) {
     this.#keyspaces = keyspaces;
@@ -42,6 +44,7 @@ export class Data {
   begin(unit: Unit, records: UndoRecord[] | null): void {
     this.#unit = unit;
     this.#records = records;
+    this.#touched = null;
   }
 
   get databases(): number {
@@ -82,9 +85,9 @@ export class Data {
     const keyspace = this.#keyspaces[db]!;
     const entry = keyspace.find(key);
     if (this.#records !== null) this.#records.push(putRecord(db, key, entry));
-    if (entry === undefined) return keyspace.add(key, value, expire, this.#unit.id);
-    keyspace.replace(entry, value, expire, this.#unit.id);
-    return entry;
+    if (entry !== undefined) keyspace.replace(entry, value, expire, this.#unit.id);
+    this.#touched = entry ?? keyspace.add(key, value, expire, this.#unit.id);
+    return this.#touched;
   }
 
   /** Removes a key. */
@@ -295,10 +298,10 @@ export class Data {
 
   #touch(entry: Entry): void {
     const { id, db } = this.#unit;
-    if (this.#records !== null) {
-      // Without records nobody asks: comparing the ids would cost more than the command.
-      if (entry.writer === id) return;
+    // By the entry: comparing the ids, which mostly differ at their very ends, would cost more than many a command.
+    if (this.#records !== null && this.#touched !== entry) {
       this.#records.push({ mutator: "writer", db, key: entry.key, old: entry.writer });
+      this.#touched = entry;
     }
     entry.writer = id;
   }
