@@ -5,6 +5,7 @@
 
 import type { ByteString } from "../protocol/byte-string.js";
 import { array, error, NIL_ARRAY, type Reply } from "../protocol/reply.js";
+import type { Command } from "../store/command.js";
 import { resolveCommand } from "../store/command-table.js";
 import type { Database } from "../store/database.js";
 import { CommandFailure, dbIndexOutOfRange } from "../store/errors.js";
@@ -80,16 +81,43 @@ function answer(reply: Reply, outcome: UnitAnswer["outcome"], { isLate }: FoldUn
 function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
   const { envelope, command } = unit;
   const place: Unit = { at: envelope.at, db: envelope.db, id: unit.id, seq: envelope.seq };
+  if (command !== null) return runCommand(database, command, unit.argv, place, records);
   try {
-    return command === null
-      ? database.executeMulti(unit.commands, place, records)
-      : database.run(command, unit.argv, place, records);
+    return database.executeMulti(unit.commands, place, records);
   } catch {
-    // Half a unit would be a state that no other daemon has.
-    database.undo(records);
-    records.length = 0;
-    return INTERNAL;
+    return takeBack(database, records);
   }
+}
+
+/** Runs a command that is a unit by itself. @param records  empty; receives what takes it back */
+export function runCommand(
+  database: Database,
+  command: Command,
+  argv: readonly ByteString[],
+  place: Unit,
+  records: UndoRecord[],
+): Reply {
+  try {
+    return database.run(command, argv, place, records);
+  } catch {
+    return takeBack(database, records);
+  }
+}
+
+/** Half a unit would be a state that no other daemon has. */
+function takeBack(database: Database, records: UndoRecord[]): Reply {
+  database.undo(records);
+  records.length = 0;
+  return INTERNAL;
+}
+
+/** Empties a unit's records. @returns them; one alone is no array */
+export function takeRecords(records: UndoRecord[]): UndoRecord | UndoRecord[] | null {
+  // Taken out one by one, since the array keeps its room then.
+  if (records.length <= 1) return records.pop() ?? null;
+  const taken = records.slice();
+  while (records.length > 0) records.pop();
+  return taken;
 }
 
 /** What is wrong with a unit that its signer may have. */

@@ -7,7 +7,7 @@
 import type { Database } from "../store/database.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { UndoRecord } from "../store/undo.js";
-import { applyUnit, verdictOn } from "./apply.js";
+import { applyUnit, takeRecords, verdictOn } from "./apply.js";
 import {
   type Arrival,
   answered,
@@ -18,10 +18,11 @@ import {
   ofDatabases,
 } from "./batch.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "./entry.js";
+import { applyOrdinary } from "./ordinary-entry.js";
 import { RingFold } from "./ring-fold.js";
 import { bytesOfUnit } from "./tail-bytes.js";
 import { TouchedTail } from "./touched-tail.js";
-import { compareUnits, type FoldUnit, type UnitAnswer, unitsOf } from "./unit.js";
+import { compareUnits, type FoldUnit, ordinaryCommands, type UnitAnswer, unitsOf } from "./unit.js";
 
 export type { FoldedEntry, UnitAnswer };
 
@@ -153,8 +154,15 @@ export class Fold {
 
   /** The usual way: an entry that comes after all others. */
   #mergeNext(entry: Entry): FoldedEntry {
-    const arrival = { entry, units: unitsOf(entry, this.#databases) };
     this.#newest = placeOf(entry);
+    const commands = this.#tail.keepsUnits ? null : ordinaryCommands(entry.envelope, this.#databases);
+    if (commands !== null) {
+      const state = { ring: this.ring, database: this.database, records: this.#records };
+      const applied = applyOrdinary(entry, commands, state);
+      if (applied.count > 0) this.#tail.pushApplied(entry, applied);
+      return { entry, answers: applied.answers };
+    }
+    const arrival = { entry, units: unitsOf(entry, this.#databases) };
     for (const unit of arrival.units) if (unit.kind === "ring") this.#appendToRing(unit);
     this.#append(arrival);
     return answered(arrival);
@@ -220,12 +228,7 @@ export class Fold {
     const ring = this.#ring;
     const signer = ring.recordAt(unit.envelope.key, unit);
     const answer = applyUnit(unit, signer, ring.newest, this.database, records);
-    // Taken out one by one, since the array keeps its room then.
-    if (records.length === 1) unit.records = records.pop() as UndoRecord;
-    else if (records.length > 1) {
-      unit.records = records.slice();
-      while (records.length > 0) records.pop();
-    }
+    unit.records = takeRecords(records);
     return answer;
   }
 

@@ -6,6 +6,7 @@ import type { Arrival } from "./batch.js";
 import { ofDatabases } from "./batch.js";
 import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./closure.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "./entry.js";
+import type { AppliedEntry } from "./ordinary-entry.js";
 import { Tail, TailEntry, type Undoing } from "./tail.js";
 import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
 import { nodesOf, TouchLists } from "./touch-lists.js";
@@ -49,6 +50,19 @@ export class TouchedTail {
       kept.units = units.filter(({ kind }) => kind === "data");
       for (const unit of kept.units) this.#addBehind(unit);
     } else kept.undoing = units.map(undoingOf);
+    this.#count(kept);
+    this.#tail.push(kept);
+  }
+
+  /** Whether the next entry is to be pushed with its units. */
+  get keepsUnits(): boolean {
+    return this.#tail.keepsUnits;
+  }
+
+  /** Adds an entry behind all others that has been applied without units. */
+  pushApplied(entry: Entry, { undoing, count }: Pick<AppliedEntry, "undoing" | "count">): void {
+    const kept = new TailEntry(entry, count);
+    kept.undoing = undoing;
     this.#count(kept);
     this.#tail.push(kept);
   }

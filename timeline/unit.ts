@@ -7,7 +7,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { type Envelope, unitId } from "../protocol/envelope.js";
 import type { Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
-import { resolveCommand } from "../store/command-table.js";
+import { commands as allCommands, resolveCommand } from "../store/command-table.js";
 import { connectionMistake } from "../store/connection-commands.js";
 import { CommandFailure } from "../store/errors.js";
 import { isKeyCommand } from "../store/key-ring.js";
@@ -21,6 +21,29 @@ export interface UnitAnswer {
   readonly outcome: "applied" | "denied" | "unmet" | "malformed";
   /** A unit that stands after it, and had been applied before it, touches what it may write, or may write what it reads. */
   readonly late: boolean;
+}
+
+/** Commands that may stand beside any others in an envelope: neither a connection's nor for the ring. */
+const ordinary: ReadonlySet<Command> = new Set(
+  allCommands.filter(({ name }) => {
+    const words = name.split("|");
+    return connectionMistake(words) === null && !isKeyCommand(words);
+  }),
+);
+
+/**
+ * The commands of an envelope whose units all are ordinary, and one each; null: of another. That is the usual case, and
+ * its units need not be made before others come that belong before them.
+ */
+export function ordinaryCommands(envelope: Envelope, databases: number): Command[] | null {
+  if (isWhole(envelope) || envelope.db >= databases) return null;
+  const found: Command[] = [];
+  for (const argv of envelope.commands) {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure || !ordinary.has(command)) return null;
+    found.push(command);
+  }
+  return found;
 }
 
 /** `data` may write; `nothing`: unknown, wrong number of arguments, SELECT, a mixture with KEY, no such database. */
@@ -133,9 +156,11 @@ function kindOf(
   { db, if: conditions }: Envelope,
   databases: number,
 ): UnitKind {
-  if (command === null || command instanceof CommandFailure || connectionMistake(argv) !== null)
-    return "nothing";
-  if (isKeyCommand(argv)) return conditions === null ? "ring" : "nothing";
+  if (command === null || command instanceof CommandFailure) return "nothing";
+  if (!ordinary.has(command)) {
+    if (connectionMistake(argv) !== null) return "nothing";
+    if (isKeyCommand(argv)) return conditions === null ? "ring" : "nothing";
+  }
   if (db >= databases) return "nothing";
   return command.writes ? "data" : "read";
 }
