@@ -6,6 +6,7 @@
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { RespReader } from "./resp-reader.js";
 import { writeArrayHead, writeBulk, writeCommand } from "./resp-writer.js";
+import { ShortStrings } from "./short-strings.js";
 
 const MAGIC = "dbsync2";
 /** Bytes of SHA-256: ids, fingerprints, clusters. */
@@ -79,6 +80,14 @@ export function writeBody(header: HeaderFields, commands: readonly ByteString[])
   return `${writeArrayHead(2 + commands.length)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}${commands.join("")}`;
 }
 
+/** What `readBody` reads of the body that `writeBody` makes of these, without reading it. */
+export function envelopeOf(header: HeaderFields, commands: Envelope["commands"]): Envelope {
+  const { key, cluster, at, seq, nonce, db = 0, multi = false } = header;
+  const named = { after: header.after || null, only: header.only || null, as: header.as || null };
+  const envelope = unreadEnvelope(commands);
+  return Object.assign(envelope, { key, cluster, at, seq, nonce, db, multi, if: header.if ?? null }, named);
+}
+
 /** What is signed, and hashed to give the id: domain, length (8 bytes, big-endian), body. */
 export function signedBytes(body: Buffer | ByteString): Buffer {
   const bytes = signedStart(body.length, BODY_START + body.length);
@@ -123,6 +132,9 @@ export function signerOf(body: Buffer): ByteString {
   return bytesOf(key);
 }
 
+/** Names, keys and values of envelopes that were read lately. */
+const recent = new ShortStrings();
+
 /** @returns elements of the body, and of the header */
 function readStart(reader: RespReader): { elements: number; names: number } {
   const elements = reader.readArrayHead();
@@ -160,7 +172,7 @@ export function readBody(body: Buffer): Envelope {
     const missing = REQUIRED.find((name) => (given & bitOf(name)) === 0);
     throw reader.malformed(`"${missing}" is missing from the header`);
   }
-  for (let i = 2; i < elements; i++) commands.push(reader.readCommand());
+  for (let i = 2; i < elements; i++) commands.push(reader.readCommand(recent));
   reader.expectEnd();
   if (envelope.if !== null && commands.length > 1 && !envelope.multi) {
     throw reader.malformed('"if" is for a single unit: one command, or "multi"');

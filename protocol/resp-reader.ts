@@ -5,6 +5,7 @@
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { MalformedFrame } from "./errors.js";
 import { array, bulk, error, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "./reply.js";
+import type { ShortStrings } from "./short-strings.js";
 
 /** Deeper replies are nobody's: the deepest of Redis's (COMMAND's) has 6. */
 const NESTING_MAX = 32;
@@ -13,11 +14,10 @@ const LENGTH_DIGITS_MAX = 10;
 /** Digits of a number that may be safe. */
 const NUMBER_DIGITS_MAX = 16;
 /**
- * A message of at most so many bytes is converted once when its first short string is read: cutting such a string out
- * costs a quarter of converting it. The engine copies what is cut out if it is shorter than 13; else it would keep the
- * whole message alive.
+ * So many bytes are converted at once when a short string of them is read: cutting such a string out costs a quarter of
+ * converting it. The engine copies what is cut out if it is shorter than 13; else it would keep all of them alive.
  */
-const TEXT_BYTES_MAX = 4096;
+const TEXT_BYTES = 1024;
 const SHORT_BYTES_MAX = 12;
 
 const CR = 0x0d;
@@ -34,9 +34,9 @@ const LETTER_O = 0x4f;
 export class RespReader {
   readonly #buffer: Buffer;
   #at: number;
-  #lastName: ByteString = "";
-  /** All of a small buffer; null: not converted yet. */
-  #text: ByteString | null = null;
+  /** What was converted last, and where it stands. */
+  #text: ByteString = "";
+  #textAt = 0;
 
   constructor(buffer: Buffer, start = 0) {
     this.#buffer = buffer;
@@ -96,33 +96,32 @@ export class RespReader {
     return view;
   }
 
-  /** A command: an array of at least one bulk string. */
-  readCommand(): ByteString[] {
+  /**
+   * A command: an array of at least one bulk string.
+   * @param known  strings that came lately: commands are much alike, and one string is then made, and hashed, for many
+   */
+  readCommand(known: ShortStrings): ByteString[] {
     const length = this.readArrayHead();
     if (length === 0) throw this.malformed("expected a command of at least one argument");
     // Not sized beforehand: the length is the sender's word, the bytes are not there yet.
-    const argv: ByteString[] = [this.#readName()];
-    for (let i = 1; i < length; i++) argv.push(this.readBulk());
+    const argv: ByteString[] = [];
+    for (let i = 0; i < length; i++) {
+      const end = this.#startBulk();
+      const start = this.#at;
+      this.#at = end + 2;
+      argv.push(known.find(this.#buffer, start, end) ?? known.keep(this.#bytes(start, end)));
+    }
     return argv;
-  }
-
-  /** As `readBulk`. Neighbours are often the same command, and then share its name: one string is made, and hashed. */
-  #readName(): ByteString {
-    const end = this.#startBulk();
-    const start = this.#at;
-    this.#at = end + 2;
-    const last = this.#lastName;
-    let same = last.length === end - start;
-    for (let i = 0; same && i < last.length; i++) same = last.charCodeAt(i) === this.#buffer[start + i];
-    if (!same) this.#lastName = this.#bytes(start, end);
-    return this.#lastName;
   }
 
   #bytes(start: number, end: number): ByteString {
     const buffer = this.#buffer;
-    if (end - start > SHORT_BYTES_MAX || buffer.length > TEXT_BYTES_MAX) return bytesOf(buffer, start, end);
-    this.#text ??= bytesOf(buffer);
-    return this.#text.substring(start, end);
+    if (end - start > SHORT_BYTES_MAX) return bytesOf(buffer, start, end);
+    if (start < this.#textAt || end > this.#textAt + this.#text.length) {
+      this.#textAt = start;
+      this.#text = bytesOf(buffer, start, Math.min(buffer.length, start + TEXT_BYTES));
+    }
+    return this.#text.substring(start - this.#textAt, end - this.#textAt);
   }
 
   /** Any reply. */

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { bytesOf } from "../../protocol/byte-string.js";
 import {
   bodyOf as bodyOfSigned,
+  envelopeOf,
   type HeaderFields,
   orderKey,
   readBody,
@@ -57,6 +58,7 @@ test("any envelope comes back from its body", () => {
       const body = latin1(writeBody(sent, argvs.map(writeCommand)));
       const defaults = { db: 0, multi: false, after: null, only: null, as: null };
       assert.deepEqual(readBody(body), { ...defaults, ...sent, commands: argvs });
+      assert.deepEqual(envelopeOf(sent, argvs), readBody(body));
       assert.equal(signerOf(body), fields.key);
     }),
     { seed: seed(), numRuns: 1000 },

@@ -17,6 +17,7 @@ import {
 } from "../../protocol/reply.js";
 import { RespReader } from "../../protocol/resp-reader.js";
 import { writeCommand, writeReply } from "../../protocol/resp-writer.js";
+import { ShortStrings } from "../../protocol/short-strings.js";
 import { seed } from "../support/seed.js";
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");
@@ -53,7 +54,7 @@ test("any reply comes back from its bytes", () => {
 test("any command comes back from its bytes", () => {
   fc.assert(
     fc.property(fc.array(anyBytes, { minLength: 1 }), (argv) => {
-      assert.deepEqual(new RespReader(latin1(writeCommand(argv))).readCommand(), argv);
+      assert.deepEqual(new RespReader(latin1(writeCommand(argv))).readCommand(new ShortStrings()), argv);
     }),
     { seed: seed(), numRuns: 500 },
   );
@@ -101,14 +102,17 @@ test("arrays nested without end are refused, not followed", () => {
 
 test("a length that promises more than there is costs nothing", () => {
   assert.throws(() => new RespReader(latin1("*4000000000\r\n$1\r\na\r\n")).readReply(), MalformedFrame);
-  assert.throws(() => new RespReader(latin1("*4000000000\r\n$1\r\na\r\n")).readCommand(), MalformedFrame);
+  assert.throws(
+    () => new RespReader(latin1("*4000000000\r\n$1\r\na\r\n")).readCommand(new ShortStrings()),
+    MalformedFrame,
+  );
 });
 
 test("strings of every length come back, out of a small message and out of a large one", () => {
   for (const padding of [0, 5000]) {
     const strings = Array.from({ length: 30 }, (_, length) => "\u00ff\u0000ab".repeat(8).slice(0, length));
     const argv = [...strings, "x".repeat(padding)];
-    assert.deepEqual(new RespReader(latin1(writeCommand(argv))).readCommand(), argv);
+    assert.deepEqual(new RespReader(latin1(writeCommand(argv))).readCommand(new ShortStrings()), argv);
   }
 });
 
@@ -140,9 +144,10 @@ test("a decimal is read if it is canonical, and too large a number is not taken 
 
 test("commands behind each other keep their own names, however alike", () => {
   const names = ["SET", "SET", "SEt", "SE", "", "", "SETX", "SET", "\xffET"];
+  const known = new ShortStrings();
   const reader = new RespReader(latin1(names.map((name) => writeCommand([name, "SET"])).join("")));
   assert.deepEqual(
-    names.map(() => reader.readCommand()),
+    names.map(() => reader.readCommand(known)),
     names.map((name) => [name, "SET"]),
   );
   reader.expectEnd();
