@@ -5,6 +5,7 @@ import type { FarewellCode } from "./handshake.js";
 import type { Intake } from "./intake.js";
 import type { MemberClocks } from "./member-clocks.js";
 import type { ExchangeMessage } from "./member-connection.js";
+import type { Packer } from "./packing.js";
 import type { PeeringParts } from "./peering-parts.js";
 import type { Slices } from "./slices.js";
 import type { Spreading } from "./spreading.js";
@@ -17,6 +18,7 @@ export interface MemberShared<Member> {
   readonly intake: Intake;
   readonly clocks: MemberClocks;
   readonly gaps: Gaps;
+  readonly packer: Packer;
   /** Of this daemon. */
   readonly state: () => DaemonState;
   readonly isSkewed: () => boolean;

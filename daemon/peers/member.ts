@@ -64,8 +64,8 @@ export class Member implements Giver {
     this.since = peering.uptime();
     this.#trips = new RoundTrips(peering.uptime);
     this.#reports = new ReportAnswers(peering);
-    const { tooLong } = shared;
-    this.outbox = new Outbox({ peering, connection, traces: spreading.traces, bit, tooLong });
+    const { tooLong, packer } = shared;
+    this.outbox = new Outbox({ peering, connection, traces: spreading.traces, packer, bit, tooLong });
     this.#reconciling = new Reconciling({
       ...{ peering, slices, outbox: this.outbox },
       isOpener: connection.side === "opener",

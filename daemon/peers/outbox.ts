@@ -2,11 +2,11 @@
  * What is to be pushed to a member: bodies at once, what it wants, what a reconciliation gives; in batches, and no more
  * on the way than a window that the member's `have` opens again. Long lists are walked, not held.
  */
-import { type PackedEntry, packedBytes, writeEntries } from "../../protocol/member-packing.js";
+import { type PackedEntry, packedBytes } from "../../protocol/member-packing.js";
 import { type Entry, type Place, placeOf, readPlace } from "../../timeline/entry.js";
 import { Queue } from "../queue.js";
 import type { MemberConnection } from "./member-connection.js";
-import { Packer } from "./packing.js";
+import type { Packer } from "./packing.js";
 import type { PeeringParts } from "./peering-parts.js";
 import type { Traces } from "./traces.js";
 
@@ -20,6 +20,7 @@ export interface OutboxParts {
   readonly peering: Pick<PeeringParts, "timeline" | "soon" | "limits">;
   readonly connection: MemberConnection;
   readonly traces: Traces;
+  readonly packer: Packer;
   readonly bit: number;
   /** An entry is longer than any member takes, and was left out. */
   readonly tooLong: (body: Buffer) => void;
@@ -63,7 +64,7 @@ export class Outbox {
     this.#traces = parts.traces;
     this.#bit = parts.bit;
     this.#tooLong = parts.tooLong;
-    this.#packer = new Packer(parts.peering.limits);
+    this.#packer = parts.packer;
   }
 
   /** Entries that it wants and has not got, and pushes on the way. */
@@ -167,7 +168,7 @@ export class Outbox {
     }
     if (entries.length > 0) {
       const number = ++this.#number;
-      this.#connection.send({ kind: "push", number, bytes, ...this.#packer.pack(writeEntries(entries)) });
+      this.#connection.send({ kind: "push", number, bytes, ...this.#packer.pack(entries) });
       this.#unacked.push({ number, bytes });
       this.#unackedBytes += bytes;
     }

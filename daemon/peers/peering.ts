@@ -16,6 +16,7 @@ import { MemberClocks } from "./member-clocks.js";
 import type { MemberShared } from "./member-shared.js";
 import type { MemberSocket, MemberSocketOwner, PeerAddress } from "./member-socket.js";
 import { Notices } from "./notices.js";
+import { Packer } from "./packing.js";
 import type { MemberStatus, PeeringParts } from "./peering-parts.js";
 import { Roster } from "./roster.js";
 import { Slices } from "./slices.js";
@@ -207,6 +208,7 @@ export class Peering {
     return {
       ...{ peering: this.#parts, slices: this.#slices, spreading: this.#spreading },
       ...{ intake: this.#intake, clocks: this.#clocks, gaps: this.#gaps },
+      packer: new Packer(this.#parts.limits),
       state: () => this.state,
       isSkewed: () => this.isSkewed,
       reported: ({ id }, report) => {
