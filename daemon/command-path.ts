@@ -8,6 +8,7 @@ import type { Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
 import type { Place } from "../timeline/entry.js";
 import type { KeyCounts } from "./key-counts.js";
+import type { LaterReply } from "./later-reply.js";
 
 /** Where the place of a sender's latest write is kept; null: nothing of his has been recorded. */
 export interface LastWrite {
@@ -58,6 +59,12 @@ export interface CommandPath {
   readonly others: number | null;
   /** Errors are replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
+  /** The same, where no promise is needed for an answer that comes later. */
+  send(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> | LaterReply;
   /**
    * Several commands as one, nothing in between, if all conditions hold.
    * @returns an array of their replies, errors among them; `nil-array`: a condition does not hold; an error: none was run

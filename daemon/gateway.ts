@@ -1,35 +1,34 @@
 /**
- * The way in for commands without a signature of version 2: what comes in one turn of the event loop is signed together by
- * the daemon's own key, recorded as if a client had sent it, and given to the peers at once.
- * Source: DESIGN.md "Keys and permission", "Wire, version 1".
+ * The way in for commands without a signature of version 2: what comes in one turn of the event loop, or while the envelope
+ * before is on its way to the disk, is signed together by the daemon's own key, recorded as if a client had sent it, and
+ * given to the peers at once. Source: DESIGN.md "Keys and permission", "Wire, version 1".
  */
 import type { Logger } from "pino";
 import { signEnvelope } from "../keys/sign.js";
 import type { ByteString } from "../protocol/byte-string.js";
 import {
+  bodyOf,
   COMMANDS_MAX,
   type Condition,
+  envelopeOf,
   NONCE_BYTES,
-  readBody,
   SEQ_MAX,
   signedBytes,
   writeBody,
 } from "../protocol/envelope.js";
 import type { EnvelopeDate } from "../protocol/messages-v2.js";
-import type { Reply } from "../protocol/reply.js";
 import { writeCommand } from "../protocol/resp-writer.js";
 import type { KeyRing } from "../store/key-ring.js";
 import { type Entry, placeOf } from "../timeline/entry.js";
 import type { LastWrite } from "./command-path.js";
 import type { Confirmations } from "./confirmations.js";
 import type { Environment } from "./environment.js";
+import { answerTo, answerUnits, type GatewayAnswer, type GatewayWaiter, tellAll } from "./gateway-waiter.js";
 import { hashOf, type Identity } from "./identity.js";
 import { LIMITS } from "./limits.js";
-import type { Recorded, Recorder } from "./recorder.js";
+import type { Recorder } from "./recorder.js";
 import { type Refused, refused } from "./request.js";
-
-/** The command's reply, errors among them; or it was not answered, and the code says why. */
-export type GatewayAnswer = Reply | Refused;
+import { SigningPace } from "./signing-pace.js";
 
 export interface GatewayParts {
   readonly identity: Identity;
@@ -38,7 +37,7 @@ export interface GatewayParts {
   readonly recorder: Pick<Recorder, "records" | "record" | "refusal" | "newest" | "ring">;
   /** Nothing dated at or before it would be taken. */
   readonly watermark: () => number;
-  readonly environment: Pick<Environment, "clock" | "randomBytes">;
+  readonly environment: Pick<Environment, "clock" | "randomBytes" | "setTimer">;
   /** Runs a step in the next turn of the event loop. */
   readonly soon: (step: () => void) => void;
   /** Milliseconds ahead of the clock that a date may lie. */
@@ -63,13 +62,7 @@ export interface GatewayUser {
   readonly lastWrite?: LastWrite | undefined;
 }
 
-/** Of one unit. */
-interface Waiting {
-  readonly isStable: boolean;
-  readonly replicated: ((came: boolean) => void) | undefined;
-  readonly lastWrite: LastWrite | undefined;
-  readonly resolve: (answer: GatewayAnswer) => void;
-}
+type Argv = readonly ByteString[];
 
 /** What makes one envelope. */
 interface Group {
@@ -78,13 +71,12 @@ interface Group {
   /** Whether all commands are one unit. */
   readonly multi: boolean;
   readonly conditions: readonly Condition[] | null;
-  readonly commands: ByteString[];
-  readonly waiting: Waiting[];
+  readonly commands: Argv[];
+  readonly waiting: GatewayWaiter[];
+  /** Of the commands, roughly. */
   bytes: number;
 }
 
-/** Daemons that have it, where somebody asks whether it is replicated. */
-const ITSELF_AND_ANOTHER = 2;
 /** A group is closed at this size: larger ones save nothing more. */
 const GROUP_BYTES = 256 * 1024;
 /** What every daemon takes of another; version 1 writes a command shorter than an envelope does. */
@@ -98,21 +90,36 @@ export class Gateway {
   /** The group that a user's next command may join; "": nobody's. */
   readonly #open = new Map<ByteString, Group>();
   #last: EnvelopeDate = { at: 0, seq: 0 };
+  readonly #pace: SigningPace;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    const { soon, environment } = parts;
+    this.#pace = new SigningPace({ soon, environment, sign: () => this.#signAll() });
   }
 
   /** Whether a command has to come this way: others are read. */
-  takes(argv: readonly ByteString[]): boolean {
+  takes(argv: Argv): boolean {
     return this.#parts.recorder.records({ commands: [argv] });
   }
 
   /** Records a command. A user's commands are applied in the order in which they came. */
-  execute(argv: readonly ByteString[], user: GatewayUser): Promise<GatewayAnswer> {
-    const bytes = bytesOf([argv]);
-    if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
-    return this.#join(this.#groupFor(user), [writeCommand(argv)], user);
+  execute(argv: Argv, user: GatewayUser): Promise<GatewayAnswer> {
+    return answerTo(user, (waiter) => this.send(argv, user, waiter));
+  }
+
+  /** The same for one who needs no promise. */
+  send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): void {
+    const bytes = bytesOf(argv);
+    if (bytes > COMMAND_BYTES_MAX) {
+      waiter.answered(tooLong(bytes));
+      return;
+    }
+    const group = this.#groupFor(user);
+    group.commands.push(argv);
+    group.waiting.push(waiter);
+    group.bytes += bytes;
+    this.#pace.came(1);
   }
 
   /**
@@ -120,37 +127,24 @@ export class Gateway {
    * @returns an array of their replies; `nil-array`: a condition does not hold; an error: none was applied
    */
   executeTogether(
-    commands: readonly (readonly ByteString[])[],
+    commands: readonly Argv[],
     conditions: readonly Condition[],
     user: GatewayUser,
   ): Promise<GatewayAnswer> {
-    const bytes = bytesOf(commands) + bytesOf([conditions.map(({ key }) => key)]);
-    if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
+    const keys = conditions.map(({ key }) => key);
+    const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), bytesOf(keys));
+    if (bytes > COMMAND_BYTES_MAX) return Promise.resolve(tooLong(bytes));
     if (commands.length > COMMANDS_MAX)
       return Promise.resolve(refused("command-too-long", `${commands.length} commands as one`));
     const { db, as } = user;
     // What the user sends next stands behind it.
     this.#open.delete(as ?? "");
     const named = conditions.length === 0 ? null : conditions;
-    return this.#join(
-      this.#addGroup({ db, as, multi: true, conditions: named }),
-      commands.map(writeCommand),
-      user,
-    );
-  }
-
-  #join(
-    group: Group,
-    commands: readonly ByteString[],
-    { isStable = false, replicated, lastWrite }: GatewayUser,
-  ): Promise<GatewayAnswer> {
-    return new Promise((resolve) => {
-      for (const bytes of commands) {
-        group.commands.push(bytes);
-        group.bytes += bytes.length;
-      }
-      group.waiting.push({ isStable, replicated, lastWrite, resolve });
-    });
+    const group = this.#addGroup({ db, as, multi: true, conditions: named });
+    group.commands.push(...commands);
+    group.bytes += bytes;
+    this.#pace.came(commands.length);
+    return answerTo(user, (waiter) => group.waiting.push(waiter));
   }
 
   #groupFor({ db, as }: GatewayUser): Group {
@@ -163,20 +157,19 @@ export class Gateway {
   }
 
   #addGroup(head: Pick<Group, "db" | "as" | "multi" | "conditions">): Group {
-    if (this.#groups.length === 0) this.#parts.soon(() => this.#flush());
     const group: Group = { ...head, commands: [], waiting: [], bytes: 0 };
     this.#groups.push(group);
     return group;
   }
 
-  #flush(): void {
+  #signAll(): void {
     const groups = this.#groups;
     this.#groups = [];
     this.#open.clear();
     for (const group of groups) {
       const refusal = this.#parts.recorder.refusal() ?? this.#checkClock() ?? this.#enter();
       if (refusal === null) this.#record(group);
-      else for (const { resolve } of group.waiting) resolve(refusal);
+      else tellAll(group.waiting, refusal);
     }
   }
 
@@ -185,41 +178,24 @@ export class Gateway {
     const entry = this.#sign(group, group.commands);
     const recorded = this.#parts.recorder.record(entry);
     if ("kind" in recorded) {
-      for (const { resolve } of waiting) resolve(recorded);
+      tellAll(waiting, recorded);
       return;
     }
     const place = placeOf(entry);
     for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.place = place;
     this.#parts.give(entry);
+    this.#pace.recorded();
+    const done = () => this.#pace.flushed(group.commands.length);
     recorded.flushed.then(
-      () => this.#answer(waiting, recorded, entry),
-      (problem: Error) => {
-        const failed = refused("storage-failed", `it may have been applied: ${problem.message}`);
-        for (const { resolve } of waiting) resolve(failed);
+      () => {
+        answerUnits(waiting, recorded.answers, placeOf(entry), this.#parts.confirmations);
+        done();
+      },
+      ({ message }: Error) => {
+        tellAll(waiting, refused("storage-failed", `it may have been applied: ${message}`));
+        done();
       },
     );
-  }
-
-  #answer(waiting: readonly Waiting[], { answers }: Recorded, { id, envelope: { at, seq } }: Entry): void {
-    const replyTo = (index: number) => (answers[index] as { reply: Reply }).reply;
-    const place = { at, seq, id };
-    const stable = waiting.some(({ isStable }) => isStable)
-      ? this.#parts.confirmations.confirm(place, { kind: "stable" })
-      : null;
-    const replicated = waiting.some((one) => one.replicated !== undefined)
-      ? this.#parts.confirmations.confirm(place, { kind: "replicated", daemons: ITSELF_AND_ANOTHER })
-      : null;
-    for (const [index, one] of waiting.entries()) {
-      const reply = replyTo(index);
-      if (one.isStable)
-        stable?.then((came) => one.resolve(came ? reply : refused("not-stable", "not in time")));
-      else if (one.replicated === undefined || reply.kind === "error") one.resolve(reply);
-      else
-        replicated?.then((came) => {
-          one.replicated?.(came);
-          one.resolve(reply);
-        });
-    }
   }
 
   /** Sees to it that the own key is in the ring. @returns why it cannot be */
@@ -230,7 +206,7 @@ export class Gateway {
     if (known !== undefined) return refused("not-let-in", "its key was revoked");
     const command = introductionOf(identity);
     if (!mayEnter(recorder.ring, identity)) return refused("not-let-in", `sign ${command.join(" ")}`);
-    const entry = this.#sign({ db: 0, as: null, multi: false, conditions: null }, [writeCommand(command)]);
+    const entry = this.#sign({ db: 0, as: null, multi: false, conditions: null }, [command]);
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;
     this.#parts.give(entry);
@@ -240,16 +216,16 @@ export class Gateway {
 
   #sign(
     { db, as, multi, conditions }: Pick<Group, "db" | "as" | "multi" | "conditions">,
-    commands: readonly ByteString[],
+    commands: readonly Argv[],
   ): Entry {
     const { identity, cluster, environment } = this.#parts;
     const nonce = environment.randomBytes(NONCE_BYTES);
     this.#last = this.#nextDate();
     const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...this.#last };
-    const body = Buffer.from(writeBody(header, commands), "latin1");
-    const signed = signedBytes(body);
+    const signed = signedBytes(writeBody(header, commands.map(writeCommand)));
     const signature = signEnvelope(signed, identity.key);
-    return { id: hashOf(signed), body, signature, envelope: readBody(body) };
+    // Reading what was just written would cost as much as applying it.
+    return { id: hashOf(signed), body: bodyOf(signed), signature, envelope: envelopeOf(header, commands) };
   }
 
   /** Behind everything that was applied here or dated before. */
@@ -272,19 +248,16 @@ export class Gateway {
 }
 
 /** Of what is not written yet: written, it could be longer than any string. */
-function bytesOf(commands: readonly (readonly ByteString[])[]): number {
-  return commands.reduce(
-    (sum, argv) => argv.reduce((of, { length }) => of + ARGUMENT_BYTES + length, sum + ARGUMENT_BYTES),
-    0,
-  );
+function bytesOf(argv: Argv): number {
+  let bytes = ARGUMENT_BYTES;
+  for (const argument of argv) bytes += ARGUMENT_BYTES + argument.length;
+  return bytes;
 }
 
-function tooLong(bytes: number): Promise<Refused> {
-  return Promise.resolve(refused("command-too-long", `signed, it takes ${bytes} bytes`));
-}
+const tooLong = (bytes: number): Refused => refused("command-too-long", `signed, it takes ${bytes} bytes`);
 
 /** What lets a daemon's key in. */
-export function introductionOf({ spki }: Identity): readonly ByteString[] {
+export function introductionOf({ spki }: Identity): Argv {
   return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
 }
 

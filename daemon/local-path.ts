@@ -30,6 +30,10 @@ export class LocalPath implements CommandPath {
     return reply;
   }
 
+  send(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+    return this.execute(command, argv, sender);
+  }
+
   executeTogether(calls: readonly Called[], conditions: readonly Condition[], sender: CommandSender): Reply {
     if (!this.hold(conditions)) return NIL_ARRAY;
     return array(calls.map(({ command, argv }) => this.execute(command, argv, sender)));

@@ -8,8 +8,10 @@ import { array, error, NIL_ARRAY, type Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
 import type { TimelineBackend } from "./backends/timeline.js";
 import type { Called, CommandPath, CommandSender, WriteObserver } from "./command-path.js";
-import type { Gateway, GatewayAnswer } from "./gateway.js";
+import type { Gateway } from "./gateway.js";
+import type { GatewayAnswer, GatewayWaiter } from "./gateway-waiter.js";
 import type { KeyCounts } from "./key-counts.js";
+import type { LaterReply } from "./later-reply.js";
 import type { LocalUnits } from "./local-units.js";
 import { REFUSALS, type RefusalCode } from "./refusals.js";
 
@@ -51,6 +53,17 @@ export class RecordedPath implements CommandPath {
     return this.#parts.gateway.execute(argv, sender).then(replyOf);
   }
 
+  send(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> | LaterReply {
+    if (!command.writes) return this.#read(command, argv, sender);
+    const reply = new RecordedReply(sender);
+    this.#parts.gateway.send(argv, sender, reply);
+    return reply;
+  }
+
   executeTogether(
     calls: readonly Called[],
     conditions: readonly Condition[],
@@ -88,8 +101,35 @@ export class RecordedPath implements CommandPath {
     argv: readonly ByteString[],
     { db, now, readsAll }: CommandSender,
   ): Reply | Promise<Reply> {
-    const { at, id } = this.#parts.units.next(db, now);
-    return this.#parts.backend.run(command, argv, { at, db, id, readsAll });
+    const { at, id, step = 0 } = this.#parts.units.joined(db, now);
+    return this.#parts.backend.run(command, argv, { at, db, id, step, readsAll }, now);
+  }
+}
+
+/** Of a command that was sent. */
+class RecordedReply implements LaterReply, GatewayWaiter {
+  readonly kind = "later";
+  readonly isStable: boolean;
+  readonly replicated: GatewayWaiter["replicated"];
+  readonly lastWrite: GatewayWaiter["lastWrite"];
+  /** Once it is there. */
+  #reply: Reply | null = null;
+  #listener: ((reply: Reply) => void) | null = null;
+
+  constructor({ isStable, replicated, lastWrite }: CommandSender) {
+    this.isStable = isStable;
+    this.replicated = replicated;
+    this.lastWrite = lastWrite;
+  }
+
+  answered(answer: GatewayAnswer): void {
+    this.#reply = replyOf(answer);
+    this.#listener?.(this.#reply);
+  }
+
+  tell(listener: (reply: Reply) => void): void {
+    this.#listener = listener;
+    if (this.#reply !== null) listener(this.#reply);
   }
 }
 

@@ -64,12 +64,17 @@ export class TimelineBackend implements Backend {
     return command instanceof CommandFailure ? command.reply : this.run(command, argv, unit);
   }
 
-  /** As `execute`, for a command that was found for these arguments. */
-  run(command: Command, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
+  /** As `execute`, for a command that was found for these arguments. @param now  milliseconds since 1970 */
+  run(
+    command: Command,
+    argv: readonly ByteString[],
+    unit: Unit,
+    now = this.#environment.clock(),
+  ): Reply | Promise<Reply> {
     const past = this.#past?.execute(command.name, argv, unit) ?? null;
     if (past !== null) return past;
     if (command.writes) throw new Error(`${command.name} is recorded, not executed`);
-    return this.#timeline.database.run(command, argv, this.#dated(unit));
+    return this.#timeline.database.run(command, argv, this.#dated(unit, now));
   }
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
@@ -90,8 +95,8 @@ export class TimelineBackend implements Backend {
     return this.#timeline.database.writerOf(db, key, this.#environment.clock());
   }
 
-  #dated({ db, id }: Unit): Unit {
-    this.#readAt = Math.max(this.#readAt, this.#environment.clock());
-    return { at: this.#readAt, db, id };
+  #dated({ db, id, step = 0 }: Unit, now = this.#environment.clock()): Unit {
+    this.#readAt = Math.max(this.#readAt, now);
+    return { at: this.#readAt, db, id, step };
   }
 }

@@ -95,6 +95,38 @@ test("the daemon's key lets itself in first; commands of one turn are one envelo
   assert.deepEqual(commandsOf(entries.slice(3)), [[null, 0, ["SET d 4"]]]);
 });
 
+test("what comes while an envelope is on its way to the disk is one envelope, in the order in which it came", async () => {
+  const { gateway, entries, state } = fixture();
+  await gateway.execute(["SET", "before", "1"], user);
+  const written: (() => void)[] = [];
+  state.record = (entry) => {
+    entries.push(entry);
+    const { commands } = entry.envelope;
+    const answers = commands.map(
+      (argv) => ({ reply: bulk(argv.join(" ")), outcome: "applied", late: false }) as const,
+    );
+    return { answers, flushed: new Promise((resolve) => written.push(resolve)) };
+  };
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const answers = [gateway.execute(["SET", "a", "1"], user)];
+  await turn();
+  for (const key of ["b", "c"]) {
+    answers.push(gateway.execute(["SET", key, "1"], user));
+    await turn();
+    await turn();
+  }
+  assert.equal(entries.length, 3, "the envelopes behind wait for the disk");
+  written.shift()?.();
+  assert.deepEqual(await answers[0], bulk("SET a 1"));
+  while (written.length === 0) await turn();
+  written.shift()?.();
+  assert.deepEqual(await Promise.all(answers), [bulk("SET a 1"), bulk("SET b 1"), bulk("SET c 1")]);
+  assert.deepEqual(
+    commandsOf(entries.slice(2)).map(([, , commands]) => commands),
+    [["SET a 1"], ["SET b 1", "SET c 1"]],
+  );
+});
+
 test("a user's commands keep their order from one database to another", async () => {
   const { gateway, entries } = fixture();
   const dbs = [0, 1, 0];

@@ -17,6 +17,13 @@ export function answerBytes(reply: Reply, protocol: 2 | 3, most: number): ByteSt
   }
 }
 
+/** Of a command that waits for its answer. */
+export function argumentBytes(argv: readonly ByteString[]): number {
+  let bytes = 0;
+  for (const argument of argv) bytes += argument.length;
+  return bytes;
+}
+
 /** An answer in its place; null: it is still to come. */
 export interface Slot {
   bytes: ByteString | null;

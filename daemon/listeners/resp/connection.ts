@@ -9,13 +9,14 @@ import { error, type Reply } from "../../../protocol/reply.js";
 import { RespRequestParser } from "../../../protocol/resp-request-parser.js";
 import { writeReply } from "../../../protocol/resp-writer.js";
 import type { ShortStrings } from "../../../protocol/short-strings.js";
+import { type LaterReply, whenThere } from "../../later-reply.js";
 import { traceFrame } from "../../log.js";
 import type { RefusalCode } from "../../refusals.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
 import { listenTo } from "../socket-events.js";
 import { type AnswerHost, AnswerWriter } from "./answer-writer.js";
-import { AnswerQueue } from "./answers.js";
+import { AnswerQueue, argumentBytes } from "./answers.js";
 import { ConnectedClient } from "./connected-client.js";
 import { RespSession, type SessionHost } from "./session.js";
 
@@ -167,7 +168,7 @@ export class RespConnection implements Hosted {
       const reply = session.serve(argv);
       served++;
       const isMuted = session.replies !== "on" && session.mute();
-      if (reply instanceof Promise) this.#await(reply, argv, isMuted);
+      if (reply instanceof Promise || reply?.kind === "later") this.#await(reply, argv, isMuted);
       else if (reply !== null && !isMuted) {
         if (reply.kind === "error") errors++;
         const isNext = this.#answers.length === 0;
@@ -193,11 +194,11 @@ export class RespConnection implements Hosted {
     this.#rest(written);
   }
 
-  #await(reply: Promise<Reply>, argv: readonly ByteString[], isMuted: boolean): void {
+  #await(reply: Promise<Reply> | LaterReply, argv: readonly ByteString[], isMuted: boolean): void {
     const slot = this.#answers.add(null);
-    const bytes = argv.reduce((sum, argument) => sum + argument.length, 0);
+    const bytes = argumentBytes(argv);
     this.#held.unanswered += bytes;
-    reply.then((settled) => {
+    whenThere(reply, (settled) => {
       this.#held.unanswered -= bytes;
       if (this.#state !== "open") return;
       slot.bytes = isMuted ? "" : this.#writer.bytesOf(settled);

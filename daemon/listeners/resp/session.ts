@@ -9,6 +9,7 @@ import type { Command } from "../../../store/command.js";
 import { CommandFailure } from "../../../store/errors.js";
 import type { CommandPath, CommandSender, LastWrite } from "../../command-path.js";
 import type { Environment } from "../../environment.js";
+import type { LaterReply } from "../../later-reply.js";
 import type { Limits } from "../../limits.js";
 import type { MemoryFace } from "../../memory-limit.js";
 import { DEFAULT_USER, type User, type Users } from "../../users.js";
@@ -28,6 +29,9 @@ export type SessionHandler = (
   session: RespSession,
   argv: readonly ByteString[],
 ) => Reply | Promise<Reply> | null;
+
+/** What serving a command comes to; null: there is no answer. */
+export type Served = Reply | Promise<Reply> | LaterReply | null;
 
 /** A command, and what a connection does with it. */
 export interface Route {
@@ -167,7 +171,7 @@ export class RespSession implements CommandSender {
    * One command. @param argv  at least the name
    * @returns null: there is no answer
    */
-  serve(argv: readonly ByteString[]): Reply | Promise<Reply> | null {
+  serve(argv: readonly ByteString[]): Served {
     const found = this.host.routes.find(argv);
     if (this.#generation !== this.host.users.generation) this.#renewUser();
     if (found instanceof CommandFailure) {
@@ -194,7 +198,7 @@ export class RespSession implements CommandSender {
   }
 
   /** Runs what was found and permitted. */
-  call(route: Route, argv: readonly ByteString[]): Reply | Promise<Reply> | null {
+  call(route: Route, argv: readonly ByteString[]): Served {
     const { state, limits, environment, waiters } = this.host;
     if (state.monitors.size > 0) state.show(route.command, argv, this.client);
     const startedAt = state.mark;
@@ -209,11 +213,11 @@ export class RespSession implements CommandSender {
     return reply;
   }
 
-  #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Reply | Promise<Reply> | null {
+  #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Served {
     if (handler === null)
       return mayWait && !this.isExecuting
         ? runOrWait(this.host, command, argv, this)
-        : this.host.path.execute(command, argv, this);
+        : this.host.path.send(command, argv, this);
     try {
       return handler(this, argv);
     } catch (failure) {

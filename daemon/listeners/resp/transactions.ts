@@ -79,7 +79,9 @@ function execHere(session: RespSession, queued: readonly Queued[]): Reply | Prom
 }
 
 function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<Reply> {
-  return denialOf(session, { route, argv }) ?? session.call(route, argv) ?? NIL;
+  const served = denialOf(session, { route, argv }) ?? session.call(route, argv) ?? NIL;
+  if (!("kind" in served) || served.kind !== "later") return served;
+  return new Promise((resolve) => served.tell(resolve));
 }
 
 /** Who the connection is may have changed since a command was queued, or what he may do. */

@@ -54,10 +54,11 @@ test("answers that have to wait may be longer together than any string can be", 
     resolve = done;
   });
   let calls = 0;
+  const execute = () => (calls++ === 0 ? first : Promise.resolve(answer));
   const path = {
     ...{ databases: 16, records: true, writerOf: () => "", hold: () => true, keyCounts: [], tellOf() {} },
     others: null,
-    execute: () => (calls++ === 0 ? first : Promise.resolve(answer)),
+    ...{ execute, send: execute },
     executeTogether: () => assert.fail(),
   };
   await using scene = await startResp({ path, limits: { maxOutputBytes: 64 * MIB } });

@@ -30,6 +30,7 @@ function recording() {
   const path: CommandPath = {
     ...{ databases: local.databases, records: true, others: null, keyCounts: [] },
     execute: (command, argv, sender) => local.execute(command, argv, sender),
+    send: (command, argv, sender) => local.send(command, argv, sender),
     executeTogether(calls, conditions, sender) {
       senders.push(sender);
       return state.isUnmet ? NIL_ARRAY : local.executeTogether(calls, conditions, sender);
