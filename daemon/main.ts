@@ -8,6 +8,7 @@ import { realEnvironment } from "./environment.js";
 import { openLog } from "./log.js";
 import type { Settings } from "./settings.js";
 import { StartError } from "./start-error.js";
+import { boundYoungGeneration } from "./young-generation.js";
 
 const EXIT_FAILED = 1;
 
@@ -25,6 +26,7 @@ try {
 
 async function run(settings: Settings): Promise<void> {
   seedNameHash(randomBytes(4).readInt32LE());
+  boundYoungGeneration([...process.execArgv, process.env["NODE_OPTIONS"]].join(" "));
   const log = await openLog(settings.logLevel, settings.logFormat);
   const exit = (code: number) => {
     log.close().finally(() => process.exit(code));
