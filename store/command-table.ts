@@ -15,6 +15,7 @@ import { keys } from "./commands/keys.js";
 import { listener } from "./commands/listener.js";
 import { lists } from "./commands/lists.js";
 import { objects } from "./commands/object.js";
+import { scripting } from "./commands/scripting.js";
 import { server } from "./commands/server.js";
 import { sets } from "./commands/sets.js";
 import { sorting } from "./commands/sort.js";
@@ -39,6 +40,7 @@ export const commands: readonly Command[] = [
   ...streams,
   ...geo,
   ...documents,
+  ...scripting,
   ...server,
   ...connection,
   ...listener,
@@ -72,6 +74,13 @@ const ownSubcommands: ReadonlyMap<string, readonly string[]> = new Map([
 /** A command by its name in any case, a subcommand as `CONTAINER|NAME`. */
 export function findCommand(name: string): Command | undefined {
   return byName.get(name) ?? byName.get(name.toUpperCase());
+}
+
+/** Whether arguments call a command, or a subcommand of a known one, that only a Redis behind the daemon may know. */
+export function isForeign(argv: readonly ByteString[]): boolean {
+  const name = (argv[0] ?? "").toUpperCase();
+  if (containers.has(name) && argv.length > 1) return findCommand(`${name}|${argv[1]}`) === undefined;
+  return !containers.has(name) && findCommand(name) === undefined;
 }
 
 /** The command that arguments call, or why there is none: unknown, or too few or too many arguments. */

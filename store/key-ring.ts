@@ -6,7 +6,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import type { Condition } from "../protocol/envelope.js";
 import { type ErrorReply, error, type Reply } from "../protocol/reply.js";
 import { Acl } from "./acl.js";
-import { commands, findCommand, resolveCommand } from "./command-table.js";
+import { commands, findCommand, isForeign, resolveCommand } from "./command-table.js";
 import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./commands/keys.js";
 import { commandOfPast } from "./commands/timeline.js";
 import { CommandFailure, custom, echoed } from "./errors.js";
@@ -260,8 +260,7 @@ function denialOf(acl: Acl, argv: readonly ByteString[]): ErrorReply | null {
   const command = resolveCommand(argv);
   let denial: string | null;
   if (!(command instanceof CommandFailure)) denial = acl.denial(command, argv);
-  else if (findCommand(argv[0] as ByteString) === undefined)
-    denial = acl.foreignDenial(argv[0] as ByteString);
+  else if (isForeign(argv)) denial = acl.foreignDenial(argv[0] as ByteString);
   else return command.reply;
   return denial === null ? null : error(`NOPERM this key may not ${denial}`);
 }

@@ -8,7 +8,7 @@ export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] 
   ],
   [
     "A script touches what its run decides, and which keys a command may touch must follow from its bytes alone. MULTI, and WATCH or `if`, do what most scripts are for.",
-    "eval eval_ro evalsha evalsha_ro fcall fcall_ro function script",
+    "eval eval_ro evalsha evalsha_ro fcall fcall_ro function|dump function|load function|restore script|debug script|load",
   ],
   [
     "Consumer groups are not there yet: streams are read by XREAD and XRANGE.",

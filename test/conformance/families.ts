@@ -8,6 +8,7 @@ import { grammar as geo } from "./grammars/geo.js";
 import { grammar as hashes } from "./grammars/hashes.js";
 import { grammar as hyperloglogs } from "./grammars/hyperloglogs.js";
 import { grammar as lists } from "./grammars/lists.js";
+import { grammar as scripting } from "./grammars/scripting.js";
 import { grammar as server } from "./grammars/server.js";
 import { grammar as sets } from "./grammars/sets.js";
 import { grammar as sortedSets } from "./grammars/sorted-sets.js";
@@ -39,6 +40,7 @@ export const families: readonly Family[] = [
   family("stream", streams),
   family("geo", geo),
   family("document", documents),
+  family("any", scripting),
   family("any", server),
   family("any", dbsync),
 ];
