@@ -67,9 +67,15 @@ for (const [name, command] of byName)
   if (!command.name.includes("|") && !containers.has(command.name)) simple.set(name, command);
 
 /** Of commands that Redis does not have: their subcommands, none of which is HELP. */
-const ownSubcommands: ReadonlyMap<string, readonly string[]> = new Map([
-  ["KEY", commands.flatMap(({ name }) => (name.startsWith("KEY|") ? [name.slice("KEY|".length)] : []))],
-]);
+const ownSubcommands: ReadonlyMap<string, readonly string[]> = new Map(
+  ["KEY", "DOC.INDEX"].map((container) => [container, subcommandsOf(container)]),
+);
+
+function subcommandsOf(container: string): readonly string[] {
+  return commands.flatMap(({ name }) =>
+    name.startsWith(`${container}|`) ? [name.slice(container.length + 1)] : [],
+  );
+}
 
 /** A command by its name in any case, a subcommand as `CONTAINER|NAME`. */
 export function findCommand(name: string): Command | undefined {

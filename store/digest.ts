@@ -47,7 +47,13 @@ function contents(value: Value): ByteString | readonly unknown[] {
   if (value instanceof MemberSet) return value.members;
   if (value instanceof SortedSet)
     return [...value.range(0, value.size)].map(([member, score]) => [member, String(score)]);
-  if (value instanceof Document) return [value.born, value.next, [...value.entries()]];
+  if (value instanceof Document) {
+    const entries = [...value.entries()].map(([key, text]) => {
+      const expire = value.expireOf(key);
+      return expire === undefined ? [key, text] : [key, text, expire];
+    });
+    return [value.born, value.next, entries, value.indexed];
+  }
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
   return [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded), entries];

@@ -20,6 +20,11 @@ export interface Entry {
   writer: ByteString;
 }
 
+/** Whether a unit of a date no longer sees a key: it sees it up to and including its expiry time. */
+export function isExpired(entry: Entry, at: number): boolean {
+  return entry.expire !== NO_EXPIRY && at > entry.expire;
+}
+
 /** An entry as it is kept: most keys stay, and then a number that may be large would cost an object of its own. */
 class KeptEntry implements Entry {
   readonly key: ByteString;

@@ -4,18 +4,18 @@
  * "Changed" means value, expiry or name: a handler calls no mutator for what already is so.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { DocumentMutators } from "./document-mutators.js";
 import { wrongType } from "./errors.js";
-import { type Entry, Keyspace, NO_EXPIRY } from "./keyspace.js";
+import { type Entry, isExpired, Keyspace, NO_EXPIRY } from "./keyspace.js";
 import { patched, putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
 import type { Usage } from "./usage.js";
-import type { Document } from "./values/document.js";
 import type { Hash } from "./values/hash.js";
 import type { End, List } from "./values/list.js";
 import type { MemberSet } from "./values/member-set.js";
 import { copied } from "./values/packed.js";
 import type { SortedSet } from "./values/sorted-set.js";
-import type { Stream, StreamMarks } from "./values/stream.js";
+import { isSameMarks, type Stream, type StreamMarks } from "./values/stream.js";
 import type { StreamEntry } from "./values/stream-block.js";
 import type { StreamId } from "./values/stream-id.js";
 import type { Value } from "./values/value.js";
@@ -34,6 +34,12 @@ export class Data {
   #records: UndoRecord[] | null = null;
   /** The entry whose writer before this unit was recorded last. */
   #touched: Entry | null = null;
+  /** Mutators of documents. */
+  readonly documents = new DocumentMutators({
+    at: () => this.#unit.at,
+    record: (record) => this.#records?.push(record),
+    touch: (entry) => this.#touch(entry),
+  });
 
   constructor(keyspaces: Keyspace[], usage: Usage | null = null) {
     this.#keyspaces = keyspaces;
@@ -255,36 +261,6 @@ export class Data {
     this.#touch(entry);
   }
 
-  /** Appends an entry whose key is absent. An empty document stays. */
-  documentPush(entry: Typed<Document>, key: ByteString, text: ByteString): void {
-    this.#records?.push({ mutator: "documentPush", document: entry.value, next: entry.value.next });
-    entry.value.push(key, text);
-    this.#touch(entry);
-  }
-
-  /** Gives an entry that is there another text. */
-  documentSet(entry: Typed<Document>, key: ByteString, text: ByteString): void {
-    const old = entry.value.get(key) as ByteString;
-    if (old === text) return;
-    this.#records?.push({ mutator: "documentSet", document: entry.value, key, old });
-    entry.value.set(key, text);
-    this.#touch(entry);
-  }
-
-  /** Removes an entry that is there; the others keep their keys. */
-  documentRemove(entry: Typed<Document>, key: ByteString): void {
-    const removed = entry.value.remove(key);
-    this.#records?.push({ mutator: "documentRemove", document: entry.value, removed });
-    this.#touch(entry);
-  }
-
-  /** Takes an entry out of a plain document, whose later ones move up. */
-  documentTakeOut(entry: Typed<Document>, place: number): void {
-    const old = entry.value.takeOut(place);
-    this.#records?.push({ mutator: "documentTakeOut", document: entry.value, place, old });
-    this.#touch(entry);
-  }
-
   /** Empties a database in one step. */
   replaceDb(db: number): void {
     this.#records?.push({ mutator: "replaceDb", db, old: this.keyspace(db) });
@@ -310,13 +286,4 @@ export class Data {
     if (entry.value.size === 0) this.delete(entry.key);
     else this.#touch(entry);
   }
-}
-
-/** Whether a unit of a date no longer sees a key: it sees it up to and including its expiry time. */
-export function isExpired(entry: Entry, at: number): boolean {
-  return entry.expire !== NO_EXPIRY && at > entry.expire;
-}
-
-function isSameMarks(a: StreamMarks, b: StreamMarks): boolean {
-  return a.lastId === b.lastId && a.maxDeletedId === b.maxDeletedId && a.entriesAdded === b.entriesAdded;
 }

@@ -54,6 +54,12 @@ export interface UndoRecords {
   documentPush: { readonly document: Document; readonly next: number };
   documentSet: { readonly document: Document; readonly key: ByteString; readonly old: ByteString };
   documentRemove: { readonly document: Document; readonly removed: RemovedEntry };
+  documentExpire: {
+    readonly document: Document;
+    readonly key: ByteString;
+    readonly old: number | undefined;
+  };
+  documentIndex: { readonly document: Document; readonly old: readonly ByteString[] };
   documentTakeOut: { readonly document: Document; readonly place: number; readonly old: ByteString };
   replaceDb: { readonly db: number; readonly old: Keyspace };
   swapDb: { readonly first: number; readonly second: number };
@@ -102,6 +108,10 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
   documentPush: (_, { document, next }) => document.pop(next),
   documentSet: (_, { document, key, old }) => document.set(key, old),
   documentRemove: (_, { document, removed }) => document.restore(removed),
+  documentExpire: (_, { document, key, old }) => document.setExpire(key, old),
+  documentIndex: (_, { document, old }) => {
+    document.indexed = old;
+  },
   documentTakeOut: (_, { document, place, old }) => document.putIn(place, old),
   replaceDb: (keyspaces, { db, old }) => {
     keyspaces[db] = old;

@@ -28,7 +28,11 @@ import type { Steps } from "./steps.js";
 export { DamagedSnapshot, type SnapshotHash };
 
 /** Numbers on disk: only ever added to. */
-const TYPES = ["end", "string", "list", "hash", "set", "zset", "stream", "document"] as const;
+const TYPES = [
+  ...(["end", "string", "list", "hash", "set", "zset", "stream"] as const),
+  // With indexes or with entries that expire a document is written as the second kind.
+  ...(["document", "document-of-more"] as const),
+] as const;
 const ROLES: readonly Role[] = ["application", "root", "daemon"];
 /** Keys, or elements of a value, read between two turns: about a millisecond. */
 const ITEMS_A_STEP = 2048;
@@ -90,7 +94,7 @@ function* writeRing(writer: SnapshotWriter, ring: KeyRing): Generator<Buffer> {
 function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: number): Generator<Buffer> {
   const seen = entries.filter(({ expire }) => expire === NO_EXPIRY || expire > cutAt);
   for (const entry of seen.sort(byKey)) {
-    writer.number(TYPES.indexOf(typeName(entry.value)));
+    writer.number(TYPES.indexOf(hasMore(entry.value) ? "document-of-more" : typeName(entry.value)));
     writer.bytes(entry.key);
     writer.number(entry.expire);
     writer.bytes(entry.writer);
@@ -99,6 +103,9 @@ function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: nu
   }
   writer.number(0);
 }
+
+const hasMore = (value: Value) =>
+  value instanceof Document && (value.indexed.length > 0 || (value.expiries?.size ?? 0) > 0);
 
 const byKey = (a: Entry, b: Entry) => (a.key < b.key ? -1 : 1);
 
@@ -156,9 +163,15 @@ function* writeStream(writer: SnapshotWriter, stream: Stream): Generator<Buffer>
 function* writeDocument(writer: SnapshotWriter, document: Document): Generator<Buffer> {
   writer.bytes(document.born);
   writer.number(document.next);
+  const isMore = hasMore(document);
+  if (isMore) {
+    writer.number(document.indexed.length);
+    for (const field of document.indexed) writer.bytes(field);
+  }
   for (const [key, text] of document.entries()) {
     writer.bytes(key);
     writer.bytes(text);
+    if (isMore) writer.number(document.expireOf(key) ?? NO_EXPIRY);
     yield* fullFrame(writer);
   }
 }
@@ -252,7 +265,8 @@ function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number]
   if (type === "string") return reader.bytes();
   const size = reader.number();
   if (type === "stream") return yield* readStream(reader, size);
-  if (type === "document") return yield* readDocument(reader, size);
+  if (type === "document" || type === "document-of-more")
+    return yield* readDocument(reader, size, type === "document-of-more");
   const value = new VALUES[type]();
   for (let place = 1; place <= size; place++) {
     if (value instanceof List) value.push("right", reader.bytes());
@@ -281,11 +295,16 @@ function* readStream(reader: SnapshotReader, size: number): Steps<Stream> {
   return stream;
 }
 
-function* readDocument(reader: SnapshotReader, size: number): Steps<Document> {
+function* readDocument(reader: SnapshotReader, size: number, isMore: boolean): Steps<Document> {
   const document = new Document(reader.bytes());
   const next = reader.number();
+  const fields: ByteString[] = [];
+  for (let left = isMore ? reader.number() : 0; left > 0; left--) fields.push(reader.bytes());
+  document.indexed = fields;
   for (let place = 1; place <= size; place++) {
-    document.push(reader.bytes(), reader.bytes());
+    const [key, text] = [reader.bytes(), reader.bytes()];
+    const expire = isMore ? reader.number() : NO_EXPIRY;
+    document.push(key, text, expire === NO_EXPIRY ? undefined : expire);
     if (place % ITEMS_A_STEP === 0) yield;
   }
   document.raiseNext(next);

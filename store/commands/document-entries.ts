@@ -32,6 +32,13 @@ export function documentOf(data: Data, name: ByteString): Typed<Document> {
   return entry;
 }
 
+/** The same, for what changes it: what has expired is gone. */
+export function documentToChange(data: Data, name: ByteString): Typed<Document> {
+  const entry = documentOf(data, name);
+  data.documents.purge(entry);
+  return entry;
+}
+
 /** An argument that is a JSON text. @throws CommandFailure  names what is wrong */
 export function jsonArgument(bytes: ByteString): JsonValue {
   const text = textOfBytes(bytes);
@@ -55,9 +62,11 @@ export function valueOfEntry(text: ByteString): JsonValue {
 }
 
 /** The names of a document's first entry, which all others share; undefined: there is none. @throws CommandFailure  it has no members */
-export function namesOf(document: Document): readonly string[] | undefined {
-  if (document.first === undefined) return undefined;
-  const value = valueOfEntry(document.first[1]);
+export function namesOf(
+  first: readonly [key: ByteString, text: ByteString] | undefined,
+): readonly string[] | undefined {
+  if (first === undefined) return undefined;
+  const value = valueOfEntry(first[1]);
   if (!isContainer(value)) throw notMembers();
   return memberNames(value);
 }

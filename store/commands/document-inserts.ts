@@ -11,7 +11,7 @@ import type { Data } from "../mutators.js";
 import type { Unit } from "../unit.js";
 import type { Document } from "../values/document.js";
 import {
-  documentOf,
+  documentToChange,
   hasNames,
   jsonArgument,
   notMembers,
@@ -19,6 +19,7 @@ import {
   valueOfEntry,
   wrongMembers,
 } from "./document-entries.js";
+import { LIFETIME, leadingOptions } from "./document-options.js";
 
 /** Numbers of one millisecond: 63 bits less the 42 of a date. */
 const PLACE_BITS = 21;
@@ -32,14 +33,23 @@ interface NewEntry {
   readonly text: ByteString;
 }
 
-/** `DOC.INSERT document [entry …]`, `DOC.INSERT document KEYS key entry [key entry …]`: all entries, or none. */
+/**
+ * `DOC.INSERT document [EX seconds | …] [entry …]`, `DOC.INSERT document [EX seconds | …] KEYS key entry [key entry …]`: all
+ * entries, or none.
+ */
 export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const hasKeys = argv[2]?.toUpperCase() === "KEYS";
-  if (hasKeys && argv.length % 2 === 0) throw wrongArity("doc.insert");
-  const entry = documentOf(data, argv[1]!);
+  const { options, end } = leadingOptions(argv, {
+    from: 2,
+    allowed: LIFETIME,
+    name: "doc.insert",
+    at: unit.at,
+  });
+  const hasKeys = argv[end]?.toUpperCase() === "KEYS";
+  if (hasKeys && (argv.length - end) % 2 === 0) throw wrongArity("doc.insert");
+  const entry = documentToChange(data, argv[1]!);
   const added: NewEntry[] = [];
   let expected = entry.value.first === undefined ? undefined : valueOfEntry(entry.value.first[1]);
-  for (let at = hasKeys ? 3 : 2; at < argv.length; at++) {
+  for (let at = hasKeys ? end + 1 : end; at < argv.length; at++) {
     const key = hasKeys ? argv[at++]! : null;
     const value = jsonArgument(argv[at]!);
     if (expected !== undefined) checkNames(value, expected);
@@ -49,8 +59,9 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   const next = numbering(entry.value, unit);
   const keys = added.map(({ key, text }) => {
     const given = key ?? next();
-    if (entry.value.get(given) === undefined) data.documentPush(entry, given, text);
-    else data.documentSet(entry, given, text);
+    if (entry.value.get(given) === undefined) data.documents.push(entry, given, text);
+    else data.documents.set(entry, given, text);
+    data.documents.expire(entry, given, options.expire ?? undefined);
     return given;
   });
   return bulks(keys);

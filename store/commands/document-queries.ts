@@ -6,14 +6,17 @@ import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import {
   isContainer,
   type JsonContainer,
+  JsonNumber,
   type JsonValue,
   memberNames,
   memberOf,
   memberValues,
 } from "../../protocol/json-value.js";
-import { phpNumeric } from "../../protocol/php-number.js";
-import { isLooselyEqual } from "../loose-equality.js";
-import type { Document } from "../values/document.js";
+import { phpNumberOf, phpNumeric } from "../../protocol/php-number.js";
+import { isLooselyEqual, isTrue } from "../loose-equality.js";
+import type { Span } from "../values/document-index.js";
+import { memberName, memberValueOf } from "../values/member-value.js";
+import { type Condition, equalTo } from "./document-conditions.js";
 import { valueOfEntry } from "./document-entries.js";
 
 /** One member that is asked for. */
@@ -37,21 +40,50 @@ const LIST = 0x5b;
 const OBJECT = 0x7b;
 const TRUE = 0x74;
 
-/** In the order of the document. A query that names no member finds nothing, and null is never the same. */
-export function* matching(
-  document: Document,
-  query: JsonValue,
-): Generator<readonly [key: ByteString, text: ByteString]> {
-  if (!isContainer(query)) return;
-  const values = memberValues(query);
-  const asked = memberNames(query).map((name, at) => askedFor(name, values[at] as JsonValue));
-  if (asked.length === 0 || values.includes(null)) return;
-  yield* document.entries((text) => {
+/** What a query asks for. */
+export interface Query {
+  readonly test: (text: ByteString) => boolean;
+  /** Holds for all entries that match, and perhaps for others: what an index can find. */
+  readonly condition: Condition;
+}
+
+/** A query that names no member finds nothing, and null is never the same. */
+export function queryOf(query: JsonValue): Query {
+  const values = isContainer(query) ? memberValues(query) : [];
+  const asked = isContainer(query)
+    ? memberNames(query).map((name, at) => askedFor(name, values[at] as JsonValue))
+    : [];
+  if (asked.length === 0 || values.includes(null))
+    return { test: () => false, condition: { kind: "any", parts: [] } };
+  const test = (text: ByteString) => {
     for (const one of asked) if (!mayHave(text, one)) return false;
     const value = valueOfEntry(text);
     return isContainer(value) && hasAll(value, asked);
+  };
+  const parts = asked.flatMap(({ name, value }): Condition[] => {
+    const spans = spansOf(value);
+    const field = bytesOfText(name);
+    return spans === undefined ? [] : [{ kind: "member", field, name: memberName(field), spans }];
   });
+  return { test, condition: { kind: "all", parts } };
 }
+
+/** Where all values are that PHP takes for the same; undefined: almost anywhere. */
+function spansOf(value: JsonValue): readonly Span[] | undefined {
+  if (typeof value !== "string" && !(value instanceof JsonNumber)) return undefined;
+  if (value === "") return undefined;
+  const same = equalTo(memberValueOf(isTrue(value)));
+  const number = typeof value === "string" ? phpNumeric(value) : phpNumberOf(value.text);
+  if (number === undefined) return [same, equalTo(bytesOfText(value as string))];
+  if (typeof number === "bigint" || Math.abs(number) > Number.MAX_SAFE_INTEGER) return undefined;
+  return [same, equalTo(number), NUMERIC_STRINGS];
+}
+
+/** They begin with a digit, a sign, a point or a blank. */
+const NUMERIC_STRINGS: Span = {
+  from: { value: "\t", isBehind: false },
+  to: { value: ":", isBehind: false },
+};
 
 function askedFor(name: string, value: JsonValue): Asked {
   const isWord = typeof value === "string" && value !== "" && phpNumeric(value) === undefined;

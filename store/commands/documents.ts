@@ -3,18 +3,19 @@
  * serves. The answers here are Redis's; texts of errors are that server's. Source: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
-import type { JsonValue } from "../../protocol/json-value.js";
-import { array, bulk, bulks, integer, map, OK, type Reply, ZERO } from "../../protocol/reply.js";
+import { array, bulk, bulks, integer, map, OK, type Reply } from "../../protocol/reply.js";
 import { family } from "../command.js";
-import { custom, syntaxError, wrongType } from "../errors.js";
+import { custom, wrongType } from "../errors.js";
 import { read, update, wholeDb, write } from "../key-spec.js";
 import type { Data, Typed } from "../mutators.js";
 import type { Unit } from "../unit.js";
 import { Document } from "../values/document.js";
 import { deleteEntry, empty, updateDocument } from "./document-changes.js";
-import { documentOf, jsonArgument, keyOf, namesOf, noEntry } from "./document-entries.js";
+import { documentOf, namesOf, noEntry } from "./document-entries.js";
+import { createIndex, dropIndex, listIndexes } from "./document-indexes.js";
 import { insert } from "./document-inserts.js";
-import { matching } from "./document-queries.js";
+import { count, entriesReply, get } from "./document-reads.js";
+import { firstPresent, present } from "./document-selection.js";
 
 export const documents = family("document", {
   "DOC.COUNT": {
@@ -22,8 +23,9 @@ export const documents = family("document", {
     flags: ["readonly"],
     keys: [read(1)],
     since: "",
-    complexity: "O(1), with QUERY O(N), N: entries",
-    summary: "How many entries a document has, or how many of them match a query.",
+    complexity:
+      "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: those it leaves to look at",
+    summary: "How many entries a document has, or how many of them match.",
     run: count,
   },
   "DOC.CREATE": {
@@ -36,12 +38,12 @@ export const documents = family("document", {
     run: create,
   },
   "DOC.DELETE": {
-    arity: 3,
+    arity: -3,
     flags: ["write"],
     keys: [write(1)],
     since: "",
     complexity: "O(N), N: entries",
-    summary: "Removes an entry.",
+    summary: "Removes an entry, if it has the revision that is named.",
     run: deleteEntry,
   },
   "DOC.DROP": {
@@ -67,8 +69,9 @@ export const documents = family("document", {
     flags: ["readonly"],
     keys: [read(1)],
     since: "",
-    complexity: "O(N), N: entries; with ID O(log(N))",
-    summary: "A document's entries with their ids: all, one, or those that match a query.",
+    complexity:
+      "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: those it leaves to look at; SORT adds O(M*log(M))",
+    summary: "A document's entries with their ids: all, one, or those that match, sorted, a part of each.",
     run: get,
   },
   "DOC.GETALL": {
@@ -89,13 +92,41 @@ export const documents = family("document", {
     summary: "The id of a document's first entry, and the names of its members, which all entries share.",
     run: getKeys,
   },
+  "DOC.INDEX|CREATE": {
+    arity: 4,
+    flags: ["write", "denyoom"],
+    keys: [write(2)],
+    since: "",
+    complexity: "O(1); the first read that uses it O(N*log(N)), N: entries",
+    summary: "Gives the entries of a document an index of a member. 0 if it was there.",
+    run: createIndex,
+  },
+  "DOC.INDEX|DROP": {
+    arity: 4,
+    flags: ["write"],
+    keys: [write(2)],
+    since: "",
+    complexity: "O(1)",
+    summary: "Takes the index of a member away. 0 if there was none.",
+    run: dropIndex,
+  },
+  "DOC.INDEX|LIST": {
+    arity: 3,
+    flags: ["readonly", "fast"],
+    keys: [read(2)],
+    since: "",
+    complexity: "O(N), N: indexes of the document",
+    summary: "Names of the members that have an index.",
+    run: listIndexes,
+  },
   "DOC.INSERT": {
     arity: -2,
     flags: ["write", "denyoom"],
     keys: [update(1)],
     since: "",
     complexity: "O(M), M: entries added",
-    summary: "Adds entries to a document, under numbers or given keys: all of them, or none.",
+    summary:
+      "Adds entries to a document, under numbers or given keys, for a time or for good: all of them, or none.",
     run: insert,
   },
   "DOC.LIST": {
@@ -113,7 +144,8 @@ export const documents = family("document", {
     keys: [update(1)],
     since: "",
     complexity: "O(1), and with a list O(M), M: its entries",
-    summary: "Changes members of an entry, or gives a document other entries altogether.",
+    summary:
+      "Changes members of an entry, if it has the revision that is named, or gives a document other entries altogether.",
     run: updateDocument,
   },
 });
@@ -139,41 +171,17 @@ function drop(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-function count(data: Data, argv: readonly ByteString[]): Reply {
-  const { query } = optionsOf(argv);
-  const document = data.getAs(Document, argv[1]!)?.value;
-  if (document === undefined) return ZERO;
-  return integer(query === undefined ? document.size : countOf(matching(document, query)));
+function getAll(data: Data, _: readonly ByteString[], { at }: Unit): Reply {
+  return map(
+    documentsOf(data).flatMap(({ key, value }) => [bulk(key), entriesReply(present(value, at), value)]),
+  );
 }
 
-function get(data: Data, argv: readonly ByteString[]): Reply {
-  const { id, query } = optionsOf(argv);
-  const { value: document } = documentOf(data, argv[1]!);
-  if (id === undefined && query === undefined) return map(itemsOf(document.entries()));
-  if (id === undefined) return map(itemsOf(matching(document, query as JsonValue)));
-  const key = keyOf(document, id);
-  return map(key === undefined ? [] : [bulk(key), bulk(document.get(key) as ByteString)]);
-}
-
-function getAll(data: Data): Reply {
-  return map(documentsOf(data).flatMap(({ key, value }) => [bulk(key), map(itemsOf(value.entries()))]));
-}
-
-function getKeys(data: Data, argv: readonly ByteString[]): Reply {
-  const { value: document } = documentOf(data, argv[1]!);
-  const names = namesOf(document);
-  if (names === undefined || document.first === undefined) throw noEntry();
-  return array([bulk(document.first[0]), bulks(names.map(bytesOfText))]);
-}
-
-/** `[ID id]` or `[QUERY json]`. @throws CommandFailure */
-function optionsOf(argv: readonly ByteString[]): { id?: ByteString; query?: JsonValue } {
-  if (argv.length === 2) return {};
-  const [word, value] = [argv[2]?.toUpperCase(), argv[3]];
-  if (argv.length !== 4 || value === undefined) throw syntaxError();
-  if (word === "ID") return { id: value };
-  if (word === "QUERY") return { query: jsonArgument(value) };
-  throw syntaxError();
+function getKeys(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const first = firstPresent(documentOf(data, argv[1]!).value, at);
+  const names = namesOf(first);
+  if (names === undefined || first === undefined) throw noEntry();
+  return array([bulk(first[0]), bulks(names.map(bytesOfText))]);
 }
 
 /** The oldest first. */
@@ -187,15 +195,3 @@ function documentsOf(data: Data): Typed<Document>[] {
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));
-
-function itemsOf(entries: Iterable<readonly [key: ByteString, text: ByteString]>): Reply[] {
-  const items: Reply[] = [];
-  for (const [key, text] of entries) items.push(bulk(key), bulk(text));
-  return items;
-}
-
-function countOf(entries: Iterable<unknown>): number {
-  let found = 0;
-  for (const _ of entries) found++;
-  return found;
-}

@@ -7,8 +7,8 @@ import { custom, dbIndexOutOfRange, echoed, noSuchKey, sameObject, syntaxError }
 import { type ExpireUnit, expireTime } from "../expire-options.js";
 import { globMatches } from "../glob.js";
 import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../key-spec.js";
-import { NO_EXPIRY } from "../keyspace.js";
-import { type Data, isExpired } from "../mutators.js";
+import { isExpired, NO_EXPIRY } from "../keyspace.js";
+import type { Data } from "../mutators.js";
 import { int32Argument, parseInteger } from "../numbers.js";
 import { seededChoice } from "../random.js";
 import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";

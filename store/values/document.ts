@@ -1,26 +1,34 @@
 /**
  * A document: entries in the order in which they came, each a JSON text under a key. As long as the keys are 0, 1, 2, … they
  * are not kept at all. Then each entry has a rank of its own, and what was removed leaves a hole until there are many.
- * Ranks and holes are no state; keys, texts, their order and the mark `next` are.
+ * Ranks, holes and what indexes hold are no state; keys, texts, their order, expiry times, the mark `next` and which members
+ * have an index are.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { DocumentIndex } from "./document-index.js";
+import { DocumentIndexes } from "./document-indexes.js";
+import { EntryExpiries } from "./entry-expiries.js";
+import { firstPlaceFrom } from "./first-place.js";
 
 /** Holes are closed when there are more, and more than entries. */
 const HOLES_MAX = 64;
 /** Keys that are numbers to count on from; longer ones are names like all others. */
 const NUMBER_KEY = /^(?:0|-?[1-9]\d{0,14})$/;
 
+/** Whether a key counts as a number, and a removal in memory may change it. */
+export const isNumberKey = (key: ByteString): boolean => NUMBER_KEY.test(key);
+
 /** An entry that was removed, and where it was. */
 export interface RemovedEntry {
   readonly rank: number;
   readonly key: ByteString;
   readonly text: ByteString;
+  /** undefined: it would have stayed. */
+  readonly expire: number | undefined;
 }
 
 /** What keyed entries have besides their texts; places are those of the texts. */
 interface Keyed {
-  /** Rising; `holes` of them stand for nothing. */
-  readonly ranks: number[];
   readonly keys: ByteString[];
   readonly rankOf: Map<ByteString, number>;
   /** The number behind the highest key that is one. */
@@ -32,14 +40,26 @@ export class Document {
   readonly born: ByteString;
   /** null: a hole. */
   #texts: (ByteString | null)[] = [];
+  /** Rising, some of them of holes; null: the places, and there are no keys. */
+  #ranks: number[] | null = null;
   /** null: the keys are the places, and there are no holes. */
   #keyed: Keyed | null = null;
   #holes = 0;
   /** Before it there are holes only. */
   #head = 0;
+  /** null: all entries stay. */
+  #expiries: EntryExpiries | null = null;
+  readonly #indexes = new DocumentIndexes();
 
   constructor(born: ByteString = "") {
     this.born = born;
+  }
+
+  /** A document without entries that is otherwise the same. */
+  emptied(): Document {
+    const copy = new Document(this.born);
+    copy.indexed = this.indexed;
+    return copy;
   }
 
   get size(): number {
@@ -70,68 +90,138 @@ export class Document {
 
   /** Gives an entry that is there another text. */
   set(key: ByteString, text: ByteString): void {
-    this.#texts[this.#placeOf(key)] = text;
+    const place = this.#placeOf(key);
+    this.#unindex(place);
+    this.#texts[place] = text;
+    this.#index(place);
   }
 
   /** Appends an entry whose key is absent. Inverse: `pop`, with `next` as it was. */
-  push(key: ByteString, text: ByteString): void {
-    if (this.#keyed === null && key === String(this.#texts.length)) {
-      this.#texts.push(text);
-      return;
-    }
-    const keyed = this.#makeKeyed();
-    const rank = (keyed.ranks.at(-1) ?? -1) + 1;
-    keyed.ranks.push(rank);
-    keyed.keys.push(key);
-    keyed.rankOf.set(key, rank);
+  push(key: ByteString, text: ByteString, expire?: number): void {
+    const keyed =
+      this.#keyed === null && key === String(this.#texts.length) ? null : (this.#keyed ?? this.#makeKeyed());
+    const rank = this.#ranks === null ? this.#texts.length : (this.#ranks.at(-1) ?? -1) + 1;
+    this.#ranks?.push(rank);
     this.#texts.push(text);
-    if (NUMBER_KEY.test(key)) keyed.next = Math.max(keyed.next, Number(key) + 1);
+    if (keyed !== null) {
+      keyed.keys.push(key);
+      keyed.rankOf.set(key, rank);
+      if (isNumberKey(key)) keyed.next = Math.max(keyed.next, Number(key) + 1);
+    }
+    if (expire !== undefined) this.setExpire(key, expire);
+    this.#index(this.#texts.length - 1);
   }
 
   pop(next: number): void {
+    this.#unindex(this.#texts.length - 1);
     this.#texts.pop();
+    this.#ranks?.pop();
     this.#head = Math.min(this.#head, this.#texts.length);
     const keyed = this.#keyed;
     if (keyed === null) return;
-    keyed.ranks.pop();
     keyed.rankOf.delete(keyed.keys.pop() as ByteString);
     keyed.next = next;
   }
 
   /** Removes an entry that is there; all others keep their keys. Inverse: `restore`. */
   remove(key: ByteString): RemovedEntry {
-    const { ranks, rankOf } = this.#makeKeyed();
+    const { rankOf } = this.#keyed ?? this.#makeKeyed();
     const place = this.#placeOf(key);
-    const removed = { rank: ranks[place] as number, key, text: this.#texts[place] as ByteString };
+    const removed = {
+      rank: this.#rankAt(place),
+      key,
+      text: this.#texts[place] as ByteString,
+      expire: this.expireOf(key),
+    };
+    this.#unindex(place);
     this.#texts[place] = null;
     rankOf.delete(key);
+    this.#expiries?.delete(key);
     this.#holes++;
     if (this.#holes > Math.max(HOLES_MAX, this.size)) this.#closeHoles();
     return removed;
   }
 
-  restore({ rank, key, text }: RemovedEntry): void {
-    const { ranks, keys, rankOf } = this.#makeKeyed();
+  restore({ rank, key, text, expire }: RemovedEntry): void {
+    const { keys, rankOf } = this.#keyed ?? this.#makeKeyed();
+    const ranks = this.#ranks as number[];
     const place = firstPlaceFrom(ranks, rank);
     rankOf.set(key, rank);
     this.#head = Math.min(this.#head, place);
     if (ranks[place] === rank) {
       this.#texts[place] = text;
       this.#holes--;
-      return;
+    } else {
+      ranks.splice(place, 0, rank);
+      keys.splice(place, 0, key);
+      this.#texts.splice(place, 0, text);
     }
-    ranks.splice(place, 0, rank);
-    keys.splice(place, 0, key);
-    this.#texts.splice(place, 0, text);
+    this.setExpire(key, expire);
+    this.#index(place);
   }
 
   /** Takes an entry out of a plain document, whose later ones move up. Inverse: `putIn`. */
   takeOut(place: number): ByteString {
+    if (this.#indexes.areMade) this.#ranks ??= [...this.#texts.keys()];
+    else this.#ranks = null;
+    this.#unindex(place);
+    this.#ranks?.splice(place, 1);
     return this.#texts.splice(place, 1)[0] as ByteString;
   }
 
   putIn(place: number, text: ByteString): void {
+    this.#makePlain();
+    const rank = (this.#ranks?.[place - 1] ?? -1) + 1;
+    const hasRoom = rank < (this.#ranks?.[place] ?? Number.POSITIVE_INFINITY);
     this.#texts.splice(place, 0, text);
+    if (this.#ranks === null || !hasRoom) this.#forgetRanks();
+    else {
+      this.#ranks.splice(place, 0, rank);
+      this.#index(place);
+    }
+  }
+
+  /** Until when an entry is seen, milliseconds since 1970, inclusive; undefined: it stays. */
+  expireOf(key: ByteString): number | undefined {
+    return this.#expiries?.get(key);
+  }
+
+  /** Of an entry that is there. */
+  setExpire(key: ByteString, expire: number | undefined): void {
+    if (expire === undefined) {
+      this.#expiries?.delete(key);
+      return;
+    }
+    this.#keyed ?? this.#makeKeyed();
+    this.#expiries ??= new EntryExpiries();
+    this.#expiries.set(key, expire);
+  }
+
+  /** Expiry times of the entries that have one; null: none ever had. */
+  get expiries(): EntryExpiries | null {
+    return this.#expiries;
+  }
+
+  /** Names of the members that have an index, in their order. */
+  get indexed(): readonly ByteString[] {
+    return this.#indexes.fields;
+  }
+
+  set indexed(fields: readonly ByteString[]) {
+    this.#indexes.fields = fields;
+  }
+
+  /** The index of a member, made if it was not yet; undefined: it has none. */
+  index(field: ByteString): DocumentIndex | undefined {
+    const index = this.#indexes.find(field);
+    if (index?.isMade === false) index.make(this.#ranked());
+    return index;
+  }
+
+  /** The entry of a rank that an index tells. */
+  entryAt(rank: number): readonly [key: ByteString, text: ByteString] {
+    const place = this.#ranks === null ? rank : firstPlaceFrom(this.#ranks, rank);
+    return [this.#keyAt(place), this.#texts[place] as ByteString];
   }
 
   /** In order; only those whose text passes, if a test is given. The document must not change meanwhile. */
@@ -142,26 +232,16 @@ export class Document {
     }
   }
 
-  /** The same entries, keys that are numbers counted from 0 anew. */
-  renumbered(without: ByteString): Document {
-    const copy = new Document(this.born);
-    let number = 0;
-    for (const [key, text] of this.entries()) {
-      if (key !== without) copy.push(NUMBER_KEY.test(key) ? String(number++) : key, text);
-    }
-    return copy;
-  }
-
   clone(): Document {
-    const copy = new Document(this.born);
-    for (const [key, text] of this.entries()) copy.push(key, text);
+    const copy = this.emptied();
+    for (const [key, text] of this.entries()) copy.push(key, text, this.expireOf(key));
     copy.raiseNext(this.next);
     return copy;
   }
 
   /** For what is read back: entries with higher numbers may have been there. */
   raiseNext(next: number): void {
-    if (next > this.next) this.#makeKeyed().next = next;
+    if (next > this.next) (this.#keyed ?? this.#makeKeyed()).next = next;
   }
 
   #keyAt(place: number): ByteString {
@@ -171,37 +251,59 @@ export class Document {
   #placeOf(key: ByteString): number {
     if (this.#keyed !== null) {
       const rank = this.#keyed.rankOf.get(key);
-      return rank === undefined ? -1 : firstPlaceFrom(this.#keyed.ranks, rank);
+      return rank === undefined ? -1 : firstPlaceFrom(this.#ranks as number[], rank);
     }
     const place = Number(key);
     return place < this.#texts.length && place >= 0 && String(place) === key ? place : -1;
   }
 
+  #rankAt(place: number): number {
+    return this.#ranks === null ? place : (this.#ranks[place] as number);
+  }
+
   #makeKeyed(): Keyed {
-    if (this.#keyed !== null) return this.#keyed;
-    const ranks = [...this.#texts.keys()];
-    const keys = ranks.map(String);
-    this.#keyed = { ranks, keys, rankOf: new Map(keys.map((key, rank) => [key, rank])), next: ranks.length };
+    this.#ranks ??= [...this.#texts.keys()];
+    const ranks = this.#ranks;
+    const keys = [...this.#texts.keys()].map(String);
+    const rankOf = new Map(keys.map((key, place) => [key, ranks[place] as number]));
+    this.#keyed = { keys, rankOf, next: keys.length };
     return this.#keyed;
   }
 
+  /** Forgets keys that are 0, 1, 2, … again, behind what was undone. */
+  #makePlain(): void {
+    if (this.#keyed === null) return;
+    this.#closeHoles();
+    this.#keyed = null;
+  }
+
   #closeHoles(): void {
-    const { ranks, keys, rankOf, next } = this.#makeKeyed();
+    const { keys, rankOf, next } = this.#keyed ?? this.#makeKeyed();
     const isEntry = (_: unknown, place: number) => this.#texts[place] !== null;
-    this.#keyed = { ranks: ranks.filter(isEntry), keys: keys.filter(isEntry), rankOf, next };
+    this.#ranks = (this.#ranks as number[]).filter(isEntry);
+    this.#keyed = { keys: keys.filter(isEntry), rankOf, next };
     this.#texts = this.#texts.filter((text) => text !== null);
     this.#holes = this.#head = 0;
   }
-}
 
-/** The first place of a rank, or of the next one. */
-function firstPlaceFrom(ranks: readonly number[], rank: number): number {
-  let low = 0;
-  let high = ranks.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((ranks[middle] as number) < rank) low = middle + 1;
-    else high = middle;
+  *#ranked(): Generator<readonly [rank: number, text: ByteString]> {
+    for (let place = this.#head; place < this.#texts.length; place++) {
+      const text = this.#texts[place] as ByteString | null;
+      if (text !== null) yield [this.#rankAt(place), text];
+    }
   }
-  return low;
+
+  #index(place: number): void {
+    this.#indexes.add(this.#rankAt(place), this.#texts[place] as ByteString);
+  }
+
+  #unindex(place: number): void {
+    this.#indexes.remove(this.#rankAt(place), this.#texts[place] as ByteString);
+  }
+
+  /** Places are ranks again, so what indexes hold is wrong. */
+  #forgetRanks(): void {
+    this.#ranks = null;
+    this.#indexes.forget();
+  }
 }

@@ -20,6 +20,10 @@ export interface StreamMarks {
   readonly entriesAdded: bigint;
 }
 
+export function isSameMarks(a: StreamMarks, b: StreamMarks): boolean {
+  return a.lastId === b.lastId && a.maxDeletedId === b.maxDeletedId && a.entriesAdded === b.entriesAdded;
+}
+
 export class Stream {
   /** None is empty. */
   #blocks: StreamBlock[] = [];

@@ -89,11 +89,21 @@ function checkUndo(database: Database, unit: RandomUnit): boolean {
   return changes;
 }
 
-/** The lines of keys that have not expired: an error may remove those that have. */
+/** What has not expired: an error may remove keys, and entries of documents, that have. */
 function visible(state: readonly string[], at: number): string[] {
-  return state.filter((line) => {
-    const [, , , expire] = JSON.parse(line) as [number, string, string, number];
-    return expire === NO_EXPIRY || at <= expire;
+  return state.flatMap((line) => {
+    const parsed = JSON.parse(line) as [number, string, string, number, string, unknown];
+    const [, , type, expire, , contents] = parsed;
+    if (expire !== NO_EXPIRY && at > expire) return [];
+    if (type !== "document") return [line];
+    const [born, next, entries, indexed] = contents as [
+      string,
+      number,
+      [string, string, number?][],
+      string[],
+    ];
+    const seen = entries.filter(([, , time]) => time === undefined || at <= time);
+    return [JSON.stringify([...parsed.slice(0, 5), born, next, seen, indexed])];
   });
 }
 

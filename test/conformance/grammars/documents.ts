@@ -1,5 +1,6 @@
 /** How the commands on documents are called: few names and ids, so that they meet. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { revisionOf } from "../../../store/commands/document-revisions.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
 const SCALARS: readonly ByteString[] = [
@@ -47,19 +48,71 @@ const changes = (g: Generator): ByteString => {
 
 const query = (g: Generator): readonly ByteString[] => g.maybe(0.5, g.caseOf("QUERY"), changes(g));
 
+const condition = (g: Generator): ByteString => {
+  const operand = (): ByteString =>
+    g.oneOf(
+      `{"$${g.oneOf("gt", "gte", "lt", "lte")}":${g.oneOf("0", "1", '"1"', '""', '"a"', "true")}}`,
+      `{"$${g.oneOf("eq", "ne")}":${scalar(g)}}`,
+      `{"$in":[${scalar(g)},${scalar(g)}]}`,
+      `{"$prefix":${g.oneOf('"a"', '"1"', '""', "1")}}`,
+      `{"$exists":${g.oneOf("true", "false", "0")}}`,
+      `{"$not":{"$eq":${scalar(g)}}}`,
+      scalar(g),
+    );
+  const one = (): ByteString => `{"${g.oneOf("a", "b", "c")}":${operand()}}`;
+  const kind = g.random.below(20);
+  if (kind < 10) return one();
+  if (kind < 13) return `{"$or":[${one()},${one()}]}`;
+  if (kind < 15) return `{"a":${operand()},"b":${operand()}}`;
+  return g.oneOf(`{"$not":${one()}}`, `{"$and":[${one()},${one()}]}`, "{}", "[]", '{"$nor":[]}', "1", "{");
+};
+
+const lifetime = (g: Generator): readonly ByteString[] => {
+  const kind = g.random.below(20);
+  if (kind < 12) return [];
+  if (kind < 14) return [g.caseOf("EX"), g.seconds()];
+  if (kind < 16) return ["PX", g.milliseconds()];
+  return kind < 18 ? ["EXAT", g.unixSeconds()] : ["PXAT", g.unixMilliseconds()];
+};
+
+/** That of `{"a":1,"b":1}`, or none. */
+const revision = (g: Generator): readonly ByteString[] =>
+  g.maybe(0.1, g.caseOf("REVISION"), g.oneOf(revisionOf('{"a":1,"b":1}'), "0"));
+
+const selection = (g: Generator): ByteString[] =>
+  g.shuffleOptions([
+    query(g),
+    g.maybe(0.5, "WHERE", condition(g)),
+    g.maybe(0.3, "SORT", g.oneOf('"a"', '{"b":"desc"}', '{"a":"asc","b":"desc"}', '["a"]', '{"a":1}')),
+    g.maybe(0.3, "LIMIT", g.count(), g.count()),
+    g.maybe(0.2, "FIELDS", g.oneOf('["a"]', '["b","a","z"]', "[]", '"a"')),
+    g.maybe(0.2, "DETAILS"),
+  ]);
+
+const field = (g: Generator): ByteString => g.oneOf("a", "b", "c", "\xff");
+
 export const grammar: FamilyGrammar = {
-  "DOC.COUNT": (g) => [g.key(), ...query(g)],
+  "DOC.COUNT": (g) => [g.key(), ...query(g), ...g.maybe(0.5, g.caseOf("WHERE"), condition(g))],
   "DOC.CREATE": (g) => [g.key()],
-  "DOC.DELETE": (g) => [g.key(), id(g)],
+  "DOC.DELETE": (g) => [g.key(), id(g), ...revision(g)],
   "DOC.DROP": (g) => [g.chance(0.8) ? "nothing" : g.key()],
   "DOC.EMPTY": (g) => [g.chance(0.5) ? "nothing" : g.key()],
-  "DOC.GET": (g) => [g.key(), ...(g.chance(0.5) ? g.maybe(0.7, g.caseOf("ID"), id(g)) : query(g))],
+  "DOC.GET": (g) => [g.key(), ...(g.chance(0.3) ? g.maybe(0.7, g.caseOf("ID"), id(g)) : selection(g))],
   "DOC.GETALL": () => [],
   "DOC.GETKEYS": (g) => [g.key()],
+  "DOC.INDEX|CREATE": (g) => [g.key(), field(g)],
+  "DOC.INDEX|DROP": (g) => [g.key(), field(g)],
+  "DOC.INDEX|LIST": (g) => [g.key()],
   "DOC.INSERT": (g) =>
     g.chance(0.6)
-      ? [g.key(), ...g.some(() => entry(g), 1, 4)]
-      : [g.key(), g.caseOf("KEYS"), ...g.some(() => [id(g), entry(g)], 1, 3)],
+      ? [g.key(), ...lifetime(g), ...g.some(() => entry(g), 1, 4)]
+      : [g.key(), ...lifetime(g), g.caseOf("KEYS"), ...g.some(() => [id(g), entry(g)], 1, 3)],
   "DOC.LIST": () => [],
-  "DOC.UPDATE": (g) => [g.key(), changes(g), ...g.maybe(0.7, g.caseOf("ID"), id(g))],
+  "DOC.UPDATE": (g) => [
+    g.key(),
+    changes(g),
+    ...g.maybe(0.7, g.caseOf("ID"), id(g)),
+    ...(g.chance(0.1) ? ["PERSIST"] : lifetime(g)),
+    ...revision(g),
+  ],
 };

@@ -1,0 +1,173 @@
+/**
+ * Which entries a read is about, and in which order. An index is asked where it leaves fewer than half of them to look at; what it finds
+ * is judged like all others, so an index changes no answer. Source: docs/json-documents.md "Indexes".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Document } from "../values/document.js";
+import type { DocumentIndex, Span } from "../values/document-index.js";
+import { compareMembers, type MemberName, type MemberValue, memberIn } from "../values/member-value.js";
+import type { Condition } from "./document-conditions.js";
+
+export type DocumentEntry = readonly [key: ByteString, text: ByteString];
+
+export interface SortKey {
+  readonly field: ByteString;
+  readonly name: MemberName;
+  readonly isFalling: boolean;
+}
+
+export interface Selection {
+  readonly test: (text: ByteString) => boolean;
+  /** Holds for all entries that pass the test; those for which it holds pass if `isExact`. */
+  readonly condition: Condition;
+  readonly isExact: boolean;
+  readonly sort: readonly SortKey[];
+  readonly limit: { readonly offset: number; readonly count: number } | null;
+}
+
+/** Entries that an index finds. */
+interface Access {
+  readonly parts: readonly { readonly index: DocumentIndex; readonly spans: readonly Span[] }[];
+  readonly count: number;
+}
+
+/** Of the entries the part that the index must leave out to be worth asking. */
+const WORTH = 0.5;
+
+/** @param at  the unit's date: what has expired is not there */
+export function* selected(document: Document, at: number, selection: Selection): Generator<DocumentEntry> {
+  const { limit } = selection;
+  const [from, to] =
+    limit === null ? [0, Number.POSITIVE_INFINITY] : [limit.offset, limit.offset + limit.count];
+  if (from >= to) return;
+  let passed = 0;
+  for (const entry of inOrder(document, at, selection)) {
+    if (passed++ >= from) yield entry;
+    if (passed >= to) return;
+  }
+}
+
+/** How many entries pass. */
+export function countSelected(document: Document, at: number, selection: Selection): number {
+  const isWhole = document.expiries?.mayHaveExpired(at) !== true;
+  const access = isWhole && selection.isExact ? accessOf(document, selection.condition) : null;
+  if (access?.parts.length === 1) return access.count;
+  let count = 0;
+  for (const _ of passing(document, at, selection)) count++;
+  return count;
+}
+
+/** How many entries there are. */
+export function countAll(document: Document, at: number): number {
+  const { expiries, size } = document;
+  return expiries?.mayHaveExpired(at) === true ? size - expiries.expired(at).length : size;
+}
+
+/** The first entry that is there; undefined: there is none. */
+export function firstPresent(document: Document, at: number): DocumentEntry | undefined {
+  if (document.expiries?.mayHaveExpired(at) !== true) return document.first;
+  const [first] = present(document, at);
+  return first;
+}
+
+/** All entries that are there. */
+export function* present(
+  document: Document,
+  at: number,
+  test?: (text: ByteString) => boolean,
+): Generator<DocumentEntry> {
+  const isWhole = document.expiries?.mayHaveExpired(at) !== true;
+  if (isWhole) yield* document.entries(test);
+  else for (const entry of document.entries(test)) if (isPresent(document, at, entry[0])) yield entry;
+}
+
+export function isPresent(document: Document, at: number, key: ByteString): boolean {
+  return at <= (document.expireOf(key) ?? Number.POSITIVE_INFINITY);
+}
+
+function* inOrder(document: Document, at: number, selection: Selection): Generator<DocumentEntry> {
+  const { sort, limit } = selection;
+  const [first] = sort;
+  if (first === undefined) return yield* passing(document, at, selection);
+  const index = sort.length === 1 && limit !== null ? document.index(first.field) : undefined;
+  if (index !== undefined && worthwhile(document, selection.condition) === null) {
+    const ranks = first.isFalling ? index.falling() : index.rising();
+    return yield* entriesOf(document, at, ranks, selection.test);
+  }
+  yield* sorted(passing(document, at, selection), sort);
+}
+
+/** Those that pass the test, in the document's order. */
+function* passing(document: Document, at: number, { test, condition }: Selection): Generator<DocumentEntry> {
+  const access = worthwhile(document, condition);
+  if (access === null) return yield* present(document, at, test);
+  const ranks = new Set<number>();
+  for (const { index, spans } of access.parts)
+    for (const span of spans) for (const rank of index.ranks(span)) ranks.add(rank);
+  yield* entriesOf(document, at, Float64Array.from(ranks).sort(), test);
+}
+
+function* entriesOf(
+  document: Document,
+  at: number,
+  ranks: Iterable<number>,
+  test: (text: ByteString) => boolean,
+): Generator<DocumentEntry> {
+  for (const rank of ranks) {
+    const entry = document.entryAt(rank);
+    if (test(entry[1]) && isPresent(document, at, entry[0])) yield entry;
+  }
+}
+
+function sorted(entries: Iterable<DocumentEntry>, sort: readonly SortKey[]): readonly DocumentEntry[] {
+  const rows = [...entries].map((entry) => ({
+    entry,
+    values: sort.map(({ name }) => memberIn(entry[1], name)),
+  }));
+  rows.sort((a, b) => {
+    for (const [at, { isFalling }] of sort.entries()) {
+      const order = compareMembers(a.values[at] as MemberValue, b.values[at] as MemberValue);
+      if (order !== 0) return isFalling ? -order : order;
+    }
+    return 0;
+  });
+  return rows.map(({ entry }) => entry);
+}
+
+function worthwhile(document: Document, condition: Condition): Access | null {
+  if (document.indexed.length === 0) return null;
+  const access = accessOf(document, condition);
+  return access !== null && access.count <= document.size * WORTH ? access : null;
+}
+
+/** The fewest entries among which all are that meet a condition; null: no index knows. */
+function accessOf(document: Document, condition: Condition): Access | null {
+  switch (condition.kind) {
+    case "not":
+      return null;
+    case "member": {
+      const index = document.index(condition.field);
+      if (index === undefined) return null;
+      const { spans } = condition;
+      return { parts: [{ index, spans }], count: spans.reduce((sum, span) => sum + index.count(span), 0) };
+    }
+    case "all": {
+      let least: Access | null = null;
+      for (const part of condition.parts) {
+        const access = accessOf(document, part);
+        if (access !== null && (least === null || access.count < least.count)) least = access;
+      }
+      return least;
+    }
+    default: {
+      const parts: Access[] = [];
+      for (const part of condition.parts) {
+        const access = accessOf(document, part);
+        if (access === null) return null;
+        parts.push(access);
+      }
+      const count = parts.reduce((sum, access) => sum + access.count, 0);
+      return { parts: parts.flatMap((access) => access.parts), count };
+    }
+  }
+}

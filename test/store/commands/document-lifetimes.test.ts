@@ -1,0 +1,159 @@
+/** Entries of documents that expire, revisions, indexes, and what is said to wrong options. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { StoreUnderTest } from "./store-under-test.js";
+
+let store: StoreUnderTest;
+beforeEach(() => {
+  store = new StoreUnderTest();
+  store.run("DOC.CREATE d");
+});
+
+const same = (line: string, reply: string) => assert.equal(store.run(line), reply, line);
+
+test("an entry is seen up to its time, and then in no read; the others keep their keys", () => {
+  store.run('DOC.INSERT d {"n":0}');
+  store.run('DOC.INSERT d PX 100 {"n":1} {"n":2}');
+  store.run('DOC.INSERT d {"n":3}');
+  store.at += 100;
+  same("DOC.COUNT d", ":4");
+  store.at += 1;
+  same("DOC.COUNT d", ":2");
+  same("DOC.GET d", '["0" "{\\"n\\":0}" "3" "{\\"n\\":3}"]');
+  same("DOC.GET d ID 1", "[]");
+  same('DOC.COUNT d WHERE {"n":1}', ":0");
+  same('DOC.COUNT d QUERY {"n":2}', ":0");
+  same("DOC.GETALL", '["d" ["0" "{\\"n\\":0}" "3" "{\\"n\\":3}"]]');
+  same('DOC.UPDATE d {"n":9} ID 1', '-"ERR Key:id provided does not exist in document."');
+  same("DOC.DELETE d 2", '-"ERR Key:id provided does not exist in document."');
+  same('DOC.INSERT d {"n":4}', '["4"]');
+});
+
+test("the first entry that has not expired tells the names, and none lets any come", () => {
+  store.run('DOC.INSERT d EXAT 1001 {"a":1}');
+  same("DOC.GETKEYS d", '["0" ["a"]]');
+  store.at += 2000;
+  same("DOC.GETKEYS d", '-"ERR Key:id provided does not exist in document."');
+  same('DOC.INSERT d {"b":1}', '["1"]');
+});
+
+test("an update keeps the time or changes it, PERSIST and an insert of the same key lift it", () => {
+  store.run('DOC.INSERT d EX 10 KEYS k {"a":1} l {"a":1} m {"a":1}');
+  store.run('DOC.UPDATE d {"a":2} ID k');
+  store.run("DOC.UPDATE d {} ID l PERSIST");
+  store.run('DOC.INSERT d KEYS m {"a":3}');
+  same("DOC.GET d ID k DETAILS", `["k" ["{\\"a\\":2}" "${revision("k")}" :1010000]]`);
+  store.run("DOC.UPDATE d {} ID k PX 20000");
+  store.at += 15_000;
+  same("DOC.COUNT d", ":3");
+  store.at += 10_000;
+  same("DOC.GET d FIELDS []", '["l" "{}" "m" "{}"]');
+});
+
+function revision(key: string): string {
+  return /"([0-9a-f]{16})"/.exec(store.run(`DOC.GET d ID ${key} DETAILS`))?.[1] as string;
+}
+
+test("a write that names a revision fails once the entry is another, and says which it has", () => {
+  store.run('DOC.INSERT d KEYS k {"a":1}');
+  const first = revision("k");
+  same(`DOC.UPDATE d {"a":2} ID k REVISION ${first}`, '["keys" ["a"] "changed" ["k" "{\\"a\\":2}"]]');
+  const second = revision("k");
+  assert.notEqual(second, first);
+  const told = `-"REVISION The entry k has revision ${second}, not ${first}: read it again, then change it."`;
+  assert.equal(store.changes(`DOC.UPDATE d {"a":3} ID k REVISION ${first}`), 0);
+  same(`DOC.UPDATE d {"a":3} ID k REVISION ${first}`, told);
+  same(`DOC.DELETE d k REVISION ${first}`, told);
+  same(
+    `DOC.UPDATE d [{"a":1}] REVISION ${second}`,
+    `-"ERR REVISION is one entry's: a list takes the place of all entries"`,
+  );
+  same(`DOC.DELETE d k REVISION ${second}`, '+"OK"');
+});
+
+test("a revision is the same wherever an entry's text is: it is part of what clients keep", () => {
+  store.run('DOC.INSERT d KEYS k {"a":1} l {"a":1}');
+  assert.equal(revision("k"), revision("l"));
+  assert.equal(revision("k"), "1bbea95ecd443c36");
+});
+
+test("indexes are listed by name, stay in copies, through EMPTY and a list, and are undone", () => {
+  same("DOC.INDEX CREATE d b", ":1");
+  same("DOC.INDEX CREATE d a", ":1");
+  same("DOC.INDEX CREATE d a", ":0");
+  same("DOC.INDEX LIST d", '["a" "b"]');
+  store.run('DOC.INSERT d {"a":1} {"a":2}');
+  store.run('DOC.UPDATE d [{"a":3}]');
+  store.run("DOC.EMPTY d");
+  store.run("COPY d e");
+  same("DOC.INDEX LIST e", '["a" "b"]');
+  same("DOC.INDEX DROP e a", ":1");
+  same("DOC.INDEX DROP e a", ":0");
+  same("DOC.INDEX LIST d", '["a" "b"]');
+  assert.ok(store.isUndone("DOC.INDEX CREATE d c"));
+  assert.ok(store.isUndone("DOC.INDEX DROP d a"));
+  for (let n = 0; n < 14; n++) same(`DOC.INDEX CREATE d f${n}`, ":1");
+  same(
+    "DOC.INDEX CREATE d g",
+    '-"ERR A document has 16 indexes at most: drop one that is not needed (DOC.INDEX LIST)"',
+  );
+  same("DOC.INDEX CREATE x a", '-"ERR Document provided does not exist."');
+  same("DOC.INDEX NOPE d", "-\"ERR unknown subcommand 'NOPE'. There are CREATE, DROP, LIST.\"");
+});
+
+test("every write with a time, and every removal of what has expired, is undone", () => {
+  store.run('DOC.INSERT d PX 10 KEYS x {"a":1} 3 {"a":2}');
+  store.run('DOC.INSERT d {"a":3} {"a":4}');
+  for (const line of [
+    'DOC.INSERT d EX 5 {"a":5}',
+    "DOC.UPDATE d {} ID x PERSIST",
+    'DOC.UPDATE d {"a":7} ID 4 PX 5',
+    'DOC.INSERT d KEYS x {"a":9}',
+    'DOC.UPDATE d [{"a":1}] EX 9',
+    "DOC.DELETE d x",
+    "DOC.EMPTY d",
+  ])
+    assert.ok(store.isUndone(line), line);
+  store.at += 11;
+  assert.ok(store.isUndone('DOC.INSERT d {"a":6}', "DOC.DELETE d 4", 'DOC.INSERT d KEYS x {"a":1}'));
+  store.run('DOC.INSERT d {"a":6}');
+  assert.equal(store.run("DOC.COUNT d"), ":3");
+});
+
+test("a plain document is plain again behind undone keys, before what was taken out comes back", () => {
+  store.run('DOC.INSERT d {"a":0} {"a":1} {"a":2}');
+  store.run("DOC.INDEX CREATE d a");
+  store.run('DOC.COUNT d WHERE {"a":1}');
+  assert.ok(store.isUndone("DOC.DELETE d 1", 'DOC.INSERT d KEYS x {"a":9}', "DOC.DELETE d 0"));
+  assert.ok(store.isUndone("DOC.DELETE d 1", 'DOC.COUNT d WHERE {"a":2}', 'DOC.INSERT d EX 1 {"a":1}'));
+  same('DOC.GET d WHERE {"a":1}', '["1" "{\\"a\\":1}"]');
+});
+
+test("wrong options are told, with what is right", () => {
+  store.run('DOC.INSERT d {"a":1}');
+  const wrong: readonly (readonly [line: string, told: RegExp])[] = [
+    ['DOC.GET d WHERE {"a":{"$near":1}}', /WHERE: there is no '\$near' for 'a': there are \$eq, .*\$not/],
+    ['DOC.GET d WHERE {"$nor":[]}', /there is no '\$nor': beside members' names stand \$and, \$or, \$not/],
+    ["DOC.GET d WHERE 5", /WHERE: an object is asked for/],
+    ['DOC.GET d WHERE {"a":{"$gt":null}}', /\$gt of 'a' asks for a number or a string/],
+    ['DOC.GET d WHERE {"a":{"$in":1}}', /\$in of 'a' asks for a list/],
+    ['DOC.GET d WHERE {"a":{"$prefix":1}}', /asks for a string/],
+    ['DOC.GET d WHERE {"$or":{}}', /\$or asks for a list/],
+    [`DOC.GET d WHERE {"$or":[${'{"a":1},'.repeat(1000)}{"a":1}]}`, /more than 1000 conditions/],
+    ["DOC.GET d LIMIT -1 5", /LIMIT asks for two whole numbers/],
+    ["DOC.GET d LIMIT 1", /syntax error/],
+    ['DOC.GET d SORT {"a":1}', /SORT asks for a name/],
+    ['DOC.GET d FIELDS "a"', /FIELDS asks for a list of names/],
+    ["DOC.GET d ID 0 LIMIT 0 1", /ID names one entry/],
+    ["DOC.GET d WHERE {} WHERE {}", /syntax error/],
+    ["DOC.COUNT d LIMIT 0 1", /syntax error/],
+    ["DOC.GET d WHERE {", /not JSON/],
+    ['DOC.INSERT d EX 0 {"a":1}', /invalid expire time in 'doc.insert' command/],
+    ['DOC.INSERT d EX x {"a":1}', /not an integer/],
+    ['DOC.UPDATE d {"a":2} EX 5 PX 5', /syntax error/],
+  ];
+  for (const [line, told] of wrong) {
+    assert.match(store.run(line), told, line);
+    assert.equal(store.changes(line), 0, line);
+  }
+});

@@ -1,0 +1,240 @@
+/**
+ * Queries on documents against a naive model: every entry parsed, judged and sorted by JavaScript; the same with indexes, without, and
+ * after writes were taken back. DBSYNC_SEED replays a run.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Reply } from "../../../protocol/reply.js";
+import { Database } from "../../../store/database.js";
+import type { UndoRecord } from "../../../store/undo.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+
+const RUNS = 15;
+const STEPS = 60;
+const seed = seedOfRun();
+
+type Scalar = null | boolean | number | string;
+type Entry = Readonly<Record<string, Scalar | readonly number[]>>;
+interface Row {
+  readonly key: string;
+  readonly entry: Entry;
+}
+type Where = Readonly<Record<string, unknown>>;
+
+const VALUES: readonly Scalar[] = [null, true, false, 0, 1, 2, 10, -1.5, "", "a", "ab", "b", "1", "10", "é"];
+const OPERATORS: Readonly<Record<string, (value: unknown, operand: never) => boolean>> = {
+  $eq: (value, operand: unknown) => order(value, operand) === 0,
+  $ne: (value, operand: unknown) => order(value, operand) !== 0,
+  $gt: (value, operand: unknown) => typeof value === typeof operand && order(value, operand) > 0,
+  $gte: (value, operand: unknown) => typeof value === typeof operand && order(value, operand) >= 0,
+  $lt: (value, operand: unknown) => typeof value === typeof operand && order(value, operand) < 0,
+  $lte: (value, operand: unknown) => typeof value === typeof operand && order(value, operand) <= 0,
+  $in: (value, operand: readonly unknown[]) => operand.some((one) => order(value, one) === 0),
+  $prefix: (value, operand: string) => typeof value === "string" && value.startsWith(operand),
+  $exists: (value, operand: boolean) => (value !== undefined) === operand,
+};
+
+function order(a: unknown, b: unknown): number {
+  const kind = (value: unknown) =>
+    [value === undefined, value === null, value === false, value === true, typeof value === "number"].indexOf(
+      true,
+    ) >>> 0;
+  const kinds = [a, b].map((value) => Math.min(kind(value), typeof value === "string" ? 5 : 6));
+  if (kinds[0] !== kinds[1]) return (kinds[0] as number) - (kinds[1] as number);
+  const [first, second] = [a, b].map((value) =>
+    typeof value === "string"
+      ? Buffer.from(value).toString("latin1")
+      : typeof value === "object"
+        ? JSON.stringify(value)
+        : value,
+  ) as [string, string];
+  return first < second ? -1 : Number(first > second);
+}
+
+function holds(entry: Entry, where: Where): boolean {
+  return Object.entries(where).every(([name, asked]) => {
+    if (name === "$and") return (asked as Where[]).every((part) => holds(entry, part));
+    if (name === "$or") return (asked as Where[]).some((part) => holds(entry, part));
+    if (name === "$not") return !holds(entry, asked as Where);
+    if (asked === null || typeof asked !== "object") return order(entry[name], asked) === 0;
+    return Object.entries(asked).every(([operator, operand]) =>
+      operator === "$not"
+        ? !holds(entry, { [name]: operand })
+        : OPERATORS[operator]?.(entry[name], operand as never),
+    );
+  });
+}
+
+class Scene {
+  readonly random: SeededRandom;
+  readonly database = new Database();
+  readonly isFolded: boolean;
+  at = 1_790_000_000_000;
+  #units = 0;
+
+  constructor(run: number) {
+    this.random = new SeededRandom(seed, run);
+    this.isFolded = this.random.chance(0.5);
+  }
+
+  run(argv: readonly string[], records: UndoRecord[] | null = null): Reply {
+    const id = String(this.#units++).padStart(36, "\0");
+    const bytes = argv.map((text) => Buffer.from(text, "utf8").toString("latin1"));
+    const unit = { at: this.at, db: 0, id };
+    return this.database.execute(bytes, this.isFolded ? { ...unit, seq: 0 } : unit, records);
+  }
+
+  rows(...options: readonly string[]): Row[] {
+    const reply = this.run(["DOC.GET", "d", ...options]);
+    assert.equal(reply.kind, "map", `${options} ${JSON.stringify(reply)}`);
+    const texts = (reply as Reply & { kind: "map" }).items.map((item) =>
+      Buffer.from((item as Reply & { kind: "bulk" }).bytes, "latin1").toString(),
+    );
+    return texts.flatMap((key, at) =>
+      at % 2 === 0 ? [{ key, entry: JSON.parse(texts[at + 1] as string) as Entry }] : [],
+    );
+  }
+
+  count(...options: readonly string[]): number {
+    const reply = this.run(["DOC.COUNT", "d", ...options]);
+    return reply.kind === "integer" ? Number(reply.value) : -1;
+  }
+
+  entry(): string {
+    const { random } = this;
+    return JSON.stringify({ a: random.oneOf(VALUES), b: random.below(4), c: [random.below(2)] });
+  }
+
+  where(depth = 2): Where {
+    const { random } = this;
+    const kind = random.below(depth > 0 ? 10 : 6);
+    const name = random.oneOf(["a", "b", "x"]);
+    const operand = random.oneOf(
+      VALUES.filter((value) => typeof value === "string" || typeof value === "number"),
+    );
+    if (kind < 2) return { [name]: random.oneOf(VALUES) };
+    if (kind < 4)
+      return { [name]: { [random.oneOf(["$gt", "$gte", "$lt", "$lte", "$eq", "$ne"])]: operand } };
+    if (kind < 5)
+      return { [name]: { $in: Array.from({ length: random.below(12) }, () => random.oneOf(VALUES)) } };
+    if (kind < 6)
+      return random.oneOf<Where>([
+        { [name]: { $prefix: "a" } },
+        { [name]: { $exists: true } },
+        { a: { $gte: 0, $lt: 5 } },
+        { a: { $in: [1, 2, "a", null], $ne: 1, $exists: true } },
+        { a: { $not: { $gt: 1 }, $lt: 9 } },
+      ]);
+    if (kind < 8) return { $or: [this.where(depth - 1), this.where(depth - 1)] };
+    return kind < 9 ? { $not: this.where(depth - 1) } : { ...this.where(0), $and: [this.where(depth - 1)] };
+  }
+
+  write(records: UndoRecord[] | null): void {
+    const { random } = this;
+    const keys = this.rows().map(({ key }) => key);
+    const key = keys.length === 0 ? "0" : random.oneOf(keys);
+    const kind = random.below(12);
+    const more = Array.from({ length: random.below(20) }, () => this.entry());
+    if (kind < 4) this.run(["DOC.INSERT", "d", ...more], records);
+    else if (kind < 5) this.run(["DOC.INSERT", "d", "PX", String(1 + random.below(50)), ...more], records);
+    else if (kind < 6) this.run(["DOC.INSERT", "d", "KEYS", `k${random.below(9)}`, this.entry()], records);
+    else if (kind < 8) this.run(["DOC.UPDATE", "d", this.entry(), "ID", key], records);
+    else if (kind < 10) this.run(["DOC.DELETE", "d", key], records);
+    else if (kind < 11)
+      this.run(
+        ["DOC.INDEX", random.oneOf(["CREATE", "DROP"]), "d", random.oneOf(["a", "b", "c", "x"])],
+        records,
+      );
+    else this.at += random.below(30);
+  }
+}
+
+function check(scene: Scene): void {
+  const { random } = scene;
+  const where = scene.where();
+  const json = JSON.stringify(where);
+  const all = scene.rows();
+  const found = all.filter(({ entry }) => holds(entry, where));
+  const what = `DBSYNC_SEED=${seed}, ${json}`;
+  assert.equal(scene.count(), all.length, what);
+  assert.deepEqual(scene.rows("WHERE", json), found, what);
+  assert.equal(scene.count("WHERE", json), found.length, what);
+  const [name, falling] = [random.oneOf(["a", "b", "x"]), random.chance(0.5)];
+  const sign = falling ? -1 : 1;
+  const sorted = found.toSorted((a, b) => sign * order(a.entry[name], b.entry[name]));
+  const sort = JSON.stringify({ [name]: falling ? "desc" : "asc" });
+  const [offset, count] = [random.below(5), random.below(8)];
+  const limit = ["LIMIT", String(offset), String(count)];
+  assert.deepEqual(scene.rows("WHERE", json, "SORT", sort), sorted, what);
+  assert.deepEqual(
+    scene.rows("SORT", sort, "WHERE", json, ...limit),
+    sorted.slice(offset, offset + count),
+    what,
+  );
+  assert.deepEqual(scene.rows(...limit, "WHERE", json), found.slice(offset, offset + count), what);
+  const twice = found.toSorted(
+    (a, b) => -order(a.entry["b"], b.entry["b"]) || order(a.entry["a"], b.entry["a"]),
+  );
+  assert.deepEqual(scene.rows("WHERE", json, "SORT", '{"b":"desc","a":"asc"}'), twice, what);
+  const parts = found.map(({ key, entry: { a } }) => ({ key, entry: { a } }));
+  assert.deepEqual(scene.rows("WHERE", json, "FIELDS", '["a","x"]'), parts, what);
+}
+
+test(`queries find what a naive model finds, with indexes and without, after any writes (seed ${seed})`, () => {
+  for (let run = 0; run < RUNS; run++) {
+    const scene = new Scene(run);
+    scene.run(["DOC.CREATE", "d"]);
+    for (let step = 0; step < STEPS; step++) {
+      if (scene.random.chance(0.3)) {
+        const before = scene.rows();
+        const records: UndoRecord[] = [];
+        const { at } = scene;
+        for (let left = scene.random.between(1, 6); left > 0; left--) {
+          scene.write(records);
+          if (scene.random.chance(0.5)) check(scene);
+        }
+        scene.database.undo(records);
+        scene.at = at;
+        assert.deepEqual(scene.rows(), before, `DBSYNC_SEED=${seed}, run ${run}`);
+      } else scene.write(null);
+      check(scene);
+    }
+  }
+});
+
+test(`the original's queries find the same with an index (seed ${seed})`, () => {
+  const scene = new Scene(RUNS);
+  for (const name of ["d", "e"]) scene.run(["DOC.CREATE", name]);
+  scene.run(["DOC.INDEX", "CREATE", "d", "a"]);
+  const written = [
+    "1",
+    '"1"',
+    '"01"',
+    '" 1"',
+    "1.0",
+    "true",
+    "false",
+    "0",
+    '"0"',
+    '""',
+    '"a"',
+    '"1a"',
+    "null",
+    "[1]",
+  ];
+  written.push("9007199254740993", '"9007199254740992"', "1e3", '"1e3"', "1000", '".5"', "0.5", '"+1"', "-0");
+  const entries = [...written, ...written, ...written].map((value) => `{"a":${value}}`);
+  for (const name of ["d", "e"]) scene.run(["DOC.INSERT", name, ...entries]);
+  for (const value of written) {
+    const [with_, without] = ["d", "e"].map((name) =>
+      scene.run(["DOC.GET", name, "QUERY", `{"a":${value}}`]),
+    );
+    const texts = (reply: Reply | undefined) =>
+      (reply as Reply & { kind: "map" }).items.map((item) => (item as Reply & { kind: "bulk" }).bytes);
+    assert.deepEqual(
+      texts(with_).filter((_, at) => at % 2 === 1),
+      texts(without).filter((_, at) => at % 2 === 1),
+      value,
+    );
+  }
+});
