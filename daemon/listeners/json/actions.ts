@@ -15,6 +15,14 @@ import { phpNumeric } from "../../../protocol/php-number.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { failure, type Member, sentenceOf, success } from "./answers.js";
 import type { JsonRequest } from "./request.js";
+import {
+  filterWords,
+  hasDetails,
+  lifetimeWords,
+  orderWords,
+  revisionWords,
+  shapeWords,
+} from "./selection.js";
 
 /** A command's reply, and what the client is to be told of its replicas; null: nothing. */
 export interface Written {
@@ -53,6 +61,9 @@ export const actions: ReadonlyMap<string, Action> = new Map(
         good(reply, () => [["documents", listOf(bulksOf(reply), keyJson)]]),
       ),
     getall: getAll,
+    createindex: (host, request) => changeIndex(host, request, "CREATE"),
+    dropindex: (host, request) => changeIndex(host, request, "DROP"),
+    listindexes: listIndexes,
     auth: logIn,
   } satisfies Record<string, Action>),
 );
@@ -78,7 +89,9 @@ function insert(host: ActionHost, request: JsonRequest): Answer {
     const text = bytesOfText(writeJson(value));
     return isNumbered ? [text] : [bytesOfText(names[at] as string), text];
   });
-  const argv = ["DOC.INSERT", document, ...(isNumbered || entries.length === 0 ? [] : ["KEYS"]), ...entries];
+  const lifetime = lifetimeWords(request, []);
+  const keys = isNumbered || entries.length === 0 ? [] : ["KEYS"];
+  const argv = ["DOC.INSERT", document, ...lifetime, ...keys, ...entries];
   return then(host.write(argv, request), ({ reply, replicated }) =>
     good(reply, () => [
       ...(values.length === 0 ? [] : [["data_interted", insertedJson(data, isNumbered)] as const]),
@@ -96,21 +109,34 @@ function get(host: ActionHost, request: JsonRequest): Answer {
   const { document, id } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
   if (id === undefined) return getSeveral(host, request, document);
-  return then(host.read(["DOC.GET", document, "ID", id]), (reply) => {
+  const argv = [
+    "DOC.GET",
+    document,
+    "ID",
+    id,
+    ...named(request),
+    ...orderWords(request),
+    ...shapeWords(request),
+  ];
+  return then(host.read(argv), (reply) => {
     const isFound = reply.kind !== "map" || reply.items.length > 0;
     // What is no number and no entry's key is as if it were not given.
-    return isFound || isNumeric(id) ? good(reply, () => dataOf(reply)) : getSeveral(host, request, document);
+    return isFound || isNumeric(id)
+      ? good(reply, () => dataOf(reply, request))
+      : getSeveral(host, request, document);
   });
 }
 
+/** With an id the original passes over a query; what it does not know is refused. */
+const named = (request: JsonRequest) =>
+  filterWords(request).slice(request.get("query") === undefined ? 0 : 2);
+
 function getSeveral(host: ActionHost, request: JsonRequest, document: ByteString): Answer {
-  const query = request.get("query");
-  if (query === undefined)
-    return then(host.read(["DOC.GET", document]), (reply) =>
-      good(reply, () => [["data", entriesJson(reply)]]),
-    );
-  return then(host.read(["DOC.GET", document, "QUERY", bytesOfText(writeJson(query))]), (reply) =>
-    good(reply, () => dataOf(reply)),
+  const words = [...filterWords(request), ...orderWords(request)];
+  return then(host.read(["DOC.GET", document, ...words, ...shapeWords(request)]), (reply) =>
+    good(reply, () =>
+      words.length === 0 && !hasDetails(request) ? [["data", entriesJson(reply)]] : dataOf(reply, request),
+    ),
   );
 }
 
@@ -139,6 +165,8 @@ function update(host: ActionHost, request: JsonRequest): Answer {
     document,
     bytesOfText(writeJson(data)),
     ...(id === undefined ? [] : ["ID", id]),
+    ...revisionWords(request),
+    ...lifetimeWords(request, ["PERSIST"]),
   ];
   return then(host.write(argv, request), ({ reply, replicated }) => {
     if (reply.kind === "error") return updateFailure(host, document, sentenceOf(reply));
@@ -164,24 +192,38 @@ function remove(host: ActionHost, request: JsonRequest): Answer {
   const { document, id } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
   if (id === undefined) return failure(NO_ID);
-  return then(host.write(["DOC.DELETE", document, id], request), ({ reply, replicated }) =>
-    reply.kind === "error" && !isNumeric(id)
-      ? failure(NO_ID)
-      : good(reply, () => replicatedMember(replicated)),
+  return then(
+    host.write(["DOC.DELETE", document, id, ...revisionWords(request)], request),
+    ({ reply, replicated }) =>
+      reply.kind === "error" && !isNumeric(id) && !reply.text.startsWith("REVISION ")
+        ? failure(NO_ID)
+        : good(reply, () => replicatedMember(replicated)),
   );
 }
 
 function count(host: ActionHost, request: JsonRequest): Answer {
   const { document } = request;
-  const query = request.get("query");
   if (document === undefined) return failure(NO_DOCUMENT, ["count", "0"]);
-  const argv = [
-    "DOC.COUNT",
-    document,
-    ...(query === undefined ? [] : ["QUERY", bytesOfText(writeJson(query))]),
-  ];
-  return then(host.read(argv), (reply) =>
+  return then(host.read(["DOC.COUNT", document, ...filterWords(request)]), (reply) =>
     good(reply, () => [["count", reply.kind === "integer" ? String(reply.value) : "0"]]),
+  );
+}
+
+function changeIndex(host: ActionHost, request: JsonRequest, does: "CREATE" | "DROP"): Answer {
+  const { document } = request;
+  const field = request.get("field");
+  if (document === undefined) return failure(NO_DOCUMENT);
+  if (typeof field !== "string") return failure("No field provided: the name of the member that is indexed.");
+  const argv = ["DOC.INDEX", does, document, bytesOfText(field)];
+  return then(host.write(argv, request), ({ reply, replicated }) =>
+    good(reply, () => replicatedMember(replicated)),
+  );
+}
+
+function listIndexes(host: ActionHost, { document }: JsonRequest): Answer {
+  if (document === undefined) return failure(NO_DOCUMENT);
+  return then(host.read(["DOC.INDEX", "LIST", document]), (reply) =>
+    good(reply, () => [["indexes", listOf(bulksOf(reply), keyJson)]]),
   );
 }
 
@@ -214,8 +256,24 @@ function good(reply: Reply, members: () => readonly Member[]): string {
 }
 
 /** What is found; a client is told nothing of nothing. */
-function dataOf(reply: Reply): Member[] {
-  return itemsOf(reply).length === 0 ? [] : [["data", entriesJson(reply)]];
+function dataOf(reply: Reply, request: JsonRequest): Member[] {
+  const items = itemsOf(reply);
+  if (items.length === 0) return [];
+  const members: Member[] = [["data", entriesJson(reply)]];
+  const keys = items.flatMap((item, at) => (at % 2 === 0 ? [bytesOf(item)] : []));
+  // Some languages put members whose names are numbers in an order of their own.
+  if (request.get("sort") !== undefined) members.push(["ids", listOf(keys, keyJson)]);
+  if (hasDetails(request)) members.push(["details", detailsJson(keys, items)]);
+  return members;
+}
+
+function detailsJson(keys: readonly ByteString[], items: readonly Reply[]): string {
+  const details = keys.map((_, at) => {
+    const [, revision, expires] = itemsOf(items[2 * at + 1]);
+    const time = expires?.kind === "integer" ? String(expires.value) : "null";
+    return `{"revision":"${bytesOf(revision)}","expires":${time}}`;
+  });
+  return writePhpMembers(keys.map(textOfBytes), details);
 }
 
 const replicatedMember = (replicated: boolean | null): Member[] =>
@@ -228,7 +286,8 @@ function entriesJson(reply: Reply): string {
   const items = itemsOf(reply);
   for (let at = 0; at < items.length; at += 2) {
     keys.push(textOfBytes(bytesOf(items[at])));
-    texts.push(phpFormOf(bytesOf(items[at + 1])));
+    const entry = items[at + 1];
+    texts.push(phpFormOf(bytesOf(entry?.kind === "array" ? entry.items[0] : entry)));
   }
   return writePhpMembers(keys, texts);
 }
