@@ -59,7 +59,21 @@ export type MemberMessage =
   | { readonly kind: "given"; readonly session: number }
   | { readonly kind: "report-request"; readonly at: number }
   /** What is held dated before `at`, and the published watermark, both as of one moment. */
-  | ({ readonly kind: "report"; readonly at: number; readonly watermark: number } & Totals);
+  | ({ readonly kind: "report"; readonly at: number; readonly watermark: number } & Totals)
+  /** Asks for a part of a snapshot. at: 0 for any, with the first part. number: of the part, from 0. */
+  | { readonly kind: "snapshot-pull"; readonly at: number; readonly number: number }
+  | SnapshotPartMessage;
+
+export interface SnapshotPartMessage {
+  readonly kind: "snapshot-part";
+  /** The snapshot holds everything dated up to it; 0: there is none to give. */
+  readonly at: number;
+  readonly number: number;
+  /** Bytes of all parts. */
+  readonly total: number;
+  readonly isLast: boolean;
+  readonly bytes: Buffer;
+}
 
 export interface PushMessage {
   readonly kind: "push";
@@ -124,6 +138,12 @@ function elementsOf(message: OwnMessage): Element[] {
       return [kind, String(message.session)];
     case "report-request":
       return [kind, String(message.at)];
+    case "snapshot-pull":
+      return [kind, String(message.at), String(message.number)];
+    case "snapshot-part": {
+      const { at, number, total, isLast, bytes } = message;
+      return [kind, ...[at, number, total].map(String), isLast ? "1" : "0", bytes];
+    }
     default:
       return [kind, String(message.at), String(message.watermark), ...totalElements(message)];
   }
@@ -150,6 +170,8 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   given: 2,
   "report-request": 2,
   report: 7,
+  "snapshot-pull": 3,
+  "snapshot-part": 6,
 };
 
 const isOwnKind = (kind: string): kind is OwnKind => Object.hasOwn(LENGTHS, kind);
@@ -200,6 +222,12 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
       return { kind, session: readNumber(reader) };
     case "report-request":
       return { kind, at: readNumber(reader) };
+    case "snapshot-pull":
+      return { kind, at: readNumber(reader), number: readNumber(reader) };
+    case "snapshot-part": {
+      const [at, number, total] = [readNumber(reader), readNumber(reader), readNumber(reader)];
+      return { kind, at, number, total, isLast: readFlag(reader), bytes: reader.readBulkView() };
+    }
     default:
       return { kind, at: readNumber(reader), watermark: readNumber(reader), ...readTotals(reader) };
   }

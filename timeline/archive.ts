@@ -4,7 +4,15 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { DigestIndex } from "./digest-index.js";
-import { type Entry, firstPlaceAt, type Place, placeOf, readPlace, writePlace } from "./entry.js";
+import {
+  compareEntries,
+  type Entry,
+  firstPlaceAt,
+  type Place,
+  placeOf,
+  readPlace,
+  writePlace,
+} from "./entry.js";
 import { RecentIds } from "./recent-ids.js";
 import { isRingEntry } from "./recorded.js";
 import type { Mark, Storage } from "./storage.js";
@@ -22,7 +30,7 @@ export interface ArchiveParts {
 
 export class Archive {
   /** Of what is on disk. */
-  readonly index: DigestIndex;
+  index: DigestIndex;
   readonly #parts: ArchiveParts;
   /** Ids of everything dated after `#recentFrom`. */
   readonly #recent = new RecentIds();
@@ -37,9 +45,7 @@ export class Archive {
   constructor(parts: ArchiveParts) {
     this.#parts = parts;
     const { storage } = parts;
-    // What is handed to the disk may be seen there before it is safe.
-    const places = (from: Buffer | null, to: Buffer | null) => this.#flushedPlaces(from, to);
-    this.index = new DigestIndex({ places });
+    this.index = this.#emptyIndex();
     const mark = storage.mark("pruned");
     this.prunedTo = mark === null ? -1 : Number(mark.toString());
   }
@@ -49,6 +55,20 @@ export class Archive {
     if (until <= this.prunedTo) return;
     this.prunedTo = Math.floor(until);
     this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
+  }
+
+  /**
+   * From now on nothing dated at or before a time is kept, whatever was kept before: a member's snapshot stands for it.
+   * Nothing must be on its way to the disk.
+   * @param mark  says which; on disk together with the date, before anybody is told
+   * @returns an index to be filled, and put in place of the other
+   */
+  async adopt(cutAt: number, mark: Mark): Promise<DigestIndex> {
+    const { storage } = this.#parts;
+    storage.put([], [mark, ["pruned", Buffer.from(String(cutAt))]]);
+    await storage.synced();
+    this.prunedTo = cutAt;
+    return this.#emptyIndex();
   }
 
   /** Removes some of what is not kept any more. @returns whether there may be more */
@@ -69,6 +89,13 @@ export class Archive {
     return place.at > this.#recentFrom
       ? this.#recent.has(place)
       : this.#parts.storage.get(writePlace(place)) !== null;
+  }
+
+  /** Those of some entries that it does not hold, each once, in their order. */
+  fresh(entries: readonly Entry[]): Entry[] {
+    const fresh = new Map<ByteString, Entry>();
+    for (const entry of entries) if (!this.holds(placeOf(entry))) fresh.set(entry.id, entry);
+    return [...fresh.values()].sort(compareEntries);
   }
 
   /** Whether the state has an entry that is to be kept anew. */
@@ -155,6 +182,11 @@ export class Archive {
   forget(at: number): void {
     this.#recentFrom = Math.max(this.#recentFrom, at);
     this.#recent.forget(at);
+  }
+
+  #emptyIndex(): DigestIndex {
+    // What is handed to the disk may be seen there before it is safe.
+    return new DigestIndex({ places: (from, to) => this.#flushedPlaces(from, to) });
   }
 
   *#flushedPlaces(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {

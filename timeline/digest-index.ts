@@ -182,6 +182,11 @@ export class DigestIndex {
     return second < (from[level] as number) ? null : (tables[level] as SumTable);
   }
 
+  /** The first second from which on the level is complete. */
+  completeFrom(set: DigestSet, level: number): number {
+    return this.#sums[set].from[level] as number;
+  }
+
   /** As bytes, for a snapshot. Finer sums of times long ago are left out. */
   *serialise(): Generator<Buffer> {
     yield* writeSums(this.#sums.data);

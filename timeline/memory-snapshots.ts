@@ -1,7 +1,7 @@
 /** Snapshots of a timeline in memory: what it begins with when its oldest entries have gone. */
-import type { Snapshots } from "./snapshot-files.js";
+import type { SnapshotStore, StagedSnapshot } from "./snapshot-files.js";
 
-export class MemorySnapshots implements Snapshots {
+export class MemorySnapshots implements SnapshotStore {
   readonly #byDate = new Map<number, readonly Buffer[]>();
 
   list(): number[] {
@@ -18,5 +18,20 @@ export class MemorySnapshots implements Snapshots {
 
   remove(cutAt: number): void {
     this.#byDate.delete(cutAt);
+  }
+
+  size(cutAt: number): number | null {
+    return this.#byDate.get(cutAt)?.reduce((bytes, { length }) => bytes + length, 0) ?? null;
+  }
+
+  stage(cutAt: number): StagedSnapshot {
+    const chunks: Buffer[] = [];
+    return {
+      cutAt,
+      write: (chunk) => void chunks.push(Buffer.from(chunk)),
+      read: () => chunks,
+      commit: async () => this.write(cutAt, chunks),
+      discard: () => {},
+    };
   }
 }

@@ -7,12 +7,25 @@ import type { SnapshotMaking } from "./snapshot-making.js";
 
 /** Entries removed in one tick. */
 const ENTRIES_A_TICK = 5000;
+/** While a member is helped, the oldest stay, up to so many times the bytes that are allowed otherwise. */
+const HELPING_FACTOR = 2;
 
 export interface RetentionLimits {
   /** Milliseconds for which entries are kept; infinite: for ever. */
   readonly retainMs: number;
   /** Bytes above which the oldest go earlier. */
   readonly retainBytes: number;
+}
+
+/** How things are. */
+export interface RetentionTick {
+  /** Everything dated up to it is in its place. */
+  readonly cutAt: number;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly bytes: number;
+  /** Whether a member needs what there is. */
+  readonly isHelping: boolean;
 }
 
 export class Retention {
@@ -28,17 +41,20 @@ export class Retention {
     this.#making = making;
   }
 
-  /** Whether a snapshot should be made soon, so that something can go. */
-  isWaiting(bytes: number): boolean {
-    return bytes > this.#limits.retainBytes / 2;
+  /** What is pruned now was pruned by nobody here: it is to be removed. */
+  adopted(): void {
+    this.#isRemoving = true;
   }
 
-  /** Forgets what may go, and removes a slice of it. @param clock  milliseconds since 1970 */
-  tick(clock: number, bytes: number): void {
+  /** Has a snapshot made if it is time; forgets what may go, and removes a slice of it. */
+  tick({ cutAt, now, bytes, isHelping }: RetentionTick): void {
     const { retainMs, retainBytes } = this.#limits;
-    const base = (bytes > retainBytes ? this.#making?.oldest : this.#making?.best(clock - retainMs)) ?? null;
+    // Soon, so that something can go.
+    this.#making?.consider(cutAt, bytes > retainBytes / 2);
+    const base = (bytes > retainBytes ? this.#making?.oldest : this.#making?.best(now - retainMs)) ?? null;
+    const isHeld = isHelping && bytes <= HELPING_FACTOR * retainBytes;
     // Up to a snapshot, neither more nor less: whatever still comes can be folded from it.
-    if (base !== null && base > this.#archive.prunedTo) {
+    if (base !== null && !isHeld && base > this.#archive.prunedTo) {
       this.#making?.begin(base);
       this.#archive.prune(base);
       this.#isRemoving = true;

@@ -2,6 +2,7 @@
 import {
   closeSync,
   existsSync,
+  fsync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -9,9 +10,11 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 /** Where snapshots are kept, each under the date up to which it holds everything (whole milliseconds). */
 export interface Snapshots {
@@ -25,6 +28,27 @@ export interface Snapshots {
   remove(cutAt: number): void;
 }
 
+/** Where a daemon keeps its own, and those that members give. */
+export interface SnapshotStore extends Snapshots {
+  /** Bytes; null: there is none of that date. */
+  size(cutAt: number): number | null;
+  /** Begins one that comes piece by piece. One at a time. */
+  stage(cutAt: number): StagedSnapshot;
+}
+
+/** A snapshot that is on its way here, and none yet. */
+export interface StagedSnapshot {
+  readonly cutAt: number;
+  /** @param chunk  not kept */
+  write(chunk: Buffer): void;
+  /** What has been written. */
+  read(): Iterable<Buffer>;
+  /** Makes it one, in place of one of the same date. Resolves when it is on disk. */
+  commit(): Promise<void>;
+  /** Leaves nothing; harmless behind `commit`. */
+  discard(): void;
+}
+
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 const CHUNK_BYTES = 262_144;
@@ -33,7 +57,7 @@ const DATE_DIGITS = 16;
 const NAME = /^(\d{16})\.snapshot$/;
 const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
 
-export class SnapshotFiles implements Snapshots {
+export class SnapshotFiles implements SnapshotStore {
   readonly #folder: string;
 
   /** @param folder  made if it is not there; what a crash left half written is removed */
@@ -76,6 +100,15 @@ export class SnapshotFiles implements Snapshots {
     rmSync(this.#path(cutAt), { force: true });
   }
 
+  size(cutAt: number): number | null {
+    return statSync(this.#path(cutAt), { throwIfNoEntry: false })?.size ?? null;
+  }
+
+  stage(cutAt: number): StagedSnapshot {
+    const path = this.#path(cutAt);
+    return new StagedFile(cutAt, { path, staged: `${path}.0.tmp`, renamed: () => this.#sync() });
+  }
+
   /** The name is on disk only when the folder is. */
   #sync(): void {
     const descriptor = openSync(this.#folder, "r");
@@ -91,16 +124,58 @@ export class SnapshotFiles implements Snapshots {
   }
 }
 
+class StagedFile implements StagedSnapshot {
+  readonly cutAt: number;
+  readonly #paths: { readonly path: string; readonly staged: string };
+  readonly #renamed: () => void;
+  #descriptor: number | null;
+
+  /** @param paths  of the snapshot, and of what is written until it is whole */
+  constructor(cutAt: number, { renamed, ...paths }: { path: string; staged: string; renamed: () => void }) {
+    this.cutAt = cutAt;
+    this.#paths = paths;
+    this.#renamed = renamed;
+    this.#descriptor = openSync(paths.staged, "w", FILE_MODE);
+  }
+
+  write(chunk: Buffer): void {
+    writeAll(this.#descriptor as number, chunk);
+  }
+
+  read(): Iterable<Buffer> {
+    return chunksOf(this.#paths.staged);
+  }
+
+  async commit(): Promise<void> {
+    await promisify(fsync)(this.#descriptor as number);
+    this.#close();
+    renameSync(this.#paths.staged, this.#paths.path);
+    this.#renamed();
+  }
+
+  discard(): void {
+    this.#close();
+    rmSync(this.#paths.staged, { force: true });
+  }
+
+  #close(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+  }
+}
+
 function writeFile(path: string, chunks: Iterable<Buffer>): void {
   const descriptor = openSync(path, "w", FILE_MODE);
   try {
-    for (const chunk of chunks) {
-      for (let written = 0; written < chunk.length; ) written += writeSync(descriptor, chunk, written);
-    }
+    for (const chunk of chunks) writeAll(descriptor, chunk);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
+}
+
+function writeAll(descriptor: number, chunk: Buffer): void {
+  for (let written = 0; written < chunk.length; ) written += writeSync(descriptor, chunk, written);
 }
 
 function* chunksOf(path: string): Generator<Buffer> {

@@ -2,7 +2,7 @@
  * When snapshots are made, and which of them hold. One holds as long as no entry has come that is dated at or before it;
  * the list of those that hold is changed together with the entry that ends one, so a crash cannot leave a wrong one.
  */
-import type { Snapshots } from "./snapshot-files.js";
+import type { SnapshotStore } from "./snapshot-files.js";
 import type { Mark, Storage } from "./storage.js";
 import type { TimelineLog } from "./timeline-log.js";
 
@@ -16,7 +16,7 @@ const KEPT = 2;
 const KEPT_OVER_TIME = 8;
 
 export interface SnapshotParts {
-  readonly snapshots: Snapshots;
+  readonly snapshots: SnapshotStore;
   /**
    * Makes the snapshot of everything dated up to `to`, beside everything else.
    * @param from  an older one to begin with; null: from the beginning
@@ -29,7 +29,7 @@ export interface SnapshotParts {
 }
 
 export class SnapshotMaking {
-  readonly snapshots: Snapshots;
+  readonly snapshots: SnapshotStore;
   readonly #parts: SnapshotParts;
   readonly #storage: Storage;
   readonly #log: TimelineLog;
@@ -45,6 +45,8 @@ export class SnapshotMaking {
   readonly #unreadable = new Set<number>();
   /** Whether some are there that do not hold any more. */
   #hasOutdated = true;
+  /** A member's that is about to be taken over. */
+  #expected: number | null = null;
 
   constructor({ storage, log }: { storage: Storage; log: TimelineLog }, parts: SnapshotParts) {
     this.#parts = parts;
@@ -72,9 +74,31 @@ export class SnapshotMaking {
     return this.#holding.slice(0, 1 - KEPT).find((date) => date > base) ?? null;
   }
 
+  /** The one below which nothing is kept; null: everything is. */
+  get base(): number | null {
+    return this.#base;
+  }
+
   /** From now on everything below it goes. */
   begin(date: number): void {
     this.#base = date;
+  }
+
+  /** A member's will be there before it is one that holds. */
+  expect(date: number): void {
+    this.#expected = date;
+  }
+
+  /**
+   * A member's takes the place of all others: those were made of less. Nothing must be running.
+   * @returns what has to be on disk before it is used
+   */
+  adopt(date: number): Mark {
+    this.#holding = [date];
+    this.#base = date;
+    this.#unreadable.delete(date);
+    this.#hasOutdated = true;
+    return ["snapshots", writeDates(this.#holding)];
   }
 
   /** So many more entries are on disk, and with them which snapshots hold. */
@@ -82,7 +106,7 @@ export class SnapshotMaking {
     this.#grown += entries;
     if (!this.#hasOutdated) return;
     this.#hasOutdated = false;
-    const kept = new Set([...this.#holding, ...this.#unreadable, this.#target]);
+    const kept = new Set([...this.#holding, ...this.#unreadable, this.#target, this.#expected]);
     for (const date of this.snapshots.list()) if (!kept.has(date)) this.snapshots.remove(date);
   }
 

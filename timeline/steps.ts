@@ -8,3 +8,32 @@ export function finish<T>(steps: Steps<T>): T {
     if (done === true) return value;
   }
 }
+
+/** Milliseconds of one slice; others are served between two. */
+const SLICE_MS = 5;
+
+/** In slices, beside everything else. Rejects with what the steps throw. */
+export function inSlices<T>(
+  steps: Steps<T>,
+  { soon, uptime }: { readonly soon: (step: () => void) => void; readonly uptime: () => number },
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const slice = (): void => {
+      const end = uptime() + SLICE_MS;
+      try {
+        do {
+          const { done, value } = steps.next();
+          if (done === true) {
+            resolve(value);
+            return;
+          }
+        } while (uptime() < end);
+      } catch (problem) {
+        reject(problem);
+        return;
+      }
+      soon(slice);
+    };
+    slice();
+  });
+}

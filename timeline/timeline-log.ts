@@ -4,3 +4,7 @@ export interface TimelineLog {
   warn(facts: object, text: string): void;
   error(facts: object, text: string): void;
 }
+
+/** Said of a disk, with the reason. */
+export const FAILED =
+  "the data folder did not take what was written: nothing is taken any more. Free or mend the disk, then start again";

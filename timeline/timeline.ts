@@ -12,15 +12,18 @@ import type { Database } from "../store/database.js";
 import type { KeyRing } from "../store/key-ring.js";
 import { Archive } from "./archive.js";
 import type { DigestIndex } from "./digest-index.js";
-import { compareEntries, type Entry, type Place, placeOf, readPlace } from "./entry.js";
+import { type Entry, type Place, placeOf, readPlace } from "./entry.js";
 import type { Fold, FoldedEntry } from "./fold.js";
+import { Handover } from "./handover.js";
+import { Horizon } from "./horizon.js";
 import { LateMerges, REDO_MOST, UNITS_A_TURN } from "./late-merges.js";
 import { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
 import { SnapshotMaking } from "./snapshot-making.js";
+import { FAILED } from "./timeline-log.js";
 import type { Taking, TimelineFigures, TimelineParts } from "./timeline-parts.js";
 import { trim } from "./trim.js";
-import { DUE_AHEAD_MS, Waiting } from "./waiting.js";
+import { Waiting } from "./waiting.js";
 import { Watermark } from "./watermark.js";
 
 /** Keys that have expired, dropped in one tick. */
@@ -33,12 +36,15 @@ export class Timeline {
   isSkewed = false;
   readonly #parts: TimelineParts;
   readonly #watermark: Watermark;
+  readonly #horizon: Horizon;
   readonly #archive: Archive;
   readonly #waiting = new Waiting();
   readonly #late: LateMerges;
   readonly #retention: Retention;
   readonly #refolding: Refolding;
   readonly #making: SnapshotMaking | null;
+  /** For members that lack forgotten entries. */
+  readonly handover: Handover;
   #fold: Fold;
   #newest: EnvelopeDate = { at: 0, seq: 0 };
   #isOpen = false;
@@ -47,6 +53,7 @@ export class Timeline {
     this.#parts = parts;
     const { storage, hash, log, limits, owner } = parts;
     this.#watermark = new Watermark({ ...parts, failed: (problem) => this.#fail(problem) });
+    this.#horizon = new Horizon({ ...parts, watermark: this.#watermark, tailMs: limits.tailMs });
     this.#making = parts.snapshots === null ? null : new SnapshotMaking(parts, parts.snapshots);
     this.#archive = new Archive({
       ...{ storage, hash, log },
@@ -70,27 +77,36 @@ export class Timeline {
       merged: (entries, answered) => owner.folded(entries, answered),
       refold: (late) => this.#refold(late),
     });
+    this.handover = new Handover({
+      ...{ ...parts, making: this.#making, archive: this.#archive, retention: this.#retention },
+      isRefolding: () => this.#refolding.isRunning && this.failure === null,
+      close: () => void (this.#isOpen = false),
+      begin: (index) => this.open(index),
+      failed: (problem) => this.#fail(problem),
+    });
     this.#fold = this.#refolding.empty();
   }
 
-  /** Folds what the disk has, in slices. */
-  async open(): Promise<void> {
+  /** Folds what the disk has, in slices. @param index  empty */
+  async open(index = this.index): Promise<void> {
     const last = this.#parts.storage.last();
     const newest = last === null ? 0 : readPlace(last).at;
-    const horizon = Math.max(this.#horizon(newest), this.#making?.newest ?? -1);
+    const horizon = Math.max(this.#horizon.of(newest), this.#making?.newest ?? -1);
     // What was taken before a restart is there after it, whatever the clock says now.
-    const until = Math.max(horizon, this.#dueUntil(), this.#watermark.takenTo);
+    const until = Math.max(horizon, this.#horizon.dueUntil, this.#watermark.takenTo);
     const { tailBytes } = this.#parts.limits;
     const found = (entry: Entry) => {
       if (entry.envelope.at > horizon) this.#archive.found(entry);
       this.#making?.grown(1);
     };
     const fold = await new Promise<Fold>((resolve, reject) => {
-      this.#refolding.start({ index: this.index, horizon, until, tailBytes, found }, resolve, reject);
+      this.#refolding.start({ index, horizon, until, tailBytes, found }, resolve, reject);
     });
+    this.#archive.index = index;
+    const late = this.#waiting.takeAll();
     this.#waiting.addFuture(this.#archive.findAfter(until));
     this.#archive.refolded(this.#refolding.takeGaps());
-    this.#swap(fold, []);
+    this.#swap(fold, late);
     this.#isOpen = true;
   }
 
@@ -186,10 +202,8 @@ export class Timeline {
    * @returns those that were new
    */
   receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
-    if (this.failure !== null) return [];
-    const fresh = new Map<ByteString, Entry>();
-    for (const entry of entries) if (!this.holds(placeOf(entry))) fresh.set(entry.id, entry);
-    const added = [...fresh.values()].sort(compareEntries);
+    if (this.failure !== null || !this.#isOpen) return [];
+    const added = this.#archive.fresh(entries);
     if (added.length === 0) return added;
     const isFolded = ({ id }: Entry) => this.#archive.isFolded(id);
     const again = added.filter(isFolded);
@@ -197,7 +211,7 @@ export class Timeline {
     // A refold that is running may have come across them while they could be read, or not.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
     this.#keep(added, from).catch(() => {});
-    const until = this.#dueUntil();
+    const until = this.#horizon.dueUntil;
     this.#waiting.addFuture(unfolded.filter(({ envelope: { at } }) => at > until));
     this.#waiting.addLate(unfolded.filter(({ envelope: { at } }) => at <= until));
     this.#late.run();
@@ -218,17 +232,18 @@ export class Timeline {
   /** What time brings: entries that come due, merges, the end of the tail, the watermark. */
   tick(): void {
     if (!this.#isOpen || this.failure !== null) return;
-    this.#waiting.addLate(this.#waiting.takeDue(this.#dueUntil()));
+    this.#waiting.addLate(this.#waiting.takeDue(this.#horizon.dueUntil));
     this.#late.run();
     this.#cut();
     this.#fold.dropExpired(EXPIRED_A_TICK);
     this.#watermark.tick(this.isSkewed);
     if (this.#refolding.isRunning) return;
-    const { storage } = this.#parts;
-    this.#making?.consider(this.#fold.cutAt, this.#retention.isWaiting(storage.bytes));
-    // By a wrong clock nothing is too old.
-    const now = this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now();
-    this.#retention.tick(now, storage.bytes);
+    this.#retention.tick({
+      ...{ cutAt: this.#fold.cutAt, bytes: this.#parts.storage.bytes },
+      // By a wrong clock nothing is too old.
+      now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
+      isHelping: this.handover.isHolding,
+    });
   }
 
   /** Snapshots that an entry makes wrong end with it. @param entries  in their order, one at least */
@@ -257,13 +272,13 @@ export class Timeline {
   #refold(late: readonly Entry[]): void {
     const startedAt = this.#parts.uptime();
     // Never below the old end of the tail: which ids are dated there is forgotten.
-    const horizon = Math.max(this.#fold.cutAt, this.#horizon(this.#newest.at));
+    const horizon = Math.max(this.#fold.cutAt, this.#horizon.of(this.#newest.at));
     this.raise(horizon);
     this.#parts.log.info({ entries: late.length }, "late entries: folding anew");
     // What the fold that serves has, the new one has to have, wherever the clock stands now.
     const until = late.reduce(
       (latest, { envelope: { at } }) => Math.max(latest, at),
-      Math.max(horizon, this.#dueUntil(), this.#newest.at),
+      Math.max(horizon, this.#horizon.dueUntil, this.#newest.at),
     );
     const due = this.#waiting.takeDue(until);
     // Not cut by bytes: what comes meanwhile, and is dated after the horizon, must find its place.
@@ -288,20 +303,10 @@ export class Timeline {
     this.#parts.owner.folded(late, []);
   }
 
-  /** Where the tail should end by now. Not by the clock alone: a wrong one must not end what others still change. */
-  #horizon(newest: number): number {
-    return Math.floor(Math.min(this.#watermark.now(), newest) - this.#parts.limits.tailMs);
-  }
-
-  /** Entries dated up to it are folded now. */
-  #dueUntil(): number {
-    return Math.floor(this.#parts.clock()) + DUE_AHEAD_MS;
-  }
-
   #cut(): void {
     if (this.#refolding.isRunning) return;
     const { cutAt } = this.#fold;
-    const horizon = this.#horizon(this.#newest.at);
+    const horizon = this.#horizon.of(this.#newest.at);
     if (horizon > cutAt) this.#fold.cut(horizon);
     trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
     if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);
@@ -313,6 +318,3 @@ export class Timeline {
     this.#archive.forget(cutAt);
   }
 }
-
-const FAILED =
-  "the data folder did not take what was written: nothing is taken any more. Free or mend the disk, then start again";

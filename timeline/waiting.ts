@@ -88,6 +88,11 @@ export class Waiting {
     return taken;
   }
 
+  /** Takes out all that waits. */
+  takeAll(): Entry[] {
+    return [...this.takeLate(this.#late.length), ...this.#future.splice(0)];
+  }
+
   /** Notes a merge that had to do units again. */
   merged(startedAt: number, endedAt: number): void {
     this.#mergesFrom = endedAt + Math.min(REST_FACTOR * (endedAt - startedAt), REST_MS_MOST);

@@ -35,6 +35,7 @@ export function diagnose(
   const bad = (text: string, fix: string) => problems.push({ text, fix, isPassing: false });
   const passing = (text: string, fix: string) => remarks.push({ text, fix, isPassing: true });
   const { failure, skewed, members, stable, quarantined, dropped, waiting, durable } = timeline;
+  const { strays, taking } = timeline;
   if (failure !== null) bad(`its disk has failed (${failure})`, "free or mend the disk, then start it again");
   if (skewed) bad("its clock is off the other daemons', so it takes no writes", "set its clock by NTP");
   const { settledFingerprint } = timeline;
@@ -50,6 +51,13 @@ export function diagnose(
       "see which daemon is away or behind",
     );
   for (const member of members.filter(isOther)) diagnoseMember(member, bad, passing);
+  if (taking !== null)
+    passing(`it takes a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`, "wait");
+  if (strays > 0)
+    bad(
+      `up to ${strays} of its envelopes were not in a snapshot that it took from a member, and are gone there`,
+      "its log names them, and their signers; write them again",
+    );
   if (dropped > 0)
     bad(
       `${dropped} envelopes of members were let go, since their signer's key did not come`,
@@ -86,7 +94,7 @@ function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
   if (lacking)
     bad(
       `it lacks envelopes that its member ${address} keeps no more (${keptFrom(member)})`,
-      "if it stays so, begin it with a copy of another daemon's folder, without daemon.pem",
+      "it takes a snapshot from a member that is live; if it stays so, see its log",
     );
   if (state === "catching-up") passing(`its member ${address} is not yet complete`, "wait some seconds");
   if (skew !== null && Math.abs(skew) > SKEW_MOST_MS)

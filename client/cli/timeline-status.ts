@@ -61,6 +61,10 @@ export interface TimelineStatus {
   readonly bytes: number;
   readonly quarantined: number;
   readonly dropped: number;
+  /** Own envelopes that snapshots taken from members may not be made of; they are gone there. */
+  readonly strays: number;
+  /** A member's snapshot that is on its way; null: none. Bytes; total 0: not known yet. */
+  readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
   readonly members: readonly MemberStatus[];
 }
 
@@ -156,6 +160,11 @@ function timelineOf(reply: ReplyValue): TimelineStatus {
     bytes: count("bytes"),
     quarantined: count("quarantined"),
     dropped: count("dropped"),
+    strays: count("strays"),
+    taking:
+      fields["taking-from"] == null
+        ? null
+        : { from: text("taking-from"), received: count("taking-bytes"), total: count("taking-total") },
     members: Array.isArray(members) ? members.map(memberOf) : [],
   };
 }

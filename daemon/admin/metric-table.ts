@@ -132,6 +132,21 @@ export const METRICS = {
     labels: [],
     help: "Envelopes from members that were let go while they waited for that.",
   },
+  dbsyncd_snapshots_taken_total: {
+    type: "counter",
+    labels: [],
+    help: "Snapshots of members that were taken over, as entries lacked that no member keeps.",
+  },
+  dbsyncd_snapshot_taking_bytes: {
+    type: "gauge",
+    labels: [],
+    help: "Bytes of such a snapshot that have come so far; 0: none is on its way.",
+  },
+  dbsyncd_strays_total: {
+    type: "counter",
+    labels: [],
+    help: "Envelopes of this daemon that such a snapshot may not be made of, and that are gone here.",
+  },
   dbsyncd_member_connected: {
     type: "gauge",
     labels: ["member"],

@@ -72,6 +72,11 @@ export const VALUES: Readonly<Record<ValueName, Readings<number>>> = {
   dbsyncd_clock_skewed: (sources) => ofReplica(sources, ({ isSkewed }) => [single(Number(isSkewed))]),
   dbsyncd_quarantine_entries: (sources) => ofReplica(sources, ({ quarantined }) => [single(quarantined)]),
   dbsyncd_quarantine_dropped_total: (sources) => ofReplica(sources, ({ dropped }) => [single(dropped)]),
+  dbsyncd_snapshots_taken_total: (sources) =>
+    ofReplica(sources, ({ snapshotsTaken }) => [single(snapshotsTaken)]),
+  dbsyncd_snapshot_taking_bytes: (sources) =>
+    ofReplica(sources, ({ taking }) => [single(taking?.received ?? 0)]),
+  dbsyncd_strays_total: (sources) => ofReplica(sources, ({ strays }) => [single(strays)]),
   dbsyncd_member_connected: (sources) =>
     perMember(sources, ({ connection }) => Number(connection === "connected")),
   dbsyncd_member_equal: (sources) =>

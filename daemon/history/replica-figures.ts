@@ -5,6 +5,7 @@ import type { Timeline } from "../../timeline/timeline.js";
 import type { TimelineFigures } from "../../timeline/timeline-parts.js";
 import type { Peering } from "../peers/peering.js";
 import type { MemberStatus } from "../peers/peering-parts.js";
+import type { SnapshotProgress } from "../peers/snapshot-taking.js";
 
 /** What is read. */
 export interface ReplicaFace {
@@ -12,7 +13,10 @@ export interface ReplicaFace {
     Timeline,
     "figures" | "index" | "watermark" | "published" | "failure" | "newest" | "state"
   >;
-  readonly peering: Pick<Peering, "members" | "isSkewed" | "state" | "stablePoint" | "quarantine">;
+  readonly peering: Pick<
+    Peering,
+    "members" | "isSkewed" | "state" | "stablePoint" | "quarantine" | "snapshots"
+  >;
   /** As clients are told. */
   readonly state: () => DaemonState;
   readonly isDurable: boolean;
@@ -39,12 +43,18 @@ export interface ReplicaFigures extends TimelineFigures {
   /** Envelopes of members that were let go because their signer did not become known. */
   readonly dropped: number;
   readonly recalls: number;
+  /** Snapshots taken over from members, and own envelopes that these may not be made of; since the start. */
+  readonly snapshotsTaken: number;
+  readonly strays: number;
+  /** One that is on its way; null: none. */
+  readonly taking: SnapshotProgress | null;
   readonly members: readonly MemberStatus[];
 }
 
 export function figuresOf({ timeline, peering, state, isDurable, recalls }: ReplicaFace): ReplicaFigures {
   const { failure, watermark, published, newest, index, figures } = timeline;
   const { size, dropped } = peering.quarantine;
+  const { taken, strays, progress } = peering.snapshots;
   return {
     ...figures,
     ...{ failure, watermark, published, isDurable },
@@ -57,6 +67,7 @@ export function figuresOf({ timeline, peering, state, isDurable, recalls }: Repl
     quarantined: size,
     dropped,
     recalls: recalls.running,
+    ...{ snapshotsTaken: taken, strays, taking: progress },
     members: peering.members,
   };
 }

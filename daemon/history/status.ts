@@ -33,6 +33,11 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
     quarantined: integer(figures.quarantined),
     dropped: integer(figures.dropped),
     recalls: integer(figures.recalls),
+    "snapshots-taken": integer(figures.snapshotsTaken),
+    strays: integer(figures.strays),
+    "taking-from": textOrNil(figures.taking?.address ?? null),
+    "taking-bytes": integer(figures.taking?.received ?? 0),
+    "taking-total": integer(figures.taking?.total ?? 0),
     members: array(figures.members.map(memberReply)),
   };
   return map(namesAndValues(upTo === null ? fields : { ...fields, ...upToFields(upTo, replica) }));

@@ -35,6 +35,8 @@ interface Gap {
   at: number;
   /** Its last on that; null: none yet. */
   report: Report | null;
+  /** One that it does not matter any more; null: none. */
+  forgiven: Report | null;
   /** Whether it has been compared. */
   isKnown: boolean;
   /** Whether something lacks here. */
@@ -104,6 +106,34 @@ export class Gaps {
     return this.#gaps.get(id)?.isOpen ?? false;
   }
 
+  /** Whether it is so, and nothing of it has come from anybody for a while: entry by entry it cannot be healed. */
+  isStuck(id: ByteString, now: number): boolean {
+    const gap = this.#gaps.get(id);
+    return gap?.isOpen === true && now - gap.shrunkAt >= this.#parts.limits.snapshotAfterMs;
+  }
+
+  /** Whether something lacks, and none of it has come for long. */
+  areOldAndStuck(now: number): boolean {
+    const open = [...this.#gaps.values()].filter(({ isOpen }) => isOpen);
+    return open.length > 0 && open.every(({ shrunkAt }) => now - shrunkAt >= this.#parts.limits.catchUpMs);
+  }
+
+  /** What lacks is not waited for any more, until its members hold something else. */
+  forgive(): void {
+    for (const gap of this.#gaps.values()) {
+      if (!gap.isOpen) continue;
+      gap.forgiven = gap.report;
+      close(gap);
+    }
+  }
+
+  /** What is here is another set than before: what lacks is found anew. */
+  changed(): void {
+    const now = this.#parts.uptime();
+    this.#nextAt = now;
+    for (const gap of this.#gaps.values()) gap.shrunkAt = now;
+  }
+
   /** Compares anew what members have reported that may be away by now, and says what stays. */
   tick(now: number): void {
     if (now < this.#nextAt) return;
@@ -135,14 +165,15 @@ export class Gaps {
     return (Math.floor(pruned / unit) + 1) * unit;
   }
 
-  #compare(gap: Gap, { at, ring, data }: Report): void {
+  #compare(gap: Gap, report: Report): void {
     const { timeline, uptime } = this.#parts;
+    const { at, ring, data } = report;
     const own = { ring: timeline.index.digestUpTo(at, "ring"), data: timeline.index.digestUpTo(at, "data") };
     const isLess = own.ring.count < ring.count || own.data.count < data.count;
     // Of two that differ and both have pruned, or of which the other lacks something, the one that holds less is not live.
     const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
     const isSame = isSameDigest(own.ring, ring) && isSameDigest(own.data, data);
-    if (isSame || (!isLess && (isOlder || !gap.isWhole))) {
+    if (isSame || isSameReport(report, gap.forgiven) || (!isLess && (isOlder || !gap.isWhole))) {
       close(gap);
       return;
     }
@@ -157,17 +188,21 @@ export class Gaps {
   }
 }
 
+const isSameReport = (report: Report, other: Report | null): boolean =>
+  report.at === other?.at && isSameDigest(report.ring, other.ring) && isSameDigest(report.data, other.data);
+
 function close(gap: Gap): void {
   gap.isKnown = true;
   gap.isOpen = gap.isNew = false;
 }
 
 const noGap = (member: ByteString): Gap => ({
-  ...{ member, address: "", pruned: 0, isWhole: false, at: 0, report: null },
+  ...{ member, address: "", pruned: 0, isWhole: false, at: 0, report: null, forgiven: null },
   ...{ isKnown: false, isOpen: false, isNew: true, since: 0, fewest: 0, shrunkAt: 0 },
   saidAt: Number.NEGATIVE_INFINITY,
 });
 
 const LACKING =
-  "this daemon lacks entries that a member does not keep any more, so it is not live. Stop it and begin it with a copy of " +
-  "another daemon's data folder, made while that one is stopped, without daemon.pem; or connect it to a member that keeps all";
+  "this daemon lacks entries that a member does not keep any more, so it is not live. It takes a snapshot from a member that " +
+  "is live, if there is one; else connect it to a member that keeps all, or begin it with a copy of another daemon's data " +
+  "folder, made while that one is stopped, without daemon.pem";

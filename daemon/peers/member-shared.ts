@@ -1,4 +1,5 @@
 /** What the members of a daemon have in common, and whom they tell. */
+import type { SnapshotPartMessage } from "../../protocol/member-messages.js";
 import type { DaemonState } from "../../protocol/messages-v2.js";
 import type { Gaps } from "./gaps.js";
 import type { FarewellCode } from "./handshake.js";
@@ -23,6 +24,8 @@ export interface MemberShared<Member> {
   readonly state: () => DaemonState;
   readonly isSkewed: () => boolean;
   readonly reported: (member: Member, report: ExchangeMessage & { kind: "report" }) => void;
+  /** A part of a snapshot has come. @returns whether it was asked for */
+  readonly given: (member: Member, part: SnapshotPartMessage) => boolean;
   /** A member gave something new. */
   readonly progressed: () => void;
   /** An entry is longer than members take. */

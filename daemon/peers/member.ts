@@ -6,6 +6,7 @@ import type { Place } from "../../timeline/entry.js";
 import type { IncomingBatch } from "./incoming-batch.js";
 import type { Giver } from "./intake.js";
 import type { ExchangeMessage, MemberConnection } from "./member-connection.js";
+import { describeMember } from "./member-description.js";
 import type { MemberShared } from "./member-shared.js";
 import { Outbox } from "./outbox.js";
 import type { MemberStatus } from "./peering-parts.js";
@@ -13,6 +14,7 @@ import { Reconciling } from "./reconciling.js";
 import { ReportAnswers } from "./report-answers.js";
 import { RoundTrips } from "./round-trips.js";
 import type { Work } from "./slices.js";
+import { SnapshotGiving } from "./snapshot-giving.js";
 import { parts } from "./spreading.js";
 
 /** A push that has come, or a step that is to run behind those before it. */
@@ -44,6 +46,7 @@ export class Member implements Giver {
   readonly #reconciling: Reconciling;
   readonly #trips: RoundTrips;
   readonly #reports: ReportAnswers;
+  readonly #giving: SnapshotGiving;
   #nextStatusAt = 0;
   /** New entries it has given. */
   #entries = 0;
@@ -64,7 +67,8 @@ export class Member implements Giver {
     this.since = peering.uptime();
     this.#trips = new RoundTrips(peering.uptime);
     this.#reports = new ReportAnswers(peering);
-    const { tooLong, packer } = shared;
+    const { tooLong, packer, state } = shared;
+    this.#giving = new SnapshotGiving({ peering, state, send: (message) => connection.send(message) });
     this.outbox = new Outbox({ peering, connection, traces: spreading.traces, packer, bit, tooLong });
     this.#reconciling = new Reconciling({
       ...{ peering, slices, outbox: this.outbox },
@@ -119,6 +123,12 @@ export class Member implements Giver {
       case "report-request":
         this.#report(message.at);
         break;
+      case "snapshot-pull":
+        this.#giving.pull(message.at, message.number);
+        break;
+      case "snapshot-part":
+        if (!this.#shared.given(this, message)) this.malformed("a part of a snapshot that nobody asked for");
+        break;
       default:
         this.#shared.reported(this, message);
     }
@@ -127,6 +137,13 @@ export class Member implements Giver {
   /** It is no longer connected. */
   stop(): void {
     this.#reconciling.stop();
+    this.#giving.stop();
+  }
+
+  /** What is here is another set than before. */
+  compareAgain(): void {
+    this.compared = null;
+    this.#reconciling.again();
   }
 
   tick(now: number): void {
@@ -137,6 +154,7 @@ export class Member implements Giver {
     }
     if (now >= this.#nextStatusAt) this.#sendStatus(now);
     this.outbox.tick();
+    this.#giving.tick(now, this.status?.state === "live");
     this.#reconciling.tick(now, this.status);
   }
 
@@ -164,29 +182,7 @@ export class Member implements Giver {
   }
 
   describe(address: string): MemberStatus {
-    const { peering, clocks, spreading, gaps } = this.#shared;
-    const { status } = this;
-    const now = peering.uptime();
-    return {
-      address,
-      id: this.id,
-      connection: "connected",
-      trouble: null,
-      state: status?.state ?? null,
-      skewed: status?.skewed ?? false,
-      connectedSince: this.connectedSince,
-      roundTrip: this.#trips.last,
-      skew: clocks.skewOf(this.id, peering.clock(), now),
-      watermark: status?.watermark ?? null,
-      prunedTo: status?.pruned ?? null,
-      isLacking: gaps.isOpen(this.id),
-      entries: status === null ? null : status.ring.count + status.data.count,
-      isEqual: this.isEqual,
-      lag: spreading.wants.countOf(this.bit),
-      behind: this.outbox.behind,
-      lastHeard: now - this.connection.heardAt,
-      refusals: this.refusals,
-    };
+    return describeMember(this, this.#shared, { address, roundTrip: this.#trips.last });
   }
 
   gave(entries: number): void {

@@ -65,6 +65,15 @@ export const PEERING_LIMITS = {
   reconcileMostMs: 6_000,
   /** An exchange that came to no end is given up. */
   reconcileMs: 60_000,
+  /** A part of a snapshot, and how many of them a member may be asked for at once. */
+  snapshotPartBytes: 256 * KIB,
+  snapshotParts: 4,
+  /** A member that gives no part for so long is left for another; after any failure the next try comes as late. */
+  snapshotStuckMs: 10_000,
+  /** What lacks must not have come from anybody for so long before a snapshot is taken. */
+  snapshotAfterMs: 3_000,
+  /** A member that has been given a snapshot, and is not live, keeps the giver from forgetting for so long at most. */
+  snapshotHoldMs: 600_000,
   /** How long, and of how many entries, is remembered who has them. */
   traceMs: 10_000,
   maxTraces: 100_000,

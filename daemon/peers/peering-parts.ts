@@ -3,6 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/messages-v2.js";
 import type { DigestIndex } from "../../timeline/digest-index.js";
 import type { Entry, Place } from "../../timeline/entry.js";
+import type { Handover } from "../../timeline/handover.js";
 import type { Connect, PeerAddress } from "./member-socket.js";
 import type { PeeringLog } from "./notices.js";
 import type { PeeringLimits } from "./peering-limits.js";
@@ -24,6 +25,10 @@ export interface TimelineFace {
   /** Only what is on disk. */
   read(place: Place): { readonly body: Buffer; readonly signature: Buffer } | null;
   raise(to: number): void;
+  /** Snapshots that are given and taken; null: none are. */
+  readonly handover: Pick<Handover, "givable" | "hold" | "stage" | "adopt"> | null;
+  /** Whether it is open: while it begins anew it takes nothing, and what it says it holds is no more true. */
+  readonly state: "live" | "catching-up";
 }
 
 /** What a member's envelope is: verified and of this cluster; or here already; or by an unknown key; or not to be taken. */

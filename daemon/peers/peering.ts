@@ -8,6 +8,7 @@ import { hexOf, signedBytes } from "../../protocol/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/messages-v2.js";
 import type { Entry, Place } from "../../timeline/entry.js";
 import { isRingEntry } from "../../timeline/recorded.js";
+import { CatchingUp } from "./catching-up.js";
 import { Gaps } from "./gaps.js";
 import { Intake } from "./intake.js";
 import { Joining } from "./joining.js";
@@ -20,6 +21,7 @@ import { Packer } from "./packing.js";
 import type { MemberStatus, PeeringParts } from "./peering-parts.js";
 import { Roster } from "./roster.js";
 import { Slices } from "./slices.js";
+import { SnapshotTaking } from "./snapshot-taking.js";
 import { Spreading } from "./spreading.js";
 import { type Reporter, StablePoint } from "./stable-point.js";
 
@@ -27,7 +29,6 @@ import { type Reporter, StablePoint } from "./stable-point.js";
 const LOOK_EVERY_MS = 1000;
 
 export class Peering {
-  #state: DaemonState = "catching-up";
   readonly #parts: PeeringParts;
   readonly #notices: Notices;
   readonly #roster: Roster;
@@ -38,20 +39,14 @@ export class Peering {
   readonly #stable: StablePoint;
   readonly #gaps: Gaps;
   readonly #joining: Joining;
+  readonly #catchingUp: CatchingUp;
+  readonly #snapshots: SnapshotTaking;
   #isRunning = false;
-  /** Until what members had at the start is here, or nobody can be reached. */
-  #isCatchingUp = true;
-  /** Whether the log says that catching up is over. */
-  #toldOfEnd = false;
-  /** When it began, or a member last gave something new; `uptime` milliseconds. */
-  #progressAt = 0;
   #tickedAt = 0;
   #nextLookAt = 0;
   #ringChanged = false;
   /** What was last told of the own clock. */
   #wasSkewed = false;
-  /** Daemons, this one included, as of the last tick. */
-  #size: number;
 
   constructor(parts: PeeringParts) {
     const { log, uptime, soon, limits, timeline } = parts;
@@ -64,6 +59,14 @@ export class Peering {
     this.#stable = new StablePoint(timeline, limits);
     this.#gaps = new Gaps(parts);
     this.#joining = new Joining(timeline);
+    this.#catchingUp = new CatchingUp(
+      {
+        ...{ peering: parts, roster: () => this.#roster },
+        ...{ gaps: this.#gaps, joining: this.#joining, notices: this.#notices },
+      },
+      1 + parts.peers.length,
+    );
+    this.#snapshots = new SnapshotTaking({ peering: parts, taken: () => this.#beganAnew() });
     const shared = this.#makeShared();
     this.#roster = new Roster({
       ...{ peering: parts, notices: this.#notices },
@@ -80,15 +83,13 @@ export class Peering {
       },
       forgotten: (bit) => this.#spreading.forget(bit),
     });
-    this.#size = 1 + parts.peers.length;
   }
 
   start(): void {
     this.#isRunning = true;
-    this.#tickedAt = this.#progressAt = this.#parts.uptime();
-    this.#isCatchingUp = this.#roster.hasOthers;
-    this.#toldOfEnd = !this.#isCatchingUp;
-    this.#joining.start(this.#isCatchingUp);
+    this.#tickedAt = this.#parts.uptime();
+    this.#catchingUp.start();
+    this.#joining.start(this.#catchingUp.isUnderWay);
     this.#roster.start();
     this.tick();
   }
@@ -96,6 +97,7 @@ export class Peering {
   stop(): void {
     this.#isRunning = false;
     this.#slices.clear();
+    this.#snapshots.stop();
     this.#roster.stop();
   }
 
@@ -109,7 +111,8 @@ export class Peering {
     this.#roster.tick(now);
     this.#spreading.tick(now);
     for (const member of [...this.#roster.members.values()]) member.tick(now);
-    this.#considerState(now);
+    this.#catchingUp.tick(now);
+    this.#snapshots.tick(now, this.#givers(now));
     this.watchClock();
     this.#stable.tick(now, () => this.#reporters());
     if (this.#ringChanged || now >= this.#nextLookAt) this.#look(now);
@@ -123,9 +126,9 @@ export class Peering {
     const { timeline, clock, uptime } = this.#parts;
     const { isSkewed } = this;
     if (isSkewed !== this.#wasSkewed)
-      this.#tellSkew(isSkewed, this.#clocks.median(clock(), uptime(), this.#size));
+      this.#tellSkew(isSkewed, this.#clocks.median(clock(), uptime(), this.#catchingUp.size));
     this.#wasSkewed = isSkewed;
-    timeline.isSkewed = isSkewed || this.#isCatchingUp;
+    timeline.isSkewed = isSkewed || this.#catchingUp.isUnderWay;
   }
 
   /** Other addresses; connections opened to those that are left out are closed. */
@@ -174,12 +177,17 @@ export class Peering {
   }
 
   get state(): DaemonState {
-    return this.#state;
+    return this.#catchingUp.state;
   }
 
   /** Whether it began with nothing, and has yet to hear from which date on it may take anything. */
   get isJoining(): boolean {
     return this.#joining.isUnderWay;
+  }
+
+  /** Snapshots taken from members; what is on its way; own entries that they may not be made of. */
+  get snapshots(): Pick<SnapshotTaking, "taken" | "strays" | "progress"> {
+    return this.#snapshots;
   }
 
   /** Everything dated before it is final; 0: not known of anything. */
@@ -190,7 +198,7 @@ export class Peering {
   /** Whether the own clock is off the members' median: then nothing is taken first-hand. Computed anew each time. */
   get isSkewed(): boolean {
     const { clock, uptime } = this.#parts;
-    return this.#clocks.isSkewed(clock(), uptime(), this.#size);
+    return this.#clocks.isSkewed(clock(), uptime(), this.#catchingUp.size);
   }
 
   /** Envelopes kept back for their unknown signer, and how many were dropped. */
@@ -215,9 +223,8 @@ export class Peering {
         this.#stable.reported(id, report);
         this.#gaps.reported(id, report);
       },
-      progressed: () => {
-        this.#progressAt = this.#parts.uptime();
-      },
+      progressed: () => this.#catchingUp.progressed(),
+      given: (member, part) => this.#snapshots.part(member, part),
       tooLong: (body) => this.#tooLong(body),
       refused: (member, reason) => this.#refused(member, reason),
       drop: (member, code, detail) => this.#roster.drop(member, code, detail),
@@ -237,47 +244,27 @@ export class Peering {
     this.#roster.ban(member, `${refusals} entries were refused, the last: ${reason}`);
   }
 
-  #considerState(now: number): void {
-    const { size, heard } = this.#roster.count(now - this.#parts.limits.silenceMs);
-    this.#size = size;
-    const isMajority = 2 * heard > size;
-    if (isMajority && this.#state === "isolated") {
-      // The others went on without it.
-      this.#isCatchingUp = true;
-      this.#toldOfEnd = false;
-      this.#progressAt = now;
-    }
-    if (this.#isCatchingUp) this.#considerCatchUp(now);
-    this.#gaps.tick(now);
-    const isLacking = this.#gaps.isLacking(now, this.#state === "catching-up");
-    this.#toldOfEnd &&= !isLacking;
-    if (this.#isCatchingUp || isLacking) this.#state = "catching-up";
-    else {
-      this.#state = isMajority ? "live" : "isolated";
-      if (!this.#toldOfEnd) this.#notices.info({}, "caught up with the members");
-      this.#toldOfEnd = true;
-    }
+  /**
+   * Members that a snapshot may be taken from, who keeps most first: live ones that have pruned what lacks here, while
+   * nobody who is connected could give that itself.
+   */
+  #givers(now: number): readonly Member[] {
+    const { timeline } = this.#parts;
+    if (this.state !== "catching-up" || timeline.handover === null) return [];
+    const members = [...this.#roster.members.values()];
+    const hasGivenAll = ({ compared, id, status }: Member) =>
+      compared !== null || (this.#gaps.isOpen(id) && (status?.pruned ?? 0) > timeline.prunedTo);
+    if (!this.#catchingUp.isEverybodyHere(now) || !members.every(hasGivenAll)) return [];
+    return members
+      .filter(({ id, status }) => status?.state === "live" && this.#gaps.isStuck(id, now))
+      .sort((a, b) => (a.status?.pruned ?? 0) - (b.status?.pruned ?? 0));
   }
 
-  /**
-   * It is over once one member that is live has been compared with; or all there are, none of which is live; or all that
-   * have come, and the others have had their time. Who reaches nobody serves with what it has.
-   */
-  #considerCatchUp(now: number): void {
-    const { catchUpMs, catchUpStuckMs } = this.#parts.limits;
-    const members = [...this.#roster.members.values()];
-    const isAlone = members.length === 0;
-    const isCompared = members.every(({ compared }) => compared !== null);
-    const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs);
-    const isWhole = isAlone ? !this.#roster.hasOthers : isCompared && (isLate || this.#roster.all !== null);
-    const isDone = isWhole || members.some(({ compared }) => compared === "live");
-    if (isDone || isLate) this.#joining.caughtUp(members.flatMap(({ status }) => status ?? []));
-    if (isDone) this.#isCatchingUp = false;
-    else if (isLate) {
-      this.#isCatchingUp = false;
-      this.#toldOfEnd = true;
-      this.#parts.log.warn({}, isAlone ? ALONE : STUCK);
-    }
+  /** A snapshot has taken the place of what was here. */
+  #beganAnew(): void {
+    this.#catchingUp.again();
+    this.#gaps.changed();
+    for (const member of this.#roster.members.values()) member.compareAgain();
   }
 
   #reporters(): readonly Reporter[] | null {
@@ -298,7 +285,7 @@ export class Peering {
       this.#intake.retry((id) => this.#roster.members.get(id) ?? null);
     }
     const { timeline, clock, limits } = this.#parts;
-    const median = this.#clocks.median(clock(), now, this.#size);
+    const median = this.#clocks.median(clock(), now, this.#catchingUp.size);
     if (!this.isSkewed || median === null) return;
     // It takes nothing itself, and must not hold back what is final for all.
     let lowest = median - limits.past;
@@ -315,7 +302,5 @@ export class Peering {
   }
 }
 
-const ALONE = "no member could be reached: serving with what is here";
-const STUCK = "catching up came to no end: serving with what is here";
 const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";
 const SKEWED = "this machine's clock is off the members': nothing is taken from clients until it is right";

@@ -53,6 +53,8 @@ interface Exchange {
   readonly receivedBefore: number;
   hasSaidGiven: boolean;
   hasHeardGiven: boolean;
+  /** It compares what was here before. */
+  isStale: boolean;
   /** The member has said something of it, so it knows of it. */
   hasHeard: boolean;
   /** Leave out what is still to be pushed. */
@@ -95,7 +97,7 @@ export class Reconciling {
       this.#giveUp();
       this.#nextAt = now + this.#pause();
     }
-    if (this.#exchange !== null || theirs === null) return;
+    if (this.#exchange !== null || theirs === null || this.#parts.peering.timeline.state !== "live") return;
     if (now >= this.#ringAt) this.#begin("ring", now);
     else if (now >= this.#nextAt && this.#differing >= DIFFERING_STATUSES && !this.#isEqual(theirs)) {
       this.#begin(this.#isSame("ring", theirs) ? "data" : "ring", now);
@@ -109,6 +111,15 @@ export class Reconciling {
     // What is new on one side only is on its way; but who has just connected has missed something.
     this.#differing = isEqual ? 0 : this.#hasHeard ? this.#differing + 1 : DIFFERING_STATUSES;
     this.#hasHeard = true;
+  }
+
+  /** What is here is another set than before: everything is to be compared once more. */
+  again(): void {
+    // One that the member has begun comes to its end, or it would wait for that.
+    if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;
+    else this.#giveUp();
+    this.#differing = DIFFERING_STATUSES;
+    this.#nextAt = this.#parts.peering.uptime();
   }
 
   /** An envelope came whose signer is not known. */
@@ -233,7 +244,7 @@ export class Reconciling {
     this.moved();
     this.#exchange = {
       ...{ session, isOwn, set, isCompared: false, giving: 0, given: 0 },
-      ...{ hasSaidGiven: false, hasHeardGiven: false, hasHeard: false, cancels: [] },
+      ...{ hasSaidGiven: false, hasHeardGiven: false, hasHeard: false, isStale: false, cancels: [] },
       receivedBefore: this.#parts.received(),
     };
     return this.#exchange;
@@ -255,13 +266,13 @@ export class Reconciling {
     if (exchange.hasSaidGiven && exchange.hasHeardGiven) this.#end(exchange);
   }
 
-  #end({ set, isOwn, given, receivedBefore }: Exchange): void {
+  #end({ set, isOwn, given, receivedBefore, isStale }: Exchange): void {
     const now = this.#parts.peering.uptime();
     const received = this.#parts.received() - receivedBefore;
     this.#exchange = null;
     this.#parts.done();
-    this.#nextAt = now + this.#pause();
-    if (set === "data" && received < FEW) this.#parts.caughtUp();
+    this.#nextAt = isStale ? now : now + this.#pause();
+    if (set === "data" && received < FEW && !isStale) this.#parts.caughtUp();
     // Who began goes on; the other would begin at the same time.
     if (isOwn && (set === "ring" || received + given >= FEW)) this.#begin("data", now);
   }

@@ -11,7 +11,7 @@ import { EPOCH, type Host, type World } from "./world.js";
 /** Why the daemons are not level yet; null: all have the same entries, on disk, and serve. */
 export function unlevel({ hosts }: World): string | null {
   const first = hosts[0] as Host;
-  const expected = first.disk.places().join("");
+  const expected = first.disk.held().join("");
   for (const host of hosts) {
     const { daemon } = host;
     if (daemon === null) return `${host.name} is down`;
@@ -20,10 +20,11 @@ export function unlevel({ hosts }: World): string | null {
       return `${host.name} is not live: timeline ${failure ?? state}, peering ${daemon.peering.state}`;
     }
     if (host.disk.rotten.size > 0) return `${host.name} has ${host.disk.rotten.size} rotten entries`;
-    if (host.disk.places().join("") !== expected) return differingPlaces(first, host);
+    const held = host.disk.held();
+    if (held.join("") !== expected) return differingPlaces(first, host);
     const { ring, data } = totals(daemon.timeline.index);
-    if (ring + data !== host.disk.entries.size)
-      return `${host.name} counts ${ring} and ${data} entries, and has ${host.disk.entries.size}`;
+    if (ring + data !== held.length)
+      return `${host.name} counts ${ring} and ${data} entries, and has ${held.length}`;
   }
   return null;
 }
@@ -36,8 +37,8 @@ const totals = (index: { total(set: "ring" | "data"): { count: number } }) => ({
 function differingPlaces(one: Host, other: Host): string {
   const missing = (from: Host, to: Host) =>
     from.disk
-      .places()
-      .filter((place) => !to.disk.entries.has(place))
+      .held()
+      .filter((place) => !to.disk.holds(place))
       .map((place) => shownPlace(place));
   return `only ${one.name} has ${missing(one, other)}; only ${other.name} has ${missing(other, one)}`;
 }
@@ -50,7 +51,7 @@ const shownPlace = (place: ByteString): string => {
 /** The entries that all daemons have; only when they are level. */
 export function finalEntries({ hosts, ledger }: World): Entry[] {
   const entries: Entry[] = [];
-  for (const place of (hosts[0] as Host).disk.places()) {
+  for (const place of (hosts[0] as Host).disk.held()) {
     const sent = ledger.sent.get(place.slice(10));
     if (sent === undefined) ledger.violate(`${shownPlace(place)} was never sent`);
     else entries.push(sent.entry);

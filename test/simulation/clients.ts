@@ -223,7 +223,8 @@ export class Client {
     if (isTaken) this.#granted(entry, wait, host);
     outcome.kind = isTaken ? "result" : answer.kind === "refused" ? answer.effect : "not-applied";
     const isDenied = answer.kind === "refused" && answer.effect === "not-applied";
-    if (isDenied && host.taken.has(entry.id) && daemon.timeline.holds(placeOf(entry)))
+    const isForgotten = entry.envelope.at <= daemon.timeline.prunedTo;
+    if (isDenied && !isForgotten && host.taken.has(entry.id) && daemon.timeline.holds(placeOf(entry)))
       ledger.violate(`${host.name} says that ${name} is not applied (${answer.code}), and has it`);
   }
 

@@ -51,8 +51,10 @@ export function startDaemon(host: Host, world: World): Daemon {
     info: (facts: object, text: string) => world.trace(host.name, () => `${text} ${JSON.stringify(facts)}`),
     warn: (facts: object, text: string) =>
       world.trace(host.name, () => `WARN ${text} ${JSON.stringify(facts)}`),
-    error: (facts: object, text: string) =>
-      world.trace(host.name, () => `ERROR ${text} ${JSON.stringify(facts)}`),
+    error: (facts: object, text: string) => {
+      if ("upTo" in facts) host.disk.hasToldStrays = true;
+      world.trace(host.name, () => `ERROR ${text} ${JSON.stringify(facts)}`);
+    },
   };
   const environment: Environment = {
     clock: () => host.clock(),
@@ -82,7 +84,11 @@ export function startDaemon(host: Host, world: World): Daemon {
       }
     },
     removed: (place, wasSound) => {
-      if (wasSound) ledger.violate(`${host.name} removed a sound entry, ${shortId(place.slice(10))}`);
+      if (!wasSound || host.disk.holds(place)) return;
+      if (!host.disk.hasTaken)
+        ledger.violate(`${host.name} removed a sound entry, ${shortId(place.slice(10))}`);
+      else if (!host.disk.hasToldStrays)
+        ledger.violate(`${host.name} let ${shortId(place.slice(10))} go without a word`);
     },
   });
   const timeline: Timeline = new Timeline({
@@ -90,7 +96,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     genesis: () => ringOf(genesis),
     databases: DATABASES_DEFAULT,
     window: settings.window,
-    limits: { ...host.tail, retainMs: Number.POSITIVE_INFINITY, retainBytes: Number.POSITIVE_INFINITY },
+    limits: { ...host.tail, retainMs: settings.retainMs, retainBytes: Number.POSITIVE_INFINITY },
     snapshots: snapshotParts(host, world, { storage, isAlive }),
     isAlone: () => false,
     isJoining: () => peering.isJoining,
@@ -201,5 +207,5 @@ const named = (entries: readonly Entry[]) =>
 /** Places on a host's disk of everything dated up to a time, what is being mended among it. */
 export function placesUpTo({ disk }: Host, at: number): Set<ByteString> {
   const end = bytesOf(firstPlaceAt(at + 1));
-  return new Set([...disk.places(), ...disk.missed].filter((place) => place < end));
+  return new Set([...disk.held(), ...disk.missed].filter((place) => place < end));
 }

@@ -5,6 +5,7 @@
 
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
+import { firstPlaceAt } from "../../timeline/entry.js";
 import type { Mark, MarkName, Storage } from "../../timeline/storage.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Processor, Scheduler } from "./scheduler.js";
@@ -19,6 +20,12 @@ export class Disk {
   readonly marks = new Map<MarkName, Buffer>();
   /** By the date of their cut. */
   readonly snapshots = new Map<number, readonly Buffer[]>();
+  /** By the same: places of the entries that each is made of. */
+  readonly contents = new Map<number, ReadonlySet<ByteString>>();
+  /** Whether one of them was a member's. */
+  hasTaken = false;
+  /** Whether it was said that what a member's is not made of is gone. */
+  hasToldStrays = false;
   isFull = false;
   /** Milliseconds that a sync takes, at least and at most. */
   syncMs: readonly [number, number] = [0.2, 4];
@@ -51,6 +58,24 @@ export class Disk {
   places(): readonly ByteString[] {
     this.#sorted ??= [...this.entries.keys()].sort();
     return this.#sorted;
+  }
+
+  /** Places of all that the state is made of, in their order: what is forgotten is in a snapshot. */
+  held(): readonly ByteString[] {
+    const { forgotten, end } = this.#base;
+    return [...[...forgotten].sort(), ...this.places().filter((place) => place >= end)];
+  }
+
+  /** Whether the state is made of an entry, which has not rotted. */
+  holds(place: ByteString): boolean {
+    const { forgotten, end } = this.#base;
+    return place < end ? forgotten.has(place) : this.entries.has(place) && !this.rotten.has(place);
+  }
+
+  get #base(): { readonly forgotten: ReadonlySet<ByteString>; readonly end: ByteString } {
+    const pruned = this.marks.get("pruned");
+    const date = pruned === undefined ? -1 : Number(pruned.toString());
+    return { forgotten: this.contents.get(date) ?? new Set(), end: bytesOf(firstPlaceAt(date + 1)) };
   }
 
   /** Flips a bit of an entry. */
@@ -95,6 +120,8 @@ export class Disk {
     this.entries.clear();
     this.marks.clear();
     this.snapshots.clear();
+    this.contents.clear();
+    this.hasTaken = this.hasToldStrays = false;
     this.rotten.clear();
     this.missed.clear();
     this.#sorted = [];

@@ -169,7 +169,7 @@ function wipe({ hosts, random, ledger, trace }: World): void {
   const others = hosts.filter((other) => other !== host);
   const onlyHere = (place: string) => !others.some((other) => other.keeps(place));
   const isRottenElsewhere = (place: string) => others.some(({ disk }) => disk.rotten.has(place));
-  const places = host.disk.places();
+  const places = host.disk.held();
   if (places.some((p) => isRottenElsewhere(p) && !others.some((other) => other.keepsForSure(p)))) return;
   if (host.daemon !== null) host.kill("its data folder is lost");
   for (const place of places) if (onlyHere(place)) ledger.lost.add(place);

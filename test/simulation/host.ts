@@ -116,7 +116,7 @@ export class SimulatedHost implements Host {
 
   /** Whether a place's entry is on the disk and sound. */
   keeps(place: ByteString): boolean {
-    return this.disk.entries.has(place) && !this.disk.rotten.has(place);
+    return this.disk.holds(place);
   }
 
   /** Whether it is so also when the machine loses its power. */

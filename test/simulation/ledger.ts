@@ -31,7 +31,11 @@ export class Ledger {
   readonly stable: StablePromise[] = [];
   /** How often "on so many disks" was said. */
   replicated = 0;
-  /** Places whose last sound copy a fault has destroyed. */
+  /** Snapshots that daemons took over from others. */
+  snapshots = 0;
+  /** Of every snapshot that was made, by what it ends with: places of the entries that it is made of. */
+  readonly contents = new Map<ByteString, ReadonlySet<ByteString>>();
+  /** Places whose last sound copy a fault has destroyed, or that a snapshot which was taken over is not made of. */
   readonly lost = new Set<ByteString>();
   /** What is wrong already. */
   readonly violations: string[] = [];

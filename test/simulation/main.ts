@@ -25,6 +25,7 @@ const FIGURES = [
   "acknowledged",
   "stable",
   "replicated",
+  "snapshots",
   "redone",
   "healedAfter",
 ] as const;

@@ -40,6 +40,8 @@ export interface Settings {
   readonly remembered: number;
   /** Entries after which a snapshot is made; 0: none are. */
   readonly snapshotEvery: number;
+  /** Milliseconds for which entries are kept below a snapshot: whoever was away for longer needs one. */
+  readonly retainMs: number;
   /** Whether daemons have to serve in the end; it takes long. */
   readonly isServiceChecked: boolean;
   /** Milliseconds that a daemon's clock is off, at most, without any fault. */
@@ -102,6 +104,7 @@ const SLOW: Partial<PeeringLimits> = { reconcileLeastMs: 12_000, reconcileMostMs
 
 export function drawSettings(random: SeededRandom): Settings {
   const past = random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);
+  const snapshotEvery = random.chance(0.4) ? random.between(3, 40) : 0;
   const workMs = random.between(5_000, 24_000);
   return {
     hosts: random.oneOf([3, 3, 3, 3, 3, 4, 4, 5, 7]),
@@ -117,7 +120,8 @@ export function drawSettings(random: SeededRandom): Settings {
       tailBytes: random.oneOf([4_000, 20_000, 1_000_000, 1_000_000]),
     })),
     remembered: random.oneOf([10, 1_000, 1_000]),
-    snapshotEvery: random.chance(0.4) ? random.between(3, 40) : 0,
+    snapshotEvery,
+    retainMs: snapshotEvery > 0 && random.chance(0.4) ? random.oneOf([0, 2_000, 6_000]) : Infinity,
     isServiceChecked: random.chance(0.2),
     clockError: random.oneOf([0, 300, 1_000]),
     clientError: random.oneOf([0, 1_000, 10_000]),

@@ -29,6 +29,8 @@ export interface Verdict {
   /** Promises that were given. */
   readonly stable: number;
   readonly replicated: number;
+  /** Snapshots taken over from members. */
+  readonly snapshots: number;
   /** Units undone and done again. */
   readonly redone: number;
   /** Simulated milliseconds from the last fault until all were equal. */
@@ -90,6 +92,7 @@ export async function simulate(
     acknowledged: ledger.acknowledged.size,
     stable: ledger.stable.length,
     replicated: ledger.replicated,
+    snapshots: ledger.snapshots,
     redone: hosts.reduce((sum, { daemon }) => sum + (daemon?.timeline.figures.redone ?? 0), 0),
     healedAfter: equalAt - healedAt,
   };

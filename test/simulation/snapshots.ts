@@ -1,5 +1,7 @@
 /** Snapshots of a simulated daemon: on its disk, made some time after they were asked for; a crash leaves half of one. */
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
+import { dateOf, firstPlaceAt } from "../../timeline/entry.js";
 import { makeSnapshot } from "../../timeline/make-snapshot.js";
 import type { SnapshotParts } from "../../timeline/snapshot-making.js";
 import { ringOf, sha256 } from "./cast.js";
@@ -7,11 +9,12 @@ import type { SimulatedStorage } from "./disk.js";
 import type { Host, World } from "./world.js";
 
 const MAKING_MS_MOST = 800;
+const SYNCING_MS_MOST = 50;
 
 /** null: this run makes none. */
 export function snapshotParts(
   host: Host,
-  { scheduler, settings, genesis, random }: World,
+  { scheduler, settings, genesis, random, ledger }: World,
   { storage, isAlive }: { storage: SimulatedStorage; isAlive: () => boolean },
 ): SnapshotParts | null {
   if (settings.snapshotEvery === 0) return null;
@@ -29,6 +32,34 @@ export function snapshotParts(
     remove: (date) => {
       if (isAlive()) files.delete(date);
     },
+    size: (date) => files.get(date)?.reduce((bytes, { length }) => bytes + length, 0) ?? null,
+    stage: (date) => {
+      const chunks: Buffer[] = [];
+      return {
+        cutAt: date,
+        write: (chunk) => void chunks.push(Buffer.from(chunk)),
+        read: () => chunks,
+        commit: () =>
+          new Promise((resolve) => {
+            scheduler.after(random.below(SYNCING_MS_MOST), host.processor, () => {
+              if (!isAlive()) return;
+              files.set(date, chunks);
+              const contents = ledger.contents.get(sealOf(chunks)) ?? new Set();
+              // What it is not made of goes now, or has gone before; others may let it go for the same reason.
+              const pruned = Number(host.disk.marks.get("pruned")?.toString() ?? -1);
+              for (const place of [...host.disk.held(), ...host.disk.missed])
+                if (dateOf(Buffer.from(place, "latin1")) <= Math.max(date, pruned) && !contents.has(place))
+                  ledger.lost.add(place);
+              host.disk.contents.set(date, contents);
+              host.disk.hasTaken = true;
+              ledger.snapshots++;
+              scheduler.settles = true;
+              resolve();
+            });
+          }),
+        discard: () => {},
+      };
+    },
   };
   const { snapshotEvery } = settings;
   const make = (from: number | null, to: number): Promise<void> =>
@@ -43,11 +74,23 @@ export function snapshotParts(
             hash: sha256,
             genesis: () => ringOf(genesis),
           });
+          const contents = new Set([
+            ...(from === null ? [] : (host.disk.contents.get(from) ?? [])),
+            ...[...storage.places(firstPlaceAt((from ?? -1) + 1), firstPlaceAt(to + 1))].map((place) =>
+              bytesOf(place),
+            ),
+          ]);
+          host.disk.contents.set(to, contents);
+          ledger.contents.set(sealOf(files.get(to) ?? []), contents);
           resolve();
         } catch (problem) {
           reject(problem as Error);
         }
       });
     });
-  return { snapshots, make, every: snapshotEvery };
+  return { snapshots, make, every: snapshotEvery, retainMs: settings.retainMs };
 }
+
+/** What it ends with stands for the whole. */
+const sealOf = (chunks: readonly Buffer[]): ByteString =>
+  bytesOf(Buffer.concat(chunks.slice(-2)).subarray(-32));

@@ -25,6 +25,7 @@ const WELL: TimelineStatus = {
   ...{ failure: null, skewed: false, durable: true, watermark: NOW - 30_000, published: NOW - 30_000 },
   ...{ newest: NOW - 1000, stable: NOW - 35_000, entries: 5, fingerprint: "f", settledFingerprint: "s" },
   ...{ tailUnits: 1, tailBytes: 1, redone: 0, waiting: 0, bytes: 1, quarantined: 0, dropped: 0 },
+  ...{ strays: 0, taking: null },
   members: [MEMBER],
 };
 
@@ -46,6 +47,11 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     "a stable point that stays behind",
     { stable: NOW - 300_000 },
     /older than 300 s is final.*; see which daemon/,
+  ],
+  [
+    "what a snapshot has taken away",
+    { strays: 4 },
+    /up to 4 of its envelopes .* are gone there; its log names/,
   ],
   ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* let go.*keys list/],
   [
@@ -72,7 +78,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "what a member has pruned and the daemon lacks",
     withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
-    /lacks .* 10\.0\.0\.2:1111 keeps no more \(.*from 2026-.*Z on\).*without daemon\.pem/,
+    /lacks .* 10\.0\.0\.2:1111 keeps no more \(.*from 2026-.*Z on\).*takes a snapshot/,
   ],
   ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes of its member/],
 ];
@@ -87,6 +93,11 @@ for (const [name, bad, expected] of problems) {
 const remarks: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
   ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; wait/],
   ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes wait/],
+  [
+    "a snapshot on its way",
+    { taking: { from: "10.0.0.2:1111", received: 5, total: 9 } },
+    /takes a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; wait/,
+  ],
   ["a member that is not complete", withMember({ state: "catching-up" }), /is not yet complete; wait/],
   ["a member that holds something else", withMember({ equal: false }), /did not hold the same.*; wait/],
   ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are on their way/],

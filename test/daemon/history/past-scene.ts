@@ -134,6 +134,7 @@ export class PastScene {
       },
       peering: {
         ...{ isSkewed: false, state: "live", stablePoint: 8, quarantine: { size: 0, dropped: 0 } },
+        snapshots: { taken: 6, strays: 7, progress: null },
         members: [],
       },
       state: () => "live",

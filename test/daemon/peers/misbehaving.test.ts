@@ -124,6 +124,9 @@ const bad: Readonly<Record<string, OwnMessage | Buffer>> = {
     Array(6).fill(writeMemberMessage({ kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0]) })),
   ),
   "a report request up to no whole second": { kind: "report-request", at: EPOCH + 1 },
+  "a part of a snapshot that nobody asked for": {
+    ...{ kind: "snapshot-part", at: EPOCH, number: 0, total: 3, isLast: true, bytes: Buffer.from("abc") },
+  },
   "a reconciliation that is none": { kind: "reconcile", session: 1, step: Buffer.from("garbage") },
 };
 
@@ -215,6 +218,7 @@ test("what a member asks for that is not there is passed over", () => {
   const { hand } = joined(world);
   hand.say({ kind: "want", places: [place] });
   hand.say({ kind: "given", session: 77 });
+  hand.say({ kind: "snapshot-pull", at: 5, number: 3 });
   hand.say({ kind: "report", at: 5, watermark: 5, ring: NOTHING, data: NOTHING });
   world.run(1000);
   assert.ok(!hand.isClosed);

@@ -30,8 +30,10 @@ export class FakeTimeline implements TimelineFace {
   readonly storage = new MemoryStorage();
   readonly index = new DigestIndex(this.storage);
   readonly unflushed = new Map<ByteString, Entry>();
+  readonly state = "live";
   published = 0;
   prunedTo = -1;
+  handover: TimelineFace["handover"] = null;
   isSkewed = false;
   raisedTo = 0;
   /** While it is, nothing reaches the disk. */

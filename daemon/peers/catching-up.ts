@@ -1,0 +1,129 @@
+/** The daemon's state among the members: whether what they had when it came is here, and whether it reaches enough of them. */
+import type { DaemonState } from "../../protocol/messages-v2.js";
+import type { Gaps } from "./gaps.js";
+import type { Joining } from "./joining.js";
+import type { Notices } from "./notices.js";
+import type { PeeringParts } from "./peering-parts.js";
+import type { Roster } from "./roster.js";
+
+export interface CatchingUpParts {
+  readonly peering: Pick<PeeringParts, "log" | "limits" | "uptime" | "timeline" | "identity">;
+  readonly roster: () => Roster;
+  readonly gaps: Gaps;
+  readonly joining: Joining;
+  readonly notices: Notices;
+}
+
+export class CatchingUp {
+  /** As of the last tick. */
+  state: DaemonState = "catching-up";
+  /** Until what members had at the start is here, or nobody can be reached. */
+  isUnderWay = true;
+  /** Daemons, this one included, as of the last tick. */
+  size: number;
+  readonly #parts: CatchingUpParts;
+  /** Whether the log says that it is over. */
+  #isTold = false;
+  /** When it began, or a member last gave something new; `uptime` milliseconds. */
+  #progressAt = 0;
+  /** When it was last in another state, or began. */
+  #since = 0;
+
+  /** @param size  daemons that are configured */
+  constructor(parts: CatchingUpParts, size: number) {
+    this.#parts = parts;
+    this.size = size;
+  }
+
+  start(): void {
+    this.#progressAt = this.#since = this.#parts.peering.uptime();
+    this.isUnderWay = this.#parts.roster().hasOthers;
+    this.#isTold = !this.isUnderWay;
+  }
+
+  /** What is here is not what was compared. */
+  again(): void {
+    this.#progressAt = this.#parts.peering.uptime();
+    this.isUnderWay = true;
+    this.#isTold = false;
+  }
+
+  /** Whether all that are configured are connected, or have had their time to come. */
+  isEverybodyHere(now: number): boolean {
+    const { peering, roster } = this.#parts;
+    return roster().all !== null || now - this.#since > peering.limits.catchUpMs;
+  }
+
+  /** A member gave something new. */
+  progressed(): void {
+    this.#progressAt = this.#parts.peering.uptime();
+  }
+
+  tick(now: number): void {
+    const { peering, roster, gaps, notices } = this.#parts;
+    const { size, heard } = roster().count(now - peering.limits.silenceMs);
+    this.size = size;
+    const isMajority = 2 * heard > size;
+    // The others went on without it.
+    if (isMajority && this.state === "isolated") this.again();
+    if (this.isUnderWay) this.#consider(now);
+    gaps.tick(now);
+    if (this.#isLeft(now)) {
+      gaps.forgive();
+      peering.log.warn({}, LEFT);
+    }
+    const isLacking = gaps.isLacking(now, this.state === "catching-up");
+    this.#isTold &&= !isLacking;
+    if (this.isUnderWay || isLacking) this.state = "catching-up";
+    else {
+      this.#since = now;
+      this.state = isMajority ? "live" : "isolated";
+      if (!this.#isTold) notices.info({}, "caught up with the members");
+      this.#isTold = true;
+    }
+  }
+
+  /**
+   * Whether nobody is live, as each lacks what another has forgotten, and this daemon is the one to end it: of all that
+   * are here it holds most. It goes on with what it has, and the others take its snapshot.
+   */
+  #isLeft(now: number): boolean {
+    const { peering, gaps } = this.#parts;
+    if (this.state !== "catching-up" || !gaps.areOldAndStuck(now) || !this.isEverybodyHere(now)) return false;
+    const { index } = peering.timeline;
+    const count = index.total("ring").count + index.total("data").count;
+    return [...this.#parts.roster().members.values()].every(({ status, compared, id }) => {
+      if (status === null || status.state !== "catching-up" || compared === null) return false;
+      const theirs = status.ring.count + status.data.count;
+      return theirs < count || (theirs === count && id < peering.identity.id);
+    });
+  }
+
+  /**
+   * It is over once one member that is live has been compared with; or all there are, none of which is live; or all that
+   * have come, and the others have had their time. Who reaches nobody serves with what it has.
+   */
+  #consider(now: number): void {
+    const { peering, joining } = this.#parts;
+    const { catchUpMs, catchUpStuckMs } = peering.limits;
+    const roster = this.#parts.roster();
+    const members = [...roster.members.values()];
+    const isAlone = members.length === 0;
+    const isCompared = members.every(({ compared }) => compared !== null);
+    const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs);
+    const isWhole = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);
+    const isDone = isWhole || members.some(({ compared }) => compared === "live");
+    if (isDone || isLate) joining.caughtUp(members.flatMap(({ status }) => status ?? []));
+    if (isDone) this.isUnderWay = false;
+    else if (isLate) {
+      this.isUnderWay = false;
+      this.#isTold = true;
+      peering.log.warn({}, isAlone ? ALONE : STUCK);
+    }
+  }
+}
+
+const ALONE = "no member could be reached: serving with what is here";
+const LEFT =
+  "no member is live, as each lacks what another does not keep any more: this one, which holds most, goes on with what is here";
+const STUCK = "catching up came to no end: serving with what is here";

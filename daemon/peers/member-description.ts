@@ -1,0 +1,49 @@
+/** How a connected member is, for `dbsync status` and metrics. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { StatusMessage } from "../../protocol/member-messages.js";
+import type { MemberConnection } from "./member-connection.js";
+import type { MemberShared } from "./member-shared.js";
+import type { Outbox } from "./outbox.js";
+import type { MemberStatus } from "./peering-parts.js";
+
+/** What is described. */
+export interface DescribedMember {
+  readonly id: ByteString;
+  readonly bit: number;
+  readonly status: StatusMessage | null;
+  readonly connection: Pick<MemberConnection, "heardAt">;
+  readonly connectedSince: number;
+  readonly isEqual: boolean | null;
+  readonly outbox: Pick<Outbox, "behind">;
+  readonly refusals: number;
+}
+
+export function describeMember(
+  member: DescribedMember,
+  shared: Pick<MemberShared<unknown>, "peering" | "clocks" | "spreading" | "gaps">,
+  { address, roundTrip }: Pick<MemberStatus, "address" | "roundTrip">,
+): MemberStatus {
+  const { peering, clocks, spreading, gaps } = shared;
+  const { id, status, connection, outbox } = member;
+  const now = peering.uptime();
+  return {
+    address,
+    id,
+    connection: "connected",
+    trouble: null,
+    state: status?.state ?? null,
+    skewed: status?.skewed ?? false,
+    connectedSince: member.connectedSince,
+    roundTrip,
+    skew: clocks.skewOf(id, peering.clock(), now),
+    watermark: status?.watermark ?? null,
+    prunedTo: status?.pruned ?? null,
+    isLacking: gaps.isOpen(id),
+    entries: status === null ? null : status.ring.count + status.data.count,
+    isEqual: member.isEqual,
+    lag: spreading.wants.countOf(member.bit),
+    behind: outbox.behind,
+    lastHeard: now - connection.heardAt,
+    refusals: member.refusals,
+  };
+}

@@ -1,0 +1,178 @@
+/** Who lacks what a member has forgotten begins anew with its snapshot, and then is what the member is. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { canonicalState } from "../../store/digest.js";
+import type { FoundStrays } from "../../timeline/handover.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+import type { StagedSnapshot } from "../../timeline/snapshot-files.js";
+import { bulk, entryAt, MEMBER, type SubjectOptions, TimelineSubject } from "./support/timeline-subject.js";
+
+const RETAIN_MS = 300_000;
+const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: RETAIN_MS } };
+
+/** It has forgotten what it wrote first. */
+async function makeGiver(): Promise<TimelineSubject> {
+  const giver = await new TimelineSubject(OPTIONS).open();
+  await giver.writes(400, 2000, (i) => (i % 3 === 0 ? `INCR n${i % 10}` : `SET k${i % 40} v${i}`));
+  assert.ok(giver.timeline.prunedTo > 0);
+  return giver;
+}
+
+/** A daemon that has nothing but what it is given. */
+async function makeTaker(giver: TimelineSubject, options: SubjectOptions = {}): Promise<TimelineSubject> {
+  return await new TimelineSubject({ ...OPTIONS, now: giver.now, ...options }).open();
+}
+
+/** What the giver gives. @param change  made on the way */
+function stageFrom(
+  giver: TimelineSubject,
+  taker: TimelineSubject,
+  change: (bytes: Buffer) => Buffer = (bytes) => bytes,
+): StagedSnapshot {
+  const given = giver.timeline.handover.givable;
+  assert.ok(given !== null);
+  const bytes = change(Buffer.concat([...given.chunks]));
+  const staged = taker.timeline.handover.stage(given.cutAt);
+  for (let from = 0; from < bytes.length; from += 1000) staged.write(bytes.subarray(from, from + 1000));
+  return staged;
+}
+
+async function adopt(taker: TimelineSubject, staged: StagedSnapshot): Promise<FoundStrays> {
+  const told: FoundStrays[] = [];
+  const failures: Error[] = [];
+  let isOver = false;
+  taker.timeline.handover.adopt(staged, {
+    strays: (strays) => void told.push(strays),
+    adopted: () => void (isOver = true),
+    failed: (problem) => void (isOver = failures.push(problem) > 0),
+  });
+  while (!isOver) await taker.turns(1);
+  for (const failure of failures) throw failure;
+  assert.equal(told.length, 1);
+  return told[0] as FoundStrays;
+}
+
+/** What the giver still has, as a comparison would bring it. */
+function giveRest(giver: TimelineSubject, taker: TimelineSubject): void {
+  const rest = giver.told.filter(({ envelope: { at } }) => at > giver.timeline.prunedTo);
+  taker.timeline.receive(rest, MEMBER);
+}
+
+function assertEqual(taker: TimelineSubject, giver: TimelineSubject): void {
+  assert.deepEqual(canonicalState(taker.timeline.database), canonicalState(giver.timeline.database));
+  assert.equal(taker.counts.indexed, giver.counts.indexed);
+  assert.deepEqual(taker.timeline.index.total("data"), giver.timeline.index.total("data"));
+  assert.equal(taker.timeline.prunedTo, giver.timeline.prunedTo);
+}
+
+test("a daemon with nothing has all after a snapshot and the rest, also after a restart", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTaker(giver);
+  const strays = await adopt(taker, stageFrom(giver, taker));
+  assert.deepEqual(strays, { count: 0, entries: [] });
+  assert.equal(taker.timeline.state, "live");
+  const { prunedTo } = giver.timeline;
+  assert.deepEqual(taker.mark, { pruned: prunedTo, snapshots: [prunedTo] });
+  giveRest(giver, taker);
+  await taker.pass(1000);
+  assertEqual(taker, giver);
+  assertEqual(await taker.restarted().open(), giver);
+});
+
+test("what a daemon has of later dates stays, what it has of earlier ones goes, and is told", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTaker(giver);
+  const { prunedTo } = giver.timeline;
+  const known = giver.told.slice(0, 30);
+  const own = [entryAt(prunedTo - 1, "SET mine 1"), entryAt(giver.now - 90_000, "SET later 1")];
+  taker.timeline.receive([...known, ...own], MEMBER);
+  await taker.pass(1000);
+  const { count, entries } = await adopt(taker, stageFrom(giver, taker));
+  assert.equal(count, 1);
+  assert.deepEqual(entries, [own[0]]);
+  giver.timeline.receive([own[1] as (typeof own)[1]], MEMBER);
+  giveRest(giver, taker);
+  for (const subject of [giver, taker]) await subject.pass(1000);
+  assertEqual(taker, giver);
+  assert.deepEqual(taker.get("mine"), { kind: "nil" });
+  assert.deepEqual(taker.get("later"), bulk("1"));
+  assert.ok([...taker.storage.places(null, null)].every((place) => place.readBigUInt64BE() > prunedTo));
+});
+
+test("entries of keys are told one by one, and others by the second in which sums differ", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTaker(giver);
+  const same = giver.told[3] as (typeof giver.told)[0];
+  const beside = entryAt(same.envelope.at, "SET beside 1");
+  const ring = entryAt(same.envelope.at + 1, "KEY REVOKE 00");
+  taker.timeline.receive([...giver.told.slice(0, 10), beside, ring], MEMBER);
+  await taker.pass(1000);
+  const { count, entries } = await adopt(taker, stageFrom(giver, taker));
+  assert.equal(count, 3, "the one beside may be either");
+  assert.deepEqual(new Set(entries.map(({ id }) => id)), new Set([ring.id, beside.id, same.id]));
+});
+
+test("a snapshot that is damaged, cut off or of another date is refused, and nothing has changed", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTaker(giver);
+  const own = taker.write("SET own 1");
+  const flip = (bytes: Buffer) => {
+    bytes[bytes.length - 40] = (bytes[bytes.length - 40] as number) ^ 1;
+    return bytes;
+  };
+  for (const staged of [
+    stageFrom(giver, taker, flip),
+    stageFrom(giver, taker, (bytes) => bytes.subarray(0, -1)),
+    { ...stageFrom(giver, taker), cutAt: 7 },
+  ])
+    await assert.rejects(adopt(taker, staged), { name: "DamagedSnapshot" });
+  assert.equal(taker.timeline.failure, null);
+  assert.equal(taker.timeline.state, "live");
+  assert.equal(taker.timeline.prunedTo, -1);
+  assert.deepEqual(taker.snapshots.list(), []);
+  assert.deepEqual(taker.get("own"), bulk("1"));
+  assert.equal(taker.timeline.holds({ at: own.envelope.at, seq: 0, id: own.id }), true);
+});
+
+test("nothing dated at or before the snapshot is taken afterwards", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTaker(giver);
+  await adopt(taker, stageFrom(giver, taker));
+  const { prunedTo } = taker.timeline;
+  assert.ok(taker.timeline.watermark >= prunedTo);
+  assert.notEqual(taker.timeline.take(entryAt(prunedTo, "SET late 1")).kind, "taken");
+  assert.deepEqual(taker.timeline.receive([entryAt(prunedTo - 5, "SET late 1")], MEMBER), []);
+});
+
+test("what comes while it begins anew is not taken, and is not taken for held either", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTaker(giver);
+  const staged = stageFrom(giver, taker);
+  const late = entryAt(giver.now - 1000, "SET late 1");
+  const place = { at: late.envelope.at, seq: 0, id: late.id };
+  const received: unknown[] = [];
+  let isAdopted = false;
+  taker.timeline.handover.adopt(staged, {
+    strays: () => void received.push(taker.timeline.receive([late], MEMBER), taker.timeline.holds(place)),
+    adopted: () => void (isAdopted = true),
+    failed: assert.fail,
+  });
+  while (!isAdopted) await taker.turns(1);
+  assert.deepEqual(received, [[], false]);
+  assert.equal(taker.timeline.receive([late], MEMBER).length, 1);
+});
+
+test("a daemon keeps what a member needs for as long as it is asked to, within bounds", async () => {
+  const storage = new MemoryStorage();
+  const giver = await new TimelineSubject({ storage, every: 100, limits: { retainBytes: 40_000 } }).open();
+  giver.timeline.handover.hold();
+  const write = (i: number) => {
+    if (storage.bytes < 60_000) giver.timeline.handover.hold();
+    return `SET k${i % 20} v${i}`;
+  };
+  await giver.writes(200, 1000, write);
+  const { bytes } = storage;
+  assert.ok(bytes > 40_000 && giver.timeline.prunedTo === -1, `${bytes} bytes`);
+  await giver.writes(100, 1000, write);
+  assert.ok(giver.timeline.prunedTo > 0, "beyond that it forgets, asked or not");
+});

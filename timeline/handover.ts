@@ -1,0 +1,166 @@
+/**
+ * A snapshot that one member hands to another, which lacks what no member keeps any more. Given is the one below which the
+ * giver has forgotten everything, so that both take and refuse the same afterwards. Taking it over is a start anew: from
+ * that snapshot, and from what is here of later dates.
+ * Source: DESIGN.md "Members"; docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md.
+ */
+import type { Archive } from "./archive.js";
+import { DigestIndex } from "./digest-index.js";
+import { type Entry, readPlace, writePlace } from "./entry.js";
+import type { Retention } from "./retention.js";
+import { DamagedSnapshot, readSnapshot } from "./snapshot.js";
+import type { StagedSnapshot } from "./snapshot-files.js";
+import type { SnapshotMaking } from "./snapshot-making.js";
+import { inSlices, type Steps } from "./steps.js";
+import { readEntry } from "./stored-value.js";
+import { straysOf } from "./strays.js";
+import type { TimelineParts } from "./timeline-parts.js";
+
+/** Milliseconds for which nothing is forgotten after a member asked for that. */
+const HOLD_MS = 5000;
+/** Strays that are told one by one. */
+const STRAYS_TOLD = 200;
+
+/** What a member may be given. */
+export interface GivableSnapshot {
+  /** Everything dated up to it is in it; milliseconds since 1970. */
+  readonly cutAt: number;
+  readonly bytes: number;
+  /** Whoever begins the iterator runs it to its end or returns it. */
+  readonly chunks: Iterable<Buffer>;
+}
+
+/** Entries of this daemon that a snapshot may not be made of, though its date is later. */
+export interface FoundStrays {
+  /** Those among them that are forgotten here as well, so that nobody can say which they are. */
+  readonly count: number;
+  /** The first of them, as far as they can be read. */
+  readonly entries: readonly Entry[];
+}
+
+/** Whom a daemon tells that takes a snapshot over. */
+export interface AdoptionOwner {
+  /** What is lost with that; told before it is, and also if it is nothing. */
+  strays(strays: FoundStrays): void;
+  /** The timeline has begun anew. */
+  adopted(): void;
+  /** Behind `strays` the timeline has failed as well; before, nothing has changed. */
+  failed(problem: Error): void;
+}
+
+export interface HandoverParts
+  extends Pick<TimelineParts, "storage" | "hash" | "genesis" | "databases" | "soon" | "uptime"> {
+  /** null: none are made, and nothing is forgotten. */
+  readonly making: SnapshotMaking | null;
+  readonly archive: Archive;
+  readonly retention: Retention;
+  /** Whether it folds anew. */
+  readonly isRefolding: () => boolean;
+  /** From now on nothing is taken from anybody; what was folded can still be read. */
+  readonly close: () => void;
+  /** Begins with what is on disk. @param index  empty, to be filled */
+  readonly begin: (index: DigestIndex) => Promise<void>;
+  /** The disk has failed. */
+  readonly failed: (problem: Error) => void;
+}
+
+export class Handover {
+  readonly #parts: HandoverParts;
+  #holdsUntil = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: HandoverParts) {
+    this.#parts = parts;
+  }
+
+  /** What a member that lacks forgotten entries may be given; null: nothing has been forgotten. */
+  get givable(): GivableSnapshot | null {
+    const { making } = this.#parts;
+    if (making === null || making.base === null) return null;
+    const { base, snapshots } = making;
+    const [bytes, chunks] = [snapshots.size(base), snapshots.read(base)];
+    return bytes === null || chunks === null ? null : { cutAt: base, bytes, chunks };
+  }
+
+  /** Nothing more is to be forgotten for some seconds: a member needs it. */
+  hold(): void {
+    this.#holdsUntil = this.#parts.uptime() + HOLD_MS;
+  }
+
+  get isHolding(): boolean {
+    return this.#parts.uptime() < this.#holdsUntil;
+  }
+
+  /** Begins one that a member gives. */
+  stage(cutAt: number): StagedSnapshot {
+    return this.#making.snapshots.stage(cutAt);
+  }
+
+  get #making(): SnapshotMaking {
+    const { making } = this.#parts;
+    if (making === null) throw new Error("this timeline has no place for snapshots");
+    return making;
+  }
+
+  /** Takes over a snapshot that has come as a whole. */
+  adopt(staged: StagedSnapshot, owner: AdoptionOwner): void {
+    this.#adopt(staged, owner).then(
+      () => owner.adopted(),
+      (problem: Error) => owner.failed(problem),
+    );
+  }
+
+  /** What cannot be read or kept changes nothing; what fails behind that fails the timeline. */
+  async #adopt(staged: StagedSnapshot, owner: AdoptionOwner): Promise<void> {
+    const { failed } = this.#parts;
+    const given = await inSlices(this.#check(staged), this.#parts);
+    this.#making.expect(staged.cutAt);
+    await staged.commit();
+    try {
+      await this.#begin(staged.cutAt, given, owner);
+    } catch (problem) {
+      failed(problem as Error);
+      throw problem;
+    }
+  }
+
+  async #begin(cutAt: number, given: DigestIndex, owner: AdoptionOwner): Promise<void> {
+    const { archive, retention, close, begin } = this.#parts;
+    close();
+    await this.#rest();
+    owner.strays(await this.#strays(given, cutAt));
+    const index = await archive.adopt(cutAt, this.#making.adopt(cutAt));
+    retention.adopted();
+    await begin(index);
+  }
+
+  /** Until nothing moves any more. */
+  async #rest(): Promise<void> {
+    const { isRefolding, soon, storage } = this.#parts;
+    while (isRefolding()) await new Promise<void>((resolve) => soon(resolve));
+    await this.#making.stop();
+    await storage.synced();
+  }
+
+  /** Reads it to its end: what can be read once can be begun with. @returns its index */
+  *#check(staged: StagedSnapshot): Steps<DigestIndex> {
+    const { cutAt, index } = yield* readSnapshot(staged.read(), this.#parts);
+    if (cutAt !== staged.cutAt) throw new DamagedSnapshot(`a snapshot of ${cutAt}, not of ${staged.cutAt}`);
+    const given = new DigestIndex();
+    given.restore(index);
+    return given;
+  }
+
+  async #strays(given: DigestIndex, cutAt: number): Promise<FoundStrays> {
+    const { archive, storage, hash } = this.#parts;
+    const { count, places } = await inSlices(
+      straysOf(archive.index, given, { cutAt, prunedTo: archive.prunedTo, most: STRAYS_TOLD }),
+      this.#parts,
+    );
+    const entries = places.flatMap((place) => {
+      const bytes = writePlace(place);
+      const value = storage.get(bytes);
+      return (value === null ? null : readEntry(readPlace(bytes), value, hash)) ?? [];
+    });
+    return { count, entries };
+  }
+}
