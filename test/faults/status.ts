@@ -12,6 +12,8 @@ export interface Status {
   readonly isSettled: boolean;
   /** How many members it is connected to. */
   readonly connected: number;
+  /** Of each of those, the date up to which it keeps nothing any more; milliseconds since 1970, 0: it keeps all. */
+  readonly pruned: readonly number[];
 }
 
 /** @param client  an administrator's, of one daemon */
@@ -19,7 +21,8 @@ export async function readStatus(client: Client): Promise<Status> {
   const fields = fieldsOf(await client.call(["TIMELINE", "STATUS"]));
   const text = (name: string) => String(fields.get(name) ?? "");
   const members = fields.get("members");
-  const connections = Array.isArray(members) ? members.map((each) => fieldsOf(each).get("connection")) : [];
+  const rows = Array.isArray(members) ? members.map(fieldsOf) : [];
+  const connected = rows.filter((row) => row.get("connection") === "connected");
   const failure = fields.get("failure");
   return {
     state: text("state"),
@@ -27,7 +30,8 @@ export async function readStatus(client: Client): Promise<Status> {
     entries: Number(text("ring-entries")) + Number(text("data-entries")),
     fingerprint: ["ring-entries", "ring-sum", "data-entries", "data-sum"].map(text).join(" "),
     isSettled: text("state") === "live" && text("waiting") === "0",
-    connected: connections.filter((connection) => connection === "connected").length,
+    connected: connected.length,
+    pruned: connected.map((row) => Number(row.get("pruned-to") ?? 0)),
   };
 }
 

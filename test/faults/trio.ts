@@ -1,5 +1,5 @@
 /**
- * Real daemons, each the others' peer, each with a data folder and a port that it keeps over its restarts. One that ends
+ * Real daemons, each the others' peer, mostly with a data folder each, and a port that it keeps over its restarts. One that ends
  * without having been told to fails the test.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -31,15 +31,17 @@ export class Trio implements AsyncDisposable {
   readonly errors: string[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-trio-"));
   readonly #args: readonly string[];
+  readonly #isInMemory: boolean;
   readonly #daemons: (DaemonProcess | null)[];
   /** Ended by us, or about to be. */
   readonly #doomed = new WeakSet<DaemonProcess>();
   readonly #unexpected: string[] = [];
 
-  private constructor(ports: readonly number[], args: readonly string[]) {
+  private constructor(ports: readonly number[], args: readonly string[], isInMemory: boolean) {
     this.ports = ports;
     this.linkPorts = ports;
     this.#args = args;
+    this.#isInMemory = isInMemory;
     this.#daemons = ports.map(() => null);
   }
 
@@ -50,11 +52,15 @@ export class Trio implements AsyncDisposable {
     return trio;
   }
 
-  /** Not started. */
-  static async make(args: readonly string[] = [], count = DAEMONS): Promise<Trio> {
+  /** Not started. @param isInMemory  without data folders */
+  static async make(
+    args: readonly string[] = [],
+    count = DAEMONS,
+    { isInMemory = false } = {},
+  ): Promise<Trio> {
     const ports = new Set<number>();
     while (ports.size < count) ports.add(await quietPort());
-    return new Trio([...ports], args);
+    return new Trio([...ports], args, isInMemory);
   }
 
   /** Until all are live. */
@@ -89,7 +95,8 @@ export class Trio implements AsyncDisposable {
     const others = this.linkPorts.filter((_, other) => other !== index);
     const peers = others.flatMap((port) => ["--peer", `127.0.0.1:${port}`]);
     const keys = ["-s", this.app.file, "--root-key", this.root.file];
-    return ["-p", String(this.ports[index]), ...keys, "--data", this.folder(index), ...peers, ...this.#args];
+    const data = this.#isInMemory ? [] : ["--data", this.folder(index)];
+    return ["-p", String(this.ports[index]), ...keys, ...data, ...peers, ...this.#args];
   }
 
   /** Starts one, in its folder of before if there is one. */
