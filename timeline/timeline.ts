@@ -103,10 +103,9 @@ export class Timeline {
       this.#refolding.start({ index, horizon, until, tailBytes, found }, resolve, reject);
     });
     this.#archive.index = index;
-    const late = this.#waiting.takeAll();
-    this.#waiting.addFuture(this.#archive.findAfter(until));
     this.#archive.refolded(this.#refolding.takeGaps());
-    this.#swap(fold, late);
+    this.#swap(fold, this.#waiting.takeAll());
+    this.#waiting.addFuture(this.#archive.findAfter(until));
     this.#isOpen = true;
   }
 
