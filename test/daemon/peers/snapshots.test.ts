@@ -195,3 +195,17 @@ test("a member that goes away in the middle is left for another; parts are asked
   assert.equal(most, 4);
   assert.ok(isLevel(c, ...nodes));
 });
+
+test("of members that were apart for longer than they keep anything one stays as it is, and the others take its snapshot", () => {
+  const world = new World();
+  const names = ["a", "b", "c"];
+  const nodes = names.map((name) => world.add(name, { peers: names.filter((other) => other !== name) }));
+  for (const name of names) for (const other of names) if (name !== other) world.cut.add(`${name} ${other}`);
+  for (const [i, { timeline }] of nodes.entries())
+    for (let left = 0; left < 20 + i; left++) timeline.take(entryOf(-60_000 + left * 1000 + i));
+  world.run(1000);
+  for (const [i, node] of nodes.entries()) handoverOf(node).prune(PRUNED - 1000 * i);
+  world.cut.clear();
+  world.runUntil(() => nodes.every(({ peering }) => peering.state === "live") && isLevel(...nodes));
+  assert.equal(nodes.filter(({ peering }) => peering.snapshots.taken === 0).length, 1);
+});
