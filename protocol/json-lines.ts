@@ -70,6 +70,7 @@ export class JsonLineParser {
       const end = chunk.indexOf(LINE_FEED, from);
       if (end < 0) break;
       const line = this.#take(chunk.subarray(from, end));
+      if (this.#isTooLong) return;
       from = end + 1;
       // Blank lines behind a request are its end: the original trimmed its packets.
       if (line.length > 0 || !(hasRequest || this.#awaitsBreak)) this.#add(line);

@@ -61,6 +61,9 @@ test("a line that is too long, or never ends, is refused, and the connection clo
     assert.equal(await answer(client), LIST);
     assert.match(await client.rest(), /^\{"status":"error","message":"The line is longer than[^}]*\}\n\r$/);
   }
+  using first = await RawClient.open(server.port);
+  first.send(`"${"x".repeat(5000)}"\n`);
+  assert.match(await first.rest(), /^\{"status":"error","message":"The line is longer than[^}]*\}\n\r$/);
   using client = await RawClient.open(server.port);
   assert.equal(await ask(client, { action: "list" }), LIST);
 });
