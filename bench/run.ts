@@ -11,6 +11,7 @@ const BENCHMARKS = [
   "redo",
   "catch-up",
   "resp",
+  "documents",
   "memory",
   "cost-curves",
   "long-commands",

@@ -1,0 +1,57 @@
+/** `dbsync import` of many entries into a daemon: how long it takes, and what the daemon keeps of it. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { buildRoot } from "../test/support/repository.js";
+import { makeKeys } from "./daemon-cpu.js";
+import type { MemoryProbe } from "./memory-probe.js";
+import { type Server, startDaemon } from "./processes.js";
+
+/** An import that takes longer has failed. */
+const LIMIT_MS = 300_000;
+
+export interface Imported {
+  readonly seconds: number;
+  /** Bytes an entry: of live objects, and of the process after a collection. */
+  readonly used: number;
+  readonly resident: number;
+}
+
+/** @param port  of the JSON listener that has so many entries */
+export async function measureImport(port: number, count: number): Promise<Imported> {
+  const { keys, publicFolder } = makeKeys(1);
+  const probe = join(buildRoot, "bench/memory-probe.js");
+  await using target = await startDaemon(["-s", publicFolder], ["--expose-gc", "--import", probe]);
+  const before = await probeOf(target);
+  const start = performance.now();
+  await promisify(execFile)(
+    process.execPath,
+    [
+      join(buildRoot, "client/cli/main.js"),
+      ...["import", `json://127.0.0.1:${port}`],
+      ...["-s", `127.0.0.1:${target.port}`, "-k", keys[0]?.privateFile ?? ""],
+    ],
+    { timeout: LIMIT_MS },
+  );
+  const seconds = (performance.now() - start) / 1000;
+  const after = await probeOf(target);
+  return {
+    seconds,
+    used: (after.used - before.used) / count,
+    resident: (after.resident - before.resident) / count,
+  };
+}
+
+function probeOf({ process: child }: Server): Promise<MemoryProbe> {
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+  return new Promise((resolve) => {
+    lines.on("line", (line) => {
+      const { probe } = JSON.parse(line) as { probe?: MemoryProbe };
+      if (probe === undefined) return;
+      lines.close();
+      resolve(probe);
+    });
+    child.kill("SIGUSR2");
+  });
+}

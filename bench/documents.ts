@@ -1,0 +1,233 @@
+/**
+ * Documents behind --json, beside what was recorded of the original and beside redis-server with a hash an entry in the same
+ * run. The original's figures are recorded ones: it does not run here. `--smoke`: seconds, small documents.
+ */
+import { loadavg } from "node:os";
+import { freePort } from "../test/support/free-port.js";
+import { RedisConnection } from "../test/support/redis-connection.js";
+import { startRedis } from "../test/support/redis-server.js";
+import { JsonClient, loadJson, loadRedis } from "./document-clients.js";
+import { DOCUMENT, entryOf, fillDocument, queryOf } from "./document-entries.js";
+import { type Imported, measureImport } from "./document-import.js";
+import type { Figures } from "./measure.js";
+import { startDaemon } from "./processes.js";
+import { machine, report, table } from "./report.js";
+
+const smoke = process.argv.includes("--smoke");
+const ROUNDS = smoke ? 1 : 3;
+const SECONDS = smoke ? 0.2 : 1;
+const SMALL = smoke ? 1_000 : 10_000;
+const MIDDLE = smoke ? 2_000 : 100_000;
+const LARGE = smoke ? 5_000 : 1_000_000;
+const CLIENTS = [1, 10] as const;
+/** Times the original's rate, by the number of clients. */
+const FACTORS: Readonly<Record<number, number>> = { 1: 10, 10: 5 };
+const INDEX_GOAL = 2;
+const IMPORT_SECONDS = 30;
+const ENTRY_BYTES = 1024;
+
+interface Case {
+  readonly name: string;
+  /** Requests a second, and p50 in ms: of the original, with 1 and with 10 clients. */
+  readonly recorded: Readonly<Record<number, readonly [perSecond: number, p50: number]>>;
+  readonly request: (turn: number) => unknown;
+  /** The same asked of redis-server. */
+  readonly command?: (turn: number) => readonly string[];
+}
+
+const fieldsOf = (turn: number) => Object.entries(entryOf(turn, SMALL)).flatMap(([k, v]) => [k, String(v)]);
+const hash = (turn: number) => `${DOCUMENT}:${turn % SMALL}`;
+const insert = (document: string) => (turn: number) => ({
+  action: "insert",
+  document,
+  data: [entryOf(turn, SMALL)],
+});
+const update = (document: string) => (turn: number) => ({
+  action: "update",
+  document,
+  id: 0,
+  data: { age: turn % 90 },
+});
+
+const ALONE: readonly Case[] = [
+  {
+    name: "insert",
+    recorded: { 1: [899, 1.09], 10: [8139, 1.18] },
+    request: insert("added"),
+    command: (turn) => ["HSET", `added:${turn}`, ...fieldsOf(turn)],
+  },
+  {
+    name: `get by id, of ${SMALL.toLocaleString("en")}`,
+    recorded: { 1: [869, 1.11], 10: [8083, 1.14] },
+    request: (turn) => ({ action: "get", document: DOCUMENT, id: turn % SMALL }),
+    command: (turn) => ["HGETALL", hash(turn)],
+  },
+  {
+    name: "update",
+    recorded: { 1: [903, 1.09], 10: [8568, 1.15] },
+    request: update(DOCUMENT),
+    command: (turn) => ["HSET", hash(0), "age", String(turn % 90)],
+  },
+  {
+    name: `query, 10 of ${SMALL.toLocaleString("en")}`,
+    recorded: { 1: [656, 1.35], 10: [2333, 3.7] },
+    request: (turn) => queryOf(DOCUMENT, turn, SMALL),
+  },
+  {
+    name: `query, 10 of ${MIDDLE.toLocaleString("en")}`,
+    recorded: { 1: [94, 10.2] },
+    request: (turn) => queryOf("many", turn, MIDDLE),
+  },
+];
+
+const REPLICATED: readonly Case[] = [
+  {
+    name: "insert, one replica",
+    recorded: { 1: [564, 2.15], 10: [814, 12.2] },
+    request: insert("added"),
+  },
+  {
+    name: "update, one replica",
+    recorded: { 1: [495, 2.18], 10: [793, 12.3] },
+    request: update(DOCUMENT),
+  },
+];
+
+const verdict = (isMet: boolean) => (isMet ? "met" : "missed");
+/** The round whose rate is the median. */
+const middle = (rounds: readonly Figures[]): Figures =>
+  [...rounds].sort((one, other) => one.perSecond - other.perSecond)[Math.floor(rounds.length / 2)] as Figures;
+const milliseconds = ({ p50 }: Figures) => (p50 / 1000).toFixed(2);
+
+async function measureCase(
+  one: Case,
+  port: number,
+  redisPort: number | null,
+): Promise<(string | number)[][]> {
+  const rows = [];
+  for (const callers of CLIENTS) {
+    const recorded = one.recorded[callers];
+    if (recorded === undefined) continue;
+    const amount = { callers, seconds: SECONDS };
+    const rounds: Figures[] = [];
+    const beside: Figures[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      rounds.push(await loadJson(port, amount, one.request));
+      if (redisPort !== null && one.command !== undefined)
+        beside.push(await loadRedis(redisPort, amount, one.command));
+    }
+    const ours = middle(rounds);
+    const redis = beside.length === 0 ? null : middle(beside);
+    const times = ours.perSecond / recorded[0];
+    const factor = FACTORS[callers] as number;
+    rows.push([
+      `${one.name}, ${callers} client${callers === 1 ? "" : "s"}`,
+      ...[String(recorded[0]), recorded[1].toFixed(2), ours.perSecond, milliseconds(ours), times.toFixed(1)],
+      `≥ ${factor} (${verdict(times >= factor)})`,
+      ...(redis === null
+        ? ["–", "–", "–"]
+        : [redis.perSecond, milliseconds(redis), (ours.perSecond / redis.perSecond).toFixed(2)]),
+    ]);
+  }
+  return rows;
+}
+
+async function fillRedis(port: number): Promise<void> {
+  using connection = await RedisConnection.open(port);
+  for (let turn = 0; turn < SMALL; turn++) connection.queue(["HSET", hash(turn), ...fieldsOf(turn)]);
+  await connection.flush();
+}
+
+async function alone(): Promise<(string | number)[][]> {
+  const port = await freePort();
+  await using _ = await startDaemon(["--json", String(port)]);
+  await using redis = await startRedis();
+  await fillDocument(port, DOCUMENT, SMALL);
+  await fillDocument(port, "many", MIDDLE);
+  await fillDocument(port, "added", 0);
+  await fillRedis(redis.port);
+  const rows = [];
+  for (const one of ALONE) rows.push(...(await measureCase(one, port, redis.port)));
+  return rows;
+}
+
+async function replicated(): Promise<(string | number)[][]> {
+  const [port, replicaPort] = [await freePort(), await freePort()];
+  await using _replica = await startDaemon(["--json", String(replicaPort)]);
+  await using _ = await startDaemon(["--json", String(port), "--json-replica", `127.0.0.1:${replicaPort}`]);
+  await fillDocument(port, DOCUMENT, 1);
+  await fillDocument(port, "added", 0);
+  const rows = [];
+  for (const one of REPLICATED) rows.push(...(await measureCase(one, port, null)));
+  return rows;
+}
+
+/** Queries a second with an index; null where the daemon makes none. */
+async function indexedRate(port: number, document: string, count: number): Promise<number | null> {
+  using client = await JsonClient.open(port);
+  try {
+    await client.ask({ action: "createindex", document, field: "group" });
+  } catch {
+    return null;
+  }
+  // The first query makes the index.
+  await client.ask(queryOf(document, 0, count));
+  const load = { callers: 1, seconds: SECONDS };
+  return (await loadJson(port, load, (turn) => queryOf(document, turn, count))).perSecond;
+}
+
+async function indexed(port: number): Promise<string> {
+  const large = await indexedRate(port, DOCUMENT, LARGE);
+  await fillDocument(port, "few", SMALL);
+  const small = await indexedRate(port, "few", SMALL);
+  if (small === null || large === null)
+    return "Queries with an index: not measured, the listener makes none.";
+  const times = small / large;
+  return `Queries with an index, 10 hits, 1 client: ${small.toFixed(0)} a second of ${SMALL.toLocaleString("en")} entries, ${large.toFixed(0)} of
+${LARGE.toLocaleString("en")}; the time of one ${times.toFixed(2)} × as long (goal ≤ ${INDEX_GOAL}: ${verdict(times <= INDEX_GOAL)}).`;
+}
+
+function importText({ seconds, used, resident }: Imported): string {
+  return table(
+    [`\`dbsync import\` of ${LARGE.toLocaleString("en")} entries`, "measured", "goal"],
+    [
+      ["seconds", seconds, `≤ ${IMPORT_SECONDS} (${verdict(seconds <= IMPORT_SECONDS)})`],
+      ["bytes an entry, live objects", used, `≤ ${ENTRY_BYTES} (${verdict(used <= ENTRY_BYTES)})`],
+      ["bytes an entry, resident", resident, `≤ ${ENTRY_BYTES} (${verdict(resident <= ENTRY_BYTES)})`],
+    ],
+  );
+}
+
+const HEAD = [
+  ...["", "original, recorded", "p50 ms", "ours", "p50 ms", "ours ÷ original", "goal"],
+  ...["redis, hash an entry", "p50 ms", "ours ÷ redis"],
+];
+
+async function main(): Promise<void> {
+  const waiting = (loadavg()[0] as number).toFixed(1);
+  const rows = [...(await alone()), ...(await replicated())];
+  const port = await freePort();
+  await using _ = await startDaemon(["--json", String(port)]);
+  await fillDocument(port, DOCUMENT, LARGE);
+  const imported = await measureImport(port, LARGE);
+  const withIndex = await indexed(port);
+  report(
+    "documents",
+    `## Documents
+
+${machine()} \`node dist/bench/documents.js\`. Requests a second through \`--json\`, each client waiting for its answer; entries of 4 members;
+medians of ${ROUNDS} rounds of ${SECONDS} s, the clients on the same cores. The original's figures were recorded once, on 2 shared cores with PHP 8.2, and are
+not of this run: trust large ratios only. redis-server's are of this run, in turn with ours (HSET and HGETALL of a hash an entry;
+it has no queries). The replica is a second daemon behind \`--json-replica\`. Load average of the machine before the run: ${waiting}; where it
+is above 1 others had the cores as well, and rates and verdicts are too low by that: p50 suffers less.
+
+${table(HEAD, rows)}
+
+${importText(imported)}
+
+${withIndex}`,
+    smoke,
+  );
+}
+
+await main();
