@@ -51,7 +51,7 @@ function userFolder(): string {
 /** Other ports in place of the documents' own, which may be taken here; the default port among them. */
 async function withFreePorts(text: string): Promise<{ document: string; port: string }> {
   const ports = new Map([["1111", String(await freePort())]]);
-  for (const [port] of text.matchAll(/\b(?:1111|1112|1113|2222|6379|6380)\b/g)) {
+  for (const [port] of text.matchAll(/\b(?:1111|1112|1113|2222|6379|6380|8888|8889)\b/g)) {
     if (!ports.has(port)) ports.set(port, String(await freePort()));
   }
   const document = text.replace(/\b\d{4}\b/g, (port) => ports.get(port) ?? port);
@@ -162,7 +162,9 @@ function printing(program: string): { text: string; expected: unknown[] } {
 
 const withoutRedis = skipWithout("redis-server");
 
-test("README's tour works line by line, and its program too", { skip: withoutRedis }, async () => {
+test("README's tour works line by line, and its program too", {
+  skip: withoutRedis || skipWithout("nc"),
+}, async () => {
   const { document } = await withFreePorts(readDocument("README.md"));
   const folder = userFolder();
   const [first = "", second = "", ...others] = blocks(document, "js");
