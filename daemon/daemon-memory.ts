@@ -4,12 +4,14 @@ import type { Backend } from "./backends/backend.js";
 import { MemoryBackend } from "./backends/memory.js";
 import type { Environment } from "./environment.js";
 import { Evictor } from "./eviction.js";
+import type { Evicting } from "./eviction-policy.js";
 import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
 import type { Settings } from "./settings.js";
+import { hasTimeline } from "./timeline-options.js";
 
 export interface DaemonMemoryParts {
-  readonly settings: Pick<Settings, "limits" | "maxmemoryPolicy">;
+  readonly settings: Pick<Settings, "limits" | "maxmemoryPolicy" | "data" | "peers">;
   readonly backends: readonly Backend[];
   readonly environment: Environment;
   readonly log: Pick<Logger, "warn">;
@@ -29,11 +31,12 @@ export function makeMemoryLimit({ settings, backends, environment, log }: Daemon
     log.warn(facts, `${TOO_SMALL} NODE_OPTIONS=--max-old-space-size=${Math.ceil(wanted / MIB)}`);
   }
   const [backend] = backends;
-  const evictor =
-    policy === "noeviction" || !(backend instanceof MemoryBackend)
-      ? null
-      : new Evictor({ policy, database: backend.database, environment });
-  return new MemoryLimit({ bytes, gauge, evictor, environment });
+  // What a timeline tells of is the same everywhere.
+  const makeEvictor =
+    backend instanceof MemoryBackend && !hasTimeline(settings)
+      ? (chosen: Evicting) => new Evictor({ policy: chosen, database: backend.database, environment })
+      : null;
+  return new MemoryLimit({ bytes, gauge, policy, makeEvictor, environment });
 }
 
 const TOO_SMALL =

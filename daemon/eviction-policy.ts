@@ -8,6 +8,9 @@ export const EVICTION_POLICIES = [
 
 export type EvictionPolicy = (typeof EVICTION_POLICIES)[number];
 
+/** Those by which something goes. */
+export type Evicting = Exclude<EvictionPolicy, "noeviction">;
+
 /** What is to be kept of the use of keys; null: nothing, which costs 8 bytes a key less. */
 export function usageKindOf(policy: EvictionPolicy): UsageKind | null {
   return policy.endsWith("-lru") ? "lru" : policy.endsWith("-lfu") ? "lfu" : null;

@@ -7,7 +7,7 @@ import type { Entry, Keyspace } from "../store/keyspace.js";
 import { estimatedBytes } from "../store/size-estimate.js";
 import type { Usage } from "../store/usage.js";
 import type { Environment } from "./environment.js";
-import type { EvictionPolicy } from "./eviction-policy.js";
+import type { Evicting } from "./eviction-policy.js";
 
 /** Milliseconds of dropping in one turn of the event loop; looked at after so many keys. */
 const SLICE_MS = 2;
@@ -27,7 +27,7 @@ interface Victim {
 /** The key to go; null: there is none. @param random  at least 0, below 1 */
 type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: Usage | null) => Victim | null;
 
-const CHOICES: Readonly<Record<Exclude<EvictionPolicy, "noeviction">, Choice>> = {
+const CHOICES: Readonly<Record<Evicting, Choice>> = {
   "allkeys-lfu": leastUsed(anyKey),
   "allkeys-lru": leastUsed(anyKey),
   "allkeys-random": anyKey,
@@ -38,7 +38,7 @@ const CHOICES: Readonly<Record<Exclude<EvictionPolicy, "noeviction">, Choice>> =
 };
 
 export interface EvictorParts {
-  readonly policy: Exclude<EvictionPolicy, "noeviction">;
+  readonly policy: Evicting;
   readonly database: Database;
   readonly environment: Pick<Environment, "uptime" | "random">;
 }
@@ -52,6 +52,10 @@ export class Evictor {
 
   constructor(parts: EvictorParts) {
     this.#parts = parts;
+  }
+
+  get policy(): Evicting {
+    return this.#parts.policy;
   }
 
   /** Keys, since the start. */

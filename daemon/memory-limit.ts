@@ -8,6 +8,7 @@ import { resolveCommand } from "../store/command-table.js";
 import { CommandFailure } from "../store/errors.js";
 import type { Environment } from "./environment.js";
 import type { Evictor } from "./eviction.js";
+import { EVICTION_POLICIES, type Evicting, type EvictionPolicy, usageKindOf } from "./eviction-policy.js";
 import type { MemoryGauge } from "./memory-gauge.js";
 import { type Refused, refused } from "./request.js";
 import type { Service } from "./service.js";
@@ -41,14 +42,19 @@ export interface MemoryLimitParts {
   /** 0: no limit. */
   readonly bytes: number;
   readonly gauge: MemoryGauge;
-  /** null: nothing is evicted. */
-  readonly evictor: Evictor | null;
+  readonly policy: EvictionPolicy;
+  /** What evicts by a policy; null: nothing may be evicted. */
+  readonly makeEvictor: ((policy: Evicting) => Evictor) | null;
   readonly environment: Pick<Environment, "uptime" | "setTimer">;
 }
 
 export class MemoryLimit implements MemoryFace, Service {
   readonly #parts: MemoryLimitParts;
   #bytes: number;
+  /** null: nothing is evicted. */
+  #evictor: Evictor | null = null;
+  /** Keys that earlier policies have evicted. */
+  #evicted = 0;
   #isFull = false;
   /** Takes the next look back; null: none is to come. */
   #cancelLook: (() => void) | null = null;
@@ -61,6 +67,7 @@ export class MemoryLimit implements MemoryFace, Service {
   constructor(parts: MemoryLimitParts) {
     this.#parts = parts;
     this.#bytes = parts.bytes;
+    this.#evictor = this.#evictorBy(parts.policy);
   }
 
   /** 0: no limit. */
@@ -79,9 +86,30 @@ export class MemoryLimit implements MemoryFace, Service {
     return this.#parts.gauge.used();
   }
 
+  get policy(): EvictionPolicy {
+    return this.#evictor?.policy ?? "noeviction";
+  }
+
+  set policy(policy: EvictionPolicy) {
+    this.#evictor?.stop();
+    this.#evicted = this.evicted;
+    this.#evictor = this.#evictorBy(policy);
+    this.#knownAt = Number.NEGATIVE_INFINITY;
+    this.#isFull = false;
+    this.#look();
+  }
+
+  /** Those that can be chosen: the use of keys is kept from the start, as the policy of then needs it, or not at all. */
+  get policies(): readonly EvictionPolicy[] {
+    const { makeEvictor, policy } = this.#parts;
+    if (makeEvictor === null) return ["noeviction"];
+    const kept = usageKindOf(policy);
+    return EVICTION_POLICIES.filter((one) => [null, kept].includes(usageKindOf(one)));
+  }
+
   /** How many keys were evicted. */
   get evicted(): number {
-    return this.#parts.evictor?.evicted ?? 0;
+    return this.#evicted + (this.#evictor?.evicted ?? 0);
   }
 
   get isFull(): boolean {
@@ -96,7 +124,7 @@ export class MemoryLimit implements MemoryFace, Service {
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#cancelLook?.();
-    this.#parts.evictor?.stop();
+    this.#evictor?.stop();
   }
 
   refuses(needsMemory: boolean): boolean {
@@ -108,6 +136,10 @@ export class MemoryLimit implements MemoryFace, Service {
   refusal(commands: readonly (readonly ByteString[])[]): Refused | null {
     if (!this.#isFull || !this.refuses(commands.some(needsMemory))) return null;
     return refused("out-of-memory", `${this.#known} bytes are used of ${this.#bytes}`);
+  }
+
+  #evictorBy(policy: EvictionPolicy): Evictor | null {
+    return policy === "noeviction" ? null : (this.#parts.makeEvictor?.(policy) ?? null);
   }
 
   #look(): void {
@@ -142,7 +174,8 @@ export class MemoryLimit implements MemoryFace, Service {
   }
 
   #measure(): void {
-    const { gauge, evictor, environment } = this.#parts;
+    const { gauge, environment } = this.#parts;
+    const evictor = this.#evictor;
     const before = environment.uptime();
     gauge.collect();
     this.#note(this.used);

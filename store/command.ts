@@ -20,6 +20,7 @@ export type Flag =
   | "stale"
   | "blocking"
   | "no_auth"
+  | "no_multi"
   | "movablekeys";
 
 /**

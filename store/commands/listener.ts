@@ -114,8 +114,14 @@ const alone = [
     DEBUG: [-2, ADMIN, "1.0.0", "as its subcommand", "SLEEP, OBJECT and a few that test suites call."],
     MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Shows the connection every command as it is run."],
     REPLICAOF: [3, REPLICA, "5.0.0", "O(1)", NO_REPLICA],
-    SAVE: [1, ["admin", "noscript"], "1.0.0", "O(1)", "With --data OK: it is on the disk already."],
-    SHUTDOWN: [-1, ADMIN, "1.0.0", "O(1)", "Stops the daemon."],
+    SAVE: [
+      1,
+      ["admin", "noscript", "no_multi"],
+      "1.0.0",
+      "O(1)",
+      "With --data OK: it is on the disk already.",
+    ],
+    SHUTDOWN: [-1, [...ADMIN, "no_multi"], "1.0.0", "O(1)", "Stops the daemon."],
     SLAVEOF: [3, REPLICA, "1.0.0", "O(1)", NO_REPLICA],
   }),
   ...listenerRows(

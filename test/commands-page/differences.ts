@@ -19,8 +19,9 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "CONFIG|GET": "Of the settings that there are.",
   "CONFIG|REWRITE": "An error: the configuration file is never written.",
   "CONFIG|SET":
-    "Limits of the listener, until the daemon stops or reads its configuration anew; other settings only to what they are.",
-  DEBUG: "ERROR, OBJECT, SET-ACTIVE-EXPIRE, SLEEP. SLEEP holds up its own connection only.",
+    "Limits of the listener and of memory, and the default user's password, until the daemon stops or reads its configuration anew. How Redis keeps values and tidies up is taken and told again, and changes nothing here. Other settings only to what they are.",
+  DEBUG:
+    "DIGEST, DIGEST-VALUE, ERROR, LOADAOF, OBJECT, POPULATE, QUICKLIST-PACKED-THRESHOLD, RELOAD, SET-ACTIVE-EXPIRE, SLEEP. SLEEP holds up its own connection only; digests are ours.",
   INFO: "Fields whose values are known; hits and misses of keys are not counted.",
   LASTSAVE: "With --data now: what is acknowledged is on the disk.",
   "LATENCY|DOCTOR": "In our words.",

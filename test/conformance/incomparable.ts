@@ -303,8 +303,7 @@ export function withoutNegativeZero(reply: Reply): Reply {
 export const otherFlags: Readonly<Record<string, string>> = {
   allow_busy: "there are no scripts that could keep the store busy",
   no_async_loading: "nothing is loaded while commands are served",
-  no_multi: "SAVE has nothing to do, so it may stand in a transaction",
-  skip_slowlog: "EXEC and what logs in are not in the slow log, which the row does not say",
+  skip_slowlog: "EXEC is not in the slow log, which the row does not say",
 };
 
 /** A flag of redis-server's row that ours is without: there are no functions, so nothing is written that were to be recorded. */

@@ -5,7 +5,7 @@ import { MemoryBackend } from "../../daemon/backends/memory.js";
 import { realEnvironment } from "../../daemon/environment.js";
 import { type MemoryFace, UNBOUNDED } from "../../daemon/memory-limit.js";
 import { refused } from "../../daemon/request.js";
-import { bulk, integer, type Reply } from "../../protocol/reply.js";
+import { array, bulk, integer, type Reply } from "../../protocol/reply.js";
 import { type DaemonProcess, type LogLine, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
@@ -149,6 +149,44 @@ test("a daemon that evicts keys that expire keeps the others, and refuses when o
   const lengths = await client.flush();
   assert.ok(lengths.every((reply) => reply.kind === "integer" && Number(reply.value) > VALUE.length));
   assert.ok((await fill(client)) < MANY);
+});
+
+test("CONFIG SET bounds memory and lifts the bound again, and chooses what goes", async () => {
+  await using daemon = await startDaemon(["--resp", "0"]);
+  using client = await respOf(daemon);
+  const isSet = async (...setting: string[]) =>
+    (await client.call("CONFIG", "SET", ...setting)).kind === "status";
+  const told = async () => (await client.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as unknown;
+  assert.ok(await isSet("maxmemory", "1mb", "timeout", "9"));
+  assert.ok(isOom(await client.call("SET", "k", "v")));
+  assert.ok(await isSet("maxmemory-policy", "allkeys-random"));
+  assert.deepEqual(
+    await told(),
+    array(["maxmemory", String(MIB), "maxmemory-policy", "allkeys-random"].map(bulk)),
+  );
+  assert.ok(!(await isSet("maxmemory", "0", "maxmemory-policy", "allkeys-lru")), "keys' use is not kept");
+  assert.ok(await isSet("maxmemory", "0", "maxmemory-policy", "noeviction"));
+  assert.equal((await client.call("SET", "k", "v")).kind, "status");
+
+  using folder = makeFolder();
+  await using other = await startDaemon(["-s", pair.file, "--data", folder.path, "--resp", "0"]);
+  using recorded = await respOf(other);
+  const refused = await recorded.call("CONFIG", "SET", "maxmemory-policy", "allkeys-random");
+  assert.ok(refused.kind === "error" && /one of the following: noeviction$/.test(refused.text));
+});
+
+test("CONFIG SET goes between the policies that need no more of keys' use than is kept from the start", async () => {
+  await using daemon = await startDaemon([
+    ...["--resp", "0", "--maxmemory", "1GiB", "--maxmemory-policy", "allkeys-lru"],
+  ]);
+  using client = await respOf(daemon);
+  const set = (policy: string) => client.call("CONFIG", "SET", "maxmemory-policy", policy);
+  for (const policy of ["volatile-lru", "noeviction", "allkeys-random", "allkeys-lru"])
+    assert.equal((await set(policy)).kind, "status", policy);
+  const refused = await set("allkeys-lfu");
+  assert.ok(refused.kind === "error" && /needs a daemon started with an LFU policy/.test(refused.text));
+  await client.call("SET", "k", "v");
+  assert.equal((await client.call("OBJECT", "IDLETIME", "k")).kind, "integer");
 });
 
 test("a limit that V8's heap would not reach is said at the start, with what to do", async () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Evictor } from "../../daemon/eviction.js";
+import type { Evicting } from "../../daemon/eviction-policy.js";
 import { HeapGauge, type MemoryGauge } from "../../daemon/memory-gauge.js";
 import { MemoryLimit } from "../../daemon/memory-limit.js";
 import { Database } from "../../store/database.js";
@@ -48,8 +49,10 @@ async function withLimit(check: (scene: Scene) => void, database: Database | nul
     },
   };
   const gauge = new FakeGauge();
-  const evictor = database === null ? null : new Evictor({ policy: "allkeys-random", database, environment });
-  const limit = new MemoryLimit({ bytes: LIMIT, gauge, evictor, environment });
+  const makeEvictor =
+    database === null ? null : (policy: Evicting) => new Evictor({ policy, database, environment });
+  const policy = database === null ? "noeviction" : "allkeys-random";
+  const limit = new MemoryLimit({ bytes: LIMIT, gauge, policy, makeEvictor, environment });
   const wait = (milliseconds: number) => {
     for (let left = milliseconds; left > 0; left -= LOOK_MS) {
       now += LOOK_MS;
@@ -163,6 +166,28 @@ test("keys go until there is room, and only when none is left is anything refuse
     assert.equal(limit.evicted, 100);
     assert.ok(limit.refuses(true));
   }, database);
+});
+
+test("another policy counts from then on, where keys may be evicted at all", async () => {
+  await withLimit(({ gauge, limit, wait }) => {
+    assert.ok(limit.policies.includes("volatile-ttl"));
+    limit.policy = "noeviction";
+    gauge.live = 1100;
+    wait(LOOK_MS);
+    assert.ok(limit.isFull);
+    limit.policy = "allkeys-random";
+    assert.ok(!limit.isFull);
+    const { evicted } = limit;
+    assert.ok(evicted > 0 && evicted < 100, `${evicted} keys have gone`);
+    limit.policy = "volatile-ttl";
+    assert.deepEqual([limit.evicted, limit.policy], [evicted, "volatile-ttl"]);
+    assert.ok(limit.isFull, "none of the keys expires");
+  }, filledDatabase());
+  await withLimit(({ limit }) => {
+    assert.deepEqual(limit.policies, ["noeviction"]);
+    limit.policy = "allkeys-random";
+    assert.equal(limit.policy, "noeviction");
+  });
 });
 
 test("what V8 collects by itself of evicted keys hides no growth", () =>

@@ -18,6 +18,8 @@ const EMPTY = new Database({ databases: 1 });
 export interface WaitingSender extends CommandSender {
   /** Ends the waiting; null: it does not wait. @returns whether that could still be done */
   waiting: ((how: "timeout" | "error") => boolean) | null;
+  /** Called when what it waited for has come. */
+  whenServed: (() => void) | null;
 }
 
 export function mayWait({ name }: Command): boolean {
@@ -42,6 +44,8 @@ export function runOrWait(
         ...{ command, shape, sender, db },
         resolve: (reply) => {
           sender.waiting = null;
+          if (reply !== OVERDUE) sender.whenServed?.();
+          sender.whenServed = null;
           resolve(reply);
         },
       });

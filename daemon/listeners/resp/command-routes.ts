@@ -30,7 +30,7 @@ export class CommandRoutes {
         handler: handlers.get(name) ?? null,
         writes,
         isOpen: flags.includes("no_auth"),
-        isNeverQueued: NEVER_QUEUED.has(name),
+        inTransaction: NEVER_QUEUED.has(name) ? "at-once" : flags.includes("no_multi") ? "refused" : "queued",
         mayWait: mayWait(command),
         counts: new CommandCounts(),
         needsMemory: flags.includes("denyoom"),

@@ -1,95 +1,101 @@
 /**
- * What CONFIG GET and CONFIG SET know: Redis's names for settings that this daemon really has, or whose one value is true of
- * it. What can be set is a limit of the listener, and lasts until the daemon stops or reads its own configuration anew.
+ * What CONFIG GET and CONFIG SET know: Redis's names for settings that this daemon really has, whose one value is true of it,
+ * or that mean nothing here. What is set lasts until the daemon stops or reads its own configuration anew.
  */
-import {
-  HASH_MAX_LISTPACK_ENTRIES,
-  LISTPACK_VALUE_MAX,
-  SET_MAX_INTSET_ENTRIES,
-  ZSET_MAX_LISTPACK_ENTRIES,
-} from "../../../store/encoding-name.js";
-import { LIMITS, type LimitName } from "../../limits.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LogLevel } from "../../log.js";
-import type { RespSession } from "./session.js";
-
-/** A setting that is a limit of ours. */
-export interface LimitSetting {
-  readonly limit: LimitName;
-  /** What Redis counts, in ours: its seconds are 1000 of our milliseconds. */
-  readonly scale: number;
-  /** Memory, which may be written with a unit. */
-  readonly isMemory?: true;
-  /** In place of a limit that nothing reaches, Redis says -1. */
-  readonly mayBeNegative?: true;
-}
-
-/** A setting that is as it is. */
-export type FixedSetting = (session: RespSession) => string;
-
-export const LIMIT_SETTINGS: Readonly<Record<string, LimitSetting>> = {
-  "client-query-buffer-limit": { limit: "maxQueryBytes", scale: 1, isMemory: true },
-  "latency-monitor-threshold": { limit: "latencyTime", scale: 1 },
-  maxclients: { limit: "maxConnections", scale: 1 },
-  "proto-max-bulk-len": { limit: "maxBulkBytes", scale: 1, isMemory: true },
-  "slowlog-log-slower-than": { limit: "slowlogTime", scale: 1 / 1000, mayBeNegative: true },
-  "slowlog-max-len": { limit: "slowlogMost", scale: 1 },
-  timeout: { limit: "respIdleTimeout", scale: 1000 },
-};
-
-const always =
-  (value: string | number): FixedSetting =>
-  () =>
-    String(value);
+import { DEFAULT_USER } from "../../users.js";
+import { fixed, limit, parseMemory, type Setting } from "./config-setting.js";
+import { TUNING_SETTINGS } from "./tuning-settings.js";
 
 const LEVELS: Readonly<Record<LogLevel, string>> = {
   ...{ silent: "warning", fatal: "warning", error: "warning", warn: "warning" },
   ...{ info: "notice", debug: "verbose", trace: "debug" },
 };
 
-export const FIXED_SETTINGS: Readonly<Record<string, FixedSetting>> = {
-  aclfile: ({ host }) => host.state.daemon.settings.aclFile ?? "",
-  appendfsync: ({ host }) => {
-    const { fsync } = host.state.daemon.settings;
-    return fsync === "always" ? fsync : fsync === "never" ? "no" : "everysec";
+/** --maxmemory. */
+const maxmemory: Setting = {
+  text: ({ host }) => String(host.state.daemon.memory.bytes),
+  prepare: ({ host }, value) => {
+    const bytes = parseMemory(value);
+    if (bytes === undefined) return "argument must be a memory value";
+    return () => {
+      host.state.daemon.memory.bytes = bytes;
+    };
   },
-  // What is kept is the commands.
-  appendonly: ({ host }) => (host.state.daemon.settings.data === null ? "no" : "yes"),
-  bind: ({ host }) => host.state.daemon.address,
-  "client-output-buffer-limit": ({ host }) =>
-    `normal ${host.limits.maxOutputBytes} 0 0 slave 0 0 0 pubsub 0 0 0`,
-  "cluster-enabled": always("no"),
-  databases: ({ host }) => String(host.path.databases),
-  dir: ({ host }) => host.state.daemon.settings.data ?? "",
-  "enable-debug-command": always("yes"),
-  "hash-max-listpack-entries": always(HASH_MAX_LISTPACK_ENTRIES),
-  "hash-max-listpack-value": always(LISTPACK_VALUE_MAX),
-  "hash-max-ziplist-entries": always(HASH_MAX_LISTPACK_ENTRIES),
-  "hash-max-ziplist-value": always(LISTPACK_VALUE_MAX),
-  loglevel: ({ host }) => LEVELS[host.state.daemon.settings.logLevel],
-  maxmemory: ({ host }) => String(host.limits.maxmemory),
-  "maxmemory-policy": ({ host }) => host.state.daemon.settings.maxmemoryPolicy,
-  "notify-keyspace-events": always(""),
-  port: ({ host }) => String(host.state.daemon.port),
-  save: always(""),
-  "set-max-intset-entries": always(SET_MAX_INTSET_ENTRIES),
-  "zset-max-listpack-entries": always(ZSET_MAX_LISTPACK_ENTRIES),
-  "zset-max-listpack-value": always(LISTPACK_VALUE_MAX),
-  "zset-max-ziplist-entries": always(ZSET_MAX_LISTPACK_ENTRIES),
-  "zset-max-ziplist-value": always(LISTPACK_VALUE_MAX),
 };
 
-/** A limit as Redis would say it. */
-export function limitText({ limit, scale, mayBeNegative }: LimitSetting, session: RespSession): string {
-  const value = session.host.limits[limit];
-  return mayBeNegative && value === Number.POSITIVE_INFINITY ? "-1" : String(Math.round(value / scale));
-}
+/**
+ * --maxmemory-policy. Where commands are recorded there is one only; and how keys are used is kept from the start or not at all.
+ */
+const maxmemoryPolicy: Setting = {
+  text: ({ host }) => host.state.daemon.memory.policy,
+  prepare: ({ host }, value) => {
+    const { memory } = host.state.daemon;
+    const policy = memory.policies.find((one) => one === value.toLowerCase());
+    if (policy === undefined) {
+      const kind = /^(?:allkeys|volatile)-(lru|lfu)$/i.exec(value)?.[1]?.toUpperCase();
+      const known = `argument(s) must be one of the following: ${memory.policies.join(", ")}`;
+      return kind === undefined || memory.policies.length === 1
+        ? known
+        : `${value} needs a daemon started with an ${kind} policy: how keys are used is not kept`;
+    }
+    return () => {
+      memory.policy = policy;
+    };
+  },
+};
 
-/** The bounds of a limit, as Redis would say them. */
-export function boundsOf({
-  limit,
-  scale,
-  mayBeNegative,
-}: LimitSetting): readonly [least: number, most: number] {
-  const { least, most } = LIMITS[limit];
-  return [mayBeNegative ? -1 : Math.ceil(least / scale), Math.floor(most / scale)];
-}
+/** The default user's password, which is kept readable for this alone. */
+const requirepass: Setting = {
+  text: ({ host }) => host.state.settings.get("requirepass") ?? "",
+  prepare:
+    ({ host }, value) =>
+    () => {
+      host.users.set(DEFAULT_USER, value === "" ? ["nopass"] : ["resetpass", `>${value}`]);
+      host.state.settings.set("requirepass", value);
+    },
+};
+
+const always = (value: ByteString): Setting => fixed(() => value);
+
+export const SETTINGS: Readonly<Record<string, Setting>> = {
+  ...TUNING_SETTINGS,
+  aclfile: fixed(({ host }) => host.state.daemon.settings.aclFile ?? ""),
+  appendfsync: fixed(({ host }) => {
+    const { fsync } = host.state.daemon.settings;
+    return fsync === "always" ? fsync : fsync === "never" ? "no" : "everysec";
+  }),
+  // What is kept is the commands.
+  appendonly: fixed(({ host }) => (host.state.daemon.settings.data === null ? "no" : "yes")),
+  bind: fixed(({ host }) => host.state.daemon.address),
+  "client-output-buffer-limit": fixed(
+    ({ host }) => `normal ${host.limits.maxOutputBytes} 0 0 slave 0 0 0 pubsub 0 0 0`,
+  ),
+  "client-query-buffer-limit": limit({ limit: "maxQueryBytes", scale: 1, isMemory: true }),
+  "cluster-enabled": always("no"),
+  daemonize: always("no"),
+  databases: fixed(({ host }) => String(host.path.databases)),
+  dir: fixed(({ host }) => host.state.daemon.settings.data ?? ""),
+  "enable-debug-command": always("yes"),
+  "hll-sparse-max-bytes": always("3000"),
+  "latency-monitor-threshold": limit({ limit: "latencyTime", scale: 1 }),
+  "latency-tracking": always("yes"),
+  loglevel: fixed(({ host }) => LEVELS[host.state.daemon.settings.logLevel]),
+  maxclients: limit({ limit: "maxConnections", scale: 1 }),
+  maxmemory,
+  "maxmemory-policy": maxmemoryPolicy,
+  "maxmemory-clients": always("0"),
+  "notify-keyspace-events": always(""),
+  port: fixed(({ host }) => String(host.state.daemon.port)),
+  "proto-max-bulk-len": limit({ limit: "maxBulkBytes", scale: 1, isMemory: true }),
+  replicaof: always(""),
+  requirepass,
+  save: always(""),
+  slaveof: always(""),
+  "slowlog-log-slower-than": limit({ limit: "slowlogTime", scale: 1 / 1000, mayBeNegative: true }),
+  "slowlog-max-len": limit({ limit: "slowlogMost", scale: 1 }),
+  "stream-node-max-bytes": always("4096"),
+  "stream-node-max-entries": always("100"),
+  timeout: limit({ limit: "respIdleTimeout", scale: 1000 }),
+};

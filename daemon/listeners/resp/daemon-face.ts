@@ -1,14 +1,24 @@
 /** What the commands on the server ask the daemon, whose parts they do not know. */
 import type { Copies } from "../../copies.js";
+import type { EvictionPolicy } from "../../eviction-policy.js";
 import type { Settings } from "../../settings.js";
 
+/** What CONFIG and INFO know of the limit of memory. */
+export interface MemorySettings {
+  /** 0: no limit. */
+  bytes: number;
+  policy: EvictionPolicy;
+  /** Those that can be chosen. */
+  readonly policies: readonly EvictionPolicy[];
+  /** Bytes in use as the limit counts them, garbage among them. */
+  readonly used: number;
+  /** Keys that the limit has made go since the start. */
+  readonly evicted: number;
+}
+
 export interface DaemonFace {
-  readonly settings: Pick<
-    Settings,
-    "aclFile" | "data" | "fsync" | "logLevel" | "maxmemoryPolicy" | "jsonReplicas"
-  >;
-  /** Bytes in use as --maxmemory counts them, garbage among them; and keys that it has made go since the start. */
-  readonly memory: { readonly used: number; readonly evicted: number };
+  readonly settings: Pick<Settings, "aclFile" | "data" | "fsync" | "logLevel" | "jsonReplicas">;
+  readonly memory: MemorySettings;
   /** Where the listener listens. */
   readonly address: string;
   readonly port: number;

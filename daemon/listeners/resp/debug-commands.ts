@@ -1,28 +1,41 @@
 /**
- * DEBUG: the few subcommands that test suites of clients call and that can be answered honestly. SLEEP lets its own
- * connection wait; the others, who wait as well in Redis, are served meanwhile.
+ * DEBUG: the subcommands that test suites of servers and clients call and that can be answered honestly. SLEEP lets its own
+ * connection wait; the others, who wait as well in Redis, are served meanwhile. Texts: redis-server 7.0.
  */
+import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { error, OK, type Reply, status } from "../../../protocol/reply.js";
-import { findCommand } from "../../../store/command-table.js";
-import { custom, noSuchKey, unknownSubcommand, wrongArity } from "../../../store/errors.js";
-import { parseDouble } from "../../../store/numbers.js";
+import { array, error, OK, type Reply, status } from "../../../protocol/reply.js";
+import type { Command } from "../../../store/command.js";
+import { findCommand, resolveCommand } from "../../../store/command-table.js";
+import { CommandFailure, custom, noSuchKey, unknownSubcommand, wrongArity } from "../../../store/errors.js";
+import { parseDouble, parseInteger } from "../../../store/numbers.js";
 import type { RespSession, SessionHandler } from "./session.js";
 
 export const debugHandlers: readonly (readonly [string, SessionHandler])[] = [["DEBUG", debug]];
 
 /** Longer sleeps end then. */
 const SLEEP_MS_MAX = 60_000;
+/** Keys that one POPULATE makes, and bytes of each value. */
+const POPULATE_KEYS_MAX = 1_000_000;
+const POPULATE_BYTES_MAX = 1024 * 1024;
 
 interface Subcommand {
-  /** Arguments with both names. */
+  /** Arguments with both names; negative: at least so many. */
   readonly arity: number;
   readonly run: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>;
 }
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  DIGEST: { arity: 2, run: digest },
+  "DIGEST-VALUE": { arity: -2, run: digestValues },
   ERROR: { arity: 3, run: (_, argv) => error((argv[2] as ByteString).replace(/[\r\n]/g, " ")) },
+  // What would be read is what is in memory.
+  LOADAOF: { arity: 2, run: () => OK },
   OBJECT: { arity: 3, run: object },
+  POPULATE: { arity: -3, run: populate },
+  // How the elements of lists are kept has no setting, and cannot be seen.
+  "QUICKLIST-PACKED-THRESHOLD": { arity: 3, run: () => OK },
+  RELOAD: { arity: -2, run: reload },
   // Whether keys that have expired are still held cannot be seen from outside.
   "SET-ACTIVE-EXPIRE": { arity: 3, run: () => OK },
   SLEEP: { arity: 3, run: sleep },
@@ -33,16 +46,22 @@ function debug(session: RespSession, argv: readonly ByteString[]): Reply | Promi
   const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
   if (subcommand === undefined)
     throw unknownSubcommand("DEBUG", argv[1] as ByteString, Object.keys(SUBCOMMANDS));
-  if (argv.length !== subcommand.arity) throw wrongArity("debug");
+  const { arity } = subcommand;
+  if (arity < 0 ? argv.length < -arity : argv.length !== arity) throw wrongArity("debug");
   return subcommand.run(session, argv);
 }
 
-function sleep({ host }: RespSession, argv: readonly ByteString[]): Reply | Promise<Reply> {
+/** Counts as a slow command, as if it had held up everybody. */
+function sleep({ host, client }: RespSession, argv: readonly ByteString[]): Promise<Reply> {
   const seconds = parseDouble(argv[2] as ByteString);
   if (seconds === undefined || !(seconds >= 0)) throw custom("ERR value is not a valid float");
   const milliseconds = Math.min(seconds * 1000, SLEEP_MS_MAX);
+  const command = findCommand("DEBUG") as Command;
   return new Promise((resolve) => {
-    host.environment.setTimer(milliseconds, () => resolve(OK));
+    host.environment.setTimer(milliseconds, () => {
+      host.state.tookLong({ command, argv, client, milliseconds }, host.limits);
+      resolve(OK);
+    });
   });
 }
 
@@ -59,10 +78,79 @@ function object(session: RespSession, argv: readonly ByteString[]): Reply {
   );
 }
 
+/** `DEBUG DIGEST`: the same for databases with the same contents, of this server only. */
+function digest(session: RespSession): Reply {
+  const all = createHash("sha1");
+  for (let db = 0; db < session.host.path.databases; db++) {
+    const keys = asked(session, ["KEYS", "*"], db);
+    const names =
+      keys.kind === "array" ? keys.items.map((key) => (key.kind === "bulk" ? key.bytes : "")) : [];
+    for (const key of names.sort()) all.update(`${db} ${digestOf(session, key, db)}`, "latin1");
+  }
+  return status(all.digest("hex"));
+}
+
+/** `DEBUG DIGEST-VALUE [key …]` */
+function digestValues(session: RespSession, argv: readonly ByteString[]): Reply {
+  return array(argv.slice(2).map((key) => status(valueDigest(session, key, session.db))));
+}
+
+function digestOf(session: RespSession, key: ByteString, db: number): string {
+  const expiry = asked(session, ["PEXPIRETIME", key], db);
+  const expires = expiry.kind === "integer" && expiry.value > 0;
+  return `${key.length} ${key}${expires ? " expires" : ""}${valueDigest(session, key, db)}`;
+}
+
+/** Zeros if there is no such key. */
+function valueDigest(session: RespSession, key: ByteString, db: number): string {
+  const dump = asked(session, ["DUMP", key], db);
+  if (dump.kind !== "bulk") return "0".repeat(40);
+  return createHash("sha1").update(dump.bytes, "latin1").digest("hex");
+}
+
+/** `DEBUG POPULATE count [prefix] [size]`: strings at keys that are free. */
+function populate(session: RespSession, argv: readonly ByteString[]): Promise<Reply> {
+  if (argv.length > 5) throw wrongArity("debug");
+  const count = positive(argv[2] as ByteString, POPULATE_KEYS_MAX);
+  const prefix = argv[3] ?? "key";
+  const size = argv[4] === undefined ? 0 : positive(argv[4], POPULATE_BYTES_MAX);
+  return fill(session, { count, prefix, size });
+}
+
+async function fill(
+  session: RespSession,
+  { count, prefix, size }: { readonly count: number; readonly prefix: ByteString; readonly size: number },
+): Promise<Reply> {
+  const command = findCommand("SETNX") as Command;
+  for (let i = 0; i < count; i++) {
+    const value = `value:${i}`;
+    const padded = size === 0 ? value : value.slice(0, size).padEnd(size, "\0");
+    const reply = session.host.path.execute(command, ["SETNX", `${prefix}:${i}`, padded], session);
+    const settled = reply instanceof Promise ? await reply : reply;
+    if (settled.kind === "error") return settled;
+  }
+  return OK;
+}
+
+function positive(text: ByteString, most: number): number {
+  const value = parseInteger(text);
+  if (value === undefined || value < 0) throw custom("ERR value is out of range, must be positive");
+  if (value > most) throw custom(`ERR value is out of range, must be at most ${most}`);
+  return Number(value);
+}
+
+/** `DEBUG RELOAD [MERGE|NOFLUSH|NOSAVE …]`: what would be read is what is in memory. */
+function reload(_: RespSession, argv: readonly ByteString[]): Reply {
+  if (argv.slice(2).some((word) => !/^(merge|noflush|nosave)$/i.test(word)))
+    throw custom("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+  return OK;
+}
+
 /** What a read is answered, which comes at once. */
-function asked(session: RespSession, argv: readonly ByteString[]): Reply {
-  const command = findCommand(argv[0] === "OBJECT" ? "OBJECT|ENCODING" : (argv[0] as ByteString));
-  if (command === undefined) throw new Error(`${argv[0]} is no command.`);
-  const reply = session.host.path.execute(command, argv, session);
+function asked(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
+  const command = resolveCommand(argv);
+  if (command instanceof CommandFailure) throw command;
+  const { as, now, readsAll, isStable, host } = session;
+  const reply = host.path.execute(command, argv, { db, as, now, readsAll, isStable });
   return reply instanceof Promise ? error("ERR not at once") : reply;
 }

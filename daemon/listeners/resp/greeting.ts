@@ -4,7 +4,8 @@ import { array, bulk, integer, map, OK, type Reply, status } from "../../../prot
 import { custom, dbIndexOutOfRange, syntaxError } from "../../../store/errors.js";
 import { int32Argument, parseInteger } from "../../../store/numbers.js";
 import { DEFAULT_USER, type User } from "../../users.js";
-import { noteDenied, type RespSession, type SessionHandler } from "./session.js";
+import { noteDenied } from "./refusals.js";
+import type { RespSession, SessionHandler } from "./session.js";
 
 /** Whose commands and texts these are: clients ask before they use what is new. */
 export const REDIS_VERSION = "7.0.15";

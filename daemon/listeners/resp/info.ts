@@ -59,6 +59,8 @@ function serverFields({ host }: RespSession): Fields {
   const seconds = Math.floor((environment.uptime() - state.startedAt) / 1000);
   return {
     redis_version: REDIS_VERSION,
+    // As of a Redis that was not built from a repository.
+    ...{ redis_git_sha1: "00000000", redis_git_dirty: 0 },
     dbsync_version: version,
     redis_mode: "standalone",
     os: `${type()} ${release()} ${process.arch}`,
@@ -81,15 +83,14 @@ function clientFields({ host }: RespSession): Fields {
   return {
     connected_clients: clients.size,
     maxclients: host.limits.maxConnections,
-    blocked_clients: clients.all().filter(({ isWaiting }) => isWaiting).length,
+    blocked_clients: clients.all().filter(({ isWaiting }) => isWaiting).length + host.state.pause.held,
     tracking_clients: 0,
   };
 }
 
 function memoryFields({ host }: RespSession): Fields {
-  const { maxmemory } = host.limits;
+  const { bytes: maxmemory, policy, used } = host.state.daemon.memory;
   const { rss, heapTotal, external } = process.memoryUsage();
-  const { used } = host.state.daemon.memory;
   const total = totalmem();
   return {
     used_memory: used,
@@ -102,7 +103,7 @@ function memoryFields({ host }: RespSession): Fields {
     total_system_memory_human: human(total),
     maxmemory,
     maxmemory_human: human(maxmemory),
-    maxmemory_policy: host.state.daemon.settings.maxmemoryPolicy,
+    maxmemory_policy: policy,
     mem_fragmentation_ratio: (rss / used).toFixed(2),
     mem_allocator: "v8",
   };

@@ -20,6 +20,11 @@ export class Pause {
     return this.#mode;
   }
 
+  /** Connections that wait for its end. */
+  get held(): number {
+    return this.#held.size;
+  }
+
   /** A pause that lasts longer, and one of all commands, stays. */
   begin(mode: PauseMode, milliseconds: number): void {
     if (this.#mode !== "all") this.#mode = mode;

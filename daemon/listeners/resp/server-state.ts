@@ -39,6 +39,8 @@ export class ServerState {
   readonly monitors = new Set<Client>();
   /** Of each command, those that were never called among them. */
   readonly counts: ReadonlyMap<Command, CommandCounts>;
+  /** Of CONFIG SET, what is nowhere else. */
+  readonly settings = new Map<string, ByteString>();
   /** By the first word of the error. */
   readonly errors = new Map<string, number>();
   commands = 0;
@@ -68,9 +70,9 @@ export class ServerState {
     if (count > 0 || this.errors.size < ERROR_KINDS_MAX) this.errors.set(kind, count + 1);
   }
 
-  /** Tells the monitors of a command before it is run. */
+  /** Tells the monitors of a command that has been run: of EXEC behind what it ran. */
   show(command: Command, argv: readonly ByteString[], client: Client): void {
-    if (!isShown(command) || command.flags.includes("admin")) return;
+    if (command.flags.includes("admin")) return;
     const microseconds = Math.round(this.environment.clock() * 1000);
     const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
     const words = withoutSecrets(command, argv).map(quoted).join(" ");
@@ -80,7 +82,7 @@ export class ServerState {
 
   /** A command took long, as far as the limits say. */
   tookLong({ command, argv, client, milliseconds }: Ran, limits: Limits): void {
-    if (milliseconds >= limits.slowlogTime && isShown(command)) {
+    if (milliseconds >= limits.slowlogTime && isLogged(command)) {
       const { remote, name } = client;
       const microseconds = Math.round(milliseconds * 1000);
       this.slowLog.add(
@@ -106,9 +108,9 @@ export class ServerState {
   }
 }
 
-/** What is about logging in, or about the log itself, is not in it. */
-function isShown({ name }: Command): boolean {
-  return name !== "AUTH" && name !== "HELLO" && name !== "EXEC";
+/** What only stands for others is not in the slow log. */
+function isLogged({ name }: Command): boolean {
+  return name !== "EXEC";
 }
 
 /** As C would write it. */
@@ -127,7 +129,26 @@ function quoted(word: ByteString): ByteString {
   return `"${inside}"`;
 }
 
-/** Passwords stand in the rules of users. */
+/** Settings that are secrets. */
+const SECRET_SETTINGS: ReadonlySet<string> = new Set(["requirepass", "masterauth", "tls-key-file-pass"]);
+const REDACTED = "(redacted)";
+
+/** Passwords stand where users log in, are made, and in some settings. */
 function withoutSecrets({ name }: Command, argv: readonly ByteString[]): readonly ByteString[] {
-  return name === "ACL|SETUSER" ? [...argv.slice(0, 3), "(redacted)"] : argv;
+  switch (name) {
+    case "AUTH":
+      return argv.map((word, i) => (i === 0 ? word : REDACTED));
+    case "ACL|SETUSER":
+      return argv.map((word, i) => (i < 2 ? word : REDACTED));
+    case "HELLO": {
+      const at = argv.findIndex((word, i) => i > 1 && word.toUpperCase() === "AUTH");
+      return at < 0 ? argv : argv.map((word, i) => (i === at + 1 || i === at + 2 ? REDACTED : word));
+    }
+    case "CONFIG|SET":
+      return argv.map((word, i) =>
+        i > 2 && i % 2 === 1 && SECRET_SETTINGS.has(argv[i - 1]?.toLowerCase() ?? "") ? REDACTED : word,
+      );
+    default:
+      return argv;
+  }
 }

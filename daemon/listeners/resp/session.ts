@@ -4,7 +4,6 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
-import type { AclRefusal } from "../../../store/acl.js";
 import type { Command } from "../../../store/command.js";
 import { CommandFailure } from "../../../store/errors.js";
 import type { CommandPath, CommandSender, LastWrite } from "../../command-path.js";
@@ -14,9 +13,9 @@ import type { Limits } from "../../limits.js";
 import type { MemoryFace } from "../../memory-limit.js";
 import { DEFAULT_USER, type User, type Users } from "../../users.js";
 import { runOrWait } from "./blocking.js";
-import { type Client, clientLine } from "./clients.js";
+import type { Client } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
-import type { Denied } from "./denied-log.js";
+import { noteRefusal } from "./refusals.js";
 import type { ServerState } from "./server-state.js";
 import type { WaitingClients } from "./waiting.js";
 import { type AbsentKeys, WatchedKeys } from "./watched-keys.js";
@@ -41,8 +40,8 @@ export interface Route {
   readonly writes: boolean;
   /** Served before anybody has logged in. */
   readonly isOpen: boolean;
-  /** Runs at once where others are queued by MULTI. */
-  readonly isNeverQueued: boolean;
+  /** What becomes of it between MULTI and EXEC. */
+  readonly inTransaction: "queued" | "at-once" | "refused";
   /** Whether it waits for data, outside of transactions. */
   readonly mayWait: boolean;
   readonly counts: CommandCounts;
@@ -74,6 +73,7 @@ export interface Queued {
 
 const QUEUED = status("QUEUED");
 const NO_AUTH = error("NOAUTH Authentication required.");
+const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
 const NO_KEY = error("NOPERM this user has no permissions to access one of the keys used as arguments");
 /** What a queued command costs besides its arguments' bytes, and each of these. */
 const QUEUED_BYTES = 200;
@@ -83,25 +83,6 @@ const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemo
 const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
 /** What browsers send that were led here by a page; Redis hangs up as well. */
 const HTTP = /^(post|host:)$/i;
-
-/** Keeps for ACL LOG what was denied to whom. @param object  what it was about */
-export function noteDenied(
-  { host: { state, environment }, queued, isExecuting, client }: RespSession,
-  reason: Denied["reason"],
-  object: ByteString,
-  userName: ByteString,
-): void {
-  const context = queued === null && !isExecuting ? "toplevel" : "multi";
-  const line = clientLine(client, environment.uptime());
-  state.denied.add({ reason, context, object, userName, client: line }, environment.clock());
-}
-
-/** Keeps for ACL LOG and INFO what a user's rules have refused. */
-export function noteRefusal(session: RespSession, { command, counts }: Route, refusal: AclRefusal): void {
-  counts.rejected++;
-  const object = refusal.what === "key" ? refusal.key : command.name.toLowerCase();
-  noteDenied(session, refusal.what, object, session.as ?? "");
-}
 
 export class RespSession implements CommandSender {
   readonly host: SessionHost;
@@ -118,6 +99,7 @@ export class RespSession implements CommandSender {
   last: Route | null = null;
   /** Ends its waiting, if the command at hand waits; null: it does not. @returns whether that could still be done */
   waiting: ((how: "timeout" | "error") => boolean) | null = null;
+  whenServed: (() => void) | null = null;
   /** As others see the connection. */
   readonly client: Client;
   isStable = false;
@@ -179,6 +161,7 @@ export class RespSession implements CommandSender {
       this.isClosing = true;
       return null;
     }
+    if (this.queued !== null && found.inTransaction === "refused") return this.#reject(argv, NOT_TOGETHER);
     if (this.#user === null) {
       if (!found.isOpen) return this.#reject(argv, NO_AUTH);
     } else if (!this.#user.acl.isUnlimited) {
@@ -191,7 +174,7 @@ export class RespSession implements CommandSender {
     this.last = found;
     const { memory } = this.host;
     if (memory.isFull && memory.refuses(this.#needsMemory(found))) return this.#reject(argv, OUT_OF_MEMORY);
-    if (this.queued === null || found.isNeverQueued) return this.call(found, argv);
+    if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
     this.queued.push({ route: found, argv });
     this.queuedBytes += argv.reduce((sum, { length }) => sum + ARGUMENT_BYTES + length, QUEUED_BYTES);
     return QUEUED;
@@ -199,18 +182,29 @@ export class RespSession implements CommandSender {
 
   /** Runs what was found and permitted. */
   call(route: Route, argv: readonly ByteString[]): Served {
-    const { state, limits, environment, waiters } = this.host;
-    if (state.monitors.size > 0) state.show(route.command, argv, this.client);
+    const { state, environment, waiters } = this.host;
     const startedAt = state.mark;
     const reply = this.#run(route, argv);
-    // Before anybody's next command, as in Redis; those of a transaction count as one.
-    if (waiters.hasReady && !this.isExecuting) waiters.serve();
     state.mark = environment.uptime();
     const milliseconds = state.mark - startedAt;
     route.counts.add(milliseconds, reply !== null && "kind" in reply && reply.kind === "error");
-    if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
-      state.tookLong({ command: route.command, argv, client: this.client, milliseconds }, limits);
+    if (state.monitors.size > 0) state.show(route.command, argv, this.client);
+    if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
+    // The waiting itself does not count.
+    else this.whenServed = () => this.#noteTime(route, argv, milliseconds);
+    // Before anybody's next command, as in Redis; those of a transaction count as one.
+    if (waiters.hasReady && !this.isExecuting) {
+      waiters.serve();
+      state.mark = environment.uptime();
+    }
     return reply;
+  }
+
+  /** By the limits that the command has left. */
+  #noteTime({ command }: Route, argv: readonly ByteString[], milliseconds: number): void {
+    const { state, limits } = this.host;
+    if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
+      state.tookLong({ command, argv, client: this.client, milliseconds }, limits);
   }
 
   #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Served {

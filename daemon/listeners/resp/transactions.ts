@@ -8,7 +8,8 @@ import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/
 import { custom } from "../../../store/errors.js";
 import type { CommandSender } from "../../command-path.js";
 import type { User } from "../../users.js";
-import { noteRefusal, type Queued, type RespSession, type SessionHandler } from "./session.js";
+import { noteRefusal } from "./refusals.js";
+import type { Queued, RespSession, SessionHandler } from "./session.js";
 
 const ABORTED = error("EXECABORT Transaction discarded because of previous errors.");
 const ONE_DATABASE = error(

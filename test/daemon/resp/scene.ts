@@ -55,16 +55,9 @@ export async function startResp({
   const port = () => listener.address.port;
   const daemon: DaemonFace = {
     settings: {
-      ...{
-        aclFile: null,
-        data: null,
-        fsync: "always",
-        logLevel: "info",
-        maxmemoryPolicy: "noeviction",
-        jsonReplicas: [],
-      },
+      ...{ aclFile: null, data: null, fsync: "always", logLevel: "info", jsonReplicas: [] },
     },
-    memory: { used: 1_000_000, evicted: 0 },
+    memory: { bytes: 0, policy: "noeviction", policies: ["noeviction"], used: 1_000_000, evicted: 0 },
     address: "127.0.0.1",
     get port() {
       return port();
