@@ -94,7 +94,8 @@ export function resolveCommand(argv: readonly ByteString[]): Command | CommandFa
   const name = argv[0] ?? "";
   const usual = simple.get(name);
   if (usual !== undefined && hasArity(usual, argv.length)) return usual;
-  let command = findCommand(name);
+  // The names of subcommands are ours: nobody calls them in one word.
+  let command = name.includes("|") ? undefined : findCommand(name);
   if (argv.length > 1 && (command === undefined || containers.has(command.name))) {
     const container = name.toUpperCase();
     if (containers.has(container)) {

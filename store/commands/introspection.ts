@@ -134,7 +134,7 @@ function commandReply(table: CommandTable, command: Command): Reply {
 }
 
 function list(table: CommandTable, argv: readonly ByteString[]): Reply {
-  if (argv.length === 2) return bulks(topLevel(table).map(lowerName));
+  if (argv.length === 2) return bulks(table.all().map(lowerName));
   const [, , filterBy = "", kind = "", value = ""] = argv;
   if (argv.length !== 5 || filterBy.toUpperCase() !== "FILTERBY") throw syntaxError();
   const filter = filterOf(kind.toUpperCase(), value.toLowerCase());
@@ -196,7 +196,7 @@ function keyTouches(
   table: CommandTable,
   argv: readonly ByteString[],
 ): { readonly key: ByteString; readonly touch: Touch }[] {
-  const command = table.find(argv[2]!);
+  const command = commandCalled(table, argv.slice(2));
   if (command === undefined) throw custom("ERR Invalid command specified");
   const called = argv.slice(2);
   const { arity } = command;
@@ -208,4 +208,15 @@ function keyTouches(
   );
   if (found.length === 0) throw custom("ERR The command has no key arguments");
   return found;
+}
+
+/** The command that arguments call, a subcommand in two words. */
+function commandCalled(
+  table: CommandTable,
+  [name = "", subcommand]: readonly ByteString[],
+): Command | undefined {
+  if (name.includes("|")) return undefined;
+  const container = `${name.toUpperCase()}|`;
+  const hasSubcommands = table.all().some((command) => command.name.startsWith(container));
+  return table.find(hasSubcommands && subcommand !== undefined ? `${name}|${subcommand}` : name);
 }

@@ -66,6 +66,9 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("MULTI", "SET k 1", "DISCARD", "GET k"),
     lines("MULTI", "PING", "QUIT"),
   ],
+  "a subcommand is not called in one word": [
+    lines("CONFIG|GET save", "OBJECT|HELP", "GET|SET k v", "SET| k v", "command count|", "PING|"),
+  ],
   "what cannot be queued spoils the transaction": [
     lines("MULTI", "foo", "EXEC", "PING"),
     lines("MULTI", "GET", "SET k 1", "EXEC", "GET k"),
