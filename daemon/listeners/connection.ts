@@ -9,6 +9,7 @@ import { traceFrame } from "../log.js";
 import type { RefusalCode } from "../refusals.js";
 import type { ConnectionHost, Hosted } from "./connection-host.js";
 import { HeldBytes } from "./held-bytes.js";
+import { lingerThenCut } from "./linger.js";
 import type { HandOver, Session, Spoken } from "./session.js";
 import { SessionV1 } from "./session-v1.js";
 import { SessionV2 } from "./session-v2.js";
@@ -18,8 +19,6 @@ import { listenTo } from "./socket-events.js";
 const TURN_MS = 5;
 /** Characters of answers that are collected for one write. */
 const WRITE_CHARS = 64 * 1024;
-/** Milliseconds that a client may take to leave; closing at once could cost it our last answer. */
-const LINGER_MS = 2000;
 /** What a received piece of a frame costs besides its bytes: single bytes must not be free. */
 const PIECE_BYTES = 200;
 /** Requests of a connection that may wait for their answers, besides those that wait for other daemons; in order it is one. */
@@ -45,8 +44,6 @@ export class Connection implements Hosted {
   #state: "open" | "ending" | "gone" = "open";
   /** When the last whole frame came or was answered, or the present one began; `uptime` milliseconds. */
   #activeAt: number;
-  /** When the client had been given everything. */
-  #finishedAt = Number.POSITIVE_INFINITY;
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
@@ -59,7 +56,7 @@ export class Connection implements Hosted {
       data: (chunk) => this.#receive(chunk),
       end: () => this.#receiveEnd(),
       drain: () => this.#drained(),
-      finish: () => this.#finished(),
+      finish: () => lingerThenCut(socket, host.environment),
       timeout: () => this.#stuck(),
       error: ({ message }) => host.log.debug({ remote: this.remote, reason: message }, "connection failed"),
       close: () => this.#gone(),
@@ -71,7 +68,6 @@ export class Connection implements Hosted {
   }
 
   checkTime(now: number): void {
-    if (this.#state === "ending" && now - this.#finishedAt > LINGER_MS) this.#socket.destroy();
     if (
       this.#state !== "open" ||
       this.#waitingFor !== null ||
@@ -298,11 +294,6 @@ export class Connection implements Hosted {
     }
     // What still comes is read and dropped: unread bytes would make our good-bye a reset, and eat the answer.
     this.#socket.resume();
-  }
-
-  #finished(): void {
-    this.#finishedAt = this.#host.environment.uptime();
-    this.#socket.setTimeout(0);
   }
 
   #gone(): void {

@@ -13,6 +13,8 @@ const LEVELS: Readonly<Record<LogLevel, string>> = {
   ...{ info: "notice", debug: "verbose", trace: "debug" },
 };
 
+const always = (value: ByteString): Setting => fixed(() => value);
+
 /** --maxmemory. */
 const maxmemory: Setting = {
   text: ({ host }) => String(host.state.daemon.memory.bytes),
@@ -46,6 +48,15 @@ const maxmemoryPolicy: Setting = {
   },
 };
 
+/** Clients are closed by --max-buffered-bytes, of all memory together. */
+const maxmemoryClients: Setting = {
+  ...always("0"),
+  prepare: (session, value) =>
+    Number(/^(\d+)%$/.exec(value)?.[1]) > 100
+      ? "percentage argument must be less or equal to 100"
+      : always("0").prepare(session, value),
+};
+
 /** The default user's password, which is kept readable for this alone. */
 const requirepass: Setting = {
   text: ({ host }) => host.state.settings.get("requirepass") ?? "",
@@ -56,8 +67,6 @@ const requirepass: Setting = {
       host.state.settings.set("requirepass", value);
     },
 };
-
-const always = (value: ByteString): Setting => fixed(() => value);
 
 export const SETTINGS: Readonly<Record<string, Setting>> = {
   ...TUNING_SETTINGS,
@@ -85,7 +94,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   maxclients: limit({ limit: "maxConnections", scale: 1 }),
   maxmemory,
   "maxmemory-policy": maxmemoryPolicy,
-  "maxmemory-clients": always("0"),
+  "maxmemory-clients": maxmemoryClients,
   "notify-keyspace-events": always(""),
   port: fixed(({ host }) => String(host.state.daemon.port)),
   "proto-max-bulk-len": limit({ limit: "maxBulkBytes", scale: 1, isMemory: true }),

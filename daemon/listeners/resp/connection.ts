@@ -14,6 +14,7 @@ import { traceFrame } from "../../log.js";
 import type { RefusalCode } from "../../refusals.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
+import { lingerThenCut } from "../linger.js";
 import { listenTo } from "../socket-events.js";
 import { type AnswerHost, AnswerWriter } from "./answer-writer.js";
 import { AnswerQueue, argumentBytes } from "./answers.js";
@@ -83,7 +84,7 @@ export class RespConnection implements Hosted {
       data: (chunk) => this.#receive(chunk),
       end: () => this.#receiveEnd(),
       drain: () => this.#drained(),
-      finish: () => socket.setTimeout(0),
+      finish: () => lingerThenCut(socket, host.environment),
       // The client takes nothing of what was written.
       timeout: () => this.#drop("output-stuck", `${socket.writableLength} bytes wait`),
       error: ({ message }) => host.log.debug({ remote: this.remote, reason: message }, "connection failed"),

@@ -106,6 +106,7 @@ function memoryFields({ host }: RespSession): Fields {
     maxmemory_policy: policy,
     mem_fragmentation_ratio: (rss / used).toFixed(2),
     mem_allocator: "v8",
+    lazyfree_pending_objects: 0,
   };
 }
 

@@ -25,6 +25,23 @@ test("a half-closed connection gets all its answers", async () => {
   await assertServes(scene);
 });
 
+test("a client that goes on sending behind the good-bye is cut off", async () => {
+  await using scene = await startResp();
+  for (const [last, answer] of [
+    ["QUIT\r\n", "+OK\r\n"],
+    ["*x\r\n", "-ERR Protocol error: invalid multibulk length\r\n"],
+  ] as const) {
+    using client = await RawClient.open(scene.port);
+    client.send(last);
+    assert.equal(await client.rest(), answer);
+    await until("it is cut off", () => {
+      if (!client.socket.destroyed) client.send("PING\r\n");
+      return client.socket.destroyed;
+    });
+  }
+  await assertServes(scene);
+});
+
 test("a client that never reads is closed at the bound, while others are served", async () => {
   await using scene = await startResp({ limits: { maxOutputBytes: 8 * MIB } });
   assert.equal(await said(scene.port, `SET big ${"x".repeat(60_000)}\r\n`), "+OK\r\n");
