@@ -285,7 +285,9 @@ export class Daemon implements Service {
     if (specification.kind === "memory") {
       const { MemoryBackend } = await import("./backends/memory.js");
       const { window, maxmemoryPolicy } = this.#settings;
-      return new MemoryBackend(environment, window.past, usageKindOf(maxmemoryPolicy));
+      // Only what is signed has a date of its own.
+      const past = isSigned(this.#settings) ? window.past : 0;
+      return new MemoryBackend(environment, past, usageKindOf(maxmemoryPolicy));
     }
     const { RedisBackend } = await loadWith("ioredis", "-d redis", () => import("./backends/redis.js"));
     const timeout = this.#settings.limits.backendTimeout;

@@ -14,7 +14,7 @@ import { type KeyCounts, keyCountsOf } from "../key-counts.js";
 import type { Backend } from "./backend.js";
 
 /** Milliseconds between two rounds of dropping expired keys. */
-const SWEEP_INTERVAL_MS = 500;
+const SWEEP_INTERVAL_MS = 100;
 /** Keys dropped in one turn of the event loop: well under a millisecond. */
 const KEYS_PER_SWEEP = 500;
 

@@ -1,9 +1,11 @@
 /** Commands on connections and the daemon itself: where answers can be the same, they are redis-server's. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../replicas.js";
 import { answers, BesideRedis, lines } from "./beside-redis.js";
 import { startResp } from "./scene.js";
 
@@ -246,6 +248,18 @@ test("DEBUG DIGEST is the same for the same contents only", async () => {
   assert.notEqual(await digest("DIGEST"), one);
   await client.call("FLUSHALL");
   assert.equal(await digest("DIGEST"), empty);
+});
+
+test("DBSIZE does not count keys for long that have expired, where nothing comes that is dated before", async () => {
+  await using daemon = await startDaemon(["--resp", "0"]);
+  const served = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+  using client = await RedisConnection.open(served["port"] as number);
+  for (let i = 0; i < 2000; i++) client.queue(["SET", `k${i}`, "v", "PX", "1"]);
+  await client.flush();
+  await until("they are dropped", async () => {
+    const size = await client.call("DBSIZE");
+    return size.kind === "integer" && size.value === 0;
+  });
 });
 
 test("CONFIG SET maxclients keeps further clients out", async () => {
