@@ -8,6 +8,7 @@ import { traceFrame } from "../../log.js";
 import type { RefusalCode } from "../../refusals.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
+import { lingerThenCut } from "../linger.js";
 import { listenTo } from "../socket-events.js";
 import { ANSWER_END, failure } from "./answers.js";
 import { JsonSession, type JsonSessionHost } from "./session.js";
@@ -48,7 +49,7 @@ export class JsonConnection implements Hosted {
       data: (chunk) => this.#receive(chunk),
       end: () => this.#receiveEnd(),
       drain: () => this.#drained(),
-      finish: () => socket.setTimeout(0),
+      finish: () => lingerThenCut(socket, host.environment),
       timeout: () => this.#drop("output-stuck", `${socket.writableLength} bytes wait`),
       error: ({ message }) => host.log.debug({ remote: this.remote, reason: message }, "connection failed"),
       close: () => this.#gone(),
