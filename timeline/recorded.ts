@@ -19,7 +19,9 @@ export function isRingEntry({ commands }: Pick<Envelope, "commands">): boolean {
 const RING_READS: ReadonlySet<string> = new Set(["KEY|DRYRUN", "KEY|INFO", "KEY|LIST"]);
 
 function changes(argv: readonly ByteString[]): boolean {
-  if (!isKeyCommand(argv)) return findCommand(argv[0] ?? "")?.writes ?? false;
+  const [name = "", subcommand = ""] = argv;
+  if (!isKeyCommand(argv))
+    return (findCommand(name) ?? findCommand(`${name}|${subcommand}`))?.writes ?? false;
   const command = resolveCommand(argv);
   return !(command instanceof CommandFailure) && !RING_READS.has(command.name);
 }
