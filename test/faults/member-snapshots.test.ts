@@ -1,11 +1,15 @@
 /** Real daemons that lack what no other keeps any more: they take a snapshot of another, and are level. */
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
+import { makePastFolder, signPast } from "./past-folder.js";
 import { Trio } from "./trio.js";
 
 const LEVEL_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Envelopes on the way at once. */
 const AT_ONCE = 500;
 /** As little as may be. */
@@ -50,4 +54,34 @@ test("of three daemons in memory one is restarted, after what came first was dro
   assert.equal(await reader.send("DBSIZE"), "1001");
   await reader.send("SET again 1");
   await trio.level(LEVEL_MS);
+});
+
+test("with --data and --retain a lost folder is made anew from another's snapshot, and outlives SIGKILL", async () => {
+  await using trio = await Trio.make(["--retain", "1"]);
+  const keys = { signKey: [trio.app.file], rootKey: [trio.root.file], clusterName: "dbsync" };
+  const commands = Array.from({ length: 400 }, (_, i) => ["SET", `n:${i % 300}`, String(i)]);
+  const entries = signPast(trio.app, keys, { until: Date.now() - 3 * DAY_MS, commands });
+  const past = { keys, retainMs: HOUR_MS, entries };
+  for (const index of [0, 1]) await makePastFolder(trio.folder(index), past);
+  await trio.startAll();
+  await trio.level(LEVEL_MS);
+  const { pruned } = await trio.status(0);
+  assert.ok((pruned[0] as number) > 0 && pruned[0] === pruned[1], `pruned up to ${pruned}`);
+  const logged = trio.daemon(2).log.filter(({ msg }) => /snapshot is taken over/.test(msg));
+  assert.equal(logged.length, 1);
+  await using client = trio.client();
+  await client.send("SET again 1", { replicated: 3 });
+  await trio.end(2, "SIGKILL");
+  await trio.start(2);
+  await trio.level(LEVEL_MS);
+  await using reader = trio.client([2]);
+  assert.equal(await reader.send("DBSIZE"), "301");
+  assert.equal(await reader.send("GET n:0"), "300");
+  assert.equal(await reader.send("GET n:299"), "299");
+  await trio.end(2, "SIGTERM");
+  rmSync(trio.folder(2), { recursive: true });
+  await trio.start(2);
+  await trio.level(LEVEL_MS);
+  await using again = trio.client([2]);
+  assert.equal(await again.send("DBSIZE"), "301");
 });

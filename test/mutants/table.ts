@@ -173,8 +173,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "future entries folded never",
     file: "timeline/timeline.js",
-    find: "this.#waiting.addLate(this.#waiting.takeDue(this.#dueUntil()));",
-    replace: "this.#waiting.takeDue(this.#dueUntil());",
+    find: "this.#waiting.addLate(this.#waiting.takeDue(this.#horizon.dueUntil));",
+    replace: "this.#waiting.takeDue(this.#horizon.dueUntil);",
   },
   {
     name: "damaged signatures believed",

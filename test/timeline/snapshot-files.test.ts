@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { SnapshotFiles } from "../../timeline/snapshot-files.js";
 
-function withFolder(use: (folder: string) => void): void {
+async function withFolder(use: (folder: string) => void | Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-snapshots-"));
   try {
-    use(join(folder, "snapshots"));
+    await use(join(folder, "snapshots"));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -57,4 +57,25 @@ test("what a crash left half written is no snapshot, and is swept away at the st
     assert.deepEqual(files.list(), [5]);
     assert.deepEqual(new SnapshotFiles(folder).list(), [5]);
     assert.deepEqual(readdirSync(folder).sort(), ["0000000000000005.snapshot", "readme"]);
+  }));
+
+test("one that comes piece by piece is there once it is whole, and leaves nothing if it is given up", () =>
+  withFolder(async (folder) => {
+    const files = new SnapshotFiles(folder);
+    files.write(5, [Buffer.from("old")]);
+    const staged = files.stage(5);
+    for (const piece of ["a ", "new ", "one"]) staged.write(Buffer.from(piece));
+    assert.equal(Buffer.concat([...staged.read()]).toString(), "a new one");
+    assert.equal(Buffer.concat([...files.read(5)!]).toString(), "old");
+    await staged.commit();
+    staged.discard();
+    assert.equal(Buffer.concat([...files.read(5)!]).toString(), "a new one");
+    assert.deepEqual([files.size(5), files.size(6)], [9, null]);
+    const left = files.stage(7);
+    left.write(Buffer.from("half"));
+    assert.deepEqual(files.list(), [5]);
+    assert.equal(readdirSync(folder).length, 2);
+    assert.deepEqual(new SnapshotFiles(folder).list(), [5]);
+    assert.equal(readdirSync(folder).length, 1, "what a crash left is swept away");
+    left.discard();
   }));

@@ -1,0 +1,80 @@
+/** A data folder as a daemon leaves it that has run for days with --retain, and was stopped: made at once, by its own parts. */
+import { pino } from "pino";
+import { hashOf } from "../../daemon/identity.js";
+import { loadSigners } from "../../daemon/load-signers.js";
+import { openStorage } from "../../daemon/open-storage.js";
+import { keepGenesis } from "../../daemon/recorded-genesis.js";
+import type { Settings } from "../../daemon/settings.js";
+import { snapshotFolder } from "../../daemon/snapshots.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { readBody, signedBytes } from "../../protocol/envelope.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
+import type { Entry } from "../../timeline/entry.js";
+import { makeSnapshotInSlices } from "../../timeline/make-snapshot.js";
+import { SnapshotFiles } from "../../timeline/snapshot-files.js";
+import { Timeline } from "../../timeline/timeline.js";
+import { type KeyPair, signCommands } from "../support/envelope-client.js";
+
+const MINUTE_MS = 60_000;
+const WINDOW = { past: 30_000, future: 5000 };
+/** Entries between two snapshots. */
+const EVERY = 50;
+
+export interface Past {
+  /** Those with which the daemon is started. */
+  readonly keys: Pick<Settings, "signKey" | "rootKey" | "clusterName">;
+  /** Milliseconds for which entries are kept. */
+  readonly retainMs: number;
+  readonly entries: readonly Entry[];
+}
+
+/** One entry each minute, of one command, the last one at `until`. */
+export function signPast(
+  pair: KeyPair,
+  keys: Past["keys"],
+  { until, commands }: { readonly until: number; readonly commands: readonly (readonly ByteString[])[] },
+): Entry[] {
+  const { cluster } = loadSigners(keys, SILENT);
+  return commands.map((command, i) => {
+    const at = until - (commands.length - 1 - i) * MINUTE_MS;
+    const { body, signature } = signCommands(pair, [command], { cluster, at });
+    return { id: hashOf(signedBytes(body)), body, signature, envelope: readBody(body) };
+  });
+}
+
+/** Some of what is recorded first is left as a snapshot only. */
+export async function makePastFolder(folder: string, { keys, retainMs, entries }: Past): Promise<void> {
+  const signers = loadSigners(keys, SILENT);
+  const storage = await openStorage({ data: folder, fsync: "always" }, SILENT);
+  await keepGenesis(storage, signers.genesis);
+  const snapshots = new SnapshotFiles(snapshotFolder(folder));
+  const parts = { storage, snapshots, genesis: signers.makeRing, databases: DATABASES_DEFAULT, hash: hashOf };
+  let now = entries[0]?.envelope.at ?? 0;
+  const time = { soon: (step: () => void) => void setImmediate(step), uptime: () => performance.now() };
+  const timeline = new Timeline({
+    ...{ ...parts, ...time, window: WINDOW, log: SILENT, clock: () => now },
+    limits: { tailMs: 2 * MINUTE_MS, tailBytes: 1e9, retainMs, retainBytes: Number.POSITIVE_INFINITY },
+    snapshots: {
+      ...{ snapshots, every: EVERY, retainMs },
+      make: (from, to) => makeSnapshotInSlices({ ...parts, from, to }, time),
+    },
+    isAlone: () => false,
+    isJoining: () => false,
+    owner: { flushed: () => {}, folded: () => {}, failed: () => {} },
+  });
+  await timeline.open();
+  for (const entry of entries) {
+    now = entry.envelope.at;
+    const taken = timeline.take(entry);
+    if (taken.kind !== "taken") throw new Error(`an entry of the past: ${taken.kind}`);
+    await taken.flushed;
+    timeline.tick();
+  }
+  while (timeline.prunedTo < 0) {
+    timeline.tick();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await timeline.stop();
+}
+
+const SILENT = pino({ level: "silent" });
