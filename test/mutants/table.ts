@@ -21,12 +21,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "read and write sets taken from execution",
-    file: "timeline/touched-tail.js",
-    find: `findTouches(unit, this.#databases);
-        this.#lists.append(unit);`,
-    replace: `findTouches(unit, this.#databases);
-        for (const node of nodesOf(unit)) node.writes &&= unit.records !== null;
-        this.#lists.append(unit);`,
+    file: "timeline/closure.js",
+    find: "const { writes } = from;",
+    replace: "const writes = from.writes && (!from.unit.isApplied || from.unit.records !== null);",
     killer: "fold",
   },
   {
