@@ -1,12 +1,10 @@
 /** `dbsync import` of many entries into a daemon: how long it takes, and what the daemon keeps of it. */
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { buildRoot } from "../test/support/repository.js";
 import { makeKeys } from "./daemon-cpu.js";
-import type { MemoryProbe } from "./memory-probe.js";
-import { type Server, startDaemon } from "./processes.js";
+import { probeOf, startProbed } from "./probed-daemon.js";
 
 /** An import that takes longer has failed. */
 const LIMIT_MS = 300_000;
@@ -21,8 +19,7 @@ export interface Imported {
 /** @param port  of the JSON listener that has so many entries */
 export async function measureImport(port: number, count: number): Promise<Imported> {
   const { keys, publicFolder } = makeKeys(1);
-  const probe = join(buildRoot, "bench/memory-probe.js");
-  await using target = await startDaemon(["-s", publicFolder], ["--expose-gc", "--import", probe]);
+  await using target = await startProbed(["-s", publicFolder]);
   const before = await probeOf(target);
   const start = performance.now();
   await promisify(execFile)(
@@ -41,17 +38,4 @@ export async function measureImport(port: number, count: number): Promise<Import
     used: (after.used - before.used) / count,
     resident: (after.resident - before.resident) / count,
   };
-}
-
-function probeOf({ process: child }: Server): Promise<MemoryProbe> {
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-  return new Promise((resolve) => {
-    lines.on("line", (line) => {
-      const { probe } = JSON.parse(line) as { probe?: MemoryProbe };
-      if (probe === undefined) return;
-      lines.close();
-      resolve(probe);
-    });
-    child.kill("SIGUSR2");
-  });
 }

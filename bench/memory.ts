@@ -3,15 +3,12 @@
  * fewer, RESULTS.md stays.
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { freePort } from "../test/support/free-port.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { buildRoot } from "../test/support/repository.js";
 import { DATA_SETS, type DataSet } from "./data-sets.js";
 import type { MemoryProbe } from "./memory-probe.js";
-import { type Server, startDaemon } from "./processes.js";
+import { probeOf, startProbed } from "./probed-daemon.js";
 import { machine, report, table } from "./report.js";
 
 const smoke = process.argv.includes("--smoke");
@@ -97,8 +94,7 @@ async function redisMemory(connection: RedisConnection, pid: number): Promise<Ta
 
 async function ofDaemon(name: DataSet): Promise<MemoryProbe> {
   const port = await freePort();
-  const probe = join(buildRoot, "bench/memory-probe.js");
-  await using daemon = await startDaemon(["--resp", String(port)], ["--expose-gc", "--import", probe]);
+  await using daemon = await startProbed(["--resp", String(port)]);
   using connection = await RedisConnection.open(port);
   await fill(connection, name, WARM_UP);
   await connection.call("FLUSHALL");
@@ -110,19 +106,6 @@ async function ofDaemon(name: DataSet): Promise<MemoryProbe> {
     resident: after.resident - before.resident,
     residentBefore: after.residentBefore - before.resident,
   };
-}
-
-function probeOf({ process: child }: Server): Promise<MemoryProbe> {
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-  return new Promise((resolve) => {
-    lines.on("line", (line) => {
-      const { probe } = JSON.parse(line) as { probe?: MemoryProbe };
-      if (probe === undefined) return;
-      lines.close();
-      resolve(probe);
-    });
-    child.kill("SIGUSR2");
-  });
 }
 
 await main();
