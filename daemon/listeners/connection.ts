@@ -9,7 +9,7 @@ import { traceFrame } from "../log.js";
 import type { RefusalCode } from "../refusals.js";
 import type { ConnectionHost, Hosted } from "./connection-host.js";
 import { HeldBytes } from "./held-bytes.js";
-import { lingerThenCut } from "./linger.js";
+import { lingerThenCut, sayGoodBye } from "./linger.js";
 import type { HandOver, Session, Spoken } from "./session.js";
 import { SessionV1 } from "./session-v1.js";
 import { SessionV2 } from "./session-v2.js";
@@ -284,16 +284,9 @@ export class Connection implements Hosted {
     this.#state = "ending";
     this.#payloads = [];
     this.#held.piece = this.#held.queued = 0;
-    if (written === "") this.#socket.end();
-    else this.#socket.end(written, "latin1");
+    const { idleTimeout } = this.#host.limits;
+    sayGoodBye(this.#socket, written, { idleTimeout, isExpected: this.#stopping });
     this.#account();
-    this.#socket.setTimeout(this.#host.limits.idleTimeout);
-    if (this.#stopping) {
-      this.#socket.destroySoon();
-      return;
-    }
-    // What still comes is read and dropped: unread bytes would make our good-bye a reset, and eat the answer.
-    this.#socket.resume();
   }
 
   #gone(): void {

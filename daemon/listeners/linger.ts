@@ -3,10 +3,24 @@
  * unread bytes would make our good-bye a reset, and a reset could cost the client the last answer. Then it is cut off.
  */
 import type { Socket } from "node:net";
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { Environment } from "../environment.js";
 
 /** Milliseconds that a client may take to leave. */
 export const LINGER_MS = 2000;
+
+/** Writes the last bytes, and ends: at once if the client expects no more, else what it still sends is read and dropped. */
+export function sayGoodBye(
+  socket: Socket,
+  last: ByteString,
+  { idleTimeout, isExpected }: { readonly idleTimeout: number; readonly isExpected: boolean },
+): void {
+  if (last === "") socket.end();
+  else socket.end(last, "latin1");
+  socket.setTimeout(idleTimeout);
+  if (isExpected) socket.destroySoon();
+  else socket.resume();
+}
 
 export function lingerThenCut(socket: Socket, environment: Pick<Environment, "setTimer">): void {
   socket.setTimeout(0);

@@ -8,7 +8,7 @@ import { traceFrame } from "../../log.js";
 import type { RefusalCode } from "../../refusals.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
-import { lingerThenCut } from "../linger.js";
+import { lingerThenCut, sayGoodBye } from "../linger.js";
 import { listenTo } from "../socket-events.js";
 import { ANSWER_END, failure } from "./answers.js";
 import { JsonSession, type JsonSessionHost } from "./session.js";
@@ -198,16 +198,9 @@ export class JsonConnection implements Hosted {
   #end(text: string): void {
     if (this.#state !== "open") return;
     this.#state = "ending";
-    if (text === "") this.#socket.end();
-    else this.#socket.end(text, "latin1");
+    const { idleTimeout } = this.#host.limits;
+    sayGoodBye(this.#socket, text, { idleTimeout, isExpected: this.#isStopping || this.#inputEnded });
     this.#account();
-    this.#socket.setTimeout(this.#host.limits.idleTimeout);
-    if (this.#isStopping || this.#inputEnded) {
-      this.#socket.destroySoon();
-      return;
-    }
-    // What still comes is read and dropped: unread bytes would make our good-bye a reset, and eat the answer.
-    this.#socket.resume();
   }
 
   #gone(): void {

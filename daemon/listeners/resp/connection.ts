@@ -14,7 +14,7 @@ import { traceFrame } from "../../log.js";
 import type { RefusalCode } from "../../refusals.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
-import { lingerThenCut } from "../linger.js";
+import { lingerThenCut, sayGoodBye } from "../linger.js";
 import { listenTo } from "../socket-events.js";
 import { type AnswerHost, AnswerWriter } from "./answer-writer.js";
 import { AnswerQueue, argumentBytes } from "./answers.js";
@@ -272,16 +272,9 @@ export class RespConnection implements Hosted {
   #end(written: ByteString): void {
     if (this.#state !== "open") return;
     this.#state = "ending";
-    if (written === "") this.#socket.end();
-    else this.#socket.end(written, "latin1");
+    const { idleTimeout } = this.#host.limits;
+    sayGoodBye(this.#socket, written, { idleTimeout, isExpected: this.#isStopping || this.#inputEnded });
     this.#account();
-    this.#socket.setTimeout(this.#host.limits.idleTimeout);
-    if (this.#isStopping || this.#inputEnded) {
-      this.#socket.destroySoon();
-      return;
-    }
-    // What still comes is read and dropped: unread bytes would make our good-bye a reset, and eat the answer.
-    this.#socket.resume();
   }
 
   #gone(): void {
