@@ -14,6 +14,7 @@ import {
 import { phpNumeric } from "../../../protocol/php-number.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { failure, type Member, sentenceOf, success } from "./answers.js";
+import { bulksOf, bytesOf, itemsOf } from "./reply-parts.js";
 import type { JsonRequest } from "./request.js";
 import {
   filterWords,
@@ -296,13 +297,6 @@ const keyJson = (bytes: ByteString) => writePhpKey(textOfBytes(bytes));
 const listOf = (items: readonly ByteString[], write: (bytes: ByteString) => string) =>
   `[${items.map(write).join(",")}]`;
 const isNumeric = (id: ByteString) => phpNumeric(textOfBytes(id)) !== undefined;
-
-function itemsOf(reply: Reply | undefined): readonly Reply[] {
-  return reply !== undefined && "items" in reply ? reply.items : [];
-}
-
-const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
-const bulksOf = (reply: Reply | undefined): ByteString[] => itemsOf(reply).map(bytesOf);
 
 /** At once if it is there at once: most commands are answered in the turn in which they come. */
 function then<A>(value: A | Promise<A>, next: (value: A) => Answer): Answer {

@@ -8,12 +8,13 @@ import { isContainer, memberNames, memberValues } from "../../../protocol/json-v
 import { writeJson } from "../../../protocol/json-writer.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
-import type { CommandPath, CommandSender } from "../../command-path.js";
+import type { CommandPath } from "../../command-path.js";
 import type { Environment } from "../../environment.js";
 import type { Limits } from "../../limits.js";
 import type { ReplicaPlace } from "./replica-connection.js";
 import { ReplicaLink } from "./replica-link.js";
 import { type Contents, forwarded } from "./replica-requests.js";
+import { bulksOf } from "./reply-parts.js";
 import type { JsonRequest } from "./request.js";
 
 const GET_ALL = '{"action":"getall","replicate":false}';
@@ -33,7 +34,7 @@ export class JsonReplicas {
   constructor(parts: JsonReplicasParts) {
     const { places, limits, log } = parts;
     this.#parts = parts;
-    const bounds = () => ({ silenceMs: limits.jsonReplicaTimeout, maxBytes: limits.maxOutputBytes });
+    const bounds = { silenceMs: limits.jsonReplicaTimeout, maxBytes: limits.maxOutputBytes };
     const contentsOf = (document: ByteString) => this.#contentsOf(document);
     this.#links = places.map((place) => new ReplicaLink({ place, bounds, contentsOf, log }));
   }
@@ -85,19 +86,12 @@ export class JsonReplicas {
     return flat.flatMap((key, at) => (at % 2 === 0 ? [[textOfBytes(key), flat[at + 1]!] as const] : []));
   }
 
-  /** @throws Error  the command errs, where that is not an answer too */
+  /** Errors are replies. */
   #run(argv: readonly ByteString[]): Reply {
     const { path, environment } = this.#parts;
-    const sender: CommandSender = {
-      ...{ db: 0, now: environment.clock(), as: null, readsAll: true, isStable: false },
-    };
+    const sender = { db: 0, now: environment.clock(), as: null, readsAll: true, isStable: false };
     const reply = path.execute(findCommand(argv[0]!)!, argv, sender);
     if (reply instanceof Promise) throw new Error("--json-replica stands with the database in memory alone");
     return reply;
   }
-}
-
-function bulksOf(reply: Reply): ByteString[] {
-  if (!("items" in reply)) return [];
-  return reply.items.map((item) => (item.kind === "bulk" ? item.bytes : ""));
 }
