@@ -1,5 +1,4 @@
 /** A listener and its pipeline in the test's own process, around backends that the test can reach. */
-import { pino } from "pino";
 import type { Backend } from "../../daemon/backends/backend.js";
 import { Databases } from "../../daemon/databases.js";
 import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../daemon/date-window.js";
@@ -12,6 +11,7 @@ import { type MemoryFace, UNBOUNDED } from "../../daemon/memory-limit.js";
 import { NOBODY } from "../../daemon/observer.js";
 import { Pipeline } from "../../daemon/pipeline.js";
 import type { LogLine } from "../support/daemon-process.js";
+import { keepLog } from "../support/log-lines.js";
 
 export const defaultLimits: Limits = Object.fromEntries(
   Object.entries(LIMITS).map(([name, row]) => [name, row.fallback]),
@@ -52,12 +52,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     gate = null,
     memory = UNBOUNDED,
   } = options;
-  const lines: LogLine[] = [];
-  const formatters = { level: (level: string) => ({ level }) };
-  const log = pino(
-    { level: "debug", base: null, formatters },
-    { write: (line) => lines.push(JSON.parse(line)) },
-  );
+  const { log, lines } = keepLog("debug");
   const settings = { signKey: keys, rootKey: rootKeys, clusterName };
   const daemon = makeIdentity().id;
   const bounds = { ...defaultLimits, ...limits };

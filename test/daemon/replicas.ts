@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pino } from "pino";
 import { Daemon } from "../../daemon/daemon.js";
 import { type Environment, realEnvironment } from "../../daemon/environment.js";
 import { optionTable, parseArguments, settingsOf } from "../../daemon/options.js";
 import type { LogLine } from "../support/daemon-process.js";
+import { keepLog } from "../support/log-lines.js";
 
 export interface RunningReplica extends AsyncDisposable {
   readonly daemon: Daemon;
@@ -24,11 +24,7 @@ export async function startReplica({
   args,
   environment = realEnvironment,
 }: ReplicaOptions): Promise<RunningReplica> {
-  const lines: LogLine[] = [];
-  const log = pino(
-    { level: "info", base: null, formatters: { level: (level) => ({ level }) } },
-    { write: (line) => lines.push(JSON.parse(line)) },
-  );
+  const { log, lines } = keepLog("info");
   const daemon = new Daemon({ settings: settingsFrom(args), environment, log });
   await daemon.start();
   return {

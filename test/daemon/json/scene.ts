@@ -1,5 +1,4 @@
 /** A JSON listener in the test's own process, before a memory of its own. */
-import { pino } from "pino";
 import { MemoryBackend } from "../../../daemon/backends/memory.js";
 import { realEnvironment } from "../../../daemon/environment.js";
 import type { Limits } from "../../../daemon/limits.js";
@@ -11,6 +10,7 @@ import { Newest } from "../../../daemon/newest.js";
 import { NOBODY } from "../../../daemon/observer.js";
 import { Users } from "../../../daemon/users.js";
 import type { LogLine } from "../../support/daemon-process.js";
+import { keepLog } from "../../support/log-lines.js";
 import type { RawClient } from "../../support/raw-client.js";
 import { defaultLimits } from "../in-process.js";
 import { withFile } from "../resp/scene.js";
@@ -38,12 +38,7 @@ export async function startJson({
   replicas = [],
   port = 0,
 }: SceneOptions = {}): Promise<JsonScene> {
-  const lines: LogLine[] = [];
-  const formatters = { level: (level: string) => ({ level }) };
-  const log = pino(
-    { level: "debug", base: null, formatters },
-    { write: (line) => lines.push(JSON.parse(line)) },
-  );
+  const { log, lines } = keepLog("debug");
   const environment = realEnvironment;
   const backend = new MemoryBackend(environment);
   const known = users === undefined ? new Users(null) : withFile(users, (file) => new Users(file));

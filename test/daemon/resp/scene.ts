@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pino } from "pino";
 import { MemoryBackend } from "../../../daemon/backends/memory.js";
 import type { CommandPath } from "../../../daemon/command-path.js";
 import { realEnvironment } from "../../../daemon/environment.js";
@@ -16,6 +15,7 @@ import { Newest } from "../../../daemon/newest.js";
 import { NOBODY } from "../../../daemon/observer.js";
 import { Users } from "../../../daemon/users.js";
 import type { LogLine } from "../../support/daemon-process.js";
+import { keepLog } from "../../support/log-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { defaultLimits } from "../in-process.js";
 
@@ -43,12 +43,7 @@ export async function startResp({
   copies = null,
   path,
 }: SceneOptions = {}): Promise<RespScene> {
-  const lines: LogLine[] = [];
-  const formatters = { level: (level: string) => ({ level }) };
-  const log = pino(
-    { level: "debug", base: null, formatters },
-    { write: (line) => lines.push(JSON.parse(line)) },
-  );
+  const { log, lines } = keepLog("debug");
   const environment = realEnvironment;
   const backend = new MemoryBackend(environment);
   const known = users === undefined ? new Users(null) : withFile(users, (file) => new Users(file));
