@@ -73,6 +73,15 @@ interface Where {
   readonly folder: string;
 }
 
+/** Options that a file may give as lists. */
+const LISTS: ReadonlyMap<
+  string,
+  { readonly parse: (texts: readonly string[]) => unknown; readonly example: string }
+> = new Map([
+  ["peer", { parse: (texts) => peersOf(texts), example: "db2:1111" }],
+  ["json-replica", { parse: (texts) => replicasOf(texts), example: "old1:8888" }],
+]);
+
 function parseValue(option: Option, value: unknown, { place, folder }: Where): unknown {
   const name = option.name();
   if (option.isBoolean()) {
@@ -86,15 +95,11 @@ function parseValue(option: Option, value: unknown, { place, folder }: Where): u
     throw new StartError(`${place}: ${name} is a path, or a list of paths.`, 2);
   }
   if (PATHS.has(name) && typeof value === "string" && value !== "") return resolve(folder, value);
-  if (name === "peer" && Array.isArray(value)) {
-    if (value.every((peer) => typeof peer === "string"))
-      return parsed(() => peersOf(value), name, value, place);
-    throw new StartError(`${place}: peer is a list of texts such as "db2:1111".`, 2);
-  }
-  if (name === "json-replica" && Array.isArray(value)) {
-    if (value.every((place) => typeof place === "string"))
-      return parsed(() => replicasOf(value), name, value, place);
-    throw new StartError(`${place}: json-replica is a list of texts such as "old1:8888".`, 2);
+  const list = LISTS.get(name);
+  if (list !== undefined && Array.isArray(value)) {
+    if (value.every((item) => typeof item === "string"))
+      return parsed(() => list.parse(value), name, value, place);
+    throw new StartError(`${place}: ${name} is a list of texts such as "${list.example}".`, 2);
   }
   if (typeof value !== "string" && typeof value !== "number") {
     throw new StartError(`${place}: ${name} is a text or a number.`, 2);
