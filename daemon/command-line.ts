@@ -1,6 +1,5 @@
 /** From the command line, the environment and the configuration file to what is to be done. */
 import { type Command, CommanderError } from "commander";
-import { formatPlace } from "./admin/place.js";
 import type { BackendSpecification } from "./backends/specification.js";
 import { checkFiles } from "./check-files.js";
 import { formatDateWindow } from "./date-window.js";
@@ -9,6 +8,7 @@ import { formatLimit } from "./limits.js";
 import { loadWith } from "./optional-package.js";
 import { limitRowOf, optionTable, parseArguments, type RawOptions, settingsOf } from "./options.js";
 import { formatPeer } from "./peer-address.js";
+import { formatPlace, placeName } from "./place.js";
 import { formatRetention } from "./retention.js";
 import type { Settings } from "./settings.js";
 import { version } from "./version.js";
@@ -83,8 +83,7 @@ function shownValue(name: string, attribute: string, program: Command, settings:
     return JSON.stringify(formatLimit(row, program.getOptionValue(attribute)));
   if (name === "database")
     return JSON.stringify(settings.database.map((one: BackendSpecification) => one.name).join(","));
-  if (name === "json-replica")
-    return JSON.stringify(settings.jsonReplicas.map((one) => formatPeer({ ...one, pin: null, tls: false })));
+  if (name === "json-replica") return JSON.stringify(settings.jsonReplicas.map(placeName));
   if (name === "admin" || name === "resp" || name === "json") {
     const place = settings[name];
     return place === null ? null : JSON.stringify(formatPlace(place));

@@ -3,7 +3,6 @@
  * file come. Then one look at their combinations, before anything is opened.
  */
 import { Command, CommanderError, Option } from "commander";
-import { type AdminPlace, parsePlace } from "./admin/place.js";
 import { type BackendSpecification, parseSpecifications } from "./backends/specification.js";
 import { DATE_WINDOW_DEFAULT, type DateWindow, formatDateWindow, parseDateWindow } from "./date-window.js";
 import { formatLimit, LIMITS, type LimitName, type LimitRow, type Limits, parseLimit } from "./limits.js";
@@ -11,6 +10,7 @@ import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.js
 import { isLoopback } from "./loopback.js";
 import { memoryOptions, type RawMemoryOptions, validateMemory } from "./memory-options.js";
 import { addPath, explained, parseBind, parseClusterName, parsePath, parsePort } from "./option-values.js";
+import { type ListenPlace, parsePlace } from "./place.js";
 import type { Settings } from "./settings.js";
 import { StartError } from "./start-error.js";
 import {
@@ -62,7 +62,7 @@ export interface RawOptions
   close: boolean;
   allowUnsigned: boolean;
   compat?: "php-dbsync";
-  admin?: AdminPlace;
+  admin?: ListenPlace;
   logLevel: LogLevel;
   logFormat: LogFormat;
   config?: string;

@@ -5,6 +5,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../protocol/envelope.js";
 import type { PeerAddress } from "./peers/member-socket.js";
+import { placeName } from "./place.js";
 
 const TLS = "dbsyncs://";
 const PIN = "#ed25519:";
@@ -24,8 +25,9 @@ export function parsePeer(text: string): PeerAddress {
 }
 
 /** `parsePeer` reads it back. */
-export function formatPeer({ host, port, pin, tls }: PeerAddress): string {
-  const place = `${tls ? TLS : ""}${host.includes(":") ? `[${host}]` : host}:${port}`;
+export function formatPeer(peer: PeerAddress): string {
+  const { pin, tls } = peer;
+  const place = `${tls ? TLS : ""}${placeName(peer)}`;
   return pin === null ? place : `${place}${pinText(pin)}`;
 }
 

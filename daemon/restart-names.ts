@@ -1,7 +1,8 @@
 /** Which settings cannot change while the daemon runs. */
-import { formatPlace } from "./admin/place.js";
+
 import { formatDateWindow } from "./date-window.js";
 import { formatFsync } from "./fsync.js";
+import { formatPlace } from "./place.js";
 import { formatRetention } from "./retention.js";
 import type { Settings } from "./settings.js";
 

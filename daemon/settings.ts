@@ -1,6 +1,5 @@
 /** The daemon's configuration, whole and checked, and where each value came from. */
 import type { CertificateFiles } from "../keys/certificate-pair.js";
-import type { AdminPlace } from "./admin/place.js";
 import type { BackendSpecification } from "./backends/specification.js";
 import type { DateWindow } from "./date-window.js";
 import type { EvictionPolicy } from "./eviction-policy.js";
@@ -9,6 +8,7 @@ import type { Limits } from "./limits.js";
 import type { ReplicaPlace } from "./listeners/json/replica-connection.js";
 import type { LogFormat, LogLevel } from "./log.js";
 import type { PeerAddress } from "./peers/member-socket.js";
+import type { ListenPlace } from "./place.js";
 
 /**
  * What becomes of a version 1 command that writes: refused with all of version 1; applied where it arrives; or signed by
@@ -50,15 +50,15 @@ export interface Settings {
   readonly allowUnsigned: boolean;
   readonly compat: "php-dbsync" | null;
   /** Where Redis clients are served; null: nowhere. */
-  readonly resp: AdminPlace | null;
+  readonly resp: ListenPlace | null;
   /** Where clients that speak JSON lines are served; null: nowhere. */
-  readonly json: AdminPlace | null;
+  readonly json: ListenPlace | null;
   /** Servers that are sent what JSON clients write, in the original's protocol. */
   readonly jsonReplicas: readonly ReplicaPlace[];
   /** Users of the listeners without signatures; null: one who may do everything. */
   readonly aclFile: string | null;
   /** Where /healthz and /metrics are served; null: nowhere. */
-  readonly admin: AdminPlace | null;
+  readonly admin: ListenPlace | null;
   /** What goes at the limit of memory. */
   readonly maxmemoryPolicy: EvictionPolicy;
   readonly logLevel: LogLevel;

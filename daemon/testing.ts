@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { generateKeyPair } from "../keys/generate.js";
-import { formatPlace } from "./admin/place.js";
 import { Daemon } from "./daemon.js";
 import { realEnvironment } from "./environment.js";
 import type { LogLevel } from "./log.js";
 import { optionTable, parseArguments, settingsOf } from "./options.js";
+import { formatPlace } from "./place.js";
 import type { Settings } from "./settings.js";
 import { version } from "./version.js";
 

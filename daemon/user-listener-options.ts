@@ -1,9 +1,9 @@
 /** The options of the listeners for users, and which combinations of them make sense. */
 import { InvalidArgumentError, Option } from "commander";
-import { type AdminPlace, parsePlace } from "./admin/place.js";
 import type { ReplicaPlace } from "./listeners/json/replica-connection.js";
 import { explained, parsePath } from "./option-values.js";
 import { parsePeer } from "./peer-address.js";
+import { type ListenPlace, parsePlace } from "./place.js";
 import type { Settings, UserListenerName } from "./settings.js";
 import { StartError } from "./start-error.js";
 import { hasTimeline } from "./timeline-options.js";
@@ -16,7 +16,7 @@ const GROUP = "Clients without signatures:";
 export const USER_LISTENER_NAMES: readonly UserListenerName[] = ["resp", "json"];
 
 /** What commander leaves. */
-export interface RawUserListenerOptions extends Partial<Record<UserListenerName, AdminPlace>> {
+export interface RawUserListenerOptions extends Partial<Record<UserListenerName, ListenPlace>> {
   aclFile?: string;
   jsonReplica: readonly ReplicaPlace[];
 }
@@ -112,7 +112,7 @@ export function validateUserListeners(settings: Settings): void {
   refuseSamePlaces([["-p", { address: bind, port }], ["--admin", admin], ...own]);
 }
 
-function refuseSamePlaces(places: readonly (readonly [flag: string, place: AdminPlace | null])[]): void {
+function refuseSamePlaces(places: readonly (readonly [flag: string, place: ListenPlace | null])[]): void {
   for (const [at, [flag, place]] of places.entries()) {
     const other = places
       .slice(0, at)

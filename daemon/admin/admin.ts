@@ -1,12 +1,12 @@
 /** Makes what --admin serves. The daemon loads this with --admin only, and prom-client comes with it. */
 import type { Logger } from "pino";
 import { loadWith } from "../optional-package.js";
-import type { AdminPlace } from "./place.js";
+import type { ListenPlace } from "../place.js";
 import type { Sources } from "./readings.js";
 import { AdminServer } from "./server.js";
 
 export interface AdminParts {
-  readonly place: AdminPlace;
+  readonly place: ListenPlace;
   readonly sources: Sources;
   readonly log: Logger;
 }

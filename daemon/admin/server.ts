@@ -6,11 +6,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import { isLoopback } from "../loopback.js";
+import { formatPlace, type ListenPlace } from "../place.js";
 import type { Service } from "../service.js";
 import { StartError } from "../start-error.js";
 import type { Exposition } from "./exposition.js";
 import { type Health, isHealthy } from "./health.js";
-import { type AdminPlace, formatPlace } from "./place.js";
 
 /** A scraper or two, a health check, somebody who looks; more are closed at once. */
 const MAX_CONNECTIONS = 16;
@@ -32,7 +32,7 @@ const METHODS = ["GET", "HEAD"];
 const TEXT = "text/plain; charset=utf-8";
 
 export interface AdminServerParts {
-  readonly place: AdminPlace;
+  readonly place: ListenPlace;
   readonly health: () => Health;
   readonly exposition: Exposition;
   readonly log: Logger;
@@ -128,7 +128,7 @@ export class AdminServer implements Service {
   }
 }
 
-function listenError(reason: NodeJS.ErrnoException, place: AdminPlace): StartError {
+function listenError(reason: NodeJS.ErrnoException, place: ListenPlace): StartError {
   const why =
     reason.code === "EADDRINUSE" ? "another program listens there" : `cannot listen there (${reason.code})`;
   return new StartError(`--admin ${formatPlace(place)}: ${why}. Choose another port or address.`, 1);

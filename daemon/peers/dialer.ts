@@ -3,9 +3,10 @@
  * full jitter, so that many daemons do not all arrive at one that comes back.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { placeName } from "../place.js";
 import type { FarewellCode } from "./handshake.js";
 import type { MemberConnection } from "./member-connection.js";
-import { type PeerAddress, placeName } from "./member-socket.js";
+import type { PeerAddress } from "./member-socket.js";
 import type { PeeringLimits } from "./peering-limits.js";
 import type { MemberStatus } from "./peering-parts.js";
 
@@ -15,6 +16,10 @@ const DUPLICATE_MS = 1000;
 const SELF_AGAIN_MS = 300_000;
 /** Failures after which the wait grows no more. */
 const DOUBLINGS_MOST = 16;
+
+/** Equal for addresses that are dialed in the same way. */
+export const dialingKey = (address: PeerAddress): string =>
+  `${placeName(address)} ${address.pin ?? ""} ${address.tls}`;
 
 export class Dialer {
   readonly address: PeerAddress;

@@ -18,14 +18,9 @@ import {
   writeMemberMessage,
 } from "../../protocol/member-messages.js";
 import { type DaemonState, type Hello, writeHello } from "../../protocol/messages-v2.js";
+import { placeName } from "../place.js";
 import { type Challenges, FAREWELLS, type FarewellCode, proofBytes, type Side } from "./handshake.js";
-import {
-  type Connect,
-  type MemberSocket,
-  type MemberSocketOwner,
-  type PeerAddress,
-  placeName,
-} from "./member-socket.js";
+import type { Connect, MemberSocket, MemberSocketOwner, PeerAddress } from "./member-socket.js";
 import type { PeeringParts } from "./peering-parts.js";
 
 /** A hello, challenge, proof or status is shorter: a stranger cannot make us keep more. */

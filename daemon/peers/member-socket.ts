@@ -33,7 +33,3 @@ export interface PeerAddress {
 }
 
 export type Connect = (address: PeerAddress, owner: MemberSocketOwner) => MemberSocket;
-
-/** `host:port`. */
-export const placeName = ({ host, port }: PeerAddress): string =>
-  `${host.includes(":") ? `[${host}]` : host}:${port}`;

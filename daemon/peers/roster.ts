@@ -5,12 +5,12 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/messages-v2.js";
-import { Dialer } from "./dialer.js";
+import { Dialer, dialingKey } from "./dialer.js";
 import { FAREWELLS, type FarewellCode } from "./handshake.js";
 import type { Member } from "./member.js";
 import { type ConnectionOwner, type ExchangeMessage, MemberConnection } from "./member-connection.js";
 import { isOfLoopback, subjectOf } from "./member-places.js";
-import { type MemberSocket, type MemberSocketOwner, type PeerAddress, placeName } from "./member-socket.js";
+import type { MemberSocket, MemberSocketOwner, PeerAddress } from "./member-socket.js";
 import type { Notices } from "./notices.js";
 import { MEMBERS_MOST } from "./peering-limits.js";
 import type { MemberStatus, PeeringParts } from "./peering-parts.js";
@@ -89,12 +89,11 @@ export class Roster {
 
   /** Other addresses: connections opened to those that are left out are closed. */
   setPeers(addresses: readonly PeerAddress[]): void {
-    const key = (address: PeerAddress) => `${placeName(address)} ${address.pin ?? ""} ${address.tls}`;
-    const before = new Map(this.#dialers.map((dialer) => [key(dialer.address), dialer]));
+    const before = new Map(this.#dialers.map((dialer) => [dialingKey(dialer.address), dialer]));
     const { limits, random } = this.#parts.peering;
     this.#dialers = addresses.map((address) => {
-      const kept = before.get(key(address));
-      before.delete(key(address));
+      const kept = before.get(dialingKey(address));
+      before.delete(dialingKey(address));
       return kept ?? new Dialer(address, limits, random);
     });
     for (const { connection } of before.values())

@@ -4,6 +4,7 @@
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { placeName } from "../../place.js";
 import {
   type ReplicaBounds,
   ReplicaConnection,
@@ -17,7 +18,7 @@ const RETRY_MS = 1_000;
 
 export interface ReplicaLinkParts {
   readonly place: ReplicaPlace;
-  readonly bounds: () => ReplicaBounds;
+  readonly bounds: ReplicaBounds;
   readonly contentsOf: (document: ByteString) => Contents;
   readonly log: Logger;
 }
@@ -44,8 +45,7 @@ export class ReplicaLink {
 
   /** host:port */
   get name(): string {
-    const { host, port } = this.#parts.place;
-    return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    return placeName(this.#parts.place);
   }
 
   /** A write that has just been done here. @returns whether the server has confirmed it */
@@ -123,7 +123,7 @@ export class ReplicaLink {
 
   async #connected(): Promise<ReplicaConnection> {
     const { place, bounds } = this.#parts;
-    this.#connection ??= await ReplicaConnection.open(place, bounds());
+    this.#connection ??= await ReplicaConnection.open(place, bounds);
     this.#isSilent = false;
     return this.#connection;
   }

@@ -8,9 +8,9 @@ import type { Exposition } from "../../../daemon/admin/exposition.js";
 import { makeExposition } from "../../../daemon/admin/exposition.js";
 import type { Health } from "../../../daemon/admin/health.js";
 import { METRICS } from "../../../daemon/admin/metric-table.js";
-import { parsePlace } from "../../../daemon/admin/place.js";
 import { AdminServer } from "../../../daemon/admin/server.js";
 import { Metrics } from "../../../daemon/metrics.js";
+import { parsePlace } from "../../../daemon/place.js";
 import { REFUSALS } from "../../../daemon/refusals.js";
 import { StartError } from "../../../daemon/start-error.js";
 

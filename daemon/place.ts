@@ -1,10 +1,10 @@
-/** Where --admin listens: `port`, or `address:port`. */
+/** Where listeners listen, as `port` or `address:port`, and where others do, as `host:port`. */
 import { isIP } from "node:net";
 
 const MAX_PORT = 65535;
 const DEFAULT_ADDRESS = "127.0.0.1";
 
-export interface AdminPlace {
+export interface ListenPlace {
   /** An address, not a name; without brackets. */
   readonly address: string;
   /** 0: a free one. */
@@ -12,7 +12,7 @@ export interface AdminPlace {
 }
 
 /** @throws RangeError  what is expected */
-export function parsePlace(text: string): AdminPlace {
+export function parsePlace(text: string): ListenPlace {
   const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text.trim());
   const address = match?.[1] ?? match?.[2] ?? DEFAULT_ADDRESS;
   const port = Number(match?.[3] ?? Number.NaN);
@@ -25,6 +25,10 @@ export function parsePlace(text: string): AdminPlace {
 }
 
 /** As `parsePlace` reads it. */
-export function formatPlace({ address, port }: AdminPlace): string {
+export function formatPlace({ address, port }: ListenPlace): string {
   return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
+
+/** `host:port`, of a name or an address. */
+export const placeName = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+  `${host.includes(":") ? `[${host}]` : host}:${port}`;
