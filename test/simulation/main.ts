@@ -30,6 +30,9 @@ const FIGURES = [
   "healedAfter",
 ] as const;
 
+/** Runs between two lines that tell where it is. */
+const PROGRESS_EVERY = 100;
+
 const without = values.without.split(",");
 
 async function main(): Promise<void> {
@@ -49,6 +52,8 @@ async function main(): Promise<void> {
   let failed = 0;
   const sums: Record<string, number> = {};
   for (let seed = first; seed < first + count; seed++) {
+    // Whoever ends a run that does not end by itself knows where it was.
+    if ((seed - first) % PROGRESS_EVERY === 0) console.log(`seed ${seed}`);
     const verdict = await simulate(seed, { without });
     const { problems } = verdict;
     for (const name of FIGURES) sums[name] = (sums[name] ?? 0) + verdict[name];
