@@ -67,6 +67,7 @@ export interface HandoverParts
 export class Handover {
   readonly #parts: HandoverParts;
   #holdsUntil = Number.NEGATIVE_INFINITY;
+  #keepsFrom = Number.POSITIVE_INFINITY;
 
   constructor(parts: HandoverParts) {
     this.#parts = parts;
@@ -86,8 +87,14 @@ export class Handover {
     this.#holdsUntil = this.#parts.uptime() + HOLD_MS;
   }
 
-  get isHolding(): boolean {
-    return this.#parts.uptime() < this.#holdsUntil;
+  /** What is dated at or after this is not forgotten while there is room; milliseconds since 1970. */
+  get keepsFrom(): number {
+    return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#keepsFrom;
+  }
+
+  /** Members may lack what is dated from then on, or have more of it. */
+  keepFrom(date: number): void {
+    this.#keepsFrom = date;
   }
 
   /** Begins one that a member gives. */

@@ -7,7 +7,7 @@ import type { SnapshotMaking } from "./snapshot-making.js";
 
 /** Entries removed in one tick. */
 const ENTRIES_A_TICK = 5000;
-/** While a member is helped, the oldest stay, up to so many times the bytes that are allowed otherwise. */
+/** What members may need stays, up to so many times the bytes that are allowed otherwise. */
 const HELPING_FACTOR = 2;
 
 export interface RetentionLimits {
@@ -24,8 +24,8 @@ export interface RetentionTick {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly bytes: number;
-  /** Whether a member needs what there is. */
-  readonly isHelping: boolean;
+  /** Members may need what is dated from then on; milliseconds since 1970. */
+  readonly keepsFrom: number;
 }
 
 export class Retention {
@@ -47,14 +47,16 @@ export class Retention {
   }
 
   /** Has a snapshot made if it is time; forgets what may go, and removes a slice of it. */
-  tick({ cutAt, now, bytes, isHelping }: RetentionTick): void {
+  tick({ cutAt, now, bytes, keepsFrom }: RetentionTick): void {
     const { retainMs, retainBytes } = this.#limits;
     // Soon, so that something can go.
     this.#making?.consider(cutAt, bytes > retainBytes / 2);
-    const base = (bytes > retainBytes ? this.#making?.oldest : this.#making?.best(now - retainMs)) ?? null;
-    const isHeld = isHelping && bytes <= HELPING_FACTOR * retainBytes;
+    const end = bytes > HELPING_FACTOR * retainBytes ? Number.POSITIVE_INFINITY : keepsFrom;
+    const isFull = bytes > retainBytes;
+    const base =
+      (isFull ? this.#making?.oldest : this.#making?.best(Math.min(now - retainMs, end - 1))) ?? null;
     // Up to a snapshot, neither more nor less: whatever still comes can be folded from it.
-    if (base !== null && !isHeld && base > this.#archive.prunedTo) {
+    if (base !== null && base < end && base > this.#archive.prunedTo) {
       this.#making?.begin(base);
       this.#archive.prune(base);
       this.#isRemoving = true;

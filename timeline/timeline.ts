@@ -241,7 +241,7 @@ export class Timeline {
       ...{ cutAt: this.#fold.cutAt, bytes: this.#parts.storage.bytes },
       // By a wrong clock nothing is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
-      isHelping: this.handover.isHolding,
+      keepsFrom: this.handover.keepsFrom,
     });
   }
 

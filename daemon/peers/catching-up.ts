@@ -1,13 +1,13 @@
 /** The daemon's state among the members: whether what they had when it came is here, and whether it reaches enough of them. */
 import type { DaemonState } from "../../protocol/messages-v2.js";
-import type { Gaps } from "./gaps.js";
+import { type Gaps, holdsLess } from "./gaps.js";
 import type { Joining } from "./joining.js";
 import type { Notices } from "./notices.js";
 import type { PeeringParts } from "./peering-parts.js";
 import type { Roster } from "./roster.js";
 
 export interface CatchingUpParts {
-  readonly peering: Pick<PeeringParts, "log" | "limits" | "uptime" | "timeline" | "identity">;
+  readonly peering: Pick<PeeringParts, "log" | "limits" | "uptime" | "timeline">;
   readonly roster: () => Roster;
   readonly gaps: Gaps;
   readonly joining: Joining;
@@ -91,12 +91,11 @@ export class CatchingUp {
     const { peering, gaps } = this.#parts;
     if (this.state !== "catching-up" || !gaps.areOldAndStuck(now) || !this.isEverybodyHere(now)) return false;
     const { index } = peering.timeline;
-    const count = index.total("ring").count + index.total("data").count;
-    return [...this.#parts.roster().members.values()].every(({ status, compared, id }) => {
-      if (status === null || status.state !== "catching-up" || compared === null) return false;
-      const theirs = status.ring.count + status.data.count;
-      return theirs < count || (theirs === count && id < peering.identity.id);
-    });
+    const own = { ring: index.total("ring"), data: index.total("data") };
+    return [...this.#parts.roster().members.values()].every(
+      ({ status, compared }) =>
+        status !== null && status.state === "catching-up" && compared !== null && !holdsLess(own, status),
+    );
   }
 
   /**

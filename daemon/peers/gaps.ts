@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/envelope.js";
-import type { StatusMessage } from "../../protocol/member-messages.js";
+import type { StatusMessage, Totals } from "../../protocol/member-messages.js";
 import { isSameDigest, LEVEL_SECONDS } from "../../timeline/digest-index.js";
 import type { MemberConnection } from "./member-connection.js";
 import type { PeeringParts } from "./peering-parts.js";
@@ -169,7 +169,7 @@ export class Gaps {
     const { timeline, uptime } = this.#parts;
     const { at, ring, data } = report;
     const own = { ring: timeline.index.digestUpTo(at, "ring"), data: timeline.index.digestUpTo(at, "data") };
-    const isLess = own.ring.count < ring.count || own.data.count < data.count;
+    const isLess = holdsLess(own, report);
     // Of two that differ and both have pruned, or of which the other lacks something, the one that holds less is not live.
     const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
     const isSame = isSameDigest(own.ring, ring) && isSameDigest(own.data, data);
@@ -190,6 +190,16 @@ export class Gaps {
 
 const isSameReport = (report: Report, other: Report | null): boolean =>
   report.at === other?.at && isSameDigest(report.ring, other.ring) && isSameDigest(report.data, other.data);
+
+/**
+ * Whether one of two that differ is to take what the other holds: all daemons must see it alike, so of two that hold as
+ * many entries the sums decide. Keys come first: a revocation that is lost is worse than a write.
+ */
+export function holdsLess(one: Totals, other: Totals): boolean {
+  if (one.ring.count !== other.ring.count) return one.ring.count < other.ring.count;
+  if (one.data.count !== other.data.count) return one.data.count < other.data.count;
+  return one.ring.sum === other.ring.sum ? one.data.sum < other.data.sum : one.ring.sum < other.ring.sum;
+}
 
 function close(gap: Gap): void {
   gap.isKnown = true;

@@ -9,6 +9,7 @@ import type { DaemonState, Hello } from "../../protocol/messages-v2.js";
 import type { Entry, Place } from "../../timeline/entry.js";
 import { isRingEntry } from "../../timeline/recorded.js";
 import { CatchingUp } from "./catching-up.js";
+import { CommonPast } from "./common-past.js";
 import { Gaps } from "./gaps.js";
 import { Intake } from "./intake.js";
 import { Joining } from "./joining.js";
@@ -37,6 +38,7 @@ export class Peering {
   readonly #intake: Intake;
   readonly #clocks: MemberClocks;
   readonly #stable: StablePoint;
+  readonly #common: CommonPast;
   readonly #gaps: Gaps;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
@@ -57,6 +59,7 @@ export class Peering {
     this.#intake = new Intake({ peering: parts, slices: this.#slices, traces: this.#spreading.traces });
     this.#clocks = new MemberClocks(limits);
     this.#stable = new StablePoint(timeline, limits);
+    this.#common = new CommonPast(parts);
     this.#gaps = new Gaps(parts);
     this.#joining = new Joining(timeline);
     this.#catchingUp = new CatchingUp(
@@ -73,10 +76,12 @@ export class Peering {
       state: () => this.state,
       joined: (connection, bit) => {
         this.#stable.discard();
+        this.#common.joined();
         return new Member(shared, connection, bit);
       },
       left: (member) => {
         this.#stable.discard();
+        this.#common.left();
         this.#gaps.left(member.id);
         member.stop();
         this.#spreading.disconnected(member);
@@ -114,7 +119,8 @@ export class Peering {
     this.#catchingUp.tick(now);
     this.#snapshots.tick(now, this.#givers(now));
     this.watchClock();
-    this.#stable.tick(now, () => this.#reporters());
+    this.#stable.tick(now, () => reportersOf(this.#roster.all));
+    this.#common.tick(now, () => reportersOf([...this.#roster.members.values()]) ?? []);
     if (this.#ringChanged || now >= this.#nextLookAt) this.#look(now);
   }
 
@@ -135,7 +141,7 @@ export class Peering {
   setPeers(addresses: readonly PeerAddress[]): void {
     this.#stable.discard();
     this.#roster.setPeers(addresses);
-    this.#gaps.keep((id) => this.#roster.has(id));
+    this.#nextLookAt = 0;
   }
 
   /**
@@ -221,6 +227,7 @@ export class Peering {
       isSkewed: () => this.isSkewed,
       reported: ({ id }, report) => {
         this.#stable.reported(id, report);
+        this.#common.reported(id, report);
         this.#gaps.reported(id, report);
       },
       progressed: () => this.#catchingUp.progressed(),
@@ -267,19 +274,11 @@ export class Peering {
     for (const member of this.#roster.members.values()) member.compareAgain();
   }
 
-  #reporters(): readonly Reporter[] | null {
-    const members = this.#roster.all;
-    if (members === null) return null;
-    return members.map(({ id, status, connection }) => ({
-      id,
-      watermark: status?.watermark ?? null,
-      ask: (at) => connection.send({ kind: "report-request", at }),
-    }));
-  }
-
   #look(now: number): void {
     this.#nextLookAt = now + LOOK_EVERY_MS;
     this.#roster.recheck();
+    // Not of one whose folder is lost, and that is there again as another.
+    this.#gaps.keep((id) => this.#roster.has(id));
     this.#ringChanged = false;
     if (this.#intake.quarantine.size > 0) {
       this.#intake.retry((id) => this.#roster.members.get(id) ?? null);
@@ -301,6 +300,13 @@ export class Peering {
     else log.warn(median === null ? {} : { aheadMs: Math.round(clock() - median) }, SKEWED);
   }
 }
+
+const reportersOf = (members: readonly Member[] | null): readonly Reporter[] | null =>
+  members?.map(({ id, status, connection }) => ({
+    id,
+    watermark: status?.watermark ?? null,
+    ask: (at) => connection.send({ kind: "report-request", at }),
+  })) ?? null;
 
 const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";
 const SKEWED = "this machine's clock is off the members': nothing is taken from clients until it is right";

@@ -176,3 +176,18 @@ test("a daemon keeps what a member needs for as long as it is asked to, within b
   await giver.writes(100, 1000, write);
   assert.ok(giver.timeline.prunedTo > 0, "beyond that it forgets, asked or not");
 });
+
+test("a daemon keeps what its members may lack, and forgets what is older, by time and for want of room", async () => {
+  for (const limits of [{ retainMs: 1_000 }, { retainBytes: 40_000 }]) {
+    const subject = await new TimelineSubject({ storage: new MemoryStorage(), every: 50, limits }).open();
+    const write = (i: number) => `SET k${i % 20} v${i}`;
+    subject.timeline.handover.keepFrom(0);
+    await subject.writes(200, 1000, write);
+    assert.equal(subject.timeline.prunedTo, -1);
+    const date = subject.now - 60_000;
+    subject.timeline.handover.keepFrom(date);
+    await subject.writes(20, 1000, write);
+    const { prunedTo } = subject.timeline;
+    assert.ok(prunedTo > 0 && prunedTo < date, `${prunedTo} of ${date}`);
+  }
+});

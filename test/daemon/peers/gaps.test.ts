@@ -1,7 +1,7 @@
 /** What members have pruned cannot be given any more: who lacks it is not live. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EPOCH, entryOf, keyOf } from "./entries.js";
+import { EPOCH, entryOf, keyOf, signWith } from "./entries.js";
 import { entriesOf, isLevel, type Node, World } from "./support.js";
 
 const LACKING = /lacks entries that a member does not keep any more/;
@@ -142,6 +142,22 @@ test("what lacks is remembered while the member is away, until it is left out of
   b.peering.setPeers([world.addressOf("c")]);
   world.run(100);
   assert.equal(b.peering.state, "live");
+});
+
+test("what lacks is not waited for when the member is there again as another, with nothing", () => {
+  const world = new World();
+  const [a] = [world.add("a"), world.add("c")];
+  fill(a);
+  world.run(100);
+  prune(a, -40_000);
+  const b = world.add("b", { peers: ["a", "c"] });
+  world.run(5000);
+  world.kill("a");
+  world.run(30_000);
+  assert.equal(b.peering.state, "catching-up");
+  const key = keyOf("another");
+  world.add("a", { parts: { identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) } } });
+  world.runUntil(() => b.peering.state === "live");
 });
 
 test("a lacking daemon that prunes itself makes nobody else catching-up, and stays what it is", () => {

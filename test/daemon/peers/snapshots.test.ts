@@ -19,6 +19,8 @@ function fill(nodes: readonly Node[]): void {
 /** The places that the index counts stand for a snapshot. */
 class FakeHandover {
   holds = 0;
+  /** Since 1970. */
+  keepsFrom = Number.POSITIVE_INFINITY;
   readonly told: string[] = [];
   content: Buffer | null = null;
   /** Called with each part that comes. */
@@ -45,6 +47,10 @@ class FakeHandover {
 
   hold(): void {
     this.holds++;
+  }
+
+  keepFrom(date: number): void {
+    this.keepsFrom = date;
   }
 
   stage(cutAt: number) {
@@ -208,4 +214,45 @@ test("of members that were apart for longer than they keep anything one stays as
   world.cut.clear();
   world.runUntil(() => nodes.every(({ peering }) => peering.state === "live") && isLevel(...nodes));
   assert.equal(nodes.filter(({ peering }) => peering.snapshots.taken === 0).length, 1);
+});
+
+test("what a connected member does not hold alike is kept, whoever else is away, and not for ever", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b", "absent"], limits: { snapshotHoldMs: 60_000 } });
+  const handover = handoverOf(a);
+  world.run(5_000);
+  assert.ok(handover.keepsFrom > EPOCH, "alone it waits for nobody");
+  const b = world.add("b");
+  world.runUntil(() => handover.keepsFrom === 0);
+  world.runUntil(() => handover.keepsFrom > EPOCH && isLevel(a, b));
+  assert.equal(a.peering.stablePoint, 0, "nothing is final while somebody is away");
+  const before = handover.keepsFrom;
+  world.run(10_000);
+  assert.ok(handover.keepsFrom > before && handover.keepsFrom <= EPOCH + world.now);
+  b.timeline.index.add({ at: EPOCH + 20, seq: 0, id: "unreadable".padStart(32, "x") }, false);
+  world.run(5_000);
+  const kept = handover.keepsFrom;
+  world.run(40_000);
+  assert.equal(handover.keepsFrom, kept);
+  world.run(30_000);
+  assert.equal(handover.keepsFrom, Number.POSITIVE_INFINITY);
+});
+
+test("of two that hold as many entries, but not the same, and have both forgotten them, one gives way", () => {
+  for (const extra of [0, 1]) {
+    const world = new World();
+    const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
+    const handovers = [a, b].map(handoverOf);
+    fill([a, b]);
+    world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
+    world.cut.add("a b").add("b a");
+    a.timeline.take(entryOf(-59_500 + extra));
+    b.timeline.take(entryOf(-59_499 - extra));
+    world.run(100);
+    for (const handover of handovers) handover.prune(PRUNED);
+    world.run(15_000);
+    world.cut.clear();
+    world.runUntil(() => isLevel(a, b) && a.peering.state === "live" && b.peering.state === "live");
+    assert.equal(a.peering.snapshots.taken + b.peering.snapshots.taken, 1);
+  }
 });
