@@ -2,7 +2,7 @@
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { hashOf } from "../../daemon/identity.js";
-import { type Entry, firstPlaceAt, readPlace } from "../../timeline/entry.js";
+import { type Entry, firstPlaceAt, placeOf, readPlace, writePlace } from "../../timeline/entry.js";
 import { openReader, type Reader, timelineFolder } from "../../timeline/lmdb-reader.js";
 import { readEntry } from "../../timeline/stored-value.js";
 import { readLog } from "../../timeline/write-ahead-log.js";
@@ -37,14 +37,17 @@ function* inLog(data: string, { logMark }: Reader): Generator<readonly [place: B
 
 /**
  * Flips a bit of an entry's body in LMDB's file of a daemon that does not run, in all copies that the file has.
- * @param entries  the first of them that is there; those that are in the log alone are not
+ * @param entries  the first of them that is there; not those that the log has, from which they are written anew, though
+ *   a page of LMDB's that nothing leads to may have them too
  * @returns whether there was one
  */
-export function damage(data: string, entries: Iterable<Entry>): boolean {
+export async function damage(data: string, entries: Iterable<Entry>): Promise<boolean> {
   const file = fileOf(data);
+  const isFiled = await filedIn(data);
   const bytes = readFileSync(file);
-  for (const { body } of entries) {
-    if (!bytes.includes(body)) continue;
+  for (const entry of entries) {
+    const { body } = entry;
+    if (!isFiled(entry) || !bytes.includes(body)) continue;
     const descriptor = openSync(file, "r+");
     try {
       for (let place = bytes.indexOf(body); place >= 0; place = bytes.indexOf(body, place + 1)) {
@@ -57,6 +60,21 @@ export function damage(data: string, entries: Iterable<Entry>): boolean {
     return true;
   }
   return false;
+}
+
+/** Whether an entry is in LMDB's tree, and not in the log. */
+async function filedIn(data: string): Promise<(entry: Entry) => boolean> {
+  const reader = openReader(data);
+  try {
+    const logged = new Set([...inLog(data, reader)].map(([place]) => place.toString("hex")));
+    const filed = new Set([...reader.entries(null, null)].map(([place]) => place.toString("hex")));
+    return (entry) => {
+      const place = writePlace(placeOf(entry)).toString("hex");
+      return filed.has(place) && !logged.has(place);
+    };
+  } finally {
+    await reader.close();
+  }
 }
 
 const fileOf = (data: string): string => join(timelineFolder(data), "data.mdb");
