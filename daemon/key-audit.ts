@@ -1,7 +1,7 @@
 /** Says in the log who changed the ring of keys, and who tried to without the right. */
 import type { Logger } from "pino";
 import type { ByteString } from "../protocol/byte-string.js";
-import { hexOf } from "../protocol/envelope.js";
+import { dateText, hexOf } from "../protocol/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../store/key-ring.js";
 import type { Unit } from "../store/unit.js";
 import type { Environment } from "./environment.js";
@@ -27,7 +27,7 @@ export class KeyAudit {
   }
 
   changed(argv: Argv, unit: Pick<Unit, "at" | "id">, signer: Pick<KeyRecord, "id" | "label">): void {
-    const what = { command: textOf(argv), at: new Date(unit.at).toISOString() };
+    const what = { command: textOf(argv), at: dateText(unit.at) };
     this.#log.warn({ ...what, ...whoIs(signer), unit: hexOf(unit.id) }, "the keys were changed");
   }
 

@@ -5,7 +5,7 @@
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import { signEnvelope } from "../keys/sign.js";
-import { hexOf } from "../protocol/envelope.js";
+import { dateText, hexOf } from "../protocol/envelope.js";
 import type { DaemonState, Hello } from "../protocol/messages-v2.js";
 import { DATABASES_DEFAULT } from "../store/database.js";
 import type { Entry } from "../timeline/entry.js";
@@ -268,7 +268,7 @@ export class Replica implements Service {
     for (const { id, envelope } of entries) {
       if (!isRingEntry(envelope)) continue;
       const { key, at, commands } = envelope;
-      const by = { by: hexOf(key), at: new Date(at).toISOString(), id: hexOf(id) };
+      const by = { by: hexOf(key), at: dateText(at), id: hexOf(id) };
       this.#parts.log.warn({ ...by, commands: commands.length }, "a change of keys came from another daemon");
     }
   }

@@ -309,3 +309,10 @@ export function bytesOfHex(hex: string, length: number): ByteString | undefined 
 }
 
 export const hexOf = (bytes: ByteString): string => Buffer.from(bytes, "latin1").toString("hex");
+
+/** Milliseconds, either way from 1970, that a `Date` can stand for; an envelope's `at` and what members tell go beyond it. */
+const DATE_MS_MAX = 8.64e15;
+
+/** `2027-01-31T12:00:00.000Z`. @param at  any number of milliseconds since 1970 */
+export const dateText = (at: number): string =>
+  Math.abs(at) <= DATE_MS_MAX ? new Date(at).toISOString() : `${at} ms`;

@@ -3,6 +3,7 @@
  * of the state that they make.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { dateText } from "../protocol/envelope.js";
 import { DigestIndex } from "./digest-index.js";
 import {
   compareEntries,
@@ -168,7 +169,7 @@ export class Archive {
    */
   damaged(place: Place, isFolded: boolean): void {
     if (this.#unflushed.has(place.id) || this.#damaged.has(place.id)) return;
-    this.#parts.log.error({ at: new Date(place.at).toISOString() }, DAMAGED);
+    this.#parts.log.error({ at: dateText(place.at) }, DAMAGED);
     this.#damaged.set(place.id, isFolded);
     if (isFolded) this.index.remove(place);
   }

@@ -3,6 +3,7 @@
  * in slices. So it knows of each unit what came of it, and the state as it was then. Changes nothing.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { dateText } from "../protocol/envelope.js";
 import type { Entry } from "./entry.js";
 import type { Fold, UnitAnswer } from "./fold.js";
 import { Refold, type RefoldParts } from "./refold.js";
@@ -191,7 +192,7 @@ export class Recalls {
     const { earliest } = this;
     const kept =
       earliest < Number.MAX_SAFE_INTEGER
-        ? `ask from ${earliest} (${new Date(earliest).toISOString()}) on`
+        ? `ask from ${earliest} (${dateText(earliest)}) on`
         : "nothing can be told at the moment";
     return `what was recorded up to ${from - 1} is not kept any more: ${kept}`;
   }

@@ -1,4 +1,5 @@
 /** Dates on the command line, and as people are shown them: in UTC, so that nobody has to ask whose. */
+import { dateText } from "../../protocol/envelope.js";
 import { DbsyncError } from "../errors.js";
 
 const FORMS =
@@ -53,16 +54,10 @@ export function parsePastDate(text: string, asked: { option: string; now: number
 
 /** `2027-01-31 12:00:00.000Z`. */
 export function formatMoment(ms: number): string {
-  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString().replace("T", " ") : `${ms} ms`;
+  return dateText(ms).replace("T", " ");
 }
 
 /** `2027-01-31 12:00:00Z`. */
 export function formatDate(ms: number): string {
-  const isSensible = Math.abs(ms) <= 8.64e15;
-  return isSensible
-    ? new Date(ms)
-        .toISOString()
-        .replace("T", " ")
-        .replace(/\.\d+Z$/, "Z")
-    : `${ms} ms`;
+  return formatMoment(ms).replace(/\.\d+Z$/, "Z");
 }

@@ -1,4 +1,5 @@
 /** What is bad about a timeline and its members, and what to do. */
+import { dateText } from "../../protocol/envelope.js";
 import type { MemberStatus, TimelineStatus } from "./timeline-status.js";
 
 /** `fix`: what to do. `isPassing`: it may end by itself. */
@@ -78,7 +79,7 @@ export function diagnose(
 const isOther = ({ connection }: MemberStatus): boolean => connection !== "self";
 
 const keptFrom = ({ prunedTo }: MemberStatus): string =>
-  `it keeps those from ${new Date((prunedTo ?? 0) + 1).toISOString()} on`;
+  `it keeps those from ${dateText((prunedTo ?? 0) + 1)} on`;
 
 type Add = (text: string, fix: string) => void;
 

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
+import { dateText, hexOf } from "../../protocol/envelope.js";
 import { Database } from "../../store/database.js";
 import { canonicalRing, canonicalState } from "../../store/digest.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -164,7 +164,7 @@ export class Verification {
     fold.cut(date);
     fold.dropExpired(Number.POSITIVE_INFINITY);
     if (digestOf(restored) === digestOf(fold)) this.#compared.push(date);
-    else this.#fault("wrong-snapshot", `of ${new Date(date).toISOString()}`);
+    else this.#fault("wrong-snapshot", `of ${dateText(date)}`);
   }
 
   /** null: it is damaged. */
@@ -176,7 +176,7 @@ export class Verification {
       return finish(readSnapshot(chunks, { genesis: signers.makeRing, databases, hash }));
     } catch (problem) {
       if (!(problem instanceof DamagedSnapshot)) throw problem;
-      this.#fault("damaged-snapshot", `of ${new Date(date).toISOString()}: ${problem.message}`);
+      this.#fault("damaged-snapshot", `of ${dateText(date)}: ${problem.message}`);
       return null;
     }
   }
@@ -204,7 +204,7 @@ export class Verification {
   }
 }
 
-const nameOf = ({ at, id }: Pick<Place, "at" | "id">): string => `${new Date(at).toISOString()} ${hexOf(id)}`;
+const nameOf = ({ at, id }: Pick<Place, "at" | "id">): string => `${dateText(at)} ${hexOf(id)}`;
 
 /** Equal for equal states. */
 function digestOf({ database, ring }: { readonly database: Database; readonly ring: KeyRing }): string {

@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
+import { dateText } from "../../protocol/envelope.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Snapshots } from "../../timeline/snapshot-files.js";
 import { readCommandLine } from "../command-line.js";
@@ -32,8 +33,6 @@ const SENTENCES: Readonly<Record<FaultKind, string>> = {
   "wrong-snapshot": "the snapshot is not what the commands make",
   "no-beginning": "the beginning is missing",
 };
-
-const dateOf = (ms: number): string => new Date(ms).toISOString();
 
 const CURE =
   "What to do: start the daemon with its peers, which give damaged entries again; or put the folder aside and start with a " +
@@ -110,13 +109,13 @@ function clearProgress(): void {
 
 function describe(report: VerificationReport): string {
   const { entries, ringEntries, first, last, units, signatures, begins, snapshots, state } = report;
-  const span = first === null || last === null ? "" : `, ${dateOf(first)} to ${dateOf(last)}`;
+  const span = first === null || last === null ? "" : `, ${dateText(first)} to ${dateText(last)}`;
   const outcomes = Object.entries(units).map(([outcome, count]) => `${count} ${outcome}`);
   const rows = [
     ["entries", `${entries}, ${ringEntries} of them on keys${span}`],
     ...(begins === null
       ? []
-      : [["begins", `with the snapshot of ${dateOf(begins)}: what was before is not kept`]]),
+      : [["begins", `with the snapshot of ${dateText(begins)}: what was before is not kept`]]),
     ["units", outcomes.join(", ")],
     ["signatures", `${signatures} hold`],
     ["snapshots", snapshots.length === 0 ? "none" : `${snapshots.length}, as the commands make them`],

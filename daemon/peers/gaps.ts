@@ -4,7 +4,7 @@
  * Remembered while the member is away. Source: docs/protocol-v2.md "Members", rule 8.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
+import { dateText, hexOf } from "../../protocol/envelope.js";
 import type { StatusMessage, Totals } from "../../protocol/member-messages.js";
 import { isSameDigest, LEVEL_SECONDS } from "../../timeline/digest-index.js";
 import type { MemberConnection } from "./member-connection.js";
@@ -143,7 +143,7 @@ export class Gaps {
       if (gap.isOpen && gap.report !== null) this.#compare(gap, gap.report);
       if (!gap.isOpen || now - gap.shrunkAt < catchUpMs || now - gap.saidAt < AGAIN_MS) continue;
       gap.saidAt = now;
-      const keepsFrom = new Date(gap.pruned + 1).toISOString();
+      const keepsFrom = dateText(gap.pruned + 1);
       this.#parts.log.error({ member: hexOf(gap.member), address: gap.address, keepsFrom }, LACKING);
     }
   }

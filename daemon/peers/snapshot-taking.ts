@@ -3,7 +3,7 @@
  * parts, a few at a time, and has the timeline begin with it once it is whole. One member after the other is asked.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
+import { dateText, hexOf } from "../../protocol/envelope.js";
 import type { OwnMessage, SnapshotPartMessage } from "../../protocol/member-messages.js";
 import type { Entry } from "../../timeline/entry.js";
 import type { FoundStrays } from "../../timeline/handover.js";
@@ -150,7 +150,7 @@ export class SnapshotTaking {
   #adopt(taking: Taking, staged: StagedSnapshot): void {
     const { timeline, log } = this.#parts.peering;
     taking.isWhole = true;
-    const upTo = new Date(staged.cutAt).toISOString();
+    const upTo = dateText(staged.cutAt);
     timeline.handover?.adopt(staged, {
       strays: (strays) => this.#tellStrays(strays, upTo),
       adopted: () => {
@@ -198,7 +198,7 @@ const factsOf = ({ id, connection }: SnapshotGiver) => ({ member: hexOf(id), add
 /** Date, id, signer, and what the commands are called: their arguments are nobody's business. */
 function textOf({ id, envelope: { at, key, commands } }: Entry): string {
   const names = commands.map(([name]) => name).join(" ");
-  return `${new Date(at).toISOString()} ${hexOf(id)} by ${hexOf(key)}: ${names}`;
+  return `${dateText(at)} ${hexOf(id)} by ${hexOf(key)}: ${names}`;
 }
 
 const TAKING = "this daemon lacks entries that no member keeps any more: taking a member's snapshot instead";

@@ -2,24 +2,33 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { realEnvironment } from "../../daemon/environment.js";
-import { makeIdentity } from "../../daemon/identity.js";
+import { hashOf, makeIdentity } from "../../daemon/identity.js";
 import { loadSigners } from "../../daemon/load-signers.js";
-import { openReplica } from "../../daemon/replica.js";
+import { openReplica, type ReplicaParts } from "../../daemon/replica.js";
+import { readBody, signedBytes, writeBody } from "../../protocol/envelope.js";
+import { writeCommand } from "../../protocol/resp-writer.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { makeFolder, settingsFrom, until } from "./replicas.js";
 import { log } from "./scene.js";
 
+async function openOn(
+  folder: string,
+  args: readonly string[] = [],
+  arrived: ReplicaParts["arrived"] = () => {},
+) {
+  const settings = settingsFrom(["-s", makeKeyPair().file, "--data", folder, ...args]);
+  const identity = makeIdentity();
+  return await openReplica({
+    ...{ settings, identity, signers: loadSigners(settings, log), log, arrived },
+    environment: realEnvironment,
+  });
+}
+
 test("what waits for a write of the gateway is told when that is on the disk", async () => {
   using folder = makeFolder();
-  const args = ["-s", makeKeyPair().file, "--data", folder.path, "--v1", "gateway"];
-  const settings = settingsFrom(args);
   const arrived: string[] = [];
-  const replica = await openReplica({
-    ...{ settings, identity: makeIdentity(), signers: loadSigners(settings, log), log },
-    environment: realEnvironment,
-    arrived: (entries) => {
-      for (const { envelope } of entries) arrived.push(envelope.commands[0]?.[0] ?? "");
-    },
+  const replica = await openOn(folder.path, ["--v1", "gateway"], (entries) => {
+    for (const { envelope } of entries) arrived.push(envelope.commands[0]?.[0] ?? "");
   });
   await replica.start();
   try {
@@ -28,6 +37,22 @@ test("what waits for a write of the gateway is told when that is on the disk", a
     assert.equal(reply?.kind, "status");
     await until("both entries are told", () => arrived.length === 2);
     assert.deepEqual(arrived, ["CLUSTER", "SET"]);
+  } finally {
+    await replica.stop();
+  }
+});
+
+test("a change of keys that a member gives is told whatever its date, and brings nothing down", async () => {
+  using folder = makeFolder();
+  const replica = await openOn(folder.path);
+  await replica.start();
+  try {
+    const at = Number.MAX_SAFE_INTEGER;
+    const header = { key: "k".repeat(32), cluster: "c".repeat(32), at, seq: 0, nonce: "n".repeat(16) };
+    const body = Buffer.from(writeBody(header, [writeCommand(["KEY", "REVOKE", "00"])]), "latin1");
+    const entry = { id: hashOf(signedBytes(body)), body, signature: body, envelope: readBody(body) };
+    assert.equal(replica.timeline.receive([entry], "m".repeat(32)).length, 1);
+    await until("it is on the disk", () => replica.timeline.index.total("ring").count === 1);
   } finally {
     await replica.stop();
   }

@@ -256,3 +256,19 @@ test("of two that hold as many entries, but not the same, and have both forgotte
     assert.equal(a.peering.snapshots.taken + b.peering.snapshots.taken, 1);
   }
 });
+
+test("dates that no calendar has, as a member may tell them, are told as numbers", () => {
+  const world = new World();
+  const far = 9e15;
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
+  const given = [a, b].map(handoverOf);
+  fill([a, b]);
+  world.run(1000);
+  for (const handover of given) handover.prune(far - EPOCH);
+  const [taker, other] = [world.add("c", { peers: ["a", "b"] }), world.add("d", { peers: ["a", "b"] })];
+  handoverOf(taker);
+  world.runUntil(() => taker.peering.snapshots.taken === 1);
+  assert.equal(linesOf(taker, /may not be made of/)[0]?.facts["upTo"], `${far} ms`);
+  world.runUntil(() => linesOf(other, /does not keep any more/).length > 0);
+  assert.equal(linesOf(other, /does not keep any more/)[0]?.facts["keepsFrom"], `${far + 1} ms`);
+});
