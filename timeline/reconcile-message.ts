@@ -72,7 +72,8 @@ export const ITEMS_MAX = 2 ** 19;
 const VERSION = 1;
 const KINDS = ["sums", "groups", "ids", "wants"] as const;
 const SETS = ["ring", "data"] as const;
-const SECONDS_MAX = 2 ** 43;
+/** Beyond the last date that an envelope may bear. */
+const SECONDS_MAX = 2 ** 44;
 
 export function writeMessage({ set, salt, sections }: Message): Buffer {
   const writer = new Writer();

@@ -117,6 +117,18 @@ test("entries that differ in a short id only are told apart under another salt",
   assert.equal(one.all("data").length, 2);
 });
 
+test("entries of the last date that there can be are compared as others are", () => {
+  const random = new SeededRandom(seed, 5);
+  const [one, other] = [new Holder(), new Holder()];
+  for (let i = 0; i < 600; i++) {
+    const place = { at: Number.MAX_SAFE_INTEGER - 700 + i, seq: 0, id: randomId(random) };
+    if (i % 100 !== 0) one.add(place);
+    if (i % 100 !== 1) other.add(place);
+  }
+  exchange(one, other, "data", 0);
+  assertEqualAfter(one, other, "");
+});
+
 test("cut off, changed and random messages are refused or answered, never fatal", () => {
   const random = new SeededRandom(seed, 4);
   const [one, other] = [new Holder(), new Holder()];
