@@ -68,7 +68,10 @@ export class Member implements Giver {
     this.#trips = new RoundTrips(peering.uptime);
     this.#reports = new ReportAnswers(peering);
     const { tooLong, packer, state } = shared;
-    this.#giving = new SnapshotGiving({ peering, state, send: (message) => connection.send(message) });
+    this.#giving = new SnapshotGiving({
+      ...{ peering, state, unsentBytes: () => connection.unsentBytes },
+      send: (message) => connection.send(message),
+    });
     this.outbox = new Outbox({ peering, connection, traces: spreading.traces, packer, bit, tooLong });
     this.#reconciling = new Reconciling({
       ...{ peering, slices, outbox: this.outbox },

@@ -7,9 +7,11 @@ import type { DaemonState } from "../../protocol/messages-v2.js";
 import type { PeeringParts } from "./peering-parts.js";
 
 export interface SnapshotGivingParts {
-  readonly peering: Pick<PeeringParts, "timeline" | "uptime" | "limits">;
+  readonly peering: Pick<PeeringParts, "timeline" | "uptime" | "limits" | "log">;
   /** Of this daemon: who is not live itself gives none. */
   readonly state: () => DaemonState;
+  /** Bytes on the way to the member that the system has not taken. */
+  readonly unsentBytes: () => number;
   readonly send: (message: OwnMessage) => void;
 }
 
@@ -37,6 +39,20 @@ export class SnapshotGiving {
 
   /** The member asks for a part. @param at  0: of any, from the beginning */
   pull(at: number, number: number): void {
+    const { unsentBytes, peering } = this.#parts;
+    // Who asks for a thousand parts in one piece is closed at the next tick, and gets no gigabyte before.
+    if (unsentBytes() > peering.limits.mostUnsentBytes) return;
+    try {
+      this.#give(at, number);
+    } catch (problem) {
+      // Another member may have one that can be read.
+      peering.log.error({ reason: (problem as Error).message }, UNREADABLE);
+      this.#end();
+      this.#giveNone(number);
+    }
+  }
+
+  #give(at: number, number: number): void {
     const { send, peering } = this.#parts;
     if (at === 0 && number === 0) this.#begin();
     const giving = this.#giving;
@@ -47,8 +63,7 @@ export class SnapshotGiving {
       number !== giving.number
     ) {
       // What is asked for behind the last part was asked for before that had come.
-      if (giving === null || giving.next !== null)
-        send({ kind: "snapshot-part", at: 0, number, total: 0, isLast: true, bytes: Buffer.alloc(0) });
+      if (giving === null || giving.next !== null) this.#giveNone(number);
       return;
     }
     const bytes = giving.next;
@@ -57,6 +72,11 @@ export class SnapshotGiving {
     giving.pulledAt = peering.uptime();
     giving.number++;
     send({ kind: "snapshot-part", at: giving.at, number, total: giving.total, isLast: done === true, bytes });
+  }
+
+  #giveNone(number: number): void {
+    const bytes = Buffer.alloc(0);
+    this.#parts.send({ kind: "snapshot-part", at: 0, number, total: 0, isLast: true, bytes });
   }
 
   /** @param isLive  whether the member needs no more help */
@@ -97,3 +117,5 @@ function* piecesOf(chunks: Iterable<Buffer>, most: number): Generator<Buffer, un
   for (const chunk of chunks)
     for (let from = 0; from < chunk.length; from += most) yield chunk.subarray(from, from + most);
 }
+
+const UNREADABLE = "the snapshot that a member was to be given cannot be read";

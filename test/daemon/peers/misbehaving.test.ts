@@ -224,3 +224,39 @@ test("what a member asks for that is not there is passed over", () => {
   assert.ok(!hand.isClosed);
   assert.ok(hand.heard.every(({ kind }) => kind !== "push"));
 });
+
+/** A daemon that has a snapshot of some parts to give. */
+function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
+  const { node, hand } = joined(new World());
+  node.timeline.handover = {
+    ...{ givable: { cutAt: EPOCH, bytes: 100, chunks: parts }, hold: () => {}, keepFrom: () => {} },
+    stage: () => assert.fail("nothing is taken"),
+    adopt: () => assert.fail("nothing is taken"),
+  };
+  return { node, hand };
+}
+
+const partsOf = ({ heard }: Hand) => heard.filter((message) => message.kind === "snapshot-part");
+
+test("a member that asks for parts of a snapshot and takes none makes no more wait for it than others do", () => {
+  const { hand } = giving(Array(100).fill(Buffer.alloc(1)));
+  const ask = (number: number) => hand.say({ kind: "snapshot-pull", at: 0, number });
+  for (let number = 0; number < 4; number++) ask(number);
+  assert.equal(partsOf(hand).length, 4);
+  hand.unsent = PEERING_LIMITS.mostUnsentBytes + 1;
+  for (let number = 4; number < 50; number++) ask(number);
+  assert.equal(partsOf(hand).length, 4);
+});
+
+test("a snapshot that cannot be read is none to give", () => {
+  const failing = function* () {
+    yield Buffer.alloc(1);
+    throw new Error("EIO: i/o error, read");
+  };
+  const { node, hand } = giving({ [Symbol.iterator]: failing });
+  hand.say({ kind: "snapshot-pull", at: 0, number: 0 });
+  const [part] = partsOf(hand);
+  assert.ok(part?.kind === "snapshot-part" && part.at === 0 && part.isLast, "another member is to be asked");
+  assert.ok(!hand.isClosed);
+  assert.deepEqual(node.lines.at(-1)?.facts, { reason: "EIO: i/o error, read" });
+});
