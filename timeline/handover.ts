@@ -68,9 +68,21 @@ export class Handover {
   readonly #parts: HandoverParts;
   #holdsUntil = Number.NEGATIVE_INFINITY;
   #keepsFrom = Number.POSITIVE_INFINITY;
+  #isStopped = false;
 
   constructor(parts: HandoverParts) {
-    this.#parts = parts;
+    const { soon } = parts;
+    this.#parts = {
+      ...parts,
+      soon: (step) => {
+        if (!this.#isStopped) soon(step);
+      },
+    };
+  }
+
+  /** What is under way is left as it is: the next start has what it had before, or what it takes over. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** What a member that lacks forgotten entries may be given; null: nothing has been forgotten. */
@@ -125,7 +137,8 @@ export class Handover {
     try {
       await this.#begin(staged.cutAt, given, owner);
     } catch (problem) {
-      failed(problem as Error);
+      // Then it is no more than that the disk is closed.
+      if (!this.#isStopped) failed(problem as Error);
       throw problem;
     }
   }

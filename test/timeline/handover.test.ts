@@ -162,6 +162,23 @@ test("what comes while it begins anew is not taken, and is not taken for held ei
   assert.equal(taker.timeline.receive([late], MEMBER).length, 1);
 });
 
+test("a daemon that stops while it folds anew takes nothing over any more, and waits for nothing", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTaker(giver);
+  await taker.writes(100, 2000, (i) => `SET own${i} v`);
+  taker.isSlow = true;
+  taker.timeline.receive([entryAt(taker.now - 150_000, "SET own1 late")], MEMBER);
+  const ended: string[] = [];
+  taker.timeline.handover.adopt(stageFrom(giver, taker), {
+    strays: () => void ended.push("strays"),
+    adopted: () => void ended.push("adopted"),
+    failed: () => void ended.push("failed"),
+  });
+  await taker.timeline.stop();
+  assert.equal(await taker.turns(100), false, "nothing is left to be done");
+  assert.deepEqual(ended, []);
+});
+
 test("a daemon keeps what a member needs for as long as it is asked to, within bounds", async () => {
   const storage = new MemoryStorage();
   const giver = await new TimelineSubject({ storage, every: 100, limits: { retainBytes: 40_000 } }).open();
