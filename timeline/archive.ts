@@ -42,6 +42,8 @@ export class Archive {
   readonly #unflushed = new Set<ByteString>();
   /** Found damaged on disk, to be kept anew; the value: whether the state has it. */
   readonly #damaged = new Map<ByteString, boolean>();
+  /** Whether what was removed last is on its way to the disk: until it is there it would be found again. */
+  #isRemoving = false;
 
   constructor(parts: ArchiveParts) {
     this.#parts = parts;
@@ -74,12 +76,20 @@ export class Archive {
 
   /** Removes some of what is not kept any more. @returns whether there may be more */
   removePruned(most: number): boolean {
+    if (this.#isRemoving) return true;
+    const { storage } = this.#parts;
     const places: Buffer[] = [];
-    for (const place of this.#parts.storage.places(null, firstPlaceAt(this.prunedTo + 1))) {
+    for (const place of storage.places(null, firstPlaceAt(this.prunedTo + 1))) {
       if (places.length === most) break;
       places.push(Buffer.from(place));
     }
-    this.#parts.storage.remove(places);
+    storage.remove(places);
+    this.#isRemoving = true;
+    // A disk that has failed takes nothing more.
+    storage.flushed().then(
+      () => void (this.#isRemoving = false),
+      () => {},
+    );
     return places.length === most;
   }
 

@@ -87,6 +87,7 @@ test("what is pruned counts as held and stays counted", async () => {
   await turn();
   archive.prune(START + 2);
   assert.equal(archive.removePruned(1), true);
+  await turn();
   assert.equal(archive.removePruned(5), false);
   assert.equal([...storage.places(null, null)].length, 1);
   assert.equal(archive.index.total("data").count, 3);
@@ -104,3 +105,27 @@ async function damagedOf(entries: readonly Entry[], damaged: Entry) {
   storage.put([[writePlace(placeOf(damaged)), Buffer.from("rotten")]]);
   return { storage, archive };
 }
+
+test("what is to be removed is told to a slow disk once", async () => {
+  let isDone = () => {};
+  const slow = new (class extends MemoryStorage {
+    removed = 0;
+    override remove(places: readonly Buffer[]): void {
+      this.removed += places.length;
+    }
+    override flushed(): Promise<void> {
+      return new Promise((resolve) => {
+        isDone = resolve;
+      });
+    }
+  })();
+  const { archive } = archiveOn(slow);
+  for (let i = 0; i < 20; i++) void archive.add([entryAt(START + i, `SET k ${i}`)], null, null);
+  archive.prune(START + 100);
+  for (let tick = 0; tick < 5; tick++) assert.equal(archive.removePruned(10), true);
+  assert.equal(slow.removed, 10);
+  isDone();
+  await turn();
+  archive.removePruned(10);
+  assert.equal(slow.removed, 20);
+});
