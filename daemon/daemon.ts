@@ -118,7 +118,7 @@ export class Daemon implements Service {
       closeAfterAnswer: settings.close,
       takesVersion1: settings.require === "v1" && settings.v1 !== "off",
       daemon: this.#identity.id,
-      members: replica === null ? null : (socket, hello) => replica.takeMember(socket, hello),
+      members: replica?.takeMember ?? null,
       observer,
       limits: settings.limits,
       pipeline: this.#pipeline,

@@ -141,13 +141,16 @@ export class Replica implements Service {
     await this.timeline.stop();
   }
 
-  /** A connection of another daemon, behind its hello. */
-  takeMember(socket: Socket, hello: Hello): void {
-    adoptSocket(socket, this.#parts.log, (member) => this.peering.accept(member, hello));
+  /** Takes connections of other daemons, behind their hello; null: none, as they would be told what is not on the disk. */
+  get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
+    const { settings, log } = this.#parts;
+    if (settings.fsync === "never") return null;
+    return (socket, hello) => adoptSocket(socket, log, (member) => this.peering.accept(member, hello));
   }
 
   /** Others than before, from a configuration that was read again. */
   setPeers(peers: readonly PeerAddress[]): void {
+    if (this.#parts.settings.fsync === "never") return;
     this.#peers = peers;
     this.peering.setPeers(peers);
   }

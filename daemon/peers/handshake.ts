@@ -33,7 +33,7 @@ export const FAREWELLS = {
   "not-a-member":
     "Its key is none of this cluster's daemons': pin it with --peer host:port#ed25519:<id>, or CLUSTER ADD it.",
   "not-a-daemon":
-    "It does not speak as a member: start it with --peer or --data, and a version that has them.",
+    "It does not speak as a member: start it with --peer or --data, not with --fsync never, and a version that has them.",
   "bad-proof": "It could not prove that it is who it says.",
   malformed: "It sent bytes that are no message between members.",
   duplicate: "The two daemons have another connection, which is kept.",

@@ -57,3 +57,17 @@ test("a change of keys that a member gives is told whatever its date, and brings
     await replica.stop();
   }
 });
+
+test("with --fsync never a daemon has no members: they would be told what a crash takes back", async () => {
+  for (const [fsync, takes] of [
+    ["never", false],
+    ["interval=100", true],
+  ] as const) {
+    using folder = makeFolder();
+    const replica = await openOn(folder.path, ["--fsync", fsync]);
+    assert.equal(replica.takeMember !== null, takes);
+    replica.setPeers([{ host: "127.0.0.1", port: 9, pin: null, tls: false }]);
+    assert.equal(replica.peering.members.length, takes ? 1 : 0);
+    await replica.stop();
+  }
+});
