@@ -6,9 +6,9 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { Filing } from "./filing.js";
-import { lockFolder } from "./folder-lock.js";
+import { lockFolder, refuseStrangers } from "./folder-lock.js";
 import { timelineFolder } from "./lmdb-reader.js";
-import { LmdbTree } from "./lmdb-tree.js";
+import { DATA_FILE, LmdbTree } from "./lmdb-tree.js";
 import { MARKER_BYTES } from "./log-record.js";
 import type { Operation } from "./operation.js";
 import type { Mark, MarkName, Storage } from "./storage.js";
@@ -70,6 +70,7 @@ export class DiskStorage implements Storage {
     this.#unlock = lockFolder(this.#folder);
     try {
       this.#tree = new LmdbTree(this.#folder, fsync !== "never");
+      refuseStrangers(this.#folder, DATA_FILE, this.#tree.otherProcesses);
       const marker = randomBytes(MARKER_BYTES);
       const last = fileRemains(this.#folder, this.#tree, marker, told);
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync) });

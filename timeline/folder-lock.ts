@@ -1,8 +1,18 @@
 /**
  * One process for each data folder: a file in it names the process that has it. What a killed process leaves behind is
- * told by the process being gone, or by its number belonging to one that started at another time.
+ * told by the process being gone, or by its number belonging to one that started at another time. In another container
+ * numbers mean other processes: who is there is told by what is open.
  */
-import { closeSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 
 const LOCK_FILE = "lock";
@@ -32,11 +42,12 @@ export function lockFolder(folder: string): () => void {
   for (let attempt = 0; !create(path, ours); attempt++) {
     const found = read(path);
     const holder = holderOf(found);
-    if (holder !== null || attempt === ATTEMPTS_MAX) throw inUse(folder, path, holder);
+    if (holder !== null || attempt === ATTEMPTS_MAX)
+      throw inUse(folder, holder === null ? "another process" : `process ${holder}`, path);
     // Only if it still is what was judged: another start may have taken it meanwhile.
     if (found !== null && read(path) === found) rmSync(path, { force: true });
   }
-  if (read(path) !== ours) throw inUse(folder, path, null);
+  if (read(path) !== ours) throw inUse(folder, "another process", path);
   ownFolders.add(real);
   return () => {
     if (!ownFolders.delete(real)) return;
@@ -44,11 +55,29 @@ export function lockFolder(folder: string): () => void {
   };
 }
 
-function inUse(folder: string, path: string, holder: number | null): FolderInUse {
-  const who = holder === null ? "another process" : `process ${holder}`;
-  return new FolderInUse(
-    `${folder} is in use by ${who}: two daemons must not share a data folder. If no daemon runs, remove ${path}`,
-  );
+/**
+ * Whether one of some processes that have a file of the folder open is in another container. The lock has told of the others,
+ * and they may read.
+ * @param processes  by the numbers that they have there
+ * @throws FolderInUse
+ */
+export function refuseStrangers(folder: string, file: string, processes: readonly number[]): void {
+  const inode = statSync(join(folder, file)).ino;
+  if (processes.some((pid) => isStranger(pid, inode)))
+    throw inUse(folder, "a process of another container, or of another user");
+}
+
+/** Whether no process that can be looked into has that number and the file. Where there are no containers: false. */
+function isStranger(pid: number, inode: number): boolean {
+  if (!existsSync("/proc/self/maps")) return false;
+  const maps = read(`/proc/${pid}/maps`) ?? "";
+  return !new RegExp(`^\\S+ \\S+ \\S+ \\S+ ${inode} `, "m").test(maps);
+}
+
+/** @param lock  what may be removed if nobody is there; not given: somebody is */
+function inUse(folder: string, who: string, lock?: string): FolderInUse {
+  const cure = lock === undefined ? "Stop that one first" : `If no daemon runs, remove ${lock}`;
+  return new FolderInUse(`${folder} is in use by ${who}: two daemons must not share a data folder. ${cure}`);
 }
 
 /** @returns false: the file is there */

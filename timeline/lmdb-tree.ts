@@ -18,7 +18,9 @@ import {
 } from "./lmdb-reader.js";
 import type { LogMark, Operation } from "./operation.js";
 
-const DATA_FILE = "data.mdb";
+/** In the folder. */
+export const DATA_FILE = "data.mdb";
+
 export class LmdbTree {
   readonly #folder: string;
   readonly #root: RootDatabase<Buffer, Buffer>;
@@ -45,6 +47,18 @@ export class LmdbTree {
 
   get bytes(): number {
     return statSync(join(this.#folder, DATA_FILE)).size;
+  }
+
+  /**
+   * Numbers of the other processes that have it open, as each knows itself. Those in other containers are among them: LMDB
+   * tells who lives by locks on its file.
+   */
+  get otherProcesses(): number[] {
+    // So that this one is in the list as well: of two that look at once, one sees the other.
+    this.mark("format");
+    this.#root.readerCheck();
+    const rows = this.#root.readerList().matchAll(/^ *(\d+) /gm);
+    return [...rows].map(([, number]) => Number(number)).filter((number) => number !== process.pid);
   }
 
   /** null: there was no log yet. */

@@ -1,6 +1,6 @@
 /** The timeline on disk: order, restarts, kills, a disk that takes no more, and one process for each folder. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   copyFileSync,
@@ -109,6 +109,45 @@ test("a folder that another process has is refused, and named", () =>
     );
     child.kill("SIGKILL");
     await once(child, "exit");
+  }));
+
+/** A process behind these words knows itself as number 1, as in a container. */
+const CONTAINER = ["unshare", "--kill-child", "-p", "-f", "--mount-proc"] as const;
+const canContain = spawnSync(CONTAINER[0], [...CONTAINER.slice(1), "true"]).status === 0;
+
+test("a folder that a process of another container has is refused", { skip: !canContain }, () =>
+  withFolder(async (folder) => {
+    const { child, acknowledged } = startChild(folder, "always", "small", CONTAINER);
+    try {
+      await until(() => acknowledged.length > 0);
+      const inUse = /in use by a process of another container/;
+      assert.throws(() => new DiskStorage(folder, "always", untold), inUse);
+      const before = acknowledged.length;
+      await until(() => acknowledged.length > before);
+    } finally {
+      child.kill("SIGKILL");
+      await once(child, "close");
+    }
+    const storage = new DiskStorage(folder, "always", untold);
+    checkLeft(storage, acknowledged.map(Number));
+    await storage.close();
+  }),
+);
+
+test("a process that looks at the folder keeps nobody from opening it", () =>
+  withFolder(async (folder) => {
+    await new DiskStorage(folder, "always", untold).close();
+    const look = `import("lmdb").then(({ open }) => {
+      const root = open({ path: process.argv[1], readOnly: true, maxDbs: 4 });
+      root.openDB("marks", { encoding: "binary", keyEncoding: "binary" }).get(Buffer.from("genesis"));
+      process.stdout.write("looks");
+      setInterval(() => {}, 1000);
+    })`;
+    const child = spawn(process.execPath, ["-e", look, join(folder, "timeline")]);
+    await once(child.stdout, "data");
+    await new DiskStorage(folder, "always", untold).close();
+    child.kill("SIGKILL");
+    await once(child, "close");
   }));
 
 test("a lock that a process of that number left before is no obstacle", () =>
