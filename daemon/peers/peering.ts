@@ -55,7 +55,7 @@ export class Peering {
     this.#parts = parts;
     this.#notices = new Notices(log, uptime);
     this.#slices = new Slices({ uptime, soon, sliceMs: limits.sliceMs });
-    this.#spreading = new Spreading(parts, () => this.#roster.members.values());
+    this.#spreading = new Spreading(parts, () => this.#listening());
     this.#intake = new Intake({ peering: parts, slices: this.#slices, traces: this.#spreading.traces });
     this.#clocks = new MemberClocks(limits);
     this.#stable = new StablePoint(timeline, limits);
@@ -216,6 +216,11 @@ export class Peering {
   /** Addresses of --peer first, then members that connected from elsewhere. */
   get members(): readonly MemberStatus[] {
     return this.#roster.statuses;
+  }
+
+  /** Members that have said something: before that they take no long messages. What they miss comparing finds. */
+  *#listening(): Generator<Member> {
+    for (const member of this.#roster.members.values()) if (member.status !== null) yield member;
   }
 
   #makeShared(): MemberShared<Member> {

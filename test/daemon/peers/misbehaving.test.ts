@@ -64,6 +64,9 @@ class Hand implements MemberSocket {
     const proof = this.heard.find(({ kind }) => kind === "proof") as { spki: string; signature: Buffer };
     const theirs = signWith(proof.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
     assert.deepEqual(proof.signature, theirs);
+  }
+
+  greet(): void {
     this.say({
       ...{
         kind: "status",
@@ -89,6 +92,7 @@ function joined(world: World): { node: Node; hand: Hand } {
   const node = world.add("a", { limits: { maxEnvelopeBytes: 65_536 } });
   const hand = new Hand(node);
   hand.prove();
+  hand.greet();
   world.run(100);
   assert.equal(node.peering.members[0]?.connection, "connected");
   return { node, hand };
@@ -164,6 +168,25 @@ test("a member made by hand gives and gets entries", () => {
   hand.say({ kind: "want", places: offered });
   world.run(100);
   assert.deepEqual(hand.heard.at(-1), push(writeEntries([taken])));
+});
+
+test("a member that has said nothing yet is told no more than a status", () => {
+  const world = new World();
+  const node = world.add("a");
+  const hand = new Hand(node);
+  hand.prove();
+  const before = hand.heard.length;
+  const [offered, own] = [entryOf(0), entryOf(1, ["SET", "k", "v".repeat(20_000)])];
+  for (const entry of [offered, own]) node.timeline.take(entry);
+  node.peering.giveAtOnce(own);
+  world.run(3000);
+  assert.deepEqual(new Set(hand.heard.slice(before).map(({ kind }) => kind)), new Set(["status"]));
+  hand.greet();
+  world.run(2000);
+  assert.ok(
+    hand.heard.some(({ kind }) => kind === "reconcile"),
+    "what it has missed is found",
+  );
 });
 
 test("a member that asks for reports all the time gets some", () => {
