@@ -28,6 +28,8 @@ const HANDSHAKE_FRAME_BYTES = 8192;
 /** Of a message between members, besides the envelope it may carry. */
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
 const NONCE_BYTES = 32;
+/** Messages that may come behind the proof before the parser takes long frames. A member sends a status; older ones sent more. */
+const EARLY_MOST = 1024;
 const VERSION = 2;
 
 /** Messages once both have proved who they are. */
@@ -226,7 +228,8 @@ export class MemberConnection implements MemberSocketOwner {
       this.#proved(message);
     } else if (this.#state === "open" && isExchange(message)) {
       if (this.#isWide) this.#owner.message(this, message);
-      else this.#early.push(message);
+      else if (this.#early.push(message) > EARLY_MOST)
+        this.#lose("malformed", "it tells more than a status before it is told one");
     } else {
       this.#lose("malformed", `a ${message.kind} where none is due`);
     }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import type { MemberSocket, MemberSocketOwner } from "../../../daemon/peers/member-socket.js";
 import { PEERING_LIMITS } from "../../../daemon/peers/peering-limits.js";
-import { FrameParser } from "../../../protocol/frame.js";
+import { FrameParser, writeFrame } from "../../../protocol/frame.js";
 import {
   type MemberMessage,
   type OwnMessage,
@@ -12,6 +12,7 @@ import {
   writeMemberMessage,
 } from "../../../protocol/member-messages.js";
 import { writeEntries } from "../../../protocol/member-packing.js";
+import { writeHello } from "../../../protocol/messages-v2.js";
 import { ITEMS_MAX } from "../../../timeline/reconcile-message.js";
 import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "./entries.js";
 import { entriesOf, type Node, World } from "./support.js";
@@ -282,4 +283,33 @@ test("a snapshot that cannot be read is none to give", () => {
   assert.ok(part?.kind === "snapshot-part" && part.at === 0 && part.isLast, "another member is to be asked");
   assert.ok(!hand.isClosed);
   assert.deepEqual(node.lines.at(-1)?.facts, { reason: "EIO: i/o error, read" });
+});
+
+test("a member that was called, and never pauses behind its proof, is closed before what it says fills the memory", () => {
+  const world = new World();
+  const heard: MemberMessage[] = [];
+  const parser = new FrameParser(1 << 20, 2);
+  let owner: MemberSocketOwner | null = null;
+  const socket: MemberSocket = {
+    ...{ binding: null, remote: "203.0.113.9:1", unsentBytes: () => 0, close: () => {} },
+    write: (bytes) => void heard.push(...parser.push(bytes).map(readMemberMessage)),
+  };
+  const connect = (_: unknown, own: MemberSocketOwner) => {
+    owner ??= own;
+    return socket;
+  };
+  const node = world.add("a", { peers: ["me"], parts: { connect } });
+  const say = (bytes: Buffer) => (owner as unknown as MemberSocketOwner).received(bytes);
+  (owner as unknown as MemberSocketOwner).opened();
+  const hello = { kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const;
+  say(Buffer.from(writeFrame(writeHello({ ...hello, state: "live", role: "daemon" }), 2), "latin1"));
+  say(writeMemberMessage({ kind: "challenge", nonce: NONCE }));
+  const challenge = heard.find(({ kind }) => kind === "challenge") as { nonce: string };
+  const names = CLUSTER + node.key.id + me.id + challenge.nonce + NONCE;
+  const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
+  const frame = writeMemberMessage({ kind: "have", number: 0, places: [] });
+  say(Buffer.concat([writeMemberMessage({ kind: "proof", spki: me.spki, signature }), frame.subarray(0, 5)]));
+  for (let i = 0; i < 1100; i++) say(Buffer.concat([frame.subarray(5), frame.subarray(0, 5)]));
+  const [last] = heard.slice(-1);
+  assert.ok(last?.kind === "bye" && last.code === "malformed");
 });
