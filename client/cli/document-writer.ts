@@ -59,7 +59,8 @@ export class DocumentWriter {
   async #flush(): Promise<void> {
     if (this.#batch.length === 0) return;
     if (this.#sent.length >= ON_THE_WAY) await this.#sent.shift();
-    const sending = this.#send(["DOC.INSERT", this.#document, "KEYS", ...this.#batch]);
+    // The original lets entries lack members that the first one has.
+    const sending = this.#send(["DOC.INSERT", this.#document, "NOCHECK", "KEYS", ...this.#batch]);
     // Told by whoever awaits it, and no crash until then.
     sending.catch(() => {});
     this.#sent.push(sending);

@@ -34,13 +34,13 @@ interface NewEntry {
 }
 
 /**
- * `DOC.INSERT document [EX seconds | …] [entry …]`, `DOC.INSERT document [EX seconds | …] KEYS key entry [key entry …]`: all
- * entries, or none.
+ * `DOC.INSERT document [EX seconds | …] [NOCHECK] [entry …]`, `DOC.INSERT document [EX seconds | …] [NOCHECK] KEYS key entry [key entry …]`:
+ * all entries, or none; all have the members of the first one unless NOCHECK says that they need not.
  */
 export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const { options, end } = leadingOptions(argv, {
     from: 2,
-    allowed: LIFETIME,
+    allowed: [...LIFETIME, "NOCHECK"],
     name: "doc.insert",
     at: unit.at,
   });
@@ -52,7 +52,7 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   for (let at = hasKeys ? end + 1 : end; at < argv.length; at++) {
     const key = hasKeys ? argv[at++]! : null;
     const value = jsonArgument(argv[at]!);
-    if (expected !== undefined) checkNames(value, expected);
+    if (expected !== undefined && options.noCheck !== true) checkNames(value, expected);
     expected ??= value;
     added.push({ key, text: textOfEntry(value) });
   }

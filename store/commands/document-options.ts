@@ -22,6 +22,8 @@ export interface Options {
   fields?: readonly string[];
   details?: boolean;
   revision?: ByteString;
+  /** Whether entries need not have the members of the first one. */
+  noCheck?: boolean;
   /** Milliseconds since 1970; null: the entry is to stay. */
   expire?: number | null;
 }
@@ -37,6 +39,7 @@ const words = {
   FIELDS: { count: 1, read: ([json]) => ({ fields: fieldNames(jsonArgument(json as ByteString)) }) },
   DETAILS: { count: 0, read: () => ({ details: true }) },
   REVISION: { count: 1, read: ([revision]) => ({ revision: revision as ByteString }) },
+  NOCHECK: { count: 0, read: () => ({ noCheck: true }) },
   PERSIST: { count: 0, read: () => ({ expire: null }) },
 } satisfies Readonly<
   Record<string, { count: number; read: (given: readonly (ByteString | undefined)[]) => Options }>

@@ -49,7 +49,7 @@ export class JsonReplicas {
         const values = memberValues(documents);
         const isThere = new Set(bulksOf(this.#run(["DOC.LIST"])));
         const names = memberNames(documents).map(bytesOfText);
-        for (const [at, name] of names.entries()) if (!isThere.has(name)) this.#copy(name, values[at]);
+        for (const [at, name] of names.entries()) if (!isThere.has(name)) this.#copy(link, name, values[at]);
         log.info({ replica: link.name, documents: names.length }, "has given its documents");
       } catch (problem) {
         const reason = problem instanceof Error ? problem.message : String(problem);
@@ -71,12 +71,19 @@ export class JsonReplicas {
     for (const link of this.#links) link.stop();
   }
 
-  #copy(name: ByteString, entries: Parameters<typeof isContainer>[0]): void {
+  #copy(from: ReplicaLink, name: ByteString, entries: Parameters<typeof isContainer>[0]): void {
     if (!isContainer(entries)) return;
-    this.#run(["DOC.CREATE", name]);
     const texts = memberValues(entries).map((value) => bytesOfText(writeJson(value)));
     const keyed = memberNames(entries).flatMap((key, at) => [bytesOfText(key), texts[at]!]);
-    if (keyed.length > 0) this.#run(["DOC.INSERT", name, "KEYS", ...keyed]);
+    // The original lets entries lack members that the first one has.
+    const insert = ["DOC.INSERT", name, "NOCHECK", "KEYS", ...keyed];
+    for (const argv of [["DOC.CREATE", name], ...(keyed.length > 0 ? [insert] : [])]) {
+      const reply = this.#run(argv);
+      if (reply.kind !== "error") continue;
+      const told = { replica: from.name, document: textOfBytes(name), reason: reply.text };
+      this.#parts.log.warn(told, "has given a document that cannot be taken over");
+      return;
+    }
   }
 
   #contentsOf(document: ByteString): Contents {

@@ -140,7 +140,7 @@ describe("dbsync import", () => {
   const ENTRIES = 1_700;
   const list = Array.from({ length: ENTRIES }, (_, at) => `{"name":"J\\u00f6hn, \\"${at}\\"]","n":1.0e+17}`);
   const answer =
-    `{"status":"success","documents":{"users":[${list}],"a b":{"x":{"q":"}"},"__proto__":{"q":-0}},` +
+    `{"status":"success","documents":{"users":[${list}],"a b":{"x":{"q":"}","r":1},"__proto__":{"q":-0}},` +
     '"none":[]},"replicated":false}\n\r';
 
   test("takes over all documents, keys and numbers as they are, to every daemon", async () => {
@@ -160,7 +160,7 @@ describe("dbsync import", () => {
       assert.equal((await runDbsync(sending(daemon, "DOC.LIST"))).stdout, "users\na b\nnone\n");
       assert.equal(
         (await runDbsync(sending(daemon, "DOC.GET", "a b"))).stdout,
-        'x\n{"q":"}"}\n__proto__\n{"q":-0}\n',
+        'x\n{"q":"}","r":1}\n__proto__\n{"q":-0}\n',
       );
       const last = String(ENTRIES - 1);
       assert.equal(

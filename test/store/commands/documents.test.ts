@@ -49,6 +49,15 @@ test("an insert adds all entries or none", () => {
   same("DOC.COUNT d", ":1");
 });
 
+test("entries need not have the same members where an insert says so", () => {
+  store.run("DOC.CREATE d");
+  same('DOC.INSERT d NOCHECK KEYS a {"x":1,"y":1} b {"x":2} c [] d 5', '["a" "b" "c" "d"]');
+  same('DOC.INSERT d {"x":3}', '-"ERR The required keys for this document are: x, y, received: x."');
+  same('DOC.UPDATE d {"y":2} ID b', '["keys" ["x" "y"] "changed" ["b" "{\\"y\\":2}"]]');
+  same('DOC.GET d QUERY {"y":2}', '["b" "{\\"x\\":2,\\"y\\":2}"]');
+  same('DOC.INSERT d EX 5 NOCHECK NOCHECK {"x":1}', '-"ERR syntax error"');
+});
+
 test("in memory a removed entry's number goes to the next one, names stay", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"n":0} {"n":1} {"n":2}');
