@@ -23,8 +23,8 @@ import { valueOfEntry } from "./document-entries.js";
 interface Asked {
   readonly name: string;
   readonly value: JsonValue;
-  /** How an entry's text names it. */
-  readonly label: ByteString;
+  /** How an entry's text names it; null: a text does not tell where. */
+  readonly label: ByteString | null;
   /** Where nothing but this scalar and `true` can be the same; null: others may be. */
   readonly only: ByteString | null;
   /** Scalars as they stand in texts, and whether they are the same. */
@@ -33,6 +33,8 @@ interface Asked {
 
 /** Scalars that a query remembers its judgement of: most members have few values, those with many are judged anew. */
 const JUDGED_MAX = 4096;
+/** What can stand behind a string that is no name. A name that begins so may be found between two strings, where none is. */
+const BEHIND_STRING = /^[,:\]}]/;
 /** A scalar in an entry's text that is no string. */
 const WORD = /[^,\]}]+/y;
 /** What begins a list, an object, `true`. */
@@ -88,7 +90,8 @@ const NUMERIC_STRINGS: Span = {
 function askedFor(name: string, value: JsonValue): Asked {
   const isWord = typeof value === "string" && value !== "" && phpNumeric(value) === undefined;
   const only = isWord ? bytesOfText(JSON.stringify(value)) : null;
-  return { name, value, label: `${bytesOfText(JSON.stringify(name))}:`, only, judged: new Map() };
+  const label = BEHIND_STRING.test(name) ? null : `${bytesOfText(JSON.stringify(name))}:`;
+  return { name, value, label, only, judged: new Map() };
 }
 
 function hasAll(entry: JsonContainer, asked: readonly Asked[]): boolean {
@@ -101,7 +104,7 @@ function hasAll(entry: JsonContainer, asked: readonly Asked[]): boolean {
 /** False: the entry has certainly no such member. Members of the same name further in are looked at too. */
 function mayHave(text: ByteString, { label, value, only, judged }: Asked): boolean {
   // A list's members have no names in its text.
-  if (text[0] !== "{") return true;
+  if (label === null || text[0] !== "{") return true;
   for (let at = text.indexOf(label); at >= 0; at = text.indexOf(label, at)) {
     at += label.length;
     const start = text.charCodeAt(at);

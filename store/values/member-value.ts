@@ -76,12 +76,17 @@ export function memberValueOf(value: JsonValue): MemberValue {
 
 /** Members by name, numbers in one form. */
 function canonicalText(value: JsonValue): string {
-  if (value instanceof JsonNumber) return String(phpNumberOf(value.text));
+  if (value instanceof JsonNumber) return numberText(phpNumberOf(value.text));
   if (!isContainer(value)) return writeJson(value);
   const values = memberValues(value).map(canonicalText);
   if (!(value instanceof JsonObject)) return `[${values.join(",")}]`;
   const members = memberNames(value).map((name, at) => `${JSON.stringify(name)}:${values[at]}`);
   return `{${members.sort().join(",")}}`;
+}
+
+/** The same for a whole number whether it is an integer or a double, which would drop digits. */
+function numberText(number: PhpNumber): string {
+  return Number.isInteger(number) ? String(BigInt(number)) : String(number);
 }
 
 /** A member's name, and how an entry's text has it. */

@@ -4,8 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parseJson } from "../../../protocol/json-reader.js";
+import type { JsonObject } from "../../../protocol/json-value.js";
+import { writeJson } from "../../../protocol/json-writer.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { Database } from "../../../store/database.js";
+import { isLooselyEqual } from "../../../store/loose-equality.js";
 import type { UndoRecord } from "../../../store/undo.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
@@ -237,4 +241,106 @@ test(`the original's queries find the same with an index (seed ${seed})`, () => 
       value,
     );
   }
+});
+
+/** Names that stand in a text where no member is named, too, and others that trouble. */
+const ODD_NAMES = ["a", ":", ",", "}", "},{", "]", ":{", "", "é", "__proto__", "0", 'a"b', "\\\\", "a:", "1"];
+const ODD_TEXTS = [":b", ":", ":,", ":}", '\\":', "a", "", "1", " 1", "01", "1e0", "true", "0", "é", '":":'];
+const ODD_NUMBERS = [
+  ...[
+    "0",
+    "-0",
+    "-0.0",
+    "1",
+    "1.0",
+    "10e-1",
+    "0.5",
+    "9007199254740993",
+    "9007199254740992",
+    "9007199254740992.0",
+  ],
+  ...["4611686018427387904", "4.611686018427387904e18", "9223372036854775807", "1e300", "-1"],
+];
+
+function oddValue(random: SeededRandom, depth = 0): string {
+  const kind = random.below(depth > 1 ? 7 : 10);
+  if (kind < 3) return JSON.stringify(random.oneOf(ODD_TEXTS));
+  if (kind < 6) return random.oneOf(ODD_NUMBERS);
+  if (kind < 7) return random.oneOf(["true", "false", "null"]);
+  if (kind < 8) return `[${oddValue(random, depth + 1)},${oddValue(random, depth + 1)}]`;
+  return oddObject(random, depth + 1);
+}
+
+function oddObject(random: SeededRandom, depth = 0): string {
+  const members = Array.from(
+    { length: random.below(4) },
+    () => `${JSON.stringify(random.oneOf(ODD_NAMES))}:${oddValue(random, depth)}`,
+  );
+  return `{${members.join(",")}}`;
+}
+
+/** All members that are asked for are the same in an entry, which is taken apart. */
+function matches(text: string, query: string): boolean {
+  const [entry, asked] = [parseJson(text), parseJson(query)] as [JsonObject, JsonObject];
+  return asked.names.every((name, at) => {
+    const found = entry.get(name) ?? null;
+    const value = asked.values[at] ?? null;
+    return asked.names.length > 0 && found !== null && value !== null && isLooselyEqual(found, value);
+  });
+}
+
+const bulksOf = (reply: Reply) =>
+  (reply as Reply & { kind: "map" }).items.map((item) =>
+    Buffer.from((item as Reply & { kind: "bulk" }).bytes, "latin1").toString(),
+  );
+
+test(`queries and conditions on odd names and values find the same as a walk through all (seed ${seed})`, () => {
+  let found = 0;
+  for (let run = 0; run < 40; run++) {
+    const scene = new Scene(RUNS + 1 + run);
+    const { random } = scene;
+    const names = ["without", "with"];
+    for (const name of names) scene.run(["DOC.CREATE", name]);
+    for (let left = 8; left > 0; left--) scene.run(["DOC.INDEX", "CREATE", "with", random.oneOf(ODD_NAMES)]);
+    const entries = Array.from({ length: 40 }, () => oddObject(random)).map((text) =>
+      writeJson(parseJson(text)),
+    );
+    const keyed = entries.flatMap((text, at) => [`k${at}`, text]);
+    for (const name of names) scene.run(["DOC.INSERT", name, "NOCHECK", "KEYS", ...keyed]);
+    for (let left = 40; left > 0; left--) {
+      const query = oddObject(random);
+      const what = `DBSYNC_SEED=${seed}, run ${run}: ${query}`;
+      const expected = entries.flatMap((text, at) =>
+        query !== "{}" && matches(text, query) ? [`k${at}`, text] : [],
+      );
+      for (const name of names)
+        assert.deepEqual(bulksOf(scene.run(["DOC.GET", name, "QUERY", query])), expected, what);
+      found += expected.length;
+      const [without, with_] = names.map((name) => bulksOf(scene.run(["DOC.GET", name, "WHERE", query])));
+      assert.deepEqual(with_, without, what);
+    }
+  }
+  assert.ok(found > 50, `${found} found`);
+});
+
+test("a name that stands between two strings as well is looked for as a member only", () => {
+  const scene = new Scene(0);
+  scene.run(["DOC.CREATE", "d"]);
+  scene.run(["DOC.INSERT", "d", '{"a":":b"}', '{"a":":,"}']);
+  assert.equal(scene.count("QUERY", '{":":1}'), 0);
+  assert.equal(scene.count("QUERY", '{":":"1"}'), 0);
+});
+
+test("a whole number is the same however it was written, within lists too", () => {
+  const scene = new Scene(0);
+  scene.run(["DOC.CREATE", "d"]);
+  scene.run([
+    "DOC.INSERT",
+    "d",
+    '{"a":[4611686018427387904]}',
+    '{"a":[4.611686018427387904e18]}',
+    '{"a":[4611686018427387905]}',
+  ]);
+  assert.equal(scene.count("WHERE", '{"a":[4611686018427387904]}'), 2);
+  assert.equal(scene.count("WHERE", '{"a":[4611686018427387904.0]}'), 2);
 });
