@@ -74,13 +74,18 @@ function checkNames(value: JsonValue, first: JsonValue): void {
   if (!hasNames(value, names)) throw wrongMembers(names, memberNames(value));
 }
 
-function numbering(document: Document, unit: Unit): () => ByteString {
+/** @returns what tells the next entry's number, which the document does not have */
+export function numbering(document: Pick<Document, "get" | "next">, unit: Unit): () => ByteString {
   if (unit.seq === undefined) return () => String(document.next);
   const base = BigInt(unit.at) << BigInt(PLACE_BITS);
-  let place = placeOf(unit);
+  const first = placeOf(unit);
+  let tried = 0;
   return () => {
     for (;;) {
-      const key = String(base + BigInt(place++ % PLACES));
+      // Who has tried all places of the millisecond goes on in those behind it.
+      const place = tried < PLACES ? (first + tried) % PLACES : tried;
+      tried++;
+      const key = String(base + BigInt(place));
       if (document.get(key) === undefined) return key;
     }
   };

@@ -1,6 +1,7 @@
 /** What is easily got wrong in documents; the original's own conversations are replayed by test/daemon/json. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { numbering } from "../../../store/commands/document-inserts.js";
 import { Database } from "../../../store/database.js";
 import { canonicalState } from "../../../store/digest.js";
 import type { UndoRecord } from "../../../store/undo.js";
@@ -192,6 +193,14 @@ test("numbers of one date's units differ, in one envelope and in several", () =>
     folded.run('DOC.INSERT d {"a":1}', { index, id: "f" });
   }
   assert.equal(folded.run("DOC.COUNT d"), ":400");
+});
+
+test("when all numbers of a date are taken those of the next one follow", () => {
+  const at = 1_790_000_000_000;
+  const dateOf = (key: string) => Number(BigInt(key) >> 21n);
+  const full = { next: 0, get: (key: string) => (dateOf(key) === at ? "{}" : undefined) };
+  const next = numbering(full, { at, seq: 0, db: 0, id: "\x01".repeat(36) });
+  assert.equal(dateOf(next()), at + 1);
 });
 
 test("with a timeline the other entries keep their ids when one is removed", () => {
