@@ -3,7 +3,13 @@
  * values; so an entry and an index are judged by the same thing. Source: docs/json-documents.md "Conditions".
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
-import { isContainer, JsonNumber, JsonObject, type JsonValue } from "../../protocol/json-value.js";
+import {
+  isContainer,
+  JsonNumber,
+  JsonObject,
+  type JsonValue,
+  memberValues,
+} from "../../protocol/json-value.js";
 import { type CommandFailure, custom, echoed } from "../errors.js";
 import type { Bound, Span } from "../values/document-index.js";
 import {
@@ -62,7 +68,10 @@ interface Left {
 
 function wholeCondition(value: JsonValue, left: Left): Condition {
   // An empty object is an empty list to PHP.
-  if (Array.isArray(value) && value.length === 0) return { kind: "all", parts: [] };
+  if (isContainer(value) && memberValues(value).length === 0) {
+    if (left.conditions-- === 0) throw tooMany();
+    return { kind: "all", parts: [] };
+  }
   if (!(value instanceof JsonObject))
     throw fault('an object is asked for, as in {"age":{"$gte":18},"name":"Ann"}');
   const parts = value.names.map((name, at) => namedCondition(name, value.values[at] as JsonValue, left));

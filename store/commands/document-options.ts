@@ -11,6 +11,8 @@ import type { SortKey } from "./document-selection.js";
 
 /** Members that entries can be sorted by at once. */
 const SORT_MEMBERS_MAX = 8;
+/** Members that are answered of each entry: they are looked for in all entries that are found. */
+const FIELDS_MAX = 1000;
 
 export interface Options {
   id?: ByteString;
@@ -123,6 +125,7 @@ function sortKey(name: string, isFalling: boolean): SortKey {
 function fieldNames(value: JsonValue): readonly string[] {
   if (!isContainer(value) || value instanceof JsonObject || !value.every((name) => typeof name === "string"))
     throw custom('ERR FIELDS asks for a list of names, as in ["name","age"]');
+  if (value.length > FIELDS_MAX) throw custom(`ERR FIELDS asks for ${FIELDS_MAX} names at most`);
   return value as readonly string[];
 }
 

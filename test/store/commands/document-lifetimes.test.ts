@@ -140,6 +140,8 @@ test("wrong options are told, with what is right", () => {
     ['DOC.GET d WHERE {"a":{"$prefix":1}}', /asks for a string/],
     ['DOC.GET d WHERE {"$or":{}}', /\$or asks for a list/],
     [`DOC.GET d WHERE {"$or":[${'{"a":1},'.repeat(1000)}{"a":1}]}`, /more than 1000 conditions/],
+    [`DOC.GET d WHERE {"$and":[${"{},".repeat(1000)}{}]}`, /more than 1000 conditions/],
+    [`DOC.GET d FIELDS [${'"a",'.repeat(1000)}"a"]`, /FIELDS asks for 1000 names at most/],
     ["DOC.GET d LIMIT -1 5", /LIMIT asks for two whole numbers/],
     ["DOC.GET d LIMIT 1", /syntax error/],
     ['DOC.GET d SORT {"a":1}', /SORT asks for a name/],
