@@ -10,6 +10,10 @@ export type Member = readonly [name: string, json: string];
 /** Behind each, in this order. */
 export const ANSWER_END = "\n\r";
 
+/** Of an answer that would be longer than any, or than --max-output-bytes. */
+const ANSWER_TOO_LONG =
+  "The answer is longer than this server sends (--max-output-bytes): ask for less at once. What was to be written is written.";
+
 /** Characters of a request that are repeated to who sent it. */
 const ECHO_CHARS_MAX = 8192;
 
@@ -20,6 +24,28 @@ export function success(...members: readonly Member[]): string {
 /** @param members  what is known besides, before the message */
 export function failure(message: string, ...members: readonly Member[]): string {
   return `{"status":"error"${members.map(written).join("")},"message":${writePhpString(message)}}`;
+}
+
+/** An answer, or an error in its place where it cannot be sent whole. */
+export function bounded(answer: string, most: number): string {
+  return answer.length + ANSWER_END.length > most ? failure(ANSWER_TOO_LONG) : answer;
+}
+
+/** @param make  makes an answer, which may be longer than any string */
+export function withinStrings(make: () => string | Promise<string>): string | Promise<string> {
+  try {
+    const answer = make();
+    return answer instanceof Promise ? answer.catch(tooLong) : answer;
+  } catch (problem) {
+    return tooLong(problem);
+  }
+}
+
+/** @throws the problem, if it is another */
+function tooLong(problem: unknown): string {
+  if (problem instanceof RangeError && problem.message === "Invalid string length")
+    return failure(ANSWER_TOO_LONG);
+  throw problem;
 }
 
 const written = ([name, json]: Member) => `,"${name}":${json}`;

@@ -10,7 +10,7 @@ import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "../linger.js";
 import { listenTo } from "../socket-events.js";
-import { ANSWER_END, failure } from "./answers.js";
+import { ANSWER_END, bounded, failure } from "./answers.js";
 import { JsonSession, type JsonSessionHost } from "./session.js";
 
 export const JSON_LISTENER = "json";
@@ -126,8 +126,10 @@ export class JsonConnection implements Hosted {
     if (this.#write(written)) this.#rest();
   }
 
-  #served(answer: string): string {
-    this.#host.observer.served(JSON_LISTENER, 1, answer.startsWith(ERROR_HEAD) ? 1 : 0);
+  #served(whole: string): string {
+    const { observer, limits } = this.#host;
+    const answer = bounded(whole, limits.maxOutputBytes);
+    observer.served(JSON_LISTENER, 1, answer.startsWith(ERROR_HEAD) ? 1 : 0);
     return answer + ANSWER_END;
   }
 

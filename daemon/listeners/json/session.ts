@@ -11,7 +11,7 @@ import type { Environment } from "../../environment.js";
 import type { MemoryFace } from "../../memory-limit.js";
 import { DEFAULT_USER, type User, type Users } from "../../users.js";
 import { type ActionHost, actions, type Written } from "./actions.js";
-import { failure, faultSentence } from "./answers.js";
+import { failure, faultSentence, withinStrings } from "./answers.js";
 import type { JsonReplicas } from "./replicas.js";
 import { type JsonRequest, readRequest, textOfLine } from "./request.js";
 
@@ -71,7 +71,7 @@ export class JsonSession implements ActionHost, CommandSender {
     const run = actions.get(action);
     if (run === undefined) return failure(`The action '${action}' provided is not valid.`);
     if (this.#user === null && action !== "auth") return failure("Authentication required.");
-    return run(this, request);
+    return withinStrings(() => run(this, request));
   }
 
   read(argv: readonly ByteString[]): Reply | Promise<Reply> {

@@ -1,6 +1,7 @@
 /** Clients that mean ill, or break off: a clear answer or none, and the service goes on. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { withinStrings } from "../../../daemon/listeners/json/answers.js";
 import { RawClient } from "../../support/raw-client.js";
 import { answer, ask, startJson } from "./scene.js";
 
@@ -95,4 +96,38 @@ test("a line that is not finished in time closes the connection, one that waits 
   broken.send('{"action":');
   assert.equal(await broken.rest(), "");
   assert.equal(await ask(waiting, { action: "list" }), LIST);
+});
+
+test("an answer that is too long is refused, and the connection goes on", async () => {
+  await using server = await startJson({ limits: { maxOutputBytes: 4096 } });
+  using client = await RawClient.open(server.port);
+  await ask(client, { action: "create", document: "d" });
+  const text = "x".repeat(2000);
+  for (let n = 0; n < 3; n++) await ask(client, { action: "insert", document: "d", data: [{ text }] });
+  assert.match(
+    await ask(client, { action: "getall" }),
+    /^\{"status":"error","message":"The answer is longer/,
+  );
+  assert.match(await ask(client, { action: "get", document: "d", limit: 1 }), /^\{"status":"success"/);
+});
+
+test("an answer that no string can hold is refused likewise", async () => {
+  const long = "x".repeat(2 ** 28);
+  const told = /^\{"status":"error","message":"The answer is longer/;
+  assert.match(await withinStrings(() => long + long), told);
+  assert.match(await withinStrings(async () => [long, long].join()), told);
+  assert.equal(await withinStrings(() => "short"), "short");
+  assert.throws(() => withinStrings(() => assert.fail("another problem")), /another problem/);
+});
+
+test("a query whose names stand between strings too is answered, and the service goes on", async () => {
+  await using server = await startJson();
+  using client = await RawClient.open(server.port);
+  await ask(client, { action: "create", document: "d" });
+  await ask(client, { action: "insert", document: "d", data: [{ a: ":b" }, { a: ":," }, { a: ":]" }] });
+  for (const name of [":", ",", "}", "]"])
+    assert.equal(
+      await ask(client, { action: "count", document: "d", query: { [name]: 1 } }),
+      '{"status":"success","count":0}',
+    );
 });
