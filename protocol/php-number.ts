@@ -8,6 +8,8 @@ export type PhpNumber = number | bigint;
 
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
+/** No integer of 64 bits is further from 0. */
+const INT64_MAGNITUDE = 2 ** 63;
 const INTEGER = /^-?\d+$/;
 /** Name of an array's member that PHP turns into an integer. */
 const CANONICAL_INTEGER = /^(?:0|-?[1-9]\d{0,18})$/;
@@ -21,6 +23,8 @@ export function phpNumberOf(text: string): PhpNumber {
   const value = Number(text);
   if (!INTEGER.test(text)) return value;
   if (Number.isSafeInteger(value)) return value === 0 ? 0 : value;
+  // A string may have millions of digits, whose exact value would hold everybody up.
+  if (Math.abs(value) > INT64_MAGNITUDE) return value;
   const exact = BigInt(text);
   return exact < INT64_MIN || exact > INT64_MAX ? value : exact;
 }
