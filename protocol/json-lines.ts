@@ -11,6 +11,8 @@ const BACKSLASH = 0x5c;
 const BLANK = new Set([0x00, 0x09, 0x0a, 0x0b, 0x0d, 0x20]);
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
+/** Pieces of a line that are shorter are put together: each takes some hundred bytes besides its own. */
+const PIECE_BYTES_MIN = 64 * 1024;
 /** The request that is no JSON. */
 const QUIT = "quit";
 
@@ -95,6 +97,7 @@ export class JsonLineParser {
     }
     this.#pieces.push(piece);
     this.#pieceBytes += piece.length;
+    this.#mergePieces();
     const last = trimmed(piece).at(-1) ?? 0;
     const isClosed = this.#isClosedBy(piece) && CLOSING.has(last);
     if (!isClosed && !this.#isQuit()) return;
@@ -102,6 +105,17 @@ export class JsonLineParser {
     this.#forget();
     this.#add(line);
     this.#awaitsBreak = true;
+  }
+
+  /** As in a counter of bits: no byte is copied more often than PIECE_BYTES_MIN has bits. */
+  #mergePieces(): void {
+    const pieces = this.#pieces;
+    for (;;) {
+      const [before, last] = pieces.slice(-2);
+      if (before === undefined || last === undefined) return;
+      if (before.length > last.length || before.length >= PIECE_BYTES_MIN) return;
+      pieces.splice(-2, 2, Buffer.concat([before, last]));
+    }
   }
 
   #add(line: Buffer): void {

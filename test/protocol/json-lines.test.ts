@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JsonLineParser } from "../../protocol/json-lines.js";
+import { bytesInUse } from "../support/garbage.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
 
@@ -75,4 +76,14 @@ test("requests are the same whatever the pieces", () => {
 test("a line that is too long ends the requests at the same place, whatever the pieces", () => {
   const tooLong = compareStreams(MAX_BYTES, ["\n"]);
   assert.ok(tooLong > 0 && tooLong < STREAMS, `${tooLong} of ${STREAMS} had one`);
+});
+
+test("a line that comes byte by byte takes little more room than its bytes", () => {
+  const bytes = 300_000;
+  const parser = new JsonLineParser(bytes);
+  const before = bytesInUse();
+  for (let left = bytes; left > 0; left--) parser.push(Buffer.from([0x20]));
+  const taken = bytesInUse() - before;
+  assert.equal(parser.heldBytes, bytes);
+  assert.ok(taken < 4 * bytes, `${taken} bytes`);
 });
