@@ -17,7 +17,8 @@ const PIECE_BYTES_MIN = 64 * 1024;
 const QUIT = "quit";
 
 export class JsonLineParser {
-  readonly #maxBytes: number;
+  /** Of a line. May be changed between two chunks. */
+  maxBytes: number;
   /** Whole requests, without blanks around them. */
   #lines: Buffer[] = [];
   /** Of the first request that was not taken. */
@@ -33,9 +34,8 @@ export class JsonLineParser {
   #awaitsBreak = false;
   #isTooLong = false;
 
-  /** @param maxBytes  of a line */
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.maxBytes = maxBytes;
   }
 
   /** Whether a line was longer than permitted: nothing more is taken. */
@@ -84,14 +84,14 @@ export class JsonLineParser {
 
   /** The whole line of which this is the rest. */
   #take(rest: Buffer): Buffer {
-    if (this.#pieceBytes + rest.length > this.#maxBytes) this.#isTooLong = true;
+    if (this.#pieceBytes + rest.length > this.maxBytes) this.#isTooLong = true;
     const line = this.#pieceBytes === 0 ? rest : Buffer.concat([...this.#pieces, rest]);
     this.#forget();
     return this.#isTooLong ? Buffer.alloc(0) : trimmed(line);
   }
 
   #keep(piece: Buffer): void {
-    if (this.#pieceBytes + piece.length > this.#maxBytes) {
+    if (this.#pieceBytes + piece.length > this.maxBytes) {
       this.#isTooLong = true;
       return;
     }

@@ -19,6 +19,9 @@ const TURN_MS = 5;
 /** Characters of answers that are collected for one write. */
 const WRITE_CHARS = 64 * 1024;
 const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
+/** Of a line while nobody has logged in who has to: no more than a login needs, and than one read brings. */
+const STRANGER_LINE_BYTES_MAX = 256 * 1024;
+const STRANGER_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
 const ERROR_HEAD = '{"status":"error"';
 
 export interface JsonHost extends SocketHost, JsonSessionHost {}
@@ -28,6 +31,7 @@ export class JsonConnection implements Hosted {
   readonly #socket: Socket;
   readonly #host: JsonHost;
   readonly #held: HeldBytes;
+  readonly #maxRequestBytes: number;
   readonly #parser: JsonLineParser;
   readonly #session: JsonSession;
   #waitingFor: "answer" | "client" | "turn" | null = null;
@@ -41,7 +45,8 @@ export class JsonConnection implements Hosted {
     this.#socket = socket;
     this.#host = host;
     this.#held = new HeldBytes(host.budget);
-    this.#parser = new JsonLineParser(host.limits.maxRequestBytes);
+    this.#maxRequestBytes = host.limits.maxRequestBytes;
+    this.#parser = new JsonLineParser(this.#maxRequestBytes);
     this.#session = new JsonSession(host);
     this.#activeAt = host.environment.uptime();
     this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
@@ -86,6 +91,8 @@ export class JsonConnection implements Hosted {
     if (this.#state !== "open") return;
     this.#activeAt = this.#host.environment.uptime();
     traceFrame(this.#host.log, "received", this.remote, chunk);
+    const most = this.#maxRequestBytes;
+    this.#parser.maxBytes = this.#session.isStranger ? Math.min(STRANGER_LINE_BYTES_MAX, most) : most;
     this.#parser.push(chunk);
     if (this.#waitingFor === null) this.#work();
     else this.#socket.pause();
@@ -182,7 +189,7 @@ export class JsonConnection implements Hosted {
   #rest(): void {
     if (this.#parser.isTooLong) {
       this.#note("malformed", "a line above --max-request-bytes");
-      this.#end(failure(TOO_LONG) + ANSWER_END);
+      this.#end(failure(this.#session.isStranger ? STRANGER_TOO_LONG : TOO_LONG) + ANSWER_END);
     } else if (this.#inputEnded || this.#isStopping) this.#end("");
     else if (this.#socket.isPaused()) this.#socket.resume();
   }

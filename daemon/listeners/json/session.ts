@@ -53,6 +53,11 @@ export class JsonSession implements ActionHost, CommandSender {
     return this.#user?.acl.mayReadAll ?? false;
   }
 
+  /** Whether nobody has logged in who has to. */
+  get isStranger(): boolean {
+    return this.#user === null;
+  }
+
   /** @param line  without blanks around it @returns the answer; null: the connection is to be closed */
   serve(line: Buffer): string | Promise<string> | null {
     const text = textOfLine(line, isUtf8);

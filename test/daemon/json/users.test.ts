@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryFace } from "../../../daemon/memory-limit.js";
 import { RawClient } from "../../support/raw-client.js";
-import { ask, startJson } from "./scene.js";
+import { answer, ask, startJson } from "./scene.js";
 
 const users = ["user default off", "user alice on >pw ~* +@all", "user bob on >b ~pub* +@read +doc.create"];
 const SUCCESS = '{"status":"success"}';
@@ -32,6 +32,19 @@ test("nobody is served before a login, and then by the rights of the user", asyn
     { action: "getall" },
   ])
     assert.match(await ask(client, request), DENIED, request.action);
+});
+
+test("before a login a line is no longer than a login needs", async () => {
+  await using server = await startJson({ users });
+  const long = `${JSON.stringify({ action: "list", more: "x".repeat(400_000) })}\n`;
+  using stranger = await RawClient.open(server.port);
+  stranger.send(long);
+  assert.match(await answer(stranger), /^\{"status":"error","message":"[^"]*has not logged in\."\}$/);
+  assert.equal(await stranger.rest(), "");
+  using client = await RawClient.open(server.port);
+  client.send(`${JSON.stringify({ action: "auth", user: "alice", password: "pw" })}\n${long}`);
+  assert.equal(await answer(client), SUCCESS);
+  assert.match(await answer(client), /"documents":\[\]/);
 });
 
 test("without users nobody has to log in, and nobody can as somebody else", async () => {
