@@ -45,6 +45,11 @@ const NO_DOCUMENT = "No document provided.";
 const NO_DATA = "No data provided.";
 const NO_ID = "No id provided or not numeric value.";
 const NOT_MEMBERS = "Data must be provided in array.";
+/** What the commands say of a document, or an entry, that is not there. */
+const NOT_THERE: ReadonlySet<string> = new Set([
+  "Document provided does not exist.",
+  "Key:id provided does not exist in document.",
+]);
 
 export const actions: ReadonlyMap<string, Action> = new Map(
   Object.entries({
@@ -196,7 +201,7 @@ function remove(host: ActionHost, request: JsonRequest): Answer {
   return then(
     host.write(["DOC.DELETE", document, id, ...revisionWords(request)], request),
     ({ reply, replicated }) =>
-      reply.kind === "error" && !isNumeric(id) && !reply.text.startsWith("REVISION ")
+      reply.kind === "error" && !isNumeric(id) && NOT_THERE.has(sentenceOf(reply))
         ? failure(NO_ID)
         : good(reply, () => replicatedMember(replicated)),
   );

@@ -28,6 +28,7 @@ test("nobody is served before a login, and then by the rights of the user", asyn
     { action: "create", document: "other" },
     { action: "insert", document: "pub", data: [{ a: 1 }] },
     { action: "drop", document: "pub" },
+    { action: "delete", document: "pub", id: "key" },
     { action: "list" },
     { action: "getall" },
   ])
