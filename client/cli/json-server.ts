@@ -23,15 +23,24 @@ export interface JsonServerAddress {
 /** `json://[user:password@]host[:port]`. @throws InvalidArgumentError */
 export function readJsonUrl(text: string): JsonServerAddress {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (url?.protocol !== "json:" || url.hostname === "" || !["", "/"].includes(url.pathname)) {
+  const [user, password] = [url?.username ?? "", url?.password ?? ""].map(decoded);
+  const isWhole = url?.protocol === "json:" && url.hostname !== "" && ["", "/"].includes(url.pathname);
+  if (!isWhole || user === undefined || password === undefined)
     throw new InvalidArgumentError("It is json://host or json://host:port (8888 unless said otherwise).");
-  }
-  const user = decodeURIComponent(url.username);
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? DEFAULT_PORT : Number(url.port),
-    login: user === "" ? null : { user, password: decodeURIComponent(url.password) },
+    login: user === "" ? null : { user, password },
   };
+}
+
+/** undefined: a percent sign stands before what is no byte. */
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }
 
 export class JsonServer implements Disposable {
@@ -51,6 +60,8 @@ export class JsonServer implements Disposable {
     socket.setTimeout(silenceMs, () =>
       socket.destroy(new Error(`the server said nothing for ${silenceMs} ms`)),
     );
+    // Told by whoever reads next.
+    socket.on("error", () => {});
     const server = new JsonServer(socket);
     if (login !== null) {
       const { status, message } = await server.ask({ action: "auth", ...login });

@@ -118,7 +118,7 @@ describe("dbsync test", () => {
       [refused.code, refused.stderr],
       [1, "dbsync: Connect error: Connection refused (111)\n"],
     );
-    for (const url of ["http://127.0.0.1", "127.0.0.1:8888", "json://", "json://h/path"]) {
+    for (const url of ["http://127.0.0.1", "127.0.0.1:8888", "json://", "json://h/path", "json://%zz@h"]) {
       const { code, stderr } = await runDbsync(["test", url]);
       assert.equal(code, 2);
       assert.match(stderr, /It is json:\/\/host or json:\/\/host:port/);
