@@ -11,7 +11,7 @@ import {
   type ReplicaPlace,
   SilentReplica,
 } from "./replica-connection.js";
-import { type Contents, wholeDocument } from "./replica-requests.js";
+import { type Contents, type Forwarded, REQUEST_CHARS_MAX, wholeDocument } from "./replica-requests.js";
 
 /** Milliseconds between two attempts to reach it. */
 const RETRY_MS = 1_000;
@@ -32,8 +32,8 @@ export class ReplicaLink {
   #work: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #count = 0;
-  /** Documents that were sent as a whole, with all writes up to a number. */
-  readonly #whole = new Map<ByteString, number>();
+  /** Documents that were sent as a whole, with all writes up to a number, and whether all of it was taken. */
+  readonly #whole = new Map<ByteString, { readonly upTo: number; readonly isTaken: boolean }>();
   #retry: NodeJS.Timeout | null = null;
   /** Writes do not wait for it, until it has been reached again. */
   #isSilent = false;
@@ -49,9 +49,9 @@ export class ReplicaLink {
   }
 
   /** A write that has just been done here. @returns whether the server has confirmed it */
-  forward(document: ByteString, requests: readonly string[]): Promise<boolean> {
+  forward(document: ByteString, write: Forwarded): Promise<boolean> {
     const number = ++this.#count;
-    return this.#behind(() => this.#forward(document, requests, number));
+    return this.#behind(() => this.#forward(document, write, number));
   }
 
   /** Sends one request that changes nothing. @throws Error  the connection */
@@ -74,8 +74,9 @@ export class ReplicaLink {
     return result;
   }
 
-  async #forward(document: ByteString, requests: readonly string[], number: number): Promise<boolean> {
-    if (number <= (this.#whole.get(document) ?? 0)) return true;
+  async #forward(document: ByteString, write: Forwarded, number: number): Promise<boolean> {
+    const whole = this.#whole.get(document);
+    if (whole !== undefined && number <= whole.upTo) return whole.isTaken;
     if (this.#isStopped || this.#isSilent) {
       this.#missed.add(document);
       return false;
@@ -85,7 +86,7 @@ export class ReplicaLink {
         this.#missed.add(document);
         return await this.#sendMissed();
       }
-      return await this.#send(requests, await this.#connected());
+      return await this.#send(write);
     } catch (problem) {
       this.#lost(problem);
       this.#missed.add(document);
@@ -93,32 +94,32 @@ export class ReplicaLink {
     }
   }
 
-  /** @returns whether it took the last one: a drop before others may be refused */
-  async #send(requests: readonly string[], connection: ReplicaConnection): Promise<boolean> {
+  /** @returns whether it took all of it */
+  async #send({ requests, dropsFirst }: Forwarded): Promise<boolean> {
     let isTaken = true;
-    for (const request of requests) {
-      const answer = await connection.ask(request);
-      isTaken = answer.get("status") === "success";
-      if (isTaken || request !== requests.at(-1)) continue;
+    for (const [place, request] of requests.entries()) {
+      const answer = await (await this.#connected()).ask(request);
+      if (answer.get("status") === "success" || (dropsFirst && place === 0)) continue;
+      isTaken = false;
       const message = String(answer.get("message"));
       this.#parts.log.warn({ replica: this.name, message }, "a JSON replica refuses what was written here");
+      // One that needs more than one of its reads is several requests to it: an answer to each may still come.
+      if (request.length > REQUEST_CHARS_MAX) this.#disconnect();
     }
     return isTaken;
   }
 
   async #sendMissed(): Promise<boolean> {
-    const connection = await this.#connected();
-    let isTaken = true;
+    let areTaken = true;
     for (const document of this.#missed) {
-      const requests = wholeDocument(document, this.#parts.contentsOf(document));
-      this.#whole.set(document, this.#count);
-      const took = await this.#send(requests, connection);
-      // A drop of what was not there either.
-      isTaken &&= took || requests.length === 1;
+      const upTo = this.#count;
+      const isTaken = await this.#send(wholeDocument(document, this.#parts.contentsOf(document)));
+      this.#whole.set(document, { upTo, isTaken });
+      areTaken &&= isTaken;
       this.#missed.delete(document);
     }
     this.#parts.log.info({ replica: this.name }, "a JSON replica has all documents again");
-    return isTaken;
+    return areTaken;
   }
 
   async #connected(): Promise<ReplicaConnection> {
@@ -128,14 +129,18 @@ export class ReplicaLink {
     return this.#connection;
   }
 
+  #disconnect(): void {
+    this.#connection?.destroy();
+    this.#connection = null;
+  }
+
   #lost(problem: unknown): void {
     const reason = problem instanceof Error ? problem.message : String(problem);
     this.#parts.log.warn(
       { replica: this.name, reason },
       "a JSON replica is away; what it misses will be sent",
     );
-    this.#connection?.destroy();
-    this.#connection = null;
+    this.#disconnect();
     this.#isSilent = problem instanceof SilentReplica;
     if (this.#isStopped || this.#retry !== null) return;
     this.#retry = setTimeout(() => {

@@ -15,17 +15,30 @@ import { phpNumeric } from "../../../protocol/php-number.js";
 import type { JsonRequest } from "./request.js";
 
 /** Characters of a request: the original takes what one read brings, 64 KiB at most, for one. */
-const REQUEST_CHARS_MAX = 60_000;
+export const REQUEST_CHARS_MAX = 60_000;
 
 /** A document as it is: keys and texts of its entries; null: it is not there. */
 export type Contents = readonly (readonly [key: string, text: ByteString])[] | null;
 
-/** @param contents  of the document, with the request done */
-export function forwarded(request: JsonRequest, document: ByteString, contents: () => Contents): string[] {
+/** What is sent for a write, one after the other. */
+export interface Forwarded {
+  readonly requests: readonly string[];
+  /** Whether the first one may be refused: it drops what need not be there. */
+  readonly dropsFirst: boolean;
+}
+
+/** @param contents  of the document, with the request done @returns null: the original knows nothing of the kind */
+export function forwarded(
+  request: JsonRequest,
+  document: ByteString,
+  contents: () => Contents,
+): Forwarded | null {
   const { action } = request;
+  if (action === "createindex" || action === "dropindex") return null;
   const name = textOfBytes(document);
-  if (action === "insert") return insertOf(request, name);
-  if (action === "create" || action === "drop" || action === "empty") return [asked(action, name)];
+  if (action === "insert") return { requests: insertOf(request, name), dropsFirst: false };
+  if (action === "create" || action === "drop" || action === "empty")
+    return { requests: [asked(action, name)], dropsFirst: false };
   const { id } = request;
   const data = request.get("data");
   // The original swaps updates with and without an id, and numbers entries anew at a deletion.
@@ -38,23 +51,25 @@ export function forwarded(request: JsonRequest, document: ByteString, contents: 
     action === "delete"
       ? `"id":${writePhpString(textOfBytes(id ?? ""))}`
       : `"data":${writePhpJson(data ?? null)}`;
-  return [asked(action ?? "", name, more)];
+  return { requests: [asked(action ?? "", name, more)], dropsFirst: false };
 }
 
-/** Requests that make a document what it is here; the first may be refused, where it is not there. */
-export function wholeDocument(document: ByteString, contents: Contents): string[] {
+/** What makes a document what it is here. */
+export function wholeDocument(document: ByteString, contents: Contents): Forwarded {
   const name = textOfBytes(document);
   const drop = asked("drop", name);
-  if (contents === null) return [drop];
+  if (contents === null) return { requests: [drop], dropsFirst: true };
   const names = contents.map(([key]) => key);
   const texts = contents.map(([, text]) => phpFormOf(text));
   const inserts = inserting(name, isNumbered(contents) ? null : names, texts);
-  return [drop, asked("create", name), ...inserts];
+  return { requests: [drop, asked("create", name), ...inserts], dropsFirst: true };
 }
 
 function insertOf(request: JsonRequest, document: string): string[] {
   const data = request.get("data");
   if (!isContainer(data)) return [];
+  // It is asked to insert nothing, too: it confirms that the document is there.
+  if (memberValues(data).length === 0) return [asked("insert", document, '"data":[]')];
   const names = request.isOff("auto-increment") ? memberNames(data) : null;
   return inserting(
     document,

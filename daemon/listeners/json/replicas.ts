@@ -45,7 +45,7 @@ export class JsonReplicas {
     for (const link of this.#links) {
       try {
         const documents = (await link.ask(GET_ALL)).get("documents");
-        if (!isContainer(documents)) continue;
+        if (!isContainer(documents)) throw new Error("its answer has no documents");
         const values = memberValues(documents);
         const isThere = new Set(bulksOf(this.#run(["DOC.LIST"])));
         const names = memberNames(documents).map(bytesOfText);
@@ -62,8 +62,9 @@ export class JsonReplicas {
   async forward(request: JsonRequest): Promise<boolean> {
     const { document } = request;
     if (document === undefined) return false;
-    const requests = forwarded(request, document, () => this.#contentsOf(document));
-    const all = await Promise.all(this.#links.map((link) => link.forward(document, requests)));
+    const write = forwarded(request, document, () => this.#contentsOf(document));
+    if (write === null) return false;
+    const all = await Promise.all(this.#links.map((link) => link.forward(document, write)));
     return all.includes(true);
   }
 

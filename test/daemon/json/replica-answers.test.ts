@@ -1,0 +1,152 @@
+/** --json-replica: what clients are told of servers that refuse, break off, or cannot have what was written. */
+import assert from "node:assert/strict";
+import { createServer, type Socket } from "node:net";
+import { test } from "node:test";
+import { RawClient } from "../../support/raw-client.js";
+import { until } from "../replicas.js";
+import { ask, startJson } from "./scene.js";
+
+const DONE = '{"status":"success"}';
+const REFUSED = '{"status":"error","message":"no"}';
+
+interface Scripted extends AsyncDisposable {
+  readonly port: number;
+  readonly requests: readonly string[];
+  readonly connections: number;
+  close(): void;
+}
+
+/** A server of lines that answers as it is told. @param answerTo  null: it breaks off; a promise: later */
+async function startScripted(
+  answerTo: (request: string) => string | null | Promise<string>,
+): Promise<Scripted> {
+  const sockets = new Set<Socket>();
+  const requests: string[] = [];
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    sockets.add(socket.on("error", () => {}));
+    let held = "";
+    socket.setEncoding("latin1").on("data", async (piece) => {
+      held += piece;
+      for (let end = held.indexOf("\n"); end >= 0; end = held.indexOf("\n")) {
+        const request = held.slice(0, end);
+        held = held.slice(end + 1);
+        requests.push(request);
+        const answer = await answerTo(request);
+        if (answer === null) socket.destroy();
+        else socket.write(`${answer}\n\r`);
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    requests,
+    get connections() {
+      return connections;
+    },
+    close: () => void server.close(),
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const large = (name: string) => ({ [name]: "x".repeat(40_000) });
+
+test("a write of which a server refuses a part is not said to be replicated", async () => {
+  await using replica = await startScripted((request) => (request.includes("bad") ? REFUSED : DONE));
+  await using ours = await startJson({ replicas: [replica.port] });
+  using client = await RawClient.open(ours.port);
+  assert.match(await ask(client, { action: "create", document: "d" }), /"replicated":true/);
+  const data = [
+    { n: "bad", ...large("l") },
+    { n: "good", ...large("l") },
+  ];
+  assert.match(await ask(client, { action: "insert", document: "d", data }), /"replicated":false/);
+  assert.equal(replica.requests.filter((request) => request.includes("insert")).length, 2);
+});
+
+test("a document that is refused while it is sent as a whole is not said to be replicated", async () => {
+  await using replica = await startScripted((request) => (/"create"|"drop"/.test(request) ? REFUSED : DONE));
+  await using ours = await startJson({ replicas: [replica.port] });
+  using client = await RawClient.open(ours.port);
+  await ask(client, { action: "create", document: "d", replicate: false });
+  const update = { action: "update", document: "d", data: [{ n: 1 }] };
+  assert.match(await ask(client, update), /"replicated":false/);
+});
+
+test("a write that waits for a whole document, which breaks off, is not said to be replicated", async () => {
+  let release: (answer: string) => void = () => {};
+  let breaks = false;
+  await using replica = await startScripted((request) => {
+    if (!breaks)
+      return /"insert".*"x"/.test(request)
+        ? new Promise<string>((resolve) => {
+            release = resolve;
+          })
+        : DONE;
+    if (request.includes('"document":"x"')) return DONE;
+    replica.close();
+    return null;
+  });
+  await using ours = await startJson({ replicas: [replica.port] });
+  using first = await RawClient.open(ours.port);
+  using second = await RawClient.open(ours.port);
+  using third = await RawClient.open(ours.port);
+  for (const document of ["x", "d"]) await ask(first, { action: "create", document });
+  const insert = (client: RawClient, document: string) =>
+    ask(client, { action: "insert", document, data: [{ n: 1 }] });
+  const held = insert(first, "x");
+  await until("it waits", async () => replica.requests.some((request) => request.includes("insert")));
+  const waiting = [insert(second, "d"), insert(third, "d")];
+  await until("all are done here", async () => {
+    using reader = await RawClient.open(ours.port);
+    return (await ask(reader, { action: "count", document: "d" })).includes('"count":2');
+  });
+  breaks = true;
+  // Not an answer: the connection is given up, and all is sent as a whole.
+  release("nonsense");
+  assert.match(await held, /"replicated":false/);
+  for (const one of waiting) assert.match(await one, /"replicated":false/);
+});
+
+test("an index is made here alone, and said not to be replicated", async () => {
+  await using replica = await startScripted(() => DONE);
+  await using ours = await startJson({ replicas: [replica.port] });
+  using client = await RawClient.open(ours.port);
+  await ask(client, { action: "create", document: "d" });
+  const before = replica.requests.length;
+  for (const action of ["createindex", "dropindex"])
+    assert.equal(
+      await ask(client, { action, document: "d", field: "n" }),
+      '{"status":"success","replicated":false}',
+    );
+  assert.equal(replica.requests.length, before);
+  const nothing = await ask(client, { action: "insert", document: "d", data: [] });
+  assert.equal(nothing, '{"status":"success","replicated":true}');
+  assert.match(replica.requests.at(-1) ?? "", /"insert".*"data":\[\]/);
+});
+
+test("a server that refuses what is longer than it reads at once is asked anew by another connection", async () => {
+  await using replica = await startScripted((request) => (request.length > 64 * 1024 ? REFUSED : DONE));
+  await using ours = await startJson({ replicas: [replica.port] });
+  using client = await RawClient.open(ours.port);
+  await ask(client, { action: "create", document: "d" });
+  const before = replica.connections;
+  const data = [{ text: "x".repeat(80_000) }];
+  assert.match(await ask(client, { action: "insert", document: "d", data }), /"replicated":false/);
+  assert.match(await ask(client, { action: "create", document: "e" }), /"replicated":true/);
+  assert.equal(replica.connections, before + 1);
+});
+
+test("documents whose entries lack members of the first one are taken over at the start", async () => {
+  const entries = '[{"name":"Ann","age":1},{"name":"Ben"},{"age":2}]';
+  const answer = `{"status":"success","documents":{"d":${entries}},"replicated":false}`;
+  await using replica = await startScripted(() => answer);
+  await using ours = await startJson({ replicas: [replica.port] });
+  using client = await RawClient.open(ours.port);
+  assert.equal(await ask(client, { action: "get", document: "d" }), `{"status":"success","data":${entries}}`);
+});
