@@ -6,7 +6,15 @@
 import { JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
 
 /** What can be wrong, named for what PHP tells of it. */
-export type JsonFault = "syntax" | "depth" | "mismatch" | "control" | "utf8" | "utf16" | "infinite";
+export type JsonFault =
+  | "syntax"
+  | "depth"
+  | "mismatch"
+  | "control"
+  | "utf8"
+  | "utf16"
+  | "infinite"
+  | "values";
 
 export class MalformedJson extends Error {
   override readonly name = "MalformedJson";
@@ -26,10 +34,13 @@ const SENTENCES: Readonly<Record<JsonFault, string>> = {
   utf8: "not UTF-8",
   utf16: "JSON with half of a surrogate pair",
   infinite: "JSON with a number beyond all doubles",
+  values: "JSON of too many values",
 };
 
 /** Lists and objects within each other: as many as the original took. */
 export const JSON_DEPTH_MAX = 511;
+/** Values in what is sent at once: some hundred bytes each once they are read, and a second of everybody's time together. */
+export const JSON_VALUES_MAX = 1_000_000;
 /** Stands in a text where the bytes were not UTF-8: no decoder makes half of a surrogate pair. */
 export const NOT_UTF8 = "\udfff";
 
@@ -46,7 +57,12 @@ const HEX = /^[0-9a-fA-F]{4}$/;
 
 /** @throws MalformedJson */
 export function parseJson(text: string): JsonValue {
-  return new JsonReader(text).read();
+  return new JsonReader(text, Number.POSITIVE_INFINITY).read();
+}
+
+/** The same for what others send. @throws MalformedJson  of more than JSON_VALUES_MAX values, too */
+export function parseForeignJson(text: string): JsonValue {
+  return new JsonReader(text, JSON_VALUES_MAX).read();
 }
 
 class JsonReader {
@@ -54,9 +70,12 @@ class JsonReader {
   #at = 0;
   #depth = 0;
   #hasInfinite = false;
+  /** Values that may still come. */
+  #valuesLeft: number;
 
-  constructor(text: string) {
+  constructor(text: string, valuesMax: number) {
     this.#text = text;
+    this.#valuesLeft = valuesMax;
   }
 
   read(): JsonValue {
@@ -68,6 +87,7 @@ class JsonReader {
   }
 
   #value(): JsonValue {
+    if (this.#valuesLeft-- === 0) throw new MalformedJson("values");
     this.#blanks();
     switch (this.#text.charCodeAt(this.#at)) {
       case 0x7b:

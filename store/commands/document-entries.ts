@@ -3,7 +3,7 @@
  * server's own words. Source: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
-import { MalformedJson, parseJson } from "../../protocol/json-reader.js";
+import { MalformedJson, parseForeignJson, parseJson } from "../../protocol/json-reader.js";
 import { isContainer, type JsonContainer, type JsonValue, memberNames } from "../../protocol/json-value.js";
 import { writeJson } from "../../protocol/json-writer.js";
 import { phpInteger, phpNumeric } from "../../protocol/php-number.js";
@@ -44,7 +44,7 @@ export function jsonArgument(bytes: ByteString): JsonValue {
   const text = textOfBytes(bytes);
   if (text.includes("\ufffd") && bytesOfText(text) !== bytes) throw custom("ERR not UTF-8");
   try {
-    return parseJson(text);
+    return parseForeignJson(text);
   } catch (problem) {
     if (problem instanceof MalformedJson) throw new CommandFailure(`ERR ${problem.message}`);
     throw problem;

@@ -1,6 +1,6 @@
 /** Answers of the JSON protocol: one object, its status first. Source: test/vectors/json; docs/json-documents.md. */
 import { textOfBytes } from "../../../protocol/byte-string.js";
-import type { JsonFault } from "../../../protocol/json-reader.js";
+import { JSON_VALUES_MAX, type JsonFault } from "../../../protocol/json-reader.js";
 import { writePhpString } from "../../../protocol/json-writer.js";
 import type { ErrorReply } from "../../../protocol/reply.js";
 
@@ -63,6 +63,7 @@ const FAULTS: Readonly<Record<JsonFault, (text: string) => string>> = {
   utf8: () => "Malformed UTF-8 characters, possibly incorrectly encoded.",
   utf16: () => "Unknown JSON error occured.",
   infinite: () => "Inf and NaN cannot be JSON encoded.",
+  values: () => `More than ${JSON_VALUES_MAX} values in one request: send several.`,
 };
 
 /** What is wrong with a request that cannot be read. */

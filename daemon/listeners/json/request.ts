@@ -1,6 +1,6 @@
 /** A request of the JSON protocol: members by name, and how PHP would take their values. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
-import { NOT_UTF8, parseJson } from "../../../protocol/json-reader.js";
+import { NOT_UTF8, parseForeignJson } from "../../../protocol/json-reader.js";
 import { isContainer, JsonNumber, JsonObject, type JsonValue } from "../../../protocol/json-value.js";
 import { formatPhpNumber, phpInteger, phpNumberOf } from "../../../protocol/php-number.js";
 import { isTrue } from "../../../store/loose-equality.js";
@@ -55,7 +55,7 @@ function phpText(value: boolean | string | JsonNumber | null): string {
 
 /** @throws MalformedJson */
 export function readRequest(text: string): JsonRequest {
-  return new JsonRequest(parseJson(text));
+  return new JsonRequest(parseForeignJson(text));
 }
 
 /** A line's text up to its first byte that is not UTF-8, which a mark stands for. @param isUtf8  of node:buffer */

@@ -14,6 +14,7 @@ test("odd requests are told what is wrong, and the connection goes on", async ()
     ["[".repeat(100_000), /Maximum stack depth exceeded/],
     [`{"action":"insert","document":"d","data":[{"x":${"9".repeat(400)}}]}`, /Inf and NaN/],
     ['{"action":"create","document":"\\udc00"}', /Unknown JSON error occured/],
+    [`{"action":"list","more":[${"0,".repeat(1_000_000)}0]}`, /More than 1000000 values in one request/],
     [`x${"y".repeat(100_000)}`, /Syntax error, malformed JSON\. <xy{8191}\\u2026>/],
     ['{"action":"list","action":"nope","action":"list"}', /"documents":\[\]/],
     ['{"action":"insert","document":"d","data":{"a":{},"a":1},"auto-increment":false}', /does not exist/],
