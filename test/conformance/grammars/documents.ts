@@ -79,6 +79,8 @@ const lifetime = (g: Generator): readonly ByteString[] => {
 const revision = (g: Generator): readonly ByteString[] =>
   g.maybe(0.1, g.caseOf("REVISION"), g.oneOf(revisionOf('{"a":1,"b":1}'), "0"));
 
+const unchecked = (g: Generator): readonly ByteString[] => g.maybe(0.1, g.caseOf("NOCHECK"));
+
 const selection = (g: Generator): ByteString[] =>
   g.shuffleOptions([
     query(g),
@@ -105,8 +107,14 @@ export const grammar: FamilyGrammar = {
   "DOC.INDEX|LIST": (g) => [g.key()],
   "DOC.INSERT": (g) =>
     g.chance(0.6)
-      ? [g.key(), ...lifetime(g), ...g.some(() => entry(g), 1, 4)]
-      : [g.key(), ...lifetime(g), g.caseOf("KEYS"), ...g.some(() => [id(g), entry(g)], 1, 3)],
+      ? [g.key(), ...lifetime(g), ...unchecked(g), ...g.some(() => entry(g), 1, 4)]
+      : [
+          g.key(),
+          ...lifetime(g),
+          ...unchecked(g),
+          g.caseOf("KEYS"),
+          ...g.some(() => [id(g), entry(g)], 1, 3),
+        ],
   "DOC.LIST": () => [],
   "DOC.UPDATE": (g) => [
     g.key(),
