@@ -173,7 +173,7 @@ const NO_RULE =
 function parseUser(line: ByteString): User {
   const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
   if (keyword !== "user" || name === undefined)
-    throw new CommandFailure("ERR expected: user NAME RULE …, such as: user ann on >password ~* +@all");
+    throw new CommandFailure("ERR expected: user NAME RULE ..., such as: user ann on >password ~* +@all");
   return drafted(name, blank(), words, 3);
 }
 
@@ -279,7 +279,7 @@ function takePassword(draft: Draft, word: ByteString): boolean {
   const rest = word.slice(1);
   const isHash = sign === "#" || sign === "!";
   if (isHash && !HASH_DIGITS.test(rest))
-    throw new CommandFailure(`ERR '${sign}…': a hash has 64 hexadecimal digits in lower case`);
+    throw new CommandFailure(`ERR '${sign}...': a hash has 64 hexadecimal digits in lower case`);
   const hash = isHash ? Buffer.from(rest, "hex") : hashOf(rest);
   draft.passwords = draft.passwords.filter((one) => !one.equals(hash));
   if (sign === ">" || sign === "#") {

@@ -29,6 +29,19 @@ export function listenerRows(
   return family(group, Object.fromEntries(whole));
 }
 
+export const HELP_SUMMARY = "What subcommands there are.";
+
+/** What HELP answers, with itself at the end. @param subcommands  their rows */
+export function helpLines(name: string, subcommands: readonly Command[]): readonly string[] {
+  const others = subcommands.filter((row) => row.name !== `${name}|HELP`);
+  return [
+    `${name} <subcommand> [<argument> ...]. There are:`,
+    ...others.flatMap((row) => [row.name.split("|")[1] as string, `    ${row.summary}`]),
+    "HELP",
+    `    ${HELP_SUMMARY}`,
+  ];
+}
+
 /** A command that consists of subcommands, and its HELP, which tells them from their rows. */
 export function container(
   name: string,
@@ -37,12 +50,7 @@ export function container(
   helpSince: string,
 ): readonly Command[] {
   const group = subcommands[0]?.group ?? "server";
-  const text = [
-    `${name} <subcommand> [<argument> …]. There are:`,
-    ...subcommands.flatMap((row) => [row.name.split("|")[1] as string, `    ${row.summary}`]),
-    "HELP",
-    "    What subcommands there are.",
-  ];
+  const text = helpLines(name, subcommands);
   const own: Row = {
     ...{ arity: -2, flags: [], keys: none, since, complexity: "as its subcommand" },
     summary: "Has subcommands.",
@@ -52,7 +60,7 @@ export function container(
   };
   const help: Row = {
     ...{ arity: 2, flags: ["loading", "stale"], keys: none, since: helpSince, complexity: "O(1)" },
-    summary: "What subcommands there are.",
+    summary: HELP_SUMMARY,
     run: () => array(text.map((line) => status(line))),
   };
   // As in Redis the container is of no family, its subcommands are.

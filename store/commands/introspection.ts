@@ -11,10 +11,11 @@ import {
   set,
   status,
 } from "../../protocol/reply.js";
-import { type Command, type CommandTable, categoriesOf, family } from "../command.js";
+import { type Command, type CommandTable, categoriesOf, family, type Row } from "../command.js";
 import { custom, syntaxError } from "../errors.js";
 import { globMatches } from "../glob.js";
 import { none, permissionFor, type Touch, touchesOf } from "../key-spec.js";
+import { HELP_SUMMARY, helpLines } from "../listener-rows.js";
 
 /** @param table  that these rows stand in themselves: not yet complete when they are made */
 export const introspection = (table: CommandTable): readonly Command[] =>
@@ -69,6 +70,11 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       summary: "The keys in a command's arguments, each with what may be done to it.",
       run: (_, argv) => getkeysAndFlags(table, argv),
     },
+    "COMMAND|HELP": {
+      ...helpOf(table, "COMMAND"),
+      since: "5.0.0",
+      categories: ["connection"],
+    },
     "COMMAND|INFO": {
       arity: -2,
       flags: ["loading", "stale"],
@@ -89,7 +95,26 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       summary: "The names of all commands.",
       run: (_, argv) => list(table, argv),
     },
+    "MEMORY|HELP": helpOf(table, "MEMORY"),
   });
+
+/** The HELP of a command whose subcommands stand in several places: told from their rows. */
+function helpOf(table: CommandTable, container: string): Row {
+  const names = () =>
+    table
+      .all()
+      .filter(({ name }) => name.startsWith(`${container}|`))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return {
+    arity: 2,
+    flags: ["loading", "stale"],
+    keys: none,
+    since: "4.0.0",
+    complexity: "O(1)",
+    summary: HELP_SUMMARY,
+    run: () => array(helpLines(container, names()).map((line) => status(line))),
+  };
+}
 
 function topLevel(table: CommandTable): Command[] {
   return table.all().filter((command) => !command.name.includes("|"));

@@ -60,7 +60,7 @@ const rows: Readonly<Record<string, KeyRow>> = {
     arity: -3,
     complexity: "O(N), N: rules",
     summary:
-      "Adds a public key: KEY ADD key [LABEL text] [FROM ms] [UNTIL ms] [RATE n] [RULES rule …]; its id.",
+      "Adds a public key: KEY ADD key [LABEL text] [FROM ms] [UNTIL ms] [RATE n] [RULES rule ...]; its id.",
     run: add,
   },
   "KEY|DRYRUN": {

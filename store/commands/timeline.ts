@@ -55,7 +55,7 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
         keys: pastKeys,
         flags: ["movablekeys"],
         complexity: "O(N), N: what was recorded since the last snapshot before",
-        summary: "Runs a command that reads on the state of a date: TIMELINE GET ms command [arg …].",
+        summary: "Runs a command that reads on the state of a date: TIMELINE GET ms command [arg ...].",
       },
       "TIMELINE|LOG": {
         arity: -2,

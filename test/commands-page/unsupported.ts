@@ -23,7 +23,6 @@ export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] 
   ["DUMP and RESTORE move keys; the daemon opens no connections to other servers.", "migrate"],
   ["They look into Redis's own implementation.", "pfdebug pfselftest"],
   ["A picture for terminals: LATENCY HISTORY has the numbers.", "latency|graph"],
-  ["Its subcommands are told by COMMAND DOCS.", "command|help memory|help"],
 ];
 
 /** Why there is no such command; null: no reason is given. @param name  in lower case */

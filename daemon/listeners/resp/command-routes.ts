@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Command } from "../../../store/command.js";
 import { commands, resolveCommand } from "../../../store/command-table.js";
-import { CommandFailure, unknownCommand } from "../../../store/errors.js";
+import { CommandFailure } from "../../../store/errors.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
 import { mayWait } from "./blocking.js";
 import { CommandCounts } from "./command-counts.js";
@@ -14,6 +14,12 @@ export type SessionHandlers = ReadonlyMap<string, SessionHandler>;
 /** Source: redis-server 7.0, processCommand. */
 const NEVER_QUEUED: ReadonlySet<string> = new Set(["EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"]);
 
+const KEYS_ELSEWHERE = new CommandFailure(
+  "ERR KEY commands are for signed envelopes: dbsync keys; users of Redis clients are for ACL",
+);
+/** In Redis's words, by which clients know that there is none. CLUSTER ADD is of envelopes. */
+const NO_CLUSTER = new CommandFailure("ERR This instance has cluster support disabled");
+
 export class CommandRoutes {
   readonly #routes = new Map<Command, Route>();
   /** Of commands without subcommands, by the usual spellings. */
@@ -23,7 +29,7 @@ export class CommandRoutes {
     const containers = new Set(commands.flatMap(({ name }) => containerOf(name)));
     for (const command of commands) {
       const { name, flags, writes } = command;
-      // Those of the key ring are for signed envelopes.
+      // For signed envelopes.
       if (isKeyCommand([name.split("|")[0] as string])) continue;
       const route: Route = {
         command,
@@ -53,8 +59,10 @@ export class CommandRoutes {
       const { arity } = route.command;
       if (arity < 0 ? argv.length >= -arity : argv.length === arity) return route;
     }
+    if (isKeyCommand(argv))
+      return (argv[0] as ByteString).toUpperCase() === "KEY" ? KEYS_ELSEWHERE : NO_CLUSTER;
     const command = resolveCommand(argv);
-    return command instanceof CommandFailure ? command : (this.#routes.get(command) ?? unknownCommand(argv));
+    return command instanceof CommandFailure ? command : (this.#routes.get(command) as Route);
   }
 }
 

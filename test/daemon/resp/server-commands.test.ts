@@ -1,6 +1,7 @@
 /** Commands on connections and the daemon itself: where answers can be the same, they are redis-server's. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { commands } from "../../../store/command-table.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
@@ -260,6 +261,43 @@ test("DBSIZE does not count keys for long that have expired, where nothing comes
     const size = await client.call("DBSIZE");
     return size.kind === "integer" && size.value === 0;
   });
+});
+
+test("HELP is there wherever an error names it, and tells every subcommand", async () => {
+  await using ours = await startResp();
+  const containers = new Set(
+    commands.flatMap(({ name }) => (name.includes("|") ? [name.split("|")[0]!] : [])),
+  );
+  const hinted: string[] = [];
+  for (const container of containers) {
+    const error = await answers(ours.port, lines(`${container} nonsense`));
+    assert.match(error, /^-/, container);
+    if (!error.includes(`Try ${container} HELP.`)) continue;
+    hinted.push(container);
+    const help = await answers(ours.port, lines(`${container} HELP`));
+    assert.match(
+      help,
+      new RegExp(`^\\*\\d+\r\n\\+${container} <subcommand> \\[<arg(ument)?> [^&]*\\.\\.\\.\\]`),
+      help,
+    );
+    for (const { name } of commands)
+      if (name.startsWith(`${container}|`))
+        assert.ok(help.includes(`+${name.slice(container.length + 1)}`), name);
+  }
+  assert.ok(hinted.includes("MEMORY") && hinted.includes("COMMAND") && !hinted.includes("DBSYNC"));
+});
+
+test("what is said of commands is ASCII: a character beyond would become another byte", () => {
+  for (const { name, summary, complexity } of commands) assert.match(summary + complexity, /^[ -~]+$/, name);
+});
+
+test("commands on keys say where they are for, and CLUSTER that there is none", async () => {
+  await using ours = await startResp();
+  const text = await answers(ours.port, lines("KEY LIST", "CLUSTER INFO", "CLUSTER ADD x", "cluster slots"));
+  assert.match(
+    text,
+    /^-ERR KEY commands are for signed envelopes.*\r\n(-ERR This instance has cluster support disabled\r\n){3}/,
+  );
 });
 
 test("CONFIG SET maxclients keeps further clients out", async () => {

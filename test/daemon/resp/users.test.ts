@@ -60,7 +60,7 @@ test("before the login only short requests are taken", { skip }, async () => {
 
 test("a line that is wrong is told by its number, and nothing is taken", () => {
   const wrong: readonly (readonly [lines: readonly string[], told: RegExp])[] = [
-    [["user a on", "usr b"], /line 2: expected: user NAME RULE …, such as: user ann on/],
+    [["user a on", "usr b"], /line 2: expected: user NAME RULE \.\.\., such as: user ann on/],
     [["user a on secret ~* +@all"], /line 1: word 4 is no rule: a password begins with >/],
     [["user a on >p (~x wrong)"], /line 1: word 6 is no rule/],
     [["user a +nothing"], /line 1: rule '\+nothing': there is no such command/],
