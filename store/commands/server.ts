@@ -20,7 +20,7 @@ export const server = family("connection", {
     keys: none,
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Logs in as the default user; there is no other.",
+    summary: "Logs the connection in as a user.",
     run: auth,
   },
   ECHO: {
@@ -47,7 +47,7 @@ export const server = family("connection", {
     keys: none,
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Checks a database number; the next command is not affected.",
+    summary: "Chooses the connection's database.",
     run: select,
   },
   WAIT: {
@@ -67,7 +67,7 @@ export const server = family("connection", {
       keys: none,
       since: "2.0.0",
       complexity: "O(1)",
-      summary: "Always an error: no transaction is open.",
+      summary: "Forgets the commands since MULTI.",
       run: () => {
         throw custom("ERR DISCARD without MULTI");
       },
@@ -78,7 +78,7 @@ export const server = family("connection", {
       keys: none,
       since: "1.2.0",
       complexity: "O(1)",
-      summary: "Always an error: no transaction is open.",
+      summary: "Runs the commands since MULTI together; nil if a watched key has changed.",
       run: () => {
         throw custom("ERR EXEC without MULTI");
       },
@@ -89,7 +89,7 @@ export const server = family("connection", {
       keys: none,
       since: "1.2.0",
       complexity: "O(1)",
-      summary: "Answers OK; the next command is not affected.",
+      summary: "Begins a transaction: commands are queued until EXEC.",
       run: () => OK,
     },
     UNWATCH: {
@@ -98,7 +98,7 @@ export const server = family("connection", {
       keys: none,
       since: "2.2.0",
       complexity: "O(1)",
-      summary: "Answers OK.",
+      summary: "Forgets which keys are watched.",
       run: () => OK,
     },
     WATCH: {
@@ -107,7 +107,7 @@ export const server = family("connection", {
       keys: [look(1, -1)],
       since: "2.2.0",
       complexity: "O(1)",
-      summary: "Answers OK; the next command is not affected.",
+      summary: "Lets the next EXEC run only if the keys are as they are now.",
       run: () => OK,
     },
   }),

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "../../store/command.js";
 import { commands } from "../../store/command-table.js";
+import { refuseWithoutConnection } from "../../store/connection-commands.js";
+import { isKeyCommand } from "../../store/key-ring.js";
 import { isOfListener } from "../../store/listener-rows.js";
 import { repositoryRoot } from "../support/repository.js";
 import { DIFFERENCES } from "./differences.js";
@@ -21,8 +23,13 @@ const cell = (text: string) => text.replaceAll("|", "\\|");
 
 function supportedLine(command: Command): string {
   const { name, summary, complexity } = command;
-  const where = isOfListener(command) ? "RESP" : "all";
-  return `| ${shown(name)} | ${cell(summary)} | ${cell(complexity)} | ${where} | ${cell(DIFFERENCES[name] ?? "")} |`;
+  return `| ${shown(name)} | ${cell(summary)} | ${cell(complexity)} | ${placeOf(command)} | ${cell(DIFFERENCES[name] ?? "")} |`;
+}
+
+function placeOf(command: Command): string {
+  const container = command.name.split("|")[0] as string;
+  if (isKeyCommand([container]) || container === "TIMELINE") return "signed";
+  return isOfListener(command) || command.run === refuseWithoutConnection ? "RESP" : "all";
 }
 
 /** The whole page. */
@@ -41,8 +48,9 @@ export function commandsPage(): string {
     "",
     `Of the ${names.length} commands and subcommands of Redis 7.0, ${supported.length} are there. Answers and errors are held to`,
     "redis-server's by random calls (test/conformance); what differs stands in the last column. *Where*: `all` are commands of",
-    "signed envelopes, of version 1 and of Redis clients (--resp); `RESP` are about a connection or the daemon, for Redis clients.",
-    "HELLO, QUIT, RESET, SELECT, MULTI, EXEC, DISCARD, WATCH and UNWATCH are a connection's as well: envelopes have headers for them.",
+    "signed envelopes, of version 1 and of Redis clients (--resp); `RESP` are about a connection or the daemon, for Redis clients;",
+    "`signed` are for signed envelopes alone. AUTH, SELECT, MULTI, EXEC, DISCARD, WATCH and UNWATCH do so on connections of Redis clients:",
+    "envelopes have headers in their place, and in version 1 each command comes as if on a connection of its own.",
     "",
     "## There",
     "",
