@@ -6,7 +6,7 @@ import { parsePastDate } from "./dates.js";
 import { exitCodeHelp } from "./exit-codes.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "./output.js";
 import { formatPast, readPast } from "./past-report.js";
-import { lookingBack } from "./past-settings.js";
+import { lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
 
 interface BlameFlags extends ClientFlags {
   readonly from?: string;
@@ -14,7 +14,10 @@ interface BlameFlags extends ClientFlags {
 
 export function addBlame(program: Command): void {
   addDatabaseOption(
-    addClientOptions(program.command("blame").description("show who made a key what it is, and by what")),
+    addClientOptions(
+      program.command("blame").description("show who made a key what it is, and by what"),
+      PAST_TIMEOUT_MS,
+    ),
   )
     .argument("<key>")
     .option("--from <date>", "only since then: -2h, 2027-01-31 (default: as early as is known)")

@@ -23,7 +23,8 @@ export interface ClientFlags {
   readonly json?: boolean;
 }
 
-export function addClientOptions(command: Command): Command {
+/** @param timeoutMs  the subcommand's own default of --timeout */
+export function addClientOptions(command: Command, timeoutMs?: number): Command {
   return command
     .option(
       "-s, --servers <list>",
@@ -50,7 +51,9 @@ export function addClientOptions(command: Command): Command {
     .addOption(
       new Option(
         "--timeout <ms>",
-        "give up after so long, at most 20000, with --stable 60000 (default: 3000, 60000)",
+        timeoutMs === undefined
+          ? "give up after so long, at most 20000, with --stable 60000 (default: 3000, 60000)"
+          : `give up after so long, at most 20000 (default: ${timeoutMs})`,
       ).argParser((text) => readCount(text, "Milliseconds are")),
     );
 }

@@ -8,7 +8,7 @@ import { parsePastDate } from "./dates.js";
 import { exitCodeHelp } from "./exit-codes.js";
 import { takeLateOptions } from "./late-options.js";
 import { JSON_FLAG, printJson, printLine } from "./output.js";
-import { type AskPast, lookingBack } from "./past-settings.js";
+import { type AskPast, lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
 
 interface PastFlags extends ClientFlags {
   readonly at?: string;
@@ -25,7 +25,10 @@ const WHOLE: Readonly<Record<string, (key: string) => readonly string[]>> = {
 
 export function addGetPast(program: Command): void {
   addDatabaseOption(
-    addClientOptions(program.command("get").description("show what a key held at a date (--at)")),
+    addClientOptions(
+      program.command("get").description("show what a key held at a date (--at)"),
+      PAST_TIMEOUT_MS,
+    ),
   )
     .option("--at <date>", "-2h, -7d, 2027-01-31, 2027-01-31T12:00Z, or milliseconds since 1970")
     .option(JSON_FLAG, 'print JSON: {"at": …, "value": …}')

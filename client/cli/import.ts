@@ -20,7 +20,10 @@ interface ImportFlags extends ClientFlags {
 }
 
 export function addImport(program: Command): void {
-  addClientOptions(program.command("import").description("take over all documents of a running server"))
+  const command = program
+    .command("import")
+    .description("take over all documents of a running server of JSON documents");
+  addClientOptions(command, COMMAND_MS)
     .argument("<url>", JSON_URL_HELP, readJsonUrl)
     .option("--replace", "drop documents first that the daemons have already")
     .addHelpText(
@@ -71,13 +74,17 @@ async function importAll(address: JsonServerAddress, flags: ImportFlags): Promis
   printLine(`${documents} documents with ${writer.entries} entries in ${seconds} s`);
 }
 
-/** The names of all documents in an answer to getall; after each its entries are to be taken. @throws Error  it is an error */
+/** The names of all documents in an answer to getall; after each its entries are to be taken. @throws Error  it is an error, or none */
 async function* documentsIn(answer: JsonPieces): AsyncGenerator<string, void, undefined> {
+  let hasDocuments = false;
   for await (const member of answer.members()) {
-    if (member === "documents") yield* answer.members();
-    else if (member === "message") throw new Error(`the server refuses: ${await answer.value()}`);
+    if (member === "documents") {
+      hasDocuments = true;
+      yield* answer.members();
+    } else if (member === "message") throw new Error(`the server refuses: ${await answer.value()}`);
     else await answer.value();
   }
+  if (!hasDocuments) throw new Error("the server's answer to getall names no documents: is it another one?");
 }
 
 /** @throws Error  a document is there, and nobody said that it may go */

@@ -23,23 +23,25 @@ export interface JsonServerAddress {
 /** `json://[user:password@]host[:port]`. @throws InvalidArgumentError */
 export function readJsonUrl(text: string): JsonServerAddress {
   const url = URL.canParse(text) ? new URL(text) : null;
-  const [user, password] = [url?.username ?? "", url?.password ?? ""].map(decoded);
-  const isWhole = url?.protocol === "json:" && url.hostname !== "" && ["", "/"].includes(url.pathname);
-  if (!isWhole || user === undefined || password === undefined)
-    throw new InvalidArgumentError("It is json://host or json://host:port (8888 unless said otherwise).");
+  if (url?.protocol !== "json:" || url.hostname === "" || !["", "/"].includes(url.pathname)) {
+    throw new InvalidArgumentError(
+      "It is json://host or json://host:port (8888 unless said otherwise), with user:password@ before the host if need be.",
+    );
+  }
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? DEFAULT_PORT : Number(url.port),
-    login: user === "" ? null : { user, password },
+    login: loginOf(url),
   };
 }
 
-/** undefined: a percent sign stands before what is no byte. */
-function decoded(text: string): string | undefined {
+/** A password alone is the user default's, as with auth. @throws InvalidArgumentError */
+function loginOf({ username, password }: URL): JsonServerAddress["login"] {
+  if (username === "" && password === "") return null;
   try {
-    return decodeURIComponent(text);
+    return { user: decodeURIComponent(username) || "default", password: decodeURIComponent(password) };
   } catch {
-    return undefined;
+    throw new InvalidArgumentError("In user and password a % is written as %25.");
   }
 }
 
@@ -122,6 +124,7 @@ export async function connected(host: string, port: number, ms: number): Promise
 
 /** As C programs print it. */
 function systemMessage(code: string): string {
+  if (code === "ENOTFOUND") return "the host name was not resolved (ENOTFOUND)";
   const number = (constants.errno as Readonly<Record<string, number | undefined>>)[code] ?? 0;
   const text = getSystemErrorMap().get(-number)?.[1];
   return text === undefined ? code : `${text[0]!.toUpperCase()}${text.slice(1)} (${number})`;

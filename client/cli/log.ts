@@ -14,7 +14,7 @@ import { askEach, idOf, ringsOf } from "./key-ring.js";
 import { addLogVerify } from "./log-verify.js";
 import { JSON_FLAG, printJson, printLine } from "./output.js";
 import { formatPast, readPast } from "./past-report.js";
-import { lookingBack } from "./past-settings.js";
+import { lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
 
 interface LogFlags extends ClientFlags {
   readonly from?: string;
@@ -29,7 +29,7 @@ export function addLog(program: Command): void {
     .command("log")
     .description("show what was recorded: when, by whom, what, and what came of it")
     .enablePositionalOptions();
-  addDatabaseOption(addClientOptions(command))
+  addDatabaseOption(addClientOptions(command, PAST_TIMEOUT_MS))
     .option(
       "--from <date>",
       "since then: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z (default: an hour before --to)",

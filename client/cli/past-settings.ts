@@ -7,7 +7,7 @@ import { explaining, type Hint } from "./key-errors.js";
 import { askEach } from "./key-ring.js";
 
 /** Milliseconds: folding anew takes its time, and daemons give up then too. */
-const TIMEOUT_DEFAULT_MS = 20_000;
+export const PAST_TIMEOUT_MS = 20_000;
 
 /** Sends a command to one daemon after the other until one answers. */
 export type AskPast = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
@@ -34,7 +34,7 @@ export function lookingBack(
   return explaining(
     flags,
     async () => {
-      const settings = readSettings({ ...flags, timeout: flags.timeout ?? TIMEOUT_DEFAULT_MS });
+      const settings = readSettings({ ...flags, timeout: flags.timeout ?? PAST_TIMEOUT_MS });
       if (settings.key === null)
         throw new DbsyncError("bad-key", "there is none; name an administrator's private key (-k)");
       const { key } = openFrom(settings);

@@ -12,7 +12,7 @@ const SILENCE_MS = 10_000;
 const REPLICA_MS = 3_000;
 
 interface TestFlags {
-  readonly replica: readonly JsonServerAddress[];
+  readonly replica?: readonly JsonServerAddress[];
   readonly json?: boolean;
 }
 
@@ -24,8 +24,7 @@ export function addTest(program: Command): void {
     .option(
       "--replica <host:port>",
       "a server that has to be in reach too; may be repeated",
-      (text, all: readonly JsonServerAddress[]) => [...all, readJsonUrl(`json://${text}`)],
-      [],
+      (text, all: readonly JsonServerAddress[] = []) => [...all, readJsonUrl(`json://${text}`)],
     )
     .option(JSON_FLAG, "print the report as JSON")
     .addHelpText(
@@ -41,7 +40,7 @@ ${exitCodeHelp("no connection, a check failed, or a replica is out of reach")}`,
     .action(test);
 }
 
-async function test(address: JsonServerAddress, { replica, json }: TestFlags): Promise<void> {
+async function test(address: JsonServerAddress, { replica = [], json }: TestFlags): Promise<void> {
   using server = await JsonServer.open(address, SILENCE_MS).catch((problem: Error) => {
     throw new Error(`Connect error: ${problem.message}`);
   });

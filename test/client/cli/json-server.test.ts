@@ -1,7 +1,7 @@
 /** `dbsync test json://…` and `dbsync import json://…` against real daemons, and against a server that plays the original. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -118,10 +118,33 @@ describe("dbsync test", () => {
       [refused.code, refused.stderr],
       [1, "dbsync: Connect error: Connection refused (111)\n"],
     );
-    for (const url of ["http://127.0.0.1", "127.0.0.1:8888", "json://", "json://h/path", "json://%zz@h"]) {
+    for (const url of ["http://127.0.0.1", "127.0.0.1:8888", "json://", "json://h/path"]) {
       const { code, stderr } = await runDbsync(["test", url]);
       assert.equal(code, 2);
       assert.match(stderr, /It is json:\/\/host or json:\/\/host:port/);
+    }
+    const unknown = await runDbsync(["test", "json://nowhere.invalid"]);
+    assert.deepEqual(
+      [unknown.code, unknown.stderr],
+      [1, "dbsync: Connect error: the host name was not resolved (ENOTFOUND)\n"],
+    );
+    const percent = await runDbsync(["test", "json://a%zz:b@127.0.0.1"]);
+    assert.deepEqual([percent.code, /%25/.test(percent.stderr)], [2, true]);
+  });
+
+  test("logs in by user and password, or by the default user's password alone", async () => {
+    const aclFile = join(keys, "users.acl");
+    await writeFile(aclFile, "user default on >secret ~* +@document\nuser ann on >a%b ~* +@document\n");
+    const { daemon, json } = await startJson("--acl-file", aclFile);
+    await using _ = daemon;
+    for (const [login, code] of [
+      ["", 1],
+      [":secret@", 0],
+      ["ann:a%25b@", 0],
+      ["ann:no@", 1],
+    ] as const) {
+      const done = await runDbsync(["test", `json://${login}127.0.0.1:${json}`]);
+      assert.equal(done.code, code, login + done.stdout + done.stderr);
     }
   });
 });
@@ -188,6 +211,8 @@ describe("dbsync import", () => {
       [['{"status":"error","message":"No action key provided."}\n\r'], /refuses: "No action key provided\."/],
       [['{"status":"success","documents":{"a":[{"x":1},\n\r'], /the JSON ends too early/],
       [["hello\n\r"], /not the JSON that was expected/],
+      [["[]\n\r"], /names no documents/],
+      [['{"status":"success"}\n\r'], /names no documents/],
     ] as const) {
       await using fake = await startFake(pieces);
       const { daemon } = await startJson();
