@@ -37,6 +37,8 @@ export class ReplicaLink {
   #retry: NodeJS.Timeout | null = null;
   /** Writes do not wait for it, until it has been reached again. */
   #isSilent = false;
+  /** The log says so once, until it answers again. */
+  #isAway = false;
   #isStopped = false;
 
   constructor(parts: ReplicaLinkParts) {
@@ -99,6 +101,7 @@ export class ReplicaLink {
     let isTaken = true;
     for (const [place, request] of requests.entries()) {
       const answer = await (await this.#connected()).ask(request);
+      this.#isAway = false;
       if (answer.get("status") === "success" || (dropsFirst && place === 0)) continue;
       isTaken = false;
       const message = String(answer.get("message"));
@@ -136,10 +139,12 @@ export class ReplicaLink {
 
   #lost(problem: unknown): void {
     const reason = problem instanceof Error ? problem.message : String(problem);
-    this.#parts.log.warn(
-      { replica: this.name, reason },
-      "a JSON replica is away; what it misses will be sent",
-    );
+    if (!this.#isAway)
+      this.#parts.log.warn(
+        { replica: this.name, reason },
+        "a JSON replica is away; what it misses will be sent",
+      );
+    this.#isAway = true;
     this.#disconnect();
     this.#isSilent = problem instanceof SilentReplica;
     if (this.#isStopped || this.#retry !== null) return;
