@@ -31,7 +31,8 @@ const COMPAT_DATABASE = "redis:127.0.0.1:6379";
 
 const EXIT_CODES = `
 Exit codes: 0 stopped cleanly, 1 could not start (a port, a file), 2 usage or configuration.
-Signals: TERM and INT finish what is in flight and stop; HUP reads keys and configuration again.`;
+Signals: TERM and INT finish what is in flight and stop; HUP reads keys and configuration again.
+`;
 
 const EXAMPLES = `
 Examples:
@@ -41,6 +42,7 @@ Examples:
   dbsyncd -s public.pem --data data --peer db2:1111 --peer db3:1111
                                               one of three daemons that end in the same state
   dbsyncd --resp 6379                         any Redis client too, on 127.0.0.1:6379
+  dbsyncd --json                              JSON documents too, on 127.0.0.1:8888
   dbsyncd --compat php-dbsync                 in front of the Redis on this machine, as php-dbsync's daemon`;
 
 const GROUPS = { cluster: "Cluster:", limits: "Limits:", admin: "Health and metrics:", log: "Log:" } as const;
@@ -81,7 +83,7 @@ export interface TableOptions {
 /** The program's options, nothing parsed yet. */
 export function optionTable({ version, everything, print }: TableOptions): Command {
   const program = new Command("dbsyncd")
-    .description("Takes commands from php-dbsync's and dbsync's clients, and applies them to its databases.")
+    .description("Takes commands of dbsync, php-dbsync, Redis and JSON clients, and applies them.")
     .version(version, "--version", "print the version")
     .helpOption("-h, --help", "print the common options")
     .exitOverride()

@@ -68,9 +68,13 @@ export function replicasOf(
 
 /** @throws RangeError  a sentence: what is expected */
 function parseReplica(text: string): ReplicaPlace {
-  const { host, port, pin, tls } = parsePeer(text);
-  if (pin !== null || tls) throw new RangeError("Expected host:port: the original knows no encryption.");
-  return { host, port };
+  if (/^dbsyncs:|#/.test(text)) throw new RangeError("Expected host:port: the original knows no encryption.");
+  try {
+    const { host, port } = parsePeer(text);
+    return { host, port };
+  } catch {
+    throw new RangeError(`Expected host:port, such as db1:${JSON_PORT}.`);
+  }
 }
 
 export function userListenerSettingsOf({
@@ -93,7 +97,7 @@ export function validateUserListeners(settings: Settings): void {
   const asked = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
   if (aclFile !== null && asked.length === 0) {
     const all = USER_LISTENER_NAMES.map((name) => `--${name}`).join(" and ");
-    fail(`--acl-file names the users of ${all}: give --resp PORT too.`);
+    fail(`--acl-file names the users of ${all}: give one of them too.`);
   }
   if (jsonReplicas.length > 0 && json === null)
     fail("--json-replica passes on what JSON clients write: give --json too.");

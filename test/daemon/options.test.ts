@@ -103,6 +103,15 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     2,
     /would drop keys here and nowhere else/,
   ],
+  [["--json", "localhost:8888"], 2, /Expected a port from 0 to 65535, or an IP address before it/],
+  [["--json-replica", "old:8888"], 2, /passes on what JSON clients write: give --json too/],
+  [["--json", "--json-replica", "old"], 2, /Expected host:port, such as db1:8888\.$/m],
+  [
+    ["--json", "--json-replica", "dbsyncs://old:1"],
+    2,
+    /Expected host:port: the original knows no encryption/,
+  ],
+  [["--json", "--json-replica", "old:1,old:1"], 2, /A server is named twice/],
   [["--log-level", "loud"], 2, /Allowed choices are trace, debug/],
   [["--config", "nowhere.toml"], 1, /nowhere\.toml does not exist\. Correct --config/],
 ];

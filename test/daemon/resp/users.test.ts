@@ -119,7 +119,7 @@ test("off loopback a user with a password, or TLS, is wanted", async () => {
   assert.match(open.stderr, /--resp 0\.0\.0\.0 can be reached .*--acl-file.*--tls-cert.*127\.0\.0\.1/);
   for (const [args, told] of [
     [["--resp", "0", "-d", "redis:127.0.0.1:1"], /--resp serves the database in this daemon's memory/],
-    [["--acl-file", "users.acl"], /give --resp PORT too/],
+    [["--acl-file", "users.acl"], /give one of them too/],
     [["--resp", "x"], /Expected a port/],
     [["--resp", "7001", "-p", "7001"], /--resp and -p both name port 7001 of 127\.0\.0\.1/],
     [["--resp", "7001", "--admin", "7001"], /--resp and --admin both name port 7001/],
