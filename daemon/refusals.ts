@@ -154,7 +154,7 @@ export const REFUSALS = {
   "not-permitted": { sentence: "The key's rules do not permit the command, or version 1 does not carry it." },
   "not-let-in": {
     sentence:
-      "The daemon's own key, which signs for version 1 and RESP, is not in the key ring: an administrator lets it in (CLUSTER ADD).",
+      "The daemon's own key, which signs for version 1, Redis and JSON clients, is not in the key ring: an administrator lets it in (CLUSTER ADD).",
   },
   "frame-unfinished": { sentence: "The client stopped sending in the middle of a frame." },
   "empty-command": { sentence: "The command is empty." },

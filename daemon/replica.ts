@@ -287,4 +287,4 @@ const IN_MEMORY =
 const NOT_PINNED =
   "this peer is not pinned: it is let in once its key is in the key ring (CLUSTER ADD), or pin it with #ed25519:…";
 const NOT_LET_IN =
-  "writes without a signature (version 1, RESP) are refused until an administrator signs this command, which lets this daemon's key in";
+  "writes without a signature (version 1, Redis and JSON clients) are refused until an administrator signs this command, which lets this daemon's key in";

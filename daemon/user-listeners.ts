@@ -68,17 +68,24 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
     });
     listeners.set(name, listener);
   }
-  return new UserListeners(listeners, users, log);
+  return new UserListeners(listeners, users, { settings, log });
 }
 
 export class UserListeners implements Service {
   readonly #listeners: ReadonlyMap<UserListenerName, SocketListener>;
   readonly #users: Users;
+  /** Those of the start, for where it listens and whether with TLS. */
+  readonly #settings: Settings;
   readonly #log: Logger;
 
-  constructor(listeners: ReadonlyMap<UserListenerName, SocketListener>, users: Users, log: Logger) {
+  constructor(
+    listeners: ReadonlyMap<UserListenerName, SocketListener>,
+    users: Users,
+    { settings, log }: Pick<UserListenersParts, "settings" | "log">,
+  ) {
     this.#listeners = listeners;
     this.#users = users;
+    this.#settings = settings;
     this.#log = log;
   }
 
@@ -113,6 +120,7 @@ export class UserListeners implements Service {
 
   /** New limits and users. @throws StartError  and then nothing has changed */
   reload({ limits, aclFile }: Settings): void {
+    readUsers({ ...this.#settings, aclFile });
     this.#users.reload(aclFile);
     for (const listener of this.#listeners.values()) listener.limits = limits;
   }
@@ -157,7 +165,7 @@ function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): 
 }
 
 /**
- * Users as they are at a start: off loopback somebody has to log in, or at least nobody may listen in.
+ * The users of a file: off loopback somebody has to log in, or at least nobody may listen in.
  * @throws StartError  with the cures
  */
 export function readUsers(settings: Settings): Users {

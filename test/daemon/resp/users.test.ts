@@ -113,6 +113,22 @@ test("SIGHUP takes new users: rights change at once, and who is gone is closed",
   assert.equal(await ann.read(7), "$1\r\n2\r\n");
 });
 
+test("SIGHUP opens no door off loopback that a start would have left shut", async () => {
+  using folder = makeFolder();
+  const path = join(folder.path, "users.acl");
+  writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n");
+  await using daemon = await startDaemon(["--resp", "0.0.0.0:0", "--acl-file", path]);
+  const served = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+  writeFileSync(path, "user ann on >b ~* +@all\n");
+  daemon.kill("SIGHUP");
+  await daemon.logged(({ msg }) =>
+    /The old configuration stays: .*can be reached from other machines/.test(msg),
+  );
+  using client = await RawClient.open(served["port"] as number);
+  client.send(lines("GET k", "AUTH ann a", "QUIT"));
+  assert.equal(await client.rest(), "-NOAUTH Authentication required.\r\n+OK\r\n+OK\r\n");
+});
+
 test("off loopback a user with a password, or TLS, is wanted", async () => {
   const open = await runDaemon(["--resp", "0.0.0.0:0"]);
   assert.equal(open.code, 2);
