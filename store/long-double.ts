@@ -21,6 +21,9 @@ const FRACTION_DIGITS = 17;
 /** Redis reads no more. Without a bound a number of millions of digits would keep the daemon busy for minutes. */
 const TEXT_BYTES_MAX = 5 * 1024 - 1;
 
+/** Digits can be shared out in one way only, as in numbers.ts. */
+const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i;
+
 /** What does not fit the type, or is no number: the caller's error. */
 export type FloatProblem = "not-a-float" | "infinite";
 
@@ -41,9 +44,8 @@ export function addFloats(a: ByteString, b: ByteString): ByteString | FloatProbl
 
 function parse(bytes: ByteString): LongDouble | FloatProblem {
   if (bytes.length > TEXT_BYTES_MAX) return "not-a-float";
-  const parts = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(bytes);
-  if (parts === null || `${parts[2]}${parts[3]}` === "") return parseOther(bytes);
-  const [, sign, whole = "", fraction = "", power = "0"] = parts;
+  const [, sign, whole = "", fraction = "", power = "0"] = DECIMAL.exec(bytes) ?? [];
+  if (whole + fraction === "") return parseOther(bytes);
   const digits = BigInt(whole + fraction);
   if (digits === 0n) return { mantissa: 0n, exponent: 0 };
   const exponent10 = Number(power) - fraction.length;

@@ -51,18 +51,24 @@ export function integerFrom(min: number, bytes: ByteString, failure: () => Comma
   return Number(value);
 }
 
+/**
+ * In this and the next one digits can be shared out in one way only: where there are several, the engine tries them all, and
+ * a long argument that is no number in the end takes the square of its length.
+ */
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
+const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;
+
 /** A double as C's `strtod` reads it, without blanks around it; undefined: it is none, or not a number. */
 export function parseDouble(bytes: ByteString): number | undefined {
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(bytes)) return Number(bytes);
+  if (DECIMAL.test(bytes)) return Number(bytes);
   const infinite = /^([+-]?)inf(inity)?$/i.exec(bytes);
   if (infinite !== null) return infinite[1] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   return parseHexDouble(bytes);
 }
 
 function parseHexDouble(bytes: ByteString): number | undefined {
-  const parts = /^([+-]?)0x([\da-f]*)\.?([\da-f]*)(?:p([+-]?\d+))?$/i.exec(bytes);
-  if (parts === null || `${parts[2]}${parts[3]}` === "") return undefined;
-  const [, sign, whole = "", fraction = "", power = "0"] = parts;
+  const [, sign, whole = "", fraction = "", power = "0"] = HEXADECIMAL.exec(bytes) ?? [];
+  if (whole + fraction === "") return undefined;
   const value = Number.parseInt(`0${whole}${fraction}`, 16) * 2 ** (Number(power) - 4 * fraction.length);
   return sign === "-" ? -value : value;
 }

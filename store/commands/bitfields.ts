@@ -56,9 +56,10 @@ export function bitfieldReadOnly(data: Data, argv: readonly ByteString[]): Reply
 export function bitfield(data: Data, argv: readonly ByteString[]): Reply {
   const operations = operationsOf(argv);
   const present = data.getString(argv[1]!);
-  const last = Math.max(
+  // Not spread into arguments: there can be more operations than the stack has room for.
+  const last = operations.reduce(
+    (most, { kind, place, bits }) => (kind === "GET" ? most : Math.max(most, place + bits - 1)),
     -1,
-    ...operations.map((each) => (each.kind === "GET" ? -1 : each.place + each.bits - 1)),
   );
   if (last < 0)
     return array(operations.map((operation) => integer(narrow(fieldValue(present?.value ?? "", operation)))));

@@ -1,0 +1,39 @@
+/** How long it takes to read numbers; that they are read as Redis reads them is compared by test/conformance. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runInNewContext } from "node:vm";
+import { addFloats } from "../../store/long-double.js";
+import { parseDouble } from "../../store/numbers.js";
+
+/** Milliseconds: what takes the square of the length takes hours. */
+const MOST = 20_000;
+
+/** What a step returns, which is broken off if it takes too long. */
+const inTime = (step: () => unknown): unknown => runInNewContext("step()", { step }, { timeout: MOST });
+
+test("a long text that is no number in the end is refused as soon as it is read", () => {
+  const digits = "1".repeat(2_000_000);
+  for (const text of [`${digits}x`, `${digits}.${digits}x`, `.${digits}x`, `0x${digits}z`, `1e${digits}x`])
+    assert.equal(
+      inTime(() => parseDouble(text)),
+      undefined,
+      text.slice(0, 3),
+    );
+});
+
+test("numbers may be long", () => {
+  const digits = "1".repeat(300);
+  assert.equal(parseDouble(`${digits}.${digits}`), Number(digits));
+  assert.equal(parseDouble(`0x${"0".repeat(1000)}.8p1`), 1);
+  for (const text of ["0x", "0x.", "-0xp1", ".", "", "+", "e1"])
+    assert.equal(parseDouble(text), undefined, text);
+});
+
+test("the sum of long texts that are no numbers is refused as soon", () => {
+  const digits = "1".repeat(5100);
+  inTime(() => {
+    for (let i = 0; i < 1000; i++) assert.equal(addFloats(`${digits}x`, "1"), "not-a-float");
+  });
+  assert.equal(addFloats(".5", "1."), "1.5");
+  assert.equal(addFloats(".", "1"), "not-a-float");
+});
