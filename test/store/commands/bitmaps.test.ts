@@ -78,3 +78,10 @@ test(`bits, fields and counts are those of an array of bits (seed ${seed})`, () 
     assert.equal(store.run(`GETBIT b ${from}`), `:${bits[from]}`);
   }
 });
+
+test("BITFIELD takes as many operations as a command can have arguments", () => {
+  const gets = "GET u8 0 ".repeat(300_000).trim();
+  const reply = store.reply(`BITFIELD b SET u8 0 7 ${gets}`);
+  assert.ok(reply.kind === "array" && reply.items.length === 300_001);
+  assert.deepEqual(reply.items.at(-1), { kind: "integer", value: 7 });
+});
