@@ -2,14 +2,19 @@
 import { type ByteString, bytesOfText } from "../protocol/byte-string.js";
 import { type ErrorReply, error } from "../protocol/reply.js";
 
+/** Of an error's text: it may repeat an argument, and that may be as long as any. */
+const TEXT_BYTES_MAX = 64 * 1024;
+
 /** Thrown by a handler instead of returning; it has changed nothing. */
 export class CommandFailure extends Error {
   override readonly name = "CommandFailure";
   readonly reply: ErrorReply;
 
+  /** @param text  line breaks, which would end the error's line, become blanks */
   constructor(text: ByteString) {
-    super(text);
-    this.reply = error(text);
+    const line = text.slice(0, TEXT_BYTES_MAX).replace(/[\r\n]/g, " ");
+    super(line);
+    this.reply = error(line);
   }
 }
 

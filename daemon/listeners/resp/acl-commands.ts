@@ -148,7 +148,7 @@ function explained(step: () => void): Reply {
     step();
   } catch (problem) {
     if (!(problem instanceof StartError)) throw problem;
-    throw custom(`ERR ${problem.message.replace(/[\r\n]/g, " ")}`);
+    throw custom(`ERR ${problem.message}`);
   }
   return OK;
 }

@@ -28,7 +28,7 @@ interface Subcommand {
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   DIGEST: { arity: 2, run: digest },
   "DIGEST-VALUE": { arity: -2, run: digestValues },
-  ERROR: { arity: 3, run: (_, argv) => error((argv[2] as ByteString).replace(/[\r\n]/g, " ")) },
+  ERROR: { arity: 3, run: fail },
   // What would be read is what is in memory.
   LOADAOF: { arity: 2, run: () => OK },
   OBJECT: { arity: 3, run: object },
@@ -49,6 +49,11 @@ function debug(session: RespSession, argv: readonly ByteString[]): Reply | Promi
   const { arity } = subcommand;
   if (arity < 0 ? argv.length < -arity : argv.length !== arity) throw wrongArity("debug");
   return subcommand.run(session, argv);
+}
+
+/** `DEBUG ERROR text` */
+function fail(_: RespSession, argv: readonly ByteString[]): never {
+  throw custom(argv[2] as ByteString);
 }
 
 /** Counts as a slow command, as if it had held up everybody. */

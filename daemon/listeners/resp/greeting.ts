@@ -39,7 +39,7 @@ function hello(session: RespSession, argv: readonly ByteString[]): Reply {
     } else if (option.toUpperCase() === "SETNAME" && at + 1 < argv.length) {
       session.name = checkedName(argv[at + 1] as ByteString);
       at += 2;
-    } else throw custom(`ERR Syntax error in HELLO option '${option.replace(/[\r\n]/g, " ")}'`);
+    } else throw custom(`ERR Syntax error in HELLO option '${option}'`);
   }
   if (session.user === null) throw custom(HELLO_FIRST);
   session.protocol = protocol;

@@ -1,6 +1,7 @@
 /** Commands on connections and the daemon itself: where answers can be the same, they are redis-server's. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { writeCommand } from "../../../protocol/resp-writer.js";
 import { commands } from "../../../store/command-table.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
@@ -47,6 +48,18 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
       "CLIENT CACHING yes",
     ),
     lines("HELLO 3", "CLIENT TRACKINGINFO", "CLIENT GETNAME", "CLIENT SETNAME jo", "CLIENT GETNAME"),
+  ],
+  "a mistake is told in one line, whatever it was made with": [
+    ...["CLIENT KILL TYPE", "CLIENT LIST TYPE", "CLIENT KILL USER", "ACL CAT", "ACL DRYRUN default"].map(
+      (words) => lines(`${words} "a\\r\\nb"`),
+    ),
+    lines(
+      'ACL DRYRUN "a\\nb" get k',
+      'CONFIG SET "a\\rb" c',
+      'CONFIG SET "hz\\n" 1',
+      'HELLO 2 "a\\nb"',
+      '"a\\nb" c',
+    ),
   ],
   "CLIENT REPLY keeps answers back": [
     lines("CLIENT REPLY OFF", "PING", "SET k 1", "CLIENT REPLY ON", "GET k", "DEL k"),
@@ -178,6 +191,13 @@ test("CLIENT LIST and CLIENT KILL know all connections", async () => {
     await answers(ours.port, lines("PING", "CLIENT KILL TYPE normal SKIPME no", "PING")),
     "+PONG\r\n:2\r\n (closed)",
   );
+});
+
+test("a mistake made with a very long argument is told in short", async () => {
+  await using ours = await startResp();
+  const said = await answers(ours.port, writeCommand(["ACL", "CAT", "\n".repeat(1_000_000)]));
+  assert.match(said, /^-ERR Unknown category ' +\r\n\$/);
+  assert.ok(said.length < 100_000);
 });
 
 test("CLIENT PAUSE holds commands back until its end", async () => {
