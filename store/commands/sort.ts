@@ -14,7 +14,7 @@ import { Hash } from "../values/hash.js";
 import { List } from "../values/list.js";
 import { MemberSet } from "../values/member-set.js";
 import { SortedSet } from "../values/sorted-set.js";
-import type { Value } from "../values/value.js";
+import { STRING_BYTES_MAX, type Value } from "../values/value.js";
 
 export const sorting = family("list", {
   SORT: {
@@ -217,6 +217,8 @@ function valueAt(
   { prefix, suffix, field }: KeyPattern,
   element: ByteString,
 ): ByteString | undefined {
+  // No key is so long, and the engine makes no such string.
+  if (prefix.length + element.length + suffix.length > STRING_BYTES_MAX) return undefined;
   const value = data.get(prefix + element + suffix)?.value;
   if (field !== null) return value instanceof Hash ? value.get(field) : undefined;
   return typeof value === "string" ? value : undefined;

@@ -1,5 +1,7 @@
 /** Writes the parts that values in RDB are made of, each in its plainest form, which every version reads. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { stringTooLong } from "../errors.js";
+import { STRING_BYTES_MAX } from "../values/value.js";
 
 /** Bytes to begin with; doubled when full. */
 const CAPACITY_MIN = 256;
@@ -85,9 +87,13 @@ export class RdbWriter {
     return bytesOf(this.written);
   }
 
-  /** Makes room for more bytes, perhaps in another buffer. @returns where they go */
+  /**
+   * Makes room for more bytes, perhaps in another buffer. @returns where they go
+   * @throws CommandFailure  they are more than a string can hold
+   */
   #grow(bytes: number): number {
     const at = this.#size;
+    if (at + bytes > STRING_BYTES_MAX) throw stringTooLong();
     this.#size += bytes;
     if (this.#size > this.#buffer.length) {
       const larger = Buffer.allocUnsafe(Math.max(this.#size, 2 * this.#buffer.length));

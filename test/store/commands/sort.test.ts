@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../store/command-table.js";
+import { Database } from "../../../store/database.js";
 import { touchesOf } from "../../../store/key-spec.js";
+import { STRING_BYTES_MAX } from "../../../store/values/value.js";
+import { shown } from "../../conformance/resp2-fold.js";
 import { StoreUnderTest } from "./store-under-test.js";
 
 let store: StoreUnderTest;
@@ -80,4 +83,11 @@ test("SORT touches the whole database only where a pattern names keys", () => {
     "SORT_RO l GET w:* STORE a": ["l", "*"],
   };
   for (const [line, keys] of Object.entries(cases)) assert.deepEqual(touched(line), keys, line);
+});
+
+test("SORT finds nothing at keys that would be longer than any string", () => {
+  const database = new Database();
+  const run = (...argv: string[]) => shown(database.execute(argv, { at: 0, db: 0, id: "" }));
+  run("RPUSH", "l", "x".repeat(STRING_BYTES_MAX - 4));
+  assert.equal(run("SORT", "l", "BY", "weight:*", "GET", "value:*->field"), "[nil]");
 });
