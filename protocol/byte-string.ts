@@ -11,6 +11,14 @@ export function bytesOf(buffer: Buffer, start = 0, end = buffer.length): ByteStr
   return buffer.toString("latin1", start, end);
 }
 
+/** Shorter parts of a string are copies anyway. */
+const SLICE_BYTES_MIN = 13;
+
+/** The same bytes, as a part of no other string: the engine keeps a part as a view, and the whole alive with it. */
+export function detached(part: ByteString): ByteString {
+  return part.length < SLICE_BYTES_MIN ? part : [part.substring(0, 1), part.substring(1)].join("");
+}
+
 /** The UTF-8 bytes of a text. */
 export function bytesOfText(text: string): ByteString {
   return isAscii(text) ? text : bytesOf(Buffer.from(text, "utf8"));

@@ -3,7 +3,7 @@
  * changes. Each mutator leaves a record of its exact inverse (undo.ts) when records are asked for.
  * "Changed" means value, expiry or name: a handler calls no mutator for what already is so.
  */
-import type { ByteString } from "../protocol/byte-string.js";
+import { type ByteString, detached } from "../protocol/byte-string.js";
 import { DocumentMutators } from "./document-mutators.js";
 import { wrongType } from "./errors.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY } from "./keyspace.js";
@@ -123,14 +123,13 @@ export class Data {
    */
   patch(entry: Entry, offset: number, bytes: ByteString): void {
     const value = entry.value as ByteString;
-    this.#records?.push({
-      mutator: "patch",
-      db: this.#unit.db,
-      key: entry.key,
-      offset,
-      old: value.slice(offset, offset + bytes.length),
-      length: value.length,
-    });
+    if (this.#records !== null) {
+      const { length } = value;
+      const part = value.slice(offset, offset + bytes.length);
+      // A few bytes of a long string would keep all of it.
+      const old = 2 * part.length < length ? detached(part) : part;
+      this.#records.push({ mutator: "patch", db: this.#unit.db, key: entry.key, offset, old, length });
+    }
     entry.value = patched(value, offset, bytes);
     this.#touch(entry);
   }

@@ -21,6 +21,7 @@ import { seededChoice } from "../random.js";
 import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
 import type { Unit } from "../unit.js";
 import { MemberSet } from "../values/member-set.js";
+import { copied } from "../values/packed.js";
 import { chosenPlaces, signedCount } from "./random-count.js";
 import { difference, intersection, operandsOf, type SetOperation, storeSet, union } from "./set-algebra.js";
 
@@ -242,7 +243,7 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const choose = seededChoice(unit);
   const popped: Reply[] = [];
   for (let left = count ?? 1; left > 0; left--) {
-    const member = value.at(choose(value.size));
+    const member = copied(value.at(choose(value.size)));
     data.setRemove(entry, member);
     popped.push(bulk(member));
   }

@@ -2,6 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../protocol/reply.js";
 import type { Data, Typed } from "../mutators.js";
+import { copied } from "../values/packed.js";
 import { SortedSet } from "../values/sorted-set.js";
 import type { Span } from "./sorted-set-bounds.js";
 
@@ -34,8 +35,9 @@ export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair
 
 /** Removes a span of ranks. @returns what was removed, lowest first */
 export function removeRange(data: Data, entry: Typed<SortedSet>, { from, to }: Span): Pair[] {
+  const { isSmall, size } = entry.value;
   const removed = [...entry.value.range(from, to)];
-  if (removed.length === entry.value.size) data.delete(entry.key);
-  else for (const [member] of removed) data.score(entry, member, undefined);
+  if (removed.length === size) data.delete(entry.key);
+  else for (const [member] of removed) data.score(entry, isSmall ? copied(member) : member, undefined);
   return removed;
 }

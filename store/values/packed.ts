@@ -4,15 +4,13 @@
  * for what is small only. Made by `join`, which makes a flat string: a slice of another, or two strings chained, would
  * keep those alive.
  */
-import type { ByteString } from "../../protocol/byte-string.js";
+import { type ByteString, detached } from "../../protocol/byte-string.js";
 
 /** Bytes of an element, at most. Longer ones gain little. */
 const PACKED_ELEMENT_BYTES_MAX = 64;
 /** Elements of a packed collection, at most; more are found faster by a table. */
 export const PACKED_ELEMENTS_MAX = 32;
 
-/** Shorter slices are copies. */
-const SLICE_BYTES_MIN = 13;
 const LENGTHS: readonly ByteString[] = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
 
 /** Whether an element is short enough. */
@@ -114,6 +112,5 @@ export function restorePackedItem(
 
 /** A string of its own, where one that may have come out of a packed string is to stay. */
 export function copied(bytes: ByteString): ByteString {
-  const mayBeSlice = bytes.length >= SLICE_BYTES_MIN && bytes.length <= PACKED_ELEMENT_BYTES_MAX;
-  return !mayBeSlice ? bytes : [bytes.substring(0, 1), bytes.substring(1)].join("");
+  return isPackable(bytes) ? detached(bytes) : bytes;
 }

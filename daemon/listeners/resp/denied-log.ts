@@ -1,9 +1,11 @@
 /** What was denied to whom: ACL LOG. The same again within a minute counts at the entry that there is. */
-import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ByteString, detached } from "../../../protocol/byte-string.js";
 
 /** As Redis's acllog-max-len. */
 const ENTRIES_MAX = 128;
 const TOGETHER_MS = 60_000;
+/** Of a key or a name that is kept: it is of those who are denied, and may be as long as any argument. */
+const NAME_BYTES_MAX = 1024;
 
 export interface Denied {
   readonly reason: "command" | "key" | "auth";
@@ -30,7 +32,8 @@ export class DeniedLog {
     return this.#entries;
   }
 
-  add(denied: Denied, at: number): void {
+  add({ object, userName, ...rest }: Denied, at: number): void {
+    const denied: Denied = { ...rest, object: kept(object), userName: kept(userName) };
     const same = this.#entries.findIndex(
       (one) =>
         at - one.at <= TOGETHER_MS &&
@@ -45,3 +48,6 @@ export class DeniedLog {
     this.#entries = [];
   }
 }
+
+const kept = (name: ByteString): ByteString =>
+  name.length > NAME_BYTES_MAX ? detached(name.slice(0, NAME_BYTES_MAX)) : name;

@@ -1,5 +1,5 @@
 /** The latest commands that took long. Shortened as Redis shortens them. */
-import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ByteString, detached } from "../../../protocol/byte-string.js";
 
 /** Arguments of an entry, the note of the others among them, and characters of an argument. */
 const ARGUMENTS_MAX = 32;
@@ -37,11 +37,12 @@ export class SlowLog {
   }
 }
 
-function shortened(argv: readonly ByteString[]): ByteString[] {
+/** As much of a command as is shown where it may be long; nothing of the rest is kept alive. */
+export function shortened(argv: readonly ByteString[]): ByteString[] {
   const shown = argv.length > ARGUMENTS_MAX ? argv.slice(0, ARGUMENTS_MAX - 1) : argv;
   const words = shown.map((word) => {
     const more = word.length - ARGUMENT_CHARS_MAX;
-    return more > 0 ? `${word.slice(0, ARGUMENT_CHARS_MAX)}... (${more} more bytes)` : word;
+    return more > 0 ? `${detached(word.slice(0, ARGUMENT_CHARS_MAX))}... (${more} more bytes)` : word;
   });
   if (shown.length < argv.length) words.push(`... (${argv.length - shown.length} more arguments)`);
   return words;

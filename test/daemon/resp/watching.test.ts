@@ -1,7 +1,10 @@
 /** MONITOR, SLOWLOG, LATENCY: what was done, for those who watch; beside redis-server where it can be. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DeniedLog } from "../../../daemon/listeners/resp/denied-log.js";
+import { SlowLog } from "../../../daemon/listeners/resp/slow-log.js";
 import type { Reply } from "../../../protocol/reply.js";
+import { bytesInUse } from "../../support/garbage.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { startRedis } from "../../support/redis-server.js";
@@ -101,4 +104,20 @@ test("DEBUG SLEEP counts as slow, and holds up its own connection only", async (
     { kind: "bulk", bytes: "SLEEP" },
     { kind: "bulk", bytes: "0.05" },
   ]);
+});
+
+test("neither the slow log nor ACL LOG keeps long arguments alive", () => {
+  const length = 4 * 1024 * 1024;
+  const before = bytesInUse();
+  const slowLog = new SlowLog();
+  const denied = new DeniedLog();
+  for (let i = 0; i < 30; i++) {
+    // One piece in the heap, where it counts.
+    const long = new Array(length / 1024).fill(String(i).padEnd(1024)).join("");
+    slowLog.add({ at: 0, microseconds: 0, argv: ["SET", "k", long], remote: "", name: "" }, 100);
+    denied.add({ reason: "key", context: "toplevel", object: long, userName: long, client: "" }, 0);
+  }
+  assert.ok(bytesInUse() - before < 3 * length, `${bytesInUse() - before} bytes`);
+  assert.equal(slowLog.entries.length, 30);
+  assert.equal(denied.entries.length, 30);
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../store/command-table.js";
 import { touchesOf } from "../../../store/key-spec.js";
+import { bytesInUse } from "../../support/garbage.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { StoreUnderTest } from "./store-under-test.js";
 
@@ -84,4 +85,12 @@ test("BITFIELD takes as many operations as a command can have arguments", () => 
   const reply = store.reply(`BITFIELD b SET u8 0 7 ${gets}`);
   assert.ok(reply.kind === "array" && reply.items.length === 300_001);
   assert.deepEqual(reply.items.at(-1), { kind: "integer", value: 7 });
+});
+
+test("what is remembered of a few bytes of a long string does not keep all of it", () => {
+  const length = 4 * 1024 * 1024;
+  store.run(`SETRANGE b ${length} x`);
+  const before = bytesInUse();
+  for (let i = 0; i < 30; i++) store.run(`SETRANGE b ${i * 100} ${"y".repeat(20)}`);
+  assert.ok(bytesInUse() - before < 3 * length, `${bytesInUse() - before} bytes`);
 });
