@@ -9,7 +9,7 @@ import { globMatches } from "../glob.js";
 import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../key-spec.js";
 import { isExpired, NO_EXPIRY } from "../keyspace.js";
 import type { Data } from "../mutators.js";
-import { int32Argument, parseInteger } from "../numbers.js";
+import { INT64_MAX, int32Argument, parseInteger } from "../numbers.js";
 import { seededChoice } from "../random.js";
 import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
 import type { Unit } from "../unit.js";
@@ -318,7 +318,11 @@ function expire(
 function remaining(data: Data, argv: readonly ByteString[], measure: (expire: number) => number): Reply {
   const entry = data.get(argv[1]!);
   if (entry === undefined) return integer(-2);
-  return integer(entry.expire === NO_EXPIRY ? -1 : Math.max(0, measure(entry.expire)));
+  if (entry.expire === NO_EXPIRY) return integer(-1);
+  const time = Math.max(0, measure(entry.expire));
+  // The last times of 64 bits are kept rounded, to one more than these hold.
+  if (time > INT64_MAX) return integer(INT64_MAX);
+  return integer(time);
 }
 
 function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

@@ -99,3 +99,9 @@ test("RANDOMKEY follows from the unit's id, and never answers an expired key", (
   store.at += 11;
   for (let i = 0; i < 20; i++) assert.equal(store.run("RANDOMKEY", `id ${i}`), '"k0"');
 });
+
+test("the last time of 64 bits is told as such", () => {
+  store.run("SET k v PXAT 9223372036854775807");
+  assert.equal(store.run("PEXPIRETIME k"), ":9223372036854775807");
+  assert.ok(BigInt(store.run("PTTL k").slice(1)) < 2n ** 63n);
+});
