@@ -86,11 +86,15 @@ function setUser({ host }: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-function removeUsers({ host }: RespSession, argv: readonly ByteString[]): Reply {
+function removeUsers({ host, client: own }: RespSession, argv: readonly ByteString[]): Reply {
   const names = argv.slice(2);
   if (names.includes(DEFAULT_USER)) throw custom("ERR The 'default' user cannot be removed");
   const removed = new Set(names.filter((name) => host.users.remove(name)));
-  for (const client of host.state.clients.all()) if (removed.has(client.userName ?? "")) client.kill();
+  for (const client of host.state.clients.all()) {
+    if (!removed.has(client.userName ?? "")) continue;
+    if (client === own) client.endAfterAnswer();
+    else client.kill();
+  }
   return integer(removed.size);
 }
 
