@@ -52,6 +52,8 @@ export class RespConnection implements Hosted {
   /** Whether the command that is held back waits for the end of a pause. */
   #isPaused = false;
   #isSending = false;
+  /** Answers of this turn that have not been sent. */
+  #written: ByteString = "";
   #inputEnded = false;
   #isStopping = false;
   #state: "open" | "ending" | "gone" = "open";
@@ -71,7 +73,7 @@ export class RespConnection implements Hosted {
         ...{ id: host.nextId(), socket, kill: () => this.destroy() },
         activeAt: () => this.#activeAt,
         requestBytes: () => this.#parser.heldBytes,
-        push: (bytes) => void (this.#state === "open" && this.#writer.write(bytes)),
+        push: (bytes) => this.#push(bytes),
       },
       (client) => new RespSession(host, client),
     );
@@ -146,7 +148,6 @@ export class RespConnection implements Hosted {
     const startedAt = this.#activeAt;
     state.mark = startedAt;
     session.now = environment.clock();
-    let written = "";
     let served = 0;
     let errors = 0;
     while (!session.isClosing) {
@@ -173,17 +174,14 @@ export class RespConnection implements Hosted {
       else if (reply !== null && !isMuted) {
         if (reply.kind === "error") errors++;
         const isNext = this.#answers.length === 0;
-        const bytes = isNext ? this.#writer.append(written, reply) : this.#writer.bytesOf(reply);
+        const bytes = isNext ? this.#writer.append(this.#written, reply) : this.#writer.bytesOf(reply);
         if (bytes === null) return;
-        if (isNext) written = bytes;
+        if (isNext) this.#written = bytes;
         else this.#answers.add(bytes);
       }
       if (!this.#parser.trusted) this.#parser.trusted = session.user !== null;
-      if (served % COMMANDS_PER_LOOK !== 0 && written.length < WRITE_CHARS) continue;
-      if (written.length >= WRITE_CHARS) {
-        if (!this.#writer.write(written)) return;
-        written = "";
-      }
+      if (served % COMMANDS_PER_LOOK !== 0 && this.#written.length < WRITE_CHARS) continue;
+      if (this.#written.length >= WRITE_CHARS && !this.#writer.write(this.#take())) return;
       if (state.mark - startedAt > TURN_MS) {
         this.#nextTurn();
         break;
@@ -192,7 +190,18 @@ export class RespConnection implements Hosted {
     if (served > 0) observer.served(RESP_LISTENER, served, errors);
     state.commands += served;
     this.#parser.trusted = session.user !== null;
-    this.#rest(written);
+    this.#rest(this.#take());
+  }
+
+  #take(): ByteString {
+    const written = this.#written;
+    this.#written = "";
+    return written;
+  }
+
+  /** What answers no command goes behind the answers before it. */
+  #push(bytes: ByteString): void {
+    if (this.#state === "open") this.#writer.write(this.#take() + bytes);
   }
 
   #await(reply: Promise<Reply> | LaterReply, argv: readonly ByteString[], isMuted: boolean): void {

@@ -4,17 +4,20 @@ import { hexOf } from "../../../protocol/envelope.js";
 import type { Command } from "../../../store/command.js";
 import type { Environment } from "../../environment.js";
 import type { Limits } from "../../limits.js";
+import { argumentBytes } from "./answers.js";
 import { type Client, Clients } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import type { DaemonFace } from "./daemon-face.js";
 import { DeniedLog } from "./denied-log.js";
 import { LatencyLog } from "./latency-log.js";
 import { Pause } from "./pause.js";
-import { SlowLog } from "./slow-log.js";
+import { SlowLog, shortened } from "./slow-log.js";
 
 const RUN_ID_BYTES = 20;
 /** Kinds of errors that are counted: their names come from our own texts. */
 const ERROR_KINDS_MAX = 128;
+/** Of a command that monitors are shown whole: quoted, it takes four times as much, and a string has an end. */
+const SHOWN_BYTES_MAX = 64 * 1024;
 
 /** A command that has been run. */
 export interface Ran {
@@ -75,7 +78,8 @@ export class ServerState {
     if (command.flags.includes("admin")) return;
     const microseconds = Math.round(this.environment.clock() * 1000);
     const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
-    const words = withoutSecrets(command, argv).map(quoted).join(" ");
+    const shown = argumentBytes(argv) > SHOWN_BYTES_MAX ? shortened(argv) : argv;
+    const words = withoutSecrets(command, shown).map(quoted).join(" ");
     const line = `+${at} [${client.db} ${client.remote}] ${words}\r\n`;
     for (const monitor of this.monitors) monitor.push(line);
   }

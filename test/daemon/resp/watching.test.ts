@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { DeniedLog } from "../../../daemon/listeners/resp/denied-log.js";
 import { SlowLog } from "../../../daemon/listeners/resp/slow-log.js";
 import type { Reply } from "../../../protocol/reply.js";
+import { writeCommand } from "../../../protocol/resp-writer.js";
 import { bytesInUse } from "../../support/garbage.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
@@ -104,6 +105,21 @@ test("DEBUG SLEEP counts as slow, and holds up its own connection only", async (
     { kind: "bulk", bytes: "SLEEP" },
     { kind: "bulk", bytes: "0.05" },
   ]);
+});
+
+test("a monitor is told that it is one before it sees its own next command", async () => {
+  await using ours = await startResp();
+  const said = await answers(ours.port, lines("PING", "MONITOR", "PING"));
+  assert.match(said, /^\+PONG\r\n\+OK\r\n\+\d+\.\d+ .*"PING"\r\n\+PONG\r\n/);
+});
+
+test("MONITOR shows long commands shortened", async () => {
+  await using ours = await startResp();
+  const said = await shown(ours.port, writeCommand(["SET", "k", "\0".repeat(100_000)]));
+  assert.equal(
+    said,
+    `[0] "SET" "k" "${"\\x00".repeat(128)}... (99872 more bytes)"\r\n[0] "ECHO" "the end"\r\n`,
+  );
 });
 
 test("neither the slow log nor ACL LOG keeps long arguments alive", () => {
