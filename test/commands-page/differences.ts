@@ -4,13 +4,15 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "ACL|LIST":
     "Rules on commands stand there in the order in which they were given, each once, as in Redis 7.2.",
   "ACL|SAVE": "Writes --acl-file.",
-  "ACL|SETUSER": "Which rule is wrong is said in our words; channels are kept and mean nothing.",
+  "ACL|SETUSER":
+    "Which rule is wrong is said in our words; channels are kept and mean nothing. Who is switched off is logged out at once.",
   BGREWRITEAOF: "With --data it answers that nothing waits to be saved, without it an error.",
   BGSAVE: "With --data it answers that nothing waits to be saved, without it an error.",
   "CLIENT|KILL": "All connections are of type normal.",
   "CLIENT|LIST": "fd is -1, and buffers are told as bytes that are held.",
   "CLIENT|NO-EVICT": "Answers OK and changes nothing: who holds most is closed above --max-buffered-bytes.",
   "CLIENT|CACHING": "An error, since tracking is always off.",
+  "CLIENT|SETNAME": "Names have 1024 bytes at most.",
   "CLIENT|TRACKING": "ON is an error: no client is told of changed keys.",
   COMMAND: "Of our own table; key specifications and tips are left empty.",
   "COMMAND|DOCS": "Without arguments and history, in our words.",
@@ -32,7 +34,8 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "MEMORY|PURGE": "Answers OK: V8 gives memory back by itself.",
   "MEMORY|STATS": "About V8's heap; fields whose values are known.",
   "MEMORY|USAGE": "An estimate of our own bytes.",
-  MONITOR: "Commands of Redis clients; not those of signed envelopes.",
+  MONITOR:
+    "Commands of Redis clients; not those of signed envelopes. Those above 64 KiB are shortened as in SLOWLOG.",
   "OBJECT|ENCODING": "What Redis would call it in a value that is made anew with these contents.",
   "OBJECT|IDLETIME": "An error without an LRU --maxmemory-policy: when a key was last used is not kept then.",
   PFCOUNT: "Changes nothing; in Redis it keeps its result in the key.",

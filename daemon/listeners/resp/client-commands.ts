@@ -17,7 +17,7 @@ import { writeCommand } from "../../../protocol/resp-writer.js";
 import { custom, notInteger, syntaxError } from "../../../store/errors.js";
 import { parseInteger } from "../../../store/numbers.js";
 import { type Client, clientLine } from "./clients.js";
-import { checkedName } from "./greeting.js";
+import { checkedName, NAME_BYTES_MAX } from "./greeting.js";
 import type { RespSession, SessionHandler } from "./session.js";
 
 export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
@@ -189,6 +189,8 @@ function setInfo(session: RespSession, argv: readonly ByteString[]): Reply {
   const [, , option = "", value = ""] = argv;
   const what = option.toUpperCase();
   if (what !== "LIB-NAME" && what !== "LIB-VER") throw custom(`ERR Unrecognized option '${option}'`);
+  if (value.length > NAME_BYTES_MAX)
+    throw custom(`ERR ${option.toLowerCase()} has at most ${NAME_BYTES_MAX} bytes here.`);
   if (!/^[!-~]*$/.test(value))
     throw custom(`ERR ${option.toLowerCase()} cannot contain spaces, newlines or special characters.`);
   if (what === "LIB-NAME") session.library = value;

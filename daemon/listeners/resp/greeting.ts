@@ -54,8 +54,13 @@ function hello(session: RespSession, argv: readonly ByteString[]): Reply {
   ]);
 }
 
+/** Bytes of a name: CLIENT LIST shows those of all connections, and a string has an end. */
+export const NAME_BYTES_MAX = 1024;
+
 /** A connection's name. @throws CommandFailure  of what CLIENT LIST could not show */
 export function checkedName(name: ByteString): ByteString {
+  if (name.length > NAME_BYTES_MAX)
+    throw custom(`ERR Client names have at most ${NAME_BYTES_MAX} bytes here.`);
   if (/^[!-~]*$/.test(name)) return name;
   throw custom("ERR Client names cannot contain spaces, newlines or special characters.");
 }

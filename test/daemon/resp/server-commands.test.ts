@@ -200,6 +200,14 @@ test("a mistake made with a very long argument is told in short", async () => {
   assert.ok(said.length < 100_000);
 });
 
+test("names of connections are no longer than CLIENT LIST can show", async () => {
+  await using ours = await startResp();
+  const long = "x".repeat(1025);
+  const commands = [`CLIENT SETNAME ${long}`, `HELLO 2 SETNAME ${long}`, `CLIENT SETINFO LIB-VER ${long}`];
+  const said = await answers(ours.port, lines(...commands, `CLIENT SETNAME ${long.slice(1)}`));
+  assert.match(said, /^(-ERR [^\r]* at most 1024 bytes here\.\r\n){3}\+OK\r\n/);
+});
+
 test("CLIENT PAUSE holds commands back until its end", async () => {
   await using ours = await startResp();
   using admin = await RawClient.open(ours.port);
