@@ -74,6 +74,8 @@ export interface CommandPath {
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply>;
+  /** How many keys went because they had expired. */
+  readonly expiredKeys: number;
   /** Of the databases that are not empty. */
   readonly keyCounts: readonly KeyCounts[];
   /** From now on. */

@@ -39,6 +39,10 @@ export class LocalPath implements CommandPath {
     return array(calls.map(({ command, argv }) => this.execute(command, argv, sender)));
   }
 
+  get expiredKeys(): number {
+    return this.#backend.expiredKeys;
+  }
+
   get keyCounts(): readonly KeyCounts[] {
     return this.#backend.keyCounts;
   }

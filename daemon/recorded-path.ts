@@ -80,6 +80,10 @@ export class RecordedPath implements CommandPath {
       : array(replies as Reply[]);
   }
 
+  get expiredKeys(): number {
+    return this.#parts.backend.expiredKeys;
+  }
+
   get keyCounts(): readonly KeyCounts[] {
     return this.#parts.backend.keyCounts;
   }

@@ -23,6 +23,7 @@ export class Database {
   readonly #data: Data;
   /** How keys are used, for their eviction; null: that is not kept. */
   readonly usage: Usage | null;
+  #expired = 0;
 
   constructor({
     databases = DATABASES_DEFAULT,
@@ -36,6 +37,11 @@ export class Database {
   /** For tests, snapshots and the state's digest; not to be changed. */
   get keyspaces(): readonly Keyspace[] {
     return this.#keyspaces;
+  }
+
+  /** How many keys went because they had expired, for statistics: a unit that is applied again counts its own again. */
+  get expiredKeys(): number {
+    return this.#expired;
   }
 
   /**
@@ -99,6 +105,7 @@ export class Database {
   dropExpired(before: number, limit: number): number {
     let dropped = 0;
     for (const keyspace of this.#keyspaces) dropped += keyspace.dropExpired(before, limit - dropped);
+    this.#expired += dropped;
     return dropped;
   }
 
@@ -144,7 +151,9 @@ export class Database {
       if (key === null || access === "read") continue;
       const number = db ?? unit.db;
       const entry = this.#keyspaces[number]?.find(key);
-      if (entry !== undefined && isExpired(entry, unit.at)) this.#data.delete(key, number);
+      if (entry === undefined || !isExpired(entry, unit.at)) continue;
+      this.#data.delete(key, number);
+      this.#expired++;
     }
   }
 }

@@ -68,6 +68,11 @@ export class MemoryBackend implements Backend {
     return reply;
   }
 
+  /** How many keys went because they had expired. */
+  get expiredKeys(): number {
+    return this.#database.expiredKeys;
+  }
+
   /** Of the databases that are not empty. */
   get keyCounts(): readonly KeyCounts[] {
     return keyCountsOf(this.#database, this.#environment.clock());

@@ -85,6 +85,11 @@ export class TimelineBackend implements Backend {
     return this.#timeline.database.holds(conditions, this.#dated(unit).at);
   }
 
+  /** How many keys went because they had expired. */
+  get expiredKeys(): number {
+    return this.#timeline.database.expiredKeys;
+  }
+
   /** Of the databases that are not empty. */
   get keyCounts(): readonly KeyCounts[] {
     return keyCountsOf(this.#timeline.database, this.#environment.clock());

@@ -137,6 +137,7 @@ function statFields({ host }: RespSession): Fields {
     total_commands_processed: state.commands,
     total_net_input_bytes: state.inputBytes,
     total_net_output_bytes: state.outputBytes,
+    expired_keys: host.path.expiredKeys,
     evicted_keys: state.daemon.memory.evicted,
     pubsub_channels: 0,
     pubsub_patterns: 0,

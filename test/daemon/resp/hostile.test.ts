@@ -73,7 +73,15 @@ test("answers that have to wait may be longer together than any string can be", 
   let calls = 0;
   const execute = () => (calls++ === 0 ? first : Promise.resolve(answer));
   const path = {
-    ...{ databases: 16, records: true, writerOf: () => "", hold: () => true, keyCounts: [], tellOf() {} },
+    ...{
+      databases: 16,
+      records: true,
+      writerOf: () => "",
+      hold: () => true,
+      keyCounts: [],
+      expiredKeys: 0,
+      tellOf() {},
+    },
     others: null,
     ...{ execute, send: execute },
     executeTogether: () => assert.fail(),

@@ -257,6 +257,27 @@ test("INFO tells what dashboards read", async () => {
   assert.doesNotMatch(await info("everything"), /cmdstat_set/);
 });
 
+test("INFO counts keys that have expired, whether they were dropped or written anew", async () => {
+  await using ours = await startResp();
+  using client = await RedisConnection.open(ours.port);
+  const expired = async () => {
+    const reply = await client.call("INFO", "stats");
+    return reply.kind === "bulk" ? Number(/\r\nexpired_keys:(\d+)\r\n/.exec(reply.bytes)?.[1]) : Number.NaN;
+  };
+  assert.equal(await expired(), 0);
+  for (let round = 1; round <= 3; round++) {
+    client.queue(["MSET", "a", "1", "b", "1"]);
+    for (const key of ["a", "b"]) client.queue(["PEXPIRE", key, "1"]);
+    await client.flush();
+    await until(
+      "one has gone",
+      async () => (await client.call("EXISTS", "a")).kind === "integer" && (await expired()) >= 2 * round - 1,
+    );
+    await client.call("SET", "b", "1");
+    await until("both are counted", async () => (await expired()) === 2 * round);
+  }
+});
+
 test("DEBUG DIGEST is the same for the same contents only", async () => {
   await using ours = await startResp();
   using client = await RedisConnection.open(ours.port);

@@ -28,7 +28,7 @@ function recording() {
   const senders: CommandSender[] = [];
   const state = { isUnmet: false };
   const path: CommandPath = {
-    ...{ databases: local.databases, records: true, others: null, keyCounts: [] },
+    ...{ databases: local.databases, records: true, others: null, keyCounts: [], expiredKeys: 0 },
     execute: (command, argv, sender) => local.execute(command, argv, sender),
     send: (command, argv, sender) => local.send(command, argv, sender),
     executeTogether(calls, conditions, sender) {
