@@ -136,7 +136,8 @@ export class RespConnection implements Hosted {
 
   #receiveEnd(): void {
     this.#inputEnded = true;
-    // Who has gone waits for nothing, and takes nothing that others could have.
+    // Who has gone waits for nothing, takes nothing that others could have, and what he sent behind it is for later.
+    if (this.session.waiting !== null) this.#end("");
     this.session.leave();
     if (this.#state === "open" && !this.#isBusy) this.#rest("");
   }

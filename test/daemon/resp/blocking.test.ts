@@ -192,6 +192,20 @@ test("CLIENT UNBLOCK ends the waiting, and who has gone takes nothing", { skip }
   }
 });
 
+test("of who has gone while waiting nothing more is run", { skip }, async () => {
+  for (const { port } of [beside.ours, beside.redis]) {
+    using admin = await RedisConnection.open(port);
+    await admin.call("FLUSHALL");
+    using gone = await RawClient.open(port);
+    gone.send(lines("PING", "BLPOP l 0", "SET behind 1"));
+    await until("it waits", async () => (await waitingAt(admin)) === 1);
+    gone.socket.end();
+    assert.equal(await gone.rest(), "+PONG\r\n");
+    await until("it has gone", async () => (await waitingAt(admin)) === 0);
+    assert.deepEqual(await admin.call("EXISTS", "behind"), { kind: "integer", value: 0 });
+  }
+});
+
 test("a listener that stops does not wait for those who wait", async () => {
   const ours = await startResp();
   using client = await RawClient.open(ours.port);
