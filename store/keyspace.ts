@@ -5,6 +5,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { ExpiryQueue } from "./expiry.js";
 import { DenseTable } from "./values/dense-table.js";
+import { StringDraft } from "./values/string-draft.js";
 import type { Value } from "./values/value.js";
 
 /** `Entry.expire` of a key that stays. */
@@ -14,6 +15,8 @@ export const NO_EXPIRY = 0;
 export interface Entry {
   readonly key: ByteString;
   value: Value;
+  /** The value, or a long string that is being changed: see string-parts.ts. */
+  held: Value | StringDraft;
   /** Milliseconds since 1970 up to and including which the key is seen, or NO_EXPIRY. */
   expire: number;
   /** Unit that last changed value, expiry or name. */
@@ -28,15 +31,29 @@ export function isExpired(entry: Entry, at: number): boolean {
 /** An entry as it is kept: most keys stay, and then a number that may be large would cost an object of its own. */
 class KeptEntry implements Entry {
   readonly key: ByteString;
-  value: Value;
+  held: Value | StringDraft;
   writer: ByteString;
   /** null: NO_EXPIRY. */
   lease: number | null = null;
 
   constructor(key: ByteString, value: Value, writer: ByteString) {
     this.key = key;
-    this.value = value;
+    this.held = value;
     this.writer = writer;
+  }
+
+  get value(): Value {
+    const { held } = this;
+    if (!(held instanceof StringDraft)) return held;
+    const text = held.toString();
+    // Who changes it and reads it in turn goes on with the draft.
+    if (held.isRead) this.held = text;
+    held.isRead = true;
+    return text;
+  }
+
+  set value(value: Value) {
+    this.held = value;
   }
 
   get expire(): number {

@@ -7,7 +7,8 @@ import { type ByteString, detached } from "../protocol/byte-string.js";
 import { DocumentMutators } from "./document-mutators.js";
 import { wrongType } from "./errors.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY } from "./keyspace.js";
-import { patched, putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
+import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
+import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
 import type { Usage } from "./usage.js";
 import type { Hash } from "./values/hash.js";
@@ -70,14 +71,14 @@ export class Data {
   /** @throws CommandFailure WRONGTYPE */
   getString(key: ByteString): Typed<ByteString> | undefined {
     const entry = this.get(key);
-    if (entry !== undefined && typeof entry.value !== "string") throw wrongType();
+    if (entry !== undefined && !holdsString(entry)) throw wrongType();
     return entry as Typed<ByteString> | undefined;
   }
 
   /** @throws CommandFailure WRONGTYPE */
   getAs<V extends Exclude<Value, ByteString>>(type: ValueClass<V>, key: ByteString): Typed<V> | undefined {
     const entry = this.get(key);
-    if (entry !== undefined && !(entry.value instanceof type)) throw wrongType();
+    if (entry !== undefined && !(entry.held instanceof type)) throw wrongType();
     return entry as Typed<V> | undefined;
   }
 
@@ -122,15 +123,14 @@ export class Data {
    * gap. The record holds only what was overwritten.
    */
   patch(entry: Entry, offset: number, bytes: ByteString): void {
-    const value = entry.value as ByteString;
     if (this.#records !== null) {
-      const { length } = value;
-      const part = value.slice(offset, offset + bytes.length);
+      const length = stringLength(entry);
+      const part = stringPart(entry, offset, offset + bytes.length);
       // A few bytes of a long string would keep all of it.
       const old = 2 * part.length < length ? detached(part) : part;
       this.#records.push({ mutator: "patch", db: this.#unit.db, key: entry.key, offset, old, length });
     }
-    entry.value = patched(value, offset, bytes);
+    patchString(entry, offset, bytes);
     this.#touch(entry);
   }
 

@@ -5,6 +5,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { type Entry, type Keyspace, NO_EXPIRY } from "./keyspace.js";
+import { unpatchString } from "./string-parts.js";
 import type { Document, RemovedEntry } from "./values/document.js";
 import type { Hash } from "./values/hash.js";
 import type { End, List } from "./values/list.js";
@@ -81,8 +82,7 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
     keyspaces[db]!.find(key)!.value = old;
   },
   patch: (keyspaces, { db, key, offset, old, length }) => {
-    const entry = keyspaces[db]!.find(key)!;
-    entry.value = patched(entry.value as ByteString, offset, old).slice(0, length);
+    unpatchString(keyspaces[db]!.find(key)!, offset, old, length);
   },
   listPush: (_, { list, end }) => list.pop(end),
   listPop: (_, { list, end, element }) => list.push(end, element),
@@ -136,12 +136,6 @@ export function putRecord(db: number, key: ByteString, entry: Entry | undefined)
   return entry === undefined
     ? { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "" }
     : { mutator: "put", db, key: entry.key, old: entry.value, expire: entry.expire, writer: entry.writer };
-}
-
-/** A string with others of its bytes from an offset on; zeros where it ends before. */
-export function patched(value: ByteString, offset: number, bytes: ByteString): ByteString {
-  const head = value.length < offset ? value + "\0".repeat(offset - value.length) : value.slice(0, offset);
-  return head + bytes + value.slice(offset + bytes.length);
 }
 
 export function swapKeyspaces(keyspaces: Keyspace[], first: number, second: number): void {

@@ -4,8 +4,10 @@ import { array, integer, NIL, type Reply } from "../../protocol/reply.js";
 import { bytesWithField, readField } from "../bits.js";
 import { custom, syntaxError } from "../errors.js";
 import type { Touch } from "../key-spec.js";
-import type { Data, Typed } from "../mutators.js";
+import type { Entry } from "../keyspace.js";
+import type { Data } from "../mutators.js";
 import { INT64_MAX, integerArgument, narrow, parseInteger } from "../numbers.js";
+import { stringLength, stringPart } from "../string-parts.js";
 import { bitOffset, bytesUpTo } from "./bit-offset.js";
 
 const OVERFLOWS = ["WRAP", "SAT", "FAIL"] as const;
@@ -48,8 +50,7 @@ export function bitfieldReadOnly(data: Data, argv: readonly ByteString[]): Reply
   const operations = operationsOf(argv);
   if (operations.some(({ kind }) => kind !== "GET"))
     throw custom("ERR BITFIELD_RO only supports the GET subcommand");
-  const bytes = data.getString(argv[1]!)?.value ?? "";
-  return array(operations.map((operation) => integer(narrow(fieldValue(bytes, operation)))));
+  return fields(data.getString(argv[1]!), operations);
 }
 
 /** `BITFIELD key [GET type offset | OVERFLOW WRAP|SAT|FAIL | SET type offset value | INCRBY type offset increment …]` */
@@ -61,24 +62,35 @@ export function bitfield(data: Data, argv: readonly ByteString[]): Reply {
     (most, { kind, place, bits }) => (kind === "GET" ? most : Math.max(most, place + bits - 1)),
     -1,
   );
-  if (last < 0)
-    return array(operations.map((operation) => integer(narrow(fieldValue(present?.value ?? "", operation)))));
+  if (last < 0) return fields(present, operations);
   const length = bytesUpTo(last);
-  const entry = present ?? (data.put(argv[1]!, "") as Typed<ByteString>);
+  const entry = present ?? data.put(argv[1]!, "");
   // The string gets its length first, even if no field that is written will fit.
-  if (entry.value.length < length) data.patch(entry, length - 1, "\0");
+  if (stringLength(entry) < length) data.patch(entry, length - 1, "\0");
   return array(operations.map((operation) => apply(data, entry, operation)));
 }
 
-function apply(data: Data, entry: Typed<ByteString>, operation: Operation): Reply {
+/** What fields hold. @param entry  undefined: there is no string */
+function fields(entry: Entry | undefined, operations: readonly Operation[]): Reply {
+  const fieldOf = (operation: Operation) =>
+    fieldValue(entry === undefined ? "" : bytesOf(entry, operation), operation);
+  return array(operations.map((operation) => integer(narrow(fieldOf(operation)))));
+}
+
+/** The bytes in which a field lies, as far as there are any. */
+function bytesOf(entry: Entry, { place, bits }: Operation): ByteString {
+  return stringPart(entry, Math.floor(place / 8), Math.floor((place + bits - 1) / 8) + 1);
+}
+
+function apply(data: Data, entry: Entry, operation: Operation): Reply {
   const { kind, place, bits, signed, operand } = operation;
-  const old = fieldValue(entry.value, operation);
+  const bytes = bytesOf(entry, operation);
+  const old = fieldValue(bytes, operation);
   if (kind === "GET") return integer(narrow(old));
   const wanted = kind === "INCRBY" ? old + operand : signed ? operand : BigInt.asUintN(64, operand);
   const value = fitted(wanted, operation);
   if (value === undefined) return NIL;
-  if (value !== old)
-    data.patch(entry, Math.floor(place / 8), bytesWithField(entry.value, place, bits, value));
+  if (value !== old) data.patch(entry, Math.floor(place / 8), bytesWithField(bytes, place % 8, bits, value));
   return integer(narrow(kind === "SET" ? old : value));
 }
 
@@ -93,8 +105,9 @@ function fitted(value: bigint, { kind, signed, bits, overflow }: Operation): big
   return isAbove ? max : signed ? -max - 1n : 0n;
 }
 
+/** @param bytes  those in which the field lies */
 function fieldValue(bytes: ByteString, { place, bits, signed }: Operation): bigint {
-  const value = readField(bytes, place, bits);
+  const value = readField(bytes, place % 8, bits);
   return signed ? BigInt.asIntN(bits, value) : value;
 }
 

@@ -5,8 +5,10 @@ import { type Bit, bitAt, byteWith, countOnes, findBit } from "../bits.js";
 import { family } from "../command.js";
 import { custom, syntaxError } from "../errors.js";
 import { read, update, write } from "../key-spec.js";
+import type { Entry } from "../keyspace.js";
 import type { Data } from "../mutators.js";
 import { indexArgument } from "../numbers.js";
+import { stringPart } from "../string-parts.js";
 import { BLOCK_BYTES, newWords, WORD_BYTES, wordsFrom, wordsIn } from "../words.js";
 import { bitOffset, bytesUpTo } from "./bit-offset.js";
 import { bitfield, bitfieldKeys, bitfieldReadOnly } from "./bitfields.js";
@@ -87,7 +89,14 @@ function bitArgument(bytes: ByteString, text: string): Bit {
 
 function getbit(data: Data, argv: readonly ByteString[]): Reply {
   const place = bitOffset(argv[2]!);
-  return integer(bitAt(data.getString(argv[1]!)?.value ?? "", place));
+  const entry = data.getString(argv[1]!);
+  return integer(bitAt(entry === undefined ? "" : byteOf(entry, place), place % 8));
+}
+
+/** The byte of a bit's place; "" beyond the end. */
+function byteOf(entry: Entry, place: number): ByteString {
+  const at = Math.floor(place / 8);
+  return stringPart(entry, at, at + 1);
 }
 
 function setbit(data: Data, argv: readonly ByteString[]): Reply {
@@ -95,9 +104,9 @@ function setbit(data: Data, argv: readonly ByteString[]): Reply {
   const bit = bitArgument(argv[3]!, "ERR bit is not an integer or out of range");
   const length = bytesUpTo(place);
   const entry = data.getString(argv[1]!) ?? data.put(argv[1]!, "");
-  const bytes = entry.value as ByteString;
-  const old = bitAt(bytes, place);
-  if (old !== bit || length > bytes.length) data.patch(entry, length - 1, byteWith(bytes, place, bit));
+  const byte = byteOf(entry, place);
+  const old = bitAt(byte, place % 8);
+  if (old !== bit || byte === "") data.patch(entry, length - 1, byteWith(byte, place % 8, bit));
   return integer(old);
 }
 

@@ -20,6 +20,7 @@ import { type Entry, NO_EXPIRY } from "../keyspace.js";
 import { addFloats } from "../long-double.js";
 import type { Data } from "../mutators.js";
 import { INT64_MAX, INT64_MIN, indexArgument, integerArgument, narrow, parseInteger } from "../numbers.js";
+import { stringLength, stringPart } from "../string-parts.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { longestCommonSubsequence } from "./longest-common-subsequence.js";
 
@@ -214,7 +215,7 @@ export const strings = family("string", {
     since: "2.2.0",
     complexity: "O(1)",
     summary: "The length of a string in bytes.",
-    run: (data, argv) => integer(data.getString(argv[1]!)?.value.length ?? 0),
+    run: strlen,
   },
   SUBSTR: {
     arity: 4,
@@ -234,9 +235,9 @@ function append(data: Data, argv: readonly ByteString[]): Reply {
     data.put(key, suffix);
     return integer(suffix.length);
   }
-  if (entry.value.length + suffix.length > STRING_BYTES_MAX) throw stringTooLong();
-  if (suffix !== "") data.patch(entry, entry.value.length, suffix);
-  return integer(entry.value.length);
+  if (stringLength(entry) + suffix.length > STRING_BYTES_MAX) throw stringTooLong();
+  if (suffix !== "") data.patch(entry, stringLength(entry), suffix);
+  return integer(stringLength(entry));
 }
 
 function increment(data: Data, argv: readonly ByteString[], by: number | bigint): Reply {
@@ -283,11 +284,12 @@ function getset(data: Data, argv: readonly ByteString[]): Reply {
 function getrange(data: Data, argv: readonly ByteString[]): Reply {
   let start = indexArgument(argv[2]!);
   let end = indexArgument(argv[3]!);
-  const bytes = data.getString(argv[1]!)?.value ?? "";
-  if (start < 0 && end < 0 && start > end) return bulk("");
-  if (start < 0) start = Math.max(0, start + bytes.length);
-  if (end < 0) end = Math.max(0, end + bytes.length);
-  return bulk(bytes.slice(start, end + 1));
+  const entry = data.getString(argv[1]!);
+  if (entry === undefined || (start < 0 && end < 0 && start > end)) return bulk("");
+  const length = stringLength(entry);
+  if (start < 0) start = Math.max(0, start + length);
+  if (end < 0) end = Math.max(0, end + length);
+  return bulk(stringPart(entry, start, end + 1));
 }
 
 function incrbyfloat(data: Data, argv: readonly ByteString[]): Reply {
@@ -334,17 +336,23 @@ function setnx(data: Data, argv: readonly ByteString[]): Reply {
   return ONE;
 }
 
+function strlen(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.getString(argv[1]!);
+  return entry === undefined ? ZERO : integer(stringLength(entry));
+}
+
 function setrange(data: Data, argv: readonly ByteString[]): Reply {
   const [, key, , bytes] = argv as [string, ByteString, ByteString, ByteString];
   const offset = indexArgument(argv[2]!);
   if (offset < 0) throw offsetOutOfRange();
   const entry = data.getString(key);
-  const old = entry?.value ?? "";
-  if (bytes === "") return integer(old.length);
-  if (offset + bytes.length > STRING_BYTES_MAX) throw stringTooLong();
-  if (old.length < offset + bytes.length || old.slice(offset, offset + bytes.length) !== bytes)
+  const length = entry === undefined ? 0 : stringLength(entry);
+  const end = offset + bytes.length;
+  if (bytes === "") return integer(length);
+  if (end > STRING_BYTES_MAX) throw stringTooLong();
+  if (entry === undefined || length < end || stringPart(entry, offset, end) !== bytes)
     data.patch(entry ?? data.put(key, ""), offset, bytes);
-  return integer(Math.max(old.length, offset + bytes.length));
+  return integer(Math.max(length, end));
 }
 
 /** The options of SET and GETEX, read left to right; which of them exclude each other is the same for both. */
