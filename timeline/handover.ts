@@ -132,8 +132,13 @@ export class Handover {
   async #adopt(staged: StagedSnapshot, owner: AdoptionOwner): Promise<void> {
     const { failed } = this.#parts;
     const given = await inSlices(this.#check(staged), this.#parts);
-    this.#making.expect(staged.cutAt);
-    await staged.commit();
+    try {
+      await this.#making.expect(staged.cutAt);
+      await staged.commit();
+    } catch (problem) {
+      this.#making.expectNone();
+      throw problem;
+    }
     try {
       await this.#begin(staged.cutAt, given, owner);
     } catch (problem) {
@@ -157,7 +162,6 @@ export class Handover {
   async #rest(): Promise<void> {
     const { isRefolding, soon, storage } = this.#parts;
     while (isRefolding()) await new Promise<void>((resolve) => soon(resolve));
-    await this.#making.stop();
     await storage.synced();
   }
 

@@ -84,17 +84,32 @@ export class SnapshotMaking {
     this.#base = date;
   }
 
-  /** A member's will be there before it is one that holds. */
-  expect(date: number): void {
+  /**
+   * A member's is about to be there, before it is one that holds. Until it is taken over, or is not, none is made: it could
+   * be of the same date, as an own one that holds could; the base alone stays one, as nothing can be folded without it.
+   */
+  async expect(date: number): Promise<void> {
     this.#expected = date;
+    await this.stop();
+    if (date === this.#base || !this.#holding.includes(date)) return;
+    this.#holding = this.#holding.filter((other) => other !== date);
+    this.#storage.put([], [["snapshots", writeDates(this.#holding)]]);
+    await this.#storage.synced();
+  }
+
+  /** It does not come. */
+  expectNone(): void {
+    this.#expected = null;
+    this.#hasOutdated = true;
   }
 
   /**
-   * A member's takes the place of all others: those were made of less. Nothing must be running.
+   * The expected one takes the place of all others: those were made of less.
    * @returns what has to be on disk before it is used
    */
   adopt(date: number): Mark {
     this.#holding = [date];
+    this.#expected = null;
     this.#base = date;
     this.#unreadable.delete(date);
     this.#hasOutdated = true;
@@ -128,7 +143,7 @@ export class SnapshotMaking {
 
   /** Begins the next one if it is time. @param cutAt  everything dated up to it is in its place */
   consider(cutAt: number, isUrgent: boolean): void {
-    if (this.#running !== null || cutAt <= (this.newest ?? -1)) return;
+    if (this.#running !== null || this.#expected !== null || cutAt <= (this.newest ?? -1)) return;
     if (this.#grown < (this.#parts.every ?? ENTRIES_EACH) / (isUrgent ? URGENCY : 1)) return;
     this.#grown = 0;
     this.#target = cutAt;

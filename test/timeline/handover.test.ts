@@ -5,7 +5,14 @@ import { canonicalState } from "../../store/digest.js";
 import type { FoundStrays } from "../../timeline/handover.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { StagedSnapshot } from "../../timeline/snapshot-files.js";
-import { bulk, entryAt, MEMBER, type SubjectOptions, TimelineSubject } from "./support/timeline-subject.js";
+import {
+  bulk,
+  entryAt,
+  MEMBER,
+  MINUTE_MS,
+  type SubjectOptions,
+  TimelineSubject,
+} from "./support/timeline-subject.js";
 
 const RETAIN_MS = 300_000;
 const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: RETAIN_MS } };
@@ -132,6 +139,56 @@ test("a snapshot that is damaged, cut off or of another date is refused, and not
   assert.deepEqual(taker.snapshots.list(), []);
   assert.deepEqual(taker.get("own"), bulk("1"));
   assert.equal(taker.timeline.holds({ at: own.envelope.at, seq: 0, id: own.id }), true);
+});
+
+/** A daemon that has all but one entry of those with which the giver made the snapshot that it gives. */
+async function makeTwin(giver: TimelineSubject): Promise<TimelineSubject> {
+  const taker = await makeTaker(giver, { limits: {} });
+  const until = giver.timeline.prunedTo + MINUTE_MS;
+  taker.timeline.receive(
+    giver.told.slice(1).filter(({ envelope: { at } }) => at <= until),
+    MEMBER,
+  );
+  await taker.settle();
+  return taker;
+}
+
+test("no own snapshot of the same date comes in between", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTwin(giver);
+  const staged = stageFrom(giver, taker);
+  const commit = () => {
+    taker.timeline.tick();
+    return staged.commit();
+  };
+  await adopt(taker, { ...staged, commit });
+  giveRest(giver, taker);
+  await taker.pass(1000);
+  assertEqual(taker, giver);
+});
+
+test("an own snapshot of the same date does not hold any more when the other takes its place", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTwin(giver);
+  await taker.pass(200);
+  const staged = stageFrom(giver, taker);
+  assert.deepEqual(taker.mark.snapshots, [staged.cutAt]);
+  const commit = () => {
+    assert.deepEqual(taker.mark.snapshots, []);
+    return staged.commit();
+  };
+  await adopt(taker, { ...staged, commit });
+  assert.deepEqual(taker.mark.snapshots, [staged.cutAt]);
+});
+
+test("snapshots are made again when one could not be kept", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTwin(giver);
+  const commit = () => Promise.reject(new Error("no space"));
+  await assert.rejects(adopt(taker, { ...stageFrom(giver, taker), commit }), { message: "no space" });
+  await taker.pass(200);
+  assert.deepEqual(taker.snapshots.list(), [giver.timeline.prunedTo]);
+  assert.equal(taker.timeline.failure, null);
 });
 
 test("nothing dated at or before the snapshot is taken afterwards", async () => {
