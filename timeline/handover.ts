@@ -161,7 +161,11 @@ export class Handover {
   /** Until nothing moves any more. */
   async #rest(): Promise<void> {
     const { isRefolding, soon, storage } = this.#parts;
-    while (isRefolding()) await new Promise<void>((resolve) => soon(resolve));
+    while (isRefolding()) {
+      // What it waits for as well: turns alone would come to no end before that.
+      await storage.flushed();
+      await new Promise<void>((resolve) => soon(resolve));
+    }
     await storage.synced();
   }
 

@@ -141,6 +141,42 @@ test("a snapshot that is damaged, cut off or of another date is refused, and not
   assert.equal(taker.timeline.holds({ at: own.envelope.at, seq: 0, id: own.id }), true);
 });
 
+/** A disk that is slow to flush. */
+class SlowStorage extends MemoryStorage {
+  isSlow = false;
+  #waiting: (() => void)[] = [];
+
+  override flushed(): Promise<void> {
+    return this.isSlow ? new Promise((resolve) => this.#waiting.push(resolve)) : super.flushed();
+  }
+
+  flush(): void {
+    this.isSlow = false;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+test("a refold that waits for the disk is waited for without a turn", async () => {
+  const giver = await makeGiver();
+  const storage = new SlowStorage();
+  const taker = await makeTaker(giver, { storage, limits: {} });
+  taker.timeline.receive(giver.told.slice(200), MEMBER);
+  await taker.pass(1000);
+  storage.isSlow = true;
+  taker.timeline.receive(giver.told.slice(190, 200), MEMBER);
+  const adopted = new Promise<void>((resolve, failed) => {
+    taker.timeline.handover.adopt(stageFrom(giver, taker), { strays: () => {}, adopted: resolve, failed });
+  });
+  assert.equal(await taker.turns(1000), false, "it comes to rest");
+  assert.equal(taker.timeline.state, "catching-up");
+  storage.flush();
+  await taker.settle();
+  await adopted;
+  giveRest(giver, taker);
+  await taker.pass(1000);
+  assertEqual(taker, giver);
+});
+
 /** A daemon that has all but one entry of those with which the giver made the snapshot that it gives. */
 async function makeTwin(giver: TimelineSubject): Promise<TimelineSubject> {
   const taker = await makeTaker(giver, { limits: {} });
