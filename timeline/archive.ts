@@ -133,7 +133,8 @@ export class Archive {
     storage.synced().then(() => {
       for (const entry of entries) {
         this.#unflushed.delete(entry.id);
-        this.index.add(placeOf(entry), isRingEntry(entry.envelope));
+        // A refold may have found it damaged already: then it is to be given anew.
+        if (!this.#damaged.has(entry.id)) this.index.add(placeOf(entry), isRingEntry(entry.envelope));
       }
       flushed(entries, from);
     }, failed);
@@ -175,13 +176,13 @@ export class Archive {
 
   /**
    * An entry on disk cannot be read: whoever gives it anew is welcome, and it takes the damaged one's place.
-   * @param isFolded  whether the state has it, and the index counts it
+   * @param isFolded  whether the state has it, and the index counts it if it is on disk for sure
    */
   damaged(place: Place, isFolded: boolean): void {
-    if (this.#unflushed.has(place.id) || this.#damaged.has(place.id)) return;
+    if (this.#damaged.has(place.id)) return;
     this.#parts.log.error({ at: dateText(place.at) }, DAMAGED);
     this.#damaged.set(place.id, isFolded);
-    if (isFolded) this.index.remove(place);
+    if (isFolded && !this.#unflushed.has(place.id)) this.index.remove(place);
   }
 
   /** From now on the state is another one, folded from what could be read. @param gaps  ids of what could not */

@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Entry, placeOf } from "../../timeline/entry.js";
-import { bulk, entryAt, fiveMinutes, MEMBER, START, TimelineSubject } from "./support/timeline-subject.js";
+import {
+  bulk,
+  entryAt,
+  fiveMinutes,
+  HeldStorage,
+  MEMBER,
+  START,
+  TimelineSubject,
+} from "./support/timeline-subject.js";
 
 test("a damaged entry that a read finds is given again and not applied twice", async () => {
   const subject = await fiveMinutes();
@@ -109,3 +117,26 @@ async function expectWhole(subject: TimelineSubject, entry: Entry, count: number
   assert.ok(timeline.isFolded(subject.now), when);
   assert.equal(timeline.receive([entry], MEMBER).length, 0, when);
 }
+
+test("an entry that rots before the disk is sure of it, and is found by a refold, is asked for again and folded", async () => {
+  const storage = new HeldStorage();
+  const subject = await new TimelineSubject({ storage }).open();
+  const { timeline } = subject;
+  await subject.writes(200, 500, () => "INCR k");
+  const entry = entryAt(subject.now - 1000, "INCR k");
+  timeline.receive([entry], MEMBER);
+  await subject.settle();
+  assert.deepEqual(subject.get("k"), bulk("201"));
+  subject.damage(entry);
+  timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
+  await subject.pass(11_000);
+  assert.deepEqual(subject.get("k"), bulk("200"));
+  storage.sync();
+  await subject.settle();
+  assert.equal(timeline.read(placeOf(entry)), null);
+  assert.equal(timeline.receive([entry], MEMBER).length, 1);
+  await subject.pass(11_000);
+  storage.sync();
+  await subject.settle();
+  await expectWhole(subject, entry, 201);
+});
