@@ -78,7 +78,8 @@ const OCCURRENCES: Readonly<Partial<Record<Fault, Make>>> = {
     const host = random.oneOf(hosts);
     const length = Math.min(random.oneOf([200, 2_000, 12_000]), settings.workMs - scheduler.time);
     trace(host.name, () => `stands still for ${length} ms`);
-    host.processor.busyUntil = scheduler.time + length;
+    // Never earlier than by another stop that it is in: what has waited since then runs before what comes later.
+    host.processor.busyUntil = Math.max(host.processor.busyUntil, scheduler.time + length);
   },
   "clock-step": ({ hosts, random, trace }) => {
     const host = random.oneOf(hosts);
