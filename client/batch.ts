@@ -19,8 +19,12 @@ import type { Address } from "./servers.js";
 /** A batch is closed at this size: larger ones save nothing more, and daemons may bound what they take. */
 const BATCH_BYTES_MAX = 256 * 1024;
 
-/** A daemon waits for longer than most calls do, and so does not say `not-yet` before they have ended. */
+/** Daemons wait for longer than most calls do, and so do not say `not-yet` and the like before they have ended. */
 const MAY_WAIT = "perhaps it does not hold the write that the option after names";
+const MAY_WAIT_FOR: Readonly<Record<Wait["kind"], string>> = {
+  stable: "perhaps it waits until the write is final: dbsync status shows whether a daemon is away",
+  replicated: "perhaps it waits for other daemons to have the write: dbsync status shows which is away",
+};
 
 /** Whom a batch tells. */
 export interface BatchOwner {
@@ -243,9 +247,15 @@ export class Batch implements SentBatch {
       const report = sending.report(index);
       if (report !== null || silent === null) return report;
       const failure = sending.givenUp(index, silent, now);
-      const isWaiting = failure.stage === "timeout" && this.options?.after != null;
-      return isWaiting ? { ...failure, detail: MAY_WAIT } : failure;
+      const detail = failure.stage === "timeout" && failure.written ? this.#waitsFor : null;
+      return detail === null ? failure : { ...failure, detail };
     });
+  }
+
+  /** What a daemon that says nothing may be waiting for; null: nothing. */
+  get #waitsFor(): string | null {
+    if (this.wait !== null) return MAY_WAIT_FOR[this.wait.kind];
+    return this.options?.after == null ? null : MAY_WAIT;
   }
 
   #outcomes(call: PendingCall, reports: readonly (Report | null)[]): Outcome[] {

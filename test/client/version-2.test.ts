@@ -1,6 +1,9 @@
 /** The client towards daemons of version 2: batches, headers, replies, retries. Fake daemons on loopback. */
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { OutcomeMessage } from "../../client/channels.js";
 import { createClient } from "../../client/dbsync-send.js";
@@ -216,6 +219,20 @@ test('a call that ends while a daemon waits for what "after" names says so', asy
   const later = `00ffff${(client.lastWrite ?? "").slice(6)}`;
   const failure = await errorOf(client.call("GET a", { after: later }));
   assert.match(failure.message, /does not hold the write that the option after names/);
+});
+
+test("a call that ends while a daemon waits until a write is final, or elsewhere as well, says so", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-waits-"));
+  try {
+    await using daemon = await startDaemon({ args: ["--data", join(folder, "data")] });
+    await using client = createClient({ ...daemon.options, timeout: 200 });
+    const elsewhere = await errorOf(client.send("SET a 1", { replicated: 2 }));
+    assert.match(elsewhere.message, /timeout: .*waits for other daemons to have the write: dbsync status/);
+    const final = await errorOf(client.send("SET a 1", { stable: true, timeout: 200 }));
+    assert.match(final.message, /timeout: .*waits until the write is final: dbsync status/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("WRITERS gives what the option if takes", async () => {
