@@ -93,7 +93,13 @@ export class DiskStorage implements Storage {
   }
 
   get bytes(): number {
-    return this.#tree.bytes + this.#log.bytes;
+    try {
+      return this.#tree.bytes + this.#log.bytes;
+    } catch (problem) {
+      // The folder was removed: what is written to its open files nobody finds again.
+      this.#fail(problem);
+      return this.#log.bytes;
+    }
   }
 
   put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {

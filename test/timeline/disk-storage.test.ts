@@ -272,6 +272,19 @@ test("a folder from before there was a log opens as it is", () =>
   }));
 
 /** Of 512 or 1024 bytes: the first is too little for the log, the second for LMDB's file alone. */
+test("a folder that was removed acknowledges nothing any more", () =>
+  withFolder(async (data) => {
+    const folder = join(data, "gone");
+    const storage = new DiskStorage(folder, "always", untold);
+    storage.put([[placeOf(1), contentOf(1)]]);
+    await storage.flushed();
+    rmSync(folder, { recursive: true });
+    assert.ok(storage.bytes >= 0);
+    storage.put([[placeOf(2), contentOf(2)]]);
+    await assert.rejects(storage.flushed(), /cannot be written any more \(ENOENT.*nothing is acknowledged/);
+    await storage.close();
+  }));
+
 const BLOCKS_MAX = { small: 2048, large: 40_000 } as const;
 
 for (const size of ["small", "large"] as const) {
