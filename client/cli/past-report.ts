@@ -99,7 +99,9 @@ export function formatPast({ snapshot, damaged, left, units }: Past): string {
 function signerOf({ label, signer, as }: PastUnit): string {
   const short = signer.slice(0, SHORT_DIGITS);
   const name = label === "" ? short : `${harmless(label)} (${short})`;
-  return as === null ? name : `${harmless(as)} by ${name}`;
+  if (as === null) return name;
+  // Of version 1 it is the id of the key that signed for the daemon to sign anew.
+  return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : harmless(as)} by ${name}`;
 }
 
 function shownCommands({ commands, db }: PastUnit): string {

@@ -1,6 +1,6 @@
 /** TIMELINE LOG: what was recorded in a span of time, and what came of each unit. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
+import { type Envelope, hexOf } from "../../protocol/envelope.js";
 import { array, integer, map, NIL, type Reply } from "../../protocol/reply.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Recalled, type RecalledUnit, type Recalls, recalledUnits } from "../../timeline/recall.js";
@@ -19,7 +19,7 @@ export interface LogScene {
 
 /** @throws CommandFailure  @returns rejects with RecallFailure */
 export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene): Promise<Reply> {
-  const query = readLogQuery(argv, last);
+  const query = readLogQuery(argv, last, recalls.earliest);
   const place = query.key === null ? null : { db, key: query.key };
   const found = new NewestOf<() => Reply>(query.limit);
   let ringNow: (() => KeyRing) | null = null;
@@ -53,8 +53,13 @@ export function factsOf({ snapshot, damaged }: Recalled): Record<string, Reply> 
   return { snapshot: snapshot === null ? NIL : integer(snapshot), damaged: integer(damaged) };
 }
 
-function isWanted({ at, key }: { at: number; key: ByteString }, { from, signer }: LogQuery): boolean {
-  return at >= from && (signer === "" || hexOf(key).startsWith(signer));
+function isWanted({ at, key, as }: Envelope, { from, signer }: LogQuery): boolean {
+  return at >= from && (hexOf(key).startsWith(signer) || (isKeyId(as) && as.startsWith(signer)));
+}
+
+/** Whether a user is the key that signed a command of version 1, which the daemon has signed anew. */
+function isKeyId(as: ByteString | null): as is ByteString {
+  return as !== null && /^[\da-f]{64}$/.test(as);
 }
 
 function isOf(unit: RecalledUnit, place: KeyPlace | null): boolean {

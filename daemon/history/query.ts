@@ -24,13 +24,14 @@ export interface LogQuery {
 
 /**
  * @param argv  `TIMELINE LOG …`
- * @param last  the latest date that something may be folded at
+ * @param last      the latest date that something may be folded at
+ * @param earliest  the first date that is kept
  * @throws CommandFailure
  */
-export function readLogQuery(argv: readonly ByteString[], last: number): LogQuery {
+export function readLogQuery(argv: readonly ByteString[], last: number, earliest: number): LogQuery {
   const options = readOptions(argv, 2, ["FROM", "TO", "KEY", "SIGNER", "LIMIT"]);
   const to = Math.min(dateOption(options, "TO") ?? last, last);
-  const from = dateOption(options, "FROM") ?? Math.max(0, to - SPAN_DEFAULT_MS);
+  const from = dateOption(options, "FROM") ?? Math.min(to, Math.max(earliest, to - SPAN_DEFAULT_MS));
   return {
     ...{ from, to, key: options.get("KEY") ?? null, signer: signerOption(options) },
     limit: countOption(options, "LIMIT", UNITS_MOST) ?? UNITS_DEFAULT,

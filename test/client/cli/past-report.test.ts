@@ -25,6 +25,7 @@ test("a unit is one line", () => {
   assert.equal(lineOf({}), "applied  web (3d940c9fd6e3)  SET k v  → OK");
   assert.equal(lineOf({ label: "" }), "applied  3d940c9fd6e3  SET k v  → OK");
   assert.equal(lineOf({ as: "ada" }), "applied  ada by web (3d940c9fd6e3)  SET k v  → OK");
+  assert.equal(lineOf({ as: "0f".repeat(32) }), "applied  0f0f0f0f0f0f by web (3d940c9fd6e3)  SET k v  → OK");
   assert.equal(lineOf({ change: "created" }), "created  web (3d940c9fd6e3)  SET k v");
   assert.equal(
     lineOf({ outcome: "denied", reply: "NOPERM no" }),

@@ -1,6 +1,7 @@
 /** TIMELINE: what it tells of the past, exactly, and what it refuses. */
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import { readLogQuery } from "../../../daemon/history/query.js";
 import { hexOf } from "../../../protocol/envelope.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { AT, idText, NOW, PastScene } from "./past-scene.js";
@@ -88,6 +89,24 @@ describe("TIMELINE LOG", () => {
       damaged: number;
     };
     assert.deepEqual([cut.left, cut.damaged], [8, 0]);
+  });
+
+  test("finds what a key has signed for version 1, which the daemon has signed anew", async () => {
+    const { app, root } = scene;
+    scene.write(root, 1, ["SET k gateway"], { as: hexOf(app.id) });
+    scene.write(root, 2, ["SET k other"], { as: hexOf(app.id).slice(0, 8) });
+    const signer = hexOf(app.id).slice(0, 8);
+    const units = await scene.units(["commands"], "TIMELINE", "LOG", ...FROM, "SIGNER", signer);
+    assert.deepEqual(units, [[[["SET", "k", "gateway"]]]]);
+  });
+
+  test("begins an hour before its end, or with what is kept", () => {
+    const fromOf = (earliest: number, ...options: string[]) =>
+      readLogQuery(["TIMELINE", "LOG", ...options], NOW, earliest).from;
+    assert.equal(fromOf(0), AT);
+    assert.equal(fromOf(AT + 5), AT + 5);
+    assert.equal(fromOf(AT + 5, "TO", String(AT + 1)), AT + 1);
+    assert.equal(fromOf(AT + 5, "FROM", "7"), 7);
   });
 
   test("judges each signer as of the command's place", async () => {
