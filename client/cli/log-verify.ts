@@ -38,7 +38,7 @@ export function addLogVerify(log: Command): void {
     .addHelpText(
       "after",
       `
-Stop the daemon first: a folder that is in use is refused. Nothing is changed. The last line is the SHA-256 of the
+Stop the daemon first: a folder that is in use is refused. Nothing is changed. The line "state" has the SHA-256 of the
 state: daemons that hold the same commands show the same.
 
 Examples:
@@ -72,6 +72,14 @@ async function verify(_: unknown, command: Command): Promise<void> {
   const child = spawn(process.execPath, [PROGRAM, ...words], { stdio: "inherit" });
   process.exitCode = await new Promise<number>((resolve, reject) => {
     child.on("error", reject);
-    child.on("close", (code) => resolve(code ?? EXIT.failed));
+    child.on("close", (code, signal) => {
+      // LMDB follows what its file says, wherever it leads.
+      if (signal !== null)
+        process.stderr.write(
+          `dbsync log verify: the check was ended by ${signal}: if nobody did that, the folder's data.mdb is torn. ` +
+            "Put the folder aside and start the daemon with a new one, which its peers fill; or restore a copy.\n",
+        );
+      resolve(code ?? EXIT.failed);
+    });
   });
 }

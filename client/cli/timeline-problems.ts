@@ -88,7 +88,7 @@ function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
   if (connection !== "connected") {
     bad(
       `it does not reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,
-      cureOf(trouble ?? "", `--peer ${address}#ed25519:${id ?? "…"}`),
+      cureOf(trouble ?? "", { address, id }),
     );
     return;
   }
@@ -114,11 +114,13 @@ function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
     passing(`${lag + behind} envelopes are on their way between it and ${address}`, "wait");
 }
 
-/** What helps where a member is not reached. @param trouble  as daemon/peers says it. @param pinned  how it is pinned */
-function cureOf(trouble: string, pinned: string): string {
+/** What helps where a member is not reached. @param trouble  as daemon/peers says it */
+function cureOf(trouble: string, { address, id }: Pick<MemberStatus, "address" | "id">): string {
   if (/^it says: not-(a-member|pinned)\b/.test(trouble))
     return "there, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or CLUSTER ADD it";
+  // A pin that is wrong is all that is known of its id.
+  const known = trouble.startsWith("Its id is not the one") ? null : id;
   if (/^Its (key is none|id is not the one)/.test(trouble))
-    return `pin it with the id that it prints when it starts (${pinned}), or CLUSTER ADD it`;
+    return `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
   return "start that daemon, or correct --peer";
 }

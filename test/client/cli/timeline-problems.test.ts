@@ -66,7 +66,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ],
   [
     "a member with another pin",
-    withMember({ connection: "waiting", trouble: FAREWELLS["not-pinned"], id: null }),
+    withMember({ connection: "waiting", trouble: FAREWELLS["not-pinned"], id: "ab" }),
     /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:…\)/,
   ],
   [
