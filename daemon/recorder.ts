@@ -80,7 +80,9 @@ export class Recorder {
   /** What answers are marked with. */
   get standing(): Standing {
     const { state } = this;
-    return state === "live" ? "" : state;
+    if (state !== "live") return state;
+    // What is dated ahead of a clock that is behind waits: the others have more.
+    return this.#parts.peers.isSkewed ? "catching-up" : "";
   }
 
   /** How many other daemons are connected. */

@@ -157,11 +157,7 @@ test("what happens while a late write is got ready for is found before it is rec
 test("flags tell what is late, what was not met, and who cannot know better", async () => {
   const { scene, timeline, peers } = fixture();
   timeline.answers = [{ ...applied, late: true }, { reply: OK, outcome: "unmet", late: false }, applied];
-  const sets = [
-    ["SET", "k", "v"],
-    ["SET", "k", "v"],
-    ["SET", "k", "v"],
-  ];
+  const sets = Array<string[]>(3).fill(["SET", "k", "v"]);
   assert.equal(
     await codeOf(scene.take(scene.sign(sets))),
     `+OK\r\n$4\r\nlate\r\n+OK\r\n$5\r\nunmet\r\n${OK_UNIT}`,
@@ -170,6 +166,10 @@ test("flags tell what is late, what was not met, and who cannot know better", as
   timeline.answers = [{ ...applied, late: true }];
   assert.equal(await codeOf(scene.take(scene.sign([["SET", "k", "v"]]))), "+OK\r\n$13\r\nlate isolated\r\n");
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$8\r\nisolated\r\n");
+  // A clock that is behind holds back what the others have.
+  peers.state = "live";
+  peers.isSkewed = true;
+  assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
 });
 
 const REFUSED: readonly [what: string, make: (fixture: Fixture) => void, code: string][] = [
