@@ -87,7 +87,7 @@ export function hasTimeline({ data, peers }: Pick<Settings, "data" | "peers">): 
   return data !== null || peers.length > 0;
 }
 
-type Given = TimelineSettings & Pick<Settings, "database" | "require" | "window" | "limits">;
+type Given = TimelineSettings & Pick<Settings, "database" | "compat" | "require" | "window" | "limits">;
 
 /** @param chosesV1  whether --v1 was given. @throws StartError  with the cures */
 export function validateTimeline(settings: Given, isSigned: boolean, chosesV1: boolean): void {
@@ -106,9 +106,10 @@ export function validateTimeline(settings: Given, isSigned: boolean, chosesV1: b
   }
   const flag = data === null ? "--peer" : "--data";
   if (!isSigned) fail(`${flag} keeps signed commands, and there is no key: give -s public.pem.`);
+  const redis = settings.compat === null ? "-d redis" : `--compat ${settings.compat}`;
   if (settings.database.some(({ kind }) => kind !== "memory"))
     fail(
-      `${flag} keeps the data itself and cannot stand before a Redis server: leave out -d redis, or ${flag}.`,
+      `${flag} keeps the data itself and cannot stand before a Redis server: leave out ${redis}, or ${flag}.`,
     );
   if (v1 === "local")
     fail(
