@@ -38,13 +38,11 @@ function check(
   const { ring, cluster } = signers;
   // A member's bytes are taken apart before their signature holds: most of what is not new is told from them alone.
   const envelope = readBody(body);
-  const { key, at, seq, commands } = envelope;
+  const { key, at, seq } = envelope;
   const id = hash(...signedPieces(body));
   const place = { at, seq, id };
   if (holds(place)) return { held: place };
-  // A daemon that lets itself in brings its key along.
-  const known = ring.find(key) ?? ring.introduction(commands, key, at);
-  const spki = known?.spki ?? ring.named.find(key);
+  const spki = ring.spkiOf(envelope);
   if (spki === undefined) return "unknown-signer";
   if (!signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))
     return { refused: "bad-signature" };

@@ -3,7 +3,7 @@
  * CLUSTER units since: no clock, no files; SHA-256 is handed in. Verifying signatures is somebody else's work.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Condition } from "../protocol/envelope.js";
+import type { Condition, Envelope } from "../protocol/envelope.js";
 import { type ErrorReply, error, type Reply } from "../protocol/reply.js";
 import { Acl } from "./acl.js";
 import { commands, findCommand, isForeign, resolveCommand } from "./command-table.js";
@@ -175,6 +175,11 @@ export class KeyRing {
       if (failure instanceof CommandFailure) return null;
       throw failure;
     }
+  }
+
+  /** The key that verifies what a member gives, as a daemon that lets itself in brings its own along; undefined: unknown. */
+  spkiOf({ key, commands, at }: Pick<Envelope, "key" | "commands" | "at">): ByteString | undefined {
+    return (this.find(key) ?? this.introduction(commands, key, at))?.spki ?? this.named.find(key);
   }
 
   /**
