@@ -109,8 +109,11 @@ export class DiskStorage implements Storage {
     this.#enqueue(operations);
   }
 
-  remove(places: readonly Buffer[]): void {
-    this.#enqueue(places.map((place) => ({ kind: "remove", place })));
+  remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
+    const operations: Operation[] = [];
+    for (const place of places) operations.push({ kind: "remove", place });
+    for (const [name, value] of marks) operations.push({ kind: "mark", name, value });
+    this.#enqueue(operations);
   }
 
   flushed(): Promise<void> {

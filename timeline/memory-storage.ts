@@ -74,7 +74,8 @@ export class MemoryStorage implements Storage {
     return this.#marks.get(name) ?? null;
   }
 
-  remove(places: readonly Buffer[]): void {
+  remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
+    for (const [name, value] of marks) this.#marks.set(name, Buffer.from(value));
     for (const place of places) {
       const second = this.#seconds.get(secondOf(place));
       if (second === undefined) continue;

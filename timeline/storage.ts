@@ -49,8 +49,8 @@ export interface Storage {
   /** null: never set. Only what is flushed. */
   mark(name: MarkName): Buffer | null;
 
-  /** Removes entries, for good; flushed as puts are. */
-  remove(places: readonly Buffer[]): void;
+  /** Removes entries, for good, and sets marks, all or nothing; flushed as puts are. */
+  remove(places: readonly Buffer[], marks?: readonly Mark[]): void;
 
   close(): Promise<void>;
 }

@@ -195,15 +195,11 @@ export class SimulatedStorage implements Storage {
 
   put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {
     const copied = entries.map(([place, value]) => [bytesOf(place), Buffer.from(value)] as const);
-    this.#add({
-      entries: copied,
-      marks: marks.map(([name, value]) => [name, Buffer.from(value)]),
-      removed: [],
-    });
+    this.#add({ entries: copied, marks: copiesOf(marks), removed: [] });
   }
 
-  remove(places: readonly Buffer[]): void {
-    this.#add({ entries: [], marks: [], removed: places.map((place) => bytesOf(place)) });
+  remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
+    this.#add({ entries: [], marks: copiesOf(marks), removed: places.map((place) => bytesOf(place)) });
   }
 
   flushed(): Promise<void> {
@@ -373,3 +369,5 @@ export class SimulatedStorage implements Storage {
     }
   }
 }
+
+const copiesOf = (marks: readonly Mark[]): Mark[] => marks.map(([name, value]) => [name, Buffer.from(value)]);

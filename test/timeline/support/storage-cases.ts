@@ -38,7 +38,12 @@ export function storageCases(
         const gone = random.chance(0.5)
           ? random.shuffled([...model.keys()]).slice(0, random.below(10))
           : [...model.keys()].sort().slice(-random.below(10) - 1);
-        storage.remove(gone.map((place) => Buffer.from(place, "latin1")));
+        const last: Mark = ["pruned", Buffer.from(`${round}`)];
+        storage.remove(
+          gone.map((place) => Buffer.from(place, "latin1")),
+          [last],
+        );
+        marks.set(...last);
         for (const place of gone) model.delete(place);
         await storage.flushed();
         compare(storage, model, random);
