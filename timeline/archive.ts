@@ -63,14 +63,19 @@ export class Archive {
   /**
    * From now on nothing dated at or before a time is kept, whatever was kept before: a member's snapshot stands for it.
    * Nothing must be on its way to the disk.
-   * @param mark  says which; on disk together with the date, before anybody is told
+   * @param mark   says which; on disk together with the date, before anybody is told
+   * @param letGo  places of later entries that are not kept either: removed in the same step, and may come anew
    * @returns an index to be filled, and put in place of the other
    */
-  async adopt(cutAt: number, mark: Mark): Promise<DigestIndex> {
+  async adopt(cutAt: number, mark: Mark, letGo: readonly Buffer[]): Promise<DigestIndex> {
     const { storage } = this.#parts;
-    storage.put([], [mark, ["pruned", Buffer.from(String(cutAt))]]);
+    storage.remove(letGo, [mark, ["pruned", Buffer.from(String(cutAt))]]);
     await storage.synced();
     this.prunedTo = cutAt;
+    for (const place of letGo.map((bytes) => readPlace(bytes))) {
+      this.#recent.remove(place);
+      this.#damaged.delete(place.id);
+    }
     return this.#emptyIndex();
   }
 

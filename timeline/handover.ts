@@ -4,6 +4,7 @@
  * that snapshot, and from what is here of later dates.
  * Source: DESIGN.md "Members"; docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md.
  */
+import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
 import { DigestIndex } from "./digest-index.js";
 import { type Entry, readPlace, writePlace } from "./entry.js";
@@ -15,6 +16,7 @@ import { inSlices, type Steps } from "./steps.js";
 import { readEntry } from "./stored-value.js";
 import { straysOf } from "./strays.js";
 import type { TimelineParts } from "./timeline-parts.js";
+import { findUnverifiable } from "./unverifiable.js";
 
 /** Milliseconds for which nothing is forgotten after a member asked for that. */
 const HOLD_MS = 5000;
@@ -30,12 +32,18 @@ export interface GivableSnapshot {
   readonly chunks: Iterable<Buffer>;
 }
 
-/** Entries of this daemon that a snapshot may not be made of, though its date is later. */
-export interface FoundStrays {
-  /** Those among them that are forgotten here as well, so that nobody can say which they are. */
+/** Entries of this daemon that are gone once it has taken a snapshot over. */
+export interface LostEntries {
+  /** With those that are forgotten here as well, so that nobody can say which they are. */
   readonly count: number;
   /** The first of them, as far as they can be read. */
   readonly entries: readonly Entry[];
+}
+
+/** Those that it may not be made of, though its date is later. */
+export interface FoundStrays extends LostEntries {
+  /** Later ones, signed with keys that it does not know: strays had added these. */
+  readonly unverifiable: LostEntries;
 }
 
 /** Whom a daemon tells that takes a snapshot over. */
@@ -64,7 +72,15 @@ export interface HandoverParts
   readonly failed: (problem: Error) => void;
 }
 
+/** A snapshot that has been read to its end. */
+interface Given {
+  readonly index: DigestIndex;
+  readonly ring: KeyRing;
+}
+
 export class Handover {
+  /** How often a member's snapshot has taken the place of what was here: what was said before need not be true any more. */
+  adoptions = 0;
   readonly #parts: HandoverParts;
   #holdsUntil = Number.NEGATIVE_INFINITY;
   #keepsFrom = Number.POSITIVE_INFINITY;
@@ -148,12 +164,18 @@ export class Handover {
     }
   }
 
-  async #begin(cutAt: number, given: DigestIndex, owner: AdoptionOwner): Promise<void> {
+  async #begin(cutAt: number, given: Given, owner: AdoptionOwner): Promise<void> {
     const { archive, retention, close, begin } = this.#parts;
     close();
+    this.adoptions++;
     await this.#rest();
-    owner.strays(await this.#strays(given, cutAt));
-    const index = await archive.adopt(cutAt, this.#making.adopt(cutAt));
+    const { unknown, damaged } = await inSlices(
+      findUnverifiable(this.#parts, given.ring, cutAt),
+      this.#parts,
+    );
+    const strays = await this.#strays(given.index, cutAt);
+    owner.strays({ ...strays, unverifiable: { count: unknown.length, entries: this.#read(unknown) } });
+    const index = await archive.adopt(cutAt, this.#making.adopt(cutAt), [...unknown, ...damaged]);
     retention.adopted();
     await begin(index);
   }
@@ -169,26 +191,30 @@ export class Handover {
     await storage.synced();
   }
 
-  /** Reads it to its end: what can be read once can be begun with. @returns its index */
-  *#check(staged: StagedSnapshot): Steps<DigestIndex> {
-    const { cutAt, index } = yield* readSnapshot(staged.read(), this.#parts);
+  /** Reads it to its end: what can be read once can be begun with. */
+  *#check(staged: StagedSnapshot): Steps<Given> {
+    const { cutAt, index: saved, ring } = yield* readSnapshot(staged.read(), this.#parts);
     if (cutAt !== staged.cutAt) throw new DamagedSnapshot(`a snapshot of ${cutAt}, not of ${staged.cutAt}`);
-    const given = new DigestIndex();
-    given.restore(index);
-    return given;
+    const index = new DigestIndex();
+    index.restore(saved);
+    return { index, ring };
   }
 
-  async #strays(given: DigestIndex, cutAt: number): Promise<FoundStrays> {
-    const { archive, storage, hash } = this.#parts;
+  async #strays(given: DigestIndex, cutAt: number): Promise<LostEntries> {
+    const { archive } = this.#parts;
     const { count, places } = await inSlices(
       straysOf(archive.index, given, { cutAt, prunedTo: archive.prunedTo, most: STRAYS_TOLD }),
       this.#parts,
     );
-    const entries = places.flatMap((place) => {
-      const bytes = writePlace(place);
-      const value = storage.get(bytes);
-      return (value === null ? null : readEntry(readPlace(bytes), value, hash)) ?? [];
+    return { count, entries: this.#read(places.map(writePlace)) };
+  }
+
+  /** The first of some entries, as far as they can be read. */
+  #read(places: readonly Buffer[]): Entry[] {
+    const { storage, hash } = this.#parts;
+    return places.slice(0, STRAYS_TOLD).flatMap((place) => {
+      const value = storage.get(place);
+      return (value === null ? null : readEntry(readPlace(place), value, hash)) ?? [];
     });
-    return { count, entries };
   }
 }

@@ -19,6 +19,10 @@ export class RecentIds {
     else bucket.add(id);
   }
 
+  remove({ at, id }: Place): void {
+    this.#buckets.get(bucketOf(at))?.delete(id);
+  }
+
   /** Forgets ids, of dates at or before `at` only. */
   forget(at: number): void {
     for (const number of this.#buckets.keys()) {

@@ -145,7 +145,7 @@ export const METRICS = {
   dbsyncd_strays_total: {
     type: "counter",
     labels: [],
-    help: "Envelopes of this daemon that such a snapshot may not be made of, and that are gone here.",
+    help: "Envelopes of this daemon that such a snapshot may not be made of, or whose keys it lacks, and that are gone here.",
   },
   dbsyncd_member_connected: {
     type: "gauge",

@@ -85,6 +85,7 @@ export class Intake {
 
   *#read(entries: readonly PackedEntry[], giver: Giver, batch: IncomingBatch, since: number): Work {
     const { checkEntry, timeline } = this.#parts.peering;
+    const adoptions = timeline.handover?.adoptions;
     const holds = (place: Place) => timeline.holds(place);
     // By id: what was wanted may also have been given by a comparison, in one push.
     const good = new Map<ByteString, Entry>();
@@ -101,6 +102,8 @@ export class Intake {
       else good.set(checked.id, checked);
       if (++count % ENTRIES_A_LOOK === 0) yield;
     }
+    // A snapshot that was taken over meanwhile may not know the keys that verified them. The comparison after it brings them.
+    if (timeline.handover?.adoptions !== adoptions) return;
     if (unknown > 0) giver.unknown();
     this.#store([...good.values()], held, giver, batch);
   }

@@ -26,7 +26,7 @@ export interface TimelineFace {
   read(place: Place): { readonly body: Buffer; readonly signature: Buffer } | null;
   raise(to: number): void;
   /** Snapshots that are given and taken; null: none are. */
-  readonly handover: Pick<Handover, "givable" | "hold" | "keepFrom" | "stage" | "adopt"> | null;
+  readonly handover: Pick<Handover, "adoptions" | "givable" | "hold" | "keepFrom" | "stage" | "adopt"> | null;
   /** Whether it is open: while it begins anew it takes nothing, and what it says it holds is no more true. */
   readonly state: "live" | "catching-up";
 }

@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../protocol/envelope.js";
 import type { OwnMessage, SnapshotPartMessage } from "../../protocol/member-messages.js";
 import type { Entry } from "../../timeline/entry.js";
-import type { FoundStrays } from "../../timeline/handover.js";
+import type { LostEntries } from "../../timeline/handover.js";
 import type { StagedSnapshot } from "../../timeline/snapshot-files.js";
 import type { PeeringParts } from "./peering-parts.js";
 
@@ -54,7 +54,7 @@ interface Taking {
 export class SnapshotTaking {
   /** Since the start. */
   taken = 0;
-  /** Own entries that snapshots may not have been made of, since the start. */
+  /** Own entries that went with snapshots, or may have, since the start. */
   strays = 0;
   readonly #parts: SnapshotTakingParts;
   #taking: Taking | null = null;
@@ -152,7 +152,10 @@ export class SnapshotTaking {
     taking.isWhole = true;
     const upTo = dateText(staged.cutAt);
     timeline.handover?.adopt(staged, {
-      strays: (strays) => this.#tellStrays(strays, upTo),
+      strays: (strays) => {
+        this.#tellLost(strays, upTo, STRAYS);
+        this.#tellLost(strays.unverifiable, upTo, UNVERIFIABLE);
+      },
       adopted: () => {
         if (this.#taking !== taking) return;
         this.#taking = null;
@@ -182,13 +185,13 @@ export class SnapshotTaking {
   }
 
   /** Never in silence: nobody else may have them. */
-  #tellStrays({ count, entries }: FoundStrays, upTo: string): void {
+  #tellLost({ count, entries }: LostEntries, upTo: string, text: string): void {
     if (count === 0) return;
     this.strays += count;
     const { log } = this.#parts.peering;
     for (let from = 0; from === 0 || from < entries.length; from += STRAYS_A_LINE) {
       const some = entries.slice(from, from + STRAYS_A_LINE).map(textOf);
-      log.error({ count, upTo, entries: some }, STRAYS);
+      log.error({ count, upTo, entries: some }, text);
     }
   }
 }
@@ -207,3 +210,6 @@ const GIVEN_UP = "no snapshot could be taken from a member; it is tried again";
 const STRAYS =
   "this daemon had entries of that time which the snapshot that it took over may not be made of; they are gone here. " +
   "Their signers can look whether their effect is there, and write again";
+const UNVERIFIABLE =
+  "the keys that signed these entries were added by entries which the snapshot that was taken over is not made of, so no other " +
+  "daemon can verify them; they are gone here. Add the keys again, and have what they signed written again";

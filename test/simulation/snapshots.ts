@@ -6,6 +6,7 @@ import { makeSnapshot } from "../../timeline/make-snapshot.js";
 import type { SnapshotParts } from "../../timeline/snapshot-making.js";
 import { ringOf, sha256 } from "./cast.js";
 import type { SimulatedStorage } from "./disk.js";
+import { unverifiablePlaces } from "./unverifiable.js";
 import type { Host, World } from "./world.js";
 
 const MAKING_MS_MOST = 800;
@@ -14,9 +15,10 @@ const SYNCING_MS_MOST = 50;
 /** null: this run makes none. */
 export function snapshotParts(
   host: Host,
-  { scheduler, settings, genesis, random, ledger }: World,
+  world: World,
   { storage, isAlive }: { storage: SimulatedStorage; isAlive: () => boolean },
 ): SnapshotParts | null {
+  const { scheduler, settings, genesis, random, ledger } = world;
   if (settings.snapshotEvery === 0) return null;
   const files = host.disk.snapshots;
   const snapshots: SnapshotParts["snapshots"] = {
@@ -47,9 +49,12 @@ export function snapshotParts(
               const contents = ledger.contents.get(sealOf(chunks)) ?? new Set();
               // What it is not made of goes now, or has gone before; others may let it go for the same reason.
               const pruned = Number(host.disk.marks.get("pruned")?.toString() ?? -1);
+              const isBelow = (place: ByteString, at: number) => dateOf(Buffer.from(place, "latin1")) <= at;
               for (const place of [...host.disk.held(), ...host.disk.missed])
-                if (dateOf(Buffer.from(place, "latin1")) <= Math.max(date, pruned) && !contents.has(place))
-                  ledger.lost.add(place);
+                if (isBelow(place, Math.max(date, pruned)) && !contents.has(place)) ledger.lost.add(place);
+              // So does what was signed with keys that go with that.
+              const kept = host.disk.places().filter((p) => !isBelow(p, date) && !host.disk.rotten.has(p));
+              for (const place of unverifiablePlaces(kept, contents, world)) ledger.lost.add(place);
               host.disk.contents.set(date, contents);
               host.disk.hasTaken = true;
               ledger.snapshots++;

@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../store/digest.js";
+import { placeOf } from "../../timeline/entry.js";
 import type { FoundStrays } from "../../timeline/handover.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { StagedSnapshot } from "../../timeline/snapshot-files.js";
+import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
 import {
   bulk,
   entryAt,
@@ -76,7 +78,7 @@ test("a daemon with nothing has all after a snapshot and the rest, also after a 
   const giver = await makeGiver();
   const taker = await makeTaker(giver);
   const strays = await adopt(taker, stageFrom(giver, taker));
-  assert.deepEqual(strays, { count: 0, entries: [] });
+  assert.deepEqual(strays, { count: 0, entries: [], unverifiable: { count: 0, entries: [] } });
   assert.equal(taker.timeline.state, "live");
   const { prunedTo } = giver.timeline;
   assert.deepEqual(taker.mark, { pruned: prunedTo, snapshots: [prunedTo] });
@@ -117,6 +119,72 @@ test("entries of keys are told one by one, and others by the second in which sum
   const { count, entries } = await adopt(taker, stageFrom(giver, taker));
   assert.equal(count, 3, "the one beside may be either");
   assert.deepEqual(new Set(entries.map(({ id }) => id)), new Set([ring.id, beside.id, same.id]));
+});
+
+/** By an administrator, if by nobody else. */
+const adding = (number: number, at: number, signer = KEY_IDS[1]) => {
+  const text = Buffer.from(SPKIS[number] as string, "latin1").toString("base64");
+  return entryAt(at, `KEY ADD ${text} LABEL k${number} RULES +@all ~*`, signer);
+};
+
+test("what was signed with keys that strays had added goes as well, and may come back once they are known", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTaker(giver);
+  const { prunedTo, index } = giver.timeline;
+  const later = giver.now - 90_000;
+  const [lost, kept, behind] = [3, 4, 5];
+  const [lostKey, keptKey, behindKey] = [KEY_IDS[lost], KEY_IDS[kept], KEY_IDS[behind]];
+  const stray = adding(lost, prunedTo - 1);
+  const stays = [
+    entryAt(later, "SET early 1", keptKey),
+    adding(kept, later + 1),
+    entryAt(later + 2, "SET mine 1", keptKey),
+  ];
+  const goes = [
+    entryAt(later + 3, "SET theirs 1", lostKey),
+    adding(behind, later + 4, lostKey),
+    entryAt(later + 5, "SET theirs 2", behindKey),
+  ];
+  taker.timeline.receive([...stays, ...goes, stray], MEMBER);
+  await taker.pass(1000);
+  assert.deepEqual(taker.get("theirs"), bulk("2"));
+  const { entries, unverifiable } = await adopt(taker, stageFrom(giver, taker));
+  assert.deepEqual(entries, [stray]);
+  assert.deepEqual(unverifiable, { count: 3, entries: goes });
+  const [ring, data] = [index.total("ring").count, index.total("data").count];
+  giver.timeline.receive(stays, MEMBER);
+  giveRest(giver, taker);
+  for (const subject of [giver, taker]) await subject.pass(1000);
+  assertEqual(taker, giver);
+  assert.deepEqual([ring + 1, data + 2], [index.total("ring").count, index.total("data").count]);
+  assert.deepEqual([taker.get("theirs"), taker.get("mine")], [{ kind: "nil" }, bulk("1")]);
+  assertEqual(await taker.restarted().open(), giver);
+  const again = [adding(lost, later), ...goes];
+  for (const subject of [giver, taker]) {
+    assert.equal(subject.timeline.receive(again, MEMBER).length, again.length);
+    await subject.pass(1000);
+    assert.deepEqual(subject.get("theirs"), bulk("2"));
+  }
+  assertEqual(taker, giver);
+});
+
+test("an entry that cannot be read goes too, and is taken when it is given anew", async () => {
+  const giver = await makeGiver();
+  const taker = await makeTaker(giver);
+  const rotten = entryAt(giver.now - 90_000, "SET rotten 1");
+  taker.timeline.receive([rotten], MEMBER);
+  await taker.pass(1000);
+  taker.damage(rotten);
+  assert.equal(taker.timeline.read(placeOf(rotten)), null);
+  assert.equal((await adopt(taker, stageFrom(giver, taker))).unverifiable.count, 0);
+  assert.deepEqual([...taker.storage.places(null, null)], []);
+  assert.deepEqual(taker.get("rotten"), { kind: "nil" });
+  giver.timeline.receive([rotten], MEMBER);
+  giveRest(giver, taker);
+  assert.equal(taker.timeline.receive([rotten], MEMBER).length, 1);
+  for (const subject of [giver, taker]) await subject.pass(1000);
+  assertEqual(taker, giver);
+  assert.deepEqual(taker.get("rotten"), bulk("1"));
 });
 
 test("a snapshot that is damaged, cut off or of another date is refused, and nothing has changed", async () => {

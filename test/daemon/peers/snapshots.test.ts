@@ -18,6 +18,7 @@ function fill(nodes: readonly Node[]): void {
 
 /** The places that the index counts stand for a snapshot. */
 class FakeHandover {
+  adoptions = 0;
   holds = 0;
   /** Since 1970. */
   keepsFrom = Number.POSITIVE_INFINITY;
@@ -74,7 +75,8 @@ class FakeHandover {
       owner.failed(new Error("damaged"));
       return;
     }
-    owner.strays({ count: 2, entries: [] });
+    this.adoptions++;
+    owner.strays({ count: 2, entries: [], unverifiable: { count: 1, entries: [] } });
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
     index.clear();
@@ -111,8 +113,9 @@ test("a joiner takes a live member's snapshot, then the rest, and is live", () =
   assert.deepEqual([...states], ["catching-up", "live"]);
   assert.ok(isLevel(a, b, c));
   assert.equal(c.timeline.prunedTo, EPOCH + PRUNED);
-  assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.strays], [1, 2]);
-  assert.equal(linesOf(c, /may not be made of/).length, 1, "strays are told");
+  assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.strays], [1, 3]);
+  for (const lost of [/may not be made of/, /no other daemon can verify/])
+    assert.equal(linesOf(c, lost).length, 1, "what is lost is told");
   assert.equal(linesOf(c, /is taken over/).length, 1);
   world.run(60_000);
   assert.equal(c.peering.snapshots.taken, 1, "once");

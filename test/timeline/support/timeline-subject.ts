@@ -1,7 +1,7 @@
 /** A timeline whose clock, turns of the event loop, storage and snapshots a test has in its hands. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { bytesOf } from "../../../protocol/byte-string.js";
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { signedBytes } from "../../../protocol/envelope.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entry.js";
@@ -35,9 +35,11 @@ export const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes
 
 let made = 0;
 
-/** @param command  words */
-export function entryAt(at: number, command: string): Entry {
-  const entry = entryOf({ at, nonce: String(made++).padStart(16, "0"), commands: [command.split(" ")] }, "");
+/** @param command  words @param signer  id of its key; default: the application's of genesis */
+export function entryAt(at: number, command: string, signer?: ByteString): Entry {
+  const key = signer === undefined ? {} : { key: signer };
+  const nonce = String(made++).padStart(16, "0");
+  const entry = entryOf({ ...key, at, nonce, commands: [command.split(" ")] }, "");
   return { ...entry, id: hash(signedBytes(entry.body)) };
 }
 
@@ -229,8 +231,9 @@ export class CountingStorage extends MemoryStorage {
     super.put(entries, marks);
   }
 
-  override remove(places: readonly Buffer[]): void {
+  override remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
     this.removed += places.length;
-    super.remove(places);
+    this.marksPut.push(...marks.map(([name]) => name));
+    super.remove(places, marks);
   }
 }

@@ -1,0 +1,57 @@
+/** The oracle for what a daemon lets go that takes a snapshot over: told from what was signed, apart from timeline/. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Envelope } from "../../protocol/envelope.js";
+import { sha256 } from "./cast.js";
+import type { World } from "./world.js";
+
+type Argv = readonly ByteString[];
+
+/**
+ * Those of some places whose entries nobody can verify who has nothing else.
+ * @param kept      places of all that there is beyond a snapshot
+ * @param contents  places of what that is made of
+ */
+export function unverifiablePlaces(
+  kept: Iterable<ByteString>,
+  contents: Iterable<ByteString>,
+  { genesis, ledger }: Pick<World, "genesis" | "ledger">,
+): ByteString[] {
+  const known = new Set([...genesis.applications, ...genesis.roots].map(({ id }) => id));
+  const envelopeAt = (place: ByteString) => ledger.sent.get(place.slice(10))?.entry.envelope;
+  const note = (envelope: Envelope) => {
+    for (const id of namedBy(envelope)) known.add(id);
+  };
+  for (const place of contents) {
+    const envelope = envelopeAt(place);
+    if (envelope !== undefined) note(envelope);
+  }
+  let unknown = [...kept];
+  for (let before = -1; before !== unknown.length; ) {
+    before = unknown.length;
+    unknown = unknown.filter((place) => {
+      const envelope = envelopeAt(place);
+      if (envelope === undefined) return true;
+      const { key, commands } = envelope;
+      // Where nobody else could, a daemon lets itself in.
+      const isNewcomer = genesis.roots.length === 0 && commands.length === 1 && keyIn(commands[0]) === key;
+      if (!known.has(key) && !isNewcomer) return true;
+      note(envelope);
+      return false;
+    });
+  }
+  return unknown;
+}
+
+/** Ids of the keys that an envelope names, permitted or not: a mixture with other commands is nothing. */
+function namedBy({ commands, multi, if: conditions }: Envelope): ByteString[] {
+  if (conditions !== null) return [];
+  const units = multi ? [commands] : commands.map((argv) => [argv]);
+  return units
+    .filter((unit) => unit.every(([name]) => /^(KEY|CLUSTER)$/i.test(name ?? "")))
+    .flatMap((unit) => unit.flatMap((argv) => keyIn(argv) ?? []));
+}
+
+function keyIn([name = "", subcommand = "", text = ""]: Argv = []): ByteString | null {
+  if (!/^(KEY|CLUSTER) ADD$/i.test(`${name} ${subcommand}`)) return null;
+  return sha256(Buffer.from(text, "base64"));
+}

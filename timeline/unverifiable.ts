@@ -1,0 +1,87 @@
+/**
+ * Entries that no daemon could take from this one any more: a member's snapshot stands for what named their signers' keys,
+ * and it does not know them. Found by what members find out as well: what the bytes name, whoever gave them and when.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import type { Envelope } from "../protocol/envelope.js";
+import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
+import { type Entry, firstPlaceAt, readPlace } from "./entry.js";
+import type { Steps } from "./steps.js";
+import type { Storage } from "./storage.js";
+import { viewEntry } from "./stored-value.js";
+import { unitsOf } from "./unit.js";
+
+/** Entries between two turns: some milliseconds. */
+const ENTRIES_A_STEP = 64;
+
+export interface UnverifiableParts {
+  /** Nothing is put there meanwhile. */
+  readonly storage: Pick<Storage, "entries">;
+  readonly hash: (bytes: Buffer) => ByteString;
+  readonly databases: number;
+}
+
+/** Places, each kind in order. */
+export interface Unverifiable {
+  readonly unknown: readonly Buffer[];
+  /** Nobody can say whose they are; whoever has them gives them anew. */
+  readonly damaged: readonly Buffer[];
+}
+
+/** An entry, as far as it matters whose it is. */
+interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
+  readonly place: Buffer;
+  /** Those of its units that may name keys; where there can be none, its commands are left out as well. */
+  readonly naming: readonly (readonly (readonly ByteString[])[])[];
+}
+
+/**
+ * @param ring   of the snapshot; it comes to know the keys that what is kept names
+ * @param after  of what is dated after it; milliseconds since 1970
+ */
+export function* findUnverifiable(
+  { storage, hash, databases }: UnverifiableParts,
+  ring: KeyRing,
+  after: number,
+): Steps<Unverifiable> {
+  const damaged: Buffer[] = [];
+  let unknown: Signed[] = [];
+  const isKnown = (signed: Signed): boolean => {
+    if (ring.spkiOf(signed) === undefined) return false;
+    for (const unit of signed.naming) ring.named.addOf(unit);
+    return true;
+  };
+  let next: Buffer | null = firstPlaceAt(after + 1);
+  while (next !== null) {
+    const from: Buffer = next;
+    next = null;
+    let count = 0;
+    for (const [bytes, value] of storage.entries(from, null)) {
+      const place = Buffer.from(bytes);
+      if (count++ === ENTRIES_A_STEP) {
+        next = place;
+        break;
+      }
+      const entry = viewEntry(readPlace(place), value, hash);
+      if (entry === null) damaged.push(place);
+      else {
+        const signed = signedOf(place, entry, databases);
+        if (!isKnown(signed)) unknown.push(signed);
+      }
+    }
+    yield;
+  }
+  // A key may be named by what stands behind what it signed, or by what was signed with one that is.
+  for (let before = -1; before !== unknown.length; yield) {
+    before = unknown.length;
+    unknown = unknown.filter((signed) => !isKnown(signed));
+  }
+  return { unknown: unknown.map(({ place }) => place), damaged };
+}
+
+function signedOf(place: Buffer, entry: Entry, databases: number): Signed {
+  const { key, at, commands } = entry.envelope;
+  if (!commands.some(isKeyCommand)) return { place, key, at, naming: [], commands: [] };
+  const naming = unitsOf(entry, databases).flatMap((unit) => (unit.kind === "ring" ? [unit.commands] : []));
+  return { place, key, at, naming, commands };
+}
