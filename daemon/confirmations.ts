@@ -4,6 +4,7 @@
  */
 import type { Wait } from "../protocol/messages-v2.js";
 import type { Place } from "../timeline/entry.js";
+import type { Handover } from "../timeline/handover.js";
 import type { Environment } from "./environment.js";
 
 /** What is used of the peers. */
@@ -18,6 +19,9 @@ export interface ConfirmingPeers {
 export interface ConfirmingTimeline {
   /** Whether its state has everything up to a date. */
   isFolded(at: number): boolean;
+  /** Whether it has an entry, and its state too. */
+  hasFolded(place: Place): boolean;
+  readonly handover: Pick<Handover, "adoptions">;
 }
 
 export interface ConfirmationsParts {
@@ -51,12 +55,15 @@ export class Confirmations {
     if (this.#open.size >= WAITING_MOST) return false;
     const { peers, environment } = this.#parts;
     const isStable = wait.kind === "stable";
+    const { handover } = this.#parts.timeline;
+    const { adoptions } = handover;
     return await new Promise<boolean>((resolve) => {
       const end = (came: boolean) => {
         cancel();
         this.#looking.delete(look);
         this.#open.delete(giveUp);
-        resolve(came);
+        // What was here before may have gone with a snapshot.
+        resolve(came && (handover.adoptions === adoptions || this.#parts.timeline.hasFolded(place)));
       };
       const giveUp = () => end(false);
       const cancel = environment.setTimer(isStable ? STABLE_MOST_MS : REPLICATED_MOST_MS, giveUp);

@@ -115,10 +115,11 @@ export class Pipeline {
     return isCertain && this.#recorder?.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
   }
 
-  /** Its key may have been known when it came first: until a revocation came that was earlier. */
+  /** Its key may have been known when it came first: until a revocation came that was earlier, or a snapshot without it. */
   #unidentified({ body }: CommandMessage, answer: RefusedEnvelope): EnvelopeAnswer {
     const envelope = this.#recorder === null ? answer : reading(() => readBody(body));
-    return "kind" in envelope ? answer : this.#asHeld(answer, envelope);
+    if ("kind" in envelope) return answer;
+    return this.seen.isApplied(answer.id, envelope.at) ? unknown(answer) : this.#asHeld(answer, envelope);
   }
 
   /** Entries, from members or the gateway, are on disk: what waited for them goes on. */

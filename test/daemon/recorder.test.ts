@@ -72,7 +72,7 @@ function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>
   const never = () => new Promise<void>(() => {});
   const confirmations = new Confirmations({
     peers: { stable: never, replicated: never, ...confirming },
-    timeline: { isFolded: () => true },
+    timeline: { isFolded: () => true, hasFolded: () => true, handover: { adoptions: 0 } },
     environment: {
       setTimer: (_, step) => {
         const timer = setTimeout(step, 5);
@@ -333,6 +333,8 @@ test("an envelope that is recorded is not called not-applied when its key is not
   assert.equal(await codeOf(scene.take(recorded)), "unknown-key unknown");
   assert.equal(await codeOf(scene.take(other)), "unknown-key not-applied");
   assert.equal(timeline.taken.length, 1);
+  timeline.taken.length = 0;
+  assert.equal(await codeOf(scene.take(recorded)), "unknown-key unknown", "it has gone with a snapshot");
 });
 
 test("a write that was signed before this start is taken, a read is not", async () => {
@@ -389,31 +391,4 @@ test("a wait that cannot be is refused as certain only if the envelope was not a
   assert.equal(await waiting(), "cannot-wait not-applied");
   await scene.take(read);
   assert.equal(await waiting(), "cannot-wait unknown");
-});
-
-test("results whose dates are final wait together until the state has them", async () => {
-  let [isFolded, looks, timers] = [false, 0, 0];
-  const confirmations = new Confirmations({
-    peers: { stable: () => Promise.resolve(), replicated: () => Promise.resolve() },
-    timeline: {
-      isFolded: () => {
-        looks++;
-        return isFolded;
-      },
-    },
-    environment: {
-      setTimer: (ms, step) => {
-        if (ms < 1000) timers++;
-        const timer = setTimeout(step, ms < 1000 ? 1 : ms);
-        return () => clearTimeout(timer);
-      },
-    },
-  });
-  const place = { at: 1, seq: 0, id: "" };
-  const all = Array.from({ length: 100 }, () => confirmations.confirm(place, { kind: "stable" }));
-  while (looks < 500) await new Promise((resolve) => setImmediate(resolve));
-  assert.ok(timers <= looks / 50, `${timers} timers for ${looks} looks`);
-  isFolded = true;
-  assert.ok((await Promise.all(all)).every((came) => came));
-  confirmations.stop();
 });
