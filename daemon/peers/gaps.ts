@@ -109,7 +109,10 @@ export class Gaps {
   /** Whether it is so, and nothing of it has come from anybody for a while: entry by entry it cannot be healed. */
   isStuck(id: ByteString, now: number): boolean {
     const gap = this.#gaps.get(id);
-    return gap?.isOpen === true && now - gap.shrunkAt >= this.#parts.limits.snapshotAfterMs;
+    const isStuck = () => gap?.isOpen === true && now - gap.shrunkAt >= this.#parts.limits.snapshotAfterMs;
+    // It may have come since the last look.
+    if (gap !== undefined && gap.report !== null && isStuck()) this.#compare(gap, gap.report);
+    return isStuck();
   }
 
   /** Whether something lacks, and none of it has come for long. */

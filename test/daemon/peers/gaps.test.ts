@@ -1,8 +1,12 @@
 /** What members have pruned cannot be given any more: who lacks it is not live. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Gaps } from "../../../daemon/peers/gaps.js";
+import { PEERING_LIMITS } from "../../../daemon/peers/peering-limits.js";
+import { DigestIndex } from "../../../timeline/digest-index.js";
+import { placeOf } from "../../../timeline/entry.js";
 import { EPOCH, entryOf, keyOf, signWith } from "./entries.js";
-import { entriesOf, isLevel, type Node, World } from "./support.js";
+import { entriesOf, FakeTimeline, isLevel, type Node, World } from "./support.js";
 
 const LACKING = /lacks entries that a member does not keep any more/;
 
@@ -126,6 +130,31 @@ test("who was away for longer than a member keeps entries is catching up as soon
   assert.equal(b.peering.state, "catching-up");
   assert.equal(errorsOf(b).length, 1);
   assert.equal(a.peering.state, "live", "it holds more than a member that is not live");
+});
+
+test("what lacked is not stuck any more as soon as it is here", () => {
+  let uptime = 0;
+  const timeline = new FakeTimeline(
+    (step) => step(),
+    () => {},
+  );
+  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+  const clocks = { clock: () => EPOCH, uptime: () => uptime };
+  const gaps = new Gaps({ ...{ timeline, log, limits: PEERING_LIMITS }, ...clocks });
+  const entry = entryOf(-60_000);
+  const given = new DigestIndex();
+  given.add(placeOf(entry), false);
+  const held = { ring: given.total("ring"), data: given.total("data") };
+  const [id, pruned] = ["a", EPOCH - 50_500];
+  const connection = { remote: "a:1", send: () => {} };
+  const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };
+  gaps.heard({ id, connection }, { kind: "status", ...numbers, ...held, pruned, state: "live" }, true);
+  gaps.reported(id, { at: EPOCH - 50_000, watermark: 0, ...held });
+  assert.equal(gaps.isStuck(id, uptime), false, "it may be on its way");
+  uptime += PEERING_LIMITS.snapshotAfterMs;
+  assert.equal(gaps.isStuck(id, uptime), true);
+  timeline.take(entry);
+  assert.equal(gaps.isStuck(id, uptime), false);
 });
 
 test("what lacks is remembered while the member is away, until it is left out of the peers", () => {
