@@ -254,6 +254,7 @@ function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
   const { node, hand } = joined(new World());
   node.timeline.handover = {
     ...{ givable: { cutAt: EPOCH, bytes: 100, chunks: parts }, hold: () => {}, keepFrom: () => {} },
+    adoptions: 0,
     stage: () => assert.fail("nothing is taken"),
     adopt: () => assert.fail("nothing is taken"),
   };
