@@ -26,6 +26,8 @@ export class JsonLineParser {
   #lineBytes = 0;
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
+  /** Whether the last piece is part of a chunk that was only lent. */
+  #isLent = false;
   /** Brackets that are open in the unfinished line. */
   #depth = 0;
   #inString = false;
@@ -64,7 +66,15 @@ export class JsonLineParser {
     return line;
   }
 
-  /** Takes bytes as they came; not copied, so not to be changed afterwards. */
+  /** Copies what is still held of the last chunk: it may be overwritten from now on. */
+  keep(): void {
+    for (let at = this.#next; at < this.#lines.length; at++)
+      this.#lines[at] = Buffer.from(this.#lines[at] as Buffer);
+    if (this.#isLent) this.#pieces.push(Buffer.from(this.#pieces.pop() as Buffer));
+    this.#isLent = false;
+  }
+
+  /** Takes bytes as they came; not copied, so not to be changed before `keep`. */
   push(chunk: Buffer): void {
     let from = 0;
     let hasRequest = false;
@@ -96,6 +106,7 @@ export class JsonLineParser {
       return;
     }
     this.#pieces.push(piece);
+    this.#isLent = true;
     this.#pieceBytes += piece.length;
     this.#mergePieces();
     const last = trimmed(piece).at(-1) ?? 0;
@@ -146,7 +157,7 @@ export class JsonLineParser {
   #forget(): void {
     this.#pieces = [];
     this.#pieceBytes = this.#depth = 0;
-    this.#inString = this.#isEscaped = false;
+    this.#inString = this.#isEscaped = this.#isLent = false;
   }
 }
 

@@ -27,14 +27,21 @@ function lineOf(random: SeededRandom): string {
   return random.chance(0.2) ? random.oneOf(ODD) : JSON.stringify({ data: value(random) });
 }
 
-/** What a parser makes of chunks; the parser's last word is whether a line was too long. */
+/** What a parser makes of chunks, which are only lent to it; its last word is whether a line was too long. */
 function requestsOf(chunks: readonly Buffer[], maxBytes: number): (string | boolean)[] {
   const parser = new JsonLineParser(maxBytes);
   const requests: (string | boolean)[] = [];
-  for (const chunk of chunks) {
-    parser.push(chunk);
-    for (let line = parser.next(); line !== null; line = parser.next())
+  const take = (most: number) => {
+    for (let line = parser.next(); line !== null; line = --most > 0 ? parser.next() : null)
       requests.push(line.toString("latin1"));
+  };
+  for (const chunk of chunks) {
+    const lent = Buffer.from(chunk);
+    parser.push(lent);
+    take(2);
+    parser.keep();
+    lent.fill("~");
+    take(Number.POSITIVE_INFINITY);
   }
   return [...requests, parser.isTooLong];
 }

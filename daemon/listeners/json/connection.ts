@@ -96,6 +96,7 @@ export class JsonConnection implements Hosted {
     this.#parser.push(chunk);
     if (this.#waitingFor === null) this.#work();
     else this.#socket.pause();
+    this.#parser.keep();
     this.#account();
   }
 

@@ -1,5 +1,6 @@
 /** The JSON listener: what clients of the replicated memory database connect to. */
 import type { Settings } from "../../settings.js";
+import { SharedInput } from "../shared-input.js";
 import { SocketListener } from "../socket-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { ANSWER_END, failure } from "./answers.js";
@@ -24,7 +25,8 @@ export class JsonListener extends SocketListener {
       fullText: failure("Too many clients.") + ANSWER_END,
       connector(host) {
         const whole = Object.assign(host, { path, users, memory, replicas });
-        return (socket) => new JsonConnection(socket, whole);
+        const input = new SharedInput();
+        return (socket) => new JsonConnection(input.take(socket), whole);
       },
     });
     this.#replicas = replicas;

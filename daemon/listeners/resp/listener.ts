@@ -2,13 +2,13 @@
 import { error } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp-writer.js";
 import { ShortStrings } from "../../../protocol/short-strings.js";
+import { SharedInput } from "../shared-input.js";
 import { SocketListener } from "../socket-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./command-routes.js";
 import { RESP_LISTENER, RespConnection } from "./connection.js";
 import { ServerState } from "./server-state.js";
 import { sessionHandlers } from "./session-handlers.js";
-import { SharedInput } from "./shared-input.js";
 import { SharedOutput } from "./shared-output.js";
 import { WaitingClients } from "./waiting.js";
 import { AbsentKeys } from "./watched-keys.js";
