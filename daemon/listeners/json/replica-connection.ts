@@ -1,9 +1,11 @@
-/** A connection to a server of the original's kind: one request at a time, and its answer. */
-import { once } from "node:events";
+/**
+ * A connection to a server that takes the JSON protocol: answers come in the order of the requests. One of the original's kind takes
+ * all that it reads at once for one request, so it gets one at a time; a daemon of ours many, those of a turn in one write.
+ */
 import { connect, type Socket } from "node:net";
 import { parseJson } from "../../../protocol/json-reader.js";
 import { JsonObject } from "../../../protocol/json-value.js";
-import { ANSWER_END } from "./answers.js";
+import { Queue } from "../../queue.js";
 
 export interface ReplicaPlace {
   readonly host: string;
@@ -20,51 +22,127 @@ export interface ReplicaBounds {
 /** It may be reached, and says nothing. */
 export class SilentReplica extends Error {}
 
+/** Requests that a daemon of ours is sent before it has answered the first of them. */
+const UNANSWERED_MOST = 64;
+/** The last character of an answer, and of no part of one. */
+const END = "\r";
+/** An action that we have and the original has not. */
+const PROBE = '{"action":"listindexes"}';
+const NO_ACTION = "is not valid";
+
+interface Asked {
+  readonly request: string;
+  answer(text: string): void;
+  fail(reason: Error): void;
+}
+
 export class ReplicaConnection {
   readonly #socket: Socket;
   readonly #bounds: ReplicaBounds;
+  readonly #silence: NodeJS.Timeout;
+  readonly #unsent = new Queue<Asked>();
+  readonly #sent = new Queue<Asked>();
+  #sentMost = 1;
+  #isSending = false;
+  /** Of the answer that is coming. */
+  #pieces: string[] = [];
+  #pieceChars = 0;
+  #problem: Error | null = null;
 
   private constructor(socket: Socket, bounds: ReplicaBounds) {
     this.#socket = socket;
     this.#bounds = bounds;
+    this.#silence = setTimeout(() => this.#checkSilence(), bounds.silenceMs).unref();
+    socket.setEncoding("latin1");
+    socket.on("data", (piece) => this.#take(piece as unknown as string));
+    socket.on("error", (reason) => this.#fail(reason));
+    socket.on("close", () => this.#fail(new Error("it closed the connection")));
   }
 
   /** @throws Error  nobody listens there */
   static async open({ host, port }: ReplicaPlace, bounds: ReplicaBounds): Promise<ReplicaConnection> {
-    const { silenceMs } = bounds;
-    const socket = connect({ host, port, noDelay: true }).setEncoding("latin1");
-    socket.setTimeout(silenceMs, () => socket.destroy(new SilentReplica(`no answer for ${silenceMs} ms`)));
-    // Told by whoever reads or writes next.
-    socket.on("error", () => {});
-    await once(socket, "connect");
-    return new ReplicaConnection(socket, bounds);
+    const socket = connect({ host, port, noDelay: true });
+    const connection = new ReplicaConnection(socket, bounds);
+    // Asked before it stands: so the time of silence counts from here on.
+    if (!(await connection.ask(PROBE)).includes(NO_ACTION)) connection.#sentMost = UNANSWERED_MOST;
+    return connection;
   }
 
-  /** @throws Error  the connection, or an answer that is no object */
-  async ask(request: string): Promise<JsonObject> {
-    const socket = this.#socket;
-    const { silenceMs, maxBytes } = this.#bounds;
-    socket.setTimeout(silenceMs);
-    socket.write(`${request}\n`);
-    const pieces: string[] = [];
-    let bytes = 0;
-    let end = "";
-    for await (const piece of socket.iterator({ destroyOnReturn: false })) {
-      pieces.push(piece as string);
-      bytes += (piece as string).length;
-      if (bytes > maxBytes) throw new Error(`an answer is longer than ${maxBytes} bytes`);
-      end = (end + piece).slice(-ANSWER_END.length);
-      if (end !== ANSWER_END) continue;
-      socket.setTimeout(0);
-      // The original writes ASCII.
-      const answer = parseJson(pieces.join("").slice(0, -ANSWER_END.length));
-      if (answer instanceof JsonObject) return answer;
-      throw new Error("an answer is no object");
-    }
-    throw new Error("it closed the connection");
+  /** Whether a daemon of ours is there: what it is asked it does as we do. */
+  get isDaemon(): boolean {
+    return this.#sentMost > 1;
+  }
+
+  /** @param request  a line @returns the answer, JSON. @throws Error  the connection */
+  ask(request: string): Promise<string> {
+    return new Promise((answer, fail) => {
+      if (this.#problem !== null) {
+        fail(this.#problem);
+        return;
+      }
+      if (this.#sent.size + this.#unsent.size === 0) this.#silence.refresh();
+      this.#unsent.push({ request, answer, fail });
+      if (!this.#isSending) this.#sendSoon();
+    });
   }
 
   destroy(): void {
     this.#socket.destroy();
+    this.#fail(new Error("given up"));
   }
+
+  /** At the end of the turn: what several clients wrote in it leaves together. */
+  #sendSoon(): void {
+    this.#isSending = true;
+    setImmediate(() => {
+      this.#isSending = false;
+      let lines = "";
+      while (this.#unsent.size > 0 && this.#sent.size < this.#sentMost) {
+        const asked = this.#unsent.shift() as Asked;
+        this.#sent.push(asked);
+        lines += `${asked.request}\n`;
+      }
+      if (lines !== "") this.#socket.write(lines);
+    });
+  }
+
+  #take(piece: string): void {
+    this.#silence.refresh();
+    let from = 0;
+    for (let end = piece.indexOf(END); end >= 0; end = piece.indexOf(END, from)) {
+      const text = this.#pieces.join("") + piece.slice(from, end);
+      this.#pieces = [];
+      this.#pieceChars = 0;
+      from = end + 1;
+      this.#sent.shift()?.answer(text);
+    }
+    if (from < piece.length) {
+      this.#pieces.push(piece.slice(from));
+      this.#pieceChars += piece.length - from;
+      const { maxBytes } = this.#bounds;
+      if (this.#pieceChars > maxBytes) this.#fail(new Error(`an answer is longer than ${maxBytes} bytes`));
+    }
+    if (this.#unsent.size > 0 && !this.#isSending) this.#sendSoon();
+  }
+
+  #checkSilence(): void {
+    if (this.#sent.size + this.#unsent.size === 0) return;
+    this.#fail(new SilentReplica(`no answer for ${this.#bounds.silenceMs} ms`));
+  }
+
+  #fail(problem: Error): void {
+    if (this.#problem !== null) return;
+    this.#problem = problem;
+    clearTimeout(this.#silence);
+    this.#socket.destroy();
+    for (const queue of [this.#sent, this.#unsent])
+      for (let asked = queue.shift(); asked !== undefined; asked = queue.shift()) asked.fail(problem);
+  }
+}
+
+/** @throws Error  it is none */
+export function objectOf(answer: string): JsonObject {
+  const value = parseJson(answer);
+  if (value instanceof JsonObject) return value;
+  throw new Error("an answer is no object");
 }

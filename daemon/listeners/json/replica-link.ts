@@ -1,11 +1,13 @@
 /**
- * One server of the original's kind that is to have what clients write here. Requests go one after the other; a write waits
+ * One server that is to have what clients write here, of the original's kind or a daemon of ours. Writes reach it in their order, and wait
  * for one that says nothing once, not again and again. What it misses is noted by document, and sent as a whole once it is back.
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { JsonObject } from "../../../protocol/json-value.js";
 import { placeName } from "../../place.js";
 import {
+  objectOf,
   type ReplicaBounds,
   ReplicaConnection,
   type ReplicaPlace,
@@ -15,6 +17,18 @@ import { type Contents, type Forwarded, REQUEST_CHARS_MAX, wholeDocument } from 
 
 /** Milliseconds between two attempts to reach it. */
 const RETRY_MS = 1_000;
+
+/** What a server says to what it has done. */
+const DONE = '{"status":"success"';
+
+/** A write that has just been done here. */
+export interface ForwardedWrite {
+  readonly document: ByteString;
+  /** The client's own request, for a daemon of ours. */
+  readonly repeated: string;
+  /** In the original's words, with the document as it is now. */
+  translated(): Forwarded;
+}
 
 export interface ReplicaLinkParts {
   readonly place: ReplicaPlace;
@@ -37,7 +51,7 @@ export class ReplicaLink {
   #retry: NodeJS.Timeout | null = null;
   /** Writes do not wait for it, until it has been reached again. */
   #isSilent = false;
-  /** The log says so once, until it answers again. */
+  /** The log says that it is away. */
   #isAway = false;
   #isStopped = false;
 
@@ -50,21 +64,30 @@ export class ReplicaLink {
     return placeName(this.#parts.place);
   }
 
-  /** A write that has just been done here. @returns whether the server has confirmed it */
-  forward(document: ByteString, write: Forwarded): Promise<boolean> {
+  /** @returns whether the server has confirmed it */
+  async forward(write: ForwardedWrite): Promise<boolean> {
     const number = ++this.#count;
-    return this.#behind(() => this.#forward(document, write, number));
+    if (this.#isLevel) return await this.#repeat(write);
+    const isNeeded = this.#missed.size === 0 && this.#connection?.isDaemon !== true;
+    const translated = isNeeded ? write.translated() : null;
+    const isDone = await this.#behind(() => this.#forward(write, translated, number));
+    return isDone ?? (await this.#repeat(write));
   }
 
   /** Sends one request that changes nothing. @throws Error  the connection */
-  async ask(request: string): ReturnType<ReplicaConnection["ask"]> {
-    return await (await this.#connected()).ask(request);
+  async ask(request: string): Promise<JsonObject> {
+    return objectOf(await (await this.#connected()).ask(request));
   }
 
   stop(): void {
     this.#isStopped = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#connection?.destroy();
+  }
+
+  /** Whether it is a daemon that has all that was written before, or will have once it has answered. */
+  get #isLevel(): boolean {
+    return this.#waiting === 0 && this.#connection?.isDaemon === true && this.#missed.size === 0;
   }
 
   async #behind<A>(run: () => Promise<A>): Promise<A> {
@@ -76,7 +99,12 @@ export class ReplicaLink {
     return result;
   }
 
-  async #forward(document: ByteString, write: Forwarded, number: number): Promise<boolean> {
+  /** @returns what became of a write, by its number; null: it is a daemon's, and to be repeated now */
+  async #forward(
+    { document }: ForwardedWrite,
+    translated: Forwarded | null,
+    number: number,
+  ): Promise<boolean | null> {
     const whole = this.#whole.get(document);
     if (whole !== undefined && number <= whole.upTo) return whole.isTaken;
     if (this.#isStopped || this.#isSilent) {
@@ -84,32 +112,51 @@ export class ReplicaLink {
       return false;
     }
     try {
-      if (this.#missed.size > 0) {
-        this.#missed.add(document);
-        return await this.#sendMissed();
-      }
-      return await this.#send(write);
+      const { isDaemon } = await this.#connected();
+      if (this.#missed.size === 0 && isDaemon) return null;
+      // What was a daemon may be an original now.
+      if (this.#missed.size === 0 && translated !== null) return await this.#send(translated);
+      this.#missed.add(document);
+      return await this.#sendMissed();
     } catch (problem) {
-      this.#lost(problem);
+      this.#lost(problem, this.#connection);
       this.#missed.add(document);
       return false;
     }
   }
 
-  /** @returns whether it took all of it */
-  async #send({ requests, dropsFirst }: Forwarded): Promise<boolean> {
-    let isTaken = true;
-    for (const [place, request] of requests.entries()) {
-      const answer = await (await this.#connected()).ask(request);
-      this.#isAway = false;
-      if (answer.get("status") === "success" || (dropsFirst && place === 0)) continue;
-      isTaken = false;
-      const message = String(answer.get("message"));
-      this.#parts.log.warn({ replica: this.name, message }, "a JSON replica refuses what was written here");
-      // One that needs more than one of its reads is several requests to it: an answer to each may still come.
-      if (request.length > REQUEST_CHARS_MAX) this.#disconnect();
+  /** Many at once. */
+  async #repeat({ document, repeated }: ForwardedWrite): Promise<boolean> {
+    const connection = this.#connection;
+    try {
+      if (connection !== null) return this.#isTaken(await connection.ask(repeated));
+    } catch (problem) {
+      this.#lost(problem, connection);
     }
-    return isTaken;
+    this.#missed.add(document);
+    return false;
+  }
+
+  /** One after the other: an original takes all that it reads at once for one request. @returns whether it took all of it */
+  async #send({ requests, dropsFirst }: Forwarded): Promise<boolean> {
+    let areTaken = requests.length > 0;
+    for (const [place, request] of requests.entries()) {
+      const connection = await this.#connected();
+      const answer = await connection.ask(request);
+      if ((dropsFirst && place === 0) || this.#isTaken(answer)) continue;
+      areTaken = false;
+      // One that needs more than one of its reads is several requests to it: an answer to each may still come.
+      if (!connection.isDaemon && request.length > REQUEST_CHARS_MAX) this.#disconnect();
+    }
+    return areTaken;
+  }
+
+  #isTaken(answer: string): boolean {
+    this.#isAway = false;
+    if (answer.startsWith(DONE)) return true;
+    const message = String(objectOf(answer).get("message"));
+    this.#parts.log.warn({ replica: this.name, message }, "a JSON replica refuses what was written here");
+    return false;
   }
 
   async #sendMissed(): Promise<boolean> {
@@ -137,7 +184,10 @@ export class ReplicaLink {
     this.#connection = null;
   }
 
-  #lost(problem: unknown): void {
+  /** @param connection  that is lost; null: there was none */
+  #lost(problem: unknown, connection: ReplicaConnection | null): void {
+    // All requests that it had not answered tell of it.
+    if (this.#connection !== connection) return;
     const reason = problem instanceof Error ? problem.message : String(problem);
     if (!this.#isAway)
       this.#parts.log.warn(
@@ -150,13 +200,16 @@ export class ReplicaLink {
     if (this.#isStopped || this.#retry !== null) return;
     this.#retry = setTimeout(() => {
       this.#retry = null;
-      void this.#behind(async () => {
-        try {
-          if (this.#missed.size > 0 && !this.#isStopped) await this.#sendMissed();
-        } catch (again) {
-          this.#lost(again);
-        }
-      });
+      void this.#behind(() => this.#catchUp());
     }, RETRY_MS).unref();
+  }
+
+  async #catchUp(): Promise<void> {
+    if (this.#missed.size === 0 || this.#isStopped) return;
+    try {
+      await this.#sendMissed();
+    } catch (problem) {
+      this.#lost(problem, this.#connection);
+    }
   }
 }

@@ -27,14 +27,13 @@ export interface Forwarded {
   readonly dropsFirst: boolean;
 }
 
-/** @param contents  of the document, with the request done @returns null: the original knows nothing of the kind */
-export function forwarded(
-  request: JsonRequest,
-  document: ByteString,
-  contents: () => Contents,
-): Forwarded | null {
+/** For a daemon of ours. Of members of one name the last one counts. */
+export const repeated = ({ text }: JsonRequest): string => `${text.slice(0, -1)},"replicate":false}`;
+
+/** For a server of the original's kind, which knows nothing of indexes. @param contents  of the document, with the request done */
+export function translated(request: JsonRequest, document: ByteString, contents: () => Contents): Forwarded {
   const { action } = request;
-  if (action === "createindex" || action === "dropindex") return null;
+  if (action === "createindex" || action === "dropindex") return { requests: [], dropsFirst: false };
   const name = textOfBytes(document);
   if (action === "insert") return { requests: insertOf(request, name), dropsFirst: false };
   if (action === "create" || action === "drop" || action === "empty")

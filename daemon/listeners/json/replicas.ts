@@ -13,7 +13,7 @@ import type { Environment } from "../../environment.js";
 import type { Limits } from "../../limits.js";
 import type { ReplicaPlace } from "./replica-connection.js";
 import { ReplicaLink } from "./replica-link.js";
-import { type Contents, forwarded } from "./replica-requests.js";
+import { type Contents, type Forwarded, repeated, translated } from "./replica-requests.js";
 import { bulksOf } from "./reply-parts.js";
 import type { JsonRequest } from "./request.js";
 
@@ -62,9 +62,13 @@ export class JsonReplicas {
   async forward(request: JsonRequest): Promise<boolean> {
     const { document } = request;
     if (document === undefined) return false;
-    const write = forwarded(request, document, () => this.#contentsOf(document));
-    if (write === null) return false;
-    const all = await Promise.all(this.#links.map((link) => link.forward(document, write)));
+    let words: Forwarded | null = null;
+    const write = {
+      document,
+      repeated: repeated(request),
+      translated: () => (words ??= translated(request, document, () => this.#contentsOf(document))),
+    };
+    const all = await Promise.all(this.#links.map((link) => link.forward(write)));
     return all.includes(true);
   }
 

@@ -6,9 +6,12 @@ import { formatPhpNumber, phpInteger, phpNumberOf } from "../../../protocol/php-
 import { isTrue } from "../../../store/loose-equality.js";
 
 export class JsonRequest {
+  /** As it was sent, without blanks around it. */
+  readonly text: string;
   readonly #members: JsonObject;
 
-  constructor(value: JsonValue) {
+  constructor(text: string, value: JsonValue) {
+    this.text = text;
     this.#members = value instanceof JsonObject ? value : new JsonObject();
   }
 
@@ -55,7 +58,7 @@ function phpText(value: boolean | string | JsonNumber | null): string {
 
 /** @throws MalformedJson */
 export function readRequest(text: string): JsonRequest {
-  return new JsonRequest(parseForeignJson(text));
+  return new JsonRequest(text, parseForeignJson(text));
 }
 
 /** A line's text up to its first byte that is not UTF-8, which a mark stands for. @param isUtf8  of node:buffer */

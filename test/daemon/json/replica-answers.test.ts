@@ -9,6 +9,9 @@ import { ask, startJson } from "./scene.js";
 const DONE = '{"status":"success"}';
 const REFUSED = '{"status":"error","message":"no"}';
 
+/** By which an original is told from a daemon. */
+const NO_ACTION = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}';
+
 interface Scripted extends AsyncDisposable {
   readonly port: number;
   readonly requests: readonly string[];
@@ -32,6 +35,10 @@ async function startScripted(
       for (let end = held.indexOf("\n"); end >= 0; end = held.indexOf("\n")) {
         const request = held.slice(0, end);
         held = held.slice(end + 1);
+        if (request.includes('"listindexes"')) {
+          socket.write(`${NO_ACTION}\n\r`);
+          continue;
+        }
         requests.push(request);
         const answer = await answerTo(request);
         if (answer === null) socket.destroy();

@@ -31,6 +31,30 @@ async function startSilent(): Promise<
   };
 }
 
+/** Answers as the original does: everything that one read brings is one request, and takes a while. */
+async function startOriginal(): Promise<
+  AsyncDisposable & { readonly port: number; readonly requests: readonly string[] }
+> {
+  const requests: string[] = [];
+  const server: Server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (chunk) => {
+      const request = chunk.toString();
+      requests.push(request);
+      const answer = request.includes("listindexes")
+        ? '{"status":"error","message":"The action \'listindexes\' provided is not valid."}'
+        : '{"status":"success"}';
+      setImmediate(() => socket.write(`${answer}\n\r`));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    requests,
+    [Symbol.asyncDispose]: async () => void server.close(),
+  };
+}
+
 test("a server that says nothing holds one write up, and not the next ones", async () => {
   await using silent = await startSilent();
   await using ours = await startJson({ replicas: [silent.port], limits: { jsonReplicaTimeout: 50 } });
@@ -81,4 +105,48 @@ test("writes of several clients reach a server once each, in their order", async
   using reader = await RawClient.open(replica.port);
   const request = { action: "get", document: "d" };
   assert.equal(await ask(reader, request), await ask(first, request));
+});
+
+test("a server of the original's kind is sent one request at a time, in its own words", async () => {
+  await using original = await startOriginal();
+  await using ours = await startJson({ replicas: [original.port] });
+  const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.open(ours.port)));
+  const [first] = clients as [RawClient];
+  await ask(first, { action: "create", document: "d" });
+  const inserts = clients.map((client, n) => ask(client, { action: "insert", document: "d", data: [{ n }] }));
+  for (const one of await Promise.all(inserts)) assert.match(one, /"replicated":true/);
+  const update = { action: "update", document: "d", id: 2, data: { n: -2 } };
+  assert.match(await ask(first, update), /"replicated":true/);
+  for (const client of clients) client[Symbol.dispose]();
+  const sent = original.requests.map((request) => request.split("\n"));
+  assert.ok(sent.every(([, ...more]) => more.join("") === ""));
+  const actions = sent.map(([line]) => (JSON.parse(line as string) as { action: string }).action);
+  const wholes = ["drop", "create", "insert"];
+  assert.deepEqual(actions, ["listindexes", "getall", "create", ...inserts.map(() => "insert"), ...wholes]);
+});
+
+test("a daemon is sent what the client has sent: indexes, lifetimes and revisions as well", async () => {
+  await using replica = await startJson();
+  await using ours = await startJson({ replicas: [replica.port] });
+  using client = await RawClient.open(ours.port);
+  using reader = await RawClient.open(replica.port);
+  await ask(client, { action: "create", document: "täble" });
+  await ask(client, { action: "createindex", document: "täble", field: "é" });
+  await ask(client, { action: "insert", document: "täble", data: [{ é: 1 }, { é: 2 }], ttl: 1000 });
+  const get = { action: "get", document: "täble", details: true };
+  const { details } = JSON.parse(await ask(client, get)) as {
+    details: readonly { readonly revision: string; readonly expires: number }[];
+  };
+  const update = { action: "update", document: "täble", id: 1, data: { é: 3 } };
+  const right = await ask(client, { ...update, revision: details[1]?.revision });
+  assert.match(right, /"replicated":true/);
+  await ask(client, { action: "delete", document: "täble", id: 0 });
+  const indexes = { action: "listindexes", document: "täble" };
+  assert.equal(await ask(reader, indexes), '{"status":"success","indexes":["\\u00e9"]}');
+  const left = JSON.parse(await ask(reader, get)) as {
+    data: unknown;
+    details: { expires: number }[];
+  };
+  assert.deepEqual(left.data, [{ é: 3 }]);
+  assert.ok(Math.abs((left.details[0]?.expires ?? 0) - (details[0]?.expires ?? 0)) < 10_000);
 });
