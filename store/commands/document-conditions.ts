@@ -11,6 +11,7 @@ import {
   memberValues,
 } from "../../protocol/json-value.js";
 import { type CommandFailure, custom, echoed } from "../errors.js";
+import { type Alike, markOf } from "../values/document-columns.js";
 import type { Bound, Span } from "../values/document-index.js";
 import {
   compareMembers,
@@ -187,6 +188,21 @@ function beginning(operand: JsonValue, where: string): readonly Span[] {
 }
 
 const shown = (name: string) => `'${echoed(name)}'`;
+
+/** A value that all entries have that meet a condition; undefined: none is known. */
+export function alikeOf(condition: Condition): Alike | undefined {
+  if (condition.kind === "all") {
+    for (const part of condition.parts) {
+      const alike = alikeOf(part);
+      if (alike !== undefined) return alike;
+    }
+  }
+  if (condition.kind !== "member" || condition.spans.length !== 1) return undefined;
+  const { name, spans } = condition;
+  const { from, to } = spans[0] as Span;
+  const isOne = from.value === to.value && !from.isBehind && to.isBehind && typeof from.value !== "object";
+  return isOne ? { name, mark: markOf(from.value) } : undefined;
+}
 
 /** A test of entries' texts. */
 export function testOf(condition: Condition): (text: ByteString) => boolean {

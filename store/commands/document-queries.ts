@@ -14,6 +14,7 @@ import {
 } from "../../protocol/json-value.js";
 import { phpNumberOf, phpNumeric } from "../../protocol/php-number.js";
 import { isLooselyEqual, isTrue } from "../loose-equality.js";
+import { type Alike, markOf } from "../values/document-columns.js";
 import type { Span } from "../values/document-index.js";
 import { memberName, memberValueOf } from "../values/member-value.js";
 import { type Condition, equalTo } from "./document-conditions.js";
@@ -47,6 +48,8 @@ export interface Query {
   readonly test: (text: ByteString) => boolean;
   /** Holds for all entries that match, and perhaps for others: what an index can find. */
   readonly condition: Condition;
+  /** A value that all have which match; undefined: none is known. */
+  readonly alike?: Alike | undefined;
 }
 
 /** A query that names no member finds nothing, and null is never the same. */
@@ -67,7 +70,12 @@ export function queryOf(query: JsonValue): Query {
     const field = bytesOfText(name);
     return spans === undefined ? [] : [{ kind: "member", field, name: memberName(field), spans }];
   });
-  return { test, condition: { kind: "all", parts } };
+  const scalar = asked.find(({ value }) => typeof value === "string" || value instanceof JsonNumber);
+  return { test, condition: { kind: "all", parts }, alike: scalar && alikeTo(scalar) };
+}
+
+function alikeTo({ name, value }: Asked): Alike {
+  return { name: memberName(bytesOfText(name)), mark: markOf(memberValueOf(value)) };
 }
 
 /** Where all values are that PHP takes for the same; undefined: almost anywhere. */

@@ -5,8 +5,8 @@ import { array, bulk, integer, map, NIL, type Reply, ZERO } from "../../protocol
 import { custom } from "../errors.js";
 import type { Data } from "../mutators.js";
 import type { Unit } from "../unit.js";
-import { Document } from "../values/document.js";
-import { testOf } from "./document-conditions.js";
+import { Document, type DocumentEntry } from "../values/document.js";
+import { alikeOf, testOf } from "./document-conditions.js";
 import { documentOf, keyOf, textOfEntry, valueOfEntry } from "./document-entries.js";
 import { type Options, onlyOptions } from "./document-options.js";
 import { queryOf } from "./document-queries.js";
@@ -14,7 +14,6 @@ import { revisionOf } from "./document-revisions.js";
 import {
   countAll,
   countSelected,
-  type DocumentEntry,
   isPresent,
   present,
   type Selection,
@@ -61,6 +60,7 @@ function selectionOf({ query, where, sort = [], limit }: Options): Selection {
     test: (text) => asked?.test(text) !== false && test?.(text) !== false,
     condition: conditions.length === 1 ? conditions[0]! : { kind: "all", parts: conditions },
     isExact: asked === null && where?.kind === "member",
+    alike: asked?.alike ?? (where === undefined ? undefined : alikeOf(where)),
     sort,
     limit: limit ?? null,
   };

@@ -3,12 +3,11 @@
  * is judged like all others, so an index changes no answer. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Document } from "../values/document.js";
+import type { Document, DocumentEntry } from "../values/document.js";
+import type { Alike } from "../values/document-columns.js";
 import type { DocumentIndex, Span } from "../values/document-index.js";
 import { compareMembers, type MemberName, type MemberValue, memberIn } from "../values/member-value.js";
 import type { Condition } from "./document-conditions.js";
-
-export type DocumentEntry = readonly [key: ByteString, text: ByteString];
 
 export interface SortKey {
   readonly field: ByteString;
@@ -21,6 +20,8 @@ export interface Selection {
   /** Holds for all entries that pass the test; those for which it holds pass if `isExact`. */
   readonly condition: Condition;
   readonly isExact: boolean;
+  /** A value that all have which pass; undefined: none is known. */
+  readonly alike?: Alike | undefined;
   readonly sort: readonly SortKey[];
   readonly limit: { readonly offset: number; readonly count: number } | null;
 }
@@ -75,10 +76,11 @@ export function* present(
   document: Document,
   at: number,
   test?: (text: ByteString) => boolean,
+  alike?: Alike,
 ): Generator<DocumentEntry> {
   const isWhole = document.expiries?.mayHaveExpired(at) !== true;
-  if (isWhole) yield* document.entries(test);
-  else for (const entry of document.entries(test)) if (isPresent(document, at, entry[0])) yield entry;
+  if (isWhole) yield* document.entries(test, alike);
+  else for (const entry of document.entries(test, alike)) if (isPresent(document, at, entry[0])) yield entry;
 }
 
 export function isPresent(document: Document, at: number, key: ByteString): boolean {
@@ -98,9 +100,13 @@ function* inOrder(document: Document, at: number, selection: Selection): Generat
 }
 
 /** Those that pass the test, in the document's order. */
-function* passing(document: Document, at: number, { test, condition }: Selection): Generator<DocumentEntry> {
+function* passing(
+  document: Document,
+  at: number,
+  { test, condition, alike }: Selection,
+): Generator<DocumentEntry> {
   const access = worthwhile(document, condition);
-  if (access === null) return yield* present(document, at, test);
+  if (access === null) return yield* present(document, at, test, alike);
   const ranks = new Set<number>();
   for (const { index, spans } of access.parts)
     for (const span of spans) for (const rank of index.ranks(span)) ranks.add(rank);

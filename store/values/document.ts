@@ -5,6 +5,7 @@
  * have an index are.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { type Alike, DocumentColumns } from "./document-columns.js";
 import type { DocumentIndex } from "./document-index.js";
 import { DocumentIndexes } from "./document-indexes.js";
 import { EntryExpiries } from "./entry-expiries.js";
@@ -17,6 +18,8 @@ const NUMBER_KEY = /^(?:0|-?[1-9]\d{0,14})$/;
 
 /** Whether a key counts as a number, and a removal in memory may change it. */
 export const isNumberKey = (key: ByteString): boolean => NUMBER_KEY.test(key);
+
+export type DocumentEntry = readonly [key: ByteString, text: ByteString];
 
 /** An entry that was removed, and where it was. */
 export interface RemovedEntry {
@@ -50,6 +53,7 @@ export class Document {
   /** null: all entries stay. */
   #expiries: EntryExpiries | null = null;
   readonly #indexes = new DocumentIndexes();
+  readonly #columns = new DocumentColumns();
 
   constructor(born: ByteString = "") {
     this.born = born;
@@ -82,7 +86,7 @@ export class Document {
   }
 
   /** The first entry; undefined: there is none. */
-  get first(): readonly [key: ByteString, text: ByteString] | undefined {
+  get first(): DocumentEntry | undefined {
     while (this.#head < this.#texts.length && this.#texts[this.#head] === null) this.#head++;
     const text = this.#texts[this.#head];
     return typeof text === "string" ? [this.#keyAt(this.#head), text] : undefined;
@@ -93,6 +97,7 @@ export class Document {
     const place = this.#placeOf(key);
     this.#unindex(place);
     this.#texts[place] = text;
+    this.#columns.set(place, text);
     this.#index(place);
   }
 
@@ -116,6 +121,7 @@ export class Document {
     this.#unindex(this.#texts.length - 1);
     this.#texts.pop();
     this.#ranks?.pop();
+    this.#columns.cut(this.#texts.length);
     this.#head = Math.min(this.#head, this.#texts.length);
     const keyed = this.#keyed;
     if (keyed === null) return;
@@ -150,8 +156,10 @@ export class Document {
     this.#head = Math.min(this.#head, place);
     if (ranks[place] === rank) {
       this.#texts[place] = text;
+      this.#columns.set(place, text);
       this.#holes--;
     } else {
+      this.#columns.cut(place);
       ranks.splice(place, 0, rank);
       keys.splice(place, 0, key);
       this.#texts.splice(place, 0, text);
@@ -166,6 +174,7 @@ export class Document {
     else this.#ranks = null;
     this.#unindex(place);
     this.#ranks?.splice(place, 1);
+    this.#columns.takeOut(place);
     return this.#texts.splice(place, 1)[0] as ByteString;
   }
 
@@ -174,8 +183,12 @@ export class Document {
     const rank = (this.#ranks?.[place - 1] ?? -1) + 1;
     const hasRoom = rank < (this.#ranks?.[place] ?? Number.POSITIVE_INFINITY);
     this.#texts.splice(place, 0, text);
-    if (this.#ranks === null || !hasRoom) this.#forgetRanks();
-    else {
+    this.#columns.cut(place);
+    if (this.#ranks === null || !hasRoom) {
+      // Places are ranks again, so what indexes hold is wrong.
+      this.#ranks = null;
+      this.#indexes.forget();
+    } else {
       this.#ranks.splice(place, 0, rank);
       this.#index(place);
     }
@@ -188,13 +201,12 @@ export class Document {
 
   /** Of an entry that is there. */
   setExpire(key: ByteString, expire: number | undefined): void {
-    if (expire === undefined) {
-      this.#expiries?.delete(key);
-      return;
+    if (expire === undefined) this.#expiries?.delete(key);
+    else {
+      this.#keyed ?? this.#makeKeyed();
+      this.#expiries ??= new EntryExpiries();
+      this.#expiries.set(key, expire);
     }
-    this.#keyed ?? this.#makeKeyed();
-    this.#expiries ??= new EntryExpiries();
-    this.#expiries.set(key, expire);
   }
 
   /** Expiry times of the entries that have one; null: none ever had. */
@@ -219,14 +231,15 @@ export class Document {
   }
 
   /** The entry of a rank that an index tells. */
-  entryAt(rank: number): readonly [key: ByteString, text: ByteString] {
+  entryAt(rank: number): DocumentEntry {
     const place = this.#ranks === null ? rank : firstPlaceFrom(this.#ranks, rank);
     return [this.#keyAt(place), this.#texts[place] as ByteString];
   }
 
-  /** In order; only those whose text passes, if a test is given. The document must not change meanwhile. */
-  *entries(passes?: (text: ByteString) => boolean): Generator<readonly [key: ByteString, text: ByteString]> {
-    for (let place = this.#head; place < this.#texts.length; place++) {
+  /** In order, those whose text passes. The document must not change meanwhile. @param alike  a value that all of them have */
+  *entries(passes?: (text: ByteString) => boolean, alike?: Alike): Generator<DocumentEntry> {
+    const next = this.#columns.finder(alike, this.#texts);
+    for (let place = next(this.#head); place < this.#texts.length; place = next(place + 1)) {
       const text = this.#texts[place] as ByteString | null;
       if (text !== null && (passes === undefined || passes(text))) yield [this.#keyAt(place), text];
     }
@@ -283,6 +296,7 @@ export class Document {
     this.#ranks = (this.#ranks as number[]).filter(isEntry);
     this.#keyed = { keys: keys.filter(isEntry), rankOf, next };
     this.#texts = this.#texts.filter((text) => text !== null);
+    this.#columns.cut(0);
     this.#holes = this.#head = 0;
   }
 
@@ -299,11 +313,5 @@ export class Document {
 
   #unindex(place: number): void {
     this.#indexes.remove(this.#rankAt(place), this.#texts[place] as ByteString);
-  }
-
-  /** Places are ranks again, so what indexes hold is wrong. */
-  #forgetRanks(): void {
-    this.#ranks = null;
-    this.#indexes.forget();
   }
 }

@@ -30,7 +30,7 @@ const other = (kind: number, text: ByteString = ""): OtherValue => ({ kind, text
 /** The entry has no such member. */
 export const MISSING = other(0);
 const NULL = other(1);
-const FALSE = other(2);
+export const FALSE = other(2);
 export const TRUE = other(3);
 const NUMBERS = 4;
 const STRINGS = 5;
@@ -43,6 +43,9 @@ export const LAST = other(CONTAINERS + 1);
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
+const MINUS = 0x2d;
+const NOUGHT = 0x30;
+const NINE = 0x39;
 const LIST = 0x5b;
 const LIST_END = 0x5d;
 const OBJECT = 0x7b;
@@ -120,7 +123,9 @@ export function memberIn(text: ByteString, { name, label }: MemberName): MemberV
 
 function valueOfText(text: ByteString, from: number, to: number): MemberValue {
   const written = text.slice(from, to);
-  if (written.charCodeAt(0) === QUOTE && !written.includes("\\")) return written.slice(1, -1);
+  const first = written.charCodeAt(0);
+  if (first === QUOTE && !written.includes("\\")) return written.slice(1, -1);
+  if (first === MINUS || (first >= NOUGHT && first <= NINE)) return phpNumberOf(written);
   return memberValueOf(parseJson(textOfBytes(written)));
 }
 

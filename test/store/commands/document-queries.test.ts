@@ -25,7 +25,24 @@ interface Row {
 }
 type Where = Readonly<Record<string, unknown>>;
 
-const VALUES: readonly Scalar[] = [null, true, false, 0, 1, 2, 10, -1.5, "", "a", "ab", "b", "1", "10", "é"];
+const VALUES: readonly Scalar[] = [
+  null,
+  true,
+  false,
+  0,
+  1,
+  2,
+  10,
+  -1.5,
+  "",
+  "a",
+  "ab",
+  "b",
+  "1",
+  "10",
+  "01",
+  "é",
+];
 const OPERATORS: Readonly<Record<string, (value: unknown, operand: never) => boolean>> = {
   $eq: (value, operand: unknown) => order(value, operand) === 0,
   $ne: (value, operand: unknown) => order(value, operand) !== 0,
@@ -69,6 +86,13 @@ function holds(entry: Entry, where: Where): boolean {
   });
 }
 
+/** PHP's `==`, which null never meets. */
+function isSame(found: unknown, asked: unknown): boolean {
+  if (found === undefined || found === null || asked === null) return false;
+  const [first, second] = [found, asked].map((value) => parseJson(JSON.stringify(value)));
+  return isLooselyEqual(first ?? null, second ?? null);
+}
+
 class Scene {
   readonly random: SeededRandom;
   readonly database = new Database();
@@ -76,9 +100,9 @@ class Scene {
   at = 1_790_000_000_000;
   #units = 0;
 
-  constructor(run: number) {
+  constructor(run: number, isFolded?: boolean) {
     this.random = new SeededRandom(seed, run);
-    this.isFolded = this.random.chance(0.5);
+    this.isFolded = isFolded ?? this.random.chance(0.5);
   }
 
   run(argv: readonly string[], records: UndoRecord[] | null = null): Reply {
@@ -180,6 +204,16 @@ function check(scene: Scene): void {
     (a, b) => -order(a.entry["b"], b.entry["b"]) || order(a.entry["a"], b.entry["a"]),
   );
   assert.deepEqual(scene.rows("WHERE", json, "SORT", '{"b":"desc","a":"asc"}'), twice, what);
+  const query = Object.fromEntries(
+    Array.from({ length: random.between(1, 2) }, () => [
+      random.oneOf(["a", "b", "c", "x", "y"]),
+      random.oneOf(VALUES),
+    ]),
+  );
+  const same = all.filter(({ entry }) =>
+    Object.entries(query).every(([member, value]) => isSame(entry[member], value)),
+  );
+  assert.deepEqual(scene.rows("QUERY", JSON.stringify(query)), same, `${what} ${JSON.stringify(query)}`);
   const parts = found.map(({ key, entry: { a } }) => ({ key, entry: { a } }));
   assert.deepEqual(scene.rows("WHERE", json, "FIELDS", '["a","x"]'), parts, what);
 }
@@ -343,4 +377,25 @@ test("a whole number is the same however it was written, within lists too", () =
   ]);
   assert.equal(scene.count("WHERE", '{"a":[4611686018427387904]}'), 2);
   assert.equal(scene.count("WHERE", '{"a":[4611686018427387904.0]}'), 2);
+});
+
+test("queries find what is there after many entries were removed, and after they were brought back", () => {
+  const scene = new Scene(RUNS + 1, true);
+  scene.run(["DOC.CREATE", "d"]);
+  const entries = Array.from({ length: 300 }, (_, n) => `{"a":${n % 3},"n":${n}}`);
+  scene.run(["DOC.INSERT", "d", "KEYS", ...entries.flatMap((entry, n) => [`k${n}`, entry])]);
+  const found = (query: string) => scene.rows("QUERY", query).map(({ entry }) => entry["n"]);
+  const before = found('{"a":"1"}');
+  assert.equal(before.length, 100);
+  // Few leave holes; of more than are left the holes are closed.
+  for (const removed of [20, 200]) {
+    const records: UndoRecord[] = [];
+    for (let n = 0; n < removed; n++) scene.run(["DOC.DELETE", "d", `k${n}`], records);
+    const left = before.filter((n) => Number(n) >= removed);
+    assert.deepEqual(found('{"a":"1"}'), left);
+    assert.deepEqual(found('{"n":7}'), []);
+    scene.database.undo(records);
+    assert.deepEqual(found('{"a":"1"}'), before);
+    assert.deepEqual(found('{"n":7}'), [7]);
+  }
 });
