@@ -5,6 +5,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { ReplyReader } from "./reply-reader.js";
 
+const READ_BYTES = 64 * 1024;
+
 export class RedisConnection {
   readonly #socket: Socket;
   readonly #reader = new ReplyReader();
@@ -14,17 +16,25 @@ export class RedisConnection {
   #replies: Reply[] = [];
   #settle: { resolve(replies: Reply[]): void; reject(reason: Error): void } | null = null;
 
-  private constructor(socket: Socket) {
+  private constructor(port: number) {
+    // Into a buffer of its own: else Node makes a new one for each read.
+    const onread = {
+      buffer: Buffer.allocUnsafe(READ_BYTES),
+      callback: (length: number, chunk: Uint8Array) => {
+        this.#take((chunk as Buffer).subarray(0, length));
+        return true;
+      },
+    };
+    const socket = connect({ host: "127.0.0.1", port, noDelay: true, onread });
     this.#socket = socket;
-    socket.on("data", (chunk) => this.#take(chunk));
     socket.on("close", () => this.#settle?.reject(new Error("redis-server closed the connection")));
     socket.on("error", (reason) => this.#settle?.reject(reason));
   }
 
   static async open(port: number): Promise<RedisConnection> {
-    const socket = connect({ host: "127.0.0.1", port, noDelay: true });
-    await once(socket, "connect");
-    return new RedisConnection(socket);
+    const connection = new RedisConnection(port);
+    await once(connection.#socket, "connect");
+    return connection;
   }
 
   /** Queues a command for `flush`. */
