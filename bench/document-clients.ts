@@ -4,24 +4,34 @@ import { connect, type Socket } from "node:net";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { type Figures, measure } from "./measure.js";
 
-const END = Buffer.from("\n\r");
+const END = "\n\r";
+const CR = 0x0d;
+const READ_BYTES = 64 * 1024;
 
 export class JsonClient implements Disposable {
   readonly #socket: Socket;
-  #pieces: Buffer[] = [];
+  #pieces = "";
   #settle: { resolve(answer: string): void; reject(reason: Error): void } | null = null;
 
-  private constructor(socket: Socket) {
+  private constructor(port: number) {
+    // Into a buffer of its own: else Node makes a new one for each read, and the client is what is measured.
+    const onread = {
+      buffer: Buffer.allocUnsafe(READ_BYTES),
+      callback: (length: number, chunk: Uint8Array) => {
+        this.#take(chunk as Buffer, length);
+        return true;
+      },
+    };
+    const socket = connect({ host: "127.0.0.1", port, noDelay: true, onread });
     this.#socket = socket;
-    socket.on("data", (chunk) => this.#take(chunk));
     socket.on("close", () => this.#settle?.reject(new Error("the JSON listener closed the connection")));
     socket.on("error", (reason) => this.#settle?.reject(reason));
   }
 
   static async open(port: number): Promise<JsonClient> {
-    const socket = connect({ host: "127.0.0.1", port, noDelay: true });
-    await once(socket, "connect");
-    return new JsonClient(socket);
+    const client = new JsonClient(port);
+    await once(client.#socket, "connect");
+    return client;
   }
 
   /** @returns the answer's text. @throws Error  it tells an error */
@@ -40,12 +50,12 @@ export class JsonClient implements Disposable {
     this.#socket.destroy();
   }
 
-  #take(chunk: Buffer): void {
-    this.#pieces.push(chunk);
-    const last = this.#pieces.length > 1 && chunk.length < END.length ? Buffer.concat(this.#pieces) : chunk;
-    if (!last.subarray(-END.length).equals(END)) return;
-    const answer = Buffer.concat(this.#pieces).subarray(0, -END.length).toString("latin1");
-    this.#pieces = [];
+  #take(chunk: Buffer, length: number): void {
+    this.#pieces += chunk.toString("latin1", 0, length);
+    // An answer's last byte stands nowhere else in it.
+    if (chunk[length - 1] !== CR) return;
+    const answer = this.#pieces.slice(0, -END.length);
+    this.#pieces = "";
     this.#settle?.resolve(answer);
   }
 }

@@ -35,6 +35,11 @@ export async function fillDocument(port: number, document: string, count: number
 
 /** A query for one group, another one each turn. */
 export function queryOf(document: string, turn: number, count: number): unknown {
-  const groups = Math.ceil(count / GROUP_SIZE);
-  return { action: "get", document, query: { group: (turn * 7919) % groups } };
+  return { action: "get", document, query: { group: groupOf(turn, count) } };
 }
+
+export function whereOf(document: string, turn: number, count: number): unknown {
+  return { action: "get", document, where: { group: groupOf(turn, count) } };
+}
+
+const groupOf = (turn: number, count: number) => (turn * 7919) % Math.ceil(count / GROUP_SIZE);

@@ -1,7 +1,7 @@
-/** A bare socket loop that answers each chunk with 20 bytes: what one loopback round trip costs, and nothing else. */
+/** A bare socket loop that answers each chunk with 20 bytes, or with its argument: what one loopback round trip costs, and nothing else. */
 import { createServer } from "node:net";
 
-const ANSWER = Buffer.from("ds:11:redis:3:OK\0xxx");
+const ANSWER = Buffer.from(process.argv[2] ?? "ds:11:redis:3:OK\0xxx");
 
 const server = createServer({ noDelay: true }, (socket) => {
   socket.on("data", () => socket.write(ANSWER));

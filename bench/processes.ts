@@ -15,8 +15,9 @@ export function startDaemon(args: readonly string[], nodeArgs: readonly string[]
   return startNode([...nodeArgs, program, "-p", "0", "--log-format", "json", ...args]);
 }
 
-export function startEcho(): Promise<Server> {
-  return startNode([join(buildRoot, "bench/echo-server.js")]);
+/** @param answer  to each chunk; else the echo's own */
+export function startEcho(...answer: readonly string[]): Promise<Server> {
+  return startNode([join(buildRoot, "bench/echo-server.js"), ...answer]);
 }
 
 /** Starts a program that prints a line of JSON with "listening" and its port. */
