@@ -61,6 +61,7 @@ export function isSamePhpNumber(a: PhpNumber, b: PhpNumber): boolean {
 export function formatPhpNumber(number: PhpNumber): string {
   if (typeof number === "bigint") return String(number);
   if (Object.is(number, -0)) return "-0";
+  if (Number.isSafeInteger(number)) return String(number);
   const [mantissa, power] = number.toExponential().split("e") as [string, string];
   const exponent = Number(power);
   const point = exponent + 1;

@@ -3,14 +3,8 @@
  * reply into members. Order of the checks and of the members: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
-import { isContainer, type JsonContainer, memberNames, memberValues } from "../../../protocol/json-value.js";
-import {
-  phpFormOf,
-  writeJson,
-  writePhpJson,
-  writePhpKey,
-  writePhpMembers,
-} from "../../../protocol/json-writer.js";
+import { isContainer, memberNames, memberValues } from "../../../protocol/json-value.js";
+import { phpFormOf, writeJson, writePhpKey, writePhpMembers } from "../../../protocol/json-writer.js";
 import { phpNumeric } from "../../../protocol/php-number.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { failure, type Member, sentenceOf, success } from "./answers.js";
@@ -90,25 +84,26 @@ function insert(host: ActionHost, request: JsonRequest): Answer {
   if (data === undefined) return failure(NO_DATA);
   if (!isContainer(data)) return failure(NOT_MEMBERS);
   const isNumbered = !request.isOff("auto-increment");
-  const [names, values] = [memberNames(data), memberValues(data)];
-  const entries = values.flatMap((value, at) => {
-    const text = bytesOfText(writeJson(value));
-    return isNumbered ? [text] : [bytesOfText(names[at] as string), text];
-  });
+  const texts = memberValues(data).map((value) => bytesOfText(writeJson(value)));
+  const names = isNumbered ? [] : memberNames(data);
+  const entries = isNumbered ? texts : texts.flatMap((text, at) => [bytesOfText(names[at] as string), text]);
   const lifetime = lifetimeWords(request, []);
   const keys = isNumbered || entries.length === 0 ? [] : ["KEYS"];
   const argv = ["DOC.INSERT", document, ...lifetime, ...keys, ...entries];
   return then(host.write(argv, request), ({ reply, replicated }) =>
     good(reply, () => [
-      ...(values.length === 0 ? [] : [["data_interted", insertedJson(data, isNumbered)] as const]),
+      ...(texts.length === 0
+        ? []
+        : [["data_interted", insertedJson(texts, isNumbered ? null : names)] as const]),
       ...replicatedMember(replicated),
     ]),
   );
 }
 
-function insertedJson(data: JsonContainer, isNumbered: boolean): string {
-  const written = memberValues(data).map(writePhpJson);
-  return isNumbered ? `[${written.join(",")}]` : writePhpMembers(memberNames(data), written);
+/** @param names  null: they are numbered */
+function insertedJson(texts: readonly ByteString[], names: readonly string[] | null): string {
+  const written = texts.map(phpFormOf);
+  return names === null ? `[${written.join(",")}]` : writePhpMembers(names, written);
 }
 
 function get(host: ActionHost, request: JsonRequest): Answer {
