@@ -11,9 +11,9 @@ import { makeFolder, until } from "../replicas.js";
 import { ask } from "./scene.js";
 
 const app = makeKeyPair();
-const WRITES = 60;
+const WRITES = 40;
 /** Writes of the daemon that is killed, before it is. */
-const WRITES_BEFORE_KILL = 20;
+const WRITES_BEFORE_KILL = 10;
 
 async function place(daemon: DaemonProcess, clients: "JSON" | "Redis"): Promise<number> {
   return (await daemon.logged(({ msg }) => msg === `serving ${clients} clients`))["port"] as number;
