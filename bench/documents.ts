@@ -212,7 +212,7 @@ async function indexed(port: number): Promise<string> {
   );
 }
 
-/** What these clients reach before a program in Node that does nothing: no daemon can show more. */
+/** What these clients reach before a program in Node that does nothing. */
 async function ceiling(): Promise<string> {
   await using echo = await startEcho(
     `{"status":"success","data":${JSON.stringify({ 1: entryOf(1, SMALL) })}}\n\r`,
@@ -262,7 +262,7 @@ ${machine()} \`node dist/bench/documents.js\`. Requests a second through \`--jso
 medians of ${ROUNDS} rounds of ${SECONDS} s, the clients on the same cores. The original's figures were recorded once, on 2 shared cores with PHP 8.2, and are
 not of this run: trust large ratios only. redis-server's are of this run, in turn with ours (HSET and HGETALL of a hash an entry;
 it has no queries). The replica is a second daemon behind \`--json-replica\`. A bare Node socket loop that answers these clients at once, and does
-nothing else: ${most}; no daemon in Node can show more. Load average of the machine before the run: ${waiting}; where it
+nothing else: ${most}. Load average of the machine before the run: ${waiting}; where it
 is above 1 others had the cores as well, and rates and verdicts are too low by that: p50 suffers less.
 
 ${table(HEAD, rows)}
