@@ -1,11 +1,13 @@
 /** --json-replica: servers that hang, go and come back. What the original's conversations show is in replay.test.ts. */
 import assert from "node:assert/strict";
-import { createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { until } from "../replicas.js";
 import { ask, startJson } from "./scene.js";
+
+const CUTS = 30;
 
 /** Takes connections and never says a word. */
 async function startSilent(): Promise<
@@ -149,4 +151,68 @@ test("a daemon is sent what the client has sent: indexes, lifetimes and revision
   };
   assert.deepEqual(left.data, [{ é: 3 }]);
   assert.ok(Math.abs((left.details[0]?.expires ?? 0) - (details[0]?.expires ?? 0)) < 10_000);
+});
+
+/** Passes bytes on, and cuts all its connections when it is told to. */
+async function startRelay(
+  to: number,
+): Promise<AsyncDisposable & { readonly port: number; readonly cut: () => void }> {
+  const sockets = new Set<Socket>();
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+    sockets.clear();
+  };
+  const server = createServer((socket) => {
+    const other = connect(to, "127.0.0.1");
+    for (const one of [socket, other]) sockets.add(one.on("error", () => {}));
+    socket.pipe(other).pipe(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const dispose = async () => {
+    cut();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { port, cut, [Symbol.asyncDispose]: dispose };
+}
+
+test("a server whose connection is cut again and again while many clients write has all in the end", async () => {
+  await using replica = await startJson();
+  await using relay = await startRelay(replica.port);
+  await using ours = await startJson({ replicas: [relay.port] });
+  using control = await RawClient.open(ours.port);
+  using reader = await RawClient.open(replica.port);
+  const documents = ["c", "d"];
+  for (const document of documents) {
+    await ask(control, { action: "create", document });
+    await ask(control, { action: "insert", document, data: [{ by: -1, n: -1 }] });
+  }
+  let isOver = false;
+  const write = async (by: number) => {
+    using client = await RawClient.open(ours.port);
+    const document = documents[by % 2];
+    for (let n = 0; !isOver; n++) {
+      const update = { action: "update", document, id: 0, data: { n } };
+      await ask(client, n % 3 === 0 ? update : { action: "insert", document, data: [{ by, n }] });
+    }
+  };
+  const writing = Array.from({ length: 8 }, (_, by) => write(by));
+  const contents = async (client: RawClient) => {
+    const all: string[] = [];
+    for (const document of documents) all.push(await ask(client, { action: "get", document }));
+    return all.join("\n");
+  };
+  try {
+    for (let round = 0; round < CUTS; round++) {
+      const before = await contents(reader);
+      await until("something more has come", async () => (await contents(reader)) !== before);
+      relay.cut();
+    }
+    isOver = true;
+    await Promise.all(writing);
+    await until("it has all", async () => (await contents(reader)) === (await contents(control)));
+  } finally {
+    isOver = true;
+    await Promise.all(writing);
+  }
 });
