@@ -40,8 +40,8 @@ export class Archive {
   prunedTo: number;
   /** Kept and not on disk. */
   readonly #unflushed = new Set<ByteString>();
-  /** Found damaged on disk, to be kept anew; the value: whether the state has it. */
-  readonly #damaged = new Map<ByteString, boolean>();
+  /** Found damaged on disk, to be kept anew, with their dates, and whether the state has them. */
+  readonly #damaged = new Map<ByteString, { readonly at: number; readonly isFolded: boolean }>();
   /** Whether what was removed last is on its way to the disk: until it is there it would be found again. */
   #isRemoving = false;
 
@@ -116,7 +116,7 @@ export class Archive {
 
   /** Whether the state has an entry that is to be kept anew. */
   isFolded(id: ByteString): boolean {
-    return this.#damaged.get(id) === true;
+    return this.#damaged.get(id)?.isFolded === true;
   }
 
   /**
@@ -186,13 +186,18 @@ export class Archive {
   damaged(place: Place, isFolded: boolean): void {
     if (this.#damaged.has(place.id)) return;
     this.#parts.log.error({ at: dateText(place.at) }, DAMAGED);
-    this.#damaged.set(place.id, isFolded);
+    this.#damaged.set(place.id, { at: place.at, isFolded });
     if (isFolded && !this.#unflushed.has(place.id)) this.index.remove(place);
   }
 
-  /** From now on the state is another one, folded from what could be read. @param gaps  ids of what could not */
-  refolded(gaps: ReadonlySet<ByteString>): void {
-    for (const id of this.#damaged.keys()) this.#damaged.set(id, !gaps.has(id));
+  /**
+   * From now on the state is another one, folded from what could be read.
+   * @param gaps   ids of what could not
+   * @param until  what is dated later was not looked at
+   */
+  refolded(gaps: ReadonlySet<ByteString>, until: number): void {
+    for (const [id, { at }] of this.#damaged)
+      this.#damaged.set(id, { at, isFolded: at <= until && !gaps.has(id) });
   }
 
   /** Ids dated at or before it need not be in memory. */

@@ -103,7 +103,7 @@ export class Timeline {
       this.#refolding.start({ index, horizon, until, tailBytes, found }, resolve, reject);
     });
     this.#archive.index = index;
-    this.#archive.refolded(this.#refolding.takeGaps());
+    this.#archive.refolded(this.#refolding.takeGaps(), until);
     this.#swap(fold, this.#waiting.takeAll());
     this.#waiting.addFuture(this.#archive.findAfter(until));
     this.#isOpen = true;
@@ -284,7 +284,7 @@ export class Timeline {
     this.#refolding.start(
       { index: null, horizon, until, tailBytes: Number.POSITIVE_INFINITY, found: () => {} },
       (fold) => {
-        this.#archive.refolded(this.#refolding.takeGaps());
+        this.#archive.refolded(this.#refolding.takeGaps(), until);
         this.#swap(fold, [...late, ...due]);
         this.#waiting.merged(startedAt, this.#parts.uptime());
         this.#late.run();

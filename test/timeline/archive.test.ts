@@ -73,9 +73,11 @@ test("an entry that another state has not got is not counted as folded", async (
   const damaged = entries[0] as Entry;
   const { archive } = await damagedOf(entries, damaged);
   archive.read(placeOf(damaged));
-  archive.refolded(new Set([damaged.id]));
+  archive.refolded(new Set([damaged.id]), START + 2);
   assert.ok(!archive.isFolded(damaged.id) && !archive.holds(placeOf(damaged)));
-  archive.refolded(new Set());
+  archive.refolded(new Set(), START);
+  assert.ok(!archive.isFolded(damaged.id), "the new state begins and ends before it");
+  archive.refolded(new Set(), START + 2);
   assert.ok(archive.isFolded(damaged.id) && !archive.holds(placeOf(damaged)));
 });
 
