@@ -14,7 +14,7 @@ export async function checkFiles(settings: Settings): Promise<void> {
     readPair(settings.tls);
   }
   if (hasUserListener(settings)) {
-    const { readUsers } = await import("./user-listeners.js");
+    const { readUsers } = await import("./read-users.js");
     readUsers(settings);
   }
 }

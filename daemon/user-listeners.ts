@@ -15,13 +15,14 @@ import { isLoopback } from "./loopback.js";
 import type { MemoryLimit } from "./memory-limit.js";
 import type { Observer } from "./observer.js";
 import type { Pipeline } from "./pipeline.js";
+import { readUsers } from "./read-users.js";
 import { RecordedPath } from "./recorded-path.js";
 import type { Replica } from "./replica.js";
 import type { Service } from "./service.js";
 import type { Settings, UserListenerName } from "./settings.js";
 import { StartError } from "./start-error.js";
 import { USER_LISTENER_NAMES } from "./user-listener-options.js";
-import { Users } from "./users.js";
+import type { Users } from "./users.js";
 
 interface UserListenerKind {
   /** Whom it serves, for the log. */
@@ -162,26 +163,6 @@ function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): 
   if (!(backend instanceof MemoryBackend))
     throw new StartError("--resp and --json need the database in memory.", 2);
   return new LocalPath(backend, localUnits);
-}
-
-/**
- * The users of a file: off loopback somebody has to log in, or at least nobody may listen in.
- * @throws StartError  with the cures
- */
-export function readUsers(settings: Settings): Users {
-  const users = new Users(settings.aclFile);
-  for (const name of USER_LISTENER_NAMES) {
-    const address = settings[name]?.address;
-    if (address === undefined || isLoopback(address) === true) continue;
-    if (settings.tls !== null || users.anonymous === null) continue;
-    throw new StartError(
-      `--${name} ${address} can be reached from other machines, and anybody there could send commands. Give users ` +
-        "with passwords (--acl-file, with a line such as: user default off), or TLS (--tls-cert, --tls-key), or listen " +
-        "on 127.0.0.1.",
-      2,
-    );
-  }
-  return users;
 }
 
 const OPEN =

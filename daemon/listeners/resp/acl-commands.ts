@@ -18,6 +18,7 @@ import { categoriesOf } from "../../../store/command.js";
 import { commands, resolveCommand } from "../../../store/command-table.js";
 import { CommandFailure, custom, notInteger } from "../../../store/errors.js";
 import { parseInteger } from "../../../store/numbers.js";
+import { readUsers } from "../../read-users.js";
 import { StartError } from "../../start-error.js";
 import { DEFAULT_USER, flagsOf, userLine } from "../../users.js";
 import type { RespSession, SessionHandler } from "./session.js";
@@ -139,7 +140,12 @@ function aclFile({ host }: RespSession): string {
 }
 
 function load(session: RespSession): Reply {
-  return explained(() => session.host.users.reload(aclFile(session)));
+  const file = aclFile(session);
+  const { daemon } = session.host.state;
+  return explained(() => {
+    readUsers(daemon.settings);
+    session.host.users.reload(file);
+  });
 }
 
 function save(session: RespSession): Reply {

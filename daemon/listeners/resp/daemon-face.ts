@@ -1,7 +1,7 @@
 /** What the commands on the server ask the daemon, whose parts they do not know. */
 import type { Copies } from "../../copies.js";
 import type { EvictionPolicy } from "../../eviction-policy.js";
-import type { Settings } from "../../settings.js";
+import type { Settings, UserListenerName } from "../../settings.js";
 
 /** What CONFIG and INFO know of the limit of memory. */
 export interface MemorySettings {
@@ -17,7 +17,10 @@ export interface MemorySettings {
 }
 
 export interface DaemonFace {
-  readonly settings: Pick<Settings, "aclFile" | "data" | "fsync" | "logLevel" | "jsonReplicas">;
+  readonly settings: Pick<
+    Settings,
+    UserListenerName | "aclFile" | "tls" | "data" | "fsync" | "logLevel" | "jsonReplicas"
+  >;
   readonly memory: MemorySettings;
   /** Where the listener listens. */
   readonly address: string;

@@ -50,7 +50,16 @@ export async function startResp({
   const port = () => listener.address.port;
   const daemon: DaemonFace = {
     settings: {
-      ...{ aclFile: null, data: null, fsync: "always", logLevel: "info", jsonReplicas: [] },
+      ...{
+        aclFile: null,
+        data: null,
+        fsync: "always",
+        logLevel: "info",
+        jsonReplicas: [],
+        resp: null,
+        json: null,
+        tls: null,
+      },
     },
     memory: { bytes: 0, policy: "noeviction", policies: ["noeviction"], used: 1_000_000, evicted: 0 },
     address: "127.0.0.1",

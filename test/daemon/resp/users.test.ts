@@ -113,7 +113,7 @@ test("SIGHUP takes new users: rights change at once, and who is gone is closed",
   assert.equal(await ann.read(7), "$1\r\n2\r\n");
 });
 
-test("SIGHUP opens no door off loopback that a start would have left shut", async () => {
+test("neither SIGHUP nor ACL LOAD opens a door off loopback that a start would have left shut", async () => {
   using folder = makeFolder();
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n");
@@ -125,8 +125,14 @@ test("SIGHUP opens no door off loopback that a start would have left shut", asyn
     /The old configuration stays: .*can be reached from other machines/.test(msg),
   );
   using client = await RawClient.open(served["port"] as number);
-  client.send(lines("GET k", "AUTH ann a", "QUIT"));
-  assert.equal(await client.rest(), "-NOAUTH Authentication required.\r\n+OK\r\n+OK\r\n");
+  client.send(lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT"));
+  assert.match(
+    await client.rest(),
+    /^-NOAUTH Authentication required\.\r\n\+OK\r\n-ERR --resp 0\.0\.0\.0 can be reached from other machines.*\r\n\+OK\r\n$/,
+  );
+  using other = await RawClient.open(served["port"] as number);
+  other.send(lines("GET k", "QUIT"));
+  assert.equal(await other.rest(), "-NOAUTH Authentication required.\r\n+OK\r\n");
 });
 
 test("off loopback a user with a password, or TLS, is wanted", async () => {
