@@ -119,8 +119,8 @@ export class Peering {
     this.#catchingUp.tick(now);
     this.#snapshots.tick(now, this.#givers(now));
     this.watchClock();
-    this.#stable.tick(now, () => reportersOf(this.#roster.all));
-    this.#common.tick(now, () => reportersOf([...this.#roster.members.values()]) ?? []);
+    this.#stable.tick(now, () => this.#roster.all?.map(reporterOf) ?? null);
+    this.#common.tick(now, () => [...this.#roster.members.values()].map(reporterOf));
     if (this.#ringChanged || now >= this.#nextLookAt) this.#look(now);
   }
 
@@ -306,12 +306,11 @@ export class Peering {
   }
 }
 
-const reportersOf = (members: readonly Member[] | null): readonly Reporter[] | null =>
-  members?.map(({ id, status, connection }) => ({
-    id,
-    watermark: status?.watermark ?? null,
-    ask: (at) => connection.send({ kind: "report-request", at }),
-  })) ?? null;
+const reporterOf = ({ id, status, connection }: Member): Reporter => ({
+  id,
+  watermark: status?.watermark ?? null,
+  ask: (at) => connection.send({ kind: "report-request", at }),
+});
 
 const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";
 const SKEWED = "this machine's clock is off the members': nothing is taken from clients until it is right";
