@@ -121,8 +121,7 @@ export class UserListeners implements Service {
 
   /** New limits and users. @throws StartError  and then nothing has changed */
   reload({ limits, aclFile }: Settings): void {
-    readUsers({ ...this.#settings, aclFile });
-    this.#users.reload(aclFile);
+    this.#users.become(readUsers({ ...this.#settings, aclFile }));
     for (const listener of this.#listeners.values()) listener.limits = limits;
   }
 }

@@ -40,9 +40,9 @@ export class Users {
     this.#users = readUsers(file);
   }
 
-  /** @throws StartError  and then the old users stay */
-  reload(file: string | null): void {
-    this.#users = readUsers(file);
+  /** Takes over the users of another one. */
+  become(other: Users): void {
+    this.#users = other.#users;
     this.generation++;
   }
 

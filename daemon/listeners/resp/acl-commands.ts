@@ -140,12 +140,9 @@ function aclFile({ host }: RespSession): string {
 }
 
 function load(session: RespSession): Reply {
-  const file = aclFile(session);
-  const { daemon } = session.host.state;
-  return explained(() => {
-    readUsers(daemon.settings);
-    session.host.users.reload(file);
-  });
+  const { users, state } = session.host;
+  const settings = { ...state.daemon.settings, aclFile: aclFile(session) };
+  return explained(() => users.become(readUsers(settings)));
 }
 
 function save(session: RespSession): Reply {
