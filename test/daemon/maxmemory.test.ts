@@ -112,29 +112,29 @@ test("a daemon that evicts any key refuses nothing and stays near its limit", as
   assert.ok(fields.includes("maxmemory_policy:allkeys-random"));
 });
 
-test("a daemon that evicts by use keeps what its clients go on reading", async () => {
-  const policy = new SeededRandom(seed()).oneOf(["allkeys-lru", "allkeys-lfu"]);
-  await using daemon = await startDaemon([
-    ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],
-  ]);
-  using client = await respOf(daemon);
-  const hot = Array.from({ length: 20 }, (_, i) => `hot${i}`);
-  for (const key of hot) client.queue(["SET", key, VALUE]);
-  for (let i = 0; i < MANY; i++) {
-    client.queue(["SET", `cold${i}`, VALUE + i]);
-    if (i % BATCH !== 0) continue;
-    for (const key of hot) client.queue(["STRLEN", key]);
+for (const policy of ["allkeys-lru", "allkeys-lfu"])
+  test(`a daemon that evicts by use (${policy}) keeps what its clients go on reading`, async () => {
+    await using daemon = await startDaemon([
+      ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],
+    ]);
+    using client = await respOf(daemon);
+    const hot = Array.from({ length: 20 }, (_, i) => `hot${i}`);
+    for (const key of hot) client.queue(["SET", key, VALUE]);
+    for (let i = 0; i < MANY; i++) {
+      client.queue(["SET", `cold${i}`, VALUE + i]);
+      if (i % BATCH !== 0) continue;
+      for (const key of hot) client.queue(["STRLEN", key]);
+      await client.flush();
+    }
     await client.flush();
-  }
-  await client.flush();
-  assert.deepEqual(await client.call("EXISTS", ...hot), integer(hot.length), policy);
-  const size = await client.call("DBSIZE");
-  assert.ok(size.kind === "integer" && Number(size.value) < MANY);
-  assert.equal(
-    (await client.call("OBJECT", policy === "allkeys-lru" ? "IDLETIME" : "FREQ", "hot1")).kind,
-    "integer",
-  );
-});
+    assert.deepEqual(await client.call("EXISTS", ...hot), integer(hot.length));
+    const size = await client.call("DBSIZE");
+    assert.ok(size.kind === "integer" && Number(size.value) < MANY);
+    assert.equal(
+      (await client.call("OBJECT", policy === "allkeys-lru" ? "IDLETIME" : "FREQ", "hot1")).kind,
+      "integer",
+    );
+  });
 
 test("a daemon that evicts keys that expire keeps the others, and refuses when only they are left", async () => {
   const policy = new SeededRandom(seed()).oneOf(["volatile-ttl", "volatile-random"]);

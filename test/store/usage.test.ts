@@ -57,6 +57,20 @@ test("the idle time counts from the last command that used the key", () => {
   assert.match(JSON.stringify(run("OBJECT FREQ k")), /An LFU maxmemory policy is not selected/);
 });
 
+test("of keys that a fast client makes and reads within moments, the one not read again goes first", () => {
+  const { database, state, run } = makeScene("lru");
+  run("SET cold v");
+  run("SET hot v");
+  state.now += 10;
+  run("GET hot");
+  const worth = (key: string) => {
+    const entry = database.keyspaces[0]?.find(key);
+    assert.ok(entry !== undefined && database.usage !== null);
+    return database.usage.worth(entry);
+  };
+  assert.ok(worth("cold") < worth("hot"));
+});
+
 test("the count of uses grows as Redis's does, the less the higher it is, up to 255", () => {
   const { run, numberOf } = makeScene("lfu");
   // Each step above 5 takes ten times as many hits as the one before it had taken more: n hits lead to 5 + √(n / 5).
