@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Client } from "../client/entry.js";
-import { quietPort } from "../test/faults/quiet-port.js";
 import { Trio } from "../test/faults/trio.js";
+import { freePort } from "../test/support/free-port.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { type RedisServer, startRedis } from "../test/support/redis-server.js";
 import { Relay } from "./relay.js";
@@ -126,7 +126,7 @@ export class RedisPair implements CrashPair {
   }
 
   static async start(settings: RedisSettings): Promise<RedisPair> {
-    const ports = [await quietPort(), await quietPort()];
+    const ports = [await freePort(), await freePort()];
     const pair = new RedisPair(settings, ports, await Promise.all(ports.map((port) => Relay.start(port))));
     for (const index of [0, 1]) await pair.#start(index);
     await pair.#isLinked(1);

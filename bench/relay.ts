@@ -1,7 +1,7 @@
 /** A way to a server that can be cut: what is on it then is lost, as in a network; who is connected notices nothing. */
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { quietPort } from "../test/faults/quiet-port.js";
+import { freePort } from "../test/support/free-port.js";
 
 export class Relay implements Disposable {
   readonly port: number;
@@ -16,7 +16,7 @@ export class Relay implements Disposable {
 
   /** @param target  port of the loopback */
   static async start(target: number): Promise<Relay> {
-    const relay = new Relay(await quietPort(), target);
+    const relay = new Relay(await freePort(), target);
     await once(relay.#server.listen(relay.port, "127.0.0.1"), "listening");
     return relay;
   }

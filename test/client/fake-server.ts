@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { writeCommandFrame } from "../../protocol/command-v1.js";
 import { FrameParser } from "../../protocol/frame.js";
 import { writeResponseFrame } from "../../protocol/response-v1.js";
+import { freePort } from "../support/free-port.js";
 
 type Handler = (socket: Socket, server: FakeServer) => void | Promise<void>;
 
@@ -109,9 +110,7 @@ export class FakeServer implements AsyncDisposable {
 
 /** An address that nobody listens at. */
 export async function deadAddress(): Promise<string> {
-  const server = await FakeServer.start();
-  await server.stop();
-  return server.address;
+  return `127.0.0.1:${await freePort()}`;
 }
 
 /** Waits until `condition` holds; fails after some seconds. */

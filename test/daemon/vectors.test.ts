@@ -13,6 +13,7 @@ import { RedisBackend } from "../../daemon/backends/redis.js";
 import { parseSpecifications, type RedisSpecification } from "../../daemon/backends/specification.js";
 import { realEnvironment } from "../../daemon/environment.js";
 import { runDaemon } from "../support/daemon-process.js";
+import { freePort } from "../support/free-port.js";
 import { RawClient } from "../support/raw-client.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { repositoryRoot } from "../support/repository.js";
@@ -134,11 +135,9 @@ function redisBackend(port: number): Backend {
   });
 }
 
-/** Nobody listens there: a port that was free a moment ago, of a server that has stopped. */
+/** Nobody listens there. */
 async function deadBackend(): Promise<Backend> {
-  const server = await startRedis();
-  await server.stop();
-  return redisBackend(server.port);
+  return redisBackend(await freePort());
 }
 
 async function backendsOf({ name }: Vector, role: "memory" | "redis"): Promise<Backend[]> {

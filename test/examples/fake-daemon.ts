@@ -1,6 +1,7 @@
 /** A version 1 daemon of a few lines for the examples' tests: it takes frames apart and does to each what a test says. */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
+import { freePort } from "../support/free-port.js";
 
 /** What to do with one request: the whole frame, the socket to answer on, and its number on this daemon (from 1). */
 export type Behaviour = (frame: Buffer, socket: Socket, number: number) => void;
@@ -80,8 +81,7 @@ export function answerFrame(value: string): string {
   return `ds:${Buffer.byteLength(chunk)}:${chunk}`;
 }
 
-/** A port on loopback where nothing listens: one that was free a moment ago. */
+/** A port on loopback where nothing listens. */
 export async function deadAddress(): Promise<string> {
-  await using daemon = await fakeDaemon(silence);
-  return daemon.address;
+  return `127.0.0.1:${await freePort()}`;
 }

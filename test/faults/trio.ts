@@ -13,7 +13,7 @@ import {
   startDaemon,
 } from "../support/daemon-process.js";
 import { type KeyPair, makeKeyPair } from "../support/envelope-client.js";
-import { quietPort } from "./quiet-port.js";
+import { freePort } from "../support/free-port.js";
 import { readStatus, type Status } from "./status.js";
 
 const DAEMONS = 3;
@@ -59,7 +59,7 @@ export class Trio implements AsyncDisposable {
     { isInMemory = false } = {},
   ): Promise<Trio> {
     const ports = new Set<number>();
-    while (ports.size < count) ports.add(await quietPort());
+    while (ports.size < count) ports.add(await freePort());
     return new Trio([...ports], args, isInMemory);
   }
 

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
-import { quietPort } from "../../faults/quiet-port.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { makeFolder, until } from "../replicas.js";
@@ -52,7 +52,7 @@ test("documents are equal on three daemons, whoever wrote what where, and after 
   using two = makeFolder();
   using three = makeFolder();
   const paths = [one, two, three].map(({ path }) => path);
-  const ports = [await quietPort(), await quietPort(), await quietPort()];
+  const ports = [await freePort(), await freePort(), await freePort()];
   const start = (index: number) => {
     const peers = ports.filter((_, at) => at !== index).flatMap((port) => ["--peer", `127.0.0.1:${port}`]);
     const data = ["-p", String(ports[index]), "--data", paths[index] as string, "--fsync", "always"];
