@@ -113,10 +113,13 @@ export async function deadAddress(): Promise<string> {
   return `127.0.0.1:${await freePort()}`;
 }
 
-/** Waits until `condition` holds; fails after some seconds. */
+/** A busy machine may need some of it. */
+const UNTIL_MS = 60_000;
+
+/** Waits until `condition` holds. @throws Error  it does not in time */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const end = Date.now() + 5_000; !condition(); ) {
-    if (Date.now() > end) throw new Error(`waited 5 s for: ${what}`);
+  for (const end = performance.now() + UNTIL_MS; !condition(); ) {
+    if (performance.now() > end) throw new Error(`waited ${UNTIL_MS} ms for: ${what}`);
     await pause(5);
   }
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DbsyncError } from "../../client/errors.js";
+import { CONNECT_MS } from "../../client/link-times.js";
 import { startDaemon } from "../../daemon/testing.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { writeHello } from "../../protocol/messages-v2.js";
@@ -73,7 +74,7 @@ test("a daemon that says it has no keys gets nothing that is signed, and the err
   for (const required of [false, true]) {
     await using daemon = await ServedDaemon.start();
     daemon.passes = () => [Buffer.from(writeFrame(hello, 2), "latin1")];
-    await using client = client2Of([daemon], { timeout: 300, ...(required ? { require: "v2" } : {}) });
+    await using client = client2Of([daemon], required ? { require: "v2" } : {});
     const failure = await errorOf(client.send("SET a 1"));
     assert.equal(summary(failure.outcomes[0]), "refused not-applied");
     assert.match(failure.message, /it has no keys now/);
@@ -83,7 +84,7 @@ test("a daemon that says it has no keys gets nothing that is signed, and the err
 
 test("a daemon that was started anew without keys has not applied what came after", async () => {
   await using daemon = await ServedDaemon.start();
-  await using client = client2Of([daemon], { timeout: 1_000 });
+  await using client = client2Of([daemon]);
   await client.send("SET a 1");
   const { port } = daemon;
   await daemon[Symbol.asyncDispose]();
@@ -134,7 +135,7 @@ test("a hung daemon delays the first call of a client by a moment only", async (
   await using client = client2Of([hung, daemon]);
   const startedAt = performance.now();
   assert.equal(await client.send("SET a 1"), "OK");
-  assert.ok(performance.now() - startedAt < 1_000);
+  assert.ok(performance.now() - startedAt < CONNECT_MS, "it does not wait for the other's hello");
 });
 
 test("a client whose clock is wrong is right behind the first hello", async () => {
@@ -142,7 +143,7 @@ test("a client whose clock is wrong is right behind the first hello", async () =
   await using client = client2Of([daemon], { wallOffset: -3_600_000 });
   assert.equal(await client.send("SET a 1"), "OK");
   const [applied] = daemon.daemon.applied;
-  assert.ok(Math.abs((applied?.envelope.at ?? 0) - (applied?.clock ?? 0)) < 1_000);
+  assert.ok(Math.abs((applied?.envelope.at ?? 0) - (applied?.clock ?? 0)) < 60_000);
 });
 
 test("a command refused for its date is signed anew and applied once", async () => {

@@ -1,17 +1,19 @@
 /** What a daemon that hangs beside others costs a client. */
 import assert from "node:assert/strict";
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
-import type { OutcomeMessage } from "../../client/channels.js";
 import type { FanOutClient } from "../../client/client.js";
+import { SLACK_MS, STALL_MS } from "../../client/link-times.js";
 import { bytesInUse } from "../support/garbage.js";
+import { HandClock } from "./hand-clock.js";
 import { client2Of, ServedDaemon } from "./served-daemon.js";
+import { hearOutcomes } from "./test-client.js";
 
 const MEBIBYTE = 1024 * 1024;
 const VALUE = "x".repeat(32 * 1024);
 
 interface Scene extends AsyncDisposable {
   readonly client: FanOutClient;
+  readonly clock: HandClock;
   readonly hung: string;
   /** What the daemons know is no cost of the client's. */
   readonly forget: () => void;
@@ -23,11 +25,12 @@ async function sceneWith(reply: string): Promise<Scene> {
     await ServedDaemon.start({ id: 1, reply: () => ({ kind: "bulk", bytes: reply }) }),
     await ServedDaemon.start({ id: 2 }),
   ] as const;
-  const client = client2Of(daemons, { timeout: 20_000 });
+  const clock = new HandClock();
+  const client = client2Of(daemons, { clock });
   await client.sendAll("PING");
   daemons[1].passes = () => [];
   return {
-    client,
+    ...{ client, clock },
     hung: daemons[1].address,
     forget() {
       for (const { daemon } of daemons) {
@@ -42,10 +45,12 @@ async function sceneWith(reply: string): Promise<Scene> {
   };
 }
 
-async function growthOf({ client, forget }: Scene, command: readonly string[]): Promise<number> {
+/** Over some seconds. */
+async function growthOf({ client, clock, forget }: Scene, command: readonly string[]): Promise<number> {
   const before = bytesInUse();
   for (let i = 0; i < 3_000; i++) {
     await client.send(command);
+    clock.advance(1);
     forget();
   }
   return bytesInUse() - before;
@@ -65,23 +70,16 @@ test("replies of 32 KiB are not kept for a daemon that hangs", async () => {
 
 test("a call leaves the queue of a daemon that hangs at its deadline, also behind one with more time", async () => {
   await using scene = await sceneWith("OK");
-  const { client, hung } = scene;
-  const ended: OutcomeMessage[] = [];
-  const listener = (message: unknown) => {
-    const outcome = message as OutcomeMessage;
-    if (outcome.address === hung) ended.push(outcome);
-  };
+  const { client, clock, hung } = scene;
   // The first makes it owe an answer; once another has answered later it is sent nothing more.
   await client.send("SET a 1");
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  clock.advance(STALL_MS + 1);
   await client.send("SET b 1");
-  subscribe("dbsync:outcome", listener);
+  using outcomes = hearOutcomes();
   await client.send("SET c 1", { timeout: 20_000 });
   await client.send("SET d 1", { timeout: 50 });
-  const startedAt = performance.now();
-  while (ended.length === 0 && performance.now() < startedAt + 5_000)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  unsubscribe("dbsync:outcome", listener);
+  clock.advance(50 + SLACK_MS);
+  const ended = outcomes.told.filter(({ address }) => address === hung);
   assert.deepEqual(
     ended.map(({ stage, effect, ms }) => ({ stage, effect, ms })),
     [{ stage: "timeout", effect: "not-applied", ms: null }],

@@ -6,6 +6,8 @@ import { readOptions, type SendOptions } from "../../client/options.js";
 import type { EnvelopeSigner } from "../../client/signing-key.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import type { FakeServer } from "./fake-server.js";
+import type { HandClock } from "./hand-clock.js";
+import { PATIENCE_MS } from "./test-client.js";
 
 export class ServedDaemon implements AsyncDisposable {
   readonly daemon: FakeDaemon;
@@ -71,18 +73,22 @@ export interface SignatureCount {
   count: number;
 }
 
-/** A client with a key that no daemon checks. `wallOffset`: how wrong this machine's clock is, in milliseconds. */
+/**
+ * A client with a key that no daemon checks.
+ * @param options  `wallOffset`: how wrong this machine's clock is, in milliseconds; `clock`: moved by the test
+ */
 export function client2Of(
   servers: readonly (ServedDaemon | FakeServer | string)[],
   options: SendOptions & {
     signatures?: SignatureCount;
     wallOffset?: number;
     warn?: (warning: string) => void;
+    clock?: HandClock;
   } = {},
 ): FanOutClient {
-  const { signatures = { count: 0 }, wallOffset = 0, warn, ...rest } = options;
+  const { signatures = { count: 0 }, wallOffset = 0, warn, clock, ...rest } = options;
   const addresses = servers.map((server) => (typeof server === "string" ? server : server.address));
-  const settings = readOptions({ key: false, ...rest, servers: addresses }, () => {
+  const settings = readOptions({ key: false, timeout: PATIENCE_MS, ...rest, servers: addresses }, () => {
     throw new Error("no defaults in tests");
   });
   const sign = () => {
@@ -90,6 +96,7 @@ export function client2Of(
     return Buffer.alloc(64, "s");
   };
   const signer: EnvelopeSigner = { keyId: "k".repeat(32), sign, signAside: () => Promise.resolve(sign()) };
-  const environment: Environment = { ...realEnvironment, wallClock: () => Date.now() + wallOffset };
+  const real = clock?.environment ?? realEnvironment;
+  const environment: Environment = { ...real, wallClock: () => Date.now() + wallOffset };
   return new FanOutClient({ settings, environment, sign, signer, trace: null, ...(warn ? { warn } : {}) });
 }

@@ -1,22 +1,41 @@
 /** A client on real sockets for fake servers, and how its errors are looked at. */
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { OutcomeMessage } from "../../client/channels.js";
 import { FanOutClient } from "../../client/client.js";
 import { realEnvironment } from "../../client/environment.js";
 import { DbsyncError, type Outcome } from "../../client/errors.js";
 import { readOptions, type SendOptions } from "../../client/options.js";
 import type { Signer } from "../../client/signing-key.js";
 import type { FakeServer } from "./fake-server.js";
+import type { HandClock } from "./hand-clock.js";
 
-/** Unsigned, unless a signer is given. */
+/** Milliseconds, the most there may be: none of the tests is about the default, which a busy machine may need. */
+export const PATIENCE_MS = 20_000;
+
+/** Unsigned, unless a signer is given. @param options  `clock`: moved by the test */
 export function clientOf(
   servers: readonly (FakeServer | string)[],
-  options: SendOptions & { sign?: Signer } = {},
+  options: SendOptions & { sign?: Signer; clock?: HandClock } = {},
 ): FanOutClient {
-  const { sign = null, ...rest } = options;
+  const { sign = null, clock, ...rest } = options;
   const addresses = servers.map((server) => (typeof server === "string" ? server : server.address));
-  const settings = readOptions({ key: false, ...rest, servers: addresses }, () => {
+  const settings = readOptions({ key: false, timeout: PATIENCE_MS, ...rest, servers: addresses }, () => {
     throw new Error("no defaults in tests");
   });
-  return new FanOutClient({ settings, environment: realEnvironment, sign, trace: null });
+  return new FanOutClient({
+    settings,
+    environment: clock?.environment ?? realEnvironment,
+    sign,
+    trace: null,
+  });
+}
+
+/** Hears what becomes of each call at each daemon, until it is disposed of. */
+export function hearOutcomes(): Disposable & { readonly told: readonly OutcomeMessage[] } {
+  const told: OutcomeMessage[] = [];
+  const listen = (message: unknown) => void told.push(message as OutcomeMessage);
+  subscribe("dbsync:outcome", listen);
+  return { told, [Symbol.dispose]: () => void unsubscribe("dbsync:outcome", listen) };
 }
 
 /** The error a promise is rejected with. */

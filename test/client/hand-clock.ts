@@ -1,0 +1,43 @@
+/** A client's clock that the test moves, beside real sockets: what takes no time takes none on a busy machine either. */
+import { type Environment, realEnvironment, type Timer } from "../../client/environment.js";
+
+interface SetTimer {
+  readonly at: number;
+  readonly fire: () => void;
+}
+
+export class HandClock {
+  /** Milliseconds. */
+  time = 0;
+  readonly environment: Environment;
+  readonly #timers = new Set<SetTimer>();
+
+  constructor() {
+    this.environment = {
+      ...realEnvironment,
+      now: () => this.time,
+      setTimer: (ms, fire) => this.#setTimer(ms, fire),
+    };
+  }
+
+  /** Lets time pass, and does what is due meanwhile. */
+  advance(ms: number): void {
+    const end = this.time + ms;
+    for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
+      this.#timers.delete(next);
+      this.time = Math.max(this.time, next.at);
+      next.fire();
+    }
+    this.time = end;
+  }
+
+  #setTimer(ms: number, fire: () => void): Timer {
+    const timer = { at: this.time + ms, fire };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer), hold: () => {} };
+  }
+
+  #next(end: number): SetTimer | undefined {
+    return [...this.#timers].filter(({ at }) => at <= end).sort((one, other) => one.at - other.at)[0];
+  }
+}
