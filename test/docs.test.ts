@@ -67,11 +67,11 @@ function waitingForServers(block: string): string {
 }
 
 /** Seconds; a second signal that cannot be ignored after five more. */
-const LIMIT = ["-k", "5", "300"];
+const LIMIT = ["-k", "5", "900"];
 
 const WAIT_FOR = `wait_for() {
   node -e 'const { connect } = require("node:net");
-    const left = { tries: 300 };
+    const left = { tries: 2400 };
     (function attempt() {
       const socket = connect(Number(process.argv[1]), "127.0.0.1", () => process.exit(0));
       socket.on("error", () => (left.tries-- > 0 ? setTimeout(attempt, 50) : process.exit(1)));

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { buildRoot } from "../support/repository.js";
 
 /** A child that does not end by itself is ended, and its test fails by its code (null). */
-const MAX_LIFE_MS = 20_000;
+const MAX_LIFE_MS = 120_000;
 
 export interface ChildResult {
   readonly code: number | null;

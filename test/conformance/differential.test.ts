@@ -36,7 +36,7 @@ before(async () => {
 });
 after(() => server?.stop());
 
-test(`the store answers as redis-server does (seed ${seed})`, { skip, timeout: 600_000 }, async () => {
+test(`the store answers as redis-server does (seed ${seed})`, { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   const cases = new Map(comparedGrammars.map(({ name }) => [name, { all: 0, good: 0, resp3: 0 }]));
   const numbers =

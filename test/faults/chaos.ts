@@ -88,7 +88,7 @@ async function startWriters(trio: Trio, seed: number) {
 async function checkEqual(trio: Trio, writes: readonly ToldWrite[]): Promise<State> {
   const states: State[] = [];
   for (const index of trio.ports.keys()) {
-    await using client = trio.client([index], { timeout: 20_000 });
+    await using client = trio.client([index]);
     states.push(await readState(client, writes));
   }
   await trio.endAll();

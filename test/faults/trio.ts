@@ -18,6 +18,9 @@ import { readStatus, type Status } from "./status.js";
 
 const DAEMONS = 3;
 const POLL_MS = 100;
+/** What calls and conditions get; a busy machine, or a slow disk, may need some of it. */
+const CALL_MS = 20_000;
+const UNTIL_MS = 120_000;
 
 export class Trio implements AsyncDisposable {
   /** Signs commands. */
@@ -132,7 +135,7 @@ export class Trio implements AsyncDisposable {
   /** A client of some of the daemons, of all if none is named. */
   client(indices: readonly number[] = [...this.ports.keys()], options: Partial<SendOptions> = {}): Client {
     const servers = indices.map((index) => this.servers[index] as string);
-    return createClient({ servers, key: this.app.privateKey, ...options });
+    return createClient({ servers, key: this.app.privateKey, timeout: CALL_MS, ...options });
   }
 
   /** As each of the daemons sees it; null instead of one that does not answer. */
@@ -141,7 +144,7 @@ export class Trio implements AsyncDisposable {
   }
 
   async status(index: number): Promise<Status> {
-    await using client = this.client([index], { key: this.root.privateKey, timeout: 5000 });
+    await using client = this.client([index], { key: this.root.privateKey });
     return await readStatus(client);
   }
 
@@ -162,7 +165,7 @@ export class Trio implements AsyncDisposable {
   }
 
   /** @throws Error  it does not hold in time, or a daemon has ended; says how the daemons are */
-  async until(what: string, holds: () => Promise<boolean>, ms = 30_000): Promise<void> {
+  async until(what: string, holds: () => Promise<boolean>, ms = UNTIL_MS): Promise<void> {
     const deadline = performance.now() + ms;
     for (;;) {
       this.check();
