@@ -8,7 +8,10 @@ import { freePort } from "../support/free-port.js";
 
 type Handler = (socket: Socket, server: FakeServer) => void | Promise<void>;
 
-const frame = (value: string | null) => Buffer.from(writeResponseFrame([value]), "latin1");
+type Value = string | (() => string);
+
+const frame = (value: Value) =>
+  Buffer.from(writeResponseFrame([typeof value === "string" ? value : value()]), "latin1");
 
 /** What a server does with a request. `answer` is its `value`. */
 const BEHAVIOURS = {
@@ -36,7 +39,8 @@ export type Behaviour = keyof typeof BEHAVIOURS;
 
 export class FakeServer implements AsyncDisposable {
   behaviour: Behaviour;
-  value = "OK";
+  /** What is answered; a function: made for each answer. */
+  value: Value = "OK";
   lateMs = 100;
   /** Whole request payloads, in the order they were complete. */
   readonly requests: Buffer[] = [];

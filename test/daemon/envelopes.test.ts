@@ -93,8 +93,8 @@ test("each wrong envelope has its own code, applies nothing, and the connection 
   await expectCode("wrong-daemon", client, { only: "d".repeat(32) });
   await expectCode("not-a-daemon", client, { as: "anna" });
   await expectCode("wrong-db", client, { db: 16 });
-  await expectCode("skew", client, { at: Date.now() - 31_000 });
-  await expectCode("skew", client, { at: Date.now() + 6000 });
+  await expectCode("skew", client, { at: Date.now() - 60_000 });
+  await expectCode("skew", client, { at: Date.now() + 60_000 });
   await expectCode("too-old", client, { at: Date.now() - 20_000 });
   const { body, signature } = client.sign([["SET", "k", "v"]]);
   const said = await client.exchange(frameOf(body, Buffer.concat([signature, signature])));

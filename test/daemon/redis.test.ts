@@ -165,7 +165,7 @@ describe("the redis backend", () => {
 
   test("never sends a command twice", async () => {
     const redis = await startRedis();
-    await using subject = await Subject.start(at(redis), 300);
+    await using subject = await Subject.start(at(redis), 2000);
     assert.deepEqual(await subject.run("INCR", "n"), { kind: "integer", value: 1 });
     redis.kill("SIGSTOP");
     const outcomes = await Promise.all([subject.run("INCR", "n"), subject.run("INCR", "n")]);
@@ -184,19 +184,19 @@ describe("the redis backend", () => {
 
 test("a hung Redis closes its callers in time and holds up nobody else", async () => {
   await using redis = await startRedis();
-  await using daemon = await startDaemon(["-d", at(redis), "--backend-timeout", "400ms"]);
+  await using daemon = await startDaemon(["-d", at(redis), "--backend-timeout", "3s"]);
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("SET k v"), "OK");
   redis.kill("SIGSTOP");
   const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(daemon.port)));
-  const startedAt = performance.now();
   for (const each of clients) each.command("GET k");
   // Refused without Redis, while the others wait for it.
   client.command("SUBSCRIBE c");
   assert.equal(await client.rest(), "");
-  assert.ok(performance.now() - startedAt < 350);
+  assert.ok(clients.every(({ ended }) => !ended));
+  const startedAt = performance.now();
   for (const each of clients) assert.equal(await each.rest(), "");
-  assert.ok(performance.now() - startedAt < 3000);
+  assert.ok(performance.now() - startedAt < 30_000, "they wait at the same time");
   redis.kill("SIGCONT");
   for (;;) {
     using late = await RawClient.open(daemon.port);

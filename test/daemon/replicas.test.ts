@@ -1,10 +1,14 @@
 /** Daemons that are each other's peers, as their clients see them: what the pipeline makes of timeline and peers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FanOutClient } from "../../client/client.js";
 import { type Client, createClient } from "../../client/entry.js";
-import { frameOf } from "../../client/signing-key.js";
+import { readOptions } from "../../client/options.js";
+import { frameOf, loadSigningKey } from "../../client/signing-key.js";
 import { signCommand } from "../../keys/sign.js";
 import { bulk, integer, NIL, OK } from "../../protocol/reply.js";
+import { FakeServer } from "../client/fake-server.js";
+import { HandClock } from "../client/hand-clock.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { RawClient } from "../support/raw-client.js";
@@ -89,7 +93,7 @@ test("an answer waits until so many daemons have the write, and no longer than i
 test("an answer waits until the order up to the write is final", async () => {
   await using cluster = await startReplicas(2, () => ["--window", "1s,500ms", "--tail-seconds", "5s"]);
   await using client = clientOf([cluster.replicas[0]?.port ?? 0]);
-  assert.equal(await client.send("SET k v", { stable: true, timeout: 15_000 }), "OK");
+  assert.equal(await client.send("SET k v", { stable: true, timeout: 60_000 }), "OK");
 });
 
 test("a daemon without a timeline refuses to wait", async () => {
@@ -101,31 +105,23 @@ test("a daemon without a timeline refuses to wait", async () => {
 });
 
 test("a miss of a live daemon with peers ends a call at once", async () => {
-  await using cluster = await startReplicas(2);
-  const [port = 0] = portsOf(cluster.replicas);
-  const silent = await freePort();
-  await using hung = await import("node:net").then(
-    ({ createServer }) =>
-      new Promise<AsyncDisposable>((resolve) => {
-        const server = createServer(() => {}).listen(silent, "127.0.0.1", () =>
-          resolve({ [Symbol.asyncDispose]: async () => void server.close() }),
-        );
-      }),
-  );
-  assert.ok(hung);
-  await using client = createClient({
-    servers: [`127.0.0.1:${port}`, `127.0.0.1:${silent}`],
-    key: app.privateKey,
-    cluster: cluster.replicas[0]?.daemon.cluster ?? "",
-  });
+  await using pair = await startReplicas(2);
+  const { replicas } = pair;
+  const [port = 0] = portsOf(replicas);
+  await using silent = await FakeServer.start("hang");
   await until("it is connected", async () => {
     using hello = await EnvelopeClient.open(port, app);
     return (await hello.hello()).members === 1;
   });
+  const { sign, signer } = loadSigningKey({ key: app.privateKey, passphrase: undefined });
+  const servers = [`127.0.0.1:${port}`, silent.address];
+  const cluster = replicas[0]?.daemon.cluster ?? "";
+  const settings = readOptions({ key: false, servers, cluster }, () => assert.fail("no defaults"));
+  // Its clock stands still: who lingers does so for ever.
+  const { environment } = new HandClock();
+  await using client = new FanOutClient({ settings, environment, sign, signer, trace: null });
   await client.send("SET k v");
-  const before = performance.now();
   for (let i = 0; i < 20; i++) assert.equal(await client.send("GET absent"), null);
-  assert.ok(performance.now() - before < 20 * 50, "none of them lingered");
 });
 
 /** A version 1 frame, signed. */

@@ -64,12 +64,7 @@ test("SIGTERM lets a command in flight finish and its answer arrive", async () =
 
 test("SIGTERM waits for a hung database no longer than its time", async () => {
   await using redis = await startRedis();
-  await using daemon = await startDaemon([
-    "-d",
-    `redis:127.0.0.1:${redis.port}`,
-    "--backend-timeout",
-    "300ms",
-  ]);
+  await using daemon = await startDaemon(["-d", `redis:127.0.0.1:${redis.port}`, "--backend-timeout", "3s"]);
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("PING"), "PONG");
   redis.kill("SIGSTOP");
@@ -134,7 +129,7 @@ test("SIGHUP takes log level and limits, and names what needs a restart", async 
   await using daemon = await startDaemon(["--config", config, "--bind", "127.0.0.1"]);
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("PING"), "PONG");
-  writeFileSync(config, 'log-level = "trace"\nclose = true\nidle-timeout = "100ms"\n');
+  writeFileSync(config, 'log-level = "trace"\nclose = true\nidle-timeout = "2s"\n');
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
   const restart = await daemon.logged(({ msg }) => /needs a restart/.test(msg));

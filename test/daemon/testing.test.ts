@@ -1,15 +1,21 @@
 /** dbsyncd/testing: what a user's own tests get. */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { test } from "node:test";
+import { join } from "node:path";
+import { after, test } from "node:test";
 import { createClient } from "../../client/dbsync-send.js";
 import { StartError } from "../../daemon/start-error.js";
 import { startDaemon, startDaemons } from "../../daemon/testing.js";
 import { fingerprint } from "../../keys/fingerprint.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
+
+// Tests beside this one put their files into the system's.
+const scratch = mkdtempSync(join(tmpdir(), "dbsync-tested-"));
+process.env["TMPDIR"] = scratch;
+after(() => rmSync(scratch, { recursive: true }));
 
 /** What keeps a process alive, by kind; standard streams and the test runner's own left out. */
 function open(): string[] {
@@ -22,9 +28,8 @@ function open(): string[] {
 // First, before other tests have closed sockets to leave.
 test("Nothing is left once it is stopped: no timer, no socket, no file; stopping twice is harmless", async () => {
   const before = open();
-  const files = () => readdirSync(tmpdir()).filter((name) => name.startsWith("dbsyncd-testing-"));
   const three = await startDaemons(3);
-  assert.deepEqual(files(), []);
+  assert.deepEqual(readdirSync(scratch), []);
   {
     await using client = createClient(three.options);
     await client.send("SET k v PX 100000");
@@ -67,7 +72,7 @@ test("An RSA key is made or brought along, and a foreign key is refused", async 
   assert.equal(await client.send("SET k v"), "OK");
   await using made = await startDaemon({ key: "rsa" });
   assert.equal(createPublicKey(made.key ?? assert.fail()).asymmetricKeyType, "rsa");
-  await using stranger = createClient({ servers: made.servers, key: privateKey, timeout: 1000 });
+  await using stranger = createClient({ servers: made.servers, key: privateKey });
   await assert.rejects(stranger.send("GET k"));
 });
 

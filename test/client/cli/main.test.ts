@@ -198,12 +198,15 @@ describe("dbsync repl", () => {
   });
 });
 
+/** What TIME answers, `offBy` seconds away. */
+const time = (offBy = 0) => `${Math.floor(Date.now() / 1000) + offBy}\n0`;
+
 describe("dbsync doctor", () => {
   const grades = (stdout: string) => stdout.split("\n").map((line) => line.slice(0, 4).trim());
 
   test("says that all is well when it is", async () => {
     await using server = await FakeServer.start();
-    server.value = `${Math.floor(Date.now() / 1000)}\n0`;
+    server.value = time;
     const { code, stdout } = await run(server.address, "doctor", "-k", keyFile);
     assert.equal(code, 0, stdout);
     assert.match(stdout, /usable, mode 0600, fingerprint [0-9a-f]{64}\n/);
@@ -232,7 +235,7 @@ describe("dbsync doctor", () => {
 
   test("fails for a clock that is wrong", async () => {
     await using server = await FakeServer.start();
-    server.value = `${Math.floor(Date.now() / 1000) - 60}\n0`;
+    server.value = () => time(-60);
     const { code, stdout } = await run(server.address, "doctor");
     assert.equal(code, 1);
     assert.match(stdout, /FAIL {2}.* its clock is \d+ s behind this machine's\nFirst fix: .*NTP/);
@@ -240,7 +243,7 @@ describe("dbsync doctor", () => {
 
   test("takes a key given as PEM text, and never shows it", async () => {
     await using server = await FakeServer.start();
-    server.value = `${Math.floor(Date.now() / 1000)}\n0`;
+    server.value = time;
     const pem = readFileSync(keyFile, "utf8");
     const { code, stdout, stderr } = await run(server.address, "doctor", "-k", pem);
     assert.ok(!`${stdout}${stderr}`.includes("PRIVATE KEY"), "the report may be handed to others");
