@@ -148,12 +148,14 @@ export class Verification {
   /** @param later  takes entries whose signer is not known yet; null: it should be by now */
   #checkSignature(entry: Entry, ring: KeyRing, later: Entry[] | null): void {
     const { body, signature, id, envelope } = entry;
-    const signer = ring.find(envelope.key);
-    if (signer === undefined) {
+    // As members verify: a key that was only named, and never let in, has signed what the fold denies.
+    const spki = ring.spkiOf(envelope);
+    if (spki === undefined) {
       if (later !== null && later.length < UNKNOWN_MOST) later.push(entry);
       else this.#fault("unknown-signer", nameOf({ ...envelope, id }));
       return;
     }
+    const signer = { id: envelope.key, spki };
     if (this.#parts.signers.verify(signer, { kind: "command", body, signature }, id)) this.#signatures++;
     else this.#fault("bad-signature", nameOf({ ...envelope, id }));
   }

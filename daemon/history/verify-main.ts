@@ -27,7 +27,7 @@ const SENTENCES: Readonly<Record<FaultKind, string>> = {
   "damaged-log": "what was written last before the daemon was killed is not all there",
   "wrong-id": "its bytes are whole, and another envelope's",
   "wrong-cluster": "it is meant for another cluster",
-  "unknown-signer": "its signer was never let in",
+  "unknown-signer": "nothing that was recorded has named its signer's key",
   "bad-signature": "its signature does not hold",
   "damaged-snapshot": "the snapshot cannot be read",
   "wrong-snapshot": "the snapshot is not what the commands make",

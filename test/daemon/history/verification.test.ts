@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verification, type VerificationReport } from "../../../daemon/history/verification.js";
 import { hashOf } from "../../../daemon/identity.js";
+import { hexOf } from "../../../protocol/envelope.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entry.js";
 import { makeSnapshot } from "../../../timeline/make-snapshot.js";
@@ -91,6 +92,18 @@ test("a signer whose key came with a later date is none", () => {
   scene.write(scene.root, 2, [`KEY ADD ${scene.publicText(late)}`]);
   const report = verify(scene);
   assert.deepEqual([report.faultCount, report.units.denied, report.signatures], [0, 1, 2]);
+});
+
+test("nor is one whose key was let in by somebody who had no right to in the end", () => {
+  const scene = new PastScene();
+  const [administrator, late] = [makeKeyPair(), makeKeyPair()];
+  scene.write(scene.root, 1, [`KEY ADD ${scene.publicText(administrator)} RULES +@all ~*`]);
+  scene.write(administrator, 3, [`KEY ADD ${scene.publicText(late)}`]);
+  scene.write(late, 4, ["SET k v"]);
+  assert.equal(verify(scene).units.denied, 0);
+  scene.write(scene.root, 2, [`KEY REVOKE ${hexOf(administrator.id)}`]);
+  const report = verify(scene);
+  assert.deepEqual([report.faults, report.units.denied, report.signatures], [[], 2, 4]);
 });
 
 test("a snapshot that is not what the commands make is found, and one that is damaged", () => {
