@@ -24,7 +24,8 @@ const FORMAT = 1;
 const SEAL_BYTES = 32;
 /** A frame is closed when it is as long. */
 const FRAME_BYTES = 65_536;
-const NUMBER_BYTES_MAX = 8;
+/** Of 2^63, the last expiry time there is. */
+const NUMBER_BYTES_MAX = 10;
 
 const HEAD = Buffer.concat([Buffer.from(MAGIC, "latin1"), Buffer.of(0, 0, 0, FORMAT)]);
 

@@ -8,7 +8,7 @@ import { canonicalState } from "../../store/digest.js";
 import { KeyRing } from "../../store/key-ring.js";
 import { pemOfSpki } from "../../store/spki.js";
 import { DamagedSnapshot, type ReadState, readSnapshot, writeSnapshot } from "../../timeline/snapshot.js";
-import { ForeignSnapshot } from "../../timeline/snapshot-stream.js";
+import { ForeignSnapshot, SnapshotReader, SnapshotWriter } from "../../timeline/snapshot-stream.js";
 import { finish } from "../../timeline/steps.js";
 import { commandGrammars } from "../conformance/families.js";
 import { Generator } from "../conformance/grammar.js";
@@ -75,6 +75,19 @@ const seen = (database: Database, cutAt: number) =>
     const expire = (JSON.parse(line) as unknown[])[3] as number;
     return expire === 0 || expire > cutAt;
   });
+
+test("the last expiry time there is comes back, wherever it stands in a frame", () => {
+  // Around the end of what a frame has room for at first.
+  for (let length = 130_900; length < 131_100; length++) {
+    const writer = new SnapshotWriter(hash);
+    writer.bytes("k".repeat(length));
+    writer.number(2 ** 63);
+    writer.bytes("next");
+    const reader = new SnapshotReader([writer.head, writer.takeFrame()], hash);
+    reader.head();
+    assert.deepEqual([reader.bytes().length, reader.number(), reader.bytes()], [length, 2 ** 63, "next"]);
+  }
+});
 
 test(`a database of any commands comes back as it was, and later commands do the same to it (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
