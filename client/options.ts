@@ -173,9 +173,9 @@ function timeoutFor({ timeout, stable }: CallOptions, usual: number): number {
   return timeout ?? usual;
 }
 
-/** null where it does not matter, or nobody says. */
-function authoritiesFor(
-  servers: readonly Address[],
+/** Who may have signed the certificates of servers; null where it does not matter, or nobody says. */
+export function authoritiesFor(
+  servers: readonly Pick<Address, "tls">[],
   ca: SendOptions["ca"],
   defaults: () => Defaults,
 ): Settings["authorities"] {

@@ -97,18 +97,25 @@ function parseAddress(entry: string, option: string): Address {
   const [, scheme = "", text = "", fragment = ""] = /^(dbsyncs?:\/\/)?([^#]*)(.*)$/is.exec(entry) ?? [];
   const { host, port, shown } = parsePlace(text, entry, option);
   if (scheme.toLowerCase() === "dbsyncs://") {
-    const pins =
-      fragment === ""
-        ? []
-        : fragment
-            .slice(1)
-            .split("#")
-            .map((pin) => parsePin(pin, entry, option));
-    if (pins.length > MAX_PINS) throw badOption(option, entry, `at most ${MAX_PINS} fingerprints`);
-    return { host, port, text: `dbsyncs://${shown}`, tls: { pins, authorities: null } };
+    return { host, port, text: `dbsyncs://${shown}`, tls: parsePins(fragment, entry, option) };
   }
   if (fragment !== "") throw badOption(option, entry, "a fingerprint with TLS only: dbsyncs:// in front");
   return { host, port, text: shown, tls: null };
+}
+
+/**
+ * How a server proves who it is, by what stands behind its address.
+ * @param fragment  `#sha256:…`, several times or not at all
+ * @param entry     the whole entry, for messages
+ * @throws DbsyncError `bad-option`
+ */
+export function parsePins(fragment: string, entry: string, option: string): TlsPeer {
+  const pins = fragment
+    .split("#")
+    .slice(1)
+    .map((pin) => parsePin(pin, entry, option));
+  if (pins.length > MAX_PINS) throw badOption(option, entry, `at most ${MAX_PINS} fingerprints`);
+  return { pins, authorities: null };
 }
 
 /** @returns 64 lowercase hexadecimal digits */
@@ -152,13 +159,16 @@ function isHost(name: string): boolean {
   return /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_.])?$/.test(name);
 }
 
-/** Whether it takes authorities to tell who a daemon is. */
-export function needsAuthorities({ tls }: Address): boolean {
+/** Whether it takes authorities to tell who a server is. */
+export function needsAuthorities({ tls }: Pick<Address, "tls">): boolean {
   return tls !== null && tls.pins.length === 0;
 }
 
-/** The same daemons, those with TLS trusting what `authorities` (PEM) has signed. */
-export function withAuthorities(addresses: readonly Address[], authorities: string): readonly Address[] {
+/** The same servers, those with TLS trusting what `authorities` (PEM) has signed. */
+export function withAuthorities<A extends Pick<Address, "tls">>(
+  addresses: readonly A[],
+  authorities: string,
+): readonly A[] {
   return addresses.map((address) =>
     address.tls === null ? address : { ...address, tls: { ...address.tls, authorities } },
   );

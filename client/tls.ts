@@ -93,15 +93,20 @@ function doubtAbout(code: string, certificate: X509Certificate, seen: string): s
   }
 }
 
-/** What trouble between the connection and the end of the handshake means. @param error  null: a regular close */
+/**
+ * What trouble between the connection and the end of the handshake means.
+ * @param error  null: a regular close
+ * @param plain  how servers without TLS are written
+ */
 export function handshakeTrouble(
   error: { readonly code?: string | undefined; readonly message: string } | null,
+  plain = "dbsync://",
 ): string {
   const { code = "" } = error ?? {};
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG")
-    return "it speaks without TLS; dbsync:// would be the way to it";
+    return `it speaks without TLS; ${plain} would be the way to it`;
   if (error === null || code === "ECONNRESET" || code === "EPIPE")
-    return "closed in the handshake; is TLS set up there (--tls-cert)? If not, dbsync:// is the way to it";
+    return `closed in the handshake; is TLS set up there (--tls-cert)? If not, ${plain} is the way to it`;
   return `the handshake failed (${code || error.message})`;
 }
 

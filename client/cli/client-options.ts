@@ -23,6 +23,9 @@ export interface ClientFlags {
   readonly json?: boolean;
 }
 
+export const CA_HELP =
+  "who may have signed the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)";
+
 /** @param timeoutMs  the subcommand's own default of --timeout */
 export function addClientOptions(command: Command, timeoutMs?: number): Command {
   return command
@@ -35,10 +38,7 @@ export function addClientOptions(command: Command, timeoutMs?: number): Command 
       'private key to sign with, "" for none (default: DBSYNC_SIGNKEY, dbsync.ini, none)',
     )
     .option("--passphrase-file <file>", "file whose first line opens the key")
-    .option(
-      "--ca <file>",
-      "who may have signed the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)",
-    )
+    .option("--ca <file>", CA_HELP)
     .option(
       "--cluster <hex>",
       "the cluster that is meant (default: DBSYNC_CLUSTER, dbsync.ini, the daemons are asked)",

@@ -5,7 +5,7 @@ import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./cl
 import { DocumentWriter, type SendToAll } from "./document-writer.js";
 import { exitCodeHelp } from "./exit-codes.js";
 import { JsonPieces } from "./json-pieces.js";
-import { JSON_URL_HELP, JsonServer, type JsonServerAddress, readJsonUrl } from "./json-server.js";
+import { JSON_URL_HELP, JsonServer, type JsonServerAddress, readJsonUrl, trusted } from "./json-server.js";
 import { printLine } from "./output.js";
 
 /** A server that says nothing for so long is given up: the original makes its whole answer before it sends any. */
@@ -35,6 +35,7 @@ they have there. The server stays as it is. Stop its writers first: what they wr
 Examples:
   dbsync import json://10.0.0.1:8888 -k private.pem
   dbsync import json://10.0.0.1:8888 -s 10.0.0.5,10.0.0.6 -k private.pem --replace
+  dbsync import 'jsons://10.0.0.1:8888#sha256:81f0a63c…' -k private.pem
 ${exitCodeHelp("no connection, a document is there already, or a daemon has not taken everything")}`,
     )
     .action(importAll);
@@ -43,8 +44,9 @@ ${exitCodeHelp("no connection, a document is there already, or a daemon has not 
 async function importAll(address: JsonServerAddress, flags: ImportFlags): Promise<void> {
   const { client } = openFrom(readSettings({ timeout: COMMAND_MS, ...flags }));
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
+  const source = trusted(address, flags.ca);
   const there = new Set(textsOf(await send(["DOC.LIST"])));
-  using server = await JsonServer.open(address, SILENCE_MS).catch((problem: Error) => {
+  using server = await JsonServer.open(source, SILENCE_MS).catch((problem: Error) => {
     throw new Error(`${address.host}:${address.port}: ${problem.message}`);
   });
   const started = performance.now();
@@ -64,14 +66,16 @@ async function importAll(address: JsonServerAddress, flags: ImportFlags): Promis
     }
   } catch (problem) {
     throw new Error(
-      `${messageOf(problem)}\nNot everything was taken over; ${documents} documents are complete.`,
+      `${messageOf(problem)}\nNot everything was taken over; complete: ${counted(documents, "document")}.`,
     );
   } finally {
     clearInterval(timer);
     if (isShown) process.stderr.write(CLEAR_LINE);
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  printLine(`${documents} documents with ${writer.entries} entries in ${seconds} s`);
+  printLine(
+    `${counted(documents, "document")} with ${counted(writer.entries, "entry", "entries")} in ${seconds} s`,
+  );
 }
 
 /** The names of all documents in an answer to getall; after each its entries are to be taken. @throws Error  it is an error, or none */
@@ -94,6 +98,8 @@ async function makeRoom(send: SendToAll, name: string, replace = false): Promise
   }
   await send(["DOC.DROP", name]);
 }
+
+const counted = (count: number, one: string, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 function messageOf(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);

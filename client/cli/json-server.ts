@@ -2,37 +2,70 @@
  * A server of JSON documents, asked by its own protocol: a dbsyncd with --json, or the original. A line is a request, and
  * an answer ends with LF CR. Source: docs/json-documents.md "Lines".
  */
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
-import { constants } from "node:os";
-import { getSystemErrorMap } from "node:util";
+import type { Socket } from "node:net";
 import { InvalidArgumentError } from "commander";
+import { readDefaults, realPlaces } from "../defaults.js";
+import type { Place } from "../environment.js";
+import { DbsyncError } from "../errors.js";
+import { authoritiesFor } from "../options.js";
+import { parsePins, withAuthorities } from "../servers.js";
+import { isTlsAlert, readAuthorities } from "../tls.js";
+import { connected } from "./json-socket.js";
 
 const DEFAULT_PORT = 8888;
 const ANSWER_END = "\n\r";
 
-export const JSON_URL_HELP = "json://[user:password@]host[:port], a dbsyncd with --json or the original";
+const TLS_ONLY = "it takes TLS only: write jsons:// instead of json://";
 
-export interface JsonServerAddress {
-  readonly host: string;
-  readonly port: number;
+export const JSON_URL_HELP =
+  "json://[user:password@]host[:port], a dbsyncd with --json or the original; with TLS jsons://…, " +
+  "behind it #sha256:… if the server's key is to be pinned";
+
+export interface JsonServerAddress extends Place {
   /** null: nobody logs in. */
   readonly login: { readonly user: string; readonly password: string } | null;
 }
 
-/** `json://[user:password@]host[:port]`. @throws InvalidArgumentError */
+/** `json://[user:password@]host[:port]`, `jsons://…#sha256:…`. @throws InvalidArgumentError */
 export function readJsonUrl(text: string): JsonServerAddress {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (url?.protocol !== "json:" || url.hostname === "" || !["", "/"].includes(url.pathname)) {
+  const isKnown = url?.protocol === "json:" || url?.protocol === "jsons:";
+  if (!isKnown || url.hostname === "" || !["", "/"].includes(url.pathname) || url.search !== "") {
     throw new InvalidArgumentError(
-      "It is json://host or json://host:port (8888 unless said otherwise), with user:password@ before the host if need be.",
+      "It is json://host or json://host:port (8888 unless said otherwise), with user:password@ before the host if need be; with TLS jsons://…",
     );
   }
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? DEFAULT_PORT : Number(url.port),
+    tls: tlsOf(url.protocol, text),
     login: loginOf(url),
   };
+}
+
+/** @throws InvalidArgumentError */
+function tlsOf(protocol: string, text: string): Place["tls"] {
+  const [before = "", ...pins] = text.split("#");
+  if (protocol === "json:") {
+    if (pins.length === 0) return null;
+    throw new InvalidArgumentError("A fingerprint stands with TLS only: jsons://…");
+  }
+  try {
+    return parsePins(text.slice(before.length), text, "the address");
+  } catch (problem) {
+    throw new InvalidArgumentError(problem instanceof DbsyncError ? `${problem.message}.` : String(problem));
+  }
+}
+
+/**
+ * The same server, trusting those who may sign its certificate.
+ * @param ca  a file's path; undefined: what the configuration says, as for the daemons
+ * @throws DbsyncError `bad-option`, `bad-config`
+ */
+export function trusted(address: JsonServerAddress, ca: string | undefined): JsonServerAddress {
+  const authorities = authoritiesFor([address], ca, () => readDefaults(realPlaces()));
+  if (authorities === null) return address;
+  return withAuthorities([address], readAuthorities(authorities.ca, authorities.from))[0]!;
 }
 
 /** A password alone is the user default's, as with auth. @throws InvalidArgumentError */
@@ -57,8 +90,9 @@ export class JsonServer implements Disposable {
    * @param silenceMs  a server that says nothing for so long is given up
    * @throws Error  nobody listens, or the login is refused
    */
-  static async open({ host, port, login }: JsonServerAddress, silenceMs: number): Promise<JsonServer> {
-    const socket = await connected(host, port, silenceMs);
+  static async open(address: JsonServerAddress, silenceMs: number): Promise<JsonServer> {
+    const { host, port, login } = address;
+    const socket = await connected(address, silenceMs);
     socket.setTimeout(silenceMs, () =>
       socket.destroy(new Error(`the server said nothing for ${silenceMs} ms`)),
     );
@@ -90,6 +124,7 @@ export class JsonServer implements Disposable {
     socket.write(`${JSON.stringify(request)}\n`);
     let held = "";
     for await (const piece of socket.iterator({ destroyOnReturn: false })) {
+      if (isTlsAlert(Buffer.from(piece.slice(0, 2)))) throw new Error(TLS_ONLY);
       const text = held + piece;
       if (text.endsWith(ANSWER_END)) {
         yield text.slice(0, -ANSWER_END.length);
@@ -105,29 +140,6 @@ export class JsonServer implements Disposable {
   [Symbol.dispose](): void {
     this.#socket.destroy();
   }
-}
-
-/** @throws Error  as the system says it, with its number: `Connection refused (111)` */
-export async function connected(host: string, port: number, ms: number): Promise<Socket> {
-  const socket = connect({ host, port, noDelay: true }).setEncoding("utf8");
-  const timer = setTimeout(() => socket.destroy(new Error(systemMessage("ETIMEDOUT"))), ms);
-  try {
-    await once(socket, "connect");
-    return socket;
-  } catch (problem) {
-    const { code = "", message } = problem as NodeJS.ErrnoException;
-    throw new Error(code === "" ? message : systemMessage(code));
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** As C programs print it. */
-function systemMessage(code: string): string {
-  if (code === "ENOTFOUND") return "the host name was not resolved (ENOTFOUND)";
-  const number = (constants.errno as Readonly<Record<string, number | undefined>>)[code] ?? 0;
-  const text = getSystemErrorMap().get(-number)?.[1];
-  return text === undefined ? code : `${text[0]!.toUpperCase()}${text.slice(1)} (${number})`;
 }
 
 function parsed(text: string): unknown {
