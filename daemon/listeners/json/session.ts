@@ -26,6 +26,8 @@ export interface JsonSessionHost {
 
 /** Closes the connection, without an answer. */
 export const QUIT = "quit";
+/** What browsers send that were led here by a page: what they post would be done, where nobody has to log in. */
+const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
 export class JsonSession implements ActionHost, CommandSender {
@@ -68,6 +70,7 @@ export class JsonSession implements ActionHost, CommandSender {
       request = readRequest(text);
     } catch (problem) {
       if (!(problem instanceof MalformedJson)) throw problem;
+      if (HTTP.test(text)) return null;
       const shown = text.endsWith(NOT_UTF8) ? line.toString("utf8") : text;
       return failure(faultSentence(problem.fault, shown));
     }

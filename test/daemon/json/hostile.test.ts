@@ -30,6 +30,18 @@ test("odd requests are told what is wrong, and the connection goes on", async ()
   assert.equal(await ask(client, { action: "list" }), LIST);
 });
 
+test("a browser that a page has led here is hung up on, and what it posts is not done", async () => {
+  await using server = await startJson();
+  const post = '{"action":"create","document":"d"}\n';
+  for (const head of ["POST / HTTP/1.1\r\n", "Host: x\r\n", "POST / HTTP/1.1\r\nHost: x\r\n\r\n"]) {
+    using client = await RawClient.open(server.port);
+    client.send(head + post);
+    assert.equal(await client.rest(), "");
+  }
+  using client = await RawClient.open(server.port);
+  assert.equal(await ask(client, { action: "list" }), LIST);
+});
+
 test("a line may come byte by byte, and many lines at once", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
