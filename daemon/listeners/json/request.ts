@@ -2,7 +2,7 @@
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { NOT_UTF8, parseForeignJson } from "../../../protocol/json-reader.js";
 import { isContainer, JsonNumber, JsonObject, type JsonValue } from "../../../protocol/json-value.js";
-import { formatPhpNumber, phpInteger, phpNumberOf } from "../../../protocol/php-number.js";
+import { formatPhpNumber, phpNumberOf } from "../../../protocol/php-number.js";
 import { isTrue } from "../../../store/loose-equality.js";
 
 export class JsonRequest {
@@ -32,7 +32,9 @@ export class JsonRequest {
     const value = this.get("document");
     if (value === undefined || isContainer(value)) return undefined;
     if (!(value instanceof JsonNumber)) return bytesOfText(value === false ? "0" : phpText(value));
-    return String(phpInteger(phpNumberOf(value.text)) ?? 0);
+    const number = phpNumberOf(value.text);
+    // PHP cuts what an array's member is named by: the fraction, and what is above 64 bits.
+    return String(BigInt.asIntN(64, typeof number === "bigint" ? number : BigInt(Math.trunc(number))));
   }
 
   /** An entry's id; undefined: none is given that could be one. */

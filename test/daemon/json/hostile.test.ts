@@ -42,6 +42,24 @@ test("a browser that a page has led here is hung up on, and what it posts is not
   assert.equal(await ask(client, { action: "list" }), LIST);
 });
 
+test("a number that no integer holds names a document as it does in PHP, and no other one", async () => {
+  await using server = await startJson();
+  using client = await RawClient.open(server.port);
+  await ask(client, { action: "create", document: 0 });
+  for (const [number, name] of [
+    ["12345678901234567890", "-6101065172474984448"],
+    ["-1e30", "-5076964154930102272"],
+    ["9223372036854775807", "9223372036854775807"],
+  ] as const) {
+    client.send(`{"action":"create","document":${number}}\n`);
+    assert.equal(await answer(client), '{"status":"success"}');
+    assert.equal(await ask(client, { action: "drop", document: name }), '{"status":"success"}');
+    client.send(`{"action":"drop","document":${number}}\n`);
+    assert.match(await answer(client), /already exist/);
+  }
+  assert.match(await ask(client, { action: "list" }), /\["?0"?\]/);
+});
+
 test("a line may come byte by byte, and many lines at once", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
