@@ -1,16 +1,25 @@
-/** The users that listeners begin with, or go on with: no file of them may open a listener that is in reach of others. */
+/** The users that listeners begin with, or go on with: none of them may open a listener that is in reach of others. */
 import { isLoopback } from "./loopback.js";
 import type { Settings, UserListenerName } from "./settings.js";
 import { StartError } from "./start-error.js";
 import { USER_LISTENER_NAMES } from "./user-listener-options.js";
 import { Users } from "./users.js";
 
+/** Where users may come in. */
+export type Doors = Pick<Settings, UserListenerName | "tls">;
+
+/** The users of a file. @throws StartError  it cannot be read, or they open a listener: with the cures */
+export function readUsers(settings: Doors & Pick<Settings, "aclFile">): Users {
+  const users = new Users(settings.aclFile);
+  checkDoors(users, settings);
+  return users;
+}
+
 /**
- * The users of a file: off loopback somebody has to log in, or at least nobody may listen in.
+ * Off loopback somebody has to log in, or at least nobody may listen in.
  * @throws StartError  with the cures
  */
-export function readUsers(settings: Pick<Settings, UserListenerName | "aclFile" | "tls">): Users {
-  const users = new Users(settings.aclFile);
+export function checkDoors(users: Users, settings: Doors): void {
   for (const name of USER_LISTENER_NAMES) {
     const address = settings[name]?.address;
     if (address === undefined || isLoopback(address) === true) continue;
@@ -22,5 +31,4 @@ export function readUsers(settings: Pick<Settings, UserListenerName | "aclFile" 
       2,
     );
   }
-  return users;
 }

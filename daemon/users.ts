@@ -46,15 +46,16 @@ export class Users {
     this.generation++;
   }
 
-  /** Adds rules to a user's, who is made if absent. @throws CommandFailure  and then nothing has changed */
-  set(name: ByteString, rules: readonly ByteString[]): void {
+  /** These users once rules are added to those of one, who is made if absent. @throws CommandFailure */
+  changed(name: ByteString, rules: readonly ByteString[]): Users {
     const before = this.#users.get(name);
     const draft: Draft =
       before === undefined
         ? blank()
         : { ...before, passwords: [...before.passwords], rules: rulesOf(before.acl) };
-    this.#users = new Map(this.#users).set(name, drafted(name, draft, rules, 1));
-    this.generation++;
+    const users = new Users(null);
+    users.#users = new Map(this.#users).set(name, drafted(name, draft, rules, 1));
+    return users;
   }
 
   /** @returns whether there was such a user */

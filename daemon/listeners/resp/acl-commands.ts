@@ -18,7 +18,7 @@ import { categoriesOf } from "../../../store/command.js";
 import { commands, resolveCommand } from "../../../store/command-table.js";
 import { CommandFailure, custom, notInteger } from "../../../store/errors.js";
 import { parseInteger } from "../../../store/numbers.js";
-import { readUsers } from "../../read-users.js";
+import { checkDoors, readUsers } from "../../read-users.js";
 import { StartError } from "../../start-error.js";
 import { DEFAULT_USER, flagsOf, userLine } from "../../users.js";
 import type { RespSession, SessionHandler } from "./session.js";
@@ -79,12 +79,15 @@ function setUser({ host }: RespSession, argv: readonly ByteString[]): Reply {
   const [, , name = "", ...rules] = argv;
   if (/[\0 ]/.test(name)) throw custom("ERR Usernames can't contain spaces or null characters");
   try {
-    host.users.set(name, rules);
+    const changed = host.users.changed(name, rules);
+    return explained(() => {
+      checkDoors(changed, host.state.daemon.settings);
+      host.users.become(changed);
+    });
   } catch (problem) {
     if (!(problem instanceof CommandFailure)) throw problem;
     throw custom(`ERR Error in ACL SETUSER: ${problem.message.replace(/^ERR /, "")}`);
   }
-  return OK;
 }
 
 function removeUsers({ host, client: own }: RespSession, argv: readonly ByteString[]): Reply {

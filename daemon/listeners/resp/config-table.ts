@@ -4,6 +4,8 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LogLevel } from "../../log.js";
+import { checkDoors } from "../../read-users.js";
+import { StartError } from "../../start-error.js";
 import { DEFAULT_USER } from "../../users.js";
 import { fixed, limit, parseMemory, type Setting } from "./config-setting.js";
 import { TUNING_SETTINGS } from "./tuning-settings.js";
@@ -60,12 +62,19 @@ const maxmemoryClients: Setting = {
 /** The default user's password, which is kept readable for this alone. */
 const requirepass: Setting = {
   text: ({ host }) => host.state.settings.get("requirepass") ?? "",
-  prepare:
-    ({ host }, value) =>
-    () => {
-      host.users.set(DEFAULT_USER, value === "" ? ["nopass"] : ["resetpass", `>${value}`]);
+  prepare: ({ host }, value) => {
+    const users = host.users.changed(DEFAULT_USER, value === "" ? ["nopass"] : ["resetpass", `>${value}`]);
+    try {
+      checkDoors(users, host.state.daemon.settings);
+    } catch (problem) {
+      if (!(problem instanceof StartError)) throw problem;
+      return problem.message;
+    }
+    return () => {
+      host.users.become(users);
       host.state.settings.set("requirepass", value);
-    },
+    };
+  },
 };
 
 export const SETTINGS: Readonly<Record<string, Setting>> = {

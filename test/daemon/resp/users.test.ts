@@ -113,7 +113,7 @@ test("SIGHUP takes new users: rights change at once, and who is gone is closed",
   assert.equal(await ann.read(7), "$1\r\n2\r\n");
 });
 
-test("neither SIGHUP nor ACL LOAD opens a door off loopback that a start would have left shut", async () => {
+test("neither SIGHUP nor a command opens a door off loopback that a start would have left shut", async () => {
   using folder = makeFolder();
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n");
@@ -125,11 +125,15 @@ test("neither SIGHUP nor ACL LOAD opens a door off loopback that a start would h
     /The old configuration stays: .*can be reached from other machines/.test(msg),
   );
   using client = await RawClient.open(served["port"] as number);
-  client.send(lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT"));
-  assert.match(
-    await client.rest(),
-    /^-NOAUTH Authentication required\.\r\n\+OK\r\n-ERR --resp 0\.0\.0\.0 can be reached from other machines.*\r\n\+OK\r\n$/,
+  const opening = ["ACL LOAD", "ACL SETUSER default on nopass", 'CONFIG SET requirepass ""'];
+  client.send(
+    lines("GET k", "AUTH ann a", "ACL SETUSER default on >p", ...opening, "ACL SETUSER default off", "QUIT"),
   );
+  const told = (await client.rest()).split("\r\n");
+  assert.deepEqual(told.slice(0, 3), ["-NOAUTH Authentication required.", "+OK", "+OK"]);
+  for (const refusal of told.slice(3, 6))
+    assert.match(refusal, /^-ERR .*--resp 0\.0\.0\.0 can be reached from other machines/);
+  assert.deepEqual(told.slice(6), ["+OK", "+OK", ""]);
   using other = await RawClient.open(served["port"] as number);
   other.send(lines("GET k", "QUIT"));
   assert.equal(await other.rest(), "-NOAUTH Authentication required.\r\n+OK\r\n");
