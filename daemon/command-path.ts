@@ -6,6 +6,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import type { Condition } from "../protocol/envelope.js";
 import type { Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
+import type { EncodingLimits } from "../store/encoding-name.js";
 import type { Place } from "../timeline/entry.js";
 import type { KeyCounts } from "./key-counts.js";
 import type { LaterReply } from "./later-reply.js";
@@ -25,6 +26,8 @@ export interface CommandSender {
   readonly as: ByteString | null;
   /** Whether all keys may be read. */
   readonly readsAll: boolean;
+  /** By what limits encodings are named for him; absent: by Redis's own. */
+  readonly encoding?: EncodingLimits | undefined;
   /** Whether what is written is answered only once its place is final. */
   readonly isStable: boolean;
   /**

@@ -24,8 +24,14 @@ export class LocalPath implements CommandPath {
   }
 
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
-    const { db, now } = sender;
-    const reply = this.#backend.run(command, argv, this.#units.joined(db, now), now);
+    const { db, now, encoding } = sender;
+    const unit = this.#units.joined(db, now);
+    const reply = this.#backend.run(
+      command,
+      argv,
+      encoding === undefined ? unit : { ...unit, encoding },
+      now,
+    );
     if (command.group === "dbsync") this.#units.part();
     return reply;
   }

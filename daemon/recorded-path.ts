@@ -103,10 +103,10 @@ export class RecordedPath implements CommandPath {
   #read(
     command: Command,
     argv: readonly ByteString[],
-    { db, now, readsAll }: CommandSender,
+    { db, now, readsAll, encoding }: CommandSender,
   ): Reply | Promise<Reply> {
     const { at, id, step = 0 } = this.#parts.units.joined(db, now);
-    return this.#parts.backend.run(command, argv, { at, db, id, step, readsAll }, now);
+    return this.#parts.backend.run(command, argv, { at, db, id, step, readsAll, encoding }, now);
   }
 }
 

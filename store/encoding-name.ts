@@ -1,6 +1,6 @@
 /**
- * What Redis 7.0 would call the encoding of a value, by its default limits: of a value that is made anew with these
- * contents. A value with a past may have another one there (what was large once stays so), here it has not.
+ * What Redis 7.0 would call the encoding of a value: of one that is made anew with these contents. A collection with a past may
+ * have another one there (what was large once stays so), here it has not.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { parseInteger } from "./numbers.js";
@@ -9,30 +9,53 @@ import { MemberSet } from "./values/member-set.js";
 import { SortedSet } from "./values/sorted-set.js";
 import { typeName, type Value } from "./values/value.js";
 
-/** Redis's defaults of the settings of these names, and the longest string that it keeps beside its head. */
-const EMBEDDED_BYTES_MAX = 44;
-export const SET_MAX_INTSET_ENTRIES = 512;
-export const HASH_MAX_LISTPACK_ENTRIES = 512;
-export const ZSET_MAX_LISTPACK_ENTRIES = 128;
-export const LISTPACK_VALUE_MAX = 64;
+/** Up to which sizes collections are compact: Redis's settings. Values here are kept in one way, whatever these say. */
+export interface EncodingLimits {
+  readonly setIntsetEntries: number;
+  readonly hashListpackEntries: number;
+  /** Bytes of a field or value. */
+  readonly hashListpackValue: number;
+  readonly zsetListpackEntries: number;
+  /** Bytes of a member. */
+  readonly zsetListpackValue: number;
+}
+
+/** Redis's defaults. */
+export const ENCODING_LIMITS: EncodingLimits = {
+  setIntsetEntries: 512,
+  hashListpackEntries: 512,
+  hashListpackValue: 64,
+  zsetListpackEntries: 128,
+  zsetListpackValue: 64,
+};
+
+/** The longest string that Redis keeps beside its head. */
+export const EMBEDDED_BYTES_MAX = 44;
 /** Integers from 0 to below it exist once, however many keys hold them. */
 const SHARED_INTEGERS = 10_000;
 const SHARED_REFERENCES = 2 ** 31 - 1;
 
-export function encodingName(value: Value): string {
+export function encodingName(value: Value, limits: EncodingLimits = ENCODING_LIMITS): string {
   if (typeof value === "string") return stringEncoding(value);
   if (value instanceof MemberSet) {
-    const isSmall = value.size <= SET_MAX_INTSET_ENTRIES;
+    const isSmall = value.size <= limits.setIntsetEntries;
     return isSmall && value.members.every((member) => parseInteger(member) !== undefined)
       ? "intset"
       : "hashtable";
   }
   if (value instanceof Hash) {
-    const isSmall = value.size <= HASH_MAX_LISTPACK_ENTRIES;
+    const { hashListpackEntries, hashListpackValue } = limits;
+    const isSmall = value.size <= hashListpackEntries;
+    const fits = ({ length }: ByteString) => length <= hashListpackValue;
     return isSmall && value.fields.every(fits) && value.values.every(fits) ? "listpack" : "hashtable";
   }
-  if (value instanceof SortedSet)
-    return value.size <= ZSET_MAX_LISTPACK_ENTRIES && value.members.every(fits) ? "listpack" : "skiplist";
+  if (value instanceof SortedSet) {
+    const { zsetListpackEntries, zsetListpackValue } = limits;
+    const isSmall = value.size <= zsetListpackEntries;
+    return isSmall && value.members.every(({ length }) => length <= zsetListpackValue)
+      ? "listpack"
+      : "skiplist";
+  }
   const type = typeName(value);
   return type === "list" ? "quicklist" : type;
 }
@@ -46,8 +69,4 @@ export function referenceCount(value: Value): number {
 function stringEncoding(bytes: ByteString): string {
   if (parseInteger(bytes) !== undefined) return "int";
   return bytes.length <= EMBEDDED_BYTES_MAX ? "embstr" : "raw";
-}
-
-function fits(bytes: ByteString): boolean {
-  return bytes.length <= LISTPACK_VALUE_MAX;
 }

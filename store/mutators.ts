@@ -5,8 +5,10 @@
  */
 import { type ByteString, detached } from "../protocol/byte-string.js";
 import { DocumentMutators } from "./document-mutators.js";
+import { EMBEDDED_BYTES_MAX } from "./encoding-name.js";
 import { wrongType } from "./errors.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY } from "./keyspace.js";
+import { StringForms } from "./string-forms.js";
 import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
 import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
@@ -29,6 +31,7 @@ type ValueClass<V> = new () => V;
 
 export class Data {
   readonly #keyspaces: Keyspace[];
+  readonly forms = new StringForms();
   /** null: how keys are used is not kept. */
   readonly usage: Usage | null;
   #unit: Unit = { at: 0, db: 0, id: "" };
@@ -92,7 +95,10 @@ export class Data {
     const keyspace = this.#keyspaces[db]!;
     const entry = keyspace.find(key);
     if (this.#records !== null) this.#records.push(putRecord(db, key, entry));
-    if (entry !== undefined) keyspace.replace(entry, value, expire, this.#unit.id);
+    if (entry !== undefined) {
+      keyspace.replace(entry, value, expire, this.#unit.id);
+      this.forms.forget(entry);
+    }
     this.#touched = entry ?? keyspace.add(key, value, expire, this.#unit.id);
     return this.#touched;
   }
@@ -116,6 +122,7 @@ export class Data {
     this.#records?.push({ mutator: "setBytes", db: this.#unit.db, key: entry.key, old: entry.value });
     entry.value = bytes;
     this.#touch(entry);
+    this.forms.forget(entry);
   }
 
   /**
@@ -132,6 +139,7 @@ export class Data {
     }
     patchString(entry, offset, bytes);
     this.#touch(entry);
+    if (offset + bytes.length <= EMBEDDED_BYTES_MAX) this.forms.note(entry, "raw");
   }
 
   listPush(entry: Typed<List>, end: End, element: ByteString): void {

@@ -1,5 +1,6 @@
 /** What a command is told besides its arguments: everything that would otherwise be clock, randomness or session. */
 import type { ByteString } from "../protocol/byte-string.js";
+import type { EncodingLimits } from "./encoding-name.js";
 
 export interface Unit {
   /** Milliseconds since 1970, from the envelope; never the local clock. */
@@ -17,4 +18,6 @@ export interface Unit {
   readonly step?: number;
   /** Whether who sent it may read all keys; default: not. Only what looks back on others' commands asks. */
   readonly readsAll?: boolean;
+  /** By what limits who asks wants encodings named; default: Redis's own. */
+  readonly encoding?: EncodingLimits | undefined;
 }

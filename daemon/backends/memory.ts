@@ -96,9 +96,9 @@ export class MemoryBackend implements Backend {
   }
 
   /** For reads, which are judged by now. */
-  #dated({ db, id, step = 0 }: Unit, now: number): Unit {
+  #dated({ db, id, step = 0, encoding }: Unit, now: number): Unit {
     this.#readAt = Math.max(this.#readAt, now);
-    return { at: this.#readAt, db, id, step };
+    return { at: this.#readAt, db, id, step, encoding };
   }
 
   /** In slices, so that a million keys that expire together hold nobody up. */

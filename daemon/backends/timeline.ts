@@ -100,8 +100,8 @@ export class TimelineBackend implements Backend {
     return this.#timeline.database.writerOf(db, key, this.#environment.clock());
   }
 
-  #dated({ db, id, step = 0 }: Unit, now = this.#environment.clock()): Unit {
+  #dated({ db, id, step = 0, encoding }: Unit, now = this.#environment.clock()): Unit {
     this.#readAt = Math.max(this.#readAt, now);
-    return { at: this.#readAt, db, id, step };
+    return { at: this.#readAt, db, id, step, encoding };
   }
 }

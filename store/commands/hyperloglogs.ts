@@ -108,12 +108,13 @@ function store(data: Data, key: ByteString, sketch: Sketch): void {
   const { bytes } = sketch;
   const entry = data.getString(key);
   if (entry === undefined) {
-    data.put(key, bytes);
+    data.forms.note(data.put(key, bytes), "raw");
     return;
   }
   const old = entry.value;
   if (old.length !== bytes.length) {
     data.setBytes(entry, bytes);
+    data.forms.note(entry, "raw");
     return;
   }
   let from = 0;

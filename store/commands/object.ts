@@ -29,8 +29,10 @@ export const objects = family("server", {
 }).concat(
   family("keyspace", {
     "OBJECT|ENCODING": {
-      ...about((entry) => bulk(encodingName(entry.value))),
-      complexity: "O(N), N: elements, 512 at most",
+      ...about((entry, { forms }, { encoding }) =>
+        bulk(forms.of(entry) ?? encodingName(entry.value, encoding)),
+      ),
+      complexity: "O(N), N: elements, as many as a compact collection may have",
       summary: "What Redis would call the encoding of a value.",
     },
     "OBJECT|FREQ": {

@@ -2,6 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulkOrNil, integer, NIL, OK, ONE, type Reply, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
+import { EMBEDDED_BYTES_MAX } from "../encoding-name.js";
 import {
   custom,
   invalidExpire,
@@ -298,8 +299,9 @@ function incrbyfloat(data: Data, argv: readonly ByteString[]): Reply {
   const sum = addFloats(entry?.value ?? "0", argv[2]!);
   if (sum === "not-a-float") throw notFloat();
   if (sum === "infinite") throw nanOrInfinity();
-  if (entry === undefined) data.put(key, sum);
-  else if (entry.value !== sum) data.setBytes(entry, sum);
+  const kept = entry ?? data.put(key, sum);
+  if (entry !== undefined && entry.value !== sum) data.setBytes(entry, sum);
+  if (sum.length <= EMBEDDED_BYTES_MAX) data.forms.note(kept, "embstr");
   return bulk(sum);
 }
 

@@ -21,7 +21,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "CONFIG|GET": "Of the settings that there are.",
   "CONFIG|REWRITE": "An error: the configuration file is never written.",
   "CONFIG|SET":
-    "Limits of the listener and of memory, and the default user's password, until the daemon stops or reads its configuration anew. How Redis keeps values and tidies up is taken and told again, and changes nothing here. Other settings only to what they are.",
+    "Limits of the listener and of memory, and the default user's password, until the daemon stops or reads its configuration anew. How Redis keeps values and tidies up is taken and told again, and changes nothing here but what OBJECT ENCODING says. Other settings only to what they are.",
   DEBUG:
     "DIGEST, DIGEST-VALUE, ERROR, LOADAOF, OBJECT, POPULATE, QUICKLIST-PACKED-THRESHOLD, RELOAD, SET-ACTIVE-EXPIRE, SLEEP. SLEEP holds up its own connection only; digests are ours.",
   INFO: "Fields whose values are known; hits and misses of keys are not counted.",
@@ -36,7 +36,8 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "MEMORY|USAGE": "An estimate of our own bytes.",
   MONITOR:
     "Commands of Redis clients; not those of signed envelopes. Those above 64 KiB are shortened as in SLOWLOG.",
-  "OBJECT|ENCODING": "What Redis would call it in a value that is made anew with these contents.",
+  "OBJECT|ENCODING":
+    "What Redis would call it in a collection that is made anew with these contents, by the limits that CONFIG SET has set here.",
   "OBJECT|IDLETIME": "An error without an LRU --maxmemory-policy: when a key was last used is not kept then.",
   PFCOUNT: "Changes nothing; in Redis it keeps its result in the key.",
   REPLICAOF: "NO ONE is answered OK, all else is an error.",

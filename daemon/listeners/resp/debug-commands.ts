@@ -155,7 +155,7 @@ function reload(_: RespSession, argv: readonly ByteString[]): Reply {
 function asked(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
   const command = resolveCommand(argv);
   if (command instanceof CommandFailure) throw command;
-  const { as, now, readsAll, isStable, host } = session;
-  const reply = host.path.execute(command, argv, { db, as, now, readsAll, isStable });
+  const { as, now, readsAll, isStable, encoding, host } = session;
+  const reply = host.path.execute(command, argv, { db, as, now, readsAll, isStable, encoding });
   return reply instanceof Promise ? error("ERR not at once") : reply;
 }

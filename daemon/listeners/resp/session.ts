@@ -5,6 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
 import type { Command } from "../../../store/command.js";
+import type { EncodingLimits } from "../../../store/encoding-name.js";
 import { CommandFailure } from "../../../store/errors.js";
 import type { CommandPath, CommandSender, LastWrite } from "../../command-path.js";
 import type { Environment } from "../../environment.js";
@@ -147,6 +148,10 @@ export class RespSession implements CommandSender {
 
   get readsAll(): boolean {
     return this.#user?.acl.mayReadAll ?? false;
+  }
+
+  get encoding(): EncodingLimits | undefined {
+    return this.host.state.encoding;
   }
 
   /**

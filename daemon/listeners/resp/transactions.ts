@@ -142,8 +142,19 @@ function execRecorded(
   return unit instanceof Promise ? unit.then(merge) : merge(unit);
 }
 
-function senderOf({ now, isStable, lastWrite }: RespSession, { db, user }: QueuedCall): CommandSender {
-  return { db, now, isStable, lastWrite, as: user?.name ?? null, readsAll: user?.acl.mayReadAll ?? false };
+function senderOf(
+  { now, isStable, lastWrite, encoding }: RespSession,
+  { db, user }: QueuedCall,
+): CommandSender {
+  return {
+    db,
+    now,
+    isStable,
+    lastWrite,
+    encoding,
+    as: user?.name ?? null,
+    readsAll: user?.acl.mayReadAll ?? false,
+  };
 }
 
 function joined(replies: readonly (Reply | Promise<Reply>)[]): Reply | Promise<Reply> {

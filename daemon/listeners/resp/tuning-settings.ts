@@ -1,16 +1,12 @@
 /**
  * How Redis keeps values and tidies up: settings that people's scripts set, and that mean nothing here, where values are kept
- * in one way. They are taken within Redis's bounds and told again. Only settings that change no answer are among them.
+ * in one way. They are taken within Redis's bounds and told again. Those of encodings change what OBJECT ENCODING says, and
+ * the others no answer.
  * Names, bounds and defaults: redis-server 7.0, config.c.
  */
-import {
-  HASH_MAX_LISTPACK_ENTRIES,
-  LISTPACK_VALUE_MAX,
-  SET_MAX_INTSET_ENTRIES,
-  ZSET_MAX_LISTPACK_ENTRIES,
-} from "../../../store/encoding-name.js";
+import { ENCODING_LIMITS, type EncodingLimits } from "../../../store/encoding-name.js";
 import { INT64_MAX } from "../../../store/numbers.js";
-import { kept, keptSwitch, type Setting } from "./config-setting.js";
+import { kept, keptSwitch, parseNumber, type Setting } from "./config-setting.js";
 
 const INT_MAX = 2 ** 31 - 1;
 const MANY = INT64_MAX;
@@ -25,22 +21,24 @@ const NUMBERS: readonly (readonly [name: string, fallback: number, least: number
     ["active-defrag-threshold-upper", 100, 0, 1000],
     ["active-expire-effort", 1, 1, 10],
     ["busy-reply-threshold", 5000, 0, MANY],
-    ["hash-max-listpack-entries", HASH_MAX_LISTPACK_ENTRIES, 0, MANY],
     ["hz", 10, 0, INT_MAX],
     ["list-compress-depth", 0, 0, INT_MAX],
     ["list-max-listpack-size", -2, -INT_MAX - 1, INT_MAX],
     ["maxmemory-eviction-tenacity", 10, 0, 100],
     ["maxmemory-samples", 5, 1, INT_MAX],
-    ["set-max-intset-entries", SET_MAX_INTSET_ENTRIES, 0, MANY],
-    ["zset-max-listpack-entries", ZSET_MAX_LISTPACK_ENTRIES, 0, MANY],
   ];
 
 /** The same of bytes. */
-const SIZES: typeof NUMBERS = [
-  ["active-defrag-ignore-bytes", 100 * 1024 * 1024, 1, MANY],
-  ["hash-max-listpack-value", LISTPACK_VALUE_MAX, 0, MANY],
-  ["zset-max-listpack-value", LISTPACK_VALUE_MAX, 0, MANY],
-];
+const SIZES: typeof NUMBERS = [["active-defrag-ignore-bytes", 100 * 1024 * 1024, 1, MANY]];
+
+/** What OBJECT ENCODING goes by: the limit of that name, and whether it is one of bytes. */
+const ENCODING: Readonly<Record<string, readonly [limit: keyof EncodingLimits, isMemory: boolean]>> = {
+  "hash-max-listpack-entries": ["hashListpackEntries", false],
+  "hash-max-listpack-value": ["hashListpackValue", true],
+  "set-max-intset-entries": ["setIntsetEntries", false],
+  "zset-max-listpack-entries": ["zsetListpackEntries", false],
+  "zset-max-listpack-value": ["zsetListpackValue", true],
+};
 
 const SWITCHES: Readonly<Record<string, boolean>> = {
   ...{ activedefrag: false, activerehashing: true, "dynamic-hz": true, "jemalloc-bg-thread": true },
@@ -58,12 +56,26 @@ const ALIASES: Readonly<Record<string, string>> = {
   "zset-max-ziplist-value": "zset-max-listpack-value",
 };
 
+function encodingLimit(name: keyof EncodingLimits, isMemory: boolean): Setting {
+  return {
+    text: ({ host: { state } }) => String((state.encoding ?? ENCODING_LIMITS)[name]),
+    prepare: ({ host: { state } }, text) => {
+      const value = parseNumber(text, { least: 0, most: MANY, isMemory });
+      if (typeof value === "string") return value;
+      return () => {
+        state.encoding = { ...(state.encoding ?? ENCODING_LIMITS), [name]: Number(value) };
+      };
+    },
+  };
+}
+
 const own: Readonly<Record<string, Setting>> = Object.fromEntries([
   ...NUMBERS.map(([name, fallback, least, most]) => [name, kept(name, fallback, { least, most })]),
   ...SIZES.map(([name, fallback, least, most]) => [
     name,
     kept(name, fallback, { least, most, isMemory: true }),
   ]),
+  ...Object.entries(ENCODING).map(([name, [limit, isMemory]]) => [name, encodingLimit(limit, isMemory)]),
   ...Object.entries(SWITCHES).map(([name, fallback]) => [name, keptSwitch(name, fallback)]),
 ]);
 

@@ -1,0 +1,27 @@
+/** Forms of strings are remembered of few keys, and only until a key is written again. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Database } from "../../store/database.js";
+
+const KEYS = 5000;
+
+test("however many strings are changed in place, the form of the latest is known", () => {
+  const database = new Database();
+  const unit = { at: 0, db: 0, id: "u" };
+  const encoding = (key: string) => database.execute(["OBJECT", "ENCODING", key], unit);
+  for (let i = 0; i < KEYS; i++) database.execute(["SETRANGE", `k${i}`, "0", "1"], unit);
+  assert.deepEqual(encoding(`k${KEYS - 1}`), { kind: "bulk", bytes: "raw" });
+  assert.deepEqual(encoding("k0"), { kind: "bulk", bytes: "int" });
+});
+
+test("a string whose change is taken back has its form back", () => {
+  const database = new Database();
+  database.execute(["SET", "k", "1"], { at: 0, db: 0, id: "first" });
+  const records: Parameters<Database["undo"]>[0][number][] = [];
+  database.execute(["APPEND", "k", "2"], { at: 1, db: 0, id: "second" }, records);
+  database.undo(records);
+  assert.deepEqual(database.execute(["OBJECT", "ENCODING", "k"], { at: 2, db: 0, id: "third" }), {
+    kind: "bulk",
+    bytes: "int",
+  });
+});
