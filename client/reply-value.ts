@@ -52,6 +52,8 @@ export function replyValue(reply: Reply, buffers: boolean): ReplyValue {
     case "nil":
     case "nil-array":
       return null;
+    case "resp3":
+      return replyValue(reply.plain, buffers);
     case "error":
       return new DbsyncError("reply", textOfBytes(reply.text));
     default:

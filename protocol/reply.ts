@@ -21,7 +21,15 @@ export type Reply =
   /** `items` holds member, score, member, score, …: RESP3 has an array of two each for these, RESP2 a flat one. */
   | { readonly kind: "pairs"; readonly items: readonly Reply[] }
   /** A text for people; `format` is its three letters, `txt` or `mkd`. RESP2 has a bulk string for it. */
-  | { readonly kind: "verbatim"; readonly format: ByteString; readonly bytes: ByteString };
+  | { readonly kind: "verbatim"; readonly format: ByteString; readonly bytes: ByteString }
+  | Resp3Reply;
+
+/** What only RESP3 can say (a boolean, an attribute, …), as its bytes; every other format says `plain` in its place. */
+export interface Resp3Reply {
+  readonly kind: "resp3";
+  readonly written: ByteString;
+  readonly plain: Reply;
+}
 
 /** `text` begins with the error's code: `ERR …`, `WRONGTYPE …`. */
 export interface ErrorReply {

@@ -43,6 +43,8 @@ export function writeReply(reply: Reply): ByteString {
       return "*-1\r\n";
     case "map":
       return reply.inPairs === true ? writePairs(reply.items) : writeItems(reply.items);
+    case "resp3":
+      return writeReply(reply.plain);
     case "array":
       return reply instanceof BulkArray ? writeBulks(reply.values) : writeItems(reply.items);
     default:

@@ -13,6 +13,8 @@ export function writeReply3(reply: Reply): ByteString {
       return "_\r\n";
     case "double":
       return `,${reply.text ?? formatDouble(reply.value)}\r\n`;
+    case "resp3":
+      return reply.written;
     case "verbatim":
       return `=${reply.bytes.length + 4}\r\n${reply.format}:${reply.bytes}\r\n`;
     case "array":

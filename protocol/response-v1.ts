@@ -66,6 +66,8 @@ export function replyText(reply: ValueReply): ByteString | null {
     case "nil":
     case "nil-array":
       return null;
+    case "resp3":
+      return reply.plain.kind === "error" ? null : replyText(reply.plain);
     case "array":
     case "set":
     case "map":
@@ -86,6 +88,8 @@ function lines(item: Reply): ByteString[] {
     case "nil":
     case "nil-array":
       return [""];
+    case "resp3":
+      return lines(item.plain);
     default:
       return [scalarText(item)];
   }

@@ -99,6 +99,8 @@ function shownReply(reply: Reply): ByteString {
     case "nil":
     case "nil-array":
       return "(nil)";
+    case "resp3":
+      return shownReply(reply.plain);
     default: {
       const [first] = reply.items;
       const { length } = reply.items;

@@ -23,7 +23,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "CONFIG|SET":
     "Limits of the listener and of memory, and the default user's password, until the daemon stops or reads its configuration anew. How Redis keeps values and tidies up is taken and told again, and changes nothing here but what OBJECT ENCODING says. Other settings only to what they are.",
   DEBUG:
-    "DIGEST, DIGEST-VALUE, ERROR, LOADAOF, OBJECT, POPULATE, QUICKLIST-PACKED-THRESHOLD, RELOAD, SET-ACTIVE-EXPIRE, SLEEP. SLEEP holds up its own connection only; digests are ours.",
+    "CHANGE-REPL-ID, DIGEST, DIGEST-VALUE, ERROR, HELP, LOADAOF, OBJECT, POPULATE, PROTOCOL, QUICKLIST-PACKED-THRESHOLD, RELOAD, SET-ACTIVE-EXPIRE, SET-DISABLE-DENY-SCRIPTS, SLEEP. SLEEP holds up its own connection only; digests are ours.",
   INFO: "Fields whose values are known; hits and misses of keys are not counted.",
   LASTSAVE: "With --data now: what is acknowledged is on the disk.",
   "LATENCY|DOCTOR": "In our words.",

@@ -13,6 +13,8 @@ export function folded(reply: Reply): Reply {
       return reply.inPairs === true
         ? inPairs(reply.items)
         : { kind: "array", items: reply.items.map(folded) };
+    case "resp3":
+      return folded(reply.plain);
     case "array":
     case "set":
     case "pairs":
@@ -44,6 +46,8 @@ export function shown(reply: Reply): string {
       return reply.kind;
     case "double":
       return `,${reply.value}`;
+    case "resp3":
+      return reply.written;
     default:
       return `[${reply.items.map(shown).join(" ")}]`;
   }

@@ -7,8 +7,10 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, error, OK, type Reply, status } from "../../../protocol/reply.js";
 import type { Command } from "../../../store/command.js";
 import { findCommand, resolveCommand } from "../../../store/command-table.js";
-import { CommandFailure, custom, noSuchKey, unknownSubcommand, wrongArity } from "../../../store/errors.js";
+import { CommandFailure, custom, echoed, noSuchKey } from "../../../store/errors.js";
 import { parseDouble, parseInteger } from "../../../store/numbers.js";
+import { parseMemory } from "./config-setting.js";
+import { sample } from "./debug-samples.js";
 import type { RespSession, SessionHandler } from "./session.js";
 
 export const debugHandlers: readonly (readonly [string, SessionHandler])[] = [["DEBUG", debug]];
@@ -18,6 +20,8 @@ const SLEEP_MS_MAX = 60_000;
 /** Keys that one POPULATE makes, and bytes of each value. */
 const POPULATE_KEYS_MAX = 1_000_000;
 const POPULATE_BYTES_MAX = 1024 * 1024;
+/** Redis's, below which the number has to be. */
+const THRESHOLD_BYTES_MAX = 2 ** 32 - 1;
 
 interface Subcommand {
   /** Arguments with both names; negative: at least so many. */
@@ -26,16 +30,21 @@ interface Subcommand {
 }
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  // Nobody replicates from here by such a number.
+  "CHANGE-REPL-ID": { arity: 2, run: () => OK },
   DIGEST: { arity: 2, run: digest },
   "DIGEST-VALUE": { arity: -2, run: digestValues },
   ERROR: { arity: 3, run: fail },
+  HELP: { arity: 2, run: () => array(helpText.map(status)) },
   // What would be read is what is in memory.
   LOADAOF: { arity: 2, run: () => OK },
   OBJECT: { arity: 3, run: object },
   POPULATE: { arity: -3, run: populate },
-  // How the elements of lists are kept has no setting, and cannot be seen.
-  "QUICKLIST-PACKED-THRESHOLD": { arity: 3, run: () => OK },
+  PROTOCOL: { arity: 3, run: (_, argv) => sample(argv[2] as ByteString) },
+  "QUICKLIST-PACKED-THRESHOLD": { arity: 3, run: packedThreshold },
   RELOAD: { arity: -2, run: reload },
+  // Scripts there are none.
+  "SET-DISABLE-DENY-SCRIPTS": { arity: 3, run: () => OK },
   // Whether keys that have expired are still held cannot be seen from outside.
   "SET-ACTIVE-EXPIRE": { arity: 3, run: () => OK },
   SLEEP: { arity: 3, run: sleep },
@@ -44,11 +53,28 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
 function debug(session: RespSession, argv: readonly ByteString[]): Reply | Promise<Reply> {
   const name = (argv[1] as ByteString).toUpperCase();
   const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
-  if (subcommand === undefined)
-    throw unknownSubcommand("DEBUG", argv[1] as ByteString, Object.keys(SUBCOMMANDS));
-  const { arity } = subcommand;
-  if (arity < 0 ? argv.length < -arity : argv.length !== arity) throw wrongArity("debug");
+  const arity = subcommand?.arity ?? 0;
+  if (subcommand === undefined || (arity < 0 ? argv.length < -arity : argv.length !== arity))
+    throw notSo(argv);
   return subcommand.run(session, argv);
+}
+
+const notSo = (argv: readonly ByteString[]) =>
+  custom(
+    `ERR unknown subcommand or wrong number of arguments for '${echoed(argv[1] ?? "")}'. Try DEBUG HELP.`,
+  );
+
+const helpText: readonly string[] = [
+  "DEBUG <subcommand> [<argument> ...]. There are:",
+  ...Object.keys(SUBCOMMANDS).sort(),
+];
+
+/** `DEBUG QUICKLIST-PACKED-THRESHOLD bytes`: how the elements of lists are kept has no setting, and cannot be seen. */
+function packedThreshold(_: RespSession, argv: readonly ByteString[]): Reply {
+  const bytes = parseMemory(argv[2] as ByteString);
+  if (bytes === undefined || bytes > THRESHOLD_BYTES_MAX)
+    throw custom("ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+  return OK;
 }
 
 /** `DEBUG ERROR text` */
@@ -115,7 +141,7 @@ function valueDigest(session: RespSession, key: ByteString, db: number): string 
 
 /** `DEBUG POPULATE count [prefix] [size]`: strings at keys that are free. */
 function populate(session: RespSession, argv: readonly ByteString[]): Promise<Reply> {
-  if (argv.length > 5) throw wrongArity("debug");
+  if (argv.length > 5) throw notSo(argv);
   const count = positive(argv[2] as ByteString, POPULATE_KEYS_MAX);
   const prefix = argv[3] ?? "key";
   const size = argv[4] === undefined ? 0 : positive(argv[4], POPULATE_BYTES_MAX);

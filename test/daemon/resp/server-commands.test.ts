@@ -140,6 +140,8 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
       "DEBUG POPULATE -1",
     ),
     lines("DEBUG RELOAD x", "DBSIZE", "DEBUG DIGEST-VALUE none", "FLUSHDB"),
+    lines("DEBUG foo", "DEBUG POPULATE", "DEBUG PROTOCOL", "DEBUG PROTOCOL foo", "DEBUG CHANGE-REPL-ID"),
+    ...["200", "1b", "4gb", "x"].map((size) => lines(`DEBUG QUICKLIST-PACKED-THRESHOLD ${size}`)),
     lines("SET k abc", "RPUSH l 1 2 3", "DEBUG SET-ACTIVE-EXPIRE 0", "DEL k l", "DEBUG SET-ACTIVE-EXPIRE 1"),
   ],
 };
@@ -275,6 +277,15 @@ test("INFO counts keys that have expired, whether they were dropped or written a
     );
     await client.call("SET", "b", "1");
     await until("both are counted", async () => (await expired()) === 2 * round);
+  }
+});
+
+test("DEBUG PROTOCOL answers of each kind, also within a transaction", { skip }, async () => {
+  const kinds = "string integer double null array set map attrib push verbatim true FALSE bignum".split(" ");
+  const asked = kinds.map((kind) => `DEBUG PROTOCOL ${kind}`);
+  for (const before of [[], ["HELLO 3"]]) {
+    await beside.assertSame(lines(...before, ...asked));
+    await beside.assertSame(lines(...before, "MULTI", ...asked, "EXEC"));
   }
 });
 
