@@ -9,7 +9,7 @@ export class CommandCounts {
   milliseconds = 0;
   /** Answered with an error. */
   failed = 0;
-  /** Not run, since the user may not. */
+  /** Not run: too few or too many arguments, a user who may not, no memory, … */
   rejected = 0;
   #places: Uint32Array | null = null;
 

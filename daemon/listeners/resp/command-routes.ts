@@ -1,7 +1,7 @@
 /** From the words of a request to its command, and to what a connection does with it itself. Asked for each request. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Command } from "../../../store/command.js";
-import { commands, resolveCommand } from "../../../store/command-table.js";
+import { commands, findCommand, resolveCommand } from "../../../store/command-table.js";
 import { CommandFailure } from "../../../store/errors.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
 import { mayWait } from "./blocking.js";
@@ -24,9 +24,12 @@ export class CommandRoutes {
   readonly #routes = new Map<Command, Route>();
   /** Of commands without subcommands, by the usual spellings. */
   readonly #byName = new Map<ByteString, Route>();
+  /** Commands that consist of subcommands. */
+  readonly #containers: ReadonlySet<string>;
 
   constructor(handlers: SessionHandlers) {
     const containers = new Set(commands.flatMap(({ name }) => containerOf(name)));
+    this.#containers = containers;
     for (const command of commands) {
       const { name, flags, writes } = command;
       // For signed envelopes.
@@ -63,6 +66,13 @@ export class CommandRoutes {
       return (argv[0] as ByteString).toUpperCase() === "KEY" ? KEYS_ELSEWHERE : NO_CLUSTER;
     const command = resolveCommand(argv);
     return command instanceof CommandFailure ? command : (this.#routes.get(command) as Route);
+  }
+
+  /** The route of a command, or of one's subcommand, whatever the number of its arguments. */
+  named([name = "", subcommand]: readonly ByteString[]): Route | undefined {
+    const isContainer = this.#containers.has(name.toUpperCase()) && subcommand !== undefined;
+    const command = findCommand(isContainer ? `${name}|${subcommand}` : name);
+    return command === undefined ? undefined : this.#routes.get(command);
   }
 }
 

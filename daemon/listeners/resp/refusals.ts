@@ -1,9 +1,8 @@
-/** What is denied to whom, kept for ACL LOG and INFO. Source: redis-server 7.0, acl.c. */
+/** What is denied to whom, kept for ACL LOG. Source: redis-server 7.0, acl.c. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { AclRefusal } from "../../../store/acl.js";
 import type { Command } from "../../../store/command.js";
 import { type Client, clientLine } from "./clients.js";
-import type { CommandCounts } from "./command-counts.js";
 import type { Denied } from "./denied-log.js";
 import type { ServerState } from "./server-state.js";
 
@@ -15,11 +14,6 @@ export interface DeniedSession {
   readonly isExecuting: boolean;
   readonly client: Client;
   readonly as: ByteString | null;
-}
-
-interface RefusedRoute {
-  readonly command: Command;
-  readonly counts: CommandCounts;
 }
 
 /** Keeps for ACL LOG what was denied to whom. @param object  what it was about */
@@ -35,13 +29,8 @@ export function noteDenied(
   state.denied.add({ reason, context, object, userName, client: line }, environment.clock());
 }
 
-/** Keeps for ACL LOG and INFO what a user's rules have refused. */
-export function noteRefusal(
-  session: DeniedSession,
-  { command, counts }: RefusedRoute,
-  refusal: AclRefusal,
-): void {
-  counts.rejected++;
+/** Keeps for ACL LOG what a user's rules have refused. */
+export function noteRefusal(session: DeniedSession, command: Command, refusal: AclRefusal): void {
   const object = refusal.what === "key" ? refusal.key : command.name.toLowerCase();
   noteDenied(session, refusal.what, object, session.as ?? "");
 }

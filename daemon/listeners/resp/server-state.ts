@@ -52,7 +52,6 @@ export class ServerState {
   commands = 0;
   inputBytes = 0;
   outputBytes = 0;
-  rejectedConnections = 0;
   /** When the last lap began; `uptime` milliseconds. Commands follow one another, so one reading ends and begins. */
   mark = 0;
 
@@ -110,7 +109,6 @@ export class ServerState {
     this.commands = 0;
     this.inputBytes = 0;
     this.outputBytes = 0;
-    this.rejectedConnections = 0;
     this.clients.total = 0;
   }
 }

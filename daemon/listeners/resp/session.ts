@@ -57,6 +57,8 @@ export interface SessionHost {
   readonly routes: {
     /** @param argv  at least the name */
     find(argv: readonly ByteString[]): Route | CommandFailure;
+    /** Whatever the number of its arguments. */
+    named(argv: readonly ByteString[]): Route | undefined;
   };
   readonly environment: Environment;
   readonly state: ServerState;
@@ -172,7 +174,7 @@ export class RespSession implements CommandSender {
     } else if (!this.#user.acl.isUnlimited) {
       const refusal = this.#user.acl.refusal(found.command, argv);
       if (refusal !== null) {
-        noteRefusal(this, found, refusal);
+        noteRefusal(this, found.command, refusal);
         return this.#reject(argv, refusal.what === "key" ? NO_KEY : noCommand(found));
       }
     }
@@ -275,6 +277,8 @@ export class RespSession implements CommandSender {
 
   /** What could not be queued spoils the transaction; EXEC itself ends it. */
   #reject(argv: readonly ByteString[], reply: ErrorReply): ErrorReply {
+    const route = this.host.routes.named(argv);
+    if (route !== undefined) route.counts.rejected++;
     if (argv[0]?.toUpperCase() === "EXEC") {
       this.leaveTransaction();
       return error(`EXECABORT Transaction discarded because of: ${reply.text.replace(/^ERR /, "")}`);

@@ -68,10 +68,19 @@ function exec(session: RespSession): Reply | Promise<Reply> {
   if (hasChanged || !host.path.hold(conditions)) return NIL_ARRAY;
   session.isExecuting = true;
   try {
-    return host.path.records ? execRecorded(session, queued, conditions) : execHere(session, queued);
+    const reply = host.path.records ? execRecorded(session, queued, conditions) : execHere(session, queued);
+    const counted = (one: Reply) => withErrorsCounted(session, one);
+    return reply instanceof Promise ? reply.then(counted) : counted(reply);
   } finally {
     session.isExecuting = false;
   }
+}
+
+/** INFO counts the errors of commands one by one; the answer's own is counted where it is sent. */
+function withErrorsCounted({ host }: RespSession, reply: Reply): Reply {
+  if (reply.kind === "array")
+    for (const item of reply.items) if (item.kind === "error") host.state.failed(item.text);
+  return reply;
 }
 
 /** In this turn, one by one. */
@@ -89,7 +98,7 @@ function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<
 function denialOf(session: RespSession, { route, argv }: Queued): Reply | null {
   const refusal = session.user?.acl.refusal(route.command, argv) ?? null;
   if (refusal === null) return null;
-  noteRefusal(session, route, refusal);
+  noteRefusal(session, route.command, refusal);
   const reason =
     refusal.what === "command"
       ? "no permission to execute the command or subcommand"
