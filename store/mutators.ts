@@ -5,7 +5,6 @@
  */
 import { type ByteString, detached } from "../protocol/byte-string.js";
 import { DocumentMutators } from "./document-mutators.js";
-import { EMBEDDED_BYTES_MAX } from "./encoding-name.js";
 import { wrongType } from "./errors.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY } from "./keyspace.js";
 import { StringForms } from "./string-forms.js";
@@ -139,7 +138,7 @@ export class Data {
     }
     patchString(entry, offset, bytes);
     this.#touch(entry);
-    if (offset + bytes.length <= EMBEDDED_BYTES_MAX) this.forms.note(entry, "raw");
+    this.forms.note(entry, "raw");
   }
 
   listPush(entry: Typed<List>, end: End, element: ByteString): void {

@@ -4,7 +4,9 @@
  * not know it. No part of the state.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { EMBEDDED_BYTES_MAX } from "./encoding-name.js";
 import type { Entry } from "./keyspace.js";
+import { stringLength } from "./string-parts.js";
 
 /** Keys that are remembered: as many as somebody looks into at a time. */
 const ENTRIES_MAX = 1024;
@@ -15,8 +17,10 @@ export class StringForms {
   /** The latest last. */
   readonly #forms = new Map<Entry, { readonly form: StringForm; readonly writer: ByteString }>();
 
+  /** Long strings have one form only, and would stay in memory with their entries. */
   note(entry: Entry, form: StringForm): void {
-    this.#forms.delete(entry);
+    this.forget(entry);
+    if (stringLength(entry) > EMBEDDED_BYTES_MAX) return;
     this.#forms.set(entry, { form, writer: entry.writer });
     if (this.#forms.size <= ENTRIES_MAX) return;
     for (const oldest of this.#forms.keys()) {

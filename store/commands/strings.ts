@@ -2,7 +2,6 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulkOrNil, integer, NIL, OK, ONE, type Reply, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
-import { EMBEDDED_BYTES_MAX } from "../encoding-name.js";
 import {
   custom,
   invalidExpire,
@@ -301,7 +300,7 @@ function incrbyfloat(data: Data, argv: readonly ByteString[]): Reply {
   if (sum === "infinite") throw nanOrInfinity();
   const kept = entry ?? data.put(key, sum);
   if (entry !== undefined && entry.value !== sum) data.setBytes(entry, sum);
-  if (sum.length <= EMBEDDED_BYTES_MAX) data.forms.note(kept, "embstr");
+  data.forms.note(kept, "embstr");
   return bulk(sum);
 }
 

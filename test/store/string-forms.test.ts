@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../store/database.js";
+import { Keyspace } from "../../store/keyspace.js";
+import { Data } from "../../store/mutators.js";
 
 const KEYS = 5000;
 
@@ -12,6 +14,15 @@ test("however many strings are changed in place, the form of the latest is known
   for (let i = 0; i < KEYS; i++) database.execute(["SETRANGE", `k${i}`, "0", "1"], unit);
   assert.deepEqual(encoding(`k${KEYS - 1}`), { kind: "bulk", bytes: "raw" });
   assert.deepEqual(encoding("k0"), { kind: "bulk", bytes: "int" });
+});
+
+test("a string that grows long in place is not remembered, whatever becomes of it", () => {
+  const data = new Data([new Keyspace()]);
+  const entry = data.put("k", "1");
+  data.patch(entry, 1, "2");
+  assert.equal(data.forms.of(entry), "raw");
+  data.patch(entry, 2, "3".repeat(43));
+  assert.equal(data.forms.of(entry), null);
 });
 
 test("a string whose change is taken back has its form back", () => {
