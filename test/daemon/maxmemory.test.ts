@@ -22,6 +22,10 @@ const VALUE = "v".repeat(16 * 1024);
 /** Of these values; far more than fit. */
 const MANY = (3 * LIMIT) / VALUE.length;
 const BATCH = 64;
+/** Writes between two readings: so few of all keys that ten chosen at random are not all as new as what is read. */
+const READ_EVERY = 32;
+/** By which the daemon tells the times of keys' use. */
+const USE_TICK_MS = 10;
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const pair = makeKeyPair();
 
@@ -122,9 +126,12 @@ for (const policy of ["allkeys-lru", "allkeys-lfu"])
     for (const key of hot) client.queue(["SET", key, VALUE]);
     for (let i = 0; i < MANY; i++) {
       client.queue(["SET", `cold${i}`, VALUE + i]);
-      if (i % BATCH !== 0) continue;
+      if (i % READ_EVERY !== 0) continue;
+      const now = Date.now();
       for (const key of hot) client.queue(["STRLEN", key]);
       await client.flush();
+      // What is set next is of another time to the daemon, however fast it is.
+      while (Date.now() < now + USE_TICK_MS) await new Promise((resolve) => setImmediate(resolve));
     }
     await client.flush();
     assert.deepEqual(await client.call("EXISTS", ...hot), integer(hot.length));
