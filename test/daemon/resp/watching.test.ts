@@ -93,18 +93,23 @@ test("SLOWLOG keeps a command that waited behind the one that ended its waiting"
 test("DEBUG SLEEP counts as slow, and holds up its own connection only", async () => {
   await using ours = await startResp();
   using sleeper = await RawClient.open(ours.port);
+  // So slow that nothing else is, even on a busy machine, and that somebody else writes meanwhile.
   sleeper.send(
-    lines("CONFIG SET latency-monitor-threshold 50", "DEBUG SLEEP 0.05", "GET k", "LATENCY RESET"),
+    lines(
+      ...["CONFIG SET latency-monitor-threshold 2000 slowlog-log-slower-than 2000000", "DEBUG SLEEP 2"],
+      ...["GET k", "LATENCY RESET"],
+    ),
   );
   await answers(ours.port, lines("SET k v"));
   assert.equal(await sleeper.read(21), "+OK\r\n+OK\r\n$1\r\nv\r\n:1\r\n");
   using client = await RedisConnection.open(ours.port);
-  const [entry] = itemsOf(await client.call("SLOWLOG", "GET"));
+  const [entry, ...others] = itemsOf(await client.call("SLOWLOG", "GET"));
   assert.deepEqual(itemsOf(itemsOf(entry)[3]), [
     { kind: "bulk", bytes: "DEBUG" },
     { kind: "bulk", bytes: "SLEEP" },
-    { kind: "bulk", bytes: "0.05" },
+    { kind: "bulk", bytes: "2" },
   ]);
+  assert.deepEqual(others, []);
 });
 
 test("a monitor is told that it is one before it sees its own next command", async () => {
