@@ -9,6 +9,7 @@ export const PHP_FILE = join(repositoryRoot, "examples", "php", "dbsync.php");
 /**
  * Runs PHP code that has dbsync.php loaded and ends in `$result = …`; the result comes back through JSON.
  * Anything PHP prints (a warning, say) is an error.
+ * @param options  `patience`: constants of dbsync.php, in seconds, that are too short for a busy machine, or that are meant
  */
 export async function runPhp(
   code: string,
@@ -16,10 +17,11 @@ export async function runPhp(
     env?: Readonly<Record<string, string>>;
     ini?: Readonly<Record<string, string>>;
     input?: string;
+    patience?: Readonly<Record<string, number>>;
   } = {},
 ): Promise<unknown> {
   const ini = Object.entries({ display_errors: "1", error_reporting: "-1", ...options.ini });
-  const script = `require ${JSON.stringify(PHP_FILE)}; ${code}; echo json_encode($result, JSON_THROW_ON_ERROR);`;
+  const script = `${patient({ ...PATIENCE, ...options.patience })}; ${code}; echo json_encode($result, JSON_THROW_ON_ERROR);`;
   const ended = await run(
     "php",
     [...ini.flatMap(([name, value]) => ["-d", `${name}=${value}`]), "-r", script],
@@ -36,12 +38,32 @@ export async function runPhp(
   }
 }
 
+/** A call that waits for nobody's sake ends long before. */
+const PATIENCE = { CALL_SECONDS: 60 };
+
+/** Evaluates the file with other constants. */
+function patient(seconds: Readonly<Record<string, number>>): string {
+  const changes = Object.entries(seconds).map(([name, value]) => {
+    const change = `'/(?<= const ${name} = )[^;]+/', '${value}'`;
+    return `$text = preg_replace(${change}, $text, -1, $count); if ($count !== 1) throw new Error('${name}')`;
+  });
+  const read = `$text = preg_replace('/^<\\?php/', '', file_get_contents(${JSON.stringify(PHP_FILE)}))`;
+  return [read, ...changes, "eval($text)"].join("; ");
+}
+
 const SEND = "$start = hrtime(true); $value = dbsync_send('GET k');";
 const RESULT = "$result = [$value, dbsync_last_error(), intdiv(hrtime(true) - $start, 1000000)]";
 
 /** Value, error and duration in ms of one call. */
-export async function sendOne(servers: readonly string[], ini: Record<string, string> = {}) {
-  const result = await runPhp(`${SEND} ${RESULT}`, { ini: { "dbsync.servers": servers.join(","), ...ini } });
+export async function sendOne(
+  servers: readonly string[],
+  ini: Record<string, string> = {},
+  patience?: Readonly<Record<string, number>>,
+) {
+  const result = await runPhp(`${SEND} ${RESULT}`, {
+    ini: { "dbsync.servers": servers.join(","), ...ini },
+    ...(patience === undefined ? {} : { patience }),
+  });
   const [value, error, ms] = result as [string | null, string | null, number];
   return { value, error: error ?? "", ms };
 }

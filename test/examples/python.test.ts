@@ -151,7 +151,7 @@ print(json.dumps([same, client.call("GET", "absent"), client.call("LRANGE", "abs
     const first = servers[0] as string;
     hung.kill("SIGSTOP");
     const set = await cli(
-      ["--cluster", cluster, "--timeout", "1", "SET", "k", "v"],
+      ["--cluster", cluster, "--timeout", "5", "SET", "k", "v"],
       [await deadAddress(), first, `127.0.0.1:${alive.port}`],
     );
     hung.kill("SIGCONT");

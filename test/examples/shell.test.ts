@@ -37,7 +37,8 @@ describe("send.sh", { skip }, () => {
     const start = performance.now();
     assert.deepEqual(await send("SET", "greeting", "grüß"), { code: 0, stdout: "OK\n", stderr: "" });
     assert.deepEqual(await send("GET greeting"), { code: 0, stdout: "grüß\n", stderr: "" });
-    assert.ok(performance.now() - start < 2000);
+    // nc gives up after 3 s.
+    assert.ok(performance.now() - start < 3000);
   });
 
   test("send.sh prints lists line by line, and (nil) where there is no value", async () => {
