@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { MISS_LINGER_MS } from "../../client/call.js";
+import { NAMELESS } from "../support/nameless.js";
 import { type Behaviour, deadAddress, FakeServer, until } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
 import { clientOf, errorOf, hearOutcomes, summary } from "./test-client.js";
@@ -74,7 +75,7 @@ test("a daemon that is not there fails with stage connect, not applied, and cost
 });
 
 test("a host name that nobody knows fails with stage dns", async () => {
-  await using client = clientOf(["no-such-host.invalid"], { timeout: 20_000 });
+  await using client = clientOf([NAMELESS]);
   const error = await errorOf(client.send("PING"));
   assert.equal(summary(error.outcomes[0]), "dns not-applied");
 });

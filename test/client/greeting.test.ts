@@ -8,6 +8,7 @@ import { parseServers } from "../../client/servers.js";
 import { startDaemon } from "../../daemon/testing.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { writeRefused } from "../../protocol/messages-v2.js";
+import { NAMELESS } from "../support/nameless.js";
 import { deadAddress } from "./fake-server.js";
 
 const greeting = (address: string, timeout = 5_000) => {
@@ -77,6 +78,6 @@ for (const [behaviour, expected, act] of ROWS) {
 test("nobody there, or no such name, is said as such", async () => {
   const dead = await greeting(await deadAddress());
   assert.deepEqual(dead, { kind: "failed", stage: "connect", detail: "ECONNREFUSED" });
-  const unknown = await greeting("no-such-host.invalid");
+  const unknown = await greeting(NAMELESS);
   assert.equal(unknown.kind === "failed" && unknown.stage, "dns");
 });

@@ -14,6 +14,7 @@ import { HANDSHAKE_MS } from "../../client/tls.js";
 import { temporaryFolder } from "../keys/openssl.js";
 import { type TestCertificate, writeCertificate } from "../support/certificate-files.js";
 import { startDaemon } from "../support/daemon-process.js";
+import { NAMELESS } from "../support/nameless.js";
 
 const ANSWER = "ds:13:redis:5:PONG\0";
 
@@ -164,7 +165,7 @@ test("A daemon without TLS, one that closes and one that hangs are told apart, q
   assert.ok(performance.now() - startedAt < HANDSHAKE_MS);
   assert.match(await failure(`dbsyncs://127.0.0.1:${hanger.port}`), /^tls: no answer in the handshake/);
   assert.match(await failure("dbsyncs://127.0.0.1:1"), /^connect: ECONNREFUSED/);
-  assert.match(await failure("dbsyncs://nowhere.invalid:1"), /^dns: /);
+  assert.match(await failure(`dbsyncs://${NAMELESS}:1`), /^dns: /);
 });
 
 test("A hung handshake does not delay the answer of another daemon", async () => {

@@ -10,6 +10,7 @@ import type { Check, JsonTest } from "../../../client/cli/json-test.js";
 import { jsonReport, textReport } from "../../../client/cli/json-test-report.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
+import { NAMELESS } from "../../support/nameless.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";
 import { run } from "../../support/run-program.js";
 import { type ChildResult, runDbsync } from "../child.js";
@@ -123,7 +124,7 @@ describe("dbsync test", () => {
       assert.equal(code, 2);
       assert.match(stderr, /It is json:\/\/host or json:\/\/host:port/);
     }
-    const unknown = await runDbsync(["test", "json://nowhere.invalid"]);
+    const unknown = await runDbsync(["test", `json://${NAMELESS}`]);
     assert.deepEqual(
       [unknown.code, unknown.stderr],
       [1, "dbsync: Connect error: the host name was not resolved (ENOTFOUND)\n"],
