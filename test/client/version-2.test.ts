@@ -212,12 +212,15 @@ test("every daemon's outcome goes to who listens on the diagnostics channel", as
   assert.ok(seen.some(({ id }) => id === hexOf(daemon.daemon.applied[1]?.id ?? "")));
 });
 
+/** Of calls that wait in vain; to be sent, they have enough of it on a busy machine. */
+const WAITING_MS = 1_000;
+
 test('a call that ends while a daemon waits for what "after" names says so', async () => {
   await using daemon = await startDaemon();
-  await using client = createClient({ ...daemon.options, timeout: 200 });
+  await using client = createClient(daemon.options);
   await client.send("SET a 1");
   const later = `00ffff${(client.lastWrite ?? "").slice(6)}`;
-  const failure = await errorOf(client.call("GET a", { after: later }));
+  const failure = await errorOf(client.call("GET a", { after: later, timeout: WAITING_MS }));
   assert.match(failure.message, /does not hold the write that the option after names/);
 });
 
@@ -225,10 +228,11 @@ test("a call that ends while a daemon waits until a write is final, or elsewhere
   const folder = mkdtempSync(join(tmpdir(), "dbsync-waits-"));
   try {
     await using daemon = await startDaemon({ args: ["--data", join(folder, "data")] });
-    await using client = createClient({ ...daemon.options, timeout: 200 });
-    const elsewhere = await errorOf(client.send("SET a 1", { replicated: 2 }));
+    await using client = createClient(daemon.options);
+    await client.send("SET a 1");
+    const elsewhere = await errorOf(client.send("SET a 1", { replicated: 2, timeout: WAITING_MS }));
     assert.match(elsewhere.message, /timeout: .*waits for other daemons to have the write: dbsync status/);
-    const final = await errorOf(client.send("SET a 1", { stable: true, timeout: 200 }));
+    const final = await errorOf(client.send("SET a 1", { stable: true, timeout: WAITING_MS }));
     assert.match(final.message, /timeout: .*waits until the write is final: dbsync status/);
   } finally {
     rmSync(folder, { recursive: true });

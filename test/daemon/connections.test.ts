@@ -218,7 +218,7 @@ test("a client that does not read is not read from, and gets all in the end", as
 });
 
 test("a client that takes nothing of its answer is closed after the idle time", async () => {
-  await using daemon = await startInProcess({ backends: memory(), limits: { idleTimeout: 300 } });
+  await using daemon = await startInProcess({ backends: memory(), limits: { idleTimeout: 3000 } });
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask(`SET big ${"x".repeat(20 * MIB)}`), "OK");
   client.socket.pause();

@@ -96,7 +96,7 @@ test("answers that have to wait may be longer together than any string can be", 
 });
 
 test("a client that takes nothing for --idle-timeout is closed", async () => {
-  await using scene = await startResp({ limits: { idleTimeout: 200 } });
+  await using scene = await startResp({ limits: { idleTimeout: 2000 } });
   assert.equal(await said(scene.port, `SET big ${"x".repeat(60_000)}\r\n`), "+OK\r\n");
   using deaf = await RawClient.open(scene.port);
   deaf.socket.pause();
