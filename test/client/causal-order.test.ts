@@ -10,7 +10,7 @@ import { readOptions } from "../../client/options.js";
 import { loadSigningKey } from "../../client/signing-key.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
-import { summary } from "./test-client.js";
+import { PATIENCE_MS, summary } from "./test-client.js";
 
 const TURNS = 300;
 const CLOCKS_OFF_BY_MS = [-60_000, 60_000, 0, 59_000, -7, -31_000];
@@ -35,7 +35,7 @@ describe("clients that take turns on different daemons", () => {
   /** Of some of the daemons, on a machine whose clock is wrong. */
   const clientOf = (places: readonly number[], offByMs: number): FanOutClient => {
     const servers = places.map((place) => `127.0.0.1:${daemons[place % daemons.length]?.port}`);
-    const settings = readOptions({ key: false, servers }, () => {
+    const settings = readOptions({ key: false, timeout: PATIENCE_MS, servers }, () => {
       throw new Error("no defaults in tests");
     });
     const environment = { ...realEnvironment, wallClock: () => Date.now() + offByMs };

@@ -34,13 +34,19 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
     assert.equal(fromArgument, "redis:2:v");
   });
 
-  test("Server lists take names, IPv6, blanks and doubles", async () => {
-    await using v4 = await fakeDaemon(answer("v"));
-    await using v6 = await fakeDaemon(answer("v"), "::1");
-    assert.equal((await sendOne([` localhost:${v4.port} `, ""])).value, "redis:2:v");
-    assert.equal((await sendOne([` [::1]:${v6.port}`, ` [::1]:${v6.port}`])).value, "redis:2:v");
-    assert.equal(v4.frames.length, 1);
-    assert.equal(v6.frames.length, 1);
+  test("Server lists take names, blanks and doubles", async () => {
+    await using daemon = await fakeDaemon(answer("v"));
+    assert.equal((await sendOne([` localhost:${daemon.port} `, ""])).value, "redis:2:v");
+    assert.equal((await sendOne([` ${daemon.address}`, daemon.address])).value, "redis:2:v");
+    assert.equal(daemon.frames.length, 2);
+  });
+
+  test("Server lists take IPv6", async (t) => {
+    const daemon = await fakeDaemon(answer("v"), "::1").catch(() => null);
+    if (daemon === null) return t.skip("no IPv6 here");
+    await using _ = daemon;
+    assert.equal((await sendOne([` [::1]:${daemon.port}`, ` [::1]:${daemon.port}`])).value, "redis:2:v");
+    assert.equal(daemon.frames.length, 1);
   });
 
   for (const [servers, problem] of [

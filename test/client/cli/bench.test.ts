@@ -52,7 +52,7 @@ test("bench prints figures and a histogram, and leaves no keys", async () => {
     stdout,
     /^4 callers for 1 s: 9 of 10 GET .* \(values of 16 bytes\), policy first, 2 daemons\n\n/,
   );
-  assert.match(stdout, /\nthroughput +[\d,]+ a second \([\d,]+ answered in 1\.\d s\)\n/);
+  assert.match(stdout, /\nthroughput +[\d,]+ a second \([\d,]+ answered in \d+\.\d s\)\n/);
   assert.match(
     stdout,
     /\nlatency +p50 [\d.]+, p90 [\d.]+, p99 [\d.]+, p99\.9 [\d.]+, mean [\d.]+, max [\d.]+ \(ms\)\n/,
