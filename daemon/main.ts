@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The program `dbsyncd`: options → daemon → signals → exit code. */
 import { randomBytes } from "node:crypto";
+import { Shortage } from "../store/shortage.js";
 import { seedNameHash } from "../store/values/name-hash.js";
 import { readCommandLine } from "./command-line.js";
 import { Daemon } from "./daemon.js";
@@ -11,6 +12,9 @@ import { StartError } from "./start-error.js";
 import { boundYoungGeneration } from "./young-generation.js";
 
 const EXIT_FAILED = 1;
+const BUG = "stopped by a bug; please report it";
+const TOO_SMALL =
+  "stopped, as there is no memory left for what other daemons may have applied: give it more, and start again";
 
 const arguments_ = process.argv.slice(2);
 
@@ -31,9 +35,9 @@ async function run(settings: Settings): Promise<void> {
   const exit = (code: number) => {
     log.close().finally(() => process.exit(code));
   };
-  // Bad input never gets here: this is a bug, and what state it left is not known.
+  // Bad input never gets here: this is a bug, or the machine is too small, and what state it left is not known.
   const crash = (problem: unknown) => {
-    log.logger.fatal({ err: problem }, "stopped by a bug; please report it");
+    log.logger.fatal({ err: problem }, problem instanceof Shortage ? TOO_SMALL : BUG);
     exit(EXIT_FAILED);
   };
   process.on("uncaughtException", crash);

@@ -12,6 +12,7 @@ import { CommandFailure, dbIndexOutOfRange } from "../store/errors.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../store/judgement.js";
 import { type KeyRecord, validity } from "../store/key-record.js";
 import type { KeyRing } from "../store/key-ring.js";
+import { throwShortage } from "../store/shortage.js";
 import type { UndoRecord } from "../store/undo.js";
 import type { Unit } from "../store/unit.js";
 import type { FoldUnit, UnitAnswer } from "./unit.js";
@@ -22,6 +23,7 @@ const INTERNAL = error("ERR internal error, and nothing was changed");
 /**
  * @param signer   its record as of the unit's place
  * @param records  empty; receives what takes the unit back
+ * @throws Shortage  half of it may be applied, and the state is to be given up
  */
 export function applyUnit(
   unit: FoldUnit,
@@ -67,7 +69,8 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   const replies = commands.map((argv) => {
     try {
       return ring.execute(argv, { at, db, id: unit.id }, signer);
-    } catch {
+    } catch (problem) {
+      throwShortage(problem);
       return INTERNAL;
     }
   });
@@ -84,12 +87,13 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
   if (command !== null) return runCommand(database, command, unit.argv, place, records);
   try {
     return database.executeMulti(unit.commands, place, records);
-  } catch {
+  } catch (problem) {
+    throwShortage(problem);
     return takeBack(database, records);
   }
 }
 
-/** Runs a command that is a unit by itself. @param records  empty; receives what takes it back */
+/** Runs a command that is a unit by itself. @param records  empty; receives what takes it back @throws Shortage  as above */
 export function runCommand(
   database: Database,
   command: Command,
@@ -99,7 +103,8 @@ export function runCommand(
 ): Reply {
   try {
     return database.run(command, argv, place, records);
-  } catch {
+  } catch (problem) {
+    throwShortage(problem);
     return takeBack(database, records);
   }
 }

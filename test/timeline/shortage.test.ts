@@ -1,0 +1,41 @@
+/** A command for which one daemon alone has no memory left must not become one that has no effect there. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Shortage } from "../../store/shortage.js";
+import { entry, Subject } from "./support/fold-subject.js";
+
+/** As long as strings that are changed in a buffer of their own. */
+const LONG = "x".repeat(70_000);
+
+/** What the engine and its library say where there is no memory. */
+const told: readonly Error[] = [
+  new RangeError("Array buffer allocation failed"),
+  Object.assign(new Error("Failed to allocate memory"), { code: "ERR_MEMORY_ALLOCATION_FAILED" }),
+];
+
+for (const problem of told) {
+  test(`a fold breaks off where memory fails: ${problem.message}`, (t) => {
+    for (const fields of [{}, { multi: true }]) {
+      const subject = new Subject();
+      subject.merge(entry("a", 1, [["SET", "k", LONG]]));
+      const failing = t.mock.method(Buffer, "allocUnsafeSlow", () => {
+        throw problem;
+      });
+      assert.throws(() => subject.merge(entry("b", 2, ["SETRANGE k 5 y"], fields)), Shortage);
+      failing.mock.restore();
+    }
+  });
+}
+
+test("what no engine can make is an error of the command, on all daemons", (t) => {
+  const subject = new Subject();
+  subject.merge(entry("a", 1, [["SET", "k", LONG]]));
+  const fails = (): never => {
+    throw new RangeError("Invalid string length");
+  };
+  t.mock.method(Buffer, "allocUnsafeSlow", fails, { times: 1 });
+  assert.deepEqual(subject.replies(entry("b", 2, ["SETRANGE k 5 y"])), [
+    '-"ERR internal error, and nothing was changed"',
+  ]);
+  assert.equal(subject.ask("GETRANGE k 5 5"), '"x"');
+});
