@@ -1,7 +1,7 @@
 /**
  * Merges late entries of members into the fold that serves: in their order, for some milliseconds a turn of the event
- * loop, so that nobody waits long however many come at once. What belongs below the tail, or affects too much, makes a
- * refold.
+ * loop, so that nobody waits long however many come at once. What belongs below the tail, or affects too much, at once or
+ * all together, makes a refold.
  */
 import type { Entry } from "./entry.js";
 import type { Fold, FoldedEntry } from "./fold.js";
@@ -9,6 +9,8 @@ import type { Waiting } from "./waiting.js";
 
 /** More units than this are not done again in one go: some 10 ms. */
 export const REDO_MOST = 5000;
+/** Nor more than this for all that waits, merge by merge: a refold is cheaper then, and its turns are short. */
+const REDO_ALL_MOST = 4 * REDO_MOST;
 /** Milliseconds of one turn, but for a merge, which cannot be interrupted. */
 const TURN_MS = 2;
 /** Units of the tail that are got ready in one turn at most: some 2 ms; and between two looks at the clock. */
@@ -36,6 +38,8 @@ export class LateMerges {
   #isScheduled = false;
   /** Late commands of the next merge. */
   #commands = COMMANDS_MOST;
+  /** Units that the last merge did again for each of its entries, of those that wait; 0: they have just come. */
+  #redoneEach = 0;
 
   constructor(parts: LateMergesParts) {
     this.#parts = parts;
@@ -53,7 +57,7 @@ export class LateMerges {
     const startedAt = uptime();
     const first = fold === null ? null : waiting.firstLate(startedAt);
     if (fold === null || first === null) return;
-    if (first.envelope.at <= fold.cutAt) this.#refold();
+    if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MOST) this.#refold();
     else if (this.#prepares(fold, first, startedAt + TURN_MS)) this.#mergeSome(fold);
     else this.#schedule();
   }
@@ -71,7 +75,7 @@ export class LateMerges {
   #mergeSome(fold: Fold): void {
     const { uptime, waiting, merge, merged } = this.#parts;
     const startedAt = uptime();
-    const { redone } = fold;
+    const before = fold.redone;
     const late = waiting.late(this.#commands);
     const answered = merge(late);
     if (answered === null) {
@@ -80,22 +84,30 @@ export class LateMerges {
     }
     waiting.takeLate(late.length);
     const endedAt = uptime();
-    if (fold.redone > redone) waiting.merged(startedAt, endedAt);
+    const redone = fold.redone - before;
+    if (redone > 0) waiting.merged(startedAt, endedAt);
     merged(late, answered);
-    this.#pace(uptime() - startedAt);
+    this.#redoneEach = waiting.lateSize > 0 ? redone / late.length : 0;
+    this.#pace(uptime() - startedAt, { commands: commandsOf(late), redone });
     if (waiting.lateSize > 0) this.#schedule();
   }
 
-  /** @param took  milliseconds of the last merge */
-  #pace(took: number): void {
-    if (took > TURN_MS) this.#commands = Math.max(COMMANDS_LEAST, this.#commands >> 1);
-    else if (2 * took < TURN_MS) this.#commands = Math.min(COMMANDS_MOST, this.#commands << 1);
+  /**
+   * @param took  milliseconds of the last merge
+   * @param last  its late commands, and units that it did again: where these are more, fewer commands take as long
+   */
+  #pace(took: number, last: { readonly commands: number; readonly redone: number }): void {
+    if (2 * took < TURN_MS || last.redone >= last.commands)
+      this.#commands = Math.min(COMMANDS_MOST, this.#commands << 1);
+    else if (took > TURN_MS) this.#commands = Math.max(COMMANDS_LEAST, this.#commands >> 1);
   }
 
   /** Of all that is late. */
   #refold(): void {
     const { uptime, waiting, refold } = this.#parts;
-    if (!waiting.putsOffRefold(uptime())) refold(waiting.takeLate(waiting.lateSize));
+    if (waiting.putsOffRefold(uptime())) return;
+    this.#redoneEach = 0;
+    refold(waiting.takeLate(waiting.lateSize));
   }
 
   #schedule(): void {
@@ -107,3 +119,6 @@ export class LateMerges {
     });
   }
 }
+
+const commandsOf = (entries: readonly Entry[]): number =>
+  entries.reduce((sum, { envelope }) => sum + envelope.commands.length, 0);

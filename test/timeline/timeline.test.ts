@@ -162,6 +162,30 @@ test("many late entries are merged in several turns, and others are served meanw
   assert.equal(timeline.figures.waiting, 0);
 });
 
+for (const [count, how] of [
+  [2000, "are merged many at a time"],
+  [6000, "are folded anew where they are too many"],
+] as const) {
+  test(`late entries each of which redoes much, on a machine that is slow, ${how}`, async () => {
+    const subject = await new TimelineSubject().open();
+    const { timeline } = subject;
+    for (let i = 0; i < 4000; i++) subject.write("INCR n", subject.now + 1 + (i >> 2));
+    const late = Array.from({ length: count }, () => entryAt(subject.now, "INCR n"));
+    subject.isSlow = true;
+    timeline.receive(late, MEMBER);
+    let redone = 0;
+    for (let before = 0; !timeline.isFolded(subject.now); before = timeline.figures.redone) {
+      subject.elapse(100);
+      timeline.tick();
+      await subject.turns(1);
+      redone += Math.max(0, timeline.figures.redone - before);
+    }
+    assert.ok(redone < 6 * 4000, `${redone} redone`);
+    subject.isSlow = false;
+    assert.deepEqual(subject.get("n"), bulk(String(4000 + count)));
+  });
+}
+
 test("a late write of a client is got ready for in several steps, and others are taken meanwhile", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(20, 1, (i) => `SET old${i} v`);
