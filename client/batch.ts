@@ -5,14 +5,14 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { COMMANDS_MAX } from "../protocol/envelope.js";
 import type { ResultMessage, Wait } from "../protocol/messages-v2.js";
-import type { Reply, ValueReply } from "../protocol/reply.js";
+import type { Reply } from "../protocol/reply.js";
 import { MISS_LINGER_MS } from "./call.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "./errors.js";
 import type { EnvelopeOptions } from "./header-options.js";
-import { type Failure, outcomeOf, type Report, valueText } from "./outcome.js";
+import { type Failure, outcomeOf, type Report, replyError, valueText } from "./outcome.js";
 import type { PendingCall } from "./pending-call.js";
 import { judge } from "./policy.js";
-import { replyValue, replyValues, resultOf } from "./reply-value.js";
+import { isHit, replyValue, replyValues, resultOf } from "./reply-value.js";
 import { Sending, type SentBatch, type SignedEnvelope } from "./sending.js";
 import type { Address } from "./servers.js";
 
@@ -156,14 +156,13 @@ export class Batch implements SentBatch {
     if (this.isClosed && sending.openDeliveries === 0) this.#end(sending, now);
   }
 
-  /** Back to where it was before it was signed, without the calls that nobody waits for any more. */
+  /** Back to where it was before it was signed, but for the daemons that have answered or are about to. */
   reset(): void {
     this.envelope = null;
-    this.calls = this.calls.filter(isOpen);
-    this.units = this.calls.length;
-    this.bytes = 0;
-    for (const { size } of this.calls) this.bytes += size;
-    for (const sending of this.sendings) if (sending.state !== "ended") sending.reset();
+    for (const call of this.calls) call.lingerUntil = Number.POSITIVE_INFINITY;
+    if (this.isUntouched) this.#dropSettled();
+    for (const sending of this.sendings)
+      if (sending.state === "waiting" || sending.state === "queued") sending.reset();
   }
 
   /** From now on no call may join. */
@@ -224,8 +223,11 @@ export class Batch implements SentBatch {
       call.resolve({ outcomes: this.#outcomes(call, reports) });
       return;
     }
-    const verdict = judge(settings.policy, reports, isOver || (isDue && now >= call.lingerUntil));
-    if (verdict.kind === "linger") {
+    const final = isOver || (isDue && now >= call.lingerUntil);
+    const refusers = this.sendings.filter(({ hasRefusedDate }) => hasRefusedDate).length;
+    const verdict = judge(settings.policy, reports, final, refusers);
+    if (verdict.kind === "wait") call.lingerUntil = Number.POSITIVE_INFINITY;
+    else if (verdict.kind === "linger") {
       call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);
       if (call.lingerUntil < this.dueAt) this.dueAt = call.lingerUntil;
       this.#owner.dueEarlier(call.lingerUntil);
@@ -293,6 +295,14 @@ export class Batch implements SentBatch {
     this.#owner.ended(sending);
   }
 
+  /** Goes on without the calls that nobody waits for any more. */
+  #dropSettled(): void {
+    this.calls = this.calls.filter(isOpen);
+    this.units = this.calls.length;
+    this.bytes = 0;
+    for (const { size } of this.calls) this.bytes += size;
+  }
+
   /** What only the calls needed is not kept for a daemon that hangs. */
   #release(): void {
     for (const sending of this.sendings) sending.forgetReplies();
@@ -303,16 +313,4 @@ export class Batch implements SentBatch {
 
 function isOpen(call: PendingCall): boolean {
   return call.settledMoment === Number.POSITIVE_INFINITY;
-}
-
-/** Whether a reply settles a call of the policy `first`. Nil and an empty list may lose to another daemon's. */
-function isHit(reply: Reply): reply is ValueReply {
-  const { kind } = reply;
-  if (kind === "error" || kind === "nil" || kind === "nil-array") return false;
-  return kind !== "array" || reply.items.length > 0;
-}
-
-function replyError(reports: readonly (Report | null)[]): string {
-  for (const report of reports) if (report?.ok === false && report.stage === "reply") return report.detail;
-  return "";
 }

@@ -34,8 +34,7 @@ export class ClientClock {
     const offset = known === undefined ? (least + most) / 2 : Math.min(Math.max(known, least), most);
     if (offset === known) return;
     this.#offsets.set(daemon, offset);
-    const sorted = [...this.#offsets.values()].sort((left, right) => left - right);
-    this.#offset = sorted[(sorted.length - 1) >> 1] as number;
+    this.#offset = middleOf([...this.#offsets.values()]);
   }
 
   /** The newest write that a daemon has applied: whoever has seen an answer writes after it. */
@@ -59,6 +58,20 @@ export class ClientClock {
     this.#used = time > highest.at ? { at: time, seq: 0 } : after(highest);
     return this.#used;
   }
+
+  /** The time by the middle clock of these daemons, each of which was heard. For what only reads: it is in no order with others. */
+  timeBy(daemons: readonly object[], now: number): number {
+    return Math.max(
+      0,
+      Math.floor(now + middleOf(daemons.map((daemon) => this.#offsets.get(daemon) ?? this.#offset))),
+    );
+  }
+}
+
+/** The lower of two. */
+function middleOf(offsets: readonly number[]): number {
+  const sorted = offsets.toSorted((left, right) => left - right);
+  return sorted[(sorted.length - 1) >> 1] as number;
 }
 
 const NEVER: EnvelopeDate = { at: 0, seq: 0 };

@@ -15,6 +15,7 @@ const CODES = {
   reply: "The command failed",
   refused: "No daemon took the command",
   "answers-differ": "The daemons' answers differ",
+  "clocks-differ": "Only daemons whose clocks differ from others' answered, and found nothing",
   "not-all-answered": "Not every daemon answered, as the policy requires",
   "too-few-answers": "Fewer daemons answered than the policy requires",
   "clusters-differ": "The servers belong to different clusters",

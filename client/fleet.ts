@@ -9,6 +9,7 @@ import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
 import type { FrameTracer } from "./debug.js";
 import type { Environment } from "./environment.js";
+import { HeldBatches } from "./held-batches.js";
 import { Link } from "./link.js";
 import type { LinkOwner } from "./link-owner.js";
 import type { Failure } from "./outcome.js";
@@ -61,8 +62,7 @@ export class Fleet implements LinkOwner<Link> {
   lastWrite: (EnvelopeDate & { readonly id: ByteString; readonly index: number }) | null = null;
   readonly #parts: FleetParts;
   readonly votes: ClusterVotes;
-  /** Batches that some daemon refused, and that may be signed anew once it is known what became of them elsewhere. */
-  readonly #held = new Set<SentBatch>();
+  readonly #held: HeldBatches;
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
@@ -77,6 +77,13 @@ export class Fleet implements LinkOwner<Link> {
       cluster,
       warn,
       links: this.links,
+      dueEarlier: owner.dueEarlier.bind(owner),
+    });
+    this.#held = new HeldBatches({
+      isForSameCluster: ({ envelope }) => this.conflict === null && envelope?.cluster === this.cluster,
+      isAsking: (sending) => this.#link(sending).isAsking,
+      withdraw: (sending) => this.#link(sending).withdraw(sending),
+      again: owner.again.bind(owner),
       dueEarlier: owner.dueEarlier.bind(owner),
     });
   }
@@ -108,11 +115,21 @@ export class Fleet implements LinkOwner<Link> {
     return this.links.every(({ state }) => state === "closed");
   }
 
+  /** The date of a batch's envelope; whoever has refused an earlier one of what only reads gets one by its own clock. */
+  date({ isRead, sendings }: SentBatch, now: number): EnvelopeDate {
+    const refusers = sendings.filter(({ state, hasRefusedDate }) => state === "waiting" && hasRefusedDate);
+    if (!isRead || refusers.length === 0) return this.clock.date(now);
+    const links = refusers.map((sending) => this.#link(sending));
+    return { at: this.clock.timeBy(links, now), seq: 0 };
+  }
+
   /** Sends a batch that is signed to every daemon that waits for it. */
   offer(batch: SentBatch, now: number): void {
     const insist = this.#isBackingOff(now);
     for (const sending of batch.sendings) {
-      if (sending.state === "waiting") this.#link(sending).offer(sending, now, insist);
+      if (sending.state !== "waiting") continue;
+      sending.envelope = batch.envelope;
+      this.#link(sending).offer(sending, now, insist);
     }
   }
 
@@ -142,21 +159,18 @@ export class Fleet implements LinkOwner<Link> {
   /** What an ended batch leaves behind. */
   ended(sending: Sending, now: number): void {
     publishOutcome(sending, now);
-    const { batch } = sending;
-    if (this.#held.has(batch)) this.#reconsider(batch);
+    this.#held.reconsider(sending.batch, now);
   }
 
   tick(now: number): void {
     if (this.cluster === "") this.#decide(now);
     for (const link of this.links) link.tick(now);
-    for (const batch of this.#held)
-      if (batch.deadline <= now || batch.unsettled === 0) this.#letRefusalsStand(batch);
+    this.#held.tick(now);
   }
 
   nextTick(): number {
-    let time = this.votes.nextTick();
+    let time = Math.min(this.votes.nextTick(), this.#held.nextTick());
     for (const link of this.links) time = Math.min(time, link.nextTick());
-    for (const { deadline } of this.#held) time = Math.min(time, deadline);
     return time;
   }
 
@@ -166,7 +180,7 @@ export class Fleet implements LinkOwner<Link> {
 
   close(now: number): void {
     for (const link of this.links) link.close(now);
-    for (const batch of this.#held) this.#letRefusalsStand(batch);
+    this.#held.close();
   }
 
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
@@ -208,19 +222,20 @@ export class Fleet implements LinkOwner<Link> {
     const written = effect === "unknown" || sending.writes > 1;
     const failure: Failure = { ok: false, stage: "refused", detail, written, at: now };
     const { batch } = sending;
+    sending.hasRefusedDate = REFUSED_FOR_DATE.includes(code);
     const isForCluster = code === REFUSED_FOR_CLUSTER && !this.votes.isTold;
     const mayBeSignedAnew =
-      (REFUSED_FOR_DATE.includes(code) || isForCluster) &&
-      !failure.written &&
+      (sending.hasRefusedDate || isForCluster) &&
+      (batch.isRead || !failure.written) &&
       batch.unsettled > 0 &&
       batch.signatures < MAX_SIGNATURES;
     if (mayBeSignedAnew) {
       sending.refusal = failure;
       sending.state = "waiting";
-      this.#held.add(batch);
+      this.#held.hold(batch, now);
     } else batch.failed(sending, failure);
     if (isForCluster && this.votes.doubt(link, batch.envelope?.cluster ?? "", now)) this.#decide(now);
-    if (this.#held.has(batch)) this.#reconsider(batch);
+    this.#held.reconsider(batch, now);
   }
 
   failed(sending: Sending, failure: Failure): void {
@@ -238,41 +253,6 @@ export class Fleet implements LinkOwner<Link> {
 
   othersAnsweredSince(link: Link, time: number): boolean {
     return this.links.some((other) => other !== link && other.lastAnswerAt > time);
-  }
-
-  /** A refused batch: is it to be signed anew, or has it been applied somewhere, or does it depend? */
-  #reconsider(batch: SentBatch): void {
-    const isOpen = batch.sendings.some(({ state }) => state === "written");
-    const isUntouched = batch.isUntouched && batch.unsettled > 0;
-    if (isUntouched && this.#isOutdated(batch)) {
-      this.#held.delete(batch);
-      for (const sending of batch.sendings) {
-        if (sending.state === "queued") this.#link(sending).withdraw(sending);
-      }
-      batch.reset();
-      this.#parts.owner.again(batch);
-    } else if (!(isOpen || (isUntouched && this.#mayTurnOut(batch))) || batch.unsettled === 0)
-      this.#letRefusalsStand(batch);
-  }
-
-  /** Whether it would be signed otherwise now: with another date, or for another cluster. */
-  #isOutdated({ envelope, sendings }: SentBatch): boolean {
-    if (this.conflict !== null || envelope?.cluster !== this.cluster) return true;
-    return sendings.some(({ refusal }) => REFUSED_FOR_DATE.includes(refusal?.detail.split(":", 1)[0] ?? ""));
-  }
-
-  /** Whether a daemon has yet to say what may change the cluster. */
-  #mayTurnOut({ sendings }: SentBatch): boolean {
-    return sendings.some(
-      (sending) => sending.state === "queued" || (sending.refusal !== null && this.#link(sending).isAsking),
-    );
-  }
-
-  #letRefusalsStand(batch: SentBatch): void {
-    this.#held.delete(batch);
-    for (const sending of batch.sendings) {
-      if (sending.state !== "ended" && sending.refusal !== null) batch.failed(sending, sending.refusal);
-    }
   }
 
   #deliver1(sending: Sending, call: PendingCall, now: number): void {
@@ -313,6 +293,6 @@ export class Fleet implements LinkOwner<Link> {
   #decide(now: number): void {
     if (!this.votes.decide(now)) return;
     this.#parts.owner.ready(now);
-    for (const batch of this.#held) this.#reconsider(batch);
+    this.#held.reconsiderAll(now);
   }
 }

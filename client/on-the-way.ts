@@ -38,8 +38,8 @@ export class OnTheWay {
 
   /** By the envelope's id. */
   find(id: string): Sending | undefined {
-    for (const sending of this.#due) if (sending.batch.envelope?.id === id) return sending;
-    for (const sending of this.#sendings) if (sending.batch.envelope?.id === id) return sending;
+    for (const sending of this.#due) if (sending.envelope?.id === id) return sending;
+    for (const sending of this.#sendings) if (sending.envelope?.id === id) return sending;
     return undefined;
   }
 
@@ -49,7 +49,7 @@ export class OnTheWay {
 
   /** Notes that a sending is written. @returns what to write */
   add(sending: Sending, now: number): Buffer {
-    const { message } = sending.batch.envelope as SignedEnvelope;
+    const { message } = sending.envelope as SignedEnvelope;
     sending.state = "written";
     sending.writtenAt = now;
     sending.writes++;
@@ -64,7 +64,7 @@ export class OnTheWay {
   }
 
   remove(sending: Sending): void {
-    const { message } = sending.batch.envelope as SignedEnvelope;
+    const { message } = sending.envelope as SignedEnvelope;
     if (!this.#sendings.delete(sending)) return;
     if (this.#due.delete(sending)) this.#dueBytes -= message.length;
     else this.#waitingBytes -= message.length;

@@ -218,8 +218,8 @@ export class Outbox implements BatchOwner, FleetOwner {
   #sign(batch: Batch, now: number): void {
     const { keyId } = this.#signer;
     const isIdle = this.#unanswered.size === 0;
-    const { cluster, clock } = this.fleet;
-    const draft = draftOf(batch, { key: keyId, cluster, ...clock.date(now) });
+    const { cluster } = this.fleet;
+    const draft = draftOf(batch, { key: keyId, cluster, ...this.fleet.date(batch, now) });
     this.#signedAt = now;
     // An answer that waits says nothing of how busy the daemons are.
     if (batch.wait === null) this.#unanswered.add(batch);

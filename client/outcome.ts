@@ -62,3 +62,9 @@ export function outcomeOf(
   const effect = report.written && !isRead ? "unknown" : "not-applied";
   return { address, status: "failed", stage: report.stage, detail: report.detail, effect, ms };
 }
+
+/** The text of the first error that a command replied. */
+export function replyError(reports: readonly (Report | null)[]): string {
+  for (const report of reports) if (report?.ok === false && report.stage === "reply") return report.detail;
+  return "";
+}

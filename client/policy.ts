@@ -5,6 +5,7 @@ import type { Answer, Report } from "./outcome.js";
 /**
  * - `first`: the first answer that is not nil. A failure loses to any later answer; nil loses to a later
  *   value, so it is null only when every daemon that answered said nil, or one that speaks for its peers too.
+ *   Nor is it where as many daemons have refused the date that was good for those that said nil: whose clock is wrong?
  * - a number: as soon as so many daemons have answered; of their answers the first that is not nil. They need
  *   not be equal. `all`: that number is the number of servers.
  * - `majority`: an answer that more than half of all servers gave. A command's failure counts as an answer.
@@ -18,6 +19,7 @@ export type FailureCode =
   | "reply"
   | "refused"
   | "answers-differ"
+  | "clocks-differ"
   | "not-all-answered"
   | "too-few-answers";
 
@@ -40,11 +42,12 @@ const LINGER: Verdict = { kind: "linger" };
 /**
  * @param reports  one for each daemon, null while it is silent
  * @param final    whether to decide on what there is
+ * @param refusers  how many daemons have refused the command's date, and not answered since
  */
-export function judge(policy: Policy, reports: Reports, final: boolean): Verdict {
+export function judge(policy: Policy, reports: Reports, final: boolean, refusers = 0): Verdict {
   switch (policy) {
     case "first":
-      return judgeFirst(reports, final);
+      return judgeFirst(reports, final, refusers);
     case "majority":
       return judgeMajority(reports, final);
     case "all-equal":
@@ -59,18 +62,25 @@ export function isMiss(answer: Answer): boolean {
   return answer.values.length === 0;
 }
 
-function judgeFirst(reports: Reports, final: boolean): Verdict {
+function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict {
   let silent = false;
   let erred = false;
   let miss: Answer | null = null;
+  let misses = 0;
   for (const report of reports) {
     if (report === null) silent = true;
     else if (!report.ok) erred ||= report.stage === "reply";
     else if (!isMiss(report) || report.isForAll) return { kind: "value", answer: report };
-    else miss ??= report;
+    else {
+      miss ??= report;
+      misses++;
+    }
   }
+  const isDoubted = misses <= refusers;
+  if (silent && miss !== null && isDoubted && !erred) return WAIT;
   if (silent && !final) return miss !== null || erred ? LINGER : WAIT;
-  return miss === null ? failure(reports) : { kind: "value", answer: miss };
+  if (miss === null || (isDoubted && erred)) return failure(reports);
+  return isDoubted ? { kind: "failed", code: "clocks-differ" } : { kind: "value", answer: miss };
 }
 
 /** Waits for every daemon before it fails, as `all-equal` does. */

@@ -1,7 +1,7 @@
 /** A reply as a JavaScript value: what `call` and `multi` resolve with. */
 import { type ByteString, textOfBytes } from "../protocol/byte-string.js";
 import { formatDouble } from "../protocol/double.js";
-import type { Reply } from "../protocol/reply.js";
+import type { Reply, ValueReply } from "../protocol/reply.js";
 import { replyText } from "../protocol/response-v1.js";
 import { DbsyncError } from "./errors.js";
 import { type Answer, type Format, valueText } from "./outcome.js";
@@ -65,4 +65,11 @@ export function replyValue(reply: Reply, buffers: boolean): ReplyValue {
 export function replyValues(reply: Exclude<Reply, { kind: "error" }>): readonly ByteString[] {
   const text = replyText(reply);
   return text === null ? [] : [text];
+}
+
+/** Whether a reply settles a call of the policy `first`. Nil and an empty list may lose to another daemon's. */
+export function isHit(reply: Reply): reply is ValueReply {
+  const { kind } = reply;
+  if (kind === "error" || kind === "nil" || kind === "nil-array") return false;
+  return kind !== "array" || reply.items.length > 0;
 }

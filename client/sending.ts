@@ -64,6 +64,10 @@ export class Sending {
   failure: Failure | null = null;
   /** A refusal that stands unless the batch can be signed anew. */
   refusal: Failure | null = null;
+  /** Whether the daemon has refused the command for its date, and has not answered since. */
+  hasRefusedDate = false;
+  /** What was written, or is to be; its batch may have been signed anew since. */
+  envelope: SignedEnvelope | null = null;
   /** One for each call, with `version-1`. */
   deliveries: { readonly report: Report | null; readonly writtenAt: number }[] | null = null;
   /** Whether it may still turn out that the daemon speaks version 1, and needs the calls one by one. */
@@ -86,13 +90,13 @@ export class Sending {
    * and the calls where they may still be needed, as given and as RESP.
    */
   get bytes(): number {
-    const { envelope, bytes } = this.batch;
-    return 2 * (envelope?.message.length ?? 0) + (this.mayTurn ? 2 * bytes : 0);
+    return 2 * (this.envelope?.message.length ?? 0) + (this.mayTurn ? 2 * this.batch.bytes : 0);
   }
 
   keep(replies: readonly Reply[], flags: readonly ByteString[]): void {
     this.#replies = replies;
     this.#flags = flags;
+    this.hasRefusedDate = false;
   }
 
   /** Lets the replies go, of which nobody will ask any more; that there were some stays known. */
@@ -137,6 +141,7 @@ export class Sending {
     this.writtenAt = -1;
     this.writes = 0;
     this.refusal = null;
+    this.envelope = null;
   }
 }
 

@@ -6,7 +6,7 @@ import type { Sending } from "../../client/sending.js";
 import type { Wait } from "../../protocol/messages-v2.js";
 
 const sending = (wait: Wait | null): Sending =>
-  ({ writes: 0, batch: { wait, envelope: { message: Buffer.alloc(1) } } }) as unknown as Sending;
+  ({ writes: 0, envelope: { message: Buffer.alloc(1) }, batch: { wait } }) as unknown as Sending;
 
 test("a daemon owes nothing for answers that wait", () => {
   const onTheWay = new OnTheWay();

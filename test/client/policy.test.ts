@@ -101,3 +101,19 @@ for (const [policy, reports, now, final] of ROWS) {
     assert.equal(verdict(policy, reports, true), final);
   });
 }
+
+test("a miss counts only where more daemons missed than refused the date of what they were asked", () => {
+  const judged = (reports: (Report | null)[], refusers: number) =>
+    [false, true].map((final) => {
+      const decided = judge("first", reports, final, refusers);
+      return decided.kind === "failed" ? decided.code : decided.kind;
+    });
+  assert.deepEqual(judged([miss, null, null], 1), ["wait", "wait"]);
+  assert.deepEqual(judged([miss, refused], 1), ["clocks-differ", "clocks-differ"]);
+  assert.deepEqual(judged([miss, miss, refused], 1), ["value", "value"]);
+  assert.deepEqual(judged([miss, miss, null], 1), ["linger", "value"]);
+  assert.deepEqual(judged([missOfAll, refused, refused], 2), ["value", "value"]);
+  assert.deepEqual(judged([hit("a"), refused, refused], 2), ["value", "value"]);
+  assert.deepEqual(judged([miss, erred("ERR"), refused], 1), ["reply", "reply"]);
+  assert.deepEqual(judged([refused, null], 1), ["wait", "all-failed"]);
+});
