@@ -156,7 +156,7 @@ export class Handover {
       throw problem;
     }
     try {
-      await this.#begin(staged.cutAt, given, owner);
+      await this.#begin(staged, given, owner);
     } catch (problem) {
       // Then it is no more than that the disk is closed.
       if (!this.#isStopped) failed(problem as Error);
@@ -164,7 +164,8 @@ export class Handover {
     }
   }
 
-  async #begin(cutAt: number, given: Given, owner: AdoptionOwner): Promise<void> {
+  async #begin(staged: StagedSnapshot, given: Given, owner: AdoptionOwner): Promise<void> {
+    const { cutAt } = staged;
     const { archive, retention, close, begin } = this.#parts;
     close();
     this.adoptions++;
@@ -176,6 +177,8 @@ export class Handover {
     const strays = await this.#strays(given.index, cutAt);
     owner.strays({ ...strays, unverifiable: { count: unknown.length, entries: this.#read(unknown) } });
     const index = await archive.adopt(cutAt, this.#making.adopt(cutAt), [...unknown, ...damaged]);
+    // Before, what it is not made of would be untold and there: a crash is to leave the one that it was made of.
+    staged.settle();
     retention.adopted();
     await begin(index);
   }

@@ -31,6 +31,8 @@ export class MemorySnapshots implements SnapshotStore {
       write: (chunk) => void chunks.push(Buffer.from(chunk)),
       read: () => chunks,
       commit: async () => this.write(cutAt, chunks),
+      // What ends a process ends all of it.
+      settle: () => {},
       discard: () => {},
     };
   }

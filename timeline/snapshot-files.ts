@@ -43,9 +43,14 @@ export interface StagedSnapshot {
   write(chunk: Buffer): void;
   /** What has been written. */
   read(): Iterable<Buffer>;
-  /** Makes it one, in place of one of the same date. Resolves when it is on disk. */
+  /**
+   * Makes it one, in place of one of the same date: that is kept beside it, and is the one again at the next start, unless
+   * `settle` was called. Resolves when it is on disk.
+   */
   commit(): Promise<void>;
-  /** Leaves nothing; harmless behind `commit`. */
+  /** It stays; to be called once the rest of the disk goes with it. */
+  settle(): void;
+  /** Leaves what was there before; harmless behind `settle`. */
   discard(): void;
 }
 
@@ -56,17 +61,24 @@ const CHUNK_BYTES = 262_144;
 const DATE_DIGITS = 16;
 const NAME = /^(\d{16})\.snapshot$/;
 const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
+/** What a staged one has taken the place of, until that is settled. */
+const REPLACED = ".replaced";
+const REPLACED_NAME = /^\d{16}\.snapshot\.replaced$/;
 
 export class SnapshotFiles implements SnapshotStore {
   readonly #folder: string;
 
-  /** @param folder  made if it is not there; what a crash left half written is removed */
+  /** @param folder  made if it is not there; what a crash left half written is removed, what it left half replaced put back */
   constructor(folder: string, { sweeps = true }: { readonly sweeps?: boolean } = {}) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
     if (!sweeps) return;
     for (const name of readdirSync(folder))
       if (STAGED.test(name)) rmSync(join(folder, name), { force: true });
+      else if (REPLACED_NAME.test(name)) {
+        renameSync(join(folder, name), join(folder, name.slice(0, -REPLACED.length)));
+        this.#sync();
+      }
   }
 
   list(): number[] {
@@ -126,14 +138,15 @@ export class SnapshotFiles implements SnapshotStore {
 
 class StagedFile implements StagedSnapshot {
   readonly cutAt: number;
-  readonly #paths: { readonly path: string; readonly staged: string };
+  readonly #paths: { readonly path: string; readonly staged: string; readonly replaced: string };
   readonly #renamed: () => void;
   #descriptor: number | null;
+  #isSettled = false;
 
   /** @param paths  of the snapshot, and of what is written until it is whole */
   constructor(cutAt: number, { renamed, ...paths }: { path: string; staged: string; renamed: () => void }) {
     this.cutAt = cutAt;
-    this.#paths = paths;
+    this.#paths = { ...paths, replaced: paths.path + REPLACED };
     this.#renamed = renamed;
     this.#descriptor = openSync(paths.staged, "w", FILE_MODE);
   }
@@ -149,13 +162,27 @@ class StagedFile implements StagedSnapshot {
   async commit(): Promise<void> {
     await promisify(fsync)(this.#descriptor as number);
     this.#close();
-    renameSync(this.#paths.staged, this.#paths.path);
+    const { path, staged, replaced } = this.#paths;
+    if (existsSync(path)) {
+      renameSync(path, replaced);
+      this.#renamed();
+    }
+    renameSync(staged, path);
     this.#renamed();
+  }
+
+  settle(): void {
+    this.#isSettled = true;
+    rmSync(this.#paths.replaced, { force: true });
   }
 
   discard(): void {
     this.#close();
-    rmSync(this.#paths.staged, { force: true });
+    const { path, staged, replaced } = this.#paths;
+    rmSync(staged, { force: true });
+    if (this.#isSettled || !existsSync(replaced)) return;
+    renameSync(replaced, path);
+    this.#renamed();
   }
 
   #close(): void {

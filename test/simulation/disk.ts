@@ -22,6 +22,8 @@ export class Disk {
   readonly snapshots = new Map<number, readonly Buffer[]>();
   /** By the same: places of the entries that each is made of. */
   readonly contents = new Map<number, ReadonlySet<ByteString>>();
+  /** How those come back that a member's is about to take the place of, by their date. */
+  readonly replaced = new Map<number, () => void>();
   /** Whether one of them was a member's. */
   hasTaken = false;
   /** Whether it was said that what a member's is not made of is gone. */
@@ -121,6 +123,7 @@ export class Disk {
     this.marks.clear();
     this.snapshots.clear();
     this.contents.clear();
+    this.replaced.clear();
     this.hasTaken = this.hasToldStrays = false;
     this.rotten.clear();
     this.missed.clear();

@@ -20,7 +20,12 @@ export function snapshotParts(
 ): SnapshotParts | null {
   const { scheduler, settings, genesis, random, ledger } = world;
   if (settings.snapshotEvery === 0) return null;
-  const files = host.disk.snapshots;
+  const { snapshots: files, contents: filesContents, replaced } = host.disk;
+  // A crash has left them half replaced.
+  for (const [date, restore] of replaced) {
+    restore();
+    replaced.delete(date);
+  }
   const snapshots: SnapshotParts["snapshots"] = {
     list: () => [...files.keys()].sort((a, b) => a - b),
     read: (date) => files.get(date) ?? null,
@@ -45,6 +50,12 @@ export function snapshotParts(
           new Promise((resolve) => {
             scheduler.after(random.below(SYNCING_MS_MOST), host.processor, () => {
               if (!isAlive()) return;
+              const [file, places] = [files.get(date), filesContents.get(date)];
+              if (file !== undefined && places !== undefined)
+                replaced.set(date, () => {
+                  files.set(date, file);
+                  filesContents.set(date, places);
+                });
               files.set(date, chunks);
               const contents = ledger.contents.get(sealOf(chunks)) ?? new Set();
               // What it is not made of goes now, or has gone before; others may let it go for the same reason.
@@ -62,6 +73,7 @@ export function snapshotParts(
               resolve();
             });
           }),
+        settle: () => void (isAlive() && replaced.delete(date)),
         discard: () => {},
       };
     },

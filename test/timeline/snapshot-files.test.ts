@@ -68,6 +68,7 @@ test("one that comes piece by piece is there once it is whole, and leaves nothin
     assert.equal(Buffer.concat([...staged.read()]).toString(), "a new one");
     assert.equal(Buffer.concat([...files.read(5)!]).toString(), "old");
     await staged.commit();
+    staged.settle();
     staged.discard();
     assert.equal(Buffer.concat([...files.read(5)!]).toString(), "a new one");
     assert.deepEqual([files.size(5), files.size(6)], [9, null]);
@@ -78,4 +79,30 @@ test("one that comes piece by piece is there once it is whole, and leaves nothin
     assert.deepEqual(new SnapshotFiles(folder).list(), [5]);
     assert.equal(readdirSync(folder).length, 1, "what a crash left is swept away");
     left.discard();
+  }));
+
+test("one that has taken another's place gives it back, unless that is settled", () =>
+  withFolder(async (folder) => {
+    const contents = (files: SnapshotFiles) => Buffer.concat([...files.read(5)!]).toString();
+    const replace = async () => {
+      const files = new SnapshotFiles(folder);
+      files.write(5, [Buffer.from("own")]);
+      const staged = files.stage(5);
+      staged.write(Buffer.from("given"));
+      await staged.commit();
+      assert.equal(contents(files), "given");
+      assert.deepEqual(files.list(), [5]);
+      return { files, staged };
+    };
+    const given = await replace();
+    given.staged.discard();
+    assert.equal(contents(given.files), "own");
+    await replace();
+    assert.equal(contents(new SnapshotFiles(folder)), "own", "a crash");
+    rmSync(join(folder, "0000000000000005.snapshot"));
+    writeFileSync(join(folder, "0000000000000005.snapshot.replaced"), "own");
+    assert.equal(contents(new SnapshotFiles(folder)), "own", "a crash between two steps");
+    (await replace()).staged.settle();
+    assert.equal(contents(new SnapshotFiles(folder)), "given");
+    assert.equal(readdirSync(folder).length, 1);
   }));

@@ -64,6 +64,7 @@ class FakeHandover {
       },
       read: () => chunks,
       commit: async () => {},
+      settle: () => {},
       discard: () => void this.told.push("discarded"),
     };
   }

@@ -9,6 +9,7 @@ import type { FoldedEntry } from "../../../timeline/fold.js";
 import { makeSnapshotInSlices } from "../../../timeline/make-snapshot.js";
 import { MemorySnapshots } from "../../../timeline/memory-snapshots.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import type { SnapshotStore } from "../../../timeline/snapshot-files.js";
 import type { Mark } from "../../../timeline/storage.js";
 import { Timeline } from "../../../timeline/timeline.js";
 import type { TimelineParts } from "../../../timeline/timeline-parts.js";
@@ -23,7 +24,7 @@ const LOOK_MS = 6;
 
 export interface SubjectOptions {
   readonly storage?: MemoryStorage;
-  readonly snapshots?: MemorySnapshots;
+  readonly snapshots?: SnapshotStore;
   /** Entries after which a snapshot is made; default: none are made. */
   readonly every?: number;
   readonly isAlone?: boolean;
@@ -45,7 +46,7 @@ export function entryAt(at: number, command: string, signer?: ByteString): Entry
 
 export class TimelineSubject {
   readonly storage: MemoryStorage;
-  readonly snapshots: MemorySnapshots;
+  readonly snapshots: SnapshotStore;
   readonly timeline: Timeline;
   /** Entries that the owner was told to be on disk. */
   readonly told: Entry[] = [];
