@@ -22,13 +22,16 @@ export interface SnapshotsParts {
   readonly soon: (step: () => void) => void;
 }
 
+/** Of what is free, a member's may take so much: what is made of it has to have room as well. */
+const SHARE_OF_MEMORY = 0.5;
+
 /** Where a data folder has its snapshots. */
 export const snapshotFolder = (data: string): string => join(data, "snapshots");
 
 export function snapshotParts({ data, ...parts }: SnapshotsParts): SnapshotParts {
   const { storage, genesis, databases, retainMs } = parts;
   if (data === null) {
-    const snapshots = new MemorySnapshots();
+    const snapshots = new MemorySnapshots(() => SHARE_OF_MEMORY * process.availableMemory());
     const make = (from: number | null, to: number) =>
       makeSnapshotInSlices({ storage, snapshots, from, to, databases, genesis, hash: hashOf }, parts);
     return { snapshots, make, retainMs };

@@ -3,6 +3,12 @@ import type { SnapshotStore, StagedSnapshot } from "./snapshot-files.js";
 
 export class MemorySnapshots implements SnapshotStore {
   readonly #byDate = new Map<number, readonly Buffer[]>();
+  readonly #room: () => number;
+
+  /** @param room  bytes that a staged one may take now */
+  constructor(room: () => number = () => Number.POSITIVE_INFINITY) {
+    this.#room = room;
+  }
 
   list(): number[] {
     return [...this.#byDate.keys()].sort((a, b) => a - b);
@@ -26,8 +32,12 @@ export class MemorySnapshots implements SnapshotStore {
 
   stage(cutAt: number): StagedSnapshot {
     const chunks: Buffer[] = [];
+    const room = this.#room;
     return {
       cutAt,
+      get room() {
+        return room();
+      },
       write: (chunk) => void chunks.push(Buffer.from(chunk)),
       read: () => chunks,
       commit: async () => this.write(cutAt, chunks),

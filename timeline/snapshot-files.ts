@@ -10,10 +10,11 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 /** Where snapshots are kept, each under the date up to which it holds everything (whole milliseconds). */
@@ -39,6 +40,8 @@ export interface SnapshotStore extends Snapshots {
 /** A snapshot that is on its way here, and none yet. */
 export interface StagedSnapshot {
   readonly cutAt: number;
+  /** Bytes that it may take now, beside everything else that has to have room. */
+  readonly room: number;
   /** @param chunk  not kept */
   write(chunk: Buffer): void;
   /** What has been written. */
@@ -63,6 +66,8 @@ const NAME = /^(\d{16})\.snapshot$/;
 const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
 /** What a staged one has taken the place of, until that is settled. */
 const REPLACED = ".replaced";
+/** A staged one may take so much of what is free: without room no daemon takes a write. */
+const SHARE_OF_FREE = 0.5;
 const REPLACED_NAME = /^\d{16}\.snapshot\.replaced$/;
 
 export class SnapshotFiles implements SnapshotStore {
@@ -149,6 +154,11 @@ class StagedFile implements StagedSnapshot {
     this.#paths = { ...paths, replaced: paths.path + REPLACED };
     this.#renamed = renamed;
     this.#descriptor = openSync(paths.staged, "w", FILE_MODE);
+  }
+
+  get room(): number {
+    const { bavail, bsize } = statfsSync(dirname(this.#paths.staged));
+    return SHARE_OF_FREE * bavail * bsize;
   }
 
   write(chunk: Buffer): void {

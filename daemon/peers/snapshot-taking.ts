@@ -102,11 +102,16 @@ export class SnapshotTaking {
     if (taking.staged !== null && taking.staged.cutAt !== message.at) return false;
     taking.total = message.total;
     taking.received += message.bytes.length;
-    if (taking.received > taking.total || (message.isLast && taking.received < taking.total)) return false;
+    const left = taking.total - taking.received;
+    if (left < 0 || (message.isLast ? left > 0 : message.bytes.length === 0)) return false;
     taking.number++;
     taking.movedAt = this.#parts.peering.uptime();
     try {
       taking.staged ??= this.#stage(message.at);
+      const { room } = taking.staged;
+      // Nobody else knows how long it is: a member that lies must not fill the disk.
+      if (left + message.bytes.length > room)
+        throw new Error(`${left} bytes are still to come, and there is room for ${Math.floor(room)}`);
       taking.staged.write(message.bytes);
     } catch (problem) {
       this.#giveUp((problem as Error).message);

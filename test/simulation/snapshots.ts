@@ -43,7 +43,7 @@ export function snapshotParts(
     stage: (date) => {
       const chunks: Buffer[] = [];
       return {
-        cutAt: date,
+        ...{ cutAt: date, room: Number.POSITIVE_INFINITY },
         write: (chunk) => void chunks.push(Buffer.from(chunk)),
         read: () => chunks,
         commit: () =>

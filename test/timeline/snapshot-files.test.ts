@@ -1,6 +1,6 @@
 /** Snapshots as files: whole or not there at all. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -73,6 +73,7 @@ test("one that comes piece by piece is there once it is whole, and leaves nothin
     assert.equal(Buffer.concat([...files.read(5)!]).toString(), "a new one");
     assert.deepEqual([files.size(5), files.size(6)], [9, null]);
     const left = files.stage(7);
+    assert.ok(left.room > 0 && left.room <= statfsSync(folder).bavail * statfsSync(folder).bsize);
     left.write(Buffer.from("half"));
     assert.deepEqual(files.list(), [5]);
     assert.equal(readdirSync(folder).length, 2);

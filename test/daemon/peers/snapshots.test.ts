@@ -24,6 +24,7 @@ class FakeHandover {
   keepsFrom = Number.POSITIVE_INFINITY;
   readonly told: string[] = [];
   content: Buffer | null = null;
+  room = Number.POSITIVE_INFINITY;
   /** Called with each part that comes. */
   written = (): void => {};
   readonly #timeline: FakeTimeline;
@@ -56,8 +57,9 @@ class FakeHandover {
 
   stage(cutAt: number) {
     const chunks: Buffer[] = [];
+    const { room } = this;
     return {
-      cutAt,
+      ...{ cutAt, room },
       write: (chunk: Buffer) => {
         chunks.push(Buffer.from(chunk));
         this.written();
@@ -176,6 +178,30 @@ test("after one that does not give, or gives what cannot be used, another member
   const reasons = linesOf(c, /no snapshot could be taken/).map(({ facts }) => facts["reason"]);
   assert.deepEqual(reasons, ["damaged", "it has none to give"]);
   assert.deepEqual(own.told, ["discarded"]);
+});
+
+test("a member's snapshot takes no room that is not there, whatever the member says of its length", () => {
+  const world = new World();
+  const nodes = ["a", "b"].map((name, _, names) =>
+    world.add(name, { peers: names.filter((other) => other !== name), limits: { snapshotPartBytes: 100 } }),
+  );
+  fill(nodes);
+  world.run(1000);
+  const [liar, honest] = nodes.map(handoverOf) as [FakeHandover, FakeHandover];
+  for (const handover of [liar, honest]) handover.prune(PRUNED);
+  const chunks = Array(1000).fill(Buffer.alloc(100));
+  Object.defineProperty(liar, "givable", { value: { cutAt: EPOCH + PRUNED, bytes: 100_000, chunks } });
+  const c = world.add("c", { peers: ["a", "b"] });
+  const own = handoverOf(c);
+  own.room = 50_000;
+  let parts = 0;
+  own.written = () => void parts++;
+  world.runUntil(() => c.peering.state === "live");
+  assert.ok(isLevel(c, ...nodes));
+  const reasons = linesOf(c, /no snapshot could be taken/).map(({ facts }) => facts["reason"]);
+  assert.deepEqual(reasons, ["99900 bytes are still to come, and there is room for 50000"]);
+  assert.deepEqual(own.told, ["discarded"]);
+  assert.equal(parts, Math.ceil((honest.content as Buffer).length / 100));
 });
 
 test("a member that goes away in the middle is left for another; parts are asked for a few at a time", () => {
