@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { Filing } from "./filing.js";
-import { lockFolder, refuseStrangers } from "./folder-lock.js";
+import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseStrangers } from "./folder-lock.js";
 import { timelineFolder } from "./lmdb-reader.js";
 import { DATA_FILE, LmdbTree } from "./lmdb-tree.js";
 import { MARKER_BYTES } from "./log-record.js";
@@ -40,7 +40,7 @@ export class DiskStorage implements Storage {
   readonly isDurable = true;
   readonly #folder: string;
   readonly #fsync: Fsync;
-  readonly #unlock: () => void;
+  readonly #lock: FolderLock;
   readonly #tree: LmdbTree;
   readonly #log: WriteAheadLog;
   readonly #filing: Filing;
@@ -67,10 +67,14 @@ export class DiskStorage implements Storage {
     this.#folder = timelineFolder(data);
     this.#fsync = fsync;
     mkdirSync(this.#folder, { recursive: true, mode: FOLDER_MODE });
-    this.#unlock = lockFolder(this.#folder);
+    this.#lock = lockFolder(this.#folder);
     try {
+      const hadOpen = hasOpen(this.#folder, DATA_FILE);
       this.#tree = new LmdbTree(this.#folder, fsync !== "never");
-      refuseStrangers(this.#folder, DATA_FILE, this.#tree.otherProcesses);
+      // Before it is read: of two of one number LMDB lets the second wait for seconds, and then fails.
+      const hasNamesake = this.#tree.hasNamesake && !hadOpen;
+      const processes = hasNamesake ? [] : this.#tree.otherProcesses;
+      refuseStrangers(this.#folder, DATA_FILE, { processes, hasNamesake });
       const marker = randomBytes(MARKER_BYTES);
       const last = fileRemains(this.#folder, this.#tree, marker, told);
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync) });
@@ -83,7 +87,8 @@ export class DiskStorage implements Storage {
         failed: (problem) => void this.#fail(problem),
       });
     } catch (problem) {
-      this.#unlock();
+      if (problem instanceof FolderInUse) this.#lock.handBack();
+      else this.#lock.unlock();
       throw problem;
     }
     if (typeof fsync === "object") {
@@ -178,7 +183,7 @@ export class DiskStorage implements Storage {
     await this.#filing.stop();
     await this.#log.close(!isFiled);
     await this.#tree.close();
-    this.#unlock();
+    this.#lock.unlock();
   }
 
   /** When everything put so far is written. */

@@ -11,6 +11,7 @@ import {
   realpathSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -29,18 +30,26 @@ export class FolderInUse extends Error {
   override readonly name = "FolderInUse";
 }
 
+/** A lock that this process has. */
+export interface FolderLock {
+  /** Gives the folder back. */
+  unlock(): void;
+  /** Gives it to whom it was taken from: that one is there after all. */
+  handBack(): void;
+}
+
 /**
  * @param folder  exists
- * @returns gives the folder back
  * @throws FolderInUse
  */
-export function lockFolder(folder: string): () => void {
+export function lockFolder(folder: string): FolderLock {
   const real = realpathSync(folder);
   if (ownFolders.has(real)) throw new FolderInUse(`${folder} is in use by this process already`);
   const path = join(real, LOCK_FILE);
   const ours = `${process.pid} ${startOf(process.pid) ?? "?"}\n`;
+  let found: string | null = null;
   for (let attempt = 0; !create(path, ours); attempt++) {
-    const found = read(path);
+    found = read(path);
     const holder = holderOf(found);
     if (holder !== null || attempt === ATTEMPTS_MAX)
       throw inUse(folder, holder === null ? "another process" : `process ${holder}`, path);
@@ -49,29 +58,46 @@ export function lockFolder(folder: string): () => void {
   }
   if (read(path) !== ours) throw inUse(folder, "another process", path);
   ownFolders.add(real);
-  return () => {
-    if (!ownFolders.delete(real)) return;
-    if (read(path) === ours) rmSync(path, { force: true });
+  const end = (theirs: string | null): void => {
+    if (!ownFolders.delete(real) || read(path) !== ours) return;
+    if (theirs === null) rmSync(path, { force: true });
+    else writeFileSync(path, theirs);
   };
+  return { unlock: () => end(null), handBack: () => end(found) };
+}
+
+/** Whether this process has a file of the folder open; where the system does not tell: true. */
+export function hasOpen(folder: string, file: string): boolean {
+  if (!existsSync("/proc/self/maps")) return true;
+  const inode = statSync(join(folder, file), { throwIfNoEntry: false })?.ino;
+  return inode !== undefined && hasMapped("self", inode);
 }
 
 /**
  * Whether one of some processes that have a file of the folder open is in another container. The lock has told of the others,
  * and they may read.
- * @param processes  by the numbers that they have there
+ * @param processes    by the numbers that they have there
+ * @param hasNamesake  whether one of them has this one's number there
  * @throws FolderInUse
  */
-export function refuseStrangers(folder: string, file: string, processes: readonly number[]): void {
+export function refuseStrangers(
+  folder: string,
+  file: string,
+  { processes, hasNamesake }: { readonly processes: readonly number[]; readonly hasNamesake: boolean },
+): void {
   const inode = statSync(join(folder, file)).ino;
-  if (processes.some((pid) => isStranger(pid, inode)))
+  if (hasNamesake || processes.some((pid) => isStranger(pid, inode)))
     throw inUse(folder, "a process of another container, or of another user");
 }
 
 /** Whether no process that can be looked into has that number and the file. Where there are no containers: false. */
 function isStranger(pid: number, inode: number): boolean {
-  if (!existsSync("/proc/self/maps")) return false;
+  return existsSync("/proc/self/maps") && !hasMapped(pid, inode);
+}
+
+function hasMapped(pid: number | "self", inode: number): boolean {
   const maps = read(`/proc/${pid}/maps`) ?? "";
-  return !new RegExp(`^\\S+ \\S+ \\S+ \\S+ ${inode} `, "m").test(maps);
+  return new RegExp(`^\\S+ \\S+ \\S+ \\S+ ${inode} `, "m").test(maps);
 }
 
 /** @param lock  what may be removed if nobody is there; not given: somebody is */

@@ -26,6 +26,8 @@ export class LmdbTree {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #entries: Database<Buffer, Buffer>;
   readonly #marks: Database<Buffer, Buffer>;
+  /** Whether a process of this one's number had it open before; it may be this one. */
+  readonly hasNamesake: boolean;
 
   /** @param folder  is there  @param isSynced  whether each commit is on the disk when it is done */
   constructor(folder: string, isSynced: boolean) {
@@ -41,6 +43,8 @@ export class LmdbTree {
       maxDbs: 4,
       ...BINARY,
     });
+    // This process is not in the list before it reads. With nobody else there the list is begun anew.
+    this.hasNamesake = this.#readers().includes(process.pid);
     this.#entries = this.#root.openDB("entries", BINARY);
     this.#marks = this.#root.openDB("marks", BINARY);
   }
@@ -56,9 +60,7 @@ export class LmdbTree {
   get otherProcesses(): number[] {
     // So that this one is in the list as well: of two that look at once, one sees the other.
     this.mark("format");
-    this.#root.readerCheck();
-    const rows = this.#root.readerList().matchAll(/^ *(\d+) /gm);
-    return [...rows].map(([, number]) => Number(number)).filter((number) => number !== process.pid);
+    return this.#readers().filter((number) => number !== process.pid);
   }
 
   /** null: there was no log yet. */
@@ -110,6 +112,12 @@ export class LmdbTree {
 
   close(): Promise<void> {
     return this.#root.close();
+  }
+
+  #readers(): number[] {
+    this.#root.readerCheck();
+    const rows = this.#root.readerList().matchAll(/^ *(\d+) /gm);
+    return [...rows].map(([, number]) => Number(number));
   }
 
   #carryOut(operations: Iterable<Operation>, log: LogMark): void {

@@ -121,7 +121,14 @@ test("a folder that a process of another container has is refused", { skip: !can
     try {
       await until(() => acknowledged.length > 0);
       const inUse = /in use by a process of another container/;
+      const lock = join(folder, "timeline", "lock");
+      const text = readFileSync(lock, "latin1");
       assert.throws(() => new DiskStorage(folder, "always", untold), inUse);
+      // Of the same number: in containers most daemons are 1.
+      const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small"];
+      const second = spawnSync(CONTAINER[0], args, { encoding: "utf8", timeout: 60_000 });
+      assert.match(second.stderr, inUse);
+      assert.equal(readFileSync(lock, "latin1"), text, "it is the first one's again");
       const before = acknowledged.length;
       await until(() => acknowledged.length > before);
     } finally {
