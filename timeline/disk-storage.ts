@@ -62,6 +62,7 @@ export class DiskStorage implements Storage {
    * @param data  the data folder; "timeline" below it is made if it is not there
    * @param told  of a log that is damaged
    * @throws FolderInUse  another process has it
+   * @throws DamagedFile  LMDB would be lost in it
    */
   constructor(data: string, fsync: Fsync, told: Pick<TimelineLog, "error">) {
     this.#folder = timelineFolder(data);

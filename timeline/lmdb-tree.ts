@@ -6,6 +6,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
+import { checkHeader } from "./lmdb-header.js";
 import {
   BINARY,
   entrySlices,
@@ -29,9 +30,14 @@ export class LmdbTree {
   /** Whether a process of this one's number had it open before; it may be this one. */
   readonly hasNamesake: boolean;
 
-  /** @param folder  is there  @param isSynced  whether each commit is on the disk when it is done */
+  /**
+   * @param folder    is there
+   * @param isSynced  whether each commit is on the disk when it is done
+   * @throws DamagedFile
+   */
   constructor(folder: string, isSynced: boolean) {
     this.#folder = folder;
+    checkHeader(join(folder, DATA_FILE));
     this.#root = open<Buffer, Buffer>({
       path: folder,
       noSubdir: false,

@@ -1,0 +1,95 @@
+/**
+ * The two pages at the head of LMDB's file, looked at before LMDB does: it believes them, so that a file that is cut off or
+ * torn there ends the process without a word, or is read as it was one transaction ago.
+ * Source: `MDB_meta` and `MDB_page` in LMDB's mdb.c, as the package lmdb has them.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { endianness } from "node:os";
+
+/** LMDB would be lost in it, and the process with it. */
+export class DamagedFile extends Error {
+  override readonly name = "DamagedFile";
+}
+
+/** Where things are, from the beginning of a page. */
+const FLAGS_AT = 18;
+const MAGIC_AT = 24;
+const VERSION_AT = 28;
+const MAP_BYTES_AT = 40;
+const PAGE_BYTES_AT = 48;
+/** Of the tree of free pages, and of the main one. */
+const ROOTS_AT = [88, 136] as const;
+const LAST_PAGE_AT = 144;
+const HEAD_BYTES = 168;
+
+const IS_META = 0x08;
+const MAGIC = 0xbeefc0de;
+/** Of how the file is laid out, in the lower half of its number. */
+const VERSION = 2;
+const PAGE_BYTES_MIN = 512;
+const PAGE_BYTES_MAX = 65_536;
+/** A tree of nothing has this root. */
+const NO_PAGE = 2n ** 64n - 1n;
+const META_PAGES = 2;
+
+/**
+ * @param path  of the file; one that is not there or empty is begun by LMDB
+ * @throws DamagedFile
+ */
+export function checkHeader(path: string): void {
+  const descriptor = openIfThere(path);
+  if (descriptor === null) return;
+  try {
+    const { size } = fstatSync(descriptor);
+    if (size === 0) return;
+    let pageBytes: number | null = null;
+    for (let page = 0; page < META_PAGES; page++) {
+      const head = new DataView(new ArrayBuffer(HEAD_BYTES));
+      const from: number = page * (pageBytes ?? 0);
+      if (readSync(descriptor, head, 0, HEAD_BYTES, from) < HEAD_BYTES) throw damaged(path, "it is cut off");
+      const problem = problemOf(head, { size, pageBytes });
+      if (problem !== null) throw damaged(path, problem);
+      pageBytes = head.getUint32(PAGE_BYTES_AT, IS_LITTLE);
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** LMDB writes numbers as the machine has them. */
+const IS_LITTLE = endianness() === "LE";
+
+/** @param file.pageBytes  as the page before says; null: there is none */
+function problemOf(head: DataView, file: { size: number; pageBytes: number | null }): string | null {
+  if ((head.getUint16(FLAGS_AT, IS_LITTLE) & IS_META) === 0 || head.getUint32(MAGIC_AT, IS_LITTLE) !== MAGIC)
+    return "its head is not LMDB's";
+  if ((head.getUint32(VERSION_AT, IS_LITTLE) & 0xffff) !== VERSION) return "its head is of another version";
+  const pageBytes = head.getUint32(PAGE_BYTES_AT, IS_LITTLE);
+  const isPossible =
+    pageBytes >= PAGE_BYTES_MIN && pageBytes <= PAGE_BYTES_MAX && (pageBytes & (pageBytes - 1)) === 0;
+  if (!isPossible || pageBytes !== (file.pageBytes ?? pageBytes)) return "its head names no length of pages";
+  const last = head.getBigUint64(LAST_PAGE_AT, IS_LITTLE);
+  // The file may be shorter: pages at its end that were free at once were never written.
+  if ((last + 1n) * BigInt(pageBytes) > head.getBigUint64(MAP_BYTES_AT, IS_LITTLE))
+    return "its head names a last page that cannot be";
+  const pages = BigInt(Math.floor(file.size / pageBytes));
+  for (const at of ROOTS_AT) {
+    const root = head.getBigUint64(at, IS_LITTLE);
+    if (root !== NO_PAGE && (root < META_PAGES || root > last || root >= pages))
+      return "its head names a page that is not there";
+  }
+  return null;
+}
+
+function damaged(path: string, problem: string): DamagedFile {
+  return new DamagedFile(`${path} is damaged: ${problem}`);
+}
+
+function openIfThere(path: string): number | null {
+  try {
+    return openSync(path, "r");
+  } catch (problem) {
+    if ((problem as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw problem;
+  }
+}
