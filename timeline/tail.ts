@@ -162,10 +162,25 @@ export class Tail {
 
   /** The units after a unit; they have been made. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
+    const { place } = unit;
     const units: FoldUnit[] = [];
-    for (let i = this.#firstFrom(unit.place); i < this.#entries.length; i++)
-      for (const each of this.#entries[i]?.units ?? []) if (compareUnits(each, unit) > 0) units.push(each);
+    for (let i = this.#firstFrom(place); i < this.#entries.length; i++) {
+      const entry = this.#entries[i] as TailEntry;
+      const made = entry.units ?? [];
+      const isOwn = entry.id === place.id;
+      for (const each of made) if (!isOwn || compareUnits(each, unit) > 0) units.push(each);
+    }
     return units;
+  }
+
+  /** Whether there are more units than so many from a place on. */
+  hasMoreFrom(place: Place, most: number): boolean {
+    let units = 0;
+    for (let i = this.#firstFrom(place); i < this.#entries.length; i++) {
+      units += (this.#entries[i] as TailEntry).count;
+      if (units > most) return true;
+    }
+    return false;
   }
 
   #folded(from: number, to: number): TailEntry[] {

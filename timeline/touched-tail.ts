@@ -12,6 +12,12 @@ import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
 import { nodesOf, TouchLists } from "./touch-lists.js";
 import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./unit.js";
 
+/**
+ * Later units that are walked at most where whole databases are touched, as no list leads to what is affected then: some 10
+ * ms. More of them count as too many to be done again.
+ */
+const WALKED_MOST = 20_000;
+
 export class TouchedTail {
   readonly #tail = new Tail();
   readonly #lists: TouchLists;
@@ -78,7 +84,7 @@ export class TouchedTail {
 
   /**
    * Makes some of the units that belong into the lists before a late entry.
-   * @param mostAffected  when it is certain to affect more, no others are made
+   * @param mostAffected  when it is certain to affect more, or too much to be found out, no others are made
    * @returns whether that was all
    */
   prepare(late: Entry, most: number, mostAffected: number): boolean {
@@ -86,7 +92,7 @@ export class TouchedTail {
     const place = placeOf(late);
     if (last === null || comparePlaces(last, place) < 0) return true;
     return (
-      this.#affectsMore(this.#touching(unitsOf(late, this.#databases)), mostAffected) ||
+      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases)), place, mostAffected) ||
       this.#unfold(place, most)
     );
   }
@@ -102,8 +108,9 @@ export class TouchedTail {
     const [first] = late;
     if (first === undefined) return [];
     const placed = this.#touching(ofDatabases(late));
-    if (this.#affectsMore(placed.slice(0, first.units.length), most)) return null;
-    this.#unfold(placeOf(first.entry));
+    const place = placeOf(first.entry);
+    if (this.#isTooMuch(placed.slice(0, first.units.length), place, most)) return null;
+    this.#unfold(place);
     return this.#lists.insert(placed, most) ? placed : null;
   }
 
@@ -114,9 +121,15 @@ export class TouchedTail {
     return touching;
   }
 
-  /** Told from what is in the lists already: it may be no, wrongly, but never yes. */
-  #affectsMore(units: readonly FoldUnit[], most: number): boolean {
+  /** Told from what is in the lists already: it may be no, wrongly, but never yes. @param place  of the first unit */
+  #isTooMuch(units: readonly FoldUnit[], place: Place, most: number): boolean {
+    if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, most)) return true;
     return units.some((unit) => this.#lists.affectsMore(unit, most));
+  }
+
+  /** Whether walking all units from a place on takes too long. @param most  units that may be done again */
+  #isTooLong(place: Place, most: number): boolean {
+    return most < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MOST);
   }
 
   /** Takes units that were placed out of the lists again. */
@@ -124,13 +137,12 @@ export class TouchedTail {
     for (const unit of placed) this.#lists.remove(unit);
   }
 
-  /** @returns in their order; null: more than `most` */
+  /** @returns in their order; null: more than `most`, or they cannot be found so soon */
   affected(seeds: Seeds, most: number): FoldUnit[] | null {
     const first = firstOf(seeds);
     if (first === null) return [];
-    return this.#touchesWholes(seeds.late, first)
-      ? affectedAlongTail(seeds, this.#laterThan(first), most)
-      : affectedAlongLists(seeds, most);
+    if (!this.#touchesWholes(seeds.late, first)) return affectedAlongLists(seeds, most);
+    return this.#isTooLong(first.place, most) ? null : affectedAlongTail(seeds, this.#laterThan(first), most);
   }
 
   #touchesWholes(late: readonly FoldUnit[], first: FoldUnit): boolean {

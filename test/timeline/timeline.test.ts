@@ -219,6 +219,27 @@ test("what certainly affects too much is folded anew, or refused, before all beh
   assert.deepEqual(subject.get("n"), bulk("12001"));
 });
 
+test("behind what touches whole databases so many units are not walked in one go: it is folded anew, or refused", async () => {
+  const subject = await new TimelineSubject().open();
+  const { timeline } = subject;
+  for (let i = 0; i < 21_000; i++) subject.write(`SET k${i % 100} ${i}`, subject.now + 2 + (i >> 3));
+  const swap = entryAt(subject.now + 1, "SWAPDB 3 4");
+  const few = entryAt(subject.now + 2500, "SWAPDB 5 6");
+  // Which units it affects is found by walking all behind it, though it is none.
+  while (!timeline.prepare(few)) await subject.turns(1);
+  assert.equal(timeline.take(few).kind, "taken");
+  assert.ok(timeline.prepare(swap), "at once: it is not worth getting ready for");
+  assert.equal(timeline.take(swap).kind, "too-old");
+  timeline.receive([swap], MEMBER);
+  await subject.settle();
+  assert.equal(subject.folded.at(-1)?.answered.length, 0, "folded anew");
+  assert.ok(timeline.isFolded(swap.envelope.at));
+  const before = entryAt(subject.now, "SET other v");
+  while (!timeline.prepare(before)) await subject.turns(1);
+  assert.equal(timeline.take(before).kind, "too-old", "one stands behind it that touches whole databases");
+  assert.deepEqual(subject.get("k0"), bulk("20900"));
+});
+
 test("a write taken during a refold is readable at once, and after it", async () => {
   const subject = await fiveMinutes({ tailBytes: 40_000 });
   const { timeline } = subject;
