@@ -25,8 +25,10 @@ export interface RefoldParts {
   readonly from: number | null;
   /** Entries dated up to it are folded without undo records. */
   readonly horizon: number;
-  /** Bytes that undo records may take: beyond them the oldest are forgotten, and the fold is cut later. */
+  /** Bytes that undo records may take: beyond them the oldest are forgotten, and the fold is cut later … */
   readonly tailBytes: number;
+  /** … up to this date at most; left out: as far as it has come. */
+  readonly cutTo?: () => number;
   /** Later ones are left out; not below the horizon. */
   readonly until: number;
   readonly hash: (bytes: Buffer) => ByteString;
@@ -108,7 +110,7 @@ export class Refold {
 
   /** @returns where to go on; null: that was all. No iterator of the storage is kept from one turn to the next. */
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
-    const { storage, hash, horizon, tailBytes, index, skips, damaged } = this.#parts;
+    const { storage, hash, horizon, tailBytes, cutTo, index, skips, damaged } = this.#parts;
     let count = 0;
     for (const [place, value] of storage.entries(from, to)) {
       if (count === ENTRIES_A_LOOK) return Buffer.from(place);
@@ -125,7 +127,7 @@ export class Refold {
       else {
         [folded] = fold.merge([keptEntry(entry)]) as [FoldedEntry];
         // More of the same date may follow.
-        trim(fold, tailBytes, found.at - 1);
+        trim(fold, tailBytes, Math.min(found.at - 1, cutTo?.() ?? found.at));
       }
       index?.add(found, isRingEntry(entry.envelope));
       this.#parts.found(entry, folded.answers);

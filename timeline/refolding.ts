@@ -12,10 +12,11 @@ import { DamagedSnapshot } from "./snapshot.js";
 import type { SnapshotMaking } from "./snapshot-making.js";
 import type { Storage } from "./storage.js";
 import type { TimelineLog } from "./timeline-log.js";
+import { trim } from "./trim.js";
 
 /** Milliseconds of one slice; others are served between two. */
 const SLICE_MS = 2;
-/** Entries that came meanwhile, and are merged in one turn; or twice as many as came in the last one, so that it ends. */
+/** Commands that came meanwhile, and are merged in one turn; or twice as many as came in the last one, so that it ends. */
 const MISSED_A_TURN = 256;
 /** Milliseconds between two lines of the log. */
 const PROGRESS_EVERY_MS = 5000;
@@ -33,8 +34,10 @@ export interface RefoldingPlan {
   readonly horizon: number;
   /** Later ones are left out. */
   readonly until: number;
-  /** Bytes that undo records may take: beyond them the fold is cut later. */
+  /** Bytes that undo records may take: beyond them the fold is cut later, as far as `cutTo` lets it. */
   readonly tailBytes: number;
+  /** The latest date up to which nothing is to come that the fold would have to merge; left out: nothing is to come. */
+  readonly cutTo?: () => number;
   /** Filled from what is found; null: it is filled already. */
   readonly index: DigestIndex | null;
   readonly found: (entry: Entry) => void;
@@ -44,6 +47,9 @@ export class Refolding {
   readonly #parts: RefoldingParts;
   #arrived = new Set<ByteString>();
   #missed: Entry[] = [];
+  /** Their commands, and the least of their dates. */
+  #missedCommands = 0;
+  #missedFrom = Number.POSITIVE_INFINITY;
   /** Those of the missed ones that belong below the new fold's tail. */
   #below: Entry[] = [];
   /** Damaged ones that it came across. */
@@ -73,7 +79,11 @@ export class Refolding {
 
   /** Notes those of them that the fold that serves has got, and the new one has to get. */
   missed(entries: readonly Entry[]): void {
-    if (this.#isRunning) this.#missed.push(...entries);
+    if (!this.#isRunning) return;
+    for (const entry of entries) {
+      this.#missed.push(entry);
+      this.#countMissed(entry);
+    }
   }
 
   /** Whether the new fold has an entry that was there when it started. */
@@ -114,6 +124,7 @@ export class Refolding {
     const refold = new Refold({
       ...this.#parts,
       ...plan,
+      cutTo: () => this.#cutTo(plan),
       snapshots: making?.snapshots ?? null,
       from,
       skips: (id) => this.#arrived.has(id),
@@ -129,7 +140,7 @@ export class Refolding {
       try {
         const fold = refold.step(SLICE_MS, uptime);
         if (fold !== null) {
-          this.#mergeMissed(fold, 0, done);
+          this.#mergeMissed(fold, plan, 0, done);
           return;
         }
       } catch (problem) {
@@ -152,21 +163,49 @@ export class Refolding {
     step();
   }
 
-  /** Merges what came meanwhile into the new fold, in slices. @param before  how many of them were left by the last one */
-  #mergeMissed(fold: Fold, before: number, done: (fold: Fold) => void): void {
+  /** What came meanwhile and is to be merged must find its place. */
+  #cutTo({ cutTo }: RefoldingPlan): number {
+    return Math.min(cutTo?.() ?? Number.POSITIVE_INFINITY, this.#missedFrom - 1);
+  }
+
+  /**
+   * Merges what came meanwhile into the new fold, in slices.
+   * @param before  how many commands of it were left by the last one
+   */
+  #mergeMissed(fold: Fold, plan: RefoldingPlan, before: number, done: (fold: Fold) => void): void {
     if (this.#isStopped) return;
-    const came = this.#missed.length - before;
-    const slice = this.#missed.splice(0, Math.max(MISSED_A_TURN, before === 0 ? 0 : 2 * came));
+    const came = before === 0 ? 0 : this.#missedCommands - before;
+    const slice = this.#takeMissed(Math.max(MISSED_A_TURN, 2 * came));
     this.#below.push(...slice.filter(({ envelope: { at } }) => at <= fold.cutAt));
     fold.merge(slice.filter(({ envelope: { at } }) => at > fold.cutAt));
-    const left = this.#missed.length;
-    if (left > 0) {
-      this.#parts.soon(() => this.#mergeMissed(fold, left, done));
+    trim(fold, plan.tailBytes, this.#cutTo(plan));
+    const left = this.#missedCommands;
+    if (this.#missed.length > 0) {
+      this.#parts.soon(() => this.#mergeMissed(fold, plan, left, done));
       return;
     }
     this.#isRunning = false;
     this.#refold = null;
     done(fold);
+  }
+
+  /** @param most  commands, but one entry at least */
+  #takeMissed(most: number): Entry[] {
+    let commands = 0;
+    const beyond = this.#missed.findIndex(({ envelope }, i) => {
+      commands += envelope.commands.length;
+      return i > 0 && commands > most;
+    });
+    const taken = this.#missed.splice(0, beyond < 0 ? this.#missed.length : beyond);
+    this.#missedCommands = 0;
+    this.#missedFrom = Number.POSITIVE_INFINITY;
+    for (const entry of this.#missed) this.#countMissed(entry);
+    return taken;
+  }
+
+  #countMissed({ envelope: { at, commands } }: Entry): void {
+    this.#missedCommands += commands.length;
+    this.#missedFrom = Math.min(this.#missedFrom, at);
   }
 }
 

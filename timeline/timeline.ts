@@ -280,9 +280,10 @@ export class Timeline {
       Math.max(horizon, this.#horizon.dueUntil, this.#newest.at),
     );
     const due = this.#waiting.takeDue(until);
-    // Not cut by bytes: what comes meanwhile, and is dated after the horizon, must find its place.
+    // Clients' entries that come meanwhile are later than the end of the tail that serves; members' wait.
+    const cutTo = () => Math.min(this.#fold.cutAt, this.#waiting.lateFrom - 1);
     this.#refolding.start(
-      { index: null, horizon, until, tailBytes: Number.POSITIVE_INFINITY, found: () => {} },
+      { index: null, horizon, until, tailBytes: this.#parts.limits.tailBytes, cutTo, found: () => {} },
       (fold) => {
         this.#archive.refolded(this.#refolding.takeGaps(), until);
         this.#swap(fold, [...late, ...due]);
@@ -302,8 +303,8 @@ export class Timeline {
     this.#parts.owner.folded(late, []);
   }
 
+  /** During a refold too, which may take longer than filling the tail. */
   #cut(): void {
-    if (this.#refolding.isRunning) return;
     const { cutAt } = this.#fold;
     const horizon = this.#horizon.of(this.#newest.at);
     if (horizon > cutAt) this.#fold.cut(horizon);

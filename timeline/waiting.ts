@@ -24,7 +24,6 @@ export class Waiting {
   #late: Entry[] = [];
   /** Whether the late ones are in their order. */
   #isSorted = true;
-  /** The least date of the late ones. */
   #lateFrom = Number.POSITIVE_INFINITY;
   #mergesFrom = Number.NEGATIVE_INFINITY;
   /** When a refold was put off first, and how many were late when last; null: none is. */
@@ -36,6 +35,11 @@ export class Waiting {
 
   get lateSize(): number {
     return this.#late.length;
+  }
+
+  /** The least date of the late ones. */
+  get lateFrom(): number {
+    return this.#lateFrom;
   }
 
   /** Whether none is dated up to a time. */

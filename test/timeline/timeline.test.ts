@@ -298,6 +298,32 @@ test("what comes during a refold is merged in slices, before and after which oth
   for (const key of ["k", "during"]) assert.deepEqual(restarted.get(key), subject.get(key));
 });
 
+test("the tail is cut while a refold runs, and so is the new fold's", async () => {
+  const tailBytes = 40_000;
+  const subject = await fiveMinutes({ tailBytes });
+  const { timeline } = subject;
+  subject.isSlow = true;
+  timeline.receive([entryAt(START + 1, "INCR k")], MEMBER);
+  await subject.turns(2);
+  assert.ok(!timeline.isFolded(subject.now), "the refold runs");
+  let written = 0;
+  for (let isBusy = true; isBusy; isBusy = await subject.turns(1)) {
+    const { tailBytes: bytes } = timeline.figures;
+    assert.ok(bytes <= 1.5 * tailBytes, `${bytes} of ${tailBytes}, ${written} written`);
+    for (let i = 0; i < 30; i++, written++) {
+      subject.elapse(5);
+      subject.write("INCR k");
+    }
+    timeline.tick();
+  }
+  assert.ok(written >= 300, `${written} written meanwhile`);
+  assert.deepEqual(subject.get("k"), bulk(String(601 + written)));
+  subject.isSlow = false;
+  timeline.receive([entryAt(subject.now - 1, "INCR k")], MEMBER);
+  await subject.pass(6000);
+  assert.equal(subject.folded.at(-1)?.answered.length, 1, "merged, as it belongs into the tail");
+});
+
 test("what comes due as a refold begins is told to be folded", async () => {
   const subject = await fiveMinutes();
   const { timeline } = subject;
