@@ -11,6 +11,12 @@ const TOO_LONG = writeReply(
   error("TOOLONG the command was executed, but the answer would be longer than --max-output-bytes"),
 );
 
+/**
+ * Answers are kept. Strings that are added to each other the engine keeps as they are, with two objects for each unit, until
+ * somebody reads the whole: that takes more than a copy unless the replies have more bytes than this.
+ */
+const COPIED_BYTES_A_UNIT = 64;
+
 /** What is said of every unit of an answer: `isolated`, `catching-up`; empty for most. */
 export type Standing = ByteString;
 
@@ -18,13 +24,16 @@ export class ResultWriter {
   readonly #standing: Standing;
   /** Bytes of the flags that most units have. */
   readonly #usualFlags: ByteString;
+  readonly #room: number;
   #left: number;
-  #replies = "";
+  /** Of each unit its reply and its flags. */
+  readonly #pieces: ByteString[] = [];
   #units = 0;
   #errors = 0;
 
   /** @param room  bytes that the replies may have together */
   constructor(room: number, standing: Standing) {
+    this.#room = room;
     this.#left = room;
     this.#standing = standing;
     this.#usualFlags = standing === "" ? NO_FLAGS : writeBulk(standing);
@@ -36,13 +45,17 @@ export class ResultWriter {
     this.#left -= bytes.length;
     this.#units++;
     if (reply.kind === "error" || bytes === TOO_LONG) this.#errors++;
-    this.#replies += bytes;
-    if (flags === "") this.#replies += this.#usualFlags;
-    else this.#replies += writeBulk(this.#standing === "" ? flags : `${flags} ${this.#standing}`);
+    this.#pieces.push(bytes, flags === "" ? this.#usualFlags : this.#flagsOf(flags));
   }
 
   done(id: ByteString): Result {
-    return { kind: "result", id, units: this.#units, errors: this.#errors, replies: this.#replies };
+    const isCopied = this.#room - this.#left <= COPIED_BYTES_A_UNIT * this.#units;
+    const replies = isCopied ? this.#pieces.join("") : this.#pieces.reduce((all, piece) => all + piece, "");
+    return { kind: "result", id, units: this.#units, errors: this.#errors, replies };
+  }
+
+  #flagsOf(flags: ByteString): ByteString {
+    return writeBulk(this.#standing === "" ? flags : `${flags} ${this.#standing}`);
   }
 }
 
