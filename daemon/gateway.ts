@@ -185,10 +185,11 @@ export class Gateway {
     for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.place = place;
     this.#parts.give(entry);
     this.#pace.recorded();
-    const done = () => this.#pace.flushed(group.commands.length);
+    const { length } = group.commands;
+    const done = () => this.#pace.flushed(length);
     recorded.flushed.then(
       () => {
-        answerUnits(waiting, recorded.answers, placeOf(entry), this.#parts.confirmations);
+        answerUnits(waiting, recorded.answers, place, this.#parts.confirmations);
         done();
       },
       ({ message }: Error) => {

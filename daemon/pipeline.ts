@@ -96,8 +96,10 @@ export class Pipeline {
     const taken: Taken = { id, envelope, signer: identified, message, isRecorded, room, standing };
     if (recorder === null) return this.#answer(taken);
     const answer = this.#answer(taken);
+    // The commands are garbage from here on, and do not wait for the disk.
+    const { at, seq } = envelope;
     return answer instanceof Promise
-      ? answer.then((one) => this.#asHeld(one, envelope))
+      ? answer.then((one) => this.#asHeld(one, { at, seq }))
       : this.#asHeld(answer, envelope);
   }
 
@@ -252,16 +254,16 @@ export class Pipeline {
   }
 
   #remember(
-    { id, envelope }: Taken,
+    { id, envelope: { at } }: Taken,
     answer: EnvelopeAnswer | Promise<EnvelopeAnswer>,
   ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    this.seen.add(id, envelope.at, answer);
+    this.seen.add(id, at, answer);
     if (!(answer instanceof Promise)) {
       this.#waiters.applied(id);
       return answer;
     }
     return answer.then((settled) => {
-      this.seen.settle(id, envelope.at, settled);
+      this.seen.settle(id, at, settled);
       this.#waiters.applied(id);
       return settled;
     });

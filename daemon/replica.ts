@@ -8,8 +8,7 @@ import { signEnvelope } from "../keys/sign.js";
 import { dateText, hexOf } from "../protocol/envelope.js";
 import type { DaemonState, Hello } from "../protocol/messages-v2.js";
 import { DATABASES_DEFAULT } from "../store/database.js";
-import type { Entry } from "../timeline/entry.js";
-import { isRingEntry } from "../timeline/recorded.js";
+import type { Entry, FlushedEntry } from "../timeline/entry.js";
 import type { SnapshotParts } from "../timeline/snapshot-making.js";
 import type { Storage } from "../timeline/storage.js";
 import { Timeline } from "../timeline/timeline.js";
@@ -51,7 +50,7 @@ export interface ReplicaParts {
   readonly environment: Environment;
   readonly log: Logger;
   /** Entries are on the disk. */
-  readonly arrived: (entries: readonly Entry[]) => void;
+  readonly arrived: (entries: readonly Pick<Entry, "id">[]) => void;
 }
 
 /** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
@@ -267,10 +266,10 @@ export class Replica implements Service {
     log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
   }
 
-  #auditReceived(entries: readonly Entry[]): void {
-    for (const { id, envelope } of entries) {
-      if (!isRingEntry(envelope)) continue;
-      const { key, at, commands } = envelope;
+  #auditReceived(entries: readonly FlushedEntry[]): void {
+    for (const { id, at, ring } of entries) {
+      if (ring === null) continue;
+      const { key, commands } = ring.envelope;
       const by = { by: hexOf(key), at: dateText(at), id: hexOf(id) };
       this.#parts.log.warn({ ...by, commands: commands.length }, "a change of keys came from another daemon");
     }

@@ -8,6 +8,7 @@ import { DigestIndex } from "./digest-index.js";
 import {
   compareEntries,
   type Entry,
+  type FlushedEntry,
   firstPlaceAt,
   type Place,
   placeOf,
@@ -25,7 +26,7 @@ export interface ArchiveParts {
   readonly hash: (bytes: Buffer) => ByteString;
   readonly log: TimelineLog;
   /** Told of entries that are on the disk now. */
-  readonly flushed: (entries: readonly Entry[], from: ByteString | null) => void;
+  readonly flushed: (entries: readonly FlushedEntry[], from: ByteString | null) => void;
   readonly failed: (problem: Error) => void;
 }
 
@@ -125,7 +126,7 @@ export class Archive {
    * @returns when they are as safe as --fsync says
    */
   add(entries: readonly Entry[], from: ByteString | null, mark: Mark | null): Promise<void> {
-    const { storage, flushed, failed } = this.#parts;
+    const { storage } = this.#parts;
     const values: (readonly [Buffer, Buffer])[] = [];
     for (const entry of entries) {
       const place = placeOf(entry);
@@ -135,15 +136,20 @@ export class Archive {
       values.push([writePlace(place), writeValue(entry.body, entry.signature)]);
     }
     storage.put(values, mark === null ? [] : [mark]);
+    this.#tellWhenSynced(entries.map(flushedEntry), from);
+    return storage.flushed();
+  }
+
+  #tellWhenSynced(entries: readonly FlushedEntry[], from: ByteString | null): void {
+    const { storage, flushed, failed } = this.#parts;
     storage.synced().then(() => {
       for (const entry of entries) {
         this.#unflushed.delete(entry.id);
         // A refold may have found it damaged already: then it is to be given anew.
-        if (!this.#damaged.has(entry.id)) this.index.add(placeOf(entry), isRingEntry(entry.envelope));
+        if (!this.#damaged.has(entry.id)) this.index.add(entry, entry.ring !== null);
       }
       flushed(entries, from);
     }, failed);
-    return storage.flushed();
   }
 
   /** The bytes of an entry that is on disk; null: none, or a damaged one, which members will give again. */
@@ -220,6 +226,12 @@ export class Archive {
       yield place;
     }
   }
+}
+
+/** What is left of an entry while it is on its way to the disk. */
+export function flushedEntry(entry: Entry): FlushedEntry {
+  const { at, seq } = entry.envelope;
+  return { at, seq, id: entry.id, ring: isRingEntry(entry.envelope) ? entry : null };
 }
 
 const DAMAGED = "an entry of the timeline is damaged; members, if there are any, will give it again";

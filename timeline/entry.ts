@@ -25,6 +25,15 @@ export interface Place {
   readonly id: ByteString;
 }
 
+/**
+ * An entry that is on its way to the disk, or there. Without what it says: of many entries with many commands that would be
+ * much to keep, and then to collect.
+ */
+export interface FlushedEntry extends Place {
+  /** The entry itself, if it is for the key ring. */
+  readonly ring: Entry | null;
+}
+
 export const PLACE_BYTES = 42;
 
 export const placeOf = ({ id, envelope: { at, seq } }: Entry): Place => ({ at, seq, id });

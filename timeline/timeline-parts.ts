@@ -1,7 +1,7 @@
 /** What a timeline is made of, what it answers, and whom it tells. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
-import type { Entry } from "./entry.js";
+import type { Entry, FlushedEntry } from "./entry.js";
 import type { FoldedEntry, UnitAnswer } from "./fold.js";
 import type { RetentionLimits } from "./retention.js";
 import type { SnapshotParts } from "./snapshot-making.js";
@@ -11,7 +11,7 @@ import type { TimelineLog } from "./timeline-log.js";
 /** Whom a timeline tells. */
 export interface TimelineOwner {
   /** So many entries are on disk now. @param from  the member who gave them; null: first-hand */
-  flushed(entries: readonly Entry[], from: ByteString | null): void;
+  flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
   /** So many entries of members are part of the state now. @param answered  those of them whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
   /** The disk has failed: nothing is taken any more. */

@@ -39,8 +39,8 @@ export interface IntakeParts {
 export class Intake {
   readonly quarantine: Quarantine;
   readonly #parts: IntakeParts;
-  /** What was handed to the timeline and is not on disk yet. */
-  readonly #unflushed = new Map<readonly Entry[], IncomingBatch>();
+  /** What was handed to the timeline together and is not on disk yet, by the id of its first entry. */
+  readonly #unflushed = new Map<ByteString, IncomingBatch>();
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -114,9 +114,10 @@ export class Intake {
     this.#note(entries, giver);
     const fresh = entries.length === 0 ? [] : timeline.receive(entries, giver.id);
     giver.gave(fresh.length);
-    if (fresh.length > 0) {
+    const [first] = fresh;
+    if (first !== undefined) {
       batch.pending++;
-      this.#unflushed.set(fresh, batch);
+      this.#unflushed.set(first.id, batch);
     }
     this.#settleHeld(held, giver);
     if (fresh.length < entries.length) {
@@ -144,11 +145,11 @@ export class Intake {
     }
   }
 
-  /** These are on disk. @param entries  as the timeline has said that they are new */
-  flushed(entries: readonly Entry[]): void {
-    const batch = this.#unflushed.get(entries);
-    if (batch === undefined) return;
-    this.#unflushed.delete(entries);
+  /** These are on disk. @param places  of those, all of them, that the timeline has said at one time to be new */
+  flushed([first]: readonly Place[]): void {
+    const batch = first === undefined ? undefined : this.#unflushed.get(first.id);
+    if (first === undefined || batch === undefined) return;
+    this.#unflushed.delete(first.id);
     batch.pending--;
     batch.changed();
   }

@@ -3,12 +3,12 @@
  * on the way than a window that the member's `have` opens again. Long lists are walked, not held.
  */
 import { type PackedEntry, packedBytes } from "../../protocol/member-packing.js";
-import { type Entry, type Place, placeOf, readPlace } from "../../timeline/entry.js";
+import { type Place, readPlace } from "../../timeline/entry.js";
 import { Queue } from "../queue.js";
 import type { MemberConnection } from "./member-connection.js";
 import type { Packer } from "./packing.js";
 import type { PeeringParts } from "./peering-parts.js";
-import type { Traces } from "./traces.js";
+import type { AtOnce, Traces } from "./traces.js";
 
 /** As timeline/reconcile.ts makes it. */
 export interface PlaceCursor {
@@ -51,7 +51,7 @@ export class Outbox {
   readonly #unacked = new Queue<{ readonly number: number; readonly bytes: number }>();
   #unackedBytes = 0;
   #ackedNumber = 0;
-  readonly #atOnce = new Queue<Entry>();
+  readonly #atOnce = new Queue<AtOnce>();
   #atOnceBytes = 0;
   readonly #wanted = new Queue<Place>();
   #wantedCount = 0;
@@ -78,7 +78,7 @@ export class Outbox {
   }
 
   /** @returns false: there is no room, and it should be offered */
-  pushAtOnce(entry: Entry): boolean {
+  pushAtOnce(entry: AtOnce): boolean {
     if (this.#atOnceBytes >= this.#parts.limits.maxAtOnceBytes) return false;
     this.#atOnce.push(entry);
     this.#atOnceBytes += packedBytes(entry);
@@ -180,7 +180,7 @@ export class Outbox {
     const entry = this.#atOnce.shift();
     if (entry !== undefined) {
       this.#atOnceBytes -= packedBytes(entry);
-      this.#traces.of(placeOf(entry)).sent |= this.#bit;
+      this.#traces.of(entry.place).sent |= this.#bit;
       return entry;
     }
     const wanted = this.#wanted.shift();

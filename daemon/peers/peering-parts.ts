@@ -18,7 +18,7 @@ export interface TimelineFace {
   readonly prunedTo: number;
   /** Told whether the own clock is off. */
   isSkewed: boolean;
-  /** @returns those that were new; `Peering.flushed` is called with this very list when they are on disk */
+  /** @returns those that were new; `Peering.flushed` is told of them, together and in this order, when they are on disk */
   receive(entries: readonly Entry[], from: ByteString): readonly Entry[];
   /** On disk or not. */
   holds(place: Place): boolean;

@@ -6,8 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf, signedBytes } from "../../protocol/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/messages-v2.js";
-import type { Entry, Place } from "../../timeline/entry.js";
-import { isRingEntry } from "../../timeline/recorded.js";
+import type { Entry, FlushedEntry, Place } from "../../timeline/entry.js";
 import { CatchingUp } from "./catching-up.js";
 import { CommonPast } from "./common-past.js";
 import { Gaps } from "./gaps.js";
@@ -153,13 +152,12 @@ export class Peering {
   }
 
   /** Entries are on disk. @param from  the member that gave them; null: first-hand */
-  flushed(entries: readonly Entry[], from: ByteString | null): void {
+  flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
     const giver = from === null ? null : (this.#roster.members.get(from) ?? null);
     this.#spreading.flushed(entries, giver, from === null);
     if (from !== null) this.#intake.flushed(entries);
-    if (this.#intake.quarantine.size > 0 && entries.some(({ envelope }) => isRingEntry(envelope))) {
+    if (this.#intake.quarantine.size > 0 && entries.some(({ ring }) => ring !== null))
       this.#ringChanged = true;
-    }
   }
 
   /** An entry that the daemon itself has signed: its body is given to all as soon as it is on disk. */

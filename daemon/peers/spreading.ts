@@ -8,7 +8,7 @@ import type { MemberConnection } from "./member-connection.js";
 import type { Outbox } from "./outbox.js";
 import type { PeeringParts } from "./peering-parts.js";
 import { Replications } from "./replications.js";
-import { oldestSpread, type Trace, Traces } from "./traces.js";
+import { type AtOnce, oldestSpread, type Trace, Traces } from "./traces.js";
 import { Wants } from "./wants.js";
 
 /** A member, as far as entries are spread to it. */
@@ -51,14 +51,13 @@ export class Spreading {
   }
 
   /** @param from  the member that gave them; null: first-hand */
-  flushed(entries: readonly Entry[], from: Receiver | null, isOwn: boolean): void {
+  flushed(places: readonly Place[], from: Receiver | null, isOwn: boolean): void {
     const oldest = isOwn ? 0 : oldestSpread(this.#parts);
-    for (const entry of entries) {
-      const place = placeOf(entry);
-      this.wants.arrived(entry.id);
+    for (const place of places) {
+      this.wants.arrived(place.id);
       const isOld = place.at < oldest;
       if (from !== null && !isOld) this.owe(place, from);
-      const trace = isOld ? this.traces.find(entry.id) : this.traces.of(place);
+      const trace = isOld ? this.traces.find(place.id) : this.traces.of(place);
       if (trace === undefined) continue;
       trace.isFlushed = true;
       if (from !== null) {
@@ -74,9 +73,11 @@ export class Spreading {
 
   /** A body that every member is to be given unasked, as soon as it is on disk. */
   giveAtOnce(entry: Entry): void {
+    const { body, signature } = entry;
     const trace = this.traces.of(placeOf(entry));
-    if (trace.isFlushed) this.#pushAtOnce(trace, entry);
-    else trace.atOnce = entry;
+    const given = { place: trace.place, body, signature };
+    if (trace.isFlushed) this.#pushAtOnce(trace, given);
+    else trace.atOnce = given;
   }
 
   /** When so many daemons, this one included, have said that it is on their disk. */
@@ -203,11 +204,11 @@ export class Spreading {
     this.#replications.check(trace);
   }
 
-  #pushAtOnce(trace: Trace, entry: Entry): void {
+  #pushAtOnce(trace: Trace, given: AtOnce): void {
     trace.atOnce = null;
     let isToOffer = false;
     for (const { bit, outbox } of this.#members()) {
-      if (((trace.has | trace.sent) & bit) === 0 && !outbox.pushAtOnce(entry)) isToOffer = true;
+      if (((trace.has | trace.sent) & bit) === 0 && !outbox.pushAtOnce(given)) isToOffer = true;
     }
     if (isToOffer) this.#fresh.push(trace);
   }

@@ -3,7 +3,13 @@
  * ones are forgotten, which costs no more than an offer that was not needed. Members are bits of a number.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Entry, Place } from "../../timeline/entry.js";
+import type { PackedEntry } from "../../protocol/member-packing.js";
+import type { Place } from "../../timeline/entry.js";
+
+/** The bytes of an entry that is to be pushed unasked; what they say is not kept for it. */
+export interface AtOnce extends PackedEntry {
+  readonly place: Place;
+}
 
 export interface Trace {
   readonly place: Place;
@@ -16,7 +22,7 @@ export interface Trace {
   /** Members that are to be told when it is on the own disk. */
   owed: number;
   /** To be pushed unasked. */
-  atOnce: Entry | null;
+  atOnce: AtOnce | null;
   /** How often it was kept for being owed. */
   turns: number;
   /** Somebody waits for members to have it: it is offered at once. */

@@ -26,17 +26,16 @@ async function openOn(
 
 test("what waits for a write of the gateway is told when that is on the disk", async () => {
   using folder = makeFolder();
-  const arrived: string[] = [];
+  const arrived = new Set<string>();
   const replica = await openOn(folder.path, ["--v1", "gateway"], (entries) => {
-    for (const { envelope } of entries) arrived.push(envelope.commands[0]?.[0] ?? "");
+    for (const { id } of entries) arrived.add(id);
   });
   await replica.start();
   try {
     const { gateway } = replica.timelineParts;
     const reply = await gateway?.execute(["SET", "k", "v"], { db: 0, as: null });
     assert.equal(reply?.kind, "status");
-    await until("both entries are told", () => arrived.length === 2);
-    assert.deepEqual(arrived, ["CLUSTER", "SET"]);
+    await until("both entries are told, its key's and this", () => arrived.size === 2);
   } finally {
     await replica.stop();
   }

@@ -6,7 +6,7 @@ import { Peering } from "../../daemon/peers/peering.js";
 import { PEERING_LIMITS } from "../../daemon/peers/peering-limits.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import { type Entry, firstPlaceAt } from "../../timeline/entry.js";
+import { type Entry, firstPlaceAt, type Place } from "../../timeline/entry.js";
 import { Timeline } from "../../timeline/timeline.js";
 import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from "./cast.js";
 import { type DiskMoment, SimulatedStorage } from "./disk.js";
@@ -201,8 +201,8 @@ export function startDaemon(host: Host, world: World): Daemon {
   };
 }
 
-const named = (entries: readonly Entry[]) =>
-  entries.map(({ id, envelope }) => `${shortId(id)}@${envelope.at - EPOCH}`).join(" ");
+const named = (places: readonly Place[]) =>
+  places.map(({ id, at }) => `${shortId(id)}@${at - EPOCH}`).join(" ");
 
 /** Places on a host's disk of everything dated up to a time, what is being mended among it. */
 export function placesUpTo({ disk }: Host, at: number): Set<ByteString> {

@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Archive } from "../../timeline/archive.js";
-import { type Entry, placeOf, writePlace } from "../../timeline/entry.js";
+import { type Entry, type Place, placeOf, writePlace } from "../../timeline/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
+import { bytesInUse } from "../support/garbage.js";
+import { entryOf } from "./support/random-timeline.js";
 import { entryAt, HeldStorage, hash, MEMBER, START } from "./support/timeline-subject.js";
 
 function archiveOn(storage: MemoryStorage) {
-  const told: Entry[] = [];
+  const told: Place[] = [];
   const failures: string[] = [];
   const archive = new Archive({
     ...{ storage, hash },
@@ -34,6 +36,26 @@ test("an entry that the system has and the disk has not is held, and shown to no
   await turn();
   assert.deepEqual(archive.read(placeOf(entry))?.body, entry.body);
   assert.deepEqual([archive.index.total("data").count, places(archive).length, told.length], [1, 1, 1]);
+});
+
+test("of an entry that waits for the disk only its bytes are kept, not what they say", async () => {
+  const storage = new HeldStorage();
+  const { archive } = archiveOn(storage);
+  const commands = Array.from({ length: 1000 }, (_, i) => ["SET", `key:${i}`, "v"]);
+  const add = (i: number) => {
+    const body = Buffer.alloc(100);
+    const id = hash(Buffer.from(String(i)));
+    const entry = { ...entryOf({ at: START + i, commands: structuredClone(commands) }, id), body };
+    void archive.add([entry], null, null);
+  };
+  add(0);
+  const before = bytesInUse();
+  for (let i = 1; i <= 100; i++) add(i);
+  const each = (bytesInUse() - before) / 100;
+  assert.ok(each < 5000, `${each} bytes for an entry of ${commands.length} commands`);
+  storage.sync();
+  await turn();
+  assert.equal(archive.index.total("data").count, 101);
 });
 
 test("a sync that fails tells of nothing but the failure", async () => {

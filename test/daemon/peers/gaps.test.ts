@@ -6,7 +6,8 @@ import { PEERING_LIMITS } from "../../../daemon/peers/peering-limits.js";
 import { DigestIndex } from "../../../timeline/digest-index.js";
 import { placeOf } from "../../../timeline/entry.js";
 import { EPOCH, entryOf, keyOf, signWith } from "./entries.js";
-import { entriesOf, FakeTimeline, isLevel, type Node, World } from "./support.js";
+import { FakeTimeline } from "./fake-timeline.js";
+import { entriesOf, isLevel, type Node, World } from "./support.js";
 
 const LACKING = /lacks entries that a member does not keep any more/;
 

@@ -9,7 +9,7 @@ import { Traces } from "../../../daemon/peers/traces.js";
 import { writeEntries } from "../../../protocol/member-packing.js";
 import type { Entry } from "../../../timeline/entry.js";
 import { EPOCH, entryOf, sha256 } from "./entries.js";
-import { FakeTimeline } from "./support.js";
+import { FakeTimeline } from "./fake-timeline.js";
 
 /** More than are verified in one go. */
 const ENTRIES = 20;

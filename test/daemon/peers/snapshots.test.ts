@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { PLACE_BYTES, readPlace } from "../../../timeline/entry.js";
 import type { AdoptionOwner } from "../../../timeline/handover.js";
 import { EPOCH, entryOf } from "./entries.js";
-import { type FakeTimeline, isLevel, type Line, type Node, World } from "./support.js";
+import type { FakeTimeline } from "./fake-timeline.js";
+import { isLevel, type Line, type Node, World } from "./support.js";
 
 const PRUNED = -50_500;
 

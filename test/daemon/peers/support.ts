@@ -10,102 +10,16 @@ import type {
 } from "../../../daemon/peers/member-socket.js";
 import { Peering } from "../../../daemon/peers/peering.js";
 import { PEERING_LIMITS, type PeeringLimits } from "../../../daemon/peers/peering-limits.js";
-import type { CheckEntry, PeeringParts, TimelineFace } from "../../../daemon/peers/peering-parts.js";
+import type { CheckEntry, PeeringParts } from "../../../daemon/peers/peering-parts.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { readBody, signedBytes } from "../../../protocol/envelope.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { FrameParser } from "../../../protocol/frame.js";
 import { readMemberMessage } from "../../../protocol/member-messages.js";
 import { type Hello, readClientMessage } from "../../../protocol/messages-v2.js";
-import { DigestIndex } from "../../../timeline/digest-index.js";
-import { type Entry, firstPlaceAt, type Place, placeOf, writePlace } from "../../../timeline/entry.js";
-import { MemoryStorage } from "../../../timeline/memory-storage.js";
-import { isRingEntry } from "../../../timeline/recorded.js";
-import { readEntry, writeValue } from "../../../timeline/stored-value.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { CLUSTER, client, EPOCH, isSignedBy, keyOf, sha256, signWith, type TestKey } from "./entries.js";
-
-/** As much of a timeline as members see; puts reach the "disk" when the test's time goes on. */
-export class FakeTimeline implements TimelineFace {
-  readonly storage = new MemoryStorage();
-  readonly index = new DigestIndex(this.storage);
-  readonly unflushed = new Map<ByteString, Entry>();
-  readonly state = "live";
-  published = 0;
-  prunedTo = -1;
-  handover: TimelineFace["handover"] = null;
-  isSkewed = false;
-  raisedTo = 0;
-  /** While it is, nothing reaches the disk. */
-  isStuck = false;
-  readonly #flushed: (entries: readonly Entry[], from: ByteString | null) => void;
-  readonly #soon: (step: () => void) => void;
-  #waiting: (() => void)[] = [];
-
-  constructor(soon: (step: () => void) => void, flushed: FakeTimeline["flush"]) {
-    this.#soon = soon;
-    this.#flushed = flushed;
-  }
-
-  flush(entries: readonly Entry[], from: ByteString | null): void {
-    this.#flushed(entries, from);
-  }
-
-  /** First-hand. */
-  take(entry: Entry): void {
-    this.#store([entry], null);
-  }
-
-  receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
-    const fresh = entries.filter((entry) => !this.holds(placeOf(entry)));
-    if (fresh.length > 0) this.#store(fresh, from);
-    return fresh;
-  }
-
-  holds(place: Place): boolean {
-    if (place.at <= this.prunedTo) return true;
-    return this.unflushed.has(place.id) || this.storage.get(writePlace(place)) !== null;
-  }
-
-  read(place: Place): Entry | null {
-    const bytes = writePlace(place);
-    const value = this.storage.get(bytes);
-    return value === null ? null : readEntry(place, value, (signed) => sha256(signed));
-  }
-
-  /** Forgets entries for good; the index counts them on. */
-  prune(until: number): void {
-    this.prunedTo = until;
-    this.storage.remove([...this.storage.places(null, firstPlaceAt(until + 1))].map((p) => Buffer.from(p)));
-  }
-
-  raise(to: number): void {
-    this.raisedTo = Math.max(this.raisedTo, to);
-  }
-
-  release(): void {
-    this.isStuck = false;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const step of waiting) this.#soon(step);
-  }
-
-  #store(entries: readonly Entry[], from: ByteString | null): void {
-    for (const entry of entries) this.unflushed.set(entry.id, entry);
-    const done = () => {
-      this.storage.put(
-        entries.map((entry) => [writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]),
-      );
-      for (const entry of entries) {
-        this.unflushed.delete(entry.id);
-        this.index.add(placeOf(entry), isRingEntry(entry.envelope));
-      }
-      this.flush(entries, from);
-    };
-    if (this.isStuck) this.#waiting.push(done);
-    else this.#soon(done);
-  }
-}
+import { FakeTimeline } from "./fake-timeline.js";
 
 export interface Line {
   readonly facts: Record<string, unknown>;

@@ -25,7 +25,8 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 import { defaultLimits } from "../in-process.js";
 import { log, makeScene } from "../scene.js";
 import { CLUSTER, client, entryOf } from "./entries.js";
-import { checkEntryBy, entriesOf, FakeTimeline, type Line } from "./support.js";
+import { FakeTimeline } from "./fake-timeline.js";
+import { checkEntryBy, entriesOf, type Line } from "./support.js";
 
 const soon = (step: () => void): void => void setImmediate(step);
 

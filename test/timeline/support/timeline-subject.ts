@@ -4,13 +4,14 @@ import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { signedBytes } from "../../../protocol/envelope.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { type Entry, placeOf, writePlace } from "../../../timeline/entry.js";
+import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entry.js";
 import type { FoldedEntry } from "../../../timeline/fold.js";
 import { makeSnapshotInSlices } from "../../../timeline/make-snapshot.js";
 import { MemorySnapshots } from "../../../timeline/memory-snapshots.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { SnapshotStore } from "../../../timeline/snapshot-files.js";
 import type { Mark } from "../../../timeline/storage.js";
+import { readEntry } from "../../../timeline/stored-value.js";
 import { Timeline } from "../../../timeline/timeline.js";
 import type { TimelineParts } from "../../../timeline/timeline-parts.js";
 import { entryOf, genesisRing } from "./random-timeline.js";
@@ -87,7 +88,7 @@ export class TimelineSubject {
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: () => {} },
       owner: {
-        flushed: (entries) => void this.told.push(...entries),
+        flushed: (entries) => void this.told.push(...entries.map((place) => this.#stored(place))),
         folded: (entries, answered) => void this.folded.push({ entries, answered }),
         failed: () => {},
       },
@@ -168,6 +169,10 @@ export class TimelineSubject {
   /** The entry's bytes on disk rot. */
   damage(entry: Entry): void {
     this.storage.put([[writePlace(placeOf(entry)), Buffer.from("rotten")]]);
+  }
+
+  #stored(place: Place): Entry {
+    return readEntry(place, this.storage.get(writePlace(place)) as Buffer, hash) as Entry;
   }
 
   get mark(): { pruned: number | null; snapshots: number[] } {
