@@ -5,6 +5,7 @@
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import {
   isContainer,
+  isListLike,
   JsonObject,
   type JsonValue,
   memberNames,
@@ -16,6 +17,9 @@ import type { JsonRequest } from "./request.js";
 
 /** Characters of a request: the original takes what one read brings, 64 KiB at most, for one. */
 export const REQUEST_CHARS_MAX = 60_000;
+
+/** An id that can be no other entry's. */
+const ENTRY_NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 
 /** A document as it is: keys and texts of its entries; null: it is not there. */
 export type Contents = readonly (readonly [key: string, text: ByteString])[] | null;
@@ -30,27 +34,45 @@ export interface Forwarded {
 /** For a daemon of ours. Of members of one name the last one counts. */
 export const repeated = ({ text }: JsonRequest): string => `${text.slice(0, -1)},"replicate":false}`;
 
-/** For a server of the original's kind, which knows nothing of indexes. @param contents  of the document, with the request done */
-export function translated(request: JsonRequest, document: ByteString, contents: () => Contents): Forwarded {
+/** A document, with the request done. */
+export interface Changed {
+  readonly contents: () => Contents;
+  /** The id of its first entry; "": it has none that others could be compared with. */
+  readonly firstKey: () => ByteString;
+  /** Whether the ids are 0, 1, 2, …, where an entry was deleted just now. */
+  readonly isCounted: () => boolean;
+}
+
+/** For a server of the original's kind, which knows nothing of indexes. */
+export function translated(request: JsonRequest, document: ByteString, changed: Changed): Forwarded {
   const { action } = request;
   if (action === "createindex" || action === "dropindex") return { requests: [], dropsFirst: false };
   const name = textOfBytes(document);
   if (action === "insert") return { requests: insertOf(request, name), dropsFirst: false };
   if (action === "create" || action === "drop" || action === "empty")
     return { requests: [asked(action, name)], dropsFirst: false };
+  const more = action === "delete" ? deletionOf(request, changed) : entryUpdateOf(request, changed);
+  if (more === null) return wholeDocument(document, changed.contents());
+  return { requests: [asked(action ?? "", name, more)], dropsFirst: false };
+}
+
+/** The original numbers entries anew at a deletion. @returns null: that would not be the same */
+function deletionOf({ id = "" }: JsonRequest, { isCounted }: Changed): string | null {
+  if (phpNumeric(textOfBytes(id)) === undefined || !isCounted()) return null;
+  return `"id":${writePhpString(textOfBytes(id))}`;
+}
+
+/**
+ * The original changes the entry 0 if it is given no id, another one by an id that begins with its number and is none itself; by a number it
+ * replaces all entries. It asks the entry 0 for the names of members. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
+ * @returns null: it cannot be asked to change one entry
+ */
+function entryUpdateOf(request: JsonRequest, { firstKey }: Changed): string | null {
   const { id } = request;
   const data = request.get("data");
-  // The original swaps updates with and without an id, and numbers entries anew at a deletion.
-  const isAlike =
-    action === "delete"
-      ? phpNumeric(textOfBytes(id ?? "")) !== undefined && isNumbered(contents())
-      : id === undefined && data instanceof JsonObject;
-  if (!isAlike) return wholeDocument(document, contents());
-  const more =
-    action === "delete"
-      ? `"id":${writePhpString(textOfBytes(id ?? ""))}`
-      : `"data":${writePhpJson(data ?? null)}`;
-  return { requests: [asked(action ?? "", name, more)], dropsFirst: false };
+  const isEntry = data instanceof JsonObject && (data.names.length === 0 || !isListLike(data.names));
+  if (!isEntry || (id !== undefined && !ENTRY_NUMBER.test(id)) || firstKey() !== "0") return null;
+  return `"data":${writePhpJson(data)}${id === undefined ? "" : `,"id":"${id}x"`}`;
 }
 
 /** What makes a document what it is here. */

@@ -14,7 +14,7 @@ import type { Limits } from "../../limits.js";
 import type { ReplicaPlace } from "./replica-connection.js";
 import { ReplicaLink } from "./replica-link.js";
 import { type Contents, type Forwarded, repeated, translated } from "./replica-requests.js";
-import { bulksOf } from "./reply-parts.js";
+import { bulksOf, bytesOf, itemsOf } from "./reply-parts.js";
 import type { JsonRequest } from "./request.js";
 
 const GET_ALL = '{"action":"getall","replicate":false}';
@@ -63,10 +63,15 @@ export class JsonReplicas {
     const { document } = request;
     if (document === undefined) return false;
     let words: Forwarded | null = null;
+    const changed = {
+      contents: () => this.#contentsOf(document),
+      firstKey: () => bytesOf(itemsOf(this.#run(["DOC.GETKEYS", document]))[0]),
+      isCounted: () => this.#isCounted(document),
+    };
     const write = {
       document,
       repeated: repeated(request),
-      translated: () => (words ??= translated(request, document, () => this.#contentsOf(document))),
+      translated: () => (words ??= translated(request, document, changed)),
     };
     const all = await Promise.all(this.#links.map((link) => link.forward(write)));
     return all.includes(true);
@@ -96,6 +101,14 @@ export class JsonReplicas {
     if (reply.kind === "error") return null;
     const flat = bulksOf(reply);
     return flat.flatMap((key, at) => (at % 2 === 0 ? [[textOfBytes(key), flat[at + 1]!] as const] : []));
+  }
+
+  /** A deletion counts the ids that are numbers from 0 anew: if the highest one is there, there are no others. */
+  #isCounted(document: ByteString): boolean {
+    const count = this.#run(["DOC.COUNT", document]);
+    if (count.kind !== "integer" || Number(count.value) === 0) return count.kind === "integer";
+    const last = String(Number(count.value) - 1);
+    return itemsOf(this.#run(["DOC.GET", document, "ID", last])).length > 0;
   }
 
   /** Errors are replies. */

@@ -137,6 +137,44 @@ test("an index is made here alone, and said not to be replicated", async () => {
   assert.match(replica.requests.at(-1) ?? "", /"insert".*"data":\[\]/);
 });
 
+test("an original is asked to change one entry where it can, else it is sent the whole document", async () => {
+  await using replica = await startScripted(() => DONE);
+  await using ours = await startJson({ replicas: [replica.port] });
+  using client = await RawClient.open(ours.port);
+  const numbered = { data: [{ a: 1 }, { a: 2 }, { a: 3 }] };
+  const keyed = { data: { "0": { a: 1 }, "7": { a: 2 }, x: { a: 3 } }, "auto-increment": false };
+  const from5 = { data: { "5": { a: 1 }, "7": { a: 2 } }, "auto-increment": false };
+  const entry = (id: unknown) => ({ action: "update", id, data: { a: 9 } });
+  const WHOLE = /"drop".*"create".*"insert".*"a":9/s;
+  for (const [inserted, request, sent] of [
+    [numbered, entry(undefined), /^\{"action":"update","document":"d","data":\{"a":9\},"replicate":false\}$/],
+    [numbered, entry(0), /^[^\n]*"data":\{"a":9\},"id":"0x","replicate":false\}$/],
+    [numbered, entry("2"), /^[^\n]*"id":"2x"[^\n]*$/],
+    [numbered, entry(1.0), /^[^\n]*"id":"1x"[^\n]*$/],
+    [numbered, entry(" 1"), WHOLE],
+    [numbered, entry("1e0"), WHOLE],
+    [numbered, { action: "update", id: 1, data: { "0": { a: 9 } } }, WHOLE],
+    [numbered, { action: "update", data: { "0": { a: 9 } } }, WHOLE],
+    [numbered, { action: "update", data: [{ a: 9 }] }, WHOLE],
+    [keyed, entry(7), /^[^\n]*"id":"7x"[^\n]*$/],
+    [keyed, entry("x"), WHOLE],
+    [from5, entry(5), WHOLE],
+    [numbered, { action: "delete", id: 1 }, /^[^\n]*"delete"[^\n]*"id":"1"[^\n]*$/],
+    [numbered, { action: "delete", id: 2 }, /^[^\n]*"delete"[^\n]*"id":"2"[^\n]*$/],
+    [keyed, { action: "delete", id: "x" }, /"drop".*"create".*"insert".*"a":2/s],
+    [keyed, { action: "delete", id: "0" }, /"drop".*"create".*"insert".*"a":2/s],
+    [from5, { action: "delete", id: 5 }, /^[^\n]*"delete"[^\n]*"id":"5"[^\n]*$/],
+  ] as const) {
+    const document = "d";
+    await ask(client, { action: "drop", document });
+    await ask(client, { action: "create", document });
+    await ask(client, { action: "insert", document, ...inserted });
+    const before = replica.requests.length;
+    assert.match(await ask(client, { document, ...request }), /"replicated":true/);
+    assert.match(replica.requests.slice(before).join("\n"), sent);
+  }
+});
+
 test("a server that refuses what is longer than it reads at once is asked anew by another connection", async () => {
   await using replica = await startScripted((request) => (request.length > 64 * 1024 ? REFUSED : DONE));
   await using ours = await startJson({ replicas: [replica.port] });
