@@ -68,6 +68,11 @@ export class ReplicaConnection {
     return connection;
   }
 
+  /** Whether nothing can be asked any more. */
+  get isLost(): boolean {
+    return this.#problem !== null;
+  }
+
   /** Whether a daemon of ours is there: what it is asked it does as we do. */
   get isDaemon(): boolean {
     return this.#sentMost > 1;

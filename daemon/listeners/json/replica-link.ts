@@ -3,8 +3,8 @@
  * for one that says nothing once, not again and again. What it misses is noted by document, and sent as a whole once it is back.
  */
 import type { Logger } from "pino";
-import type { ByteString } from "../../../protocol/byte-string.js";
-import type { JsonObject } from "../../../protocol/json-value.js";
+import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import { isContainer, JsonNumber, type JsonObject, memberValues } from "../../../protocol/json-value.js";
 import { placeName } from "../../place.js";
 import {
   objectOf,
@@ -18,12 +18,16 @@ import { type Contents, type Forwarded, REQUEST_CHARS_MAX, wholeDocument } from 
 /** Milliseconds between two attempts to reach it. */
 const RETRY_MS = 1_000;
 
+/** Answered by the names of all documents. */
+const LIST = '{"action":"list"}';
 /** What a server says to what it has done. */
 const DONE = '{"status":"success"';
 
 /** A write that has just been done here. */
 export interface ForwardedWrite {
   readonly document: ByteString;
+  /** Whether the document is no more. */
+  readonly isDrop: boolean;
   /** The client's own request, for a daemon of ours. */
   readonly repeated: string;
   /** In the original's words, with the document as it is now. */
@@ -42,6 +46,8 @@ export class ReplicaLink {
   #connection: ReplicaConnection | null = null;
   /** Documents of which it may not have all. */
   readonly #missed = new Set<ByteString>();
+  /** Documents that it must have: it gave them, or has confirmed writes of them. */
+  readonly #known = new Set<ByteString>();
   /** Resolves when everything before is done. */
   #work: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -66,6 +72,13 @@ export class ReplicaLink {
 
   /** @returns whether the server has confirmed it */
   async forward(write: ForwardedWrite): Promise<boolean> {
+    const isTaken = await this.#told(write);
+    if (isTaken && !write.isDrop) this.#known.add(write.document);
+    else if (isTaken) this.#known.delete(write.document);
+    return isTaken;
+  }
+
+  async #told(write: ForwardedWrite): Promise<boolean> {
     const number = ++this.#count;
     if (this.#isLevel) return await this.#repeat(write);
     const isNeeded = this.#missed.size === 0 && this.#connection?.isDaemon !== true;
@@ -79,6 +92,11 @@ export class ReplicaLink {
     return objectOf(await (await this.#connected()).ask(request));
   }
 
+  /** Documents that it is known to have. */
+  keep(documents: readonly ByteString[]): void {
+    for (const document of documents) this.#known.add(document);
+  }
+
   stop(): void {
     this.#isStopped = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
@@ -87,7 +105,9 @@ export class ReplicaLink {
 
   /** Whether it is a daemon that has all that was written before, or will have once it has answered. */
   get #isLevel(): boolean {
-    return this.#waiting === 0 && this.#connection?.isDaemon === true && this.#missed.size === 0;
+    const connection = this.#connection;
+    const isThere = connection?.isDaemon === true && !connection.isLost;
+    return isThere && this.#waiting === 0 && this.#missed.size === 0;
   }
 
   async #behind<A>(run: () => Promise<A>): Promise<A> {
@@ -163,7 +183,9 @@ export class ReplicaLink {
     let areTaken = true;
     for (const document of this.#missed) {
       const upTo = this.#count;
-      const isTaken = await this.#send(wholeDocument(document, this.#parts.contentsOf(document)));
+      const contents = this.#parts.contentsOf(document);
+      if (contents === null) this.#known.delete(document);
+      const isTaken = await this.#send(wholeDocument(document, contents));
       this.#whole.set(document, { upTo, isTaken });
       areTaken &&= isTaken;
       this.#missed.delete(document);
@@ -174,9 +196,27 @@ export class ReplicaLink {
 
   async #connected(): Promise<ReplicaConnection> {
     const { place, bounds } = this.#parts;
-    this.#connection ??= await ReplicaConnection.open(place, bounds);
+    // It may have been closed while there was nothing to say.
+    if (this.#connection?.isLost) this.#connection = null;
+    if (this.#connection === null) {
+      const connection = await ReplicaConnection.open(place, bounds);
+      this.#connection = connection;
+      if (this.#known.size > 0) await this.#compare(connection);
+    }
     this.#isSilent = false;
     return this.#connection;
+  }
+
+  /** What it had and has no more it has lost: it was started anew. */
+  async #compare(connection: ReplicaConnection): Promise<void> {
+    const documents = objectOf(await connection.ask(LIST)).get("documents");
+    if (!isContainer(documents)) return;
+    const there = new Set(
+      memberValues(documents).map((name) =>
+        name instanceof JsonNumber ? name.text : bytesOfText(String(name)),
+      ),
+    );
+    for (const document of this.#known) if (!there.has(document)) this.#missed.add(document);
   }
 
   #disconnect(): void {
@@ -205,9 +245,10 @@ export class ReplicaLink {
   }
 
   async #catchUp(): Promise<void> {
-    if (this.#missed.size === 0 || this.#isStopped) return;
+    if (this.#missed.size + this.#known.size === 0 || this.#isStopped) return;
     try {
-      await this.#sendMissed();
+      await this.#connected();
+      if (this.#missed.size > 0) await this.#sendMissed();
     } catch (problem) {
       this.#lost(problem, this.#connection);
     }

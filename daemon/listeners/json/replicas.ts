@@ -49,6 +49,7 @@ export class JsonReplicas {
         const values = memberValues(documents);
         const isThere = new Set(bulksOf(this.#run(["DOC.LIST"])));
         const names = memberNames(documents).map(bytesOfText);
+        link.keep(names);
         for (const [at, name] of names.entries()) if (!isThere.has(name)) this.#copy(link, name, values[at]);
         log.info({ replica: link.name, documents: names.length }, "has given its documents");
       } catch (problem) {
@@ -70,6 +71,7 @@ export class JsonReplicas {
     };
     const write = {
       document,
+      isDrop: request.action === "drop",
       repeated: repeated(request),
       translated: () => (words ??= translated(request, document, changed)),
     };

@@ -8,6 +8,7 @@ import { until } from "../replicas.js";
 import { ask, startJson } from "./scene.js";
 
 const CUTS = 30;
+const DONE = '{"status":"success"}';
 
 /** Takes connections and never says a word. */
 async function startSilent(): Promise<
@@ -33,27 +34,48 @@ async function startSilent(): Promise<
   };
 }
 
+interface Original extends AsyncDisposable {
+  readonly port: number;
+  readonly requests: readonly string[];
+  readonly connections: number;
+  closeAll(): void;
+}
+
 /** Answers as the original does: everything that one read brings is one request, and takes a while. */
-async function startOriginal(): Promise<
-  AsyncDisposable & { readonly port: number; readonly requests: readonly string[] }
-> {
+async function startOriginal({
+  port = 0,
+  answerTo = () => DONE,
+}: {
+  port?: number;
+  answerTo?: (request: string) => string;
+} = {}): Promise<Original> {
+  const sockets = new Set<Socket>();
   const requests: string[] = [];
   const server: Server = createServer((socket) => {
-    socket.on("error", () => {});
+    sockets.add(socket.on("error", () => {}).on("close", () => sockets.delete(socket)));
     socket.on("data", (chunk) => {
       const request = chunk.toString();
       requests.push(request);
       const answer = request.includes("listindexes")
         ? '{"status":"error","message":"The action \'listindexes\' provided is not valid."}'
-        : '{"status":"success"}';
+        : answerTo(request);
       setImmediate(() => socket.write(`${answer}\n\r`));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
     port: (server.address() as { port: number }).port,
     requests,
-    [Symbol.asyncDispose]: async () => void server.close(),
+    get connections() {
+      return sockets.size;
+    },
+    closeAll() {
+      for (const socket of sockets) socket.end();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
   };
 }
 
@@ -89,6 +111,49 @@ test("what a server missed is sent by itself when it is back, whatever the size"
   const [there, here] = [reader, client].map((one) => ask(one, { action: "getall" }));
   assert.equal(await there, await here);
   assert.equal(said(/has all documents again/), 1);
+});
+
+test("a server that was started anew gets all that it had with the next write", async () => {
+  for (const start of [startJson, startOriginal] as const) {
+    const port = await freePort();
+    await using ours = await startJson({ replicas: [port] });
+    const clients = await Promise.all(Array.from({ length: 8 }, () => RawClient.open(ours.port)));
+    const [client] = clients as [RawClient];
+    {
+      await using _ = await start({ port });
+      for (const document of ["d", "e", "f"]) await ask(client, { action: "create", document });
+      await ask(client, { action: "drop", document: "f" });
+      const first = await ask(client, { action: "insert", document: "d", data: [{ n: 0 }, { n: 1 }] });
+      assert.match(first, /"replicated":true/);
+    }
+    await using replica = await startJson({ port });
+    using reader = await RawClient.open(replica.port);
+    const inserts = clients.map((one, n) => ask(one, { action: "insert", document: "e", data: [{ n }] }));
+    for (const one of await Promise.all(inserts)) assert.match(one, /"replicated":true/);
+    const request = { action: "getall" };
+    assert.equal(await ask(reader, request), await ask(client, request));
+    for (const one of clients) one[Symbol.dispose]();
+  }
+});
+
+test("a connection that was closed meanwhile is opened again, and nothing is sent twice", async () => {
+  await using original = await startOriginal({
+    answerTo: (request) =>
+      request.includes('"list"') ? '{"status":"success","documents":[7,"\\u00e9"]}' : DONE,
+  });
+  await using ours = await startJson({ replicas: [original.port] });
+  using client = await RawClient.open(ours.port);
+  for (const document of ["7", "é"]) await ask(client, { action: "create", document });
+  original.closeAll();
+  await until("it is closed", () => original.connections === 0);
+  const before = original.requests.length;
+  const insert = { action: "insert", document: "é", data: [{ n: 1 }] };
+  assert.match(await ask(client, insert), /"replicated":true/);
+  const sent = original.requests.slice(before).map((request) => JSON.parse(request) as { action: string });
+  assert.deepEqual(
+    sent.map(({ action }) => action),
+    ["listindexes", "list", "insert"],
+  );
 });
 
 test("writes of several clients reach a server once each, in their order", async () => {
