@@ -4,7 +4,13 @@
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isContainer, memberNames, memberValues } from "../../../protocol/json-value.js";
-import { phpFormOf, writeJson, writePhpKey, writePhpMembers } from "../../../protocol/json-writer.js";
+import {
+  phpFormOf,
+  writeJson,
+  writePhpKey,
+  writePhpMembers,
+  writePhpString,
+} from "../../../protocol/json-writer.js";
 import { phpNumeric } from "../../../protocol/php-number.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { failure, type Member, sentenceOf, success } from "./answers.js";
@@ -149,7 +155,7 @@ function getKeys(host: ActionHost, request: JsonRequest): Answer {
       const [first, names] = itemsOf(reply);
       return [
         ["document_keys", listOf(bulksOf(names), keyJson)],
-        ["document_first_key", keyJson(bytesOf(first))],
+        ["document_first_key", idJson(bytesOf(first))],
       ];
     }),
   );
@@ -263,7 +269,7 @@ function dataOf(reply: Reply, request: JsonRequest): Member[] {
   const members: Member[] = [["data", entriesJson(reply)]];
   const keys = items.flatMap((item, at) => (at % 2 === 0 ? [bytesOf(item)] : []));
   // Some languages put members whose names are numbers in an order of their own.
-  if (request.get("sort") !== undefined) members.push(["ids", listOf(keys, keyJson)]);
+  if (request.get("sort") !== undefined) members.push(["ids", listOf(keys, idJson)]);
   if (hasDetails(request)) members.push(["details", detailsJson(keys, items)]);
   return members;
 }
@@ -294,6 +300,9 @@ function entriesJson(reply: Reply): string {
 }
 
 const keyJson = (bytes: ByteString) => writePhpKey(textOfBytes(bytes));
+/** A text where languages whose numbers are doubles would take it for another entry's id. */
+const idJson = (bytes: ByteString) =>
+  Number.isSafeInteger(Number(bytes)) ? keyJson(bytes) : writePhpString(textOfBytes(bytes));
 const listOf = (items: readonly ByteString[], write: (bytes: ByteString) => string) =>
   `[${items.map(write).join(",")}]`;
 const isNumeric = (id: ByteString) => phpNumeric(textOfBytes(id)) !== undefined;

@@ -39,6 +39,21 @@ test("what is written outlives the daemon, and entries keep the ids that clients
   assert.equal(await ask(client, { action: "count", document: "d" }), '{"status":"success","count":2}');
 });
 
+test("ids of 19 digits can be used by a client that reads numbers as doubles", async () => {
+  using folder = makeFolder();
+  const args = ["-s", app.file, "--data", folder.path, "--json", "0"];
+  await using replica = await startReplica({ args });
+  using client = await RawClient.open(portOf(replica));
+  const document = "d";
+  const told = async (request: object) => JSON.parse(await ask(client, { document, ...request }));
+  await told({ action: "create" });
+  await told({ action: "insert", data: [{ n: 1 }, { n: 2 }] });
+  const { ids } = (await told({ action: "get", sort: { n: "desc" } })) as { ids: unknown[] };
+  const { document_first_key: first } = (await told({ action: "getkeys" })) as Record<string, unknown>;
+  assert.equal(ids[1], first);
+  for (const id of ids) assert.equal((await told({ action: "delete", id })).status, "success");
+});
+
 test("replicated is true once a peer has the write, false when none is there or nobody wants to wait", async () => {
   const ports = [await freePort(), await freePort()];
   const start = (index: number) =>
