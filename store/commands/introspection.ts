@@ -1,20 +1,12 @@
 /** COMMAND and its subcommands: the table, told by itself. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import {
-  array,
-  bulk,
-  bulks,
-  integer,
-  map,
-  NIL_ARRAY,
-  type Reply,
-  set,
-  status,
-} from "../../protocol/reply.js";
+import { array, bulk, bulks, integer, map, NIL, type Reply, set, status } from "../../protocol/reply.js";
 import { type Command, type CommandTable, categoriesOf, family, type Row } from "../command.js";
+import { tipsOf } from "../command-tips.js";
 import { custom, syntaxError } from "../errors.js";
 import { globMatches } from "../glob.js";
-import { none, permissionFor, type Touch, touchesOf } from "../key-spec.js";
+import { type KeyHint, type KeyUse, keyHints, keyUses } from "../key-hints.js";
+import { none } from "../key-spec.js";
 import { HELP_SUMMARY, helpLines } from "../listener-rows.js";
 
 /** @param table  that these rows stand in themselves: not yet complete when they are made */
@@ -130,10 +122,10 @@ function lowerName(command: Command): string {
 
 function infoReply(table: CommandTable, name: ByteString): Reply {
   const command = table.find(name);
-  return command === undefined ? NIL_ARRAY : commandReply(table, command);
+  return command === undefined ? NIL : commandReply(table, command);
 }
 
-/** As Redis's COMMAND says it: name, arity, flags, first key, last key, step, categories, and three lists we leave empty. */
+/** As Redis's COMMAND says it: name, arity, flags, first key, last key, step, categories, tips, keys, subcommands. */
 function commandReply(table: CommandTable, command: Command): Reply {
   const { arity, flags, keys, name } = command;
   const ranges = typeof keys === "function" ? [] : keys;
@@ -152,10 +144,27 @@ function commandReply(table: CommandTable, command: Command): Reply {
     integer(last),
     integer(step),
     set(categories.map(status)),
-    array([]),
-    array([]),
-    array(subcommands.map((subcommand) => commandReply(table, subcommand))),
+    set(tipsOf(name).map(bulk)),
+    set(keyHints(command).map(keyHintReply)),
+    set(subcommands.map((subcommand) => commandReply(table, subcommand))),
   ]);
+}
+
+function keyHintReply({ flags, begin, found }: KeyHint): Reply {
+  return map([
+    ...[bulk("flags"), set(flags.map(status))],
+    ...[bulk("begin_search"), typedReply(begin)],
+    ...[bulk("find_keys"), typedReply(found)],
+  ]);
+}
+
+/** The type, and all else as its specification. */
+function typedReply({ type, ...spec }: KeyHint["begin"] | KeyHint["found"]): Reply {
+  const fields = Object.entries<string | number>(spec).flatMap(([name, value]) => [
+    bulk(name),
+    typeof value === "number" ? integer(value) : bulk(value),
+  ]);
+  return map([bulk("type"), bulk(type), bulk("spec"), map(fields)]);
 }
 
 function list(table: CommandTable, argv: readonly ByteString[]): Reply {
@@ -201,36 +210,23 @@ const GROUPS: Readonly<Record<string, string>> = {
 };
 
 function getkeys(table: CommandTable, argv: readonly ByteString[]): Reply {
-  return bulks(keyTouches(table, argv).map(({ key }) => key));
+  return bulks(keysOfCall(table, argv).map(({ key }) => key));
 }
 
-/** Flags that follow from the permission that a key needs; how a key is changed the table does not say. */
 function getkeysAndFlags(table: CommandTable, argv: readonly ByteString[]): Reply {
-  return array(
-    keyTouches(table, argv).map(({ key, touch }) => {
-      const answers = permissionFor(touch).includes("R");
-      const flags = touch.access === "read" ? ["RO"] : [answers ? "RW" : "OW", "update"];
-      if (answers) flags.splice(1, 0, "access");
-      return array([bulk(key), set(flags.map(status))]);
-    }),
-  );
+  return array(keysOfCall(table, argv).map(({ key, flags }) => array([bulk(key), set(flags.map(status))])));
 }
 
 /** @throws CommandFailure  no such command, not so many arguments, no keys */
-function keyTouches(
-  table: CommandTable,
-  argv: readonly ByteString[],
-): { readonly key: ByteString; readonly touch: Touch }[] {
-  const command = commandCalled(table, argv.slice(2));
-  if (command === undefined) throw custom("ERR Invalid command specified");
+function keysOfCall(table: CommandTable, argv: readonly ByteString[]): readonly KeyUse[] {
   const called = argv.slice(2);
+  const command = commandCalled(table, called);
+  if (command === undefined) throw custom("ERR Invalid command specified");
   const { arity } = command;
   if (arity >= 0 ? called.length !== arity : called.length < -arity) {
     throw custom("ERR Invalid number of arguments specified for command");
   }
-  const found = touchesOf(command.keys, called).flatMap((touch) =>
-    touch.key === null ? [] : [{ key: touch.key, touch }],
-  );
+  const found = keyUses(command, called);
   if (found.length === 0) throw custom("ERR The command has no key arguments");
   return found;
 }

@@ -14,10 +14,8 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "CLIENT|CACHING": "An error, since tracking is always off.",
   "CLIENT|SETNAME": "Names have 1024 bytes at most.",
   "CLIENT|TRACKING": "ON is an error: no client is told of changed keys.",
-  COMMAND: "Of our own table; key specifications and tips are left empty.",
+  COMMAND: "Of our own table.",
   "COMMAND|DOCS": "Without arguments and history, in our words.",
-  "COMMAND|GETKEYSANDFLAGS":
-    "Flags follow from permissions: a key that is written is `update`, never insert or delete.",
   "CONFIG|GET": "Of the settings that there are.",
   "CONFIG|REWRITE": "An error: the configuration file is never written.",
   "CONFIG|SET":

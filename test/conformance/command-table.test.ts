@@ -10,13 +10,15 @@ import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
 import { families } from "./families.js";
-import { incomparable, notInRedis, otherFlags, otherRows } from "./incomparable.js";
+import { incomparable, notInRedis, otherFlags, otherKeys, otherRows } from "./incomparable.js";
 import { folded, itemsOf, shown } from "./resp2-fold.js";
 
 /** Places in a row of COMMAND INFO. */
 const FLAGS = 2;
 const CATEGORIES = 6;
-const COMPARED = 7;
+const TIPS = 7;
+const KEYS = 8;
+const COMPARED = 9;
 
 const skip = skipWithout("redis-server");
 let server: RedisServer;
@@ -38,7 +40,9 @@ test("every exception is about a command of the table", () => {
   assert.deepEqual(strangers, []);
 });
 
-test("every command's row is as redis-server's: arity, flags, key places, categories", { skip }, async () => {
+test("every command's row is as redis-server's: arity, flags, key places, categories, tips, key specifications", {
+  skip,
+}, async () => {
   using redis = await RedisConnection.open(server.port);
   const database = new Database();
   for (const { name } of commands) {
@@ -50,17 +54,26 @@ test("every command's row is as redis-server's: arity, flags, key places, catego
       continue;
     }
     const rows = [ours, theirs].map((row, i) =>
-      comparableRow(row, i === 1 ? [...Object.keys(otherFlags), otherRows[name] ?? ""] : []),
+      comparableRow(
+        row,
+        i === 1 ? [...Object.keys(otherFlags), otherRows[name] ?? ""] : [],
+        otherKeys[name] !== undefined,
+      ),
     );
     assert.deepEqual(rows[0], rows[1], name);
   }
 });
 
-/** @param without  flags that are left out */
-function comparableRow(row: Reply | undefined, without: readonly string[]): string[] {
+/**
+ * @param without    flags that are left out
+ * @param readsOnly  here: how keys are used is left out
+ */
+function comparableRow(row: Reply | undefined, without: readonly string[], readsOnly: boolean): string[] {
   return itemsOf(row)
     .slice(0, COMPARED)
     .map((item, place) => {
+      if (place === TIPS) return itemsOf(item).map(shown).sort().join(" ");
+      if (place === KEYS) return readsOnly ? "" : itemsOf(item).map(withoutNotes).join(" ");
       if (place !== FLAGS && place !== CATEGORIES) return shown(item);
       const words = itemsOf(item).flatMap((word) => (word.kind === "status" ? [word.text] : []));
       return words
@@ -68,4 +81,14 @@ function comparableRow(row: Reply | undefined, without: readonly string[]): stri
         .sort()
         .join(" ");
     });
+}
+
+/** A key specification; what redis-server remarks on some is in its own words. */
+function withoutNotes(spec: Reply): string {
+  const parts = itemsOf(spec);
+  const noted = parts[0]?.kind === "bulk" && parts[0].bytes === "notes";
+  return parts
+    .slice(noted ? 2 : 0)
+    .map(shown)
+    .join(" ");
 }

@@ -12,6 +12,7 @@ import {
   ZERO,
 } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../../store/errors.js";
+import { integerArgument } from "../../../store/numbers.js";
 import { version } from "../../version.js";
 import { REDIS_VERSION } from "./greeting.js";
 import type { RespSession, SessionHandler } from "./session.js";
@@ -87,8 +88,9 @@ function monitor(session: RespSession): Reply {
 
 const HEIGHT = 7;
 
-/** Two envelopes that arrive, and one state. */
-function picture(): Reply {
+/** `LOLWUT [VERSION number]`: two envelopes that arrive, and one state. */
+function picture(_: RespSession, argv: readonly ByteString[]): Reply {
+  if (argv.length > 2 && argv[1]?.toUpperCase() === "VERSION") integerArgument(argv[2] as ByteString);
   const rows = Array.from({ length: HEIGHT }, (_, row) => {
     const indent = Math.abs(row - (HEIGHT - 1) / 2) * 3;
     const arrow = row === (HEIGHT - 1) / 2 ? "==>[ = ]" : "";
