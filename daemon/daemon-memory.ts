@@ -32,11 +32,11 @@ export function makeMemoryLimit({ settings, backends, environment, log }: Daemon
   }
   const [backend] = backends;
   // What a timeline tells of is the same everywhere.
+  const database = backend instanceof MemoryBackend && !hasTimeline(settings) ? backend.database : null;
   const makeEvictor =
-    backend instanceof MemoryBackend && !hasTimeline(settings)
-      ? (chosen: Evicting) => new Evictor({ policy: chosen, database: backend.database, environment })
-      : null;
-  return new MemoryLimit({ bytes, gauge, policy, makeEvictor, environment });
+    database === null ? null : (chosen: Evicting) => new Evictor({ policy: chosen, database, environment });
+  const keys = () => database?.keyspaces.reduce((sum, { size }) => sum + size, 0) ?? 0;
+  return new MemoryLimit({ bytes, gauge, policy, makeEvictor, keys, environment });
 }
 
 const TOO_SMALL =

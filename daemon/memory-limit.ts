@@ -17,11 +17,12 @@ import type { Service } from "./service.js";
 const LOOK_INTERVAL_MS = 50;
 /**
  * A collection is forced no sooner than so many milliseconds, and so many times its own duration, after it was last certain
- * how much there is; or, however soon, when this part of the limit has come since.
+ * how much there is; or, however soon, when this part of the limit has come since, or this part of all keys has gone.
  */
 const GAP_MS = 2000;
 const GAP_COLLECTIONS = 20;
 const GROWTH = 1 / 8;
+const GONE = 1 / 2;
 /** This part of the limit is freed beyond it, so that not every collection finds it passed. */
 const SPARE = 1 / 32;
 
@@ -45,6 +46,8 @@ export interface MemoryLimitParts {
   readonly policy: EvictionPolicy;
   /** What evicts by a policy; null: nothing may be evicted. */
   readonly makeEvictor: ((policy: Evicting) => Evictor) | null;
+  /** How many keys there are whose memory is free once they go; 0: a timeline holds them a while longer. */
+  readonly keys: () => number;
   readonly environment: Pick<Environment, "uptime" | "setTimer">;
 }
 
@@ -62,6 +65,8 @@ export class MemoryLimit implements MemoryFace, Service {
   /** There were no more bytes than these, and when that was. */
   #known = 0;
   #knownAt = Number.NEGATIVE_INFINITY;
+  /** Keys at that time. */
+  #keys = 0;
   #collectionMs = 0;
 
   constructor(parts: MemoryLimitParts) {
@@ -129,7 +134,8 @@ export class MemoryLimit implements MemoryFace, Service {
 
   refuses(needsMemory: boolean): boolean {
     if (!this.#isFull || !needsMemory) return false;
-    if (this.#isDue(this.used)) this.#measure();
+    const { keys } = this.#parts;
+    if (this.#isDue(this.used) || keys() < this.#keys * (1 - GONE)) this.#measure();
     return this.#isFull;
   }
 
@@ -165,6 +171,7 @@ export class MemoryLimit implements MemoryFace, Service {
   #note(used: number): void {
     this.#known = used;
     this.#knownAt = this.#parts.environment.uptime();
+    this.#keys = this.#parts.keys();
   }
 
   #isDue(used: number): boolean {

@@ -30,6 +30,8 @@ class FakeGauge implements MemoryGauge {
 interface Scene {
   readonly gauge: FakeGauge;
   readonly limit: MemoryLimit;
+  /** How many there are, as far as the limit knows. */
+  keys: number;
   /** Lets time pass. */
   readonly wait: (milliseconds: number) => void;
 }
@@ -52,15 +54,17 @@ async function withLimit(check: (scene: Scene) => void, database: Database | nul
   const makeEvictor =
     database === null ? null : (policy: Evicting) => new Evictor({ policy, database, environment });
   const policy = database === null ? "noeviction" : "allkeys-random";
-  const limit = new MemoryLimit({ bytes: LIMIT, gauge, policy, makeEvictor, environment });
+  const keys = () => scene.keys;
+  const limit = new MemoryLimit({ bytes: LIMIT, gauge, policy, makeEvictor, keys, environment });
   const wait = (milliseconds: number) => {
     for (let left = milliseconds; left > 0; left -= LOOK_MS) {
       now += LOOK_MS;
       next?.();
     }
   };
+  const scene: Scene = { gauge, limit, keys: 0, wait };
   await limit.start();
-  check({ gauge, limit, wait });
+  check(scene);
   await limit.stop();
   assert.equal(next, null, "it looks no more");
 }
@@ -136,6 +140,25 @@ test("memory that is full is not full any more when it has come back, whether or
     gauge.live = 100;
     wait(LOOK_MS);
     assert.ok(!limit.isFull, "a look at the gauge is enough");
+  }));
+
+test("when most keys have gone memory is looked at at once, and once only", () =>
+  withLimit((scene) => {
+    const { gauge, limit, wait } = scene;
+    scene.keys = 100;
+    gauge.live = 1200;
+    wait(LOOK_MS);
+    scene.keys = 60;
+    assert.ok(limit.refuses(true));
+    assert.equal(gauge.collections, 1, "not for some");
+    scene.keys = 0;
+    assert.ok(limit.refuses(true));
+    assert.ok(limit.refuses(true));
+    assert.equal(gauge.collections, 2, "not again");
+    scene.keys = 100;
+    limit.bytes = LIMIT;
+    [scene.keys, gauge.live, gauge.garbage] = [0, 100, 1100];
+    assert.ok(!limit.refuses(true));
   }));
 
 test("a limit that is raised or lifted counts at once", () =>
