@@ -61,6 +61,7 @@ export const pairs = (items: readonly Reply[]): ValueReply => ({ kind: "pairs", 
 export const verbatim = (bytes: ByteString): ValueReply => ({ kind: "verbatim", format: "txt", bytes });
 /** A map that RESP2 sends as an array of arrays of name and value. */
 export const mapInPairs = (items: readonly Reply[]): ValueReply => ({ kind: "map", items, inPairs: true });
+/** Few bulk strings; of however many: many-bulks.ts. */
 export const bulks = (items: readonly ByteString[]): ValueReply => ({
   kind: "array",
   items: items.map(bulk),

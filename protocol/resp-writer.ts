@@ -1,7 +1,7 @@
 /** RESP2, the writing half: commands and replies as bytes. Serves the envelope, its replies and the RESP listener. */
-import { BulkArray } from "./bulk-array.js";
 import type { ByteString } from "./byte-string.js";
 import { formatDouble } from "./double.js";
+import { ManyBulks } from "./many-bulks.js";
 import type { Reply } from "./reply.js";
 
 const END = "\r\n";
@@ -41,14 +41,11 @@ export function writeReply(reply: Reply): ByteString {
       return "$-1\r\n";
     case "nil-array":
       return "*-1\r\n";
-    case "map":
-      return reply.inPairs === true ? writePairs(reply.items) : writeItems(reply.items);
     case "resp3":
       return writeReply(reply.plain);
-    case "array":
-      return reply instanceof BulkArray ? writeBulks(reply.values) : writeItems(reply.items);
     default:
-      return writeItems(reply.items);
+      if (reply instanceof ManyBulks) return writeBulks(reply.values);
+      return "inPairs" in reply ? writePairs(reply.items) : writeItems(reply.items);
   }
 }
 
@@ -64,9 +61,12 @@ function writeItems(items: readonly Reply[]): ByteString {
 /** Values that are put together at once: each piece of a chain would be an object that lives until the last one is there. */
 const BULKS_TOGETHER = 256;
 
-/** An array of bulk strings. */
-export function writeBulks(values: readonly ByteString[]): ByteString {
-  const parts = [writeArrayHead(values.length)];
+/** An array of bulk strings. @param head  what stands before them */
+export function writeBulks(
+  values: readonly ByteString[],
+  head: ByteString = writeArrayHead(values.length),
+): ByteString {
+  const parts = [head];
   for (let from = 0; from < values.length; from += BULKS_TOGETHER) {
     const pieces: ByteString[] = [];
     const end = Math.min(values.length, from + BULKS_TOGETHER);

@@ -1,7 +1,7 @@
 /** RESP3, the writing half: what a connection is answered once it has said HELLO 3. Source: redis-server 7.0. */
-import { BulkArray } from "./bulk-array.js";
 import type { ByteString } from "./byte-string.js";
 import { formatDouble } from "./double.js";
+import { ManyBulks } from "./many-bulks.js";
 import type { Reply } from "./reply.js";
 import { appendBulk, writeBulk, writeBulks, writeReply } from "./resp-writer.js";
 
@@ -18,13 +18,11 @@ export function writeReply3(reply: Reply): ByteString {
     case "verbatim":
       return `=${reply.bytes.length + 4}\r\n${reply.format}:${reply.bytes}\r\n`;
     case "array":
-      return reply instanceof BulkArray
-        ? writeBulks(reply.values)
-        : writeItems(`*${reply.items.length}\r\n`, reply.items);
+      return writeAggregate("*", reply);
     case "set":
-      return writeItems(`~${reply.items.length}\r\n`, reply.items);
+      return writeAggregate("~", reply);
     case "map":
-      return writeItems(`%${reply.items.length / 2}\r\n`, reply.items);
+      return writeAggregate("%", reply);
     case "pairs":
       return writePairs(reply.items);
     case "bulk":
@@ -32,6 +30,12 @@ export function writeReply3(reply: Reply): ByteString {
     default:
       return writeReply(reply);
   }
+}
+
+function writeAggregate(sign: "*" | "~" | "%", reply: { readonly items: readonly Reply[] }): ByteString {
+  const { length } = reply instanceof ManyBulks ? reply.values : reply.items;
+  const head = `${sign}${sign === "%" ? length / 2 : length}\r\n`;
+  return reply instanceof ManyBulks ? writeBulks(reply.values, head) : writeItems(head, reply.items);
 }
 
 function writeItems(head: ByteString, items: readonly Reply[]): ByteString {

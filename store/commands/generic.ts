@@ -1,6 +1,6 @@
 /** Commands on keys of any type. Behaviour and texts: Redis 7; checked by test/conformance. */
-import { BulkArray } from "../../protocol/bulk-array.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { bulksReply } from "../../protocol/many-bulks.js";
 import { bulk, integer, NIL, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { custom, dbIndexOutOfRange, echoed, noSuchKey, sameObject, syntaxError } from "../errors.js";
@@ -335,7 +335,7 @@ function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
     if (pattern !== "*" && (!key.startsWith(literal) || !globMatches(pattern, key))) continue;
     if (!isExpired(entry, unit.at)) found.push(key);
   }
-  return new BulkArray(found);
+  return bulksReply("array", found);
 }
 
 function move(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

@@ -1,13 +1,12 @@
 /** Hashes. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { bulksReply } from "../../protocol/many-bulks.js";
 import {
   array,
   bulk,
   bulkOrNil,
-  bulks,
   EMPTY_ARRAY,
   integer,
-  map,
   OK,
   ONE,
   type Reply,
@@ -84,7 +83,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields of the hash",
     summary: "All fields, without their values.",
-    run: (data, argv) => bulks(data.getAs(Hash, argv[1]!)?.value.fields ?? []),
+    run: (data, argv) => bulksReply("array", data.getAs(Hash, argv[1]!)?.value.fields ?? []),
   },
   HLEN: {
     arity: 2,
@@ -165,7 +164,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields of the hash",
     summary: "All values, without their fields.",
-    run: (data, argv) => bulks(data.getAs(Hash, argv[1]!)?.value.values ?? []),
+    run: (data, argv) => bulksReply("array", data.getAs(Hash, argv[1]!)?.value.values ?? []),
   },
 });
 
@@ -186,9 +185,9 @@ function hdel(data: Data, argv: readonly ByteString[]): Reply {
 
 function hgetall(data: Data, argv: readonly ByteString[]): Reply {
   const { fields, values } = data.getAs(Hash, argv[1]!)?.value ?? NO_FIELDS;
-  const items: Reply[] = [];
-  for (let place = 0; place < fields.length; place++) items.push(bulk(fields[place]!), bulk(values[place]!));
-  return map(items);
+  const both: ByteString[] = [];
+  for (let place = 0; place < fields.length; place++) both.push(fields[place]!, values[place]!);
+  return bulksReply("map", both);
 }
 
 function hmget(data: Data, argv: readonly ByteString[]): Reply {

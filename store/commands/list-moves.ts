@@ -1,6 +1,7 @@
 /** The list commands that take elements off an end: LPOP, RPOP, LMPOP, and LMOVE, RPOPLPUSH, which put them elsewhere. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, bulk, bulks, NIL, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { bulksReply } from "../../protocol/many-bulks.js";
+import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { mustBePositive, syntaxError, wrongArity } from "../errors.js";
 import type { Data, Typed } from "../mutators.js";
 import { integerFrom } from "../numbers.js";
@@ -38,7 +39,7 @@ export function pop(data: Data, argv: readonly ByteString[], end: End): Reply {
   }
   const count = integerFrom(0, argv[2], mustBePositive);
   const entry = data.getAs(List, argv[1]!);
-  return entry === undefined ? NIL_ARRAY : bulks(takeOff(data, entry, end, count));
+  return entry === undefined ? NIL_ARRAY : bulksReply("array", takeOff(data, entry, end, count));
 }
 
 /** `LMPOP numkeys key [key …] LEFT|RIGHT [COUNT count]` */
@@ -50,7 +51,7 @@ export function lmpop(data: Data, argv: readonly ByteString[]): Reply {
 export function popFirst(data: Data, { keys, end, count }: MultiplePop<End>): Reply {
   for (const key of keys) {
     const entry = data.getAs(List, key);
-    if (entry !== undefined) return array([bulk(key), bulks(takeOff(data, entry, end, count))]);
+    if (entry !== undefined) return array([bulk(key), bulksReply("array", takeOff(data, entry, end, count))]);
   }
   return NIL_ARRAY;
 }

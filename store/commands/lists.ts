@@ -1,6 +1,7 @@
 /** Lists. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { bulk, bulks, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
+import { bulksReply } from "../../protocol/many-bulks.js";
+import { bulk, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { indexOutOfRange, noSuchKey } from "../errors.js";
 import { counted, look, read, update, write } from "../key-spec.js";
@@ -205,7 +206,7 @@ function lrange(data: Data, argv: readonly ByteString[]): Reply {
   const list = data.getAs(List, argv[1]!)?.value;
   if (list === undefined) return EMPTY_ARRAY;
   const { from, to } = placesBetween(start, end, list.size);
-  return bulks(list.slice(from, to));
+  return bulksReply("array", list.slice(from, to));
 }
 
 function lset(data: Data, argv: readonly ByteString[]): Reply {

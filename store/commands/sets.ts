@@ -1,17 +1,7 @@
 /** Sets. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import {
-  array,
-  bulk,
-  bulks,
-  EMPTY_ARRAY,
-  integer,
-  NIL,
-  ONE,
-  type Reply,
-  set,
-  ZERO,
-} from "../../protocol/reply.js";
+import { bulksReply } from "../../protocol/many-bulks.js";
+import { array, bulk, EMPTY_ARRAY, integer, NIL, ONE, type Reply, set, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { custom, mustBePositive, syntaxError } from "../errors.js";
 import { counted, look, read, update, write } from "../key-spec.js";
@@ -105,7 +95,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members",
     summary: "All members of a set.",
-    run: (data, argv) => set((data.getAs(MemberSet, argv[1]!)?.value.members ?? []).map(bulk)),
+    run: (data, argv) => bulksReply("set", data.getAs(MemberSet, argv[1]!)?.value.members ?? []),
   },
   SMISMEMBER: {
     arity: -3,
@@ -191,7 +181,7 @@ function sadd(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 function combined(data: Data, argv: readonly ByteString[], operation: SetOperation): Reply {
-  return set(operation(operandsOf(data, argv.slice(1))).map(bulk));
+  return bulksReply("set", operation(operandsOf(data, argv.slice(1))));
 }
 
 function combinedStore(data: Data, argv: readonly ByteString[], operation: SetOperation): Reply {
@@ -238,7 +228,7 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const { value } = entry;
   if (count !== undefined && count >= value.size) {
     data.delete(entry.key);
-    return set(value.members.map(bulk));
+    return bulksReply("set", value.members);
   }
   const choose = seededChoice(unit);
   const popped: Reply[] = [];
@@ -257,8 +247,11 @@ function srandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   if (members === undefined) return count === undefined ? NIL : EMPTY_ARRAY;
   const choose = seededChoice(unit);
   if (count === undefined) return bulk(members[choose(members.length)]!);
-  if (count >= members.length) return bulks(members);
-  return bulks(chosenPlaces(choose, members.length, count).map((place) => members[place]!));
+  if (count >= members.length) return bulksReply("array", members);
+  return bulksReply(
+    "array",
+    chosenPlaces(choose, members.length, count).map((place) => members[place]!),
+  );
 }
 
 function srem(data: Data, argv: readonly ByteString[]): Reply {

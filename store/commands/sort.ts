@@ -4,6 +4,7 @@
  * here it is always bytes, all of them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { bulksReply } from "../../protocol/many-bulks.js";
 import { array, bulkOrNil, integer, type Reply } from "../../protocol/reply.js";
 import { family } from "../command.js";
 import { custom, syntaxError, wrongType } from "../errors.js";
@@ -136,7 +137,8 @@ function sort(data: Data, key: ByteString, request: SortRequest): Reply {
   const { gets, destination } = request;
   const answers =
     gets.length === 0 ? elements : elements.flatMap((element) => gets.map((get) => got(data, get, element)));
-  if (destination === null) return array(answers.map(bulkOrNil));
+  if (destination === null)
+    return gets.length === 0 ? bulksReply("array", elements) : array(answers.map(bulkOrNil));
   if (answers.length > 0) {
     const list = new List();
     for (const answer of answers) list.push("right", answer ?? "");

@@ -1,5 +1,6 @@
 /** What several commands on sorted sets do with what they have found: answer it, store it, remove it. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { bulksReply } from "../../protocol/many-bulks.js";
 import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../protocol/reply.js";
 import type { Data, Typed } from "../mutators.js";
 import { copied } from "../values/packed.js";
@@ -13,12 +14,14 @@ export const pairReply = ([member, score]: Pair): Reply => array([bulk(member), 
 
 /** Members, each followed by its score if these are wanted. */
 export function pairsReply(found: Iterable<Pair>, withScores: boolean): Reply {
+  if (!withScores)
+    return bulksReply(
+      "array",
+      Array.from(found, ([member]) => member),
+    );
   const items: Reply[] = [];
-  for (const [member, score] of found) {
-    items.push(bulk(member));
-    if (withScores) items.push(double(score));
-  }
-  return withScores ? pairs(items) : array(items);
+  for (const [member, score] of found) items.push(bulk(member), double(score));
+  return pairs(items);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** RESP3's bytes, and RESP2's of the same replies. Source: redis-server 7.0. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BulkArray } from "../../protocol/bulk-array.js";
+import { bulksReply, ManyBulks } from "../../protocol/many-bulks.js";
 import {
   array,
   bulk,
@@ -34,8 +34,10 @@ const cases: readonly (readonly [Reply, resp2: string, resp3: string])[] = [
     "*2\r\n*2\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2\r\n",
   ],
   [pairs([]), "*0\r\n", "*0\r\n"],
-  [new BulkArray([]), "*0\r\n", "*0\r\n"],
-  [new BulkArray(["a", ""]), "*2\r\n$1\r\na\r\n$0\r\n\r\n", "*2\r\n$1\r\na\r\n$0\r\n\r\n"],
+  [new ManyBulks("array", []), "*0\r\n", "*0\r\n"],
+  [new ManyBulks("array", ["a", ""]), "*2\r\n$1\r\na\r\n$0\r\n\r\n", "*2\r\n$1\r\na\r\n$0\r\n\r\n"],
+  [new ManyBulks("set", ["a"]), "*1\r\n$1\r\na\r\n", "~1\r\n$1\r\na\r\n"],
+  [new ManyBulks("map", ["a", "b"]), "*2\r\n$1\r\na\r\n$1\r\nb\r\n", "%1\r\n$1\r\na\r\n$1\r\nb\r\n"],
   [array([array([NIL])]), "*1\r\n*1\r\n$-1\r\n", "*1\r\n*1\r\n_\r\n"],
 ];
 
@@ -48,8 +50,20 @@ test("each kind of reply has its own bytes in RESP2 and in RESP3", () => {
 
 test("many bulk strings are written as an array of so many replies is", () => {
   const values = Array.from({ length: 1000 }, (_, i) => "v".repeat(i % 40) + i);
-  const many = new BulkArray(values);
-  assert.equal(writeReply(many), writeReply(bulks(values)));
-  assert.equal(writeReply3(many), writeReply3(bulks(values)));
-  assert.deepEqual({ kind: many.kind, items: many.items }, bulks(values));
+  for (const kind of ["array", "set", "map"] as const) {
+    const many = bulksReply(kind, values);
+    assert.ok(many instanceof ManyBulks);
+    const { items } = bulks(values) as { readonly items: readonly Reply[] };
+    assert.equal(writeReply(many), writeReply({ kind, items }));
+    assert.equal(writeReply3(many), writeReply3({ kind, items }));
+    assert.deepEqual(many.items, items);
+  }
+});
+
+test("an answer of many bulk strings does not change with what it was made of", () => {
+  const values = Array.from({ length: 1000 }, (_, i) => String(i));
+  const answer = bulksReply("array", values);
+  const before = writeReply(answer);
+  values.push("more");
+  assert.equal(writeReply(answer), before);
 });

@@ -1,0 +1,43 @@
+/**
+ * A reply of many bulk strings whose items are made only if somebody asks for them: a million objects of its own would cost
+ * more than finding the strings, and those who write it need the strings alone.
+ */
+import type { ByteString } from "./byte-string.js";
+import { bulk, type Reply, type ValueReply } from "./reply.js";
+
+/** From so many on. */
+const MANY = 256;
+
+export type BulksKind = "array" | "set" | "map";
+
+export class ManyBulks<Kind extends BulksKind> {
+  readonly kind: Kind;
+  readonly values: readonly ByteString[];
+  #items: readonly Reply[] | null = null;
+
+  constructor(kind: Kind, values: readonly ByteString[]) {
+    this.kind = kind;
+    this.values = values;
+  }
+
+  get items(): readonly Reply[] {
+    this.#items ??= this.values.map(bulk);
+    return this.#items;
+  }
+}
+
+/** A reply of bulk strings, however many. @param values  copied, as the answer may be written after they have changed */
+export function bulksReply(kind: BulksKind, values: readonly ByteString[]): ValueReply {
+  return values.length < MANY ? { kind, items: values.map(bulk) } : many(kind, values.slice());
+}
+
+function many(kind: BulksKind, values: readonly ByteString[]): ValueReply {
+  switch (kind) {
+    case "array":
+      return new ManyBulks(kind, values);
+    case "set":
+      return new ManyBulks(kind, values);
+    case "map":
+      return new ManyBulks(kind, values);
+  }
+}
