@@ -1,13 +1,16 @@
 /**
- * Memory or stack that this process lacks in the middle of a command. Others have enough and go on, so nothing may come of it
+ * Memory that this process lacks in the middle of a command. Others have enough and go on, so nothing may come of it
  * here either: neither an answer, as if the command could not be applied anywhere, nor a state without it.
  */
 export class Shortage extends Error {
   override readonly name = "Shortage";
 }
 
-/** As the engine tells it. Of strings, arrays and tables that are too long for it at all it says something else. */
-const TOLD = /allocation failed|call stack size/i;
+/**
+ * As the engine tells it. Of strings, arrays and tables that are too long for it at all it says something else; and a stack
+ * that is too deep ends no daemon, since it would end all of them, at each start.
+ */
+const TOLD = /allocation failed/i;
 /** As its library does. */
 const CODE = "ERR_MEMORY_ALLOCATION_FAILED";
 

@@ -57,7 +57,8 @@ export class LateMerges {
     const startedAt = uptime();
     const first = fold === null ? null : waiting.firstLate(startedAt);
     if (fold === null || first === null) return;
-    if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MOST) this.#refold();
+    if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MOST)
+      this.#refold();
     else if (this.#prepares(fold, first, startedAt + TURN_MS)) this.#mergeSome(fold);
     else this.#schedule();
   }

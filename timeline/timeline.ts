@@ -248,8 +248,11 @@ export class Timeline {
   /** Snapshots that an entry makes wrong end with it. @param entries  in their order, one at least */
   #keep(entries: readonly Entry[], from: ByteString | null): Promise<void> {
     this.#refolding.arrived(entries);
-    const lowest = (entries[0] as Entry).envelope.at;
-    return this.#archive.add(entries, from, this.#making?.outdated(lowest) ?? null);
+    return this.#archive.add(
+      entries,
+      from,
+      this.#making?.outdated((entries[0] as Entry).envelope.at) ?? null,
+    );
   }
 
   #fail(problem: Error): void {
