@@ -18,6 +18,9 @@ export interface Unit {
   readonly step?: number;
   /** Whether who sent it may read all keys; default: not. Only what looks back on others' commands asks. */
   readonly readsAll?: boolean;
-  /** By what limits who asks wants encodings named; default: Redis's own. */
+  /**
+   * By what limits who asks wants encodings named, and strings' by how they came about, which daemons need not know alike;
+   * default: by Redis's own, and by contents alone.
+   */
   readonly encoding?: EncodingLimits | undefined;
 }

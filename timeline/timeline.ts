@@ -248,11 +248,8 @@ export class Timeline {
   /** Snapshots that an entry makes wrong end with it. @param entries  in their order, one at least */
   #keep(entries: readonly Entry[], from: ByteString | null): Promise<void> {
     this.#refolding.arrived(entries);
-    return this.#archive.add(
-      entries,
-      from,
-      this.#making?.outdated((entries[0] as Entry).envelope.at) ?? null,
-    );
+    const lowest = (entries[0] as Entry).envelope.at;
+    return this.#archive.add(entries, from, this.#making?.outdated(lowest) ?? null);
   }
 
   #fail(problem: Error): void {

@@ -2,18 +2,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../store/database.js";
+import { ENCODING_LIMITS } from "../../store/encoding-name.js";
 import { Keyspace } from "../../store/keyspace.js";
 import { Data } from "../../store/mutators.js";
+import type { Unit } from "../../store/unit.js";
 
 const KEYS = 5000;
 
 test("however many strings are changed in place, the form of the latest is known", () => {
   const database = new Database();
   const unit = { at: 0, db: 0, id: "u" };
-  const encoding = (key: string) => database.execute(["OBJECT", "ENCODING", key], unit);
+  const asked = { ...unit, encoding: ENCODING_LIMITS };
+  const encoding = (key: string, by: Unit = asked) => database.execute(["OBJECT", "ENCODING", key], by);
   for (let i = 0; i < KEYS; i++) database.execute(["SETRANGE", `k${i}`, "0", "1"], unit);
   assert.deepEqual(encoding(`k${KEYS - 1}`), { kind: "bulk", bytes: "raw" });
   assert.deepEqual(encoding("k0"), { kind: "bulk", bytes: "int" });
+  const signed = encoding(`k${KEYS - 1}`, unit);
+  assert.deepEqual(signed, { kind: "bulk", bytes: "int" }, "daemons that began anew answer a command alike");
 });
 
 test("a string that grows long in place is not remembered, whatever becomes of it", () => {
@@ -31,8 +36,11 @@ test("a string whose change is taken back has its form back", () => {
   const records: Parameters<Database["undo"]>[0][number][] = [];
   database.execute(["APPEND", "k", "2"], { at: 1, db: 0, id: "second" }, records);
   database.undo(records);
-  assert.deepEqual(database.execute(["OBJECT", "ENCODING", "k"], { at: 2, db: 0, id: "third" }), {
-    kind: "bulk",
-    bytes: "int",
-  });
+  assert.deepEqual(
+    database.execute(["OBJECT", "ENCODING", "k"], { at: 2, db: 0, id: "third", encoding: ENCODING_LIMITS }),
+    {
+      kind: "bulk",
+      bytes: "int",
+    },
+  );
 });

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/envelope.js";
 import type { Command } from "../../../store/command.js";
-import type { EncodingLimits } from "../../../store/encoding-name.js";
+import { ENCODING_LIMITS } from "../../../store/encoding-name.js";
 import type { Environment } from "../../environment.js";
 import type { Limits } from "../../limits.js";
 import { argumentBytes } from "./answers.js";
@@ -45,8 +45,8 @@ export class ServerState {
   readonly counts: ReadonlyMap<Command, CommandCounts>;
   /** Of CONFIG SET, what is nowhere else. */
   readonly settings = new Map<string, ByteString>();
-  /** Likewise, by what limits encodings are named; undefined: by Redis's own. */
-  encoding: EncodingLimits | undefined = undefined;
+  /** Likewise, by what limits encodings are named. */
+  encoding = ENCODING_LIMITS;
   /** By the first word of the error. */
   readonly errors = new Map<string, number>();
   commands = 0;

@@ -152,7 +152,7 @@ export class RespSession implements CommandSender {
     return this.#user?.acl.mayReadAll ?? false;
   }
 
-  get encoding(): EncodingLimits | undefined {
+  get encoding(): EncodingLimits {
     return this.host.state.encoding;
   }
 

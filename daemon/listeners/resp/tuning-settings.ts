@@ -4,7 +4,7 @@
  * the others no answer.
  * Names, bounds and defaults: redis-server 7.0, config.c.
  */
-import { ENCODING_LIMITS, type EncodingLimits } from "../../../store/encoding-name.js";
+import type { EncodingLimits } from "../../../store/encoding-name.js";
 import { INT64_MAX } from "../../../store/numbers.js";
 import { kept, keptSwitch, parseNumber, type Setting } from "./config-setting.js";
 
@@ -58,12 +58,12 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 function encodingLimit(name: keyof EncodingLimits, isMemory: boolean): Setting {
   return {
-    text: ({ host: { state } }) => String((state.encoding ?? ENCODING_LIMITS)[name]),
+    text: ({ host: { state } }) => String(state.encoding[name]),
     prepare: ({ host: { state } }, text) => {
       const value = parseNumber(text, { least: 0, most: MANY, isMemory });
       if (typeof value === "string") return value;
       return () => {
-        state.encoding = { ...(state.encoding ?? ENCODING_LIMITS), [name]: Number(value) };
+        state.encoding = { ...state.encoding, [name]: Number(value) };
       };
     },
   };
