@@ -1,6 +1,6 @@
 /** The data folder (--data): made with the daemon's own key in it, which says for good whose folder it is. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { discard, placeNew, stage } from "../keys/atomic-file.js";
 import { KeyFileError } from "../keys/errors.js";
 import { loadPrivateKey } from "../keys/key-file.js";
@@ -20,7 +20,7 @@ const KEY_MODE = 0o600;
 export function openDataFolder(folder: string): Identity {
   const file = join(folder, KEY_FILE);
   try {
-    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+    makeFolder(folder);
     return readKey(file) ?? makeKey(file);
   } catch (problem) {
     if (problem instanceof StartError) throw problem;
@@ -28,6 +28,20 @@ export function openDataFolder(folder: string): Identity {
       `--data ${folder}: ${reasonOf(problem)}. Correct --data, or the folder's rights.`,
       1,
     );
+  }
+}
+
+/** With those above it. Node's own way tries for ever where the system says ENOENT of a folder in one that is there, as in /proc. */
+function makeFolder(folder: string): void {
+  const make = () => mkdirSync(folder, { mode: FOLDER_MODE });
+  try {
+    make();
+  } catch (problem) {
+    const above = dirname(folder);
+    if (errnoOf(problem) === "ENOENT" && above !== folder) {
+      makeFolder(above);
+      make();
+    } else if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw problem;
   }
 }
 

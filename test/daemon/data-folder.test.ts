@@ -1,8 +1,11 @@
 /** --data: what a daemon keeps over its restarts, and what it does not let pass. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { openDataFolder } from "../../daemon/data-folder.js";
 import { StartError } from "../../daemon/start-error.js";
 import { bulk, integer, OK } from "../../protocol/reply.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
@@ -131,6 +134,24 @@ test("a file in the folder's place, and a damaged key, are refused", async () =>
     startReplica({ args: ["-s", app.file, "--data", folder.path] }),
     /the daemon's own key/,
   );
+});
+
+test("a folder is made with those above it, and one that cannot be is refused", async () => {
+  using folder = makeFolder();
+  const deep = join(folder.path, "some", "where", "below");
+  openDataFolder(deep);
+  assert.equal(openDataFolder(`${deep}/`).id, openDataFolder(deep).id);
+  // In a process of its own: what goes round for ever cannot be waited for.
+  const module = fileURLToPath(new URL("../../daemon/data-folder.js", import.meta.url));
+  const open = `import(${JSON.stringify(module)}).then(({ openDataFolder }) => openDataFolder(process.argv[1]))`;
+  for (const path of ["/proc/dbsync", "/proc/dbsync/data", "/dev/null/data"]) {
+    const made = spawnSync(process.execPath, ["-e", open, path], {
+      encoding: "utf8",
+      timeout: 20_000,
+      killSignal: "SIGKILL",
+    });
+    assert.match(made.stderr, /--data .*: it (is no folder|cannot be used \(\w+\)). Correct --data/, path);
+  }
 });
 
 test("a plain daemon answers as before, and a hello of one with a timeline tells the number of its peers", async () => {
