@@ -193,7 +193,8 @@ export const LIMITS = {
     fallback: 256 * MIB,
     least: MIB,
     most: 1024 * KIB * MIB,
-    summary: "with --peer and without --data: commands kept in memory for daemons that were away",
+    summary:
+      "with --peer and without --data: commands kept in memory for daemons that were away; the latest 20,000 or so stay",
     reason: "above it the oldest go, and who was away for longer needs another daemon, or --data",
   },
 } as const satisfies Record<string, LimitRow>;
