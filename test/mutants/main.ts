@@ -7,9 +7,8 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { simulate } from "../simulation/simulate.js";
 import { buildRoot } from "../support/repository.js";
-import { foldSeed } from "./fold-seed.js";
+import { problemsOf } from "./killers.js";
 import type { Mutant } from "./mutant.js";
 import { mutants } from "./table.js";
 
@@ -40,8 +39,8 @@ async function tryMutant(mutant: Mutant): Promise<Death | null> {
 }
 
 /** Whether the code passes as it is: else a seed shows nothing about a mutant. */
-async function isSound({ killer }: Mutant, seed: number): Promise<boolean> {
-  const problems = killer === "fold" ? foldSeed(seed) : (await simulate(seed)).problems;
+async function isSound(mutant: Mutant, seed: number): Promise<boolean> {
+  const problems = await problemsOf(mutant, seed);
   if (problems.length === 0) return true;
   if (!unsound.has(seed)) console.error(`seed ${seed} fails without any mutant: ${problems[0]}`);
   unsound.add(seed);

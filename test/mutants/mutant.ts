@@ -6,6 +6,6 @@ export interface Mutant {
   /** Stands in it exactly once. */
   readonly find: string;
   readonly replace: string;
-  /** What has to find it out: a run of the whole, or, for rules below what daemons show, the fold by itself. */
-  readonly killer?: "simulation" | "fold";
+  /** What has to find it out: a run of the whole, or, for rules below what daemons show, the fold or a handover by itself. */
+  readonly killer?: "simulation" | "fold" | "handover";
 }

@@ -8,18 +8,17 @@ import { mutants } from "./table.js";
 const [name, first = "1", most = "500"] = process.argv.slice(2);
 const mutant = mutants.find((each) => each.name === name);
 if (mutant === undefined) throw new Error(`there is no mutant "${name}"`);
-const { file, find, replace, killer = "simulation" } = mutant;
+const { file, find, replace } = mutant;
 register("./break-module.js", import.meta.url, {
   data: { url: pathToFileURL(join(buildRoot, file)).href, find, replace },
 });
 
 // Imported now, since from now on modules come broken.
-const { simulate } = await import("../simulation/simulate.js");
-const { foldSeed } = await import("./fold-seed.js");
+const { problemsOf } = await import("./killers.js");
 
 for (let seed = Number(first); seed < Number(first) + Number(most); seed++) {
   process.send?.({ kind: "trying" });
-  const problems = killer === "fold" ? foldSeed(seed) : (await simulate(seed)).problems;
+  const problems = await problemsOf(mutant, seed);
   if (problems.length === 0) continue;
   process.send?.({ kind: "killed", seed, problem: (problems[0] as string).slice(0, 300) });
   break;

@@ -179,4 +179,26 @@ export const mutants: readonly Mutant[] = [
     find: "if (value.length < HEAD_BYTES || crc32(value.subarray(CRC_BYTES)) !== value.readUInt32BE(0))",
     replace: "if (value.length < HEAD_BYTES)",
   },
+  {
+    name: "what lost keys have signed stays",
+    file: "timeline/handover.js",
+    find: "[...unknown, ...damaged]",
+    replace: "[...damaged]",
+    killer: "handover",
+  },
+  {
+    name: "what stands before the entry that names its key goes",
+    file: "timeline/unverifiable.js",
+    find: "for (let before = -1; before !== unknown.length; yield) {",
+    replace: "for (let before = -1; before !== -1; yield) {",
+    killer: "handover",
+  },
+  {
+    name: "keys that only lost ones name are known",
+    file: "timeline/unverifiable.js",
+    find: "if (ring.spkiOf(signed) === undefined)\n            return false;",
+    replace:
+      "for (const unit of signed.naming) ring.named.addOf(unit);\n        if (ring.spkiOf(signed) === undefined)\n            return false;",
+    killer: "handover",
+  },
 ];
