@@ -183,7 +183,10 @@ class StagedFile implements StagedSnapshot {
 
   settle(): void {
     this.#isSettled = true;
-    rmSync(this.#paths.replaced, { force: true });
+    const { replaced } = this.#paths;
+    if (!existsSync(replaced)) return;
+    rmSync(replaced);
+    this.#renamed();
   }
 
   discard(): void {

@@ -91,10 +91,14 @@ export class SnapshotMaking {
   async expect(date: number): Promise<void> {
     this.#expected = date;
     await this.stop();
-    if (date === this.#base || !this.#holding.includes(date)) return;
-    this.#holding = this.#holding.filter((other) => other !== date);
-    this.#storage.put([], [["snapshots", writeDates(this.#holding)]]);
-    await this.#storage.synced();
+    if (date === this.#base) return;
+    if (this.#holding.includes(date)) {
+      this.#holding = this.#holding.filter((other) => other !== date);
+      this.#storage.put([], [["snapshots", writeDates(this.#holding)]]);
+      await this.#storage.synced();
+    }
+    // Where it stayed beside the member's, it would be the one that holds after a crash behind that mark.
+    this.snapshots.remove(date);
   }
 
   /** It does not come. */

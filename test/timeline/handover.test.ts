@@ -279,6 +279,7 @@ test("an own snapshot of the same date does not hold any more when the other tak
   assert.deepEqual(taker.mark.snapshots, [staged.cutAt]);
   const commit = () => {
     assert.deepEqual(taker.mark.snapshots, []);
+    assert.deepEqual(taker.snapshots.list(), [], "nor is it there, to come back after a crash");
     return staged.commit();
   };
   await adopt(taker, { ...staged, commit });
