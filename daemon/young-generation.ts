@@ -3,13 +3,11 @@
  * and going through it while most stays, as when keys are set, stops everybody for 10 ms and more; a quarter of it takes
  * as much work in all, in steps of 2 ms.
  */
+import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
 /** From that on it does not grow; the engine doubles it, from 1 MiB on, and tells a little less than it is. */
 const ENOUGH_BYTES = 3.5 * 1024 * 1024;
-/** Milliseconds between two looks: to fill it several times over takes longer. */
-const LOOK_MS = 100;
-
 /** @param options  of the engine; one about this size is left alone */
 export function boundYoungGeneration(options: string): void {
   if (options.includes("semi-space")) return;
@@ -20,7 +18,8 @@ export function boundYoungGeneration(options: string): void {
     grows = !grows;
     setFlagsFromString(`--semi-space-growth-factor=${grows ? 2 : 1}`);
   };
-  setInterval(look, LOOK_MS).unref();
+  // It becomes another size only then. By the time, a busy daemon's would be 8 MiB before anybody looks.
+  new PerformanceObserver(look).observe({ entryTypes: ["gc"] });
 }
 
 /** What new objects may fill before they are gone through. */

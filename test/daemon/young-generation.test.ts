@@ -9,8 +9,12 @@ import { buildRoot } from "../support/repository.js";
 
 const MIB = 1024 * 1024;
 
-/** How large it becomes in a program that keeps what it makes, a little at a time. @param options  that were given to the engine */
-async function youngBytesWith(options: string): Promise<number> {
+/**
+ * How large it becomes in a program that keeps what it makes, a little at a time.
+ * @param options  that were given to the engine
+ * @param pause  between two pieces
+ */
+async function youngBytesWith(options: string, pause = "setTimeout(resolve, 5)"): Promise<number> {
   const file = pathToFileURL(join(buildRoot, "daemon/young-generation.js")).href;
   const program = `
     import { boundYoungGeneration, youngBytes } from ${JSON.stringify(file)};
@@ -19,7 +23,7 @@ async function youngBytesWith(options: string): Promise<number> {
     let most = 0;
     for (let turn = 0; turn < 300; turn++) {
       for (let i = 0; i < 2000; i++) kept.push({ i, text: String(i) });
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise((resolve) => ${pause});
       most = Math.max(most, youngBytes());
     }
     console.log(most);`;
@@ -28,7 +32,14 @@ async function youngBytesWith(options: string): Promise<number> {
 }
 
 test("the young generation does not grow beyond some 4 MiB, unless its size was given", async () => {
-  const [bounded, free] = await Promise.all(["", "--max-semi-space-size=16"].map(youngBytesWith));
-  assert.ok((bounded ?? 0) < 6 * MIB, `${bounded} bytes`);
-  assert.ok((free ?? 0) > 6 * MIB, `${free} bytes`);
+  const [bounded, free] = await Promise.all([youngBytesWith(""), youngBytesWith("--max-semi-space-size=16")]);
+  assert.ok(bounded < 6 * MIB, `${bounded} bytes`);
+  assert.ok(free > 6 * MIB, `${free} bytes`);
+});
+
+test("nor in a program that never rests", async () => {
+  for (let run = 0; run < 3; run++) {
+    const bytes = await youngBytesWith("", "setImmediate(resolve)");
+    assert.ok(bytes < 6 * MIB, `${bytes} bytes`);
+  }
 });
