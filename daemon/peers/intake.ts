@@ -1,11 +1,12 @@
 /**
- * Takes the entries that members push: unpacks, verifies in slices, hands what is good to the timeline a push at a time,
- * and keeps back what has an unknown signer.
+ * Takes the entries that members push: unpacks, verifies in slices, hands what is good to the timeline some at a time, and
+ * keeps back what has an unknown signer.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { PushMessage } from "../../protocol/member-messages.js";
 import { type PackedEntry, readEntries } from "../../protocol/member-packing.js";
 import { type Entry, type Place, placeOf } from "../../timeline/entry.js";
+import type { Steps } from "../../timeline/steps.js";
 import type { IncomingBatch } from "./incoming-batch.js";
 import { unpack } from "./packing.js";
 import type { PeeringParts } from "./peering-parts.js";
@@ -15,6 +16,8 @@ import { oldestSpread, type Traces } from "./traces.js";
 
 /** Entries that are verified between two looks at the clock. */
 const ENTRIES_A_LOOK = 8;
+/** … and that are handed to the timeline in one step: some 1 ms. Each such step costs some as well. */
+const ENTRIES_A_STEP = 32;
 
 /** Whom entries come from. */
 export interface Giver {
@@ -28,6 +31,15 @@ export interface Giver {
   /** Its signer is not known; the ring should be compared. */
   unknown(): void;
   malformed(detail: string): void;
+}
+
+/** What came of some entries. */
+interface Checked {
+  readonly good: readonly Entry[];
+  /** Places of those that were here before. */
+  readonly held: readonly Place[];
+  /** How many have a signer that is not known. */
+  readonly unknown: number;
 }
 
 export interface IntakeParts {
@@ -84,8 +96,19 @@ export class Intake {
   }
 
   *#read(entries: readonly PackedEntry[], giver: Giver, batch: IncomingBatch, since: number): Work {
+    const adoptions = this.#parts.peering.timeline.handover?.adoptions;
+    for (let i = 0; i < entries.length; i += ENTRIES_A_STEP) {
+      const { good, held, unknown } = yield* this.#check(entries.slice(i, i + ENTRIES_A_STEP), giver, since);
+      // A snapshot that was taken over meanwhile may not know the keys that verified them. The comparison after it brings them.
+      if (this.#parts.peering.timeline.handover?.adoptions !== adoptions) return;
+      if (unknown > 0) giver.unknown();
+      this.#store(good, held, giver, batch);
+      yield;
+    }
+  }
+
+  *#check(entries: readonly PackedEntry[], giver: Giver, since: number): Steps<Checked> {
     const { checkEntry, timeline } = this.#parts.peering;
-    const adoptions = timeline.handover?.adoptions;
     const holds = (place: Place) => timeline.holds(place);
     // By id: what was wanted may also have been given by a comparison, in one push.
     const good = new Map<ByteString, Entry>();
@@ -102,10 +125,7 @@ export class Intake {
       else good.set(checked.id, checked);
       if (++count % ENTRIES_A_LOOK === 0) yield;
     }
-    // A snapshot that was taken over meanwhile may not know the keys that verified them. The comparison after it brings them.
-    if (timeline.handover?.adoptions !== adoptions) return;
-    if (unknown > 0) giver.unknown();
-    this.#store([...good.values()], held, giver, batch);
+    return { good: [...good.values()], held, unknown };
   }
 
   /** @param held  places of others that it gave as well, and that were here before */
