@@ -173,7 +173,8 @@ function wipe({ hosts, random, ledger, trace }: World): void {
   const places = host.disk.held();
   if (places.some((p) => isRottenElsewhere(p) && !others.some((other) => other.keepsForSure(p)))) return;
   if (host.daemon !== null) host.kill("its data folder is lost");
-  for (const place of places) if (onlyHere(place)) ledger.lost.add(place);
+  // With what only its end has brought to the disk.
+  for (const place of host.disk.held()) if (onlyHere(place)) ledger.lost.add(place);
   trace(host.name, () => "is empty now");
   host.wipe();
   host.restartAfter(random.oneOf([100, 5_000]));
