@@ -1,6 +1,7 @@
 /** Writes documents to all daemons, entry by entry: many entries a command, some commands on the way at once. */
 import type { CommandInput } from "../command.js";
 import type { ReplyValue } from "../reply-value.js";
+import type { SourceEntry } from "./json-source.js";
 
 /** Entries of a command, and characters, at most. */
 const BATCH_ENTRIES = 500;
@@ -17,7 +18,10 @@ export class DocumentWriter {
   #document = "";
   #batch: string[] = [];
   #characters = 0;
+  /** When all entries of the batch expire, milliseconds since 1970; null: they stay. */
+  #expires: number | null = null;
   #inDocument = 0;
+  #mayExpire = 0;
   #entries = 0;
 
   constructor(send: SendToAll) {
@@ -31,15 +35,17 @@ export class DocumentWriter {
 
   async begin(document: string): Promise<void> {
     this.#document = document;
-    this.#inDocument = 0;
+    this.#inDocument = this.#mayExpire = 0;
     await this.#send(["DOC.CREATE", document]);
   }
 
-  /** @param entry  JSON */
-  async add(key: string, entry: string): Promise<void> {
-    this.#batch.push(key, entry);
-    this.#characters += key.length + entry.length;
+  async add({ key, json, expires }: SourceEntry): Promise<void> {
+    if (expires !== this.#expires) await this.#flush();
+    this.#expires = expires;
+    this.#batch.push(key, json);
+    this.#characters += key.length + json.length;
     this.#inDocument++;
+    if (expires !== null) this.#mayExpire++;
     this.#entries++;
     const isFull = this.#batch.length >= 2 * BATCH_ENTRIES || this.#characters >= BATCH_CHARACTERS;
     if (isFull) await this.#flush();
@@ -50,7 +56,8 @@ export class DocumentWriter {
     await this.#flush();
     await Promise.all(this.#sent.splice(0));
     const count = await this.#send(["DOC.COUNT", this.#document]);
-    if (Number(count) === this.#inDocument) return;
+    const missing = this.#inDocument - Number(count);
+    if (missing >= 0 && missing <= this.#mayExpire) return;
     throw new Error(
       `${this.#document}: ${this.#inDocument} entries were sent, and ${String(count)} are there`,
     );
@@ -60,7 +67,11 @@ export class DocumentWriter {
     if (this.#batch.length === 0) return;
     if (this.#sent.length >= ON_THE_WAY) await this.#sent.shift();
     // The original lets entries lack members that the first one has.
-    const sending = this.#send(["DOC.INSERT", this.#document, "NOCHECK", "KEYS", ...this.#batch]);
+    const lifetime = this.#expires === null ? [] : ["PXAT", String(this.#expires)];
+    const sending = this.#send([
+      ...["DOC.INSERT", this.#document, ...lifetime, "NOCHECK", "KEYS"],
+      ...this.#batch,
+    ]);
     // Told by whoever awaits it, and no crash until then.
     sending.catch(() => {});
     this.#sent.push(sending);

@@ -4,8 +4,8 @@ import type { ReplyValue } from "../reply-value.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./client-options.js";
 import { DocumentWriter, type SendToAll } from "./document-writer.js";
 import { exitCodeHelp } from "./exit-codes.js";
-import { JsonPieces } from "./json-pieces.js";
 import { JSON_URL_HELP, JsonServer, type JsonServerAddress, readJsonUrl, trusted } from "./json-server.js";
+import { documentsOf } from "./json-source.js";
 import { printLine } from "./output.js";
 
 /** A server that says nothing for so long is given up: the original makes its whole answer before it sends any. */
@@ -29,8 +29,8 @@ export function addImport(program: Command): void {
     .addHelpText(
       "after",
       `
-Asks the server for all its documents (getall) and writes them to every daemon of the list, entries under the keys that
-they have there. The server stays as it is. Stop its writers first: what they write meanwhile is not taken over.
+Asks the server for all its documents and writes them to every daemon of the list, entries under the keys that they have
+there; of a dbsyncd, which is asked for one document after the other, with lifetimes and indexes. The server stays as it is. Stop its writers first: what they write meanwhile is not taken over.
 
 Examples:
   dbsync import json://10.0.0.1:8888 -k private.pem
@@ -56,12 +56,12 @@ async function importAll(address: JsonServerAddress, flags: ImportFlags): Promis
   const timer = isShown ? setInterval(show, PROGRESS_MS) : undefined;
   let documents = 0;
   try {
-    const answer = new JsonPieces(server.pieces({ action: "getall", replicate: false }));
-    for await (const name of documentsIn(answer)) {
+    for await (const { name, indexes, each } of documentsOf(server)) {
       if (there.has(name)) await makeRoom(send, name, flags.replace);
       await writer.begin(name);
-      for await (const key of answer.members()) await writer.add(key, await answer.value());
+      await each((entry) => writer.add(entry));
       await writer.end();
+      for (const field of indexes) await send(["DOC.INDEX", "CREATE", name, field]);
       documents++;
     }
   } catch (problem) {
@@ -76,19 +76,6 @@ async function importAll(address: JsonServerAddress, flags: ImportFlags): Promis
   printLine(
     `${counted(documents, "document")} with ${counted(writer.entries, "entry", "entries")} in ${seconds} s`,
   );
-}
-
-/** The names of all documents in an answer to getall; after each its entries are to be taken. @throws Error  it is an error, or none */
-async function* documentsIn(answer: JsonPieces): AsyncGenerator<string, void, undefined> {
-  let hasDocuments = false;
-  for await (const member of answer.members()) {
-    if (member === "documents") {
-      hasDocuments = true;
-      yield* answer.members();
-    } else if (member === "message") throw new Error(`the server refuses: ${await answer.value()}`);
-    else await answer.value();
-  }
-  if (!hasDocuments) throw new Error("the server's answer to getall names no documents: is it another one?");
 }
 
 /** @throws Error  a document is there, and nobody said that it may go */

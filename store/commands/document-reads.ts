@@ -85,8 +85,11 @@ function expiryOf(document: Document, key: ByteString): Reply {
   return expire === undefined ? NIL : integer(expire);
 }
 
+const NOTHING = "{}";
+
 /** An entry with those members alone, in the order in which they are asked for. */
 function partOf(text: ByteString, fields: readonly string[]): ByteString {
+  if (fields.length === 0) return NOTHING;
   const value: JsonValue = valueOfEntry(text);
   const part = new JsonObject();
   for (const name of fields) {

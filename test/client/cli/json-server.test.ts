@@ -194,6 +194,34 @@ describe("dbsync import", () => {
     }
   });
 
+  test("takes lifetimes and indexes over from a daemon, and documents that no answer holds together", async () => {
+    const { daemon: source, json } = await startJson("--max-output-bytes", "100KiB");
+    await using _source = source;
+    const { daemon: target } = await startJson();
+    await using _target = target;
+    const text = "x".repeat(60_000);
+    for (const command of [
+      ...["a", "b", "9"].map((name) => ["DOC.CREATE", name]),
+      ["DOC.INSERT", "a", `{"n":1,"t":"${text}"}`],
+      ["DOC.INSERT", "b", "EX", "1000", `{"n":1,"t":"${text}"}`],
+      ["DOC.INSERT", "b", `{"n":2,"t":1.5}`],
+      ["DOC.INSERT", "b", "PX", "1", `{"n":3,"t":2}`],
+      ["DOC.INDEX", "CREATE", "b", "n"],
+    ])
+      assert.equal((await runDbsync(sending(source, ...command))).code, 0);
+    const done = await importing(json, [target]);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, /^3 documents with [34] entries /);
+    const told = async (daemon: DaemonProcess, ...command: string[]) =>
+      (await runDbsync(sending(daemon, "--json", ...command))).stdout;
+    assert.equal(await told(target, "DOC.INDEX", "LIST", "b"), await told(source, "DOC.INDEX", "LIST", "b"));
+    for (const name of ["a", "b", "9"])
+      assert.equal(
+        await told(target, "DOC.GET", name, "DETAILS"),
+        await told(source, "DOC.GET", name, "DETAILS"),
+      );
+  });
+
   test("changes no document that is there, unless --replace says so", async () => {
     await using fake = await startFake([answer]);
     const { daemon } = await startJson();

@@ -1,0 +1,124 @@
+/**
+ * The documents of a running server that are to be taken over: of the original all in one answer; of a dbsyncd one after the
+ * other, so that only one has to fit an answer, with the lifetimes and indexes that the original has not.
+ */
+import { JsonPieces } from "./json-pieces.js";
+import type { JsonServer } from "./json-server.js";
+
+export interface SourceEntry {
+  readonly key: string;
+  /** As the server writes it. */
+  readonly json: string;
+  /** Milliseconds since 1970; null: it stays. */
+  readonly expires: number | null;
+}
+
+export interface SourceDocument {
+  readonly name: string;
+  /** Names of the members that have an index. */
+  readonly indexes: readonly string[];
+  /** Takes each of its entries; to be called before the next document is asked for. */
+  readonly each: (take: TakeEntry) => Promise<void>;
+}
+
+/** By key, milliseconds since 1970, of the entries that do not stay. */
+type Expiries = ReadonlyMap<string, number>;
+
+const NEVER: Expiries = new Map();
+const SEARCHED_CHARS_MAX = 32;
+type TakeEntry = (entry: SourceEntry) => Promise<void>;
+
+/** What a dbsyncd says to an action that the original does not know, without a document. */
+const DAEMON = "No document provided.";
+
+/** @throws Error  the connection, or the server refuses */
+export async function* documentsOf(server: JsonServer): AsyncGenerator<SourceDocument, void, undefined> {
+  let probe = "";
+  for await (const piece of server.pieces({ action: "listindexes" })) probe += piece;
+  if (probe.includes(DAEMON)) yield* oneByOne(server);
+  else yield* atOnce(server);
+}
+
+async function* atOnce(server: JsonServer): AsyncGenerator<SourceDocument, void, undefined> {
+  const answer = answerTo(server, { action: "getall", replicate: false });
+  for await (const _ of membersCalled(answer, "documents", "getall"))
+    for await (const name of answer.members())
+      yield { name, indexes: [], each: (take) => eachIn(answer, NEVER, take) };
+}
+
+async function* oneByOne(server: JsonServer): AsyncGenerator<SourceDocument, void, undefined> {
+  const names: string[] = [];
+  const list = answerTo(server, { action: "list" });
+  for await (const _ of membersCalled(list, "documents", "list"))
+    for await (const _ of list.members()) names.push(nameOf(await list.value()));
+  for (const name of names) {
+    const { indexes } = await server.ask({ action: "listindexes", document: name });
+    const fields = Array.isArray(indexes) ? indexes.map(String) : [];
+    yield { name, indexes: fields, each: (take) => eachOf(server, name, take) };
+  }
+}
+
+async function eachOf(server: JsonServer, document: string, take: TakeEntry): Promise<void> {
+  const expiries = await expiriesOf(server, document);
+  const answer = answerTo(server, { action: "get", document });
+  for await (const _ of membersCalled(answer, "data")) await eachIn(answer, expiries, take);
+}
+
+async function expiriesOf(server: JsonServer, document: string): Promise<Expiries> {
+  const expiries = new Map<string, number>();
+  const request = { action: "get", document, fields: [], details: true };
+  // Most documents have none, and details as many as entries.
+  if (!(await contains(server.pieces(request), /"expires":\d/))) return expiries;
+  const answer = answerTo(server, request);
+  for await (const member of membersCalled(answer, /^(data|details)$/)) {
+    for await (const key of answer.members()) {
+      const value = await answer.value();
+      if (member !== "details") continue;
+      const { expires } = JSON.parse(value) as { readonly expires: number | null };
+      if (expires !== null) expiries.set(key, expires);
+    }
+  }
+  return expiries;
+}
+
+/** Whether a text that comes in pieces has a match, of no more than SEARCHED_CHARS_MAX characters. */
+async function contains(pieces: AsyncGenerator<string, void, undefined>, pattern: RegExp): Promise<boolean> {
+  let isFound = false;
+  let end = "";
+  for await (const piece of pieces) {
+    isFound ||= pattern.test(end + piece);
+    end = (end + piece).slice(-SEARCHED_CHARS_MAX);
+  }
+  return isFound;
+}
+
+async function eachIn(answer: JsonPieces, expiries: Expiries, take: TakeEntry): Promise<void> {
+  for await (const key of answer.members())
+    await take({ key, json: await answer.value(), expires: expiries.get(key) ?? null });
+}
+
+const answerTo = (server: JsonServer, request: object) => new JsonPieces(server.pieces(request));
+
+/**
+ * Those of an answer's members that are so called; whoever takes them takes their values.
+ * @param action  of which one is to be expected
+ * @throws Error  the answer is an error, or has none
+ */
+async function* membersCalled(
+  answer: JsonPieces,
+  called: string | RegExp,
+  action?: string,
+): AsyncGenerator<string, void, undefined> {
+  let isThere = action === undefined;
+  for await (const member of answer.members()) {
+    if (member === called || (called instanceof RegExp && called.test(member))) {
+      isThere = true;
+      yield member;
+    } else if (member === "message") throw new Error(`the server refuses: ${await answer.value()}`);
+    else await answer.value();
+  }
+  if (!isThere) throw new Error(`the server's answer to ${action} names no documents: is it another one?`);
+}
+
+/** A name that looks like an integer is written as one. */
+const nameOf = (json: string): string => (json.startsWith('"') ? (JSON.parse(json) as string) : json);
