@@ -92,6 +92,11 @@ export class ReplicaLink {
     return objectOf(await (await this.#connected()).ask(request));
   }
 
+  /** Whether it is a daemon of ours, as far as is known. */
+  get isDaemon(): boolean {
+    return this.#connection?.isDaemon === true;
+  }
+
   /** Documents that it is known to have. */
   keep(documents: readonly ByteString[]): void {
     for (const document of documents) this.#known.add(document);
@@ -185,7 +190,7 @@ export class ReplicaLink {
       const upTo = this.#count;
       const contents = this.#parts.contentsOf(document);
       if (contents === null) this.#known.delete(document);
-      const isTaken = await this.#send(wholeDocument(document, contents));
+      const isTaken = await this.#send(wholeDocument(document, contents, await this.#connected()));
       this.#whole.set(document, { upTo, isTaken });
       areTaken &&= isTaken;
       this.#missed.delete(document);

@@ -21,8 +21,19 @@ export const REQUEST_CHARS_MAX = 60_000;
 /** An id that can be no other entry's. */
 const ENTRY_NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 
-/** A document as it is: keys and texts of its entries; null: it is not there. */
-export type Contents = readonly (readonly [key: string, text: ByteString])[] | null;
+export interface Entry {
+  readonly key: string;
+  readonly text: ByteString;
+  /** Seconds that are left to it; null: it stays. */
+  readonly ttl: number | null;
+}
+
+/** A document as it is; null: it is not there. */
+export type Contents = {
+  readonly entries: readonly Entry[];
+  /** Names of the members that have an index. */
+  readonly indexes: readonly ByteString[];
+} | null;
 
 /** What is sent for a write, one after the other. */
 export interface Forwarded {
@@ -52,7 +63,7 @@ export function translated(request: JsonRequest, document: ByteString, changed: 
   if (action === "create" || action === "drop" || action === "empty")
     return { requests: [asked(action, name)], dropsFirst: false };
   const more = action === "delete" ? deletionOf(request, changed) : entryUpdateOf(request, changed);
-  if (more === null) return wholeDocument(document, changed.contents());
+  if (more === null) return wholeDocument(document, changed.contents(), { isDaemon: false });
   return { requests: [asked(action ?? "", name, more)], dropsFirst: false };
 }
 
@@ -75,15 +86,25 @@ function entryUpdateOf(request: JsonRequest, { firstKey }: Changed): string | nu
   return `"data":${writePhpJson(data)}${id === undefined ? "" : `,"id":"${id}x"`}`;
 }
 
-/** What makes a document what it is here. */
-export function wholeDocument(document: ByteString, contents: Contents): Forwarded {
+/** What makes a document what it is here; an original passes over lifetimes. @param isDaemon  whether it knows indexes */
+export function wholeDocument(
+  document: ByteString,
+  contents: Contents,
+  { isDaemon }: { readonly isDaemon: boolean },
+): Forwarded {
   const name = textOfBytes(document);
   const drop = asked("drop", name);
   if (contents === null) return { requests: [drop], dropsFirst: true };
-  const names = contents.map(([key]) => key);
-  const texts = contents.map(([, text]) => phpFormOf(text));
-  const inserts = inserting(name, isNumbered(contents) ? null : names, texts);
-  return { requests: [drop, asked("create", name), ...inserts], dropsFirst: true };
+  const { entries, indexes } = contents;
+  const isNumbered = entries.every(({ key }, place) => key === String(place));
+  const indexing = indexes.map((field) =>
+    asked("createindex", name, `"field":${writePhpString(textOfBytes(field))}`),
+  );
+  const made = [drop, asked("create", name), ...(isDaemon ? indexing : [])];
+  const texts = entries.map(({ text }) => phpFormOf(text));
+  const names = isNumbered ? null : entries.map(({ key }) => key);
+  const ttls = entries.map(({ ttl }) => ttl);
+  return { requests: [...made, ...inserting(name, names, texts, ttls)], dropsFirst: true };
 }
 
 function insertOf(request: JsonRequest, document: string): string[] {
@@ -96,11 +117,17 @@ function insertOf(request: JsonRequest, document: string): string[] {
     document,
     names,
     memberValues(data).map((value: JsonValue) => writePhpJson(value)),
+    [],
   );
 }
 
-/** @param names  null: they are numbered */
-function inserting(document: string, names: readonly string[] | null, texts: readonly string[]): string[] {
+/** @param names  null: they are numbered @param ttls  by place, those of entries that do not stay */
+function inserting(
+  document: string,
+  names: readonly string[] | null,
+  texts: readonly string[],
+  ttls: readonly (number | null)[],
+): string[] {
   const requests: string[] = [];
   for (let from = 0; from < texts.length; ) {
     let to = from;
@@ -108,13 +135,18 @@ function inserting(document: string, names: readonly string[] | null, texts: rea
     do {
       characters += texts[to]!.length + (names?.[to]?.length ?? 0);
       to++;
-    } while (to < texts.length && characters + texts[to]!.length < REQUEST_CHARS_MAX);
+    } while (
+      to < texts.length &&
+      characters + texts[to]!.length < REQUEST_CHARS_MAX &&
+      ttls[to] === ttls[from]
+    );
     const some = texts.slice(from, to);
     const data =
       names === null
         ? `"data":[${some.join(",")}]`
         : `"data":${writePhpMembers(names.slice(from, to), some)},"auto-increment":false`;
-    requests.push(asked("insert", document, data));
+    const ttl = ttls[from] ?? null;
+    requests.push(asked("insert", document, ttl === null ? data : `${data},"ttl":${ttl}`));
     from = to;
   }
   return requests;
@@ -128,8 +160,4 @@ function asked(action: string, document: string, more = ""): string {
     '"replicate":false',
   ];
   return `{${members.filter((member) => member !== "").join(",")}}`;
-}
-
-function isNumbered(contents: Contents): boolean {
-  return contents?.every(([key], place) => key === String(place)) ?? true;
 }

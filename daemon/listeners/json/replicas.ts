@@ -4,10 +4,18 @@
  */
 import type { Logger } from "pino";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
-import { isContainer, memberNames, memberValues } from "../../../protocol/json-value.js";
-import { writeJson } from "../../../protocol/json-writer.js";
+import {
+  isContainer,
+  JsonNumber,
+  JsonObject,
+  type JsonValue,
+  memberNames,
+  memberValues,
+} from "../../../protocol/json-value.js";
+import { writeJson, writePhpString } from "../../../protocol/json-writer.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { findCommand } from "../../../store/command-table.js";
+import { resolveCommand } from "../../../store/command-table.js";
+import { CommandFailure } from "../../../store/errors.js";
 import type { CommandPath } from "../../command-path.js";
 import type { Environment } from "../../environment.js";
 import type { Limits } from "../../limits.js";
@@ -16,6 +24,7 @@ import { ReplicaLink } from "./replica-link.js";
 import { type Contents, type Forwarded, repeated, translated } from "./replica-requests.js";
 import { bulksOf, bytesOf, itemsOf } from "./reply-parts.js";
 import type { JsonRequest } from "./request.js";
+import { wordOf } from "./selection.js";
 
 const GET_ALL = '{"action":"getall","replicate":false}';
 
@@ -50,7 +59,9 @@ export class JsonReplicas {
         const isThere = new Set(bulksOf(this.#run(["DOC.LIST"])));
         const names = memberNames(documents).map(bytesOfText);
         link.keep(names);
-        for (const [at, name] of names.entries()) if (!isThere.has(name)) this.#copy(link, name, values[at]);
+        for (const [at, name] of names.entries())
+          if (!isThere.has(name))
+            this.#runAll(link, name, [...copying(name, values[at]), ...(await restOf(link, name))]);
         log.info({ replica: link.name, documents: names.length }, "has given its documents");
       } catch (problem) {
         const reason = problem instanceof Error ? problem.message : String(problem);
@@ -83,13 +94,8 @@ export class JsonReplicas {
     for (const link of this.#links) link.stop();
   }
 
-  #copy(from: ReplicaLink, name: ByteString, entries: Parameters<typeof isContainer>[0]): void {
-    if (!isContainer(entries)) return;
-    const texts = memberValues(entries).map((value) => bytesOfText(writeJson(value)));
-    const keyed = memberNames(entries).flatMap((key, at) => [bytesOfText(key), texts[at]!]);
-    // The original lets entries lack members that the first one has.
-    const insert = ["DOC.INSERT", name, "NOCHECK", "KEYS", ...keyed];
-    for (const argv of [["DOC.CREATE", name], ...(keyed.length > 0 ? [insert] : [])]) {
+  #runAll(from: ReplicaLink, name: ByteString, commands: readonly (readonly ByteString[])[]): void {
+    for (const argv of commands) {
       const reply = this.#run(argv);
       if (reply.kind !== "error") continue;
       const told = { replica: from.name, document: textOfBytes(name), reason: reply.text };
@@ -99,10 +105,18 @@ export class JsonReplicas {
   }
 
   #contentsOf(document: ByteString): Contents {
-    const reply = this.#run(["DOC.GET", document]);
+    const reply = this.#run(["DOC.GET", document, "DETAILS"]);
     if (reply.kind === "error") return null;
-    const flat = bulksOf(reply);
-    return flat.flatMap((key, at) => (at % 2 === 0 ? [[textOfBytes(key), flat[at + 1]!] as const] : []));
+    const now = this.#parts.environment.clock();
+    const items = itemsOf(reply);
+    const entries = items.flatMap((key, at) => {
+      if (at % 2 === 1) return [];
+      const [text, , expires] = itemsOf(items[at + 1]);
+      const ttl =
+        expires?.kind === "integer" ? Math.max(1, Math.ceil((Number(expires.value) - now) / 1000)) : null;
+      return [{ key: textOfBytes(bytesOf(key)), text: bytesOf(text), ttl }];
+    });
+    return { entries, indexes: bulksOf(this.#run(["DOC.INDEX", "LIST", document])) };
   }
 
   /** A deletion counts the ids that are numbers from 0 anew: if the highest one is there, there are no others. */
@@ -117,8 +131,39 @@ export class JsonReplicas {
   #run(argv: readonly ByteString[]): Reply {
     const { path, environment } = this.#parts;
     const sender = { db: 0, now: environment.clock(), as: null, readsAll: true, isStable: false };
-    const reply = path.execute(findCommand(argv[0]!)!, argv, sender);
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    const reply = path.execute(command, argv, sender);
     if (reply instanceof Promise) throw new Error("--json-replica stands with the database in memory alone");
     return reply;
   }
+}
+
+/** The commands that make a document of another server. */
+function copying(name: ByteString, entries: JsonValue | undefined): ByteString[][] {
+  if (!isContainer(entries)) return [];
+  const texts = memberValues(entries).map((value) => bytesOfText(writeJson(value)));
+  const keyed = memberNames(entries).flatMap((key, at) => [bytesOfText(key), texts[at]!]);
+  // The original lets entries lack members that the first one has.
+  const insert = ["DOC.INSERT", name, "NOCHECK", "KEYS", ...keyed];
+  return [["DOC.CREATE", name], ...(keyed.length > 0 ? [insert] : [])];
+}
+
+/** Those that give it the indexes and lifetimes that it has on a daemon of ours. @throws Error  the connection */
+async function restOf(link: ReplicaLink, name: ByteString): Promise<ByteString[][]> {
+  if (!link.isDaemon) return [];
+  const document = `"document":${writePhpString(textOfBytes(name))}`;
+  const indexes = (await link.ask(`{"action":"listindexes",${document}}`)).get("indexes");
+  const fields = isContainer(indexes) ? memberValues(indexes) : [];
+  const made = fields.map((field) => ["DOC.INDEX", "CREATE", name, wordOf(field)]);
+  const details = (await link.ask(`{"action":"get",${document},"fields":[],"details":true}`)).get("details");
+  if (!isContainer(details)) return made;
+  const values = memberValues(details);
+  const kept = memberNames(details).flatMap((key, at) => {
+    const value = values[at];
+    const expires = value instanceof JsonObject ? value.get("expires") : undefined;
+    if (!(expires instanceof JsonNumber)) return [];
+    return [["DOC.UPDATE", name, "{}", "ID", bytesOfText(key), "PXAT", expires.text]];
+  });
+  return [...made, ...kept];
 }

@@ -12,7 +12,7 @@ const ALL = String(Number.MAX_SAFE_INTEGER);
 
 const jsonOf = (value: JsonValue): ByteString => bytesOfText(writeJson(value));
 /** A scalar as it is; what is none the command refuses. */
-const wordOf = (value: JsonValue): ByteString =>
+export const wordOf = (value: JsonValue): ByteString =>
   typeof value === "string" ? bytesOfText(value) : value instanceof JsonNumber ? value.text : jsonOf(value);
 
 function named(request: JsonRequest, name: string, word: string): ByteString[] {

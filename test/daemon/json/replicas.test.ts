@@ -217,6 +217,35 @@ test("a daemon is sent what the client has sent: indexes, lifetimes and revision
   assert.ok(Math.abs((left.details[0]?.expires ?? 0) - (details[0]?.expires ?? 0)) < 10_000);
 });
 
+test("lifetimes and indexes are given back with documents, and come along at a start", async () => {
+  const port = await freePort();
+  await using ours = await startJson({ replicas: [port] });
+  using client = await RawClient.open(ours.port);
+  const document = "d";
+  const does = (request: object) => ask(client, { document, ...request });
+  await does({ action: "create" });
+  for (const field of ["n", "é"]) await does({ action: "createindex", field });
+  await does({ action: "insert", data: [{ n: 1 }, { n: 2 }], ttl: 1000 });
+  await does({ action: "insert", data: [{ n: 3 }] });
+  await does({ action: "insert", data: [{ n: 4 }], ttl: 2000 });
+  const toldBy = async (one: RawClient) => {
+    const indexes = await ask(one, { action: "listindexes", document });
+    const told = JSON.parse(await ask(one, { action: "get", document, details: true })) as {
+      data: unknown;
+      details: { revision: string; expires: number | null }[];
+    };
+    const times = told.details.map(({ expires }) => (expires === null ? null : Math.round(expires / 60_000)));
+    return [indexes, told.data, told.details.map(({ revision }) => revision), times];
+  };
+  await using replica = await startJson({ port });
+  using reader = await RawClient.open(replica.port);
+  const list = () => ask(reader, { action: "count", document });
+  await until("it has all", async () => (await list()).includes('"count":4'));
+  await using third = await startJson({ replicas: [port] });
+  using other = await RawClient.open(third.port);
+  for (const one of [reader, other]) assert.deepEqual(await toldBy(one), await toldBy(client));
+});
+
 /** Passes bytes on, and cuts all its connections when it is told to. */
 async function startRelay(
   to: number,
