@@ -18,7 +18,7 @@ import type { MemberSet } from "./values/member-set.js";
 import { copied } from "./values/packed.js";
 import type { SortedSet } from "./values/sorted-set.js";
 import { isSameMarks, type Stream, type StreamMarks } from "./values/stream.js";
-import type { StreamEntry } from "./values/stream-block.js";
+import type { StreamEntry } from "./values/stream-entry.js";
 import type { StreamId } from "./values/stream-id.js";
 import type { Value } from "./values/value.js";
 

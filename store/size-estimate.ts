@@ -11,6 +11,7 @@ import { MemberSet } from "./values/member-set.js";
 import { isPackable, PACKED_ELEMENTS_MAX } from "./values/packed.js";
 import { SortedSet } from "./values/sorted-set.js";
 import { Stream } from "./values/stream.js";
+import { BLOCK_MAX } from "./values/stream-block.js";
 import { STREAM_ID_MAX } from "./values/stream-id.js";
 import type { Value } from "./values/value.js";
 
@@ -30,6 +31,8 @@ const TABLE_MEMBERS_MIN = 13;
 const SCORED = 4 * REFERENCE;
 /** A stream entry's id, a whole number of any size, and its places. */
 const STREAM_ENTRY = 32 + 2 * REFERENCE;
+/** Of a sealed one: its id, and its part of what is kept for all entries of its block. */
+const SEALED_STREAM_ENTRY = 8;
 /** Key and rank of a document's entry. */
 const DOCUMENT_KEY = 2 * REFERENCE;
 
@@ -78,7 +81,12 @@ function elementBytes(value: Exclude<Value, ByteString>, count: number): number 
   }
   for (const { fields } of value.range(0n, STREAM_ID_MAX)) {
     if (left-- === 0) break;
-    bytes += STREAM_ENTRY + textBytes(fields);
+    // Names are shared.
+    const values = fields.filter((_, i) => i % 2 === 1);
+    bytes +=
+      value.size > BLOCK_MAX
+        ? values.reduce((sum, { length }) => sum + 1 + length, SEALED_STREAM_ENTRY)
+        : STREAM_ENTRY + values.length * REFERENCE + textBytes(values);
   }
   return bytes;
 }

@@ -12,7 +12,8 @@ import type { End, List } from "./values/list.js";
 import type { MemberSet } from "./values/member-set.js";
 import type { SortedSet } from "./values/sorted-set.js";
 import type { Stream, StreamMarks } from "./values/stream.js";
-import type { StreamBlock, StreamEntry } from "./values/stream-block.js";
+import type { StreamBlock } from "./values/stream-block.js";
+import type { StreamEntry } from "./values/stream-entry.js";
 import type { Value } from "./values/value.js";
 
 interface OfKey {

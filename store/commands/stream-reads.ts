@@ -6,7 +6,7 @@ import type { Touch } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { indexArgument, parseInteger } from "../numbers.js";
 import { Stream } from "../values/stream.js";
-import type { StreamEntry } from "../values/stream-block.js";
+import type { StreamEntry } from "../values/stream-entry.js";
 import { STREAM_ID_MAX, type StreamId, streamIdText } from "../values/stream-id.js";
 import { endArgument, idArgument, startArgument } from "./stream-arguments.js";
 

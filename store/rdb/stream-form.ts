@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../errors.js";
 import { parseInteger } from "../numbers.js";
 import { Stream } from "../values/stream.js";
-import type { StreamEntry } from "../values/stream-block.js";
+import type { StreamEntry } from "../values/stream-entry.js";
 import { msOf, STREAM_ID_MAX, type StreamId, seqOf, streamId } from "../values/stream-id.js";
 import { readListpack } from "./listpack.js";
 import { ListpackWriter } from "./listpack-writer.js";

@@ -3,7 +3,9 @@
  * front whole blocks are let go. How entries lie in blocks depends on what was done to it and is no state: the entries
  * are, and what is known of those that are gone.
  */
-import { BLOCK_MAX, StreamBlock, type StreamEntry } from "./stream-block.js";
+import { detached } from "../../protocol/byte-string.js";
+import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
+import type { StreamEntry } from "./stream-entry.js";
 import type { StreamId } from "./stream-id.js";
 
 /** A block with fewer is joined with the next one, if what results has room left. */
@@ -24,11 +26,13 @@ export function isSameMarks(a: StreamMarks, b: StreamMarks): boolean {
   return a.lastId === b.lastId && a.maxDeletedId === b.maxDeletedId && a.entriesAdded === b.entriesAdded;
 }
 
+const NO_MARKS: StreamMarks = { lastId: 0n, maxDeletedId: 0n, entriesAdded: 0n };
+
 export class Stream {
   /** None is empty. */
   #blocks: StreamBlock[] = [];
   #size = 0;
-  marks: StreamMarks = { lastId: 0n, maxDeletedId: 0n, entriesAdded: 0n };
+  marks: StreamMarks = NO_MARKS;
 
   get size(): number {
     return this.#size;
@@ -51,7 +55,9 @@ export class Stream {
     else {
       const block = new StreamBlock();
       block.push(entry, last);
-      this.#blocks.push(block);
+      last?.seal();
+      if (last === undefined) this.#blocks = [block];
+      else this.#blocks.push(block);
     }
     this.#size++;
   }
@@ -63,8 +69,9 @@ export class Stream {
     this.#size--;
   }
 
+  /** An entry, to be kept: it keeps no others alive. */
   get(id: StreamId): StreamEntry | undefined {
-    for (const entry of this.range(id, id)) return entry;
+    for (const { fields } of this.range(id, id)) return { id, fields: fields.map(detached) };
     return undefined;
   }
 
@@ -120,7 +127,10 @@ export class Stream {
     return count;
   }
 
-  /** Entries `from` ≤ id ≤ `to`, in order. The stream must not change meanwhile. */
+  /**
+   * Entries `from` ≤ id ≤ `to`, in order; for use at once, as they may keep their neighbours alive. The stream must not change
+   * meanwhile.
+   */
   *range(from: StreamId, to: StreamId): Generator<StreamEntry> {
     for (let at = Math.max(0, this.#blockOf(from)); at < this.#blocks.length; at++) {
       const block = this.#blocks[at] as StreamBlock;

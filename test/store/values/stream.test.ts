@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Stream } from "../../../store/values/stream.js";
-import type { StreamEntry } from "../../../store/values/stream-block.js";
+import type { StreamEntry } from "../../../store/values/stream-entry.js";
 import { STREAM_ID_MAX, streamId, streamIdOfText, streamIdText } from "../../../store/values/stream-id.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
@@ -84,6 +84,54 @@ function compared(stream: Stream, model: readonly StreamEntry[], random: SeededR
   assert.deepEqual(everything(copy), model, "a copy shares nothing");
   return copy;
 }
+
+test("entries that are sealed are what they were: ids of any width, values of any length, several names", () => {
+  const most = 2n ** 64n - 1n;
+  const lengths = [0, 1, 127, 128, 300, 16_383, 16_384, 40_000];
+  const starts = [
+    streamId(0n, 1n),
+    streamId(5n, most - 200n),
+    streamId(2n ** 40n, 0n),
+    streamId(most - 300n, 0n),
+  ];
+  const steps = [1n, streamId(1n, 0n), streamId(1n, 7n), 2n ** 57n];
+  for (const start of starts)
+    for (const step of steps) {
+      if (start + 100n * step > STREAM_ID_MAX) continue;
+      const model = Array.from({ length: 100 }, (_, i): StreamEntry => {
+        const value = "\xff".repeat(i < 2 ? lengths[i + 4]! : (lengths[i % 5] as number));
+        return {
+          id: start + BigInt(i) * step,
+          fields: i % 7 === 0 ? ["a", value, "b", `${i}`] : ["a", value],
+        };
+      });
+      const stream = new Stream();
+      for (const entry of model) stream.push(entry);
+      const copy = stream.clone();
+      assert.deepEqual(everything(stream), model);
+      const [middle] = model.splice(30, 1);
+      stream.delete(middle!.id);
+      assert.deepEqual(everything(stream), model);
+      assert.deepEqual(copy.get(middle!.id), middle);
+      stream.insert(middle!);
+      assert.deepEqual(everything(stream), everything(copy));
+    }
+});
+
+test("a block of long values is left as it is, one of short values is sealed once the next one begins", () => {
+  for (const [length, isSealed] of [
+    [10, true],
+    [2000, false],
+  ] as const) {
+    const stream = new Stream();
+    for (let i = 1; i <= 65; i++) stream.push({ id: BigInt(i), fields: ["name", "v".repeat(length)] });
+    const blocks = stream.takeFirst(65);
+    assert.deepEqual(
+      blocks.map((block) => block.isSealed),
+      [isSealed, false],
+    );
+  }
+});
 
 test("an entry can have more fields than a call has room for arguments", () => {
   const fields = Array.from({ length: 400_000 }, (_, i) => String(i));
