@@ -7,8 +7,9 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { ByteString } from "../protocol/byte-string.js";
 import { USER_BYTES_MAX } from "../protocol/envelope.js";
 import { Acl } from "../store/acl.js";
+import { WrongRule } from "../store/acl-rules.js";
 import { commands, findCommand } from "../store/command-table.js";
-import { CommandFailure } from "../store/errors.js";
+import { CommandFailure, echoed } from "../store/errors.js";
 import { StartError } from "./start-error.js";
 
 export const DEFAULT_USER = "default";
@@ -170,6 +171,9 @@ const BARE = /^(?!on$|off$|(all|no|reset|clear|skip-|sanitize-))\w/i;
 const NO_RULE =
   "is no rule: a password begins with > (its SHA-256 with #), a rule with + - ~ % or (, or it is a word such as on";
 
+const wrongWord = (modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) =>
+  new WrongRule(problem, { modifier, problem, mistake });
+
 /** @throws CommandFailure */
 function parseUser(line: ByteString): User {
   const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
@@ -188,7 +192,7 @@ function drafted(name: ByteString, start: Draft, words: readonly ByteString[], f
   for (const [index, word] of words.entries()) {
     isInSelector ||= word.startsWith("(");
     if (BARE.test(word.replace(/^\(|\)$/g, "")))
-      throw new CommandFailure(`ERR word ${index + first} ${NO_RULE}`);
+      throw wrongWord(word, `word ${index + first} ${NO_RULE}`, "syntax");
     if (isInSelector) {
       draft.rules.push(withoutChannels(word));
       isInSelector = !word.endsWith(")");
@@ -267,9 +271,11 @@ function takeSwitch(draft: Draft, word: ByteString): boolean {
 function takeChannels(draft: Draft, word: ByteString): boolean {
   if (!CHANNELS.test(word)) return false;
   if (/^(&\*|allchannels)$/i.test(word)) draft.channels = null;
-  else if (word.startsWith("&"))
-    draft.channels = draft.channels && [...new Set([...draft.channels, word.slice(1)])];
-  else draft.channels = [];
+  else if (word.startsWith("&")) {
+    if (draft.channels === null)
+      throw wrongWord(word, `rule '${echoed(word)}': behind all channels it has no effect`, "channel");
+    draft.channels = [...new Set([...draft.channels, word.slice(1)])];
+  } else draft.channels = [];
   return true;
 }
 
@@ -280,9 +286,12 @@ function takePassword(draft: Draft, word: ByteString): boolean {
   const rest = word.slice(1);
   const isHash = sign === "#" || sign === "!";
   if (isHash && !HASH_DIGITS.test(rest))
-    throw new CommandFailure(`ERR '${sign}...': a hash has 64 hexadecimal digits in lower case`);
+    throw wrongWord(word, `'${sign}...': a hash has 64 hexadecimal digits in lower case`, "hash");
   const hash = isHash ? Buffer.from(rest, "hex") : hashOf(rest);
-  draft.passwords = draft.passwords.filter((one) => !one.equals(hash));
+  const others = draft.passwords.filter((one) => !one.equals(hash));
+  if ((sign === "<" || sign === "!") && others.length === draft.passwords.length)
+    throw wrongWord(word, `'${sign}...': the user has no such password`, "password");
+  draft.passwords = others;
   if (sign === ">" || sign === "#") {
     draft.passwords.push(hash);
     draft.takesAnyPassword = false;

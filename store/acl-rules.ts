@@ -26,12 +26,49 @@ export const CATEGORIES: readonly string[] = [
   ...["transaction", "scripting", "dbsync", "document"],
 ];
 
+/** What is said of a selector that does not end. */
+export const UNCLOSED = "its parenthesis is not closed";
+
 /** Rules of one key, those in selectors counted. */
 const RULES_MAX = 128;
 const RULES_BYTES_MAX = 8192;
 
-const wrongRule = (text: ByteString, problem: string) =>
-  new CommandFailure(`ERR rule '${echoed(text)}': ${problem}`);
+/** What Redis says of wrong rules. */
+export const RULE_MISTAKES = {
+  unknown: "Unknown command or category name in ACL",
+  syntax: "Syntax error",
+  pattern:
+    "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any effect. Try 'resetkeys' to " +
+    "start with an empty list of patterns",
+  channel:
+    "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any effect. Try " +
+    "'resetchannels' to start with an empty list of channels",
+  argument: "Allowing first-arg of a subcommand is not supported",
+  password: "The password you are trying to remove from the user does not exist",
+  hash: "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters",
+} as const;
+
+/** A rule that is none: told in our words, which say how it is to be, and to Redis's clients in Redis's. */
+export class WrongRule extends CommandFailure {
+  /** The whole word, or the whole selector. */
+  readonly modifier: ByteString;
+  readonly problem: string;
+  /** In Redis's words; null: Redis takes it, or has no words for it. */
+  readonly mistake: keyof typeof RULE_MISTAKES | null;
+
+  constructor(
+    said: string,
+    { modifier, problem, mistake }: Pick<WrongRule, "modifier" | "problem" | "mistake">,
+  ) {
+    super(`ERR ${said}`);
+    this.problem = problem;
+    this.mistake = mistake;
+    this.modifier = modifier;
+  }
+}
+
+const wrongRule = (text: ByteString, problem: string, mistake: WrongRule["mistake"] = "syntax") =>
+  new WrongRule(`rule '${echoed(text)}': ${problem}`, { modifier: text, problem, mistake });
 
 /**
  * Reads rules from left to right.
@@ -64,7 +101,7 @@ function groupSelectors(words: readonly ByteString[]): (ByteString | readonly By
     }
     const start = i;
     while (i < words.length && !words[i]?.endsWith(")")) i++;
-    if (i === words.length) throw wrongRule(word, "its parenthesis is not closed");
+    if (i === words.length) throw wrongRule(word, UNCLOSED, null);
     const inside = words
       .slice(start, i + 1)
       .join(" ")
@@ -75,6 +112,16 @@ function groupSelectors(words: readonly ByteString[]): (ByteString | readonly By
 }
 
 function parseSelector(words: readonly ByteString[], table: CommandTable): Rule {
+  try {
+    return selectorOf(words, table);
+  } catch (failure) {
+    if (!(failure instanceof WrongRule)) throw failure;
+    const { problem, mistake, message } = failure;
+    throw new WrongRule(message.replace(/^ERR /, ""), { modifier: `(${words.join(" ")})`, problem, mistake });
+  }
+}
+
+function selectorOf(words: readonly ByteString[], table: CommandTable): Rule {
   const rules = words.map((word) => {
     if (word.startsWith("(")) throw wrongRule(word, "a selector cannot stand in a selector");
     const rule = parseRule(word, table);
@@ -124,16 +171,22 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
   if (text[1] === "@") {
     const category = text.slice(2).toLowerCase();
     if (category === "all") return { kind: "all", text, allow };
-    if (!CATEGORIES.includes(category)) throw wrongRule(text, "there is no such category");
+    if (!CATEGORIES.includes(category)) throw wrongRule(text, "there is no such category", "unknown");
     return { kind: "category", text, allow, category };
   }
   const name = text.slice(1).toUpperCase();
   if (table.find(name) !== undefined) return { kind: "command", text, allow, name };
   const [container = ""] = name.split("|");
   if (name.includes("|") && table.find(container) !== undefined) {
-    throw wrongRule(text, `${container} has no such subcommand, and first arguments are not told apart`);
+    const hasSubcommands = table.all().some((command) => command.name.startsWith(`${container}|`));
+    const mistake = name.split("|").length > 2 ? "argument" : hasSubcommands ? "unknown" : null;
+    throw wrongRule(
+      text,
+      `${container} has no such subcommand, and first arguments are not told apart`,
+      mistake,
+    );
   }
-  throw wrongRule(text, "there is no such command");
+  throw wrongRule(text, "there is no such command", "unknown");
 }
 
 /** `%R~pattern`, `%W~pattern`, `%RW~pattern`. */
@@ -153,7 +206,11 @@ function checkPatterns(rules: readonly Rule[]): void {
     if (rule.kind === "all-keys") allKeys = rule;
     else if (rule.kind === "reset-keys") allKeys = null;
     else if (rule.kind === "pattern" && allKeys !== null) {
-      throw wrongRule(rule.text, `behind ${allKeys.text} it has no effect; resetkeys takes that back`);
+      throw wrongRule(
+        rule.text,
+        `behind ${allKeys.text} it has no effect; resetkeys takes that back`,
+        "pattern",
+      );
     }
   }
 }

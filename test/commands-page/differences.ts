@@ -5,7 +5,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
     "Rules on commands stand there in the order in which they were given, each once, as in Redis 7.2.",
   "ACL|SAVE": "Writes --acl-file.",
   "ACL|SETUSER":
-    "Which rule is wrong is said in our words; channels are kept and mean nothing. Who is switched off is logged out at once.",
+    "First arguments (+select|0) are not told apart; channels are kept and mean nothing. Who is switched off is logged out at once.",
   BGREWRITEAOF: "With --data it answers that nothing waits to be saved, without it an error.",
   BGSAVE: "With --data it answers that nothing waits to be saved, without it an error.",
   "CLIENT|KILL": "All connections are of type normal.",

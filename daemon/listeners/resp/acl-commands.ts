@@ -13,7 +13,7 @@ import {
   set,
 } from "../../../protocol/reply.js";
 import type { NormalRules } from "../../../store/acl-normal-form.js";
-import { CATEGORIES } from "../../../store/acl-rules.js";
+import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../store/acl-rules.js";
 import { categoriesOf } from "../../../store/command.js";
 import { commands, resolveCommand } from "../../../store/command-table.js";
 import { CommandFailure, custom, notInteger } from "../../../store/errors.js";
@@ -85,9 +85,15 @@ function setUser({ host }: RespSession, argv: readonly ByteString[]): Reply {
       host.users.become(changed);
     });
   } catch (problem) {
-    if (!(problem instanceof CommandFailure)) throw problem;
-    throw custom(`ERR Error in ACL SETUSER: ${problem.message.replace(/^ERR /, "")}`);
+    throw problem instanceof WrongRule ? inRedisWords(problem) : problem;
   }
+}
+
+function inRedisWords({ modifier, problem, mistake }: WrongRule): CommandFailure {
+  if (problem === UNCLOSED)
+    return custom(`ERR Unmatched parenthesis in acl selector starting at '${modifier}'.`);
+  const text = mistake === null ? problem : RULE_MISTAKES[mistake];
+  return custom(`ERR Error in ACL SETUSER modifier '${modifier}': ${text}`);
 }
 
 function removeUsers({ host, client: own }: RespSession, argv: readonly ByteString[]): Reply {

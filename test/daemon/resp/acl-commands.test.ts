@@ -53,6 +53,37 @@ const RULES: readonly (readonly string[])[] = [
   ["+@all -acl", "+acl|whoami"],
 ];
 
+test("what is wrong with a rule is told as in Redis, and changes nothing", { skip }, async () => {
+  await using beside = await BesideRedis.start();
+  const wrong = [
+    ...[
+      "foo",
+      "+foo",
+      "-foo",
+      "+@foo",
+      "-@foo",
+      "+config|foo",
+      "-client|foo",
+      "+config|get|x",
+      "secret",
+      "%X~a",
+    ],
+    ...[
+      "<none",
+      `!${"0".repeat(64)}`,
+      "#xyz",
+      `#${"Z".repeat(64)}`,
+      "allkeys ~a",
+      "~* %R~a",
+      "allchannels &a",
+    ],
+    ...["(", "(+get", "(+@foo)", "(on)", "(>x)", "(foo)", "(~* ~a)", "(+get (+set)", "+get ("],
+  ];
+  await beside.assertSame(
+    lines("ACL SETUSER ann on >p ~a* +get", ...wrong.map((rules) => `ACL SETUSER ann ${rules}`), "ACL LIST"),
+  );
+});
+
 test("rules are shown in the form in which Redis shows them", { skip }, async () => {
   await using beside = await BesideRedis.start();
   for (const steps of RULES) {
