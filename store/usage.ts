@@ -13,7 +13,8 @@ const MINUTE_MS = 60_000;
 /** Redis's values: the highest count, that of a new key, and how much each further one is harder to reach (lfu-log-factor). */
 const COUNT_MAX = 255;
 const COUNT_FIRST = 5;
-const LOG_FACTOR = 10;
+/** Told by CONFIG GET. */
+export const LOG_FACTOR = 10;
 /** An entry's `use`: minutes above, the count below. */
 const COUNTS = COUNT_MAX + 1;
 

@@ -3,11 +3,13 @@
  * or that mean nothing here. What is set lasts until the daemon stops or reads its own configuration anew.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { LOG_FACTOR } from "../../../store/usage.js";
 import type { LogLevel } from "../../log.js";
 import { checkDoors } from "../../read-users.js";
 import { StartError } from "../../start-error.js";
 import { DEFAULT_USER } from "../../users.js";
 import { fixed, limit, parseMemory, type Setting } from "./config-setting.js";
+import { DENIED_ENTRIES_MAX } from "./denied-log.js";
 import { TUNING_SETTINGS } from "./tuning-settings.js";
 
 const LEVELS: Readonly<Record<LogLevel, string>> = {
@@ -77,8 +79,40 @@ const requirepass: Setting = {
   },
 };
 
+/** What Redis lets one choose, and is so here. */
+const AS_IT_IS: Readonly<Record<string, ByteString>> = {
+  "acl-pubsub-default": "resetchannels",
+  "acllog-max-len": String(DENIED_ENTRIES_MAX),
+  "cluster-enabled": "no",
+  daemonize: "no",
+  "enable-debug-command": "yes",
+  "hll-sparse-max-bytes": "3000",
+  "io-threads": "1",
+  "latency-tracking": "yes",
+  "lfu-decay-time": "1",
+  "lfu-log-factor": String(LOG_FACTOR),
+  logfile: "",
+  masterauth: "",
+  masteruser: "",
+  "min-replicas-to-write": "0",
+  "min-slaves-to-write": "0",
+  "notify-keyspace-events": "",
+  // No start, and no user that is changed, leaves a listener open to other machines.
+  "protected-mode": "yes",
+  rdbchecksum: "yes",
+  replicaof: "",
+  "sanitize-dump-payload": "yes",
+  save: "",
+  slaveof: "",
+  "stop-writes-on-bgsave-error": "yes",
+  "stream-node-max-bytes": "4096",
+  "stream-node-max-entries": "100",
+  unixsocket: "",
+};
+
 export const SETTINGS: Readonly<Record<string, Setting>> = {
   ...TUNING_SETTINGS,
+  ...Object.fromEntries(Object.entries(AS_IT_IS).map(([name, value]) => [name, always(value)])),
   aclfile: fixed(({ host }) => host.state.daemon.settings.aclFile ?? ""),
   appendfsync: fixed(({ host }) => {
     const { fsync } = host.state.daemon.settings;
@@ -91,29 +125,18 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     ({ host }) => `normal ${host.limits.maxOutputBytes} 0 0 slave 0 0 0 pubsub 0 0 0`,
   ),
   "client-query-buffer-limit": limit({ limit: "maxQueryBytes", scale: 1, isMemory: true }),
-  "cluster-enabled": always("no"),
-  daemonize: always("no"),
   databases: fixed(({ host }) => String(host.path.databases)),
   dir: fixed(({ host }) => host.state.daemon.settings.data ?? ""),
-  "enable-debug-command": always("yes"),
-  "hll-sparse-max-bytes": always("3000"),
   "latency-monitor-threshold": limit({ limit: "latencyTime", scale: 1 }),
-  "latency-tracking": always("yes"),
   loglevel: fixed(({ host }) => LEVELS[host.state.daemon.settings.logLevel]),
   maxclients: limit({ limit: "maxConnections", scale: 1 }),
   maxmemory,
   "maxmemory-policy": maxmemoryPolicy,
   "maxmemory-clients": maxmemoryClients,
-  "notify-keyspace-events": always(""),
   port: fixed(({ host }) => String(host.state.daemon.port)),
   "proto-max-bulk-len": limit({ limit: "maxBulkBytes", scale: 1, isMemory: true }),
-  replicaof: always(""),
   requirepass,
-  save: always(""),
-  slaveof: always(""),
   "slowlog-log-slower-than": limit({ limit: "slowlogTime", scale: 1 / 1000, mayBeNegative: true }),
   "slowlog-max-len": limit({ limit: "slowlogMost", scale: 1 }),
-  "stream-node-max-bytes": always("4096"),
-  "stream-node-max-entries": always("100"),
   timeout: limit({ limit: "respIdleTimeout", scale: 1000 }),
 };

@@ -2,7 +2,7 @@
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
 
 /** As Redis's acllog-max-len. */
-const ENTRIES_MAX = 128;
+export const DENIED_ENTRIES_MAX = 128;
 const TOGETHER_MS = 60_000;
 /** Of a key or a name that is kept: it is of those who are denied, and may be as long as any argument. */
 const NAME_BYTES_MAX = 1024;
@@ -41,7 +41,7 @@ export class DeniedLog {
     );
     const [before] = same < 0 ? [] : this.#entries.splice(same, 1);
     this.#entries.unshift({ ...denied, at, count: (before?.count ?? 0) + 1 });
-    if (this.#entries.length > ENTRIES_MAX) this.#entries.length = ENTRIES_MAX;
+    if (this.#entries.length > DENIED_ENTRIES_MAX) this.#entries.length = DENIED_ENTRIES_MAX;
   }
 
   reset(): void {

@@ -95,6 +95,9 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
       "CONFIG RESETSTAT",
     ),
     lines(
+      "CONFIG SET lfu-log-factor 10 min-replicas-to-write 0 sanitize-dump-payload yes masterauth ''",
+      "CONFIG GET lfu-log-factor",
+      "CONFIG GET protected-mod?",
       "CONFIG GET save",
       "CONFIG SET save ''",
       "CONFIG GET appendonly",
