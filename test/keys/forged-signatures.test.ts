@@ -238,11 +238,14 @@ describe("Ed25519", () => {
     }
   });
 
-  test("The forgery is real: OpenSSL takes it from the neutral point for every text", () => {
+  test("The forgery is real: OpenSSL takes it from the neutral point for every text", (t) => {
     // R is the neutral point and S is 0: S·B = R + h·A whatever the text's hash h.
     const forged = Buffer.concat([bytes("01"), Buffer.alloc(63)]);
-    assert.equal(verifyEnvelope(TEXT, forged, edPublicKey(`01${"00".repeat(31)}`)), true);
     assert.equal(verifyEnvelope(TEXT, forged, pair.publicKey), false);
+    const isTaken = verifyEnvelope(TEXT, forged, edPublicKey(`01${"00".repeat(31)}`));
+    if (!isTaken && !/^(1|3\.[0-4])\./.test(process.versions.openssl))
+      return t.skip("this OpenSSL does not take it, as later ones may not");
+    assert.equal(isTaken, true);
   });
 
   test("Keys that were made are no such points", () => {
