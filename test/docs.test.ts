@@ -165,14 +165,16 @@ const withoutRedis = skipWithout("redis-server");
 test("README's tour works line by line, and its program too", {
   skip: withoutRedis || skipWithout("nc"),
 }, async () => {
-  const { document } = await withFreePorts(readDocument("README.md"));
+  const { document, port } = await withFreePorts(readDocument("README.md"));
   const folder = userFolder();
   const [first = "", second = "", ...others] = blocks(document, "js");
   const programs = [`${first}${second}`, ...others].map(printing);
   for (const [i, { text }] of programs.entries()) writeFileSync(join(folder, `program-${i}.mjs`), text);
   const tour = blocks(document, "sh").slice(2).map(waitingForServers);
   const runs = programs.map((_, i) => `node program-${i}.mjs`).join("\n");
-  const { code, output } = await runScript(`${WAIT_FOR}${tour.join("\n")}\n${runs}`, folder);
+  const { code, output } = await runScript(`${WAIT_FOR}${tour.join("\n")}\n${runs}`, folder, {
+    DBSYNCD_PORT: port,
+  });
   assert.equal(code, 0, output);
   const printed = output.split("\n").filter((line) => line.startsWith(PRINTED));
   assert.deepEqual(
