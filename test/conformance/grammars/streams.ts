@@ -29,6 +29,16 @@ const newId = (g: Generator): ByteString => {
   return kind < 17 ? `${g.random.below(40)}-${g.random.below(100)}` : id(g);
 };
 
+/** Milliseconds that no clock has reached. */
+const AFTER_ALL = 10 ** 13;
+
+/** Half of them behind every entry, or hardly any would be taken. */
+const lastId = (g: Generator): ByteString => {
+  const kind = g.random.below(4);
+  if (kind === 0) return id(g);
+  return `${g.random.below(60) + (kind === 1 ? 0 : AFTER_ALL)}-${g.random.below(9)}`;
+};
+
 const end = (g: Generator): ByteString => {
   const kind = g.random.below(20);
   if (kind < 4) return g.oneOf("-", "+");
@@ -93,7 +103,7 @@ export const grammar: FamilyGrammar = {
   ],
   XSETID: (g) => [
     g.key(),
-    g.chance(0.5) ? `${g.random.below(60)}-${g.random.below(9)}` : id(g),
+    lastId(g),
     ...g.shuffleOptions([
       g.maybe(0.3, "ENTRIESADDED", g.chance(0.5) ? g.integer() : String(g.random.below(300))),
       g.maybe(0.3, "MAXDELETEDID", id(g)),
