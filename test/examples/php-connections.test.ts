@@ -81,7 +81,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
     // The next command shows that the one before has had its answer.
     await using fast = await fakeDaemon((frame, socket, number) => {
       answer("fast")(frame, socket, number);
-      if (number > 1) answerLate();
+      if (number === 2) answerLate();
     });
     await using slow = await fakeDaemon((frame, socket) => {
       const key = /GET (\w+)/.exec(frame.toString("latin1"))?.[1] ?? "";
