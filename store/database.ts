@@ -65,6 +65,7 @@ export class Database {
     unit: Unit,
     records: UndoRecord[] | null = null,
   ): Reply {
+    const { id } = unit;
     const resolved: Command[] = [];
     for (const argv of commands) {
       const command = resolveCommand(argv);
@@ -72,7 +73,7 @@ export class Database {
       resolved.push(command);
     }
     return array(
-      commands.map((argv, step) => this.run(resolved[step] as Command, argv, { ...unit, step }, records)),
+      commands.map((argv, step) => this.run(resolved[step] as Command, argv, { ...unit, id, step }, records)),
     );
   }
 

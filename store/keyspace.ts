@@ -3,7 +3,9 @@
  * The order of keys is not state (SCAN and RANDOMKEY promise no more than Redis does).
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { unitId } from "../protocol/envelope.js";
 import { ExpiryQueue } from "./expiry.js";
+import type { Unit } from "./unit.js";
 import { DenseTable } from "./values/dense-table.js";
 import { StringDraft } from "./values/string-draft.js";
 import type { Value } from "./values/value.js";
@@ -21,6 +23,20 @@ export interface Entry {
   expire: number;
   /** Unit that last changed value, expiry or name. */
   writer: ByteString;
+  /** Its name as it is kept: with `writerIndex`, the envelope's id; else all of it. */
+  writerStart: ByteString;
+  /** The unit's index in its envelope, or WHOLE. */
+  writerIndex: number;
+}
+
+/** `Entry.writerIndex` of a name that is kept whole. */
+export const WHOLE = -1;
+
+/** A unit becomes a key's last writer. */
+export function noteWriter(entry: Entry, unit: Pick<Unit, "id" | "parts">): void {
+  const { parts } = unit;
+  entry.writerStart = parts === undefined ? unit.id : parts.envelope;
+  entry.writerIndex = parts === undefined ? WHOLE : parts.index;
 }
 
 /** Whether a unit of a date no longer sees a key: it sees it up to and including its expiry time. */
@@ -32,14 +48,24 @@ export function isExpired(entry: Entry, at: number): boolean {
 class KeptEntry implements Entry {
   readonly key: ByteString;
   held: Value | StringDraft;
-  writer: ByteString;
+  writerStart: ByteString;
+  writerIndex = WHOLE;
   /** null: NO_EXPIRY. */
   lease: number | null = null;
 
   constructor(key: ByteString, value: Value, writer: ByteString) {
     this.key = key;
     this.held = value;
-    this.writer = writer;
+    this.writerStart = writer;
+  }
+
+  get writer(): ByteString {
+    return this.writerIndex === WHOLE ? this.writerStart : unitId(this.writerStart, this.writerIndex);
+  }
+
+  set writer(writer: ByteString) {
+    this.writerStart = writer;
+    this.writerIndex = WHOLE;
   }
 
   get value(): Value {
@@ -108,7 +134,8 @@ export class Keyspace {
   set(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
     const entry = this.find(key);
     if (entry === undefined) return this.add(key, value, expire, writer);
-    this.replace(entry, value, expire, writer);
+    this.replace(entry, value, expire);
+    entry.writer = writer;
     return entry;
   }
 
@@ -120,10 +147,9 @@ export class Keyspace {
     return entry;
   }
 
-  /** Gives a key that is there another value. */
-  replace(entry: Entry, value: Value, expire: number, writer: ByteString): void {
+  /** Gives a key that is there another value; its writer is to be noted. */
+  replace(entry: Entry, value: Value, expire: number): void {
     entry.value = value;
-    entry.writer = writer;
     if (entry.expire !== expire) this.setExpire(entry, expire);
   }
 

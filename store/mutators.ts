@@ -6,7 +6,7 @@
 import { type ByteString, detached } from "../protocol/byte-string.js";
 import { DocumentMutators } from "./document-mutators.js";
 import { wrongType } from "./errors.js";
-import { type Entry, isExpired, Keyspace, NO_EXPIRY } from "./keyspace.js";
+import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
 import { StringForms } from "./string-forms.js";
 import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
 import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
@@ -95,10 +95,11 @@ export class Data {
     const entry = keyspace.find(key);
     if (this.#records !== null) this.#records.push(putRecord(db, key, entry));
     if (entry !== undefined) {
-      keyspace.replace(entry, value, expire, this.#unit.id);
+      keyspace.replace(entry, value, expire);
       this.forms.forget(entry);
     }
-    this.#touched = entry ?? keyspace.add(key, value, expire, this.#unit.id);
+    this.#touched = entry ?? keyspace.add(key, value, expire, "");
+    noteWriter(this.#touched, this.#unit);
     return this.#touched;
   }
 
@@ -279,13 +280,14 @@ export class Data {
   }
 
   #touch(entry: Entry): void {
-    const { id, db } = this.#unit;
+    const { db } = this.#unit;
     // By the entry: comparing the ids, which mostly differ at their very ends, would cost more than many a command.
     if (this.#records !== null && this.#touched !== entry) {
-      this.#records.push({ mutator: "writer", db, key: entry.key, old: entry.writer });
+      const { key, writerStart: old, writerIndex: index } = entry;
+      this.#records.push({ mutator: "writer", db, key, old, index });
       this.#touched = entry;
     }
-    entry.writer = id;
+    noteWriter(entry, this.#unit);
   }
 
   #touchOrDrop(entry: Typed<Exclude<Value, ByteString>>): void {

@@ -4,7 +4,7 @@
  * stays the same for as long as records of it exist.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { type Entry, type Keyspace, NO_EXPIRY } from "./keyspace.js";
+import { type Entry, type Keyspace, NO_EXPIRY, WHOLE } from "./keyspace.js";
 import { unpatchString } from "./string-parts.js";
 import type { Document, RemovedEntry } from "./values/document.js";
 import type { Hash } from "./values/hash.js";
@@ -24,9 +24,15 @@ interface OfKey {
 /** One record shape for each mutator, under its name. */
 export interface UndoRecords {
   /** What the key had, in the record itself: one is kept for each SET. `old` is null where the key was absent. */
-  put: OfKey & { readonly old: Value | null; readonly expire: number; readonly writer: ByteString };
+  put: OfKey & {
+    readonly old: Value | null;
+    readonly expire: number;
+    /** As in `Entry`: `writerStart` and `writerIndex`. */
+    readonly writer: ByteString;
+    readonly index: number;
+  };
   expire: OfKey & { readonly old: number };
-  writer: OfKey & { readonly old: ByteString };
+  writer: OfKey & { readonly old: ByteString; readonly index: number };
   setBytes: OfKey & { readonly old: ByteString };
   patch: OfKey & { readonly offset: number; readonly old: ByteString; readonly length: number };
   listPush: { readonly list: List; readonly end: End };
@@ -71,13 +77,15 @@ export type MutatorName = keyof UndoRecords;
 export type UndoRecord = { [M in MutatorName]: { readonly mutator: M } & UndoRecords[M] }[MutatorName];
 
 const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: UndoRecords[M]) => void } = {
-  put: (keyspaces, { db, key, old, expire, writer }) => {
+  put: (keyspaces, { db, key, old, expire, writer, index }) => {
     if (old === null) keyspaces[db]!.delete(key);
-    else keyspaces[db]!.set(key, old, expire, writer);
+    else keyspaces[db]!.set(key, old, expire, writer).writerIndex = index;
   },
   expire: (keyspaces, { db, key, old }) => keyspaces[db]!.setExpire(keyspaces[db]!.find(key)!, old),
-  writer: (keyspaces, { db, key, old }) => {
-    keyspaces[db]!.find(key)!.writer = old;
+  writer: (keyspaces, { db, key, old, index }) => {
+    const entry = keyspaces[db]!.find(key)!;
+    entry.writerStart = old;
+    entry.writerIndex = index;
   },
   setBytes: (keyspaces, { db, key, old }) => {
     keyspaces[db]!.find(key)!.value = old;
@@ -134,9 +142,10 @@ function undoOne<M extends MutatorName>(
 
 /** What takes a put or a deletion back. By the name that is kept already: the new one need not live as long as the record. */
 export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
-  return entry === undefined
-    ? { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "" }
-    : { mutator: "put", db, key: entry.key, old: entry.value, expire: entry.expire, writer: entry.writer };
+  if (entry === undefined)
+    return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: WHOLE };
+  const { key: kept, value: old, expire, writerStart: writer, writerIndex: index } = entry;
+  return { mutator: "put", db, key: kept, old, expire, writer, index };
 }
 
 export function swapKeyspaces(keyspaces: Keyspace[], first: number, second: number): void {

@@ -1,5 +1,6 @@
 /** What a command is told besides its arguments: everything that would otherwise be clock, randomness or session. */
 import type { ByteString } from "../protocol/byte-string.js";
+import { unitId } from "../protocol/envelope.js";
 import type { EncodingLimits } from "./encoding-name.js";
 
 export interface Unit {
@@ -23,4 +24,41 @@ export interface Unit {
    * default: by Redis's own, and by contents alone.
    */
   readonly encoding?: EncodingLimits | undefined;
+  /** The two parts of `id`, where it has not been put together. */
+  readonly parts?: NameParts;
+}
+
+/** What a unit of an envelope is named by. */
+export interface NameParts {
+  readonly envelope: ByteString;
+  readonly index: number;
+}
+
+/**
+ * The unit of an envelope in the fold. Each SET makes its name the key's last writer, and few are ever asked for: put together
+ * at once, it would be one more object for each key and each undo record. Not to be copied by its properties.
+ */
+export class FoldedUnit implements Unit, NameParts {
+  readonly at: number;
+  readonly seq: number;
+  readonly db: number;
+  readonly envelope: ByteString;
+  readonly index: number;
+
+  /** @param id  of the envelope */
+  constructor(id: ByteString, { at, seq, db }: { at: number; seq: number; db: number }, index: number) {
+    this.at = at;
+    this.seq = seq;
+    this.db = db;
+    this.envelope = id;
+    this.index = index;
+  }
+
+  get id(): ByteString {
+    return unitId(this.envelope, this.index);
+  }
+
+  get parts(): NameParts {
+    return this;
+  }
 }

@@ -14,7 +14,7 @@ import { type KeyRecord, validity } from "../store/key-record.js";
 import type { KeyRing } from "../store/key-ring.js";
 import { throwShortage } from "../store/shortage.js";
 import type { UndoRecord } from "../store/undo.js";
-import type { Unit } from "../store/unit.js";
+import { FoldedUnit, type Unit } from "../store/unit.js";
 import type { FoldUnit, UnitAnswer } from "./unit.js";
 
 /** Not the engine's own words, which differ from version to version. */
@@ -83,10 +83,13 @@ function answer(reply: Reply, outcome: UnitAnswer["outcome"], { isLate }: FoldUn
 
 function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
   const { envelope, command } = unit;
-  const place: Unit = { at: envelope.at, db: envelope.db, id: unit.id, seq: envelope.seq };
-  if (command !== null) return runCommand(database, command, unit.argv, place, records);
+  if (command !== null) {
+    const place = new FoldedUnit(unit.entryId, envelope, unit.index);
+    return runCommand(database, command, unit.argv, place, records);
+  }
+  const { at, db, seq } = envelope;
   try {
-    return database.executeMulti(unit.commands, place, records);
+    return database.executeMulti(unit.commands, { at, db, id: unit.id, seq }, records);
   } catch (problem) {
     throwShortage(problem);
     return takeBack(database, records);

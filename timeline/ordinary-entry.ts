@@ -2,7 +2,6 @@
  * The usual entry: ordinary commands, each a unit of its own, that come after all that has been applied. Units are objects
  * that only those need before which others may come; here the commands are applied as they stand, at half the cost.
  */
-import { unitId } from "../protocol/envelope.js";
 import type { ErrorReply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
 import type { Database } from "../store/database.js";
@@ -10,6 +9,7 @@ import { isDenied, refusalOf } from "../store/judgement.js";
 import { validity } from "../store/key-record.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { UndoRecord } from "../store/undo.js";
+import { FoldedUnit } from "../store/unit.js";
 import { runCommand, takeRecords } from "./apply.js";
 import type { Entry } from "./entry.js";
 import type { Undoing } from "./tail.js";
@@ -34,7 +34,7 @@ export interface State {
 /** @param commands  of the entry, from `ordinaryCommands` */
 export function applyOrdinary(entry: Entry, commands: readonly Command[], state: State): AppliedEntry {
   const { ring, database, records } = state;
-  const { commands: argvs, key, at, seq, db } = entry.envelope;
+  const { commands: argvs, key, at } = entry.envelope;
   const signer = ring.find(key);
   const acl = signer !== undefined && validity(signer, at) === "valid" ? signer.acl : null;
   const answers: UnitAnswer[] = [];
@@ -49,7 +49,7 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
       ? null
       : refusalOf({ key, at, commands: [argv], conditions: null }, signer, ring);
     if (refusal === null) {
-      const unit = { at, db, id: unitId(entry.id, i), seq };
+      const unit = new FoldedUnit(entry.id, entry.envelope, i);
       const reply = runCommand(database, command, argv, unit, records);
       answers.push({ reply, outcome: "applied", late: false });
       undoing.push(takeRecords(records));

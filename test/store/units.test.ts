@@ -6,7 +6,9 @@ import { unitId } from "../../protocol/envelope.js";
 import { Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
 import type { UndoRecord } from "../../store/undo.js";
+import { FoldedUnit } from "../../store/unit.js";
 import { shown } from "../conformance/resp2-fold.js";
+import { bytesInUse } from "../support/garbage.js";
 
 const AT = 1_790_000_000_000;
 
@@ -122,4 +124,46 @@ test("all conditions must hold, each in its database", () => {
   assert.ok(!database.holds([inThree, { db: 0, key: "a", writer: id }], AT));
   assert.ok(database.holds([{ db: 99, key: "a", writer: "" }], AT));
   assert.ok(!database.holds([{ db: 99, key: "a", writer: id }], AT));
+});
+
+test("a unit of an envelope is a key's writer as if its name had been put together, and undo brings the one before back", () => {
+  const { database } = new Subject();
+  const folded = (index: number) => new FoldedUnit("e".repeat(32), { at: AT, seq: 0, db: 0 }, index);
+  const apply = (line: string, index: number): UndoRecord[] => {
+    const records: UndoRecord[] = [];
+    database.execute(line.split(" "), folded(index), records);
+    return records;
+  };
+  const writer = () => database.writerOf(0, "a", AT);
+  apply("SET a 1", 5);
+  assert.equal(writer(), unitId("e".repeat(32), 5));
+  const before = canonicalState(database);
+  for (const line of ["SET a 2", "INCR a", "PEXPIREAT a 1790000000001", "DEL a"]) {
+    const records = apply(line, 6);
+    if (line !== "DEL a") assert.equal(writer(), unitId("e".repeat(32), 6), line);
+    database.undo(records);
+    assert.deepEqual(canonicalState(database), before, line);
+  }
+  database.execute(["SET", "a", "3"], { at: AT, db: 0, id: "whole" });
+  assert.equal(writer(), "whole");
+  database.executeMulti([["SET", "a", "4"]], folded(7));
+  assert.equal(writer(), unitId("e".repeat(32), 7));
+});
+
+test("a unit's name takes nothing with each key that it changes, and nothing with each record", () => {
+  const { database } = new Subject();
+  const keys = Array.from({ length: 20_000 }, (_, i) => `key:${i}`);
+  const envelope = { at: AT, seq: 0, db: 0 };
+  const records: UndoRecord[] = [];
+  const set = (id: ByteString) => {
+    for (const [i, key] of keys.entries())
+      database.execute(["SET", key, "v"], new FoldedUnit(id, envelope, i % 4096), records);
+  };
+  set("1".repeat(32));
+  set("2".repeat(32));
+  records.length = 0;
+  const before = bytesInUse();
+  set("3".repeat(32));
+  const each = (bytesInUse() - before) / keys.length;
+  assert.ok(each < 100, `${each} bytes for a record`);
 });
