@@ -52,7 +52,8 @@ async function* oneByOne(server: JsonServer): AsyncGenerator<SourceDocument, voi
   for await (const _ of membersCalled(list, "documents", "list"))
     for await (const _ of list.members()) names.push(nameOf(await list.value()));
   for (const name of names) {
-    const { indexes } = await server.ask({ action: "listindexes", document: name });
+    const { indexes, message } = await server.ask({ action: "listindexes", document: name });
+    if (message !== undefined) throw refused(JSON.stringify(message));
     const fields = Array.isArray(indexes) ? indexes.map(String) : [];
     yield { name, indexes: fields, each: (take) => eachOf(server, name, take) };
   }
@@ -114,11 +115,13 @@ async function* membersCalled(
     if (member === called || (called instanceof RegExp && called.test(member))) {
       isThere = true;
       yield member;
-    } else if (member === "message") throw new Error(`the server refuses: ${await answer.value()}`);
+    } else if (member === "message") throw refused(await answer.value());
     else await answer.value();
   }
   if (!isThere) throw new Error(`the server's answer to ${action} names no documents: is it another one?`);
 }
+
+const refused = (message: string) => new Error(`the server refuses: ${message}`);
 
 /** A name that looks like an integer is written as one. */
 const nameOf = (json: string): string => (json.startsWith('"') ? (JSON.parse(json) as string) : json);

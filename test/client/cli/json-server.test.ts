@@ -222,6 +222,19 @@ describe("dbsync import", () => {
       );
   });
 
+  test("says what it may not read, and leaves nothing out", async () => {
+    const aclFile = join(keys, "reader.acl");
+    await writeFile(aclFile, "user default on nopass ~* +@document -doc.index|list\n");
+    const { daemon: source, json } = await startJson("--acl-file", aclFile);
+    await using _source = source;
+    const { daemon: target } = await startJson();
+    await using _target = target;
+    await runDbsync(sending(source, "DOC.CREATE", "d"));
+    const refused = await importing(json, [target]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /refuses: "this user has no permissions/);
+  });
+
   test("changes no document that is there, unless --replace says so", async () => {
     await using fake = await startFake([answer]);
     const { daemon } = await startJson();
