@@ -22,6 +22,9 @@ import {
 const onlyRun = process.env["DBSYNC_RUN"];
 const RUNS = onlyRun === undefined ? [...Array(2_500).keys()] : [Number(onlyRun)];
 
+/** A clock may be as wrong. */
+const DAY_MS = 86_400_000;
+
 /** Timers have whole milliseconds. */
 const TIMER_MS = 1;
 
@@ -59,7 +62,8 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
   const clock = { difference: random.between(-60_000, 60_000) };
   for (const [index, host] of hosts.entries()) {
     const speaksVersion2 = version === 2 && random.chance(0.8);
-    const daemon = speaksVersion2 ? daemonIn(world, index, clock, random.between(-500, 500)) : null;
+    const own = random.chance(0.1) ? random.oneOf([-DAY_MS, DAY_MS]) : random.between(-500, 500);
+    const daemon = speaksVersion2 ? daemonIn(world, index, clock, own) : null;
     world.servers.set(host, { mood: random.oneOf(MOODS), daemon, received: [] });
   }
   const servers = hosts.map((host) => `${host}:1`);
@@ -75,7 +79,7 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
   const call = () => {
     const timeout = random.oneOf([20, 300, 3_000, 10_000]);
     const record: JudgedCall = {
-      command: `INCR n${calls.length}`,
+      command: `${random.chance(0.3) ? "GET" : "INCR"} n${calls.length}`,
       startedAt: world.time,
       deadline: world.time + timeout,
       settledAt: null,
