@@ -165,7 +165,7 @@ const withoutRedis = skipWithout("redis-server");
 test("README's tour works line by line, and its program too", {
   skip: withoutRedis || skipWithout("nc"),
 }, async () => {
-  const { document, port } = await withFreePorts(readDocument("README.md"));
+  const { document } = await withFreePorts(readDocument("README.md"));
   const folder = userFolder();
   const [first = "", second = "", ...others] = blocks(document, "js");
   const programs = [`${first}${second}`, ...others].map(printing);
@@ -173,7 +173,7 @@ test("README's tour works line by line, and its program too", {
   const tour = blocks(document, "sh").slice(2).map(waitingForServers);
   const runs = programs.map((_, i) => `node program-${i}.mjs`).join("\n");
   const { code, output } = await runScript(`${WAIT_FOR}${tour.join("\n")}\n${runs}`, folder, {
-    DBSYNCD_PORT: port,
+    DBSYNCD_PORT: String(await freePort()),
   });
   assert.equal(code, 0, output);
   const printed = output.split("\n").filter((line) => line.startsWith(PRINTED));
