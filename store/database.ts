@@ -11,6 +11,7 @@ import { CommandFailure } from "./errors.js";
 import { touchesOf } from "./key-spec.js";
 import { isExpired, Keyspace } from "./keyspace.js";
 import { Data } from "./mutators.js";
+import type { StringForms } from "./string-forms.js";
 import { type UndoRecord, undo } from "./undo.js";
 import type { Unit } from "./unit.js";
 import { isUse, type Usage } from "./usage.js";
@@ -28,10 +29,11 @@ export class Database {
   constructor({
     databases = DATABASES_DEFAULT,
     usage = null,
-  }: { databases?: number; usage?: Usage | null } = {}) {
+    forms = null,
+  }: { databases?: number; usage?: Usage | null; forms?: StringForms | null } = {}) {
     this.usage = usage;
     this.#keyspaces = Array.from({ length: databases }, () => new Keyspace(usage !== null));
-    this.#data = new Data(this.#keyspaces, usage);
+    this.#data = new Data(this.#keyspaces, usage, forms);
   }
 
   /** For tests, snapshots and the state's digest; not to be changed. */

@@ -7,7 +7,7 @@ import { type ByteString, detached } from "../protocol/byte-string.js";
 import { DocumentMutators } from "./document-mutators.js";
 import { wrongType } from "./errors.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
-import { StringForms } from "./string-forms.js";
+import type { StringForms } from "./string-forms.js";
 import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
 import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
@@ -30,7 +30,8 @@ type ValueClass<V> = new () => V;
 
 export class Data {
   readonly #keyspaces: Keyspace[];
-  readonly forms = new StringForms();
+  /** null: strings' forms are not kept. */
+  readonly forms: StringForms | null;
   /** null: how keys are used is not kept. */
   readonly usage: Usage | null;
   #unit: Unit = { at: 0, db: 0, id: "" };
@@ -44,9 +45,10 @@ export class Data {
     touch: (entry) => this.#touch(entry),
   });
 
-  constructor(keyspaces: Keyspace[], usage: Usage | null = null) {
+  constructor(keyspaces: Keyspace[], usage: Usage | null = null, forms: StringForms | null = null) {
     this.#keyspaces = keyspaces;
     this.usage = usage;
+    this.forms = forms;
   }
 
   /** Points the face at a unit. `records` receives the inverses; null: nobody will ask for them. */
@@ -96,7 +98,7 @@ export class Data {
     if (this.#records !== null) this.#records.push(putRecord(db, key, entry));
     if (entry !== undefined) {
       keyspace.replace(entry, value, expire);
-      this.forms.forget(entry);
+      this.forms?.forget(entry);
     }
     this.#touched = entry ?? keyspace.add(key, value, expire, "");
     noteWriter(this.#touched, this.#unit);
@@ -122,7 +124,7 @@ export class Data {
     this.#records?.push({ mutator: "setBytes", db: this.#unit.db, key: entry.key, old: entry.value });
     entry.value = bytes;
     this.#touch(entry);
-    this.forms.forget(entry);
+    this.forms?.forget(entry);
   }
 
   /**
@@ -139,7 +141,7 @@ export class Data {
     }
     patchString(entry, offset, bytes);
     this.#touch(entry);
-    this.forms.note(entry, "raw");
+    this.forms?.note(entry, "raw");
   }
 
   listPush(entry: Typed<List>, end: End, element: ByteString): void {

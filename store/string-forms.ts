@@ -1,7 +1,7 @@
 /**
  * In which form Redis keeps a short string that was changed in place or made of a float: `raw`, or `embstr` where its bytes
- * are a number's. For OBJECT ENCODING alone, of the keys that were so changed last; as in Redis a daemon that starts anew does
- * not know it. No part of the state.
+ * are a number's. For OBJECT ENCODING alone, of the keys that were so changed last, and only kept by a database in memory alone,
+ * beside the state; as in Redis a daemon that starts anew does not know it.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { EMBEDDED_BYTES_MAX } from "./encoding-name.js";

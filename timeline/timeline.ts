@@ -306,8 +306,7 @@ export class Timeline {
   /** During a refold too, which may take longer than filling the tail. */
   #cut(): void {
     const { cutAt } = this.#fold;
-    const horizon = this.#horizon.of(this.#newest.at);
-    if (horizon > cutAt) this.#fold.cut(horizon);
+    this.#fold.cut(this.#horizon.of(this.#newest.at));
     trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
     if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);
   }

@@ -6,6 +6,7 @@ import type { Command } from "../../store/command.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { CommandFailure } from "../../store/errors.js";
+import { StringForms } from "../../store/string-forms.js";
 import type { Unit } from "../../store/unit.js";
 import { Usage, type UsageKind } from "../../store/usage.js";
 import type { WriteObserver } from "../command-path.js";
@@ -38,7 +39,10 @@ export class MemoryBackend implements Backend {
   constructor(environment: Environment, past = 0, usage: UsageKind | null = null) {
     this.#environment = environment;
     this.#past = past;
-    this.#database = new Database({ usage: usage === null ? null : new Usage(usage, environment.random) });
+    this.#database = new Database({
+      usage: usage === null ? null : new Usage(usage, environment.random),
+      forms: new StringForms(),
+    });
   }
 
   /** For those who know that nothing else has its data. */

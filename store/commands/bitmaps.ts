@@ -197,8 +197,10 @@ function bitop(data: Data, argv: readonly ByteString[]): Reply {
     throw custom("ERR BITOP NOT must be called with a single source key.");
   const sources = argv.slice(3).map((key) => data.getString(key)?.value ?? "");
   const result = combine === undefined ? inverted(sources[0]!) : combined(sources, combine);
-  if (result !== "") data.forms.note(data.put(argv[2]!, result), "raw");
-  else if (data.get(argv[2]!) !== undefined) data.delete(argv[2]!);
+  if (result !== "") {
+    const entry = data.put(argv[2]!, result);
+    data.forms?.note(entry, "raw");
+  } else if (data.get(argv[2]!) !== undefined) data.delete(argv[2]!);
   return integer(result.length);
 }
 

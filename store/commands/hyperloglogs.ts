@@ -108,13 +108,14 @@ function store(data: Data, key: ByteString, sketch: Sketch): void {
   const { bytes } = sketch;
   const entry = data.getString(key);
   if (entry === undefined) {
-    data.forms.note(data.put(key, bytes), "raw");
+    const made = data.put(key, bytes);
+    data.forms?.note(made, "raw");
     return;
   }
   const old = entry.value;
   if (old.length !== bytes.length) {
     data.setBytes(entry, bytes);
-    data.forms.note(entry, "raw");
+    data.forms?.note(entry, "raw");
     return;
   }
   let from = 0;

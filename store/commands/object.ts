@@ -30,7 +30,7 @@ export const objects = family("server", {
   family("keyspace", {
     "OBJECT|ENCODING": {
       ...about((entry, { forms }, { encoding }) =>
-        bulk((encoding && forms.of(entry)) ?? encodingName(entry.value, encoding)),
+        bulk((encoding && forms?.of(entry)) ?? encodingName(entry.value, encoding)),
       ),
       complexity: "O(N), N: elements, as many as a compact collection may have",
       summary: "What Redis would call the encoding of a value.",

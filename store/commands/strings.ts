@@ -300,7 +300,7 @@ function incrbyfloat(data: Data, argv: readonly ByteString[]): Reply {
   if (sum === "infinite") throw nanOrInfinity();
   const kept = entry ?? data.put(key, sum);
   if (entry !== undefined && entry.value !== sum) data.setBytes(entry, sum);
-  data.forms.note(kept, "embstr");
+  data.forms?.note(kept, "embstr");
   return bulk(sum);
 }
 

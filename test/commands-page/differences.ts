@@ -35,7 +35,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   MONITOR:
     "Commands of Redis clients; not those of signed envelopes. Those above 64 KiB are shortened as in SLOWLOG.",
   "OBJECT|ENCODING":
-    "What Redis would call it in a collection that is made anew with these contents, by the limits that CONFIG SET has set here.",
+    "What Redis would call it in a value that is made anew with these contents, by the limits that CONFIG SET has set here; for Redis clients of a memory alone also in a string that was changed in place.",
   "OBJECT|IDLETIME": "An error without an LRU --maxmemory-policy: when a key was last used is not kept then.",
   PFCOUNT: "Changes nothing; in Redis it keeps its result in the key.",
   REPLICAOF: "NO ONE is answered OK, all else is an error.",

@@ -5,12 +5,13 @@ import { Database } from "../../store/database.js";
 import { ENCODING_LIMITS } from "../../store/encoding-name.js";
 import { Keyspace } from "../../store/keyspace.js";
 import { Data } from "../../store/mutators.js";
+import { StringForms } from "../../store/string-forms.js";
 import type { Unit } from "../../store/unit.js";
 
 const KEYS = 5000;
 
 test("however many strings are changed in place, the form of the latest is known", () => {
-  const database = new Database();
+  const database = new Database({ forms: new StringForms() });
   const unit = { at: 0, db: 0, id: "u" };
   const asked = { ...unit, encoding: ENCODING_LIMITS };
   const encoding = (key: string, by: Unit = asked) => database.execute(["OBJECT", "ENCODING", key], by);
@@ -22,16 +23,17 @@ test("however many strings are changed in place, the form of the latest is known
 });
 
 test("a string that grows long in place is not remembered, whatever becomes of it", () => {
-  const data = new Data([new Keyspace()]);
+  const forms = new StringForms();
+  const data = new Data([new Keyspace()], null, forms);
   const entry = data.put("k", "1");
   data.patch(entry, 1, "2");
-  assert.equal(data.forms.of(entry), "raw");
+  assert.equal(forms.of(entry), "raw");
   data.patch(entry, 2, "3".repeat(43));
-  assert.equal(data.forms.of(entry), null);
+  assert.equal(forms.of(entry), null);
 });
 
 test("a string whose change is taken back has its form back", () => {
-  const database = new Database();
+  const database = new Database({ forms: new StringForms() });
   database.execute(["SET", "k", "1"], { at: 0, db: 0, id: "first" });
   const records: Parameters<Database["undo"]>[0][number][] = [];
   database.execute(["APPEND", "k", "2"], { at: 1, db: 0, id: "second" }, records);
