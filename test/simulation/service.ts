@@ -2,7 +2,7 @@
 import type { Wait } from "../../protocol/messages-v2.js";
 import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
 import { placesUpTo } from "./daemon.js";
-import { EPOCH, type Host, type World } from "./world.js";
+import type { Host, World } from "./world.js";
 
 /** A watermark that was raised by a clock some seconds ahead has been reached by then. */
 const SETTLED_MS = 9_000;
@@ -33,7 +33,7 @@ export async function checkService(world: World, healedAt: number): Promise<stri
 }
 
 function probe(
-  { random, scheduler, genesis, ledger }: World,
+  { random, genesis, ledger, hosts }: World,
   host: Host,
   {
     key,
@@ -42,7 +42,7 @@ function probe(
   }: { key: SimulatedKey; isFinalAwaited: boolean; answered: (text: string) => void },
 ): void {
   const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16) };
-  const at = Math.floor(EPOCH + scheduler.time);
+  const at = middleClock(hosts);
   const entry = sign(key, { ...header, at, seq: 0 }, [["INCR", "probe"]]);
   ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
   const wait: Wait | undefined = isFinalAwaited ? { kind: "stable" } : undefined;
@@ -54,6 +54,12 @@ function probe(
     ledger.acknowledged.set(entry.id, host.name);
     if (isFinalAwaited) ledger.stable.push({ host: host.name, at, places: placesUpTo(host, at) });
   });
+}
+
+/** As clients correct theirs: all may have been set ahead to what was dated by one that was. */
+function middleClock(hosts: readonly Host[]): number {
+  const clocks = hosts.map((host) => host.clock()).sort((a, b) => a - b);
+  return clocks[(clocks.length - 1) >> 1] as number;
 }
 
 /** A key of the run's begin that may still write. */
