@@ -47,11 +47,16 @@ test("of three daemons in memory one is restarted, after what came first was dro
   await client.send("SET first kept");
   await outlive(trio);
   await trio.level(LEVEL_MS);
+  for (const index of trio.ports.keys()) {
+    await using before = trio.client([index]);
+    assert.equal(await before.send("GET first"), "kept", `daemon ${index}`);
+  }
   await trio.end(2, "SIGKILL");
   await trio.start(2);
   t.diagnostic(`level after ${Math.round(await trio.level(LEVEL_MS))} ms`);
   await using reader = trio.client([2]);
-  assert.equal(await reader.send("GET first"), "kept");
+  const log = trio.daemon(2).log.map(({ msg }) => msg);
+  assert.equal(await reader.send("GET first"), "kept", `daemon 2 says:\n${log.join("\n")}`);
   assert.equal(await reader.send("DBSIZE"), "1001");
   await reader.send("SET again 1");
   await trio.level(LEVEL_MS);
