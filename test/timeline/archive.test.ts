@@ -48,14 +48,15 @@ test("of an entry that waits for the disk only its bytes are kept, not what they
     const entry = { ...entryOf({ at: START + i, commands: structuredClone(commands) }, id), body };
     void archive.add([entry], null, null);
   };
-  add(0);
+  // What the engine makes of the code itself comes first.
+  for (let i = 0; i < 100; i++) add(i);
   const before = bytesInUse();
-  for (let i = 1; i <= 100; i++) add(i);
-  const each = (bytesInUse() - before) / 100;
-  assert.ok(each < 5000, `${each} bytes for an entry of ${commands.length} commands`);
+  for (let i = 100; i < 500; i++) add(i);
+  const each = (bytesInUse() - before) / 400;
+  assert.ok(each < 10 * commands.length, `${each} bytes for an entry of ${commands.length} commands`);
   storage.sync();
   await turn();
-  assert.equal(archive.index.total("data").count, 101);
+  assert.equal(archive.index.total("data").count, 500);
 });
 
 test("a sync that fails tells of nothing but the failure", async () => {
