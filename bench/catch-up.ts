@@ -3,8 +3,10 @@
  * one reads its own timeline at a start. `--smoke`: short, RESULTS.md stays. `--full`: a million commands at one an
  * envelope too, which take minutes to sign.
  */
+
 import { randomBytes } from "node:crypto";
 import { bytesOf } from "../protocol/byte-string.js";
+import { freePort } from "../test/support/free-port.js";
 import { exchange, Holder } from "../test/timeline/support/members.js";
 import { cpuSeconds, verifySeconds } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
@@ -65,8 +67,10 @@ async function catchUp(commands: number, size: number, keys: number) {
   const plan = planOf(commands, size, keys);
   const folder = scene.newFolder();
   await writeFolders([folder], signedEntries(scene, plan));
-  const giver = await startDaemon(scene.args(folder));
-  const taker = await startDaemon(scene.args(scene.newFolder(), [giver.port]));
+  const port = await freePort();
+  // Who names nobody lets nobody in.
+  const giver = await startDaemon(scene.args(folder, [port]));
+  const taker = await startDaemon([...scene.args(scene.newFolder(), [giver.port]), "-p", String(port)]);
   try {
     const startedAt = performance.now();
     const before = cpuOf([giver, taker]);

@@ -15,7 +15,7 @@ import { machine, report, table } from "./report.js";
 
 const smoke = process.argv.includes("--smoke");
 const ROUNDS = smoke ? 1 : 3;
-const SECONDS = smoke ? 0.2 : 1;
+const SECONDS = smoke ? 0.2 : 2;
 const SMALL = smoke ? 1_000 : 10_000;
 const MIDDLE = smoke ? 2_000 : 100_000;
 const LARGE = smoke ? 5_000 : 1_000_000;

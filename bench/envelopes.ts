@@ -71,7 +71,7 @@ async function main(): Promise<void> {
 }
 
 function clientOf(key: KeyObject, daemons: readonly Server[]): Client {
-  return createClient({ servers: daemons.map(address), key, require: "v2" });
+  return createClient({ servers: daemons.map(address), key, versions: "2" });
 }
 
 /** Each load of ours followed by the same of ioredis, in one run. */

@@ -1,7 +1,7 @@
 /** Signed envelopes to several daemons, some of them dated back, as if they had been on their way for long. */
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
-import { hashOf } from "../daemon/identity.js";
+import { hashOf } from "../daemon/trust/identity.js";
 import { fingerprint } from "../keys/fingerprint.js";
 import { signEnvelopeAside } from "../keys/sign.js";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";

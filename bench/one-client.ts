@@ -2,7 +2,7 @@
 import { createClient } from "../client/entry.js";
 
 const [servers = "", key = "", seconds = "1"] = process.argv.slice(2);
-await using client = createClient({ servers, key, require: "v2" });
+await using client = createClient({ servers, key, versions: "2" });
 await client.send("PING");
 console.log("ready");
 await new Promise((resolve) => process.stdin.once("data", resolve));

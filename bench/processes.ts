@@ -20,6 +20,10 @@ export function startEcho(...answer: readonly string[]): Promise<Server> {
   return startNode([join(buildRoot, "bench/echo-server.js"), ...answer]);
 }
 
+export function startBareLoop(): Promise<Server> {
+  return startNode([join(buildRoot, "bench/bare-loop.js")]);
+}
+
 /** Starts a program that prints a line of JSON with "listening" and its port. */
 function startNode(args: readonly string[]): Promise<Server> {
   const before = performance.now();

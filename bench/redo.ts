@@ -3,9 +3,11 @@
  * writes in between. What that costs beside folding all of it once, in order, and how long others wait meanwhile.
  * `--smoke`: short, RESULTS.md stays.
  */
-import { hashOf } from "../daemon/identity.js";
+
+import { hashOf } from "../daemon/trust/identity.js";
 import { readBody } from "../protocol/envelope.js";
 import { Database } from "../store/database.js";
+import { freePort } from "../test/support/free-port.js";
 import type { Entry } from "../timeline/entry.js";
 import { Fold } from "../timeline/fold.js";
 import { readEntry, writeValue } from "../timeline/stored-value.js";
@@ -51,8 +53,10 @@ async function joined(command: (number: number) => readonly string[]): Promise<F
   for await (const entry of signedEntries(scene, { envelopes: 2 * LATE, size: 1, from, every, command }))
     entries.push(entry);
   await writeFolders([one, other], entries, (_, number) => [number % 2]);
-  const giver = await startDaemon([...scene.args(other), ...TAIL]);
-  const taker = await startDaemon([...scene.args(one, [giver.port]), ...TAIL]);
+  const port = await freePort();
+  // Who names nobody lets nobody in.
+  const giver = await startDaemon([...scene.args(other, [port]), ...TAIL]);
+  const taker = await startDaemon([...scene.args(one, [giver.port]), ...TAIL, "-p", String(port)]);
   try {
     await using client = scene.client([taker]);
     const pid = taker.process.pid as number;

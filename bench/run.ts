@@ -12,6 +12,7 @@ const BENCHMARKS = [
   "catch-up",
   "resp",
   "documents",
+  "document-requests",
   "memory",
   "cost-curves",
   "long-commands",

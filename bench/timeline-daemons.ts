@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, type ReplyValue } from "../client/entry.js";
+import { knowsSecret } from "../test/support/cluster-secret.js";
 import { freePort } from "../test/support/free-port.js";
 import { type KeyPair, makeKeys } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
@@ -46,6 +47,7 @@ export class Scene implements Disposable {
       ...["-s", this.publicFolder, "--root-key", this.rootFolder],
       ...(data === null ? [] : ["--data", data, "--fsync", fsync]),
       ...peers.flatMap((port) => ["--peer", `127.0.0.1:${port}`]),
+      ...(peers.length > 0 ? knowsSecret : []),
     ];
   }
 
@@ -73,7 +75,7 @@ export class Scene implements Disposable {
     return createClient({
       servers: servers.map(({ port }) => `127.0.0.1:${port}`),
       key: key.privateKey,
-      require: "v2",
+      versions: "2",
       timeout: 10_000,
     });
   }

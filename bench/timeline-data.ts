@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { pino } from "pino";
-import { hashOf } from "../daemon/identity.js";
-import { loadSigners } from "../daemon/load-signers.js";
-import type { Signers } from "../daemon/signers.js";
+import { hashOf } from "../daemon/trust/identity.js";
+import { loadSigners } from "../daemon/trust/load-signers.js";
+import type { Signers } from "../daemon/trust/signers.js";
 import { signEnvelopeAside } from "../keys/sign.js";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { NONCE_BYTES, SEQ_MAX, signedBytes, writeBody } from "../protocol/envelope.js";

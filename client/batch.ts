@@ -7,6 +7,7 @@ import { COMMANDS_MAX } from "../protocol/envelope.js";
 import type { ResultMessage, Wait } from "../protocol/messages-v2.js";
 import type { Reply } from "../protocol/reply.js";
 import { MISS_LINGER_MS } from "./call.js";
+import type { Company } from "./command.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "./errors.js";
 import type { EnvelopeOptions } from "./header-options.js";
 import { type Failure, outcomeOf, type Report, replyError, valueText } from "./outcome.js";
@@ -38,6 +39,8 @@ export interface BatchOwner {
 }
 
 export class Batch implements SentBatch {
+  /** What its commands are; of a call with an envelope of its own whether it only reads. */
+  readonly company: Company;
   readonly isRead: boolean;
   /** Of a call with an envelope of its own; null: one to many calls without. */
   readonly options: EnvelopeOptions | null;
@@ -65,22 +68,23 @@ export class Batch implements SentBatch {
 
   constructor(parts: {
     owner: BatchOwner;
-    isRead: boolean;
+    company: Company;
     options: EnvelopeOptions | null;
     addresses: readonly Address[];
     number: number;
   }) {
     this.#owner = parts.owner;
     this.number = parts.number;
-    this.isRead = parts.isRead;
+    this.company = parts.company;
+    this.isRead = parts.company === "reads";
     this.options = parts.options;
     this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
   }
 
   /** Whether a call without options of its own may join. */
-  takes(isRead: boolean, bytes: number): boolean {
+  takes(company: Company, bytes: number): boolean {
     return (
-      isRead === this.isRead &&
+      company === this.company &&
       this.options === null &&
       !this.isClosed &&
       this.unsettled > 0 &&
@@ -299,8 +303,7 @@ export class Batch implements SentBatch {
   #dropSettled(): void {
     this.calls = this.calls.filter(isOpen);
     this.units = this.calls.length;
-    this.bytes = 0;
-    for (const { size } of this.calls) this.bytes += size;
+    this.bytes = this.calls.reduce((bytes, { size }) => bytes + size, 0);
   }
 
   /** What only the calls needed is not kept for a daemon that hangs. */

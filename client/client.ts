@@ -5,10 +5,10 @@
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/envelope.js";
 import { Alarm } from "./alarm.js";
 import { Call, type CallOwner, type Delivery } from "./call.js";
-import { type CommandInput, commandBytes, isReadCommand, textArguments } from "./command.js";
+import { type CommandInput, commandBytes, companyOf, isReadCommand, textArguments } from "./command.js";
 import type { FrameTracer } from "./debug.js";
 import type { Environment } from "./environment.js";
-import { DbsyncError, type Outcome, type Stage } from "./errors.js";
+import { DbsyncError, needsVersion2, type Outcome, type Stage } from "./errors.js";
 import {
   type CallOptions,
   type CallSettings,
@@ -70,6 +70,8 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
   readonly #pools: readonly Pool[];
   /** null: there is no key, so there is version 1 only. */
   readonly #outbox: Outbox | null;
+  /** There is no key, and yet somebody has asked for version 2, which is always signed. */
+  readonly #isUnsignedFor2: boolean;
   readonly #alarm: Alarm;
   /** Version 1's calls that have not settled, and the number of all such calls. */
   readonly #calls = new Set<Call>();
@@ -102,6 +104,8 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
     );
     const shared = { environment, addresses, pools: this.#pools, sign, keepalive, trace, warn };
     const cluster = bytesOfHex(settings.cluster, HASH_BYTES) ?? "";
+    const asksFor2 = ({ versions }: Address) => (versions ?? settings.versions) === "2";
+    this.#isUnsignedFor2 = signer === null && addresses.some(asksFor2);
     this.#outbox =
       signer === null
         ? null
@@ -110,7 +114,7 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
             outboxOwner: this,
             signer,
             cluster,
-            requiresV2: settings.require === "v2",
+            versions: settings.versions,
           });
   }
 
@@ -238,7 +242,7 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
     const call = new PendingCall({ shape, inputs: command, bytes, settings, now, moment, resolve, reject });
     outbox.admit(call);
     this.#expect(call.deadline, now);
-    outbox.add(call, isReadCommand(command), now);
+    outbox.add(call, companyOf(command), now);
   }
 
   #startMulti(
@@ -250,7 +254,8 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
     if (this.#closedBy !== null) throw new DbsyncError(this.#closedBy, "it takes no more commands");
     const now = this.#environment.now();
     const outbox = this.#outbox;
-    if (outbox === null || outbox.fleet.isVersion1(now, this.#deliveries === 0)) throw needsVersion2(outbox);
+    if (outbox === null || outbox.fleet.isVersion1(now, this.#deliveries === 0))
+      throw needsVersion2(outbox !== null);
     if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
       throw new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`);
     const bytes = commands.map(commandBytes);
@@ -259,12 +264,12 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
     const call = new PendingCall({ shape, inputs: commands, bytes, settings, now, moment, resolve, reject });
     outbox.admit(call);
     this.#expect(call.deadline, now);
-    outbox.add(call, commands.every(isReadCommand), now);
+    outbox.add(call, commands.every(isReadCommand) ? "reads" : "writes", now);
   }
 
   /** By version 1, since no daemon speaks another. */
   #start1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
-    if (settings.envelope !== null || this.#settings.require === "v2") throw needsVersion2(this.#outbox);
+    if (settings.envelope !== null || this.#isUnsignedFor2) throw needsVersion2(this.#outbox !== null);
     if (this.#outbox !== null && this.#sign === null)
       throw new DbsyncError("bad-key", "every daemon speaks version 1, which takes RSA keys only");
     const frame = frameOf(textArguments(command), this.#sign);
@@ -309,9 +314,4 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
     // In a process that lives on, a daemon that wakes may still be sent what is queued for it.
     this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
   }
-}
-
-function needsVersion2(outbox: Outbox | null): DbsyncError {
-  const missing = outbox === null ? "a key" : "a daemon that speaks it";
-  return new DbsyncError("bad-command", `it needs version 2 of the protocol, and that needs ${missing}`);
 }

@@ -33,7 +33,31 @@ export function commandName(command: CommandInput): Argument | undefined {
 /** Whether it is certain that a command changes nothing. */
 export function isReadCommand(command: CommandInput): boolean {
   const name = commandName(command);
-  return typeof name === "string" && (READ_COMMANDS.has(name) || READ_COMMANDS.has(name.toUpperCase()));
+  return typeof name === "string" && READ_COMMANDS.has(upperCased(name));
+}
+
+/** What a command may share an envelope with: daemons record no reads, and take what is for the key ring by itself only. */
+export type Company = "reads" | "writes" | "ring";
+
+export function companyOf(command: CommandInput): Company {
+  const name = commandName(command);
+  if (name === undefined || typeof name === "number") return "writes";
+  if (typeof name !== "string")
+    return isOfRing(Buffer.from(name).toString("latin1").toUpperCase()) ? "ring" : "writes";
+  const upper = upperCased(name);
+  if (READ_COMMANDS.has(upper)) return "reads";
+  return isOfRing(upper) ? "ring" : "writes";
+}
+
+const isOfRing = (name: string): boolean => name === "KEY" || name === "CLUSTER";
+
+/** Codes up to this one are their own upper case. */
+const BEFORE_SMALL_A = 0x60;
+
+/** Most names are upper case as they come: asked of every command, so no other string is made of them. */
+function upperCased(name: string): string {
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > BEFORE_SMALL_A) return name.toUpperCase();
+  return name;
 }
 
 function wordsOf(line: string): ByteString[] {

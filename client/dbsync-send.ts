@@ -126,7 +126,7 @@ function dropOne(): void {
 }
 
 /** What two calls must have in common to share connections and key; the rest travels with each call. */
-function nameOf({ servers, authorities, key, passphrase, keepalive, format }: Settings): string {
+function nameOf({ servers, authorities, key, passphrase, keepalive, format, versions }: Settings): string {
   const addresses = servers.map(({ text, tls }) => [text, tls]);
   return JSON.stringify([
     addresses,
@@ -135,6 +135,7 @@ function nameOf({ servers, authorities, key, passphrase, keepalive, format }: Se
     passphrase?.toString("latin1") ?? null,
     keepalive,
     format,
+    versions,
   ]);
 }
 

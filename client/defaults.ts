@@ -9,6 +9,7 @@ import { badOption, DbsyncError } from "./errors.js";
 import { type IniSettings, parseIni } from "./ini-file.js";
 import type { Format } from "./outcome.js";
 import { type Address, parseServers } from "./servers.js";
+import { readVersions, VERSIONS_ALLOWED, type Versions } from "./versions.js";
 
 /** Where the original daemon listens unless told otherwise. */
 const DEFAULT_SERVERS = "127.0.0.1:1111";
@@ -28,7 +29,8 @@ export interface Defaults {
   readonly caFrom: string;
   readonly keepalive: boolean;
   readonly format: Format;
-  readonly require: "v2" | null;
+  /** null: nothing says. */
+  readonly versions: Versions | null;
 }
 
 /** Where to look: the process's variables and folders, or a test's. */
@@ -45,7 +47,7 @@ export function realPlaces(): Places {
 
 /**
  * @throws DbsyncError `bad-config`: the first dbsync.ini found is not readable or not understood;
- * `bad-option`: DBSYNC_SERVERS is no list of servers, DBSYNC_CLUSTER no cluster
+ * `bad-option`: DBSYNC_SERVERS is no list of servers, DBSYNC_CLUSTER no cluster, DBSYNC_VERSIONS none
  */
 export function readDefaults(places: Places): Defaults {
   const { DBSYNC_SERVERS: servers = "", DBSYNC_SIGNKEY: signkey, DBSYNC_CLUSTER: cluster } = places.variables;
@@ -56,6 +58,7 @@ export function readDefaults(places: Places): Defaults {
     ...readSignkey(signkey, ini),
     cluster: readCluster(cluster, ini),
     ...readCa(places, ini),
+    versions: readVersionsFrom(places, ini),
     ...readManners(ini),
   };
 }
@@ -67,8 +70,8 @@ const OFF: readonly string[] = ["0", "off", "no", "false", "none", ""];
 const FORMATS: readonly Format[] = ["text", "php-dbsync"];
 
 /** How the client is to behave; in dbsync.ini alone. */
-function readManners(ini: FoundIni | null): Pick<Defaults, "keepalive" | "format" | "require"> {
-  const { keepalive = "1", format = "text", require = "" } = ini?.settings ?? {};
+function readManners(ini: FoundIni | null): Pick<Defaults, "keepalive" | "format"> {
+  const { keepalive = "1", format = "text" } = ini?.settings ?? {};
   const fail = (name: string, value: string, allowed: string) =>
     new DbsyncError(
       "bad-config",
@@ -79,8 +82,19 @@ function readManners(ini: FoundIni | null): Pick<Defaults, "keepalive" | "format
     throw fail("keepalive", keepalive, "1 or 0, On or Off");
   const known = FORMATS.find((each) => each === format);
   if (known === undefined) throw fail("format", format, FORMATS.join(" or "));
-  if (require !== "" && require !== "v2") throw fail("require", require, "v2, or nothing");
-  return { keepalive: isKept, format: known, require: require === "v2" ? "v2" : null };
+  return { keepalive: isKept, format: known };
+}
+
+function readVersionsFrom({ variables }: Places, ini: FoundIni | null): Versions | null {
+  const variable = variables["DBSYNC_VERSIONS"];
+  const text = variable ?? ini?.settings.versions ?? "";
+  const versions = readVersions(text);
+  if (text === "" || versions !== null) return versions;
+  if (variable !== undefined) throw badOption("DBSYNC_VERSIONS", text, VERSIONS_ALLOWED);
+  throw new DbsyncError(
+    "bad-config",
+    `${ini?.file}: dbsync.versions is ${JSON.stringify(text)}, allowed: ${VERSIONS_ALLOWED}`,
+  );
 }
 
 function readCa({ variables }: Places, ini: FoundIni | null): Pick<Defaults, "ca" | "caFrom"> {

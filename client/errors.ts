@@ -18,6 +18,7 @@ const CODES = {
   "clocks-differ": "Only daemons whose clocks differ from others' answered, and found nothing",
   "not-all-answered": "Not every daemon answered, as the policy requires",
   "too-few-answers": "Fewer daemons answered than the policy requires",
+  "late-answers": "Too few daemons agree, as it reached others behind later commands on its keys",
   "clusters-differ": "The servers belong to different clusters",
   busy: "Too many commands wait in this client",
   "too-many-clients": "Too many sets of options are in use at once",
@@ -29,6 +30,11 @@ export type ErrorCode = keyof typeof CODES;
 
 /** All codes there are, for the test that compares them with README.md. */
 export const ERROR_CODES: readonly string[] = Object.keys(CODES);
+
+/** Who falls back to version 1 sends what can be replayed for ever, so it takes somebody who says so. */
+export const ALLOW_VERSION_1 =
+  'if an older daemon is there on purpose, allow version 1: versions: "1" in the options, DBSYNC_VERSIONS=1, ' +
+  "dbsync.versions = 1 in dbsync.ini, --versions 1, or dbsync1:// before its address (1,2: as each daemon can)";
 
 /** At which step one daemon failed; what that means; what to do. */
 export const STAGES = {
@@ -56,12 +62,17 @@ export const STAGES = {
   refused: { meaning: "the daemon refused it", cure: "docs/protocol-v2.md, Refusals, says what to do" },
   lost: { meaning: "the connection was lost before the answer", cure: "see that daemon's log" },
   version: {
-    meaning: "that daemon speaks version 1 only, which cannot carry this",
-    cure: "update it, or send what version 1 can carry",
+    meaning:
+      "it closes on version 2's hello: it speaks version 1 only, has no room, or somebody hides version 2 from you",
+    cure: ALLOW_VERSION_1,
+  },
+  "version-1": {
+    meaning: "that daemon is sent version 1, which cannot carry this",
+    cure: "update it and let it have version 2 (versions), or send what version 1 can carry",
   },
   downgrade: {
     meaning: "it has spoken version 2 before and closes on it now",
-    cure: "find out who listens there; if an older daemon is there on purpose, start this program anew",
+    cure: "find out who listens there; if an older daemon is there on purpose, allow version 1 (versions) and start this program anew",
   },
   "wrong-cluster": {
     meaning: "that daemon belongs to another cluster",
@@ -75,8 +86,9 @@ export type Stage = keyof typeof STAGES;
 /**
  * What one daemon made of a call. `ms` is the time from the call to this outcome. `value` is null for nil.
  * `values` has one text for each database behind the daemon, `value` being the first; in version 2 there is one.
- * `flags`: what version 2 says about the answer (`late`, `unmet`). `effect`: `not-applied` if it is certain that
- * this daemon has changed nothing; `unknown` if the command was written to it, and what came of it is not known.
+ * `flags`: what version 2 says about the answer (`late`, `unmet`, `provisional`). `effect`: `not-applied` if it is certain
+ * that this daemon has changed nothing, and will not; `unknown` if the command was written to it, and what comes of it is
+ * not known: also when it failed there and is recorded, as a write that comes late may change what it failed at.
  */
 export type Outcome =
   | {
@@ -138,6 +150,12 @@ export function badSecret(option: string, allowed: string): DbsyncError {
   return new DbsyncError("bad-option", `${option} is of the wrong kind, allowed: ${allowed}`);
 }
 
+/** For a call that version 1 cannot carry. */
+export function needsVersion2(hasKey: boolean): DbsyncError {
+  const missing = hasKey ? "a daemon that speaks it, and is not told to be sent version 1 alone" : "a key";
+  return new DbsyncError("bad-command", `it needs version 2 of the protocol, and that needs ${missing}`);
+}
+
 /** One line for each kind of outcome, which names all daemons it is true of. */
 export function describeOutcomes(outcomes: readonly Outcome[]): string[] {
   const addresses = new Map<string, string[]>();
@@ -159,8 +177,13 @@ function describeWithoutAddress(outcome: Outcome): string {
   if (outcome.status === "ok") return `answered ${outcome.value === null ? "nil" : show(outcome.value)}`;
   const { meaning } = STAGES[outcome.stage];
   const detail = outcome.detail === "" ? "" : ` (${outcome.detail})`;
-  const effect = outcome.effect === "not-applied" ? "not applied there" : "may have been applied there";
-  return `${outcome.stage}: ${meaning}${detail}; ${outcomeCure(outcome)} [${effect}]`;
+  return `${outcome.stage}: ${meaning}${detail}; ${outcomeCure(outcome)} [${effectText(outcome)}]`;
+}
+
+function effectText({ stage, detail, effect }: Extract<Outcome, { status: "failed" }>): string {
+  if (effect === "not-applied") return "not applied there";
+  if (stage !== "reply") return "may have been applied there";
+  return detail.startsWith("TOOLONG ") ? "applied there" : "recorded there, and may yet succeed";
 }
 
 /** What to do about a failure; of a refusal, by its code. */

@@ -19,6 +19,7 @@ import type { Sending, SentBatch } from "./sending.js";
 import type { Address } from "./servers.js";
 import type { Signer } from "./signing-key.js";
 import { reasonOf, unsendable, version1Delivery, versionFailure } from "./version-1-deliveries.js";
+import type { Versions } from "./versions.js";
 
 /** How often a batch is signed at all; daemons that refuse its date more often have clocks that nobody can meet. */
 const MAX_SIGNATURES = 4;
@@ -49,7 +50,8 @@ export interface FleetParts {
   readonly sign: Signer | null;
   /** 32 bytes, or "". */
   readonly cluster: ByteString;
-  readonly requiresV2: boolean;
+  /** Of daemons whose entry in the list says nothing; null: nobody has said. */
+  readonly versions: Versions | null;
   readonly keepalive: boolean;
   readonly trace: FrameTracer | null;
   readonly warn: (warning: string) => void;
@@ -66,8 +68,8 @@ export class Fleet implements LinkOwner<Link> {
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
-    const { environment, trace, keepalive, requiresV2, pools } = parts;
-    const shared = { environment, trace, keepalive, requiresV2, owner: this };
+    const { environment, trace, keepalive, versions, pools } = parts;
+    const shared = { environment, trace, keepalive, versions, owner: this };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = parts.addresses.map(
       (address, index) => new Link({ ...shared, address, pool: pools[index] as Pool }),

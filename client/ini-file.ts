@@ -4,7 +4,7 @@
  */
 import { DbsyncError } from "./errors.js";
 
-const SETTINGS = ["servers", "signkey", "cluster", "ca", "keepalive", "format", "require"] as const;
+const SETTINGS = ["servers", "signkey", "cluster", "ca", "keepalive", "format", "versions"] as const;
 
 /** Lines that a php.ini fragment for the original extension holds, and that say nothing to us. */
 const FOREIGN = ["extension"];

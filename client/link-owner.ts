@@ -5,6 +5,7 @@ import type { Environment } from "./environment.js";
 import type { Failure } from "./outcome.js";
 import type { Sending } from "./sending.js";
 import type { Address } from "./servers.js";
+import type { Versions } from "./versions.js";
 
 export interface LinkOwner<Link> {
   /** For the hello: what the client was told, or "". */
@@ -31,5 +32,6 @@ export interface LinkParts<Link> {
   readonly owner: LinkOwner<Link>;
   readonly trace: FrameTracer | null;
   readonly keepalive: boolean;
-  readonly requiresV2: boolean;
+  /** Of daemons whose entry in the list says nothing; null: nobody has said. */
+  readonly versions: Versions | null;
 }

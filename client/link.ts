@@ -1,7 +1,7 @@
 /**
  * One daemon as version 2 sees it: a connection, what is on its way over it, and the queue before it.
  *
- * A daemon that speaks version 1 closes on the hello, so nothing was executed and each command may go the other way.
+ * A daemon that speaks version 1 closes on the hello: nothing was executed, and commands may go the other way, if so told.
  * What was written when a connection is lost is written again, the same bytes: a daemon applies them once.
  * Source: docs/protocol-v2.md "hello", "Retrying".
  */
@@ -55,7 +55,7 @@ export class Link implements ConnectionV2Owner {
     this.#parts = parts;
     this.#owner = parts.owner;
     this.address = parts.address;
-    this.version = new SpokenVersion(parts.requiresV2);
+    this.version = new SpokenVersion(parts.address.versions ?? parts.versions);
   }
 
   get state(): ConnectionV2["state"] {
@@ -215,8 +215,9 @@ export class Link implements ConnectionV2Owner {
   }
 
   #turnOut1(now: number): void {
-    const meaning = this.version.closedHello(this.#connection?.hasHeard === true, now);
-    if (meaning === "doubt") this.#retry("lost", "", now);
+    const meaning = this.version.closedHello(now);
+    // Nothing may be queued yet, as long as the cluster is not known.
+    if (meaning === "doubt") this.#retry("lost", "", now, true);
     else if (meaning !== "version-1") this.#lose(meaning, "", now);
     else {
       this.#drop();
@@ -238,14 +239,13 @@ export class Link implements ConnectionV2Owner {
   }
 
   /** What may be written again is, on a new connection; the rest has failed. */
-  #retry(stage: Stage, detail: string, now: number): void {
-    const wasAsking = this.isAsking;
+  #retry(stage: Stage, detail: string, now: number, isNeeded = this.isAsking): void {
     this.#drop();
     const written = this.#onTheWay.takeAll();
     const again = written.filter(({ writes }) => stage !== "garbage" && writes < MAX_WRITES);
     for (const sending of again) sending.state = "queued";
     this.#queue.putBack(again);
-    if (this.#queue.length > 0 || wasAsking) this.#connect(now);
+    if (this.#queue.length > 0 || isNeeded) this.#connect(now);
     for (const sending of written) if (!again.includes(sending)) this.#fail(sending, stage, detail, now);
   }
 

@@ -11,9 +11,10 @@ import {
   type HeaderOptions,
   readHeaderOptions,
 } from "./header-options.js";
-import type { Format } from "./outcome.js";
+import type { Form, Format } from "./outcome.js";
 import type { Policy } from "./policy.js";
 import { type Address, needsAuthorities, parseServers } from "./servers.js";
+import { readVersions, VERSIONS_ALLOWED, type Versions } from "./versions.js";
 
 /** As the original's driver, which waits 3 s. */
 const DEFAULT_TIMEOUT_MS = 3_000;
@@ -61,8 +62,11 @@ export interface SendOptions extends CallOptions {
    * digits. Default: with default servers DBSYNC_CLUSTER, dbsync.ini; else the daemons are asked.
    */
   readonly cluster?: string | undefined;
-  /** `v2`: a daemon that speaks version 1 only gets nothing. Default: each gets the version it speaks. */
-  readonly require?: "v2" | undefined;
+  /**
+   * Which versions of the protocol a signed call may go out as: `2`; `1`; `1,2`: version 1 for daemons that close on version
+   * 2's hello, whoever closes there. Of one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini, `2`.
+   */
+  readonly versions?: Versions | undefined;
 }
 
 /** Options with nothing left open. `key` is the file's path, text or object, null for unsigned. */
@@ -75,14 +79,15 @@ export interface Settings extends CallSettings {
   readonly keepalive: boolean;
   /** Hexadecimal digits; "": to be asked for. */
   readonly cluster: string;
-  readonly require: "v2" | null;
+  /** null: nobody has said; a signed call is of version 2 then, and an unsigned one, as ever, of version 1. */
+  readonly versions: Versions | null;
 }
 
 /** What may differ from call to call on the same connections. `envelope`: null for most. */
 export interface CallSettings {
   readonly timeout: number;
   readonly policy: Policy;
-  readonly format: Format;
+  readonly format: Form;
   readonly envelope: EnvelopeOptions | null;
   readonly buffers: boolean;
 }
@@ -112,7 +117,7 @@ const CHECKS: Record<keyof (SendOptions & TypedCallOptions), (value: unknown) =>
     typeof value === "string" && /^[\da-f]{64}$/i.test(value)
       ? null
       : "64 hexadecimal digits, as a daemon prints them at its start",
-  require: (value) => (value === "v2" ? null : "v2"),
+  versions: (value) => (readVersions(value) === null ? VERSIONS_ALLOWED : null),
   format: (value) => (FORMATS.includes(value) ? null : FORMATS.join(" or ")),
   timeout: (value) =>
     typeof value === "number" && value >= 1 && value <= STABLE_TIMEOUT_MS
@@ -129,7 +134,7 @@ const CALL_OPTIONS: readonly string[] = ["timeout", "policy", "buffers", ...HEAD
 const SEND_OPTIONS = Object.keys(CHECKS).filter((name) => name !== "buffers");
 
 /**
- * @param defaults  asked for only if `servers` or `key` is left open
+ * @param defaults  asked for only if `servers` or `key` is left open, or `versions` where it matters
  * @throws DbsyncError `bad-option`, naming option, value and what is allowed; what `defaults` throws
  */
 export function readOptions(options: SendOptions | string, defaults: () => Defaults): Settings {
@@ -138,17 +143,19 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
   // What a file or variable says besides belongs to the servers named there.
   const found = given.servers === undefined ? defaults() : null;
   const servers = found?.servers ?? parseServers(given.servers);
+  const key = (given.key === undefined ? defaults().signkey : given.key) || null;
   return {
     servers,
     authorities: authoritiesFor(servers, given.ca, defaults),
-    key: (given.key === undefined ? defaults().signkey : given.key) || null,
+    key,
     passphrase: given.passphrase,
     keepalive: given.keepalive ?? found?.keepalive ?? true,
     timeout: timeoutFor(given, DEFAULT_TIMEOUT_MS),
     policy: policyFor(given.policy ?? "first", servers),
     format: given.format ?? found?.format ?? "text",
     cluster: (given.cluster ?? found?.cluster ?? "").toLowerCase(),
-    require: given.require ?? found?.require ?? null,
+    versions:
+      given.versions === undefined ? versionsFor(key, servers, defaults) : readVersions(given.versions),
     envelope: readHeaderOptions(given),
     buffers: false,
   };
@@ -171,6 +178,16 @@ function timeoutFor({ timeout, stable }: CallOptions, usual: number): number {
   if (timeout !== undefined && timeout > MAX_TIMEOUT_MS)
     throw badOption("timeout", timeout, `1 to ${MAX_TIMEOUT_MS} milliseconds`);
   return timeout ?? usual;
+}
+
+/** What environment and file say of versions; it holds for every server whose entry says nothing. */
+function versionsFor(
+  key: Settings["key"],
+  servers: readonly Address[],
+  defaults: () => Defaults,
+): Settings["versions"] {
+  const matters = key !== null && servers.some(({ versions }) => versions === null);
+  return matters ? defaults().versions : null;
 }
 
 /** Who may have signed the certificates of servers; null where it does not matter, or nobody says. */

@@ -4,6 +4,7 @@
  * Batches are signed and sent in the order in which their calls came.
  */
 import { Batch, type BatchOwner } from "./batch.js";
+import type { Company } from "./command.js";
 import { draftOf, sealed } from "./envelope-writer.js";
 import type { Environment } from "./environment.js";
 import { DbsyncError, type ErrorCode } from "./errors.js";
@@ -71,14 +72,14 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   /** Takes a call that has been admitted. */
-  add(call: PendingCall, isRead: boolean, now: number): void {
+  add(call: PendingCall, company: Company, now: number): void {
     const bytes = call.size;
     const options = call.settings.envelope;
     let batch = this.#waiting.at(-1);
-    if (batch === undefined || options !== null || !batch.takes(isRead, bytes)) {
+    if (batch === undefined || options !== null || !batch.takes(company, bytes)) {
       batch = new Batch({
         owner: this,
-        isRead,
+        company,
         options,
         addresses: this.#addresses,
         number: ++this.#batches,

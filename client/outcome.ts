@@ -8,6 +8,9 @@ import type { Outcome, Stage } from "./errors.js";
 /** `text`: the value. `php-dbsync`: what the original's driver hands to PHP, `redis:5:PONG`. */
 export type Format = "text" | "php-dbsync";
 
+/** `bytes`: as text, each character a byte; for who writes it where there are bytes. */
+export type Form = Format | "bytes";
+
 /**
  * An answer that is a value. `values`: one for each database behind the daemon, empty for nil; in version 2 there
  * is one, and `reply` is what it came as (null: version 1). `at` is the clock's time in milliseconds.
@@ -23,21 +26,30 @@ export interface Answer {
   readonly at: number;
 }
 
-/** `written`: whether it may have been applied there. */
+/** `written`: whether it may have been applied there, or may yet be. */
 export interface Failure {
   readonly ok: false;
   readonly stage: Stage;
   readonly detail: string;
   readonly written: boolean;
   readonly at: number;
+  /** Of a command's own failure, as of an answer. */
+  readonly flags?: ByteString;
 }
 
 export type Report = Answer | Failure;
 
+/**
+ * Whether a daemon had answered a later command on the same keys before it answered this one: what it said then does not
+ * go with this, so it counts for nothing where daemons are to agree.
+ */
+export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags.split(" ").includes("late");
+
 /** The value handed to the caller: that of the daemon's first database; null for nil. */
-export function valueText(values: readonly ByteString[], format: Format): string | null {
+export function valueText(values: readonly ByteString[], format: Form): string | null {
   const first = values[0];
   if (first === undefined) return null;
+  if (format === "bytes") return first;
   return textOfBytes(format === "text" ? first : `redis:${first.length + 1}:${first}`);
 }
 
@@ -47,7 +59,7 @@ export function outcomeOf(
   of: {
     readonly address: string;
     readonly startedAt: number;
-    readonly format: Format;
+    readonly format: Form;
     readonly isRead: boolean;
   },
 ): Outcome {

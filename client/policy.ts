@@ -1,6 +1,6 @@
 /** When a call is decided, and how. Pure: what the daemons reported goes in, a verdict comes out. */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Answer, Report } from "./outcome.js";
+import { type Answer, isLate, type Report } from "./outcome.js";
 
 /**
  * - `first`: the first answer that is not nil. A failure loses to any later answer; nil loses to a later
@@ -11,6 +11,9 @@ import type { Answer, Report } from "./outcome.js";
  * - `majority`: an answer that more than half of all servers gave. A command's failure counts as an answer.
  * - `all-equal`: what the original's driver does: a value only if every server answered and all answers are
  *   equal. (The original gives null otherwise; ours throws, so that null means nil.)
+ *
+ * But for `first`, an answer that came late (`isLate`) is no agreement: of two commands that exclude each other a daemon then
+ * counts for one alone, so a majority tells one client at most that it was the first.
  */
 export type Policy = "first" | "majority" | "all" | "all-equal" | number;
 
@@ -21,7 +24,8 @@ export type FailureCode =
   | "answers-differ"
   | "clocks-differ"
   | "not-all-answered"
-  | "too-few-answers";
+  | "too-few-answers"
+  | "late-answers";
 
 /**
  * - `wait`: not decided.
@@ -38,6 +42,7 @@ type Reports = readonly (Report | null)[];
 
 const WAIT: Verdict = { kind: "wait" };
 const LINGER: Verdict = { kind: "linger" };
+const LATE: Verdict = { kind: "failed", code: "late-answers" };
 
 /**
  * @param reports  one for each daemon, null while it is silent
@@ -85,22 +90,29 @@ function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict
 
 /** Waits for every daemon before it fails, as `all-equal` does. */
 function judgeNumber(needed: number, reports: Reports, final: boolean): Verdict {
-  const answers = answersOf(reports);
+  const all = answersOf(reports);
+  const answers = all.filter((answer) => !isLate(answer));
   const [first] = answers;
   if (first !== undefined && answers.length >= needed) {
     return { kind: "value", answer: answers.find((answer) => !isMiss(answer)) ?? first };
   }
   if (isSilent(reports) && !final) return WAIT;
-  if (first === undefined) return failure(reports);
+  if (all.length === 0) return failure(reports);
+  if (all.length >= needed) return LATE;
   return { kind: "failed", code: needed >= reports.length ? "not-all-answered" : "too-few-answers" };
 }
 
 function judgeMajority(reports: Reports, final: boolean): Verdict {
   const groups: Report[][] = [];
   let answered = 0;
+  let late = 0;
   for (const report of reports) {
     if (report === null || !(report.ok || report.stage === "reply")) continue;
     answered++;
+    if (isLate(report)) {
+      late++;
+      continue;
+    }
     const group = groups.find(([other]) => sameAnswer(report, other as Report));
     if (group === undefined) groups.push([report]);
     else group.push(report);
@@ -111,7 +123,8 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
     return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
   if (isSilent(reports) && !final) return WAIT;
   if (answered === 0) return failure(reports);
-  return { kind: "failed", code: 2 * answered > reports.length ? "answers-differ" : "too-few-answers" };
+  if (2 * answered <= reports.length) return { kind: "failed", code: "too-few-answers" };
+  return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
 }
 
 /** Waits for every daemon even if one has failed: the error is to say what each of them did. */
@@ -123,7 +136,7 @@ function judgeAllEqual(reports: Reports, final: boolean): Verdict {
   if (!answers.every((answer) => sameAnswer(answer, first)))
     return { kind: "failed", code: "answers-differ" };
   if (answers.length < reports.length) return { kind: "failed", code: "not-all-answered" };
-  return { kind: "value", answer: first };
+  return answers.some(isLate) ? LATE : { kind: "value", answer: first };
 }
 
 /** Of a call that nobody answered with success. */

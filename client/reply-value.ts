@@ -4,7 +4,7 @@ import { formatDouble } from "../protocol/double.js";
 import type { Reply, ValueReply } from "../protocol/reply.js";
 import { replyText } from "../protocol/response-v1.js";
 import { DbsyncError } from "./errors.js";
-import { type Answer, type Format, valueText } from "./outcome.js";
+import { type Answer, type Form, valueText } from "./outcome.js";
 
 /**
  * Strings are UTF-8 read as text, or Buffers where those were asked for; statuses (`OK`) are always text. Numbers
@@ -28,7 +28,7 @@ export interface Waiter {
 }
 
 /** @param answer  from version 1 is a text, whatever the shape */
-export function resultOf(answer: Answer, shape: Shape, format: Format): ReplyValue {
+export function resultOf(answer: Answer, shape: Shape, format: Form): ReplyValue {
   if (answer.reply !== null && (shape === "value" || shape === "buffers")) {
     return replyValue(answer.reply, shape === "buffers");
   }

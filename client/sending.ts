@@ -129,8 +129,10 @@ export class Sending {
 
   #reportOf(reply: Reply, flags: ByteString): Answer | Failure {
     const at = this.endedAt;
-    if (reply.kind === "error")
-      return { ok: false, stage: "reply", detail: textOfBytes(reply.text), written: false, at };
+    if (reply.kind === "error") {
+      const written = reply.text.startsWith(EXECUTED) || PROVISIONAL.test(flags);
+      return { ok: false, stage: "reply", detail: textOfBytes(reply.text), written, at, flags };
+    }
     const isForAll = this.hasPeers && !NOT_LIVE.test(flags);
     return { ok: true, values: replyValues(reply), reply, flags, isForAll, at };
   }
@@ -145,5 +147,9 @@ export class Sending {
   }
 }
 
+/** How the error begins that stands for an answer which was too long. */
+const EXECUTED = "TOOLONG ";
+/** Flag of what has changed nothing so far, and is recorded. */
+const PROVISIONAL = /\bprovisional\b/;
 /** Flags of a daemon that lacks what its peers have, or cannot know. */
 const NOT_LIVE = /\b(isolated|catching-up)\b/;

@@ -1,10 +1,11 @@
 /**
  * The list of daemons a client talks to: `host:port,host:port`, where a host is a name, IPv4 or IPv6. With
  * TLS `dbsyncs://host:port`, and behind it the fingerprints that are good, if the daemon's key is to be
- * pinned.
+ * pinned. `dbsync1://`, `dbsyncs1://`: that one is sent version 1; with a 2: version 2 alone.
  */
 import { isIPv4, isIPv6 } from "node:net";
 import { badOption } from "./errors.js";
+import { readVersions, type Versions } from "./versions.js";
 
 /** The original daemon's port. Source: test/vectors/php-dbsync/README.md. */
 const DEFAULT_PORT = 1111;
@@ -18,7 +19,8 @@ const PIN_BYTES = 32;
 
 const FORMS =
   "host:port,host:port with host a name, IPv4 or IPv6 as [::1]:1111; the port may be left out (1111); " +
-  "with TLS dbsyncs://host:port, or dbsyncs://host:port#sha256:… with the fingerprint of that daemon's key";
+  "with TLS dbsyncs://host:port, or dbsyncs://host:port#sha256:… with the fingerprint of that daemon's key; " +
+  "dbsync1://host:port for a daemon that speaks version 1 only";
 
 /** How one daemon proves who it is. The object stands for the daemon: sessions are kept by it. */
 export interface TlsPeer {
@@ -35,10 +37,12 @@ export interface TlsPeer {
 export interface Address {
   readonly host: string;
   readonly port: number;
-  /** How it is named in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`. */
+  /** How it is named in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
   readonly text: string;
   /** null: without encryption. */
   readonly tls: TlsPeer | null;
+  /** What its entry says of the protocol's versions; null: nothing, so that the option `versions` holds. */
+  readonly versions: Versions | null;
 }
 
 /**
@@ -90,17 +94,20 @@ function parseList(servers: unknown, option: string): readonly Address[] {
 }
 
 function isEqual(one: Address, other: Address): boolean {
-  return one.tls?.pins.join() === other.tls?.pins.join();
+  return one.tls?.pins.join() === other.tls?.pins.join() && one.versions === other.versions;
 }
 
 function parseAddress(entry: string, option: string): Address {
-  const [, scheme = "", text = "", fragment = ""] = /^(dbsyncs?:\/\/)?([^#]*)(.*)$/is.exec(entry) ?? [];
+  const [, s = "", version = "", text = "", fragment = ""] =
+    /^(?:dbsync(s?)([12]?):\/\/)?([^#]*)(.*)$/is.exec(entry) ?? [];
   const { host, port, shown } = parsePlace(text, entry, option);
-  if (scheme.toLowerCase() === "dbsyncs://") {
-    return { host, port, text: `dbsyncs://${shown}`, tls: parsePins(fragment, entry, option) };
+  const versions = readVersions(version);
+  if (s !== "") {
+    const tls = parsePins(fragment, entry, option);
+    return { host, port, text: `dbsyncs${version}://${shown}`, tls, versions };
   }
   if (fragment !== "") throw badOption(option, entry, "a fingerprint with TLS only: dbsyncs:// in front");
-  return { host, port, text: shown, tls: null };
+  return { host, port, text: version === "" ? shown : `dbsync${version}://${shown}`, tls: null, versions };
 }
 
 /**

@@ -1,8 +1,10 @@
 /**
- * Which version a daemon speaks, as far as its hellos have told. One that closes on the hello speaks version 1, unless it
- * has spoken version 2 before: nobody is led back to version 1 in silence. Pure.
+ * Which version a daemon speaks, as far as its hellos have told. One that closes on the hello speaks version 1, or is
+ * somebody who hides version 2: it is taken for version 1 only where somebody has allowed that, and never if it has spoken
+ * version 2 before. Pure.
  * Source: docs/protocol-v2.md "hello".
  */
+import type { Versions } from "./versions.js";
 
 /** How long a daemon is taken to speak version 1 before it is asked again. */
 const VERSION_1_MS = 60_000;
@@ -11,27 +13,29 @@ const VERSION_1_MS = 60_000;
  * What a closed hello means:
  * - `doubt`: it may just have been stopped; the next hello is to go alone, so that there is no doubt what was closed on
  * - `version-1`: it speaks version 1
- * - `version`: so it does, and that is ruled out
+ * - `version`: so it does, or pretends to, and nobody has allowed that
  * - `downgrade`: it has spoken version 2 before
  */
 export type ClosedHello = "doubt" | "version-1" | "version" | "downgrade";
 
 export class SpokenVersion {
   /** 0: not known. */
-  known: 0 | 1 | 2 = 0;
-  readonly #requiresV2: boolean;
+  known: 0 | 1 | 2;
+  readonly #versions: Versions | null;
   #foundAt = 0;
   #hasSpoken2 = false;
   #isDoubted = false;
 
-  constructor(requiresV2: boolean) {
-    this.#requiresV2 = requiresV2;
+  /** @param versions  null: nobody has said, and nobody has allowed version 1 */
+  constructor(versions: Versions | null) {
+    this.#versions = versions;
+    this.known = versions === "1" ? 1 : 0;
   }
 
   /** Whether envelopes may follow the hello before it is answered: a daemon of version 1 would not execute them, but
    * they could not go the other way without doubt. */
   get isCertain(): boolean {
-    return (this.#hasSpoken2 || this.#requiresV2) && !this.#isDoubted;
+    return (this.#hasSpoken2 || this.#versions === "2") && !this.#isDoubted;
   }
 
   spoke2(): void {
@@ -40,14 +44,12 @@ export class SpokenVersion {
     this.#isDoubted = false;
   }
 
-  /** @param hasSpoken  it has said that it takes version 1 only */
-  closedHello(hasSpoken: boolean, now: number): ClosedHello {
-    if (this.#hasSpoken2) {
-      if (this.#isDoubted || hasSpoken) return "downgrade";
+  closedHello(now: number): ClosedHello {
+    if (this.#hasSpoken2 || this.#versions !== "1,2") {
+      if (this.#isDoubted) return this.#hasSpoken2 ? "downgrade" : "version";
       this.#isDoubted = true;
       return "doubt";
     }
-    if (this.#requiresV2) return "version";
     this.known = 1;
     this.#foundAt = now;
     return "version-1";
@@ -59,7 +61,7 @@ export class SpokenVersion {
    * @returns whether to ask the daemon beside its calls instead
    */
   lookAgain(now: number, isQuiet: boolean): boolean {
-    if (this.known !== 1 || now - this.#foundAt <= VERSION_1_MS) return false;
+    if (this.known !== 1 || this.#versions === "1" || now - this.#foundAt <= VERSION_1_MS) return false;
     this.#foundAt = now;
     if (isQuiet) this.known = 0;
     return !isQuiet;

@@ -49,7 +49,7 @@ export function version1Delivery(parts: {
 
 /** What is said of a daemon that cannot be sent a call. */
 export function versionFailure(detail: string, now: number): Report {
-  return { ok: false, stage: "version", detail, written: false, at: now };
+  return { ok: false, stage: "version-1", detail, written: false, at: now };
 }
 
 /** @returns the reason, if that is what the error is about */

@@ -1,17 +1,19 @@
 /** From the command line, the environment and the configuration file to what is to be done. */
 import { type Command, CommanderError } from "commander";
-import type { BackendSpecification } from "./backends/specification.js";
+import { hexOf } from "../protocol/envelope.js";
 import { checkFiles } from "./check-files.js";
-import { formatDateWindow } from "./date-window.js";
-import { formatFsync } from "./fsync.js";
-import { formatLimit } from "./limits.js";
-import { loadWith } from "./optional-package.js";
-import { limitRowOf, optionTable, parseArguments, type RawOptions, settingsOf } from "./options.js";
-import { formatPeer } from "./peer-address.js";
-import { formatPlace, placeName } from "./place.js";
-import { formatRetention } from "./retention.js";
-import type { Settings } from "./settings.js";
-import { version } from "./version.js";
+import type { BackendSpecification } from "./options/database-list.js";
+import { formatDateWindow } from "./options/date-window.js";
+import { formatFsync } from "./options/fsync.js";
+import { limitRowOf } from "./options/limit-values.js";
+import { formatLimit } from "./options/limits.js";
+import { optionTable, parseArguments, type RawOptions, settingsOf } from "./options/options.js";
+import { formatPeer } from "./options/peer-address.js";
+import { formatPlace, placeName } from "./options/place.js";
+import { formatRetention } from "./options/retention.js";
+import type { Settings } from "./options/settings.js";
+import { loadWith } from "./process/optional-package.js";
+import { version } from "./process/version.js";
 
 export type Task =
   | { readonly kind: "run"; readonly settings: Settings }
@@ -47,7 +49,11 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
     return { kind: "print", text: printed };
   }
   if (config !== undefined) {
-    const { applyConfigFile } = await loadWith("smol-toml", "--config", () => import("./config-file.js"));
+    const { applyConfigFile } = await loadWith(
+      "smol-toml",
+      "--config",
+      () => import("./options/config-file.js"),
+    );
     applyConfigFile(program, config);
   }
   const settings = settingsOf(program);
@@ -89,9 +95,11 @@ function shownValue(name: string, attribute: string, program: Command, settings:
     return place === null ? null : JSON.stringify(formatPlace(place));
   }
   if (name === "window") return JSON.stringify(formatDateWindow(settings.window));
+  if (name === "admin-host") return JSON.stringify(settings.adminHosts);
   if (name === "allow-unsigned") return String(settings.allowUnsigned);
   if (name === "fsync") return JSON.stringify(formatFsync(settings.fsync));
   if (name === "retain") return JSON.stringify(formatRetention(settings.retain));
+  if (name === "adopt") return settings.adopt === null ? null : JSON.stringify(hexOf(settings.adopt));
   if (name === "peer") return JSON.stringify(settings.peers.map(formatPeer));
   const value: unknown = program.getOptionValue(attribute);
   return value === undefined ? null : JSON.stringify(value);

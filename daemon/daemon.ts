@@ -4,35 +4,35 @@
 import type { Logger } from "pino";
 import { hexOf } from "../protocol/envelope.js";
 import type { Health } from "./admin/health.js";
+import type { Metrics } from "./admin/metrics.js";
 import type { AdminServer } from "./admin/server.js";
 import type { Backend } from "./backends/backend.js";
-import type { BackendSpecification } from "./backends/specification.js";
-import { bindAddressOf } from "./bind-address.js";
-import { makeMemoryLimit } from "./daemon-memory.js";
-import { Databases } from "./databases.js";
-import type { Environment } from "./environment.js";
-import { usageKindOf } from "./eviction-policy.js";
-import { hashOf, type Identity, makeIdentity } from "./identity.js";
-import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync.js";
-import type { MemoryLimit } from "./memory-limit.js";
-import type { Metrics } from "./metrics.js";
-import { NOBODY, type Observer } from "./observer.js";
-import { loadWith } from "./optional-package.js";
-import { isSigned } from "./options.js";
-import { refuseOtherKeys } from "./other-keys.js";
-import { Pipeline } from "./pipeline.js";
-import type { Replica } from "./replica.js";
-import { restartNames } from "./restart-names.js";
-import type { SeenBounds } from "./seen.js";
-import type { Service } from "./service.js";
-import type { Settings, UserListenerName } from "./settings.js";
-import type { Signers } from "./signers.js";
-import { StartError } from "./start-error.js";
-import { hasTimeline } from "./timeline-options.js";
-import type { TlsCertificate } from "./tls.js";
-import { hasUserListener } from "./user-listener-options.js";
+import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync/listener.js";
+import { makeBackend } from "./make-backend.js";
+import { makeMemoryLimit } from "./memory/daemon-memory.js";
+import type { MemoryLimit } from "./memory/memory-limit.js";
+import { bindAddressOf } from "./options/bind-address.js";
+import { isSigned } from "./options/options.js";
+import { reloaded, restartNames } from "./options/restart-names.js";
+import type { Settings, UserListenerName } from "./options/settings.js";
+import { hasTimeline } from "./options/timeline-options.js";
+import { hasUserListener } from "./options/user-listener-options.js";
+import { Databases } from "./pipeline/databases.js";
+import { NOBODY, type Observer } from "./pipeline/observer.js";
+import { Pipeline } from "./pipeline/pipeline.js";
+import type { PipelineParts } from "./pipeline/pipeline-parts.js";
+import type { SeenBounds } from "./pipeline/seen.js";
+import { StartFloor } from "./pipeline/start-floor.js";
+import type { Environment } from "./process/environment.js";
+import type { Service } from "./process/service.js";
+import { StartError } from "./process/start-error.js";
+import { version } from "./process/version.js";
+import type { Replica } from "./replica/replica.js";
+import { hashOf, type Identity, makeIdentity } from "./trust/identity.js";
+import { refuseOtherKeys } from "./trust/other-keys.js";
+import type { Signers } from "./trust/signers.js";
+import type { TlsCertificate } from "./trust/tls.js";
 import type { UserListeners } from "./user-listeners.js";
-import { version } from "./version.js";
 
 export interface DaemonParts {
   readonly settings: Settings;
@@ -50,6 +50,7 @@ export class Daemon implements Service {
   #identity: Identity = makeIdentity();
   #settings: Settings;
   #backends: Backend[] = [];
+  #floor: StartFloor | null = null;
   /** Replaced when the keys are read again. */
   #signers: Signers | null = null;
   /** null: no timeline. */
@@ -102,15 +103,22 @@ export class Daemon implements Service {
     await this.#makeAdmin();
     await this.#makeReplica(settings);
     const replica = this.#replica;
-    this.#backends =
-      replica === null
-        ? await Promise.all(settings.database.map((one) => this.#makeBackend(one)))
-        : [replica.backend];
     const own = { environment: this.#environment, log: this.#log };
+    const sources = { settings, metrics: this.#metrics, ...own };
+    const made =
+      replica === null
+        ? await Promise.all(settings.database.map((one) => makeBackend(one, sources)))
+        : [{ backend: replica.backend, outliving: null }];
+    this.#backends = made.map(({ backend }) => backend);
+    const outliving = made.flatMap((one) => one.outliving ?? []);
     const memory = makeMemoryLimit({ settings, backends: this.#backends, ...own });
     this.#memory = memory;
     const observer: Observer = this.#metrics ?? NOBODY;
-    this.#pipeline = this.#makePipeline(signers, memory, observer);
+    // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
+    const future = outliving.length === 0 ? 0 : settings.window.future;
+    const floor = new StartFloor({ databases: signers === null ? [] : outliving, future, ...own });
+    this.#floor = floor;
+    this.#pipeline = this.#makePipeline({ signers, memory, observer, floor });
     this.#listener = new DbsyncListener({
       address,
       port: settings.port,
@@ -130,6 +138,7 @@ export class Daemon implements Service {
       await this.#admin?.start();
       // The databases first: nobody is let in before there is something to serve.
       for (const backend of this.#backends) await backend.start();
+      await floor.start();
       await this.#replica?.start();
       await memory.start();
       await this.#certificate?.start();
@@ -155,6 +164,7 @@ export class Daemon implements Service {
     await this.#certificate?.stop();
     await this.#memory?.stop();
     await this.#replica?.stop();
+    await this.#floor?.stop();
     for (const backend of this.#backends.toReversed()) await backend.stop();
     await this.#admin?.stop();
   }
@@ -162,8 +172,8 @@ export class Daemon implements Service {
   /** What --admin tells. */
   get health(): Health {
     const backends = this.#backends.map(({ name, up }) => ({ name, up }));
-    const state = this.#phase === "running" ? (this.#pipeline?.state ?? "live") : this.#phase;
-    return { version, state, backends };
+    const state = this.#replica?.timelineParts.recorder.shownState ?? this.#pipeline?.state ?? "live";
+    return { version, state: this.#phase === "running" ? state : this.#phase, backends };
   }
 
   /**
@@ -179,12 +189,13 @@ export class Daemon implements Service {
       throw new StartError("tls-cert: changing between TLS and none needs a restart.", 2);
     }
     const signers = await this.#reloadSigners(settings);
+    const changeMembers = this.#replica?.reread(settings);
     this.#userListeners?.reload(settings);
     if (settings.tls !== null) this.#certificate?.reload(settings.tls);
     for (const name of restartNames(this.#settings, settings)) {
       this.#log.warn({ name }, "this setting has changed, which needs a restart; the old value stays");
     }
-    this.#replica?.setPeers(settings.peers);
+    changeMembers?.();
     this.#signers = signers;
     this.#pipeline.signers = signers;
     this.#pipeline.seen.bounds = boundsOf(settings);
@@ -192,8 +203,7 @@ export class Daemon implements Service {
     if (this.#memory !== null) this.#memory.bytes = settings.limits.maxmemory;
     this.#listener.limits = settings.limits;
     for (const backend of this.#backends) backend.timeout = settings.limits.backendTimeout;
-    const { signKey, rootKey, tls, peers, aclFile, logLevel, limits } = settings;
-    this.#settings = { ...this.#settings, signKey, rootKey, tls, peers, aclFile, logLevel, limits };
+    this.#settings = reloaded(this.#settings, settings);
     this.#log.info("configuration and keys read again");
   }
 
@@ -202,7 +212,7 @@ export class Daemon implements Service {
     const { tls } = this.#settings;
     if (tls === null) return null;
     const [{ TlsCertificate, LOOK_EVERY_MS }, { TlsGate }] = await Promise.all([
-      import("./tls.js"),
+      import("./trust/tls.js"),
       import("./listeners/tls-gate.js"),
     ]);
     const parts = { files: tls, lookEvery: LOOK_EVERY_MS, environment: this.#environment, log: this.#log };
@@ -229,7 +239,7 @@ export class Daemon implements Service {
   /** The modules of keys/ and the key ring are loaded only if there are keys. */
   async #loadSigners(settings: Settings): Promise<Signers | null> {
     if (!isSigned(settings)) return null;
-    const { loadSigners } = await import("./load-signers.js");
+    const { loadSigners } = await import("./trust/load-signers.js");
     return loadSigners(settings, this.#log);
   }
 
@@ -250,11 +260,10 @@ export class Daemon implements Service {
   async #makeReplica(settings: Settings): Promise<void> {
     if (this.#signers === null || !hasTimeline(settings)) return;
     if (settings.data !== null) {
-      const { openDataFolder } = await import("./data-folder.js");
-      this.#identity = openDataFolder(settings.data);
+      const { openDataFolder } = await import("./trust/data-folder.js");
+      this.#identity = openDataFolder(settings.data, (sentence) => this.#log.warn(sentence));
     }
-    const { openReplica } = await import("./replica.js");
-    this.#replica = await openReplica({
+    this.#replica = await (await import("./replica/replica.js")).openReplica({
       settings,
       identity: this.#identity,
       signers: this.#signers,
@@ -264,44 +273,23 @@ export class Daemon implements Service {
     });
   }
 
-  #makePipeline(signers: Signers | null, memory: MemoryLimit, observer: Observer): Pipeline {
-    const environment = this.#environment;
-    const { window, database } = this.#settings;
-    // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
-    const isEmpty = database.every(({ kind }) => kind === "memory");
+  #makePipeline(made: Pick<PipelineParts, "signers" | "memory" | "observer" | "floor">): Pipeline {
     return new Pipeline({
       databases: new Databases(this.#backends),
       daemon: this.#identity.id,
       hash: hashOf,
       timeline: this.#replica?.timelineParts ?? null,
       remembered: boundsOf(this.#settings),
-      floor: environment.clock() + (isEmpty ? 0 : window.future),
-      ...{ signers, environment, log: this.#log, memory, observer, window },
+      ...{ environment: this.#environment, log: this.#log, window: this.#settings.window },
+      ...made,
     });
   }
 
-  async #makeBackend(specification: BackendSpecification): Promise<Backend> {
-    const environment = this.#environment;
-    if (specification.kind === "memory") {
-      const { MemoryBackend } = await import("./backends/memory.js");
-      const { window, maxmemoryPolicy } = this.#settings;
-      // Only what is signed has a date of its own.
-      const past = isSigned(this.#settings) ? window.past : 0;
-      return new MemoryBackend(environment, past, usageKindOf(maxmemoryPolicy));
-    }
-    const { RedisBackend } = await loadWith("ioredis", "-d redis", () => import("./backends/redis.js"));
-    const timeout = this.#settings.limits.backendTimeout;
-    const backend = new RedisBackend({ specification, timeout, environment, log: this.#log });
-    if (this.#metrics === null) return backend;
-    const { TimedBackend } = await import("./admin/timed-backend.js");
-    return new TimedBackend(backend, this.#metrics, environment);
-  }
-
   async #makeAdmin(): Promise<void> {
-    const place = this.#settings.admin;
+    const { admin: place, adminHosts: hosts } = this.#settings;
     if (place === null) return;
     const [{ Metrics }, { makeAdmin }] = await Promise.all([
-      import("./metrics.js"),
+      import("./admin/metrics.js"),
       import("./admin/admin.js"),
     ]);
     const metrics = new Metrics();
@@ -309,8 +297,9 @@ export class Daemon implements Service {
     const bufferedBytes = () =>
       (this.#listener?.bufferedBytes ?? 0) + (this.#userListeners?.bufferedBytes ?? 0);
     const replica = () => this.#replica?.history.figures ?? null;
-    const sources = { metrics, bufferedBytes, replica, health: () => this.health };
-    this.#admin = await makeAdmin({ place, sources, log: this.#log });
+    const jsonReplicas = () => this.#userListeners?.jsonReplicas ?? [];
+    const sources = { metrics, bufferedBytes, replica, jsonReplicas, health: () => this.health };
+    this.#admin = await makeAdmin({ place, hosts, sources, log: this.#log });
   }
 }
 

@@ -9,12 +9,12 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { generateKeyPair } from "../keys/generate.js";
 import { Daemon } from "./daemon.js";
-import { realEnvironment } from "./environment.js";
-import type { LogLevel } from "./log.js";
-import { optionTable, parseArguments, settingsOf } from "./options.js";
-import { formatPlace } from "./place.js";
-import type { Settings } from "./settings.js";
-import { version } from "./version.js";
+import { optionTable, parseArguments, settingsOf } from "./options/options.js";
+import { formatPlace } from "./options/place.js";
+import type { Settings } from "./options/settings.js";
+import { realEnvironment } from "./process/environment.js";
+import type { LogLevel } from "./process/log.js";
+import { version } from "./process/version.js";
 
 const LOOPBACK = "127.0.0.1";
 const RSA_BITS = 2048;

@@ -5,24 +5,26 @@
 import type { Logger } from "pino";
 import type { Backend } from "./backends/backend.js";
 import { MemoryBackend } from "./backends/memory.js";
-import type { CommandPath } from "./command-path.js";
-import type { Environment } from "./environment.js";
-import type { DaemonFace } from "./listeners/resp/daemon-face.js";
+import type { DaemonFace } from "./listeners/daemon-face.js";
 import type { SocketListener, SocketListenerParts } from "./listeners/socket-listener.js";
 import type { UserListenerParts } from "./listeners/user-listener.js";
-import { LocalPath } from "./local-path.js";
-import { isLoopback } from "./loopback.js";
-import type { MemoryLimit } from "./memory-limit.js";
-import type { Observer } from "./observer.js";
-import type { Pipeline } from "./pipeline.js";
-import { readUsers } from "./read-users.js";
-import { RecordedPath } from "./recorded-path.js";
-import type { Replica } from "./replica.js";
-import type { Service } from "./service.js";
-import type { Settings, UserListenerName } from "./settings.js";
-import { StartError } from "./start-error.js";
-import { USER_LISTENER_NAMES } from "./user-listener-options.js";
-import type { Users } from "./users.js";
+import type { MemoryLimit } from "./memory/memory-limit.js";
+import { isLoopback } from "./options/loopback.js";
+import type { Settings, UserListenerName } from "./options/settings.js";
+import { USER_LISTENER_NAMES } from "./options/user-listener-options.js";
+import type { JsonReplicaFigures } from "./pipeline/json-replica-figures.js";
+import type { Observer } from "./pipeline/observer.js";
+import type { Pipeline } from "./pipeline/pipeline.js";
+import type { Environment } from "./process/environment.js";
+import type { LogLevel } from "./process/log.js";
+import type { Service } from "./process/service.js";
+import { StartError } from "./process/start-error.js";
+import { RecordedPath } from "./replica/recorded-path.js";
+import type { Replica } from "./replica/replica.js";
+import type { CommandPath } from "./users/command-path.js";
+import { LocalPath } from "./users/local-path.js";
+import { readersOf, readUsers, readUsersAgain } from "./users/read-users.js";
+import type { Users } from "./users/users.js";
 
 interface UserListenerKind {
   /** Whom it serves, for the log. */
@@ -42,7 +44,7 @@ export interface UserListenersParts {
   /** The daemon's only one. */
   readonly backends: readonly Backend[];
   /** null: no timeline. */
-  readonly replica: Pick<Replica, "backend" | "gateway" | "timelineParts" | "copies"> | null;
+  readonly replica: Pick<Replica, "backend" | "gateway" | "timelineParts" | "timeline" | "copies"> | null;
   /** Stops the process in its own time; null: it is not ours to stop. */
   readonly shutDown: (() => void) | null;
   readonly memory: MemoryLimit;
@@ -56,6 +58,7 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
   const { settings, gate, memory, observer, environment, log } = parts;
   const { limits } = settings;
   const users = readUsers(settings);
+  warnOfReaders(settings.aclFile, log);
   const path = pathOf(parts);
   const listeners = new Map<UserListenerName, SocketListener>();
   for (const name of USER_LISTENER_NAMES) {
@@ -102,6 +105,10 @@ export class UserListeners implements Service {
     return bytes;
   }
 
+  get jsonReplicas(): readonly JsonReplicaFigures[] {
+    return [...this.#listeners.values()].flatMap(({ jsonReplicas }) => jsonReplicas);
+  }
+
   async start(): Promise<void> {
     for (const listener of this.#listeners.values()) await listener.start();
   }
@@ -115,24 +122,37 @@ export class UserListeners implements Service {
     for (const [name, listener] of this.#listeners) {
       const { address, port } = listener.address;
       this.#log.info({ address, port }, `serving ${LISTENERS[name].clients} clients`);
-      if (this.#users.anonymous !== null && isLoopback(address) !== true) this.#log.warn(`--${name} ${OPEN}`);
+      if (this.#users.withoutPassword !== null && isLoopback(address) !== true)
+        this.#log.warn(`--${name} ${OPEN}`);
     }
   }
 
   /** New limits and users. @throws StartError  and then nothing has changed */
   reload({ limits, aclFile }: Settings): void {
-    this.#users.become(readUsers({ ...this.#settings, aclFile }));
+    this.#users.become(readUsersAgain(this.#users, { ...this.#settings, aclFile }));
+    warnOfReaders(aclFile, this.#log);
     for (const listener of this.#listeners.values()) listener.limits = limits;
   }
 }
 
+function warnOfReaders(aclFile: string | null, log: Logger): void {
+  const warning = readersOf(aclFile);
+  if (warning !== null) log.warn(warning);
+}
+
 /** @param place  where the listener listens that asks */
 function faceOf(
-  { settings, replica, pipeline, shutDown, memory }: UserListenersParts,
+  { settings, replica, pipeline, shutDown, memory, log }: UserListenersParts,
   place: () => SocketListener["address"],
 ): DaemonFace {
   return {
     ...{ settings, shutDown, memory, copies: replica?.copies ?? null },
+    get logLevel() {
+      return log.level as LogLevel;
+    },
+    set logLevel(level) {
+      log.level = level;
+    },
     get address() {
       return place().address;
     },
@@ -144,6 +164,9 @@ function faceOf(
     },
     get state() {
       return pipeline.state;
+    },
+    get failure() {
+      return replica?.timeline.failure ?? null;
     },
   };
 }
@@ -165,4 +188,4 @@ function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): 
 }
 
 const OPEN =
-  "takes commands of anybody who reaches it, since the default user needs no password (--acl-file)";
+  "takes commands of anybody who reaches it, since there is a user who needs no password (--acl-file)";

@@ -100,6 +100,17 @@ const SENTENCES = {
     `${place} is an Ed25519 key that everybody can sign with (a point of small order); ${NEW_PAIR}`,
   "no-keys": ({ place }) =>
     `${place} has no public key in it: no file *.pem that could be one. Put public.pem there.`,
+  "secret-missing": ({ place, file }) =>
+    `${place} does not exist. Copy it from another daemon of the cluster; or, if there is none yet, make it once and ` +
+    `copy it to all: dbsync-keygen --cluster-secret ${file}`,
+  "secret-damaged": ({ place, detail }) =>
+    `${place} ${detail}, and a cluster's secret is due: one line of 64 hexadecimal digits. Copy the file again from ` +
+    "another daemon of the cluster, or correct the path.",
+  "secret-exists": ({ place }) =>
+    `${place} is there already, and was left as it is: all daemons of a cluster have the same. Choose another name, or ` +
+    "take the old one away at all daemons.",
+  "secret-not-writable": ({ place, detail }) =>
+    `${place} cannot be written (${detail}). Choose a folder that is there and that this user may write to.`,
   exists: ({ place }) =>
     `there is a key already, and nothing was written: ${place}. ` +
     "Choose another --name or --out, or replace both keys with --force.",

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { CertificateError } from "./certificate-pair.js";
+import { writeClusterSecret } from "./cluster-secret.js";
 import { KeyFileError } from "./errors.js";
 import { generateKeyPair, KEY_BITS, KEY_TYPES, type KeyBits, type KeyType } from "./generate.js";
 import { type KeyPairPaths, keyPairPaths, prepareKeyPairFiles, writeKeyPair } from "./key-pair-files.js";
@@ -36,6 +37,8 @@ interface Options {
   readonly force: boolean;
   /** What --certificate asks for; null: a pair of keys. */
   readonly certificate: CertificateOptions | null;
+  /** Where --cluster-secret is to write; null: nowhere. */
+  readonly clusterSecret: string | null;
 }
 
 const HELP = `
@@ -58,10 +61,12 @@ Examples:
   dbsync-keygen --passphrase-file pass.txt   encrypts private.pem
   dbsync-keygen --certificate --san db1.example.org,10.0.0.1
                                              tls-key.pem and tls-cert.pem, here
+  dbsync-keygen --cluster-secret cluster.secret
+                                             what daemons know each other by
 
 Exit codes:
   0  the files are written
-  1  a file could not be read or written, or a key exists already
+  1  a file could not be read or written, or is there already
   2  an option or its value is wrong`;
 
 /**
@@ -103,7 +108,8 @@ function parse(argv: readonly string[], streams: KeygenStreams): Options {
     .option("--out <dir>", "folder for the files, made if it is missing", ".")
     .option("--name <name>", "writes <name>-private.pem and <name>-public.pem", plainFileName)
     .option("--passphrase-file <file>", "encrypts the private key with the first line of this file")
-    .option("--force", "replaces files that exist")
+    .option("--force", "replaces files that exist, but no secret")
+    .option("--cluster-secret <file>", "makes the secret that all daemons of a cluster share instead")
     .addHelpText("after", HELP)
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
@@ -135,6 +141,7 @@ function parse(argv: readonly string[], streams: KeygenStreams): Options {
     passphraseFile: given.passphraseFile ?? null,
     force: given.force ?? false,
     certificate: certificateOptions(program),
+    clusterSecret: clusterSecretFile(program),
   };
 }
 
@@ -158,6 +165,19 @@ function certificateOptions(program: Command): CertificateOptions | null {
   return { names, days, keepKey, out, name, force };
 }
 
+/** null: none is asked for. */
+function clusterSecretFile(program: Command): string | null {
+  const { clusterSecret } = program.opts<{ clusterSecret?: string }>();
+  if (clusterSecret === undefined) return null;
+  const other = program.options.find(
+    (option) =>
+      option.long !== "--cluster-secret" && program.getOptionValueSource(option.attributeName()) === "cli",
+  );
+  if (other !== undefined) program.error(`error: option '${other.long}' cannot go with '--cluster-secret'`);
+  if (clusterSecret === "") program.error("error: option '--cluster-secret' needs a file's name");
+  return clusterSecret;
+}
+
 function plainFileName(name: string): string {
   if (/^[^./\\\p{Cc}-][^/\\\p{Cc}]*$/u.test(name)) return name;
   throw new InvalidArgumentError(
@@ -166,6 +186,10 @@ function plainFileName(name: string): string {
 }
 
 async function run(options: Options, streams: KeygenStreams): Promise<void> {
+  if (options.clusterSecret !== null) {
+    streams.stdout.write(writeClusterSecret(options.clusterSecret));
+    return;
+  }
   if (options.certificate !== null) {
     streams.stdout.write(await writeCertificate(options.certificate));
     return;

@@ -32,7 +32,8 @@ export function textOfBytes(bytes: ByteString): string {
 /** Longer texts are measured by the engine, which pays for its call from here on. */
 const SHORT = 64;
 
-function isAscii(text: string): boolean {
+/** Whether a text and its UTF-8 bytes look the same. */
+export function isAscii(text: string): boolean {
   if (text.length > SHORT) return Buffer.byteLength(text) === text.length;
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
   return true;

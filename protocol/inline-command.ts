@@ -1,5 +1,5 @@
 /** A command typed as a line: words between blanks, quoted as in Redis. Source: redis-server 7.0, sdssplitargs. */
-import type { ByteString } from "./byte-string.js";
+import { type ByteString, detached } from "./byte-string.js";
 
 const BLANK = /[ \n\r\t\v\f]/;
 /** Fewer than stand between words. */
@@ -21,7 +21,8 @@ export function splitLine(line: ByteString): ByteString[] | null {
     if (at === line.length) return words;
     const read = readWord(line, at);
     if (read === null) return null;
-    words.push(read.word);
+    // Put together of characters, each of which would cost 32 bytes as long as the word is kept.
+    words.push(detached(read.word));
     at = read.end;
   }
 }

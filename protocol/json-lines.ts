@@ -1,6 +1,7 @@
 /**
  * Requests of the JSON protocol out of a stream of bytes: lines. One that is complete without its line break is a request at
  * once, for the original took every packet for one and its clients may send none; a break that comes later still belongs to it.
+ * So is one over several lines that come in one piece.
  * Source: docs/json-documents.md "Lines"; test/vectors/json.
  */
 
@@ -78,9 +79,16 @@ export class JsonLineParser {
   push(chunk: Buffer): void {
     let from = 0;
     let hasRequest = false;
+    let joins = true;
     while (!this.#isTooLong) {
-      const end = chunk.indexOf(LINE_FEED, from);
+      let end = chunk.indexOf(LINE_FEED, from);
       if (end < 0) break;
+      if (joins && this.#pieceBytes === 0 && isBegun(chunk, from, end)) {
+        const whole = wholeEnd(chunk, from);
+        // Looked for once: else each of many lines that are never closed would have all others looked through.
+        if (whole < 0) joins = false;
+        else if ((end = chunk.indexOf(LINE_FEED, whole)) < 0) break;
+      }
       const line = this.#take(chunk.subarray(from, end));
       if (this.#isTooLong) return;
       from = end + 1;
@@ -142,16 +150,20 @@ export class JsonLineParser {
 
   /** Whether all brackets are closed behind a piece. */
   #isClosedBy(piece: Buffer): boolean {
-    for (const byte of piece) {
-      if (this.#inString) {
-        if (this.#isEscaped) this.#isEscaped = false;
-        else if (byte === BACKSLASH) this.#isEscaped = true;
-        else if (byte === QUOTE) this.#inString = false;
-      } else if (byte === QUOTE) this.#inString = true;
+    let at = this.#isEscaped ? 1 : 0;
+    let inString = this.#inString;
+    for (; at < piece.length; at++) {
+      const byte = piece[at] as number;
+      if (inString) {
+        if (byte === BACKSLASH) at++;
+        else if (byte === QUOTE) inString = false;
+      } else if (byte === QUOTE) inString = true;
       else if (OPENING.has(byte)) this.#depth++;
       else if (CLOSING.has(byte)) this.#depth--;
     }
-    return !this.#inString && this.#depth <= 0;
+    this.#isEscaped = at > piece.length;
+    this.#inString = inString;
+    return !inString && this.#depth <= 0;
   }
 
   #forget(): void {
@@ -159,6 +171,32 @@ export class JsonLineParser {
     this.#pieceBytes = this.#depth = 0;
     this.#inString = this.#isEscaped = this.#isLent = false;
   }
+}
+
+/** Whether a line begins a list or an object and can only be a part of it. */
+function isBegun(chunk: Buffer, from: number, end: number): boolean {
+  let start = from;
+  while (start < end && BLANK.has(chunk[start] as number)) start++;
+  if (!OPENING.has(chunk[start] as number)) return false;
+  let last = end - 1;
+  while (last > start && BLANK.has(chunk[last] as number)) last--;
+  return last === start || !CLOSING.has(chunk[last] as number);
+}
+
+/** The place behind the bracket that closes the first one; -1: it does not come. */
+function wholeEnd(chunk: Buffer, from: number): number {
+  let depth = 0;
+  let inString = false;
+  for (let at = from; at < chunk.length; at++) {
+    const byte = chunk[at] as number;
+    if (inString) {
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) inString = false;
+    } else if (byte === QUOTE) inString = true;
+    else if (OPENING.has(byte)) depth++;
+    else if (CLOSING.has(byte) && --depth === 0) return at + 1;
+  }
+  return -1;
 }
 
 function trimmed(bytes: Buffer): Buffer {

@@ -11,12 +11,17 @@ import { formatPhpNumber, isPhpInteger, phpNumberOf } from "./php-number.js";
 export function writeJson(value: JsonValue): string {
   if (value === null) return "null";
   if (typeof value === "boolean") return value ? "true" : "false";
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") return writeString(value);
   if (value instanceof JsonNumber) return value.text;
   if (!(value instanceof JsonObject)) return `[${value.map(writeJson).join(",")}]`;
   const { names, values } = value;
   return `{${names.map((name, at) => `${JSON.stringify(name)}:${writeJson(values[at] as JsonValue)}`).join(",")}}`;
 }
+
+/** Nothing in it is written in another way: a long one is found to be so sooner than it is written character by character. */
+const AS_IT_IS = /^[^"\\\x00-\x1f\ud800-\udfff]*$/;
+
+const writeString = (text: string): string => (AS_IT_IS.test(text) ? `"${text}"` : JSON.stringify(text));
 
 /** ASCII; lists and objects as PHP tells them apart, by the names of their members. */
 export function writePhpJson(value: JsonValue): string {
@@ -40,19 +45,49 @@ export function writePhpKey(name: string): string {
 }
 
 export function writePhpString(text: string): string {
+  if (PLAIN_NAME.test(text)) return `"${text}"`;
   const written = JSON.stringify(text);
   return PLAIN_STRING.test(written) ? written : written.replace(TO_ESCAPE, escaped);
 }
 
 const PLAIN_STRING = /^[ -.0-\x7f]*$/;
+const PLAIN_NAME = /^[ !#-.0-[\]-~]*$/;
 const TO_ESCAPE = /[/\x80-\uffff]/g;
 const escaped = (character: string) =>
   character === "/" ? "\\/" : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 /** What PHP may write in another way: escapes, fractions, exponents, large numbers, minus zero, empty objects, lists. */
-const NOT_PLAIN = /[\\/\x80-\uffff]|\d[.eE]|\d{16}|-0|\{\}|\{"0":/;
+const NOT_PLAIN = /\\|\d[.eE]|\d{16}|-0|\{\}|\{"0":/;
+const TEXT = String.raw`"[^"\\/\x00-\x1f\x80-\uffff]*"`;
+const MEMBER = `${TEXT}:(?:${TEXT}|0|-?[1-9]\\d{0,14}|true|false|null)`;
+/** Objects of plain strings and small whole numbers, or members that are such objects: PHP writes them in the same way. Quicker than looking for what is not plain. */
+const PLAIN_OBJECT = String.raw`\{(?!"0":)${MEMBER}(?:,${MEMBER})*\}`;
+const PLAIN_ENTRY = `(?:${TEXT}:)?${PLAIN_OBJECT}`;
+const PLAIN_ENTRIES = new RegExp(`^${PLAIN_ENTRY}(?:,${PLAIN_ENTRY})*$`);
+/** Longer texts are not tried: what the engine keeps for going back grows with them. */
+const TRIED_CHARS_MAX = 64 * 1024;
 
 /** The text of `writeJson`, as UTF-8, in PHP's form. */
 export function phpFormOf(bytes: ByteString): string {
-  return NOT_PLAIN.test(bytes) ? writePhpJson(parseJson(textOfBytes(bytes))) : bytes;
+  if (isPlain(bytes)) return bytes;
+  if (NOT_PLAIN.test(bytes)) return writePhpJson(parseJson(textOfBytes(bytes)));
+  return PLAIN_STRING.test(bytes) ? bytes : textOfBytes(bytes).replace(TO_ESCAPE, escaped);
+}
+
+const isPlain = (bytes: ByteString) => bytes.length <= TRIED_CHARS_MAX && PLAIN_ENTRIES.test(bytes);
+
+/** Entries that are written together: more make no difference. */
+export const ENTRIES_TOGETHER = 64;
+
+/**
+ * Some entries of a container in PHP's form, with commas between them.
+ * @param names  null: they have none @param texts  of `writeJson`, as UTF-8
+ */
+export function writePhpEntries(names: readonly string[] | null, texts: readonly ByteString[]): string {
+  const written = names === null ? texts : texts.map((text, at) => `${names[at]}:${text}`);
+  const together = written.join(",");
+  if (isPlain(together)) return together;
+  return texts
+    .map((text, at) => (names === null ? phpFormOf(text) : `${names[at]}:${phpFormOf(text)}`))
+    .join(",");
 }

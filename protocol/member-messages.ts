@@ -4,6 +4,7 @@
  * packed in one bulk string. Source: docs/protocol-v2.md "Members".
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
+import { type CutVote, readCutVotes, VOTES_MOST, writeCutVotes } from "./cut-votes.js";
 import { HASH_BYTES } from "./envelope.js";
 import { type PackedPlace, readPlaces, writePlaces } from "./member-packing.js";
 import { type DaemonState, type Hello, readDaemonMessage } from "./messages-v2.js";
@@ -43,7 +44,7 @@ export interface StatusMessage extends Totals {
 export type MemberMessage =
   | Hello
   | { readonly kind: "challenge"; readonly nonce: ByteString }
-  | { readonly kind: "proof"; readonly spki: ByteString; readonly signature: Buffer }
+  | ProofMessage
   /** Why the connection closes. */
   | { readonly kind: "bye"; readonly code: string; readonly sentence: string }
   | StatusMessage
@@ -60,9 +61,20 @@ export type MemberMessage =
   | { readonly kind: "report-request"; readonly at: number }
   /** What is held dated before `at`, and the published watermark, both as of one moment. */
   | ({ readonly kind: "report"; readonly at: number; readonly watermark: number } & Totals)
-  /** Asks for a part of a snapshot. at: 0 for any, with the first part. number: of the part, from 0. */
+  /** What the sender and others have signed of snapshots. */
+  | { readonly kind: "cuts"; readonly votes: readonly CutVote[] }
+  /** Asks for a part of the snapshot of a date. number: of the part, from 0. */
   | { readonly kind: "snapshot-pull"; readonly at: number; readonly number: number }
   | SnapshotPartMessage;
+
+export interface ProofMessage {
+  readonly kind: "proof";
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: ByteString;
+  readonly signature: Buffer;
+  /** HMAC-SHA256 by the cluster's secret, 32 bytes; empty: the sender has none. */
+  readonly mac: Buffer;
+}
 
 export interface SnapshotPartMessage {
   readonly kind: "snapshot-part";
@@ -115,7 +127,7 @@ function elementsOf(message: OwnMessage): Element[] {
     case "challenge":
       return [kind, message.nonce];
     case "proof":
-      return [kind, message.spki, message.signature];
+      return [kind, message.spki, message.signature, message.mac];
     case "bye":
       return [kind, message.code, message.sentence];
     case "status": {
@@ -138,6 +150,8 @@ function elementsOf(message: OwnMessage): Element[] {
       return [kind, String(message.session)];
     case "report-request":
       return [kind, String(message.at)];
+    case "cuts":
+      return [kind, writeCutVotes(message.votes)];
     case "snapshot-pull":
       return [kind, String(message.at), String(message.number)];
     case "snapshot-part": {
@@ -159,7 +173,7 @@ const totalElements = ({ ring, data }: Totals): Element[] => [
 /** Elements of each kind, its name counted. */
 const LENGTHS: Readonly<Record<OwnKind, number>> = {
   challenge: 2,
-  proof: 3,
+  proof: 4,
   bye: 3,
   status: 13,
   offer: 2,
@@ -170,6 +184,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   given: 2,
   "report-request": 2,
   report: 7,
+  cuts: 2,
   "snapshot-pull": 3,
   "snapshot-part": 6,
 };
@@ -197,7 +212,7 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
     case "challenge":
       return { kind, nonce: readFixed(reader, HASH_BYTES) };
     case "proof":
-      return { kind, spki: readShort(reader, SPKI_BYTES_MAX), signature: reader.readBulkView() };
+      return readProof(reader);
     case "bye":
       return {
         kind,
@@ -222,6 +237,11 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
       return { kind, session: readNumber(reader) };
     case "report-request":
       return { kind, at: readNumber(reader) };
+    case "cuts": {
+      const votes = readCutVotes(reader.readBulkView(), VOTES_MOST);
+      if (votes === null) throw reader.malformed("expected what members have signed of snapshots");
+      return { kind, votes };
+    }
     case "snapshot-pull":
       return { kind, at: readNumber(reader), number: readNumber(reader) };
     case "snapshot-part": {
@@ -231,6 +251,15 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
     default:
       return { kind, at: readNumber(reader), watermark: readNumber(reader), ...readTotals(reader) };
   }
+}
+
+function readProof(reader: RespReader): ProofMessage {
+  const spki = readShort(reader, SPKI_BYTES_MAX);
+  const signature = reader.readBulkView();
+  const mac = reader.readBulkView();
+  if (mac.length !== 0 && mac.length !== HASH_BYTES)
+    throw reader.malformed(`expected 0 or ${HASH_BYTES} bytes`);
+  return { kind: "proof", spki, signature, mac };
 }
 
 function readStatus(reader: RespReader): StatusMessage {

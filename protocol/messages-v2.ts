@@ -137,14 +137,14 @@ export function writeRefused({
 export function readClientMessage(payload: Buffer): ClientMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
-  const kind = reader.readBulk();
-  if (kind === "command" && (length === 3 || length === 4)) {
-    const envelope = { kind, body: reader.readBulkView(), signature: reader.readBulkView() } as const;
+  if ((length === 3 || length === 4) && reader.readWord("command")) {
+    const body = reader.readBulkView();
+    const envelope = { kind: "command", body, signature: reader.readBulkView() } as const;
     const message = length === 3 ? envelope : { ...envelope, wait: readWait(reader) };
     reader.expectEnd();
     return message;
   }
-  if (kind === "hello" && isHelloLength(length)) return readHello(reader, length);
+  if (isHelloLength(length) && reader.readWord("hello")) return readHello(reader, length);
   throw reader.malformed("expected a hello or a command");
 }
 
@@ -167,8 +167,12 @@ export function readDaemonMessage(payload: Buffer): DaemonMessage {
 
 const STATES: readonly string[] = ["live", "catching-up", "isolated", ""];
 
-/** With and without the number of members. */
-const isHelloLength = (length: number): boolean => length === 7 || length === 8;
+/** Without the number of members; with what later versions may put behind it, which nobody here knows. */
+const HELLO_ELEMENTS_MIN = 7;
+const HELLO_ELEMENTS_MAX = 64;
+
+const isHelloLength = (length: number): boolean =>
+  length >= HELLO_ELEMENTS_MIN && length <= HELLO_ELEMENTS_MAX;
 
 function readHello(reader: RespReader, length: number): Hello {
   const versions = reader.readBulk();
@@ -181,7 +185,8 @@ function readHello(reader: RespReader, length: number): Hello {
   const role = reader.readBulk();
   if (!STATES.includes(state)) throw reader.malformed("expected a daemon's state");
   if (role !== "client" && role !== "daemon") throw reader.malformed('expected "client" or "daemon"');
-  const members = length === 7 ? {} : { members: readCount(reader, MEMBERS_MAX) };
+  const members = length === HELLO_ELEMENTS_MIN ? {} : { members: readCount(reader, MEMBERS_MAX) };
+  for (let element = HELLO_ELEMENTS_MIN + 1; element < length; element++) reader.readBulk();
   reader.expectEnd();
   return {
     kind: "hello",

@@ -19,6 +19,8 @@ const NUMBER_DIGITS_MAX = 16;
  */
 const TEXT_BYTES = 1024;
 const SHORT_BYTES_MAX = 12;
+/** Arguments for which the engine makes room at the first one, however few there are. */
+const SIZED_MOST = 17;
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -70,6 +72,16 @@ export class RespReader {
     return bytes;
   }
 
+  /** Steps over a bulk string, however long, of which nothing is kept. @returns whether it is that word */
+  readWord(word: ByteString): boolean {
+    const end = this.#startBulk();
+    const start = this.#at;
+    this.#at = end + 2;
+    if (end - start !== word.length) return false;
+    for (let i = 0; i < word.length; i++) if (this.#buffer[start + i] !== word.charCodeAt(i)) return false;
+    return true;
+  }
+
   /** A bulk string that is a canonical decimal; NaN: another one. Exact up to 2^53, and above that if longer. */
   readBulkDecimal(): number {
     const buffer = this.#buffer;
@@ -103,13 +115,13 @@ export class RespReader {
   readCommand(known: ShortStrings): ByteString[] {
     const length = this.readArrayHead();
     if (length === 0) throw this.malformed("expected a command of at least one argument");
-    // Not sized beforehand: the length is the sender's word, the bytes are not there yet.
-    const argv: ByteString[] = [];
+    // Sized where it is short, as it may be kept for long: else the length is the sender's word, the bytes are not there yet.
+    const argv: ByteString[] = length <= SIZED_MOST ? new Array(length) : [];
     for (let i = 0; i < length; i++) {
       const end = this.#startBulk();
       const start = this.#at;
       this.#at = end + 2;
-      argv.push(known.find(this.#buffer, start, end) ?? known.keep(this.#bytes(start, end)));
+      argv[i] = known.find(this.#buffer, start, end) ?? known.keep(this.#bytes(start, end));
     }
     return argv;
   }

@@ -1,6 +1,6 @@
 /**
  * Requests of RESP clients out of a stream of any pieces: arrays of bulk strings, and lines as one types them ("inline").
- * What is wrong with a stream is told in Redis's own words. Source: redis-server 7.0, test/daemon/resp.
+ * What is wrong with a stream is told in Redis's own words. Source: redis-server 7.0, test/daemon/listeners/resp.
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { splitLine } from "./inline-command.js";
@@ -124,12 +124,44 @@ export class RespRequestParser {
     for (;;) {
       if (this.#argv === null) {
         if (this.#at === this.#end) return this.#release();
-        const argv = this.#buffer[this.#at] === STAR ? this.#startArray() : this.#readLine();
+        const isArray = this.#buffer[this.#at] === STAR;
+        const whole = isArray ? this.#readWhole() : null;
+        if (whole !== null) return whole;
+        const argv = isArray ? this.#startArray() : this.#readLine();
         if (argv !== undefined) return argv;
         if (this.#argv === null) continue;
       }
       return this.#readArguments();
     }
+  }
+
+  /**
+   * A request of few short arguments that is all there, as most are; null: it is not, or is to be looked at more closely. Refuses nothing,
+   * and takes nothing that step by step would not be taken.
+   */
+  #readWhole(): readonly ByteString[] | null {
+    const buffer = this.#buffer;
+    const end = this.#end;
+    const count = (buffer[this.#at + 1] as number) - DIGIT_0;
+    if (!(count >= 1 && count <= 9) || buffer[this.#at + 2] !== CR) return null;
+    const argv: ByteString[] = new Array(count);
+    let at = this.#at + 4;
+    for (let i = 0; i < count; i++) {
+      let length = (buffer[at + 1] as number) - DIGIT_0;
+      if (buffer[at] !== DOLLAR || !(length >= 0 && length <= 9)) return null;
+      at += 2;
+      if (length > 0 && buffer[at] !== CR) {
+        const digit = (buffer[at++] as number) - DIGIT_0;
+        if (!(digit >= 0 && digit <= 9)) return null;
+        length = length * 10 + digit;
+      }
+      const start = at + 2;
+      if (buffer[at] !== CR || start + length + 2 > end || length > this.#bounds.bulkBytes) return null;
+      argv[i] = this.#strings.take(buffer, start, start + length);
+      at = start + length + 2;
+    }
+    this.#at = at;
+    return argv;
   }
 
   /** @returns undefined: go on; null: wait */

@@ -3,6 +3,7 @@
  * command is in acl.ts. Not taken: passwords, channels, `on`, `off` and `reset`, which are no business of a signing key.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { ABSENT_COMMANDS } from "./absent-commands.js";
 import type { CommandTable } from "./command.js";
 import { CommandFailure, echoed } from "./errors.js";
 import type { KeyPattern } from "./key-pattern.js";
@@ -10,7 +11,7 @@ import type { KeyPattern } from "./key-pattern.js";
 export type Rule = { readonly text: ByteString } & (
   | { readonly kind: "all"; readonly allow: boolean }
   | { readonly kind: "category"; readonly allow: boolean; readonly category: string }
-  /** `name` in upper case; a container's stands for its subcommands as well. */
+  /** `name` in upper case, perhaps of a command that is not in the table; a container's stands for its subcommands as well. */
   | { readonly kind: "command"; readonly allow: boolean; readonly name: string }
   | { readonly kind: "pattern"; readonly pattern: KeyPattern }
   | { readonly kind: "all-keys" }
@@ -175,10 +176,13 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
     return { kind: "category", text, allow, category };
   }
   const name = text.slice(1).toUpperCase();
-  if (table.find(name) !== undefined) return { kind: "command", text, allow, name };
+  if (table.find(name) !== undefined || ABSENT_COMMANDS.has(name))
+    return { kind: "command", text, allow, name };
   const [container = ""] = name.split("|");
-  if (name.includes("|") && table.find(container) !== undefined) {
-    const hasSubcommands = table.all().some((command) => command.name.startsWith(`${container}|`));
+  if (name.includes("|") && (table.find(container) !== undefined || ABSENT_COMMANDS.has(container))) {
+    const isOfContainer = (one: string) => one.startsWith(`${container}|`);
+    const hasSubcommands =
+      table.all().some((command) => isOfContainer(command.name)) || [...ABSENT_COMMANDS].some(isOfContainer);
     const mistake = name.split("|").length > 2 ? "argument" : hasSubcommands ? "unknown" : null;
     throw wrongRule(
       text,

@@ -4,6 +4,7 @@
  * it is enough if one set permits a command with all its keys. Pure. Source: redis-server 7.0, test/store/acl.test.ts.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { ABSENT_COMMANDS } from "./absent-commands.js";
 import { type NormalRules, normalForm } from "./acl-normal-form.js";
 import { parseRules, type Rule } from "./acl-rules.js";
 import { type Command, type CommandTable, categoriesOf } from "./command.js";
@@ -78,7 +79,9 @@ export class Acl {
   /** The same for a command that the table does not know, by its name. */
   foreignDenial(name: ByteString): string | null {
     if (this.#sets.some((set) => set.permitsForeign(name))) return null;
-    const rule = administers(name) ? this.#sets[0]?.ruleAgainstAdministration : undefined;
+    const rule =
+      this.#sets[0]?.ruleAgainstForeign(name) ??
+      (administers(name) ? this.#sets[0]?.ruleAgainstAdministration : undefined);
     const unknown = administers(name) ? "it administers" : "what it touches is not known here";
     const reason =
       rule === undefined ? `${unknown}, and not all is allowed` : `rule ${echoed(rule)} denies it`;
@@ -112,6 +115,8 @@ class RuleSet {
   #patterns: KeyPattern[] = [];
   #allKeys = false;
   #foreign: Foreign = "none";
+  /** What rules say of those by name. */
+  readonly #named = new Map<ByteString, Verdict>();
   /** Of commands that the table does not know. */
   ruleAgainstAdministration: ByteString | undefined;
 
@@ -132,8 +137,16 @@ class RuleSet {
   }
 
   permitsForeign(name: ByteString): boolean {
-    if (!this.#allKeys || this.#foreign === "none") return false;
-    return this.#foreign === "all" || !administers(name);
+    if (!this.#allKeys) return false;
+    const verdict = this.#named.get(name.toUpperCase());
+    if (verdict !== undefined) return verdict.allow;
+    return this.#foreign === "all" || (this.#foreign === "all but admin" && !administers(name));
+  }
+
+  /** The rule that denies a command that the table does not know, by its name. */
+  ruleAgainstForeign(name: ByteString): ByteString | undefined {
+    const verdict = this.#named.get(name.toUpperCase());
+    return verdict?.allow === false ? verdict.rule : undefined;
   }
 
   permitsKey(key: ByteString, needs: Permission): boolean {
@@ -187,8 +200,21 @@ class RuleSet {
         else if (rule.kind === "category" && !rule.allow && ADMINISTERING_CATEGORIES.has(rule.category))
           this.ruleAgainstAdministration = rule.text;
         for (const command of table.all()) if (isMeant(command, rule)) this.#verdicts.set(command, verdict);
+        this.#noteForeign(rule, verdict);
         break;
       }
+    }
+  }
+
+  /** What is behind a name is judged by the name alone: a subcommand that is denied denies all, and one that is allowed none. */
+  #noteForeign(rule: CommandRule, verdict: Verdict): void {
+    if (rule.kind === "all") this.#named.clear();
+    else if (rule.kind === "category" && !rule.allow) {
+      // It may be in that category, as any other.
+      for (const [name, { allow }] of this.#named) if (allow) this.#named.delete(name);
+    } else if (rule.kind === "command" && ABSENT_COMMANDS.has(rule.name)) {
+      const [container = "", ...subcommand] = rule.name.split("|");
+      if (subcommand.length === 0 || !rule.allow) this.#named.set(container, verdict);
     }
   }
 

@@ -68,7 +68,10 @@ for (const [name, command] of byName)
 
 /** Of commands that Redis does not have: their subcommands, none of which is HELP. */
 const ownSubcommands: ReadonlyMap<string, readonly string[]> = new Map(
-  ["KEY", "TIMELINE", "DBSYNC", "DOC.INDEX"].map((container) => [container, subcommandsOf(container)]),
+  ["KEY", "TIMELINE", "DBSYNC", "DOC.INDEX", "DOC.MEMBER"].map((container) => [
+    container,
+    subcommandsOf(container),
+  ]),
 );
 
 function subcommandsOf(container: string): readonly string[] {

@@ -5,6 +5,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Condition } from "../protocol/envelope.js";
 import { array, type Reply } from "../protocol/reply.js";
+import { settled } from "../protocol/step-reply.js";
 import type { Command } from "./command.js";
 import { resolveCommand } from "./command-table.js";
 import { CommandFailure } from "./errors.js";
@@ -41,9 +42,17 @@ export class Database {
     return this.#keyspaces;
   }
 
-  /** How many keys went because they had expired, for statistics: a unit that is applied again counts its own again. */
-  get expiredKeys(): number {
-    return this.#expired;
+  /**
+   * How many keys have expired, for statistics: a unit that is applied again counts its own again.
+   * @param at  milliseconds since 1970
+   */
+  expiredKeys(at: number): number {
+    return this.#keyspaces.reduce((sum, keyspace) => sum + keyspace.expired(at), this.#expired);
+  }
+
+  /** Looks for keys that have expired, so that counting them is quick. @param most  about so many in each database */
+  lookForExpired(at: number, most: number): void {
+    for (const keyspace of this.#keyspaces) keyspace.lookForExpired(at, most);
   }
 
   /**
@@ -67,15 +76,20 @@ export class Database {
     unit: Unit,
     records: UndoRecord[] | null = null,
   ): Reply {
-    const { id } = unit;
     const resolved: Command[] = [];
     for (const argv of commands) {
       const command = resolveCommand(argv);
       if (command instanceof CommandFailure) return command.reply;
       resolved.push(command);
     }
+    const { at, seq, db, id, readsAll, encoding } = unit;
     return array(
-      commands.map((argv, step) => this.run(resolved[step] as Command, argv, { ...unit, id, step }, records)),
+      // What is found in steps is what it is now, not what those behind it make of it.
+      commands.map((argv, step) =>
+        settled(
+          this.run(resolved[step] as Command, argv, { at, seq, db, id, step, readsAll, encoding }, records),
+        ),
+      ),
     );
   }
 

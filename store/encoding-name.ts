@@ -60,6 +60,12 @@ export function encodingName(value: Value, limits: EncodingLimits = ENCODING_LIM
   return type === "list" ? "quicklist" : type;
 }
 
+/** Whether Redis keeps it in one piece of memory, as it does small collections. */
+export function isCompact(value: Value, limits?: EncodingLimits): boolean {
+  const name = encodingName(value, limits);
+  return name === "listpack" || name === "intset";
+}
+
 /** How many references Redis counts to a value of these contents. */
 export function referenceCount(value: Value): number {
   const integer = typeof value === "string" ? parseInteger(value) : undefined;

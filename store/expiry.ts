@@ -1,11 +1,12 @@
 /**
- * Keys by expiry time: a binary heap in which entries may be stale (the key has gone, or expires at another time).
- * Whoever takes one out compares it with the key; nothing has to be searched when an expiry time changes.
+ * Keys by expiry time, those of one time by name: a binary heap in which entries may be stale (the key has gone, or expires
+ * at another time) or stand twice. Whoever takes one out compares it with the key; nothing has to be searched when an expiry
+ * time changes.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 
 /** Stale entries that are not worth a rebuild. */
-const STALE_MIN = 1024;
+export const STALE_MIN = 1024;
 
 export class ExpiryQueue {
   #times: number[] = [];
@@ -28,7 +29,7 @@ export class ExpiryQueue {
     this.#keys.push(key);
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if ((this.#times[parent] as number) <= expire) break;
+      if (!this.#isBehind(parent, expire, key)) break;
       this.#move(parent, at);
       at = parent;
     }
@@ -63,12 +64,22 @@ export class ExpiryQueue {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= size) break;
-      if (child + 1 < size && (this.#times[child + 1] as number) < (this.#times[child] as number)) child++;
-      if ((this.#times[child] as number) >= expire) break;
+      if (
+        child + 1 < size &&
+        this.#isBehind(child, this.#times[child + 1] as number, this.#keys[child + 1] as ByteString)
+      )
+        child++;
+      if (this.#isBehind(child, expire, key)) break;
       this.#move(child, at);
       at = child;
     }
     this.#place(at, expire, key);
+  }
+
+  /** Whether what stands at a place comes behind a time and key, or is the same. */
+  #isBehind(place: number, expire: number, key: ByteString): boolean {
+    const other = this.#times[place] as number;
+    return other > expire || (other === expire && (this.#keys[place] as ByteString) >= key);
   }
 
   #move(from: number, to: number): void {

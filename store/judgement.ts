@@ -18,9 +18,12 @@ export interface JudgedUnit {
   /** One, or with `multi` all of an envelope. */
   readonly commands: readonly (readonly ByteString[])[];
   readonly conditions: readonly Condition[] | null;
+  /** For whom it is signed; null: for the signer itself. */
+  readonly as: ByteString | null;
 }
 
 const UNKNOWN = error("NOPERM unknown key: nobody has added it before this command's place");
+const NOT_A_DAEMON = error("NOPERM only daemons' keys may sign for somebody else");
 const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
   revoked: error("NOPERM this key was revoked"),
   "not-yet-valid": error("NOPERM this key is not yet valid at the command's date"),
@@ -32,11 +35,12 @@ const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
  * @returns null: permitted; else the unit's reply, NOPERM or what is wrong with it
  */
 export function refusalOf(unit: JudgedUnit, signer: KeyRecord | undefined, ring: KeyRing): ErrorReply | null {
-  const { key, at, commands, conditions } = unit;
+  const { key, at, commands, conditions, as } = unit;
   const record = signer ?? ring.introduction(commands, key, at);
   if (record === null) return UNKNOWN;
   const state = validity(record, at);
   if (state !== "valid") return INVALID[state];
+  if (as !== null && record.role !== "daemon") return NOT_A_DAEMON;
   for (const argv of commands) {
     const mistake = connectionMistake(argv);
     if (mistake !== null) return mistake;

@@ -101,11 +101,6 @@ export class KeyRing {
     return copy;
   }
 
-  /** Puts a record of a snapshot, in place of what is known of that key. */
-  restore(record: Omit<KeyRecord, "acl" | "algorithm" | "bits">): void {
-    this.#put({ ...record, ...readSpki(record.spki), acl: new Acl(record.rules, table) });
-  }
-
   /** @param id  raw */
   find(id: ByteString): KeyRecord | undefined {
     return this.#records.get(id);
@@ -192,7 +187,8 @@ export class KeyRing {
     const run = keyHandlers.get(command.name);
     if (run === undefined) throw new Error(`${command.name} is no command on keys`);
     try {
-      return run(this.#face, argv, { ...unit, signer });
+      const { at, db, id } = unit;
+      return run(this.#face, argv, { at, db, id, signer });
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;
       throw failure;

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { unitId } from "../protocol/envelope.js";
-import { ExpiryQueue } from "./expiry.js";
+import { ExpiryTimes } from "./expiry-times.js";
 import type { Unit } from "./unit.js";
 import { DenseTable } from "./values/dense-table.js";
 import { StringDraft } from "./values/string-draft.js";
@@ -102,7 +102,7 @@ export class UsedEntry extends KeptEntry {
 export class Keyspace {
   readonly #notesUse: boolean;
   readonly #table = new DenseTable<Entry>((entry) => entry.key);
-  readonly #queue = new ExpiryQueue();
+  readonly #times = new ExpiryTimes((key, expire) => this.find(key)?.expire === expire);
   #expiring = 0;
 
   /** @param notesUse  whether entries have room for how they are used */
@@ -110,8 +110,22 @@ export class Keyspace {
     this.#notesUse = notesUse;
   }
 
+  /** Keys, expired ones among them. */
   get size(): number {
     return this.#table.size;
+  }
+
+  /**
+   * Keys that have expired and are still there.
+   * @param at  milliseconds since 1970; an earlier time than the latest one asked about counts as that one
+   */
+  expired(at: number): number {
+    return this.#expiring === 0 ? 0 : this.#times.dueBefore(at);
+  }
+
+  /** Does part of what the next `expired` would have to do. @param most  about so many keys */
+  lookForExpired(at: number, most: number): void {
+    if (this.#expiring > 0) this.#times.advance(at, most);
   }
 
   /** All entries, densely; what SCAN and RANDOMKEY walk. Not to be changed. */
@@ -154,17 +168,18 @@ export class Keyspace {
   }
 
   setExpire(entry: Entry, expire: number): void {
-    this.#expiring += Number(expire !== NO_EXPIRY) - Number(entry.expire !== NO_EXPIRY);
+    this.#forgetExpire(entry);
     entry.expire = expire;
     if (expire === NO_EXPIRY) return;
-    this.#queue.push(expire, entry.key);
-    if (this.#queue.isMostlyStale(this.#expiring)) this.#queue.rebuild(this.#expiryTimes());
+    this.#expiring++;
+    this.#times.add(expire, entry.key);
+    if (this.#times.isMostlyStale(this.#expiring)) this.#times.rebuild(this.#expiryTimes());
   }
 
   delete(key: ByteString): void {
     const place = this.#table.find(key);
     if (place < 0) return;
-    if (this.#table.items[place]?.expire !== NO_EXPIRY) this.#expiring--;
+    this.#forgetExpire(this.#table.items[place] as Entry);
     this.#table.removeAt(place);
   }
 
@@ -175,7 +190,7 @@ export class Keyspace {
   dropExpired(before: number, limit: number): number {
     let dropped = 0;
     while (dropped < limit) {
-      const due = this.#queue.shift(before);
+      const due = this.#times.shift(before);
       if (due === undefined) break;
       if (this.find(due.key)?.expire !== due.expire) continue;
       this.delete(due.key);
@@ -187,19 +202,26 @@ export class Keyspace {
   /** The key that expires first, expired or not. */
   firstToExpire(): Entry | undefined {
     for (;;) {
-      const first = this.#queue.at(0);
+      const { first } = this.#times;
       if (first === undefined) return undefined;
       const entry = this.find(first.key);
       if (entry?.expire === first.expire) return entry;
-      this.#queue.shift(Number.POSITIVE_INFINITY);
+      this.#times.shift(Number.POSITIVE_INFINITY);
     }
   }
 
   /** Some key that expires, chosen by a number (at least 0, below 1); undefined: that choice met none, another may. */
   sampleExpiring(chance: number): Entry | undefined {
-    const chosen = this.#queue.at(Math.floor(chance * this.#queue.size));
+    const chosen = this.#times.sample(chance);
     const entry = chosen === undefined ? undefined : this.find(chosen.key);
     return entry?.expire === chosen?.expire ? entry : undefined;
+  }
+
+  /** Before an entry's expiry time changes, or it goes. */
+  #forgetExpire({ expire }: Entry): void {
+    if (expire === NO_EXPIRY) return;
+    this.#expiring--;
+    this.#times.remove(expire);
   }
 
   *#expiryTimes(): Generator<[number, ByteString]> {

@@ -42,6 +42,14 @@ export function addFloats(a: ByteString, b: ByteString): ByteString | FloatProbl
   return isInfinite(sum) ? "infinite" : format(sum);
 }
 
+/** `1000 × a`, rounded up to a whole number: what C makes of seconds that are to be milliseconds. */
+export function thousandTimes(a: ByteString): bigint | FloatProblem {
+  const value = parse(a);
+  if (typeof value === "string") return value;
+  const { mantissa, exponent } = round(value.mantissa * 1000n, value.exponent);
+  return exponent >= 0 ? mantissa << BigInt(exponent) : -(-mantissa >> BigInt(-exponent));
+}
+
 function parse(bytes: ByteString): LongDouble | FloatProblem {
   if (bytes.length > TEXT_BYTES_MAX) return "not-a-float";
   const [, sign, whole = "", fraction = "", power = "0"] = DECIMAL.exec(bytes) ?? [];

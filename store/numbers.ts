@@ -7,16 +7,33 @@ export const INT64_MIN = -(2n ** 63n);
 
 const INT32_MAX = 2 ** 31 - 1;
 
+const MINUS = 0x2d;
+const DIGIT_0 = 0x30;
 /** Digits of which every number is a safe integer. */
 const SAFE_DIGITS = 15;
 
 /** A 64-bit integer in canonical decimal form; a number where that is exact; undefined: it is none. */
 export function parseInteger(bytes: ByteString): number | bigint | undefined {
-  if (bytes.length === 0 || bytes.length > 20 || !/^(0|-?[1-9]\d*)$/.test(bytes)) return undefined;
-  if (bytes.length <= SAFE_DIGITS) return Number(bytes);
+  if (bytes.length <= SAFE_DIGITS) return parseShort(bytes);
+  if (bytes.length > 20 || !/^-?[1-9]\d*$/.test(bytes)) return undefined;
   const value = BigInt(bytes);
   if (value > INT64_MAX || value < INT64_MIN) return undefined;
   return narrow(value);
+}
+
+/** On the path of every INCR: the engine's own ways, a pattern and `Number`, take several times as long. */
+function parseShort(bytes: ByteString): number | undefined {
+  if (bytes === "0") return 0;
+  const isNegative = bytes.charCodeAt(0) === MINUS;
+  let at = isNegative ? 1 : 0;
+  if (at === bytes.length || bytes.charCodeAt(at) === DIGIT_0) return undefined;
+  let value = 0;
+  for (; at < bytes.length; at++) {
+    const digit = bytes.charCodeAt(at) - DIGIT_0;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return isNegative ? -value : value;
 }
 
 /** The same integer as a number where that is exact. */

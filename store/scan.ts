@@ -68,6 +68,26 @@ export function scanPage(
   return { from, to, next: from };
 }
 
+/**
+ * Visits the places of a page.
+ * @param isSmall  all at once, in their order, whatever the cursor: as Redis does with what it keeps compactly
+ * @returns the cursor behind them
+ */
+export function visitPage(
+  size: number,
+  options: ScanOptions,
+  isSmall: boolean,
+  visit: (place: number) => void,
+): number {
+  if (isSmall) {
+    for (let place = 0; place < size; place++) visit(place);
+    return 0;
+  }
+  const { from, to, next } = scanPage(size, options);
+  for (let place = to - 1; place >= from; place--) visit(place);
+  return next;
+}
+
 /** The answer of a scan: cursor and what was found. */
 export function scanReply(next: number, found: readonly ByteString[]): Reply {
   return array([bulk(String(next)), bulks(found)]);

@@ -6,7 +6,8 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { type Entry, type Keyspace, NO_EXPIRY, WHOLE } from "./keyspace.js";
 import { unpatchString } from "./string-parts.js";
-import type { Document, RemovedEntry } from "./values/document.js";
+import type { Document } from "./values/document.js";
+import type { RemovedEntry } from "./values/document-entry.js";
 import type { Hash } from "./values/hash.js";
 import type { End, List } from "./values/list.js";
 import type { MemberSet } from "./values/member-set.js";

@@ -3,6 +3,7 @@
  * is started in: when a file hangs and is ended, the servers that it started end here.
  */
 import { availableParallelism } from "node:os";
+import { relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 
@@ -16,13 +17,33 @@ const silence = setTimeout(() => {
 }, 1.5 * limit).unref();
 const heard = () => void silence.refresh();
 
-const report = run({ files, concurrency: availableParallelism(), timeout: limit })
+/** How many files are told of at the end. */
+const LISTED = 10;
+/** Milliseconds, by file. */
+const took = new Map<string, number>();
+
+/** Where a run's time went. */
+function longest(): string {
+  if (took.size <= 1) return "";
+  const lines = [...took]
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, LISTED)
+    .map(([file, ms]) => `${(ms / 1000).toFixed(1).padStart(8)} s ${relative(process.cwd(), file)}`);
+  return `The longest files:\n${lines.join("\n")}\n`;
+}
+
+// One more than processors: many files wait for processes most of their time.
+const report = run({ files, concurrency: availableParallelism() + 1, timeout: limit })
   .on("test:fail", () => {
     process.exitCode = 1;
   })
   .on("test:dequeue", heard)
-  .on("test:complete", heard)
+  .on("test:complete", ({ name, file, details }) => {
+    heard();
+    // A file is told of as a test that has its name.
+    if (file?.endsWith(name)) took.set(file, details.duration_ms);
+  })
   .compose(new spec());
 report.pipe(process.stdout);
 // A server that is left may hold pipes of its test file open, for which the runner would wait for ever.
-report.on("end", () => process.stdout.write("", () => process.exit()));
+report.on("end", () => process.stdout.write(longest(), () => process.exit()));

@@ -3,38 +3,59 @@
  * `npm test -- store faults` runs the files whose path below test/ holds one of the words.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { chosenFiles } from "./support/chosen-files.js";
+import { chosenFiles, testFiles } from "./support/chosen-files.js";
 import { buildRoot } from "./support/repository.js";
 import { isOnPath, isThere, type Requirement, requirements } from "./support/requirements.js";
+import { forgetSettings } from "./support/test-environment.js";
 
 /** A test file that takes longer hangs: on a busy machine thousands of simulated runs take ten minutes. */
 const FILE_MS_MAX = 1_800_000;
 
-/** What README's tour exports, say. The tests choose their own servers and keys. */
-const SETTINGS = ["DBSYNC_SERVERS", "DBSYNC_SIGNKEY", "DBSYNC_DEBUG"];
+/** Files that take longer than most, as the end of a run tells. */
+const LONG = [
+  "simulation/",
+  "docs.test",
+  "faults/",
+  "timeline/reconcile",
+  "conformance/differential",
+  "client/simulation",
+  "store/undo",
+  "daemon/listeners/resp/hostile",
+];
+
+const HOW_TO_RUN_MORE = `
+These were the runs that everybody has. More of them:
+  npm run explore [-- --minutes 30]    randomised tests from fresh seeds; what they find comes with how to repeat it
+  npm run mutants                      rules that are broken must be found out
+  npm run chaos -- --minutes 30        daemons that are killed, frozen and damaged`;
 
 function main(words: readonly string[]): void {
-  for (const name of Object.keys(process.env)) {
-    if (SETTINGS.includes(name) || name.startsWith("DBSYNCD_")) delete process.env[name];
-  }
+  forgetSettings();
   if (!installMissing() && process.env["CI"]) {
     process.exitCode = 1;
     return;
   }
   const folder = join(buildRoot, "test");
-  const files = chosenFiles(testFiles(folder), words).map((file) => join(folder, file));
+  const files = longestFirst(chosenFiles(testFiles(folder), words)).map((file) => join(folder, file));
   if (files.length === 0) {
     console.error(`No test file's path below test/ holds ${words.join(" or ")}.`);
     process.exitCode = 2;
     return;
   }
-  runFiles(files);
+  runFiles(files, () => {
+    if (words.length === 0) console.log(HOW_TO_RUN_MORE);
+  });
+}
+
+/** Nobody is to wait in the end for what was begun last. */
+function longestFirst(files: readonly string[]): string[] {
+  const isLong = (file: string) => LONG.some((words) => file.startsWith(words));
+  return [...files.filter(isLong), ...files.filter((file) => !isLong(file))];
 }
 
 /** In a process group, which ends as a whole: with its leader, or when we are to end. */
-function runFiles(files: readonly string[]): void {
+function runFiles(files: readonly string[], ended: () => void): void {
   const program = join(buildRoot, "test/run-files.js");
   const leader = spawn(process.execPath, [program, String(FILE_MS_MAX), ...files], {
     stdio: "inherit",
@@ -51,6 +72,7 @@ function runFiles(files: readonly string[]): void {
   leader.once("exit", (code) => {
     endGroup();
     process.exitCode = code ?? 1;
+    ended();
   });
 }
 
@@ -83,12 +105,6 @@ function describe({ program, purpose }: Requirement): string {
 function succeeds([program = "", ...args]: readonly string[]): boolean {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   return spawnSync(program, args, { stdio: ["ignore", "ignore", "inherit"], env }).status === 0;
-}
-
-/** As paths below the folder. */
-function testFiles(folder: string): string[] {
-  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  return files.filter((file) => file.endsWith(".test.js")).sort();
 }
 
 main(process.argv.slice(2));

@@ -5,6 +5,7 @@
 
 import type { ByteString } from "../protocol/byte-string.js";
 import { array, error, NIL_ARRAY, type Reply } from "../protocol/reply.js";
+import { settled } from "../protocol/step-reply.js";
 import type { Command } from "../store/command.js";
 import { resolveCommand } from "../store/command-table.js";
 import type { Database } from "../store/database.js";
@@ -44,15 +45,16 @@ export function applyUnit(
 
 /** Why a unit is not permitted, or why it cannot be run; null: it is permitted. */
 export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
-  const { key, at, if: conditions } = unit.envelope;
+  const { key, at, as, if: conditions } = unit.envelope;
   if (signer !== undefined && isPlainlyPermitted(unit, signer)) return null;
-  const judged: JudgedUnit = { key, at, commands: unit.commands, conditions };
+  const judged: JudgedUnit = { key, at, commands: unit.commands, conditions, as };
   return refusalOf(judged, signer, ring);
 }
 
 /** The usual case, without the ring: one command on data, and no conditions. */
 function isPlainlyPermitted({ kind, command, envelope, argv }: FoldUnit, signer: KeyRecord): boolean {
   if ((kind !== "data" && kind !== "read") || command === null || envelope.if !== null) return false;
+  if (envelope.as !== null && signer.role !== "daemon") return false;
   return validity(signer, envelope.at) === "valid" && signer.acl.denial(command, argv) === null;
 }
 
@@ -105,7 +107,8 @@ export function runCommand(
   records: UndoRecord[],
 ): Reply {
   try {
-    return database.run(command, argv, place, records);
+    // The units behind it must not change what it is answered.
+    return settled(database.run(command, argv, place, records));
   } catch (problem) {
     throwShortage(problem);
     return takeBack(database, records);

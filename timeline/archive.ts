@@ -3,10 +3,11 @@
  * of the state that they make.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { dateText } from "../protocol/envelope.js";
+import { dateText, hexOf } from "../protocol/envelope.js";
 import { DigestIndex } from "./digest-index.js";
 import {
   compareEntries,
+  comparePlaces,
   type Entry,
   type FlushedEntry,
   firstPlaceAt,
@@ -41,8 +42,8 @@ export class Archive {
   prunedTo: number;
   /** Kept and not on disk. */
   readonly #unflushed = new Set<ByteString>();
-  /** Found damaged on disk, to be kept anew, with their dates, and whether the state has them. */
-  readonly #damaged = new Map<ByteString, { readonly at: number; readonly isFolded: boolean }>();
+  /** Found damaged on disk, to be kept anew, with their places, and whether the state has them. */
+  readonly #damaged = new Map<ByteString, { readonly place: Place; readonly isFolded: boolean }>();
   /** Whether what was removed last is on its way to the disk: until it is there it would be found again. */
   #isRemoving = false;
 
@@ -191,8 +192,8 @@ export class Archive {
    */
   damaged(place: Place, isFolded: boolean): void {
     if (this.#damaged.has(place.id)) return;
-    this.#parts.log.error({ at: dateText(place.at) }, DAMAGED);
-    this.#damaged.set(place.id, { at: place.at, isFolded });
+    this.#parts.log.error({ at: dateText(place.at), id: hexOf(place.id) }, DAMAGED);
+    this.#damaged.set(place.id, { place, isFolded });
     if (isFolded && !this.#unflushed.has(place.id)) this.index.remove(place);
   }
 
@@ -200,10 +201,30 @@ export class Archive {
    * From now on the state is another one, folded from what could be read.
    * @param gaps   ids of what could not
    * @param until  what is dated later was not looked at
+   * @returns whether it lacks some that the one before had
    */
-  refolded(gaps: ReadonlySet<ByteString>, until: number): void {
-    for (const [id, { at }] of this.#damaged)
-      this.#damaged.set(id, { at, isFolded: at <= until && !gaps.has(id) });
+  refolded(gaps: ReadonlySet<ByteString>, until: number): boolean {
+    let lacksMore = false;
+    for (const [id, { place, isFolded }] of this.#damaged) {
+      if (place.at > until) continue;
+      lacksMore ||= isFolded && gaps.has(id);
+      this.#damaged.set(id, { place, isFolded: !gaps.has(id) });
+    }
+    return lacksMore;
+  }
+
+  /** Places of damaged ones that the state has all the same, and that could still be given anew, the first of them first. */
+  get damagedInState(): Place[] {
+    const places: Place[] = [];
+    for (const { place, isFolded } of this.#damaged.values())
+      if (isFolded && place.at > this.prunedTo) places.push(place);
+    return places.sort(comparePlaces);
+  }
+
+  /** Whether something of then was found damaged that nobody has given anew. */
+  isDamagedUpTo(date: number): boolean {
+    for (const { place } of this.#damaged.values()) if (place.at <= date) return true;
+    return false;
   }
 
   /** Ids dated at or before it need not be in memory. */

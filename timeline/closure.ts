@@ -5,9 +5,9 @@
  * Source: DESIGN.md "Timeline": "A late unit commutes iff …".
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { Heap } from "./heap.js";
 import { nodesOf } from "./touch-lists.js";
 import { compareUnits, type FoldUnit, type TouchNode, type WholeTouch } from "./unit.js";
-import { UnitHeap } from "./unit-heap.js";
 
 /** What a change of the fold begins with. */
 export interface Seeds {
@@ -30,7 +30,7 @@ let searches = 0;
 /** Along the lists. @returns the affected, in their order; those that are flipped among them; null: more than `most` */
 export function affectedAlongLists({ late, flipped }: Seeds, most: number): FoldUnit[] | null {
   const search = ++searches;
-  const heap = new UnitHeap();
+  const heap = new Heap<FoldUnit>(compareUnits);
   const affected: FoldUnit[] = [];
   for (const unit of flipped) {
     unit.found = search;
@@ -53,13 +53,13 @@ export function affectedAlongLists({ late, flipped }: Seeds, most: number): Fold
   }
 }
 
-function spread(unit: FoldUnit, search: number, heap: UnitHeap): void {
+function spread(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
   if (unit.key !== null) follow(unit, search, heap);
   if (unit.more !== null) for (const node of unit.more) follow(node, search, heap);
 }
 
 /** A writer affects all up to and including the next writer, which goes on from there; a reader the next writer. */
-function follow(from: TouchNode, search: number, heap: UnitHeap): void {
+function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
   const { writes } = from;
   if (from.passed === search) return;
   if (!writes) from.passed = search;
@@ -72,7 +72,7 @@ function follow(from: TouchNode, search: number, heap: UnitHeap): void {
   }
 }
 
-function find(unit: FoldUnit, search: number, heap: UnitHeap): void {
+function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
   if (!unit.isApplied || unit.found === search) return;
   unit.found = search;
   heap.push(unit);

@@ -6,7 +6,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOf } from "../protocol/byte-string.js";
-import { firstPlaceAt, PLACE_BYTES, type Place, readPlace, writePlace } from "./entry.js";
+import { firstPlaceAt, PLACE_BYTES, type Place, writePlace } from "./entry.js";
 import type { Storage } from "./storage.js";
 import {
   addWords,
@@ -36,8 +36,11 @@ const FANOUT = 64;
 const ROWS_MAX = 131_072;
 /** What is left when there are more. */
 const ROWS_LEFT = (ROWS_MAX / 4) * 3;
-/** Rows of seconds that are saved with a snapshot. */
-const SAVED_SECONDS_MAX = 16_384;
+/**
+ * How far back of a snapshot's date, in seconds and rounded to a row of the coarsest level, the finer levels are saved with
+ * it: the same on every daemon, whatever rows it still has.
+ */
+const SAVED_SECONDS = [8192, 2 ** 22] as const;
 const ROWS_A_CHUNK = 1024;
 const FORMAT = 1;
 const HEAD_BYTES = 4 + 6 * 2 + 4 * LEVEL_SECONDS.length;
@@ -187,24 +190,24 @@ export class DigestIndex {
     return this.#sums[set].from[level] as number;
   }
 
-  /** As bytes, for a snapshot. Finer sums of times long ago are left out. */
-  *serialise(): Generator<Buffer> {
-    yield* writeSums(this.#sums.data);
-    const count = Buffer.alloc(4);
-    count.writeUInt32BE(this.#ring.length);
-    yield count;
-    for (let i = 0; i < this.#ring.length; i += ROWS_A_CHUNK)
-      yield Buffer.concat(this.#ring.slice(i, i + ROWS_A_CHUNK));
+  /**
+   * The sums of data as bytes, for a snapshot of a date. Finer sums of times long ago are left out. Nothing dated later may
+   * be counted.
+   */
+  *serialise(cutAt: number): Generator<Buffer> {
+    yield* writeSums(this.#sums.data, cutAt);
   }
 
-  /** Becomes what was saved. @param bytes  all that `serialise` gave */
-  restore(bytes: Buffer): void {
+  /**
+   * Becomes what was saved.
+   * @param sums  all that `serialise` gave
+   * @param ring  places on the ring
+   */
+  restore(sums: Buffer, ring: Iterable<Place>): void {
     this.clear();
-    let offset = readSums(this.#sums.data, bytes);
-    const end = offset + 4 + bytes.readUInt32BE(offset) * PLACE_BYTES;
-    if (end !== bytes.length) throw new RangeError("a digest index has another length than it says");
-    for (offset += 4; offset < end; offset += PLACE_BYTES)
-      this.add(readPlace(bytes.subarray(offset, offset + PLACE_BYTES)), true);
+    if (readSums(this.#sums.data, sums) !== sums.length)
+      throw new RangeError("a digest index has another length than it says");
+    for (const place of ring) this.add(place, true);
   }
 
   #ringFrom(place: Buffer): number {
@@ -222,20 +225,21 @@ export class DigestIndex {
 export const isSameDigest = (a: Digest, b: Digest): boolean => a.count === b.count && a.sum === b.sum;
 
 /** Format (4), first complete second of two levels (6 each), rows of each level (4 each), rows. */
-function* writeSums({ tables, from }: Sums): Generator<Buffer> {
-  const firsts = tables.map((table, level) =>
-    level === 0 ? Math.max(0, table.size - SAVED_SECONDS_MAX) : 0,
+function* writeSums({ tables, from }: Sums, cutAt: number): Generator<Buffer> {
+  const coarsest = LEVEL_SECONDS.at(-1) as number;
+  const end = Math.floor(cutAt / 1000 / coarsest) * coarsest;
+  const firstSeconds = SAVED_SECONDS.map((seconds, level) =>
+    Math.max(0, end - seconds, from[level] as number),
   );
-  const [seconds] = tables as [SumTable, ...SumTable[]];
-  let secondsFrom = from[0] as number;
-  if ((firsts[0] as number) > 0) {
-    secondsFrom = Math.ceil(seconds.keyAt(firsts[0] as number) / FANOUT) * FANOUT;
-    firsts[0] = seconds.firstFrom(secondsFrom);
-  }
+  const firsts = tables.map((table, level) =>
+    level < firstSeconds.length
+      ? table.firstFrom((firstSeconds[level] as number) / (LEVEL_SECONDS[level] as number))
+      : 0,
+  );
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeUInt32BE(FORMAT);
-  head.writeUIntBE(secondsFrom, 4, 6);
-  head.writeUIntBE(from[1] as number, 10, 6);
+  head.writeUIntBE(firstSeconds[0] as number, 4, 6);
+  head.writeUIntBE(firstSeconds[1] as number, 10, 6);
   tables.forEach((table, level) => {
     head.writeUInt32BE(table.size - (firsts[level] as number), 16 + 4 * level);
   });

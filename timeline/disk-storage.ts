@@ -5,15 +5,17 @@
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
+import { fileRemains } from "./file-remains.js";
 import { Filing } from "./filing.js";
 import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseStrangers } from "./folder-lock.js";
+import { DATA_FILE } from "./lmdb-file.js";
 import { timelineFolder } from "./lmdb-reader.js";
-import { DATA_FILE, LmdbTree } from "./lmdb-tree.js";
+import { LmdbTree } from "./lmdb-tree.js";
 import { MARKER_BYTES } from "./log-record.js";
 import type { Operation } from "./operation.js";
 import type { Mark, MarkName, Storage } from "./storage.js";
 import type { TimelineLog } from "./timeline-log.js";
-import { keepLog, type LogRemains, readLog, WriteAheadLog } from "./write-ahead-log.js";
+import { WriteAheadLog } from "./write-ahead-log.js";
 
 /**
  * When what was put is flushed: "always": on the disk; interval: handed to the system, on the disk so many milliseconds
@@ -38,6 +40,8 @@ const FOLDER_MODE = 0o700;
 
 export class DiskStorage implements Storage {
   readonly isDurable = true;
+  readonly lostGroups: number;
+  readonly isSafe: boolean;
   readonly #folder: string;
   readonly #fsync: Fsync;
   readonly #lock: FolderLock;
@@ -64,9 +68,10 @@ export class DiskStorage implements Storage {
    * @throws FolderInUse  another process has it
    * @throws DamagedFile  LMDB would be lost in it
    */
-  constructor(data: string, fsync: Fsync, told: Pick<TimelineLog, "error">) {
+  constructor(data: string, fsync: Fsync, told: Pick<TimelineLog, "error" | "warn">) {
     this.#folder = timelineFolder(data);
     this.#fsync = fsync;
+    this.isSafe = fsync === "always";
     mkdirSync(this.#folder, { recursive: true, mode: FOLDER_MODE });
     this.#lock = lockFolder(this.#folder);
     try {
@@ -77,7 +82,8 @@ export class DiskStorage implements Storage {
       const processes = hasNamesake ? [] : this.#tree.otherProcesses;
       refuseStrangers(this.#folder, DATA_FILE, { processes, hasNamesake });
       const marker = randomBytes(MARKER_BYTES);
-      const last = fileRemains(this.#folder, this.#tree, marker, told);
+      const { last, lost } = fileRemains(this.#folder, this.#tree, marker, told);
+      this.lostGroups = lost;
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync) });
       this.#filing = new Filing({
         ...{ tree: this.#tree, marker },
@@ -92,10 +98,8 @@ export class DiskStorage implements Storage {
       else this.#lock.unlock();
       throw problem;
     }
-    if (typeof fsync === "object") {
-      this.#timer = setInterval(() => this.#syncOnTime(), fsync.interval);
-      this.#timer.unref();
-    }
+    if (typeof fsync === "object")
+      this.#timer = setInterval(() => this.#syncOnTime(), fsync.interval).unref();
   }
 
   get bytes(): number {
@@ -277,30 +281,6 @@ function safetyOf(fsync: Fsync) {
   return fsync === "never" ? "written" : "synced";
 }
 
-/**
- * Puts into LMDB what a process that was killed has left in the log, and the marker of the next one's records.
- * @returns the number of the last group
- */
-function fileRemains(
-  folder: string,
-  tree: LmdbTree,
-  marker: Buffer,
-  told: Pick<TimelineLog, "error">,
-): number {
-  const { logMark } = tree;
-  const { groups, lost } = logMark === null ? NOTHING : readLog(folder, logMark);
-  const sequence = groups.at(-1)?.sequence ?? logMark?.sequence ?? 0;
-  // Also without a group: it brings to the disk what the process before has left to the system.
-  tree.commitNow(
-    groups.flatMap(({ operations }) => operations),
-    { sequence, marker },
-  );
-  if (lost > 0) told.error({ lost, kept: keepLog(folder) }, DAMAGED);
-  return sequence;
-}
-
-const NOTHING: LogRemains = { groups: [], lost: 0 };
-
 function newWaiting(): Waiting {
   let resolve = () => {};
   let reject: (failure: Error) => void = () => {};
@@ -314,5 +294,3 @@ function newWaiting(): Waiting {
 }
 
 const UNTIL = "nothing is acknowledged until a restart";
-const DAMAGED =
-  "the timeline's log is damaged: what was written last is not all there; members, if there are any, will give it again";

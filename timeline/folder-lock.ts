@@ -66,6 +66,11 @@ export function lockFolder(folder: string): FolderLock {
   return { unlock: () => end(null), handBack: () => end(found) };
 }
 
+/** The process of this machine that has a folder; null: none that can be seen. */
+export function processIn(folder: string): number | null {
+  return holderOf(read(join(folder, LOCK_FILE)));
+}
+
 /** Whether this process has a file of the folder open; where the system does not tell: true. */
 export function hasOpen(folder: string, file: string): boolean {
   if (!existsSync("/proc/self/maps")) return true;

@@ -1,17 +1,18 @@
 /**
- * A snapshot that one member hands to another, which lacks what no member keeps any more. Given is the one below which the
- * giver has forgotten everything, so that both take and refuse the same afterwards. Taking it over is a start anew: from
- * that snapshot, and from what is here of later dates.
- * Source: DESIGN.md "Members"; docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md.
+ * A snapshot that one member hands to another, which lacks what no member keeps any more. Taking it over is a start anew: from
+ * that snapshot, and from what is here of later dates. Who may be believed for it is decided elsewhere: here it has to be
+ * the very bytes that were decided on, and its key ring has to follow from signatures.
+ * Source: docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md, 0016-a-snapshot-needs-a-majority.md.
  */
 import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
+import { keepAside } from "./aside.js";
 import { DigestIndex } from "./digest-index.js";
-import { type Entry, readPlace, writePlace } from "./entry.js";
+import { type Entry, type Place, readPlace, writePlace } from "./entry.js";
 import type { Retention } from "./retention.js";
 import { DamagedSnapshot, readSnapshot } from "./snapshot.js";
-import type { StagedSnapshot } from "./snapshot-files.js";
-import type { SnapshotMaking } from "./snapshot-making.js";
+import type { SnapshotSeal, StagedSnapshot } from "./snapshot-files.js";
+import type { Cut, SnapshotMaking } from "./snapshot-making.js";
 import { inSlices, type Steps } from "./steps.js";
 import { readEntry } from "./stored-value.js";
 import { straysOf } from "./strays.js";
@@ -40,14 +41,20 @@ export interface LostEntries {
   readonly entries: readonly Entry[];
 }
 
-/** Those that it may not be made of, though its date is later. */
+/** Those that it is not made of, though its date is later. */
 export interface FoundStrays extends LostEntries {
+  /** It may be made of them, or not; some that are certain may be among them. */
+  readonly possible: LostEntries;
   /** Later ones, signed with keys that it does not know: strays had added these. */
   readonly unverifiable: LostEntries;
 }
 
 /** Whom a daemon tells that takes a snapshot over. */
 export interface AdoptionOwner {
+  /** Asked when all has come and been checked, right before it begins. */
+  isWanted(): boolean;
+  /** What was here is kept aside, under this name; null: there is no disk to keep it on. */
+  aside(name: string | null): void;
   /** What is lost with that; told before it is, and also if it is nothing. */
   strays(strays: FoundStrays): void;
   /** The timeline has begun anew. */
@@ -57,15 +64,18 @@ export interface AdoptionOwner {
 }
 
 export interface HandoverParts
-  extends Pick<TimelineParts, "storage" | "hash" | "genesis" | "databases" | "soon" | "uptime"> {
+  extends Pick<
+    TimelineParts,
+    "storage" | "hash" | "genesis" | "databases" | "soon" | "uptime" | "refusesRing" | "openAside"
+  > {
   /** null: none are made, and nothing is forgotten. */
   readonly making: SnapshotMaking | null;
   readonly archive: Archive;
   readonly retention: Retention;
   /** Whether it folds anew. */
   readonly isRefolding: () => boolean;
-  /** From now on nothing is taken from anybody; what was folded can still be read. */
-  readonly close: () => void;
+  /** While it is not open nothing is taken from anybody; what was folded can still be read. */
+  readonly setOpen: (isOpen: boolean) => void;
   /** Begins with what is on disk. @param index  empty, to be filled */
   readonly begin: (index: DigestIndex) => Promise<void>;
   /** The disk has failed. */
@@ -76,6 +86,13 @@ export interface HandoverParts
 interface Given {
   readonly index: DigestIndex;
   readonly ring: KeyRing;
+}
+
+/** A snapshot that has come, and what it has to be. */
+interface Coming {
+  readonly staged: StagedSnapshot;
+  readonly agreed: SnapshotSeal;
+  readonly owner: AdoptionOwner;
 }
 
 export class Handover {
@@ -101,13 +118,42 @@ export class Handover {
     this.#isStopped = true;
   }
 
-  /** What a member that lacks forgotten entries may be given; null: nothing has been forgotten. */
-  get givable(): GivableSnapshot | null {
-    const { making } = this.#parts;
-    if (making === null || making.base === null) return null;
-    const { base, snapshots } = making;
-    const [bytes, chunks] = [snapshots.size(base), snapshots.read(base)];
-    return bytes === null || chunks === null ? null : { cutAt: base, bytes, chunks };
+  /** The snapshot of a date, for a member that lacks forgotten entries; null: none of that date holds. */
+  givable(cutAt: number): GivableSnapshot | null {
+    const cut = this.cuts.find(({ at }) => at === cutAt);
+    const chunks = cut === undefined ? null : (this.#parts.making?.snapshots.read(cutAt) ?? null);
+    return cut === undefined || chunks === null ? null : { cutAt, bytes: cut.bytes, chunks };
+  }
+
+  /** The snapshots that hold here, rising: what members compare. */
+  get cuts(): readonly Cut[] {
+    return this.#parts.making?.cuts ?? [];
+  }
+
+  /** A member could not be given what it lacks: the next snapshot is made as soon as there is a date for it. */
+  want(): void {
+    this.#parts.making?.want();
+  }
+
+  /** Whether something dated so early was found damaged here that nobody has given anew. */
+  hasLost(date: number): boolean {
+    return this.#parts.archive.isDamagedUpTo(date);
+  }
+
+  /** Enough members have found the snapshot of a date the same: all before it may be forgotten. */
+  certify(date: number): void {
+    this.#parts.making?.certify(date);
+  }
+
+  /** What members, this one included, have signed of snapshots, as it was kept; null: nothing. */
+  get votes(): Buffer | null {
+    return this.#parts.storage.mark("votes");
+  }
+
+  /** @param kept  called when they are on the disk; never, if it fails, which is told elsewhere */
+  keepVotes(votes: Buffer, kept: () => void): void {
+    this.#parts.storage.put([], [["votes", votes]]);
+    this.#parts.storage.synced().then(kept, () => {});
   }
 
   /** Nothing more is to be forgotten for some seconds: a member needs it. */
@@ -136,23 +182,30 @@ export class Handover {
     return making;
   }
 
-  /** Takes over a snapshot that has come as a whole. */
-  adopt(staged: StagedSnapshot, owner: AdoptionOwner): void {
-    this.#adopt(staged, owner).then(
+  /** Takes over a snapshot that has come as a whole. @param agreed  what it has to be */
+  adopt(staged: StagedSnapshot, agreed: SnapshotSeal, owner: AdoptionOwner): void {
+    this.#adopt({ staged, agreed, owner }).then(
       () => owner.adopted(),
       (problem: Error) => owner.failed(problem),
     );
   }
 
   /** What cannot be read or kept changes nothing; what fails behind that fails the timeline. */
-  async #adopt(staged: StagedSnapshot, owner: AdoptionOwner): Promise<void> {
+  async #adopt(coming: Coming): Promise<void> {
+    const { staged, owner } = coming;
     const { failed } = this.#parts;
-    const given = await inSlices(this.#check(staged), this.#parts);
+    const given = await inSlices(this.#check(coming), this.#parts);
+    if (!owner.isWanted()) throw new Error("it is not needed any more");
+    const { setOpen } = this.#parts;
     try {
       await this.#making.expect(staged.cutAt);
+      setOpen(false);
+      await this.#rest();
+      await this.#keepAside(coming);
       await staged.commit();
     } catch (problem) {
       this.#making.expectNone();
+      setOpen(true);
       throw problem;
     }
     try {
@@ -164,12 +217,19 @@ export class Handover {
     }
   }
 
+  /** Before anything is changed: an operator may want it back. */
+  async #keepAside({ staged, owner }: Coming): Promise<void> {
+    const { storage, openAside, soon } = this.#parts;
+    if (storage.last() === null && this.#making.base === null) return;
+    const turn = () => new Promise<void>((resolve) => soon(resolve));
+    const source = { storage, snapshots: this.#making.snapshots };
+    owner.aside(openAside === null ? null : await keepAside(source, await openAside(staged.cutAt), turn));
+  }
+
   async #begin(staged: StagedSnapshot, given: Given, owner: AdoptionOwner): Promise<void> {
     const { cutAt } = staged;
-    const { archive, retention, close, begin } = this.#parts;
-    close();
+    const { archive, retention, begin } = this.#parts;
     this.adoptions++;
-    await this.#rest();
     const { unknown, damaged } = await inSlices(
       findUnverifiable(this.#parts, given.ring, cutAt),
       this.#parts,
@@ -195,21 +255,30 @@ export class Handover {
   }
 
   /** Reads it to its end: what can be read once can be begun with. */
-  *#check(staged: StagedSnapshot): Steps<Given> {
-    const { cutAt, index: saved, ring } = yield* readSnapshot(staged.read(), this.#parts);
+  *#check({ staged, agreed }: Coming): Steps<Given> {
+    const { bytes, seal } = staged.seal;
+    if (bytes !== agreed.bytes || seal !== agreed.seal)
+      throw new DamagedSnapshot("it is not the one that members have signed");
+    const parts = { ...this.#parts, refuses: this.#parts.refusesRing };
+    const { cutAt, restore, ring } = yield* readSnapshot(staged.read(), parts);
     if (cutAt !== staged.cutAt) throw new DamagedSnapshot(`a snapshot of ${cutAt}, not of ${staged.cutAt}`);
     const index = new DigestIndex();
-    index.restore(saved);
+    restore(index);
     return { index, ring };
   }
 
-  async #strays(given: DigestIndex, cutAt: number): Promise<LostEntries> {
+  async #strays(given: DigestIndex, cutAt: number): Promise<Omit<FoundStrays, "unverifiable">> {
     const { archive } = this.#parts;
-    const { count, places } = await inSlices(
+    const { count, places, possible } = await inSlices(
       straysOf(archive.index, given, { cutAt, prunedTo: archive.prunedTo, most: STRAYS_TOLD }),
       this.#parts,
     );
-    return { count, entries: this.#read(places.map(writePlace)) };
+    const read = (some: readonly Place[]) => this.#read(some.map(writePlace));
+    return {
+      count,
+      entries: read(places),
+      possible: { count: possible.count, entries: read(possible.places) },
+    };
   }
 
   /** The first of some entries, as far as they can be read. */

@@ -22,6 +22,8 @@ const COMMANDS_LEAST = 16;
 
 export interface LateMergesParts {
   readonly uptime: () => number;
+  /** Milliseconds since 1970; may jump. */
+  readonly clock: () => number;
   readonly soon: (step: () => void) => void;
   readonly waiting: Waiting;
   /** The one that serves; null: nothing is merged now. */
@@ -47,6 +49,8 @@ export class LateMerges {
 
   /** Merges some of what waits, if it is time, and the rest in later turns. */
   run(): void {
+    const { waiting, uptime } = this.#parts;
+    waiting.look(uptime());
     // That turn comes, and two in one would hold others up twice as long.
     if (!this.#isScheduled) this.#turn();
   }
@@ -105,10 +109,16 @@ export class LateMerges {
 
   /** Of all that is late. */
   #refold(): void {
-    const { uptime, waiting, refold } = this.#parts;
-    if (waiting.putsOffRefold(uptime())) return;
+    const { uptime, clock, waiting } = this.#parts;
+    if (waiting.putsOffRefold(uptime(), clock())) return;
+    this.refoldAll();
+  }
+
+  /** At once, with all that is late. */
+  refoldAll(): void {
+    const { waiting, refold } = this.#parts;
     this.#redoneEach = 0;
-    refold(waiting.takeLate(waiting.lateSize));
+    refold(waiting.takeForRefold());
   }
 
   #schedule(): void {

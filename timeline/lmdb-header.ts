@@ -4,7 +4,7 @@
  * Source: `MDB_meta` and `MDB_page` in LMDB's mdb.c, as the package lmdb has them.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { endianness } from "node:os";
+import { IS_LITTLE } from "./lmdb-page.js";
 
 /** LMDB would be lost in it, and the process with it. */
 export class DamagedFile extends Error {
@@ -20,6 +20,7 @@ const PAGE_BYTES_AT = 48;
 /** Of the tree of free pages, and of the main one. */
 const ROOTS_AT = [88, 136] as const;
 const LAST_PAGE_AT = 144;
+const TRANSACTION_AT = 152;
 const HEAD_BYTES = 168;
 
 const IS_META = 0x08;
@@ -32,32 +33,61 @@ const PAGE_BYTES_MAX = 65_536;
 const NO_PAGE = 2n ** 64n - 1n;
 const META_PAGES = 2;
 
+/** What the head of a sound file says, as of its last transaction. */
+export interface FileHead {
+  /** Its number. */
+  readonly transaction: bigint;
+  readonly pageBytes: number;
+  /** Whole pages that the file has. */
+  readonly pages: number;
+  /** Number of the page where a tree begins; 2^64-1: nothing is in it. */
+  readonly freeRoot: bigint;
+  readonly mainRoot: bigint;
+}
+
 /**
  * @param path  of the file; one that is not there or empty is begun by LMDB
+ * @returns whether it is there
  * @throws DamagedFile
  */
-export function checkHeader(path: string): void {
+export function checkHeader(path: string): boolean {
   const descriptor = openIfThere(path);
-  if (descriptor === null) return;
+  if (descriptor === null) return false;
   try {
-    const { size } = fstatSync(descriptor);
-    if (size === 0) return;
-    let pageBytes: number | null = null;
-    for (let page = 0; page < META_PAGES; page++) {
-      const head = new DataView(new ArrayBuffer(HEAD_BYTES));
-      const from: number = page * (pageBytes ?? 0);
-      if (readSync(descriptor, head, 0, HEAD_BYTES, from) < HEAD_BYTES) throw damaged(path, "it is cut off");
-      const problem = problemOf(head, { size, pageBytes });
-      if (problem !== null) throw damaged(path, problem);
-      pageBytes = head.getUint32(PAGE_BYTES_AT, IS_LITTLE);
-    }
+    if (fstatSync(descriptor).size === 0) return false;
+    readHead(descriptor, path);
+    return true;
   } finally {
     closeSync(descriptor);
   }
 }
 
-/** LMDB writes numbers as the machine has them. */
-const IS_LITTLE = endianness() === "LE";
+/** @param path  for the message. @throws DamagedFile */
+export function readHead(descriptor: number, path: string): FileHead {
+  let newest: FileHead | null = null;
+  for (let page = 0; page < META_PAGES; page++) {
+    const head = new DataView(new ArrayBuffer(HEAD_BYTES));
+    const from: number = page * (newest?.pageBytes ?? 0);
+    if (readSync(descriptor, head, 0, HEAD_BYTES, from) < HEAD_BYTES) throw damaged(path, "it is cut off");
+    // Behind the head: a file that is being written is longer before its head says so.
+    const { size } = fstatSync(descriptor);
+    const problem = problemOf(head, { size, pageBytes: newest?.pageBytes ?? null });
+    if (problem !== null) throw damaged(path, problem);
+    const found = fileHead(head, size);
+    if (newest === null || found.transaction > newest.transaction) newest = found;
+  }
+  return newest as FileHead;
+}
+
+function fileHead(head: DataView, size: number): FileHead {
+  const pageBytes = head.getUint32(PAGE_BYTES_AT, IS_LITTLE);
+  const [freeRoot, mainRoot] = [
+    head.getBigUint64(ROOTS_AT[0], IS_LITTLE),
+    head.getBigUint64(ROOTS_AT[1], IS_LITTLE),
+  ];
+  const transaction = head.getBigUint64(TRANSACTION_AT, IS_LITTLE);
+  return { transaction, pageBytes, pages: Math.floor(size / pageBytes), freeRoot, mainRoot };
+}
 
 /** @param file.pageBytes  as the page before says; null: there is none */
 function problemOf(head: DataView, file: { size: number; pageBytes: number | null }): string | null {

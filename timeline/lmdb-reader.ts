@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { type Database, open } from "lmdb";
 import { PLACE_BYTES } from "./entry.js";
+import { LOG_KEY, readLogMark } from "./log-mark.js";
 import type { LogMark } from "./operation.js";
 import type { Storage } from "./storage.js";
 
@@ -97,22 +98,10 @@ function* slices<T>(
   }
 }
 
-/** Among the marks: number of the last group (6, big-endian) ‖ marker of the log's records (16). */
-export const LOG_KEY = Buffer.from("log");
-const SEQUENCE_BYTES = 6;
-
 /** null: there was no log yet. */
-export function readLogMark(marks: Database<Buffer, Buffer>): LogMark | null {
+export function logMarkIn(marks: Database<Buffer, Buffer>): LogMark | null {
   const bytes = marks.get(LOG_KEY);
-  if (bytes === undefined) return null;
-  return { sequence: bytes.readUIntBE(0, SEQUENCE_BYTES), marker: bytes.subarray(SEQUENCE_BYTES) };
-}
-
-export function writeLogMark({ sequence, marker }: LogMark): Buffer {
-  const bytes = Buffer.alloc(SEQUENCE_BYTES + marker.length);
-  bytes.writeUIntBE(sequence, 0, SEQUENCE_BYTES);
-  bytes.set(marker, SEQUENCE_BYTES);
-  return bytes;
+  return bytes === undefined ? null : readLogMark(bytes);
 }
 
 export interface Reader extends Pick<Storage, "entries" | "close"> {
@@ -130,7 +119,7 @@ export function openReader(data: string): Reader {
   const marks = root.openDB("marks", BINARY);
   return {
     get logMark() {
-      return readLogMark(marks);
+      return logMarkIn(marks);
     },
     *entries(from, to) {
       for (const { items } of entrySlices(entries, from, to))

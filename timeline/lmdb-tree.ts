@@ -6,21 +6,14 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
-import { checkHeader } from "./lmdb-header.js";
-import {
-  BINARY,
-  entrySlices,
-  LOG_KEY,
-  placeSlices,
-  readLogMark,
-  type Slice,
-  type StoredEntry,
-  writeLogMark,
-} from "./lmdb-reader.js";
+import { DATA_FILE, findDamage } from "./lmdb-file.js";
+import { checkHeader, DamagedFile } from "./lmdb-header.js";
+import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEntry } from "./lmdb-reader.js";
+import { LOG_KEY, writeLogMark } from "./log-mark.js";
 import type { LogMark, Operation } from "./operation.js";
 
-/** In the folder. */
-export const DATA_FILE = "data.mdb";
+/** Keys whose pages are looked at before LMDB reads them: some 0.2 s. */
+const CHECKED_MOST = 200_000;
 
 export class LmdbTree {
   readonly #folder: string;
@@ -37,7 +30,7 @@ export class LmdbTree {
    */
   constructor(folder: string, isSynced: boolean) {
     this.#folder = folder;
-    checkHeader(join(folder, DATA_FILE));
+    checkFile(join(folder, DATA_FILE));
     this.#root = open<Buffer, Buffer>({
       path: folder,
       noSubdir: false,
@@ -71,7 +64,7 @@ export class LmdbTree {
 
   /** null: there was no log yet. */
   get logMark(): LogMark | null {
-    return readLogMark(this.#marks);
+    return logMarkIn(this.#marks);
   }
 
   get(place: Buffer): Buffer | null {
@@ -134,6 +127,13 @@ export class LmdbTree {
     }
     this.#marks.put(LOG_KEY, writeLogMark(log));
   }
+}
+
+/** What is told now does not end the process later. @throws DamagedFile */
+function checkFile(path: string): void {
+  if (!checkHeader(path)) return;
+  const damage = findDamage(path, ["entries", "marks"], CHECKED_MOST);
+  if (damage !== null) throw new DamagedFile(`${path} is damaged: page ${damage.page}: ${damage.problem}`);
 }
 
 /** A method of lmdb's that its types leave out. */

@@ -1,5 +1,6 @@
 /** Makes a snapshot from the entries that are kept: all at once in a worker, or in slices beside everything else. */
 import { DigestIndex } from "./digest-index.js";
+import type { Entry } from "./entry.js";
 import { Refold, type RefoldParts } from "./refold.js";
 import { writeSnapshot } from "./snapshot.js";
 import type { Snapshots } from "./snapshot-files.js";
@@ -16,8 +17,8 @@ export interface MakeSnapshotParts
 
 /** @throws Error  an entry is damaged: what is missing must not be taken for what never was */
 export function makeSnapshot(parts: MakeSnapshotParts): void {
-  const { refold, index } = begin(parts);
-  parts.snapshots.write(parts.to, chunksOf(parts, refold.finish(), index));
+  const begun = begin(parts);
+  parts.snapshots.write(parts.to, chunksOf(parts, begun.refold.finish(), begun));
 }
 
 /** The same in slices. The entries up to its date must not change meanwhile. */
@@ -25,15 +26,15 @@ export function makeSnapshotInSlices(
   parts: MakeSnapshotParts,
   { soon, uptime }: { soon: (step: () => void) => void; uptime: () => number },
 ): Promise<void> {
-  const { refold, index } = begin(parts);
+  const begun = begin(parts);
   const written: Buffer[] = [];
   let chunks: Iterator<Buffer> | null = null;
   return new Promise((resolve, reject) => {
     const step = (): void => {
       try {
         if (chunks === null) {
-          const fold = refold.step(SLICE_MS, uptime);
-          if (fold !== null) chunks = chunksOf(parts, fold, index)[Symbol.iterator]();
+          const fold = begun.refold.step(SLICE_MS, uptime);
+          if (fold !== null) chunks = chunksOf(parts, fold, begun)[Symbol.iterator]();
         } else if (takeSome(chunks, written, uptime)) {
           parts.snapshots.write(parts.to, written);
           resolve();
@@ -49,26 +50,35 @@ export function makeSnapshotInSlices(
   });
 }
 
-function begin({ to, ...parts }: MakeSnapshotParts): { refold: Refold; index: DigestIndex } {
+/** A snapshot that is being made, and what its entries are. */
+interface Begun {
+  readonly refold: Refold;
+  readonly index: DigestIndex;
+  readonly ringEntries: Entry[];
+}
+
+function begin({ to, ...parts }: MakeSnapshotParts): Begun {
   const index = new DigestIndex();
+  const ringEntries: Entry[] = [];
   const refold = new Refold({
     ...parts,
     ...{ index, horizon: to, until: to, tailBytes: Number.POSITIVE_INFINITY },
     skips: () => false,
     found: () => {},
+    foundRing: (entry) => void ringEntries.push(entry),
     damaged: () => {
       throw new Error("an entry is damaged");
     },
   });
-  return { refold, index };
+  return { refold, index, ringEntries };
 }
 
 function chunksOf(
   { to, hash }: MakeSnapshotParts,
-  { database, ring }: ReturnType<Refold["finish"]>,
-  index: DigestIndex,
+  { database }: ReturnType<Refold["finish"]>,
+  { index, ringEntries }: Begun,
 ): Iterable<Buffer> {
-  return writeSnapshot({ database, ring, cutAt: to, index: index.serialise() }, hash);
+  return writeSnapshot({ database, ringEntries, cutAt: to, index }, hash);
 }
 
 /** @returns whether that was all */

@@ -1,5 +1,7 @@
 /** Snapshots of a timeline in memory: what it begins with when its oldest entries have gone. */
-import type { SnapshotStore, StagedSnapshot } from "./snapshot-files.js";
+import { bytesOf } from "../protocol/byte-string.js";
+import type { SnapshotSeal, SnapshotStore, StagedSnapshot } from "./snapshot-files.js";
+import { SEAL_BYTES } from "./snapshot-stream.js";
 
 export class MemorySnapshots implements SnapshotStore {
   readonly #byDate = new Map<number, readonly Buffer[]>();
@@ -26,8 +28,9 @@ export class MemorySnapshots implements SnapshotStore {
     this.#byDate.delete(cutAt);
   }
 
-  size(cutAt: number): number | null {
-    return this.#byDate.get(cutAt)?.reduce((bytes, { length }) => bytes + length, 0) ?? null;
+  sealOf(cutAt: number): SnapshotSeal | null {
+    const chunks = this.#byDate.get(cutAt);
+    return chunks === undefined ? null : sealOfChunks(chunks);
   }
 
   stage(cutAt: number): StagedSnapshot {
@@ -40,10 +43,21 @@ export class MemorySnapshots implements SnapshotStore {
       },
       write: (chunk) => void chunks.push(Buffer.from(chunk)),
       read: () => chunks,
+      get seal() {
+        return sealOfChunks(chunks);
+      },
       commit: async () => this.write(cutAt, chunks),
       // What ends a process ends all of it.
       settle: () => {},
       discard: () => {},
     };
   }
+}
+
+function sealOfChunks(chunks: readonly Buffer[]): SnapshotSeal {
+  const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
+  let end: Buffer = Buffer.alloc(0);
+  for (let i = chunks.length - 1; i >= 0 && end.length < SEAL_BYTES; i--)
+    end = Buffer.concat([chunks[i] as Buffer, end]);
+  return { bytes, seal: bytesOf(end.subarray(-SEAL_BYTES)) };
 }

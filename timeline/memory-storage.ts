@@ -18,6 +18,8 @@ const OVERHEAD_BYTES = 28;
 
 export class MemoryStorage implements Storage {
   readonly isDurable = false;
+  readonly lostGroups = 0;
+  readonly isSafe = false;
   readonly #seconds = new Map<number, Second>();
   /** The keys of `#seconds`, ascending. */
   readonly #order: number[] = [];

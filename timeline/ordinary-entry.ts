@@ -34,9 +34,10 @@ export interface State {
 /** @param commands  of the entry, from `ordinaryCommands` */
 export function applyOrdinary(entry: Entry, commands: readonly Command[], state: State): AppliedEntry {
   const { ring, database, records } = state;
-  const { commands: argvs, key, at } = entry.envelope;
+  const { commands: argvs, key, at, as } = entry.envelope;
   const signer = ring.find(key);
-  const acl = signer !== undefined && validity(signer, at) === "valid" ? signer.acl : null;
+  const isValid = signer !== undefined && validity(signer, at) === "valid";
+  const acl = isValid && (as === null || signer.role === "daemon") ? signer.acl : null;
   const answers: UnitAnswer[] = [];
   const undoing: Undoing[] = [];
   let count = 0;
@@ -47,7 +48,7 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
     const isPermitted = acl !== null && acl.denial(command, argv) === null;
     const refusal = isPermitted
       ? null
-      : refusalOf({ key, at, commands: [argv], conditions: null }, signer, ring);
+      : refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring);
     if (refusal === null) {
       const unit = new FoldedUnit(entry.id, entry.envelope, i);
       const reply = runCommand(database, command, argv, unit, records);

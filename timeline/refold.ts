@@ -9,6 +9,7 @@ import type { DigestIndex } from "./digest-index.js";
 import { type Entry, firstPlaceAt, type Place, readPlace, writePlace } from "./entry.js";
 import { Fold, type FoldedEntry, type UnitAnswer } from "./fold.js";
 import { isRingEntry } from "./recorded.js";
+import { concernsRing } from "./ring-entries.js";
 import { readSnapshot } from "./snapshot.js";
 import type { Snapshots } from "./snapshot-files.js";
 import type { Storage } from "./storage.js";
@@ -41,6 +42,8 @@ export interface RefoldParts {
   readonly damaged: (place: Place) => void;
   /** What it begins with. */
   readonly begun?: (fold: Fold) => void;
+  /** Told of those that concern the key ring, in their order, the snapshot's first; left out: nobody asks. */
+  readonly foundRing?: (entry: Entry) => void;
   /** Every entry that is folded, its buffers views that hold until the next one, and what its units were answered. */
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
 }
@@ -96,21 +99,22 @@ export class Refold {
   }
 
   *#begin(): Generator<void, Fold> {
-    const { from, snapshots, genesis, databases, hash, index } = this.#parts;
+    const { from, snapshots, genesis, databases, hash, index, foundRing } = this.#parts;
     if (from === null) {
       const ring = genesis();
       return new Fold({ database: new Database({ databases }), ring, cutAt: -1 });
     }
     const chunks = snapshots?.read(from) ?? null;
     if (chunks === null) throw new Error(`the snapshot of ${from} is gone`);
-    const { database, ring, cutAt, index: saved } = yield* readSnapshot(chunks, { genesis, databases, hash });
-    index?.restore(saved);
-    return new Fold({ database, ring, cutAt });
+    const read = yield* readSnapshot(chunks, { genesis, databases, hash });
+    if (index !== null) read.restore(index);
+    if (foundRing !== undefined) for (const entry of read.ringEntries) foundRing(entry);
+    return new Fold(read);
   }
 
   /** @returns where to go on; null: that was all. No iterator of the storage is kept from one turn to the next. */
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
-    const { storage, hash, horizon, tailBytes, cutTo, index, skips, damaged } = this.#parts;
+    const { storage, hash, horizon, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
     let count = 0;
     for (const [place, value] of storage.entries(from, to)) {
       if (count === ENTRIES_A_LOOK) return Buffer.from(place);
@@ -130,6 +134,7 @@ export class Refold {
         trim(fold, tailBytes, Math.min(found.at - 1, cutTo?.() ?? found.at));
       }
       index?.add(found, isRingEntry(entry.envelope));
+      if (foundRing !== undefined && concernsRing(entry)) foundRing(keptEntry(entry));
       this.#parts.found(entry, folded.answers);
       this.entries++;
     }

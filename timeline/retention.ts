@@ -26,6 +26,8 @@ export interface RetentionTick {
   readonly bytes: number;
   /** Members may need what is dated from then on; milliseconds since 1970. */
   readonly keepsFrom: number;
+  /** Whether there are no members, who would have to find a snapshot the same before what is below it goes. */
+  readonly isAlone: boolean;
 }
 
 export class Retention {
@@ -47,14 +49,18 @@ export class Retention {
   }
 
   /** Has a snapshot made if it is time; forgets what may go, and removes a slice of it. */
-  tick({ cutAt, now, bytes, keepsFrom }: RetentionTick): void {
+  tick({ cutAt, now, bytes, keepsFrom, isAlone }: RetentionTick): void {
     const { retainMs, retainBytes } = this.#limits;
     // Soon, so that something can go.
     this.#making?.consider(cutAt, bytes > retainBytes / 2);
-    const end = bytes > HELPING_FACTOR * retainBytes ? Number.POSITIVE_INFINITY : keepsFrom;
+    const isOverfull = bytes > HELPING_FACTOR * retainBytes;
+    const end = isOverfull ? Number.POSITIVE_INFINITY : keepsFrom;
+    const isFree = isAlone || isOverfull;
     const isFull = bytes > retainBytes;
     const base =
-      (isFull ? this.#making?.oldest : this.#making?.best(Math.min(now - retainMs, end - 1))) ?? null;
+      (isFull
+        ? this.#making?.next(isFree)
+        : this.#making?.bestBase(Math.min(now - retainMs, end - 1), isFree)) ?? null;
     // Up to a snapshot, neither more nor less: whatever still comes can be folded from it.
     if (base !== null && base < end && base > this.#archive.prunedTo) {
       this.#making?.begin(base);

@@ -2,6 +2,7 @@
 import {
   closeSync,
   existsSync,
+  fstatSync,
   fsync,
   fsyncSync,
   mkdirSync,
@@ -11,11 +12,12 @@ import {
   renameSync,
   rmSync,
   statfsSync,
-  statSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { type ByteString, bytesOf } from "../protocol/byte-string.js";
+import { SEAL_BYTES } from "./snapshot-stream.js";
 
 /** Where snapshots are kept, each under the date up to which it holds everything (whole milliseconds). */
 export interface Snapshots {
@@ -29,10 +31,18 @@ export interface Snapshots {
   remove(cutAt: number): void;
 }
 
+/** What a snapshot is, in short. */
+export interface SnapshotSeal {
+  /** Its length. */
+  readonly bytes: number;
+  /** Its last 32 bytes, which stand for all before them: the seal of its last frame. */
+  readonly seal: ByteString;
+}
+
 /** Where a daemon keeps its own, and those that members give. */
 export interface SnapshotStore extends Snapshots {
-  /** Bytes; null: there is none of that date. */
-  size(cutAt: number): number | null;
+  /** null: there is none of that date. */
+  sealOf(cutAt: number): SnapshotSeal | null;
   /** Begins one that comes piece by piece. One at a time. */
   stage(cutAt: number): StagedSnapshot;
 }
@@ -46,6 +56,8 @@ export interface StagedSnapshot {
   write(chunk: Buffer): void;
   /** What has been written. */
   read(): Iterable<Buffer>;
+  /** Of what has been written. */
+  readonly seal: SnapshotSeal;
   /**
    * Makes it one, in place of one of the same date: that is kept beside it, and is the one again at the next start, unless
    * `settle` was called. Resolves when it is on disk.
@@ -67,17 +79,20 @@ const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
 /** What a staged one has taken the place of, until that is settled. */
 const REPLACED = ".replaced";
 /** A staged one may take so much of what is free: without room no daemon takes a write. */
-const SHARE_OF_FREE = 0.5;
+export const SHARE_OF_FREE = 0.5;
 const REPLACED_NAME = /^\d{16}\.snapshot\.replaced$/;
 
 export class SnapshotFiles implements SnapshotStore {
   readonly #folder: string;
 
-  /** @param folder  made if it is not there; what a crash left half written is removed, what it left half replaced put back */
+  /**
+   * @param folder  made if it is not there; what a crash left half written is removed, what it left half replaced put back
+   * @param options.sweeps  false: it is there, and nothing in it is touched
+   */
   constructor(folder: string, { sweeps = true }: { readonly sweeps?: boolean } = {}) {
     this.#folder = folder;
-    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
     if (!sweeps) return;
+    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
     for (const name of readdirSync(folder))
       if (STAGED.test(name)) rmSync(join(folder, name), { force: true });
       else if (REPLACED_NAME.test(name)) {
@@ -117,8 +132,9 @@ export class SnapshotFiles implements SnapshotStore {
     rmSync(this.#path(cutAt), { force: true });
   }
 
-  size(cutAt: number): number | null {
-    return statSync(this.#path(cutAt), { throwIfNoEntry: false })?.size ?? null;
+  sealOf(cutAt: number): SnapshotSeal | null {
+    const path = this.#path(cutAt);
+    return existsSync(path) ? sealOfFile(path) : null;
   }
 
   stage(cutAt: number): StagedSnapshot {
@@ -157,8 +173,7 @@ class StagedFile implements StagedSnapshot {
   }
 
   get room(): number {
-    const { bavail, bsize } = statfsSync(dirname(this.#paths.staged));
-    return SHARE_OF_FREE * bavail * bsize;
+    return SHARE_OF_FREE * freeBytesOf(dirname(this.#paths.staged));
   }
 
   write(chunk: Buffer): void {
@@ -167,6 +182,10 @@ class StagedFile implements StagedSnapshot {
 
   read(): Iterable<Buffer> {
     return chunksOf(this.#paths.staged);
+  }
+
+  get seal(): SnapshotSeal {
+    return sealOfFile(this.#paths.staged);
   }
 
   async commit(): Promise<void> {
@@ -204,6 +223,12 @@ class StagedFile implements StagedSnapshot {
   }
 }
 
+/** Of the disk that a folder is on. */
+export function freeBytesOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
+
 function writeFile(path: string, chunks: Iterable<Buffer>): void {
   const descriptor = openSync(path, "w", FILE_MODE);
   try {
@@ -216,6 +241,18 @@ function writeFile(path: string, chunks: Iterable<Buffer>): void {
 
 function writeAll(descriptor: number, chunk: Buffer): void {
   for (let written = 0; written < chunk.length; ) written += writeSync(descriptor, chunk, written);
+}
+
+function sealOfFile(path: string): SnapshotSeal {
+  const descriptor = openSync(path, "r");
+  try {
+    const bytes = fstatSync(descriptor).size;
+    const end = Buffer.alloc(Math.min(bytes, SEAL_BYTES));
+    readSync(descriptor, end, 0, end.length, bytes - end.length);
+    return { bytes, seal: bytesOf(end) };
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function* chunksOf(path: string): Generator<Buffer> {

@@ -1,8 +1,10 @@
 /**
- * When snapshots are made, and which of them hold. One holds as long as no entry has come that is dated at or before it;
+ * When snapshots are made, of which dates, and which of them hold. One holds as long as no entry has come that is dated at or before it;
  * the list of those that hold is changed together with the entry that ends one, so a crash cannot leave a wrong one.
  */
-import type { SnapshotStore } from "./snapshot-files.js";
+import { roundestDate, roundnessOf } from "./cut-dates.js";
+import { dateOf } from "./entry.js";
+import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
 import type { Mark, Storage } from "./storage.js";
 import type { TimelineLog } from "./timeline-log.js";
 
@@ -28,6 +30,12 @@ export interface SnapshotParts {
   readonly retainMs?: number;
 }
 
+/** A snapshot that holds. */
+export interface Cut extends SnapshotSeal {
+  /** Everything dated up to it is in it; milliseconds since 1970. */
+  readonly at: number;
+}
+
 export class SnapshotMaking {
   readonly snapshots: SnapshotStore;
   readonly #parts: SnapshotParts;
@@ -41,10 +49,16 @@ export class SnapshotMaking {
   #grown = 0;
   /** The one up to which entries have gone: it stays, as nothing can be folded without it. */
   #base: number | null;
+  /** Those of them that so many members have found the same that any could be given one: all before may be forgotten. */
+  readonly #certified = new Set<number>();
+  /** Of those that hold, as far as somebody has asked. */
+  readonly #cuts = new Map<number, Cut>();
   /** Damaged ones: they stay on disk. */
   readonly #unreadable = new Set<number>();
   /** Whether some are there that do not hold any more. */
   #hasOutdated = true;
+  /** Whether the next one is wanted at once. */
+  #isWanted = false;
   /** A member's that is about to be taken over. */
   #expected: number | null = null;
 
@@ -68,10 +82,45 @@ export class SnapshotMaking {
     return this.#holding.at(-1) ?? null;
   }
 
-  /** Everything below it can go. Only with a newer one beside it, which serves while it is needed. */
-  get oldest(): number | null {
+  /**
+   * The one up to which entries may go next: only with a newer one beside it, which serves while it is needed.
+   * @param isFree  whether nobody has to have found it the same
+   */
+  next(isFree: boolean): number | null {
     const base = this.#base ?? -1;
-    return this.#holding.slice(0, 1 - KEPT).find((date) => date > base) ?? null;
+    return this.#holding.slice(0, -1).find((date) => date > base && this.#isOpen(date, isFree)) ?? null;
+  }
+
+  /** The newest up to which entries may go, of a date up to `horizon`; null: none. */
+  bestBase(horizon: number, isFree: boolean): number | null {
+    return this.#holding.findLast((date) => date <= horizon && this.#isOpen(date, isFree)) ?? null;
+  }
+
+  #isOpen(date: number, isFree: boolean): boolean {
+    return isFree || this.#certified.has(date);
+  }
+
+  /** Enough members have found the one of this date the same. Harmless where it does not hold any more. */
+  certify(date: number): void {
+    if (this.#holding.includes(date)) this.#certified.add(date);
+  }
+
+  /** All that hold, rising. */
+  get cuts(): readonly Cut[] {
+    const dates = new Set(this.#holding);
+    for (const date of this.#cuts.keys()) if (!dates.has(date)) this.#cuts.delete(date);
+    return this.#holding.flatMap((at) => this.#cutOf(at) ?? []);
+  }
+
+  #cutOf(at: number): Cut | null {
+    let cut = this.#cuts.get(at);
+    if (cut === undefined) {
+      const seal = this.snapshots.sealOf(at);
+      if (seal === null) return null;
+      cut = { at, ...seal };
+      this.#cuts.set(at, cut);
+    }
+    return cut;
   }
 
   /** The one below which nothing is kept; null: everything is. */
@@ -113,6 +162,8 @@ export class SnapshotMaking {
    */
   adopt(date: number): Mark {
     this.#holding = [date];
+    this.#cuts.clear();
+    this.#certified.add(date);
     this.#expected = null;
     this.#base = date;
     this.#unreadable.delete(date);
@@ -135,6 +186,9 @@ export class SnapshotMaking {
     const still = this.#holding.filter((date) => date < at);
     if (still.length === this.#holding.length) return null;
     this.#holding = still;
+    for (const date of this.#certified) if (date >= at) this.#certified.delete(date);
+    // One of the same date may be made before anybody asks again.
+    for (const date of this.#cuts.keys()) if (date >= at) this.#cuts.delete(date);
     this.#hasOutdated = true;
     return ["snapshots", writeDates(still)];
   }
@@ -145,13 +199,28 @@ export class SnapshotMaking {
     this.#unreadable.add(date);
   }
 
+  /** The next one is made as soon as there is a date for it, of the same entries too: what is signed of its date may be another's. */
+  want(): void {
+    this.#isWanted = true;
+  }
+
+  /** Of the first entry there is. */
+  #firstDate(): number {
+    for (const place of this.#storage.places(null, null)) return dateOf(Buffer.from(place));
+    return 0;
+  }
+
   /** Begins the next one if it is time. @param cutAt  everything dated up to it is in its place */
   consider(cutAt: number, isUrgent: boolean): void {
-    if (this.#running !== null || this.#expected !== null || cutAt <= (this.newest ?? -1)) return;
-    if (this.#grown < (this.#parts.every ?? ENTRIES_EACH) / (isUrgent ? URGENCY : 1)) return;
+    if (this.#running !== null || this.#expected !== null) return;
+    const every = (this.#parts.every ?? ENTRIES_EACH) / (isUrgent ? URGENCY : 1);
+    if (this.#grown < every && !this.#isWanted) return;
+    const target = roundestDate(this.newest ?? this.#firstDate() - 1, cutAt);
+    if (target === null) return;
     this.#grown = 0;
-    this.#target = cutAt;
-    this.#running = this.#make(cutAt).finally(() => {
+    this.#isWanted = false;
+    this.#target = target;
+    this.#running = this.#make(target).finally(() => {
       this.#running = null;
     });
   }
@@ -188,11 +257,26 @@ export class SnapshotMaking {
     for (const date of dropped) this.snapshots.remove(date);
   }
 
+  /**
+   * Of those that members have not found the same yet, or that are the newest found so, the one that most of them will come
+   * upon: without it entries could never go where snapshots are made faster than members compare them.
+   */
+  #awaitedOf(dates: readonly number[]): number | null {
+    const certified = dates.findLast((date) => this.#certified.has(date)) ?? -1;
+    if (certified > (this.#base ?? -1)) return certified;
+    const open = dates.filter((date) => date > certified);
+    return open.reduce<number | null>(
+      (best, date) => (best === null || roundnessOf(date) > roundnessOf(best) ? date : best),
+      null,
+    );
+  }
+
   /** @param dates  rising */
   #keptOf(dates: readonly number[]): number[] {
     const { retainMs = Number.POSITIVE_INFINITY } = this.#parts;
     const newest = dates.slice(-KEPT);
-    const stays = (date: number) => newest.includes(date) || date === this.#base;
+    const awaited = this.#awaitedOf(dates);
+    const stays = (date: number) => newest.includes(date) || date === this.#base || date === awaited;
     if (retainMs === Number.POSITIVE_INFINITY) return dates.filter(stays);
     // One that is older than that, to forget up to it.
     const oldest = dates.findLast((date) => date <= (newest.at(-1) as number) - retainMs) ?? -1;

@@ -20,8 +20,9 @@ export class ForeignSnapshot extends Error {
 
 const MAGIC = "dbsync snapshot\0";
 /** Never reused: old folders hold what was written under it. */
-const FORMAT = 1;
-const SEAL_BYTES = 32;
+const FORMAT = 2;
+/** Of the last frame: it stands for all that is before it. */
+export const SEAL_BYTES = 32;
 /** A frame is closed when it is as long. */
 const FRAME_BYTES = 65_536;
 /** Of 2^63, the last expiry time there is. */

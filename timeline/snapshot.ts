@@ -1,13 +1,13 @@
 /**
- * A whole state as bytes and back: database, key ring, and the index of the entries that made it. Exact: the order inside a
- * value, expiry times and last writers are state. Keys stand in their order, so that one state has one snapshot; those that
- * nobody can see any more are left out.
+ * A whole state as bytes and back: the database, the entries that made the key ring, and sums of all entries that made it.
+ * Exact: the order inside a value, expiry times and last writers are state. Keys stand in their order and sums in rows that
+ * the date alone tells, so that the same entries make the same bytes on every daemon; keys that nobody can see any more are
+ * left out.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { Database } from "../store/database.js";
-import type { KeyRecord, Role } from "../store/key-record.js";
 import type { KeyRing } from "../store/key-ring.js";
-import { type Entry, type Keyspace, NO_EXPIRY } from "../store/keyspace.js";
+import { type Entry as KeyEntry, type Keyspace, NO_EXPIRY } from "../store/keyspace.js";
 import { Document } from "../store/values/document.js";
 import { Hash } from "../store/values/hash.js";
 import { List } from "../store/values/list.js";
@@ -16,6 +16,10 @@ import { SortedSet } from "../store/values/sorted-set.js";
 import { Stream } from "../store/values/stream.js";
 import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../store/values/stream-id.js";
 import { typeName, type Value } from "../store/values/value.js";
+import type { DigestIndex } from "./digest-index.js";
+import { type Entry, placeOf } from "./entry.js";
+import { isRingEntry } from "./recorded.js";
+import { type RingEntriesParts, readRingEntries, writeRingEntries } from "./ring-entries.js";
 import {
   DamagedSnapshot,
   ForeignSnapshot,
@@ -33,62 +37,40 @@ const TYPES = [
   // With indexes or with entries that expire a document is written as the second kind.
   ...(["document", "document-of-more"] as const),
 ] as const;
-const ROLES: readonly Role[] = ["application", "root", "daemon"];
 /** Keys, or elements of a value, read between two turns: about a millisecond. */
 const ITEMS_A_STEP = 2048;
 
 export interface SnapshotState {
   readonly database: Database;
-  readonly ring: KeyRing;
+  /** Those that concern the key ring, in their order. */
+  readonly ringEntries: readonly Entry[];
   /** Everything dated at or before it is in the state, and nothing else. Milliseconds since 1970, or -1. */
   readonly cutAt: number;
-  /** From `DigestIndex.serialise`. */
-  readonly index: Iterable<Buffer>;
+  /** Of all entries that it is made of. */
+  readonly index: Pick<DigestIndex, "serialise">;
 }
 
 /** The state must not change until the last chunk has been taken. @param hash  SHA-256 */
 export function* writeSnapshot(
-  { database, ring, cutAt, index }: SnapshotState,
+  { database, ringEntries, cutAt, index }: SnapshotState,
   hash: SnapshotHash,
 ): Generator<Buffer> {
   const writer = new SnapshotWriter(hash);
   yield writer.head;
   writer.number(cutAt + 1);
   writer.number(database.keyspaces.length);
-  for (const chunk of index) {
+  for (const chunk of index.serialise(cutAt)) {
     if (chunk.length > 0) writer.bytes(chunk.toString("latin1"));
     yield* fullFrame(writer);
   }
   writer.bytes("");
-  yield* writeRing(writer, ring);
+  yield* writeRingEntries(writer, ringEntries);
   for (const keyspace of database.keyspaces) yield* writeKeyspace(writer, keyspace, cutAt);
   yield writer.takeFrame();
 }
 
 function* fullFrame(writer: SnapshotWriter): Generator<Buffer> {
   if (writer.isFull) yield writer.takeFrame();
-}
-
-function* writeRing(writer: SnapshotWriter, ring: KeyRing): Generator<Buffer> {
-  const records = [...ring.all()];
-  writer.number(records.length);
-  for (const record of records) {
-    for (const bytes of [record.id, record.spki, record.label, record.addedBy ?? ""]) writer.bytes(bytes);
-    writer.number(ROLES.indexOf(record.role));
-    for (const date of [record.notBefore, record.notAfter, record.revokedAt, record.addedAt])
-      writer.number(date === null ? 0 : date + 1);
-    writer.number(record.rate);
-    writer.number(record.version);
-    writer.number(record.rules.length);
-    for (const rule of record.rules) writer.bytes(rule);
-    yield* fullFrame(writer);
-  }
-  const named = [...ring.named.all()].sort();
-  writer.number(named.length);
-  for (const spki of named) {
-    writer.bytes(spki);
-    yield* fullFrame(writer);
-  }
 }
 
 function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: number): Generator<Buffer> {
@@ -107,7 +89,7 @@ function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: nu
 const hasMore = (value: Value) =>
   value instanceof Document && (value.indexed.length > 0 || (value.expiries?.size ?? 0) > 0);
 
-const byKey = (a: Entry, b: Entry) => (a.key < b.key ? -1 : 1);
+const byKey = (a: KeyEntry, b: KeyEntry) => (a.key < b.key ? -1 : 1);
 
 function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
   if (typeof value === "string") {
@@ -176,21 +158,18 @@ function* writeDocument(writer: SnapshotWriter, document: Document): Generator<B
   }
 }
 
-export interface ReadParts {
-  /** A ring with the keys that the daemon is started with; all of them are in the snapshot too. */
-  readonly genesis: () => KeyRing;
-  readonly databases: number;
-  /** SHA-256. */
-  readonly hash: SnapshotHash;
-}
-
-/** What a snapshot holds; index: for `DigestIndex.restore`. */
-export interface ReadState extends Omit<SnapshotState, "index"> {
-  readonly index: Buffer;
+/** What a snapshot holds. */
+export interface ReadState {
+  readonly database: Database;
+  readonly ring: KeyRing;
+  readonly ringEntries: readonly Entry[];
+  readonly cutAt: number;
+  /** Makes an index one of everything that the snapshot is made of. */
+  readonly restore: (index: DigestIndex) => void;
 }
 
 /** @throws DamagedSnapshot  damaged, cut off, of another format or for another number of databases */
-export function* readSnapshot(chunks: Iterable<Buffer>, parts: ReadParts): Steps<ReadState> {
+export function* readSnapshot(chunks: Iterable<Buffer>, parts: RingEntriesParts): Steps<ReadState> {
   const reader = new SnapshotReader(chunks, parts.hash);
   try {
     return yield* readState(reader, parts);
@@ -199,7 +178,8 @@ export function* readSnapshot(chunks: Iterable<Buffer>, parts: ReadParts): Steps
   }
 }
 
-function* readState(reader: SnapshotReader, { genesis, databases }: ReadParts): Steps<ReadState> {
+function* readState(reader: SnapshotReader, parts: RingEntriesParts): Steps<ReadState> {
+  const { databases } = parts;
   reader.head();
   const cutAt = reader.number() - 1;
   const found = reader.number();
@@ -208,44 +188,13 @@ function* readState(reader: SnapshotReader, { genesis, databases }: ReadParts): 
   const index: Buffer[] = [];
   for (let chunk = reader.bytes(); chunk !== ""; chunk = reader.bytes())
     index.push(Buffer.from(chunk, "latin1"));
-  const ring = genesis();
-  yield* readRing(reader, ring);
+  const { ring, entries: ringEntries } = yield* readRingEntries(reader, cutAt, parts);
   const database = new Database({ databases });
   for (const keyspace of database.keyspaces) yield* readKeyspace(reader, keyspace);
   reader.end();
-  return { database, ring, cutAt, index: Buffer.concat(index) };
-}
-
-function* readRing(reader: SnapshotReader, ring: KeyRing): Steps<void> {
-  for (let left = reader.number(); left > 0; left--) {
-    const [id, spki, label, addedBy] = [reader.bytes(), reader.bytes(), reader.bytes(), reader.bytes()];
-    const role = ROLES[reader.number()];
-    const [notBefore, notAfter, revokedAt, addedAt] = [
-      readDate(reader),
-      readDate(reader),
-      readDate(reader),
-      readDate(reader),
-    ];
-    const [rate, version] = [reader.number(), reader.number()];
-    const rules: ByteString[] = [];
-    for (let rest = reader.number(); rest > 0; rest--) rules.push(reader.bytes());
-    if (role === undefined) throw new DamagedSnapshot("a key has an unknown role");
-    const record: Omit<KeyRecord, "acl" | "algorithm" | "bits"> = {
-      ...{ id, spki, label, role, notBefore, notAfter, revokedAt, addedAt, rate, version, rules },
-      addedBy: addedBy === "" ? null : addedBy,
-    };
-    ring.restore(record);
-    yield;
-  }
-  for (let left = reader.number(); left > 0; left--) {
-    ring.named.add(reader.bytes());
-    yield;
-  }
-}
-
-function readDate(reader: SnapshotReader): number | null {
-  const date = reader.number();
-  return date === 0 ? null : date - 1;
+  const sums = Buffer.concat(index);
+  const places = ringEntries.filter(({ envelope }) => isRingEntry(envelope)).map(placeOf);
+  return { database, ring, ringEntries, cutAt, restore: (to) => to.restore(sums, places) };
 }
 
 function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> {

@@ -3,14 +3,18 @@
  * memory: memory-storage.ts; the simulation has one that crashes, loses unsynced writes and damages entries.
  */
 
-/** A number or a few bytes beside the entries: the low watermark, which snapshots hold. */
-export type MarkName = "watermark" | "snapshots" | "pruned" | "genesis" | "format";
+/** A number or a few bytes beside the entries: the low watermark, which snapshots hold, what members have signed of them. */
+export type MarkName = "watermark" | "snapshots" | "votes" | "pruned" | "genesis" | "format";
 
 export interface Storage {
   /** Whether what is flushed outlives the process. */
   readonly isDurable: boolean;
+  /** Whether what is flushed outlives a failure of power as well. */
+  readonly isSafe: boolean;
   /** Bytes that entries and marks take. */
   readonly bytes: number;
+  /** Groups of writes that were safe before and were not there when it was opened. */
+  readonly lostGroups: number;
 
   /**
    * Adds entries and sets marks, all or nothing. Reads may see them only once they are flushed; a caller that needs them

@@ -1,6 +1,6 @@
 /**
- * Entries that are here and that a member's snapshot may not be made of: of ring entries it says which it has; of the
- * others only sums, so all of a stretch count whose sums differ. Compared as finely as the snapshot's sums allow.
+ * Entries that are here and that a member's snapshot is not made of, or may not be: of ring entries it says which it has; of the
+ * others only sums. Of a stretch whose sums differ so many are certain to be missing in it as it has fewer; the others may be in it.
  */
 import { bytesOf } from "../protocol/byte-string.js";
 import { type DigestIndex, LEVEL_SECONDS } from "./digest-index.js";
@@ -10,25 +10,37 @@ import { PlaceWalk } from "./place-walk.js";
 import type { SumRow } from "./reconcile-message.js";
 import type { Steps } from "./steps.js";
 
-/** Seconds `from` ≤ second < `to`, and how many entries the own index counts there. */
+/** Seconds `from` ≤ second < `to`, and what both have there. */
 interface Stretch {
   readonly from: number;
   readonly to: number;
-  readonly count: number;
+  readonly own: Sum;
+  readonly given: Sum;
 }
 
-export interface Strays {
+/** Of ids: how many, and the lower 64 bits of all of them together. */
+interface Sum {
+  readonly count: number;
+  readonly low: bigint;
+}
+
+export interface FoundEntries {
   /** Those among them that are forgotten here as well. */
   readonly count: number;
-  /** The first of those that are not, in order. */
+  /** The first of those that are known, in order. */
   readonly places: readonly Place[];
+}
+
+export interface Strays extends FoundEntries {
+  /** It may be made of them, or not. What is certain and is not among the places is among these. */
+  readonly possible: FoundEntries;
 }
 
 /**
  * @param own    of what is here
  * @param given  the snapshot's; has no storage
  * @param cutAt     only what is dated up to it; milliseconds since 1970
- * @param prunedTo  what is dated up to it is forgotten here: beyond the snapshot nobody may have it, and it counts
+ * @param prunedTo  what is dated up to it is forgotten here: beyond the snapshot perhaps nobody has it
  * @param most   so many places are told
  */
 export function* straysOf(
@@ -36,27 +48,40 @@ export function* straysOf(
   given: DigestIndex,
   { cutAt, prunedTo, most }: { readonly cutAt: number; readonly prunedTo: number; readonly most: number },
 ): Steps<Strays> {
-  let count = forgottenBetween(own, cutAt, prunedTo);
-  const places: Place[] = [];
-  const note = (place: Buffer): void => {
-    if (places.length < most) places.push(readPlace(place));
-  };
+  const certain: Place[] = [];
+  const possible: Place[] = [];
+  let [count, possibleCount] = [0, forgottenBetween(own, cutAt, prunedTo)];
   const known = new Set([...given.places("ring", null, null)].map((place) => bytesOf(place)));
   for (const place of own.places("ring", null, firstPlaceAt(cutAt + 1)))
     if (!known.has(bytesOf(place))) {
       count++;
-      note(place);
+      if (certain.length < most) certain.push(readPlace(place));
     }
   const walk = new PlaceWalk(own, "data");
   for (const stretch of yield* differing(own, given, cutAt)) {
-    count += stretch.count;
-    if (places.length >= most) continue;
+    const excess = Math.max(stretch.own.count - stretch.given.count, 0);
+    // With as many of each at least one is another.
+    const missing = stretch.own.count === stretch.given.count ? 1 : excess;
+    count += missing;
+    const found: Place[] = [];
+    let one: Place | null = null;
     yield* walk.visit(stretch, (place) => {
-      if (dateOf(place) <= cutAt) note(place);
+      if (dateOf(place) > cutAt) return;
+      if (found.length < most) found.push(readPlace(place));
+      if (BigInt.asUintN(64, stretch.own.low - lowOf(place)) === stretch.given.low) one = readPlace(place);
     });
+    const isAll = missing === stretch.own.count;
+    const named = isAll ? found : excess === 1 && one !== null ? [one] : [];
+    for (const place of named) if (certain.length < most) certain.push(place);
+    if (named.length > 0) continue;
+    possibleCount += stretch.own.count - missing;
+    for (const place of found) if (possible.length < most) possible.push(place);
   }
-  return { count, places };
+  return { count, places: certain, possible: { count: possibleCount, places: possible } };
 }
+
+/** Of an id: what is added up. */
+const lowOf = (place: Buffer): bigint => place.readBigUInt64BE(place.length - 8);
 
 /** About how many are dated after one time and up to another. */
 function forgottenBetween(own: DigestIndex, cutAt: number, prunedTo: number): number {
@@ -83,18 +108,20 @@ function* differing(own: DigestIndex, given: DigestIndex, cutAt: number): Steps<
       yield* ownRows(given, "data", level, from, finer),
     ];
     const byStart = new Map(theirs.map((row) => [row.start, row]));
-    for (const row of ours)
-      if (!isSame(row, byStart.get(row.start)))
-        found.push({ from: row.start, to: row.start + seconds, count: row.count });
+    for (const row of ours) {
+      const [mine, other] = [sumOf(row), sumOf(byStart.get(row.start))];
+      if (!isSame(mine, other))
+        found.push({ from: row.start, to: row.start + seconds, own: mine, given: other });
+    }
     from = finer;
   }
-  const last = yield* differingLast(own, given, cutAt);
-  if (last > 0) found.push({ from: end, to: end + 1, count: last });
+  const last = yield* lastOf(own, given, cutAt);
+  if (last.own.count > 0 && !isSame(last.own, last.given)) found.push(last);
   return found;
 }
 
-/** How many there are in the part of the last second that the snapshot has; 0 if it is the same there. */
-function* differingLast(own: DigestIndex, given: DigestIndex, cutAt: number): Steps<number> {
+/** The part of the last second that the snapshot has. */
+function* lastOf(own: DigestIndex, given: DigestIndex, cutAt: number): Steps<Stretch> {
   const second = Math.floor((cutAt + 1) / 1000);
   const [theirs] = yield* ownRows(given, "data", 0, second, second + 1);
   const end = firstPlaceAt(cutAt + 1);
@@ -103,11 +130,14 @@ function* differingLast(own: DigestIndex, given: DigestIndex, cutAt: number): St
   yield* new PlaceWalk(own, "data").visit({ from: second, to: second + 1 }, (place) => {
     if (place.compare(end) >= 0) return;
     count++;
-    low += place.readBigUInt64BE(place.length - 8);
+    low += lowOf(place);
   });
-  const sum = BigInt(theirs?.high ?? 0) * 2n ** 32n + BigInt(theirs?.low ?? 0);
-  return count === (theirs?.count ?? 0) && BigInt.asUintN(64, low) === sum ? 0 : count;
+  const mine = { count, low: BigInt.asUintN(64, low) };
+  return { from: second, to: second + 1, own: mine, given: sumOf(theirs) };
 }
 
-const isSame = (row: SumRow, other: SumRow | undefined): boolean =>
-  other !== undefined && row.count === other.count && row.high === other.high && row.low === other.low;
+function sumOf(row: SumRow | undefined): Sum {
+  return { count: row?.count ?? 0, low: BigInt(row?.high ?? 0) * 2n ** 32n + BigInt(row?.low ?? 0) };
+}
+
+const isSame = (sum: Sum, other: Sum): boolean => sum.count === other.count && sum.low === other.low;

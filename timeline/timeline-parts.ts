@@ -1,9 +1,11 @@
 /** What a timeline is made of, what it answers, and whom it tells. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
+import type { OpenAside } from "./aside.js";
 import type { Entry, FlushedEntry } from "./entry.js";
 import type { FoldedEntry, UnitAnswer } from "./fold.js";
 import type { RetentionLimits } from "./retention.js";
+import type { RefuseRingEntry } from "./ring-entries.js";
 import type { SnapshotParts } from "./snapshot-making.js";
 import type { Storage } from "./storage.js";
 import type { TimelineLog } from "./timeline-log.js";
@@ -36,6 +38,10 @@ export interface TimelineParts {
   readonly limits: RetentionLimits & { readonly tailMs: number; readonly tailBytes: number };
   /** null: none are made. */
   readonly snapshots: SnapshotParts | null;
+  /** Why an entry of the key ring in another daemon's snapshot is not to be taken. */
+  readonly refusesRing: RefuseRingEntry;
+  /** Where what a member's snapshot takes the place of is kept; null: there is no disk to keep it on. */
+  readonly openAside: OpenAside | null;
   /** Whether there is nobody to compare the clock with. */
   readonly isAlone: () => boolean;
   /** Whether the watermark is not known yet: a daemon that began with nothing has not heard from its members. */

@@ -11,12 +11,15 @@ import type { EnvelopeDate } from "../protocol/messages-v2.js";
 import type { Database } from "../store/database.js";
 import type { KeyRing } from "../store/key-ring.js";
 import { Archive } from "./archive.js";
+import { DamagedInState } from "./damaged-in-state.js";
 import type { DigestIndex } from "./digest-index.js";
 import { type Entry, type Place, placeOf, readPlace } from "./entry.js";
 import type { Fold, FoldedEntry } from "./fold.js";
+import { Forgotten } from "./forgotten.js";
 import { Handover } from "./handover.js";
 import { Horizon } from "./horizon.js";
 import { LateMerges, REDO_MOST, UNITS_A_TURN } from "./late-merges.js";
+import { planLateRefold } from "./late-refold.js";
 import { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
 import { SnapshotMaking } from "./snapshot-making.js";
@@ -38,51 +41,52 @@ export class Timeline {
   readonly #watermark: Watermark;
   readonly #horizon: Horizon;
   readonly #archive: Archive;
-  readonly #waiting = new Waiting();
+  readonly waiting = new Waiting();
   readonly #late: LateMerges;
   readonly #retention: Retention;
   readonly #refolding: Refolding;
   readonly #making: SnapshotMaking | null;
   /** For members that lack forgotten entries. */
   readonly handover: Handover;
+  readonly forgotten: Forgotten;
+  readonly damagedInState: DamagedInState;
   #fold: Fold;
   #newest: EnvelopeDate = { at: 0, seq: 0 };
   #isOpen = false;
 
   constructor(parts: TimelineParts) {
     this.#parts = parts;
+    this.forgotten = new Forgotten(parts);
     const { storage, hash, log, limits, owner } = parts;
-    this.#watermark = new Watermark({ ...parts, failed: (problem) => this.#fail(problem) });
+    const failed = (problem: Error) => this.#fail(problem);
+    this.#watermark = new Watermark({ ...parts, failed });
     this.#horizon = new Horizon({ ...parts, watermark: this.#watermark, tailMs: limits.tailMs });
     this.#making = parts.snapshots === null ? null : new SnapshotMaking(parts, parts.snapshots);
     this.#archive = new Archive({
-      ...{ storage, hash, log },
+      ...{ storage, hash, log, failed },
       flushed: (entries, from) => {
         this.#making?.grown(entries.length);
         owner.flushed(entries, from);
       },
-      failed: (problem) => this.#fail(problem),
     });
     this.#retention = new Retention(limits, this.#archive, this.#making);
-    this.#refolding = new Refolding({
-      ...parts,
-      making: this.#making,
-      damaged: (place) => this.#archive.damaged(place, this.#isOpen),
-    });
+    const folding = { ...parts, making: this.#making, archive: this.#archive, waiting: this.waiting };
+    this.#refolding = new Refolding({ ...folding, damaged: (it) => this.#archive.damaged(it, this.#isOpen) });
     this.#late = new LateMerges({
-      ...parts,
-      waiting: this.#waiting,
+      ...folding,
       fold: () => (this.#isServing ? this.#fold : null),
       merge: (entries) => this.#merge(entries),
       merged: (entries, answered) => owner.folded(entries, answered),
       refold: (late) => this.#refold(late),
     });
     this.handover = new Handover({
-      ...{ ...parts, making: this.#making, archive: this.#archive, retention: this.#retention },
+      ...{ ...folding, retention: this.#retention, failed },
       isRefolding: () => this.#refolding.isRunning && this.failure === null,
-      close: () => void (this.#isOpen = false),
+      setOpen: (isOpen) => void (this.#isOpen = isOpen),
       begin: (index) => this.open(index),
-      failed: (problem) => this.#fail(problem),
+    });
+    this.damagedInState = new DamagedInState({
+      ...{ ...folding, isServing: () => this.#isServing, refold: () => this.#late.refoldAll() },
     });
     this.#fold = this.#refolding.empty();
   }
@@ -90,6 +94,7 @@ export class Timeline {
   /** Folds what the disk has, in slices. @param index  empty */
   async open(index = this.index): Promise<void> {
     const last = this.#parts.storage.last();
+    this.forgotten.opened(last !== null || this.#watermark.value > 0);
     const newest = last === null ? 0 : readPlace(last).at;
     const horizon = Math.max(this.#horizon.of(newest), this.#making?.newest ?? -1);
     // What was taken before a restart is there after it, whatever the clock says now.
@@ -103,9 +108,11 @@ export class Timeline {
       this.#refolding.start({ index, horizon, until, tailBytes, found }, resolve, reject);
     });
     this.#archive.index = index;
-    this.#archive.refolded(this.#refolding.takeGaps(), until);
-    this.#swap(fold, this.#waiting.takeAll());
-    this.#waiting.addFuture(this.#archive.findAfter(until));
+    const gaps = this.#refolding.takeGaps();
+    if (gaps.size > 0) this.forgotten.some();
+    this.#archive.refolded(gaps, until);
+    this.#swap(fold, this.waiting.takeAll());
+    this.waiting.addFuture(this.#archive.findAfter(until));
     this.#isOpen = true;
   }
 
@@ -157,7 +164,7 @@ export class Timeline {
 
   /** Whether the state has everything that is stored and dated up to a time. */
   isFolded(at: number): boolean {
-    return this.#isServing && this.#waiting.isPast(at);
+    return this.#isServing && this.waiting.isPast(at);
   }
 
   /** Whether what comes is merged into the state. */
@@ -172,7 +179,7 @@ export class Timeline {
 
   get figures(): TimelineFigures {
     const { tailUnits, tailBytes, redone } = this.#fold;
-    return { tailUnits, tailBytes, redone, waiting: this.#waiting.size, bytes: this.#parts.storage.bytes };
+    return { tailUnits, tailBytes, redone, waiting: this.waiting.size, bytes: this.#parts.storage.bytes };
   }
 
   raise(to: number): void {
@@ -204,15 +211,12 @@ export class Timeline {
     if (this.failure !== null || !this.#isOpen) return [];
     const added = this.#archive.fresh(entries);
     if (added.length === 0) return added;
-    const isFolded = ({ id }: Entry) => this.#archive.isFolded(id);
-    const again = added.filter(isFolded);
-    const unfolded = again.length === 0 ? added : added.filter((entry) => !isFolded(entry));
+    const again = added.filter(({ id }) => this.#archive.isFolded(id));
+    const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#archive.isFolded(id));
     // A refold that is running may have come across them while they could be read, or not.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
     this.#keep(added, from).catch(() => {});
-    const until = this.#horizon.dueUntil;
-    this.#waiting.addFuture(unfolded.filter(({ envelope: { at } }) => at > until));
-    this.#waiting.addLate(unfolded.filter(({ envelope: { at } }) => at <= until));
+    this.waiting.add(unfolded, this.#horizon.dueUntil);
     this.#late.run();
     return added;
   }
@@ -221,6 +225,9 @@ export class Timeline {
   holds(place: Place): boolean {
     return this.#archive.holds(place);
   }
+
+  /** Whether a member's entry can be kept: too many dated far ahead cannot. @param bytes  of body and signature */
+  hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#horizon.dueUntil);
 
   /** The bytes of an entry that is on disk; null: none, a damaged one, which members will give again, or not yet open. */
   read(place: Place): Pick<Entry, "body" | "signature"> | null {
@@ -231,7 +238,7 @@ export class Timeline {
   /** What time brings: entries that come due, merges, the end of the tail, the watermark. */
   tick(): void {
     if (!this.#isOpen || this.failure !== null) return;
-    this.#waiting.addLate(this.#waiting.takeDue(this.#horizon.dueUntil));
+    this.waiting.addLate(this.waiting.takeDue(this.#horizon.dueUntil));
     this.#late.run();
     this.#cut();
     this.#fold.dropExpired(EXPIRED_A_TICK);
@@ -241,7 +248,7 @@ export class Timeline {
       ...{ cutAt: this.#fold.cutAt, bytes: this.#parts.storage.bytes },
       // By a wrong clock nothing is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
-      keepsFrom: this.handover.keepsFrom,
+      ...{ keepsFrom: this.handover.keepsFrom, isAlone: this.#parts.isAlone() },
     });
   }
 
@@ -264,40 +271,33 @@ export class Timeline {
     const folded = this.#fold.mergeWithin(REDO_MOST, entries);
     if (folded !== null) this.#refolding.missed(entries);
     this.#newest = this.#fold.newest ?? this.#newest;
-    return folded;
+    return folded === null ? null : this.forgotten.mark(folded);
   }
 
   /** Folds anew beside the fold that serves; finds the late ones on disk. */
   #refold(late: readonly Entry[]): void {
-    const startedAt = this.#parts.uptime();
-    // Never below the old end of the tail: which ids are dated there is forgotten.
-    const horizon = Math.max(this.#fold.cutAt, this.#horizon.of(this.#newest.at));
-    this.raise(horizon);
-    this.#parts.log.info({ entries: late.length }, "late entries: folding anew");
-    // What the fold that serves has, the new one has to have, wherever the clock stands now.
-    const until = late.reduce(
-      (latest, { envelope: { at } }) => Math.max(latest, at),
-      Math.max(horizon, this.#horizon.dueUntil, this.#newest.at),
-    );
-    const due = this.#waiting.takeDue(until);
-    // Clients' entries that come meanwhile are later than the end of the tail that serves; members' wait.
-    const cutTo = () => Math.min(this.#fold.cutAt, this.#waiting.lateFrom - 1);
-    this.#refolding.start(
-      { index: null, horizon, until, tailBytes: this.#parts.limits.tailBytes, cutTo, found: () => {} },
-      (fold) => {
-        this.#archive.refolded(this.#refolding.takeGaps(), until);
-        this.#swap(fold, [...late, ...due]);
-        this.#waiting.merged(startedAt, this.#parts.uptime());
-        this.#late.run();
-      },
-      (problem) => this.#fail(problem),
-    );
+    const { uptime, log, limits } = this.#parts;
+    const startedAt = uptime();
+    const { plan, entries } = planLateRefold(late, {
+      ...{ waiting: this.waiting, horizon: this.#horizon, tailBytes: limits.tailBytes },
+      ...{ fold: () => this.#fold, newest: this.#newest.at },
+    });
+    this.raise(plan.horizon);
+    log.info({ entries: late.length }, "late entries: folding anew");
+    const done = (fold: Fold) => {
+      if (this.#archive.refolded(this.#refolding.takeGaps(), plan.until)) this.forgotten.some();
+      this.#swap(fold, entries);
+      this.waiting.refolded();
+      this.waiting.merged(startedAt, uptime());
+      this.#late.run();
+    };
+    this.#refolding.start(plan, done, (problem) => this.#fail(problem));
   }
 
   /** Takes a new fold, which has all that came while it was made but what belongs below its tail. */
   #swap(fold: Fold, late: readonly Entry[]): void {
     this.#fold = fold;
-    this.#waiting.addLate(this.#refolding.takeBelow());
+    this.waiting.addLate(this.#refolding.takeBelow());
     this.#newest = fold.newest ?? this.#newest;
     this.#settle(fold.cutAt);
     this.#parts.owner.folded(late, []);

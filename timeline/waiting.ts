@@ -2,6 +2,7 @@
  * Entries that are stored and not folded yet: dated ahead of the clock, late ones that wait for the next merge, and
  * those that a refold takes in. Source: DESIGN.md "Timeline", "Members"; research on the fold, C1.
  */
+import { Ahead } from "./ahead.js";
 import { compareEntries, type Entry } from "./entry.js";
 
 /** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date. */
@@ -13,24 +14,69 @@ const REST_FACTOR = 4;
 const REST_MS_MOST = 5000;
 /** So many late ones are part of a stream, perhaps: somebody catches up. A refold takes in all that are there … */
 const STREAM_LEAST = 64;
-/** … so it waits until so many milliseconds have brought no more … */
+/** … so it waits until so many milliseconds have brought no more that were there before; who writes on does not count … */
 const CALM_MS = 200;
 /** … but no longer than this: all have to be level in 30 s. */
 const STREAM_MS_MOST = 10_000;
+/** What is stored, due, and not folded for longer than so many milliseconds is told of; before, it might as well be on its way. */
+const UNTOLD_MS = 1000;
+
+/** A refold that is put off. */
+interface PutOff {
+  /** `uptime` milliseconds, and the same by the clock. */
+  readonly since: number;
+  readonly date: number;
+  /** Late ones of before that date which have come since the last look. */
+  came: number;
+}
 
 export class Waiting {
-  /** In their order. */
-  #future: Entry[] = [];
+  readonly #ahead = new Ahead();
   #late: Entry[] = [];
   /** Whether the late ones are in their order. */
   #isSorted = true;
   #lateFrom = Number.POSITIVE_INFINITY;
   #mergesFrom = Number.NEGATIVE_INFINITY;
-  /** When a refold was put off first, and how many were late when last; null: none is. */
-  #refold: { readonly since: number; late: number } | null = null;
+  /** null: none is. */
+  #putOff: PutOff | null = null;
+  /** How many a refold takes in now. */
+  #refolding = 0;
+  /** Those that were late when `mark` was called and still are, and whether some of them are taken in by a refold. */
+  readonly #marked = new Set<Entry>();
+  #isMarkRefolding = false;
+  /** Since when there have been such, as far as `look` has seen; null: there are none. */
+  #since: number | null = null;
 
   get size(): number {
-    return this.#future.length + this.#late.length;
+    return this.#ahead.size + this.#late.length + this.#refolding;
+  }
+
+  /** Whether nothing waits that is due. */
+  get isLevel(): boolean {
+    return this.#late.length === 0 && this.#refolding === 0;
+  }
+
+  /** What waits by now and is due is what `isMarkPast` is about from now on, whatever comes later. */
+  mark(): void {
+    this.#marked.clear();
+    for (const entry of this.#late) this.#marked.add(entry);
+    this.#isMarkRefolding = this.#refolding > 0;
+  }
+
+  /** Whether nothing that was marked waits any more. */
+  get isMarkPast(): boolean {
+    return this.#marked.size === 0 && !this.#isMarkRefolding;
+  }
+
+  /** Notes since when something that is due waits. @param uptime  milliseconds */
+  look(uptime: number): void {
+    if (this.isLevel) this.#since = null;
+    else this.#since ??= uptime;
+  }
+
+  /** Whether something that is due has waited for long. */
+  isBehind(uptime: () => number): boolean {
+    return this.#since !== null && uptime() - this.#since > UNTOLD_MS;
   }
 
   get lateSize(): number {
@@ -44,27 +90,38 @@ export class Waiting {
 
   /** Whether none is dated up to a time. */
   isPast(at: number): boolean {
-    const first = this.#future[0]?.envelope.at ?? Number.POSITIVE_INFINITY;
-    return at < Math.min(first, this.#lateFrom);
+    return at < Math.min(this.#ahead.firstAt, this.#lateFrom);
+  }
+
+  /** Whether one dated `at` may come. @param bytes  of body and signature @param until  those dated up to it need no room */
+  hasRoom(at: number, bytes: number, until: number): boolean {
+    return at <= until || this.#ahead.hasRoom(bytes);
+  }
+
+  /** @param until  those dated up to it are to be folded now */
+  add(entries: readonly Entry[], until: number): void {
+    this.addFuture(entries.filter(({ envelope: { at } }) => at > until));
+    this.addLate(entries.filter(({ envelope: { at } }) => at <= until));
   }
 
   addFuture(entries: readonly Entry[]): void {
-    if (entries.length > 0) this.#future = [...this.#future, ...entries].sort(compareEntries);
+    this.#ahead.add(entries);
   }
 
   addLate(entries: readonly Entry[]): void {
     for (const entry of entries) {
       const last = this.#late.at(-1);
       if (last !== undefined && compareEntries(last, entry) > 0) this.#isSorted = false;
+      const { at } = entry.envelope;
       this.#late.push(entry);
-      this.#lateFrom = Math.min(this.#lateFrom, entry.envelope.at);
+      this.#lateFrom = Math.min(this.#lateFrom, at);
+      if (this.#putOff !== null && at < this.#putOff.date) this.#putOff.came++;
     }
   }
 
   /** Takes out those that are dated up to a time. */
   takeDue(until: number): Entry[] {
-    const first = this.#future.findIndex(({ envelope: { at } }) => at > until);
-    return this.#future.splice(0, first < 0 ? this.#future.length : first);
+    return this.#ahead.takeDue(until);
   }
 
   /** The first of the late ones, if it is time for them; null: not yet, or there are none. @param uptime  milliseconds */
@@ -89,12 +146,27 @@ export class Waiting {
   takeLate(count: number): Entry[] {
     const taken = this.#late.splice(0, count);
     this.#lateFrom = this.#late[0]?.envelope.at ?? Number.POSITIVE_INFINITY;
+    if (this.#marked.size > 0) for (const entry of taken) this.#marked.delete(entry);
+    if (this.isLevel) this.#since = null;
     return taken;
+  }
+
+  /** Takes out all late ones for a refold, until `refolded`. */
+  takeForRefold(): Entry[] {
+    this.#refolding = this.#late.length;
+    this.#isMarkRefolding = this.#marked.size > 0;
+    return this.takeLate(this.#late.length);
+  }
+
+  refolded(): void {
+    this.#refolding = 0;
+    this.#isMarkRefolding = false;
+    if (this.isLevel) this.#since = null;
   }
 
   /** Takes out all that waits. */
   takeAll(): Entry[] {
-    return [...this.takeLate(this.#late.length), ...this.#future.splice(0)];
+    return [...this.takeLate(this.#late.length), ...this.#ahead.takeDue(Number.POSITIVE_INFINITY)];
   }
 
   /** Notes a merge that had to do units again. */
@@ -102,16 +174,21 @@ export class Waiting {
     this.#mergesFrom = endedAt + Math.min(REST_FACTOR * (endedAt - startedAt), REST_MS_MOST);
   }
 
-  /** The late ones need a refold. @returns whether it should wait for more of them; then nothing is merged for a moment */
-  putsOffRefold(uptime: number): boolean {
-    const { length } = this.#late;
-    this.#refold ??= { since: uptime, late: 0 };
-    const isOver = this.#refold.late === length || uptime - this.#refold.since >= STREAM_MS_MOST;
-    if (isOver || length < STREAM_LEAST) {
-      this.#refold = null;
+  /**
+   * The late ones need a refold.
+   * @param uptime  milliseconds
+   * @param date    the clock's
+   * @returns whether it should wait for more of them; then nothing is merged for a moment
+   */
+  putsOffRefold(uptime: number, date: number): boolean {
+    const isFirst = this.#putOff === null;
+    this.#putOff ??= { since: uptime, date, came: 0 };
+    const isCalm = !isFirst && this.#putOff.came === 0;
+    if (isCalm || uptime - this.#putOff.since >= STREAM_MS_MOST || this.#late.length < STREAM_LEAST) {
+      this.#putOff = null;
       return false;
     }
-    this.#refold.late = length;
+    this.#putOff.came = 0;
     this.#mergesFrom = uptime + CALM_MS;
     return true;
   }

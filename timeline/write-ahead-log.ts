@@ -18,6 +18,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { type FoundLogEnd, LogEndWriter, readLogEnd } from "./log-end.js";
 import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-record.js";
 import type { LogMark, Operation, OperationGroup } from "./operation.js";
 
@@ -62,6 +63,7 @@ interface LogFile {
 export class WriteAheadLog {
   readonly #parts: WriteAheadLogParts;
   readonly #files: readonly [LogFile, LogFile];
+  readonly #end: LogEndWriter;
   #current: LogFile;
   /** Number of the last group that is written. */
   #last: number;
@@ -83,6 +85,8 @@ export class WriteAheadLog {
     this.#last = parts.last;
     this.#safe = parts.last;
     this.#filed = parts.last;
+    this.#end = new LogEndWriter(parts.folder, FILE_MODE);
+    this.#writeEnd();
     syncFolder(parts.folder);
   }
 
@@ -110,6 +114,7 @@ export class WriteAheadLog {
       this.#isSyncing = false;
     }
     this.#safe = Math.max(this.#safe, last);
+    this.#writeEnd();
   }
 
   /** LMDB has all groups up to this one as safely as the log. */
@@ -124,6 +129,7 @@ export class WriteAheadLog {
       if (!isNeeded) ftruncateSync(descriptor);
       closeSync(descriptor);
     }
+    this.#end.close();
   }
 
   async #write(operations: readonly Operation[]): Promise<OperationGroup> {
@@ -142,7 +148,13 @@ export class WriteAheadLog {
     const { safety } = this.#parts;
     if (safety === "written-to-disk" && ON_DISK === 0) await syncFile(file);
     if (safety !== "synced") this.#safe = sequence;
+    this.#writeEnd();
     return { sequence, operations, bytes };
+  }
+
+  /** Behind the group that it tells of: it is not to promise one that is not there. */
+  #writeEnd(): void {
+    this.#end.write(this.#last, this.#parts.safety === "written" ? 0 : this.#safe);
   }
 
   /** Whether the system will only copy it: beside a sync, or if it has to wait for the disk, it may hold up everything. */
@@ -164,23 +176,29 @@ export class WriteAheadLog {
   }
 }
 
-/** What the files of a process that is gone hold beyond LMDB. */
+/** What the files of a process hold beyond LMDB. */
 export interface LogRemains {
   /** By their numbers. */
   readonly groups: readonly OperationGroup[];
   /** How many that were safe could not be read. */
   readonly lost: number;
+  /** How many that were not on the disk yet a power failure has taken. */
+  readonly unsynced: number;
+  /** What is said of its end. */
+  readonly end: FoundLogEnd;
 }
 
 /** @param mark  how far LMDB has come */
 export function readLog(folder: string, { marker, sequence: filed }: LogMark): LogRemains {
+  // Before the log: a process that writes brings the log further first.
+  const end = readLogEnd(folder);
   const records: LogRecord[] = [];
   for (const name of FILE_NAMES) {
     for (const record of readRecords(readIfThere(join(folder, name)), marker))
       if (record.sequence > filed) records.push(record);
   }
   records.sort((a, b) => a.sequence - b.sequence);
-  const safe = records.reduce((most, record) => Math.max(most, record.safe), filed);
+  const safe = safeIn(records, end, filed);
   const groups: OperationGroup[] = [];
   let lost = 0;
   let last = filed;
@@ -191,7 +209,18 @@ export function readLog(folder: string, { marker, sequence: filed }: LogMark): L
     groups.push({ sequence, operations, bytes: recordBytes(operations) });
     last = sequence;
   }
-  return { groups, lost };
+  lost += Math.max(0, safe - last);
+  const written = typeof end === "object" ? end.written : 0;
+  return { groups, lost, unsynced: Math.max(0, written - Math.max(last, safe)), end };
+}
+
+/** Number of the last group that has to be there. */
+function safeIn(records: readonly LogRecord[], end: FoundLogEnd, filed: number): number {
+  const safe = records.reduce((most, record) => Math.max(most, record.safe), filed);
+  if (typeof end === "string") return safe;
+  if (end.isSameBoot) return Math.max(safe, end.written);
+  // With --fsync never nothing is promised for a power failure, though the records called it safe.
+  return end.synced === 0 ? filed : Math.max(safe, end.synced);
 }
 
 /** Puts the files aside, for whoever wants to look at what is in them. @returns where they are */

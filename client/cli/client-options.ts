@@ -7,6 +7,7 @@ import { type Defaults, readDefaults, realPlaces } from "../defaults.js";
 import { readOptions, type Settings } from "../options.js";
 import type { Policy } from "../policy.js";
 import type { SigningKey } from "../signing-key.js";
+import { readVersions, VERSIONS_ALLOWED, type Versions } from "../versions.js";
 
 export interface ClientFlags {
   readonly servers?: string;
@@ -14,7 +15,7 @@ export interface ClientFlags {
   readonly passphraseFile?: string;
   readonly ca?: string;
   readonly cluster?: string;
-  readonly require?: "v2";
+  readonly versions?: Versions;
   readonly timeout?: number;
   readonly policy?: Policy;
   readonly db?: number;
@@ -44,9 +45,11 @@ export function addClientOptions(command: Command, timeoutMs?: number): Command 
       "the cluster that is meant (default: DBSYNC_CLUSTER, dbsync.ini, the daemons are asked)",
     )
     .addOption(
-      new Option("--require <version>", "v2: send nothing to daemons that speak version 1 only").choices([
-        "v2",
-      ]),
+      new Option(
+        "--versions <list>",
+        "2: sign as version 2 alone; 1: as version 1, which can be replayed; 1,2: version 1 for daemons that close on version 2 " +
+          "(default: DBSYNC_VERSIONS, dbsync.ini, 2)",
+      ).argParser(readVersionsFlag),
     )
     .addOption(
       new Option(
@@ -95,7 +98,7 @@ export function readSettings(
   flags: ClientFlags,
   defaults: () => Defaults = () => readDefaults(realPlaces()),
 ): Settings {
-  const { servers, key, ca, cluster, require, timeout, policy, db, stable, replicated } = flags;
+  const { servers, key, ca, cluster, versions, timeout, policy, db, stable, replicated } = flags;
   const { passphraseFile } = flags;
   const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
   // PHP's own form of an answer, which dbsync.ini may ask for, is for PHP programs.
@@ -106,7 +109,7 @@ export function readSettings(
     key,
     ca,
     cluster,
-    require,
+    versions,
     timeout,
     policy,
     ...envelope,
@@ -125,6 +128,12 @@ export function openFrom(settings: Settings): { client: FanOutClient; key: Signi
 export function readCount(text: string, subject: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError(`${subject} a whole number.`);
   return Number(text);
+}
+
+function readVersionsFlag(text: string): Versions {
+  const versions = readVersions(text);
+  if (versions === null) throw new InvalidArgumentError(`Allowed: ${VERSIONS_ALLOWED}.`);
+  return versions;
 }
 
 function readPolicy(text: string): Policy {

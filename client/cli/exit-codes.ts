@@ -2,7 +2,7 @@
 import { KeyFileError } from "../../keys/errors.js";
 import { DbsyncError, type ErrorCode } from "../errors.js";
 
-export const EXIT = { ok: 0, failed: 1, usage: 2, configuration: 3 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, configuration: 3, unchecked: 4 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 

@@ -80,9 +80,12 @@ function loginOf({ username, password }: URL): JsonServerAddress["login"] {
 
 export class JsonServer implements Disposable {
   readonly #socket: Socket;
+  /** One for all answers: each would listen to the socket, and never leave it. */
+  readonly #received: AsyncIterator<string>;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
+    this.#received = socket[Symbol.asyncIterator]();
   }
 
   /**
@@ -120,10 +123,11 @@ export class JsonServer implements Disposable {
 
   /** One request, and its answer piece by piece, without its end. @throws Error  the connection */
   async *pieces(request: object): AsyncGenerator<string, void, undefined> {
-    const socket = this.#socket;
-    socket.write(`${JSON.stringify(request)}\n`);
+    this.#socket.write(`${JSON.stringify(request)}\n`);
     let held = "";
-    for await (const piece of socket.iterator({ destroyOnReturn: false })) {
+    for (;;) {
+      const { done, value: piece } = await this.#received.next();
+      if (done) throw new Error("the server closed the connection");
       if (isTlsAlert(Buffer.from(piece.slice(0, 2)))) throw new Error(TLS_ONLY);
       const text = held + piece;
       if (text.endsWith(ANSWER_END)) {
@@ -134,7 +138,6 @@ export class JsonServer implements Disposable {
       held = text.endsWith("\n") ? "\n" : "";
       yield text.slice(0, text.length - held.length);
     }
-    throw new Error("the server closed the connection");
   }
 
   [Symbol.dispose](): void {

@@ -210,7 +210,7 @@ function addDryrun(keys: Command): void {
     failed: "it may not, or no daemon answers",
   })
     .usage(
-      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nOptions stand before the command; what stands behind its name belongs to it. All of it as one argument\nwith blanks will do.`,
+      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nOptions stand before the command, and -- before words of it that look like them. All of it as one argument\nwith blanks will do.`,
     )
     .passThroughOptions()
     .action((text: string, words: string[], _: ClientFlags, command: Command) => {

@@ -1,10 +1,10 @@
 /** Options behind a subcommand's first argument, where the words to come may begin with - and are no options. */
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 
 /**
  * Takes the options out of the words behind the first argument. Only whole names count: `-k` is an option, and `-keys` the
  * rule that forbids KEYS.
- * @param until  `word`: the first that is no option ends them, as a command's arguments are its own; `end`: none does
+ * @param until  `word`: the first that is no option ends them, and begins a command for the daemons; `end`: none does
  * @returns the other words; the options are the command's now
  */
 export function takeLateOptions(command: Command, words: readonly string[], until: "word" | "end"): string[] {
@@ -13,12 +13,12 @@ export function takeLateOptions(command: Command, words: readonly string[], unti
   for (let at = 0; at < words.length; at++) {
     const word = words[at] as string;
     if (word === "--") return finish(command, taken, [...rest, ...words.slice(at + 1)]);
-    if (word === "-h" || word === "--help") command.help();
-    const name = word.startsWith("--") ? (word.split("=", 1)[0] as string) : word;
-    const option = command.options.find(({ short, long }) => name === short || name === long);
+    if (HELP.includes(word)) command.help();
+    const name = nameOf(word);
+    const option = optionOf(command, name);
     if (option === undefined && word.startsWith("--")) command.error(`error: unknown option '${name}'`);
     if (option === undefined) {
-      if (until === "word") return finish(command, taken, words.slice(at));
+      if (until === "word") return finish(command, taken, wordsOfCommand(command, words.slice(at)));
       rest.push(word);
     } else {
       taken.push(word);
@@ -26,6 +26,40 @@ export function takeLateOptions(command: Command, words: readonly string[], unti
     }
   }
   return finish(command, taken, rest);
+}
+
+/**
+ * The words of a command for the daemons, which is all that stands behind a subcommand's own options. One of those
+ * options among them is an error: whoever forgot where they belong would store `-k` and the name of a key file.
+ * @param words  as commander gives them: it takes out a `--` before the first word
+ */
+export function commandWords(command: Command, words: readonly string[]): string[] {
+  const all = process.argv;
+  return all[all.length - words.length - 1] === "--" ? [...words] : wordsOfCommand(command, words);
+}
+
+/** Without the `--` behind which nothing is an option. */
+function wordsOfCommand(command: Command, words: readonly string[]): string[] {
+  const end = words.indexOf("--");
+  for (const word of end < 0 ? words : words.slice(0, end)) {
+    const name = nameOf(word);
+    if (optionOf(command, name) === undefined && !HELP.includes(name)) continue;
+    command.error(
+      `error: option '${name}' stands behind the command: options stand before it\n` +
+        `(If it belongs to the command: ${words[0]} … -- ${name} …, all behind -- does)`,
+    );
+  }
+  return words.filter((_, at) => at !== end);
+}
+
+const HELP: readonly string[] = ["-h", "--help"];
+
+function nameOf(word: string): string {
+  return word.startsWith("--") ? (word.split("=", 1)[0] as string) : word;
+}
+
+function optionOf(command: Command, name: string): Option | undefined {
+  return command.options.find(({ short, long }) => name === short || name === long);
 }
 
 function finish(command: Command, taken: readonly string[], rest: readonly string[]): string[] {

@@ -1,4 +1,5 @@
 /** What subcommands print: values, outcomes, and with --json objects of a line each. */
+import type { ByteString } from "../../protocol/byte-string.js";
 import { DbsyncError, describeOutcome, type Outcome } from "../errors.js";
 import type { ReplyValue } from "../reply-value.js";
 import { type ExitCode, exitCodeOf } from "./exit-codes.js";
@@ -7,6 +8,11 @@ export const JSON_FLAG = "--json";
 
 export function printLine(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** As they are, and the end of a line. */
+export function printBytes(bytes: ByteString): void {
+  process.stdout.write(`${bytes}\n`, "latin1");
 }
 
 /** A bigint as a number where it is one, else as its digits; bytes as text. */

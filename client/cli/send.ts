@@ -14,7 +14,8 @@ import {
   readSettings,
 } from "./client-options.js";
 import { EXIT, exitCodeHelp } from "./exit-codes.js";
-import { JSON_FLAG, outcomeLine, printJson, printJsonError, printLine } from "./output.js";
+import { commandWords } from "./late-options.js";
+import { JSON_FLAG, outcomeLine, printBytes, printJson, printJsonError, printLine } from "./output.js";
 
 interface SendFlags extends ClientFlags {
   readonly all?: boolean;
@@ -30,7 +31,8 @@ export function addSend(program: Command): void {
     .addHelpText(
       "after",
       `
-Options stand before the command; what stands behind its name belongs to it. A nil answer is printed as (nil).
+Options stand before the command; one behind its name is an error, unless -- stands before it: all behind -- belongs to
+the command. An answer is printed with its bytes as they are (with --all and --json as text), nil as (nil).
 Arguments may hold blanks, unless a daemon speaks version 1, which has no way to carry them.
 
 Examples:
@@ -39,20 +41,24 @@ Examples:
   dbsync send -k private.pem SET greeting "good morning"
   dbsync send -s 10.0.0.1,10.0.0.2 -k private.pem INCR visits
   dbsync send --all --json GET greeting
+  dbsync send -k private.pem -- SADD letters -k -s
 ${exitCodeHelp("no daemon answered, the command failed, or the answers are not what --policy asks for")}`,
     )
     .action(send);
 }
 
-async function send(words: string[], flags: SendFlags): Promise<void> {
+async function send(given: string[], flags: SendFlags, own: Command): Promise<void> {
+  const words = commandWords(own, given);
   try {
-    const { client } = openFrom(readSettings(flags));
     const command = words.length === 1 ? (words[0] as string) : words;
+    const isText = flags.all || flags.json;
+    const settings = readSettings(flags);
+    const { client } = openFrom(isText ? settings : { ...settings, format: "bytes" });
     if (flags.all) printAll(flags, (await client.sendAll(command)).outcomes);
     else {
       const value = asksForWriters(command) ? await writers(client, command) : await client.send(command);
       if (flags.json) printJson({ value });
-      else printLine(value ?? "(nil)");
+      else printBytes(value ?? "(nil)");
     }
   } catch (error) {
     if (!flags.json) throw error;

@@ -5,6 +5,7 @@ import { realEnvironment } from "../environment.js";
 import { STAGES, type Stage } from "../errors.js";
 import { type Greeting, greet } from "../greeting.js";
 import type { Settings } from "../options.js";
+import type { Address } from "../servers.js";
 import { addClientOptions, type ClientFlags, readSettings } from "./client-options.js";
 import { EXIT, exitCodeHelp } from "./exit-codes.js";
 import { JSON_FLAG, printJson } from "./output.js";
@@ -117,7 +118,8 @@ async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
 /** What a daemon says of itself, and what was found of its timeline. */
 export function withTimeline(daemon: DaemonStatus, timeline: TimelineStatus, found: Diagnosis): DaemonStatus {
   // What has failed does not become complete by waiting.
-  const isOver = ({ text }: Problem) => text === INCOMPLETE && timeline.failure !== null;
+  const isOver = ({ text }: Problem) =>
+    text === INCOMPLETE && (timeline.failure !== null || timeline.revoked !== null);
   const problems = [...daemon.problems.filter((one) => !isOver(one)), ...found.problems];
   const remarks = [...daemon.remarks, ...found.remarks];
   return { ...daemon, timeline, problems, remarks, ok: problems.length === 0 };
@@ -125,7 +127,7 @@ export function withTimeline(daemon: DaemonStatus, timeline: TimelineStatus, fou
 
 /** Greets all daemons at once. */
 export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
-  const { servers, timeout, cluster, require } = settings;
+  const { servers, timeout, cluster } = settings;
   const greetings = await Promise.all(servers.map((address) => greet(address, realEnvironment, timeout)));
   const clusters = greetings.map(clusterOf).filter((each) => each !== null);
   const expected = cluster === "" ? mostFrequent(clusters) : cluster;
@@ -139,12 +141,16 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
     const foreign = clusterDiffers
       ? problem(`it is of the cluster ${short(theirs)}, ${other}`, CLUSTER_CURE)
       : null;
-    const problems = problemsOf(greeting, { foreign, requiresV2: require === "v2" });
+    const problems = problemsOf(greeting, { foreign, needs2: needsVersion2(settings, servers[index]) });
     const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
     const remarks =
       twin < 0
         ? []
         : [problem(`it is the same daemon as ${servers[twin]?.text}`, "name it once in the list")];
+    if (speaks2(greeting) && isToldVersion1(settings, servers[index]))
+      remarks.push(
+        problem("it speaks version 2, and is sent version 1", "take that out of versions and the list"),
+      );
     const ok = problems.length === 0;
     const timeline = { timeline: null, timelineNote: null };
     return { address, ok, ...factsOf(greeting), ...timeline, clusterDiffers, problems, remarks };
@@ -190,7 +196,7 @@ function clusterOf(greeting: Greeting): string | null {
 
 function problemsOf(
   greeting: Greeting,
-  { foreign, requiresV2 }: { foreign: Problem | null; requiresV2: boolean },
+  { foreign, needs2 }: { foreign: Problem | null; needs2: boolean },
 ): Problem[] {
   if (greeting.kind === "failed") {
     const { stage, detail } = greeting;
@@ -199,11 +205,18 @@ function problemsOf(
     if (stage === "tls" && detail !== "") return [problem(`tls: ${meaning}`, detail)];
     return [problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure)];
   }
-  const speaks2 = greeting.kind === "hello" && greeting.hello.versions.includes(2);
   const problems: Problem[] = [];
-  if (requiresV2 && !speaks2)
-    problems.push(problem("it speaks version 1 only", "update it, or start it with -s public.pem"));
-  if (greeting.kind === "closed") return problems;
+  if (greeting.kind === "closed") {
+    if (needs2) problems.push(problem(STAGES.version.meaning, `update it; ${STAGES.version.cure}`));
+    return problems;
+  }
+  if (needs2 && !speaks2(greeting))
+    problems.push(
+      problem(
+        "it has no keys, and takes nothing that is signed",
+        "start it with -s public.pem, or sign with no key",
+      ),
+    );
   const { hello, clockDifference } = greeting;
   if (hello.state === "catching-up")
     problems.push({
@@ -216,6 +229,21 @@ function problemsOf(
   if (Math.abs(clockDifference) > MAX_CLOCK_DIFFERENCE_MS)
     problems.push(problem(describeClock(clockDifference), CLOCK_CURE));
   return problems;
+}
+
+/** Whether what this client signs for a server may go out as version 2 alone, or unsigned calls were meant to. */
+function needsVersion2({ key, versions }: Settings, server: Address | undefined): boolean {
+  const said = server?.versions ?? versions;
+  return said === null ? key !== null : said === "2";
+}
+
+function speaks2(greeting: Greeting): boolean {
+  return greeting.kind === "hello" && greeting.hello.versions.includes(2);
+}
+
+/** Whether what this client signs for a server goes out as version 1, whatever that server speaks. */
+function isToldVersion1({ key, versions }: Settings, server: Address | undefined): boolean {
+  return key !== null && (server?.versions ?? versions) === "1";
 }
 
 function problem(text: string, fix: string): Problem {

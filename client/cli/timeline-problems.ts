@@ -36,8 +36,18 @@ export function diagnose(
   const bad = (text: string, fix: string) => problems.push({ text, fix, isPassing: false });
   const passing = (text: string, fix: string) => remarks.push({ text, fix, isPassing: true });
   const { failure, skewed, members, stable, quarantined, dropped, waiting, durable } = timeline;
-  const { strays, taking } = timeline;
+  const { strays, taking, order, lostGroups, revoked } = timeline;
   if (failure !== null) bad(`its disk has failed (${failure})`, "free or mend the disk, then start it again");
+  if (revoked !== null)
+    bad(
+      `its own key was revoked (${revoked} says so), so it takes no writes, and is no member any more`,
+      "start it with a new data folder, or stop it and take it out of the lists",
+    );
+  if (lostGroups > 0)
+    bad(
+      `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} not in its log when it was started`,
+      "its members give them again; without members they are gone. Look after the disk",
+    );
   if (skewed) bad("its clock is off the other daemons', so it takes no writes", "set its clock by NTP");
   const { settledFingerprint } = timeline;
   if (others.some((other) => other.settledFingerprint !== settledFingerprint))
@@ -54,9 +64,15 @@ export function diagnose(
   for (const member of members.filter(isOther)) diagnoseMember(member, bad, passing);
   if (taking !== null)
     passing(`it takes a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`, "wait");
+  if (order !== null)
+    bad(
+      "it lacks envelopes that no member keeps any more, and too few members have signed the same snapshot of them",
+      `start the daemons that are away; or, if that member is to be believed, start this one once with ${order}: its ` +
+        "snapshot takes the place of what is here of that time, which is kept aside in its data folder",
+    );
   if (strays > 0)
     bad(
-      `up to ${strays} of its envelopes were not in a snapshot that it took from a member, and are gone there`,
+      `${strays} of its envelopes were not in a snapshot that it took from a member, and are gone there`,
       "its log names them, and their signers; write them again",
     );
   if (dropped > 0)
@@ -95,7 +111,7 @@ function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
   if (lacking)
     bad(
       `it lacks envelopes that its member ${address} keeps no more (${keptFrom(member)})`,
-      "it takes a snapshot from a member that is live; if it stays so, see its log",
+      "it takes a snapshot that most members have signed, once there is one; if it stays so, see its log",
     );
   if (state === "catching-up") passing(`its member ${address} is not yet complete`, "wait some seconds");
   if (skew !== null && Math.abs(skew) > SKEW_MOST_MS)
@@ -116,11 +132,15 @@ function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
 
 /** What helps where a member is not reached. @param trouble  as daemon/peers says it */
 function cureOf(trouble: string, { address, id }: Pick<MemberStatus, "address" | "id">): string {
+  if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
+    return "start both with the same --cluster-secret";
+  if (/^it says: no-peers\b/.test(trouble)) return "there, name this daemon in --peer too";
   if (/^it says: not-(a-member|pinned)\b/.test(trouble))
-    return "there, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or CLUSTER ADD it";
+    return "start both with the same --cluster-secret; or there, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or CLUSTER ADD it";
   // A pin that is wrong is all that is known of its id.
   const known = trouble.startsWith("Its id is not the one") ? null : id;
-  if (/^Its (key is none|id is not the one)/.test(trouble))
-    return `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
+  const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
+  if (/^Its key is none/.test(trouble)) return `start both with the same --cluster-secret; or ${pin}`;
+  if (/^Its id is not the one/.test(trouble)) return pin;
   return "start that daemon, or correct --peer";
 }

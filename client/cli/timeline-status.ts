@@ -40,6 +40,8 @@ export interface MemberStatus {
 export interface TimelineStatus {
   /** Why nothing is taken any more; null: all is well. */
   readonly failure: string | null;
+  /** Who tells that its own key was revoked; null: it was not. */
+  readonly revoked: string | null;
   readonly skewed: boolean;
   /** Whether it outlives the process. */
   readonly durable: boolean;
@@ -61,10 +63,14 @@ export interface TimelineStatus {
   readonly bytes: number;
   readonly quarantined: number;
   readonly dropped: number;
-  /** Own envelopes that snapshots taken from members may not be made of; they are gone there. */
+  /** Groups of writes that were safe and were not in its log when it was started. */
+  readonly lostGroups: number;
+  /** Own envelopes that snapshots taken from members are not made of; they are gone there. */
   readonly strays: number;
   /** A member's snapshot that is on its way; null: none. Bytes; total 0: not known yet. */
   readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
+  /** The option that an operator could start it with, as members cannot settle what it lacks; null: none. */
+  readonly order: string | null;
   readonly members: readonly MemberStatus[];
 }
 
@@ -144,6 +150,7 @@ function timelineOf(reply: ReplyValue): TimelineStatus {
   const hasSettled = fields["upto"] !== undefined;
   return {
     failure: failure == null ? null : String(failure),
+    revoked: fields["revoked"] == null ? null : text("revoked"),
     skewed: count("skewed") === 1,
     durable: count("durable") === 1,
     watermark: count("watermark"),
@@ -160,11 +167,13 @@ function timelineOf(reply: ReplyValue): TimelineStatus {
     bytes: count("bytes"),
     quarantined: count("quarantined"),
     dropped: count("dropped"),
+    lostGroups: count("lost-groups"),
     strays: count("strays"),
     taking:
       fields["taking-from"] == null
         ? null
         : { from: text("taking-from"), received: count("taking-bytes"), total: count("taking-total") },
+    order: fields["order"] == null ? null : text("order"),
     members: Array.isArray(members) ? members.map(memberOf) : [],
   };
 }

@@ -6,10 +6,11 @@ export const STATES = [
   "live",
   "catching-up",
   "isolated",
+  "revoked",
   "stopping",
 ] as const satisfies readonly State[];
 /** Between start and stop as a `hello` tells it. */
-export type State = "starting" | DaemonState | "stopping";
+export type State = "starting" | DaemonState | "revoked" | "stopping";
 
 export interface BackendHealth {
   /** As the log shows it; holds no password. */

@@ -60,7 +60,7 @@ export const METRICS = {
   dbsyncd_state: {
     type: "gauge",
     labels: ["state"],
-    help: "1 for the state the daemon is in (starting, live, catching-up, isolated, stopping), 0 for the others.",
+    help: "1 for the state the daemon is in (starting, live, catching-up, isolated, revoked, stopping), 0 for the others.",
   },
   dbsyncd_timeline_entries: {
     type: "gauge",
@@ -90,7 +90,7 @@ export const METRICS = {
   dbsyncd_timeline_waiting: {
     type: "gauge",
     labels: [],
-    help: "Envelopes that are recorded and not applied: dated ahead, or late and waiting for their turn.",
+    help: "Envelopes that are recorded and not applied: dated ahead of the clock, or late and waiting for their turn, or being folded in.",
   },
   dbsyncd_timeline_watermark_seconds: {
     type: "gauge",
@@ -142,10 +142,20 @@ export const METRICS = {
     labels: [],
     help: "Bytes of such a snapshot that have come so far; 0: none is on its way.",
   },
+  dbsyncd_log_groups_lost: {
+    type: "gauge",
+    labels: [],
+    help: "Groups of writes that were safe before the start, and were not in the folder's log.",
+  },
   dbsyncd_strays_total: {
     type: "counter",
     labels: [],
-    help: "Envelopes of this daemon that such a snapshot may not be made of, or whose keys it lacks, and that are gone here.",
+    help: "Envelopes of this daemon that such a snapshot is not made of, or whose keys it lacks, and that are gone here.",
+  },
+  dbsyncd_possible_strays_total: {
+    type: "counter",
+    labels: [],
+    help: "Envelopes of this daemon of which it is not known whether such a snapshot is made of them.",
   },
   dbsyncd_member_connected: {
     type: "gauge",
@@ -155,7 +165,7 @@ export const METRICS = {
   dbsyncd_member_equal: {
     type: "gauge",
     labels: ["member"],
-    help: "1 if the member held the same as this daemon when it was heard last, else 0.",
+    help: "1 if the member held the same as this daemon when it was heard last, and both had it in their states, else 0.",
   },
   dbsyncd_member_lag_entries: {
     type: "gauge",
@@ -186,6 +196,26 @@ export const METRICS = {
     type: "gauge",
     labels: ["member"],
     help: "Envelopes of the member that were refused on this connection; 0 unless something is wrong.",
+  },
+  dbsyncd_json_replica_connected: {
+    type: "gauge",
+    labels: ["replica"],
+    help: "1 while the server of --json-replica is connected, else 0.",
+  },
+  dbsyncd_json_replica_leads: {
+    type: "gauge",
+    labels: ["replica"],
+    help: "1 if the daemon of --json-replica orders the writes, else 0; 0 for all where this daemon does.",
+  },
+  dbsyncd_json_replica_missing_documents: {
+    type: "gauge",
+    labels: ["replica"],
+    help: "Documents of which the server of --json-replica may not have all: it was away, or refused a write.",
+  },
+  dbsyncd_json_replica_different_documents_total: {
+    type: "counter",
+    labels: ["replica"],
+    help: "Documents of which the server of --json-replica had other contents than this daemon though it missed nothing.",
   },
   dbsyncd_build_info: {
     type: "gauge",

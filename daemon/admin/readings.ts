@@ -1,12 +1,13 @@
 /** Where each metric's numbers are from: read when somebody asks for them, never before. */
 import { performance } from "node:perf_hooks";
+import type { RefusalCode } from "../answers/refusals.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
-import type { ListenerCounts, Metrics } from "../metrics.js";
 import type { MemberStatus } from "../peers/peering-parts.js";
-import type { RefusalCode } from "../refusals.js";
+import type { JsonReplicaFigures } from "../pipeline/json-replica-figures.js";
 import { type Health, STATES } from "./health.js";
 import type { Histogram } from "./histogram.js";
 import type { HistogramName, ValueName } from "./metric-table.js";
+import type { ListenerCounts, Metrics } from "./metrics.js";
 import { canRefuse } from "./refusal-reasons.js";
 
 export interface Sources {
@@ -16,6 +17,8 @@ export interface Sources {
   readonly bufferedBytes: () => number;
   /** Read once for each metric that is about them. null: no timeline. */
   readonly replica: () => ReplicaFigures | null;
+  /** None without --json-replica. */
+  readonly jsonReplicas: () => readonly JsonReplicaFigures[];
 }
 
 export interface Sample<Value> {
@@ -76,7 +79,10 @@ export const VALUES: Readonly<Record<ValueName, Readings<number>>> = {
     ofReplica(sources, ({ snapshotsTaken }) => [single(snapshotsTaken)]),
   dbsyncd_snapshot_taking_bytes: (sources) =>
     ofReplica(sources, ({ taking }) => [single(taking?.received ?? 0)]),
+  dbsyncd_log_groups_lost: (sources) => ofReplica(sources, ({ lostGroups }) => [single(lostGroups)]),
   dbsyncd_strays_total: (sources) => ofReplica(sources, ({ strays }) => [single(strays)]),
+  dbsyncd_possible_strays_total: (sources) =>
+    ofReplica(sources, ({ possibleStrays }) => [single(possibleStrays)]),
   dbsyncd_member_connected: (sources) =>
     perMember(sources, ({ connection }) => Number(connection === "connected")),
   dbsyncd_member_equal: (sources) =>
@@ -87,6 +93,12 @@ export const VALUES: Readonly<Record<ValueName, Readings<number>>> = {
   dbsyncd_member_round_trip_seconds: (sources) => perMember(sources, ({ roundTrip }) => inSeconds(roundTrip)),
   dbsyncd_member_watermark_seconds: (sources) => perMember(sources, ({ watermark }) => inSeconds(watermark)),
   dbsyncd_member_refused_entries: (sources) => perMember(sources, ({ refusals }) => refusals),
+  dbsyncd_json_replica_connected: (sources) =>
+    perJsonReplica(sources, ({ isConnected }) => Number(isConnected)),
+  dbsyncd_json_replica_leads: (sources) => perJsonReplica(sources, ({ isLeader }) => Number(isLeader)),
+  dbsyncd_json_replica_missing_documents: (sources) => perJsonReplica(sources, ({ missing }) => missing),
+  dbsyncd_json_replica_different_documents_total: (sources) =>
+    perJsonReplica(sources, ({ different }) => different),
   dbsyncd_build_info: ({ health }) => [
     { labels: { version: health().version, node: process.versions.node }, value: 1 },
   ],
@@ -125,6 +137,13 @@ function ofReplica(
 ): readonly Sample<number>[] {
   const figures = replica();
   return figures === null ? [] : read(figures);
+}
+
+function perJsonReplica(
+  { jsonReplicas }: Sources,
+  read: (figures: JsonReplicaFigures) => number,
+): readonly Sample<number>[] {
+  return jsonReplicas().map((figures) => ({ labels: { replica: figures.replica }, value: read(figures) }));
 }
 
 /** One for each member other than the daemon itself of which the value is known. */

@@ -5,15 +5,19 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
-import { isLoopback } from "../loopback.js";
-import { formatPlace, type ListenPlace } from "../place.js";
-import type { Service } from "../service.js";
-import { StartError } from "../start-error.js";
+import { isLoopback } from "../options/loopback.js";
+import { formatPlace, type ListenPlace } from "../options/place.js";
+import type { Service } from "../process/service.js";
+import { StartError } from "../process/start-error.js";
+import { isOurHost } from "./asked-host.js";
 import type { Exposition } from "./exposition.js";
 import { type Health, isHealthy } from "./health.js";
+import { boundVisitors } from "./visitors.js";
 
-/** A scraper or two, a health check, somebody who looks; more are closed at once. */
-const MAX_CONNECTIONS = 16;
+/** A scraper or two, a health check, somebody who looks; of more the idle ones go. */
+const MAX_CONNECTIONS = 64;
+/** Characters of a name that we are told not to be called. */
+const NAME_CHARS = 100;
 /** Bytes of a request's head. */
 const MAX_HEADER_BYTES = 8 * 1024;
 /** Milliseconds for a whole request, and for a connection on which nothing moves. */
@@ -33,6 +37,8 @@ const TEXT = "text/plain; charset=utf-8";
 
 export interface AdminServerParts {
   readonly place: ListenPlace;
+  /** Names by which it may be asked for, in lower case, besides addresses and localhost. */
+  readonly hosts: readonly string[];
   readonly health: () => Health;
   readonly exposition: Exposition;
   readonly log: Logger;
@@ -56,7 +62,7 @@ export class AdminServer implements Service {
       },
       (request, response) => void this.#serve(request, response),
     );
-    this.#server.maxConnections = MAX_CONNECTIONS;
+    boundVisitors(this.#server, MAX_CONNECTIONS);
     // Without a listener of its own, Node destroys the socket: one that asks and does not read goes too.
     this.#server.setTimeout(REQUEST_MS);
   }
@@ -103,7 +109,8 @@ export class AdminServer implements Service {
     response.end(body);
   }
 
-  async #page({ method = "", url = "" }: IncomingMessage): Promise<Page> {
+  async #page({ method = "", url = "", headers: { host } }: IncomingMessage): Promise<Page> {
+    if (!isOurHost(host, this.#parts.hosts)) return { status: 421, type: TEXT, body: misdirected(host) };
     const path = url.split("?", 1)[0];
     if (path !== "/healthz" && path !== "/metrics") {
       return { status: 404, type: TEXT, body: "Here are /healthz and /metrics.\n" };
@@ -126,6 +133,11 @@ export class AdminServer implements Service {
     });
     return { status: 200, type: exposition.contentType, body: await this.#scrape };
   }
+}
+
+function misdirected(host = ""): string {
+  const name = JSON.stringify(host.slice(0, NAME_CHARS));
+  return `Nobody is called ${name} here. Ask by the address, or start the daemon with --admin-host and that name.\n`;
 }
 
 function listenError(reason: NodeJS.ErrnoException, place: ListenPlace): StartError {

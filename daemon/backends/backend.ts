@@ -3,8 +3,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Condition } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Unit } from "../../store/unit.js";
-import type { RefusalCode } from "../refusals.js";
-import type { Service } from "../service.js";
+import type { RefusalCode } from "../answers/refusals.js";
+import type { Service } from "../process/service.js";
 
 /** No reply came from the database. */
 export interface BackendFailure {

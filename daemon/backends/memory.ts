@@ -2,6 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Condition } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
+import { settled } from "../../protocol/step-reply.js";
 import type { Command } from "../../store/command.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
@@ -9,10 +10,11 @@ import { CommandFailure } from "../../store/errors.js";
 import { StringForms } from "../../store/string-forms.js";
 import type { Unit } from "../../store/unit.js";
 import { Usage, type UsageKind } from "../../store/usage.js";
-import type { WriteObserver } from "../command-path.js";
-import type { Environment } from "../environment.js";
-import { type KeyCounts, keyCountsOf } from "../key-counts.js";
+import type { Environment } from "../process/environment.js";
 import type { Backend } from "./backend.js";
+import { type KeyCounts, keyCountsOf } from "./key-counts.js";
+import type { LocalUnit } from "./local-units.js";
+import type { WriteObserver } from "./write-observer.js";
 
 /** Milliseconds between two rounds of dropping expired keys. */
 const SWEEP_INTERVAL_MS = 100;
@@ -62,19 +64,29 @@ export class MemoryBackend implements Backend {
   execute(argv: readonly ByteString[], unit: Unit): Reply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
-    return this.run(command, argv, unit, this.#environment.clock());
+    const dated = command.reads ? this.#dated(unit, this.#environment.clock()) : unit;
+    return settled(this.#run(command, argv, dated));
   }
 
-  /** As `execute`, for a command that was found for these arguments. @param now  milliseconds since 1970 */
-  run(command: Command, argv: readonly ByteString[], unit: Unit, now: number): Reply {
-    const reply = this.#database.run(command, argv, command.reads ? this.#dated(unit, now) : unit);
+  /**
+   * As `execute`, for a command that was found for these arguments; a long answer may still have to be found, in steps.
+   * @param unit  where the command reads it is dated anew
+   * @param now   milliseconds since 1970
+   */
+  run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply {
+    if (command.reads) unit.at = this.#readDate(now);
+    return this.#run(command, argv, unit);
+  }
+
+  #run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
+    const reply = this.#database.run(command, argv, unit);
     if (this.observer !== null && command.writes) this.observer.written(command, argv, unit.db);
     return reply;
   }
 
-  /** How many keys went because they had expired. */
+  /** How many keys have expired. */
   get expiredKeys(): number {
-    return this.#database.expiredKeys;
+    return this.#database.expiredKeys(this.#environment.clock());
   }
 
   /** Of the databases that are not empty. */
@@ -99,10 +111,14 @@ export class MemoryBackend implements Backend {
     return this.#database.holds(conditions, unit.at);
   }
 
-  /** For reads, which are judged by now. */
-  #dated({ db, id, step = 0, encoding }: Unit, now: number): Unit {
-    this.#readAt = Math.max(this.#readAt, now);
-    return { at: this.#readAt, db, id, step, encoding };
+  /** Reads are judged by now. */
+  #readDate(now: number): number {
+    if (now > this.#readAt) this.#readAt = now;
+    return this.#readAt;
+  }
+
+  #dated({ db, id, step = 0 }: Unit, now: number): Unit {
+    return { at: this.#readDate(now), db, id, step };
   }
 
   /** In slices, so that a million keys that expire together hold nobody up. */

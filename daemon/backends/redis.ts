@@ -7,11 +7,11 @@ import { Command, Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "pino";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
-import type { Environment } from "../environment.js";
+import type { RedisSpecification } from "../options/database-list.js";
+import type { Environment } from "../process/environment.js";
 import type { Backend, BackendFailure, Outcome } from "./backend.js";
 import { isolationOf } from "./isolation.js";
 import { replyOfRedis } from "./redis-reply.js";
-import type { RedisSpecification } from "./specification.js";
 
 /**
  * Full jitter: a random time up to a bound that doubles with each attempt, from the first to the last of

@@ -8,7 +8,7 @@ import { CommandFailure } from "../../store/errors.js";
 import type { Unit } from "../../store/unit.js";
 import { type RecallParts, Recalls } from "../../timeline/recall.js";
 import { DUE_AHEAD_MS } from "../../timeline/waiting.js";
-import type { Environment } from "../environment.js";
+import type { Environment } from "../process/environment.js";
 import { blame } from "./blame.js";
 import { log } from "./log.js";
 import { pastState } from "./past-state.js";

@@ -12,14 +12,16 @@ export interface ReplicaFace {
   readonly timeline: Pick<
     Timeline,
     "figures" | "index" | "watermark" | "published" | "failure" | "newest" | "state"
-  >;
+  > & { readonly waiting: Pick<Timeline["waiting"], "isLevel"> };
   readonly peering: Pick<
     Peering,
-    "members" | "isSkewed" | "state" | "stablePoint" | "quarantine" | "snapshots"
+    "members" | "isSkewed" | "state" | "stablePoint" | "quarantine" | "snapshots" | "order"
   >;
   /** As clients are told. */
   readonly state: () => DaemonState;
+  readonly revoked: () => string | null;
   readonly isDurable: boolean;
+  readonly lostGroups: number;
   /** How many look back now. */
   readonly recalls: { readonly running: number };
 }
@@ -29,8 +31,12 @@ export interface ReplicaFigures extends TimelineFigures {
   readonly state: DaemonState;
   /** Why nothing is taken any more; null: all is well. */
   readonly failure: string | null;
+  /** Who tells that the daemon's own key was revoked; null: it was not. */
+  readonly revoked: string | null;
   readonly isSkewed: boolean;
   readonly isDurable: boolean;
+  /** Groups of writes that were safe before and were not in the log at the start. */
+  readonly lostGroups: number;
   readonly watermark: number;
   readonly published: number;
   /** Of what has been folded; 0: nothing. */
@@ -43,22 +49,28 @@ export interface ReplicaFigures extends TimelineFigures {
   /** Envelopes of members that were let go because their signer did not become known. */
   readonly dropped: number;
   readonly recalls: number;
-  /** Snapshots taken over from members, and own envelopes that these may not be made of; since the start. */
+  /** Snapshots taken over from members, and own envelopes that these are not made of; since the start. */
   readonly snapshotsTaken: number;
   readonly strays: number;
+  /** Own envelopes of which that is not known. */
+  readonly possibleStrays: number;
   /** One that is on its way; null: none. */
   readonly taking: SnapshotProgress | null;
+  /** The option that an operator could start this daemon with, as members cannot settle what lacks; null: none. */
+  readonly order: string | null;
   readonly members: readonly MemberStatus[];
 }
 
-export function figuresOf({ timeline, peering, state, isDurable, recalls }: ReplicaFace): ReplicaFigures {
+export function figuresOf(face: ReplicaFace): ReplicaFigures {
+  const { timeline, peering, state, isDurable, lostGroups, recalls } = face;
   const { failure, watermark, published, newest, index, figures } = timeline;
   const { size, dropped } = peering.quarantine;
-  const { taken, strays, progress } = peering.snapshots;
+  const { taken, strays, possibleStrays, progress } = peering.snapshots;
   return {
     ...figures,
-    ...{ failure, watermark, published, isDurable },
+    ...{ failure, watermark, published, isDurable, lostGroups },
     state: state(),
+    revoked: face.revoked(),
     isSkewed: peering.isSkewed,
     newest: newest.at,
     stable: peering.stablePoint,
@@ -67,7 +79,11 @@ export function figuresOf({ timeline, peering, state, isDurable, recalls }: Repl
     quarantined: size,
     dropped,
     recalls: recalls.running,
-    ...{ snapshotsTaken: taken, strays, taking: progress },
-    members: peering.members,
+    ...{ snapshotsTaken: taken, strays, possibleStrays, taking: progress, order: peering.order },
+    members: peering.members.map((member) => ({ ...member, isEqual: isEqual(member, timeline.waiting) })),
   };
 }
+
+/** Of two that hold the same, one may not have it in its state yet. null: it has not been heard. */
+const isEqual = (member: MemberStatus, { isLevel }: { readonly isLevel: boolean }): boolean | null =>
+  member.isEqual && isLevel && member.state !== "catching-up";

@@ -15,6 +15,7 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
   const fields: Record<string, Reply> = {
     state: bulk(figures.state),
     failure: textOrNil(figures.failure),
+    revoked: textOrNil(figures.revoked),
     skewed: flag(figures.isSkewed),
     durable: flag(figures.isDurable),
     watermark: integer(figures.watermark),
@@ -32,12 +33,15 @@ export function status(argv: readonly ByteString[], replica: ReplicaFace): Reply
     bytes: integer(figures.bytes),
     quarantined: integer(figures.quarantined),
     dropped: integer(figures.dropped),
+    "lost-groups": integer(figures.lostGroups),
     recalls: integer(figures.recalls),
     "snapshots-taken": integer(figures.snapshotsTaken),
     strays: integer(figures.strays),
+    "possible-strays": integer(figures.possibleStrays),
     "taking-from": textOrNil(figures.taking?.address ?? null),
     "taking-bytes": integer(figures.taking?.received ?? 0),
     "taking-total": integer(figures.taking?.total ?? 0),
+    order: textOrNil(figures.order),
     members: array(figures.members.map(memberReply)),
   };
   return map(namesAndValues(upTo === null ? fields : { ...fields, ...upToFields(upTo, replica) }));

@@ -1,5 +1,5 @@
 /**
- * A timeline that no daemon has open, checked from end to end: each entry's bytes, id, audience and signature; what came
+ * A timeline, which a daemon may have open, checked from end to end: each entry's bytes, id, audience and signature; what came
  * of each unit; and that folding anew gives the very states that the snapshots hold.
  */
 import { createHash } from "node:crypto";
@@ -18,7 +18,7 @@ import { heldSnapshots } from "../../timeline/snapshot-making.js";
 import { finish } from "../../timeline/steps.js";
 import type { Storage } from "../../timeline/storage.js";
 import { readEntry, readValue } from "../../timeline/stored-value.js";
-import type { Signers } from "../signers.js";
+import type { Signers } from "../trust/signers.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 
 export interface VerificationParts {
@@ -34,6 +34,8 @@ export interface VerificationParts {
 
 export type FaultKind =
   | "damaged"
+  | "damaged-file"
+  | "damaged-page"
   | "damaged-log"
   | "wrong-id"
   | "wrong-cluster"
@@ -71,7 +73,7 @@ export interface VerificationReport {
 }
 
 /** Faults that are named one by one. */
-const FAULTS_MOST = 100;
+export const FAULTS_MOST = 100;
 /** Entries whose signer is looked up again at the end: its key may have been added with a later date. */
 const UNKNOWN_MOST = 10_000;
 const PROGRESS_EVERY = 1000;
@@ -169,11 +171,13 @@ export class Verification {
     else this.#fault("wrong-snapshot", `of ${dateText(date)}`);
   }
 
-  /** null: it is damaged. */
+  /** null: it is damaged, or not kept any more. */
   #restore(date: number): { database: Database; ring: KeyRing } | null {
-    const { snapshots, signers, databases, hash } = this.#parts;
+    const { storage, snapshots, signers, databases, hash } = this.#parts;
     try {
       const chunks = snapshots?.read(date) ?? null;
+      // A daemon has let it go meanwhile.
+      if (chunks === null && !heldSnapshots(storage).includes(date)) return null;
       if (chunks === null) throw new DamagedSnapshot("it is gone");
       return finish(readSnapshot(chunks, { genesis: signers.makeRing, databases, hash }));
     } catch (problem) {

@@ -10,9 +10,21 @@ export class HeldBytes {
   unanswered = 0;
   readonly #budget: ByteBudget;
   #told = 0;
+  #isStranger = true;
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;
+  }
+
+  /** Whether nothing has been proved on the connection. */
+  get isStranger(): boolean {
+    return this.#isStranger;
+  }
+
+  /** From now on it is no stranger's. */
+  prove(): void {
+    if (this.#isStranger) this.#budget.prove(this.#told);
+    this.#isStranger = false;
   }
 
   /** What the budget was told. */
@@ -28,11 +40,11 @@ export class HeldBytes {
   tell(written: number): boolean {
     const grown = this.piece + this.queued + this.unanswered + written - this.#told;
     this.#told += grown;
-    return grown !== 0 && !this.#budget.change(grown) && grown > 0;
+    return grown !== 0 && !this.#budget.change(grown, this.#isStranger) && grown > 0;
   }
 
   release(): void {
-    this.#budget.change(-this.#told);
+    this.#budget.change(-this.#told, this.#isStranger);
     this.#told = 0;
   }
 }

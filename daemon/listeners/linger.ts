@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Environment } from "../environment.js";
+import type { Environment } from "../process/environment.js";
 
 /** Milliseconds that a client may take to leave. */
 export const LINGER_MS = 2000;

@@ -4,14 +4,16 @@
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
-import type { Environment } from "../environment.js";
-import type { Limits } from "../limits.js";
-import type { Observer } from "../observer.js";
-import { RefusalLog } from "../refusal-log.js";
-import type { Service } from "../service.js";
-import { StartError } from "../start-error.js";
-import { ByteBudget } from "./byte-budget.js";
+import { RefusalLog } from "../answers/refusal-log.js";
+import type { Limits } from "../options/limits.js";
+import type { JsonReplicaFigures } from "../pipeline/json-replica-figures.js";
+import type { Observer } from "../pipeline/observer.js";
+import type { Environment } from "../process/environment.js";
+import type { Service } from "../process/service.js";
+import { StartError } from "../process/start-error.js";
+import { ByteBudget, strangersMost } from "./byte-budget.js";
 import type { Hosted, SocketHost } from "./connection-host.js";
+import { Strangers } from "./strangers.js";
 import type { TlsGate } from "./tls-gate.js";
 
 /** Connections that the system completes before we have accepted them. */
@@ -19,6 +21,8 @@ const BACKLOG = 1024;
 /** The connections' times are looked at ten times in an idle time, within these bounds in milliseconds. */
 const CHECKS_PER_IDLE_TIME = 10;
 const CHECK_MOST_MS = 1000;
+/** Share of strangers that go at once when they hold too much: to find them all are looked at. */
+const CLOSED_TOGETHER = 1 / 64;
 /** Milliseconds beyond a backend's time that connections in flight are given when the daemon stops. */
 const STOP_GRACE_MS = 1000;
 
@@ -48,6 +52,7 @@ export class SocketListener implements Service {
   readonly #server: Server;
   readonly #gate: TlsGate | null;
   readonly #connections = new Set<Hosted>();
+  readonly #strangers = new Strangers();
   readonly #refusals: RefusalLog;
   readonly #budget: ByteBudget;
   readonly #host: SocketHost;
@@ -58,7 +63,7 @@ export class SocketListener implements Service {
   constructor(parts: SocketListenerParts) {
     this.#parts = parts;
     this.#refusals = new RefusalLog(parts.log, parts.environment);
-    this.#budget = new ByteBudget(parts.limits.maxBufferedBytes);
+    this.#budget = new ByteBudget(parts.limits.maxBufferedBytes, strangersMost(parts.limits));
     this.#gate = parts.gate?.(this.#refusals) ?? null;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#welcome(socket));
     this.#host = this.#makeHost();
@@ -73,6 +78,11 @@ export class SocketListener implements Service {
   /** Bytes of unfinished requests and untaken answers. */
   get bufferedBytes(): number {
     return this.#budget.held;
+  }
+
+  /** Servers that are sent what clients write; none, unless the listener has such. */
+  get jsonReplicas(): readonly JsonReplicaFigures[] {
+    return [];
   }
 
   async start(): Promise<void> {
@@ -109,7 +119,7 @@ export class SocketListener implements Service {
   /** New bounds; for connections that are open, all but the size of a request. */
   set limits(limits: Limits) {
     this.#host.limits = limits;
-    this.#budget.most = limits.maxBufferedBytes;
+    this.#budget.limits = limits;
     this.#startTimer();
   }
 
@@ -119,14 +129,18 @@ export class SocketListener implements Service {
       ...{ environment, log, observer, limits },
       refusals: this.#refusals,
       budget: this.#budget,
+      rejected: 0,
+      heard: (connection) => this.#strangers.heard(connection),
+      proved: (connection) => this.#strangers.delete(connection),
       leave: (connection) => this.#forget(connection),
-      overBudget: () => this.#closeBiggest(),
+      overBudget: () => this.#freeBytes(),
     };
   }
 
   #welcome(socket: Socket): void {
     const clients = this.#connections.size + (this.#gate?.size ?? 0);
-    if (clients >= this.#host.limits.maxConnections && !this.#gate?.dropOldest()) {
+    if (clients >= this.#host.limits.maxConnections && !this.#makeRoom()) {
+      this.#host.rejected++;
       const remote = `${socket.remoteAddress}:${socket.remotePort}`;
       this.#refusals.note("too-many-connections", {
         remote,
@@ -142,27 +156,59 @@ export class SocketListener implements Service {
     else this.#gate.admit(socket, (secured) => this.#connect(secured));
   }
 
+  /** Who has proved nothing gives way. @returns whether there was anybody */
+  #makeRoom(): boolean {
+    // Of those in their handshake and those behind it the more numerous: honest ones are neither for long.
+    if ((this.#gate?.size ?? 0) > this.#strangers.size && this.#gate?.dropOldest()) return true;
+    const silent = this.#strangers.silentLongest;
+    if (silent === null) return false;
+    this.#refusals.note("too-many-connections", { remote: silent.remote, detail: GAVE_WAY });
+    this.#parts.observer.refused(this.#parts.name, "too-many-connections");
+    silent.destroy();
+    return true;
+  }
+
   #connect(socket: Socket): void {
-    this.#connections.add(this.#connectionOf(socket));
+    const connection = this.#connectionOf(socket);
+    this.#connections.add(connection);
+    this.#strangers.heard(connection);
     this.#parts.observer.connected(this.#parts.name, 1);
   }
 
   #forget(connection: Hosted): void {
     if (!this.#connections.delete(connection)) return;
+    this.#strangers.delete(connection);
     this.#parts.observer.connected(this.#parts.name, -1);
     if (this.#connections.size === 0) this.#allGone?.();
   }
 
-  #closeBiggest(): void {
+  /** Too much is held: who has proved nothing goes before who has. */
+  #freeBytes(): void {
+    const budget = this.#budget;
+    const strangers = budget.isStrangersTurn ? this.#strangers.slowest(this.#parts.environment.uptime()) : [];
+    const least = strangers.length * CLOSED_TOGETHER;
+    for (const [place, stranger] of strangers.entries()) {
+      if (place >= least && budget.isKept) return;
+      this.#close(stranger, `of ${budget.heldByStrangers} bytes of clients that have proved nothing`);
+    }
+    if (budget.isKept) return;
+    const biggest = this.#biggest();
+    if (biggest !== null) this.#close(biggest, `of ${budget.held} bytes`);
+  }
+
+  #close(connection: Hosted, what: string): void {
+    const detail = `${connection.heldBytes} ${what}`;
+    this.#refusals.note("too-much-buffered", { remote: connection.remote, detail });
+    this.#parts.observer.refused(this.#parts.name, "too-much-buffered");
+    connection.destroy();
+  }
+
+  #biggest(): Hosted | null {
     let biggest: Hosted | null = null;
     for (const connection of this.#connections) {
       if (biggest === null || connection.heldBytes > biggest.heldBytes) biggest = connection;
     }
-    if (biggest === null) return;
-    const detail = `${biggest.heldBytes} of ${this.#budget.held} bytes`;
-    this.#refusals.note("too-much-buffered", { remote: biggest.remote, detail });
-    this.#parts.observer.refused(this.#parts.name, "too-much-buffered");
-    biggest.destroy();
+    return biggest;
   }
 
   #destroyAll(): void {
@@ -184,6 +230,8 @@ export class SocketListener implements Service {
     for (const connection of this.#connections) connection.checkTime(now);
   }
 }
+
+const GAVE_WAY = "it had proved nothing, and gave way to a newer connection";
 
 function listenError(reason: NodeJS.ErrnoException, { address, port, options }: SocketListenerParts): Error {
   const place = `${address}, port ${port}`;

@@ -5,8 +5,8 @@
 import { constants } from "node:crypto";
 import type { Socket } from "node:net";
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
-import type { RefusalLog } from "../refusal-log.js";
-import type { RefusalCode } from "../refusals.js";
+import type { RefusalLog } from "../answers/refusal-log.js";
+import type { RefusalCode } from "../answers/refusals.js";
 
 /**
  * Milliseconds a handshake may take: two round trips, and the wait for this process while many others

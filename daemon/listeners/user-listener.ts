@@ -1,8 +1,8 @@
 /** What a listener is given whose clients have names and passwords instead of keys. */
-import type { CommandPath } from "../command-path.js";
-import type { MemoryFace } from "../memory-limit.js";
-import type { Users } from "../users.js";
-import type { DaemonFace } from "./resp/daemon-face.js";
+import type { MemoryFace } from "../memory/memory-limit.js";
+import type { CommandPath } from "../users/command-path.js";
+import type { Users } from "../users/users.js";
+import type { DaemonFace } from "./daemon-face.js";
 import type { SocketListenerParts } from "./socket-listener.js";
 
 export interface UserListenerParts

@@ -1,10 +1,11 @@
 /** The daemon's state among the members: whether what they had when it came is here, and whether it reaches enough of them. */
 import type { DaemonState } from "../../protocol/messages-v2.js";
-import { type Gaps, holdsLess } from "./gaps.js";
+import type { Gaps } from "./gaps.js";
 import type { Joining } from "./joining.js";
 import type { Notices } from "./notices.js";
 import type { PeeringParts } from "./peering-parts.js";
 import type { Roster } from "./roster.js";
+import { holdsLess, totalsOf } from "./totals.js";
 
 export interface CatchingUpParts {
   readonly peering: Pick<PeeringParts, "log" | "limits" | "uptime" | "timeline">;
@@ -28,6 +29,10 @@ export class CatchingUp {
   #progressAt = 0;
   /** When it was last in another state, or began. */
   #since = 0;
+  /** Whether what was here when it had caught up is marked: all of it has to be folded before it is live. */
+  #isMarked = false;
+  /** Whether it began with nothing, and has not served since: before that it tells no watermark, a restart or not. */
+  beganEmpty = false;
 
   /** @param size  daemons that are configured */
   constructor(parts: CatchingUpParts, size: number) {
@@ -38,6 +43,8 @@ export class CatchingUp {
   start(): void {
     this.#progressAt = this.#since = this.#parts.peering.uptime();
     this.isUnderWay = this.#parts.roster().hasOthers;
+    const { published, prunedTo } = this.#parts.peering.timeline;
+    this.beganEmpty = prunedTo < 0 && published === 0;
     this.#isTold = !this.isUnderWay;
   }
 
@@ -60,7 +67,7 @@ export class CatchingUp {
   }
 
   tick(now: number): void {
-    const { peering, roster, gaps, notices } = this.#parts;
+    const { peering, roster, gaps, joining, notices } = this.#parts;
     const { size, heard } = roster().count(now - peering.limits.silenceMs);
     this.size = size;
     const isMajority = 2 * heard > size;
@@ -72,15 +79,34 @@ export class CatchingUp {
       gaps.forgive();
       peering.log.warn({}, LEFT);
     }
-    const isLacking = gaps.isLacking(now, this.state === "catching-up");
+    const isLacking = gaps.isLacking(now, this.state === "catching-up", this.#since);
     this.#isTold &&= !isLacking;
-    if (this.isUnderWay || isLacking) this.state = "catching-up";
+    if (this.isUnderWay || isLacking) this.#isMarked = false;
+    if (this.isUnderWay || isLacking || !this.#isLevel()) this.state = "catching-up";
     else {
       this.#since = now;
       this.state = isMajority ? "live" : "isolated";
+      this.beganEmpty = false;
+      const members = roster().voices;
+      joining.caughtUp(
+        members.flatMap(({ status }) => status ?? []),
+        members.length + 1 >= size && members.every(({ compared }) => compared !== null),
+      );
       if (!this.#isTold) notices.info({}, "caught up with the members");
       this.#isTold = true;
     }
+  }
+
+  /**
+   * Whether what was here when it had caught up has become part of the state: what comes later may wait for a moment,
+   * however long it goes on, and whatever its dates are.
+   */
+  #isLevel(): boolean {
+    if (this.state !== "catching-up") return true;
+    const { timeline } = this.#parts.peering;
+    if (!this.#isMarked) timeline.waiting.mark();
+    this.#isMarked = true;
+    return timeline.state === "live" && timeline.waiting.isMarkPast;
   }
 
   /**
@@ -91,28 +117,40 @@ export class CatchingUp {
     const { peering, gaps } = this.#parts;
     if (this.state !== "catching-up" || !gaps.areOldAndStuck(now) || !this.isEverybodyHere(now)) return false;
     const { index } = peering.timeline;
-    const own = { ring: index.total("ring"), data: index.total("data") };
+    const own = totalsOf(index);
     return [...this.#parts.roster().members.values()].every(
       ({ status, compared }) =>
         status !== null && status.state === "catching-up" && compared !== null && !holdsLess(own, status),
     );
   }
 
+  /** Whether some give something new again and again, and come to no end, while most of the cluster have. */
+  #isHeldUp(now: number): boolean {
+    const compared = this.#parts.roster().voices.filter((member) => member.compared !== null).length;
+    return now - this.#since > this.#parts.peering.limits.catchUpMostMs && 2 * (1 + compared) > this.size;
+  }
+
   /**
-   * It is over once one member that is live has been compared with; or all there are, none of which is live; or all that
-   * have come, and the others have had their time. Who reaches nobody serves with what it has.
+   * It is over once all that say they are live have been compared with, one at least, as one alone could say anything, or
+   * that one and the others have had their time; or all there are, none of which is live; or all that have come, and the
+   * others have had their time, which has an end whatever they give. Who reaches nobody serves with what it has.
    */
   #consider(now: number): void {
-    const { peering, joining } = this.#parts;
+    const { peering } = this.#parts;
     const { catchUpMs, catchUpStuckMs } = peering.limits;
     const roster = this.#parts.roster();
     const members = [...roster.members.values()];
     const isAlone = members.length === 0;
     const isCompared = members.every(({ compared }) => compared !== null);
-    const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs);
+    const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
     const isWhole = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);
-    const isDone = isWhole || members.some(({ compared }) => compared === "live");
-    if (isDone || isLate) joining.caughtUp(members.flatMap(({ status }) => status ?? []));
+    const isLiveCompared = members.every(
+      ({ status, compared }) => status?.state !== "live" || compared !== null,
+    );
+    const isDone =
+      isWhole ||
+      (members.some(({ compared }) => compared === "live") &&
+        (isLiveCompared || now - this.#since > catchUpMs));
     if (isDone) this.isUnderWay = false;
     else if (isLate) {
       this.isUnderWay = false;

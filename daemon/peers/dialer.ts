@@ -3,10 +3,10 @@
  * full jitter, so that many daemons do not all arrive at one that comes back.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { placeName } from "../place.js";
-import type { FarewellCode } from "./handshake.js";
+import type { PeerAddress } from "../options/peer-address.js";
+import { placeName } from "../options/place.js";
+import type { FarewellCode } from "./farewells.js";
 import type { MemberConnection } from "./member-connection.js";
-import type { PeerAddress } from "./member-socket.js";
 import type { PeeringLimits } from "./peering-limits.js";
 import type { MemberStatus } from "./peering-parts.js";
 

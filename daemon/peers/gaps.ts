@@ -1,19 +1,21 @@
 /**
- * Entries that lack here and that a member has pruned, so that it can never give them. Found by a report of the member on
+ * Entries that lack here and that a member has pruned, so that it can never give them. Found by reports of the members on
  * everything dated before the end of what it has pruned; gone when the same is held here, as somebody else gave it.
- * Remembered while the member is away. Source: docs/protocol-v2.md "Members", rule 8.
+ * Remembered while the member is away. One member's word moves nobody who is live.
+ * Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../protocol/envelope.js";
-import type { StatusMessage, Totals } from "../../protocol/member-messages.js";
-import { isSameDigest, LEVEL_SECONDS } from "../../timeline/digest-index.js";
+import type { StatusMessage } from "../../protocol/member-messages.js";
 import type { MemberConnection } from "./member-connection.js";
+import { OwnPast } from "./own-past.js";
 import type { PeeringParts } from "./peering-parts.js";
 import type { Report } from "./stable-point.js";
+import { endOfPruned, holdsLess, isSameTotals, totalsOf, totalsUpTo } from "./totals.js";
+import { isBelieved, type Witnesses } from "./witnesses.js";
 
-const SECOND = 1000;
-/** The coarsest sums are kept for all time. */
-const COARSEST = (LEVEL_SECONDS.at(-1) as number) * SECOND;
+/** How often all are asked about what one member says, in the time of a round of reports. */
+const ASKS_A_ROUND = 8;
 /** Milliseconds after which the same is said again. */
 const AGAIN_MS = 600_000;
 
@@ -22,6 +24,8 @@ interface Pruner {
   readonly id: ByteString;
   readonly connection: Pick<MemberConnection, "send" | "remote">;
 }
+
+export type GapsParts = Witnesses & Pick<PeeringParts, "timeline" | "clock" | "uptime" | "log" | "limits">;
 
 /** What a member has pruned, compared with what is here. Times are `uptime` milliseconds where not said otherwise. */
 interface Gap {
@@ -35,6 +39,12 @@ interface Gap {
   at: number;
   /** Its last on that; null: none yet. */
   report: Report | null;
+  /** The others' last on that. */
+  readonly witnesses: Map<ByteString, Report>;
+  /** Whether the member is connected. */
+  isHere: boolean;
+  /** When the others were last asked. */
+  askedAt: number;
   /** One that it does not matter any more; null: none. */
   forgiven: Report | null;
   /** Whether it has been compared. */
@@ -52,12 +62,14 @@ interface Gap {
 }
 
 export class Gaps {
-  readonly #parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "log" | "limits">;
+  readonly #parts: GapsParts;
   readonly #gaps = new Map<ByteString, Gap>();
+  readonly #own: OwnPast;
   #nextAt = 0;
 
-  constructor(parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "log" | "limits">) {
+  constructor(parts: GapsParts) {
     this.#parts = parts;
+    this.#own = new OwnPast(parts);
   }
 
   /**
@@ -65,35 +77,64 @@ export class Gaps {
    * @param isFirst  of its connection
    */
   heard({ id, connection }: Pruner, status: StatusMessage, isFirst: boolean): void {
+    this.#own.heard(id, status);
+    const known = this.#gaps.get(id);
     if (status.pruned === 0) {
-      this.#gaps.delete(id);
+      if (known !== undefined) {
+        close(known);
+        known.pruned = 0;
+        known.report = null;
+      }
       return;
     }
-    const gap = this.#gaps.get(id) ?? noGap(id);
+    const gap = known ?? noGap(id);
     this.#gaps.set(id, gap);
     gap.address = connection.remote;
+    gap.isKnown &&= gap.pruned > 0;
     gap.pruned = status.pruned;
     gap.isWhole = status.state !== "catching-up";
+    gap.isHere = true;
     if (isFirst) gap.isNew = true;
     const { index } = this.#parts.timeline;
-    if (isSameDigest(index.total("ring"), status.ring) && isSameDigest(index.total("data"), status.data)) {
+    if (isSameTotals(totalsOf(index), status)) {
       close(gap);
       return;
     }
-    gap.at = this.#endOf(status.pruned);
+    gap.at = endOfPruned(status.pruned, this.#parts.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }
 
   reported(id: ByteString, report: Report): void {
-    const gap = this.#gaps.get(id);
-    if (gap === undefined || gap.at !== report.at) return;
+    this.#own.reported(id, report);
+    for (const gap of this.#gaps.values()) {
+      if (gap.member === id && gap.at === report.at) this.#saidBy(gap, report);
+      else if (gap.member !== id && gap.report?.at === report.at) gap.witnesses.set(id, report);
+      else continue;
+      if (gap.report !== null) this.#compare(gap, gap.report);
+    }
+  }
+
+  /** What others have said stays until there is something else to ask them: a member may name other dates all the time. */
+  #saidBy(gap: Gap, report: Report): void {
+    if (gap.report?.at !== report.at) gap.witnesses.clear();
     gap.report = report;
-    this.#compare(gap, report);
+    if (this.#differs(report)) this.#askAll(gap, report);
+  }
+
+  /** However often a member reports. */
+  #askAll(gap: Gap, { at }: Report): void {
+    const now = this.#parts.uptime();
+    if (now < gap.askedAt + this.#parts.limits.reportEveryMs / ASKS_A_ROUND) return;
+    gap.askedAt = now;
+    this.#parts.ask(at);
   }
 
   /** A member is no longer connected. */
   left(id: ByteString): void {
-    if (this.#gaps.get(id)?.isKnown === false) this.#gaps.delete(id);
+    const gap = this.#gaps.get(id);
+    if (gap !== undefined) gap.isHere = false;
+    for (const { witnesses } of this.#gaps.values()) witnesses.delete(id);
+    this.#own.left(id);
   }
 
   /** Members that are left out of the cluster do not matter any more. */
@@ -106,13 +147,19 @@ export class Gaps {
     return this.#gaps.get(id)?.isOpen ?? false;
   }
 
-  /** Whether it is so, and nothing of it has come from anybody for a while: entry by entry it cannot be healed. */
-  isStuck(id: ByteString, now: number): boolean {
+  /**
+   * Whether a member holds what lacks here, and none of it has come from anybody for a while: entry by entry it cannot be
+   * healed.
+   */
+  isStuck(id: ByteString, now: number, forMs: number): boolean {
+    const { snapshotHoldMs } = this.#parts.limits;
+    // Who gives a little again and again does not put it off for ever.
+    const isStuck = ({ isOpen, shrunkAt, since }: Gap) =>
+      isOpen && (now - shrunkAt >= forMs || now - since >= snapshotHoldMs);
     const gap = this.#gaps.get(id);
-    const isStuck = () => gap?.isOpen === true && now - gap.shrunkAt >= this.#parts.limits.snapshotAfterMs;
     // It may have come since the last look.
-    if (gap !== undefined && gap.report !== null && isStuck()) this.#compare(gap, gap.report);
-    return isStuck();
+    if (gap !== undefined && gap.report !== null && isStuck(gap)) this.#compare(gap, gap.report);
+    return (gap !== undefined && isStuck(gap)) || this.#own.isStuck(id, now, forMs);
   }
 
   /** Whether something lacks, and none of it has come for long. */
@@ -135,6 +182,7 @@ export class Gaps {
     const now = this.#parts.uptime();
     this.#nextAt = now;
     for (const gap of this.#gaps.values()) gap.shrunkAt = now;
+    this.#own.changed();
   }
 
   /** Compares anew what members have reported that may be away by now, and says what stays. */
@@ -142,8 +190,13 @@ export class Gaps {
     if (now < this.#nextAt) return;
     const { reportEveryMs, catchUpMs } = this.#parts.limits;
     this.#nextAt = now + reportEveryMs;
+    this.#own.tick();
     for (const gap of this.#gaps.values()) {
-      if (gap.isOpen && gap.report !== null) this.#compare(gap, gap.report);
+      if (gap.isOpen && gap.report !== null) {
+        this.#compare(gap, gap.report);
+        // Others may have come since, and the member itself may be away.
+        if (gap.isOpen) this.#askAll(gap, gap.report);
+      }
       if (!gap.isOpen || now - gap.shrunkAt < catchUpMs || now - gap.saidAt < AGAIN_MS) continue;
       gap.saidAt = now;
       const keepsFrom = dateText(gap.pruned + 1);
@@ -152,36 +205,34 @@ export class Gaps {
   }
 
   /** Whether too much lacks to be live. @param isCatchingUp  as of the last tick: who has not been live has to be sure */
-  isLacking(now: number, isCatchingUp: boolean): boolean {
-    const { catchUpMs } = this.#parts.limits;
-    return [...this.#gaps.values()].some(({ isKnown, isOpen, isNew, since }) =>
-      isKnown ? isOpen && (isCatchingUp || isNew || now - since >= catchUpMs) : isCatchingUp,
+  isLacking(now: number, isCatchingUp: boolean, since: number): boolean {
+    const { catchUpMs, catchUpStuckMs } = this.#parts.limits;
+    if (this.#own.isLacking(now, isCatchingUp)) return true;
+    return [...this.#gaps.values()].some((gap) =>
+      gap.isKnown
+        ? gap.isOpen && (isCatchingUp || gap.isNew || now - gap.since >= catchUpMs)
+        : // Who says that it has pruned something, and not what it holds, is not waited for without end, whoever comes next.
+          gap.isHere && isCatchingUp && now - since < catchUpStuckMs,
     );
-  }
-
-  /**
-   * Where sums are sure to be there, although the entries are not: in whole seconds lately, coarser long ago.
-   * @returns above `pruned`
-   */
-  #endOf(pruned: number): number {
-    const unit = this.#parts.clock() - pruned > 2 * COARSEST ? COARSEST : SECOND;
-    return (Math.floor(pruned / unit) + 1) * unit;
   }
 
   #compare(gap: Gap, report: Report): void {
     const { timeline, uptime } = this.#parts;
-    const { at, ring, data } = report;
-    const own = { ring: timeline.index.digestUpTo(at, "ring"), data: timeline.index.digestUpTo(at, "data") };
+    const own = totalsUpTo(timeline.index, report.at);
     const isLess = holdsLess(own, report);
     // Of two that differ and both have pruned, or of which the other lacks something, the one that holds less is not live.
     const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
-    const isSame = isSameDigest(own.ring, ring) && isSameDigest(own.data, data);
-    if (isSame || isSameReport(report, gap.forgiven) || (!isLess && (isOlder || !gap.isWhole))) {
+    if (
+      isSameTotals(own, report) ||
+      isSameReport(report, gap.forgiven) ||
+      (!isLess && (isOlder || !gap.isWhole)) ||
+      !isBelieved({ ...gap, report, own }, this.#parts)
+    ) {
       close(gap);
       return;
     }
     const now = uptime();
-    const lacking = ring.count + data.count - own.ring.count - own.data.count;
+    const lacking = report.ring.count + report.data.count - own.ring.count - own.data.count;
     if (!gap.isOpen) gap.since = now;
     if (!gap.isOpen || lacking < gap.fewest) {
       gap.fewest = lacking;
@@ -189,20 +240,14 @@ export class Gaps {
     }
     gap.isKnown = gap.isOpen = true;
   }
+
+  #differs(report: Report): boolean {
+    return !isSameTotals(totalsUpTo(this.#parts.timeline.index, report.at), report);
+  }
 }
 
 const isSameReport = (report: Report, other: Report | null): boolean =>
-  report.at === other?.at && isSameDigest(report.ring, other.ring) && isSameDigest(report.data, other.data);
-
-/**
- * Whether one of two that differ is to take what the other holds: all daemons must see it alike, so of two that hold as
- * many entries the sums decide. Keys come first: a revocation that is lost is worse than a write.
- */
-export function holdsLess(one: Totals, other: Totals): boolean {
-  if (one.ring.count !== other.ring.count) return one.ring.count < other.ring.count;
-  if (one.data.count !== other.data.count) return one.data.count < other.data.count;
-  return one.ring.sum === other.ring.sum ? one.data.sum < other.data.sum : one.ring.sum < other.ring.sum;
-}
+  report.at === other?.at && isSameTotals(report, other);
 
 function close(gap: Gap): void {
   gap.isKnown = true;
@@ -211,11 +256,11 @@ function close(gap: Gap): void {
 
 const noGap = (member: ByteString): Gap => ({
   ...{ member, address: "", pruned: 0, isWhole: false, at: 0, report: null, forgiven: null },
+  ...{ witnesses: new Map(), isHere: true, askedAt: Number.NEGATIVE_INFINITY },
   ...{ isKnown: false, isOpen: false, isNew: true, since: 0, fewest: 0, shrunkAt: 0 },
   saidAt: Number.NEGATIVE_INFINITY,
 });
 
 const LACKING =
-  "this daemon lacks entries that a member does not keep any more, so it is not live. It takes a snapshot from a member that " +
-  "is live, if there is one; else connect it to a member that keeps all, or begin it with a copy of another daemon's data " +
-  "folder, made while that one is stopped, without daemon.pem";
+  "this daemon lacks entries that a member does not keep any more, so it is not live, and serves what it has. It takes a " +
+  "snapshot that most of the others have signed, once there is one; else connect it to a member that keeps all";

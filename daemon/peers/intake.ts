@@ -53,10 +53,18 @@ export class Intake {
   readonly #parts: IntakeParts;
   /** What was handed to the timeline together and is not on disk yet, by the id of its first entry. */
   readonly #unflushed = new Map<ByteString, IncomingBatch>();
+  #heldBack = 0;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
     this.quarantine = new Quarantine(parts.peering.limits, parts.peering.hash);
+  }
+
+  /** How many were dated so far ahead, since it was asked last, that there was no room for them: they come again. */
+  takeHeldBack(): number {
+    const heldBack = this.#heldBack;
+    this.#heldBack = 0;
+    return heldBack;
   }
 
   /** All of a push. Generators of one giver are to be run one after the other. */
@@ -109,18 +117,18 @@ export class Intake {
 
   *#check(entries: readonly PackedEntry[], giver: Giver, since: number): Steps<Checked> {
     const { checkEntry, timeline } = this.#parts.peering;
-    const holds = (place: Place) => timeline.holds(place);
     // By id: what was wanted may also have been given by a comparison, in one push.
     const good = new Map<ByteString, Entry>();
     const held: Place[] = [];
     let unknown = 0;
     let count = 0;
     for (const packed of entries) {
-      const checked = checkEntry(packed.body, packed.signature, holds);
+      const checked = checkEntry(packed.body, packed.signature, timeline);
       if (checked === "unknown-signer") {
         this.quarantine.add(packed, giver.id, since);
         unknown++;
-      } else if ("held" in checked) held.push(checked.held);
+      } else if (checked === "no-room") this.#heldBack++;
+      else if ("held" in checked) held.push(checked.held);
       else if ("refused" in checked) giver.refused(checked.refused);
       else good.set(checked.id, checked);
       if (++count % ENTRIES_A_LOOK === 0) yield;

@@ -1,7 +1,7 @@
 /**
  * A daemon that begins with an empty folder knows no watermark of its own, and what its members call final it must not
- * change: it takes nothing dated at or before theirs, whatever its own clock says.
- * Source: DESIGN.md "Members", Joiner.
+ * change: it takes nothing dated at or before theirs, whatever its own clock says. What one of them says cannot keep it
+ * from ever taking anything. Source: docs/protocol-v2.md "Members", rule 7.
  */
 import type { StatusMessage } from "../../protocol/member-messages.js";
 import type { TimelineFace } from "./peering-parts.js";
@@ -9,37 +9,59 @@ import type { TimelineFace } from "./peering-parts.js";
 /** What a member says of itself. */
 export type JoinedStatus = Pick<StatusMessage, "watermark" | "clock" | "skewed">;
 
+/** So far ahead of the own clock one member alone may be believed; milliseconds. */
+const BELIEVED_AHEAD_MS = 86_400_000;
+
+export interface JoiningParts {
+  readonly timeline: Pick<TimelineFace, "published" | "raise" | "index" | "forgotten">;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+}
+
 export class Joining {
   /** Whether it has begun with nothing, and has not caught up. */
   isUnderWay = false;
-  readonly #timeline: Pick<TimelineFace, "published" | "raise">;
+  readonly #parts: JoiningParts;
 
-  constructor(timeline: Pick<TimelineFace, "published" | "raise">) {
-    this.#timeline = timeline;
+  constructor(parts: JoiningParts) {
+    this.#parts = parts;
   }
 
   /** @param hasOthers  whether there are members to ask */
   start(hasOthers: boolean): void {
-    this.isUnderWay = hasOthers && this.#timeline.published === 0;
+    this.isUnderWay = hasOthers && this.#parts.timeline.published === 0;
   }
 
-  /** What members had is here, or nobody could be reached: then it begins where its own clock says. */
-  caughtUp(members: readonly JoinedStatus[]): void {
-    if (this.isUnderWay) this.#timeline.raise(joiningWatermark(members));
+  /**
+   * What members had is here, or nobody could be reached: then it begins where its own clock says.
+   * @param isEverybody  whether these are all
+   */
+  caughtUp(members: readonly JoinedStatus[], isEverybody: boolean): void {
+    const { timeline, clock } = this.#parts;
+    if (this.isUnderWay) timeline.raise(joiningWatermark(members, clock()));
+    if (this.isUnderWay && isEverybody && timeline.index.total("data").count === 0)
+      timeline.forgotten.clear();
     this.isUnderWay = false;
   }
 }
 
 /**
  * At or above all that any member has called final, for which each of the members of that time had to tell a watermark as
- * high: the highest, but not beyond the time that it is, unless the lowest is. A clock that once jumped ahead leaves a
- * watermark far ahead. Who is new as well tells none.
+ * high: the highest, but not beyond the time that it is, unless most of several tell more. A clock that once jumped ahead
+ * leaves a watermark far ahead; so does a lie. Who is new as well tells none.
+ * @param now  by the own clock
  */
-export function joiningWatermark(members: readonly JoinedStatus[]): number {
+export function joiningWatermark(members: readonly JoinedStatus[], now: number): number {
   const watermarks = members.map(({ watermark }) => watermark).filter((watermark) => watermark > 0);
   if (watermarks.length === 0) return 0;
-  const clocks = members.filter(({ skewed }) => !skewed).map(({ clock }) => clock);
-  return Math.floor(
-    Math.max(Math.min(...watermarks), Math.min(Math.max(...watermarks), Math.max(...clocks))),
-  );
+  watermarks.sort((a, b) => b - a);
+  const most = watermarks.length > 1 ? (watermarks[Math.floor(watermarks.length / 2)] as number) : 0;
+  const clocks = [now, ...members.filter(({ skewed }) => !skewed).map(({ clock }) => clock)];
+  return Math.floor(Math.max(most, Math.min(watermarks[0] as number, timeOf(clocks, now))));
+}
+
+/** What time it is: of several clocks the middle one; of two the other one, if it may be right at all. */
+function timeOf(clocks: readonly number[], now: number): number {
+  if (clocks.length <= 2) return Math.min(Math.max(...clocks), now + BELIEVED_AHEAD_MS);
+  return [...clocks].sort((a, b) => a - b)[Math.floor((clocks.length - 1) / 2)] as number;
 }

@@ -5,7 +5,6 @@
  *   opener    connecting ──opened──► greeting ──hello──► challenging ──challenge──► proving ──proof──► open
  *   answerer                                   (hello) ─► challenging ──challenge──► proving ──proof──► open
  *   any       ──bad, silent, close()──► closed
- *
  * Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -14,14 +13,18 @@ import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import {
   type MemberMessage,
   type OwnMessage,
+  type ProofMessage,
   readMemberMessage,
   writeMemberMessage,
 } from "../../protocol/member-messages.js";
 import { type DaemonState, type Hello, writeHello } from "../../protocol/messages-v2.js";
-import { placeName } from "../place.js";
-import { type Challenges, FAREWELLS, type FarewellCode, proofBytes, type Side } from "./handshake.js";
-import type { Connect, MemberSocket, MemberSocketOwner, PeerAddress } from "./member-socket.js";
-import type { PeeringParts } from "./peering-parts.js";
+import type { PeerAddress } from "../options/peer-address.js";
+import { placeName } from "../options/place.js";
+import { type ExchangeMessage, isExchange } from "./exchange-message.js";
+import { FAREWELLS, type FarewellCode } from "./farewells.js";
+import { type Challenges, makeProof, proofBytes, type Side } from "./handshake.js";
+import type { Connect, MemberSocket, MemberSocketOwner } from "./member-socket.js";
+import type { MemberSecret, PeeringParts } from "./peering-parts.js";
 
 /** A hello, challenge, proof or status is shorter: a stranger cannot make us keep more. */
 const HANDSHAKE_FRAME_BYTES = 8192;
@@ -31,9 +34,6 @@ const NONCE_BYTES = 32;
 /** Messages that may come behind the proof before the parser takes long frames. A member sends a status; older ones sent more. */
 const EARLY_MOST = 1024;
 const VERSION = 2;
-
-/** Messages once both have proved who they are. */
-export type ExchangeMessage = Exclude<OwnMessage, { kind: "challenge" | "proof" | "bye" }>;
 
 /** Whom a connection tells. */
 export interface ConnectionOwner {
@@ -56,8 +56,12 @@ export class MemberConnection implements MemberSocketOwner {
   readonly address: PeerAddress | null;
   /** As its hello says. */
   id: ByteString = "";
-  /** The other side has proved that it is who it says. */
+  /** The other side has proved that it is who it says, and a member. */
   isProven = false;
+  /** What it said when it closed; null: nothing, or it did not close. */
+  told: FarewellCode | null = null;
+  /** The cluster's secret that it has proved to know. */
+  #known: MemberSecret | null = null;
   /** When the last byte came, or it began; `uptime` milliseconds. */
   heardAt: number;
   readonly #parts: PeeringParts;
@@ -113,12 +117,13 @@ export class MemberConnection implements MemberSocketOwner {
     return this.address === null ? this.remote : placeName(this.address);
   }
 
-  get isOpen(): boolean {
-    return this.#state === "open";
-  }
-
   get isClosed(): boolean {
     return this.#state === "closed";
+  }
+
+  /** Why it is no member now; null: it is one. */
+  get refusal(): FarewellCode | null {
+    return this.#parts.refusal(this.id, this.#known !== null && this.#known === this.#parts.secret());
   }
 
   get unsentBytes(): number {
@@ -244,22 +249,17 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   #prove(): void {
-    const { identity } = this.#parts;
-    const signature = identity.sign(proofBytes(this.#challenges(), this.side));
-    this.send({ kind: "proof", spki: identity.spki, signature });
+    this.send(makeProof(this.#challenges(), this.side, this.#parts));
   }
 
-  #proved({ spki, signature }: { spki: ByteString; signature: Buffer }): void {
-    const { hash, verifySignature } = this.#parts;
-    const other = this.side === "opener" ? "answerer" : "opener";
-    const holds =
-      hash(Buffer.from(spki, "latin1")) === this.id &&
-      verifySignature(spki, proofBytes(this.#challenges(), other), signature);
-    if (!holds) {
-      this.#lose("bad-proof", FAREWELLS["bad-proof"]);
+  #proved(message: ProofMessage): void {
+    const refusal = this.#refusalOf(message);
+    // Who is revoked believes it of nobody else.
+    if (this.side === "answerer" && (refusal === null || refusal === "revoked")) this.#prove();
+    if (refusal !== null) {
+      this.#lose(refusal, FAREWELLS[refusal]);
       return;
     }
-    if (this.side === "answerer") this.#prove();
     this.isProven = true;
     if (this.id === this.#parts.identity.id) {
       this.#lose("self", FAREWELLS.self);
@@ -267,6 +267,19 @@ export class MemberConnection implements MemberSocketOwner {
     }
     this.#state = "open";
     if (this.side === "answerer") this.#widen();
+  }
+
+  /** What costs most to check is checked last. */
+  #refusalOf({ spki, signature, mac }: ProofMessage): FarewellCode | null {
+    const { hash, verifySignature, identity, secret } = this.#parts;
+    if (hash(Buffer.from(spki, "latin1")) !== this.id) return "bad-proof";
+    const bytes = proofBytes(this.#challenges(), this.side === "opener" ? "answerer" : "opener");
+    const own = secret();
+    this.#known = own?.holds(bytes, mac) ? own : null;
+    const refusal = this.id === identity.id ? null : this.refusal;
+    if (refusal === null || refusal === "revoked")
+      return verifySignature(spki, bytes, signature) ? refusal : "bad-proof";
+    return refusal === "not-a-member" && own !== null && this.#known === null ? "other-secret" : refusal;
   }
 
   /** The owner's first message allows the other side to send long frames, so the parser must take them by then. */
@@ -292,6 +305,7 @@ export class MemberConnection implements MemberSocketOwner {
     this.#state = "closed";
     this.#socket.close();
     const known = Object.hasOwn(FAREWELLS, code) ? (code as FarewellCode) : null;
+    this.told = known;
     this.#owner.lost(this, known, `it says: ${JSON.stringify(code).slice(1, -1)}: ${printable(sentence)}`);
   }
 
@@ -299,11 +313,6 @@ export class MemberConnection implements MemberSocketOwner {
     this.close(code);
     this.#owner.lost(this, code, detail);
   }
-}
-
-function isExchange(message: MemberMessage): message is ExchangeMessage {
-  const { kind } = message;
-  return kind !== "hello" && kind !== "challenge" && kind !== "proof" && kind !== "bye";
 }
 
 /** The other side's words, for a log. */

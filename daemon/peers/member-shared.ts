@@ -1,11 +1,13 @@
 /** What the members of a daemon have in common, and whom they tell. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { CutVote } from "../../protocol/cut-votes.js";
 import type { SnapshotPartMessage } from "../../protocol/member-messages.js";
 import type { DaemonState } from "../../protocol/messages-v2.js";
+import type { ExchangeMessage } from "./exchange-message.js";
+import type { FarewellCode } from "./farewells.js";
 import type { Gaps } from "./gaps.js";
-import type { FarewellCode } from "./handshake.js";
 import type { Intake } from "./intake.js";
 import type { MemberClocks } from "./member-clocks.js";
-import type { ExchangeMessage } from "./member-connection.js";
 import type { Packer } from "./packing.js";
 import type { PeeringParts } from "./peering-parts.js";
 import type { Slices } from "./slices.js";
@@ -24,6 +26,12 @@ export interface MemberShared<Member> {
   readonly state: () => DaemonState;
   readonly isSkewed: () => boolean;
   readonly reported: (member: Member, report: ExchangeMessage & { kind: "report" }) => void;
+  /** What members have signed of their states. */
+  readonly voted: (member: Member, votes: readonly CutVote[]) => void;
+  /** Whether a member's word counts where members have to agree. */
+  readonly hasVoice: (id: ByteString) => boolean;
+  /** It has said something for the first time. */
+  readonly spoke: (member: Member) => void;
   /** A part of a snapshot has come. @returns whether it was asked for */
   readonly given: (member: Member, part: SnapshotPartMessage) => boolean;
   /** A member gave something new. */

@@ -1,5 +1,5 @@
 /** A stream of bytes to another member, as Peering sees it; transport.ts has the real one, tests have their own. */
-import type { ByteString } from "../../protocol/byte-string.js";
+import type { PeerAddress } from "../options/peer-address.js";
 
 export interface MemberSocket {
   write(bytes: Buffer): void;
@@ -20,16 +20,6 @@ export interface MemberSocketOwner {
   received(chunk: Buffer): void;
   /** @param detail  why, as the system says it */
   closed(detail: string): void;
-}
-
-/** Where a member listens. */
-export interface PeerAddress {
-  readonly host: string;
-  readonly port: number;
-  /** Its id, 32 bytes; null: not pinned. */
-  readonly pin: ByteString | null;
-  /** Whether it listens with TLS. */
-  readonly tls: boolean;
 }
 
 export type Connect = (address: PeerAddress, owner: MemberSocketOwner) => MemberSocket;

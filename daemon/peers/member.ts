@@ -1,11 +1,11 @@
 /** A member that is connected and has proved who it is: what it says goes to the part that it concerns. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { PushMessage, StatusMessage, Totals } from "../../protocol/member-messages.js";
-import { isSameDigest } from "../../timeline/digest-index.js";
+import type { PushMessage, StatusMessage } from "../../protocol/member-messages.js";
 import type { Place } from "../../timeline/entry.js";
+import type { ExchangeMessage } from "./exchange-message.js";
 import type { IncomingBatch } from "./incoming-batch.js";
 import type { Giver } from "./intake.js";
-import type { ExchangeMessage, MemberConnection } from "./member-connection.js";
+import type { MemberConnection } from "./member-connection.js";
 import { describeMember } from "./member-description.js";
 import type { MemberShared } from "./member-shared.js";
 import { Outbox } from "./outbox.js";
@@ -16,6 +16,7 @@ import { RoundTrips } from "./round-trips.js";
 import type { Work } from "./slices.js";
 import { SnapshotGiving } from "./snapshot-giving.js";
 import { parts } from "./spreading.js";
+import { isSameTotals, totalsOf } from "./totals.js";
 
 /** A push that has come, or a step that is to run behind those before it. */
 interface Received extends IncomingBatch {
@@ -126,6 +127,9 @@ export class Member implements Giver {
       case "report-request":
         this.#report(message.at);
         break;
+      case "cuts":
+        this.#shared.voted(this, message.votes);
+        break;
       case "snapshot-pull":
         this.#giving.pull(message.at, message.number);
         break;
@@ -177,11 +181,11 @@ export class Member implements Giver {
   /** Whether it holds what this daemon holds, as of its last status. */
   get isEqual(): boolean | null {
     if (this.status === null) return null;
-    const { index } = this.#shared.peering.timeline;
-    return (
-      isSameDigest(index.total("ring"), this.status.ring) &&
-      isSameDigest(index.total("data"), this.status.data)
-    );
+    return isSameTotals(totalsOf(this.#shared.peering.timeline.index), this.status);
+  }
+
+  get isCatchingUp(): boolean {
+    return this.status?.state === "catching-up";
   }
 
   describe(address: string): MemberStatus {
@@ -268,17 +272,19 @@ export class Member implements Giver {
   }
 
   #heardStatus(status: StatusMessage): void {
-    const { peering, clocks, gaps } = this.#shared;
+    const { peering, clocks, gaps, hasVoice } = this.#shared;
     const now = peering.uptime();
     const before = this.status;
     this.status = status;
     if (status.state !== "live" && this.compared !== null) this.compared = "other";
     this.#trips.heard(status);
-    clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
+    if (hasVoice(this.id)) clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
     gaps.heard(this, status, before === null);
     this.#reconciling.heard(status);
     // At once on connecting.
-    if (before === null) this.#reconciling.tick(now, status);
+    if (before !== null) return;
+    this.#reconciling.tick(now, status);
+    this.#shared.spoke(this);
   }
 
   #sendStatus(now: number): void {
@@ -292,13 +298,8 @@ export class Member implements Giver {
       pruned: Math.max(0, peering.timeline.prunedTo),
       state: state(),
       skewed: isSkewed(),
-      ...this.#totals(),
+      ...totalsOf(peering.timeline.index),
     });
-  }
-
-  #totals(): Totals {
-    const { index } = this.#shared.peering.timeline;
-    return { ring: index.total("ring"), data: index.total("data") };
   }
 
   #report(at: number): void {

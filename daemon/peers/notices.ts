@@ -1,4 +1,5 @@
 /** Log lines about other members, each once and not in a storm: said again when it changes, or after some minutes. */
+import type { PeerAddress } from "../options/peer-address.js";
 
 /** Milliseconds after which the same is said again. */
 const AGAIN_MS = 600_000;
@@ -10,6 +11,10 @@ export interface PeeringLog {
   warn(facts: object, text: string): void;
   error(facts: object, text: string): void;
 }
+
+/** What has been said of a connection before: strangers by their address without its port, which is another one each time. */
+export const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: string): string =>
+  address === null ? name.replace(/:\d+$/, "") : name;
 
 export class Notices {
   readonly #log: PeeringLog;

@@ -4,7 +4,7 @@
  */
 import { type PackedEntry, packedBytes } from "../../protocol/member-packing.js";
 import { type Place, readPlace } from "../../timeline/entry.js";
-import { Queue } from "../queue.js";
+import { Queue } from "../process/queue.js";
 import type { MemberConnection } from "./member-connection.js";
 import type { Packer } from "./packing.js";
 import type { PeeringParts } from "./peering-parts.js";

@@ -1,6 +1,6 @@
 /** Every bound of the exchange between members, with unit and reason. Times are milliseconds. */
 import { ENTRIES_MAX, PLACES_MAX } from "../../protocol/member-packing.js";
-import { LIMITS } from "../limits.js";
+import { LIMITS } from "../options/limits.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -15,8 +15,12 @@ export const PEERING_LIMITS = {
   maxEnvelopeBytes: LIMITS.maxRequestBytes.most + MIB,
   /** A connection's hellos, challenges and proofs; the other side may be silent or a stranger. */
   handshakeMs: 5_000,
-  /** Incoming connections that have not proved who they are. */
-  maxHandshakes: 64,
+  /**
+   * Incoming connections that have not proved who they are; the oldest give way. Of one address, or 64 bits of one, twice
+   * as many as the system hands out at once: so many may come between a member's hello and its proof.
+   */
+  maxHandshakes: 4096,
+  maxHandshakesOfAddress: 2048,
   statusEveryMs: 2_000,
   /** Without a byte for so long, a connection is dead: five statuses. */
   silenceMs: 10_000,
@@ -31,6 +35,8 @@ export const PEERING_LIMITS = {
   catchUpMs: 10_000,
   /** … and one whose members give nothing new, and yet the comparison does not end, after that. */
   catchUpStuckMs: 30_000,
+  /** … and one that has been compared with most of the cluster, after that, whatever others still give. */
+  catchUpMostMs: 600_000,
   /** Places in one message. */
   maxPlaces: PLACES_MAX,
   /** Wants of a member that wait; what is beyond is left to reconciliation. */
@@ -68,6 +74,8 @@ export const PEERING_LIMITS = {
   /** A part of a snapshot, and how many of them a member may be asked for at once. */
   snapshotPartBytes: 256 * KIB,
   snapshotParts: 4,
+  /** A member that gives less of a snapshot in that time, or less than what is left, gives none. */
+  snapshotLeastBytes: 64 * KIB,
   /** A member that gives no part for so long is left for another; after any failure the next try comes as late. */
   snapshotStuckMs: 10_000,
   /** What lacks must not have come from anybody for so long before a snapshot is taken. */
@@ -92,3 +100,8 @@ export type PeeringLimits = { readonly [Name in keyof typeof PEERING_LIMITS]: nu
 
 /** Bits of a number: so many members can be told apart. */
 export const MEMBERS_MOST = 31;
+/**
+ * Of those so many may be members without a voice: who knows the cluster's secret can come as many. Fewer, where the
+ * addresses of --peer need the places.
+ */
+export const GUESTS_MOST = 15;

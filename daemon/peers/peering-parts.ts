@@ -1,10 +1,15 @@
 /** What Peering is handed, and what it tells of each member. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/messages-v2.js";
+import type { DamagedInState } from "../../timeline/damaged-in-state.js";
 import type { DigestIndex } from "../../timeline/digest-index.js";
 import type { Entry, Place } from "../../timeline/entry.js";
+import type { Forgotten } from "../../timeline/forgotten.js";
 import type { Handover } from "../../timeline/handover.js";
-import type { Connect, PeerAddress } from "./member-socket.js";
+import type { Waiting } from "../../timeline/waiting.js";
+import type { PeerAddress } from "../options/peer-address.js";
+import type { FarewellCode } from "./farewells.js";
+import type { Connect } from "./member-socket.js";
 import type { PeeringLog } from "./notices.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
@@ -22,20 +27,57 @@ export interface TimelineFace {
   receive(entries: readonly Entry[], from: ByteString): readonly Entry[];
   /** On disk or not. */
   holds(place: Place): boolean;
+  /** Whether one that it does not hold can be kept now; else comparison brings it again. @param bytes  of body and signature */
+  hasRoom(place: Place, bytes: number): boolean;
   /** Only what is on disk. */
   read(place: Place): { readonly body: Buffer; readonly signature: Buffer } | null;
   raise(to: number): void;
+  readonly waiting: Pick<Waiting, "mark" | "isMarkPast">;
+  readonly damagedInState: Pick<DamagedInState, "lastAt" | "letGo">;
+  /** What it may have answered before its start. */
+  readonly forgotten: Pick<Forgotten, "clear">;
   /** Snapshots that are given and taken; null: none are. */
-  readonly handover: Pick<Handover, "adoptions" | "givable" | "hold" | "keepFrom" | "stage" | "adopt"> | null;
+  readonly handover: Pick<
+    Handover,
+    | "adoptions"
+    | "givable"
+    | "hold"
+    | "keepFrom"
+    | "stage"
+    | "adopt"
+    | "cuts"
+    | "certify"
+    | "hasLost"
+    | "votes"
+    | "want"
+    | "keepVotes"
+  > | null;
   /** Whether it is open: while it begins anew it takes nothing, and what it says it holds is no more true. */
   readonly state: "live" | "catching-up";
 }
 
-/** What a member's envelope is: verified and of this cluster; or here already; or by an unknown key; or not to be taken. */
-export type CheckedEntry = Entry | { readonly held: Place } | "unknown-signer" | { readonly refused: string };
+/** What a member's envelope is: verified and of this cluster; or here already; or to wait for; or not to be taken. */
+export type CheckedEntry =
+  | Entry
+  | { readonly held: Place }
+  | "unknown-signer"
+  | "no-room"
+  | { readonly refused: string };
 
-/** @param holds  asked before the signature is looked at: what is here has been verified before */
-export type CheckEntry = (body: Buffer, signature: Buffer, holds: (place: Place) => boolean) => CheckedEntry;
+/** @param timeline  asked before the signature is looked at: what is here has been verified before */
+export type CheckEntry = (
+  body: Buffer,
+  signature: Buffer,
+  timeline: Pick<TimelineFace, "holds" | "hasRoom">,
+) => CheckedEntry;
+
+/** What members know each other by that have it in common. */
+export interface MemberSecret {
+  /** 32 bytes that nobody else could make. */
+  mac(bytes: Buffer): Buffer;
+  /** Whether whoever made `mac` of these bytes knows it; in constant time. */
+  holds(bytes: Buffer, mac: Buffer): boolean;
+}
 
 export interface PeeringParts {
   readonly timeline: TimelineFace;
@@ -48,8 +90,12 @@ export interface PeeringParts {
   };
   readonly cluster: ByteString;
   readonly peers: readonly PeerAddress[];
-  /** Whether a daemon of this id may be a member; asked again and again, as keys are revoked and pins change. */
-  readonly isMember: (id: ByteString, remoteIsLoopback: boolean) => boolean;
+  /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
+  readonly order: () => ByteString | null;
+  /** The cluster's, as it is now; null: there is none. */
+  readonly secret: () => MemberSecret | null;
+  /** Why a daemon of this id is no member; null: it is. Asked again and again, as keys are revoked and pins change. */
+  readonly refusal: (id: ByteString, knowsSecret: boolean) => FarewellCode | null;
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;

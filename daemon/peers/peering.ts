@@ -7,23 +7,23 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf, signedBytes } from "../../protocol/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/messages-v2.js";
 import type { Entry, FlushedEntry, Place } from "../../timeline/entry.js";
+import type { PeerAddress } from "../options/peer-address.js";
 import { CatchingUp } from "./catching-up.js";
-import { CommonPast } from "./common-past.js";
-import { Gaps } from "./gaps.js";
+import { ForgottenPast } from "./forgotten-past.js";
 import { Intake } from "./intake.js";
 import { Joining } from "./joining.js";
 import { Member } from "./member.js";
 import { MemberClocks } from "./member-clocks.js";
 import type { MemberShared } from "./member-shared.js";
-import type { MemberSocket, MemberSocketOwner, PeerAddress } from "./member-socket.js";
+import type { MemberSocket, MemberSocketOwner } from "./member-socket.js";
 import { Notices } from "./notices.js";
 import { Packer } from "./packing.js";
 import type { MemberStatus, PeeringParts } from "./peering-parts.js";
 import { Roster } from "./roster.js";
 import { Slices } from "./slices.js";
-import { SnapshotTaking } from "./snapshot-taking.js";
+import type { SnapshotTaking } from "./snapshot-taking.js";
 import { Spreading } from "./spreading.js";
-import { type Reporter, StablePoint } from "./stable-point.js";
+import { reporterOf, StablePoint } from "./stable-point.js";
 
 /** Between two looks at what is not urgent: who may be a member, quarantine, the own clock. */
 const LOOK_EVERY_MS = 1000;
@@ -37,11 +37,9 @@ export class Peering {
   readonly #intake: Intake;
   readonly #clocks: MemberClocks;
   readonly #stable: StablePoint;
-  readonly #common: CommonPast;
-  readonly #gaps: Gaps;
+  readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
-  readonly #snapshots: SnapshotTaking;
   #isRunning = false;
   #tickedAt = 0;
   #nextLookAt = 0;
@@ -58,30 +56,31 @@ export class Peering {
     this.#intake = new Intake({ peering: parts, slices: this.#slices, traces: this.#spreading.traces });
     this.#clocks = new MemberClocks(limits);
     this.#stable = new StablePoint(timeline, limits);
-    this.#common = new CommonPast(parts);
-    this.#gaps = new Gaps(parts);
-    this.#joining = new Joining(timeline);
+    this.#joining = new Joining(parts);
+    this.#past = new ForgottenPast({
+      ...{ peering: parts, notices: this.#notices, roster: () => this.#roster },
+      ...{ listening: () => this.#listening(), catchingUp: () => this.#catchingUp },
+      ...{ state: () => this.state, taken: () => this.#beganAnew() },
+    });
     this.#catchingUp = new CatchingUp(
       {
         ...{ peering: parts, roster: () => this.#roster },
-        ...{ gaps: this.#gaps, joining: this.#joining, notices: this.#notices },
+        ...{ gaps: this.#past.gaps, joining: this.#joining, notices: this.#notices },
       },
       1 + parts.peers.length,
     );
-    this.#snapshots = new SnapshotTaking({ peering: parts, taken: () => this.#beganAnew() });
     const shared = this.#makeShared();
     this.#roster = new Roster({
       ...{ peering: parts, notices: this.#notices },
       state: () => this.state,
       joined: (connection, bit) => {
         this.#stable.discard();
-        this.#common.joined();
+        this.#past.joined();
         return new Member(shared, connection, bit);
       },
       left: (member) => {
         this.#stable.discard();
-        this.#common.left();
-        this.#gaps.left(member.id);
+        this.#past.left(member.id);
         member.stop();
         this.#spreading.disconnected(member);
       },
@@ -94,6 +93,7 @@ export class Peering {
     this.#tickedAt = this.#parts.uptime();
     this.#catchingUp.start();
     this.#joining.start(this.#catchingUp.isUnderWay);
+    this.#past.start();
     this.#roster.start();
     this.tick();
   }
@@ -101,7 +101,7 @@ export class Peering {
   stop(): void {
     this.#isRunning = false;
     this.#slices.clear();
-    this.#snapshots.stop();
+    this.#past.stop();
     this.#roster.stop();
   }
 
@@ -116,10 +116,9 @@ export class Peering {
     this.#spreading.tick(now);
     for (const member of [...this.#roster.members.values()]) member.tick(now);
     this.#catchingUp.tick(now);
-    this.#snapshots.tick(now, this.#givers(now));
+    this.#past.tick(now);
     this.watchClock();
     this.#stable.tick(now, () => this.#roster.all?.map(reporterOf) ?? null);
-    this.#common.tick(now, () => [...this.#roster.members.values()].map(reporterOf));
     if (this.#ringChanged || now >= this.#nextLookAt) this.#look(now);
   }
 
@@ -189,9 +188,19 @@ export class Peering {
     return this.#joining.isUnderWay;
   }
 
-  /** Snapshots taken from members; what is on its way; own entries that they may not be made of. */
-  get snapshots(): Pick<SnapshotTaking, "taken" | "strays" | "progress"> {
-    return this.#snapshots;
+  /** Who has said that this daemon's own key was revoked, while nobody else takes it for a member; null: nobody. */
+  get revokedBy(): string | null {
+    return this.#roster.revocation.by;
+  }
+
+  /** Snapshots taken from members; what is on its way; own entries that they are not made of, or may not be. */
+  get snapshots(): Pick<SnapshotTaking, "taken" | "strays" | "possibleStrays" | "progress"> {
+    return this.#past.snapshots;
+  }
+
+  /** What an operator could order, as members cannot settle what lacks here; null: nothing. */
+  get order(): string | null {
+    return this.#past.order;
   }
 
   /** Everything dated before it is final; 0: not known of anything. */
@@ -201,8 +210,7 @@ export class Peering {
 
   /** Whether the own clock is off the members' median: then nothing is taken first-hand. Computed anew each time. */
   get isSkewed(): boolean {
-    const { clock, uptime } = this.#parts;
-    return this.#clocks.isSkewed(clock(), uptime(), this.#catchingUp.size);
+    return this.#clocks.isSkewed(this.#parts.clock(), this.#parts.uptime(), this.#catchingUp.size);
   }
 
   /** Envelopes kept back for their unknown signer, and how many were dropped. */
@@ -224,17 +232,17 @@ export class Peering {
   #makeShared(): MemberShared<Member> {
     return {
       ...{ peering: this.#parts, slices: this.#slices, spreading: this.#spreading },
-      ...{ intake: this.#intake, clocks: this.#clocks, gaps: this.#gaps },
-      packer: new Packer(this.#parts.limits),
-      state: () => this.state,
-      isSkewed: () => this.isSkewed,
+      ...{ intake: this.#intake, clocks: this.#clocks, gaps: this.#past.gaps },
+      ...{ state: () => this.state, isSkewed: () => this.isSkewed, packer: new Packer(this.#parts.limits) },
       reported: ({ id }, report) => {
         this.#stable.reported(id, report);
-        this.#common.reported(id, report);
-        this.#gaps.reported(id, report);
+        this.#past.reported(id, report);
       },
       progressed: () => this.#catchingUp.progressed(),
-      given: (member, part) => this.#snapshots.part(member, part),
+      hasVoice: (id) => this.#roster.electorate.ids.has(id),
+      voted: ({ id }, votes) => this.#past.voting.heard(id, votes),
+      spoke: (member) => this.#past.voting.joined(member),
+      given: (member, part) => this.#past.snapshots.part(member, part),
       tooLong: (body) => this.#tooLong(body),
       refused: (member, reason) => this.#refused(member, reason),
       drop: (member, code, detail) => this.#roster.drop(member, code, detail),
@@ -254,26 +262,9 @@ export class Peering {
     this.#roster.ban(member, `${refusals} entries were refused, the last: ${reason}`);
   }
 
-  /**
-   * Members that a snapshot may be taken from, who keeps most first: live ones that have pruned what lacks here, while
-   * nobody who is connected could give that itself.
-   */
-  #givers(now: number): readonly Member[] {
-    const { timeline } = this.#parts;
-    if (this.state !== "catching-up" || timeline.handover === null) return [];
-    const members = [...this.#roster.members.values()];
-    const hasGivenAll = ({ compared, id, status }: Member) =>
-      compared !== null || (this.#gaps.isOpen(id) && (status?.pruned ?? 0) > timeline.prunedTo);
-    if (!this.#catchingUp.isEverybodyHere(now) || !members.every(hasGivenAll)) return [];
-    return members
-      .filter(({ id, status }) => status?.state === "live" && this.#gaps.isStuck(id, now))
-      .sort((a, b) => (a.status?.pruned ?? 0) - (b.status?.pruned ?? 0));
-  }
-
   /** A snapshot has taken the place of what was here. */
   #beganAnew(): void {
     this.#catchingUp.again();
-    this.#gaps.changed();
     for (const member of this.#roster.members.values()) member.compareAgain();
   }
 
@@ -281,8 +272,10 @@ export class Peering {
     this.#nextLookAt = now + LOOK_EVERY_MS;
     this.#roster.recheck();
     // Not of one whose folder is lost, and that is there again as another.
-    this.#gaps.keep((id) => this.#roster.has(id));
+    this.#past.gaps.keep((id) => this.#roster.has(id));
     this.#ringChanged = false;
+    const entries = this.#intake.takeHeldBack();
+    if (entries > 0) this.#notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);
     if (this.#intake.quarantine.size > 0) {
       this.#intake.retry((id) => this.#roster.members.get(id) ?? null);
     }
@@ -291,7 +284,7 @@ export class Peering {
     if (!this.isSkewed || median === null) return;
     // It takes nothing itself, and must not hold back what is final for all.
     let lowest = median - limits.past;
-    for (const { status } of this.#roster.members.values()) {
+    for (const { status } of this.#roster.voices) {
       if (status !== null && !status.skewed) lowest = Math.min(lowest, status.watermark);
     }
     timeline.raise(Math.floor(lowest));
@@ -304,11 +297,7 @@ export class Peering {
   }
 }
 
-const reporterOf = ({ id, status, connection }: Member): Reporter => ({
-  id,
-  watermark: status?.watermark ?? null,
-  ask: (at) => connection.send({ kind: "report-request", at }),
-});
-
 const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";
+const TOO_FAR_AHEAD =
+  "members give more entries that are dated far ahead than can wait here: they are taken when they are due";
 const SKEWED = "this machine's clock is off the members': nothing is taken from clients until it is right";

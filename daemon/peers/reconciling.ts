@@ -8,7 +8,7 @@ import type { Totals } from "../../protocol/member-messages.js";
 import { type DigestSet, isSameDigest } from "../../timeline/digest-index.js";
 import { GiveCursor } from "../../timeline/gives.js";
 import { answer, start } from "../../timeline/reconcile.js";
-import type { ExchangeMessage } from "./member-connection.js";
+import type { ExchangeMessage } from "./exchange-message.js";
 import type { Outbox } from "./outbox.js";
 import type { PeeringParts } from "./peering-parts.js";
 import type { Slices, Work } from "./slices.js";

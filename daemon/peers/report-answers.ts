@@ -1,6 +1,7 @@
 /** Answers a member that asks what is held here up to a date: seldom, and for whole seconds, as summing up is work. */
 import type { OwnMessage } from "../../protocol/member-messages.js";
 import type { PeeringParts } from "./peering-parts.js";
+import { totalsUpTo } from "./totals.js";
 
 const SECOND = 1000;
 /** Answered in a second; a member asks twice every two seconds. Who asks more often goes without. */
@@ -26,7 +27,6 @@ export class ReportAnswers {
       this.#since = now;
     }
     if (++this.#count > REPORTS_MOST) return null;
-    const [ring, data] = [timeline.index.digestUpTo(at, "ring"), timeline.index.digestUpTo(at, "data")];
-    return { kind: "report", at, watermark: timeline.published, ring, data };
+    return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
   }
 }

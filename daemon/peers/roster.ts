@@ -5,15 +5,20 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/envelope.js";
 import type { DaemonState, Hello } from "../../protocol/messages-v2.js";
+import { Bans } from "./bans.js";
+import { isBetter } from "./better-connection.js";
 import { Dialer, dialingKey } from "./dialer.js";
-import { FAREWELLS, type FarewellCode } from "./handshake.js";
+import { type Electorate, electorateOf } from "./electorate.js";
+import type { ExchangeMessage } from "./exchange-message.js";
+import { FAREWELLS, type FarewellCode } from "./farewells.js";
+import { Handshakes } from "./handshakes.js";
 import type { Member } from "./member.js";
-import { type ConnectionOwner, type ExchangeMessage, MemberConnection } from "./member-connection.js";
-import { isOfLoopback, subjectOf } from "./member-places.js";
-import type { MemberSocket, MemberSocketOwner, PeerAddress } from "./member-socket.js";
-import type { Notices } from "./notices.js";
-import { MEMBERS_MOST } from "./peering-limits.js";
+import { type ConnectionOwner, MemberConnection } from "./member-connection.js";
+import type { MemberSocket, MemberSocketOwner } from "./member-socket.js";
+import { type Notices, subjectOf } from "./notices.js";
 import type { MemberStatus, PeeringParts } from "./peering-parts.js";
+import { Revocation } from "./revocation.js";
+import { Seats } from "./seats.js";
 
 export interface RosterParts {
   readonly peering: PeeringParts;
@@ -28,23 +33,26 @@ export interface RosterParts {
 }
 
 export class Roster {
+  readonly revocation: Revocation;
   /** Connected and proven, by id. */
   readonly members = new Map<ByteString, Member>();
   readonly #parts: RosterParts;
   readonly #owner: ConnectionOwner;
   #dialers: Dialer[] = [];
-  /** Came in, and have not proved who they are. */
-  readonly #handshakes = new Set<MemberConnection>();
-  /** Of those that are not connected, who was longest ago comes first. */
-  readonly #bits = new Map<ByteString, number>();
+  readonly #handshakes: Handshakes;
+  readonly #seats: Seats;
   /** When those were heard last that are not connected; `uptime` milliseconds. */
   readonly #heard = new Map<ByteString, number>();
-  /** Until when connections of a member are refused. */
-  readonly #bans = new Map<ByteString, number>();
+  readonly #bans = new Bans((id) => this.#seats.hasVoice(id));
   #isRunning = false;
 
   constructor(parts: RosterParts) {
     this.#parts = parts;
+    const electorate = () => this.electorate;
+    const { forgotten } = parts;
+    this.#seats = new Seats({ members: this.members, electorate, forgotten, notes: this.#heard });
+    this.revocation = new Revocation(parts.peering.log);
+    this.#handshakes = new Handshakes(parts.peering.limits);
     this.#owner = {
       get state() {
         return parts.state();
@@ -65,9 +73,8 @@ export class Roster {
     this.#isRunning = false;
     for (const { connection } of this.members.values()) connection.close("stopping");
     for (const { connection } of this.#dialers) connection?.close("stopping");
-    for (const connection of this.#handshakes) connection.close("stopping");
+    for (const connection of [...this.#handshakes]) this.#close(connection, "stopping");
     this.members.clear();
-    this.#handshakes.clear();
   }
 
   /** Opens what is due, closes what is silent. */
@@ -88,7 +95,7 @@ export class Roster {
   }
 
   /** Other addresses: connections opened to those that are left out are closed. */
-  setPeers(addresses: readonly PeerAddress[]): void {
+  setPeers(addresses: PeeringParts["peers"]): void {
     const before = new Map(this.#dialers.map((dialer) => [dialingKey(dialer.address), dialer]));
     const { limits, random } = this.#parts.peering;
     this.#dialers = addresses.map((address) => {
@@ -104,22 +111,19 @@ export class Roster {
   /** Lets go of whom is no member any more: its key was revoked, or its pin is gone. */
   recheck(): void {
     for (const member of [...this.members.values()]) {
-      if (this.#parts.peering.isMember(member.id, isOfLoopback(member.connection))) continue;
-      this.drop(member, "not-a-member", FAREWELLS["not-a-member"]);
+      const { refusal } = member.connection;
+      if (refusal !== null) this.drop(member, refusal, FAREWELLS[refusal]);
     }
   }
 
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
-    const { peering, notices } = this.#parts;
-    const connection = MemberConnection.answer(peering, this.#owner, socket);
-    if (!this.#isRunning) connection.close("stopping");
-    else if (this.#handshakes.size >= peering.limits.maxHandshakes) {
-      notices.warn("handshakes", { remote: socket.remote }, FAREWELLS["too-many-handshakes"]);
-      connection.close("too-many-handshakes");
-    } else {
-      this.#handshakes.add(connection);
-      connection.greet(hello);
-    }
+    const connection = MemberConnection.answer(this.#parts.peering, this.#owner, socket);
+    if (this.#isRunning) connection.greet(hello);
+    else connection.close("stopping");
+    // The hello alone may tell that it is no member.
+    const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
+    oldest?.close("too-many-handshakes");
+    if (oldest !== null) this.#lost(oldest, "too-many-handshakes", FAREWELLS["too-many-handshakes"]);
     return connection;
   }
 
@@ -128,9 +132,19 @@ export class Roster {
     return this.#dialers.some(({ isSelf }) => !isSelf);
   }
 
-  /** Whether it is configured, as far as is known, or connected. */
+  /** Whether it is configured, or connected. */
   has(id: ByteString): boolean {
     return this.members.has(id) || this.#dialers.some((dialer) => dialer.id === id);
+  }
+
+  /** Who has a voice where members have to agree. */
+  get electorate(): Electorate {
+    return electorateOf(this.#dialers);
+  }
+
+  /** Those of them that are connected. */
+  get voices(): readonly Member[] {
+    return this.#seats.voices;
   }
 
   /** Everybody that is configured or connected; null: one that is configured is not connected. */
@@ -141,21 +155,15 @@ export class Roster {
     return [...this.members.values()];
   }
 
-  /** How many daemons there are as far as is known, and how many were heard since a time; this one is one of both. */
+  /** How many daemons have a voice, and how many of them were heard since a time; this one is one of both. */
   count(since: number): { readonly size: number; readonly heard: number } {
-    const ids = new Set(this.members.keys());
-    let unknown = 0;
-    for (const { id, isSelf } of this.#dialers) {
-      if (isSelf) continue;
-      if (id === null) unknown++;
-      else ids.add(id);
-    }
+    const { ids, others } = this.electorate;
     let heard = 1;
     for (const id of ids) {
       const heardAt = this.members.get(id)?.connection.heardAt ?? this.#heard.get(id);
       if (heardAt !== undefined && heardAt >= since) heard++;
     }
-    return { size: ids.size + unknown + 1, heard };
+    return { size: others + 1, heard };
   }
 
   /** Addresses of --peer first, then members that connected from elsewhere. */
@@ -182,34 +190,38 @@ export class Roster {
 
   /** Drops a member, and refuses its connections for a while. */
   ban(member: Member, detail: string): void {
-    const until = this.#parts.peering.uptime() + this.#parts.peering.limits.banMs;
-    this.#bans.set(member.id, until);
+    const { uptime, limits } = this.#parts.peering;
+    this.#banUntil(uptime() + limits.banMs, member.id, "too-many-refused", detail);
+  }
+
+  /** Drops a member that has proved its guilt, and lets it in no more. */
+  banForGood(id: ByteString): void {
+    this.#banUntil(Number.POSITIVE_INFINITY, id, "contradicted", FAREWELLS.contradicted);
+  }
+
+  #banUntil(until: number, id: ByteString, code: FarewellCode, detail: string): void {
+    this.#bans.add(id, until, this.#parts.peering.uptime());
+    const member = this.members.get(id);
+    if (member === undefined) return;
     const dialer = this.#dialerOf(member.connection);
-    this.drop(member, "too-many-refused", detail);
+    this.drop(member, code, detail);
     dialer?.rest(until);
   }
 
   /** What a hello alone tells, before any proof is made or checked. */
   #doubt(connection: MemberConnection, id: ByteString): FarewellCode | null {
-    const { isMember, uptime, identity } = this.#parts.peering;
+    const { refusal, secret, uptime, identity } = this.#parts.peering;
     // That it is this daemon itself has to be proved as well.
     if (id === identity.id) return null;
-    if (!isMember(id, isOfLoopback(connection))) return "not-a-member";
-    if ((this.#bans.get(id) ?? Number.NEGATIVE_INFINITY) > uptime()) return "too-many-refused";
-    if (!this.members.has(id) && this.members.size >= MEMBERS_MOST) return "too-many-members";
+    const stranger = refusal(id, secret() !== null);
+    // Who is revoked is to hear it from somebody who has proved to be a member.
+    if (stranger !== null && stranger !== "revoked") return stranger;
+    if (this.#bans.has(id, uptime())) return "too-many-refused";
+    if (!this.#seats.hasOneFor(id, this.#dialerOf(connection) !== undefined)) return "too-many-members";
     const other = this.members.get(id)?.connection;
     // Who has proved nothing at this address may be somebody else, and is no reason to leave it alone.
     if (other === undefined || this.#dialerOf(connection)?.id !== id) return null;
-    return this.#isBetter(connection, other) ? null : "duplicate";
-  }
-
-  /**
-   * Of two connections the one that the lower id has opened is kept; of two that the same side has opened the newer, since
-   * it opens one only when it has lost the one before, or did not know that two addresses are one daemon's.
-   */
-  #isBetter(connection: MemberConnection, other: MemberConnection): boolean {
-    if (connection.side === other.side) return true;
-    return this.#parts.peering.identity.id < connection.id === (connection.side === "opener");
+    return isBetter(connection, other, this.#parts.peering.identity.id) ? null : "duplicate";
   }
 
   #proven(connection: MemberConnection): void {
@@ -218,12 +230,15 @@ export class Roster {
     const dialer = this.#dialerOf(connection);
     if (dialer !== undefined) dialer.id = id;
     const other = this.members.get(id);
-    const isSpare = other !== undefined && !this.#isBetter(connection, other.connection);
-    const bit = isSpare ? null : this.#bitOf(id);
-    if (bit === null) {
+    const isSpare =
+      other !== undefined && !isBetter(connection, other.connection, this.#parts.peering.identity.id);
+    if (isSpare || !this.#seats.hasOneFor(id, dialer !== undefined)) {
       this.#close(connection, isSpare ? "duplicate" : "too-many-members");
       return;
     }
+    const inTheWay = this.#seats.guestInTheWayOf(id);
+    if (inTheWay !== null) this.drop(inTheWay, "too-many-members", FAREWELLS["too-many-members"]);
+    const bit = this.#seats.take(id);
     if (other !== undefined) this.#close(other.connection, "duplicate");
     const member = this.#parts.joined(connection, bit);
     this.members.set(id, member);
@@ -237,22 +252,6 @@ export class Roster {
     member.start();
   }
 
-  /** The bit that stands for a member; null: all stand for others that are connected. */
-  #bitOf(id: ByteString): number | null {
-    let bit = this.#bits.get(id);
-    if (bit === undefined && this.#bits.size < MEMBERS_MOST) bit = 1 << this.#bits.size;
-    if (bit === undefined) {
-      const [gone] = [...this.#bits].filter(([other]) => !this.members.has(other));
-      if (gone === undefined) return null;
-      bit = gone[1];
-      this.#bits.delete(gone[0]);
-      this.#heard.delete(gone[0]);
-      this.#parts.forgotten(bit);
-    }
-    this.#bits.set(id, bit);
-    return bit;
-  }
-
   /** There is a connection to whoever is there, or another address of it is being tried. */
   #isCovered({ id, address }: Dialer): boolean {
     if (id === null) return false;
@@ -264,7 +263,9 @@ export class Roster {
 
   #receive(connection: MemberConnection, message: ExchangeMessage): void {
     const member = this.members.get(connection.id);
-    if (member?.connection === connection) member.receive(message);
+    if (member?.connection !== connection) return;
+    this.revocation.taken();
+    member.receive(message);
   }
 
   /** Closes a connection, which is no news. */
@@ -294,13 +295,13 @@ export class Roster {
       openFor = Math.max(1, now - member.since);
       this.members.delete(connection.id);
       this.#heard.set(connection.id, connection.heardAt);
-      this.#bits.delete(connection.id);
-      this.#bits.set(connection.id, member.bit);
+      this.#seats.left(connection.id);
       this.#parts.left(member);
     }
     const dialer = this.#dialerOf(connection);
     // Of a proof that came in one piece with the farewell nobody has been told.
     if (dialer !== undefined && connection.isProven) dialer.id = connection.id;
+    this.revocation.left(connection, this.members.size);
     const isSelf = connection.id === this.#parts.peering.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);
     dialer?.lost(isCertain ? code : null, detail, openFor, now);

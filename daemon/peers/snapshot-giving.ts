@@ -1,6 +1,5 @@
 /**
- * Gives a member the snapshot below which this daemon has forgotten everything, part by part as it asks, and keeps what
- * comes behind it until the member is live.
+ * Gives a member the snapshot of a date, part by part as it asks, and keeps what comes behind it until the member is live.
  */
 import type { OwnMessage } from "../../protocol/member-messages.js";
 import type { DaemonState } from "../../protocol/messages-v2.js";
@@ -37,7 +36,7 @@ export class SnapshotGiving {
     this.#parts = parts;
   }
 
-  /** The member asks for a part. @param at  0: of any, from the beginning */
+  /** The member asks for a part. @param at  the snapshot's date @param number  0: from the beginning */
   pull(at: number, number: number): void {
     const { unsentBytes, peering } = this.#parts;
     // Who asks for a thousand parts in one piece is closed at the next tick, and gets no gigabyte before.
@@ -54,14 +53,9 @@ export class SnapshotGiving {
 
   #give(at: number, number: number): void {
     const { send, peering } = this.#parts;
-    if (at === 0 && number === 0) this.#begin();
+    if (number === 0) this.#begin(at);
     const giving = this.#giving;
-    if (
-      giving === null ||
-      giving.next === null ||
-      (at !== 0 && at !== giving.at) ||
-      number !== giving.number
-    ) {
+    if (giving === null || giving.next === null || at !== giving.at || number !== giving.number) {
       // What is asked for behind the last part was asked for before that had come.
       if (giving === null || giving.next !== null) this.#giveNone(number);
       return;
@@ -93,10 +87,10 @@ export class SnapshotGiving {
     this.#end();
   }
 
-  #begin(): void {
+  #begin(at: number): void {
     this.#end();
     const { peering, state } = this.#parts;
-    const given = state() === "live" ? (peering.timeline.handover?.givable ?? null) : null;
+    const given = state() === "live" ? (peering.timeline.handover?.givable(at) ?? null) : null;
     if (given === null) return;
     const now = peering.uptime();
     this.#helpsSince ??= now;

@@ -4,9 +4,9 @@
  * Source: DESIGN.md "Members", Report.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Totals } from "../../protocol/member-messages.js";
-import { isSameDigest } from "../../timeline/digest-index.js";
+import type { OwnMessage, Totals } from "../../protocol/member-messages.js";
 import type { TimelineFace } from "./peering-parts.js";
+import { isSameTotals, totalsUpTo } from "./totals.js";
 
 const SECOND = 1000;
 
@@ -17,6 +17,21 @@ export interface Reporter {
   readonly watermark: number | null;
   ask(at: number): void;
 }
+
+/** A member, as it is asked. */
+export const reporterOf = ({
+  id,
+  status,
+  connection,
+}: {
+  readonly id: ByteString;
+  readonly status: { readonly watermark: number } | null;
+  readonly connection: { send(message: OwnMessage): void };
+}): Reporter => ({
+  id,
+  watermark: status?.watermark ?? null,
+  ask: (at) => connection.send({ kind: "report-request", at }),
+});
 
 export interface Report extends Totals {
   readonly at: number;
@@ -93,10 +108,9 @@ export class StablePoint {
     if (round.reports.size < round.asked.size) return;
     this.#round = null;
     const { index, published } = this.#timeline;
-    const own = { ring: index.digestUpTo(round.at, "ring"), data: index.digestUpTo(round.at, "data") };
+    const own = totalsUpTo(index, round.at);
     const agree = [...round.reports.values()].every(
-      ({ watermark, ring, data }) =>
-        watermark >= round.at && isSameDigest(ring, own.ring) && isSameDigest(data, own.data),
+      (other) => other.watermark >= round.at && isSameTotals(other, own),
     );
     if (agree && published >= round.at) this.#raise(round.at);
   }

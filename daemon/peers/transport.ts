@@ -5,7 +5,8 @@
  */
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, TLSSocket } from "node:tls";
-import type { Connect, MemberSocket, MemberSocketOwner, PeerAddress } from "./member-socket.js";
+import type { PeerAddress } from "../options/peer-address.js";
+import type { Connect, MemberSocket, MemberSocketOwner } from "./member-socket.js";
 
 const BINDING_LABEL = "EXPORTER-dbsync-member";
 const BINDING_BYTES = 32;

@@ -2,7 +2,7 @@
 /*
  * dbsync for PHP 7.4 and later, in one file: dbsync_send() and dbsync_reset() as php-dbsync's extension has
  * them, and dbsync_last_error(). Needs ext-openssl for signing, nothing else. Copy it, require it.
- * With a key each daemon is asked which version it speaks: 2 where it can, else 1, as php-dbsync's own.
+ * With a key commands go out as version 2 alone; daemons that know no other, as php-dbsync's own, need dbsync.versions.
  * Source: docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension: docs/compatibility.md.
  *
  * Settings, from the environment or else from php.ini; read once, until dbsync_reset():
@@ -10,7 +10,9 @@
  *                                       none: 127.0.0.1:1111. Prefer addresses: PHP waits for names.
  *   DBSYNC_SIGNKEY    dbsync.signkey    private key file (RSA, PEM, no passphrase); none or empty: unsigned.
  *                                       Ed25519 with ext-sodium, for daemons of version 2 alone
- *   DBSYNC_REQUIRE    dbsync.require    "v2": no command goes to a daemon that speaks version 1 only
+ *   DBSYNC_VERSIONS   dbsync.versions   of what is signed: "2" (default); "1" for php-dbsync's daemons, and can be replayed
+ *                                       by whoever sees it; "1,2": version 1 for whoever closes on version 2's hello.
+ *                                       Of one server: dbsync1://10.0.0.1:1111
  *   DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits, as each daemon prints them: commands are for this
  *                                       cluster alone; none: for the one that the first daemon names
  *   DBSYNC_KEEPALIVE  dbsync.keepalive  0: a new connection for each call; else one for the script
@@ -22,11 +24,12 @@ declare(strict_types=1);
 if (!function_exists('dbsync_send')) {
     /**
      * Signs a command once, sends it to every daemon at once, returns the first good answer, within 3 s.
-     * @param string      $command  one line, cut at blanks by the daemon; no quoting
-     * @param string|null $servers  instead of the configured ones
+     * @param string|array $command  one line, cut at blanks by the daemon, no quoting; or a list of arguments (strings,
+     *                               integers), which version 2 carries whatever they hold
+     * @param string|null  $servers  instead of the configured ones
      * @return string|null  null: no value, or nobody answered; then dbsync_last_error() says why
      */
-    function dbsync_send(string $command, ?string $servers = null): ?string
+    function dbsync_send($command, ?string $servers = null): ?string
     {
         return Dbsync::send($command, $servers);
     }
@@ -243,13 +246,18 @@ if (!function_exists('dbsync_send')) {
         public DbsyncCluster $cluster;
         /** Of the envelope, once there is one. */
         public string $id = '';
+        /** @var string[] */
+        private array $arguments;
+        /** As version 1 has it. */
         private string $line;
         /** @var string[] by version */
         private array $frames = [];
 
-        public function __construct(string $line, ?DbsyncKey $key, DbsyncCluster $cluster)
+        /** @param string|string[] $command */
+        public function __construct($command, ?DbsyncKey $key, DbsyncCluster $cluster)
         {
-            $this->line = $line;
+            $this->arguments = is_array($command) ? $command : array_values(array_filter(explode(' ', $command), 'strlen'));
+            $this->line = is_array($command) ? implode(' ', $command) : $command;
             $this->key = $key;
             $this->cluster = $cluster;
         }
@@ -258,6 +266,18 @@ if (!function_exists('dbsync_send')) {
         {
             return $this->frames[$version] = $this->frames[$version]
                 ?? ($version === 1 ? $this->lineFrame() : $this->envelopeFrame());
+        }
+
+        /** Why version 1 cannot carry it; null: it can. */
+        public function problemOfVersion1(): ?string
+        {
+            if ($this->key !== null && !$this->key->isForVersion1()) {
+                return 'version 1 knows RSA keys only';
+            }
+            if ($this->arguments !== array_values(array_filter(explode(' ', $this->line), 'strlen'))) {
+                return 'version 1 cuts commands at blanks, and this one has an argument that holds some, or is empty';
+            }
+            return strpos($this->line, "\0") === false ? null : 'version 1 cannot carry a NUL byte';
         }
 
         private function lineFrame(): string
@@ -274,9 +294,8 @@ if (!function_exists('dbsync_send')) {
             [$at, $seq] = $this->cluster->date();
             $header = ['key', $this->key->id, 'cluster', $this->cluster->id];
             array_push($header, 'at', (string) $at, 'seq', (string) $seq, 'nonce', random_bytes(16));
-            $argv = array_values(array_filter(explode(' ', $this->line), 'strlen'));
             $body = DbsyncResp::list(
-                [DbsyncResp::bulk('dbsync2'), DbsyncResp::bulks($header), DbsyncResp::bulks($argv)]
+                [DbsyncResp::bulk('dbsync2'), DbsyncResp::bulks($header), DbsyncResp::bulks($this->arguments)]
             );
             $signed = "dbsync2\0command\0" . pack('J', strlen($body)) . $body;
             $this->id = hash('sha256', $signed, true);
@@ -314,7 +333,8 @@ if (!function_exists('dbsync_send')) {
 
     /**
      * One daemon: a connection at most, and the deliveries that wait for it. One request is in flight at a
-     * time, for the original daemon takes two frames in one segment for garbage. Nothing is sent twice.
+     * time, for the original daemon takes two frames in one segment for garbage. Nothing is sent twice, but for an envelope
+     * behind a hello that was closed on, which a daemon knows again.
      */
     final class DbsyncDaemon
     {
@@ -337,13 +357,17 @@ if (!function_exists('dbsync_send')) {
         public string $address;
         /** Whether the connection outlives an answer. */
         public bool $keepAlive = true;
-        /** Whether version 1 will not do. */
-        public bool $onlyVersion2 = false;
+        /** "1", "2" or "1,2": what may go out. */
+        public string $versions = '2';
+        /** The same, if its entry in the list says so; else ''. */
+        private string $told;
         private string $host;
         private int $port;
         /** What it speaks: 1 or 2; 0 until a hello has told. */
         private int $version = 0;
         private string $hello = '';
+        /** Whether it has closed on a hello, and is asked once more: it may just have been stopped. */
+        private bool $closedHello = false;
         /** @var resource|null */
         private $socket = null;
         private bool $connected = false;
@@ -357,15 +381,32 @@ if (!function_exists('dbsync_send')) {
         private int $expected = 0;
         private float $lastUse = 0.0;
 
-        public function __construct(string $host, int $port)
+        public function __construct(string $host, int $port, string $told)
         {
             $this->host = $host;
             $this->port = $port;
-            $this->address = (strpos($host, ':') === false ? $host : "[$host]") . ":$port";
+            $this->told = $told;
+            $this->address = ($told === '' ? '' : "dbsync$told://")
+                . (strpos($host, ':') === false ? $host : "[$host]") . ":$port";
         }
 
-        public function deliver(DbsyncDelivery $delivery): void
+        /** @param string $versions  what may go out, unless its entry in the list says something else */
+        public function deliver(DbsyncDelivery $delivery, string $versions): void
         {
+            $this->versions = $this->told === '' ? $versions : $this->told;
+            // Unsigned there is no other.
+            if ($this->version === 0 && ($this->versions === '1' || $delivery->command->key === null)) {
+                $this->version = 1;
+            }
+            if ($this->told === '2' && $delivery->command->key === null) {
+                $delivery->failure = 'version: version 2 is always signed: set dbsync.signkey';
+                return;
+            }
+            $problem = $this->version === 1 ? $delivery->command->problemOfVersion1() : null;
+            if ($problem !== null) {
+                $delivery->failure = "version-1: $problem";
+                return;
+            }
             if (count($this->waiting) >= self::MAX_WAITING) {
                 $delivery->failure = 'busy: ' . self::MAX_WAITING . ' earlier commands still wait for it';
                 return;
@@ -452,21 +493,21 @@ if (!function_exists('dbsync_send')) {
                 return;
             }
             $this->written += $count;
-            $this->waiting[0]->begun = $this->written > ($this->version === 0 ? strlen($this->hello) : 0);
+            if ($this->written > ($this->version === 0 ? strlen($this->hello) : 0)) {
+                $this->waiting[0]->begun = true;
+            }
         }
 
         /** What is being written: a hello as long as the daemon's version is open, else the first delivery. */
         private function output(): string
         {
             $command = $this->waiting[0]->command;
-            if ($this->version === 0 && $command->key === null) {
-                $this->version = 1;
-            }
             if ($this->version === 0) {
                 $hello = ['hello', '2', '', $command->cluster->id, (string) DbsyncCluster::clock(), '', 'client'];
                 $this->hello = $this->hello ?: DbsyncResp::message(...$hello);
                 // A hung daemon then has the command when it goes on; one of version 1 does not look behind a hello.
-                return $this->hello . (self::$leaving && $command->cluster->id !== '' ? $command->frame(2) : '');
+                $isSent = self::$leaving && $command->cluster->id !== '' && !$this->closedHello;
+                return $this->hello . ($isSent ? $command->frame(2) : '');
             }
             return $command->frame($this->version);
         }
@@ -548,9 +589,9 @@ if (!function_exists('dbsync_send')) {
         {
             if ($this->written === 0) {
                 $this->close();
-            } elseif ($this->version === 0 && !$this->waiting[0]->begun) {
+            } elseif ($this->version === 0 && $this->input === '') {
                 $this->close();
-                $this->speakVersion1();
+                $this->onClosedHello();
             } elseif ($this->version !== 1) {
                 $this->fail('closed: the connection ended without an answer; see that daemon\'s log');
             } else {
@@ -559,18 +600,31 @@ if (!function_exists('dbsync_send')) {
             }
         }
 
-        /** Goes on with version 1, the connection being new or free; or fails what waits. */
-        private function speakVersion1(): void
+        /** It speaks version 1 only, or somebody would have it seem so; the connection is gone. */
+        private function onClosedHello(): void
         {
-            $usable = $this->waiting[0]->command->key->isForVersion1();
-            if ($usable && !$this->onlyVersion2) {
-                $this->version = 1;
-                return;
+            $isSure = $this->closedHello || ($this->versions === '1,2' && !$this->waiting[0]->begun);
+            $this->closedHello = !$isSure;
+            if ($isSure) {
+                $this->speakVersion1('version: it closes on version 2\'s hello: it speaks version 1 only, has no room, or '
+                    . 'somebody hides version 2 from you; if an older daemon is there on purpose, allow version 1: '
+                    . 'dbsync.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:// before its address (1,2: as each daemon can)');
             }
-            $failure = 'version: the daemon speaks version 1 only, or closed the connection; '
-                . ($usable ? 'dbsync.require is "v2"' : 'version 1 knows RSA keys only');
-            while ($this->waiting !== []) {
-                $this->fail($failure);
+        }
+
+        /** Goes on with version 1, the connection being new or free, if that is allowed; or fails what waits. */
+        private function speakVersion1(string $failure): void
+        {
+            $waiting = $this->waiting;
+            $this->waiting = [];
+            foreach ($waiting as $delivery) {
+                $problem = $delivery->command->problemOfVersion1();
+                if ($this->versions === '1,2' && $problem === null) {
+                    $this->version = 1;
+                    $this->waiting[] = $delivery;
+                } else {
+                    $delivery->failure = $this->versions === '1,2' ? "version-1: $problem" : $failure;
+                }
             }
         }
 
@@ -641,11 +695,13 @@ if (!function_exists('dbsync_send')) {
         private function readHello(DbsyncCluster $cluster, array $versions, string $id, string $clock): void
         {
             $written = $this->written - strlen($this->hello);
+            $rest = substr($this->input, $this->expected);
             $this->forgetAnswer();
+            $this->closedHello = false;
             if (!in_array('2', $versions, true) && !$this->waiting[0]->begun) {
                 // The stream is one of version 2 by now.
                 $this->close();
-                $this->speakVersion1();
+                $this->speakVersion1('not-due: it has no keys, and takes nothing that is signed; start it with -s');
                 return;
             }
             $cluster->id = $cluster->id === '' ? $id : $cluster->id;
@@ -656,6 +712,11 @@ if (!function_exists('dbsync_send')) {
             $cluster->learn($this->address, $clock);
             $this->version = 2;
             $this->written = $written;
+            // The answer may have come with the hello.
+            $this->input = $rest;
+            if ($rest !== '') {
+                $this->readAnswer();
+            }
         }
 
         private function settle(?string $chunk, ?string $failure = null): void
@@ -749,7 +810,8 @@ if (!function_exists('dbsync_send')) {
         private static ?DbsyncCluster $cluster = null;
         private static int $process = 0;
 
-        public static function send(string $command, ?string $servers): ?string
+        /** @param string|array $command */
+        public static function send($command, ?string $servers): ?string
         {
             self::$error = null;
             self::leaveOtherProcess();
@@ -759,8 +821,7 @@ if (!function_exists('dbsync_send')) {
                     throw new DbsyncFailure("dbsync.format: \"$format\" is not \"php-dbsync\" or \"text\"");
                 }
                 $daemons = self::daemons($servers ?? self::setting('servers', '127.0.0.1:1111'));
-                self::check($command);
-                $chunk = self::firstGood($daemons, $command);
+                $chunk = self::firstGood($daemons, self::checked($command));
             } catch (DbsyncFailure $failure) {
                 self::$error = $failure->getMessage();
                 return null;
@@ -791,14 +852,15 @@ if (!function_exists('dbsync_send')) {
         }
 
         /**
-         * @param DbsyncDaemon[] $daemons
+         * @param DbsyncDaemon[]  $daemons
+         * @param string|string[] $command
          * @return string|null  the first chunk that has a value; null if every daemon that answered has none
          * @throws DbsyncFailure  no daemon answered
          */
-        private static function firstGood(array $daemons, string $line): ?string
+        private static function firstGood(array $daemons, $command): ?string
         {
             $end = self::now() + self::CALL_SECONDS;
-            $deliveries = self::deliver($daemons, $line, $end);
+            $deliveries = self::deliver($daemons, $command, $end);
             $missed = $dated = false;
             while (true) {
                 $open = 0;
@@ -816,7 +878,7 @@ if (!function_exists('dbsync_send')) {
                     return null;
                 }
                 if ($open === 0 && !$dated && self::wereMisdated($deliveries)) {
-                    $deliveries = self::deliver($daemons, $line, $end);
+                    $deliveries = self::deliver($daemons, $command, $end);
                     $dated = true;
                 } elseif ($open === 0) {
                     throw new DbsyncFailure(self::report($deliveries));
@@ -826,19 +888,20 @@ if (!function_exists('dbsync_send')) {
         }
 
         /**
-         * @param DbsyncDaemon[] $daemons
+         * @param DbsyncDaemon[]  $daemons
+         * @param string|string[] $given
          * @return DbsyncDelivery[] by address
          */
-        private static function deliver(array $daemons, string $line, float $end): array
+        private static function deliver(array $daemons, $given, float $end): array
         {
-            $command = new DbsyncCommand($line, self::key(), self::cluster());
+            $command = new DbsyncCommand($given, self::key(), self::cluster());
+            $versions = self::versions();
             $keepAlive = !in_array(self::setting('keepalive', '1'), ['0', 'off', 'no', 'false'], true);
             $deliveries = [];
             foreach ($daemons as $daemon) {
                 $daemon->keepAlive = $keepAlive;
-                $daemon->onlyVersion2 = self::setting('require', '') === 'v2';
                 $daemon->probe();
-                $daemon->deliver($deliveries[$daemon->address] = new DbsyncDelivery($command, $end));
+                $daemon->deliver($deliveries[$daemon->address] = new DbsyncDelivery($command, $end), $versions);
             }
             return $deliveries;
         }
@@ -897,29 +960,49 @@ if (!function_exists('dbsync_send')) {
             return implode("\n  ", $lines);
         }
 
-        private static function check(string $command): void
+        /**
+         * @param mixed $command
+         * @return string|string[]
+         * @throws DbsyncFailure  it cannot be sent
+         */
+        private static function checked($command)
         {
-            if (trim($command, ' ') === '') {
+            if (is_array($command)) {
+                $command = array_map(static fn ($each) => is_int($each) ? (string) $each : $each, array_values($command));
+            }
+            $texts = is_array($command) ? $command : [$command];
+            if (array_filter($texts, 'is_string') !== $texts) {
+                throw new DbsyncFailure('a command is a string, or a list of strings and integers');
+            }
+            if (trim($texts[0] ?? '', ' ') === '') {
                 throw new DbsyncFailure('the command is empty');
             }
-            if (strpos($command, "\0") !== false) {
-                throw new DbsyncFailure('a command cannot hold a NUL byte');
+            if (is_string($command) && strpos($command, "\0") !== false) {
+                throw new DbsyncFailure('a command cannot hold a NUL byte, unless it is given as a list of arguments');
             }
-            if (strlen($command) > self::MAX_COMMAND_BYTES) {
+            if (array_sum(array_map('strlen', $texts)) > self::MAX_COMMAND_BYTES) {
                 throw new DbsyncFailure('the command is longer than ' . self::MAX_COMMAND_BYTES . ' bytes');
             }
+            return $command;
+        }
+
+        /** What may go out, unless a server's entry says something else. */
+        private static function versions(): string
+        {
+            $versions = str_replace(' ', '', self::setting('versions', ''));
+            $known = ['' => '2', '2' => '2', '1' => '1', '1,2' => '1,2', '2,1' => '1,2'][$versions] ?? null;
+            if ($known === null) {
+                throw new DbsyncFailure("dbsync.versions: \"$versions\" is not \"2\", \"1\" or \"1,2\"");
+            }
+            if ($versions === '2' && self::key() === null) {
+                throw new DbsyncFailure('dbsync.versions: version 2 is always signed: set dbsync.signkey');
+            }
+            return $known;
         }
 
         private static function key(): ?DbsyncKey
         {
             $file = self::setting('signkey', '');
-            $require = self::setting('require', '');
-            if ($require !== '' && $require !== 'v2') {
-                throw new DbsyncFailure("dbsync.require: \"$require\" is not \"v2\"");
-            }
-            if ($file === '' && $require === 'v2') {
-                throw new DbsyncFailure('dbsync.require: version 2 is always signed: set dbsync.signkey');
-            }
             return self::$key = self::$key ?? ($file === '' ? null : new DbsyncKey($file));
         }
 
@@ -940,7 +1023,7 @@ if (!function_exists('dbsync_send')) {
         {
             if (self::$settings === null) {
                 self::$settings = [];
-                foreach (['servers', 'signkey', 'format', 'keepalive', 'require', 'cluster'] as $each) {
+                foreach (['servers', 'signkey', 'format', 'keepalive', 'versions', 'cluster'] as $each) {
                     $value = getenv('DBSYNC_' . strtoupper($each));
                     $value = $value === false ? get_cfg_var("dbsync.$each") : $value;
                     if (is_string($value)) {
@@ -985,8 +1068,9 @@ if (!function_exists('dbsync_send')) {
 
         private static function daemon(string $server): DbsyncDaemon
         {
-            $isAddress = filter_var($server, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) !== false;
-            $text = $isAddress ? "[$server]" : $server;
+            preg_match('/^(?:dbsync([12]?):\/\/)?(.*)$/is', $server, $parts);
+            $isAddress = filter_var($parts[2], FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) !== false;
+            $text = $isAddress ? "[$parts[2]]" : $parts[2];
             $matches = preg_match('/^(?:\[(.+)\]|([^\s:\[\]\/]+))(?::(\d{1,5}))?$/', $text, $match);
             $port = isset($match[3]) ? (int) $match[3] : self::DEFAULT_PORT;
             $inBrackets = $match[1] ?? '';
@@ -994,7 +1078,7 @@ if (!function_exists('dbsync_send')) {
             if ($matches !== 1 || !$isHost || $port < 1 || $port > 65535) {
                 throw new DbsyncFailure("dbsync.servers: \"$server\" is not host, host:port or [IPv6]:port");
             }
-            return new DbsyncDaemon($inBrackets !== '' ? $inBrackets : $match[2], $port);
+            return new DbsyncDaemon($inBrackets !== '' ? $inBrackets : $match[2], $port, $parts[1]);
         }
 
         /** A forked child must not touch its parent's connections. */

@@ -11,6 +11,7 @@ Needs Python 3.9 and the package "cryptography" (Debian: python3-cryptography). 
 
 Each call is one envelope, sent to all servers at once; the first good answer is the result; `submit` takes several
 commands as one envelope. TLS and batching are left out. Off loopback give `cluster`, which each daemon prints.
+Version 1, which can be replayed, is left out too: whoever closes on the hello gets nothing.
 """
 
 import argparse
@@ -32,6 +33,7 @@ DEFAULT_PORT = 1111
 MAX_FRAME_BYTES = 64 << 20
 MAX_AHEAD_MS = 4000  # an envelope is dated at most this much later than the daemons' clock
 MAX_SEQ = 65535
+HELLO_ELEMENTS = 7  # at least
 NONCE_BYTES = 16
 MAX_SIGNINGS = 3  # the first one, and what refusals for skew may cost
 MAX_WAITING = 100  # calls that wait for one server; further ones go without it
@@ -55,6 +57,14 @@ class Refused(DbsyncError):
 
 class ProtocolError(DbsyncError):
     """Bytes that no daemon of version 2 sends."""
+
+
+class Closed(ProtocolError):
+    """The connection ended between two messages."""
+
+
+class ClosedHello(ProtocolError):
+    """The daemon closed on the hello, as those do that speak version 1 only, and whoever hides version 2."""
 
 
 class ReplyError(Exception):
@@ -223,23 +233,37 @@ class Server:
         """Connects if need be. The cluster that the daemon names."""
         if self.socket is None:
             try:
-                self.socket = socket.create_connection(self.address, self.timeout)
-                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.stream = self.socket.makefile("rb")
-                self.send("hello", "2", "", self.cluster or b"", self.clock.now(), "", "client")
-                hello = self.receive()
-                if hello[0] != b"hello" or len(hello) != 7:
-                    raise ProtocolError("no hello came back")
-                if b"2" not in hello[1].split():
-                    raise DbsyncError("the daemon has no keys, and takes no signed commands")
-                self.named = hello[3]
-                self.clock.learn(self.name, int(hello[4]))
+                try:
+                    self.greet()
+                except ClosedHello:
+                    self.close()  # it may just have been stopped
+                    self.greet()
             except (OSError, ValueError, DbsyncError) as error:
                 self.close()
                 raise DbsyncError(f"{self.name}: {error}", applied=False) from error
         if self.cluster not in (None, self.named):
             raise DbsyncError(f"{self.name}: this is the cluster {self.named.hex()}", applied=False)
         return self.named
+
+    def greet(self):
+        """Connects, and learns from the daemon's hello, which may have elements that nobody here knows."""
+        self.socket = socket.create_connection(self.address, self.timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream = self.socket.makefile("rb")
+        try:
+            self.send("hello", "2", "", self.cluster or b"", self.clock.now(), "", "client")
+            hello = self.receive()
+        except (Closed, ConnectionError) as error:
+            raise ClosedHello(
+                "it closes on version 2's hello: it speaks version 1 only, which this file does not, has no room, "
+                "or somebody hides version 2 from you"
+            ) from error
+        if hello[0] != b"hello" or len(hello) < HELLO_ELEMENTS:
+            raise ProtocolError("no hello came back")
+        if b"2" not in hello[1].split():
+            raise DbsyncError("the daemon has no keys, and takes no signed commands")
+        self.named = hello[3]
+        self.clock.learn(self.name, int(hello[4]))
 
     def exchange(self, envelope):
         """Sends an envelope's (id, body, signature); the daemon's Answer."""
@@ -275,7 +299,7 @@ class Server:
         while not head.endswith(b":") or len(head) < 5:
             byte = self.stream.read(1)
             if not byte:
-                raise ProtocolError("the daemon closed the connection (one that speaks version 1 only does)")
+                raise Closed("the daemon closed the connection")
             head += byte
             if len(head) > 15 or not head.startswith(b"ds2:"[: len(head)]):
                 raise ProtocolError("no frame of version 2")

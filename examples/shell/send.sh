@@ -1,5 +1,6 @@
 #!/bin/sh
 # Signs one command, sends it to one daemon, prints the answer. Needs openssl and nc (netcat-openbsd).
+# Version 1: whoever sees what it sends can replay it for ever.
 #   sh send.sh private.pem 127.0.0.1 1111 SET greeting hello
 [ $# -ge 4 ] || { echo "usage: sh send.sh private.pem host port COMMAND [argument ...]" >&2; exit 2; }
 key=$1 host=$2 port=$3

@@ -10,7 +10,7 @@ import {
   type JsonValue,
   memberValues,
 } from "../../protocol/json-value.js";
-import { type CommandFailure, custom, echoed } from "../errors.js";
+import { echoed } from "../errors.js";
 import { type Alike, markOf } from "../values/document-columns.js";
 import type { Bound, Span } from "../values/document-index.js";
 import {
@@ -25,10 +25,13 @@ import {
   memberValueOf,
   TRUE,
 } from "../values/member-value.js";
+import { checkPath } from "./document-entries.js";
+import { type ValueTest, valueTests, whereFault } from "./document-value-tests.js";
 
 export type Condition =
   | { readonly kind: "all" | "any"; readonly parts: readonly Condition[] }
   | { readonly kind: "not"; readonly part: Condition }
+  | { readonly kind: "passes"; readonly name: MemberName; readonly passes: ValueTest }
   /** The member's value lies in one of the spans, which rise and do not meet. */
   | {
       readonly kind: "member";
@@ -52,7 +55,7 @@ const STRINGS = span(before(""), before(FIRST_CONTAINER));
 
 export const equalTo = (value: MemberValue): Span => span(before(value), behind(value));
 
-const fault = (text: string): CommandFailure => custom(`ERR WHERE: ${bytesOfText(text)}`);
+const fault = whereFault;
 
 const tooMany = () => fault(`more than ${CONDITIONS_MAX} conditions: ask in several requests`);
 
@@ -92,6 +95,7 @@ function namedCondition(name: string, value: JsonValue, left: Left): Condition {
 
 /** Operators, or a value that is to be the same. */
 function memberCondition(name: string, value: JsonValue, left: Left): Condition {
+  checkPath(name);
   const field = bytesOfText(name);
   const about = { kind: "member", field, name: memberName(field) } as const;
   if (!(value instanceof JsonObject) || value.names[0]?.startsWith("$") !== true)
@@ -105,12 +109,18 @@ function memberCondition(name: string, value: JsonValue, left: Left): Condition 
       parts.push({ kind: "not", part: memberCondition(name, operand, left) });
       continue;
     }
+    const where = `${operator} of ${shown(name)}`;
+    const testOfValue = valueTests.get(operator);
+    if (testOfValue !== undefined) {
+      parts.push({ kind: "passes", name: about.name, passes: testOfValue(operand, where) });
+      continue;
+    }
     const spansOf = operators.get(operator);
     if (spansOf === undefined)
       throw fault(
-        `there is no ${shown(operator)} for ${shown(name)}: there are ${[...operators.keys()].join(", ")}, $not`,
+        `there is no ${shown(operator)} for ${shown(name)}: there are ${[...operators.keys(), ...valueTests.keys()].join(", ")}, $not`,
       );
-    spans = inBoth(spans, spansOf(operand, `${operator} of ${shown(name)}`));
+    spans = inBoth(spans, spansOf(operand, where));
   }
   const within: Condition = { ...about, spans };
   return parts.length === 0 ? within : { kind: "all", parts: [within, ...parts] };
@@ -151,6 +161,7 @@ const operators: ReadonlyMap<string, Operator> = new Map<string, Operator>([
   ["$lt", (operand, where) => [span(kindOf(operand).from, before(sortable(operand, where)))]],
   ["$lte", (operand, where) => [span(kindOf(operand).from, behind(sortable(operand, where)))]],
   ["$in", oneOf],
+  ["$nin", (operand, where) => outside(oneOf(operand, where))],
   ["$prefix", beginning],
   [
     "$exists",
@@ -176,6 +187,17 @@ function oneOf(operand: JsonValue, where: string): readonly Span[] {
   return values
     .filter((value, at) => at === 0 || compareMembers(value, values[at - 1] as MemberValue) !== 0)
     .map(equalTo);
+}
+
+/** All values but those in spans, which rise. */
+function outside(spans: readonly Span[]): readonly Span[] {
+  const others: Span[] = [];
+  let from = START;
+  for (const one of spans) {
+    others.push(span(from, one.from));
+    from = one.to;
+  }
+  return [...others, span(from, END)];
 }
 
 function beginning(operand: JsonValue, where: string): readonly Span[] {
@@ -209,6 +231,10 @@ export function testOf(condition: Condition): (text: ByteString) => boolean {
   if (condition.kind === "not") {
     const test = testOf(condition.part);
     return (text) => !test(text);
+  }
+  if (condition.kind === "passes") {
+    const { name, passes } = condition;
+    return (text) => passes(memberIn(text, name));
   }
   if (condition.kind === "member") {
     const { name, spans } = condition;

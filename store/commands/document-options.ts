@@ -1,12 +1,12 @@
 /** Words behind the arguments of commands on documents, each with what follows it; those of a command stand in any order. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import { isContainer, JsonObject, type JsonValue } from "../../protocol/json-value.js";
-import { custom, syntaxError } from "../errors.js";
+import { custom, echoed, syntaxError } from "../errors.js";
 import { expireTime, expireUnits } from "../expire-options.js";
 import { parseInteger } from "../numbers.js";
 import { memberName } from "../values/member-value.js";
 import { type Condition, conditionOf } from "./document-conditions.js";
-import { jsonArgument } from "./document-entries.js";
+import { checkPath, jsonArgument } from "./document-entries.js";
 import type { SortKey } from "./document-selection.js";
 
 /** Members that entries can be sorted by at once. */
@@ -23,9 +23,15 @@ export interface Options {
   /** Names of the members that are answered. */
   fields?: readonly string[];
   details?: boolean;
+  /** Whether it is told how entries are found, in the place of the entries. */
+  explain?: boolean;
   revision?: ByteString;
   /** Whether entries need not have the members of the first one. */
   noCheck?: boolean;
+  /** Whether entries are numbered 0, 1, 2, … where a fold may move the unit, too. */
+  counts?: boolean;
+  /** Whether an entry is made where none is found. */
+  upsert?: boolean;
   /** Milliseconds since 1970; null: the entry is to stay. */
   expire?: number | null;
 }
@@ -39,9 +45,12 @@ const words = {
   SORT: { count: 1, read: ([json]) => ({ sort: sortKeys(jsonArgument(json as ByteString)) }) },
   LIMIT: { count: 2, read: ([offset, count]) => ({ limit: { offset: whole(offset), count: whole(count) } }) },
   FIELDS: { count: 1, read: ([json]) => ({ fields: fieldNames(jsonArgument(json as ByteString)) }) },
+  UPSERT: { count: 0, read: () => ({ upsert: true }) },
+  EXPLAIN: { count: 0, read: () => ({ explain: true }) },
   DETAILS: { count: 0, read: () => ({ details: true }) },
   REVISION: { count: 1, read: ([revision]) => ({ revision: revision as ByteString }) },
   NOCHECK: { count: 0, read: () => ({ noCheck: true }) },
+  COUNT: { count: 0, read: () => ({ counts: true }) },
   PERSIST: { count: 0, read: () => ({ expire: null }) },
 } satisfies Readonly<
   Record<string, { count: number; read: (given: readonly (ByteString | undefined)[]) => Options }>
@@ -49,6 +58,9 @@ const words = {
 
 /** Words that say how long an entry stays. */
 export const LIFETIME: readonly Word[] = [...Object.keys(expireUnits), "PERSIST"];
+
+/** Words that choose entries. */
+export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
 
 export interface OptionPlace {
   /** The first word. */
@@ -106,8 +118,10 @@ function whole(argument: ByteString | undefined): number {
 
 /** A name, or an object of names with `asc` or `desc`. */
 function sortKeys(value: JsonValue): readonly SortKey[] {
-  if (typeof value === "string") return [sortKey(value, false)];
+  if (typeof value === "string" && !value.startsWith("-")) return [sortKey(value, false)];
   const fault = `ERR SORT asks for a name, or an object such as {"age":"desc","name":"asc"}`;
+  if (typeof value === "string")
+    throw custom(`${fault}: to sort ${echoed(bytesOfText(value.slice(1)))} falling it is an object, too`);
   if (!(value instanceof JsonObject) || value.names.length === 0) throw custom(fault);
   if (value.names.length > SORT_MEMBERS_MAX) throw custom(`${fault} of ${SORT_MEMBERS_MAX} names at most`);
   return value.names.map((name, at) => {
@@ -118,6 +132,7 @@ function sortKeys(value: JsonValue): readonly SortKey[] {
 }
 
 function sortKey(name: string, isFalling: boolean): SortKey {
+  checkPath(name);
   const field = bytesOfText(name);
   return { field, name: memberName(field), isFalling };
 }
@@ -126,11 +141,14 @@ function fieldNames(value: JsonValue): readonly string[] {
   if (!isContainer(value) || value instanceof JsonObject || !value.every((name) => typeof name === "string"))
     throw custom('ERR FIELDS asks for a list of names, as in ["name","age"]');
   if (value.length > FIELDS_MAX) throw custom(`ERR FIELDS asks for ${FIELDS_MAX} names at most`);
+  for (const name of value) checkPath(name as string);
   return value as readonly string[];
 }
 
 /** A member's name as an argument of its own. @throws CommandFailure */
 export function fieldArgument(bytes: ByteString): ByteString {
-  if (bytesOfText(textOfBytes(bytes)) !== bytes) throw custom("ERR not UTF-8");
+  const name = textOfBytes(bytes);
+  if (bytesOfText(name) !== bytes) throw custom("ERR not UTF-8");
+  checkPath(name);
   return bytes;
 }

@@ -3,8 +3,12 @@
  * is judged like all others, so an index changes no answer. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Document, DocumentEntry } from "../values/document.js";
+import { CountReply, type Entries, EntriesReply, keyIn } from "../../protocol/entries-reply.js";
+import { integer, type Reply } from "../../protocol/reply.js";
+import { STEP_ITEMS, sortedInSteps } from "../../protocol/steps.js";
+import type { Document } from "../values/document.js";
 import type { Alike } from "../values/document-columns.js";
+import type { DocumentEntry } from "../values/document-entry.js";
 import type { DocumentIndex, Span } from "../values/document-index.js";
 import { compareMembers, type MemberName, type MemberValue, memberIn } from "../values/member-value.js";
 import type { Condition } from "./document-conditions.js";
@@ -36,7 +40,89 @@ interface Access {
 const WORTH = 0.5;
 
 /** @param at  the unit's date: what has expired is not there */
-export function* selected(document: Document, at: number, selection: Selection): Generator<DocumentEntry> {
+export function selected(document: Document, at: number, selection: Selection): EntriesReply {
+  if (isScan(document, selection))
+    return new EntriesReply(scan(candidates(document, at, selection.alike), selection));
+  const keys: ByteString[] = [];
+  const texts: ByteString[] = [];
+  for (const [key, text] of limited(document, at, selection)) {
+    keys.push(key);
+    texts.push(text);
+  }
+  return new EntriesReply({ keys, texts });
+}
+
+/** Whether all entries are looked at. */
+function isScan(document: Document, { condition, sort, limit }: Selection): boolean {
+  if (worthwhile(document, condition) !== null) return false;
+  if (limit === null) return true;
+  const [first] = sort;
+  if (first === undefined) return !(condition.kind === "all" && condition.parts.length === 0);
+  return sort.length > 1 || document.index(first.field) === undefined;
+}
+
+/** Entries as they are now, and the keys of those that are not there any more. */
+interface Candidates {
+  readonly entries: Entries;
+  readonly gone: ReadonlySet<ByteString> | null;
+}
+
+function candidates(document: Document, at: number, alike?: Alike): Candidates {
+  const { expiries } = document;
+  const gone = expiries?.mayHaveExpired(at) === true ? new Set(expiries.expired(at)) : null;
+  return { entries: document.select(alike), gone };
+}
+
+/** In steps: a document may be large. */
+function* scan(
+  { entries, gone }: Candidates,
+  { test, sort, limit }: Pick<Selection, "test" | "sort" | "limit">,
+): Generator<void, Entries> {
+  const { keys, texts } = entries;
+  const most = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
+  const isSorted = sort.length > 0;
+  const found: Found = { keys: [], texts: [] };
+  for (let place = 0; place < texts.length && (isSorted || found.texts.length < most); place++) {
+    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    const text = texts[place] as ByteString;
+    if (gone?.has(keyIn(entries, place)) === true || !test(text)) continue;
+    found.keys.push(keys === null ? place : (keys[place] as ByteString | number));
+    found.texts.push(text);
+  }
+  if (isSorted) return yield* sortedEntries(found, sort, limit);
+  const from = limit?.offset ?? 0;
+  return from === 0 ? found : { keys: found.keys.slice(from), texts: found.texts.slice(from) };
+}
+
+interface Found {
+  readonly keys: (ByteString | number)[];
+  readonly texts: ByteString[];
+}
+
+function* sortedEntries(
+  { keys, texts }: Found,
+  sort: readonly SortKey[],
+  limit: Selection["limit"],
+): Generator<void, Entries> {
+  const rows: Row<number>[] = [];
+  for (const [place, text] of texts.entries()) {
+    rows.push(rowOf(place, text, sort));
+    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  }
+  const sorted = yield* sortedInSteps(rows, inOrderOf(sort));
+  const from = limit?.offset ?? 0;
+  const to = Math.min(sorted.length, from + (limit?.count ?? sorted.length));
+  const found: Found = { keys: [], texts: [] };
+  for (let at = from; at < to; at++) {
+    const place = (sorted[at] as Row<number>).item;
+    found.keys.push(keys[place] as ByteString | number);
+    found.texts.push(texts[place] as ByteString);
+    if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  }
+  return found;
+}
+
+function* limited(document: Document, at: number, selection: Selection): Generator<DocumentEntry> {
   const { limit } = selection;
   const [from, to] =
     limit === null ? [0, Number.POSITIVE_INFINITY] : [limit.offset, limit.offset + limit.count];
@@ -49,13 +135,11 @@ export function* selected(document: Document, at: number, selection: Selection):
 }
 
 /** How many entries pass. */
-export function countSelected(document: Document, at: number, selection: Selection): number {
+export function countSelected(document: Document, at: number, selection: Selection): Reply {
   const isWhole = document.expiries?.mayHaveExpired(at) !== true;
   const access = isWhole && selection.isExact ? accessOf(document, selection.condition) : null;
-  if (access?.parts.length === 1) return access.count;
-  let count = 0;
-  for (const _ of passing(document, at, selection)) count++;
-  return count;
+  if (access?.parts.length === 1) return integer(access.count);
+  return new CountReply(selected(document, at, { ...selection, sort: [], limit: null }));
 }
 
 /** How many entries there are. */
@@ -71,8 +155,15 @@ export function firstPresent(document: Document, at: number): DocumentEntry | un
   return first;
 }
 
-/** All entries that are there. */
-export function* present(
+/** All entries that are there, as they are now. */
+export function presentEntries(document: Document, at: number): EntriesReply {
+  const { entries, gone } = candidates(document, at);
+  if (gone === null) return new EntriesReply(entries);
+  return new EntriesReply(scan({ entries, gone }, { test: () => true, sort: [], limit: null }));
+}
+
+/** The same one by one. */
+function* present(
   document: Document,
   at: number,
   test?: (text: ByteString) => boolean,
@@ -88,11 +179,11 @@ export function isPresent(document: Document, at: number, key: ByteString): bool
 }
 
 function* inOrder(document: Document, at: number, selection: Selection): Generator<DocumentEntry> {
-  const { sort, limit } = selection;
+  const { sort } = selection;
   const [first] = sort;
   if (first === undefined) return yield* passing(document, at, selection);
-  const index = sort.length === 1 && limit !== null ? document.index(first.field) : undefined;
-  if (index !== undefined && worthwhile(document, selection.condition) === null) {
+  const index = sortIndex(document, selection);
+  if (index !== undefined) {
     const ranks = first.isFalling ? index.falling() : index.rising();
     return yield* entriesOf(document, at, ranks, selection.test);
   }
@@ -126,21 +217,43 @@ function* entriesOf(
 }
 
 function sorted(entries: Iterable<DocumentEntry>, sort: readonly SortKey[]): readonly DocumentEntry[] {
-  const rows = [...entries].map((entry) => ({
-    entry,
-    values: sort.map(({ name }) => memberIn(entry[1], name)),
-  }));
-  rows.sort((a, b) => {
+  const rows = [...entries].map((entry) => rowOf(entry, entry[1], sort));
+  return rows.sort(inOrderOf(sort)).map(({ item }) => item);
+}
+
+/** What is sorted, and what it is sorted by. */
+interface Row<Item> {
+  readonly item: Item;
+  readonly values: readonly MemberValue[];
+}
+
+const rowOf = <Item>(item: Item, text: ByteString, sort: readonly SortKey[]): Row<Item> => ({
+  item,
+  values: sort.map(({ name }) => memberIn(text, name)),
+});
+
+function inOrderOf(sort: readonly SortKey[]): (a: Row<unknown>, b: Row<unknown>) => number {
+  return (a, b) => {
     for (const [at, { isFalling }] of sort.entries()) {
       const order = compareMembers(a.values[at] as MemberValue, b.values[at] as MemberValue);
       if (order !== 0) return isFalling ? -order : order;
     }
     return 0;
-  });
-  return rows.map(({ entry }) => entry);
+  };
 }
 
-function worthwhile(document: Document, condition: Condition): Access | null {
+/** The index in whose order entries are looked at; undefined: they are sorted when all are found. */
+export function sortIndex(
+  document: Document,
+  { sort, limit, condition }: Selection,
+): DocumentIndex | undefined {
+  const [first] = sort;
+  const index =
+    first !== undefined && sort.length === 1 && limit !== null ? document.index(first.field) : undefined;
+  return index !== undefined && worthwhile(document, condition) === null ? index : undefined;
+}
+
+export function worthwhile(document: Document, condition: Condition): Access | null {
   if (document.indexed.length === 0) return null;
   const access = accessOf(document, condition);
   return access !== null && access.count <= document.size * WORTH ? access : null;
@@ -150,6 +263,7 @@ function worthwhile(document: Document, condition: Condition): Access | null {
 function accessOf(document: Document, condition: Condition): Access | null {
   switch (condition.kind) {
     case "not":
+    case "passes":
       return null;
     case "member": {
       const index = document.index(condition.field);

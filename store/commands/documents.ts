@@ -3,19 +3,27 @@
  * serves. The answers here are Redis's; texts of errors are that server's. Source: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
-import { array, bulk, bulks, integer, map, OK, type Reply } from "../../protocol/reply.js";
+import { array, bulk, bulks, integer, OK, type Reply } from "../../protocol/reply.js";
+import { StepReply, settled } from "../../protocol/step-reply.js";
+import { STEP_ITEMS, sortedInSteps } from "../../protocol/steps.js";
 import { family } from "../command.js";
 import { custom, wrongType } from "../errors.js";
 import { read, update, wholeDb, write } from "../key-spec.js";
-import type { Data, Typed } from "../mutators.js";
+import { type Entry, isExpired } from "../keyspace.js";
+import type { Data } from "../mutators.js";
 import type { Unit } from "../unit.js";
 import { Document } from "../values/document.js";
-import { deleteEntry, empty, updateDocument } from "./document-changes.js";
+import { deleteEntries, empty } from "./document-deletions.js";
 import { documentOf, namesOf, noEntry } from "./document-entries.js";
 import { createIndex, dropIndex, listIndexes } from "./document-indexes.js";
 import { insert } from "./document-inserts.js";
-import { count, entriesReply, get } from "./document-reads.js";
-import { firstPresent, present } from "./document-selection.js";
+import { addMember, dropMember } from "./document-members.js";
+import { count, get } from "./document-reads.js";
+import { firstPresent, presentEntries } from "./document-selection.js";
+import { updateDocument } from "./document-updates.js";
+
+/** Keys of a database whose documents are all read at one moment; of more each document is of one moment of its own. */
+const AT_ONCE_MAX = 10_000;
 
 export const documents = family("document", {
   "DOC.COUNT": {
@@ -40,11 +48,11 @@ export const documents = family("document", {
   "DOC.DELETE": {
     arity: -3,
     flags: ["write"],
-    keys: [write(1)],
+    keys: [update(1)],
     since: "",
-    complexity: "O(N), N: entries",
-    summary: "Removes an entry, if it has the revision that is named.",
-    run: deleteEntry,
+    complexity: "O(N), N: entries; of conditions O(log(N)+M) where an index leaves M entries to look at",
+    summary: "Removes an entry, if it has the revision that is named, or all that meet conditions.",
+    run: deleteEntries,
   },
   "DOC.DROP": {
     arity: 2,
@@ -136,16 +144,35 @@ export const documents = family("document", {
     since: "",
     complexity: "O(N), N: keys of the database",
     summary: "The names of all documents of the database, the oldest first.",
-    run: (data) => bulks(documentsOf(data).map(({ key }) => key)),
+    run: list,
+  },
+  "DOC.MEMBER|ADD": {
+    arity: 5,
+    flags: ["write", "denyoom"],
+    keys: [update(2)],
+    since: "",
+    complexity: "O(N), N: entries",
+    summary: "Gives all entries of a document a member that they do not have yet.",
+    run: addMember,
+  },
+  "DOC.MEMBER|DROP": {
+    arity: 4,
+    flags: ["write"],
+    keys: [update(2)],
+    since: "",
+    complexity: "O(N), N: entries",
+    summary: "Takes a member away from all entries of a document.",
+    run: dropMember,
   },
   "DOC.UPDATE": {
     arity: -3,
     flags: ["write", "denyoom"],
     keys: [update(1)],
     since: "",
-    complexity: "O(1), and with a list O(M), M: its entries",
+    complexity:
+      "O(1), with a list O(M), M: its entries; of conditions O(N), N: entries, or as DOC.GET with an index",
     summary:
-      "Changes members of an entry, if it has the revision that is named, or gives a document other entries altogether.",
+      "Changes members of an entry, if it has the revision that is named, or of all that meet conditions; or gives a document other entries altogether.",
     run: updateDocument,
   },
 });
@@ -171,10 +198,35 @@ function drop(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
+function list(data: Data, _: readonly ByteString[], { at }: Unit): Reply {
+  return new StepReply("array", named(documentsOf(data, at)));
+}
+
+function* named(work: Generator<void, readonly Entry[]>): Generator<void, readonly Reply[]> {
+  const names: Reply[] = [];
+  for (const { key } of yield* work) {
+    names.push(bulk(key));
+    if (names.length % STEP_ITEMS === 0) yield;
+  }
+  return names;
+}
+
 function getAll(data: Data, _: readonly ByteString[], { at }: Unit): Reply {
-  return map(
-    documentsOf(data).flatMap(({ key, value }) => [bulk(key), entriesReply(present(value, at), value)]),
-  );
+  return soonSettled(data, new StepReply("map", allOf(documentsOf(data, at), at)));
+}
+
+/** What takes no time is found at once: nobody's command comes between. */
+function soonSettled(data: Data, reply: Reply): Reply {
+  return data.keyspace().size <= AT_ONCE_MAX ? settled(reply) : reply;
+}
+
+function* allOf(work: Generator<void, readonly Entry[]>, at: number): Generator<void, readonly Reply[]> {
+  const items: Reply[] = [];
+  for (const { key, value } of yield* work) {
+    if (value instanceof Document) items.push(bulk(key), presentEntries(value, at));
+    if (items.length % STEP_ITEMS === 0) yield;
+  }
+  return items;
 }
 
 function getKeys(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
@@ -184,14 +236,24 @@ function getKeys(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   return array([bulk(first[0]), bulks(names.map(bytesOfText))]);
 }
 
-/** The oldest first. */
-function documentsOf(data: Data): Typed<Document>[] {
-  const found = data
-    .keyspace()
-    .entries.filter(
-      ({ key, value }) => value instanceof Document && data.get(key) !== undefined,
-    ) as Typed<Document>[];
-  return found.sort((a, b) => compare(a.value.born, b.value.born) || compare(a.key, b.key));
+/** The oldest first; of the keys as they are now, those that have expired are gone. */
+function documentsOf(data: Data, at: number): Generator<void, readonly Entry[]> {
+  return documentsIn([...data.keyspace().entries], at);
 }
 
+function* documentsIn(entries: readonly Entry[], at: number): Generator<void, readonly Entry[]> {
+  const found: Entry[] = [];
+  let isOrdered = true;
+  for (const [place, entry] of entries.entries()) {
+    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    if (!(entry.value instanceof Document) || isExpired(entry, at)) continue;
+    const before = found.at(-1);
+    if (before !== undefined && compareAge(before, entry) > 0) isOrdered = false;
+    found.push(entry);
+  }
+  return isOrdered ? found : yield* sortedInSteps(found, compareAge);
+}
+
+const compareAge = (a: Entry, b: Entry) => compare(bornIn(a), bornIn(b)) || compare(a.key, b.key);
+const bornIn = ({ value }: Entry) => (value instanceof Document ? value.born : "");
 const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));

@@ -13,10 +13,12 @@ import {
   ZERO,
 } from "../../protocol/reply.js";
 import { family } from "../command.js";
+import { isCompact } from "../encoding-name.js";
 import { wrongArity } from "../errors.js";
 import { look, read, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
-import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
+import { scanCursor, scanOptions, scanReply, visitPage } from "../scan.js";
+import type { Unit } from "../unit.js";
 import { Hash } from "../values/hash.js";
 import { hincrby, hincrbyfloat } from "./hash-increments.js";
 import { hrandfield } from "./random-fields.js";
@@ -209,20 +211,19 @@ function hmset(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-function hscan(data: Data, argv: readonly ByteString[]): Reply {
+function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Reply {
   const cursor = scanCursor(argv[2]!);
   const hash = data.getAs(Hash, argv[1]!)?.value;
   // Redis does not read the options if there is nothing to scan.
   if (hash === undefined) return array([bulk("0"), EMPTY_ARRAY]);
   const options = scanOptions(argv, 3, cursor);
-  const { from, to, next } = scanPage(hash.size, options);
   const { fields, values } = hash;
   const found: ByteString[] = [];
-  for (let place = to - 1; place >= from; place--) {
+  const visit = (place: number) => {
     const field = fields[place]!;
     if (options.matches(field)) found.push(field, values[place]!);
-  }
-  return scanReply(next, found);
+  };
+  return scanReply(visitPage(hash.size, options, isCompact(hash, encoding), visit), found);
 }
 
 function hset(data: Data, argv: readonly ByteString[]): Reply {

@@ -119,7 +119,7 @@ export const server = family("connection", {
       since: "1.0.0",
       complexity: "O(1)",
       summary: "How many keys the database holds.",
-      run: (data) => integer(data.keyspace().size),
+      run: (data, _argv, { at }) => integer(data.keyspace().size - data.keyspace().expired(at)),
     },
     FLUSHALL: {
       arity: -1,

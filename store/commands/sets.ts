@@ -3,12 +3,13 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/many-bulks.js";
 import { array, bulk, EMPTY_ARRAY, integer, NIL, ONE, type Reply, set, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
+import { isCompact } from "../encoding-name.js";
 import { custom, mustBePositive, syntaxError } from "../errors.js";
 import { counted, look, read, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { integerFrom } from "../numbers.js";
 import { seededChoice } from "../random.js";
-import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
+import { scanCursor, scanOptions, scanReply, visitPage } from "../scan.js";
 import type { Unit } from "../unit.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/packed.js";
@@ -262,14 +263,25 @@ function srem(data: Data, argv: readonly ByteString[]): Reply {
   return integer(removed);
 }
 
-function sscan(data: Data, argv: readonly ByteString[]): Reply {
+function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Reply {
   const cursor = scanCursor(argv[2]!);
-  const members = data.getAs(MemberSet, argv[1]!)?.value.members;
-  if (members === undefined) return scanReply(0, []);
+  const value = data.getAs(MemberSet, argv[1]!)?.value;
+  if (value === undefined) return scanReply(0, []);
   const options = scanOptions(argv, 3, cursor);
-  const { from, to, next } = scanPage(members.length, options);
+  const isSmall = isCompact(value, encoding);
+  // Those that Redis keeps so are integers, in their order.
+  const members = isSmall ? inOrder(value.members) : value.members;
   const found: ByteString[] = [];
-  for (let place = to - 1; place >= from; place--)
+  const visit = (place: number) => {
     if (options.matches(members[place]!)) found.push(members[place]!);
-  return scanReply(next, found);
+  };
+  return scanReply(visitPage(members.length, options, isSmall, visit), found);
+}
+
+function inOrder(integers: readonly ByteString[]): readonly ByteString[] {
+  const parsed = integers.map(BigInt);
+  return integers
+    .map((_, place) => place)
+    .sort((a, b) => (parsed[a]! < parsed[b]! ? -1 : 1))
+    .map((place) => integers[place]!);
 }

@@ -81,15 +81,25 @@ const OPERANDS: Readonly<Record<string, number>> = {
 function sortKeys(argv: readonly ByteString[]): Touch[] {
   const touches = touchesOf([read(1)], argv);
   let store = 0;
-  let readsAll = false;
   for (let i = 2; i < argv.length; i++) {
     const option = argv[i]!.toUpperCase();
     if (option === "STORE" && i + 1 < argv.length) store = i + 1;
-    if ((option === "BY" || option === "GET") && keyPattern(argv[i + 1] ?? "") !== null) readsAll = true;
     i += OPERANDS[option] ?? 0;
   }
-  if (readsAll) touches.push({ db: null, key: null, access: "read" });
-  return store === 0 ? touches : touches.concat(touchesOf([write(store)], argv));
+  if (store !== 0) touches.push(...touchesOf([write(store)], argv));
+  if (patternOption("SORT", argv) !== null) touches.push({ db: null, key: null, access: "read" });
+  return touches;
+}
+
+/** The first option of SORT or SORT_RO by which it reads keys that no argument names; null: there is none. */
+export function patternOption(name: string, argv: readonly ByteString[]): "BY" | "GET" | null {
+  if (name !== "SORT" && name !== "SORT_RO") return null;
+  for (let i = 2; i < argv.length; i++) {
+    const option = argv[i]!.toUpperCase();
+    if ((option === "BY" || option === "GET") && keyPattern(argv[i + 1] ?? "") !== null) return option;
+    i += OPERANDS[option] ?? 0;
+  }
+  return null;
 }
 
 /** @throws CommandFailure */

@@ -6,11 +6,12 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { formatDouble } from "../../protocol/double.js";
 import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../protocol/reply.js";
 import { family } from "../command.js";
+import { isCompact } from "../encoding-name.js";
 import { custom, syntaxError } from "../errors.js";
 import { counted, look, read, update, write } from "../key-spec.js";
 import type { Data } from "../mutators.js";
 import { seededChoice } from "../random.js";
-import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
+import { scanCursor, scanOptions, scanReply, visitPage } from "../scan.js";
 import type { Unit } from "../unit.js";
 import { SortedSet } from "../values/sorted-set.js";
 import { blockingSortedSets } from "./blocking-sorted-sets.js";
@@ -188,21 +189,23 @@ function zrem(data: Data, argv: readonly ByteString[]): Reply {
   return integer(before - value.size);
 }
 
-function zscan(data: Data, argv: readonly ByteString[]): Reply {
+function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Reply {
   const cursor = scanCursor(argv[2]!);
   const value = data.getAs(SortedSet, argv[1]!)?.value;
   if (value === undefined) return scanReply(0, []);
   const options = scanOptions(argv, 3, cursor);
-  const { from, to, next } = value.isSmall
-    ? { from: 0, to: value.size, next: 0 }
-    : scanPage(value.size, options);
-  const { members, scores } = value;
   const found: ByteString[] = [];
-  for (let place = to - 1; place >= from; place--) {
+  if (value.isSmall || isCompact(value, encoding)) {
+    for (const [member, score] of value.range(0, value.size))
+      if (options.matches(member)) found.push(member, scoreText(score));
+    return scanReply(0, found);
+  }
+  const { members, scores } = value;
+  const visit = (place: number) => {
     const member = members[place]!;
     if (options.matches(member)) found.push(member, scoreText(scores[place]!));
-  }
-  return scanReply(next, found);
+  };
+  return scanReply(visitPage(value.size, options, false, visit), found);
 }
 
 /** ZSCAN's scores are texts already, and whole numbers have all their digits in them. */

@@ -1,7 +1,7 @@
 /** How long a command may wait. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../errors.js";
-import { addFloats } from "../long-double.js";
+import { thousandTimes } from "../long-double.js";
 import { indexArgument, parseInteger } from "../numbers.js";
 
 /**
@@ -9,12 +9,12 @@ import { indexArgument, parseInteger } from "../numbers.js";
  * @throws CommandFailure
  */
 export function timeoutArgument(bytes: ByteString): number {
-  const seconds = addFloats(bytes, "0");
-  if (seconds === "not-a-float") throw custom("ERR timeout is not a float or out of range");
-  const milliseconds = seconds === "infinite" ? Number.POSITIVE_INFINITY : Math.ceil(Number(seconds) * 1000);
+  const milliseconds = thousandTimes(bytes);
+  if (milliseconds === "not-a-float") throw custom("ERR timeout is not a float or out of range");
   // What does not fit 64 bits is negative in Redis.
-  if (milliseconds < 0 || milliseconds >= 2 ** 63) throw custom("ERR timeout is negative");
-  return milliseconds;
+  if (milliseconds === "infinite" || milliseconds < 0n || milliseconds >= 2n ** 63n)
+    throw custom("ERR timeout is negative");
+  return Number(milliseconds);
 }
 
 /** What WAIT is asked: milliseconds are as above. @throws CommandFailure */

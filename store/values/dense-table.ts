@@ -29,8 +29,15 @@ export class DenseTable<T> {
   find(name: ByteString): number {
     const { items } = this;
     const nameOf = this.#nameOf;
-    if (this.#index !== null)
-      return this.#index.find(hashOfName(name), (place) => nameOf(items[place] as T) === name);
+    if (this.#index !== null) {
+      const hash = hashOfName(name);
+      const segment = this.#index.segment(hash);
+      for (let cell = segment.seek(hash, hash); cell >= 0; cell = segment.seek(hash, cell + 1)) {
+        const place = segment.placeAt(cell);
+        if (nameOf(items[place] as T) === name) return place;
+      }
+      return -1;
+    }
     for (let place = 0; place < items.length; place++) if (nameOf(items[place] as T) === name) return place;
     return -1;
   }

@@ -16,6 +16,8 @@ export interface Alike {
 
 /** Names that are remembered, those that were asked for last. */
 const COLUMNS_MAX = 4;
+/** Places that one query completes, some milliseconds; those behind them it looks at itself. */
+const COMPLETED_MAX = 20_000;
 /** Of what is the same as many others: the text must be looked at. */
 const ANY = 0;
 /** Of what is the same as no number and no string. */
@@ -83,7 +85,8 @@ class Column {
       more.set(this.#marks.subarray(0, this.#known));
       this.#marks = more;
     }
-    for (; this.#known < texts.length; this.#known++)
+    const end = Math.min(texts.length, this.#known + COMPLETED_MAX);
+    for (; this.#known < end; this.#known++)
       this.#marks[this.#known] = this.#markIn(texts[this.#known] as ByteString | null);
   }
 

@@ -5,38 +5,17 @@
  * have an index are.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Entries } from "../../protocol/entries-reply.js";
 import { type Alike, DocumentColumns } from "./document-columns.js";
+import type { DocumentEntry, Keyed, RemovedEntry } from "./document-entry.js";
 import type { DocumentIndex } from "./document-index.js";
 import { DocumentIndexes } from "./document-indexes.js";
 import { EntryExpiries } from "./entry-expiries.js";
 import { firstPlaceFrom } from "./first-place.js";
+import { isNumberKey } from "./number-key.js";
 
 /** Holes are closed when there are more, and more than entries. */
 const HOLES_MAX = 64;
-/** Keys that are numbers to count on from; longer ones are names like all others. */
-const NUMBER_KEY = /^(?:0|-?[1-9]\d{0,14})$/;
-
-/** Whether a key counts as a number, and a removal in memory may change it. */
-export const isNumberKey = (key: ByteString): boolean => NUMBER_KEY.test(key);
-
-export type DocumentEntry = readonly [key: ByteString, text: ByteString];
-
-/** An entry that was removed, and where it was. */
-export interface RemovedEntry {
-  readonly rank: number;
-  readonly key: ByteString;
-  readonly text: ByteString;
-  /** undefined: it would have stayed. */
-  readonly expire: number | undefined;
-}
-
-/** What keyed entries have besides their texts; places are those of the texts. */
-interface Keyed {
-  readonly keys: ByteString[];
-  readonly rankOf: Map<ByteString, number>;
-  /** The number behind the highest key that is one. */
-  next: number;
-}
 
 export class Document {
   /** Orders documents by when they were made; the same for as long as it lives. */
@@ -148,6 +127,11 @@ export class Document {
     return removed;
   }
 
+  /** Whether so many removals leave their holes open: where holes are closed, to restore an entry is to move all behind it. */
+  staysOpen(removals: number): boolean {
+    return this.#holes + removals <= Math.max(HOLES_MAX, this.size - removals);
+  }
+
   restore({ rank, key, text, expire }: RemovedEntry): void {
     const { keys, rankOf } = this.#keyed ?? this.#makeKeyed();
     const ranks = this.#ranks as number[];
@@ -243,6 +227,23 @@ export class Document {
       const text = this.#texts[place] as ByteString | null;
       if (text !== null && (passes === undefined || passes(text))) yield [this.#keyAt(place), text];
     }
+  }
+
+  /** Those that may have a value, as they are now: later changes are not seen in it. @param alike  undefined: any value will do */
+  select(alike?: Alike): Entries {
+    const ids = this.#keyed?.keys ?? null;
+    if (alike === undefined && this.#holes === 0)
+      return { keys: ids && [...ids], texts: [...this.#texts] as ByteString[] };
+    const keys: (ByteString | number)[] = [];
+    const texts: ByteString[] = [];
+    const next = this.#columns.finder(alike, this.#texts);
+    for (let place = next(this.#head); place < this.#texts.length; place = next(place + 1)) {
+      const text = this.#texts[place] as ByteString | null;
+      if (text === null) continue;
+      keys.push(ids === null ? place : (ids[place] as ByteString));
+      texts.push(text);
+    }
+    return { keys, texts };
   }
 
   clone(): Document {

@@ -92,33 +92,106 @@ function numberText(number: PhpNumber): string {
   return Number.isInteger(number) ? String(BigInt(number)) : String(number);
 }
 
+/** Names of a path at most: what has more is a name alone. */
+export const PATH_NAMES_MAX = 32;
+const POINT = ".";
+
 /** A member's name, and how an entry's text has it. */
 export interface MemberName {
   readonly name: string;
   readonly label: ByteString;
+  /** Where no member is called so: the one in which to look on, and what for; null: nowhere. */
+  readonly within: { readonly outer: MemberName; readonly inner: MemberName } | null;
+  /** The label with its colon, where nothing else in a text can look so; null: it may stand between two strings. */
+  readonly mark: ByteString | null;
 }
 
-/** @param name  UTF-8 */
+/** What can stand behind a string that is no name. */
+const BEHIND_STRING = /^[,:\]}]/;
+
+/** @param name  UTF-8; names with points between them lead into members */
 export function memberName(name: ByteString): MemberName {
   const text = textOfBytes(name);
-  return { name: text, label: bytesOfText(JSON.stringify(text)) };
+  return named(text, text.split(POINT).length <= PATH_NAMES_MAX);
+}
+
+function named(name: string, isPath: boolean): MemberName {
+  const point = isPath ? name.indexOf(POINT) : -1;
+  const within =
+    point < 0
+      ? null
+      : { outer: named(name.slice(0, point), false), inner: named(name.slice(point + 1), true) };
+  const label = bytesOfText(JSON.stringify(name));
+  return { name, label, within, mark: BEHIND_STRING.test(name) ? null : `${label}:` };
+}
+
+/** The member of a value that a name, or a path, leads to. */
+export function memberAt(value: JsonValue | undefined, name: string): JsonValue | undefined {
+  if (!isContainer(value)) return undefined;
+  const found = memberOf(value, name);
+  const point = name.indexOf(POINT);
+  if (found !== undefined || point < 0) return found;
+  return memberAt(memberOf(value, name.slice(0, point)), name.slice(point + 1));
 }
 
 /** What an entry has under a name. Looks at as much of the text as it must. @param text  as `writeJson` made it */
-export function memberIn(text: ByteString, { name, label }: MemberName): MemberValue {
+export function memberIn(text: ByteString, name: MemberName): MemberValue {
+  const value = ownIn(text, name);
+  return value === MISSING && name.within !== null ? deepIn(text, name.within) : value;
+}
+
+function deepIn(text: ByteString, { outer, inner }: NonNullable<MemberName["within"]>): MemberValue {
+  const place = placeIn(text, outer);
+  return place === null ? MISSING : memberIn(place, inner);
+}
+
+/** The text of a container's member; null: it has none. */
+function placeIn(text: ByteString, of: MemberName): ByteString | null {
   if (text.charCodeAt(0) === LIST) {
-    const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], name);
+    const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
+    return value === undefined ? null : bytesOfText(writeJson(value));
+  }
+  const from = valueAt(text, of);
+  return from < 0 ? null : text.slice(from, endOfValue(text, from));
+}
+
+/** Of the entry itself. */
+function ownIn(text: ByteString, of: MemberName): MemberValue {
+  if (text.charCodeAt(0) === LIST) {
+    const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
     return value === undefined ? MISSING : memberValueOf(value);
   }
-  if (text.charCodeAt(0) !== OBJECT) return MISSING;
+  const from = valueAt(text, of);
+  return from < 0 ? MISSING : valueOfText(text, from, endOfValue(text, from));
+}
+
+/** Where the value of an object's own member begins; -1: there is none. @param text  as `writeJson` made it */
+export function valueAt(text: ByteString, of: MemberName): number {
+  if (text.charCodeAt(0) !== OBJECT) return -1;
+  const { mark } = of;
+  if (mark === null) return walkedTo(text, of);
+  let at = text.indexOf(mark);
+  // Behind a backslash it is the end of a longer name.
+  while (at > 0 && text.charCodeAt(at - 1) === BACKSLASH) at = text.indexOf(mark, at + 1);
+  if (at < 0) return -1;
+  const isOwn = at === 1 || (!hasBetween(text, "{", at) && !hasBetween(text, "[", at));
+  return isOwn ? at + mark.length : walkedTo(text, of);
+}
+
+/** Whether a character stands somewhere behind the first one and before a place. */
+function hasBetween(text: ByteString, character: string, end: number): boolean {
+  const at = text.indexOf(character, 1);
+  return at >= 0 && at < end;
+}
+
+/** The same, member by member. */
+function walkedTo(text: ByteString, { label }: MemberName): number {
   for (let at = 1; text.charCodeAt(at) === QUOTE; ) {
     const from = endOfString(text, at) + 1;
-    const isIt = from - at - 1 === label.length && text.startsWith(label, at);
-    const end = endOfValue(text, from);
-    if (isIt) return valueOfText(text, from, end);
-    at = end + 1;
+    if (from - at - 1 === label.length && text.startsWith(label, at)) return from;
+    at = endOfValue(text, from) + 1;
   }
-  return MISSING;
+  return -1;
 }
 
 function valueOfText(text: ByteString, from: number, to: number): MemberValue {
@@ -138,7 +211,8 @@ function endOfString(text: ByteString, from: number): number {
   }
 }
 
-function endOfValue(text: ByteString, from: number): number {
+/** The place behind a value that begins at a place. */
+export function endOfValue(text: ByteString, from: number): number {
   let depth = 0;
   for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at);

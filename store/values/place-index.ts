@@ -12,11 +12,8 @@ const CELLS_MAX = 4096;
 /** The directory has at most 2 to this many places; then segments grow instead (all but impossible unless hashes are equal). */
 const DEPTH_MAX = 20;
 
-/** Whether the item at a place is the one looked for. */
-export type IsMatch = (place: number) => boolean;
-
 /** Cells are pairs of numbers: place + 1 (0: free), hash. */
-class Segment {
+export class Segment {
   cells: Int32Array;
   mask: number;
   used = 0;
@@ -31,6 +28,19 @@ class Segment {
 
   get isFull(): boolean {
     return this.used * 5 >= (this.mask + 1) * 4;
+  }
+
+  /** The first cell with this hash, from one on; -1: there is none. @param from  the hash itself, or behind the cell before */
+  seek(hash: number, from: number): number {
+    const { cells, mask } = this;
+    for (let at = from & mask; ; at = (at + 1) & mask) {
+      if (cells[2 * at] === 0) return -1;
+      if (cells[2 * at + 1] === hash) return at;
+    }
+  }
+
+  placeAt(cell: number): number {
+    return this.cells[2 * cell]! - 1;
   }
 
   add(hash: number, place: number): void {
@@ -78,29 +88,25 @@ export class PlaceIndex {
   #directory: Segment[] = [new Segment(CELLS_MIN, 0)];
   #depth = 0;
 
-  /** The place of the item with this hash that matches, or -1. */
-  find(hash: number, isMatch: IsMatch): number {
-    const { cells, mask } = this.#segment(hash);
-    for (let at = hash & mask; ; at = (at + 1) & mask) {
-      const cell = cells[2 * at]!;
-      if (cell === 0) return -1;
-      if (cells[2 * at + 1] === hash && isMatch(cell - 1)) return cell - 1;
-    }
+  /** Where places with this hash are to be looked for; names are compared there, as a function for that would be made for each. */
+  segment(hash: number): Segment {
+    // A shift by 32 is none.
+    return this.#directory[this.#depth === 0 ? 0 : hash >>> (32 - this.#depth)]!;
   }
 
   add(hash: number, place: number): void {
-    let segment = this.#segment(hash);
+    let segment = this.segment(hash);
     while (segment.isFull) {
       if (segment.mask + 1 < CELLS_MAX || segment.depth >= DEPTH_MAX) segment.resize(2 * (segment.mask + 1));
       else this.#split(segment, hash);
-      segment = this.#segment(hash);
+      segment = this.segment(hash);
     }
     segment.add(hash, place);
   }
 
   /** Removes what stands under this hash and place. */
   remove(hash: number, place: number): void {
-    const segment = this.#segment(hash);
+    const segment = this.segment(hash);
     segment.free(segment.cellOf(hash, place));
     const capacity = segment.mask + 1;
     if (capacity > CELLS_MIN && segment.used * 8 < capacity) segment.resize(capacity / 2);
@@ -108,13 +114,8 @@ export class PlaceIndex {
 
   /** What stands under this hash and place is at another place now. */
   move(hash: number, from: number, to: number): void {
-    const segment = this.#segment(hash);
+    const segment = this.segment(hash);
     segment.cells[2 * segment.cellOf(hash, from)] = to + 1;
-  }
-
-  #segment(hash: number): Segment {
-    // A shift by 32 is none.
-    return this.#directory[this.#depth === 0 ? 0 : hash >>> (32 - this.#depth)]!;
   }
 
   #split(segment: Segment, hash: number): void {

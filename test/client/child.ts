@@ -10,6 +10,8 @@ const MAX_LIFE_MS = 120_000;
 export interface ChildResult {
   readonly code: number | null;
   readonly stdout: string;
+  /** What `stdout` was made of. */
+  readonly bytes: Buffer;
   readonly stderr: string;
   /** From its start to its end. */
   readonly ms: number;
@@ -50,7 +52,8 @@ function run(args: readonly string[], options: ChildOptions = {}): Promise<Child
     child.on("close", (code) => {
       clearTimeout(life);
       const ms = performance.now() - started;
-      resolve({ code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString(), ms });
+      const bytes = Buffer.concat(out);
+      resolve({ code, stdout: bytes.toString(), bytes, stderr: Buffer.concat(err).toString(), ms });
     });
   });
 }

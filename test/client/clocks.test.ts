@@ -19,7 +19,7 @@ const miss = (): Reply => NIL;
 
 /** A client that goes by the odd daemon's clock: that one alone has answered yet. */
 const clientBy = (odd: ServedDaemon, others: readonly (ServedDaemon | FakeServer)[], options = {}) =>
-  client2Of([odd, ...others], { wallOffset: -DAY_MS, cluster: "63".repeat(32), require: "v2", ...options });
+  client2Of([odd, ...others], { wallOffset: -DAY_MS, cluster: "63".repeat(32), versions: "2", ...options });
 
 test("a daemon with a wrong clock does not make a value nil: the others are asked by their own clocks", async () => {
   await using odd = await off(-DAY_MS, 1, miss);

@@ -83,19 +83,28 @@ test("an ini file that the environment overrules entirely is not read", () => {
   assert.equal(servers({ DBSYNC_SERVERS: "env", DBSYNC_SIGNKEY: "" }), "env:1111");
 });
 
+test("DBSYNC_VERSIONS goes before the file, and is checked", () => {
+  write("cwd/dbsync.ini", "dbsync.versions = 1");
+  const versions = (variables: Record<string, string>) => readDefaults({ ...places, variables }).versions;
+  assert.equal(versions({}), "1");
+  assert.equal(versions({ DBSYNC_VERSIONS: "1,2" }), "1,2");
+  assert.equal(versions({ DBSYNC_VERSIONS: "" }), null);
+  assert.throws(() => versions({ DBSYNC_VERSIONS: "3" }), /DBSYNC_VERSIONS is "3", allowed: 2 \(/);
+});
+
 test("an ini file says how the client behaves, as a php.ini would", () => {
   const manners = (text: string) => {
     write("cwd/dbsync.ini", text);
-    const { keepalive, format, require } = readDefaults(places);
-    return [keepalive, format, require];
+    const { keepalive, format, versions } = readDefaults(places);
+    return [keepalive, format, versions];
   };
   assert.deepEqual(manners(""), [true, "text", null]);
-  assert.deepEqual(manners("keepalive=0\nformat=php-dbsync\nrequire=v2"), [false, "php-dbsync", "v2"]);
+  assert.deepEqual(manners("keepalive=0\nformat=php-dbsync\nversions= 2, 1"), [false, "php-dbsync", "1,2"]);
   assert.deepEqual(manners("dbsync.keepalive = On"), [true, "text", null]);
   for (const [text, message] of [
     ["keepalive=maybe", /dbsync\.ini: dbsync\.keepalive is "maybe", allowed: 1 or 0/],
     ["format=json", /dbsync\.format is "json", allowed: text or php-dbsync/],
-    ["require=v3", /dbsync\.require is "v3", allowed: v2/],
+    ["dbsync.versions=v2", /dbsync\.versions is "v2", allowed: 2 \(/],
   ] as const) {
     assert.throws(() => manners(text), message);
   }

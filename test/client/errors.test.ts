@@ -11,7 +11,7 @@ const readme = readFileSync(join(repositoryRoot, "client/README.md"), "utf8");
 
 function listed(heading: string): string[] {
   const section = readme.split(`## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
-  return [...section.matchAll(/^\| `([a-z-]+)` *\|/gm)].map((match) => match[1] as string).sort();
+  return [...section.matchAll(/^\| `([a-z\d-]+)` *\|/gm)].map((match) => match[1] as string).sort();
 }
 
 test("every code of an error is in README.md, and none that does not exist", () => {

@@ -23,8 +23,8 @@ const GOOD: [name: string, text: string, settings: Record<string, string>][] = [
   ["PHP's extension line", "extension=dbsync.so\nservers=a", { servers: "a" }],
   [
     "how to behave",
-    "dbsync.keepalive = Off\ndbsync.format=text\nrequire=v2",
-    { keepalive: "Off", format: "text", require: "v2" },
+    "dbsync.keepalive = Off\ndbsync.format=text\nversions=1,2",
+    { keepalive: "Off", format: "text", versions: "1,2" },
   ],
   ["nothing", "", {}],
 ];

@@ -15,7 +15,7 @@ const never = (): Defaults => assert.fail("defaults are not needed");
 test("options left out have the documented values", () => {
   const settings = readOptions({}, defaults);
   assert.deepEqual(settings, {
-    servers: [{ host: "127.0.0.1", port: 1111, text: "127.0.0.1:1111", tls: null }],
+    servers: [{ host: "127.0.0.1", port: 1111, text: "127.0.0.1:1111", tls: null, versions: null }],
     authorities: null,
     key: "d.pem",
     passphrase: undefined,
@@ -24,7 +24,7 @@ test("options left out have the documented values", () => {
     policy: "first",
     format: "text",
     cluster: "",
-    require: null,
+    versions: null,
     envelope: null,
     buffers: false,
   });
@@ -37,6 +37,13 @@ test("a string for options is the list of servers", () => {
 test("options that say it all ask for no defaults", () => {
   assert.equal(readOptions({ servers: "a", key: false }, never).key, null);
   assert.equal(readOptions({ servers: "a", key: "" }, never).key, null);
+});
+
+test("versions are looked up for whoever signs, whatever the servers, unless each entry says its own", () => {
+  const found = () => ({ ...defaults(), versions: "1,2" as const });
+  assert.equal(readOptions({ servers: "a", key: "k.pem" }, found).versions, "1,2");
+  assert.equal(readOptions({ servers: "a", key: "k.pem", versions: "2" }, never).versions, "2");
+  assert.equal(readOptions({ servers: "dbsync1://a,dbsync2://b", key: "k.pem" }, never).versions, null);
 });
 
 test("an answer that has to be final is given the time it takes, and no other", () => {
@@ -63,6 +70,8 @@ const BAD: [options: unknown, message: RegExp][] = [
     { policy: "fastest" },
     /policy is "fastest", allowed: first, majority, all, all-equal, or a number of daemons/,
   ],
+  [{ versions: "v2" }, /versions is "v2", allowed: 2 \(version 2 alone\), 1 \(/],
+  [{ versions: 2 }, /versions is 2, allowed/],
   [{ format: "json" }, /format is "json", allowed: text or php-dbsync/],
   [{ keepalive: 1 }, /keepalive is 1, allowed: true or false/],
   [{ key: true }, /key is of the wrong kind, allowed: a file's path/],

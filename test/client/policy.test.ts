@@ -14,6 +14,7 @@ const missOfAll: Report = { ...miss, ok: true, isForAll: true } as Report;
 const failed: Report = { ok: false, stage: "timeout", detail: "", written: true, at: 1 };
 
 const erred = (text: string): Report => ({ ok: false, stage: "reply", detail: text, written: false, at: 1 });
+const late = (report: Report): Report => ({ ...report, flags: "late" });
 const refused: Report = { ok: false, stage: "refused", detail: "skew: late", written: false, at: 1 };
 
 type Row = [policy: Policy, reports: (Report | null)[], now: string, final: string];
@@ -77,6 +78,18 @@ const ROWS: Row[] = [
   [2, [failed, failed, hit("b")], "too-few-answers", "too-few-answers"],
   [2, [failed, failed, refused], "all-failed", "all-failed"],
   [1, [miss, null], "nil", "nil"],
+  ["first", [late(hit("a")), null], "a", "a"],
+  ["majority", [hit("a"), late(hit("a")), null], "wait", "late-answers"],
+  ["majority", [hit("a"), late(hit("a")), hit("a")], "a", "a"],
+  ["majority", [hit("a"), late(hit("a")), late(hit("a"))], "late-answers", "late-answers"],
+  ["majority", [late(hit("a")), null, null], "wait", "too-few-answers"],
+  ["majority", [late(erred("ERR")), late(erred("ERR")), erred("ERR")], "late-answers", "late-answers"],
+  ["all", [hit("a"), hit("a"), late(hit("a"))], "late-answers", "late-answers"],
+  ["all", [hit("a"), late(hit("a")), failed], "not-all-answered", "not-all-answered"],
+  ["all-equal", [hit("a"), late(hit("a"))], "late-answers", "late-answers"],
+  [2, [hit("a"), late(hit("a")), null], "wait", "late-answers"],
+  [2, [hit("a"), late(miss), hit("b")], "a", "a"],
+  [2, [late(hit("a")), late(hit("a"))], "late-answers", "late-answers"],
 ];
 
 function verdict(policy: Policy, reports: (Report | null)[], final: boolean): string {

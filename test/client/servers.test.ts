@@ -33,10 +33,27 @@ for (const [given, expected] of GOOD) {
 }
 
 test("an IPv6 server has its address without brackets as host", () => {
-  assert.deepEqual(parseServers("[::1]:5"), [{ host: "::1", port: 5, text: "[::1]:5", tls: null }]);
+  assert.deepEqual(parseServers("[::1]:5"), [
+    { host: "::1", port: 5, text: "[::1]:5", tls: null, versions: null },
+  ]);
+});
+
+test("an entry may say which version that daemon is sent", () => {
+  const said = (list: string) =>
+    parseServers(list).map(({ text, versions, tls }) => [text, versions, tls !== null]);
+  assert.deepEqual(said("dbsync1://a:5, DBSYNC2://b, dbsync://c, dbsyncs1://d"), [
+    ["dbsync1://a:5", "1", false],
+    ["dbsync2://b:1111", "2", false],
+    ["c:1111", null, false],
+    ["dbsyncs1://d:1111", "1", true],
+  ]);
 });
 
 const BAD: unknown[] = [
+  "dbsync3://a",
+  "dbsync12://a",
+  "dbsync1://a,a",
+  "dbsync1://a#sha256:00",
   "",
   " , ",
   [],

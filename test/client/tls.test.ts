@@ -225,12 +225,13 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
 test("Entries with schemes and fingerprints are read, and refused where they make no sense", () => {
   const hex = "ab".repeat(32);
   const [one, two] = parseServers(`DBSYNC://A:1, dbsyncs://[::1]#sha256:${hex}#SHA256:${hex.toUpperCase()}`);
-  assert.deepEqual(one, { host: "a", port: 1, text: "a:1", tls: null });
+  assert.deepEqual(one, { host: "a", port: 1, text: "a:1", tls: null, versions: null });
   assert.deepEqual(two, {
     host: "::1",
     port: 1111,
     text: "dbsyncs://[::1]:1111",
     tls: { pins: [hex, hex], authorities: null },
+    versions: null,
   });
   for (const bad of [
     `a:1#sha256:${hex}`,

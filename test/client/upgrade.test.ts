@@ -23,7 +23,7 @@ interface TimedCall {
 /** @param signingMs  how long a signature takes beside calls */
 function clientIn(world: SimulatedWorld, signingMs: number): FanOutClient {
   const servers = [...world.servers.keys()].map((host) => `${host}:1`);
-  const settings = readOptions({ servers, key: false }, () => assert.fail("no defaults"));
+  const settings = readOptions({ servers, key: false, versions: "1,2" }, () => assert.fail("no defaults"));
   const sign = () => Buffer.alloc(64);
   const signAside = () => new Promise<Buffer>((resolve) => world.at(signingMs, () => resolve(sign())));
   const signer = { keyId: "k".repeat(32), sign, signAside };

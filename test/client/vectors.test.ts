@@ -39,8 +39,9 @@ for (const vector of vectors) {
   test(`the recorded call "${vector.name}" has the driver's bytes and its result`, async () => {
     await using daemon = await replay(Buffer.from(vector.response_hex ?? "", "hex"));
     const key = vector.keyFile === null ? false : readFileSync(join(folder, vector.keyFile));
+    const servers = `dbsync1://${daemon.address}`;
     const timeout = vector.response_hex === null ? 1_000 : 20_000;
-    await using client = createClient({ servers: daemon.address, key, timeout, format: "php-dbsync" });
+    await using client = createClient({ servers, key, timeout, format: "php-dbsync" });
     const call = client.send(vector.command as string);
     if (vector.response_hex === null) {
       assert.equal(vector.driverResult, null);

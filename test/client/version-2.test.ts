@@ -7,13 +7,17 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { OutcomeMessage } from "../../client/channels.js";
 import { createClient } from "../../client/dbsync-send.js";
+import { realEnvironment } from "../../client/environment.js";
 import { DbsyncError } from "../../client/errors.js";
+import { greet } from "../../client/greeting.js";
+import { parseServers } from "../../client/servers.js";
 import { startDaemon } from "../../daemon/testing.js";
 import { hexOf, orderKey } from "../../protocol/envelope.js";
+import { writeFrame } from "../../protocol/frame.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { FakeServer, until } from "./fake-server.js";
 import { client2Of, ServedDaemon } from "./served-daemon.js";
-import { errorOf, summary } from "./test-client.js";
+import { errorOf, PATIENCE_MS, summary } from "./test-client.js";
 
 test("calls at once share few signatures and arrive in the order in which they were given", async () => {
   await using one = await ServedDaemon.start();
@@ -34,6 +38,26 @@ test("reads and writes never share an envelope, and keep their order", async () 
   await using client = client2Of([daemon]);
   await Promise.all(["SET a 1", "GET a", "GET b", "SET a 2", "GET a"].map((command) => client.send(command)));
   assert.deepEqual(daemon.envelopes, [["SET a 1"], ["GET a", "GET b"], ["SET a 2"], ["GET a"]]);
+});
+
+test("what is for the key ring shares no envelope with other calls, and keeps its place", async () => {
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([daemon]);
+  const calls = ["SET a 1", "key REVOKE 00", "KEY LIST", "GET a", "CLUSTER LIST", "SET a 2"];
+  await Promise.all([
+    ...calls.map((command) => client.send(command)),
+    client.call([Buffer.from("KEY"), "LIST"]),
+    client.send("SET a 3"),
+  ]);
+  assert.deepEqual(daemon.envelopes, [
+    ["SET a 1"],
+    ["key REVOKE 00", "KEY LIST"],
+    ["GET a"],
+    ["CLUSTER LIST"],
+    ["SET a 2"],
+    ["KEY LIST"],
+    ["SET a 3"],
+  ]);
 });
 
 test("calls at once may bring more together than any of them could", async () => {
@@ -192,10 +216,29 @@ test("a refusal is told with code, sentence and effect", async () => {
   assert.equal((await errorOf(client.send("INCR n"))).effect, "unknown");
 });
 
+test("a daemon whose hello has elements that nobody here knows is understood", async () => {
+  await using daemon = await ServedDaemon.start();
+  const longer = (frame: Buffer) => {
+    const payload = frame.toString("latin1").replace(/^ds2:\d+:/, "");
+    if (!payload.includes("hello\r\n")) return frame;
+    const text = `${payload.replace("*7", "*9")}$1\r\n2\r\n$5\r\nlater\r\n`;
+    return Buffer.from(writeFrame(text, 2), "latin1");
+  };
+  daemon.passes = (answers) => answers.map(longer);
+  await using client = client2Of([daemon]);
+  assert.equal(await client.send("SET a 1"), "OK");
+  const greeting = await greet(
+    parseServers(daemon.address)[0] ?? assert.fail(),
+    realEnvironment,
+    PATIENCE_MS,
+  );
+  assert.ok(greeting.kind === "hello" && greeting.hello.members === 2);
+});
+
 test("every daemon's outcome goes to who listens on the diagnostics channel", async () => {
   await using daemon = await ServedDaemon.start();
   await using old = await FakeServer.start();
-  await using client = client2Of([daemon, old]);
+  await using client = client2Of([daemon, old], { versions: "1,2" });
   await client.sendAll("PING");
   const seen: OutcomeMessage[] = [];
   const listen = (message: unknown) => void seen.push(message as OutcomeMessage);
@@ -234,6 +277,31 @@ test("a call that ends while a daemon waits until a write is final, or elsewhere
     assert.match(elsewhere.message, /timeout: .*waits for other daemons to have the write: dbsync status/);
     const final = await errorOf(client.send("SET a 1", { stable: true, timeout: WAITING_MS }));
     assert.match(final.message, /timeout: .*waits until the write is final: dbsync status/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("what failed where it is recorded may yet succeed, so it is not told as not applied", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-provisional-"));
+  try {
+    await using recorder = await startDaemon({ args: ["--data", join(folder, "data")] });
+    await using plain = await startDaemon();
+    for (const [daemon, effect] of [
+      [recorder, "unknown"],
+      [plain, "not-applied"],
+    ] as const) {
+      await using client = createClient(daemon.options);
+      await client.send("SET k text");
+      const failed = await errorOf(client.send("LPUSH k a"));
+      assert.match(failed.message, /WRONGTYPE/);
+      assert.deepEqual([failed.code, failed.effect], ["reply", effect]);
+      const unknown = await errorOf(client.send("NOSUCH k"));
+      assert.equal(unknown.effect, "not-applied", "what is wrong with its bytes stays wrong");
+    }
+    await using client = createClient(recorder.options);
+    const { outcomes } = await client.sendAll("SET k 1", { if: [{ key: "k", writer: null }] });
+    assert.deepEqual(outcomes[0]?.status === "ok" && outcomes[0].flags, ["unmet", "provisional"]);
   } finally {
     rmSync(folder, { recursive: true });
   }

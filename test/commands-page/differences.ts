@@ -5,7 +5,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
     "Rules on commands stand there in the order in which they were given, each once, as in Redis 7.2.",
   "ACL|SAVE": "Writes --acl-file.",
   "ACL|SETUSER":
-    "First arguments (+select|0) are not told apart; channels are kept and mean nothing. Who is switched off is logged out at once.",
+    "First arguments (+select|0) are not told apart; commands of Redis that are not here may be named; channels are kept and mean nothing. Who is switched off is logged out at once.",
   BGREWRITEAOF: "With --data it answers that nothing waits to be saved, without it an error.",
   BGSAVE: "With --data it answers that nothing waits to be saved, without it an error.",
   "CLIENT|KILL": "All connections are of type normal.",
@@ -19,11 +19,12 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "CONFIG|GET": "Of the settings that there are.",
   "CONFIG|REWRITE": "An error: the configuration file is never written.",
   "CONFIG|SET":
-    "Limits of the listener and of memory, and the default user's password, until the daemon stops or reads its configuration anew. How Redis keeps values and tidies up is taken and told again, and changes nothing here but what OBJECT ENCODING says. Other settings only to what they are.",
+    "Limits of the listener and of memory, and the default user's password, until the daemon stops or reads its configuration anew. How Redis keeps values, tidies up, saves (appendonly, save) and replicates, and notify-keyspace-events, is taken and told again, and changes nothing here but what OBJECT ENCODING says and how small collections are scanned. loglevel, tcp-keepalive, acllog-max-len, latency-tracking and the hard limit of normal clients (client-output-buffer-limit; 0 leaves --max-output-bytes) have their effect. Other settings only to what they are.",
   DEBUG:
-    "CHANGE-REPL-ID, DIGEST, DIGEST-VALUE, ERROR, HELP, LOADAOF, OBJECT, POPULATE, PROTOCOL, QUICKLIST-PACKED-THRESHOLD, RELOAD, SET-ACTIVE-EXPIRE, SET-DISABLE-DENY-SCRIPTS, SLEEP. SLEEP holds up its own connection only; digests are ours.",
-  INFO: "Fields whose values are known; hits and misses of keys are not counted.",
+    "CHANGE-REPL-ID, DIGEST, DIGEST-VALUE, ERROR, HELP, LOADAOF, OBJECT, POPULATE, PROTOCOL, QUICKLIST-PACKED-THRESHOLD, RELOAD, SET-ACTIVE-EXPIRE, SET-DISABLE-DENY-SCRIPTS, SLEEP. As in Redis none unless --enable-debug-command permits it. SLEEP holds up its own connection only; digests are ours.",
+  INFO: "Fields whose values are known; hits and misses of keys are not counted. Times of latencystats are rounded up to powers of two.",
   LASTSAVE: "With --data now: what is acknowledged is on the disk.",
+  EXEC: "With --data or --peer of 4096 commands at most, if one of them writes.",
   "LATENCY|DOCTOR": "In our words.",
   "LATENCY|LATEST": "Events are command and fast-command.",
   LOLWUT: "Another picture.",

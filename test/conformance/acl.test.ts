@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
+import { ABSENT_COMMANDS } from "../../store/absent-commands.js";
 import { Acl } from "../../store/acl.js";
 import { CATEGORIES } from "../../store/acl-rules.js";
 import { type Command, categoriesOf } from "../../store/command.js";
@@ -51,6 +52,28 @@ test("categories are redis-server's and our own, and those of all commands", { s
   assert.deepEqual([...CATEGORIES].sort(), [...theirs, ...OURS].sort());
   for (const command of commands) {
     for (const category of categoriesOf(command)) assert.ok(CATEGORIES.includes(category), category);
+  }
+});
+
+test("rules may name every command of redis-server, those that are absent here among them", {
+  skip,
+}, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const ours = new Set(commands.map(({ name }) => name));
+  const names = itemsOf(await redis.call("COMMAND", "LIST")).flatMap((item) =>
+    item.kind === "bulk" ? [item.bytes.toUpperCase()] : [],
+  );
+  assert.ok(names.length > 300);
+  assert.deepEqual(
+    names.filter((name) => !ours.has(name) && findCommand(name) === undefined).sort(),
+    [...ABSENT_COMMANDS].sort(),
+  );
+  for (const name of names.map((one) => one.toLowerCase())) {
+    for (const rule of [`+${name}`, `-${name}`]) {
+      await redis.call("ACL", "SETUSER", "someone", "reset", rule);
+      const { normalForm } = new Acl([rule], table);
+      assert.equal(normalForm[0]?.commands, `-@all ${rule}`);
+    }
   }
 });
 

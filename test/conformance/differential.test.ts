@@ -17,11 +17,11 @@ import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
 import type { Asked } from "./state.js";
 
 const EPISODE_CALLS = 500;
-const COMMANDS_DEFAULT = 220_000;
+const COMMANDS_DEFAULT = 120_000;
 /** So many calls of each command, in each protocol, and so many of them without an error, in a run of the default length. */
-const CASES_MIN = 200;
-const CASES_OF_PROTOCOL_MIN = 50;
-const SUCCESSES_MIN = 20;
+const CASES_MIN = 100;
+const CASES_OF_PROTOCOL_MIN = 30;
+const SUCCESSES_MIN = 10;
 
 const UNKNOWN_CALLS = 2000;
 
@@ -96,6 +96,25 @@ test("a reply that differs is found, and only the calls that it takes are left",
   const { difference } = await play(played, redis);
   assert.equal(difference?.place, 100);
   assert.deepEqual((await shrink(played, difference, redis)).steps, [step("EVAL", "return 1", "0")]);
+});
+
+test("a double out of range, which redis-server's SORT would remember, is no difference", {
+  skip,
+}, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const calls = [
+    ["RPUSH", "l", "3.5", "1.5"],
+    ["GEOADD", "g", "1", "-1e309", "m"],
+    ["SORT_RO", "l"],
+    ["GEOADD", "g", "1", "-1e309", "m"],
+    ["SORT", "l", "STORE", "d"],
+  ];
+  const at = Date.now();
+  const steps = calls.map((argv, i) => ({ name: argv[0]!, argv, db: 0, at, id: String(i) }));
+  for (const resp of [2, 3] as const) {
+    const { difference } = await play({ steps, encoding: "default", resp }, redis);
+    assert.equal(difference?.text, undefined);
+  }
 });
 
 test("in RESP3 a reply of the same parts in another kind is found", () => {

@@ -8,7 +8,7 @@ import { findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
 import type { Call, Comparison } from "./comparison.js";
 import type { Episode, Step } from "./episode.js";
-import { type Encoding, incomparable, withoutNegativeZero } from "./incomparable.js";
+import { askedBefore, type Encoding, incomparable, withoutNegativeZero } from "./incomparable.js";
 import { folded, itemsOf, shown } from "./resp2-fold.js";
 import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
 import { type Asked, stateDifferences, stateOf, stateOfRedis } from "./state.js";
@@ -108,12 +108,12 @@ function checkOf(step: Step, resp: Episode["resp"], database: Database): Check {
   const special = specialComparison(step, levelled(step.name, folded(reply)), database);
   if (special === undefined) {
     const ours = levelled(step.name, resp === 2 ? folded(reply) : asResp3(reply));
-    const problem: Check["problem"] = ([, theirs]) => {
-      const levelledTheirs = levelled(step.name, theirs!);
+    const problem: Check["problem"] = (replies) => {
+      const levelledTheirs = levelled(step.name, replies.at(-1)!);
       const isSame = shownExactly(ours) === shownExactly(levelledTheirs);
       return isSame ? undefined : replyDifference(ours, [step.argv], [levelledTheirs], shownExactly);
     };
-    return { ours, ask: [select, step.argv], problem };
+    return { ours, ask: [select, ...beforehand(step.name), step.argv], problem };
   }
   return specialCheck(step, { resp, reply, special, select });
 }
@@ -134,7 +134,7 @@ function specialCheck(
   // An integer is one in both; and PFCOUNT, asked again, would change redis-server's key.
   const isShapeAsked = resp === 3 && isReader && reply.kind !== "integer";
   const shapeAsked = isShapeAsked ? [argv] : [];
-  const before = resp === 3 ? [select, hello(2)] : [select];
+  const before = [select, ...(resp === 3 ? [hello(2)] : []), ...beforehand(name)];
   const problem: Check["problem"] = (replies, lag) => {
     const theirs = replies.slice(before.length).map((each) => levelled(name, each));
     const answers = theirs.slice(0, special.ask.length);
@@ -145,6 +145,11 @@ function specialCheck(
   };
   const after = resp === 3 ? [hello(3), ...shapeAsked] : [];
   return { ours: reply, ask: [...before, ...special.ask, ...after], problem };
+}
+
+function beforehand(name: string): Comparison["ask"] {
+  const { ask } = askedBefore[name] ?? {};
+  return ask === undefined ? [] : [ask];
 }
 
 function settingsOf(encoding: Encoding): string[] {

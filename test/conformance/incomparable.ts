@@ -55,6 +55,8 @@ export const notInRedis: Readonly<Record<string, string>> = {
   "DOC.INDEX|LIST": "as DOC.COUNT",
   "DOC.INSERT": "as DOC.COUNT",
   "DOC.LIST": "as DOC.COUNT",
+  "DOC.MEMBER|ADD": "as DOC.COUNT",
+  "DOC.MEMBER|DROP": "as DOC.COUNT",
   "DOC.UPDATE": "as DOC.COUNT",
   TIMELINE: "Redis has no timeline",
   "TIMELINE|BLAME": "as TIMELINE",
@@ -62,6 +64,20 @@ export const notInRedis: Readonly<Record<string, string>> = {
   "TIMELINE|LOG": "as TIMELINE",
   "TIMELINE|STATUS": "as TIMELINE",
 };
+
+/** What redis-server is asked before a command, so that its answer is to that command alone; changes nothing. */
+export const askedBefore: Readonly<
+  Record<string, { readonly reason: string; readonly ask: readonly ByteString[] }>
+> = Object.fromEntries(
+  ["SORT", "SORT_RO"].map((name) => [
+    name,
+    {
+      reason:
+        "its SORT takes an errno for its own that an earlier double out of range left, and refuses numbers: this double is none, and resets it",
+      ask: ["ZINCRBY", "", "no double", "m"],
+    },
+  ]),
+);
 
 const sortedUnlessKept: Incomparable = {
   reason: "a set that is not to be sorted comes in an order that is each server's own",

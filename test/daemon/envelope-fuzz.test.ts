@@ -6,11 +6,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { RefusalLog } from "../../daemon/answers/refusal-log.js";
 import { ByteBudget } from "../../daemon/listeners/byte-budget.js";
 import type { ConnectionHost } from "../../daemon/listeners/connection-host.js";
-import { SessionV2 } from "../../daemon/listeners/session-v2.js";
-import { NOBODY } from "../../daemon/observer.js";
-import { RefusalLog } from "../../daemon/refusal-log.js";
+import { SessionV2 } from "../../daemon/listeners/dbsync/session-v2.js";
+import { NOBODY } from "../../daemon/pipeline/observer.js";
 import { FrameParser } from "../../protocol/frame.js";
 import { readDaemonMessage } from "../../protocol/messages-v2.js";
 import { frameOf, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
@@ -32,7 +32,10 @@ function sessionOf(scene: Scene): SessionV2 {
     closeAfterAnswer: false,
     refusals: new RefusalLog(log, scene.environment),
     budget: new ByteBudget(REQUEST_BYTES),
+    heard() {},
+    proved() {},
     leave() {},
+    rejected: 0,
     overBudget() {},
   };
   return new SessionV2(host, "test");

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { pino } from "pino";
 import { RedisBackend } from "../../daemon/backends/redis.js";
-import { parseSpecifications, type RedisSpecification } from "../../daemon/backends/specification.js";
-import { realEnvironment } from "../../daemon/environment.js";
+import { parseSpecifications, type RedisSpecification } from "../../daemon/options/database-list.js";
+import { realEnvironment } from "../../daemon/process/environment.js";
 import { bulk, integer, type Reply } from "../../protocol/reply.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
@@ -139,4 +139,50 @@ test("a daemon in front of a Redis takes nothing dated before its start and the 
     said = await client.ask([["INCR", "n"]]);
   assert.deepEqual(said.kind === "result" && said.replies, [integer(1)]);
   assert.equal((await client.hello()).state, "live");
+});
+
+test("an application's key makes no Redis behind connect elsewhere or change its settings, and is told the rule", async () => {
+  await using redis = await startRedis();
+  await using elsewhere = await startRedis();
+  const root = makeKeyPair();
+  const place = `redis:127.0.0.1:${redis.port}`;
+  await using daemon = await startDaemon(["-s", pair.file, "--root-key", root.file, "-d", place]);
+  await daemon.logged(({ msg }) => msg === "database connected");
+  using application = await EnvelopeClient.open(daemon.port, pair);
+  // In front of a Redis it begins behind its window.
+  while ((await application.hello()).state !== "live")
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  await application.replies([["SET", "k", "v"]]);
+  const migrate = ["127.0.0.1", String(elsewhere.port), "k", "0", "1000"];
+  const connecting = [
+    ["MIGRATE", ...migrate],
+    ["migrate", ...migrate],
+    ["REPLICAOF", "127.0.0.1", String(elsewhere.port)],
+    ["SLAVEOF", "127.0.0.1", String(elsewhere.port)],
+    ["MODULE", "LOAD", "/tmp/m.so"],
+    ["CONFIG", "SET", "dir", "/tmp"],
+    ["DEBUG", "SLEEP", "0"],
+    ["FAILOVER"],
+  ];
+  for (const argv of connecting) {
+    const [reply] = await application.replies([argv]);
+    assert.match(textOf(reply), /^NOPERM .*rule -@admin denies it/, argv.join(" "));
+  }
+  assert.deepEqual(await application.replies([["GET", "k"]]), [bulk("v")]);
+  using administrator = await EnvelopeClient.open(daemon.port, root);
+  const id = Buffer.from(pair.id, "latin1").toString("hex");
+  const script = ["EVAL", "return 1", "0"];
+  assert.deepEqual(await application.replies([script]), [integer(1)]);
+  // docs/keys.md: scripts may do what Redis lets them do.
+  const port = String(elsewhere.port);
+  const migrating = [
+    "EVAL",
+    `return redis.call('MIGRATE', '127.0.0.1', '${port}', 'k', '0', '1000')`,
+    "1",
+    "k",
+  ];
+  assert.deepEqual(await application.replies([migrating]), [bulk("OK")]);
+  await administrator.replies([["KEY", "RULES", id, "+@all", "-@admin", "-@scripting", "~*"]]);
+  const [denied] = await application.replies([script]);
+  assert.match(textOf(denied), /^NOPERM /);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { MemoryBackend } from "../../daemon/backends/memory.js";
-import { realEnvironment } from "../../daemon/environment.js";
+import { realEnvironment } from "../../daemon/process/environment.js";
 import { orderKey, unitId } from "../../protocol/envelope.js";
 import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "../../protocol/reply.js";
 import { EnvelopeClient, frameOf, makeKeyPair, signBody } from "../support/envelope-client.js";
@@ -242,6 +242,30 @@ test("several KEY commands in one unit all happen, or none if one of them is mal
     );
   }
   assert.deepEqual(await (await open()).replies([["PING"]]), [status("PONG")]);
+});
+
+test("KEY and CLUSTER commands are taken without others, and 256 KiB at once", async () => {
+  const { client } = await start();
+  const codeOf = async (commands: string[][]) => {
+    const said = await client.ask(commands);
+    return said.kind === "refused" ? `${said.code} ${said.effect}` : said.kind;
+  };
+  assert.equal(
+    await codeOf([
+      ["KEY", "LIST"],
+      ["SET", "k", "v"],
+    ]),
+    "not-alone not-applied",
+  );
+  assert.equal(await codeOf([["KEY", "REVOKE", "0".repeat(262_144)]]), "ring-too-long not-applied");
+  assert.equal(
+    await codeOf([
+      ["KEY", "LIST"],
+      ["CLUSTER", "LIST"],
+    ]),
+    "result",
+  );
+  assert.deepEqual(await client.replies([["EXISTS", "k"]]), [integer(0)]);
 });
 
 test("a key that may send so many envelopes a second is told when it sends more", async () => {

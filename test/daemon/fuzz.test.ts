@@ -11,7 +11,7 @@ import { RawClient } from "../support/raw-client.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
-const FRAMES = 100_000;
+const FRAMES = 40_000;
 const FRAMES_SIGNED = 2_000;
 const FRAMES_A_CONNECTION = 40;
 const CONNECTIONS = 8;

@@ -1,15 +1,15 @@
 /** A listener and its pipeline in the test's own process, around backends that the test can reach. */
 import type { Backend } from "../../daemon/backends/backend.js";
-import { Databases } from "../../daemon/databases.js";
-import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../daemon/date-window.js";
-import { type Environment, realEnvironment } from "../../daemon/environment.js";
-import { hashOf, makeIdentity } from "../../daemon/identity.js";
-import { LIMITS, type LimitName, type Limits } from "../../daemon/limits.js";
-import { DbsyncListener, type DbsyncParts } from "../../daemon/listeners/dbsync.js";
-import { loadSigners } from "../../daemon/load-signers.js";
-import { type MemoryFace, UNBOUNDED } from "../../daemon/memory-limit.js";
-import { NOBODY } from "../../daemon/observer.js";
-import { Pipeline } from "../../daemon/pipeline.js";
+import { DbsyncListener, type DbsyncParts } from "../../daemon/listeners/dbsync/listener.js";
+import { type MemoryFace, UNBOUNDED } from "../../daemon/memory/memory-limit.js";
+import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../daemon/options/date-window.js";
+import { LIMITS, type LimitName, type Limits } from "../../daemon/options/limits.js";
+import { Databases } from "../../daemon/pipeline/databases.js";
+import { NOBODY } from "../../daemon/pipeline/observer.js";
+import { Pipeline } from "../../daemon/pipeline/pipeline.js";
+import { type Environment, realEnvironment } from "../../daemon/process/environment.js";
+import { hashOf, makeIdentity } from "../../daemon/trust/identity.js";
+import { loadSigners } from "../../daemon/trust/load-signers.js";
 import type { LogLine } from "../support/daemon-process.js";
 import { keepLog } from "../support/log-lines.js";
 
@@ -62,7 +62,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     hash: hashOf,
     window,
     remembered: { most: bounds.maxRemembered, mostBytes: bounds.maxRememberedBytes },
-    floor: environment.clock(),
+    floor: { date: environment.clock(), pending: null },
     timeline: null,
     ...{ environment, log, daemon, memory, observer: NOBODY },
   });

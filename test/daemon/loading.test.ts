@@ -20,8 +20,8 @@ function loadedBy(program: string): string[] {
 }
 
 test("a plain daemon loads neither timeline nor peers, nor what makes keys and TLS", () => {
-  const loaded = loadedBy("daemon/main.js");
-  assert.ok(loaded.includes("daemon/pipeline.js"));
+  const loaded = loadedBy("daemon/program.js");
+  assert.ok(loaded.includes("daemon/pipeline/pipeline.js"));
   const optional =
     /^timeline\/|^daemon\/(peers|history)\/|^daemon\/(replica|recorder|gateway|tls)\.js|^keys\//;
   assert.deepEqual(

@@ -5,7 +5,7 @@ import { makeKeyPair, type SignedEnvelope, signCommands } from "../support/envel
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { makeScene, type Scene } from "./scene.js";
 
-const RECORDED = 10_000;
+const RECORDED = 4_000;
 const START = 1_790_000_000_000;
 const SECOND = 1000;
 

@@ -9,6 +9,7 @@ import { signCommand } from "../../keys/sign.js";
 import { bulk, integer, NIL, OK } from "../../protocol/reply.js";
 import { FakeServer } from "../client/fake-server.js";
 import { HandClock } from "../client/hand-clock.js";
+import { knowsSecret } from "../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { RawClient } from "../support/raw-client.js";
@@ -28,7 +29,9 @@ async function startReplicas(
       const peers = ports
         .filter((other) => other !== port)
         .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
-      return startReplica({ args: ["-s", app.file, "-p", String(port), ...peers, ...args(index)] });
+      return startReplica({
+        args: ["-s", app.file, "-p", String(port), ...peers, ...knowsSecret, ...args(index)],
+      });
     }),
   );
   await until("all are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
@@ -182,4 +185,21 @@ test("a daemon that is cut off from its peers says so with each answer, and stil
   assert.ok(said.kind === "result");
   assert.deepEqual(said.replies, [integer(1), NIL]);
   assert.deepEqual(said.flags, ["isolated", "isolated"]);
+});
+
+test("a command that failed says that it is provisional, and succeeds when an earlier write comes", async () => {
+  using folder = makeFolder();
+  await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
+  using client = await EnvelopeClient.open(replica.port, app);
+  const now = Date.now();
+  const flagsOf = async (command: string, at: number) => {
+    const said = await client.ask([command.split(" ")], { at });
+    assert.ok(said.kind === "result");
+    return [said.replies[0]?.kind, ...said.flags];
+  };
+  assert.deepEqual(await flagsOf("SET k text", now - 3000), ["status", ""]);
+  assert.deepEqual(await flagsOf("LPUSH k a", now - 1000), ["error", "provisional"]);
+  assert.deepEqual(await flagsOf("LPUSH k", now - 900), ["error", ""]);
+  assert.deepEqual(await flagsOf("DEL k", now - 2000), ["integer", "late"]);
+  assert.deepEqual(await client.replies([["LINDEX", "k", "0"]]), [bulk("a")]);
 });

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Daemon } from "../../daemon/daemon.js";
-import { type Environment, realEnvironment } from "../../daemon/environment.js";
-import { optionTable, parseArguments, settingsOf } from "../../daemon/options.js";
+import { optionTable, parseArguments, settingsOf } from "../../daemon/options/options.js";
+import { type Environment, realEnvironment } from "../../daemon/process/environment.js";
 import type { LogLine } from "../support/daemon-process.js";
 import { keepLog } from "../support/log-lines.js";
 

@@ -1,16 +1,16 @@
 /** A pipeline with a memory database and a clock that the test moves; no sockets. */
 import { pino } from "pino";
+import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
 import { MemoryBackend } from "../../daemon/backends/memory.js";
-import { Databases } from "../../daemon/databases.js";
-import { DATE_WINDOW_DEFAULT } from "../../daemon/date-window.js";
-import { type Environment, realEnvironment } from "../../daemon/environment.js";
-import { hashOf, makeIdentity } from "../../daemon/identity.js";
-import { loadSigners } from "../../daemon/load-signers.js";
-import { UNBOUNDED } from "../../daemon/memory-limit.js";
-import { NOBODY } from "../../daemon/observer.js";
-import { Pipeline } from "../../daemon/pipeline.js";
-import type { PipelineParts } from "../../daemon/pipeline-parts.js";
-import type { EnvelopeAnswer } from "../../daemon/request.js";
+import { UNBOUNDED } from "../../daemon/memory/memory-limit.js";
+import { DATE_WINDOW_DEFAULT } from "../../daemon/options/date-window.js";
+import { Databases } from "../../daemon/pipeline/databases.js";
+import { NOBODY } from "../../daemon/pipeline/observer.js";
+import { Pipeline } from "../../daemon/pipeline/pipeline.js";
+import type { PipelineParts } from "../../daemon/pipeline/pipeline-parts.js";
+import { type Environment, realEnvironment } from "../../daemon/process/environment.js";
+import { hashOf, makeIdentity } from "../../daemon/trust/identity.js";
+import { loadSigners } from "../../daemon/trust/load-signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeHeader } from "../../protocol/envelope.js";
 import type { Unit } from "../../store/unit.js";
@@ -58,7 +58,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
     ...{ signers, environment, log, daemon, hash: hashOf, observer: NOBODY, window: DATE_WINDOW_DEFAULT },
     databases: new Databases([backend]),
     remembered: { most: 1_000_000, mostBytes: 1 << 30 },
-    floor: clock.now,
+    floor: { date: clock.now, pending: null },
     timeline: null,
     ...parts,
   });

@@ -103,6 +103,26 @@ test("SIGHUP reads the keys again, and open connections follow", async () => {
   assert.equal((await daemon.stop()).code, 0);
 });
 
+/** Sends the process that loads a daemon SIGHUP as soon as it loads what reads the options. */
+const HANGS_UP = `
+  let sent = false;
+  export async function load(url, context, next) {
+    if (url.endsWith("/daemon/command-line.js") && !sent) {
+      sent = true;
+      process.kill(process.pid, "SIGHUP");
+    }
+    return next(url, context);
+  }
+`;
+
+test("SIGHUP while the daemon is being loaded does not end it, and is heeded", async () => {
+  const script = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
+  const preload = `import { register } from "node:module"; register(${JSON.stringify(script(HANGS_UP))});`;
+  await using daemon = await startDaemon([], { execArgv: ["--import", script(preload)] });
+  await daemon.logged(({ msg }) => msg === "configuration and keys read again");
+  assert.equal((await daemon.stop()).code, 0);
+});
+
 test("SIGHUP with files that cannot be used keeps the old ones and says so", async () => {
   const keys = join(folder, "damaged.pem");
   const config = join(folder, "reload.toml");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { MemoryBackend } from "../../daemon/backends/memory.js";
-import { type Environment, realEnvironment } from "../../daemon/environment.js";
+import { type Environment, realEnvironment } from "../../daemon/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/envelope.js";
 import { type DaemonMessage, readDaemonMessage, writeCommandMessage } from "../../protocol/messages-v2.js";

@@ -1,16 +1,14 @@
 /** examples/php/dbsync.php and version 2: which version is spoken to whom, keys, clusters, clocks, bad answers. */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { FrameParser } from "../../protocol/frame.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { skipWithout } from "../support/requirements.js";
-import { frame, type Resp, raw, resp } from "../support/v2-vectors/scene.js";
+import { startThief, THEFTS } from "../support/thief.js";
+import { raw } from "../support/v2-vectors/scene.js";
 import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
-import { answer, type FakeDaemon, fakeDaemon } from "./fake-daemon.js";
+import { answer, fakeDaemon } from "./fake-daemon.js";
+import { type Answering, CLUSTER, fakeV2, hello, refused, result } from "./fake-daemon-v2.js";
 import { runPhp, sendOne } from "./php-script.js";
 
 const vectors = readVectors();
@@ -21,72 +19,6 @@ const keyFile = (name: string, half: "private" | "public") => {
 };
 const rsa = { "dbsync.signkey": keyFile("rsa2048", "private"), "dbsync.format": "text" };
 const ed25519 = { "dbsync.signkey": keyFile("ed25519", "private"), "dbsync.format": "text" };
-const CLUSTER = Buffer.alloc(32, 7).toString("latin1");
-
-interface FakeV2 extends AsyncDisposable {
-  readonly address: string;
-  /** The messages that came. */
-  readonly messages: Buffer[];
-}
-
-type Answering = (envelope: { id: string; number: number }, socket: Socket) => Resp | null;
-
-const hello = (clock: number, cluster = CLUSTER, versions = "1 2"): Resp => [
-  ...["hello", versions, "d".repeat(32), cluster, String(clock), "live", "daemon"],
-];
-
-/** A daemon of version 2 that checks nothing: it answers hellos, and envelopes as a test says. */
-async function fakeV2(greeting: () => Resp, answering: Answering): Promise<FakeV2> {
-  const sockets = new Set<Socket>();
-  const messages: Buffer[] = [];
-  let number = 0;
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {}).on("close", () => sockets.delete(socket));
-    const parser = new FrameParser(1 << 20, 2);
-    socket.on("data", (chunk) => {
-      for (const payload of parser.push(chunk)) {
-        messages.push(payload);
-        const reply = payload.includes("hello\r\n")
-          ? greeting()
-          : answering(envelopeOf(payload, ++number), socket);
-        if (reply !== null) socket.write(frame(resp(reply)));
-      }
-      if (parser.malformed !== null) socket.destroy();
-    });
-  });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port } = server.address() as { port: number };
-  return {
-    address: `127.0.0.1:${port}`,
-    messages,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}
-
-function envelopeOf(payload: Buffer, number: number): { id: string; number: number } {
-  const head = /^\*3\r\n\$7\r\ncommand\r\n\$(\d+)\r\n/.exec(payload.toString("latin1"));
-  assert.ok(head);
-  const body = payload.subarray(head[0].length, head[0].length + Number(head[1]));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64BE(BigInt(body.length));
-  const id = createHash("sha256").update("dbsync2\0command\0").update(length).update(body).digest();
-  return { id: id.toString("latin1"), number };
-}
-
-const result = (id: string, reply: string): Resp => {
-  const now = String(Date.now());
-  return ["result", id, "d".repeat(32), now, `${now} 0`, raw(reply), ""];
-};
-
-const refused = (id: string, code: string, clock: number, effect = "not-applied"): Resp => [
-  ...["refused", id, code, "Because.", String(clock), effect],
-];
-
 describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency: 2 }, () => {
   test("A daemon of version 2 gets a hello and an envelope", async () => {
     await using daemon = await fakeV2(
@@ -97,21 +29,104 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.equal(daemon.messages.length, 2);
   });
 
-  test("A daemon of version 1 closes on the hello, and gets a version 1 command", async () => {
-    await using daemon = await fakeDaemon(answer("v"));
-    assert.deepEqual(await valueAndError([daemon], rsa), ["v", ""]);
-    assert.equal(daemon.connections, 2);
-    assert.equal(daemon.frames.length, 1);
+  for (const [how, prefix, ini, connections] of [
+    ["dbsync.versions = 1", "", { "dbsync.versions": "1" }, 1],
+    ["dbsync.versions = 1,2", "", { "dbsync.versions": "1, 2" }, 2],
+    ["dbsync1:// in the list", "dbsync1://", {}, 1],
+  ] as const) {
+    test(`With ${how} a daemon that closes on the hello gets a version 1 command`, async () => {
+      await using daemon = await fakeDaemon(answer("v"));
+      const address = prefix + daemon.address;
+      assert.deepEqual(await valueAndError([{ address }], { ...rsa, ...ini }), ["v", ""]);
+      assert.equal(daemon.connections, connections);
+      assert.equal(daemon.frames.length, 1);
+      assert.ok((daemon.frames[0]?.length ?? 0) > 256, "signed");
+    });
+  }
+
+  for (const theft of THEFTS) {
+    test(`A thief who ${theft} gets nothing of version 1, and the error says which line would allow it`, async () => {
+      await using thief = await startThief(theft);
+      await using daemon = await fakeV2(
+        () => hello(Date.now()),
+        ({ id }) => result(id, "+OK\r\n"),
+      );
+      const alone = await valueAndError([thief], rsa);
+      assert.equal(alone[0], null);
+      if (theft === "closes on the hello")
+        assert.match(
+          alone[1],
+          /version: .*somebody hides version 2 from you; .* dbsync\.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:\/\//,
+        );
+      assert.ok(thief.connections >= 1);
+      const code = "for ($i = 0; $i < 3; $i++) { $result = dbsync_send('INCR k'); }";
+      const both = { "dbsync.servers": `${thief.address},${daemon.address}`, ...rsa };
+      assert.equal(await runPhp(code, { ini: both }), "OK");
+      assert.deepEqual(thief.taken, []);
+    });
+  }
+
+  test("A hello that closes is followed by another one before that daemon is given up", async () => {
+    let greetings = 0;
+    await using daemon = await fakeV2(
+      () => (greetings++ === 0 ? null : hello(Date.now())),
+      ({ id }) => result(id, "+OK\r\n"),
+    );
+    assert.deepEqual(await valueAndError([daemon], rsa), ["OK", ""]);
+    assert.equal(greetings, 2);
   });
 
-  test("A daemon that has no keys says so in its hello, and gets a version 1 command", async () => {
+  test("A hello of a later version, with more elements, is understood", async () => {
+    await using daemon = await fakeV2(
+      () => [...(hello(Date.now()) as string[]), "2", "later"],
+      ({ id }) => result(id, "+OK\r\n"),
+    );
+    assert.deepEqual(await valueAndError([daemon], rsa), ["OK", ""]);
+  });
+
+  test("A list of arguments may hold blanks, empty texts and every byte; a line is cut at blanks", async () => {
+    await using daemon = await startDaemon(["-s", keyFile("rsa2048", "public")]);
+    const code = `$bytes = implode('', array_map('chr', range(0, 255)));
+      $result = [dbsync_send(['SET', 'a b', 'c  d']), dbsync_send(['GET', 'a b']), dbsync_send(['SET', '', $bytes]),
+        dbsync_send(['GET', '']) === $bytes, dbsync_send(['INCRBY', 'n', 5]), dbsync_send('GET  n'), dbsync_last_error()]`;
+    const ini = { "dbsync.servers": `127.0.0.1:${daemon.port}`, ...rsa };
+    assert.deepEqual(await runPhp(code, { ini }), ["OK", "c  d", "OK", true, "5", "5", null]);
+  });
+
+  test("What version 1 cannot carry is not sent, and the error says why", async () => {
+    await using daemon = await fakeDaemon(answer("v"));
+    const send = (list: string) => `[dbsync_send(${list}), dbsync_last_error()]`;
+    const code = `$result = [${["['GET', 'k']", "['SET', 'a', 'b c']", "['GET', '']", '["GET", "a\\0b"]', "[1.5]", "[]"].map(send).join()}]`;
+    for (const ini of [{}, { ...rsa, "dbsync.versions": "1,2" }]) {
+      const results = (await runPhp(code, {
+        ini: { "dbsync.format": "text", ...ini, "dbsync.servers": daemon.address },
+      })) as [string | null, string | null][];
+      assert.deepEqual(
+        results.map(([value]) => value),
+        ["v", null, null, null, null, null],
+      );
+      const patterns = [
+        /cuts commands at blanks/,
+        /cuts commands at blanks/,
+        /NUL/,
+        /list of strings/,
+        /empty/,
+      ];
+      for (const [index, pattern] of patterns.entries()) assert.match(results[index + 1]?.[1] ?? "", pattern);
+    }
+    assert.equal(daemon.frames.length, 2);
+  });
+
+  test("A daemon that says in its hello that it has no keys gets a version 1 command only if that is allowed", async () => {
     await using daemon = await fakeV2(
       () => hello(Date.now(), CLUSTER, "1"),
       () => null,
     );
     const [value, error] = await valueAndError([daemon], rsa);
     assert.equal(value, null);
-    assert.match(error, /no-reason/, "this one closes on a frame of version 1");
+    assert.match(error, /not-due: it has no keys/);
+    const told = await valueAndError([daemon], { ...rsa, "dbsync.versions": "1,2" });
+    assert.match(told[1], /no-reason/, "this one closes on a frame of version 1");
   });
 
   test("Both kinds of daemons take part in one call, and a closed connection is not asked again", async () => {
@@ -121,38 +136,36 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
       () => null,
     );
     const code = "$result = []; for ($i = 0; $i < 3; $i++) { $result[] = dbsync_send('GET k'); }";
-    const ini = { "dbsync.servers": `${old.address},${current.address}`, ...rsa };
+    const servers = `${old.address},${current.address}`;
+    const ini = { "dbsync.servers": servers, "dbsync.versions": "1,2", ...rsa };
     assert.deepEqual(await runPhp(code, { ini }), ["old", "old", "old"]);
     assert.equal(old.connections, 2);
     assert.equal(old.frames.length, 3);
   });
 
-  test("With dbsync.require = v2 a daemon of version 1 gets no command", async () => {
-    await using daemon = await fakeDaemon(answer("v"));
-    const [value, error] = await valueAndError([daemon], { ...rsa, "dbsync.require": "v2" });
-    assert.equal(value, null);
-    assert.match(error, /version: the daemon speaks version 1 only.*dbsync\.require is "v2"/);
-    assert.equal(daemon.frames.length, 0);
-  });
-
   test("An Ed25519 key is for version 2 alone", async () => {
     await using old = await fakeDaemon(answer("v"));
-    assert.match((await valueAndError([old], ed25519))[1], /version 1 knows RSA keys only/);
+    for (const versions of ["1", "1,2"]) {
+      const [, error] = await valueAndError([old], { ...ed25519, "dbsync.versions": versions });
+      assert.match(error, /version-1: version 1 knows RSA keys only/);
+    }
     assert.equal(old.frames.length, 0);
   });
 
-  test("Without a key version 1 is spoken, and dbsync.require = v2 is an error", async () => {
+  test("Without a key version 1 is spoken, and to ask for version 2 is an error", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     assert.deepEqual(await valueAndError([daemon], { "dbsync.format": "text" }), ["v", ""]);
     assert.equal(daemon.connections, 1);
-    assert.match(
-      (await valueAndError([daemon], { "dbsync.require": "v2" }))[1],
-      /always signed: set dbsync\.signkey/,
-    );
+    const address = `dbsync2://${daemon.address}`;
+    for (const [server, ini] of [
+      [daemon, { "dbsync.versions": "2" }],
+      [{ address }, {}],
+    ] as const)
+      assert.match((await valueAndError([server], ini))[1], /always signed: set dbsync\.signkey/);
   });
 
   for (const [name, value] of [
-    ["dbsync.require", "2"],
+    ["dbsync.versions", "v2"],
     ["dbsync.cluster", "12ab"],
     ["dbsync.cluster", "g".repeat(64)],
   ] as const) {
@@ -166,7 +179,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
 });
 
 async function valueAndError(
-  daemons: readonly (FakeV2 | FakeDaemon)[],
+  daemons: readonly { readonly address: string }[],
   ini: Record<string, string>,
 ): Promise<[string | null, string]> {
   const { value, error } = await sendOne(
@@ -279,6 +292,53 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
   }
 });
 
+describe("dbsync.php at a script's end", { skip: skipWithout("php"), concurrency: 2 }, () => {
+  const told = { ...rsa, "dbsync.cluster": Buffer.from(CLUSTER, "latin1").toString("hex") };
+  const code = 'for ($i = 0; $i < 3; $i++) { $result = dbsync_send("SET k $i"); }';
+  const patience = { LAST_DELIVERY_SECONDS: 60 };
+  const quick = () =>
+    fakeV2(
+      () => hello(Date.now()),
+      ({ id }) => result(id, "+OK\r\n"),
+    );
+
+  test("An answer that comes with the hello's is taken, and later commands follow", async () => {
+    await using first = await quick();
+    await using late = await fakeV2(
+      () => hello(Date.now()),
+      ({ id }) => result(id, "+OK\r\n"),
+      true,
+    );
+    const ini = { ...told, "dbsync.servers": `${late.address},${first.address}` };
+    assert.equal(await runPhp(code, { ini, patience }), "OK");
+    const values = late.messages.flatMap(
+      (message) => /SET\r\n\$1\r\nk\r\n\$1\r\n(\d)/.exec(String(message))?.[1] ?? [],
+    );
+    assert.deepEqual(values, ["0", "1", "2"]);
+  });
+
+  for (const [versions, taken] of [
+    ["1,2", ["SET k 0", "SET k 1", "SET k 2"]],
+    ["2", []],
+  ] as const) {
+    test(`A daemon that closes late gets ${taken.length} commands of version 1 with dbsync.versions = ${versions}`, async () => {
+      await using first = await quick();
+      await using late = await startThief("closes late");
+      const ini = {
+        ...told,
+        "dbsync.versions": versions,
+        "dbsync.servers": `${late.address},${first.address}`,
+      };
+      assert.equal(await runPhp(code, { ini, patience }), "OK");
+      assert.deepEqual(
+        late.taken.map((frame) => /:ds:\d+:([^\0]*)\0/.exec(frame)?.[1]),
+        taken,
+      );
+      assert.equal(late.hellos, 2);
+    });
+  }
+});
+
 describe("dbsync.php and dbsyncd with both kinds of keys", { skip: skipWithout("php") }, () => {
   let daemons: DaemonProcess[];
 
@@ -294,7 +354,7 @@ describe("dbsync.php and dbsyncd with both kinds of keys", { skip: skipWithout("
       const ini = {
         "dbsync.signkey": keyFile(name, "private"),
         "dbsync.format": "text",
-        "dbsync.require": "v2",
+        "dbsync.versions": "2",
       };
       const code = `$result = [dbsync_send('INCR ${name}'), dbsync_send('INCR ${name}'), dbsync_last_error()];`;
       const value = await runPhp(code, { ini: { "dbsync.servers": servers.join(","), ...ini } });

@@ -51,6 +51,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
           env: {
             DBSYNC_SERVERS: daemon.address,
             DBSYNC_SIGNKEY: keyFile === null ? "" : join(vectorFolder, keyFile),
+            DBSYNC_VERSIONS: "1",
           },
           input: JSON.stringify(cases.map((vector) => vector.command)),
         },
@@ -73,6 +74,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     await using c = await fakeDaemon(answer("v"));
     await sendOne([a.address, b.address, c.address], {
       "dbsync.signkey": join(vectorFolder, "test-rsa2048-private.pem"),
+      "dbsync.versions": "1",
     });
     const frames = [a, b, c].map((daemon) => daemon.frames.map((frame) => frame.toString("hex")));
     assert.equal(frames[2]?.length, 1);

@@ -5,7 +5,8 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { formatLimit, LIMITS } from "../../daemon/limits.js";
+import { formatLimit, LIMITS } from "../../daemon/options/limits.js";
+import { writeClusterSecret } from "../../keys/cluster-secret.js";
 import { writeCertificate } from "../support/certificate-files.js";
 import { runDaemon } from "../support/daemon-process.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
@@ -117,6 +118,7 @@ async function scratchWithKeys(): Promise<string> {
   }
   await writeCertificate(scratch);
   await writeFile(join(scratch, "users.acl"), "user default off\n");
+  writeClusterSecret(join(scratch, "cluster.secret"));
   return scratch;
 }
 
@@ -139,11 +141,24 @@ describe("the sample configuration", () => {
     assert.ok(lines.length > 10);
     const scratch = await scratchWithKeys();
     try {
-      for (const line of lines) {
+      const isLimit = (line: string) =>
+        Object.values(LIMITS).some(({ flag }) => line.startsWith(`${flag} =`));
+      // Limits go together; of the others some exclude each other.
+      const limits = lines.filter(isLimit);
+      for (const line of ["", ...lines.filter((each) => !isLimit(each))]) {
         const file = join(scratch, "one.toml");
         // A certificate and its key make sense together only; peers exchange signed commands.
-        const written = /^tls-/.test(line) ? lines.filter((each) => each.startsWith("tls-")) : [line];
-        if (line.startsWith("peer")) written.push('sign-key = ["keys"]');
+        const written = /^tls-/.test(line)
+          ? lines.filter((each) => each.startsWith("tls-"))
+          : line === ""
+            ? limits
+            : [line];
+        if (line.startsWith("peer"))
+          written.push(...lines.filter((each) => each.startsWith("cluster-secret")));
+        if (line.startsWith("admin-host")) written.push("admin = 0");
+        if (/^(cluster-secret|adopt)/.test(line)) written.push('peer = ["10.0.0.3:1111"]');
+        if (line.startsWith("adopt")) written.push('cluster-secret = "cluster.secret"');
+        if (/^(peer|cluster-secret|adopt)/.test(line)) written.push('sign-key = ["keys"]');
         if (line.startsWith("acl-file")) written.push("resp = 6379");
         if (line.startsWith("json-replica =")) written.push("json = 8888");
         await writeFile(file, `${written.join("\n")}\n`);
@@ -194,12 +209,13 @@ describe("the image and the composition", () => {
   test("Each daemon of the composition keeps its data in a volume of its own, and names the two others", async () => {
     const text = content(await read("compose.yaml")).join("\n");
     const known = await daemonOptions();
-    for (const option of ["--data", "--peer"]) assert.ok(known.has(option), option);
+    for (const option of ["--data", "--peer", "--cluster-secret"]) assert.ok(known.has(option), option);
     assert.match(text, /DBSYNCD_DATA: \/var\/lib\/dbsyncd\n/);
+    assert.match(text, /DBSYNCD_CLUSTER_SECRET: \/etc\/dbsync\/cluster\.secret\n/);
     for (const [number, ...others] of ["123", "213", "312"].map((digits) => [...digits])) {
       const [, service = ""] = new RegExp(`\\n {2}daemon${number}:\\n((?: {4}.*\\n?)*)`).exec(text) ?? [];
-      assert.match(service, new RegExp(`"data${number}:/var/lib/dbsyncd"`));
-      const peers = others.map((other) => `daemon${other}:1111\${PIN${other}:-}`).join(",");
+      assert.match(service, new RegExp(`\\*secret, "data${number}:/var/lib/dbsyncd"`));
+      const peers = others.map((other) => `daemon${other}:1111`).join(",");
       assert.ok(service.includes(`DBSYNCD_PEER: "${peers}"`), service);
     }
   });
@@ -268,7 +284,7 @@ describe("install.md", () => {
   });
 
   test("Each reason in the table of symptoms is one of the daemon's", async () => {
-    const { REFUSALS } = await import("../../daemon/refusals.js");
+    const { REFUSALS } = await import("../../daemon/answers/refusals.js");
     const text = await readFile(join(repositoryRoot, "install.md"), "utf8");
     const table = text.slice(text.indexOf("| symptom |"));
     const cells = [...table.matchAll(/^\|[^|]*\|([^|]*)\|/gm)].map(([, cell = ""]) => cell);

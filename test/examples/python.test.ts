@@ -3,14 +3,18 @@
  * dbsyncd. That the two understand each other shows that the page is enough.
  */
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { type Ended, run } from "../support/run-program.js";
+import { startThief, THEFTS } from "../support/thief.js";
 import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
 import { deadAddress } from "./fake-daemon.js";
+import { fakeV2, hello, result } from "./fake-daemon-v2.js";
 
 const PYTHON = "/usr/bin/python3";
 const FILE = join(repositoryRoot, "examples", "python", "dbsync.py");
@@ -214,6 +218,49 @@ print(json.dumps([dates == sorted(dates), len(set(dates)), dates[-1][0] - client
     assert.equal(ended.code, 2);
     assert.match(ended.stderr, /the servers are of different clusters \(not applied\)/);
   });
+
+  test("A daemon beside peers, or with a folder, whose hello has an element more, is understood", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "dbsync-python-"));
+    try {
+      await using recording = await startDaemon(["-s", keyFile("ed25519", "public"), "--data", folder]);
+      const ended = await cli(["SET", "k", "v"], [`127.0.0.1:${recording.port}`]);
+      assert.deepEqual(ended, { code: 0, stdout: "OK\n", stderr: "" });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test("A hello of a later version, with more elements, is understood", async () => {
+    await using daemon = await fakeV2(
+      () => [...(hello(Date.now()) as string[]), "2", "later"],
+      ({ id }) => result(id, "+OK\r\n"),
+    );
+    assert.equal((await cli(["PING"], [daemon.address])).stdout, "OK\n");
+  });
+
+  test("A hello that closes is followed by another one before that daemon is given up", async () => {
+    let greetings = 0;
+    await using daemon = await fakeV2(
+      () => (greetings++ === 0 ? null : hello(Date.now())),
+      ({ id }) => result(id, "+OK\r\n"),
+    );
+    assert.equal((await cli(["PING"], [daemon.address])).stdout, "OK\n");
+    assert.equal(greetings, 2);
+  });
+
+  for (const theft of THEFTS) {
+    test(`A thief who ${theft} gets nothing of version 1, and the error says what that can be`, async () => {
+      await using thief = await startThief(theft);
+      const ended = await cli(["SET", "secret", "1"], [thief.address], "rsa2048");
+      assert.equal(ended.code, 2);
+      assert.match(
+        ended.stderr,
+        /speaks version 1 only, .* or somebody hides version 2 from you \(not applied\)/,
+      );
+      assert.equal((await cli(["PING"], [thief.address, servers[0] as string], "rsa2048")).stdout, "PONG\n");
+      assert.deepEqual(thief.taken, []);
+    });
+  }
 
   test("A daemon without keys, and nobody at all, are said to be so", async () => {
     await using plain = await startDaemon([]);

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DbsyncError } from "../../client/entry.js";
 import { timelineFolder } from "../../timeline/lmdb-reader.js";
+import { lines } from "../daemon/listeners/resp/beside-redis.js";
+import { said } from "../daemon/listeners/resp/scene.js";
 import { type DaemonProcess, runDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { skipWithout } from "../support/requirements.js";
@@ -44,7 +46,7 @@ test("a second daemon on the same folder is refused, also while the first one is
 test("a full disk refuses writes loudly, while reads and peers go on; with room again all is well", {
   skip: skipWithout("prlimit"),
 }, async () => {
-  await using trio = await Trio.start(["--admin", "0"]);
+  await using trio = await Trio.start(["--admin", "0", "--resp", "0"]);
   await using client = trio.client([0]);
   await client.send("SET k v", { replicated: 3 });
   limitFiles(trio.daemon(0), statSync(join(timelineFolder(trio.folder(0)), "data.mdb")).size + 65_536);
@@ -60,6 +62,11 @@ test("a full disk refuses writes loudly, while reads and peers go on; with room 
   assert.notEqual((await trio.status(0)).failure, null);
   const health = await fetch(`http://127.0.0.1:${await adminPort(trio.daemon(0))}/healthz`);
   assert.equal(health.status, 503);
+  // What a Redis client's ready check asks.
+  const served = await trio.daemon(0).logged(({ msg }) => msg === "serving Redis clients");
+  const info = await said(Number(served["port"]), lines("INFO persistence"));
+  assert.match(info, /^loading:0\r$/m, "it reads");
+  assert.match(info, /^aof_last_write_status:err\r$/m, "it is told what fails");
   await using others = trio.client([1, 2]);
   assert.equal(await others.send("SET k w", { replicated: 2 }), "OK");
   await trio.end(0, "SIGTERM");

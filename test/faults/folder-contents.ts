@@ -1,7 +1,7 @@
 /** The data folder of a daemon, looked into from outside: what it holds, and how to damage it as a bad disk would. */
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { hashOf } from "../../daemon/identity.js";
+import { hashOf } from "../../daemon/trust/identity.js";
 import { type Entry, firstPlaceAt, placeOf, readPlace, writePlace } from "../../timeline/entry.js";
 import { openReader, type Reader, timelineFolder } from "../../timeline/lmdb-reader.js";
 import { readEntry } from "../../timeline/stored-value.js";

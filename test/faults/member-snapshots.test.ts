@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { EnvelopeClient } from "../support/envelope-client.js";
+import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { makePastFolder, signPast } from "./past-folder.js";
 import { Trio } from "./trio.js";
 
@@ -25,8 +25,9 @@ async function pour(client: EnvelopeClient, commands: readonly (readonly ByteStr
 /** Writes until all have dropped what came first. */
 async function outlive(trio: Trio): Promise<void> {
   using client = await EnvelopeClient.open(trio.ports[0] as number, trio.app);
+  const others = trio.ports.length - 1;
   const havePruned = async () =>
-    (await trio.statuses()).every(({ pruned }) => pruned.length === 2 && pruned.every((to) => to > 0));
+    (await trio.statuses()).every(({ pruned }) => pruned.length === others && pruned.every((to) => to > 0));
   let written = 0;
   while (!(await havePruned()))
     for (let round = 0; round < 4; round++)
@@ -40,27 +41,32 @@ async function outlive(trio: Trio): Promise<void> {
       );
 }
 
-test("of three daemons in memory one is restarted, after what came first was dropped, and is level", async (t) => {
-  await using trio = await Trio.make(FORGETFUL, 3, { isInMemory: true });
-  await trio.startAll();
-  await using client = trio.client();
-  await client.send("SET first kept");
-  await outlive(trio);
-  await trio.level(LEVEL_MS);
-  for (const index of trio.ports.keys()) {
-    await using before = trio.client([index]);
-    assert.equal(await before.send("GET first"), "kept", `daemon ${index}`);
-  }
-  await trio.end(2, "SIGKILL");
-  await trio.start(2);
-  t.diagnostic(`level after ${Math.round(await trio.level(LEVEL_MS))} ms`);
-  await using reader = trio.client([2]);
-  const log = trio.daemon(2).log.map(({ msg }) => msg);
-  assert.equal(await reader.send("GET first"), "kept", `daemon 2 says:\n${log.join("\n")}`);
-  assert.equal(await reader.send("DBSIZE"), "1001");
-  await reader.send("SET again 1");
-  await trio.level(LEVEL_MS);
-});
+for (const [count, name] of [
+  [3, "three daemons in memory"],
+  [2, "two daemons in memory"],
+] as const)
+  test(`${name} are restarted one after the other, after what came first was dropped, and are level each time`, async (t) => {
+    await using trio = await Trio.make(FORGETFUL, count, { isInMemory: true });
+    await trio.startAll();
+    await using client = trio.client();
+    await client.send("SET first kept");
+    await using root = trio.client([...trio.ports.keys()], { key: trio.root.privateKey });
+    const added = makeKeyPair();
+    await root.send(["KEY", "ADD", added.pem, "LABEL", "late", "RULES", "+@all", "-@admin", "~*"]);
+    await outlive(trio);
+    await trio.level(LEVEL_MS);
+    for (const index of trio.ports.keys()) {
+      await trio.end(index, "SIGKILL");
+      await client.send(`SET meanwhile:${index} kept`);
+      await trio.start(index);
+      t.diagnostic(`daemon ${index} is level after ${Math.round(await trio.level(LEVEL_MS))} ms`);
+      await using reader = trio.client([index], { key: added.privateKey });
+      const log = trio.daemon(index).log.map(({ msg }) => msg);
+      assert.equal(await reader.send("GET first"), "kept", `daemon ${index} says:\n${log.join("\n")}`);
+      assert.equal(await reader.send(`GET meanwhile:${index}`), "kept");
+      assert.equal(await reader.send("DBSIZE"), String(1002 + index));
+    }
+  });
 
 test("with --data and --retain a lost folder is made anew from another's snapshot, and outlives SIGKILL", async () => {
   await using trio = await Trio.make(["--retain", "1"]);

@@ -1,11 +1,11 @@
 /** A data folder as a daemon leaves it that has run for days with --retain, and was stopped: made at once, by its own parts. */
 import { pino } from "pino";
-import { hashOf } from "../../daemon/identity.js";
-import { loadSigners } from "../../daemon/load-signers.js";
-import { openStorage } from "../../daemon/open-storage.js";
-import { keepGenesis } from "../../daemon/recorded-genesis.js";
-import type { Settings } from "../../daemon/settings.js";
-import { snapshotFolder } from "../../daemon/snapshots.js";
+import type { Settings } from "../../daemon/options/settings.js";
+import { openStorage } from "../../daemon/replica/open-storage.js";
+import { snapshotFolder } from "../../daemon/trust/data-folder.js";
+import { hashOf } from "../../daemon/trust/identity.js";
+import { loadSigners } from "../../daemon/trust/load-signers.js";
+import { keepGenesis } from "../../daemon/trust/recorded-genesis.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody, signedBytes } from "../../protocol/envelope.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
@@ -58,6 +58,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
       ...{ snapshots, every: EVERY, retainMs },
       make: (from, to) => makeSnapshotInSlices({ ...parts, from, to }, time),
     },
+    ...{ refusesRing: () => null, openAside: null },
     isAlone: () => false,
     isJoining: () => false,
     owner: { flushed: () => {}, folded: () => {}, failed: () => {} },
@@ -68,13 +69,19 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
     const taken = timeline.take(entry);
     if (taken.kind !== "taken") throw new Error(`an entry of the past: ${taken.kind}`);
     await taken.flushed;
-    timeline.tick();
+    tick(timeline);
   }
   while (timeline.prunedTo < 0) {
-    timeline.tick();
+    tick(timeline);
     await new Promise((resolve) => setImmediate(resolve));
   }
   await timeline.stop();
+}
+
+/** Its members have found all its snapshots the same. */
+function tick(timeline: Timeline): void {
+  for (const { at } of timeline.handover.cuts) timeline.handover.certify(at);
+  timeline.tick();
 }
 
 const SILENT = pino({ level: "silent" });

@@ -5,6 +5,10 @@ export interface Status {
   readonly state: string;
   /** Why nothing is taken any more. */
   readonly failure: string | null;
+  /** Who tells that its own key was revoked; null: it was not. */
+  readonly revoked: string | null;
+  /** Groups of writes that were not in the log at its start. */
+  readonly lostGroups: number;
   readonly entries: number;
   /** Of everything it holds. */
   readonly fingerprint: string;
@@ -27,6 +31,8 @@ export async function readStatus(client: Client): Promise<Status> {
   return {
     state: text("state"),
     failure: failure == null ? null : String(failure),
+    revoked: fields.get("revoked") == null ? null : text("revoked"),
+    lostGroups: Number(text("lost-groups")),
     entries: Number(text("ring-entries")) + Number(text("data-entries")),
     fingerprint: ["ring-entries", "ring-sum", "data-entries", "data-sum"].map(text).join(" "),
     isSettled: text("state") === "live" && text("waiting") === "0",

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, type SendOptions } from "../../client/entry.js";
+import { knowsSecret } from "../support/cluster-secret.js";
 import {
   type DaemonOptions,
   type DaemonProcess,
@@ -99,7 +100,8 @@ export class Trio implements AsyncDisposable {
     const peers = others.flatMap((port) => ["--peer", `127.0.0.1:${port}`]);
     const keys = ["-s", this.app.file, "--root-key", this.root.file];
     const data = this.#isInMemory ? [] : ["--data", this.folder(index)];
-    return ["-p", String(this.ports[index]), ...keys, ...data, ...peers, ...this.#args];
+    const secret = others.length === 0 ? [] : knowsSecret;
+    return ["-p", String(this.ports[index]), ...keys, ...data, ...peers, ...secret, ...this.#args];
   }
 
   /** Starts one, in its folder of before if there is one. */

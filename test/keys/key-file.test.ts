@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { createPrivateKey, createPublicKey, generateKeyPairSync, KeyObject } from "node:crypto";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { KeyFileError } from "../../keys/errors.js";
@@ -15,6 +15,7 @@ import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { signCommand } from "../../keys/sign.js";
 import { verifyCommand } from "../../keys/verify.js";
 import { buildRoot } from "../support/repository.js";
+import { seed } from "../support/seed.js";
 import { openssl, PASSPHRASE, temporaryFolder, vectorKeys, withoutOpenssl } from "./openssl.js";
 
 const skip = { skip: withoutOpenssl };
@@ -206,9 +207,7 @@ test("wrong passphrases are never taken for anything else", () => {
   }
 });
 
-test("a damaged file loads or is refused with a KeyFileError, and nothing else happens", (t: TestContext) => {
-  const seed = Number(process.env["DBSYNC_SEED"] ?? Date.now() % 2 ** 31);
-  t.diagnostic(`DBSYNC_SEED=${seed}`);
+test("a damaged file loads or is refused with a KeyFileError, and nothing else happens", () => {
   const originals = [vectorKeys.private2048, vectorKeys.public2048].map((file) =>
     readFileSync(file, "latin1"),
   );
@@ -239,6 +238,6 @@ test("a damaged file loads or is refused with a KeyFileError, and nothing else h
         }
       }
     }),
-    { seed, numRuns: 500 },
+    { seed: seed(), numRuns: 500 },
   );
 });

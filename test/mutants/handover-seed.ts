@@ -75,12 +75,13 @@ function worldOf(entries: readonly Entry[]): Pick<World, "genesis" | "ledger"> {
 }
 
 async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<void> {
-  const given = giver.timeline.handover.givable ?? assert.fail();
+  const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
   const staged = taker.timeline.handover.stage(given.cutAt);
   for (const chunk of given.chunks) staged.write(chunk);
   let isOver = false;
   let failure: Error | null = null;
-  taker.timeline.handover.adopt(staged, {
+  taker.timeline.handover.adopt(staged, staged.seal, {
+    ...{ isWanted: () => true, aside: () => {} },
     strays: () => {},
     adopted: () => void (isOver = true),
     failed: (problem) => {

@@ -15,6 +15,7 @@ export async function problemsOf(
     case "handover":
       return await handoverSeed(seed);
     case "simulation":
+      // They fail without any mutant too.
       return (await simulate(seed)).problems;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * `npm run mutants`: breaks one rule after the other and shows that the simulation finds each out.
+ * `npm run mutants`: breaks one rule after the other and shows that the simulation, or a test, finds each out.
  * `npm run mutants -- dedupe order` tries those whose name holds one of the words.
  */
-import { fork } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
@@ -16,9 +16,13 @@ import { mutants } from "./table.js";
 const SEEDS_MOST = 500;
 /** A mutant that hangs in one run is found out too. */
 const HANGS_AFTER_MS = 60_000;
+/** A test file has many tests, and may share the machine. */
+const TEST_HANGS_AFTER_MS = 300_000;
 const FIRST_SEED = 1;
 /** Seeds that fail without any mutant show a defect, which is to be mended first. */
 const UNSOUND_MOST = 5;
+/** What is wrong with a mutant that dies of itself, not of the rule that it breaks. */
+const UNFIT = /(?:ReferenceError|SyntaxError): .*/;
 
 interface Death {
   readonly seed: number;
@@ -33,7 +37,9 @@ type Message = { readonly kind: "trying" } | ({ readonly kind: "killed" } & Deat
 async function tryMutant(mutant: Mutant): Promise<Death | null> {
   for (let from = FIRST_SEED; ; ) {
     const death = await tryFrom(mutant, from);
-    if (death === null || Number.isNaN(death.seed) || (await isSound(mutant, death.seed))) return death;
+    if (death === null) return null;
+    if (mutant.test !== undefined) return (await isSoundTest(mutant.test)) ? death : null;
+    if (Number.isNaN(death.seed) || (await isSound(mutant, death.seed))) return death;
     from = death.seed + 1;
   }
 }
@@ -48,23 +54,46 @@ async function isSound(mutant: Mutant, seed: number): Promise<boolean> {
   return false;
 }
 
-const unsound = new Set<number>();
+const unsound = new Set<number | string>();
+const testRuns = new Map<string, Promise<boolean>>();
 
-function tryFrom({ name }: Mutant, from: number): Promise<Death | null> {
+/** The same of a test file: run once, for all mutants that it is to find out. */
+function isSoundTest(test: string): Promise<boolean> {
+  const run =
+    testRuns.get(test) ??
+    new Promise<boolean>((resolve) => {
+      const child = spawn(process.execPath, [join(buildRoot, test)], {
+        stdio: "ignore",
+        timeout: TEST_HANGS_AFTER_MS,
+      });
+      child.on("close", (code) => {
+        if (code !== 0) {
+          console.error(`${test} fails without any mutant`);
+          unsound.add(test);
+        }
+        resolve(code === 0);
+      });
+    });
+  testRuns.set(test, run);
+  return run;
+}
+
+function tryFrom({ name, test }: Mutant, from: number): Promise<Death | null> {
   return new Promise((resolve) => {
     const child = fork(suspect, [name, String(from), String(FIRST_SEED + SEEDS_MOST - from)], {
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      stdio: ["ignore", test === undefined ? "ignore" : "pipe", "pipe", "ipc"],
     });
     let death: Death | null = null;
-    let errors = "";
-    child.stderr?.on("data", (bytes) => {
-      errors += bytes;
-    });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on("data", (bytes) => {
+        output += bytes;
+      });
     const hangs = (): void => {
       death = { seed: Number.NaN, problem: "hangs" };
       child.kill("SIGKILL");
     };
-    let timer = setTimeout(hangs, HANGS_AFTER_MS);
+    let timer = setTimeout(hangs, test === undefined ? HANGS_AFTER_MS : TEST_HANGS_AFTER_MS);
     child.on("message", (message: Message) => {
       clearTimeout(timer);
       timer = setTimeout(hangs, HANGS_AFTER_MS);
@@ -73,7 +102,10 @@ function tryFrom({ name }: Mutant, from: number): Promise<Death | null> {
     child.on("close", (code) => {
       clearTimeout(timer);
       if (death === null && code !== 0)
-        death = { seed: Number.NaN, problem: `breaks off: ${errors.slice(0, 300)}` };
+        death = {
+          seed: Number.NaN,
+          problem: UNFIT.exec(output)?.[0] ?? test ?? `breaks off: ${output.slice(0, 300)}`,
+        };
       resolve(death);
     });
   });
@@ -83,6 +115,17 @@ function tryFrom({ name }: Mutant, from: number): Promise<Death | null> {
 function staleness({ name, file, find }: Mutant): string | null {
   const times = readFileSync(join(buildRoot, file), "utf8").split(find).length - 1;
   return times === 1 ? null : `${name}: what it replaces stands ${times} times in ${file}`;
+}
+
+function verdictOn(death: Death | null): string {
+  if (death === null) return "LIVES ";
+  return UNFIT.test(death.problem) ? "UNFIT " : "killed";
+}
+
+function shown(death: Death | null): string {
+  if (death === null) return "nothing finds it out";
+  const seeds = Number.isNaN(death.seed) ? "" : `after ${death.seed - FIRST_SEED + 1} seeds: `;
+  return `${seeds}${death.problem.split("\n")[0]}`;
 }
 
 async function main(words: readonly string[]): Promise<void> {
@@ -95,13 +138,11 @@ async function main(words: readonly string[]): Promise<void> {
   let alive = stale.length;
   const work = async () => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+      const startedAt = performance.now();
       const death = await tryMutant(mutant);
-      if (death === null) alive++;
-      const seeds =
-        death === null || Number.isNaN(death.seed) ? "" : `after ${death.seed - FIRST_SEED + 1} seeds: `;
-      console.log(
-        `${death === null ? "LIVES " : "killed"} ${mutant.name} ${seeds}${death?.problem.split("\n")[0] ?? ""}`,
-      );
+      if (death === null || UNFIT.test(death.problem)) alive++;
+      const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+      console.log(`${verdictOn(death)} ${mutant.name}, ${took}: ${shown(death)}`);
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));

@@ -3,6 +3,7 @@ import { register } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildRoot } from "../support/repository.js";
+import type { Mutant } from "./mutant.js";
 import { mutants } from "./table.js";
 
 const [name, first = "1", most = "500"] = process.argv.slice(2);
@@ -13,14 +14,21 @@ register("./break-module.js", import.meta.url, {
   data: { url: pathToFileURL(join(buildRoot, file)).href, find, replace },
 });
 
-// Imported now, since from now on modules come broken.
-const { problemsOf } = await import("./killers.js");
+if (mutant.test !== undefined) {
+  process.disconnect?.();
+  // It says by its exit code whether it fails.
+  await import(pathToFileURL(join(buildRoot, mutant.test)).href);
+} else await trySeeds(mutant);
 
-for (let seed = Number(first); seed < Number(first) + Number(most); seed++) {
-  process.send?.({ kind: "trying" });
-  const problems = await problemsOf(mutant, seed);
-  if (problems.length === 0) continue;
-  process.send?.({ kind: "killed", seed, problem: (problems[0] as string).slice(0, 300) });
-  break;
+async function trySeeds(suspected: Mutant): Promise<void> {
+  // Imported now, since from now on modules come broken.
+  const { problemsOf } = await import("./killers.js");
+  for (let seed = Number(first); seed < Number(first) + Number(most); seed++) {
+    process.send?.({ kind: "trying" });
+    const problems = await problemsOf(suspected, seed);
+    if (problems.length === 0) continue;
+    process.send?.({ kind: "killed", seed, problem: (problems[0] as string).slice(0, 300) });
+    break;
+  }
+  process.disconnect?.();
 }
-process.disconnect?.();

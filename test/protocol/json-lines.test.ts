@@ -85,6 +85,27 @@ test("a line that is too long ends the requests at the same place, whatever the 
   assert.ok(tooLong > 0 && tooLong < STREAMS, `${tooLong} of ${STREAMS} had one`);
 });
 
+test("a request over several lines is one if it comes in one piece", () => {
+  const pretty = JSON.stringify({ action: "get", where: { "]": ['{\\"', 1] }, limit: {} }, null, 2);
+  const cases: readonly (readonly [sent: string, requests: readonly string[]])[] = [
+    [pretty, [pretty]],
+    [`${pretty}\n`, [pretty]],
+    [`\r\n${pretty}\r\n{"a":1}\n`, ["", pretty, '{"a":1}']],
+    [`${pretty}\n${pretty}\nquit\n`, [pretty, pretty, "quit"]],
+    ['{"a":1\n{"a":\n2}\n', ['{"a":1', '{"a":', "2}"]],
+    ["[\n]\n[1,\n2]\n", ["[\n]", "[1,\n2]"]],
+    ['{"a":"\n"}\n', ['{"a":"\n"}']],
+    ["nope\n}\n", ["nope", "}"]],
+  ];
+  for (const [sent, requests] of cases)
+    assert.deepEqual(requestsOf([Buffer.from(sent)], 1024), [...requests, false], sent);
+});
+
+test("many lines that are begun and never closed take no longer than their bytes", () => {
+  const lines = 200_000;
+  assert.equal(requestsOf([Buffer.from("{\n".repeat(lines))], 1024).length, lines + 1);
+});
+
 test("a line that comes byte by byte takes little more room than its bytes", () => {
   const bytes = 300_000;
   const parser = new JsonLineParser(bytes);

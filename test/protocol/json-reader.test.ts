@@ -9,8 +9,14 @@ import {
   NOT_UTF8,
   parseJson,
 } from "../../protocol/json-reader.js";
-import { JsonObject, memberNames } from "../../protocol/json-value.js";
-import { phpFormOf, writeJson, writePhpJson } from "../../protocol/json-writer.js";
+import { JsonObject, type JsonValue, memberNames } from "../../protocol/json-value.js";
+import {
+  phpFormOf,
+  writeJson,
+  writePhpEntries,
+  writePhpJson,
+  writePhpString,
+} from "../../protocol/json-writer.js";
 import { askPhp } from "../support/php.js";
 import { skipWithout } from "../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
@@ -178,6 +184,44 @@ test(`a text that is kept is written in PHP's form without being taken apart, or
     const value = parseJson(wellFormed(random));
     const kept = bytesOfText(writeJson(value));
     assert.equal(phpFormOf(kept), writePhpJson(value), kept);
+  }
+});
+
+test(`texts that are joined are what their values would be together (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 2);
+  for (let left = 2000; left > 0; left--) {
+    // Many that PHP writes in the same way, so that they are not looked at one by one.
+    const plain = () => `{"n":"x","k":${random.oneOf(["1", "-1", "0", "true", '"y"'])}}`;
+    const values = Array.from({ length: random.between(1, 5) }, () =>
+      parseJson(random.chance(0.7) ? plain() : wellFormed(random)),
+    );
+    const texts = values.map((value) => bytesOfText(writeJson(value)));
+    assert.equal(`[${writePhpEntries(null, texts)}]`, writePhpJson(values));
+    const names = values.map((_, at) => String(at + 7));
+    const object = new JsonObject();
+    for (const [at, name] of names.entries()) object.set(name, values[at] as JsonValue);
+    const written = writePhpEntries(names.map(writePhpString), texts);
+    assert.equal(`{${written}}`, writePhpJson(object));
+  }
+});
+
+test("what is not plain is found in a long string too", () => {
+  for (const length of [63, 64, 65, 200]) {
+    const start = "x".repeat(length);
+    for (const [written, read] of [
+      ["\\n", "\n"],
+      ["é", "é"],
+      ["😀", "😀"],
+      ["\\ud83d\\ude00", "😀"],
+    ] as const)
+      assert.equal(parseJson(`"${start}${written}${start}"`), start + read + start);
+    for (const [fault, spoilt] of [
+      ["control", "\n"],
+      ["control", "\u0000"],
+      ["utf8", NOT_UTF8],
+    ] as const)
+      assert.throws(() => parseJson(`"${start}${spoilt}${start}"`), { fault });
+    assert.throws(() => parseJson(`"${start}`), { fault: "control" });
   }
 });
 

@@ -16,7 +16,8 @@ const totals = { ring: { count: 3, sum: id }, data: { count: 2 ** 40, sum: id } 
 
 const messages: readonly OwnMessage[] = [
   { kind: "challenge", nonce: id },
-  { kind: "proof", spki: "spki", signature: Buffer.from("signature") },
+  { kind: "proof", spki: "spki", signature: Buffer.from("signature"), mac: Buffer.alloc(0) },
+  { kind: "proof", spki: "spki", signature: Buffer.from("signature"), mac: Buffer.alloc(32, 7) },
   { kind: "bye", code: "self", sentence: "It is this daemon itself." },
   {
     ...{ kind: "status", serial: 1, echo: 0, echoAge: 0, clock: 1_790_000_000_000, watermark: 0 },

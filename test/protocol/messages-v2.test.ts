@@ -45,6 +45,18 @@ test("a hello tells the number of members, or says nothing of them", () => {
   }
 });
 
+test("a hello of a later version may have more elements, which are passed over", () => {
+  const known = ["hello", "1 2 3", hash("d"), hash("c"), "5", "live", "daemon", "2"];
+  for (const more of [[""], ["x".repeat(99), "3"], Array<string>(56).fill("x")]) {
+    const message = readDaemonMessage(latin1(writeCommand([...known, ...more])));
+    assert.deepEqual(message, readDaemonMessage(latin1(writeCommand(known))));
+  }
+  const tooMany = writeCommand([...known, ...Array<string>(57).fill("x")]);
+  assert.throws(() => readDaemonMessage(latin1(tooMany)), MalformedFrame);
+  const noString = `${writeCommand(known).replace("*8", "*9")}:5\r\n`;
+  assert.throws(() => readDaemonMessage(latin1(noString)), MalformedFrame);
+});
+
 test("a command tells what its answer waits for, in one way only", () => {
   for (const wait of [{ kind: "stable" }, { kind: "replicated", daemons: 99 }] as const) {
     const message = readClientMessage(latin1(writeCommandMessage("b", "s", wait)));

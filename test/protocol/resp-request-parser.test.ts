@@ -1,6 +1,7 @@
-/** Requests out of a stream of any pieces. What redis-server says to wrong streams: test/daemon/resp. */
+/** Requests out of a stream of any pieces. What redis-server says to wrong streams: test/daemon/listeners/resp. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { HeapGauge } from "../../daemon/memory/memory-gauge.js";
 import { splitLine } from "../../protocol/inline-command.js";
 import { RespRequestParser } from "../../protocol/resp-request-parser.js";
 import { writeCommand } from "../../protocol/resp-writer.js";
@@ -164,4 +165,40 @@ test("a request above the bound is told wherever its pieces end", () => {
     }
     assert.equal(parser.problem, "Protocol error: request above 10000 bytes", `cut at ${cut}`);
   }
+});
+
+test("a short request that is all there is refused for what it would be refused for in pieces", () => {
+  const requests = [
+    ["*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$9\r\nkey:00001\r\n", null],
+    ["*1\r\n$11\r\n12345678901\r\n", "invalid bulk length"],
+    ["*1\r\n$04\r\nPING\r\n", "invalid bulk length"],
+    ["*1\r\n$-1\r\n", "invalid bulk length"],
+    ["*1\r\n$4x\r\nPING\r\n", "invalid bulk length"],
+    ["*1\r\n+PING\r\n", "expected '$', got '+'"],
+    ["*x\r\n$4\r\nPING\r\n", "invalid multibulk length"],
+  ] as const;
+  for (const [bytes, problem] of requests) {
+    for (const pieces of [[bytes], [...bytes]]) {
+      const parser = new RespRequestParser({ bulkBytes: 10, requestBytes: 1024 }, new ShortStrings());
+      for (const piece of pieces) {
+        parser.push(Buffer.from(piece, "latin1"));
+        while (parser.next() !== null) {}
+        parser.keep();
+      }
+      assert.equal(parser.problem, problem === null ? null : `Protocol error: ${problem}`, bytes);
+    }
+  }
+});
+
+test("words of lines take no more memory than their bytes", () => {
+  const gauge = new HeapGauge();
+  const kept: unknown[] = [];
+  gauge.collect();
+  const before = gauge.used();
+  for (let i = 0; i < 5000; i++)
+    kept.push(splitLine(`SET key:${i} ${"v".repeat(1000)} "${"w".repeat(1000)}"`));
+  gauge.collect();
+  const grown = gauge.used() - before;
+  assert.equal(kept.length, 5000);
+  assert.ok(grown < 30_000_000, `${grown} bytes for 10 MB`);
 });

@@ -1,38 +1,53 @@
 /** What must hold when a run's faults are over: every way in which daemons could differ, lose, double or break their word. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { hexOf } from "../../protocol/envelope.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Entry, placeOf, readPlace, writePlace } from "../../timeline/entry.js";
 import { ringOf, shortId } from "./cast.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
+import { namedBy } from "./unverifiable.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
 /** Why the daemons are not level yet; null: all have the same entries, on disk, and serve. */
-export function unlevel({ hosts }: World): string | null {
+export function unlevel(world: World): string | null {
+  const { honest: hosts } = world;
   const first = hosts[0] as Host;
-  const expected = first.disk.held().join("");
+  const expected = heldOf(first, world).join("");
   for (const host of hosts) {
     const { daemon } = host;
     if (daemon === null) return `${host.name} is down`;
-    if (!daemon.isLive) {
+    // A member that has turned bad may keep an only other one from going live.
+    if (!daemon.isLive && hosts.length > 1) {
       const { failure, state } = daemon.timeline;
       return `${host.name} is not live: timeline ${failure ?? state}, peering ${daemon.peering.state}`;
     }
-    if (host.disk.rotten.size > 0) return `${host.name} has ${host.disk.rotten.size} rotten entries`;
-    const held = host.disk.held();
+    if (daemon.isStoring) return `${host.name} has entries that are not on its disk yet`;
+    const rotten = host.disk.rotten.size - lostRotten(host, world).size;
+    if (rotten > 0) return `${host.name} has ${rotten} rotten entries`;
+    const held = heldOf(host, world);
     if (held.join("") !== expected) return differingPlaces(first, host);
-    const { ring, data } = totals(daemon.timeline.index);
-    if (ring + data !== held.length)
-      return `${host.name} counts ${ring} and ${data} entries, and has ${held.length}`;
+    const count = countOf(daemon.timeline.index);
+    if (count !== held.length) return `${host.name} counts ${count} entries, and has ${held.length}`;
   }
   return null;
 }
 
-const totals = (index: { total(set: "ring" | "data"): { count: number } }) => ({
-  ring: index.total("ring").count,
-  data: index.total("data").count,
-});
+/** Places of rotten entries of which no honest daemon has another copy: nobody can give them any more. */
+export function lostRotten({ disk }: Host, { honest }: World): Set<ByteString> {
+  return new Set([...disk.rotten].filter((place) => !honest.some((other) => other.keeps(place))));
+}
+
+/** Places of what a host's state is to be made of. */
+function heldOf(host: Host, world: World): readonly ByteString[] {
+  const lost = lostRotten(host, world);
+  return lost.size === 0 ? host.disk.held() : host.disk.held().filter((place) => !lost.has(place));
+}
+
+/** Entries that a daemon counts. */
+export const countOf = (index: { total(set: "ring" | "data"): { count: number } }): number =>
+  index.total("ring").count + index.total("data").count;
 
 function differingPlaces(one: Host, other: Host): string {
   const missing = (from: Host, to: Host) =>
@@ -49,9 +64,10 @@ const shownPlace = (place: ByteString): string => {
 };
 
 /** The entries that all daemons have; only when they are level. */
-export function finalEntries({ hosts, ledger }: World): Entry[] {
+export function finalEntries(world: World): Entry[] {
+  const { honest: hosts, ledger } = world;
   const entries: Entry[] = [];
-  for (const place of (hosts[0] as Host).disk.held()) {
+  for (const place of heldOf(hosts[0] as Host, world)) {
     const sent = ledger.sent.get(place.slice(10));
     if (sent === undefined) ledger.violate(`${shownPlace(place)} was never sent`);
     else entries.push(sent.entry);
@@ -64,7 +80,7 @@ export function oracleOf(entries: readonly Entry[], { genesis }: World): NaiveSt
 }
 
 /** How states differ from what the entries must come to; null: not at all. */
-export function stateDifference({ hosts, scheduler }: World, oracle: NaiveState): string | null {
+export function stateDifference({ honest: hosts, scheduler }: World, oracle: NaiveState): string | null {
   // No clock is that far: all see the same keys as expired.
   const now = Math.max(...hosts.map((host) => host.clock()), EPOCH + scheduler.time) + 1_000;
   const expected = [...stateLines(oracle.database, now), ...ringLines(oracle.ring)];
@@ -126,7 +142,7 @@ function ringLines(ring: KeyRing): string[] {
 
 /** The promises of the run, held against what everybody has in the end. */
 export function brokenPromises(world: World, entries: readonly Entry[], oracle: NaiveState): string[] {
-  const { ledger, hosts } = world;
+  const { ledger, honest: hosts, settings } = world;
   const problems = [...ledger.violations];
   const kept = new Map(entries.map((entry) => [bytesOf(writePlace(placeOf(entry))), entry]));
   const ids = new Set(entries.map(({ id }) => id));
@@ -150,12 +166,28 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
     for (const place of places)
       if (!kept.has(place) && !ledger.lost.has(place))
         problems.push(`${host} said stable up to ${at - EPOCH}: ${shownPlace(place)} is gone`);
-    for (const [place, entry] of kept)
+    // Who has turned bad can hold back what it says it does not have.
+    for (const [place, entry] of settings.byzantine === null ? kept : [])
       if (entry.envelope.at <= at && !places.has(place))
         problems.push(`${host} said stable up to ${at - EPOCH}, then came ${shownPlace(place)}`);
   }
-  problems.push(...effectsOfNothing(hosts, oracle));
+  for (const host of hosts)
+    for (const place of lostRotten(host, world))
+      if (!host.disk.toldRotten.has(hexOf(place.slice(10))))
+        problems.push(`${host.name} has lost ${shownPlace(place)}, which nobody has, without a word`);
+  problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;
+}
+
+/** Keys of a ring that nobody who may has named. */
+export function foreignKeys({ genesis, ledger, honest }: World): string[] {
+  const known = new Set([...genesis.applications, ...genesis.roots].map(({ id }) => id));
+  for (const { entry } of ledger.sent.values()) for (const id of namedBy(entry.envelope)) known.add(id);
+  return honest.flatMap(({ name, daemon }) =>
+    [...(daemon?.timeline.ring.all() ?? [])]
+      .filter(({ id }) => !known.has(id))
+      .map(({ id }) => `${name} has the key ${shortId(id)} in its ring, which nobody added`),
+  );
 }
 
 /** Keys whose last writer is a unit that was not to have any effect. */

@@ -3,7 +3,7 @@
  * to some of the daemons, and sends the same bytes again, some of them much too late. Administrators are clients too.
  */
 import { ClientClock } from "../../client/client-clock.js";
-import type { EnvelopeAnswer } from "../../daemon/request.js";
+import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Condition, hexOf } from "../../protocol/envelope.js";
 import type { Wait } from "../../protocol/messages-v2.js";
@@ -11,8 +11,8 @@ import { type Entry, placeOf } from "../../timeline/entry.js";
 import { mayChange } from "../../timeline/recorded.js";
 import { makeKey, randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
 import { CommandMaker } from "./commands.js";
-import { placesUpTo } from "./daemon.js";
 import type { Outcome, Sent } from "./ledger.js";
+import { noteStable } from "./stable-promises.js";
 import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 
 type Argv = readonly ByteString[];
@@ -217,6 +217,10 @@ export class Client {
     const { ledger, trace } = this.#world;
     const name = shortId(entry.id);
     trace(host.name, () => `answers ${name}: ${answer.kind === "refused" ? answer.code : answer.kind}`);
+    if (host.isByzantine) {
+      outcome.kind = "unknown";
+      return;
+    }
     // What is not permitted by the newest ring is answered, and not recorded.
     const isRecorded = daemon.taken.has(entry.id) || host.foldersWith(placeOf(entry)) > 0;
     const isTaken = answer.kind === "result" && isRecorded;
@@ -235,12 +239,14 @@ export class Client {
     const place = placeOf(entry);
     if (wait?.kind === "stable") {
       trace(host.name, () => `says that all up to ${place.at - EPOCH} is stable`);
-      ledger.stable.push({ host: host.name, at: place.at, places: placesUpTo(host, place.at) });
+      noteStable(this.#world, host, place.at);
     }
     if (wait?.kind === "replicated") {
       ledger.replicated++;
       const folders = hosts.map((other) => other.foldersWith(place));
-      if (folders.reduce((sum, count) => sum + count, 0) < wait.daemons)
+      // One that has turned bad says so too.
+      const claimed = hosts.filter(({ isByzantine }) => isByzantine).length;
+      if (folders.reduce((sum, count) => sum + count, claimed) < wait.daemons)
         ledger.violate(
           `${host.name} says that ${shortId(entry.id)} is on ${wait.daemons} disks, and it is on ${folders}`,
         );

@@ -1,18 +1,24 @@
 /** One process of a simulated daemon: real timeline, real peering, and what they are handed. */
 
-import { entryCheck } from "../../daemon/check-entry.js";
-import type { Environment } from "../../daemon/environment.js";
 import { Peering } from "../../daemon/peers/peering.js";
 import { PEERING_LIMITS } from "../../daemon/peers/peering-limits.js";
-import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import type { Environment } from "../../daemon/process/environment.js";
+import { entryCheck, ringEntryCheck } from "../../daemon/replica/check-entry.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { hexOf } from "../../protocol/envelope.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import { type Entry, firstPlaceAt, type Place } from "../../timeline/entry.js";
+import type { Entry, Place } from "../../timeline/entry.js";
+import type { RefuseRingEntry } from "../../timeline/ring-entries.js";
 import { Timeline } from "../../timeline/timeline.js";
+import { openAsideOf } from "./asides.js";
 import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from "./cast.js";
 import { type DiskMoment, SimulatedStorage } from "./disk.js";
 import { makeFront, signersOf } from "./front.js";
+import { misbehave } from "./misbehaviour.js";
 import { Ports } from "./ports.js";
 import { snapshotParts } from "./snapshots.js";
+import { StablePointWatch } from "./stable-promises.js";
+import { StateWatch } from "./state-watch.js";
 import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 
 const TIMELINE_TICK_MS = 100;
@@ -22,10 +28,15 @@ const SLOW_LOOKS = 0.05;
 
 export function startDaemon(host: Host, world: World): Daemon {
   const { scheduler, random, settings, ledger, genesis, network } = world;
-  const { processor, identity } = host;
+  const { processor, identity, order } = host;
   let alive = true;
   let opened = false;
   const isAlive = () => alive;
+  const bad = host.isByzantine ? misbehave(host, world) : null;
+  // What it does itself who has turned bad is nobody's promise.
+  const violate = (text: string): void => {
+    if (bad === null) ledger.violate(text);
+  };
   const startedAt = scheduler.time;
 
   /** Looks at the time cost time themselves: what is done in slices is done in slices. */
@@ -48,13 +59,31 @@ export function startDaemon(host: Host, world: World): Daemon {
   };
   const log = {
     debug: () => {},
-    info: (facts: object, text: string) => world.trace(host.name, () => `${text} ${JSON.stringify(facts)}`),
+    info: (facts: object, text: string) => {
+      // Whose sums are made up has it that nothing is certain to be gone.
+      if (ledger.isTainted && "upTo" in facts && "count" in facts) host.disk.hasToldStrays = true;
+      // Where others wrote in the same second sums cannot tell: that is said of each.
+      if ("upTo" in facts && "entries" in facts)
+        for (const entry of facts.entries as string[]) host.disk.toldPossible.add(entry.split(" ")[1] ?? "");
+      world.trace(host.name, () => `${text} ${JSON.stringify(facts)}`);
+    },
     warn: (facts: object, text: string) =>
       world.trace(host.name, () => `WARN ${text} ${JSON.stringify(facts)}`),
     error: (facts: object, text: string) => {
-      if ("upTo" in facts) host.disk.hasToldStrays = true;
+      if ("upTo" in facts && "count" in facts) host.disk.hasToldStrays = true;
+      if ("id" in facts && /entry of the timeline is damaged/.test(text))
+        host.disk.toldRotten.add(`${facts.id}`);
+      accuse(facts, text);
       world.trace(host.name, () => `ERROR ${text} ${JSON.stringify(facts)}`);
     },
+  };
+  /** Who is accused of a lie, or of being another than most, must be that. */
+  const accuse = (facts: object, text: string): void => {
+    if (!/signed two states|another state/.test(text)) return;
+    const accused =
+      "member" in facts ? world.hosts.find(({ identity: { id } }) => hexOf(id) === facts.member) : host;
+    if (accused?.isByzantine === false)
+      violate(`${host.name} says of ${accused.name}: ${text.slice(0, 50)} ${JSON.stringify(facts)}`);
   };
   const environment: Environment = {
     clock: () => host.clock(),
@@ -75,7 +104,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     vanished: (places) => {
       // With --fsync interval an answer claims no more.
       for (const place of places)
-        if (!world.hosts.some((other) => other.keeps(place))) ledger.lost.add(place);
+        if (!world.honest.some((other) => other.keeps(place))) ledger.lost.add(place);
     },
     at: (moment: DiskMoment) => {
       if (alive && host.crashAtDisk > 0 && random.chance(host.crashAtDisk)) {
@@ -85,19 +114,25 @@ export function startDaemon(host: Host, world: World): Daemon {
     },
     removed: (place, wasSound) => {
       if (!wasSound || host.disk.holds(place)) return;
-      if (!host.disk.hasTaken)
-        ledger.violate(`${host.name} removed a sound entry, ${shortId(place.slice(10))}`);
-      else if (!host.disk.hasToldStrays)
-        ledger.violate(`${host.name} let ${shortId(place.slice(10))} go without a word`);
+      if (!host.disk.hasTaken) violate(`${host.name} removed a sound entry, ${shortId(place.slice(10))}`);
+      else if (!host.disk.hasToldStrays && !host.disk.toldPossible.has(hexOf(place.slice(10))))
+        violate(`${host.name} let ${shortId(place.slice(10))} go without a word`);
     },
   });
+  const ring = () => ringOf(bad?.genesis ?? genesis);
   const timeline: Timeline = new Timeline({
     ...{ storage, hash: sha256, clock: () => host.clock(), uptime, soon, log },
-    genesis: () => ringOf(genesis),
+    genesis: ring,
     databases: DATABASES_DEFAULT,
     window: settings.window,
-    limits: { ...host.tail, retainMs: settings.retainMs, retainBytes: Number.POSITIVE_INFINITY },
-    snapshots: snapshotParts(host, world, { storage, isAlive }),
+    limits: {
+      ...host.tail,
+      retainMs: bad === null ? settings.retainMs : 0,
+      retainBytes: Number.POSITIVE_INFINITY,
+    },
+    snapshots: snapshotParts(host, world, { storage, isAlive, ring }),
+    refusesRing: (entry, ring) => refusesRing(entry, ring),
+    openAside: openAsideOf(host, world, { isAlive }),
     isAlone: () => false,
     isJoining: () => peering.isJoining,
     owner: {
@@ -113,19 +148,29 @@ export function startDaemon(host: Host, world: World): Daemon {
       failed: (detail) => world.trace(host.name, () => `disk failed: ${detail}`),
     },
   });
+  const signers = signersOf(timeline, genesis.cluster);
+  const refusesRing: RefuseRingEntry = ringEntryCheck({ signers, databases: DATABASES_DEFAULT });
   const ports = new Ports(host, world, {
     isAlive,
-    wrote: () => (host.told = Math.max(host.told, timeline.published)),
+    says: (frame, to) => {
+      host.told = Math.max(host.told, timeline.published);
+      return bad === null ? [frame] : bad.says(frame, to);
+    },
   });
   const peering: Peering = new Peering({
     timeline,
     identity: { ...identity, sign: (bytes: Buffer) => signatureOf(identity.spki, bytes) },
     cluster: genesis.cluster,
     peers: ports.addresses,
-    isMember: (id) => world.hosts.some((other) => other.identity.id === id),
+    order: () => order,
+    secret: () => null,
+    refusal: (id) => {
+      const other = world.hosts.find(({ identity }) => identity.id === id);
+      return other === undefined || (world.isBadOut && other.isByzantine) ? "not-a-member" : null;
+    },
     verifySignature: isSignedBy,
     checkEntry: entryCheck({
-      signers: signersOf(timeline, genesis.cluster),
+      signers,
       hash: (...pieces) => sha256(Buffer.concat(pieces)),
       databases: DATABASES_DEFAULT,
     }),
@@ -144,7 +189,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     // What it has not told yet counts as well: it may be on the way to the disk.
     const watermark = Math.max(host.told, timeline.watermark);
     if (at <= watermark)
-      ledger.violate(
+      violate(
         `${host.name} took ${shortId(entry.id)} dated ${at - EPOCH}, at or before its watermark ${watermark - EPOCH}`,
       );
   };
@@ -159,7 +204,7 @@ export function startDaemon(host: Host, world: World): Daemon {
       // Also when it has just died: what was put may have reached the disk.
       ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
       flushed.then(
-        () => alive && ledger.acknowledged.set(entry.id, host.name),
+        () => alive && bad === null && ledger.acknowledged.set(entry.id, host.name),
         () => {},
       );
     },
@@ -169,16 +214,26 @@ export function startDaemon(host: Host, world: World): Daemon {
     () => {
       if (!alive) return;
       if (timeline.watermark < host.told)
-        ledger.violate(
+        violate(
           `${host.name} told the watermark ${host.told - EPOCH} and came back with ${timeline.watermark - EPOCH}`,
         );
       opened = true;
       every(TIMELINE_TICK_MS, () => timeline.tick());
-      every(PEERING_TICK_MS, () => peering.tick());
+      const [watch, stableWatch] = [new StateWatch(host, world), new StablePointWatch(host, world)];
+      every(PEERING_TICK_MS, () => {
+        peering.tick();
+        if (bad !== null) {
+          bad.tick(timeline);
+          return;
+        }
+        stableWatch.look(peering.stablePoint);
+        // Who is ordered to believe a member leaves live for it.
+        if (order === null) watch.look(peering.state, violate);
+      });
       peering.start();
       ports.open(peering);
     },
-    (problem: Error) => alive && ledger.violate(`${host.name} does not start: ${problem.stack}`),
+    (problem: Error) => alive && violate(`${host.name} does not start: ${problem.stack}`),
   );
 
   return {
@@ -188,6 +243,9 @@ export function startDaemon(host: Host, world: World): Daemon {
     isAlive,
     get isLive() {
       return opened && timeline.failure === null && timeline.state === "live" && peering.state === "live";
+    },
+    get isStoring() {
+      return storage.isBusy;
     },
     die(isSilent) {
       alive = false;
@@ -203,9 +261,3 @@ export function startDaemon(host: Host, world: World): Daemon {
 
 const named = (places: readonly Place[]) =>
   places.map(({ id, at }) => `${shortId(id)}@${at - EPOCH}`).join(" ");
-
-/** Places on a host's disk of everything dated up to a time, what is being mended among it. */
-export function placesUpTo({ disk }: Host, at: number): Set<ByteString> {
-  const end = bytesOf(firstPlaceAt(at + 1));
-  return new Set([...disk.held(), ...disk.missed].filter((place) => place < end));
-}

@@ -13,6 +13,14 @@ import type { Processor, Scheduler } from "./scheduler.js";
 /** What happens on a disk, for whoever wants to crash a daemon just there. */
 export type DiskMoment = "before put" | "after put" | "before sync" | "after sync";
 
+/** What a member's snapshot has taken the place of, as it was kept. */
+export interface KeptAside {
+  /** By place. */
+  readonly entries: ReadonlyMap<ByteString, Buffer>;
+  /** Dates of the snapshots. */
+  readonly snapshots: ReadonlySet<number>;
+}
+
 /** What survives the processes that use it. */
 export class Disk {
   /** By place. */
@@ -24,15 +32,21 @@ export class Disk {
   readonly contents = new Map<number, ReadonlySet<ByteString>>();
   /** How those come back that a member's is about to take the place of, by their date. */
   readonly replaced = new Map<number, () => void>();
+  /** Until an operator removes it. */
+  readonly asides: KeptAside[] = [];
   /** Whether one of them was a member's. */
   hasTaken = false;
   /** Whether it was said that what a member's is not made of is gone. */
   hasToldStrays = false;
+  /** Entries of which its process has said that it does not know whether they are gone. Hexadecimal ids. */
+  readonly toldPossible = new Set<string>();
   isFull = false;
   /** Milliseconds that a sync takes, at least and at most. */
   syncMs: readonly [number, number] = [0.2, 4];
   /** Places whose values have rotted since they were written. */
   readonly rotten = new Set<ByteString>();
+  /** Hexadecimal ids of entries of which it was said that they are damaged. */
+  readonly toldRotten = new Set<string>();
   /** Places of entries that were removed because they had rotted, and are to be given anew. */
   readonly missed = new Set<ByteString>();
   /** Of everything that was ever on it: in which of its data folders, one after the other. */
@@ -66,6 +80,16 @@ export class Disk {
   held(): readonly ByteString[] {
     const { forgotten, end } = this.#base;
     return [...[...forgotten].sort(), ...this.places().filter((place) => place >= end)];
+  }
+
+  /** Places of what is in the snapshot only, in no order. */
+  forgotten(): readonly ByteString[] {
+    return [...this.#base.forgotten];
+  }
+
+  /** The first place that is not forgotten. */
+  get keepsFrom(): ByteString {
+    return this.#base.end;
   }
 
   /** Whether the state is made of an entry, which has not rotted. */
@@ -124,8 +148,11 @@ export class Disk {
     this.snapshots.clear();
     this.contents.clear();
     this.replaced.clear();
+    this.asides.length = 0;
     this.hasTaken = this.hasToldStrays = false;
     this.rotten.clear();
+    this.toldRotten.clear();
+    this.toldPossible.clear();
     this.missed.clear();
     this.#sorted = [];
   }
@@ -173,6 +200,8 @@ const LAZY_SYNC_MS = 40;
 /** The storage of one process; the next one begins with what the disk has. */
 export class SimulatedStorage implements Storage {
   readonly isDurable = true;
+  readonly lostGroups = 0;
+  readonly isSafe: boolean;
   readonly #parts: StorageParts;
   readonly #queue: Operation[] = [];
   #waiters: Waiter[] = [];
@@ -187,6 +216,7 @@ export class SimulatedStorage implements Storage {
     this.#parts = parts;
     // Whoever opens it has it synced first.
     parts.disk.unsynced.length = 0;
+    this.isSafe = parts.syncEveryMs === 0;
     if (parts.syncEveryMs > 0) this.#syncLater();
   }
 
@@ -194,6 +224,11 @@ export class SimulatedStorage implements Storage {
     let bytes = 0;
     for (const value of this.#parts.disk.entries.values()) bytes += value.length;
     return bytes;
+  }
+
+  /** Whether entries are on their way to the disk: the daemon has folded them, and the disk does not have them. */
+  get isBusy(): boolean {
+    return this.#queue.some(({ entries }) => entries.length > 0);
   }
 
   put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {

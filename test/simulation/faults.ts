@@ -36,11 +36,12 @@ export function heal(world: World): void {
   }
 }
 
-/** What an operator does with a daemon whose disk was full. */
-export function restartFailed(host: Host): void {
-  if (host.disk.isFull || host.daemon?.timeline.failure?.startsWith("ENOSPC") !== true) return;
+/** What an operator does with a daemon whose disk was full. @returns whether it was, and is not any more */
+export function restartFailed(host: Host): boolean {
+  if (host.disk.isFull || host.daemon?.timeline.failure?.startsWith("ENOSPC") !== true) return false;
   host.kill("restarted by its operator");
   host.start();
+  return true;
 }
 
 type Make = (world: World) => void;
@@ -154,10 +155,10 @@ function partition(world: World): void {
 }
 
 /** A bit flips in an entry of which somebody else has a sound copy: what nobody has can be found by nobody. */
-function rot({ hosts, random, trace }: World): void {
+function rot({ hosts, honest, random, trace }: World): void {
   const host = random.oneOf(hosts);
   const sound = host.disk.places().filter((place) => !host.disk.rotten.has(place));
-  const places = sound.filter((place) => hosts.some((other) => other !== host && other.keepsForSure(place)));
+  const places = sound.filter((place) => honest.some((other) => other !== host && other.keepsForSure(place)));
   if (places.length === 0) return;
   const place = random.oneOf(places);
   trace(host.name, () => `${shortId(place.slice(10))} rots`);
@@ -165,9 +166,9 @@ function rot({ hosts, random, trace }: World): void {
 }
 
 /** The data folder is lost; not if that makes a rotten entry elsewhere the last of its kind. */
-function wipe({ hosts, random, ledger, trace }: World): void {
+function wipe({ hosts, honest, random, ledger, trace }: World): void {
   const host = random.oneOf(hosts);
-  const others = hosts.filter((other) => other !== host);
+  const others = honest.filter((other) => other !== host);
   const onlyHere = (place: string) => !others.some((other) => other.keeps(place));
   const isRottenElsewhere = (place: string) => others.some(({ disk }) => disk.rotten.has(place));
   const places = host.disk.held();

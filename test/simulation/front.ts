@@ -1,17 +1,17 @@
 /** What stands between clients and a simulated daemon's timeline: the daemon's own pipeline, with signatures that cost a hash. */
 import type { Logger } from "pino";
-import { TimelineBackend } from "../../daemon/backends/timeline.js";
-import { Confirmations } from "../../daemon/confirmations.js";
-import { Databases } from "../../daemon/databases.js";
-import type { Environment } from "../../daemon/environment.js";
-import { Gateway } from "../../daemon/gateway.js";
-import { UNBOUNDED } from "../../daemon/memory-limit.js";
-import { NOBODY } from "../../daemon/observer.js";
+import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
+import { UNBOUNDED } from "../../daemon/memory/memory-limit.js";
 import type { Peering } from "../../daemon/peers/peering.js";
-import { Pipeline } from "../../daemon/pipeline.js";
-import { Recorder } from "../../daemon/recorder.js";
-import type { EnvelopeAnswer } from "../../daemon/request.js";
-import type { SignersFace } from "../../daemon/signers.js";
+import { Databases } from "../../daemon/pipeline/databases.js";
+import { NOBODY } from "../../daemon/pipeline/observer.js";
+import { Pipeline } from "../../daemon/pipeline/pipeline.js";
+import type { Environment } from "../../daemon/process/environment.js";
+import { Confirmations } from "../../daemon/replica/confirmations.js";
+import { Gateway } from "../../daemon/replica/gateway.js";
+import { Recorder } from "../../daemon/replica/recorder.js";
+import { TimelineBackend } from "../../daemon/replica/timeline-backend.js";
+import type { SignersFace } from "../../daemon/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { signedBytes } from "../../protocol/envelope.js";
 import type { Wait } from "../../protocol/messages-v2.js";
@@ -62,6 +62,7 @@ export function makeFront(parts: FrontParts): Front {
   const recorder = new Recorder({
     ...{ timeline: facing(timeline, watched), peers: peering, log, environment, flushed, soon },
     past: window.past,
+    id: identity.id,
   });
   const backend = new TimelineBackend(timeline, environment);
   const confirmations = new Confirmations({ peers: peering, timeline, environment });
@@ -87,7 +88,7 @@ export function makeFront(parts: FrontParts): Front {
     daemon: identity.id,
     hash: (...pieces) => sha256(Buffer.concat(pieces)),
     remembered: { most: remembered, mostBytes: 100_000 },
-    floor: environment.clock(),
+    floor: { date: environment.clock(), pending: null },
     timeline: {
       ...{ recorder, confirmations, gateway },
     },

@@ -4,7 +4,7 @@
  * in, but nothing that it does then has any effect.
  */
 
-import type { EnvelopeAnswer } from "../../daemon/request.js";
+import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Wait } from "../../protocol/messages-v2.js";
 import { type Entry, type Place, writePlace } from "../../timeline/entry.js";
@@ -32,14 +32,22 @@ export class SimulatedHost implements Host {
   told = 0;
   /** Ids of envelopes that its daemons have taken first-hand. */
   readonly taken = new Set<ByteString>();
+  readonly isByzantine: boolean;
   /** Chance to crash at a moment of the disk. */
   crashAtDisk = 0;
+  order: ByteString | null = null;
+  hasServed = false;
   readonly #world: World;
   #starts = 0;
 
-  constructor(world: World, name: string, clockOffset: number) {
+  constructor(
+    world: World,
+    name: string,
+    { clockOffset, isByzantine }: { clockOffset: number; isByzantine: boolean },
+  ) {
     this.#world = world;
     this.name = name;
+    this.isByzantine = isByzantine;
     this.clockOffset = clockOffset;
     this.tail = world.random.oneOf(world.settings.tails);
     this.identity = makeIdentity(world.random);
@@ -59,6 +67,7 @@ export class SimulatedHost implements Host {
     this.processor = { busyUntil: 0 };
     this.#world.trace(this.name, () => `starts (${this.#starts})`);
     this.daemon = startDaemon(this, this.#world);
+    this.order = null;
   }
 
   /** The process ends at once. @param isSilent  the whole machine: nobody closes its connections */
@@ -79,6 +88,7 @@ export class SimulatedHost implements Host {
     this.disk.wipe();
     this.identity = makeIdentity(this.random);
     this.told = 0;
+    this.hasServed = false;
   }
 
   /** A client's envelope has arrived. */

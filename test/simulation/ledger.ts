@@ -1,6 +1,7 @@
 /** What daemons have said and promised in one run: what the checks hold them to. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entry.js";
+import { sha256 } from "./cast.js";
 
 /** How one daemon answered one envelope that was handed to it. */
 export interface Outcome {
@@ -33,12 +34,27 @@ export class Ledger {
   replicated = 0;
   /** Snapshots that daemons took over from others. */
   snapshots = 0;
+  /** Of these, those that an operator ordered. */
+  ordered = 0;
   /** Of every snapshot that was made, by what it ends with: places of the entries that it is made of. */
   readonly contents = new Map<ByteString, ReadonlySet<ByteString>>();
+  /** The same the other way round: the same entries up to the same date must make the same bytes. */
+  readonly #seals = new Map<string, ByteString>();
   /** Places whose last sound copy a fault has destroyed, or that a snapshot which was taken over is not made of. */
   readonly lost = new Set<ByteString>();
+  /** Whether an only other daemon, which has turned bad, was believed by one that had nothing. */
+  isTainted = false;
   /** What is wrong already. */
   readonly violations: string[] = [];
+
+  /** A snapshot was made. @returns what is wrong with it; null: nothing */
+  sealed(at: number, seal: ByteString, places: ReadonlySet<ByteString>): string | null {
+    this.contents.set(seal, places);
+    const made = `${at} ${sha256([...places].sort().join(""))}`;
+    const before = this.#seals.get(made) ?? seal;
+    this.#seals.set(made, seal);
+    return before === seal ? null : `the same ${places.size} entries up to ${at} make another snapshot`;
+  }
 
   violate(text: string): void {
     this.violations.push(text);

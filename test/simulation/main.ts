@@ -2,7 +2,8 @@
  * `npm run simulate`: runs of the simulation, and what they found.
  *   --seed N    that run alone, with `--trace` line by line
  *   --seeds N   so many runs; --from N the first one's seed; --keep goes on after five that failed
- *   --without rot,wipe   leaves kinds of faults out
+ *   --except N,N   leaves seeds out
+ *   --without rot,wipe,votes   leaves kinds of faults and of lies out
  */
 import { parseArgs } from "node:util";
 import { simulate } from "./simulate.js";
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
     without: { type: "string", default: "" },
+    except: { type: "string", default: "" },
   },
 });
 
@@ -26,6 +28,9 @@ const FIGURES = [
   "stable",
   "replicated",
   "snapshots",
+  "ordered",
+  "expelled",
+  "pruned",
   "redone",
   "healedAfter",
 ] as const;
@@ -42,7 +47,10 @@ async function main(): Promise<void> {
       without,
     });
     const { problems, settings, ...figures } = verdict;
-    console.log({ ...settings, faults: [...settings.faults].join(" ") }, figures);
+    console.log(
+      { ...settings, faults: [...settings.faults].join(" "), lies: [...settings.lies].join(" ") },
+      figures,
+    );
     for (const problem of problems) console.log(problem);
     if (problems.length > 0) process.exitCode = 1;
     return;
@@ -51,7 +59,9 @@ async function main(): Promise<void> {
   const [first, count] = [Number(values.from), Number(values.seeds)];
   let failed = 0;
   const sums: Record<string, number> = {};
+  const except = new Set(values.except.split(","));
   for (let seed = first; seed < first + count; seed++) {
+    if (except.has(String(seed))) continue;
     // Whoever ends a run that does not end by itself knows where it was.
     if ((seed - first) % PROGRESS_EVERY === 0) console.log(`seed ${seed}`);
     const verdict = await simulate(seed, { without });
@@ -66,7 +76,7 @@ async function main(): Promise<void> {
     );
     if (!values.keep && failed >= 5) break;
   }
-  console.log(FIGURES.map((name) => `${name} ${((sums[name] ?? 0) / count).toFixed(1)}`).join(", "));
+  console.log(FIGURES.map((name) => `${name} ${((sums[name] ?? 0) / count).toFixed(2)}`).join(", "));
   console.log(
     `${failed} of ${count} runs failed, ${((performance.now() - started) / count).toFixed(0)} ms each`,
   );

@@ -1,5 +1,6 @@
 /** How a daemon of a run reaches the others and is reached: sockets of members on the simulated network. */
-import type { MemberSocket, MemberSocketOwner, PeerAddress } from "../../daemon/peers/member-socket.js";
+import type { PeerAddress } from "../../daemon/options/peer-address.js";
+import type { MemberSocket, MemberSocketOwner } from "../../daemon/peers/member-socket.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { Hello } from "../../protocol/messages-v2.js";
 import { readClientMessage } from "../../protocol/messages-v2.js";
@@ -10,28 +11,32 @@ const PORT = 1111;
 /** A connection that nobody answers is given up after so long. */
 const CONNECT_MS = 3_000;
 
+/** What goes out where a daemon writes a frame for a host. */
+type Says = (frame: Buffer, to: string) => readonly Buffer[];
+
 /** What takes incoming connections, once their hello has come. */
 export interface Acceptor {
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner;
 }
 
 export class Ports implements Harbour {
-  /** Of all other hosts. */
-  readonly addresses: readonly PeerAddress[];
   readonly #host: Host;
   readonly #world: World;
   readonly place: Place;
-  readonly #wrote: () => void;
+  readonly #says: Says;
   #acceptor: Acceptor | null = null;
 
-  /** @param parts.wrote  called when something is said to a member */
-  constructor(host: Host, world: World, { isAlive, wrote }: { isAlive: () => boolean; wrote: () => void }) {
+  constructor(host: Host, world: World, { isAlive, says }: { isAlive: () => boolean; says: Says }) {
     this.#host = host;
     this.#world = world;
     this.place = { host: host.name, processor: host.processor, isAlive };
-    this.#wrote = wrote;
-    this.addresses = world.hosts
-      .filter((other) => other !== host)
+    this.#says = says;
+  }
+
+  get addresses(): readonly PeerAddress[] {
+    const { hosts, isBadOut } = this.#world;
+    return hosts
+      .filter((other) => other !== this.#host && !(isBadOut && other.isByzantine))
       .map(({ name }) => ({ host: name, port: PORT, pin: null, tls: false }));
   }
 
@@ -46,7 +51,7 @@ export class Ports implements Harbour {
 
   connect({ host }: PeerAddress, owner: MemberSocketOwner): MemberSocket {
     const { network, scheduler } = this.#world;
-    const socket = new DiallingSocket(host, this.#wrote);
+    const socket = new DiallingSocket(host, this.#says);
     const { processor, isAlive } = this.place;
     const later = (delay: number, run: () => void) =>
       scheduler.after(delay, processor, () => {
@@ -89,7 +94,7 @@ export class Ports implements Harbour {
           end.close();
           return;
         }
-        const owner = (this.#acceptor as Acceptor).accept(new AcceptedSocket(end, this.#wrote), hello);
+        const owner = (this.#acceptor as Acceptor).accept(new AcceptedSocket(end, this.#says), hello);
         end.owner = owner;
         if (bytes.length > stop) owner.received(bytes.subarray(stop));
       },
@@ -112,11 +117,11 @@ function readHello(payload: Buffer): Hello | null {
 class AcceptedSocket implements MemberSocket {
   readonly binding = null;
   readonly #end: End;
-  readonly #wrote: () => void;
+  readonly #says: Says;
 
-  constructor(end: End, wrote: () => void) {
+  constructor(end: End, says: Says) {
     this.#end = end;
-    this.#wrote = wrote;
+    this.#says = says;
   }
 
   get remote(): string {
@@ -124,8 +129,7 @@ class AcceptedSocket implements MemberSocket {
   }
 
   write(bytes: Buffer): void {
-    this.#wrote();
-    this.#end.write(bytes);
+    for (const said of this.#says(bytes, this.#end.remote)) this.#end.write(said);
   }
 
   close(): void {
@@ -142,17 +146,16 @@ class DiallingSocket implements MemberSocket {
   readonly remote: string;
   end: End | null = null;
   isClosed = false;
-  readonly #wrote: () => void;
+  readonly #says: Says;
 
-  constructor(host: string, wrote: () => void) {
+  constructor(host: string, says: Says) {
     this.remote = `${host}:${PORT}`;
-    this.#wrote = wrote;
+    this.#says = says;
   }
 
   write(bytes: Buffer): void {
-    this.#wrote();
     if (this.end === null) throw new Error("bytes are written before the connection is open");
-    this.end.write(bytes);
+    for (const said of this.#says(bytes, this.end.remote)) this.end.write(said);
   }
 
   close(): void {

@@ -1,7 +1,8 @@
 /** After the faults: daemons that are equal must also serve again. Each takes a write, says when it is final, and all agree. */
 import type { Wait } from "../../protocol/messages-v2.js";
 import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
-import { placesUpTo } from "./daemon.js";
+import { restartFailed } from "./faults.js";
+import { noteStable } from "./stable-promises.js";
 import type { Host, World } from "./world.js";
 
 /** A watermark that was raised by a clock some seconds ahead has been reached by then. */
@@ -16,12 +17,17 @@ const PAST_MOST_MS = 5_000;
 
 /** @returns what daemons refuse or do not answer */
 export async function checkService(world: World, healedAt: number): Promise<string[]> {
-  const { scheduler, settings, hosts } = world;
+  const { scheduler, settings, honest: hosts } = world;
   const key = usableKey(world);
   // A clock that was a day ahead has raised its daemon's watermark by a day, for good.
   if (key === null || settings.faults.has("clock-day")) return [];
-  await scheduler.runUntil(healedAt + (settings.faults.has("clock-step") ? SETTLED_CLOCKS_MS : SETTLED_MS));
-  const isFinalAwaited = settings.window.past <= PAST_MOST_MS;
+  const settledMs = settings.faults.has("clock-step") ? SETTLED_CLOCKS_MS : SETTLED_MS;
+  await scheduler.runUntil(healedAt + settledMs);
+  // What a full disk has refused may be told after there was room again.
+  const restarted = hosts.filter((host) => restartFailed(host));
+  if (restarted.length > 0) await scheduler.runUntil(scheduler.time + settledMs);
+  // Nothing is final without every member.
+  const isFinalAwaited = settings.window.past <= PAST_MOST_MS && settings.byzantine === null;
   const answers = new Map(hosts.map((host) => [host, "no answer"]));
   for (const host of hosts)
     probe(world, host, { key, isFinalAwaited, answered: (text) => answers.set(host, text) });
@@ -33,7 +39,7 @@ export async function checkService(world: World, healedAt: number): Promise<stri
 }
 
 function probe(
-  { random, genesis, ledger, hosts }: World,
+  world: World,
   host: Host,
   {
     key,
@@ -41,6 +47,7 @@ function probe(
     answered,
   }: { key: SimulatedKey; isFinalAwaited: boolean; answered: (text: string) => void },
 ): void {
+  const { random, genesis, ledger, honest: hosts } = world;
   const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16) };
   const at = middleClock(hosts);
   const entry = sign(key, { ...header, at, seq: 0 }, [["INCR", "probe"]]);
@@ -52,7 +59,7 @@ function probe(
     );
     if (answer.kind !== "result") return;
     ledger.acknowledged.set(entry.id, host.name);
-    if (isFinalAwaited) ledger.stable.push({ host: host.name, at, places: placesUpTo(host, at) });
+    if (isFinalAwaited) noteStable(world, host, at);
   });
 }
 
@@ -63,7 +70,7 @@ function middleClock(hosts: readonly Host[]): number {
 }
 
 /** A key of the run's begin that may still write. */
-function usableKey({ genesis, hosts }: World): SimulatedKey | null {
+function usableKey({ genesis, honest: hosts }: World): SimulatedKey | null {
   const ring = hosts[0]?.daemon?.timeline.ring;
   const mayWrite = ({ id }: SimulatedKey) => {
     const record = ring?.find(id);

@@ -1,6 +1,7 @@
 /** What one run is like: all of it follows from its seed. Each run has some kinds of faults only, so that each kind is met alone. */
 import type { PeeringLimits } from "../../daemon/peers/peering-limits.js";
 import type { SeededRandom } from "../support/seeded-random.js";
+import { LIES, type Lie } from "./lies.js";
 
 export const FAULTS = [
   "lossy",
@@ -26,6 +27,11 @@ export interface Settings {
   readonly hosts: number;
   readonly clients: number;
   readonly envelopes: number;
+  /** Number of the host that has turned bad; null: none has. */
+  readonly byzantine: number | null;
+  readonly lies: ReadonlySet<Lie>;
+  /** Milliseconds from the begin until it lies. */
+  readonly liesFromMs: number;
   /** Milliseconds during which faults and clients are at work. */
   readonly workMs: number;
   readonly faults: ReadonlySet<Fault>;
@@ -102,16 +108,45 @@ const SMALL: Partial<PeeringLimits> = {
 /** What was missed is missing for long. */
 const SLOW: Partial<PeeringLimits> = { reconcileLeastMs: 12_000, reconcileMostMs: 20_000, wantMs: 8_000 };
 
+/** In every so many runs daemons forget early, and are away for long: whoever comes back needs a snapshot. */
+const FORGETFUL = 0.2;
+const AWAY: readonly Fault[] = ["crash", "partition", "wipe"];
+
+/** In every third run one member is bad. */
+const BYZANTINE = 0.33;
+const LIE = 0.3;
+/** With one other only. */
+const PAIR = 0.15;
+/** From the begin, when its word is all there is, or once the other is live. */
+const PAIR_LIES_FROM_MS = [0, 4_000];
+
+type Badness = Pick<Settings, "hosts" | "byzantine" | "lies" | "liesFromMs">;
+
+function drawBadness(random: SeededRandom): Badness {
+  const count = random.oneOf([3, 3, 3, 3, 3, 4, 4, 5, 7]);
+  const isPair = random.chance(PAIR);
+  const lies = new Set([random.oneOf(LIES), ...LIES.filter(() => random.chance(LIE))]);
+  const from = random.oneOf(isPair ? PAIR_LIES_FROM_MS : [0, 2_000, 8_000]);
+  if (!random.chance(BYZANTINE)) return { hosts: count, byzantine: null, lies: new Set(), liesFromMs: 0 };
+  const hosts = isPair ? 2 : count;
+  return { hosts, byzantine: random.below(hosts), lies, liesFromMs: from };
+}
+
 export function drawSettings(random: SeededRandom): Settings {
-  const past = random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);
-  const snapshotEvery = random.chance(0.4) ? random.between(3, 40) : 0;
-  const workMs = random.between(5_000, 24_000);
+  const badness = drawBadness(random);
+  const isForgetful = random.chance(FORGETFUL);
+  const past = isForgetful ? 3_000 : random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);
+  const snapshotEvery = isForgetful ? random.between(3, 8) : random.chance(0.4) ? random.between(3, 40) : 0;
+  const workMs = isForgetful ? random.between(20_000, 40_000) : random.between(5_000, 24_000);
+  const isForgotten = isForgetful || (snapshotEvery > 0 && random.chance(0.4));
+  const away = isForgetful ? [random.oneOf(AWAY)] : [];
+  const faults = [...FAULTS.filter((fault) => random.chance(CHANCE[fault])), ...away];
   return {
-    hosts: random.oneOf([3, 3, 3, 3, 3, 4, 4, 5, 7]),
+    ...badness,
     clients: random.between(2, 4),
     envelopes: random.between(30, 160),
     workMs,
-    faults: new Set(FAULTS.filter((fault) => random.chance(CHANCE[fault]))),
+    faults: new Set(faults.filter((fault) => fault !== "wipe" || badness.hosts > 2)),
     faultEveryMs: random.between(300, 3_000),
     window: { past, future: 5_000 },
     peering: random.chance(0.4) ? SMALL : random.chance(0.2) ? SLOW : {},
@@ -121,7 +156,7 @@ export function drawSettings(random: SeededRandom): Settings {
     })),
     remembered: random.oneOf([10, 1_000, 1_000]),
     snapshotEvery,
-    retainMs: snapshotEvery > 0 && random.chance(0.4) ? random.oneOf([0, 2_000, 6_000]) : Infinity,
+    retainMs: isForgotten ? random.oneOf([0, 2_000, 6_000]) : Infinity,
     isServiceChecked: random.chance(0.2),
     clockError: random.oneOf([0, 300, 1_000]),
     clientError: random.oneOf([0, 1_000, 10_000]),

@@ -1,10 +1,14 @@
 /** Snapshots of a simulated daemon: on its disk, made some time after they were asked for; a crash leaves half of one. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
+import type { KeyRing } from "../../store/key-ring.js";
 import { dateOf, firstPlaceAt } from "../../timeline/entry.js";
 import { makeSnapshot } from "../../timeline/make-snapshot.js";
+import type { SnapshotSeal, SnapshotStore } from "../../timeline/snapshot-files.js";
 import type { SnapshotParts } from "../../timeline/snapshot-making.js";
-import { ringOf, sha256 } from "./cast.js";
+import { SEAL_BYTES } from "../../timeline/snapshot-stream.js";
+import { notAside } from "./asides.js";
+import { sha256 } from "./cast.js";
 import type { SimulatedStorage } from "./disk.js";
 import { unverifiablePlaces } from "./unverifiable.js";
 import type { Host, World } from "./world.js";
@@ -16,9 +20,9 @@ const SYNCING_MS_MOST = 50;
 export function snapshotParts(
   host: Host,
   world: World,
-  { storage, isAlive }: { storage: SimulatedStorage; isAlive: () => boolean },
+  { storage, isAlive, ring }: { storage: SimulatedStorage; isAlive: () => boolean; ring: () => KeyRing },
 ): SnapshotParts | null {
-  const { scheduler, settings, genesis, random, ledger } = world;
+  const { scheduler, settings, random, ledger } = world;
   if (settings.snapshotEvery === 0) return null;
   const { snapshots: files, contents: filesContents, replaced } = host.disk;
   // A crash has left them half replaced.
@@ -26,7 +30,7 @@ export function snapshotParts(
     restore();
     replaced.delete(date);
   }
-  const snapshots: SnapshotParts["snapshots"] = {
+  const snapshots: SnapshotStore = {
     list: () => [...files.keys()].sort((a, b) => a - b),
     read: (date) => files.get(date) ?? null,
     write: (date, chunks) => {
@@ -39,17 +43,26 @@ export function snapshotParts(
     remove: (date) => {
       if (isAlive()) files.delete(date);
     },
-    size: (date) => files.get(date)?.reduce((bytes, { length }) => bytes + length, 0) ?? null,
+    sealOf: (date) => {
+      const file = files.get(date);
+      return file === undefined ? null : sealOf(file);
+    },
     stage: (date) => {
       const chunks: Buffer[] = [];
       return {
         ...{ cutAt: date, room: Number.POSITIVE_INFINITY },
         write: (chunk) => void chunks.push(Buffer.from(chunk)),
         read: () => chunks,
+        get seal() {
+          return sealOf(chunks);
+        },
         commit: () =>
           new Promise((resolve) => {
             scheduler.after(random.below(SYNCING_MS_MOST), host.processor, () => {
               if (!isAlive()) return;
+              const loss = notAside(host.disk);
+              if (loss !== null && !host.isByzantine)
+                ledger.violate(`${host.name} takes a snapshot over and has not kept aside ${loss}`);
               const [file, places] = [files.get(date), filesContents.get(date)];
               if (file !== undefined && places !== undefined)
                 replaced.set(date, () => {
@@ -57,7 +70,16 @@ export function snapshotParts(
                   filesContents.set(date, places);
                 });
               files.set(date, chunks);
-              const contents = ledger.contents.get(sealOf(chunks)) ?? new Set();
+              const honest = ledger.contents.get(sealOf(chunks).seal);
+              const contents = honest ?? new Set();
+              if (honest === undefined && !host.isByzantine) {
+                // By the word of an only other one, as it began with nothing and never served: then all that is there is that one's.
+                if (world.honest.length > 1 || host.hasServed)
+                  ledger.violate(
+                    `${host.name} takes a snapshot of ${date} over that no honest daemon has made`,
+                  );
+                ledger.isTainted = true;
+              }
               // What it is not made of goes now, or has gone before; others may let it go for the same reason.
               const pruned = Number(host.disk.marks.get("pruned")?.toString() ?? -1);
               const isBelow = (place: ByteString, at: number) => dateOf(Buffer.from(place, "latin1")) <= at;
@@ -89,7 +111,7 @@ export function snapshotParts(
           makeSnapshot({
             ...{ storage, snapshots, from, to, databases: DATABASES_DEFAULT },
             hash: sha256,
-            genesis: () => ringOf(genesis),
+            genesis: ring,
           });
           const contents = new Set([
             ...(from === null ? [] : (host.disk.contents.get(from) ?? [])),
@@ -98,7 +120,13 @@ export function snapshotParts(
             ),
           ]);
           host.disk.contents.set(to, contents);
-          ledger.contents.set(sealOf(files.get(to) ?? []), contents);
+          if (host.isByzantine) {
+            resolve();
+            return;
+          }
+          const { seal } = sealOf(files.get(to) ?? []);
+          const problem = ledger.sealed(to, seal, contents);
+          if (problem !== null) ledger.violate(`${host.name}: ${problem}`);
           resolve();
         } catch (problem) {
           reject(problem as Error);
@@ -109,5 +137,7 @@ export function snapshotParts(
 }
 
 /** What it ends with stands for the whole. */
-const sealOf = (chunks: readonly Buffer[]): ByteString =>
-  bytesOf(Buffer.concat(chunks.slice(-2)).subarray(-32));
+function sealOf(chunks: readonly Buffer[]): SnapshotSeal {
+  const all = Buffer.concat(chunks);
+  return { bytes: all.length, seal: bytesOf(all.subarray(-SEAL_BYTES)) };
+}

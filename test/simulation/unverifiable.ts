@@ -43,7 +43,7 @@ export function unverifiablePlaces(
 }
 
 /** Ids of the keys that an envelope names, permitted or not: a mixture with other commands is nothing. */
-function namedBy({ commands, multi, if: conditions }: Envelope): ByteString[] {
+export function namedBy({ commands, multi, if: conditions }: Envelope): ByteString[] {
   if (conditions !== null) return [];
   const units = multi ? [commands] : commands.map((argv) => [argv]);
   return units

@@ -1,6 +1,7 @@
 /** What the parts of one run share. */
+import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
+import type { PeerAddress } from "../../daemon/options/peer-address.js";
 import type { Peering } from "../../daemon/peers/peering.js";
-import type { EnvelopeAnswer } from "../../daemon/request.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Wait } from "../../protocol/messages-v2.js";
 import type { Entry, Place as EntryPlace } from "../../timeline/entry.js";
@@ -20,6 +21,8 @@ export const EPOCH = 1_790_000_000_000;
 /** Where a daemon is reached. */
 export interface Harbour {
   readonly place: Place;
+  /** Of all others that it knows of. */
+  readonly addresses: readonly PeerAddress[];
   /** Whether others are let in. */
   readonly isOpen: boolean;
   /** A connection has come. */
@@ -34,6 +37,8 @@ export interface Daemon {
   readonly isAlive: () => boolean;
   /** Whether it serves and is level with a member. */
   readonly isLive: boolean;
+  /** Whether entries are on their way to its disk. */
+  readonly isStoring: boolean;
   die(isSilent: boolean): void;
   /** null: it is not ready to hear anybody. */
   readonly front: Front | null;
@@ -61,6 +66,12 @@ export interface Host {
   readonly taken: Set<ByteString>;
   /** Chance to crash at a moment of the disk. */
   crashAtDisk: number;
+  /** Whether it has turned bad: nothing that it says counts. */
+  readonly isByzantine: boolean;
+  /** Whether the data folder's daemon has been live, and has told a watermark. */
+  hasServed: boolean;
+  /** Id of the member whose snapshot its operator has its next process take over; null: of none. */
+  order: ByteString | null;
   clock(): number;
   start(): void;
   /** The process ends at once. @param isSilent  the whole machine: nobody closes its connections */
@@ -84,13 +95,26 @@ export interface Host {
   foldersWith(place: EntryPlace): number;
 }
 
+/** What a member that has turned bad does in its own way. */
+export interface Misbehaviour {
+  /** With which its timeline begins. */
+  readonly genesis: Genesis;
+  /** @returns what goes out in place of a frame */
+  says(frame: Buffer, to: string): readonly Buffer[];
+  tick(timeline: Timeline): void;
+}
+
 export interface World {
+  /** Whether operators have left the member out that has turned bad. */
+  isBadOut: boolean;
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
   readonly network: Network;
   readonly settings: Settings;
   readonly genesis: Genesis;
   readonly hosts: readonly Host[];
+  /** Those that have not turned bad. */
+  readonly honest: readonly Host[];
   readonly ledger: Ledger;
   /** A line of the trace, made only if somebody reads it. */
   readonly trace: (who: string, what: () => string) => void;

@@ -99,6 +99,20 @@ test("rules are unlimited only if nothing is denied", () => {
   for (const rules of limited) assert.equal(aclOf(rules).isUnlimited, false, rules);
 });
 
+test("commands that only a Redis behind the daemon has are judged by the rules that name them", () => {
+  const permits = (rules: string, name: string) => new Acl([rules], table).foreignDenial(name) === null;
+  assert.ok(permits("allkeys +@all", "eval"));
+  assert.ok(!permits("allkeys +@all -eval", "EVAL"));
+  assert.ok(permits("allkeys +@all -eval", "evalsha"));
+  assert.ok(permits("allkeys +get +publish", "publish"));
+  assert.ok(!permits("~a* +publish", "publish"), "its keys are not known");
+  assert.ok(!permits("allkeys +publish -@pubsub", "publish"));
+  assert.ok(!permits("allkeys +@all -pubsub|channels", "pubsub"), "a subcommand is not told apart");
+  assert.ok(!permits("allkeys +pubsub|channels", "pubsub"));
+  assert.ok(permits("allkeys -eval +@all", "eval"));
+  assert.match(new Acl(["allkeys +@all -eval"], table).foreignDenial("eval") ?? "", /rule -eval denies it/);
+});
+
 test("rules may stand in one text or in many", () => {
   const expected = ["+get", "(+set ~a)", "~b"];
   assert.deepEqual(aclOf("+get (+set ~a) ~b").rules, expected);

@@ -1,9 +1,9 @@
-/** How long it takes to read numbers; that they are read as Redis reads them is compared by test/conformance. */
+/** How long it takes to read numbers, and integers in their one form; that all are read as Redis reads them is compared by test/conformance. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { addFloats } from "../../store/long-double.js";
-import { parseDouble } from "../../store/numbers.js";
+import { parseDouble, parseInteger } from "../../store/numbers.js";
 
 /** Milliseconds: what takes the square of the length takes hours. */
 const MOST = 20_000;
@@ -36,4 +36,31 @@ test("the sum of long texts that are no numbers is refused as soon", () => {
   });
   assert.equal(addFloats(".5", "1."), "1.5");
   assert.equal(addFloats(".", "1"), "not-a-float");
+});
+
+test("an integer is read in its canonical form alone, of any length", () => {
+  for (const value of [0, 7, -1, 10, 123456789012345, -99999999999999, 999999999999999, 2 ** 53 - 1])
+    assert.ok(Object.is(parseInteger(String(value)), value), String(value));
+  for (const value of [2n ** 63n - 1n, -(2n ** 63n)]) assert.equal(parseInteger(String(value)), value);
+  for (const text of [
+    "",
+    "-",
+    "+1",
+    "-0",
+    "00",
+    "01",
+    "-01",
+    " 1",
+    "1 ",
+    "1.0",
+    "1e3",
+    "0x1",
+    "1a",
+    "/",
+    ":",
+    "\xb2",
+  ])
+    assert.equal(parseInteger(text), undefined, JSON.stringify(text));
+  for (const text of [String(2n ** 63n), "0".repeat(16), `${"1".repeat(16)}x`, "1".repeat(21)])
+    assert.equal(parseInteger(text), undefined, text);
 });

@@ -22,13 +22,13 @@ import {
 } from "./random-unit.js";
 import { inOrder, MergingFold, naiveFold, type TouchesOf } from "./simple-fold.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 500);
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 200);
 const UNITS_MIN = 20;
 const UNITS_MAX = 120;
 /** Different dates: fewer than units, so that ids decide among some. */
 const DATES = 60;
 /** Runs within which a wrong key spec must show. */
-const MUTANT_RUNS = 200;
+const MUTANT_RUNS = 150;
 /** What touches everything, in so many runs only: it hides how units depend on each other. */
 const RUNS_WITH_WHOLE_DATABASES = 0.3;
 

@@ -21,7 +21,7 @@ import {
   touchesOfUnit,
 } from "./random-unit.js";
 
-const STATES = 100;
+const STATES = 40;
 
 const seed = seedOfRun();
 

@@ -25,7 +25,7 @@ import {
 } from "./random-unit.js";
 
 /** Random states, and calls of each command in each. */
-const STATES = 60;
+const STATES = 25;
 const CALLS_PER_STATE = 2;
 /** States in which a command that has not yet changed anything is tried. */
 const STATES_MAX = 1000;

@@ -1,4 +1,11 @@
-/** Which test files `npm test -- WORD …` runs. */
+/** The compiled test files, and those of them that `npm test -- WORD …` runs. */
+import { readdirSync } from "node:fs";
+
+/** As paths below the folder. */
+export function testFiles(folder: string): string[] {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  return files.filter((file) => file.endsWith(".test.js")).sort();
+}
 
 /**
  * @param files  paths below test/: the folder that a clone lies in has no say

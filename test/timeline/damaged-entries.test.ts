@@ -140,3 +140,44 @@ test("an entry that rots before the disk is sure of it, and is found by a refold
   await subject.settle();
   await expectWhole(subject, entry, 201);
 });
+
+test("a damaged entry that nobody has goes out of the state when it is let go of, as at a restart, and may come again", async () => {
+  const subject = await new TimelineSubject({ every: 10 }).open();
+  const { timeline } = subject;
+  const entries = await subject.writes(60, 20_000, () => "INCR k");
+  const [kept, lost] = [entries[50] as Entry, entries[2] as Entry];
+  timeline.damagedInState.letGo();
+  await subject.pass(11_000);
+  assert.deepEqual(subject.get("k"), bulk("60"), "nothing is damaged");
+  for (const entry of [kept, lost]) {
+    subject.damage(entry);
+    assert.equal(timeline.read(placeOf(entry)), null);
+  }
+  timeline.receive([kept], MEMBER);
+  assert.equal(timeline.damagedInState.lastAt, lost.envelope.at);
+  timeline.damagedInState.letGo();
+  await subject.pass(11_000);
+  assert.equal(timeline.damagedInState.lastAt, null);
+  assert.deepEqual(subject.get("k"), bulk("59"));
+  const restarted = await subject.restarted().open();
+  assert.deepEqual(restarted.get("k"), bulk("59"), "no snapshot has it either");
+  assert.equal(timeline.receive([lost], MEMBER).length, 1);
+  await subject.pass(11_000);
+  await expectWhole(subject, lost, 60);
+});
+
+test("a damaged entry that waits for its date is not applied twice, though a refold runs before it is given again", async () => {
+  const subject = await fiveMinutes();
+  const { timeline } = subject;
+  const entry = entryAt(subject.now + 60_000, "INCR k");
+  timeline.receive([entry], MEMBER);
+  await subject.settle();
+  subject.damage(entry);
+  assert.equal(timeline.read(placeOf(entry)), null);
+  timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
+  await subject.pass(11_000);
+  assert.equal(timeline.receive([entry], MEMBER).length, 1);
+  await subject.pass(60_000);
+  await expectWhole(subject, entry, 601);
+  await expectWhole(await subject.restarted().open(), entry, 601);
+});

@@ -237,7 +237,7 @@ test("a log that is damaged is told and put aside, and what is behind the damage
     bytes[bytes.indexOf(placeOf(0)) + PLACE_BYTES + 100]! ^= 1;
     writeFileSync(path, bytes);
     const told: object[] = [];
-    const storage = new DiskStorage(folder, "always", { error: (facts) => told.push(facts) });
+    const storage = new DiskStorage(folder, "always", { ...untold, error: (facts) => told.push(facts) });
     assert.deepEqual(told, [
       { lost: 1, kept: ["log-1", "log-2"].map((name) => join(folder, "timeline", `${name}.damaged`)) },
     ]);

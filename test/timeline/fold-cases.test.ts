@@ -192,3 +192,22 @@ test("old values that can come back are counted until they cannot", () => {
   subject.fold.cut(AT + 2);
   assert.equal(subject.fold.tailBytes, 0);
 });
+
+test("what is signed for somebody else does nothing unless its signer's key is a daemon's at its place", () => {
+  const subject = newSubject();
+  const daemon = { key: key(3), as: "ada" };
+  const add = (word: string) => [[word, "ADD", pem(3)]];
+  subject.merge(entry("c", 3, add("CLUSTER"), { key: key(ROOT) }));
+  const [applied] = subject.merge(entry("d", 4, ["SET a daemon"], daemon));
+  const [denied] = subject.merge(entry("e", 5, ["SET a client"], { as: "ada" }));
+  const [whole] = subject.merge(entry("f", 6, ["SET a 1", "SET a 2"], { as: "ada", multi: true }));
+  assert.deepEqual([applied?.outcome, denied?.outcome, whole?.outcome], ["applied", "denied", "denied"]);
+  assert.match(
+    denied?.reply.kind === "error" ? denied.reply.text : "",
+    /^NOPERM only daemons' keys may sign/,
+  );
+  assert.equal(subject.ask("GET a"), '"daemon"');
+  // It turns out to have been added as a client's before.
+  subject.merge(entry("b", 2, add("KEY"), { key: key(ROOT) }));
+  assert.equal(subject.ask("GET a"), "nil");
+});

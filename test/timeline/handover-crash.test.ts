@@ -48,7 +48,7 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
             i === ENTRIES - 1 && name === "mine" ? KEY_IDS[ADDED] : undefined,
           ];
     assert.equal(subject.timeline.take(entryAt(subject.now, command, signer)).kind, "taken");
-    subject.timeline.tick();
+    subject.tick();
     await subject.settle();
   }
   assert.ok(subject.timeline.prunedTo > 0);
@@ -57,12 +57,13 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
 
 /** Takes the giver's snapshot over. @returns what was told to be lost; null: it came to rest before */
 async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<FoundStrays | null> {
-  const given = giver.timeline.handover.givable ?? assert.fail();
+  const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
   const staged = taker.timeline.handover.stage(given.cutAt);
   for (const chunk of given.chunks) staged.write(chunk);
   const told: FoundStrays[] = [];
   let isAdopted = false;
-  taker.timeline.handover.adopt(staged, {
+  taker.timeline.handover.adopt(staged, staged.seal, {
+    ...{ isWanted: () => true, aside: () => {} },
     strays: (strays) => void told.push(strays),
     adopted: () => void (isAdopted = true),
     failed: assert.fail,

@@ -12,7 +12,7 @@ import { exchange, Holder, randomId } from "./support/members.js";
 
 const seed = seedOfRun();
 const EPOCH = 1_767_225_600_000;
-const RUNS = 150;
+const RUNS = 60;
 const ROUNDS_MAX = 4;
 
 function assertEqualAfter(one: Holder, other: Holder, note: string): void {

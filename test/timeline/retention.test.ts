@@ -1,6 +1,8 @@
 /** What is forgotten for good: exactly what a snapshot stands for, and nobody is harmed by what comes from before. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { roundestDate } from "../../timeline/cut-dates.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
 import {
   bulk,
   CountingStorage,
@@ -141,4 +143,117 @@ test("an idle daemon writes nothing but its watermark", async () => {
   assert.deepEqual([...new Set(storage.marksPut)], ["watermark"]);
   assert.ok(storage.marksPut.length <= 150, `${storage.marksPut.length} in five minutes`);
   assert.ok(subject.now > START);
+});
+
+const UNCERTIFIED = { every: 10, isCertified: false, limits: { retainMs: RETAIN_MS } };
+
+test("nothing goes below a snapshot that members have not found the same, and all below one that they have", async () => {
+  const subject = await new TimelineSubject(UNCERTIFIED).open();
+  const { handover } = subject.timeline;
+  await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
+  assert.deepEqual([subject.timeline.prunedTo, subject.counts.kept], [-1, 400]);
+  const [first, second] = handover.cuts.map(({ at }) => ({ at })) as [{ at: number }, { at: number }];
+  assert.ok(first.at < subject.now - RETAIN_MS);
+  handover.certify(first.at + 1);
+  await subject.pass(1000);
+  assert.equal(subject.timeline.prunedTo, -1, "of that date there is none");
+  handover.certify(first.at);
+  await subject.pass(1000);
+  assert.deepEqual([subject.timeline.prunedTo, handover.givable(first.at)?.cutAt], [first.at, first.at]);
+  assert.ok(subject.counts.kept < 400);
+  await subject.pass(10_000);
+  assert.equal(subject.timeline.prunedTo, first.at, "and no further");
+  handover.certify(second.at);
+  await subject.writes(200, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
+  assert.equal(subject.timeline.prunedTo, second.at);
+});
+
+test("what was found the same is so no more once an entry has come from before it", async () => {
+  const subject = await new TimelineSubject(UNCERTIFIED).open();
+  const { handover } = subject.timeline;
+  await subject.writes(100, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
+  // Of this date it is made again in any case.
+  const roundest = roundestDate(START, handover.cuts.at(-1)?.at ?? -1);
+  const found = handover.cuts.find(({ at }) => at === roundest) ?? assert.fail();
+  handover.certify(found.at);
+  assert.equal(subject.timeline.receive([entryAt(found.at - 1, "SET late x")], MEMBER).length, 1);
+  await subject.settle();
+  assert.ok(handover.cuts.every(({ at }) => at < found.at));
+  await subject.writes(20, 1000, (i) => `SET k${i} v`);
+  const again = handover.cuts.find(({ at }) => at === found.at);
+  assert.ok(again !== undefined && again.seal !== found.seal, "of that date there is another one now");
+  await subject.writes(200, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
+  await subject.pass(1000);
+  assert.ok(subject.now - RETAIN_MS > found.at);
+  assert.equal(subject.timeline.prunedTo, -1);
+});
+
+test("a daemon that is alone has nobody to wait for", async () => {
+  const subject = await new TimelineSubject({ ...UNCERTIFIED, isAlone: true }).open();
+  await subject.writes(20, 1000, (i) => `SET k${i} v`);
+  subject.timeline.receive(
+    Array.from({ length: 100 }, (_, i) => entryAt(subject.now - 30 * DAY_MS + i, `SET old${i} v`)),
+    MEMBER,
+  );
+  await subject.pass(15 * MINUTE_MS);
+  assert.ok(subject.timeline.prunedTo > 0);
+});
+
+test("a timeline in memory waits for its members, but not beyond twice the bytes that it may take", async () => {
+  const storage = new MemoryStorage();
+  const limits = { retainBytes: 100_000 };
+  const subject = await new TimelineSubject({ ...UNCERTIFIED, storage, every: 400, limits }).open();
+  let most = 0;
+  for (let i = 0; i < 3000; i++) {
+    await subject.writes(1, 1000, () => `SET k${i % 20} v${i}`);
+    most = Math.max(most, storage.bytes);
+    if (subject.timeline.prunedTo >= 0) break;
+    assert.ok(storage.bytes <= 2.2 * limits.retainBytes, `${storage.bytes} bytes`);
+  }
+  assert.ok(subject.timeline.prunedTo >= 0);
+  assert.ok(most > 1.9 * limits.retainBytes, `${most} bytes`);
+});
+
+test("of snapshots that members have not found the same yet, the one stays that all come upon", async () => {
+  const subject = await new TimelineSubject({ every: 10, isCertified: false }).open();
+  await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
+  const { handover } = subject.timeline;
+  const dates = handover.cuts.map(({ at }) => at);
+  assert.deepEqual([dates[0], dates.length], [roundestDate(START, subject.now), 3]);
+  handover.certify(dates[0] as number);
+  await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
+  assert.equal(handover.cuts[0]?.at, dates[0], "so does the newest that they have");
+});
+
+test("a snapshot that a member waits for is made also where nothing has come since the last", async () => {
+  const subject = await new TimelineSubject({ every: 10 }).open();
+  await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
+  await subject.pass(10 * MINUTE_MS);
+  const { handover } = subject.timeline;
+  const dates = () => handover.cuts.map(({ at }) => at);
+  const [before, pruned] = [dates(), subject.mark.pruned];
+  await subject.pass(20 * MINUTE_MS);
+  assert.deepEqual(dates(), before);
+  handover.want();
+  await subject.pass(1000);
+  assert.ok((dates().at(-1) as number) > (before.at(-1) as number));
+  assert.equal(subject.mark.pruned, pruned);
+  const newest = dates();
+  await subject.pass(20 * MINUTE_MS);
+  assert.deepEqual(dates(), newest, "one");
+});
+
+test("a snapshot that is made again of the same date, with an entry that came late, is told as what it is now", async () => {
+  const subject = await new TimelineSubject({ every: 10, isCertified: false }).open();
+  await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
+  const { handover } = subject.timeline;
+  const [before] = handover.cuts;
+  assert.ok(before !== undefined);
+  subject.timeline.receive([entryAt(START + 1, "SET late x")], MEMBER);
+  handover.want();
+  await subject.pass(MINUTE_MS);
+  const [after] = handover.cuts;
+  assert.equal(after?.at, before.at);
+  assert.notEqual(after.seal, before.seal);
+  assert.equal(after.seal, subject.snapshots.sealOf(after.at)?.seal);
 });

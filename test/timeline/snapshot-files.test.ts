@@ -67,11 +67,16 @@ test("one that comes piece by piece is there once it is whole, and leaves nothin
     for (const piece of ["a ", "new ", "one"]) staged.write(Buffer.from(piece));
     assert.equal(Buffer.concat([...staged.read()]).toString(), "a new one");
     assert.equal(Buffer.concat([...files.read(5)!]).toString(), "old");
+    const { seal } = staged;
+    assert.deepEqual(seal, { bytes: 9, seal: "a new one" });
     await staged.commit();
     staged.settle();
     staged.discard();
     assert.equal(Buffer.concat([...files.read(5)!]).toString(), "a new one");
-    assert.deepEqual([files.size(5), files.size(6)], [9, null]);
+    assert.deepEqual([files.sealOf(5), files.sealOf(6)], [seal, null]);
+    files.write(6, [Buffer.alloc(50, "b"), Buffer.alloc(20, "e")]);
+    assert.deepEqual(files.sealOf(6), { bytes: 70, seal: "b".repeat(12) + "e".repeat(20) });
+    files.remove(6);
     const left = files.stage(7);
     assert.ok(left.room > 0 && left.room <= statfsSync(folder).bavail * statfsSync(folder).bsize);
     left.write(Buffer.from("half"));

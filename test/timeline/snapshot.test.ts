@@ -3,10 +3,13 @@ import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { hexOf, signedBytes, unitId } from "../../protocol/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
 import { KeyRing } from "../../store/key-ring.js";
 import { pemOfSpki } from "../../store/spki.js";
+import { DigestIndex } from "../../timeline/digest-index.js";
+import { type Entry, placeOf } from "../../timeline/entry.js";
 import { DamagedSnapshot, type ReadState, readSnapshot, writeSnapshot } from "../../timeline/snapshot.js";
 import { ForeignSnapshot, SnapshotReader, SnapshotWriter } from "../../timeline/snapshot-stream.js";
 import { finish } from "../../timeline/steps.js";
@@ -22,6 +25,8 @@ import {
   shownUnit,
 } from "../store/random-unit.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { randomId } from "./support/members.js";
+import { entryOf } from "./support/random-timeline.js";
 
 const seed = seedOfRun();
 const RUNS = 60;
@@ -41,28 +46,31 @@ function genesis(): KeyRing {
   return ring;
 }
 
-/** Keys with dates, rules, a rate, a label, revoked ones. */
-function grownRing(): KeyRing {
+/** What an administrator did to the ring, and the ring that it makes: keys with dates, rules, a label, revoked ones. */
+function grownRing(): { ring: KeyRing; ringEntries: Entry[] } {
   const ring = genesis();
   const signer = ring.find(hashOfBytes(root))!;
-  const run = (...argv: ByteString[]) =>
-    assert.notEqual(
-      ring.execute(argv, { at: EPOCH, db: 0, id: "unit" }, signer).kind,
-      "error",
-      argv.join(" "),
-    );
-  run("KEY", "ADD", pemOfSpki(third));
+  const ringEntries: Entry[] = [];
+  const run = (...argv: ByteString[]) => {
+    const at = EPOCH + ringEntries.length;
+    const { body, envelope } = entryOf({ at, key: signer.id, commands: [argv] }, "");
+    const entry = { id: hash(signedBytes(body)), body, signature: Buffer.from("signature"), envelope };
+    const unit = { at, db: 0, id: unitId(entry.id, 0) };
+    assert.notEqual(ring.execute(argv, unit, signer).kind, "error", argv.join(" "));
+    ringEntries.push(entry);
+  };
+  run("KEY", "ADD", pemOfSpki(third), "LABEL", "third", "FROM", "1", "UNTIL", String(EPOCH + 1_000_000));
   run("KEY", "ADD", pemOfSpki(fourth));
-  run("KEY", "RULES", Buffer.from(hashOfBytes(third), "latin1").toString("hex"), "+@read", "%R~x:*");
-  run("KEY", "REVOKE", Buffer.from(hashOfBytes(fourth), "latin1").toString("hex"));
-  return ring;
+  run("KEY", "RULES", hexOf(hashOfBytes(third)), "+@read", "%R~x:*");
+  run("KEY", "REVOKE", hexOf(hashOfBytes(fourth)));
+  return { ring, ringEntries };
 }
 
 function bytesOfState(
   database: Database,
-  { ring = genesis(), cutAt = EPOCH, index = [] as Buffer[] } = {},
+  { ringEntries = [] as readonly Entry[], cutAt = EPOCH, index = new DigestIndex() } = {},
 ): Buffer {
-  return Buffer.concat([...writeSnapshot({ database, ring, cutAt, index }, hash)]);
+  return Buffer.concat([...writeSnapshot({ database, ringEntries, cutAt, index }, hash)]);
 }
 
 function read(chunks: Iterable<Buffer>, databases = DATABASES_DEFAULT): ReadState {
@@ -129,7 +137,8 @@ test("large values and many keys go through frames, in chunks of any size", () =
       );
   }
   for (let i = 0; i < 10_000; i++) database.execute(["SET", `k${i}`, "v"], unit(`${i}`));
-  const chunks = [...writeSnapshot({ database, ring: genesis(), cutAt: EPOCH, index: [] }, hash)];
+  const state = { database, ringEntries: [], cutAt: EPOCH, index: new DigestIndex() };
+  const chunks = [...writeSnapshot(state, hash)];
   assert.ok(chunks.length > 10);
   const whole = Buffer.concat(chunks);
   const random = new SeededRandom(seed, 500);
@@ -148,15 +157,25 @@ test("large values and many keys go through frames, in chunks of any size", () =
 });
 
 test("the key ring and the index come back in full", () => {
-  const ring = grownRing();
-  const index = [Buffer.alloc(100_000, 1), Buffer.alloc(0), Buffer.from([0, 255])];
-  const restored = read([bytesOfState(new Database(), { ring, cutAt: -1, index })]);
+  const { ring, ringEntries } = grownRing();
+  const random = new SeededRandom(seed, 600);
+  const index = new DigestIndex();
+  for (const entry of ringEntries) index.add(placeOf(entry), true);
+  for (let i = 0; i < 5000; i++)
+    index.add({ at: EPOCH - random.below(100_000_000), seq: 0, id: randomId(random) }, false);
+  const cutAt = EPOCH + ringEntries.length;
+  const restored = read([bytesOfState(new Database(), { ringEntries, cutAt, index })]);
   const plain = (each: KeyRing) =>
     [...each.all()].map(({ acl, ...record }) => ({ ...record, acl: acl.rules }));
   assert.deepEqual(plain(restored.ring), plain(ring));
   assert.equal(plain(ring).length, 4);
-  assert.deepEqual(restored.index, Buffer.concat(index));
-  assert.equal(restored.cutAt, -1);
+  assert.deepEqual(restored.ringEntries, ringEntries);
+  const restoredIndex = new DigestIndex();
+  restored.restore(restoredIndex);
+  for (const set of ["ring", "data"] as const)
+    assert.deepEqual(restoredIndex.total(set), index.total(set), `${set} (seed ${seed})`);
+  assert.equal(restored.cutAt, cutAt);
+  assert.equal(read([bytesOfState(new Database(), { cutAt: -1 })]).cutAt, -1);
   const limited = restored.ring.find(hashOfBytes(third))!;
   assert.equal(restored.ring.judge(limited, [["GET", "x:1"]], { conditions: null }), null);
   assert.notEqual(restored.ring.judge(limited, [["SET", "x:1", "v"]], { conditions: null }), null);

@@ -98,8 +98,8 @@ test("a snapshot of another format is refused and stays on disk", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   await subject.writes(60, 20_000, (i) => `SET k${i} v`);
   const [older, newest] = subject.snapshots.list() as [number, number];
-  const chunks = change(subject, newest, ([head]) => head?.writeUInt8(2, head.length - 1));
-  await assert.rejects(subject.restarted().open(), /a snapshot of format 2; this daemon reads 1/);
+  const chunks = change(subject, newest, ([head]) => head?.writeUInt8(3, head.length - 1));
+  await assert.rejects(subject.restarted().open(), /a snapshot of format 3; this daemon reads 2/);
   assert.deepEqual(subject.snapshots.list(), [older, newest]);
   assert.deepEqual(subject.mark.snapshots, [older, newest]);
   subject.snapshots.write(newest, chunks);
@@ -251,7 +251,7 @@ test("a write taken during a refold is readable at once, and after it", async ()
   // A moment for others that may come, then it begins.
   subject.elapse(300);
   timeline.tick();
-  assert.equal(timeline.figures.waiting, 0);
+  assert.equal(timeline.waiting.lateSize, 0);
   await subject.turns(2);
   assert.ok(!timeline.isFolded(subject.now), "the refold runs");
   subject.write("SET mine 1", subject.now - 1);

@@ -1,12 +1,24 @@
 /** Late entries wait for the next merge, and not for ever. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readBody, writeBody } from "../../protocol/envelope.js";
+import { writeCommand } from "../../protocol/resp-writer.js";
 import type { Entry } from "../../timeline/entry.js";
 import { Waiting } from "../../timeline/waiting.js";
 
 const dated = (at: number, commands = 1): Entry =>
   ({ envelope: { at, seq: 0, commands: Array(commands).fill([]) }, id: "" }) as unknown as Entry;
 const entry = dated(7);
+/** The clock's, after what waits. */
+const DATE = 100;
+
+/** One that can be read again from its bytes. */
+function signed(at: number, seq = 0, text = "v"): Entry {
+  const header = { key: "k".repeat(32), cluster: "c".repeat(32), at, seq, nonce: "n".repeat(16) };
+  const body = Buffer.from(writeBody(header, [writeCommand(["SET", "k", text])]), "latin1");
+  return { id: "i".repeat(32), body, signature: Buffer.alloc(64), envelope: readBody(body) };
+}
+
 const many: readonly Entry[] = Array(64).fill(entry);
 
 test("late entries wait four times as long as the last merge took that did units again", () => {
@@ -40,19 +52,19 @@ test("a refold for a stream of late entries waits until no more come", () => {
   const waiting = new Waiting();
   const first = dated(1);
   waiting.addLate([first, ...many]);
-  assert.ok(waiting.putsOffRefold(1000));
+  assert.ok(waiting.putsOffRefold(1000, DATE));
   assert.equal(waiting.firstLate(1199), null);
   waiting.addLate([entry]);
-  assert.ok(waiting.putsOffRefold(1200));
+  assert.ok(waiting.putsOffRefold(1200, DATE));
   assert.equal(waiting.firstLate(1400), first);
-  assert.ok(!waiting.putsOffRefold(1400));
-  assert.ok(waiting.putsOffRefold(1401), "the next one");
+  assert.ok(!waiting.putsOffRefold(1400, DATE));
+  assert.ok(waiting.putsOffRefold(1401, DATE), "the next one");
 });
 
 test("a refold for a few late entries does not wait", () => {
   const waiting = new Waiting();
   waiting.addLate([entry]);
-  assert.ok(!waiting.putsOffRefold(1000));
+  assert.ok(!waiting.putsOffRefold(1000, DATE));
 });
 
 test("a refold waits no longer than ten seconds", () => {
@@ -60,16 +72,41 @@ test("a refold waits no longer than ten seconds", () => {
   waiting.addLate(many);
   for (let now = 0; now < 10_000; now += 200) {
     waiting.addLate([entry]);
-    assert.ok(waiting.putsOffRefold(now));
+    assert.ok(waiting.putsOffRefold(now, DATE));
   }
   waiting.addLate([entry]);
-  assert.ok(!waiting.putsOffRefold(10_000));
+  assert.ok(!waiting.putsOffRefold(10_000, DATE));
+});
+
+test("a refold does not wait for those who write on", () => {
+  const waiting = new Waiting();
+  waiting.addLate(many);
+  assert.ok(waiting.putsOffRefold(1000, DATE));
+  waiting.addLate([dated(DATE), dated(DATE + 1)]);
+  assert.ok(!waiting.putsOffRefold(1200, DATE + 200));
+});
+
+test("what waits for long is told, and what a refold takes in waits until it has", () => {
+  const waiting = new Waiting();
+  const isBehind = (now: number) => {
+    waiting.look(now);
+    return waiting.isBehind(() => now);
+  };
+  assert.ok(!isBehind(0));
+  waiting.addLate([dated(5), dated(9), dated(6)]);
+  assert.deepEqual([isBehind(100), isBehind(1100), isBehind(1101)], [false, false, true]);
+  assert.equal(waiting.takeForRefold().length, 3);
+  assert.deepEqual([isBehind(1200), waiting.size, waiting.lateSize], [true, 3, 0]);
+  waiting.refolded();
+  assert.deepEqual([isBehind(1300), waiting.size], [false, 0]);
+  waiting.addFuture([signed(10)]);
+  assert.deepEqual([isBehind(9000), isBehind(90_000), waiting.size], [false, false, 1]);
 });
 
 test("what is past is told by the least date that waits", () => {
   const waiting = new Waiting();
   assert.ok(waiting.isPast(Number.MAX_SAFE_INTEGER));
-  waiting.addFuture([dated(9), dated(8)]);
+  waiting.addFuture([signed(9), signed(8)]);
   waiting.addLate([dated(6), dated(5), dated(7)]);
   assert.deepEqual([waiting.isPast(4), waiting.isPast(5)], [true, false]);
   assert.equal(waiting.firstLate(0)?.envelope.at, 5);
@@ -77,4 +114,56 @@ test("what is past is told by the least date that waits", () => {
   assert.deepEqual([waiting.isPast(7), waiting.isPast(8)], [true, false]);
   assert.equal(waiting.takeDue(8).length, 1);
   assert.deepEqual([waiting.isPast(8), waiting.isPast(9)], [true, false]);
+});
+
+test("entries that are dated ahead come out in their order, as they went in, and up to a time", () => {
+  const waiting = new Waiting();
+  const dates = Array.from({ length: 500 }, (_, i) => (i * 211) % 500);
+  for (const at of dates) waiting.addFuture([signed(1000 + at, at % 3)]);
+  assert.equal(waiting.size, 500);
+  const due = waiting.takeDue(1249);
+  assert.deepEqual(
+    due.map(({ envelope: { at } }) => at),
+    Array.from({ length: 250 }, (_, i) => 1000 + i),
+  );
+  assert.deepEqual(due[7], signed(1007, 1));
+  assert.equal(waiting.takeAll().length, 250);
+  assert.equal(waiting.size, 0);
+});
+
+test("only so many that are dated ahead may wait, by number and by bytes", () => {
+  const [waiting, large] = [new Waiting(), new Waiting()];
+  const one = signed(1);
+  for (let i = 0; i < 500; i++) waiting.addFuture(Array<Entry>(100).fill(one));
+  assert.ok(!waiting.hasRoom(2, 0, 1));
+  waiting.takeDue(1);
+  assert.ok(waiting.hasRoom(2, 0, 1));
+  large.addFuture([signed(1, 0, "x".repeat(31 * 1024 * 1024))]);
+  assert.ok(large.hasRoom(2, 1000, 1));
+  assert.ok(!large.hasRoom(2, 1024 * 1024, 1));
+  assert.ok(large.hasRoom(1, 1024 * 1024, 1), "it does not have to wait");
+});
+
+test("what was marked is waited for until it is merged or a refold has it, and nothing that comes later", () => {
+  const waiting = new Waiting();
+  waiting.addLate([dated(5), dated(9)]);
+  waiting.mark();
+  waiting.addLate([dated(1), dated(2)]);
+  waiting.firstLate(0);
+  waiting.takeLate(3);
+  assert.ok(!waiting.isMarkPast, "that of 9 is still here");
+  waiting.takeLate(1);
+  assert.ok(waiting.isMarkPast);
+  waiting.addLate([dated(3)]);
+  assert.ok(waiting.isMarkPast, "it was not there");
+  waiting.mark();
+  waiting.takeForRefold();
+  assert.ok(!waiting.isMarkPast, "the refold runs");
+  waiting.refolded();
+  assert.ok(waiting.isMarkPast);
+  waiting.addLate([dated(4)]);
+  waiting.takeForRefold();
+  assert.ok(waiting.isMarkPast, "a refold of what came later");
+  waiting.mark();
+  assert.ok(!waiting.isMarkPast, "now it counts");
 });

@@ -13,7 +13,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { crc32 } from "node:zlib";
 import { writePlace } from "../../timeline/entry.js";
+import { LOG_END_FILE } from "../../timeline/log-end.js";
 import { MARKER_BYTES } from "../../timeline/log-record.js";
 import type { Operation } from "../../timeline/operation.js";
 import { readLog, WriteAheadLog, type WriteAheadLogParts } from "../../timeline/write-ahead-log.js";
@@ -80,16 +82,100 @@ test("what was written is there, numbered on from what LMDB has", () =>
     assert.equal(log.bytes, statSync(join(folder, "log-1")).size);
   }));
 
-test("a group that a kill has torn is cut off without a word, wherever it is torn", () =>
+/** As if the machine had been started anew; then only what was synced is promised. @param end  of the log, as it was on the disk */
+function failPower(folder: string, end = readFileSync(join(folder, LOG_END_FILE))): void {
+  end.fill(7, 16);
+  end.writeUInt32BE(crc32(end.subarray(4)), 0);
+  writeFileSync(join(folder, LOG_END_FILE), end);
+}
+
+const SAFETIES = ["written-to-disk", "synced", "written"] as const;
+
+test("a group that a kill has torn while it was written is cut off without a word, wherever it is torn", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 43)) await log.write(put(number));
+    const end = readFileSync(join(folder, LOG_END_FILE));
+    await log.write(put(44));
+    writeFileSync(join(folder, LOG_END_FILE), end);
     const path = join(folder, "log-1");
     const { size } = statSync(path);
-    const each = size / 3;
-    for (let length = size; length >= 0; length--) {
+    for (let length = size - 1; length >= (size / 4) * 3; length--) {
       truncateSync(path, length);
-      const whole = Math.floor(length / each);
-      assert.deepEqual(remains(folder), { numbers: range(41, 40 + whole), lost: 0 }, `${length} bytes`);
+      assert.deepEqual(remains(folder), { numbers: range(41, 43), lost: 0 }, `${length} bytes`);
+    }
+  }));
+
+for (const safety of SAFETIES)
+  test(`a tail that is missing after a kill is told, wherever it begins: ${safety}`, () =>
+    withLog(safety, async (log, folder) => {
+      for (const number of range(41, 46)) await log.write(put(number));
+      const path = join(folder, "log-1");
+      const bytes = readFileSync(path);
+      const each = bytes.length / 6;
+      for (let length = bytes.length; length >= 0; length--) {
+        const whole = Math.floor(length / each);
+        const told = { numbers: range(41, 40 + whole), lost: 6 - whole };
+        writeFileSync(path, bytes.subarray(0, length));
+        assert.deepEqual(remains(folder), told, `${length} bytes left`);
+        writeFileSync(path, Buffer.from(bytes).fill(0, length));
+        assert.deepEqual(remains(folder), told, `${length} bytes that are not zero`);
+      }
+      for (const name of ["log-1", "log-2"]) rmSync(join(folder, name));
+      assert.deepEqual(remains(folder), { numbers: [], lost: 6 });
+      assert.deepEqual(remains(folder, 44), { numbers: [], lost: 2 }, "LMDB has the others");
+      assert.deepEqual(remains(folder, 46), { numbers: [], lost: 0 });
+    }));
+
+test("after a power failure only what was on the disk is missed", async () => {
+  /** Of 41 to 50, of which 45 and before were synced if anybody asked for it. */
+  const promised = { "written-to-disk": 50, synced: 45, written: FILED };
+  for (const safety of SAFETIES)
+    await withLog(safety, async (log, folder) => {
+      const begun = readFileSync(join(folder, LOG_END_FILE));
+      for (const number of range(41, 45)) await log.write(put(number));
+      await log.sync();
+      for (const number of range(46, 50)) await log.write(put(number));
+      const path = join(folder, "log-1");
+      const bytes = readFileSync(path);
+      failPower(folder);
+      for (let whole = 10; whole >= 0; whole--) {
+        writeFileSync(path, bytes.subarray(0, (bytes.length / 10) * whole));
+        const last = 40 + whole;
+        const lost = Math.max(0, promised[safety] - last);
+        assert.deepEqual(remains(folder), { numbers: range(41, last), lost }, `${safety}, up to ${last}`);
+        const { unsynced } = readLog(folder, { marker, sequence: FILED });
+        assert.equal(unsynced, 50 - Math.max(last, promised[safety]), `${safety}, up to ${last}`);
+      }
+      // The system had not written it yet: it is older than the log.
+      failPower(folder, begun);
+      writeFileSync(path, bytes);
+      assert.deepEqual(remains(folder), { numbers: range(41, 50), lost: 0 }, safety);
+    });
+});
+
+test("pages of a log that nobody synced may be missing anywhere after a power failure: nothing behind them counts", () =>
+  withLog("written", async (log, folder) => {
+    for (const number of range(41, 50)) await log.write(put(number));
+    damage(folder, 46);
+    assert.deepEqual(remains(folder), { numbers: [...range(41, 45), ...range(47, 50)], lost: 1 });
+    failPower(folder);
+    assert.deepEqual(remains(folder), { numbers: range(41, 45), lost: 0 });
+  }));
+
+test("without a readable log-end the records alone tell what is missing", () =>
+  withLog("written-to-disk", async (log, folder) => {
+    for (const number of range(41, 46)) await log.write(put(number));
+    damage(folder, 43);
+    for (const [content, end] of [
+      [Buffer.alloc(32), "damaged"],
+      [Buffer.alloc(5), "damaged"],
+      [null, "none"],
+    ] as const) {
+      const path = join(folder, LOG_END_FILE);
+      if (content === null) rmSync(path);
+      else writeFileSync(path, content);
+      assert.deepEqual(remains(folder), { numbers: [41, 42, ...range(44, 46)], lost: 1 });
+      assert.equal(readLog(folder, { marker, sequence: FILED }).end, end);
     }
   }));
 
@@ -109,6 +195,7 @@ test("what no sync had reached may be missing after a power failure: then nothin
     for (const number of range(41, 43)) await log.write(put(number));
     await log.sync();
     for (const number of range(44, 50)) await log.write(put(number));
+    failPower(folder);
     damage(folder, 46);
     assert.deepEqual(remains(folder), { numbers: range(41, 45), lost: 0 });
     damage(folder, 42);

@@ -4,30 +4,34 @@
  */
 import type { Socket } from "node:net";
 import { JsonLineParser } from "../../../protocol/json-lines.js";
-import { traceFrame } from "../../log.js";
-import type { RefusalCode } from "../../refusals.js";
+import type { RefusalCode } from "../../answers/refusals.js";
+import { traceFrame } from "../../process/log.js";
 import type { Hosted, SocketHost } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "../linger.js";
 import { listenTo } from "../socket-events.js";
-import { ANSWER_END, bounded, failure } from "./answers.js";
+import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/answers.js";
+import { type PieceOutput, Pieces } from "./piece-output.js";
 import { JsonSession, type JsonSessionHost } from "./session.js";
+import { TURN_MS } from "./turns.js";
 
 export const JSON_LISTENER = "json";
-/** Milliseconds a connection may work before others get their turn. */
-const TURN_MS = 5;
 /** Characters of answers that are collected for one write. */
 const WRITE_CHARS = 64 * 1024;
 const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
 /** Of a line while nobody has logged in who has to: no more than a login needs, and than one read brings. */
 const STRANGER_LINE_BYTES_MAX = 256 * 1024;
 const STRANGER_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
-const ERROR_HEAD = '{"status":"error"';
 
-export interface JsonHost extends SocketHost, JsonSessionHost {}
+export interface JsonHost extends SocketHost, JsonSessionHost {
+  readonly output: PieceOutput;
+}
 
 export class JsonConnection implements Hosted {
   readonly remote: string;
+  readonly address: string;
+  /** `uptime` milliseconds. */
+  activeAt: number;
   readonly #socket: Socket;
   readonly #host: JsonHost;
   readonly #held: HeldBytes;
@@ -35,11 +39,11 @@ export class JsonConnection implements Hosted {
   readonly #parser: JsonLineParser;
   readonly #session: JsonSession;
   #waitingFor: "answer" | "client" | "turn" | null = null;
+  /** Of a long answer that is being written. */
+  #pieces: Pieces | null = null;
   #inputEnded = false;
   #isStopping = false;
   #state: "open" | "ending" | "gone" = "open";
-  /** `uptime` milliseconds. */
-  #activeAt: number;
 
   constructor(socket: Socket, host: JsonHost) {
     this.#socket = socket;
@@ -48,7 +52,8 @@ export class JsonConnection implements Hosted {
     this.#maxRequestBytes = host.limits.maxRequestBytes;
     this.#parser = new JsonLineParser(this.#maxRequestBytes);
     this.#session = new JsonSession(host);
-    this.#activeAt = host.environment.uptime();
+    this.activeAt = host.environment.uptime();
+    this.address = socket.remoteAddress ?? "";
     this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
     listenTo(socket, {
       data: (chunk) => this.#receive(chunk),
@@ -69,7 +74,7 @@ export class JsonConnection implements Hosted {
   checkTime(now: number): void {
     if (this.#state !== "open" || this.#waitingFor !== null) return;
     const { idleTimeout, respIdleTimeout } = this.#host.limits;
-    const isIdle = (most: number) => most > 0 && now - this.#activeAt >= most;
+    const isIdle = (most: number) => most > 0 && now - this.activeAt >= most;
     if (this.#parser.midLine && isIdle(idleTimeout)) {
       this.#note("frame-unfinished", "the rest did not come within --idle-timeout");
       this.#end("");
@@ -89,7 +94,8 @@ export class JsonConnection implements Hosted {
 
   #receive(chunk: Buffer): void {
     if (this.#state !== "open") return;
-    this.#activeAt = this.#host.environment.uptime();
+    this.activeAt = this.#host.environment.uptime();
+    if (this.#held.isStranger) this.#host.heard(this);
     traceFrame(this.#host.log, "received", this.remote, chunk);
     const most = this.#maxRequestBytes;
     this.#parser.maxBytes = this.#session.isStranger ? Math.min(STRANGER_LINE_BYTES_MAX, most) : most;
@@ -109,6 +115,7 @@ export class JsonConnection implements Hosted {
   #work(): void {
     const { environment } = this.#host;
     const startedAt = environment.uptime();
+    if (this.#pieces !== null && !this.#flush()) return;
     let written = "";
     for (let line = this.#parser.next(); line !== null; line = this.#parser.next()) {
       const answer = this.#session.serve(line);
@@ -121,7 +128,13 @@ export class JsonConnection implements Hosted {
         this.#write(written);
         return;
       }
-      written += this.#served(answer);
+      const served = this.#served(answer);
+      if (typeof served !== "string") {
+        if (!this.#write(written) || !this.#writeLong(served)) return;
+        written = "";
+        continue;
+      }
+      written += served;
       const isLate = environment.uptime() - startedAt > TURN_MS;
       if (!isLate && written.length < WRITE_CHARS) continue;
       if (!this.#write(written)) return;
@@ -134,22 +147,30 @@ export class JsonConnection implements Hosted {
     if (this.#write(written)) this.#rest();
   }
 
-  #served(whole: string): string {
+  #served(whole: Text): string | Pieces {
+    if (this.#held.isStranger && !this.#session.isStranger) this.#prove();
     const { observer, limits } = this.#host;
     const answer = bounded(whole, limits.maxOutputBytes);
-    observer.served(JSON_LISTENER, 1, answer.startsWith(ERROR_HEAD) ? 1 : 0);
-    return answer + ANSWER_END;
+    const isError = typeof answer === "string" && answer.startsWith(ERROR_HEAD);
+    observer.served(JSON_LISTENER, 1, isError ? 1 : 0);
+    return typeof answer === "string" ? answer + ANSWER_END : new Pieces([...answer, ANSWER_END]);
   }
 
-  #await(answer: Promise<string>, bytes: number): void {
+  #prove(): void {
+    this.#held.prove();
+    this.#host.proved(this);
+  }
+
+  #await(answer: Promise<Text>, bytes: number): void {
     this.#waitingFor = "answer";
     this.#held.unanswered += bytes;
     answer.then((settled) => {
       this.#held.unanswered -= bytes;
       if (this.#state !== "open") return;
-      this.#activeAt = this.#host.environment.uptime();
+      this.activeAt = this.#host.environment.uptime();
       this.#waitingFor = null;
-      if (this.#write(this.#served(settled))) this.#work();
+      const served = this.#served(settled);
+      if (typeof served === "string" ? this.#write(served) : this.#writeLong(served)) this.#work();
       this.#account();
     });
   }
@@ -169,6 +190,29 @@ export class JsonConnection implements Hosted {
     return false;
   }
 
+  /** Whatever was written before: what does not go at once is written when it can. @returns as `write` */
+  #writeLong(pieces: Pieces): boolean {
+    this.#pieces = pieces;
+    return this.#flush();
+  }
+
+  /** Writes on of a long answer. @returns as `write` */
+  #flush(): boolean {
+    const pieces = this.#pieces as Pieces;
+    const { log, output, limits } = this.#host;
+    if (output.write(this.#socket, pieces, (bytes) => traceFrame(log, "sent", this.remote, bytes))) {
+      this.#pieces = null;
+      if (!this.#socket.writableNeedDrain) return true;
+    }
+    // Through TLS bytes are under way for a while, though nobody is told when they have gone.
+    if (!this.#socket.writableNeedDrain) this.#nextTurn();
+    else {
+      this.#socket.setTimeout(limits.idleTimeout);
+      this.#waitingFor = "client";
+    }
+    return false;
+  }
+
   #drained(): void {
     this.#socket.setTimeout(0);
     if (this.#state === "open" && this.#waitingFor === "client") this.#nextTurn();
@@ -180,7 +224,7 @@ export class JsonConnection implements Hosted {
     setImmediate(() => {
       if (this.#state !== "open") return;
       this.#waitingFor = null;
-      this.#activeAt = this.#host.environment.uptime();
+      this.activeAt = this.#host.environment.uptime();
       this.#work();
       this.#account();
     });
@@ -216,6 +260,7 @@ export class JsonConnection implements Hosted {
   #gone(): void {
     if (this.#state === "gone") return;
     this.#state = "gone";
+    this.#session.leave();
     this.#held.release();
     this.#host.leave(this);
   }
@@ -223,6 +268,6 @@ export class JsonConnection implements Hosted {
   #account(): void {
     if (this.#state === "gone") return;
     this.#held.piece = this.#parser.heldBytes;
-    if (this.#held.tell(this.#socket.writableLength)) this.#host.overBudget();
+    if (this.#held.tell(this.#socket.writableLength + (this.#pieces?.left ?? 0))) this.#host.overBudget();
   }
 }

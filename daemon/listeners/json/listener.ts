@@ -1,11 +1,19 @@
 /** The JSON listener: what clients of the replicated memory database connect to. */
-import type { Settings } from "../../settings.js";
+import type { Limits } from "../../options/limits.js";
+import type { Settings } from "../../options/settings.js";
+import type { JsonReplicaFigures } from "../../pipeline/json-replica-figures.js";
 import { SharedInput } from "../shared-input.js";
 import { SocketListener } from "../socket-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
-import { ANSWER_END, failure } from "./answers.js";
+import { RefusedRequests } from "./actions/passed-on.js";
 import { JSON_LISTENER, JsonConnection } from "./connection.js";
-import { JsonReplicas } from "./replicas.js";
+import { ANSWER_END, failure } from "./messages/answers.js";
+import { PieceOutput } from "./piece-output.js";
+import { DocumentStore } from "./replicas/document-store.js";
+import { JsonReplicas } from "./replicas/replicas.js";
+
+/** So many that no two daemons draw the same ones. */
+const ID_BYTES = 12;
 
 export interface JsonListenerParts extends Omit<UserListenerParts, "daemon"> {
   readonly daemon: { readonly settings: Pick<Settings, "jsonReplicas"> };
@@ -17,19 +25,33 @@ export class JsonListener extends SocketListener {
   constructor(parts: JsonListenerParts) {
     const { path, users, memory, daemon } = parts;
     const { jsonReplicas: places } = daemon.settings;
-    const replicas = places.length === 0 ? null : new JsonReplicas({ ...parts, places });
+    const { environment } = parts;
+    const store = new DocumentStore(path, environment);
+    const refused = new RefusedRequests(parts.log, environment);
+    const id = Buffer.from(environment.randomBytes(ID_BYTES), "latin1").toString("hex");
+    const replicas = places.length === 0 ? null : new JsonReplicas({ ...parts, ...{ places, store, id } });
     super({
       ...parts,
       name: JSON_LISTENER,
       options: { address: "--json", port: "--json" },
       fullText: failure("Too many clients.") + ANSWER_END,
       connector(host) {
-        const whole = Object.assign(host, { path, users, memory, replicas });
+        const output = new PieceOutput();
+        const whole = Object.assign(host, { path, users, memory, replicas, store, refused, output });
         const input = new SharedInput();
         return (socket) => new JsonConnection(input.take(socket), whole);
       },
     });
     this.#replicas = replicas;
+  }
+
+  override set limits(limits: Limits) {
+    super.limits = limits;
+    if (this.#replicas !== null) this.#replicas.limits = limits;
+  }
+
+  override get jsonReplicas(): readonly JsonReplicaFigures[] {
+    return this.#replicas?.figures ?? [];
   }
 
   override async start(): Promise<void> {

@@ -6,14 +6,22 @@ import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import type { Command } from "../../../store/command.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import { CommandFailure } from "../../../store/errors.js";
-import type { CommandPath, CommandSender } from "../../command-path.js";
-import type { Environment } from "../../environment.js";
-import type { MemoryFace } from "../../memory-limit.js";
-import { DEFAULT_USER, type User, type Users } from "../../users.js";
-import { type ActionHost, actions, type Written } from "./actions.js";
-import { failure, faultSentence, withinStrings } from "./answers.js";
-import type { JsonReplicas } from "./replicas.js";
-import { type JsonRequest, readRequest, textOfLine } from "./request.js";
+import type { MemoryFace } from "../../memory/memory-limit.js";
+import type { Environment } from "../../process/environment.js";
+import type { CommandPath, CommandSender } from "../../users/command-path.js";
+import { DEFAULT_USER, type User, type Users } from "../../users/users.js";
+import type { ActionHost, Written } from "./actions/action-host.js";
+import { actions } from "./actions/actions.js";
+import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
+import { ERROR_HEAD, failure, faultSentence, type Text, whole, withinStrings } from "./messages/answers.js";
+import { coded } from "./messages/error-codes.js";
+import { memberFault } from "./messages/members.js";
+import { type JsonRequest, readRequest, textOfLine } from "./messages/request.js";
+import type { DocumentStore } from "./replicas/document-store.js";
+import { REPLICA_ACTION } from "./replicas/fleet-messages.js";
+import { ReplicaAnswers, type ReplicaAnswersHost } from "./replicas/replica-answers.js";
+import { AnsweredByLeader, type JsonReplicas, type Led } from "./replicas/replicas.js";
+import { inTurns } from "./turns.js";
 
 export interface JsonSessionHost {
   readonly path: CommandPath;
@@ -22,12 +30,17 @@ export interface JsonSessionHost {
   readonly environment: Environment;
   /** Servers of the original's kind; null: none. */
   readonly replicas: JsonReplicas | null;
+  /** What such servers are sent, and send. */
+  readonly store: DocumentStore;
+  readonly refused: RefusedRequests;
 }
 
 /** Closes the connection, without an answer. */
 export const QUIT = "quit";
 /** What browsers send that were led here by a page: what they post would be done, where nobody has to log in. */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
+const NO_REPLICA =
+  "NOPERM --json-replica: the user whom daemons without a login are may not read and write all documents.";
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
 export class JsonSession implements ActionHost, CommandSender {
@@ -36,6 +49,13 @@ export class JsonSession implements ActionHost, CommandSender {
   readonly #host: JsonSessionHost;
   #user: User | null;
   #generation: number;
+  /** Whether errors are told with codes, which the client has asked for. */
+  #hasCodes = false;
+  /** Of the request that is served. */
+  #action: string | undefined;
+  #isGone = false;
+  /** null: no other daemon has asked for anything. */
+  #answers: ReplicaAnswers | null = null;
 
   constructor(host: JsonSessionHost) {
     this.#host = host;
@@ -55,13 +75,34 @@ export class JsonSession implements ActionHost, CommandSender {
     return this.#user?.acl.mayReadAll ?? false;
   }
 
+  get ids(): ActionHost["ids"] {
+    const { records, others } = this.#host.path;
+    if (!records) return "moving";
+    return others === null ? "counted" : "long";
+  }
+
   /** Whether nobody has logged in who has to. */
   get isStranger(): boolean {
     return this.#user === null;
   }
 
+  /** Nobody is there any more whom long answers would reach: clients that ask and go would have them made side by side. */
+  leave(): void {
+    this.#isGone = true;
+  }
+
   /** @param line  without blanks around it @returns the answer; null: the connection is to be closed */
-  serve(line: Buffer): string | Promise<string> | null {
+  serve(line: Buffer): Text | Promise<Text> | null {
+    this.#action = undefined;
+    const answer = this.#answerTo(line);
+    if (!this.#hasCodes || answer === null) return answer;
+    const action = this.#action;
+    return answer instanceof Promise
+      ? answer.then((settled) => coded(settled, action))
+      : coded(answer, action);
+  }
+
+  #answerTo(line: Buffer): Text | Promise<Text> | null {
     const text = textOfLine(line, isUtf8);
     if (text === QUIT) return null;
     if (this.#generation !== this.#host.users.generation) this.#renewUser();
@@ -75,11 +116,31 @@ export class JsonSession implements ActionHost, CommandSender {
       return failure(faultSentence(problem.fault, shown));
     }
     const { action } = request;
+    this.#action = action;
+    if (request.isOn("codes")) this.#hasCodes = true;
     if (action === undefined) return failure("No action key provided.");
     const run = actions.get(action);
     if (run === undefined) return failure(`The action '${action}' provided is not valid.`);
     if (this.#user === null && action !== "auth") return failure("Authentication required.");
-    return withinStrings(() => run(this, request));
+    const fault = action === REPLICA_ACTION ? null : memberFault(action, request);
+    if (fault !== null) return failure(fault);
+    const answer = withinStrings(() => run(this, request));
+    if (typeof answer === "string" && answer.startsWith(ERROR_HEAD) && isPassedOn(this, request))
+      this.#host.refused.note(request, answer);
+    return answer instanceof Promise && this.#host.replicas !== null ? answer.catch(answerOfLeader) : answer;
+  }
+
+  /** What another daemon asks for, which takes the place of a client without limits. */
+  replica(request: JsonRequest): string | Promise<string> {
+    const { path } = this.#host;
+    if (path.records) return failure(`The action '${REPLICA_ACTION}' provided is not valid.`);
+    if (!this.readsAll || "kind" in this.#permitted(["DOC.DROP", ""])) return failure(NO_REPLICA);
+    this.#answers ??= new ReplicaAnswers(this.#replicaHost());
+    return this.#answers.to(request);
+  }
+
+  inTurns<A>(work: Iterator<void, A>): A | Promise<A> {
+    return inTurns(work, this.#host.environment.uptime, () => !this.#isGone);
   }
 
   read(argv: readonly ByteString[]): Reply | Promise<Reply> {
@@ -94,12 +155,14 @@ export class JsonSession implements ActionHost, CommandSender {
     if (memory.isFull && memory.refuses(command.flags.includes("denyoom")))
       return { reply: OUT_OF_MEMORY, replicated: null };
     const isLocal = request.isOff("replicate");
+    if (replicas !== null && !isLocal)
+      return replicas.fleet.leads
+        ? writtenOf(replicas.lead(argv, request))
+        : replicas.follow(argv, request).then(writtenOf);
     let replicated: boolean | null = isLocal || path.others !== null ? false : null;
     const waits = !isLocal && path.others !== null && path.others > 0;
     const sender: CommandSender = waits ? this.#awaiting((came) => (replicated = came)) : this;
     const reply = path.execute(command, argv, sender);
-    if (replicas !== null && !isLocal && !(reply instanceof Promise) && hasChanged(reply))
-      return replicas.forward(request).then((came) => ({ reply, replicated: came }));
     return reply instanceof Promise
       ? reply.then((settled) => ({ reply: settled, replicated }))
       : { reply, replicated };
@@ -119,6 +182,34 @@ export class JsonSession implements ActionHost, CommandSender {
     return { db, now, isStable, as, readsAll, replicated };
   }
 
+  #replicaHost(): ReplicaAnswersHost {
+    const { store, replicas, memory } = this.#host;
+    return {
+      ...{ store, replicas },
+      get isFull() {
+        return memory.isFull && memory.refuses(true);
+      },
+      serve: (request, from) => {
+        const run = actions.get(request.action ?? "");
+        if (run === undefined) return failure(`The action '${request.action}' provided is not valid.`);
+        const write = (argv: readonly ByteString[]): Written => {
+          const { reply, forwarded } = (replicas as JsonReplicas).lead(argv, request, from);
+          return { reply, replicated: forwarded === null ? null : true };
+        };
+        const host: ActionHost = {
+          ids: this.ids,
+          read: (argv) => this.read(argv),
+          write,
+          inTurns: (work) => this.inTurns(work),
+          logIn: () => false,
+          replica: () => failure(`The action '${REPLICA_ACTION}' provided is not valid.`),
+        };
+        const answer = withinStrings(() => run(host, request));
+        return answer instanceof Promise ? answer.then(whole) : whole(answer);
+      },
+    };
+  }
+
   #permitted(argv: readonly ByteString[]): Command | ErrorReply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
@@ -136,7 +227,14 @@ export class JsonSession implements ActionHost, CommandSender {
   }
 }
 
-/** An error changes nothing; emptying a document that is not there neither. */
-function hasChanged(reply: Reply): boolean {
-  return reply.kind !== "error" && !(reply.kind === "integer" && reply.value === 0);
+/** @throws the problem, if it is another */
+function answerOfLeader(problem: unknown): string {
+  if (problem instanceof AnsweredByLeader) return problem.answer;
+  throw problem;
+}
+
+function writtenOf({ reply, forwarded }: Led): Written | Promise<Written> {
+  return forwarded === null
+    ? { reply, replicated: null }
+    : forwarded.then((replicated) => ({ reply, replicated }));
 }

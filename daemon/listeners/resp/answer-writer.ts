@@ -3,10 +3,10 @@ import type { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { bulkHead } from "../../../protocol/resp-writer.js";
-import { traceFrame } from "../../log.js";
+import { traceFrame } from "../../process/log.js";
 import type { SocketHost } from "../connection-host.js";
-import { answerBytes } from "./answers.js";
-import type { RespSession } from "./session.js";
+import { answerBytes } from "./session/answers.js";
+import type { RespSession } from "./session/session.js";
 import { LONG_BYTES, type SharedOutput } from "./shared-output.js";
 
 const END = "\r\n";

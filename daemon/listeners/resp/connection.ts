@@ -6,38 +6,32 @@
 import type { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
-import { RespRequestParser } from "../../../protocol/resp-request-parser.js";
+import type { RespRequestParser } from "../../../protocol/resp-request-parser.js";
 import { writeReply } from "../../../protocol/resp-writer.js";
-import type { ShortStrings } from "../../../protocol/short-strings.js";
-import { type LaterReply, whenThere } from "../../later-reply.js";
-import { traceFrame } from "../../log.js";
-import type { RefusalCode } from "../../refusals.js";
-import type { Hosted, SocketHost } from "../connection-host.js";
+import { type LaterReply, whenThere } from "../../answers/later-reply.js";
+import type { RefusalCode } from "../../answers/refusals.js";
+import { traceFrame } from "../../process/log.js";
+import type { Hosted } from "../connection-host.js";
 import { HeldBytes } from "../held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "../linger.js";
 import { listenTo } from "../socket-events.js";
-import { type AnswerHost, AnswerWriter } from "./answer-writer.js";
-import { AnswerQueue, argumentBytes } from "./answers.js";
-import { ConnectedClient } from "./connected-client.js";
-import { RespSession, type SessionHost } from "./session.js";
+import { AnswerWriter } from "./answer-writer.js";
+import { parserFor, RESP_LISTENER, type RespHost } from "./resp-host.js";
+import { AnswerQueue, argumentBytes, WRITE_CHARS } from "./session/answers.js";
+import { ConnectedClient } from "./session/connected-client.js";
+import { RespSession } from "./session/session.js";
 
-export const RESP_LISTENER = "resp";
 /** Milliseconds a connection may work before others get their turn; looked at after so many commands. */
 const TURN_MS = 5;
 const COMMANDS_PER_LOOK = 16;
-/** Characters of answers that are collected for one write. */
-const WRITE_CHARS = 64 * 1024;
 /** Requests of a connection that may wait for their answers. */
 const UNANSWERED_MOST = 4096;
 
-export interface RespHost extends SocketHost, SessionHost, AnswerHost {
-  /** Numbers connections. */
-  nextId(): number;
-  readonly strings: ShortStrings;
-}
-
 export class RespConnection implements Hosted {
   readonly remote: string;
+  readonly address: string;
+  /** `uptime` milliseconds. */
+  activeAt: number;
   readonly client: ConnectedClient;
   readonly session: RespSession;
   readonly #socket: Socket;
@@ -52,40 +46,46 @@ export class RespConnection implements Hosted {
   /** Whether the command that is held back waits for the end of a pause. */
   #isPaused = false;
   #isSending = false;
+  /** Whether it has served a command of somebody who may send some. */
+  #hasProved = false;
   /** Answers of this turn that have not been sent. */
   #written: ByteString = "";
   #inputEnded = false;
   #isStopping = false;
   #state: "open" | "ending" | "gone" = "open";
-  /** `uptime` milliseconds. */
-  #activeAt: number;
 
   constructor(socket: Socket, host: RespHost) {
     this.#socket = socket;
     this.#host = host;
     this.#held = new HeldBytes(host.budget);
-    const { maxBulkBytes, maxQueryBytes } = host.limits;
-    const bounds = { bulkBytes: maxBulkBytes, requestBytes: maxQueryBytes };
-    this.#parser = new RespRequestParser(bounds, host.strings);
-    this.#activeAt = host.environment.uptime();
+    this.#parser = parserFor(host);
+    this.activeAt = host.environment.uptime();
     this.client = new ConnectedClient(
       {
         ...{ id: host.nextId(), socket, kill: () => this.destroy() },
-        activeAt: () => this.#activeAt,
+        activeAt: () => this.activeAt,
         requestBytes: () => this.#parser.heldBytes,
-        push: (bytes) => this.#push(bytes),
+        // What answers no command goes behind the answers before it.
+        push: (bytes) => this.#state === "open" && this.#writer.write(this.#take() + bytes),
       },
       (client) => new RespSession(host, client),
     );
     this.remote = this.client.remote;
+    this.address = socket.remoteAddress ?? "";
     this.session = this.client.session;
+    this.session.waitsLate = () => this.#listenOn();
     const drop = (detail: string) => this.#drop("answer-too-long", detail);
     this.#writer = new AnswerWriter({ socket, host, session: this.session, drop });
     this.#parser.trusted = this.session.user !== null;
+    // Where nobody has to log in a first command may be as long as any.
+    if (this.#parser.trusted) this.#held.prove();
     listenTo(socket, {
       data: (chunk) => this.#receive(chunk),
       end: () => this.#receiveEnd(),
-      drain: () => this.#drained(),
+      drain: () => {
+        socket.setTimeout(0);
+        this.#account();
+      },
       finish: () => lingerThenCut(socket, host.environment),
       // The client takes nothing of what was written.
       timeout: () => this.#drop("output-stuck", `${socket.writableLength} bytes wait`),
@@ -101,7 +101,7 @@ export class RespConnection implements Hosted {
   checkTime(now: number): void {
     const { respIdleTimeout } = this.#host.limits;
     if (this.#state !== "open" || respIdleTimeout === 0 || this.#answers.length > 0) return;
-    if (now - this.#activeAt < respIdleTimeout) return;
+    if (now - this.activeAt < respIdleTimeout) return;
     this.#host.log.debug({ remote: this.remote }, "idle connection closed");
     this.#end("");
   }
@@ -124,29 +124,45 @@ export class RespConnection implements Hosted {
 
   #receive(chunk: Buffer): void {
     if (this.#state !== "open") return;
-    this.#activeAt = this.#host.environment.uptime();
+    this.activeAt = this.#host.environment.uptime();
+    if (!this.#hasProved) this.#host.heard(this);
     this.#host.state.inputBytes += chunk.length;
     traceFrame(this.#host.log, "received", this.remote, chunk);
     this.#parser.push(chunk);
     if (this.#heldBack === null && !this.#isWaitingForTurn) this.#work();
-    else this.#socket.pause();
+    else if (this.session.waiting === null) this.#socket.pause();
     this.#parser.keep();
     this.#account();
+    const { heldBytes } = this.#parser;
+    if (this.session.waiting !== null && heldBytes > this.#host.limits.maxQueryBytes)
+      this.#drop("too-much-behind", `${heldBytes} bytes`);
   }
 
   #receiveEnd(): void {
     this.#inputEnded = true;
-    // Who has gone waits for nothing, takes nothing that others could have, and what he sent behind it is for later.
-    if (this.session.waiting !== null) this.#end("");
-    this.session.leave();
+    if (this.session.waiting !== null) this.#abandon();
     if (this.#state === "open" && !this.#isBusy) this.#rest("");
+  }
+
+  /** Who has gone waits for nothing, takes nothing that others could have, and what he sent behind it is not run. */
+  #abandon(): void {
+    this.#end("");
+    this.session.leave();
+  }
+
+  /** A client that waits for data is read from, whatever it has sent behind that: else nobody would learn that it has gone. */
+  #listenOn(): void {
+    if (this.session.waiting === null) return;
+    if (this.#inputEnded) this.#abandon();
+    else if (this.#state !== "open" || this.#isStopping) this.session.leave();
+    else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   /** Serves what has come whole, until one command has to wait or the turn is over. */
   #work(): void {
     const { session } = this;
     const { environment, observer, state } = this.#host;
-    const startedAt = this.#activeAt;
+    const startedAt = this.activeAt;
     state.mark = startedAt;
     session.now = environment.clock();
     let served = 0;
@@ -191,6 +207,11 @@ export class RespConnection implements Hosted {
     if (served > 0) observer.served(RESP_LISTENER, served, errors);
     state.commands += served;
     this.#parser.trusted = session.user !== null;
+    if (!this.#hasProved && served > 0 && session.user !== null) {
+      this.#hasProved = true;
+      this.#held.prove();
+      this.#host.proved(this);
+    }
     this.#rest(this.#take());
   }
 
@@ -200,17 +221,14 @@ export class RespConnection implements Hosted {
     return written;
   }
 
-  /** What answers no command goes behind the answers before it. */
-  #push(bytes: ByteString): void {
-    if (this.#state === "open") this.#writer.write(this.#take() + bytes);
-  }
-
   #await(reply: Promise<Reply> | LaterReply, argv: readonly ByteString[], isMuted: boolean): void {
     const slot = this.#answers.add(null);
     const bytes = argumentBytes(argv);
+    const { last } = this.session;
     this.#held.unanswered += bytes;
     whenThere(reply, (settled) => {
       this.#held.unanswered -= bytes;
+      if (settled.kind === "error") last?.counts.addFailure();
       if (this.#state !== "open") return;
       slot.bytes = isMuted ? "" : this.#writer.bytesOf(settled);
       if (this.#isSending || !this.#answers.isFirst(slot)) return;
@@ -224,17 +242,12 @@ export class RespConnection implements Hosted {
   #send(): void {
     this.#isSending = false;
     if (this.#state !== "open") return;
-    this.#activeAt = this.#host.environment.uptime();
+    this.activeAt = this.#host.environment.uptime();
     for (let bytes = this.#answers.take(WRITE_CHARS); bytes !== ""; bytes = this.#answers.take(WRITE_CHARS)) {
       if (!this.#writer.write(bytes)) return;
     }
     if (this.#heldBack !== null && this.#answers.length === 0) this.#work();
     else this.#rest("");
-    this.#account();
-  }
-
-  #drained(): void {
-    this.#socket.setTimeout(0);
     this.#account();
   }
 
@@ -248,7 +261,7 @@ export class RespConnection implements Hosted {
     setImmediate(() => {
       this.#isWaitingForTurn = false;
       if (this.#state !== "open") return;
-      this.#activeAt = this.#host.environment.uptime();
+      this.activeAt = this.#host.environment.uptime();
       this.#work();
       this.#account();
     });
@@ -258,7 +271,7 @@ export class RespConnection implements Hosted {
   #rest(written: ByteString): void {
     const { problem } = this.#parser;
     if (this.#isBusy) {
-      this.#writer.write(written);
+      if (this.#writer.write(written)) this.#listenOn();
       return;
     }
     if (this.session.isClosing || this.#isStopping) this.#end(written);

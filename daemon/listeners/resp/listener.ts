@@ -5,15 +5,22 @@ import { ShortStrings } from "../../../protocol/short-strings.js";
 import { SharedInput } from "../shared-input.js";
 import { SocketListener } from "../socket-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
-import { CommandRoutes } from "./command-routes.js";
-import { RESP_LISTENER, RespConnection } from "./connection.js";
-import { ServerState } from "./server-state.js";
-import { sessionHandlers } from "./session-handlers.js";
+import { CommandRoutes } from "./commands/command-routes.js";
+import { sessionHandlers } from "./commands/session-handlers.js";
+import { RespConnection } from "./connection.js";
+import { RESP_LISTENER } from "./resp-host.js";
+import type { Pulse } from "./session/pulse.js";
+import { ServerState } from "./session/server-state.js";
+import { WaitingClients } from "./session/waiting.js";
+import { AbsentKeys } from "./session/watched-keys.js";
 import { SharedOutput } from "./shared-output.js";
-import { WaitingClients } from "./waiting.js";
-import { AbsentKeys } from "./watched-keys.js";
+
+/** Redis's tcp-keepalive. */
+const KEEP_ALIVE_SECONDS = 300;
 
 export class RespListener extends SocketListener {
+  readonly #pulse: Pulse;
+
   constructor(parts: UserListenerParts) {
     const { path, users, memory, daemon, environment } = parts;
     let id = 0;
@@ -28,6 +35,10 @@ export class RespListener extends SocketListener {
         absentKeys.written(command, argv, db);
         waiters.written(command, argv, db);
       },
+      get awaits() {
+        return waiters.size > 0;
+      },
+      sent: (calls, db) => waiters.sent(calls, db),
       changed() {
         absentKeys.changed();
         waiters.changed();
@@ -41,8 +52,25 @@ export class RespListener extends SocketListener {
       connector(host) {
         const whole = Object.assign(host, own);
         const input = new SharedInput();
-        return (socket) => new RespConnection(input.take(socket), whole);
+        return (socket) => {
+          const taken = input.take(socket);
+          const seconds = state.numberOf("tcp-keepalive", KEEP_ALIVE_SECONDS);
+          // Who has gone without a word, and waits for data here, is to be found out.
+          if (seconds > 0) taken.setKeepAlive(true, seconds * 1000);
+          return new RespConnection(taken, whole);
+        };
       },
     });
+    this.#pulse = state.pulse;
+  }
+
+  override async start(): Promise<void> {
+    await super.start();
+    this.#pulse.start();
+  }
+
+  override async stop(): Promise<void> {
+    this.#pulse.stop();
+    await super.stop();
   }
 }

@@ -8,9 +8,11 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Check, JsonTest } from "../../../client/cli/json-test.js";
 import { jsonReport, textReport } from "../../../client/cli/json-test-report.js";
+import { ask } from "../../daemon/listeners/json/scene.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { NAMELESS } from "../../support/nameless.js";
+import { RawClient } from "../../support/raw-client.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";
 import { run } from "../../support/run-program.js";
 import { type ChildResult, runDbsync } from "../child.js";
@@ -162,6 +164,7 @@ function importing(port: number, daemons: readonly DaemonProcess[], ...more: str
 
 describe("dbsync import", () => {
   const ENTRIES = 1_700;
+  const MANY = 40;
   const list = Array.from({ length: ENTRIES }, (_, at) => `{"name":"J\\u00f6hn, \\"${at}\\"]","n":1.0e+17}`);
   const answer =
     `{"status":"success","documents":{"users":[${list}],"a b":{"x":{"q":"}","r":1},"__proto__":{"q":-0}},` +
@@ -209,9 +212,12 @@ describe("dbsync import", () => {
       ["DOC.INDEX", "CREATE", "b", "n"],
     ])
       assert.equal((await runDbsync(sending(source, ...command))).code, 0);
+    using writer = await RawClient.open(json);
+    // Each is a request of the import on one connection.
+    for (let n = 0; n < MANY; n++) await ask(writer, { action: "create", document: `empty ${n}` });
     const done = await importing(json, [target]);
-    assert.equal(done.code, 0, done.stderr);
-    assert.match(done.stdout, /^3 documents with [34] entries /);
+    assert.deepEqual([done.code, done.stderr], [0, ""]);
+    assert.match(done.stdout, new RegExp(`^${3 + MANY} documents with [34] entries `));
     const told = async (daemon: DaemonProcess, ...command: string[]) =>
       (await runDbsync(sending(daemon, "--json", ...command))).stdout;
     assert.equal(await told(target, "DOC.INDEX", "LIST", "b"), await told(source, "DOC.INDEX", "LIST", "b"));

@@ -70,7 +70,7 @@ test("options stand before or behind the key; a rule that begins as one is a rul
   assert.equal(changed.code, 0, changed.stderr);
   const { stdout } = await cluster.run(["keys", "info", key, "--json", ...root]);
   assert.deepEqual((JSON.parse(stdout) as { rules: string[] }).rules, ["+@all", "-select", "~*"]);
-  const dry = await cluster.run(["keys", "dryrun", key, ...root, "SET", "-k", "--json"]);
+  const dry = await cluster.run(["keys", "dryrun", key, ...root, "--", "SET", "-k", "--json"]);
   assert.deepEqual([dry.code, dry.stdout], [0, "OK\n"]);
   for (const [args, message] of [
     [["rules", key, ...root], /missing required argument 'rules'/],

@@ -29,10 +29,28 @@ const run = (servers: string, command: string, ...rest: string[]) =>
 describe("dbsync send", () => {
   test("prints the value and ends with 0", async () => {
     await using server = await FakeServer.start();
-    const { code, stdout, stderr } = await run(server.address, "send", "SET", "k", "-5", "--json");
+    const { code, stdout, stderr } = await run(server.address, "send", "SET", "k", "-5");
     assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "OK\n", stderr: "" });
-    assert.deepEqual(server.commands, ["SET k -5 --json"]);
+    assert.deepEqual(server.commands, ["SET k -5"]);
   });
+
+  for (const late of [["-k", "private.pem"], ["--json"], ["--timeout=5"], ["--help"]]) {
+    test(`refuses ${late.join(" ")} behind the command and says where it belongs; -- gives it to the command`, async () => {
+      await using server = await FakeServer.start();
+      const [name = ""] = (late[0] as string).split("=");
+      const { code, stdout, stderr } = await run(server.address, "send", "SADD", "tags", "red", ...late);
+      assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
+      assert.ok(
+        stderr.includes(`option '${name}' stands behind the command: options stand before it`),
+        stderr,
+      );
+      assert.deepEqual(server.commands, []);
+      await run(server.address, "send", "SADD", "tags", "red", "--", ...late);
+      await run(server.address, "send", "--", "SADD", "tags", "red", ...late);
+      const command = `SADD tags red ${late.join(" ")}`;
+      assert.deepEqual(server.commands, [command, command]);
+    });
+  }
 
   test("takes one argument with blanks for the whole line", async () => {
     await using server = await FakeServer.start();
@@ -78,14 +96,36 @@ describe("dbsync send", () => {
 
   test("signs with the key it is given, whose passphrase may be in a file", async () => {
     await using server = await FakeServer.start();
-    await run(server.address, "send", "-k", keyFile, "PING");
+    await run(server.address, "send", "--versions", "1", "-k", keyFile, "PING");
     assert.equal(server.requests[0]?.length, "ds:5:PING\0".length + 256);
     writeFileSync(join(folder, "passphrase"), "not needed by this key\n", { mode: 0o600 });
     assert.equal(
-      (await run(server.address, "send", "-k", keyFile, "--passphrase-file", "passphrase", "PING")).code,
+      (
+        await run(
+          server.address,
+          "send",
+          "--versions",
+          "1",
+          "-k",
+          keyFile,
+          "--passphrase-file",
+          "passphrase",
+          "PING",
+        )
+      ).code,
       0,
     );
-    const missing = await run(server.address, "send", "-k", keyFile, "--passphrase-file", "none", "PING");
+    const missing = await run(
+      server.address,
+      "send",
+      "--versions",
+      "1",
+      "-k",
+      keyFile,
+      "--passphrase-file",
+      "none",
+      "PING",
+    );
     assert.equal(missing.code, 3);
     assert.match(missing.stderr, /none does not exist, and a file with the passphrase/);
   });
@@ -95,7 +135,7 @@ describe("dbsync send", () => {
     const open = join(folder, "open.pem");
     copyFileSync(keyFile, open);
     chmodSync(open, 0o644);
-    const { code, stderr } = await run(server.address, "send", "-k", open, "PING");
+    const { code, stderr } = await run(`dbsync1://${server.address}`, "send", "-k", open, "PING");
     assert.equal(code, 0);
     assert.match(stderr, /^dbsync: warning: .*open\.pem .*chmod 600/);
   });
@@ -207,7 +247,7 @@ describe("dbsync doctor", () => {
   test("says that all is well when it is", async () => {
     await using server = await FakeServer.start();
     server.value = time;
-    const { code, stdout } = await run(server.address, "doctor", "-k", keyFile);
+    const { code, stdout } = await run(server.address, "doctor", "-k", keyFile, "--versions", "1,2");
     assert.equal(code, 0, stdout);
     assert.match(stdout, /usable, mode 0600, fingerprint [0-9a-f]{64}\n/);
     assert.match(stdout, /resolved, reached, speaks version 1\n/);
@@ -218,7 +258,7 @@ describe("dbsync doctor", () => {
 
   test("names the first thing to mend and ends with 1", async () => {
     await using refusing = await FakeServer.start("close on request");
-    const { code, stdout } = await run(`${dead},${refusing.address}`, "doctor", "-k", keyFile);
+    const { code, stdout } = await run(`${dead},dbsync1://${refusing.address}`, "doctor", "-k", keyFile);
     assert.equal(code, 1);
     assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "FAIL", "OK", "FAIL", "Firs", ""]);
     assert.match(stdout, /\nFirst fix: 127\.0\.0\.1:\d+: is dbsyncd running there\?\n$/);
@@ -227,10 +267,27 @@ describe("dbsync doctor", () => {
 
   test("says of a refusal what it can be, with a key and without", async () => {
     await using refusing = await FakeServer.start("close on request");
-    const signed = await run(refusing.address, "doctor", "-k", keyFile);
+    const signed = await run(refusing.address, "doctor", "-k", keyFile, "--versions", "1");
     assert.match(signed.stdout, /\nFirst fix: .*compare the fingerprint above with "key accepted"/);
     const unsigned = await run(refusing.address, "doctor", "-k", "");
     assert.match(unsigned.stdout, /\nFirst fix: .*name the private key \(-k, DBSYNC_SIGNKEY/);
+  });
+
+  test("says of a daemon that closes on the hello what that can be, and which line allows version 1", async () => {
+    await using server = await FakeServer.start();
+    const { code, stdout } = await run(server.address, "doctor", "-k", keyFile);
+    assert.equal(code, 1);
+    assert.match(
+      stdout,
+      /FAIL {2}.*speaks version 1 only, has no room, or somebody hides version 2 from you\n/,
+    );
+    assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "OK", "FAIL", "Firs", ""], "told once");
+    assert.match(stdout, /resolved, reached\n/, "and called by no version");
+    assert.match(
+      stdout,
+      /First fix: .*: update it; .*DBSYNC_VERSIONS=1, dbsync\.versions = 1 .*dbsync1:\/\//,
+    );
+    assert.deepEqual(server.requests, []);
   });
 
   test("fails for a clock that is wrong", async () => {
@@ -245,7 +302,7 @@ describe("dbsync doctor", () => {
     await using server = await FakeServer.start();
     server.value = time;
     const pem = readFileSync(keyFile, "utf8");
-    const { code, stdout, stderr } = await run(server.address, "doctor", "-k", pem);
+    const { code, stdout, stderr } = await run(server.address, "doctor", "-k", pem, "--versions", "1");
     assert.ok(!`${stdout}${stderr}`.includes("PRIVATE KEY"), "the report may be handed to others");
     assert.match(stdout, /key: given as PEM text \(from the command line\)\n/);
     assert.match(stdout, /key: usable, fingerprint [0-9a-f]{64}\n/);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { type DaemonStatus, withTimeline } from "../../../client/cli/status.js";
 import { diagnose } from "../../../client/cli/timeline-problems.js";
 import type { MemberStatus, TimelineStatus } from "../../../client/cli/timeline-status.js";
-import { FAREWELLS } from "../../../daemon/peers/handshake.js";
+import { FAREWELLS } from "../../../daemon/peers/farewells.js";
 
 const NOW = 1_790_000_000_000;
 
@@ -22,10 +22,17 @@ const MEMBER: MemberStatus = {
 };
 
 const WELL: TimelineStatus = {
-  ...{ failure: null, skewed: false, durable: true, watermark: NOW - 30_000, published: NOW - 30_000 },
+  ...{
+    failure: null,
+    revoked: null,
+    skewed: false,
+    durable: true,
+    watermark: NOW - 30_000,
+    published: NOW - 30_000,
+  },
   ...{ newest: NOW - 1000, stable: NOW - 35_000, entries: 5, fingerprint: "f", settledFingerprint: "s" },
   ...{ tailUnits: 1, tailBytes: 1, redone: 0, waiting: 0, bytes: 1, quarantined: 0, dropped: 0 },
-  ...{ strays: 0, taking: null },
+  ...{ strays: 0, lostGroups: 0, taking: null, order: null },
   members: [MEMBER],
 };
 
@@ -49,10 +56,13 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /older than 300 s is final.*; see which daemon/,
   ],
   [
-    "what a snapshot has taken away",
-    { strays: 4 },
-    /up to 4 of its envelopes .* are gone there; its log names/,
+    "its own key's revocation",
+    { revoked: "10.0.0.2:1111" },
+    /key was revoked \(10\.0\.0\.2:1111 says so\).*new data/,
   ],
+  ["one missing group", { lostGroups: 1 }, /1 group of writes .* was not in its log/],
+  ["a log whose end is missing", { lostGroups: 3 }, /3 groups of writes .* not in its log.*; its members/],
+  ["what a snapshot has taken away", { strays: 4 }, /4 of its envelopes .* are gone there; its log names/],
   ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* let go.*keys list/],
   [
     "a member that is not reached",
@@ -62,7 +72,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a member that nobody has let in",
     withMember({ connection: "waiting", trouble: FAREWELLS["not-a-member"] }),
-    /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or CLUSTER ADD it/,
+    /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or CLUSTER ADD it/,
   ],
   [
     "a member with another pin",
@@ -70,15 +80,30 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:…\)/,
   ],
   [
+    "a member with another secret",
+    withMember({ connection: "waiting", trouble: FAREWELLS["other-secret"] }),
+    /; start both with the same --cluster-secret$/,
+  ],
+  [
+    "a member that lets nobody in",
+    withMember({ connection: "waiting", trouble: "it says: no-peers: …" }),
+    /; there, name this daemon in --peer too$/,
+  ],
+  [
     "a member that has not let this daemon in",
     withMember({ connection: "waiting", trouble: "it says: not-a-member: …" }),
-    /; there, pin this daemon .*#ed25519/,
+    /; start both with the same --cluster-secret; or there, pin this daemon .*#ed25519/,
   ],
   ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
   [
     "what a member has pruned and the daemon lacks",
     withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
     /lacks .* 10\.0\.0\.2:1111 keeps no more \(.*from 2026-.*Z on\).*takes a snapshot/,
+  ],
+  [
+    "what members cannot settle",
+    { order: "--adopt 00" },
+    /too few members have signed .*; start the daemons that are away; or, .* with --adopt 00: .* kept aside/,
   ],
   ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes of its member/],
 ];

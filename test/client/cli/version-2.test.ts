@@ -4,9 +4,13 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startDaemon } from "../../../daemon/testing.js";
-import { buildRoot } from "../../support/repository.js";
+import { buildRoot, repositoryRoot } from "../../support/repository.js";
+import { runDbsync } from "../child.js";
 import { deadAddress, FakeServer } from "../fake-server.js";
 import { type Cluster, startCluster } from "./cluster.js";
+
+/** Version 1 knows no other. */
+const rsaFile = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem");
 
 let cluster: Cluster;
 
@@ -81,9 +85,24 @@ describe("dbsync status", () => {
     assert.match(stdout, /\n127\.0\.0\.1:\d+ +- +- +- +connect +- +-\n127\.0\.0\.1:\d+ +1 +- +- +- +- +-\n/);
     assert.match(stdout, /: connect: no connection \(ECONNREFUSED\); is dbsyncd running there\?\n$/);
     assert.equal((await run("status", "-s", old.address)).code, 0);
-    const required = await run("status", "-s", old.address, "--require", "v2");
-    assert.match(required.stdout, /it speaks version 1 only; update it/);
-    assert.equal(required.code, 1);
+    for (const args of [
+      ["--versions", "2"],
+      ["-k", "app.pem"],
+    ]) {
+      const required = await run("status", "-s", old.address, ...args);
+      assert.match(required.stdout, /it speaks version 1 only, .*; update it; .*--versions 1/);
+      assert.equal(required.code, 1);
+    }
+    assert.equal((await run("status", "-s", `dbsync1://${old.address}`, "-k", "app.pem")).code, 0);
+    assert.equal((await run("status", "-s", old.address, "-k", "app.pem", "--versions", "1,2")).code, 0);
+  });
+
+  test("says of a daemon that is sent version 1 by order that it speaks version 2", async () => {
+    const one = `127.0.0.1:${cluster.daemons.daemons[0]?.port}`;
+    const told = await run("status", "-s", `dbsync1://${one}`, "-k", "app.pem");
+    assert.equal(told.code, 0);
+    assert.match(told.stdout, /: it speaks version 2, and is sent version 1; take that out of versions/);
+    assert.doesNotMatch((await run("status", "-s", one, "-k", "app.pem")).stdout, /version 2, and/);
   });
 
   test("says that a daemon is named twice", async () => {
@@ -99,6 +118,12 @@ describe("dbsync send", () => {
       assert.equal((await run("send", "-k", "app.pem", "SET", "a key", value)).stdout, "OK\n");
       assert.equal((await run("send", "-k", "app.pem", "GET", "a key")).stdout, `${value}\n`);
     }
+  });
+
+  test("prints bytes as they are", async () => {
+    await run("send", "-k", "app.pem", "BITFIELD", "bytes", "SET", "u8", "0", "255", "SET", "u8", "16", "65");
+    const { bytes } = await run("send", "-k", "app.pem", "GET", "bytes");
+    assert.equal(bytes.toString("hex"), "ff00410a");
   });
 
   test("says what is wrong with a command, once, and ends with 1", async () => {
@@ -119,12 +144,33 @@ describe("dbsync send", () => {
     assert.equal((await run("send", "--db", "x", "GET", "far")).code, 2);
   });
 
-  test("with --require v2 sends nothing to a daemon of version 1", async () => {
+  test("sends nothing to a daemon of version 1 unless --versions or the list allows it", async () => {
     await using old = await FakeServer.start();
-    const { code, stderr } = await run("send", "-s", old.address, "-k", "app.pem", "--require", "v2", "PING");
+    const { code, stderr } = await run("send", "-s", old.address, "-k", "app.pem", "PING");
     assert.equal(code, 1);
-    assert.match(stderr, /speaks version 1 only/);
+    assert.match(
+      stderr,
+      /: version: it closes on version 2's hello: .*DBSYNC_VERSIONS=1.*\[not applied there\]/,
+    );
     assert.deepEqual(old.commands, []);
+    const wrong = await run("send", "-s", old.address, "--versions", "v1", "PING");
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /Allowed: 2 \(version 2 alone\)/);
+    for (const args of [
+      ["--versions", "1"],
+      ["--versions", "1,2"],
+      ["-s", `dbsync1://${old.address}`],
+    ]) {
+      const allowed = await run("send", "-s", old.address, "-k", rsaFile, ...args, "PING");
+      assert.deepEqual([allowed.code, allowed.stdout], [0, "OK\n"], args.join(" "));
+    }
+  });
+
+  test("DBSYNC_VERSIONS holds for servers from the command line too", async () => {
+    await using old = await FakeServer.start();
+    const args = ["send", "-s", old.address, "-k", rsaFile, "PING"];
+    const { code, stdout } = await runDbsync(args, { variables: { DBSYNC_VERSIONS: "1" } });
+    assert.deepEqual([code, stdout], [0, "OK\n"]);
   });
 });
 

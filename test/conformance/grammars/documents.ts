@@ -55,6 +55,9 @@ const condition = (g: Generator): ByteString => {
       `{"$${g.oneOf("eq", "ne")}":${scalar(g)}}`,
       `{"$in":[${scalar(g)},${scalar(g)}]}`,
       `{"$prefix":${g.oneOf('"a"', '"1"', '""', "1")}}`,
+      `{"$nin":[${scalar(g)},${scalar(g)}]}`,
+      `{"$contains":${scalar(g)}}`,
+      `{"$regex":${g.oneOf('"^a"', '"[0-9]"', '"("', "1")}}`,
       `{"$exists":${g.oneOf("true", "false", "0")}}`,
       `{"$not":{"$eq":${scalar(g)}}}`,
       scalar(g),
@@ -79,7 +82,10 @@ const lifetime = (g: Generator): readonly ByteString[] => {
 const revision = (g: Generator): readonly ByteString[] =>
   g.maybe(0.1, g.caseOf("REVISION"), g.oneOf(revisionOf('{"a":1,"b":1}'), "0"));
 
-const unchecked = (g: Generator): readonly ByteString[] => g.maybe(0.1, g.caseOf("NOCHECK"));
+const unchecked = (g: Generator): readonly ByteString[] => [
+  ...g.maybe(0.1, g.caseOf("NOCHECK")),
+  ...g.maybe(0.3, g.caseOf("COUNT")),
+];
 
 const selection = (g: Generator): ByteString[] =>
   g.shuffleOptions([
@@ -89,14 +95,33 @@ const selection = (g: Generator): ByteString[] =>
     g.maybe(0.3, "LIMIT", g.count(), g.count()),
     g.maybe(0.2, "FIELDS", g.oneOf('["a"]', '["b","a","z"]', "[]", '"a"')),
     g.maybe(0.2, "DETAILS"),
+    g.maybe(0.1, "EXPLAIN"),
   ]);
+
+/** Conditions first, for an id may be any other word. */
+const choice = (g: Generator): ByteString[] => [
+  ...(g.chance(0.8) ? [g.caseOf("WHERE"), condition(g)] : [g.caseOf("QUERY"), changes(g)]),
+  ...g.maybe(0.2, "SORT", g.oneOf('"a"', '{"b":"desc"}')),
+  ...g.maybe(0.2, "LIMIT", g.count(), g.count()),
+];
+
+const operators = (g: Generator): ByteString =>
+  g.oneOf(
+    `{"$inc":{"a":${scalar(g)}}}`,
+    `{"$push":{"b":${scalar(g)}}}`,
+    `{"$set":{"a.x":${scalar(g)},"b":1}}`,
+    `{"$inc":{"a.x":1},"$set":{"b":${scalar(g)},"a":1}}`,
+    '{"$set":{"z":1}}',
+    '{"$nothing":{}}',
+    '{"$inc":5}',
+  );
 
 const field = (g: Generator): ByteString => g.oneOf("a", "b", "c", "\xff");
 
 export const grammar: FamilyGrammar = {
   "DOC.COUNT": (g) => [g.key(), ...query(g), ...g.maybe(0.5, g.caseOf("WHERE"), condition(g))],
   "DOC.CREATE": (g) => [g.key()],
-  "DOC.DELETE": (g) => [g.key(), id(g), ...revision(g)],
+  "DOC.DELETE": (g) => (g.chance(0.7) ? [g.key(), id(g), ...revision(g)] : [g.key(), ...choice(g)]),
   "DOC.DROP": (g) => [g.chance(0.8) ? "nothing" : g.key()],
   "DOC.EMPTY": (g) => [g.chance(0.5) ? "nothing" : g.key()],
   "DOC.GET": (g) => [g.key(), ...(g.chance(0.3) ? g.maybe(0.7, g.caseOf("ID"), id(g)) : selection(g))],
@@ -116,10 +141,13 @@ export const grammar: FamilyGrammar = {
           ...g.some(() => [id(g), entry(g)], 1, 3),
         ],
   "DOC.LIST": () => [],
+  "DOC.MEMBER|ADD": (g) => [g.key(), field(g), scalar(g)],
+  "DOC.MEMBER|DROP": (g) => [g.key(), field(g)],
   "DOC.UPDATE": (g) => [
     g.key(),
-    changes(g),
-    ...g.maybe(0.7, g.caseOf("ID"), id(g)),
+    g.chance(0.7) ? changes(g) : operators(g),
+    ...(g.chance(0.7) ? g.maybe(0.8, g.caseOf("ID"), id(g)) : choice(g)),
+    ...(g.chance(0.3) ? ["UPSERT", ...g.maybe(0.3, "COUNT")] : []),
     ...(g.chance(0.1) ? ["PERSIST"] : lifetime(g)),
     ...revision(g),
   ],

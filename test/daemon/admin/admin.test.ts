@@ -1,6 +1,7 @@
 /** --admin on the real daemon: what of its work shows. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, runDaemon, startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
@@ -90,7 +91,15 @@ test("The configuration's check shows the place as it can be stored", async () =
 
 test("A daemon with a timeline tells of it and of its members, one without does not", async () => {
   const pair = makeKeyPair();
-  await using daemon = await startDaemon(["--admin", "0", "-s", pair.file, "--peer", "127.0.0.1:1"]);
+  await using daemon = await startDaemon([
+    "--admin",
+    "0",
+    "-s",
+    pair.file,
+    "--peer",
+    "127.0.0.1:1",
+    ...knowsSecret,
+  ]);
   const url = `http://127.0.0.1:${await adminPort(daemon)}`;
   const text = await (await fetch(`${url}/metrics`)).text();
   for (const line of [

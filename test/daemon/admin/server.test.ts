@@ -1,18 +1,19 @@
 /** --admin: what its two pages say, what else they answer, and that nobody is held up by one who asks and does not read. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { pino } from "pino";
 import type { Exposition } from "../../../daemon/admin/exposition.js";
 import { makeExposition } from "../../../daemon/admin/exposition.js";
 import type { Health } from "../../../daemon/admin/health.js";
 import { METRICS } from "../../../daemon/admin/metric-table.js";
+import { Metrics } from "../../../daemon/admin/metrics.js";
 import { AdminServer } from "../../../daemon/admin/server.js";
-import { Metrics } from "../../../daemon/metrics.js";
-import { parsePlace } from "../../../daemon/place.js";
-import { REFUSALS } from "../../../daemon/refusals.js";
-import { StartError } from "../../../daemon/start-error.js";
+import { REFUSALS } from "../../../daemon/answers/refusals.js";
+import { parsePlace } from "../../../daemon/options/place.js";
+import { StartError } from "../../../daemon/process/start-error.js";
+import { RawClient } from "../../support/raw-client.js";
 
 const LIVE: Health = { version: "1.2.3", state: "live", backends: [{ name: "memory", up: true }] };
 
@@ -24,15 +25,15 @@ interface Started extends AsyncDisposable {
 }
 
 async function startAdmin(
-  options: { health?: () => Health; exposition?: Exposition } = {},
+  options: { health?: () => Health; exposition?: Exposition; hosts?: readonly string[] } = {},
 ): Promise<Started> {
-  const { health = () => LIVE } = options;
+  const { health = () => LIVE, hosts = [] } = options;
   const metrics = new Metrics();
-  const sources = { metrics, health, bufferedBytes: () => 77, replica: () => null };
+  const sources = { metrics, health, bufferedBytes: () => 77, replica: () => null, jsonReplicas: () => [] };
   const { exposition = makeExposition(sources) } = options;
   const log: string[] = [];
   const server = new AdminServer({
-    ...{ place: parsePlace("0"), health, exposition },
+    ...{ place: parsePlace("0"), hosts, health, exposition },
     log: pino({}, { write: (line) => log.push(line) }),
   });
   await server.start();
@@ -195,7 +196,7 @@ test("too many connections and one that never reads hold nobody up, and stopping
   hung.pause();
   hung.on("error", () => {});
   await once(hung, "connect");
-  hung.write("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  hung.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const silent = Array.from({ length: 8 }, () => connect({ port: admin.port, host: "127.0.0.1" }));
   for (const socket of silent) socket.on("error", () => {}).resume();
   await Promise.all(silent.map((socket) => once(socket, "connect")));
@@ -204,6 +205,61 @@ test("too many connections and one that never reads hold nobody up, and stopping
   await admin[Symbol.asyncDispose]();
   await Promise.all(closed);
   hung.destroy();
+});
+
+test("/healthz answers while idle and half-sent requests fill all connections, again and again", async () => {
+  await using admin = await startAdmin();
+  const attackers: Socket[] = [];
+  for (let round = 0; round < 5; round++) {
+    for (let i = 0; i < 100; i++) {
+      const socket = connect({ port: admin.port, host: "127.0.0.1" });
+      socket.on("error", () => {}).resume();
+      attackers.push(socket);
+      if (i % 2 === 0) socket.write("GET /metrics HTTP/1.1\r\nHost: loc");
+      await once(socket, "connect");
+    }
+    const response = await admin.get("/healthz", { headers: { connection: "close" } });
+    assert.equal(response.status, 200);
+    await response.text();
+  }
+  for (const socket of attackers) socket.destroy();
+});
+
+test("a page of another name is told nothing, an address, localhost and names of --admin-host are answered", async () => {
+  await using admin = await startAdmin({ hosts: ["db1.example"] });
+  const statusOf = async (path: string, head: string) => {
+    using client = await RawClient.open(admin.port);
+    client.send(`GET ${path} ${head}\r\nConnection: close\r\n\r\n`);
+    const answer = await client.rest();
+    return [Number(answer.split(" ")[1]), answer] as const;
+  };
+  for (const path of ["/healthz", "/metrics"]) {
+    for (const host of [
+      "127.0.0.1",
+      "10.0.0.1:9464",
+      "[::1]:9464",
+      "localhost",
+      "LOCALHOST:80",
+      "DB1.example.:1",
+    ])
+      assert.equal((await statusOf(path, `HTTP/1.1\r\nHost: ${host}`))[0], 200, host);
+    assert.equal((await statusOf(path, "HTTP/1.0"))[0], 200, "no browser");
+  }
+  for (const path of ["/healthz", "/metrics", "/"]) {
+    for (const host of [
+      "evil.example",
+      "127.0.0.1.evil.example",
+      "localhost.evil",
+      "db2.example:9464",
+      "[evil]",
+      "1",
+    ]) {
+      const [status, answer] = await statusOf(path, `HTTP/1.1\r\nHost: ${host}`);
+      assert.equal(status, 421, host);
+      assert.match(answer, /--admin-host/);
+      assert.doesNotMatch(answer, /live|dbsyncd_|\/metrics/);
+    }
+  }
 });
 
 test("a head that is too long is refused", async () => {
@@ -216,7 +272,10 @@ test("a port that is taken is told with the cure", async () => {
   await using admin = await startAdmin();
   const place = parsePlace(String(admin.port));
   const exposition = { contentType: "text/plain", text: async () => "" };
-  const second = new AdminServer({ place, exposition, health: () => LIVE, log: pino({ level: "silent" }) });
+  const second = new AdminServer({
+    ...{ place, hosts: [], exposition, health: () => LIVE },
+    log: pino({ level: "silent" }),
+  });
   await assert.rejects(second.start(), (problem) => {
     assert.ok(problem instanceof StartError);
     assert.match(problem.message, /^--admin 127\.0\.0\.1:\d+: another program listens there\. Choose/);

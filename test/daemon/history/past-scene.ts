@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { pino } from "pino";
 import { History } from "../../../daemon/history/history.js";
 import type { ReplicaFace } from "../../../daemon/history/replica-figures.js";
-import { hashOf } from "../../../daemon/identity.js";
-import { loadSigners } from "../../../daemon/load-signers.js";
+import { hashOf } from "../../../daemon/trust/identity.js";
+import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type EnvelopeHeader, hexOf, readBody } from "../../../protocol/envelope.js";
 import type { Reply } from "../../../protocol/reply.js";
@@ -130,15 +130,23 @@ export class PastScene {
     return {
       timeline: {
         ...{ index, watermark: 10, published: 9, failure: null, state: "live" },
-        ...{ newest: { at: AT, seq: 0 }, figures: tail },
+        ...{ newest: { at: AT, seq: 0 }, figures: tail, waiting: { isLevel: true } },
       },
       peering: {
-        ...{ isSkewed: false, state: "live", stablePoint: 8, quarantine: { size: 0, dropped: 0 } },
-        snapshots: { taken: 6, strays: 7, progress: null },
+        ...{
+          isSkewed: false,
+          state: "live",
+          stablePoint: 8,
+          order: null,
+          quarantine: { size: 0, dropped: 0 },
+        },
+        snapshots: { taken: 6, strays: 7, possibleStrays: 8, progress: null },
         members: [],
       },
       state: () => "live",
       isDurable: false,
+      lostGroups: 0,
+      revoked: () => null,
     };
   }
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verification, type VerificationReport } from "../../../daemon/history/verification.js";
-import { hashOf } from "../../../daemon/identity.js";
+import { hashOf } from "../../../daemon/trust/identity.js";
 import { hexOf } from "../../../protocol/envelope.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entry.js";

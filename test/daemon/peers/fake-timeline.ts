@@ -25,6 +25,13 @@ export class FakeTimeline implements TimelineFace {
   prunedTo = -1;
   handover: TimelineFace["handover"] = null;
   isSkewed = false;
+  readonly waiting = { marks: 0, isMarkPast: true, mark: () => void this.waiting.marks++ };
+  readonly damagedInState = {
+    lastAt: null as number | null,
+    timesLetGo: 0,
+    letGo: () => void this.damagedInState.timesLetGo++,
+  };
+  readonly forgotten = { clear() {} };
   raisedTo = 0;
   /** While it is, nothing reaches the disk. */
   isStuck = false;
@@ -55,6 +62,13 @@ export class FakeTimeline implements TimelineFace {
   holds(place: Place): boolean {
     if (place.at <= this.prunedTo) return true;
     return this.unflushed.has(place.id) || this.storage.get(writePlace(place)) !== null;
+  }
+
+  /** Date from which on it has no room. */
+  roomUntil = Number.POSITIVE_INFINITY;
+
+  hasRoom({ at }: Pick<Place, "at">): boolean {
+    return at <= this.roomUntil;
   }
 
   read(place: Place): Entry | null {

@@ -133,38 +133,92 @@ test("who was away for longer than a member keeps entries is catching up as soon
   assert.equal(a.peering.state, "live", "it holds more than a member that is not live");
 });
 
-test("what lacked is not stuck any more as soon as it is here", () => {
-  let uptime = 0;
+/** Gaps of a daemon that is not live, beside one member that holds an entry which it has pruned. */
+function subject() {
+  const time = { uptime: 0 };
+  const asked: number[] = [];
   const timeline = new FakeTimeline(
     (step) => step(),
     () => {},
   );
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-  const clocks = { clock: () => EPOCH, uptime: () => uptime };
-  const gaps = new Gaps({ ...{ timeline, log, limits: PEERING_LIMITS }, ...clocks });
+  const clocks = { clock: () => EPOCH, uptime: () => time.uptime };
+  const gaps = new Gaps({
+    ...{ ...{ timeline, log, limits: PEERING_LIMITS }, ...clocks },
+    electorate: () => ({ ids: new Set(["a"]), others: 1 }),
+    ...{ isLiveHere: () => false, beganEmpty: () => true, isLive: () => true, hasServed: () => true },
+    ...{ haveSigned: () => false, order: () => null, ask: (at: number) => void asked.push(at) },
+    notices: { warn: () => assert.fail("it is believed") },
+  });
   const entry = entryOf(-60_000);
   const given = new DigestIndex();
   given.add(placeOf(entry), false);
   const held = { ring: given.total("ring"), data: given.total("data") };
-  const [id, pruned] = ["a", EPOCH - 50_500];
   const connection = { remote: "a:1", send: () => {} };
   const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };
-  gaps.heard({ id, connection }, { kind: "status", ...numbers, ...held, pruned, state: "live" }, true);
-  gaps.reported(id, { at: EPOCH - 50_000, watermark: 0, ...held });
-  assert.equal(gaps.isStuck(id, uptime), false, "it may be on its way");
-  uptime += PEERING_LIMITS.snapshotAfterMs;
-  assert.equal(gaps.isStuck(id, uptime), true);
+  const hears = (pruned: number) =>
+    gaps.heard({ id: "a", connection }, { kind: "status", ...numbers, ...held, pruned, state: "live" }, true);
+  const reports = () => gaps.reported("a", { at: EPOCH - 50_000, watermark: 0, ...held });
+  return { gaps, time, asked, timeline, entry, hears, reports };
+}
+
+test("what lacked is not stuck any more as soon as it is here", () => {
+  const { gaps, time, timeline, entry, hears, reports } = subject();
+  const pruned = EPOCH - 50_500;
+  hears(pruned);
+  reports();
+  const isStuck = () => gaps.isStuck("a", time.uptime, PEERING_LIMITS.snapshotAfterMs);
+  assert.equal(isStuck(), false, "it may be on its way");
+  time.uptime += PEERING_LIMITS.snapshotAfterMs;
+  assert.equal(isStuck(), true);
   timeline.take(entry);
-  assert.equal(gaps.isStuck(id, uptime), false);
+  assert.equal(isStuck(), false);
+});
+
+test("a member that says now that it has pruned, and now that it has not, and never what it holds, is not waited for without end", () => {
+  const { gaps, time, hears } = subject();
+  for (let i = 0; i < 20; i++) {
+    hears(0);
+    hears(EPOCH - 50_500 - 1000 * i);
+    assert.equal(gaps.isLacking(time.uptime, true, 0), time.uptime < PEERING_LIMITS.catchUpStuckMs);
+    time.uptime += 2000;
+  }
+});
+
+test("a member that reports again and again makes nobody ask all the others as often", () => {
+  const { asked, time, hears, reports } = subject();
+  hears(EPOCH - 50_500);
+  for (let i = 0; i < 1000; i++) reports();
+  assert.equal(asked.length, 1);
+  time.uptime += PEERING_LIMITS.reportEveryMs;
+  for (let i = 0; i < 1000; i++) reports();
+  assert.equal(asked.length, 2);
+});
+
+test("what the others hold is asked again as long as something lacks, though its member reports no more", () => {
+  const { gaps, asked, time, timeline, entry, hears, reports } = subject();
+  hears(EPOCH - 50_500);
+  reports();
+  for (let rounds = 1; rounds <= 5; rounds++) {
+    assert.equal(asked.length, rounds);
+    time.uptime += PEERING_LIMITS.reportEveryMs;
+    gaps.tick(time.uptime);
+  }
+  timeline.take(entry);
+  asked.length = 0;
+  time.uptime += PEERING_LIMITS.reportEveryMs;
+  gaps.tick(time.uptime);
+  assert.equal(asked.length, 0, "nothing lacks any more");
 });
 
 test("what lacks is remembered while the member is away, until it is left out of the peers", () => {
   const world = new World();
-  const [a] = [world.add("a"), world.add("c")];
+  const a = world.add("a");
   fill(a);
   world.run(100);
   prune(a, -50_000);
-  const b = world.add("b", { peers: ["a", "c"] });
+  const b = world.add("b", { peers: ["a"] });
+  world.add("c", { peers: ["b"] });
   world.run(5000);
   world.kill("a");
   world.run(30_000);
@@ -176,11 +230,12 @@ test("what lacks is remembered while the member is away, until it is left out of
 
 test("what lacks is not waited for when the member is there again as another, with nothing", () => {
   const world = new World();
-  const [a] = [world.add("a"), world.add("c")];
+  const a = world.add("a");
   fill(a);
   world.run(100);
   prune(a, -40_000);
-  const b = world.add("b", { peers: ["a", "c"] });
+  const b = world.add("b", { peers: ["a"] });
+  world.add("c", { peers: ["b"] });
   world.run(5000);
   world.kill("a");
   world.run(30_000);

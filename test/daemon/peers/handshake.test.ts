@@ -1,7 +1,7 @@
 /** Who is let in as a member, and who is not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FAREWELLS } from "../../../daemon/peers/handshake.js";
+import { FAREWELLS, type FarewellCode } from "../../../daemon/peers/farewells.js";
 import type { MemberSocket } from "../../../daemon/peers/member-socket.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { readMemberMessage, writeMemberMessage } from "../../../protocol/member-messages.js";
@@ -107,7 +107,7 @@ test("a daemon that shows another id than the pinned one is refused", () => {
 
 test("a stranger is refused before anything is proved", () => {
   const world = new World();
-  const a = world.add("a", { parts: { isMember: () => false } });
+  const a = world.add("a", { parts: { refusal: () => "not-a-member" } });
   const b = world.add("b", { peers: ["a"] });
   world.run(1000);
   assert.ok(!isConnected(a) && !isConnected(b));
@@ -119,7 +119,7 @@ test("a stranger is refused before anything is proved", () => {
 test("a pin lets nobody in who is no member, such as a daemon whose key was revoked", () => {
   const world = new World();
   const peers = [{ ...world.addressOf("b"), pin: keyOf("b").id }];
-  const a = world.add("a", { parts: { peers, isMember: () => false } });
+  const a = world.add("a", { parts: { peers, refusal: () => "not-a-member" } });
   world.add("b");
   world.run(1000);
   assert.ok(!isConnected(a));
@@ -127,12 +127,12 @@ test("a pin lets nobody in who is no member, such as a daemon whose key was revo
 
 test("a member that is none any more is let go, and given nothing further", () => {
   const world = new World();
-  let isMember = true;
-  const a = world.add("a", { parts: { isMember: () => isMember } });
+  let refusal: FarewellCode | null = null;
+  const a = world.add("a", { parts: { refusal: () => refusal } });
   const b = world.add("b", { peers: ["a"] });
   world.run(2000);
   assert.ok(isConnected(a));
-  isMember = false;
+  refusal = "not-a-member";
   world.run(1100);
   assert.ok(!isConnected(a));
   a.timeline.take(entryOf(5000));
@@ -321,7 +321,8 @@ test("a connection that comes to no proof is closed, and there are never too man
   for (const ear of ears) a.peering.accept(ear, helloOf(keyOf("x").id));
   assert.deepEqual(
     ears.map(({ isClosed }) => isClosed),
-    [false, false, false, true, true],
+    [true, true, false, false, false],
+    "the oldest give way",
   );
   world.run(6000);
   assert.ok(ears.every(({ isClosed }) => isClosed));

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type JoinedStatus, Joining, joiningWatermark } from "../../../daemon/peers/joining.js";
+import { DigestIndex } from "../../../timeline/digest-index.js";
 import { EPOCH } from "./entries.js";
 import { World } from "./support.js";
 
@@ -40,10 +41,14 @@ test("a daemon that has told a watermark before, or has no members, joins nobody
     [0, false],
   ] as const) {
     const raised: number[] = [];
-    const joining = new Joining({ published, raise: (to) => void raised.push(to) });
+    const timeline = {
+      ...{ published, raise: (to: number) => void raised.push(to) },
+      ...{ index: new DigestIndex(), forgotten: { clear: () => assert.fail("it has joined nobody") } },
+    };
+    const joining = new Joining({ timeline, clock: () => 10 });
     joining.start(hasOthers);
     assert.ok(!joining.isUnderWay);
-    joining.caughtUp([{ watermark: 5, clock: 10, skewed: false }]);
+    joining.caughtUp([{ watermark: 5, clock: 10, skewed: false }], true);
     assert.deepEqual(raised, []);
   }
 });
@@ -62,8 +67,10 @@ for (const [what, members, watermark] of [
   ["one has been ahead", [member(70, 100), member(900, 100)], 100],
   ["one is ahead, and knows it", [member(70, 100), member(900, 930, true)], 100],
   ["all have been ahead", [member(900, 100), member(910, 101)], 900],
-  ["the only one is ahead, and knows it", [member(900, 930, true)], 900],
+  ["the only one is ahead, and knows it", [member(900, 930, true)], 100],
+  ["one of two lies", [member(70, 100), member(9e12, 9e12)], 100],
+  ["the only one lies", [member(9e12, 9e12)], 100 + DAY_MS],
 ] as const)
   test(`a daemon that begins with nothing begins at ${watermark} if ${what}`, () => {
-    assert.equal(joiningWatermark(members), watermark);
+    assert.equal(joiningWatermark(members, 100), watermark);
   });

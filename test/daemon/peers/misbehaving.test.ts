@@ -61,7 +61,7 @@ class Hand implements MemberSocket {
     const names = CLUSTER + me.id + this.#node.key.id + NONCE + challenge.nonce;
     this.say({ kind: "challenge", nonce: NONCE });
     const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x01`, "latin1"));
-    this.say({ kind: "proof", spki: me.spki, signature });
+    this.say({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) });
     const proof = this.heard.find(({ kind }) => kind === "proof") as { spki: string; signature: Buffer };
     const theirs = signWith(proof.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
     assert.deepEqual(proof.signature, theirs);
@@ -253,8 +253,9 @@ test("what a member asks for that is not there is passed over", () => {
 function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
   const { node, hand } = joined(new World());
   node.timeline.handover = {
-    ...{ givable: { cutAt: EPOCH, bytes: 100, chunks: parts }, hold: () => {}, keepFrom: () => {} },
-    adoptions: 0,
+    ...{ givable: () => ({ cutAt: EPOCH, bytes: 100, chunks: parts }), hold: () => {}, keepFrom: () => {} },
+    ...{ adoptions: 0, cuts: [], votes: null, certify: () => {}, keepVotes: () => {}, want: () => {} },
+    hasLost: () => false,
     stage: () => assert.fail("nothing is taken"),
     adopt: () => assert.fail("nothing is taken"),
   };
@@ -265,7 +266,7 @@ const partsOf = ({ heard }: Hand) => heard.filter((message) => message.kind === 
 
 test("a member that asks for parts of a snapshot and takes none makes no more wait for it than others do", () => {
   const { hand } = giving(Array(100).fill(Buffer.alloc(1)));
-  const ask = (number: number) => hand.say({ kind: "snapshot-pull", at: 0, number });
+  const ask = (number: number) => hand.say({ kind: "snapshot-pull", at: EPOCH, number });
   for (let number = 0; number < 4; number++) ask(number);
   assert.equal(partsOf(hand).length, 4);
   hand.unsent = PEERING_LIMITS.mostUnsentBytes + 1;
@@ -279,7 +280,7 @@ test("a snapshot that cannot be read is none to give", () => {
     throw new Error("EIO: i/o error, read");
   };
   const { node, hand } = giving({ [Symbol.iterator]: failing });
-  hand.say({ kind: "snapshot-pull", at: 0, number: 0 });
+  hand.say({ kind: "snapshot-pull", at: EPOCH, number: 0 });
   const [part] = partsOf(hand);
   assert.ok(part?.kind === "snapshot-part" && part.at === 0 && part.isLast, "another member is to be asked");
   assert.ok(!hand.isClosed);
@@ -309,7 +310,12 @@ test("a member that was called, and never pauses behind its proof, is closed bef
   const names = CLUSTER + node.key.id + me.id + challenge.nonce + NONCE;
   const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
   const frame = writeMemberMessage({ kind: "have", number: 0, places: [] });
-  say(Buffer.concat([writeMemberMessage({ kind: "proof", spki: me.spki, signature }), frame.subarray(0, 5)]));
+  say(
+    Buffer.concat([
+      writeMemberMessage({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) }),
+      frame.subarray(0, 5),
+    ]),
+  );
   for (let i = 0; i < 1100; i++) say(Buffer.concat([frame.subarray(5), frame.subarray(0, 5)]));
   const [last] = heard.slice(-1);
   assert.ok(last?.kind === "bye" && last.code === "malformed");

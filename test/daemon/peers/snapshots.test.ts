@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PLACE_BYTES, readPlace } from "../../../timeline/entry.js";
-import type { AdoptionOwner } from "../../../timeline/handover.js";
-import { EPOCH, entryOf } from "./entries.js";
+import type { AdoptionOwner, LostEntries } from "../../../timeline/handover.js";
+import type { SnapshotSeal } from "../../../timeline/snapshot-files.js";
+import { EPOCH, entryOf, keyOf, sha256 } from "./entries.js";
 import type { FakeTimeline } from "./fake-timeline.js";
 import { isLevel, type Line, type Node, World } from "./support.js";
 
@@ -24,6 +25,9 @@ class FakeHandover {
   /** Since 1970. */
   keepsFrom = Number.POSITIVE_INFINITY;
   readonly told: string[] = [];
+  readonly certified: number[] = [];
+  votes: Buffer | null = null;
+  wanted = 0;
   content: Buffer | null = null;
   room = Number.POSITIVE_INFINITY;
   /** Called with each part that comes. */
@@ -41,11 +45,33 @@ class FakeHandover {
     this.#timeline.prune(EPOCH + at);
   }
 
-  get givable() {
+  givable(cutAt: number) {
     const { content } = this;
-    return content === null
+    return content === null || cutAt !== this.#timeline.prunedTo
       ? null
-      : { cutAt: this.#timeline.prunedTo, bytes: content.length, chunks: [content] };
+      : { cutAt, bytes: content.length, chunks: [content] };
+  }
+
+  want(): void {
+    this.wanted++;
+  }
+
+  get cuts() {
+    const { content } = this;
+    return content === null ? [] : [{ at: this.#timeline.prunedTo, ...sealOf(content) }];
+  }
+
+  hasLost(): boolean {
+    return false;
+  }
+
+  certify(date: number): void {
+    this.certified.push(date);
+  }
+
+  keepVotes(votes: Buffer, kept: () => void): void {
+    this.votes = votes;
+    kept();
   }
 
   hold(): void {
@@ -66,21 +92,26 @@ class FakeHandover {
         this.written();
       },
       read: () => chunks,
+      get seal() {
+        return sealOf(Buffer.concat(chunks));
+      },
       commit: async () => {},
       settle: () => {},
       discard: () => void this.told.push("discarded"),
     };
   }
 
-  adopt(staged: ReturnType<FakeHandover["stage"]>, owner: AdoptionOwner): void {
+  adopt(staged: ReturnType<FakeHandover["stage"]>, agreed: SnapshotSeal, owner: AdoptionOwner): void {
     const { index, storage } = this.#timeline;
     const bytes = Buffer.concat(staged.read());
-    if (bytes.length % PLACE_BYTES !== 0) {
-      owner.failed(new Error("damaged"));
+    if (staged.seal.seal !== agreed.seal || !owner.isWanted()) {
+      owner.failed(new Error("not the one"));
       return;
     }
     this.adoptions++;
-    owner.strays({ count: 2, entries: [], unverifiable: { count: 1, entries: [] } });
+    owner.aside("aside");
+    const lost = (count: number): LostEntries => ({ count, entries: [] });
+    owner.strays({ ...lost(2), possible: lost(9), unverifiable: lost(1) });
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
     index.clear();
@@ -90,6 +121,8 @@ class FakeHandover {
     owner.adopted();
   }
 }
+
+const sealOf = (content: Buffer): SnapshotSeal => ({ bytes: content.length, seal: sha256(content) });
 
 function handoverOf({ timeline }: Node): FakeHandover {
   const handover = new FakeHandover(timeline);
@@ -118,7 +151,8 @@ test("a joiner takes a live member's snapshot, then the rest, and is live", () =
   assert.ok(isLevel(a, b, c));
   assert.equal(c.timeline.prunedTo, EPOCH + PRUNED);
   assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.strays], [1, 3]);
-  for (const lost of [/may not be made of/, /no other daemon can verify/])
+  assert.equal(c.peering.snapshots.possibleStrays, 9);
+  for (const lost of [/is not made of; they are gone/, /not known whether/, /no other daemon can verify/])
     assert.equal(linesOf(c, lost).length, 1, "what is lost is told");
   assert.equal(linesOf(c, /is taken over/).length, 1);
   world.run(60_000);
@@ -132,15 +166,20 @@ test("a joiner takes a live member's snapshot, then the rest, and is live", () =
 test("no snapshot is taken while somebody who is connected, or may come yet, can give what lacks", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
+  const d = world.add("d", { peers: ["a"] });
   const handover = handoverOf(a);
-  fill([a, b]);
+  const other = handoverOf(d);
+  fill([a, b, d]);
   world.run(1000);
   handover.prune(PRUNED);
   const c = world.add("c", { peers: ["a", "b"], limits: { maxWants: 10 } });
   handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(a, b, c));
-  const late = world.add("late", { peers: ["a", "absent"] });
+  world.kill("b");
+  world.kill("c");
+  other.prune(PRUNED);
+  const late = world.add("late", { peers: ["a", "d", "absent"] });
   handoverOf(late);
   world.run(9000);
   assert.equal(late.peering.snapshots.progress, null);
@@ -170,39 +209,74 @@ test("after one that does not give, or gives what cannot be used, another member
   world.run(1000);
   for (const handover of handovers) handover.prune(PRUNED);
   const [broken, silent] = handovers as [FakeHandover, FakeHandover];
-  broken.content = Buffer.alloc(100, 1);
-  Object.defineProperty(silent, "givable", { value: null });
+  world.run(5000);
+  broken.content = Buffer.alloc((broken.content as Buffer).length, 1);
+  Object.defineProperty(silent, "givable", { value: () => null });
   const c = world.add("c", { peers: ["a", "b", "d"] });
   const own = handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(c, ...nodes));
   const reasons = linesOf(c, /no snapshot could be taken/).map(({ facts }) => facts["reason"]);
-  assert.deepEqual(reasons, ["damaged", "it has none to give"]);
+  assert.deepEqual(reasons, ["not the one", "it has none to give"]);
   assert.deepEqual(own.told, ["discarded"]);
 });
 
-test("a member's snapshot takes no room that is not there, whatever the member says of its length", () => {
+test("a member's snapshot takes no room that is not there", () => {
   const world = new World();
   const nodes = ["a", "b"].map((name, _, names) =>
     world.add(name, { peers: names.filter((other) => other !== name), limits: { snapshotPartBytes: 100 } }),
   );
   fill(nodes);
   world.run(1000);
-  const [liar, honest] = nodes.map(handoverOf) as [FakeHandover, FakeHandover];
-  for (const handover of [liar, honest]) handover.prune(PRUNED);
-  const chunks = Array(1000).fill(Buffer.alloc(100));
-  Object.defineProperty(liar, "givable", { value: { cutAt: EPOCH + PRUNED, bytes: 100_000, chunks } });
+  const [first] = nodes.map(handoverOf).map((handover) => {
+    handover.prune(PRUNED);
+    return handover;
+  }) as [FakeHandover];
+  const { length } = first.content as Buffer;
   const c = world.add("c", { peers: ["a", "b"] });
   const own = handoverOf(c);
-  own.room = 50_000;
+  own.room = length - 1;
+  let parts = 0;
+  own.written = () => void parts++;
+  world.runUntil(() => linesOf(c, /no snapshot could be taken/).length > 0);
+  const [line] = linesOf(c, /no snapshot could be taken/);
+  assert.equal(
+    line?.facts["reason"],
+    `${length - 100} bytes are still to come, and there is room for ${length - 1}`,
+  );
+  assert.deepEqual([own.told, parts], [["discarded"], 0]);
+  own.room = Number.POSITIVE_INFINITY;
+  world.runUntil(() => c.peering.state === "live");
+  assert.ok(isLevel(c, ...nodes));
+});
+
+test("a member that gives another one than was agreed on, or a longer one, is left for another", () => {
+  const world = new World();
+  const nodes = ["a", "b", "d"].map((name, _, names) =>
+    world.add(name, { peers: names.filter((other) => other !== name), limits: { snapshotPartBytes: 100 } }),
+  );
+  fill(nodes);
+  world.run(1000);
+  const [late, long] = nodes.map(handoverOf).map((handover) => {
+    handover.prune(PRUNED);
+    return handover;
+  }) as [FakeHandover, FakeHandover];
+  world.run(5000);
+  const chunks = Array(1000).fill(Buffer.alloc(100));
+  Object.defineProperty(long, "givable", {
+    value: () => ({ cutAt: EPOCH + PRUNED, bytes: 100_000, chunks }),
+  });
+  const { bytes } = late.cuts[0] as SnapshotSeal;
+  Object.defineProperty(late, "givable", { value: () => ({ cutAt: EPOCH - 1, bytes, chunks }) });
+  const c = world.add("c", { peers: ["a", "b", "d"] });
+  const own = handoverOf(c);
   let parts = 0;
   own.written = () => void parts++;
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(c, ...nodes));
   const reasons = linesOf(c, /no snapshot could be taken/).map(({ facts }) => facts["reason"]);
-  assert.deepEqual(reasons, ["99900 bytes are still to come, and there is room for 50000"]);
-  assert.deepEqual(own.told, ["discarded"]);
-  assert.equal(parts, Math.ceil((honest.content as Buffer).length / 100));
+  assert.deepEqual(reasons, ["it has none to give", "it gives another one than was agreed on"]);
+  assert.equal(parts, Math.ceil(bytes / 100));
 });
 
 test("a member that goes away in the middle is left for another; parts are asked for a few at a time", () => {
@@ -233,18 +307,35 @@ test("a member that goes away in the middle is left for another; parts are asked
   assert.ok(isLevel(c, ...nodes));
 });
 
-test("of members that were apart for longer than they keep anything one stays as it is, and the others take its snapshot", () => {
+test("members that were apart for longer than they keep anything keep what they have, until an operator says whose is to be taken", () => {
   const world = new World();
   const names = ["a", "b", "c"];
-  const nodes = names.map((name) => world.add(name, { peers: names.filter((other) => other !== name) }));
+  let order: string | null = null;
+  const parts = { order: () => (order === null ? null : keyOf(order).id) };
+  const nodes = names.map((name) =>
+    world.add(name, { peers: names.filter((other) => other !== name), parts }),
+  );
   for (const name of names) for (const other of names) if (name !== other) world.cut.add(`${name} ${other}`);
   for (const [i, { timeline }] of nodes.entries())
     for (let left = 0; left < 20 + i; left++) timeline.take(entryOf(-60_000 + left * 1000 + i));
   world.run(1000);
   for (const [i, node] of nodes.entries()) handoverOf(node).prune(PRUNED - 1000 * i);
+  world.run(20_000);
   world.cut.clear();
-  world.runUntil(() => nodes.every(({ peering }) => peering.state === "live") && isLevel(...nodes));
-  assert.equal(nodes.filter(({ peering }) => peering.snapshots.taken === 0).length, 1);
+  world.run(120_000);
+  for (const { peering } of nodes) assert.equal(peering.snapshots.taken, 0);
+  const live = nodes.filter(({ peering }) => peering.state === "live");
+  assert.equal(live.length, 1, "who holds most goes on");
+  const { name, key } = live[0] as Node;
+  const said = `--adopt ${Buffer.from(key.id, "latin1").toString("hex")}`;
+  for (const node of nodes) {
+    if (node.name === name) continue;
+    assert.equal(node.peering.order, said);
+    assert.equal(linesOf(node, /too few have signed/)[0]?.facts["order"], said);
+  }
+  order = name;
+  world.runUntil(() => nodes.every(({ peering }) => peering.state === "live") && isLevel(...nodes), 120_000);
+  for (const node of nodes) assert.equal(node.peering.snapshots.taken, node.name === name ? 0 : 1, node.name);
 });
 
 test("what a connected member does not hold alike is kept, whoever else is away, and not for ever", () => {
@@ -269,37 +360,50 @@ test("what a connected member does not hold alike is kept, whoever else is away,
   assert.equal(handover.keepsFrom, Number.POSITIVE_INFINITY);
 });
 
-test("of two that hold as many entries, but not the same, and have both forgotten them, one gives way", () => {
-  for (const extra of [0, 1]) {
-    const world = new World();
-    const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
-    const handovers = [a, b].map(handoverOf);
-    fill([a, b]);
-    world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
-    world.cut.add("a b").add("b a");
-    a.timeline.take(entryOf(-59_500 + extra));
-    b.timeline.take(entryOf(-59_499 - extra));
-    world.run(100);
-    for (const handover of handovers) handover.prune(PRUNED);
-    world.run(15_000);
-    world.cut.clear();
-    world.runUntil(() => isLevel(a, b) && a.peering.state === "live" && b.peering.state === "live");
-    assert.equal(a.peering.snapshots.taken + b.peering.snapshots.taken, 1);
-  }
+test("of two that hold as many entries, but not the same, and have both forgotten them, one gives way where an operator says so", () => {
+  for (const extra of [0, 1])
+    for (const isOrdered of [true, false]) {
+      const world = new World();
+      const orderOf = (other: string) => ({ order: () => (isOrdered ? keyOf(other).id : null) });
+      const [a, b] = [
+        world.add("a", { peers: ["b"], parts: orderOf("b") }),
+        world.add("b", { peers: ["a"], parts: orderOf("a") }),
+      ];
+      const handovers = [a, b].map(handoverOf);
+      fill([a, b]);
+      world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
+      world.cut.add("a b").add("b a");
+      a.timeline.take(entryOf(-59_500 + extra));
+      b.timeline.take(entryOf(-59_499 - extra));
+      world.run(100);
+      for (const handover of handovers) handover.prune(PRUNED);
+      world.run(15_000);
+      world.cut.clear();
+      const taken = () => a.peering.snapshots.taken + b.peering.snapshots.taken;
+      if (isOrdered)
+        world.runUntil(
+          () => isLevel(a, b) && a.peering.state === "live" && b.peering.state === "live" && taken() === 1,
+        );
+      else world.run(60_000);
+      assert.equal(taken(), isOrdered ? 1 : 0);
+      if (isOrdered) continue;
+      assert.deepEqual([a, b].map(({ peering }) => peering.state).sort(), ["catching-up", "live"]);
+    }
 });
 
-test("dates that no calendar has, as a member may tell them, are told as numbers", () => {
+test("a snapshot of a date to come is taken from nobody, whatever its date is called", () => {
   const world = new World();
-  const far = 9e15;
-  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
-  const given = [a, b].map(handoverOf);
-  fill([a, b]);
-  world.run(1000);
-  for (const handover of given) handover.prune(far - EPOCH);
-  const [taker, other] = [world.add("c", { peers: ["a", "b"] }), world.add("d", { peers: ["a", "b"] })];
-  handoverOf(taker);
-  world.runUntil(() => taker.peering.snapshots.taken === 1);
-  assert.equal(linesOf(taker, /may not be made of/)[0]?.facts["upTo"], `${far} ms`);
-  world.runUntil(() => linesOf(other, /does not keep any more/).length > 0);
-  assert.equal(linesOf(other, /does not keep any more/)[0]?.facts["keepsFrom"], `${far + 1} ms`);
+  for (const far of [60_000, 9e15 - EPOCH]) {
+    const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
+    const given = [a, b].map(handoverOf);
+    fill([a, b]);
+    world.run(1000);
+    for (const handover of given) handover.prune(world.now + far);
+    const taker = world.add("c", { peers: ["a", "b"] });
+    handoverOf(taker);
+    world.run(30_000);
+    assert.equal(taker.peering.snapshots.taken, 0);
+    assert.equal(world.countOf("snapshot-pull"), 0);
+    for (const name of ["a", "b", "c"]) world.kill(name);
+  }
 });

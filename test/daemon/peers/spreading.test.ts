@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf } from "../../../timeline/entry.js";
-import { entryOf, keyOf } from "./entries.js";
+import { EPOCH, entryOf, keyOf } from "./entries.js";
 import { entriesOf, isLevel, type Node, World } from "./support.js";
 
 test("an entry that one member takes reaches the other, by its place first", () => {
@@ -216,6 +216,23 @@ test("a quarantine is bounded, and what it dropped comes again", () => {
   b.known.set(key.id, key);
   world.run(8000);
   assert.ok(isLevel(a, b));
+});
+
+test("what is dated so far ahead that there is no room for it comes again when it is due", () => {
+  const world = new World();
+  const a = world.add("a");
+  const b = world.add("b", { peers: ["a"] });
+  world.run(1000);
+  b.timeline.roomUntil = EPOCH + 60_000;
+  for (let i = 0; i < 30; i++) a.timeline.take(entryOf(50_000 + 1000 * i));
+  world.run(20_000);
+  assert.equal(entriesOf(b), 11);
+  assert.equal(b.peering.state, "live");
+  assert.equal(b.peering.members[0]?.refusals, 0);
+  assert.equal(b.lines.filter(({ text }) => text.includes("dated far ahead")).length, 1);
+  b.timeline.roomUntil = EPOCH + 80_000;
+  world.runUntil(() => isLevel(a, b));
+  assert.equal(entriesOf(b), 30);
 });
 
 test("entries with bad signatures are refused and counted, and at last the connection is closed for a while", () => {

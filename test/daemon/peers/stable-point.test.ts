@@ -1,7 +1,11 @@
 /** Stable points, and clocks that are off. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EPOCH, entryOf } from "./entries.js";
+import { PEERING_LIMITS } from "../../../daemon/peers/peering-limits.js";
+import { StablePoint } from "../../../daemon/peers/stable-point.js";
+import { totalsUpTo } from "../../../daemon/peers/totals.js";
+import { EPOCH, entryOf, keyOf } from "./entries.js";
+import { FakeTimeline } from "./fake-timeline.js";
 import { isLevel, World } from "./support.js";
 
 /** Whether a promise has resolved by now. */
@@ -47,6 +51,39 @@ test("nothing becomes stable while a member is away, or holds something else, or
   assert.equal(a.peering.stablePoint, 0);
 });
 
+for (const [difference, entries] of [
+  ["has one entry more", [500, 600, 700]],
+  ["has one entry less", [500]],
+  ["has as many entries, and others", [500, 601]],
+] as const)
+  for (const set of ["ring", "data"] as const)
+    test(`nothing becomes stable for the report of one that ${difference} (${set})`, () => {
+      const [own, theirs] = [[500, 600], entries].map((dates) => {
+        const timeline = new FakeTimeline(
+          () => {},
+          () => {},
+        );
+        for (const at of dates)
+          timeline.index.add({ at: EPOCH + at, seq: 0, id: String(at).padStart(32, "x") }, set === "ring");
+        return timeline;
+      }) as [FakeTimeline, FakeTimeline];
+      own.published = EPOCH + 5000;
+      const point = new StablePoint(own, PEERING_LIMITS);
+      const { id } = keyOf("b");
+      const asked: number[] = [];
+      const member = { id, watermark: own.published, ask: (at: number) => void asked.push(at) };
+      const report = (index: FakeTimeline["index"]) => {
+        const [at] = asked.splice(0) as [number];
+        point.reported(id, { at, watermark: own.published, ...totalsUpTo(index, at) });
+      };
+      point.tick(0, () => [member]);
+      report(theirs.index);
+      assert.equal(point.value, 0);
+      point.tick(PEERING_LIMITS.reportEveryMs, () => [member]);
+      report(own.index);
+      assert.equal(point.value, own.published, "once it has the same");
+    });
+
 test("an own digest that changes after a report voids it", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
@@ -76,7 +113,11 @@ test("without members everything at or below the own watermark is stable", async
 
 test("a clock off the members' median is found out, told the timeline, and moves the watermark with the others", () => {
   const world = new World();
-  const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b", { peers: ["c"] }), world.add("c")];
+  const [a, b, c] = [
+    world.add("a", { peers: ["b", "c"] }),
+    world.add("b", { peers: ["a", "c"] }),
+    world.add("c", { peers: ["a", "b"] }),
+  ];
   world.run(5000);
   for (const { peering } of [a, b, c]) assert.equal(peering.isSkewed, false);
   a.offset = 86_400_000;
@@ -98,7 +139,7 @@ test("a clock off the members' median is found out, told the timeline, and moves
 
 test("of two clocks the earlier one is right", () => {
   const world = new World();
-  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   b.offset = 5000;
   world.run(5000);
   assert.equal(a.peering.isSkewed, false);

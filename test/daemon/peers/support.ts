@@ -2,12 +2,8 @@
  * Several members in one process, on a clock, a network and a disk that the test moves: what is written arrives when
  * `run` lets time pass. Signatures are real SHA-256, not real curves.
  */
-import type {
-  Connect,
-  MemberSocket,
-  MemberSocketOwner,
-  PeerAddress,
-} from "../../../daemon/peers/member-socket.js";
+import type { PeerAddress } from "../../../daemon/options/peer-address.js";
+import type { Connect, MemberSocket, MemberSocketOwner } from "../../../daemon/peers/member-socket.js";
 import { Peering } from "../../../daemon/peers/peering.js";
 import { PEERING_LIMITS, type PeeringLimits } from "../../../daemon/peers/peering-limits.js";
 import type { CheckEntry, PeeringParts } from "../../../daemon/peers/peering-parts.js";
@@ -139,7 +135,9 @@ export class World {
       identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) },
       cluster: options.cluster ?? CLUSTER,
       ...{ peers, clock, soon, hash: sha256, verifySignature: isSignedBy },
-      isMember: () => true,
+      secret: () => null,
+      refusal: () => null,
+      order: () => null,
       checkEntry: checkEntryBy(known),
       connect: this.#connectFrom(name),
       uptime: () => this.now,
@@ -302,13 +300,14 @@ class Greeting implements MemberSocketOwner {
 /** What stands for the daemon's check: signatures are those of `signWith`. */
 export const checkEntryBy =
   (known: ReadonlyMap<ByteString, TestKey>): CheckEntry =>
-  (body, signature, holds) => {
+  (body, signature, timeline) => {
     try {
       const envelope = readBody(body);
       const { key: signer, at, seq } = envelope;
       const signed = signedBytes(body);
       const place = { at, seq, id: sha256(signed) };
-      if (holds(place)) return { held: place };
+      if (timeline.holds(place)) return { held: place };
+      if (!timeline.hasRoom(place, body.length + signature.length)) return "no-room";
       const key = known.get(signer);
       if (key === undefined) return "unknown-signer";
       if (!isSignedBy(key.spki, signed, signature)) return { refused: "bad-signature" };

@@ -5,16 +5,16 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { test } from "node:test";
-import { realEnvironment } from "../../../daemon/environment.js";
-import { hashOf, type Identity, makeIdentity } from "../../../daemon/identity.js";
-import { DbsyncListener, type DbsyncParts } from "../../../daemon/listeners/dbsync.js";
+import { DbsyncListener, type DbsyncParts } from "../../../daemon/listeners/dbsync/listener.js";
 import { TlsGate } from "../../../daemon/listeners/tls-gate.js";
-import { NOBODY } from "../../../daemon/observer.js";
-import type { PeerAddress } from "../../../daemon/peers/member-socket.js";
+import type { PeerAddress } from "../../../daemon/options/peer-address.js";
 import { Peering } from "../../../daemon/peers/peering.js";
 import { PEERING_LIMITS } from "../../../daemon/peers/peering-limits.js";
 import { adoptSocket, openTransport } from "../../../daemon/peers/transport.js";
-import { TlsCertificate } from "../../../daemon/tls.js";
+import { NOBODY } from "../../../daemon/pipeline/observer.js";
+import { realEnvironment } from "../../../daemon/process/environment.js";
+import { hashOf, type Identity, makeIdentity } from "../../../daemon/trust/identity.js";
+import { TlsCertificate } from "../../../daemon/trust/tls.js";
 import { signEnvelope } from "../../../keys/sign.js";
 import { verifyEnvelope } from "../../../keys/verify.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
@@ -45,9 +45,10 @@ async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"
   const timeline = new FakeTimeline(soon, (entries, from) => peering.flushed(entries, from));
   const peering = new Peering({
     ...realEnvironment,
-    ...{ timeline, peers, soon, cluster: CLUSTER, hash: hashOf, limits: PEERING_LIMITS },
+    ...{ timeline, peers, order: () => null, soon, cluster: CLUSTER, hash: hashOf, limits: PEERING_LIMITS },
     identity: { ...identity, sign: (bytes) => signEnvelope(bytes, identity.key) },
-    isMember: (_id, isNear) => isNear,
+    secret: () => null,
+    refusal: () => null,
     verifySignature: (spki, bytes, signature) => {
       const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
       return verifyEnvelope(bytes, signature, key);

@@ -1,4 +1,4 @@
-/** What is easily got wrong in documents; the original's own conversations are replayed by test/daemon/json. */
+/** What is easily got wrong in documents; the original's own conversations are replayed by test/daemon/listeners/json. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { numbering } from "../../../store/commands/document-inserts.js";
@@ -48,6 +48,18 @@ test("an insert adds all entries or none", () => {
   same('DOC.INSERT d {"a":2} {}', '-"ERR The required keys for this document are: a, received: ."');
   same('DOC.INSERT d {"a":2} {', '-"ERR not JSON"');
   same("DOC.COUNT d", ":1");
+});
+
+test("counting ends with an error before a number would be given twice", () => {
+  store.run("DOC.CREATE d");
+  store.run('DOC.INSERT d KEYS 999999999999998 {"v":1}');
+  assert.equal(store.changes('DOC.INSERT d {"v":2} {"v":3}'), 0);
+  same(
+    'DOC.INSERT d COUNT {"v":2} {"v":3}',
+    `-"ERR No number is left behind the document's highest one (999999999999999 at most): give entries keys"`,
+  );
+  same('DOC.INSERT d {"v":2}', '["999999999999999"]');
+  same('DOC.INSERT d KEYS k {"v":4}', '["k"]');
 });
 
 test("entries need not have the same members where an insert says so", () => {
@@ -211,6 +223,22 @@ test("with a timeline the other entries keep their ids when one is removed", () 
   assert.equal(folded.run("DOC.GET d"), '["0" "{\\"a\\":0}" "2" "{\\"a\\":2}"]');
 });
 
+test("with a timeline entries that are counted get each number once, beside those that are not", () => {
+  const folded = new Folded();
+  const records: UndoRecord[] = [];
+  folded.run("DOC.CREATE d");
+  assert.equal(folded.run('DOC.INSERT d COUNT {"a":0} {"a":1}'), '["0" "1"]');
+  assert.match(folded.run('DOC.INSERT d {"a":2}'), /^\["\d{19}"\]$/);
+  const before = canonicalState(folded.database);
+  folded.run("DOC.DELETE d 1", {}, records);
+  assert.equal(folded.run('DOC.INSERT d count {"a":3}', {}, records), '["2"]');
+  folded.database.undo(records);
+  assert.deepEqual(canonicalState(folded.database), before);
+  assert.equal(folded.run('DOC.INSERT d COUNT {"a":4}'), '["2"]');
+  folded.run("DOC.EMPTY d");
+  assert.equal(folded.run('DOC.INSERT d COUNT {"a":5}'), '["0"]');
+});
+
 test("thousands of entries that are removed leave their order behind, and come back in it", () => {
   const folded = new Folded();
   folded.run("DOC.CREATE d");
@@ -230,4 +258,51 @@ test("thousands of entries that are removed leave their order behind, and come b
   );
   folded.database.undo(records);
   assert.deepEqual(canonicalState(folded.database), before);
+});
+
+test("an answer is of one moment, whatever changes before it is written", () => {
+  for (const key of ["", "KEYS x "]) {
+    store = new StoreUnderTest();
+    store.run("DOC.CREATE d");
+    store.run(`DOC.INSERT d ${key}{"a":1} ${key === "" ? "" : "y "}{"a":2}`);
+    const [first, second] = key === "" ? ["0", "1"] : ["x", "y"];
+    const replies = ["DOC.GET d", 'DOC.GET d QUERY {"a":1}', "DOC.GETALL"].map((line) => store.reply(line));
+    store.run(`DOC.UPDATE d {"a":9} ID ${first}`);
+    store.run(`DOC.DELETE d ${second}`);
+    store.run('DOC.INSERT d {"a":5}');
+    const [all, one, documents] = replies.map(shown);
+    assert.equal(all, `["${first}" "{\\"a\\":1}" "${second}" "{\\"a\\":2}"]`);
+    assert.equal(one, `["${first}" "{\\"a\\":1}"]`);
+    assert.equal(documents, `["d" ${all}]`);
+  }
+});
+
+test("names of documents are those of one moment, the oldest first", () => {
+  for (const name of ["c", "a", "b"]) store.run(`DOC.CREATE ${name}`);
+  store.run("SET x 1");
+  const before = store.reply("DOC.LIST");
+  store.run("DOC.DROP a");
+  store.run("DOC.CREATE d");
+  store.run("DOC.CREATE a");
+  assert.equal(shown(before), '["c" "a" "b"]');
+  same("DOC.LIST", '["c" "b" "d" "a"]');
+});
+
+test("entries are found, counted and sorted as they were when they were asked for", () => {
+  store.run("DOC.CREATE d");
+  store.run('DOC.INSERT d {"a":3} {"a":1} {"a":2}');
+  const lines = [
+    'DOC.GET d WHERE {"a":{"$gt":1}}',
+    'DOC.COUNT d WHERE {"a":{"$gt":1}}',
+    'DOC.GET d SORT "a" LIMIT 1 1',
+  ];
+  const expected = lines.map((line) => store.run(line));
+  const replies = lines.map((line) => store.reply(line));
+  store.run('DOC.UPDATE d {"a":0} ID 0');
+  store.run("DOC.DELETE d 1");
+  assert.deepEqual(replies.map(shown), expected);
+  assert.notDeepEqual(
+    lines.map((line) => store.run(line)),
+    expected,
+  );
 });

@@ -77,7 +77,7 @@ test("SORT touches the whole database only where a pattern names keys", () => {
     "SORT l": ["l"],
     "SORT l BY nosort GET # LIMIT 0 1": ["l"],
     "SORT l BY w:*": ["l", "*"],
-    "SORT l GET w:* STORE a STORE b": ["l", "*", "!b"],
+    "SORT l GET w:* STORE a STORE b": ["l", "!b", "*"],
     "SORT l LIMIT BY w:* STORE a": ["l", "!a"],
     "SORT l STORE": ["l"],
     "SORT_RO l GET w:* STORE a": ["l", "*"],

@@ -56,10 +56,10 @@ function applied(
   database: Database,
   ring: KeyRing,
 ): Pick<NaiveUnit, "reply" | "outcome"> {
-  const { key, at, seq, db, multi, if: conditions } = entry.envelope;
+  const { key, at, as, seq, db, multi, if: conditions } = entry.envelope;
   const unit = { at, seq, db, id: unitId(entry.id, index) };
   const signer = ring.find(key);
-  const refusal = refusalOf({ key, at, commands, conditions }, signer, ring);
+  const refusal = refusalOf({ key, at, commands, conditions, as }, signer, ring);
   if (refusal !== null)
     return { reply: refusal, outcome: refusal.text.startsWith("NOPERM") ? "denied" : "malformed" };
   for (const argv of commands) {

@@ -4,7 +4,14 @@
  */
 import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import { type Condition, type Envelope, hexOf, unitId, writeBody } from "../../../protocol/envelope.js";
+import {
+  type Condition,
+  type Envelope,
+  hexOf,
+  signedBytes,
+  unitId,
+  writeBody,
+} from "../../../protocol/envelope.js";
 import { writeCommand } from "../../../protocol/resp-writer.js";
 import { KeyRing } from "../../../store/key-ring.js";
 import { pemOfSpki } from "../../../store/spki.js";
@@ -50,6 +57,11 @@ export function entryOf(
   const { commands, ...header } = envelope;
   const body = Buffer.from(writeBody(header, commands.map(writeCommand)), "latin1");
   return { id, body, signature: Buffer.alloc(0), envelope };
+}
+
+/** By the id that its body has, as a storage expects it. */
+export function withId(entry: Entry): Entry {
+  return { ...entry, id: hash(bytesOf(signedBytes(entry.body))) };
 }
 
 const RULES: readonly (readonly ByteString[])[] = [

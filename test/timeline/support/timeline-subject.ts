@@ -4,11 +4,13 @@ import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { signedBytes } from "../../../protocol/envelope.js";
 import type { Reply } from "../../../protocol/reply.js";
+import type { OpenAside } from "../../../timeline/aside.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entry.js";
 import type { FoldedEntry } from "../../../timeline/fold.js";
 import { makeSnapshotInSlices } from "../../../timeline/make-snapshot.js";
 import { MemorySnapshots } from "../../../timeline/memory-snapshots.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import type { RefuseRingEntry } from "../../../timeline/ring-entries.js";
 import type { SnapshotStore } from "../../../timeline/snapshot-files.js";
 import type { Mark } from "../../../timeline/storage.js";
 import { readEntry } from "../../../timeline/stored-value.js";
@@ -31,6 +33,10 @@ export interface SubjectOptions {
   readonly isAlone?: boolean;
   readonly limits?: Partial<TimelineParts["limits"]>;
   readonly now?: number;
+  /** Whether members find each of its snapshots the same as theirs, at its next tick; default: they do. */
+  readonly isCertified?: boolean;
+  readonly refusesRing?: RefuseRingEntry;
+  readonly openAside?: OpenAside;
 }
 
 export const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
@@ -84,6 +90,8 @@ export class TimelineSubject {
         ...{ snapshots, make, every: every ?? Number.POSITIVE_INFINITY },
         retainMs: limits.retainMs,
       },
+      refusesRing: options.refusesRing ?? (() => null),
+      openAside: options.openAside ?? null,
       isAlone: () => options.isAlone ?? false,
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: () => {} },
@@ -116,9 +124,15 @@ export class TimelineSubject {
   async pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= 100) {
       this.elapse(Math.min(left, 100));
-      this.timeline.tick();
+      this.tick();
       await this.settle();
     }
+  }
+
+  tick(): void {
+    const { handover } = this.timeline;
+    if (this.#options.isCertified ?? true) for (const { at } of handover.cuts) handover.certify(at);
+    this.timeline.tick();
   }
 
   /** Lets time pass without a tick. */
@@ -140,7 +154,7 @@ export class TimelineSubject {
     for (let i = 0; i < count; i++) {
       this.elapse(stepMs);
       entries.push(this.write(command(i)));
-      this.timeline.tick();
+      this.tick();
       await this.settle();
     }
     return entries;

@@ -1,6 +1,6 @@
 /** For a storage whose log has to be in order: what it tells fails the test. */
 import assert from "node:assert/strict";
 
-export const untold = {
-  error: (facts: object, text: string): void => assert.fail(`${text} ${JSON.stringify(facts)}`),
-};
+const tell = (facts: object, text: string): void => assert.fail(`${text} ${JSON.stringify(facts)}`);
+
+export const untold = { error: tell, warn: tell };

@@ -1,0 +1,147 @@
+/**
+ * What Node itself takes for a Redis server: a whole parser of requests and a Map, one write for each read, and nothing else. No
+ * expiry, no users, no types, no statistics: what a daemon's CPU for a command is weighed against. Run by resp.ts.
+ */
+import { createServer, type Socket } from "node:net";
+import { bytesOf } from "../protocol/byte-string.js";
+
+const CR = 0x0d;
+const DIGIT_0 = 0x30;
+const NOTHING = Buffer.alloc(0);
+
+type Handler = (argv: readonly string[]) => string;
+
+let keys = new Map<string, unknown>();
+
+function held<T>(key: string, make: () => T): T {
+  let value = keys.get(key) as T | undefined;
+  if (value === undefined) keys.set(key, (value = make()));
+  return value;
+}
+
+const bulk = (value: string | undefined): string =>
+  value === undefined ? "$-1\r\n" : `$${value.length}\r\n${value}\r\n`;
+
+const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  [
+    "SET",
+    (argv) => {
+      keys.set(argv[1] as string, argv[2]);
+      return "+OK\r\n";
+    },
+  ],
+  ["GET", (argv) => bulk(keys.get(argv[1] as string) as string | undefined)],
+  [
+    "INCR",
+    (argv) => {
+      const sum = Number(keys.get(argv[1] as string) ?? 0) + 1;
+      keys.set(argv[1] as string, String(sum));
+      return `:${sum}\r\n`;
+    },
+  ],
+  [
+    "LPUSH",
+    (argv) => {
+      const list = held<string[]>(argv[1] as string, () => []);
+      for (let i = 2; i < argv.length; i++) list.push(argv[i] as string);
+      return `:${list.length}\r\n`;
+    },
+  ],
+  [
+    "HSET",
+    (argv) => {
+      const hash = held(argv[1] as string, () => new Map<string, string>());
+      const { size } = hash;
+      for (let i = 2; i < argv.length; i += 2) hash.set(argv[i] as string, argv[i + 1] as string);
+      return `:${hash.size - size}\r\n`;
+    },
+  ],
+  [
+    "SADD",
+    (argv) => {
+      const set = held(argv[1] as string, () => new Set<string>());
+      const { size } = set;
+      for (let i = 2; i < argv.length; i++) set.add(argv[i] as string);
+      return `:${set.size - size}\r\n`;
+    },
+  ],
+  [
+    // In no order: that is the daemon's own affair.
+    "ZADD",
+    (argv) => {
+      const zset = held(argv[1] as string, () => new Map<string, number>());
+      const { size } = zset;
+      for (let i = 2; i < argv.length; i += 2) zset.set(argv[i + 1] as string, Number(argv[i]));
+      return `:${zset.size - size}\r\n`;
+    },
+  ],
+  [
+    "FLUSHALL",
+    () => {
+      keys = new Map();
+      return "+OK\r\n";
+    },
+  ],
+]);
+
+class Connection {
+  readonly #socket: Socket;
+  #rest: Buffer = NOTHING;
+  #at = 0;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("error", () => socket.destroy());
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#at = 0;
+    let answers = "";
+    for (;;) {
+      const begin = this.#at;
+      const argv = this.#next();
+      if (argv === null) {
+        this.#rest = this.#rest.subarray(begin);
+        break;
+      }
+      const name = argv[0] as string;
+      const run = HANDLERS.get(name) ?? HANDLERS.get(name.toUpperCase());
+      answers += run === undefined ? "-ERR unknown command\r\n" : run(argv);
+    }
+    if (answers !== "") this.#socket.write(answers, "latin1");
+  }
+
+  /** null: it has not all come. */
+  #next(): string[] | null {
+    const count = this.#number();
+    if (count < 0) return null;
+    const argv: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const length = this.#number();
+      const end = this.#at + length;
+      if (length < 0 || end + 2 > this.#rest.length) return null;
+      argv.push(bytesOf(this.#rest, this.#at, end));
+      this.#at = end + 2;
+    }
+    return argv;
+  }
+
+  /** The number of a head, whose first byte says of what; -1: it has not all come. */
+  #number(): number {
+    const bytes = this.#rest;
+    let value = 0;
+    let at = this.#at + 1;
+    while (at < bytes.length && bytes[at] !== CR) value = value * 10 + (bytes[at++] as number) - DIGIT_0;
+    if (at + 2 > bytes.length) return -1;
+    this.#at = at + 2;
+    return value;
+  }
+}
+
+const server = createServer((socket) => new Connection(socket));
+server.listen(0, "127.0.0.1", () => {
+  const { port } = server.address() as { port: number };
+  console.log(JSON.stringify({ msg: "listening", port }));
+});

@@ -1,0 +1,97 @@
+/**
+ * One command on one server by redis-benchmark, for so long that its start does not count: a rate, and the server's CPU for each
+ * request, which a busy machine spoils far less.
+ */
+import { execFileSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { cpuSeconds } from "./daemon-cpu.js";
+
+/** What is called: a port, and the process whose time counts. */
+export interface Target {
+  readonly port: number;
+  readonly pid: number;
+}
+
+export interface Setting {
+  readonly clients: number;
+  readonly pipeline: number;
+  /** Bytes of a value. */
+  readonly bytes: number;
+  /** Keys, fields and members are drawn from so many. */
+  readonly keys: number;
+}
+
+export interface Measured {
+  readonly perSecond: number;
+  /** Microseconds of the server's CPU for a request. */
+  readonly cpu: number;
+}
+
+/** By the name of a column: what is sent. `-t`: one of its own tests. */
+const COMMANDS = {
+  SET: ["-t", "set"],
+  GET: ["-t", "get"],
+  INCR: ["-t", "incr"],
+  LPUSH: ["-t", "lpush"],
+  LRANGE_100: ["LRANGE", "mylist", "0", "99"],
+  HSET: ["-t", "hset"],
+  SADD: ["-t", "sadd"],
+  ZADD: ["-t", "zadd"],
+  XADD: ["XADD", "mystream", "*", "myfield", "__data__"],
+  MSET: ["-t", "mset"],
+} as const;
+export type CommandName = keyof typeof COMMANDS;
+export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
+
+const POLL_MS = 50;
+const FIRST_REQUESTS = 5_000;
+/** How often a run that was too short is made longer. */
+const TRIES = 4;
+/** A run is planned this much longer than it has to be. */
+const SPARE = 1.1;
+/** So many SETs for each key leave an eighth of them absent. */
+const FILLING = 2;
+
+/** @param seconds  that a run takes at least; 0: one run of few requests */
+export function measureCommand(
+  target: Target,
+  setting: Setting,
+  name: CommandName,
+  seconds: number,
+): Measured {
+  // Not by the time that the SETs before it took, which is another on each server.
+  if (name === "GET" && seconds > 0) call(target, setting, "SET", setting.keys * FILLING);
+  let requests = FIRST_REQUESTS;
+  for (let tries = 0; ; tries++) {
+    const before = cpuSeconds(target.pid);
+    const perSecond = call(target, setting, name, requests);
+    const cpu = ((cpuSeconds(target.pid) - before) * 1e6) / requests;
+    if (requests / perSecond >= seconds || tries === TRIES) return { perSecond, cpu };
+    requests = Math.ceil(perSecond * seconds * SPARE);
+  }
+}
+
+export function flush({ port }: Target): void {
+  execFileSync("redis-cli", ["-p", String(port), "flushall"], { stdio: "ignore" });
+}
+
+/** A daemon with peers takes writes once it knows how they stand. */
+export async function untilItWrites({ port }: Target): Promise<void> {
+  const set = () =>
+    execFileSync("redis-cli", ["-p", String(port), "set", "key", "value"], { encoding: "utf8" });
+  while (set().trim() !== "OK") await sleep(POLL_MS);
+}
+
+/** @returns requests a second */
+function call({ port }: Target, setting: Setting, name: CommandName, requests: number): number {
+  const { clients, pipeline, bytes, keys } = setting;
+  const given = { p: port, c: clients, P: pipeline, d: bytes, r: keys, n: requests };
+  const options = Object.entries(given).flatMap(([option, value]) => [`-${option}`, String(value)]);
+  const output = execFileSync("redis-benchmark", [...options, "--csv", ...COMMANDS[name]], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const rate = /^"(?!test")[^"]*","([\d.]+)"/m.exec(output)?.[1];
+  if (rate === undefined) throw new Error(`redis-benchmark told no rate of ${name}: ${output}`);
+  return Number(rate);
+}

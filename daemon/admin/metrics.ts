@@ -1,0 +1,102 @@
+/**
+ * What the daemon's parts tell of their work, as plain numbers. Nothing here knows how they are shown:
+ * admin/exposition.ts copies them when somebody asks. On the path of every command: no allocation.
+ */
+import { REFUSALS, type RefusalCode } from "../answers/refusals.js";
+import type { Observer } from "../pipeline/observer.js";
+import { Histogram } from "./histogram.js";
+
+/** Seconds. RSA-2048 takes some 20 µs, Ed25519 some 100 µs; what is above a millisecond waited for its turn. */
+const VERIFY_BOUNDS = [
+  0.00001, 0.00002, 0.00003, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1,
+];
+/** Seconds, below 0 for clocks that are behind; the ends are the usual window's. */
+const SKEW_BOUNDS = [-30, -10, -5, -2, -1, -0.5, -0.1, -0.05, -0.01, 0, 0.01, 0.05, 0.1, 0.5, 1, 2, 5];
+/** Seconds; the last is the usual --backend-timeout. */
+const BACKEND_BOUNDS = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
+
+const MS_PER_SECOND = 1000;
+
+/** Of one listener, since the start. */
+export interface ListenerCounts {
+  /** Units answered with anything but an error. */
+  ok: number;
+  errors: number;
+  /** Connections now. */
+  connections: number;
+  connected: number;
+  /** Every code has its number, so that the first refusal shows as a change. */
+  readonly refusals: Record<RefusalCode, number>;
+}
+
+/** Of one database behind the daemon, since the start. */
+export interface BackendCounts {
+  readonly latency: Histogram;
+  failures: number;
+}
+
+export class Metrics implements Observer {
+  readonly listeners = new Map<string, ListenerCounts>();
+  readonly backends = new Map<string, BackendCounts>();
+  readonly verify = new Histogram(VERIFY_BOUNDS);
+  readonly skew = new Histogram(SKEW_BOUNDS);
+  #lastName = "";
+  #last: ListenerCounts | null = null;
+
+  served(listener: string, units: number, errors: number): void {
+    const counts = this.#of(listener);
+    counts.ok += units - errors;
+    counts.errors += errors;
+  }
+
+  refused(listener: string, code: RefusalCode): void {
+    this.#of(listener).refusals[code]++;
+  }
+
+  verified(milliseconds: number): void {
+    this.verify.observe(milliseconds / MS_PER_SECOND);
+  }
+
+  skewed(milliseconds: number): void {
+    this.skew.observe(milliseconds / MS_PER_SECOND);
+  }
+
+  connected(listener: string, change: 1 | -1): void {
+    const counts = this.#of(listener);
+    counts.connections += change;
+    if (change === 1) counts.connected++;
+  }
+
+  /** A database has answered, or has failed to. */
+  applied(backend: string, milliseconds: number, failed: boolean): void {
+    const counts = this.backendCounts(backend);
+    counts.latency.observe(milliseconds / MS_PER_SECOND);
+    if (failed) counts.failures++;
+  }
+
+  backendCounts(name: string): BackendCounts {
+    let counts = this.backends.get(name);
+    if (counts === undefined) {
+      counts = { latency: new Histogram(BACKEND_BOUNDS), failures: 0 };
+      this.backends.set(name, counts);
+    }
+    return counts;
+  }
+
+  #of(listener: string): ListenerCounts {
+    // The one that was asked for last is nearly always asked for next.
+    if (this.#last !== null && listener === this.#lastName) return this.#last;
+    let counts = this.listeners.get(listener);
+    if (counts === undefined) {
+      counts = { ok: 0, errors: 0, connections: 0, connected: 0, refusals: noRefusals() };
+      this.listeners.set(listener, counts);
+    }
+    this.#lastName = listener;
+    this.#last = counts;
+    return counts;
+  }
+}
+
+function noRefusals(): Record<RefusalCode, number> {
+  return Object.fromEntries(Object.keys(REFUSALS).map((code) => [code, 0])) as Record<RefusalCode, number>;
+}

@@ -1,0 +1,104 @@
+/** From the replies of an envelope's units to the bytes of its result. Source: docs/protocol-v2.md "Units". */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type ErrorReply, error, OK, type Reply } from "../../protocol/reply.js";
+import { writeBulk, writeReply } from "../../protocol/resp-writer.js";
+import type { UnitAnswer } from "../../timeline/fold.js";
+import type { Result } from "./request.js";
+
+const OK_BYTES = writeReply(OK);
+const NO_FLAGS = "$0\r\n\r\n";
+const TOO_LONG = writeReply(
+  error("TOOLONG the command was executed, but the answer would be longer than --max-output-bytes"),
+);
+
+/**
+ * Answers are kept. Strings that are added to each other the engine keeps as they are, with two objects for each unit, until
+ * somebody reads the whole: that takes more than a copy unless the replies have more bytes than this.
+ */
+const COPIED_BYTES_A_UNIT = 64;
+
+/** What is said of every unit of an answer: `isolated`, `catching-up`; empty for most. */
+export type Standing = ByteString;
+
+export class ResultWriter {
+  readonly #standing: Standing;
+  /** Bytes of the flags that most units have. */
+  readonly #usualFlags: ByteString;
+  readonly #room: number;
+  #left: number;
+  /** Of each unit its reply and its flags. */
+  readonly #pieces: ByteString[] = [];
+  #units = 0;
+  #errors = 0;
+
+  /** @param room  bytes that the replies may have together */
+  constructor(room: number, standing: Standing) {
+    this.#room = room;
+    this.#left = room;
+    this.#standing = standing;
+    this.#usualFlags = standing === "" ? NO_FLAGS : writeBulk(standing);
+  }
+
+  /** @param flags  words with blanks between */
+  add(reply: Reply, flags: ByteString): void {
+    const bytes = reply === OK ? OK_BYTES : replyWithin(reply, this.#left);
+    this.#left -= bytes.length;
+    this.#units++;
+    if (reply.kind === "error" || bytes === TOO_LONG) this.#errors++;
+    this.#pieces.push(bytes, flags === "" ? this.#usualFlags : this.#flagsOf(flags));
+  }
+
+  done(id: ByteString): Result {
+    const isCopied = this.#room - this.#left <= COPIED_BYTES_A_UNIT * this.#units;
+    const replies = isCopied ? this.#pieces.join("") : this.#pieces.reduce((all, piece) => all + piece, "");
+    return { kind: "result", id, units: this.#units, errors: this.#errors, replies };
+  }
+
+  #flagsOf(flags: ByteString): ByteString {
+    return writeBulk(this.#standing === "" ? flags : `${flags} ${this.#standing}`);
+  }
+}
+
+/** What the fold has answered to an envelope's units, which is recorded. */
+export function resultOf(
+  id: ByteString,
+  answers: readonly UnitAnswer[],
+  { room, standing }: { room: number; standing: Standing },
+): Result {
+  const result = new ResultWriter(room, standing);
+  for (const answer of answers) result.add(answer.reply, flagsOf(answer));
+  return result.done(id);
+}
+
+/**
+ * What has changed nothing, and is recorded, may yet change something: an earlier unit that comes late may change what
+ * it failed at, its conditions, or its permission. Only what is told from its bytes alone stays as it is.
+ */
+function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
+  if (outcome === "unmet") return late ? "late unmet provisional" : "unmet provisional";
+  if (reply.kind === "error" && outcome !== "malformed") return late ? "late provisional" : "provisional";
+  return late ? "late" : "";
+}
+
+/** Of units that none of is permitted, so that they are not recorded: they stay without effect here. */
+export function denialOf(
+  id: ByteString,
+  denials: readonly ErrorReply[],
+  { room, standing }: { room: number; standing: Standing },
+): Result {
+  const result = new ResultWriter(room, standing);
+  for (const denial of denials) result.add(denial, "");
+  return result.done(id);
+}
+
+/** A reply's bytes, or an error in its place: the neighbours' replies are not to suffer. */
+function replyWithin(reply: Reply, room: number): ByteString {
+  try {
+    const bytes = writeReply(reply);
+    return bytes.length <= room ? bytes : TOO_LONG;
+  } catch (problem) {
+    // The engine's own bound of a string.
+    if (problem instanceof RangeError) return TOO_LONG;
+    throw problem;
+  }
+}

@@ -1,0 +1,8 @@
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Command } from "../../store/command.js";
+
+/** A command whose name and number of arguments have been found right. */
+export interface Called {
+  readonly command: Command;
+  readonly argv: readonly ByteString[];
+}

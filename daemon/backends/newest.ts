@@ -1,0 +1,32 @@
+/**
+ * The highest date among the writes that this daemon has applied; each result tells it, and clients date behind it.
+ * Source: docs/protocol-v2.md "Clocks".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Envelope } from "../../protocol/envelope.js";
+import type { EnvelopeDate } from "../../protocol/messages-v2.js";
+import { findCommand } from "../../store/command-table.js";
+
+export class Newest implements EnvelopeDate {
+  /** Milliseconds since 1970; 0: nothing yet. */
+  at = 0;
+  seq = 0;
+
+  /** Makes it at least this. */
+  raise(at: number, seq: number): void {
+    if (at < this.at || (at === this.at && seq <= this.seq)) return;
+    this.at = at;
+    this.seq = seq;
+  }
+
+  /** An envelope that is being applied. One that only reads has no place in the order, and nobody has to come after it. */
+  note({ at, seq, commands }: Pick<Envelope, "at" | "seq" | "commands">): void {
+    if (at < this.at || (at === this.at && seq <= this.seq)) return;
+    if (commands.some(mayWrite)) this.raise(at, seq);
+  }
+}
+
+/** What the table does not know may write in a Redis behind the daemon, and KEY in the key ring. */
+function mayWrite([name = ""]: readonly ByteString[]): boolean {
+  return findCommand(name)?.writes ?? true;
+}

@@ -1,0 +1,41 @@
+/** What the commands on the server ask the daemon, whose parts they do not know. */
+import type { EvictionPolicy } from "../options/eviction-policy.js";
+import type { Settings, UserListenerName } from "../options/settings.js";
+import type { LogLevel } from "../process/log.js";
+import type { Copies } from "../users/copies.js";
+
+/** What CONFIG and INFO know of the limit of memory. */
+export interface MemorySettings {
+  /** 0: no limit. */
+  bytes: number;
+  policy: EvictionPolicy;
+  /** Those that can be chosen. */
+  readonly policies: readonly EvictionPolicy[];
+  /** Bytes in use as the limit counts them, garbage among them. */
+  readonly used: number;
+  /** Keys that the limit has made go since the start. */
+  readonly evicted: number;
+}
+
+export interface DaemonFace {
+  readonly settings: Pick<
+    Settings,
+    UserListenerName | "aclFile" | "allowAnonymous" | "enableDebugCommand" | "data" | "fsync" | "jsonReplicas"
+  >;
+  readonly memory: MemorySettings;
+  /** Of everything that the daemon tells. */
+  logLevel: LogLevel;
+  /** Where the listener listens. */
+  readonly address: string;
+  readonly port: number;
+  /** Daemons that are connected. */
+  readonly members: number;
+  /** What other daemons have of the writes; null: nothing is recorded. */
+  readonly copies: Pick<Copies, "isAlone" | "count" | "wait"> | null;
+  /** As clients are told. */
+  readonly state: string;
+  /** Why nothing is written any more; null: all is well. */
+  readonly failure: string | null;
+  /** Stops the process in its own time; null: it is not ours to stop. */
+  readonly shutDown: (() => void) | null;
+}

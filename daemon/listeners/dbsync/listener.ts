@@ -1,0 +1,35 @@
+/** The listener of versions 1 and 2: php-dbsync's port. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Pipeline } from "../../pipeline/pipeline.js";
+import type { TakeMember } from "../connection-host.js";
+import { SocketListener, type SocketListenerParts } from "../socket-listener.js";
+import { Connection } from "./connection.js";
+
+export interface DbsyncParts
+  extends Omit<SocketListenerParts, "name" | "options" | "fullText" | "connector"> {
+  readonly closeAfterAnswer: boolean;
+  readonly takesVersion1: boolean;
+  /** The daemon's id, 32 bytes. */
+  readonly daemon: ByteString;
+  /** Takes connections of other daemons; without it they are served as clients. */
+  readonly members?: TakeMember | null;
+  readonly pipeline: Pipeline;
+}
+
+export class DbsyncListener extends SocketListener {
+  constructor(parts: DbsyncParts) {
+    const { pipeline, daemon, closeAfterAnswer, takesVersion1 } = parts;
+    const own = { pipeline, daemon, closeAfterAnswer, takesVersion1, members: parts.members ?? null };
+    super({
+      ...parts,
+      // Which version a connection speaks is seen only at its first frame.
+      name: "dbsync",
+      options: { address: "-b", port: "-p" },
+      fullText: "",
+      connector(host) {
+        const whole = Object.assign(host, own);
+        return (socket) => new Connection(socket, whole);
+      },
+    });
+  }
+}

@@ -1,0 +1,48 @@
+/** Version 1: one answer for each request, in order; whatever cannot be answered closes the connection. */
+import type { Answer } from "../../answers/request.js";
+import type { ConnectionHost } from "../connection-host.js";
+import { answerFrame, requestOf } from "./codec-v1.js";
+import { isProof } from "./proof.js";
+import type { Closing, Session, Spoken } from "./session.js";
+
+export class SessionV1 implements Session {
+  readonly listener = "dbsync-v1";
+  readonly inOrder = true;
+  readonly closeAfterAnswer: boolean;
+  readonly waiting = 0;
+  isProven = false;
+  readonly #host: ConnectionHost;
+
+  constructor(host: ConnectionHost) {
+    this.#host = host;
+    this.closeAfterAnswer = host.closeAfterAnswer;
+  }
+
+  serve(payload: Buffer): Spoken | Promise<Spoken> {
+    const { pipeline } = this.#host;
+    if (!this.#host.takesVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
+    const request = requestOf(payload, pipeline.signers !== null);
+    const answer = "kind" in request ? request : pipeline.handle(request);
+    // Nobody waits for a database before its signature holds.
+    this.isProven ||= answer instanceof Promise || isProof(answer);
+    return answer instanceof Promise ? answer.then((one) => this.#speak(one)) : this.#speak(answer);
+  }
+
+  malformed(detail: string): Closing {
+    return closing("malformed", detail);
+  }
+
+  #speak(answer: Answer): Spoken {
+    const frame = answerFrame(answer, this.#host.limits.maxOutputBytes);
+    if (typeof frame !== "string") return closing(frame.code, frame.detail);
+    this.#host.observer.served(this.listener, 1, 0);
+    return frame;
+  }
+}
+
+const closing = (code: Closing["code"], detail: string): Closing => ({
+  kind: "closing",
+  code,
+  detail,
+  frame: "",
+});

@@ -1,0 +1,119 @@
+/**
+ * Version 2: envelopes and hellos in, results, refusals and hellos out; answers go out as they are ready. Only a message
+ * that is none closes the connection. Source: docs/protocol-v2.md "Messages".
+ */
+import { hexOf, signerOf } from "../../../protocol/envelope.js";
+import { MalformedFrame } from "../../../protocol/errors.js";
+import { writeFrame } from "../../../protocol/frame.js";
+import {
+  type ClientMessage,
+  readClientMessage,
+  writeHello,
+  writeRefused,
+  writeResult,
+} from "../../../protocol/messages-v2.js";
+import { REFUSALS } from "../../answers/refusals.js";
+import type { EnvelopeAnswer, RefusedEnvelope } from "../../answers/request.js";
+import type { ConnectionHost } from "../connection-host.js";
+import { isProof } from "./proof.js";
+import type { Closing, HandOver, Session, Spoken } from "./session.js";
+
+const VERSION = 2;
+/** Bytes of a result besides its replies; 200 would do. */
+const HEAD_BYTES = 1024;
+/** Answers of a connection that may wait for other daemons; more count as those that do not. */
+const WAITING_MOST = 1024;
+
+export class SessionV2 implements Session {
+  readonly listener = "dbsync-v2";
+  readonly inOrder = false;
+  readonly closeAfterAnswer = false;
+  waiting = 0;
+  isProven = false;
+  readonly #host: ConnectionHost;
+  readonly #remote: string;
+  #hasServed = false;
+
+  constructor(host: ConnectionHost, remote: string) {
+    this.#host = host;
+    this.#remote = remote;
+  }
+
+  serve(payload: Buffer): Spoken | HandOver | Promise<Spoken> {
+    const isFirst = !this.#hasServed;
+    this.#hasServed = true;
+    let message: ClientMessage;
+    try {
+      message = readClientMessage(payload);
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return this.malformed(problem.message);
+      throw problem;
+    }
+    if (message.kind === "hello") {
+      const isMember = isFirst && message.role === "daemon" && this.#host.members !== null;
+      return isMember ? { kind: "hand-over", hello: message } : this.#hello();
+    }
+    const { body, wait } = message;
+    const answer = this.#host.pipeline.take(message, this.#host.limits.maxOutputBytes - HEAD_BYTES);
+    if (!(answer instanceof Promise)) return this.#speak(answer, body);
+    // Who waits for no other daemon waits behind all that proves something; of others the answer tells.
+    this.isProven ||= wait === undefined;
+    const waits = wait !== undefined && this.waiting < WAITING_MOST ? 1 : 0;
+    this.waiting += waits;
+    return answer.then((one) => {
+      this.waiting -= waits;
+      return this.#speak(one, body);
+    });
+  }
+
+  malformed(detail: string): Closing {
+    const frame = this.#refuse({ kind: "refused", id: "", code: "malformed", detail, effect: "not-applied" });
+    return { kind: "closing", code: "malformed", detail, frame };
+  }
+
+  #hello(): string {
+    const { pipeline, environment, daemon, takesVersion1 } = this.#host;
+    const { signers, state } = pipeline;
+    const members = pipeline.members ?? undefined;
+    const versions = signers === null ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
+    const cluster = signers?.cluster ?? "";
+    const clock = environment.clock();
+    return writeFrame(
+      writeHello({ kind: "hello", versions, daemon, cluster, clock, state, role: "daemon", members }),
+      VERSION,
+    );
+  }
+
+  #speak(answer: EnvelopeAnswer, body: Buffer): string {
+    this.isProven ||= isProof(answer);
+    if (answer.kind === "result") {
+      const { id, units, errors, replies } = answer;
+      const { pipeline, environment, daemon, observer } = this.#host;
+      observer.served(this.listener, units, errors);
+      const head = { id, daemon, clock: environment.clock(), newest: pipeline.newest, units };
+      return writeFrame(writeResult(head, replies), VERSION);
+    }
+    const { code, detail } = answer;
+    this.#host.refusals.note(code, { remote: this.#remote, detail, ...this.#signerOf(body) });
+    this.#host.observer.refused(this.listener, code);
+    return this.#refuse(answer);
+  }
+
+  /** For the log: the key that the header names, which with `bad-signature` has signed nothing. */
+  #signerOf(body: Buffer): { key?: string; label?: string } {
+    try {
+      const id = signerOf(body);
+      const label = this.#host.pipeline.signers?.ring.find(id)?.label ?? "";
+      return label === "" ? { key: hexOf(id) } : { key: hexOf(id), label };
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return {};
+      throw problem;
+    }
+  }
+
+  #refuse({ id, code, effect }: RefusedEnvelope): string {
+    const { sentence } = REFUSALS[code];
+    const clock = this.#host.environment.clock();
+    return writeFrame(writeRefused({ id, code, sentence, clock, effect }), VERSION);
+  }
+}

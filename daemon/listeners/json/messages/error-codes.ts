@@ -1,0 +1,73 @@
+/**
+ * What programs tell errors by, beside the sentences, which are the original's: for who has asked for it. Each sentence has a code.
+ * Source: docs/json-documents.md "Codes of errors".
+ */
+import { ERROR_HEAD, type Text } from "./answers.js";
+
+interface Row {
+  /** How the sentences begin. */
+  readonly begins: readonly string[];
+  readonly meaning: string;
+}
+
+export const ERROR_CODES = {
+  NO_ACTION: { begins: ["No action key provided."], meaning: "there is no `action`" },
+  UNKNOWN_MEMBER: { begins: [], meaning: "the action has no such member" },
+  UNKNOWN_ACTION: { begins: ["The action '"], meaning: "there is no such action" },
+  NO_DOCUMENT: { begins: ["No document provided."], meaning: "`document` is missing" },
+  NO_DATA: { begins: ["No data provided."], meaning: "`data` is missing" },
+  NO_ID: { begins: ["No id provided"], meaning: "`id` is missing, or cannot be one" },
+  NO_FIELD: { begins: ["No field provided"], meaning: "`field` is missing" },
+  NOT_ENTRIES: { begins: ["Data must be provided in array."], meaning: "`data` is no list or object" },
+  DOCUMENT_ABSENT: { begins: ["Document provided does not exist."], meaning: "there is no such document" },
+  DOCUMENT_EXISTS: { begins: ["Document provided already exist."], meaning: "there is such a document" },
+  ENTRY_ABSENT: { begins: ["Key:id provided does not exist"], meaning: "there is no such entry" },
+  WRONG_MEMBERS: {
+    begins: ["The required keys for this document are:"],
+    meaning: "the members are not the document's",
+  },
+  REVISION: { begins: ["The entry "], meaning: "the entry has another revision" },
+  CONDITION: {
+    begins: ["WHERE:", "SORT ", "LIMIT ", "FIELDS "],
+    meaning: "what was asked for cannot be read",
+  },
+  MALFORMED: {
+    begins: [
+      ...["Syntax error", "Maximum stack depth", "Underflow or", "Unexpected control", "Malformed UTF-8"],
+      ...["Unknown JSON error", "Inf and NaN", "not UTF-8", "not JSON"],
+    ],
+    meaning: "the request is no JSON",
+  },
+  TOO_LARGE: {
+    begins: ["More than ", "The answer is longer", "The line is longer"],
+    meaning: "request or answer is too large",
+  },
+  NOT_LOGGED_IN: { begins: ["Authentication required."], meaning: "log in first" },
+  WRONG_LOGIN: {
+    begins: ["No password", "invalid username-password"],
+    meaning: "user or password are wrong",
+  },
+  NOT_PERMITTED: { begins: ["this user has no permissions"], meaning: "the user may not do that" },
+  NO_MEMORY: { begins: ["No memory is left"], meaning: "`--maxmemory` is reached" },
+  NOT_NOW: { begins: ["This daemon has started"], meaning: "the daemon takes no writes yet: try again" },
+  REFUSED: { begins: [], meaning: "anything else: the sentence says what" },
+} as const satisfies Readonly<Record<string, Row>>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+const rows = Object.entries(ERROR_CODES) as readonly (readonly [ErrorCode, Row])[];
+const STRANGE_MEMBER = /^The action '.*' has no member '/s;
+
+/** @param action  of the request; the original says of a document that is not there and is to be dropped that it is */
+export function errorCode(sentence: string, action: string | undefined): ErrorCode {
+  if (STRANGE_MEMBER.test(sentence)) return "UNKNOWN_MEMBER";
+  const code = rows.find(([, { begins }]) => begins.some((begin) => sentence.startsWith(begin)))?.[0];
+  return code === "DOCUMENT_EXISTS" && action === "drop" ? "DOCUMENT_ABSENT" : (code ?? "REFUSED");
+}
+
+/** An answer, with its code behind the message if it is an error. */
+export function coded(answer: Text, action: string | undefined): Text {
+  if (typeof answer !== "string" || !answer.startsWith(ERROR_HEAD)) return answer;
+  const { message } = JSON.parse(answer) as { readonly message?: unknown };
+  return `${answer.slice(0, -1)},"code":"${errorCode(String(message), action)}"}`;
+}

@@ -1,0 +1,134 @@
+/** The documents of a daemon in memory alone, whole: what its replicas are sent, and what it is sent by them. Errors are replies. */
+import { createHash } from "node:crypto";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { OK, type Reply } from "../../../../protocol/reply.js";
+import { resolveCommand } from "../../../../store/command-table.js";
+import { CommandFailure } from "../../../../store/errors.js";
+import type { Environment } from "../../../process/environment.js";
+import type { CommandPath } from "../../../users/command-path.js";
+import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
+
+export interface Entry {
+  readonly key: ByteString;
+  readonly text: ByteString;
+  /** Milliseconds since 1970; null: it stays. */
+  readonly expires: number | null;
+}
+
+/** A document as it is; null: it is not there. */
+export type Contents = {
+  readonly entries: readonly Entry[];
+  /** Names of the members that have an index. */
+  readonly indexes: readonly ByteString[];
+} | null;
+
+export class DocumentStore {
+  readonly #path: CommandPath;
+  readonly #environment: Environment;
+  /** Digests, each with the unit that changed its document last. */
+  readonly #digests = new Map<ByteString, { readonly writer: ByteString; readonly digest: string }>();
+
+  constructor(path: CommandPath, environment: Environment) {
+    this.#path = path;
+    this.#environment = environment;
+  }
+
+  /** The oldest first. */
+  get names(): ByteString[] {
+    return bulksOf(this.run(["DOC.LIST"]));
+  }
+
+  get now(): number {
+    return this.#environment.clock();
+  }
+
+  /** @param now  milliseconds since 1970 */
+  run(argv: readonly ByteString[], now = this.now): Reply {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    const sender = { db: 0, now, as: null, readsAll: true, isStable: false };
+    const reply = this.#path.execute(command, argv, sender);
+    if (reply instanceof Promise) throw new Error("--json-replica stands with the database in memory alone");
+    return reply;
+  }
+
+  contentsOf(document: ByteString): Contents {
+    const reply = this.run(["DOC.GET", document, "DETAILS"]);
+    if (reply.kind === "error") return null;
+    const items = itemsOf(reply);
+    const entries: Entry[] = [];
+    for (let at = 0; at < items.length; at += 2) {
+      const [text, , expires] = itemsOf(items[at + 1]);
+      entries.push({
+        key: bytesOf(items[at]),
+        text: bytesOf(text),
+        expires: expires?.kind === "integer" ? Number(expires.value) : null,
+      });
+    }
+    return { entries, indexes: bulksOf(this.run(["DOC.INDEX", "LIST", document])) };
+  }
+
+  /** The same for the same contents; "": the document is not there. */
+  digestOf(document: ByteString): string {
+    const writer = this.#path.writerOf(0, document);
+    const known = this.#digests.get(document);
+    if (known !== undefined && known.writer === writer) return known.digest;
+    const contents = this.contentsOf(document);
+    const digest = contents === null ? "" : digestOf(contents);
+    // What expires changes without a writer.
+    const isLasting = contents?.entries.every(({ expires }) => expires === null) === true;
+    if (isLasting) this.#digests.set(document, { writer, digest });
+    else this.#digests.delete(document);
+    return digest;
+  }
+
+  /** In one turn: nobody sees a part of it. @param isNew  whether it is to be the youngest document @returns an error, or what came last */
+  replace(document: ByteString, contents: Contents, isNew: boolean): Reply {
+    const before = this.contentsOf(document);
+    if (before !== null && (isNew || contents === null)) {
+      const dropped = this.run(["DOC.DROP", document]);
+      if (contents === null) return dropped;
+    }
+    if (contents === null) return OK;
+    const isMade = before === null || isNew;
+    const commands = [
+      isMade ? ["DOC.CREATE", document] : ["DOC.EMPTY", document],
+      ...(isMade ? [] : before.indexes)
+        .filter((name) => !contents.indexes.includes(name))
+        .map((name) => ["DOC.INDEX", "DROP", document, name]),
+      ...contents.indexes.map((name) => ["DOC.INDEX", "CREATE", document, name]),
+      ...inserts(document, contents.entries),
+    ];
+    let reply: Reply = OK;
+    for (const argv of commands) {
+      reply = this.run(argv);
+      if (reply.kind === "error") return reply;
+    }
+    return reply;
+  }
+}
+
+/** A command for entries that stay equally long. */
+function inserts(document: ByteString, entries: readonly Entry[]): ByteString[][] {
+  const commands: ByteString[][] = [];
+  let words: ByteString[] = [];
+  let last: number | null | undefined;
+  for (const { key, text, expires } of entries) {
+    if (expires !== last) {
+      const lifetime = expires === null ? [] : ["PXAT", String(expires)];
+      words = ["DOC.INSERT", document, ...lifetime, "NOCHECK", "KEYS"];
+      commands.push(words);
+      last = expires;
+    }
+    words.push(key, text);
+  }
+  return commands;
+}
+
+function digestOf({ entries, indexes }: Exclude<Contents, null>): string {
+  const hash = createHash("sha256");
+  for (const { key, text, expires } of entries)
+    hash.update(`${key.length} ${text.length} ${expires ?? "-"} ${key}${text}`, "latin1");
+  hash.update(` ${JSON.stringify(indexes)}`);
+  return hash.digest("base64");
+}

@@ -1,0 +1,293 @@
+/**
+ * `--json-replica`: servers that are sent what JSON clients write here; at the start they give the documents that are not here yet. Those of
+ * the original's kind are sent it as the original does it; daemons that list each other do it in one order, that of their leader.
+ * Source: test/vectors/json, "Replication"; docs/json-documents.md "Fleets".
+ */
+import type { Logger } from "pino";
+import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
+import { isContainer, type JsonValue, memberNames, memberValues } from "../../../../protocol/json-value.js";
+import { writeJson } from "../../../../protocol/json-writer.js";
+import type { Reply } from "../../../../protocol/reply.js";
+import type { Limits } from "../../../options/limits.js";
+import type { ReplicaPlace } from "../../../options/place.js";
+import type { JsonReplicaFigures } from "../../../pipeline/json-replica-figures.js";
+import { bytesOf, itemsOf } from "../messages/reply-parts.js";
+import type { JsonRequest } from "../messages/request.js";
+import { datedWords } from "../messages/selection.js";
+import type { Contents, DocumentStore } from "./document-store.js";
+import { type DoneWrite, Fleet } from "./fleet.js";
+import {
+  contents,
+  contentsIn,
+  LIST,
+  led,
+  type Meeting,
+  type Met,
+  noted,
+  plain,
+  textsIn,
+} from "./fleet-messages.js";
+import { Leadership } from "./leadership.js";
+import type { ReplicaBounds } from "./replica-connection.js";
+import { type LinkHost, ReplicaLink } from "./replica-link.js";
+import { type Forwarded, translated, wholeDocument } from "./replica-requests.js";
+
+const GET_ALL = '{"action":"getall","replicate":false}';
+
+/** Commands whose document stands behind a word. */
+const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
+
+export interface JsonReplicasParts {
+  readonly places: readonly ReplicaPlace[];
+  readonly store: DocumentStore;
+  readonly limits: Limits;
+  readonly log: Logger;
+  /** Unlike that of any other daemon. */
+  readonly id: string;
+}
+
+/** A write that was done here first, and what became of it; null: nothing has changed. */
+export interface Led {
+  readonly reply: Reply;
+  readonly forwarded: Promise<boolean> | null;
+}
+
+/** What the leader has answered to a write of a client takes the place of what would have been answered here. */
+export class AnsweredByLeader extends Error {
+  readonly answer: string;
+
+  constructor(answer: string) {
+    super("answered by another daemon");
+    this.answer = answer;
+  }
+}
+
+export class JsonReplicas implements LinkHost {
+  readonly fleet: Fleet;
+  readonly store: DocumentStore;
+  readonly log: Logger;
+  readonly #links: readonly ReplicaLink[];
+  readonly #leadership: Leadership;
+  readonly #differences = new Map<ReplicaLink, number>();
+  #bounds: ReplicaBounds;
+
+  constructor({ places, store, limits, log, id }: JsonReplicasParts) {
+    this.fleet = new Fleet({ id, since: store.now });
+    this.store = store;
+    this.log = log;
+    const bounds = boundsOf(limits);
+    this.#bounds = bounds;
+    this.#links = places.map((place) => new ReplicaLink({ place, bounds, host: this }));
+    const silenceMs = () => this.#bounds.silenceMs;
+    const takenOver = () => {
+      for (const link of this.#links) link.keep(store.names);
+    };
+    const { fleet } = this;
+    this.#leadership = new Leadership({ fleet, links: this.#links, log, silenceMs, takenOver });
+  }
+
+  set limits(limits: Limits) {
+    this.#bounds = boundsOf(limits);
+    for (const link of this.#links) link.bounds = this.#bounds;
+  }
+
+  /** Takes over the documents that are not here yet, from one after the other: from the leader first. */
+  async copyMissing(): Promise<void> {
+    await Promise.all(this.#links.map((link) => link.meet()));
+    const isLeader = ({ contact }: ReplicaLink) => contact.memberId === this.fleet.claim.id;
+    const ordered = [...this.#links].sort((a, b) => Number(isLeader(b)) - Number(isLeader(a)));
+    for (const link of ordered) {
+      try {
+        const documents = await this.#documentsOf(link);
+        link.keep([...documents.keys()]);
+        const isThere = new Set(this.store.names);
+        for (const [name, given] of documents) if (!isThere.has(name)) this.#take(link, name, await given());
+        this.log.info({ replica: link.contact.name, documents: documents.size }, "has given its documents");
+      } catch (problem) {
+        const reason = problem instanceof Error ? problem.message : String(problem);
+        this.log.warn({ replica: link.contact.name, reason }, "could not give its documents");
+      }
+    }
+  }
+
+  /** @returns the leader's answer takes its place. @throws AnsweredByLeader */
+  async follow(argv: readonly ByteString[], request: JsonRequest): Promise<Led> {
+    const number = this.fleet.nextNumber();
+    const answer = await this.#leadership.submit(number, request.text);
+    if (answer !== null) throw new AnsweredByLeader(answer);
+    return this.lead(argv, request, { by: this.fleet.id, number });
+  }
+
+  /** Does a client's write, and tells the others. @param from  of another daemon's client */
+  lead(
+    argv: readonly ByteString[],
+    request: JsonRequest,
+    from: Pick<DoneWrite, "by" | "number"> = { by: this.fleet.id, number: this.fleet.nextNumber() },
+  ): Led {
+    const { now } = this.store;
+    const dated = datedWords(argv, now);
+    const reply = this.store.run(dated, now);
+    if (!hasChanged(reply)) return { reply, forwarded: null };
+    return { reply, forwarded: this.#forward({ ...from, now, argv: dated }, request) };
+  }
+
+  /** A daemon says whom it follows. */
+  meet(meeting: Meeting): Met {
+    const isListed = this.#leadership.met(meeting);
+    const { fleet } = this;
+    const isLed = fleet.claim.id === meeting.id;
+    return {
+      ...{ id: fleet.id, claim: fleet.claim, counts: fleet.counts, isListed },
+      writes: isLed ? fleet.lacking(meeting.counts) : [],
+      hasForgotten: isLed && fleet.hasForgotten(meeting.counts),
+      isLevel: fleet.isLevel,
+    };
+  }
+
+  met(met: Met): void {
+    const { fleet, store, log } = this;
+    this.#leadership.heard(met);
+    if (!fleet.leads || met.claim.id !== fleet.id) return;
+    if (met.hasForgotten)
+      log.warn(
+        { member: met.id },
+        "a JSON replica wrote more while it was cut off than it could remember: some of it is lost",
+      );
+    for (const write of met.writes) {
+      if (fleet.has(write.by, write.number)) continue;
+      const reply = store.run(write.argv, write.now);
+      if (reply.kind === "error")
+        log.warn(
+          { member: write.by, command: write.argv[0], reason: reply.text },
+          "a write that a JSON replica took while it was cut off cannot be done any more",
+        );
+      else void this.#forward(write, null);
+    }
+  }
+
+  learn(claim: Fleet["claim"]): void {
+    this.#leadership.learn(claim);
+  }
+
+  differs(link: ReplicaLink, documents: readonly ByteString[]): void {
+    this.#differences.set(link, (this.#differences.get(link) ?? 0) + documents.length);
+    const names = documents.slice(0, 10).map(textOfBytes);
+    const count = documents.length;
+    this.log.warn(
+      { replica: link.contact.name, documents: names, count },
+      "a JSON replica has other contents than are here",
+    );
+  }
+
+  adopted(from: ReplicaLink, document: ByteString): void {
+    this.log.info(
+      { replica: from.contact.name, document: textOfBytes(document) },
+      "has given a document that was not here",
+    );
+    for (const link of this.#links) if (link !== from) link.miss(document);
+  }
+
+  lost(link: ReplicaLink): void {
+    this.#leadership.lost(link);
+  }
+
+  /** For metrics: of each server but the daemon itself. */
+  get figures(): JsonReplicaFigures[] {
+    const others = this.#links.filter(({ contact }) => contact.kind !== "self");
+    return others.map((link) => ({
+      replica: link.contact.name,
+      isConnected: link.contact.isConnected,
+      isLeader: link.contact.memberId === this.fleet.claim.id,
+      missing: link.missing,
+      different: this.#differences.get(link) ?? 0,
+    }));
+  }
+
+  stop(): void {
+    this.#leadership.stop();
+    for (const link of this.#links) link.stop();
+  }
+
+  /** @param request  null: as it is known by its command alone @returns whether another server has confirmed it */
+  async #forward(write: DoneWrite, request: JsonRequest | null): Promise<boolean> {
+    const { fleet, store } = this;
+    fleet.record(write);
+    const numbered = { leader: fleet.claim, place: fleet.place, write };
+    const document = (CONTAINERS.has(write.argv[0] ?? "") ? write.argv[2] : write.argv[1]) as ByteString;
+    const lines = new Map<string, string>();
+    const once = (name: string, make: () => string) => {
+      const made = lines.get(name) ?? make();
+      lines.set(name, made);
+      return made;
+    };
+    let words: Forwarded | null = null;
+    const changed = {
+      contents: () => store.contentsOf(document),
+      firstKey: () => bytesOf(itemsOf(store.run(["DOC.GETKEYS", document]))[0]),
+      isCounted: () => this.#isCounted(document),
+    };
+    const forwarded = {
+      document,
+      isDrop: write.argv[0] === "DOC.DROP",
+      told: (leader: object | null) =>
+        leader === null ? once("plain", () => plain(write)) : once("led", () => led(numbered)),
+      noted: () => once("noted", () => noted(numbered)),
+      translated: () =>
+        (words ??=
+          request === null
+            ? wholeDocument(document, changed.contents())
+            : translated(request, document, changed)),
+    };
+    const all = await Promise.all(this.#links.map((link) => link.forward(forwarded)));
+    return all.includes(true);
+  }
+
+  async #documentsOf(link: ReplicaLink): Promise<Map<ByteString, () => Promise<Contents>>> {
+    if (link.contact.isDaemon) {
+      const names = textsIn((await link.ask(LIST)).get("names"));
+      return new Map(names.map((name) => [name, async () => contentsIn(await link.ask(contents(name)))]));
+    }
+    const documents = (await link.ask(GET_ALL)).get("documents");
+    if (!isContainer(documents)) throw new Error("its answer has no documents");
+    const values = memberValues(documents);
+    return new Map(
+      memberNames(documents).map((name, at) => [bytesOfText(name), async () => shownContents(values[at])]),
+    );
+  }
+
+  #take(from: ReplicaLink, name: ByteString, whole: Contents): void {
+    const reply = this.store.replace(name, whole, true);
+    if (reply.kind !== "error") return;
+    const told = { replica: from.contact.name, document: textOfBytes(name), reason: reply.text };
+    this.log.warn(told, "has given a document that cannot be taken over");
+  }
+
+  /** A deletion counts the ids that are numbers from 0 anew: if the highest one is there, there are no others. */
+  #isCounted(document: ByteString): boolean {
+    const count = this.store.run(["DOC.COUNT", document]);
+    if (count.kind !== "integer" || Number(count.value) === 0) return count.kind === "integer";
+    const last = String(Number(count.value) - 1);
+    return itemsOf(this.store.run(["DOC.GET", document, "ID", last])).length > 0;
+  }
+}
+
+function boundsOf(limits: Limits): ReplicaBounds {
+  return { silenceMs: limits.jsonReplicaTimeout, maxBytes: limits.maxOutputBytes };
+}
+
+/** An error changes nothing; emptying a document that is not there neither. */
+function hasChanged(reply: Reply): boolean {
+  return reply.kind !== "error" && !(reply.kind === "integer" && reply.value === 0);
+}
+
+/** What an original shows of a document. */
+function shownContents(value: JsonValue | undefined): Contents {
+  if (!isContainer(value)) return null;
+  const values = memberValues(value);
+  const entries = memberNames(value).map((key, at) => ({
+    key: bytesOfText(key),
+    text: bytesOfText(writeJson(values[at] as JsonValue)),
+    expires: null,
+  }));
+  return { entries, indexes: [] };
+}

@@ -1,0 +1,179 @@
+/**
+ * MULTI, EXEC, DISCARD, WATCH, UNWATCH. What was queued is run in one step; where writes are recorded it is one unit, an
+ * envelope with `multi`, and what was watched its `if`. Texts: redis-server 7.0.
+ */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { COMMANDS_MAX, type Condition } from "../../../../protocol/envelope.js";
+import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../../protocol/reply.js";
+import { settled } from "../../../../protocol/step-reply.js";
+import { custom } from "../../../../store/errors.js";
+import type { CommandSender } from "../../../users/command-path.js";
+import type { User } from "../../../users/users.js";
+import { noteRefusal } from "../session/refusals.js";
+import type { Queued, RespSession, SessionHandler } from "../session/session.js";
+
+const ABORTED = error("EXECABORT Transaction discarded because of previous errors.");
+const ONE_DATABASE = error(
+  "EXECABORT Transaction discarded: where commands are recorded, those of a transaction are for one database",
+);
+const ONE_USER = error(
+  "EXECABORT Transaction discarded: where commands are recorded, those of a transaction are of one user",
+);
+const TOO_MANY = error(
+  `EXECABORT Transaction discarded: where commands are recorded, one that writes has at most ${COMMANDS_MAX} commands`,
+);
+const NO_LONGER_ALLOWED =
+  "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
+  "This command is no longer allowed for the following reason: ";
+/** Conditions that an envelope may have. */
+const WATCHED_MAX = 1024;
+
+export const transactionHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ["MULTI", multi],
+  ["EXEC", exec],
+  ["DISCARD", discard],
+  ["WATCH", watch],
+  ["UNWATCH", unwatch],
+];
+
+function multi(session: RespSession): Reply {
+  if (session.queued !== null) throw custom("ERR MULTI calls can not be nested");
+  session.queued = [];
+  return OK;
+}
+
+function discard(session: RespSession): Reply {
+  if (session.queued === null) throw custom("ERR DISCARD without MULTI");
+  session.leaveTransaction();
+  return OK;
+}
+
+function watch(session: RespSession, argv: readonly ByteString[]): Reply {
+  if (session.queued !== null) throw custom("ERR WATCH inside MULTI is not allowed");
+  const { db, host, watched } = session;
+  const fresh = new Set(argv.slice(1).filter((key) => !watched.has(db, key)));
+  if (host.path.records && watched.size + fresh.size > WATCHED_MAX)
+    throw custom(`ERR at most ${WATCHED_MAX} keys can be watched where commands are recorded`);
+  for (const key of fresh) watched.add({ db, key, writer: host.path.writerOf(db, key) });
+  return OK;
+}
+
+function unwatch({ watched }: RespSession): Reply {
+  watched.clear();
+  return OK;
+}
+
+function exec(session: RespSession): Reply | Promise<Reply> {
+  const { queued, isSpoilt, host } = session;
+  if (queued === null) throw custom("ERR EXEC without MULTI");
+  const { conditions, hasChanged } = session.watched;
+  session.leaveTransaction();
+  if (isSpoilt) return ABORTED;
+  if (hasChanged || !host.path.hold(conditions)) return NIL_ARRAY;
+  session.isExecuting = true;
+  try {
+    const reply = host.path.records ? execRecorded(session, queued, conditions) : execHere(session, queued);
+    const counted = (one: Reply) => withErrorsCounted(session, one);
+    return reply instanceof Promise ? reply.then(counted) : counted(reply);
+  } finally {
+    session.isExecuting = false;
+  }
+}
+
+/** INFO counts the errors of commands one by one; the answer's own is counted where it is sent. */
+function withErrorsCounted({ host }: RespSession, reply: Reply): Reply {
+  if (reply.kind === "array")
+    for (const item of reply.items) if (item.kind === "error") host.state.failed(item.text);
+  return reply;
+}
+
+/** In this turn, one by one. */
+function execHere(session: RespSession, queued: readonly Queued[]): Reply | Promise<Reply> {
+  return joined(queued.map((one) => runOne(session, one)));
+}
+
+function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<Reply> {
+  const served = denialOf(session, { route, argv }) ?? session.call(route, argv) ?? NIL;
+  if (!("kind" in served)) return served;
+  if (served.kind !== "later") return settled(served);
+  return new Promise((resolve) => served.tell(resolve));
+}
+
+/** Who the connection is may have changed since a command was queued, or what he may do. */
+function denialOf(session: RespSession, { route, argv }: Queued): Reply | null {
+  const refusal = session.user?.acl.refusal(route.command, argv) ?? null;
+  if (refusal === null) return null;
+  noteRefusal(session, route.command, refusal);
+  const reason =
+    refusal.what === "command"
+      ? "no permission to execute the command or subcommand"
+      : "no permission to touch the specified keys";
+  return error(NO_LONGER_ALLOWED + reason);
+}
+
+/** One for the databases, and as whom it was called. */
+interface QueuedCall extends Queued {
+  /** Of its answer. */
+  readonly place: number;
+  readonly db: number;
+  readonly user: User | null;
+}
+
+/** What the connection does itself is done now, and the rest is one unit. */
+function execRecorded(
+  session: RespSession,
+  queued: readonly Queued[],
+  conditions: readonly Condition[],
+): Reply | Promise<Reply> {
+  const { db: dbBefore, user: userBefore } = session;
+  const replies: (Reply | Promise<Reply>)[] = [];
+  const calls: QueuedCall[] = [];
+  for (const [place, one] of queued.entries()) {
+    const denial = denialOf(session, one);
+    if (denial === null && one.route.handler === null)
+      calls.push({ ...one, place, db: session.db, user: session.user });
+    else replies[place] = denial ?? runOne(session, one);
+  }
+  const [first] = calls;
+  if (first === undefined) return joined(replies);
+  const aborted = (reply: Reply): Reply => {
+    session.db = dbBefore;
+    session.user = userBefore;
+    return reply;
+  };
+  if (calls.some(({ db }) => db !== first.db)) return aborted(ONE_DATABASE);
+  if (calls.some(({ user }) => user !== first.user)) return aborted(ONE_USER);
+  if (calls.length > COMMANDS_MAX && calls.some(({ route }) => route.writes)) return aborted(TOO_MANY);
+  const merge = (reply: Reply): Reply | Promise<Reply> => {
+    if (reply.kind !== "array") return aborted(reply);
+    for (const [i, { place }] of calls.entries()) replies[place] = reply.items[i] ?? NIL;
+    return joined(replies);
+  };
+  const unit = session.host.path.executeTogether(
+    calls.map(({ route: { command }, argv }) => ({ command, argv })),
+    conditions,
+    senderOf(session, first),
+  );
+  return unit instanceof Promise ? unit.then(merge) : merge(unit);
+}
+
+function senderOf(
+  { now, isStable, lastWrite, encoding }: RespSession,
+  { db, user }: QueuedCall,
+): CommandSender {
+  return {
+    db,
+    now,
+    isStable,
+    lastWrite,
+    encoding,
+    as: user?.name ?? null,
+    readsAll: user?.acl.mayReadAll ?? false,
+  };
+}
+
+function joined(replies: readonly (Reply | Promise<Reply>)[]): Reply | Promise<Reply> {
+  return replies.some((reply) => reply instanceof Promise)
+    ? Promise.all(replies).then(array)
+    : array(replies as Reply[]);
+}

@@ -1,0 +1,167 @@
+/** What the connections of the RESP listener share beside the databases: what INFO, CLIENT, SLOWLOG and others tell of. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { hexOf } from "../../../../protocol/envelope.js";
+import type { Command } from "../../../../store/command.js";
+import { ENCODING_LIMITS } from "../../../../store/encoding-name.js";
+import type { Limits } from "../../../options/limits.js";
+import type { Environment } from "../../../process/environment.js";
+import type { DaemonFace } from "../../daemon-face.js";
+import { argumentBytes } from "./answers.js";
+import { type Client, Clients } from "./clients.js";
+import type { CommandCounts } from "./command-counts.js";
+import { DeniedLog } from "./denied-log.js";
+import { LatencyLog } from "./latency-log.js";
+import { Pause } from "./pause.js";
+import { Pulse } from "./pulse.js";
+import { SlowLog, shortened } from "./slow-log.js";
+
+const RUN_ID_BYTES = 20;
+/** Kinds of errors that are counted: their names come from our own texts. */
+const ERROR_KINDS_MAX = 128;
+/** Of a command that monitors are shown whole: quoted, it takes four times as much, and a string has an end. */
+const SHOWN_BYTES_MAX = 64 * 1024;
+
+/** A command that has been run. */
+export interface Ran {
+  readonly command: Command;
+  readonly argv: readonly ByteString[];
+  readonly client: Pick<Client, "remote" | "name">;
+  readonly milliseconds: number;
+}
+
+export class ServerState {
+  readonly environment: Environment;
+  readonly daemon: DaemonFace;
+  readonly runId: string;
+  /** `uptime` milliseconds. */
+  readonly startedAt: number;
+  readonly clients = new Clients();
+  readonly slowLog = new SlowLog();
+  readonly latency = new LatencyLog();
+  readonly denied = new DeniedLog();
+  readonly pause: Pause;
+  readonly pulse: Pulse;
+  /** Connections that see every command. */
+  readonly monitors = new Set<Client>();
+  /** Of each command, those that were never called among them. */
+  readonly counts: ReadonlyMap<Command, CommandCounts>;
+  /** Of CONFIG SET, what is nowhere else. */
+  readonly settings = new Map<string, ByteString>();
+  /** Likewise, by what limits encodings are named. */
+  encoding = ENCODING_LIMITS;
+  /** By the first word of the error. */
+  readonly errors = new Map<string, number>();
+  commands = 0;
+  inputBytes = 0;
+  outputBytes = 0;
+  /** When the last lap began; `uptime` milliseconds. Commands follow one another, so one reading ends and begins. */
+  mark = 0;
+
+  constructor(environment: Environment, daemon: DaemonFace, counts: ReadonlyMap<Command, CommandCounts>) {
+    this.counts = counts;
+    this.environment = environment;
+    this.daemon = daemon;
+    this.runId = hexOf(environment.randomBytes(RUN_ID_BYTES));
+    this.startedAt = environment.uptime();
+    this.pause = new Pause(environment);
+    this.pulse = new Pulse(environment, this, () => daemon.memory.used);
+  }
+
+  /** Unix seconds. */
+  get seconds(): number {
+    return Math.floor(this.environment.clock() / 1000);
+  }
+
+  /** A number that CONFIG SET has set. @param fallback  until it has */
+  numberOf(name: string, fallback: number): number {
+    return Number(this.settings.get(name) ?? fallback);
+  }
+
+  failed(text: ByteString): void {
+    const kind = /^[A-Z]+/.exec(text)?.[0] ?? "ERR";
+    const count = this.errors.get(kind) ?? 0;
+    if (count > 0 || this.errors.size < ERROR_KINDS_MAX) this.errors.set(kind, count + 1);
+  }
+
+  /** Tells the monitors of a command that has been run: of EXEC behind what it ran. */
+  show(command: Command, argv: readonly ByteString[], client: Client): void {
+    if (command.flags.includes("admin")) return;
+    const microseconds = Math.round(this.environment.clock() * 1000);
+    const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
+    const shown = argumentBytes(argv) > SHOWN_BYTES_MAX ? shortened(argv) : argv;
+    const words = withoutSecrets(command, shown).map(quoted).join(" ");
+    const line = `+${at} [${client.db} ${client.remote}] ${words}\r\n`;
+    for (const monitor of this.monitors) monitor.push(line);
+  }
+
+  /** A command took long, as far as the limits say. */
+  tookLong({ command, argv, client, milliseconds }: Ran, limits: Limits): void {
+    if (milliseconds >= limits.slowlogTime && isLogged(command)) {
+      const { remote, name } = client;
+      const microseconds = Math.round(milliseconds * 1000);
+      this.slowLog.add(
+        { at: this.seconds, microseconds, argv: withoutSecrets(command, argv), remote, name },
+        limits.slowlogMost,
+      );
+    }
+    if (limits.latencyTime > 0 && milliseconds >= limits.latencyTime) {
+      const event = command.flags.includes("fast") ? "fast-command" : "command";
+      this.latency.add(event, this.seconds, milliseconds);
+    }
+  }
+
+  /** What INFO counts begins anew. */
+  resetCounts(): void {
+    for (const counts of this.counts.values()) counts.reset();
+    this.errors.clear();
+    this.commands = 0;
+    this.inputBytes = 0;
+    this.outputBytes = 0;
+    this.clients.total = 0;
+  }
+}
+
+/** What only stands for others is not in the slow log. */
+function isLogged({ name }: Command): boolean {
+  return name !== "EXEC";
+}
+
+/** As C would write it. */
+function quoted(word: ByteString): ByteString {
+  const inside = word.replace(/["\\]|[^ -~]/g, (char) => {
+    const plain: Readonly<Record<string, string>> = {
+      "\n": "\\n",
+      "\r": "\\r",
+      "\t": "\\t",
+      "\x07": "\\a",
+      "\b": "\\b",
+    };
+    if (char === '"' || char === "\\") return `\\${char}`;
+    return plain[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+  return `"${inside}"`;
+}
+
+/** Settings that are secrets. */
+const SECRET_SETTINGS: ReadonlySet<string> = new Set(["requirepass", "masterauth", "tls-key-file-pass"]);
+const REDACTED = "(redacted)";
+
+/** Passwords stand where users log in, are made, and in some settings. */
+function withoutSecrets({ name }: Command, argv: readonly ByteString[]): readonly ByteString[] {
+  switch (name) {
+    case "AUTH":
+      return argv.map((word, i) => (i === 0 ? word : REDACTED));
+    case "ACL|SETUSER":
+      return argv.map((word, i) => (i < 2 ? word : REDACTED));
+    case "HELLO": {
+      const at = argv.findIndex((word, i) => i > 1 && word.toUpperCase() === "AUTH");
+      return at < 0 ? argv : argv.map((word, i) => (i === at + 1 || i === at + 2 ? REDACTED : word));
+    }
+    case "CONFIG|SET":
+      return argv.map((word, i) =>
+        i > 2 && i % 2 === 1 && SECRET_SETTINGS.has(argv[i - 1]?.toLowerCase() ?? "") ? REDACTED : word,
+      );
+    default:
+      return argv;
+  }
+}

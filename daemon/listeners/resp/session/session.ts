@@ -1,0 +1,313 @@
+/**
+ * What is remembered of a RESP connection, and the way of its commands: found, permitted, queued or run. Knows nothing of
+ * bytes. Order of the checks and texts: redis-server 7.0, processCommand; test/daemon/listeners/resp.
+ */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { type ErrorReply, error, type Reply, status } from "../../../../protocol/reply.js";
+import type { Command } from "../../../../store/command.js";
+import type { EncodingLimits } from "../../../../store/encoding-name.js";
+import { CommandFailure } from "../../../../store/errors.js";
+import type { LaterReply } from "../../../answers/later-reply.js";
+import type { MemoryFace } from "../../../memory/memory-limit.js";
+import type { Limits } from "../../../options/limits.js";
+import type { Environment } from "../../../process/environment.js";
+import type { CommandPath, CommandSender, LastWrite } from "../../../users/command-path.js";
+import { DEFAULT_USER, type User, type Users } from "../../../users/users.js";
+import { runOrWait } from "./blocking.js";
+import type { Client } from "./clients.js";
+import type { CommandCounts } from "./command-counts.js";
+import { refusalReply } from "./refusals.js";
+import type { ServerState } from "./server-state.js";
+import type { WaitingClients } from "./waiting.js";
+import { type AbsentKeys, WatchedKeys } from "./watched-keys.js";
+
+/**
+ * Runs a connection's command, whose arity has been checked; it may throw CommandFailure.
+ * @returns null: there is no answer, as to a client that wants none
+ */
+export type SessionHandler = (
+  session: RespSession,
+  argv: readonly ByteString[],
+) => Reply | Promise<Reply> | null;
+
+/** What serving a command comes to; null: there is no answer. */
+export type Served = Reply | Promise<Reply> | LaterReply | null;
+
+/** A command, and what a connection does with it. */
+export interface Route {
+  readonly command: Command;
+  /** null: it goes to the databases. */
+  readonly handler: SessionHandler | null;
+  readonly writes: boolean;
+  /** Served before anybody has logged in. */
+  readonly isOpen: boolean;
+  /** What becomes of it between MULTI and EXEC. */
+  readonly inTransaction: "queued" | "at-once" | "refused";
+  /** Whether it waits for data, outside of transactions. */
+  readonly mayWait: boolean;
+  readonly counts: CommandCounts;
+  /** Refused while memory is full. */
+  readonly needsMemory: boolean;
+}
+
+export interface SessionHost {
+  readonly path: CommandPath;
+  readonly users: Users;
+  readonly memory: MemoryFace;
+  readonly routes: {
+    /** @param argv  at least the name */
+    find(argv: readonly ByteString[]): Route | CommandFailure;
+    /** Whatever the number of its arguments. */
+    named(argv: readonly ByteString[]): Route | undefined;
+  };
+  readonly environment: Environment;
+  readonly state: ServerState;
+  readonly waiters: WaitingClients;
+  readonly absentKeys: AbsentKeys;
+  /** Connections that were not let in, since there were too many. */
+  rejected: number;
+  /** Replaced when the configuration is read again, and by CONFIG SET. */
+  limits: Limits;
+}
+
+/** A command that MULTI has queued. */
+export interface Queued {
+  readonly route: Route;
+  readonly argv: readonly ByteString[];
+}
+
+const QUEUED = status("QUEUED");
+const NO_AUTH = error("NOAUTH Authentication required.");
+const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
+/** What a queued command costs besides its arguments' bytes, and each of these. */
+const QUEUED_BYTES = 200;
+const ARGUMENT_BYTES = 16;
+const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
+/** What ends a transaction without running it. */
+const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
+/** What browsers send that were led here by a page; Redis hangs up as well. */
+const HTTP = /^(post|host:)$/i;
+
+export class RespSession implements CommandSender {
+  readonly host: SessionHost;
+  db = 0;
+  now = 0;
+  protocol: 2 | 3 = 2;
+  /** CLIENT SETNAME and SETINFO. */
+  name: ByteString = "";
+  library: ByteString = "";
+  libraryVersion: ByteString = "";
+  /** CLIENT REPLY: whether commands are answered; `skip`: not the next one; `skipping`: not this one. */
+  replies: "on" | "off" | "skip" | "skipping" = "on";
+  /** The latest command; null: none yet. */
+  last: Route | null = null;
+  /** Ends its waiting, if the command at hand waits; null: it does not. @returns whether that could still be done */
+  waiting: ((how: "timeout" | "error") => boolean) | null = null;
+  whenServed: (() => void) | null = null;
+  waitsLate: (() => void) | null = null;
+  /** As others see the connection. */
+  readonly client: Client;
+  isStable = false;
+  readonly lastWrite: LastWrite = { place: null };
+  /** Commands since MULTI; null: no transaction is open. */
+  queued: Queued[] | null = null;
+  /** That the queued ones hold, roughly. */
+  queuedBytes = 0;
+  /** Whether a command could not be queued, so that EXEC refuses. */
+  isSpoilt = false;
+  readonly watched: WatchedKeys;
+  /** Whether EXEC is running its commands: none of them may wait. */
+  isExecuting = false;
+  /** The connection closes behind the next answer. */
+  isClosing = false;
+  #user: User | null;
+  #generation: number;
+
+  constructor(host: SessionHost, client: Client) {
+    this.host = host;
+    this.client = client;
+    this.watched = new WatchedKeys(host.absentKeys);
+    this.#user = host.users.anonymous;
+    this.#generation = host.users.generation;
+  }
+
+  /** Who has logged in; null: nobody, and somebody has to. */
+  get user(): User | null {
+    return this.#user;
+  }
+
+  set user(user: User | null) {
+    this.#user = user;
+    this.#generation = this.host.users.generation;
+  }
+
+  /** Of the connections of this daemon's life. */
+  get id(): number {
+    return this.client.id;
+  }
+
+  get as(): ByteString | null {
+    return this.#user?.name ?? null;
+  }
+
+  get readsAll(): boolean {
+    return this.#user?.acl.mayReadAll ?? false;
+  }
+
+  get encoding(): EncodingLimits {
+    return this.host.state.encoding;
+  }
+
+  /**
+   * One command. @param argv  at least the name
+   * @returns null: there is no answer
+   */
+  serve(argv: readonly ByteString[]): Served {
+    const found = this.host.routes.find(argv);
+    if (this.#generation !== this.host.users.generation) this.#renewUser();
+    if (found instanceof CommandFailure) {
+      if (!HTTP.test(argv[0] as ByteString)) return this.#reject(argv, found.reply);
+      this.isClosing = true;
+      return null;
+    }
+    if (this.queued !== null && found.inTransaction === "refused") return this.#reject(argv, NOT_TOGETHER);
+    if (this.#user === null) {
+      if (!found.isOpen) return this.#reject(argv, NO_AUTH);
+    } else if (!this.#user.acl.isUnlimited) {
+      const refusal = this.#user.acl.refusal(found.command, argv);
+      if (refusal !== null) {
+        return this.#reject(argv, refusalReply(this, found.command, argv, refusal));
+      }
+    }
+    this.last = found;
+    const { memory } = this.host;
+    if (memory.isFull && memory.refuses(this.#needsMemory(found))) return this.#reject(argv, OUT_OF_MEMORY);
+    if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
+    this.queued.push({ route: found, argv });
+    this.queuedBytes += argv.reduce((sum, { length }) => sum + ARGUMENT_BYTES + length, QUEUED_BYTES);
+    return QUEUED;
+  }
+
+  /** Runs what was found and permitted. */
+  call(route: Route, argv: readonly ByteString[]): Served {
+    const { state, environment, waiters } = this.host;
+    const startedAt = state.mark;
+    const reply = this.#run(route, argv);
+    state.mark = environment.uptime();
+    const milliseconds = state.mark - startedAt;
+    route.counts.add(milliseconds, reply !== null && "kind" in reply && reply.kind === "error");
+    if (state.monitors.size > 0) state.show(route.command, argv, this.client);
+    if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
+    // The waiting itself does not count.
+    else this.whenServed = () => this.#noteTime(route, argv, milliseconds);
+    // Before anybody's next command, as in Redis; those of a transaction count as one.
+    if (waiters.hasReady && !this.isExecuting) {
+      waiters.serve();
+      state.mark = environment.uptime();
+    }
+    return reply;
+  }
+
+  /** By the limits that the command has left. */
+  #noteTime({ command }: Route, argv: readonly ByteString[], milliseconds: number): void {
+    const { state, limits } = this.host;
+    if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
+      state.tookLong({ command, argv, client: this.client, milliseconds }, limits);
+  }
+
+  #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Served {
+    if (handler === null)
+      return mayWait && !this.isExecuting
+        ? runOrWait(this.host, command, argv, this)
+        : this.host.path.send(command, argv, this);
+    try {
+      return handler(this, argv);
+    } catch (failure) {
+      if (failure instanceof CommandFailure) return failure.reply;
+      throw failure;
+    }
+  }
+
+  /** Whether a command may be sent on while answers are still to come: writes behind writes, which are recorded in order. */
+  mayRunBeside(argv: readonly ByteString[]): boolean {
+    if (this.last === null || !isPlainWrite(this.last)) return false;
+    const found = this.host.routes.find(argv);
+    return found instanceof CommandFailure || (this.queued === null && isPlainWrite(found));
+  }
+
+  /** Whether a command has to wait for the end of CLIENT PAUSE. */
+  isPaused(argv: readonly ByteString[]): boolean {
+    if (this.host.state.pause.mode === "all") return true;
+    const found = this.host.routes.find(argv);
+    if (found instanceof CommandFailure) return false;
+    if (found.command.name === "EXEC") return this.queued?.some(({ route }) => route.writes) ?? false;
+    return this.queued === null && (found.writes || found.command.name === "PFCOUNT");
+  }
+
+  /** Whether CLIENT REPLY keeps the answer back of the command that was just served; asked once for each. */
+  mute(): boolean {
+    if (this.replies === "skip") this.replies = "skipping";
+    else if (this.replies === "skipping") this.replies = "on";
+    return true;
+  }
+
+  /** The connection is no more. */
+  leave(): void {
+    this.waiting?.("timeout");
+  }
+
+  /** As at the connection's beginning. */
+  reset(): void {
+    this.leaveTransaction();
+    this.db = 0;
+    this.protocol = 2;
+    this.name = "";
+    this.replies = "on";
+    this.isStable = false;
+    this.host.state.monitors.delete(this.client);
+    this.user = this.host.users.anonymous;
+  }
+
+  /** Nothing is queued or watched any more. */
+  leaveTransaction(): void {
+    this.queued = null;
+    this.queuedBytes = 0;
+    this.isSpoilt = false;
+    this.watched.clear();
+  }
+
+  /** What could not be queued spoils the transaction; EXEC itself ends it. */
+  #reject(argv: readonly ByteString[], reply: ErrorReply): ErrorReply {
+    const route = this.host.routes.named(argv);
+    if (route !== undefined) route.counts.rejected++;
+    if (argv[0]?.toUpperCase() === "EXEC") {
+      this.leaveTransaction();
+      return error(`EXECABORT Transaction discarded because of: ${reply.text.replace(/^ERR /, "")}`);
+    }
+    if (this.queued !== null) this.isSpoilt = true;
+    return reply;
+  }
+
+  /** What is queued fills the memory as well, whatever it does; a transaction can always be ended. */
+  #needsMemory({ command: { name }, needsMemory }: Route): boolean {
+    if (this.queued === null) return needsMemory;
+    if (name === "EXEC") return this.queued.some(({ route }) => route.needsMemory);
+    return !NEVER_FULL.has(name);
+  }
+
+  /** The users were read again: who is gone or switched off is no longer logged in, and has to go. */
+  #renewUser(): void {
+    const before = this.#user;
+    this.user = this.host.users.find(before?.name ?? DEFAULT_USER) ?? null;
+    if (before === null) this.user = this.host.users.anonymous;
+    else if (this.#user?.isOn !== true) {
+      this.#user = null;
+      this.isClosing = true;
+    }
+  }
+}
+
+/** Whether it is answered without waiting for data, a time or other daemons. */
+function isPlainWrite({ writes, handler, mayWait }: Route): boolean {
+  return writes && handler === null && !mayWait;
+}

@@ -1,0 +1,49 @@
+/** The latest commands that took long. Shortened as Redis shortens them. */
+import { type ByteString, detached } from "../../../../protocol/byte-string.js";
+
+/** Arguments of an entry, the note of the others among them, and characters of an argument. */
+const ARGUMENTS_MAX = 32;
+const ARGUMENT_CHARS_MAX = 128;
+
+export interface SlowEntry {
+  readonly id: number;
+  /** Unix seconds. */
+  readonly at: number;
+  readonly microseconds: number;
+  readonly argv: readonly ByteString[];
+  /** Address and name of the client. */
+  readonly remote: string;
+  readonly name: ByteString;
+}
+
+export class SlowLog {
+  /** The newest first. */
+  #entries: SlowEntry[] = [];
+  #nextId = 0;
+
+  get entries(): readonly SlowEntry[] {
+    return this.#entries;
+  }
+
+  /** @param most  how many are kept */
+  add(entry: Omit<SlowEntry, "id">, most: number): void {
+    const argv = shortened(entry.argv);
+    this.#entries.unshift({ ...entry, argv, id: this.#nextId++ });
+    if (this.#entries.length > most) this.#entries.length = most;
+  }
+
+  reset(): void {
+    this.#entries = [];
+  }
+}
+
+/** As much of a command as is shown where it may be long; nothing of the rest is kept alive. */
+export function shortened(argv: readonly ByteString[]): ByteString[] {
+  const shown = argv.length > ARGUMENTS_MAX ? argv.slice(0, ARGUMENTS_MAX - 1) : argv;
+  const words = shown.map((word) => {
+    const more = word.length - ARGUMENT_CHARS_MAX;
+    return more > 0 ? `${detached(word.slice(0, ARGUMENT_CHARS_MAX))}... (${more} more bytes)` : word;
+  });
+  if (shown.length < argv.length) words.push(`... (${argv.length - shown.length} more arguments)`);
+  return words;
+}

@@ -1,0 +1,71 @@
+/**
+ * The connections of a listener on which nothing has been proved yet: no signature that holds, no login, or, where none is
+ * needed, no request. They give way: to newcomers when there are too many, the one that has been silent longest first; and
+ * to requests when too much is held, the slowest first, so that a request that comes in outlives those that stand still.
+ */
+import type { Hosted } from "./connection-host.js";
+
+/** Who holds less than this share of what the middle one of them holds frees too little to be closed for it. */
+const WORTH_CLOSING = 1 / 2;
+/** An address that holds more than this share of it, on several connections, loses its own first. */
+const SHARE_OF_ADDRESS_MOST = 1 / 2;
+
+interface Share {
+  bytes: number;
+  readonly connections: Hosted[];
+}
+
+export class Strangers {
+  /** The one that was heard least lately first. */
+  readonly #connections = new Set<Hosted>();
+
+  /** One that is new, or that has sent something. */
+  heard(connection: Hosted): void {
+    this.#connections.delete(connection);
+    this.#connections.add(connection);
+  }
+
+  delete(connection: Hosted): void {
+    this.#connections.delete(connection);
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** null: there is none. */
+  get silentLongest(): Hosted | null {
+    for (const connection of this.#connections) return connection;
+    return null;
+  }
+
+  /**
+   * Those to close when they hold too much: whose request comes in slowest is the first.
+   * @param now  `uptime` milliseconds
+   */
+  slowest(now: number): readonly Hosted[] {
+    const shares = new Map<string, Share>();
+    const all: Share = { bytes: 0, connections: [] };
+    for (const connection of this.#connections) {
+      if (connection.heldBytes === 0) continue;
+      const share = shares.get(connection.address) ?? { bytes: 0, connections: [] };
+      shares.set(connection.address, share);
+      for (const one of [share, all]) {
+        one.bytes += connection.heldBytes;
+        one.connections.push(connection);
+      }
+    }
+    const greedy = [...shares.values()].find(
+      ({ bytes, connections }) => connections.length > 1 && bytes > all.bytes * SHARE_OF_ADDRESS_MOST,
+    );
+    return slowestFirst(greedy ?? all, now);
+  }
+}
+
+function slowestFirst({ connections }: Share, now: number): readonly Hosted[] {
+  const sizes = connections.map(({ heldBytes }) => heldBytes).sort((a, b) => a - b);
+  // Not the average, which one large request among many small ones raises above all of these.
+  const least = (sizes[sizes.length >> 1] ?? 0) * WORTH_CLOSING;
+  const pace = ({ heldBytes, activeAt }: Hosted) => heldBytes / Math.max(1, now - activeAt);
+  return connections.filter(({ heldBytes }) => heldBytes >= least).sort((a, b) => pace(a) - pace(b));
+}

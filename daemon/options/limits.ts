@@ -1,0 +1,250 @@
+/**
+ * Every limit of the daemon that has a flag: a row each. Options, help and the configuration file are made
+ * from the rows.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** What a limit counts; `time` is kept in milliseconds. */
+export type LimitUnit = "bytes" | "time" | "count";
+
+export interface LimitRow {
+  readonly flag: string;
+  readonly unit: LimitUnit;
+  readonly fallback: number;
+  readonly least: number;
+  readonly most: number;
+  readonly summary: string;
+  /** Why the fallback is what it is. */
+  readonly reason: string;
+}
+
+export const LIMITS = {
+  maxRequestBytes: {
+    flag: "max-request-bytes",
+    unit: "bytes",
+    fallback: 64 * MIB,
+    least: KIB,
+    most: 256 * MIB,
+    summary: "largest request frame's payload; a longer one closes the connection",
+    reason: "php-dbsync cuts requests at 10 KiB in silence; a string of V8 ends at 512 MiB",
+  },
+  maxOutputBytes: {
+    flag: "max-output-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: KIB,
+    most: 511 * MIB,
+    summary: "largest answer, and of RESP all that wait for a client; more closes the connection",
+    reason:
+      "with versions 1 and 2 reading stops while a client takes no answers; RESP clients pipeline before they read",
+  },
+  maxBufferedBytes: {
+    flag: "max-buffered-bytes",
+    unit: "bytes",
+    fallback: 512 * MIB,
+    least: KIB,
+    most: 1024 * 1024 * MIB,
+    summary: "bytes of unfinished requests and untaken answers, all connections together",
+    reason: "only received bytes count; above it the connection that holds most is closed",
+  },
+  maxUnprovenBytes: {
+    flag: "max-unproven-bytes",
+    unit: "bytes",
+    fallback: 128 * MIB,
+    least: KIB,
+    most: 1024 * 1024 * MIB,
+    summary: "of these, on connections that have proved nothing yet; two of the largest requests at least",
+    reason: "an honest client's first request may be a large one; above it the slowest of them is closed",
+  },
+  maxConnections: {
+    flag: "max-connections",
+    unit: "count",
+    fallback: 10_000,
+    least: 1,
+    most: 1_000_000,
+    summary:
+      "clients at a time; then who has proved nothing gives way, and else further ones are closed at once",
+    reason: "an idle connection costs some 5 KiB here; the system's limit of open files must be higher",
+  },
+  idleTimeout: {
+    flag: "idle-timeout",
+    unit: "time",
+    fallback: 5 * MINUTE,
+    least: 50,
+    most: 24 * HOUR,
+    summary: "closes a connection without a whole request for so long; a half-sent one counts as none",
+    reason: "php-dbsync's 3 s is shorter than the pauses of ordinary clients",
+  },
+  maxBulkBytes: {
+    flag: "max-bulk-bytes",
+    unit: "bytes",
+    fallback: 511 * MIB,
+    least: MIB,
+    most: 511 * MIB,
+    summary: "RESP: largest argument (Redis's proto-max-bulk-len)",
+    reason: "Redis's 512 MiB, less what a string of V8 does not reach",
+  },
+  maxQueryBytes: {
+    flag: "max-query-bytes",
+    unit: "bytes",
+    fallback: KIB * MIB,
+    least: MIB,
+    most: 1024 * KIB * MIB,
+    summary:
+      "RESP: largest command, as far as it has come; what may stand behind one that waits (Redis's client-query-buffer-limit)",
+    reason: "Redis's; --max-buffered-bytes, for all clients together, is usually less",
+  },
+  jsonReplicaTimeout: {
+    flag: "json-replica-timeout",
+    unit: "time",
+    fallback: 3 * SECOND,
+    least: 1,
+    most: HOUR,
+    summary: "how long a write waits for a server of --json-replica that says nothing",
+    reason: "the original waits a minute, once for each write; what a server misses is sent later",
+  },
+  respIdleTimeout: {
+    flag: "resp-idle-timeout",
+    unit: "time",
+    fallback: 0,
+    least: 0,
+    most: 24 * HOUR,
+    summary: "RESP and JSON: closes a connection without a command for so long; 0: never (Redis's timeout)",
+    reason: "pools of Redis clients keep connections for hours and do not expect them to be closed",
+  },
+  slowlogTime: {
+    flag: "slowlog-log-slower-than",
+    unit: "time",
+    fallback: 10,
+    least: 0,
+    most: HOUR,
+    summary: "RESP: SLOWLOG keeps commands that take so long (Redis's, which counts microseconds)",
+    reason: "Redis's; a command that takes 10 ms has held up everybody else for so long",
+  },
+  slowlogMost: {
+    flag: "slowlog-max-len",
+    unit: "count",
+    fallback: 128,
+    least: 0,
+    most: 1_000_000,
+    summary: "RESP: commands that SLOWLOG keeps; 0: none",
+    reason: "Redis's; each takes 4 KiB at most",
+  },
+  latencyTime: {
+    flag: "latency-monitor-threshold",
+    unit: "time",
+    fallback: 0,
+    least: 0,
+    most: HOUR,
+    summary: "RESP: LATENCY samples commands that take so long; 0: none",
+    reason: "Redis's",
+  },
+  maxmemory: {
+    flag: "maxmemory",
+    unit: "bytes",
+    fallback: 0,
+    least: 0,
+    most: 1024 * 1024 * 1024 * MIB,
+    summary: "memory from which on commands are refused that need more; 0: none (Redis's)",
+    reason: "Redis's; what V8's heap may hold is the end in any case",
+  },
+  backendTimeout: {
+    flag: "backend-timeout",
+    unit: "time",
+    fallback: 5 * SECOND,
+    least: 10,
+    most: HOUR,
+    summary: "longest a database may take for a command",
+    reason: "php-dbsync's driver gives up after 3 s; a little more leaves slow commands their chance",
+  },
+  maxRemembered: {
+    flag: "max-remembered",
+    unit: "count",
+    fallback: 1_000_000,
+    least: 1000,
+    most: 14_000_000,
+    summary: "envelopes remembered so that none is applied twice; above it older ones are refused sooner",
+    reason: "some 150 bytes each; 28,000 envelopes a second for the whole window of 35 s",
+  },
+  maxRememberedBytes: {
+    flag: "max-remembered-bytes",
+    unit: "bytes",
+    fallback: 64 * MIB,
+    least: 0,
+    most: 16 * KIB * MIB,
+    summary: "answers kept for envelopes that come again; those beyond it are answered without",
+    reason: "an answer is asked for again after a lost connection only, mostly within a second",
+  },
+  tailSeconds: {
+    flag: "tail-seconds",
+    unit: "time",
+    fallback: 2 * MINUTE,
+    least: SECOND,
+    most: HOUR,
+    summary: "with --data or --peer: how late a command from another daemon may come without a longer fold",
+    reason: "beyond the window and some seconds of lost connections; each unit in it costs some 500 bytes",
+  },
+  maxTailBytes: {
+    flag: "max-tail-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: MIB,
+    most: 1024 * KIB * MIB,
+    summary: "memory for that; above it the span is shorter, and older commands of clients are refused",
+    reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
+  },
+  maxTimelineBytes: {
+    flag: "max-timeline-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: MIB,
+    most: 1024 * KIB * MIB,
+    summary:
+      "with --peer and without --data: commands kept in memory for daemons that were away; the latest 20,000 or so stay",
+    reason: "above it the oldest go, and who was away for longer needs another daemon, or --data",
+  },
+} as const satisfies Record<string, LimitRow>;
+
+export type LimitName = keyof typeof LIMITS;
+
+/** Bytes, milliseconds or plain counts, as each row says. */
+export type Limits = { readonly [Name in LimitName]: number };
+
+const SCALES: Readonly<Record<LimitUnit, Readonly<Record<string, number>>>> = {
+  bytes: { "": 1, B: 1, KiB: KIB, MiB: MIB, GiB: KIB * MIB },
+  time: { "": SECOND, ms: 1, s: SECOND, m: MINUTE, h: HOUR },
+  count: { "": 1 },
+};
+
+const EXAMPLES: Readonly<Record<LimitUnit, string>> = {
+  bytes: "a number of bytes such as 65536, 512KiB or 64MiB",
+  time: "a number of seconds, or a time such as 500ms, 30s or 5m",
+  count: "a whole number",
+};
+
+/**
+ * The limit that `text` states.
+ * @throws RangeError  a sentence: what is expected, and the bounds
+ */
+export function parseLimit(row: LimitRow, text: string): number {
+  const match = /^(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]*)$/.exec(text.trim());
+  const scale = match === null ? undefined : SCALES[row.unit][match[2] as string];
+  const value = match === null || scale === undefined ? Number.NaN : Number(match[1]) * scale;
+  if (!Number.isInteger(value)) throw new RangeError(`Expected ${EXAMPLES[row.unit]}.`);
+  if (value < row.least || value > row.most) {
+    throw new RangeError(`Expected ${formatLimit(row, row.least)} to ${formatLimit(row, row.most)}.`);
+  }
+  return value;
+}
+
+/** In the largest unit that divides it; `parseLimit` reads it back. */
+export function formatLimit(row: LimitRow, value: number): string {
+  const units = Object.entries(SCALES[row.unit]).filter(([name]) => name !== "");
+  const [name, scale] = units.findLast(([, size]) => value % size === 0 && value >= size) ?? ["", 1];
+  return `${value / scale}${name}`;
+}

@@ -1,0 +1,41 @@
+/** Where listeners listen, as `port` or `address:port`, and where others do, as `host:port`. */
+import { isIP } from "node:net";
+
+const MAX_PORT = 65535;
+const DEFAULT_ADDRESS = "127.0.0.1";
+
+export interface ListenPlace {
+  /** An address, not a name; without brackets. */
+  readonly address: string;
+  /** 0: a free one. */
+  readonly port: number;
+}
+
+/** Where a server of the replicated memory database listens (--json-replica). */
+export interface ReplicaPlace {
+  /** A name, or an address without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** @throws RangeError  what is expected */
+export function parsePlace(text: string): ListenPlace {
+  const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text.trim());
+  const address = match?.[1] ?? match?.[2] ?? DEFAULT_ADDRESS;
+  const port = Number(match?.[3] ?? Number.NaN);
+  if (match === null || port > MAX_PORT || isIP(address) !== (match[1] === undefined ? 4 : 6)) {
+    throw new RangeError(
+      `Expected a port from 0 to ${MAX_PORT}, or an IP address before it: 10.0.0.1:9464, [::1]:9464.`,
+    );
+  }
+  return { address, port };
+}
+
+/** As `parsePlace` reads it. */
+export function formatPlace({ address, port }: ListenPlace): string {
+  return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** `host:port`, of a name or an address. */
+export const placeName = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+  `${host.includes(":") ? `[${host}]` : host}:${port}`;

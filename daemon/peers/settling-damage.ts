@@ -1,0 +1,57 @@
+/**
+ * What was found damaged here while the state had it is asked of the others again. Where it comes from nobody, and most of the others
+ * hold what can be read here of that time and nothing else, they have a state without it: then this daemon lets go of it as well.
+ * That is asked by reports on the past, as what is written meanwhile is never the same everywhere.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Electorate, majorityOf } from "./electorate.js";
+import type { PeeringParts } from "./peering-parts.js";
+import type { Report, Reporter } from "./stable-point.js";
+import { endOfPruned, isSameTotals, totalsUpTo } from "./totals.js";
+
+export class SettlingDamage {
+  readonly #parts: Pick<PeeringParts, "timeline" | "limits" | "clock">;
+  /** Everything dated before it was asked for last; milliseconds since 1970. */
+  #at = 0;
+  /** When; `uptime` milliseconds. */
+  #askedAt = Number.NEGATIVE_INFINITY;
+  /** What was reported of it since. */
+  readonly #reports = new Map<ByteString, Report>();
+  /** Since when most agree; `uptime` milliseconds; null: they do not, or nothing is damaged. */
+  #since: number | null = null;
+
+  constructor(parts: Pick<PeeringParts, "timeline" | "limits" | "clock">) {
+    this.#parts = parts;
+  }
+
+  /** @param connected  all members that are */
+  tick(now: number, electorate: () => Electorate, connected: () => Iterable<Reporter>): void {
+    const { timeline, limits, clock } = this.#parts;
+    const { lastAt } = timeline.damagedInState;
+    if (lastAt === null) this.#since = null;
+    if (lastAt === null || now < this.#askedAt + limits.reportEveryMs) return;
+    const members = [...connected()];
+    if (!this.#isAgreed(electorate(), members)) this.#since = null;
+    else if (now - (this.#since ??= this.#askedAt) > limits.catchUpStuckMs) {
+      this.#since = null;
+      timeline.damagedInState.letGo();
+    }
+    this.#askedAt = now;
+    this.#reports.clear();
+    this.#at = endOfPruned(lastAt, clock());
+    for (const member of members) member.ask(this.#at);
+  }
+
+  reported(id: ByteString, report: Report): void {
+    if (report.at === this.#at) this.#reports.set(id, report);
+  }
+
+  #isAgreed(voices: Electorate, members: readonly Reporter[]): boolean {
+    const own = totalsUpTo(this.#parts.timeline.index, this.#at);
+    const isEqual = ({ id }: Reporter) => {
+      const report = this.#reports.get(id);
+      return report !== undefined && voices.ids.has(id) && isSameTotals(report, own);
+    };
+    return members.filter(isEqual).length >= majorityOf(voices);
+  }
+}

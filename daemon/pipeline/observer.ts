@@ -1,0 +1,16 @@
+/** What the pipeline and its listeners tell of their work; metrics count it. Called on the hot path: must be cheap. */
+import type { RefusalCode } from "../answers/refusals.js";
+
+export interface Observer {
+  /** Commands were answered. @param listener  "dbsync-v1", "dbsync-v2"; "dbsync" where the version is not known yet */
+  served(listener: string, units: number, errors: number): void;
+  refused(listener: string, code: RefusalCode): void;
+  /** A signature was checked. */
+  verified(milliseconds: number): void;
+  /** An envelope's `at` less the daemon's clock. */
+  skewed(milliseconds: number): void;
+  connected(listener: string, change: 1 | -1): void;
+}
+
+/** For daemons without metrics. */
+export const NOBODY: Observer = { served() {}, refused() {}, verified() {}, skewed() {}, connected() {} };

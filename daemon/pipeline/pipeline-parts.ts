@@ -1,0 +1,31 @@
+/** What the pipeline is made of: the daemon's own parts, and what a test or the simulation puts in their place. */
+import type { Logger } from "pino";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { MemoryFace } from "../memory/memory-limit.js";
+import type { DateWindow } from "../options/date-window.js";
+import type { Environment } from "../process/environment.js";
+import type { SignersFace } from "../trust/signers.js";
+import type { Databases } from "./databases.js";
+import type { Observer } from "./observer.js";
+import type { Recording } from "./recording.js";
+import type { SeenBounds } from "./seen.js";
+import type { Floor } from "./start-floor.js";
+
+export interface PipelineParts {
+  readonly databases: Databases;
+  /** null: a daemon without keys, which takes unsigned commands only. */
+  readonly signers: SignersFace | null;
+  readonly environment: Environment;
+  readonly log: Logger;
+  readonly observer: Observer;
+  /** The daemon's id, 32 bytes. */
+  readonly daemon: ByteString;
+  /** SHA-256 of all pieces together. */
+  readonly hash: (...pieces: readonly Buffer[]) => ByteString;
+  readonly memory: MemoryFace;
+  readonly window: DateWindow;
+  readonly remembered: SeenBounds;
+  readonly floor: Floor;
+  /** null: what comes is applied here and now. */
+  readonly timeline: Recording | null;
+}

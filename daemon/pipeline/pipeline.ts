@@ -1,0 +1,317 @@
+/**
+ * The path of a command, from any listener to the databases and back:
+ * decode → verify → authorize → dedupe → apply. Its unit of work is one request, a command of version 1 or an envelope
+ * of version 2; every refusal is a value. The order of the checks is that of docs/protocol-v2.md.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { readBody, signedPieces, signerOf } from "../../protocol/envelope.js";
+import { readHead } from "../../protocol/envelope-head.js";
+import type { CommandMessage, DaemonState, EnvelopeDate, Wait } from "../../protocol/messages-v2.js";
+import type { KeyRecord } from "../../store/key-ring.js";
+import type { Place } from "../../timeline/entry.js";
+import {
+  type Answer,
+  type EnvelopeAnswer,
+  notApplied,
+  type Refused,
+  type RefusedEnvelope,
+  type Request,
+  refused,
+  unknown,
+} from "../answers/request.js";
+import { LocalUnits } from "../backends/local-units.js";
+import { Newest } from "../backends/newest.js";
+import type { SignersFace } from "../trust/signers.js";
+import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
+import { placeIn } from "./order-key.js";
+import type { PipelineParts } from "./pipeline-parts.js";
+import { Rates } from "./rates.js";
+import type { ConfirmationsFace, RecorderFace } from "./recording.js";
+import { Seen } from "./seen.js";
+import { type Taken, Units } from "./units.js";
+import { Version1 } from "./version-1.js";
+import { Waiters } from "./waiters.js";
+
+export class Pipeline {
+  /** Replaced when the keys are read again. */
+  signers: SignersFace | null;
+  readonly seen: Seen;
+  /** Dates and names for commands that are applied here and come without any. */
+  readonly localUnits: LocalUnits;
+  readonly #parts: PipelineParts;
+  readonly #units: Units;
+  readonly #rates = new Rates();
+  readonly #waiters: Waiters;
+  /** What was applied here with the highest date; with a timeline nothing is. */
+  readonly #applied = new Newest();
+  readonly #version1: Version1;
+  readonly #recorder: RecorderFace | null;
+  readonly #confirmations: ConfirmationsFace | null;
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+    this.signers = parts.signers;
+    const { timeline, environment } = parts;
+    // The timeline tells itself what it holds, from before this start too.
+    this.seen = new Seen(timeline === null ? parts.floor.date : Number.NEGATIVE_INFINITY, parts.remembered);
+    this.#units = new Units(parts);
+    this.#waiters = new Waiters(environment);
+    this.#recorder = timeline?.recorder ?? null;
+    this.#confirmations = timeline?.confirmations ?? null;
+    const gateway = timeline?.gateway ?? null;
+    this.localUnits = new LocalUnits(environment, this.#applied);
+    this.#version1 = new Version1({ ...parts, gateway, localUnits: this.localUnits });
+  }
+
+  /** What was applied with the highest date. */
+  get newest(): EnvelopeDate {
+    return this.#recorder?.newest ?? this.#applied;
+  }
+
+  /** How many other daemons it is connected with, to have the same; null: it stands alone. */
+  get members(): number | null {
+    return this.#recorder?.members ?? null;
+  }
+
+  get state(): DaemonState {
+    if (this.#recorder !== null) return this.#recorder.state;
+    const { environment, floor } = this.#parts;
+    return floor.pending !== null || environment.clock() < floor.date ? "catching-up" : "live";
+  }
+
+  /** Version 1. */
+  handle(request: Request): Answer | Promise<Answer> {
+    return this.#version1.handle(request, this.signers);
+  }
+
+  /** Version 2. @param room  bytes that the replies may have together */
+  take(message: CommandMessage, room: number): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const id = this.#parts.hash(...signedPieces(message.body));
+    const identified = reading(() => this.#identify(message, id));
+    if ("kind" in identified) return this.#unidentified(message, notApplied(id, identified));
+    const envelope = reading(() => readBody(message.body));
+    if ("kind" in envelope) return notApplied(id, envelope);
+    const recorder = this.#recorder;
+    const isRecorded = recorder?.records(envelope) ?? false;
+    const standing = recorder?.standing ?? "";
+    const taken: Taken = { id, envelope, signer: identified, message, isRecorded, room, standing };
+    if (recorder === null) return this.#answer(taken);
+    const answer = this.#answer(taken);
+    // The commands are garbage from here on, and do not wait for the disk.
+    const { at, seq } = envelope;
+    return answer instanceof Promise
+      ? answer.then((one) => this.#asHeld(one, { at, seq }))
+      : this.#asHeld(answer, envelope);
+  }
+
+  #answer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { id, message, signer } = taken;
+    const misdirected = this.#checkKey(signer, this.#parts.environment.clock()) ?? this.#address(taken);
+    if (misdirected !== null) return notApplied(id, misdirected);
+    if (message.wait !== undefined) return this.#confirmed(taken, message.wait);
+    return this.#firstAnswer(taken) ?? this.#admit(taken);
+  }
+
+  /** A refusal of what came from a member before, or comes to be held meanwhile, must not say that it is not applied. */
+  #asHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
+    const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
+    return isCertain && this.#recorder?.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
+  }
+
+  /**
+   * Its key may have been known when it came first: until a revocation came that was earlier, or a snapshot without it. No
+   * more than the date is read for that.
+   */
+  #unidentified({ body }: CommandMessage, answer: RefusedEnvelope): EnvelopeAnswer {
+    const head = this.#recorder === null ? answer : reading(() => readHead(body));
+    if ("kind" in head) return answer;
+    return this.seen.isApplied(answer.id, head.at) ? unknown(answer) : this.#asHeld(answer, head);
+  }
+
+  /** Entries, from members or the gateway, are on disk: what waited for them goes on. */
+  arrived(ids: Iterable<ByteString>): void {
+    for (const id of ids) this.#waiters.applied(id);
+  }
+
+  /** Envelopes that wait for others are refused. */
+  stop(): void {
+    this.#waiters.stop();
+    this.#confirmations?.stop();
+    this.#recorder?.stop();
+  }
+
+  /** The result waits until what it tells is as certain as the client wants it. */
+  async #confirmed(taken: Taken, wait: Wait): Promise<EnvelopeAnswer> {
+    const { id, envelope, isRecorded } = taken;
+    const confirmations = this.#confirmations;
+    const first = this.#firstAnswer(taken);
+    const refusal = notApplied(id, refused("cannot-wait", wait.kind));
+    // It may have been applied before, when it was not to wait.
+    if (confirmations === null || !isRecorded) return first === null ? refusal : unknown(refusal);
+    const answer = await (first ?? this.#admit(taken));
+    const { at, seq } = envelope;
+    if (answer.kind === "refused") return answer;
+    const isHeld = this.#recorder?.holds({ at, seq, id }) === true;
+    // What was not permitted is not recorded. Anything else was, and if it is damaged by now nothing more is certain of it.
+    if (!isHeld && answer.errors === answer.units) return answer;
+    if (isHeld && (await confirmations.confirm({ at, seq, id }, wait))) return answer;
+    return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
+  }
+
+  /** Whose envelope it is: nothing of it is looked at but the key's id. */
+  #identify(message: CommandMessage, id: ByteString): KeyRecord | Refused {
+    const { signers } = this;
+    const { environment, observer } = this.#parts;
+    if (signers === null) return refused("not-due", "an envelope");
+    const { body, signature } = message;
+    const key = signerOf(body);
+    const signer = signers.ring.find(key);
+    if (signer === undefined)
+      return refused("unknown-key", `key ${Buffer.from(key, "latin1").toString("hex")}`);
+    const before = environment.uptime();
+    const holds = signers.verify(signer, message, id);
+    observer.verified(environment.uptime() - before);
+    return holds ? signer : refused("bad-signature", `a signature of ${signature.length} bytes`);
+  }
+
+  #checkKey(signer: KeyRecord, at: number): Refused | null {
+    return checkValidity(signer, this.signers?.ring.validity(signer, at) ?? "revoked");
+  }
+
+  /** Whether it is meant for this daemon, and its key was valid at its date. */
+  #address({ envelope, signer, message }: Taken): Refused | null {
+    const { databases, daemon } = this.#parts;
+    const audience: Audience = {
+      cluster: this.signers?.cluster ?? "",
+      daemon,
+      databases: databases.numbers,
+      takesConditions: databases.takeConditions,
+    };
+    const wrong = checkEnvelope(envelope, message.body.length, signer, audience);
+    return wrong ?? this.#checkKey(signer, envelope.at);
+  }
+
+  /** What it was answered before. null: it was not seen, or its date has left the window. */
+  #firstAnswer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+    const { id, envelope, isRecorded } = taken;
+    const clock = this.#parts.environment.clock();
+    this.seen.forget(clock, clock - this.#parts.window.past);
+    const found = this.seen.find(id, envelope.at);
+    if (found !== undefined)
+      return found ?? unknown(notApplied(id, refused("answer-not-kept", "seen before")));
+    return isRecorded ? (this.#recorder?.firstAnswer(taken) ?? null) : null;
+  }
+
+  /** From here on its id is remembered, whatever becomes of it: what was refused once must not be applied later. */
+  #admit(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const refusal =
+      this.#checkDate(taken) ?? this.#checkRate(taken) ?? this.#checkMemory(taken) ?? this.#makeRoom(taken);
+    if (refusal !== null) return refusal;
+    const { after } = taken.envelope;
+    return this.#remember(taken, after === null ? this.#apply(taken) : this.#applyAfter(taken, after));
+  }
+
+  #checkDate(taken: Taken): EnvelopeAnswer | null {
+    const { environment, observer, window } = this.#parts;
+    const { at } = taken.envelope;
+    const clock = environment.clock();
+    observer.skewed(at - clock);
+    const skewed = checkDate(at, clock, window);
+    if (skewed === null) return this.#checkFloor(taken);
+    if (at >= clock) return this.#refuse(taken, skewed);
+    this.seen.floor = Math.max(this.seen.floor, at);
+    return notApplied(taken.id, skewed);
+  }
+
+  #checkFloor({ id, envelope, isRecorded }: Taken): EnvelopeAnswer | null {
+    const { date, pending } = this.#parts.floor;
+    if (pending !== null) {
+      // It must not be taken later either.
+      this.seen.floor = Math.max(this.seen.floor, envelope.at);
+      return notApplied(id, pending);
+    }
+    const floor = isRecorded ? this.seen.floor : Math.max(this.seen.floor, date);
+    const early = floor - envelope.at;
+    if (early < 0) return null;
+    const code = this.state === "catching-up" ? "catching-up" : "too-old";
+    return notApplied(id, refused(code, `dated ${early} ms too early`));
+  }
+
+  #checkRate(taken: Taken): EnvelopeAnswer | null {
+    const { id, rate } = taken.signer;
+    if (rate === 0 || this.#rates.take(id, rate, this.#parts.environment.uptime())) return null;
+    return this.#refuse(taken, refused("over-rate", `${rate} a second`));
+  }
+
+  #checkMemory(taken: Taken): EnvelopeAnswer | null {
+    const refusal = this.#parts.memory.refusal(taken.envelope.commands);
+    return refusal === null ? null : this.#refuse(taken, refusal);
+  }
+
+  /** After everything that may refuse it: what is not taken makes nobody else's be forgotten. */
+  #makeRoom(taken: Taken): EnvelopeAnswer | null {
+    const { seen } = this;
+    const room = seen.makeRoom(this.#parts.environment.clock());
+    if (room === false) return unknown(notApplied(taken.id, refused("memory-full", `${seen.size} ids`)));
+    if (room === true) return null;
+    this.#parts.log.warn({ takesFrom: room + 1 }, FORGOTTEN_EARLY);
+    return this.#checkFloor(taken);
+  }
+
+  /** What would be taken another time is certain not to be applied only as long as it is remembered. */
+  #refuse({ id, envelope, signer }: Taken, refusal: Refused): EnvelopeAnswer {
+    const answer = notApplied(id, refusal);
+    if (!this.seen.addRefused(id, envelope.at, signer.id, answer)) return unknown(answer);
+    this.#waiters.applied(id);
+    return answer;
+  }
+
+  #remember(
+    { id, envelope: { at } }: Taken,
+    answer: EnvelopeAnswer | Promise<EnvelopeAnswer>,
+  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    this.seen.add(id, at, answer);
+    if (!(answer instanceof Promise)) {
+      this.#waiters.applied(id);
+      return answer;
+    }
+    return answer.then((settled) => {
+      this.seen.settle(id, at, settled);
+      this.#waiters.applied(id);
+      return settled;
+    });
+  }
+
+  async #applyAfter(taken: Taken, after: ByteString): Promise<EnvelopeAnswer> {
+    const held = await this.#held(after, taken);
+    if (!held) return notApplied(taken.id, refused("not-yet", "what it names in `after` did not come"));
+    // Looked up anew: it may have been revoked meanwhile.
+    const signer = this.signers?.ring.find(taken.signer.id);
+    if (signer === undefined) return notApplied(taken.id, refused("unknown-key", "the key is gone"));
+    const invalid = this.#checkKey(signer, this.#parts.environment.clock());
+    return invalid === null ? await this.#apply(taken) : notApplied(taken.id, invalid);
+  }
+
+  async #held(after: ByteString, { signer, message }: Taken): Promise<boolean> {
+    const place = placeIn(after);
+    if (this.#holds(place)) return true;
+    // What is dated there never comes any more, unless from a peer.
+    if (this.#recorder === null && place.at <= this.seen.floor) return false;
+    return (await this.#waiters.wait(place.id, signer.id, message.body.length)) && this.#holds(place);
+  }
+
+  #holds(place: Place): boolean {
+    return this.#recorder?.hasFolded(place) ?? this.seen.isApplied(place.id, place.at);
+  }
+
+  #apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { signers } = this;
+    if (signers === null) return notApplied(taken.id, refused("not-due", "the keys are gone"));
+    if (taken.isRecorded && this.#recorder !== null) return this.#recorder.take(taken);
+    if (this.#recorder === null) this.localUnits.note(taken.envelope);
+    return this.#units.apply(taken, signers.ring);
+  }
+}
+
+const FORGOTTEN_EARLY =
+  "remembering as many envelopes as --max-remembered says: older ones are refused from now on";

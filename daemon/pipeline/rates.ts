@@ -1,0 +1,30 @@
+/** How many envelopes a key may still send: a bucket of one second's worth for each key that has a limit. */
+import type { ByteString } from "../../protocol/byte-string.js";
+
+interface Bucket {
+  tokens: number;
+  /** `uptime` milliseconds. */
+  filledAt: number;
+}
+
+const MS_PER_SECOND = 1000;
+
+export class Rates {
+  readonly #buckets = new Map<ByteString, Bucket>();
+
+  /**
+   * Takes one envelope's worth, if there is one.
+   * @param rate  envelopes a second
+   * @param now   `uptime` milliseconds, which do not jump
+   */
+  take(key: ByteString, rate: number, now: number): boolean {
+    let bucket = this.#buckets.get(key);
+    if (bucket === undefined) this.#buckets.set(key, (bucket = { tokens: rate, filledAt: now }));
+    const filled = bucket.tokens + ((now - bucket.filledAt) * rate) / MS_PER_SECOND;
+    bucket.tokens = Math.min(Math.max(rate, 1), filled);
+    bucket.filledAt = now;
+    if (bucket.tokens < 1) return false;
+    bucket.tokens--;
+    return true;
+  }
+}

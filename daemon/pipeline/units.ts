@@ -1,0 +1,132 @@
+/**
+ * An envelope's units: each is permitted by the key ring, or answered with the reason; then it goes to the key ring
+ * itself (KEY, CLUSTER) or to the databases. Source: docs/protocol-v2.md "Units".
+ */
+import type { Logger } from "pino";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Envelope } from "../../protocol/envelope.js";
+import type { CommandMessage } from "../../protocol/messages-v2.js";
+import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { isDenied, type JudgedUnit, refusalOf } from "../../store/judgement.js";
+import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
+import { EnvelopeUnit, type Unit } from "../../store/unit.js";
+import type { EnvelopeAnswer } from "../answers/request.js";
+import { ResultWriter, type Standing } from "../answers/result-writer.js";
+import type { Outcome } from "../backends/backend.js";
+import type { Environment } from "../process/environment.js";
+import { KeyAudit } from "../trust/key-audit.js";
+import { type Databases, effectOf, replyOrFailure } from "./databases.js";
+
+/** An envelope whose signature, header and date are right. */
+export interface Taken {
+  readonly id: ByteString;
+  readonly envelope: Envelope;
+  readonly signer: KeyRecord;
+  /** As it came. */
+  readonly message: CommandMessage;
+  /** Whether the timeline keeps it. */
+  readonly isRecorded: boolean;
+  /** Bytes that its units' replies may have together. */
+  readonly room: number;
+  readonly standing: Standing;
+}
+
+export interface UnitsParts {
+  readonly databases: Databases;
+  /** For the audit of key changes. */
+  readonly log: Logger;
+  readonly environment: Pick<Environment, "uptime">;
+}
+
+type Argv = readonly ByteString[];
+type Outcomes = readonly (Outcome | Promise<Outcome>)[];
+
+export class Units {
+  readonly #databases: Databases;
+  readonly #audit: KeyAudit;
+
+  constructor(parts: UnitsParts) {
+    this.#databases = parts.databases;
+    this.#audit = new KeyAudit(parts);
+  }
+
+  /** At once where all databases answer at once. */
+  apply(taken: Taken, ring: KeyRing): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { envelope } = taken;
+    const outcomes =
+      envelope.multi || envelope.if !== null ? [this.#applyWhole(taken, ring)] : this.#applyEach(taken, ring);
+    for (const outcome of outcomes) {
+      if (outcome instanceof Promise)
+        return Promise.all(outcomes).then((settled) => answerOf(taken, settled));
+    }
+    return answerOf(taken, outcomes as readonly Outcome[]);
+  }
+
+  #applyEach({ id, envelope }: Taken, ring: KeyRing): Outcomes {
+    const { commands, at, key, as } = envelope;
+    const outcomes: (Outcome | Promise<Outcome>)[] = [];
+    const single: Argv[] = [];
+    const judged: JudgedUnit = { key, at, commands: single, conditions: null, as };
+    for (let i = 0; i < commands.length; i++) {
+      const argv = commands[i] as Argv;
+      single[0] = argv;
+      // Looked up anew each time: the unit before may have changed it.
+      const signer = ring.find(key) as KeyRecord;
+      const unit = new EnvelopeUnit(id, envelope, i, signer.acl.mayReadAll);
+      outcomes.push(
+        this.#refusalOf(judged, signer, ring) ??
+          (isKeyCommand(argv)
+            ? this.#changeKeys(argv, unit, signer, ring)
+            : this.#databases.execute(argv, unit)),
+      );
+    }
+    return outcomes;
+  }
+
+  /** The envelope is one unit: `multi`, or a command with conditions. */
+  #applyWhole({ id, envelope }: Taken, ring: KeyRing): Outcome | Promise<Outcome> {
+    const { commands, key, at, as, multi, if: conditions } = envelope;
+    const signer = ring.find(key) as KeyRecord;
+    const unit = new EnvelopeUnit(id, envelope, 0, signer.acl.mayReadAll);
+    const denial = this.#refusalOf({ key, at, commands, conditions, as }, signer, ring);
+    if (denial !== null) return denial;
+    // Either all of them are, or none is: the ring has seen to that.
+    if (isKeyCommand(commands[0] as Argv)) {
+      return array(commands.map((argv) => this.#changeKeys(argv, unit, signer, ring)));
+    }
+    if (conditions !== null && !this.#databases.hold(conditions, unit)) return UNMET_REPLY;
+    return multi
+      ? this.#databases.executeTogether(commands, unit)
+      : this.#databases.execute(commands[0] as Argv, unit);
+  }
+
+  #changeKeys(argv: Argv, unit: Unit, signer: KeyRecord, ring: KeyRing): Reply {
+    const before = ring.changes;
+    const reply = ring.execute(argv, unit, signer);
+    if (ring.changes > before) this.#audit.changed(argv, unit, signer);
+    return reply;
+  }
+
+  /** Why a unit is not permitted; null: it is. */
+  #refusalOf(unit: JudgedUnit, signer: KeyRecord, ring: KeyRing): ErrorReply | null {
+    const refusal = refusalOf(unit, signer, ring);
+    if (refusal !== null && isDenied(refusal)) this.#audit.denied(unit.commands, signer, refusal.text);
+    return refusal;
+  }
+}
+
+/** The very object stands for the flag. */
+const UNMET_REPLY: Reply = { ...NIL_ARRAY };
+
+function answerOf({ id, room, standing }: Taken, outcomes: readonly Outcome[]): EnvelopeAnswer {
+  const result = new ResultWriter(room, standing);
+  for (const one of outcomes) {
+    const outcome = one.kind === "failed" ? replyOrFailure(one) : one;
+    if (outcome.kind === "failed") {
+      const { code, detail } = outcome;
+      return { kind: "refused", id, code, detail, effect: effectOf(outcomes) };
+    }
+    result.add(outcome, outcome === UNMET_REPLY ? "unmet" : "");
+  }
+  return result.done(id);
+}

@@ -1,0 +1,103 @@
+/**
+ * The path of a version 1 command: verified before anything is looked at, permitted, then applied where it arrived, or
+ * handed to the gateway. Its unit of work is one request.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { splitCommand } from "../../protocol/command-v1.js";
+import { hexOf } from "../../protocol/envelope.js";
+import type { Reply } from "../../protocol/reply.js";
+import { isDenied } from "../../store/judgement.js";
+import type { KeyRecord } from "../../store/key-ring.js";
+import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
+import type { LocalUnits } from "../backends/local-units.js";
+import type { MemoryFace } from "../memory/memory-limit.js";
+import type { Environment } from "../process/environment.js";
+import type { SignersFace } from "../trust/signers.js";
+import type { Databases } from "./databases.js";
+import { checkValidity } from "./envelope-checks.js";
+import type { Observer } from "./observer.js";
+import type { GatewayFace } from "./recording.js";
+import { isCarriedByVersion1 } from "./version-1-commands.js";
+
+export interface Version1Parts {
+  readonly databases: Databases;
+  /** What writes goes there; null: it is applied here. */
+  readonly gateway: GatewayFace | null;
+  readonly environment: Environment;
+  readonly observer: Observer;
+  readonly memory: MemoryFace;
+  /** For what is applied here. */
+  readonly localUnits: LocalUnits;
+}
+
+/** As in Redis before 7.0. A frame of 64 MiB could hold 32 million, which cost far more memory than their bytes. */
+const MAX_ARGUMENTS = 1024 * 1024;
+
+export class Version1 {
+  readonly #parts: Version1Parts;
+
+  constructor(parts: Version1Parts) {
+    this.#parts = parts;
+  }
+
+  /** At once where all databases answer at once: a promise costs more than a command in memory. */
+  handle(request: Request, signers: SignersFace | null): Answer | Promise<Answer> {
+    const signer = this.#verify(request, signers);
+    if (signer !== null && "kind" in signer) return signer;
+    if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
+    const argv = splitCommand(request.text);
+    if (argv.length === 0) return refused("empty-command", "nothing but blanks");
+    const denial = authorize(argv, signer, signers);
+    if (denial !== null) return denial;
+    const { databases, gateway, memory } = this.#parts;
+    const full = memory.refusal([argv]);
+    if (full !== null) return full;
+    if (gateway?.takes(argv)) {
+      const as = signer === null ? null : hexOf(signer.id);
+      return gateway.execute(argv, { db: 0, as }).then((answer) => answerOf(argv, answer));
+    }
+    return databases.executeInTurn(argv, this.#parts.localUnits.next(0));
+  }
+
+  /** Before anything is looked at but the frame: what is not signed is not parsed. */
+  #verify({ text, signature }: Request, signers: SignersFace | null): KeyRecord | null | Refused {
+    if (signers === null) return signature === null ? null : refused("not-due", "a signed command");
+    if (signature === null) return refused("unsigned", "a command without a signature");
+    const { environment, observer } = this.#parts;
+    const before = environment.uptime();
+    const signer = signers.ofCommand(text, signature);
+    observer.verified(environment.uptime() - before);
+    if (signer === undefined) {
+      return refused(
+        "bad-signature",
+        `a signature of ${signature.length} bytes that no key of this daemon made`,
+      );
+    }
+    return checkValidity(signer, signers.ring.validity(signer, environment.clock())) ?? signer;
+  }
+}
+
+function authorize(
+  argv: readonly ByteString[],
+  signer: KeyRecord | null,
+  signers: SignersFace | null,
+): Refused | null {
+  if (!isCarriedByVersion1(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
+  if (signer === null || signers === null) return null;
+  const denial = signers.ring.judge(signer, [argv], { conditions: null });
+  // What is wrong with a command otherwise the database says.
+  return denial === null || !isDenied(denial) ? null : refused("not-permitted", denial.text);
+}
+
+function answerOf(argv: readonly ByteString[], answer: Reply | Refused): Answer {
+  if (answer.kind === "refused") return refused(answer.code, answer.detail);
+  if (answer.kind === "error") return refused("command-error", `${argv[0]}: ${answer.text}`);
+  return { kind: "replies", replies: [answer] };
+}
+
+function hasTooManyArguments(text: Buffer): boolean {
+  if (text.length <= 2 * MAX_ARGUMENTS) return false;
+  let blanks = 0;
+  for (let at = text.indexOf(" "); at >= 0; at = text.indexOf(" ", at + 1)) blanks++;
+  return blanks >= MAX_ARGUMENTS;
+}

@@ -1,0 +1,101 @@
+/**
+ * Folders in which that is kept which a member's snapshot takes the place of. They lie beside the live timeline, on its disk:
+ * so none is begun where it could fill that, and none that was left half made stays.
+ */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { OpenAside } from "../../timeline/aside.js";
+import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshot-files.js";
+import type { TimelineLog } from "../../timeline/timeline-log.js";
+import { loadWith } from "../process/optional-package.js";
+import { snapshotFolder } from "../trust/data-folder.js";
+
+/** In the data folder. */
+const ASIDE_FOLDER = "replaced";
+const FOLDER_MODE = 0o700;
+/** Of the name of one that is not whole. */
+const PARTIAL = ".partial";
+/** Nobody waits for single entries of it: all of it is synced before it counts. */
+const ASIDE_SYNC_MS = 1000;
+/** What a copy may need beyond the bytes that it copies: its own log, and pages that are filled otherwise. */
+const MARGIN_BYTES = 16_777_216;
+const MEBIBYTE = 1_048_576;
+
+/**
+ * null: there is no data folder. What an earlier process left half made in it is removed.
+ * @param freeBytes  of the disk that a folder is on
+ */
+export function asideOf(
+  data: string | null,
+  log: Pick<TimelineLog, "error" | "warn">,
+  freeBytes: (folder: string) => number = freeBytesOf,
+): OpenAside | null {
+  if (data === null) return null;
+  const folder = join(data, ASIDE_FOLDER);
+  try {
+    removePartial(folder);
+  } catch (problem) {
+    // It is tried again before the next one, which is not begun otherwise.
+    log.warn(
+      { folder, reason: (problem as Error).message },
+      "what was left half kept aside cannot be removed",
+    );
+  }
+  return async (cutAt) => {
+    const { DiskStorage } = await loadWith("lmdb", "--data", () => import("../../timeline/disk-storage.js"));
+    const { timelineFolder } = await import("../../timeline/lmdb-reader.js");
+    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+    removePartial(folder);
+    checkRoom(data, bytesIn(timelineFolder(data)) + bytesIn(snapshotFolder(data)), freeBytes(folder));
+    const name = freeName(folder, new Date(cutAt).toISOString().replaceAll(":", "-"));
+    const partial = name + PARTIAL;
+    mkdirSync(partial, { mode: FOLDER_MODE });
+    const storage = new DiskStorage(partial, { interval: ASIDE_SYNC_MS }, log);
+    return {
+      ...{ name, storage, snapshots: new SnapshotFiles(snapshotFolder(partial)) },
+      commit: async () => {
+        await storage.close();
+        renameSync(partial, name);
+      },
+      discard: async () => {
+        await storage.close();
+        rmSync(partial, { recursive: true, force: true });
+      },
+    };
+  };
+}
+
+/** Whatever dates they are of: only one is made at a time. */
+function removePartial(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder))
+    if (name.endsWith(PARTIAL)) rmSync(join(folder, name), { recursive: true, force: true });
+}
+
+/** @param copied  bytes of what is copied @throws Error  the copy could leave too little for the live timeline */
+function checkRoom(data: string, copied: number, free: number): void {
+  const needed = copied + MARGIN_BYTES;
+  if (needed <= SHARE_OF_FREE * free) return;
+  throw new Error(
+    `what the snapshot takes the place of cannot be kept aside: that needs ${mebibytes(needed)} MiB, which is more than half ` +
+      `of the ${mebibytes(free)} MiB free in ${data}: free some, or remove what you need no more in ${ASIDE_FOLDER}/`,
+  );
+}
+
+const mebibytes = (bytes: number): number => Math.ceil(bytes / MEBIBYTE);
+
+/** Of its files, as long as they are. */
+function bytesIn(folder: string): number {
+  if (!existsSync(folder)) return 0;
+  let bytes = 0;
+  for (const name of readdirSync(folder))
+    bytes += statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
+  return bytes;
+}
+
+/** More than one may be kept of one date. */
+function freeName(folder: string, date: string): string {
+  let name = join(folder, date);
+  for (let number = 2; existsSync(name); number++) name = join(folder, `${date}-${number}`);
+  return name;
+}

@@ -1,0 +1,92 @@
+/**
+ * What a member gives is judged by its bytes, never by who gave it: whose it is, that its signature holds, and that it is
+ * meant for this cluster. What its key may do, and whether it was valid then, the fold decides.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Envelope, readBody, signedPieces } from "../../protocol/envelope.js";
+import { readHead } from "../../protocol/envelope-head.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import type { Role } from "../../store/key-record.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { RefuseRingEntry } from "../../timeline/ring-entries.js";
+import { type Refused, refused } from "../answers/request.js";
+import type { CheckEntry, CheckedEntry, TimelineFace } from "../peers/peering-parts.js";
+import { checkEnvelope } from "../pipeline/envelope-checks.js";
+import type { SignersFace } from "../trust/signers.js";
+
+/** A daemon that lets itself in has a body of some 300 bytes. */
+const INTRODUCTION_BYTES_MAX = 4096;
+
+export interface EntryCheckParts {
+  readonly signers: SignersFace;
+  readonly hash: (...pieces: readonly Buffer[]) => ByteString;
+  /** How many databases there are. */
+  readonly databases: number;
+}
+
+/** @returns  a check whose buffers are kept with the entry */
+export function entryCheck(parts: EntryCheckParts): CheckEntry {
+  return (body, signature, timeline) => {
+    try {
+      return check(parts, body, signature, timeline);
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return { refused: `malformed: ${problem.message}` };
+      throw problem;
+    }
+  };
+}
+
+/** Why an entry of the key ring in another daemon's snapshot is not to be taken: judged as one that comes by itself. */
+export function ringEntryCheck({ signers, databases }: Omit<EntryCheckParts, "hash">): RefuseRingEntry {
+  return ({ id, body, signature, envelope }, ring) => {
+    const spki = ring.spkiOf(envelope);
+    if (spki === undefined) return "unknown-signer";
+    if (!signers.verify({ id: envelope.key, spki }, { kind: "command", body, signature }, id))
+      return "bad-signature";
+    return wrongIn(envelope, body.length, "daemon", { signers, databases })?.code ?? null;
+  };
+}
+
+/** Why an entry whose signature holds is none of this cluster's, told from its bytes; null: it is. @param role  of its signer */
+function wrongIn(
+  envelope: Envelope,
+  length: number,
+  role: Role,
+  { signers, databases }: Pick<EntryCheckParts, "signers" | "databases">,
+): Refused | null {
+  if (envelope.only !== null) return refused("wrong-daemon", "it is for one daemon alone");
+  const here = { cluster: signers.cluster, daemon: "", databases, takesConditions: true };
+  return checkEnvelope(envelope, length, { role }, here);
+}
+
+function check(
+  { signers, hash, databases }: EntryCheckParts,
+  body: Buffer,
+  signature: Buffer,
+  timeline: Pick<TimelineFace, "holds" | "hasRoom">,
+): CheckedEntry {
+  const { ring } = signers;
+  // Before the signature holds no more is read than whose it is and its date: most of what is not new is told by that.
+  const { key, at, seq } = readHead(body);
+  const id = hash(...signedPieces(body));
+  const place = { at, seq, id };
+  if (timeline.holds(place)) return { held: place };
+  if (!timeline.hasRoom(place, body.length + signature.length)) return "no-room";
+  const spki = ring.find(key)?.spki ?? ring.named.find(key) ?? introducedBy(ring, body);
+  if (spki === undefined) return "unknown-signer";
+  if (!signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))
+    return { refused: "bad-signature" };
+  const envelope = readBody(body);
+  // A key of genesis stays what it is. Of others the fold knows whose they were at the entry's place: here what has come so
+  // far would decide, and what one member has taken all must be able to take.
+  const signer = ring.find(key);
+  const role = signer?.addedBy === null ? signer.role : "daemon";
+  const wrong = wrongIn(envelope, body.length, role, { signers, databases });
+  if (wrong !== null) return { refused: `${wrong.code}: ${wrong.detail}` };
+  return { id, body, signature, envelope };
+}
+
+/** The key that a daemon brings along which lets itself in: it stands in the command, so a short body is read for it. */
+function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
+  return body.length > INTRODUCTION_BYTES_MAX ? undefined : ring.spkiOf(readBody(body));
+}

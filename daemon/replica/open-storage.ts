@@ -1,0 +1,31 @@
+/** Where the timeline is kept: in the data folder, or in memory. The package lmdb is loaded with --data only. */
+import { FolderInUse } from "../../timeline/folder-lock.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+import type { Storage } from "../../timeline/storage.js";
+import type { TimelineLog } from "../../timeline/timeline-log.js";
+import type { Settings } from "../options/settings.js";
+import { loadWith } from "../process/optional-package.js";
+import { StartError } from "../process/start-error.js";
+
+/**
+ * @param log  told of damage that costs something, and keeps nobody from starting
+ * @throws StartError  the folder cannot be used, or another daemon has it
+ */
+export async function openStorage(
+  { data, fsync }: Pick<Settings, "data" | "fsync">,
+  log: Pick<TimelineLog, "error" | "warn">,
+): Promise<Storage> {
+  if (data === null) return new MemoryStorage();
+  const { DiskStorage } = await loadWith("lmdb", "--data", () => import("../../timeline/disk-storage.js"));
+  try {
+    return new DiskStorage(data, fsync, log);
+  } catch (problem) {
+    if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
+    const reason = problem instanceof Error ? problem.message : String(problem);
+    throw new StartError(
+      `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or free or mend the disk; a folder that stays ` +
+        "so is put aside, and a new one begun, which the peers fill.",
+      1,
+    );
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Commands on a daemon with a timeline: what writes is signed by the daemon's own key and recorded, what reads is answered
+ * by the state.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Condition } from "../../protocol/envelope.js";
+import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import type { Command } from "../../store/command.js";
+import type { LaterReply } from "../answers/later-reply.js";
+import { REFUSALS, type RefusalCode } from "../answers/refusals.js";
+import type { Called } from "../backends/called.js";
+import type { KeyCounts } from "../backends/key-counts.js";
+import type { LocalUnits } from "../backends/local-units.js";
+import type { WriteObserver } from "../backends/write-observer.js";
+import type { CommandPath, CommandSender } from "../users/command-path.js";
+import type { Gateway } from "./gateway.js";
+import type { GatewayAnswer, GatewayWaiter } from "./gateway-waiter.js";
+import type { TimelineBackend } from "./timeline-backend.js";
+
+export interface RecordedPathParts {
+  readonly backend: TimelineBackend;
+  readonly gateway: Gateway;
+  /** For reads, whose random choices need a seed. */
+  readonly units: LocalUnits;
+  /** How many other daemons are connected; null: it stands alone. */
+  readonly others: () => number | null;
+}
+
+/** Redis's words where clients know what to do about them, and no envelopes where they know none. */
+const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
+  "catching-up":
+    "LOADING This daemon has started just now or is not complete yet: it takes no writes so far.",
+  "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,
+  "not-stable": "ERR It was applied, but the order up to it did not become final in time.",
+};
+
+export class RecordedPath implements CommandPath {
+  readonly records = true;
+  readonly #parts: RecordedPathParts;
+
+  constructor(parts: RecordedPathParts) {
+    this.#parts = parts;
+  }
+
+  get others(): number | null {
+    return this.#parts.others();
+  }
+
+  get databases(): number {
+    return this.#parts.backend.databases;
+  }
+
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    if (!command.writes) return this.#read(command, argv, sender);
+    this.#tellOfSent(command, argv, sender.db);
+    return this.#parts.gateway.execute(argv, sender).then(replyOf);
+  }
+
+  send(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> | LaterReply {
+    if (!command.writes) return this.#read(command, argv, sender);
+    const reply = new RecordedReply(sender);
+    this.#tellOfSent(command, argv, sender.db);
+    this.#parts.gateway.send(argv, sender, reply);
+    return reply;
+  }
+
+  executeTogether(
+    calls: readonly Called[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
+    if (calls.some(({ command }) => command.writes)) {
+      const commands = calls.map(({ argv }) => argv);
+      this.#parts.backend.observer?.sent(calls, sender.db);
+      return this.#parts.gateway.executeTogether(commands, conditions, sender).then(replyOf);
+    }
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    const replies = calls.map(({ command, argv }) => this.#read(command, argv, sender));
+    return replies.some((reply) => reply instanceof Promise)
+      ? Promise.all(replies).then(array)
+      : array(replies as Reply[]);
+  }
+
+  get expiredKeys(): number {
+    return this.#parts.backend.expiredKeys;
+  }
+
+  get keyCounts(): readonly KeyCounts[] {
+    return this.#parts.backend.keyCounts;
+  }
+
+  tellOf(observer: WriteObserver): void {
+    this.#parts.backend.observer = observer;
+  }
+
+  writerOf(db: number, key: ByteString): ByteString {
+    return this.#parts.backend.writerOf(db, key);
+  }
+
+  hold(conditions: readonly Condition[]): boolean {
+    return conditions.every(({ db, key, writer }) => this.writerOf(db, key) === writer);
+  }
+
+  #tellOfSent(command: Command, argv: readonly ByteString[], db: number): void {
+    const { observer } = this.#parts.backend;
+    if (observer?.awaits) observer.sent([{ command, argv }], db);
+  }
+
+  #read(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    const { backend, units } = this.#parts;
+    return backend.run(command, argv, units.joined(sender), sender.now);
+  }
+}
+
+/** Of a command that was sent. */
+class RecordedReply implements LaterReply, GatewayWaiter {
+  readonly kind = "later";
+  readonly isStable: boolean;
+  readonly replicated: GatewayWaiter["replicated"];
+  readonly lastWrite: GatewayWaiter["lastWrite"];
+  /** Once it is there. */
+  #reply: Reply | null = null;
+  #listener: ((reply: Reply) => void) | null = null;
+
+  constructor({ isStable, replicated, lastWrite }: CommandSender) {
+    this.isStable = isStable;
+    this.replicated = replicated;
+    this.lastWrite = lastWrite;
+  }
+
+  answered(answer: GatewayAnswer): void {
+    this.#reply = replyOf(answer);
+    this.#listener?.(this.#reply);
+  }
+
+  tell(listener: (reply: Reply) => void): void {
+    this.#listener = listener;
+    if (this.#reply !== null) listener(this.#reply);
+  }
+}
+
+function replyOf(answer: GatewayAnswer): Reply {
+  if (answer.kind !== "refused") return answer;
+  return error(ERRORS[answer.code] ?? `ERR ${REFUSALS[answer.code].sentence}`);
+}

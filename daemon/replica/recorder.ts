@@ -1,0 +1,272 @@
+/**
+ * Envelopes that change something, on a daemon with a timeline: recorded, folded, and answered once that is as safe as
+ * --fsync says. What the pipeline checks has been checked.
+ */
+import type { Logger } from "pino";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Envelope, unitId } from "../../protocol/envelope.js";
+import type { DaemonState, EnvelopeDate } from "../../protocol/messages-v2.js";
+import type { ErrorReply } from "../../protocol/reply.js";
+import { isDenied, refusalOf } from "../../store/judgement.js";
+import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
+import type { Entry, Place } from "../../timeline/entry.js";
+import type { FoldedEntry, UnitAnswer } from "../../timeline/fold.js";
+import { mayChange } from "../../timeline/recorded.js";
+import type { Timeline } from "../../timeline/timeline.js";
+import {
+  type EnvelopeAnswer,
+  notApplied,
+  type Refused,
+  type RefusedEnvelope,
+  refused,
+  unknown,
+} from "../answers/request.js";
+import { denialOf, resultOf, type Standing } from "../answers/result-writer.js";
+import type { Taken } from "../pipeline/units.js";
+import type { Environment } from "../process/environment.js";
+import { KeyAudit } from "../trust/key-audit.js";
+import { GivenAnswers } from "./given-answers.js";
+
+/** What is used of a timeline. */
+export type RecorderTimeline = Pick<
+  Timeline,
+  "prepare" | "take" | "holds" | "hasFolded" | "prunedTo" | "newest" | "ring" | "state" | "failure"
+> & { readonly waiting: Pick<Timeline["waiting"], "isBehind"> };
+
+/** What is used of the peers. */
+export interface RecorderPeers {
+  readonly state: DaemonState;
+  /** Whether this daemon's clock is off those of the others. */
+  readonly isSkewed: boolean;
+  /** Who has said that this daemon's own key was revoked; null: nobody. */
+  readonly revokedBy: string | null;
+  /** The other daemons as far as they are known; one may stand there twice until it is connected. */
+  readonly members: readonly { readonly id: ByteString | null; readonly connection: string }[];
+}
+
+export interface RecorderParts {
+  /** The daemon's own. */
+  readonly id: ByteString;
+  readonly timeline: RecorderTimeline;
+  readonly peers: RecorderPeers;
+  readonly log: Pick<Logger, "warn">;
+  readonly environment: Pick<Environment, "uptime" | "clock" | "setTimer">;
+  /** Milliseconds that an envelope's date may lie behind the clock. */
+  readonly past: number;
+  /** When all that was put on the disk is as safe as --fsync says. */
+  readonly flushed: () => Promise<void>;
+  /** Runs a step in a later turn of the event loop. */
+  readonly soon: (step: () => void) => void;
+}
+
+/** An entry was recorded: what its units were answered, to be given when it is flushed. */
+export interface Recorded {
+  readonly answers: readonly UnitAnswer[];
+  readonly flushed: Promise<void>;
+}
+
+export class Recorder {
+  readonly #parts: RecorderParts;
+  readonly #audit: KeyAudit;
+  readonly #given: GivenAnswers;
+
+  constructor(parts: RecorderParts) {
+    this.#parts = parts;
+    this.#audit = new KeyAudit(parts);
+    this.#given = new GivenAnswers(parts);
+  }
+
+  get state(): DaemonState {
+    const { timeline, peers } = this.#parts;
+    if (timeline.failure !== null || timeline.state !== "live" || this.revoked !== null) return "catching-up";
+    return peers.state;
+  }
+
+  /** As operators are told, who have to do something else about a key that was revoked. */
+  get shownState(): DaemonState | "revoked" {
+    return this.revoked === null ? this.state : "revoked";
+  }
+
+  /** Who tells that the daemon's own key was revoked, so that what it takes would reach nobody; null: it was not. */
+  get revoked(): string | null {
+    const { id, timeline, peers } = this.#parts;
+    const record = timeline.ring.find(id);
+    return record === undefined || record.revokedAt === null ? peers.revokedBy : "the key ring";
+  }
+
+  /** What answers are marked with. */
+  get standing(): Standing {
+    const { state } = this;
+    if (state !== "live") return state;
+    const { peers, timeline, environment } = this.#parts;
+    // What is dated ahead of a clock that is behind waits: the others have more.
+    return peers.isSkewed || timeline.waiting.isBehind(environment.uptime) ? "catching-up" : "";
+  }
+
+  /** How many other daemons are connected. */
+  get members(): number {
+    const connected = this.#parts.peers.members.filter(({ connection }) => connection === "connected");
+    return new Set(connected.map(({ id }) => id)).size;
+  }
+
+  get newest(): EnvelopeDate {
+    return this.#parts.timeline.newest;
+  }
+
+  get ring(): KeyRing {
+    return this.#parts.timeline.ring;
+  }
+
+  /** Whether an envelope is recorded; others are read. */
+  records(envelope: Pick<Envelope, "commands">): boolean {
+    return mayChange(envelope);
+  }
+
+  /** Whether it was recorded; of what is not kept any more nobody knows, and its date says enough. */
+  holds(place: Place): boolean {
+    const { timeline } = this.#parts;
+    return place.at > timeline.prunedTo && timeline.holds(place);
+  }
+
+  /** Whether it was recorded, and what is read now knows of it. */
+  hasFolded(place: Place): boolean {
+    return this.#parts.timeline.hasFolded(place);
+  }
+
+  /** Entries of members have become part of the state. @param answered  those of them whose answers are known */
+  folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
+    this.#given.folded(entries, answered, this.standing);
+  }
+
+  /** Envelopes that wait are answered. */
+  stop(): void {
+    this.#given.stop();
+  }
+
+  /** The first answer of an envelope that the pipeline has not answered; null: it is not recorded. */
+  firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null {
+    const { at, seq } = taken.envelope;
+    return this.holds({ at, seq, id: taken.id }) ? this.#heldAnswer(taken) : null;
+  }
+
+  /** Records an envelope of a client. */
+  take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { id, envelope, message, room, standing } = taken;
+    if (envelope.only !== null)
+      return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
+    const refusal = this.refusal();
+    if (refusal !== null) return notApplied(id, refusal);
+    const denials = this.#denials(taken);
+    if (denials !== null) return denialOf(id, denials, { room, standing });
+    // The message's bytes are views of what came over the network.
+    const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
+    const entry = { id, body, signature, envelope };
+    return this.#parts.timeline.prepare(entry) ? this.#take(taken, entry) : this.#takePrepared(taken, entry);
+  }
+
+  /** The same of one that needs long to get ready for: others are served meanwhile. */
+  async #takePrepared(taken: Taken, entry: Entry): Promise<EnvelopeAnswer> {
+    const { timeline, soon } = this.#parts;
+    do await new Promise<void>((resolve) => soon(resolve));
+    while (!timeline.prepare(entry));
+    // A member may have given it, and the daemon may have lost its disk or its clock.
+    const refusal = this.refusal();
+    return (
+      this.firstAnswer(taken) ?? (refusal === null ? this.#take(taken, entry) : notApplied(taken.id, refusal))
+    );
+  }
+
+  #take({ id, room, standing }: Taken, entry: Entry): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const recorded = this.record(entry);
+    if ("kind" in recorded) return recorded;
+    const result = resultOf(id, recorded.answers, { room, standing });
+    return recorded.flushed.then(
+      () => result,
+      (problem: Error) => notFlushed(id, problem),
+    );
+  }
+
+  /** Why nothing is taken first-hand now. */
+  refusal(): Refused | null {
+    const { timeline, peers } = this.#parts;
+    if (timeline.failure !== null) return refused("storage-failed", timeline.failure);
+    if (this.state === "catching-up") {
+      const { revoked } = this;
+      if (revoked !== null) return refused("daemon-revoked", `as ${revoked} says`);
+      return refused("catching-up", "not yet complete");
+    }
+    return peers.isSkewed ? refused("clock-off", "more than the other daemons' clocks differ") : null;
+  }
+
+  /** Records what is certain to be an entry. */
+  record(entry: Entry): Recorded | RefusedEnvelope {
+    const { id } = entry;
+    const { ring } = this;
+    const { changes } = ring;
+    const taking = this.#parts.timeline.take(entry);
+    switch (taking.kind) {
+      case "taken":
+        if (this.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);
+        return { answers: taking.answers, flushed: taking.flushed };
+      case "held":
+        return answerNotKept(id);
+      case "too-old":
+        return notApplied(id, refused("too-old", "at or before the low watermark"));
+      case "failed":
+        return notApplied(id, refused("storage-failed", taking.detail));
+    }
+  }
+
+  /** A member has given it before the client. */
+  async #heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
+    const { at, seq } = taken.envelope;
+    const { id } = taken;
+    try {
+      const found = await this.#given.find(taken);
+      if (found !== null) return found;
+      const isWaiting = !this.hasFolded({ at, seq, id });
+      return (isWaiting ? await this.#given.wait(taken) : null) ?? answerNotKept(id);
+    } catch (problem) {
+      return notFlushed(id, problem as Error);
+    }
+  }
+
+  /**
+   * The answers of an envelope of which the newest ring permits nothing, so that it is not worth recording. null:
+   * something of it is permitted, and the fold decides.
+   */
+  #denials({ envelope, signer }: Taken): ErrorReply[] | null {
+    if (signer.acl.isUnlimited) return null;
+    const { key, at, as, commands, multi, if: conditions } = envelope;
+    const isWhole = multi || conditions !== null;
+    const denials: ErrorReply[] = [];
+    // Mostly the first is permitted, and no other is looked at.
+    for (const argv of isWhole ? commands.slice(0, 1) : commands) {
+      const unit = { key, at, commands: isWhole ? commands : [argv], conditions, as };
+      const denial = refusalOf(unit, signer, this.ring);
+      if (denial === null || !isDenied(denial)) return null;
+      denials.push(denial);
+    }
+    for (const [place, { text }] of denials.entries())
+      this.#audit.denied(isWhole ? commands : [commands[place] ?? []], signer, text);
+    return denials;
+  }
+
+  #auditChange({ id, envelope }: Entry, answers: readonly UnitAnswer[]): void {
+    const { commands, at, multi } = envelope;
+    if (!commands.every(isKeyCommand)) return;
+    const signer = this.ring.find(envelope.key) ?? { id: envelope.key, label: "" };
+    for (const [index, argv] of commands.entries()) {
+      const answer = answers[multi ? 0 : index];
+      const unit = { at, id: unitId(id, multi ? 0 : index) };
+      if (answer?.outcome === "applied" && answer.reply.kind !== "error")
+        this.#audit.changed(argv, unit, signer);
+    }
+  }
+}
+
+export const answerNotKept = (id: ByteString): RefusedEnvelope =>
+  unknown(notApplied(id, refused("answer-not-kept", "seen before")));
+
+const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>
+  unknown(notApplied(id, refused("storage-failed", message)));

@@ -1,0 +1,319 @@
+/**
+ * What a daemon with --data or --peer has besides: storage, timeline, peers, and what the pipeline needs of them. The
+ * daemon loads this module, and with it everything of timeline/ and peers/, only then.
+ */
+import type { Socket } from "node:net";
+import type { Logger } from "pino";
+import { signEnvelope } from "../../keys/sign.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { dateText, hexOf } from "../../protocol/envelope.js";
+import type { Hello } from "../../protocol/messages-v2.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
+import type { Entry, FlushedEntry } from "../../timeline/entry.js";
+import type { SnapshotParts } from "../../timeline/snapshot-making.js";
+import type { Storage } from "../../timeline/storage.js";
+import { Timeline } from "../../timeline/timeline.js";
+import { History } from "../history/history.js";
+import type { PeerAddress } from "../options/peer-address.js";
+import { pinText } from "../options/peer-address.js";
+import type { Settings } from "../options/settings.js";
+import { hasUserListener } from "../options/user-listener-options.js";
+import { Peering } from "../peers/peering.js";
+import { PEERING_LIMITS } from "../peers/peering-limits.js";
+import { adoptSocket, openTransport } from "../peers/transport.js";
+import type { Recording } from "../pipeline/recording.js";
+import type { Environment } from "../process/environment.js";
+import type { Service } from "../process/service.js";
+import { StartError } from "../process/start-error.js";
+import { Turns } from "../process/turns.js";
+import { type ClusterSecret, loadClusterSecret } from "../trust/cluster-secret.js";
+import { hashOf, type Identity } from "../trust/identity.js";
+import { refusalOfMember } from "../trust/membership.js";
+import { keepGenesis } from "../trust/recorded-genesis.js";
+import type { Signers } from "../trust/signers.js";
+import { Copies } from "../users/copies.js";
+import { asideOf } from "./aside-folders.js";
+import { entryCheck, ringEntryCheck } from "./check-entry.js";
+import { Confirmations } from "./confirmations.js";
+import { Gateway, introductionOf, mayEnter } from "./gateway.js";
+import { openStorage } from "./open-storage.js";
+import { Recorder } from "./recorder.js";
+import { snapshotParts } from "./snapshots.js";
+import { TimelineBackend } from "./timeline-backend.js";
+
+/** Milliseconds between two looks at the time. */
+const PEERS_TICK_MS = 25;
+const TIMELINE_TICK_MS = 100;
+
+export interface ReplicaParts {
+  readonly settings: Settings;
+  readonly identity: Identity;
+  readonly signers: Signers;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** Entries are on the disk. */
+  readonly arrived: (entries: readonly Pick<Entry, "id">[]) => void;
+}
+
+/** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
+export async function openReplica(parts: ReplicaParts): Promise<Replica> {
+  const secret = loadClusterSecret(parts.settings, parts.log);
+  const storage = await openStorage(parts.settings, parts.log);
+  try {
+    if (storage.isDurable) await keepGenesis(storage, parts.signers.genesis);
+    return new Replica(parts, storage, secret);
+  } catch (problem) {
+    await storage.close();
+    throw problem;
+  }
+}
+
+export class Replica implements Service {
+  readonly timeline: Timeline;
+  readonly peering: Peering;
+  /** What TIMELINE commands ask. */
+  readonly history: History;
+  readonly backend: TimelineBackend;
+  /** For the pipeline. */
+  readonly timelineParts: Recording & { readonly recorder: Recorder };
+  /** For listeners without signatures; null: there is none. */
+  readonly gateway: Gateway | null;
+  /** What the other daemons have. */
+  readonly copies: Copies;
+  readonly #parts: ReplicaParts;
+  readonly #snapshots: SnapshotParts;
+  /** Runs steps of work that can wait, beside which clients are served. */
+  readonly #soon: (step: () => void) => void;
+  #peers: readonly PeerAddress[];
+  /** null: there is none. */
+  #secret: ClusterSecret | null;
+  /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
+  #order: ByteString | null;
+  #timers: NodeJS.Timeout[] = [];
+
+  constructor(parts: ReplicaParts, storage: Storage, secret: ClusterSecret | null) {
+    this.#parts = parts;
+    this.#peers = parts.settings.peers;
+    this.#order = parts.settings.adopt;
+    const { environment, log, signers } = parts;
+    this.#secret = secret;
+    const turns = new Turns({ uptime: environment.uptime, defer });
+    this.#soon = (step) => turns.soon(step);
+    const soon = this.#soon;
+    this.#snapshots = snapshotParts({
+      ...{ data: parts.settings.data, storage, genesis: signers.makeRing, soon },
+      ...{ databases: DATABASES_DEFAULT, uptime: environment.uptime, retainMs: parts.settings.retain },
+    });
+    this.timeline = this.#makeTimeline(storage);
+    signers.follow(() => this.timeline.ring);
+    this.peering = this.#makePeering();
+    const recorder = new Recorder({
+      id: parts.identity.id,
+      ...{ timeline: this.timeline, peers: this.peering, log, environment, soon },
+      past: parts.settings.window.past,
+      flushed: () => storage.flushed(),
+    });
+    this.history = this.#makeHistory(storage, recorder);
+    this.backend = new TimelineBackend(this.timeline, environment, this.history);
+    const confirmations = new Confirmations({ peers: this.peering, timeline: this.timeline, environment });
+    const isGateway = parts.settings.v1 === "gateway";
+    const isNeeded = isGateway || hasUserListener(parts.settings);
+    const gateway = isNeeded ? this.#makeGateway(recorder, confirmations) : null;
+    this.gateway = gateway;
+    this.copies = new Copies({
+      ...{ peers: this.peering, members: () => recorder.members, isAlone: () => this.#isAlone, environment },
+    });
+    this.timelineParts = { recorder, confirmations, gateway: isGateway ? gateway : null };
+  }
+
+  async start(): Promise<void> {
+    const { environment, log } = this.#parts;
+    const startedAt = environment.uptime();
+    await this.timeline.open().catch((problem: Error) => {
+      throw new StartError(`--data: the timeline cannot be read: ${problem.message}.`, 1);
+    });
+    const took = Math.round(environment.uptime() - startedAt);
+    log.info({ milliseconds: took, ...this.timeline.figures }, "the timeline is folded");
+    this.peering.start();
+    this.#timers = [
+      setInterval(() => this.peering.tick(), PEERS_TICK_MS).unref(),
+      setInterval(() => this.#tickTimeline(), TIMELINE_TICK_MS).unref(),
+    ];
+    this.#tell();
+  }
+
+  /** The peers first: what they gave is kept. */
+  async stop(): Promise<void> {
+    this.history.stop();
+    for (const timer of this.#timers) clearInterval(timer);
+    this.peering.stop();
+    await this.timeline.stop();
+  }
+
+  /** Takes connections of other daemons, behind their hello; null: none, as they would be told what is not on the disk. */
+  get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
+    const { settings, log } = this.#parts;
+    if (settings.fsync === "never") return null;
+    return (socket, hello) => adoptSocket(socket, log, (member) => this.peering.accept(member, hello));
+  }
+
+  /**
+   * Reads who may be a member from a configuration that was read again.
+   * @returns what makes it so
+   * @throws StartError  the secret's file cannot be used
+   */
+  reread(settings: Pick<Settings, "peers" | "adopt" | "clusterSecret">): () => void {
+    if (this.#parts.settings.fsync === "never") return () => {};
+    const secret = loadClusterSecret(settings, this.#parts.log);
+    return () => {
+      const isSame = secret !== null && this.#secret?.equals(secret) === true;
+      // Who has proved to know another one is let go.
+      if (!isSame) this.#secret = secret;
+      this.#peers = settings.peers;
+      this.#order = settings.adopt;
+      this.peering.setPeers(settings.peers);
+    };
+  }
+
+  #tickTimeline(): void {
+    this.peering.watchClock();
+    this.timeline.tick();
+    this.backend.tick();
+  }
+
+  #makeTimeline(storage: Storage): Timeline {
+    const { settings, signers, environment, log, arrived } = this.#parts;
+    const { clock, uptime } = environment;
+    return new Timeline({
+      ...{ storage, clock, uptime, log, soon: this.#soon },
+      hash: hashOf,
+      genesis: signers.makeRing,
+      databases: DATABASES_DEFAULT,
+      window: settings.window,
+      limits: {
+        tailMs: settings.limits.tailSeconds,
+        tailBytes: settings.limits.maxTailBytes,
+        retainMs: settings.retain,
+        retainBytes: settings.data === null ? settings.limits.maxTimelineBytes : Number.POSITIVE_INFINITY,
+      },
+      snapshots: this.#snapshots,
+      refusesRing: ringEntryCheck({ signers, databases: DATABASES_DEFAULT }),
+      openAside: asideOf(settings.data, log),
+      isAlone: () => this.#isAlone,
+      isJoining: () => this.peering.isJoining,
+      owner: {
+        flushed: (entries, from) => {
+          this.backend.observer?.changed();
+          this.peering.flushed(entries, from);
+          if (from !== null) this.#auditReceived(entries);
+          // The gateway's do not come through the pipeline.
+          else arrived(entries);
+        },
+        folded: (entries, answered) => {
+          this.timelineParts.recorder.folded(entries, answered);
+          this.backend.observer?.changed();
+          arrived(entries);
+        },
+        failed: (detail) => log.error({ reason: detail }, "the data folder has failed"),
+      },
+    });
+  }
+
+  get #isAlone(): boolean {
+    return (
+      this.#peers.length === 0 && !this.peering.members.some(({ connection }) => connection === "connected")
+    );
+  }
+
+  #makeHistory(storage: Storage, recorder: Recorder): History {
+    const [state, revoked] = [() => recorder.state, () => recorder.revoked];
+    const { signers, environment } = this.#parts;
+    const { timeline, peering } = this;
+    return new History({
+      recall: {
+        ...{ storage, snapshots: this.#snapshots.snapshots, soon: this.#soon, uptime: environment.uptime },
+        ...{ hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT },
+      },
+      replica: {
+        timeline,
+        peering,
+        state,
+        revoked,
+        isDurable: storage.isDurable,
+        lostGroups: storage.lostGroups,
+      },
+      environment,
+    });
+  }
+
+  #makePeering(): Peering {
+    const { settings, identity, signers, environment, log } = this.#parts;
+    const { id, spki, key } = identity;
+    return new Peering({
+      timeline: this.timeline,
+      identity: { id, spki, sign: (bytes) => signEnvelope(bytes, key) },
+      cluster: signers.cluster,
+      ...{ peers: settings.peers, order: () => this.#order },
+      secret: () => this.#secret,
+      refusal: (member, knowsSecret) =>
+        refusalOfMember(member, knowsSecret, { ring: this.timeline.ring, peers: this.#peers }),
+      verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
+      checkEntry: entryCheck({ signers, hash: hashOf, databases: DATABASES_DEFAULT }),
+      hash: hashOf,
+      connect: openTransport(log),
+      ...environment,
+      ...{ soon: this.#soon, log },
+      limits: { ...PEERING_LIMITS, past: settings.window.past },
+    });
+  }
+
+  #makeGateway(recorder: Recorder, confirmations: Confirmations): Gateway {
+    const { settings, identity, signers, environment, log } = this.#parts;
+    return new Gateway({
+      ...{ identity, recorder, confirmations, environment, log },
+      // Clients wait for what it collects.
+      soon: defer,
+      cluster: signers.cluster,
+      watermark: () => this.timeline.watermark,
+      future: settings.window.future,
+      give: (entry) => this.peering.giveAtOnce(entry),
+    });
+  }
+
+  /** What those who run daemons have to know. */
+  #tell(): void {
+    const { settings, identity, log } = this.#parts;
+    log.info(
+      { pin: `--peer host:port${pinText(identity.id)}` },
+      "to pin this daemon, others are started with",
+    );
+    if (settings.data === null) log.warn(IN_MEMORY);
+    for (const { host, port, pin } of settings.peers) {
+      if (pin === null && this.#secret === null) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
+    }
+    const { ring } = this.timeline;
+    if (this.gateway === null || ring.find(identity.id) !== undefined || mayEnter(ring, identity)) return;
+    log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
+  }
+
+  #auditReceived(entries: readonly FlushedEntry[]): void {
+    for (const { id, at, ring } of entries) {
+      if (ring === null) continue;
+      const { key, commands } = ring.envelope;
+      const by = { by: hexOf(key), at: dateText(at), id: hexOf(id) };
+      this.#parts.log.warn({ ...by, commands: commands.length }, "a change of keys came from another daemon");
+    }
+  }
+}
+
+const defer = (run: () => void): void => {
+  setImmediate(run);
+};
+
+const IN_MEMORY =
+  "without --data this daemon forgets everything when it stops and relies on its peers: what was acknowledged is lost " +
+  "if all of them stop";
+const NOT_PINNED =
+  "this peer is let in once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";
+const NOT_LET_IN =
+  "writes without a signature (version 1, Redis and JSON clients) are refused until an administrator signs this command, which lets this daemon's key in";

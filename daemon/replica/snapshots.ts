@@ -1,0 +1,54 @@
+/** How a daemon makes snapshots: of a data folder in a thread of their own, of a timeline in memory in slices. */
+import { Worker } from "node:worker_threads";
+import type { KeyRing } from "../../store/key-ring.js";
+import { makeSnapshotInSlices } from "../../timeline/make-snapshot.js";
+import { MemorySnapshots } from "../../timeline/memory-snapshots.js";
+import { SnapshotFiles } from "../../timeline/snapshot-files.js";
+import type { SnapshotParts } from "../../timeline/snapshot-making.js";
+import type { Storage } from "../../timeline/storage.js";
+import { snapshotFolder } from "../trust/data-folder.js";
+import { hashOf } from "../trust/identity.js";
+import type { SnapshotTask } from "./snapshot-worker.js";
+
+export interface SnapshotsParts {
+  /** The data folder; null: the timeline is in memory. */
+  readonly data: string | null;
+  readonly storage: Storage;
+  readonly genesis: () => KeyRing;
+  readonly databases: number;
+  /** Milliseconds for which entries are kept. */
+  readonly retainMs: number;
+  readonly uptime: () => number;
+  readonly soon: (step: () => void) => void;
+}
+
+/** Of what is free, a member's may take so much: what is made of it has to have room as well. */
+const SHARE_OF_MEMORY = 0.5;
+
+export function snapshotParts({ data, ...parts }: SnapshotsParts): SnapshotParts {
+  const { storage, genesis, databases, retainMs } = parts;
+  if (data === null) {
+    const snapshots = new MemorySnapshots(() => SHARE_OF_MEMORY * process.availableMemory());
+    const make = (from: number | null, to: number) =>
+      makeSnapshotInSlices({ storage, snapshots, from, to, databases, genesis, hash: hashOf }, parts);
+    return { snapshots, make, retainMs };
+  }
+  const folder = snapshotFolder(data);
+  const keys = [...genesis().all()].map(({ role, spki, label }) => ({ role, spki, label }));
+  return {
+    snapshots: new SnapshotFiles(folder),
+    retainMs,
+    make: (from, to) => runWorker({ data, folder, from, to, databases, genesis: keys }),
+  };
+}
+
+function runWorker(task: SnapshotTask): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./snapshot-worker.js", import.meta.url), { workerData: task });
+    worker.once("error", reject);
+    worker.once("exit", (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`the thread that makes it ended with ${code}`));
+    });
+  });
+}

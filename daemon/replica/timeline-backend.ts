@@ -1,0 +1,132 @@
+/**
+ * The timeline's state as a backend: reads only, since what writes is recorded and folded instead. Judged by a time that
+ * never goes back.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Condition } from "../../protocol/envelope.js";
+import type { Reply } from "../../protocol/reply.js";
+import { settled } from "../../protocol/step-reply.js";
+import type { Command } from "../../store/command.js";
+import { resolveCommand } from "../../store/command-table.js";
+import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
+import { CommandFailure } from "../../store/errors.js";
+import type { Unit } from "../../store/unit.js";
+import type { Backend } from "../backends/backend.js";
+import { type KeyCounts, keyCountsOf } from "../backends/key-counts.js";
+import type { LocalUnit } from "../backends/local-units.js";
+import type { WriteObserver } from "../backends/write-observer.js";
+import type { Environment } from "../process/environment.js";
+
+/** The family of the commands that look back, most of which do not. */
+const PAST_GROUP = "server";
+
+/** Keys that have expired, looked for in one tick in each database. */
+const EXPIRED_A_TICK = 5000;
+
+/** What is read of a timeline. */
+export interface TimelineState {
+  readonly database: Database;
+  readonly failure: string | null;
+}
+
+/** What answers TIMELINE commands. */
+export interface PastCommands {
+  /** @returns null: the command is another's */
+  execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
+}
+
+export class TimelineBackend implements Backend {
+  readonly name = "memory";
+  readonly databases = DATABASES_DEFAULT;
+  /** Not used: the answer comes at once. */
+  timeout = 0;
+  /** Is told when the state has changed; null: nobody wants to know. */
+  observer: Pick<WriteObserver, "awaits" | "sent" | "changed"> | null = null;
+  readonly #timeline: TimelineState;
+  readonly #environment: Pick<Environment, "clock">;
+  readonly #past: PastCommands | null;
+  /** The latest time that a read was judged by. */
+  #readAt = 0;
+
+  constructor(
+    timeline: TimelineState,
+    environment: Pick<Environment, "clock">,
+    past: PastCommands | null = null,
+  ) {
+    this.#timeline = timeline;
+    this.#past = past;
+    this.#environment = environment;
+  }
+
+  /** Whether the disk takes what is written. */
+  get up(): boolean {
+    return this.#timeline.failure === null;
+  }
+
+  /** The timeline's own life is its owner's. */
+  async start(): Promise<void> {}
+  async stop(): Promise<void> {}
+
+  /** Looks for keys that have expired, so that INFO and DBSIZE are quick: the fold drops them only when no unit can see them. */
+  tick(): void {
+    this.#timeline.database.lookForExpired(this.#environment.clock(), EXPIRED_A_TICK);
+  }
+
+  execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    const past = this.#ofPast(command, argv, unit);
+    return past ?? settled(this.#timeline.database.run(command, argv, this.#dated(unit)));
+  }
+
+  /**
+   * As `execute`, for a command that was found for these arguments; a long answer may still have to be found, in steps.
+   * @param unit  dated anew
+   * @param now   milliseconds since 1970
+   */
+  run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply | Promise<Reply> {
+    const past = this.#ofPast(command, argv, unit);
+    if (past !== null) return past;
+    unit.at = this.#readDate(now);
+    return this.#timeline.database.run(command, argv, unit);
+  }
+
+  /** The answer to a command that looks back; null: it does not. */
+  #ofPast(command: Command, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
+    if (command.writes) throw new Error(`${command.name} is recorded, not executed`);
+    if (this.#past === null || command.group !== PAST_GROUP) return null;
+    return this.#past.execute(command.name, argv, unit);
+  }
+
+  executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
+    return this.#timeline.database.executeMulti(commands, this.#dated(unit));
+  }
+
+  holds(conditions: readonly Condition[], unit: Unit): boolean {
+    return this.#timeline.database.holds(conditions, this.#dated(unit).at);
+  }
+
+  /** How many keys have expired. */
+  get expiredKeys(): number {
+    return this.#timeline.database.expiredKeys(this.#environment.clock());
+  }
+
+  /** Of the databases that are not empty. */
+  get keyCounts(): readonly KeyCounts[] {
+    return keyCountsOf(this.#timeline.database, this.#environment.clock());
+  }
+
+  /** The unit that changed a key last; empty: it is absent. */
+  writerOf(db: number, key: ByteString): ByteString {
+    return this.#timeline.database.writerOf(db, key, this.#environment.clock());
+  }
+
+  #readDate(now: number): number {
+    if (now > this.#readAt) this.#readAt = now;
+    return this.#readAt;
+  }
+
+  #dated({ db, id, step = 0 }: Unit): Unit {
+    return { at: this.#readDate(this.#environment.clock()), db, id, step };
+  }
+}

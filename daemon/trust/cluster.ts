@@ -1,0 +1,47 @@
+/** A cluster's name: what its daemons must be started with alike. Source: docs/protocol-v2.md "Cluster". */
+
+import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
+import { RespReader } from "../../protocol/resp-reader.js";
+import { writeArrayHead, writeBulk, writeCommand } from "../../protocol/resp-writer.js";
+import { hashOf } from "./identity.js";
+
+export interface Genesis {
+  /** --cluster-name. */
+  readonly name: string;
+  /** Ids of the keys of -s, 32 bytes each. */
+  readonly applications: readonly ByteString[];
+  /** Ids of the keys of --root-key. */
+  readonly roots: readonly ByteString[];
+}
+
+const MAGIC = "dbsync2";
+const PREFIX = Buffer.from("dbsync2\0genesis\0", "latin1");
+
+/** 32 bytes. The order of the keys does not matter. */
+export function clusterOf(genesis: Genesis): ByteString {
+  const bytes = writeGenesis(genesis);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(bytes.length));
+  return hashOf(Buffer.concat([PREFIX, length, Buffer.from(bytes, "latin1")]));
+}
+
+/** What is hashed, and kept in data folders. */
+export function writeGenesis({ name, applications, roots }: Genesis): ByteString {
+  const lists = writeCommand([...applications].sort()) + writeCommand([...roots].sort());
+  return writeArrayHead(4) + writeBulk(MAGIC) + writeBulk(bytesOfText(name)) + lists;
+}
+
+/** What `writeGenesis` wrote. @throws MalformedFrame */
+export function readGenesis(bytes: Buffer): Genesis {
+  const reader = new RespReader(bytes);
+  if (reader.readArrayHead() !== 4 || reader.readBulk() !== MAGIC)
+    throw reader.malformed("expected a genesis");
+  const name = textOfBytes(reader.readBulk());
+  const [applications, roots] = [readList(reader), readList(reader)];
+  reader.expectEnd();
+  return { name, applications, roots };
+}
+
+function readList(reader: RespReader): ByteString[] {
+  return Array.from({ length: reader.readArrayHead() }, () => reader.readBulk());
+}

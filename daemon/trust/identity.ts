@@ -1,0 +1,35 @@
+/**
+ * Who the daemon is: an Ed25519 key of its own, whose hash is its id. Without a data folder it lives as long as the
+ * process; with one it lies there (data-folder.ts).
+ */
+import { createHash, createPublicKey, generateKeyPairSync, hash, type KeyObject } from "node:crypto";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+
+export interface Identity {
+  /** SHA-256 of the public key's SubjectPublicKeyInfo, 32 bytes. */
+  readonly id: ByteString;
+  /** That SubjectPublicKeyInfo, DER. */
+  readonly spki: ByteString;
+  /** The private key. */
+  readonly key: KeyObject;
+}
+
+export function makeIdentity(): Identity {
+  return identityOf(generateKeyPairSync("ed25519").privateKey);
+}
+
+/** @param key  a private one */
+export function identityOf(key: KeyObject): Identity {
+  const der = createPublicKey(key).export({ type: "spki", format: "der" });
+  return { id: hashOf(der), spki: bytesOf(der), key };
+}
+
+/** SHA-256 of all pieces together, 32 bytes. */
+export function hashOf(...pieces: readonly Buffer[]): ByteString {
+  const [only] = pieces;
+  // "binary" is the older name of latin1, and the one that this function's types know.
+  if (only !== undefined && pieces.length === 1) return hash("sha256", only, "binary");
+  const hashing = createHash("sha256");
+  for (const piece of pieces) hashing.update(piece);
+  return hashing.digest("binary");
+}

@@ -1,0 +1,70 @@
+/**
+ * The way of a command from a listener without signatures, behind its login and permission: applied here at once, or
+ * recorded by the daemon's own key. Listeners do not know which.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Condition } from "../../protocol/envelope.js";
+import type { Reply } from "../../protocol/reply.js";
+import type { Command } from "../../store/command.js";
+import type { Place } from "../../timeline/entry.js";
+import type { LaterReply } from "../answers/later-reply.js";
+import type { Called } from "../backends/called.js";
+import type { KeyCounts } from "../backends/key-counts.js";
+import type { UnitSender } from "../backends/local-units.js";
+import type { WriteObserver } from "../backends/write-observer.js";
+
+/** Where the place of a sender's latest write is kept; null: nothing of his has been recorded. */
+export interface LastWrite {
+  place: Place | null;
+}
+
+/** For whom a command is; a connection's own state will do. */
+export interface CommandSender extends UnitSender {
+  /** As the audit names who sent it; null: nobody was asked. */
+  readonly as: ByteString | null;
+  /** Whether what is written is answered only once its place is final. */
+  readonly isStable: boolean;
+  /**
+   * Told before the answer to a write whether another daemon has it on its disk, for which the answer then waits; not
+   * there: nobody asks. Not told of errors.
+   */
+  readonly replicated?: (came: boolean) => void;
+  /** Filled in when a write is recorded; absent: nobody will ask. */
+  readonly lastWrite?: LastWrite;
+}
+
+export interface CommandPath {
+  /** How many databases there are. */
+  readonly databases: number;
+  /** Whether what writes is recorded: then it is answered later, and the next write may be sent behind it at once. */
+  readonly records: boolean;
+  /** How many other daemons are connected, to have the same; null: it stands alone. */
+  readonly others: number | null;
+  /** Errors are replies; a promise never rejects. */
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
+  /** The same, where no promise is needed for an answer that comes later. */
+  send(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> | LaterReply;
+  /**
+   * Several commands as one, nothing in between, if all conditions hold.
+   * @returns an array of their replies, errors among them; `nil-array`: a condition does not hold; an error: none was run
+   */
+  executeTogether(
+    calls: readonly Called[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply>;
+  /** How many keys have expired. */
+  readonly expiredKeys: number;
+  /** Of the databases that are not empty. */
+  readonly keyCounts: readonly KeyCounts[];
+  /** From now on. */
+  tellOf(observer: WriteObserver): void;
+  /** The unit that changed a key last; empty: it is absent. */
+  writerOf(db: number, key: ByteString): ByteString;
+  /** Whether all keys were last changed by the units that are named. */
+  hold(conditions: readonly Condition[]): boolean;
+}

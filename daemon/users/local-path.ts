@@ -1,0 +1,64 @@
+/** Commands applied where they arrive, in memory: each in the turn in which it comes. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Condition } from "../../protocol/envelope.js";
+import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { settled } from "../../protocol/step-reply.js";
+import type { Command } from "../../store/command.js";
+import type { Called } from "../backends/called.js";
+import type { KeyCounts } from "../backends/key-counts.js";
+import type { LocalUnits } from "../backends/local-units.js";
+import type { MemoryBackend } from "../backends/memory.js";
+import type { WriteObserver } from "../backends/write-observer.js";
+import type { CommandPath, CommandSender } from "./command-path.js";
+
+export class LocalPath implements CommandPath {
+  readonly records = false;
+  readonly others = null;
+  readonly #backend: MemoryBackend;
+  readonly #units: LocalUnits;
+
+  constructor(backend: MemoryBackend, units: LocalUnits) {
+    this.#backend = backend;
+    this.#units = units;
+  }
+
+  get databases(): number {
+    return this.#backend.databases;
+  }
+
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+    const reply = this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
+    if (command.group === "dbsync") this.#units.part();
+    return reply;
+  }
+
+  send(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+    return this.execute(command, argv, sender);
+  }
+
+  executeTogether(calls: readonly Called[], conditions: readonly Condition[], sender: CommandSender): Reply {
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    return array(calls.map(({ command, argv }) => settled(this.execute(command, argv, sender))));
+  }
+
+  get expiredKeys(): number {
+    return this.#backend.expiredKeys;
+  }
+
+  get keyCounts(): readonly KeyCounts[] {
+    return this.#backend.keyCounts;
+  }
+
+  tellOf(observer: WriteObserver): void {
+    this.#backend.observer = observer;
+  }
+
+  writerOf(db: number, key: ByteString): ByteString {
+    this.#units.part();
+    return this.#backend.writerOf(db, key);
+  }
+
+  hold(conditions: readonly Condition[]): boolean {
+    return conditions.every(({ db, key, writer }) => this.#backend.writerOf(db, key) === writer);
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The file of a cluster's secret, by which its daemons know each other: one line of 64 hexadecimal digits, the same file
+ * on each machine. Source: docs/protocol-v2.md "Members".
+ */
+import { randomBytes } from "node:crypto";
+import { discard, placeNew, stage } from "./atomic-file.js";
+import { KeyFileError, type KeyFileErrorCode } from "./errors.js";
+import { errnoOf, readKeyFile } from "./key-source.js";
+import { shellWord } from "./shell-word.js";
+
+const SECRET_BYTES = 32;
+const SECRET_MODE = 0o600;
+
+/** Failures whose own sentence sends the reader to a key. */
+const NO_SECRET: { readonly [code in KeyFileErrorCode]?: string } = {
+  "is-folder": "is a folder",
+  "too-big": "is too big",
+};
+
+/**
+ * Makes a file with a new secret, which only its owner may read. One that is there is never touched.
+ * @returns what to tell the one who asked
+ * @throws KeyFileError  secret-exists, secret-not-writable
+ */
+export function writeClusterSecret(file: string): string {
+  const place = { name: file, file, due: "private" } as const;
+  let staged: string | null = null;
+  try {
+    staged = stage(file, `${randomBytes(SECRET_BYTES).toString("hex")}\n`, SECRET_MODE);
+    placeNew(staged, file);
+  } catch (cause) {
+    const detail = errnoOf(cause);
+    throw new KeyFileError(detail === "EEXIST" ? "secret-exists" : "secret-not-writable", place, {
+      detail,
+      cause,
+    });
+  } finally {
+    if (staged !== null) discard(staged);
+  }
+  return `secret  ${file} (mode 0600; for daemons only)
+
+Next:
+  copy it   to each machine of the cluster, where nobody else sees it: whoever reads it may pose as a daemon
+  start     each daemon with it:  dbsyncd --cluster-secret ${shellWord(file)} --peer host:port …
+`;
+}
+
+/**
+ * The secret in a file, 32 bytes.
+ * @returns `warnings`: who else may read the file, with the command that mends it
+ * @throws KeyFileError  secret-missing, secret-damaged, not-readable
+ */
+export function readClusterSecret(file: string): { secret: Buffer; warnings: readonly string[] } {
+  const place = { name: file, file, due: "private" } as const;
+  const { bytes, warnings } = read(file);
+  const text = bytes.toString("latin1").replace(/\r?\n$/, "");
+  if (!/^[\da-f]{64}$/i.test(text))
+    throw new KeyFileError("secret-damaged", place, { detail: "holds something else" });
+  return { secret: Buffer.from(text, "hex"), warnings };
+}
+
+function read(file: string): ReturnType<typeof readKeyFile> {
+  const place = { name: file, file, due: "private" } as const;
+  try {
+    return readKeyFile(file, "private");
+  } catch (cause) {
+    if (!(cause instanceof KeyFileError)) throw cause;
+    if (cause.code === "not-found") throw new KeyFileError("secret-missing", place, { cause });
+    const detail = NO_SECRET[cause.code];
+    throw detail === undefined ? cause : new KeyFileError("secret-damaged", place, { detail, cause });
+  }
+}

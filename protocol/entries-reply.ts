@@ -1,0 +1,74 @@
+/**
+ * A reply of the entries of a document as they were at one moment: their keys and JSON texts, whose items are made only if somebody asks for
+ * them. The listener of JSON lines joins the texts. Which entries they are may still have to be found, in steps.
+ */
+import type { ByteString } from "./byte-string.js";
+import { bulk, type Reply } from "./reply.js";
+import { finish } from "./steps.js";
+
+export interface Entries {
+  /** As many as texts; numbers stand for keys that are such; null: the keys are 0, 1, 2, … */
+  readonly keys: readonly (ByteString | number)[] | null;
+  readonly texts: readonly ByteString[];
+}
+
+export const keyIn = ({ keys }: Entries, at: number): ByteString =>
+  keys === null ? String(at) : String(keys[at]);
+
+export class EntriesReply {
+  readonly kind = "map";
+  #work: Iterator<void, Entries> | null = null;
+  #found: Entries | null = null;
+  #items: readonly Reply[] | null = null;
+
+  /** @param work  finds them; sees nothing that changes later */
+  constructor(work: Entries | Iterator<void, Entries>) {
+    if ("next" in work) this.#work = work;
+    else this.#found = work;
+  }
+
+  /** Finds them in steps. */
+  *steps(): Generator<void, Entries> {
+    if (this.#work === null) return this.found;
+    for (;;) {
+      const step = this.#work.next();
+      if (step.done === true) return (this.#found ??= step.value);
+      yield;
+    }
+  }
+
+  get found(): Entries {
+    this.#found ??= finish(this.#work as Iterator<void, Entries>);
+    return this.#found;
+  }
+
+  /** Whether steps are left to be done. */
+  get isPending(): boolean {
+    return this.#found === null;
+  }
+
+  get size(): number {
+    return this.found.texts.length;
+  }
+
+  /** Key, text, key, text, … */
+  get items(): readonly Reply[] {
+    const { found } = this;
+    this.#items ??= found.texts.flatMap((text, at) => [bulk(keyIn(found, at)), bulk(text)]);
+    return this.#items;
+  }
+}
+
+/** How many there are. */
+export class CountReply {
+  readonly kind = "integer";
+  readonly entries: EntriesReply;
+
+  constructor(entries: EntriesReply) {
+    this.entries = entries;
+  }
+
+  get value(): number {
+    return this.entries.size;
+  }
+}

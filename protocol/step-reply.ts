@@ -1,0 +1,36 @@
+/**
+ * A reply whose items are found in steps, because there may be very many: by whom it is for, or all at once as soon as somebody asks for
+ * them. Who runs other commands before that sees what these change.
+ */
+import type { Reply } from "./reply.js";
+import { finish } from "./steps.js";
+
+export class StepReply<Kind extends "array" | "map"> {
+  readonly kind: Kind;
+  readonly #work: Iterator<void, readonly Reply[]>;
+  #items: readonly Reply[] | null = null;
+
+  constructor(kind: Kind, work: Iterator<void, readonly Reply[]>) {
+    this.kind = kind;
+    this.#work = work;
+  }
+
+  *steps(): Generator<void, readonly Reply[]> {
+    while (this.#items === null) {
+      const step = this.#work.next();
+      if (step.done === true) this.#items = step.value;
+      else yield;
+    }
+    return this.#items;
+  }
+
+  get items(): readonly Reply[] {
+    return this.#items ?? finish(this.steps());
+  }
+}
+
+/** The same reply, from now on what it is now. */
+export function settled(reply: Reply): Reply {
+  if (reply instanceof StepReply) finish(reply.steps());
+  return reply;
+}

@@ -1,0 +1,32 @@
+/**
+ * Commands of Redis that are not in the table. Rules may name them: files of users come from Redis servers, and behind the daemon
+ * there may be one. Source: redis-server 7.0, COMMAND LIST; test/conformance/command-table.test.ts.
+ */
+
+/** Subcommands as `CONTAINER|NAME`, behind their container's name where that is absent altogether. */
+const CONTAINERS: Readonly<Record<string, string>> = {
+  CLUSTER:
+    "ADDSLOTS ADDSLOTSRANGE BUMPEPOCH COUNT-FAILURE-REPORTS COUNTKEYSINSLOT DELSLOTS DELSLOTSRANGE FAILOVER FLUSHSLOTS FORGET " +
+    "GETKEYSINSLOT HELP INFO KEYSLOT LINKS MEET MYID NODES REPLICAS REPLICATE RESET SAVECONFIG SET-CONFIG-EPOCH SETSLOT SHARDS " +
+    "SLAVES SLOTS",
+  MODULE: "HELP LIST LOAD LOADEX UNLOAD",
+  PUBSUB: "CHANNELS HELP NUMPAT NUMSUB SHARDCHANNELS SHARDNUMSUB",
+  XGROUP: "CREATE CREATECONSUMER DELCONSUMER DESTROY HELP SETID",
+};
+
+export const ABSENT_COMMANDS: ReadonlySet<string> = new Set([
+  ..."ASKING EVAL EVALSHA EVALSHA_RO EVAL_RO FAILOVER FCALL FCALL_RO FUNCTION|DUMP FUNCTION|LOAD FUNCTION|RESTORE".split(
+    " ",
+  ),
+  ..."LATENCY|GRAPH MIGRATE PFDEBUG PFSELFTEST PSUBSCRIBE PSYNC PUBLISH PUNSUBSCRIBE READONLY READWRITE REPLCONF".split(
+    " ",
+  ),
+  ..."RESTORE-ASKING SCRIPT|DEBUG SCRIPT|LOAD SPUBLISH SSUBSCRIBE SUBSCRIBE SUNSUBSCRIBE SYNC UNSUBSCRIBE".split(
+    " ",
+  ),
+  ..."XACK XAUTOCLAIM XCLAIM XINFO|CONSUMERS XPENDING XREADGROUP".split(" "),
+  ...Object.entries(CONTAINERS).flatMap(([container, names]) => [
+    container,
+    ...names.split(" ").map((name) => `${container}|${name}`),
+  ]),
+]);

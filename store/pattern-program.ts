@@ -1,0 +1,81 @@
+/**
+ * A program that tells whether a text has a part that a pattern describes: all ways are followed at once, so it takes as long as the text is,
+ * times the program's steps at most, whatever the pattern. No ways back, nothing of the machine's settings.
+ */
+
+/** Whether a code point is meant. */
+export type Meant = (code: number) => boolean;
+
+export type Step =
+  | { readonly kind: "meant"; readonly is: Meant }
+  | { readonly kind: "split"; readonly to: number; readonly or: number }
+  | { readonly kind: "start" }
+  | { readonly kind: "end" }
+  | { readonly kind: "found" }
+  | { readonly kind: "edge"; readonly isEdge: boolean };
+
+/** Before the first and behind the last character. */
+const NONE = -1;
+
+export const isWord: Meant = (code) =>
+  (code >= 0x30 && code <= 0x39) ||
+  (code >= 0x41 && code <= 0x5a) ||
+  code === 0x5f ||
+  (code >= 0x61 && code <= 0x7a);
+
+export class PatternProgram {
+  readonly #steps: readonly Step[];
+  /** By step: the last character before which it was reached. */
+  readonly #reachedAt: Float64Array;
+  #time = 0;
+
+  constructor(steps: readonly Step[]) {
+    this.#steps = steps;
+    this.#reachedAt = new Float64Array(steps.length);
+  }
+
+  isIn(text: string): boolean {
+    let waiting: number[] = [];
+    let open: number[] = [];
+    let before = NONE;
+    for (let at = 0; ; ) {
+      const code = at < text.length ? (text.codePointAt(at) as number) : NONE;
+      // A part may begin anywhere.
+      waiting.push(0);
+      [open, waiting] = [waiting, open];
+      this.#time++;
+      if (this.#follow(open, waiting, before, code)) return true;
+      if (code === NONE) return false;
+      let taken = 0;
+      for (const step of waiting)
+        if ((this.#steps[step] as Step & { kind: "meant" }).is(code)) waiting[taken++] = step + 1;
+      waiting.length = taken;
+      before = code;
+      at += code > 0xffff ? 2 : 1;
+    }
+  }
+
+  /** Follows steps that take no character. @param waiting  gets those that take one @returns whether the end is reached */
+  #follow(open: number[], waiting: number[], before: number, next: number): boolean {
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      if (this.#reachedAt[at] === this.#time) continue;
+      this.#reachedAt[at] = this.#time;
+      const step = this.#steps[at] as Step;
+      if (step.kind === "found") return true;
+      if (step.kind === "meant") waiting.push(at);
+      else if (step.kind === "split") open.push(step.or, step.to);
+      else if (holds(step, before, next)) open.push(at + 1);
+    }
+    return false;
+  }
+}
+
+function holds(
+  step: Extract<Step, { kind: "start" | "end" | "edge" }>,
+  before: number,
+  next: number,
+): boolean {
+  if (step.kind === "start") return before === NONE;
+  if (step.kind === "end") return next === NONE;
+  return (isWord(before) !== isWord(next)) === step.isEdge;
+}

@@ -1,0 +1,271 @@
+/**
+ * Patterns of `$regex`: the part of regular expressions that is decided in one walk through a text. What would need ways back (references to
+ * groups, looking ahead or behind) is refused. Letters and digits are those of ASCII. Source: docs/json-documents.md "Patterns".
+ */
+import { isWord, type Meant, PatternProgram, type Step } from "./pattern-program.js";
+
+/** Characters of a pattern. */
+const PATTERN_CHARS_MAX = 1000;
+/** Steps of its program: each is looked at once for each character of a text at most. */
+export const PATTERN_STEPS_MAX = 100;
+const ANY_CASE = "(?i)";
+
+export class PatternFault extends Error {}
+
+type Part =
+  | { readonly kind: "one"; readonly step: Step }
+  | { readonly kind: "row"; readonly parts: readonly Part[] }
+  | { readonly kind: "either"; readonly parts: readonly Part[] }
+  | { readonly kind: "times"; readonly part: Part; readonly least: number; readonly most: number };
+
+/** @throws PatternFault  says where it is wrong */
+export function compilePattern(pattern: string): PatternProgram {
+  if (pattern.length > PATTERN_CHARS_MAX)
+    throw new PatternFault(`a pattern has ${PATTERN_CHARS_MAX} characters at most`);
+  const steps: Step[] = [];
+  emit(new Reader(pattern).whole(), steps);
+  add(steps, { kind: "found" });
+  return new PatternProgram(steps);
+}
+
+function add(steps: Step[], step: Step): number {
+  if (steps.length === PATTERN_STEPS_MAX)
+    throw new PatternFault(`it needs more than ${PATTERN_STEPS_MAX} steps: repeat less`);
+  return steps.push(step) - 1;
+}
+
+function emit(part: Part, steps: Step[]): void {
+  if (part.kind === "one") add(steps, part.step);
+  else if (part.kind === "row") for (const one of part.parts) emit(one, steps);
+  else if (part.kind === "either") emitEither(part.parts, steps);
+  else {
+    for (let count = 0; count < part.least; count++) {
+      const { length } = steps;
+      emit(part.part, steps);
+      // What needs no step needs none however often: groups of nothing in each other would be repeated for hours.
+      if (steps.length === length) break;
+    }
+    if (part.most === Number.POSITIVE_INFINITY) emitAnyTimes(part.part, steps);
+    else emitMaybe(part.part, part.most - part.least, steps);
+  }
+}
+
+/** A step that leads on by itself is a split both of whose ways are one. */
+const leap = (to: number): Step => ({ kind: "split", to, or: to });
+
+function emitEither([first, ...others]: readonly Part[], steps: Step[]): void {
+  if (first === undefined) return;
+  if (others.length === 0) {
+    emit(first, steps);
+    return;
+  }
+  const split = add(steps, leap(0));
+  emit(first, steps);
+  const end = add(steps, leap(0));
+  steps[split] = { kind: "split", to: split + 1, or: steps.length };
+  emitEither(others, steps);
+  steps[end] = leap(steps.length);
+}
+
+function emitAnyTimes(part: Part, steps: Step[]): void {
+  const split = add(steps, leap(0));
+  emit(part, steps);
+  add(steps, leap(split));
+  steps[split] = { kind: "split", to: split + 1, or: steps.length };
+}
+
+function emitMaybe(part: Part, times: number, steps: Step[]): void {
+  const splits: number[] = [];
+  for (let count = 0; count < times; count++) {
+    splits.push(add(steps, leap(0)));
+    emit(part, steps);
+  }
+  for (const split of splits) steps[split] = { kind: "split", to: split + 1, or: steps.length };
+}
+
+const is =
+  (wanted: number): Meant =>
+  (code) =>
+    code === wanted;
+const not =
+  (meant: Meant): Meant =>
+  (code) =>
+    !meant(code);
+/** The same, asked once for a character: a long set that is repeated stands in many steps. */
+function remembering(meant: Meant): Meant {
+  let last = Number.NaN;
+  let isMeant = false;
+  return (code) => {
+    if (code === last) return isMeant;
+    last = code;
+    isMeant = meant(code);
+    return isMeant;
+  };
+}
+
+const isDigit: Meant = (code) => code >= 0x30 && code <= 0x39;
+const isLetter: Meant = (code) => (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a;
+const isBlank: Meant = (code) => code === 0x20 || (code >= 0x09 && code <= 0x0d);
+
+const CLASSES: ReadonlyMap<string, Meant> = new Map([
+  ["d", isDigit],
+  ["D", not(isDigit)],
+  ["w", isWord],
+  ["W", not(isWord)],
+  ["s", isBlank],
+  ["S", not(isBlank)],
+]);
+const CONTROLS: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13 };
+const QUANTIFIER = /[*+?]|\{(\d{1,4})(?:(,)(\d{1,4})?)?\}/y;
+const HEX = /x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})/y;
+const SPECIAL = "^$\\.*+?()[]{}|";
+
+class Reader {
+  readonly #text: string;
+  readonly #isAnyCase: boolean;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#isAnyCase = text.startsWith(ANY_CASE);
+    if (this.#isAnyCase) this.#at = ANY_CASE.length;
+  }
+
+  whole(): Part {
+    const part = this.#either();
+    if (this.#at < this.#text.length) throw this.#fault("a ) that closes nothing");
+    return part;
+  }
+
+  #fault(what: string): PatternFault {
+    return new PatternFault(`${what}, at character ${this.#at}`);
+  }
+
+  #take(text: string): boolean {
+    if (!this.#text.startsWith(text, this.#at)) return false;
+    this.#at += text.length;
+    return true;
+  }
+
+  #match(expression: RegExp): RegExpExecArray | null {
+    expression.lastIndex = this.#at;
+    const found = expression.exec(this.#text);
+    if (found !== null) this.#at += found[0].length;
+    return found;
+  }
+
+  /** The next character. */
+  #next(): string {
+    const code = this.#text.codePointAt(this.#at);
+    if (code === undefined) throw this.#fault("it ends too soon");
+    const character = String.fromCodePoint(code);
+    this.#at += character.length;
+    return character;
+  }
+
+  #either(): Part {
+    const parts: Part[] = [];
+    do {
+      const row: Part[] = [];
+      while (this.#at < this.#text.length && !"|)".includes(this.#text[this.#at] as string))
+        row.push(this.#times());
+      parts.push({ kind: "row", parts: row });
+    } while (this.#take("|"));
+    return { kind: "either", parts };
+  }
+
+  #times(): Part {
+    const part = this.#one();
+    const found = this.#match(QUANTIFIER);
+    if (found === null) return part;
+    // Whether as much or as little as possible is taken does not matter to who asks whether there is such a part.
+    this.#take("?");
+    const [text, least = "", comma, most] = found;
+    if (text === "*") return { kind: "times", part, least: 0, most: Number.POSITIVE_INFINITY };
+    if (text === "+") return { kind: "times", part, least: 1, most: Number.POSITIVE_INFINITY };
+    if (text === "?") return { kind: "times", part, least: 0, most: 1 };
+    const last =
+      comma === undefined ? Number(least) : most === undefined ? Number.POSITIVE_INFINITY : Number(most);
+    if (last < Number(least)) throw this.#fault("numbers in the wrong order");
+    return { kind: "times", part, least: Number(least), most: last };
+  }
+
+  #one(): Part {
+    const character = this.#next();
+    if (character === "(") return this.#group();
+    if (character === "[") return this.#meant(this.#set());
+    if (character === ".") return this.#meant(not(is(0x0a)));
+    if (character === "^") return { kind: "one", step: { kind: "start" } };
+    if (character === "$") return { kind: "one", step: { kind: "end" } };
+    if (character === "\\") return this.#escaped();
+    if (SPECIAL.includes(character)) throw this.#fault(`${character} must be written \\${character} here`);
+    return this.#meant(this.#same(character.codePointAt(0) as number));
+  }
+
+  #meant(meant: Meant): Part {
+    return { kind: "one", step: { kind: "meant", is: meant } };
+  }
+
+  #same(code: number): Meant {
+    const letter = code | 0x20;
+    if (!this.#isAnyCase || !isLetter(code)) return is(code);
+    return (other) => (other | 0x20) === letter;
+  }
+
+  #group(): Part {
+    if (!this.#take("?:") && this.#take("?"))
+      throw this.#fault("of groups that begin with (? there is (?: alone, and (?i) at the very beginning");
+    const part = this.#either();
+    if (!this.#take(")")) throw this.#fault("a ( that is not closed");
+    return part;
+  }
+
+  #escaped(): Part {
+    if (this.#take("b")) return { kind: "one", step: { kind: "edge", isEdge: true } };
+    if (this.#take("B")) return { kind: "one", step: { kind: "edge", isEdge: false } };
+    const meant = this.#escapedMeant();
+    return this.#meant(typeof meant === "number" ? this.#same(meant) : meant);
+  }
+
+  /** What stands behind a backslash. */
+  #escapedMeant(): Meant | number {
+    const hex = this.#match(HEX);
+    if (hex !== null) return Number.parseInt((hex[1] ?? hex[2]) as string, 16);
+    const character = this.#next();
+    const found = CLASSES.get(character) ?? CONTROLS[character];
+    if (found !== undefined) return found;
+    const code = character.codePointAt(0) as number;
+    if (isWord(code) && character !== "_")
+      throw this.#fault(`there is no \\${character} (groups cannot be referred to)`);
+    return code;
+  }
+
+  #set(): Meant {
+    const isOther = this.#take("^");
+    const parts: Meant[] = [];
+    while (!this.#take("]")) {
+      const first = this.#member();
+      if (typeof first !== "number") parts.push(first);
+      else if (this.#text[this.#at] === "-" && this.#text[this.#at + 1] !== "]") {
+        this.#at++;
+        parts.push(this.#span(first, this.#member()));
+      } else parts.push(this.#same(first));
+    }
+    if (parts.length === 0) throw this.#fault("[] has nothing in it");
+    const isIn: Meant = (code) => parts.some((part) => part(code));
+    return remembering(isOther ? not(isIn) : isIn);
+  }
+
+  #member(): Meant | number {
+    const character = this.#next();
+    if (character === "[") throw this.#fault("[ must be written \\[ here");
+    return character === "\\" ? this.#escapedMeant() : (character.codePointAt(0) as number);
+  }
+
+  #span(first: number, last: Meant | number): Meant {
+    if (typeof last !== "number" || last < first) throw this.#fault("a span in the wrong order");
+    const isBetween: Meant = (code) => code >= first && code <= last;
+    if (!this.#isAnyCase) return isBetween;
+    return (code) => isBetween(code) || (isLetter(code) && isBetween(code ^ 0x20));
+  }
+}

@@ -1,0 +1,133 @@
+/** A pinned member that turned bad offers its state, with every signature that it can make: nobody takes it over. */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { describe, test } from "node:test";
+import { type Key, makeKey } from "./key.js";
+import { type Claims, Member } from "./member.js";
+import { until, Victims } from "./victims.js";
+import { vote } from "./vote.js";
+
+const LIMIT = { timeout: 90_000 };
+const IN_2030 = Date.UTC(2030, 0, 1);
+
+interface Scene {
+  readonly victims: Victims;
+  readonly bad: Key;
+  /** At the port where each honest daemon looks for it: only who is found there has a voice. */
+  readonly members: Member[];
+}
+
+/** Two honest daemons that hold a value, and a third who says the same as they until the attack. */
+async function scene(): Promise<Scene> {
+  const bad = makeKey();
+  const victims = await Victims.start(2, { peers: "pinned", others: [bad] });
+  const members = await Promise.all([0, 1].map((index) => Member.join(victims.port(index), { key: bad })));
+  for (const member of members) member.claim((said) => ({ ...said, state: "live" }));
+  await victims.allLive();
+  using client = await victims.client();
+  assert.equal(await client.text("SET", "kept", "yes"), "OK");
+  await until(async () => (await victims.views("GET", "kept")).every((view) => view === "live yes"));
+  return { victims, bad, members };
+}
+
+const more = (pruned: number): Claims => ({
+  watermark: Math.max(Date.now(), pruned + 1000),
+  pruned,
+  state: "live",
+  ringCount: 1000,
+  ringSum: randomBytes(32),
+  dataCount: 1000,
+  dataSum: randomBytes(32),
+});
+
+/** A snapshot that is none, and all the votes for it that one member can make up. */
+function forgery({ victims, bad }: Scene, at: number) {
+  const bytes = randomBytes(40_000);
+  const cut = { at, bytes: bytes.length, seal: bytes.subarray(-32) };
+  const made = Array.from({ length: 5 }, makeKey);
+  const votes = [
+    vote(victims.cluster, cut, bad),
+    ...made.map((key) => vote(victims.cluster, cut, key)),
+    // In the honest ones' names, by its own hand.
+    ...victims.keys.map((key) => vote(victims.cluster, cut, key, bad)),
+  ];
+  return { bytes, votes };
+}
+
+describe("a pinned member that turned bad, and its snapshot", { concurrency: true }, () => {
+  for (const [which, date] of [
+    ["of a moment ago", () => Date.now() - 1000],
+    ["of 2030", () => IN_2030],
+  ] as const) {
+    test(
+      `gives an emptied daemon none (${which}), while another honest one has everything`,
+      LIMIT,
+      async () => {
+        const attacked = await scene();
+        const { victims, bad, members } = attacked;
+        await using _ = victims;
+        const ring = await victims.ring(0);
+        const { bytes, votes } = forgery(attacked, date());
+        const at = votes[0]?.readBigUInt64BE() ?? 0n;
+
+        members[1]?.[Symbol.dispose]();
+        const answering = Member.answer(victims.otherPort(0), { key: bad });
+        // Both honest daemons dial there; whichever comes is lied to.
+        await victims.restart(1, () => rmSync(victims.folder(1), { recursive: true }));
+        // Of two connections with the same daemon one is closed, whose ids decide.
+        const tried = await Promise.allSettled([answering, Member.join(victims.port(1), { key: bad })]);
+        for (const one of tried) if (one.status === "fulfilled") members.push(one.value);
+        const lie = more(Number(at));
+        for (const member of members) {
+          member.claim(
+            () => lie,
+            (asked) => ({ at: asked === 0 ? Number(at) : asked, bytes }),
+          );
+          member.connection.send("cuts", Buffer.concat(votes));
+        }
+        await until(async () => (await victims.views("GET", "kept"))[1] === "live yes");
+        assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
+        for (const index of [0, 1]) assert.equal(await victims.ring(index), ring);
+        using client = await victims.client(1);
+        assert.equal(await client.text("SET", "later", "too"), "OK", "it takes writes");
+        await until(async () => (await victims.views("GET", "later"))[0] === "live too");
+        for (const member of members) member[Symbol.dispose]();
+      },
+    );
+  }
+
+  test(
+    "signs two states of one date, and dates to come: the honest ones stay live and equal",
+    LIMIT,
+    async () => {
+      const attacked = await scene();
+      const { victims, members } = attacked;
+      await using _ = victims;
+      const dates = [Date.now() - 2000, IN_2030, Number.MAX_SAFE_INTEGER];
+      for (const member of members)
+        for (const at of dates)
+          for (let state = 0; state < 2; state++)
+            member.connection.send("cuts", Buffer.concat(forgery(attacked, at).votes));
+      await Promise.all(members.map((member) => member.heard(member.connection.named("status").length + 2)));
+      assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
+      using client = await victims.client();
+      assert.equal(await client.text("SET", "kept", "still"), "OK");
+      await until(async () => (await victims.views("GET", "kept"))[1] === "live still");
+      for (const member of members) member[Symbol.dispose]();
+    },
+  );
+
+  test("withholds what it says it has: an emptied daemon gets it from the other", LIMIT, async () => {
+    const { victims, bad, members } = await scene();
+    await using _ = victims;
+    members[1]?.[Symbol.dispose]();
+    await victims.restart(1, () => rmSync(victims.folder(1), { recursive: true }));
+    using member = await Member.join(victims.port(1), { key: bad });
+    // The same as the honest one, so that it need not be asked.
+    member.claim(() => ({ ...(members[0] as Member).said(), state: "live" }));
+    await until(async () => (await victims.views("GET", "kept"))[1] === "live yes");
+    assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
+    for (const one of members) one[Symbol.dispose]();
+  });
+});

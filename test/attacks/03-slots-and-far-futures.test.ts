@@ -1,0 +1,117 @@
+/** What costs a stranger nothing keeps no member out; and what a member gives that is not due is bounded. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { Connection } from "./connection.js";
+import { envelope } from "./envelope.js";
+import { makeKey } from "./key.js";
+import { Member } from "./member.js";
+import { until, Victims } from "./victims.js";
+
+const LIMIT = { timeout: 60_000 };
+const HANDSHAKES = 90;
+
+const FAR_ENTRIES = 5_000;
+const FAR_BYTES = 32 * 1024;
+/** What the entries are by themselves; kept whole, with all that is around them, they take three times as much. */
+const GROWTH_MAX = FAR_ENTRIES * FAR_BYTES;
+const PUSH_ENTRIES = 30;
+
+/** A first word in somebody's name, and then nothing; anew as soon as it is closed. */
+class IdleHandshakes implements Disposable {
+  #stopped = false;
+  readonly #open = new Set<Connection>();
+
+  constructor(port: number, named: Buffer, cluster: Buffer) {
+    for (let i = 0; i < HANDSHAKES; i++) void this.#keep(port, named, cluster);
+  }
+
+  async #keep(port: number, named: Buffer, cluster: Buffer): Promise<void> {
+    while (!this.#stopped) {
+      const connection = await Connection.open(port).catch(() => null);
+      if (connection === null) {
+        // Nobody listens there yet.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        continue;
+      }
+      this.#open.add(connection);
+      connection.send("hello", "1 2", named, cluster, Date.now(), "live", "daemon");
+      await connection.until(() => this.#stopped);
+      this.#open.delete(connection);
+      connection[Symbol.dispose]();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#stopped = true;
+    for (const connection of this.#open) connection[Symbol.dispose]();
+  }
+}
+
+describe("members, slots and far futures", { concurrency: true }, () => {
+  test(`${HANDSHAKES} idle handshakes in its name do not keep a restarted member out`, {
+    timeout: 30_000,
+  }, async () => {
+    await using victims = await Victims.start(2, { peers: "pinned" });
+    await victims.allLive();
+    using client = await victims.client();
+    await victims.daemons[1]?.stop();
+    using _toFirst = new IdleHandshakes(victims.port(0), victims.keys[1]?.id as Buffer, victims.cluster);
+    using _toSecond = new IdleHandshakes(victims.port(1), victims.keys[0]?.id as Buffer, victims.cluster);
+    assert.equal(await client.text("SET", "missed", "meanwhile"), "OK");
+    await victims.restart(1);
+    await until(async () => (await victims.views("GET", "missed"))[1] === "live meanwhile");
+    await until(async () => (await victims.views("PING")).every((view) => view === "live PONG"));
+  });
+
+  test("entries of the far future that a member gives wait within a bound", LIMIT, async () => {
+    const bad = makeKey();
+    await using victims = await Victims.start(1, { peers: "pinned", others: [bad], data: true });
+    using member = await Member.join(victims.port(0), { key: bad });
+    member.claim((said) => ({ ...said, state: "live" }));
+    await victims.allLive();
+    using client = await victims.client();
+    const value = Buffer.alloc(FAR_BYTES, "x");
+    const before = residentBytes(victims);
+    for (let given = 0; given < FAR_ENTRIES && !member.connection.closed; given += PUSH_ENTRIES) {
+      const entries = Array.from({ length: PUSH_ENTRIES }, (_, index) => {
+        const at = Date.now() + 86_400_000 + (((given + index) * 7919) % FAR_ENTRIES);
+        return envelope(victims.application, victims.cluster, [["SET", `far${given + index}`, value]], { at })
+          .entry;
+      });
+      member.push(entries);
+      await member.dealtWith();
+    }
+    assert.equal(await client.text("SET", "near", "yes"), "OK");
+    assert.equal(await client.text("GET", "near"), "yes");
+    const growth = residentBytes(victims) - before;
+    assert.ok(growth < GROWTH_MAX, `it has grown by ${growth} bytes`);
+  });
+
+  test(
+    "an entry with `as` that no daemon has signed is refused when a member hands it on",
+    LIMIT,
+    async () => {
+      const bad = makeKey();
+      await using victims = await Victims.start(1, { peers: "pinned", others: [bad] });
+      using member = await Member.join(victims.port(0), { key: bad });
+      member.claim((said) => ({ ...said, state: "live" }));
+      await victims.allLive();
+      const posing = (commands: string[][]) =>
+        envelope(victims.application, victims.cluster, commands, { more: ["as", "alice"] });
+      using client = await victims.client();
+      const { refused } = await client.send(posing([["SET", "whose", "client's"]]));
+      assert.equal(refused, "not-a-daemon");
+      member.push([posing([["SET", "whose", "alice's"]]).entry]);
+      // Behind it one that is in order: when that is there, the other has been dealt with.
+      member.push([envelope(victims.application, victims.cluster, [["SET", "behind", "it"]]).entry]);
+      await until(async () => (await client.text("GET", "behind")) === "it");
+      assert.equal(await client.text("EXISTS", "whose"), "0");
+    },
+  );
+});
+
+function residentBytes(victims: Victims): number {
+  const status = readFileSync(`/proc/${victims.daemons[0]?.pid}/status`, "utf8");
+  return 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
+}

@@ -1,0 +1,106 @@
+/** Whoever can close a client's first connection gets no signed command that can be replayed. */
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { buildRoot, repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
+import { Relay } from "./relay.js";
+import { Scratch } from "./victims.js";
+
+const LIMIT = { timeout: 60_000 };
+
+interface Scene extends AsyncDisposable {
+  readonly daemon: DaemonProcess;
+  readonly cluster: string;
+  readonly privateKey: string;
+}
+
+/** A daemon that would take either version, and a client's RSA key. */
+async function scene(args: readonly string[] = []): Promise<Scene> {
+  const scratch = new Scratch();
+  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const publicFile = scratch.file("public.pem", publicKey.export({ type: "spki", format: "pem" }));
+  const daemon = await startDaemon(["-s", publicFile, ...args]);
+  const { cluster } = await daemon.logged(({ msg }) => msg === "listening");
+  return {
+    daemon,
+    cluster: String(cluster),
+    privateKey: scratch.file("private.pem", privateKey.export({ type: "pkcs8", format: "pem" })),
+    async [Symbol.asyncDispose]() {
+      await daemon[Symbol.asyncDispose]();
+      scratch[Symbol.dispose]();
+    },
+  };
+}
+
+/** Clients, each as somebody runs it who has told it nothing of versions. */
+const clients = {
+  "dbsync send": (servers: string, { privateKey, cluster }: Scene, told: boolean) =>
+    run(process.execPath, [
+      join(buildRoot, "client/cli/main.js"),
+      ...["send", "-s", servers, "-k", privateKey, ...(told ? ["--cluster", cluster] : []), "INCR", "visits"],
+    ]),
+  "examples/php": (servers: string, { privateKey, cluster }: Scene, told: boolean) =>
+    run(
+      "php",
+      [
+        "-r",
+        `require "${join(repositoryRoot, "examples/php/dbsync.php")}";
+        if (dbsync_send("INCR visits") === null) { fwrite(STDERR, dbsync_last_error()); exit(1); }`,
+      ],
+      {
+        env: {
+          DBSYNC_SERVERS: servers,
+          DBSYNC_SIGNKEY: privateKey,
+          ...(told ? { DBSYNC_CLUSTER: cluster } : {}),
+        },
+      },
+    ),
+} as const;
+
+describe("a signed command never goes out as version 1 unless somebody said so", {
+  concurrency: true,
+}, () => {
+  for (const [name, send] of Object.entries(clients)) {
+    const skip = name.includes("php") ? skipWithout("php") : false;
+    for (const told of [true, false]) {
+      const which = told ? "with the cluster told" : "without the cluster told";
+      test(`${name}, ${which}: nothing to replay when each hello is closed`, { ...LIMIT, skip }, async () => {
+        await using victim = await scene();
+        const isHello = (chunk: Buffer) => chunk.subarray(0, 4).toString() === "ds2:";
+        await using relay = await Relay.start(victim.daemon.port, (chunk) =>
+          isHello(chunk) ? "close" : "pass",
+        );
+        const { code, stderr } = await send(relay.address, victim, told);
+        assert.deepEqual(relay.replayable, []);
+        assert.notEqual(code, 0);
+        assert.match(stderr, /versions/, "the error names what would allow it");
+      });
+    }
+
+    test(`${name}: nothing to replay when only the first hello is closed`, { ...LIMIT, skip }, async () => {
+      await using victim = await scene();
+      await using relay = await Relay.start(victim.daemon.port, (_, number) =>
+        number === 0 ? "close" : "pass",
+      );
+      await send(relay.address, victim, true);
+      assert.deepEqual(relay.replayable, []);
+    });
+  }
+
+  test("dbsync send: nothing to replay when a stranger has filled --max-connections", LIMIT, async () => {
+    await using victim = await scene(["--max-connections", "4"]);
+    const idle = Array.from({ length: 8 }, () =>
+      connect(victim.daemon.port, "127.0.0.1").on("error", () => {}),
+    );
+    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+    await using relay = await Relay.start(victim.daemon.port);
+    await clients["dbsync send"](relay.address, victim, true);
+    assert.deepEqual(relay.replayable, []);
+    for (const socket of idle) socket.destroy();
+  });
+});

@@ -1,0 +1,40 @@
+/** Whoever dates a write back makes a command succeed that had failed: so nobody may have been told that it never will. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createClient, DbsyncError } from "../../client/entry.js";
+import { until, Victims } from "./victims.js";
+
+test("a command that fails and is then made to succeed by an earlier write was never called not applied", {
+  timeout: 60_000,
+}, async () => {
+  await using victims = await Victims.start(1);
+  await victims.allLive();
+  using attacker = await victims.client();
+  const key = victims.application.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const client = createClient({
+    servers: victims.servers,
+    key,
+    cluster: victims.cluster.toString("hex"),
+  });
+  try {
+    const at = Date.now() - 2000;
+    const put = await attacker.ask([["SET", "k", "a string"]], { at });
+    assert.equal(put.refused, null);
+
+    const outcome = await client.call(["LPUSH", "k", "element"]).then(
+      () => assert.fail("the list command succeeded on a string"),
+      (reason: unknown) => reason,
+    );
+    assert.ok(outcome instanceof DbsyncError);
+    const [all] = (await client.sendAll(["LPUSH", "k", "another"])).outcomes;
+
+    // Behind the string, before the list commands.
+    const removed = await attacker.ask([["DEL", "k"]], { at: at + 500 });
+    assert.equal(removed.refused, null);
+    await until(async () => (await attacker.text("LLEN", "k")) === "2");
+    assert.notEqual(outcome.effect, "not-applied");
+    assert.notEqual(all?.status === "failed" ? all.effect : "ok", "not-applied");
+  } finally {
+    await client.close();
+  }
+});

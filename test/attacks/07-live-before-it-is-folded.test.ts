@@ -1,0 +1,61 @@
+/** A daemon that says live, and answers without a flag, has what it missed: also while somebody elsewhere keeps writing. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Client } from "./client.js";
+import { Victims } from "./victims.js";
+import { textOf } from "./wire.js";
+
+const ENVELOPES = 1000;
+const KEYS_EACH = 10;
+const WRITER_MS = 20;
+
+/** Says so at once when it is not level. @returns how many keys a live daemon knew when it first said so */
+async function keysWhenLive(client: Client): Promise<number> {
+  for (;;) {
+    const { state } = await client.hello();
+    const { replies, flags } = await client.ask([["DBSIZE"]]);
+    if (state === "live" && !flags.join().includes("catching-up")) return Number(textOf(replies[0]));
+  }
+}
+
+test("a restarted daemon says live when it has what it missed, whoever writes meanwhile", {
+  timeout: 60_000,
+}, async () => {
+  await using victims = await Victims.start(2, { peers: "pinned" });
+  await victims.allLive();
+  await victims.daemons[1]?.stop();
+
+  using writer = await victims.client();
+  const base = Date.now() - 5000;
+  const missed = Array.from({ length: ENVELOPES }, (_, number) =>
+    writer.send(
+      writer.sign(
+        Array.from({ length: KEYS_EACH }, (_, key) => ["SET", `${number}:${key}`, "missed"]),
+        { at: base + number },
+      ),
+    ),
+  );
+  for (const answer of await Promise.all(missed)) assert.equal(answer.refused, null);
+
+  let written = 0;
+  const writing = setInterval(
+    () => void writer.ask([["SET", "small", String(written++)]]).catch(() => {}),
+    WRITER_MS,
+  );
+  try {
+    await victims.restart(1);
+    using client = await Client.open(victims.port(1), victims.application);
+    assert.ok((await keysWhenLive(client)) >= ENVELOPES * KEYS_EACH);
+    const status = await textOfStatus(victims);
+    assert.match(status, /state,live/);
+  } finally {
+    clearInterval(writing);
+  }
+});
+
+/** TIMELINE STATUS, flat, up to the members. */
+async function textOfStatus(victims: Victims): Promise<string> {
+  using root = await victims.client(1, victims.root);
+  const { replies } = await root.ask([["TIMELINE", "STATUS"]]);
+  return (replies[0] as readonly never[]).map(textOf).join();
+}

@@ -1,0 +1,102 @@
+/** `dbsync log verify` on the folder of a daemon that was killed, damaged by somebody who wants entries forgotten. */
+import assert from "node:assert/strict";
+import { cpSync, readdirSync, readFileSync, statSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { buildRoot } from "../support/repository.js";
+import { run } from "../support/run-program.js";
+import { sha256 } from "./key.js";
+import { Victims } from "./victims.js";
+
+const LIMIT = { timeout: 60_000 };
+const WRITES = 120;
+
+/** Names, lengths and contents of all files of a folder. */
+function contents(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
+  const isFile = (name: string) => statSync(join(folder, name)).isFile();
+  return Object.fromEntries(
+    files.filter(isFile).map((name) => [name, sha256(readFileSync(join(folder, name))).toString("hex")]),
+  );
+}
+
+async function verify(victims: Victims, folder: string): Promise<{ code: number | null; said: string }> {
+  const keys = [
+    "-s",
+    join(victims.scratch.path, "application.pem"),
+    "--root-key",
+    join(victims.scratch.path, "root.pem"),
+  ];
+  const program = join(buildRoot, "client/cli/main.js");
+  const { code, stdout, stderr } = await run(process.execPath, [
+    program,
+    "log",
+    "verify",
+    "--data",
+    folder,
+    ...keys,
+  ]);
+  return { code, said: stdout + stderr };
+}
+
+async function written(): Promise<Victims> {
+  const victims = await Victims.start(1);
+  await victims.allLive();
+  using client = await victims.client();
+  for (let number = 0; number < WRITES; number++) await client.text("SET", `k${number}`, "v".repeat(100));
+  return victims;
+}
+
+/** The log that has entries. */
+function longestLog(folder: string): string {
+  const timeline = join(folder, "timeline");
+  const logs = readdirSync(timeline)
+    .filter((name) => /^log/.test(name))
+    .map((name) => join(timeline, name));
+  return logs.sort((a, b) => statSync(b).size - statSync(a).size)[0] as string;
+}
+
+describe("dbsync log verify", { concurrency: true }, () => {
+  test("changes nothing in a killed daemon's folder, and says the same again", LIMIT, async () => {
+    await using victims = await written();
+    await victims.daemons[0]?.[Symbol.asyncDispose]();
+    const before = contents(victims.folder(0));
+    const first = await verify(victims, victims.folder(0));
+    assert.deepEqual(contents(victims.folder(0)), before);
+    assert.equal(first.code, 0, first.said);
+    assert.match(first.said, new RegExp(`\\b${WRITES}\\b`));
+    assert.deepEqual(await verify(victims, victims.folder(0)), first);
+  });
+
+  test("works on the folder of a daemon that runs, and changes nothing there", LIMIT, async () => {
+    await using victims = await written();
+    // Frozen, so that what changes was not changed by the daemon.
+    victims.daemons[0]?.kill("SIGSTOP");
+    const before = contents(victims.folder(0));
+    const { code, said } = await verify(victims, victims.folder(0));
+    assert.equal(code, 0, said);
+    assert.deepEqual(contents(victims.folder(0)), before);
+    victims.daemons[0]?.kill("SIGCONT");
+    using client = await victims.client();
+    assert.equal(await client.text("SET", "after", "it"), "OK");
+  });
+
+  test("tells each time that the tail of the log is missing", LIMIT, async () => {
+    await using victims = await written();
+    await victims.daemons[0]?.[Symbol.asyncDispose]();
+    const cuts = [1, 400, Math.floor(statSync(longestLog(victims.folder(0))).size / 2)];
+    await Promise.all(
+      cuts.map(async (bytes) => {
+        const copy = join(victims.scratch.path, `cut-${bytes}`);
+        cpSync(victims.folder(0), copy, { recursive: true });
+        const log = longestLog(copy);
+        truncateSync(log, statSync(log).size - bytes);
+        const before = contents(copy);
+        const first = await verify(victims, copy);
+        assert.equal(first.code, 1, `${bytes} bytes cut: ${first.said}`);
+        assert.deepEqual(contents(copy), before);
+        assert.deepEqual(await verify(victims, copy), first, `${bytes} bytes cut, said again`);
+      }),
+    );
+  });
+});

@@ -1,0 +1,112 @@
+/** A full disk, a zeroed page, a daemon that has been shut out: each is told, and no acknowledgement is a lie. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { closeSync, cpSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { RawClient } from "../support/raw-client.js";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { until, Victims } from "./victims.js";
+
+const LIMIT = { timeout: 60_000 };
+const PAGE = 4096;
+
+async function respPort(daemon: DaemonProcess): Promise<number> {
+  const line = await daemon.logged(({ msg, port }) => /Redis|RESP/i.test(msg) && typeof port === "number");
+  return Number(line["port"]);
+}
+
+/** All that is answered to an inline command, as far as the first line that ends it. */
+async function said(port: number, line: string, end: RegExp): Promise<string> {
+  using client = await RawClient.open(port);
+  client.send(`${line}\r\n`);
+  while (!end.test(client.received) && !client.ended) await new Promise((resolve) => setTimeout(resolve, 5));
+  return client.received;
+}
+
+describe("trouble is called by its name", { concurrency: true }, () => {
+  test("a daemon whose disk is full says loading:0, so that clients with a ready check read", {
+    ...LIMIT,
+    skip: skipWithout("prlimit"),
+  }, async () => {
+    await using victims = await Victims.start(1, { args: ["--resp", "0"] });
+    await victims.allLive();
+    const [daemon] = victims.daemons as [DaemonProcess];
+    const port = await respPort(daemon);
+    using client = await victims.client();
+    assert.equal(await client.text("SET", "k", "v"), "OK");
+    const bytes = statSync(join(victims.folder(0), "timeline", "data.mdb")).size + 65_536;
+    execFileSync("prlimit", ["--pid", String(daemon.pid), `--fsize=${bytes}:${bytes}`]);
+    const big = "x".repeat(20_000);
+    let number = 0;
+    await until(
+      async () => (await client.ask([["SET", `fill${number++}`, big]])).refused === "storage-failed",
+    );
+    assert.match(await said(port, "INFO", /loading:\d\r\n/), /loading:0/);
+    assert.match(await said(port, "GET k", /\r\nv\r\n/), /\r\nv\r\n/);
+  });
+
+  test("a zeroed page ends no daemon by a signal that the manual does not name", LIMIT, async () => {
+    await using victims = await Victims.start(1);
+    await victims.allLive();
+    using client = await victims.client();
+    for (let number = 0; number < 50; number++) await client.text("SET", `k${number}`, "v".repeat(500));
+    await victims.daemons[0]?.stop();
+    const keys = [
+      "-s",
+      join(victims.scratch.path, "application.pem"),
+      "--root-key",
+      join(victims.scratch.path, "root.pem"),
+    ];
+    const file = (folder: string) => join(folder, "timeline", "data.mdb");
+    const pages = Math.floor(statSync(file(victims.folder(0))).size / PAGE);
+    const manual = readFileSync(join(repositoryRoot, "install.md"), "utf8");
+    const chosen = [...new Set([2, 3, pages >> 1, pages - 2, pages - 1])];
+    for (const page of chosen) {
+      const copy = join(victims.scratch.path, `zeroed${page}`);
+      cpSync(victims.folder(0), copy, { recursive: true });
+      const descriptor = openSync(file(copy), "r+");
+      writeSync(descriptor, Buffer.alloc(PAGE), 0, PAGE, page * PAGE);
+      closeSync(descriptor);
+      const ended = await startDaemon([...keys, "--data", copy]).then(
+        async (daemon) => `ended with ${(await daemon.stop()).code}`,
+        (reason: Error) => reason.message,
+      );
+      const bySignal = ended.includes("ended with null");
+      assert.ok(!bySignal || /SIGABRT/.test(manual), `page ${page} of ${pages}: ${ended}`);
+    }
+  });
+
+  test("a daemon whose key was revoked acknowledges nothing that reaches nobody", LIMIT, async () => {
+    await using victims = await Victims.start(2, { peers: "pinned", args: ["--resp", "0"] });
+    await victims.allLive();
+    const spki = victims.keys[1]?.spki.toString("base64") as string;
+    using admitting = await victims.client(1, victims.root);
+    assert.equal((await admitting.ask([["CLUSTER", "ADD", spki]])).refused, null);
+    const port = await respPort(victims.daemons[1] as DaemonProcess);
+    assert.match(await said(port, "SET own 1", /\r\n/), /OK/);
+    await until(async () => (await victims.views("GET", "own"))[0] === "live 1");
+    const id = victims.keys[1]?.id.toString("hex") as string;
+    for (const index of [0, 1]) {
+      using root = await victims.client(index, victims.root);
+      assert.equal((await root.ask([["KEY", "REVOKE", id]])).refused, null);
+    }
+    await until(async () => (await victims.ring(1)).includes("revoked"));
+    assert.doesNotMatch(await said(port, "SET own 2", /\r\n/), /^\+OK/);
+    using client = await victims.client(1);
+    // It may take it as long as it still gets through.
+    let number = 0;
+    await until(async () => {
+      const name = `behind${number++}`;
+      const { refused, flags } = await client.ask([["SET", name, "it"]]);
+      if (refused !== null || flags.join().includes("isolated")) return true;
+      using other = await victims.client(0);
+      return (await other.text("GET", name)) === "it" && number > 20;
+    });
+    using other = await victims.client(0);
+    const { refused } = await client.ask([["SET", "last", "it"]]);
+    if (refused === null) await until(async () => (await other.text("GET", "last")) === "it");
+  });
+});

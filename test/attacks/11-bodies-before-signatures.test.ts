@@ -1,0 +1,66 @@
+/** Megabytes of commands under an envelope that nobody's key has signed cost no more than their bytes: none is an object. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Client } from "./client.js";
+import { sealed } from "./envelope.js";
+import { type Key, makeKey } from "./key.js";
+import { Victims } from "./victims.js";
+import { resp } from "./wire.js";
+
+const LIMIT = { timeout: 60_000 };
+const BODY_BYTES = 24 * 1024 * 1024;
+const AT_ONCE = 4;
+/**
+ * All objects of a daemon have room there, with those of honest clients, and the arguments of one such body have not: then
+ * it ends. Bytes as they came are no objects. What a busy machine collects late is not counted, as the process's memory would.
+ */
+const HEAP = "--max-old-space-size=40";
+
+/** The header, and behind it one command of as many empty arguments as have room. */
+function bodyOf(key: Key, cluster: Buffer): Buffer {
+  const head = ["key", key.id, "cluster", cluster, "at", Date.now(), "seq", 0, "nonce", Buffer.alloc(16)];
+  const empty = Buffer.from("$0\r\n\r\n");
+  const count = Math.floor(BODY_BYTES / empty.length);
+  const command = Buffer.from(`*${count + 1}\r\n$3\r\nDEL\r\n`);
+  const start = [Buffer.from("*3\r\n$7\r\ndbsync2\r\n"), resp(head), command];
+  return Buffer.concat([...start, Buffer.alloc(count * empty.length, empty)]);
+}
+
+describe("an envelope that proves nothing", { concurrency: false }, () => {
+  for (const [which, refusal] of [
+    ["an unknown key", "unknown-key"],
+    ["a bad signature", "bad-signature"],
+  ] as const) {
+    test(`with ${which} makes no objects of millions of arguments`, LIMIT, async () => {
+      await using victims = await Victims.start(1, { execArgv: [HEAP] });
+      await victims.allLive();
+      // It names itself, or somebody who is known and has not signed.
+      const key = refusal === "unknown-key" ? makeKey() : { ...makeKey(), id: victims.application.id };
+      const { frame } = sealed(key, bodyOf(key, victims.cluster));
+      await Promise.all(
+        Array.from({ length: AT_ONCE }, async () => {
+          using client = await Client.open(victims.port(0), key);
+          client.connection.write(frame);
+          const [, , code] = await client.connection.next("refused");
+          assert.equal(String(code), refusal);
+        }),
+      );
+      using honest = await victims.client();
+      assert.equal(await honest.text("PING"), "PONG");
+    });
+  }
+
+  test("a body of as many arguments that is signed has no room there", LIMIT, async () => {
+    await using victims = await Victims.start(1, { execArgv: [HEAP] });
+    await victims.allLive();
+    using client = await victims.client();
+    client.connection.write(sealed(victims.application, bodyOf(victims.application, victims.cluster)).frame);
+    const answered = client.connection.next("result").then(
+      () => assert.fail("the daemon has room for it: the bound above says nothing"),
+      // It died, and closed the connection.
+      () => new Promise<never>(() => {}),
+    );
+    const { stderr } = await Promise.race([(victims.daemons[0] ?? assert.fail()).ended(), answered]);
+    assert.match(stderr, /heap out of memory/);
+  });
+});

@@ -1,0 +1,74 @@
+/** Connections that never prove anything take nobody's place, at the commands' port and at the health check's. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { request } from "node:http";
+import { connect, type Socket } from "node:net";
+import { describe, test } from "node:test";
+import { startDaemon } from "../support/daemon-process.js";
+import { Victims } from "./victims.js";
+
+const LIMIT = { timeout: 60_000 };
+const PLACES = 8;
+const IDLE = 40;
+const ADMIN_IDLE = 200;
+
+async function idle(port: number, count: number, words = ""): Promise<Disposable> {
+  const sockets: Socket[] = [];
+  for (let i = 0; i < count; i++) {
+    const socket = connect({ port, host: "127.0.0.1" });
+    socket.on("error", () => {});
+    await Promise.race([once(socket, "connect"), once(socket, "close")]);
+    socket.write(words);
+    sockets.push(socket);
+  }
+  return {
+    [Symbol.dispose]() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** On a connection of its own. */
+function statusOf(port: number, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asking = request({ port, host: "127.0.0.1", path, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    asking.on("error", reject).end();
+  });
+}
+
+describe("connections that prove nothing", { concurrency: true }, () => {
+  test("give way at --max-connections to whoever signs, and do not close who has", LIMIT, async () => {
+    await using victims = await Victims.start(1, { args: ["--max-connections", String(PLACES)] });
+    await victims.allLive();
+    using before = await victims.client();
+    assert.equal(await before.text("SET", "k", "v"), "OK");
+    using _idle = await idle(victims.port(0), IDLE);
+    using client = await victims.client();
+    assert.equal(await client.text("GET", "k"), "v");
+    assert.equal(await before.text("GET", "k"), "v");
+  });
+
+  test("give way also when they hold a hello or half a frame", LIMIT, async () => {
+    await using victims = await Victims.start(1, { args: ["--max-connections", String(PLACES)] });
+    await victims.allLive();
+    using _half = await idle(victims.port(0), IDLE, "ds2:1000:*2\r\n");
+    using client = await victims.client();
+    assert.equal(await client.text("SET", "k", "v"), "OK");
+  });
+
+  for (const [what, words] of [
+    ["silent", ""],
+    ["half a request", "GET /healthz HTTP/1.1\r\nHost: x\r\n"],
+    ["kept alive", "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"],
+  ] as const) {
+    test(`do not keep /healthz from answering (${ADMIN_IDLE} that are ${what})`, LIMIT, async () => {
+      await using daemon = await startDaemon(["--admin", "0"]);
+      const { port } = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
+      using _idle = await idle(Number(port), ADMIN_IDLE, words);
+      for (let i = 0; i < 5; i++) assert.equal(await statusOf(Number(port), "/healthz"), 200);
+    });
+  }
+});

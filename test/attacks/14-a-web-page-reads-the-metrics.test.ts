@@ -1,0 +1,39 @@
+/** A page in a browser whose name has been made to lead to this machine reads nothing of the admin port. */
+import assert from "node:assert/strict";
+import { request } from "node:http";
+import { test } from "node:test";
+import { startDaemon } from "../support/daemon-process.js";
+
+function ask(port: number, path: string, host: string): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const asking = request(
+      { port, host: "127.0.0.1", path, headers: { Host: host }, agent: false },
+      async (response) => {
+        let text = "";
+        for await (const chunk of response) text += chunk;
+        resolve({ status: response.statusCode ?? 0, text });
+      },
+    );
+    asking.on("error", reject).end();
+  });
+}
+
+test("/metrics and / tell nothing to who came by a foreign name", { timeout: 60_000 }, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  const port = Number((await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics"))["port"]);
+  for (const path of ["/metrics", "/"]) {
+    for (const host of [
+      "rebound.example",
+      `rebound.example:${port}`,
+      "127.0.0.1.rebound.example",
+      "localhost.rebound.example",
+    ]) {
+      const { status, text } = await ask(port, path, host);
+      assert.ok(status >= 400, `${path} as ${JSON.stringify(host)}: ${status}`);
+      assert.doesNotMatch(text, /dbsyncd_/);
+    }
+  }
+  for (const host of ["127.0.0.1", `127.0.0.1:${port}`, `localhost:${port}`]) {
+    assert.equal((await ask(port, "/metrics", host)).status, 200, host);
+  }
+});

@@ -1,0 +1,126 @@
+/** Files that others can read, a user file that somebody has emptied, doors without users, and servers to be talked to from inside. */
+import assert from "node:assert/strict";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { type DaemonProcess, type LogLine, runDaemon, startDaemon } from "../support/daemon-process.js";
+import { RawClient } from "../support/raw-client.js";
+import { startRedis } from "../support/redis-server.js";
+import { buildRoot, repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
+import { Client } from "./client.js";
+import { makeKey } from "./key.js";
+import { Scratch, until, Victims } from "./victims.js";
+
+const LIMIT = { timeout: 60_000 };
+const USERS = "user default off\nuser alice on >secret ~* +@all\n";
+
+/** That a warning names a file. */
+const warnsOf = (name: string) => (line: LogLine) =>
+  ["warn", "error"].includes(line.level) && JSON.stringify(line).includes(name);
+
+async function respPort(daemon: DaemonProcess): Promise<number> {
+  const line = await daemon.logged(({ msg, port }) => /Redis|RESP/i.test(msg) && typeof port === "number");
+  return Number(line["port"]);
+}
+
+describe("carelessness that somebody waits for", { concurrency: true }, () => {
+  test("a daemon.pem that others can read brings a warning", LIMIT, async () => {
+    await using victims = await Victims.start(1);
+    await victims.restart(0, () => chmodSync(join(victims.folder(0), "daemon.pem"), 0o644));
+    const warned = warnsOf("daemon.pem");
+    await until(() => victims.daemons[0]?.log.some(({ msg }) => msg === "listening") === true);
+    assert.ok(victims.daemons[0]?.log.some(warned), "no warning");
+  });
+
+  test("an acl file that others can read brings a warning", LIMIT, async () => {
+    using scratch = new Scratch();
+    const file = scratch.file("users.acl", USERS, 0o644);
+    chmodSync(file, 0o644);
+    await using daemon = await startDaemon(["--resp", "0", "--acl-file", file]);
+    assert.ok(daemon.log.some(warnsOf("users.acl")), "no warning");
+  });
+
+  test("an acl file that is empty at a SIGHUP opens nothing", LIMIT, async () => {
+    using scratch = new Scratch();
+    const file = scratch.file("users.acl", USERS);
+    await using daemon = await startDaemon(["--resp", "0", "--acl-file", file]);
+    const port = await respPort(daemon);
+    assert.match(await said(port, "GET k"), /NOAUTH/);
+    for (const text of ["", "\n\n", "# nobody\n"]) {
+      writeFileSync(file, text);
+      const lines = daemon.log.length;
+      daemon.kill("SIGHUP");
+      await until(() => daemon.log.length > lines);
+      // What is told of the file is told before this is answered.
+      assert.match(await said(port, "GET k"), /NOAUTH/, JSON.stringify(text));
+      assert.match(await said(port, "SET k v"), /NOAUTH/, JSON.stringify(text));
+    }
+  });
+
+  test("--resp on other addresses, with TLS and without users, does not open by itself", LIMIT, async () => {
+    using scratch = new Scratch();
+    const keygen = join(buildRoot, "keys/keygen.js");
+    const made = await run(process.execPath, [
+      keygen,
+      "--certificate",
+      "--san",
+      "localhost",
+      "--out",
+      scratch.path,
+    ]);
+    assert.equal(made.code, 0, made.stderr);
+    const tls = [
+      "--tls-cert",
+      join(scratch.path, "tls-cert.pem"),
+      "--tls-key",
+      join(scratch.path, "tls-key.pem"),
+    ];
+    const application = scratch.file("public.pem", makeKey().pem);
+    const address = Object.values(networkInterfaces())
+      .flat()
+      .find((one) => one?.internal === false && one.family === "IPv4");
+    const place = `${address?.address ?? "0.0.0.0"}:0`;
+    const ended = await runDaemon(["-s", application, "--resp", place, ...tls, "--check-config"]);
+    assert.notEqual(ended.code, 0, ended.stdout);
+    assert.match(ended.stderr, /--[a-z-]*unsigned|--acl-file/);
+  });
+
+  test("an application's key moves nothing to another server by MIGRATE of a Redis behind", {
+    ...LIMIT,
+    skip: skipWithout("redis-server"),
+  }, async () => {
+    await using redis = await startRedis();
+    await using foreign = await startRedis();
+    using scratch = new Scratch();
+    const key = makeKey();
+    const database = `redis:127.0.0.1:${redis.port}`;
+    await using daemon = await startDaemon(["-s", scratch.file("public.pem", key.pem), "-d", database]);
+    using client = await Client.open(daemon.port, key);
+    await until(async () => (await client.ask([["SET", "mine", "v"]])).refused === null);
+    const { replies } = await client.ask([
+      ["MIGRATE", "127.0.0.1", String(foreign.port), "mine", "0", "1000"],
+    ]);
+    assert.match(JSON.stringify(replies), /NOPERM/);
+    assert.equal(await client.text("GET", "mine"), "v");
+    assert.match(await said(foreign.port, "GET mine"), /^\$-1/);
+  });
+
+  test("docs/keys.md says what a key may do that may run KEY RULES on itself", () => {
+    assert.match(
+      readFileSync(join(repositoryRoot, "docs/keys.md"), "utf8"),
+      /KEY RULES[^.]*\b(itself|its own|themselves)\b/,
+    );
+  });
+});
+
+/** The first line that a server for Redis clients answers to an inline command. */
+async function said(port: number, line: string): Promise<string> {
+  using client = await RawClient.open(port);
+  client.send(`${line}\r\n`);
+  while (!client.received.includes("\r\n") && !client.ended)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  return client.received;
+}

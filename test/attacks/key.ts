@@ -1,0 +1,43 @@
+/** Keys, made with node:crypto alone. Source: docs/protocol-v2.md, "Signature and id". */
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+} from "node:crypto";
+
+export interface Key {
+  readonly privateKey: KeyObject;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Buffer;
+  /** SHA-256 of it. */
+  readonly id: Buffer;
+  /** The public half. */
+  readonly pem: string;
+}
+
+export const sha256 = (...parts: readonly Buffer[]): Buffer =>
+  createHash("sha256").update(Buffer.concat(parts)).digest();
+
+/** An Ed25519 key. */
+export function makeKey(): Key {
+  return keyOf(generateKeyPairSync("ed25519").privateKey);
+}
+
+/** What somebody has who has read a private key's file. */
+export function stolenKey(pem: string | Buffer): Key {
+  return keyOf(createPrivateKey(pem));
+}
+
+export function signatureOf({ privateKey }: Key, bytes: Buffer): Buffer {
+  return sign(null, bytes, privateKey);
+}
+
+function keyOf(privateKey: KeyObject): Key {
+  const publicKey = createPublicKey(privateKey);
+  const spki = publicKey.export({ type: "spki", format: "der" });
+  const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
+  return { privateKey, spki, id: sha256(spki), pem };
+}

@@ -1,0 +1,180 @@
+/** Honest daemons of one cluster, each a real process with a folder, a port and a key of its own. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { freePort } from "../support/free-port.js";
+import { Client } from "./client.js";
+import { type Command, clusterOf } from "./envelope.js";
+import { type Key, makeKey } from "./key.js";
+import { textOf } from "./wire.js";
+
+/** A folder for one test. */
+export class Scratch implements Disposable {
+  readonly path = mkdtempSync(join(tmpdir(), "dbsync-attack-"));
+
+  /** @returns its path */
+  file(name: string, text: string | Buffer, mode = 0o600): string {
+    const path = join(this.path, name);
+    writeFileSync(path, text, { mode });
+    return path;
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+export interface VictimOptions {
+  /** Without: in memory. */
+  readonly data?: boolean;
+  /** Which daemons know each other; without, they stand alone. */
+  readonly peers?: "secret" | "pinned" | "none";
+  /** Members besides, such as an attacker: their keys, pinned at ports where nobody listens. */
+  readonly others?: readonly Key[];
+  readonly args?: readonly string[];
+  /** Of node, such as a bound of its heap. */
+  readonly execArgv?: readonly string[];
+  readonly root?: boolean;
+}
+
+export class Victims implements AsyncDisposable {
+  readonly scratch = new Scratch();
+  readonly application = makeKey();
+  readonly root = makeKey();
+  /** Of the cluster, for whoever knows it. */
+  readonly secret = makeKey().id;
+  readonly cluster: Buffer;
+  /** The daemons' own keys. */
+  readonly keys: readonly Key[];
+  readonly daemons: DaemonProcess[] = [];
+  readonly #options: VictimOptions;
+  #ports: number[] = [];
+  #otherPorts: number[] = [];
+
+  private constructor(count: number, options: VictimOptions) {
+    this.#options = options;
+    this.keys = Array.from({ length: count }, makeKey);
+    this.cluster = clusterOf("dbsync", [this.application], options.root === false ? [] : [this.root]);
+  }
+
+  static async start(count: number, options: VictimOptions = {}): Promise<Victims> {
+    const victims = new Victims(count, options);
+    for (const _ of victims.keys) victims.#ports.push(await freePort());
+    for (const _ of options.others ?? []) victims.#otherPorts.push(await freePort());
+    try {
+      const starts = victims.keys.map((_, index) => victims.launch(index));
+      victims.daemons.push(...(await Promise.all(starts)));
+    } catch (reason) {
+      await victims[Symbol.asyncDispose]();
+      throw reason;
+    }
+    return victims;
+  }
+
+  port(index: number): number {
+    return this.#ports[index] as number;
+  }
+
+  /** Where they look for a member of `others`. */
+  otherPort(index: number): number {
+    return this.#otherPorts[index] as number;
+  }
+
+  /** As clients are told them. */
+  get servers(): string[] {
+    return this.#ports.map((port) => `127.0.0.1:${port}`);
+  }
+
+  folder(index: number): string {
+    return join(this.scratch.path, `data${index}`);
+  }
+
+  /** Starts one as it was started. */
+  async launch(index: number): Promise<DaemonProcess> {
+    const { execArgv = [] } = this.#options;
+    return await startDaemon(["--port", String(this.port(index)), ...this.#arguments(index)], { execArgv });
+  }
+
+  /** Ends one by force, and starts it again. @param change  what happens to its folder meanwhile */
+  async restart(index: number, change: () => void = () => {}): Promise<DaemonProcess> {
+    await this.daemons[index]?.[Symbol.asyncDispose]();
+    change();
+    const daemon = await this.launch(index);
+    this.daemons[index] = daemon;
+    return daemon;
+  }
+
+  /** A client of one of them. */
+  async client(index = 0, key: Key = this.application): Promise<Client> {
+    return await Client.open(this.port(index), key);
+  }
+
+  /** What each answers to a command that reads, and what it says of itself. */
+  async views(...command: Command): Promise<string[]> {
+    return await Promise.all(
+      this.daemons.map(async (_, index) => {
+        using client = await this.client(index);
+        const { state } = await client.hello();
+        const { replies, refused } = await client.ask([command]);
+        return `${state} ${refused ?? textOf(replies[0])}`;
+      }),
+    );
+  }
+
+  /** Ids and states of an ordinary ring, as the root sees it. */
+  async ring(index: number): Promise<string> {
+    using client = await this.client(index, this.root);
+    const { replies, refused } = await client.ask([["KEY", "LIST"]]);
+    return (
+      refused ??
+      JSON.stringify(replies[0], (_, value) =>
+        value?.type === "Buffer" ? Buffer.from(value).toString() : value,
+      )
+    );
+  }
+
+  async allLive(): Promise<void> {
+    await until(async () => (await this.views("PING")).every((view) => view === "live PONG"));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+    this.scratch[Symbol.dispose]();
+  }
+
+  #arguments(index: number): string[] {
+    const { data = true, peers = "none", others = [], args = [], root = true } = this.#options;
+    const list = ["-s", this.scratch.file("application.pem", this.application.pem), ...args];
+    if (root) list.push("--root-key", this.scratch.file("root.pem", this.root.pem));
+    if (data) list.push("--data", this.#folderWithKey(index));
+    const pin = (key: Key) => (peers === "pinned" ? `#ed25519:${key.id.toString("hex")}` : "");
+    if (peers !== "none") {
+      this.keys.forEach((key, other) => {
+        if (other !== index) list.push("--peer", `127.0.0.1:${this.port(other)}${pin(key)}`);
+      });
+      others.forEach((key, other) => {
+        list.push("--peer", `127.0.0.1:${this.#otherPorts[other]}${pin(key)}`);
+      });
+    }
+    if (peers === "secret")
+      list.push("--cluster-secret", this.scratch.file("secret", `${this.secret.toString("hex")}\n`));
+    return list;
+  }
+
+  /** With its key in it already, so that others can pin it. */
+  #folderWithKey(index: number): string {
+    const folder = this.folder(index);
+    mkdirSync(folder, { mode: 0o700, recursive: true });
+    const pem = (this.keys[index] as Key).privateKey.export({ type: "pkcs8", format: "pem" });
+    writeFileSync(join(folder, "daemon.pem"), pem, { mode: 0o600 });
+    return folder;
+  }
+}
+
+const PAUSE_MS = 25;
+
+/** Waits until it holds; the test's own limit ends it otherwise. */
+export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+}

@@ -1,0 +1,88 @@
+/**
+ * Frames and RESP2 values as an attacker writes and reads them: from docs/protocol-v2.md, "Frame" and "Messages", alone.
+ * It writes whatever it is given, and reads what a daemon says without asking whether that is right.
+ */
+
+/** What is written: text as UTF-8, numbers as decimals, lists as arrays. */
+export type Item = Buffer | string | number | readonly Item[];
+
+/** A reply that is a word, such as OK. */
+export interface Status {
+  readonly status: string;
+}
+
+/** A reply that is an error. */
+export interface Failure {
+  readonly failure: string;
+}
+
+/** What is read: a bulk string, an integer, nil, a word, an error or an array. */
+export type Value = Buffer | number | null | Status | Failure | readonly Value[];
+
+/** Name, then elements. */
+export type Message = readonly Value[];
+
+const LINE_END = Buffer.from("\r\n");
+
+/** One RESP2 value: an array of bulk strings, however deep. */
+export function resp(item: Item): Buffer {
+  if (typeof item === "number" || typeof item === "string") return resp(Buffer.from(String(item)));
+  if (Buffer.isBuffer(item)) return Buffer.concat([Buffer.from(`$${item.length}\r\n`), item, LINE_END]);
+  const items = item as readonly Item[];
+  return Buffer.concat([Buffer.from(`*${items.length}\r\n`), ...items.map(resp)]);
+}
+
+/** `ds2:<length>:<payload>`, whatever the payload. */
+export function frame(payload: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`ds2:${payload.length}:`), payload]);
+}
+
+/** The messages of a daemon, from chunks of any length. */
+export class MessageReader {
+  #pending: Buffer = Buffer.alloc(0);
+
+  push(chunk: Buffer): Message[] {
+    this.#pending = Buffer.concat([this.#pending, chunk]);
+    const messages: Message[] = [];
+    for (;;) {
+      const head = /^ds2:(\d+):/.exec(this.#pending.subarray(0, 32).toString("latin1"));
+      if (head === null) return messages;
+      const start = head[0].length;
+      const end = start + Number(head[1]);
+      if (this.#pending.length < end) return messages;
+      messages.push(valueIn(this.#pending.subarray(start, end)) as Message);
+      this.#pending = this.#pending.subarray(end);
+    }
+  }
+}
+
+function valueIn(payload: Buffer): Value {
+  let offset = 0;
+  const line = (): string => {
+    const end = payload.indexOf(LINE_END, offset);
+    const text = payload.toString("utf8", offset, end);
+    offset = end + LINE_END.length;
+    return text;
+  };
+  const value = (): Value => {
+    const head = line();
+    const rest = head.slice(1);
+    if (head[0] === "+") return { status: rest };
+    if (head[0] === "-") return { failure: rest };
+    if (head[0] === ":") return Number(rest);
+    if (rest === "-1") return null;
+    if (head[0] === "*") return Array.from({ length: Number(rest) }, value);
+    const bytes = payload.subarray(offset, offset + Number(rest));
+    offset += Number(rest) + LINE_END.length;
+    return bytes;
+  };
+  return value();
+}
+
+/** A bulk string or a word as text; of anything else what JSON says. */
+export function textOf(value: Value | undefined): string {
+  if (Buffer.isBuffer(value)) return value.toString();
+  if (value !== null && typeof value === "object" && "status" in value) return value.status;
+  if (value !== null && typeof value === "object" && "failure" in value) return value.failure;
+  return value === undefined ? "" : JSON.stringify(value);
+}

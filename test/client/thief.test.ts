@@ -1,0 +1,104 @@
+/**
+ * Somebody between a client and its daemons who wants a signed command of version 1, since that can be replayed for ever:
+ * whatever is done to the hellos, none comes unless `versions` allows it.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createClient } from "../../client/dbsync-send.js";
+import type { SendOptions } from "../../client/options.js";
+import { startDaemon } from "../../daemon/testing.js";
+import { repositoryRoot } from "../support/repository.js";
+import { startThief, THEFTS } from "../support/thief.js";
+import { until } from "./fake-server.js";
+import { errorOf, PATIENCE_MS, summary } from "./test-client.js";
+
+const key = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem");
+const ask = (servers: string, options: SendOptions = {}) =>
+  createClient({ servers, key, timeout: PATIENCE_MS, versions: undefined, ...options });
+
+for (const theft of THEFTS) {
+  test(`a thief who ${theft} gets nothing of version 1, and the error says which line would allow it`, async () => {
+    await using thief = await startThief(theft);
+    await using client = ask(thief.address);
+    for (let call = 0; call < 5; call++) {
+      const failure = await errorOf(client.send(`SET secret ${call}`));
+      assert.equal(summary(failure.outcomes[0]), "version not-applied");
+      assert.match(failure.message, /speaks version 1 only, has no room, or somebody hides version 2/);
+      assert.match(failure.message, /versions: "1" in the options, DBSYNC_VERSIONS=1, dbsync\.versions = 1/);
+    }
+    assert.ok(thief.connections >= 2, "it was asked once more");
+    assert.deepEqual(thief.taken, []);
+  });
+}
+
+test("a thief beside a daemon, in a told cluster, gets envelopes at most", async () => {
+  await using daemon = await startDaemon();
+  await using thief = await startThief("closes on the hello");
+  const { servers, key, cluster } = daemon.options;
+  for (const versions of [undefined, "2"] as const) {
+    await using client = createClient({ servers: `${servers},${thief.address}`, key, cluster, versions });
+    for (let call = 0; call < 5; call++) assert.equal(await client.send(`SET a ${call}`), "OK");
+    const { outcomes } = await client.sendAll("SET a 5");
+    assert.equal(outcomes[0]?.status, "ok");
+    assert.match(summary(outcomes[1]), /^version (not-applied|unknown)$/);
+  }
+  assert.deepEqual(thief.taken, []);
+});
+
+test("a daemon that has no room gets nothing of version 1, and everything once there is some", async () => {
+  await using daemon = await startDaemon({ args: ["--max-connections", "2"] });
+  // Whoever has proved nothing gives way; these have.
+  const others = [createClient(daemon.options), createClient(daemon.options)];
+  for (const other of others) await other.send("PING");
+  await using client = createClient(daemon.options);
+  const failure = await errorOf(client.send("INCR n"));
+  assert.equal(summary(failure.outcomes[0]), "version not-applied");
+  for (const other of others) await other.close();
+  let value: string | null = null;
+  while (value === null) value = await client.send("INCR n").catch(() => null);
+  assert.equal(value, "1");
+  const { outcomes } = await client.sendAll("GET n");
+  assert.deepEqual(
+    outcomes.map((outcome) => outcome.status === "ok" && outcome.version),
+    [2],
+  );
+});
+
+const SAID: [how: string, prefix: string, options: SendOptions, connections: number][] = [
+  ["the option 1", "", { versions: "1" }, 1],
+  ["the option 1,2", "", { versions: "1,2" }, 2],
+  ["its entry in the list", "dbsync1://", {}, 1],
+  ["its entry, whatever the option says", "dbsync1://", { versions: "2" }, 1],
+];
+
+for (const [how, prefix, options, connections] of SAID) {
+  test(`${how} sends a daemon that closes on the hello version 1`, async () => {
+    await using thief = await startThief("closes on the hello");
+    await using client = ask(prefix + thief.address, options);
+    const sent = client.send("SET a 1").catch(() => {});
+    await until(() => thief.taken.length === 1, "the command");
+    assert.match(thief.taken[0] ?? "", /^ds:\d+:ds:8:SET a 1\0/);
+    assert.equal(thief.connections, connections);
+    await client.close();
+    await sent;
+  });
+}
+
+test("an entry that says 2 holds where the option allows version 1", async () => {
+  await using thief = await startThief("closes on the hello");
+  await using client = ask(`dbsync2://${thief.address}`, { versions: "1,2" });
+  assert.equal(summary((await errorOf(client.send("PING"))).outcomes[0]), "version not-applied");
+  assert.deepEqual(thief.taken, []);
+});
+
+test("a daemon whose entry says 1 is never asked, and gets each call beside one of version 2", async () => {
+  await using daemon = await startDaemon();
+  await using thief = await startThief("closes on the hello");
+  await using client = createClient({
+    ...daemon.options,
+    servers: `dbsync1://${thief.address},${daemon.options.servers}`,
+  });
+  for (let call = 0; call < 3; call++) assert.equal(await client.send("INCR n"), String(call + 1));
+  assert.equal(thief.hellos, 0);
+});

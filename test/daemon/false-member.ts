@@ -1,0 +1,72 @@
+/** Somebody on this machine who speaks as members do, by docs/protocol-v2.md "Members" alone. */
+import { createHmac, randomBytes, sign } from "node:crypto";
+import { connect, type Socket } from "node:net";
+import { type Identity, makeIdentity } from "../../daemon/trust/identity.js";
+import { FrameParser, writeFrame } from "../../protocol/frame.js";
+import {
+  type MemberMessage,
+  type OwnMessage,
+  readMemberMessage,
+  writeMemberMessage,
+} from "../../protocol/member-messages.js";
+import { writeHello } from "../../protocol/messages-v2.js";
+import { until } from "./replicas.js";
+
+export class FalseMember implements Disposable {
+  readonly identity: Identity;
+  readonly heard: MemberMessage[] = [];
+  isClosed = false;
+  readonly socket: Socket;
+  readonly #parser = new FrameParser(1 << 30, 2);
+
+  constructor(port: number, identity: Identity = makeIdentity()) {
+    this.identity = identity;
+    this.socket = connect({ host: "127.0.0.1", port });
+    this.socket.on("data", (chunk) => this.heard.push(...this.#parser.push(chunk).map(readMemberMessage)));
+    this.socket.on("error", () => {});
+    this.socket.on("close", () => {
+      this.isClosed = true;
+    });
+  }
+
+  say(message: OwnMessage): void {
+    this.socket.write(writeMemberMessage(message));
+  }
+
+  /** @param daemon  whom it claims to be */
+  greet(cluster: string, daemon = this.identity.id): void {
+    const hello = { kind: "hello", versions: [2], daemon, cluster, clock: Date.now() } as const;
+    this.socket.write(writeFrame(writeHello({ ...hello, state: "live", role: "daemon" }), 2), "latin1");
+  }
+
+  /** Until it is told something, or is left alone. */
+  async hears<Kind extends MemberMessage["kind"]>(
+    kind: Kind,
+  ): Promise<Extract<MemberMessage, { kind: Kind }> | undefined> {
+    const find = () =>
+      this.heard.find((one): one is Extract<MemberMessage, { kind: Kind }> => one.kind === kind);
+    await until(`a ${kind}`, () => this.isClosed || find() !== undefined);
+    return find();
+  }
+
+  /** Goes through the whole handshake. @returns the farewell's code; null: it is a member */
+  async enter(cluster: string, secret: Buffer | null = null): Promise<string | null> {
+    this.greet(cluster);
+    const [hello, challenge] = [await this.hears("hello"), await this.hears("challenge")];
+    if (hello !== undefined && challenge !== undefined) {
+      const nonce = randomBytes(32).toString("latin1");
+      const names = cluster + this.identity.id + hello.daemon + nonce + challenge.nonce;
+      const proven = Buffer.from(`dbsync2\0member\0${names}\x01`, "latin1");
+      const mac = secret === null ? Buffer.alloc(0) : createHmac("sha256", secret).update(proven).digest();
+      this.say({ kind: "challenge", nonce });
+      const signature = sign(null, proven, this.identity.key);
+      this.say({ kind: "proof", spki: this.identity.spki, signature, mac });
+    }
+    const proof = await this.hears("proof");
+    return proof === undefined ? ((await this.hears("bye"))?.code ?? "closed") : null;
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
+  }
+}

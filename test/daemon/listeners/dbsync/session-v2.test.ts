@@ -1,0 +1,43 @@
+/** Answers of version 2 that wait for other daemons are counted apart, as many as may be. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RefusalLog } from "../../../../daemon/answers/refusal-log.js";
+import type { EnvelopeAnswer } from "../../../../daemon/answers/request.js";
+import { ByteBudget } from "../../../../daemon/listeners/byte-budget.js";
+import type { ConnectionHost } from "../../../../daemon/listeners/connection-host.js";
+import { SessionV2 } from "../../../../daemon/listeners/dbsync/session-v2.js";
+import { NOBODY } from "../../../../daemon/pipeline/observer.js";
+import { writeCommandMessage } from "../../../../protocol/messages-v2.js";
+import { makeKeyPair } from "../../../support/envelope-client.js";
+import { defaultLimits } from "../../in-process.js";
+import { log, makeScene } from "../../scene.js";
+
+test("a session counts what waits for other daemons, up to a bound, until it is answered", async () => {
+  const scene = makeScene({ clock: { now: 1_790_000_000_000 }, pair: makeKeyPair() });
+  const answers: ((answer: EnvelopeAnswer) => void)[] = [];
+  scene.pipeline.take = () => new Promise((resolve) => answers.push(resolve));
+  const host: ConnectionHost = {
+    ...{ pipeline: scene.pipeline, environment: scene.environment, daemon: scene.daemon, log },
+    ...{ limits: defaultLimits, observer: NOBODY, members: null, takesVersion1: true },
+    closeAfterAnswer: false,
+    refusals: new RefusalLog(log, scene.environment),
+    budget: new ByteBudget(1),
+    heard() {},
+    proved() {},
+    leave() {},
+    rejected: 0,
+    overBudget() {},
+  };
+  const session = new SessionV2(host, "test");
+  const { body, signature } = scene.sign([["SET", "k", "v"]]);
+  const texts = [body.toString("latin1"), signature.toString("latin1")] as const;
+  const plain = Buffer.from(writeCommandMessage(...texts), "latin1");
+  const waiting = Buffer.from(writeCommandMessage(...texts, { kind: "stable" }), "latin1");
+  const spoken = [session.serve(plain)];
+  assert.equal(session.waiting, 0);
+  for (let i = 0; i < 1025; i++) spoken.push(session.serve(waiting));
+  assert.equal(session.waiting, 1024);
+  for (const answer of answers) answer({ kind: "result", id: "", units: 0, errors: 0, replies: "" });
+  await Promise.all(spoken);
+  assert.equal(session.waiting, 0);
+});

@@ -1,0 +1,193 @@
+/** Daemons that list each other with --json-replica: moments between two leaders, each with a member that says what it is told to say. */
+import assert from "node:assert/strict";
+import { createServer, type Socket } from "node:net";
+import { test } from "node:test";
+import { Fleet } from "../../../../daemon/listeners/json/replicas/fleet.js";
+import { RawClient } from "../../../support/raw-client.js";
+import { until } from "../../replicas.js";
+import { ask, startJson } from "./scene.js";
+
+interface Told {
+  readonly action: string;
+  readonly does?: string;
+  readonly claim?: { readonly id: string; readonly term: number; readonly place: number };
+}
+
+interface Member extends AsyncDisposable {
+  readonly port: number;
+  /** What it was asked to do, in order. */
+  readonly asked: readonly string[];
+  /** As if it had been killed. */
+  kill(): void;
+}
+
+const DONE = { status: "success" };
+const AWAY = Symbol("it closes the connection");
+const CLAIM = { term: 5, place: 0, since: 1, id: "leader" };
+const LEVEL = { leader: "leader", term: 5, place: 0, counts: {}, recent: [] };
+/** Much longer than any test takes. */
+const PATIENT = { limits: { jsonReplicaTimeout: 60_000 } };
+const MET = {
+  ...{ ...DONE, id: "leader", claim: CLAIM, counts: {}, isListed: true, writes: [] },
+  ...{ hasForgotten: false, isLevel: true },
+};
+const create = { action: "create", document: "d" };
+
+/** @param say  its answer, unless it is `DONE` */
+async function startMember(say: (told: Told) => unknown): Promise<Member> {
+  const sockets = new Set<Socket>();
+  const asked: string[] = [];
+  const server = createServer((socket) => {
+    sockets.add(socket.on("error", () => {}));
+    let held = "";
+    socket.setEncoding("latin1").on("data", async (piece) => {
+      held += piece;
+      for (let end = held.indexOf("\n"); end >= 0; end = held.indexOf("\n")) {
+        const told = JSON.parse(held.slice(0, end)) as Told;
+        held = held.slice(end + 1);
+        if (told.does !== undefined) asked.push(told.does);
+        const said = told.does === undefined ? DONE : ((await say(told)) ?? DONE);
+        if (said === AWAY) socket.destroy();
+        else socket.write(`${JSON.stringify(told.does === "list" ? { ...DONE, names: [] } : said)}\n\r`);
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const kill = () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  };
+  return {
+    port: (server.address() as { port: number }).port,
+    asked,
+    kill,
+    async [Symbol.asyncDispose]() {
+      kill();
+    },
+  };
+}
+
+/** What a member says to a daemon. */
+const say = (client: RawClient, does: string, members: object) =>
+  ask(client, { action: "replica", does, ...members });
+
+test("a write of which only a leader has it that is gone is done anew, and not said to be replicated", async () => {
+  await using leader: Member = await startMember(({ does }) => {
+    if (does === "meet") return MET;
+    if (does !== "submit") return DONE;
+    setImmediate(() => setImmediate(() => leader.kill()));
+    return { ...DONE, place: 1, answer: JSON.stringify({ ...DONE, replicated: true }) };
+  });
+  await using ours = await startJson({ ...PATIENT, replicas: [leader.port] });
+  using client = await RawClient.open(ours.port);
+  for (const [does, members] of [["begin", { claim: CLAIM }] as const, ["level", LEVEL] as const])
+    assert.equal(await say(client, does, members), JSON.stringify(DONE));
+  assert.match(await ask(client, create), /"success".*"replicated":false/);
+  assert.match(await ask(client, { action: "count", document: "d" }), /"count":0/);
+  assert.equal(leader.asked.filter((does) => does === "submit").length, 1);
+});
+
+test("a write that its leader does not pass on in time is not said to be replicated", async () => {
+  let said: object = { ...DONE, replicated: true };
+  await using leader = await startMember(({ does }) =>
+    does === "meet" ? MET : { ...DONE, place: 1, answer: JSON.stringify(said) },
+  );
+  await using ours = await startJson({ limits: { jsonReplicaTimeout: 50 }, replicas: [leader.port] });
+  using client = await RawClient.open(ours.port);
+  assert.match(await ask(client, create), /"success".*"replicated":false/);
+  said = { status: "error", message: "no" };
+  assert.equal(await ask(client, create), JSON.stringify(said));
+});
+
+test("if nobody has all that the leader had, one of them leads nevertheless", async () => {
+  await using leader = await startMember(({ does }) => (does === "meet" ? MET : DONE));
+  await using other = await startMember(({ does }) =>
+    does === "meet" ? { ...MET, id: "other", isLevel: false } : DONE,
+  );
+  await using ours = await startJson({ ...PATIENT, replicas: [leader.port, other.port] });
+  leader.kill();
+  using client = await RawClient.open(ours.port);
+  assert.match(await ask(client, create), /"success"/);
+});
+
+test("a member that did not know this one when it was asked is asked again, and is level once it has all documents", async () => {
+  let port = 0;
+  let meetings = 0;
+  await using member = await startMember(async ({ does, claim }) => {
+    if (does !== "meet") return DONE;
+    if (port === 0) return AWAY;
+    const own = { ...CLAIM, term: 0, since: Date.now() + 1e6, id: "member" };
+    const met = { ...MET, id: "member", claim: own };
+    if (++meetings > 1) return { ...met, claim };
+    using client = await RawClient.open(port);
+    await say(client, "meet", { id: "member", claim: own, counts: {} });
+    return { ...met, isListed: false };
+  });
+  await using ours = await startJson({ replicas: [member.port] });
+  using client = await RawClient.open(ours.port);
+  await ask(client, create);
+  port = ours.port;
+  await until("it is level", async () => member.asked.includes("level"));
+  assert.deepEqual(member.asked.slice(member.asked.indexOf("begin")).slice(0, 3), ["begin", "put", "level"]);
+});
+
+test("a follower that refuses a write because it lacks one is brought level without another write", async () => {
+  let refusals = 0;
+  await using member = await startMember(({ does, claim }) => {
+    if (does === "meet") return { ...MET, id: "member", claim };
+    if (does !== "apply" || ++refusals > 1) return DONE;
+    return { status: "error", message: "no", claim: { ...CLAIM, term: 0, since: 9e15, id: "member" } };
+  });
+  await using ours = await startJson({ replicas: [member.port] });
+  using client = await RawClient.open(ours.port);
+  const levels = () => member.asked.filter((does) => does === "level").length;
+  assert.match(await ask(client, create), /"replicated":true/);
+  assert.equal(levels(), 1);
+  const insert = { action: "insert", document: "d", data: [{ n: 1 }] };
+  assert.match(await ask(client, insert), /"replicated":false/);
+  await until("it is level again", async () => levels() === 2);
+});
+
+test("a daemon takes a leader's writes only behind those that it has", async () => {
+  await using leader = await startMember(({ does }) => (does === "meet" ? MET : DONE));
+  await using ours = await startJson({ ...PATIENT, replicas: [leader.port] });
+  using client = await RawClient.open(ours.port);
+  const apply = (place: number) =>
+    say(client, "apply", {
+      ...{ leader: "leader", term: 5, place, by: "leader", number: place, now: 1 },
+      argv: ["DOC.CREATE", `d${place}`],
+    });
+  assert.match(await apply(1), /"error".*"claim"/);
+  await say(client, "begin", { claim: CLAIM });
+  assert.match(await apply(1), /"error".*"claim"/);
+  await say(client, "level", LEVEL);
+  assert.match(await apply(2), /"error".*"claim"/);
+  assert.match(await apply(1), /"success"/);
+  assert.match(await ask(client, { action: "list" }), /"documents":\["d1"\]/);
+});
+
+test("a daemon that follows another one is not given documents before it has handed over what it did", async () => {
+  await using leader = await startMember(({ does }) => (does === "meet" ? MET : DONE));
+  await using ours = await startJson({ ...PATIENT, replicas: [leader.port] });
+  using client = await RawClient.open(ours.port);
+  const claim = { ...CLAIM, term: 6, id: "another" };
+  assert.match(await say(client, "begin", { claim }), /"error".*"claim"/);
+});
+
+test("a write counts as done here once all that its leader had is here", async () => {
+  const fleet = new Fleet({ id: "a", since: 2 });
+  for (let number = 1; number <= 3; number++)
+    fleet.record({ by: "a", number, now: 1, argv: ["DOC.CREATE", "d"] });
+  const claim = { term: 2, place: 3, since: 1, id: "b" };
+  assert.ok(fleet.learn(claim));
+  const waited = fleet.whenDone(1, claim, 60_000);
+  assert.equal(await Promise.race([waited, "not yet"]), "not yet");
+  fleet.level({ counts: new Map([["c", 7]]), place: 4, recent: [{ by: "c", number: 7 }] });
+  assert.equal(await waited, "done");
+  assert.ok(fleet.has("c", 7));
+  assert.ok(!fleet.has("c", 6));
+  const next = fleet.whenDone(5, claim, 60_000);
+  fleet.takeOver();
+  assert.equal(await next, "elsewhere");
+  assert.deepEqual(fleet.own.recent.at(0), { by: "c", number: 7 });
+});

@@ -1,0 +1,54 @@
+/** The text of -d. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseSpecifications } from "../../../daemon/options/database-list.js";
+
+const plain = { kind: "redis", db: 0, username: null, password: null, tls: false };
+
+test("php-dbsync's form names host and port, IPv6 in brackets", () => {
+  assert.deepEqual(parseSpecifications("redis:127.0.0.1:6379"), [
+    { ...plain, name: "redis:127.0.0.1:6379", host: "127.0.0.1", port: 6379 },
+  ]);
+  assert.deepEqual(parseSpecifications("redis:[::1]:1"), [
+    { ...plain, name: "redis:[::1]:1", host: "::1", port: 1 },
+  ]);
+});
+
+test("several databases keep their order, blanks around commas do not matter", () => {
+  const names = parseSpecifications("redis:b:2, memory,redis:a:1").map(({ name }) => name);
+  assert.deepEqual(names, ["redis:b:2", "memory", "redis:a:1"]);
+});
+
+test("a URL brings user, password, number and TLS; its name has no password", () => {
+  assert.deepEqual(parseSpecifications("rediss://me:s%2Cc%40@db.example:7000/5"), [
+    {
+      kind: "redis",
+      name: "rediss://db.example:7000/5",
+      host: "db.example",
+      port: 7000,
+      db: 5,
+      username: "me",
+      password: "s,c@",
+      tls: true,
+    },
+  ]);
+  assert.deepEqual(parseSpecifications("redis://[::1]"), [
+    { ...plain, name: "redis:[::1]:6379", host: "::1", port: 6379 },
+  ]);
+});
+
+for (const [text, problem] of [
+  ["", /A database is missing/],
+  ["memory,", /A database is missing/],
+  ["Memory", /unknown database type "Memory"/],
+  ["redis", /is not redis:host:port/],
+  ["redis:::1:6379", /is not redis:host:port/],
+  ["redis:h:99999", /from 1 to 65535/],
+  ["redis://user:secret@h:1/x", /^"redis:\/\/\*\*\*@h:1\/x" is not/],
+  ["redis://u:secret@h:99999", /^"redis:\/\/\*\*\*@h:99999" is no URL/],
+  ["redis:h:1,redis:h:1", /"redis:h:1" is named twice/],
+] as const) {
+  test(`${JSON.stringify(text)} names no databases`, () => {
+    assert.throws(() => parseSpecifications(text), { name: "RangeError", message: problem });
+  });
+}

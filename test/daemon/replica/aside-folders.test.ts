@@ -1,0 +1,71 @@
+/** What a member's snapshot takes the place of is kept beside the live timeline, and never at its cost. */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { asideOf } from "../../../daemon/replica/aside-folders.js";
+import type { OpenAside } from "../../../timeline/aside.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { makeFolder, startReplica } from "../replicas.js";
+import { log } from "../scene.js";
+
+const CUT_AT = Date.UTC(2030, 0, 2, 3, 4, 5);
+const NAME = "2030-01-02T03-04-05.000Z";
+const GIBIBYTE = 2 ** 30;
+/** What a copy may need beyond what it copies. */
+const MARGIN = 16 * 2 ** 20;
+
+function leaveBehind(data: string): string {
+  const replaced = join(data, "replaced");
+  for (const name of ["2029-01-01T00-00-00.000Z.partial", "2029-01-01T00-00-00.000Z", `${NAME}.partial`]) {
+    mkdirSync(join(replaced, name, "timeline"), { recursive: true });
+    writeFileSync(join(replaced, name, "timeline", "data.mdb"), "something");
+  }
+  return replaced;
+}
+
+test("what a crash left half kept aside is removed when the daemon starts, and what is whole stays", async () => {
+  using folder = makeFolder();
+  const replaced = leaveBehind(folder.path);
+  await using _daemon = await startReplica({ args: ["-s", makeKeyPair().file, "--data", folder.path] });
+  assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z"]);
+});
+
+test("it is removed before the next one is begun as well, which is there under its name when it is whole", async () => {
+  using folder = makeFolder();
+  const open = asideOf(folder.path, log, () => GIBIBYTE) as OpenAside;
+  const replaced = leaveBehind(folder.path);
+  const aside = await open(CUT_AT);
+  assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z", `${NAME}.partial`]);
+  await aside.commit();
+  assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z", NAME]);
+  const second = await open(CUT_AT);
+  assert.equal(second.name, join(replaced, `${NAME}-2`));
+  await second.discard();
+  assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z", NAME]);
+});
+
+test("none is begun that could take more than half of what is free, timeline and snapshots together", async () => {
+  using folder = makeFolder();
+  const sizes = { timeline: 3_000_000, snapshots: 5_000_000 };
+  for (const [name, bytes] of Object.entries(sizes)) {
+    mkdirSync(join(folder.path, name));
+    writeFileSync(join(folder.path, name, "a file"), Buffer.alloc(bytes));
+  }
+  const replaced = join(folder.path, "replaced");
+  const needed = sizes.timeline + sizes.snapshots + MARGIN;
+  let free = 2 * needed - 1;
+  const open = asideOf(folder.path, log, (of) => {
+    assert.ok(statSync(of).isDirectory());
+    return free;
+  }) as OpenAside;
+  await assert.rejects(open(CUT_AT), {
+    message:
+      /cannot be kept aside: that needs 24 MiB, which is more than half of the 48 MiB free in .*: free some/,
+  });
+  assert.deepEqual(readdirSync(replaced), []);
+  free++;
+  const aside = await open(CUT_AT);
+  await aside.discard();
+  assert.ok(!existsSync(join(replaced, NAME)));
+});

@@ -1,0 +1,127 @@
+/** Before a signature holds nothing of a body is read but its head, however long it is: each byte that is looked at is counted. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Recording } from "../../daemon/pipeline/recording.js";
+import { entryCheck } from "../../daemon/replica/check-entry.js";
+import { HASH_BYTES, readBody, signerOf } from "../../protocol/envelope.js";
+import { readHead } from "../../protocol/envelope-head.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import { makeKeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
+import { makeScene } from "./scene.js";
+
+const pair = makeKeyPair();
+const stranger = makeKeyPair();
+const NOW = 1_790_000_000_000;
+/** A header is some 200 bytes long. */
+const HEAD_BYTES_MAX = 400;
+const COMMANDS = Array.from({ length: 4096 }, (_, i) => ["SET", `key:${i}`, "v".repeat(100)]);
+
+/** A body that tells up to where it was read. */
+function watched(body: Buffer): { readonly body: Buffer; readonly furthest: () => number } {
+  let furthest = 0;
+  const note = (end: number) => {
+    furthest = Math.max(furthest, end);
+  };
+  const proxy = new Proxy(body, {
+    get(target, name) {
+      if (typeof name === "string" && /^\d+$/.test(name)) {
+        note(Number(name));
+        return target[Number(name)];
+      }
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        if (name === "subarray" || name === "toString") note(Number(args.at(-1)));
+        return Reflect.apply(value, target, args);
+      };
+    },
+  });
+  return { body: proxy, furthest: () => furthest };
+}
+
+const changed = ({ signature, ...others }: SignedEnvelope): SignedEnvelope => ({
+  ...others,
+  signature: Buffer.alloc(signature.length),
+});
+
+/** The id is told without a look at the body that is watched, and so is whether the signature holds. */
+const hash = () => "x".repeat(HASH_BYTES);
+
+test("an envelope with an unknown key or a bad signature is read no further than its date, with a timeline as well", () => {
+  const held = new Set<string>();
+  const recorder = {
+    records: () => true,
+    holds: ({ id }: { id: string }) => held.has(id),
+    standing: "",
+  } as unknown as Recording["recorder"];
+  const timeline = { recorder, confirmations: null, gateway: null } as unknown as Recording;
+  const scene = makeScene({ clock: { now: NOW }, pair, parts: { hash, timeline } });
+  const { pipeline, cluster } = scene;
+  const { signers } = pipeline;
+  assert.ok(signers !== null);
+  pipeline.signers = {
+    ...{ ring: signers.ring, cluster, ofCommand: () => undefined },
+    verify: () => false,
+  };
+  const foreign = signCommands(stranger, COMMANDS, { cluster, at: NOW });
+  const forged = changed(scene.sign(COMMANDS));
+  for (const effect of ["not-applied", "unknown"]) {
+    for (const [envelope, code] of [[foreign, "unknown-key"] as const, [forged, "bad-signature"] as const]) {
+      const { body, furthest } = watched(envelope.body);
+      const answer = scene.take({ ...envelope, body });
+      assert.ok(!(answer instanceof Promise) && answer.kind === "refused");
+      assert.deepEqual([answer.code, answer.effect], [code, effect]);
+      assert.ok(furthest() > 50 && furthest() < HEAD_BYTES_MAX, `read up to byte ${furthest()}`);
+    }
+    held.add(hash());
+  }
+});
+
+test("what a member gives is read no further than its date until its signature holds", () => {
+  const { pipeline, cluster, sign } = makeScene({ clock: { now: NOW }, pair });
+  const { signers } = pipeline;
+  assert.ok(signers !== null);
+  let isGood = false;
+  const parts = { ring: signers.ring, cluster, ofCommand: () => undefined, verify: () => isGood };
+  const signersOf = parts as unknown as Parameters<typeof entryCheck>[0]["signers"];
+  const check = entryCheck({ signers: signersOf, hash, databases: 16 });
+  const good = sign(COMMANDS);
+  const furthestOf = ({ body, signature }: SignedEnvelope, isHeld = false) => {
+    const one = watched(body);
+    const judged = check(one.body, signature, { holds: () => isHeld, hasRoom: () => true });
+    return [typeof judged === "string" ? judged : Object.keys(judged).join(), one.furthest()] as const;
+  };
+  const foreign = signCommands(stranger, COMMANDS, { cluster, at: NOW });
+  const cases = [
+    [furthestOf(good), "refused"],
+    [furthestOf(good, true), "held"],
+    [furthestOf(foreign), "unknown-signer"],
+  ] as const;
+  for (const [[said, furthest], expected] of cases) {
+    assert.equal(said, expected);
+    assert.ok(furthest > 50 && furthest < HEAD_BYTES_MAX, `${said}: read up to byte ${furthest}`);
+  }
+  isGood = true;
+  const [said, furthest] = furthestOf(good);
+  assert.match(said, /envelope/);
+  assert.ok(furthest >= good.body.length - 2, "what is good is read whole");
+});
+
+test("the head of a body is what the body says, wherever the date stands, and else it is malformed", () => {
+  const { cluster } = makeScene({ clock: { now: NOW }, pair });
+  const conditions = Array.from({ length: 1024 }, (_, i) => ({ db: 0, key: `k${i}`, writer: "" }));
+  const { body } = signCommands(pair, [["GET", "k"]], { cluster, at: 5, seq: 7, if: conditions });
+  const { key, at, seq } = readBody(body);
+  assert.deepEqual(readHead(body), { key, at, seq });
+  const text = body.toString("latin1");
+  const date = "$2\r\nat\r\n$1\r\n5\r\n$3\r\nseq\r\n$1\r\n7\r\n";
+  const last = text.indexOf("*2\r\n$3\r\nGET");
+  const moved = text.slice(0, last).replace(date, "") + date + text.slice(last);
+  assert.deepEqual(readHead(Buffer.from(moved, "latin1")), { key, at, seq });
+  const without = Buffer.from(text.replace(date, date.replace("seq", "sex")), "latin1");
+  const long = Buffer.from(`*3\r\n$64000000\r\n${"x".repeat(64)}`, "latin1");
+  for (const wrong of [without, long, body.subarray(0, 40), Buffer.from("*0\r\n")]) {
+    assert.throws(() => readHead(wrong), MalformedFrame);
+  }
+  assert.equal(signerOf(body), key);
+});

@@ -1,0 +1,83 @@
+/** A daemon of version 2 of a few lines for the examples' tests: it answers hellos, and envelopes as a test says. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+import { FrameParser } from "../../protocol/frame.js";
+import { frame, type Resp, raw, resp } from "../support/v2-vectors/scene.js";
+
+export const CLUSTER = Buffer.alloc(32, 7).toString("latin1");
+
+export interface FakeV2 extends AsyncDisposable {
+  readonly address: string;
+  /** The messages that came. */
+  readonly messages: Buffer[];
+}
+
+export type Answering = (envelope: { id: string; number: number }, socket: Socket) => Resp | null;
+
+export const hello = (clock: number, cluster = CLUSTER, versions = "1 2"): Resp => [
+  ...["hello", versions, "d".repeat(32), cluster, String(clock), "live", "daemon"],
+];
+
+/**
+ * A daemon of version 2 that checks nothing: it answers hellos, and envelopes as a test says.
+ * @param greeting  null: closes
+ * @param isLate  the answer to a hello comes with that to the envelope behind it, in one piece
+ */
+export async function fakeV2(
+  greeting: () => Resp | null,
+  answering: Answering,
+  isLate = false,
+): Promise<FakeV2> {
+  const sockets = new Set<Socket>();
+  const messages: Buffer[] = [];
+  let number = 0;
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {}).on("close", () => sockets.delete(socket));
+    const parser = new FrameParser(1 << 20, 2);
+    const held: Buffer[] = [];
+    socket.on("data", (chunk) => {
+      for (const payload of parser.push(chunk)) {
+        messages.push(payload);
+        const isHello = payload.includes("hello\r\n");
+        const reply = isHello ? greeting() : answering(envelopeOf(payload, ++number), socket);
+        if (reply !== null) held.push(frame(resp(reply)));
+        else if (isHello) socket.end();
+        if (!isHello || !isLate) socket.write(Buffer.concat(held.splice(0)));
+      }
+      if (parser.malformed !== null) socket.destroy();
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as { port: number };
+  return {
+    address: `127.0.0.1:${port}`,
+    messages,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+function envelopeOf(payload: Buffer, number: number): { id: string; number: number } {
+  const head = /^\*3\r\n\$7\r\ncommand\r\n\$(\d+)\r\n/.exec(payload.toString("latin1"));
+  assert.ok(head);
+  const body = payload.subarray(head[0].length, head[0].length + Number(head[1]));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(body.length));
+  const id = createHash("sha256").update("dbsync2\0command\0").update(length).update(body).digest();
+  return { id: id.toString("latin1"), number };
+}
+
+export const result = (id: string, reply: string): Resp => {
+  const now = String(Date.now());
+  return ["result", id, "d".repeat(32), now, `${now} 0`, raw(reply), ""];
+};
+
+export const refused = (id: string, code: string, clock: number, effect = "not-applied"): Resp => [
+  ...["refused", id, code, "Because.", String(clock), effect],
+];

@@ -1,0 +1,66 @@
+/** `npm run explore`: fresh seeds for every randomised test file, and what is found can be repeated. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { buildRoot } from "../support/repository.js";
+import { Explorer, type Finding } from "./explorer.js";
+import { again, type Turn, turns } from "./plan.js";
+import { randomisedFiles } from "./randomised-files.js";
+
+const folder = mkdtempSync(join(tmpdir(), "dbsync-explore-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const tested = (code: string) => `import { test } from "node:test";\ntest("it holds", () => { ${code} });\n`;
+writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+writeFileSync(
+  join(folder, "even.test.js"),
+  tested('if (process.env.DBSYNC_SEED % 2) throw new Error("odd");'),
+);
+
+/** Turns of one file with seeds from 1 on, and no more than so many. */
+async function explore(file: string, most: number): Promise<{ findings: Finding[]; code: number }> {
+  let seed = 0;
+  const findings: Finding[] = [];
+  const one = turns([file], () => seed++);
+  const explorer = new Explorer({
+    folder,
+    turns: one,
+    lanes: most,
+    ms: 0,
+    found: (finding) => findings.push(finding),
+    progress: () => undefined,
+  });
+  const { findings: count } = await explorer.run();
+  return { findings, code: count };
+}
+
+test("a turn that fails is told with what it printed and the command that repeats it", async () => {
+  const { findings, code } = await explore("even.test.js", 2);
+  assert.equal(code, 1);
+  const [finding] = findings as [Finding];
+  assert.match(finding.output, /Error: odd/);
+  assert.equal(again(finding.turn), "DBSYNC_SEED=1 npm test -- even.test");
+});
+
+test("every randomised test file has its turn, each time with another seed", () => {
+  const files = randomisedFiles(join(buildRoot, "test"));
+  for (const file of [
+    "simulation/simulation.test.js",
+    "conformance/differential.test.js",
+    "daemon/fuzz.test.js",
+    "store/permutation.test.js",
+    "protocol/frame.test.js",
+  ])
+    assert.ok(files.includes(file), file);
+  assert.ok(!files.includes("run.test.js"), "what draws on no seed stays out");
+  let seed = 0;
+  const plan = turns(files, () => ++seed);
+  const taken: Turn[] = Array.from({ length: 20 * files.length }, () => plan.next().value);
+  assert.deepEqual(
+    files.filter((file) => !taken.some((turn) => turn.file === file)),
+    [],
+  );
+  assert.equal(new Set(taken.map(({ env }) => env["DBSYNC_SEED"])).size, taken.length);
+});

@@ -1,0 +1,108 @@
+/** Lets turns run, some at a time, until the time is over, and keeps those that failed. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import type { Turn } from "./plan.js";
+
+/** A turn that takes longer hangs. */
+const TURN_MS_MAX = 900_000;
+
+/** The end of what a turn that failed printed: there it says what failed. */
+const LINES_KEPT = 60;
+
+export interface Finding {
+  readonly turn: Turn;
+  /** The last lines of what it printed. */
+  readonly output: string;
+}
+
+export interface ExplorerOptions {
+  /** The compiled test/. */
+  readonly folder: string;
+  readonly turns: Iterator<Turn, never>;
+  /** So many run at once. */
+  readonly lanes: number;
+  /** Milliseconds after which none is started any more. */
+  readonly ms: number;
+  /** At once, so that whoever ends the run early has it. */
+  readonly found: (finding: Finding) => void;
+  /** After each turn. */
+  readonly progress: (turns: number, findings: number) => void;
+}
+
+export class Explorer {
+  readonly #options: ExplorerOptions;
+  readonly #running = new Set<number>();
+  #turns = 0;
+  #findings = 0;
+
+  constructor(options: ExplorerOptions) {
+    this.#options = options;
+  }
+
+  /** @returns how many turns there were, at least one for each lane, and how many of them found something */
+  async run(): Promise<{ turns: number; findings: number }> {
+    const { lanes, ms } = this.#options;
+    const end = performance.now() + ms;
+    const lane = async () => {
+      do await this.#take(this.#options.turns.next().value);
+      while (performance.now() < end);
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+    return { turns: this.#turns, findings: this.#findings };
+  }
+
+  /** Ends what runs, with the servers that it started. */
+  end(): void {
+    for (const leader of this.#running) endGroup(leader);
+  }
+
+  async #take(turn: Turn): Promise<void> {
+    const { code, output } = await this.#play(turn);
+    this.#turns++;
+    if (code !== 0) {
+      this.#findings++;
+      this.#options.found({ turn, output: output.trimEnd().split("\n").slice(-LINES_KEPT).join("\n") });
+    }
+    this.#options.progress(this.#turns, this.#findings);
+  }
+
+  /** In a process group, which ends as a whole. */
+  #play({ file, env }: Turn): Promise<{ code: number | null; output: string }> {
+    return new Promise((resolve) => {
+      const args = ["--test-reporter=spec", join(this.#options.folder, file)];
+      const { NODE_TEST_CONTEXT: _, ...own } = process.env;
+      const child = spawn(process.execPath, args, {
+        env: { ...own, ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+        detached: true,
+      });
+      const leader = child.pid!;
+      this.#running.add(leader);
+      let output = "";
+      const heard = (bytes: Buffer) => {
+        output += bytes;
+      };
+      child.stdout.on("data", heard);
+      child.stderr.on("data", heard);
+      const hangs = setTimeout(() => {
+        output += `\nIt was ended after ${TURN_MS_MAX} ms: it hangs.`;
+        endGroup(leader);
+      }, TURN_MS_MAX);
+      // A server that is left holds the pipes open: it is ended before what they brought is judged.
+      child.once("exit", () => endGroup(leader));
+      child.once("close", (code) => {
+        clearTimeout(hangs);
+        this.#running.delete(leader);
+        resolve({ code, output });
+      });
+    });
+  }
+}
+
+function endGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // None of it is left.
+  }
+}

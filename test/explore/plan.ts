@@ -1,0 +1,51 @@
+/** In which turn randomised test files run, each with a seed of its own, and how much of each. */
+
+/** These have a turn each before some of the others have theirs: nothing else has found as much. */
+const CHIEF = [
+  "simulation/simulation.test.js",
+  "conformance/differential.test.js",
+  "store/permutation.test.js",
+  "timeline/fold.test.js",
+  "daemon/fuzz.test.js",
+  "daemon/envelope-fuzz.test.js",
+  "client/simulation.test.js",
+] as const;
+
+/** So many of the others between two turns of the chief ones. */
+const OTHERS = 4;
+
+/** A turn is short, so that many files have one: these take more of one seed than that. */
+const SIZES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "simulation/simulation.test.js": { DBSYNC_SEEDS: "150" },
+  "conformance/differential.test.js": { DBSYNC_COMMANDS: "30000" },
+  "faults/crashes.test.js": { DBSYNC_CHAOS_SECONDS: "20" },
+};
+
+export interface Turn {
+  /** As a path below test/. */
+  readonly file: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * Turns without end.
+ * @param draw  a fresh seed, 0 ≤ seed < 2³²
+ * @throws Error  no file to run
+ */
+export function* turns(files: readonly string[], draw: () => number): Generator<Turn, never> {
+  if (files.length === 0) throw new Error("There is no randomised test file to run.");
+  const chief = CHIEF.filter((file) => files.includes(file));
+  const others = files.filter((file) => !chief.some((one) => one === file));
+  const turn = (file: string): Turn => ({ file, env: { ...SIZES[file], DBSYNC_SEED: String(draw()) } });
+  for (let next = draw(); ; ) {
+    for (const file of chief) yield turn(file);
+    for (let i = 0; i < Math.min(OTHERS, others.length); i++)
+      yield turn(others[next++ % others.length] as string);
+  }
+}
+
+/** What a shell runs to see the same again. */
+export function again({ file, env }: Turn): string {
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return `${settings.join(" ")} npm test -- ${file.replace(/\.js$/, "")}`;
+}

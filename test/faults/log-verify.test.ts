@@ -1,0 +1,265 @@
+/**
+ * `dbsync log verify` on folders of real daemons, killed, damaged, running and read-only: it changes nothing, says the same again,
+ * and tells of each tail that is missing. A daemon that starts with such a folder tells as well.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  cpSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { FolderReport } from "../../daemon/history/folder-verification.js";
+import { openReader } from "../../timeline/lmdb-reader.js";
+import { MARKER_BYTES, readRecords, recordBytes } from "../../timeline/log-record.js";
+import { runDaemon } from "../support/daemon-process.js";
+import { buildRoot } from "../support/repository.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { Trio } from "./trio.js";
+
+const DBSYNC = join(buildRoot, "client", "cli", "main.js");
+const NOBODY = 65_534;
+const PAGE_BYTES = 4096;
+const KEYS = 120;
+const CUTS_AT_RANDOM = 4;
+
+interface Keys {
+  readonly app: { readonly file: string };
+  readonly root: { readonly file: string };
+}
+
+interface Verified {
+  readonly code: number;
+  readonly report: FolderReport;
+  readonly text: string;
+}
+
+/** A killed daemon's folder, with much in its log that LMDB does not have. */
+async function withKilled(use: (folder: string, trio: Trio) => Promise<void>): Promise<void> {
+  await using trio = await Trio.start([], 1);
+  await using client = trio.client();
+  // In one go: LMDB gets them some 200 ms later.
+  await Promise.all(Array.from({ length: KEYS }, (_, i) => client.send(`SET key:${i} ${i}`)));
+  for (let i = 0; i < 10; i++) await client.send(`APPEND key:0 ${i}`);
+  await trio.end(0, "SIGKILL");
+  await use(trio.folder(0), trio);
+}
+
+/** Runs the program. @param keys  whose files are named. @param uid  of another user */
+function verify(folder: string, { app, root }: Keys, uid?: number): Promise<Verified> {
+  const keys = ["--sign-key", app.file, "--root-key", root.file];
+  const words = [DBSYNC, "log", "verify", "--data", folder, ...keys, "--json"];
+  const options = uid === undefined ? {} : { uid, gid: uid };
+  return new Promise((resolve) => {
+    execFile(process.execPath, words, { ...options, cwd: "/" }, (problem, stdout, stderr) => {
+      const code = problem === null ? 0 : Number(problem.code);
+      const report = stdout.startsWith("{") ? JSON.parse(stdout) : null;
+      resolve({ code, report, text: stdout + stderr });
+    });
+  });
+}
+
+/** Everything that can be told of a folder from outside, but for when it was read. */
+function stateOf(folder: string): Record<string, unknown> {
+  const names = ["", ...readdirSync(folder, { recursive: true, encoding: "utf8" })].sort();
+  return Object.fromEntries(
+    names.map((name) => {
+      const path = join(folder, name);
+      const { mode, ino, size, mtimeMs, ctimeMs } = lstatSync(path);
+      const isFile = lstatSync(path).isFile();
+      const hash = isFile ? createHash("sha256").update(readFileSync(path)).digest("hex") : null;
+      return [name, { mode, ino, size, mtimeMs, ctimeMs, hash }];
+    }),
+  );
+}
+
+async function withCopy(folder: string, use: (copy: string) => Promise<void>): Promise<void> {
+  const copy = mkdtempSync(join(tmpdir(), "dbsync-verify-"));
+  try {
+    cpSync(folder, copy, { recursive: true });
+    await use(copy);
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+/** Of the log: the number of each group, and where in log-1 it ends. All of this run is there. */
+function groupsIn(bytes: Buffer): { readonly sequence: number; readonly end: number }[] {
+  let end = 0;
+  // Each record begins with the marker, the first one at 0.
+  return [...readRecords(bytes, bytes.subarray(0, MARKER_BYTES))].map(({ sequence, operations }) => {
+    end += recordBytes(operations);
+    return { sequence, end };
+  });
+}
+
+/** What is told of groups that are missing; 0: nothing. */
+function lostIn({ report }: Verified): number {
+  const told = report.faults.find(({ kind }) => kind === "damaged-log");
+  return told === undefined ? 0 : Number(/, (\d+) groups? of writes$/.exec(told.where)?.[1]);
+}
+
+test("a killed daemon's folder is left as it was, and verified to the same again", () =>
+  withKilled(async (folder, trio) => {
+    const before = stateOf(folder);
+    const first = await verify(folder, trio);
+    assert.equal(first.code, 0, first.text);
+    assert.deepEqual(first.report.untold, []);
+    assert.equal(first.report.units.applied, KEYS + 10);
+    assert.deepEqual((await verify(folder, trio)).report, first.report);
+    assert.deepEqual(stateOf(folder), before);
+    // It is what the daemon makes of it.
+    await trio.start(0);
+    await trio.end(0, "SIGTERM");
+    assert.equal((await verify(folder, trio)).report.state, first.report.state);
+  }));
+
+test("a tail that is missing is told at verify, at each group's end and anywhere else, and by the daemon's start", () =>
+  withKilled(async (folder, trio) => {
+    const seed = seedOfRun();
+    process.stdout.write(`seed ${seed}\n`);
+    const random = new SeededRandom(seed);
+    const log = join("timeline", "log-1");
+    const bytes = readFileSync(join(folder, log));
+    const groups = groupsIn(bytes);
+    const whole = await verify(folder, trio);
+    const { group: last } = whole.report.seen;
+    assert.equal(groups.at(-1)?.sequence, last);
+    const filed = await filedIn(folder);
+    assert.ok(filed < last, "LMDB has everything already");
+    const ends = groups.filter(({ sequence }) => sequence >= filed).map(({ end }) => end);
+    const others = Array.from({ length: CUTS_AT_RANDOM }, () => random.below(ends.at(-1) as number));
+    for (const cut of [0, ...ends, ...others]) {
+      const left = groups.findLast(({ end }) => end <= cut)?.sequence ?? 0;
+      await withCopy(folder, async (copy) => {
+        const path = join(copy, log);
+        if (random.below(2) === 0) truncateSync(path, cut);
+        else writeFileSync(path, Buffer.from(bytes).fill(0, cut));
+        const before = stateOf(copy);
+        const found = await verify(copy, trio);
+        const lost = last - Math.max(left, filed);
+        assert.ok(found.report, found.text);
+        assert.equal(lostIn(found), lost, `cut at ${cut}`);
+        assert.equal(found.code, lost === 0 ? 0 : 1);
+        if (cut === 0) assert.deepEqual((await verify(copy, trio)).report, found.report, "it is said again");
+        assert.deepEqual(stateOf(copy), before);
+      });
+    }
+    truncateSync(join(folder, log), 0);
+    const daemon = await trio.start(0);
+    const line = await daemon.logged(({ msg }) => /log is damaged: what was written last/.test(msg));
+    assert.equal(line["lost"], last - filed);
+    assert.equal((await trio.status(0)).lostGroups, last - filed);
+    await trio.end(0, "SIGTERM");
+    assert.equal((await verify(folder, trio)).code, 0, "what was told is not told again");
+  }));
+
+test("a folder is verified while its daemon writes, which goes on undisturbed", async () => {
+  await using trio = await Trio.start([], 1);
+  await using client = trio.client();
+  let isDone = false;
+  let written = 0;
+  const writing = (async () => {
+    while (!isDone) await Promise.all(Array.from({ length: 20 }, () => client.send(`SET k:${written++} 1`)));
+  })();
+  try {
+    let before = 0;
+    for (let run = 0; run < 5; run++) {
+      await trio.until("it writes", async () => written > before + 200);
+      const acknowledged = written - 20;
+      const { code, report, text } = await verify(trio.folder(0), trio);
+      assert.equal(code, 0, text);
+      assert.equal(report.seen.process, trio.daemon(0).pid);
+      assert.ok(report.units.applied >= acknowledged, `${report.units.applied} of ${acknowledged}`);
+      before = written;
+    }
+  } finally {
+    isDone = true;
+    await writing;
+  }
+  const running = await verify(trio.folder(0), trio);
+  assert.deepEqual([running.code, running.report.units.applied, running.report.seen.missed], [0, written, 0]);
+  await trio.end(0, "SIGTERM");
+  const stopped = await verify(trio.folder(0), trio);
+  assert.deepEqual([stopped.code, stopped.report.state], [0, running.report.state]);
+});
+
+test(
+  "a folder that may only be read is verified by another user",
+  {
+    skip: process.getuid?.() === 0 ? false : "only root can become another user",
+  },
+  () =>
+    withKilled((folder, trio) =>
+      withCopy(folder, async (copy) => {
+        for (const name of readdirSync(copy, { recursive: true, encoding: "utf8" })) {
+          const path = join(copy, name);
+          chmodSync(path, lstatSync(path).isDirectory() ? 0o555 : 0o444);
+        }
+        chmodSync(copy, 0o555);
+        const keys = { app: { file: join(copy, "app.pem") }, root: { file: join(copy, "root.pem") } };
+        for (const name of ["app", "root"] as const)
+          writeFileSync(keys[name].file, readFileSync(trio[name].file));
+        const before = stateOf(copy);
+        const own = await verify(copy, keys);
+        const others = await verify(copy, keys, NOBODY);
+        assert.deepEqual([others.code, others.report], [0, own.report], others.text);
+        assert.deepEqual(stateOf(copy), before);
+        chmodSync(join(copy, "timeline", "data.mdb"), 0o400);
+        const refused = await verify(copy, keys, NOBODY);
+        assert.equal(refused.code, 4);
+        assert.match(refused.text, /cannot be read: EACCES/);
+        chmodSync(copy, 0o700);
+        const closed = await verify(copy, keys, NOBODY);
+        assert.equal(closed.code, 4);
+        assert.match(closed.text, /cannot be read: EACCES.* Check it as its daemon's user, or as root/);
+      }),
+    ),
+);
+
+test("a page of data.mdb that is empty is told by verify, and refused at the start with a sentence", () =>
+  withKilled(async (folder, trio) => {
+    await trio.start(0);
+    await trio.end(0, "SIGTERM");
+    const path = join(folder, "timeline", "data.mdb");
+    const bytes = readFileSync(path);
+    const pages = bytes.length / PAGE_BYTES;
+    let refused = 0;
+    for (let page = 0; page < pages; page++) {
+      writeFileSync(path, Buffer.from(bytes).fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
+      const before = stateOf(folder);
+      const { code, text } = await verify(folder, trio);
+      assert.deepEqual(stateOf(folder), before);
+      if (code === 0) continue;
+      assert.equal(code, 1, text);
+      // A page in the midst of a long value is the value's alone.
+      if (/"kind":"damaged"/.test(text)) continue;
+      assert.match(text, /damaged-(file|page)/);
+      if (page % 5 > 0 && refused > 0) continue;
+      const start = await runDaemon(trio.argsOf(0));
+      assert.equal(start.code, 1, `page ${page}: ${start.stderr}`);
+      assert.match(start.stderr, /cannot be opened: .*data\.mdb is damaged/);
+      refused++;
+    }
+    assert.ok(refused > 0);
+  }));
+
+/** Number of the last group that LMDB has. */
+async function filedIn(folder: string): Promise<number> {
+  const reader = openReader(folder);
+  try {
+    return reader.logMark?.sequence ?? 0;
+  } finally {
+    await reader.close();
+  }
+}

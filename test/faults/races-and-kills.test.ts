@@ -1,0 +1,69 @@
+/** As races.test.ts, of real processes that are killed and cut off meanwhile, with data folders and in memory. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createClient } from "../../client/entry.js";
+import { CuttablePort } from "../support/cuttable-port.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { Trio } from "./trio.js";
+
+/** Races at one time, and kills and cuts that are to happen while there are races. */
+const AT_ONCE = 20;
+const FAULTS = 2;
+/** Milliseconds: of a race, from one to the next, and of a cut. */
+const CALL_MS = 1000;
+const APART_MS = 3;
+const CUT_MS = 300;
+
+const seed = seedOfRun();
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+for (const isInMemory of [false, true])
+  test(`while daemons ${isInMemory ? "in memory " : ""}are killed and cut off no race for a lock has two winners (seed ${seed})`, async (t) => {
+    const random = new SeededRandom(seed, isInMemory ? 1 : 0);
+    await using trio = await Trio.make([], 3, { isInMemory });
+    const links = await Promise.all(trio.ports.map((port) => CuttablePort.open(() => port)));
+    t.after(() => Promise.all(links.map((link) => link[Symbol.asyncDispose]())));
+    trio.linkPorts = links.map(({ port }) => port);
+    await trio.startAll();
+    const options = { key: trio.app.privateKey, timeout: CALL_MS, policy: "majority" } as const;
+    await using first = createClient({ ...options, servers: trio.servers });
+    await using second = createClient({ ...options, servers: trio.servers.toReversed() });
+
+    let isOver = false;
+    const faults = (async () => {
+      for (let fault = 0; fault < FAULTS; fault++) {
+        const index = random.below(trio.ports.length);
+        const link = links[random.below(links.length)] as CuttablePort;
+        link.isCut = true;
+        await pause(CUT_MS);
+        await trio.end(index, "SIGKILL");
+        await trio.start(index);
+        link.isCut = false;
+        const areLive = async () => (await trio.statuses()).every(({ state }) => state === "live");
+        await trio.until("all are live", areLive);
+      }
+    })().finally(() => {
+      isOver = true;
+    });
+    let races = 0;
+    let won = 0;
+    while (!isOver) {
+      await Promise.all(
+        Array.from({ length: AT_ONCE }, async () => {
+          const lock = `lock:${races++}`;
+          const answers = await Promise.all(
+            [first, second].map(async (client) => {
+              await pause(random.between(0, APART_MS));
+              return await client.send(["SET", lock, "mine", "NX"]).catch(() => null);
+            }),
+          );
+          const winners = answers.filter((answer) => answer === "OK").length;
+          assert.ok(winners <= 1, `${lock} has ${winners} winners`);
+          won += winners;
+        }),
+      );
+    }
+    await faults;
+    t.diagnostic(`${races} races, ${won} won`);
+    assert.ok(won > 0, "some were won");
+  });

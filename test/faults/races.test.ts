@@ -1,0 +1,142 @@
+/**
+ * Two clients race for thousands of locks (`SET lock NX`), and each counts the daemons that tell it OK: never do both have a
+ * majority. DBSYNC_SEED replays what is random here; what the machine does in between it does not.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Report } from "../../client/outcome.js";
+import { judge } from "../../client/policy.js";
+import { replyValues } from "../../client/reply-value.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type RunningReplica, startReplica, until } from "../daemon/replicas.js";
+import { knowsSecret } from "../support/cluster-secret.js";
+import { EnvelopeClient, makeKeyPair, type TakenResult } from "../support/envelope-client.js";
+import { freePort } from "../support/free-port.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+
+const DAEMONS = 3;
+const ROUNDS = 50;
+/** Envelopes of each client in a round, and locks in each. */
+const ENVELOPES = 10;
+const LOCKS = 20;
+/** Milliseconds by which a copy may come later than it was sent; the daemons hand each other what is 25 ms old. */
+const LATE_MS = [0, 0, 0, 1, 3, 10, 40];
+/** Milliseconds by which dates lie before the time. */
+const BACK_MS = 20;
+
+const seed = seedOfRun();
+const app = makeKeyPair();
+
+/** One client at one daemon: any number of envelopes on their way. */
+class Voter implements Disposable {
+  readonly #client: EnvelopeClient;
+  readonly #waiting = new Map<ByteString, (result: TakenResult | null) => void>();
+
+  private constructor(client: EnvelopeClient) {
+    this.#client = client;
+    void this.#read();
+  }
+
+  static async open({ port }: RunningReplica): Promise<Voter> {
+    return new Voter(await EnvelopeClient.open(port, app));
+  }
+
+  sign(commands: readonly (readonly ByteString[])[], at: number) {
+    return this.#client.sign(commands, { at });
+  }
+
+  /** null: refused. */
+  async ask({ id, frame }: ReturnType<EnvelopeClient["sign"]>): Promise<TakenResult | null> {
+    return await new Promise((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.#client.raw.send(frame);
+    });
+  }
+
+  async #read(): Promise<void> {
+    for (;;) {
+      const said = await this.#client.next().catch(() => null);
+      if (said === null) return;
+      if (said.kind !== "hello") this.#waiting.get(said.id)?.(said.kind === "result" ? said : null);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#client[Symbol.dispose]();
+  }
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What a daemon made of one command, as a client reports it. */
+function reportOf(result: TakenResult | null, index: number): Report {
+  const reply = result?.replies[index];
+  if (result === null || reply === undefined || reply.kind === "error")
+    return { ok: false, stage: "refused", detail: "", written: false, at: 0 };
+  const flags = result.flags[index] ?? "";
+  return { ok: true, values: replyValues(reply), reply, flags, isForAll: false, at: 0 };
+}
+
+test(`of ten thousand races for a lock none has two winners (seed ${seed})`, async (t) => {
+  const random = new SeededRandom(seed);
+  const open: (AsyncDisposable | Disposable)[] = [];
+  t.after(async () => {
+    for (const each of open.toReversed())
+      await (Symbol.asyncDispose in each ? each[Symbol.asyncDispose]() : each[Symbol.dispose]());
+  });
+  const ports = await Promise.all(Array.from({ length: DAEMONS }, () => freePort()));
+  const replicas = await Promise.all(
+    ports.map((port) => {
+      const peers = ports
+        .filter((other) => other !== port)
+        .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
+      return startReplica({ args: ["-s", app.file, "-p", String(port), ...peers, ...knowsSecret] });
+    }),
+  );
+  open.push(...replicas);
+  await until("all are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  const clients = await Promise.all(
+    [0, 1].map(() => Promise.all(replicas.map((replica) => Voter.open(replica)))),
+  );
+  open.push(...clients.flat());
+
+  let late = 0;
+  let won = 0;
+  /** Of one client: for each lock of some whether a majority told it OK. */
+  const vote = async (voters: readonly Voter[], locks: readonly string[]): Promise<boolean[]> => {
+    const [first] = voters as [Voter];
+    const commands = locks.map((lock) => ["SET", lock, "mine", "NX"]);
+    const envelope = first.sign(commands, Date.now() - random.between(0, BACK_MS));
+    const delays = voters.map(() => random.oneOf(LATE_MS));
+    const results = await Promise.all(
+      voters.map(async (voter, index) => {
+        const ms = delays[index] as number;
+        if (ms > 0) await pause(ms);
+        return await voter.ask(envelope);
+      }),
+    );
+    return locks.map((_, index) => {
+      const reports = results.map((result) => reportOf(result, index));
+      late += reports.filter((report) => report.ok && report.flags !== "").length;
+      const verdict = judge("majority", reports, true);
+      return verdict.kind === "value" && verdict.answer.values[0] === "OK";
+    });
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    const races = Array.from({ length: ENVELOPES }, (_, number) =>
+      Array.from({ length: LOCKS }, (_, lock) => `lock:${round}:${number}:${lock}`),
+    );
+    await Promise.all(
+      races.map(async (locks) => {
+        const votes = await Promise.all(clients.map((voters) => vote(voters, locks)));
+        for (const [index, lock] of locks.entries()) {
+          const winners = votes.filter((vote) => vote[index]).length;
+          assert.ok(winners <= 1, `${lock} has ${winners} winners`);
+          won += winners;
+        }
+      }),
+    );
+  }
+  t.diagnostic(`${ROUNDS * ENVELOPES * LOCKS} races, ${won} won, ${late} answers late`);
+  assert.ok(late > 0 && won > 0, "there were races");
+});

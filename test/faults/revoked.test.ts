@@ -1,0 +1,79 @@
+/** A daemon whose own key is revoked takes nothing more that writes: nobody would get it. Also one that was away meanwhile. */
+import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { identityOf } from "../../daemon/trust/identity.js";
+import { loadPrivateKey } from "../../keys/key-file.js";
+import { hexOf } from "../../protocol/envelope.js";
+import { lines } from "../daemon/listeners/resp/beside-redis.js";
+import { said } from "../daemon/listeners/resp/scene.js";
+import { Trio } from "./trio.js";
+
+const OPTIONS = ["--admin", "0", "--resp", "0"];
+
+/** Lets the third daemon in by an administrator, who can revoke its key then. @returns its id */
+async function letIn(trio: Trio): Promise<string> {
+  const file = join(trio.folder(2), "daemon.pem");
+  const { id } = identityOf(loadPrivateKey({ file }, { kinds: ["ed25519"] }).key);
+  const spki = createPublicKey(readFileSync(file)).export({ type: "spki", format: "der" });
+  await using root = trio.client([0], { key: trio.root.privateKey });
+  await root.call(["CLUSTER", "ADD", spki.toString("base64")], { replicated: 3 });
+  return hexOf(id);
+}
+
+async function portOf(trio: Trio, msg: string): Promise<number> {
+  const line = await trio.daemon(2).logged((one) => one.msg === msg);
+  return Number(line["port"]);
+}
+
+/** Every way in refuses, and everything that tells of a state says why. */
+async function assertRefuses(trio: Trio): Promise<void> {
+  await using client = trio.client([2]);
+  const refuses = async () =>
+    await client.send("SET other 2").then(
+      () => false,
+      (problem) => /daemon-revoked/.test(String(problem)),
+    );
+  await trio.until("it refuses", refuses);
+  const resp = await portOf(trio, "serving Redis clients");
+  assert.match(await said(resp, lines("SET k 3")), /^-.*own key was revoked/);
+  assert.match(await said(resp, lines("GET k")), /^\$1\r\n1/, "it goes on reading");
+  const health = await fetch(
+    `http://127.0.0.1:${await portOf(trio, "serving /healthz and /metrics")}/healthz`,
+  );
+  assert.equal(health.status, 503);
+  assert.match(await health.text(), /revoked/);
+  assert.notEqual((await trio.status(2)).revoked, null);
+}
+
+test("a daemon that is connected when its key is revoked refuses writes at once, and after a restart", async () => {
+  await using trio = await Trio.start(OPTIONS);
+  await using client = trio.client();
+  await client.send("SET k 1", { replicated: 3 });
+  const id = await letIn(trio);
+  await using root = trio.client([0], { key: trio.root.privateKey });
+  await root.call(["KEY", "REVOKE", id]);
+  await assertRefuses(trio);
+  await trio.end(2, "SIGTERM");
+  await trio.start(2);
+  await assertRefuses(trio);
+  assert.equal(await trio.client([0, 1]).send("SET k 1", { replicated: 2 }), "OK", "the others go on");
+});
+
+test("a daemon that was away when its key was revoked hears it from the members, whoever dials", async () => {
+  await using trio = await Trio.start(OPTIONS);
+  await using client = trio.client();
+  await client.send("SET k 1", { replicated: 3 });
+  const id = await letIn(trio);
+  await trio.end(2, "SIGKILL");
+  await using root = trio.client([0], { key: trio.root.privateKey });
+  await root.call(["KEY", "REVOKE", id], { replicated: 2 });
+  await trio.start(2);
+  await assertRefuses(trio);
+  const line = await trio.daemon(2).logged(({ msg }) => /own key was revoked/.test(msg));
+  assert.equal(line.level, "error");
+  const status = await trio.status(0);
+  assert.equal(status.revoked, null);
+});

@@ -1,0 +1,44 @@
+/** Work in steps gives what it would give at once. DBSYNC_SEED replays a run. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bulk } from "../../protocol/reply.js";
+import { StepReply, settled } from "../../protocol/step-reply.js";
+import { finish, STEP_ITEMS, sortedInSteps } from "../../protocol/steps.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+
+const seed = seedOfRun();
+
+test(`items are sorted as at once, equal ones in their order (seed ${seed})`, () => {
+  const random = new SeededRandom(seed);
+  for (const count of [0, 1, 2, STEP_ITEMS - 1, STEP_ITEMS, STEP_ITEMS + 1, 3 * STEP_ITEMS + 7, 10_000]) {
+    const items = Array.from({ length: count }, (_, place) => ({ value: random.below(100), place }));
+    const byValue = (a: { value: number }, b: { value: number }) => a.value - b.value;
+    let steps = 0;
+    const work = sortedInSteps(items, byValue);
+    const counted = (function* () {
+      for (;;) {
+        const step = work.next();
+        if (step.done === true) return step.value;
+        steps++;
+        yield;
+      }
+    })();
+    assert.deepEqual(finish(counted), items.toSorted(byValue));
+    assert.ok(steps >= Math.floor(count / STEP_ITEMS));
+  }
+});
+
+test("a reply in steps is found once, by whoever asks first", () => {
+  let runs = 0;
+  function* work() {
+    runs++;
+    yield;
+    return [bulk("a")];
+  }
+  const reply = new StepReply("array", work());
+  assert.equal(settled(reply), reply);
+  assert.equal(runs, 1);
+  assert.deepEqual(reply.items, [bulk("a")]);
+  assert.deepEqual(finish(reply.steps()), [bulk("a")]);
+  assert.equal(runs, 1);
+});

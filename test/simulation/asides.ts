@@ -1,0 +1,50 @@
+/** Where a simulated daemon keeps aside what a member's snapshot takes the place of, and whether it has. */
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import type { OpenAside } from "../../timeline/aside.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+import type { Disk } from "./disk.js";
+import type { Host, World } from "./world.js";
+
+const CLOSING_MS_MOST = 20;
+
+export function openAsideOf(
+  { disk, processor }: Host,
+  { scheduler, random }: World,
+  { isAlive }: { isAlive: () => boolean },
+): OpenAside {
+  return async (cutAt) => {
+    scheduler.settles = true;
+    if (disk.isFull) throw new Error("ENOSPC: no space left on device");
+    const storage = new MemoryStorage();
+    const snapshots = new Set<number>();
+    return {
+      ...{ name: String(cutAt), storage },
+      snapshots: { write: (date) => void snapshots.add(date) },
+      commit: () =>
+        new Promise((resolve) => {
+          scheduler.after(random.below(CLOSING_MS_MOST), processor, () => {
+            if (!isAlive()) return;
+            const entries = new Map(
+              [...storage.entries(null, null)].map(([place, value]) => [bytesOf(place), Buffer.from(value)]),
+            );
+            disk.asides.push({ entries, snapshots });
+            scheduler.settles = true;
+            resolve();
+          });
+        }),
+      discard: () => Promise.resolve(),
+    };
+  };
+}
+
+/** What there is on a disk, and was not kept aside last; null: nothing. */
+export function notAside({ asides, entries, marks, rotten }: Disk): string | null {
+  const aside = asides.at(-1);
+  const pruned = marks.get("pruned");
+  const isGone = (place: ByteString, value: Buffer) => aside?.entries.get(place)?.equals(value) !== true;
+  const gone = [...entries].filter(([place, value]) => !rotten.has(place) && isGone(place, value)).length;
+  if (gone > 0) return `${gone} entries`;
+  if (pruned !== undefined && aside?.snapshots.has(Number(pruned.toString())) !== true)
+    return `the snapshot of ${pruned}`;
+  return null;
+}

@@ -1,0 +1,20 @@
+/** Runs in which daemons once differed, stayed behind or broke their word: each of another cause. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { simulate } from "./simulate.js";
+
+const KNOWN: Readonly<Record<number, string>> = {
+  466: "one has forgotten what two others hold otherwise, who have signed nothing",
+  1701: "an entry rots at the last that has it",
+  50033: "what a bad member withheld is dated a day ahead",
+  51583: "what members have signed they do not have any more",
+  200046: "a snapshot is made again of the same date",
+  400111: "one that began empty beside a bad only other one is restarted",
+  400119: "a daemon signs a command of the key ring among others",
+  402473: "an entry rots before it is stable",
+};
+
+for (const [seed, what] of Object.entries(KNOWN))
+  test(`run ${seed}: ${what}`, async () => {
+    assert.deepEqual((await simulate(Number(seed))).problems, []);
+  });

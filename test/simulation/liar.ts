@@ -1,0 +1,211 @@
+/**
+ * A member that has turned bad: a real daemon in all else, whose messages to other members are altered on their way out, and
+ * joined by some of its own. It holds its own key, and no client's and no root's.
+ */
+import { unpack } from "../../daemon/peers/packing.js";
+import { bytesOf } from "../../protocol/byte-string.js";
+import { type CutVote, cutVoteBytes } from "../../protocol/cut-votes.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import {
+  type MemberMessage,
+  type OwnMessage,
+  type PushMessage,
+  readMemberMessage,
+  type StatusMessage,
+  type Total,
+  type Totals,
+  writeMemberMessage,
+} from "../../protocol/member-messages.js";
+import { packedBytes, readEntries, writeEntries } from "../../protocol/member-packing.js";
+import { randomBytes, signatureOf } from "./cast.js";
+import type { Forger } from "./forger.js";
+import type { Lie } from "./lies.js";
+import { EPOCH, type Host, type World } from "./world.js";
+
+const DAY_MS = 86_400_000;
+/** Of the messages that a lie is about, those that are altered. */
+const ALTERED = 0.5;
+/** Messages that it keeps, to send them again. */
+const KEPT_MOST = 40;
+/** Votes that it adds to a status. */
+const VOTES_MOST = 4;
+const INFLATED_MOST = 1 << 20;
+
+export class Liar {
+  readonly #world: World;
+  readonly #host: Host;
+  readonly #forger: Forger;
+  readonly #kept: Buffer[] = [];
+  /** How much more it says it holds: the same to everybody, or to each another. */
+  readonly #gap: number;
+
+  constructor(world: World, host: Host, forger: Forger) {
+    this.#world = world;
+    this.#host = host;
+    this.#forger = forger;
+    this.#gap = world.random.between(1, 50);
+  }
+
+  /** @param frame  a whole one @returns what goes out in its place */
+  alter(frame: Buffer, to: string): readonly Buffer[] {
+    const { lies } = this.#world.settings;
+    const message = messageOf(frame);
+    if (message === null || !this.#isLying) return [frame];
+    const altered = this.#altered(message, to);
+    const frames = altered === null ? [] : [altered === message ? frame : writeMemberMessage(altered)];
+    if (message.kind === "status") frames.push(...this.#added());
+    if (lies.has("replay")) this.#keep(frame);
+    return frames;
+  }
+
+  get #isLying(): boolean {
+    const { scheduler, settings } = this.#world;
+    return scheduler.time >= settings.liesFromMs;
+  }
+
+  #lies(lie: Lie, share = ALTERED): boolean {
+    const { random, settings } = this.#world;
+    return settings.lies.has(lie) && random.chance(share);
+  }
+
+  /** null: nothing goes out. */
+  #altered(message: OwnMessage, to: string): OwnMessage | null {
+    switch (message.kind) {
+      case "status":
+        return this.#status(message, to);
+      case "report":
+        if (this.#lies("mute")) return null;
+        return { ...message, ...this.#totals(message, to), watermark: this.#watermark(message.watermark) };
+      case "push":
+        // Under its number, or the connection would end.
+        if (this.#lies("withhold", 0.8))
+          return { ...message, isDeflated: false, bytes: 0, entries: Buffer.alloc(0) };
+        return this.#lies("forge") ? this.#push(message) : message;
+      case "offer":
+        return this.#lies("withhold", 0.8) ? null : message;
+      case "snapshot-part":
+        return this.#lies("snapshot") ? this.#part(message) : message;
+      case "have":
+      case "reconcile":
+      case "given":
+        return this.#lies("mute", 0.2) ? null : message;
+      default:
+        return message;
+    }
+  }
+
+  #status(message: StatusMessage, to: string): StatusMessage {
+    const { random } = this.#world;
+    const now = this.#host.clock();
+    const far = () => now + random.oneOf([DAY_MS, 1_000 * DAY_MS, -DAY_MS]);
+    let { pruned, state, clock } = message;
+    if (this.#lies("gap", 1)) [pruned, state] = [Math.max(pruned, EPOCH + 1_000), "live"];
+    if (this.#lies("pruned")) pruned = random.oneOf([EPOCH + random.below(20_000), now, far()]);
+    if (this.#lies("state")) state = random.oneOf(["live", "catching-up", "isolated"] as const);
+    if (this.#lies("clock")) clock = far();
+    return {
+      ...message,
+      ...{ pruned, state, clock, watermark: this.#watermark(message.watermark) },
+      ...this.#totals(message, to),
+    };
+  }
+
+  #watermark(watermark: number): number {
+    if (!this.#lies("watermark")) return watermark;
+    return this.#world.random.oneOf([0, this.#host.clock(), this.#host.clock() + 365 * DAY_MS]);
+  }
+
+  /** More than there is: always the same, or anything. */
+  #totals({ ring, data }: Totals, to: string): Totals {
+    const { random } = this.#world;
+    const more = (total: Total, by: number): Total => ({
+      count: total.count + by,
+      sum: total.sum.slice(0, 31) + String.fromCharCode((total.sum.charCodeAt(31) + by) % 256),
+    });
+    if (this.#lies("gap", 1)) return { ring, data: more(data, this.#gap) };
+    if (!this.#lies("counts")) return { ring, data };
+    const by = random.oneOf([to.charCodeAt(1), random.below(1_000)]);
+    return random.chance(0.5) ? { ring: more(ring, by), data } : { ring, data: more(data, by) };
+  }
+
+  #push(message: PushMessage): PushMessage {
+    const { entries, isDeflated, bytes } = message;
+    const plain = unpack(entries, isDeflated, bytes, INFLATED_MOST);
+    const own = (plain === null ? null : readEntries(plain)) ?? [];
+    const forged = this.#forger.forge();
+    const all = this.#world.random.shuffled([...own, forged]);
+    return {
+      ...message,
+      ...{ isDeflated: false, entries: writeEntries(all) },
+      bytes: all.reduce((sum, entry) => sum + packedBytes(entry), 0),
+    };
+  }
+
+  #part(message: Extract<OwnMessage, { kind: "snapshot-part" }>): OwnMessage {
+    const { random } = this.#world;
+    const bytes = Buffer.from(message.bytes);
+    if (bytes.length > 0 && random.chance(0.7))
+      bytes.writeUInt8(random.below(256), random.below(bytes.length));
+    const at = random.chance(0.2) ? this.#host.clock() + DAY_MS : message.at;
+    return { ...message, at, bytes };
+  }
+
+  /** What it says without being asked. */
+  #added(): Buffer[] {
+    const { random } = this.#world;
+    const frames: Buffer[] = [];
+    if (this.#lies("votes")) frames.push(writeMemberMessage({ kind: "cuts", votes: this.#votes() }));
+    if (this.#lies("history", 1)) frames.push(...this.#ownHistory());
+    if (this.#lies("replay", 0.3) && this.#kept.length > 0) frames.push(random.oneOf(this.#kept));
+    if (this.#lies("forge", 0.2)) {
+      const { at, seq } = this.#forger.forge().envelope;
+      const id = randomBytes(random, 32);
+      frames.push(writeMemberMessage({ kind: "offer", places: [{ at, seq, id }] }));
+    }
+    return frames;
+  }
+
+  /** Of states that are nobody's, at dates that others sign, and at dates to come; to each another. */
+  #votes(): CutVote[] {
+    const { random, hosts } = this.#world;
+    const dates = hosts.flatMap(({ daemon }) => daemon?.timeline.handover.cuts.map(({ at }) => at) ?? []);
+    const future = this.#host.clock() + random.oneOf([1_000, DAY_MS]);
+    return Array.from({ length: random.between(1, VOTES_MOST) }, () => {
+      const at = dates.length > 0 && random.chance(0.8) ? random.oneOf(dates) : future;
+      return this.#vote({ at, bytes: random.below(10_000), seal: randomBytes(random, 32) });
+    });
+  }
+
+  /** What its own history comes to, signed before anybody else has seen it. */
+  #ownHistory(): Buffer[] {
+    const cuts = this.#host.daemon?.timeline.handover.cuts ?? [];
+    if (cuts.length === 0) return [];
+    return [writeMemberMessage({ kind: "cuts", votes: cuts.map((cut) => this.#vote(cut)) })];
+  }
+
+  #vote({ at, bytes, seal }: Pick<CutVote, "at" | "bytes" | "seal">): CutVote {
+    const { spki } = this.#host.identity;
+    const signed = cutVoteBytes(this.#world.genesis.cluster, { at, bytes, seal });
+    return { at, bytes, seal, spki, signature: bytesOf(signatureOf(spki, signed)) };
+  }
+
+  #keep(frame: Buffer): void {
+    if (this.#kept.length < KEPT_MOST) this.#kept.push(Buffer.from(frame));
+    else this.#kept[this.#world.random.below(KEPT_MOST)] = Buffer.from(frame);
+  }
+}
+
+/** null: a hello, or a part of the handshake, which is honest. */
+function messageOf(frame: Buffer): OwnMessage | null {
+  const head = /^ds2:\d+:/.exec(frame.toString("latin1", 0, 20));
+  if (head === null) return null;
+  try {
+    const message: MemberMessage = readMemberMessage(frame.subarray(head[0].length));
+    return HONEST.has(message.kind) ? null : (message as OwnMessage);
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return null;
+    throw problem;
+  }
+}
+
+const HONEST: ReadonlySet<MemberMessage["kind"]> = new Set(["hello", "challenge", "proof", "bye"]);

@@ -1,0 +1,59 @@
+/** What long answers about documents say is of the moment of their own command, whatever those behind it do. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LocalUnits } from "../../../daemon/backends/local-units.js";
+import { MemoryBackend } from "../../../daemon/backends/memory.js";
+import { Newest } from "../../../daemon/backends/newest.js";
+import { realEnvironment } from "../../../daemon/process/environment.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { writeReply } from "../../../protocol/resp-writer.js";
+import { findCommand } from "../../../store/command-table.js";
+import { Database } from "../../../store/database.js";
+import { runCommand } from "../../../timeline/apply.js";
+
+/** More keys than documents of which are read at one moment. */
+const KEYS = 10_050;
+const UNIT = { at: 1, db: 0, id: "u".repeat(36) };
+const LATER = [
+  ["DOC.INSERT", "people", '{"name":"late"}'],
+  ["SET", "cities", "no document"],
+] as const;
+
+function filled(run: (argv: readonly string[]) => unknown): void {
+  for (let key = 0; key < KEYS; key++) run(["SET", `k${key}`, "v"]);
+  for (const name of ["cities", "people"]) run(["DOC.CREATE", name]);
+}
+
+function expectEarly(getAll: Reply | undefined, list: Reply | undefined): void {
+  assert.ok(getAll !== undefined && list !== undefined);
+  assert.equal(writeReply(list), "*2\r\n$6\r\ncities\r\n$6\r\npeople\r\n");
+  assert.equal(writeReply(getAll), "*4\r\n$6\r\ncities\r\n*0\r\n$6\r\npeople\r\n*0\r\n");
+}
+
+test("in a transaction of many commands", () => {
+  const database = new Database();
+  filled((argv) => database.execute(argv, UNIT));
+  const reply = database.executeMulti([["DOC.GETALL"], ["DOC.LIST"], ...LATER], UNIT);
+  assert.ok(reply.kind === "array");
+  expectEarly(reply.items[0], reply.items[1]);
+});
+
+test("in an envelope of many units, in the fold", () => {
+  const database = new Database();
+  filled((argv) => database.execute(argv, UNIT));
+  const [getAll, list] = [["DOC.GETALL"], ["DOC.LIST"], ...LATER].map((argv) => {
+    const command = findCommand(argv[0] as string);
+    assert.ok(command !== undefined);
+    return runCommand(database, command, argv, UNIT, []);
+  });
+  expectEarly(getAll, list);
+});
+
+test("in an envelope of many units, in memory", () => {
+  const backend = new MemoryBackend(realEnvironment);
+  const units = new LocalUnits(realEnvironment, new Newest());
+  const run = (argv: readonly string[]) => backend.execute(argv, units.next(0));
+  filled(run);
+  const [getAll, list] = [["DOC.GETALL"], ["DOC.LIST"], ...LATER].map(run);
+  expectEarly(getAll, list);
+});

@@ -1,0 +1,53 @@
+/** A port of the loopback that leads to another one, until it is cut. */
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+export class CuttablePort implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  /** Whether nothing comes through. */
+  #isCut = false;
+
+  private constructor(target: () => number) {
+    this.#server = createServer((socket) => {
+      if (this.#isCut) {
+        socket.destroy();
+        return;
+      }
+      const other = connect(target(), "127.0.0.1");
+      for (const [from, to] of [
+        [socket, other],
+        [other, socket],
+      ] as const) {
+        this.#sockets.add(from);
+        from.pipe(to);
+        from.on("error", () => {});
+        from.on("close", () => {
+          this.#sockets.delete(from);
+          to.destroy();
+        });
+      }
+    });
+  }
+
+  /** @param target  where it leads */
+  static async open(target: () => number): Promise<CuttablePort> {
+    const port = new CuttablePort(target);
+    await new Promise<void>((resolve) => void port.#server.listen(0, "127.0.0.1", resolve));
+    return port;
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
+  set isCut(isCut: boolean) {
+    this.#isCut = isCut;
+    if (isCut) for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.isCut = true;
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

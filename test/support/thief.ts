@@ -1,0 +1,56 @@
+/** Somebody who listens in a daemon's place, spoils the hello, and keeps what a client sends as version 1 after that. */
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+import { FrameParser } from "../../protocol/frame.js";
+
+export const THEFTS = ["closes on the hello", "resets on the hello", "closes at once"] as const;
+
+export interface Thief extends AsyncDisposable {
+  readonly address: string;
+  /** Frames of version 1, as text. */
+  readonly taken: string[];
+  connections: number;
+  hellos: number;
+}
+
+/**
+ * @param theft  what it does with a connection that does not begin with version 1; `closes late`: the first one is closed
+ *   when an envelope has come behind the hello, later ones on the hello
+ */
+export async function startThief(theft: (typeof THEFTS)[number] | "closes late"): Promise<Thief> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    thief.connections++;
+    sockets.add(socket);
+    socket.on("error", () => {}).on("close", () => sockets.delete(socket));
+    // Nothing of version 1 can come on a connection that is gone; the next one may bring it.
+    if (theft === "closes at once" && thief.connections % 2 === 1) socket.end();
+    const parser = new FrameParser(1 << 20);
+    socket.on("data", (chunk: Buffer) => {
+      const payloads = parser.push(chunk);
+      if (parser.version === 2) {
+        for (const payload of payloads) if (payload.includes("hello\r\n")) thief.hellos++;
+        if (theft === "resets on the hello") socket.resetAndDestroy();
+        else if (theft !== "closes late" || thief.connections > 1 || chunk.includes("command\r\n"))
+          socket.end();
+        return;
+      }
+      if (payloads.length > 0) socket.write("ds:1:\0");
+      for (const payload of payloads) thief.taken.push(`ds:${payload.length}:${payload.toString("latin1")}`);
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as { port: number };
+  const thief: Thief = {
+    address: `127.0.0.1:${port}`,
+    taken: [],
+    connections: 0,
+    hellos: 0,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+  return thief;
+}

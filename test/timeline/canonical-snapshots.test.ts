@@ -1,0 +1,173 @@
+/** The same entries make the same bytes on every daemon, whatever way they came there: so members can compare seals. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DATABASES_DEFAULT } from "../../store/database.js";
+import { type Entry, placeOf, writePlace } from "../../timeline/entry.js";
+import { makeSnapshot } from "../../timeline/make-snapshot.js";
+import { MemorySnapshots } from "../../timeline/memory-snapshots.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+import type { StagedSnapshot } from "../../timeline/snapshot-files.js";
+import { writeValue } from "../../timeline/stored-value.js";
+import { EPOCH } from "../store/random-unit.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { genesisRing, KEY_IDS, RandomTimeline, SPKIS, withId } from "./support/random-timeline.js";
+import { DAY_MS, entryAt, hash, MEMBER, START, TimelineSubject } from "./support/timeline-subject.js";
+
+const seed = seedOfRun();
+const RUNS = 12;
+
+function storageOf(entries: readonly Entry[]): MemoryStorage {
+  const storage = new MemoryStorage();
+  for (const entry of entries)
+    storage.put([[writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]]);
+  return storage;
+}
+
+/** Snapshots of rising dates, each made from the one before, and the first from nothing. @returns the last one */
+function madeBy(storage: MemoryStorage, dates: readonly number[], hasRoots = true): Buffer {
+  const snapshots = new MemorySnapshots();
+  const genesis = () => genesisRing({ hasRoots });
+  let from: number | null = null;
+  for (const to of dates) {
+    makeSnapshot({ storage, snapshots, from, to, genesis, databases: DATABASES_DEFAULT, hash });
+    from = to;
+  }
+  return Buffer.concat([...(snapshots.read(from as number) as Iterable<Buffer>)]);
+}
+
+test(`any commands make the same bytes by any earlier snapshots, and by none (seed ${seed})`, () => {
+  for (let run = 0; run < RUNS; run++) {
+    const random = new SeededRandom(seed, run);
+    const timeline = new RandomTimeline(random);
+    const entries = timeline.entries(150).map(withId);
+    const dates = entries.map(({ envelope: { at } }) => at);
+    const [first, second, last] = Array.from({ length: 3 }, () => random.oneOf(dates)).sort(
+      (a, b) => a - b,
+    ) as [number, number, number];
+    const { hasRoots } = timeline.genesis;
+    const made = (...by: number[]) => madeBy(storageOf(random.shuffled(entries)), by, hasRoots);
+    const whole = made(last);
+    for (const by of [[EPOCH - 1], [first], [second], [first, second]])
+      assert.ok(whole.equals(made(...by, last)), `DBSYNC_SEED=${seed}, run ${run}, by ${by}: other bytes`);
+  }
+});
+
+/** Busy for hours in its middle and at its end, and not idle for a minute or so in between. */
+function longTimeline(random: SeededRandom): { entries: Entry[]; end: number } {
+  const entries: Entry[] = [];
+  const busySeconds = 9000;
+  const days = 60;
+  const add = (at: number) => void entries.push(entryAt(at, `INCR k${entries.length % 50}`));
+  for (const from of [(days / 2) * DAY_MS, days * DAY_MS - 1000 * busySeconds])
+    for (let second = 0; second < busySeconds; second += random.between(1, 2))
+      add(START + from + 1000 * second);
+  for (let at = 0; at < days * DAY_MS; at += random.between(1, 700_000)) add(START + at);
+  return { entries, end: START + days * DAY_MS };
+}
+
+test(`hours of busy seconds and months of busy minutes make the same bytes too (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, RUNS);
+  const { entries, end } = longTimeline(random);
+  const storage = storageOf(entries);
+  const whole = madeBy(storage, [end]);
+  for (const by of [
+    [START + 5 * DAY_MS],
+    [START + 30 * DAY_MS + 7_000_000, end - 1_000_000],
+    [end - 4096_000, end - 1],
+    Array.from({ length: 6 }, (_, i) => START + i * 10 * DAY_MS + random.below(DAY_MS)),
+  ])
+    assert.ok(whole.equals(madeBy(storage, [...by, end])), `by ${by}: other bytes`);
+});
+
+/** Remembers all that were ever there. */
+class MadeSnapshots extends MemorySnapshots {
+  readonly made = new Map<number, Buffer>();
+
+  override write(cutAt: number, chunks: Iterable<Buffer>): void {
+    super.write(cutAt, chunks);
+    this.made.set(cutAt, Buffer.concat([...(this.read(cutAt) as Iterable<Buffer>)]));
+  }
+}
+
+/** Dates after a time of which both have made one. */
+function commonDates(one: MadeSnapshots, other: MadeSnapshots, after: number): number[] {
+  return [...one.made.keys()].filter((date) => date > after && other.made.has(date));
+}
+
+function stageFrom(giver: TimelineSubject, taker: TimelineSubject): StagedSnapshot {
+  const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
+  const staged = taker.timeline.handover.stage(given.cutAt);
+  for (const chunk of given.chunks) staged.write(chunk);
+  return staged;
+}
+
+async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<void> {
+  const staged = stageFrom(giver, taker);
+  let isAdopted = false;
+  taker.timeline.handover.adopt(staged, staged.seal, {
+    ...{ isWanted: () => true, aside: () => {}, strays: () => {} },
+    adopted: () => void (isAdopted = true),
+    failed: assert.ifError,
+  });
+  while (!isAdopted) await taker.turns(1);
+}
+
+const keyAdded = Buffer.from(SPKIS[3] as string, "latin1").toString("base64");
+
+test(`daemons that got the same in another order, or a part of it as a snapshot, have the same ones (seed ${seed})`, async () => {
+  const random = new SeededRandom(seed, RUNS + 1);
+  const limits = { retainMs: 300_000 };
+  const [ofGiver, ofOther, ofTaker] = [new MadeSnapshots(), new MadeSnapshots(), new MadeSnapshots()];
+  const giver = await new TimelineSubject({ snapshots: ofGiver, every: 50, limits }).open();
+  const write = (i: number) =>
+    random.oneOf([`SET k${i % 40} v${i}`, `INCR n${i % 10}`, `SADD s${i % 3} m${i}`]);
+  await giver.writes(300, 2000, write);
+  giver.timeline.receive([entryAt(giver.now - 400_000, `KEY ADD ${keyAdded}`, KEY_IDS[1])], MEMBER);
+  await giver.pass(1000);
+  const early = [...giver.told];
+  // One that gets all of it by and by, in any order, and one that begins with what the giver has not forgotten.
+  const other = await new TimelineSubject({ snapshots: ofOther, every: 30, now: giver.now }).open();
+  for (const [i, entry] of random.shuffled(early).entries()) {
+    other.timeline.receive([entry], MEMBER);
+    if (i % 40 === 0) await other.pass(100);
+  }
+  await other.pass(1000);
+  const taker = await new TimelineSubject({ snapshots: ofTaker, every: 20, now: giver.now }).open();
+  assert.ok(giver.timeline.prunedTo > 0);
+  await adopt(taker, giver);
+  const rest = early.filter(({ envelope: { at } }) => at > giver.timeline.prunedTo);
+  taker.timeline.receive(random.shuffled(rest), MEMBER);
+  await taker.pass(1000);
+  const others = [other, taker];
+  const since = giver.now;
+  for (const subject of others) subject.elapse(giver.now - subject.now);
+  for (let i = 0; i < 300; i++) {
+    const [entry] = (await giver.writes(1, 2000, () => write(i))) as [Entry];
+    for (const subject of others) {
+      subject.elapse(giver.now - subject.now);
+      subject.timeline.receive([entry], MEMBER);
+      subject.tick();
+      await subject.settle();
+    }
+  }
+  for (const [one, another] of [
+    [ofGiver, ofOther],
+    [ofGiver, ofTaker],
+    [ofOther, ofTaker],
+  ] as const) {
+    const dates = commonDates(one, another, since);
+    assert.ok(dates.length >= 3, `${dates.length} dates: they are to come upon the same`);
+    for (const date of dates) assert.ok(one.made.get(date)?.equals(another.made.get(date) as Buffer));
+  }
+  // At one date for all, from whatever each has.
+  const to = giver.now - 70_000;
+  const [first, ...later] = [giver, other, taker].map(({ storage, mark, snapshots }) => {
+    const made = new MemorySnapshots();
+    const from = mark.snapshots.findLast((date) => date < to) ?? null;
+    if (from !== null) made.write(from, snapshots.read(from) as Iterable<Buffer>);
+    const genesis = () => genesisRing({ hasRoots: true });
+    makeSnapshot({ storage, snapshots: made, from, to, genesis, databases: DATABASES_DEFAULT, hash });
+    return Buffer.concat([...(made.read(to) as Iterable<Buffer>)]);
+  });
+  for (const bytes of later) assert.ok((first as Buffer).equals(bytes));
+});

@@ -1,0 +1,86 @@
+/** A daemon that may have answered what it does not have any more counts for nobody who stands before it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { placeOf } from "../../timeline/entry.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+import { entryAt, MEMBER, START, TimelineSubject } from "./support/timeline-subject.js";
+
+const FUTURE_MS = 5000;
+
+/** Whether a write of a date comes late. */
+function isLate({ timeline }: TimelineSubject, at: number): boolean {
+  const taking = timeline.take(entryAt(at, "SET k v NX"));
+  assert.ok(taking.kind === "taken");
+  return taking.answers[0]?.late === true;
+}
+
+/** Of a disk to which everything is safe that is acknowledged. */
+const safeStorage = (): MemoryStorage => Object.assign(new MemoryStorage(), { isSafe: true });
+
+test("a daemon that begins with nothing answers late what its clients may have dated before its start", async () => {
+  const subject = await new TimelineSubject().open();
+  assert.ok(isLate(subject, subject.now + 1));
+  assert.ok(isLate(subject, subject.now + FUTURE_MS));
+  assert.ok(!isLate(subject, subject.now + FUTURE_MS + 1));
+});
+
+test("a daemon whose members have nothing either has not been there before", async () => {
+  const subject = await new TimelineSubject().open();
+  subject.timeline.forgotten.clear();
+  assert.ok(!isLate(subject, subject.now + 1));
+});
+
+test("a daemon that is alone with a new folder has not been there before", async () => {
+  const subject = await new TimelineSubject({ isAlone: true }).open();
+  assert.ok(!isLate(subject, subject.now + 1));
+});
+
+for (const isSafe of [true, false])
+  test(`after a restart answers are ${isSafe ? "not late" : "late"} where a failure of power costs ${isSafe ? "nothing" : "something"}`, async () => {
+    const storage = isSafe ? safeStorage() : new MemoryStorage();
+    const before = await new TimelineSubject({ storage, isAlone: true }).open();
+    before.write("SET a 1");
+    await before.pass(5000);
+    const after = await before.restarted().open();
+    assert.equal(isLate(after, after.now + 1), !isSafe);
+  });
+
+test("a daemon with a damaged entry does not know what it has answered", async () => {
+  const storage = safeStorage();
+  const before = await new TimelineSubject({ storage, isAlone: true }).open();
+  const entry = before.write("SET a 1");
+  await before.settle();
+  before.damage(entry);
+  const after = await before.restarted().open();
+  assert.ok(isLate(after, after.now + 1));
+});
+
+test("what a member gave is late as well, and answered so when the client's own copy comes", async () => {
+  const subject = await new TimelineSubject().open();
+  subject.timeline.receive([entryAt(subject.now + 1, "SET k v NX")], "member");
+  await subject.settle();
+  const answers = subject.folded.flatMap(({ answered }) => answered.flatMap((each) => each.answers));
+  assert.deepEqual(
+    answers.map(({ late }) => late),
+    [true],
+  );
+});
+
+test("a daemon that lets go of a damaged entry does not know what it has answered, until its clients' dates are past", async () => {
+  const subject = await new TimelineSubject({ storage: safeStorage(), isAlone: true }).open();
+  const { timeline } = subject;
+  const entry = subject.write("SET k w NX");
+  await subject.pass(60_000);
+  assert.ok(!isLate(subject, subject.now + 1));
+  subject.damage(entry);
+  assert.equal(timeline.read(placeOf(entry)), null);
+  timeline.damagedInState.letGo();
+  await subject.settle();
+  assert.ok(isLate(subject, subject.now + 2));
+  assert.ok(!isLate(subject, subject.now + FUTURE_MS + 1));
+  await subject.pass(FUTURE_MS + 1000);
+  // A later refold comes across it once more.
+  timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
+  await subject.pass(11_000);
+  assert.ok(!isLate(subject, subject.now + 1));
+});

@@ -1,0 +1,35 @@
+/** What members may need is not forgotten, within bounds. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+import { TimelineSubject } from "./support/timeline-subject.js";
+
+test("a daemon keeps what a member needs for as long as it is asked to, within bounds", async () => {
+  const storage = new MemoryStorage();
+  const giver = await new TimelineSubject({ storage, every: 100, limits: { retainBytes: 40_000 } }).open();
+  giver.timeline.handover.hold();
+  const write = (i: number) => {
+    if (storage.bytes < 60_000) giver.timeline.handover.hold();
+    return `SET k${i % 20} v${i}`;
+  };
+  await giver.writes(200, 1000, write);
+  const { bytes } = storage;
+  assert.ok(bytes > 40_000 && giver.timeline.prunedTo === -1, `${bytes} bytes`);
+  await giver.writes(100, 1000, write);
+  assert.ok(giver.timeline.prunedTo > 0, "beyond that it forgets, asked or not");
+});
+
+test("a daemon keeps what its members may lack, and forgets what is older, by time and for want of room", async () => {
+  for (const limits of [{ retainMs: 1_000 }, { retainBytes: 40_000 }]) {
+    const subject = await new TimelineSubject({ storage: new MemoryStorage(), every: 50, limits }).open();
+    const write = (i: number) => `SET k${i % 20} v${i}`;
+    subject.timeline.handover.keepFrom(0);
+    await subject.writes(200, 1000, write);
+    assert.equal(subject.timeline.prunedTo, -1);
+    const date = subject.now - 60_000;
+    subject.timeline.handover.keepFrom(date);
+    await subject.writes(20, 1000, write);
+    const { prunedTo } = subject.timeline;
+    assert.ok(prunedTo > 0 && prunedTo < date, `${prunedTo} of ${date}`);
+  }
+});

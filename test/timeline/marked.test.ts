@@ -1,0 +1,24 @@
+/** What a daemon waits for before it is live is in its state after some time, however many old entries go on coming. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bulk, entryAt, fiveMinutes, MEMBER, START } from "./support/timeline-subject.js";
+
+test("old entries that come all the time, a refold for each, put off nothing that was there before", async () => {
+  const subject = await fiveMinutes();
+  const { timeline } = subject;
+  subject.isSlow = true;
+  timeline.receive([entryAt(START + 1, "SET marked 1")], MEMBER);
+  timeline.waiting.mark();
+  assert.ok(!timeline.waiting.isMarkPast);
+  let turns = 0;
+  for (; !timeline.waiting.isMarkPast && turns < 2000; turns++) {
+    // Before the refold of the one before is over there is another.
+    if (turns % 5 === 0) timeline.receive([entryAt(START + 2, `SET old${turns} 1`)], MEMBER);
+    subject.elapse(20);
+    if (turns % 5 === 0) timeline.tick();
+    await subject.turns(1);
+    assert.ok(turns < 20 || !timeline.isFolded(subject.now), "it is never done with all of them");
+  }
+  assert.ok(timeline.waiting.isMarkPast, `not after ${turns} turns`);
+  assert.deepEqual(subject.get("marked"), bulk("1"));
+});

@@ -1,0 +1,56 @@
+/**
+ * Entries that a member gave and that are dated further ahead of the clock than is folded. They wait as bytes, a bounded
+ * number of them: what finds no room comes again when members compare what they hold, and is folded when it is due.
+ */
+import { readBody } from "../protocol/envelope.js";
+import { comparePlaces, type Entry, type Place, placeOf } from "./entry.js";
+import { Heap } from "./heap.js";
+
+/** A client whose clock is ahead, at full rate for some seconds, has room. */
+const ENTRIES_MOST = 50_000;
+/** Of bodies and signatures. */
+const BYTES_MOST = 32 * 1024 * 1024;
+
+interface Waiting extends Place {
+  readonly body: Buffer;
+  readonly signature: Buffer;
+}
+
+export class Ahead {
+  readonly #heap = new Heap<Waiting>(comparePlaces);
+  #bytes = 0;
+
+  get size(): number {
+    return this.#heap.size;
+  }
+
+  /** Date of the first; infinity: there are none. */
+  get firstAt(): number {
+    return this.#heap.first?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** @param bytes  of body and signature */
+  hasRoom(bytes: number): boolean {
+    return this.#heap.size < ENTRIES_MOST && this.#bytes + bytes <= BYTES_MOST;
+  }
+
+  /** Copies their bytes, which may be views of much more. */
+  add(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const [body, signature] = [Buffer.from(entry.body), Buffer.from(entry.signature)];
+      this.#heap.push({ ...placeOf(entry), body, signature });
+      this.#bytes += body.length + signature.length;
+    }
+  }
+
+  /** Takes out those that are dated up to a time, in their order. */
+  takeDue(until: number): Entry[] {
+    const due: Entry[] = [];
+    while (this.#heap.size > 0 && this.firstAt <= until) {
+      const { id, body, signature } = this.#heap.shift();
+      this.#bytes -= body.length + signature.length;
+      due.push({ id, body, signature, envelope: readBody(body) });
+    }
+    return due;
+  }
+}

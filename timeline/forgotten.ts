@@ -1,0 +1,52 @@
+/**
+ * Whether this daemon may have answered units that it does not have any more: before a restart, when they were in memory or
+ * not yet on the disk, or are damaged; or with what a member's snapshot has replaced. An earlier unit that comes now would
+ * have been answered behind them, so it counts as late, as far as they may be dated.
+ * Source: docs/consistency.md, "What `late` means".
+ */
+import type { FoldedEntry } from "./batch.js";
+import type { TimelineParts } from "./timeline-parts.js";
+
+export type ForgottenParts = Pick<TimelineParts, "storage" | "clock" | "window" | "isAlone">;
+
+export class Forgotten {
+  readonly #parts: ForgottenParts;
+  /** Milliseconds since 1970. */
+  #until = Number.NEGATIVE_INFINITY;
+  #isOpened = false;
+
+  constructor(parts: ForgottenParts) {
+    this.#parts = parts;
+  }
+
+  /** At a start; once more, where a member's snapshot replaces what was here. @param isBegun  whether there was something */
+  opened(isBegun: boolean): void {
+    const { storage, isAlone } = this.#parts;
+    if (this.#isOpened || storage.lostGroups > 0 || (isBegun ? !storage.isSafe : !isAlone())) this.some();
+    this.#isOpened = true;
+  }
+
+  /** Some of what was answered by now is gone: it may be dated ahead of the clock. */
+  some(): void {
+    const { clock, window } = this.#parts;
+    this.#until = Math.max(this.#until, clock() + window.future);
+  }
+
+  /** The members of a daemon that begins with nothing have nothing either: so it has not been there before. */
+  clear(): void {
+    this.#until = Number.NEGATIVE_INFINITY;
+  }
+
+  /** @param folded  just now. @returns them, those marked that may stand before such a unit */
+  mark(folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
+    for (const { entry } of folded)
+      if (entry.envelope.at <= this.#until) return folded.map((one) => this.#marked(one));
+    return folded;
+  }
+
+  #marked(folded: FoldedEntry): FoldedEntry {
+    const { entry, answers } = folded;
+    if (entry.envelope.at > this.#until) return folded;
+    return { entry, answers: answers.map((answer) => ({ ...answer, late: true })) };
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * LMDB's file read by ourselves: nothing is opened for writing, no reader is entered in LMDB's list of locks, and a page that is damaged is
+ * told instead of ending the process. What one transaction made is read as it was, in goes that are short enough: a page is
+ * written again two transactions after it was let go at the soonest, so what was read while none ended is whole.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import { type FileHead, readHead } from "./lmdb-header.js";
+import {
+  IS_LITTLE,
+  PAGE_HEAD_BYTES,
+  type PageNode,
+  readLongPages,
+  readTreePage,
+  type TreePage,
+} from "./lmdb-page.js";
+
+/** In the folder of a timeline. */
+export const DATA_FILE = "data.mdb";
+
+/** A stretch of keys that cannot be read. */
+export interface PageDamage {
+  readonly page: number;
+  /** Half a sentence. */
+  readonly problem: string;
+  /** The first key that may have been there; null: from the beginning. */
+  readonly from: Buffer | null;
+  /** The first one that was not; null: no end. */
+  readonly to: Buffer | null;
+}
+
+export type Found =
+  | { readonly kind: "node"; readonly key: Buffer; readonly value: Buffer }
+  | { readonly kind: "damage"; readonly damage: PageDamage };
+
+/** Where a tree begins. */
+export interface Tree {
+  readonly root: number;
+  /** Whether its keys are in the order of their bytes. */
+  readonly isOrdered: boolean;
+}
+
+/** Of a tree that is stored in the main one, `MDB_db`: where the number of its root is. */
+const ROOT_AT = 40;
+const NO_PAGE = 2n ** 64n - 1n;
+/** Of pages one below the other: LMDB's own bound. */
+const DEPTH_MOST = 32;
+
+interface Bounds {
+  readonly from: Buffer | null;
+  readonly to: Buffer | null;
+}
+
+export class LmdbFile {
+  readonly #path: string;
+  readonly #descriptor: number;
+
+  /** @throws Error  the system's. @throws DamagedFile  its head */
+  constructor(path: string) {
+    this.#path = path;
+    this.#descriptor = openSync(path, "r");
+    try {
+      this.head();
+    } catch (problem) {
+      this.close();
+      throw problem;
+    }
+  }
+
+  /** As of the last transaction. @throws DamagedFile */
+  head(): FileHead {
+    return readHead(this.#descriptor, this.#path);
+  }
+
+  /** A tree that the main one names; null: there is none. */
+  tree(head: FileHead, name: string): Tree | PageDamage | null {
+    const main = treeAt(head.mainRoot);
+    if (main === null) return null;
+    for (const found of this.nodes(head, main)) {
+      if (found.kind === "damage") return found.damage;
+      const end = found.key.at(-1) === 0 ? -1 : found.key.length;
+      if (found.key.subarray(0, end).toString() === name) return treeAt(rootIn(found.value));
+    }
+    return null;
+  }
+
+  /**
+   * What is in a tree, in order; what is damaged stands where it would be.
+   * @param isBrief  values that are long are not read: they are empty
+   */
+  nodes(
+    head: FileHead,
+    tree: Tree,
+    { from = null, isBrief = false }: { readonly from?: Buffer | null; readonly isBrief?: boolean } = {},
+  ): Generator<Found> {
+    const walk = { head, isOrdered: tree.isOrdered, start: from, isBrief };
+    return this.#below(walk, tree.root, { from: null, to: null }, 1);
+  }
+
+  /** The greatest key; null: it cannot be read. */
+  last(head: FileHead, tree: Tree): Buffer | null {
+    let number = tree.root;
+    for (let depth = 1; depth <= DEPTH_MOST; depth++) {
+      const bytes = this.#bytes(head, number, head.pageBytes);
+      const page = bytes === null ? null : readTreePage(bytes, number);
+      if (page === null || typeof page === "string") return null;
+      const node = page.nodes.at(-1) as PageNode;
+      if (page.isLeaf) return node.key;
+      number = node.page as number;
+    }
+    return null;
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  *#below(walk: Walk, number: number, bounds: Bounds, depth: number): Generator<Found> {
+    const page = this.#treePage(walk, number, bounds, depth);
+    if (typeof page === "string") {
+      yield { kind: "damage", damage: { page: number, problem: page, ...bounds } };
+      return;
+    }
+    for (const [i, node] of page.nodes.entries()) {
+      if (page.isLeaf) {
+        if (walk.start === null || node.key.compare(walk.start) >= 0) yield this.#found(walk, node);
+        continue;
+      }
+      const to = page.nodes[i + 1]?.key ?? bounds.to;
+      if (walk.start !== null && to !== null && to.compare(walk.start) <= 0) continue;
+      const from = i === 0 ? bounds.from : node.key;
+      yield* this.#below(walk, node.page as number, { from, to }, depth + 1);
+    }
+  }
+
+  #treePage({ head, isOrdered }: Walk, number: number, bounds: Bounds, depth: number): TreePage | string {
+    if (depth > DEPTH_MOST) return "it is its own branch";
+    const bytes = this.#bytes(head, number, head.pageBytes);
+    if (bytes === null) return "it is not there";
+    const page = readTreePage(bytes, number);
+    if (typeof page === "string" || !isOrdered) return page;
+    return areInOrder(page, bounds) ? page : "its keys are not in order";
+  }
+
+  #found({ head, isBrief }: Walk, { key, page, length, value }: PageNode): Found {
+    if (page === null) return { kind: "node", key, value };
+    const bytes = this.#bytes(head, page, PAGE_HEAD_BYTES + (isBrief ? 0 : length));
+    const pages = bytes === null ? "it is not there" : readLongPages(bytes, page);
+    const isShort = typeof pages === "number" && pages * head.pageBytes < PAGE_HEAD_BYTES + length;
+    if (bytes !== null && typeof pages === "number" && !isShort)
+      return { kind: "node", key, value: bytes.subarray(PAGE_HEAD_BYTES) };
+    const problem = typeof pages === "string" ? pages : "it is too short for its value";
+    return { kind: "damage", damage: { page, problem, from: key, to: behind(key) } };
+  }
+
+  /** null: the file does not have them. */
+  #bytes({ pageBytes, pages }: FileHead, number: number, length: number): Buffer | null {
+    if (number >= pages || number * pageBytes + length > pages * pageBytes) return null;
+    const bytes = Buffer.allocUnsafeSlow(length);
+    return readSync(this.#descriptor, bytes, 0, length, number * pageBytes) === length ? bytes : null;
+  }
+}
+
+interface Walk {
+  readonly head: FileHead;
+  readonly isOrdered: boolean;
+  readonly start: Buffer | null;
+  readonly isBrief: boolean;
+}
+
+/**
+ * The first damage in the file, before LMDB meets it; null: none was found. Nobody writes it meanwhile.
+ * @param most  after so many keys it is left: what is damaged behind them LMDB meets itself
+ * @throws DamagedFile  its head
+ */
+export function findDamage(path: string, names: readonly string[], most: number): PageDamage | null {
+  const file = new LmdbFile(path);
+  try {
+    const head = file.head();
+    const free = treeAt(head.freeRoot, false);
+    const trees = [free, ...names.map((name) => file.tree(head, name))];
+    let left = most;
+    for (const tree of trees) {
+      if (tree === null) continue;
+      if ("problem" in tree) return tree;
+      for (const found of file.nodes(head, tree, { isBrief: true })) {
+        if (found.kind === "damage") return found.damage;
+        if (--left < 0) return null;
+      }
+    }
+    return null;
+  } finally {
+    file.close();
+  }
+}
+
+function treeAt(root: bigint, isOrdered = true): Tree | null {
+  return root === NO_PAGE ? null : { root: Number(root), isOrdered };
+}
+
+function rootIn(value: Buffer): bigint {
+  if (value.length < ROOT_AT + 8) return 0n;
+  const view = new DataView(value.buffer, value.byteOffset, value.length);
+  return view.getBigUint64(ROOT_AT, IS_LITTLE);
+}
+
+/** The first node of a branch has no key of its own. */
+function areInOrder({ isLeaf, nodes }: TreePage, { from, to }: Bounds): boolean {
+  let before: Buffer | null = null;
+  for (const { key } of isLeaf ? nodes : nodes.slice(1)) {
+    if (before === null ? from !== null && key.compare(from) < 0 : key.compare(before) <= 0) return false;
+    before = key;
+  }
+  return before === null || to === null || before.compare(to) < 0;
+}
+
+/** The next key there can be. */
+function behind(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.alloc(1)]);
+}

@@ -1,0 +1,87 @@
+/**
+ * How far the log goes, kept beside it in DIR/timeline/log-end, so that a tail that is missing is told: 32 bytes, written in place after
+ * each group and never synced by themselves, integers big-endian:
+ *   CRC-32 of what follows (4) ‖ number of the last group written (6) ‖ of the last one on the disk (6) ‖ boot (16)
+ * It never says more than what is there. After a kill the first number holds, as the system has both files. After a power failure,
+ * told by another `boot`, only the second one does, and it may be an older one. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ */
+import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+
+export const LOG_END_FILE = "log-end";
+
+const BOOT_BYTES = 16;
+const WRITTEN_AT = 4;
+const SYNCED_AT = WRITTEN_AT + 6;
+const BOOT_AT = SYNCED_AT + 6;
+const BYTES = BOOT_AT + BOOT_BYTES;
+
+/** What the file says. */
+export interface LogEnd {
+  /** Number of the last group that the system had. */
+  readonly written: number;
+  /** Of the last one that was on the disk; 0: none was brought there. */
+  readonly synced: number;
+  /** Whether the machine runs since: all that the system had is there. */
+  readonly isSameBoot: boolean;
+}
+
+/** `none`: of an older release, or removed. */
+export type FoundLogEnd = LogEnd | "none" | "damaged";
+
+export class LogEndWriter {
+  readonly #descriptor: number;
+  readonly #bytes = Buffer.alloc(BYTES);
+
+  /** @param folder  there already. @param mode  of the file, if it is made */
+  constructor(folder: string, mode: number) {
+    this.#descriptor = openSync(join(folder, LOG_END_FILE), constants.O_WRONLY | constants.O_CREAT, mode);
+    this.#bytes.set(BOOT ?? Buffer.alloc(BOOT_BYTES), BOOT_AT);
+  }
+
+  get size(): number {
+    return fstatSync(this.#descriptor).size;
+  }
+
+  /** At once: some microseconds. @throws Error  the system's */
+  write(written: number, synced: number): void {
+    const bytes = this.#bytes;
+    bytes.writeUIntBE(written, WRITTEN_AT, 6);
+    bytes.writeUIntBE(synced, SYNCED_AT, 6);
+    bytes.writeUInt32BE(crc32(bytes.subarray(WRITTEN_AT)), 0);
+    writeSync(this.#descriptor, bytes, 0, BYTES, 0);
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+export function readLogEnd(folder: string): FoundLogEnd {
+  const bytes = read(join(folder, LOG_END_FILE));
+  if (bytes === null) return "none";
+  if (bytes.length !== BYTES || crc32(bytes.subarray(WRITTEN_AT)) !== bytes.readUInt32BE(0)) return "damaged";
+  return {
+    written: bytes.readUIntBE(WRITTEN_AT, 6),
+    synced: bytes.readUIntBE(SYNCED_AT, 6),
+    isSameBoot: BOOT?.equals(bytes.subarray(BOOT_AT)) ?? false,
+  };
+}
+
+/** Drawn by the system when it starts; null: it draws none. */
+const BOOT = bootOf(read("/proc/sys/kernel/random/boot_id"));
+
+function bootOf(text: Buffer | null): Buffer | null {
+  const bytes = Buffer.from(text?.toString().replace(/[^\da-f]/g, "") ?? "", "hex");
+  return bytes.length === BOOT_BYTES ? bytes : null;
+}
+
+function read(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch (problem) {
+    if ((problem as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw problem;
+  }
+}
