@@ -199,7 +199,7 @@ function drop(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 function list(data: Data, _: readonly ByteString[], { at }: Unit): Reply {
-  return new StepReply("array", named(documentsOf(data, at)));
+  return soonSettled(data, new StepReply("array", named(documentsOf(data, at))));
 }
 
 function* named(work: Generator<void, readonly Entry[]>): Generator<void, readonly Reply[]> {
