@@ -20,20 +20,25 @@ writeFileSync(
 );
 
 /** Turns of one file with seeds from 1 on, and no more than so many. */
-async function explore(file: string, most: number): Promise<{ findings: Finding[]; code: number }> {
+async function explore(
+  file: string,
+  most: number,
+  lanes = most,
+): Promise<{ findings: Finding[]; turns: number; code: number }> {
   let seed = 0;
   const findings: Finding[] = [];
   const one = turns([file], () => seed++);
   const explorer = new Explorer({
     folder,
     turns: one,
-    lanes: most,
-    ms: 0,
+    lanes,
+    ms: lanes === most ? 0 : Number.POSITIVE_INFINITY,
+    most,
     found: (finding) => findings.push(finding),
     progress: () => undefined,
   });
-  const { findings: count } = await explorer.run();
-  return { findings, code: count };
+  const { findings: count, turns: done } = await explorer.run();
+  return { findings, turns: done, code: count };
 }
 
 test("a turn that fails is told with what it printed and the command that repeats it", async () => {
@@ -42,6 +47,11 @@ test("a turn that fails is told with what it printed and the command that repeat
   const [finding] = findings as [Finding];
   assert.match(finding.output, /Error: odd/);
   assert.equal(again(finding.turn), "DBSYNC_SEED=1 npm test -- even.test");
+});
+
+test("as many turns as were asked for are taken, whatever the time", async () => {
+  const { turns: done, code } = await explore("even.test.js", 3, 2);
+  assert.deepEqual([done, code], [3, 2]);
 });
 
 test("every randomised test file has its turn, each time with another seed", () => {

@@ -23,6 +23,8 @@ export interface ExplorerOptions {
   readonly lanes: number;
   /** Milliseconds after which none is started any more. */
   readonly ms: number;
+  /** So many, and no more. */
+  readonly most: number;
   /** At once, so that whoever ends the run early has it. */
   readonly found: (finding: Finding) => void;
   /** After each turn. */
@@ -39,13 +41,17 @@ export class Explorer {
     this.#options = options;
   }
 
-  /** @returns how many turns there were, at least one for each lane, and how many of them found something */
+  /** @returns how many turns there were, at least one for each lane where so many are allowed, and how many of them found something */
   async run(): Promise<{ turns: number; findings: number }> {
-    const { lanes, ms } = this.#options;
+    const { lanes, ms, most } = this.#options;
     const end = performance.now() + ms;
+    let begun = 0;
     const lane = async () => {
-      do await this.#take(this.#options.turns.next().value);
-      while (performance.now() < end);
+      while (begun < most) {
+        begun++;
+        await this.#take(this.#options.turns.next().value);
+        if (performance.now() >= end) return;
+      }
     };
     await Promise.all(Array.from({ length: lanes }, lane));
     return { turns: this.#turns, findings: this.#findings };

@@ -2,6 +2,8 @@
  * `npm run explore`: randomised tests (simulation, differential, permutation, fuzz and all others that draw on a seed) from
  * fresh seeds, for five minutes. What it finds is printed with the command that repeats it; then it ends with 1.
  *   --minutes N   for so long
+ *   --runs N      so many runs instead, however long they take
+ *   --seed N      the seeds that follow from this one, so that the same runs come again
  *   WORD …        only test files whose path below test/ holds one of the words
  */
 import { randomInt } from "node:crypto";
@@ -10,42 +12,65 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chosenFiles } from "../support/chosen-files.js";
 import { buildRoot } from "../support/repository.js";
+import { SeededRandom } from "../support/seeded-random.js";
 import { forgetSettings } from "../support/test-environment.js";
 import { Explorer, type Finding } from "./explorer.js";
 import { again, turns } from "./plan.js";
 import { randomisedFiles } from "./randomised-files.js";
 
 const { values, positionals } = parseArgs({
-  options: { minutes: { type: "string", default: "5" } },
+  options: { minutes: { type: "string" }, runs: { type: "string" }, seed: { type: "string" } },
   allowPositionals: true,
 });
 
+const MINUTES_USUAL = 5;
+const SEEDS = 2 ** 32;
+
+/** What is wrong with the command line, or null. */
+function problemOf(files: readonly string[]): string | null {
+  const { minutes, runs, seed } = values;
+  if (minutes !== undefined && !(Number(minutes) > 0))
+    return `--minutes must be a number above 0, not "${minutes}".`;
+  if (runs !== undefined && !(Number.isSafeInteger(Number(runs)) && Number(runs) > 0))
+    return `--runs must be a whole number above 0, not "${runs}".`;
+  if (seed !== undefined && !(/^\d+$/.test(seed) && Number(seed) < SEEDS))
+    return `--seed must be a whole number from 0 to ${SEEDS - 1}, not "${seed}".`;
+  if (files.length === 0)
+    return `No randomised test file's path below test/ holds ${positionals.join(" or ")}.`;
+  return null;
+}
+
+/** As long as was asked for; of so many runs as long as they take. */
+function milliseconds(): number {
+  if (values.minutes !== undefined) return Number(values.minutes) * 60_000;
+  return values.runs === undefined ? MINUTES_USUAL * 60_000 : Number.POSITIVE_INFINITY;
+}
+
 async function main(): Promise<void> {
-  const minutes = Number(values.minutes);
   const folder = join(buildRoot, "test");
   const files = chosenFiles(randomisedFiles(folder), positionals);
-  const problem = !(minutes > 0)
-    ? `--minutes must be a number above 0, not "${values.minutes}".`
-    : files.length === 0
-      ? `No randomised test file's path below test/ holds ${positionals.join(" or ")}.`
-      : null;
+  const problem = problemOf(files);
   if (problem !== null) {
     console.error(problem);
     process.exitCode = 2;
     return;
   }
   forgetSettings();
-  const end = Date.now() + minutes * 60_000;
+  const ms = milliseconds();
+  const end = Date.now() + ms;
+  const random = new SeededRandom(values.seed === undefined ? randomInt(SEEDS) : Number(values.seed));
   const explorer = new Explorer({
     folder,
-    turns: turns(files, () => randomInt(2 ** 32)),
+    turns: turns(files, () => random.below(SEEDS)),
     lanes: availableParallelism(),
-    ms: minutes * 60_000,
+    ms,
+    most: values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs),
     found: tell,
     progress: (done, findings) => {
       if (!process.stdout.isTTY) return;
       const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
-      process.stdout.write(`\r\x1b[K${done} runs, ${findings} found something, ${left} s left`);
+      const rest = Number.isFinite(left) ? `${left} s left` : `${Number(values.runs) - done} left`;
+      process.stdout.write(`\r\x1b[K${done} runs, ${findings} found something, ${rest}`);
     },
   });
   for (const [signal, code] of [
