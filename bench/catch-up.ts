@@ -6,7 +6,6 @@
 
 import { randomBytes } from "node:crypto";
 import { bytesOf } from "../protocol/byte-string.js";
-import { freePort } from "../test/support/free-port.js";
 import { exchange, Holder } from "../test/timeline/support/members.js";
 import { cpuSeconds, verifySeconds } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
@@ -67,10 +66,7 @@ async function catchUp(commands: number, size: number, keys: number) {
   const plan = planOf(commands, size, keys);
   const folder = scene.newFolder();
   await writeFolders([folder], signedEntries(scene, plan));
-  const port = await freePort();
-  // Who names nobody lets nobody in.
-  const giver = await startDaemon(scene.args(folder, [port]));
-  const taker = await startDaemon([...scene.args(scene.newFolder(), [giver.port]), "-p", String(port)]);
+  const { giver, taker } = await scene.pair(folder, scene.newFolder());
   try {
     const startedAt = performance.now();
     const before = cpuOf([giver, taker]);

@@ -7,13 +7,11 @@
 import { hashOf } from "../daemon/trust/identity.js";
 import { readBody } from "../protocol/envelope.js";
 import { Database } from "../store/database.js";
-import { freePort } from "../test/support/free-port.js";
 import type { Entry } from "../timeline/entry.js";
 import { Fold } from "../timeline/fold.js";
 import { readEntry, writeValue } from "../timeline/stored-value.js";
 import { cpuSeconds } from "./daemon-cpu.js";
 import { type Figures, figuresOf } from "./measure.js";
-import { startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";
 import { Scene, stopAll } from "./timeline-daemons.js";
 import { ringOf, type SignedEntry, signedEntries, writeFolders } from "./timeline-data.js";
@@ -53,10 +51,7 @@ async function joined(command: (number: number) => readonly string[]): Promise<F
   for await (const entry of signedEntries(scene, { envelopes: 2 * LATE, size: 1, from, every, command }))
     entries.push(entry);
   await writeFolders([one, other], entries, (_, number) => [number % 2]);
-  const port = await freePort();
-  // Who names nobody lets nobody in.
-  const giver = await startDaemon([...scene.args(other, [port]), ...TAIL]);
-  const taker = await startDaemon([...scene.args(one, [giver.port]), ...TAIL, "-p", String(port)]);
+  const { giver, taker } = await scene.pair(other, one, TAIL);
   try {
     await using client = scene.client([taker]);
     const pid = taker.process.pid as number;

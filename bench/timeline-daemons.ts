@@ -71,6 +71,21 @@ export class Scene implements Disposable {
     return servers;
   }
 
+  /**
+   * Two that name each other: who names nobody lets nobody in.
+   * @param options  more of the command line, for both
+   */
+  async pair(
+    giverData: string,
+    takerData: string,
+    options: readonly string[] = [],
+  ): Promise<{ giver: Server; taker: Server }> {
+    const port = await freePort();
+    const giver = await startDaemon([...this.args(giverData, [port]), ...options]);
+    const args = [...this.args(takerData, [giver.port]), ...options];
+    return { giver, taker: await startDaemon([...args, "-p", String(port)]) };
+  }
+
   client(servers: readonly Server[], key = this.key): Client {
     return createClient({
       servers: servers.map(({ port }) => `127.0.0.1:${port}`),
