@@ -18,7 +18,6 @@ const collectGarbage = runInNewContext("gc") as () => void;
 /** Bytes that are in use. */
 function heapBytes(): number {
   collectGarbage();
-  collectGarbage();
   return process.memoryUsage().heapUsed;
 }
 
