@@ -24,8 +24,9 @@ export async function checkService(world: World, healedAt: number): Promise<stri
   const settledMs = settings.faults.has("clock-step") ? SETTLED_CLOCKS_MS : SETTLED_MS;
   await scheduler.runUntil(healedAt + settledMs);
   // What a full disk has refused may be told after there was room again.
-  const restarted = hosts.filter((host) => restartFailed(host));
-  if (restarted.length > 0) await scheduler.runUntil(scheduler.time + settledMs);
+  let hasRestarted = false;
+  for (const host of hosts) if (restartFailed(host)) hasRestarted = true;
+  if (hasRestarted) await scheduler.runUntil(scheduler.time + settledMs);
   // Nothing is final without every member.
   const isFinalAwaited = settings.window.past <= PAST_MOST_MS && settings.byzantine === null;
   const answers = new Map(hosts.map((host) => [host, "no answer"]));
