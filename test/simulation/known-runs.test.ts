@@ -5,6 +5,7 @@ import { simulate } from "./simulate.js";
 
 const KNOWN: Readonly<Record<number, string>> = {
   466: "one has forgotten what two others hold otherwise, who have signed nothing",
+  1009: "two begin empty, and are given a small window for each sync of a disk that syncs seldom",
   1701: "an entry rots at the last that has it",
   50033: "what a bad member withheld is dated a day ahead",
   51583: "what members have signed they do not have any more",

@@ -2,6 +2,7 @@
  * One run: some daemons and clients in one process, on simulated time, network and disk; faults for a while; then all is
  * well, and everything that was promised is checked. One seed gives one run.
  */
+import { PEERING_LIMITS } from "../../daemon/peers/peering-limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readPlace } from "../../timeline/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";
@@ -54,6 +55,8 @@ const HEALING_MS_MOST = 30_000;
 const SNAPSHOT_MS_MOST = 75_000;
 /** So much more where a member says that it has forgotten something, and never what it holds: it is waited for. */
 const SILENCE_MS_MOST = 30_000;
+/** Where members take no more than a small window at a time, and say so only when the disk has it: all of it and once more. */
+const PASSES = 2;
 const LOOK_EVERY_MS = 250;
 /** After that, entries that lie ahead of all clocks are helped to their time. */
 const PATIENCE_MS = 10_000;
@@ -156,7 +159,7 @@ function setClientsToWork(world: World): void {
 /** @returns how many entries all have in the end */
 async function untilEqual(world: World, problems: string[]): Promise<number> {
   const { scheduler, honest: hosts, ledger } = world;
-  const most = HEALING_MS_MOST + (world.settings.byzantine === null ? 0 : SILENCE_MS_MOST);
+  const most = HEALING_MS_MOST + (world.settings.byzantine === null ? 0 : SILENCE_MS_MOST) + givingMs(world);
   let deadline = scheduler.time + most;
   let shiftsFrom = scheduler.time + PATIENCE_MS;
   let shifts = 0;
@@ -205,6 +208,16 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
     return 0;
   }
 }
+
+/** Milliseconds in which a host that has nothing is given all there is: a window for each sync. */
+function givingMs({ honest: hosts, settings }: World): number {
+  const { windowBytes = PEERING_LIMITS.windowBytes } = settings.peering;
+  const bytes = Math.max(...hosts.map(({ disk: { entries } }) => bytesIn(entries.values())));
+  return PASSES * Math.floor(bytes / windowBytes) * settings.syncEveryMs;
+}
+
+const bytesIn = (values: Iterable<Buffer>): number =>
+  [...values].reduce((sum, { length }) => sum + length, 0);
 
 /**
  * What was dated by clocks that ran ahead is folded when its time comes, and what was signed by keys added then is taken
