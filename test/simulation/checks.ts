@@ -7,6 +7,7 @@ import type { KeyRing } from "../../store/key-ring.js";
 import { type Entry, placeOf, readPlace, writePlace } from "../../timeline/entry.js";
 import { ringOf, shortId } from "./cast.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
+import { isExcused } from "./stable-promises.js";
 import { namedBy } from "./unverifiable.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
@@ -162,13 +163,14 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
         `${shortId(entry.id)} was refused everywhere (${outcomes.map(({ host }) => host)}), and was recorded`,
       );
   }
-  for (const { host, at, places } of ledger.stable) {
+  for (const promise of ledger.stable) {
+    const { host, at, places } = promise;
     for (const place of places)
       if (!kept.has(place) && !ledger.lost.has(place))
         problems.push(`${host} said stable up to ${at - EPOCH}: ${shownPlace(place)} is gone`);
     // Who has turned bad can hold back what it says it does not have.
     for (const [place, entry] of settings.byzantine === null ? kept : [])
-      if (entry.envelope.at <= at && !places.has(place))
+      if (entry.envelope.at <= at && !places.has(place) && !isExcused(world, promise, entry.id))
         problems.push(`${host} said stable up to ${at - EPOCH}, then came ${shownPlace(place)}`);
   }
   for (const host of hosts)

@@ -17,7 +17,7 @@ import { makeFront, signersOf } from "./front.js";
 import { misbehave } from "./misbehaviour.js";
 import { Ports } from "./ports.js";
 import { snapshotParts } from "./snapshots.js";
-import { StablePointWatch } from "./stable-promises.js";
+import { BeginningWatch, noteTaken, StablePointWatch } from "./stable-promises.js";
 import { StateWatch } from "./state-watch.js";
 import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 
@@ -39,9 +39,16 @@ export function startDaemon(host: Host, world: World): Daemon {
   };
   const startedAt = scheduler.time;
 
+  /** What the run itself asks costs no time. */
+  let isWatching = false;
+  const asWatcher = (look: () => void): void => {
+    isWatching = true;
+    look();
+    isWatching = false;
+  };
   /** Looks at the time cost time themselves: what is done in slices is done in slices. */
   const uptime = (): number => {
-    if (settings.lookMs > 0 && random.chance(SLOW_LOOKS))
+    if (settings.lookMs > 0 && !isWatching && random.chance(SLOW_LOOKS))
       processor.busyUntil = Math.max(processor.busyUntil, scheduler.time) + settings.lookMs;
     return Math.max(processor.busyUntil, scheduler.time) - startedAt;
   };
@@ -186,6 +193,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     const { at } = entry.envelope;
     taken.add(entry.id);
     host.taken.add(entry.id);
+    noteTaken(world, host, entry);
     // What it has not told yet counts as well: it may be on the way to the disk.
     const watermark = Math.max(host.told, timeline.watermark);
     if (at <= watermark)
@@ -220,8 +228,10 @@ export function startDaemon(host: Host, world: World): Daemon {
       opened = true;
       every(TIMELINE_TICK_MS, () => timeline.tick());
       const [watch, stableWatch] = [new StateWatch(host, world), new StablePointWatch(host, world)];
+      const beginningWatch = new BeginningWatch(host, world);
       every(PEERING_TICK_MS, () => {
         peering.tick();
+        asWatcher(() => beginningWatch.look(peering));
         if (bad !== null) {
           bad.tick(timeline);
           return;

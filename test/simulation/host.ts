@@ -12,6 +12,7 @@ import type { SeededRandom } from "../support/seeded-random.js";
 import { makeIdentity, type SimulatedIdentity } from "./cast.js";
 import { startDaemon } from "./daemon.js";
 import { Disk } from "./disk.js";
+import type { Beginning } from "./ledger.js";
 import type { Settings } from "./settings.js";
 import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 
@@ -36,6 +37,7 @@ export class SimulatedHost implements Host {
   /** Chance to crash at a moment of the disk. */
   crashAtDisk = 0;
   order: ByteString | null = null;
+  beginning: Beginning | null = null;
   hasServed = false;
   readonly #world: World;
   #starts = 0;
@@ -88,6 +90,7 @@ export class SimulatedHost implements Host {
     this.disk.wipe();
     this.identity = makeIdentity(this.random);
     this.told = 0;
+    this.beginning = null;
     this.hasServed = false;
   }
 

@@ -13,6 +13,8 @@ const KNOWN: Readonly<Record<number, string>> = {
   400111: "one that began empty beside a bad only other one is restarted",
   400119: "a daemon signs a command of the key ring among others",
   402473: "an entry rots before it is stable",
+  701791: "one begins empty, and reaches one other only, while all clocks are a day behind",
+  701835: "two begin empty, and the third one's clock was a day ahead before",
 };
 
 for (const [seed, what] of Object.entries(KNOWN))

@@ -21,8 +21,18 @@ export interface Sent {
 export interface StablePromise {
   readonly host: string;
   readonly at: number;
+  /** When it was said: milliseconds of the run. */
+  readonly saidAt: number;
   /** Places of all that the daemon had then, up to that date. */
   readonly places: ReadonlySet<ByteString>;
+}
+
+/** A data folder that was empty begins, among members or because none is reached. */
+export interface Beginning {
+  /** When its daemon may take something first: milliseconds of the run. */
+  readonly at: number;
+  /** The furthest of its clock and those of the members that it reached, as far as they do not know that they are off. */
+  readonly latestClock: number;
 }
 
 export class Ledger {
@@ -30,6 +40,8 @@ export class Ledger {
   /** By id of an envelope: who said first that it is recorded. */
   readonly acknowledged = new Map<ByteString, string>();
   readonly stable: StablePromise[] = [];
+  /** By id of an entry: how the folders began whose daemons took it first-hand. */
+  readonly beginnings = new Map<ByteString, Beginning[]>();
   /** How often "on so many disks" was said. */
   replicated = 0;
   /** Snapshots that daemons took over from others. */

@@ -10,7 +10,7 @@ import type { SeededRandom } from "../support/seeded-random.js";
 import type { Genesis, SimulatedIdentity } from "./cast.js";
 import type { Disk } from "./disk.js";
 import type { Front } from "./front.js";
-import type { Ledger } from "./ledger.js";
+import type { Beginning, Ledger } from "./ledger.js";
 import type { End, Network, Place } from "./network.js";
 import type { Processor, Scheduler } from "./scheduler.js";
 import type { Settings } from "./settings.js";
@@ -68,6 +68,8 @@ export interface Host {
   crashAtDisk: number;
   /** Whether it has turned bad: nothing that it says counts. */
   readonly isByzantine: boolean;
+  /** How the data folder began; null: it has not begun, or before anybody had said anything. */
+  beginning: Beginning | null;
   /** Whether the data folder's daemon has been live, and has told a watermark. */
   hasServed: boolean;
   /** Id of the member whose snapshot its operator has its next process take over; null: of none. */
