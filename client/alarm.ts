@@ -19,7 +19,7 @@ export class Alarm {
   }
 
   /** Rings at `time` at the latest. */
-  setFor(time: number, now: number): void {
+  ringBy(time: number, now = this.#environment.now()): void {
     if (time >= this.#time) return;
     this.#timer?.cancel();
     this.#time = time;

@@ -2,14 +2,16 @@
  * Calls that are signed together: one envelope, its way to each daemon, and the promises of its calls. What is true of
  * the envelope stands here once; a call in it has nothing of its own but its promise.
  */
+
 import type { ByteString } from "../protocol/byte-string.js";
 import { COMMANDS_MAX } from "../protocol/envelope.js";
 import type { ResultMessage, Wait } from "../protocol/messages-v2.js";
 import type { Reply } from "../protocol/reply.js";
+import type { Alarm } from "./alarm.js";
 import { MISS_LINGER_MS } from "./call.js";
 import type { Company } from "./command.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "./errors.js";
-import type { EnvelopeOptions } from "./header-options.js";
+import { type EnvelopeOptions, mayWaitFor } from "./header-options.js";
 import { type Failure, outcomeOf, type Report, replyError, valueText } from "./outcome.js";
 import type { PendingCall } from "./pending-call.js";
 import { judge } from "./policy.js";
@@ -20,20 +22,11 @@ import type { Address } from "./servers.js";
 /** A batch is closed at this size: larger ones save nothing more, and daemons may bound what they take. */
 const BATCH_BYTES_MAX = 256 * 1024;
 
-/** Daemons wait for longer than most calls do, and so do not say `not-yet` and the like before they have ended. */
-const MAY_WAIT = "perhaps it does not hold the write that the option after names";
-const MAY_WAIT_FOR: Readonly<Record<Wait["kind"], string>> = {
-  stable: "perhaps it waits until the write is final: dbsync status shows whether a daemon is away",
-  replicated: "perhaps it waits for other daemons to have the write: dbsync status shows which is away",
-};
-
 /** Whom a batch tells. */
 export interface BatchOwner {
   nextMoment(): number;
   /** So many of its calls have settled. */
   settled(batch: Batch, calls: number): void;
-  /** A call has to be judged at this time. */
-  dueEarlier(time: number): void;
   /** One of its sendings has ended. */
   ended(sending: Sending): void;
 }
@@ -65,15 +58,18 @@ export class Batch implements SentBatch {
   /** Calls it was made for. */
   units = 0;
   readonly #owner: BatchOwner;
+  readonly #alarm: Alarm;
 
   constructor(parts: {
     owner: BatchOwner;
+    alarm: Alarm;
     company: Company;
     options: EnvelopeOptions | null;
     addresses: readonly Address[];
     number: number;
   }) {
     this.#owner = parts.owner;
+    this.#alarm = parts.alarm;
     this.number = parts.number;
     this.company = parts.company;
     this.isRead = parts.company === "reads";
@@ -234,7 +230,7 @@ export class Batch implements SentBatch {
     else if (verdict.kind === "linger") {
       call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);
       if (call.lingerUntil < this.dueAt) this.dueAt = call.lingerUntil;
-      this.#owner.dueEarlier(call.lingerUntil);
+      this.#alarm.ringBy(call.lingerUntil);
     } else if (verdict.kind === "value") {
       this.#settle(call);
       call.resolve(resultOf(verdict.answer, shape, settings.format));
@@ -253,15 +249,9 @@ export class Batch implements SentBatch {
       const report = sending.report(index);
       if (report !== null || silent === null) return report;
       const failure = sending.givenUp(index, silent, now);
-      const detail = failure.stage === "timeout" && failure.written ? this.#waitsFor : null;
+      const detail = failure.stage === "timeout" && failure.written ? mayWaitFor(this.options) : null;
       return detail === null ? failure : { ...failure, detail };
     });
-  }
-
-  /** What a daemon that says nothing may be waiting for; null: nothing. */
-  get #waitsFor(): string | null {
-    if (this.wait !== null) return MAY_WAIT_FOR[this.wait.kind];
-    return this.options?.after == null ? null : MAY_WAIT;
   }
 
   #outcomes(call: PendingCall, reports: readonly (Report | null)[]): Outcome[] {

@@ -3,6 +3,7 @@
  * deadline. A `Delivery` is its way to one of them; it outlives the promise, because every daemon is to get
  * the command.
  */
+import type { Alarm } from "./alarm.js";
 import { publishDelivery } from "./channels.js";
 import { DbsyncError, type Outcome, type Stage } from "./errors.js";
 import type { CallSettings } from "./options.js";
@@ -46,8 +47,6 @@ export interface CallOwner {
   /** A number greater than any it gave before: the order in which calls begin and settle. */
   nextMoment(): number;
   settledCall(call: Call): void;
-  /** A call has to be judged at this time, which may be before its deadline. */
-  dueEarlier(time: number): void;
   /** Nothing is left to do for so many of its deliveries. */
   ended(deliveries: number): void;
   /** What kept a delivery from its answer until the deadline. */
@@ -66,12 +65,15 @@ export class Call implements Sender {
   dueAt: number;
 
   readonly #owner: CallOwner;
+  readonly #alarm: Alarm;
   readonly #settings: CallSettings;
   readonly #waiter: Waiter;
   readonly #isRead: boolean;
 
   constructor(parts: {
     owner: CallOwner;
+    /** Rung where a call has to be judged before its deadline. */
+    alarm: Alarm;
     settings: CallSettings;
     waiter: Waiter;
     frame: Buffer;
@@ -80,6 +82,7 @@ export class Call implements Sender {
     now: number;
   }) {
     this.#owner = parts.owner;
+    this.#alarm = parts.alarm;
     this.#settings = parts.settings;
     this.#waiter = parts.waiter;
     this.#isRead = parts.isRead;
@@ -138,7 +141,7 @@ export class Call implements Sender {
     const verdict = judge(this.#settings.policy, this.deliveries.map(reportOf), final);
     if (verdict.kind === "linger") {
       this.dueAt = Math.min(this.dueAt, now + MISS_LINGER_MS);
-      this.#owner.dueEarlier(this.dueAt);
+      this.#alarm.ringBy(this.dueAt);
     } else if (verdict.kind === "value") {
       this.#settle();
       this.#waiter.resolve(resultOf(verdict.answer, this.#waiter.shape, this.#settings.format));

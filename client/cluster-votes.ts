@@ -2,8 +2,10 @@
  * What the daemons of a client say of their cluster, and which one its commands are for. A client that was told one keeps it;
  * else a daemon that has other keys than when it was asked is asked again, and the greater number decides anew.
  */
+
 import type { ByteString } from "../protocol/byte-string.js";
 import { hexOf } from "../protocol/envelope.js";
+import type { Alarm } from "./alarm.js";
 import { type Choice, CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
 import type { Link } from "./link.js";
 import { isLoopback } from "./servers.js";
@@ -16,7 +18,7 @@ export interface ClusterVotesParts {
   readonly cluster: ByteString;
   readonly links: readonly Link[];
   readonly warn: (warning: string) => void;
-  readonly dueEarlier: (time: number) => void;
+  readonly alarm: Alarm;
 }
 
 export class ClusterVotes {
@@ -99,7 +101,7 @@ export class ClusterVotes {
 
   #lingerUntil(time: number): void {
     this.#decideBy = time;
-    this.#parts.dueEarlier(time);
+    this.#parts.alarm.ringBy(time);
   }
 
   /** What a daemon has said before counts until it is reached again, but breaks no tie. */

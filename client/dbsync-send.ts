@@ -4,11 +4,12 @@
  * keeps.
  */
 import { KeyObject } from "node:crypto";
-import { type Client, FanOutClient } from "./client.js";
+import type { Client } from "./client.js";
 import { frameTracer } from "./debug.js";
 import { type Defaults, readDefaults, realPlaces } from "./defaults.js";
 import { realEnvironment } from "./environment.js";
 import { DbsyncError } from "./errors.js";
+import { FanOutClient } from "./fan-out-client.js";
 import { readOptions, type SendOptions, type Settings } from "./options.js";
 import { withAuthorities } from "./servers.js";
 import { loadSigningKey, type SigningKey } from "./signing-key.js";

@@ -2,8 +2,10 @@
  * The daemons of a client, version 2: their links, the clock and the cluster they agree on, and what their answers and
  * refusals mean for a batch. Daemons that turn out to speak version 1 are handed each call as a delivery.
  */
+
 import type { ByteString } from "../protocol/byte-string.js";
 import type { EnvelopeDate, Hello, RefusedMessage, ResultMessage } from "../protocol/messages-v2.js";
+import type { Alarm } from "./alarm.js";
 import { publishOutcome, publishVersion } from "./channels.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
@@ -38,12 +40,12 @@ export interface FleetOwner {
   unreachable(now: number): void;
   /** To be signed anew, in its old place. */
   again(batch: SentBatch): void;
-  dueEarlier(time: number): void;
 }
 
 export interface FleetParts {
   readonly owner: FleetOwner;
   readonly environment: Environment;
+  readonly alarm: Alarm;
   readonly addresses: readonly Address[];
   readonly pools: readonly Pool[];
   /** For version 1. */
@@ -68,8 +70,8 @@ export class Fleet implements LinkOwner<Link> {
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
-    const { environment, trace, keepalive, versions, pools } = parts;
-    const shared = { environment, trace, keepalive, versions, owner: this };
+    const { environment, alarm, trace, keepalive, versions, pools } = parts;
+    const shared = { environment, alarm, trace, keepalive, versions, owner: this };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = parts.addresses.map(
       (address, index) => new Link({ ...shared, address, pool: pools[index] as Pool }),
@@ -79,14 +81,14 @@ export class Fleet implements LinkOwner<Link> {
       cluster,
       warn,
       links: this.links,
-      dueEarlier: owner.dueEarlier.bind(owner),
+      alarm,
     });
     this.#held = new HeldBatches({
       isForSameCluster: ({ envelope }) => this.conflict === null && envelope?.cluster === this.cluster,
       isAsking: (sending) => this.#link(sending).isAsking,
       withdraw: (sending) => this.#link(sending).withdraw(sending),
       again: owner.again.bind(owner),
-      dueEarlier: owner.dueEarlier.bind(owner),
+      alarm,
     });
   }
 
@@ -247,10 +249,6 @@ export class Fleet implements LinkOwner<Link> {
   lostHope(_link: Link, now: number): void {
     this.#decide(now);
     if (this.isUnreachable) this.#parts.owner.unreachable(now);
-  }
-
-  dueEarlier(time: number): void {
-    this.#parts.owner.dueEarlier(time);
   }
 
   othersAnsweredSince(link: Link, time: number): boolean {

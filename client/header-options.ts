@@ -11,6 +11,13 @@ import {
 import type { Wait } from "../protocol/messages-v2.js";
 import { badOption } from "./errors.js";
 
+/** Daemons wait for longer than most calls do, and so do not say `not-yet` and the like before they have ended. */
+const MAY_WAIT = "perhaps it does not hold the write that the option after names";
+const MAY_WAIT_FOR: Readonly<Record<Wait["kind"], string>> = {
+  stable: "perhaps it waits until the write is final: dbsync status shows whether a daemon is away",
+  replicated: "perhaps it waits for other daemons to have the write: dbsync status shows which is away",
+};
+
 /** A key, and who must have changed it last. */
 export interface If {
   readonly key: string | Buffer;
@@ -120,4 +127,10 @@ function isIf(value: unknown): value is If {
 
 function isDatabase(value: unknown): boolean {
   return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= DB_MAX;
+}
+
+/** What a daemon that says nothing may be waiting for; null: nothing. */
+export function mayWaitFor(options: EnvelopeOptions | null): string | null {
+  if (options?.wait) return MAY_WAIT_FOR[options.wait.kind];
+  return options?.after == null ? null : MAY_WAIT;
 }

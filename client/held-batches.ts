@@ -3,6 +3,7 @@
  * for another date, or for another cluster. What writes is, if no daemon can have applied it; what only reads may be
  * asked twice, and is at once when nobody else is about to answer.
  */
+import type { Alarm } from "./alarm.js";
 import { MISS_LINGER_MS } from "./call.js";
 import type { Sending, SentBatch } from "./sending.js";
 
@@ -15,7 +16,7 @@ export interface HeldBatchesParts {
   readonly withdraw: (sending: Sending) => void;
   /** To be signed anew, in its old place. */
   readonly again: (batch: SentBatch) => void;
-  readonly dueEarlier: (time: number) => void;
+  readonly alarm: Alarm;
 }
 
 export class HeldBatches {
@@ -32,7 +33,7 @@ export class HeldBatches {
     if (this.#held.has(batch)) return;
     const until = Math.min(now + MISS_LINGER_MS, batch.deadline);
     this.#held.set(batch, until);
-    this.#parts.dueEarlier(until);
+    this.#parts.alarm.ringBy(until);
   }
 
   /** More is known of a batch: is it to be signed anew, or has it been applied somewhere, or does it depend? */

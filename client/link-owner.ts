@@ -1,5 +1,7 @@
 /** Whom a daemon's link tells, and what it is made of. */
+
 import type { Hello, RefusedMessage, ResultMessage } from "../protocol/messages-v2.js";
+import type { Alarm } from "./alarm.js";
 import type { FrameTracer } from "./debug.js";
 import type { Environment } from "./environment.js";
 import type { Failure } from "./outcome.js";
@@ -20,7 +22,6 @@ export interface LinkOwner<Link> {
   failed(sending: Sending, failure: Failure): void;
   /** No connection is to be had: what waits to be signed may have nobody to wait for. */
   lostHope(link: Link, now: number): void;
-  dueEarlier(time: number): void;
   othersAnsweredSince(link: Link, time: number): boolean;
 }
 
@@ -29,6 +30,7 @@ export interface LinkParts<Link> {
   /** What goes to the same daemon by version 1. */
   readonly pool: { readonly isEmpty: boolean };
   readonly environment: Environment;
+  readonly alarm: Alarm;
   readonly owner: LinkOwner<Link>;
   readonly trace: FrameTracer | null;
   readonly keepalive: boolean;

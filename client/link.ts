@@ -94,7 +94,7 @@ export class Link implements ConnectionV2Owner {
     this.#askedAt = now;
     this.#activeAt = now;
     this.#connection?.greet();
-    this.#owner.dueEarlier(now + CONNECT_MS);
+    this.#parts.alarm.ringBy(now + CONNECT_MS);
   }
 
   /** Takes a sending, which ends now or later. */
@@ -161,7 +161,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   opened(now: number): void {
-    this.#owner.dueEarlier(now + CONNECT_MS);
+    this.#parts.alarm.ringBy(now + CONNECT_MS);
     this.#pump(now);
   }
 
@@ -195,7 +195,7 @@ export class Link implements ConnectionV2Owner {
 
   #connect(now: number): void {
     this.#complaint = "";
-    this.#owner.dueEarlier(now + CONNECT_MS);
+    this.#parts.alarm.ringBy(now + CONNECT_MS);
     this.#connection = new ConnectionV2({ ...this.#parts, owner: this, now });
   }
 
@@ -267,7 +267,7 @@ export class Link implements ConnectionV2Owner {
     if (!this.#isOpen || this.#isStalled(now)) return;
     if (this.#queue.length > 0 && !this.#parts.pool.isEmpty) {
       // It spoke version 1 until now: envelopes are not to overtake what is still on its way as such.
-      this.#owner.dueEarlier(now + DRAIN_MS);
+      this.#parts.alarm.ringBy(now + DRAIN_MS);
       return;
     }
     if (this.isForeign) {

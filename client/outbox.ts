@@ -3,6 +3,7 @@
  * signature falls with load; when nothing is on its way it is made at once, on this thread, and else beside it.
  * Batches are signed and sent in the order in which their calls came.
  */
+import type { Alarm } from "./alarm.js";
 import { Batch, type BatchOwner } from "./batch.js";
 import type { Company } from "./command.js";
 import { draftOf, sealed } from "./envelope-writer.js";
@@ -30,13 +31,13 @@ export interface OutboxOwner {
   settled(calls: number): void;
   ended(sendings: number): void;
   started(sendings: number): void;
-  dueEarlier(time: number): void;
 }
 
 export class Outbox implements BatchOwner, FleetOwner {
   readonly fleet: Fleet;
   readonly #owner: OutboxOwner;
   readonly #environment: Environment;
+  readonly #alarm: Alarm;
   readonly #signer: EnvelopeSigner;
   readonly #addresses: FleetParts["addresses"];
   /** Not signed, in the order of their calls; only the last may still grow. */
@@ -58,6 +59,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   ) {
     this.#owner = parts.outboxOwner;
     this.#environment = parts.environment;
+    this.#alarm = parts.alarm;
     this.#signer = parts.signer;
     this.#addresses = parts.addresses;
     this.fleet = new Fleet({ ...parts, owner: this });
@@ -79,6 +81,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     if (batch === undefined || options !== null || !batch.takes(company, bytes)) {
       batch = new Batch({
         owner: this,
+        alarm: this.#alarm,
         company,
         options,
         addresses: this.#addresses,
@@ -134,10 +137,6 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#noteAnswer(sending.batch);
     this.fleet.ended(sending, this.#environment.now());
     this.#owner.ended(1);
-  }
-
-  dueEarlier(time: number): void {
-    this.#owner.dueEarlier(time);
   }
 
   ready(now: number): void {
@@ -206,7 +205,7 @@ export class Outbox implements BatchOwner, FleetOwner {
 
   #isInPace(now: number): boolean {
     if (this.#unanswered.size < UNANSWERED_AT_ONCE || now >= this.#signedAt + PACE_MS) return true;
-    this.#owner.dueEarlier(this.#signedAt + PACE_MS);
+    this.#alarm.ringBy(this.#signedAt + PACE_MS);
     return false;
   }
 

@@ -1,8 +1,9 @@
 /** `dbsync bench`: a load on the daemons, and how they bear it. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Client, FanOutClient } from "../client.js";
+import type { Client } from "../client.js";
 import { realEnvironment } from "../environment.js";
 import { DbsyncError } from "../errors.js";
+import type { FanOutClient } from "../fan-out-client.js";
 import type { Settings } from "../options.js";
 import { isLoopback } from "../servers.js";
 import { figuresOf, formatFigures } from "./bench-report.js";

@@ -1,9 +1,9 @@
 /** The options that every subcommand has, and the client they ask for. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readPassphraseFile } from "../../keys/passphrase-file.js";
-import type { FanOutClient } from "../client.js";
 import { openClient, trusting } from "../dbsync-send.js";
 import { type Defaults, readDefaults, realPlaces } from "../defaults.js";
+import type { FanOutClient } from "../fan-out-client.js";
 import { readOptions, type Settings } from "../options.js";
 import type { Policy } from "../policy.js";
 import type { SigningKey } from "../signing-key.js";

@@ -1,7 +1,8 @@
 /** What `dbsync doctor` finds at each server: first what it says of itself, then whether it takes a signed command. */
-import type { FanOutClient } from "../client.js";
+
 import { openClient } from "../dbsync-send.js";
 import { DbsyncError, type Outcome, outcomeCure, STAGES } from "../errors.js";
+import type { FanOutClient } from "../fan-out-client.js";
 import type { Settings } from "../options.js";
 import type { Address } from "../servers.js";
 import type { Report } from "./finding.js";

@@ -1,8 +1,8 @@
 /** The daemons' rings of keys, each asked for itself: what the subcommands of `dbsync keys` begin with. */
 import { loadPublicKey } from "../../keys/key-file.js";
-import { FanOutClient } from "../client.js";
 import { realEnvironment } from "../environment.js";
 import { DbsyncError } from "../errors.js";
+import { FanOutClient } from "../fan-out-client.js";
 import type { Settings } from "../options.js";
 import type { ReplyValue } from "../reply-value.js";
 import type { SigningKey } from "../signing-key.js";

@@ -1,7 +1,7 @@
 /** `dbsync repl`: commands typed at a terminal, or a batch of them from a pipe, one on each line. */
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
-import type { FanOutClient } from "../client.js";
+import type { FanOutClient } from "../fan-out-client.js";
 import {
   addClientOptions,
   addDatabaseOption,

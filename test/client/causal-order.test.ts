@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { FanOutClient } from "../../client/client.js";
 import { realEnvironment } from "../../client/environment.js";
+import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions } from "../../client/options.js";
 import { loadSigningKey } from "../../client/signing-key.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";

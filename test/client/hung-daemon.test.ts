@@ -1,7 +1,7 @@
 /** What a daemon that hangs beside others costs a client. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FanOutClient } from "../../client/client.js";
+import type { FanOutClient } from "../../client/fan-out-client.js";
 import { SLACK_MS, STALL_MS } from "../../client/link-times.js";
 import { bytesInUse } from "../support/garbage.js";
 import { HandClock } from "./hand-clock.js";

@@ -1,7 +1,7 @@
 /** Fake daemons of version 2 on loopback, and clients of theirs. */
 import { createServer, type Server, type Socket } from "node:net";
-import { FanOutClient } from "../../client/client.js";
 import { type Environment, realEnvironment } from "../../client/environment.js";
+import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions, type SendOptions } from "../../client/options.js";
 import type { EnvelopeSigner } from "../../client/signing-key.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";

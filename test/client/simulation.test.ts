@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FanOutClient } from "../../client/client.js";
 import { DbsyncError } from "../../client/errors.js";
+import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions } from "../../client/options.js";
 import type { EnvelopeSigner } from "../../client/signing-key.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";

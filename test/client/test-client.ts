@@ -1,9 +1,9 @@
 /** A client on real sockets for fake servers, and how its errors are looked at. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { OutcomeMessage } from "../../client/channels.js";
-import { FanOutClient } from "../../client/client.js";
 import { realEnvironment } from "../../client/environment.js";
 import { DbsyncError, type Outcome } from "../../client/errors.js";
+import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions, type SendOptions } from "../../client/options.js";
 import type { Signer } from "../../client/signing-key.js";
 import type { FakeServer } from "./fake-server.js";

@@ -1,7 +1,7 @@
 /** Daemons of version 1 that are replaced by such of version 2 while a client is never idle; simulated time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FanOutClient } from "../../client/client.js";
+import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions } from "../../client/options.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";

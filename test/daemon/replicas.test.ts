@@ -1,8 +1,8 @@
 /** Daemons that are each other's peers, as their clients see them: what the pipeline makes of timeline and peers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FanOutClient } from "../../client/client.js";
 import { type Client, createClient } from "../../client/entry.js";
+import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions } from "../../client/options.js";
 import { frameOf, loadSigningKey } from "../../client/signing-key.js";
 import { signCommand } from "../../keys/sign.js";

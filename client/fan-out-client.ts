@@ -1,0 +1,292 @@
+/**
+ * A client: one signature a call, one pool a daemon, one timer for all. It wires the parts and owns their
+ * time; what a call means is in call.ts, what a daemon's trouble means in pool.ts.
+ */
+import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/envelope.js";
+import { Alarm } from "./alarm.js";
+import { Call, type CallOwner, type Delivery } from "./call.js";
+import type { Client } from "./client.js";
+import { type CommandInput, commandBytes, companyOf, isReadCommand, textArguments } from "./command.js";
+import type { FrameTracer } from "./debug.js";
+import type { Environment } from "./environment.js";
+import { DbsyncError, needsVersion2, type Outcome, type Stage } from "./errors.js";
+import {
+  type CallOptions,
+  type CallSettings,
+  readCallOptions,
+  type Settings,
+  type TypedCallOptions,
+} from "./options.js";
+import { Outbox, type OutboxOwner } from "./outbox.js";
+import { PendingCall } from "./pending-call.js";
+import { Pool, type PoolOwner } from "./pool.js";
+import type { ReplyValue, Shape, Waiter } from "./reply-value.js";
+import type { Address } from "./servers.js";
+import { type EnvelopeSigner, frameOf, type Signer } from "./signing-key.js";
+import { asksForWriters, writersAsText } from "./writers.js";
+
+/**
+ * How long answers that are still due keep the process alive once every call has settled: the daemons that
+ * were not first should get the command too, even from a script that ends right behind its await.
+ */
+const DELIVERY_LINGER_MS = 500;
+
+export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
+  readonly #settings: Settings;
+  readonly #environment: Environment;
+  readonly #sign: Signer | null;
+  readonly #addresses: readonly Address[];
+  readonly #pools: readonly Pool[];
+  /** null: there is no key, so there is version 1 only. */
+  readonly #outbox: Outbox | null;
+  /** There is no key, and yet somebody has asked for version 2, which is always signed. */
+  readonly #isUnsignedFor2: boolean;
+  readonly #alarm: Alarm;
+  /** Version 1's calls that have not settled, and the number of all such calls. */
+  readonly #calls = new Set<Call>();
+  #unsettled = 0;
+  /** Deliveries, and envelopes' sendings, that have not ended; of settled calls too. */
+  #deliveries = 0;
+  /** With no call left to settle: when what would keep the process alive is let go. */
+  #lingerUntil = Number.POSITIVE_INFINITY;
+  #moment = 0;
+  #closedBy: "closed" | "reset" | null = null;
+
+  constructor(parts: {
+    settings: Settings;
+    environment: Environment;
+    sign: Signer | null;
+    /** Version 2 is spoken if there is one. */
+    signer?: EnvelopeSigner | null;
+    trace: FrameTracer | null;
+    warn?: (warning: string) => void;
+  }) {
+    const { settings, environment, sign, signer = null, trace, warn = () => {} } = parts;
+    const { servers: addresses, keepalive } = settings;
+    this.#settings = settings;
+    this.#environment = environment;
+    this.#sign = sign;
+    this.#addresses = addresses;
+    this.#alarm = new Alarm(environment, () => this.#tick());
+    this.#pools = addresses.map(
+      (address) => new Pool({ address, environment, owner: this, trace, keepalive }),
+    );
+    const shared = {
+      environment,
+      alarm: this.#alarm,
+      addresses,
+      pools: this.#pools,
+      sign,
+      keepalive,
+      trace,
+      warn,
+    };
+    const cluster = bytesOfHex(settings.cluster, HASH_BYTES) ?? "";
+    const asksFor2 = ({ versions }: Address) => (versions ?? settings.versions) === "2";
+    this.#isUnsignedFor2 = signer === null && addresses.some(asksFor2);
+    this.#outbox =
+      signer === null
+        ? null
+        : new Outbox({
+            ...shared,
+            outboxOwner: this,
+            signer,
+            cluster,
+            versions: settings.versions,
+          });
+  }
+
+  send(command: CommandInput, options?: CallOptions): Promise<string | null> {
+    const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
+    return this.sendWith(command, settings);
+  }
+
+  /** As `send`, with options that are read already. */
+  sendWith(command: CommandInput, settings: CallSettings): Promise<string | null> {
+    return new Promise((resolve, reject) => this.#start("text", command, settings, resolve, reject));
+  }
+
+  call(command: CommandInput, options: TypedCallOptions = {}): Promise<ReplyValue> {
+    return new Promise((resolve, reject) => {
+      const settings = readCallOptions(options, this.#settings);
+      if (settings.buffers || !asksForWriters(command))
+        this.#start(settings.buffers ? "buffers" : "value", command, settings, resolve, reject);
+      else this.#start("buffers", command, settings, (reply) => resolve(writersAsText(reply)), reject);
+    });
+  }
+
+  multi(commands: readonly CommandInput[], options: TypedCallOptions = {}): Promise<ReplyValue[] | null> {
+    return new Promise((resolve, reject) => {
+      const settings = readCallOptions(options, this.#settings);
+      const envelope = { ...settings.envelope, multi: true };
+      this.#startMulti(commands, { ...settings, envelope }, resolve, reject);
+    });
+  }
+
+  sendAll(command: CommandInput, options?: CallOptions): Promise<{ outcomes: Outcome[] }> {
+    return new Promise((resolve, reject) => {
+      const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
+      this.#start("outcomes", command, settings, resolve, reject);
+    });
+  }
+
+  get lastWrite(): string | null {
+    const last = this.#outbox?.fleet.lastWrite ?? null;
+    return last === null ? null : hexOf(orderKey(last.at, last.seq, last.id, last.index));
+  }
+
+  /** Whether anything is still on its way, of settled calls too. */
+  get isBusy(): boolean {
+    return this.#deliveries > 0;
+  }
+
+  close(): Promise<void> {
+    this.shut("closed");
+    return Promise.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** As `close`; `code` is what calls in flight fail with. */
+  shut(code: "closed" | "reset"): void {
+    if (this.#closedBy !== null) return;
+    this.#closedBy = code;
+    const now = this.#environment.now();
+    for (const call of this.#calls) call.cutOff(code, now);
+    this.#outbox?.close(code, now);
+    for (const pool of this.#pools) pool.close(now);
+    this.#alarm.stop();
+  }
+
+  nextMoment(): number {
+    return ++this.#moment;
+  }
+
+  settled(calls: number): void {
+    this.#unsettled -= calls;
+    if (this.#unsettled > 0) return;
+    if (this.#deliveries === 0) this.#alarm.hold(false);
+    const now = this.#environment.now();
+    this.#lingerUntil = now + DELIVERY_LINGER_MS;
+    this.#alarm.ringBy(this.#lingerUntil, now);
+  }
+
+  settledCall(call: Call): void {
+    this.#calls.delete(call);
+    this.settled(1);
+  }
+
+  started(sendings: number): void {
+    this.#deliveries += sendings;
+  }
+
+  ended(sendings: number): void {
+    this.#deliveries -= sendings;
+    if (this.#deliveries === 0 && this.#unsettled === 0) this.#alarm.hold(false);
+  }
+
+  reasonOfSilence(delivery: Delivery): { readonly stage: Stage; readonly detail: string } {
+    const pool = this.#pools[this.#addresses.indexOf(delivery.address)] as Pool;
+    return pool.reasonOfSilence(delivery);
+  }
+
+  othersAnsweredSince(pool: Pool, time: number): boolean {
+    return this.#pools.some((other) => other !== pool && other.lastAnswerAt > time);
+  }
+
+  /** Throws before anything is sent, or leaves it all to the call. */
+  #start(
+    shape: Shape,
+    command: CommandInput,
+    settings: CallSettings,
+    resolve: (result: never) => void,
+    reject: (error: Error) => void,
+  ): void {
+    if (this.#closedBy !== null) throw new DbsyncError(this.#closedBy, "it takes no more commands");
+    const now = this.#environment.now();
+    const outbox = this.#outbox;
+    if (outbox === null || outbox.fleet.isVersion1(now, this.#deliveries === 0)) {
+      this.#start1({ shape, resolve: resolve as Waiter["resolve"], reject }, command, settings, now);
+      return;
+    }
+    const bytes = commandBytes(command);
+    const moment = ++this.#moment;
+    const call = new PendingCall({ shape, inputs: command, bytes, settings, now, moment, resolve, reject });
+    outbox.admit(call);
+    this.#expect(call.deadline, now);
+    outbox.add(call, companyOf(command), now);
+  }
+
+  #startMulti(
+    commands: readonly CommandInput[],
+    settings: CallSettings,
+    resolve: (result: never) => void,
+    reject: (error: Error) => void,
+  ): void {
+    if (this.#closedBy !== null) throw new DbsyncError(this.#closedBy, "it takes no more commands");
+    const now = this.#environment.now();
+    const outbox = this.#outbox;
+    if (outbox === null || outbox.fleet.isVersion1(now, this.#deliveries === 0))
+      throw needsVersion2(outbox !== null);
+    if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
+      throw new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`);
+    const bytes = commands.map(commandBytes);
+    const shape = settings.buffers ? "buffers" : "value";
+    const moment = ++this.#moment;
+    const call = new PendingCall({ shape, inputs: commands, bytes, settings, now, moment, resolve, reject });
+    outbox.admit(call);
+    this.#expect(call.deadline, now);
+    outbox.add(call, commands.every(isReadCommand) ? "reads" : "writes", now);
+  }
+
+  /** By version 1, since no daemon speaks another. */
+  #start1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
+    if (settings.envelope !== null || this.#isUnsignedFor2) throw needsVersion2(this.#outbox !== null);
+    if (this.#outbox !== null && this.#sign === null)
+      throw new DbsyncError("bad-key", "every daemon speaks version 1, which takes RSA keys only");
+    const frame = frameOf(textArguments(command), this.#sign);
+    const isRead = isReadCommand(command);
+    const parts = { owner: this, alarm: this.#alarm, addresses: this.#addresses };
+    const call = new Call({ ...parts, settings, waiter, frame, isRead, now });
+    this.#calls.add(call);
+    this.#deliveries += call.deliveries.length;
+    this.#expect(call.deadline, now);
+    // With no daemon left to hope for, somebody who has just started one should get an answer.
+    const insist = this.#pools.every((pool) => pool.isBackingOff(now));
+    for (const [index, pool] of this.#pools.entries()) {
+      pool.offer(call.deliveries[index] as Call["deliveries"][number], now, insist);
+    }
+  }
+
+  /** One more call that has to settle. */
+  #expect(deadline: number, now: number): void {
+    this.#unsettled++;
+    this.#lingerUntil = Number.POSITIVE_INFINITY;
+    this.#alarm.ringBy(deadline, now);
+    this.#alarm.hold(true);
+  }
+
+  #tick(): void {
+    const now = this.#environment.now();
+    for (const call of this.#calls) if (call.dueAt <= now) call.judgeNow(now);
+    this.#outbox?.tick(now);
+    for (const pool of this.#pools) pool.tick(now);
+    if (this.#lingerUntil <= now) this.#letGo(now);
+    let next = this.#lingerUntil;
+    for (const call of this.#calls) next = Math.min(next, call.dueAt);
+    for (const pool of this.#pools) next = Math.min(next, pool.nextTick());
+    if (this.#outbox !== null) next = Math.min(next, this.#outbox.nextTick());
+    if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
+  }
+
+  /** Nobody waits any more: from here on the process may end. */
+  #letGo(now: number): void {
+    this.#alarm.hold(false);
+    this.#outbox?.fleet.letGo(now);
+    for (const pool of this.#pools) pool.letGo(now);
+    // In a process that lives on, a daemon that wakes may still be sent what is queued for it.
+    this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
+  }
+}
