@@ -6,10 +6,9 @@ import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import type { Command } from "../../../store/command.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import { CommandFailure } from "../../../store/errors.js";
-import type { MemoryFace } from "../../memory/memory-limit.js";
 import type { Environment } from "../../process/environment.js";
 import type { CommandPath, CommandSender } from "../../users/command-path.js";
-import { DEFAULT_USER, type User, type Users } from "../../users/users.js";
+import { Guest, type GuestParts } from "../../users/guest.js";
 import type { ActionHost, Written } from "./actions/action-host.js";
 import { actions } from "./actions/actions.js";
 import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
@@ -23,10 +22,8 @@ import { ReplicaAnswers, type ReplicaAnswersHost } from "./replicas/replica-answ
 import { AnsweredByLeader, type JsonReplicas, type Led } from "./replicas/replicas.js";
 import { inTurns } from "./turns.js";
 
-export interface JsonSessionHost {
+export interface JsonSessionHost extends GuestParts {
   readonly path: CommandPath;
-  readonly users: Users;
-  readonly memory: MemoryFace;
   readonly environment: Environment;
   /** Servers of the original's kind; null: none. */
   readonly replicas: JsonReplicas | null;
@@ -41,14 +38,14 @@ export const QUIT = "quit";
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 const NO_REPLICA =
   "NOPERM --json-replica: the user whom daemons without a login are may not read and write all documents.";
+const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
 export class JsonSession implements ActionHost, CommandSender {
   readonly db = 0;
   readonly isStable = false;
   readonly #host: JsonSessionHost;
-  #user: User | null;
-  #generation: number;
+  readonly #guest: Guest;
   /** Whether errors are told with codes, which the client has asked for. */
   #hasCodes = false;
   /** Of the request that is served. */
@@ -59,8 +56,7 @@ export class JsonSession implements ActionHost, CommandSender {
 
   constructor(host: JsonSessionHost) {
     this.#host = host;
-    this.#user = host.users.anonymous;
-    this.#generation = host.users.generation;
+    this.#guest = new Guest(host);
   }
 
   get now(): number {
@@ -68,11 +64,11 @@ export class JsonSession implements ActionHost, CommandSender {
   }
 
   get as(): ByteString | null {
-    return this.#user?.name ?? null;
+    return this.#guest.name;
   }
 
   get readsAll(): boolean {
-    return this.#user?.acl.mayReadAll ?? false;
+    return this.#guest.readsAll;
   }
 
   get ids(): ActionHost["ids"] {
@@ -83,7 +79,7 @@ export class JsonSession implements ActionHost, CommandSender {
 
   /** Whether nobody has logged in who has to. */
   get isStranger(): boolean {
-    return this.#user === null;
+    return this.#guest.user === null;
   }
 
   /** Nobody is there any more whom long answers would reach: clients that ask and go would have them made side by side. */
@@ -105,7 +101,7 @@ export class JsonSession implements ActionHost, CommandSender {
   #answerTo(line: Buffer): Text | Promise<Text> | null {
     const text = textOfLine(line, isUtf8);
     if (text === QUIT) return null;
-    if (this.#generation !== this.#host.users.generation) this.#renewUser();
+    this.#guest.renew();
     let request: JsonRequest;
     try {
       request = readRequest(text);
@@ -121,7 +117,7 @@ export class JsonSession implements ActionHost, CommandSender {
     if (action === undefined) return failure("No action key provided.");
     const run = actions.get(action);
     if (run === undefined) return failure(`The action '${action}' provided is not valid.`);
-    if (this.#user === null && action !== "auth") return failure("Authentication required.");
+    if (this.isStranger && action !== "auth") return failure("Authentication required.");
     const fault = action === REPLICA_ACTION ? null : memberFault(action, request);
     if (fault !== null) return failure(fault);
     const answer = withinStrings(() => run(this, request));
@@ -151,9 +147,7 @@ export class JsonSession implements ActionHost, CommandSender {
   write(argv: readonly ByteString[], request: JsonRequest): Written | Promise<Written> {
     const command = this.#permitted(argv);
     if ("kind" in command) return { reply: command, replicated: null };
-    const { path, memory, replicas } = this.#host;
-    if (memory.isFull && memory.refuses(command.flags.includes("denyoom")))
-      return { reply: OUT_OF_MEMORY, replicated: null };
+    const { path, replicas } = this.#host;
     const isLocal = request.isOff("replicate");
     if (replicas !== null && !isLocal)
       return replicas.fleet.leads
@@ -169,11 +163,7 @@ export class JsonSession implements ActionHost, CommandSender {
   }
 
   logIn(name: ByteString, password: ByteString): boolean {
-    const user = this.#host.users.login(name, password);
-    if (user === null) return false;
-    this.#user = user;
-    this.#generation = this.#host.users.generation;
-    return true;
+    return this.#guest.logIn(name, password);
   }
 
   /** The same user, who is told whether a write has reached another daemon. */
@@ -183,11 +173,12 @@ export class JsonSession implements ActionHost, CommandSender {
   }
 
   #replicaHost(): ReplicaAnswersHost {
-    const { store, replicas, memory } = this.#host;
+    const { store, replicas } = this.#host;
+    const guest = this.#guest;
     return {
       ...{ store, replicas },
       get isFull() {
-        return memory.isFull && memory.refuses(true);
+        return guest.lacksMemory(true);
       },
       serve: (request, from) => {
         const run = actions.get(request.action ?? "");
@@ -213,17 +204,9 @@ export class JsonSession implements ActionHost, CommandSender {
   #permitted(argv: readonly ByteString[]): Command | ErrorReply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
-    const denial = this.#user?.acl.isUnlimited === true ? null : this.#user?.acl.refusal(command, argv);
+    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
     if (denial === null) return command;
-    return error("NOPERM this user has no permissions for this action or document.");
-  }
-
-  /** The users were read again: who is gone or switched off is no longer logged in. */
-  #renewUser(): void {
-    const { users } = this.#host;
-    const found = users.find(this.#user?.name ?? DEFAULT_USER);
-    this.#user = this.#user === null ? users.anonymous : found?.isOn === true ? found : null;
-    this.#generation = users.generation;
+    return denial === "no-memory" ? OUT_OF_MEMORY : NOT_PERMITTED;
   }
 }
 

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, status } from "../../../../protocol/reply.js";
 import { custom, dbIndexOutOfRange, syntaxError } from "../../../../store/errors.js";
 import { int32Argument, parseInteger } from "../../../../store/numbers.js";
-import { DEFAULT_USER, type User } from "../../../users/users.js";
+import { DEFAULT_USER } from "../../../users/users.js";
 import { noteDenied } from "../session/refusals.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 
@@ -34,7 +34,7 @@ function hello(session: RespSession, argv: readonly ByteString[]): Reply {
   for (let at = 2; at < argv.length; ) {
     const option = argv[at] as ByteString;
     if (option.toUpperCase() === "AUTH" && at + 2 < argv.length) {
-      session.user = logIn(session, argv[at + 1] as ByteString, argv[at + 2] as ByteString);
+      logIn(session, argv[at + 1] as ByteString, argv[at + 2] as ByteString);
       at += 3;
     } else if (option.toUpperCase() === "SETNAME" && at + 1 < argv.length) {
       session.name = checkedName(argv[at + 1] as ByteString);
@@ -70,17 +70,14 @@ function auth(session: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length > 3) throw syntaxError();
   if (argv.length === 2 && session.host.users.isOpen) throw custom(NO_PASSWORD);
   const [user, password] = argv.length === 2 ? [DEFAULT_USER, argv[1]] : [argv[1], argv[2]];
-  session.user = logIn(session, user as ByteString, password as ByteString);
+  logIn(session, user as ByteString, password as ByteString);
   return OK;
 }
 
-function logIn(session: RespSession, name: ByteString, password: ByteString): User {
-  const user = session.host.users.login(name, password);
-  if (user === null) {
-    noteDenied(session, "auth", "AUTH", name);
-    throw custom("WRONGPASS invalid username-password pair or user is disabled.");
-  }
-  return user;
+function logIn(session: RespSession, name: ByteString, password: ByteString): void {
+  if (session.guest.logIn(name, password)) return;
+  noteDenied(session, "auth", "AUTH", name);
+  throw custom("WRONGPASS invalid username-password pair or user is disabled.");
 }
 
 function select(session: RespSession, argv: readonly ByteString[]): Reply {

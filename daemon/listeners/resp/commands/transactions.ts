@@ -101,7 +101,7 @@ function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<
 
 /** Who the connection is may have changed since a command was queued, or what he may do. */
 function denialOf(session: RespSession, { route, argv }: Queued): Reply | null {
-  const refusal = session.user?.acl.refusal(route.command, argv) ?? null;
+  const refusal = session.guest.refusal(route.command, argv);
   if (refusal === null) return null;
   noteRefusal(session, route.command, refusal);
   const reason =
@@ -138,7 +138,7 @@ function execRecorded(
   if (first === undefined) return joined(replies);
   const aborted = (reply: Reply): Reply => {
     session.db = dbBefore;
-    session.user = userBefore;
+    session.guest.user = userBefore;
     return reply;
   };
   if (calls.some(({ db }) => db !== first.db)) return aborted(ONE_DATABASE);

@@ -8,11 +8,11 @@ import type { Command } from "../../../../store/command.js";
 import type { EncodingLimits } from "../../../../store/encoding-name.js";
 import { CommandFailure } from "../../../../store/errors.js";
 import type { LaterReply } from "../../../answers/later-reply.js";
-import type { MemoryFace } from "../../../memory/memory-limit.js";
 import type { Limits } from "../../../options/limits.js";
 import type { Environment } from "../../../process/environment.js";
 import type { CommandPath, CommandSender, LastWrite } from "../../../users/command-path.js";
-import { DEFAULT_USER, type User, type Users } from "../../../users/users.js";
+import { type Denial, Guest, type GuestParts } from "../../../users/guest.js";
+import type { User } from "../../../users/users.js";
 import { runOrWait } from "./blocking.js";
 import type { Client } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
@@ -50,10 +50,8 @@ export interface Route {
   readonly needsMemory: boolean;
 }
 
-export interface SessionHost {
+export interface SessionHost extends GuestParts {
   readonly path: CommandPath;
-  readonly users: Users;
-  readonly memory: MemoryFace;
   readonly routes: {
     /** @param argv  at least the name */
     find(argv: readonly ByteString[]): Route | CommandFailure;
@@ -120,25 +118,18 @@ export class RespSession implements CommandSender {
   isExecuting = false;
   /** The connection closes behind the next answer. */
   isClosing = false;
-  #user: User | null;
-  #generation: number;
+  readonly guest: Guest;
 
   constructor(host: SessionHost, client: Client) {
     this.host = host;
     this.client = client;
     this.watched = new WatchedKeys(host.absentKeys);
-    this.#user = host.users.anonymous;
-    this.#generation = host.users.generation;
+    this.guest = new Guest(host);
   }
 
   /** Who has logged in; null: nobody, and somebody has to. */
   get user(): User | null {
-    return this.#user;
-  }
-
-  set user(user: User | null) {
-    this.#user = user;
-    this.#generation = this.host.users.generation;
+    return this.guest.user;
   }
 
   /** Of the connections of this daemon's life. */
@@ -147,11 +138,11 @@ export class RespSession implements CommandSender {
   }
 
   get as(): ByteString | null {
-    return this.#user?.name ?? null;
+    return this.guest.name;
   }
 
   get readsAll(): boolean {
-    return this.#user?.acl.mayReadAll ?? false;
+    return this.guest.readsAll;
   }
 
   get encoding(): EncodingLimits {
@@ -164,24 +155,17 @@ export class RespSession implements CommandSender {
    */
   serve(argv: readonly ByteString[]): Served {
     const found = this.host.routes.find(argv);
-    if (this.#generation !== this.host.users.generation) this.#renewUser();
+    // Who is gone or switched off has to go, as in Redis.
+    if (!this.guest.renew()) this.isClosing = true;
     if (found instanceof CommandFailure) {
       if (!HTTP.test(argv[0] as ByteString)) return this.#reject(argv, found.reply);
       this.isClosing = true;
       return null;
     }
     if (this.queued !== null && found.inTransaction === "refused") return this.#reject(argv, NOT_TOGETHER);
-    if (this.#user === null) {
-      if (!found.isOpen) return this.#reject(argv, NO_AUTH);
-    } else if (!this.#user.acl.isUnlimited) {
-      const refusal = this.#user.acl.refusal(found.command, argv);
-      if (refusal !== null) {
-        return this.#reject(argv, refusalReply(this, found.command, argv, refusal));
-      }
-    }
+    const denial = this.guest.denial(found.command, argv, this.#needsMemory(found), found.isOpen);
+    if (denial !== null) return this.#reject(argv, this.#told(denial, found, argv));
     this.last = found;
-    const { memory } = this.host;
-    if (memory.isFull && memory.refuses(this.#needsMemory(found))) return this.#reject(argv, OUT_OF_MEMORY);
     if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
     this.queued.push({ route: found, argv });
     this.queuedBytes += argv.reduce((sum, { length }) => sum + ARGUMENT_BYTES + length, QUEUED_BYTES);
@@ -265,7 +249,7 @@ export class RespSession implements CommandSender {
     this.replies = "on";
     this.isStable = false;
     this.host.state.monitors.delete(this.client);
-    this.user = this.host.users.anonymous;
+    this.guest.logOut();
   }
 
   /** Nothing is queued or watched any more. */
@@ -274,6 +258,13 @@ export class RespSession implements CommandSender {
     this.queuedBytes = 0;
     this.isSpoilt = false;
     this.watched.clear();
+  }
+
+  #told(denial: Denial, found: Route, argv: readonly ByteString[]): ErrorReply {
+    if (denial === "no-login") return NO_AUTH;
+    if (denial !== "no-memory") return refusalReply(this, found.command, argv, denial);
+    this.last = found;
+    return OUT_OF_MEMORY;
   }
 
   /** What could not be queued spoils the transaction; EXEC itself ends it. */
@@ -293,17 +284,6 @@ export class RespSession implements CommandSender {
     if (this.queued === null) return needsMemory;
     if (name === "EXEC") return this.queued.some(({ route }) => route.needsMemory);
     return !NEVER_FULL.has(name);
-  }
-
-  /** The users were read again: who is gone or switched off is no longer logged in, and has to go. */
-  #renewUser(): void {
-    const before = this.#user;
-    this.user = this.host.users.find(before?.name ?? DEFAULT_USER) ?? null;
-    if (before === null) this.user = this.host.users.anonymous;
-    else if (this.#user?.isOn !== true) {
-      this.#user = null;
-      this.isClosing = true;
-    }
   }
 }
 

@@ -41,7 +41,7 @@ test("what a server refuses it has missed: it is given the document as a whole, 
     get isFull() {
       return isFull;
     },
-    refuses: () => true,
+    refuses: (needsMemory: boolean) => needsMemory,
   };
   await using replica = await startJson({ memory });
   await using ours = await startJson({ replicas: [replica.port] });
