@@ -11,7 +11,7 @@ import { buildRoot } from "../support/repository.js";
 import { seedOfRun } from "../support/seeded-random.js";
 import { simulate } from "./simulate.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 500);
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 250);
 const first = seedOfRun();
 /**
  * What is not mended yet. 883: a member has made its snapshot of a date anew, and what it signed of it before is still believed
