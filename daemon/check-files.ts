@@ -1,7 +1,6 @@
 /** What --check-config looks at besides values: the files that a start would read. */
 import { pino } from "pino";
-import type { Settings } from "./options/settings.js";
-import { hasUserListener } from "./options/user-listener-options.js";
+import { hasUserListener, type Settings, tlsFilesOf } from "./options/settings.js";
 
 /** @throws StartError  a file that cannot be used, and the cure */
 export async function checkFiles(settings: Settings): Promise<void> {
@@ -13,9 +12,10 @@ export async function checkFiles(settings: Settings): Promise<void> {
     const { loadClusterSecret } = await import("./trust/cluster-secret.js");
     loadClusterSecret(settings, pino({ level: "silent" }));
   }
-  if (settings.tls !== null) {
+  const tls = tlsFilesOf(settings);
+  if (tls !== null) {
     const { readPair } = await import("./trust/tls.js");
-    readPair(settings.tls);
+    readPair(tls);
   }
   if (hasUserListener(settings)) {
     const { readUsers } = await import("./users/read-users.js");

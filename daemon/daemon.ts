@@ -11,12 +11,16 @@ import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync/listener.js
 import { makeBackend } from "./make-backend.js";
 import { makeMemoryLimit } from "./memory/daemon-memory.js";
 import type { MemoryLimit } from "./memory/memory-limit.js";
-import { bindAddressOf } from "./options/bind-address.js";
-import { isSigned } from "./options/options.js";
-import { reloaded, restartNames } from "./options/restart-names.js";
-import type { Settings, UserListenerName } from "./options/settings.js";
-import { hasTimeline } from "./options/timeline-options.js";
-import { hasUserListener } from "./options/user-listener-options.js";
+import { bindAddressOf } from "./options/reach.js";
+import { reloaded, restartNames } from "./options/reload.js";
+import {
+  hasTimeline,
+  hasUserListener,
+  isSigned,
+  type Settings,
+  tlsFilesOf,
+  type UserListenerName,
+} from "./options/settings.js";
 import { Databases } from "./pipeline/databases.js";
 import { NOBODY, type Observer } from "./pipeline/observer.js";
 import { Pipeline } from "./pipeline/pipeline.js";
@@ -185,13 +189,14 @@ export class Daemon implements Service {
     if (isSigned(this.#settings) !== isSigned(settings)) {
       throw new StartError("sign-key: changing between signed and unsigned commands needs a restart.", 2);
     }
-    if ((this.#settings.tls === null) !== (settings.tls === null)) {
+    const tls = tlsFilesOf(settings);
+    if ((tlsFilesOf(this.#settings) === null) !== (tls === null)) {
       throw new StartError("tls-cert: changing between TLS and none needs a restart.", 2);
     }
     const signers = await this.#reloadSigners(settings);
     const changeMembers = this.#replica?.reread(settings);
     this.#userListeners?.reload(settings);
-    if (settings.tls !== null) this.#certificate?.reload(settings.tls);
+    if (tls !== null) this.#certificate?.reload(tls);
     for (const name of restartNames(this.#settings, settings)) {
       this.#log.warn({ name }, "this setting has changed, which needs a restart; the old value stays");
     }
@@ -209,7 +214,7 @@ export class Daemon implements Service {
 
   /** How the listener comes to its gate; null: no TLS, and none of its modules is loaded. */
   async #makeGate(): Promise<DbsyncParts["gate"]> {
-    const { tls } = this.#settings;
+    const tls = tlsFilesOf(this.#settings);
     if (tls === null) return null;
     const [{ TlsCertificate, LOOK_EVERY_MS }, { TlsGate }] = await Promise.all([
       import("./trust/tls.js"),

@@ -10,8 +10,8 @@ import type { SocketListener, SocketListenerParts } from "./listeners/socket-lis
 import type { UserListenerParts } from "./listeners/user-listener.js";
 import type { MemoryLimit } from "./memory/memory-limit.js";
 import { isLoopback } from "./options/loopback.js";
-import type { Settings, UserListenerName } from "./options/settings.js";
-import { USER_LISTENER_NAMES } from "./options/user-listener-options.js";
+import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "./options/settings.js";
+import { OPTIONS } from "./options/table.js";
 import type { JsonReplicaFigures } from "./pipeline/json-replica-figures.js";
 import type { Observer } from "./pipeline/observer.js";
 import type { Pipeline } from "./pipeline/pipeline.js";
@@ -26,15 +26,11 @@ import { LocalPath } from "./users/local-path.js";
 import { readersOf, readUsers, readUsersAgain } from "./users/read-users.js";
 import type { Users } from "./users/users.js";
 
-interface UserListenerKind {
-  /** Whom it serves, for the log. */
-  readonly clients: string;
-  readonly load: () => Promise<new (parts: UserListenerParts) => SocketListener>;
-}
+type Load = () => Promise<new (parts: UserListenerParts) => SocketListener>;
 
-const LISTENERS: Readonly<Record<UserListenerName, UserListenerKind>> = {
-  resp: { clients: "Redis", load: async () => (await import("./listeners/resp/listener.js")).RespListener },
-  json: { clients: "JSON", load: async () => (await import("./listeners/json/listener.js")).JsonListener },
+const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
+  resp: async () => (await import("./listeners/resp/listener.js")).RespListener,
+  json: async () => (await import("./listeners/json/listener.js")).JsonListener,
 };
 
 export interface UserListenersParts {
@@ -64,7 +60,7 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
   for (const name of USER_LISTENER_NAMES) {
     const place = settings[name];
     if (place === null) continue;
-    const Listener = await LISTENERS[name].load();
+    const Listener = await LISTENERS[name]();
     const listener: SocketListener = new Listener({
       ...place,
       ...{ gate, memory, observer, environment, log, limits, users, path },
@@ -121,7 +117,7 @@ export class UserListeners implements Service {
   tell(): void {
     for (const [name, listener] of this.#listeners) {
       const { address, port } = listener.address;
-      this.#log.info({ address, port }, `serving ${LISTENERS[name].clients} clients`);
+      this.#log.info({ address, port }, `serving ${OPTIONS[name].clients} clients`);
       if (this.#users.withoutPassword !== null && isLoopback(address) !== true)
         this.#log.warn(`--${name} ${OPEN}`);
     }

@@ -6,8 +6,7 @@ import { dateText } from "../protocol/envelope.js";
 import { readCommandLine } from "./command-line.js";
 import { type FolderReport, NotChecked, type Seen, verifyFolder } from "./history/folder-verification.js";
 import type { FaultKind } from "./history/verification.js";
-import { isSigned } from "./options/options.js";
-import type { Settings } from "./options/settings.js";
+import { isSigned, type Settings } from "./options/settings.js";
 import { StartError } from "./process/start-error.js";
 
 const JSON_FLAG = "--json";

@@ -21,6 +21,8 @@ export interface LimitRow {
   readonly summary: string;
   /** Why the fallback is what it is. */
   readonly reason: string;
+  /** A new value waits for a restart; absent: it holds at once. */
+  readonly restart?: true;
 }
 
 export const LIMITS = {
@@ -188,6 +190,7 @@ export const LIMITS = {
     most: HOUR,
     summary: "with --data or --peer: how late a command from another daemon may come without a longer fold",
     reason: "beyond the window and some seconds of lost connections; each unit in it costs some 500 bytes",
+    restart: true,
   },
   maxTailBytes: {
     flag: "max-tail-bytes",
@@ -197,6 +200,7 @@ export const LIMITS = {
     most: 1024 * KIB * MIB,
     summary: "memory for that; above it the span is shorter, and older commands of clients are refused",
     reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
+    restart: true,
   },
   maxTimelineBytes: {
     flag: "max-timeline-bytes",
@@ -207,10 +211,15 @@ export const LIMITS = {
     summary:
       "with --peer and without --data: commands kept in memory for daemons that were away; the latest 20,000 or so stay",
     reason: "above it the oldest go, and who was away for longer needs another daemon, or --data",
+    restart: true,
   },
 } as const satisfies Record<string, LimitRow>;
 
 export type LimitName = keyof typeof LIMITS;
+
+export function isLimitName(name: string): name is LimitName {
+  return Object.hasOwn(LIMITS, name);
+}
 
 /** Bytes, milliseconds or plain counts, as each row says. */
 export type Limits = { readonly [Name in LimitName]: number };

@@ -1,8 +1,7 @@
 /** The users that listeners begin with, or go on with: none of them may open a listener that is in reach of others. */
 import { statSync } from "node:fs";
 import { isLoopback } from "../options/loopback.js";
-import type { Settings, UserListenerName } from "../options/settings.js";
-import { USER_LISTENER_NAMES } from "../options/user-listener-options.js";
+import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
 import { StartError } from "../process/start-error.js";
 import { DEFAULT_USER, Users } from "./users.js";
 

@@ -5,8 +5,11 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { formatLimit, LIMITS } from "../../daemon/options/limits.js";
+import { isLimitName } from "../../daemon/options/limits.js";
+import { nameOf } from "../../daemon/options/option-row.js";
+import { OPTION_NAMES, OPTIONS } from "../../daemon/options/table.js";
 import { writeClusterSecret } from "../../keys/cluster-secret.js";
+import { neededBy } from "../daemon/options/examples.js";
 import { writeCertificate } from "../support/certificate-files.js";
 import { runDaemon } from "../support/daemon-process.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
@@ -137,30 +140,22 @@ describe("the sample configuration", () => {
 
   test("Every line that is commented out is accepted, and all options stand there", async () => {
     const text = await read("dbsyncd.toml");
-    const lines = [...text.matchAll(/^#([a-z-]+) = .*$/gm)].map(([line]) => line.slice(1));
+    const lines = [...text.matchAll(/^#[a-z0-9-]+ = .*$/gm)].map(([line]) => line.slice(1));
+    const all = [...lines, ...(text.match(/^[a-z0-9-]+ = .*$/gm) ?? [])];
     assert.ok(lines.length > 10);
     const scratch = await scratchWithKeys();
     try {
-      const isLimit = (line: string) =>
-        Object.values(LIMITS).some(({ flag }) => line.startsWith(`${flag} =`));
+      const settingOf = (line: string) =>
+        OPTION_NAMES.find((name) => line.startsWith(`${nameOf(OPTIONS[name])} = `)) ?? assert.fail(line);
+      const lineOf = (setting: string) =>
+        all.find((line) => settingOf(line) === setting) ?? assert.fail(setting);
       // Limits go together; of the others some exclude each other.
-      const limits = lines.filter(isLimit);
-      for (const line of ["", ...lines.filter((each) => !isLimit(each))]) {
+      const limits = lines.filter((line) => isLimitName(settingOf(line)));
+      for (const line of ["", ...lines.filter((each) => !limits.includes(each))]) {
         const file = join(scratch, "one.toml");
-        // A certificate and its key make sense together only; peers exchange signed commands.
-        const written = /^tls-/.test(line)
-          ? lines.filter((each) => each.startsWith("tls-"))
-          : line === ""
-            ? limits
-            : [line];
-        if (line.startsWith("peer"))
-          written.push(...lines.filter((each) => each.startsWith("cluster-secret")));
-        if (line.startsWith("admin-host")) written.push("admin = 0");
-        if (/^(cluster-secret|adopt)/.test(line)) written.push('peer = ["10.0.0.3:1111"]');
-        if (line.startsWith("adopt")) written.push('cluster-secret = "cluster.secret"');
-        if (/^(peer|cluster-secret|adopt)/.test(line)) written.push('sign-key = ["keys"]');
-        if (line.startsWith("acl-file")) written.push("resp = 6379");
-        if (line.startsWith("json-replica =")) written.push("json = 8888");
+        const needed =
+          line === "" ? [] : [...neededBy(settingOf(line))].filter((name) => name !== settingOf(line));
+        const written = line === "" ? limits : [line, ...needed.map(lineOf)];
         await writeFile(file, `${written.join("\n")}\n`);
         const ended = await runDaemon(["--config", file, "--check-config"]);
         assert.equal(ended.code, 0, `${line}: ${ended.stderr}`);
@@ -174,14 +169,6 @@ describe("the sample configuration", () => {
       [...(await daemonOptions())].filter((option) => !notInFile.includes(option)).sort(),
       [...named].sort(),
     );
-  });
-
-  test("The sample's limits are the defaults", async () => {
-    const text = await read("dbsyncd.toml");
-    for (const row of Object.values(LIMITS)) {
-      const shown = row.unit === "count" ? String(row.fallback) : `"${formatLimit(row, row.fallback)}"`;
-      assert.ok(text.includes(`\n#${row.flag} = ${shown}\n`), row.flag);
-    }
   });
 });
 
@@ -272,17 +259,6 @@ describe("the image and the composition", () => {
 });
 
 describe("install.md", () => {
-  test("The table of limits is the daemon's", async () => {
-    const text = await readFile(join(repositoryRoot, "install.md"), "utf8");
-    const rows = [...text.matchAll(/^\| `(--[a-z-]+)` \| (\w+) \| (.*) \|$/gm)].map(([, ...cells]) => cells);
-    const expected = Object.values(LIMITS).map((row) => [
-      `--${row.flag}`,
-      formatLimit(row, row.fallback),
-      row.summary,
-    ]);
-    assert.deepEqual(rows, expected);
-  });
-
   test("Each reason in the table of symptoms is one of the daemon's", async () => {
     const { REFUSALS } = await import("../../daemon/answers/refusals.js");
     const text = await readFile(join(repositoryRoot, "install.md"), "utf8");

@@ -1,0 +1,162 @@
+/**
+ * The forms that options' values have: how one is read from the command line, a variable or the configuration file, and how it
+ * is shown. What is wrong with a value is a RangeError: a sentence that says what is expected.
+ */
+import { resolve } from "node:path";
+import { InvalidArgumentError, type Option } from "commander";
+import { formatLimit, type LimitRow, parseLimit } from "./limits.js";
+
+/** As a configuration file could have it. */
+export type Shown = string | number | boolean | readonly string[];
+
+export interface FileContext {
+  /** The file's, to which paths in it are relative. */
+  readonly folder: string;
+  /** Of the option's value. */
+  readonly example: string;
+}
+
+export interface Form<Value> {
+  /** Lets commander read texts of it. */
+  prepare(option: Option): Option;
+  /** Of a value of TOML. @throws WrongType @throws RangeError */
+  fromFile(value: unknown, context: FileContext): Value;
+  show(value: Value): Shown;
+  /** The default in the help; absent: as it is shown, in quotation marks if it is a text. */
+  describe?(value: Value): string;
+}
+
+/** A value of TOML that is of another type; the message says which is expected. */
+export class WrongType extends Error {}
+
+/** A switch. */
+export const toggle: Form<boolean> = {
+  prepare: (option) => option,
+  fromFile: (value) => {
+    if (typeof value === "boolean") return value;
+    throw new WrongType("true or false");
+  },
+  show: (value) => value,
+};
+
+/** One of some words. */
+export function choice<const Word extends string>(words: readonly Word[]): Form<Word> {
+  return {
+    prepare: (option) => option.choices(words),
+    fromFile: (value) => {
+      const word = words.find((one) => one === textOf(value));
+      if (word === undefined) throw new RangeError(`Allowed choices are ${words.join(", ")}.`);
+      return word;
+    },
+    show: (value) => value,
+  };
+}
+
+/** What `parse` makes of a text, and shows itself. */
+export function plain<Value extends string | number>(parse: (text: string) => Value): Form<Value> {
+  return {
+    prepare: (option) => option.argParser((text: string) => explained(() => parse(text))),
+    fromFile: (value) => parse(textOf(value)),
+    show: (value) => value,
+  };
+}
+
+/** What `parse` makes of a text. @param format  `parse` reads it back */
+export function text<Value>(
+  parse: (text: string) => Value,
+  format: (value: Value) => string,
+): Form<Value> & { describe(value: Value): string } {
+  return {
+    prepare: (option) => option.argParser((given: string) => explained(() => parse(given))),
+    fromFile: (value) => parse(textOf(value)),
+    show: format,
+    describe: format,
+  };
+}
+
+export function limit(row: LimitRow): Form<number> {
+  const form = text(
+    (given) => parseLimit(row, given),
+    (value) => formatLimit(row, value),
+  );
+  return row.unit === "count" ? { ...form, show: (value) => value } : form;
+}
+
+/** One file or folder. */
+export const path: Form<string> = {
+  ...plain(parsePath),
+  fromFile: (value, { folder }) =>
+    typeof value === "string" && value !== "" ? resolve(folder, value) : parsePath(textOf(value)),
+};
+
+/** Several, each given by itself. */
+export const paths: Form<readonly string[]> = {
+  prepare: (option) =>
+    option.argParser((given: string, before: readonly string[]) =>
+      explained(() => [...before, parsePath(given)]),
+    ),
+  fromFile: (value, { folder }) => {
+    const all: readonly unknown[] = Array.isArray(value) ? value : [value];
+    return all.map((one) => {
+      if (typeof one === "string" && one !== "") return resolve(folder, one);
+      throw new WrongType("a path, or a list of paths");
+    });
+  },
+  show: (value) => value,
+  describe: noneOf,
+};
+
+export interface ListParts<Item> {
+  /** @throws RangeError */
+  readonly parse: (text: string) => Item;
+  /** `parse` reads it back. */
+  readonly format: (item: Item) => string;
+  /** Of all of them together. @throws RangeError */
+  readonly check: (items: readonly Item[]) => void;
+}
+
+/** Several, each given by itself, or with commas between, since a variable can stand there but once. */
+export function list<Item>({ parse, format, check }: ListParts<Item>): Form<readonly Item[]> {
+  const add = (texts: readonly string[], before: readonly Item[] = []): readonly Item[] => {
+    const items = [...before, ...texts.map((one) => parse(one.trim()))];
+    check(items);
+    return items;
+  };
+  return {
+    prepare: (option) =>
+      option.argParser((given: string, before?: readonly Item[]) =>
+        explained(() => add(given.split(","), before)),
+      ),
+    fromFile: (value, { example }) => {
+      if (!Array.isArray(value)) return add(textOf(value).split(","));
+      const texts = value.filter((one: unknown): one is string => typeof one === "string");
+      if (texts.length < value.length) throw new WrongType(`a list of texts such as "${example}"`);
+      return add(texts);
+    },
+    show: (value) => value.map(format),
+    describe: noneOf,
+  };
+}
+
+function noneOf(): string {
+  return "none";
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "string" || typeof value === "number") return String(value);
+  throw new WrongType("a text or a number");
+}
+
+export function parsePath(given: string): string {
+  if (given === "") throw new RangeError("Expected a path.");
+  return given;
+}
+
+/** As commander wants to be told what is wrong. */
+export function explained<Value>(parse: () => Value): Value {
+  try {
+    return parse();
+  } catch (problem) {
+    throw new InvalidArgumentError(problem instanceof Error ? problem.message : String(problem));
+  }
+}

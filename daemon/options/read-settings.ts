@@ -1,0 +1,148 @@
+/** From what was given to whole settings: what options imply for each other, and one look at their combinations before anything is opened. */
+import type { Command } from "commander";
+import { StartError } from "../process/start-error.js";
+import { COMPAT_DATABASE } from "./common-rows.js";
+import { parseSpecifications } from "./database-list.js";
+import { formatLimit, LIMITS, type LimitName, type Limits } from "./limits.js";
+import { isLoopback } from "./loopback.js";
+import { attributeOf } from "./option-row.js";
+import { refuseOpen } from "./reach.js";
+import {
+  hasKeys,
+  hasTimeline,
+  hasUserListener,
+  isSigned,
+  type OptionValues,
+  type Settings,
+} from "./settings.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
+import { validateTimeline } from "./timeline-rules.js";
+import { validateUserListeners } from "./user-listener-rules.js";
+
+/** Whether somebody gave an option, wherever. */
+type Chosen = (name: OptionName) => boolean;
+
+/** What holds for each option: as given, or as --compat has it, or its fallback. */
+export function valuesOf(program: Command): OptionValues {
+  const given = Object.fromEntries(
+    OPTION_NAMES.map((name) => {
+      const { [name]: row } = OPTIONS;
+      return [name, program.getOptionValue(attributeOf(row)) ?? row.fallback];
+    }),
+  ) as OptionValues;
+  return { ...given, ...impliedBy(given, chosenOf(program)) };
+}
+
+/** What --compat decides, of options that were not given. */
+function impliedBy(given: OptionValues, chosen: Chosen): Partial<OptionValues> {
+  if (given.compat === null) return {};
+  return {
+    ...(chosen("database") ? {} : { database: parseSpecifications(COMPAT_DATABASE) }),
+    ...(hasKeys(given) ? {} : { allowUnsigned: true }),
+  };
+}
+
+/**
+ * The configuration that the options make. @throws StartError  for combinations that make no sense, with
+ * the cures
+ */
+export function settingsOf(program: Command): Settings {
+  const values = valuesOf(program);
+  const { compat } = values;
+  const usual = values.peers.length > 0 ? "off" : values.data === null ? "local" : "gateway";
+  const settings: Settings = {
+    ...withLimits(values),
+    v1: values.v1 ?? usual,
+    differences: hasUserListener(values) || compat !== null ? [] : differencesOf(values, chosenOf(program)),
+  };
+  validateTls(settings);
+  validate(settings);
+  validateTimeline(settings, hasKeys(settings) || hasUserListener(settings), values.v1 !== null);
+  validateUserListeners(settings);
+  validateMemory(settings);
+  validateAdmin(settings);
+  return settings;
+}
+
+function withLimits(values: OptionValues): Omit<OptionValues, LimitName> & { readonly limits: Limits } {
+  const names = Object.keys(LIMITS) as LimitName[];
+  const limits = Object.fromEntries(names.map((name) => [name, values[name]])) as Record<LimitName, number>;
+  const others = Object.entries(values).filter(([name]) => !(name in limits));
+  return { ...(Object.fromEntries(others) as Omit<OptionValues, LimitName>), limits };
+}
+
+function chosenOf(program: Command): Chosen {
+  return (name) => !["default", undefined].includes(program.getOptionValueSource(attributeOf(OPTIONS[name])));
+}
+
+/** @throws StartError  for one file without the other */
+function validateTls({ tlsCert, tlsKey }: Settings): void {
+  if ((tlsCert === null) === (tlsKey === null)) return;
+  const missing = tlsCert === null ? "--tls-cert" : "--tls-key";
+  throw new StartError(`TLS takes a certificate and its key: ${missing} is missing.`, 2);
+}
+
+function validate(settings: Settings): void {
+  const { bind, require, allowUnsigned, limits } = settings;
+  const signed = isSigned(settings);
+  if (require === "v2" && !signed)
+    fail("--require v2 needs keys: version 2 is always signed. Give -s public.pem.");
+  if (signed && allowUnsigned)
+    fail(
+      "--allow-unsigned and -s, --data or --peer exclude each other: with these only signed commands are taken. Leave it out.",
+    );
+  if (isLoopback(bind) === false) refuseOpen(bind, settings);
+  if (limits.maxRequestBytes > limits.maxBufferedBytes)
+    fail(
+      "--max-request-bytes is above --max-buffered-bytes, so no such request could arrive. Raise the latter.",
+    );
+}
+
+/** @throws StartError  with the cures */
+function validateMemory(settings: Settings): void {
+  const { limits, maxmemoryPolicy, database } = settings;
+  if (limits.maxmemory > 0 && database.some(({ kind }) => kind !== "memory"))
+    fail(
+      "--maxmemory bounds the database in this daemon's memory: with -d redis, set maxmemory of that server.",
+    );
+  if (maxmemoryPolicy === "noeviction") return;
+  if (hasTimeline(settings))
+    fail(
+      `--maxmemory-policy ${maxmemoryPolicy} would drop keys here and nowhere else, so this daemon would differ from ` +
+        "its peers and its own folder. With --data or --peer leave it out.",
+    );
+  if (limits.maxmemory === 0)
+    fail(`--maxmemory-policy ${maxmemoryPolicy} says what goes at --maxmemory: give that too.`);
+}
+
+/** @throws StartError */
+function validateAdmin({ admin, adminHosts }: Settings): void {
+  if (admin === null && adminHosts.length > 0)
+    fail("--admin-host names what --admin is asked for by: give --admin too.");
+}
+
+function fail(sentence: string): never {
+  throw new StartError(sentence, 2);
+}
+
+function differencesOf(given: OptionValues, chosen: Chosen): string[] {
+  const lines: string[] = [];
+  if (!chosen("database") && !chosen("data")) {
+    lines.push(
+      `The database is memory; php-dbsync's default is ${COMPAT_DATABASE} (-d, or --compat php-dbsync).`,
+    );
+  }
+  if (!chosen("idleTimeout")) {
+    const { idleTimeout } = LIMITS;
+    const shown = formatLimit(idleTimeout, idleTimeout.fallback);
+    lines.push(
+      `Idle connections are closed after ${shown}; php-dbsync closes them after 3s (--idle-timeout).`,
+    );
+  }
+  if (!hasKeys(given) && !chosen("data") && !chosen("allowUnsigned")) {
+    lines.push(
+      "Unsigned commands are taken on loopback only; php-dbsync takes them anywhere (--allow-unsigned).",
+    );
+  }
+  return lines;
+}

@@ -1,0 +1,144 @@
+/** The options of daemons that keep a timeline (--data, --peer), and what makes several of them one cluster. */
+import { hexOf } from "../../protocol/envelope.js";
+import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
+import { choice, list, path, paths, plain, text } from "./forms.js";
+import { type Fsync, formatFsync, parseFsync } from "./fsync.js";
+import { row } from "./option-row.js";
+import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
+import { formatRetention, parseRetention } from "./retention.js";
+
+const PEERS_MOST = 64;
+const CLUSTER_NAME_CHARS = 128;
+
+/**
+ * What becomes of a version 1 command that writes: refused with all of version 1; applied where it arrives; or signed by
+ * the daemon's own key, recorded and given to the peers.
+ */
+const VERSION_1 = ["off", "local", "gateway"] as const;
+export type Version1 = (typeof VERSION_1)[number];
+
+export const TIMELINE = {
+  /** The data folder; null: all is lost with the process. */
+  data: row({
+    flags: "--data <folder>",
+    help: "keep everything there, so that it outlives the daemon",
+    form: path,
+    fallback: null,
+    reload: "restart",
+    example: "data",
+    needs: ["signKey"],
+  }),
+  fsync: row({
+    flags: "--fsync <when>",
+    help: "always: before each answer; interval=MS: every so often; never: as it comes",
+    form: text<Fsync>(parseFsync, formatFsync),
+    fallback: "always",
+    reload: "restart",
+    example: "never",
+    needs: ["data"],
+  }),
+  /** The other daemons of the cluster, as far as this one is told. */
+  peers: row({
+    flags: "--peer <host:port>",
+    help: "another daemon of the cluster (repeatable); with #ed25519:… that one only",
+    form: list<PeerAddress>({ parse: parsePeer, format: formatPeer, check: checkPeers }),
+    fallback: [],
+    reload: "at once",
+    example: "db2:1111",
+    needs: ["rootKey"],
+  }),
+  /** The file of the secret that all daemons of the cluster share; null: none. */
+  clusterSecret: row({
+    flags: "--cluster-secret <file>",
+    help: "what the daemons of a cluster know each other by: the same file at each, from dbsync-keygen",
+    form: path,
+    fallback: null,
+    reload: "at once",
+    example: "cluster.secret",
+    needs: ["peers"],
+  }),
+  /** Id (32 bytes) of the member whose snapshot an operator has ordered to be taken over; null: of none. */
+  adopt: row({
+    flags: "--adopt <id>",
+    help:
+      "an order, for when dbsync status names it: this member's snapshot, on its word alone, takes the place of what is here, " +
+      "which is kept in replaced/ in the data folder; take it out again afterwards",
+    form: text(parseMemberId, hexOf),
+    fallback: null,
+    reload: "at once",
+    example: "ab".repeat(32),
+    needs: ["peers"],
+  }),
+  /** Milliseconds that recorded commands are kept at least; infinity: for ever. */
+  retain: row({
+    flags: "--retain <days>",
+    help: "how long recorded commands are kept in the folder, or forever",
+    form: text(parseRetention, formatRetention),
+    fallback: Number.POSITIVE_INFINITY,
+    reload: "restart",
+    example: "7",
+    needs: ["data"],
+  }),
+  /** null: as the other options have it. */
+  v1: row({
+    flags: "--v1 <how>",
+    help:
+      "writes of version 1: off: none of version 1; local: applied here; gateway: signed by this daemon, and " +
+      "recorded (default: local; gateway with --data; off with --peer)",
+    form: choice(VERSION_1),
+    fallback: null,
+    reload: "restart",
+    example: "off",
+  }),
+} as const;
+
+export const CLUSTER = {
+  /** Of administrators' keys. */
+  rootKey: row({
+    flags: "--root-key <file>",
+    help: "public key of an administrator (repeatable), or folder of *.pem",
+    form: paths,
+    fallback: [],
+    reload: "at once",
+    example: "roots",
+  }),
+  clusterName: row({
+    flags: "--cluster-name <text>",
+    help: "with the keys, what makes daemons one cluster",
+    form: plain(parseClusterName),
+    fallback: "dbsync",
+    reload: "restart",
+    example: "other",
+  }),
+  /** Milliseconds around the daemon's clock in which envelopes are taken. */
+  window: row({
+    flags: "--window <past,future>",
+    help: "dates of envelopes that are taken, around this daemon's clock",
+    form: text(parseDateWindow, formatDateWindow),
+    fallback: DATE_WINDOW_DEFAULT,
+    reload: "restart",
+    example: "10s,2s",
+  }),
+  /** The oldest version that is taken. */
+  require: row({
+    flags: "--require <version>",
+    help: "v2: version 1, which can be replayed, is refused",
+    form: choice(["v1", "v2"]),
+    fallback: "v1",
+    reload: "restart",
+    example: "v2",
+    needs: ["signKey"],
+  }),
+} as const;
+
+function checkPeers(peers: readonly PeerAddress[]): void {
+  if (peers.length > PEERS_MOST) throw new RangeError(`Expected ${PEERS_MOST} peers at most.`);
+  const places = peers.map(({ host, port }) => `${host} ${port}`);
+  if (new Set(places).size < places.length) throw new RangeError("A peer is named twice.");
+}
+
+function parseClusterName(given: string): string {
+  if (given === "" || given.length > CLUSTER_NAME_CHARS)
+    throw new RangeError(`Expected a name of 1 to ${CLUSTER_NAME_CHARS} characters.`);
+  return given;
+}

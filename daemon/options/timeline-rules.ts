@@ -1,0 +1,84 @@
+/** Which combinations of options make sense for a daemon that keeps a timeline (--data, --peer), or does not. */
+import { StartError } from "../process/start-error.js";
+import { formatPeer } from "./peer-address.js";
+import { hasTimeline, type Settings } from "./settings.js";
+
+type Given = Pick<
+  Settings,
+  | "data"
+  | "fsync"
+  | "retain"
+  | "peers"
+  | "clusterSecret"
+  | "adopt"
+  | "v1"
+  | "database"
+  | "compat"
+  | "require"
+  | "window"
+  | "limits"
+  | "rootKey"
+>;
+
+/**
+ * @param canWrite  whether anybody can: there are keys, or listeners whose writes the daemon signs @param chosesV1  whether --v1 was given.
+ * @throws StartError  with the cures
+ */
+export function validateTimeline(settings: Given, canWrite: boolean, chosesV1: boolean): void {
+  const { data, fsync, peers, v1, require } = settings;
+  if (require === "v2" && chosesV1 && v1 !== "off")
+    fail(`--require v2 and --v1 ${v1} exclude each other: leave one out.`);
+  if (data === null && fsync !== "always") fail("--fsync is about the data folder: give --data DIR too.");
+  if (data === null && settings.retain !== Number.POSITIVE_INFINITY)
+    fail(
+      "--retain is about the data folder: give --data DIR too. In memory --max-timeline-bytes is the bound.",
+    );
+  if (settings.clusterSecret !== null && peers.length === 0)
+    fail("--cluster-secret is for daemons that have others: give --peer host:port too, or leave it out.");
+  if (settings.adopt !== null && peers.length === 0)
+    fail("--adopt names a member, and there is none: give --peer too, or leave it out.");
+  if (!hasTimeline(settings)) {
+    if (v1 === "gateway")
+      fail("--v1 gateway records commands, and needs --data or --peer for that. Without them use local.");
+    return;
+  }
+  const flag = data === null ? "--peer" : "--data";
+  if (!canWrite)
+    fail(
+      `${flag} keeps signed commands, and there is no key: give -s public.pem, or --json or --resp, for whose clients the daemon signs itself.`,
+    );
+  const redis = settings.compat === null ? "-d redis" : `--compat ${settings.compat}`;
+  if (settings.database.some(({ kind }) => kind !== "memory"))
+    fail(
+      `${flag} keeps the data itself and cannot stand before a Redis server: leave out ${redis}, or ${flag}.`,
+    );
+  if (v1 === "local")
+    fail(
+      `--v1 local would apply commands here without recording them, so this daemon ${
+        data === null ? "and its peers would differ for ever" : "would lose them when it stops"
+      }. Use --v1 gateway, or off.`,
+    );
+  if (fsync === "never" && peers.length > 0)
+    fail(
+      "--fsync never with --peer: peers would be told what a crash takes back. Use always, or interval=100.",
+    );
+  refuseStrangers(settings);
+  const { past, future } = settings.window;
+  if (settings.limits.tailSeconds < past + future)
+    fail("--tail-seconds is shorter than --window, so commands that are in time would be refused. Raise it.");
+}
+
+/** Of a peer that nothing could tell from anybody else. @throws StartError  with the three cures */
+function refuseStrangers({ peers, clusterSecret, rootKey }: Given): void {
+  const unknown = peers.find(({ pin }) => pin === null);
+  if (unknown === undefined || clusterSecret !== null || rootKey.length > 0) return;
+  fail(
+    `--peer ${formatPeer(unknown)}: nothing tells that daemon from a stranger. Start all daemons of the cluster with the ` +
+      "same --cluster-secret FILE (dbsync-keygen --cluster-secret FILE makes it), or pin that daemon's key (--peer " +
+      "host:port#ed25519:…, which stands in its log), or let an administrator add its key (--root-key, then CLUSTER ADD).",
+  );
+}
+
+function fail(sentence: string): never {
+  throw new StartError(sentence, 2);
+}

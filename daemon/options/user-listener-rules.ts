@@ -1,0 +1,50 @@
+/** Which combinations of options make sense with listeners for users, or without. */
+import { StartError } from "../process/start-error.js";
+import type { ListenPlace } from "./place.js";
+import { hasTimeline, type Settings, USER_LISTENER_NAMES } from "./settings.js";
+
+/** @throws StartError  with the cures */
+export function validateUserListeners(settings: Settings): void {
+  const { aclFile, database, bind, port, admin, json, jsonReplicas, allowAnonymous } = settings;
+  const { enableDebugCommand } = settings;
+  const asked = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
+  if (aclFile !== null && asked.length === 0) {
+    const all = USER_LISTENER_NAMES.map((name) => `--${name}`).join(" and ");
+    fail(`--acl-file names the users of ${all}: give one of them too.`);
+  }
+  if (jsonReplicas.length > 0 && json === null)
+    fail("--json-replica passes on what JSON clients write: give --json too.");
+  if (jsonReplicas.length > 0 && hasTimeline(settings))
+    fail(
+      "--json-replica stands with the database in memory alone: with --data or --peer entries have ids of 19 digits, " +
+        "which the original does not keep. Leave it out, and move over with dbsync import.",
+    );
+  if (allowAnonymous && asked.length === 0)
+    fail("--allow-anonymous is about the users of --resp and --json: give one of them too, or leave it out.");
+  if (enableDebugCommand !== "no" && settings.resp === null)
+    fail("--enable-debug-command is about the clients of --resp: give it too, or leave this out.");
+  if (asked.length === 0) return;
+  if (database.length > 1 || database.some(({ kind }) => kind !== "memory"))
+    fail(
+      `${asked.join(" and ")} serves the database in this daemon's memory; a Redis server behind -d redis serves its ` +
+        `clients itself. Leave out ${asked.join(" and ")} or -d.`,
+    );
+  const own = USER_LISTENER_NAMES.map((name) => [`--${name}`, settings[name]] as const);
+  refuseSamePlaces([["-p", { address: bind, port }], ["--admin", admin], ...own]);
+}
+
+function refuseSamePlaces(places: readonly (readonly [flag: string, place: ListenPlace | null])[]): void {
+  for (const [at, [flag, place]] of places.entries()) {
+    const other = places
+      .slice(0, at)
+      .find(([, one]) => one?.port === place?.port && one?.address === place?.address);
+    if (place === null || place.port === 0 || other === undefined) continue;
+    fail(
+      `${flag} and ${other[0]} both name port ${place.port} of ${place.address}: give each a port of its own.`,
+    );
+  }
+}
+
+function fail(sentence: string): never {
+  throw new StartError(sentence, 2);
+}

@@ -1,0 +1,23 @@
+/** Command lines and files made of the options' rows: each option with another value than its own, among those that it needs. */
+import { nameOf, type OptionRow } from "../../../daemon/options/option-row.js";
+import { OPTIONS } from "../../../daemon/options/table.js";
+
+const ROWS: Readonly<Record<string, OptionRow>> = OPTIONS;
+
+/** Settings without which it is refused, and those without which these are. @throws if a row names one that is not there */
+export function neededBy(setting: string, found: ReadonlySet<string> = new Set()): ReadonlySet<string> {
+  const { [setting]: row } = ROWS;
+  if (row === undefined) throw new Error(`no option is the setting ${setting}`);
+  let all = found;
+  for (const one of row.needs ?? []) if (!all.has(one)) all = neededBy(one, new Set([...all, one]));
+  return all;
+}
+
+/** The options of `settings`, each with its example. */
+export function argumentsOf(settings: Iterable<string>): string[] {
+  return [...settings].flatMap((setting) => {
+    const { [setting]: row } = ROWS;
+    if (row === undefined) return [];
+    return row.fallback === false ? [`--${nameOf(row)}`] : [`--${nameOf(row)}`, row.example];
+  });
+}

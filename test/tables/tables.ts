@@ -1,0 +1,79 @@
+/** What documents hold of the daemon's tables: each part between two lines that mark it, made of the rows. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { METRICS } from "../../daemon/admin/metric-table.js";
+import { formatLimit, LIMITS } from "../../daemon/options/limits.js";
+import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
+import { OPTIONS } from "../../daemon/options/table.js";
+import { repositoryRoot } from "../support/repository.js";
+
+const MARK = "made by npm run tables";
+const LINE_CHARS = 120;
+
+interface Part {
+  readonly file: string;
+  /** @param rest  what the file holds besides */
+  readonly lines: (rest: string) => readonly string[];
+}
+
+const PARTS: readonly Part[] = [
+  {
+    file: "install.md",
+    lines: () => [
+      "| option | default | meaning |",
+      "|---|---|---|",
+      ...Object.values(LIMITS).map(
+        (row) => `| \`--${row.flag}\` | ${formatLimit(row, row.fallback)} | ${row.summary} |`,
+      ),
+    ],
+  },
+  {
+    file: "docs/metrics.md",
+    lines: () => [
+      "| metric | type | labels | meaning |",
+      "| --- | --- | --- | --- |",
+      ...Object.entries(METRICS).map(([name, { type, labels, help }]) => {
+        const names = labels.map((label) => `\`${label}\``).join(", ");
+        return `| \`${name}\` | ${type} | ${names} | ${help} |`;
+      }),
+    ],
+  },
+  {
+    file: "examples/production/dbsyncd.toml",
+    lines: (rest) => {
+      const named = new Set([...rest.matchAll(/^#?([a-z0-9-]+) = /gm)].map(([, name]) => name));
+      return Object.values(OPTIONS).flatMap((row: OptionRow) =>
+        named.has(nameOf(row)) ? [] : [...comment(row.help), `#${nameOf(row)} = ${sampleOf(row)}`],
+      );
+    },
+  },
+];
+
+/** In TOML: the default, or where there is none, the example. */
+function sampleOf({ form, fallback, example }: OptionRow): string {
+  const isNothing = fallback === null || (Array.isArray(fallback) && fallback.length === 0);
+  return JSON.stringify(isNothing ? example : form.show(fallback));
+}
+
+function comment(sentence: string): string[] {
+  const lines = [""];
+  for (const word of sentence.split(" ")) {
+    const line = `${lines.at(-1)} ${word}`;
+    if (line.length < LINE_CHARS) lines[lines.length - 1] = line;
+    else lines.push(` ${word}`);
+  }
+  return lines.map((line) => `#${line}`);
+}
+
+/** Each file as it should be. @throws Error  a mark is missing */
+export function written(): { readonly file: string; readonly now: string; readonly due: string }[] {
+  return PARTS.map(({ file, lines }) => {
+    const now = readFileSync(join(repositoryRoot, file), "utf8");
+    const [before, , after, ...more] = now.split(
+      new RegExp(`(?<=^.*${MARK}.*\n)([^]*?)(?=^.*end of what is ${MARK})`, "m"),
+    );
+    if (before === undefined || after === undefined || more.length > 0)
+      throw new Error(`${file} needs two lines: "${MARK}" and "end of what is ${MARK}"`);
+    return { file, now, due: `${before}${lines(before + after).join("\n")}\n${after}` };
+  });
+}
