@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import type { ListenPlace } from "../options/place.js";
 import { loadWith } from "../process/optional-package.js";
-import type { Sources } from "./readings.js";
+import type { Sources } from "./metric-row.js";
 import { AdminServer } from "./server.js";
 
 export interface AdminParts {

@@ -4,8 +4,8 @@
  */
 import { Counter, Gauge, type Histogram, Registry } from "prom-client";
 import type { Histogram as Counted } from "./histogram.js";
-import { type HistogramName, METRICS, type MetricName, type ValueName } from "./metric-table.js";
-import { HISTOGRAMS, type Sample, type Sources, VALUES } from "./readings.js";
+import type { HistogramRow, Sample, Sources, ValueRow } from "./metric-row.js";
+import { METRICS } from "./metric-table.js";
 
 export interface Exposition {
   /** Of the text; Prometheus's text format. */
@@ -16,23 +16,18 @@ export interface Exposition {
 
 export function makeExposition(sources: Sources): Exposition {
   const registry = new Registry();
-  for (const name of Object.keys(METRICS) as MetricName[]) {
-    if (isHistogram(name)) registry.registerMetric(countedHistogram(name, sources));
-    else registerValue(registry, name, sources);
+  for (const [name, row] of Object.entries(METRICS)) {
+    if (row.type === "histogram") registry.registerMetric(countedHistogram(name, row, sources));
+    else registerValue(registry, name, row, sources);
   }
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
-function isHistogram(name: MetricName): name is HistogramName {
-  return METRICS[name].type === "histogram";
-}
-
-function registerValue(registry: Registry, name: ValueName, sources: Sources): void {
-  const { type, help, labels } = METRICS[name];
-  const read = VALUES[name];
+function registerValue(registry: Registry, name: string, row: ValueRow, sources: Sources): void {
+  const { type, help, labels, read } = row;
   // Without labels a reset metric is 0, not absent.
   const isAlone = labels.length === 0;
-  const configuration = { name, help, labelNames: [...labels] as string[], registers: [registry] };
+  const configuration = { name, help, labelNames: [...labels], registers: [registry] };
   if (type === "gauge") {
     new Gauge({
       ...configuration,
@@ -58,9 +53,8 @@ function registerValue(registry: Registry, name: ValueName, sources: Sources): v
  * prom-client's own histogram counts one observation at a time and takes a fraction of a microsecond for it;
  * ours come counted, so only the form is kept, of which the registry asks no more than this.
  */
-function countedHistogram(name: HistogramName, sources: Sources): Histogram {
-  const { type, help } = METRICS[name];
-  const values = () => HISTOGRAMS[name](sources).flatMap((sample) => [...bucketsOf(name, sample)]);
+function countedHistogram(name: string, { type, help, read }: HistogramRow, sources: Sources): Histogram {
+  const values = () => read(sources).flatMap((sample) => [...bucketsOf(name, sample)]);
   const metric = {
     name,
     type,
@@ -72,7 +66,7 @@ function countedHistogram(name: HistogramName, sources: Sources): Histogram {
 }
 
 /** Prometheus counts in each bucket what the smaller ones hold too. */
-function* bucketsOf(name: HistogramName, { labels, value: histogram }: Sample<Counted>) {
+function* bucketsOf(name: string, { labels, value: histogram }: Sample<Counted>) {
   let below = 0;
   for (const [index, count] of histogram.counts.entries()) {
     below += count;

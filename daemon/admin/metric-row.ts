@@ -1,0 +1,113 @@
+/** What is known of a metric: all of it in one row, with where its numbers are from. They are read when somebody asks, never before. */
+import type { ReplicaFigures } from "../history/replica-figures.js";
+import type { MemberStatus } from "../peers/peering-parts.js";
+import type { JsonReplicaFigures } from "../pipeline/json-replica-figures.js";
+import type { Health } from "./health.js";
+import type { Histogram } from "./histogram.js";
+import type { ListenerCounts, Metrics } from "./metrics.js";
+
+export interface Sources {
+  readonly metrics: Metrics;
+  readonly health: () => Health;
+  /** Bytes that all connections hold together. */
+  readonly bufferedBytes: () => number;
+  /** Read once for each metric that is about them. null: no timeline. */
+  readonly replica: () => ReplicaFigures | null;
+  /** None without --json-replica. */
+  readonly jsonReplicas: () => readonly JsonReplicaFigures[];
+}
+
+export interface Sample<Value> {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: Value;
+}
+
+interface Row<Value> {
+  readonly labels: readonly string[];
+  readonly help: string;
+  readonly read: (sources: Sources) => readonly Sample<Value>[];
+}
+
+/** A counter's value is the sum since the start, a gauge's the value now. */
+export interface ValueRow extends Row<number> {
+  readonly type: "counter" | "gauge";
+}
+
+export interface HistogramRow extends Row<Histogram> {
+  readonly type: "histogram";
+}
+
+export type MetricRow = ValueRow | HistogramRow;
+
+type ValueType = ValueRow["type"];
+
+/** One number. */
+export function single(type: ValueType, help: string, read: (sources: Sources) => number): ValueRow {
+  return { type, labels: [], help, read: (sources) => [{ labels: {}, value: read(sources) }] };
+}
+
+export function histogram(help: string, read: (metrics: Metrics) => Histogram): HistogramRow {
+  return {
+    ...{ type: "histogram", labels: [], help },
+    read: ({ metrics }) => [{ labels: {}, value: read(metrics) }],
+  };
+}
+
+/** One number, and none on a daemon without a timeline. */
+export function ofTimeline(
+  type: ValueType,
+  help: string,
+  read: (figures: ReplicaFigures) => number,
+): ValueRow {
+  const samples = (figures: ReplicaFigures) => [{ labels: {}, value: read(figures) }];
+  return { type, labels: [], help, read: ({ replica }) => whereThere(replica(), samples) };
+}
+
+/** One for each member other than the daemon itself of which the value is known. */
+export function perMember(
+  type: ValueType,
+  help: string,
+  read: (member: MemberStatus) => number | null,
+): ValueRow {
+  const samples = ({ members }: ReplicaFigures) =>
+    members.flatMap((member) => {
+      const value = member.connection === "self" ? null : read(member);
+      return value === null ? [] : [{ labels: { member: member.address }, value }];
+    });
+  return { type, labels: ["member"], help, read: ({ replica }) => whereThere(replica(), samples) };
+}
+
+export function whereThere(
+  figures: ReplicaFigures | null,
+  read: (figures: ReplicaFigures) => readonly Sample<number>[],
+): readonly Sample<number>[] {
+  return figures === null ? [] : read(figures);
+}
+
+export function perJsonReplica(
+  type: ValueType,
+  help: string,
+  read: (figures: JsonReplicaFigures) => number,
+): ValueRow {
+  return {
+    ...{ type, labels: ["replica"], help },
+    read: ({ jsonReplicas }) =>
+      jsonReplicas().map((figures) => ({ labels: { replica: figures.replica }, value: read(figures) })),
+  };
+}
+
+/** @param labels  which a listener's samples have besides its name */
+export function perListener(
+  type: ValueType,
+  labels: readonly string[],
+  help: string,
+  read: (counts: ListenerCounts, listener: string) => readonly Sample<number>[],
+): ValueRow {
+  return {
+    ...{ type, labels: ["listener", ...labels], help },
+    read: ({ metrics }) =>
+      [...metrics.listeners].flatMap(([listener, counts]) =>
+        read(counts, listener).map(({ labels, value }) => ({ labels: { listener, ...labels }, value })),
+      ),
+  };
+}
