@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/envelope.js";
-import { DigestIndex } from "./digest-index.js";
+import { DigestIndex, type DigestSet } from "./digest-index.js";
 import {
   compareEntries,
   comparePlaces,
@@ -31,6 +31,17 @@ export interface ArchiveParts {
   readonly failed: (problem: Error) => void;
 }
 
+/** An entry that was found damaged on disk, and is to be kept anew. */
+interface Damaged {
+  readonly place: Place;
+  /** Whether the state has it. */
+  readonly isFolded: boolean;
+  /** In which set the index counted it until then; null: it did not. */
+  readonly counted: DigestSet | null;
+  /** Whether what is left of it is removed, and the state is being folded anew without it. */
+  readonly isGone: boolean;
+}
+
 export class Archive {
   /** Of what is on disk. */
   index: DigestIndex;
@@ -42,8 +53,7 @@ export class Archive {
   prunedTo: number;
   /** Kept and not on disk. */
   readonly #unflushed = new Set<ByteString>();
-  /** Found damaged on disk, to be kept anew, with their places, and whether the state has them. */
-  readonly #damaged = new Map<ByteString, { readonly place: Place; readonly isFolded: boolean }>();
+  readonly #damaged = new Map<ByteString, Damaged>();
   /** Whether what was removed last is on its way to the disk: until it is there it would be found again. */
   #isRemoving = false;
 
@@ -59,6 +69,9 @@ export class Archive {
   prune(until: number): void {
     if (until <= this.prunedTo) return;
     this.prunedTo = Math.floor(until);
+    // A snapshot that holds is made of all that is there, as it was before it was damaged: members count it, and so does this index.
+    for (const { place, counted } of this.#takeDamagedUpTo(this.prunedTo))
+      if (counted !== null) this.index.add(place, counted === "ring");
     this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
   }
 
@@ -74,6 +87,7 @@ export class Archive {
     storage.remove(letGo, [mark, ["pruned", Buffer.from(String(cutAt))]]);
     await storage.synced();
     this.prunedTo = cutAt;
+    this.#takeDamagedUpTo(cutAt);
     for (const place of letGo.map((bytes) => readPlace(bytes))) {
       this.#recent.remove(place);
       this.#damaged.delete(place.id);
@@ -119,6 +133,11 @@ export class Archive {
   /** Whether the state has an entry that is to be kept anew. */
   isFolded(id: ByteString): boolean {
     return this.#damaged.get(id)?.isFolded === true;
+  }
+
+  /** Whether it was removed as damaged, and the state that is being folded is to be one without it. */
+  isGone(id: ByteString): boolean {
+    return this.#damaged.get(id)?.isGone === true;
   }
 
   /**
@@ -188,13 +207,14 @@ export class Archive {
 
   /**
    * An entry on disk cannot be read: whoever gives it anew is welcome, and it takes the damaged one's place.
+   * What is pruned is in a snapshot, and nobody asks for it any more.
    * @param isFolded  whether the state has it, and the index counts it if it is on disk for sure
    */
   damaged(place: Place, isFolded: boolean): void {
-    if (this.#damaged.has(place.id)) return;
+    if (place.at <= this.prunedTo || this.#damaged.has(place.id)) return;
     this.#parts.log.error({ at: dateText(place.at), id: hexOf(place.id) }, DAMAGED);
-    this.#damaged.set(place.id, { place, isFolded });
-    if (isFolded && !this.#unflushed.has(place.id)) this.index.remove(place);
+    const counted = isFolded && !this.#unflushed.has(place.id) ? this.index.remove(place) : null;
+    this.#damaged.set(place.id, { place, isFolded, counted, isGone: false });
   }
 
   /**
@@ -205,20 +225,54 @@ export class Archive {
    */
   refolded(gaps: ReadonlySet<ByteString>, until: number): boolean {
     let lacksMore = false;
-    for (const [id, { place, isFolded }] of this.#damaged) {
-      if (place.at > until) continue;
-      lacksMore ||= isFolded && gaps.has(id);
-      this.#damaged.set(id, { place, isFolded: !gaps.has(id) });
+    for (const [id, damaged] of this.#damaged) {
+      if (damaged.place.at > until) continue;
+      lacksMore ||= damaged.isFolded && (damaged.isGone || gaps.has(id));
+      if (damaged.isGone) this.#damaged.delete(id);
+      else this.#damaged.set(id, { ...damaged, isFolded: !gaps.has(id) });
     }
     return lacksMore;
   }
 
-  /** Places of damaged ones that the state has all the same, and that could still be given anew, the first of them first. */
-  get damagedInState(): Place[] {
-    const places: Place[] = [];
-    for (const { place, isFolded } of this.#damaged.values())
-      if (isFolded && place.at > this.prunedTo) places.push(place);
+  /** Places of damaged ones that nobody has given anew, as far as they are dated up to a time; the first of them first. */
+  damagedUpTo(date: number): Place[] {
+    const places = [...this.#damaged.values()].flatMap(({ place }) => (place.at <= date ? place : []));
     return places.sort(comparePlaces);
+  }
+
+  /**
+   * Removes what is left of damaged entries, for good.
+   * @param mark  written with that, or not at all
+   * @returns when it is as safe as --fsync says; until `forgetDamaged` they are asked for all the same
+   */
+  removeDamaged(places: readonly Place[], mark: Mark | null): Promise<void> {
+    const { storage } = this.#parts;
+    storage.remove(places.map(writePlace), mark === null ? [] : [mark]);
+    return storage.flushed();
+  }
+
+  /**
+   * What was removed of damaged entries is asked for no more; whoever gives one nevertheless is welcome.
+   * @returns whether the state has some of them, and is to be folded anew at once
+   */
+  forgetDamaged(places: readonly Place[]): boolean {
+    let isFolded = false;
+    for (const place of places) {
+      const damaged = this.#damaged.get(place.id);
+      // It has been given anew meanwhile.
+      if (damaged === undefined) continue;
+      this.#recent.remove(place);
+      isFolded ||= damaged.isFolded;
+      if (damaged.isFolded) this.#damaged.set(place.id, { ...damaged, isGone: true });
+      else this.#damaged.delete(place.id);
+    }
+    return isFolded;
+  }
+
+  #takeDamagedUpTo(date: number): Damaged[] {
+    const taken = [...this.#damaged.values()].filter(({ place }) => place.at <= date);
+    for (const { place } of taken) this.#damaged.delete(place.id);
+    return taken;
   }
 
   /** Whether something of then was found damaged that nobody has given anew. */

@@ -113,14 +113,16 @@ export class DigestIndex {
     this.#sums[isRing ? "ring" : "data"].add(Math.floor(place.at / 1000), this.#id);
   }
 
-  /** Counts an entry no more that was counted. */
-  remove(place: Place): void {
+  /** Counts an entry no more that was counted. @returns in which set it was */
+  remove(place: Place): DigestSet {
     const bytes = writePlace(place);
     const i = this.#ringFrom(bytes);
     const isRing = this.#ring[i]?.equals(bytes) === true;
     if (isRing) this.#ring.splice(i, 1);
     readWords(place.id, this.#id);
-    this.#sums[isRing ? "ring" : "data"].subtract(Math.floor(place.at / 1000), this.#id);
+    const set = isRing ? "ring" : "data";
+    this.#sums[set].subtract(Math.floor(place.at / 1000), this.#id);
+    return set;
   }
 
   clear(): void {

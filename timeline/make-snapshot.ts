@@ -1,12 +1,24 @@
 /** Makes a snapshot from the entries that are kept: all at once in a worker, or in slices beside everything else. */
+import { dateText, hexOf } from "../protocol/envelope.js";
 import { DigestIndex } from "./digest-index.js";
-import type { Entry } from "./entry.js";
+import type { Entry, Place } from "./entry.js";
 import { Refold, type RefoldParts } from "./refold.js";
 import { writeSnapshot } from "./snapshot.js";
 import type { Snapshots } from "./snapshot-files.js";
 
 /** Milliseconds of one slice; others are served between two. */
 const SLICE_MS = 5;
+
+/** No snapshot can be made: an entry that it is to be made of cannot be read. */
+export class DamagedEntry extends Error {
+  /** Where it is; it comes from another thread as it is. */
+  readonly damaged: Place;
+
+  constructor(place: Place) {
+    super(`the entry ${hexOf(place.id)} of ${dateText(place.at)} is damaged`);
+    this.damaged = place;
+  }
+}
 
 export interface MakeSnapshotParts
   extends Pick<RefoldParts, "storage" | "hash" | "genesis" | "databases" | "from"> {
@@ -15,7 +27,7 @@ export interface MakeSnapshotParts
   readonly to: number;
 }
 
-/** @throws Error  an entry is damaged: what is missing must not be taken for what never was */
+/** @throws DamagedEntry  what is missing must not be taken for what never was */
 export function makeSnapshot(parts: MakeSnapshotParts): void {
   const begun = begin(parts);
   parts.snapshots.write(parts.to, chunksOf(parts, begun.refold.finish(), begun));
@@ -66,8 +78,8 @@ function begin({ to, ...parts }: MakeSnapshotParts): Begun {
     skips: () => false,
     found: () => {},
     foundRing: (entry) => void ringEntries.push(entry),
-    damaged: () => {
-      throw new Error("an entry is damaged");
+    damaged: (place) => {
+      throw new DamagedEntry(place);
     },
   });
   return { refold, index, ringEntries };

@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { Database } from "../store/database.js";
+import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./digest-index.js";
 import type { Entry, Place } from "./entry.js";
 import { Fold } from "./fold.js";
@@ -23,6 +24,7 @@ const PROGRESS_EVERY_MS = 5000;
 
 export interface RefoldingParts extends Pick<RefoldParts, "hash" | "genesis" | "databases" | "damaged"> {
   readonly storage: Storage;
+  readonly archive: Pick<Archive, "isGone">;
   readonly uptime: () => number;
   readonly soon: (step: () => void) => void;
   readonly making: SnapshotMaking | null;
@@ -88,7 +90,8 @@ export class Refolding {
 
   /** Whether the new fold has an entry that was there when it started. */
   hasFolded(place: Place): boolean {
-    return this.#refold?.isPast(place) === true && !this.#gaps.has(place.id);
+    const isFound = !this.#gaps.has(place.id) && !this.#parts.archive.isGone(place.id);
+    return this.#refold?.isPast(place) === true && isFound;
   }
 
   /** Ids of entries that it could not read; called once it is done. */

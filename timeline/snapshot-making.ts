@@ -3,7 +3,8 @@
  * the list of those that hold is changed together with the entry that ends one, so a crash cannot leave a wrong one.
  */
 import { roundestDate, roundnessOf } from "./cut-dates.js";
-import { dateOf } from "./entry.js";
+import { dateOf, type Place } from "./entry.js";
+import type { DamagedEntry } from "./make-snapshot.js";
 import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
 import type { Mark, Storage } from "./storage.js";
 import type { TimelineLog } from "./timeline-log.js";
@@ -16,6 +17,14 @@ const URGENCY = 20;
 const KEPT = 2;
 /** Where entries are kept for a time, so many more are kept over that time. */
 const KEPT_OVER_TIME = 8;
+
+/** What the making of snapshots needs of the timeline. */
+export interface SnapshotOwner {
+  readonly storage: Storage;
+  readonly log: TimelineLog;
+  /** An entry was found damaged: members are to give it again, or none can ever be made. */
+  readonly damaged: (place: Place) => void;
+}
 
 export interface SnapshotParts {
   readonly snapshots: SnapshotStore;
@@ -40,7 +49,7 @@ export class SnapshotMaking {
   readonly snapshots: SnapshotStore;
   readonly #parts: SnapshotParts;
   readonly #storage: Storage;
-  readonly #log: TimelineLog;
+  readonly #owner: SnapshotOwner;
   /** Dates of those that hold, rising. */
   #holding: number[];
   /** What is being made; null: nothing, or what is made is outdated. */
@@ -62,11 +71,12 @@ export class SnapshotMaking {
   /** A member's that is about to be taken over. */
   #expected: number | null = null;
 
-  constructor({ storage, log }: { storage: Storage; log: TimelineLog }, parts: SnapshotParts) {
+  constructor(owner: SnapshotOwner, parts: SnapshotParts) {
+    const { storage } = owner;
     this.#parts = parts;
+    this.#owner = owner;
     this.snapshots = parts.snapshots;
     this.#storage = storage;
-    this.#log = log;
     const files = new Set(parts.snapshots.list());
     this.#holding = heldSnapshots(storage).filter((date) => files.has(date));
     const pruned = storage.mark("pruned");
@@ -237,10 +247,11 @@ export class SnapshotMaking {
       await this.#parts.make(this.best(to), to);
     } catch (problem) {
       this.#target = null;
-      this.#log.warn(
-        { reason: (problem as Error).message },
-        "no snapshot could be made; a start takes longer",
-      );
+      const { damaged, log } = this.#owner;
+      log.warn({ reason: (problem as Error).message }, "no snapshot could be made; a start takes longer");
+      // From another thread comes what it is made of, not its class.
+      const place = (problem as Partial<DamagedEntry>).damaged;
+      if (place !== undefined) damaged(place);
       return;
     }
     if (this.#target !== to) {

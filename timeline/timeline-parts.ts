@@ -2,6 +2,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { OpenAside } from "./aside.js";
+import type { KeepDamaged } from "./damaged-entries.js";
 import type { Entry, FlushedEntry } from "./entry.js";
 import type { FoldedEntry, UnitAnswer } from "./fold.js";
 import type { RetentionLimits } from "./retention.js";
@@ -42,6 +43,8 @@ export interface TimelineParts {
   readonly refusesRing: RefuseRingEntry;
   /** Where what a member's snapshot takes the place of is kept; null: there is no disk to keep it on. */
   readonly openAside: OpenAside | null;
+  /** Where what is left of a damaged entry that nobody has is kept; null: there is no disk to keep it on. */
+  readonly keepDamaged: KeepDamaged | null;
   /** Whether there is nobody to compare the clock with. */
   readonly isAlone: () => boolean;
   /** Whether the watermark is not known yet: a daemon that began with nothing has not heard from its members. */

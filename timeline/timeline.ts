@@ -11,7 +11,7 @@ import type { EnvelopeDate } from "../protocol/messages-v2.js";
 import type { Database } from "../store/database.js";
 import type { KeyRing } from "../store/key-ring.js";
 import { Archive } from "./archive.js";
-import { DamagedInState } from "./damaged-in-state.js";
+import { DamagedEntries } from "./damaged-entries.js";
 import type { DigestIndex } from "./digest-index.js";
 import { type Entry, type Place, placeOf, readPlace } from "./entry.js";
 import type { Fold, FoldedEntry } from "./fold.js";
@@ -49,7 +49,7 @@ export class Timeline {
   /** For members that lack forgotten entries. */
   readonly handover: Handover;
   readonly forgotten: Forgotten;
-  readonly damagedInState: DamagedInState;
+  readonly damagedEntries: DamagedEntries;
   #fold: Fold;
   #newest: EnvelopeDate = { at: 0, seq: 0 };
   #isOpen = false;
@@ -57,11 +57,12 @@ export class Timeline {
   constructor(parts: TimelineParts) {
     this.#parts = parts;
     this.forgotten = new Forgotten(parts);
-    const { storage, hash, log, limits, owner } = parts;
+    const { storage, hash, log, limits, owner, snapshots } = parts;
     const failed = (problem: Error) => this.#fail(problem);
     this.#watermark = new Watermark({ ...parts, failed });
     this.#horizon = new Horizon({ ...parts, watermark: this.#watermark, tailMs: limits.tailMs });
-    this.#making = parts.snapshots === null ? null : new SnapshotMaking(parts, parts.snapshots);
+    this.#making =
+      snapshots === null ? null : new SnapshotMaking({ ...parts, damaged: this.read }, snapshots);
     this.#archive = new Archive({
       ...{ storage, hash, log, failed },
       flushed: (entries, from) => {
@@ -85,7 +86,7 @@ export class Timeline {
       setOpen: (isOpen) => void (this.#isOpen = isOpen),
       begin: (index) => this.open(index),
     });
-    this.damagedInState = new DamagedInState({
+    this.damagedEntries = new DamagedEntries({
       ...{ ...folding, isServing: () => this.#isServing, refold: () => this.#late.refoldAll() },
     });
     this.#fold = this.#refolding.empty();
@@ -230,10 +231,9 @@ export class Timeline {
   hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#horizon.dueUntil);
 
   /** The bytes of an entry that is on disk; null: none, a damaged one, which members will give again, or not yet open. */
-  read(place: Place): Pick<Entry, "body" | "signature"> | null {
+  read = (place: Place): Pick<Entry, "body" | "signature"> | null =>
     // What is found damaged is taken out of the index, which is made while it opens.
-    return this.#isOpen ? this.#archive.read(place) : null;
-  }
+    this.#isOpen ? this.#archive.read(place) : null;
 
   /** What time brings: entries that come due, merges, the end of the tail, the watermark. */
   tick(): void {

@@ -1,7 +1,7 @@
 /** What Peering is handed, and what it tells of each member. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/messages-v2.js";
-import type { DamagedInState } from "../../timeline/damaged-in-state.js";
+import type { DamagedEntries } from "../../timeline/damaged-entries.js";
 import type { DigestIndex } from "../../timeline/digest-index.js";
 import type { Entry, Place } from "../../timeline/entry.js";
 import type { Forgotten } from "../../timeline/forgotten.js";
@@ -33,7 +33,7 @@ export interface TimelineFace {
   read(place: Place): { readonly body: Buffer; readonly signature: Buffer } | null;
   raise(to: number): void;
   readonly waiting: Pick<Waiting, "mark" | "isMarkPast">;
-  readonly damagedInState: Pick<DamagedInState, "lastAt" | "letGo">;
+  readonly damagedEntries: Pick<DamagedEntries, "lastAt" | "letGo">;
   /** What it may have answered before its start. */
   readonly forgotten: Pick<Forgotten, "clear">;
   /** Snapshots that are given and taken; null: none are. */

@@ -2,9 +2,11 @@
  * Folders in which that is kept which a member's snapshot takes the place of. They lie beside the live timeline, on its disk:
  * so none is begun where it could fill that, and none that was left half made stays.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { hexOf } from "../../protocol/envelope.js";
 import type { OpenAside } from "../../timeline/aside.js";
+import type { KeepDamaged } from "../../timeline/damaged-entries.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshot-files.js";
 import type { TimelineLog } from "../../timeline/timeline-log.js";
 import { loadWith } from "../process/optional-package.js";
@@ -12,7 +14,10 @@ import { snapshotFolder } from "../trust/data-folder.js";
 
 /** In the data folder. */
 const ASIDE_FOLDER = "replaced";
+/** In that one: what is left of damaged entries. */
+const DAMAGED_FOLDER = "damaged";
 const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
 /** Of the name of one that is not whole. */
 const PARTIAL = ".partial";
 /** Nobody waits for single entries of it: all of it is synced before it counts. */
@@ -20,6 +25,8 @@ const ASIDE_SYNC_MS = 1000;
 /** What a copy may need beyond the bytes that it copies: its own log, and pages that are filled otherwise. */
 const MARGIN_BYTES = 16_777_216;
 const MEBIBYTE = 1_048_576;
+/** What is left of damaged entries takes no more: of what lacks in them nobody can be sure. */
+export const DAMAGED_BYTES_MOST = 64 * MEBIBYTE;
 
 /**
  * null: there is no data folder. What an earlier process left half made in it is removed.
@@ -47,7 +54,7 @@ export function asideOf(
     mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
     removePartial(folder);
     checkRoom(data, bytesIn(timelineFolder(data)) + bytesIn(snapshotFolder(data)), freeBytes(folder));
-    const name = freeName(folder, new Date(cutAt).toISOString().replaceAll(":", "-"));
+    const name = freeName(folder, nameOf(cutAt));
     const partial = name + PARTIAL;
     mkdirSync(partial, { mode: FOLDER_MODE });
     const storage = new DiskStorage(partial, { interval: ASIDE_SYNC_MS }, log);
@@ -62,6 +69,24 @@ export function asideOf(
         rmSync(partial, { recursive: true, force: true });
       },
     };
+  };
+}
+
+/** Each is a file of its own, named for its date and id, as it stood on the disk. null: there is no data folder */
+export function keepDamagedIn(data: string | null): KeepDamaged | null {
+  if (data === null) return null;
+  const folder = join(data, ASIDE_FOLDER, DAMAGED_FOLDER);
+  return ({ at, id }, value) => {
+    const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
+    try {
+      if (bytesIn(folder) + value.length > DAMAGED_BYTES_MOST) return null;
+      mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+      writeFileSync(copy, value, { mode: FILE_MODE });
+      return copy;
+    } catch {
+      // A disk that takes nothing is told of by whoever writes the timeline; this is a copy of what is no good.
+      return null;
+    }
   };
 }
 
@@ -92,6 +117,9 @@ function bytesIn(folder: string): number {
     bytes += statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
   return bytes;
 }
+
+/** A date as a part of a file's name. */
+const nameOf = (date: number): string => new Date(date).toISOString().replaceAll(":", "-");
 
 /** More than one may be kept of one date. */
 function freeName(folder: string, date: string): string {

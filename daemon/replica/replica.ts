@@ -31,7 +31,7 @@ import { refusalOfMember } from "../trust/membership.js";
 import { keepGenesis } from "../trust/recorded-genesis.js";
 import type { Signers } from "../trust/signers.js";
 import { Copies } from "../users/copies.js";
-import { asideOf } from "./aside-folders.js";
+import { asideOf, keepDamagedIn } from "./aside-folders.js";
 import { entryCheck, ringEntryCheck } from "./check-entry.js";
 import { Confirmations } from "./confirmations.js";
 import { Gateway, introductionOf, mayEnter } from "./gateway.js";
@@ -198,6 +198,7 @@ export class Replica implements Service {
       snapshots: this.#snapshots,
       refusesRing: ringEntryCheck({ signers, databases: DATABASES_DEFAULT }),
       openAside: asideOf(settings.data, log),
+      keepDamaged: keepDamagedIn(settings.data),
       isAlone: () => this.#isAlone,
       isJoining: () => this.peering.isJoining,
       owner: {

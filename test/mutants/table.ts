@@ -298,8 +298,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the state keeps what is damaged and nobody has",
     file: "daemon/peers/settling-damage.js",
-    find: "timeline.damagedInState.letGo();",
+    find: "timeline.damagedEntries.letGo();",
     replace: "",
     test: "test/daemon/peers/settling-damage.test.js",
+  },
+  {
+    name: "what is left of a damaged entry that nobody has stays on the disk",
+    file: "timeline/archive.js",
+    find: "storage.remove(places.map(writePlace), ",
+    replace: "storage.remove([], ",
+    test: "test/timeline/damaged-entries.test.js",
+  },
+  {
+    name: "what a snapshot has is counted no more when it was found damaged",
+    file: "timeline/archive.js",
+    find: "if (place.at <= this.prunedTo || this.#damaged.has(place.id))",
+    replace: "if (this.#damaged.has(place.id))",
+    test: "test/timeline/archive.test.js",
   },
 ];

@@ -140,6 +140,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     snapshots: snapshotParts(host, world, { storage, isAlive, ring }),
     refusesRing: (entry, ring) => refusesRing(entry, ring),
     openAside: openAsideOf(host, world, { isAlive }),
+    keepDamaged: null,
     isAlone: () => false,
     isJoining: () => peering.isJoining,
     owner: {

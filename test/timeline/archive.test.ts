@@ -121,6 +121,21 @@ test("what is pruned counts as held and stays counted", async () => {
   assert.equal(archiveOn(storage).archive.prunedTo, START + 2);
 });
 
+test("what is damaged and pruned counts as before, whenever it was found: a snapshot has it", async () => {
+  const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
+  const damaged = entries[1] as Entry;
+  for (const isReadBefore of [true, false]) {
+    const { archive } = await damagedOf(entries, damaged);
+    const before = archive.index.total("data");
+    if (isReadBefore) archive.read(placeOf(damaged));
+    archive.prune(START + 2);
+    assert.equal(archive.read(placeOf(damaged)), null);
+    assert.deepEqual(archive.index.total("data"), before, `${isReadBefore}`);
+    assert.ok(!archive.isDamagedUpTo(START + 3), "it is asked for no more");
+    assert.ok(archive.holds(placeOf(damaged)));
+  }
+});
+
 /** An archive of entries, the bytes of one of which have rotted. */
 async function damagedOf(entries: readonly Entry[], damaged: Entry) {
   const storage = new MemoryStorage();

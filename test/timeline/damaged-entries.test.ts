@@ -1,7 +1,7 @@
 /** A damaged entry is asked for again, and is neither lost nor applied twice: whoever finds it, and whenever. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Entry, placeOf } from "../../timeline/entry.js";
+import { type Entry, type Place, placeOf, writePlace } from "../../timeline/entry.js";
 import {
   bulk,
   entryAt,
@@ -146,7 +146,7 @@ test("a damaged entry that nobody has goes out of the state when it is let go of
   const { timeline } = subject;
   const entries = await subject.writes(60, 20_000, () => "INCR k");
   const [kept, lost] = [entries[50] as Entry, entries[2] as Entry];
-  timeline.damagedInState.letGo();
+  timeline.damagedEntries.letGo();
   await subject.pass(11_000);
   assert.deepEqual(subject.get("k"), bulk("60"), "nothing is damaged");
   for (const entry of [kept, lost]) {
@@ -154,10 +154,10 @@ test("a damaged entry that nobody has goes out of the state when it is let go of
     assert.equal(timeline.read(placeOf(entry)), null);
   }
   timeline.receive([kept], MEMBER);
-  assert.equal(timeline.damagedInState.lastAt, lost.envelope.at);
-  timeline.damagedInState.letGo();
+  assert.equal(timeline.damagedEntries.lastAt, lost.envelope.at);
+  timeline.damagedEntries.letGo();
   await subject.pass(11_000);
-  assert.equal(timeline.damagedInState.lastAt, null);
+  assert.equal(timeline.damagedEntries.lastAt, null);
   assert.deepEqual(subject.get("k"), bulk("59"));
   const restarted = await subject.restarted().open();
   assert.deepEqual(restarted.get("k"), bulk("59"), "no snapshot has it either");
@@ -180,4 +180,106 @@ test("a damaged entry that waits for its date is not applied twice, though a ref
   await subject.pass(60_000);
   await expectWhole(subject, entry, 601);
   await expectWhole(await subject.restarted().open(), entry, 601);
+});
+
+/** Everything that the disk has of an entry. */
+const remains = ({ storage }: TimelineSubject, entry: Entry): Buffer | null =>
+  storage.get(writePlace(placeOf(entry)));
+
+const MINUTES = { every: 10, isAlone: true } as const;
+
+test("snapshots are made again after a damaged entry was let go of, whether a read found it or a start", async () => {
+  for (const found of ["by a read", "by a start"] as const) {
+    const before = await new TimelineSubject(MINUTES).open();
+    const entries = await before.writes(60, 20_000, () => "INCR k");
+    const lost = entries[found === "by a read" ? 2 : 59] as Entry;
+    before.damage(lost);
+    const subject = found === "by a read" ? before : await before.restarted().open();
+    const { timeline } = subject;
+    if (found === "by a read") assert.equal(timeline.read(placeOf(lost)), null);
+    assert.equal(timeline.damagedEntries.lastAt, lost.envelope.at, found);
+    timeline.damagedEntries.letGo();
+    await subject.pass(11_000);
+    assert.equal(remains(subject, lost), null, found);
+    assert.equal(timeline.damagedEntries.lastAt, null);
+    await subject.writes(60, 20_000, () => "INCR k");
+    const [newest] = subject.mark.snapshots.slice(-1);
+    assert.ok((newest ?? 0) > lost.envelope.at, `${found}: ${newest}`);
+    assert.deepEqual(subject.get("k"), bulk("119"));
+    const { indexed, kept } = subject.counts;
+    assert.deepEqual([indexed, kept], [119, 119], found);
+    const restarted = await subject.restarted().open();
+    assert.equal(restarted.timeline.damagedEntries.lastAt, null);
+    assert.equal(restarted.timeline.receive([lost], MEMBER).length, 1);
+    await restarted.pass(11_000);
+    await expectWhole(restarted, lost, 120, found);
+  }
+});
+
+test("a damaged entry that only the making of a snapshot comes across is asked for again", async () => {
+  const subject = await new TimelineSubject({ every: 10 }).open();
+  const { timeline } = subject;
+  const entry = subject.write("INCR k");
+  await subject.settle();
+  subject.damage(entry);
+  await subject.writes(20, 20_000, () => "INCR k");
+  assert.ok(!timeline.holds(placeOf(entry)));
+  assert.equal(timeline.receive([entry], MEMBER).length, 1);
+  await subject.writes(20, 20_000, () => "INCR k");
+  assert.ok(subject.mark.snapshots.length > 0);
+  await expectWhole(subject, entry, 41);
+});
+
+test("a damaged entry dated ahead is not let go of before its time, and goes then as any other", async () => {
+  const subject = await fiveMinutes();
+  const { timeline } = subject;
+  const entry = entryAt(subject.now + 60_000, "INCR k");
+  timeline.receive([entry], MEMBER);
+  await subject.settle();
+  subject.damage(entry);
+  assert.equal(timeline.read(placeOf(entry)), null);
+  assert.equal(timeline.damagedEntries.lastAt, null);
+  timeline.damagedEntries.letGo();
+  await subject.pass(1000);
+  assert.notEqual(remains(subject, entry), null);
+  await subject.pass(60_000);
+  assert.deepEqual(subject.get("k"), bulk("601"));
+  assert.equal(timeline.damagedEntries.lastAt, entry.envelope.at);
+  timeline.damagedEntries.letGo();
+  await subject.pass(11_000);
+  assert.deepEqual([subject.get("k"), remains(subject, entry)], [bulk("600"), null]);
+  assert.equal(timeline.damagedEntries.lastAt, null);
+});
+
+test("a damaged entry that comes again while the state is folded anew without it is folded once", async () => {
+  for (const turns of [1, 3, 6, 9, 12]) {
+    const subject = await fiveMinutes();
+    const { timeline } = subject;
+    const entry = subject.entries[100] as Entry;
+    subject.damage(entry);
+    assert.equal(timeline.read(placeOf(entry)), null);
+    subject.isSlow = true;
+    timeline.damagedEntries.letGo();
+    await subject.turns(turns);
+    assert.equal(timeline.receive([entry], MEMBER).length, 1, `${turns}`);
+    subject.isSlow = false;
+    await subject.pass(11_000);
+    await expectWhole(subject, entry, 600, `${turns}`);
+  }
+});
+
+test("what is left of a damaged entry that is let go of is kept for whoever can read more in it", async () => {
+  const copies: [Place, string][] = [];
+  const keepDamaged = (place: Place, value: Buffer) => {
+    copies.push([place, value.toString()]);
+    return "somewhere";
+  };
+  const subject = await new TimelineSubject({ keepDamaged }).open();
+  const entry = subject.write("INCR k");
+  await subject.pass(1000);
+  subject.damage(entry);
+  assert.equal(subject.timeline.read(placeOf(entry)), null);
+  subject.timeline.damagedEntries.letGo();
+  await subject.pass(11_000);
+  assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
 });

@@ -26,10 +26,10 @@ export class FakeTimeline implements TimelineFace {
   handover: TimelineFace["handover"] = null;
   isSkewed = false;
   readonly waiting = { marks: 0, isMarkPast: true, mark: () => void this.waiting.marks++ };
-  readonly damagedInState = {
+  readonly damagedEntries = {
     lastAt: null as number | null,
     timesLetGo: 0,
-    letGo: () => void this.damagedInState.timesLetGo++,
+    letGo: () => void this.damagedEntries.timesLetGo++,
   };
   readonly forgotten = { clear() {} };
   raisedTo = 0;

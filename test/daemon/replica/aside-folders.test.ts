@@ -1,10 +1,11 @@
 /** What a member's snapshot takes the place of is kept beside the live timeline, and never at its cost. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { asideOf } from "../../../daemon/replica/aside-folders.js";
+import { asideOf, DAMAGED_BYTES_MOST, keepDamagedIn } from "../../../daemon/replica/aside-folders.js";
 import type { OpenAside } from "../../../timeline/aside.js";
+import type { KeepDamaged } from "../../../timeline/damaged-entries.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { makeFolder, startReplica } from "../replicas.js";
 import { log } from "../scene.js";
@@ -68,4 +69,17 @@ test("none is begun that could take more than half of what is free, timeline and
   const aside = await open(CUT_AT);
   await aside.discard();
   assert.ok(!existsSync(join(replaced, NAME)));
+});
+
+test("what is left of damaged entries is kept, each in a file of its own, as far as there is room for it", () => {
+  using folder = makeFolder();
+  const keep = keepDamagedIn(folder.path) as KeepDamaged;
+  const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
+  const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
+  assert.equal(copy, join(folder.path, "replaced", "damaged", `${NAME}-${"61".repeat(32)}`));
+  assert.equal(readFileSync(copy, "latin1"), "rotten");
+  assert.equal(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MOST)), null);
+  assert.notEqual(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MOST - 6)), null);
+  assert.equal(keep(place("c"), Buffer.from("x")), null);
+  assert.equal(keepDamagedIn(null), null);
 });

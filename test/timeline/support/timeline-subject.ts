@@ -5,6 +5,7 @@ import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { signedBytes } from "../../../protocol/envelope.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { OpenAside } from "../../../timeline/aside.js";
+import type { KeepDamaged } from "../../../timeline/damaged-entries.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entry.js";
 import type { FoldedEntry } from "../../../timeline/fold.js";
 import { makeSnapshotInSlices } from "../../../timeline/make-snapshot.js";
@@ -37,6 +38,7 @@ export interface SubjectOptions {
   readonly isCertified?: boolean;
   readonly refusesRing?: RefuseRingEntry;
   readonly openAside?: OpenAside;
+  readonly keepDamaged?: KeepDamaged;
 }
 
 export const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
@@ -92,6 +94,7 @@ export class TimelineSubject {
       },
       refusesRing: options.refusesRing ?? (() => null),
       openAside: options.openAside ?? null,
+      keepDamaged: options.keepDamaged ?? null,
       isAlone: () => options.isAlone ?? false,
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: () => {} },
