@@ -130,9 +130,12 @@ export class Handover {
     return this.#parts.making?.cuts ?? [];
   }
 
-  /** A member could not be given what it lacks: the next snapshot is made as soon as there is a date for it. */
-  want(): void {
-    this.#parts.making?.want();
+  /**
+   * A member could not be given what it lacks: the next snapshot is made as soon as there is a date for it.
+   * @param after  the date is to be later; milliseconds since 1970; -1: it may be any
+   */
+  want(after: number): void {
+    this.#parts.making?.want(after);
   }
 
   /** Whether something dated so early was found damaged here that nobody has given anew. */

@@ -66,8 +66,8 @@ export class SnapshotMaking {
   readonly #unreadable = new Set<number>();
   /** Whether some are there that do not hold any more. */
   #hasOutdated = true;
-  /** Whether the next one is wanted at once. */
-  #isWanted = false;
+  /** After which date the next one is wanted, at once; null: there is time. */
+  #wantedAfter: number | null = null;
   /** A member's that is about to be taken over. */
   #expected: number | null = null;
 
@@ -209,9 +209,12 @@ export class SnapshotMaking {
     this.#unreadable.add(date);
   }
 
-  /** The next one is made as soon as there is a date for it, of the same entries too: what is signed of its date may be another's. */
-  want(): void {
-    this.#isWanted = true;
+  /**
+   * The next one is made as soon as there is a date for it, of the same entries too: what is signed of its date may be another's.
+   * @param after  the date is to be later; milliseconds since 1970; -1: it may be any
+   */
+  want(after: number): void {
+    this.#wantedAfter = after;
   }
 
   /** Of the first entry there is. */
@@ -224,11 +227,12 @@ export class SnapshotMaking {
   consider(cutAt: number, isUrgent: boolean): void {
     if (this.#running !== null || this.#expected !== null) return;
     const every = (this.#parts.every ?? ENTRIES_EACH) / (isUrgent ? URGENCY : 1);
-    if (this.#grown < every && !this.#isWanted) return;
-    const target = roundestDate(this.newest ?? this.#firstDate() - 1, cutAt);
+    if (this.#grown < every && this.#wantedAfter === null) return;
+    const after = Math.max(this.newest ?? this.#firstDate() - 1, this.#wantedAfter ?? -1);
+    const target = roundestDate(after, cutAt);
     if (target === null) return;
     this.#grown = 0;
-    this.#isWanted = false;
+    this.#wantedAfter = null;
     this.#target = target;
     this.#running = this.#make(target).finally(() => {
       this.#running = null;

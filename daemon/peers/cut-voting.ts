@@ -138,7 +138,8 @@ export class CutVoting {
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
-      peering.timeline.handover?.want();
+      // Of dates before that nothing is signed any more, here or by most, whatever would be found now.
+      peering.timeline.handover?.want(Math.max(this.#last, this.#newestAgreed));
       this.#stuckSince = now;
       this.#helpPause = Math.min(2 * this.#helpPause, snapshotHoldMs);
       this.#calmFrom = now + 2 * snapshotHoldMs;
@@ -151,6 +152,12 @@ export class CutVoting {
     const found = [...voices.ids].flatMap((id) => this.#votes.get(id)?.get(at) ?? []);
     const needed = majorityOf(voices);
     return found.find((one) => found.filter((other) => isSame(one, other)).length >= needed) ?? null;
+  }
+
+  /** The last date of which most of the others have signed the same; -1: there is none. */
+  get #newestAgreed(): number {
+    const dates = new Set([...this.#votes.values()].flatMap((votes) => [...votes.keys()]));
+    return Math.max(-1, ...[...dates].filter((at) => this.agreedOn(at) !== null));
   }
 
   /** What one member has signed of a date or of later ones, in their order. */

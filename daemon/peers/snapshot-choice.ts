@@ -90,7 +90,8 @@ export class SnapshotChoice {
   #agreedWith({ id }: Candidate, needed: number): CutVote | null {
     const { peering, voting, electorate, beganEmpty } = this.#parts;
     const now = peering.clock();
-    const votes = voting.from(id, needed).filter(({ at }) => at <= now);
+    const due = voting.from(id, needed).filter(({ at }) => at <= now);
+    const votes = due.filter((vote) => !this.#isHere(vote));
     const voices = electorate();
     // Where there is one other, its word is all there is: good enough for who has nothing to lose by it.
     const isBelieved = peering.order() === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty());
@@ -102,6 +103,12 @@ export class SnapshotChoice {
     const isProved = (vote: CutVote) =>
       voting.haveSigned(id, vote.at) || (voices.others > 1 && voting.agreedOn(vote.at)?.seal === vote.seal);
     return first(votes.filter(isProved));
+  }
+
+  /** Whether it is the very snapshot that stands here for what is forgotten: taken over once more it would change nothing. */
+  #isHere({ at, seal }: CutVote): boolean {
+    const { prunedTo, handover } = this.#parts.peering.timeline;
+    return at === prunedTo && handover?.cuts.some((cut) => cut.at === at && cut.seal === seal) === true;
   }
 
   /** An operator's order that names nobody who is here does nothing, and would do so in silence. */

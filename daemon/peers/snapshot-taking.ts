@@ -119,13 +119,10 @@ export class SnapshotTaking {
     // Of one that was given up some parts may still be on their way.
     if (taking === null || taking.giver !== giver || taking.isWhole) return this.#rests.has(giver.id);
     if (message.number !== taking.number) return false;
-    if (message.at === 0) {
-      this.#missing.set(giver.id, taking.agreed.at);
-      this.#giveUp("it has none to give");
-      return true;
-    }
     if (message.at !== taking.agreed.at || message.total !== taking.agreed.bytes) {
-      this.#giveUp("it gives another one than was agreed on");
+      // Made anew of that date it may be one of other entries: what was signed there it has no more.
+      this.#missing.set(giver.id, taking.agreed.at);
+      this.#giveUp(message.at === 0 ? "it has none to give" : "it gives another one than was agreed on");
       return true;
     }
     taking.received += message.bytes.length;

@@ -316,4 +316,18 @@ export const mutants: readonly Mutant[] = [
     replace: "if (this.#damaged.has(place.id))",
     test: "test/timeline/archive.test.js",
   },
+  {
+    name: "the very snapshot that stands here is taken once more",
+    file: "daemon/peers/snapshot-choice.js",
+    find: ".filter((vote) => !this.#isHere(vote))",
+    replace: "",
+    test: "test/daemon/peers/snapshot-choice.test.js",
+  },
+  {
+    name: "snapshots are made again of dates that nobody signs any more",
+    file: "daemon/peers/cut-voting.js",
+    find: "want(Math.max(this.#last, this.#newestAgreed))",
+    replace: "want(-1)",
+    test: "test/daemon/peers/cut-voting.test.js",
+  },
 ];

@@ -5,6 +5,7 @@ import { simulate } from "./simulate.js";
 
 const KNOWN: Readonly<Record<number, string>> = {
   466: "one has forgotten what two others hold otherwise, who have signed nothing",
+  883: "a member makes its snapshot anew of a date that it has signed",
   1009: "two begin empty, and are given a small window for each sync of a disk that syncs seldom",
   1701: "an entry rots at the last that has it",
   50033: "what a bad member withheld is dated a day ahead",
@@ -15,6 +16,10 @@ const KNOWN: Readonly<Record<number, string>> = {
   402473: "an entry rots before it is stable",
   701791: "one begins empty, and reaches one other only, while all clocks are a day behind",
   701835: "two begin empty, and the third one's clock was a day ahead before",
+  702192: "two make their snapshots anew of a date that one of them has signed",
+  705117: "an entry rots that a snapshot has, and is read before it is removed",
+  706065: "as before, found before what is below the snapshot is forgotten",
+  715436: "an entry rots that another has in a snapshot only, and a third has not",
 };
 
 for (const [seed, what] of Object.entries(KNOWN))

@@ -234,7 +234,7 @@ test("a snapshot that a member waits for is made also where nothing has come sin
   const [before, pruned] = [dates(), subject.mark.pruned];
   await subject.pass(20 * MINUTE_MS);
   assert.deepEqual(dates(), before);
-  handover.want();
+  handover.want(-1);
   await subject.pass(1000);
   assert.ok((dates().at(-1) as number) > (before.at(-1) as number));
   assert.equal(subject.mark.pruned, pruned);
@@ -250,10 +250,20 @@ test("a snapshot that is made again of the same date, with an entry that came la
   const [before] = handover.cuts;
   assert.ok(before !== undefined);
   subject.timeline.receive([entryAt(START + 1, "SET late x")], MEMBER);
-  handover.want();
+  handover.want(-1);
   await subject.pass(MINUTE_MS);
   const [after] = handover.cuts;
   assert.equal(after?.at, before.at);
   assert.notEqual(after.seal, before.seal);
   assert.equal(after.seal, subject.snapshots.sealOf(after.at)?.seal);
+});
+
+test("a snapshot that is wanted of a later date only is made of one, though a rounder one would do", async () => {
+  const subject = await new TimelineSubject({ every: 1000, isCertified: false }).open();
+  await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
+  const { handover } = subject.timeline;
+  const after = roundestDate(START, subject.now) as number;
+  handover.want(after);
+  await subject.pass(10 * MINUTE_MS);
+  assert.ok((handover.cuts[0]?.at ?? 0) > after);
 });

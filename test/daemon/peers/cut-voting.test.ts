@@ -39,6 +39,8 @@ class Scene {
   now = 0;
   checks = 0;
   wanted = 0;
+  /** What the last one was to be later than. */
+  wantedAfter = 0;
   save = (kept: () => void): void => kept();
   readonly voting: CutVoting;
 
@@ -57,7 +59,10 @@ class Scene {
         scene.save(kept);
       },
       certify: (at: number) => void scene.certified.push(at),
-      want: () => void scene.wanted++,
+      want: (after: number) => {
+        scene.wanted++;
+        scene.wantedAfter = after;
+      },
     } as unknown as TimelineFace["handover"];
     const timeline = {
       handover,
@@ -254,6 +259,28 @@ test("for a member that stays behind snapshots are wanted, ever more seldom", ()
     scene.pass();
   }
   assert.equal(wantedIn(60_000), 0);
+});
+
+test("what is wanted for a member that stays behind is of a date that can still be signed", () => {
+  const wantedAfter = (scene: Scene) => {
+    scene.isCatchingUp = true;
+    for (const end = scene.now + PEERING_LIMITS.catchUpStuckMs + 4000; scene.now < end; ) scene.pass();
+    return scene.wantedAfter;
+  };
+  const own = new Scene();
+  own.cuts = [cutOf(AT)];
+  own.pass();
+  own.cuts = [];
+  assert.equal(wantedAfter(own), AT, "not of one that was signed here");
+  assert.equal(wantedAfter(new Scene(own.votes)), AT, "nor before a restart");
+  assert.equal(wantedAfter(new Scene()), -1);
+  const others = new Scene();
+  others.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT + 1)));
+  assert.equal(
+    wantedAfter(others),
+    AT,
+    "nor of one that most others have signed; one's word puts nothing off",
+  );
 });
 
 test("what others have signed of the snapshots that are held is handed to who connects, and again to who is catching up", () => {

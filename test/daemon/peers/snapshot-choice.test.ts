@@ -11,11 +11,18 @@ import { EPOCH, sha256 } from "./entries.js";
 const [FIRST, SECOND, THIRD] = [EPOCH - 3000, EPOCH - 2000, EPOCH - 1000] as const;
 const voteOf = (at: number): CutVote => ({ at, bytes: 1, seal: sha256(`${at}`), spki: "", signature: "" });
 
-/** @param agreed  dates of which most others have signed the same @param missing  of what the member had no more */
-function chosen(agreed: readonly number[], missing: number, order: string | null = null): number | undefined {
+/** @param agreed  dates of which most others have signed the same @param missing  of what the member had no more @param base  what stands here for what is forgotten */
+function chosen(
+  agreed: readonly number[],
+  missing: number,
+  { order = null, base = null }: { readonly order?: string | null; readonly base?: CutVote | null } = {},
+): number | undefined {
+  const handover = { cuts: base === null ? [] : [base] };
   const choice = new SnapshotChoice({
     peering: {
-      timeline: { prunedTo: -1, handover: {}, index: new DigestIndex() } as unknown as TimelineFace,
+      timeline: {
+        ...{ prunedTo: base?.at ?? -1, handover, index: new DigestIndex() },
+      } as unknown as TimelineFace,
       ...{ clock: () => EPOCH, limits: PEERING_LIMITS, order: () => order },
     },
     gaps: { isOpen: () => true, isStuck: () => true },
@@ -40,5 +47,13 @@ test("behind a snapshot that a member has signed and has no more comes the next 
   assert.equal(chosen([FIRST, THIRD], FIRST), THIRD);
   assert.equal(chosen([FIRST, SECOND], SECOND), FIRST);
   assert.equal(chosen([], FIRST), undefined);
-  assert.equal(chosen([], FIRST, "b"), SECOND, "an order is to be carried out as well");
+  assert.equal(chosen([], FIRST, { order: "b" }), SECOND, "an order is to be carried out as well");
+});
+
+test("the very snapshot that stands here for what is forgotten is not taken once more, whatever lacks; another of its date is", () => {
+  const base = voteOf(FIRST);
+  assert.equal(chosen([FIRST], -1, { base }), undefined);
+  assert.equal(chosen([FIRST, SECOND], -1, { base }), SECOND);
+  assert.equal(chosen([FIRST, SECOND], -1, { base: { ...base, seal: sha256("another") } }), FIRST);
+  assert.equal(chosen([FIRST], -1, { base, order: "b" }), SECOND, "an order is to change something as well");
 });

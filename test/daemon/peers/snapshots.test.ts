@@ -52,7 +52,7 @@ class FakeHandover {
       : { cutAt, bytes: content.length, chunks: [content] };
   }
 
-  want(): void {
+  want(_after: number): void {
     this.wanted++;
   }
 
