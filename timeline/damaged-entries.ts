@@ -78,6 +78,6 @@ export class DamagedEntries {
 
 const WRITE_AGAIN = "What is left of it is removed. Its signer can look and write again";
 const LOST =
-  "an entry of the timeline is damaged, and no member has it either: its effect is taken out of the state, as the others do not " +
+  "an entry of the timeline is damaged, and no member can give it: its effect is taken out of the state, as most daemons do not " +
   `have it. ${WRITE_AGAIN}`;
-const LOST_BEFORE = `an entry of the timeline is damaged, and no member has it either: its effect is not in the state. ${WRITE_AGAIN}`;
+const LOST_BEFORE = `an entry of the timeline is damaged, and no member can give it: its effect is not in the state. ${WRITE_AGAIN}`;

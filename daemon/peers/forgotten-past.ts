@@ -66,6 +66,7 @@ export class ForgottenPast {
       ...{ peering, notices, electorate, state, beganEmpty, gaps: this.gaps, voting: this.voting },
       isEverybodyHere: (now) => catchingUp().isEverybodyHere(now),
       missingOf: (id) => this.snapshots.missingOf(id),
+      wasTaken: (vote) => this.snapshots.wasTaken(vote),
     });
     this.snapshots = new SnapshotTaking({
       ...{ peering, isServing: () => state() !== "catching-up" },

@@ -34,6 +34,8 @@ export interface SnapshotChoiceParts {
   readonly isEverybodyHere: (now: number) => boolean;
   /** Of which date the last one was that a member was asked for and had not; -1: there was none. */
   readonly missingOf: (id: ByteString) => number;
+  /** Whether one was taken since this daemon last served. */
+  readonly wasTaken: (vote: CutVote) => boolean;
   readonly notices: Pick<Notices, "warn">;
 }
 
@@ -91,7 +93,7 @@ export class SnapshotChoice {
     const { peering, voting, electorate, beganEmpty } = this.#parts;
     const now = peering.clock();
     const due = voting.from(id, needed).filter(({ at }) => at <= now);
-    const votes = due.filter((vote) => !this.#isHere(vote));
+    const votes = due.filter((vote) => !this.#isHere(vote) && !this.#parts.wasTaken(vote));
     const voices = electorate();
     // Where there is one other, its word is all there is: good enough for who has nothing to lose by it.
     const isBelieved = peering.order() === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty());

@@ -73,6 +73,8 @@ export class SnapshotTaking {
   readonly #rests = new Map<ByteString, number>();
   /** Of which date the last one was that a member was asked for and had not; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
+  /** Seals of those that were taken since this daemon last served. */
+  readonly #seals = new Set<ByteString>();
 
   constructor(parts: SnapshotTakingParts) {
     this.#parts = parts;
@@ -89,6 +91,11 @@ export class SnapshotTaking {
     return this.#missing.get(id) ?? -1;
   }
 
+  /** Whether the very one was taken since this daemon last served: if that did not mend what lacks, it does not a second time. */
+  wasTaken({ seal }: Pick<CutVote, "seal">): boolean {
+    return this.#seals.has(seal);
+  }
+
   /** A member is no longer connected. */
   left(id: ByteString): void {
     this.#missing.delete(id);
@@ -97,6 +104,7 @@ export class SnapshotTaking {
   /** @param choices  whom one may be taken from, and which, the best one first; none: there is no need */
   tick(now: number, choices: readonly Choice[]): void {
     const taking = this.#taking;
+    if (this.#parts.isServing()) this.#seals.clear();
     if (taking === null) {
       const choice = choices.find(({ giver }) => now >= (this.#rests.get(giver.id) ?? 0));
       if (choice !== undefined) this.#begin(choice, now);
@@ -206,6 +214,7 @@ export class SnapshotTaking {
         this.#taking = null;
         this.#rest(taking.giver);
         this.taken++;
+        this.#seals.add(taking.agreed.seal);
         log.warn({ ...factsOf(taking.giver), upTo, bytes: taking.received }, TAKEN);
         this.#parts.taken();
       },

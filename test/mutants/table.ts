@@ -319,7 +319,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the very snapshot that stands here is taken once more",
     file: "daemon/peers/snapshot-choice.js",
-    find: ".filter((vote) => !this.#isHere(vote))",
+    find: "!this.#isHere(vote) && ",
     replace: "",
     test: "test/daemon/peers/snapshot-choice.test.js",
   },

@@ -4,18 +4,28 @@ import { test } from "node:test";
 import { PEERING_LIMITS } from "../../../daemon/peers/peering-limits.js";
 import type { TimelineFace } from "../../../daemon/peers/peering-parts.js";
 import { SnapshotChoice } from "../../../daemon/peers/snapshot-choice.js";
+import { SnapshotTaking } from "../../../daemon/peers/snapshot-taking.js";
 import type { CutVote } from "../../../protocol/cut-votes.js";
 import { DigestIndex } from "../../../timeline/digest-index.js";
+import type { AdoptionOwner } from "../../../timeline/handover.js";
 import { EPOCH, sha256 } from "./entries.js";
 
 const [FIRST, SECOND, THIRD] = [EPOCH - 3000, EPOCH - 2000, EPOCH - 1000] as const;
 const voteOf = (at: number): CutVote => ({ at, bytes: 1, seal: sha256(`${at}`), spki: "", signature: "" });
 
-/** @param agreed  dates of which most others have signed the same @param missing  of what the member had no more @param base  what stands here for what is forgotten */
+/** @param agreed  dates of which most others have signed the same @param missing  of what the member had no more @param options.base  what stands here for what is forgotten @param options.taken  dates of what was taken already */
 function chosen(
   agreed: readonly number[],
   missing: number,
-  { order = null, base = null }: { readonly order?: string | null; readonly base?: CutVote | null } = {},
+  {
+    order = null,
+    base = null,
+    taken = [],
+  }: {
+    readonly order?: string | null;
+    readonly base?: CutVote | null;
+    readonly taken?: readonly number[];
+  } = {},
 ): number | undefined {
   const handover = { cuts: base === null ? [] : [base] };
   const choice = new SnapshotChoice({
@@ -34,6 +44,7 @@ function chosen(
     electorate: () => ({ ids: new Set(["b", "c"]), others: 2 }),
     ...{ state: () => "catching-up", beganEmpty: () => false, isEverybodyHere: () => true },
     missingOf: () => missing,
+    wasTaken: ({ at }) => taken.includes(at),
     notices: { warn: () => {} },
   });
   const connection = { remote: "b", send: () => {} };
@@ -56,4 +67,37 @@ test("the very snapshot that stands here for what is forgotten is not taken once
   assert.equal(chosen([FIRST, SECOND], -1, { base }), SECOND);
   assert.equal(chosen([FIRST, SECOND], -1, { base: { ...base, seal: sha256("another") } }), FIRST);
   assert.equal(chosen([FIRST], -1, { base, order: "b" }), SECOND, "an order is to change something as well");
+});
+
+test("of two that are agreed on neither is taken twice in turn, while this daemon stays behind", () => {
+  assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(FIRST), taken: [FIRST] }), SECOND);
+  assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(SECOND), taken: [FIRST, SECOND] }), undefined);
+});
+
+test("a snapshot counts as taken until this daemon serves", () => {
+  let isServing = false;
+  const staged = { cutAt: FIRST, room: Number.POSITIVE_INFINITY, write: () => {}, discard: () => {} };
+  const handover = {
+    stage: () => staged,
+    adopt: (_staged: object, _agreed: object, owner: AdoptionOwner) => owner.adopted(),
+  };
+  const taking = new SnapshotTaking({
+    peering: {
+      timeline: { handover } as unknown as TimelineFace,
+      ...{ uptime: () => 0, limits: PEERING_LIMITS },
+      log: { info: () => {}, warn: () => {}, error: () => {} },
+    },
+    ...{ isServing: () => isServing, taken: () => {} },
+  });
+  const giver = { id: "b", connection: { remote: "b", send: () => {} } };
+  const agreed = voteOf(FIRST);
+  taking.tick(0, [{ giver, agreed }]);
+  assert.ok(!taking.wasTaken(agreed));
+  const part = { kind: "snapshot-part", at: FIRST, number: 0, total: 1, isLast: true } as const;
+  taking.part(giver, { ...part, bytes: Buffer.alloc(1) });
+  taking.tick(1, []);
+  assert.ok(taking.wasTaken(agreed) && !taking.wasTaken(voteOf(SECOND)));
+  isServing = true;
+  taking.tick(2, []);
+  assert.ok(!taking.wasTaken(agreed));
 });

@@ -42,6 +42,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     electorate: () => ({ ids: new Set([GIVER.id, keyOf("b").id]), others: 2 }),
     ...{ state: () => "catching-up", beganEmpty: () => true, isEverybodyHere: () => true },
     missingOf: () => -1,
+    wasTaken: () => false,
     notices: { warn: (_kind, _facts, text) => void warned.push(text) },
   });
   const connection = { remote: "a:1", send: () => {} };
