@@ -268,6 +268,7 @@ export class JsonConnection implements Hosted {
   #account(): void {
     if (this.#state === "gone") return;
     this.#held.piece = this.#parser.heldBytes;
+    this.#held.queued = this.#session.heldBytes;
     if (this.#held.tell(this.#socket.writableLength + (this.#pieces?.left ?? 0))) this.#host.overBudget();
   }
 }

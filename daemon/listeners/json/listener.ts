@@ -14,6 +14,9 @@ import { JsonReplicas } from "./replicas/replicas.js";
 
 /** So many that no two daemons draw the same ones. */
 const ID_BYTES = 12;
+const PASSED_ON_REFUSED =
+  'a request with "replicate":false is refused: if another server has passed it on, the two differ now';
+const REPLICA_REFUSED = "what somebody says as a server of --json-replica is refused";
 
 export interface JsonListenerParts extends Omit<UserListenerParts, "daemon"> {
   readonly daemon: { readonly settings: Pick<Settings, "jsonReplicas"> };
@@ -27,7 +30,8 @@ export class JsonListener extends SocketListener {
     const { jsonReplicas: places } = daemon.settings;
     const { environment } = parts;
     const store = new DocumentStore(path, environment);
-    const refused = new RefusedRequests(parts.log, environment);
+    const refused = new RefusedRequests(parts.log, environment, PASSED_ON_REFUSED);
+    const refusedReplicas = new RefusedRequests(parts.log, environment, REPLICA_REFUSED);
     const id = Buffer.from(environment.randomBytes(ID_BYTES), "latin1").toString("hex");
     const replicas = places.length === 0 ? null : new JsonReplicas({ ...parts, ...{ places, store, id } });
     super({
@@ -37,7 +41,16 @@ export class JsonListener extends SocketListener {
       fullText: failure("Too many clients.") + ANSWER_END,
       connector(host) {
         const output = new PieceOutput();
-        const whole = Object.assign(host, { path, users, memory, replicas, store, refused, output });
+        const whole = Object.assign(host, {
+          path,
+          users,
+          memory,
+          replicas,
+          store,
+          refused,
+          refusedReplicas,
+          output,
+        });
         const input = new SharedInput();
         return (socket) => new JsonConnection(input.take(socket), whole);
       },

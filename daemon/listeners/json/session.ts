@@ -1,11 +1,12 @@
 /** What is remembered of a JSON connection: who has logged in. Requests in, answers out; knows nothing of bytes. */
 import { isUtf8 } from "node:buffer";
-import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedJson, NOT_UTF8 } from "../../../protocol/json-reader.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import type { Command } from "../../../store/command.js";
-import { resolveCommand } from "../../../store/command-table.js";
+import { commands, resolveCommand } from "../../../store/command-table.js";
 import { CommandFailure } from "../../../store/errors.js";
+import type { Limits } from "../../options/limits.js";
 import type { Environment } from "../../process/environment.js";
 import type { CommandPath, CommandSender } from "../../users/command-path.js";
 import { Guest, type GuestParts } from "../../users/guest.js";
@@ -30,6 +31,9 @@ export interface JsonSessionHost extends GuestParts {
   /** What such servers are sent, and send. */
   readonly store: DocumentStore;
   readonly refused: RefusedRequests;
+  /** Of what daemons say to each other. */
+  readonly refusedReplicas: RefusedRequests;
+  limits: Limits;
 }
 
 /** Closes the connection, without an answer. */
@@ -39,6 +43,14 @@ const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 const NO_REPLICA =
   "NOPERM --json-replica: the user whom daemons without a login are may not read and write all documents.";
 const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");
+/** Commands that write documents, as who may do all of them to all documents would call them. */
+const WRITES = commands
+  .filter(({ group, writes }) => group === "document" && writes)
+  .map((command) => {
+    const words: readonly ByteString[] = command.name.split("|");
+    const blanks = Array<ByteString>(Math.abs(command.arity) - words.length).fill("");
+    return { command, argv: [...words, ...blanks] };
+  });
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
 export class JsonSession implements ActionHost, CommandSender {
@@ -122,7 +134,7 @@ export class JsonSession implements ActionHost, CommandSender {
     if (fault !== null) return failure(fault);
     const answer = withinStrings(() => run(this, request));
     if (typeof answer === "string" && answer.startsWith(ERROR_HEAD) && isPassedOn(this, request))
-      this.#host.refused.note(request, answer);
+      this.#host.refused.note({ action, document: textOfBytes(request.document ?? "") }, answer);
     return answer instanceof Promise && this.#host.replicas !== null ? answer.catch(answerOfLeader) : answer;
   }
 
@@ -130,9 +142,15 @@ export class JsonSession implements ActionHost, CommandSender {
   replica(request: JsonRequest): string | Promise<string> {
     const { path } = this.#host;
     if (path.records) return failure(`The action '${REPLICA_ACTION}' provided is not valid.`);
-    if (!this.readsAll || "kind" in this.#permitted(["DOC.DROP", ""])) return failure(NO_REPLICA);
+    const isDenied = WRITES.some(({ command, argv }) => this.#guest.refusal(command, argv) !== null);
+    if (!this.readsAll || isDenied) return failure(NO_REPLICA);
     this.#answers ??= new ReplicaAnswers(this.#replicaHost());
     return this.#answers.to(request);
+  }
+
+  /** Of a document that another daemon gives in parts. */
+  get heldBytes(): number {
+    return this.#answers?.heldBytes ?? 0;
   }
 
   inTurns<A>(work: Iterator<void, A>): A | Promise<A> {
@@ -173,21 +191,33 @@ export class JsonSession implements ActionHost, CommandSender {
   }
 
   #replicaHost(): ReplicaAnswersHost {
-    const { store, replicas } = this.#host;
+    const host = this.#host;
+    const { store, replicas, refusedReplicas } = host;
     const guest = this.#guest;
     return {
       ...{ store, replicas },
       get isFull() {
         return guest.lacksMemory(true);
       },
+      get maxBytes() {
+        return host.limits.maxOutputBytes;
+      },
+      refusal(argv) {
+        const command = resolveCommand(argv);
+        if (command instanceof CommandFailure) return command.reply;
+        return guest.refusal(command, argv) === null ? null : NOT_PERMITTED;
+      },
+      refused: (does, answer) => refusedReplicas.note({ does }, answer),
       serve: (request, from) => {
         const run = actions.get(request.action ?? "");
         if (run === undefined) return failure(`The action '${request.action}' provided is not valid.`);
         const write = (argv: readonly ByteString[]): Written => {
+          const command = this.#permitted(argv);
+          if ("kind" in command) return { reply: command, replicated: null };
           const { reply, forwarded } = (replicas as JsonReplicas).lead(argv, request, from);
           return { reply, replicated: forwarded === null ? null : true };
         };
-        const host: ActionHost = {
+        const actionHost: ActionHost = {
           ids: this.ids,
           read: (argv) => this.read(argv),
           write,
@@ -195,7 +225,7 @@ export class JsonSession implements ActionHost, CommandSender {
           logIn: () => false,
           replica: () => failure(`The action '${REPLICA_ACTION}' provided is not valid.`),
         };
-        const answer = withinStrings(() => run(host, request));
+        const answer = withinStrings(() => run(actionHost, request));
         return answer instanceof Promise ? answer.then(whole) : whole(answer);
       },
     };

@@ -127,30 +127,27 @@ const SILENCE_MS = 1_000;
 export class RefusedRequests {
   readonly #log: Logger;
   readonly #environment: Pick<Environment, "uptime">;
+  readonly #sentence: string;
   #toldAt = Number.NEGATIVE_INFINITY;
   #withheld = 0;
 
-  constructor(log: Logger, environment: Pick<Environment, "uptime">) {
+  /** @param sentence  what the log says of them */
+  constructor(log: Logger, environment: Pick<Environment, "uptime">, sentence: string) {
     this.#log = log;
     this.#environment = environment;
+    this.#sentence = sentence;
   }
 
-  note(request: JsonRequest, answer: string): void {
+  /** @param request  what tells which one it was */
+  note(request: Readonly<Record<string, unknown>>, answer: string): void {
     const now = this.#environment.uptime();
     if (now - this.#toldAt < SILENCE_MS) {
       this.#withheld++;
       return;
     }
     this.#toldAt = now;
-    const told = {
-      action: request.action,
-      document: textOfBytes(request.document ?? ""),
-      answer: answer.slice(0, 512),
-    };
-    this.#log.warn(
-      this.#withheld === 0 ? told : { ...told, withheld: this.#withheld },
-      'a request with "replicate":false is refused: if another server has passed it on, the two differ now',
-    );
+    const told = { ...request, answer: answer.slice(0, 512) };
+    this.#log.warn(this.#withheld === 0 ? told : { ...told, withheld: this.#withheld }, this.#sentence);
     this.#withheld = 0;
   }
 }

@@ -1,7 +1,7 @@
 /** The documents of a daemon in memory alone, whole: what its replicas are sent, and what it is sent by them. Errors are replies. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { OK, type Reply } from "../../../../protocol/reply.js";
+import { error, OK, type Reply } from "../../../../protocol/reply.js";
 import { resolveCommand } from "../../../../store/command-table.js";
 import { CommandFailure } from "../../../../store/errors.js";
 import type { Environment } from "../../../process/environment.js";
@@ -21,6 +21,13 @@ export type Contents = {
   /** Names of the members that have an index. */
   readonly indexes: readonly ByteString[];
 } | null;
+
+/** Milliseconds by which clocks of servers may differ. A later date would end, here and from now on, all that is to go until then. */
+const AHEAD_MOST_MS = 60_000;
+const NO_DOCUMENT_WRITE = error("ERR A replica tells writes of documents, and nothing else.");
+const TOO_FAR_AHEAD = error(
+  `ERR The write is dated more than ${AHEAD_MOST_MS / 1000} s ahead of the clock here: set the clocks right.`,
+);
 
 export class DocumentStore {
   readonly #path: CommandPath;
@@ -50,6 +57,14 @@ export class DocumentStore {
     const reply = this.#path.execute(command, argv, sender);
     if (reply instanceof Promise) throw new Error("--json-replica stands with the database in memory alone");
     return reply;
+  }
+
+  /** A write of which another server tells: whatever it may do besides, it changes documents here, and nothing else. */
+  apply(argv: readonly ByteString[], now: number): Reply {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    if (command.group !== "document" || !command.writes) return NO_DOCUMENT_WRITE;
+    return now > this.now + AHEAD_MOST_MS ? TOO_FAR_AHEAD : this.run(argv, now);
   }
 
   contentsOf(document: ByteString): Contents {

@@ -25,6 +25,8 @@ export interface Meeting {
 
 /** What is told to a daemon that is met. */
 export interface Met extends Meeting {
+  /** Whether the daemon that is met has found that the connection is the asking one's: else nothing that it says of the order counts. */
+  readonly isProven: boolean;
   /** Whether it has the asking daemon in its list, and could follow it. */
   readonly isListed: boolean;
   /** What it has and the asking daemon lacks. */
@@ -48,11 +50,16 @@ export interface LedWrite {
   readonly write: DoneWrite;
 }
 
+/** Of terms, places, counts and dates: whoever counts on from there has exact numbers for longer than anything runs. */
+const NUMBER_MOST = 2 ** 52;
 const LINE_BREAKS = /[\r\n]/g;
 
 const line = (does: string, members: object) => JSON.stringify({ action: REPLICA_ACTION, does, ...members });
 
-export const meet = (meeting: Meeting) => line("meet", meetingMembers(meeting));
+/** @param mark  of the connection */
+export const meet = (meeting: Meeting, mark: string) => line("meet", { ...meetingMembers(meeting), mark });
+/** Whether a connection that bears a mark was opened by who is asked. */
+export const vouch = (mark: string) => line("vouch", { mark });
 export const LIST = line("list", {});
 export const digest = (document: ByteString) => line("digest", { name: document });
 export const contents = (document: ByteString) => line("contents", { name: document });
@@ -119,11 +126,11 @@ export function textIn(value: JsonValue | undefined): string {
   throw new Error("a text is missing");
 }
 
-/** @throws Error */
-export function numberIn(value: JsonValue | undefined): number {
+/** @throws Error  it is none, or out of range */
+export function numberIn(value: JsonValue | undefined, most = NUMBER_MOST): number {
   const number = value instanceof JsonNumber ? Number(value.text) : Number.NaN;
-  if (Number.isSafeInteger(number)) return number;
-  throw new Error("a number is missing");
+  if (Number.isSafeInteger(number) && number >= 0 && number <= most) return number;
+  throw new Error(`a number from 0 to ${most} is missing`);
 }
 
 /** @throws Error */
@@ -180,7 +187,7 @@ export function entriesIn(value: JsonValue | undefined): Entry[] {
     entries.push({
       key: textIn(list[at]),
       text: textIn(list[at + 1]),
-      expires: expires === null ? null : numberIn(expires),
+      expires: expires === null ? null : numberIn(expires, Number.MAX_SAFE_INTEGER),
     });
   }
   return entries;
@@ -199,6 +206,7 @@ export function metIn(answer: JsonObject): Met | null {
     id: textIn(answer.get("id")),
     claim: claimIn(answer.get("claim")),
     counts: countsIn(answer.get("counts")),
+    isProven: answer.get("isProven") === true,
     isListed: answer.get("isListed") === true,
     writes: listIn(answer.get("writes")).map((write) => writeIn(membersIn(write))),
     hasForgotten: answer.get("hasForgotten") === true,

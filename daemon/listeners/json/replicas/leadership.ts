@@ -99,10 +99,14 @@ export class Leadership {
     return true;
   }
 
-  /** A daemon asks whom this one follows. @returns whether it is in the list */
-  met({ id, claim }: Meeting): boolean {
+  /** Whether a daemon is in the list, as far as is known. */
+  isListed(id: string): boolean {
+    return this.#parts.links.some(({ contact }) => contact.memberId === id);
+  }
+
+  /** A daemon of the list asks whom this one follows. */
+  met({ id, claim }: Meeting): void {
     const { fleet, links } = this.#parts;
-    const isListed = links.some(({ contact }) => contact.memberId === id);
     this.heard({ id, claim });
     for (const link of links) {
       const { memberId, kind, isConnected } = link.contact;
@@ -112,7 +116,6 @@ export class Leadership {
       // It is there, which a link to it may not know.
       else if (!isConnected) link.refresh();
     }
-    return isListed;
   }
 
   /** What a daemon says of itself. */

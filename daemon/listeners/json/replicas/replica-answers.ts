@@ -1,7 +1,7 @@
 /** What daemons of --json-replica ask this one, a row for each thing. Source: docs/json-documents.md "Fleets". */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { Reply } from "../../../../protocol/reply.js";
-import { failure, sentenceOf, success } from "../messages/answers.js";
+import type { ErrorReply, Reply } from "../../../../protocol/reply.js";
+import { ERROR_HEAD, failure, sentenceOf, success } from "../messages/answers.js";
 import { JsonRequest } from "../messages/request.js";
 import type { DocumentStore, Entry } from "./document-store.js";
 import type { Claim, DoneWrite } from "./fleet.js";
@@ -20,6 +20,7 @@ import {
   writeIn,
 } from "./fleet-messages.js";
 import type { JsonReplicas } from "./replicas.js";
+import type { Caller } from "./vouching.js";
 
 export interface ReplicaAnswersHost {
   readonly store: DocumentStore;
@@ -27,70 +28,140 @@ export interface ReplicaAnswersHost {
   readonly replicas: JsonReplicas | null;
   /** Whether nothing more may be kept. */
   readonly isFull: boolean;
+  /** Bytes of a document that may come in parts. */
+  readonly maxBytes: number;
+  /** Why the user may not do a command; null: he may. */
+  refusal(argv: readonly ByteString[]): ErrorReply | null;
   /** Does what a client of another daemon asks for. */
   serve(request: JsonRequest, from: Pick<DoneWrite, "by" | "number">): string | Promise<string>;
+  /** Something was refused, which another server will hardly look at. */
+  refused(does: string, answer: string): void;
 }
 
 type Answer = string | Promise<string>;
 
 const OUT_OF_MEMORY = "No memory is left for more data.";
+const TOO_LONG = "The document is longer than this server takes in parts (--max-output-bytes).";
+const NO_MEMBER =
+  "Only a server of --json-replica may say this: none of the list here says that the connection is its own.";
+const OTHER_LEADER_HEAD = `${ERROR_HEAD},"claim":`;
 
 export class ReplicaAnswers {
   readonly #host: ReplicaAnswersHost;
-  /** Entries that have come of the document that is to be put. */
-  #entries: Entry[] = [];
+  /** Who says that the connection is his; null: nobody has. */
+  #caller: Caller | null = null;
+  #isProven = false;
+  /** Entries that have come of the document that is to be put; null: more than may. */
+  #entries: Entry[] | null = [];
+  #entryBytes = 0;
 
   constructor(host: ReplicaAnswersHost) {
     this.#host = host;
   }
 
   to(request: JsonRequest): Answer {
-    const row = rows[String(request.get("does")) as keyof typeof rows] as Row | undefined;
-    if (row === undefined) return failure(`A replica does one of: ${Object.keys(rows).join(", ")}.`);
-    try {
-      return row(this, request);
-    } catch (problem) {
-      return failure(problem instanceof Error ? problem.message : String(problem));
-    }
+    const does = request.get("does");
+    const row = typeof does === "string" ? rows.get(does) : undefined;
+    if (row === undefined) return failure(`A replica does one of: ${[...rows.keys()].join(", ")}.`);
+    const run = (): Answer => {
+      try {
+        return row(this, request);
+      } catch (problem) {
+        return failure(problem instanceof Error ? problem.message : String(problem));
+      }
+    };
+    const told = (answer: string) => {
+      const isRefused = answer.startsWith(ERROR_HEAD) && !answer.startsWith(OTHER_LEADER_HEAD);
+      if (isRefused) this.#host.refused(does as string, answer);
+      return answer;
+    };
+    if (does === "meet") this.#name(request);
+    const isOrder = ORDERS.has(does as string) || request.get("leader") !== undefined;
+    const answer = isOrder && !this.#isProven && this.#caller !== null ? this.#proving().then(run) : run();
+    return answer instanceof Promise ? answer.then(told) : told(answer);
   }
 
   get host(): ReplicaAnswersHost {
     return this.#host;
   }
 
-  hold(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#entries.push(entry);
+  /** The daemon of the list whose connection it is; null: none is known. */
+  get member(): string | null {
+    return this.#isProven ? (this.#caller as Caller).id : null;
   }
 
-  /** All that has come, once. */
-  release(): Entry[] {
+  /** Of the entries that have come of a document. */
+  get heldBytes(): number {
+    return this.#entryBytes;
+  }
+
+  /** @returns an error's answer if there are too many; null: they are kept until all have come */
+  hold(entries: readonly Entry[]): string | null {
+    for (const { key, text } of entries) this.#entryBytes += ENTRY_BYTES + key.length + text.length;
+    if (this.#entryBytes > this.#host.maxBytes) {
+      this.#entries = null;
+      this.#entryBytes = 0;
+    }
+    if (this.#entries === null) return failure(TOO_LONG);
+    for (const entry of entries) this.#entries.push(entry);
+    return null;
+  }
+
+  /** All that has come, once; null: it was too much. */
+  release(): Entry[] | null {
     const entries = this.#entries;
     this.#entries = [];
+    this.#entryBytes = 0;
     return entries;
   }
 
-  /** @returns an error's answer if somebody else leads; null: it may go on */
+  /** @returns an error's answer if somebody else leads, or who says so is none of the list; null: it may go on */
   refusal(request: JsonRequest): string | null {
     const { replicas } = this.#host;
     const leader = request.get("leader");
     if (leader === undefined || replicas === null) return null;
     const { claim } = replicas.fleet;
     const asking = { id: textIn(leader), term: numberIn(request.get("term")) };
+    if (this.member !== asking.id) return failure(NO_MEMBER);
     return isFollowed(claim, asking) ? null : otherLeader(claim);
+  }
+
+  /** Whoever names himself anew is to prove it anew. */
+  #name(request: JsonRequest): void {
+    const [id, mark] = [request.get("id"), request.get("mark")];
+    const isSame = id === this.#caller?.id && mark === this.#caller?.mark;
+    if (isSame) return;
+    this.#isProven = false;
+    this.#caller = typeof id === "string" && typeof mark === "string" ? { id, mark } : null;
+  }
+
+  async #proving(): Promise<void> {
+    this.#isProven = (await this.#host.replicas?.isMember(this.#caller as Caller)) ?? false;
   }
 }
 
+/** What an entry takes beside its key and text, roughly. */
+const ENTRY_BYTES = 64;
+/** What counts from those of the list alone. */
+const ORDERS: ReadonlySet<string> = new Set(["meet", "begin", "level", "submit"]);
+
 type Row = (answers: ReplicaAnswers, request: JsonRequest) => Answer;
 
-const rows = {
-  meet({ host: { replicas } }, request) {
+const rowsByName = {
+  meet({ host: { replicas }, member }, request) {
     if (replicas === null) return success();
-    const { isListed, writes, hasForgotten, isLevel, ...meeting } = replicas.meet({
+    const meeting = {
       id: textIn(request.get("id")),
       claim: claimIn(request.get("claim")),
       counts: countsIn(request.get("counts")),
-    });
-    return answered({ ...meetingMembers(meeting), isListed, writes, hasForgotten, isLevel });
+    };
+    const { id, claim, counts, ...met } = replicas.meet(meeting, member !== null);
+    return answered({ ...meetingMembers({ id, claim, counts }), ...met });
+  },
+
+  vouch({ host: { replicas } }, request) {
+    if (replicas === null) return success();
+    return answered({ id: replicas.fleet.id, isMine: replicas.vouches(textIn(request.get("mark"))) });
   },
 
   list: ({ host: { store } }) => answered({ names: store.names }),
@@ -102,9 +173,10 @@ const rows = {
     return whole === null ? success() : answered(contentsMembers(whole));
   },
 
-  begin({ host: { replicas } }, request) {
+  begin({ host: { replicas }, member }, request) {
     if (replicas === null) return success();
     const claim = claimIn(request.get("claim"));
+    if (member !== claim.id) return failure(NO_MEMBER);
     const { fleet } = replicas;
     // One that follows another one has first to hand over what it did for that one: it does when it is met.
     if (fleet.claim.id === claim.id) replicas.learn(claim);
@@ -128,16 +200,17 @@ const rows = {
     const fleet = request.get("leader") === undefined ? undefined : replicas?.fleet;
     // Who has missed a write must not seem to have it because of those behind it.
     if (fleet !== undefined && !fleet.isNext(numberIn(request.get("place")))) return otherLeader(fleet.claim);
-    const isRefused = isFull && argv.length > 0 && !FREEING.has(argv[0] ?? "");
-    const reply = isRefused || argv.length === 0 ? null : store.run(argv, numberIn(request.get("now")));
+    const isRefused = isFull && argv.length > 0 && !FREEING.has((argv[0] as string).toUpperCase());
+    const now = numberIn(request.get("now"));
+    const reply =
+      isRefused || argv.length === 0 ? null : (answers.host.refusal(argv) ?? store.apply(argv, now));
     // What is refused is sent as a whole.
     fleet?.record(writeIn({ get: (name) => request.get(name) }), numberIn(request.get("place")));
     return isRefused ? failure(OUT_OF_MEMORY) : done(reply);
   },
 
   part(answers, request) {
-    answers.hold(entriesIn(request.get("entries")));
-    return success();
+    return answers.hold(entriesIn(request.get("entries"))) ?? success();
   },
 
   put(answers, request) {
@@ -146,10 +219,15 @@ const rows = {
     if (!isGone) answers.hold(entriesIn(request.get("entries")));
     const entries = answers.release();
     if (refusal !== null) return refusal;
-    const { store, isFull } = answers.host;
+    if (entries === null) return failure(TOO_LONG);
+    const { host } = answers;
+    const { store, isFull } = host;
+    const name = nameOf(request);
+    const denied = host.refusal(["DOC.DROP", name]) ?? host.refusal(["DOC.INSERT", name]);
+    if (denied !== null) return done(denied);
     if (isFull && entries.length > 0) return failure(OUT_OF_MEMORY);
     const whole = isGone ? null : { entries, indexes: textsIn(request.get("indexes")) };
-    return done(store.replace(nameOf(request), whole, request.get("isNew") === true));
+    return done(store.replace(name, whole, request.get("isNew") === true));
   },
 
   submit(answers, request) {
@@ -158,6 +236,7 @@ const rows = {
     const { fleet } = replicas;
     if (!fleet.leads) return otherLeader(fleet.claim);
     const from = { by: textIn(request.get("by")), number: numberIn(request.get("number")) };
+    if (answers.member !== from.by) return failure(NO_MEMBER);
     if (request.get("again") === true && fleet.has(from.by, from.number))
       return answered({ place: fleet.place });
     const answer = answers.host.serve(new JsonRequest("", request.get("request") ?? null), from);
@@ -165,6 +244,8 @@ const rows = {
     return answer instanceof Promise ? answer.then(told) : told(answer);
   },
 } satisfies Record<string, Row>;
+
+const rows: ReadonlyMap<string, Row> = new Map(Object.entries(rowsByName));
 
 const isFollowed = (claim: Claim, { id, term }: Leader) => claim.id === id && claim.term === term;
 

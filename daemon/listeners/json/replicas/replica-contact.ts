@@ -14,6 +14,8 @@ export type ReplicaKind = "original" | "alone" | "follower" | "other" | "self";
 export interface ContactHost {
   readonly log: Logger;
   readonly fleet: Fleet;
+  /** Unlike any other, and not to be guessed. */
+  newMark(): string;
   /** Another daemon says whom it follows, and gives what is lacking here. */
   met(met: Met): void;
 }
@@ -26,10 +28,18 @@ export interface ContactParts {
   readonly closed: () => void;
 }
 
+/** What is known of the server. */
+export type KnownContact = Pick<
+  ReplicaContact,
+  "place" | "name" | "memberId" | "kind" | "isDaemon" | "isConnected" | "met" | "bears"
+>;
+
 export class ReplicaContact {
   readonly #parts: ContactParts;
   #bounds: ReplicaBounds;
   #connection: ReplicaConnection | null = null;
+  /** Of the connection: by it the other side finds out whose it is. */
+  #mark: string | null = null;
   #kind: ReplicaKind | null = null;
   #memberId: string | null = null;
   #met: Met | null = null;
@@ -49,6 +59,10 @@ export class ReplicaContact {
     if (this.#connection !== null) this.#connection.bounds = bounds;
   }
 
+  get place(): ReplicaPlace {
+    return this.#parts.place;
+  }
+
   /** host:port */
   get name(): string {
     return placeName(this.#parts.place);
@@ -57,6 +71,11 @@ export class ReplicaContact {
   /** null: there is none. */
   get connection(): ReplicaConnection | null {
     return this.#connection;
+  }
+
+  /** Whether the connection that stands bears a mark. */
+  bears(mark: string): boolean {
+    return this.#connection?.isLost === false && this.#mark === mark;
   }
 
   /** null: not known yet, or not any more. */
@@ -110,8 +129,9 @@ export class ReplicaContact {
   async connected(): Promise<ReplicaConnection> {
     // It may have been closed while there was nothing to say.
     if (this.#connection?.isLost) this.disconnect();
-    const { place } = this.#parts;
+    const { place, host } = this.#parts;
     if (this.#connection === null) {
+      this.#mark = host.newMark();
       this.#connection = await ReplicaConnection.open(place, this.#bounds, () => this.#closed());
       this.#kind = null;
     }
@@ -149,9 +169,8 @@ export class ReplicaContact {
   async #meet(connection: ReplicaConnection): Promise<ReplicaKind> {
     const { host } = this.#parts;
     const { fleet } = host;
-    const answer = objectOf(
-      await connection.ask(meet({ id: fleet.id, claim: fleet.claim, counts: fleet.counts })),
-    );
+    const meeting = { id: fleet.id, claim: fleet.claim, counts: fleet.counts };
+    const answer = objectOf(await connection.ask(meet(meeting, this.#mark as string)));
     // One whose users may not do everything, or that records what it does, is told in the original's words.
     if (answer.get("status") !== "success") {
       connection.isDaemon = false;
@@ -163,7 +182,7 @@ export class ReplicaContact {
     if (met === null) return "alone";
     if (met.id === fleet.id) return "self";
     host.met(met);
-    if (fleet.leads && met.claim.id === fleet.id) return "follower";
+    if (fleet.leads && met.claim.id === fleet.id && met.isProven) return "follower";
     return fleet.leads && !met.isListed ? "alone" : "other";
   }
 

@@ -9,7 +9,7 @@ import type { ForwardedWrite } from "./forwarded-write.js";
 import { MissedDocuments } from "./missed-documents.js";
 import { compareWith } from "./replica-comparison.js";
 import { objectOf, type ReplicaBounds, type ReplicaConnection, SilentReplica } from "./replica-connection.js";
-import { type ContactHost, ReplicaContact } from "./replica-contact.js";
+import { type ContactHost, type KnownContact, ReplicaContact } from "./replica-contact.js";
 import { type DeliveryHost, ReplicaDelivery } from "./replica-delivery.js";
 import type { Forwarded } from "./replica-requests.js";
 import { SerialWork } from "./serial-work.js";
@@ -66,7 +66,7 @@ export class ReplicaLink {
   }
 
   /** What is known of the server. */
-  get contact(): Pick<ReplicaContact, "name" | "memberId" | "kind" | "isDaemon" | "isConnected" | "met"> {
+  get contact(): KnownContact {
     return this.#contact;
   }
 

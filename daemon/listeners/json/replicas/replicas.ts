@@ -4,35 +4,27 @@
  * Source: test/vectors/json, "Replication"; docs/json-documents.md "Fleets".
  */
 import type { Logger } from "pino";
-import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
-import { isContainer, type JsonValue, memberNames, memberValues } from "../../../../protocol/json-value.js";
-import { writeJson } from "../../../../protocol/json-writer.js";
+import { type ByteString, textOfBytes } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import type { Limits } from "../../../options/limits.js";
 import type { ReplicaPlace } from "../../../options/place.js";
 import type { JsonReplicaFigures } from "../../../pipeline/json-replica-figures.js";
+import type { Environment } from "../../../process/environment.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";
 import { datedWords } from "../messages/selection.js";
 import type { Contents, DocumentStore } from "./document-store.js";
 import { type DoneWrite, Fleet } from "./fleet.js";
-import {
-  contents,
-  contentsIn,
-  LIST,
-  led,
-  type Meeting,
-  type Met,
-  noted,
-  plain,
-  textsIn,
-} from "./fleet-messages.js";
+import { led, type Meeting, type Met, noted, plain } from "./fleet-messages.js";
+import { documentsOf } from "./given-documents.js";
 import { Leadership } from "./leadership.js";
 import type { ReplicaBounds } from "./replica-connection.js";
 import { type LinkHost, ReplicaLink } from "./replica-link.js";
 import { type Forwarded, translated, wholeDocument } from "./replica-requests.js";
+import { type Caller, isVouchedFor } from "./vouching.js";
 
-const GET_ALL = '{"action":"getall","replicate":false}';
+/** Not to be guessed. */
+const MARK_BYTES = 16;
 
 /** Commands whose document stands behind a word. */
 const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
@@ -44,6 +36,7 @@ export interface JsonReplicasParts {
   readonly log: Logger;
   /** Unlike that of any other daemon. */
   readonly id: string;
+  readonly environment: Pick<Environment, "randomBytes">;
 }
 
 /** A write that was done here first, and what became of it; null: nothing has changed. */
@@ -69,9 +62,11 @@ export class JsonReplicas implements LinkHost {
   readonly #links: readonly ReplicaLink[];
   readonly #leadership: Leadership;
   readonly #differences = new Map<ReplicaLink, number>();
+  readonly #environment: Pick<Environment, "randomBytes">;
   #bounds: ReplicaBounds;
 
-  constructor({ places, store, limits, log, id }: JsonReplicasParts) {
+  constructor({ places, store, limits, log, id, environment }: JsonReplicasParts) {
+    this.#environment = environment;
     this.fleet = new Fleet({ id, since: store.now });
     this.store = store;
     this.log = log;
@@ -98,7 +93,7 @@ export class JsonReplicas implements LinkHost {
     const ordered = [...this.#links].sort((a, b) => Number(isLeader(b)) - Number(isLeader(a)));
     for (const link of ordered) {
       try {
-        const documents = await this.#documentsOf(link);
+        const documents = await documentsOf(link);
         link.keep([...documents.keys()]);
         const isThere = new Set(this.store.names);
         for (const [name, given] of documents) if (!isThere.has(name)) this.#take(link, name, await given());
@@ -131,13 +126,33 @@ export class JsonReplicas implements LinkHost {
     return { reply, forwarded: this.#forward({ ...from, now, argv: dated }, request) };
   }
 
-  /** A daemon says whom it follows. */
-  meet(meeting: Meeting): Met {
-    const isListed = this.#leadership.met(meeting);
+  newMark(): string {
+    return Buffer.from(this.#environment.randomBytes(MARK_BYTES), "latin1").toString("hex");
+  }
+
+  /** Whether a connection that bears a mark is one that this daemon has opened. */
+  vouches(mark: string): boolean {
+    return this.#links.some(({ contact }) => contact.bears(mark));
+  }
+
+  /** Whether a connection is one that a daemon of the list has opened. */
+  async isMember(caller: Caller): Promise<boolean> {
+    const others = this.#links.filter(({ contact: { kind } }) => kind !== "original" && kind !== "self");
+    return await isVouchedFor(
+      caller,
+      others.map(({ contact: { place } }) => place),
+      this.#bounds,
+    );
+  }
+
+  /** A daemon says whom it follows. @param isProven  whether it is one of the list */
+  meet(meeting: Meeting, isProven: boolean): Met {
+    if (isProven) this.#leadership.met(meeting);
     const { fleet } = this;
-    const isLed = fleet.claim.id === meeting.id;
+    const isListed = isProven || this.#leadership.isListed(meeting.id);
+    const isLed = isProven && fleet.claim.id === meeting.id;
     return {
-      ...{ id: fleet.id, claim: fleet.claim, counts: fleet.counts, isListed },
+      ...{ id: fleet.id, claim: fleet.claim, counts: fleet.counts, isProven, isListed },
       writes: isLed ? fleet.lacking(meeting.counts) : [],
       hasForgotten: isLed && fleet.hasForgotten(meeting.counts),
       isLevel: fleet.isLevel,
@@ -153,9 +168,10 @@ export class JsonReplicas implements LinkHost {
         { member: met.id },
         "a JSON replica wrote more while it was cut off than it could remember: some of it is lost",
       );
-    for (const write of met.writes) {
-      if (fleet.has(write.by, write.number)) continue;
-      const reply = store.run(write.argv, write.now);
+    for (const taken of met.writes) {
+      if (fleet.has(taken.by, taken.number)) continue;
+      const write = { ...taken, now: Math.min(taken.now, store.now) };
+      const reply = store.apply(write.argv, write.now);
       if (reply.kind === "error")
         log.warn(
           { member: write.by, command: write.argv[0], reason: reply.text },
@@ -242,19 +258,6 @@ export class JsonReplicas implements LinkHost {
     return all.includes(true);
   }
 
-  async #documentsOf(link: ReplicaLink): Promise<Map<ByteString, () => Promise<Contents>>> {
-    if (link.contact.isDaemon) {
-      const names = textsIn((await link.ask(LIST)).get("names"));
-      return new Map(names.map((name) => [name, async () => contentsIn(await link.ask(contents(name)))]));
-    }
-    const documents = (await link.ask(GET_ALL)).get("documents");
-    if (!isContainer(documents)) throw new Error("its answer has no documents");
-    const values = memberValues(documents);
-    return new Map(
-      memberNames(documents).map((name, at) => [bytesOfText(name), async () => shownContents(values[at])]),
-    );
-  }
-
   #take(from: ReplicaLink, name: ByteString, whole: Contents): void {
     const reply = this.store.replace(name, whole, true);
     if (reply.kind !== "error") return;
@@ -278,16 +281,4 @@ function boundsOf(limits: Limits): ReplicaBounds {
 /** An error changes nothing; emptying a document that is not there neither. */
 function hasChanged(reply: Reply): boolean {
   return reply.kind !== "error" && !(reply.kind === "integer" && reply.value === 0);
-}
-
-/** What an original shows of a document. */
-function shownContents(value: JsonValue | undefined): Contents {
-  if (!isContainer(value)) return null;
-  const values = memberValues(value);
-  const entries = memberNames(value).map((key, at) => ({
-    key: bytesOfText(key),
-    text: bytesOfText(writeJson(values[at] as JsonValue)),
-    expires: null,
-  }));
-  return { entries, indexes: [] };
 }

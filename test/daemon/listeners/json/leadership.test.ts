@@ -28,13 +28,17 @@ const LEVEL = { leader: "leader", term: 5, place: 0, counts: {}, recent: [] };
 /** Much longer than any test takes. */
 const PATIENT = { limits: { jsonReplicaTimeout: 60_000 } };
 const MET = {
-  ...{ ...DONE, id: "leader", claim: CLAIM, counts: {}, isListed: true, writes: [] },
+  ...{ ...DONE, id: "leader", claim: CLAIM, counts: {}, isProven: true, isListed: true, writes: [] },
   ...{ hasForgotten: false, isLevel: true },
 };
 const create = { action: "create", document: "d" };
 
-/** @param say  its answer, unless it is `DONE` */
-async function startMember(say: (told: Told) => unknown): Promise<Member> {
+/** It says of every connection that it is its own. @param say  its answer, unless it is `DONE` */
+async function startMember(say: (told: Told) => unknown, id = "leader"): Promise<Member> {
+  const answerTo = async (told: Told) => {
+    if (told.does === undefined) return DONE;
+    return told.does === "vouch" ? { ...DONE, id, isMine: true } : ((await say(told)) ?? DONE);
+  };
   const sockets = new Set<Socket>();
   const asked: string[] = [];
   const server = createServer((socket) => {
@@ -46,7 +50,7 @@ async function startMember(say: (told: Told) => unknown): Promise<Member> {
         const told = JSON.parse(held.slice(0, end)) as Told;
         held = held.slice(end + 1);
         if (told.does !== undefined) asked.push(told.does);
-        const said = told.does === undefined ? DONE : ((await say(told)) ?? DONE);
+        const said = await answerTo(told);
         if (said === AWAY) socket.destroy();
         else socket.write(`${JSON.stringify(told.does === "list" ? { ...DONE, names: [] } : said)}\n\r`);
       }
@@ -67,6 +71,14 @@ async function startMember(say: (told: Told) => unknown): Promise<Member> {
   };
 }
 
+/** By a connection of a member. */
+async function openAs(id: string, port: number): Promise<RawClient> {
+  const client = await RawClient.open(port);
+  const claim = { ...CLAIM, term: 0, since: 9e14, id };
+  assert.match(await say(client, "meet", { id, claim, counts: {}, mark: id }), /"isProven":true/);
+  return client;
+}
+
 /** What a member says to a daemon. */
 const say = (client: RawClient, does: string, members: object) =>
   ask(client, { action: "replica", does, ...members });
@@ -79,7 +91,7 @@ test("a write of which only a leader has it that is gone is done anew, and not s
     return { ...DONE, place: 1, answer: JSON.stringify({ ...DONE, replicated: true }) };
   });
   await using ours = await startJson({ ...PATIENT, replicas: [leader.port] });
-  using client = await RawClient.open(ours.port);
+  using client = await openAs("leader", ours.port);
   for (const [does, members] of [["begin", { claim: CLAIM }] as const, ["level", LEVEL] as const])
     assert.equal(await say(client, does, members), JSON.stringify(DONE));
   assert.match(await ask(client, create), /"success".*"replicated":false/);
@@ -120,9 +132,9 @@ test("a member that did not know this one when it was asked is asked again, and 
     const met = { ...MET, id: "member", claim: own };
     if (++meetings > 1) return { ...met, claim };
     using client = await RawClient.open(port);
-    await say(client, "meet", { id: "member", claim: own, counts: {} });
+    await say(client, "meet", { id: "member", claim: own, counts: {}, mark: "m" });
     return { ...met, isListed: false };
-  });
+  }, "member");
   await using ours = await startJson({ replicas: [member.port] });
   using client = await RawClient.open(ours.port);
   await ask(client, create);
@@ -136,8 +148,8 @@ test("a follower that refuses a write because it lacks one is brought level with
   await using member = await startMember(({ does, claim }) => {
     if (does === "meet") return { ...MET, id: "member", claim };
     if (does !== "apply" || ++refusals > 1) return DONE;
-    return { status: "error", message: "no", claim: { ...CLAIM, term: 0, since: 9e15, id: "member" } };
-  });
+    return { status: "error", message: "no", claim: { ...CLAIM, term: 0, since: 9e14, id: "member" } };
+  }, "member");
   await using ours = await startJson({ replicas: [member.port] });
   using client = await RawClient.open(ours.port);
   const levels = () => member.asked.filter((does) => does === "level").length;
@@ -151,7 +163,7 @@ test("a follower that refuses a write because it lacks one is brought level with
 test("a daemon takes a leader's writes only behind those that it has", async () => {
   await using leader = await startMember(({ does }) => (does === "meet" ? MET : DONE));
   await using ours = await startJson({ ...PATIENT, replicas: [leader.port] });
-  using client = await RawClient.open(ours.port);
+  using client = await openAs("leader", ours.port);
   const apply = (place: number) =>
     say(client, "apply", {
       ...{ leader: "leader", term: 5, place, by: "leader", number: place, now: 1 },
@@ -168,8 +180,9 @@ test("a daemon takes a leader's writes only behind those that it has", async () 
 
 test("a daemon that follows another one is not given documents before it has handed over what it did", async () => {
   await using leader = await startMember(({ does }) => (does === "meet" ? MET : DONE));
-  await using ours = await startJson({ ...PATIENT, replicas: [leader.port] });
-  using client = await RawClient.open(ours.port);
+  await using another = await startMember(({ does }) => (does === "meet" ? MET : DONE), "another");
+  await using ours = await startJson({ ...PATIENT, replicas: [leader.port, another.port] });
+  using client = await openAs("another", ours.port);
   const claim = { ...CLAIM, term: 6, id: "another" };
   assert.match(await say(client, "begin", { claim }), /"error".*"claim"/);
 });
