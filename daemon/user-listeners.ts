@@ -1,5 +1,5 @@
 /**
- * The listeners of --resp and --json: what they have in common is users, and the way of their commands. The daemon loads this
+ * The listeners for users: what they have in common is users, and the way of their commands. The daemon loads this
  * module, and with it each listener's own, only if it is asked for. A new listener is a line of LISTENERS.
  */
 import type { Logger } from "pino";
@@ -12,6 +12,7 @@ import type { MemoryLimit } from "./memory/memory-limit.js";
 import { isLoopback } from "./options/loopback.js";
 import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "./options/settings.js";
 import { OPTIONS } from "./options/table.js";
+import { ALL_USER_LISTENERS } from "./options/user-listener-rules.js";
 import type { JsonReplicaFigures } from "./pipeline/json-replica-figures.js";
 import type { Observer } from "./pipeline/observer.js";
 import type { Pipeline } from "./pipeline/pipeline.js";
@@ -179,7 +180,7 @@ function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): 
   }
   const [backend] = backends;
   if (!(backend instanceof MemoryBackend))
-    throw new StartError("--resp and --json need the database in memory.", 2);
+    throw new StartError(`${ALL_USER_LISTENERS} need the database in memory.`, 2);
   return new LocalPath(backend, localUnits);
 }
 

@@ -3,15 +3,18 @@ import { StartError } from "../process/start-error.js";
 import type { ListenPlace } from "./place.js";
 import { hasTimeline, type Settings, USER_LISTENER_NAMES } from "./settings.js";
 
+/** `--resp and --json`. */
+export const ALL_USER_LISTENERS = USER_LISTENER_NAMES.map((name) => `--${name}`)
+  .join(", ")
+  .replace(/, (?=[^,]*$)/, " and ");
+
 /** @throws StartError  with the cures */
 export function validateUserListeners(settings: Settings): void {
   const { aclFile, database, bind, port, admin, json, jsonReplicas, allowAnonymous } = settings;
   const { enableDebugCommand } = settings;
   const asked = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
-  if (aclFile !== null && asked.length === 0) {
-    const all = USER_LISTENER_NAMES.map((name) => `--${name}`).join(" and ");
-    fail(`--acl-file names the users of ${all}: give one of them too.`);
-  }
+  if (aclFile !== null && asked.length === 0)
+    fail(`--acl-file names the users of ${ALL_USER_LISTENERS}: give one of them too.`);
   if (jsonReplicas.length > 0 && json === null)
     fail("--json-replica passes on what JSON clients write: give --json too.");
   if (jsonReplicas.length > 0 && hasTimeline(settings))
@@ -20,7 +23,9 @@ export function validateUserListeners(settings: Settings): void {
         "which the original does not keep. Leave it out, and move over with dbsync import.",
     );
   if (allowAnonymous && asked.length === 0)
-    fail("--allow-anonymous is about the users of --resp and --json: give one of them too, or leave it out.");
+    fail(
+      `--allow-anonymous is about the users of ${ALL_USER_LISTENERS}: give one of them too, or leave it out.`,
+    );
   if (enableDebugCommand !== "no" && settings.resp === null)
     fail("--enable-debug-command is about the clients of --resp: give it too, or leave this out.");
   if (asked.length === 0) return;

@@ -9,6 +9,7 @@ import type { DaemonFace } from "../../../../daemon/listeners/daemon-face.js";
 import { RespListener } from "../../../../daemon/listeners/resp/listener.js";
 import { type MemoryFace, UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
 import type { Limits } from "../../../../daemon/options/limits.js";
+import { USER_LISTENER_NAMES, type UserListenerName } from "../../../../daemon/options/settings.js";
 import { NOBODY } from "../../../../daemon/pipeline/observer.js";
 import { realEnvironment } from "../../../../daemon/process/environment.js";
 import type { CommandPath } from "../../../../daemon/users/command-path.js";
@@ -18,6 +19,11 @@ import type { LogLine } from "../../../support/daemon-process.js";
 import { keepLog } from "../../../support/log-lines.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { defaultLimits } from "../../in-process.js";
+
+const NOWHERE = Object.fromEntries(USER_LISTENER_NAMES.map((name) => [name, null])) as Record<
+  UserListenerName,
+  null
+>;
 
 export interface RespScene extends AsyncDisposable {
   readonly port: number;
@@ -58,8 +64,7 @@ export async function startResp({
         data: null,
         fsync: "always",
         jsonReplicas: [],
-        resp: null,
-        json: null,
+        ...NOWHERE,
         allowAnonymous: false,
         enableDebugCommand,
       },
