@@ -71,7 +71,7 @@ export class SnapshotTaking {
   #taking: Taking | null = null;
   /** Until when a member is not asked again; `uptime` milliseconds. */
   readonly #rests = new Map<ByteString, number>();
-  /** Of which date the last one was that a member was asked for and had not; milliseconds since 1970. */
+  /** Of which date the last one was that a member was asked for, and that could not be had of it; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
   /** Seals of those that were taken since this daemon last served. */
   readonly #seals = new Set<ByteString>();
@@ -86,7 +86,7 @@ export class SnapshotTaking {
     return { address: giver.connection.remote, received, total: agreed.bytes };
   }
 
-  /** Of which date the last one was that a member was asked for and had not; -1: there was none. */
+  /** Of which date the last one was that a member was asked for, and that could not be had of it; -1: there was none. */
   missingOf(id: ByteString): number {
     return this.#missing.get(id) ?? -1;
   }
@@ -219,7 +219,10 @@ export class SnapshotTaking {
         this.#parts.taken();
       },
       failed: (problem) => {
-        if (this.#taking === taking) this.#giveUp(problem.message);
+        if (this.#taking !== taking) return;
+        // As long as the one that was signed, and another: known only now that all of it has come.
+        this.#missing.set(taking.giver.id, taking.agreed.at);
+        this.#giveUp(problem.message);
       },
     });
   }

@@ -74,12 +74,12 @@ test("of two that are agreed on neither is taken twice in turn, while this daemo
   assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(SECOND), taken: [FIRST, SECOND] }), undefined);
 });
 
-test("a snapshot counts as taken until this daemon serves", () => {
-  let isServing = false;
+/** A daemon that is given all of a snapshot. @param adopt  what becomes of it then */
+function takingOf(adopt: (owner: AdoptionOwner) => void, isServing: () => boolean): SnapshotTaking {
   const staged = { cutAt: FIRST, room: Number.POSITIVE_INFINITY, write: () => {}, discard: () => {} };
   const handover = {
     stage: () => staged,
-    adopt: (_staged: object, _agreed: object, owner: AdoptionOwner) => owner.adopted(),
+    adopt: (_staged: object, _agreed: object, owner: AdoptionOwner) => adopt(owner),
   };
   const taking = new SnapshotTaking({
     peering: {
@@ -87,17 +87,34 @@ test("a snapshot counts as taken until this daemon serves", () => {
       ...{ uptime: () => 0, limits: PEERING_LIMITS },
       log: { info: () => {}, warn: () => {}, error: () => {} },
     },
-    ...{ isServing: () => isServing, taken: () => {} },
+    ...{ isServing, taken: () => {} },
   });
   const giver = { id: "b", connection: { remote: "b", send: () => {} } };
-  const agreed = voteOf(FIRST);
-  taking.tick(0, [{ giver, agreed }]);
-  assert.ok(!taking.wasTaken(agreed));
+  taking.tick(0, [{ giver, agreed: voteOf(FIRST) }]);
   const part = { kind: "snapshot-part", at: FIRST, number: 0, total: 1, isLast: true } as const;
   taking.part(giver, { ...part, bytes: Buffer.alloc(1) });
+  return taking;
+}
+
+test("a snapshot counts as taken until this daemon serves", () => {
+  let isServing = false;
+  const taking = takingOf(
+    (owner) => owner.adopted(),
+    () => isServing,
+  );
   taking.tick(1, []);
-  assert.ok(taking.wasTaken(agreed) && !taking.wasTaken(voteOf(SECOND)));
+  assert.ok(taking.wasTaken(voteOf(FIRST)) && !taking.wasTaken(voteOf(SECOND)));
+  assert.equal(taking.missingOf("b"), -1);
   isServing = true;
   taking.tick(2, []);
-  assert.ok(!taking.wasTaken(agreed));
+  assert.ok(!taking.wasTaken(voteOf(FIRST)));
+});
+
+test("of a member that gave another one of the same length a later one is asked for next", () => {
+  const taking = takingOf(
+    (owner) => owner.failed(new Error("it is not the one that members have signed")),
+    () => false,
+  );
+  assert.equal(taking.missingOf("b"), FIRST);
+  assert.ok(!taking.wasTaken(voteOf(FIRST)));
 });
