@@ -33,7 +33,6 @@ import { StartError } from "./process/start-error.js";
 import { version } from "./process/version.js";
 import type { Replica } from "./replica/replica.js";
 import { hashOf, type Identity, makeIdentity } from "./trust/identity.js";
-import { refuseOtherKeys } from "./trust/other-keys.js";
 import type { Signers } from "./trust/signers.js";
 import type { TlsCertificate } from "./trust/tls.js";
 import type { UserListeners } from "./user-listeners.js";
@@ -250,15 +249,14 @@ export class Daemon implements Service {
 
   async #reloadSigners(settings: Settings): Promise<Signers | null> {
     const before = this.#signers;
-    const signers = await this.#loadSigners({ ...settings, clusterName: this.#settings.clusterName });
-    if (before === null || signers === null || before.cluster === signers.cluster) return before;
-    refuseOtherKeys({ hasTimeline: this.#replica !== null, haveChanged: before.haveChanged });
-    const cluster = { before: hexOf(before.cluster), now: hexOf(signers.cluster) };
-    this.#log.warn(
-      cluster,
-      "other keys make another cluster: clients that were told the old one are refused",
+    if (before === null) return null;
+    const { loadSignersAgain } = await import("./trust/load-signers.js");
+    const { clusterName } = this.#settings;
+    return loadSignersAgain(
+      before,
+      { ...settings, clusterName, hasTimeline: this.#replica !== null },
+      this.#log,
     );
-    return signers;
   }
 
   /** With a data folder the daemon is whose folder it is. */

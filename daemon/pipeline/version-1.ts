@@ -7,7 +7,7 @@ import { splitCommand } from "../../protocol/command-v1.js";
 import { hexOf } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
 import { isDenied } from "../../store/judgement.js";
-import type { KeyRecord } from "../../store/key-ring.js";
+import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
 import type { LocalUnits } from "../backends/local-units.js";
 import type { MemoryFace } from "../memory/memory-limit.js";
@@ -17,7 +17,6 @@ import type { Databases } from "./databases.js";
 import { checkValidity } from "./envelope-checks.js";
 import type { Observer } from "./observer.js";
 import type { GatewayFace } from "./recording.js";
-import { isCarriedByVersion1 } from "./version-1-commands.js";
 
 export interface Version1Parts {
   readonly databases: Databases;
@@ -77,12 +76,17 @@ export class Version1 {
   }
 }
 
+/** Not the key ring's commands, nor administration's: version 1 has no rules, and can be replayed for ever. */
+function isCarried(argv: readonly ByteString[]): boolean {
+  return !isKeyCommand(argv) && argv[0]?.toUpperCase() !== "TIMELINE";
+}
+
 function authorize(
   argv: readonly ByteString[],
   signer: KeyRecord | null,
   signers: SignersFace | null,
 ): Refused | null {
-  if (!isCarriedByVersion1(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
+  if (!isCarried(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
   if (signer === null || signers === null) return null;
   const denial = signers.ring.judge(signer, [argv], { conditions: null });
   // What is wrong with a command otherwise the database says.

@@ -40,6 +40,36 @@ export function loadSigners({ signKey, rootKey, clusterName }: KeySettings, log:
   return signers;
 }
 
+/**
+ * Reads the files once more while the daemon runs.
+ * @returns the keys as they are, if the files hold the same @throws StartError  others cannot be taken over, and the cures
+ */
+export function loadSignersAgain(
+  before: Signers,
+  settings: KeySettings & { readonly hasTimeline: boolean },
+  log: Logger,
+): Signers {
+  const signers = loadSigners(settings, log);
+  if (before.cluster === signers.cluster) return before;
+  if (settings.hasTimeline)
+    throw new StartError(
+      "sign-key, root-key: the files have changed, and a timeline keeps the keys it began with. Put the old files " +
+        "back, and change keys by dbsync keys add and dbsync keys revoke (KEY ADD, KEY REVOKE).",
+      2,
+    );
+  if (before.haveChanged)
+    throw new StartError(
+      "sign-key, root-key: the files have changed, and so have the keys by KEY commands, which would be lost. " +
+        "Change keys by KEY ADD and KEY REVOKE.",
+      2,
+    );
+  log.warn(
+    { before: hexOf(before.cluster), now: hexOf(signers.cluster) },
+    "other keys make another cluster: clients that were told the old one are refused",
+  );
+  return signers;
+}
+
 /** The same on every daemon, however its files are named: the order of the ring is state. */
 const inOrder = (keys: readonly FileKey[]): FileKey[] => [...keys].sort((a, b) => (a.id < b.id ? -1 : 1));
 
