@@ -9,8 +9,11 @@ export interface OptionRow<Value = unknown> {
   readonly form: Form<Exclude<Value, null>>;
   /** null: it is not set. */
   readonly fallback: Value;
-  /** What another value does at SIGHUP: it holds at once, which is for `Daemon.reload` to see to, or waits for a restart. */
-  readonly reload: "at once" | "restart";
+  /**
+   * What another value does at SIGHUP: it holds at once, which is for `Daemon.reload` to see to, or waits for a restart. `timeline`: at
+   * once where a timeline is kept, which is there from the start on or not at all.
+   */
+  readonly reload: "at once" | "timeline" | "restart";
   /** Some other value than the fallback, as on the command line. */
   readonly example: string;
   /** Settings without which it is refused. */
