@@ -4,14 +4,19 @@
  */
 import type { Reply } from "../../protocol/reply.js";
 
-export interface LaterReply {
+export interface Later<Awaited> {
   readonly kind: "later";
-  /** @param listener  the only one; told once, at once if the reply is there */
-  tell(listener: (reply: Reply) => void): void;
+  /** @param listener  the only one; told once, at once if what is awaited is there */
+  tell(listener: (awaited: Awaited) => void): void;
 }
 
-/** @param listener  told of a reply that comes later, as the one who waits for it */
-export function whenThere(reply: Promise<Reply> | LaterReply, listener: (reply: Reply) => void): void {
-  if (reply instanceof Promise) reply.then(listener);
-  else reply.tell(listener);
+export type LaterReply = Later<Reply>;
+
+/** @param listener  told of what comes later, as the one who waits for it */
+export function whenThere<Awaited>(
+  later: Promise<Awaited> | Later<Awaited>,
+  listener: (awaited: Awaited) => void,
+): void {
+  if (later instanceof Promise) later.then(listener);
+  else later.tell(listener);
 }

@@ -47,8 +47,8 @@ function codesOf(session: SessionV2, bytes: Buffer): string[] {
   return parser.push(bytes).map((payload) => {
     const spoken = session.serve(payload);
     assert.ok(!(spoken instanceof Promise), "nothing changed may wait");
-    assert.ok(typeof spoken === "string" || "frame" in spoken, "no member is taken");
-    const frame = typeof spoken === "string" ? spoken : spoken.frame;
+    assert.ok(typeof spoken === "string" || "words" in spoken, "no member is taken");
+    const frame = typeof spoken === "string" ? spoken : (spoken.words as string);
     const [said] = new FrameParser(REQUEST_BYTES, 2).push(Buffer.from(frame, "latin1"));
     const message = readDaemonMessage(said as Buffer);
     return message.kind === "refused" ? message.code : message.kind;

@@ -160,7 +160,7 @@ test("SIGHUP takes log level and limits, and names what needs a restart", async 
   const frames = daemon.log
     .filter(({ level }) => level === "trace")
     .map(({ direction, bytes }) => `${direction} ${bytes}`);
-  assert.deepEqual(frames, ["received PING\\x00", "sent ds:13:redis:5:PONG\\x00"]);
+  assert.deepEqual(frames, ["received ds:5:PING\\x00", "sent ds:13:redis:5:PONG\\x00"]);
   // The new idle time holds for both, the old close mode as well.
   assert.equal(await client.rest(), "");
   assert.equal(await other.rest(), "");

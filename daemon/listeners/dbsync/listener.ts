@@ -1,9 +1,10 @@
 /** The listener of versions 1 and 2: php-dbsync's port. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Pipeline } from "../../pipeline/pipeline.js";
+import { ClientConnection } from "../client-connection.js";
 import type { TakeMember } from "../connection-host.js";
 import { SocketListener, type SocketListenerParts } from "../socket-listener.js";
-import { Connection } from "./connection.js";
+import { DbsyncDialect } from "./dialect.js";
 
 export interface DbsyncParts
   extends Omit<SocketListenerParts, "name" | "options" | "fullText" | "connector"> {
@@ -28,7 +29,8 @@ export class DbsyncListener extends SocketListener {
       fullText: "",
       connector(host) {
         const whole = Object.assign(host, own);
-        return (socket) => new Connection(socket, whole);
+        return (socket) =>
+          new ClientConnection(socket, whole, ({ remote }) => new DbsyncDialect(whole, remote));
       },
     });
   }

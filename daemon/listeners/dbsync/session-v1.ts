@@ -1,21 +1,25 @@
 /** Version 1: one answer for each request, in order; whatever cannot be answered closes the connection. */
 import type { Answer } from "../../answers/request.js";
 import type { ConnectionHost } from "../connection-host.js";
+import type { Closing } from "../dialect.js";
 import { answerFrame, requestOf } from "./codec-v1.js";
 import { isProof } from "./proof.js";
-import type { Closing, Session, Spoken } from "./session.js";
+import type { Session, Spoken } from "./session.js";
 
 export class SessionV1 implements Session {
   readonly listener = "dbsync-v1";
-  readonly inOrder = true;
   readonly closeAfterAnswer: boolean;
-  readonly waiting = 0;
   isProven = false;
   readonly #host: ConnectionHost;
 
   constructor(host: ConnectionHost) {
     this.#host = host;
     this.closeAfterAnswer = host.closeAfterAnswer;
+  }
+
+  /** A request waits until the one before is answered: answers name none. */
+  takes(pending: number): boolean {
+    return pending === 0;
   }
 
   serve(payload: Buffer): Spoken | Promise<Spoken> {
@@ -44,5 +48,5 @@ const closing = (code: Closing["code"], detail: string): Closing => ({
   kind: "closing",
   code,
   detail,
-  frame: "",
+  words: "",
 });

@@ -15,31 +15,38 @@ import {
 import { REFUSALS } from "../../answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../answers/request.js";
 import type { ConnectionHost } from "../connection-host.js";
+import type { Closing } from "../dialect.js";
 import { isProof } from "./proof.js";
-import type { Closing, HandOver, Session, Spoken } from "./session.js";
+import type { MembersHello, Session, Spoken } from "./session.js";
 
 const VERSION = 2;
 /** Bytes of a result besides its replies; 200 would do. */
 const HEAD_BYTES = 1024;
+/** Requests of a connection that may wait for their answers, besides those that wait for other daemons. */
+const UNANSWERED_MOST = 1024;
 /** Answers of a connection that may wait for other daemons; more count as those that do not. */
 const WAITING_MOST = 1024;
 
 export class SessionV2 implements Session {
   readonly listener = "dbsync-v2";
-  readonly inOrder = false;
   readonly closeAfterAnswer = false;
-  waiting = 0;
   isProven = false;
   readonly #host: ConnectionHost;
   readonly #remote: string;
   #hasServed = false;
+  /** How many answers wait for other daemons, which is not to hold up those that do not. */
+  #waiting = 0;
 
   constructor(host: ConnectionHost, remote: string) {
     this.#host = host;
     this.#remote = remote;
   }
 
-  serve(payload: Buffer): Spoken | HandOver | Promise<Spoken> {
+  takes(pending: number): boolean {
+    return pending - this.#waiting < UNANSWERED_MOST;
+  }
+
+  serve(payload: Buffer): Spoken | MembersHello | Promise<Spoken> {
     const isFirst = !this.#hasServed;
     this.#hasServed = true;
     let message: ClientMessage;
@@ -51,24 +58,24 @@ export class SessionV2 implements Session {
     }
     if (message.kind === "hello") {
       const isMember = isFirst && message.role === "daemon" && this.#host.members !== null;
-      return isMember ? { kind: "hand-over", hello: message } : this.#hello();
+      return isMember ? { kind: "members-hello", hello: message } : this.#hello();
     }
     const { body, wait } = message;
     const answer = this.#host.pipeline.take(message, this.#host.limits.maxOutputBytes - HEAD_BYTES);
     if (!(answer instanceof Promise)) return this.#speak(answer, body);
     // Who waits for no other daemon waits behind all that proves something; of others the answer tells.
     this.isProven ||= wait === undefined;
-    const waits = wait !== undefined && this.waiting < WAITING_MOST ? 1 : 0;
-    this.waiting += waits;
+    const waits = wait !== undefined && this.#waiting < WAITING_MOST ? 1 : 0;
+    this.#waiting += waits;
     return answer.then((one) => {
-      this.waiting -= waits;
+      this.#waiting -= waits;
       return this.#speak(one, body);
     });
   }
 
   malformed(detail: string): Closing {
     const frame = this.#refuse({ kind: "refused", id: "", code: "malformed", detail, effect: "not-applied" });
-    return { kind: "closing", code: "malformed", detail, frame };
+    return { kind: "closing", code: "malformed", detail, words: frame };
   }
 
   #hello(): string {

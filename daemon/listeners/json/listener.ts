@@ -2,11 +2,12 @@
 import type { Limits } from "../../options/limits.js";
 import type { Settings } from "../../options/settings.js";
 import type { JsonReplicaFigures } from "../../pipeline/json-replica-figures.js";
+import { ClientConnection } from "../client-connection.js";
 import { SharedInput } from "../shared-input.js";
 import { SocketListener } from "../socket-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { RefusedRequests } from "./actions/passed-on.js";
-import { JSON_LISTENER, JsonConnection } from "./connection.js";
+import { JSON_LISTENER, JsonDialect } from "./dialect.js";
 import { ANSWER_END, failure } from "./messages/answers.js";
 import { PieceOutput } from "./piece-output.js";
 import { DocumentStore } from "./replicas/document-store.js";
@@ -52,7 +53,8 @@ export class JsonListener extends SocketListener {
           output,
         });
         const input = new SharedInput();
-        return (socket) => new JsonConnection(input.take(socket), whole);
+        return (socket) =>
+          new ClientConnection(input.take(socket), whole, ({ remote }) => new JsonDialect(whole, remote));
       },
     });
     this.#replicas = replicas;

@@ -264,7 +264,7 @@ test("the trace shows frames escaped and cut", async () => {
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask(`SET k ${"\xff\\\n".repeat(200)}`), "OK");
   const received = await daemon.logged(({ direction }) => direction === "received");
-  assert.match(String(received["bytes"]), /^SET k \\xff\\\\\\n.*… \(607 bytes\)$/);
+  assert.match(String(received["bytes"]), /^ds:607:SET k \\xff\\\\\\n.*… \(614 bytes\)$/);
   const sent = await daemon.logged(({ direction }) => direction === "sent");
   assert.equal(sent["bytes"], "ds:11:redis:3:OK\\x00");
 });

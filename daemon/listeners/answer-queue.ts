@@ -1,0 +1,51 @@
+/** The answers of a connection that have not left it: those that are there, and places of those that are still to come. */
+import type { LongAnswer } from "./dialect.js";
+
+/** An answer in its place; null: it is still to come. */
+export interface Slot {
+  answer: string | LongAnswer | null;
+}
+
+export class AnswerQueue {
+  #slots: Slot[] = [];
+
+  get length(): number {
+    return this.#slots.length;
+  }
+
+  add(answer: Slot["answer"]): Slot {
+    const slot = { answer };
+    this.#slots.push(slot);
+    return slot;
+  }
+
+  isFirst(slot: Slot): boolean {
+    return this.#slots[0] === slot;
+  }
+
+  /**
+   * Takes the first answers that are there: about so many characters together, as no string holds them all, or a long one alone.
+   * @returns null: none is there
+   */
+  take(about: number): string | LongAnswer | null {
+    const [first] = this.#slots;
+    if (first === undefined || first.answer === null) return null;
+    let ready = 0;
+    let taken: string | LongAnswer = "";
+    for (const { answer } of this.#slots) {
+      if (typeof answer !== "string" || taken.length >= about) break;
+      taken += answer;
+      ready++;
+    }
+    if (ready === 0) {
+      taken = first.answer;
+      ready = 1;
+    }
+    this.#slots = ready === this.#slots.length ? [] : this.#slots.slice(ready);
+    return taken;
+  }
+
+  clear(): void {
+    this.#slots = [];
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * One client of a listener, whatever it speaks: its life (open, ending, gone), its turns, what is written together, the bytes that
+ * it holds, how long it may be silent, and how it ends. It never holds up another: it works for some milliseconds a turn, and is
+ * read no further while nothing more may be served. What its bytes mean is its dialect's.
+ */
+import type { Socket } from "node:net";
+import type { RefusalCode } from "../answers/refusals.js";
+import { traceFrame } from "../process/log.js";
+import { ClientOutput, type Room, WRITE_CHARS } from "./client-output.js";
+import type { Hosted, SocketHost } from "./connection-host.js";
+import type { Closing, Dialect, HandOver, Served } from "./dialect.js";
+import { HeldBytes } from "./held-bytes.js";
+import { lingerThenCut, sayGoodBye } from "./linger.js";
+import { listenTo } from "./socket-events.js";
+
+/** Milliseconds a connection may work before others get their turn. */
+const TURN_MS = 5;
+
+export class ClientConnection<Request> implements Hosted {
+  readonly remote: string;
+  readonly address: string;
+  activeAt: number;
+  readonly socket: Socket;
+  readonly #host: SocketHost;
+  readonly #held: HeldBytes;
+  readonly #dialect: Dialect<Request>;
+  readonly #unlisten: () => void;
+  readonly #output: ClientOutput;
+  #waitingFor: "client" | "turn" | null = null;
+  #isStranger = true;
+  #inputEnded = false;
+  #isStopping = false;
+  #state: "open" | "ending" | "gone" = "open";
+
+  constructor(
+    socket: Socket,
+    host: SocketHost,
+    dialectOf: (connection: ClientConnection<Request>) => Dialect<Request>,
+  ) {
+    this.socket = socket;
+    this.#host = host;
+    this.#held = new HeldBytes(host.budget);
+    this.activeAt = host.environment.uptime();
+    this.address = socket.remoteAddress ?? "";
+    this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
+    const dialect = dialectOf(this);
+    this.#dialect = dialect;
+    this.#output = new ClientOutput({
+      ...{ socket, host, dialect, remote: this.remote, held: this.#held },
+      settled: () => this.#prove(),
+      ready: () => this.#send(),
+      closing: (closing) => {
+        this.#sendReady();
+        this.#close(closing);
+      },
+    });
+    this.#unlisten = listenTo(socket, {
+      data: (chunk) => this.#receive(chunk),
+      end: () => this.#receiveEnd(),
+      drain: () => this.#drained(),
+      finish: () => lingerThenCut(socket, host.environment),
+      timeout: () => this.drop("output-stuck", `${socket.writableLength} bytes wait`),
+      error: ({ message }) => host.log.debug({ remote: this.remote, reason: message }, "connection failed"),
+      close: () => this.#gone(),
+    });
+  }
+
+  get heldBytes(): number {
+    return this.#held.total;
+  }
+
+  checkTime(now: number): void {
+    if (this.#state !== "open" || this.#isBusy) return;
+    const { limits, log } = this.#host;
+    const silent = now - this.activeAt;
+    const most = this.#dialect.silenceMost(limits);
+    if (this.#dialect.isMidRequest && silent >= limits.idleTimeout) {
+      const detail = "the rest did not come within --idle-timeout";
+      this.#close({ kind: "closing", code: "frame-unfinished", detail, words: "" });
+    } else if (most > 0 && silent >= most) {
+      log.debug({ remote: this.remote }, "idle connection closed");
+      this.#end("");
+    }
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+    this.#dialect.leave();
+    if (this.#state === "ending") this.socket.destroySoon();
+    else if (this.#state === "open" && !this.#isBusy) this.#end("");
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+    this.#gone();
+  }
+
+  /** Closes at once, and says why in the log. */
+  drop(code: RefusalCode, detail: string): void {
+    this.#close({ kind: "closing", code, detail, words: null });
+  }
+
+  /** What is held is no stranger's, though the listener does not know its client yet. */
+  trust(): void {
+    this.#held.prove();
+  }
+
+  /** Sends what answers no request, behind the answers before it. */
+  push(bytes: string): void {
+    if (this.#state === "open") this.#goesOn(this.#output.write(this.#output.take() + bytes));
+  }
+
+  /** Serves on in the next turn. */
+  nextTurn(): void {
+    this.#waitingFor = "turn";
+    setImmediate(() => {
+      this.#waitingFor = null;
+      if (this.#state !== "open") return;
+      this.activeAt = this.#host.environment.uptime();
+      this.#work();
+      this.#account();
+    });
+  }
+
+  /** Reads on from a client that waits for data. Who has gone waits for nothing, and takes nothing that others could have. */
+  listenOn(): void {
+    if (!this.#dialect.listensOn) return;
+    if (this.#inputEnded) this.#end("");
+    if (this.#state !== "open" || this.#isStopping) this.#dialect.leave();
+    else if (this.socket.isPaused()) this.socket.resume();
+  }
+
+  get #isBusy(): boolean {
+    return this.#output.pending > 0 || this.#waitingFor !== null || this.#dialect.isHeldBack;
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#state !== "open") return;
+    const dialect = this.#dialect;
+    if (this.#isStranger) this.#host.heard(this);
+    traceFrame(this.#host.log, "received", this.remote, chunk);
+    if (dialect.push(chunk)) this.activeAt = this.#host.environment.uptime();
+    if (this.#waitingFor === null && dialect.takes(this.#output.pending)) this.#work();
+    else if (!dialect.listensOn) this.socket.pause();
+    dialect.keep();
+    this.#account();
+  }
+
+  #receiveEnd(): void {
+    this.#inputEnded = true;
+    this.listenOn();
+    if (this.#state === "open" && !this.#isBusy) this.#rest();
+  }
+
+  #work(): void {
+    if (!this.#goesOn(this.#output.writeOn())) return;
+    this.#dialect.begin(this.activeAt);
+    const isThrough = this.#serve();
+    this.#dialect.end();
+    this.#prove();
+    if (isThrough) this.#rest();
+  }
+
+  /** Serves what has come whole. @returns false: more is to be served later, or the connection is no more */
+  #serve(): boolean {
+    const [dialect, output] = [this.#dialect, this.#output];
+    const { environment } = this.#host;
+    const endsAt = this.activeAt + TURN_MS;
+    while (!dialect.isClosing) {
+      const request = dialect.next(this.#output.pending);
+      if (request === null) return true;
+      const served = dialect.serve(request);
+      if (typeof served !== "string") {
+        if (!this.#takeUp(served, request)) return false;
+      } else if (!output.isBehind) output.written += served;
+      else output.answers.add(served);
+      const isLate = environment.uptime() > endsAt;
+      if (!isLate && output.written.length < WRITE_CHARS) continue;
+      if (!this.#flush()) return false;
+      if (!isLate) continue;
+      this.nextTurn();
+      return false;
+    }
+    return true;
+  }
+
+  /** @returns false: nothing more is served for now */
+  #takeUp(served: Exclude<Served, string>, request: Request): boolean {
+    const output = this.#output;
+    if (served instanceof Promise || served.kind === "later") {
+      output.await(served, this.#dialect.bytesOf(request));
+      return true;
+    }
+    if (served.kind === "long") {
+      if (!output.isBehind) return this.#flush() && this.#goesOn(output.writeLong(served));
+      output.answers.add(served);
+      return true;
+    }
+    if (served.kind === "closing") this.#close(served);
+    else this.#handOver(served);
+    return false;
+  }
+
+  /** Sends the answers that have come, and goes on. */
+  #send(): void {
+    if (this.#state !== "open") return;
+    this.activeAt = this.#host.environment.uptime();
+    this.#sendReady();
+    if (this.#state !== "open") return;
+    if (this.#waitingFor === null && this.#dialect.takes(this.#output.pending)) this.#work();
+    else this.#rest();
+    this.#account();
+  }
+
+  /** Sends the answers that have come, whether or not the client has taken those before: they are bounded. */
+  #sendReady(): void {
+    const output = this.#output;
+    for (;;) {
+      const ready = output.answers.take(WRITE_CHARS);
+      if (ready === null || this.#state !== "open") return;
+      this.#goesOn(typeof ready === "string" ? output.write(ready) : output.writeLong(ready));
+    }
+  }
+
+  #prove(): void {
+    if (!this.#isStranger || !this.#dialect.isProven || this.#state === "gone") return;
+    this.#isStranger = false;
+    this.#held.prove();
+    this.#host.proved(this);
+  }
+
+  #handOver({ take, otherwise }: HandOver): void {
+    if (this.#dialect.isMidRequest || this.#dialect.next(0) !== null || this.#inputEnded) {
+      this.#close(otherwise);
+      return;
+    }
+    this.#unlisten();
+    this.#gone();
+    take(this.socket);
+  }
+
+  #flush(): boolean {
+    return this.#goesOn(this.#output.write(this.#output.take()));
+  }
+
+  /** @returns false: the client has to read first, or the connection is no more */
+  #goesOn(room: Room): boolean {
+    if (room === "turn") this.nextTurn();
+    else if (room === "full" && !this.#dialect.readsOn) this.#waitingFor ??= "client";
+    else if (room === "full") this.drop("answer-too-long", `${this.socket.writableLength} bytes wait`);
+    return room === "room";
+  }
+
+  #drained(): void {
+    this.socket.setTimeout(0);
+    if (this.#state === "open" && this.#waitingFor === "client") this.nextTurn();
+    this.#account();
+  }
+
+  /** All that can be served for now is: what comes next? */
+  #rest(): void {
+    const dialect = this.#dialect;
+    if (this.#isBusy) {
+      if (!this.#flush()) return;
+      this.listenOn();
+      if (this.#waitingFor !== null || this.#isStopping || !dialect.takes(this.#output.pending)) return;
+      if (this.socket.isPaused()) this.socket.resume();
+      return;
+    }
+    const problem = dialect.isClosing ? null : dialect.problem(this.#inputEnded);
+    if (problem !== null) this.#close(problem);
+    else if (dialect.isClosing || this.#inputEnded || this.#isStopping) this.#end(this.#output.take());
+    else if (this.#flush() && this.socket.isPaused()) this.socket.resume();
+  }
+
+  #close({ code, detail, words, offset }: Closing): void {
+    if (this.#state !== "open" && words !== null) return;
+    const place = offset === undefined ? {} : { offset };
+    this.#host.refusals.note(code, { remote: this.remote, detail, ...place });
+    this.#host.observer.refused(this.#dialect.listener, code);
+    if (words === null) this.destroy();
+    else this.#end(this.#output.take() + words);
+  }
+
+  #end(last: string): void {
+    if (this.#state !== "open") return;
+    this.#state = "ending";
+    this.#output.cease();
+    const { idleTimeout } = this.#host.limits;
+    sayGoodBye(this.socket, last, { idleTimeout, isExpected: this.#isStopping || this.#inputEnded });
+    this.#account();
+  }
+
+  #gone(): void {
+    if (this.#state === "gone") return;
+    this.#state = "gone";
+    this.#output.cease();
+    this.#dialect.gone();
+    this.#held.release();
+    this.#host.leave(this);
+  }
+
+  #account(): void {
+    if (this.#state === "gone") return;
+    this.#held.queued = this.#dialect.heldBytes;
+    if (this.#held.tell(this.#output.heldBytes)) this.#host.overBudget();
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * What a listener's clients speak, as their connections see it: bytes in, requests, answers out. A dialect knows no socket. What
+ * stands here is so where a dialect says nothing else.
+ */
+import type { Socket } from "node:net";
+import type { Later } from "../answers/later-reply.js";
+import type { RefusalCode } from "../answers/refusals.js";
+import type { Limits } from "../options/limits.js";
+
+/** An answer that is not handed over as one string. */
+export interface LongAnswer {
+  readonly kind: "long";
+  /** Bytes that `write` has still to hand over. */
+  readonly left: number;
+  /** Writes on. @returns false: not all of it yet, which only who answers one request after the other may say */
+  write(socket: Socket): boolean;
+}
+
+/** Why the connection closes. */
+export interface Closing {
+  readonly kind: "closing";
+  readonly code: RefusalCode;
+  /** For the log. */
+  readonly detail: string;
+  /** Behind the answers that were given; null: it closes at once, whatever they are. */
+  readonly words: string | null;
+  /** Where in the stream, in bytes. */
+  readonly offset?: number;
+}
+
+/** The connection is somebody else's from here on. */
+export interface HandOver {
+  readonly kind: "hand-over";
+  /** Nobody listens to the socket any more, and nothing has come behind the request. */
+  take(socket: Socket): void;
+  /** If something has. */
+  readonly otherwise: Closing;
+}
+
+/** "": nothing is said. */
+export type Answer = string | LongAnswer | Closing;
+
+export type Served = Answer | HandOver | Promise<Answer> | Later<Answer>;
+
+export abstract class Dialect<Request> {
+  /** For metrics. */
+  abstract readonly listener: string;
+  /** Whether answers leave in the order of the requests; else as they come. */
+  readonly isInOrder: boolean = true;
+  /** Whether more is read and served, up to --max-output-bytes, while the client does not take what was written. */
+  readonly readsOn: boolean = false;
+  /** Whether the client has shown that it may send commands here. */
+  isProven = false;
+
+  /** Bytes of requests that have not been served. */
+  abstract readonly heldBytes: number;
+
+  /** Whether a request has begun that is not whole, of which the rest has to come within --idle-timeout. */
+  get isMidRequest(): boolean {
+    return false;
+  }
+
+  /** Whether the connection closes behind the answers to what was served. */
+  get isClosing(): boolean {
+    return false;
+  }
+
+  /** Whether a request waits for something else than answers. */
+  get isHeldBack(): boolean {
+    return false;
+  }
+
+  /** Whether the client waits for data: it is read from, whatever it sends, else nobody would learn that it has gone. */
+  get listensOn(): boolean {
+    return false;
+  }
+
+  /**
+   * Takes bytes as they came; they are only lent, until `keep`.
+   * @returns whether a request has begun or come whole; else the connection counts as silent
+   */
+  abstract push(chunk: Buffer): boolean;
+
+  /** The last chunk will be overwritten. */
+  keep(): void {}
+
+  /** Whether requests may be served beside so many that have not been answered. */
+  takes(pending: number): boolean {
+    return pending === 0;
+  }
+
+  /** The next whole request that may be served beside so many that have not been answered; null: there is none. */
+  abstract next(pending: number): Request | null;
+
+  abstract serve(request: Request): Served;
+
+  abstract bytesOf(request: Request): number;
+
+  /** What is wrong with the stream behind its last request; null: nothing. */
+  abstract problem(isEnded: boolean): Closing | null;
+
+  /** Milliseconds for which a client may be silent between requests; 0: for ever. */
+  silenceMost({ respIdleTimeout }: Limits): number {
+    return respIdleTimeout;
+  }
+
+  /** Requests will be served, in this turn. @param now  `uptime` milliseconds */
+  begin(_now: number): void {}
+
+  /** They have been. */
+  end(): void {}
+
+  /** So many characters go to the client. */
+  sent(_characters: number): void {}
+
+  /** The daemon stops, or the client sends no more: nobody waits for data any longer. */
+  leave(): void {}
+
+  /** The connection is no more. */
+  gone(): void {}
+}
