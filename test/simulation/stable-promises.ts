@@ -73,7 +73,11 @@ export function noteTaken({ ledger }: World, { beginning }: Host, { id }: Entry)
  * when that was final already, and by all clocks that it saw, its own and those of the members that it reached, that time was
  * yet to come. A lie, or a clock that has run ahead, looks the same to it. Source: docs/consistency.md, "A lost folder".
  */
-export function isExcused({ ledger }: World, promise: StablePromise, id: ByteString): boolean {
+export function isExcused(
+  { ledger }: Pick<World, "ledger">,
+  promise: StablePromise,
+  id: ByteString,
+): boolean {
   const beginnings = ledger.beginnings.get(id) ?? [];
   return beginnings.some(({ at, latestClock }) => promise.saidAt <= at && promise.at > latestClock);
 }
