@@ -20,6 +20,7 @@ const KNOWN: Readonly<Record<number, string>> = {
   705117: "an entry rots that a snapshot has, and is read before it is removed",
   706065: "as before, found before what is below the snapshot is forgotten",
   715436: "an entry rots that another has in a snapshot only, and a third has not",
+  803468: "one that began empty takes the bad only other's snapshot, which has all that was here",
 };
 
 for (const [seed, what] of Object.entries(KNOWN))

@@ -50,6 +50,8 @@ export class Ledger {
   ordered = 0;
   /** Of every snapshot that was made, by what it ends with: places of the entries that it is made of. */
   readonly contents = new Map<ByteString, ReadonlySet<ByteString>>();
+  /** The same of those that a member has made which has turned bad. */
+  readonly badContents = new Map<ByteString, ReadonlySet<ByteString>>();
   /** The same the other way round: the same entries up to the same date must make the same bytes. */
   readonly #seals = new Map<string, ByteString>();
   /** Places whose last sound copy a fault has destroyed, or that a snapshot which was taken over is not made of. */

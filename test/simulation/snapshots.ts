@@ -70,8 +70,9 @@ export function snapshotParts(
                   filesContents.set(date, places);
                 });
               files.set(date, chunks);
-              const honest = ledger.contents.get(sealOf(chunks).seal);
-              const contents = honest ?? new Set();
+              const { seal } = sealOf(chunks);
+              const honest = ledger.contents.get(seal);
+              const contents = honest ?? ledger.badContents.get(seal) ?? new Set();
               if (honest === undefined && !host.isByzantine) {
                 // By the word of an only other one, as it began with nothing and never served: then all that is there is that one's.
                 if (world.honest.length > 1 || host.hasServed)
@@ -120,11 +121,12 @@ export function snapshotParts(
             ),
           ]);
           host.disk.contents.set(to, contents);
+          const { seal } = sealOf(files.get(to) ?? []);
           if (host.isByzantine) {
+            ledger.badContents.set(seal, contents);
             resolve();
             return;
           }
-          const { seal } = sealOf(files.get(to) ?? []);
           const problem = ledger.sealed(to, seal, contents);
           if (problem !== null) ledger.violate(`${host.name}: ${problem}`);
           resolve();
