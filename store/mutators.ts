@@ -121,9 +121,11 @@ export class Data {
 
   /** Replaces a string's bytes; the expiry time stays. */
   setBytes(entry: Typed<ByteString>, bytes: ByteString): void {
-    this.#records?.push({ mutator: "setBytes", db: this.#unit.db, key: entry.key, old: entry.value });
+    // With the writer before: a second record, and the array for both, would keep twice as much alive.
+    this.#records?.push(putRecord(this.#unit.db, entry.key, entry));
     entry.value = bytes;
-    this.#touch(entry);
+    this.#touched = entry;
+    noteWriter(entry, this.#unit);
     this.forms?.forget(entry);
   }
 

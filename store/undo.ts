@@ -24,7 +24,9 @@ interface OfKey {
 
 /** One record shape for each mutator, under its name. */
 export interface UndoRecords {
-  /** What the key had, in the record itself: one is kept for each SET. `old` is null where the key was absent. */
+  /**
+   * What the key had, in the record itself: one is kept for each SET, each INCR. `old` is null where the key was absent.
+   */
   put: OfKey & {
     readonly old: Value | null;
     readonly expire: number;
@@ -34,7 +36,6 @@ export interface UndoRecords {
   };
   expire: OfKey & { readonly old: number };
   writer: OfKey & { readonly old: ByteString; readonly index: number };
-  setBytes: OfKey & { readonly old: ByteString };
   patch: OfKey & { readonly offset: number; readonly old: ByteString; readonly length: number };
   listPush: { readonly list: List; readonly end: End };
   listPop: { readonly list: List; readonly end: End; readonly element: ByteString };
@@ -88,9 +89,6 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
     entry.writerStart = old;
     entry.writerIndex = index;
   },
-  setBytes: (keyspaces, { db, key, old }) => {
-    keyspaces[db]!.find(key)!.value = old;
-  },
   patch: (keyspaces, { db, key, offset, old, length }) => {
     unpatchString(keyspaces[db]!.find(key)!, offset, old, length);
   },
@@ -141,7 +139,7 @@ function undoOne<M extends MutatorName>(
   inverses[record.mutator](keyspaces, record);
 }
 
-/** What takes a put or a deletion back. By the name that is kept already: the new one need not live as long as the record. */
+/** What takes a put, a deletion or other bytes of a string back. By the name that is kept already: the new one need not live as long as the record. */
 export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
   if (entry === undefined)
     return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: WHOLE };

@@ -2,7 +2,7 @@
  * The usual entry: ordinary commands, each a unit of its own, that come after all that has been applied. Units are objects
  * that only those need before which others may come; here the commands are applied as they stand, at half the cost.
  */
-import type { ErrorReply } from "../protocol/reply.js";
+import { type ErrorReply, OK, type Reply } from "../protocol/reply.js";
 import type { Command } from "../store/command.js";
 import type { Database } from "../store/database.js";
 import { isDenied, refusalOf } from "../store/judgement.js";
@@ -52,7 +52,7 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
     if (refusal === null) {
       const unit = new FoldedUnit(entry.id, entry.envelope, i);
       const reply = runCommand(database, command, argv, unit, records);
-      answers.push({ reply, outcome: "applied", late: false });
+      answers.push(reply === OK ? APPLIED_OK : applied(reply));
       undoing.push(takeRecords(records));
     } else {
       answers.push(refused(refusal));
@@ -61,6 +61,11 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
   }
   return { answers, undoing, count };
 }
+
+const applied = (reply: Reply): UnitAnswer => ({ reply, outcome: "applied", late: false });
+
+/** The same for each SET. */
+const APPLIED_OK = applied(OK);
 
 const refused = (reply: ErrorReply): UnitAnswer => ({
   reply,

@@ -43,7 +43,6 @@ function bytesOfRecord(record: UndoRecord): number {
   switch (record.mutator) {
     case "put":
       return RECORD_BYTES + (record.old === null ? 0 : bytesOfValue(record.old));
-    case "setBytes":
     case "patch":
     case "hashPut":
     case "documentSet":
