@@ -32,6 +32,7 @@ type Load = () => Promise<new (parts: UserListenerParts) => SocketListener>;
 const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
   resp: async () => (await import("./listeners/resp/listener.js")).RespListener,
   json: async () => (await import("./listeners/json/listener.js")).JsonListener,
+  memcached: async () => (await import("./listeners/memcached/listener.js")).MemcachedListener,
 };
 
 export interface UserListenersParts {

@@ -35,6 +35,17 @@ export const USER_LISTENERS = {
       example: "8889",
     }),
   },
+  memcached: {
+    clients: "memcached",
+    ...row({
+      flags: "--memcached <place>",
+      help: "serve memcached clients on a port of 127.0.0.1 (11211, say), or on address:port",
+      form: place,
+      fallback: null,
+      reload: "restart",
+      example: "11211",
+    }),
+  },
   /** Servers that are sent what JSON clients write, in the original's protocol. */
   jsonReplicas: row({
     flags: "--json-replica <host:port>",

@@ -1,0 +1,77 @@
+/** memcached's text protocol as its connections see it: one request after the other; what they mean is the session's. */
+import { MemcachedParser, type MemcachedRequest } from "../../../protocol/memcached-requests.js";
+import type { SocketHost } from "../connection-host.js";
+import { type Closing, Dialect } from "../dialect.js";
+import { MemcachedSession, type MemcachedSessionHost } from "./session.js";
+
+export const MEMCACHED_LISTENER = "memcached";
+/** Of an item while nobody has logged in who has to: a login is no longer. */
+const STRANGER_ITEM_BYTES_MAX = 2048;
+const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;
+
+export type MemcachedHost = SocketHost & MemcachedSessionHost;
+
+export class MemcachedDialect extends Dialect<MemcachedRequest> {
+  readonly listener = MEMCACHED_LISTENER;
+  readonly #host: MemcachedHost;
+  readonly #parser: MemcachedParser;
+  readonly #session: MemcachedSession;
+  #isClosing = false;
+
+  constructor(host: MemcachedHost) {
+    super();
+    this.#host = host;
+    this.#parser = new MemcachedParser(0);
+    this.#session = new MemcachedSession(host);
+  }
+
+  get heldBytes(): number {
+    return this.#parser.heldBytes;
+  }
+
+  override get isMidRequest(): boolean {
+    return this.#parser.isMidRequest;
+  }
+
+  override get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  push(chunk: Buffer): boolean {
+    this.#parser.push(chunk);
+    return true;
+  }
+
+  next(pending: number): MemcachedRequest | null {
+    if (pending > 0) return null;
+    const { maxRequestBytes } = this.#host.limits;
+    this.#parser.maxItemBytes = this.#session.isStranger ? STRANGER_ITEM_BYTES_MAX : maxRequestBytes;
+    return this.#parser.next();
+  }
+
+  bytesOf(request: MemcachedRequest): number {
+    return request.kind === "store" ? request.data.length : 0;
+  }
+
+  serve(request: MemcachedRequest): string | Promise<string> {
+    const answer = this.#session.serve(request);
+    this.#isClosing = answer === null;
+    if (answer === null) return "";
+    return answer instanceof Promise ? answer.then((settled) => this.#told(settled)) : this.#told(answer);
+  }
+
+  problem(): Closing | null {
+    if (!this.#parser.isTooLong) return null;
+    const words = "CLIENT_ERROR line too long\r\n";
+    return { kind: "closing", code: "malformed", detail: "a line longer than any request's", words };
+  }
+
+  #told(answer: string): string {
+    this.isProven ||= !this.#session.isStranger;
+    const { observer, limits } = this.#host;
+    const bounded =
+      answer.length > limits.maxOutputBytes ? "SERVER_ERROR out of memory writing get response\r\n" : answer;
+    observer.served(MEMCACHED_LISTENER, 1, REFUSALS.test(bounded) ? 1 : 0);
+    return bounded;
+  }
+}

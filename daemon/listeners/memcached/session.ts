@@ -1,0 +1,194 @@
+/**
+ * What a connection of memcached's text protocol asks for, carried out by the string commands. Requests in, answers out; knows
+ * nothing of bytes. Who has to log in does it as with `memcached -Y`: by a first `set` whose data are name and password.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type MemcachedRequest, type StoreRequest, uint64 } from "../../../protocol/memcached-requests.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { resolveCommand } from "../../../store/command-table.js";
+import { CommandFailure } from "../../../store/errors.js";
+import type { Called } from "../../backends/called.js";
+import type { Environment } from "../../process/environment.js";
+import { version } from "../../process/version.js";
+import type { CommandPath, CommandSender } from "../../users/command-path.js";
+import { type Denial, Guest, type GuestParts } from "../../users/guest.js";
+import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
+
+export interface MemcachedSessionHost extends GuestParts {
+  readonly path: CommandPath;
+  readonly environment: Pick<Environment, "clock">;
+}
+
+/** What needs a user. */
+type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
+
+/** How often a number is counted on that others change meanwhile. */
+const COUNT_TRIES = 100;
+const NOT_FOUND = "NOT_FOUND\r\n";
+const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
+
+export class MemcachedSession implements CommandSender {
+  readonly db = 0;
+  readonly isStable = false;
+  readonly #host: MemcachedSessionHost;
+  readonly #guest: Guest;
+
+  constructor(host: MemcachedSessionHost) {
+    this.#host = host;
+    this.#guest = new Guest(host);
+  }
+
+  get now(): number {
+    return this.#host.environment.clock();
+  }
+
+  get as(): ByteString | null {
+    return this.#guest.name;
+  }
+
+  get readsAll(): boolean {
+    return this.#guest.readsAll;
+  }
+
+  /** Whether nobody has logged in who has to. */
+  get isStranger(): boolean {
+    return this.#guest.user === null;
+  }
+
+  /** @returns the answer, "" if none is wanted; null: the connection is to be closed */
+  serve(request: MemcachedRequest): string | Promise<string> | null {
+    if (request.kind === "quit" || request.kind === "http") return null;
+    if (request.kind === "wrong") return request.answer;
+    if (request.kind === "version") return `VERSION ${version}\r\n`;
+    this.#guest.renew();
+    const answer = this.isStranger ? this.#logIn(request) : this.#answer(request);
+    if (request.kind === "get" || !request.isSilent) return answer;
+    return answer instanceof Promise ? answer.then(() => "") : "";
+  }
+
+  #logIn(request: CommandRequest): string {
+    if (request.kind !== "store" || request.verb !== "set") return "CLIENT_ERROR unauthenticated\r\n";
+    const [, name = "", password = ""] = /^(\S+) (\S+)\s*$/.exec(request.data) ?? [];
+    return this.#guest.logIn(name, password) ? "STORED\r\n" : "CLIENT_ERROR authentication failure\r\n";
+  }
+
+  #answer(request: CommandRequest): string | Promise<string> {
+    switch (request.kind) {
+      case "get":
+        return this.#get(request.keys, request.tellsUnique);
+      case "store":
+        return this.#store(request);
+      case "delete":
+        return this.#run(["DEL", request.key], (reply) => (isZero(reply) ? NOT_FOUND : "DELETED\r\n"));
+      case "touch": {
+        const expiry = expiryOf(request.exptime, this.now, ["PERSIST"]);
+        return this.#run(["GETEX", request.key, ...expiry], (reply) =>
+          reply.kind === "nil" ? NOT_FOUND : "TOUCHED\r\n",
+        );
+      }
+      case "count":
+        return this.#count(request);
+    }
+  }
+
+  #get(keys: readonly ByteString[], tellsUnique: boolean): string | Promise<string> {
+    // Before the values: of one that is changed between the two, `cas` is to fail.
+    const writers = tellsUnique ? keys.map((key) => this.#host.path.writerOf(this.db, key)) : null;
+    return this.#run(["MGET", ...keys], (reply) => {
+      const values = reply.kind === "array" ? reply.items : [];
+      const lines = values.map((value, at) => {
+        if (value.kind !== "bulk") return "";
+        const { flags, data } = itemOf(value.bytes);
+        const unique = writers === null ? "" : ` ${uniqueOf(writers[at] ?? "")}`;
+        return `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
+      });
+      return `${lines.join("")}END\r\n`;
+    });
+  }
+
+  #store(request: StoreRequest): string | Promise<string> {
+    const { verb, key, exptime, unique } = request;
+    const { path } = this.#host;
+    const condition = verb === "add" ? ["NX"] : verb === "replace" ? ["XX"] : [];
+    const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.now, [])];
+    if (verb !== "cas")
+      return this.#run(argv, (reply) => (reply.kind === "nil" ? "NOT_STORED\r\n" : "STORED\r\n"));
+    const writer = path.writerOf(this.db, key);
+    if (writer === "") return NOT_FOUND;
+    if (uniqueOf(writer) !== unique) return "EXISTS\r\n";
+    return this.#runIf(argv, writer, (reply) => (reply === null ? "EXISTS\r\n" : "STORED\r\n"));
+  }
+
+  /** Reads, adds, and writes if nobody else has meanwhile; all dates stay. */
+  async #count(request: MemcachedRequest & { readonly kind: "count" }): Promise<string> {
+    const { verb, key, by } = request;
+    for (let left = COUNT_TRIES; left > 0; left--) {
+      const writer = this.#host.path.writerOf(this.db, key);
+      const reply = await this.#execute(["MGET", key]);
+      if (typeof reply === "string") return reply;
+      if (reply.kind !== "array") return answerOf(reply, () => NOT_FOUND);
+      const [value] = reply.items;
+      if (value?.kind !== "bulk") return NOT_FOUND;
+      const { flags, data } = itemOf(value.bytes);
+      const before = uint64(data.trim());
+      if (before === null) return NO_NUMBER;
+      const less = before < by ? 0n : before - by;
+      const now = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
+      const argv = ["SET", key, stringOf({ flags, data: now }), "KEEPTTL"];
+      const answer = await this.#runIf(argv, writer, (reply) => (reply === null ? "" : `${now}\r\n`));
+      if (answer !== "") return answer;
+    }
+    return "SERVER_ERROR others change this value all the time\r\n";
+  }
+
+  /** @param told  the answer to a reply that is no error */
+  #run(argv: readonly ByteString[], told: (reply: Reply) => string): string | Promise<string> {
+    const reply = this.#execute(argv);
+    if (typeof reply === "string") return reply;
+    return reply instanceof Promise
+      ? reply.then((settled) => answerOf(settled, told))
+      : answerOf(reply, told);
+  }
+
+  /** @returns an answer, if it is not permitted */
+  #execute(argv: readonly ByteString[]): Reply | Promise<Reply> | string {
+    const called = this.#permitted(argv);
+    return typeof called === "string" ? called : this.#host.path.execute(called.command, argv, this);
+  }
+
+  /** @param told  is given null if others have changed the key since */
+  #runIf(
+    argv: readonly ByteString[],
+    writer: ByteString,
+    told: (reply: Reply | null) => string,
+  ): string | Promise<string> {
+    const called = this.#permitted(argv);
+    if (typeof called === "string") return called;
+    const conditions = [{ db: this.db, key: argv[1] ?? "", writer }];
+    const reply = this.#host.path.executeTogether([called], conditions, this);
+    const ofOne = (all: Reply) => {
+      if (all.kind === "nil-array") return told(null);
+      return answerOf(all.kind === "array" ? (all.items[0] ?? all) : all, told);
+    };
+    return reply instanceof Promise ? reply.then(ofOne) : ofOne(reply);
+  }
+
+  #permitted(argv: readonly ByteString[]): Called | string {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return answerOf(command.reply, () => "");
+    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
+    return denial === null ? { command, argv } : denied(denial);
+  }
+}
+
+function denied(denial: Denial): string {
+  return denial === "no-memory"
+    ? "SERVER_ERROR out of memory storing object\r\n"
+    : "CLIENT_ERROR this user has no permissions for this command or key\r\n";
+}
+
+function answerOf(reply: Reply, told: (reply: Reply) => string): string {
+  return reply.kind === "error" ? `SERVER_ERROR ${reply.text}\r\n` : told(reply);
+}
+
+const isZero = (reply: Reply): boolean => reply.kind === "integer" && reply.value === 0;

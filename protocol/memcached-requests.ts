@@ -1,0 +1,252 @@
+/**
+ * Requests of memcached's text protocol out of a stream of bytes: a line, and behind those that store a block of data.
+ * Source: memcached's doc/protocol.txt; test/vectors/memcached holds what memcached 1.6.18 answers.
+ */
+import { type ByteString, bytesOf } from "./byte-string.js";
+
+/** Of a line: `get` may name many keys. */
+const LINE_BYTES_MAX = 256 * 1024;
+const KEY_BYTES_MAX = 250;
+const FLAGS_MAX = 0xffffffff;
+const UINT64_MAX = 2n ** 64n - 1n;
+const LINE_FEED = 0x0a;
+/** A larger buffer is given back once it is empty. */
+const BUFFER_BYTES_KEPT = 64 * 1024;
+
+export type StoreVerb = "set" | "add" | "replace" | "cas";
+
+export interface StoreRequest {
+  readonly kind: "store";
+  readonly verb: StoreVerb;
+  readonly key: ByteString;
+  /** The client's own, 32 bits. */
+  readonly flags: number;
+  /** As the client says it: 0, seconds from now on, or a date. */
+  readonly exptime: number;
+  /** Of `cas`: what `gets` told; else 0. */
+  readonly unique: bigint;
+  readonly data: ByteString;
+  readonly isSilent: boolean;
+}
+
+export type MemcachedRequest =
+  | { readonly kind: "get"; readonly keys: readonly ByteString[]; readonly tellsUnique: boolean }
+  | StoreRequest
+  | { readonly kind: "delete"; readonly key: ByteString; readonly isSilent: boolean }
+  | {
+      readonly kind: "count";
+      readonly verb: "incr" | "decr";
+      readonly key: ByteString;
+      readonly by: bigint;
+      readonly isSilent: boolean;
+    }
+  | {
+      readonly kind: "touch";
+      readonly key: ByteString;
+      readonly exptime: number;
+      readonly isSilent: boolean;
+    }
+  | { readonly kind: "version" }
+  | { readonly kind: "quit" }
+  /** A line of HTTP: a browser that was led here by a page, whose data must not be taken for requests. */
+  | { readonly kind: "http" }
+  /** What is no request; the answer says why. */
+  | { readonly kind: "wrong"; readonly answer: string };
+
+/** What a block of data belongs to. */
+type Announced = Omit<StoreRequest, "data"> & { readonly bytes: number };
+type Line = Exclude<MemcachedRequest, StoreRequest> | Announced;
+type Wrong = Extract<MemcachedRequest, { readonly kind: "wrong" }>;
+
+const ERROR: Wrong = { kind: "wrong", answer: "ERROR\r\n" };
+const BAD_FORMAT = wrong("bad command line format");
+const BAD_CHUNK = wrong("bad data chunk");
+const TOO_LARGE: Wrong = {
+  kind: "wrong",
+  answer: "SERVER_ERROR object too large for cache\r\n",
+};
+const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
+
+function wrong(why: string): Wrong {
+  return { kind: "wrong", answer: `CLIENT_ERROR ${why}\r\n` };
+}
+
+export class MemcachedParser {
+  /** Of an item's data. May be changed between two chunks. */
+  maxItemBytes: number;
+  #buffer: Buffer = Buffer.alloc(0);
+  #from = 0;
+  #to = 0;
+  /** Before it there is no line's end. */
+  #scanned = 0;
+  /** Its data have not come whole. */
+  #announced: Announced | null = null;
+  /** Bytes still to come of an item that is too large. */
+  #skipped = 0;
+
+  constructor(maxItemBytes: number) {
+    this.maxItemBytes = maxItemBytes;
+  }
+
+  /** Bytes that have come and belong to no request that was taken. */
+  get heldBytes(): number {
+    return this.#to - this.#from;
+  }
+
+  get isMidRequest(): boolean {
+    return this.heldBytes > 0 || this.#announced !== null || this.#skipped > 0;
+  }
+
+  /** Whether a line is longer than any may be: nothing more can be taken. */
+  get isTooLong(): boolean {
+    return this.#announced === null && this.#scanned - this.#from > LINE_BYTES_MAX;
+  }
+
+  /** Takes bytes as they came; they are copied. */
+  push(chunk: Buffer): void {
+    const skipped = Math.min(this.#skipped, chunk.length);
+    this.#skipped -= skipped;
+    const bytes = chunk.subarray(skipped);
+    if (this.#buffer.length - this.#to < bytes.length) {
+      const held = this.heldBytes;
+      // Twice as much, so that an item in small pieces is not copied each time.
+      const next = Buffer.allocUnsafeSlow(Math.max(2 * held, held + bytes.length));
+      this.#buffer.copy(next, 0, this.#from, this.#to);
+      this.#scanned -= this.#from;
+      [this.#buffer, this.#from, this.#to] = [next, 0, held];
+    }
+    bytes.copy(this.#buffer, this.#to);
+    this.#to += bytes.length;
+  }
+
+  /** The next whole request; null: it has not come. */
+  next(): MemcachedRequest | null {
+    if (this.#announced === null) {
+      const text = this.#line();
+      if (text === null) return null;
+      const line = readLine(text);
+      if (line.kind !== "store") return line;
+      if (line.bytes > this.maxItemBytes) {
+        this.#skip(line.bytes + 2);
+        return TOO_LARGE;
+      }
+      this.#announced = line;
+    }
+    return this.#stored(this.#announced);
+  }
+
+  #line(): ByteString | null {
+    if (this.isTooLong) return null;
+    const at = this.#buffer.subarray(0, this.#to).indexOf(LINE_FEED, this.#scanned);
+    this.#scanned = at < 0 ? this.#to : at;
+    if (at < 0 || this.isTooLong) return null;
+    const line = bytesOf(this.#buffer, this.#from, at);
+    this.#consume(at + 1 - this.#from);
+    return line.endsWith("\r") ? line.slice(0, -1) : line;
+  }
+
+  #stored({ bytes, ...request }: Announced): MemcachedRequest | null {
+    if (this.heldBytes < bytes + 2) return null;
+    const end = this.#from + bytes;
+    const data = bytesOf(this.#buffer, this.#from, end);
+    const isWhole = bytesOf(this.#buffer, end, end + 2) === "\r\n";
+    this.#consume(bytes + 2);
+    this.#announced = null;
+    return isWhole ? { ...request, data } : BAD_CHUNK;
+  }
+
+  #skip(bytes: number): void {
+    const here = Math.min(bytes, this.heldBytes);
+    this.#consume(here);
+    this.#skipped = bytes - here;
+  }
+
+  #consume(bytes: number): void {
+    this.#from += bytes;
+    this.#scanned = this.#from;
+    if (this.#from < this.#to) return;
+    [this.#from, this.#to, this.#scanned] = [0, 0, 0];
+    if (this.#buffer.length > BUFFER_BYTES_KEPT) this.#buffer = Buffer.alloc(0);
+  }
+}
+
+function readLine(line: ByteString): Line {
+  const [verb = "", ...words] = line.split(" ").filter((word) => word !== "");
+  switch (verb) {
+    case "get":
+    case "gets":
+      if (words.length === 0) break;
+      if (words.some((key) => key.length > KEY_BYTES_MAX)) return BAD_FORMAT;
+      return { kind: "get", keys: words, tellsUnique: verb === "gets" };
+    case "set":
+    case "add":
+    case "replace":
+    case "cas":
+      return readStore(verb, words);
+    case "delete":
+      return readDelete(words);
+    case "incr":
+    case "decr":
+    case "touch":
+      return readChange(verb, words);
+    case "version":
+    case "quit":
+      return { kind: verb };
+  }
+  return HTTP.test(line) ? { kind: "http" } : ERROR;
+}
+
+/** `key flags exptime bytes`, of `cas` also `unique`, and perhaps `noreply`. */
+function readStore(verb: StoreVerb, words: readonly ByteString[]): Line {
+  const due = verb === "cas" ? 5 : 4;
+  if (words.length < due || words.length > due + 1) return ERROR;
+  const [key = "", flagsText = "", exptimeText = "", bytesText = "", uniqueText = "0"] = words;
+  const flags = unsigned(flagsText, FLAGS_MAX);
+  const bytes = unsigned(bytesText, Number.MAX_SAFE_INTEGER);
+  const exptime = exptimeOf(exptimeText);
+  const unique = verb === "cas" ? uint64(uniqueText) : 0n;
+  const isRight = key.length <= KEY_BYTES_MAX && flags !== null && bytes !== null;
+  if (!isRight || exptime === null || unique === null) return BAD_FORMAT;
+  return { kind: "store", verb, key, flags, exptime, unique, bytes, isSilent: words[due] === "noreply" };
+}
+
+/** `key`, and perhaps a time, which has to be 0, and `noreply`. */
+function readDelete([key, ...more]: readonly ByteString[]): Line {
+  if (key === undefined || more.length > 2) return ERROR;
+  if (key.length > KEY_BYTES_MAX) return BAD_FORMAT;
+  const isSilent = more.at(-1) === "noreply";
+  const isRight = more.length === 0 || (more.length === 1 && isSilent) || more[0] === "0";
+  if (isRight) return { kind: "delete", key, isSilent };
+  return wrong("bad command line format.  Usage: delete <key> [noreply]");
+}
+
+/** `key number`, and perhaps `noreply`. */
+function readChange(verb: "incr" | "decr" | "touch", words: readonly ByteString[]): Line {
+  const [key, number, last] = words;
+  if (key === undefined || number === undefined || words.length > 3) return ERROR;
+  if (key.length > KEY_BYTES_MAX) return BAD_FORMAT;
+  const isSilent = last === "noreply";
+  if (verb === "touch") {
+    const exptime = exptimeOf(number);
+    if (exptime === null) return wrong("invalid exptime argument");
+    return { kind: "touch", key, exptime, isSilent };
+  }
+  const by = uint64(number);
+  if (by === null) return wrong("invalid numeric delta argument");
+  return { kind: "count", verb, key, by, isSilent };
+}
+
+function unsigned(text: ByteString, most: number): number | null {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  return value <= most ? value : null;
+}
+
+function exptimeOf(text: ByteString): number | null {
+  return /^-?\d{1,12}$/.test(text) ? Number(text) : null;
+}
+
+/** A number of 64 bits without a sign; null: it is none. */
+export function uint64(text: ByteString): bigint | null {
+  const value = /^\d{1,20}$/.test(text) ? BigInt(text) : UINT64_MAX + 1n;
+  return value <= UINT64_MAX ? value : null;
+}
