@@ -44,9 +44,13 @@ export type Waited = "done" | "late" | "elsewhere";
 /** How many writes of each daemon have been done, by its id: the highest number. */
 export type Counts = ReadonlyMap<string, number>;
 
-/** Writes that are remembered: a daemon that led while it was cut off hands them over. */
-const KEPT_WRITES = 10_000;
-const KEPT_CHARS = 16 * 1024 * 1024;
+/** Of the writes that are remembered: a daemon that led while it was cut off hands them over. */
+export interface KeptMost {
+  readonly writes: number;
+  /** Of their words. */
+  readonly chars: number;
+}
+
 /** Of those that are remembered, the last ones, by name: as many as clients may wait for at once. */
 const RECENT_WRITES = 1_000;
 /** Daemons that are remembered: each start makes one. */
@@ -66,9 +70,11 @@ export class Fleet {
   /** Writes that came with whole documents. */
   #given: readonly WriteName[] = [];
   readonly #waiters = new Set<() => void>();
+  #keptMost: KeptMost;
 
-  constructor({ id, since }: Pick<Claim, "id" | "since">) {
+  constructor({ id, since, keptMost }: Pick<Claim, "id" | "since"> & { readonly keptMost: KeptMost }) {
     this.id = id;
+    this.#keptMost = keptMost;
     this.#own = { term: 0, place: 0, since, id };
     this.#claim = this.#own;
   }
@@ -76,6 +82,12 @@ export class Fleet {
   /** Of whom it follows, or its own. */
   get claim(): Claim {
     return this.#claim;
+  }
+
+  /** From now on. */
+  set keptMost(most: KeptMost) {
+    this.#keptMost = most;
+    this.#trim();
   }
 
   get leads(): boolean {
@@ -153,7 +165,7 @@ export class Fleet {
     this.#count(write.by, write.number);
     this.#kept.push(write);
     this.#keptChars += charsOf(write);
-    if (this.#kept.length > KEPT_WRITES || this.#keptChars > KEPT_CHARS) this.#trim();
+    this.#trim();
     this.#tellWaiters();
   }
 
@@ -224,9 +236,14 @@ export class Fleet {
     this.#trimmed.delete(oldest as string);
   }
 
-  /** A quarter at once. */
+  /** A quarter of what may be kept goes at once. */
   #trim(): void {
-    const gone = this.#kept.splice(0, Math.ceil(this.#kept.length / 4));
+    const { writes, chars } = this.#keptMost;
+    if (this.#kept.length <= writes && this.#keptChars <= chars) return;
+    let [left, count] = [this.#keptChars, 0];
+    while (this.#kept.length - count > (3 / 4) * writes || left > (3 / 4) * chars)
+      left -= charsOf(this.#kept[count++] as DoneWrite);
+    const gone = this.#kept.splice(0, count);
     for (const write of gone) {
       this.#keptChars -= charsOf(write);
       this.#trimmed.set(write.by, Math.max(write.number, this.#trimmed.get(write.by) ?? 0));

@@ -14,7 +14,7 @@ import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";
 import { datedWords } from "../messages/selection.js";
 import type { Contents, DocumentStore } from "./document-store.js";
-import { type DoneWrite, Fleet } from "./fleet.js";
+import { type DoneWrite, Fleet, type KeptMost } from "./fleet.js";
 import { led, type Meeting, type Met, noted, plain } from "./fleet-messages.js";
 import { documentsOf } from "./given-documents.js";
 import { Leadership } from "./leadership.js";
@@ -67,7 +67,7 @@ export class JsonReplicas implements LinkHost {
 
   constructor({ places, store, limits, log, id, environment }: JsonReplicasParts) {
     this.#environment = environment;
-    this.fleet = new Fleet({ id, since: store.now });
+    this.fleet = new Fleet({ id, since: store.now, keptMost: keptMostOf(limits) });
     this.store = store;
     this.log = log;
     const bounds = boundsOf(limits);
@@ -84,6 +84,7 @@ export class JsonReplicas implements LinkHost {
   set limits(limits: Limits) {
     this.#bounds = boundsOf(limits);
     for (const link of this.#links) link.bounds = this.#bounds;
+    this.fleet.keptMost = keptMostOf(limits);
   }
 
   /** Takes over the documents that are not here yet, from one after the other: from the leader first. */
@@ -272,6 +273,13 @@ export class JsonReplicas implements LinkHost {
     const last = String(Number(count.value) - 1);
     return itemsOf(this.store.run(["DOC.GET", document, "ID", last])).length > 0;
   }
+}
+
+/** They are handed over in one answer, whose JSON is at most some two times as long. */
+const ANSWER_SHARE = 1 / 4;
+
+function keptMostOf({ jsonReplicaKept, jsonReplicaKeptBytes, maxOutputBytes }: Limits): KeptMost {
+  return { writes: jsonReplicaKept, chars: Math.min(jsonReplicaKeptBytes, ANSWER_SHARE * maxOutputBytes) };
 }
 
 function boundsOf(limits: Limits): ReplicaBounds {

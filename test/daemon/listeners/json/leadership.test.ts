@@ -188,7 +188,7 @@ test("a daemon that follows another one is not given documents before it has han
 });
 
 test("a write counts as done here once all that its leader had is here", async () => {
-  const fleet = new Fleet({ id: "a", since: 2 });
+  const fleet = new Fleet({ id: "a", since: 2, keptMost: { writes: 10, chars: 1000 } });
   for (let number = 1; number <= 3; number++)
     fleet.record({ by: "a", number, now: 1, argv: ["DOC.CREATE", "d"] });
   const claim = { term: 2, place: 3, since: 1, id: "b" };
@@ -203,4 +203,43 @@ test("a write counts as done here once all that its leader had is here", async (
   fleet.takeOver();
   assert.equal(await next, "elsewhere");
   assert.deepEqual(fleet.own.recent.at(0), { by: "c", number: 7 });
+});
+
+test("writes beyond what is to be kept go, the oldest first, and who lacks them is told that they are forgotten", async () => {
+  const fleet = new Fleet({ id: "a", since: 2, keptMost: { writes: 8, chars: 1000 } });
+  const write = (number: number, name = "d") =>
+    fleet.record({ by: "a", number, now: 1, argv: ["DOC.CREATE", name] });
+  const numbers = () => fleet.lacking(new Map()).map(({ number }) => number);
+  for (let number = 1; number <= 8; number++) write(number);
+  assert.ok(!fleet.hasForgotten(new Map()));
+  write(9);
+  assert.deepEqual(numbers(), [4, 5, 6, 7, 8, 9]);
+  assert.ok(fleet.hasForgotten(new Map([["a", 2]])));
+  assert.ok(!fleet.hasForgotten(new Map([["a", 3]])));
+  write(10, "x".repeat(980));
+  assert.deepEqual(numbers(), []);
+  write(11);
+  fleet.keptMost = { writes: 0, chars: 0 };
+  assert.deepEqual(numbers(), []);
+  assert.ok(fleet.has("a", 11));
+});
+
+test("writes that are kept fit an answer, whatever --json-replica-kept-bytes says", async () => {
+  await using leader = await startMember(({ does }) => (does === "meet" ? MET : DONE));
+  await using ours = await startJson({
+    limits: { ...PATIENT.limits, maxOutputBytes: 20_000 },
+    replicas: [leader.port],
+  });
+  using client = await openAs("leader", ours.port);
+  await say(client, "begin", { claim: CLAIM });
+  await say(client, "level", LEVEL);
+  const text = '"'.repeat(500);
+  for (let place = 1; place <= 30; place++) {
+    const argv = place === 1 ? ["DOC.CREATE", "d"] : ["DOC.INSERT", "d", JSON.stringify({ text })];
+    const led = { leader: "leader", term: 5, place, by: "x", number: place, now: 1, argv };
+    assert.match(await say(client, "apply", led), /"success"/);
+  }
+  const claim = { ...CLAIM, term: 5 };
+  const told = await say(client, "meet", { id: "leader", claim, counts: {}, mark: "leader" });
+  assert.match(told, /"writes":\[\{.*"hasForgotten":true/);
 });
