@@ -12,7 +12,7 @@ import type { MemoryLimit } from "./memory/memory-limit.js";
 import { isLoopback } from "./options/loopback.js";
 import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "./options/settings.js";
 import { OPTIONS } from "./options/table.js";
-import { ALL_USER_LISTENERS } from "./options/user-listener-rules.js";
+import { allUserListeners } from "./options/user-listener-rules.js";
 import type { JsonReplicaFigures } from "./pipeline/json-replica-figures.js";
 import type { Observer } from "./pipeline/observer.js";
 import type { Pipeline } from "./pipeline/pipeline.js";
@@ -181,7 +181,7 @@ function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): 
   }
   const [backend] = backends;
   if (!(backend instanceof MemoryBackend))
-    throw new StartError(`${ALL_USER_LISTENERS} need the database in memory.`, 2);
+    throw new StartError(`${allUserListeners("and")} need the database in memory.`, 2);
   return new LocalPath(backend, localUnits);
 }
 

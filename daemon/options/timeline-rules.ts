@@ -2,6 +2,7 @@
 import { StartError } from "../process/start-error.js";
 import { formatPeer } from "./peer-address.js";
 import { hasTimeline, type Settings } from "./settings.js";
+import { allUserListeners } from "./user-listener-rules.js";
 
 type Given = Pick<
   Settings,
@@ -45,7 +46,8 @@ export function validateTimeline(settings: Given, canWrite: boolean, chosesV1: b
   const flag = data === null ? "--peer" : "--data";
   if (!canWrite)
     fail(
-      `${flag} keeps signed commands, and there is no key: give -s public.pem, or --json or --resp, for whose clients the daemon signs itself.`,
+      `${flag} keeps signed commands, and there is no key: give -s public.pem, or ${allUserListeners("or")}, for whose ` +
+        "clients the daemon signs itself.",
     );
   const redis = settings.compat === null ? "-d redis" : `--compat ${settings.compat}`;
   if (settings.database.some(({ kind }) => kind !== "memory"))

@@ -3,10 +3,11 @@ import { StartError } from "../process/start-error.js";
 import type { ListenPlace } from "./place.js";
 import { hasTimeline, type Settings, USER_LISTENER_NAMES } from "./settings.js";
 
-/** `--resp and --json`. */
-export const ALL_USER_LISTENERS = USER_LISTENER_NAMES.map((name) => `--${name}`)
-  .join(", ")
-  .replace(/, (?=[^,]*$)/, " and ");
+/** `--resp, --json and --memcached`. */
+export function allUserListeners(word: "and" | "or"): string {
+  const flags = USER_LISTENER_NAMES.map((name) => `--${name}`);
+  return flags.join(", ").replace(/, (?=[^,]*$)/, ` ${word} `);
+}
 
 /** @throws StartError  with the cures */
 export function validateUserListeners(settings: Settings): void {
@@ -14,7 +15,7 @@ export function validateUserListeners(settings: Settings): void {
   const { enableDebugCommand } = settings;
   const asked = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
   if (aclFile !== null && asked.length === 0)
-    fail(`--acl-file names the users of ${ALL_USER_LISTENERS}: give one of them too.`);
+    fail(`--acl-file names the users of ${allUserListeners("and")}: give one of them too.`);
   if (jsonReplicas.length > 0 && json === null)
     fail("--json-replica passes on what JSON clients write: give --json too.");
   if (jsonReplicas.length > 0 && hasTimeline(settings))
@@ -24,7 +25,7 @@ export function validateUserListeners(settings: Settings): void {
     );
   if (allowAnonymous && asked.length === 0)
     fail(
-      `--allow-anonymous is about the users of ${ALL_USER_LISTENERS}: give one of them too, or leave it out.`,
+      `--allow-anonymous is about the users of ${allUserListeners("and")}: give one of them too, or leave it out.`,
     );
   if (enableDebugCommand !== "no" && settings.resp === null)
     fail("--enable-debug-command is about the clients of --resp: give it too, or leave this out.");

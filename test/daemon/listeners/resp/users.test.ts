@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { USER_LISTENER_NAMES } from "../../../../daemon/options/settings.js";
 import { StartError } from "../../../../daemon/process/start-error.js";
 import { Users } from "../../../../daemon/users/users.js";
 import { writeCertificate } from "../../../support/certificate-files.js";
@@ -169,13 +170,12 @@ test("off loopback each user has a password, also behind TLS, unless --allow-ano
   const tls = ["--tls-cert", certificate, "--tls-key", key];
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\nuser guest on nopass ~* +get\n", { mode: 0o600 });
+  const plain: readonly string[] = [];
+  const acl = ["--acl-file", path];
   for (const [flag, more] of [
-    ["--resp", []],
-    ["--resp", tls],
-    ["--json", []],
-    ["--json", tls],
-    ["--resp", ["--acl-file", path]],
-  ] as const) {
+    ...USER_LISTENER_NAMES.flatMap((name) => [plain, tls].map((one) => [`--${name}`, one] as const)),
+    ["--resp", acl] as const,
+  ]) {
     const place = [flag, "0.0.0.0:0", ...more];
     const open = await runDaemon(place);
     assert.equal(open.code, 2, place.join(" "));
