@@ -41,6 +41,8 @@ export interface Result {
   readonly errors: number;
   /** For each unit its RESP reply and, as a bulk string, its flags. */
   readonly replies: ByteString;
+  /** Nothing of it was permitted, so that it is not recorded. */
+  readonly isDenied?: true;
 }
 
 export interface RefusedEnvelope extends Refused {

@@ -88,7 +88,7 @@ export function denialOf(
 ): Result {
   const result = new ResultWriter(room, standing);
   for (const denial of denials) result.add(denial, "");
-  return result.done(id);
+  return { ...result.done(id), isDenied: true };
 }
 
 /** A reply's bytes, or an error in its place: the neighbours' replies are not to suffer. */

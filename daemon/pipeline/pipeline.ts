@@ -150,10 +150,9 @@ export class Pipeline {
     if (confirmations === null || !isRecorded) return first === null ? refusal : unknown(refusal);
     const answer = await (first ?? this.#admit(taken));
     const { at, seq } = envelope;
-    if (answer.kind === "refused") return answer;
-    const isHeld = this.#recorder?.holds({ at, seq, id }) === true;
     // What was not permitted is not recorded. Anything else was, and if it is damaged by now nothing more is certain of it.
-    if (!isHeld && answer.errors === answer.units) return answer;
+    if (answer.kind === "refused" || answer.isDenied) return answer;
+    const isHeld = this.#recorder?.holds({ at, seq, id }) === true;
     if (isHeld && (await confirmations.confirm({ at, seq, id }, wait))) return answer;
     return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
   }

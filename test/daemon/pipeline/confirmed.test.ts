@@ -1,0 +1,40 @@
+/** What is said of an envelope that is to be certain, where nothing of it had an effect. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { denialOf, resultOf } from "../../../daemon/answers/result-writer.js";
+import type { Recording } from "../../../daemon/pipeline/recording.js";
+import { error } from "../../../protocol/reply.js";
+import type { UnitAnswer } from "../../../timeline/fold.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { makeScene } from "../scene.js";
+
+const NOW = 1_790_000_000_000;
+
+test("an answer of errors alone is confirmed only while its entry can be read, and at once if it was denied and not recorded", async () => {
+  const failed: UnitAnswer = { reply: error("ERR no"), outcome: "applied", late: false };
+  let isDenied = false;
+  let isHeld = true;
+  const options = { room: 1000, standing: "" } as const;
+  const recorder = {
+    ...{ records: () => true, holds: () => isHeld && !isDenied, standing: "", firstAnswer: () => null },
+    take: ({ id }: { id: string }) =>
+      isDenied ? denialOf(id, [error("NOPERM no")], options) : resultOf(id, [failed], options),
+  } as unknown as Recording["recorder"];
+  const confirmations = { confirm: () => Promise.resolve(true), stop: () => {} };
+  const timeline = { recorder, confirmations, gateway: null } as unknown as Recording;
+  const { pipeline, sign } = makeScene({
+    clock: { now: NOW },
+    pair: makeKeyPair(),
+    parts: { timeline, floor: { date: NOW - 1, pending: null } },
+  });
+  const said = async ({ body, signature } = sign([["INCR"]])) => {
+    const answer = await pipeline.take({ kind: "command", body, signature, wait: { kind: "stable" } }, 1000);
+    return answer.kind === "result" ? "result" : `${answer.code} ${answer.effect}`;
+  };
+  assert.equal(await said(), "result");
+  isHeld = false;
+  assert.equal(await said(), "not-stable unknown", "it is damaged by now");
+  isDenied = true;
+  const denied = sign([["INCR"]]);
+  for (const which of ["first", "again"]) assert.equal(await said(denied), "result", which);
+});
