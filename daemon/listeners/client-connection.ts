@@ -166,6 +166,7 @@ export class ClientConnection<Request> implements Hosted {
     const [dialect, output] = [this.#dialect, this.#output];
     const { environment } = this.#host;
     const endsAt = this.activeAt + TURN_MS;
+    let left = dialect.requestsPerLook;
     while (!dialect.isClosing) {
       const request = dialect.next(this.#output.pending);
       if (request === null) return true;
@@ -174,6 +175,8 @@ export class ClientConnection<Request> implements Hosted {
         if (!this.#takeUp(served, request)) return false;
       } else if (!output.isBehind) output.written += served;
       else output.answers.add(served);
+      if (--left > 0 && output.written.length < WRITE_CHARS) continue;
+      left = dialect.requestsPerLook;
       const isLate = environment.uptime() > endsAt;
       if (!isLate && output.written.length < WRITE_CHARS) continue;
       if (!this.#flush()) return false;

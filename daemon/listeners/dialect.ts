@@ -49,6 +49,8 @@ export abstract class Dialect<Request> {
   readonly isInOrder: boolean = true;
   /** Whether more is read and served, up to --max-output-bytes, while the client does not take what was written. */
   readonly readsOn: boolean = false;
+  /** How many requests are served between two looks at the clock. */
+  readonly requestsPerLook: number = 1;
   /** Whether the client has shown that it may send commands here. */
   isProven = false;
 

@@ -2,12 +2,13 @@
 import { error } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp-writer.js";
 import { ShortStrings } from "../../../protocol/short-strings.js";
+import { ClientConnection } from "../client-connection.js";
 import { SharedInput } from "../shared-input.js";
 import { SocketListener } from "../socket-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
-import { RespConnection } from "./connection.js";
+import { type Argv, RespDialect } from "./dialect.js";
 import { RESP_LISTENER } from "./resp-host.js";
 import type { Pulse } from "./session/pulse.js";
 import { ServerState } from "./session/server-state.js";
@@ -57,7 +58,7 @@ export class RespListener extends SocketListener {
           const seconds = state.numberOf("tcp-keepalive", KEEP_ALIVE_SECONDS);
           // Who has gone without a word, and waits for data here, is to be found out.
           if (seconds > 0) taken.setKeepAlive(true, seconds * 1000);
-          return new RespConnection(taken, whole);
+          return new ClientConnection<Argv>(taken, whole, (one) => new RespDialect(whole, one));
         };
       },
     });

@@ -2,15 +2,16 @@
 import { RespRequestParser } from "../../../protocol/resp-request-parser.js";
 import type { ShortStrings } from "../../../protocol/short-strings.js";
 import type { SocketHost } from "../connection-host.js";
-import type { AnswerHost } from "./answer-writer.js";
 import type { SessionHost } from "./session/session.js";
+import type { SharedOutput } from "./shared-output.js";
 
 export const RESP_LISTENER = "resp";
 
-export interface RespHost extends SocketHost, SessionHost, AnswerHost {
+export interface RespHost extends SocketHost, SessionHost {
   /** Numbers connections. */
   nextId(): number;
   readonly strings: ShortStrings;
+  readonly output: SharedOutput;
 }
 
 /** For one connection. */

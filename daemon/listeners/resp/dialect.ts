@@ -1,0 +1,209 @@
+/**
+ * --resp as its connections see it: commands in, replies out; what they mean is the session's. As Redis it goes on reading while
+ * its client does not, up to a bound: clients send long pipelines before they read the first answer.
+ */
+import type { Socket } from "node:net";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { error, type Reply } from "../../../protocol/reply.js";
+import type { RespRequestParser } from "../../../protocol/resp-request-parser.js";
+import { bulkHead, writeReply } from "../../../protocol/resp-writer.js";
+import { type Later, type LaterReply, whenThere } from "../../answers/later-reply.js";
+import { traceFrame } from "../../process/log.js";
+import type { ClientConnection } from "../client-connection.js";
+import { type Answer, type Closing, Dialect, type LongAnswer } from "../dialect.js";
+import { parserFor, RESP_LISTENER, type RespHost } from "./resp-host.js";
+import { answerBytes, argumentBytes } from "./session/answers.js";
+import { ConnectedClient } from "./session/connected-client.js";
+import { RespSession } from "./session/session.js";
+import { LONG_BYTES } from "./shared-output.js";
+
+/** Requests of a connection that may wait for their answers. */
+const UNANSWERED_MOST = 4096;
+const END = "\r\n";
+
+/** The words of a command. */
+export type Argv = readonly ByteString[];
+
+export class RespDialect extends Dialect<Argv> {
+  readonly listener = RESP_LISTENER;
+  override readonly readsOn = true;
+  /** Commands are shorter than a look at the clock. */
+  override readonly requestsPerLook = 16;
+  readonly #host: RespHost;
+  readonly #connection: ClientConnection<Argv>;
+  readonly #parser: RespRequestParser;
+  readonly #client: ConnectedClient;
+  readonly #session: RespSession;
+  /** A command that waits until all before it are answered, or for the end of a pause. */
+  #heldBack: Argv | null = null;
+  #isPaused = false;
+  /** Of this turn. */
+  #served = 0;
+  #errors = 0;
+
+  constructor(host: RespHost, connection: ClientConnection<Argv>) {
+    super();
+    this.#host = host;
+    this.#connection = connection;
+    this.#parser = parserFor(host);
+    this.#client = new ConnectedClient(
+      {
+        ...{ id: host.nextId(), socket: connection.socket, kill: () => connection.destroy() },
+        activeAt: () => connection.activeAt,
+        requestBytes: () => this.#parser.heldBytes,
+        push: (bytes) => connection.push(bytes),
+      },
+      (client) => new RespSession(host, client),
+    );
+    this.#session = this.#client.session;
+    this.#session.waitsLate = () => connection.listenOn();
+    this.#parser.trusted = this.#session.user !== null;
+    // Where nobody has to log in a first command may be as long as any.
+    if (this.#parser.trusted) connection.trust();
+  }
+
+  get heldBytes(): number {
+    return this.#parser.heldBytes + this.#session.queuedBytes;
+  }
+
+  override get isClosing(): boolean {
+    return this.#session.isClosing;
+  }
+
+  override get isHeldBack(): boolean {
+    return this.#isPaused;
+  }
+
+  override get listensOn(): boolean {
+    return this.#session.waiting !== null;
+  }
+
+  push(chunk: Buffer): boolean {
+    this.#host.state.inputBytes += chunk.length;
+    this.#parser.push(chunk);
+    return true;
+  }
+
+  override keep(): void {
+    this.#parser.keep();
+    const { heldBytes } = this.#parser;
+    if (this.listensOn && heldBytes > this.#host.limits.maxQueryBytes)
+      this.#connection.drop("too-much-behind", `${heldBytes} bytes`);
+  }
+
+  override takes(pending: number): boolean {
+    return !this.#isPaused && (this.#heldBack === null || pending === 0);
+  }
+
+  next(pending: number): Argv | null {
+    const argv = this.#heldBack ?? this.#parser.next();
+    if (argv === null) return null;
+    this.#heldBack = argv;
+    const { pause } = this.#host.state;
+    if (pause.mode !== null && this.#session.isPaused(argv)) {
+      this.#isPaused = true;
+      pause.hold(this.#resume);
+      return null;
+    }
+    if (pending > 0 && (pending >= UNANSWERED_MOST || !this.#session.mayRunBeside(argv))) return null;
+    this.#heldBack = null;
+    return argv;
+  }
+
+  bytesOf(argv: Argv): number {
+    return argumentBytes(argv);
+  }
+
+  override begin(now: number): void {
+    this.#host.state.mark = now;
+    this.#session.now = this.#host.environment.clock();
+  }
+
+  serve(argv: Argv): Answer | Later<Answer> {
+    const session = this.#session;
+    const reply = session.serve(argv);
+    this.#served++;
+    if (!this.#parser.trusted) this.#parser.trusted = session.user !== null;
+    const isMuted = session.replies !== "on" && session.mute();
+    if (reply === null) return "";
+    if (reply instanceof Promise || reply.kind === "later") return this.#later(reply, isMuted);
+    if (isMuted) return "";
+    if (reply.kind === "error") this.#errors++;
+    if (reply.kind === "bulk" && reply.bytes.length >= LONG_BYTES) return this.#long(reply);
+    return this.#told(reply);
+  }
+
+  override end(): void {
+    const { observer, state } = this.#host;
+    const isKnown = this.#session.user !== null;
+    if (this.#served > 0) observer.served(RESP_LISTENER, this.#served, this.#errors);
+    state.commands += this.#served;
+    this.#parser.trusted = isKnown;
+    this.isProven ||= isKnown && this.#served > 0;
+    this.#served = this.#errors = 0;
+  }
+
+  override sent(characters: number): void {
+    this.#host.state.outputBytes += characters;
+  }
+
+  problem(): Closing | null {
+    const { problem } = this.#parser;
+    if (problem === null) return null;
+    const words = writeReply(error(`ERR ${problem}`));
+    return { kind: "closing", code: "malformed", detail: problem, words };
+  }
+
+  override leave(): void {
+    this.#session.leave();
+  }
+
+  override gone(): void {
+    this.#client.gone();
+    this.#host.state.pause.forget(this.#resume);
+  }
+
+  readonly #resume = (): void => {
+    this.#isPaused = false;
+    this.#connection.nextTurn();
+  };
+
+  #later(reply: Promise<Reply> | LaterReply, isMuted: boolean): Later<Answer> {
+    const { last } = this.#session;
+    return {
+      kind: "later",
+      tell: (listener) =>
+        whenThere(reply, (settled) => {
+          if (settled.kind === "error") last?.counts.addFailure();
+          listener(isMuted ? "" : this.#told(settled));
+        }),
+    };
+  }
+
+  #told(reply: Reply): string | Closing {
+    if (reply.kind === "error") this.#host.state.failed(reply.text);
+    const { maxOutputBytes } = this.#host.limits;
+    const bytes = answerBytes(reply, this.#session.protocol, maxOutputBytes);
+    return bytes ?? tooLong(maxOutputBytes);
+  }
+
+  /** A long value goes to the socket by itself. */
+  #long({ bytes }: Extract<Reply, { kind: "bulk" }>): LongAnswer | Closing {
+    const { limits, output, log } = this.#host;
+    if (bytes.length > limits.maxOutputBytes) return tooLong(limits.maxOutputBytes);
+    const head = bulkHead(bytes.length);
+    const write = (socket: Socket) => {
+      this.sent(head.length + bytes.length + END.length);
+      traceFrame(log, "sent", this.#client.remote, head + bytes + END);
+      output.write(socket, head, bytes, END);
+      return true;
+    };
+    return { kind: "long", left: 0, write };
+  }
+}
+
+/** Nothing is said: who reads replies one by one would take any words for this one. */
+const tooLong = (most: number): Closing => ({
+  ...{ kind: "closing", code: "answer-too-long", words: null },
+  detail: `one answer of more than ${most} bytes`,
+});
