@@ -63,6 +63,8 @@ export const vouch = (mark: string) => line("vouch", { mark });
 export const LIST = line("list", {});
 export const digest = (document: ByteString) => line("digest", { name: document });
 export const contents = (document: ByteString) => line("contents", { name: document });
+/** This daemon cannot reach the leader: who can, and is asked, is to lead. */
+export const takeLead = ({ id, term }: Leader) => line("lead", { leader: id, term });
 /** Whole documents come. */
 export const begin = (claim: Claim) => line("begin", { claim });
 /** They have come: who has taken them has all that the leader had. */
@@ -145,7 +147,9 @@ export const textsIn = (value: JsonValue | undefined): string[] => listIn(value)
 /** @throws Error */
 export function claimIn(value: JsonValue | undefined): Claim {
   const { get } = membersIn(value);
+  const after = get("after") === undefined ? undefined : membersIn(get("after"));
   return {
+    ...(after && { after: { id: textIn(after.get("id")), term: numberIn(after.get("term")) } }),
     term: numberIn(get("term")),
     place: numberIn(get("place")),
     since: numberIn(get("since")),

@@ -14,6 +14,8 @@ export interface Claim {
   readonly since: number;
   /** Of the daemon, for as long as it runs. */
   readonly id: string;
+  /** Whose place it has taken though that one is there, because another one cannot reach it. */
+  readonly after?: Pick<Claim, "id" | "term"> | undefined;
 }
 
 /** A write of a client that has been done. */
@@ -127,8 +129,9 @@ export class Fleet {
   /** @returns whether somebody else leads from now on, or it leads itself by a new claim */
   learn(claim: Claim): boolean {
     if (!isBetter(claim, this.#claim)) return false;
-    // Who lacks writes that are here must not lead.
-    if (this.#isLevel && claim.term > this.#claim.term && claim.place < this.#place) {
+    // Who lacks writes that are here must not lead, unless he was asked to: then they are handed over.
+    const isAsked = claim.after?.id === this.#claim.id && claim.after.term === this.#claim.term;
+    if (this.#isLevel && claim.term > this.#claim.term && claim.place < this.#place && !isAsked) {
       this.#become({ ...this.#own, term: claim.term + 1, place: this.#place });
       return true;
     }
@@ -137,11 +140,11 @@ export class Fleet {
     return true;
   }
 
-  /** The leader is gone. Who does not have all that it had leads nobody who has. */
-  takeOver(): void {
+  /** The leader is gone. Who does not have all that it had leads nobody who has. @param after  it is there: another one cannot reach it */
+  takeOver(after?: Pick<Claim, "id" | "term">): void {
     const term = this.#isLevel ? this.#claim.term + 1 : 0;
     this.#isLevel = true;
-    this.#become({ ...this.#own, term, place: this.#place });
+    this.#become({ ...this.#own, term, place: this.#place, after });
   }
 
   /** Documents come one by one: until the last one is here it has neither what it had nor what its leader has. */

@@ -5,7 +5,7 @@
 import type { Logger } from "pino";
 import { ERROR_HEAD, failure, type Member, success } from "../messages/answers.js";
 import type { Claim, Fleet } from "./fleet.js";
-import { claimIn, type Meeting, numberIn, submit, textIn } from "./fleet-messages.js";
+import { claimIn, type Leader, type Meeting, numberIn, submit, takeLead, textIn } from "./fleet-messages.js";
 import type { ReplicaLink } from "./replica-link.js";
 
 /** How often a write is handed over before its client is told that nobody takes it. */
@@ -137,16 +137,28 @@ export class Leadership {
     return this.#deciding;
   }
 
+  /** One that does not reach the leader asks this one, which may, to lead both. @returns whether it leads */
+  takeLead({ id, term }: Leader): boolean {
+    const { fleet } = this.#parts;
+    if (fleet.leads) return true;
+    if (fleet.claim.id !== id || fleet.claim.term !== term || !fleet.isLevel) return false;
+    this.#takeOver(
+      "another daemon cannot reach the one that ordered the writes of --json-replica; this one does now",
+      { id, term },
+    );
+    return true;
+  }
+
   async #decide(): Promise<void> {
-    const { fleet, links, log } = this.#parts;
+    const { fleet, links } = this.#parts;
     const lost = fleet.claim;
     const isSame = () => fleet.claim.id === lost.id && fleet.claim.term === lost.term;
     if (fleet.leads || this.#isStopped) return;
     const leader = this.#leader;
     if (leader !== null && (await leader.meet()) && leader.contact.memberId === lost.id) return;
     const others = links.filter((link) => link !== leader);
-    // Who lacks something must know who of the others does not: what they said before does not count.
-    const areThere = await Promise.all(others.map((link) => link.meet(!fleet.isLevel)));
+    // Whom they follow, and whether they lack something: what they said before does not count.
+    const areThere = await Promise.all(others.map((link) => link.meet(true)));
     if (!isSame() || this.#isStopped) return;
     const isOutdone = others.some(({ contact: { met } }, place) => {
       if (areThere[place] !== true || met === null) return false;
@@ -158,15 +170,33 @@ export class Leadership {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref());
       return;
     }
+    const between = others.find(({ contact: { met } }, place) => {
+      const follows = met?.claim.id === lost.id && met.claim.term === lost.term && met.isLevel;
+      return areThere[place] === true && follows;
+    });
+    if (between !== undefined && (await this.#isLedBy(between, lost))) return;
+    if (!isSame() || this.#isStopped) return;
     this.#gone = lost.id;
-    fleet.takeOver();
-    this.#parts.takenOver();
-    log.warn(
-      { term: fleet.claim.term },
-      "the daemon that ordered the writes of --json-replica is gone; this one does now",
-    );
-    this.#renew();
+    this.#takeOver("the daemon that ordered the writes of --json-replica is gone; this one does now");
     await Promise.all(others.map((link) => link.meet()));
+  }
+
+  /** Who may reach the one that is lost here reaches all: if one of both led, the other would not follow. @returns whether he leads */
+  async #isLedBy(between: ReplicaLink, lost: Leader): Promise<boolean> {
+    try {
+      const answer = await between.tell(takeLead(lost));
+      return answer.get("status") === "success" && (await between.meet(true));
+    } catch {
+      return false;
+    }
+  }
+
+  #takeOver(sentence: string, after?: Leader): void {
+    const { fleet, log, takenOver } = this.#parts;
+    fleet.takeOver(after);
+    takenOver();
+    log.warn({ term: fleet.claim.term }, sentence);
+    this.#renew();
   }
 
   get #leader(): ReplicaLink | null {

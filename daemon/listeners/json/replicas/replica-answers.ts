@@ -173,6 +173,13 @@ const rowsByName = {
     return whole === null ? success() : answered(contentsMembers(whole));
   },
 
+  lead({ host: { replicas }, member }, request) {
+    if (replicas === null) return success();
+    if (member === null) return failure(NO_MEMBER);
+    const leader = { id: textIn(request.get("leader")), term: numberIn(request.get("term")) };
+    return replicas.takeLead(leader) ? success() : otherLeader(replicas.fleet.claim);
+  },
+
   begin({ host: { replicas }, member }, request) {
     if (replicas === null) return success();
     const claim = claimIn(request.get("claim"));

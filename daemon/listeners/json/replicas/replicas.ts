@@ -15,7 +15,7 @@ import type { JsonRequest } from "../messages/request.js";
 import { datedWords } from "../messages/selection.js";
 import type { Contents, DocumentStore } from "./document-store.js";
 import { type DoneWrite, Fleet, type KeptMost } from "./fleet.js";
-import { led, type Meeting, type Met, noted, plain } from "./fleet-messages.js";
+import { type Leader, led, type Meeting, type Met, noted, plain } from "./fleet-messages.js";
 import { documentsOf } from "./given-documents.js";
 import { Leadership } from "./leadership.js";
 import type { ReplicaBounds } from "./replica-connection.js";
@@ -180,6 +180,11 @@ export class JsonReplicas implements LinkHost {
         );
       else void this.#forward(write, null);
     }
+  }
+
+  /** @returns whether this daemon leads, which one that cannot reach the leader has asked for */
+  takeLead(leader: Leader): boolean {
+    return this.#leadership.takeLead(leader);
   }
 
   learn(claim: Fleet["claim"]): void {

@@ -243,3 +243,30 @@ test("writes that are kept fit an answer, whatever --json-replica-kept-bytes say
   const told = await say(client, "meet", { id: "leader", claim, counts: {}, mark: "leader" });
   assert.match(told, /"writes":\[\{.*"hasForgotten":true/);
 });
+
+test("a leader gives way to one that was asked to lead in its place, and to no other one that has less", async () => {
+  for (const after of [undefined, { id: "a", term: 2 }, { id: "b", term: 1 }, { id: "a", term: 1 }]) {
+    const fleet = new Fleet({ id: "a", since: 2, keptMost: { writes: 10, chars: 1000 } });
+    for (let number = 1; number <= 3; number++)
+      fleet.record({ by: "a", number, now: 1, argv: ["DOC.CREATE", "d"] });
+    assert.equal(fleet.claim.term, 1);
+    assert.ok(fleet.learn({ term: 2, place: 2, since: 3, id: "c", after }));
+    assert.equal(fleet.leads, !(after?.id === "a" && after.term === 1));
+  }
+});
+
+test("who is asked to lead does so in the place of the one that it follows, and of no other one", async () => {
+  await using leader = await startMember(({ does }) => (does === "meet" ? MET : DONE));
+  await using ours = await startJson({ ...PATIENT, replicas: [leader.port] });
+  using client = await openAs("leader", ours.port);
+  const lead = (term: number) => say(client, "lead", { leader: "leader", term });
+  assert.match(await lead(5), /"error".*"claim"/);
+  await say(client, "begin", { claim: CLAIM });
+  await say(client, "level", LEVEL);
+  assert.match(await lead(4), /"error".*"claim"/);
+  assert.equal(await lead(5), JSON.stringify(DONE));
+  assert.match(
+    await say(client, "meet", { id: "leader", claim: CLAIM, counts: {}, mark: "leader" }),
+    /"claim":\{"term":6,[^{]*"after":\{"id":"leader","term":5\}\}/,
+  );
+});

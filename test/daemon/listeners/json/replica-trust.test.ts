@@ -140,6 +140,7 @@ test("nobody deposes a leader, or speaks for it, by what all can know of it", as
         const write = { by: id, number: huge, now: Date.now(), argv: ["DOC.DROP", "d"] };
         const place = (await met(port)).claim.place + 1;
         assert.match(await say(enemy, "apply", { ...real, place, ...write }), NO_MEMBER);
+        assert.match(await say(enemy, "lead", real), NO_MEMBER);
         const put = { ...real, name: "d", entries: null };
         assert.match(await say(enemy, "put", put), NO_MEMBER);
         const submitted = { by: id, number: huge, request: { action: "drop", document: "d" } };
