@@ -42,6 +42,17 @@ export function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
+/** The sum of two 64-bit integers; a number where that is exact; undefined: it is no such integer. */
+export function addIntegers(one: number | bigint, other: number | bigint): number | bigint | undefined {
+  if (typeof one === "number" && typeof other === "number") {
+    const sum = one + other;
+    // The usual case, without comparing a number with a bigint, for which the engine leaves compiled code.
+    if (Number.isSafeInteger(sum)) return sum;
+  }
+  const sum = BigInt(one) + BigInt(other);
+  return sum > INT64_MAX || sum < INT64_MIN ? undefined : narrow(sum);
+}
+
 /** An argument that must be a 64-bit integer. @throws CommandFailure */
 export function integerArgument(bytes: ByteString): number | bigint {
   const value = parseInteger(bytes);

@@ -4,19 +4,19 @@ import { bulk, integer, type Reply } from "../../protocol/reply.js";
 import { custom, nanOrInfinity, notFloat, overflow } from "../errors.js";
 import { addFloats } from "../long-double.js";
 import type { Data } from "../mutators.js";
-import { INT64_MAX, INT64_MIN, integerArgument, narrow, parseInteger } from "../numbers.js";
+import { addIntegers, integerArgument, parseInteger } from "../numbers.js";
 import { Hash } from "../values/hash.js";
 
 /** `HINCRBY key field increment` */
 export function hincrby(data: Data, argv: readonly ByteString[]): Reply {
   const [, key, field] = argv as [string, ByteString, ByteString];
-  const by = BigInt(integerArgument(argv[3]!));
+  const by = integerArgument(argv[3]!);
   const old = parseInteger(data.getAs(Hash, key)?.value.get(field) ?? "0");
   if (old === undefined) throw custom("ERR hash value is not an integer");
-  const sum = BigInt(old) + by;
-  if (sum > INT64_MAX || sum < INT64_MIN) throw overflow();
+  const sum = addIntegers(old, by);
+  if (sum === undefined) throw overflow();
   data.hashPut(data.getOrPut(Hash, key), field, String(sum));
-  return integer(narrow(sum));
+  return integer(sum);
 }
 
 /** `HINCRBYFLOAT key field increment` */

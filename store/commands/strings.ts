@@ -19,7 +19,7 @@ import { look, read, type Touch, update, write } from "../key-spec.js";
 import { type Entry, NO_EXPIRY } from "../keyspace.js";
 import { addFloats } from "../long-double.js";
 import type { Data } from "../mutators.js";
-import { INT64_MAX, INT64_MIN, indexArgument, integerArgument, narrow, parseInteger } from "../numbers.js";
+import { addIntegers, INT64_MIN, indexArgument, integerArgument, parseInteger } from "../numbers.js";
 import { stringLength, stringPart } from "../string-parts.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { longestCommonSubsequence } from "./longest-common-subsequence.js";
@@ -245,17 +245,11 @@ function increment(data: Data, argv: readonly ByteString[], by: number | bigint)
   const entry = data.getString(key);
   const old = entry === undefined ? 0 : parseInteger(entry.value);
   if (old === undefined) throw notInteger();
-  const sum = sumOf(old, by);
-  if (sum > INT64_MAX || sum < INT64_MIN) throw overflow();
+  const sum = addIntegers(old, by);
+  if (sum === undefined) throw overflow();
   if (entry === undefined) data.put(key, String(sum));
   else if (sum !== old) data.setBytes(entry, String(sum));
   return integer(sum);
-}
-
-/** Exact; a number where that is exact. */
-function sumOf(one: number | bigint, other: number | bigint): number | bigint {
-  const sum = typeof one === "number" && typeof other === "number" ? one + other : Number.NaN;
-  return Number.isSafeInteger(sum) ? sum : narrow(BigInt(one) + BigInt(other));
 }
 
 function decrby(data: Data, argv: readonly ByteString[]): Reply {

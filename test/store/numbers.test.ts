@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { addFloats } from "../../store/long-double.js";
-import { parseDouble, parseInteger } from "../../store/numbers.js";
+import { addIntegers, INT64_MAX, INT64_MIN, parseDouble, parseInteger } from "../../store/numbers.js";
 
 /** Milliseconds: what takes the square of the length takes hours. */
 const MOST = 20_000;
@@ -63,4 +63,13 @@ test("an integer is read in its canonical form alone, of any length", () => {
     assert.equal(parseInteger(text), undefined, JSON.stringify(text));
   for (const text of [String(2n ** 63n), "0".repeat(16), `${"1".repeat(16)}x`, "1".repeat(21)])
     assert.equal(parseInteger(text), undefined, text);
+});
+
+test("sums of integers are exact up to 64 bits, and numbers where these are exact", () => {
+  assert.equal(addIntegers(2, -5), -3);
+  assert.equal(addIntegers(Number.MAX_SAFE_INTEGER, 2), BigInt(Number.MAX_SAFE_INTEGER) + 2n);
+  assert.equal(addIntegers(INT64_MAX, -5), INT64_MAX - 5n);
+  assert.equal(addIntegers(INT64_MIN, INT64_MAX), -1);
+  assert.equal(addIntegers(INT64_MAX, 1), undefined);
+  assert.equal(addIntegers(-1, INT64_MIN), undefined);
 });
