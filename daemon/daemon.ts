@@ -25,6 +25,7 @@ import { Databases } from "./pipeline/databases.js";
 import { NOBODY, type Observer } from "./pipeline/observer.js";
 import { Pipeline } from "./pipeline/pipeline.js";
 import type { PipelineParts } from "./pipeline/pipeline-parts.js";
+import { Unrecorded } from "./pipeline/recording.js";
 import type { SeenBounds } from "./pipeline/seen.js";
 import { StartFloor } from "./pipeline/start-floor.js";
 import type { Environment } from "./process/environment.js";
@@ -175,7 +176,7 @@ export class Daemon implements Service {
   /** What --admin tells. */
   get health(): Health {
     const backends = this.#backends.map(({ name, up }) => ({ name, up }));
-    const state = this.#replica?.timelineParts.recorder.shownState ?? this.#pipeline?.state ?? "live";
+    const state = this.#pipeline?.shownState ?? "live";
     return { version, state: this.#phase === "running" ? state : this.#phase, backends };
   }
 
@@ -277,11 +278,12 @@ export class Daemon implements Service {
   }
 
   #makePipeline(made: Pick<PipelineParts, "signers" | "memory" | "observer" | "floor">): Pipeline {
+    const { floor } = made;
     return new Pipeline({
+      recording: this.#replica?.recording ?? new Unrecorded({ environment: this.#environment, floor }),
       databases: new Databases(this.#backends),
       daemon: this.#identity.id,
       hash: hashOf,
-      timeline: this.#replica?.timelineParts ?? null,
       remembered: boundsOf(this.#settings),
       ...{ environment: this.#environment, log: this.#log, window: this.#settings.window },
       ...made,

@@ -42,7 +42,7 @@ export interface UserListenersParts {
   /** The daemon's only one. */
   readonly backends: readonly Backend[];
   /** null: no timeline. */
-  readonly replica: Pick<Replica, "backend" | "gateway" | "timelineParts" | "timeline" | "copies"> | null;
+  readonly replica: Pick<Replica, "backend" | "gateway" | "timeline" | "copies"> | null;
   /** Stops the process in its own time; null: it is not ours to stop. */
   readonly shutDown: (() => void) | null;
   readonly memory: MemoryLimit;
@@ -158,7 +158,7 @@ function faceOf(
       return place().port;
     },
     get members() {
-      return replica?.timelineParts.recorder.members ?? 0;
+      return pipeline.members ?? 0;
     },
     get state() {
       return pipeline.state;

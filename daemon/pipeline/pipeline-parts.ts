@@ -26,6 +26,5 @@ export interface PipelineParts {
   readonly window: DateWindow;
   readonly remembered: SeenBounds;
   readonly floor: Floor;
-  /** null: what comes is applied here and now. */
-  readonly timeline: Recording | null;
+  readonly recording: Recording;
 }

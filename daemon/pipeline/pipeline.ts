@@ -19,14 +19,13 @@ import {
   refused,
   unknown,
 } from "../answers/request.js";
-import { LocalUnits } from "../backends/local-units.js";
-import { Newest } from "../backends/newest.js";
+import type { LocalUnits } from "../backends/local-units.js";
 import type { SignersFace } from "../trust/signers.js";
 import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
 import { placeIn } from "./order-key.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
-import type { ConfirmationsFace, RecorderFace } from "./recording.js";
+import type { Recording } from "./recording.js";
 import { Seen } from "./seen.js";
 import { type Taken, Units } from "./units.js";
 import { Version1 } from "./version-1.js";
@@ -36,47 +35,45 @@ export class Pipeline {
   /** Replaced when the keys are read again. */
   signers: SignersFace | null;
   readonly seen: Seen;
-  /** Dates and names for commands that are applied here and come without any. */
-  readonly localUnits: LocalUnits;
   readonly #parts: PipelineParts;
   readonly #units: Units;
   readonly #rates = new Rates();
   readonly #waiters: Waiters;
-  /** What was applied here with the highest date; with a timeline nothing is. */
-  readonly #applied = new Newest();
   readonly #version1: Version1;
-  readonly #recorder: RecorderFace | null;
-  readonly #confirmations: ConfirmationsFace | null;
+  readonly #recording: Recording;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.signers = parts.signers;
-    const { timeline, environment } = parts;
-    // The timeline tells itself what it holds, from before this start too.
-    this.seen = new Seen(timeline === null ? parts.floor.date : Number.NEGATIVE_INFINITY, parts.remembered);
+    this.#recording = parts.recording;
+    this.seen = new Seen(parts.recording.seenTo, parts.remembered);
     this.#units = new Units(parts);
-    this.#waiters = new Waiters(environment);
-    this.#recorder = timeline?.recorder ?? null;
-    this.#confirmations = timeline?.confirmations ?? null;
-    const gateway = timeline?.gateway ?? null;
-    this.localUnits = new LocalUnits(environment, this.#applied);
-    this.#version1 = new Version1({ ...parts, gateway, localUnits: this.localUnits });
+    this.#waiters = new Waiters(parts.environment);
+    this.#version1 = new Version1(parts);
   }
 
   /** What was applied with the highest date. */
   get newest(): EnvelopeDate {
-    return this.#recorder?.newest ?? this.#applied;
+    return this.#recording.newest;
   }
 
   /** How many other daemons it is connected with, to have the same; null: it stands alone. */
   get members(): number | null {
-    return this.#recorder?.members ?? null;
+    return this.#recording.members;
   }
 
   get state(): DaemonState {
-    if (this.#recorder !== null) return this.#recorder.state;
-    const { environment, floor } = this.#parts;
-    return floor.pending !== null || environment.clock() < floor.date ? "catching-up" : "live";
+    return this.#recording.state;
+  }
+
+  /** As operators are told. */
+  get shownState(): DaemonState | "revoked" {
+    return this.#recording.shownState;
+  }
+
+  /** Dates and names for commands that are applied here and come without any. */
+  get localUnits(): LocalUnits {
+    return this.#recording.localUnits;
   }
 
   /** Version 1. */
@@ -91,11 +88,9 @@ export class Pipeline {
     if ("kind" in identified) return this.#unidentified(message, notApplied(id, identified));
     const envelope = reading(() => readBody(message.body));
     if ("kind" in envelope) return notApplied(id, envelope);
-    const recorder = this.#recorder;
-    const isRecorded = recorder?.records(envelope) ?? false;
-    const standing = recorder?.standing ?? "";
+    const { standing } = this.#recording;
+    const isRecorded = this.#recording.records(envelope);
     const taken: Taken = { id, envelope, signer: identified, message, isRecorded, room, standing };
-    if (recorder === null) return this.#answer(taken);
     const answer = this.#answer(taken);
     // The commands are garbage from here on, and do not wait for the disk.
     const { at, seq } = envelope;
@@ -115,7 +110,7 @@ export class Pipeline {
   /** A refusal of what came from a member before, or comes to be held meanwhile, must not say that it is not applied. */
   #asHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
     const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
-    return isCertain && this.#recorder?.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
+    return isCertain && this.#recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
   }
 
   /**
@@ -123,7 +118,7 @@ export class Pipeline {
    * more than the date is read for that.
    */
   #unidentified({ body }: CommandMessage, answer: RefusedEnvelope): EnvelopeAnswer {
-    const head = this.#recorder === null ? answer : reading(() => readHead(body));
+    const head = reading(() => readHead(body));
     if ("kind" in head) return answer;
     return this.seen.isApplied(answer.id, head.at) ? unknown(answer) : this.#asHeld(answer, head);
   }
@@ -136,24 +131,23 @@ export class Pipeline {
   /** Envelopes that wait for others are refused. */
   stop(): void {
     this.#waiters.stop();
-    this.#confirmations?.stop();
-    this.#recorder?.stop();
+    this.#recording.stop();
   }
 
   /** The result waits until what it tells is as certain as the client wants it. */
   async #confirmed(taken: Taken, wait: Wait): Promise<EnvelopeAnswer> {
     const { id, envelope, isRecorded } = taken;
-    const confirmations = this.#confirmations;
+    const recording = this.#recording;
     const first = this.#firstAnswer(taken);
     const refusal = notApplied(id, refused("cannot-wait", wait.kind));
     // It may have been applied before, when it was not to wait.
-    if (confirmations === null || !isRecorded) return first === null ? refusal : unknown(refusal);
+    if (!isRecorded) return first === null ? refusal : unknown(refusal);
     const answer = await (first ?? this.#admit(taken));
     const { at, seq } = envelope;
     // What was not permitted is not recorded. Anything else was, and if it is damaged by now nothing more is certain of it.
     if (answer.kind === "refused" || answer.isDenied) return answer;
-    const isHeld = this.#recorder?.holds({ at, seq, id }) === true;
-    if (isHeld && (await confirmations.confirm({ at, seq, id }, wait))) return answer;
+    const isHeld = recording.holds({ at, seq, id });
+    if (isHeld && (await recording.confirm({ at, seq, id }, wait))) return answer;
     return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
   }
 
@@ -198,7 +192,7 @@ export class Pipeline {
     const found = this.seen.find(id, envelope.at);
     if (found !== undefined)
       return found ?? unknown(notApplied(id, refused("answer-not-kept", "seen before")));
-    return isRecorded ? (this.#recorder?.firstAnswer(taken) ?? null) : null;
+    return isRecorded ? this.#recording.firstAnswer(taken) : null;
   }
 
   /** From here on its id is remembered, whatever becomes of it: what was refused once must not be applied later. */
@@ -294,21 +288,18 @@ export class Pipeline {
   async #held(after: ByteString, { signer, message }: Taken): Promise<boolean> {
     const place = placeIn(after);
     if (this.#holds(place)) return true;
-    // What is dated there never comes any more, unless from a peer.
-    if (this.#recorder === null && place.at <= this.seen.floor) return false;
+    if (!this.#recording.mayCome(place, this.seen)) return false;
     return (await this.#waiters.wait(place.id, signer.id, message.body.length)) && this.#holds(place);
   }
 
   #holds(place: Place): boolean {
-    return this.#recorder?.hasFolded(place) ?? this.seen.isApplied(place.id, place.at);
+    return this.#recording.hasApplied(place, this.seen);
   }
 
   #apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { signers } = this;
     if (signers === null) return notApplied(taken.id, refused("not-due", "the keys are gone"));
-    if (taken.isRecorded && this.#recorder !== null) return this.#recorder.take(taken);
-    if (this.#recorder === null) this.localUnits.note(taken.envelope);
-    return this.#units.apply(taken, signers.ring);
+    return this.#recording.apply(taken, () => this.#units.apply(taken, signers.ring));
   }
 }
 

@@ -9,24 +9,21 @@ import type { Reply } from "../../protocol/reply.js";
 import { isDenied } from "../../store/judgement.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
-import type { LocalUnits } from "../backends/local-units.js";
 import type { MemoryFace } from "../memory/memory-limit.js";
 import type { Environment } from "../process/environment.js";
 import type { SignersFace } from "../trust/signers.js";
 import type { Databases } from "./databases.js";
 import { checkValidity } from "./envelope-checks.js";
 import type { Observer } from "./observer.js";
-import type { GatewayFace } from "./recording.js";
+import type { Recording } from "./recording.js";
 
 export interface Version1Parts {
   readonly databases: Databases;
-  /** What writes goes there; null: it is applied here. */
-  readonly gateway: GatewayFace | null;
+  /** Takes what writes, if it is to be recorded. */
+  readonly recording: Pick<Recording, "execute" | "localUnits">;
   readonly environment: Environment;
   readonly observer: Observer;
   readonly memory: MemoryFace;
-  /** For what is applied here. */
-  readonly localUnits: LocalUnits;
 }
 
 /** As in Redis before 7.0. A frame of 64 MiB could hold 32 million, which cost far more memory than their bytes. */
@@ -48,14 +45,12 @@ export class Version1 {
     if (argv.length === 0) return refused("empty-command", "nothing but blanks");
     const denial = authorize(argv, signer, signers);
     if (denial !== null) return denial;
-    const { databases, gateway, memory } = this.#parts;
+    const { databases, recording, memory } = this.#parts;
     const full = memory.refusal([argv]);
     if (full !== null) return full;
-    if (gateway?.takes(argv)) {
-      const as = signer === null ? null : hexOf(signer.id);
-      return gateway.execute(argv, { db: 0, as }).then((answer) => answerOf(argv, answer));
-    }
-    return databases.executeInTurn(argv, this.#parts.localUnits.next(0));
+    const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));
+    if (recorded !== null) return recorded.then((answer) => answerOf(argv, answer));
+    return databases.executeInTurn(argv, recording.localUnits.next(0));
   }
 
   /** Before anything is looked at but the frame: what is not signed is not parsed. */

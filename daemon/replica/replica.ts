@@ -6,10 +6,9 @@ import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import { signEnvelope } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { dateText, hexOf } from "../../protocol/envelope.js";
 import type { Hello } from "../../protocol/messages-v2.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import type { Entry, FlushedEntry } from "../../timeline/entry.js";
+import type { Entry } from "../../timeline/entry.js";
 import type { SnapshotParts } from "../../timeline/snapshot-making.js";
 import type { Storage } from "../../timeline/storage.js";
 import { Timeline } from "../../timeline/timeline.js";
@@ -20,13 +19,13 @@ import { hasUserListener, type Settings } from "../options/settings.js";
 import { Peering } from "../peers/peering.js";
 import { PEERING_LIMITS } from "../peers/peering-limits.js";
 import { adoptSocket, openTransport } from "../peers/transport.js";
-import type { Recording } from "../pipeline/recording.js";
 import type { Environment } from "../process/environment.js";
 import type { Service } from "../process/service.js";
 import { StartError } from "../process/start-error.js";
 import { Turns } from "../process/turns.js";
 import { type ClusterSecret, loadClusterSecret } from "../trust/cluster-secret.js";
 import { hashOf, type Identity } from "../trust/identity.js";
+import { tellReceived } from "../trust/key-audit.js";
 import { refusalOfMember } from "../trust/membership.js";
 import { keepGenesis } from "../trust/recorded-genesis.js";
 import type { Signers } from "../trust/signers.js";
@@ -39,6 +38,7 @@ import { openStorage } from "./open-storage.js";
 import { Recorder } from "./recorder.js";
 import { snapshotParts } from "./snapshots.js";
 import { TimelineBackend } from "./timeline-backend.js";
+import { TimelineRecording } from "./timeline-recording.js";
 
 /** Milliseconds between two looks at the time. */
 const PEERS_TICK_MS = 25;
@@ -74,7 +74,8 @@ export class Replica implements Service {
   readonly history: History;
   readonly backend: TimelineBackend;
   /** For the pipeline. */
-  readonly timelineParts: Recording & { readonly recorder: Recorder };
+  readonly recording: TimelineRecording;
+  readonly #recorder: Recorder;
   /** For listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
   /** What the other daemons have. */
@@ -122,7 +123,10 @@ export class Replica implements Service {
     this.copies = new Copies({
       ...{ peers: this.peering, members: () => recorder.members, isAlone: () => this.#isAlone, environment },
     });
-    this.timelineParts = { recorder, confirmations, gateway: isGateway ? gateway : null };
+    this.#recorder = recorder;
+    this.recording = new TimelineRecording({
+      ...{ recorder, confirmations, gateway: isGateway ? gateway : null, environment },
+    });
   }
 
   async start(): Promise<void> {
@@ -205,12 +209,12 @@ export class Replica implements Service {
         flushed: (entries, from) => {
           this.backend.observer?.changed();
           this.peering.flushed(entries, from);
-          if (from !== null) this.#auditReceived(entries);
+          if (from !== null) tellReceived(entries, log);
           // The gateway's do not come through the pipeline.
           else arrived(entries);
         },
         folded: (entries, answered) => {
-          this.timelineParts.recorder.folded(entries, answered);
+          this.#recorder.folded(entries, answered);
           this.backend.observer?.changed();
           arrived(entries);
         },
@@ -294,15 +298,6 @@ export class Replica implements Service {
     const { ring } = this.timeline;
     if (this.gateway === null || ring.find(identity.id) !== undefined || mayEnter(ring, identity)) return;
     log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
-  }
-
-  #auditReceived(entries: readonly FlushedEntry[]): void {
-    for (const { id, at, ring } of entries) {
-      if (ring === null) continue;
-      const { key, commands } = ring.envelope;
-      const by = { by: hexOf(key), at: dateText(at), id: hexOf(id) };
-      this.#parts.log.warn({ ...by, commands: commands.length }, "a change of keys came from another daemon");
-    }
   }
 }
 

@@ -4,6 +4,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../protocol/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import type { Unit } from "../../store/unit.js";
+import type { FlushedEntry } from "../../timeline/entry.js";
 import type { Environment } from "../process/environment.js";
 
 /** More than a key in PEM and its rules; longer ones are cut in the log. */
@@ -42,6 +43,16 @@ export class KeyAudit {
     }
     if (++this.#denials > DENIALS_PER_WINDOW) return;
     this.#log.warn({ command: textOf(argv), ...whoIs(signer), reason }, "a KEY command was denied");
+  }
+}
+
+/** Tells of changes of keys among entries that another daemon gave. */
+export function tellReceived(entries: readonly FlushedEntry[], log: Pick<Logger, "warn">): void {
+  for (const { id, at, ring } of entries) {
+    if (ring === null) continue;
+    const { key, commands } = ring.envelope;
+    const by = { by: hexOf(key), at: dateText(at), id: hexOf(id) };
+    log.warn({ ...by, commands: commands.length }, "a change of keys came from another daemon");
   }
 }
 

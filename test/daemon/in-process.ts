@@ -7,6 +7,7 @@ import { LIMITS, type LimitName, type Limits } from "../../daemon/options/limits
 import { Databases } from "../../daemon/pipeline/databases.js";
 import { NOBODY } from "../../daemon/pipeline/observer.js";
 import { Pipeline } from "../../daemon/pipeline/pipeline.js";
+import { Unrecorded } from "../../daemon/pipeline/recording.js";
 import { type Environment, realEnvironment } from "../../daemon/process/environment.js";
 import { hashOf, makeIdentity } from "../../daemon/trust/identity.js";
 import { loadSigners } from "../../daemon/trust/load-signers.js";
@@ -56,14 +57,15 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
   const settings = { signKey: keys, rootKey: rootKeys, clusterName };
   const daemon = makeIdentity().id;
   const bounds = { ...defaultLimits, ...limits };
+  const floor = { date: environment.clock(), pending: null };
   const pipeline = new Pipeline({
     databases: new Databases(backends),
     signers: keys.length + rootKeys.length === 0 ? null : loadSigners(settings, log),
     hash: hashOf,
     window,
     remembered: { most: bounds.maxRemembered, mostBytes: bounds.maxRememberedBytes },
-    floor: { date: environment.clock(), pending: null },
-    timeline: null,
+    floor,
+    recording: new Unrecorded({ environment, floor }),
     ...{ environment, log, daemon, memory, observer: NOBODY },
   });
   const listener = new DbsyncListener({

@@ -8,6 +8,7 @@ import { Databases } from "../../daemon/pipeline/databases.js";
 import { NOBODY } from "../../daemon/pipeline/observer.js";
 import { Pipeline } from "../../daemon/pipeline/pipeline.js";
 import type { PipelineParts } from "../../daemon/pipeline/pipeline-parts.js";
+import { Unrecorded } from "../../daemon/pipeline/recording.js";
 import { type Environment, realEnvironment } from "../../daemon/process/environment.js";
 import { hashOf, makeIdentity } from "../../daemon/trust/identity.js";
 import { loadSigners } from "../../daemon/trust/load-signers.js";
@@ -53,13 +54,14 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
   const signers = loadSigners(keys, log);
   const backend = new MemoryBackend(environment);
   const daemon = makeIdentity().id;
+  const floor = parts.floor ?? { date: clock.now, pending: null };
   const pipeline = new Pipeline({
     memory: UNBOUNDED,
     ...{ signers, environment, log, daemon, hash: hashOf, observer: NOBODY, window: DATE_WINDOW_DEFAULT },
     databases: new Databases([backend]),
     remembered: { most: 1_000_000, mostBytes: 1 << 30 },
-    floor: { date: clock.now, pending: null },
-    timeline: null,
+    floor,
+    recording: new Unrecorded({ environment, floor }),
     ...parts,
   });
   const take = ({ body, signature }: SignedEnvelope) =>

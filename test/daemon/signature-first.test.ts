@@ -49,13 +49,13 @@ const hash = () => "x".repeat(HASH_BYTES);
 
 test("an envelope with an unknown key or a bad signature is read no further than its date, with a timeline as well", () => {
   const held = new Set<string>();
-  const recorder = {
+  const recording = {
     records: () => true,
     holds: ({ id }: { id: string }) => held.has(id),
     standing: "",
-  } as unknown as Recording["recorder"];
-  const timeline = { recorder, confirmations: null, gateway: null } as unknown as Recording;
-  const scene = makeScene({ clock: { now: NOW }, pair, parts: { hash, timeline } });
+    seenTo: Number.NEGATIVE_INFINITY,
+  } as unknown as Recording;
+  const scene = makeScene({ clock: { now: NOW }, pair, parts: { hash, recording } });
   const { pipeline, cluster } = scene;
   const { signers } = pipeline;
   assert.ok(signers !== null);

@@ -11,6 +11,7 @@ import { Confirmations } from "../../daemon/replica/confirmations.js";
 import { Gateway } from "../../daemon/replica/gateway.js";
 import { Recorder } from "../../daemon/replica/recorder.js";
 import { TimelineBackend } from "../../daemon/replica/timeline-backend.js";
+import { TimelineRecording } from "../../daemon/replica/timeline-recording.js";
 import type { SignersFace } from "../../daemon/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { signedBytes } from "../../protocol/envelope.js";
@@ -89,9 +90,7 @@ export function makeFront(parts: FrontParts): Front {
     hash: (...pieces) => sha256(Buffer.concat(pieces)),
     remembered: { most: remembered, mostBytes: 100_000 },
     floor: { date: environment.clock(), pending: null },
-    timeline: {
-      ...{ recorder, confirmations, gateway },
-    },
+    recording: new TimelineRecording({ recorder, confirmations, gateway, environment }),
   });
   return {
     ...{ pipeline, gateway, recorder },

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { denialOf, resultOf } from "../../../daemon/answers/result-writer.js";
-import type { Recording } from "../../../daemon/pipeline/recording.js";
+import { realEnvironment } from "../../../daemon/process/environment.js";
+import { TimelineRecording } from "../../../daemon/replica/timeline-recording.js";
 import { error } from "../../../protocol/reply.js";
 import type { UnitAnswer } from "../../../timeline/fold.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
@@ -19,13 +20,14 @@ test("an answer of errors alone is confirmed only while its entry can be read, a
     ...{ records: () => true, holds: () => isHeld && !isDenied, standing: "", firstAnswer: () => null },
     take: ({ id }: { id: string }) =>
       isDenied ? denialOf(id, [error("NOPERM no")], options) : resultOf(id, [failed], options),
-  } as unknown as Recording["recorder"];
+  } as unknown as ConstructorParameters<typeof TimelineRecording>[0]["recorder"];
   const confirmations = { confirm: () => Promise.resolve(true), stop: () => {} };
-  const timeline = { recorder, confirmations, gateway: null } as unknown as Recording;
+  const environment = realEnvironment;
+  const recording = new TimelineRecording({ recorder, confirmations, gateway: null, environment });
   const { pipeline, sign } = makeScene({
     clock: { now: NOW },
     pair: makeKeyPair(),
-    parts: { timeline, floor: { date: NOW - 1, pending: null } },
+    parts: { recording, floor: { date: NOW - 1, pending: null } },
   });
   const said = async ({ body, signature } = sign([["INCR"]])) => {
     const answer = await pipeline.take({ kind: "command", body, signature, wait: { kind: "stable" } }, 1000);

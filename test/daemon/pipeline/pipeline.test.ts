@@ -9,6 +9,7 @@ import { DATE_WINDOW_DEFAULT } from "../../../daemon/options/date-window.js";
 import { Databases } from "../../../daemon/pipeline/databases.js";
 import { NOBODY } from "../../../daemon/pipeline/observer.js";
 import { Pipeline } from "../../../daemon/pipeline/pipeline.js";
+import { Unrecorded } from "../../../daemon/pipeline/recording.js";
 import { type Environment, realEnvironment } from "../../../daemon/process/environment.js";
 import { hashOf, makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
@@ -62,14 +63,15 @@ function pipelineOf(
   signers: Signers | null = null,
   environment: Environment = realEnvironment,
 ) {
+  const floor = { date: 0, pending: null };
   return new Pipeline({
     memory: UNBOUNDED,
     ...{ signers, environment, log, hash: hashOf, observer: NOBODY, window: DATE_WINDOW_DEFAULT },
     databases: new Databases(backends),
     daemon: makeIdentity().id,
     remembered: { most: 1000, mostBytes: 1000 },
-    floor: { date: 0, pending: null },
-    timeline: null,
+    floor,
+    recording: new Unrecorded({ environment, floor }),
   });
 }
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EnvelopeAnswer } from "../../../daemon/answers/request.js";
-import type { Recording } from "../../../daemon/pipeline/recording.js";
 import { realEnvironment } from "../../../daemon/process/environment.js";
 import { Confirmations } from "../../../daemon/replica/confirmations.js";
 import { Recorder, type RecorderPeers, type RecorderTimeline } from "../../../daemon/replica/recorder.js";
+import { TimelineRecording } from "../../../daemon/replica/timeline-recording.js";
 import { readBody } from "../../../protocol/envelope.js";
 import type { DaemonState } from "../../../protocol/messages-v2.js";
 import { bulk, integer, OK } from "../../../protocol/reply.js";
@@ -91,17 +91,13 @@ function fixture(confirming: Partial<ConstructorParameters<typeof Confirmations>
     },
   });
   const disk = { flushed: Promise.resolve() };
+  const environment = { ...realEnvironment, clock: () => clock.now };
   const recorder = new Recorder({
     id: OWN_ID,
-    ...{ timeline, peers, log, past: 30_000, flushed: () => disk.flushed, soon: setImmediate },
-    environment: { ...realEnvironment, clock: () => clock.now },
+    ...{ timeline, peers, log, environment, past: 30_000, flushed: () => disk.flushed, soon: setImmediate },
   });
-  const parts: Recording = { recorder, confirmations, gateway: null };
-  const scene = makeScene({
-    clock,
-    pair,
-    parts: { timeline: parts, floor: { date: NOW - 1, pending: null } },
-  });
+  const recording = new TimelineRecording({ recorder, confirmations, gateway: null, environment });
+  const scene = makeScene({ clock, pair, parts: { recording, floor: { date: NOW - 1, pending: null } } });
   const { ring } = makeScene({ clock, pair }).pipeline.signers ?? assert.fail();
   timeline.ring = ring;
   return { scene, timeline, peers, clock, recorder, disk };

@@ -32,8 +32,7 @@ test("what waits for a write of the gateway is told when that is on the disk", a
   });
   await replica.start();
   try {
-    const { gateway } = replica.timelineParts;
-    const reply = await gateway?.execute(["SET", "k", "v"], { db: 0, as: null });
+    const reply = await replica.recording.execute(["SET", "k", "v"], null);
     assert.equal(reply?.kind, "status");
     await until("both entries are told, its key's and this", () => arrived.size === 2);
   } finally {

@@ -1,0 +1,111 @@
+/** What the pipeline asks of a timeline: the recorder, who waits until it is certain, and the gateway, as one. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Envelope } from "../../protocol/envelope.js";
+import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/messages-v2.js";
+import type { Reply } from "../../protocol/reply.js";
+import type { Place } from "../../timeline/entry.js";
+import type { EnvelopeAnswer, Refused } from "../answers/request.js";
+import type { Standing } from "../answers/result-writer.js";
+import { LocalUnits } from "../backends/local-units.js";
+import { Newest } from "../backends/newest.js";
+import type { Recording } from "../pipeline/recording.js";
+import type { Taken } from "../pipeline/units.js";
+import type { Environment } from "../process/environment.js";
+import type { Confirmations } from "./confirmations.js";
+import type { Gateway } from "./gateway.js";
+import type { Recorder } from "./recorder.js";
+
+export interface TimelineRecordingParts {
+  readonly recorder: Pick<
+    Recorder,
+    | "state"
+    | "shownState"
+    | "standing"
+    | "newest"
+    | "members"
+    | "records"
+    | "holds"
+    | "hasFolded"
+    | "firstAnswer"
+    | "take"
+    | "stop"
+  >;
+  readonly confirmations: Pick<Confirmations, "confirm" | "stop">;
+  /** What version 1 writes comes this way; null: it writes nothing. */
+  readonly gateway: Pick<Gateway, "takes" | "execute"> | null;
+  readonly environment: Pick<Environment, "clock" | "randomBytes">;
+}
+
+export class TimelineRecording implements Recording {
+  /** The timeline tells itself what it holds, from before this start too. */
+  readonly seenTo = Number.NEGATIVE_INFINITY;
+  readonly localUnits: LocalUnits;
+  readonly #parts: TimelineRecordingParts;
+
+  constructor(parts: TimelineRecordingParts) {
+    this.#parts = parts;
+    this.localUnits = new LocalUnits(parts.environment, new Newest());
+  }
+
+  get state(): DaemonState {
+    return this.#parts.recorder.state;
+  }
+
+  get shownState(): DaemonState | "revoked" {
+    return this.#parts.recorder.shownState;
+  }
+
+  get standing(): Standing {
+    return this.#parts.recorder.standing;
+  }
+
+  get newest(): EnvelopeDate {
+    return this.#parts.recorder.newest;
+  }
+
+  get members(): number {
+    return this.#parts.recorder.members;
+  }
+
+  records(envelope: Pick<Envelope, "commands">): boolean {
+    return this.#parts.recorder.records(envelope);
+  }
+
+  holds(place: Place): boolean {
+    return this.#parts.recorder.holds(place);
+  }
+
+  hasApplied(place: Place): boolean {
+    return this.#parts.recorder.hasFolded(place);
+  }
+
+  /** From a peer, whatever its date. */
+  mayCome(): boolean {
+    return true;
+  }
+
+  firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null {
+    return this.#parts.recorder.firstAnswer(taken);
+  }
+
+  apply(
+    taken: Taken,
+    here: () => EnvelopeAnswer | Promise<EnvelopeAnswer>,
+  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    return taken.isRecorded ? this.#parts.recorder.take(taken) : here();
+  }
+
+  confirm(place: Place, wait: Wait): Promise<boolean> {
+    return this.#parts.confirmations.confirm(place, wait);
+  }
+
+  execute(argv: readonly ByteString[], as: ByteString | null): Promise<Reply | Refused> | null {
+    const { gateway } = this.#parts;
+    return gateway?.takes(argv) ? gateway.execute(argv, { db: 0, as }) : null;
+  }
+
+  stop(): void {
+    this.#parts.confirmations.stop();
+    this.#parts.recorder.stop();
+  }
+}
