@@ -302,8 +302,8 @@ export class Daemon implements Service {
     const bufferedBytes = () =>
       (this.#listener?.bufferedBytes ?? 0) + (this.#userListeners?.bufferedBytes ?? 0);
     const replica = () => this.#replica?.history.figures ?? null;
-    const jsonReplicas = () => this.#userListeners?.jsonReplicas ?? [];
-    const sources = { metrics, bufferedBytes, replica, jsonReplicas, health: () => this.health };
+    const jsonFleet = () => this.#userListeners?.jsonFleet ?? null;
+    const sources = { metrics, bufferedBytes, replica, jsonFleet, health: () => this.health };
     this.#admin = await makeAdmin({ place, hosts, sources, log: this.#log });
   }
 }

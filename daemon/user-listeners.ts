@@ -13,7 +13,7 @@ import { isLoopback } from "./options/loopback.js";
 import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "./options/settings.js";
 import { OPTIONS } from "./options/table.js";
 import { allUserListeners } from "./options/user-listener-rules.js";
-import type { JsonReplicaFigures } from "./pipeline/json-replica-figures.js";
+import type { JsonFleetFigures } from "./pipeline/json-replica-figures.js";
 import type { Observer } from "./pipeline/observer.js";
 import type { Pipeline } from "./pipeline/pipeline.js";
 import type { Environment } from "./process/environment.js";
@@ -66,7 +66,11 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
     const listener: SocketListener = new Listener({
       ...place,
       ...{ gate, memory, observer, environment, log, limits, users, path },
-      daemon: faceOf(parts, () => listener.address),
+      daemon: faceOf(
+        parts,
+        () => listener.address,
+        () => listeners.get("json")?.jsonFleet ?? null,
+      ),
     });
     listeners.set(name, listener);
   }
@@ -103,8 +107,9 @@ export class UserListeners implements Service {
     return bytes;
   }
 
-  get jsonReplicas(): readonly JsonReplicaFigures[] {
-    return [...this.#listeners.values()].flatMap(({ jsonReplicas }) => jsonReplicas);
+  /** null: none has --json-replica. */
+  get jsonFleet(): JsonFleetFigures | null {
+    return this.#listeners.get("json")?.jsonFleet ?? null;
   }
 
   async start(): Promise<void> {
@@ -142,6 +147,7 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 function faceOf(
   { settings, replica, pipeline, shutDown, memory, log }: UserListenersParts,
   place: () => SocketListener["address"],
+  fleet: () => JsonFleetFigures | null,
 ): DaemonFace {
   return {
     ...{ settings, shutDown, memory, copies: replica?.copies ?? null },
@@ -159,6 +165,9 @@ function faceOf(
     },
     get members() {
       return pipeline.members ?? 0;
+    },
+    get jsonFleet() {
+      return fleet();
     },
     get state() {
       return pipeline.state;

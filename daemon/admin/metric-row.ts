@@ -1,7 +1,7 @@
 /** What is known of a metric: all of it in one row, with where its numbers are from. They are read when somebody asks, never before. */
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { MemberStatus } from "../peers/peering-parts.js";
-import type { JsonReplicaFigures } from "../pipeline/json-replica-figures.js";
+import type { JsonFleetFigures, JsonReplicaFigures } from "../pipeline/json-replica-figures.js";
 import type { Health } from "./health.js";
 import type { Histogram } from "./histogram.js";
 import type { ListenerCounts, Metrics } from "./metrics.js";
@@ -13,8 +13,8 @@ export interface Sources {
   readonly bufferedBytes: () => number;
   /** Read once for each metric that is about them. null: no timeline. */
   readonly replica: () => ReplicaFigures | null;
-  /** None without --json-replica. */
-  readonly jsonReplicas: () => readonly JsonReplicaFigures[];
+  /** null: no --json-replica. */
+  readonly jsonFleet: () => JsonFleetFigures | null;
 }
 
 export interface Sample<Value> {
@@ -91,9 +91,25 @@ export function perJsonReplica(
 ): ValueRow {
   return {
     ...{ type, labels: ["replica"], help },
-    read: ({ jsonReplicas }) =>
-      jsonReplicas().map((figures) => ({ labels: { replica: figures.replica }, value: read(figures) })),
+    read: ({ jsonFleet }) =>
+      (jsonFleet()?.servers ?? []).map((figures) => ({
+        labels: { replica: figures.replica },
+        value: read(figures),
+      })),
   };
+}
+
+/** One number, and none without --json-replica. */
+export function ofJsonFleet(
+  type: ValueType,
+  help: string,
+  read: (figures: JsonFleetFigures) => number,
+): ValueRow {
+  const samples = ({ jsonFleet }: Sources) => {
+    const figures = jsonFleet();
+    return figures === null ? [] : [{ labels: {}, value: read(figures) }];
+  };
+  return { type, labels: [], help, read: samples };
 }
 
 /** @param labels  which a listener's samples have besides its name */

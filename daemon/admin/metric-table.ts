@@ -5,6 +5,7 @@ import { STATES } from "./health.js";
 import {
   histogram,
   type MetricRow,
+  ofJsonFleet,
   ofTimeline,
   perJsonReplica,
   perListener,
@@ -220,6 +221,16 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     "gauge",
     "Envelopes of the member that were refused on this connection; 0 unless something is wrong.",
     ({ refusals }) => refusals,
+  ),
+  dbsyncd_json_replica_leading: ofJsonFleet(
+    "gauge",
+    "1 while this daemon orders the writes of --json-replica, else 0.",
+    ({ isLeading }) => Number(isLeading),
+  ),
+  dbsyncd_json_replica_term: ofJsonFleet(
+    "gauge",
+    "Changes with who orders the writes of --json-replica; the same on all that agree.",
+    ({ term }) => term,
   ),
   dbsyncd_json_replica_connected: perJsonReplica(
     "gauge",

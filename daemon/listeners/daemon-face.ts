@@ -1,6 +1,7 @@
 /** What the commands on the server ask the daemon, whose parts they do not know. */
 import type { EvictionPolicy } from "../options/eviction-policy.js";
 import type { Settings, UserListenerName } from "../options/settings.js";
+import type { JsonFleetFigures } from "../pipeline/json-replica-figures.js";
 import type { LogLevel } from "../process/log.js";
 import type { Copies } from "../users/copies.js";
 
@@ -30,6 +31,8 @@ export interface DaemonFace {
   readonly port: number;
   /** Daemons that are connected. */
   readonly members: number;
+  /** Servers of --json-replica; null: none. */
+  readonly jsonFleet: JsonFleetFigures | null;
   /** What other daemons have of the writes; null: nothing is recorded. */
   readonly copies: Pick<Copies, "isAlone" | "count" | "wait"> | null;
   /** As clients are told. */

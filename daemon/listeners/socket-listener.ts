@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import type { Logger } from "pino";
 import { RefusalLog } from "../answers/refusal-log.js";
 import type { Limits } from "../options/limits.js";
-import type { JsonReplicaFigures } from "../pipeline/json-replica-figures.js";
+import type { JsonFleetFigures } from "../pipeline/json-replica-figures.js";
 import type { Observer } from "../pipeline/observer.js";
 import type { Environment } from "../process/environment.js";
 import type { Service } from "../process/service.js";
@@ -80,9 +80,9 @@ export class SocketListener implements Service {
     return this.#budget.held;
   }
 
-  /** Servers that are sent what clients write; none, unless the listener has such. */
-  get jsonReplicas(): readonly JsonReplicaFigures[] {
-    return [];
+  /** Servers that are sent what clients write; null: the listener has none. */
+  get jsonFleet(): JsonFleetFigures | null {
+    return null;
   }
 
   async start(): Promise<void> {

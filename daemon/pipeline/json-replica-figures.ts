@@ -1,4 +1,4 @@
-/** What metrics tell of a server of --json-replica. */
+/** What metrics and INFO tell of a server of --json-replica. */
 export interface JsonReplicaFigures {
   /** host:port */
   readonly replica: string;
@@ -9,4 +9,14 @@ export interface JsonReplicaFigures {
   readonly missing: number;
   /** Documents that were found to be others than here, without a reason. */
   readonly different: number;
+}
+
+/** And of all of them. */
+export interface JsonFleetFigures {
+  /** Whether this daemon orders the writes. */
+  readonly isLeading: boolean;
+  /** Rises with each change of who does. */
+  readonly term: number;
+  /** Without the daemon itself. */
+  readonly servers: readonly JsonReplicaFigures[];
 }

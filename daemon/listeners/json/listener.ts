@@ -1,7 +1,7 @@
 /** The JSON listener: what clients of the replicated memory database connect to. */
 import type { Limits } from "../../options/limits.js";
 import type { Settings } from "../../options/settings.js";
-import type { JsonReplicaFigures } from "../../pipeline/json-replica-figures.js";
+import type { JsonFleetFigures } from "../../pipeline/json-replica-figures.js";
 import { ClientConnection } from "../client-connection.js";
 import { SharedInput } from "../shared-input.js";
 import { SocketListener } from "../socket-listener.js";
@@ -65,8 +65,8 @@ export class JsonListener extends SocketListener {
     if (this.#replicas !== null) this.#replicas.limits = limits;
   }
 
-  override get jsonReplicas(): readonly JsonReplicaFigures[] {
-    return this.#replicas?.figures ?? [];
+  override get jsonFleet(): JsonFleetFigures | null {
+    return this.#replicas?.figures ?? null;
   }
 
   override async start(): Promise<void> {

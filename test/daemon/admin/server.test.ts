@@ -29,7 +29,7 @@ async function startAdmin(
 ): Promise<Started> {
   const { health = () => LIVE, hosts = [] } = options;
   const metrics = new Metrics();
-  const sources = { metrics, health, bufferedBytes: () => 77, replica: () => null, jsonReplicas: () => [] };
+  const sources = { metrics, health, bufferedBytes: () => 77, replica: () => null, jsonFleet: () => null };
   const { exposition = makeExposition(sources) } = options;
   const log: string[] = [];
   const server = new AdminServer({

@@ -8,7 +8,7 @@ import { type ByteString, textOfBytes } from "../../../../protocol/byte-string.j
 import type { Reply } from "../../../../protocol/reply.js";
 import type { Limits } from "../../../options/limits.js";
 import type { ReplicaPlace } from "../../../options/place.js";
-import type { JsonReplicaFigures } from "../../../pipeline/json-replica-figures.js";
+import type { JsonFleetFigures } from "../../../pipeline/json-replica-figures.js";
 import type { Environment } from "../../../process/environment.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";
@@ -213,16 +213,17 @@ export class JsonReplicas implements LinkHost {
     this.#leadership.lost(link);
   }
 
-  /** For metrics: of each server but the daemon itself. */
-  get figures(): JsonReplicaFigures[] {
+  get figures(): JsonFleetFigures {
+    const { leads, claim } = this.fleet;
     const others = this.#links.filter(({ contact }) => contact.kind !== "self");
-    return others.map((link) => ({
+    const servers = others.map((link) => ({
       replica: link.contact.name,
       isConnected: link.contact.isConnected,
-      isLeader: link.contact.memberId === this.fleet.claim.id,
+      isLeader: link.contact.memberId === claim.id,
       missing: link.missing,
       different: this.#differences.get(link) ?? 0,
     }));
+    return { isLeading: leads, term: claim.term, servers };
   }
 
   stop(): void {

@@ -170,7 +170,20 @@ function replicationFields({ host }: RespSession): Fields {
     master_repl_offset: 0,
     dbsync_state: daemon.state,
     dbsync_members: daemon.members,
+    ...jsonFields(daemon.jsonFleet),
   };
+}
+
+/** Of --json-replica: who orders the writes, and who lacks some. */
+function jsonFields(fleet: RespSession["host"]["state"]["daemon"]["jsonFleet"]): Fields {
+  if (fleet === null) return {};
+  const { isLeading, term, servers } = fleet;
+  const leader = servers.find(({ isLeader }) => isLeader)?.replica ?? "unknown";
+  const rows = servers.map(({ replica, isConnected, missing, different }, place) => [
+    `json_replica${place}`,
+    `server=${replica},state=${isConnected ? "online" : "away"},missing_documents=${missing},different_documents=${different}`,
+  ]);
+  return { json_leader: isLeading ? "this" : leader, json_term: term, ...Object.fromEntries(rows) };
 }
 
 function cpuFields(): Fields {

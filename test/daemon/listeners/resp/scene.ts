@@ -75,7 +75,7 @@ export async function startResp({
     get port() {
       return port();
     },
-    ...{ members: 0, copies, state: "live", failure: null, shutDown: null },
+    ...{ members: 0, jsonFleet: null, copies, state: "live", failure: null, shutDown: null },
   };
   const listener: RespListener = new RespListener({
     daemon,
