@@ -36,6 +36,10 @@ export class Leadership {
   #deciding: Promise<void> | null = null;
   /** Of the leader that was lost; null: it has been heard again. What others say of it is old. */
   #gone: string | null = null;
+  /** Those that have connected to this daemon: it is in their lists. */
+  readonly #listing = new Set<string>();
+  /** Those in whose lists it is not: they lead others, and not this one. */
+  readonly #unlisting = new Set<string>();
   #isStopped = false;
 
   constructor(parts: LeadershipParts) {
@@ -63,6 +67,13 @@ export class Leadership {
         const answer = await link.tell(submit(fleet.id, number, attempt > 0, request));
         if (answer.get("claim") !== undefined) {
           if (!this.learn(claimIn(answer.get("claim")))) await this.#lookAround();
+          continue;
+        }
+        if (answer.get("isMember") === false) {
+          // It has this one in its list, and could not see that in time.
+          if (this.#listing.has(claim.id))
+            throw new Error("the leader does not know whose the connection is");
+          this.#leave(claim);
           continue;
         }
         if (answer.get("place") === undefined) return failure(String(answer.get("message")));
@@ -93,7 +104,8 @@ export class Leadership {
   learn(claim: Claim): boolean {
     const { fleet, links, log } = this.#parts;
     const isInReach = claim.id === fleet.id || links.some(({ contact }) => contact.memberId === claim.id);
-    if (!isInReach || claim.id === this.#gone || !fleet.learn(claim)) return false;
+    if (!isInReach || claim.id === this.#gone || this.#unlisting.has(claim.id)) return false;
+    if (!fleet.learn(claim)) return false;
     log.info({ leader: this.#leaderName }, "another daemon orders the writes of --json-replica");
     this.#renew();
     return true;
@@ -107,6 +119,8 @@ export class Leadership {
   /** A daemon of the list asks whom this one follows. */
   met({ id, claim }: Meeting): void {
     const { fleet, links } = this.#parts;
+    this.#listing.add(id);
+    this.#unlisting.delete(id);
     this.heard({ id, claim });
     for (const link of links) {
       const { memberId, kind, isConnected } = link.contact;
@@ -189,6 +203,16 @@ export class Leadership {
     } catch {
       return false;
     }
+  }
+
+  /** Its writes would never come here. */
+  #leave({ id, term }: Leader): void {
+    const { claim } = this.#parts.fleet;
+    this.#unlisting.add(id);
+    if (claim.id === id && claim.term === term)
+      this.#takeOver(
+        "the daemon that orders the writes of --json-replica does not have this one in its list; this one does its own",
+      );
   }
 
   #takeOver(sentence: string, after?: Leader): void {

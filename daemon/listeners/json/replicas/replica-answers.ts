@@ -42,8 +42,10 @@ type Answer = string | Promise<string>;
 
 const OUT_OF_MEMORY = "No memory is left for more data.";
 const TOO_LONG = "The document is longer than this server takes in parts (--max-output-bytes).";
-const NO_MEMBER =
-  "Only a server of --json-replica may say this: none of the list here says that the connection is its own.";
+const NO_MEMBER = failure(
+  "Only a server of --json-replica may say this: none of the list here says that the connection is its own.",
+  ["isMember", "false"],
+);
 const OTHER_LEADER_HEAD = `${ERROR_HEAD},"claim":`;
 
 export class ReplicaAnswers {
@@ -122,7 +124,7 @@ export class ReplicaAnswers {
     if (leader === undefined || replicas === null) return null;
     const { claim } = replicas.fleet;
     const asking = { id: textIn(leader), term: numberIn(request.get("term")) };
-    if (this.member !== asking.id) return failure(NO_MEMBER);
+    if (this.member !== asking.id) return NO_MEMBER;
     return isFollowed(claim, asking) ? null : otherLeader(claim);
   }
 
@@ -175,7 +177,7 @@ const rowsByName = {
 
   lead({ host: { replicas }, member }, request) {
     if (replicas === null) return success();
-    if (member === null) return failure(NO_MEMBER);
+    if (member === null) return NO_MEMBER;
     const leader = { id: textIn(request.get("leader")), term: numberIn(request.get("term")) };
     return replicas.takeLead(leader) ? success() : otherLeader(replicas.fleet.claim);
   },
@@ -183,7 +185,7 @@ const rowsByName = {
   begin({ host: { replicas }, member }, request) {
     if (replicas === null) return success();
     const claim = claimIn(request.get("claim"));
-    if (member !== claim.id) return failure(NO_MEMBER);
+    if (member !== claim.id) return NO_MEMBER;
     const { fleet } = replicas;
     // One that follows another one has first to hand over what it did for that one: it does when it is met.
     if (fleet.claim.id === claim.id) replicas.learn(claim);
@@ -243,7 +245,7 @@ const rowsByName = {
     const { fleet } = replicas;
     if (!fleet.leads) return otherLeader(fleet.claim);
     const from = { by: textIn(request.get("by")), number: numberIn(request.get("number")) };
-    if (answers.member !== from.by) return failure(NO_MEMBER);
+    if (answers.member !== from.by) return NO_MEMBER;
     if (request.get("again") === true && fleet.has(from.by, from.number))
       return answered({ place: fleet.place });
     const answer = answers.host.serve(new JsonRequest("", request.get("request") ?? null), from);

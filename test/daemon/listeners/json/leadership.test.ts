@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { Fleet } from "../../../../daemon/listeners/json/replicas/fleet.js";
+import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../replicas.js";
 import { ask, startJson } from "./scene.js";
@@ -269,4 +270,18 @@ test("who is asked to lead does so in the place of the one that it follows, and 
     await say(client, "meet", { id: "leader", claim: CLAIM, counts: {}, mark: "leader" }),
     /"claim":\{"term":6,[^{]*"after":\{"id":"leader","term":5\}\}/,
   );
+});
+
+test("a daemon that is not in the list of one that leads does its own writes, and tells that one", async () => {
+  await using leader = await startJson({ ...PATIENT, replicas: [await freePort()] });
+  using other = await RawClient.open(leader.port);
+  await ask(other, create);
+  await using ours = await startJson({ ...PATIENT, replicas: [leader.port] });
+  using client = await RawClient.open(ours.port);
+  for (let n = 0; n < 3; n++) {
+    const text = await ask(client, { action: "insert", document: "d", data: [{ n }] });
+    assert.match(text, /"success".*"replicated":true/);
+  }
+  for (const one of [client, other])
+    assert.match(await ask(one, { action: "getall" }), /\{"d":\[\{"n":0\},\{"n":1\},\{"n":2\}\]\}/);
 });
