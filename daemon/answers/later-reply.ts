@@ -4,10 +4,16 @@
  */
 import type { Reply } from "../../protocol/reply.js";
 
+/** Who waits: an object, since one that is there for the command anyway takes less than a function made for it. */
+export interface Listener<Awaited> {
+  /** Once. */
+  told(awaited: Awaited): void;
+}
+
 export interface Later<Awaited> {
   readonly kind: "later";
-  /** @param listener  the only one; told once, at once if what is awaited is there */
-  tell(listener: (awaited: Awaited) => void): void;
+  /** @param listener  the only one; told at once if what is awaited is there */
+  tell(listener: Listener<Awaited>): void;
 }
 
 export type LaterReply = Later<Reply>;
@@ -15,8 +21,8 @@ export type LaterReply = Later<Reply>;
 /** @param listener  told of what comes later, as the one who waits for it */
 export function whenThere<Awaited>(
   later: Promise<Awaited> | Later<Awaited>,
-  listener: (awaited: Awaited) => void,
+  listener: Listener<Awaited>,
 ): void {
-  if (later instanceof Promise) later.then(listener);
+  if (later instanceof Promise) later.then((awaited) => listener.told(awaited));
   else later.tell(listener);
 }

@@ -2,7 +2,7 @@
  * The way of a connection's answers to its socket: awaited, in their places, collected, traced, and whether the client takes them.
  */
 import type { Socket } from "node:net";
-import { type Later, whenThere } from "../answers/later-reply.js";
+import { type Later, type Listener, whenThere } from "../answers/later-reply.js";
 import { traceFrame } from "../process/log.js";
 import { AnswerQueue, type Slot } from "./answer-queue.js";
 import type { SocketHost } from "./connection-host.js";
@@ -86,11 +86,7 @@ export class ClientOutput {
     const slot = dialect.isInOrder ? this.answers.add(null) : null;
     this.#unanswered++;
     held.unanswered += bytes;
-    whenThere<Answer>(later, (answer) => {
-      this.#unanswered--;
-      held.unanswered -= bytes;
-      if (!this.#hasCeased) this.#settle(answer, slot);
-    });
+    whenThere<Answer>(later, new AwaitedRequest(this.#answered, slot, bytes));
   }
 
   /** Nothing more is said: what is awaited is forgotten. */
@@ -112,6 +108,12 @@ export class ClientOutput {
   writeOn(): Room {
     return this.#long === null ? "room" : this.writeLong(this.#long);
   }
+
+  readonly #answered: Answered = (answer, slot, bytes) => {
+    this.#unanswered--;
+    this.#parts.held.unanswered -= bytes;
+    if (!this.#hasCeased) this.#settle(answer, slot);
+  };
 
   /** @param slot  null: wherever there is room */
   #settle(answer: Answer, slot: Slot | null): void {
@@ -140,5 +142,25 @@ export class ClientOutput {
     if (socket.writableLength === 0 && this.#long === null) return "room";
     socket.setTimeout(idleTimeout);
     return dialect.readsOn && socket.writableLength <= maxOutputBytes ? "room" : "full";
+  }
+}
+
+/** @param bytes  of the request */
+type Answered = (answer: Answer, slot: Slot | null, bytes: number) => void;
+
+/** A request on the way to its answer. */
+class AwaitedRequest implements Listener<Answer> {
+  readonly #answered: Answered;
+  readonly #slot: Slot | null;
+  readonly #bytes: number;
+
+  constructor(answered: Answered, slot: Slot | null, bytes: number) {
+    this.#answered = answered;
+    this.#slot = slot;
+    this.#bytes = bytes;
+  }
+
+  told(answer: Answer): void {
+    this.#answered(answer, this.#slot, this.#bytes);
   }
 }

@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Condition } from "../../protocol/envelope.js";
 import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Command } from "../../store/command.js";
-import type { LaterReply } from "../answers/later-reply.js";
+import type { LaterReply, Listener } from "../answers/later-reply.js";
 import { REFUSALS, type RefusalCode } from "../answers/refusals.js";
 import type { Called } from "../backends/called.js";
 import type { KeyCounts } from "../backends/key-counts.js";
@@ -124,7 +124,7 @@ class RecordedReply implements LaterReply, GatewayWaiter {
   readonly lastWrite: GatewayWaiter["lastWrite"];
   /** Once it is there. */
   #reply: Reply | null = null;
-  #listener: ((reply: Reply) => void) | null = null;
+  #listener: Listener<Reply> | null = null;
 
   constructor({ isStable, replicated, lastWrite }: CommandSender) {
     this.isStable = isStable;
@@ -134,12 +134,12 @@ class RecordedReply implements LaterReply, GatewayWaiter {
 
   answered(answer: GatewayAnswer): void {
     this.#reply = replyOf(answer);
-    this.#listener?.(this.#reply);
+    this.#listener?.told(this.#reply);
   }
 
-  tell(listener: (reply: Reply) => void): void {
+  tell(listener: Listener<Reply>): void {
     this.#listener = listener;
-    if (this.#reply !== null) listener(this.#reply);
+    if (this.#reply !== null) listener.told(this.#reply);
   }
 }
 

@@ -7,14 +7,14 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
 import type { RespRequestParser } from "../../../protocol/resp-request-parser.js";
 import { bulkHead, writeReply } from "../../../protocol/resp-writer.js";
-import { type Later, type LaterReply, whenThere } from "../../answers/later-reply.js";
+import { type Later, type LaterReply, type Listener, whenThere } from "../../answers/later-reply.js";
 import { traceFrame } from "../../process/log.js";
 import type { ClientConnection } from "../client-connection.js";
 import { type Answer, type Closing, Dialect, type LongAnswer } from "../dialect.js";
 import { parserFor, RESP_LISTENER, type RespHost } from "./resp-host.js";
 import { answerBytes, argumentBytes } from "./session/answers.js";
 import { ConnectedClient } from "./session/connected-client.js";
-import { RespSession } from "./session/session.js";
+import { RespSession, type Route } from "./session/session.js";
 import { LONG_BYTES } from "./shared-output.js";
 
 /** Requests of a connection that may wait for their answers. */
@@ -126,7 +126,8 @@ export class RespDialect extends Dialect<Argv> {
     if (!this.#parser.trusted) this.#parser.trusted = session.user !== null;
     const isMuted = session.replies !== "on" && session.mute();
     if (reply === null) return "";
-    if (reply instanceof Promise || reply.kind === "later") return this.#later(reply, isMuted);
+    if (reply instanceof Promise || reply.kind === "later")
+      return new LaterAnswer(reply, session.last, isMuted ? NOTHING : this.#told);
     if (isMuted) return "";
     if (reply.kind === "error") this.#errors++;
     if (reply.kind === "bulk" && reply.bytes.length >= LONG_BYTES) return this.#long(reply);
@@ -168,24 +169,12 @@ export class RespDialect extends Dialect<Argv> {
     this.#connection.nextTurn();
   };
 
-  #later(reply: Promise<Reply> | LaterReply, isMuted: boolean): Later<Answer> {
-    const { last } = this.#session;
-    return {
-      kind: "later",
-      tell: (listener) =>
-        whenThere(reply, (settled) => {
-          if (settled.kind === "error") last?.counts.addFailure();
-          listener(isMuted ? "" : this.#told(settled));
-        }),
-    };
-  }
-
-  #told(reply: Reply): string | Closing {
+  readonly #told = (reply: Reply): string | Closing => {
     if (reply.kind === "error") this.#host.state.failed(reply.text);
     const { maxOutputBytes } = this.#host.limits;
     const bytes = answerBytes(reply, this.#session.protocol, maxOutputBytes);
     return bytes ?? tooLong(maxOutputBytes);
-  }
+  };
 
   /** A long value goes to the socket by itself. */
   #long({ bytes }: Extract<Reply, { kind: "bulk" }>): LongAnswer | Closing {
@@ -199,6 +188,35 @@ export class RespDialect extends Dialect<Argv> {
       return true;
     };
     return { kind: "long", left: 0, write };
+  }
+}
+
+/** For who wants no answers. */
+const NOTHING = (): Answer => "";
+
+/** What a reply that is still to come is told as. */
+class LaterAnswer implements Later<Answer>, Listener<Reply> {
+  readonly kind = "later";
+  readonly #reply: Promise<Reply> | LaterReply;
+  readonly #route: Route | null;
+  readonly #answerOf: (reply: Reply) => Answer;
+  #listener: Listener<Answer> | null = null;
+
+  /** @param route  of its command */
+  constructor(reply: Promise<Reply> | LaterReply, route: Route | null, answerOf: (reply: Reply) => Answer) {
+    this.#reply = reply;
+    this.#route = route;
+    this.#answerOf = answerOf;
+  }
+
+  tell(listener: Listener<Answer>): void {
+    this.#listener = listener;
+    whenThere(this.#reply, this);
+  }
+
+  told(reply: Reply): void {
+    if (reply.kind === "error") this.#route?.counts.addFailure();
+    this.#listener?.told(this.#answerOf(reply));
   }
 }
 

@@ -96,7 +96,7 @@ function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<
   const served = denialOf(session, { route, argv }) ?? session.call(route, argv) ?? NIL;
   if (!("kind" in served)) return served;
   if (served.kind !== "later") return settled(served);
-  return new Promise((resolve) => served.tell(resolve));
+  return new Promise((resolve) => served.tell({ told: resolve }));
 }
 
 /** Who the connection is may have changed since a command was queued, or what he may do. */
