@@ -1,0 +1,183 @@
+/** Makes a daemon's parts and puts them together; the only file that knows every one of them. Nothing is started here. */
+import type { Logger } from "pino";
+import type { Health } from "./admin/health.js";
+import type { Metrics } from "./admin/metrics.js";
+import type { AdminServer } from "./admin/server.js";
+import type { Backend } from "./backends/backend.js";
+import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync/listener.js";
+import { type MadeBackend, makeBackend } from "./make-backend.js";
+import { makeMemoryLimit } from "./memory/daemon-memory.js";
+import type { MemoryLimit } from "./memory/memory-limit.js";
+import { bindAddressOf } from "./options/reach.js";
+import { hasTimeline, hasUserListener, isSigned, type Settings, tlsFilesOf } from "./options/settings.js";
+import { Databases } from "./pipeline/databases.js";
+import { NOBODY } from "./pipeline/observer.js";
+import { Pipeline } from "./pipeline/pipeline.js";
+import { Unrecorded } from "./pipeline/recording.js";
+import type { SeenBounds } from "./pipeline/seen.js";
+import { StartFloor } from "./pipeline/start-floor.js";
+import type { Environment } from "./process/environment.js";
+import type { Replica } from "./replica/replica.js";
+import { hashOf, type Identity, makeIdentity } from "./trust/identity.js";
+import type { Signers } from "./trust/signers.js";
+import type { TlsCertificate } from "./trust/tls.js";
+import type { UserListeners, UserListenersParts } from "./user-listeners.js";
+
+export interface WiringParts {
+  readonly settings: Settings;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** Stops the whole process, as SHUTDOWN asks; null: nobody may ask. */
+  readonly shutDown: (() => void) | null;
+  /** What --admin tells. */
+  readonly health: () => Health;
+}
+
+export interface Wired {
+  readonly identity: Identity;
+  /** null: unsigned commands. */
+  readonly signers: Signers | null;
+  /** null: no TLS. */
+  readonly certificate: TlsCertificate | null;
+  readonly backends: readonly Backend[];
+  readonly floor: StartFloor;
+  /** null: no timeline. */
+  readonly replica: Replica | null;
+  readonly memory: MemoryLimit;
+  readonly pipeline: Pipeline;
+  readonly listener: DbsyncListener;
+  /** null: there are none. */
+  readonly userListeners: UserListeners | null;
+  /** null: nobody asks for it. */
+  readonly admin: AdminServer | null;
+}
+
+/** Parts that are asked by parts which are made before them. */
+type Late = { -readonly [Name in "pipeline" | "listener" | "userListeners" | "replica"]: Wired[Name] | null };
+
+/** @throws StartError  what can be wrong is read before anything is opened */
+export async function wire(parts: WiringParts): Promise<Wired> {
+  const { settings, environment, log } = parts;
+  const own = { environment, log };
+  const { limits, window } = settings;
+  const late: Late = { pipeline: null, listener: null, userListeners: null, replica: null };
+  const signers = await signersOf(settings, log);
+  const address = await bindAddressOf(settings);
+  const { gate, certificate } = await makeGate(parts);
+  const { admin, metrics } = await makeAdmin(parts, late);
+  const observer = metrics ?? NOBODY;
+  const { replica, identity } = await openReplica(parts, signers, late);
+  const { backends, outliving } = await makeBackends(parts, replica, metrics);
+  const memory = makeMemoryLimit({ settings, backends, ...own });
+  // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
+  const future = outliving.length === 0 ? 0 : window.future;
+  const floor = new StartFloor({ databases: signers === null ? [] : outliving, future, ...own });
+  const recording = replica?.recording ?? new Unrecorded({ environment, floor });
+  const pipeline = new Pipeline({
+    ...{ signers, memory, observer, floor, recording, window, ...own },
+    databases: new Databases(backends),
+    daemon: identity.id,
+    hash: hashOf,
+    remembered: boundsOf(settings),
+  });
+  const listener = new DbsyncListener({
+    ...{ address, port: settings.port, gate, observer, limits, pipeline, ...own },
+    closeAfterAnswer: settings.close,
+    takesVersion1: settings.require === "v1" && settings.v1 !== "off",
+    daemon: identity.id,
+    members: replica?.takeMember ?? null,
+  });
+  const { shutDown } = parts;
+  const userListeners = await openUserListeners({
+    ...{ settings, gate, memory, observer, pipeline, backends, replica, shutDown, ...own },
+  });
+  Object.assign(late, { pipeline, listener, userListeners, replica });
+  return {
+    ...{ identity, signers, certificate, backends, floor, replica, memory },
+    ...{ pipeline, listener, userListeners, admin },
+  };
+}
+
+/** Of ids and answers that are remembered. */
+export function boundsOf({ limits }: Settings): SeenBounds {
+  return { most: limits.maxRemembered, mostBytes: limits.maxRememberedBytes };
+}
+
+/** The modules of keys/ and the key ring are loaded only if there are keys. */
+async function signersOf(settings: Settings, log: Logger): Promise<Signers | null> {
+  if (!isSigned(settings)) return null;
+  const { loadSigners } = await import("./trust/load-signers.js");
+  return loadSigners(settings, log);
+}
+
+/** How listeners come to their gates; null: no TLS, and none of its modules is loaded. */
+async function makeGate({
+  settings,
+  environment,
+  log,
+}: WiringParts): Promise<{ gate: DbsyncParts["gate"]; certificate: TlsCertificate | null }> {
+  const files = tlsFilesOf(settings);
+  if (files === null) return { gate: null, certificate: null };
+  const [{ TlsCertificate, LOOK_EVERY_MS }, { TlsGate }] = await Promise.all([
+    import("./trust/tls.js"),
+    import("./listeners/tls-gate.js"),
+  ]);
+  const certificate = new TlsCertificate({ files, lookEvery: LOOK_EVERY_MS, environment, log });
+  return { gate: (refusals) => new TlsGate({ certificate, refusals }), certificate };
+}
+
+async function makeAdmin(
+  { settings, log, health }: WiringParts,
+  late: Late,
+): Promise<{ admin: AdminServer | null; metrics: Metrics | null }> {
+  const { admin: place, adminHosts: hosts } = settings;
+  if (place === null) return { admin: null, metrics: null };
+  const [{ Metrics }, made] = await Promise.all([import("./admin/metrics.js"), import("./admin/admin.js")]);
+  const metrics = new Metrics();
+  const sources = {
+    ...{ metrics, health },
+    bufferedBytes: () => (late.listener?.bufferedBytes ?? 0) + (late.userListeners?.bufferedBytes ?? 0),
+    replica: () => late.replica?.history.figures ?? null,
+    jsonFleet: () => late.userListeners?.jsonFleet ?? null,
+  };
+  return { admin: await made.makeAdmin({ place, hosts, sources, log }), metrics };
+}
+
+/** With a data folder the daemon is whose folder it is. */
+async function openReplica(
+  { settings, environment, log }: WiringParts,
+  signers: Signers | null,
+  late: Late,
+): Promise<{ replica: Replica | null; identity: Identity }> {
+  let identity = makeIdentity();
+  if (signers === null || !hasTimeline(settings)) return { replica: null, identity };
+  if (settings.data !== null) {
+    const { openDataFolder } = await import("./trust/data-folder.js");
+    identity = openDataFolder(settings.data, (sentence) => log.warn(sentence));
+  }
+  const made = await import("./replica/replica.js");
+  const replica = await made.openReplica({
+    ...{ settings, identity, signers, environment, log },
+    arrived: (entries) => late.pipeline?.arrived(entries.map(({ id }) => id)),
+  });
+  return { replica, identity };
+}
+
+async function makeBackends(
+  { settings, environment, log }: WiringParts,
+  replica: Replica | null,
+  metrics: Metrics | null,
+): Promise<{ backends: Backend[]; outliving: NonNullable<MadeBackend["outliving"]>[] }> {
+  if (replica !== null) return { backends: [replica.backend], outliving: [] };
+  const sources = { settings, metrics, environment, log };
+  const made = await Promise.all(settings.database.map((one) => makeBackend(one, sources)));
+  return {
+    backends: made.map(({ backend }) => backend),
+    outliving: made.flatMap(({ outliving }) => outliving ?? []),
+  };
+}
+
+async function openUserListeners(parts: UserListenersParts): Promise<UserListeners | null> {
+  if (!hasUserListener(parts.settings)) return null;
+  return (await import("./user-listeners.js")).openUserListeners(parts);
+}
