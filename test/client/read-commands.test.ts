@@ -1,21 +1,7 @@
-/** The client's list of reads against the store's table, which the client may not import. */
+/** What a client takes a command for, by its name. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { companyOf, isReadCommand } from "../../client/command.js";
-import { READ_COMMANDS } from "../../client/read-commands.js";
-import { commands } from "../../store/command-table.js";
-import { connectionMistake } from "../../store/connection-commands.js";
-
-test("the client's list of reads is what the store's table says", () => {
-  const writers = new Set(
-    commands
-      .filter(({ flags }) => flags.includes("write") || flags.includes("admin"))
-      .map(({ name }) => name.split("|")[0]),
-  );
-  const names = new Set(commands.map(({ name }) => name.split("|")[0] as string));
-  const reads = [...names].filter((name) => !writers.has(name) && connectionMistake([name]) === null);
-  assert.deepEqual([...READ_COMMANDS].sort(), reads.sort());
-});
 
 test("a read is known by its name, in any case, in a line or a list", () => {
   for (const read of ["GET k", " get k", "PING", ["GET", "k"], ["Get", "k"]]) assert.ok(isReadCommand(read));

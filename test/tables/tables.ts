@@ -1,14 +1,17 @@
-/** What documents hold of the daemon's tables: each part between two lines that mark it, made of the rows. */
+/** What documents, and the client, hold of the daemon's tables: each part between two lines that mark it, made of the rows. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { METRICS } from "../../daemon/admin/metric-table.js";
 import { formatLimit, LIMITS } from "../../daemon/options/limits.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import { OPTIONS } from "../../daemon/options/table.js";
+import { commands } from "../../store/command-table.js";
+import { connectionMistake } from "../../store/connection-commands.js";
 import { repositoryRoot } from "../support/repository.js";
 
 const MARK = "made by npm run tables";
 const LINE_CHARS = 120;
+const NAMES_CHARS = 100;
 
 interface Part {
   readonly file: string;
@@ -47,7 +50,33 @@ const PARTS: readonly Part[] = [
       );
     },
   },
+  { file: "client/read-commands.ts", lines: () => textOf("NAMES", reads()) },
+  { file: "client/cli/command-names.ts", lines: () => textOf("NAMES", carried()) },
 ];
+
+/** Of the store's commands, those that an envelope may hold, without their subcommands. */
+function carried(): string[] {
+  const names = new Set(commands.map(({ name }) => name.split("|")[0] as string));
+  return [...names].filter((name) => connectionMistake([name]) === null).sort();
+}
+
+/** Of these, those that change nothing. */
+function reads(): string[] {
+  const changes = commands.filter(({ flags }) => flags.includes("write") || flags.includes("admin"));
+  const writers = new Set(changes.map(({ name }) => name.split("|")[0]));
+  return carried().filter((name) => !writers.has(name));
+}
+
+/** A constant that is one text, with blanks between the words. */
+function textOf(constant: string, words: readonly string[]): string[] {
+  const lines = [""];
+  for (const word of words) {
+    if (`${lines.at(-1)}${word} `.length > NAMES_CHARS) lines.push("");
+    lines[lines.length - 1] += `${word} `;
+  }
+  const texts = lines.map((line, i) => (i < lines.length - 1 ? `  "${line}" +` : `  "${line.trimEnd()}";`));
+  return [`const ${constant} =`, ...texts];
+}
 
 /** In TOML: the default, or where there is none, the example. */
 function sampleOf({ form, fallback, example }: OptionRow): string {
