@@ -7,15 +7,21 @@ import { connect, type Socket } from "node:net";
 import { fingerprint } from "../keys/fingerprint.js";
 import { signEnvelopeAside } from "../keys/sign.js";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
-import { bytesOfHex, HASH_BYTES, NONCE_BYTES, signedBytes, writeBody } from "../protocol/envelope.js";
 import { FrameParser, writeFrame } from "../protocol/frame.js";
+import { writeCommand } from "../protocol/resp/resp-writer.js";
+import {
+  bytesOfHex,
+  HASH_BYTES,
+  NONCE_BYTES,
+  signedBytes,
+  writeBody,
+} from "../protocol/version-2/envelope.js";
 import {
   type DaemonMessage,
   readDaemonMessage,
   writeCommandMessage,
   writeHello,
-} from "../protocol/messages-v2.js";
-import { writeCommand } from "../protocol/resp-writer.js";
+} from "../protocol/version-2/messages-v2.js";
 import { cpuSeconds, type KeyPair, makeKeys, verifySeconds } from "./daemon-cpu.js";
 import { startDaemon } from "./processes.js";
 import { table } from "./report.js";

@@ -5,11 +5,11 @@
  */
 
 import { hashOf } from "../daemon/trust/identity.js";
-import { readBody } from "../protocol/envelope.js";
+import { readBody } from "../protocol/version-2/envelope.js";
 import { Database } from "../store/database.js";
-import type { Entry } from "../timeline/entry.js";
-import { Fold } from "../timeline/fold.js";
-import { readEntry, writeValue } from "../timeline/stored-value.js";
+import type { Entry } from "../timeline/entries/entry.js";
+import { readEntry, writeValue } from "../timeline/entries/stored-value.js";
+import { Fold } from "../timeline/fold/fold.js";
 import { cpuSeconds } from "./daemon-cpu.js";
 import { type Figures, figuresOf } from "./measure.js";
 import { machine, report, table } from "./report.js";

@@ -7,12 +7,12 @@ import { loadSigners } from "../daemon/trust/load-signers.js";
 import type { Signers } from "../daemon/trust/signers.js";
 import { signEnvelopeAside } from "../keys/sign.js";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
-import { NONCE_BYTES, SEQ_MAX, signedBytes, writeBody } from "../protocol/envelope.js";
-import { writeCommand } from "../protocol/resp-writer.js";
+import { writeCommand } from "../protocol/resp/resp-writer.js";
+import { NONCE_BYTES, SEQ_MAX, signedBytes, writeBody } from "../protocol/version-2/envelope.js";
 import type { KeyRing } from "../store/key-ring.js";
-import { DiskStorage } from "../timeline/disk-storage.js";
-import { type Entry, writePlace } from "../timeline/entry.js";
-import { writeValue } from "../timeline/stored-value.js";
+import { DiskStorage } from "../timeline/disk/disk-storage.js";
+import { type Entry, writePlace } from "../timeline/entries/entry.js";
+import { writeValue } from "../timeline/entries/stored-value.js";
 import type { Scene } from "./timeline-daemons.js";
 
 export interface DataPlan {

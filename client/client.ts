@@ -1,8 +1,9 @@
 /** What callers see of a client. */
-import type { CommandInput } from "./command.js";
-import type { Outcome } from "./errors.js";
-import type { CallOptions, TypedCallOptions } from "./options.js";
-import type { ReplyValue } from "./reply-value.js";
+
+import type { CallOptions, TypedCallOptions } from "./settings/options.js";
+import type { CommandInput } from "./shared/command.js";
+import type { Outcome } from "./shared/errors.js";
+import type { ReplyValue } from "./shared/reply-value.js";
 
 /** What `createClient` gives. Results are promises that settle by the deadline; errors: see errors.ts. */
 export interface Client extends AsyncDisposable {

@@ -5,15 +5,15 @@
  */
 import { KeyObject } from "node:crypto";
 import type { Client } from "./client.js";
-import { frameTracer } from "./debug.js";
-import { type Defaults, readDefaults, realPlaces } from "./defaults.js";
-import { realEnvironment } from "./environment.js";
-import { DbsyncError } from "./errors.js";
 import { FanOutClient } from "./fan-out-client.js";
-import { readOptions, type SendOptions, type Settings } from "./options.js";
-import { withAuthorities } from "./servers.js";
-import { loadSigningKey, type SigningKey } from "./signing-key.js";
-import { readAuthorities } from "./tls.js";
+import { type Defaults, readDefaults, realPlaces } from "./settings/defaults.js";
+import { readOptions, type SendOptions, type Settings } from "./settings/options.js";
+import { loadSigningKey, type SigningKey } from "./settings/signing-key.js";
+import { frameTracer } from "./shared/debug.js";
+import { realEnvironment } from "./shared/environment.js";
+import { DbsyncError } from "./shared/errors.js";
+import { withAuthorities } from "./shared/servers.js";
+import { readAuthorities } from "./shared/tls.js";
 
 /** Sets of options in use at once; a program has one or two, and each holds connections. */
 const MAX_CLIENTS = 64;

@@ -2,27 +2,33 @@
  * A client: one signature a call, one pool a daemon, one timer for all. It wires the parts and owns their
  * time; what a call means is in call.ts, what a daemon's trouble means in pool.ts.
  */
-import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/envelope.js";
-import { Alarm } from "./alarm.js";
-import { Call, type CallOwner, type Delivery } from "./call.js";
+import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
+import { Call, type CallOwner, type Delivery } from "./calls/call.js";
+import { PendingCall } from "./calls/pending-call.js";
 import type { Client } from "./client.js";
-import { type CommandInput, commandBytes, companyOf, isReadCommand, textArguments } from "./command.js";
-import type { FrameTracer } from "./debug.js";
-import type { Environment } from "./environment.js";
-import { DbsyncError, needsVersion2, type Outcome, type Stage } from "./errors.js";
 import {
   type CallOptions,
   type CallSettings,
   readCallOptions,
   type Settings,
   type TypedCallOptions,
-} from "./options.js";
-import { Outbox, type OutboxOwner } from "./outbox.js";
-import { PendingCall } from "./pending-call.js";
-import { Pool, type PoolOwner } from "./pool.js";
-import type { ReplyValue, Shape, Waiter } from "./reply-value.js";
-import type { Address } from "./servers.js";
-import { type EnvelopeSigner, frameOf, type Signer } from "./signing-key.js";
+} from "./settings/options.js";
+import { type EnvelopeSigner, frameOf, type Signer } from "./settings/signing-key.js";
+import { Alarm } from "./shared/alarm.js";
+import {
+  type CommandInput,
+  commandBytes,
+  companyOf,
+  isReadCommand,
+  textArguments,
+} from "./shared/command.js";
+import type { FrameTracer } from "./shared/debug.js";
+import type { Environment } from "./shared/environment.js";
+import { DbsyncError, needsVersion2, type Outcome, type Stage } from "./shared/errors.js";
+import type { ReplyValue, Shape, Waiter } from "./shared/reply-value.js";
+import type { Address } from "./shared/servers.js";
+import { Pool, type PoolOwner } from "./version-1/pool.js";
+import { Outbox, type OutboxOwner } from "./version-2/outbox.js";
 import { asksForWriters, writersAsText } from "./writers.js";
 
 /**

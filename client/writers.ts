@@ -2,8 +2,8 @@
  * `WRITERS key …`: who changed each key last. Its bytes are no text, so where text is wanted they are told as hexadecimal
  * digits, which the option `if` takes. Source: docs/protocol-v2.md "Units".
  */
-import { type CommandInput, commandName } from "./command.js";
-import type { ReplyValue } from "./reply-value.js";
+import { type CommandInput, commandName } from "./shared/command.js";
+import type { ReplyValue } from "./shared/reply-value.js";
 
 export function asksForWriters(command: CommandInput): boolean {
   const name = commandName(command);

@@ -1,6 +1,6 @@
 /** A daemon's life: its parts are started in order, stopped in reverse, and take over new settings in between. */
 import type { Logger } from "pino";
-import { hexOf } from "../protocol/envelope.js";
+import { hexOf } from "../protocol/version-2/envelope.js";
 import type { Health } from "./admin/health.js";
 import { reloaded, restartNames } from "./options/reload.js";
 import { isSigned, type Settings, tlsFilesOf, type UserListenerName } from "./options/settings.js";

@@ -1,7 +1,7 @@
 /** What the program `dbsyncd` does: options → daemon → signals → exit code. */
 import { randomBytes } from "node:crypto";
-import { Shortage } from "../store/shortage.js";
-import { seedNameHash } from "../store/values/name-hash.js";
+import { Shortage } from "../store/engine/shortage.js";
+import { seedNameHash } from "../store/values/tables/name-hash.js";
 import { readCommandLine } from "./command-line.js";
 import { Daemon } from "./daemon.js";
 import type { Settings } from "./options/settings.js";

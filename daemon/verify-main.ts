@@ -1,8 +1,8 @@
 /**
  * The program behind `dbsync log verify`: the daemon's own options say which folder and which keys; then the folder is
- * checked, printed and left as it was. Started by client/cli/log-verify.ts.
+ * checked, printed and left as it was. Started by client/cli/past/log-verify.ts.
  */
-import { dateText } from "../protocol/envelope.js";
+import { dateText } from "../protocol/version-2/envelope.js";
 import { readCommandLine } from "./command-line.js";
 import { type FolderReport, NotChecked, type Seen, verifyFolder } from "./history/folder-verification.js";
 import type { FaultKind } from "./history/verification.js";

@@ -17,7 +17,7 @@ export function signCommand(text: Buffer, key: KeyObject): Buffer {
 
 /**
  * The signature of an envelope: as long as an RSA key's modulus, 64 bytes with an Ed25519 key.
- * @param signed  what protocol/envelope.ts gives as the bytes to be signed
+ * @param signed  what protocol/version-2/envelope.ts gives as the bytes to be signed
  * @param key     a private key from `loadPrivateKey`
  * @param digest  SHA-256 of `signed` as latin1 characters, the envelope's id: RSA signs it, and need not compute it
  */

@@ -23,7 +23,7 @@ export function verifyCommand(text: Buffer, signature: Buffer, keys: readonly Ke
 
 /**
  * Whether `key` made the signature.
- * @param signed     what protocol/envelope.ts gives as the bytes that are signed
+ * @param signed     what protocol/version-2/envelope.ts gives as the bytes that are signed
  * @param signature  any bytes
  * @param key        a public key that `loadPublicKey` would take: others have signatures that hold for any text
  */

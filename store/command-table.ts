@@ -1,29 +1,29 @@
 /** All commands of the store, by name. A new family is one line here. */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Command } from "./command.js";
-import { bitmaps } from "./commands/bitmaps.js";
+import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "./arguments/errors.js";
+import { bitmaps } from "./commands/bitmaps/bitmaps.js";
 import { connection } from "./commands/connection.js";
 import { dbsync } from "./commands/dbsync.js";
-import { documents } from "./commands/documents.js";
+import { documents } from "./commands/documents/documents.js";
 import { dumps } from "./commands/dump.js";
 import { generic } from "./commands/generic.js";
-import { geo } from "./commands/geo.js";
+import { geo } from "./commands/geo/geo.js";
 import { hashes } from "./commands/hashes.js";
 import { hyperloglogs } from "./commands/hyperloglogs.js";
 import { introspection } from "./commands/introspection.js";
 import { keys } from "./commands/keys.js";
 import { listener } from "./commands/listener.js";
-import { lists } from "./commands/lists.js";
+import { lists } from "./commands/lists/lists.js";
 import { objects } from "./commands/object.js";
 import { scripting } from "./commands/scripting.js";
 import { server } from "./commands/server.js";
 import { sets } from "./commands/sets.js";
 import { sorting } from "./commands/sort.js";
-import { sortedSets } from "./commands/sorted-sets.js";
-import { streams } from "./commands/streams.js";
+import { sortedSets } from "./commands/sorted-sets/sorted-sets.js";
+import { streams } from "./commands/streams/streams.js";
 import { strings } from "./commands/strings.js";
 import { timeline } from "./commands/timeline.js";
-import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "./errors.js";
+import type { Command } from "./rows/command.js";
 
 export const commands: readonly Command[] = [
   ...strings,

@@ -3,19 +3,19 @@
  * the unit; there is no clock, no randomness and no IO in here.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Condition } from "../protocol/envelope.js";
 import { array, type Reply } from "../protocol/reply.js";
 import { settled } from "../protocol/step-reply.js";
-import type { Command } from "./command.js";
+import type { Condition } from "../protocol/version-2/envelope.js";
+import { CommandFailure } from "./arguments/errors.js";
 import { resolveCommand } from "./command-table.js";
-import { CommandFailure } from "./errors.js";
-import { touchesOf } from "./key-spec.js";
-import { isExpired, Keyspace } from "./keyspace.js";
-import { Data } from "./mutators.js";
-import type { StringForms } from "./string-forms.js";
-import { type UndoRecord, undo } from "./undo.js";
-import type { Unit } from "./unit.js";
-import { isUse, type Usage } from "./usage.js";
+import { isExpired, Keyspace } from "./engine/keyspace.js";
+import { Data } from "./engine/mutators.js";
+import type { StringForms } from "./engine/string-forms.js";
+import { type UndoRecord, undo } from "./engine/undo.js";
+import type { Unit } from "./engine/unit.js";
+import { isUse, type Usage } from "./engine/usage.js";
+import type { Command } from "./rows/command.js";
+import { touchesOf } from "./rows/key-spec.js";
 
 /** As many as Redis has by default. */
 export const DATABASES_DEFAULT = 16;

@@ -3,16 +3,16 @@
  * is as it is, for it is state.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { hexOf } from "../protocol/envelope.js";
+import { hexOf } from "../protocol/version-2/envelope.js";
 import type { Database } from "./database.js";
-import type { KeyRecord } from "./key-record.js";
 import type { KeyRing } from "./key-ring.js";
-import { Document } from "./values/document.js";
+import type { KeyRecord } from "./rights/key-record.js";
+import { Document } from "./values/documents/document.js";
 import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
 import { SortedSet } from "./values/sorted-set.js";
-import { STREAM_ID_MAX, streamIdText } from "./values/stream-id.js";
+import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
 /** A line for each key: database, key, type, expiry time, last writer, value; in the order of keys. */

@@ -3,11 +3,11 @@
  * the fold. Source: DESIGN.md "Keys and permission".
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Condition } from "../protocol/envelope.js";
 import { type ErrorReply, error } from "../protocol/reply.js";
-import { connectionMistake } from "./connection-commands.js";
-import { type KeyRecord, type Validity, validity } from "./key-record.js";
+import type { Condition } from "../protocol/version-2/envelope.js";
 import type { KeyRing } from "./key-ring.js";
+import { type KeyRecord, type Validity, validity } from "./rights/key-record.js";
+import { connectionMistake } from "./rows/connection-commands.js";
 
 /** What is judged. */
 export interface JudgedUnit {

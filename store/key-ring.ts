@@ -3,17 +3,17 @@
  * CLUSTER units since: no clock, no files; SHA-256 is handed in. Verifying signatures is somebody else's work.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Condition, Envelope } from "../protocol/envelope.js";
 import { type ErrorReply, error, type Reply } from "../protocol/reply.js";
-import { Acl } from "./acl.js";
+import type { Condition, Envelope } from "../protocol/version-2/envelope.js";
+import { CommandFailure, custom, echoed } from "./arguments/errors.js";
 import { commands, findCommand, isForeign, resolveCommand } from "./command-table.js";
 import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./commands/keys.js";
 import { commandOfPast } from "./commands/timeline.js";
-import { CommandFailure, custom, echoed } from "./errors.js";
-import { type KeyRecord, type Role, type Validity, validity } from "./key-record.js";
+import type { Unit } from "./engine/unit.js";
 import { NamedKeys } from "./named-keys.js";
-import { readSpki, spkiOfText } from "./spki.js";
-import type { Unit } from "./unit.js";
+import { Acl } from "./rights/acl.js";
+import { type KeyRecord, type Role, type Validity, validity } from "./rights/key-record.js";
+import { readSpki, spkiOfText } from "./rights/spki.js";
 
 export type { KeyRecord };
 

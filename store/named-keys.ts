@@ -3,9 +3,9 @@
  * take, and whether a key is in the ring depends on what has come so far.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { CommandFailure } from "./arguments/errors.js";
 import { resolveCommand } from "./command-table.js";
-import { CommandFailure } from "./errors.js";
-import { readSpki, spkiOfText } from "./spki.js";
+import { readSpki, spkiOfText } from "./rights/spki.js";
 
 /** Commands whose third word is a public key. */
 const NAMING = ["KEY|ADD", "CLUSTER|ADD"];

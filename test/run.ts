@@ -17,10 +17,10 @@ const LONG = [
   "simulation/",
   "docs.test",
   "faults/",
-  "timeline/reconcile",
+  "timeline/compare/reconcile",
   "conformance/differential",
   "client/simulation",
-  "store/undo",
+  "store/engine/undo",
   "daemon/listeners/resp/hostile",
 ];
 

@@ -2,9 +2,9 @@
  * Entries that a member gave and that are dated further ahead of the clock than is folded. They wait as bytes, a bounded
  * number of them: what finds no room comes again when members compare what they hold, and is folded when it is due.
  */
-import { readBody } from "../protocol/envelope.js";
-import { comparePlaces, type Entry, type Place, placeOf } from "./entry.js";
-import { Heap } from "./heap.js";
+import { readBody } from "../protocol/version-2/envelope.js";
+import { comparePlaces, type Entry, type Place, placeOf } from "./entries/entry.js";
+import { Heap } from "./entries/heap.js";
 
 /** A client whose clock is ahead, at full rate for some seconds, has room. */
 const ENTRIES_MOST = 50_000;

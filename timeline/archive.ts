@@ -3,8 +3,8 @@
  * of the state that they make.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { dateText, hexOf } from "../protocol/envelope.js";
-import { DigestIndex, type DigestSet } from "./digest-index.js";
+import { dateText, hexOf } from "../protocol/version-2/envelope.js";
+import { DigestIndex, type DigestSet } from "./compare/digest-index.js";
 import {
   compareEntries,
   comparePlaces,
@@ -15,12 +15,12 @@ import {
   placeOf,
   readPlace,
   writePlace,
-} from "./entry.js";
+} from "./entries/entry.js";
+import { isRingEntry } from "./entries/recorded.js";
+import type { Mark, Storage } from "./entries/storage.js";
+import { readEntry, viewParts, writeValue } from "./entries/stored-value.js";
+import type { TimelineLog } from "./entries/timeline-log.js";
 import { RecentIds } from "./recent-ids.js";
-import { isRingEntry } from "./recorded.js";
-import type { Mark, Storage } from "./storage.js";
-import { readEntry, viewParts, writeValue } from "./stored-value.js";
-import type { TimelineLog } from "./timeline-log.js";
 
 export interface ArchiveParts {
   readonly storage: Storage;

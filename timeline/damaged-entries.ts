@@ -2,12 +2,12 @@
  * Entries that were found damaged here, and that nobody gives anew. The others go on without them, so what is left of them is removed:
  * no snapshot could be made of it, and a start would find it again. Where the state has them it is folded anew without. Each is told.
  */
-import { dateText, hexOf } from "../protocol/envelope.js";
+import { dateText, hexOf } from "../protocol/version-2/envelope.js";
 import type { Archive } from "./archive.js";
-import { type Place, writePlace } from "./entry.js";
-import type { SnapshotMaking } from "./snapshot-making.js";
-import type { Storage } from "./storage.js";
-import type { TimelineLog } from "./timeline-log.js";
+import { type Place, writePlace } from "./entries/entry.js";
+import type { Storage } from "./entries/storage.js";
+import type { TimelineLog } from "./entries/timeline-log.js";
+import type { SnapshotMaking } from "./snapshots/snapshot-making.js";
 import type { Waiting } from "./waiting.js";
 
 /** Keeps what is left of a damaged entry, for whoever can read more in it. @returns where; null: there is no room for it */

@@ -4,7 +4,7 @@
  * have been answered behind them, so it counts as late, as far as they may be dated.
  * Source: docs/consistency.md, "What `late` means".
  */
-import type { FoldedEntry } from "./batch.js";
+import type { FoldedEntry } from "./fold/batch.js";
 import type { TimelineParts } from "./timeline-parts.js";
 
 export type ForgottenParts = Pick<TimelineParts, "storage" | "clock" | "window" | "isAlone">;

@@ -6,16 +6,16 @@
  */
 import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
-import { keepAside } from "./aside.js";
-import { DigestIndex } from "./digest-index.js";
-import { type Entry, type Place, readPlace, writePlace } from "./entry.js";
+import { DigestIndex } from "./compare/digest-index.js";
+import { straysOf } from "./compare/strays.js";
+import { type Entry, type Place, readPlace, writePlace } from "./entries/entry.js";
+import { inSlices, type Steps } from "./entries/steps.js";
+import { readEntry } from "./entries/stored-value.js";
 import type { Retention } from "./retention.js";
-import { DamagedSnapshot, readSnapshot } from "./snapshot.js";
-import type { SnapshotSeal, StagedSnapshot } from "./snapshot-files.js";
-import type { Cut, SnapshotMaking } from "./snapshot-making.js";
-import { inSlices, type Steps } from "./steps.js";
-import { readEntry } from "./stored-value.js";
-import { straysOf } from "./strays.js";
+import { keepAside } from "./snapshots/aside.js";
+import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
+import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js";
+import type { Cut, SnapshotMaking } from "./snapshots/snapshot-making.js";
 import type { TimelineParts } from "./timeline-parts.js";
 import { findUnverifiable } from "./unverifiable.js";
 

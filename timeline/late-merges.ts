@@ -3,8 +3,8 @@
  * loop, so that nobody waits long however many come at once. What belongs below the tail, or affects too much, at once or
  * all together, makes a refold.
  */
-import type { Entry } from "./entry.js";
-import type { Fold, FoldedEntry } from "./fold.js";
+import type { Entry } from "./entries/entry.js";
+import type { Fold, FoldedEntry } from "./fold/fold.js";
 import type { Waiting } from "./waiting.js";
 
 /** More units than this are not done again in one go: some 10 ms. */

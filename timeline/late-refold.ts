@@ -1,6 +1,6 @@
 /** What a refold takes in that late entries have made necessary, beside the fold that serves. */
-import type { Entry } from "./entry.js";
-import type { Fold } from "./fold.js";
+import type { Entry } from "./entries/entry.js";
+import type { Fold } from "./fold/fold.js";
 import type { Horizon } from "./horizon.js";
 import type { RefoldingPlan } from "./refolding.js";
 import type { Waiting } from "./waiting.js";

@@ -3,9 +3,9 @@
  * the usual case, is a push; a late entry costs no more than a sort of its own second.
  */
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
-import { firstFrom } from "./ascending.js";
-import { dateOf, firstPlaceAt, PLACE_BYTES } from "./entry.js";
-import type { Mark, MarkName, Storage } from "./storage.js";
+import { firstFrom } from "./entries/ascending.js";
+import { dateOf, firstPlaceAt, PLACE_BYTES } from "./entries/entry.js";
+import type { Mark, MarkName, Storage } from "./entries/storage.js";
 
 /** The entries of one second: place ‖ value each, as one string, which costs the least memory and compares natively. */
 interface Second {

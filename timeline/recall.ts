@@ -3,14 +3,14 @@
  * in slices. So it knows of each unit what came of it, and the state as it was then. Changes nothing.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { dateText } from "../protocol/envelope.js";
-import type { Entry } from "./entry.js";
-import type { Fold, UnitAnswer } from "./fold.js";
-import { Refold, type RefoldParts } from "./refold.js";
-import { DamagedSnapshot } from "./snapshot.js";
-import type { Snapshots } from "./snapshot-files.js";
-import { heldSnapshots } from "./snapshot-making.js";
-import type { Storage } from "./storage.js";
+import { dateText } from "../protocol/version-2/envelope.js";
+import type { Entry } from "./entries/entry.js";
+import type { Storage } from "./entries/storage.js";
+import type { Fold, UnitAnswer } from "./fold/fold.js";
+import { Refold, type RefoldParts } from "./snapshots/refold.js";
+import { DamagedSnapshot } from "./snapshots/snapshot.js";
+import type { Snapshots } from "./snapshots/snapshot-files.js";
+import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
 /** Each keeps a state of its own in memory, as large as the one that serves. */
 export const RECALLS_MOST = 2;

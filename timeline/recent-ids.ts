@@ -1,6 +1,6 @@
 /** The ids of all entries that are newer than a date: looked up for each envelope, so they are in memory. */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Place } from "./entry.js";
+import type { Place } from "./entries/entry.js";
 
 /** Milliseconds of dates that are forgotten together. */
 const BUCKET_MS = 1000;

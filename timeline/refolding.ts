@@ -5,15 +5,15 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { Database } from "../store/database.js";
 import type { Archive } from "./archive.js";
-import type { DigestIndex } from "./digest-index.js";
-import type { Entry, Place } from "./entry.js";
-import { Fold } from "./fold.js";
-import { Refold, type RefoldParts } from "./refold.js";
-import { DamagedSnapshot } from "./snapshot.js";
-import type { SnapshotMaking } from "./snapshot-making.js";
-import type { Storage } from "./storage.js";
-import type { TimelineLog } from "./timeline-log.js";
-import { trim } from "./trim.js";
+import type { DigestIndex } from "./compare/digest-index.js";
+import type { Entry, Place } from "./entries/entry.js";
+import type { Storage } from "./entries/storage.js";
+import type { TimelineLog } from "./entries/timeline-log.js";
+import { Fold } from "./fold/fold.js";
+import { trim } from "./fold/trim.js";
+import { Refold, type RefoldParts } from "./snapshots/refold.js";
+import { DamagedSnapshot } from "./snapshots/snapshot.js";
+import type { SnapshotMaking } from "./snapshots/snapshot-making.js";
 
 /** Milliseconds of one slice; others are served between two. */
 const SLICE_MS = 2;

@@ -3,7 +3,7 @@
  * memory has no room. A member that was away for longer cannot be healed by this daemon any more.
  */
 import type { Archive } from "./archive.js";
-import type { SnapshotMaking } from "./snapshot-making.js";
+import type { SnapshotMaking } from "./snapshots/snapshot-making.js";
 
 /** Entries removed in one tick. */
 const ENTRIES_A_TICK = 5000;

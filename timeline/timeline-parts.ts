@@ -1,15 +1,15 @@
 /** What a timeline is made of, what it answers, and whom it tells. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
-import type { OpenAside } from "./aside.js";
 import type { KeepDamaged } from "./damaged-entries.js";
-import type { Entry, FlushedEntry } from "./entry.js";
-import type { FoldedEntry, UnitAnswer } from "./fold.js";
+import type { Entry, FlushedEntry } from "./entries/entry.js";
+import type { Storage } from "./entries/storage.js";
+import type { TimelineLog } from "./entries/timeline-log.js";
+import type { FoldedEntry, UnitAnswer } from "./fold/fold.js";
 import type { RetentionLimits } from "./retention.js";
-import type { RefuseRingEntry } from "./ring-entries.js";
-import type { SnapshotParts } from "./snapshot-making.js";
-import type { Storage } from "./storage.js";
-import type { TimelineLog } from "./timeline-log.js";
+import type { OpenAside } from "./snapshots/aside.js";
+import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
+import type { SnapshotParts } from "./snapshots/snapshot-making.js";
 
 /** Whom a timeline tells. */
 export interface TimelineOwner {

@@ -7,14 +7,16 @@
  *                                             └─ waiting (ahead of the clock, late) ─► merge or refold
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { EnvelopeDate } from "../protocol/messages-v2.js";
+import type { EnvelopeDate } from "../protocol/version-2/messages-v2.js";
 import type { Database } from "../store/database.js";
 import type { KeyRing } from "../store/key-ring.js";
 import { Archive } from "./archive.js";
+import type { DigestIndex } from "./compare/digest-index.js";
 import { DamagedEntries } from "./damaged-entries.js";
-import type { DigestIndex } from "./digest-index.js";
-import { type Entry, type Place, placeOf, readPlace } from "./entry.js";
-import type { Fold, FoldedEntry } from "./fold.js";
+import { type Entry, type Place, placeOf, readPlace } from "./entries/entry.js";
+import { FAILED } from "./entries/timeline-log.js";
+import type { Fold, FoldedEntry } from "./fold/fold.js";
+import { trim } from "./fold/trim.js";
 import { Forgotten } from "./forgotten.js";
 import { Handover } from "./handover.js";
 import { Horizon } from "./horizon.js";
@@ -22,10 +24,8 @@ import { LateMerges, REDO_MOST, UNITS_A_TURN } from "./late-merges.js";
 import { planLateRefold } from "./late-refold.js";
 import { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
-import { SnapshotMaking } from "./snapshot-making.js";
-import { FAILED } from "./timeline-log.js";
+import { SnapshotMaking } from "./snapshots/snapshot-making.js";
 import type { Taking, TimelineFigures, TimelineParts } from "./timeline-parts.js";
-import { trim } from "./trim.js";
 import { Waiting } from "./waiting.js";
 import { Watermark } from "./watermark.js";
 

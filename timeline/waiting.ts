@@ -3,7 +3,7 @@
  * those that a refold takes in. Source: DESIGN.md "Timeline", "Members"; research on the fold, C1.
  */
 import { Ahead } from "./ahead.js";
-import { compareEntries, type Entry } from "./entry.js";
+import { compareEntries, type Entry } from "./entries/entry.js";
 
 /** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date. */
 export const DUE_AHEAD_MS = 5000;

@@ -2,8 +2,8 @@
  * The low watermark: nothing dated at or before it is taken first-hand. It holds at once, and is told to others only
  * when the disk has it. Source: DESIGN.md "Timeline"; research on members, "Simplest sufficient set" 1 and 2.
  */
-import { SteadyClock } from "./steady-clock.js";
-import type { Storage } from "./storage.js";
+import { SteadyClock } from "./entries/steady-clock.js";
+import type { Storage } from "./entries/storage.js";
 
 const BYTES = 8;
 /** Milliseconds between two raises by the clock. */

@@ -2,20 +2,20 @@
 /** The program `dbsync`: subcommands, and the one place where errors become text and exit codes. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
-import { addBench } from "./bench.js";
-import { addBlame } from "./blame.js";
-import { isCommandName } from "./command-names.js";
-import { addDoctor } from "./doctor.js";
-import { EXIT, exitCodeHelp, exitCodeOf } from "./exit-codes.js";
-import { addGetPast } from "./get-past.js";
-import { addImport } from "./import.js";
-import { addKeys } from "./keys.js";
-import { addLog } from "./log.js";
+import { addBench } from "./bench/bench.js";
+import { addImport } from "./json/import.js";
+import { addTest } from "./json/test-server.js";
+import { addKeys } from "./keys/keys.js";
+import { addBlame } from "./past/blame.js";
+import { addGetPast } from "./past/get-past.js";
+import { addLog } from "./past/log.js";
 import { addPing } from "./ping.js";
 import { addRepl } from "./repl.js";
 import { addSend } from "./send.js";
-import { addStatus } from "./status.js";
-import { addTest } from "./test-server.js";
+import { isCommandName } from "./shared/command-names.js";
+import { EXIT, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
+import { addDoctor } from "./status/doctor.js";
+import { addStatus } from "./status/status.js";
 
 /** The package refers to itself, wherever it was built or installed. */
 const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };

@@ -1,10 +1,10 @@
 /** `dbsync ping`: which daemons answer, and how fast. */
 import type { Command } from "commander";
-import { describeOutcome, type Outcome } from "../errors.js";
-import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./client-options.js";
-import { EXIT, exitCodeHelp } from "./exit-codes.js";
-import { JSON_FLAG, printJson, printLine } from "./output.js";
-import { isDenied } from "./probe.js";
+import { describeOutcome, type Outcome } from "../shared/errors.js";
+import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./shared/client-options.js";
+import { EXIT, exitCodeHelp } from "./shared/exit-codes.js";
+import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
+import { isDenied } from "./shared/probe.js";
 
 export function addPing(program: Command): void {
   addClientOptions(program.command("ping").description("ask every daemon for a sign of life"))

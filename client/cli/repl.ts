@@ -2,6 +2,7 @@
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
 import type { FanOutClient } from "../fan-out-client.js";
+import { historyFile, MAX_HISTORY_LINES, readHistory, writeHistory } from "./history-file.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -9,12 +10,11 @@ import {
   type ClientFlags,
   openFrom,
   readSettings,
-} from "./client-options.js";
-import { completeCommand } from "./command-names.js";
-import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./exit-codes.js";
-import { historyFile, MAX_HISTORY_LINES, readHistory, writeHistory } from "./history-file.js";
-import { JSON_FLAG, printJson, printJsonError, printLine } from "./output.js";
-import { isQuoted, splitWords } from "./words.js";
+} from "./shared/client-options.js";
+import { completeCommand } from "./shared/command-names.js";
+import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
+import { JSON_FLAG, printJson, printJsonError, printLine } from "./shared/output.js";
+import { isQuoted, splitWords } from "./shared/words.js";
 
 const LEAVE = "Ctrl-D, exit or quit leaves.";
 

@@ -1,8 +1,8 @@
 /** `dbsync send`: one command, and what came of it. */
 import { type Command, Option } from "commander";
 import type { Client } from "../client.js";
-import type { CommandInput } from "../command.js";
-import type { Outcome } from "../errors.js";
+import type { CommandInput } from "../shared/command.js";
+import type { Outcome } from "../shared/errors.js";
 import { asksForWriters } from "../writers.js";
 import {
   addClientOptions,
@@ -12,10 +12,10 @@ import {
   type ClientFlags,
   openFrom,
   readSettings,
-} from "./client-options.js";
-import { EXIT, exitCodeHelp } from "./exit-codes.js";
-import { commandWords } from "./late-options.js";
-import { JSON_FLAG, outcomeLine, printBytes, printJson, printJsonError, printLine } from "./output.js";
+} from "./shared/client-options.js";
+import { EXIT, exitCodeHelp } from "./shared/exit-codes.js";
+import { commandWords } from "./shared/late-options.js";
+import { JSON_FLAG, outcomeLine, printBytes, printJson, printJsonError, printLine } from "./shared/output.js";
 
 interface SendFlags extends ClientFlags {
   readonly all?: boolean;

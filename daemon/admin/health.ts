@@ -1,5 +1,5 @@
 /** What the daemon says of itself over --admin. Nothing of it is secret. */
-import type { DaemonState } from "../../protocol/messages-v2.js";
+import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 
 export const STATES = [
   "starting",

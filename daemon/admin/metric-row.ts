@@ -1,6 +1,6 @@
 /** What is known of a metric: all of it in one row, with where its numbers are from. They are read when somebody asks, never before. */
 import type { ReplicaFigures } from "../history/replica-figures.js";
-import type { MemberStatus } from "../peers/peering-parts.js";
+import type { MemberStatus } from "../peers/shared/peering-parts.js";
 import type { JsonFleetFigures, JsonReplicaFigures } from "../pipeline/json-replica-figures.js";
 import type { Health } from "./health.js";
 import type { Histogram } from "./histogram.js";

@@ -1,8 +1,8 @@
 /** From the replies of an envelope's units to the bytes of its result. Source: docs/protocol-v2.md "Units". */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, OK, type Reply } from "../../protocol/reply.js";
-import { writeBulk, writeReply } from "../../protocol/resp-writer.js";
-import type { UnitAnswer } from "../../timeline/fold.js";
+import { writeBulk, writeReply } from "../../protocol/resp/resp-writer.js";
+import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import type { Result } from "./request.js";
 
 const OK_BYTES = writeReply(OK);

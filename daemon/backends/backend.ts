@@ -1,8 +1,8 @@
 /** What applies commands. A backend knows nothing of who sent them, nor through which listener. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Condition } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { Unit } from "../../store/unit.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { Unit } from "../../store/engine/unit.js";
 import type { RefusalCode } from "../answers/refusals.js";
 import type { Service } from "../process/service.js";
 

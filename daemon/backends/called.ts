@@ -1,5 +1,5 @@
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Command } from "../../store/command.js";
+import type { Command } from "../../store/rows/command.js";
 
 /** A command whose name and number of arguments have been found right. */
 export interface Called {

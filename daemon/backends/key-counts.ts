@@ -1,6 +1,6 @@
 /** How many keys the databases hold, for INFO. */
 import type { Database } from "../../store/database.js";
-import { NO_EXPIRY } from "../../store/keyspace.js";
+import { NO_EXPIRY } from "../../store/engine/keyspace.js";
 
 /** Keys whose remaining time is looked at, of each database. */
 const SAMPLES_MAX = 1000;

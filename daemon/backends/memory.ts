@@ -1,15 +1,15 @@
 /** The in-memory database as a backend: answers in the same turn. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Condition } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
-import type { Command } from "../../store/command.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
-import { CommandFailure } from "../../store/errors.js";
-import { StringForms } from "../../store/string-forms.js";
-import type { Unit } from "../../store/unit.js";
-import { Usage, type UsageKind } from "../../store/usage.js";
+import { StringForms } from "../../store/engine/string-forms.js";
+import type { Unit } from "../../store/engine/unit.js";
+import { Usage, type UsageKind } from "../../store/engine/usage.js";
+import type { Command } from "../../store/rows/command.js";
 import type { Environment } from "../process/environment.js";
 import type { Backend } from "./backend.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";

@@ -3,8 +3,8 @@
  * Source: docs/protocol-v2.md "Clocks".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Envelope } from "../../protocol/envelope.js";
-import type { EnvelopeDate } from "../../protocol/messages-v2.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { findCommand } from "../../store/command-table.js";
 
 export class Newest implements EnvelopeDate {

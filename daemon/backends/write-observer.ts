@@ -1,6 +1,6 @@
 /** Who wants to know of what is written, by whomsoever. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Command } from "../../store/command.js";
+import type { Command } from "../../store/rows/command.js";
 import type { Called } from "./called.js";
 
 export interface WriteObserver {

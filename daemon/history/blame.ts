@@ -3,11 +3,11 @@
  * or existence is another; of several units of one entry, all that may write it and did not fail are named.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { HASH_BYTES, hexOf, unitId } from "../../protocol/envelope.js";
 import { array, bulk, integer, map, NIL, type Reply } from "../../protocol/reply.js";
-import { NO_EXPIRY } from "../../store/keyspace.js";
-import type { Entry } from "../../timeline/entry.js";
-import type { Fold, UnitAnswer } from "../../timeline/fold.js";
+import { HASH_BYTES, hexOf, unitId } from "../../protocol/version-2/envelope.js";
+import { NO_EXPIRY } from "../../store/engine/keyspace.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import type { Fold, UnitAnswer } from "../../timeline/fold/fold.js";
 import { type RecalledUnit, recalledUnits } from "../../timeline/recall.js";
 import { factsOf, type LogScene } from "./log.js";
 import { NewestOf } from "./newest-of.js";

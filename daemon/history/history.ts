@@ -4,8 +4,8 @@
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
-import { CommandFailure } from "../../store/errors.js";
-import type { Unit } from "../../store/unit.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import type { Unit } from "../../store/engine/unit.js";
 import { type RecallParts, Recalls } from "../../timeline/recall.js";
 import { DUE_AHEAD_MS } from "../../timeline/waiting.js";
 import type { Environment } from "../process/environment.js";

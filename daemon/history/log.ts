@@ -1,7 +1,7 @@
 /** TIMELINE LOG: what was recorded in a span of time, and what came of each unit. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Envelope, hexOf } from "../../protocol/envelope.js";
 import { array, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Recalled, type RecalledUnit, type Recalls, recalledUnits } from "../../timeline/recall.js";
 import { NewestOf } from "./newest-of.js";

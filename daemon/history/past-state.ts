@@ -1,9 +1,9 @@
 /** TIMELINE GET: a command that reads, run on the state as it was at a date. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
+import { CommandFailure, custom, echoed } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { PAST_COMMAND_AT } from "../../store/commands/timeline.js";
-import { CommandFailure, custom, echoed } from "../../store/errors.js";
 import { RecallFailure, type Recalls } from "../../timeline/recall.js";
 import { readDate } from "./query.js";
 

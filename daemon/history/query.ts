@@ -1,7 +1,7 @@
 /** The arguments of TIMELINE's subcommands, taken apart. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/envelope.js";
-import { custom, echoed, syntaxError } from "../../store/errors.js";
+import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
+import { custom, echoed, syntaxError } from "../../store/arguments/errors.js";
 
 /** Units that one answer may have. */
 export const UNITS_MOST = 10_000;

@@ -1,11 +1,11 @@
 /** How a daemon's timeline and members are, as plain facts: for TIMELINE STATUS and for metrics. */
-import type { DaemonState } from "../../protocol/messages-v2.js";
-import type { Digest } from "../../timeline/digest-index.js";
+import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
+import type { Digest } from "../../timeline/compare/digest-index.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { TimelineFigures } from "../../timeline/timeline-parts.js";
+import type { SnapshotProgress } from "../peers/past/snapshot-taking.js";
 import type { Peering } from "../peers/peering.js";
-import type { MemberStatus } from "../peers/peering-parts.js";
-import type { SnapshotProgress } from "../peers/snapshot-taking.js";
+import type { MemberStatus } from "../peers/shared/peering-parts.js";
 
 /** What is read. */
 export interface ReplicaFace {

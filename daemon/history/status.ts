@@ -1,9 +1,9 @@
 /** TIMELINE STATUS: how the timeline and the members are. Source: docs/protocol-v2.md "TIMELINE". */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
 import { array, bulk, integer, map, NIL, type Reply } from "../../protocol/reply.js";
-import type { Digest } from "../../timeline/digest-index.js";
-import type { MemberStatus } from "../peers/peering-parts.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Digest } from "../../timeline/compare/digest-index.js";
+import type { MemberStatus } from "../peers/shared/peering-parts.js";
 import { readStatusUpTo } from "./query.js";
 import { figuresOf, type ReplicaFace } from "./replica-figures.js";
 import { namesAndValues } from "./unit-report.js";

@@ -1,8 +1,8 @@
 /** Whether a unit of the past may have had to do with a key, from its bytes alone. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
-import { CommandFailure } from "../../store/errors.js";
-import { type Touch, touchesOf } from "../../store/key-spec.js";
+import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
 import type { RecalledUnit } from "../../timeline/recall.js";
 
 export interface KeyPlace {

@@ -1,8 +1,8 @@
 /** One unit of the past as TIMELINE answers it: who, when, what, and what came of it. Source: docs/protocol-v2.md "TIMELINE". */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply } from "../../protocol/reply.js";
-import type { KeyRecord } from "../../store/key-record.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { KeyRecord } from "../../store/rights/key-record.js";
 import type { RecalledUnit } from "../../timeline/recall.js";
 
 /** Bytes of an argument, or of a reply, that are shown. */

@@ -4,20 +4,20 @@
  */
 import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { dateText, hexOf } from "../../protocol/envelope.js";
+import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { Database } from "../../store/database.js";
 import { canonicalRing, canonicalState } from "../../store/digest.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { type Entry, firstPlaceAt, type Place, readPlace } from "../../timeline/entry.js";
-import { Fold } from "../../timeline/fold.js";
+import { type Entry, firstPlaceAt, type Place, readPlace } from "../../timeline/entries/entry.js";
+import { isRingEntry } from "../../timeline/entries/recorded.js";
+import { finish } from "../../timeline/entries/steps.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import { readEntry, readValue } from "../../timeline/entries/stored-value.js";
+import { Fold } from "../../timeline/fold/fold.js";
 import { recalledUnits } from "../../timeline/recall.js";
-import { isRingEntry } from "../../timeline/recorded.js";
-import { DamagedSnapshot, readSnapshot } from "../../timeline/snapshot.js";
-import type { Snapshots } from "../../timeline/snapshot-files.js";
-import { heldSnapshots } from "../../timeline/snapshot-making.js";
-import { finish } from "../../timeline/steps.js";
-import type { Storage } from "../../timeline/storage.js";
-import { readEntry, readValue } from "../../timeline/stored-value.js";
+import { DamagedSnapshot, readSnapshot } from "../../timeline/snapshots/snapshot.js";
+import type { Snapshots } from "../../timeline/snapshots/snapshot-files.js";
+import { heldSnapshots } from "../../timeline/snapshots/snapshot-making.js";
 import type { Signers } from "../trust/signers.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 

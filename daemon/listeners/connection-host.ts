@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Hello } from "../../protocol/messages-v2.js";
+import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { RefusalLog } from "../answers/refusal-log.js";
 import type { Limits } from "../options/limits.js";
 import type { Observer } from "../pipeline/observer.js";

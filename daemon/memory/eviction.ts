@@ -3,9 +3,9 @@
  * recorded and nobody else has the same data.
  */
 import type { Database } from "../../store/database.js";
-import type { Entry, Keyspace } from "../../store/keyspace.js";
-import { estimatedBytes } from "../../store/size-estimate.js";
-import type { Usage } from "../../store/usage.js";
+import type { Entry, Keyspace } from "../../store/engine/keyspace.js";
+import { estimatedBytes } from "../../store/engine/size-estimate.js";
+import type { Usage } from "../../store/engine/usage.js";
 import type { Evicting } from "../options/eviction-policy.js";
 import type { Environment } from "../process/environment.js";
 

@@ -4,8 +4,8 @@
  * the fold must not know of any daemon's memory. Source: DESIGN.md "Store"; texts: redis-server 7.0.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
-import { CommandFailure } from "../../store/errors.js";
 import { type Refused, refused } from "../answers/request.js";
 import {
   EVICTION_POLICIES,

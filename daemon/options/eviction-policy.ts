@@ -1,5 +1,5 @@
 /** What goes when memory is full, by Redis's names. */
-import type { UsageKind } from "../../store/usage.js";
+import type { UsageKind } from "../../store/engine/usage.js";
 
 export const EVICTION_POLICIES = [
   ...(["noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random"] as const),

@@ -3,7 +3,7 @@
  * that daemon listens with TLS.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/envelope.js";
+import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
 import { placeName } from "./place.js";
 
 /** Where a member listens. */

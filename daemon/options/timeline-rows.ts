@@ -1,5 +1,5 @@
 /** The options of daemons that keep a timeline (--data, --peer), and what makes several of them one cluster. */
-import { hexOf } from "../../protocol/envelope.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
 import { choice, list, path, paths, plain, text } from "./forms.js";
 import { type Fsync, formatFsync, parseFsync } from "./fsync.js";

@@ -1,11 +1,11 @@
 /** The daemon's state among the members: whether what they had when it came is here, and whether it reaches enough of them. */
-import type { DaemonState } from "../../protocol/messages-v2.js";
-import type { Gaps } from "./gaps.js";
+import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Joining } from "./joining.js";
-import type { Notices } from "./notices.js";
-import type { PeeringParts } from "./peering-parts.js";
+import type { Gaps } from "./past/gaps.js";
 import type { Roster } from "./roster.js";
-import { holdsLess, totalsOf } from "./totals.js";
+import type { Notices } from "./shared/notices.js";
+import type { PeeringParts } from "./shared/peering-parts.js";
+import { holdsLess, totalsOf } from "./shared/totals.js";
 
 export interface CatchingUpParts {
   readonly peering: Pick<PeeringParts, "log" | "limits" | "uptime" | "timeline">;

@@ -4,19 +4,19 @@
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { DaemonState } from "../../protocol/messages-v2.js";
+import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { CatchingUp } from "./catching-up.js";
-import { CommonPast } from "./common-past.js";
-import { CutVoting } from "./cut-voting.js";
-import { Gaps } from "./gaps.js";
 import type { Member } from "./member.js";
-import type { Notices } from "./notices.js";
-import type { PeeringParts } from "./peering-parts.js";
+import { CommonPast } from "./past/common-past.js";
+import { CutVoting } from "./past/cut-voting.js";
+import { Gaps } from "./past/gaps.js";
+import { SettlingDamage } from "./past/settling-damage.js";
+import { SnapshotChoice } from "./past/snapshot-choice.js";
+import { SnapshotTaking } from "./past/snapshot-taking.js";
+import { type Report, reporterOf } from "./past/stable-point.js";
 import type { Roster } from "./roster.js";
-import { SettlingDamage } from "./settling-damage.js";
-import { SnapshotChoice } from "./snapshot-choice.js";
-import { SnapshotTaking } from "./snapshot-taking.js";
-import { type Report, reporterOf } from "./stable-point.js";
+import type { Notices } from "./shared/notices.js";
+import type { PeeringParts } from "./shared/peering-parts.js";
 
 export interface ForgottenPastParts {
   readonly peering: PeeringParts;

@@ -3,8 +3,8 @@
  * change: it takes nothing dated at or before theirs, whatever its own clock says. What one of them says cannot keep it
  * from ever taking anything. Source: docs/protocol-v2.md "Members", rule 7.
  */
-import type { StatusMessage } from "../../protocol/member-messages.js";
-import type { TimelineFace } from "./peering-parts.js";
+import type { StatusMessage } from "../../protocol/members/member-messages.js";
+import type { TimelineFace } from "./shared/peering-parts.js";
 
 /** What a member says of itself. */
 export type JoinedStatus = Pick<StatusMessage, "watermark" | "clock" | "skewed">;

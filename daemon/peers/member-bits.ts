@@ -1,6 +1,6 @@
 /** Which bit stands for which member, so that sets of them are numbers: as many as there are bits, the last ones heard. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { MEMBERS_MOST } from "./peering-limits.js";
+import { MEMBERS_MOST } from "./shared/peering-limits.js";
 
 export interface MemberBitsParts {
   readonly isConnected: (id: ByteString) => boolean;

@@ -1,10 +1,10 @@
 /** How a connected member is, for `dbsync status` and metrics. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { StatusMessage } from "../../protocol/member-messages.js";
-import type { MemberConnection } from "./member-connection.js";
+import type { StatusMessage } from "../../protocol/members/member-messages.js";
+import type { MemberConnection } from "./connections/member-connection.js";
+import type { Outbox } from "./exchange/outbox.js";
 import type { MemberShared } from "./member-shared.js";
-import type { Outbox } from "./outbox.js";
-import type { MemberStatus } from "./peering-parts.js";
+import type { MemberStatus } from "./shared/peering-parts.js";
 
 /** What is described. */
 export interface DescribedMember {

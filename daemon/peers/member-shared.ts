@@ -1,17 +1,17 @@
 /** What the members of a daemon have in common, and whom they tell. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { CutVote } from "../../protocol/cut-votes.js";
-import type { SnapshotPartMessage } from "../../protocol/member-messages.js";
-import type { DaemonState } from "../../protocol/messages-v2.js";
-import type { ExchangeMessage } from "./exchange-message.js";
-import type { FarewellCode } from "./farewells.js";
-import type { Gaps } from "./gaps.js";
-import type { Intake } from "./intake.js";
+import type { CutVote } from "../../protocol/members/cut-votes.js";
+import type { SnapshotPartMessage } from "../../protocol/members/member-messages.js";
+import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
+import type { Intake } from "./exchange/intake.js";
+import type { Packer } from "./exchange/packing.js";
+import type { Spreading } from "./exchange/spreading.js";
 import type { MemberClocks } from "./member-clocks.js";
-import type { Packer } from "./packing.js";
-import type { PeeringParts } from "./peering-parts.js";
-import type { Slices } from "./slices.js";
-import type { Spreading } from "./spreading.js";
+import type { Gaps } from "./past/gaps.js";
+import type { ExchangeMessage } from "./shared/exchange-message.js";
+import type { FarewellCode } from "./shared/farewells.js";
+import type { PeeringParts } from "./shared/peering-parts.js";
+import type { Slices } from "./shared/slices.js";
 
 /** What all members share. */
 export interface MemberShared<Member> {

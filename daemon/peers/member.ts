@@ -1,22 +1,22 @@
 /** A member that is connected and has proved who it is: what it says goes to the part that it concerns. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { PushMessage, StatusMessage } from "../../protocol/member-messages.js";
-import type { Place } from "../../timeline/entry.js";
-import type { ExchangeMessage } from "./exchange-message.js";
-import type { IncomingBatch } from "./incoming-batch.js";
-import type { Giver } from "./intake.js";
-import type { MemberConnection } from "./member-connection.js";
+import type { PushMessage, StatusMessage } from "../../protocol/members/member-messages.js";
+import type { Place } from "../../timeline/entries/entry.js";
+import type { MemberConnection } from "./connections/member-connection.js";
+import { RoundTrips } from "./connections/round-trips.js";
+import type { IncomingBatch } from "./exchange/incoming-batch.js";
+import type { Giver } from "./exchange/intake.js";
+import { Outbox } from "./exchange/outbox.js";
+import { Reconciling } from "./exchange/reconciling.js";
+import { ReportAnswers } from "./exchange/report-answers.js";
+import { parts } from "./exchange/spreading.js";
 import { describeMember } from "./member-description.js";
 import type { MemberShared } from "./member-shared.js";
-import { Outbox } from "./outbox.js";
-import type { MemberStatus } from "./peering-parts.js";
-import { Reconciling } from "./reconciling.js";
-import { ReportAnswers } from "./report-answers.js";
-import { RoundTrips } from "./round-trips.js";
-import type { Work } from "./slices.js";
-import { SnapshotGiving } from "./snapshot-giving.js";
-import { parts } from "./spreading.js";
-import { isSameTotals, totalsOf } from "./totals.js";
+import { SnapshotGiving } from "./past/snapshot-giving.js";
+import type { ExchangeMessage } from "./shared/exchange-message.js";
+import type { MemberStatus } from "./shared/peering-parts.js";
+import type { Work } from "./shared/slices.js";
+import { isSameTotals, totalsOf } from "./shared/totals.js";
 
 /** A push that has come, or a step that is to run behind those before it. */
 interface Received extends IncomingBatch {

@@ -4,26 +4,26 @@
  * entry), reconciling.ts (what was missed). Source: DESIGN.md "Members and stable points", "Catch-up".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf, signedBytes } from "../../protocol/envelope.js";
-import type { DaemonState, Hello } from "../../protocol/messages-v2.js";
-import type { Entry, FlushedEntry, Place } from "../../timeline/entry.js";
+import { hexOf, signedBytes } from "../../protocol/version-2/envelope.js";
+import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
+import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
 import type { PeerAddress } from "../options/peer-address.js";
 import { CatchingUp } from "./catching-up.js";
+import { Intake } from "./exchange/intake.js";
+import { Packer } from "./exchange/packing.js";
+import { Spreading } from "./exchange/spreading.js";
 import { ForgottenPast } from "./forgotten-past.js";
-import { Intake } from "./intake.js";
 import { Joining } from "./joining.js";
 import { Member } from "./member.js";
 import { MemberClocks } from "./member-clocks.js";
 import type { MemberShared } from "./member-shared.js";
-import type { MemberSocket, MemberSocketOwner } from "./member-socket.js";
-import { Notices } from "./notices.js";
-import { Packer } from "./packing.js";
-import type { MemberStatus, PeeringParts } from "./peering-parts.js";
+import type { SnapshotTaking } from "./past/snapshot-taking.js";
+import { reporterOf, StablePoint } from "./past/stable-point.js";
 import { Roster } from "./roster.js";
-import { Slices } from "./slices.js";
-import type { SnapshotTaking } from "./snapshot-taking.js";
-import { Spreading } from "./spreading.js";
-import { reporterOf, StablePoint } from "./stable-point.js";
+import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
+import { Notices } from "./shared/notices.js";
+import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
+import { Slices } from "./shared/slices.js";
 
 /** Between two looks at what is not urgent: who may be a member, quarantine, the own clock. */
 const LOOK_EVERY_MS = 1000;

@@ -2,9 +2,9 @@
  * That this daemon's own key was revoked, as it learns it when it was away then: no member gives it the entry that says so, since it is
  * no member any more. It is believed of who has proved to be one, and only as long as no other one is connected.
  */
-import { hexOf } from "../../protocol/envelope.js";
-import type { MemberConnection } from "./member-connection.js";
-import type { PeeringParts } from "./peering-parts.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { MemberConnection } from "./connections/member-connection.js";
+import type { PeeringParts } from "./shared/peering-parts.js";
 
 export class Revocation {
   /** Who has said so; null: nobody, or somebody has taken this daemon for a member since. */

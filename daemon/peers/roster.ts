@@ -3,22 +3,22 @@
  * says in the log what is wrong. Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
-import type { DaemonState, Hello } from "../../protocol/messages-v2.js";
-import { Bans } from "./bans.js";
-import { isBetter } from "./better-connection.js";
-import { Dialer, dialingKey } from "./dialer.js";
-import { type Electorate, electorateOf } from "./electorate.js";
-import type { ExchangeMessage } from "./exchange-message.js";
-import { FAREWELLS, type FarewellCode } from "./farewells.js";
-import { Handshakes } from "./handshakes.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
+import { Bans } from "./connections/bans.js";
+import { isBetter } from "./connections/better-connection.js";
+import { Dialer, dialingKey } from "./connections/dialer.js";
+import { Handshakes } from "./connections/handshakes.js";
+import { type ConnectionOwner, MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
-import { type ConnectionOwner, MemberConnection } from "./member-connection.js";
-import type { MemberSocket, MemberSocketOwner } from "./member-socket.js";
-import { type Notices, subjectOf } from "./notices.js";
-import type { MemberStatus, PeeringParts } from "./peering-parts.js";
+import { type Electorate, electorateOf } from "./past/electorate.js";
 import { Revocation } from "./revocation.js";
 import { Seats } from "./seats.js";
+import type { ExchangeMessage } from "./shared/exchange-message.js";
+import { FAREWELLS, type FarewellCode } from "./shared/farewells.js";
+import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
+import { type Notices, subjectOf } from "./shared/notices.js";
+import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
 
 export interface RosterParts {
   readonly peering: PeeringParts;

@@ -4,10 +4,10 @@
  * Source: docs/protocol-v2.md "Members", rule 6.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Electorate, guestsMost } from "./electorate.js";
 import type { Member } from "./member.js";
 import { MemberBits } from "./member-bits.js";
-import { MEMBERS_MOST } from "./peering-limits.js";
+import { type Electorate, guestsMost } from "./past/electorate.js";
+import { MEMBERS_MOST } from "./shared/peering-limits.js";
 
 export interface SeatsParts {
   /** Connected and proven. */

@@ -1,8 +1,8 @@
 /** All databases behind the daemon as one: each gets every command. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Condition } from "../../protocol/envelope.js";
 import { error, type Reply } from "../../protocol/reply.js";
-import type { Unit } from "../../store/unit.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { Unit } from "../../store/engine/unit.js";
 import { type Answer, type Refused, type Replies, refused } from "../answers/request.js";
 import type { Backend, BackendFailure, Outcome } from "../backends/backend.js";
 

@@ -1,6 +1,7 @@
 /** What an envelope's header must be like for this daemon. Pure; a refusal is a value, null means right. */
-import { type Envelope, hexOf } from "../../protocol/envelope.js";
+
 import { MalformedFrame } from "../../protocol/errors.js";
+import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Refused, refused } from "../answers/request.js";
 import type { DateWindow } from "../options/date-window.js";

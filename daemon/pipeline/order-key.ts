@@ -1,6 +1,6 @@
 /** The place that the header's `after` names. Source: docs/protocol-v2.md "Units". */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Place } from "../../timeline/entry.js";
+import type { Place } from "../../timeline/entries/entry.js";
 
 const SEQ_AT = 8;
 const ID_AT = 10;

@@ -4,11 +4,16 @@
  * of version 2; every refusal is a value. The order of the checks is that of docs/protocol-v2.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { readBody, signedPieces, signerOf } from "../../protocol/envelope.js";
-import { readHead } from "../../protocol/envelope-head.js";
-import type { CommandMessage, DaemonState, EnvelopeDate, Wait } from "../../protocol/messages-v2.js";
+import { readBody, signedPieces, signerOf } from "../../protocol/version-2/envelope.js";
+import { readHead } from "../../protocol/version-2/envelope-head.js";
+import type {
+  CommandMessage,
+  DaemonState,
+  EnvelopeDate,
+  Wait,
+} from "../../protocol/version-2/messages-v2.js";
 import type { KeyRecord } from "../../store/key-ring.js";
-import type { Place } from "../../timeline/entry.js";
+import type { Place } from "../../timeline/entries/entry.js";
 import {
   type Answer,
   type EnvelopeAnswer,

@@ -6,8 +6,8 @@
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { dateText } from "../../protocol/envelope.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
+import { dateText } from "../../protocol/version-2/envelope.js";
 import { type Refused, refused } from "../answers/request.js";
 import type { BackendFailure, Outcome } from "../backends/backend.js";
 import type { Environment } from "../process/environment.js";

@@ -4,12 +4,12 @@
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Envelope } from "../../protocol/envelope.js";
-import type { CommandMessage } from "../../protocol/messages-v2.js";
 import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
+import { EnvelopeUnit, type Unit } from "../../store/engine/unit.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/judgement.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
-import { EnvelopeUnit, type Unit } from "../../store/unit.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
 import { ResultWriter, type Standing } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";

@@ -3,9 +3,9 @@
  * handed to the gateway. Its unit of work is one request.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { splitCommand } from "../../protocol/command-v1.js";
-import { hexOf } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
+import { splitCommand } from "../../protocol/version-1/command-v1.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import { isDenied } from "../../store/judgement.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";

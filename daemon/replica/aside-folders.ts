@@ -4,11 +4,11 @@
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hexOf } from "../../protocol/envelope.js";
-import type { OpenAside } from "../../timeline/aside.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeepDamaged } from "../../timeline/damaged-entries.js";
-import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshot-files.js";
-import type { TimelineLog } from "../../timeline/timeline-log.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import type { OpenAside } from "../../timeline/snapshots/aside.js";
+import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { loadWith } from "../process/optional-package.js";
 import { snapshotFolder } from "../trust/data-folder.js";
 
@@ -49,8 +49,12 @@ export function asideOf(
     );
   }
   return async (cutAt) => {
-    const { DiskStorage } = await loadWith("lmdb", "--data", () => import("../../timeline/disk-storage.js"));
-    const { timelineFolder } = await import("../../timeline/lmdb-reader.js");
+    const { DiskStorage } = await loadWith(
+      "lmdb",
+      "--data",
+      () => import("../../timeline/disk/disk-storage.js"),
+    );
+    const { timelineFolder } = await import("../../timeline/disk/lmdb-reader.js");
     mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
     removePartial(folder);
     checkRoom(data, bytesIn(timelineFolder(data)) + bytesIn(snapshotFolder(data)), freeBytes(folder));

@@ -3,14 +3,14 @@
  * meant for this cluster. What its key may do, and whether it was valid then, the fold decides.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Envelope, readBody, signedPieces } from "../../protocol/envelope.js";
-import { readHead } from "../../protocol/envelope-head.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import type { Role } from "../../store/key-record.js";
+import { type Envelope, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
+import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { RefuseRingEntry } from "../../timeline/ring-entries.js";
+import type { Role } from "../../store/rights/key-record.js";
+import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import { type Refused, refused } from "../answers/request.js";
-import type { CheckEntry, CheckedEntry, TimelineFace } from "../peers/peering-parts.js";
+import type { CheckEntry, CheckedEntry, TimelineFace } from "../peers/shared/peering-parts.js";
 import { checkEnvelope } from "../pipeline/envelope-checks.js";
 import type { SignersFace } from "../trust/signers.js";
 

@@ -2,8 +2,8 @@
  * Results that wait until what they tell is final (`stable`), or on the disks of other daemons (`replicated`): bounded in
  * number and time. Source: docs/protocol-v2.md "Waiting".
  */
-import type { Wait } from "../../protocol/messages-v2.js";
-import type { Place } from "../../timeline/entry.js";
+import type { Wait } from "../../protocol/version-2/messages-v2.js";
+import type { Place } from "../../timeline/entries/entry.js";
 import type { Handover } from "../../timeline/handover.js";
 import type { Environment } from "../process/environment.js";
 

@@ -1,7 +1,7 @@
 /** Who waits for the answer of a unit that the gateway records, and when he is told: at once, or when it is safer still. */
 import type { Reply } from "../../protocol/reply.js";
-import type { Place } from "../../timeline/entry.js";
-import type { UnitAnswer } from "../../timeline/fold.js";
+import type { Place } from "../../timeline/entries/entry.js";
+import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import { type Refused, refused } from "../answers/request.js";
 import type { LastWrite } from "../users/command-path.js";
 import type { Confirmations } from "./confirmations.js";

@@ -6,6 +6,7 @@
 import type { Logger } from "pino";
 import { signEnvelope } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import {
   bodyOf,
   COMMANDS_MAX,
@@ -15,11 +16,10 @@ import {
   SEQ_MAX,
   signedBytes,
   writeBody,
-} from "../../protocol/envelope.js";
-import type { EnvelopeDate } from "../../protocol/messages-v2.js";
-import { writeCommand } from "../../protocol/resp-writer.js";
+} from "../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
-import { type Entry, placeOf } from "../../timeline/entry.js";
+import { type Entry, placeOf } from "../../timeline/entries/entry.js";
 import { type Refused, refused } from "../answers/request.js";
 import { LIMITS } from "../options/limits.js";
 import { checkRing } from "../pipeline/envelope-checks.js";

@@ -3,8 +3,8 @@
  * if its copy had been first. Kept for the window, bounded in number and bytes; the oldest go first.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Entry } from "../../timeline/entry.js";
-import type { FoldedEntry } from "../../timeline/fold.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import type { FoldedEntry } from "../../timeline/fold/fold.js";
 import type { Result } from "../answers/request.js";
 import { resultOf, type Standing } from "../answers/result-writer.js";
 import type { Taken } from "../pipeline/units.js";

@@ -1,8 +1,8 @@
 /** Where the timeline is kept: in the data folder, or in memory. The package lmdb is loaded with --data only. */
-import { FolderInUse } from "../../timeline/folder-lock.js";
+import { FolderInUse } from "../../timeline/disk/folder-lock.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
-import type { Storage } from "../../timeline/storage.js";
-import type { TimelineLog } from "../../timeline/timeline-log.js";
 import type { Settings } from "../options/settings.js";
 import { loadWith } from "../process/optional-package.js";
 import { StartError } from "../process/start-error.js";
@@ -16,7 +16,11 @@ export async function openStorage(
   log: Pick<TimelineLog, "error" | "warn">,
 ): Promise<Storage> {
   if (data === null) return new MemoryStorage();
-  const { DiskStorage } = await loadWith("lmdb", "--data", () => import("../../timeline/disk-storage.js"));
+  const { DiskStorage } = await loadWith(
+    "lmdb",
+    "--data",
+    () => import("../../timeline/disk/disk-storage.js"),
+  );
   try {
     return new DiskStorage(data, fsync, log);
   } catch (problem) {

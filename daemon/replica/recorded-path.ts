@@ -3,9 +3,9 @@
  * by the state.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Condition } from "../../protocol/envelope.js";
 import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
-import type { Command } from "../../store/command.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { Command } from "../../store/rows/command.js";
 import type { LaterReply, Listener } from "../answers/later-reply.js";
 import { REFUSALS, type RefusalCode } from "../answers/refusals.js";
 import type { Called } from "../backends/called.js";

@@ -4,14 +4,14 @@
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Envelope, unitId } from "../../protocol/envelope.js";
-import type { DaemonState, EnvelopeDate } from "../../protocol/messages-v2.js";
 import type { ErrorReply } from "../../protocol/reply.js";
+import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import type { DaemonState, EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isDenied, refusalOf } from "../../store/judgement.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
-import type { Entry, Place } from "../../timeline/entry.js";
-import type { FoldedEntry, UnitAnswer } from "../../timeline/fold.js";
-import { mayChange } from "../../timeline/recorded.js";
+import type { Entry, Place } from "../../timeline/entries/entry.js";
+import { mayChange } from "../../timeline/entries/recorded.js";
+import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import {
   type EnvelopeAnswer,

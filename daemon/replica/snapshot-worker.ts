@@ -1,11 +1,11 @@
 /** The thread that makes one snapshot, from the timeline on disk, and ends. Its only message is its end, or its error. */
 import { workerData } from "node:worker_threads";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Role } from "../../store/key-record.js";
 import { KeyRing } from "../../store/key-ring.js";
-import { openReader } from "../../timeline/lmdb-reader.js";
-import { makeSnapshot } from "../../timeline/make-snapshot.js";
-import { SnapshotFiles } from "../../timeline/snapshot-files.js";
+import type { Role } from "../../store/rights/key-record.js";
+import { openReader } from "../../timeline/disk/lmdb-reader.js";
+import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
+import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { hashOf } from "../trust/identity.js";
 
 /** What the thread is given. */

@@ -1,11 +1,11 @@
 /** How a daemon makes snapshots: of a data folder in a thread of their own, of a timeline in memory in slices. */
 import { Worker } from "node:worker_threads";
 import type { KeyRing } from "../../store/key-ring.js";
-import { makeSnapshotInSlices } from "../../timeline/make-snapshot.js";
-import { MemorySnapshots } from "../../timeline/memory-snapshots.js";
-import { SnapshotFiles } from "../../timeline/snapshot-files.js";
-import type { SnapshotParts } from "../../timeline/snapshot-making.js";
-import type { Storage } from "../../timeline/storage.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import { makeSnapshotInSlices } from "../../timeline/snapshots/make-snapshot.js";
+import { MemorySnapshots } from "../../timeline/snapshots/memory-snapshots.js";
+import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
 import { snapshotFolder } from "../trust/data-folder.js";
 import { hashOf } from "../trust/identity.js";
 import type { SnapshotTask } from "./snapshot-worker.js";

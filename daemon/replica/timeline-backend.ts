@@ -3,14 +3,14 @@
  * never goes back.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Condition } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
-import type { Command } from "../../store/command.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
-import { CommandFailure } from "../../store/errors.js";
-import type { Unit } from "../../store/unit.js";
+import type { Unit } from "../../store/engine/unit.js";
+import type { Command } from "../../store/rows/command.js";
 import type { Backend } from "../backends/backend.js";
 import { type KeyCounts, keyCountsOf } from "../backends/key-counts.js";
 import type { LocalUnit } from "../backends/local-units.js";

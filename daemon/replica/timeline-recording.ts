@@ -1,9 +1,9 @@
 /** What the pipeline asks of a timeline: the recorder, who waits until it is certain, and the gateway, as one. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Envelope } from "../../protocol/envelope.js";
-import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/messages-v2.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { Place } from "../../timeline/entry.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
+import type { Place } from "../../timeline/entries/entry.js";
 import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { Standing } from "../answers/result-writer.js";
 import { LocalUnits } from "../backends/local-units.js";

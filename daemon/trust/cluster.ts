@@ -1,8 +1,8 @@
 /** A cluster's name: what its daemons must be started with alike. Source: docs/protocol-v2.md "Cluster". */
 
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
-import { RespReader } from "../../protocol/resp-reader.js";
-import { writeArrayHead, writeBulk, writeCommand } from "../../protocol/resp-writer.js";
+import { RespReader } from "../../protocol/resp/resp-reader.js";
+import { writeArrayHead, writeBulk, writeCommand } from "../../protocol/resp/resp-writer.js";
 import { hashOf } from "./identity.js";
 
 export interface Genesis {

@@ -1,10 +1,10 @@
 /** Says in the log who changed the ring of keys, and who tried to without the right. */
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { dateText, hexOf } from "../../protocol/envelope.js";
+import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
+import type { Unit } from "../../store/engine/unit.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
-import type { Unit } from "../../store/unit.js";
-import type { FlushedEntry } from "../../timeline/entry.js";
+import type { FlushedEntry } from "../../timeline/entries/entry.js";
 import type { Environment } from "../process/environment.js";
 
 /** More than a key in PEM and its rules; longer ones are cut in the log. */

@@ -3,9 +3,9 @@
  * another state of it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import type { Storage } from "../../timeline/storage.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Storage } from "../../timeline/entries/storage.js";
 import { StartError } from "../process/start-error.js";
 import { type Genesis, readGenesis, writeGenesis } from "./cluster.js";
 

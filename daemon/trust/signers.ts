@@ -5,8 +5,8 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyCommand, verifyDigest, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { signedBytes } from "../../protocol/envelope.js";
-import type { CommandMessage } from "../../protocol/messages-v2.js";
+import { signedBytes } from "../../protocol/version-2/envelope.js";
+import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { clusterOf, type Genesis } from "./cluster.js";
 

@@ -3,10 +3,10 @@
  * recorded by the daemon's own key. Listeners do not know which.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Condition } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { Command } from "../../store/command.js";
-import type { Place } from "../../timeline/entry.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { Command } from "../../store/rows/command.js";
+import type { Place } from "../../timeline/entries/entry.js";
 import type { LaterReply } from "../answers/later-reply.js";
 import type { Called } from "../backends/called.js";
 import type { KeyCounts } from "../backends/key-counts.js";

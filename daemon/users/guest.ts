@@ -3,8 +3,8 @@
  * gate of his commands: what he may do, and whether there is memory for it. Listeners tell a denial in their own words.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { AclRefusal } from "../../store/acl.js";
-import type { Command } from "../../store/command.js";
+import type { AclRefusal } from "../../store/rights/acl.js";
+import type { Command } from "../../store/rows/command.js";
 import type { MemoryFace } from "../memory/memory-limit.js";
 import type { User, Users } from "./users.js";
 

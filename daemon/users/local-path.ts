@@ -1,9 +1,9 @@
 /** Commands applied where they arrive, in memory: each in the turn in which it comes. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Condition } from "../../protocol/envelope.js";
 import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
-import type { Command } from "../../store/command.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { Command } from "../../store/rows/command.js";
 import type { Called } from "../backends/called.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { LocalUnits } from "../backends/local-units.js";

@@ -2,9 +2,9 @@
  * Commands that mean something for a connection only; daemon/listeners/resp has what they do there. An envelope is told
  * what it has instead. Rows: redis-server 7.0.
  */
-import { family } from "../command.js";
-import { refuseWithoutConnection } from "../connection-commands.js";
-import { none } from "../key-spec.js";
+import { family } from "../rows/command.js";
+import { refuseWithoutConnection } from "../rows/connection-commands.js";
+import { none } from "../rows/key-spec.js";
 
 export const connection = family("connection", {
   HELLO: {

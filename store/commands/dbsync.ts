@@ -1,9 +1,9 @@
 /** Commands on data that Redis does not have. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulks, type Reply } from "../../protocol/reply.js";
-import { family } from "../command.js";
-import { read } from "../key-spec.js";
-import type { Data } from "../mutators.js";
+import type { Data } from "../engine/mutators.js";
+import { family } from "../rows/command.js";
+import { read } from "../rows/key-spec.js";
 
 export const dbsync = family("dbsync", {
   WRITERS: {

@@ -1,14 +1,14 @@
 /** DUMP and RESTORE: values in Redis's own serialized form. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, NIL, OK, type Reply } from "../../protocol/reply.js";
-import { family } from "../command.js";
-import { custom, syntaxError } from "../errors.js";
-import { read, write } from "../key-spec.js";
-import { NO_EXPIRY } from "../keyspace.js";
-import type { Data } from "../mutators.js";
-import { integerArgument } from "../numbers.js";
+import { custom, syntaxError } from "../arguments/errors.js";
+import { integerArgument } from "../arguments/numbers.js";
+import { NO_EXPIRY } from "../engine/keyspace.js";
+import type { Data } from "../engine/mutators.js";
+import type { Unit } from "../engine/unit.js";
 import { dumpPayload, valueOfPayload } from "../rdb/dump-payload.js";
-import type { Unit } from "../unit.js";
+import { family } from "../rows/command.js";
+import { read, write } from "../rows/key-spec.js";
 
 export const dumps = family("keyspace", {
   DUMP: {

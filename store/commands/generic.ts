@@ -2,17 +2,24 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/many-bulks.js";
 import { bulk, integer, NIL, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
-import { family } from "../command.js";
-import { custom, dbIndexOutOfRange, echoed, noSuchKey, sameObject, syntaxError } from "../errors.js";
-import { type ExpireUnit, expireTime } from "../expire-options.js";
-import { globMatches } from "../glob.js";
-import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../key-spec.js";
-import { isExpired, NO_EXPIRY } from "../keyspace.js";
-import type { Data } from "../mutators.js";
-import { INT64_MAX, int32Argument, parseInteger } from "../numbers.js";
-import { seededChoice } from "../random.js";
-import { scanCursor, scanOptions, scanPage, scanReply } from "../scan.js";
-import type { Unit } from "../unit.js";
+import {
+  custom,
+  dbIndexOutOfRange,
+  echoed,
+  noSuchKey,
+  sameObject,
+  syntaxError,
+} from "../arguments/errors.js";
+import { type ExpireUnit, expireTime } from "../arguments/expire-options.js";
+import { INT64_MAX, int32Argument, parseInteger } from "../arguments/numbers.js";
+import { scanCursor, scanOptions, scanPage, scanReply } from "../arguments/scan.js";
+import { isExpired, NO_EXPIRY } from "../engine/keyspace.js";
+import type { Data } from "../engine/mutators.js";
+import { seededChoice } from "../engine/random.js";
+import type { Unit } from "../engine/unit.js";
+import { globMatches } from "../patterns/glob.js";
+import { family } from "../rows/command.js";
+import { look, read, type Touch, touchesOf, update, wholeDb, write } from "../rows/key-spec.js";
 import { cloneValue, typeName } from "../values/value.js";
 
 const SECONDS = { ms: 1000, absolute: false } as const;

@@ -1,10 +1,10 @@
 /** HINCRBY and HINCRBYFLOAT. The increment is judged before the key's type, the field's value after it, as in Redis 7. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, integer, type Reply } from "../../protocol/reply.js";
-import { custom, nanOrInfinity, notFloat, overflow } from "../errors.js";
-import { addFloats } from "../long-double.js";
-import type { Data } from "../mutators.js";
-import { addIntegers, integerArgument, parseInteger } from "../numbers.js";
+import { custom, nanOrInfinity, notFloat, overflow } from "../arguments/errors.js";
+import { addIntegers, integerArgument, parseInteger } from "../arguments/numbers.js";
+import { addFloats } from "../arithmetic/long-double.js";
+import type { Data } from "../engine/mutators.js";
 import { Hash } from "../values/hash.js";
 
 /** `HINCRBY key field increment` */

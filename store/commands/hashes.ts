@@ -12,13 +12,13 @@ import {
   type Reply,
   ZERO,
 } from "../../protocol/reply.js";
-import { family } from "../command.js";
-import { isCompact } from "../encoding-name.js";
-import { wrongArity } from "../errors.js";
-import { look, read, update, write } from "../key-spec.js";
-import type { Data } from "../mutators.js";
-import { scanCursor, scanOptions, scanReply, visitPage } from "../scan.js";
-import type { Unit } from "../unit.js";
+import { wrongArity } from "../arguments/errors.js";
+import { scanCursor, scanOptions, scanReply, visitPage } from "../arguments/scan.js";
+import { isCompact } from "../engine/encoding-name.js";
+import type { Data } from "../engine/mutators.js";
+import type { Unit } from "../engine/unit.js";
+import { family } from "../rows/command.js";
+import { look, read, update, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";
 import { hincrby, hincrbyfloat } from "./hash-increments.js";
 import { hrandfield } from "./random-fields.js";

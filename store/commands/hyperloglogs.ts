@@ -4,11 +4,11 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, OK, ONE, type Reply, ZERO } from "../../protocol/reply.js";
-import { family } from "../command.js";
-import { custom } from "../errors.js";
-import { read, update, write } from "../key-spec.js";
-import type { Data } from "../mutators.js";
-import { narrow } from "../numbers.js";
+import { custom } from "../arguments/errors.js";
+import { narrow } from "../arguments/numbers.js";
+import type { Data } from "../engine/mutators.js";
+import { family } from "../rows/command.js";
+import { read, update, write } from "../rows/key-spec.js";
 import { CorruptSketch, estimateOf, Sketch } from "../values/sketch.js";
 import { REGISTERS } from "../values/sketch-sparse.js";
 

@@ -1,13 +1,13 @@
 /** COMMAND and its subcommands: the table, told by itself. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply, set, status } from "../../protocol/reply.js";
-import { type Command, type CommandTable, categoriesOf, family, type Row } from "../command.js";
-import { tipsOf } from "../command-tips.js";
-import { custom, syntaxError } from "../errors.js";
-import { globMatches } from "../glob.js";
-import { type KeyHint, type KeyUse, keyHints, keyUses } from "../key-hints.js";
-import { none } from "../key-spec.js";
-import { HELP_SUMMARY, helpLines } from "../listener-rows.js";
+import { custom, syntaxError } from "../arguments/errors.js";
+import { globMatches } from "../patterns/glob.js";
+import { type Command, type CommandTable, categoriesOf, family, type Row } from "../rows/command.js";
+import { tipsOf } from "../rows/command-tips.js";
+import { type KeyHint, type KeyUse, keyHints, keyUses } from "../rows/key-hints.js";
+import { none } from "../rows/key-spec.js";
+import { HELP_SUMMARY, helpLines } from "../rows/listener-rows.js";
 
 /** @param table  that these rows stand in themselves: not yet complete when they are made */
 export const introspection = (table: CommandTable): readonly Command[] =>

@@ -4,13 +4,13 @@
  * They travel in signed envelopes only, in units of their own.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/envelope.js";
 import { array, bulk, OK, type Reply } from "../../protocol/reply.js";
-import { type Command, family, type Row } from "../command.js";
-import { custom, echoed, syntaxError } from "../errors.js";
-import { describe, describeFully, type KeyRecord, type Role } from "../key-record.js";
-import { none } from "../key-spec.js";
-import type { Unit } from "../unit.js";
+import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
+import { custom, echoed, syntaxError } from "../arguments/errors.js";
+import type { Unit } from "../engine/unit.js";
+import { describe, describeFully, type KeyRecord, type Role } from "../rights/key-record.js";
+import { type Command, family, type Row } from "../rows/command.js";
+import { none } from "../rows/key-spec.js";
 
 /** What KEY ADD and CLUSTER ADD ask for. */
 export interface KeyRequest {

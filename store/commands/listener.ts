@@ -2,8 +2,8 @@
  * Commands about connections and the daemon itself, which daemon/listeners/resp answers. Rows: redis-server 7.0, except
  * where `since` is later.
  */
-import type { Command, Flag } from "../command.js";
-import { container, listenerRows } from "../listener-rows.js";
+import type { Command, Flag } from "../rows/command.js";
+import { container, listenerRows } from "../rows/listener-rows.js";
 
 const ANYWAY: readonly Flag[] = ["loading", "stale"];
 const PLAIN: readonly Flag[] = ["noscript", ...ANYWAY];

@@ -1,9 +1,9 @@
 /** LCS: the one string command that is an algorithm. Behaviour: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
-import { custom, syntaxError } from "../errors.js";
-import type { Data } from "../mutators.js";
-import { indexArgument } from "../numbers.js";
+import { custom, syntaxError } from "../arguments/errors.js";
+import { indexArgument } from "../arguments/numbers.js";
+import type { Data } from "../engine/mutators.js";
 
 /** Redis's limit on the table of partial results. */
 const TABLE_BYTES_MAX = 512 * 1024 * 1024;

@@ -1,7 +1,7 @@
 /** What the commands that take from the first of several keys are told: LMPOP, ZMPOP, and BLMPOP, BZMPOP which wait. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom, syntaxError } from "../errors.js";
-import { integerFrom } from "../numbers.js";
+import { custom, syntaxError } from "../arguments/errors.js";
+import { integerFrom } from "../arguments/numbers.js";
 
 /** `End`: which end is taken from, as the type has it. */
 export interface MultiplePop<End> {

@@ -4,15 +4,15 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, NIL, type Reply, status } from "../../protocol/reply.js";
-import { family, type Row } from "../command.js";
-import { encodingName, referenceCount } from "../encoding-name.js";
-import { custom, syntaxError, wrongArity } from "../errors.js";
-import { look, none } from "../key-spec.js";
-import type { Entry } from "../keyspace.js";
-import type { Data } from "../mutators.js";
-import { indexArgument } from "../numbers.js";
-import { estimatedBytes } from "../size-estimate.js";
-import type { Unit } from "../unit.js";
+import { custom, syntaxError, wrongArity } from "../arguments/errors.js";
+import { indexArgument } from "../arguments/numbers.js";
+import { encodingName, referenceCount } from "../engine/encoding-name.js";
+import type { Entry } from "../engine/keyspace.js";
+import type { Data } from "../engine/mutators.js";
+import { estimatedBytes } from "../engine/size-estimate.js";
+import type { Unit } from "../engine/unit.js";
+import { family, type Row } from "../rows/command.js";
+import { look, none } from "../rows/key-spec.js";
 
 export const objects = family("server", {
   MEMORY: container("memory", "4.0.0", "Commands on memory."),

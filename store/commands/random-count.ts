@@ -3,9 +3,9 @@
  * repetition.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom } from "../errors.js";
-import { INT64_MAX, integerArgument } from "../numbers.js";
-import { distinctChoices } from "../random.js";
+import { custom } from "../arguments/errors.js";
+import { INT64_MAX, integerArgument } from "../arguments/numbers.js";
+import { distinctChoices } from "../engine/random.js";
 
 /**
  * The most choices that one command may ask for with repetition. Redis has no limit and is busy until its

@@ -1,11 +1,11 @@
 /** HRANDFIELD. A read, so its choice need not be the same everywhere; it is, by the unit's seed. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, NIL, pairs, type Reply } from "../../protocol/reply.js";
-import { custom, syntaxError } from "../errors.js";
-import type { Data } from "../mutators.js";
-import { INT64_MAX } from "../numbers.js";
-import { seededChoice } from "../random.js";
-import type { Unit } from "../unit.js";
+import { custom, syntaxError } from "../arguments/errors.js";
+import { INT64_MAX } from "../arguments/numbers.js";
+import type { Data } from "../engine/mutators.js";
+import { seededChoice } from "../engine/random.js";
+import type { Unit } from "../engine/unit.js";
 import { Hash } from "../values/hash.js";
 import { chosenPlaces, signedCount } from "./random-count.js";
 

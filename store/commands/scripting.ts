@@ -4,10 +4,10 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, map, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
-import { type Flag, family } from "../command.js";
-import { custom, echoed } from "../errors.js";
-import { none } from "../key-spec.js";
-import { container } from "../listener-rows.js";
+import { custom, echoed } from "../arguments/errors.js";
+import { type Flag, family } from "../rows/command.js";
+import { none } from "../rows/key-spec.js";
+import { container } from "../rows/listener-rows.js";
 
 /** None of them is recorded, since none changes anything: so none has the flag `write`, whatever its category. */
 const row = (arity: number, flags: readonly Flag[], since: string) => ({

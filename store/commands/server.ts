@@ -5,12 +5,12 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, bulks, integer, OK, type Reply, status, ZERO } from "../../protocol/reply.js";
-import { family } from "../command.js";
-import { custom, dbIndexOutOfRange, syntaxError, wrongArity } from "../errors.js";
-import { allDbs, look, none, type Touch, wholeDb } from "../key-spec.js";
-import type { Data } from "../mutators.js";
-import { int32Argument, parseInteger } from "../numbers.js";
-import type { Unit } from "../unit.js";
+import { custom, dbIndexOutOfRange, syntaxError, wrongArity } from "../arguments/errors.js";
+import { int32Argument, parseInteger } from "../arguments/numbers.js";
+import type { Data } from "../engine/mutators.js";
+import type { Unit } from "../engine/unit.js";
+import { family } from "../rows/command.js";
+import { allDbs, look, none, type Touch, wholeDb } from "../rows/key-spec.js";
 import { waitArguments } from "./timeout.js";
 
 export const server = family("connection", {

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../protocol/reply.js";
-import type { Data } from "../mutators.js";
+import type { Data } from "../engine/mutators.js";
 import { MemberSet } from "../values/member-set.js";
 
 /** A set, or undefined for an absent key. */

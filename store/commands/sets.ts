@@ -2,17 +2,17 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/many-bulks.js";
 import { array, bulk, EMPTY_ARRAY, integer, NIL, ONE, type Reply, set, ZERO } from "../../protocol/reply.js";
-import { family } from "../command.js";
-import { isCompact } from "../encoding-name.js";
-import { custom, mustBePositive, syntaxError } from "../errors.js";
-import { counted, look, read, update, write } from "../key-spec.js";
-import type { Data } from "../mutators.js";
-import { integerFrom } from "../numbers.js";
-import { seededChoice } from "../random.js";
-import { scanCursor, scanOptions, scanReply, visitPage } from "../scan.js";
-import type { Unit } from "../unit.js";
+import { custom, mustBePositive, syntaxError } from "../arguments/errors.js";
+import { integerFrom } from "../arguments/numbers.js";
+import { scanCursor, scanOptions, scanReply, visitPage } from "../arguments/scan.js";
+import { isCompact } from "../engine/encoding-name.js";
+import type { Data } from "../engine/mutators.js";
+import { seededChoice } from "../engine/random.js";
+import type { Unit } from "../engine/unit.js";
+import { family } from "../rows/command.js";
+import { counted, look, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";
-import { copied } from "../values/packed.js";
+import { copied } from "../values/tables/packed.js";
 import { chosenPlaces, signedCount } from "./random-count.js";
 import { difference, intersection, operandsOf, type SetOperation, storeSet, union } from "./set-algebra.js";
 

@@ -6,11 +6,11 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/many-bulks.js";
 import { array, bulkOrNil, integer, type Reply } from "../../protocol/reply.js";
-import { family } from "../command.js";
-import { custom, syntaxError, wrongType } from "../errors.js";
-import { read, type Touch, touchesOf, write } from "../key-spec.js";
-import type { Data } from "../mutators.js";
-import { doubleArgument, indexArgument } from "../numbers.js";
+import { custom, syntaxError, wrongType } from "../arguments/errors.js";
+import { doubleArgument, indexArgument } from "../arguments/numbers.js";
+import type { Data } from "../engine/mutators.js";
+import { family } from "../rows/command.js";
+import { read, type Touch, touchesOf, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";
 import { List } from "../values/list.js";
 import { MemberSet } from "../values/member-set.js";

@@ -1,7 +1,6 @@
 /** Strings. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulkOrNil, integer, NIL, OK, ONE, type Reply, ZERO } from "../../protocol/reply.js";
-import { family } from "../command.js";
 import {
   custom,
   invalidExpire,
@@ -13,14 +12,21 @@ import {
   stringTooLong,
   syntaxError,
   wrongArity,
-} from "../errors.js";
-import { expireTime, expireUnits } from "../expire-options.js";
-import { look, read, type Touch, update, write } from "../key-spec.js";
-import { type Entry, NO_EXPIRY } from "../keyspace.js";
-import { addFloats } from "../long-double.js";
-import type { Data } from "../mutators.js";
-import { addIntegers, INT64_MIN, indexArgument, integerArgument, parseInteger } from "../numbers.js";
-import { stringLength, stringPart } from "../string-parts.js";
+} from "../arguments/errors.js";
+import { expireTime, expireUnits } from "../arguments/expire-options.js";
+import {
+  addIntegers,
+  INT64_MIN,
+  indexArgument,
+  integerArgument,
+  parseInteger,
+} from "../arguments/numbers.js";
+import { addFloats } from "../arithmetic/long-double.js";
+import { type Entry, NO_EXPIRY } from "../engine/keyspace.js";
+import type { Data } from "../engine/mutators.js";
+import { stringLength, stringPart } from "../engine/string-parts.js";
+import { family } from "../rows/command.js";
+import { look, read, type Touch, update, write } from "../rows/key-spec.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { longestCommonSubsequence } from "./longest-common-subsequence.js";
 

@@ -5,9 +5,9 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { type Command, type CommandTable, family, type Row } from "../command.js";
-import { custom } from "../errors.js";
-import { allDbs, type KeySpec, none, read, touchesOf } from "../key-spec.js";
+import { custom } from "../arguments/errors.js";
+import { type Command, type CommandTable, family, type Row } from "../rows/command.js";
+import { allDbs, type KeySpec, none, read, touchesOf } from "../rows/key-spec.js";
 
 /** Where the command of TIMELINE GET begins. */
 export const PAST_COMMAND_AT = 3;

@@ -1,8 +1,8 @@
 /** How long a command may wait. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom } from "../errors.js";
-import { thousandTimes } from "../long-double.js";
-import { indexArgument, parseInteger } from "../numbers.js";
+import { custom } from "../arguments/errors.js";
+import { indexArgument, parseInteger } from "../arguments/numbers.js";
+import { thousandTimes } from "../arithmetic/long-double.js";
 
 /**
  * Milliseconds; 0: for ever. In the store nothing waits; the listener that lets commands wait asks this, too.

@@ -1,6 +1,6 @@
 /** What DUMP answers and RESTORE takes: a value, two bytes of version, eight bytes of checksum. Source: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom, stringTooLong } from "../errors.js";
+import { custom, stringTooLong } from "../arguments/errors.js";
 import { STRING_BYTES_MAX, type Value } from "../values/value.js";
 import { crc64 } from "./crc64.js";
 import { MalformedRdb } from "./malformed-rdb.js";

@@ -1,6 +1,6 @@
 /** Writes the parts that values in RDB are made of, each in its plainest form, which every version reads. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { stringTooLong } from "../errors.js";
+import { stringTooLong } from "../arguments/errors.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 
 /** Bytes to begin with; doubled when full. */

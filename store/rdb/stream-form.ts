@@ -3,11 +3,11 @@
  * consumers are read by nobody here, so a stream that has some is refused. Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom } from "../errors.js";
-import { parseInteger } from "../numbers.js";
-import { Stream } from "../values/stream.js";
-import type { StreamEntry } from "../values/stream-entry.js";
-import { msOf, STREAM_ID_MAX, type StreamId, seqOf, streamId } from "../values/stream-id.js";
+import { custom } from "../arguments/errors.js";
+import { parseInteger } from "../arguments/numbers.js";
+import { Stream } from "../values/streams/stream.js";
+import type { StreamEntry } from "../values/streams/stream-entry.js";
+import { msOf, STREAM_ID_MAX, type StreamId, seqOf, streamId } from "../values/streams/stream-id.js";
 import { readListpack } from "./listpack.js";
 import { ListpackWriter } from "./listpack-writer.js";
 import { MalformedRdb } from "./malformed-rdb.js";

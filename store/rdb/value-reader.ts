@@ -3,12 +3,12 @@
  * of value is a row of the table. Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseDouble } from "../numbers.js";
+import { parseDouble } from "../arguments/numbers.js";
 import { Hash } from "../values/hash.js";
 import { List } from "../values/list.js";
 import { MemberSet } from "../values/member-set.js";
 import { SortedSet } from "../values/sorted-set.js";
-import { Stream } from "../values/stream.js";
+import { Stream } from "../values/streams/stream.js";
 import type { Value } from "../values/value.js";
 import { readListpack } from "./listpack.js";
 import { MalformedRdb } from "./malformed-rdb.js";

@@ -1,6 +1,6 @@
 /** Values into RDB, each in its plainest form, which Redis reads and keeps in its own encoding. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom } from "../errors.js";
+import { custom } from "../arguments/errors.js";
 import type { Hash } from "../values/hash.js";
 import type { List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";

@@ -3,7 +3,7 @@
  * in turn; once it has been larger it stays a table.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type DenseTable, tableOfNames } from "./dense-table.js";
+import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
   copied,
   elementAt,
@@ -15,7 +15,7 @@ import {
   restorePackedItem,
   splicePacked,
   unpacked,
-} from "./packed.js";
+} from "./tables/packed.js";
 
 const FIELDS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 

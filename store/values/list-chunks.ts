@@ -12,7 +12,7 @@ import {
   packed,
   splicePacked,
   unpacked,
-} from "./packed.js";
+} from "./tables/packed.js";
 
 /** Elements of a chunk that is made. */
 export const CHUNK_ELEMENTS = 128;

@@ -13,7 +13,7 @@ import {
   packed,
   splicePacked,
   unpacked,
-} from "./packed.js";
+} from "./tables/packed.js";
 
 export type End = "left" | "right";
 

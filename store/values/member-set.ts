@@ -3,7 +3,7 @@
  * it stays a table.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type DenseTable, tableOfNames } from "./dense-table.js";
+import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
   copied,
   elementAt,
@@ -15,7 +15,7 @@ import {
   restorePackedItem,
   splicePacked,
   unpacked,
-} from "./packed.js";
+} from "./tables/packed.js";
 
 export class MemberSet {
   #content: ByteString | DenseTable<ByteString> = "";

@@ -5,9 +5,9 @@
  * Source: redis-server 7.0, test/conformance.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { murmurHash64A } from "./murmur-hash.js";
 import { estimate } from "./sketch-estimate.js";
 import { EMPTY_RUNS, REGISTERS, readRuns, setInRuns } from "./sketch-sparse.js";
+import { murmurHash64A } from "./tables/murmur-hash.js";
 
 const MAGIC = "HYLL";
 const HEAD_BYTES = 16;

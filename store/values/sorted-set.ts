@@ -5,7 +5,8 @@
  * state, nothing that writes may depend on it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type DenseTable, tableOfNames } from "./dense-table.js";
+import { type Before, precedes, RankedTree } from "./ranked-tree.js";
+import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
   copied,
   elementAt,
@@ -15,8 +16,7 @@ import {
   PACKED_ELEMENTS_MAX,
   splicePacked,
   unpacked,
-} from "./packed.js";
-import { type Before, precedes, RankedTree } from "./ranked-tree.js";
+} from "./tables/packed.js";
 
 const MEMBERS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 

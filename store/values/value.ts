@@ -1,11 +1,11 @@
 /** What a key can hold. A string value is its bytes; the other types are objects. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { Document } from "./document.js";
+import { Document } from "./documents/document.js";
 import { Hash } from "./hash.js";
 import { List } from "./list.js";
 import { MemberSet } from "./member-set.js";
 import { SortedSet } from "./sorted-set.js";
-import type { Stream } from "./stream.js";
+import type { Stream } from "./streams/stream.js";
 
 /** As Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
 export const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;

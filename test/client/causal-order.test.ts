@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { realEnvironment } from "../../client/environment.js";
 import { FanOutClient } from "../../client/fan-out-client.js";
-import { readOptions } from "../../client/options.js";
-import { loadSigningKey } from "../../client/signing-key.js";
+import { readOptions } from "../../client/settings/options.js";
+import { loadSigningKey } from "../../client/settings/signing-key.js";
+import { realEnvironment } from "../../client/shared/environment.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { PATIENCE_MS, summary } from "./test-client.js";

@@ -4,8 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Envelope, readBody, signedBytes } from "../../protocol/envelope.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
+import type { Reply } from "../../protocol/reply.js";
+import { writeBulk, writeReply } from "../../protocol/resp/resp-writer.js";
+import { type Envelope, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import {
   type CommandMessage,
   type DaemonState,
@@ -14,9 +16,7 @@ import {
   writeHello,
   writeRefused,
   writeResult,
-} from "../../protocol/messages-v2.js";
-import type { Reply } from "../../protocol/reply.js";
-import { writeBulk, writeReply } from "../../protocol/resp-writer.js";
+} from "../../protocol/version-2/messages-v2.js";
 
 const WINDOW_PAST_MS = 30_000;
 const WINDOW_FUTURE_MS = 5_000;

@@ -1,9 +1,9 @@
 /** Version 1 servers on loopback that behave well or badly, in this process. */
 import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
-import { writeCommandFrame } from "../../protocol/command-v1.js";
 import { FrameParser } from "../../protocol/frame.js";
-import { writeResponseFrame } from "../../protocol/response-v1.js";
+import { writeCommandFrame } from "../../protocol/version-1/command-v1.js";
+import { writeResponseFrame } from "../../protocol/version-1/response-v1.js";
 import { freePort } from "../support/free-port.js";
 
 type Handler = (socket: Socket, server: FakeServer) => void | Promise<void>;

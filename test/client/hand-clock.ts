@@ -1,5 +1,5 @@
 /** A client's clock that the test moves, beside real sockets: what takes no time takes none on a busy machine either. */
-import { type Environment, realEnvironment, type Timer } from "../../client/environment.js";
+import { type Environment, realEnvironment, type Timer } from "../../client/shared/environment.js";
 
 interface SetTimer {
   readonly at: number;

@@ -1,9 +1,9 @@
 /** Fake daemons of version 2 on loopback, and clients of theirs. */
 import { createServer, type Server, type Socket } from "node:net";
-import { type Environment, realEnvironment } from "../../client/environment.js";
 import { FanOutClient } from "../../client/fan-out-client.js";
-import { readOptions, type SendOptions } from "../../client/options.js";
-import type { EnvelopeSigner } from "../../client/signing-key.js";
+import { readOptions, type SendOptions } from "../../client/settings/options.js";
+import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
+import { type Environment, realEnvironment } from "../../client/shared/environment.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import type { FakeServer } from "./fake-server.js";
 import type { HandClock } from "./hand-clock.js";

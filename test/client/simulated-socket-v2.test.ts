@@ -1,10 +1,10 @@
 /** What the simulation's judgement of order rests on: a simulated connection has no holes, as real ones have none. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { writeBody } from "../../protocol/envelope.js";
 import { writeFrame } from "../../protocol/frame.js";
-import { writeCommandMessage } from "../../protocol/messages-v2.js";
-import { writeCommand } from "../../protocol/resp-writer.js";
+import { writeCommand } from "../../protocol/resp/resp-writer.js";
+import { writeBody } from "../../protocol/version-2/envelope.js";
+import { writeCommandMessage } from "../../protocol/version-2/messages-v2.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import { type Mood, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";

@@ -10,7 +10,7 @@ import type {
   SocketError,
   SocketEvents,
   Timer,
-} from "../../client/environment.js";
+} from "../../client/shared/environment.js";
 import { FrameParser } from "../../protocol/frame.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { FakeDaemon } from "./fake-daemon-v2.js";

@@ -5,10 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DbsyncError } from "../../client/errors.js";
 import { FanOutClient } from "../../client/fan-out-client.js";
-import { readOptions } from "../../client/options.js";
-import type { EnvelopeSigner } from "../../client/signing-key.js";
+import { readOptions } from "../../client/settings/options.js";
+import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
+import { DbsyncError } from "../../client/shared/errors.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import {

@@ -1,11 +1,11 @@
 /** A client on real sockets for fake servers, and how its errors are looked at. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import type { OutcomeMessage } from "../../client/channels.js";
-import { realEnvironment } from "../../client/environment.js";
-import { DbsyncError, type Outcome } from "../../client/errors.js";
+import type { OutcomeMessage } from "../../client/calls/channels.js";
 import { FanOutClient } from "../../client/fan-out-client.js";
-import { readOptions, type SendOptions } from "../../client/options.js";
-import type { Signer } from "../../client/signing-key.js";
+import { readOptions, type SendOptions } from "../../client/settings/options.js";
+import type { Signer } from "../../client/settings/signing-key.js";
+import { realEnvironment } from "../../client/shared/environment.js";
+import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { FakeServer } from "./fake-server.js";
 import type { HandClock } from "./hand-clock.js";
 

@@ -1,11 +1,11 @@
 /** docs/commands.md, made from the command table and Redis's list of names. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Command } from "../../store/command.js";
 import { commands } from "../../store/command-table.js";
-import { refuseWithoutConnection } from "../../store/connection-commands.js";
 import { isKeyCommand } from "../../store/key-ring.js";
-import { isOfListener } from "../../store/listener-rows.js";
+import type { Command } from "../../store/rows/command.js";
+import { refuseWithoutConnection } from "../../store/rows/connection-commands.js";
+import { isOfListener } from "../../store/rows/listener-rows.js";
 import { repositoryRoot } from "../support/repository.js";
 import { DIFFERENCES } from "./differences.js";
 import { reasonAgainst } from "./unsupported.js";

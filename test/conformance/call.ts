@@ -1,6 +1,6 @@
 /** One random call of a command: its name in some case, its grammar's arguments, and now and then a mistake in them. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseInteger } from "../../store/numbers.js";
+import { parseInteger } from "../../store/arguments/numbers.js";
 import { argumentsFor, type CommandGrammar } from "./families.js";
 import type { Generator } from "./grammar.js";
 

@@ -5,9 +5,9 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
-import { touchesOf } from "../../store/key-spec.js";
-import { NO_EXPIRY } from "../../store/keyspace.js";
-import type { UndoRecord } from "../../store/undo.js";
+import { NO_EXPIRY } from "../../store/engine/keyspace.js";
+import type { UndoRecord } from "../../store/engine/undo.js";
+import { touchesOf } from "../../store/rows/key-spec.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { randomCall } from "./call.js";
 import { type CommandGrammar, comparedFamilies, comparedGrammars, type Family } from "./families.js";

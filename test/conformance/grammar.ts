@@ -4,7 +4,7 @@
  * One seed gives one sequence of commands; times are relative to the `now` that the run was given.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseInteger } from "../../store/numbers.js";
+import { parseInteger } from "../../store/arguments/numbers.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import {
   ALL_KEYS,

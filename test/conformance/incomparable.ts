@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, double, type Reply } from "../../protocol/reply.js";
-import { placeOf } from "../../store/geohash.js";
-import { parseDouble } from "../../store/numbers.js";
+import { parseDouble } from "../../store/arguments/numbers.js";
+import { placeOf } from "../../store/commands/geo/geohash.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import {
   type Call,

@@ -1,6 +1,7 @@
 /** The store's replies as RESP2 has them: what is compared with redis-server's. */
-import { formatDouble } from "../../protocol/double.js";
+
 import { array, bulk, type Reply } from "../../protocol/reply.js";
+import { formatDouble } from "../../protocol/resp/double.js";
 
 /** Doubles become bulk strings; maps and sets become arrays. */
 export function folded(reply: Reply): Reply {

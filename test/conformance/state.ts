@@ -1,15 +1,15 @@
 /** The whole state of the store and of redis-server in one comparable form. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { formatDouble } from "../../protocol/double.js";
 import type { Reply } from "../../protocol/reply.js";
+import { formatDouble } from "../../protocol/resp/double.js";
 import type { Database } from "../../store/database.js";
-import { isExpired, NO_EXPIRY } from "../../store/keyspace.js";
-import { Document } from "../../store/values/document.js";
+import { isExpired, NO_EXPIRY } from "../../store/engine/keyspace.js";
+import { Document } from "../../store/values/documents/document.js";
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
-import { STREAM_ID_MAX, streamIdText } from "../../store/values/stream-id.js";
+import { STREAM_ID_MAX, streamIdText } from "../../store/values/streams/stream-id.js";
 import { typeName, type Value } from "../../store/values/value.js";
 import type { RedisConnection } from "../support/redis-connection.js";
 import { isWithin } from "./comparison.js";

@@ -7,6 +7,10 @@ import { describe, test } from "node:test";
 import { fingerprint } from "../../keys/fingerprint.js";
 import { signEnvelope, signEnvelopeAside } from "../../keys/sign.js";
 import { verifyEnvelope } from "../../keys/verify.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import { FrameParser } from "../../protocol/frame.js";
+import type { Reply } from "../../protocol/reply.js";
+import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import {
   bytesOfHex,
   type HeaderFields,
@@ -16,17 +20,13 @@ import {
   signedBytes,
   signerOf,
   writeBody,
-} from "../../protocol/envelope.js";
-import { MalformedFrame } from "../../protocol/errors.js";
-import { FrameParser } from "../../protocol/frame.js";
+} from "../../protocol/version-2/envelope.js";
 import {
   type DaemonMessage,
   readClientMessage,
   readDaemonMessage,
   writeCommandMessage,
-} from "../../protocol/messages-v2.js";
-import type { Reply } from "../../protocol/reply.js";
-import { writeCommand } from "../../protocol/resp-writer.js";
+} from "../../protocol/version-2/messages-v2.js";
 import { repositoryRoot } from "../support/repository.js";
 import { makeVectors } from "../support/v2-vectors/make.js";
 import {

@@ -12,7 +12,7 @@ import type { ConnectionHost } from "../../daemon/listeners/connection-host.js";
 import { SessionV2 } from "../../daemon/listeners/dbsync/session-v2.js";
 import { NOBODY } from "../../daemon/pipeline/observer.js";
 import { FrameParser } from "../../protocol/frame.js";
-import { readDaemonMessage } from "../../protocol/messages-v2.js";
+import { readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
 import { frameOf, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { defaultLimits } from "./in-process.js";

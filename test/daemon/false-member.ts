@@ -8,8 +8,8 @@ import {
   type OwnMessage,
   readMemberMessage,
   writeMemberMessage,
-} from "../../protocol/member-messages.js";
-import { writeHello } from "../../protocol/messages-v2.js";
+} from "../../protocol/members/member-messages.js";
+import { writeHello } from "../../protocol/version-2/messages-v2.js";
 import { until } from "./replicas.js";
 
 export class FalseMember implements Disposable {

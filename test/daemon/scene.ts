@@ -13,8 +13,8 @@ import { type Environment, realEnvironment } from "../../daemon/process/environm
 import { hashOf, makeIdentity } from "../../daemon/trust/identity.js";
 import { loadSigners } from "../../daemon/trust/load-signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { EnvelopeHeader } from "../../protocol/envelope.js";
-import type { Unit } from "../../store/unit.js";
+import type { EnvelopeHeader } from "../../protocol/version-2/envelope.js";
+import type { Unit } from "../../store/engine/unit.js";
 import { type KeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 
 /** More than any answer here has. */

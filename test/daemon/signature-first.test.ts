@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Recording } from "../../daemon/pipeline/recording.js";
 import { entryCheck } from "../../daemon/replica/check-entry.js";
-import { HASH_BYTES, readBody, signerOf } from "../../protocol/envelope.js";
-import { readHead } from "../../protocol/envelope-head.js";
 import { MalformedFrame } from "../../protocol/errors.js";
+import { HASH_BYTES, readBody, signerOf } from "../../protocol/version-2/envelope.js";
+import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 import { makeScene } from "./scene.js";
 

@@ -5,9 +5,13 @@ import { after, before, describe, test } from "node:test";
 import { MemoryBackend } from "../../daemon/backends/memory.js";
 import { type Environment, realEnvironment } from "../../daemon/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
-import { type DaemonMessage, readDaemonMessage, writeCommandMessage } from "../../protocol/messages-v2.js";
-import { writeReply } from "../../protocol/resp-writer.js";
+import { writeReply } from "../../protocol/resp/resp-writer.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import {
+  type DaemonMessage,
+  readDaemonMessage,
+  writeCommandMessage,
+} from "../../protocol/version-2/messages-v2.js";
 import { RawClient } from "../support/raw-client.js";
 import { type BadVector, readVectors, type VectorKey, vectorFolder } from "../support/v2-vectors/vector.js";
 import { type InProcessDaemon, startInProcess } from "./in-process.js";

@@ -5,7 +5,7 @@ const CHIEF = [
   "simulation/simulation.test.js",
   "conformance/differential.test.js",
   "store/permutation.test.js",
-  "timeline/fold.test.js",
+  "timeline/fold/fold.test.js",
   "daemon/fuzz.test.js",
   "daemon/envelope-fuzz.test.js",
   "client/simulation.test.js",

@@ -5,7 +5,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DbsyncError } from "../../client/entry.js";
-import { timelineFolder } from "../../timeline/lmdb-reader.js";
+import { timelineFolder } from "../../timeline/disk/lmdb-reader.js";
 import { lines } from "../daemon/listeners/resp/beside-redis.js";
 import { said } from "../daemon/listeners/resp/scene.js";
 import { type DaemonProcess, runDaemon } from "../support/daemon-process.js";

@@ -1,6 +1,6 @@
 /** Does to daemons what a schedule says. */
 import { rmSync } from "node:fs";
-import type { Entry } from "../../timeline/entry.js";
+import type { Entry } from "../../timeline/entries/entry.js";
 import { type Contents, damage, readFolder } from "./folder-contents.js";
 import type { Fault, Round } from "./schedule.js";
 import type { Trio } from "./trio.js";

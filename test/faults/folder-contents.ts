@@ -2,10 +2,10 @@
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { hashOf } from "../../daemon/trust/identity.js";
-import { type Entry, firstPlaceAt, placeOf, readPlace, writePlace } from "../../timeline/entry.js";
-import { openReader, type Reader, timelineFolder } from "../../timeline/lmdb-reader.js";
-import { readEntry } from "../../timeline/stored-value.js";
-import { readLog } from "../../timeline/write-ahead-log.js";
+import { openReader, type Reader, timelineFolder } from "../../timeline/disk/lmdb-reader.js";
+import { readLog } from "../../timeline/disk/write-ahead-log.js";
+import { type Entry, firstPlaceAt, placeOf, readPlace, writePlace } from "../../timeline/entries/entry.js";
+import { readEntry } from "../../timeline/entries/stored-value.js";
 
 /** By their places as text. null: damaged. */
 export type Contents = ReadonlyMap<string, Entry | null>;

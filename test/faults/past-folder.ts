@@ -7,11 +7,11 @@ import { hashOf } from "../../daemon/trust/identity.js";
 import { loadSigners } from "../../daemon/trust/load-signers.js";
 import { keepGenesis } from "../../daemon/trust/recorded-genesis.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { readBody, signedBytes } from "../../protocol/envelope.js";
+import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import type { Entry } from "../../timeline/entry.js";
-import { makeSnapshotInSlices } from "../../timeline/make-snapshot.js";
-import { SnapshotFiles } from "../../timeline/snapshot-files.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import { makeSnapshotInSlices } from "../../timeline/snapshots/make-snapshot.js";
+import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { Timeline } from "../../timeline/timeline.js";
 import { type KeyPair, signCommands } from "../support/envelope-client.js";
 

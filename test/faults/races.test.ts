@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Report } from "../../client/outcome.js";
-import { judge } from "../../client/policy.js";
-import { replyValues } from "../../client/reply-value.js";
+import type { Report } from "../../client/shared/outcome.js";
+import { judge } from "../../client/shared/policy.js";
+import { replyValues } from "../../client/shared/reply-value.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type RunningReplica, startReplica, until } from "../daemon/replicas.js";
 import { knowsSecret } from "../support/cluster-secret.js";

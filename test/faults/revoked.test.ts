@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { identityOf } from "../../daemon/trust/identity.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
-import { hexOf } from "../../protocol/envelope.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import { lines } from "../daemon/listeners/resp/beside-redis.js";
 import { said } from "../daemon/listeners/resp/scene.js";
 import { Trio } from "./trio.js";

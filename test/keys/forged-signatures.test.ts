@@ -22,8 +22,8 @@ import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { signCommand, signEnvelope } from "../../keys/sign.js";
 import { verifyCommand, verifyDigest, verifyEnvelope } from "../../keys/verify.js";
 import { isWeakPoint } from "../../keys/weak-point.js";
-import { CommandFailure } from "../../store/errors.js";
-import { readSpki } from "../../store/spki.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { readSpki } from "../../store/rights/spki.js";
 import { withHighS } from "../support/v2-vectors/bad-signatures.js";
 import { vectorKeys } from "./openssl.js";
 

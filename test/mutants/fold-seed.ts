@@ -2,11 +2,11 @@
  * The fold by itself, against the naive one: entries in any order of arrival, in batches, with cuts and replays. What breaks
  * it shows sooner here than in a whole run.
  */
-import { type Condition, hexOf, unitId } from "../../protocol/envelope.js";
+import { type Condition, hexOf, unitId } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
-import { compareEntries, type Entry } from "../../timeline/entry.js";
-import { Fold } from "../../timeline/fold.js";
+import { compareEntries, type Entry } from "../../timeline/entries/entry.js";
+import { Fold } from "../../timeline/fold/fold.js";
 import { type Genesis, makeGenesis, makeKey, randomBytes, ringOf, sign } from "../simulation/cast.js";
 import { CommandMaker } from "../simulation/commands.js";
 import { naiveFold } from "../simulation/naive-fold.js";

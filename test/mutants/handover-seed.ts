@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { dateOf, type Entry, placeOf, writePlace } from "../../timeline/entry.js";
+import { dateOf, type Entry, placeOf, writePlace } from "../../timeline/entries/entry.js";
 import { unverifiablePlaces } from "../simulation/unverifiable.js";
 import type { World } from "../simulation/world.js";
 import { SeededRandom } from "../support/seeded-random.js";

@@ -1,25 +1,41 @@
-/** `npm run rooms`: the rooms of daemon/, how many files each holds and which others it knows; then the largest folders. */
-import { arrows, folderSizes, PROGRAMS, roomsOfReadme, sizes } from "./rooms.js";
+/**
+ * `npm run rooms [-- HOUSE]`: the rooms of daemon/ and its like, how many files each holds and which others it knows; then the largest
+ * folders.
+ */
+import { arrows, folderSizes, HALL, HOUSES, roomsOfReadme, sizes } from "./rooms.js";
 
-const known = arrows();
-const held = sizes();
-const order = [...roomsOfReadme().keys()];
-const rooms = [...order, ...[...held.keys()].filter((room) => !order.includes(room))];
-const rank = (room: string) => (room === PROGRAMS ? rooms.length : rooms.indexOf(room));
-
-let count = 0;
-let up = 0;
-for (const room of rooms) {
-  const others = [...(known.get(room)?.keys() ?? [])].sort((one, other) => rank(one) - rank(other));
-  if (room !== PROGRAMS) count += others.length;
-  up += others.filter((other) => rank(other) >= rank(room)).length;
-  const name = room === PROGRAMS ? "(programs)" : room;
-  console.log(`${name.padEnd(24)}${String(held.get(room) ?? 0).padStart(4)} files   ${others.join(", ")}`);
+const LARGEST = 10;
+const wanted = process.argv.slice(2);
+const houses = HOUSES.filter((house) => wanted.length === 0 || wanted.includes(house));
+if (houses.length === 0) {
+  console.error(
+    `There is no table of rooms for ${wanted.join(" or ")}: there is one for ${HOUSES.join(", ")}.`,
+  );
+  process.exit(2);
 }
-const wired = known.get(PROGRAMS)?.size ?? 0;
-console.log(
-  `${rooms.length} rooms, ${count + wired} arrows (${wired} of the programs), ${up} of them up. Largest folders:`,
-);
+for (const house of houses) print(house);
+console.log("Largest folders:");
 const folders = [...folderSizes()].filter(([folder]) => !/^(test|bench)\b/.test(folder));
-for (const [folder, files] of folders.sort(([, one], [, other]) => other - one).slice(0, 10))
-  console.log(`${folder.padEnd(24)}${String(files).padStart(4)} files`);
+for (const [folder, files] of folders.sort(([, one], [, other]) => other - one).slice(0, LARGEST))
+  console.log(`  ${folder.padEnd(34)}${String(files).padStart(4)} files`);
+
+function print(house: string): void {
+  const known = arrows(house);
+  const held = sizes(house);
+  const table = [...roomsOfReadme(house).keys()];
+  const rooms = [...table, ...[...held.keys()].filter((room) => !table.includes(room))];
+  const rank = (room: string) => rooms.indexOf(room);
+  let count = 0;
+  let up = 0;
+  console.log(`${house}/`);
+  for (const room of rooms) {
+    const others = [...(known.get(room)?.keys() ?? [])].sort((one, other) => rank(one) - rank(other));
+    count += others.length;
+    up += others.filter((other) => rank(other) >= rank(room)).length;
+    const name = room === HALL ? "(directly in it)" : room;
+    console.log(
+      `  ${name.padEnd(24)}${String(held.get(room) ?? 0).padStart(4)} files   ${others.join(", ")}`,
+    );
+  }
+  console.log(`  ${rooms.length} rooms, ${count} arrows, ${up} of them up\n`);
+}

@@ -1,50 +1,51 @@
-/** The rooms of daemon/: its folders, what each knows of others, and what daemon/README.md says that it may know. */
+/** Houses and their rooms: the folders of daemon/ and its like, what each knows of others, and what the house's README says that it may know. */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 import { importsOf, startedBy, texts } from "./imports.js";
 
-/** The files directly in daemon/, which wire the rooms and know them all. */
-export const PROGRAMS = ".";
-const HOUSE = "daemon";
+/** Folders whose README has a table of rooms, from the ground up. */
+export const HOUSES = ["protocol", "store", "timeline", "client", "daemon"] as const;
+/** The files directly in a house. Without a row in the table they wire the rooms, and know them all. */
+export const HALL = ".";
 /** A row of the table: a room, what it is for, which rooms it may import. */
-const ROW = /^\| `([\w/-]+)\/` \| [^|]+ \| ([^|]*) \|$/gm;
+const ROW = /^\| `([\w/-]+|\.)\/` \| [^|]+ \| ([^|]*) \|$/gm;
 
 /** Room → rooms that it may import, in the table's order: from the ground up. */
-export function roomsOfReadme(): Map<string, readonly string[]> {
-  const readme = readFileSync(join(repositoryRoot, HOUSE, "README.md"), "utf8");
+export function roomsOfReadme(house: string): Map<string, readonly string[]> {
+  const readme = readFileSync(join(repositoryRoot, house, "README.md"), "utf8");
   return new Map(
     [...readme.matchAll(ROW)].map(([, room, allowed]) => [
       room as string,
-      [...(allowed as string).matchAll(/`([\w/-]+)`/g)].map(([, name]) => name as string),
+      [...(allowed as string).matchAll(/`([\w/-]+|\.)`/g)].map(([, name]) => name as string),
     ]),
   );
 }
 
-/** null: not in daemon/. */
-export function roomOf(file: string): string | null {
-  if (!file.startsWith(`${HOUSE}/`)) return null;
-  return dirname(file).slice(HOUSE.length + 1) || PROGRAMS;
+/** null: not in this house. */
+export function roomOf(house: string, file: string): string | null {
+  if (!file.startsWith(`${house}/`)) return null;
+  return dirname(file).slice(house.length + 1) || HALL;
 }
 
 /** How many files lie in each room. */
-export function sizes(): Map<string, number> {
+export function sizes(house: string): Map<string, number> {
   const found = new Map<string, number>();
   for (const file of texts.keys()) {
-    const room = roomOf(file);
+    const room = roomOf(house, file);
     if (room !== null) found.set(room, (found.get(room) ?? 0) + 1);
   }
   return found;
 }
 
 /** Room → rooms that it knows → the files that show it, as `file → file`. */
-export function arrows(): Map<string, Map<string, string[]>> {
+export function arrows(house: string): Map<string, Map<string, string[]>> {
   const found = new Map<string, Map<string, string[]>>();
   for (const file of texts.keys()) {
-    const from = roomOf(file);
+    const from = roomOf(house, file);
     if (from === null) continue;
     for (const known of [...importsOf(file), ...startedBy(file)]) {
-      const to = roomOf(known);
+      const to = roomOf(house, known);
       if (to === null || to === from) continue;
       const rooms = found.get(from) ?? new Map<string, string[]>();
       found.set(from, rooms.set(to, [...(rooms.get(to) ?? []), `${file} → ${known}`]));

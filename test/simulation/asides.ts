@@ -1,7 +1,7 @@
 /** Where a simulated daemon keeps aside what a member's snapshot takes the place of, and whether it has. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import type { OpenAside } from "../../timeline/aside.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
+import type { OpenAside } from "../../timeline/snapshots/aside.js";
 import type { Disk } from "./disk.js";
 import type { Host, World } from "./world.js";
 

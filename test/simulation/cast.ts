@@ -5,10 +5,10 @@
 import { createPrivateKey, createPublicKey, hash, type KeyObject, verify } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { type HeaderFields, readBody, signedBytes, writeBody } from "../../protocol/envelope.js";
-import { writeCommand } from "../../protocol/resp-writer.js";
+import { writeCommand } from "../../protocol/resp/resp-writer.js";
+import { type HeaderFields, readBody, signedBytes, writeBody } from "../../protocol/version-2/envelope.js";
 import { KeyRing } from "../../store/key-ring.js";
-import type { Entry } from "../../timeline/entry.js";
+import type { Entry } from "../../timeline/entries/entry.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 
 export const sha256 = (bytes: Buffer | string): ByteString =>

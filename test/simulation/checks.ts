@@ -1,10 +1,10 @@
 /** What must hold when a run's faults are over: every way in which daemons could differ, lose, double or break their word. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { type Entry, placeOf, readPlace, writePlace } from "../../timeline/entry.js";
+import { type Entry, placeOf, readPlace, writePlace } from "../../timeline/entries/entry.js";
 import { ringOf, shortId } from "./cast.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
 import { isExcused } from "./stable-promises.js";

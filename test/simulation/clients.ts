@@ -2,13 +2,13 @@
  * Clients of a run: each signs with its own key, dates by its own wrong clock, corrected as the real client does, sends
  * to some of the daemons, and sends the same bytes again, some of them much too late. Administrators are clients too.
  */
-import { ClientClock } from "../../client/client-clock.js";
+import { ClientClock } from "../../client/version-2/client-clock.js";
 import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Condition, hexOf } from "../../protocol/envelope.js";
-import type { Wait } from "../../protocol/messages-v2.js";
-import { type Entry, placeOf } from "../../timeline/entry.js";
-import { mayChange } from "../../timeline/recorded.js";
+import { type Condition, hexOf } from "../../protocol/version-2/envelope.js";
+import type { Wait } from "../../protocol/version-2/messages-v2.js";
+import { type Entry, placeOf } from "../../timeline/entries/entry.js";
+import { mayChange } from "../../timeline/entries/recorded.js";
 import { makeKey, randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
 import { CommandMaker } from "./commands.js";
 import type { Outcome, Sent } from "./ledger.js";

@@ -1,14 +1,14 @@
 /** One process of a simulated daemon: real timeline, real peering, and what they are handed. */
 
 import { Peering } from "../../daemon/peers/peering.js";
-import { PEERING_LIMITS } from "../../daemon/peers/peering-limits.js";
+import { PEERING_LIMITS } from "../../daemon/peers/shared/peering-limits.js";
 import type { Environment } from "../../daemon/process/environment.js";
 import { entryCheck, ringEntryCheck } from "../../daemon/replica/check-entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import type { Entry, Place } from "../../timeline/entry.js";
-import type { RefuseRingEntry } from "../../timeline/ring-entries.js";
+import type { Entry, Place } from "../../timeline/entries/entry.js";
+import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import { Timeline } from "../../timeline/timeline.js";
 import { openAsideOf } from "./asides.js";
 import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from "./cast.js";

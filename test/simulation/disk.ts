@@ -5,8 +5,8 @@
 
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { firstPlaceAt } from "../../timeline/entry.js";
-import type { Mark, MarkName, Storage } from "../../timeline/storage.js";
+import { firstPlaceAt } from "../../timeline/entries/entry.js";
+import type { Mark, MarkName, Storage } from "../../timeline/entries/storage.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Processor, Scheduler } from "./scheduler.js";
 

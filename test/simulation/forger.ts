@@ -1,7 +1,7 @@
 /** Entries that nobody who may has signed: by keys of another cluster's making, or in somebody's name. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
-import type { Entry } from "../../timeline/entry.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Entry } from "../../timeline/entries/entry.js";
 import { type Genesis, makeKey, randomBytes, type SimulatedKey, sign } from "./cast.js";
 import { EPOCH, type World } from "./world.js";
 

@@ -14,9 +14,9 @@ import { TimelineBackend } from "../../daemon/replica/timeline-backend.js";
 import { TimelineRecording } from "../../daemon/replica/timeline-recording.js";
 import type { SignersFace } from "../../daemon/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { signedBytes } from "../../protocol/envelope.js";
-import type { Wait } from "../../protocol/messages-v2.js";
-import type { Entry } from "../../timeline/entry.js";
+import { signedBytes } from "../../protocol/version-2/envelope.js";
+import type { Wait } from "../../protocol/version-2/messages-v2.js";
+import type { Entry } from "../../timeline/entries/entry.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import { isSignedBy, type SimulatedIdentity, sha256 } from "./cast.js";
 

@@ -6,8 +6,8 @@
 
 import type { EnvelopeAnswer } from "../../daemon/answers/request.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import type { Wait } from "../../protocol/messages-v2.js";
-import { type Entry, type Place, writePlace } from "../../timeline/entry.js";
+import type { Wait } from "../../protocol/version-2/messages-v2.js";
+import { type Entry, type Place, writePlace } from "../../timeline/entries/entry.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import { makeIdentity, type SimulatedIdentity } from "./cast.js";
 import { startDaemon } from "./daemon.js";

@@ -1,6 +1,6 @@
 /** What daemons have said and promised in one run: what the checks hold them to. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Entry } from "../../timeline/entry.js";
+import type { Entry } from "../../timeline/entries/entry.js";
 import { sha256 } from "./cast.js";
 
 /** How one daemon answered one envelope that was handed to it. */

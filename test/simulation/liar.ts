@@ -2,10 +2,10 @@
  * A member that has turned bad: a real daemon in all else, whose messages to other members are altered on their way out, and
  * joined by some of its own. It holds its own key, and no client's and no root's.
  */
-import { unpack } from "../../daemon/peers/packing.js";
+import { unpack } from "../../daemon/peers/exchange/packing.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { type CutVote, cutVoteBytes } from "../../protocol/cut-votes.js";
 import { MalformedFrame } from "../../protocol/errors.js";
+import { type CutVote, cutVoteBytes } from "../../protocol/members/cut-votes.js";
 import {
   type MemberMessage,
   type OwnMessage,
@@ -15,8 +15,8 @@ import {
   type Total,
   type Totals,
   writeMemberMessage,
-} from "../../protocol/member-messages.js";
-import { packedBytes, readEntries, writeEntries } from "../../protocol/member-packing.js";
+} from "../../protocol/members/member-messages.js";
+import { packedBytes, readEntries, writeEntries } from "../../protocol/members/member-packing.js";
 import { randomBytes, signatureOf } from "./cast.js";
 import type { Forger } from "./forger.js";
 import type { Lie } from "./lies.js";

@@ -4,13 +4,13 @@
  * Source: DESIGN.md "Words", "Keys and permission", "Timeline".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Envelope, unitId } from "../../protocol/envelope.js";
 import type { Reply } from "../../protocol/reply.js";
-import { connectionMistake } from "../../store/connection-commands.js";
+import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import { Database } from "../../store/database.js";
+import type { Unit } from "../../store/engine/unit.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
-import type { Unit } from "../../store/unit.js";
-import type { Entry } from "../../timeline/entry.js";
+import { connectionMistake } from "../../store/rows/connection-commands.js";
+import type { Entry } from "../../timeline/entries/entry.js";
 
 export interface NaiveUnit {
   readonly id: ByteString;

@@ -3,7 +3,7 @@
  * member out that has turned bad, if too few honest ones have been live with the folders that they have; starts one again
  * with the order to take a member's snapshot over.
  */
-import { hexOf } from "../../protocol/envelope.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Host, World } from "./world.js";
 
 /** Of each host, so that what no order mends is told. */

@@ -1,9 +1,9 @@
 /** How a daemon of a run reaches the others and is reached: sockets of members on the simulated network. */
 import type { PeerAddress } from "../../daemon/options/peer-address.js";
-import type { MemberSocket, MemberSocketOwner } from "../../daemon/peers/member-socket.js";
+import type { MemberSocket, MemberSocketOwner } from "../../daemon/peers/shared/member-socket.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import type { Hello } from "../../protocol/messages-v2.js";
-import { readClientMessage } from "../../protocol/messages-v2.js";
+import type { Hello } from "../../protocol/version-2/messages-v2.js";
+import { readClientMessage } from "../../protocol/version-2/messages-v2.js";
 import { Connection, type End, type Place } from "./network.js";
 import type { Harbour, Host, World } from "./world.js";
 

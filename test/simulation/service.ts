@@ -1,5 +1,5 @@
 /** After the faults: daemons that are equal must also serve again. Each takes a write, says when it is final, and all agree. */
-import type { Wait } from "../../protocol/messages-v2.js";
+import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
 import { restartFailed } from "./faults.js";
 import { noteStable } from "./stable-promises.js";

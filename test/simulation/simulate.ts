@@ -2,9 +2,9 @@
  * One run: some daemons and clients in one process, on simulated time, network and disk; faults for a while; then all is
  * well, and everything that was promised is checked. One seed gives one run.
  */
-import { PEERING_LIMITS } from "../../daemon/peers/peering-limits.js";
+import { PEERING_LIMITS } from "../../daemon/peers/shared/peering-limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { readPlace } from "../../timeline/entry.js";
+import { readPlace } from "../../timeline/entries/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { makeGenesis } from "./cast.js";
 import { brokenPromises, finalEntries, foreignKeys, oracleOf, stateDifference, unlevel } from "./checks.js";

@@ -2,11 +2,11 @@
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { dateOf, firstPlaceAt } from "../../timeline/entry.js";
-import { makeSnapshot } from "../../timeline/make-snapshot.js";
-import type { SnapshotSeal, SnapshotStore } from "../../timeline/snapshot-files.js";
-import type { SnapshotParts } from "../../timeline/snapshot-making.js";
-import { SEAL_BYTES } from "../../timeline/snapshot-stream.js";
+import { dateOf, firstPlaceAt } from "../../timeline/entries/entry.js";
+import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
+import type { SnapshotSeal, SnapshotStore } from "../../timeline/snapshots/snapshot-files.js";
+import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
+import { SEAL_BYTES } from "../../timeline/snapshots/snapshot-stream.js";
 import { notAside } from "./asides.js";
 import { sha256 } from "./cast.js";
 import type { SimulatedStorage } from "./disk.js";

@@ -3,8 +3,8 @@
 import type { Peering } from "../../daemon/peers/peering.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import type { Entry } from "../../timeline/entry.js";
-import { firstPlaceAt } from "../../timeline/entry.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import { firstPlaceAt } from "../../timeline/entries/entry.js";
 import type { StablePromise } from "./ledger.js";
 import type { Host, World } from "./world.js";
 

@@ -1,6 +1,6 @@
 /** Whether an honest daemon that is live stays so, unless it and other honest ones differ in what one of them has forgotten. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { DaemonState } from "../../protocol/messages-v2.js";
+import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import { countOf } from "./checks.js";
 import type { Disk } from "./disk.js";
 import type { Host, World } from "./world.js";

@@ -1,6 +1,6 @@
 /** The oracle for what a daemon lets go that takes a snapshot over: told from what was signed, apart from timeline/. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Envelope } from "../../protocol/envelope.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { sha256 } from "./cast.js";
 import type { World } from "./world.js";
 

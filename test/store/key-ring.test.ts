@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { hexOf } from "../../protocol/envelope.js";
-import type { KeyRecord } from "../../store/key-record.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, KeyRing } from "../../store/key-ring.js";
-import { pemOfSpki } from "../../store/spki.js";
+import type { KeyRecord } from "../../store/rights/key-record.js";
+import { pemOfSpki } from "../../store/rights/spki.js";
 import { shown } from "../conformance/resp2-fold.js";
 
 const hash = (bytes: ByteString) => bytesOf(createHash("sha256").update(bytes, "latin1").digest());

@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { signEnvelope } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type EnvelopeHeader, signedBytes, writeBody } from "../../protocol/envelope.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
+import type { Reply } from "../../protocol/reply.js";
+import { writeCommand } from "../../protocol/resp/resp-writer.js";
+import { type EnvelopeHeader, signedBytes, writeBody } from "../../protocol/version-2/envelope.js";
 import {
   type EnvelopeDate,
   type Hello,
@@ -14,9 +16,7 @@ import {
   readDaemonMessage,
   writeCommandMessage,
   writeHello,
-} from "../../protocol/messages-v2.js";
-import type { Reply } from "../../protocol/reply.js";
-import { writeCommand } from "../../protocol/resp-writer.js";
+} from "../../protocol/version-2/messages-v2.js";
 import { RawClient } from "./raw-client.js";
 
 export interface KeyPair {

@@ -6,7 +6,7 @@ import { formatLimit, LIMITS } from "../../daemon/options/limits.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import { OPTIONS } from "../../daemon/options/table.js";
 import { commands } from "../../store/command-table.js";
-import { connectionMistake } from "../../store/connection-commands.js";
+import { connectionMistake } from "../../store/rows/connection-commands.js";
 import { repositoryRoot } from "../support/repository.js";
 
 const MARK = "made by npm run tables";
@@ -50,8 +50,8 @@ const PARTS: readonly Part[] = [
       );
     },
   },
-  { file: "client/read-commands.ts", lines: () => textOf("NAMES", reads()) },
-  { file: "client/cli/command-names.ts", lines: () => textOf("NAMES", carried()) },
+  { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", reads()) },
+  { file: "client/cli/shared/command-names.ts", lines: () => textOf("NAMES", carried()) },
 ];
 
 /** Of the store's commands, those that an envelope may hold, without their subcommands. */

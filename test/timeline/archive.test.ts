@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Archive } from "../../timeline/archive.js";
-import { type Entry, type Place, placeOf, writePlace } from "../../timeline/entry.js";
+import { type Entry, type Place, placeOf, writePlace } from "../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { bytesInUse } from "../support/garbage.js";
 import { entryOf } from "./support/random-timeline.js";

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import { type Entry, placeOf, writePlace } from "../../timeline/entry.js";
-import { makeSnapshot } from "../../timeline/make-snapshot.js";
-import { MemorySnapshots } from "../../timeline/memory-snapshots.js";
+import { type Entry, placeOf, writePlace } from "../../timeline/entries/entry.js";
+import { writeValue } from "../../timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
-import type { StagedSnapshot } from "../../timeline/snapshot-files.js";
-import { writeValue } from "../../timeline/stored-value.js";
+import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
+import { MemorySnapshots } from "../../timeline/snapshots/memory-snapshots.js";
+import type { StagedSnapshot } from "../../timeline/snapshots/snapshot-files.js";
 import { EPOCH } from "../store/random-unit.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { genesisRing, KEY_IDS, RandomTimeline, SPKIS, withId } from "./support/random-timeline.js";

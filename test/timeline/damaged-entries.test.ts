@@ -1,7 +1,7 @@
 /** A damaged entry is asked for again, and is neither lost nor applied twice: whoever finds it, and whenever. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Entry, type Place, placeOf, writePlace } from "../../timeline/entry.js";
+import { type Entry, type Place, placeOf, writePlace } from "../../timeline/entries/entry.js";
 import {
   bulk,
   entryAt,

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DiskStorage, StorageFailure } from "../../timeline/disk-storage.js";
-import { writePlace } from "../../timeline/entry.js";
+import { DiskStorage, StorageFailure } from "../../timeline/disk/disk-storage.js";
+import { writePlace } from "../../timeline/entries/entry.js";
 import { untold } from "./support/untold.js";
 
 interface HeldCall {

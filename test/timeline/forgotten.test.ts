@@ -1,7 +1,7 @@
 /** A daemon that may have answered what it does not have any more counts for nobody who stands before it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeOf } from "../../timeline/entry.js";
+import { placeOf } from "../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { entryAt, MEMBER, START, TimelineSubject } from "./support/timeline-subject.js";
 

@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Mark } from "../../timeline/entries/storage.js";
 import type { FoundStrays } from "../../timeline/handover.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
-import { SnapshotFiles } from "../../timeline/snapshot-files.js";
-import type { Mark } from "../../timeline/storage.js";
+import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
 import { bulk, entryAt, MEMBER, type SubjectOptions, TimelineSubject } from "./support/timeline-subject.js";
 

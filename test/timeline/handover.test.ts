@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../store/digest.js";
-import { placeOf } from "../../timeline/entry.js";
+import { placeOf } from "../../timeline/entries/entry.js";
 import type { FoundStrays } from "../../timeline/handover.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
-import type { StagedSnapshot } from "../../timeline/snapshot-files.js";
+import type { StagedSnapshot } from "../../timeline/snapshots/snapshot-files.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
 import {
   bulk,

@@ -1,7 +1,7 @@
 /** A timeline without a disk. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { writePlace } from "../../timeline/entry.js";
+import { writePlace } from "../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { storageCases } from "./support/storage-cases.js";
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalRing, canonicalState } from "../../store/digest.js";
-import type { Entry } from "../../timeline/entry.js";
-import type { Fold } from "../../timeline/fold.js";
-import { makeSnapshot } from "../../timeline/make-snapshot.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import type { Fold } from "../../timeline/fold/fold.js";
 import { RECALL_MOST_MS, RecallFailure, Recalls } from "../../timeline/recall.js";
+import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
 import { AT, MemorySnapshots, PastScene } from "../daemon/history/past-scene.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 

@@ -1,8 +1,8 @@
 /** What is forgotten for good: exactly what a snapshot stands for, and nobody is harmed by what comes from before. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { roundestDate } from "../../timeline/cut-dates.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
+import { roundestDate } from "../../timeline/snapshots/cut-dates.js";
 import {
   bulk,
   CountingStorage,

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Entry } from "../../timeline/entry.js";
-import { compareEntries } from "../../timeline/entry.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import { compareEntries } from "../../timeline/entries/entry.js";
 import { shown } from "../conformance/resp2-fold.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { AT, entry, Subject } from "./support/fold-subject.js";

@@ -1,8 +1,8 @@
 /** The timeline over restarts, refolds, wrong clocks, slow disks and damaged snapshots, on fake time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeOf } from "../../timeline/entry.js";
-import { Fold } from "../../timeline/fold.js";
+import { placeOf } from "../../timeline/entries/entry.js";
+import { Fold } from "../../timeline/fold/fold.js";
 import {
   bulk,
   DAY_MS,

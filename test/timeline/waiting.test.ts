@@ -1,9 +1,9 @@
 /** Late entries wait for the next merge, and not for ever. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readBody, writeBody } from "../../protocol/envelope.js";
-import { writeCommand } from "../../protocol/resp-writer.js";
-import type { Entry } from "../../timeline/entry.js";
+import { writeCommand } from "../../protocol/resp/resp-writer.js";
+import { readBody, writeBody } from "../../protocol/version-2/envelope.js";
+import type { Entry } from "../../timeline/entries/entry.js";
 import { Waiting } from "../../timeline/waiting.js";
 
 const dated = (at: number, commands = 1): Entry =>

@@ -1,7 +1,8 @@
 /** Version 1's bytes ↔ requests and answers. */
-import { readCommandPayload } from "../../../protocol/command-v1.js";
+
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { replyText, writeResponseFrame } from "../../../protocol/response-v1.js";
+import { readCommandPayload } from "../../../protocol/version-1/command-v1.js";
+import { replyText, writeResponseFrame } from "../../../protocol/version-1/response-v1.js";
 import { type Answer, type Refused, type Request, refused } from "../../answers/request.js";
 
 /**

@@ -2,16 +2,17 @@
  * Version 2: envelopes and hellos in, results, refusals and hellos out; answers go out as they are ready. Only a message
  * that is none closes the connection. Source: docs/protocol-v2.md "Messages".
  */
-import { hexOf, signerOf } from "../../../protocol/envelope.js";
+
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { writeFrame } from "../../../protocol/frame.js";
+import { hexOf, signerOf } from "../../../protocol/version-2/envelope.js";
 import {
   type ClientMessage,
   readClientMessage,
   writeHello,
   writeRefused,
   writeResult,
-} from "../../../protocol/messages-v2.js";
+} from "../../../protocol/version-2/messages-v2.js";
 import { REFUSALS } from "../../answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../answers/request.js";
 import type { ConnectionHost } from "../connection-host.js";

@@ -1,6 +1,6 @@
 /** --json as its connections see it: lines in, answers out, one after the other; what they mean is the session's. */
 import type { Socket } from "node:net";
-import { JsonLineParser } from "../../../protocol/json-lines.js";
+import { JsonLineParser } from "../../../protocol/json/json-lines.js";
 import { traceFrame } from "../../process/log.js";
 import type { SocketHost } from "../connection-host.js";
 import { type Answer, type Closing, Dialect, type LongAnswer } from "../dialect.js";

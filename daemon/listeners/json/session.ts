@@ -1,11 +1,11 @@
 /** What is remembered of a JSON connection: who has logged in. Requests in, answers out; knows nothing of bytes. */
 import { isUtf8 } from "node:buffer";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
-import { MalformedJson, NOT_UTF8 } from "../../../protocol/json-reader.js";
+import { MalformedJson, NOT_UTF8 } from "../../../protocol/json/json-reader.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
-import type { Command } from "../../../store/command.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
 import { commands, resolveCommand } from "../../../store/command-table.js";
-import { CommandFailure } from "../../../store/errors.js";
+import type { Command } from "../../../store/rows/command.js";
 import type { Limits } from "../../options/limits.js";
 import type { Environment } from "../../process/environment.js";
 import type { CommandPath, CommandSender } from "../../users/command-path.js";

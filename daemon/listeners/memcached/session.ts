@@ -5,8 +5,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type MemcachedRequest, type StoreRequest, uint64 } from "../../../protocol/memcached-requests.js";
 import type { Reply } from "../../../protocol/reply.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
-import { CommandFailure } from "../../../store/errors.js";
 import type { Called } from "../../backends/called.js";
 import type { Environment } from "../../process/environment.js";
 import { version } from "../../process/version.js";

@@ -5,8 +5,8 @@
 import type { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
-import type { RespRequestParser } from "../../../protocol/resp-request-parser.js";
-import { bulkHead, writeReply } from "../../../protocol/resp-writer.js";
+import type { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
+import { bulkHead, writeReply } from "../../../protocol/resp/resp-writer.js";
 import { type Later, type LaterReply, type Listener, whenThere } from "../../answers/later-reply.js";
 import { traceFrame } from "../../process/log.js";
 import type { ClientConnection } from "../client-connection.js";

@@ -1,7 +1,7 @@
 /** The RESP listener: what Redis clients connect to. */
 import { error } from "../../../protocol/reply.js";
-import { writeReply } from "../../../protocol/resp-writer.js";
-import { ShortStrings } from "../../../protocol/short-strings.js";
+import { writeReply } from "../../../protocol/resp/resp-writer.js";
+import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { ClientConnection } from "../client-connection.js";
 import { SharedInput } from "../shared-input.js";
 import { SocketListener } from "../socket-listener.js";

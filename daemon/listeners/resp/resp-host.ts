@@ -1,6 +1,6 @@
 /** What a connection of the RESP listener is given. */
-import { RespRequestParser } from "../../../protocol/resp-request-parser.js";
-import type { ShortStrings } from "../../../protocol/short-strings.js";
+import { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
+import type { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import type { SocketHost } from "../connection-host.js";
 import type { SessionHost } from "./session/session.js";
 import type { SharedOutput } from "./shared-output.js";

@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { completeCommand } from "../../../client/cli/command-names.js";
 import {
   historyFile,
   MAX_HISTORY_LINES,
   readHistory,
   writeHistory,
 } from "../../../client/cli/history-file.js";
+import { completeCommand } from "../../../client/cli/shared/command-names.js";
 
 test("completion offers names in the case they were begun in, and nothing behind a name", () => {
   assert.deepEqual(completeCommand("GETE"), [["GETEX "], "GETE"]);

@@ -1,6 +1,6 @@
 /** How the commands on documents are called: few names and ids, so that they meet. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { revisionOf } from "../../../store/commands/document-revisions.js";
+import { revisionOf } from "../../../store/commands/documents/document-revisions.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
 const SCALARS: readonly ByteString[] = [

@@ -8,9 +8,9 @@ import { realEnvironment } from "../../../daemon/process/environment.js";
 import { LocalPath } from "../../../daemon/users/local-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { writeReply } from "../../../protocol/resp-writer.js";
-import type { Command } from "../../../store/command.js";
+import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { resolveCommand } from "../../../store/command-table.js";
+import type { Command } from "../../../store/rows/command.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { makeScene } from "../scene.js";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { readLogQuery } from "../../../daemon/history/query.js";
-import { hexOf } from "../../../protocol/envelope.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { AT, idText, NOW, PastScene } from "./past-scene.js";
 
@@ -259,7 +259,7 @@ describe("TIMELINE GET", () => {
 
   test("does not guess where an entry is damaged", async () => {
     const entry = scene.write(scene.app, 1, ["SET k v"]);
-    const { placeOf, writePlace } = await import("../../../timeline/entry.js");
+    const { placeOf, writePlace } = await import("../../../timeline/entries/entry.js");
     scene.storage.put([[writePlace(placeOf(entry)), Buffer.from("nonsense")]]);
     assert.match(
       (await scene.ask("TIMELINE", "GET", String(AT + 1), "GET", "k")) as string,

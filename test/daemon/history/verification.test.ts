@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verification, type VerificationReport } from "../../../daemon/history/verification.js";
 import { hashOf } from "../../../daemon/trust/identity.js";
-import { hexOf } from "../../../protocol/envelope.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
-import { type Entry, placeOf, writePlace } from "../../../timeline/entry.js";
-import { makeSnapshot } from "../../../timeline/make-snapshot.js";
-import type { Snapshots } from "../../../timeline/snapshot-files.js";
-import { writeValue } from "../../../timeline/stored-value.js";
+import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { writeValue } from "../../../timeline/entries/stored-value.js";
+import { makeSnapshot } from "../../../timeline/snapshots/make-snapshot.js";
+import type { Snapshots } from "../../../timeline/snapshots/snapshot-files.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { AT, MemorySnapshots, PastScene } from "./past-scene.js";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Evictor, type EvictorParts } from "../../../daemon/memory/eviction.js";
 import { Database } from "../../../store/database.js";
-import { Usage } from "../../../store/usage.js";
+import { Usage } from "../../../store/engine/usage.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 

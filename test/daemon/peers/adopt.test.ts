@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hexOf } from "../../../protocol/envelope.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { keyOf } from "./entries.js";
 import { World } from "./support.js";
 

@@ -1,11 +1,11 @@
 /** One who knows the cluster's secret comes as many members: they keep nobody out who was named by --peer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BANS_MOST, Bans } from "../../../daemon/peers/bans.js";
-import { FAREWELLS } from "../../../daemon/peers/farewells.js";
+import { BANS_MOST, Bans } from "../../../daemon/peers/connections/bans.js";
 import { MemberBits } from "../../../daemon/peers/member-bits.js";
-import { GUESTS_MOST, MEMBERS_MOST } from "../../../daemon/peers/peering-limits.js";
-import type { PeeringParts } from "../../../daemon/peers/peering-parts.js";
+import { FAREWELLS } from "../../../daemon/peers/shared/farewells.js";
+import { GUESTS_MOST, MEMBERS_MOST } from "../../../daemon/peers/shared/peering-limits.js";
+import type { PeeringParts } from "../../../daemon/peers/shared/peering-parts.js";
 import { ClusterSecret } from "../../../daemon/trust/cluster-secret.js";
 import { type Node, World } from "./support.js";
 

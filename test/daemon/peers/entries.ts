@@ -1,9 +1,9 @@
 /** Keys and entries of the tests of members. Signatures are real SHA-256, not real curves. */
 import { hash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { readBody, signedBytes, writeBody } from "../../../protocol/envelope.js";
-import { writeCommand } from "../../../protocol/resp-writer.js";
-import type { Entry } from "../../../timeline/entry.js";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { readBody, signedBytes, writeBody } from "../../../protocol/version-2/envelope.js";
+import type { Entry } from "../../../timeline/entries/entry.js";
 
 export const EPOCH = 1_790_000_000_000;
 export const CLUSTER = "c".repeat(32);

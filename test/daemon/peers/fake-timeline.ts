@@ -1,8 +1,8 @@
 /** As much of a timeline as members see, on a disk that a test holds up. */
-import type { TimelineFace } from "../../../daemon/peers/peering-parts.js";
+import type { TimelineFace } from "../../../daemon/peers/shared/peering-parts.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { flushedEntry } from "../../../timeline/archive.js";
-import { DigestIndex } from "../../../timeline/digest-index.js";
+import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import {
   type Entry,
   type FlushedEntry,
@@ -10,9 +10,9 @@ import {
   type Place,
   placeOf,
   writePlace,
-} from "../../../timeline/entry.js";
+} from "../../../timeline/entries/entry.js";
+import { readEntry, writeValue } from "../../../timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
-import { readEntry, writeValue } from "../../../timeline/stored-value.js";
 import { sha256 } from "./entries.js";
 
 /** Puts reach the "disk" when the test's time goes on. */

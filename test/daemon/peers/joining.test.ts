@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type JoinedStatus, Joining, joiningWatermark } from "../../../daemon/peers/joining.js";
-import { DigestIndex } from "../../../timeline/digest-index.js";
+import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import { EPOCH } from "./entries.js";
 import { World } from "./support.js";
 

@@ -2,18 +2,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import type { MemberSocket, MemberSocketOwner } from "../../../daemon/peers/member-socket.js";
-import { PEERING_LIMITS } from "../../../daemon/peers/peering-limits.js";
+import type { MemberSocket, MemberSocketOwner } from "../../../daemon/peers/shared/member-socket.js";
+import { PEERING_LIMITS } from "../../../daemon/peers/shared/peering-limits.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
 import {
   type MemberMessage,
   type OwnMessage,
   readMemberMessage,
   writeMemberMessage,
-} from "../../../protocol/member-messages.js";
-import { writeEntries } from "../../../protocol/member-packing.js";
-import { writeHello } from "../../../protocol/messages-v2.js";
-import { ITEMS_MAX } from "../../../timeline/reconcile-message.js";
+} from "../../../protocol/members/member-messages.js";
+import { writeEntries } from "../../../protocol/members/member-packing.js";
+import { writeHello } from "../../../protocol/version-2/messages-v2.js";
+import { ITEMS_MAX } from "../../../timeline/compare/reconcile-message.js";
 import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "./entries.js";
 import { entriesOf, type Node, World } from "./support.js";
 

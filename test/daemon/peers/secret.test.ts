@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
-import { FAREWELLS } from "../../../daemon/peers/farewells.js";
-import type { MemberSocket, MemberSocketOwner } from "../../../daemon/peers/member-socket.js";
-import type { PeeringParts } from "../../../daemon/peers/peering-parts.js";
+import { FAREWELLS } from "../../../daemon/peers/shared/farewells.js";
+import type { MemberSocket, MemberSocketOwner } from "../../../daemon/peers/shared/member-socket.js";
+import type { PeeringParts } from "../../../daemon/peers/shared/peering-parts.js";
 import { ClusterSecret } from "../../../daemon/trust/cluster-secret.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
 import {
@@ -12,8 +12,8 @@ import {
   type OwnMessage,
   readMemberMessage,
   writeMemberMessage,
-} from "../../../protocol/member-messages.js";
-import { writeHello } from "../../../protocol/messages-v2.js";
+} from "../../../protocol/members/member-messages.js";
+import { writeHello } from "../../../protocol/version-2/messages-v2.js";
 import { CLUSTER, EPOCH, keyOf, signWith } from "./entries.js";
 import { type Node, World } from "./support.js";
 

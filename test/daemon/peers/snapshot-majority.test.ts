@@ -1,10 +1,10 @@
 /** Whom a snapshot may be taken from: only one that most have signed, which a single member's word is not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PEERING_LIMITS } from "../../../daemon/peers/peering-limits.js";
-import type { TimelineFace } from "../../../daemon/peers/peering-parts.js";
-import { SnapshotChoice } from "../../../daemon/peers/snapshot-choice.js";
-import type { CutVote } from "../../../protocol/cut-votes.js";
+import { SnapshotChoice } from "../../../daemon/peers/past/snapshot-choice.js";
+import { PEERING_LIMITS } from "../../../daemon/peers/shared/peering-limits.js";
+import type { TimelineFace } from "../../../daemon/peers/shared/peering-parts.js";
+import type { CutVote } from "../../../protocol/members/cut-votes.js";
 import { EPOCH, keyOf } from "./entries.js";
 import { FakeTimeline } from "./fake-timeline.js";
 

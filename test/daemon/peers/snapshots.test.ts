@@ -1,9 +1,9 @@
 /** A member that lacks what others have forgotten takes a snapshot: from whom, when, and what if it does not come. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PLACE_BYTES, readPlace } from "../../../timeline/entry.js";
+import { PLACE_BYTES, readPlace } from "../../../timeline/entries/entry.js";
 import type { AdoptionOwner, LostEntries } from "../../../timeline/handover.js";
-import type { SnapshotSeal } from "../../../timeline/snapshot-files.js";
+import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
 import { EPOCH, entryOf, keyOf, sha256 } from "./entries.js";
 import type { FakeTimeline } from "./fake-timeline.js";
 import { isLevel, type Line, type Node, World } from "./support.js";

@@ -3,16 +3,16 @@
  * `run` lets time pass. Signatures are real SHA-256, not real curves.
  */
 import type { PeerAddress } from "../../../daemon/options/peer-address.js";
-import type { Connect, MemberSocket, MemberSocketOwner } from "../../../daemon/peers/member-socket.js";
 import { Peering } from "../../../daemon/peers/peering.js";
-import { PEERING_LIMITS, type PeeringLimits } from "../../../daemon/peers/peering-limits.js";
-import type { CheckEntry, PeeringParts } from "../../../daemon/peers/peering-parts.js";
+import type { Connect, MemberSocket, MemberSocketOwner } from "../../../daemon/peers/shared/member-socket.js";
+import { PEERING_LIMITS, type PeeringLimits } from "../../../daemon/peers/shared/peering-limits.js";
+import type { CheckEntry, PeeringParts } from "../../../daemon/peers/shared/peering-parts.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { readBody, signedBytes } from "../../../protocol/envelope.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { FrameParser } from "../../../protocol/frame.js";
-import { readMemberMessage } from "../../../protocol/member-messages.js";
-import { type Hello, readClientMessage } from "../../../protocol/messages-v2.js";
+import { readMemberMessage } from "../../../protocol/members/member-messages.js";
+import { readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { type Hello, readClientMessage } from "../../../protocol/version-2/messages-v2.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { CLUSTER, client, EPOCH, isSignedBy, keyOf, sha256, signWith, type TestKey } from "./entries.js";
 import { FakeTimeline } from "./fake-timeline.js";

@@ -5,7 +5,7 @@ import { denialOf, resultOf } from "../../../daemon/answers/result-writer.js";
 import { realEnvironment } from "../../../daemon/process/environment.js";
 import { TimelineRecording } from "../../../daemon/replica/timeline-recording.js";
 import { error } from "../../../protocol/reply.js";
-import type { UnitAnswer } from "../../../timeline/fold.js";
+import type { UnitAnswer } from "../../../timeline/fold/fold.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { makeScene } from "../scene.js";
 

@@ -17,7 +17,7 @@ import type { Signers } from "../../../daemon/trust/signers.js";
 import { signCommand } from "../../../keys/sign.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, error } from "../../../protocol/reply.js";
-import type { Unit } from "../../../store/unit.js";
+import type { Unit } from "../../../store/engine/unit.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 
 interface Call {

@@ -6,8 +6,8 @@ import { parseSpecifications, type RedisSpecification } from "../../../daemon/op
 import { Databases } from "../../../daemon/pipeline/databases.js";
 import { StartFloor } from "../../../daemon/pipeline/start-floor.js";
 import { realEnvironment } from "../../../daemon/process/environment.js";
-import { dateText } from "../../../protocol/envelope.js";
 import { integer } from "../../../protocol/reply.js";
+import { dateText } from "../../../protocol/version-2/envelope.js";
 import { makeKeyPair, type SignedEnvelope } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { keepLog } from "../../support/log-lines.js";

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from "node:path";
 import { test } from "node:test";
 import { asideOf, DAMAGED_BYTES_MOST, keepDamagedIn } from "../../../daemon/replica/aside-folders.js";
-import type { OpenAside } from "../../../timeline/aside.js";
 import type { KeepDamaged } from "../../../timeline/damaged-entries.js";
+import type { OpenAside } from "../../../timeline/snapshots/aside.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { makeFolder, startReplica } from "../replicas.js";
 import { log } from "../scene.js";

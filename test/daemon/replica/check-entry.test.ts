@@ -7,7 +7,7 @@ import { entryCheck } from "../../../daemon/replica/check-entry.js";
 import { introductionOf } from "../../../daemon/replica/gateway.js";
 import { hashOf, type Identity, makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
-import type { EnvelopeHeader } from "../../../protocol/envelope.js";
+import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/envelope-client.js";
 import { log } from "../scene.js";
 

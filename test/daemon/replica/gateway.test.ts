@@ -10,8 +10,8 @@ import type { Recorded } from "../../../daemon/replica/recorder.js";
 import { makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
-import type { Entry } from "../../../timeline/entry.js";
-import { mayChange } from "../../../timeline/recorded.js";
+import type { Entry } from "../../../timeline/entries/entry.js";
+import { mayChange } from "../../../timeline/entries/recorded.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { log } from "../scene.js";
 

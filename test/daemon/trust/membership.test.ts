@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { hashOf, makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import { refusalOfMember } from "../../../daemon/trust/membership.js";
-import { hexOf } from "../../../protocol/envelope.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { log } from "../scene.js";
 

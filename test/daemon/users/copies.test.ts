@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Copies } from "../../../daemon/users/copies.js";
-import type { Place } from "../../../timeline/entry.js";
+import type { Place } from "../../../timeline/entries/entry.js";
 
 const PLACE: Place = { at: 1, seq: 0, id: "i".repeat(32) };
 

@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { Guest } from "../../../daemon/users/guest.js";
 import { Users } from "../../../daemon/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Command } from "../../../store/command.js";
 import { findCommand } from "../../../store/command-table.js";
+import type { Command } from "../../../store/rows/command.js";
 
 /** @param rules  of the default user, and of one called ann, whose password is "pw" */
 function makeScene(rules: ByteString, annsRules = "on >pw ~* +@all") {

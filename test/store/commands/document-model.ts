@@ -1,6 +1,6 @@
 /** A naive model of queries on documents: entries that JavaScript has parsed, judged and sorted by it. */
-import { parseJson } from "../../../protocol/json-reader.js";
-import { isLooselyEqual } from "../../../store/loose-equality.js";
+import { parseJson } from "../../../protocol/json/json-reader.js";
+import { isLooselyEqual } from "../../../store/commands/documents/loose-equality.js";
 
 export const NAMES = ["a", "b", "x", "c.0", "d.x", "d.0", "d.x.y", "d.x.", "c.length", "a.x"];
 

@@ -6,10 +6,10 @@ import { MemoryBackend } from "../../../daemon/backends/memory.js";
 import { Newest } from "../../../daemon/backends/newest.js";
 import { realEnvironment } from "../../../daemon/process/environment.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { writeReply } from "../../../protocol/resp-writer.js";
+import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { findCommand } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
-import { runCommand } from "../../../timeline/apply.js";
+import { runCommand } from "../../../timeline/fold/apply.js";
 
 /** More keys than documents of which are read at one moment. */
 const KEYS = 10_050;

@@ -1,8 +1,8 @@
 /** What is easily got wrong in HyperLogLogs; that they answer as Redis does is compared by test/conformance. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { murmurHash64A } from "../../../store/values/murmur-hash.js";
 import { Sketch } from "../../../store/values/sketch.js";
+import { murmurHash64A } from "../../../store/values/tables/murmur-hash.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { StoreUnderTest } from "./store-under-test.js";
 

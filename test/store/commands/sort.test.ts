@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
-import { touchesOf } from "../../../store/key-spec.js";
+import { touchesOf } from "../../../store/rows/key-spec.js";
 import { STRING_BYTES_MAX } from "../../../store/values/value.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { StoreUnderTest } from "./store-under-test.js";

@@ -7,8 +7,8 @@
 import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseFsync } from "../../../daemon/options/fsync.js";
-import { DiskStorage } from "../../../timeline/disk-storage.js";
-import { writePlace } from "../../../timeline/entry.js";
+import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
+import { writePlace } from "../../../timeline/entries/entry.js";
 import { untold } from "./untold.js";
 
 export const WORKERS = 8;

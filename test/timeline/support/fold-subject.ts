@@ -1,11 +1,11 @@
 /** A fold, and entries for it in a few words: dates count from AT, units are named by the entry's name. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
-import { type Envelope, hexOf, unitId } from "../../../protocol/envelope.js";
+import { type Envelope, hexOf, unitId } from "../../../protocol/version-2/envelope.js";
 import { Database } from "../../../store/database.js";
 import { canonicalRing, canonicalState } from "../../../store/digest.js";
-import { pemOfSpki } from "../../../store/spki.js";
-import type { Entry } from "../../../timeline/entry.js";
-import { Fold, type UnitAnswer } from "../../../timeline/fold.js";
+import { pemOfSpki } from "../../../store/rights/spki.js";
+import type { Entry } from "../../../timeline/entries/entry.js";
+import { Fold, type UnitAnswer } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { naiveFold } from "./naive-fold.js";
 import { entryOf, genesisRing, KEY_IDS, SPKIS } from "./random-timeline.js";

@@ -3,16 +3,16 @@
  * unit touches, which units a late one has to do with. Slow, and short enough to be believed.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { unitId } from "../../../protocol/envelope.js";
 import { array, type Reply } from "../../../protocol/reply.js";
+import { unitId } from "../../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
-import { connectionMistake } from "../../../store/connection-commands.js";
 import { Database } from "../../../store/database.js";
-import { CommandFailure } from "../../../store/errors.js";
 import { refusalOf } from "../../../store/judgement.js";
 import { isKeyCommand, type KeyRing } from "../../../store/key-ring.js";
-import { touchesOf } from "../../../store/key-spec.js";
-import { compareEntries, type Entry } from "../../../timeline/entry.js";
+import { connectionMistake } from "../../../store/rows/connection-commands.js";
+import { touchesOf } from "../../../store/rows/key-spec.js";
+import { compareEntries, type Entry } from "../../../timeline/entries/entry.js";
 
 type Argv = readonly ByteString[];
 

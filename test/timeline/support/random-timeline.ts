@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import {
   type Condition,
   type Envelope,
@@ -11,11 +12,10 @@ import {
   signedBytes,
   unitId,
   writeBody,
-} from "../../../protocol/envelope.js";
-import { writeCommand } from "../../../protocol/resp-writer.js";
+} from "../../../protocol/version-2/envelope.js";
 import { KeyRing } from "../../../store/key-ring.js";
-import { pemOfSpki } from "../../../store/spki.js";
-import type { Entry } from "../../../timeline/entry.js";
+import { pemOfSpki } from "../../../store/rights/spki.js";
+import type { Entry } from "../../../timeline/entries/entry.js";
 import { randomCall } from "../../conformance/call.js";
 import { type CommandGrammar, commandGrammars, type Family, families } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";

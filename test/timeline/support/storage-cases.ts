@@ -1,8 +1,8 @@
 /** What every storage does; each test file names it for its own. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Place, writePlace } from "../../../timeline/entry.js";
-import type { Mark, MarkName, Storage } from "../../../timeline/storage.js";
+import { type Place, writePlace } from "../../../timeline/entries/entry.js";
+import type { Mark, MarkName, Storage } from "../../../timeline/entries/storage.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { randomId } from "./members.js";
 

@@ -8,8 +8,8 @@ import {
   writePhpKey,
   writePhpMembers,
   writePhpString,
-} from "../../../../protocol/json-writer.js";
-import { phpNumeric } from "../../../../protocol/php-number.js";
+} from "../../../../protocol/json/json-writer.js";
+import { phpNumeric } from "../../../../protocol/json/php-number.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { StepReply } from "../../../../protocol/step-reply.js";
 import { finish } from "../../../../protocol/steps.js";

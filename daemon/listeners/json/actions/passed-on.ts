@@ -4,7 +4,7 @@
  */
 import type { Logger } from "pino";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
-import { parseJson } from "../../../../protocol/json-reader.js";
+import { parseJson } from "../../../../protocol/json/json-reader.js";
 import {
   isContainer,
   isListLike,
@@ -13,8 +13,8 @@ import {
   type JsonValue,
   memberNames,
   memberValues,
-} from "../../../../protocol/json-value.js";
-import { writeJson } from "../../../../protocol/json-writer.js";
+} from "../../../../protocol/json/json-value.js";
+import { writeJson } from "../../../../protocol/json/json-writer.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import type { Environment } from "../../../process/environment.js";
 import { failure, sentenceOf } from "../messages/answers.js";

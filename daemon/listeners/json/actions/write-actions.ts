@@ -1,7 +1,12 @@
 /** Actions that change documents: members into a command, its reply into members. Source: test/vectors/json; docs/json-documents.md. */
 import { type ByteString, bytesOfText } from "../../../../protocol/byte-string.js";
-import { isContainer, memberNames, memberValues } from "../../../../protocol/json-value.js";
-import { phpFormOf, writeJson, writePhpEntries, writePhpMembers } from "../../../../protocol/json-writer.js";
+import { isContainer, memberNames, memberValues } from "../../../../protocol/json/json-value.js";
+import {
+  phpFormOf,
+  writeJson,
+  writePhpEntries,
+  writePhpMembers,
+} from "../../../../protocol/json/json-writer.js";
 import { failure, sentenceOf, success } from "../messages/answers.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";

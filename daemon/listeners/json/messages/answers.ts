@@ -1,7 +1,7 @@
 /** Answers of the JSON protocol: one object, its status first. Source: test/vectors/json; docs/json-documents.md. */
 import { textOfBytes } from "../../../../protocol/byte-string.js";
-import { JSON_VALUES_MAX, type JsonFault } from "../../../../protocol/json-reader.js";
-import { writePhpString } from "../../../../protocol/json-writer.js";
+import { JSON_VALUES_MAX, type JsonFault } from "../../../../protocol/json/json-reader.js";
+import { writePhpString } from "../../../../protocol/json/json-writer.js";
 import type { ErrorReply } from "../../../../protocol/reply.js";
 
 /** A text, or the pieces of a long one, ASCII: to put these together would cost as much as to find them. */

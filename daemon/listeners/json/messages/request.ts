@@ -1,9 +1,9 @@
 /** A request of the JSON protocol: members by name, and how PHP would take their values. */
 import { type ByteString, bytesOfText } from "../../../../protocol/byte-string.js";
-import { NOT_UTF8, parseForeignJson } from "../../../../protocol/json-reader.js";
-import { isContainer, JsonNumber, JsonObject, type JsonValue } from "../../../../protocol/json-value.js";
-import { formatPhpNumber, phpNumberOf } from "../../../../protocol/php-number.js";
-import { isTrue } from "../../../../store/loose-equality.js";
+import { NOT_UTF8, parseForeignJson } from "../../../../protocol/json/json-reader.js";
+import { isContainer, JsonNumber, JsonObject, type JsonValue } from "../../../../protocol/json/json-value.js";
+import { formatPhpNumber, phpNumberOf } from "../../../../protocol/json/php-number.js";
+import { isTrue } from "../../../../store/commands/documents/loose-equality.js";
 
 export class JsonRequest {
   /** As it was sent, without blanks around it. */

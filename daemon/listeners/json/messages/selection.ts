@@ -3,8 +3,8 @@
  * in which order, what of them; how long they stay; which revision they must have. Source: docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../../../protocol/byte-string.js";
-import { JsonNumber, type JsonValue } from "../../../../protocol/json-value.js";
-import { writeJson } from "../../../../protocol/json-writer.js";
+import { JsonNumber, type JsonValue } from "../../../../protocol/json/json-value.js";
+import { writeJson } from "../../../../protocol/json/json-writer.js";
 import type { JsonRequest } from "./request.js";
 
 /** What COUNT skips to, where only `offset` is given. */

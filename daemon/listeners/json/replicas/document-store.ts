@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { error, OK, type Reply } from "../../../../protocol/reply.js";
+import { CommandFailure } from "../../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../../store/command-table.js";
-import { CommandFailure } from "../../../../store/errors.js";
 import type { Environment } from "../../../process/environment.js";
 import type { CommandPath } from "../../../users/command-path.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";

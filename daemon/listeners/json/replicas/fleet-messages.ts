@@ -3,7 +3,7 @@
  * of the JSON protocol. Source: docs/json-documents.md "Fleets".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { JsonNumber, JsonObject, type JsonValue } from "../../../../protocol/json-value.js";
+import { JsonNumber, JsonObject, type JsonValue } from "../../../../protocol/json/json-value.js";
 import type { Contents, Entry } from "./document-store.js";
 import type { Claim, Counts, DoneWrite, Level, WriteName } from "./fleet.js";
 

@@ -1,7 +1,12 @@
 /** The documents that a server of --json-replica gives when it is asked for all that it has. */
 import { type ByteString, bytesOfText } from "../../../../protocol/byte-string.js";
-import { isContainer, type JsonValue, memberNames, memberValues } from "../../../../protocol/json-value.js";
-import { writeJson } from "../../../../protocol/json-writer.js";
+import {
+  isContainer,
+  type JsonValue,
+  memberNames,
+  memberValues,
+} from "../../../../protocol/json/json-value.js";
+import { writeJson } from "../../../../protocol/json/json-writer.js";
 import type { Contents } from "./document-store.js";
 import { contents, contentsIn, LIST, textsIn } from "./fleet-messages.js";
 import type { ReplicaLink } from "./replica-link.js";

@@ -1,7 +1,7 @@
 /** Contents of another server beside those here: what it lacks, what it has that is not here, what is another. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
-import { isContainer, JsonNumber, memberValues } from "../../../../protocol/json-value.js";
-import { phpFormOf, writePhpMembers, writePhpString } from "../../../../protocol/json-writer.js";
+import { isContainer, JsonNumber, memberValues } from "../../../../protocol/json/json-value.js";
+import { phpFormOf, writePhpMembers, writePhpString } from "../../../../protocol/json/json-writer.js";
 import type { Contents, DocumentStore } from "./document-store.js";
 import type { Counts, Fleet } from "./fleet.js";
 import { begin, contents, contentsIn, digest, LIST, level, puts, textIn, textsIn } from "./fleet-messages.js";

@@ -3,8 +3,8 @@
  * all that it reads at once for one request, so it gets one at a time; a daemon of ours many, those of a turn in one write.
  */
 import { connect, type Socket } from "node:net";
-import { parseJson } from "../../../../protocol/json-reader.js";
-import { JsonObject } from "../../../../protocol/json-value.js";
+import { parseJson } from "../../../../protocol/json/json-reader.js";
+import { JsonObject } from "../../../../protocol/json/json-value.js";
 import type { ReplicaPlace } from "../../../options/place.js";
 import { Queue } from "../../../process/queue.js";
 

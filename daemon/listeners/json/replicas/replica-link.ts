@@ -3,7 +3,7 @@
  * for one that says nothing once, not again and again. What it misses or refuses is noted by document, and sent as a whole until it has it.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { JsonObject } from "../../../../protocol/json-value.js";
+import type { JsonObject } from "../../../../protocol/json/json-value.js";
 import type { ReplicaPlace } from "../../../options/place.js";
 import type { ForwardedWrite } from "./forwarded-write.js";
 import { MissedDocuments } from "./missed-documents.js";

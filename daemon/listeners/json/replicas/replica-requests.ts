@@ -10,14 +10,14 @@ import {
   type JsonValue,
   memberNames,
   memberValues,
-} from "../../../../protocol/json-value.js";
+} from "../../../../protocol/json/json-value.js";
 import {
   phpFormOf,
   writePhpJson,
   writePhpMembers,
   writePhpString,
-} from "../../../../protocol/json-writer.js";
-import { phpNumeric } from "../../../../protocol/php-number.js";
+} from "../../../../protocol/json/json-writer.js";
+import { phpNumeric } from "../../../../protocol/json/php-number.js";
 import type { JsonRequest } from "../messages/request.js";
 import type { Contents } from "./document-store.js";
 

@@ -12,12 +12,12 @@ import {
   type Reply,
   set,
 } from "../../../../protocol/reply.js";
-import type { NormalRules } from "../../../../store/acl-normal-form.js";
-import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../../store/acl-rules.js";
-import { categoriesOf } from "../../../../store/command.js";
+import { CommandFailure, custom, notInteger } from "../../../../store/arguments/errors.js";
+import { parseInteger } from "../../../../store/arguments/numbers.js";
 import { commands, resolveCommand } from "../../../../store/command-table.js";
-import { CommandFailure, custom, notInteger } from "../../../../store/errors.js";
-import { parseInteger } from "../../../../store/numbers.js";
+import type { NormalRules } from "../../../../store/rights/acl-normal-form.js";
+import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../../store/rights/acl-rules.js";
+import { categoriesOf } from "../../../../store/rows/command.js";
 import { StartError } from "../../../process/start-error.js";
 import { checkDoors, readUsersAgain } from "../../../users/read-users.js";
 import { DEFAULT_USER, flagsOf, userLine } from "../../../users/users.js";

@@ -13,9 +13,9 @@ import {
   verbatim,
   ZERO,
 } from "../../../../protocol/reply.js";
-import { writeCommand } from "../../../../protocol/resp-writer.js";
-import { custom, notInteger, syntaxError } from "../../../../store/errors.js";
-import { parseInteger } from "../../../../store/numbers.js";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
+import { custom, notInteger, syntaxError } from "../../../../store/arguments/errors.js";
+import { parseInteger } from "../../../../store/arguments/numbers.js";
 import { type Client, clientLine } from "../session/clients.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 import { checkedName, NAME_BYTES_MAX } from "./greeting.js";

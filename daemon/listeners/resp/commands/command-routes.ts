@@ -1,9 +1,9 @@
 /** From the words of a request to its command, and to what a connection does with it itself. Asked for each request. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { Command } from "../../../../store/command.js";
+import { CommandFailure } from "../../../../store/arguments/errors.js";
 import { commands, findCommand, resolveCommand } from "../../../../store/command-table.js";
-import { CommandFailure } from "../../../../store/errors.js";
 import { isKeyCommand } from "../../../../store/key-ring.js";
+import type { Command } from "../../../../store/rows/command.js";
 import { mayWait } from "../session/blocking.js";
 import { CommandCounts } from "../session/command-counts.js";
 import type { Route, SessionHandler } from "../session/session.js";

@@ -1,8 +1,8 @@
 /** CONFIG GET, SET, RESETSTAT, REWRITE. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { bulk, map, OK, type Reply } from "../../../../protocol/reply.js";
-import { custom, syntaxError } from "../../../../store/errors.js";
-import { globMatches } from "../../../../store/glob.js";
+import { custom, syntaxError } from "../../../../store/arguments/errors.js";
+import { globMatches } from "../../../../store/patterns/glob.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 import type { Setting } from "./config-setting.js";
 import { SETTINGS } from "./config-table.js";

@@ -1,6 +1,6 @@
 /** What a setting is to CONFIG GET and CONFIG SET, and the kinds of them. Texts of mistakes: redis-server 7.0, config.c. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { parseInteger } from "../../../../store/numbers.js";
+import { parseInteger } from "../../../../store/arguments/numbers.js";
 import { LIMITS, type LimitName } from "../../../options/limits.js";
 import type { RespSession } from "../session/session.js";
 

@@ -5,10 +5,10 @@
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { array, error, OK, type Reply, status } from "../../../../protocol/reply.js";
-import type { Command } from "../../../../store/command.js";
+import { CommandFailure, custom, echoed, noSuchKey } from "../../../../store/arguments/errors.js";
+import { parseDouble, parseInteger } from "../../../../store/arguments/numbers.js";
 import { findCommand, resolveCommand } from "../../../../store/command-table.js";
-import { CommandFailure, custom, echoed, noSuchKey } from "../../../../store/errors.js";
-import { parseDouble, parseInteger } from "../../../../store/numbers.js";
+import type { Command } from "../../../../store/rows/command.js";
 import { isLoopback } from "../../../options/loopback.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 import { parseMemory } from "./config-setting.js";

@@ -12,8 +12,8 @@ import {
   set,
   verbatim,
 } from "../../../../protocol/reply.js";
-import { writeBulk } from "../../../../protocol/resp-writer.js";
-import { custom } from "../../../../store/errors.js";
+import { writeBulk } from "../../../../protocol/resp/resp-writer.js";
+import { custom } from "../../../../store/arguments/errors.js";
 
 const resp3 = (written: ByteString, plain: Reply): Reply => ({ kind: "resp3", written, plain });
 

@@ -1,8 +1,8 @@
 /** How a connection begins, changes what it is, and ends. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, status } from "../../../../protocol/reply.js";
-import { custom, dbIndexOutOfRange, syntaxError } from "../../../../store/errors.js";
-import { int32Argument, parseInteger } from "../../../../store/numbers.js";
+import { custom, dbIndexOutOfRange, syntaxError } from "../../../../store/arguments/errors.js";
+import { int32Argument, parseInteger } from "../../../../store/arguments/numbers.js";
 import { DEFAULT_USER } from "../../../users/users.js";
 import { noteDenied } from "../session/refusals.js";
 import type { RespSession, SessionHandler } from "../session/session.js";

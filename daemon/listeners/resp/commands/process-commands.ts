@@ -11,8 +11,8 @@ import {
   verbatim,
   ZERO,
 } from "../../../../protocol/reply.js";
-import { custom, syntaxError } from "../../../../store/errors.js";
-import { integerArgument } from "../../../../store/numbers.js";
+import { custom, syntaxError } from "../../../../store/arguments/errors.js";
+import { integerArgument } from "../../../../store/arguments/numbers.js";
 import { version } from "../../../process/version.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 import { REDIS_VERSION } from "./greeting.js";

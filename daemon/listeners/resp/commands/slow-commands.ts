@@ -1,9 +1,9 @@
 /** SLOWLOG and LATENCY. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, OK, type Reply, verbatim } from "../../../../protocol/reply.js";
+import { custom } from "../../../../store/arguments/errors.js";
+import { parseInteger } from "../../../../store/arguments/numbers.js";
 import { findCommand } from "../../../../store/command-table.js";
-import { custom } from "../../../../store/errors.js";
-import { parseInteger } from "../../../../store/numbers.js";
 import type { RespSession, Route, SessionHandler } from "../session/session.js";
 
 export const slowHandlers: readonly (readonly [string, SessionHandler])[] = [

@@ -3,10 +3,10 @@
  * envelope with `multi`, and what was watched its `if`. Texts: redis-server 7.0.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { COMMANDS_MAX, type Condition } from "../../../../protocol/envelope.js";
 import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../../protocol/reply.js";
 import { settled } from "../../../../protocol/step-reply.js";
-import { custom } from "../../../../store/errors.js";
+import { COMMANDS_MAX, type Condition } from "../../../../protocol/version-2/envelope.js";
+import { custom } from "../../../../store/arguments/errors.js";
 import type { CommandSender } from "../../../users/command-path.js";
 import type { User } from "../../../users/users.js";
 import { noteRefusal } from "../session/refusals.js";

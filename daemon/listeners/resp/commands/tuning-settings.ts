@@ -5,8 +5,9 @@
  * Redis; the others change no answer.
  * Names, bounds and defaults: redis-server 7.0, config.c.
  */
-import type { EncodingLimits } from "../../../../store/encoding-name.js";
-import { INT64_MAX } from "../../../../store/numbers.js";
+
+import { INT64_MAX } from "../../../../store/arguments/numbers.js";
+import type { EncodingLimits } from "../../../../store/engine/encoding-name.js";
 import { kept, keptSwitch, parseNumber, type Setting } from "./config-setting.js";
 
 const INT_MAX = 2 ** 31 - 1;

@@ -1,9 +1,9 @@
 /** Runs a command that may wait: at once if there is something, else when there is. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { bulk, error, type Reply } from "../../../../protocol/reply.js";
-import type { Command } from "../../../../store/command.js";
 import { findCommand } from "../../../../store/command-table.js";
 import { Database } from "../../../../store/database.js";
+import type { Command } from "../../../../store/rows/command.js";
 import type { CommandPath, CommandSender } from "../../../users/command-path.js";
 import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./wait-shapes.js";
 import { isNothing, OVERDUE, type WaitingClients } from "./waiting.js";

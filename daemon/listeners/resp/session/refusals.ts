@@ -1,9 +1,9 @@
 /** What is denied to whom, as it is told, and kept for ACL LOG. Source: redis-server 7.0, acl.c, sort.c. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../../../protocol/reply.js";
-import type { AclRefusal } from "../../../../store/acl.js";
-import type { Command } from "../../../../store/command.js";
 import { patternOption } from "../../../../store/commands/sort.js";
+import type { AclRefusal } from "../../../../store/rights/acl.js";
+import type { Command } from "../../../../store/rows/command.js";
 import { type Client, clientLine } from "./clients.js";
 import type { Denied } from "./denied-log.js";
 import type { ServerState } from "./server-state.js";

@@ -4,9 +4,9 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply, status } from "../../../../protocol/reply.js";
-import type { Command } from "../../../../store/command.js";
-import type { EncodingLimits } from "../../../../store/encoding-name.js";
-import { CommandFailure } from "../../../../store/errors.js";
+import { CommandFailure } from "../../../../store/arguments/errors.js";
+import type { EncodingLimits } from "../../../../store/engine/encoding-name.js";
+import type { Command } from "../../../../store/rows/command.js";
 import type { LaterReply } from "../../../answers/later-reply.js";
 import type { Limits } from "../../../options/limits.js";
 import type { Environment } from "../../../process/environment.js";

@@ -4,9 +4,9 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
-import type { Command } from "../../../../store/command.js";
 import { findCommand } from "../../../../store/command-table.js";
-import { touchesOf } from "../../../../store/key-spec.js";
+import type { Command } from "../../../../store/rows/command.js";
+import { touchesOf } from "../../../../store/rows/key-spec.js";
 import type { Called } from "../../../backends/called.js";
 import type { Environment } from "../../../process/environment.js";
 import type { CommandPath, CommandSender } from "../../../users/command-path.js";

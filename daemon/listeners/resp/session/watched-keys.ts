@@ -3,9 +3,9 @@
  * and nothing tells it from one that never was: so those who watch absent keys are told when these come.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { Condition } from "../../../../protocol/envelope.js";
-import type { Command } from "../../../../store/command.js";
-import { touchesOf } from "../../../../store/key-spec.js";
+import type { Condition } from "../../../../protocol/version-2/envelope.js";
+import type { Command } from "../../../../store/rows/command.js";
+import { touchesOf } from "../../../../store/rows/key-spec.js";
 import type { CommandPath } from "../../../users/command-path.js";
 
 /** What one connection watches. */

@@ -7,7 +7,7 @@ import { ByteBudget } from "../../../../daemon/listeners/byte-budget.js";
 import type { ConnectionHost } from "../../../../daemon/listeners/connection-host.js";
 import { SessionV2 } from "../../../../daemon/listeners/dbsync/session-v2.js";
 import { NOBODY } from "../../../../daemon/pipeline/observer.js";
-import { writeCommandMessage } from "../../../../protocol/messages-v2.js";
+import { writeCommandMessage } from "../../../../protocol/version-2/messages-v2.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { defaultLimits } from "../../in-process.js";
 import { log, makeScene } from "../../scene.js";

@@ -1,6 +1,6 @@
 /** Our listener beside a redis-server: the same conversations with both. */
 import assert from "node:assert/strict";
-import { writeCommand } from "../../../../protocol/resp-writer.js";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { type RedisServer, startRedis } from "../../../support/redis-server.js";
 import { type RespScene, type SceneOptions, startResp, withoutId } from "./scene.js";

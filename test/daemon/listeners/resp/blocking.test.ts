@@ -1,7 +1,7 @@
 /** Commands that wait, with redis-server's clients in the same places; and on a daemon with a timeline. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { writeCommand } from "../../../../protocol/resp-writer.js";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";

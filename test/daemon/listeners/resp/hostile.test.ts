@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { bulk, type Reply } from "../../../../protocol/reply.js";
-import { writeCommand } from "../../../../protocol/resp-writer.js";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { bytesInUse } from "../../../support/garbage.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { seed } from "../../../support/seed.js";

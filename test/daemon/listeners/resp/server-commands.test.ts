@@ -1,7 +1,7 @@
 /** Commands on connections and the daemon itself: where answers can be the same, they are redis-server's. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { writeCommand } from "../../../../protocol/resp-writer.js";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { commands } from "../../../../store/command-table.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { RawClient } from "../../../support/raw-client.js";

@@ -1,7 +1,7 @@
 /** A connection's own commands, transactions and wrong streams: the same bytes as redis-server's. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { writeCommand } from "../../../../protocol/resp-writer.js";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { skipWithout } from "../../../support/requirements.js";
 import { BesideRedis, lines } from "./beside-redis.js";

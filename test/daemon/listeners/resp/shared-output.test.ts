@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { LONG_BYTES, SharedOutput } from "../../../../daemon/listeners/resp/shared-output.js";
-import { writeBulk, writeCommand } from "../../../../protocol/resp-writer.js";
+import { writeBulk, writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { said, startResp } from "./scene.js";
 
 /** All bytes, again and again, and different from those of other seeds. */

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { DeniedLog } from "../../../../daemon/listeners/resp/session/denied-log.js";
 import { SlowLog } from "../../../../daemon/listeners/resp/session/slow-log.js";
 import type { Reply } from "../../../../protocol/reply.js";
-import { writeCommand } from "../../../../protocol/resp-writer.js";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { bytesInUse } from "../../../support/garbage.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";

@@ -1,0 +1,74 @@
+/** What Node's diagnostics_channel is told, for who watches; nothing is made for nobody. Documented in README.md. */
+import { channel } from "node:diagnostics_channel";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Stage } from "../shared/errors.js";
+import type { Report } from "../shared/outcome.js";
+import type { Address } from "../shared/servers.js";
+import type { Sending } from "./sending.js";
+
+const outcomes = channel("dbsync:outcome");
+const versions = channel("dbsync:version");
+
+/** A daemon has answered or failed: one message for an envelope, or for a version 1 command. */
+export interface OutcomeMessage {
+  readonly address: string;
+  readonly version: 1 | 2;
+  readonly status: "ok" | "failed";
+  /** With `failed`. */
+  readonly stage?: Stage;
+  readonly detail?: string;
+  readonly effect?: "not-applied" | "unknown";
+  /** Commands that were signed together. */
+  readonly commands: number;
+  /** Milliseconds from the last write to the end; null: never written. */
+  readonly ms: number | null;
+  /** Hexadecimal digits; null in version 1. */
+  readonly id: string | null;
+}
+
+/** It is known which version a daemon speaks. */
+export interface VersionMessage {
+  readonly address: string;
+  readonly version: 1 | 2;
+}
+
+export function publishOutcome(sending: Sending, now: number): void {
+  // A version 1 daemon's outcomes were told one by one.
+  if (!outcomes.hasSubscribers || sending.deliveries !== null) return;
+  const { address, batch, failure, writtenAt } = sending;
+  const { envelope, units } = batch;
+  const message: OutcomeMessage = {
+    address: address.text,
+    version: 2,
+    ...outcomeFields(failure),
+    commands: units,
+    ms: writtenAt < 0 ? null : now - writtenAt,
+    id: envelope === null ? null : hexOf(envelope.id),
+  };
+  outcomes.publish(message);
+}
+
+export function publishDelivery(of: {
+  readonly address: Address;
+  readonly report: Report | null;
+  readonly writtenAt: number;
+}): void {
+  const { address, report, writtenAt } = of;
+  if (!outcomes.hasSubscribers || report === null) return;
+  const ms = writtenAt < 0 ? null : report.at - writtenAt;
+  const fields = outcomeFields(report.ok ? null : report);
+  const message: OutcomeMessage = { address: address.text, version: 1, ...fields, commands: 1, ms, id: null };
+  outcomes.publish(message);
+}
+
+export function publishVersion(address: string, version: 1 | 2): void {
+  if (!versions.hasSubscribers) return;
+  const message: VersionMessage = { address, version };
+  versions.publish(message);
+}
+
+function outcomeFields(failure: Exclude<Report, { ok: true }> | null) {
+  if (failure === null) return { status: "ok" } as const;
+  const { stage, detail, written } = failure;
+  return { status: "failed", stage, detail, effect: written ? "unknown" : "not-applied" } as const;
+}

@@ -1,0 +1,54 @@
+/** A call on its way in a batch: one small object, since there may be hundreds of thousands a second. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { CallSettings } from "../settings/options.js";
+import type { CommandInput } from "../shared/command.js";
+import type { Shape, Waiter } from "../shared/reply-value.js";
+
+export class PendingCall implements Waiter {
+  readonly shape: Shape;
+  /** As given; several for `multi`. What a daemon that speaks version 1 is sent is made of it. */
+  readonly inputs: readonly CommandInput[] | CommandInput;
+  /** As RESP; a list for `multi`. */
+  readonly bytes: ByteString | readonly ByteString[];
+  /** Bytes of `bytes`. */
+  readonly size: number;
+  readonly settings: CallSettings;
+  readonly startedAt: number;
+  readonly deadline: number;
+  /** Moments: see CallOwner. */
+  readonly startedMoment: number;
+  settledMoment = Number.POSITIVE_INFINITY;
+  /** When it is to be decided on what there is; a nil or an error has come. */
+  lingerUntil = Number.POSITIVE_INFINITY;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+
+  constructor(parts: {
+    shape: Shape;
+    inputs: readonly CommandInput[] | CommandInput;
+    bytes: ByteString | readonly ByteString[];
+    settings: CallSettings;
+    now: number;
+    moment: number;
+    resolve: (result: never) => void;
+    reject: (error: Error) => void;
+  }) {
+    this.shape = parts.shape;
+    this.inputs = parts.inputs;
+    this.bytes = parts.bytes;
+    this.size = sizeOf(parts.bytes);
+    this.settings = parts.settings;
+    this.startedAt = parts.now;
+    this.deadline = parts.now + parts.settings.timeout;
+    this.startedMoment = parts.moment;
+    this.resolve = parts.resolve as (result: unknown) => void;
+    this.reject = parts.reject;
+  }
+}
+
+function sizeOf(bytes: ByteString | readonly ByteString[]): number {
+  if (typeof bytes === "string") return bytes.length;
+  let size = 0;
+  for (const { length } of bytes) size += length;
+  return size;
+}

@@ -1,0 +1,155 @@
+/** A batch's way to one daemon, and what came of it there. */
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
+import type { Answer, Failure, Report } from "../shared/outcome.js";
+import { replyValues } from "../shared/reply-value.js";
+import type { Address } from "../shared/servers.js";
+import type { PendingCall } from "./pending-call.js";
+
+/** A batch that is signed. */
+export interface SignedEnvelope {
+  readonly at: number;
+  readonly seq: number;
+  readonly cluster: ByteString;
+  readonly id: ByteString;
+  /** The whole frame. */
+  readonly message: Buffer;
+}
+
+/** What a sending's batch is to those who send it; see batch.ts. */
+export interface SentBatch {
+  readonly isRead: boolean;
+  readonly isClosed: boolean;
+  readonly isUntouched: boolean;
+  readonly isAnswered: boolean;
+  readonly deadline: number;
+  readonly units: number;
+  /** Of all its commands. */
+  readonly bytes: number;
+  readonly unsettled: number;
+  readonly signatures: number;
+  readonly wait: Wait | null;
+  readonly envelope: SignedEnvelope | null;
+  readonly calls: readonly PendingCall[];
+  readonly sendings: readonly Sending[];
+  answered(sending: Sending, message: ResultMessage, now: number): void;
+  failed(sending: Sending, failure: Failure): void;
+  delivered(sending: Sending, call: PendingCall, now: number): void;
+  reset(): void;
+  close(now: number): void;
+}
+
+/**
+ * - `waiting`: its batch is not signed yet, or is to be signed anew
+ * - `queued`: signed, not written, or to be written again
+ * - `written`: an answer is due
+ * - `version-1`: its calls go one by one, as deliveries
+ * - `ended`: answered or failed
+ */
+export type SendingState = "waiting" | "queued" | "written" | "version-1" | "ended";
+
+export class Sending {
+  readonly batch: SentBatch;
+  readonly address: Address;
+  /** Of the daemon among the client's. */
+  readonly index: number;
+  state: SendingState = "waiting";
+  /** Clock time of the last write, or -1. */
+  writtenAt = -1;
+  /** How often it was written. */
+  writes = 0;
+  /** When it ended. */
+  endedAt = 0;
+  failure: Failure | null = null;
+  /** A refusal that stands unless the batch can be signed anew. */
+  refusal: Failure | null = null;
+  /** Whether the daemon has refused the command for its date, and has not answered since. */
+  hasRefusedDate = false;
+  /** What was written, or is to be; its batch may have been signed anew since. */
+  envelope: SignedEnvelope | null = null;
+  /** One for each call, with `version-1`. */
+  deliveries: { readonly report: Report | null; readonly writtenAt: number }[] | null = null;
+  /** Whether it may still turn out that the daemon speaks version 1, and needs the calls one by one. */
+  mayTurn = true;
+  /** Whether the daemon has peers: then nil is what all of them would say, if it is live. */
+  hasPeers = false;
+  /** Of these, how many have not ended. */
+  openDeliveries = 0;
+  #replies: readonly Reply[] | null = null;
+  #flags: readonly ByteString[] = [];
+
+  constructor(batch: SentBatch, address: Address, index: number) {
+    this.batch = batch;
+    this.address = address;
+    this.index = index;
+  }
+
+  /**
+   * What the queue before a daemon counts: the frame, what was signed, which is as long and kept until the id is known,
+   * and the calls where they may still be needed, as given and as RESP.
+   */
+  get bytes(): number {
+    return 2 * (this.envelope?.message.length ?? 0) + (this.mayTurn ? 2 * this.batch.bytes : 0);
+  }
+
+  keep(replies: readonly Reply[], flags: readonly ByteString[]): void {
+    this.#replies = replies;
+    this.#flags = flags;
+    this.hasRefusedDate = false;
+  }
+
+  /** Lets the replies go, of which nobody will ask any more; that there were some stays known. */
+  forgetReplies(): void {
+    if (this.#replies === null) return;
+    this.#replies = [];
+    this.#flags = [];
+  }
+
+  /** What this daemon made of a call; null: nothing yet. */
+  report(index: number): Report | null {
+    if (this.failure !== null) return this.failure;
+    if (this.deliveries !== null) return this.deliveries[index]?.report ?? null;
+    const reply = this.#replies?.[index];
+    return reply === undefined ? null : this.#reportOf(reply, this.#flags[index] ?? "");
+  }
+
+  /** What is said of this daemon when a call ends without it. */
+  givenUp(index: number, stage: "timeout" | "closed", now: number): Failure {
+    if (this.refusal !== null) return this.refusal;
+    const writtenAt = this.deliveries === null ? this.writtenAt : (this.deliveries[index]?.writtenAt ?? -1);
+    return { ok: false, stage, detail: "", written: writtenAt >= 0, at: now };
+  }
+
+  /** Whether this daemon may have applied something of it, or may yet. */
+  get mayBeApplied(): boolean {
+    if (this.deliveries !== null || this.#replies !== null) return true;
+    return this.failure === null ? this.writtenAt >= 0 && this.refusal === null : this.failure.written;
+  }
+
+  #reportOf(reply: Reply, flags: ByteString): Answer | Failure {
+    const at = this.endedAt;
+    if (reply.kind === "error") {
+      const written = reply.text.startsWith(EXECUTED) || PROVISIONAL.test(flags);
+      return { ok: false, stage: "reply", detail: textOfBytes(reply.text), written, at, flags };
+    }
+    const isForAll = this.hasPeers && !NOT_LIVE.test(flags);
+    return { ok: true, values: replyValues(reply), reply, flags, isForAll, at };
+  }
+
+  /** As it was before its batch was signed: nothing of it was applied. */
+  reset(): void {
+    this.state = "waiting";
+    this.writtenAt = -1;
+    this.writes = 0;
+    this.refusal = null;
+    this.envelope = null;
+  }
+}
+
+/** How the error begins that stands for an answer which was too long. */
+const EXECUTED = "TOOLONG ";
+/** Flag of what has changed nothing so far, and is recorded. */
+const PROVISIONAL = /\bprovisional\b/;
+/** Flags of a daemon that lacks what its peers have, or cannot know. */
+const NOT_LIVE = /\b(isolated|catching-up)\b/;

@@ -1,0 +1,92 @@
+/** What `dbsync bench` prints: figures, a histogram, what failed. */
+
+import { formatTable } from "../shared/table.js";
+import type { LatencyHistogram } from "./latency-histogram.js";
+import type { LoadResult } from "./load.js";
+
+const QUANTILES = { p50: 0.5, p90: 0.9, p99: 0.99, "p99.9": 0.999 } as const;
+
+/** Characters of the longest bar. */
+const BAR_CHARS = 40;
+
+/** Characters of the example of an error. */
+const EXAMPLE_CHARS = 100;
+
+/** Times in milliseconds, null if nothing was answered; throughput in answered calls a second. */
+export interface BenchFigures {
+  readonly calls: number;
+  readonly failed: number;
+  readonly seconds: number;
+  readonly throughput: number;
+  readonly latency: Readonly<Record<keyof typeof QUANTILES | "mean" | "max", number | null>>;
+  readonly histogram: readonly { readonly from: number; readonly to: number; readonly count: number }[];
+  readonly errors: Readonly<Record<string, { readonly count: number; readonly example: string }>>;
+}
+
+export function figuresOf({ latencies, errors, failed, ms }: LoadResult): BenchFigures {
+  const { count, mean, max } = latencies;
+  const time = (ms: number) => (count === 0 ? null : round(ms));
+  const quantiles = Object.entries(QUANTILES).map(([name, share]) => [name, time(latencies.quantile(share))]);
+  const named = Object.fromEntries(quantiles) as Record<keyof typeof QUANTILES, number | null>;
+  return {
+    calls: count + failed,
+    failed,
+    seconds: round(ms / 1000),
+    throughput: ms === 0 ? 0 : Math.round(count / (ms / 1000)),
+    latency: { ...named, mean: time(mean), max: time(max) },
+    histogram: latencies.bands().map(({ from, to, count }) => ({ from: round(from), to: round(to), count })),
+    errors: Object.fromEntries(errors),
+  };
+}
+
+export function formatFigures(figures: BenchFigures, latencies: LatencyHistogram): string {
+  const { calls, failed, seconds, throughput, latency } = figures;
+  const times = Object.entries(latency).map(([name, ms]) => `${name} ${formatMs(ms ?? 0)}`);
+  const rows = [
+    [
+      "throughput",
+      `${grouped(throughput)} a second (${grouped(calls - failed)} answered in ${seconds.toFixed(1)} s)`,
+    ],
+    ["latency", latencies.count === 0 ? "no answer" : `${times.join(", ")} (ms)`],
+    ["failed", failed === 0 ? "none" : `${grouped(failed)} of ${grouped(calls)}`],
+  ];
+  return formatTable(rows) + formatHistogram(latencies) + formatErrors(figures.errors);
+}
+
+function formatHistogram(latencies: LatencyHistogram): string {
+  const bands = latencies.bands();
+  if (bands.length === 0) return "";
+  const most = Math.max(...bands.map(({ count }) => count));
+  const lines = bands.map(({ from, to, count }) => {
+    const share = `${((100 * count) / latencies.count).toFixed(2)} %`;
+    const bar = "#".repeat(count === 0 ? 0 : Math.max(1, Math.round((BAR_CHARS * count) / most)));
+    return `${formatMs(from).padStart(9)} to ${formatMs(to).padStart(8)}  ${share.padStart(8)}  ${bar}`.trimEnd();
+  });
+  return `\n       ms                  calls\n${lines.join("\n")}\n`;
+}
+
+function formatErrors(errors: BenchFigures["errors"]): string {
+  const rows = Object.entries(errors).map(([reason, { count, example }]) => {
+    const line = example.replaceAll(/\s*\n\s*/g, " ");
+    return [
+      `  ${reason}`,
+      grouped(count),
+      line.length > EXAMPLE_CHARS ? `${line.slice(0, EXAMPLE_CHARS)}…` : line,
+    ];
+  });
+  return rows.length === 0 ? "" : `\n${formatTable([["  failed at", "calls", "the first"], ...rows])}`;
+}
+
+function formatMs(ms: number): string {
+  if (ms >= 100) return ms.toFixed(0);
+  return ms >= 10 ? ms.toFixed(1) : ms >= 0.1 ? ms.toFixed(2) : ms.toFixed(3);
+}
+
+function grouped(number: number): string {
+  return number.toLocaleString("en-GB", { maximumFractionDigits: 0 });
+}
+
+/** To a microsecond. */
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

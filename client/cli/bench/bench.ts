@@ -1,0 +1,193 @@
+/** `dbsync bench`: a load on the daemons, and how they bear it. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Client } from "../../client.js";
+import type { FanOutClient } from "../../fan-out-client.js";
+import type { Settings } from "../../settings/options.js";
+import { realEnvironment } from "../../shared/environment.js";
+import { DbsyncError } from "../../shared/errors.js";
+import { isLoopback } from "../../shared/servers.js";
+import {
+  addClientOptions,
+  addPolicyOption,
+  type ClientFlags,
+  openFrom,
+  readCount,
+  readSettings,
+} from "../shared/client-options.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { JSON_FLAG, printJson, printJsonError, printLine } from "../shared/output.js";
+import { knock } from "../shared/probe.js";
+import { figuresOf, formatFigures } from "./bench-report.js";
+import { Load, type LoadResult } from "./load.js";
+import { BENCH_KEYS, type LoadCommand, loadCommand } from "./load-command.js";
+
+const MAX_CALLERS = 100_000;
+const MAX_SECONDS = 24 * 60 * 60;
+const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
+const MAX_RATE = 10_000_000;
+const MAX_KEYS = 1_000_000;
+
+/** Keys that one command makes or removes, unless their values together are longer than this. */
+const KEYS_AT_ONCE = 500;
+const BYTES_AT_ONCE = 1024 * 1024;
+
+const PROGRESS_MS = 1_000;
+const CLEAR_LINE = "\r\x1b[K";
+
+interface BenchFlags extends ClientFlags {
+  readonly concurrency: number;
+  readonly seconds: number;
+  readonly payload: number;
+  readonly keys: number;
+  readonly rate?: number;
+  readonly command: string;
+  readonly yes?: boolean;
+}
+
+export function addBench(program: Command): void {
+  const command = program.command("bench").description("put a load on the daemons and measure their answers");
+  addPolicyOption(addClientOptions(command));
+  for (const option of benchOptions()) command.addOption(option);
+  command
+    .addHelpText(
+      "after",
+      `
+Without --rate each caller sends its next command when the last one is answered. With --rate commands arrive at
+random times whatever the daemons do, and latency counts from the arrival: what users of a busy site would see.
+set, get and mixed use keys named ${BENCH_KEYS}…, which are made before and removed at the end; a command of
+your own leaves what it makes. Ctrl-C ends the run early and prints what there is.
+
+Examples:
+  dbsync bench
+  dbsync bench -c 256 --payload 1024 --command get -k private.pem
+  dbsync bench --rate 5000 --seconds 30 --policy majority --json
+  dbsync bench --command 'HSET user:__rand__ name __value__'
+${exitCodeHelp("a call failed, or no daemon answered at all")}`,
+    )
+    .action(bench);
+}
+
+function benchOptions(): Option[] {
+  const count = (flags: string, text: string, least: number, most: number) =>
+    new Option(flags, text).argParser((value) => {
+      const number = readCount(value, "It is");
+      if (number < least || number > most) throw new InvalidArgumentError(`Allowed: ${least} to ${most}.`);
+      return number;
+    });
+  return [
+    count("-c, --concurrency <callers>", "callers at once", 1, MAX_CALLERS).default(64),
+    count("--seconds <s>", "how long", 1, MAX_SECONDS).default(10),
+    count("--payload <bytes>", "length of __value__", 0, MAX_PAYLOAD_BYTES).default(16),
+    count("--keys <number>", "how many different keys __rand__ makes", 1, MAX_KEYS).default(1_000),
+    count("--rate <calls>", "commands that arrive each second, instead of callers", 1, MAX_RATE),
+    new Option("--command <text>", "set, get, mixed, or a command with __rand__ and __value__ in it").default(
+      "set",
+    ),
+    new Option("--yes", "flood servers that are not on this machine"),
+    new Option(JSON_FLAG, "print the figures as JSON, times in milliseconds"),
+  ];
+}
+
+async function bench(flags: BenchFlags): Promise<void> {
+  try {
+    const settings = readSettings(flags);
+    const value = "x".repeat(flags.payload);
+    const command = loadCommand(flags.command, { keys: flags.keys, value, random: Math.random });
+    const plan = describePlan(flags, command, settings);
+    refuseFlood(flags, settings, plan);
+    const { client } = openFrom(settings);
+    await knock(client);
+    const { result, failure } = await measure(client, command, flags);
+    if (flags.json) printJson({ plan, ...figuresOf(result) });
+    else process.stdout.write(`${plan}\n\n${formatFigures(figuresOf(result), result.latencies)}`);
+    if (failure !== null) printLine(`The keys named ${BENCH_KEYS}… were not all removed: ${failure}`);
+    if (result.failed > 0 || result.latencies.count === 0) process.exitCode = EXIT.failed;
+  } catch (error) {
+    if (!flags.json) throw error;
+    process.exitCode = printJsonError(error);
+  }
+}
+
+function describePlan(flags: BenchFlags, { title }: LoadCommand, { servers, policy }: Settings): string {
+  const who = flags.rate === undefined ? `${flags.concurrency} callers` : `${flags.rate} arrivals a second`;
+  const daemons = servers.length === 1 ? "1 daemon" : `${servers.length} daemons`;
+  return `${who} for ${flags.seconds} s: ${title} (values of ${flags.payload} bytes), policy ${policy}, ${daemons}`;
+}
+
+/** @throws DbsyncError `bad-option`: somebody else's machines, and nobody said so */
+function refuseFlood(flags: BenchFlags, { servers }: Settings, plan: string): void {
+  const others = servers.filter((server) => !isLoopback(server)).map(({ text }) => text);
+  if (others.length === 0 || flags.yes) return;
+  throw new DbsyncError(
+    "bad-option",
+    `this would put a load on ${others.join(", ")}, not on this machine alone (${plan}); if that is meant, add --yes`,
+  );
+}
+
+async function measure(
+  client: FanOutClient,
+  command: LoadCommand,
+  flags: BenchFlags,
+): Promise<{ result: LoadResult; failure: string | null }> {
+  const { keys, payload, concurrency: callers, rate = null, seconds } = flags;
+  const load = new Load({ send: () => client.call(command.make()), callers, rate, seconds }, realEnvironment);
+  let isInterrupted = false;
+  const interrupt = () => {
+    if (isInterrupted) process.exit(EXIT.failed);
+    isInterrupted = true;
+    load.stop();
+  };
+  process.on("SIGINT", interrupt);
+  const endProgress = startProgress(load);
+  let failure: string | null = null;
+  try {
+    if (command.reads) await makeKeys(client, keys, payload);
+    if (!isInterrupted) await load.run();
+  } finally {
+    endProgress();
+    if (command.isOwn) failure = await removeKeys(client, keys);
+    process.off("SIGINT", interrupt);
+  }
+  return { result: load.result, failure };
+}
+
+async function makeKeys(client: Client, keys: number, payload: number): Promise<void> {
+  const value = "x".repeat(payload);
+  const atOnce = Math.min(KEYS_AT_ONCE, Math.max(1, Math.floor(BYTES_AT_ONCE / Math.max(1, payload))));
+  for (const names of keyNames(keys, atOnce))
+    await client.send(["MSET", ...names.flatMap((name) => [name, value])]);
+}
+
+/** @returns why not, or null */
+async function removeKeys(client: Client, keys: number): Promise<string | null> {
+  try {
+    for (const names of keyNames(keys, KEYS_AT_ONCE))
+      await client.send(["UNLINK", ...names], { policy: "all" });
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function* keyNames(keys: number, atOnce: number): Generator<string[]> {
+  for (let start = 0; start < keys; start += atOnce) {
+    const count = Math.min(atOnce, keys - start);
+    yield Array.from({ length: count }, (_, index) => `${BENCH_KEYS}${start + index}`);
+  }
+}
+
+/** At a terminal alone, on standard error. @returns  what ends it */
+function startProgress(load: Load): () => void {
+  if (!process.stderr.isTTY) return () => {};
+  let [seconds, before] = [0, 0];
+  const timer = setInterval(() => {
+    const { latencies, failed, pending } = load.result;
+    const line = `${++seconds} s: ${latencies.count - before} answers, ${pending} in flight, ${failed} failed in all`;
+    before = latencies.count;
+    process.stderr.write(`${CLEAR_LINE}${line}`);
+  }, PROGRESS_MS).unref();
+  return () => {
+    clearInterval(timer);
+    process.stderr.write(CLEAR_LINE);
+  };
+}

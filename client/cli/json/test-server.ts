@@ -1,0 +1,72 @@
+/** `dbsync test`: whether a server of JSON documents does what its clients expect, and how fast. */
+import type { Command } from "commander";
+import { CA_HELP } from "../shared/client-options.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { JSON_FLAG } from "../shared/output.js";
+import { JSON_URL_HELP, JsonServer, type JsonServerAddress, readJsonUrl, trusted } from "./json-server.js";
+import { connected } from "./json-socket.js";
+import { testJsonServer } from "./json-test.js";
+import { jsonReport, type Replica, textReport } from "./json-test-report.js";
+
+/** A server that says nothing for so long is given up. */
+const SILENCE_MS = 10_000;
+/** A replica that does not take a connection within it counts as out of reach. */
+const REPLICA_MS = 3_000;
+
+interface TestFlags {
+  readonly replica?: readonly JsonServerAddress[];
+  readonly ca?: string;
+  readonly json?: boolean;
+}
+
+export function addTest(program: Command): void {
+  program
+    .command("test")
+    .description("check a server of JSON documents, and time its actions")
+    .argument("<url>", JSON_URL_HELP, readJsonUrl)
+    .option(
+      "--replica <host:port>",
+      "a server that has to be in reach too, with TLS jsons://host:port; may be repeated",
+      (text, all: readonly JsonServerAddress[] = []) => [...all, readJsonUrl(withScheme(text))],
+    )
+    .option("--ca <file>", CA_HELP)
+    .option(JSON_FLAG, "print the report as JSON")
+    .addHelpText(
+      "after",
+      `
+The report of the original's own test client. It works on a document of its own, which it removes.
+
+Examples:
+  dbsync test json://127.0.0.1
+  dbsync test json://10.0.0.1:8888 --replica 10.0.0.2:8888 --json
+  dbsync test jsons://db1.example.org --ca tls-cert.pem
+${exitCodeHelp("no connection, a check failed, or a replica is out of reach")}`,
+    )
+    .action(test);
+}
+
+const withScheme = (text: string) => (text.includes("://") ? text : `json://${text}`);
+
+async function test(address: JsonServerAddress, { replica = [], ca, json }: TestFlags): Promise<void> {
+  const others = replica.map((one) => trusted(one, ca));
+  using server = await JsonServer.open(trusted(address, ca), SILENCE_MS).catch((problem: Error) => {
+    throw new Error(`Connect error: ${problem.message}`);
+  });
+  const report = await testJsonServer(server);
+  const replicas: Replica[] = [];
+  for (const other of others)
+    replicas.push({ host: other.host, port: other.port, error: await reach(other) });
+  process.stdout.write((json ? jsonReport : textReport)(report, replicas));
+  const isWell = report.checks.every(({ pass }) => pass) && replicas.every(({ error }) => error === "");
+  if (!isWell) process.exitCode = EXIT.failed;
+}
+
+/** @returns why not; "": it can be reached */
+async function reach(address: JsonServerAddress): Promise<string> {
+  try {
+    (await connected(address, REPLICA_MS)).destroy();
+    return "";
+  } catch (problem) {
+    return (problem as Error).message;
+  }
+}

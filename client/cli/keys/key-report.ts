@@ -1,0 +1,52 @@
+/** Keys of the ring, as people are shown them. */
+import { formatDate } from "../shared/dates.js";
+import { formatTable } from "../shared/table.js";
+import type { RingKey } from "./key-ring.js";
+
+/** Hexadecimal digits of an id in a table: enough to name it by. */
+const SHORT_DIGITS = 16;
+
+export function formatKeys(keys: readonly RingKey[]): string {
+  const head = ["ID", "LABEL", "ROLE", "KIND", "STATE", "VALID", "RATE", "RULES"];
+  const rows = keys.map((key) => [
+    key.id.slice(0, SHORT_DIGITS),
+    key.label || "-",
+    key.role,
+    kindOf(key),
+    stateOf(key),
+    validityOf(key),
+    key.rate === 0 ? "-" : `${key.rate}/s`,
+    key.rules.join(" "),
+  ]);
+  return formatTable([head, ...rows]);
+}
+
+/** @param publicKey  PEM text */
+export function formatKey(key: RingKey, publicKey: string): string {
+  const rows = [
+    ["id", key.id],
+    ["label", key.label || "-"],
+    ["role", key.role],
+    ["kind", kindOf(key)],
+    ["state", stateOf(key)],
+    ["valid", validityOf(key)],
+    ["rate", key.rate === 0 ? "no limit" : `${key.rate} envelopes a second`],
+    ["rules", key.rules.join(" ")],
+    ["added by", key.addedBy ?? "the daemons were started with it"],
+  ];
+  return `${formatTable(rows)}${publicKey.trimEnd()}\n`;
+}
+
+/** A revoked key is to catch the eye. */
+function stateOf({ state, revoked }: RingKey): string {
+  return revoked === null ? state : `REVOKED ${formatDate(revoked)}`;
+}
+
+function kindOf({ algorithm, bits }: RingKey): string {
+  return algorithm === "rsa" ? `rsa ${bits}` : algorithm;
+}
+
+function validityOf({ from, until }: RingKey): string {
+  if (from === null) return until === null ? "always" : `to ${formatDate(until)}`;
+  return until === null ? `from ${formatDate(from)}` : `${formatDate(from)} to ${formatDate(until)}`;
+}

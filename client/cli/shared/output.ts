@@ -1,0 +1,51 @@
+/** What subcommands print: values, outcomes, and with --json objects of a line each. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { DbsyncError, describeOutcome, type Outcome } from "../../shared/errors.js";
+import type { ReplyValue } from "../../shared/reply-value.js";
+import { type ExitCode, exitCodeOf } from "./exit-codes.js";
+
+export const JSON_FLAG = "--json";
+
+export function printLine(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** As they are, and the end of a line. */
+export function printBytes(bytes: ByteString): void {
+  process.stdout.write(`${bytes}\n`, "latin1");
+}
+
+/** A bigint as a number where it is one, else as its digits; bytes as text. */
+export function printJson(value: unknown): void {
+  const plain = (_: string, item: unknown) => (typeof item === "bigint" ? exactNumber(item) : item);
+  printLine(JSON.stringify(value, plain));
+}
+
+function exactNumber(value: bigint): number | string {
+  return BigInt(Number(value)) === value && Number.isSafeInteger(Number(value))
+    ? Number(value)
+    : String(value);
+}
+
+/** Prints `{"error": …}`. @returns  the exit code that it deserves @throws  what is no DbsyncError */
+export function printJsonError(error: unknown): ExitCode {
+  if (!(error instanceof DbsyncError)) throw error;
+  const { code, message, outcomes, effect } = error;
+  printJson({ error: { code, message, effect, outcomes } });
+  return exitCodeOf(error);
+}
+
+/** `127.0.0.1:1111: OK`, or what went wrong there. */
+export function outcomeLine(outcome: Outcome): string {
+  return outcome.status === "ok"
+    ? `${outcome.address}: ${outcome.value ?? "(nil)"}`
+    : describeOutcome(outcome);
+}
+
+/** Names and values, one behind the other, as an object. Errors of the daemon's making are left out. */
+export function fieldsOf(reply: ReplyValue): Record<string, ReplyValue> {
+  const fields: Record<string, ReplyValue> = {};
+  if (!Array.isArray(reply)) return fields;
+  for (let i = 0; i + 1 < reply.length; i += 2) fields[String(reply[i])] = reply[i + 1] as ReplyValue;
+  return fields;
+}

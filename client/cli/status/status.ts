@@ -1,0 +1,304 @@
+/** `dbsync status`: what each daemon says of itself, side by side, and what is not as it should be. */
+import type { Command } from "commander";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import type { Settings } from "../../settings/options.js";
+import { realEnvironment } from "../../shared/environment.js";
+import { STAGES, type Stage } from "../../shared/errors.js";
+import type { Address } from "../../shared/servers.js";
+import { type Greeting, greet } from "../../version-2/greeting.js";
+import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { JSON_FLAG, printJson } from "../shared/output.js";
+import { formatTable } from "../shared/table.js";
+import { type Diagnosis, diagnose, type Problem } from "./timeline-problems.js";
+import { formatTimelines } from "./timeline-report.js";
+import { readTimelines, type TimelineStatus } from "./timeline-status.js";
+
+/** Version 2's clients correct for this machine's clock; two daemons so far apart may not both take an envelope. */
+export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
+
+export const CLOCK_CURE = "set both clocks by NTP";
+const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
+
+const INCOMPLETE = "it is not yet complete";
+
+/** Hexadecimal digits of an id that people are shown. */
+const SHORT_DIGITS = 12;
+
+/** One daemon, as --json prints it. Ids are hexadecimal, times milliseconds; null: not known. */
+export interface DaemonStatus {
+  readonly address: string;
+  readonly ok: boolean;
+  readonly versions: readonly number[];
+  readonly daemon: string | null;
+  readonly cluster: string | null;
+  /** Whether that is another one than the option says, or than most daemons'. */
+  readonly clusterDiffers: boolean;
+  readonly state: string | null;
+  /** How many other daemons it exchanges commands with; null: it has no timeline, or speaks version 1 only. */
+  readonly members: number | null;
+  readonly clockDifference: number | null;
+  readonly roundTrip: number | null;
+  /** Why there is no greeting. */
+  readonly stage: Stage | null;
+  readonly detail: string | null;
+  /** What it says of its timeline and members; null: it has none, or does not tell. */
+  readonly timeline: TimelineStatus | null;
+  /** Why it does not tell. */
+  readonly timelineNote: string | null;
+  /** What is wrong. */
+  readonly problems: readonly Problem[];
+  /** What need not be wrong. */
+  readonly remarks: readonly Problem[];
+}
+
+interface StatusFlags extends ClientFlags {
+  readonly watch?: boolean;
+}
+
+/** Milliseconds between two looks. */
+const WATCH_EVERY_MS = 2000;
+const CLEAR_SCREEN = "\x1b[2J\x1b[H";
+
+export function addStatus(program: Command): void {
+  addClientOptions(
+    program
+      .command("status")
+      .description("show every daemon's version, cluster, state and clock, its timeline and members"),
+  )
+    .option("--watch", "again every 2 s, until Ctrl-C")
+    .option(JSON_FLAG, 'print JSON: {"daemons": […]}, ids in full; with --watch a line each time')
+    .addHelpText(
+      "after",
+      `
+No key is needed for the first table: daemons say this to everybody. CLOCK is the daemon's minus this machine's,
+ROUND TRIP the fastest of three. Daemons that speak version 1 only say nothing of themselves. With an
+administrator's key, daemons with --data or --peer tell of their timelines and members too. HELD is the same where the
+same is held; FINAL: nothing older can change any more.
+
+Examples:
+  dbsync status
+  dbsync status -s 10.0.0.1,10.0.0.2 --json
+  dbsync status --watch -k root-private.pem
+${exitCodeHelp("a daemon is not reached, not live, of another cluster, or something of it is wrong")}`,
+    )
+    .action(status);
+}
+
+async function status(flags: StatusFlags): Promise<void> {
+  const settings = readSettings(flags);
+  for (;;) {
+    const daemons = await readFullStatus(settings);
+    if (flags.watch && !flags.json && process.stdout.isTTY) process.stdout.write(CLEAR_SCREEN);
+    if (flags.json) printJson({ daemons });
+    else process.stdout.write(formatStatus(daemons));
+    process.exitCode = daemons.every(({ ok }) => ok) ? EXIT.ok : EXIT.failed;
+    if (!flags.watch) return;
+    if (!flags.json && !process.stdout.isTTY) process.stdout.write("\n");
+    await new Promise((resolve) => setTimeout(resolve, WATCH_EVERY_MS));
+  }
+}
+
+/** Greets all daemons, and asks those that have a timeline about it. */
+async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const daemons = await readStatus(settings);
+  const asked = daemons.map(({ members, clusterDiffers }) => members !== null && !clusterDiffers);
+  const answers = await readTimelines(settings, asked);
+  const timelines = answers.map(({ timeline }) => timeline);
+  const now = realEnvironment.wallClock();
+  return daemons.map((daemon, index) => {
+    const timeline = timelines[index] ?? null;
+    const timelineNote = answers[index]?.note ?? null;
+    if (timeline === null) return { ...daemon, timelineNote };
+    const others = timelines.filter((other) => other !== null && other !== timeline);
+    return withTimeline(daemon, timeline, diagnose(timeline, others as TimelineStatus[], now));
+  });
+}
+
+/** What a daemon says of itself, and what was found of its timeline. */
+export function withTimeline(daemon: DaemonStatus, timeline: TimelineStatus, found: Diagnosis): DaemonStatus {
+  // What has failed does not become complete by waiting.
+  const isOver = ({ text }: Problem) =>
+    text === INCOMPLETE && (timeline.failure !== null || timeline.revoked !== null);
+  const problems = [...daemon.problems.filter((one) => !isOver(one)), ...found.problems];
+  const remarks = [...daemon.remarks, ...found.remarks];
+  return { ...daemon, timeline, problems, remarks, ok: problems.length === 0 };
+}
+
+/** Greets all daemons at once. */
+export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const { servers, timeout, cluster } = settings;
+  const greetings = await Promise.all(servers.map((address) => greet(address, realEnvironment, timeout)));
+  const clusters = greetings.map(clusterOf).filter((each) => each !== null);
+  const expected = cluster === "" ? mostFrequent(clusters) : cluster;
+  const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
+  return greetings.map((greeting, index) => {
+    const address = servers[index]?.text ?? "";
+    const theirs = clusterOf(greeting);
+    const clusterDiffers = theirs !== null && theirs !== expected;
+    const other =
+      cluster === "" ? "not of the others'" : `not of ${short(cluster)}, as the option cluster says`;
+    const foreign = clusterDiffers
+      ? problem(`it is of the cluster ${short(theirs)}, ${other}`, CLUSTER_CURE)
+      : null;
+    const problems = problemsOf(greeting, { foreign, needs2: needsVersion2(settings, servers[index]) });
+    const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
+    const remarks =
+      twin < 0
+        ? []
+        : [problem(`it is the same daemon as ${servers[twin]?.text}`, "name it once in the list")];
+    if (speaks2(greeting) && isToldVersion1(settings, servers[index]))
+      remarks.push(
+        problem("it speaks version 2, and is sent version 1", "take that out of versions and the list"),
+      );
+    const ok = problems.length === 0;
+    const timeline = { timeline: null, timelineNote: null };
+    return { address, ok, ...factsOf(greeting), ...timeline, clusterDiffers, problems, remarks };
+  });
+}
+
+function factsOf(
+  greeting: Greeting,
+): Omit<
+  DaemonStatus,
+  "address" | "clusterDiffers" | "ok" | "problems" | "remarks" | "timeline" | "timelineNote"
+> {
+  const unknown = {
+    versions: [],
+    daemon: null,
+    cluster: null,
+    state: null,
+    members: null,
+    clockDifference: null,
+    roundTrip: null,
+  };
+  if (greeting.kind === "failed") return { ...unknown, stage: greeting.stage, detail: greeting.detail };
+  if (greeting.kind === "closed") return { ...unknown, versions: [1], stage: null, detail: null };
+  const { versions, daemon, state, members = null } = greeting.hello;
+  return {
+    versions,
+    daemon: hexOf(daemon),
+    cluster: clusterOf(greeting),
+    state: state === "" ? null : state,
+    members,
+    clockDifference: rounded(greeting.clockDifference),
+    roundTrip: rounded(greeting.roundTrip),
+    stage: null,
+    detail: null,
+  };
+}
+
+/** Of a daemon that has keys: without, it takes version 1 from anybody. */
+function clusterOf(greeting: Greeting): string | null {
+  if (greeting.kind !== "hello" || !greeting.hello.versions.includes(2)) return null;
+  return hexOf(greeting.hello.cluster);
+}
+
+function problemsOf(
+  greeting: Greeting,
+  { foreign, needs2 }: { foreign: Problem | null; needs2: boolean },
+): Problem[] {
+  if (greeting.kind === "failed") {
+    const { stage, detail } = greeting;
+    const { meaning, cure } = STAGES[stage];
+    // What is wrong with TLS says what to do as well, and more exactly.
+    if (stage === "tls" && detail !== "") return [problem(`tls: ${meaning}`, detail)];
+    return [problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure)];
+  }
+  const problems: Problem[] = [];
+  if (greeting.kind === "closed") {
+    if (needs2) problems.push(problem(STAGES.version.meaning, `update it; ${STAGES.version.cure}`));
+    return problems;
+  }
+  if (needs2 && !speaks2(greeting))
+    problems.push(
+      problem(
+        "it has no keys, and takes nothing that is signed",
+        "start it with -s public.pem, or sign with no key",
+      ),
+    );
+  const { hello, clockDifference } = greeting;
+  if (hello.state === "catching-up")
+    problems.push({
+      ...problem(INCOMPLETE, "wait; its log says how far it is, or that its disk has failed"),
+      isPassing: true,
+    });
+  if (hello.state === "isolated")
+    problems.push(problem("it is cut off from most of its peers", "see its log"));
+  if (foreign !== null) problems.push(foreign);
+  if (Math.abs(clockDifference) > MAX_CLOCK_DIFFERENCE_MS)
+    problems.push(problem(describeClock(clockDifference), CLOCK_CURE));
+  return problems;
+}
+
+/** Whether what this client signs for a server may go out as version 2 alone, or unsigned calls were meant to. */
+function needsVersion2({ key, versions }: Settings, server: Address | undefined): boolean {
+  const said = server?.versions ?? versions;
+  return said === null ? key !== null : said === "2";
+}
+
+function speaks2(greeting: Greeting): boolean {
+  return greeting.kind === "hello" && greeting.hello.versions.includes(2);
+}
+
+/** Whether what this client signs for a server goes out as version 1, whatever that server speaks. */
+function isToldVersion1({ key, versions }: Settings, server: Address | undefined): boolean {
+  return key !== null && (server?.versions ?? versions) === "1";
+}
+
+function problem(text: string, fix: string): Problem {
+  return { text, fix, isPassing: false };
+}
+
+function formatStatus(daemons: readonly DaemonStatus[]): string {
+  const head = ["ADDRESS", "VERSIONS", "DAEMON", "CLUSTER", "STATE", "CLOCK", "ROUND TRIP"];
+  const rows = daemons.map((each) => [
+    each.address,
+    each.versions.join(" ") || "-",
+    short(each.daemon),
+    `${short(each.cluster)}${each.clusterDiffers ? " (!)" : ""}`,
+    each.state ?? each.stage ?? "-",
+    each.clockDifference === null
+      ? "-"
+      : `${each.clockDifference < 0 ? "" : "+"}${each.clockDifference.toFixed(0)} ms`,
+    each.roundTrip === null ? "-" : `${each.roundTrip.toFixed(1)} ms`,
+  ]);
+  const lines = daemons.flatMap(({ address, problems, remarks }) =>
+    [...problems, ...remarks].map(({ text, fix }) => `${address}: ${text}; ${fix}\n`),
+  );
+  const shown = daemons.flatMap(({ address, timeline }) =>
+    timeline === null ? [] : [{ address, timeline }],
+  );
+  const timelines = formatTimelines(shown, realEnvironment.wallClock());
+  const notes = new Set(daemons.flatMap(({ timelineNote }) => timelineNote ?? []));
+  const last = [...lines, ...[...notes].map((note) => `(${note})\n`)];
+  return `${formatTable([head, ...rows])}${timelines}${last.length > 0 ? "\n" : ""}${last.join("")}`;
+}
+
+/** `its clock is 3 ms behind this machine's` */
+export function describeClock(difference: number): string {
+  const size = Math.abs(difference);
+  const shown = size < 10_000 ? `${size.toFixed(0)} ms` : `${(size / 1000).toFixed(0)} s`;
+  return `its clock is ${shown} ${difference < 0 ? "behind" : "ahead of"} this machine's`;
+}
+
+export function short(id: string | null): string {
+  return id === null ? "-" : id.slice(0, SHORT_DIGITS);
+}
+
+/** null: none is more frequent than all others. */
+function mostFrequent(values: readonly string[]): string | null {
+  let best: string | null = null;
+  let most = 0;
+  for (const value of new Set(values)) {
+    const count = values.filter((other) => other === value).length;
+    if (count === most) best = null;
+    if (count > most) [best, most] = [value, count];
+  }
+  return best;
+}
+
+/** To a tenth. */
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

@@ -1,0 +1,146 @@
+/** What is bad about a timeline and its members, and what to do. */
+import { dateText } from "../../../protocol/version-2/envelope.js";
+import type { MemberStatus, TimelineStatus } from "./timeline-status.js";
+
+/** `fix`: what to do. `isPassing`: it may end by itself. */
+export interface Problem {
+  readonly text: string;
+  readonly fix: string;
+  readonly isPassing: boolean;
+}
+
+/** Members' clocks further off than this are counted as wrong by themselves as well. */
+const SKEW_MOST_MS = 2000;
+/** What is final trails by about the window, 30 s. */
+const STABLE_BEHIND_MOST_MS = 120_000;
+/** Envelopes; more are on the way only after an absence. */
+const LAG_MOST = 10_000;
+
+/** What is wrong, and what need not be. */
+export interface Diagnosis {
+  readonly problems: readonly Problem[];
+  readonly remarks: readonly Problem[];
+}
+
+/**
+ * @param others  the other daemons' timelines, as far as they are known
+ * @param now     milliseconds since 1970
+ */
+export function diagnose(
+  timeline: TimelineStatus,
+  others: readonly TimelineStatus[],
+  now: number,
+): Diagnosis {
+  const problems: Problem[] = [];
+  const remarks: Problem[] = [];
+  const bad = (text: string, fix: string) => problems.push({ text, fix, isPassing: false });
+  const passing = (text: string, fix: string) => remarks.push({ text, fix, isPassing: true });
+  const { failure, skewed, members, stable, quarantined, dropped, waiting, durable } = timeline;
+  const { strays, taking, order, lostGroups, revoked } = timeline;
+  if (failure !== null) bad(`its disk has failed (${failure})`, "free or mend the disk, then start it again");
+  if (revoked !== null)
+    bad(
+      `its own key was revoked (${revoked} says so), so it takes no writes, and is no member any more`,
+      "start it with a new data folder, or stop it and take it out of the lists",
+    );
+  if (lostGroups > 0)
+    bad(
+      `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} not in its log when it was started`,
+      "its members give them again; without members they are gone. Look after the disk",
+    );
+  if (skewed) bad("its clock is off the other daemons', so it takes no writes", "set its clock by NTP");
+  const { settledFingerprint } = timeline;
+  if (others.some((other) => other.settledFingerprint !== settledFingerprint))
+    bad(
+      "it does not hold the same as the others",
+      "are they connected? If it stays so for a minute, run dbsync log verify on its folder",
+    );
+  const connected = members.filter(({ connection }) => connection === "connected");
+  if (members.some(isOther) && stable > 0 && now - stable > STABLE_BEHIND_MOST_MS)
+    bad(
+      `what is older than ${Math.round((now - stable) / 1000)} s is final, and nothing newer`,
+      "see which daemon is away or behind",
+    );
+  for (const member of members.filter(isOther)) diagnoseMember(member, bad, passing);
+  if (taking !== null)
+    passing(`it takes a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`, "wait");
+  if (order !== null)
+    bad(
+      "it lacks envelopes that no member keeps any more, and too few members have signed the same snapshot of them",
+      `start the daemons that are away; or, if that member is to be believed, start this one once with ${order}: its ` +
+        "snapshot takes the place of what is here of that time, which is kept aside in its data folder",
+    );
+  if (strays > 0)
+    bad(
+      `${strays} of its envelopes were not in a snapshot that it took from a member, and are gone there`,
+      "its log names them, and their signers; write them again",
+    );
+  if (dropped > 0)
+    bad(
+      `${dropped} envelopes of members were let go, since their signer's key did not come`,
+      "do all daemons have the same keys? dbsync keys list",
+    );
+  else if (quarantined > 0)
+    passing(`${quarantined} envelopes wait for their signer's key`, "wait some seconds");
+  if (waiting > LAG_MOST)
+    passing(`${waiting} envelopes wait to be applied`, "wait; its log says how far it is");
+  if (!durable && connected.length === 0)
+    passing(
+      "it keeps everything in memory, and nobody else has it",
+      "start it with --data, or start its peers",
+    );
+  return { problems, remarks };
+}
+
+const isOther = ({ connection }: MemberStatus): boolean => connection !== "self";
+
+const keptFrom = ({ prunedTo }: MemberStatus): string =>
+  `it keeps those from ${dateText((prunedTo ?? 0) + 1)} on`;
+
+type Add = (text: string, fix: string) => void;
+
+function diagnoseMember(member: MemberStatus, bad: Add, passing: Add): void {
+  const { address, id, connection, trouble, skew, equal, lag, behind, refusals, state, lacking } = member;
+  if (connection !== "connected") {
+    bad(
+      `it does not reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,
+      cureOf(trouble ?? "", { address, id }),
+    );
+    return;
+  }
+  if (lacking)
+    bad(
+      `it lacks envelopes that its member ${address} keeps no more (${keptFrom(member)})`,
+      "it takes a snapshot that most members have signed, once there is one; if it stays so, see its log",
+    );
+  if (state === "catching-up") passing(`its member ${address} is not yet complete`, "wait some seconds");
+  if (skew !== null && Math.abs(skew) > SKEW_MOST_MS)
+    bad(`the clock of its member ${address} differs by ${skew} ms`, "set both clocks by NTP");
+  if (refusals > 0)
+    bad(
+      `it has refused ${refusals} envelopes of its member ${address}`,
+      "its log says why; run dbsync log verify there",
+    );
+  if (equal === false)
+    passing(
+      `it did not hold the same as its member ${address} when that was heard last`,
+      "wait some seconds",
+    );
+  if (lag + behind > LAG_MOST)
+    passing(`${lag + behind} envelopes are on their way between it and ${address}`, "wait");
+}
+
+/** What helps where a member is not reached. @param trouble  as daemon/peers says it */
+function cureOf(trouble: string, { address, id }: Pick<MemberStatus, "address" | "id">): string {
+  if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
+    return "start both with the same --cluster-secret";
+  if (/^it says: no-peers\b/.test(trouble)) return "there, name this daemon in --peer too";
+  if (/^it says: not-(a-member|pinned)\b/.test(trouble))
+    return "start both with the same --cluster-secret; or there, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or CLUSTER ADD it";
+  // A pin that is wrong is all that is known of its id.
+  const known = trouble.startsWith("Its id is not the one") ? null : id;
+  const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
+  if (/^Its key is none/.test(trouble)) return `start both with the same --cluster-secret; or ${pin}`;
+  if (/^Its id is not the one/.test(trouble)) return pin;
+  return "start that daemon, or correct --peer";
+}

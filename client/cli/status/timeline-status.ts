@@ -1,0 +1,206 @@
+/** What daemons with a timeline say of it and of their members (TIMELINE STATUS), and what of that is bad. */
+
+import type { Settings } from "../../settings/options.js";
+import { loadSigningKey, type SigningKey } from "../../settings/signing-key.js";
+import { DbsyncError } from "../../shared/errors.js";
+import type { ReplyValue } from "../../shared/reply-value.js";
+import { askEach } from "../keys/key-ring.js";
+import { fieldsOf } from "../shared/output.js";
+
+/** A member as one daemon sees it. Times are milliseconds; null: not known. */
+export interface MemberStatus {
+  readonly address: string;
+  readonly id: string | null;
+  readonly connection: "connected" | "connecting" | "waiting" | "self";
+  /** Why there is no connection. */
+  readonly trouble: string | null;
+  readonly state: string | null;
+  /** Whether it finds its own clock off. */
+  readonly skewed: boolean;
+  /** Its clock less the daemon's. */
+  readonly skew: number | null;
+  readonly roundTrip: number | null;
+  readonly watermark: number | null;
+  /** No envelope dated at or before it is kept there any more; 0: all are. */
+  readonly prunedTo: number | null;
+  /** Whether the daemon lacks envelopes that it has pruned. */
+  readonly lacking: boolean;
+  readonly entries: number | null;
+  /** Whether it held the same as the daemon when it was heard last. */
+  readonly equal: boolean | null;
+  /** Envelopes asked of it that have not come. */
+  readonly lag: number;
+  /** Envelopes on their way to it, roughly. */
+  readonly behind: number;
+  readonly lastHeard: number | null;
+  /** Envelopes of it that were refused. */
+  readonly refusals: number;
+}
+
+/** Dates in milliseconds since 1970. */
+export interface TimelineStatus {
+  /** Why nothing is taken any more; null: all is well. */
+  readonly failure: string | null;
+  /** Who tells that its own key was revoked; null: it was not. */
+  readonly revoked: string | null;
+  readonly skewed: boolean;
+  /** Whether it outlives the process. */
+  readonly durable: boolean;
+  /** Nothing dated at or before it is taken from clients. */
+  readonly watermark: number;
+  readonly published: number;
+  readonly newest: number;
+  /** Everything dated before it is final; 0: not known. */
+  readonly stable: number;
+  readonly entries: number;
+  /** Of all of them: equal where the same is held. */
+  readonly fingerprint: string;
+  /** Of those dated before the same second on all daemons; null: not compared. */
+  readonly settledFingerprint: string | null;
+  readonly tailUnits: number;
+  readonly tailBytes: number;
+  readonly redone: number;
+  readonly waiting: number;
+  readonly bytes: number;
+  readonly quarantined: number;
+  readonly dropped: number;
+  /** Groups of writes that were safe and were not in its log when it was started. */
+  readonly lostGroups: number;
+  /** Own envelopes that snapshots taken from members are not made of; they are gone there. */
+  readonly strays: number;
+  /** A member's snapshot that is on its way; null: none. Bytes; total 0: not known yet. */
+  readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
+  /** The option that an operator could start it with, as members cannot settle what it lacks; null: none. */
+  readonly order: string | null;
+  readonly members: readonly MemberStatus[];
+}
+
+export interface TimelineAnswer {
+  readonly timeline: TimelineStatus | null;
+  /** Why more is not known; null: there is no more, or it is known. */
+  readonly note: string | null;
+}
+
+const COMMAND = ["TIMELINE", "STATUS"];
+const SECOND_MS = 1000;
+const NOTHING: TimelineAnswer = { timeline: null, note: null };
+
+/**
+ * Asks those of the daemons that can know.
+ * @param asked  for each server whether it is to be asked
+ * @returns one for each server
+ */
+export async function readTimelines(
+  settings: Settings,
+  asked: readonly boolean[],
+): Promise<readonly TimelineAnswer[]> {
+  const servers = settings.servers.filter((_, index) => asked[index]);
+  if (servers.length === 0) return asked.map(() => NOTHING);
+  const key = keyOf(settings);
+  if (typeof key === "string")
+    return asked.map((isAsked) => (isAsked ? { timeline: null, note: key } : NOTHING));
+  const ask = (command: readonly string[]) => askEach({ ...settings, servers }, key, command);
+  const answers = await ask(COMMAND);
+  const settled = settledOf(answers.flatMap(({ error, reply }) => (error === null ? [fieldsOf(reply)] : [])));
+  const last = settled === null ? answers : await ask([...COMMAND, "UPTO", String(settled)]);
+  let next = 0;
+  return asked.map((isAsked) => {
+    if (!isAsked) return NOTHING;
+    const answer = last[next++];
+    if (answer === undefined) return NOTHING;
+    return answer.error === null
+      ? { timeline: timelineOf(answer.reply), note: null }
+      : { timeline: null, note: noteOn(answer.error) };
+  });
+}
+
+/** A sentence: why it cannot be used. */
+function keyOf(settings: Settings): SigningKey | string {
+  if (settings.key === null) return FOR_ADMINISTRATORS;
+  try {
+    return loadSigningKey(settings);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** A second up to which all of several daemons have promised to take nothing more; null: no need, or too early. */
+function settledOf(statuses: readonly Record<string, ReplyValue>[]): number | null {
+  if (statuses.length < 2) return null;
+  const second = Math.floor(Math.min(...statuses.map((each) => Number(each["published"]))) / SECOND_MS);
+  return second > 0 ? second * SECOND_MS : null;
+}
+
+function noteOn(error: Error): string | null {
+  const { message } = error;
+  // It has none, or is of a version that knows none.
+  if (/TIMELINE is answered by|unknown command .*TIMELINE/i.test(message)) return null;
+  if (/NOPERM/.test(message)) return FOR_ADMINISTRATORS;
+  const outcome = error instanceof DbsyncError ? error.outcomes[0] : undefined;
+  return outcome?.status === "failed" ? `${outcome.stage} ${outcome.detail}`.trimEnd() : message;
+}
+
+export const FOR_ADMINISTRATORS =
+  "of timelines and members, daemons tell administrators: sign with an administrator's key (-k root-private.pem)";
+
+function timelineOf(reply: ReplyValue): TimelineStatus {
+  const fields = fieldsOf(reply);
+  const count = (name: string) => Number(fields[name] ?? 0);
+  const text = (name: string) => String(fields[name] ?? "");
+  const { members, failure } = fields;
+  const hasSettled = fields["upto"] !== undefined;
+  return {
+    failure: failure == null ? null : String(failure),
+    revoked: fields["revoked"] == null ? null : text("revoked"),
+    skewed: count("skewed") === 1,
+    durable: count("durable") === 1,
+    watermark: count("watermark"),
+    published: count("published"),
+    newest: count("newest"),
+    stable: count("stable"),
+    entries: count("ring-entries") + count("data-entries"),
+    fingerprint: `${text("data-sum")}${text("ring-sum")}`,
+    settledFingerprint: hasSettled ? `${text("data-upto")} ${text("ring-upto")}` : null,
+    tailUnits: count("tail-units"),
+    tailBytes: count("tail-bytes"),
+    redone: count("redone"),
+    waiting: count("waiting"),
+    bytes: count("bytes"),
+    quarantined: count("quarantined"),
+    dropped: count("dropped"),
+    lostGroups: count("lost-groups"),
+    strays: count("strays"),
+    taking:
+      fields["taking-from"] == null
+        ? null
+        : { from: text("taking-from"), received: count("taking-bytes"), total: count("taking-total") },
+    order: fields["order"] == null ? null : text("order"),
+    members: Array.isArray(members) ? members.map(memberOf) : [],
+  };
+}
+
+function memberOf(reply: ReplyValue): MemberStatus {
+  const fields = fieldsOf(reply);
+  const numberOrNull = (name: string) => (fields[name] == null ? null : Number(fields[name]));
+  const textOrNull = (name: string) => (fields[name] == null ? null : String(fields[name]));
+  const equal = numberOrNull("equal");
+  return {
+    address: String(fields["address"] ?? ""),
+    id: textOrNull("id"),
+    connection: String(fields["connection"]) as MemberStatus["connection"],
+    trouble: textOrNull("trouble"),
+    state: textOrNull("state"),
+    skewed: numberOrNull("skewed") === 1,
+    skew: numberOrNull("skew"),
+    roundTrip: numberOrNull("round-trip"),
+    watermark: numberOrNull("watermark"),
+    prunedTo: numberOrNull("pruned-to"),
+    lacking: numberOrNull("lacking") === 1,
+    entries: numberOrNull("entries"),
+    equal: equal === null ? null : equal === 1,
+    lag: Number(fields["lag"] ?? 0),
+    behind: Number(fields["behind"] ?? 0),
+    lastHeard: numberOrNull("last-heard"),
+    refusals: Number(fields["refusals"] ?? 0),
+  };
+}

@@ -1,0 +1,167 @@
+/**
+ * What a call uses when it is not told: environment, then dbsync.ini, then the original's defaults.
+ * Each setting is looked for by itself. Nothing is kept here; who reads it keeps it (dbsync-send.ts).
+ */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { badOption, DbsyncError } from "../shared/errors.js";
+import type { Format } from "../shared/outcome.js";
+import { type Address, parseServers } from "../shared/servers.js";
+import { readVersions, VERSIONS_ALLOWED, type Versions } from "../shared/versions.js";
+import { type IniSettings, parseIni } from "./ini-file.js";
+
+/** Where the original daemon listens unless told otherwise. */
+const DEFAULT_SERVERS = "127.0.0.1:1111";
+const BY_DEFAULT = "the default";
+
+const INI_NAME = "dbsync.ini";
+
+/** `signkey`: a path, "" for unsigned. `cluster`: "" if nothing names it. `…From`: the variable, file or default it is from, for people. */
+export interface Defaults {
+  readonly servers: readonly Address[];
+  readonly serversFrom: string;
+  readonly signkey: string;
+  readonly signkeyFrom: string;
+  readonly cluster: string;
+  /** A path, "" for those that Node.js trusts. */
+  readonly ca: string;
+  readonly caFrom: string;
+  readonly keepalive: boolean;
+  readonly format: Format;
+  /** null: nothing says. */
+  readonly versions: Versions | null;
+}
+
+/** Where to look: the process's variables and folders, or a test's. */
+export interface Places {
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly folder: string;
+  readonly home: string;
+  readonly system: string;
+}
+
+export function realPlaces(): Places {
+  return { variables: process.env, folder: process.cwd(), home: homedir(), system: "/etc" };
+}
+
+/**
+ * @throws DbsyncError `bad-config`: the first dbsync.ini found is not readable or not understood;
+ * `bad-option`: DBSYNC_SERVERS is no list of servers, DBSYNC_CLUSTER no cluster, DBSYNC_VERSIONS none
+ */
+export function readDefaults(places: Places): Defaults {
+  const { DBSYNC_SERVERS: servers = "", DBSYNC_SIGNKEY: signkey, DBSYNC_CLUSTER: cluster } = places.variables;
+  // An ini file whose servers and key are both overruled is not even read; a cluster belongs to its servers.
+  const ini = servers !== "" && signkey !== undefined ? null : findIni(places);
+  return {
+    ...readServers(servers, ini),
+    ...readSignkey(signkey, ini),
+    cluster: readCluster(cluster, ini),
+    ...readCa(places, ini),
+    versions: readVersionsFrom(places, ini),
+    ...readManners(ini),
+  };
+}
+
+/** As PHP writes a switch. */
+const ON: readonly string[] = ["1", "on", "yes", "true"];
+const OFF: readonly string[] = ["0", "off", "no", "false", "none", ""];
+
+const FORMATS: readonly Format[] = ["text", "php-dbsync"];
+
+/** How the client is to behave; in dbsync.ini alone. */
+function readManners(ini: FoundIni | null): Pick<Defaults, "keepalive" | "format"> {
+  const { keepalive = "1", format = "text" } = ini?.settings ?? {};
+  const fail = (name: string, value: string, allowed: string) =>
+    new DbsyncError(
+      "bad-config",
+      `${ini?.file}: dbsync.${name} is ${JSON.stringify(value)}, allowed: ${allowed}`,
+    );
+  const isKept = ON.includes(keepalive.toLowerCase());
+  if (!isKept && !OFF.includes(keepalive.toLowerCase()))
+    throw fail("keepalive", keepalive, "1 or 0, On or Off");
+  const known = FORMATS.find((each) => each === format);
+  if (known === undefined) throw fail("format", format, FORMATS.join(" or "));
+  return { keepalive: isKept, format: known };
+}
+
+function readVersionsFrom({ variables }: Places, ini: FoundIni | null): Versions | null {
+  const variable = variables["DBSYNC_VERSIONS"];
+  const text = variable ?? ini?.settings.versions ?? "";
+  const versions = readVersions(text);
+  if (text === "" || versions !== null) return versions;
+  if (variable !== undefined) throw badOption("DBSYNC_VERSIONS", text, VERSIONS_ALLOWED);
+  throw new DbsyncError(
+    "bad-config",
+    `${ini?.file}: dbsync.versions is ${JSON.stringify(text)}, allowed: ${VERSIONS_ALLOWED}`,
+  );
+}
+
+function readCa({ variables }: Places, ini: FoundIni | null): Pick<Defaults, "ca" | "caFrom"> {
+  const file = variables["DBSYNC_CA"];
+  if (file !== undefined) return { ca: file, caFrom: "DBSYNC_CA" };
+  if (!ini?.settings.ca) return { ca: "", caFrom: BY_DEFAULT };
+  return { ca: resolve(dirname(ini.file), ini.settings.ca), caFrom: `${ini.file}: dbsync.ca` };
+}
+
+function readCluster(variable: string | undefined, ini: FoundIni | null): string {
+  const cluster = variable ?? ini?.settings.cluster ?? "";
+  if (cluster === "" || /^[\da-f]{64}$/i.test(cluster)) return cluster;
+  if (variable !== undefined) throw badOption("DBSYNC_CLUSTER", cluster, "64 hexadecimal digits");
+  throw new DbsyncError(
+    "bad-config",
+    `${ini?.file}: dbsync.cluster is ${cluster}, allowed: 64 hexadecimal digits`,
+  );
+}
+
+function readServers(variable: string, ini: FoundIni | null): Pick<Defaults, "servers" | "serversFrom"> {
+  if (variable !== "")
+    return { servers: parseServers(variable, "DBSYNC_SERVERS"), serversFrom: "DBSYNC_SERVERS" };
+  if (!ini?.settings.servers) return { servers: parseServers(DEFAULT_SERVERS), serversFrom: BY_DEFAULT };
+  try {
+    return { servers: parseServers(ini.settings.servers, "dbsync.servers"), serversFrom: ini.file };
+  } catch (cause) {
+    if (!(cause instanceof DbsyncError)) throw cause;
+    throw new DbsyncError("bad-config", `${ini.file}: ${cause.message}`, { cause });
+  }
+}
+
+function readSignkey(
+  variable: string | undefined,
+  ini: FoundIni | null,
+): Pick<Defaults, "signkey" | "signkeyFrom"> {
+  if (variable !== undefined) return { signkey: variable, signkeyFrom: "DBSYNC_SIGNKEY" };
+  if (!ini?.settings.signkey) return { signkey: "", signkeyFrom: ini === null ? BY_DEFAULT : ini.file };
+  return { signkey: resolve(dirname(ini.file), ini.settings.signkey), signkeyFrom: ini.file };
+}
+
+interface FoundIni {
+  readonly file: string;
+  readonly settings: IniSettings;
+}
+
+function findIni(places: Places): FoundIni | null {
+  const userFolder = places.variables["XDG_CONFIG_HOME"] || join(places.home, ".config");
+  const files = [
+    resolve(places.folder, INI_NAME),
+    join(userFolder, "dbsync", INI_NAME),
+    join(places.system, INI_NAME),
+  ];
+  for (const file of files) {
+    const text = readIfThere(file);
+    if (text !== null) return { file, settings: parseIni(text, file) };
+  }
+  return null;
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    throw new DbsyncError("bad-config", `${file} cannot be read (${code}); make it readable or remove it`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,136 @@
+/** Options of a call that stand in the header of its envelope, or beside it, so that version 1 has no bytes for them. */
+import { bytesOfText } from "../../protocol/byte-string.js";
+import {
+  bytesOfHex,
+  type Condition,
+  HASH_BYTES,
+  type HeaderFields,
+  ORDER_KEY_BYTES,
+  UNIT_ID_BYTES,
+} from "../../protocol/version-2/envelope.js";
+import type { Wait } from "../../protocol/version-2/messages-v2.js";
+import { badOption } from "../shared/errors.js";
+
+/** Daemons wait for longer than most calls do, and so do not say `not-yet` and the like before they have ended. */
+const MAY_WAIT = "perhaps it does not hold the write that the option after names";
+const MAY_WAIT_FOR: Readonly<Record<Wait["kind"], string>> = {
+  stable: "perhaps it waits until the write is final: dbsync status shows whether a daemon is away",
+  replicated: "perhaps it waits for other daemons to have the write: dbsync status shows which is away",
+};
+
+/** A key, and who must have changed it last. */
+export interface If {
+  readonly key: string | Buffer;
+  /** As `WRITERS` tells it, 36 bytes; or those as 72 hexadecimal digits; null: the key must be absent. */
+  readonly writer: string | Buffer | null;
+  /** Default: that of the call. */
+  readonly db?: number | undefined;
+}
+
+/** Each makes an envelope of its own for the call. */
+export interface HeaderOptions {
+  /** Number of the database; default 0. */
+  readonly db?: number | undefined;
+  /** The call is applied only if each of these keys was last changed by that writer; else its result is null. */
+  readonly if?: readonly If[] | undefined;
+  /** The daemon first waits until it holds this write: 92 hexadecimal digits, from `lastWrite`. */
+  readonly after?: string | undefined;
+  /** Only the daemon with this id takes it: 64 hexadecimal digits. */
+  readonly only?: string | undefined;
+  /**
+   * A daemon answers once the order up to this write is final: no write that comes later can change what it did. That
+   * takes as long as the daemons' window of dates, some 35 s, so the timeout is 60 s then, and may be given up to that.
+   */
+  readonly stable?: boolean | undefined;
+  /** A daemon answers once so many daemons have this write on their disk, itself among them: 1 to 99. */
+  readonly replicated?: number | undefined;
+}
+
+/** The same, as the header holds it. */
+export type EnvelopeOptions = Pick<HeaderFields, "db" | "if" | "after" | "only" | "multi"> & {
+  /** What the answer waits for; null: nothing. */
+  readonly wait?: Wait | null;
+};
+
+const DB_MAX = 0x7fffffff;
+const IF_KEYS_MAX = 1024;
+const DAEMONS_MAX = 99;
+
+const WRITER_FORMS = `a writer as call("WRITERS key") tells it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ${UNIT_ID_BYTES} bytes; multi() tells writers with buffers: true only`;
+
+const isHex = (value: unknown, bytes: number) =>
+  typeof value === "string" && bytesOfHex(value, bytes) !== undefined;
+
+export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => string | null> = {
+  db: (value) => (isDatabase(value) ? null : "the number of a database"),
+  if: (value) =>
+    Array.isArray(value) && value.length > 0 && value.length <= IF_KEYS_MAX && value.every(isIf)
+      ? null
+      : `1 to ${IF_KEYS_MAX} of { key, writer }, where writer is what WRITERS tells, or null for an absent key`,
+  after: (value) =>
+    isHex(value, ORDER_KEY_BYTES) ? null : `${2 * ORDER_KEY_BYTES} hexadecimal digits, from lastWrite`,
+  only: (value) =>
+    isHex(value, HASH_BYTES) ? null : `${2 * HASH_BYTES} hexadecimal digits, as the daemon prints them`,
+  stable: (value) => (typeof value === "boolean" ? null : "true or false"),
+  replicated: (value) =>
+    Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= DAEMONS_MAX
+      ? null
+      : `a number of daemons, 1 to ${DAEMONS_MAX}`,
+};
+
+/** @returns null if there are none of them */
+export function readHeaderOptions(options: HeaderOptions): EnvelopeOptions | null {
+  const { db, after, only } = options;
+  const wait = waitOf(options);
+  const isUsual = (db ?? 0) === 0 && options.if === undefined && after === undefined && only === undefined;
+  if (isUsual && wait === null) return null;
+  return {
+    wait,
+    db: db ?? 0,
+    if: options.if?.map((condition) => conditionOf(condition, db ?? 0)) ?? null,
+    after: after === undefined ? null : (bytesOfHex(after, ORDER_KEY_BYTES) as string),
+    only: only === undefined ? null : (bytesOfHex(only, HASH_BYTES) as string),
+  };
+}
+
+function waitOf({ stable, replicated }: HeaderOptions): Wait | null {
+  if (stable && replicated !== undefined)
+    throw badOption("replicated", replicated, "nothing together with stable, which says more");
+  if (stable) return { kind: "stable" };
+  return replicated === undefined ? null : { kind: "replicated", daemons: replicated };
+}
+
+function conditionOf({ key, writer, db }: If, callDb: number): Condition {
+  const bytes = writer === null ? "" : writerBytes(writer);
+  if (bytes === undefined) throw badOption("if", writer, WRITER_FORMS);
+  return {
+    db: db ?? callDb,
+    key: typeof key === "string" ? bytesOfText(key) : key.toString("latin1"),
+    writer: bytes,
+  };
+}
+
+function writerBytes(writer: string | Buffer): string | undefined {
+  // So WRITERS tells of an absent key.
+  if (writer.length === 0) return "";
+  if (typeof writer === "string") return bytesOfHex(writer, UNIT_ID_BYTES);
+  return writer.length === UNIT_ID_BYTES ? writer.toString("latin1") : undefined;
+}
+
+function isIf(value: unknown): value is If {
+  if (typeof value !== "object" || value === null || !("key" in value && "writer" in value)) return false;
+  const { key, writer } = value;
+  const keyIsBytes = typeof key === "string" || Buffer.isBuffer(key);
+  const isWriter = writer === null || typeof writer === "string" || Buffer.isBuffer(writer);
+  return keyIsBytes && isWriter && (!("db" in value) || value.db === undefined || isDatabase(value.db));
+}
+
+function isDatabase(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= DB_MAX;
+}
+
+/** What a daemon that says nothing may be waiting for; null: nothing. */
+export function mayWaitFor(options: EnvelopeOptions | null): string | null {
+  if (options?.wait) return MAY_WAIT_FOR[options.wait.kind];
+  return options?.after == null ? null : MAY_WAIT;
+}

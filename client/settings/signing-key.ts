@@ -1,0 +1,97 @@
+/**
+ * The key a client signs with: from an option to a loaded key, and from a command to the frame all daemons
+ * get.
+ */
+import type { KeyObject } from "node:crypto";
+import { KeyFileError } from "../../keys/errors.js";
+import { loadPrivateKey } from "../../keys/key-file.js";
+import { signCommand, signEnvelope, signEnvelopeAside } from "../../keys/sign.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { UnsendableCommand } from "../../protocol/errors.js";
+import { commandText, writeCommandFrame } from "../../protocol/version-1/command-v1.js";
+import { DbsyncError } from "../shared/errors.js";
+import type { Settings } from "./options.js";
+
+/** Signs one text, which ends with its NUL. Handed in by tests that count signatures. */
+export type Signer = (text: Buffer) => Buffer;
+
+/** Signs version 2's envelopes. */
+export interface EnvelopeSigner {
+  /** SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes. */
+  readonly keyId: ByteString;
+  /** @param id  their SHA-256 */
+  sign(bytes: Buffer, id: ByteString): Buffer;
+  /** The same on another thread; the bytes are not to be changed meanwhile. */
+  signAside(bytes: Buffer): Promise<Buffer>;
+}
+
+/**
+ * `fingerprint` is "", `sign` and `signer` null for an unsigned client; `sign` is null for a key that
+ * version 1 does not know, too. `warnings` are sentences for the person who runs it.
+ */
+export interface SigningKey {
+  readonly sign: Signer | null;
+  readonly signer: EnvelopeSigner | null;
+  readonly fingerprint: string;
+  readonly warnings: readonly string[];
+}
+
+/** @throws DbsyncError `bad-key`, with keys/ own error as its cause */
+export function loadSigningKey(settings: Pick<Settings, "key" | "passphrase">): SigningKey {
+  if (settings.key === null) return { sign: null, signer: null, fingerprint: "", warnings: [] };
+  try {
+    const { key, fingerprint, warnings } = loadPrivateKey(keySource(settings.key), {
+      passphrase: settings.passphrase,
+      kinds: ["rsa", "ed25519"],
+    });
+    const sign = key.asymmetricKeyType === "rsa" ? (text: Buffer) => signCommand(text, key) : null;
+    const signer: EnvelopeSigner = {
+      keyId: Buffer.from(fingerprint, "hex").toString("latin1"),
+      sign: (bytes, id) => signEnvelope(bytes, key, id),
+      signAside: (bytes) => signEnvelopeAside(bytes, key),
+    };
+    return { sign, signer, fingerprint, warnings };
+  } catch (cause) {
+    if (cause instanceof KeyFileError) throw new DbsyncError("bad-key", cause.message, { cause });
+    throw cause;
+  }
+}
+
+/** Whether a key option names a file; other texts are PEM themselves. */
+export function isFile(key: Settings["key"]): key is string {
+  return typeof key === "string" && !key.includes("-----BEGIN");
+}
+
+function keySource(
+  key: string | Buffer | KeyObject,
+): { file: string } | { pem: string | Buffer } | KeyObject {
+  if (isFile(key)) return { file: key };
+  return typeof key === "string" || Buffer.isBuffer(key) ? { pem: key } : key;
+}
+
+/**
+ * The frame of a command: signed once, whatever the number of daemons.
+ * @throws DbsyncError `bad-command`: version 1 has no bytes for it
+ */
+export function frameOf(command: string | readonly string[], sign: Signer | null): Buffer {
+  const text = commandTextOf(command);
+  const signature = sign === null ? null : sign(Buffer.from(text, "latin1")).toString("latin1");
+  return Buffer.from(writeCommandFrame(text, signature), "latin1");
+}
+
+function commandTextOf(command: string | readonly string[]): string {
+  if (typeof command !== "string" && !Array.isArray(command)) {
+    throw new DbsyncError("bad-command", "expected a line, or a list of strings");
+  }
+  const wrong = typeof command === "string" ? -1 : command.findIndex((item) => typeof item !== "string");
+  if (wrong >= 0) {
+    const detail = `argument ${wrong} is of the type ${typeof command[wrong]}, and strings alone can be sent`;
+    throw new DbsyncError("bad-command", detail);
+  }
+  try {
+    return commandText(command);
+  } catch (cause) {
+    if (cause instanceof UnsendableCommand) throw new DbsyncError("bad-command", cause.message, { cause });
+    throw cause;
+  }
+}

@@ -1,0 +1,102 @@
+/** A command as a caller gives it, turned into version 2's bytes, and whether it only reads. */
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { writeArrayHead, writeBulk } from "../../protocol/resp/resp-writer.js";
+import { DbsyncError } from "./errors.js";
+import { READ_COMMANDS } from "./read-commands.js";
+
+/** Text is sent as UTF-8, a number as its decimal digits, bytes as they are. */
+export type Argument = string | number | Uint8Array;
+
+/** A line, cut at blanks as version 1 does it, without quoting; or arguments, name first, which may hold anything. */
+export type CommandInput = string | readonly Argument[];
+
+/**
+ * The command as an array of bulk strings, ready for an envelope.
+ * @throws DbsyncError `bad-command`
+ */
+export function commandBytes(command: CommandInput): ByteString {
+  const words = typeof command === "string" ? wordsOf(command) : argumentsOf(command);
+  if (words.length === 0 || words[0] === "") throw new DbsyncError("bad-command", "it has no name");
+  let bytes = writeArrayHead(words.length);
+  for (const word of words) bytes += writeBulk(word);
+  return bytes;
+}
+
+/** As it was given, in whatever case; undefined: there is none. */
+export function commandName(command: CommandInput): Argument | undefined {
+  if (typeof command !== "string") return command[0];
+  const line = command.startsWith(" ") ? command.trimStart() : command;
+  const end = line.indexOf(" ");
+  return end < 0 ? line : line.slice(0, end);
+}
+
+/** Whether it is certain that a command changes nothing. */
+export function isReadCommand(command: CommandInput): boolean {
+  const name = commandName(command);
+  return typeof name === "string" && READ_COMMANDS.has(upperCased(name));
+}
+
+/** What a command may share an envelope with: daemons record no reads, and take what is for the key ring by itself only. */
+export type Company = "reads" | "writes" | "ring";
+
+export function companyOf(command: CommandInput): Company {
+  const name = commandName(command);
+  if (name === undefined || typeof name === "number") return "writes";
+  if (typeof name !== "string")
+    return isOfRing(Buffer.from(name).toString("latin1").toUpperCase()) ? "ring" : "writes";
+  const upper = upperCased(name);
+  if (READ_COMMANDS.has(upper)) return "reads";
+  return isOfRing(upper) ? "ring" : "writes";
+}
+
+const isOfRing = (name: string): boolean => name === "KEY" || name === "CLUSTER";
+
+/** Codes up to this one are their own upper case. */
+const BEFORE_SMALL_A = 0x60;
+
+/** Most names are upper case as they come: asked of every command, so no other string is made of them. */
+function upperCased(name: string): string {
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > BEFORE_SMALL_A) return name.toUpperCase();
+  return name;
+}
+
+function wordsOf(line: string): ByteString[] {
+  if (line.includes("\0"))
+    throw new DbsyncError("bad-command", "a line cannot hold a NUL; use a list of arguments");
+  const words = bytesOfText(line).split(" ");
+  return words.includes("") ? words.filter((word) => word !== "") : words;
+}
+
+function argumentsOf(command: readonly Argument[]): ByteString[] {
+  if (!Array.isArray(command)) throw notACommand();
+  return command.map((argument) => {
+    if (typeof argument === "string") return bytesOfText(argument);
+    if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
+    if (argument instanceof Uint8Array) {
+      return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength).toString("latin1");
+    }
+    throw notAnArgument();
+  });
+}
+
+/** The same command as version 1 takes it. @throws DbsyncError `bad-command`: bytes that are no text */
+export function textArguments(command: CommandInput): string | readonly string[] {
+  if (typeof command === "string") return command;
+  if (!Array.isArray(command)) throw notACommand();
+  return command.map((argument) => {
+    if (typeof argument === "string") return argument;
+    if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
+    if (!(argument instanceof Uint8Array)) throw notAnArgument();
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(argument);
+    } catch (cause) {
+      throw new DbsyncError("bad-command", "version 1 carries text only, and an argument is not UTF-8", {
+        cause,
+      });
+    }
+  });
+}
+
+const notACommand = () => new DbsyncError("bad-command", "expected a line, or a list of arguments");
+const notAnArgument = () =>
+  new DbsyncError("bad-command", "expected arguments that are text, finite numbers or bytes");

@@ -1,0 +1,82 @@
+/**
+ * What one daemon made of one call: inside, as bytes (`Report`); outside, as text (`Outcome`, in errors.ts).
+ */
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import type { ValueReply } from "../../protocol/reply.js";
+import type { Outcome, Stage } from "./errors.js";
+
+/** `text`: the value. `php-dbsync`: what the original's driver hands to PHP, `redis:5:PONG`. */
+export type Format = "text" | "php-dbsync";
+
+/** `bytes`: as text, each character a byte; for who writes it where there are bytes. */
+export type Form = Format | "bytes";
+
+/**
+ * An answer that is a value. `values`: one for each database behind the daemon, empty for nil; in version 2 there
+ * is one, and `reply` is what it came as (null: version 1). `at` is the clock's time in milliseconds.
+ */
+export interface Answer {
+  readonly ok: true;
+  readonly values: readonly ByteString[];
+  readonly reply: ValueReply | null;
+  /** Words separated by blanks. */
+  readonly flags: ByteString;
+  /** Whether the daemon speaks for its peers too: it is live, and has what they have. */
+  readonly isForAll: boolean;
+  readonly at: number;
+}
+
+/** `written`: whether it may have been applied there, or may yet be. */
+export interface Failure {
+  readonly ok: false;
+  readonly stage: Stage;
+  readonly detail: string;
+  readonly written: boolean;
+  readonly at: number;
+  /** Of a command's own failure, as of an answer. */
+  readonly flags?: ByteString;
+}
+
+export type Report = Answer | Failure;
+
+/**
+ * Whether a daemon had answered a later command on the same keys before it answered this one: what it said then does not
+ * go with this, so it counts for nothing where daemons are to agree.
+ */
+export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags.split(" ").includes("late");
+
+/** The value handed to the caller: that of the daemon's first database; null for nil. */
+export function valueText(values: readonly ByteString[], format: Form): string | null {
+  const first = values[0];
+  if (first === undefined) return null;
+  if (format === "bytes") return first;
+  return textOfBytes(format === "text" ? first : `redis:${first.length + 1}:${first}`);
+}
+
+/** @param of.isRead  whether the command changes nothing, wherever it arrives */
+export function outcomeOf(
+  report: Report,
+  of: {
+    readonly address: string;
+    readonly startedAt: number;
+    readonly format: Form;
+    readonly isRead: boolean;
+  },
+): Outcome {
+  const { address, startedAt, format, isRead } = of;
+  const ms = Math.max(0, report.at - startedAt);
+  if (report.ok) {
+    const values = report.values.map(textOfBytes);
+    const version = report.reply === null ? 1 : 2;
+    const flags = report.flags === "" ? [] : report.flags.split(" ");
+    return { address, status: "ok", value: valueText(report.values, format), values, version, flags, ms };
+  }
+  const effect = report.written && !isRead ? "unknown" : "not-applied";
+  return { address, status: "failed", stage: report.stage, detail: report.detail, effect, ms };
+}
+
+/** The text of the first error that a command replied. */
+export function replyError(reports: readonly (Report | null)[]): string {
+  for (const report of reports) if (report?.ok === false && report.stage === "reply") return report.detail;
+  return "";
+}

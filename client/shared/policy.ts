@@ -1,0 +1,165 @@
+/** When a call is decided, and how. Pure: what the daemons reported goes in, a verdict comes out. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Answer, isLate, type Report } from "./outcome.js";
+
+/**
+ * - `first`: the first answer that is not nil. A failure loses to any later answer; nil loses to a later
+ *   value, so it is null only when every daemon that answered said nil, or one that speaks for its peers too.
+ *   Nor is it where as many daemons have refused the date that was good for those that said nil: whose clock is wrong?
+ * - a number: as soon as so many daemons have answered; of their answers the first that is not nil. They need
+ *   not be equal. `all`: that number is the number of servers.
+ * - `majority`: an answer that more than half of all servers gave. A command's failure counts as an answer.
+ * - `all-equal`: what the original's driver does: a value only if every server answered and all answers are
+ *   equal. (The original gives null otherwise; ours throws, so that null means nil.)
+ *
+ * But for `first`, an answer that came late (`isLate`) is no agreement: of two commands that exclude each other a daemon then
+ * counts for one alone, so a majority tells one client at most that it was the first.
+ */
+export type Policy = "first" | "majority" | "all" | "all-equal" | number;
+
+export type FailureCode =
+  | "all-failed"
+  | "reply"
+  | "refused"
+  | "answers-differ"
+  | "clocks-differ"
+  | "not-all-answered"
+  | "too-few-answers"
+  | "late-answers";
+
+/**
+ * - `wait`: not decided.
+ * - `linger`: nil or an error so far; to be decided with `final` soon, whoever is still silent then.
+ * - `value`: the call's result is this answer.
+ */
+export type Verdict =
+  | { readonly kind: "wait" }
+  | { readonly kind: "linger" }
+  | { readonly kind: "value"; readonly answer: Answer }
+  | { readonly kind: "failed"; readonly code: FailureCode };
+
+type Reports = readonly (Report | null)[];
+
+const WAIT: Verdict = { kind: "wait" };
+const LINGER: Verdict = { kind: "linger" };
+const LATE: Verdict = { kind: "failed", code: "late-answers" };
+
+/**
+ * @param reports  one for each daemon, null while it is silent
+ * @param final    whether to decide on what there is
+ * @param refusers  how many daemons have refused the command's date, and not answered since
+ */
+export function judge(policy: Policy, reports: Reports, final: boolean, refusers = 0): Verdict {
+  switch (policy) {
+    case "first":
+      return judgeFirst(reports, final, refusers);
+    case "majority":
+      return judgeMajority(reports, final);
+    case "all-equal":
+      return judgeAllEqual(reports, final);
+    default:
+      return judgeNumber(policy === "all" ? reports.length : policy, reports, final);
+  }
+}
+
+/** Whether an answer is nil: version 1 has no other word for an empty list. */
+export function isMiss(answer: Answer): boolean {
+  return answer.values.length === 0;
+}
+
+function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict {
+  let silent = false;
+  let erred = false;
+  let miss: Answer | null = null;
+  let misses = 0;
+  for (const report of reports) {
+    if (report === null) silent = true;
+    else if (!report.ok) erred ||= report.stage === "reply";
+    else if (!isMiss(report) || report.isForAll) return { kind: "value", answer: report };
+    else {
+      miss ??= report;
+      misses++;
+    }
+  }
+  const isDoubted = misses <= refusers;
+  if (silent && miss !== null && isDoubted && !erred) return WAIT;
+  if (silent && !final) return miss !== null || erred ? LINGER : WAIT;
+  if (miss === null || (isDoubted && erred)) return failure(reports);
+  return isDoubted ? { kind: "failed", code: "clocks-differ" } : { kind: "value", answer: miss };
+}
+
+/** Waits for every daemon before it fails, as `all-equal` does. */
+function judgeNumber(needed: number, reports: Reports, final: boolean): Verdict {
+  const all = answersOf(reports);
+  const answers = all.filter((answer) => !isLate(answer));
+  const [first] = answers;
+  if (first !== undefined && answers.length >= needed) {
+    return { kind: "value", answer: answers.find((answer) => !isMiss(answer)) ?? first };
+  }
+  if (isSilent(reports) && !final) return WAIT;
+  if (all.length === 0) return failure(reports);
+  if (all.length >= needed) return LATE;
+  return { kind: "failed", code: needed >= reports.length ? "not-all-answered" : "too-few-answers" };
+}
+
+function judgeMajority(reports: Reports, final: boolean): Verdict {
+  const groups: Report[][] = [];
+  let answered = 0;
+  let late = 0;
+  for (const report of reports) {
+    if (report === null || !(report.ok || report.stage === "reply")) continue;
+    answered++;
+    if (isLate(report)) {
+      late++;
+      continue;
+    }
+    const group = groups.find(([other]) => sameAnswer(report, other as Report));
+    if (group === undefined) groups.push([report]);
+    else group.push(report);
+  }
+  const group = groups.find(({ length }) => 2 * length > reports.length);
+  const report = group?.[0];
+  if (report !== undefined)
+    return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
+  if (isSilent(reports) && !final) return WAIT;
+  if (answered === 0) return failure(reports);
+  if (2 * answered <= reports.length) return { kind: "failed", code: "too-few-answers" };
+  return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
+}
+
+/** Waits for every daemon even if one has failed: the error is to say what each of them did. */
+function judgeAllEqual(reports: Reports, final: boolean): Verdict {
+  if (isSilent(reports) && !final) return WAIT;
+  const answers = answersOf(reports);
+  const [first] = answers;
+  if (first === undefined) return failure(reports);
+  if (!answers.every((answer) => sameAnswer(answer, first)))
+    return { kind: "failed", code: "answers-differ" };
+  if (answers.length < reports.length) return { kind: "failed", code: "not-all-answered" };
+  return answers.some(isLate) ? LATE : { kind: "value", answer: first };
+}
+
+/** Of a call that nobody answered with success. */
+function failure(reports: Reports): Verdict {
+  const stages = reports.map((report) => (report === null || report.ok ? "" : report.stage));
+  if (stages.includes("reply")) return { kind: "failed", code: "reply" };
+  if (stages.every((stage) => stage === "refused")) return { kind: "failed", code: "refused" };
+  return { kind: "failed", code: "all-failed" };
+}
+
+function isSilent(reports: Reports): boolean {
+  return reports.includes(null);
+}
+
+function answersOf(reports: Reports): Answer[] {
+  return reports.filter((report): report is Answer => report?.ok === true);
+}
+
+function sameAnswer(left: Report, right: Report): boolean {
+  if (left.ok && right.ok) return same(left.values, right.values);
+  return !left.ok && !right.ok && left.detail === right.detail;
+}
+
+function same(left: readonly ByteString[], right: readonly ByteString[]): boolean {
+  return left.length === right.length && left.every((value, index) => value === right[index]);
+}

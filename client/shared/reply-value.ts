@@ -1,0 +1,75 @@
+/** A reply as a JavaScript value: what `call` and `multi` resolve with. */
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import type { Reply, ValueReply } from "../../protocol/reply.js";
+import { formatDouble } from "../../protocol/resp/double.js";
+import { replyText } from "../../protocol/version-1/response-v1.js";
+import { DbsyncError } from "./errors.js";
+import { type Answer, type Form, valueText } from "./outcome.js";
+
+/**
+ * Strings are UTF-8 read as text, or Buffers where those were asked for; statuses (`OK`) are always text. Numbers
+ * are integers; a bigint is one that a number cannot hold. nil is null. A failed command inside a list (of `multi`)
+ * stands there as the error.
+ */
+export type ReplyValue = string | number | bigint | null | Buffer | DbsyncError | ReplyValue[];
+
+/**
+ * What a call resolves with: `text` as version 1 tells it, `value` and `buffers` typed; `outcomes` is told
+ * elsewhere, from all daemons.
+ */
+export type Shape = "text" | "value" | "buffers" | "outcomes";
+
+/** Who wants the result, and as what. One of the two is called, once. */
+export interface Waiter {
+  readonly shape: Shape;
+  /** @param result  from `resultOf`; for the shape `outcomes` an object with them */
+  resolve(result: unknown): void;
+  reject(error: DbsyncError): void;
+}
+
+/** @param answer  from version 1 is a text, whatever the shape */
+export function resultOf(answer: Answer, shape: Shape, format: Form): ReplyValue {
+  if (answer.reply !== null && (shape === "value" || shape === "buffers")) {
+    return replyValue(answer.reply, shape === "buffers");
+  }
+  const first = answer.values[0];
+  return shape === "buffers" && first !== undefined
+    ? Buffer.from(first, "latin1")
+    : valueText(answer.values, format);
+}
+
+export function replyValue(reply: Reply, buffers: boolean): ReplyValue {
+  switch (reply.kind) {
+    case "status":
+      return textOfBytes(reply.text);
+    case "integer":
+      return reply.value;
+    case "bulk":
+    case "verbatim":
+      return buffers ? Buffer.from(reply.bytes, "latin1") : textOfBytes(reply.bytes);
+    case "double":
+      return formatDouble(reply.value);
+    case "nil":
+    case "nil-array":
+      return null;
+    case "resp3":
+      return replyValue(reply.plain, buffers);
+    case "error":
+      return new DbsyncError("reply", textOfBytes(reply.text));
+    default:
+      return reply.items.map((item) => replyValue(item, buffers));
+  }
+}
+
+/** A reply's values as version 1 would send them: none for nil, else one. */
+export function replyValues(reply: Exclude<Reply, { kind: "error" }>): readonly ByteString[] {
+  const text = replyText(reply);
+  return text === null ? [] : [text];
+}
+
+/** Whether a reply settles a call of the policy `first`. Nil and an empty list may lose to another daemon's. */
+export function isHit(reply: Reply): reply is ValueReply {
+  const { kind } = reply;
+  if (kind === "error" || kind === "nil" || kind === "nil-array") return false;
+  return kind !== "array" || reply.items.length > 0;
+}

@@ -1,0 +1,153 @@
+/**
+ * Encrypted connections (`dbsyncs://`): the TLS handshake, who may answer it, and in plain words why it
+ * failed.
+ * With a fingerprint, what counts is the server's key alone: not who signed its certificate, its names or its
+ * dates (as RFC 7671, 5.1). Without one the certificate has to be good for the name in the list.
+ * Source: docs/decisions/0005-pins-are-of-keys.md.
+ */
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { connect, type TLSSocket } from "node:tls";
+import { fingerprint } from "../../keys/fingerprint.js";
+import { badOption } from "./errors.js";
+import type { TlsPeer } from "./servers.js";
+
+/** Oldest version spoken; those before it are broken. */
+const MIN_VERSION = "TLSv1.2";
+
+/** First bytes of an alert: what a TLS server says to a client without TLS. Source: RFC 8446, 5.1. */
+const ALERT = 0x15;
+const TLS_MAJOR_VERSION = 3;
+
+/** To resume from, which spares both sides the costly part; from servers that have proved who they are. */
+const sessions = new WeakMap<TlsPeer, Buffer>();
+
+/**
+ * Begins to connect.
+ * @param told.secured  once, when the server has proved who it is
+ * @param told.failed   the proof is missing; the socket is of no use
+ */
+export function connectTls(
+  place: { readonly host: string; readonly port: number; readonly tls: TlsPeer },
+  told: { secured(socket: TLSSocket): void; failed(doubt: string): void },
+): TLSSocket {
+  const { host, port, tls } = place;
+  const session = sessions.get(tls);
+  // A session may be resumed from once (RFC 8446, C.4).
+  sessions.delete(tls);
+  const socket = connect({
+    ...{ host, port, minVersion: MIN_VERSION },
+    // Judged below, where more is known than the code of an error.
+    rejectUnauthorized: false,
+    ...(tls.authorities === null ? {} : { ca: tls.authorities }),
+    ...(session === undefined ? {} : { session }),
+  });
+  let isProven = false;
+  let offered: Buffer | null = null;
+  socket.on("session", (latest: Buffer) => {
+    if (isProven) sessions.set(tls, latest);
+    else offered = latest;
+  });
+  socket.on("secureConnect", () => {
+    const doubt = doubtOf(socket, tls);
+    if (doubt !== null) {
+      told.failed(doubt);
+      return;
+    }
+    isProven = true;
+    if (offered !== null) sessions.set(tls, offered);
+    told.secured(socket);
+  });
+  return socket;
+}
+
+/** Why the server is not who it should be; null: it is. */
+function doubtOf(socket: TLSSocket, { pins }: TlsPeer): string | null {
+  // Only who holds the key of an earlier, proven session can resume it.
+  if (socket.isSessionReused()) return null;
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return "it showed no certificate";
+  const seen = fingerprint(certificate.publicKey);
+  if (pins.length > 0) {
+    if (pins.includes(seen)) return null;
+    return `its key is sha256:${seen}, which is not the one in the list; somebody may be in between, or the key is new`;
+  }
+  if (socket.authorized) return null;
+  return doubtAbout(String(socket.authorizationError), certificate, seen);
+}
+
+/** @param code  OpenSSL's or Node's verdict. Source: Node.js, "X509 certificate error codes" */
+function doubtAbout(code: string, certificate: X509Certificate, seen: string): string {
+  switch (code) {
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `its certificate is for other names (${certificate.subjectAltName ?? "none"})`;
+    case "CERT_HAS_EXPIRED":
+      return `its certificate has expired (${certificate.validTo})`;
+    case "CERT_NOT_YET_VALID":
+      return `its certificate is not valid yet (${certificate.validFrom}); is this machine's clock right?`;
+    default:
+      return (
+        `nobody trusted has signed its certificate (${code}); if its key is known to be the one ` +
+        `it shows, pin it: #sha256:${seen}`
+      );
+  }
+}
+
+/**
+ * What trouble between the connection and the end of the handshake means.
+ * @param error  null: a regular close
+ * @param plain  how servers without TLS are written
+ */
+export function handshakeTrouble(
+  error: { readonly code?: string | undefined; readonly message: string } | null,
+  plain = "dbsync://",
+): string {
+  const { code = "" } = error ?? {};
+  if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG")
+    return `it speaks without TLS; ${plain} would be the way to it`;
+  if (error === null || code === "ECONNRESET" || code === "EPIPE")
+    return `closed in the handshake; is TLS set up there (--tls-cert)? If not, ${plain} is the way to it`;
+  return `the handshake failed (${code || error.message})`;
+}
+
+/** How long a server may take for its part of the handshake. Shorter than a call, so that it can be told. */
+export const HANDSHAKE_MS = 2_500;
+
+/** What is told when it took longer. */
+export const SILENT = "no answer in the handshake; does TLS listen there, or is it overloaded?";
+
+/** What is told when the first bytes of a connection without TLS are those of a TLS server. */
+export const TLS_ONLY = "it takes TLS only: write dbsyncs:// in front of it in the list of servers";
+
+/** Whether what came first on a connection without TLS is a TLS server's refusal. */
+export function isTlsAlert(chunk: Buffer): boolean {
+  return chunk[0] === ALERT && chunk[1] === TLS_MAJOR_VERSION;
+}
+
+/**
+ * The certificates of the option `ca`.
+ * @param ca  a file's path, or PEM text
+ * @throws DbsyncError `bad-option`
+ */
+export function readAuthorities(ca: string | Buffer, option = "ca"): string {
+  const given = ca.toString();
+  const isText = given.includes("-----BEGIN");
+  let text = given;
+  try {
+    if (!isText) text = readFileSync(given, "utf8");
+  } catch (error) {
+    throw badOption(
+      option,
+      given,
+      `a file that can be read (${(error as NodeJS.ErrnoException).code}), or PEM text`,
+    );
+  }
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  try {
+    if (blocks.length === 0) throw new Error("no certificate");
+    for (const block of blocks) new X509Certificate(block);
+  } catch {
+    throw badOption(option, isText ? "PEM text without a whole certificate" : given, "certificates as PEM");
+  }
+  return blocks.join("\n");
+}

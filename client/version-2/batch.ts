@@ -1,0 +1,309 @@
+/**
+ * Calls that are signed together: one envelope, its way to each daemon, and the promises of its calls. What is true of
+ * the envelope stands here once; a call in it has nothing of its own but its promise.
+ */
+
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
+import { MISS_LINGER_MS } from "../calls/call.js";
+import type { PendingCall } from "../calls/pending-call.js";
+import { Sending, type SentBatch, type SignedEnvelope } from "../calls/sending.js";
+import { type EnvelopeOptions, mayWaitFor } from "../settings/header-options.js";
+import type { Alarm } from "../shared/alarm.js";
+import type { Company } from "../shared/command.js";
+import { DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
+import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
+import { judge } from "../shared/policy.js";
+import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.js";
+import type { Address } from "../shared/servers.js";
+
+/** A batch is closed at this size: larger ones save nothing more, and daemons may bound what they take. */
+const BATCH_BYTES_MAX = 256 * 1024;
+
+/** Whom a batch tells. */
+export interface BatchOwner {
+  nextMoment(): number;
+  /** So many of its calls have settled. */
+  settled(batch: Batch, calls: number): void;
+  /** One of its sendings has ended. */
+  ended(sending: Sending): void;
+}
+
+export class Batch implements SentBatch {
+  /** What its commands are; of a call with an envelope of its own whether it only reads. */
+  readonly company: Company;
+  readonly isRead: boolean;
+  /** Of a call with an envelope of its own; null: one to many calls without. */
+  readonly options: EnvelopeOptions | null;
+  readonly sendings: readonly Sending[];
+  calls: PendingCall[] = [];
+  unsettled = 0;
+  /** When the last of its calls has to be settled. */
+  deadline = 0;
+  /** When `judgeDue` has something to do. */
+  dueAt = Number.POSITIVE_INFINITY;
+  envelope: SignedEnvelope | null = null;
+  /** How often it was signed. */
+  signatures = 0;
+  /** Whether no call may join any more. */
+  isClosed = false;
+  /** Whether a daemon has answered, or nobody waits any more. */
+  isAnswered = false;
+  /** Of all its commands. */
+  bytes = 0;
+  /** Tells the order of a client's batches. */
+  readonly number: number;
+  /** Calls it was made for. */
+  units = 0;
+  readonly #owner: BatchOwner;
+  readonly #alarm: Alarm;
+
+  constructor(parts: {
+    owner: BatchOwner;
+    alarm: Alarm;
+    company: Company;
+    options: EnvelopeOptions | null;
+    addresses: readonly Address[];
+    number: number;
+  }) {
+    this.#owner = parts.owner;
+    this.#alarm = parts.alarm;
+    this.number = parts.number;
+    this.company = parts.company;
+    this.isRead = parts.company === "reads";
+    this.options = parts.options;
+    this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
+  }
+
+  /** Whether a call without options of its own may join. */
+  takes(company: Company, bytes: number): boolean {
+    return (
+      company === this.company &&
+      this.options === null &&
+      !this.isClosed &&
+      this.unsettled > 0 &&
+      this.calls.length < COMMANDS_MAX &&
+      this.bytes + bytes <= BATCH_BYTES_MAX
+    );
+  }
+
+  add(call: PendingCall): void {
+    this.calls.push(call);
+    this.unsettled++;
+    this.units++;
+    // A call with a list of commands is alone, and may be as long as it likes.
+    this.bytes += call.size;
+    if (call.deadline > this.deadline) this.deadline = call.deadline;
+    if (call.deadline < this.dueAt) this.dueAt = call.deadline;
+  }
+
+  /** What its answers wait for; null: nothing. */
+  get wait(): Wait | null {
+    return this.options?.wait ?? null;
+  }
+
+  /** Whether any daemon is still to get it as an envelope. */
+  get hasWaiting(): boolean {
+    return this.sendings.some(({ state }) => state === "waiting");
+  }
+
+  /** Whether it may be signed anew: nothing of it was applied anywhere, and nothing can be any more. */
+  get isUntouched(): boolean {
+    return this.sendings.every((sending) => !sending.mayBeApplied);
+  }
+
+  /**
+   * Takes a daemon's answer.
+   * @throws MalformedFrame  nothing of it was used then
+   */
+  answered(sending: Sending, message: ResultMessage, now: number): void {
+    const { replies: reader, units } = message;
+    if (this.unsettled === 0) {
+      this.#end(sending, now);
+      return;
+    }
+    if (units !== this.units) throw reader.malformed("expected as many replies as the envelope has units");
+    const replies: Reply[] = [];
+    const flags: ByteString[] = [];
+    for (let unit = 0; unit < units; unit++) {
+      replies.push(reader.readReply());
+      flags.push(reader.readBulk());
+    }
+    reader.expectEnd();
+    sending.keep(replies, flags);
+    this.isAnswered = true;
+    sending.endedAt = now;
+    this.#settling(() => {
+      for (let index = 0; index < units; index++) this.#take(index, replies[index] as Reply, now);
+    });
+    this.#end(sending, now);
+  }
+
+  /** Takes it that a daemon will not answer. */
+  failed(sending: Sending, failure: Failure): void {
+    if (sending.state === "ended") return;
+    sending.failure = failure;
+    this.#settling(() => this.#judgeAll(failure.at, false));
+    this.#end(sending, failure.at);
+  }
+
+  /** A call's delivery by version 1 has ended. */
+  delivered(sending: Sending, call: PendingCall, now: number): void {
+    sending.openDeliveries--;
+    this.#settling(() => this.#judge(this.calls.indexOf(call), now, false));
+    if (this.isClosed && sending.openDeliveries === 0) this.#end(sending, now);
+  }
+
+  /** Back to where it was before it was signed, but for the daemons that have answered or are about to. */
+  reset(): void {
+    this.envelope = null;
+    for (const call of this.calls) call.lingerUntil = Number.POSITIVE_INFINITY;
+    if (this.isUntouched) this.#dropSettled();
+    for (const sending of this.sendings)
+      if (sending.state === "waiting" || sending.state === "queued") sending.reset();
+  }
+
+  /** From now on no call may join. */
+  close(now: number): void {
+    this.isClosed = true;
+    for (const sending of this.sendings) {
+      if (sending.state === "version-1" && sending.openDeliveries === 0) this.#end(sending, now);
+    }
+  }
+
+  /** Decides what is due: calls at their deadline, or at the end of the linger. */
+  judgeDue(now: number): void {
+    this.#settling(() => this.#judgeAll(now, true));
+    this.dueAt = Number.POSITIVE_INFINITY;
+    for (const call of this.calls) {
+      if (isOpen(call)) this.dueAt = Math.min(this.dueAt, call.deadline, call.lingerUntil);
+    }
+  }
+
+  /** Ends all calls with an error; the sendings are for others to end. */
+  cutOff(code: ErrorCode, detail: string, now: number): void {
+    this.#settling(() => {
+      for (const [index, call] of this.calls.entries()) {
+        if (!isOpen(call)) continue;
+        const outcomes = this.#outcomes(call, this.#reports(index, now, "closed"));
+        this.#settle(call);
+        call.reject(new DbsyncError(code, detail, { outcomes }));
+      }
+    });
+  }
+
+  #take(index: number, reply: Reply, now: number): void {
+    const call = this.calls[index] as PendingCall;
+    if (!isOpen(call)) return;
+    const { shape, settings } = call;
+    if (settings.policy !== "first" || shape === "outcomes" || !isHit(reply)) {
+      this.#judge(index, now, false);
+      return;
+    }
+    this.#settle(call);
+    if (shape !== "text") call.resolve(replyValue(reply, shape === "buffers"));
+    else call.resolve(valueText(replyValues(reply), settings.format));
+  }
+
+  #judgeAll(now: number, isDue: boolean): void {
+    for (let index = 0; index < this.calls.length; index++) this.#judge(index, now, isDue);
+  }
+
+  #judge(index: number, now: number, isDue: boolean): void {
+    const call = this.calls[index];
+    if (call === undefined || !isOpen(call)) return;
+    const isOver = now >= call.deadline;
+    const reports = isOver ? this.#reports(index, now, "timeout") : this.#reports(index, now, null);
+    const { shape, settings } = call;
+    if (shape === "outcomes") {
+      if (reports.includes(null)) return;
+      this.#settle(call);
+      call.resolve({ outcomes: this.#outcomes(call, reports) });
+      return;
+    }
+    const final = isOver || (isDue && now >= call.lingerUntil);
+    const refusers = this.sendings.filter(({ hasRefusedDate }) => hasRefusedDate).length;
+    const verdict = judge(settings.policy, reports, final, refusers);
+    if (verdict.kind === "wait") call.lingerUntil = Number.POSITIVE_INFINITY;
+    else if (verdict.kind === "linger") {
+      call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);
+      if (call.lingerUntil < this.dueAt) this.dueAt = call.lingerUntil;
+      this.#alarm.ringBy(call.lingerUntil);
+    } else if (verdict.kind === "value") {
+      this.#settle(call);
+      call.resolve(resultOf(verdict.answer, shape, settings.format));
+    } else if (verdict.kind === "failed") {
+      this.#settle(call);
+      const outcomes = this.#outcomes(call, this.#reports(index, now, "timeout"));
+      call.reject(
+        new DbsyncError(verdict.code, verdict.code === "reply" ? replyError(reports) : "", { outcomes }),
+      );
+    }
+  }
+
+  /** @param silent  what is to be said of daemons that have said nothing; null: nothing */
+  #reports(index: number, now: number, silent: "timeout" | "closed" | null): (Report | null)[] {
+    return this.sendings.map((sending) => {
+      const report = sending.report(index);
+      if (report !== null || silent === null) return report;
+      const failure = sending.givenUp(index, silent, now);
+      const detail = failure.stage === "timeout" && failure.written ? mayWaitFor(this.options) : null;
+      return detail === null ? failure : { ...failure, detail };
+    });
+  }
+
+  #outcomes(call: PendingCall, reports: readonly (Report | null)[]): Outcome[] {
+    return reports.map((report, index) =>
+      outcomeOf(report as Report, {
+        address: (this.sendings[index] as Sending).address.text,
+        startedAt: call.startedAt,
+        format: call.settings.format,
+        isRead: this.isRead,
+      }),
+    );
+  }
+
+  #settle(call: PendingCall): void {
+    call.settledMoment = this.#owner.nextMoment();
+    this.unsettled--;
+  }
+
+  /** Tells the owner once, however many calls settle. */
+  #settling(judging: () => void): void {
+    const before = this.unsettled;
+    judging();
+    if (this.unsettled === 0 && before > 0) {
+      this.isAnswered = true;
+      this.#release();
+    }
+    if (this.unsettled < before) this.#owner.settled(this, before - this.unsettled);
+  }
+
+  #end(sending: Sending, now: number): void {
+    if (sending.state === "ended") return;
+    sending.state = "ended";
+    sending.endedAt = now;
+    if (this.unsettled === 0) this.#release();
+    this.#owner.ended(sending);
+  }
+
+  /** Goes on without the calls that nobody waits for any more. */
+  #dropSettled(): void {
+    this.calls = this.calls.filter(isOpen);
+    this.units = this.calls.length;
+    this.bytes = this.calls.reduce((bytes, { size }) => bytes + size, 0);
+  }
+
+  /** What only the calls needed is not kept for a daemon that hangs. */
+  #release(): void {
+    for (const sending of this.sendings) sending.forgetReplies();
+    const isNeeded = this.sendings.some(({ state, mayTurn }) => state !== "ended" && mayTurn);
+    if (!isNeeded) this.calls = [];
+  }
+}
+
+function isOpen(call: PendingCall): boolean {
+  return call.settledMoment === Number.POSITIVE_INFINITY;
+}

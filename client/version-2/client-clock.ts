@@ -1,0 +1,83 @@
+/**
+ * The clock that envelopes are dated by: this process's, corrected by what daemons say of theirs. It rests on a clock
+ * that never jumps, so that setting this machine's time changes nothing. Pure: times are handed in.
+ * Source: docs/protocol-v2.md "Clocks".
+ */
+import { SEQ_MAX } from "../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+
+/** How far ahead of the daemons' clock an envelope may be dated; they take up to 5 s. */
+const MAX_AHEAD_MS = 4_000;
+
+export class ClientClock {
+  /** For each daemon that was heard: its clock minus ours. */
+  readonly #offsets = new Map<object, number>();
+  /** Their middle one, or what this machine's own time says until a daemon was heard. */
+  #offset: number;
+  #seen: EnvelopeDate = NEVER;
+  #used: EnvelopeDate = NEVER;
+
+  /** @param wallOffset  this machine's time minus the steady clock's, in milliseconds */
+  constructor(wallOffset: number) {
+    this.#offset = wallOffset;
+  }
+
+  /**
+   * A daemon's clock, read between two times of ours: its offset is kept where that allows it, and else moved to the
+   * nearest that does; the first is the middle.
+   */
+  heard(daemon: object, clock: number, sentAt: number, now: number): void {
+    // Daemons tell whole milliseconds.
+    const least = clock - now;
+    const most = clock + 1 - sentAt;
+    const known = this.#offsets.get(daemon);
+    const offset = known === undefined ? (least + most) / 2 : Math.min(Math.max(known, least), most);
+    if (offset === known) return;
+    this.#offsets.set(daemon, offset);
+    this.#offset = middleOf([...this.#offsets.values()]);
+  }
+
+  /** The newest write that a daemon has applied: whoever has seen an answer writes after it. */
+  seen(newest: EnvelopeDate): void {
+    this.#seen = laterOf(this.#seen, newest);
+  }
+
+  /** Milliseconds since 1970, as the daemons count them. */
+  time(now: number): number {
+    return Math.floor(now + this.#offset);
+  }
+
+  /** The date of a new envelope: later than all that were used or seen, except after a correction of the clock. */
+  date(now: number): EnvelopeDate {
+    const time = Math.max(0, this.time(now));
+    const latest = time + MAX_AHEAD_MS;
+    // What was dated later went by a clock that has proved wrong.
+    const used = this.#used.at > latest ? NEVER : this.#used;
+    const seen = this.#seen.at > latest ? { at: latest, seq: -1 } : this.#seen;
+    const highest = laterOf(used, seen);
+    this.#used = time > highest.at ? { at: time, seq: 0 } : after(highest);
+    return this.#used;
+  }
+
+  /** The time by the middle clock of these daemons, each of which was heard. For what only reads: it is in no order with others. */
+  timeBy(daemons: readonly object[], now: number): number {
+    return Math.max(
+      0,
+      Math.floor(now + middleOf(daemons.map((daemon) => this.#offsets.get(daemon) ?? this.#offset))),
+    );
+  }
+}
+
+/** The lower of two. */
+function middleOf(offsets: readonly number[]): number {
+  const sorted = offsets.toSorted((left, right) => left - right);
+  return sorted[(sorted.length - 1) >> 1] as number;
+}
+
+const NEVER: EnvelopeDate = { at: 0, seq: 0 };
+
+const laterOf = (one: EnvelopeDate, other: EnvelopeDate): EnvelopeDate =>
+  other.at > one.at || (other.at === one.at && other.seq > one.seq) ? other : one;
+
+const after = ({ at, seq }: EnvelopeDate): EnvelopeDate =>
+  seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };

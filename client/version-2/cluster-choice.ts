@@ -1,0 +1,42 @@
+/**
+ * Which cluster a client's commands are for, where nobody has told it: what the daemons say of themselves, the greater
+ * number deciding, so that one daemon that is set up otherwise neither spoils a call nor is sent one. Pure.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+
+/** Once one daemon has named its cluster, how long the others may take until it is believed. */
+export const CLUSTER_LINGER_MS = 50;
+
+/**
+ * - `open`: too few have spoken
+ * - `chosen`: the cluster, 32 bytes
+ * - `conflict`: as many say one as another; `detail` names both
+ */
+export type Choice =
+  | { readonly kind: "open" }
+  | { readonly kind: "chosen"; readonly cluster: ByteString }
+  | { readonly kind: "conflict"; readonly detail: string };
+
+/**
+ * @param votes    what each daemon that has spoken says, by its address
+ * @param servers  how many there are
+ * @param final    whether to decide on what there is
+ */
+export function chooseCluster(
+  votes: ReadonlyMap<string, ByteString>,
+  servers: number,
+  final: boolean,
+): Choice {
+  const voters = new Map<ByteString, string[]>();
+  for (const [address, cluster] of votes) voters.set(cluster, [...(voters.get(cluster) ?? []), address]);
+  const [most, next] = [...voters].sort(([, left], [, right]) => right.length - left.length);
+  if (most === undefined) return { kind: "open" };
+  if (2 * most[1].length <= servers && !final) return { kind: "open" };
+  if (next === undefined || next[1].length < most[1].length) return { kind: "chosen", cluster: most[0] };
+  const named = [most, next].map(([cluster, addresses]) => `${addresses.join(", ")} to ${hexOf(cluster)}`);
+  return {
+    kind: "conflict",
+    detail: `${named.join("; ")}. Mend the list of servers, or name the right one by the option cluster`,
+  };
+}

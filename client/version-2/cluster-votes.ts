@@ -1,0 +1,141 @@
+/**
+ * What the daemons of a client say of their cluster, and which one its commands are for. A client that was told one keeps it;
+ * else a daemon that has other keys than when it was asked is asked again, and the greater number decides anew.
+ */
+
+import type { ByteString } from "../../protocol/byte-string.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Alarm } from "../shared/alarm.js";
+import { isLoopback } from "../shared/servers.js";
+import { type Choice, CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
+import type { Link } from "./link.js";
+
+/** How long a conflict between the servers' clusters stands before a call has them asked again. */
+const CONFLICT_MS = 1_000;
+
+export interface ClusterVotesParts {
+  /** 32 bytes, or "": the client was told none. */
+  readonly cluster: ByteString;
+  readonly links: readonly Link[];
+  readonly warn: (warning: string) => void;
+  readonly alarm: Alarm;
+}
+
+export class ClusterVotes {
+  readonly isTold: boolean;
+  /** Which commands are for; "": not known. */
+  cluster: ByteString;
+  /** The servers name different clusters, and none more than another: which. */
+  conflict: string | null = null;
+  readonly #parts: ClusterVotesParts;
+  readonly #votes = new Map<Link, ByteString>();
+  /** Until when the cluster may stay open once a daemon has named one. */
+  #decideBy = Number.POSITIVE_INFINITY;
+  /** Since when there is a conflict. */
+  #conflictAt = 0;
+  /** The cluster that was last believed, and warned of. */
+  #believed: ByteString = "";
+
+  constructor(parts: ClusterVotesParts) {
+    this.#parts = parts;
+    this.cluster = parts.cluster;
+    this.isTold = parts.cluster !== "";
+  }
+
+  nextTick(): number {
+    return this.cluster === "" ? this.#decideBy : Number.POSITIVE_INFINITY;
+  }
+
+  /** Takes what a daemon says of itself. */
+  told(link: Link, cluster: ByteString, now: number): void {
+    this.#votes.set(link, cluster);
+    if (this.cluster === "" && this.#decideBy === Number.POSITIVE_INFINITY)
+      this.#lingerUntil(now + CLUSTER_LINGER_MS);
+  }
+
+  /** Has the daemons asked again, where they differed a while ago: somebody may have mended that. */
+  doubtConflict(now: number): void {
+    if (this.conflict === null || now < this.#conflictAt + CONFLICT_MS) return;
+    this.conflict = null;
+    this.cluster = "";
+    this.#votes.clear();
+    this.#decideBy = Number.POSITIVE_INFINITY;
+    for (const link of this.#parts.links) link.ask(now);
+  }
+
+  /**
+   * A daemon has refused an envelope for its cluster, and is asked again unless it names another already.
+   * @returns whether the cluster is open again, since no greater number of daemons names it
+   */
+  doubt(link: Link, refused: ByteString, now: number): boolean {
+    if (this.#votes.get(link) === refused) {
+      this.#votes.delete(link);
+      link.ask(now);
+    }
+    if (this.cluster !== refused) return false;
+    const { links } = this.#parts;
+    const supporters = [...this.#votes.values()].filter((vote) => vote === refused).length;
+    if (2 * supporters > links.length) return false;
+    this.cluster = "";
+    this.#decideBy = Number.POSITIVE_INFINITY;
+    if (this.#votes.has(link)) this.#lingerUntil(now + CLUSTER_LINGER_MS);
+    return true;
+  }
+
+  /** Settles the cluster as far as that is possible now, and which links are foreign. @returns whether it was */
+  decide(now: number): boolean {
+    if (!this.isTold) {
+      const choice = this.#choose(now);
+      if (choice.kind === "open") return false;
+      this.#decideBy = Number.POSITIVE_INFINITY;
+      this.#conflictAt = now;
+      this.conflict = choice.kind === "conflict" ? choice.detail : null;
+      if (choice.kind === "chosen" && choice.cluster !== this.cluster) this.#believe(choice.cluster);
+    }
+    for (const link of this.#parts.links) {
+      const vote = this.#votes.get(link);
+      link.isForeign = vote !== undefined && vote !== this.cluster;
+    }
+    return true;
+  }
+
+  #lingerUntil(time: number): void {
+    this.#decideBy = time;
+    this.#parts.alarm.ringBy(time);
+  }
+
+  /** What a daemon has said before counts until it is reached again, but breaks no tie. */
+  #choose(now: number): Choice {
+    const { links } = this.#parts;
+    const isDue = this.cluster === "" && now >= this.#decideBy;
+    const isOnTheWay = ({ state }: Link) => state === "connecting" || state === "greeting";
+    const isHeard = (link: Link) =>
+      link.state === "closed" || link.version.known === 1 || (!isOnTheWay(link) && this.#votes.has(link));
+    const final = isDue || links.every(isHeard);
+    const votes = this.#votesOf((link) => isDue || !isOnTheWay(link));
+    const choice = chooseCluster(votes, links.length, final);
+    if (choice.kind !== "conflict") return choice;
+    const present = this.#votesOf(({ state }) => state === "speaking");
+    return present.size === 0 ? choice : chooseCluster(present, links.length, final);
+  }
+
+  /** By address. */
+  #votesOf(counts: (link: Link) => boolean): Map<string, ByteString> {
+    const votes = new Map<string, ByteString>();
+    for (const [link, vote] of this.#votes) if (counts(link)) votes.set(link.address.text, vote);
+    return votes;
+  }
+
+  #believe(cluster: ByteString): void {
+    this.cluster = cluster;
+    if (cluster === this.#believed) return;
+    this.#believed = cluster;
+    const { links, warn } = this.#parts;
+    const doubtful = links.find(({ address }) => !isLoopback(address) && address.tls === null);
+    if (doubtful === undefined) return;
+    warn(
+      `the servers were asked for their cluster and believed, though anybody between here and ${doubtful.address.text} ` +
+        `could have answered; name it by the option cluster or DBSYNC_CLUSTER: ${hexOf(cluster)}`,
+    );
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * One version 2 connection: bytes to messages and back, and the hello that begins it. What is on its way over it, and
+ * what its end means, is link.ts's.
+ *
+ *   connecting ──opened──► greeting ──hello──► speaking
+ *        └─────────────────────┴───────────────────┴──── closed, garbage, close() ──► closed
+ */
+import { MalformedFrame } from "../../protocol/errors.js";
+import { FrameParser, writeFrame } from "../../protocol/frame.js";
+import { type DaemonMessage, readDaemonMessage, writeHello } from "../../protocol/version-2/messages-v2.js";
+import type { FrameTracer } from "../shared/debug.js";
+import type { ClientSocket, Environment, SocketError } from "../shared/environment.js";
+import type { Stage } from "../shared/errors.js";
+import type { Address } from "../shared/servers.js";
+
+/**
+ * A longer message is taken for garbage before any of it is kept. No daemon sends one (`--max-output-bytes`): a result
+ * answers thousands of calls, which must not fail together because each of them has brought something.
+ */
+const MAX_MESSAGE_BYTES = 512 * 1024 * 1024;
+
+/** Whom a connection tells. */
+export interface ConnectionV2Owner {
+  /** For the hello: what the client was told, or "". */
+  readonly cluster: string;
+  /** Its hello is written; the answer is due. */
+  opened(now: number): void;
+  /** @throws MalformedFrame  the message cannot be what it says */
+  told(message: DaemonMessage, now: number): void;
+  /** All messages of a piece of the stream have been told. */
+  heard(now: number): void;
+  /** It is gone; `close` tells nobody. */
+  gone(stage: Stage, detail: string, now: number): void;
+}
+
+export class ConnectionV2 {
+  state: "connecting" | "greeting" | "speaking" | "closed" = "connecting";
+  /** Since when it is connecting, or greeting: when the hello was written. */
+  since: number;
+  /** Whether a byte has come. */
+  hasHeard = false;
+  readonly #address: Address;
+  readonly #environment: Environment;
+  readonly #owner: ConnectionV2Owner;
+  readonly #trace: FrameTracer | null;
+  readonly #socket: ClientSocket;
+  readonly #parser = new FrameParser(MAX_MESSAGE_BYTES, 2);
+
+  constructor(parts: {
+    address: Address;
+    environment: Environment;
+    owner: ConnectionV2Owner;
+    trace: FrameTracer | null;
+    now: number;
+  }) {
+    this.#address = parts.address;
+    this.#environment = parts.environment;
+    this.#owner = parts.owner;
+    this.#trace = parts.trace;
+    this.since = parts.now;
+    this.#socket = this.#environment.openSocket(parts.address, {
+      opened: () => this.#opened(),
+      received: (chunk) => this.#received(chunk),
+      closed: (error) => this.#closed(error),
+    });
+  }
+
+  write(bytes: Buffer): void {
+    this.#trace?.(this.#address.text, "sent", bytes);
+    this.#socket.write(bytes);
+  }
+
+  /** Writes a hello. */
+  greet(): void {
+    const { cluster } = this.#owner;
+    const clock = Math.floor(this.#environment.wallClock());
+    const hello = {
+      kind: "hello",
+      versions: [2],
+      daemon: "",
+      cluster,
+      clock,
+      state: "",
+      role: "client",
+    } as const;
+    this.write(Buffer.from(writeFrame(writeHello(hello), 2), "latin1"));
+  }
+
+  /** Closes at once and tells nobody. */
+  close(): void {
+    if (this.state === "closed") return;
+    this.state = "closed";
+    this.#socket.destroy();
+  }
+
+  /** Whether it would keep the process alive by itself, or for nothing. */
+  holdsProcess(): boolean {
+    return this.state !== "speaking" || this.#socket.unsentBytes() > 0;
+  }
+
+  #opened(): void {
+    this.state = "greeting";
+    this.since = this.#environment.now();
+    this.greet();
+    this.#owner.opened(this.since);
+  }
+
+  #received(chunk: Buffer): void {
+    this.#trace?.(this.#address.text, "received", chunk);
+    const now = this.#environment.now();
+    this.hasHeard = true;
+    try {
+      for (const payload of this.#parser.push(chunk)) {
+        const message = readDaemonMessage(payload);
+        const isWelcome = message.kind === "hello" && message.versions.includes(2);
+        if (isWelcome && this.state === "greeting") this.state = "speaking";
+        this.#owner.told(message, now);
+        if (this.state === "closed") return;
+      }
+      if (this.#parser.malformed !== null) throw this.#parser.malformed;
+    } catch (error) {
+      if (!(error instanceof MalformedFrame)) throw error;
+      this.#owner.gone("garbage", error.message, now);
+      return;
+    }
+    this.#owner.heard(now);
+  }
+
+  #closed(error: SocketError | null): void {
+    const now = this.#environment.now();
+    const seen = error === null ? "" : (error.code ?? error.message);
+    if (error?.stage !== undefined) this.#owner.gone(error.stage, error.message, now);
+    else if (this.state === "connecting") {
+      this.#owner.gone(error?.syscall?.startsWith("getaddr") ? "dns" : "connect", seen, now);
+    } else this.#owner.gone("lost", seen, now);
+  }
+}

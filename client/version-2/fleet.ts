@@ -1,0 +1,303 @@
+/**
+ * The daemons of a client, version 2: their links, the clock and the cluster they agree on, and what their answers and
+ * refusals mean for a batch. Daemons that turn out to speak version 1 are handed each call as a delivery.
+ */
+
+import type { ByteString } from "../../protocol/byte-string.js";
+import type {
+  EnvelopeDate,
+  Hello,
+  RefusedMessage,
+  ResultMessage,
+} from "../../protocol/version-2/messages-v2.js";
+import { publishOutcome, publishVersion } from "../calls/channels.js";
+import type { PendingCall } from "../calls/pending-call.js";
+import type { Sending, SentBatch } from "../calls/sending.js";
+import type { Signer } from "../settings/signing-key.js";
+import type { Alarm } from "../shared/alarm.js";
+import type { FrameTracer } from "../shared/debug.js";
+import type { Environment } from "../shared/environment.js";
+import type { Failure } from "../shared/outcome.js";
+import type { Address } from "../shared/servers.js";
+import type { Versions } from "../shared/versions.js";
+import type { Pool } from "../version-1/pool.js";
+import { reasonOf, unsendable, version1Delivery, versionFailure } from "../version-1/version-1-deliveries.js";
+import { ClientClock } from "./client-clock.js";
+import { ClusterVotes } from "./cluster-votes.js";
+import { HeldBatches } from "./held-batches.js";
+import { Link } from "./link.js";
+import type { LinkOwner } from "./link-owner.js";
+
+/** How often a batch is signed at all; daemons that refuse its date more often have clocks that nobody can meet. */
+const MAX_SIGNATURES = 4;
+
+/** A later date may be taken. */
+const REFUSED_FOR_DATE: readonly string[] = ["skew", "too-old"];
+const REFUSED_FOR_CLUSTER = "wrong-cluster";
+
+/** Whom a fleet tells. */
+export interface FleetOwner {
+  /** The cluster is known now. */
+  ready(now: number): void;
+  /** A daemon speaks version 1: what is not signed yet goes the other way. */
+  turnedOut1(index: number, now: number): void;
+  /** No daemon can be reached. */
+  unreachable(now: number): void;
+  /** To be signed anew, in its old place. */
+  again(batch: SentBatch): void;
+}
+
+export interface FleetParts {
+  readonly owner: FleetOwner;
+  readonly environment: Environment;
+  readonly alarm: Alarm;
+  readonly addresses: readonly Address[];
+  readonly pools: readonly Pool[];
+  /** For version 1. */
+  readonly sign: Signer | null;
+  /** 32 bytes, or "". */
+  readonly cluster: ByteString;
+  /** Of daemons whose entry in the list says nothing; null: nobody has said. */
+  readonly versions: Versions | null;
+  readonly keepalive: boolean;
+  readonly trace: FrameTracer | null;
+  readonly warn: (warning: string) => void;
+}
+
+export class Fleet implements LinkOwner<Link> {
+  readonly links: readonly Link[];
+  readonly clock: ClientClock;
+  /** The newest write that a daemon has answered. */
+  lastWrite: (EnvelopeDate & { readonly id: ByteString; readonly index: number }) | null = null;
+  readonly #parts: FleetParts;
+  readonly votes: ClusterVotes;
+  readonly #held: HeldBatches;
+
+  constructor(parts: FleetParts) {
+    this.#parts = parts;
+    const { environment, alarm, trace, keepalive, versions, pools } = parts;
+    const shared = { environment, alarm, trace, keepalive, versions, owner: this };
+    this.clock = new ClientClock(environment.wallClock() - environment.now());
+    this.links = parts.addresses.map(
+      (address, index) => new Link({ ...shared, address, pool: pools[index] as Pool }),
+    );
+    const { cluster, owner, warn } = parts;
+    this.votes = new ClusterVotes({
+      cluster,
+      warn,
+      links: this.links,
+      alarm,
+    });
+    this.#held = new HeldBatches({
+      isForSameCluster: ({ envelope }) => this.conflict === null && envelope?.cluster === this.cluster,
+      isAsking: (sending) => this.#link(sending).isAsking,
+      withdraw: (sending) => this.#link(sending).withdraw(sending),
+      again: owner.again.bind(owner),
+      alarm,
+    });
+  }
+
+  /** Which commands are for, or "". */
+  get cluster(): ByteString {
+    return this.votes.cluster;
+  }
+
+  /** The servers name different clusters, and none more than another: which. */
+  get conflict(): string | null {
+    return this.votes.conflict;
+  }
+
+  /** Whether every daemon speaks version 1, as far as is known; old findings are looked into. @param isQuiet  whether nothing is on its way to any of them */
+  isVersion1(now: number, isQuiet: boolean): boolean {
+    for (const link of this.links) if (link.version.lookAgain(now, isQuiet)) link.want(now, true);
+    return this.links.every(({ version }) => version.known === 1);
+  }
+
+  /** Begins to ask the daemons for their version and cluster. */
+  greet(now: number): void {
+    const insist = this.#isBackingOff(now);
+    for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);
+  }
+
+  /** Whether no connection is there or being made. */
+  get isUnreachable(): boolean {
+    return this.links.every(({ state }) => state === "closed");
+  }
+
+  /** The date of a batch's envelope; whoever has refused an earlier one of what only reads gets one by its own clock. */
+  date({ isRead, sendings }: SentBatch, now: number): EnvelopeDate {
+    const refusers = sendings.filter(({ state, hasRefusedDate }) => state === "waiting" && hasRefusedDate);
+    if (!isRead || refusers.length === 0) return this.clock.date(now);
+    const links = refusers.map((sending) => this.#link(sending));
+    return { at: this.clock.timeBy(links, now), seq: 0 };
+  }
+
+  /** Sends a batch that is signed to every daemon that waits for it. */
+  offer(batch: SentBatch, now: number): void {
+    const insist = this.#isBackingOff(now);
+    for (const sending of batch.sendings) {
+      if (sending.state !== "waiting") continue;
+      sending.envelope = batch.envelope;
+      this.#link(sending).offer(sending, now, insist);
+    }
+  }
+
+  /** Gives up a batch that was never signed. */
+  abandon(batch: SentBatch, now: number): void {
+    for (const sending of batch.sendings) {
+      if (sending.state === "waiting") batch.failed(sending, this.#link(sending).failure(now));
+    }
+  }
+
+  /** Hands a call that joins a batch to the daemons that speak version 1, or did when the batch began. */
+  deliver1(batch: SentBatch, call: PendingCall, now: number): void {
+    for (const sending of batch.sendings) {
+      if (sending.state === "version-1" || this.#link(sending).version.known === 1)
+        this.#deliver1(sending, call, now);
+    }
+  }
+
+  /** Hands all calls of a batch to a daemon that has turned out to speak version 1. */
+  turn1(sending: Sending, now: number): void {
+    if (sending.state === "ended") return;
+    sending.reset();
+    for (const call of sending.batch.calls) this.#deliver1(sending, call, now);
+    if (sending.batch.isClosed) sending.batch.close(now);
+  }
+
+  /** What an ended batch leaves behind. */
+  ended(sending: Sending, now: number): void {
+    publishOutcome(sending, now);
+    this.#held.reconsider(sending.batch, now);
+  }
+
+  tick(now: number): void {
+    if (this.cluster === "") this.#decide(now);
+    for (const link of this.links) link.tick(now);
+    this.#held.tick(now);
+  }
+
+  nextTick(): number {
+    let time = Math.min(this.votes.nextTick(), this.#held.nextTick());
+    for (const link of this.links) time = Math.min(time, link.nextTick());
+    return time;
+  }
+
+  letGo(now: number): void {
+    for (const link of this.links) link.letGo(now);
+  }
+
+  close(now: number): void {
+    for (const link of this.links) link.close(now);
+    this.#held.close();
+  }
+
+  greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
+    link.hasPeers = (hello.members ?? 0) > 0;
+    this.clock.heard(link, hello.clock, sentAt, now);
+    this.votes.told(link, hello.cluster, now);
+    publishVersion(link.address.text, 2);
+    this.#decide(now);
+  }
+
+  turnedOut1(link: Link, sendings: readonly Sending[], now: number): void {
+    publishVersion(link.address.text, 1);
+    for (const sending of sendings) this.turn1(sending, now);
+    this.#decide(now);
+    this.#parts.owner.turnedOut1(this.links.indexOf(link), now);
+    if (this.isUnreachable) this.#parts.owner.unreachable(now);
+  }
+
+  answered(link: Link, sending: Sending, message: ResultMessage, now: number): void {
+    const { batch } = sending;
+    sending.hasPeers = link.hasPeers;
+    this.clock.heard(link, message.clock, sending.writtenAt, now);
+    this.clock.seen(message.newest);
+    const envelope = batch.envelope;
+    if (!batch.isRead && envelope !== null) {
+      const { at, seq, id } = envelope;
+      const last = this.lastWrite;
+      if (last === null || at > last.at || (at === last.at && seq > last.seq))
+        this.lastWrite = { at, seq, id, index: message.units - 1 };
+    }
+    batch.answered(sending, message, now);
+  }
+
+  refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void {
+    const { code, sentence, clock, effect } = message;
+    this.clock.heard(link, clock, sending.writtenAt, now);
+    const detail = `${code}: ${sentence}`;
+    // Written before, and lost with its connection, it may have been applied then; of that the refusal does not speak.
+    const written = effect === "unknown" || sending.writes > 1;
+    const failure: Failure = { ok: false, stage: "refused", detail, written, at: now };
+    const { batch } = sending;
+    sending.hasRefusedDate = REFUSED_FOR_DATE.includes(code);
+    const isForCluster = code === REFUSED_FOR_CLUSTER && !this.votes.isTold;
+    const mayBeSignedAnew =
+      (sending.hasRefusedDate || isForCluster) &&
+      (batch.isRead || !failure.written) &&
+      batch.unsettled > 0 &&
+      batch.signatures < MAX_SIGNATURES;
+    if (mayBeSignedAnew) {
+      sending.refusal = failure;
+      sending.state = "waiting";
+      this.#held.hold(batch, now);
+    } else batch.failed(sending, failure);
+    if (isForCluster && this.votes.doubt(link, batch.envelope?.cluster ?? "", now)) this.#decide(now);
+    this.#held.reconsider(batch, now);
+  }
+
+  failed(sending: Sending, failure: Failure): void {
+    sending.batch.failed(sending, failure);
+  }
+
+  lostHope(_link: Link, now: number): void {
+    this.#decide(now);
+    if (this.isUnreachable) this.#parts.owner.unreachable(now);
+  }
+
+  othersAnsweredSince(link: Link, time: number): boolean {
+    return this.links.some((other) => other !== link && other.lastAnswerAt > time);
+  }
+
+  #deliver1(sending: Sending, call: PendingCall, now: number): void {
+    const { batch, address } = sending;
+    const { sign, pools } = this.#parts;
+    sending.state = "version-1";
+    sending.deliveries ??= [];
+    sending.openDeliveries++;
+    const ended = () => batch.delivered(sending, call, now);
+    let problem = unsendable(call, sign);
+    if (problem === null) {
+      try {
+        const settle = () => batch.delivered(sending, call, this.#parts.environment.now());
+        const delivery = version1Delivery({ call, address, sign, ended: settle });
+        sending.deliveries.push(delivery);
+        pools[sending.index]?.offer(delivery, now, this.#isBackingOff(now));
+        return;
+      } catch (error) {
+        problem = reasonOf(error);
+      }
+    }
+    sending.deliveries.push({ report: versionFailure(problem, now), writtenAt: -1 });
+    ended();
+  }
+
+  #link(sending: Sending): Link {
+    return this.links[sending.index] as Link;
+  }
+
+  #isBackingOff(now: number): boolean {
+    const { pools } = this.#parts;
+    return this.links.every((link, index) =>
+      link.version.known === 1 ? (pools[index] as Pool).isBackingOff(now) : link.isBackingOff(now),
+    );
+  }
+
+  /** Settles which cluster commands are for, as far as that is possible now. */
+  #decide(now: number): void {
+    if (!this.votes.decide(now)) return;
+    this.#parts.owner.ready(now);
+    this.#held.reconsiderAll(now);
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Batches that some daemon has refused, and that may be signed anew once it is known what became of them elsewhere:
+ * for another date, or for another cluster. What writes is, if no daemon can have applied it; what only reads may be
+ * asked twice, and is at once when nobody else is about to answer.
+ */
+
+import { MISS_LINGER_MS } from "../calls/call.js";
+import type { Sending, SentBatch } from "../calls/sending.js";
+import type { Alarm } from "../shared/alarm.js";
+
+export interface HeldBatchesParts {
+  /** Whether it would be signed for the same cluster again. */
+  readonly isForSameCluster: (batch: SentBatch) => boolean;
+  /** Whether a daemon has yet to say what its cluster is. */
+  readonly isAsking: (sending: Sending) => boolean;
+  /** Takes a sending back from the queue before its daemon. */
+  readonly withdraw: (sending: Sending) => void;
+  /** To be signed anew, in its old place. */
+  readonly again: (batch: SentBatch) => void;
+  readonly alarm: Alarm;
+}
+
+export class HeldBatches {
+  readonly #parts: HeldBatchesParts;
+  /** With the time at which each is reconsidered, whoever is silent then; in the end its deadline. */
+  readonly #held = new Map<SentBatch, number>();
+
+  constructor(parts: HeldBatchesParts) {
+    this.#parts = parts;
+  }
+
+  /** A daemon has refused it; `reconsider` is to follow. */
+  hold(batch: SentBatch, now: number): void {
+    if (this.#held.has(batch)) return;
+    const until = Math.min(now + MISS_LINGER_MS, batch.deadline);
+    this.#held.set(batch, until);
+    this.#parts.alarm.ringBy(until);
+  }
+
+  /** More is known of a batch: is it to be signed anew, or has it been applied somewhere, or does it depend? */
+  reconsider(batch: SentBatch, now: number): void {
+    const until = this.#held.get(batch);
+    if (until === undefined) return;
+    const { sendings } = batch;
+    const isOpen = sendings.some(({ state }) => state === "written");
+    const isWanted = batch.unsettled > 0 && now < batch.deadline;
+    const isForDate = sendings.some(({ refusal, hasRefusedDate }) => refusal !== null && hasRefusedDate);
+    const mayBeAskedTwice = batch.isRead && isForDate && !(isOpen && now < until);
+    if (!isWanted) this.#letStand(batch);
+    else if (mayBeAskedTwice || (batch.isUntouched && (isForDate || !this.#parts.isForSameCluster(batch))))
+      this.#askAnew(batch);
+    else if (!(isOpen || (batch.isUntouched && this.#mayTurnOut(batch)))) this.#letStand(batch);
+  }
+
+  reconsiderAll(now: number): void {
+    for (const batch of this.#held.keys()) this.reconsider(batch, now);
+  }
+
+  tick(now: number): void {
+    for (const [batch, until] of this.#held) {
+      if (until > now && batch.unsettled > 0) continue;
+      this.reconsider(batch, now);
+      if (this.#held.has(batch)) this.#held.set(batch, batch.deadline);
+    }
+  }
+
+  nextTick(): number {
+    let time = Number.POSITIVE_INFINITY;
+    for (const until of this.#held.values()) time = Math.min(time, until);
+    return time;
+  }
+
+  /** No batch is signed any more. */
+  close(): void {
+    for (const batch of this.#held.keys()) this.#letStand(batch);
+  }
+
+  #askAnew(batch: SentBatch): void {
+    this.#held.delete(batch);
+    for (const sending of batch.sendings) if (sending.state === "queued") this.#parts.withdraw(sending);
+    batch.reset();
+    this.#parts.again(batch);
+  }
+
+  /** Whether a daemon has yet to say what may change the cluster. */
+  #mayTurnOut({ sendings }: SentBatch): boolean {
+    return sendings.some(
+      (sending) => sending.state === "queued" || (sending.refusal !== null && this.#parts.isAsking(sending)),
+    );
+  }
+
+  #letStand(batch: SentBatch): void {
+    this.#held.delete(batch);
+    for (const sending of batch.sendings) {
+      if (sending.state !== "ended" && sending.refusal !== null) batch.failed(sending, sending.refusal);
+    }
+  }
+}

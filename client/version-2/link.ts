@@ -1,0 +1,319 @@
+/**
+ * One daemon as version 2 sees it: a connection, what is on its way over it, and the queue before it.
+ *
+ * A daemon that speaks version 1 closes on the hello: nothing was executed, and commands may go the other way, if so told.
+ * What was written when a connection is lost is written again, the same bytes: a daemon applies them once.
+ * Source: docs/protocol-v2.md "hello", "Retrying".
+ */
+import type { DaemonMessage, Hello } from "../../protocol/version-2/messages-v2.js";
+import type { Sending } from "../calls/sending.js";
+import { BackOff } from "../shared/back-off.js";
+import type { Stage } from "../shared/errors.js";
+import {
+  ASK_AGAIN_MS,
+  CONNECT_MS,
+  DRAIN_MS,
+  IDLE_MS,
+  MAX_WRITES,
+  OVERDUE_MS,
+  SLACK_MS,
+  STALL_MS,
+} from "../shared/link-times.js";
+import type { Failure } from "../shared/outcome.js";
+import type { Address } from "../shared/servers.js";
+import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
+import type { LinkOwner, LinkParts } from "./link-owner.js";
+import { LinkQueue } from "./link-queue.js";
+import { OnTheWay } from "./on-the-way.js";
+import { SpokenVersion } from "./spoken-version.js";
+
+const KEYLESS = "not-due: it has no keys now, and takes nothing that is signed";
+
+export class Link implements ConnectionV2Owner {
+  readonly address: Address;
+  readonly version: SpokenVersion;
+  /** Its cluster is not the client's: it gets nothing. */
+  isForeign = false;
+  lastAnswerAt = Number.NEGATIVE_INFINITY;
+  /** Whether others have the same, as its hello says. */
+  hasPeers = false;
+  readonly #parts: LinkParts<Link>;
+  readonly #owner: LinkOwner<Link>;
+  readonly #backOff = new BackOff();
+  readonly #queue = new LinkQueue();
+  readonly #onTheWay = new OnTheWay();
+  #connection: ConnectionV2 | null = null;
+  /** When anything was last written or read. */
+  #activeAt = 0;
+  /** When the daemon was asked by another hello that it has not answered; else -1. */
+  #askedAt = -1;
+  #greetedAt = Number.NEGATIVE_INFINITY;
+  /** What the daemon said to the whole connection. */
+  #complaint = "";
+
+  constructor(parts: LinkParts<Link>) {
+    this.#parts = parts;
+    this.#owner = parts.owner;
+    this.address = parts.address;
+    this.version = new SpokenVersion(parts.address.versions ?? parts.versions);
+  }
+
+  get state(): ConnectionV2["state"] {
+    return this.#connection?.state ?? "closed";
+  }
+
+  get cluster(): string {
+    return this.#owner.cluster;
+  }
+
+  /** Whether a sending would be refused without an attempt to connect. */
+  isBackingOff(now: number): boolean {
+    return this.state === "closed" && this.#backOff.refusal(now) !== null;
+  }
+
+  /** The last failure to connect, as what is said of a sending. */
+  failure(now: number): Failure {
+    const { stage, detail } = this.#backOff.failure ?? { stage: "connect", detail: "" };
+    return { ok: false, stage, detail, written: false, at: now };
+  }
+
+  /** Connects, unless that is done or not worth it. @param insist  try even if the daemon is being left alone */
+  want(now: number, insist: boolean): void {
+    if (this.state !== "closed") return;
+    if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
+  }
+
+  /** Whether the answer to another hello is due. */
+  get isAsking(): boolean {
+    return this.#askedAt >= 0;
+  }
+
+  /** Asks the daemon again for its cluster, if it is connected; else that is asked of each connection anyway. */
+  ask(now: number): void {
+    if (this.state !== "speaking" || this.isAsking) return;
+    this.#askedAt = now;
+    this.#activeAt = now;
+    this.#connection?.greet();
+    this.#parts.alarm.ringBy(now + CONNECT_MS);
+  }
+
+  /** Takes a sending, which ends now or later. */
+  offer(sending: Sending, now: number, insist: boolean): void {
+    sending.mayTurn = this.version.known === 0;
+    const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isAsking;
+    if (this.isForeign && isSettled && now < this.#greetedAt + ASK_AGAIN_MS)
+      this.#fail(sending, "wrong-cluster", "", now);
+    else if (!insist && this.isBackingOff(now)) this.#owner.failed(sending, this.failure(now));
+    else if (!this.#queue.hasRoomFor(sending)) this.#fail(sending, "busy", "", now);
+    else {
+      sending.state = "queued";
+      this.#queue.push(sending);
+      if (this.state === "closed") this.#connect(now);
+      else {
+        if (this.isForeign) this.ask(now);
+        this.#pump(now);
+      }
+    }
+  }
+
+  /** Takes back what is queued. */
+  withdraw(sending: Sending): void {
+    this.#queue.remove(sending);
+  }
+
+  tick(now: number): void {
+    const { state } = this;
+    const since = this.#connection?.since ?? now;
+    if (state === "connecting" && now >= since + CONNECT_MS)
+      this.gone("connect", "no answer to the attempt to connect", now);
+    else if (state === "greeting" && now >= since + CONNECT_MS)
+      this.#lose("timeout", "connected, but the hello was not answered", now);
+    else if (this.isAsking && now >= this.#askedAt + CONNECT_MS)
+      this.#lose("lost", "another hello was not answered", now);
+    else if (this.#isIdle && now >= this.#activeAt + IDLE_MS) this.#drop();
+    this.#expire(now);
+    this.#pump(now);
+  }
+
+  /** When `tick` has something to do next, as far as is known now. */
+  nextTick(): number {
+    let time = Number.POSITIVE_INFINITY;
+    if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
+    else if (this.isAsking) time = this.#askedAt + CONNECT_MS;
+    else if (this.#isIdle) time = this.#activeAt + IDLE_MS;
+    time = Math.min(time, this.#queue.dueAt);
+    for (const { batch } of this.#onTheWay.all()) time = Math.min(time, batch.deadline + SLACK_MS);
+    return Math.min(time, this.#onTheWay.owingSince + OVERDUE_MS);
+  }
+
+  /** Closes what would keep an otherwise idle process alive. Answers may still come on the rest. */
+  letGo(now: number): void {
+    if (this.#connection?.holdsProcess()) this.close(now);
+  }
+
+  close(now: number): void {
+    this.#drop();
+    for (const sending of this.#takeAll()) this.#fail(sending, "closed", "", now);
+  }
+
+  get #isIdle(): boolean {
+    return this.state === "speaking" && !this.isAsking && this.#onTheWay.isEmpty && this.#queue.length === 0;
+  }
+
+  opened(now: number): void {
+    this.#parts.alarm.ringBy(now + CONNECT_MS);
+    this.#pump(now);
+  }
+
+  told(message: DaemonMessage, now: number): void {
+    if (message.kind === "hello") {
+      this.#greeted(message, now);
+      return;
+    }
+    const sending = this.#onTheWay.find(message.id);
+    if (sending === undefined) {
+      if (message.kind === "refused") this.#complaint = `${message.code}: ${message.sentence}`;
+      return;
+    }
+    this.lastAnswerAt = now;
+    if (message.kind === "result") this.#owner.answered(this, sending, message, now);
+    this.#onTheWay.remove(sending);
+    if (message.kind === "refused") this.#owner.refused(this, sending, message, now);
+  }
+
+  heard(now: number): void {
+    this.#activeAt = now;
+    this.#onTheWay.heard(now);
+    this.#pump(now);
+    if (!this.#parts.keepalive && this.#isIdle) this.#drop();
+  }
+
+  gone(stage: Stage, detail: string, now: number): void {
+    if (stage === "lost" && this.state === "greeting" && !this.#connection?.hasHeard) this.#turnOut1(now);
+    else this.#lose(stage, stage === "lost" && this.#complaint !== "" ? this.#complaint : detail, now);
+  }
+
+  #connect(now: number): void {
+    this.#complaint = "";
+    this.#parts.alarm.ringBy(now + CONNECT_MS);
+    this.#connection = new ConnectionV2({ ...this.#parts, owner: this, now });
+  }
+
+  #greeted(hello: Hello, now: number): void {
+    this.#backOff.succeeded();
+    if (!hello.versions.includes(2)) {
+      // By neither version.
+      this.#lose("refused", KEYLESS, now);
+      return;
+    }
+    this.version.spoke2();
+    this.lastAnswerAt = now;
+    this.#greetedAt = now;
+    const sentAt = this.isAsking ? this.#askedAt : (this.#connection?.since ?? now);
+    this.#askedAt = -1;
+    this.#owner.greeted(this, hello, sentAt, now);
+  }
+
+  #turnOut1(now: number): void {
+    const meaning = this.version.closedHello(now);
+    // Nothing may be queued yet, as long as the cluster is not known.
+    if (meaning === "doubt") this.#retry("lost", "", now, true);
+    else if (meaning !== "version-1") this.#lose(meaning, "", now);
+    else {
+      this.#drop();
+      this.#backOff.succeeded();
+      this.#owner.turnedOut1(this, this.#takeAll(), now);
+    }
+  }
+
+  /** The connection is gone, and with it what can neither wait for another nor be written again. */
+  #lose(stage: Stage, detail: string, now: number): void {
+    if (this.state !== "speaking") {
+      this.#drop();
+      this.#backOff.failed({ stage, detail }, now, this.#parts.environment.random());
+      for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
+      this.#owner.lostHope(this, now);
+      return;
+    }
+    this.#retry(stage, detail, now);
+  }
+
+  /** What may be written again is, on a new connection; the rest has failed. */
+  #retry(stage: Stage, detail: string, now: number, isNeeded = this.isAsking): void {
+    this.#drop();
+    const written = this.#onTheWay.takeAll();
+    const again = written.filter(({ writes }) => stage !== "garbage" && writes < MAX_WRITES);
+    for (const sending of again) sending.state = "queued";
+    this.#queue.putBack(again);
+    if (this.#queue.length > 0 || isNeeded) this.#connect(now);
+    for (const sending of written) if (!again.includes(sending)) this.#fail(sending, stage, detail, now);
+  }
+
+  /** Closes the connection and tells nobody. */
+  #drop(): void {
+    this.#connection?.close();
+    this.#connection = null;
+    this.#askedAt = -1;
+    this.#onTheWay.owingSince = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether envelopes may be written. */
+  get #isOpen(): boolean {
+    return this.state === "greeting" ? this.version.isCertain : this.state === "speaking";
+  }
+
+  #pump(now: number): void {
+    this.#dropExpired(now);
+    if (!this.#isOpen || this.#isStalled(now)) return;
+    if (this.#queue.length > 0 && !this.#parts.pool.isEmpty) {
+      // It spoke version 1 until now: envelopes are not to overtake what is still on its way as such.
+      this.#parts.alarm.ringBy(now + DRAIN_MS);
+      return;
+    }
+    if (this.isForeign) {
+      // What it says of itself now may be something else.
+      if (this.state !== "speaking" || this.isAsking) return;
+      for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
+    }
+    while (this.#onTheWay.hasRoom && this.#queue.length > 0) {
+      const sending = this.#queue.shift() as Sending;
+      this.#activeAt = now;
+      if (this.#onTheWay.takes(sending)) this.#connection?.write(this.#onTheWay.add(sending, now));
+      else this.#fail(sending, "busy", "too many answers wait", now);
+    }
+  }
+
+  #isStalled(now: number): boolean {
+    const { owingSince } = this.#onTheWay;
+    return now - owingSince > STALL_MS && this.#owner.othersAnsweredSince(this, owingSince);
+  }
+
+  #expire(now: number): void {
+    this.#dropExpired(now);
+    const { owingSince } = this.#onTheWay;
+    let isAlone = false;
+    for (const sending of this.#onTheWay.all()) {
+      if (sending.batch.deadline > now) continue;
+      this.#onTheWay.remove(sending);
+      // With nobody else to answer, the next call deserves a fresh connection.
+      isAlone ||= sending.writtenAt >= owingSince && !this.#owner.othersAnsweredSince(this, owingSince);
+      this.#fail(sending, "timeout", "", now);
+    }
+    if (isAlone || now >= owingSince + OVERDUE_MS) this.#lose("lost", "silent for too long", now);
+  }
+
+  #dropExpired(now: number): void {
+    for (const sending of this.#queue.takeExpired(now))
+      this.#fail(sending, "timeout", sending.writes > 0 ? "" : "never sent: it waited behind others", now);
+  }
+
+  #takeAll(): Sending[] {
+    return [...this.#onTheWay.takeAll(), ...this.#queue.takeAll()];
+  }
+
+  #fail(sending: Sending, stage: Stage, detail: string, now: number): void {
+    // A daemon without keys has certainly not taken what was written on this connection alone.
+    const before = detail === KEYLESS && sending.state === "written" ? 1 : 0;
+    this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
+  }
+}

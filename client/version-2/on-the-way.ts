@@ -1,0 +1,91 @@
+/** Envelopes that are written to one daemon and not answered, and how long it has owed an answer. */
+import type { Sending, SignedEnvelope } from "../calls/sending.js";
+
+/** More than so many, or so many bytes, would only fill the buffers of a daemon that hangs. */
+const MAX_ENVELOPES = 256;
+const MAX_BYTES = 8 * 1024 * 1024;
+/**
+ * The same for those whose answers wait (`stable`, `replicated`), for half a minute perhaps: apart, so that the others
+ * have their room. A daemon lets as many wait on a connection.
+ */
+const MAX_WAITING_ENVELOPES = 1024;
+const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+
+export class OnTheWay {
+  /** Since when the daemon has not been heard, though answers are due; infinity: it owes nothing. */
+  owingSince = Number.POSITIVE_INFINITY;
+  /** In the order they were written, which is mostly that of their answers. */
+  readonly #sendings = new Set<Sending>();
+  /** Of them those whose answers do not wait. */
+  readonly #due = new Set<Sending>();
+  #dueBytes = 0;
+  #waitingBytes = 0;
+
+  get isEmpty(): boolean {
+    return this.#sendings.size === 0;
+  }
+
+  get hasRoom(): boolean {
+    return this.#due.size < MAX_ENVELOPES && this.#dueBytes < MAX_BYTES;
+  }
+
+  /** Whether there is room for one that waits, too: the others are not to stand behind it until there is. */
+  takes(sending: Sending): boolean {
+    const waiting = this.#sendings.size - this.#due.size;
+    const hasRoomToWait = waiting < MAX_WAITING_ENVELOPES && this.#waitingBytes < MAX_WAITING_BYTES;
+    return hasRoomToWait || !doesWait(sending);
+  }
+
+  /** By the envelope's id. */
+  find(id: string): Sending | undefined {
+    for (const sending of this.#due) if (sending.envelope?.id === id) return sending;
+    for (const sending of this.#sendings) if (sending.envelope?.id === id) return sending;
+    return undefined;
+  }
+
+  all(): readonly Sending[] {
+    return [...this.#sendings];
+  }
+
+  /** Notes that a sending is written. @returns what to write */
+  add(sending: Sending, now: number): Buffer {
+    const { message } = sending.envelope as SignedEnvelope;
+    sending.state = "written";
+    sending.writtenAt = now;
+    sending.writes++;
+    this.#sendings.add(sending);
+    if (doesWait(sending)) this.#waitingBytes += message.length;
+    else {
+      this.#due.add(sending);
+      this.#dueBytes += message.length;
+      if (this.owingSince === Number.POSITIVE_INFINITY) this.owingSince = now;
+    }
+    return message;
+  }
+
+  remove(sending: Sending): void {
+    const { message } = sending.envelope as SignedEnvelope;
+    if (!this.#sendings.delete(sending)) return;
+    if (this.#due.delete(sending)) this.#dueBytes -= message.length;
+    else this.#waitingBytes -= message.length;
+  }
+
+  /** The daemon has said something. */
+  heard(now: number): void {
+    this.owingSince = this.#due.size > 0 ? now : Number.POSITIVE_INFINITY;
+  }
+
+  /** The connection is gone. @returns what was on it, in the order it was written */
+  takeAll(): readonly Sending[] {
+    const all = this.all();
+    this.#sendings.clear();
+    this.#due.clear();
+    this.#dueBytes = 0;
+    this.#waitingBytes = 0;
+    this.owingSince = Number.POSITIVE_INFINITY;
+    return all;
+  }
+}
+
+/** Whether silence means nothing: an answer that waits comes when it may. */
+const doesWait = ({ batch }: Sending): boolean => batch.wait !== null;

@@ -1,0 +1,268 @@
+/**
+ * What waits to be signed. Calls that come while a signature is being made form the next envelope, so the cost of a
+ * signature falls with load; when nothing is on its way it is made at once, on this thread, and else beside it.
+ * Batches are signed and sent in the order in which their calls came.
+ */
+
+import type { PendingCall } from "../calls/pending-call.js";
+import type { Sending, SentBatch } from "../calls/sending.js";
+import type { EnvelopeSigner } from "../settings/signing-key.js";
+import type { Alarm } from "../shared/alarm.js";
+import type { Company } from "../shared/command.js";
+import type { Environment } from "../shared/environment.js";
+import { DbsyncError, type ErrorCode } from "../shared/errors.js";
+import { Batch, type BatchOwner } from "./batch.js";
+import { draftOf, sealed } from "./envelope-writer.js";
+import { Fleet, type FleetOwner, type FleetParts } from "./fleet.js";
+
+/** Calls, and bytes of theirs, that may wait to be signed. */
+const MAX_WAITING = 100_000;
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+
+/**
+ * So many envelopes may be unanswered by all daemons before the next one is held back, but for no longer than the
+ * pace: near daemons get full envelopes, and far ones are not waited for.
+ */
+const UNANSWERED_AT_ONCE = 2;
+const PACE_MS = 2;
+
+/** Whom an outbox tells. */
+export interface OutboxOwner {
+  nextMoment(): number;
+  settled(calls: number): void;
+  ended(sendings: number): void;
+  started(sendings: number): void;
+}
+
+export class Outbox implements BatchOwner, FleetOwner {
+  readonly fleet: Fleet;
+  readonly #owner: OutboxOwner;
+  readonly #environment: Environment;
+  readonly #alarm: Alarm;
+  readonly #signer: EnvelopeSigner;
+  readonly #addresses: FleetParts["addresses"];
+  /** Not signed, in the order of their calls; only the last may still grow. */
+  #waiting: Batch[] = [];
+  #waitingCalls = 0;
+  #waitingBytes = 0;
+  #isSigning = false;
+  #isFlushPlanned = false;
+  #signedAt = Number.NEGATIVE_INFINITY;
+  /** With calls that have not settled. */
+  readonly #live = new Set<Batch>();
+  /** Signed, and answered by no daemon. */
+  readonly #unanswered = new Set<SentBatch>();
+  #isClosed = false;
+  #batches = 0;
+
+  constructor(
+    parts: Omit<FleetParts, "owner"> & { readonly outboxOwner: OutboxOwner; readonly signer: EnvelopeSigner },
+  ) {
+    this.#owner = parts.outboxOwner;
+    this.#environment = parts.environment;
+    this.#alarm = parts.alarm;
+    this.#signer = parts.signer;
+    this.#addresses = parts.addresses;
+    this.fleet = new Fleet({ ...parts, owner: this });
+  }
+
+  /** @throws DbsyncError `busy`, `clusters-differ`: the call is not to be added */
+  admit(call: PendingCall): void {
+    this.fleet.votes.doubtConflict(call.startedAt);
+    if (this.fleet.conflict !== null) throw new DbsyncError("clusters-differ", this.fleet.conflict);
+    if (this.#waitingCalls >= MAX_WAITING || this.#waitingBytes + call.size > MAX_WAITING_BYTES)
+      throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send less at once`);
+  }
+
+  /** Takes a call that has been admitted. */
+  add(call: PendingCall, company: Company, now: number): void {
+    const bytes = call.size;
+    const options = call.settings.envelope;
+    let batch = this.#waiting.at(-1);
+    if (batch === undefined || options !== null || !batch.takes(company, bytes)) {
+      batch = new Batch({
+        owner: this,
+        alarm: this.#alarm,
+        company,
+        options,
+        addresses: this.#addresses,
+        number: ++this.#batches,
+      });
+      this.#waiting.push(batch);
+      this.#live.add(batch);
+      this.#owner.started(batch.sendings.length);
+    }
+    batch.add(call);
+    this.#waitingCalls++;
+    this.#waitingBytes += bytes;
+    this.fleet.deliver1(batch, call, now);
+    if (this.fleet.cluster === "") {
+      this.fleet.greet(now);
+      // Those that speak version 1 have it; the others are left alone for a while.
+      if (this.fleet.isUnreachable) this.unreachable(now);
+    }
+    this.#planFlush();
+  }
+
+  tick(now: number): void {
+    for (const batch of this.#live) if (batch.dueAt <= now) batch.judgeDue(now);
+    this.fleet.tick(now);
+    this.#flush();
+  }
+
+  nextTick(): number {
+    let time = this.fleet.nextTick();
+    for (const batch of this.#live) time = Math.min(time, batch.dueAt);
+    return time;
+  }
+
+  /** Ends every call. */
+  close(code: ErrorCode, now: number): void {
+    this.#isClosed = true;
+    for (const batch of this.#live) batch.cutOff(code, "", now);
+    this.fleet.close(now);
+    for (const batch of this.#waiting.splice(0)) this.#discard(batch, now);
+  }
+
+  nextMoment(): number {
+    return this.#owner.nextMoment();
+  }
+
+  settled(batch: Batch, calls: number): void {
+    if (batch.unsettled === 0) this.#live.delete(batch);
+    this.#noteAnswer(batch);
+    this.#owner.settled(calls);
+  }
+
+  ended(sending: Sending): void {
+    this.#noteAnswer(sending.batch);
+    this.fleet.ended(sending, this.#environment.now());
+    this.#owner.ended(1);
+  }
+
+  ready(now: number): void {
+    const { conflict } = this.fleet;
+    if (conflict !== null) {
+      for (const batch of this.#waiting) batch.cutOff("clusters-differ", conflict, now);
+    }
+    this.#planFlush();
+  }
+
+  turnedOut1(index: number, now: number): void {
+    for (const batch of [...this.#waiting, ...this.#live]) {
+      const sending = batch.sendings[index] as Sending;
+      if (sending.state === "waiting" && sending.refusal === null) this.fleet.turn1(sending, now);
+    }
+    this.#planFlush();
+  }
+
+  unreachable(now: number): void {
+    if (this.fleet.cluster === "") for (const batch of [...this.#waiting]) this.fleet.abandon(batch, now);
+    this.#planFlush();
+  }
+
+  again(sent: SentBatch): void {
+    this.#unanswered.delete(sent);
+    for (const batch of this.#live) {
+      if (batch !== sent) continue;
+      const place = this.#waiting.findIndex(({ number }) => number > batch.number);
+      this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, batch);
+      this.#waitingCalls += batch.units;
+      this.#waitingBytes += batch.bytes;
+      const { conflict } = this.fleet;
+      if (conflict !== null) batch.cutOff("clusters-differ", conflict, this.#environment.now());
+    }
+    this.#planFlush();
+  }
+
+  #planFlush(): void {
+    if (this.#isFlushPlanned || this.#isClosed) return;
+    this.#isFlushPlanned = true;
+    this.#environment.soon(() => {
+      this.#isFlushPlanned = false;
+      this.#flush();
+    });
+  }
+
+  #noteAnswer(batch: SentBatch): void {
+    if (batch.isAnswered && this.#unanswered.delete(batch) && this.#waiting.length > 0) this.#planFlush();
+  }
+
+  /** Signs what may be signed. */
+  #flush(): void {
+    const now = this.#environment.now();
+    for (let batch = this.#waiting[0]; batch !== undefined && !this.#isClosed; batch = this.#waiting[0]) {
+      if (batch.unsettled === 0 || !batch.hasWaiting) {
+        this.#shift();
+        this.#discard(batch, now);
+      } else {
+        if (this.fleet.cluster === "" || this.#isSigning || !this.#isInPace(now)) return;
+        this.#shift();
+        batch.close(now);
+        this.#sign(batch, now);
+      }
+    }
+  }
+
+  #isInPace(now: number): boolean {
+    if (this.#unanswered.size < UNANSWERED_AT_ONCE || now >= this.#signedAt + PACE_MS) return true;
+    this.#alarm.ringBy(this.#signedAt + PACE_MS);
+    return false;
+  }
+
+  #shift(): void {
+    const batch = this.#waiting.shift() as Batch;
+    this.#waitingCalls -= batch.units;
+    this.#waitingBytes -= batch.bytes;
+  }
+
+  #sign(batch: Batch, now: number): void {
+    const { keyId } = this.#signer;
+    const isIdle = this.#unanswered.size === 0;
+    const { cluster } = this.fleet;
+    const draft = draftOf(batch, { key: keyId, cluster, ...this.fleet.date(batch, now) });
+    this.#signedAt = now;
+    // An answer that waits says nothing of how busy the daemons are.
+    if (batch.wait === null) this.#unanswered.add(batch);
+    batch.signatures++;
+    if (isIdle) {
+      batch.envelope = sealed(draft, this.#signer.sign(draft.bytes, draft.id), batch.wait);
+      this.fleet.offer(batch, now);
+      return;
+    }
+    this.#isSigning = true;
+    this.#signer.signAside(draft.bytes).then(
+      (signature) => {
+        this.#isSigning = false;
+        batch.envelope = sealed(draft, signature, batch.wait);
+        const signedAt = this.#environment.now();
+        if (this.#isClosed || batch.unsettled === 0) this.#discard(batch, signedAt);
+        else this.fleet.offer(batch, signedAt);
+        this.#flush();
+      },
+      (error: Error) => {
+        this.#isSigning = false;
+        const failedAt = this.#environment.now();
+        batch.cutOff("bad-key", error.message, failedAt);
+        this.#discard(batch, failedAt);
+        this.#flush();
+      },
+    );
+  }
+
+  /** A batch that nobody waits for, or that no daemon is to get as an envelope. */
+  #discard(batch: Batch, now: number): void {
+    this.#unanswered.delete(batch);
+    batch.close(now);
+    for (const sending of batch.sendings) {
+      if (sending.state !== "waiting") continue;
+      batch.failed(sending, {
+        ok: false,
+        stage: this.#isClosed ? "closed" : "timeout",
+        detail: "never sent",
+        written: false,
+        at: now,
+      });
+    }
+  }
+}

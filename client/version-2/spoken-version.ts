@@ -1,0 +1,69 @@
+/**
+ * Which version a daemon speaks, as far as its hellos have told. One that closes on the hello speaks version 1, or is
+ * somebody who hides version 2: it is taken for version 1 only where somebody has allowed that, and never if it has spoken
+ * version 2 before. Pure.
+ * Source: docs/protocol-v2.md "hello".
+ */
+import type { Versions } from "../shared/versions.js";
+
+/** How long a daemon is taken to speak version 1 before it is asked again. */
+const VERSION_1_MS = 60_000;
+
+/**
+ * What a closed hello means:
+ * - `doubt`: it may just have been stopped; the next hello is to go alone, so that there is no doubt what was closed on
+ * - `version-1`: it speaks version 1
+ * - `version`: so it does, or pretends to, and nobody has allowed that
+ * - `downgrade`: it has spoken version 2 before
+ */
+export type ClosedHello = "doubt" | "version-1" | "version" | "downgrade";
+
+export class SpokenVersion {
+  /** 0: not known. */
+  known: 0 | 1 | 2;
+  readonly #versions: Versions | null;
+  #foundAt = 0;
+  #hasSpoken2 = false;
+  #isDoubted = false;
+
+  /** @param versions  null: nobody has said, and nobody has allowed version 1 */
+  constructor(versions: Versions | null) {
+    this.#versions = versions;
+    this.known = versions === "1" ? 1 : 0;
+  }
+
+  /** Whether envelopes may follow the hello before it is answered: a daemon of version 1 would not execute them, but
+   * they could not go the other way without doubt. */
+  get isCertain(): boolean {
+    return (this.#hasSpoken2 || this.#versions === "2") && !this.#isDoubted;
+  }
+
+  spoke2(): void {
+    this.known = 2;
+    this.#hasSpoken2 = true;
+    this.#isDoubted = false;
+  }
+
+  closedHello(now: number): ClosedHello {
+    if (this.#hasSpoken2 || this.#versions !== "1,2") {
+      if (this.#isDoubted) return this.#hasSpoken2 ? "downgrade" : "version";
+      this.#isDoubted = true;
+      return "doubt";
+    }
+    this.known = 1;
+    this.#foundAt = now;
+    return "version-1";
+  }
+
+  /**
+   * Doubts an old finding of version 1. While nothing depends on it (`isQuiet`) it is forgotten, and the next call waits for
+   * the daemon's answer.
+   * @returns whether to ask the daemon beside its calls instead
+   */
+  lookAgain(now: number, isQuiet: boolean): boolean {
+    if (this.known !== 1 || this.#versions === "1" || now - this.#foundAt <= VERSION_1_MS) return false;
+    this.#foundAt = now;
+    if (isQuiet) this.known = 0;
+    return !isQuiet;
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * How two members prove to each other who they are: each signs, with its daemon's key and with the cluster's secret if it
+ * has one, both names, both challenges, its side, and what binds it to this very stream. Source: docs/protocol-v2.md "Members".
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { ProofMessage } from "../../../protocol/members/member-messages.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+
+const DOMAIN = "dbsync2\0member\0";
+
+export type Side = "opener" | "answerer";
+
+export interface Challenges {
+  readonly cluster: ByteString;
+  /** Ids and nonces of 32 bytes. */
+  readonly opener: { readonly id: ByteString; readonly nonce: ByteString };
+  readonly answerer: { readonly id: ByteString; readonly nonce: ByteString };
+  /** TLS exporter; null: the stream is not encrypted. */
+  readonly binding: Buffer | null;
+}
+
+/** The bytes that a side signs. All parts but the last have a fixed length. */
+export function proofBytes({ cluster, opener, answerer, binding }: Challenges, side: Side): Buffer {
+  const names = cluster + opener.id + answerer.id + opener.nonce + answerer.nonce;
+  const sign = side === "opener" ? "\x01" : "\x02";
+  return Buffer.concat([Buffer.from(DOMAIN + names + sign, "latin1"), binding ?? Buffer.alloc(0)]);
+}
+
+const NO_MAC = Buffer.alloc(0);
+
+/** What a side says of itself. */
+export function makeProof(
+  challenges: Challenges,
+  side: Side,
+  { identity, secret }: Pick<PeeringParts, "identity" | "secret">,
+): ProofMessage {
+  const bytes = proofBytes(challenges, side);
+  const mac = secret()?.mac(bytes) ?? NO_MAC;
+  return { kind: "proof", spki: identity.spki, signature: identity.sign(bytes), mac };
+}

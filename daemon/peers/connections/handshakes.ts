@@ -1,0 +1,75 @@
+/**
+ * Connections that came in and have proved nothing yet: so many of an address, and so many in all. Where there is no
+ * room, who has been there longest gives way to who comes: a member needs its place for one round trip, a stranger that
+ * proves nothing soon is the oldest. Whose id a connection names gives it no right and takes none from others.
+ */
+
+import type { PeeringLimits } from "../shared/peering-limits.js";
+import type { MemberConnection } from "./member-connection.js";
+
+export class Handshakes {
+  readonly #limits: Pick<PeeringLimits, "maxHandshakes" | "maxHandshakesOfAddress">;
+  /** Of each subnet the oldest first. */
+  readonly #subnets = new Map<string, Set<MemberConnection>>();
+  #size = 0;
+
+  constructor(limits: Pick<PeeringLimits, "maxHandshakes" | "maxHandshakesOfAddress">) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  *[Symbol.iterator](): Generator<MemberConnection> {
+    for (const connections of this.#subnets.values()) yield* connections;
+  }
+
+  /** @returns who is to be closed for it, and has no place any more; null: there was room */
+  add(connection: MemberConnection): MemberConnection | null {
+    const subnet = subnetOf(connection.remote);
+    const others = this.#subnets.get(subnet);
+    const isFull = (others?.size ?? 0) >= this.#limits.maxHandshakesOfAddress;
+    const crowd = isFull ? others : this.#size >= this.#limits.maxHandshakes ? this.#largest() : undefined;
+    const [oldest = null] = crowd ?? [];
+    if (oldest !== null) this.delete(oldest);
+    const own = this.#subnets.get(subnet) ?? new Set();
+    this.#subnets.set(subnet, own.add(connection));
+    this.#size++;
+    return oldest;
+  }
+
+  delete(connection: MemberConnection): void {
+    const subnet = subnetOf(connection.remote);
+    const connections = this.#subnets.get(subnet);
+    if (connections?.delete(connection) !== true) return;
+    this.#size--;
+    if (connections.size === 0) this.#subnets.delete(subnet);
+  }
+
+  #largest(): Set<MemberConnection> | undefined {
+    let largest: Set<MemberConnection> | undefined;
+    for (const connections of this.#subnets.values())
+      if (largest === undefined || connections.size > largest.size) largest = connections;
+    return largest;
+  }
+}
+
+/** Who may be taken for one: an IPv4 address, or 64 bits of IPv6, which anybody has as a whole. @param remote  with a port */
+export function subnetOf(remote: string): string {
+  const address = remote
+    .replace(/:\d+$/, "")
+    .replace(/^\[(.*)\]$/, "$1")
+    .replace(/%.*$/, "")
+    .replace(/^::ffff:(?=\d+\.)/i, "");
+  if (!address.includes(":")) return address;
+  const [head = "", tail] = address.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const rest = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - groups.length - rest.length);
+  const all = [...groups, ...new Array<string>(zeros).fill("0"), ...rest];
+  return all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":");
+}

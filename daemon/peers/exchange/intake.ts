@@ -1,0 +1,195 @@
+/**
+ * Takes the entries that members push: unpacks, verifies in slices, hands what is good to the timeline some at a time, and
+ * keeps back what has an unknown signer.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { PushMessage } from "../../../protocol/members/member-messages.js";
+import { type PackedEntry, readEntries } from "../../../protocol/members/member-packing.js";
+import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
+import type { Steps } from "../../../timeline/entries/steps.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+import type { Slices, Work } from "../shared/slices.js";
+import type { IncomingBatch } from "./incoming-batch.js";
+import { unpack } from "./packing.js";
+import { Quarantine } from "./quarantine.js";
+import { oldestSpread, type Traces } from "./traces.js";
+
+/** Entries that are verified between two looks at the clock. */
+const ENTRIES_A_LOOK = 8;
+/** … and that are handed to the timeline in one step: some 1 ms. Each such step costs some as well. */
+const ENTRIES_A_STEP = 32;
+
+/** Whom entries come from. */
+export interface Giver {
+  readonly id: ByteString;
+  readonly bit: number;
+  /** So many entries were new. */
+  gave(entries: number): void;
+  /** It is on the own disk: the giver is to be told. */
+  owe(place: Place): void;
+  refused(reason: string): void;
+  /** Its signer is not known; the ring should be compared. */
+  unknown(): void;
+  malformed(detail: string): void;
+}
+
+/** What came of some entries. */
+interface Checked {
+  readonly good: readonly Entry[];
+  /** Places of those that were here before. */
+  readonly held: readonly Place[];
+  /** How many have a signer that is not known. */
+  readonly unknown: number;
+}
+
+export interface IntakeParts {
+  readonly peering: Pick<PeeringParts, "timeline" | "checkEntry" | "hash" | "clock" | "uptime" | "limits">;
+  readonly slices: Slices;
+  readonly traces: Traces;
+}
+
+export class Intake {
+  readonly quarantine: Quarantine;
+  readonly #parts: IntakeParts;
+  /** What was handed to the timeline together and is not on disk yet, by the id of its first entry. */
+  readonly #unflushed = new Map<ByteString, IncomingBatch>();
+  #heldBack = 0;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+    this.quarantine = new Quarantine(parts.peering.limits, parts.peering.hash);
+  }
+
+  /** How many were dated so far ahead, since it was asked last, that there was no room for them: they come again. */
+  takeHeldBack(): number {
+    const heldBack = this.#heldBack;
+    this.#heldBack = 0;
+    return heldBack;
+  }
+
+  /** All of a push. Generators of one giver are to be run one after the other. */
+  *push(message: PushMessage, giver: Giver, batch: IncomingBatch): Work {
+    const { entries: packed, isDeflated, bytes } = message;
+    const { deflateMostBytes } = this.#parts.peering.limits;
+    const unpacked = unpack(packed, isDeflated, bytes, deflateMostBytes);
+    const entries = unpacked === null ? null : readEntries(unpacked);
+    if (entries === null) giver.malformed(`push ${message.number} holds no entries`);
+    else yield* this.#read(entries, giver, batch, this.#parts.peering.uptime());
+    batch.isRead = true;
+    batch.changed();
+  }
+
+  /** Tries again what has an unknown signer. @param giverOf  null: not connected any more */
+  retry(giverOf: (id: ByteString) => Giver | null): void {
+    const held = this.quarantine.take(this.#parts.peering.uptime());
+    const groups = new Map<ByteString, (typeof held)[number][]>();
+    for (const one of held) {
+      const group = groups.get(one.from);
+      if (group === undefined) groups.set(one.from, [one]);
+      else group.push(one);
+    }
+    for (const [id, group] of groups) {
+      const giver = giverOf(id) ?? { ...STRANGER, id };
+      this.#parts.slices.add(this.#retry(group, giver));
+    }
+  }
+
+  *#retry(held: readonly (PackedEntry & { since: number })[], giver: Giver): Work {
+    const batch: IncomingBatch = { pending: 0, isRead: true, changed: () => {} };
+    const { batchEntries } = this.#parts.peering.limits;
+    for (let i = 0; i < held.length; i += batchEntries) {
+      const part = held.slice(i, i + batchEntries);
+      yield* this.#read(part, giver, batch, (part[0] as { since: number }).since);
+    }
+  }
+
+  *#read(entries: readonly PackedEntry[], giver: Giver, batch: IncomingBatch, since: number): Work {
+    const adoptions = this.#parts.peering.timeline.handover?.adoptions;
+    for (let i = 0; i < entries.length; i += ENTRIES_A_STEP) {
+      const { good, held, unknown } = yield* this.#check(entries.slice(i, i + ENTRIES_A_STEP), giver, since);
+      // A snapshot that was taken over meanwhile may not know the keys that verified them. The comparison after it brings them.
+      if (this.#parts.peering.timeline.handover?.adoptions !== adoptions) return;
+      if (unknown > 0) giver.unknown();
+      this.#store(good, held, giver, batch);
+      yield;
+    }
+  }
+
+  *#check(entries: readonly PackedEntry[], giver: Giver, since: number): Steps<Checked> {
+    const { checkEntry, timeline } = this.#parts.peering;
+    // By id: what was wanted may also have been given by a comparison, in one push.
+    const good = new Map<ByteString, Entry>();
+    const held: Place[] = [];
+    let unknown = 0;
+    let count = 0;
+    for (const packed of entries) {
+      const checked = checkEntry(packed.body, packed.signature, timeline);
+      if (checked === "unknown-signer") {
+        this.quarantine.add(packed, giver.id, since);
+        unknown++;
+      } else if (checked === "no-room") this.#heldBack++;
+      else if ("held" in checked) held.push(checked.held);
+      else if ("refused" in checked) giver.refused(checked.refused);
+      else good.set(checked.id, checked);
+      if (++count % ENTRIES_A_LOOK === 0) yield;
+    }
+    return { good: [...good.values()], held, unknown };
+  }
+
+  /** @param held  places of others that it gave as well, and that were here before */
+  #store(entries: readonly Entry[], held: readonly Place[], giver: Giver, batch: IncomingBatch): void {
+    const { timeline } = this.#parts.peering;
+    this.#note(entries, giver);
+    const fresh = entries.length === 0 ? [] : timeline.receive(entries, giver.id);
+    giver.gave(fresh.length);
+    const [first] = fresh;
+    if (first !== undefined) {
+      batch.pending++;
+      this.#unflushed.set(first.id, batch);
+    }
+    this.#settleHeld(held, giver);
+    if (fresh.length < entries.length) {
+      const freshIds = new Set(fresh.map(({ id }) => id));
+      this.#settleHeld(entries.filter(({ id }) => !freshIds.has(id)).map(placeOf), giver);
+    }
+  }
+
+  /** Before they are handed over: what others say of those that are spread counts from now on. */
+  #note(entries: readonly Entry[], giver: Giver): void {
+    const oldest = oldestSpread(this.#parts.peering);
+    for (const entry of entries)
+      if (entry.envelope.at >= oldest) this.#parts.traces.of(placeOf(entry)).has |= giver.bit;
+  }
+
+  /** Those that were here before: on disk, or just on the way there. */
+  #settleHeld(places: readonly Place[], giver: Giver): void {
+    const { traces, peering } = this.#parts;
+    for (const place of places) {
+      const trace = traces.of(place);
+      trace.has |= giver.bit;
+      trace.isFlushed ||= peering.timeline.read(place) !== null;
+      if (trace.isFlushed) giver.owe(place);
+      else trace.owed |= giver.bit;
+    }
+  }
+
+  /** These are on disk. @param places  of those, all of them, that the timeline has said at one time to be new */
+  flushed([first]: readonly Place[]): void {
+    const batch = first === undefined ? undefined : this.#unflushed.get(first.id);
+    if (first === undefined || batch === undefined) return;
+    this.#unflushed.delete(first.id);
+    batch.pending--;
+    batch.changed();
+  }
+}
+
+/** Stands for a giver that has gone. */
+const STRANGER = {
+  id: "",
+  bit: 0,
+  gave() {},
+  owe() {},
+  refused() {},
+  unknown() {},
+  malformed() {},
+} as const satisfies Giver;

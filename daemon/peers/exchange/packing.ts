@@ -1,0 +1,67 @@
+/** Pushes as bytes, deflated where it helps: signatures cannot be deflated, values often can. */
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
+import { type PackedEntry, writeEntries } from "../../../protocol/members/member-packing.js";
+
+/** After one that did not help, so many are sent as they are. */
+const PAUSE = 15;
+/** Deflating to more than this part of it does not help. */
+const HELPS_BELOW = 0.9;
+
+export interface Packed {
+  readonly entries: Buffer;
+  readonly isDeflated: boolean;
+}
+
+/** One for all members: what is pushed unasked is mostly the same for each, and is packed once. */
+export class Packer {
+  readonly #limits: { readonly deflateFromBytes: number; readonly deflateMostBytes: number };
+  #pause = 0;
+  /** What was packed last, unless it is too large to be kept; null: nothing is. */
+  #last: { readonly from: readonly PackedEntry[]; readonly packed: Packed } | null = null;
+
+  constructor(limits: { readonly deflateFromBytes: number; readonly deflateMostBytes: number }) {
+    this.#limits = limits;
+  }
+
+  /** @param entries  one at least */
+  pack(entries: readonly PackedEntry[]): Packed {
+    const last = this.#last;
+    if (
+      last !== null &&
+      last.from.length === entries.length &&
+      entries.every((one, i) => one === last.from[i])
+    )
+      return last.packed;
+    const bytes = writeEntries(entries);
+    const packed = this.#deflated(bytes);
+    this.#last = bytes.length <= this.#limits.deflateMostBytes ? { from: entries, packed } : null;
+    return packed;
+  }
+
+  #deflated(bytes: Buffer): Packed {
+    const plain = { entries: bytes, isDeflated: false };
+    const { deflateFromBytes, deflateMostBytes } = this.#limits;
+    if (bytes.length < deflateFromBytes || bytes.length > deflateMostBytes || this.#pause-- > 0) return plain;
+    const entries = deflateRawSync(bytes, { level: constants.Z_BEST_SPEED });
+    const helps = entries.length < HELPS_BELOW * bytes.length;
+    this.#pause = helps ? 0 : PAUSE;
+    return helps ? { entries, isDeflated: true } : plain;
+  }
+}
+
+/**
+ * @param bytes  what it must come to, exactly
+ * @param most  longer ones are not deflated by any member, as it would hold the event loop up
+ * @returns null: it does not
+ */
+export function unpack(entries: Buffer, isDeflated: boolean, bytes: number, most: number): Buffer | null {
+  if (!isDeflated) return entries.length === bytes ? entries : null;
+  if (bytes > most) return null;
+  try {
+    // One byte of a stream can become a thousand: no more than announced, which is bounded.
+    const inflated = inflateRawSync(entries, { maxOutputLength: Math.max(1, bytes) });
+    return inflated.length === bytes ? inflated : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,285 @@
+/**
+ * Comparing with one member what both hold, and giving what the other lacks: the key ring first, then data, oldest first.
+ * An exchange is begun by one side and is over for both when each has pushed all it had to give and has dealt with all it
+ * was given. What timeline/compare/reconcile.ts compares is carried in its messages; here is whose turn it is.
+ */
+import { MalformedFrame } from "../../../protocol/errors.js";
+import type { Totals } from "../../../protocol/members/member-messages.js";
+import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
+import { GiveCursor } from "../../../timeline/compare/gives.js";
+import { answer, start } from "../../../timeline/compare/reconcile.js";
+import type { ExchangeMessage } from "../shared/exchange-message.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+import type { Slices, Work } from "../shared/slices.js";
+import type { Outbox } from "./outbox.js";
+
+/** An exchange that moved fewer entries has found what there was; the rest is what came meanwhile. */
+const FEW = 256;
+/** So often in a row the totals must differ, before it is taken for more than what is on its way. */
+const DIFFERING_STATUSES = 2;
+const SALT_MOST = 2 ** 31;
+/** Steps that wait for their turn: a member sends the next one when it has been answered, or has given the exchange up. */
+const STEPS_MOST = 4;
+
+export interface ReconcilingParts {
+  readonly peering: Pick<PeeringParts, "timeline" | "uptime" | "random" | "limits">;
+  readonly slices: Slices;
+  readonly outbox: Outbox;
+  /** Begins first when both could. */
+  readonly isOpener: boolean;
+  readonly send: (message: ExchangeMessage) => void;
+  readonly malformed: (detail: string) => void;
+  /** Runs a step once everything that has come before is on disk, or refused. */
+  readonly afterReceived: (step: () => void) => void;
+  /** New entries that the member has given on this connection. */
+  readonly received: () => number;
+  /** Data has been compared, and nothing much was missing here. */
+  readonly caughtUp: () => void;
+  /** An exchange is over: the totals may be told. */
+  readonly done: () => void;
+}
+
+interface Exchange {
+  readonly session: number;
+  readonly isOwn: boolean;
+  set: DigestSet;
+  /** Nothing more is to be compared. */
+  isCompared: boolean;
+  /** Lists that are being pushed. */
+  giving: number;
+  /** Entries pushed. */
+  given: number;
+  /** `received` when it began. */
+  readonly receivedBefore: number;
+  hasSaidGiven: boolean;
+  hasHeardGiven: boolean;
+  /** It compares what was here before. */
+  isStale: boolean;
+  /** The member has said something of it, so it knows of it. */
+  hasHeard: boolean;
+  /** Leave out what is still to be pushed. */
+  readonly cancels: (() => void)[];
+}
+
+export class Reconciling {
+  readonly #parts: ReconcilingParts;
+  #exchange: Exchange | null = null;
+  /** When something last moved. */
+  #movedAt = 0;
+  /** Steps of the member that have not been answered. */
+  readonly #steps: { readonly exchange: Exchange; readonly step: Buffer }[] = [];
+  #isAnswering = false;
+  #session: number;
+  #nextAt: number;
+  /** Statuses in a row that told of a difference. */
+  #differing = 0;
+  #hasHeard = false;
+  /** An unknown signer: the ring is to be compared although there may be no sign of a difference. */
+  #ringAt = Number.POSITIVE_INFINITY;
+  #ringAgainAt = 0;
+
+  constructor(parts: ReconcilingParts) {
+    this.#parts = parts;
+    // Odd and even, so that the two sides never mean different exchanges by one number.
+    this.#session = parts.isOpener ? -1 : 0;
+    const now = parts.peering.uptime();
+    this.#nextAt = parts.isOpener ? now : now + parts.peering.limits.reconcileLeastMs / 4;
+  }
+
+  get isBusy(): boolean {
+    return this.#exchange !== null;
+  }
+
+  /** @param theirs  as the member said last; null: it has said nothing yet */
+  tick(now: number, theirs: Totals | null): void {
+    const { reconcileMs } = this.#parts.peering.limits;
+    if (this.#exchange !== null && now - this.#movedAt > reconcileMs) {
+      this.#giveUp();
+      this.#nextAt = now + this.#pause();
+    }
+    if (this.#exchange !== null || theirs === null || this.#parts.peering.timeline.state !== "live") return;
+    if (now >= this.#ringAt) this.#begin("ring", now);
+    else if (now >= this.#nextAt && this.#differing >= DIFFERING_STATUSES && !this.#isEqual(theirs)) {
+      this.#begin(this.#isSame("ring", theirs) ? "data" : "ring", now);
+    }
+  }
+
+  /** The member has said what it holds. */
+  heard(theirs: Totals): void {
+    const isEqual = this.#isEqual(theirs);
+    if (isEqual) this.#parts.caughtUp();
+    // What is new on one side only is on its way; but who has just connected has missed something.
+    this.#differing = isEqual ? 0 : this.#hasHeard ? this.#differing + 1 : DIFFERING_STATUSES;
+    this.#hasHeard = true;
+  }
+
+  /** What is here is another set than before: everything is to be compared once more. */
+  again(): void {
+    // One that the member has begun comes to its end, or it would wait for that.
+    if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;
+    else this.#giveUp();
+    this.#differing = DIFFERING_STATUSES;
+    this.#nextAt = this.#parts.peering.uptime();
+  }
+
+  /** An envelope came whose signer is not known. */
+  compareRing(): void {
+    const now = this.#parts.peering.uptime();
+    this.#ringAt = Math.min(this.#ringAt, Math.max(now, this.#ringAgainAt));
+  }
+
+  /** A push has come, or was taken: it may be one of an exchange. */
+  moved(): void {
+    this.#movedAt = this.#parts.peering.uptime();
+  }
+
+  /** One at a time is answered. */
+  step(session: number, step: Buffer): void {
+    this.moved();
+    const exchange = this.#exchangeOf(session);
+    if (exchange === null) return;
+    exchange.hasHeard = true;
+    if (this.#steps.length >= STEPS_MOST) {
+      this.#parts.malformed("reconciliation: it does not wait for answers");
+      return;
+    }
+    this.#steps.push({ exchange, step });
+    if (this.#isAnswering) return;
+    this.#isAnswering = true;
+    this.#parts.slices.add(this.#answerAll());
+  }
+
+  /** The connection is gone. */
+  stop(): void {
+    this.#giveUp();
+  }
+
+  /** The member has pushed all that an exchange made it give. */
+  given(session: number): void {
+    this.moved();
+    if (this.#exchange?.session === session) this.#exchange.hasHeard = true;
+    this.#parts.afterReceived(() => {
+      const exchange = this.#exchange;
+      if (exchange === null || exchange.session !== session) return;
+      exchange.hasHeardGiven = true;
+      exchange.isCompared = true;
+      this.#consider(exchange);
+    });
+  }
+
+  #isSame(set: DigestSet, theirs: Totals): boolean {
+    return isSameDigest(this.#parts.peering.timeline.index.total(set), theirs[set]);
+  }
+
+  #isEqual(theirs: Totals): boolean {
+    return this.#isSame("ring", theirs) && this.#isSame("data", theirs);
+  }
+
+  #begin(set: DigestSet, now: number): void {
+    if (set === "ring") {
+      this.#ringAt = Number.POSITIVE_INFINITY;
+      this.#ringAgainAt = now + this.#parts.peering.limits.reconcileLeastMs;
+    }
+    this.#session += 2;
+    const exchange = this.#take(this.#session, true, set);
+    this.#parts.slices.add(this.#start(exchange));
+  }
+
+  *#start(exchange: Exchange): Work {
+    const { peering, send } = this.#parts;
+    const salt = Math.floor(peering.random() * SALT_MOST);
+    const step = yield* start(peering.timeline.index, exchange.set, salt);
+    if (this.#exchange === exchange) send({ kind: "reconcile", session: exchange.session, step });
+  }
+
+  *#answerAll(): Work {
+    for (let [next] = this.#steps; next !== undefined; [next] = this.#steps) {
+      if (next.exchange === this.#exchange) yield* this.#answer(next.exchange, next.step);
+      this.#steps.shift();
+    }
+    this.#isAnswering = false;
+  }
+
+  *#answer(exchange: Exchange, step: Buffer): Work {
+    const { index } = this.#parts.peering.timeline;
+    try {
+      const { set, reply, gives } = yield* answer(index, step);
+      if (this.#exchange !== exchange) return;
+      exchange.set = set;
+      if (reply === null) exchange.isCompared = true;
+      else this.#parts.send({ kind: "reconcile", session: exchange.session, step: reply });
+      if (gives.length > 0) this.#give(exchange, new GiveCursor(index, set, gives));
+      this.#consider(exchange);
+    } catch (problem) {
+      if (!(problem instanceof MalformedFrame)) throw problem;
+      this.#parts.malformed(`reconciliation: ${problem.message}`);
+    }
+  }
+
+  #give(exchange: Exchange, cursor: GiveCursor): void {
+    exchange.giving++;
+    const pushed = () => {
+      exchange.given++;
+      this.moved();
+    };
+    const done = () => {
+      exchange.giving--;
+      this.#consider(exchange);
+    };
+    exchange.cancels.push(this.#parts.outbox.give(cursor, pushed, done));
+  }
+
+  /** The exchange that a message belongs to; null: one that has been given up. */
+  #exchangeOf(session: number): Exchange | null {
+    const isOwn = session % 2 === (this.#parts.isOpener ? 1 : 0);
+    const current = this.#exchange;
+    if (current?.session === session) return current;
+    // Of two that began at once the opener's goes on. Who knows of it and begins another has given it up.
+    if (isOwn || (current?.isOwn && this.#parts.isOpener && !current.hasHeard)) return null;
+    return this.#take(session, false, "data");
+  }
+
+  #take(session: number, isOwn: boolean, set: DigestSet): Exchange {
+    this.#giveUp();
+    this.moved();
+    this.#exchange = {
+      ...{ session, isOwn, set, isCompared: false, giving: 0, given: 0 },
+      ...{ hasSaidGiven: false, hasHeardGiven: false, hasHeard: false, isStale: false, cancels: [] },
+      receivedBefore: this.#parts.received(),
+    };
+    return this.#exchange;
+  }
+
+  /** What it would still have pushed is left to the next one. */
+  #giveUp(): void {
+    for (const cancel of this.#exchange?.cancels ?? []) cancel();
+    this.#exchange = null;
+  }
+
+  /** Says that all is given, and ends the exchange, when it is so. */
+  #consider(exchange: Exchange): void {
+    if (this.#exchange !== exchange) return;
+    if (exchange.isCompared && exchange.giving === 0 && !exchange.hasSaidGiven) {
+      exchange.hasSaidGiven = true;
+      this.#parts.send({ kind: "given", session: exchange.session });
+    }
+    if (exchange.hasSaidGiven && exchange.hasHeardGiven) this.#end(exchange);
+  }
+
+  #end({ set, isOwn, given, receivedBefore, isStale }: Exchange): void {
+    const now = this.#parts.peering.uptime();
+    const received = this.#parts.received() - receivedBefore;
+    this.#exchange = null;
+    this.#parts.done();
+    this.#nextAt = isStale ? now : now + this.#pause();
+    if (set === "data" && received < FEW && !isStale) this.#parts.caughtUp();
+    // Who began goes on; the other would begin at the same time.
+    if (isOwn && (set === "ring" || received + given >= FEW)) this.#begin("data", now);
+  }
+
+  /** Milliseconds to the next comparison, not the same for all. */
+  #pause(): number {
+    const { reconcileLeastMs, reconcileMostMs } = this.#parts.peering.limits;
+    return reconcileLeastMs + this.#parts.peering.random() * (reconcileMostMs - reconcileLeastMs);
+  }
+}

@@ -1,0 +1,82 @@
+/** Who waits until so many daemons have an entry on their disks. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Trace } from "./traces.js";
+
+interface Waiting {
+  readonly count: number;
+  readonly resolve: () => void;
+  /** When it is given up; `uptime` milliseconds. */
+  readonly until: number;
+}
+
+export class Replications {
+  readonly #limits: { readonly waitMostMs: number };
+  readonly #waiting = new Map<ByteString, Waiting[]>();
+
+  constructor(limits: { readonly waitMostMs: number }) {
+    this.#limits = limits;
+  }
+
+  /** Daemons that have it on disk, this one included. */
+  static holders({ has, isFlushed }: Trace): number {
+    return Replications.copies(has) + (isFlushed ? 1 : 0);
+  }
+
+  /** How many members are in a set. */
+  static copies(has: number): number {
+    let count = 0;
+    for (let bits = has; bits !== 0; bits &= bits - 1) count++;
+    return count;
+  }
+
+  wait(trace: Trace, count: number, now: number): Promise<void> {
+    if (Replications.holders(trace) >= count) return Promise.resolve();
+    return new Promise((resolve) => {
+      const waiting = { count, resolve, until: now + this.#limits.waitMostMs };
+      const others = this.#waiting.get(trace.place.id);
+      if (others === undefined) this.#waiting.set(trace.place.id, [waiting]);
+      else others.push(waiting);
+    });
+  }
+
+  /** Ids of entries that somebody waits for. */
+  get ids(): Iterable<ByteString> {
+    return this.#waiting.keys();
+  }
+
+  isWaitedFor(id: ByteString): boolean {
+    return this.#waiting.has(id);
+  }
+
+  /** More is known of an entry. */
+  check(trace: Trace): void {
+    if (this.#waiting.size === 0) return;
+    const { id } = trace.place;
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    const holders = Replications.holders(trace);
+    this.#keep(
+      id,
+      waiting.filter(({ count, resolve }) => {
+        if (holders >= count) resolve();
+        return holders < count;
+      }),
+    );
+  }
+
+  /** Forgets those that nobody can be waiting for any more. */
+  tick(now: number): void {
+    for (const [id, waiting] of this.#waiting) {
+      if (waiting.some(({ until }) => now > until))
+        this.#keep(
+          id,
+          waiting.filter(({ until }) => now <= until),
+        );
+    }
+  }
+
+  #keep(id: ByteString, waiting: Waiting[]): void {
+    if (waiting.length === 0) this.#waiting.delete(id);
+    else this.#waiting.set(id, waiting);
+  }
+}

@@ -1,0 +1,32 @@
+/** Answers a member that asks what is held here up to a date: seldom, and for whole seconds, as summing up is work. */
+import type { OwnMessage } from "../../../protocol/members/member-messages.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+import { totalsUpTo } from "../shared/totals.js";
+
+const SECOND = 1000;
+/** Answered in a second; a member asks twice every two seconds. Who asks more often goes without. */
+const REPORTS_MOST = 8;
+
+export class ReportAnswers {
+  readonly #parts: Pick<PeeringParts, "timeline" | "uptime">;
+  /** Answered since. */
+  #count = 0;
+  #since = 0;
+
+  constructor(parts: Pick<PeeringParts, "timeline" | "uptime">) {
+    this.#parts = parts;
+  }
+
+  /** In one step: what is held and promised at one moment. */
+  answer(at: number): (OwnMessage & { kind: "report" }) | "malformed" | null {
+    const { timeline, uptime } = this.#parts;
+    if (at % SECOND !== 0) return "malformed";
+    const now = uptime();
+    if (now - this.#since >= SECOND) {
+      this.#count = 0;
+      this.#since = now;
+    }
+    if (++this.#count > REPORTS_MOST) return null;
+    return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * How an entry gets from one member to all: nothing is told before it is on the own disk; then it is offered, after a
+ * moment, to the members that are not known to have it (or pushed, when it is a daemon's own), each wants what it lacks,
+ * and says when it has it. Source: DESIGN.md "Catch-up".
+ */
+import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
+import type { MemberConnection } from "../connections/member-connection.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+import type { Outbox } from "./outbox.js";
+import { Replications } from "./replications.js";
+import { type AtOnce, oldestSpread, type Trace, Traces } from "./traces.js";
+import { Wants } from "./wants.js";
+
+/** A member, as far as entries are spread to it. */
+export interface Receiver {
+  /** Stands for it in sets of members. */
+  readonly bit: number;
+  readonly connection: Pick<MemberConnection, "send" | "unsentBytes">;
+  readonly outbox: Outbox;
+  /** What it is to be told that we have. */
+  readonly owed: Place[];
+  /** Tells it what is owed. */
+  tell(): void;
+}
+
+/** Between two offers of what somebody waits for. */
+const ASK_AGAIN_MS = 2000;
+
+export class Spreading {
+  readonly traces: Traces;
+  readonly wants: Wants;
+  readonly #parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "soon" | "limits">;
+  /** Those that are connected. */
+  readonly #members: () => Iterable<Receiver>;
+  readonly #replications: Replications;
+  /** On disk since the last tick, and since the one before. */
+  #fresh: Trace[] = [];
+  #ripe: Trace[] = [];
+  #tellsSoon = false;
+  #askAgainAt = 0;
+
+  constructor(
+    parts: Pick<PeeringParts, "timeline" | "clock" | "uptime" | "soon" | "limits">,
+    members: () => Iterable<Receiver>,
+  ) {
+    this.#parts = parts;
+    this.#members = members;
+    this.wants = new Wants(parts.limits);
+    this.#replications = new Replications(parts.limits);
+    this.traces = new Traces(parts.limits, (id) => this.#replications.isWaitedFor(id));
+  }
+
+  /** @param from  the member that gave them; null: first-hand */
+  flushed(places: readonly Place[], from: Receiver | null, isOwn: boolean): void {
+    const oldest = isOwn ? 0 : oldestSpread(this.#parts);
+    for (const place of places) {
+      this.wants.arrived(place.id);
+      const isOld = place.at < oldest;
+      if (from !== null && !isOld) this.owe(place, from);
+      const trace = isOld ? this.traces.find(place.id) : this.traces.of(place);
+      if (trace === undefined) continue;
+      trace.isFlushed = true;
+      if (from !== null) {
+        trace.has |= from.bit;
+        trace.owed &= ~from.bit;
+      }
+      this.#settle(trace);
+      if (trace.atOnce !== null) this.#pushAtOnce(trace, trace.atOnce);
+      else if (trace.isUrgent) this.#offer([trace]);
+      else if (!isOld) this.#fresh.push(trace);
+    }
+  }
+
+  /** A body that every member is to be given unasked, as soon as it is on disk. */
+  giveAtOnce(entry: Entry): void {
+    const { body, signature } = entry;
+    const trace = this.traces.of(placeOf(entry));
+    const given = { place: trace.place, body, signature };
+    if (trace.isFlushed) this.#pushAtOnce(trace, given);
+    else trace.atOnce = given;
+  }
+
+  /** When so many daemons, this one included, have said that it is on their disk. */
+  replicated(place: Place, count: number): Promise<void> {
+    const trace = this.traces.of(place);
+    trace.isFlushed ||= this.#parts.timeline.read(place) !== null;
+    trace.isUrgent = true;
+    const done = this.#replications.wait(trace, count, this.#parts.uptime());
+    if (trace.isFlushed) this.#offer([trace]);
+    return done;
+  }
+
+  /** Other daemons that have said that it is on their disk; of old entries that is forgotten. */
+  copies({ id }: Place): number {
+    return Replications.copies(this.traces.find(id)?.has ?? 0);
+  }
+
+  /** A member has these on its disk. */
+  offered(places: readonly Place[], member: Receiver): void {
+    const { timeline, uptime } = this.#parts;
+    const wanted: Place[] = [];
+    const now = uptime();
+    for (const place of places) {
+      if (timeline.holds(place)) {
+        const trace = this.traces.of(place);
+        this.#has(trace, member);
+        trace.isFlushed ||= timeline.read(place) !== null;
+        if (trace.isFlushed) this.owe(place, member);
+        else trace.owed |= member.bit;
+      } else {
+        if (this.wants.offered(place, member.bit, now)) wanted.push(place);
+        this.#has(this.traces.of(place), member);
+      }
+    }
+    if (wanted.length > 0) member.connection.send({ kind: "want", places: wanted });
+  }
+
+  had(places: readonly Place[], member: Receiver): void {
+    for (const { id } of places) {
+      const trace = this.traces.find(id);
+      if (trace !== undefined) this.#has(trace, member);
+    }
+  }
+
+  /** To be told at the end of this turn that a place is on the own disk. */
+  owe(place: Place, member: Receiver): void {
+    member.owed.push(place);
+    this.tellSoon();
+  }
+
+  /** Tells the members, at the end of this turn, what is on disk by now. */
+  tellSoon(): void {
+    if (this.#tellsSoon) return;
+    this.#tellsSoon = true;
+    this.#parts.soon(() => {
+      this.#tellsSoon = false;
+      for (const member of this.#members()) member.tell();
+    });
+  }
+
+  disconnected(member: Receiver): void {
+    this.traces.disconnected(member.bit);
+    this.#ask(this.wants.disconnected(member.bit, this.#parts.uptime(), this.#live()));
+  }
+
+  /** A bit is to stand for another member, of which nothing is known. */
+  forget(bit: number): void {
+    this.traces.forget(bit);
+    this.wants.forget(bit);
+  }
+
+  /** Offers what has been on disk for a moment. */
+  tick(now: number): void {
+    const ripe = this.#ripe;
+    this.#ripe = this.#fresh;
+    this.#fresh = [];
+    if (ripe.length > 0) this.#offer(ripe);
+    this.#ask(this.wants.overdue(now, this.#live()));
+    this.traces.tick(now);
+    this.#replications.tick(now);
+    if (now >= this.#askAgainAt) this.#offerAwaited(now);
+  }
+
+  /** What somebody waits for may have come to a member by another way: asked by an offer, it says so. */
+  #offerAwaited(now: number): void {
+    this.#askAgainAt = now + ASK_AGAIN_MS;
+    const awaited: Trace[] = [];
+    for (const id of this.#replications.ids) {
+      const trace = this.traces.find(id);
+      if (trace?.isFlushed) awaited.push(trace);
+    }
+    if (awaited.length > 0) this.#offer(awaited);
+  }
+
+  #live(): number {
+    let bits = 0;
+    for (const { bit } of this.#members()) bits |= bit;
+    return bits;
+  }
+
+  #ask(asked: ReadonlyMap<number, readonly Place[]>): void {
+    if (asked.size === 0) return;
+    for (const member of this.#members()) {
+      const places = asked.get(member.bit) ?? [];
+      for (const part of parts(places, this.#parts.limits.maxPlaces)) {
+        member.connection.send({ kind: "want", places: part });
+      }
+    }
+  }
+
+  #has(trace: Trace, member: Receiver): void {
+    if ((trace.has & member.bit) !== 0) return;
+    trace.has |= member.bit;
+    this.#replications.check(trace);
+  }
+
+  #settle(trace: Trace): void {
+    if (trace.owed !== 0) {
+      for (const member of this.#members()) {
+        if ((trace.owed & member.bit) !== 0) this.owe(trace.place, member);
+      }
+      trace.owed = 0;
+    }
+    this.#replications.check(trace);
+  }
+
+  #pushAtOnce(trace: Trace, given: AtOnce): void {
+    trace.atOnce = null;
+    let isToOffer = false;
+    for (const { bit, outbox } of this.#members()) {
+      if (((trace.has | trace.sent) & bit) === 0 && !outbox.pushAtOnce(given)) isToOffer = true;
+    }
+    if (isToOffer) this.#fresh.push(trace);
+  }
+
+  /** To each member what it is not known to have. Offers may be lost: reconciliation finds what they would have told. */
+  #offer(traces: readonly Trace[]): void {
+    const { maxPlaces, maxUnsentBytes } = this.#parts.limits;
+    for (const { bit, connection } of this.#members()) {
+      if (connection.unsentBytes > maxUnsentBytes) continue;
+      const places: Place[] = [];
+      for (const { has, sent, place } of traces) if (((has | sent) & bit) === 0) places.push(place);
+      for (const part of parts(places, maxPlaces)) connection.send({ kind: "offer", places: part });
+    }
+  }
+}
+
+/** Pieces of at most `most` items. */
+export function* parts<T>(items: readonly T[], most: number): Generator<readonly T[]> {
+  if (items.length <= most) {
+    if (items.length > 0) yield items;
+    return;
+  }
+  for (let i = 0; i < items.length; i += most) yield items.slice(i, i + most);
+}

@@ -1,0 +1,295 @@
+/**
+ * What members have signed of their states at the same dates: each, once everything up to a date is final as far as it can
+ * tell, signs the snapshot that it has made of it. A snapshot that most others have signed alike may be taken over, and
+ * what is before it may be forgotten. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ */
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import {
+  type CutVote,
+  cutVoteBytes,
+  readCutVotes,
+  VOTES_MOST,
+  writeCutVotes,
+} from "../../../protocol/members/cut-votes.js";
+import type { OwnMessage } from "../../../protocol/members/member-messages.js";
+import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
+import type { Cut } from "../../../timeline/snapshots/snapshot-making.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+import { Contradictions } from "./contradictions.js";
+import { type Electorate, majorityOf } from "./electorate.js";
+
+/** What is kept of one member: more than an honest one has snapshots. */
+const VOTES_EACH = 64;
+/** Signatures that are checked in a second for one member: an honest one sends a handful in a minute. */
+const CHECKS_MOST = 64;
+const SECOND = 1000;
+
+/** A member that is connected. */
+interface Voter {
+  readonly id: ByteString;
+  readonly connection: { send(message: OwnMessage): void };
+  /** Whether it may need what others have signed. */
+  readonly isCatchingUp: boolean;
+}
+
+export interface CutVotingParts {
+  readonly peering: Pick<
+    PeeringParts,
+    "timeline" | "identity" | "cluster" | "verifySignature" | "hash" | "uptime" | "limits" | "log"
+  >;
+  readonly electorate: () => Electorate;
+  readonly state: () => DaemonState;
+  /** Everything dated before it is held alike by all that are connected; milliseconds since 1970. */
+  readonly commonPast: () => number;
+  readonly voters: () => Iterable<Voter>;
+  /** A member has signed two states of one date: it is let in no more. */
+  readonly contradicted: (id: ByteString) => void;
+}
+
+export class CutVoting {
+  readonly #parts: CutVotingParts;
+  /** By who has signed, and date. */
+  readonly #votes = new Map<ByteString, Map<number, CutVote>>();
+  /** Who has signed two states of one date: what else they have signed is worth nothing. */
+  readonly #guilty = new Contradictions();
+  /** Signatures that were checked since `#checksSince`, by who gave them. */
+  readonly #checks = new Map<ByteString, number>();
+  #checksSince = 0;
+  #nextAt = 0;
+  /** Since when a member with a voice is catching up, or was last helped; null: none is. */
+  #stuckSince: number | null = null;
+  /** Milliseconds until it is helped again, and when that begins anew with the least. */
+  #helpPause = 0;
+  #calmFrom = Number.NEGATIVE_INFINITY;
+  /** Whether what is kept on the disk is another. */
+  #isChanged = false;
+  /** Own ones that are on their way to the disk. */
+  #unsaved: readonly CutVote[] = [];
+  /** The last date that was signed here, whether the disk has it or not: none is signed twice. */
+  #last = -1;
+
+  constructor(parts: CutVotingParts) {
+    this.#parts = parts;
+  }
+
+  /** What was kept before the start. */
+  start(): void {
+    const kept = this.#parts.peering.timeline.handover?.votes ?? null;
+    for (const vote of (kept === null ? null : readCutVotes(kept)) ?? []) this.#takeIn(vote);
+    const { id } = this.#parts.peering.identity;
+    this.#last = Math.max(-1, ...(this.#votes.get(id)?.keys() ?? []));
+  }
+
+  /** A member has connected, and has said something. */
+  joined(voter: Voter): void {
+    const votes = this.#toTell();
+    if (votes.length > 0) voter.connection.send({ kind: "cuts", votes });
+  }
+
+  /** A member has sent votes, its own and others'. Those whose signers have no voice are nobody's. */
+  heard(from: ByteString, votes: readonly CutVote[]): void {
+    const { peering, electorate } = this.#parts;
+    const { ids } = electorate();
+    for (const vote of votes) {
+      const id = peering.hash(Buffer.from(vote.spki, "latin1"));
+      const known = this.#votes.get(id)?.get(vote.at);
+      const isNews = known === undefined || !isSame(known, vote);
+      if (!ids.has(id) || this.#guilty.has(id) || !isNews || !this.#mayCheck(from)) continue;
+      const bytes = cutVoteBytes(peering.cluster, vote);
+      if (peering.verifySignature(vote.spki, bytes, Buffer.from(vote.signature, "latin1")))
+        this.#takeIn(vote);
+    }
+  }
+
+  /** One whose signature holds. */
+  #takeIn(vote: CutVote): void {
+    const id = this.#parts.peering.hash(Buffer.from(vote.spki, "latin1"));
+    const known = this.#votes.get(id)?.get(vote.at);
+    if (this.#guilty.has(id)) return;
+    if (known === undefined || isSame(known, vote)) this.#keep(id, vote);
+    else this.#contradicted(id, known, vote);
+  }
+
+  tick(now: number): void {
+    if (now < this.#nextAt) return;
+    this.#nextAt = now + this.#parts.peering.limits.reportEveryMs;
+    const { handover } = this.#parts.peering.timeline;
+    if (handover === null) return;
+    this.#forgetVoiceless();
+    const { cuts } = handover;
+    const signed = this.#sign(cuts);
+    for (const cut of cuts) this.#count(cut);
+    if (signed.length > 0 || this.#isChanged) this.#save(signed);
+    for (const voter of this.#parts.voters()) if (voter.isCatchingUp) this.joined(voter);
+    this.#help(now);
+  }
+
+  /**
+   * Who has been catching up for long may lack what no snapshot that is agreed on reaches: then another one is made; and
+   * another, as members that make theirs at different moments may choose different dates. A member that is always catching
+   * up must not keep everybody at it, so that comes ever more seldom.
+   */
+  #help(now: number): void {
+    const { peering, electorate, voters } = this.#parts;
+    const { ids } = electorate();
+    const { catchUpStuckMs, snapshotHoldMs } = peering.limits;
+    const isStuck = [...voters()].some(({ id, isCatchingUp }) => isCatchingUp && ids.has(id));
+    if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
+    if (!isStuck) this.#stuckSince = null;
+    else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
+      // Of dates before that nothing is signed any more, here or by most, whatever would be found now.
+      peering.timeline.handover?.want(Math.max(this.#last, this.#newestAgreed));
+      this.#stuckSince = now;
+      this.#helpPause = Math.min(2 * this.#helpPause, snapshotHoldMs);
+      this.#calmFrom = now + 2 * snapshotHoldMs;
+    }
+  }
+
+  /** What most of the others have signed of a date; null: nothing is. */
+  agreedOn(at: number): CutVote | null {
+    const voices = this.#parts.electorate();
+    const found = [...voices.ids].flatMap((id) => this.#votes.get(id)?.get(at) ?? []);
+    const needed = majorityOf(voices);
+    return found.find((one) => found.filter((other) => isSame(one, other)).length >= needed) ?? null;
+  }
+
+  /** The last date of which most of the others have signed the same; -1: there is none. */
+  get #newestAgreed(): number {
+    const dates = new Set([...this.#votes.values()].flatMap((votes) => [...votes.keys()]));
+    return Math.max(-1, ...[...dates].filter((at) => this.agreedOn(at) !== null));
+  }
+
+  /** What one member has signed of a date or of later ones, in their order. */
+  from(id: ByteString, at: number): readonly CutVote[] {
+    const votes = [...(this.#votes.get(id)?.values() ?? [])];
+    return votes.filter((vote) => vote.at >= at).sort((a, b) => a.at - b.at);
+  }
+
+  /** Whether a member and this daemon have signed the same state of a date. */
+  haveSigned(id: ByteString, at: number): boolean {
+    const own = this.#votes.get(this.#parts.peering.identity.id)?.get(at);
+    const other = this.#votes.get(id)?.get(at);
+    return own !== undefined && other !== undefined && isSame(own, other);
+  }
+
+  /**
+   * Signs what is final and was not signed before: no date twice, whatever becomes of it. Where what is before a date is
+   * forgotten nothing can change it here any more.
+   * @returns what is new
+   */
+  #sign(cuts: readonly Cut[]): CutVote[] {
+    const { state, commonPast, peering } = this.#parts;
+    const { identity, cluster, timeline } = peering;
+    if (state() === "catching-up") return [];
+    const until = Math.max(Math.min(commonPast() - 1, timeline.published), timeline.prunedTo);
+    const due = cuts.filter(({ at }) => at > this.#last && at <= until);
+    this.#last = due.at(-1)?.at ?? this.#last;
+    return due.map((cut) => {
+      const signature = bytesOf(identity.sign(cutVoteBytes(cluster, cut)));
+      return { ...cut, spki: identity.spki, signature };
+    });
+  }
+
+  /**
+   * What the others have signed of one of the own cuts. Another seal is no alarm: what was signed stays, and an entry of
+   * before may have come since, here or there.
+   */
+  #count(cut: Cut): void {
+    const { electorate, peering } = this.#parts;
+    const voices = electorate();
+    const alike = [...this.#votes].filter(([id, votes]) => {
+      const vote = votes.get(cut.at);
+      return vote !== undefined && isSame(vote, cut) && (id === peering.identity.id || voices.ids.has(id));
+    });
+    if (alike.length >= majorityOf(voices)) peering.timeline.handover?.certify(cut.at);
+  }
+
+  /** On the own disk before anybody is told, or it counts here: after a crash another state could be signed of its date. */
+  #save(signed: readonly CutVote[]): void {
+    const { peering } = this.#parts;
+    const { handover } = peering.timeline;
+    this.#isChanged = false;
+    // What is written now takes the place of what may still be on its way.
+    this.#unsaved = [...this.#unsaved, ...signed];
+    handover?.keepVotes(writeCutVotes([...this.#unsaved, ...this.#toKeep()]), () => {
+      if (signed.length === 0) return;
+      this.#unsaved = this.#unsaved.filter((vote) => !signed.includes(vote));
+      for (const vote of signed) this.#keep(peering.identity.id, vote);
+      for (const { connection } of this.#parts.voters()) connection.send({ kind: "cuts", votes: signed });
+    });
+  }
+
+  #keep(id: ByteString, vote: CutVote): void {
+    let votes = this.#votes.get(id);
+    if (votes === undefined) this.#votes.set(id, (votes = new Map()));
+    votes.set(vote.at, vote);
+    this.#isChanged = true;
+    if (votes.size <= VOTES_EACH) return;
+    const held = new Set(this.#parts.peering.timeline.handover?.cuts.map(({ at }) => at));
+    const dates = [...votes.keys()].sort((a, b) => a - b);
+    votes.delete(dates.find((at) => !held.has(at)) ?? (dates[0] as number));
+  }
+
+  /**
+   * Members that restart with nothing have another id each time: those without a voice are forgotten, but for as many as
+   * there are addresses where nobody is known to be yet.
+   */
+  #forgetVoiceless(): void {
+    const { ids, others } = this.#parts.electorate();
+    const { id: own } = this.#parts.peering.identity;
+    const voiceless = [...this.#votes.keys()].filter((id) => id !== own && !ids.has(id));
+    const excess = Math.max(0, voiceless.length - (others - ids.size));
+    for (const id of voiceless.slice(0, excess)) this.#votes.delete(id);
+  }
+
+  /** Own ones, so that nothing is signed twice, what others have signed of what is held here, and what proves a guilt. */
+  #toKeep(): CutVote[] {
+    const { peering } = this.#parts;
+    const own = [...(this.#votes.get(peering.identity.id)?.values() ?? [])].slice(-VOTES_EACH);
+    const others = this.#ofHeld().filter(({ spki }) => spki !== peering.identity.spki);
+    return [...own, ...others, ...this.#guilty.votes];
+  }
+
+  #toTell(): CutVote[] {
+    return this.#ofHeld().slice(-VOTES_MOST);
+  }
+
+  /** What anybody with a voice has signed of the snapshots that hold here, by date. */
+  #ofHeld(): CutVote[] {
+    const { peering, electorate } = this.#parts;
+    const { ids } = electorate();
+    const cuts = peering.timeline.handover?.cuts ?? [];
+    return cuts.flatMap(({ at }) =>
+      [...this.#votes].flatMap(([id, votes]) =>
+        id === peering.identity.id || ids.has(id) ? (votes.get(at) ?? []) : [],
+      ),
+    );
+  }
+
+  #mayCheck(from: ByteString): boolean {
+    const now = this.#parts.peering.uptime();
+    if (now - this.#checksSince >= SECOND) {
+      this.#checks.clear();
+      this.#checksSince = now;
+    }
+    const checks = (this.#checks.get(from) ?? 0) + 1;
+    this.#checks.set(from, checks);
+    return checks <= CHECKS_MOST;
+  }
+
+  #contradicted(id: ByteString, one: CutVote, other: CutVote): void {
+    const seals = [one, other].map(({ seal }) => hexOf(seal));
+    this.#parts.peering.log.error({ member: hexOf(id), upTo: dateText(one.at), seals }, CONTRADICTED);
+    this.#guilty.add(id, one, other);
+    this.#votes.delete(id);
+    this.#isChanged = true;
+    this.#parts.contradicted(id);
+  }
+}
+
+const isSame = (a: Pick<CutVote, "bytes" | "seal">, b: Pick<CutVote, "bytes" | "seal">): boolean =>
+  a.bytes === b.bytes && a.seal === b.seal;
+
+const CONTRADICTED =
+  "a member has signed two states of one date: it is broken or lies, and is let in no more";

@@ -1,0 +1,266 @@
+/**
+ * Entries that lack here and that a member has pruned, so that it can never give them. Found by reports of the members on
+ * everything dated before the end of what it has pruned; gone when the same is held here, as somebody else gave it.
+ * Remembered while the member is away. One member's word moves nobody who is live.
+ * Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { StatusMessage } from "../../../protocol/members/member-messages.js";
+import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import type { MemberConnection } from "../connections/member-connection.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+import { endOfPruned, holdsLess, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
+import { OwnPast } from "./own-past.js";
+import type { Report } from "./stable-point.js";
+import { isBelieved, type Witnesses } from "./witnesses.js";
+
+/** How often all are asked about what one member says, in the time of a round of reports. */
+const ASKS_A_ROUND = 8;
+/** Milliseconds after which the same is said again. */
+const AGAIN_MS = 600_000;
+
+/** A member, as far as it matters here. */
+interface Pruner {
+  readonly id: ByteString;
+  readonly connection: Pick<MemberConnection, "send" | "remote">;
+}
+
+export type GapsParts = Witnesses & Pick<PeeringParts, "timeline" | "clock" | "uptime" | "log" | "limits">;
+
+/** What a member has pruned, compared with what is here. Times are `uptime` milliseconds where not said otherwise. */
+interface Gap {
+  readonly member: ByteString;
+  address: string;
+  /** Nothing dated at or before it is kept there; milliseconds since 1970. */
+  pruned: number;
+  /** Whether the member itself says that it lacks nothing. */
+  isWhole: boolean;
+  /** Up to where it was asked; milliseconds since 1970. */
+  at: number;
+  /** Its last on that; null: none yet. */
+  report: Report | null;
+  /** The others' last on that. */
+  readonly witnesses: Map<ByteString, Report>;
+  /** Whether the member is connected. */
+  isHere: boolean;
+  /** When the others were last asked. */
+  askedAt: number;
+  /** One that it does not matter any more; null: none. */
+  forgiven: Report | null;
+  /** Whether it has been compared. */
+  isKnown: boolean;
+  /** Whether something lacks here. */
+  isOpen: boolean;
+  /** Not found the same since it connected: what lacks is not just on its way. */
+  isNew: boolean;
+  /** Since when it is open. */
+  since: number;
+  /** The fewest entries that lacked since then, and when that was found. */
+  fewest: number;
+  shrunkAt: number;
+  saidAt: number;
+}
+
+export class Gaps {
+  readonly #parts: GapsParts;
+  readonly #gaps = new Map<ByteString, Gap>();
+  readonly #own: OwnPast;
+  #nextAt = 0;
+
+  constructor(parts: GapsParts) {
+    this.#parts = parts;
+    this.#own = new OwnPast(parts);
+  }
+
+  /**
+   * A member has said what it has pruned.
+   * @param isFirst  of its connection
+   */
+  heard({ id, connection }: Pruner, status: StatusMessage, isFirst: boolean): void {
+    this.#own.heard(id, status);
+    const known = this.#gaps.get(id);
+    if (status.pruned === 0) {
+      if (known !== undefined) {
+        close(known);
+        known.pruned = 0;
+        known.report = null;
+      }
+      return;
+    }
+    const gap = known ?? noGap(id);
+    this.#gaps.set(id, gap);
+    gap.address = connection.remote;
+    gap.isKnown &&= gap.pruned > 0;
+    gap.pruned = status.pruned;
+    gap.isWhole = status.state !== "catching-up";
+    gap.isHere = true;
+    if (isFirst) gap.isNew = true;
+    const { index } = this.#parts.timeline;
+    if (isSameTotals(totalsOf(index), status)) {
+      close(gap);
+      return;
+    }
+    gap.at = endOfPruned(status.pruned, this.#parts.clock());
+    connection.send({ kind: "report-request", at: gap.at });
+  }
+
+  reported(id: ByteString, report: Report): void {
+    this.#own.reported(id, report);
+    for (const gap of this.#gaps.values()) {
+      if (gap.member === id && gap.at === report.at) this.#saidBy(gap, report);
+      else if (gap.member !== id && gap.report?.at === report.at) gap.witnesses.set(id, report);
+      else continue;
+      if (gap.report !== null) this.#compare(gap, gap.report);
+    }
+  }
+
+  /** What others have said stays until there is something else to ask them: a member may name other dates all the time. */
+  #saidBy(gap: Gap, report: Report): void {
+    if (gap.report?.at !== report.at) gap.witnesses.clear();
+    gap.report = report;
+    if (this.#differs(report)) this.#askAll(gap, report);
+  }
+
+  /** However often a member reports. */
+  #askAll(gap: Gap, { at }: Report): void {
+    const now = this.#parts.uptime();
+    if (now < gap.askedAt + this.#parts.limits.reportEveryMs / ASKS_A_ROUND) return;
+    gap.askedAt = now;
+    this.#parts.ask(at);
+  }
+
+  /** A member is no longer connected. */
+  left(id: ByteString): void {
+    const gap = this.#gaps.get(id);
+    if (gap !== undefined) gap.isHere = false;
+    for (const { witnesses } of this.#gaps.values()) witnesses.delete(id);
+    this.#own.left(id);
+  }
+
+  /** Members that are left out of the cluster do not matter any more. */
+  keep(isMember: (id: ByteString) => boolean): void {
+    for (const id of this.#gaps.keys()) if (!isMember(id)) this.#gaps.delete(id);
+  }
+
+  /** Whether something lacks here that this member has pruned. */
+  isOpen(id: ByteString): boolean {
+    return this.#gaps.get(id)?.isOpen ?? false;
+  }
+
+  /**
+   * Whether a member holds what lacks here, and none of it has come from anybody for a while: entry by entry it cannot be
+   * healed.
+   */
+  isStuck(id: ByteString, now: number, forMs: number): boolean {
+    const { snapshotHoldMs } = this.#parts.limits;
+    // Who gives a little again and again does not put it off for ever.
+    const isStuck = ({ isOpen, shrunkAt, since }: Gap) =>
+      isOpen && (now - shrunkAt >= forMs || now - since >= snapshotHoldMs);
+    const gap = this.#gaps.get(id);
+    // It may have come since the last look.
+    if (gap !== undefined && gap.report !== null && isStuck(gap)) this.#compare(gap, gap.report);
+    return (gap !== undefined && isStuck(gap)) || this.#own.isStuck(id, now, forMs);
+  }
+
+  /** Whether something lacks, and none of it has come for long. */
+  areOldAndStuck(now: number): boolean {
+    const open = [...this.#gaps.values()].filter(({ isOpen }) => isOpen);
+    return open.length > 0 && open.every(({ shrunkAt }) => now - shrunkAt >= this.#parts.limits.catchUpMs);
+  }
+
+  /** What lacks is not waited for any more, until its members hold something else. */
+  forgive(): void {
+    for (const gap of this.#gaps.values()) {
+      if (!gap.isOpen) continue;
+      gap.forgiven = gap.report;
+      close(gap);
+    }
+  }
+
+  /** What is here is another set than before: what lacks is found anew. */
+  changed(): void {
+    const now = this.#parts.uptime();
+    this.#nextAt = now;
+    for (const gap of this.#gaps.values()) gap.shrunkAt = now;
+    this.#own.changed();
+  }
+
+  /** Compares anew what members have reported that may be away by now, and says what stays. */
+  tick(now: number): void {
+    if (now < this.#nextAt) return;
+    const { reportEveryMs, catchUpMs } = this.#parts.limits;
+    this.#nextAt = now + reportEveryMs;
+    this.#own.tick();
+    for (const gap of this.#gaps.values()) {
+      if (gap.isOpen && gap.report !== null) {
+        this.#compare(gap, gap.report);
+        // Others may have come since, and the member itself may be away.
+        if (gap.isOpen) this.#askAll(gap, gap.report);
+      }
+      if (!gap.isOpen || now - gap.shrunkAt < catchUpMs || now - gap.saidAt < AGAIN_MS) continue;
+      gap.saidAt = now;
+      const keepsFrom = dateText(gap.pruned + 1);
+      this.#parts.log.error({ member: hexOf(gap.member), address: gap.address, keepsFrom }, LACKING);
+    }
+  }
+
+  /** Whether too much lacks to be live. @param isCatchingUp  as of the last tick: who has not been live has to be sure */
+  isLacking(now: number, isCatchingUp: boolean, since: number): boolean {
+    const { catchUpMs, catchUpStuckMs } = this.#parts.limits;
+    if (this.#own.isLacking(now, isCatchingUp)) return true;
+    return [...this.#gaps.values()].some((gap) =>
+      gap.isKnown
+        ? gap.isOpen && (isCatchingUp || gap.isNew || now - gap.since >= catchUpMs)
+        : // Who says that it has pruned something, and not what it holds, is not waited for without end, whoever comes next.
+          gap.isHere && isCatchingUp && now - since < catchUpStuckMs,
+    );
+  }
+
+  #compare(gap: Gap, report: Report): void {
+    const { timeline, uptime } = this.#parts;
+    const own = totalsUpTo(timeline.index, report.at);
+    const isLess = holdsLess(own, report);
+    // Of two that differ and both have pruned, or of which the other lacks something, the one that holds less is not live.
+    const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
+    if (
+      isSameTotals(own, report) ||
+      isSameReport(report, gap.forgiven) ||
+      (!isLess && (isOlder || !gap.isWhole)) ||
+      !isBelieved({ ...gap, report, own }, this.#parts)
+    ) {
+      close(gap);
+      return;
+    }
+    const now = uptime();
+    const lacking = report.ring.count + report.data.count - own.ring.count - own.data.count;
+    if (!gap.isOpen) gap.since = now;
+    if (!gap.isOpen || lacking < gap.fewest) {
+      gap.fewest = lacking;
+      gap.shrunkAt = now;
+    }
+    gap.isKnown = gap.isOpen = true;
+  }
+
+  #differs(report: Report): boolean {
+    return !isSameTotals(totalsUpTo(this.#parts.timeline.index, report.at), report);
+  }
+}
+
+const isSameReport = (report: Report, other: Report | null): boolean =>
+  report.at === other?.at && isSameTotals(report, other);
+
+function close(gap: Gap): void {
+  gap.isKnown = true;
+  gap.isOpen = gap.isNew = false;
+}
+
+const noGap = (member: ByteString): Gap => ({
+  ...{ member, address: "", pruned: 0, isWhole: false, at: 0, report: null, forgiven: null },
+  ...{ witnesses: new Map(), isHere: true, askedAt: Number.NEGATIVE_INFINITY },
+  ...{ isKnown: false, isOpen: false, isNew: true, since: 0, fewest: 0, shrunkAt: 0 },
+  saidAt: Number.NEGATIVE_INFINITY,
+});
+
+const LACKING =
+  "this daemon lacks entries that a member does not keep any more, so it is not live, and serves what it has. It takes a " +
+  "snapshot that most of the others have signed, once there is one; else connect it to a member that keeps all";

@@ -1,0 +1,104 @@
+/**
+ * What this daemon has pruned itself, compared with what the others hold of it: nothing dated so early is taken here any
+ * more, so if most others hold something else there they are right, and only their snapshot can mend it.
+ * Source: docs/protocol-v2.md "Members", rule 8.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Totals } from "../../../protocol/members/member-messages.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+import { endOfPruned, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
+import { type Electorate, majorityOf } from "./electorate.js";
+import type { Report } from "./stable-point.js";
+
+export interface OwnPastParts extends Pick<PeeringParts, "timeline" | "clock" | "uptime" | "limits"> {
+  readonly electorate: () => Electorate;
+  /** Whether a member says that it lacks nothing. */
+  readonly isLive: (id: ByteString) => boolean;
+  /** Asks all that are connected what they hold up to a date. */
+  readonly ask: (at: number) => void;
+}
+
+export class OwnPast {
+  readonly #parts: OwnPastParts;
+  /** The date up to which the others were asked last, the end of what this daemon has pruned; since 1970. */
+  #at = -1;
+  /** When they were; `uptime` milliseconds. */
+  #askedAt = Number.NEGATIVE_INFINITY;
+  readonly #reports = new Map<ByteString, Report>();
+  /** What most of them hold, and since when it is something else than here; null: it is not. */
+  #other: { readonly report: Report; readonly since: number } | null = null;
+
+  constructor(parts: OwnPastParts) {
+    this.#parts = parts;
+  }
+
+  /** A member has said what it holds. If that is something else than here, all are asked where the difference is. */
+  heard(id: ByteString, held: Totals): void {
+    const { timeline, ask, clock, uptime, limits } = this.#parts;
+    const { prunedTo, index } = timeline;
+    if (prunedTo < 0) return;
+    if (isSameTotals(totalsOf(index), held)) {
+      // What it reported before is not so any more, or is not so here.
+      this.left(id);
+      return;
+    }
+    const now = uptime();
+    const at = endOfPruned(prunedTo, clock());
+    if (at !== this.#at) this.#reports.clear();
+    else if (now < this.#askedAt + limits.reportEveryMs) return;
+    this.#askedAt = now;
+    this.#at = at;
+    ask(at);
+  }
+
+  reported(id: ByteString, report: Report): void {
+    if (report.at !== this.#at) return;
+    this.#reports.set(id, report);
+    this.tick();
+  }
+
+  /** A member is no longer connected. */
+  left(id: ByteString): void {
+    if (this.#reports.delete(id)) this.tick();
+  }
+
+  /** What is here is another set than before. */
+  changed(): void {
+    this.#reports.clear();
+    this.#other = null;
+  }
+
+  /** Compares anew. */
+  tick(): void {
+    const report = this.#ofMost();
+    if (report === null || isSameTotals(totalsUpTo(this.#parts.timeline.index, report.at), report))
+      this.#other = null;
+    else this.#other = { report, since: this.#other?.since ?? this.#parts.uptime() };
+  }
+
+  /** Whether too much differs to be live. @param isCatchingUp  as of the last tick */
+  isLacking(now: number, isCatchingUp: boolean): boolean {
+    const other = this.#other;
+    return other !== null && (isCatchingUp || now - other.since >= this.#parts.limits.catchUpMs);
+  }
+
+  /** Whether a member holds what most others hold, and has for a while. */
+  isStuck(id: ByteString, now: number, forMs: number): boolean {
+    const report = this.#reports.get(id);
+    if (this.#other === null || report === undefined || now - this.#other.since < forMs) return false;
+    return isSameTotals(this.#other.report, report);
+  }
+
+  /** What most of the others, two at least, report alike; null: nothing. Who says that it lacks something is no witness. */
+  #ofMost(): Report | null {
+    const { electorate, isLive } = this.#parts;
+    const voices = electorate();
+    if (voices.others < 2) return null;
+    const heard = [...this.#reports].flatMap(([id, report]) =>
+      voices.ids.has(id) && isLive(id) ? [report] : [],
+    );
+    const isMost = (one: Report) =>
+      heard.filter((other) => isSameTotals(one, other)).length >= majorityOf(voices);
+    return heard.find(isMost) ?? null;
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * What was found damaged here is asked of the others again. Where it comes from nobody, and most hold what can be read here of that
+ * time and nothing else, they have a state without it: then this daemon lets go of it as well. That is asked by reports on the
+ * past, as what is written meanwhile is never the same everywhere. A daemon without members has nobody to wait for.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+import { endOfPruned, isSameTotals, totalsUpTo } from "../shared/totals.js";
+import { type Electorate, majorityOf } from "./electorate.js";
+import type { Report, Reporter } from "./stable-point.js";
+
+export class SettlingDamage {
+  readonly #parts: Pick<PeeringParts, "timeline" | "limits" | "clock">;
+  /** Everything dated before it was asked for last; milliseconds since 1970. */
+  #at = 0;
+  /** When; `uptime` milliseconds; null: nothing is damaged, or that was just found. */
+  #askedAt: number | null = null;
+  /** What was reported of it since. */
+  readonly #reports = new Map<ByteString, Report>();
+  /** Since when most agree; `uptime` milliseconds; null: they do not. */
+  #since: number | null = null;
+
+  constructor(parts: Pick<PeeringParts, "timeline" | "limits" | "clock">) {
+    this.#parts = parts;
+  }
+
+  /** @param connected  all members that are */
+  tick(now: number, electorate: () => Electorate, connected: () => Iterable<Reporter>): void {
+    const { timeline, limits, clock } = this.#parts;
+    const { lastAt } = timeline.damagedEntries;
+    if (lastAt === null) this.#since = this.#askedAt = null;
+    if (lastAt === null || (this.#askedAt !== null && now < this.#askedAt + limits.reportEveryMs)) return;
+    const members = [...connected()];
+    if (this.#askedAt === null || !this.#isAgreed(electorate(), members)) this.#since = null;
+    else if (now - (this.#since ??= this.#askedAt) > limits.catchUpStuckMs) {
+      this.#since = null;
+      timeline.damagedEntries.letGo();
+    }
+    this.#askedAt = now;
+    this.#reports.clear();
+    this.#at = endOfPruned(lastAt, clock());
+    for (const member of members) member.ask(this.#at);
+  }
+
+  reported(id: ByteString, report: Report): void {
+    if (report.at === this.#at) this.#reports.set(id, report);
+  }
+
+  #isAgreed(voices: Electorate, members: readonly Reporter[]): boolean {
+    const own = totalsUpTo(this.#parts.timeline.index, this.#at);
+    const isEqual = ({ id }: Reporter) => {
+      const report = this.#reports.get(id);
+      return report !== undefined && voices.ids.has(id) && isSameTotals(report, own);
+    };
+    const alike = members.filter(isEqual).length;
+    // Who has it in a snapshot only cannot give it: where all have been heard this daemon is one of those that are without it.
+    const isHeard = voices.ids.size === voices.others && [...voices.ids].every((id) => this.#reports.has(id));
+    return alike >= majorityOf(voices) || (isHeard && 2 * (1 + alike) > voices.others + 1);
+  }
+}

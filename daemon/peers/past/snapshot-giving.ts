@@ -1,0 +1,115 @@
+/**
+ * Gives a member the snapshot of a date, part by part as it asks, and keeps what comes behind it until the member is live.
+ */
+import type { OwnMessage } from "../../../protocol/members/member-messages.js";
+import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+
+export interface SnapshotGivingParts {
+  readonly peering: Pick<PeeringParts, "timeline" | "uptime" | "limits" | "log">;
+  /** Of this daemon: who is not live itself gives none. */
+  readonly state: () => DaemonState;
+  /** Bytes on the way to the member that the system has not taken. */
+  readonly unsentBytes: () => number;
+  readonly send: (message: OwnMessage) => void;
+}
+
+/** What is being given. Times are `uptime` milliseconds. */
+interface Giving {
+  readonly at: number;
+  readonly total: number;
+  readonly parts: Iterator<Buffer>;
+  /** Of the part that comes next. */
+  number: number;
+  /** Taken out of `parts` already, to know whether another one comes behind it; null: that was all. */
+  next: Buffer | null;
+  pulledAt: number;
+}
+
+export class SnapshotGiving {
+  readonly #parts: SnapshotGivingParts;
+  #giving: Giving | null = null;
+  /** Since when the member needs what this daemon keeps; null: it does not. */
+  #helpsSince: number | null = null;
+
+  constructor(parts: SnapshotGivingParts) {
+    this.#parts = parts;
+  }
+
+  /** The member asks for a part. @param at  the snapshot's date @param number  0: from the beginning */
+  pull(at: number, number: number): void {
+    const { unsentBytes, peering } = this.#parts;
+    // Who asks for a thousand parts in one piece is closed at the next tick, and gets no gigabyte before.
+    if (unsentBytes() > peering.limits.mostUnsentBytes) return;
+    try {
+      this.#give(at, number);
+    } catch (problem) {
+      // Another member may have one that can be read.
+      peering.log.error({ reason: (problem as Error).message }, UNREADABLE);
+      this.#end();
+      this.#giveNone(number);
+    }
+  }
+
+  #give(at: number, number: number): void {
+    const { send, peering } = this.#parts;
+    if (number === 0) this.#begin(at);
+    const giving = this.#giving;
+    if (giving === null || giving.next === null || at !== giving.at || number !== giving.number) {
+      // What is asked for behind the last part was asked for before that had come.
+      if (giving === null || giving.next !== null) this.#giveNone(number);
+      return;
+    }
+    const bytes = giving.next;
+    const { done, value } = giving.parts.next();
+    giving.next = done === true ? null : value;
+    giving.pulledAt = peering.uptime();
+    giving.number++;
+    send({ kind: "snapshot-part", at: giving.at, number, total: giving.total, isLast: done === true, bytes });
+  }
+
+  #giveNone(number: number): void {
+    const bytes = Buffer.alloc(0);
+    this.#parts.send({ kind: "snapshot-part", at: 0, number, total: 0, isLast: true, bytes });
+  }
+
+  /** @param isLive  whether the member needs no more help */
+  tick(now: number, isLive: boolean): void {
+    const { timeline, limits } = this.#parts.peering;
+    if (this.#giving !== null && now - this.#giving.pulledAt > limits.snapshotStuckMs) this.#end();
+    if (this.#helpsSince === null) return;
+    if (isLive || now - this.#helpsSince > limits.snapshotHoldMs) this.#helpsSince = null;
+    else timeline.handover?.hold();
+  }
+
+  /** The member is no longer connected. */
+  stop(): void {
+    this.#end();
+  }
+
+  #begin(at: number): void {
+    this.#end();
+    const { peering, state } = this.#parts;
+    const given = state() === "live" ? (peering.timeline.handover?.givable(at) ?? null) : null;
+    if (given === null) return;
+    const now = peering.uptime();
+    this.#helpsSince ??= now;
+    peering.timeline.handover?.hold();
+    const parts = piecesOf(given.chunks, peering.limits.snapshotPartBytes);
+    const next = parts.next().value ?? null;
+    this.#giving = { at: given.cutAt, total: given.bytes, parts, number: 0, next, pulledAt: now };
+  }
+
+  #end(): void {
+    this.#giving?.parts.return?.();
+    this.#giving = null;
+  }
+}
+
+/** Chunks cut into pieces of so many bytes at most. */
+function* piecesOf(chunks: Iterable<Buffer>, most: number): Generator<Buffer, undefined> {
+  for (const chunk of chunks)
+    for (let from = 0; from < chunk.length; from += most) yield chunk.subarray(from, from + most);
+}
+
+const UNREADABLE = "the snapshot that a member was to be given cannot be read";

@@ -1,0 +1,290 @@
+/**
+ * Takes a snapshot from a live member, when entries lack here that nobody who is connected keeps any more: asks for its
+ * parts, a few at a time, and has the timeline begin with it once it is whole and the one that was agreed on. One member
+ * after the other is asked.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { CutVote } from "../../../protocol/members/cut-votes.js";
+import type { OwnMessage, SnapshotPartMessage } from "../../../protocol/members/member-messages.js";
+import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import type { Entry } from "../../../timeline/entries/entry.js";
+import type { LostEntries } from "../../../timeline/handover.js";
+import type { StagedSnapshot } from "../../../timeline/snapshots/snapshot-files.js";
+import type { PeeringParts } from "../shared/peering-parts.js";
+
+/** Milliseconds between two lines of the log. */
+const PROGRESS_EVERY_MS = 5000;
+/** Strays in one line of the log. */
+const STRAYS_A_LINE = 20;
+
+/** A member that could give one. */
+export interface SnapshotGiver {
+  readonly id: ByteString;
+  readonly connection: { readonly remote: string; send(message: OwnMessage): void };
+}
+
+/** A member, and what it is to give. */
+export interface Choice {
+  readonly giver: SnapshotGiver;
+  readonly agreed: CutVote;
+}
+
+export interface SnapshotTakingParts {
+  readonly peering: Pick<PeeringParts, "timeline" | "uptime" | "limits" | "log">;
+  /** Whether this daemon serves: then it keeps what it has. */
+  readonly isServing: () => boolean;
+  /** The timeline has begun anew. */
+  readonly taken: () => void;
+}
+
+/** How far it is. */
+export interface SnapshotProgress {
+  /** Whom it is from. */
+  readonly address: string;
+  readonly received: number;
+  readonly total: number;
+}
+
+/** One that is on its way. Times are `uptime` milliseconds. */
+interface Taking extends Choice {
+  staged: StagedSnapshot | null;
+  received: number;
+  /** Of these, since `movedAt`. */
+  fresh: number;
+  /** Of the part that has to come next, and of the one that is to be asked for next. */
+  number: number;
+  asked: number;
+  /** Whether all has come, and is being checked and taken over: nothing can end it any more. */
+  isWhole: boolean;
+  movedAt: number;
+  saidAt: number;
+}
+
+export class SnapshotTaking {
+  /** Since the start. */
+  taken = 0;
+  /** Own entries that went with snapshots, since the start. */
+  strays = 0;
+  /** Own entries of which that is not known. */
+  possibleStrays = 0;
+  readonly #parts: SnapshotTakingParts;
+  #taking: Taking | null = null;
+  /** Until when a member is not asked again; `uptime` milliseconds. */
+  readonly #rests = new Map<ByteString, number>();
+  /** Of which date the last one was that a member was asked for, and that could not be had of it; milliseconds since 1970. */
+  readonly #missing = new Map<ByteString, number>();
+  /** Seals of those that were taken since this daemon last served. */
+  readonly #seals = new Set<ByteString>();
+
+  constructor(parts: SnapshotTakingParts) {
+    this.#parts = parts;
+  }
+
+  get progress(): SnapshotProgress | null {
+    if (this.#taking === null) return null;
+    const { giver, received, agreed } = this.#taking;
+    return { address: giver.connection.remote, received, total: agreed.bytes };
+  }
+
+  /** Of which date the last one was that a member was asked for, and that could not be had of it; -1: there was none. */
+  missingOf(id: ByteString): number {
+    return this.#missing.get(id) ?? -1;
+  }
+
+  /** Whether the very one was taken since this daemon last served: if that did not mend what lacks, it does not a second time. */
+  wasTaken({ seal }: Pick<CutVote, "seal">): boolean {
+    return this.#seals.has(seal);
+  }
+
+  /** A member is no longer connected. */
+  left(id: ByteString): void {
+    this.#missing.delete(id);
+  }
+
+  /** @param choices  whom one may be taken from, and which, the best one first; none: there is no need */
+  tick(now: number, choices: readonly Choice[]): void {
+    const taking = this.#taking;
+    if (this.#parts.isServing()) this.#seals.clear();
+    if (taking === null) {
+      const choice = choices.find(({ giver }) => now >= (this.#rests.get(giver.id) ?? 0));
+      if (choice !== undefined) this.#begin(choice, now);
+      return;
+    }
+    if (taking.isWhole) return;
+    if (!choices.some(({ giver }) => giver === taking.giver))
+      this.#giveUp("it is not needed any more, or the member has gone");
+    else if (now - taking.movedAt > this.#parts.peering.limits.snapshotStuckMs) this.#giveUp("nothing comes");
+    else if (now - taking.saidAt > PROGRESS_EVERY_MS) {
+      taking.saidAt = now;
+      const { received, agreed } = taking;
+      this.#parts.peering.log.info({ received, total: agreed.bytes }, "taking a snapshot");
+    }
+  }
+
+  /** A member gives a part. @returns whether it was asked for */
+  part(giver: SnapshotGiver, message: SnapshotPartMessage): boolean {
+    const taking = this.#taking;
+    // Of one that was given up some parts may still be on their way.
+    if (taking === null || taking.giver !== giver || taking.isWhole) return this.#rests.has(giver.id);
+    if (message.number !== taking.number) return false;
+    if (message.at !== taking.agreed.at || message.total !== taking.agreed.bytes) {
+      // Made anew of that date it may be one of other entries: what was signed there it has no more.
+      this.#missing.set(giver.id, taking.agreed.at);
+      this.#giveUp(message.at === 0 ? "it has none to give" : "it gives another one than was agreed on");
+      return true;
+    }
+    taking.received += message.bytes.length;
+    const left = message.total - taking.received;
+    if (left < 0 || (message.isLast ? left > 0 : message.bytes.length === 0)) return false;
+    taking.number++;
+    this.#moved(taking, message.bytes.length);
+    try {
+      taking.staged ??= this.#stage(message.at);
+      const { room } = taking.staged;
+      // What is made of it has to have room as well.
+      if (left + message.bytes.length > room)
+        throw new Error(`${left} bytes are still to come, and there is room for ${Math.floor(room)}`);
+      taking.staged.write(message.bytes);
+    } catch (problem) {
+      this.#giveUp((problem as Error).message);
+      return true;
+    }
+    if (message.isLast) this.#adopt(taking, taking.staged);
+    else this.#ask(taking);
+    return true;
+  }
+
+  /** A byte now and then is nothing: another member may give all. */
+  #moved(taking: Taking, bytes: number): void {
+    const { uptime, limits } = this.#parts.peering;
+    taking.fresh += bytes;
+    if (taking.fresh < limits.snapshotLeastBytes && taking.received < taking.agreed.bytes) return;
+    taking.fresh = 0;
+    taking.movedAt = uptime();
+  }
+
+  /** Leaves nothing half done. */
+  stop(): void {
+    if (this.#taking?.isWhole === false) this.#taking.staged?.discard();
+    this.#taking = null;
+  }
+
+  #begin({ giver, agreed }: Choice, now: number): void {
+    this.#taking = {
+      ...{ giver, agreed, staged: null, received: 0, fresh: 0, number: 0, asked: 0 },
+      ...{ isWhole: false, movedAt: now, saidAt: now },
+    };
+    this.#rests.delete(giver.id);
+    this.#parts.peering.log.warn({ ...factsOf(giver), upTo: dateText(agreed.at) }, TAKING);
+    this.#ask(this.#taking);
+  }
+
+  /** For the first part alone, as the member may have none to give. */
+  #ask(taking: Taking): void {
+    const { staged, giver, number, agreed } = taking;
+    const until = staged === null ? 1 : number + this.#parts.peering.limits.snapshotParts;
+    for (; taking.asked < until; taking.asked++)
+      giver.connection.send({ kind: "snapshot-pull", at: agreed.at, number: taking.asked });
+  }
+
+  #stage(cutAt: number): StagedSnapshot {
+    const { handover } = this.#parts.peering.timeline;
+    if (handover === null) throw new Error("there is no place for it");
+    return handover.stage(cutAt);
+  }
+
+  #adopt(taking: Taking, staged: StagedSnapshot): void {
+    const { timeline, log } = this.#parts.peering;
+    taking.isWhole = true;
+    const upTo = dateText(staged.cutAt);
+    timeline.handover?.adopt(staged, taking.agreed, {
+      isWanted: () => this.#taking === taking && !this.#parts.isServing(),
+      aside: (name) =>
+        log.warn(
+          { ...factsOf(taking.giver), upTo, ...(name === null ? {} : { name }) },
+          name === null ? NO_ASIDE : ASIDE,
+        ),
+      strays: (strays) => {
+        this.#tellLost(strays, upTo, STRAYS);
+        this.#tellLost(strays.unverifiable, upTo, UNVERIFIABLE);
+        this.#tellPossible(strays.possible, upTo);
+      },
+      adopted: () => {
+        if (this.#taking !== taking) return;
+        this.#taking = null;
+        this.#rest(taking.giver);
+        this.taken++;
+        this.#seals.add(taking.agreed.seal);
+        log.warn({ ...factsOf(taking.giver), upTo, bytes: taking.received }, TAKEN);
+        this.#parts.taken();
+      },
+      failed: (problem) => {
+        if (this.#taking !== taking) return;
+        // As long as the one that was signed, and another: known only now that all of it has come.
+        this.#missing.set(taking.giver.id, taking.agreed.at);
+        this.#giveUp(problem.message);
+      },
+    });
+  }
+
+  #giveUp(reason: string): void {
+    const taking = this.#taking;
+    if (taking === null) return;
+    taking.staged?.discard();
+    this.#taking = null;
+    this.#rest(taking.giver);
+    this.#parts.peering.log.warn({ ...factsOf(taking.giver), reason }, GIVEN_UP);
+  }
+
+  #rest({ id }: SnapshotGiver): void {
+    const { uptime, limits } = this.#parts.peering;
+    this.#rests.set(id, uptime() + limits.snapshotStuckMs);
+  }
+
+  /** Never in silence: nobody else may have them. */
+  #tellLost({ count, entries }: LostEntries, upTo: string, text: string): void {
+    if (count === 0) return;
+    this.strays += count;
+    const { log } = this.#parts.peering;
+    for (const some of linesOf(entries)) log.error({ count, upTo, entries: some }, text);
+  }
+
+  /** No alarm: as a rule it has them. */
+  #tellPossible({ count, entries }: LostEntries, upTo: string): void {
+    if (count === 0) return;
+    this.possibleStrays += count;
+    const { log } = this.#parts.peering;
+    for (const some of linesOf(entries)) log.info({ count, upTo, entries: some }, POSSIBLE);
+  }
+}
+
+/** One at least. */
+function linesOf(entries: readonly Entry[]): string[][] {
+  const lines: string[][] = [];
+  for (let from = 0; from === 0 || from < entries.length; from += STRAYS_A_LINE)
+    lines.push(entries.slice(from, from + STRAYS_A_LINE).map(textOf));
+  return lines;
+}
+
+const factsOf = ({ id, connection }: SnapshotGiver) => ({ member: hexOf(id), address: connection.remote });
+
+/** Date, id, signer, and what the commands are called: their arguments are nobody's business. */
+function textOf({ id, envelope: { at, key, commands } }: Entry): string {
+  const names = commands.map(([name]) => name).join(" ");
+  return `${dateText(at)} ${hexOf(id)} by ${hexOf(key)}: ${names}`;
+}
+
+const TAKING = "this daemon lacks entries that no member keeps any more: taking a member's snapshot instead";
+const TAKEN = "a member's snapshot is taken over";
+const ASIDE = "what was here before is kept in the folder `name`, until somebody removes it";
+const NO_ASIDE = "what was here before is not kept, as there is no data folder";
+const GIVEN_UP = "no snapshot could be taken from a member; it is tried again";
+const STRAYS =
+  "this daemon had entries of that time which the snapshot that it took over is not made of; they are gone here. Those that are not " +
+  "named are among the ones of which that is said not to be known. Their signers can look whether their effect is there, and write again";
+const POSSIBLE =
+  "of these entries it is not known whether the snapshot that was taken over is made of them: it tells sums alone, and of their " +
+  "seconds it holds others as well. As a rule it is; their signers can look whether their effect is there";
+const UNVERIFIABLE =
+  "the keys that signed these entries were added by entries which the snapshot that was taken over is not made of, so no other " +
+  "daemon can verify them; they are gone here. Add the keys again, and have what they signed written again";

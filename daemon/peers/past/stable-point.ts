@@ -1,0 +1,125 @@
+/**
+ * How far back everything is final: everything dated before a whole second C, once every member has reported, each as of
+ * one moment, a published watermark of C or more and a digest up to C that equals the own one *now*. In memory only.
+ * Source: DESIGN.md "Members", Report.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { OwnMessage, Totals } from "../../../protocol/members/member-messages.js";
+import type { TimelineFace } from "../shared/peering-parts.js";
+import { isSameTotals, totalsUpTo } from "../shared/totals.js";
+
+const SECOND = 1000;
+
+/** A member that is asked. */
+export interface Reporter {
+  readonly id: ByteString;
+  /** As its last status says; null: it has said nothing yet. */
+  readonly watermark: number | null;
+  ask(at: number): void;
+}
+
+/** A member, as it is asked. */
+export const reporterOf = ({
+  id,
+  status,
+  connection,
+}: {
+  readonly id: ByteString;
+  readonly status: { readonly watermark: number } | null;
+  readonly connection: { send(message: OwnMessage): void };
+}): Reporter => ({
+  id,
+  watermark: status?.watermark ?? null,
+  ask: (at) => connection.send({ kind: "report-request", at }),
+});
+
+export interface Report extends Totals {
+  readonly at: number;
+  readonly watermark: number;
+}
+
+interface Round {
+  readonly at: number;
+  readonly asked: ReadonlySet<ByteString>;
+  readonly reports: Map<ByteString, Report>;
+}
+
+interface Waiting {
+  readonly at: number;
+  readonly resolve: () => void;
+  /** When it is given up; `uptime` milliseconds. */
+  readonly until: number;
+}
+
+export class StablePoint {
+  /** Everything dated before it is final. */
+  value = 0;
+  readonly #timeline: Pick<TimelineFace, "index" | "published">;
+  readonly #limits: { readonly reportEveryMs: number; readonly waitMostMs: number };
+  #round: Round | null = null;
+  #nextAt = 0;
+  #waiting: Waiting[] = [];
+
+  constructor(
+    timeline: Pick<TimelineFace, "index" | "published">,
+    limits: { readonly reportEveryMs: number; readonly waitMostMs: number },
+  ) {
+    this.#timeline = timeline;
+    this.#limits = limits;
+  }
+
+  /** When everything dated at or before `at` is final. */
+  wait(at: number, now: number): Promise<void> {
+    if (at < this.value) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.push({ at, resolve, until: now + this.#limits.waitMostMs });
+    });
+  }
+
+  /** @param all  all members there are; null: one of them is not connected */
+  tick(now: number, all: () => readonly Reporter[] | null): void {
+    if (now < this.#nextAt) return;
+    this.#nextAt = now + this.#limits.reportEveryMs;
+    this.#round = null;
+    this.#waiting = this.#waiting.filter(({ until }) => now <= until);
+    const members = all();
+    if (members === null) return;
+    if (members.length === 0) {
+      this.#raise(this.#timeline.published + 1);
+      return;
+    }
+    const watermarks = members.map(({ watermark }) => watermark ?? 0);
+    const lowest = Math.min(this.#timeline.published, ...watermarks);
+    const at = Math.floor(lowest / SECOND) * SECOND;
+    if (at <= this.value) return;
+    this.#round = { at, asked: new Set(members.map(({ id }) => id)), reports: new Map() };
+    for (const member of members) member.ask(at);
+  }
+
+  /** Who is a member has changed: what was reported under the old ones counts no more. */
+  discard(): void {
+    this.#round = null;
+  }
+
+  reported(id: ByteString, report: Report): void {
+    const round = this.#round;
+    if (round === null || report.at !== round.at || !round.asked.has(id)) return;
+    round.reports.set(id, report);
+    if (round.reports.size < round.asked.size) return;
+    this.#round = null;
+    const { index, published } = this.#timeline;
+    const own = totalsUpTo(index, round.at);
+    const agree = [...round.reports.values()].every(
+      (other) => other.watermark >= round.at && isSameTotals(other, own),
+    );
+    if (agree && published >= round.at) this.#raise(round.at);
+  }
+
+  #raise(to: number): void {
+    if (to <= this.value) return;
+    this.value = to;
+    const reached = this.#waiting.filter(({ at }) => at < to);
+    this.#waiting = this.#waiting.filter(({ at }) => at >= to);
+    for (const { resolve } of reached) resolve();
+  }
+}

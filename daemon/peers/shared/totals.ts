@@ -1,0 +1,42 @@
+/** What daemons hold, as counts and sums: all that can be compared where one of them keeps no entries any more. */
+import type { Totals } from "../../../protocol/members/member-messages.js";
+import { type DigestIndex, isSameDigest, LEVEL_SECONDS } from "../../../timeline/compare/digest-index.js";
+
+const SECOND = 1000;
+/** The coarsest sums are kept for all time. */
+const COARSEST = (LEVEL_SECONDS.at(-1) as number) * SECOND;
+
+export const isSameTotals = (one: Totals, other: Totals): boolean =>
+  isSameDigest(one.ring, other.ring) && isSameDigest(one.data, other.data);
+
+/** Of everything. */
+export const totalsOf = (index: Pick<DigestIndex, "total">): Totals => ({
+  ring: index.total("ring"),
+  data: index.total("data"),
+});
+
+/** Of everything dated before a time. @param at  milliseconds since 1970 */
+export const totalsUpTo = (index: Pick<DigestIndex, "digestUpTo">, at: number): Totals => ({
+  ring: index.digestUpTo(at, "ring"),
+  data: index.digestUpTo(at, "data"),
+});
+
+/**
+ * Where sums are sure to be there, although the entries are not: in whole seconds lately, coarser long ago.
+ * @param pruned  no entry dated at or before it is kept; milliseconds since 1970, as all
+ * @returns above `pruned`
+ */
+export function endOfPruned(pruned: number, now: number): number {
+  const unit = now - pruned > 2 * COARSEST ? COARSEST : SECOND;
+  return (Math.floor(pruned / unit) + 1) * unit;
+}
+
+/**
+ * Whether one of two that differ is to take what the other holds: all daemons must see it alike, so of two that hold as
+ * many entries the sums decide. Keys come first: a revocation that is lost is worse than a write.
+ */
+export function holdsLess(one: Totals, other: Totals): boolean {
+  if (one.ring.count !== other.ring.count) return one.ring.count < other.ring.count;
+  if (one.data.count !== other.data.count) return one.data.count < other.data.count;
+  return one.ring.sum === other.ring.sum ? one.data.sum < other.data.sum : one.ring.sum < other.ring.sum;
+}

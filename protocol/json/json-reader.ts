@@ -1,0 +1,240 @@
+/**
+ * JSON texts into values, as strict as RFC 8259 and as PHP's json_decode, which is the judge of what is wrong first: the
+ * original server tells its clients so. One difference: a number beyond all doubles is refused when it is read.
+ * Source: php 8.2, ext/json as it answers (test/protocol/json/json-reader.test.ts asks it); docs/json-documents.md.
+ */
+import { JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
+
+/** What can be wrong, named for what PHP tells of it. */
+export type JsonFault =
+  | "syntax"
+  | "depth"
+  | "mismatch"
+  | "control"
+  | "utf8"
+  | "utf16"
+  | "infinite"
+  | "values";
+
+export class MalformedJson extends Error {
+  override readonly name = "MalformedJson";
+  readonly fault: JsonFault;
+
+  constructor(fault: JsonFault) {
+    super(SENTENCES[fault]);
+    this.fault = fault;
+  }
+}
+
+const SENTENCES: Readonly<Record<JsonFault, string>> = {
+  syntax: "not JSON",
+  depth: "JSON nested too deeply",
+  mismatch: "JSON with a bracket that closes another",
+  control: "JSON with a control character in a string",
+  utf8: "not UTF-8",
+  utf16: "JSON with half of a surrogate pair",
+  infinite: "JSON with a number beyond all doubles",
+  values: "JSON of too many values",
+};
+
+/** Lists and objects within each other: as many as the original took. */
+export const JSON_DEPTH_MAX = 511;
+/** Values in what is sent at once: some hundred bytes each once they are read, and a second of everybody's time together. */
+export const JSON_VALUES_MAX = 1_000_000;
+/** Stands in a text where the bytes were not UTF-8: no decoder makes half of a surrogate pair. */
+export const NOT_UTF8 = "\udfff";
+
+/** Behind so many characters of a string an expression looks for the next that is not plain: it takes a while to begin, and is ten times as quick. */
+const LONG_STRING = 64;
+const PLAIN_CHARACTERS = /[^"\\\x00-\x1f\ud800-\udfff]*/y;
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const LITERALS: readonly (readonly [string, null | boolean])[] = [
+  ["true", true],
+  ["false", false],
+  ["null", null],
+];
+const ESCAPES: Readonly<Record<string, string>> = {
+  ...{ '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" },
+};
+const HEX = /^[0-9a-fA-F]{4}$/;
+
+/** @throws MalformedJson */
+export function parseJson(text: string): JsonValue {
+  return new JsonReader(text, Number.POSITIVE_INFINITY).read();
+}
+
+/** The same for what others send. @throws MalformedJson  of more than JSON_VALUES_MAX values, too */
+export function parseForeignJson(text: string): JsonValue {
+  return new JsonReader(text, JSON_VALUES_MAX).read();
+}
+
+class JsonReader {
+  readonly #text: string;
+  #at = 0;
+  #depth = 0;
+  #hasInfinite = false;
+  /** Values that may still come. */
+  #valuesLeft: number;
+
+  constructor(text: string, valuesMax: number) {
+    this.#text = text;
+    this.#valuesLeft = valuesMax;
+  }
+
+  read(): JsonValue {
+    const value = this.#value();
+    this.#blanks();
+    if (this.#at < this.#text.length) throw this.#strange();
+    if (this.#hasInfinite) throw new MalformedJson("infinite");
+    return value;
+  }
+
+  #value(): JsonValue {
+    if (this.#valuesLeft-- === 0) throw new MalformedJson("values");
+    this.#blanks();
+    switch (this.#text.charCodeAt(this.#at)) {
+      case 0x7b:
+        return this.#object();
+      case 0x5b:
+        return this.#list();
+      case 0x22:
+        return this.#string();
+      default:
+        return this.#number() ?? this.#literal();
+    }
+  }
+
+  #object(): JsonObject {
+    const object = new JsonObject();
+    if (this.#open(0x7d, 0x5d)) return object;
+    for (;;) {
+      this.#blanks();
+      if (this.#text.charCodeAt(this.#at) !== 0x22) throw this.#strange();
+      const name = this.#string();
+      this.#blanks();
+      if (this.#text.charCodeAt(this.#at) !== 0x3a) throw this.#strange();
+      this.#at++;
+      object.set(name, this.#value());
+      if (this.#closes(0x7d, 0x5d)) return object;
+    }
+  }
+
+  #list(): JsonValue[] {
+    const list: JsonValue[] = [];
+    if (this.#open(0x5d, 0x7d)) return list;
+    for (;;) {
+      list.push(this.#value());
+      if (this.#closes(0x5d, 0x7d)) return list;
+    }
+  }
+
+  /** Takes the opening bracket. @returns whether the closing one follows */
+  #open(close: number, wrong: number): boolean {
+    if (++this.#depth > JSON_DEPTH_MAX) throw new MalformedJson("depth");
+    this.#at++;
+    this.#blanks();
+    const next = this.#text.charCodeAt(this.#at);
+    if (next === wrong) throw new MalformedJson("mismatch");
+    if (next !== close) return false;
+    this.#at++;
+    this.#depth--;
+    return true;
+  }
+
+  /** Behind a member: takes a comma, or the closing bracket. */
+  #closes(close: number, wrong: number): boolean {
+    this.#blanks();
+    const next = this.#text.charCodeAt(this.#at);
+    if (next === 0x2c) {
+      this.#at++;
+      return false;
+    }
+    if (next === wrong) throw new MalformedJson("mismatch");
+    if (next !== close) throw this.#strange();
+    this.#at++;
+    this.#depth--;
+    return true;
+  }
+
+  #string(): string {
+    const text = this.#text;
+    let from = ++this.#at;
+    let decoded = "";
+    for (;;) {
+      const code = text.charCodeAt(this.#at);
+      if (code === 0x22) {
+        const end = this.#at++;
+        return decoded === "" ? text.slice(from, end) : decoded + text.slice(from, end);
+      }
+      if (code === 0x5c) {
+        decoded += text.slice(from, this.#at) + this.#escape();
+        from = this.#at;
+      } else if (Number.isNaN(code) || code < 0x20) throw new MalformedJson("control");
+      else if (code === 0xdfff && text.charCodeAt(this.#at - 1) >> 10 !== 0x36)
+        throw new MalformedJson("utf8");
+      else if (++this.#at - from >= LONG_STRING) {
+        PLAIN_CHARACTERS.lastIndex = this.#at;
+        PLAIN_CHARACTERS.test(text);
+        this.#at = PLAIN_CHARACTERS.lastIndex;
+      }
+    }
+  }
+
+  #escape(): string {
+    const letter = this.#text[this.#at + 1] ?? "";
+    const plain = ESCAPES[letter];
+    if (plain !== undefined) {
+      this.#at += 2;
+      return plain;
+    }
+    const unit = letter === "u" ? this.#unit(this.#at) : undefined;
+    if (unit === undefined) throw new MalformedJson("syntax");
+    this.#at += 6;
+    if (unit < 0xd800 || unit > 0xdfff) return String.fromCharCode(unit);
+    const low = this.#text.startsWith("\\u", this.#at) ? this.#unit(this.#at) : undefined;
+    if (unit > 0xdbff || low === undefined || low < 0xdc00 || low > 0xdfff) throw new MalformedJson("utf16");
+    this.#at += 6;
+    return String.fromCharCode(unit, low);
+  }
+
+  /** The code unit of a `\uXXXX` at a place. */
+  #unit(at: number): number | undefined {
+    const digits = this.#text.slice(at + 2, at + 6);
+    return HEX.test(digits) ? Number.parseInt(digits, 16) : undefined;
+  }
+
+  #number(): JsonNumber | undefined {
+    NUMBER.lastIndex = this.#at;
+    const found = NUMBER.exec(this.#text)?.[0];
+    if (found === undefined) return undefined;
+    this.#at += found.length;
+    if (!Number.isFinite(Number(found))) this.#hasInfinite = true;
+    return new JsonNumber(found);
+  }
+
+  #literal(): null | boolean {
+    for (const [word, value] of LITERALS) {
+      if (!this.#text.startsWith(word, this.#at)) continue;
+      this.#at += word.length;
+      return value;
+    }
+    throw this.#strange();
+  }
+
+  #blanks(): void {
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
+      this.#at++;
+    }
+  }
+
+  /** What stands here does not belong here; a string that is wrong in itself is that first. */
+  #strange(): MalformedJson {
+    const code = this.#text.charCodeAt(this.#at);
+    if (code < 0x20) return new MalformedJson("control");
+    if (code === 0x22) this.#string();
+    else if (this.#text[this.#at] === NOT_UTF8) return new MalformedJson("utf8");
+    return new MalformedJson("syntax");
+  }
+}

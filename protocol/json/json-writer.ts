@@ -1,0 +1,93 @@
+/**
+ * Values into JSON texts: plainly, numbers as they were written; or as PHP's json_encode writes what json_decode has read,
+ * which clients of the original see. Source: php 8.2 (test/protocol/json-writer.test.ts asks it); docs/json-documents.md.
+ */
+import { type ByteString, textOfBytes } from "../byte-string.js";
+import { parseJson } from "./json-reader.js";
+import { isListLike, JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
+import { formatPhpNumber, isPhpInteger, phpNumberOf } from "./php-number.js";
+
+/** Without blanks; characters beyond ASCII stand for themselves. */
+export function writeJson(value: JsonValue): string {
+  if (value === null) return "null";
+  if (typeof value === "boolean") return value ? "true" : "false";
+  if (typeof value === "string") return writeString(value);
+  if (value instanceof JsonNumber) return value.text;
+  if (!(value instanceof JsonObject)) return `[${value.map(writeJson).join(",")}]`;
+  const { names, values } = value;
+  return `{${names.map((name, at) => `${JSON.stringify(name)}:${writeJson(values[at] as JsonValue)}`).join(",")}}`;
+}
+
+/** Nothing in it is written in another way: a long one is found to be so sooner than it is written character by character. */
+const AS_IT_IS = /^[^"\\\x00-\x1f\ud800-\udfff]*$/;
+
+const writeString = (text: string): string => (AS_IT_IS.test(text) ? `"${text}"` : JSON.stringify(text));
+
+/** ASCII; lists and objects as PHP tells them apart, by the names of their members. */
+export function writePhpJson(value: JsonValue): string {
+  if (value === null) return "null";
+  if (typeof value === "boolean") return value ? "true" : "false";
+  if (typeof value === "string") return writePhpString(value);
+  if (value instanceof JsonNumber) return formatPhpNumber(phpNumberOf(value.text));
+  if (value instanceof JsonObject) return writePhpMembers(value.names, value.values.map(writePhpJson));
+  return `[${value.map(writePhpJson).join(",")}]`;
+}
+
+/** A container of members that are written already. */
+export function writePhpMembers(names: readonly string[], written: readonly string[]): string {
+  if (isListLike(names)) return `[${written.join(",")}]`;
+  return `{${names.map((name, at) => `${writePhpString(name)}:${written[at]}`).join(",")}}`;
+}
+
+/** A name as PHP keeps it in an array: an integer, if it looks like one. */
+export function writePhpKey(name: string): string {
+  return isPhpInteger(name) ? name : writePhpString(name);
+}
+
+export function writePhpString(text: string): string {
+  if (PLAIN_NAME.test(text)) return `"${text}"`;
+  const written = JSON.stringify(text);
+  return PLAIN_STRING.test(written) ? written : written.replace(TO_ESCAPE, escaped);
+}
+
+const PLAIN_STRING = /^[ -.0-\x7f]*$/;
+const PLAIN_NAME = /^[ !#-.0-[\]-~]*$/;
+const TO_ESCAPE = /[/\x80-\uffff]/g;
+const escaped = (character: string) =>
+  character === "/" ? "\\/" : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
+/** What PHP may write in another way: escapes, fractions, exponents, large numbers, minus zero, empty objects, lists. */
+const NOT_PLAIN = /\\|\d[.eE]|\d{16}|-0|\{\}|\{"0":/;
+const TEXT = String.raw`"[^"\\/\x00-\x1f\x80-\uffff]*"`;
+const MEMBER = `${TEXT}:(?:${TEXT}|0|-?[1-9]\\d{0,14}|true|false|null)`;
+/** Objects of plain strings and small whole numbers, or members that are such objects: PHP writes them in the same way. Quicker than looking for what is not plain. */
+const PLAIN_OBJECT = String.raw`\{(?!"0":)${MEMBER}(?:,${MEMBER})*\}`;
+const PLAIN_ENTRY = `(?:${TEXT}:)?${PLAIN_OBJECT}`;
+const PLAIN_ENTRIES = new RegExp(`^${PLAIN_ENTRY}(?:,${PLAIN_ENTRY})*$`);
+/** Longer texts are not tried: what the engine keeps for going back grows with them. */
+const TRIED_CHARS_MAX = 64 * 1024;
+
+/** The text of `writeJson`, as UTF-8, in PHP's form. */
+export function phpFormOf(bytes: ByteString): string {
+  if (isPlain(bytes)) return bytes;
+  if (NOT_PLAIN.test(bytes)) return writePhpJson(parseJson(textOfBytes(bytes)));
+  return PLAIN_STRING.test(bytes) ? bytes : textOfBytes(bytes).replace(TO_ESCAPE, escaped);
+}
+
+const isPlain = (bytes: ByteString) => bytes.length <= TRIED_CHARS_MAX && PLAIN_ENTRIES.test(bytes);
+
+/** Entries that are written together: more make no difference. */
+export const ENTRIES_TOGETHER = 64;
+
+/**
+ * Some entries of a container in PHP's form, with commas between them.
+ * @param names  null: they have none @param texts  of `writeJson`, as UTF-8
+ */
+export function writePhpEntries(names: readonly string[] | null, texts: readonly ByteString[]): string {
+  const written = names === null ? texts : texts.map((text, at) => `${names[at]}:${text}`);
+  const together = written.join(",");
+  if (isPlain(together)) return together;
+  return texts
+    .map((text, at) => (names === null ? phpFormOf(text) : `${names[at]}:${phpFormOf(text)}`))
+    .join(",");
+}

@@ -1,0 +1,316 @@
+/**
+ * What members say to each other once a connection has begun with a hello of role `daemon`: payloads of version 2's
+ * frames, RESP2 arrays of bulk strings whose first element names the kind. Many small things (places, entries) travel
+ * packed in one bulk string. Source: docs/protocol-v2.md "Members".
+ */
+import { type ByteString, bytesOf } from "../byte-string.js";
+import { RespReader } from "../resp/resp-reader.js";
+import { HASH_BYTES } from "../version-2/envelope.js";
+import { type DaemonState, type Hello, readDaemonMessage } from "../version-2/messages-v2.js";
+import { type CutVote, readCutVotes, VOTES_MOST, writeCutVotes } from "./cut-votes.js";
+import { type PackedPlace, readPlaces, writePlaces } from "./member-packing.js";
+
+/** How much a member holds: a hint, since a signer could grind the sum. */
+export interface Total {
+  readonly count: number;
+  /** Ids summed modulo 2²⁵⁶, 32 bytes, big-endian. */
+  readonly sum: ByteString;
+}
+
+export interface Totals {
+  /** Envelopes that change keys. */
+  readonly ring: Total;
+  readonly data: Total;
+}
+
+export interface StatusMessage extends Totals {
+  readonly kind: "status";
+  /** Counts a sender's status messages of a connection, from 1. */
+  readonly serial: number;
+  /** The last one received, and for how many milliseconds it has been here; 0: none yet. */
+  readonly echo: number;
+  readonly echoAge: number;
+  /** Milliseconds since 1970 by the sender's clock. */
+  readonly clock: number;
+  /** The published one. */
+  readonly watermark: number;
+  /** No entry dated at or before it is kept any more, milliseconds since 1970; 0: all are. */
+  readonly pruned: number;
+  readonly state: DaemonState;
+  /** Whether its clock is off the members' median, so that it takes nothing first-hand. */
+  readonly skewed: boolean;
+}
+
+export type MemberMessage =
+  | Hello
+  | { readonly kind: "challenge"; readonly nonce: ByteString }
+  | ProofMessage
+  /** Why the connection closes. */
+  | { readonly kind: "bye"; readonly code: string; readonly sentence: string }
+  | StatusMessage
+  /** Places of entries that are on the sender's disk. */
+  | { readonly kind: "offer"; readonly places: readonly PackedPlace[] }
+  | { readonly kind: "want"; readonly places: readonly PackedPlace[] }
+  | PushMessage
+  /** All pushes up to `number` are dealt with; these places are on the sender's disk. */
+  | { readonly kind: "have"; readonly number: number; readonly places: readonly PackedPlace[] }
+  /** A step of a reconciliation, from timeline/compare/reconcile.ts. */
+  | { readonly kind: "reconcile"; readonly session: number; readonly step: Buffer }
+  /** All that a reconciliation made the sender give has been pushed. */
+  | { readonly kind: "given"; readonly session: number }
+  | { readonly kind: "report-request"; readonly at: number }
+  /** What is held dated before `at`, and the published watermark, both as of one moment. */
+  | ({ readonly kind: "report"; readonly at: number; readonly watermark: number } & Totals)
+  /** What the sender and others have signed of snapshots. */
+  | { readonly kind: "cuts"; readonly votes: readonly CutVote[] }
+  /** Asks for a part of the snapshot of a date. number: of the part, from 0. */
+  | { readonly kind: "snapshot-pull"; readonly at: number; readonly number: number }
+  | SnapshotPartMessage;
+
+export interface ProofMessage {
+  readonly kind: "proof";
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: ByteString;
+  readonly signature: Buffer;
+  /** HMAC-SHA256 by the cluster's secret, 32 bytes; empty: the sender has none. */
+  readonly mac: Buffer;
+}
+
+export interface SnapshotPartMessage {
+  readonly kind: "snapshot-part";
+  /** The snapshot holds everything dated up to it; 0: there is none to give. */
+  readonly at: number;
+  readonly number: number;
+  /** Bytes of all parts. */
+  readonly total: number;
+  readonly isLast: boolean;
+  readonly bytes: Buffer;
+}
+
+export interface PushMessage {
+  readonly kind: "push";
+  /** Counts a sender's pushes of a connection, from 1. */
+  readonly number: number;
+  /** Bytes of the entries, not deflated: see `writeEntries`. */
+  readonly bytes: number;
+  readonly isDeflated: boolean;
+  readonly entries: Buffer;
+}
+
+/** Kinds that only members use; the hello is everybody's. */
+export type OwnMessage = Exclude<MemberMessage, Hello>;
+type OwnKind = OwnMessage["kind"];
+
+const SPKI_BYTES_MAX = 4096;
+const SENTENCE_BYTES_MAX = 1024;
+
+type Element = string | Buffer;
+
+/** A whole frame. */
+export function writeMemberMessage(message: OwnMessage): Buffer {
+  const elements = elementsOf(message);
+  const parts: Element[] = [`*${elements.length}\r\n`];
+  for (const element of elements) parts.push(`$${element.length}\r\n`, element, "\r\n");
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const head = `ds2:${length}:`;
+  const frame = Buffer.allocUnsafe(head.length + length);
+  let at = frame.write(head, "latin1");
+  for (const part of parts) {
+    at += typeof part === "string" ? frame.write(part, at, "latin1") : part.copy(frame, at);
+  }
+  return frame;
+}
+
+function elementsOf(message: OwnMessage): Element[] {
+  const { kind } = message;
+  switch (kind) {
+    case "challenge":
+      return [kind, message.nonce];
+    case "proof":
+      return [kind, message.spki, message.signature, message.mac];
+    case "bye":
+      return [kind, message.code, message.sentence];
+    case "status": {
+      const { serial, echo, echoAge, clock, watermark, pruned, state, skewed } = message;
+      const numbers = [serial, echo, echoAge, clock, watermark, pruned].map(String);
+      return [kind, ...numbers, state, skewed ? "1" : "0", ...totalElements(message)];
+    }
+    case "offer":
+    case "want":
+      return [kind, writePlaces(message.places)];
+    case "push": {
+      const { number, bytes, isDeflated, entries } = message;
+      return [kind, String(number), String(bytes), isDeflated ? "1" : "0", entries];
+    }
+    case "have":
+      return [kind, String(message.number), writePlaces(message.places)];
+    case "reconcile":
+      return [kind, String(message.session), message.step];
+    case "given":
+      return [kind, String(message.session)];
+    case "report-request":
+      return [kind, String(message.at)];
+    case "cuts":
+      return [kind, writeCutVotes(message.votes)];
+    case "snapshot-pull":
+      return [kind, String(message.at), String(message.number)];
+    case "snapshot-part": {
+      const { at, number, total, isLast, bytes } = message;
+      return [kind, ...[at, number, total].map(String), isLast ? "1" : "0", bytes];
+    }
+    default:
+      return [kind, String(message.at), String(message.watermark), ...totalElements(message)];
+  }
+}
+
+const totalElements = ({ ring, data }: Totals): Element[] => [
+  String(ring.count),
+  ring.sum,
+  String(data.count),
+  data.sum,
+];
+
+/** Elements of each kind, its name counted. */
+const LENGTHS: Readonly<Record<OwnKind, number>> = {
+  challenge: 2,
+  proof: 4,
+  bye: 3,
+  status: 13,
+  offer: 2,
+  want: 2,
+  push: 5,
+  have: 3,
+  reconcile: 3,
+  given: 2,
+  "report-request": 2,
+  report: 7,
+  cuts: 2,
+  "snapshot-pull": 3,
+  "snapshot-part": 6,
+};
+
+const isOwnKind = (kind: string): kind is OwnKind => Object.hasOwn(LENGTHS, kind);
+
+/** What a member sent; buffers in it are views of the payload. @throws MalformedFrame */
+export function readMemberMessage(payload: Buffer): MemberMessage {
+  const reader = new RespReader(payload);
+  const length = reader.readArrayHead();
+  const kind = reader.readBulk();
+  if (kind === "hello") {
+    const hello = readDaemonMessage(payload);
+    if (hello.kind === "hello") return hello;
+  }
+  if (!isOwnKind(kind) || LENGTHS[kind] !== length)
+    throw reader.malformed("expected a message between members");
+  const message = readElements(kind, reader);
+  reader.expectEnd();
+  return message;
+}
+
+function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
+  switch (kind) {
+    case "challenge":
+      return { kind, nonce: readFixed(reader, HASH_BYTES) };
+    case "proof":
+      return readProof(reader);
+    case "bye":
+      return {
+        kind,
+        code: readShort(reader, SENTENCE_BYTES_MAX),
+        sentence: readShort(reader, SENTENCE_BYTES_MAX),
+      };
+    case "status":
+      return readStatus(reader);
+    case "offer":
+    case "want":
+      return { kind, places: readPlaces(reader) };
+    case "push": {
+      const number = readNumber(reader);
+      const bytes = readNumber(reader);
+      return { kind, number, bytes, isDeflated: readFlag(reader), entries: reader.readBulkView() };
+    }
+    case "have":
+      return { kind, number: readNumber(reader), places: readPlaces(reader) };
+    case "reconcile":
+      return { kind, session: readNumber(reader), step: reader.readBulkView() };
+    case "given":
+      return { kind, session: readNumber(reader) };
+    case "report-request":
+      return { kind, at: readNumber(reader) };
+    case "cuts": {
+      const votes = readCutVotes(reader.readBulkView(), VOTES_MOST);
+      if (votes === null) throw reader.malformed("expected what members have signed of snapshots");
+      return { kind, votes };
+    }
+    case "snapshot-pull":
+      return { kind, at: readNumber(reader), number: readNumber(reader) };
+    case "snapshot-part": {
+      const [at, number, total] = [readNumber(reader), readNumber(reader), readNumber(reader)];
+      return { kind, at, number, total, isLast: readFlag(reader), bytes: reader.readBulkView() };
+    }
+    default:
+      return { kind, at: readNumber(reader), watermark: readNumber(reader), ...readTotals(reader) };
+  }
+}
+
+function readProof(reader: RespReader): ProofMessage {
+  const spki = readShort(reader, SPKI_BYTES_MAX);
+  const signature = reader.readBulkView();
+  const mac = reader.readBulkView();
+  if (mac.length !== 0 && mac.length !== HASH_BYTES)
+    throw reader.malformed(`expected 0 or ${HASH_BYTES} bytes`);
+  return { kind: "proof", spki, signature, mac };
+}
+
+function readStatus(reader: RespReader): StatusMessage {
+  const [serial, echo, echoAge, clock, watermark, pruned] = [
+    readNumber(reader),
+    readNumber(reader),
+    readNumber(reader),
+    readNumber(reader),
+    readNumber(reader),
+    readNumber(reader),
+  ] as const;
+  const state = reader.readBulk();
+  if (state !== "live" && state !== "catching-up" && state !== "isolated")
+    throw reader.malformed("expected a daemon's state");
+  const skewed = readFlag(reader);
+  const times = { clock, watermark, pruned };
+  return { kind: "status", serial, echo, echoAge, ...times, state, skewed, ...readTotals(reader) };
+}
+
+function readTotals(reader: RespReader): Totals {
+  const ring = readTotal(reader);
+  return { ring, data: readTotal(reader) };
+}
+
+function readTotal(reader: RespReader): Total {
+  return { count: readNumber(reader), sum: readFixed(reader, HASH_BYTES) };
+}
+
+function readNumber(reader: RespReader): number {
+  const bytes = reader.readBulkView();
+  const text = bytes.length <= 16 ? bytesOf(bytes) : "";
+  if (!/^(0|[1-9]\d{0,15})$/.test(text) || !Number.isSafeInteger(Number(text))) {
+    throw reader.malformed("expected a canonical decimal below 2^53");
+  }
+  return Number(text);
+}
+
+function readFlag(reader: RespReader): boolean {
+  const flag = readShort(reader, 1);
+  if (flag !== "0" && flag !== "1") throw reader.malformed('expected "0" or "1"');
+  return flag === "1";
+}
+
+function readFixed(reader: RespReader, length: number): ByteString {
+  const bytes = reader.readBulkView();
+  if (bytes.length !== length) throw reader.malformed(`expected ${length} bytes`);
+  return bytesOf(bytes);
+}
+
+function readShort(reader: RespReader, most: number): ByteString {
+  const bytes = reader.readBulkView();
+  if (bytes.length > most) throw reader.malformed(`expected at most ${most} bytes`);
+  return bytesOf(bytes);
+}

@@ -1,0 +1,97 @@
+/**
+ * Many places, or many entries, in one bulk string: how they travel between members.
+ * Source: docs/protocol-v2.md "Members".
+ */
+import { type ByteString, bytesOf } from "../byte-string.js";
+import type { RespReader } from "../resp/resp-reader.js";
+
+/** An entry's place in the order of all. */
+export interface PackedPlace {
+  readonly at: number;
+  readonly seq: number;
+  /** 32 bytes. */
+  readonly id: ByteString;
+}
+
+/** An entry's bytes. */
+export interface PackedEntry {
+  readonly body: Buffer;
+  readonly signature: Buffer;
+}
+
+/** Places in one message. */
+export const PLACES_MAX = 10_000;
+/** Entries in one push. */
+export const ENTRIES_MAX = 512;
+const PLACE_BYTES = 42;
+/** Longest signature: RSA of 16,384 bits. */
+const SIGNATURE_BYTES_MAX = 2048;
+const ENTRY_HEAD_BYTES = 6;
+
+/** Places, each `at` (8, big-endian) ‖ `seq` (2) ‖ id (32). */
+export function writePlaces(places: readonly PackedPlace[]): Buffer {
+  const bytes = Buffer.allocUnsafe(places.length * PLACE_BYTES);
+  let start = 0;
+  for (const { at, seq, id } of places) {
+    bytes.writeUInt32BE(Math.floor(at / 2 ** 32), start);
+    bytes.writeUInt32BE(at >>> 0, start + 4);
+    bytes.writeUInt16BE(seq, start + 8);
+    bytes.write(id, start + 10, "latin1");
+    start += PLACE_BYTES;
+  }
+  return bytes;
+}
+
+/** @throws MalformedFrame */
+export function readPlaces(reader: RespReader): PackedPlace[] {
+  const bytes = reader.readBulkView();
+  if (bytes.length % PLACE_BYTES !== 0) throw reader.malformed(`expected places of ${PLACE_BYTES} bytes`);
+  if (bytes.length > PLACES_MAX * PLACE_BYTES)
+    throw reader.malformed(`expected at most ${PLACES_MAX} places`);
+  const places: PackedPlace[] = [];
+  for (let start = 0; start < bytes.length; start += PLACE_BYTES) {
+    const at = bytes.readUInt32BE(start) * 2 ** 32 + bytes.readUInt32BE(start + 4);
+    if (!Number.isSafeInteger(at)) throw reader.malformed("expected a date below 2^53");
+    const seq = bytes.readUInt16BE(start + 8);
+    places.push({ at, seq, id: bytesOf(bytes, start + 10, start + PLACE_BYTES) });
+  }
+  return places;
+}
+
+/** Bytes that an entry takes in a push. */
+export const packedBytes = ({ body, signature }: PackedEntry): number =>
+  ENTRY_HEAD_BYTES + body.length + signature.length;
+
+/** Entries, each length of its signature (2, big-endian) ‖ length of its body (4) ‖ signature ‖ body. */
+export function writeEntries(entries: readonly PackedEntry[]): Buffer {
+  const bytes = Buffer.allocUnsafe(entries.reduce((sum, entry) => sum + packedBytes(entry), 0));
+  let at = 0;
+  for (const { body, signature } of entries) {
+    at = bytes.writeUInt16BE(signature.length, at);
+    at = bytes.writeUInt32BE(body.length, at);
+    at += signature.copy(bytes, at);
+    at += body.copy(bytes, at);
+  }
+  return bytes;
+}
+
+/** The entries of a push, as views; null: the bytes are none, or too many. */
+export function readEntries(bytes: Buffer): PackedEntry[] | null {
+  const entries: PackedEntry[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    if (at + ENTRY_HEAD_BYTES > bytes.length) return null;
+    const signatureBytes = bytes.readUInt16BE(at);
+    const start = at + ENTRY_HEAD_BYTES + signatureBytes;
+    const end = start + bytes.readUInt32BE(at + 2);
+    if (end > bytes.length || signatureBytes > SIGNATURE_BYTES_MAX) return null;
+    // An empty body is none, and would cost far more memory than bytes.
+    if (end === start || entries.length === ENTRIES_MAX) return null;
+    entries.push({
+      signature: bytes.subarray(start - signatureBytes, start),
+      body: bytes.subarray(start, end),
+    });
+    at = end;
+  }
+  return entries;
+}

@@ -1,0 +1,77 @@
+/** A command typed as a line: words between blanks, quoted as in Redis. Source: redis-server 7.0, sdssplitargs. */
+import { type ByteString, detached } from "../byte-string.js";
+
+const BLANK = /[ \n\r\t\v\f]/;
+/** Fewer than stand between words. */
+const WORD_END = /[ \n\r\t]/;
+const HEXADECIMAL = /^[0-9a-fA-F]{2}$/;
+const ESCAPES: Readonly<Record<string, ByteString>> = {
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  b: "\b",
+  a: "\x07",
+};
+
+/** The line's words; null: a quotation is not closed, or goes on behind its closing. */
+export function splitLine(line: ByteString): ByteString[] | null {
+  const words: ByteString[] = [];
+  for (let at = 0; ; ) {
+    while (at < line.length && BLANK.test(line[at] as string)) at++;
+    if (at === line.length) return words;
+    const read = readWord(line, at);
+    if (read === null) return null;
+    // Put together of characters, each of which would cost 32 bytes as long as the word is kept.
+    words.push(detached(read.word));
+    at = read.end;
+  }
+}
+
+function readWord(line: ByteString, start: number): { word: ByteString; end: number } | null {
+  let word = "";
+  let at = start;
+  while (at < line.length && !WORD_END.test(line[at] as string)) {
+    const char = line[at] as string;
+    if (char !== '"' && char !== "'") {
+      word += char;
+      at++;
+      continue;
+    }
+    const quoted = char === '"' ? readDoubleQuoted(line, at + 1) : readSingleQuoted(line, at + 1);
+    // Behind a closing quote the word has to end.
+    if (quoted === null || (quoted.end < line.length && !BLANK.test(line[quoted.end] as string))) return null;
+    return { word: word + quoted.word, end: quoted.end };
+  }
+  return { word, end: at };
+}
+
+function readDoubleQuoted(line: ByteString, start: number): { word: ByteString; end: number } | null {
+  let word = "";
+  for (let at = start; at < line.length; at++) {
+    const char = line[at] as string;
+    if (char === '"') return { word, end: at + 1 };
+    if (char !== "\\" || at + 1 === line.length) {
+      word += char;
+      continue;
+    }
+    const digits = line.slice(at + 2, at + 4);
+    if (line[at + 1] === "x" && HEXADECIMAL.test(digits)) {
+      word += String.fromCharCode(Number.parseInt(digits, 16));
+      at += 3;
+    } else {
+      at++;
+      word += ESCAPES[line[at] as string] ?? line[at];
+    }
+  }
+  return null;
+}
+
+function readSingleQuoted(line: ByteString, start: number): { word: ByteString; end: number } | null {
+  let word = "";
+  for (let at = start; at < line.length; at++) {
+    if (line[at] === "'") return { word, end: at + 1 };
+    if (line[at] === "\\" && line[at + 1] === "'") at++;
+    word += line[at];
+  }
+  return null;
+}

@@ -1,0 +1,289 @@
+/**
+ * Requests of RESP clients out of a stream of any pieces: arrays of bulk strings, and lines as one types them ("inline").
+ * What is wrong with a stream is told in Redis's own words. Source: redis-server 7.0, test/daemon/listeners/resp.
+ */
+import { type ByteString, bytesOf } from "../byte-string.js";
+import { splitLine } from "./inline-command.js";
+import type { ShortStrings } from "./short-strings.js";
+
+const NUL = 0;
+const LF = 0x0a;
+const CR = 0x0d;
+const DOLLAR = 0x24;
+const STAR = 0x2a;
+const MINUS = 0x2d;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
+
+/** Redis's PROTO_INLINE_MAX_SIZE: lines, and heads of arrays and bulk strings, are no longer. */
+const LINE_BYTES_MAX = 64 * 1024;
+/** Redis's INT_MAX. */
+const ARGUMENTS_MAX = 0x7fffffff;
+/** What a client that has not logged in may send: no more than a login needs. */
+const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
+const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
+/** Digits that a number can have and be exact; longer ones are above every limit. */
+const DIGITS_MAX = 15;
+/** What an argument costs besides its bytes: empty ones must not be free. */
+const ARGUMENT_BYTES = 16;
+const NOTHING = Buffer.alloc(0);
+
+export interface RequestBounds {
+  /** Bytes of one argument. */
+  readonly bulkBytes: number;
+  /** Bytes of one request as far as it has come. */
+  readonly requestBytes: number;
+}
+
+export class RespRequestParser {
+  /** Why the rest of the stream cannot be read, without `ERR `; null: it can. */
+  problem: string | null = null;
+  /** Whether the client has logged in, or need not. */
+  trusted = true;
+  readonly #bounds: RequestBounds;
+  /** What has come and was not handed out stands in it from `#at` to `#end`. */
+  #buffer: Buffer = NOTHING;
+  #at = 0;
+  #end = 0;
+  /** Whether the buffer is ours to write into, behind `#end`. */
+  #isOwn = false;
+  /** Arguments of the request that are whole; null: between two requests. */
+  #argv: ByteString[] | null = null;
+  #missing = 0;
+  #argvBytes = 0;
+  /** Bytes of the bulk string that is being read; -1: its head comes next. */
+  #bulk = -1;
+  readonly #strings: ShortStrings;
+
+  /** @param strings  may be shared by many parsers */
+  constructor(bounds: RequestBounds, strings: ShortStrings) {
+    this.#bounds = bounds;
+    this.#strings = strings;
+  }
+
+  /** Bytes that were received and not yet handed out. */
+  get heldBytes(): number {
+    return this.#buffer.length - this.#at + this.#argvBytes;
+  }
+
+  /** Whether a request has begun and is not complete. */
+  get midRequest(): boolean {
+    return this.#argv !== null || this.#at < this.#end;
+  }
+
+  /** @param chunk  as it came; not copied if nothing waits, so not to be changed before `keep` */
+  push(chunk: Buffer): void {
+    if (this.#at < this.#end) this.#join(chunk);
+    else this.#lend(chunk, 0);
+  }
+
+  #join(chunk: Buffer): void {
+    const missing = this.#bulk < 0 ? 0 : this.#bulk + 2 - (this.#end - this.#at);
+    if (missing > 0 && missing <= chunk.length) {
+      // What stands behind a long argument need not be copied as well.
+      this.#append(chunk, missing);
+      this.#takeArgument();
+      this.#lend(chunk, missing);
+    } else this.#append(chunk, chunk.length);
+  }
+
+  #lend(chunk: Buffer, at: number): void {
+    this.#buffer = chunk;
+    this.#at = at;
+    this.#end = chunk.length;
+    this.#isOwn = false;
+  }
+
+  #append(chunk: Buffer, bytes: number): void {
+    if (!this.#isOwn || this.#end + bytes > this.#buffer.length) this.#makeRoom(bytes);
+    chunk.copy(this.#buffer, this.#end, 0, bytes);
+    this.#end += bytes;
+  }
+
+  /** Copies what is left of a chunk, which may then be changed. */
+  keep(): void {
+    if (!this.#isOwn && this.#at < this.#end) this.#makeRoom(0);
+  }
+
+  /** Twice as much as is there, so that many small pieces are not copied again and again; of a long argument no more. */
+  #makeRoom(bytes: number): void {
+    const rest = this.#end - this.#at;
+    const least = rest + bytes;
+    const enough = this.#bulk < 0 ? 2 * least : Math.min(2 * least, this.#bulk + 2);
+    const buffer = Buffer.allocUnsafeSlow(Math.max(least, enough));
+    this.#buffer.copy(buffer, 0, this.#at, this.#end);
+    this.#buffer = buffer;
+    this.#at = 0;
+    this.#end = rest;
+    this.#isOwn = true;
+  }
+
+  /** The next whole request, name first; null: more bytes have to come, or `problem` says what is wrong. */
+  next(): readonly ByteString[] | null {
+    if (this.problem !== null) return null;
+    for (;;) {
+      if (this.#argv === null) {
+        if (this.#at === this.#end) return this.#release();
+        const isArray = this.#buffer[this.#at] === STAR;
+        const whole = isArray ? this.#readWhole() : null;
+        if (whole !== null) return whole;
+        const argv = isArray ? this.#startArray() : this.#readLine();
+        if (argv !== undefined) return argv;
+        if (this.#argv === null) continue;
+      }
+      return this.#readArguments();
+    }
+  }
+
+  /**
+   * A request of few short arguments that is all there, as most are; null: it is not, or is to be looked at more closely. Refuses nothing,
+   * and takes nothing that step by step would not be taken.
+   */
+  #readWhole(): readonly ByteString[] | null {
+    const buffer = this.#buffer;
+    const end = this.#end;
+    const count = (buffer[this.#at + 1] as number) - DIGIT_0;
+    if (!(count >= 1 && count <= 9) || buffer[this.#at + 2] !== CR) return null;
+    const argv: ByteString[] = new Array(count);
+    let at = this.#at + 4;
+    for (let i = 0; i < count; i++) {
+      let length = (buffer[at + 1] as number) - DIGIT_0;
+      if (buffer[at] !== DOLLAR || !(length >= 0 && length <= 9)) return null;
+      at += 2;
+      if (length > 0 && buffer[at] !== CR) {
+        const digit = (buffer[at++] as number) - DIGIT_0;
+        if (!(digit >= 0 && digit <= 9)) return null;
+        length = length * 10 + digit;
+      }
+      const start = at + 2;
+      if (buffer[at] !== CR || start + length + 2 > end || length > this.#bounds.bulkBytes) return null;
+      argv[i] = this.#strings.take(buffer, start, start + length);
+      at = start + length + 2;
+    }
+    this.#at = at;
+    return argv;
+  }
+
+  /** @returns undefined: go on; null: wait */
+  #startArray(): null | undefined {
+    const end = this.#headEnd("mbulk");
+    if (end < 0) return null;
+    const count = this.#number(this.#at + 1, end);
+    if (count === null || count > ARGUMENTS_MAX) return this.#fail("invalid multibulk length");
+    if (count > UNAUTHENTICATED_ARGUMENTS_MAX && !this.trusted)
+      return this.#fail("unauthenticated multibulk length");
+    this.#at = end + 2;
+    if (count <= 0) return undefined;
+    // Not sized beforehand: the length is the sender's word.
+    this.#argv = [];
+    this.#missing = count;
+    this.#argvBytes = 0;
+    return undefined;
+  }
+
+  #readArguments(): readonly ByteString[] | null {
+    const argv = this.#argv as ByteString[];
+    while (this.#missing > 0) {
+      if (this.#bulk < 0 && !this.#readBulkHead()) return this.problem === null ? this.#checkSize() : null;
+      if (this.#at + this.#bulk + 2 > this.#end) return this.#checkSize();
+      this.#takeArgument();
+    }
+    this.#argv = null;
+    this.#argvBytes = 0;
+    return argv;
+  }
+
+  /** The argument that is being read is all there. */
+  #takeArgument(): void {
+    const end = this.#at + this.#bulk;
+    (this.#argv as ByteString[]).push(this.#strings.take(this.#buffer, this.#at, end));
+    this.#argvBytes += this.#bulk + ARGUMENT_BYTES;
+    this.#at = end + 2;
+    this.#bulk = -1;
+    this.#missing--;
+  }
+
+  #readBulkHead(): boolean {
+    const end = this.#headEnd("bulk");
+    if (end < 0) return false;
+    const buffer = this.#buffer;
+    if (buffer[this.#at] !== DOLLAR) {
+      const got = String.fromCharCode(buffer[this.#at] as number).replace(/[\r\n]/, " ");
+      this.#fail(`expected '$', got '${got}'`);
+      return false;
+    }
+    const length = this.#number(this.#at + 1, end);
+    if (length === null || length < 0 || length > this.#bounds.bulkBytes) {
+      this.#fail("invalid bulk length");
+      return false;
+    }
+    if (length > UNAUTHENTICATED_BULK_BYTES_MAX && !this.trusted) {
+      this.#fail("unauthenticated bulk length");
+      return false;
+    }
+    this.#at = end + 2;
+    this.#bulk = length;
+    return true;
+  }
+
+  /** Where the head that begins here ends: its CR, with a byte behind it. -1: it is not all there. */
+  #headEnd(what: "mbulk" | "bulk"): number {
+    const buffer = this.#buffer;
+    const last = this.#end - 1;
+    let at = this.#at;
+    // C ends a string at a NUL, and so do heads.
+    while (at < last && buffer[at] !== CR && buffer[at] !== NUL) at++;
+    if (at < last && buffer[at] === CR) return at;
+    if (buffer[at] !== CR && this.#end - this.#at > LINE_BYTES_MAX)
+      this.#fail(`too big ${what} count string`);
+    return -1;
+  }
+
+  /** A canonical decimal between two places; null: it is none. What is too long is infinite. */
+  #number(from: number, end: number): number | null {
+    const buffer = this.#buffer;
+    const isNegative = buffer[from] === MINUS;
+    const start = isNegative ? from + 1 : from;
+    if (end === start || (buffer[start] === DIGIT_0 && (end - start > 1 || isNegative))) return null;
+    let value = 0;
+    for (let at = start; at < end; at++) {
+      const byte = buffer[at] as number;
+      if (byte < DIGIT_0 || byte > DIGIT_9) return null;
+      value = value * 10 + (byte - DIGIT_0);
+    }
+    if (end - start > DIGITS_MAX) return isNegative ? null : Number.POSITIVE_INFINITY;
+    return isNegative ? -value : value;
+  }
+
+  /** @returns an inline request; undefined: the line was empty; null: wait */
+  #readLine(): readonly ByteString[] | null | undefined {
+    const buffer = this.#buffer;
+    let end = this.#at;
+    while (end < this.#end && buffer[end] !== LF && buffer[end] !== NUL) end++;
+    if (end === this.#end || buffer[end] === NUL)
+      return this.#end - this.#at > LINE_BYTES_MAX ? this.#fail("too big inline request") : null;
+    const last = end > this.#at && buffer[end - 1] === CR ? end - 1 : end;
+    const argv = splitLine(bytesOf(buffer, this.#at, last));
+    if (argv === null) return this.#fail("unbalanced quotes in request");
+    this.#at = end + 1;
+    return argv.length === 0 ? undefined : argv;
+  }
+
+  /** Nothing is left: a buffer that is kept would cost each idle client its last piece. */
+  #release(): null {
+    this.#buffer = NOTHING;
+    this.#at = this.#end = 0;
+    return null;
+  }
+
+  #checkSize(): null {
+    if (this.heldBytes <= this.#bounds.requestBytes) return null;
+    return this.#fail(`request above ${this.#bounds.requestBytes} bytes`);
+  }
+
+  #fail(problem: string): null {
+    this.problem = `Protocol error: ${problem}`;
+    this.#argv = null;
+    return this.#release();
+  }
+}

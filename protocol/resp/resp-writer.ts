@@ -1,0 +1,95 @@
+/** RESP2, the writing half: commands and replies as bytes. Serves the envelope, its replies and the RESP listener. */
+import type { ByteString } from "../byte-string.js";
+import { ManyBulks } from "../many-bulks.js";
+import type { Reply } from "../reply.js";
+import { formatDouble } from "./double.js";
+
+const END = "\r\n";
+/** Heads of short bulk strings, by length. */
+const BULK_HEADS: readonly ByteString[] = Array.from({ length: 1024 }, (_, length) => `$${length}${END}`);
+
+/** What stands before a bulk string of so many bytes. */
+export const bulkHead = (length: number): ByteString => BULK_HEADS[length] ?? `$${length}${END}`;
+
+export const writeBulk = (bytes: ByteString): ByteString => bulkHead(bytes.length) + bytes + END;
+
+/** An array's head; its elements follow. */
+export const writeArrayHead = (length: number): ByteString => `*${length}\r\n`;
+
+/** A command: an array of bulk strings. */
+export function writeCommand(argv: readonly ByteString[]): ByteString {
+  let bytes = writeArrayHead(argv.length);
+  for (const argument of argv) bytes += writeBulk(argument);
+  return bytes;
+}
+
+/** A reply in RESP2, which has no double, set, map or pairs: a bulk string and flat arrays. */
+export function writeReply(reply: Reply): ByteString {
+  switch (reply.kind) {
+    case "status":
+      return `+${reply.text}\r\n`;
+    case "error":
+      return `-${reply.text}\r\n`;
+    case "integer":
+      return `:${reply.value}\r\n`;
+    case "bulk":
+    case "verbatim":
+      return writeBulk(reply.bytes);
+    case "double":
+      return writeBulk(reply.text ?? formatDouble(reply.value));
+    case "nil":
+      return "$-1\r\n";
+    case "nil-array":
+      return "*-1\r\n";
+    case "resp3":
+      return writeReply(reply.plain);
+    default:
+      if (reply instanceof ManyBulks) return writeBulks(reply.values);
+      return "inPairs" in reply ? writePairs(reply.items) : writeItems(reply.items);
+  }
+}
+
+function writeItems(items: readonly Reply[]): ByteString {
+  let bytes = writeArrayHead(items.length);
+  for (const item of items) {
+    if (item.kind === "bulk") bytes = appendBulk(bytes, item.bytes);
+    else bytes += writeReply(item);
+  }
+  return bytes;
+}
+
+/** Values that are put together at once: each piece of a chain would be an object that lives until the last one is there. */
+const BULKS_TOGETHER = 256;
+
+/** An array of bulk strings. @param head  what stands before them */
+export function writeBulks(
+  values: readonly ByteString[],
+  head: ByteString = writeArrayHead(values.length),
+): ByteString {
+  const parts = [head];
+  for (let from = 0; from < values.length; from += BULKS_TOGETHER) {
+    const pieces: ByteString[] = [];
+    const end = Math.min(values.length, from + BULKS_TOGETHER);
+    for (let i = from; i < end; i++) {
+      const bytes = values[i] as ByteString;
+      pieces.push(bulkHead(bytes.length), bytes, END);
+    }
+    parts.push(pieces.join(""));
+  }
+  return parts.join("");
+}
+
+/** Piece by piece: a long chain of strings is put together once, when it is sent. */
+export function appendBulk(written: ByteString, bytes: ByteString): ByteString {
+  let longer = written;
+  longer += bulkHead(bytes.length);
+  longer += bytes;
+  longer += END;
+  return longer;
+}
+
+function writePairs(items: readonly Reply[]): ByteString {
+  let bytes = writeArrayHead(items.length / 2);
+  for (let i = 0; i < items.length; i += 2) bytes += writeItems(items.slice(i, i + 2));
+  return bytes;
+}

@@ -1,0 +1,96 @@
+/**
+ * A version 1 request payload: the command's text and a NUL, and in a signed frame an inner frame of that,
+ * followed by the raw signature of text and NUL.
+ * Source: docs/protocol.md "Version 1"; test/vectors/php-dbsync/README.md "Signed frame".
+ */
+import { type ByteString, bytesOf, bytesOfText } from "../byte-string.js";
+import { MalformedFrame, UnsendableCommand } from "../errors.js";
+import { writeFrame } from "../frame.js";
+
+/** A request payload taken apart. `text` ends with its NUL and is what `signature` covers. */
+export interface CommandPayload {
+  readonly text: Buffer;
+  readonly signature: Buffer | null;
+}
+
+/** The longest inner header: `ds:`, ten digits, a colon. */
+const MAX_HEADER_BYTES = 14;
+
+/**
+ * Takes a request payload apart.
+ * @param payload   of one frame
+ * @param signed    whether an inner frame and a signature are due, as on a daemon that has keys
+ * @throws MalformedFrame  the offset counts from the start of the payload
+ */
+export function readCommandPayload(payload: Buffer, signed: boolean): CommandPayload {
+  if (!signed) {
+    if (payload.length === 0 || payload[payload.length - 1] !== 0) {
+      throw new MalformedFrame("expected the command's text to end with a NUL", payload.length);
+    }
+    return { text: payload, signature: null };
+  }
+  const header = /^ds:[ \t\n\v\f\r]*\+?(\d{1,10}):/.exec(
+    bytesOf(payload, 0, Math.min(MAX_HEADER_BYTES, payload.length)),
+  );
+  if (header === null) throw new MalformedFrame("expected a signed frame, which holds an inner one", 0);
+  const start = header[0].length;
+  const end = start + Number(header[1]);
+  if (end >= payload.length)
+    throw new MalformedFrame("expected a signature behind the inner frame", payload.length);
+  if (end === start || payload[end - 1] !== 0) {
+    throw new MalformedFrame("expected the command's text to end with a NUL", end);
+  }
+  return { text: payload.subarray(start, end), signature: payload.subarray(end) };
+}
+
+/**
+ * The arguments of a command's text: cut at blanks, as the original's Redis library does; no quoting.
+ * The text ends at its first NUL. An empty list: nothing but blanks.
+ */
+export function splitCommand(text: Buffer): ByteString[] {
+  const argv: ByteString[] = [];
+  let start = 0;
+  for (let at = 0; at < text.length; at++) {
+    const byte = text[at] as number;
+    if (byte !== 0x20 && byte !== 0) continue;
+    if (at > start) argv.push(bytesOf(text, start, at));
+    start = at + 1;
+    if (byte === 0) break;
+  }
+  return argv;
+}
+
+/**
+ * The text of a command with its NUL: what version 1 signs.
+ * @param command  a line, sent as it is; or arguments, which are joined by blanks
+ * @throws UnsendableCommand  version 1 has no bytes for it: nothing but blanks, a NUL, half a surrogate pair, an
+ *   argument that is empty or holds a blank
+ */
+export function commandText(command: string | readonly string[]): ByteString {
+  const line = typeof command === "string" ? command : command.map(argumentText).join(" ");
+  if (line.includes("\0")) throw new UnsendableCommand("a version 1 command cannot hold a NUL byte");
+  if (/\p{Surrogate}/u.test(line))
+    throw new UnsendableCommand("the command holds half a surrogate pair, which no bytes stand for");
+  if (/^ *$/.test(line)) throw new UnsendableCommand("the command is empty");
+  return `${bytesOfText(line)}\0`;
+}
+
+function argumentText(argument: string, index: number): string {
+  if (argument === "")
+    throw new UnsendableCommand(`argument ${index} is empty, which version 1 cannot carry`);
+  if (argument.includes(" ")) {
+    throw new UnsendableCommand(
+      `argument ${index} holds a blank, which version 1 cannot carry: ${JSON.stringify(argument)}`,
+    );
+  }
+  return argument;
+}
+
+/**
+ * A whole request frame.
+ * @param text       from `commandText`
+ * @param signature  of `text`, or null for an unsigned frame
+ */
+export function writeCommandFrame(text: ByteString, signature: ByteString | null): ByteString {
+  return writeFrame(signature === null ? text : writeFrame(text) + signature);
+}

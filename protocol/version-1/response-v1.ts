@@ -1,0 +1,113 @@
+/**
+ * A version 1 response payload: one chunk for each database, `redis:<length>:<value>` and a NUL that `length` counts.
+ * Source: docs/protocol.md "Version 1"; test/vectors/php-dbsync/README.md "Response".
+ */
+import { type ByteString, bytesOf } from "../byte-string.js";
+import { MalformedFrame } from "../errors.js";
+import { writeFrame } from "../frame.js";
+import type { Reply, ValueReply } from "../reply.js";
+import { formatDouble } from "../resp/double.js";
+
+/** PHP code parses this name, so the memory backend uses it as well. */
+const CHUNK_NAME = "redis";
+
+/** More than any chunk's header: a short name, two colons, ten digits. */
+const MAX_HEADER_BYTES = 32;
+
+/** The payload that says "no value": the original driver returns "" for it at once, ours returns null. */
+const NO_VALUE = "\0";
+
+/**
+ * A whole response frame.
+ * @param values  one for each database, from `replyText`; null where there is no value
+ */
+export function writeResponseFrame(values: readonly (ByteString | null)[]): ByteString {
+  if (values.every((value) => value === null)) return writeFrame(NO_VALUE);
+  let payload = "";
+  for (const value of values) {
+    const bytes = value ?? "";
+    payload += `${CHUNK_NAME}:${bytes.length + 1}:${bytes}\0`;
+  }
+  return writeFrame(payload);
+}
+
+/**
+ * The values of a response payload, one for each of the daemon's databases; empty where it has no value.
+ * @throws MalformedFrame  the offset counts from the start of the payload
+ */
+export function readResponsePayload(payload: Buffer): ByteString[] {
+  const values: ByteString[] = [];
+  if (payload.length === 1 && payload[0] === 0) return values;
+  if (payload.length === 0) throw new MalformedFrame("expected a chunk", 0);
+  for (let at = 0; at < payload.length; ) {
+    const header = /^[a-z]+:(\d{1,10}):/.exec(
+      bytesOf(payload, at, Math.min(at + MAX_HEADER_BYTES, payload.length)),
+    );
+    if (header === null)
+      throw new MalformedFrame('expected a chunk, which begins with "redis:<length>:"', at);
+    const start = at + header[0].length;
+    const end = start + Number(header[1]);
+    if (end === start || end > payload.length || payload[end - 1] !== 0) {
+      throw new MalformedFrame("expected the chunk's value to end with a NUL where its length says", start);
+    }
+    values.push(bytesOf(payload, start, end - 1));
+    at = end;
+  }
+  return values;
+}
+
+/**
+ * A reply as version 1's text; null: no value. Arrays become their elements joined by line feeds, a nil element
+ * an empty line, nested arrays flattened.
+ * @param reply  not an error, which version 1 cannot say
+ */
+export function replyText(reply: ValueReply): ByteString | null {
+  switch (reply.kind) {
+    case "nil":
+    case "nil-array":
+      return null;
+    case "resp3":
+      return reply.plain.kind === "error" ? null : replyText(reply.plain);
+    case "array":
+    case "set":
+    case "map":
+    case "pairs":
+      return reply.items.length === 0 ? null : reply.items.flatMap(lines).join("\n");
+    default:
+      return scalarText(reply);
+  }
+}
+
+function lines(item: Reply): ByteString[] {
+  switch (item.kind) {
+    case "array":
+    case "set":
+    case "map":
+    case "pairs":
+      return item.items.flatMap(lines);
+    case "nil":
+    case "nil-array":
+      return [""];
+    case "resp3":
+      return lines(item.plain);
+    default:
+      return [scalarText(item)];
+  }
+}
+
+function scalarText(
+  reply: Extract<Reply, { kind: "status" | "error" | "bulk" | "verbatim" | "integer" | "double" }>,
+): ByteString {
+  switch (reply.kind) {
+    case "status":
+    case "error":
+      return reply.text;
+    case "bulk":
+    case "verbatim":
+      return reply.bytes;
+    case "integer":
+      return String(reply.value);
+    case "double":
+      return reply.text ?? formatDouble(reply.value);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What tells an envelope from others before its signature holds: its sender's name, and its date. Nothing behind the date is
+ * looked at, however long the body is, and no string is made of what a stranger has named.
+ * Source: docs/protocol-v2.md "Envelope".
+ */
+
+import { RespReader } from "../resp/resp-reader.js";
+import { type EnvelopeHeader, readStart, SEQ_MAX, signerOf } from "./envelope.js";
+
+export type EnvelopeHead = Pick<EnvelopeHeader, "key" | "at" | "seq">;
+
+/** Strings of an array that stands before the date: those of `if`. */
+const ARRAY_MAX = 3 * 1024;
+const STAR = 0x2a;
+const AT = Buffer.from("at");
+const SEQ = Buffer.from("seq");
+
+/**
+ * Of a body whose signature need not hold; the rest of it may be malformed.
+ * @throws MalformedFrame  the offset counts from the start of the body
+ */
+export function readHead(body: Buffer): EnvelopeHead {
+  const key = signerOf(body);
+  const reader = new RespReader(body);
+  const { names } = readStart(reader);
+  let at = Number.NaN;
+  let seq = Number.NaN;
+  for (let i = 0; i < names && Number.isNaN(at + seq); i += 2) {
+    const name = reader.readBulkView();
+    if (name.equals(AT)) at = reader.readBulkDecimal();
+    else if (name.equals(SEQ)) seq = reader.readBulkDecimal();
+    else skipValue(reader, body);
+  }
+  if (!(at <= Number.MAX_SAFE_INTEGER && seq <= SEQ_MAX))
+    throw reader.malformed("expected a date in the header: at and seq");
+  return { key, at, seq };
+}
+
+function skipValue(reader: RespReader, body: Buffer): void {
+  const length = body[reader.offset] === STAR ? reader.readArrayHead() : 1;
+  if (length > ARRAY_MAX) throw reader.malformed("expected a shorter value in the header");
+  for (let i = 0; i < length; i++) reader.readBulkView();
+}

@@ -1,0 +1,318 @@
+/**
+ * Version 2's envelope: one to many commands that are signed together. The signature covers the exact bytes of `body`, so
+ * what is verified is what is parsed; nothing is ever serialised again.
+ * Source: docs/protocol.md "Version 2"; test/vectors/v2.
+ */
+import { type ByteString, bytesOf } from "../byte-string.js";
+import { RespReader } from "../resp/resp-reader.js";
+import { writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
+import { ShortStrings } from "../resp/short-strings.js";
+
+const MAGIC = "dbsync2";
+/** Bytes of SHA-256: ids, fingerprints, clusters. */
+export const HASH_BYTES = 32;
+export const NONCE_BYTES = 16;
+export const SEQ_MAX = 0xffff;
+/** at (8) ‖ seq (2) ‖ id (32) ‖ index (4). */
+export const ORDER_KEY_BYTES = 46;
+/** id (32) ‖ index (4). */
+export const UNIT_ID_BYTES = 36;
+/** More commands than this in one envelope are refused; a client cuts its batches below it. */
+export const COMMANDS_MAX = 4096;
+const IF_KEYS_MAX = 1024;
+const DB_MAX = 0x7fffffff;
+
+/** A key, and the unit that must have changed it last. */
+export interface Condition {
+  readonly db: number;
+  readonly key: ByteString;
+  /** UNIT_ID_BYTES, or empty: the key must be absent. */
+  readonly writer: ByteString;
+}
+
+/** What stands in the header; the fields are DESIGN's. Hashes are raw bytes. */
+export interface EnvelopeHeader {
+  /** SHA-256 of the signer's SubjectPublicKeyInfo. */
+  readonly key: ByteString;
+  /** The audience. */
+  readonly cluster: ByteString;
+  /** Milliseconds since 1970, by the sender's corrected clock. */
+  readonly at: number;
+  readonly seq: number;
+  readonly nonce: ByteString;
+  readonly db: number;
+  /** Whether the whole envelope is one unit. */
+  readonly multi: boolean;
+  readonly if: readonly Condition[] | null;
+  /** Order key that the daemon must hold first. */
+  readonly after: ByteString | null;
+  /** Id of the one daemon that may take it. */
+  readonly only: ByteString | null;
+  /** User of a listener without signatures. */
+  readonly as: ByteString | null;
+}
+
+export interface Envelope extends EnvelopeHeader {
+  readonly commands: readonly (readonly ByteString[])[];
+}
+
+/** What a new envelope needs; what is left out has its default. */
+export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq" | "nonce"> &
+  Partial<EnvelopeHeader>;
+
+/** The body of a new envelope. @param commands  as RESP arrays, from `writeCommand` */
+export function writeBody(header: HeaderFields, commands: readonly ByteString[]): ByteString {
+  const { key, cluster, at, seq, nonce, db = 0, multi = false, after, only, as } = header;
+  let pairs = 5;
+  let bytes = `$3\r\nkey\r\n${writeBulk(key)}$7\r\ncluster\r\n${writeBulk(cluster)}`;
+  bytes += `$2\r\nat\r\n${writeBulk(String(at))}$3\r\nseq\r\n${writeBulk(String(seq))}$5\r\nnonce\r\n${writeBulk(nonce)}`;
+  const add = (name: string, value: ByteString) => {
+    pairs++;
+    bytes += writeBulk(name) + value;
+  };
+  if (db !== 0) add("db", writeBulk(String(db)));
+  if (multi) add("multi", writeBulk("1"));
+  if (header.if)
+    add("if", writeCommand(header.if.flatMap(({ db, key, writer }) => [String(db), key, writer])));
+  if (after) add("after", writeBulk(after));
+  if (only) add("only", writeBulk(only));
+  if (as) add("as", writeBulk(as));
+  return `${writeArrayHead(2 + commands.length)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}${commands.join("")}`;
+}
+
+/** What `readBody` reads of the body that `writeBody` makes of these, without reading it. */
+export function envelopeOf(header: HeaderFields, commands: Envelope["commands"]): Envelope {
+  const { key, cluster, at, seq, nonce, db = 0, multi = false } = header;
+  const named = { after: header.after || null, only: header.only || null, as: header.as || null };
+  const envelope = unreadEnvelope(commands);
+  return Object.assign(envelope, { key, cluster, at, seq, nonce, db, multi, if: header.if ?? null }, named);
+}
+
+/** What is signed, and hashed to give the id: domain, length (8 bytes, big-endian), body. */
+export function signedBytes(body: Buffer | ByteString): Buffer {
+  const bytes = signedStart(body.length, BODY_START + body.length);
+  if (typeof body === "string") bytes.write(body, BODY_START, "latin1");
+  else bytes.set(body, BODY_START);
+  return bytes;
+}
+
+/** The same, for hashing: a long body is not copied for it. */
+export function signedPieces(body: Buffer): readonly Buffer[] {
+  return body.length < WORTH_COPYING ? [signedBytes(body)] : [signedStart(body.length, BODY_START), body];
+}
+
+/** What stands before a body, in a buffer of so many bytes. */
+function signedStart(bodyLength: number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  bytes.set(SIGNED_PREFIX);
+  bytes.writeUInt32BE(Math.floor(bodyLength / 2 ** 32), SIGNED_PREFIX.length);
+  bytes.writeUInt32BE(bodyLength >>> 0, SIGNED_PREFIX.length + 4);
+  return bytes;
+}
+
+/** Hashing in pieces costs more than copying fewer bytes than this. */
+const WORTH_COPYING = 16 * 1024;
+
+/** The body's bytes among the signed ones, as a view. */
+export const bodyOf = (signed: Buffer): Buffer => signed.subarray(BODY_START);
+
+const SIGNED_PREFIX = Buffer.from("dbsync2\0command\0", "latin1");
+const BODY_START = SIGNED_PREFIX.length + 8;
+
+/**
+ * The signer's key id, the one thing that is looked at before the signature holds: the first pair of the header.
+ * @throws MalformedFrame
+ */
+export function signerOf(body: Buffer): ByteString {
+  const reader = new RespReader(body);
+  readStart(reader);
+  if (!reader.readWord("key")) throw reader.malformed('expected "key" as the first name of the header');
+  const key = reader.readBulkView();
+  if (key.length !== HASH_BYTES) throw reader.malformed(`expected ${HASH_BYTES} bytes of key`);
+  return bytesOf(key);
+}
+
+/** Names, keys and values of envelopes that were read lately. */
+const recent = new ShortStrings();
+
+/** Magic and header's length. @returns elements of the body, and of the header. @throws MalformedFrame */
+export function readStart(reader: RespReader): { elements: number; names: number } {
+  const elements = reader.readArrayHead();
+  if (elements < 3) throw reader.malformed("expected a magic, a header and at least one command");
+  if (elements - 2 > COMMANDS_MAX) throw reader.malformed(`expected at most ${COMMANDS_MAX} commands`);
+  if (!reader.readWord(MAGIC)) throw reader.malformed(`expected "${MAGIC}"`);
+  const names = reader.readArrayHead();
+  if (names % 2 !== 0 || names > 2 * FIELD_NAMES.length)
+    throw reader.malformed("expected pairs of names and values");
+  return { elements, names };
+}
+
+/**
+ * A body whose signature holds, taken apart.
+ * @throws MalformedFrame  the offset counts from the start of the body
+ */
+export function readBody(body: Buffer): Envelope {
+  const reader = new RespReader(body);
+  const { elements, names } = readStart(reader);
+  const commands: ByteString[][] = [];
+  const envelope = unreadEnvelope(commands);
+  let given = 0;
+  for (let i = 0; i < names; i += 2) {
+    const name = reader.readBulk();
+    const field = FIELDS_BY_NAME.get(name);
+    if (field === undefined)
+      throw reader.malformed(`unknown name in the header: ${JSON.stringify(name.slice(0, 20))}`);
+    if ((given & field.bit) !== 0) throw reader.malformed(`"${name}" stands twice in the header`);
+    if ((i === 0) !== (name === "key"))
+      throw reader.malformed('expected "key" as the first name of the header');
+    given |= field.bit;
+    (envelope as { [N in FieldName]: unknown })[field.name] = field.read(reader);
+  }
+  if ((given & REQUIRED_BITS) !== REQUIRED_BITS) {
+    const missing = REQUIRED.find((name) => (given & bitOf(name)) === 0);
+    throw reader.malformed(`"${missing}" is missing from the header`);
+  }
+  for (let i = 2; i < elements; i++) commands.push(reader.readCommand(recent));
+  reader.expectEnd();
+  if (envelope.if !== null && commands.length > 1 && !envelope.multi) {
+    throw reader.malformed('"if" is for a single unit: one command, or "multi"');
+  }
+  return envelope;
+}
+
+/** Written out, since the engine then knows its shape: every envelope comes this way. */
+function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Envelope {
+  return {
+    key: "",
+    cluster: "",
+    at: 0,
+    seq: 0,
+    nonce: "",
+    db: 0,
+    multi: false,
+    if: null,
+    after: null,
+    only: null,
+    as: null,
+    commands,
+  };
+}
+
+const REQUIRED: readonly FieldName[] = ["key", "cluster", "at", "seq", "nonce"];
+
+type FieldName = keyof EnvelopeHeader;
+
+/** How each value is read. */
+const FIELDS = {
+  key: (reader) => readBytes(reader, HASH_BYTES),
+  cluster: (reader) => readBytes(reader, HASH_BYTES),
+  at: (reader) => readNumber(reader, Number.MAX_SAFE_INTEGER),
+  seq: (reader) => readNumber(reader, SEQ_MAX),
+  nonce: (reader) => readBytes(reader, NONCE_BYTES),
+  db: (reader) => readNumber(reader, DB_MAX),
+  multi: readFlag,
+  if: readConditions,
+  after: (reader) => readBytes(reader, ORDER_KEY_BYTES),
+  only: (reader) => readBytes(reader, HASH_BYTES),
+  as: readUser,
+} as const satisfies { [N in FieldName]: (reader: RespReader) => EnvelopeHeader[N] };
+
+const FIELD_NAMES = Object.keys(FIELDS) as readonly FieldName[];
+
+interface Field {
+  readonly name: FieldName;
+  /** One for each name, so that a number tells which of them were there. */
+  readonly bit: number;
+  readonly read: (reader: RespReader) => unknown;
+}
+
+const FIELDS_BY_NAME: ReadonlyMap<string, Field> = new Map(
+  FIELD_NAMES.map((name, place) => [name, { name, bit: 1 << place, read: FIELDS[name] }]),
+);
+
+const bitOf = (name: string): number => FIELDS_BY_NAME.get(name)?.bit ?? 0;
+
+const REQUIRED_BITS = REQUIRED.reduce((bits, name) => bits | bitOf(name), 0);
+
+function readBytes(reader: RespReader, length: number): ByteString {
+  const bytes = reader.readBulk();
+  if (bytes.length !== length) throw reader.malformed(`expected a value of ${length} bytes`);
+  return bytes;
+}
+
+function readNumber(reader: RespReader, max: number): number {
+  const value = reader.readBulkDecimal();
+  if (!(value <= max)) throw reader.malformed(`expected a canonical decimal of at most ${max}`);
+  return value;
+}
+
+function readFlag(reader: RespReader): boolean {
+  if (reader.readBulk() !== "1") throw reader.malformed('expected "1"');
+  return true;
+}
+
+function readUser(reader: RespReader): ByteString {
+  const user = reader.readBulk();
+  if (user === "" || user.length > USER_BYTES_MAX)
+    throw reader.malformed(`expected 1 to ${USER_BYTES_MAX} bytes`);
+  return user;
+}
+
+/** Bytes of a user's name in `as`. */
+export const USER_BYTES_MAX = 256;
+
+function readConditions(reader: RespReader): Condition[] {
+  const length = reader.readArrayHead();
+  if (length === 0 || length % 3 !== 0 || length > 3 * IF_KEYS_MAX) {
+    throw reader.malformed(`expected database, key and unit of 1 to ${IF_KEYS_MAX} keys`);
+  }
+  const conditions: Condition[] = [];
+  for (let i = 0; i < length; i += 3) {
+    const db = readNumber(reader, DB_MAX);
+    const key = reader.readBulk();
+    const writer = reader.readBulk();
+    if (writer !== "" && writer.length !== UNIT_ID_BYTES)
+      throw reader.malformed(`expected ${UNIT_ID_BYTES} bytes, or none`);
+    conditions.push({ db, key, writer });
+  }
+  return conditions;
+}
+
+/** The place of a unit in the order of all: compare as bytes. */
+export function orderKey(at: number, seq: number, id: ByteString, index: number): ByteString {
+  const head = Buffer.allocUnsafe(10);
+  head.writeBigUInt64BE(BigInt(at));
+  head.writeUInt16BE(seq, 8);
+  return bytesOf(head) + unitId(id, index);
+}
+
+/** A unit's name: envelope and index in it. */
+export function unitId(id: ByteString, index: number): ByteString {
+  if (index >= COMMANDS_MAX) return id + indexBytes(index);
+  let bytes = INDEX_BYTES[index];
+  if (bytes === undefined) {
+    bytes = indexBytes(index);
+    INDEX_BYTES[index] = bytes;
+  }
+  return id + bytes;
+}
+
+const indexBytes = (index: number): ByteString =>
+  String.fromCharCode(index >>> 24, (index >>> 16) & 255, (index >>> 8) & 255, index & 255);
+
+/** By index, once used: databases keep a unit's name with each key, and share these. */
+const INDEX_BYTES: ByteString[] = [];
+
+/** Bytes of hexadecimal digits, or undefined. */
+export function bytesOfHex(hex: string, length: number): ByteString | undefined {
+  return hex.length === 2 * length && /^[\da-f]*$/i.test(hex) ? bytesOf(Buffer.from(hex, "hex")) : undefined;
+}
+
+export const hexOf = (bytes: ByteString): string => Buffer.from(bytes, "latin1").toString("hex");
+
+/** Milliseconds, either way from 1970, that a `Date` can stand for; an envelope's `at` and what members tell go beyond it. */
+const DATE_MS_MAX = 8.64e15;
+
+/** `2027-01-31T12:00:00.000Z`. @param at  any number of milliseconds since 1970 */
+export const dateText = (at: number): string =>
+  Math.abs(at) <= DATE_MS_MAX ? new Date(at).toISOString() : `${at} ms`;

@@ -1,0 +1,253 @@
+/**
+ * Version 2's messages: what a frame's payload holds, a RESP2 array whose first element names the kind.
+ * Source: docs/protocol.md "Version 2".
+ */
+import { type ByteString, bytesOf } from "../byte-string.js";
+import { frameHead } from "../frame.js";
+import { RespReader } from "../resp/resp-reader.js";
+import { writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
+import { HASH_BYTES, SEQ_MAX } from "./envelope.js";
+
+/** What a daemon says of itself: serving, not yet caught up, or cut off from most others. */
+export type DaemonState = "live" | "catching-up" | "isolated";
+
+export interface Hello {
+  readonly kind: "hello";
+  /** Versions spoken, as a list of numbers: "1 2". */
+  readonly versions: readonly number[];
+  /** The daemon's id, 32 bytes; empty from a client. */
+  readonly daemon: ByteString;
+  /** The cluster, 32 bytes; empty: the client does not know it. */
+  readonly cluster: ByteString;
+  /** Milliseconds since 1970 by the sender's clock. */
+  readonly clock: number;
+  /** Empty from a client. */
+  readonly state: DaemonState | "";
+  readonly role: "client" | "daemon";
+  /** How many other daemons it is connected with; not there: from a client, or a daemon that stands alone. */
+  readonly members?: number | undefined;
+}
+
+/** An envelope; body and signature are views of the frame. */
+export interface CommandMessage {
+  readonly kind: "command";
+  readonly body: Buffer;
+  readonly signature: Buffer;
+  /** What the result is to wait for; not there: nothing. It is not signed: it changes nothing but the answer's time. */
+  readonly wait?: Wait | undefined;
+}
+
+/**
+ * `stable`: the order up to the envelope is final. `replicated`: so many daemons have it on disk, the one that answers
+ * among them.
+ */
+export type Wait = { readonly kind: "stable" } | { readonly kind: "replicated"; readonly daemons: number };
+
+/** More daemons than any cluster has. */
+const WAITED_FOR_MAX = 99;
+const MEMBERS_MAX = 9999;
+
+/** An envelope's place in the order of all, as far as its header tells it. */
+export interface EnvelopeDate {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** 0 to 65535. */
+  readonly seq: number;
+}
+
+/** The head of a result; for each unit a RESP reply and its flags follow in the payload, from `replies` on. */
+export interface ResultMessage {
+  readonly kind: "result";
+  readonly id: ByteString;
+  readonly daemon: ByteString;
+  readonly clock: number;
+  /** The highest that the daemon has applied; (0, 0) where it has applied nothing. */
+  readonly newest: EnvelopeDate;
+  readonly units: number;
+  /** Stands at the first unit's reply. */
+  readonly replies: RespReader;
+}
+
+export interface RefusedMessage {
+  readonly kind: "refused";
+  readonly id: ByteString;
+  /** From docs/protocol.md's table. */
+  readonly code: string;
+  readonly sentence: string;
+  readonly clock: number;
+  /** Whether the daemon is certain that nothing of it was or will be applied there. */
+  readonly effect: "not-applied" | "unknown";
+}
+
+export type ClientMessage = Hello | CommandMessage;
+export type DaemonMessage = Hello | ResultMessage | RefusedMessage;
+
+export function writeHello({ versions, daemon, cluster, clock, state, role, members }: Hello): ByteString {
+  const elements = ["hello", versions.join(" "), daemon, cluster, String(clock), state, role];
+  return writeCommand(members === undefined ? elements : [...elements, String(members)]);
+}
+
+export function writeCommandMessage(body: ByteString, signature: ByteString, wait?: Wait): ByteString {
+  const message = `$7\r\ncommand\r\n${writeBulk(body)}${writeBulk(signature)}`;
+  return wait === undefined ? `*3\r\n${message}` : `*4\r\n${message}${writeWait(wait)}`;
+}
+
+const writeWait = (wait: Wait): ByteString =>
+  writeBulk(wait.kind === "stable" ? wait.kind : `${wait.kind} ${wait.daemons}`);
+
+/** The same as a whole frame, from bytes: the body is copied, and converted no more. */
+export function commandFrame(body: Buffer, signature: Buffer, wait: Wait | null): Buffer {
+  const start = `${wait === null ? "*3" : "*4"}\r\n$7\r\ncommand\r\n$${body.length}\r\n`;
+  const middle = `\r\n$${signature.length}\r\n`;
+  const end = wait === null ? "\r\n" : `\r\n${writeWait(wait)}`;
+  const payload = start.length + body.length + middle.length + signature.length + end.length;
+  const head = frameHead(payload, 2) + start;
+  const frame = Buffer.allocUnsafe(head.length - start.length + payload);
+  frame.write(head, "latin1");
+  frame.set(body, head.length);
+  const at = head.length + body.length;
+  frame.write(middle, at, "latin1");
+  frame.set(signature, at + middle.length);
+  frame.write(end, at + middle.length + signature.length, "latin1");
+  return frame;
+}
+
+/** @param replies  for each unit its RESP reply and, as a bulk string, its flags */
+export function writeResult(
+  head: { id: ByteString; daemon: ByteString; clock: number; newest: EnvelopeDate; units: number },
+  replies: ByteString,
+): ByteString {
+  const { id, daemon, clock, newest, units } = head;
+  const times = writeBulk(String(clock)) + writeBulk(`${newest.at} ${newest.seq}`);
+  const names = `$6\r\nresult\r\n${writeBulk(id)}${writeBulk(daemon)}${times}`;
+  return `${writeArrayHead(5 + 2 * units)}${names}${replies}`;
+}
+
+export function writeRefused({
+  id,
+  code,
+  sentence,
+  clock,
+  effect,
+}: Omit<RefusedMessage, "kind">): ByteString {
+  return writeCommand(["refused", id, code, sentence, String(clock), effect]);
+}
+
+/** What a client sent. @throws MalformedFrame */
+export function readClientMessage(payload: Buffer): ClientMessage {
+  const reader = new RespReader(payload);
+  const length = reader.readArrayHead();
+  if ((length === 3 || length === 4) && reader.readWord("command")) {
+    const body = reader.readBulkView();
+    const envelope = { kind: "command", body, signature: reader.readBulkView() } as const;
+    const message = length === 3 ? envelope : { ...envelope, wait: readWait(reader) };
+    reader.expectEnd();
+    return message;
+  }
+  if (isHelloLength(length) && reader.readWord("hello")) return readHello(reader, length);
+  throw reader.malformed("expected a hello or a command");
+}
+
+/** What a daemon sent. @throws MalformedFrame */
+export function readDaemonMessage(payload: Buffer): DaemonMessage {
+  const reader = new RespReader(payload);
+  const length = reader.readArrayHead();
+  const kind = reader.readBulk();
+  if (kind === "result" && length >= 7 && length % 2 === 1) {
+    const id = reader.readBulk();
+    const daemon = reader.readBulk();
+    const clock = readTime(reader);
+    const newest = readDate(reader);
+    return { kind, id, daemon, clock, newest, units: (length - 5) / 2, replies: reader };
+  }
+  if (kind === "refused" && length === 6) return readRefused(reader);
+  if (kind === "hello" && isHelloLength(length)) return readHello(reader, length);
+  throw reader.malformed("expected a hello, a result or a refusal");
+}
+
+const STATES: readonly string[] = ["live", "catching-up", "isolated", ""];
+
+/** Without the number of members; with what later versions may put behind it, which nobody here knows. */
+const HELLO_ELEMENTS_MIN = 7;
+const HELLO_ELEMENTS_MAX = 64;
+
+const isHelloLength = (length: number): boolean =>
+  length >= HELLO_ELEMENTS_MIN && length <= HELLO_ELEMENTS_MAX;
+
+function readHello(reader: RespReader, length: number): Hello {
+  const versions = reader.readBulk();
+  if (!/^[1-9]\d?( [1-9]\d?){0,9}$/.test(versions))
+    throw reader.malformed("expected the versions that are spoken");
+  const daemon = readHashOrNothing(reader);
+  const cluster = readHashOrNothing(reader);
+  const clock = readTime(reader);
+  const state = reader.readBulk();
+  const role = reader.readBulk();
+  if (!STATES.includes(state)) throw reader.malformed("expected a daemon's state");
+  if (role !== "client" && role !== "daemon") throw reader.malformed('expected "client" or "daemon"');
+  const members = length === HELLO_ELEMENTS_MIN ? {} : { members: readCount(reader, MEMBERS_MAX) };
+  for (let element = HELLO_ELEMENTS_MIN + 1; element < length; element++) reader.readBulk();
+  reader.expectEnd();
+  return {
+    kind: "hello",
+    versions: versions.split(" ").map(Number),
+    daemon,
+    cluster,
+    clock,
+    state: state as Hello["state"],
+    role,
+    ...members,
+  };
+}
+
+function readRefused(reader: RespReader): RefusedMessage {
+  const id = reader.readBulk();
+  const code = reader.readBulk();
+  const sentence = reader.readBulk();
+  const clock = readTime(reader);
+  const effect = reader.readBulk();
+  if (effect !== "not-applied" && effect !== "unknown")
+    throw reader.malformed('expected "not-applied" or "unknown"');
+  reader.expectEnd();
+  return { kind: "refused", id, code, sentence, clock, effect };
+}
+
+function readWait(reader: RespReader): Wait {
+  const text = reader.readBulk();
+  if (text === "stable") return { kind: "stable" };
+  const [, daemons] = /^replicated ([1-9]\d?)$/.exec(text) ?? [];
+  if (daemons === undefined)
+    throw reader.malformed(`expected "stable", or "replicated" and a number up to ${WAITED_FOR_MAX}`);
+  return { kind: "replicated", daemons: Number(daemons) };
+}
+
+function readCount(reader: RespReader, max: number): number {
+  const text = reader.readBulk();
+  if (!/^(0|[1-9]\d{0,4})$/.test(text) || Number(text) > max)
+    throw reader.malformed(`expected a number up to ${max}`);
+  return Number(text);
+}
+
+function readHashOrNothing(reader: RespReader): ByteString {
+  const bytes = reader.readBulkView();
+  if (bytes.length !== 0 && bytes.length !== HASH_BYTES)
+    throw reader.malformed(`expected ${HASH_BYTES} bytes, or none`);
+  return bytesOf(bytes);
+}
+
+function readTime(reader: RespReader): number {
+  const bytes = reader.readBulk();
+  if (!/^(0|[1-9]\d{0,15})$/.test(bytes) || Number(bytes) > Number.MAX_SAFE_INTEGER) {
+    throw reader.malformed("expected milliseconds since 1970");
+  }
+  return Number(bytes);
+}
+
+function readDate(reader: RespReader): EnvelopeDate {
+  const [, at, seq] = /^(0|[1-9]\d{0,15}) (0|[1-9]\d{0,4})$/.exec(reader.readBulk()) ?? [];
+  const date = { at: Number(at), seq: Number(seq) };
+  if (!(date.at <= Number.MAX_SAFE_INTEGER && date.seq <= SEQ_MAX)) {
+    throw reader.malformed(`expected milliseconds since 1970, a blank, and a number up to ${SEQ_MAX}`);
+  }
+  return date;
+}

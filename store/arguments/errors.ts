@@ -1,0 +1,71 @@
+/** Every error a command can answer with, in Redis 7's own words. Source: redis-server 7.0, test/conformance. */
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { type ErrorReply, error } from "../../protocol/reply.js";
+
+/** Of an error's text: it may repeat an argument, and that may be as long as any. */
+const TEXT_BYTES_MAX = 64 * 1024;
+
+/** Thrown by a handler instead of returning; it has changed nothing. */
+export class CommandFailure extends Error {
+  override readonly name = "CommandFailure";
+  readonly reply: ErrorReply;
+
+  /** @param text  line breaks, which would end the error's line, become blanks */
+  constructor(text: ByteString) {
+    const line = text.slice(0, TEXT_BYTES_MAX).replace(/[\r\n]/g, " ");
+    super(line);
+    this.reply = error(line);
+  }
+}
+
+const failure = (text: ByteString) => () => new CommandFailure(text);
+
+export const wrongType = failure("WRONGTYPE Operation against a key holding the wrong kind of value");
+export const syntaxError = failure("ERR syntax error");
+export const notInteger = failure("ERR value is not an integer or out of range");
+export const notInt32 = failure("ERR value is out of range, value must between -2147483648 and 2147483647");
+export const notFloat = failure("ERR value is not a valid float");
+export const mustBePositive = failure("ERR value is out of range, must be positive");
+export const noSuchKey = failure("ERR no such key");
+export const indexOutOfRange = failure("ERR index out of range");
+export const overflow = failure("ERR increment or decrement would overflow");
+export const nanOrInfinity = failure("ERR increment would produce NaN or Infinity");
+export const offsetOutOfRange = failure("ERR offset is out of range");
+export const stringTooLong = failure("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+export const dbIndexOutOfRange = failure("ERR DB index is out of range");
+export const sameObject = failure("ERR source and destination objects are the same");
+
+export const wrongArity = (name: string) =>
+  new CommandFailure(`ERR wrong number of arguments for '${bytesOfText(name)}' command`);
+export const invalidExpire = (name: string) =>
+  new CommandFailure(`ERR invalid expire time in '${name}' command`);
+export const custom = (text: ByteString) => new CommandFailure(text);
+
+/** The most of a name, and of all arguments, that is repeated to the caller. */
+const ECHO_BYTES_MAX = 128;
+
+export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
+  let args = "";
+  for (let i = 1; i < argv.length && args.length < ECHO_BYTES_MAX; i++) {
+    args += `'${echoed(argv[i] as ByteString, ECHO_BYTES_MAX - args.length)}' `;
+  }
+  return new CommandFailure(
+    `ERR unknown command '${echoed(argv[0] ?? "", ECHO_BYTES_MAX)}', with args beginning with: ${args}`,
+  );
+}
+
+/** @param others  what there is instead; undefined: what Redis says */
+export function unknownSubcommand(
+  container: string,
+  name: ByteString,
+  others?: readonly string[],
+): CommandFailure {
+  const hint = others === undefined ? `Try ${container} HELP.` : `There are ${others.join(", ")}.`;
+  return new CommandFailure(`ERR unknown subcommand '${echoed(name, ECHO_BYTES_MAX)}'. ${hint}`);
+}
+
+/** An argument in an error's text, as C prints it: cut at a NUL; line breaks would end the error line. */
+export function echoed(bytes: ByteString, max = ECHO_BYTES_MAX): ByteString {
+  const end = bytes.indexOf("\0");
+  return (end < 0 ? bytes : bytes.slice(0, end)).slice(0, max).replace(/[\r\n]/g, " ");
+}

@@ -1,0 +1,38 @@
+/** Expiry times in arguments: what EX, PX, EXAT, PXAT and the EXPIRE commands share. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { invalidExpire } from "./errors.js";
+import { INT64_MAX, INT64_MIN, integerArgument } from "./numbers.js";
+
+/** How an option counts: its unit in milliseconds, and whether from the unit's date or from 1970. */
+export interface ExpireUnit {
+  readonly ms: 1 | 1000;
+  readonly absolute: boolean;
+}
+
+/** Options of SET and GETEX that bring an expiry time. */
+export const expireUnits: Readonly<Record<string, ExpireUnit>> = {
+  EX: { ms: 1000, absolute: false },
+  PX: { ms: 1, absolute: false },
+  EXAT: { ms: 1000, absolute: true },
+  PXAT: { ms: 1, absolute: true },
+};
+
+/**
+ * An expiry time in milliseconds since 1970.
+ * @param name          the command's, for the error
+ * @param onlyPositive  whether 0 and less is an error, as for SET; EXPIRE takes it as "at once"
+ * @throws CommandFailure
+ */
+export function expireTime(
+  argument: ByteString,
+  { ms, absolute }: ExpireUnit,
+  at: number,
+  name: string,
+  onlyPositive: boolean,
+): number {
+  const value = BigInt(integerArgument(argument)) * BigInt(ms);
+  const tooEarly = onlyPositive ? value <= 0n : value < INT64_MIN;
+  const base = absolute ? 0n : BigInt(at);
+  if (tooEarly || value > INT64_MAX - base) throw invalidExpire(name);
+  return Number(value + base);
+}

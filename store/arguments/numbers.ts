@@ -1,0 +1,115 @@
+/** Numbers in arguments and values, read as strictly as Redis reads them. Source: redis-server 7.0, test/conformance. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type CommandFailure, notFloat, notInt32, notInteger } from "./errors.js";
+
+export const INT64_MAX = 2n ** 63n - 1n;
+export const INT64_MIN = -(2n ** 63n);
+
+const INT32_MAX = 2 ** 31 - 1;
+
+const MINUS = 0x2d;
+const DIGIT_0 = 0x30;
+/** Digits of which every number is a safe integer. */
+const SAFE_DIGITS = 15;
+
+/** A 64-bit integer in canonical decimal form; a number where that is exact; undefined: it is none. */
+export function parseInteger(bytes: ByteString): number | bigint | undefined {
+  if (bytes.length <= SAFE_DIGITS) return parseShort(bytes);
+  if (bytes.length > 20 || !/^-?[1-9]\d*$/.test(bytes)) return undefined;
+  const value = BigInt(bytes);
+  if (value > INT64_MAX || value < INT64_MIN) return undefined;
+  return narrow(value);
+}
+
+/** On the path of every INCR: the engine's own ways, a pattern and `Number`, take several times as long. */
+function parseShort(bytes: ByteString): number | undefined {
+  if (bytes === "0") return 0;
+  const isNegative = bytes.charCodeAt(0) === MINUS;
+  let at = isNegative ? 1 : 0;
+  if (at === bytes.length || bytes.charCodeAt(at) === DIGIT_0) return undefined;
+  let value = 0;
+  for (; at < bytes.length; at++) {
+    const digit = bytes.charCodeAt(at) - DIGIT_0;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return isNegative ? -value : value;
+}
+
+/** The same integer as a number where that is exact. */
+export function narrow(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+/** The sum of two 64-bit integers; a number where that is exact; undefined: it is no such integer. */
+export function addIntegers(one: number | bigint, other: number | bigint): number | bigint | undefined {
+  if (typeof one === "number" && typeof other === "number") {
+    const sum = one + other;
+    // The usual case, without comparing a number with a bigint, for which the engine leaves compiled code.
+    if (Number.isSafeInteger(sum)) return sum;
+  }
+  const sum = BigInt(one) + BigInt(other);
+  return sum > INT64_MAX || sum < INT64_MIN ? undefined : narrow(sum);
+}
+
+/** An argument that must be a 64-bit integer. @throws CommandFailure */
+export function integerArgument(bytes: ByteString): number | bigint {
+  const value = parseInteger(bytes);
+  if (value === undefined) throw notInteger();
+  return value;
+}
+
+/** The same for an index, a count or a time, where the rounding beyond 2⁵³ cannot matter. @throws CommandFailure */
+export function indexArgument(bytes: ByteString): number {
+  return Number(integerArgument(bytes));
+}
+
+/** An argument that must be a 32-bit integer: database numbers. @throws CommandFailure */
+export function int32Argument(bytes: ByteString): number {
+  const value = indexArgument(bytes);
+  if (value > INT32_MAX || value < -INT32_MAX - 1) throw notInt32();
+  return value;
+}
+
+/** A 64-bit integer of at least `min`; rounding cannot matter. @throws CommandFailure `failure()` */
+export function integerFrom(min: number, bytes: ByteString, failure: () => CommandFailure): number {
+  const value = parseInteger(bytes);
+  if (value === undefined || value < min) throw failure();
+  return Number(value);
+}
+
+/**
+ * In this and the next one digits can be shared out in one way only: where there are several, the engine tries them all, and
+ * a long argument that is no number in the end takes the square of its length.
+ */
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
+const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;
+
+/** A double as C's `strtod` reads it, without blanks around it; undefined: it is none, or not a number. */
+export function parseDouble(bytes: ByteString): number | undefined {
+  if (DECIMAL.test(bytes)) return Number(bytes);
+  const infinite = /^([+-]?)inf(inity)?$/i.exec(bytes);
+  if (infinite !== null) return infinite[1] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  return parseHexDouble(bytes);
+}
+
+function parseHexDouble(bytes: ByteString): number | undefined {
+  const [, sign, whole = "", fraction = "", power = "0"] = HEXADECIMAL.exec(bytes) ?? [];
+  if (whole + fraction === "") return undefined;
+  const value = Number.parseInt(`0${whole}${fraction}`, 16) * 2 ** (Number(power) - 4 * fraction.length);
+  return sign === "-" ? -value : value;
+}
+
+/** An argument that must be a double within its range. @throws CommandFailure `failure()`, if it is none */
+export function doubleArgument(bytes: ByteString, failure: () => CommandFailure = notFloat): number {
+  const value = parseDouble(bytes);
+  if (value === undefined || isOutOfRange(value, bytes)) throw failure();
+  return value;
+}
+
+/** Whether a finite number has become an infinity, or one that is not 0 has become 0. */
+function isOutOfRange(value: number, bytes: ByteString): boolean {
+  if (value === 0) return /^[+-]?(0x[.0]*[1-9a-f]|[.0]*[1-9])/i.test(bytes);
+  return !Number.isFinite(value) && !/^[+-]?inf/i.test(bytes);
+}

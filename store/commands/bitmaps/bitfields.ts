@@ -1,0 +1,154 @@
+/** BITFIELD and BITFIELD_RO: integers of any width in a string. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, integer, NIL, type Reply } from "../../../protocol/reply.js";
+import { custom, syntaxError } from "../../arguments/errors.js";
+import { INT64_MAX, integerArgument, narrow, parseInteger } from "../../arguments/numbers.js";
+import type { Entry } from "../../engine/keyspace.js";
+import type { Data } from "../../engine/mutators.js";
+import { stringLength, stringPart } from "../../engine/string-parts.js";
+import type { Touch } from "../../rows/key-spec.js";
+import { bitOffset, bytesUpTo } from "./bit-offset.js";
+import { bytesWithField, readField } from "./bits.js";
+
+const OVERFLOWS = ["WRAP", "SAT", "FAIL"] as const;
+type Overflow = (typeof OVERFLOWS)[number];
+
+interface FieldType {
+  readonly signed: boolean;
+  /** 1 to 64, without a sign to 63. */
+  readonly bits: number;
+}
+
+interface Operation extends FieldType {
+  readonly kind: "GET" | "SET" | "INCRBY";
+  /** Of the field's highest bit. */
+  readonly place: number;
+  /** What is set or added; 0n for GET. */
+  readonly operand: bigint;
+  /** What becomes of a result that does not fit. */
+  readonly overflow: Overflow;
+}
+
+/** Arguments behind each subcommand. */
+const ARGUMENTS: Readonly<Record<string, number>> = { GET: 2, SET: 3, INCRBY: 3, OVERFLOW: 1 };
+
+/** The key is only read where all subcommands are known to do no more. */
+export function bitfieldKeys(argv: readonly ByteString[]): Touch[] {
+  const key = argv[1] ?? "";
+  for (let i = 2; i < argv.length; i++) {
+    const word = argv[i]!.toUpperCase();
+    const follow = Object.hasOwn(ARGUMENTS, word) ? ARGUMENTS[word]! : Number.POSITIVE_INFINITY;
+    if (word === "SET" || word === "INCRBY" || i + follow >= argv.length)
+      return [{ db: null, key, access: "write", needs: "RW" }];
+    i += follow;
+  }
+  return [{ db: null, key, access: "read", needs: "R" }];
+}
+
+/** `BITFIELD_RO key [GET type offset …]` */
+export function bitfieldReadOnly(data: Data, argv: readonly ByteString[]): Reply {
+  const operations = operationsOf(argv);
+  if (operations.some(({ kind }) => kind !== "GET"))
+    throw custom("ERR BITFIELD_RO only supports the GET subcommand");
+  return fields(data.getString(argv[1]!), operations);
+}
+
+/** `BITFIELD key [GET type offset | OVERFLOW WRAP|SAT|FAIL | SET type offset value | INCRBY type offset increment …]` */
+export function bitfield(data: Data, argv: readonly ByteString[]): Reply {
+  const operations = operationsOf(argv);
+  const present = data.getString(argv[1]!);
+  // Not spread into arguments: there can be more operations than the stack has room for.
+  const last = operations.reduce(
+    (most, { kind, place, bits }) => (kind === "GET" ? most : Math.max(most, place + bits - 1)),
+    -1,
+  );
+  if (last < 0) return fields(present, operations);
+  const length = bytesUpTo(last);
+  const entry = present ?? data.put(argv[1]!, "");
+  // The string gets its length first, even if no field that is written will fit.
+  if (stringLength(entry) < length) data.patch(entry, length - 1, "\0");
+  return array(operations.map((operation) => apply(data, entry, operation)));
+}
+
+/** What fields hold. @param entry  undefined: there is no string */
+function fields(entry: Entry | undefined, operations: readonly Operation[]): Reply {
+  const fieldOf = (operation: Operation) =>
+    fieldValue(entry === undefined ? "" : bytesOf(entry, operation), operation);
+  return array(operations.map((operation) => integer(narrow(fieldOf(operation)))));
+}
+
+/** The bytes in which a field lies, as far as there are any. */
+function bytesOf(entry: Entry, { place, bits }: Operation): ByteString {
+  return stringPart(entry, Math.floor(place / 8), Math.floor((place + bits - 1) / 8) + 1);
+}
+
+function apply(data: Data, entry: Entry, operation: Operation): Reply {
+  const { kind, place, bits, signed, operand } = operation;
+  const bytes = bytesOf(entry, operation);
+  const old = fieldValue(bytes, operation);
+  if (kind === "GET") return integer(narrow(old));
+  const wanted = kind === "INCRBY" ? old + operand : signed ? operand : BigInt.asUintN(64, operand);
+  const value = fitted(wanted, operation);
+  if (value === undefined) return NIL;
+  if (value !== old) data.patch(entry, Math.floor(place / 8), bytesWithField(bytes, place % 8, bits, value));
+  return integer(narrow(kind === "SET" ? old : value));
+}
+
+/** The value that goes into a field; undefined: the result does not fit, and then nothing is to be done. */
+function fitted(value: bigint, { kind, signed, bits, overflow }: Operation): bigint | undefined {
+  const wrapped = signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
+  if (wrapped === value || overflow === "WRAP") return wrapped;
+  if (overflow === "FAIL") return undefined;
+  const max = (1n << BigInt(signed ? bits - 1 : bits)) - 1n;
+  // Redis's own arithmetic overflows at the lowest numbers to set, and takes them for the highest.
+  const isAbove = value > max || (kind === "SET" && signed && max - value > INT64_MAX);
+  return isAbove ? max : signed ? -max - 1n : 0n;
+}
+
+/** @param bytes  those in which the field lies */
+function fieldValue(bytes: ByteString, { place, bits, signed }: Operation): bigint {
+  const value = readField(bytes, place % 8, bits);
+  return signed ? BigInt.asIntN(bits, value) : value;
+}
+
+/** @throws CommandFailure */
+function operationsOf(argv: readonly ByteString[]): Operation[] {
+  const operations: Operation[] = [];
+  let overflow: Overflow = "WRAP";
+  for (let i = 2; i < argv.length; ) {
+    const kind = argv[i]!.toUpperCase();
+    const follow = Object.hasOwn(ARGUMENTS, kind) ? ARGUMENTS[kind]! : Number.POSITIVE_INFINITY;
+    if (i + follow >= argv.length) throw syntaxError();
+    if (kind === "OVERFLOW") overflow = overflowArgument(argv[i + 1]!);
+    else operations.push(operationOf(kind as Operation["kind"], argv.slice(i + 1, i + 1 + follow), overflow));
+    i += 1 + follow;
+  }
+  return operations;
+}
+
+function operationOf(kind: Operation["kind"], args: readonly ByteString[], overflow: Overflow): Operation {
+  const type = typeArgument(args[0]!);
+  const place = bitOffset(args[1]!, type.bits);
+  const operand = kind === "GET" ? 0n : BigInt(integerArgument(args[2]!));
+  return { kind, ...type, place, operand, overflow };
+}
+
+/** `i1` to `i64`, `u1` to `u63`; as C reads it, up to a NUL. @throws CommandFailure */
+function typeArgument(bytes: ByteString): FieldType {
+  const [text = ""] = bytes.split("\0", 1);
+  const signed = text.startsWith("i");
+  const bits = Number(parseInteger(text.slice(1)) ?? 0);
+  if ((!signed && !text.startsWith("u")) || bits < 1 || bits > (signed ? 64 : 63))
+    throw custom(
+      "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+    );
+  return { signed, bits };
+}
+
+/** @throws CommandFailure */
+function overflowArgument(bytes: ByteString): Overflow {
+  const word = bytes.toUpperCase();
+  const overflow = OVERFLOWS.find((each) => each === word);
+  if (overflow === undefined) throw custom("ERR Invalid OVERFLOW type specified");
+  return overflow;
+}

@@ -1,0 +1,18 @@
+/** Which entries a write is about that chooses them by conditions. Source: docs/json-documents.md "Changing and deleting by condition". */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { keyIn } from "../../../protocol/entries-reply.js";
+import type { Document } from "../../values/documents/document.js";
+import type { Options } from "./document-options.js";
+import { selectionOf } from "./document-reads.js";
+import { selected } from "./document-selection.js";
+
+/** Whether conditions choose entries. */
+export function isChoosing({ query, where, sort, limit }: Options): boolean {
+  return (query ?? where ?? sort ?? limit) !== undefined;
+}
+
+/** The keys of the entries that are chosen, in the order that is asked for. @param at  the unit's date */
+export function choiceOf(document: Document, at: number, options: Options): ByteString[] {
+  const { found } = selected(document, at, selectionOf(options));
+  return found.texts.map((_, place) => keyIn(found, place));
+}

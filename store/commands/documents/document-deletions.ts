@@ -1,0 +1,97 @@
+/** DOC.DELETE and DOC.EMPTY. Source: test/vectors/json; docs/json-documents.md says where the original is not followed. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { integer, OK, type Reply } from "../../../protocol/reply.js";
+import type { Data, Typed } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import { Document } from "../../values/documents/document.js";
+import { isNumberKey } from "../../values/documents/number-key.js";
+import { choiceOf } from "./document-choice.js";
+import { documentToChange, keyOf, noEntry } from "./document-entries.js";
+import { CHOICE, onlyOptions } from "./document-options.js";
+import { checkRevision } from "./document-revisions.js";
+
+/** Words that stand first where an id could. */
+const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
+
+/**
+ * `DOC.DELETE document id [REVISION revision]`, `DOC.DELETE document [QUERY json, WHERE json, SORT json, LIMIT offset count]`. In memory later
+ * entries move up, as in the original; where ids were told for good they stay.
+ * @returns OK, or of entries that conditions choose how many there were
+ */
+export function deleteEntries(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  return isCondition(argv) ? deleteChosen(data, argv, unit) : deleteOne(data, argv, unit);
+}
+
+/** Whether conditions stand in the place of an id, which may be any word. */
+function isCondition([, , word = "", next]: readonly ByteString[]): boolean {
+  return CONDITIONS.has(word.toUpperCase()) && next !== undefined && next.toUpperCase() !== "REVISION";
+}
+
+function deleteChosen(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const options = onlyOptions(argv, { from: 2, allowed: CHOICE, name: "doc.delete" });
+  const entry = documentToChange(data, argv[1]!);
+  const keys = choiceOf(entry.value, unit.at, options);
+  const [key] = keys;
+  if (keys.length === 1) removeOne(data, entry, key as ByteString, unit);
+  else if (keys.length > 0) removeMany({ data, entry, keys, unit });
+  return integer(keys.length);
+}
+
+function deleteOne(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const { revision } = onlyOptions(argv, { from: 3, allowed: ["REVISION"], name: "doc.delete" });
+  const entry = documentToChange(data, argv[1]!);
+  const key = keyOf(entry.value, argv[2]!);
+  if (key === undefined) throw noEntry();
+  checkRevision(entry.value, key, revision);
+  removeOne(data, entry, key, unit);
+  return OK;
+}
+
+function removeOne(data: Data, entry: Typed<Document>, key: ByteString, { seq }: Unit): void {
+  if (seq !== undefined) data.documents.remove(entry, key);
+  else if (entry.value.isPlain) data.documents.takeOut(entry, Number(key));
+  else data.put(entry.key, renumbered(entry.value, new Set([key])), entry.expire);
+}
+
+interface Removal {
+  readonly data: Data;
+  readonly entry: Typed<Document>;
+  readonly keys: readonly ByteString[];
+  readonly unit: Unit;
+}
+
+/** To take back the removal of most entries one by one would take by the square of how many there are. */
+function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
+  const { value } = entry;
+  if (seq === undefined) data.put(entry.key, renumbered(value, new Set(keys)), entry.expire);
+  else if (value.staysOpen(keys.length)) for (const key of keys) data.documents.remove(entry, key);
+  else data.put(entry.key, remaining(value, new Set(keys)), entry.expire);
+}
+
+/** The same document without some entries. */
+function remaining(document: Document, without: ReadonlySet<ByteString>): Document {
+  const copy = document.emptied();
+  for (const [key, text] of document.entries())
+    if (!without.has(key)) copy.push(key, text, document.expireOf(key));
+  copy.raiseNext(document.next);
+  return copy;
+}
+
+/** The same entries without some, keys that are numbers counted from 0 anew. */
+function renumbered(document: Document, without: ReadonlySet<ByteString>): Document {
+  const copy = document.emptied();
+  let number = 0;
+  for (const [key, text] of document.entries()) {
+    if (!without.has(key)) copy.push(isNumberKey(key) ? String(number++) : key, text, document.expireOf(key));
+  }
+  return copy;
+}
+
+/** `DOC.EMPTY document`. @returns whether there is such a document */
+export function empty(data: Data, argv: readonly ByteString[]): number {
+  const entry = data.getAs(Document, argv[1]!);
+  if (entry === undefined) return 0;
+  const { size, next } = entry.value;
+  if (size > 0 || next > 0) data.put(entry.key, entry.value.emptied(), entry.expire);
+  return 1;
+}

@@ -1,0 +1,41 @@
+/** DOC.INDEX: which members of a document's entries have an index. What it holds is made when a read first asks for it. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulks, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
+import { custom } from "../../arguments/errors.js";
+import type { Data } from "../../engine/mutators.js";
+import { documentOf } from "./document-entries.js";
+import { fieldArgument } from "./document-options.js";
+
+/** Of one document: each is kept up by every write. */
+const INDEXES_MAX = 16;
+
+/** `DOC.INDEX CREATE document name`. @returns whether there was none */
+export function createIndex(data: Data, argv: readonly ByteString[]): Reply {
+  const field = fieldArgument(argv[3]!);
+  const entry = documentOf(data, argv[2]!);
+  const { indexed } = entry.value;
+  if (indexed.includes(field)) return ZERO;
+  if (indexed.length >= INDEXES_MAX)
+    throw custom(
+      `ERR A document has ${INDEXES_MAX} indexes at most: drop one that is not needed (DOC.INDEX LIST)`,
+    );
+  data.documents.setIndexed(entry, [...indexed, field]);
+  return ONE;
+}
+
+/** `DOC.INDEX DROP document name`. @returns whether there was one */
+export function dropIndex(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = documentOf(data, argv[2]!);
+  const { indexed } = entry.value;
+  if (!indexed.includes(argv[3]!)) return ZERO;
+  data.documents.setIndexed(
+    entry,
+    indexed.filter((field) => field !== argv[3]),
+  );
+  return ONE;
+}
+
+/** `DOC.INDEX LIST document` */
+export function listIndexes(data: Data, argv: readonly ByteString[]): Reply {
+  return bulks(documentOf(data, argv[2]!).value.indexed);
+}

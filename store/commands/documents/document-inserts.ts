@@ -1,0 +1,156 @@
+/**
+ * DOC.INSERT. Entries without keys are numbered: in memory, or if COUNT says so, as the original does, one behind the highest; else, where a
+ * fold may move the unit, by a number that follows from the unit, so that a client that was told one can rely on it.
+ * Source: docs/consistency.md "Ids of a document's entries"; stream-add.ts does the same.
+ */
+import { type ByteString, isAscii } from "../../../protocol/byte-string.js";
+import { type JsonShape, shapeOf } from "../../../protocol/json/json-shape.js";
+import {
+  isContainer,
+  type JsonContainer,
+  JsonObject,
+  type JsonValue,
+  memberNames,
+} from "../../../protocol/json/json-value.js";
+import { bulks, type Reply } from "../../../protocol/reply.js";
+import { custom, wrongArity } from "../../arguments/errors.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import type { Document } from "../../values/documents/document.js";
+import { NUMBERS_END } from "../../values/documents/number-key.js";
+import {
+  documentToChange,
+  hasNames,
+  jsonArgument,
+  notMembers,
+  textOfEntry,
+  valueOfEntry,
+  wrongMembers,
+} from "./document-entries.js";
+import { LIFETIME, leadingOptions } from "./document-options.js";
+
+/** Numbers of one millisecond: 63 bits less the 42 of a date. */
+const PLACE_BITS = 21;
+const PLACES = 2 ** PLACE_BITS;
+/** Odd, and far from all small fractions of PLACES: the units of an envelope do not get in each other's way. */
+const UNIT_STRIDE = 1_296_135;
+
+const noNumber = () =>
+  custom(
+    `ERR No number is left behind the document's highest one (${NUMBERS_END - 1} at most): give entries keys`,
+  );
+
+interface NewEntry {
+  /** null: it is to be numbered. */
+  readonly key: ByteString | null;
+  readonly text: ByteString;
+}
+
+/**
+ * `DOC.INSERT document [EX seconds | …] [NOCHECK] [COUNT] [entry …]`, `DOC.INSERT document [EX seconds | …] [NOCHECK] KEYS key entry [key entry …]`:
+ * all entries, or none; all have the members of the first one unless NOCHECK says that they need not.
+ */
+export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const { options, end } = leadingOptions(argv, {
+    from: 2,
+    allowed: [...LIFETIME, "NOCHECK", "COUNT"],
+    name: "doc.insert",
+    at: unit.at,
+  });
+  const hasKeys = argv[end]?.toUpperCase() === "KEYS";
+  if (hasKeys && (argv.length - end) % 2 === 0) throw wrongArity("doc.insert");
+  const entry = documentToChange(data, argv[1]!);
+  const added: NewEntry[] = [];
+  const { first } = entry.value;
+  let expected = first === undefined ? undefined : expectedOf(first[1]);
+  for (let at = hasKeys ? end + 1 : end; at < argv.length; at++) {
+    const key = hasKeys ? argv[at++]! : null;
+    const given = argv[at]!;
+    if (expected?.shape?.matches(given) === true && isAscii(given)) {
+      added.push({ key, text: given });
+      continue;
+    }
+    const value = jsonArgument(given);
+    if (expected !== undefined && options.noCheck !== true) checkNames(value, expected.value);
+    const text = textOfEntry(value);
+    expected ??= expectedOf(text);
+    added.push({ key, text });
+  }
+  const next = numbersOf(entry.value, unit, { count: hasKeys ? 0 : added.length, isCounted: options.counts });
+  const keys = added.map(({ key, text }) => {
+    const given = key ?? next();
+    if (entry.value.get(given) === undefined) data.documents.push(entry, given, text);
+    else data.documents.set(entry, given, text);
+    data.documents.expire(entry, given, options.expire ?? undefined);
+    return given;
+  });
+  return bulks(keys);
+}
+
+/** What further entries are compared with. */
+interface Expected {
+  readonly value: JsonValue;
+  /** null: each is taken apart. */
+  readonly shape: JsonShape | null;
+}
+
+/** The last ones, by the text of the first entry: an insert of few entries would take longer to read it again than for all else. */
+const known = new Map<ByteString, Expected>();
+const KNOWN_MAX = 64;
+const KNOWN_CHARS_MAX = 4096;
+
+/** @param text  as it is kept */
+function expectedOf(text: ByteString): Expected {
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const value = valueOfEntry(text);
+  const expected = { value, shape: value instanceof JsonObject ? shapeOf(value.names) : null };
+  if (text.length > KNOWN_CHARS_MAX) return expected;
+  if (known.size >= KNOWN_MAX) known.clear();
+  known.set(text, expected);
+  return expected;
+}
+
+/** All entries have the members of the first one. @throws CommandFailure */
+function checkNames(value: JsonValue, first: JsonValue): void {
+  if (!isContainer(value) || !isContainer(first)) throw notMembers();
+  const names = memberNames(first as JsonContainer);
+  if (!hasNames(value, names)) throw wrongMembers(names, memberNames(value));
+}
+
+/**
+ * @param count  how many are needed @param isCounted  whether they are counted where a fold may move the unit, too
+ * @returns what tells the next entry's number; @throws CommandFailure  there are not so many
+ */
+export function numbersOf(
+  document: Document,
+  unit: Unit,
+  { count, isCounted = false }: { readonly count: number; readonly isCounted?: boolean | undefined },
+): () => ByteString {
+  if (unit.seq !== undefined && !isCounted) return numbering(document, unit);
+  if (count > 0 && document.next + count > NUMBERS_END) throw noNumber();
+  return () => String(document.next);
+}
+
+/** @returns what tells the next entry's number, which the document does not have */
+export function numbering(document: Pick<Document, "get">, unit: Unit): () => ByteString {
+  const base = BigInt(unit.at) << BigInt(PLACE_BITS);
+  const first = placeOf(unit);
+  let tried = 0;
+  return () => {
+    for (;;) {
+      // Who has tried all places of the millisecond goes on in those behind it.
+      const place = tried < PLACES ? (first + tried) % PLACES : tried;
+      tried++;
+      const key = String(base + BigInt(place));
+      if (document.get(key) === undefined) return key;
+    }
+  };
+}
+
+/** Somewhere among the places of a millisecond, told by the envelope's id and the unit's index. */
+function placeOf({ id, step = 0 }: Unit): number {
+  const start = (id.charCodeAt(0) << 16) | (id.charCodeAt(1) << 8) | id.charCodeAt(2);
+  const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);
+  return (start + (index + step) * UNIT_STRIDE) % PLACES;
+}

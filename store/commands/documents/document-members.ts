@@ -1,0 +1,70 @@
+/** DOC.MEMBER: members that all entries of a document get later, or have no longer. Source: docs/json-documents.md "Members added later". */
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import {
+  isContainer,
+  type JsonContainer,
+  JsonObject,
+  type JsonValue,
+  memberNames,
+  memberOf,
+  memberValues,
+} from "../../../protocol/json/json-value.js";
+import { integer, type Reply } from "../../../protocol/reply.js";
+import { custom } from "../../arguments/errors.js";
+import type { Data } from "../../engine/mutators.js";
+import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry } from "./document-entries.js";
+import { checkDepth } from "./document-operators.js";
+
+/** `DOC.MEMBER ADD document name value`: entries that have such a member keep theirs. @returns how many entries have it new */
+export function addMember(data: Data, argv: readonly ByteString[]): Reply {
+  const name = nameArgument(argv[3]!);
+  const value = jsonArgument(argv[4]!);
+  checkDepth(value, 1, name);
+  return rewrite(data, argv[2]!, (entry) => {
+    if (memberOf(entry, name) !== undefined) return null;
+    const copy = copied(entry);
+    copy.set(name, value);
+    return copy;
+  });
+}
+
+/** `DOC.MEMBER DROP document name`. @returns how many entries had it */
+export function dropMember(data: Data, argv: readonly ByteString[]): Reply {
+  const name = nameArgument(argv[3]!);
+  return rewrite(data, argv[2]!, (entry) =>
+    memberOf(entry, name) === undefined ? null : copied(entry, name),
+  );
+}
+
+/** @param change  null: the entry stays as it is @returns how many have changed: all that should, or none */
+function rewrite(
+  data: Data,
+  document: ByteString,
+  change: (entry: JsonContainer) => JsonObject | null,
+): Reply {
+  const entry = documentToChange(data, document);
+  const changed: (readonly [key: ByteString, text: ByteString])[] = [];
+  for (const [key, text] of entry.value.entries()) {
+    const value = valueOfEntry(text);
+    if (!isContainer(value)) throw notMembers();
+    const other = change(value);
+    if (other !== null) changed.push([key, textOfEntry(other)]);
+  }
+  for (const [key, text] of changed) data.documents.set(entry, key, text);
+  return integer(changed.length);
+}
+
+function copied(entry: JsonContainer, without?: string): JsonObject {
+  const copy = new JsonObject();
+  const values = memberValues(entry);
+  for (const [at, name] of memberNames(entry).entries())
+    if (name !== without) copy.set(name, values[at] as JsonValue);
+  return copy;
+}
+
+/** @throws CommandFailure */
+function nameArgument(bytes: ByteString): string {
+  const name = textOfBytes(bytes);
+  if (bytesOfText(name) !== bytes) throw custom("ERR not UTF-8");
+  return name;
+}

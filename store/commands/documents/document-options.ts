@@ -1,0 +1,154 @@
+/** Words behind the arguments of commands on documents, each with what follows it; those of a command stand in any order. */
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { isContainer, JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
+import { custom, echoed, syntaxError } from "../../arguments/errors.js";
+import { expireTime, expireUnits } from "../../arguments/expire-options.js";
+import { parseInteger } from "../../arguments/numbers.js";
+import { memberName } from "../../values/documents/member-value.js";
+import { type Condition, conditionOf } from "./document-conditions.js";
+import { checkPath, jsonArgument } from "./document-entries.js";
+import type { SortKey } from "./document-selection.js";
+
+/** Members that entries can be sorted by at once. */
+const SORT_MEMBERS_MAX = 8;
+/** Members that are answered of each entry: they are looked for in all entries that are found. */
+const FIELDS_MAX = 1000;
+
+export interface Options {
+  id?: ByteString;
+  query?: JsonValue;
+  where?: Condition;
+  sort?: readonly SortKey[];
+  limit?: { readonly offset: number; readonly count: number };
+  /** Names of the members that are answered. */
+  fields?: readonly string[];
+  details?: boolean;
+  /** Whether it is told how entries are found, in the place of the entries. */
+  explain?: boolean;
+  revision?: ByteString;
+  /** Whether entries need not have the members of the first one. */
+  noCheck?: boolean;
+  /** Whether entries are numbered 0, 1, 2, … where a fold may move the unit, too. */
+  counts?: boolean;
+  /** Whether an entry is made where none is found. */
+  upsert?: boolean;
+  /** Milliseconds since 1970; null: the entry is to stay. */
+  expire?: number | null;
+}
+
+type Word = keyof typeof words | keyof typeof expireUnits;
+
+const words = {
+  ID: { count: 1, read: ([id]) => ({ id: id as ByteString }) },
+  QUERY: { count: 1, read: ([json]) => ({ query: jsonArgument(json as ByteString) }) },
+  WHERE: { count: 1, read: ([json]) => ({ where: conditionOf(jsonArgument(json as ByteString)) }) },
+  SORT: { count: 1, read: ([json]) => ({ sort: sortKeys(jsonArgument(json as ByteString)) }) },
+  LIMIT: { count: 2, read: ([offset, count]) => ({ limit: { offset: whole(offset), count: whole(count) } }) },
+  FIELDS: { count: 1, read: ([json]) => ({ fields: fieldNames(jsonArgument(json as ByteString)) }) },
+  UPSERT: { count: 0, read: () => ({ upsert: true }) },
+  EXPLAIN: { count: 0, read: () => ({ explain: true }) },
+  DETAILS: { count: 0, read: () => ({ details: true }) },
+  REVISION: { count: 1, read: ([revision]) => ({ revision: revision as ByteString }) },
+  NOCHECK: { count: 0, read: () => ({ noCheck: true }) },
+  COUNT: { count: 0, read: () => ({ counts: true }) },
+  PERSIST: { count: 0, read: () => ({ expire: null }) },
+} satisfies Readonly<
+  Record<string, { count: number; read: (given: readonly (ByteString | undefined)[]) => Options }>
+>;
+
+/** Words that say how long an entry stays. */
+export const LIFETIME: readonly Word[] = [...Object.keys(expireUnits), "PERSIST"];
+
+/** Words that choose entries. */
+export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
+
+export interface OptionPlace {
+  /** The first word. */
+  readonly from: number;
+  readonly allowed: readonly Word[];
+  /** The command's name, for errors. */
+  readonly name: string;
+  /** The unit's date, for times from it on. */
+  readonly at?: number;
+}
+
+/**
+ * The options of a command.
+ * @returns them, and the place of the first argument that is not one of the words
+ * @throws CommandFailure
+ */
+export function leadingOptions(
+  argv: readonly ByteString[],
+  { from, allowed, name, at: date = 0 }: OptionPlace,
+): { readonly options: Options; readonly end: number } {
+  const options: Options = {};
+  let at = from;
+  for (; at < argv.length; ) {
+    const word = argv[at]!.toUpperCase();
+    if (!allowed.includes(word as Word)) break;
+    const unit = expireUnits[word];
+    const { count, read } = unit === undefined ? words[word as keyof typeof words] : { count: 1, read: null };
+    if (at + count >= argv.length) throw syntaxError();
+    const given = argv.slice(at + 1, at + 1 + count);
+    const added =
+      unit === undefined
+        ? (read as (given: readonly ByteString[]) => Options)(given)
+        : { expire: expireTime(given[0]!, unit, date, name, true) };
+    if (Object.keys(added).some((key) => key in options)) throw syntaxError();
+    Object.assign(options, added);
+    at += 1 + count;
+  }
+  return { options, end: at };
+}
+
+/** The same, where nothing else may follow. */
+export function onlyOptions(argv: readonly ByteString[], place: OptionPlace): Options {
+  const { options, end } = leadingOptions(argv, place);
+  if (end < argv.length) throw syntaxError();
+  return options;
+}
+
+function whole(argument: ByteString | undefined): number {
+  const value = parseInteger(argument ?? "");
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw custom(
+    "ERR LIMIT asks for two whole numbers from 0 on: how many entries are skipped, and how many are answered",
+  );
+}
+
+/** A name, or an object of names with `asc` or `desc`. */
+function sortKeys(value: JsonValue): readonly SortKey[] {
+  if (typeof value === "string" && !value.startsWith("-")) return [sortKey(value, false)];
+  const fault = `ERR SORT asks for a name, or an object such as {"age":"desc","name":"asc"}`;
+  if (typeof value === "string")
+    throw custom(`${fault}: to sort ${echoed(bytesOfText(value.slice(1)))} falling it is an object, too`);
+  if (!(value instanceof JsonObject) || value.names.length === 0) throw custom(fault);
+  if (value.names.length > SORT_MEMBERS_MAX) throw custom(`${fault} of ${SORT_MEMBERS_MAX} names at most`);
+  return value.names.map((name, at) => {
+    const order = value.values[at];
+    if (order !== "asc" && order !== "desc") throw custom(fault);
+    return sortKey(name, order === "desc");
+  });
+}
+
+function sortKey(name: string, isFalling: boolean): SortKey {
+  checkPath(name);
+  const field = bytesOfText(name);
+  return { field, name: memberName(field), isFalling };
+}
+
+function fieldNames(value: JsonValue): readonly string[] {
+  if (!isContainer(value) || value instanceof JsonObject || !value.every((name) => typeof name === "string"))
+    throw custom('ERR FIELDS asks for a list of names, as in ["name","age"]');
+  if (value.length > FIELDS_MAX) throw custom(`ERR FIELDS asks for ${FIELDS_MAX} names at most`);
+  for (const name of value) checkPath(name as string);
+  return value as readonly string[];
+}
+
+/** A member's name as an argument of its own. @throws CommandFailure */
+export function fieldArgument(bytes: ByteString): ByteString {
+  const name = textOfBytes(bytes);
+  if (bytesOfText(name) !== bytes) throw custom("ERR not UTF-8");
+  checkPath(name);
+  return bytes;
+}

@@ -1,0 +1,123 @@
+/**
+ * Which entries match a query: all members that it names are the same there, by PHP's `==`. Of an entry's
+ * text only what stands under these names is taken apart. Source: test/vectors/json; docs/json-documents.md.
+ */
+import { type ByteString, bytesOfText, detached } from "../../../protocol/byte-string.js";
+import {
+  isContainer,
+  type JsonContainer,
+  JsonNumber,
+  type JsonValue,
+  memberNames,
+  memberOf,
+  memberValues,
+} from "../../../protocol/json/json-value.js";
+import { phpNumberOf, phpNumeric } from "../../../protocol/json/php-number.js";
+import { type Alike, markOf } from "../../values/documents/document-columns.js";
+import type { Span } from "../../values/documents/document-index.js";
+import {
+  endOfValue,
+  type MemberName,
+  memberName,
+  memberValueOf,
+  valueAt,
+} from "../../values/documents/member-value.js";
+import { type Condition, equalTo } from "./document-conditions.js";
+import { valueOfEntry } from "./document-entries.js";
+import { isLooselyEqual, isTrue } from "./loose-equality.js";
+
+/** One member that is asked for. */
+interface Asked {
+  readonly name: MemberName;
+  readonly value: JsonValue;
+  /** Where nothing but this scalar and `true` can be the same; null: others may be. */
+  readonly only: ByteString | null;
+  /** Scalars as they stand in texts, and whether they are the same. */
+  readonly judged: Map<ByteString, boolean>;
+}
+
+/** Scalars that a query remembers its judgement of: most members have few values, those with many are judged anew. */
+const JUDGED_MAX = 4096;
+/** Longer values are not remembered. */
+const JUDGED_CHARS_MAX = 64;
+/** What begins a list, `true`. */
+const LIST = 0x5b;
+const TRUE = 0x74;
+
+/** What a query asks for. */
+export interface Query {
+  readonly test: (text: ByteString) => boolean;
+  /** Holds for all entries that match, and perhaps for others: what an index can find. */
+  readonly condition: Condition;
+  /** A value that all have which match; undefined: none is known. */
+  readonly alike?: Alike | undefined;
+}
+
+/** A query that names no member finds nothing. A member that is null is never the same, not even as null. */
+export function queryOf(query: JsonValue): Query {
+  const values = isContainer(query) ? memberValues(query) : [];
+  const asked = isContainer(query)
+    ? memberNames(query).map((name, at) => askedFor(name, values[at] as JsonValue))
+    : [];
+  if (asked.length === 0) return { test: () => false, condition: { kind: "any", parts: [] } };
+  const test = (text: ByteString) => {
+    // A list's members have no names in its text.
+    if (text.charCodeAt(0) === LIST) return hasAll(valueOfEntry(text) as JsonContainer, asked);
+    for (const one of asked) if (!hasSame(text, one)) return false;
+    return true;
+  };
+  const parts = asked.flatMap(({ name, value }): Condition[] => {
+    const spans = spansOf(value);
+    return spans === undefined ? [] : [{ kind: "member", field: bytesOfText(name.name), name, spans }];
+  });
+  const scalar = asked.find(({ value }) => typeof value === "string" || value instanceof JsonNumber);
+  return { test, condition: { kind: "all", parts }, alike: scalar && alikeTo(scalar) };
+}
+
+function alikeTo({ name, value }: Asked): Alike {
+  return { name, mark: markOf(memberValueOf(value)) };
+}
+
+/** Where all values are that PHP takes for the same; undefined: almost anywhere. */
+function spansOf(value: JsonValue): readonly Span[] | undefined {
+  if (typeof value !== "string" && !(value instanceof JsonNumber)) return undefined;
+  if (value === "") return undefined;
+  const same = equalTo(memberValueOf(isTrue(value)));
+  const number = typeof value === "string" ? phpNumeric(value) : phpNumberOf(value.text);
+  if (number === undefined) return [same, equalTo(bytesOfText(value as string))];
+  if (typeof number === "bigint" || Math.abs(number) > Number.MAX_SAFE_INTEGER) return undefined;
+  return [same, equalTo(number), NUMERIC_STRINGS];
+}
+
+/** They begin with a digit, a sign, a point or a blank. */
+const NUMERIC_STRINGS: Span = {
+  from: { value: "\t", isBehind: false },
+  to: { value: ":", isBehind: false },
+};
+
+function askedFor(name: string, value: JsonValue): Asked {
+  const isWord = typeof value === "string" && value !== "" && phpNumeric(value) === undefined;
+  const only = isWord ? bytesOfText(JSON.stringify(value)) : null;
+  return { name: memberName(bytesOfText(name)), value, only, judged: new Map() };
+}
+
+function hasAll(entry: JsonContainer, asked: readonly Asked[]): boolean {
+  return asked.every(({ name, value }) => {
+    const found = memberOf(entry, name.name) ?? null;
+    return found !== null && isLooselyEqual(found, value);
+  });
+}
+
+/** Whether an entry that is no list has a member that is the same. */
+function hasSame(text: ByteString, { name, value, only, judged }: Asked): boolean {
+  const at = valueAt(text, name);
+  if (at < 0) return false;
+  if (only !== null) return text.charCodeAt(at) === TRUE || text.startsWith(only, at);
+  const written = text.slice(at, endOfValue(text, at));
+  const known = judged.get(written);
+  if (known !== undefined) return known;
+  const found = valueOfEntry(written);
+  const isSame = found !== null && isLooselyEqual(found, value);
+  if (judged.size < JUDGED_MAX && written.length <= JUDGED_CHARS_MAX) judged.set(detached(written), isSame);
+  return isSame;
+}

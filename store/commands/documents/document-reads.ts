@@ -1,0 +1,110 @@
+/** DOC.GET and DOC.COUNT: entries that are asked for, in an order, in part, with what is known of them. Source: docs/json-documents.md. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
+import { JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
+import { array, bulk, integer, map, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
+import { custom } from "../../arguments/errors.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import { Document } from "../../values/documents/document.js";
+import { memberAt } from "../../values/documents/member-value.js";
+import { alikeOf, testOf } from "./document-conditions.js";
+import { documentOf, keyOf, textOfEntry, valueOfEntry } from "./document-entries.js";
+import { explained } from "./document-explain.js";
+import { type Options, onlyOptions } from "./document-options.js";
+import { queryOf } from "./document-queries.js";
+import { revisionOf } from "./document-revisions.js";
+import {
+  countAll,
+  countSelected,
+  isPresent,
+  presentEntries,
+  type Selection,
+  selected,
+} from "./document-selection.js";
+
+/** `DOC.COUNT document [QUERY json] [WHERE json]` */
+export function count(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const options = onlyOptions(argv, { from: 2, allowed: ["QUERY", "WHERE"], name: "doc.count" });
+  const document = data.getAs(Document, argv[1]!)?.value;
+  if (document === undefined) return ZERO;
+  const isAll = options.query === undefined && options.where === undefined;
+  return isAll ? integer(countAll(document, at)) : countSelected(document, at, selectionOf(options));
+}
+
+/** `DOC.GET document [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [FIELDS json] [DETAILS] [EXPLAIN]` */
+export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const options = onlyOptions(argv, {
+    from: 2,
+    allowed: ["ID", "QUERY", "WHERE", "SORT", "LIMIT", "FIELDS", "DETAILS", "EXPLAIN"],
+    name: "doc.get",
+  });
+  const { id, query, where, sort, limit } = options;
+  if (id !== undefined && (query ?? where ?? sort ?? limit) !== undefined)
+    throw custom("ERR ID names one entry: QUERY, WHERE, SORT and LIMIT go without it");
+  const { value: document } = documentOf(data, argv[1]!);
+  if (options.explain === true) {
+    if (id !== undefined) throw custom("ERR ID names one entry: there is nothing to EXPLAIN");
+    return explained(document, selectionOf(options));
+  }
+  const isAll = (query ?? where ?? sort ?? limit) === undefined;
+  if (id === undefined)
+    return shaped(
+      isAll ? presentEntries(document, at) : selected(document, at, selectionOf(options)),
+      document,
+      options,
+    );
+  const key = keyOf(document, id);
+  if (key === undefined || !isPresent(document, at, key)) return map([]);
+  return shaped(
+    new EntriesReply({ keys: [key], texts: [document.get(key) as ByteString] }),
+    document,
+    options,
+  );
+}
+
+export function selectionOf({ query, where, sort = [], limit }: Options): Selection {
+  const asked = query === undefined ? null : queryOf(query);
+  const test = where === undefined ? null : testOf(where);
+  const conditions = [asked?.condition, where].filter((condition) => condition !== undefined);
+  return {
+    test: (text) => asked?.test(text) !== false && test?.(text) !== false,
+    condition: conditions.length === 1 ? conditions[0]! : { kind: "all", parts: conditions },
+    isExact: asked === null && where?.kind === "member",
+    alike: asked?.alike ?? (where === undefined ? undefined : alikeOf(where)),
+    sort,
+    limit: limit ?? null,
+  };
+}
+
+/** Of each entry what is asked for. */
+function shaped(reply: EntriesReply, document: Document, { fields, details = false }: Options): Reply {
+  if (fields === undefined && !details) return reply;
+  const { found } = reply;
+  const items: Reply[] = [];
+  for (const [at, text] of found.texts.entries()) {
+    const key = keyIn(found, at);
+    const shown = bulk(fields === undefined ? text : partOf(text, fields));
+    items.push(bulk(key), details ? array([shown, bulk(revisionOf(text)), expiryOf(document, key)]) : shown);
+  }
+  return map(items);
+}
+
+function expiryOf(document: Document, key: ByteString): Reply {
+  const expire = document.expireOf(key);
+  return expire === undefined ? NIL : integer(expire);
+}
+
+const NOTHING = "{}";
+
+/** An entry with those members alone, in the order in which they are asked for. */
+function partOf(text: ByteString, fields: readonly string[]): ByteString {
+  if (fields.length === 0) return NOTHING;
+  const value: JsonValue = valueOfEntry(text);
+  const part = new JsonObject();
+  for (const name of fields) {
+    const member = memberAt(value, name);
+    if (member !== undefined) part.set(name, member);
+  }
+  return textOfEntry(part);
+}

@@ -1,0 +1,27 @@
+/**
+ * Revisions of entries: a write that names one fails if the entry is not as it was then. A revision follows from the entry's text: it means
+ * the same on all daemons, whatever arrived late, and costs no memory. Source: docs/json-documents.md "Revisions".
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { custom, echoed } from "../../arguments/errors.js";
+import type { Document } from "../../values/documents/document.js";
+import { murmurHash64A } from "../../values/tables/murmur-hash.js";
+
+/** Part of what clients keep: not to be changed. */
+const SEED = 0x6a736f6e;
+
+/** 16 hexadecimal digits. */
+export function revisionOf(text: ByteString): ByteString {
+  const { hi, lo } = murmurHash64A(text, SEED);
+  return [hi, lo].map((half) => half.toString(16).padStart(8, "0")).join("");
+}
+
+/** @param asked  undefined: whatever it is @throws CommandFailure  the entry has another */
+export function checkRevision(document: Document, key: ByteString, asked: ByteString | undefined): void {
+  if (asked === undefined) return;
+  const found = revisionOf(document.get(key) as ByteString);
+  if (found !== asked)
+    throw custom(
+      `REVISION The entry ${echoed(key)} has revision ${found}, not ${echoed(asked)}: read it again, then change it.`,
+    );
+}

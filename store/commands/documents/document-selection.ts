@@ -1,0 +1,298 @@
+/**
+ * Which entries a read is about, and in which order. An index is asked where it leaves fewer than half of them to look at; what it finds
+ * is judged like all others, so an index changes no answer. Source: docs/json-documents.md "Indexes".
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
+import { integer, type Reply } from "../../../protocol/reply.js";
+import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
+import type { Document } from "../../values/documents/document.js";
+import type { Alike } from "../../values/documents/document-columns.js";
+import type { DocumentEntry } from "../../values/documents/document-entry.js";
+import type { DocumentIndex, Span } from "../../values/documents/document-index.js";
+import {
+  compareMembers,
+  type MemberName,
+  type MemberValue,
+  memberIn,
+} from "../../values/documents/member-value.js";
+import type { Condition } from "./document-conditions.js";
+
+export interface SortKey {
+  readonly field: ByteString;
+  readonly name: MemberName;
+  readonly isFalling: boolean;
+}
+
+export interface Selection {
+  readonly test: (text: ByteString) => boolean;
+  /** Holds for all entries that pass the test; those for which it holds pass if `isExact`. */
+  readonly condition: Condition;
+  readonly isExact: boolean;
+  /** A value that all have which pass; undefined: none is known. */
+  readonly alike?: Alike | undefined;
+  readonly sort: readonly SortKey[];
+  readonly limit: { readonly offset: number; readonly count: number } | null;
+}
+
+/** Entries that an index finds. */
+interface Access {
+  readonly parts: readonly { readonly index: DocumentIndex; readonly spans: readonly Span[] }[];
+  readonly count: number;
+}
+
+/** Of the entries the part that the index must leave out to be worth asking. */
+const WORTH = 0.5;
+
+/** @param at  the unit's date: what has expired is not there */
+export function selected(document: Document, at: number, selection: Selection): EntriesReply {
+  if (isScan(document, selection))
+    return new EntriesReply(scan(candidates(document, at, selection.alike), selection));
+  const keys: ByteString[] = [];
+  const texts: ByteString[] = [];
+  for (const [key, text] of limited(document, at, selection)) {
+    keys.push(key);
+    texts.push(text);
+  }
+  return new EntriesReply({ keys, texts });
+}
+
+/** Whether all entries are looked at. */
+function isScan(document: Document, { condition, sort, limit }: Selection): boolean {
+  if (worthwhile(document, condition) !== null) return false;
+  if (limit === null) return true;
+  const [first] = sort;
+  if (first === undefined) return !(condition.kind === "all" && condition.parts.length === 0);
+  return sort.length > 1 || document.index(first.field) === undefined;
+}
+
+/** Entries as they are now, and the keys of those that are not there any more. */
+interface Candidates {
+  readonly entries: Entries;
+  readonly gone: ReadonlySet<ByteString> | null;
+}
+
+function candidates(document: Document, at: number, alike?: Alike): Candidates {
+  const { expiries } = document;
+  const gone = expiries?.mayHaveExpired(at) === true ? new Set(expiries.expired(at)) : null;
+  return { entries: document.select(alike), gone };
+}
+
+/** In steps: a document may be large. */
+function* scan(
+  { entries, gone }: Candidates,
+  { test, sort, limit }: Pick<Selection, "test" | "sort" | "limit">,
+): Generator<void, Entries> {
+  const { keys, texts } = entries;
+  const most = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
+  const isSorted = sort.length > 0;
+  const found: Found = { keys: [], texts: [] };
+  for (let place = 0; place < texts.length && (isSorted || found.texts.length < most); place++) {
+    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    const text = texts[place] as ByteString;
+    if (gone?.has(keyIn(entries, place)) === true || !test(text)) continue;
+    found.keys.push(keys === null ? place : (keys[place] as ByteString | number));
+    found.texts.push(text);
+  }
+  if (isSorted) return yield* sortedEntries(found, sort, limit);
+  const from = limit?.offset ?? 0;
+  return from === 0 ? found : { keys: found.keys.slice(from), texts: found.texts.slice(from) };
+}
+
+interface Found {
+  readonly keys: (ByteString | number)[];
+  readonly texts: ByteString[];
+}
+
+function* sortedEntries(
+  { keys, texts }: Found,
+  sort: readonly SortKey[],
+  limit: Selection["limit"],
+): Generator<void, Entries> {
+  const rows: Row<number>[] = [];
+  for (const [place, text] of texts.entries()) {
+    rows.push(rowOf(place, text, sort));
+    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  }
+  const sorted = yield* sortedInSteps(rows, inOrderOf(sort));
+  const from = limit?.offset ?? 0;
+  const to = Math.min(sorted.length, from + (limit?.count ?? sorted.length));
+  const found: Found = { keys: [], texts: [] };
+  for (let at = from; at < to; at++) {
+    const place = (sorted[at] as Row<number>).item;
+    found.keys.push(keys[place] as ByteString | number);
+    found.texts.push(texts[place] as ByteString);
+    if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  }
+  return found;
+}
+
+function* limited(document: Document, at: number, selection: Selection): Generator<DocumentEntry> {
+  const { limit } = selection;
+  const [from, to] =
+    limit === null ? [0, Number.POSITIVE_INFINITY] : [limit.offset, limit.offset + limit.count];
+  if (from >= to) return;
+  let passed = 0;
+  for (const entry of inOrder(document, at, selection)) {
+    if (passed++ >= from) yield entry;
+    if (passed >= to) return;
+  }
+}
+
+/** How many entries pass. */
+export function countSelected(document: Document, at: number, selection: Selection): Reply {
+  const isWhole = document.expiries?.mayHaveExpired(at) !== true;
+  const access = isWhole && selection.isExact ? accessOf(document, selection.condition) : null;
+  if (access?.parts.length === 1) return integer(access.count);
+  return new CountReply(selected(document, at, { ...selection, sort: [], limit: null }));
+}
+
+/** How many entries there are. */
+export function countAll(document: Document, at: number): number {
+  const { expiries, size } = document;
+  return expiries?.mayHaveExpired(at) === true ? size - expiries.expired(at).length : size;
+}
+
+/** The first entry that is there; undefined: there is none. */
+export function firstPresent(document: Document, at: number): DocumentEntry | undefined {
+  if (document.expiries?.mayHaveExpired(at) !== true) return document.first;
+  const [first] = present(document, at);
+  return first;
+}
+
+/** All entries that are there, as they are now. */
+export function presentEntries(document: Document, at: number): EntriesReply {
+  const { entries, gone } = candidates(document, at);
+  if (gone === null) return new EntriesReply(entries);
+  return new EntriesReply(scan({ entries, gone }, { test: () => true, sort: [], limit: null }));
+}
+
+/** The same one by one. */
+function* present(
+  document: Document,
+  at: number,
+  test?: (text: ByteString) => boolean,
+  alike?: Alike,
+): Generator<DocumentEntry> {
+  const isWhole = document.expiries?.mayHaveExpired(at) !== true;
+  if (isWhole) yield* document.entries(test, alike);
+  else for (const entry of document.entries(test, alike)) if (isPresent(document, at, entry[0])) yield entry;
+}
+
+export function isPresent(document: Document, at: number, key: ByteString): boolean {
+  return at <= (document.expireOf(key) ?? Number.POSITIVE_INFINITY);
+}
+
+function* inOrder(document: Document, at: number, selection: Selection): Generator<DocumentEntry> {
+  const { sort } = selection;
+  const [first] = sort;
+  if (first === undefined) return yield* passing(document, at, selection);
+  const index = sortIndex(document, selection);
+  if (index !== undefined) {
+    const ranks = first.isFalling ? index.falling() : index.rising();
+    return yield* entriesOf(document, at, ranks, selection.test);
+  }
+  yield* sorted(passing(document, at, selection), sort);
+}
+
+/** Those that pass the test, in the document's order. */
+function* passing(
+  document: Document,
+  at: number,
+  { test, condition, alike }: Selection,
+): Generator<DocumentEntry> {
+  const access = worthwhile(document, condition);
+  if (access === null) return yield* present(document, at, test, alike);
+  const ranks = new Set<number>();
+  for (const { index, spans } of access.parts)
+    for (const span of spans) for (const rank of index.ranks(span)) ranks.add(rank);
+  yield* entriesOf(document, at, Float64Array.from(ranks).sort(), test);
+}
+
+function* entriesOf(
+  document: Document,
+  at: number,
+  ranks: Iterable<number>,
+  test: (text: ByteString) => boolean,
+): Generator<DocumentEntry> {
+  for (const rank of ranks) {
+    const entry = document.entryAt(rank);
+    if (test(entry[1]) && isPresent(document, at, entry[0])) yield entry;
+  }
+}
+
+function sorted(entries: Iterable<DocumentEntry>, sort: readonly SortKey[]): readonly DocumentEntry[] {
+  const rows = [...entries].map((entry) => rowOf(entry, entry[1], sort));
+  return rows.sort(inOrderOf(sort)).map(({ item }) => item);
+}
+
+/** What is sorted, and what it is sorted by. */
+interface Row<Item> {
+  readonly item: Item;
+  readonly values: readonly MemberValue[];
+}
+
+const rowOf = <Item>(item: Item, text: ByteString, sort: readonly SortKey[]): Row<Item> => ({
+  item,
+  values: sort.map(({ name }) => memberIn(text, name)),
+});
+
+function inOrderOf(sort: readonly SortKey[]): (a: Row<unknown>, b: Row<unknown>) => number {
+  return (a, b) => {
+    for (const [at, { isFalling }] of sort.entries()) {
+      const order = compareMembers(a.values[at] as MemberValue, b.values[at] as MemberValue);
+      if (order !== 0) return isFalling ? -order : order;
+    }
+    return 0;
+  };
+}
+
+/** The index in whose order entries are looked at; undefined: they are sorted when all are found. */
+export function sortIndex(
+  document: Document,
+  { sort, limit, condition }: Selection,
+): DocumentIndex | undefined {
+  const [first] = sort;
+  const index =
+    first !== undefined && sort.length === 1 && limit !== null ? document.index(first.field) : undefined;
+  return index !== undefined && worthwhile(document, condition) === null ? index : undefined;
+}
+
+export function worthwhile(document: Document, condition: Condition): Access | null {
+  if (document.indexed.length === 0) return null;
+  const access = accessOf(document, condition);
+  return access !== null && access.count <= document.size * WORTH ? access : null;
+}
+
+/** The fewest entries among which all are that meet a condition; null: no index knows. */
+function accessOf(document: Document, condition: Condition): Access | null {
+  switch (condition.kind) {
+    case "not":
+    case "passes":
+      return null;
+    case "member": {
+      const index = document.index(condition.field);
+      if (index === undefined) return null;
+      const { spans } = condition;
+      return { parts: [{ index, spans }], count: spans.reduce((sum, span) => sum + index.count(span), 0) };
+    }
+    case "all": {
+      let least: Access | null = null;
+      for (const part of condition.parts) {
+        const access = accessOf(document, part);
+        if (access !== null && (least === null || access.count < least.count)) least = access;
+      }
+      return least;
+    }
+    default: {
+      const parts: Access[] = [];
+      for (const part of condition.parts) {
+        const access = accessOf(document, part);
+        if (access === null) return null;
+        parts.push(access);
+      }
+      const count = parts.reduce((sum, access) => sum + access.count, 0);
+      return { parts: parts.flatMap((access) => access.parts), count };
+    }
+  }
+}

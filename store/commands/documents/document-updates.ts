@@ -1,0 +1,200 @@
+/** DOC.UPDATE. Source: test/vectors/json; docs/json-documents.md says where the original is not followed. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import {
+  isContainer,
+  isListLike,
+  type JsonContainer,
+  JsonObject,
+  type JsonValue,
+  memberNames,
+  memberOf,
+  memberValues,
+} from "../../../protocol/json/json-value.js";
+import { phpInteger, phpNumeric } from "../../../protocol/json/php-number.js";
+import { bulk, bulks, map, NIL, type Reply } from "../../../protocol/reply.js";
+import { custom } from "../../arguments/errors.js";
+import type { Data, Typed } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import type { Document } from "../../values/documents/document.js";
+import { choiceOf, isChoosing } from "./document-choice.js";
+import {
+  documentToChange,
+  hasNames,
+  isSubset,
+  jsonArgument,
+  keyOf,
+  namesOf,
+  noEntry,
+  notMembers,
+  textOfEntry,
+  valueOfEntry,
+  wrongMembers,
+} from "./document-entries.js";
+import { numbersOf } from "./document-inserts.js";
+import { differing, isOperators, operated } from "./document-operators.js";
+import { CHOICE, LIFETIME, type Options, onlyOptions } from "./document-options.js";
+import { checkRevision } from "./document-revisions.js";
+import { isLooselyEqual } from "./loose-equality.js";
+
+/** What an update without an id is about. */
+const FIRST_KEY = "0";
+
+interface Update {
+  readonly data: Data;
+  readonly entry: Typed<Document>;
+  readonly given: JsonValue;
+  readonly options: Options;
+  readonly unit: Unit;
+}
+
+/** An entry as it is to be. */
+interface Changed {
+  readonly key: ByteString;
+  /** Its own members that are not as they were. */
+  readonly members: JsonObject;
+  readonly text: ByteString;
+}
+
+/**
+ * `DOC.UPDATE document data [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [UPSERT [COUNT]] [REVISION revision]
+ * [EX seconds | … | PERSIST]`: a list takes the place of all entries, an object that of members of entries, of which `$inc` and its like say
+ * what becomes; all of them, or none.
+ * @returns the members' names before; what has changed: nil for all, or entries' keys with their changed members; the key of a new entry
+ */
+export function updateDocument(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const options = onlyOptions(argv, {
+    from: 3,
+    allowed: ["ID", "REVISION", "UPSERT", "COUNT", ...CHOICE, ...LIFETIME],
+    name: "doc.update",
+    at: unit.at,
+  });
+  const entry = documentToChange(data, argv[1]!);
+  const update: Update = { data, entry, given: jsonArgument(argv[2]!), options, unit };
+  return isChoosing(options) ? updateChosen(update) : updateOne(update);
+}
+
+function updateOne(update: Update): Reply {
+  const { data, entry, given, options } = update;
+  const { id, revision, upsert = false, expire } = options;
+  if (upsert && id === undefined) throw custom("ERR UPSERT asks for ID, QUERY or WHERE");
+  const key = keyOf(entry.value, id ?? FIRST_KEY);
+  if (isContainer(given) && isWholeList(given, id)) {
+    if (id !== undefined && key === undefined) throw noEntry();
+    if (revision !== undefined)
+      throw custom("ERR REVISION is one entry's: a list takes the place of all entries");
+    return replace(data, entry, memberValues(given), expire ?? undefined);
+  }
+  if (key === undefined && upsert && revision === undefined)
+    return insertNew(update, newKeyOf(id as ByteString));
+  if (key === undefined) throw noEntry();
+  checkRevision(entry.value, key, revision);
+  return apply(update, [key]);
+}
+
+function updateChosen(update: Update): Reply {
+  const { entry, given, options, unit } = update;
+  if (options.id !== undefined)
+    throw custom("ERR ID names one entry: QUERY, WHERE, SORT and LIMIT go without it");
+  if (options.revision !== undefined) throw custom("ERR REVISION is one entry's: name it by ID");
+  if (!(given instanceof JsonObject) || (given.names.length > 0 && isListLike(given.names)))
+    throw notMembers();
+  const keys = choiceOf(entry.value, unit.at, options);
+  if (keys.length > 0 || options.upsert !== true) return apply(update, keys);
+  return insertNew(update, numbersOf(entry.value, unit, { count: 1, isCounted: options.counts })());
+}
+
+/** Changes entries: what becomes of them is known of all before the first is changed. */
+function apply({ data, entry, given, options }: Update, keys: readonly ByteString[]): Reply {
+  const names = namesOf(entry.value.first) ?? [];
+  if (!isContainer(given)) throw notMembers();
+  const changes = keys.map((key) => changeOf(entry.value, key, given, names));
+  const shown: Reply[] = [];
+  for (const { key, members, text } of changes) {
+    if (options.expire !== undefined) data.documents.expire(entry, key, options.expire ?? undefined);
+    if (members.names.length === 0) continue;
+    data.documents.set(entry, key, text);
+    shown.push(bulk(key), bulk(textOfEntry(members)));
+  }
+  return answer(names, map(shown));
+}
+
+function changeOf(
+  document: Document,
+  key: ByteString,
+  given: JsonContainer,
+  names: readonly string[],
+): Changed {
+  const old = valueOfEntry(document.get(key) as ByteString);
+  if (isOperators(given)) {
+    if (!isContainer(old)) throw notMembers();
+    const value = operated(old, given, names);
+    return { key, members: differing(old, value), text: textOfEntry(value) };
+  }
+  if (!isSubset(memberNames(given), names)) throw wrongMembers(names, memberNames(given));
+  if (!isContainer(old)) throw notMembers();
+  const members = changesOf(old, given);
+  return { key, members, text: textOfEntry(merged(old, members)) };
+}
+
+/** An entry that was not there: what the data makes of one without members. */
+function insertNew({ data, entry, given, options }: Update, key: ByteString): Reply {
+  if (!isContainer(given)) throw notMembers();
+  const names = namesOf(entry.value.first);
+  const value = isOperators(given) ? operated(new JsonObject(), given, names ?? null) : given;
+  if (names !== undefined && !hasNames(value, names)) throw wrongMembers(names, memberNames(value));
+  const text = textOfEntry(value);
+  data.documents.push(entry, key, text);
+  if (options.expire !== undefined) data.documents.expire(entry, key, options.expire ?? undefined);
+  return answer(names ?? [], map([bulk(key), bulk(text)]), key);
+}
+
+/** The key that an id names where no entry has it: numbers in one form, as they are looked for. */
+function newKeyOf(id: ByteString): ByteString {
+  const number = phpNumeric(textOfBytes(id));
+  const key = number === undefined ? undefined : phpInteger(number);
+  return key === undefined ? id : String(key);
+}
+
+/** Whether data takes the place of all entries. An empty list does so beside an id alone: without one the original changes nothing. */
+function isWholeList(container: JsonContainer, id: ByteString | undefined): boolean {
+  const names = memberNames(container);
+  return names.length > 0 ? isListLike(names) : id !== undefined && !(container instanceof JsonObject);
+}
+
+function replace(
+  data: Data,
+  entry: Typed<Document>,
+  values: readonly JsonValue[],
+  expire: number | undefined,
+): Reply {
+  const first = entry.value.first;
+  const before = first === undefined ? null : valueOfEntry(first[1]);
+  const document = entry.value.emptied();
+  for (const [place, value] of values.entries()) document.push(String(place), textOfEntry(value), expire);
+  data.put(entry.key, document, entry.expire);
+  return answer(isContainer(before) ? memberNames(before) : [], NIL);
+}
+
+/** @param added  the key of a new entry */
+function answer(names: readonly string[], changed: Reply, added?: ByteString): Reply {
+  const told = [bulk("keys"), bulks(names.map(bytesOfText)), bulk("changed"), changed];
+  return map(added === undefined ? told : [...told, bulk("added"), bulk(added)]);
+}
+
+/** Those of the given members that are not the same already. */
+function changesOf(old: JsonContainer, given: JsonContainer): JsonObject {
+  const changed = new JsonObject();
+  for (const [at, name] of memberNames(given).entries()) {
+    const value = memberValues(given)[at] as JsonValue;
+    if (!isLooselyEqual(memberOf(old, name) ?? null, value)) changed.set(name, value);
+  }
+  return changed;
+}
+
+function merged(old: JsonContainer, { names, values }: JsonObject): JsonValue {
+  const object = new JsonObject();
+  for (const [at, name] of memberNames(old).entries()) object.set(name, memberValues(old)[at] as JsonValue);
+  for (const [at, name] of names.entries()) object.set(name, values[at] as JsonValue);
+  return old instanceof JsonObject || !isListLike(object.names) ? object : object.values;
+}

@@ -1,0 +1,259 @@
+/**
+ * Documents: tables of JSON entries, as the replicated memory database keeps them, whose clients daemon/listeners/json
+ * serves. The answers here are Redis's; texts of errors are that server's. Source: test/vectors/json; docs/json-documents.md.
+ */
+import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import { array, bulk, bulks, integer, OK, type Reply } from "../../../protocol/reply.js";
+import { StepReply, settled } from "../../../protocol/step-reply.js";
+import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
+import { custom, wrongType } from "../../arguments/errors.js";
+import { type Entry, isExpired } from "../../engine/keyspace.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import { family } from "../../rows/command.js";
+import { read, update, wholeDb, write } from "../../rows/key-spec.js";
+import { Document } from "../../values/documents/document.js";
+import { deleteEntries, empty } from "./document-deletions.js";
+import { documentOf, namesOf, noEntry } from "./document-entries.js";
+import { createIndex, dropIndex, listIndexes } from "./document-indexes.js";
+import { insert } from "./document-inserts.js";
+import { addMember, dropMember } from "./document-members.js";
+import { count, get } from "./document-reads.js";
+import { firstPresent, presentEntries } from "./document-selection.js";
+import { updateDocument } from "./document-updates.js";
+
+/** Keys of a database whose documents are all read at one moment; of more each document is of one moment of its own. */
+const AT_ONCE_MAX = 10_000;
+
+export const documents = family("document", {
+  "DOC.COUNT": {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "",
+    complexity:
+      "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: those it leaves to look at",
+    summary: "How many entries a document has, or how many of them match.",
+    run: count,
+  },
+  "DOC.CREATE": {
+    arity: 2,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "",
+    complexity: "O(1)",
+    summary: "Makes a document without entries.",
+    run: create,
+  },
+  "DOC.DELETE": {
+    arity: -3,
+    flags: ["write"],
+    keys: [update(1)],
+    since: "",
+    complexity: "O(N), N: entries; of conditions O(log(N)+M) where an index leaves M entries to look at",
+    summary: "Removes an entry, if it has the revision that is named, or all that meet conditions.",
+    run: deleteEntries,
+  },
+  "DOC.DROP": {
+    arity: 2,
+    flags: ["write"],
+    keys: [write(1)],
+    since: "",
+    complexity: "O(1)",
+    summary: "Removes a document.",
+    run: drop,
+  },
+  "DOC.EMPTY": {
+    arity: 2,
+    flags: ["write"],
+    keys: [write(1)],
+    since: "",
+    complexity: "O(1)",
+    summary: "Removes all entries of a document, which stays.",
+    run: (data, argv) => integer(empty(data, argv)),
+  },
+  "DOC.GET": {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "",
+    complexity:
+      "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: those it leaves to look at; SORT adds O(M*log(M))",
+    summary: "A document's entries with their ids: all, one, or those that match, sorted, a part of each.",
+    run: get,
+  },
+  "DOC.GETALL": {
+    arity: 1,
+    flags: ["readonly"],
+    keys: wholeDb("read"),
+    since: "",
+    complexity: "O(N), N: keys of the database, and entries of all documents",
+    summary: "All documents of the database with their entries, the oldest first.",
+    run: getAll,
+  },
+  "DOC.GETKEYS": {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "",
+    complexity: "O(1)",
+    summary: "The id of a document's first entry, and the names of its members, which all entries share.",
+    run: getKeys,
+  },
+  "DOC.INDEX|CREATE": {
+    arity: 4,
+    flags: ["write", "denyoom"],
+    keys: [write(2)],
+    since: "",
+    complexity: "O(1); the first read that uses it O(N*log(N)), N: entries",
+    summary: "Gives the entries of a document an index of a member. 0 if it was there.",
+    run: createIndex,
+  },
+  "DOC.INDEX|DROP": {
+    arity: 4,
+    flags: ["write"],
+    keys: [write(2)],
+    since: "",
+    complexity: "O(1)",
+    summary: "Takes the index of a member away. 0 if there was none.",
+    run: dropIndex,
+  },
+  "DOC.INDEX|LIST": {
+    arity: 3,
+    flags: ["readonly", "fast"],
+    keys: [read(2)],
+    since: "",
+    complexity: "O(N), N: indexes of the document",
+    summary: "Names of the members that have an index.",
+    run: listIndexes,
+  },
+  "DOC.INSERT": {
+    arity: -2,
+    flags: ["write", "denyoom"],
+    keys: [update(1)],
+    since: "",
+    complexity: "O(M), M: entries added",
+    summary:
+      "Adds entries to a document, under numbers or given keys, for a time or for good: all of them, or none.",
+    run: insert,
+  },
+  "DOC.LIST": {
+    arity: 1,
+    flags: ["readonly"],
+    keys: wholeDb("read"),
+    since: "",
+    complexity: "O(N), N: keys of the database",
+    summary: "The names of all documents of the database, the oldest first.",
+    run: list,
+  },
+  "DOC.MEMBER|ADD": {
+    arity: 5,
+    flags: ["write", "denyoom"],
+    keys: [update(2)],
+    since: "",
+    complexity: "O(N), N: entries",
+    summary: "Gives all entries of a document a member that they do not have yet.",
+    run: addMember,
+  },
+  "DOC.MEMBER|DROP": {
+    arity: 4,
+    flags: ["write"],
+    keys: [update(2)],
+    since: "",
+    complexity: "O(N), N: entries",
+    summary: "Takes a member away from all entries of a document.",
+    run: dropMember,
+  },
+  "DOC.UPDATE": {
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: [update(1)],
+    since: "",
+    complexity:
+      "O(1), with a list O(M), M: its entries; of conditions O(N), N: entries, or as DOC.GET with an index",
+    summary:
+      "Changes members of an entry, if it has the revision that is named, or of all that meet conditions; or gives a document other entries altogether.",
+    run: updateDocument,
+  },
+});
+
+function create(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const entry = data.get(argv[1]!);
+  if (entry !== undefined && !(entry.value instanceof Document)) throw wrongType();
+  if (entry !== undefined) throw custom("ERR Document provided already exist.");
+  data.put(argv[1]!, new Document(bornOf(unit)));
+  return OK;
+}
+
+/** Rises in the order in which units are applied. */
+function bornOf({ at, seq = 0, id, step = 0 }: Unit): ByteString {
+  const date = at.toString(16).padStart(14, "0");
+  return `${date}${seq.toString(16).padStart(4, "0")}${id}${step.toString(16).padStart(8, "0")}`;
+}
+
+/** The original's word for a document that is not there. */
+function drop(data: Data, argv: readonly ByteString[]): Reply {
+  if (data.getAs(Document, argv[1]!) === undefined) throw custom("ERR Document provided already exist.");
+  data.delete(argv[1]!);
+  return OK;
+}
+
+function list(data: Data, _: readonly ByteString[], { at }: Unit): Reply {
+  return soonSettled(data, new StepReply("array", named(documentsOf(data, at))));
+}
+
+function* named(work: Generator<void, readonly Entry[]>): Generator<void, readonly Reply[]> {
+  const names: Reply[] = [];
+  for (const { key } of yield* work) {
+    names.push(bulk(key));
+    if (names.length % STEP_ITEMS === 0) yield;
+  }
+  return names;
+}
+
+function getAll(data: Data, _: readonly ByteString[], { at }: Unit): Reply {
+  return soonSettled(data, new StepReply("map", allOf(documentsOf(data, at), at)));
+}
+
+/** What takes no time is found at once: nobody's command comes between. */
+function soonSettled(data: Data, reply: Reply): Reply {
+  return data.keyspace().size <= AT_ONCE_MAX ? settled(reply) : reply;
+}
+
+function* allOf(work: Generator<void, readonly Entry[]>, at: number): Generator<void, readonly Reply[]> {
+  const items: Reply[] = [];
+  for (const { key, value } of yield* work) {
+    if (value instanceof Document) items.push(bulk(key), presentEntries(value, at));
+    if (items.length % STEP_ITEMS === 0) yield;
+  }
+  return items;
+}
+
+function getKeys(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const first = firstPresent(documentOf(data, argv[1]!).value, at);
+  const names = namesOf(first);
+  if (names === undefined || first === undefined) throw noEntry();
+  return array([bulk(first[0]), bulks(names.map(bytesOfText))]);
+}
+
+/** The oldest first; of the keys as they are now, those that have expired are gone. */
+function documentsOf(data: Data, at: number): Generator<void, readonly Entry[]> {
+  return documentsIn([...data.keyspace().entries], at);
+}
+
+function* documentsIn(entries: readonly Entry[], at: number): Generator<void, readonly Entry[]> {
+  const found: Entry[] = [];
+  let isOrdered = true;
+  for (const [place, entry] of entries.entries()) {
+    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    if (!(entry.value instanceof Document) || isExpired(entry, at)) continue;
+    const before = found.at(-1);
+    if (before !== undefined && compareAge(before, entry) > 0) isOrdered = false;
+    found.push(entry);
+  }
+  return isOrdered ? found : yield* sortedInSteps(found, compareAge);
+}
+
+const compareAge = (a: Entry, b: Entry) => compare(bornIn(a), bornIn(b)) || compare(a.key, b.key);
+const bornIn = ({ value }: Entry) => (value instanceof Document ? value.born : "");
+const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));

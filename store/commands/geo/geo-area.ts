@@ -1,0 +1,125 @@
+/**
+ * Distances on earth, and which cells of the map cover a circle or a box around a place. The earth is a ball here.
+ * Source: redis-server 7.0, test/conformance: in the order of its operations, since the last digit depends on it.
+ */
+
+import { arcSine, cosine, sine } from "../../arithmetic/trigonometry.js";
+import { type Area, areaOf, type Cell, cellAt, neighbour, type Place, placeOf, STEP_MAX } from "./geohash.js";
+
+/** Metres. */
+const EARTH_RADIUS = 6372797.560856;
+/** Half the equator on a Mercator map, in metres. */
+const MERCATOR_MAX = 20037726.37;
+const DEGREE = Math.PI / 180;
+/** Towards the poles, where cells are narrow, coarser ones are taken. */
+const NORTHERN = 66;
+const POLAR = 80;
+
+/** Lengths in metres. */
+export type Shape =
+  | { readonly kind: "circle"; readonly radius: number }
+  | { readonly kind: "box"; readonly width: number; readonly height: number };
+
+export function distance(one: Place, other: Place): number {
+  const v = sine((other.longitude * DEGREE - one.longitude * DEGREE) / 2);
+  if (v === 0) return latitudeDistance(one.latitude, other.latitude);
+  const latitude = one.latitude * DEGREE;
+  const otherLatitude = other.latitude * DEGREE;
+  const u = sine((otherLatitude - latitude) / 2);
+  const a = u * u + cosine(latitude) * cosine(otherLatitude) * v * v;
+  return 2 * EARTH_RADIUS * arcSine(Math.sqrt(a));
+}
+
+function latitudeDistance(one: number, other: number): number {
+  return EARTH_RADIUS * Math.abs(other * DEGREE - one * DEGREE);
+}
+
+/** A place and its distance from the centre in metres; undefined: it lies outside. */
+export function within(
+  shape: Shape,
+  centre: Place,
+  score: number,
+): { place: Place; metres: number } | undefined {
+  const place = placeOf(score);
+  if (shape.kind === "box") {
+    if (latitudeDistance(place.latitude, centre.latitude) > shape.height / 2) return undefined;
+    const beside = { longitude: centre.longitude, latitude: place.latitude };
+    if (distance(place, beside) > shape.width / 2) return undefined;
+  }
+  const metres = distance(centre, place);
+  return shape.kind === "circle" && metres > shape.radius ? undefined : { place, metres };
+}
+
+/** From the middle, as they are searched: steps to the east and to the north. */
+const AROUND = [
+  [0, 0],
+  [0, 1],
+  [0, -1],
+  [1, 0],
+  [-1, 0],
+  [1, 1],
+  [-1, 1],
+  [1, -1],
+  [-1, -1],
+] as const;
+
+/** The cells that cover a shape, in the order in which they are to be searched. */
+export function cellsCovering(shape: Shape, centre: Place): Cell[] {
+  const bounds = boundsOf(shape, centre);
+  let step = stepFor(shape, centre);
+  if (step > 1 && !coversAll(cellAt(centre, step), bounds)) step--;
+  const middle = cellAt(centre, step);
+  const area = areaOf(middle);
+  const isUseful = ([byEast, byNorth]: readonly [number, number]): boolean => {
+    if (step < 2) return true;
+    if (byNorth < 0 && area.latitude.min < bounds.latitude.min) return false;
+    if (byNorth > 0 && area.latitude.max > bounds.latitude.max) return false;
+    if (byEast < 0 && area.longitude.min < bounds.longitude.min) return false;
+    return !(byEast > 0 && area.longitude.max > bounds.longitude.max);
+  };
+  const cells = AROUND.filter(isUseful).map(([byEast, byNorth]) => neighbour(middle, byEast, byNorth));
+  // On a coarse map a neighbour to one side is that to the other side as well.
+  return cells.filter((cell, i) => i < 2 || !isSame(cell, cells[i - 1]!));
+}
+
+function isSame(one: Cell, other: Cell): boolean {
+  return one.east === other.east && one.north === other.north;
+}
+
+/** Whether the middle's neighbours reach as far as the bounds. */
+function coversAll(middle: Cell, { longitude, latitude }: Area): boolean {
+  return (
+    areaOf(neighbour(middle, 0, 1)).latitude.max >= latitude.max &&
+    areaOf(neighbour(middle, 0, -1)).latitude.min <= latitude.min &&
+    areaOf(neighbour(middle, 1, 0)).longitude.max >= longitude.max &&
+    areaOf(neighbour(middle, -1, 0)).longitude.min <= longitude.min
+  );
+}
+
+/** How fine the cells are to be, by the distance of the farthest point. */
+function stepFor(shape: Shape, { latitude }: Place): number {
+  let reach =
+    shape.kind === "circle"
+      ? shape.radius
+      : Math.sqrt((shape.width / 2) * (shape.width / 2) + (shape.height / 2) * (shape.height / 2));
+  if (reach === 0) return STEP_MAX;
+  let step = -1;
+  for (; reach < MERCATOR_MAX; reach *= 2) step++;
+  if (Math.abs(latitude) > NORTHERN) step--;
+  if (Math.abs(latitude) > POLAR) step--;
+  return Math.min(STEP_MAX, Math.max(1, step));
+}
+
+/** A rectangle around a shape, in degrees; not cut at the map's edges. */
+function boundsOf(shape: Shape, { longitude, latitude }: Place): Area {
+  const height = shape.kind === "circle" ? shape.radius : shape.height / 2;
+  const width = shape.kind === "circle" ? shape.radius : shape.width / 2;
+  const byNorth = height / EARTH_RADIUS / DEGREE;
+  // Degrees of longitude are shortest at the side that is nearer to the pole.
+  const narrow = (latitude < 0 ? latitude - byNorth : latitude + byNorth) * DEGREE;
+  const byEast = width / EARTH_RADIUS / (Math.abs(narrow) <= 4 ? cosine(narrow) : 1) / DEGREE;
+  return {
+    longitude: { min: longitude - byEast, max: longitude + byEast },
+    latitude: { min: latitude - byNorth, max: latitude + byNorth },
+  };
+}

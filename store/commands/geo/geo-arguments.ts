@@ -1,0 +1,49 @@
+/** Places, lengths and units in arguments. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { formatFixed } from "../../../protocol/resp/double.js";
+import { custom } from "../../arguments/errors.js";
+import { doubleArgument } from "../../arguments/numbers.js";
+import type { Shape } from "./geo-area.js";
+import { isOnMap, type Place } from "./geohash.js";
+
+/** Metres. */
+const UNITS: Readonly<Record<string, number>> = { m: 1, km: 1000, ft: 0.3048, mi: 1609.34 };
+const DEGREE_DIGITS = 6;
+
+/** How a shape was given: lengths in metres, and the metres of the unit that answers are in. */
+export interface Area {
+  readonly shape: Shape;
+  readonly unit: number;
+}
+
+/** @throws CommandFailure */
+export function placeArgument(longitude: ByteString, latitude: ByteString): Place {
+  const place = { longitude: doubleArgument(longitude), latitude: doubleArgument(latitude) };
+  if (isOnMap(place)) return place;
+  const degrees = [place.longitude, place.latitude].map((value) => formatFixed(value, DEGREE_DIGITS));
+  throw custom(`ERR invalid longitude,latitude pair ${degrees.join(",")}`);
+}
+
+/** A unit's metres. @throws CommandFailure */
+export function unitArgument(bytes: ByteString): number {
+  const name = bytes.toLowerCase();
+  if (!Object.hasOwn(UNITS, name)) throw custom("ERR unsupported unit provided. please use M, KM, FT, MI");
+  return UNITS[name]!;
+}
+
+/** @throws CommandFailure */
+export function circleArguments(radius: ByteString, unit: ByteString): Area {
+  const length = doubleArgument(radius, () => custom("ERR need numeric radius"));
+  if (length < 0) throw custom("ERR radius cannot be negative");
+  const metres = unitArgument(unit);
+  return { shape: { kind: "circle", radius: length * metres }, unit: metres };
+}
+
+/** @throws CommandFailure */
+export function boxArguments(width: ByteString, height: ByteString, unit: ByteString): Area {
+  const wide = doubleArgument(width, () => custom("ERR need numeric width"));
+  const high = doubleArgument(height, () => custom("ERR need numeric height"));
+  if (wide < 0 || high < 0) throw custom("ERR height or width cannot be negative");
+  const metres = unitArgument(unit);
+  return { shape: { kind: "box", width: wide * metres, height: high * metres }, unit: metres };
+}

@@ -1,0 +1,101 @@
+/** What a search for places has found: answered or stored. Behaviour: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, EMPTY_ARRAY, integer, type Reply, writtenDouble } from "../../../protocol/reply.js";
+import { formatFixed } from "../../../protocol/resp/double.js";
+import type { Data } from "../../engine/mutators.js";
+import type { SortedSet } from "../../values/sorted-set.js";
+import { storeSortedSet } from "../sorted-sets/sorted-set-results.js";
+import { cellsCovering, within } from "./geo-area.js";
+import type { Area } from "./geo-arguments.js";
+import { type Place, scoresOf } from "./geohash.js";
+
+const DISTANCE_DIGITS = 4;
+const PLACE_DIGITS = 17;
+
+export interface Search {
+  readonly centre: Place;
+  readonly area: Area;
+  readonly order: "asc" | "desc" | undefined;
+  /** How many members at most; 0: all. */
+  readonly count: number;
+  /** Whether any so many members will do, rather than the nearest. */
+  readonly any: boolean;
+  readonly withDistance: boolean;
+  readonly withScore: boolean;
+  readonly withPlace: boolean;
+}
+
+interface Found {
+  readonly member: ByteString;
+  readonly score: number;
+  readonly place: Place;
+  readonly metres: number;
+}
+
+/** The members in an area, in the order wanted. */
+export function find(value: SortedSet, search: Search): Found[] {
+  const { order, count, any } = search;
+  const found = inArea(value, search, any ? count : 0);
+  // Members at one distance stay in the order of the search; in Redis theirs is anyhow.
+  if (order === "desc") found.sort((one, other) => other.metres - one.metres);
+  else if (order === "asc" || (count > 0 && !any)) found.sort((one, other) => one.metres - other.metres);
+  return count > 0 ? found.slice(0, count) : found;
+}
+
+/** @param limit  0: none */
+function inArea(value: SortedSet, { centre, area }: Search, limit: number): Found[] {
+  const found: Found[] = [];
+  for (const cell of cellsCovering(area.shape, centre)) {
+    const { from, to } = scoresOf(cell);
+    const first = value.countBelowScore(from, false);
+    const end = value.countBelowScore(to, false);
+    for (const [member, score] of value.range(first, end)) {
+      const inside = within(area.shape, centre, score);
+      if (inside === undefined) continue;
+      found.push({ member, score, ...inside });
+      if (found.length === limit) return found;
+    }
+  }
+  return found;
+}
+
+export function searchReply(found: readonly Found[], search: Search): Reply {
+  const { withDistance, withScore, withPlace, area } = search;
+  if (found.length === 0) return EMPTY_ARRAY;
+  if (!withDistance && !withScore && !withPlace) return array(found.map(({ member }) => bulk(member)));
+  return array(
+    found.map(({ member, metres, score, place }) =>
+      array([
+        bulk(member),
+        ...(withDistance ? [distanceReply(metres / area.unit)] : []),
+        ...(withScore ? [integer(Math.trunc(score))] : []),
+        ...(withPlace ? [placeReply(place)] : []),
+      ]),
+    ),
+  );
+}
+
+/** @param asDistances  whether scores are distances from now on, rather than places */
+export function storeFound(
+  data: Data,
+  key: ByteString,
+  found: readonly Found[],
+  { area, asDistances }: { area: Area; asDistances: boolean },
+): Reply {
+  const pairs = found.map(
+    ({ member, metres, score }) => [member, asDistances ? metres / area.unit : score] as const,
+  );
+  return storeSortedSet(data, key, pairs);
+}
+
+export function distanceReply(distance: number): Reply {
+  return bulk(formatFixed(distance, DISTANCE_DIGITS));
+}
+
+export function placeReply({ longitude, latitude }: Place): Reply {
+  return array([longitude, latitude].map((degrees) => writtenDouble(degrees, degreesText(degrees))));
+}
+
+function degreesText(degrees: number): string {
+  return formatFixed(degrees, PLACE_DIGITS).replace(/\.?0+$/, "");
+}

@@ -1,0 +1,131 @@
+/** Places on earth in sorted sets: each member's score is its place. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { syntaxError } from "../../arguments/errors.js";
+import type { Data } from "../../engine/mutators.js";
+import { family, type Row } from "../../rows/command.js";
+import { read, write } from "../../rows/key-spec.js";
+import { SortedSet } from "../../values/sorted-set.js";
+import { zadd } from "../sorted-sets/sorted-set-add.js";
+import { distance } from "./geo-area.js";
+import { placeArgument, unitArgument } from "./geo-arguments.js";
+import { distanceReply, placeReply } from "./geo-results.js";
+import { georadius, georadiusKeys, geosearch } from "./geo-search.js";
+import { geohashText, type Place, placeOf, scoreOf } from "./geohash.js";
+
+const OF_SEARCH = "O(N+log(M)), N: members in the cells around the shape, M: members";
+
+const radius = (arity: number, summary: string): Row => ({
+  arity: -arity,
+  flags: ["write", "denyoom", "movablekeys"],
+  keys: georadiusKeys(arity),
+  places: [1, 1, 1],
+  since: "3.2.0",
+  complexity: OF_SEARCH,
+  summary,
+  run: (data, argv) => georadius(data, argv, { byMember: arity === 5, mayStore: true }),
+});
+
+const radiusReadOnly = (arity: number, summary: string): Row => ({
+  arity: -arity,
+  flags: ["readonly"],
+  keys: [read(1)],
+  since: "3.2.10",
+  complexity: OF_SEARCH,
+  summary,
+  run: (data, argv) => georadius(data, argv, { byMember: arity === 5, mayStore: false }),
+});
+
+export const geo = family("geo", {
+  GEOADD: {
+    arity: -5,
+    flags: ["write", "denyoom"],
+    keys: [write(1)],
+    since: "3.2.0",
+    complexity: "O(log(N)) for each member given, N: members",
+    summary: "Adds members with their longitudes and latitudes, or moves them.",
+    run: geoadd,
+  },
+  GEODIST: {
+    arity: -4,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "3.2.0",
+    complexity: "O(1)",
+    summary: "The distance of two members.",
+    run: geodist,
+  },
+  GEOHASH: {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "3.2.0",
+    complexity: "O(N), N: members asked for",
+    summary: "The places of members as geohashes of 11 characters.",
+    run: (data, argv) => array(placesOf(data, argv).map((place) => (place ? bulk(geohashText(place)) : NIL))),
+  },
+  GEOPOS: {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "3.2.0",
+    complexity: "O(N), N: members asked for",
+    summary: "The longitudes and latitudes of members.",
+    run: (data, argv) => array(placesOf(data, argv).map((place) => (place ? placeReply(place) : NIL_ARRAY))),
+  },
+  GEORADIUS: radius(6, "The members around a place, or where to store them; GEOSEARCH's old form."),
+  GEORADIUS_RO: radiusReadOnly(6, "The members around a place; GEOSEARCH's old form."),
+  GEORADIUSBYMEMBER: radius(5, "The members around one, or where to store them; GEOSEARCH's old form."),
+  GEORADIUSBYMEMBER_RO: radiusReadOnly(5, "The members around one; GEOSEARCH's old form."),
+  GEOSEARCH: {
+    arity: -7,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "6.2.0",
+    complexity: OF_SEARCH,
+    summary: "The members in a circle or a box.",
+    run: (data, argv) => geosearch(data, argv, { stores: false }),
+  },
+  GEOSEARCHSTORE: {
+    arity: -8,
+    flags: ["write", "denyoom"],
+    keys: [write(1), read(2)],
+    since: "6.2.0",
+    complexity: OF_SEARCH,
+    summary: "Stores the members in a circle or a box.",
+    run: (data, argv) => geosearch(data, argv, { stores: true }),
+  },
+});
+
+const OPTIONS = ["nx", "xx", "ch"];
+
+/** `GEOADD key [NX|XX] [CH] longitude latitude member [longitude latitude member …]` */
+function geoadd(data: Data, argv: readonly ByteString[]): Reply {
+  let first = 2;
+  while (first < argv.length && OPTIONS.includes(argv[first]!.toLowerCase())) first++;
+  const options = argv.slice(2, first).map((option) => option.toLowerCase());
+  if ((argv.length - first) % 3 !== 0 || (options.includes("nx") && options.includes("xx")))
+    throw syntaxError();
+  const pairs: ByteString[] = [];
+  for (let i = first; i < argv.length; i += 3)
+    pairs.push(String(scoreOf(placeArgument(argv[i]!, argv[i + 1]!))), argv[i + 2]!);
+  return zadd(data, ["zadd", argv[1]!, ...options, ...pairs], false);
+}
+
+/** `GEODIST key member member [unit]` */
+function geodist(data: Data, argv: readonly ByteString[]): Reply {
+  if (argv.length > 5) throw syntaxError();
+  const metres = argv[4] === undefined ? 1 : unitArgument(argv[4]);
+  const [one, other] = placesOf(data, argv.slice(0, 4));
+  if (one === undefined || other === undefined) return NIL;
+  return distanceReply(distance(one, other) / metres);
+}
+
+/** The places of members, in the order of their names. */
+function placesOf(data: Data, [, key, ...members]: readonly ByteString[]): (Place | undefined)[] {
+  const value = data.getAs(SortedSet, key!)?.value;
+  return members.map((member) => {
+    const score = value?.get(member);
+    return score === undefined ? undefined : placeOf(score);
+  });
+}

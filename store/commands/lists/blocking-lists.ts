@@ -1,0 +1,100 @@
+/**
+ * The commands on lists that wait until there is an element. Here they do what Redis does within MULTI: nothing waits, and
+ * where there is no element the answer is nil. Behaviour and texts: Redis 7; checked by test/conformance.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Flag, Row } from "../../rows/command.js";
+import { counted, update, write } from "../../rows/key-spec.js";
+import { type End, List } from "../../values/list.js";
+import { multiplePop } from "../multiple-pop.js";
+import { timeoutArgument } from "../timeout.js";
+import { endArgument, move, popFirst } from "./list-moves.js";
+
+const WAITS: readonly Flag[] = ["write", "noscript", "blocking"];
+const categories = ["blocking"];
+
+export const blockingLists: Readonly<Record<string, Row>> = {
+  BLMOVE: {
+    arity: 6,
+    flags: [...WAITS, "denyoom"],
+    keys: [update(1), write(2)],
+    since: "6.2.0",
+    complexity: "O(1)",
+    categories,
+    summary: "LMOVE that waits for an element.",
+    run: blmove,
+  },
+  BLMPOP: {
+    arity: -5,
+    flags: ["write", "blocking", "movablekeys"],
+    keys: counted(update, 2),
+    since: "7.0.0",
+    complexity: "O(N+M), N: keys, M: elements returned",
+    categories,
+    summary: "LMPOP that waits for an element.",
+    run: blmpop,
+  },
+  BLPOP: {
+    arity: -3,
+    flags: WAITS,
+    keys: [update(1, -2)],
+    since: "2.0.0",
+    complexity: "O(N), N: keys",
+    categories,
+    summary: "Waits for an element in any of several lists and takes it off the left end.",
+    run: (data, argv) => blockingPop(data, argv, "left"),
+  },
+  BRPOP: {
+    arity: -3,
+    flags: WAITS,
+    keys: [update(1, -2)],
+    since: "2.0.0",
+    complexity: "O(N), N: keys",
+    categories,
+    summary: "Waits for an element in any of several lists and takes it off the right end.",
+    run: (data, argv) => blockingPop(data, argv, "right"),
+  },
+  BRPOPLPUSH: {
+    arity: 4,
+    flags: [...WAITS, "denyoom"],
+    keys: [update(1), write(2)],
+    since: "2.2.0",
+    complexity: "O(1)",
+    categories,
+    summary: "RPOPLPUSH that waits for an element; BLMOVE's old form.",
+    run: brpoplpush,
+  },
+};
+
+/** `BLPOP key [key …] timeout`, `BRPOP key [key …] timeout` */
+function blockingPop(data: Data, argv: readonly ByteString[], end: End): Reply {
+  timeoutArgument(argv.at(-1)!);
+  for (const key of argv.slice(1, -1)) {
+    const entry = data.getAs(List, key);
+    if (entry !== undefined) return array([bulk(key), bulk(data.listPop(entry, end))]);
+  }
+  return NIL_ARRAY;
+}
+
+/** `BLMPOP timeout numkeys key [key …] LEFT|RIGHT [COUNT count]` */
+function blmpop(data: Data, argv: readonly ByteString[]): Reply {
+  const pop = multiplePop(argv, 2, endArgument);
+  timeoutArgument(argv[1]!);
+  return popFirst(data, pop);
+}
+
+/** `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout` */
+function blmove(data: Data, argv: readonly ByteString[]): Reply {
+  const from = endArgument(argv[3]!);
+  const to = endArgument(argv[4]!);
+  timeoutArgument(argv[5]!);
+  return move(data, { source: argv[1]!, from, target: argv[2]!, to });
+}
+
+/** `BRPOPLPUSH source destination timeout` */
+function brpoplpush(data: Data, argv: readonly ByteString[]): Reply {
+  timeoutArgument(argv[3]!);
+  return move(data, { source: argv[1]!, from: "right", target: argv[2]!, to: "left" });
+}

@@ -1,0 +1,101 @@
+/** The list commands that take elements off an end: LPOP, RPOP, LMPOP, and LMOVE, RPOPLPUSH, which put them elsewhere. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulksReply } from "../../../protocol/many-bulks.js";
+import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { mustBePositive, syntaxError, wrongArity } from "../../arguments/errors.js";
+import { integerFrom } from "../../arguments/numbers.js";
+import type { Data, Typed } from "../../engine/mutators.js";
+import { type End, List } from "../../values/list.js";
+import { copied } from "../../values/tables/packed.js";
+import { type MultiplePop, multiplePop } from "../multiple-pop.js";
+
+/** The elements that are taken off an end, in the order they come off; a list that becomes empty goes. */
+export function takeOff(data: Data, entry: Typed<List>, end: End, count: number): ByteString[] {
+  const list = entry.value;
+  const { size } = list;
+  if (count >= size) {
+    const elements = list.slice();
+    data.delete(entry.key);
+    return end === "left" ? elements : elements.reverse();
+  }
+  const taken: ByteString[] = [];
+  if (count * 2 < size) {
+    for (let i = 0; i < count; i++) taken.push(data.listPop(entry, end));
+    return taken;
+  }
+  // One record for all of them; it copies what stays, which is no more than what goes.
+  const from = end === "left" ? 0 : size - count;
+  const elements = list.slice(from, from + count);
+  data.listSplice(entry, from, count, []);
+  return end === "left" ? elements : elements.reverse();
+}
+
+/** `LPOP key [count]`, `RPOP key [count]` */
+export function pop(data: Data, argv: readonly ByteString[], end: End): Reply {
+  if (argv.length > 3) throw wrongArity(end === "left" ? "lpop" : "rpop");
+  if (argv[2] === undefined) {
+    const entry = data.getAs(List, argv[1]!);
+    return entry === undefined ? NIL : bulk(data.listPop(entry, end));
+  }
+  const count = integerFrom(0, argv[2], mustBePositive);
+  const entry = data.getAs(List, argv[1]!);
+  return entry === undefined ? NIL_ARRAY : bulksReply("array", takeOff(data, entry, end, count));
+}
+
+/** `LMPOP numkeys key [key …] LEFT|RIGHT [COUNT count]` */
+export function lmpop(data: Data, argv: readonly ByteString[]): Reply {
+  return popFirst(data, multiplePop(argv, 1, endArgument));
+}
+
+/** Takes elements off the first of the lists that is there. */
+export function popFirst(data: Data, { keys, end, count }: MultiplePop<End>): Reply {
+  for (const key of keys) {
+    const entry = data.getAs(List, key);
+    if (entry !== undefined) return array([bulk(key), bulksReply("array", takeOff(data, entry, end, count))]);
+  }
+  return NIL_ARRAY;
+}
+
+/** `LMOVE source destination LEFT|RIGHT LEFT|RIGHT` */
+export function lmove(data: Data, argv: readonly ByteString[]): Reply {
+  return move(data, {
+    source: argv[1]!,
+    from: endArgument(argv[3]!),
+    target: argv[2]!,
+    to: endArgument(argv[4]!),
+  });
+}
+
+/** `RPOPLPUSH source destination` */
+export function rpoplpush(data: Data, argv: readonly ByteString[]): Reply {
+  return move(data, { source: argv[1]!, from: "right", target: argv[2]!, to: "left" });
+}
+
+export interface Move {
+  readonly source: ByteString;
+  readonly from: End;
+  readonly target: ByteString;
+  readonly to: End;
+}
+
+/** An element from one end of a list to one end of another, or of the same; nil: there is no source. */
+export function move(data: Data, { source, from, target, to }: Move): Reply {
+  const entry = data.getAs(List, source);
+  if (entry === undefined) return NIL;
+  data.getAs(List, target); // Another type is an error before anything changes.
+  const list = entry.value;
+  // Within one list an element may stay where it is; the key, with its expiry time, must then stay as well.
+  if (source === target && (from === to || list.size === 1))
+    return bulk(list.at(from === "left" ? 0 : list.size - 1));
+  const element = copied(data.listPop(entry, from));
+  data.listPush(data.getOrPut(List, target), to, element);
+  return bulk(element);
+}
+
+/** `LEFT` or `RIGHT`. @throws CommandFailure */
+export function endArgument(bytes: ByteString): End {
+  const name = bytes.toUpperCase();
+  if (name === "LEFT") return "left";
+  if (name === "RIGHT") return "right";
+  throw syntaxError();
+}

@@ -1,0 +1,129 @@
+/** The list commands that look for an element: LPOS, LINSERT and LREM. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
+import { custom, syntaxError } from "../../arguments/errors.js";
+import {
+  INT64_MAX,
+  INT64_MIN,
+  indexArgument,
+  integerArgument,
+  parseInteger,
+} from "../../arguments/numbers.js";
+import type { Data } from "../../engine/mutators.js";
+import { List } from "../../values/list.js";
+
+/** Elements looked at together: to find a block takes longer than to go through it. */
+const BLOCK_ELEMENTS = 4096;
+
+/** Which elements that equal a given one are meant. */
+interface Search {
+  readonly fromRight: boolean;
+  /** How many to pass over. */
+  readonly skip: number;
+  /** How many to find at most. */
+  readonly limit: number;
+  /** How many elements to look at, at most. */
+  readonly looks: number;
+}
+
+/** The places of the elements meant, in the order in which they are met. */
+function find(list: List, element: ByteString, { fromRight, skip, limit, looks }: Search): number[] {
+  const places: number[] = [];
+  const last = Math.min(list.size, looks);
+  for (let seen = 0; seen < last && places.length < limit; seen += BLOCK_ELEMENTS) {
+    const count = Math.min(BLOCK_ELEMENTS, last - seen);
+    const start = fromRight ? list.size - seen - count : seen;
+    const found = list.indexesOf(element, start, start + count);
+    for (const place of fromRight ? found.reverse() : found) {
+      if (skip > 0) skip--;
+      else if (places.length < limit) places.push(place);
+    }
+  }
+  return places;
+}
+
+const FIRST: Search = { fromRight: false, skip: 0, limit: 1, looks: Number.POSITIVE_INFINITY };
+
+/** `LPOS key element [RANK rank] [COUNT count] [MAXLEN length]` */
+export function lpos(data: Data, argv: readonly ByteString[]): Reply {
+  const { search, counted } = lposOptions(argv);
+  const list = data.getAs(List, argv[1]!)?.value;
+  const places = list === undefined ? [] : find(list, argv[2]!, search);
+  if (counted) return places.length === 0 ? EMPTY_ARRAY : array(places.map(integer));
+  return places.length === 0 ? NIL : integer(places[0]!);
+}
+
+function lposOptions(argv: readonly ByteString[]): { search: Search; counted: boolean } {
+  let rank = 1;
+  let count: number | undefined;
+  let looks = 0;
+  for (let i = 3; i < argv.length; i += 2) {
+    const argument = argv[i + 1];
+    const option = argv[i]!.toUpperCase();
+    if (argument === undefined) throw syntaxError();
+    if (option === "RANK") rank = rankArgument(argument);
+    else if (option === "COUNT") count = naturalArgument(argument, option);
+    else if (option === "MAXLEN") looks = naturalArgument(argument, option);
+    else throw syntaxError();
+  }
+  const search = {
+    fromRight: rank < 0,
+    skip: Math.abs(rank) - 1,
+    limit: orUnlimited(count ?? 1),
+    looks: orUnlimited(looks),
+  };
+  return { search, counted: count !== undefined };
+}
+
+/** 0 means: without limit. */
+function orUnlimited(count: number): number {
+  return count === 0 ? Number.POSITIVE_INFINITY : count;
+}
+
+function rankArgument(bytes: ByteString): number {
+  const rank = integerArgument(bytes);
+  // Redis 7.0 negates it, which overflows, and then counts wrongly; later versions answer this.
+  if (rank === INT64_MIN)
+    throw custom(`ERR value is out of range, value must between -${INT64_MAX} and ${INT64_MAX}`);
+  if (rank !== 0) return Number(rank);
+  throw custom(
+    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... " +
+      "or use negative to start from the end of the list",
+  );
+}
+
+function naturalArgument(bytes: ByteString, option: string): number {
+  const count = parseInteger(bytes);
+  if (count === undefined || count < 0) throw custom(`ERR ${option} can't be negative`);
+  return Number(count);
+}
+
+/** `LINSERT key BEFORE|AFTER pivot element` */
+export function linsert(data: Data, argv: readonly ByteString[]): Reply {
+  const [, key, , pivot, element] = argv as [string, ByteString, ByteString, ByteString, ByteString];
+  const side = argv[2]!.toUpperCase();
+  if (side !== "BEFORE" && side !== "AFTER") throw syntaxError();
+  const entry = data.getAs(List, key);
+  if (entry === undefined) return ZERO;
+  const [place] = find(entry.value, pivot, FIRST);
+  if (place === undefined) return integer(-1);
+  data.listSplice(entry, side === "BEFORE" ? place : place + 1, 0, [element]);
+  return integer(entry.value.size);
+}
+
+/** `LREM key count element` */
+export function lrem(data: Data, argv: readonly ByteString[]): Reply {
+  const [, key, , element] = argv as [string, ByteString, ByteString, ByteString];
+  const count = indexArgument(argv[2]!);
+  const entry = data.getAs(List, key);
+  if (entry === undefined) return ZERO;
+  const list = entry.value;
+  const places = find(list, element, { ...FIRST, fromRight: count < 0, limit: orUnlimited(Math.abs(count)) });
+  if (places.length === 0) return ZERO;
+  // All that equal the element between the outermost two are among those found: one splice takes them out.
+  const first = Math.min(places[0]!, places.at(-1)!);
+  const end = Math.max(places[0]!, places.at(-1)!) + 1;
+  const kept = list.slice(first, end).filter((other) => other !== element);
+  data.listSplice(entry, first, end - first, kept);
+  return integer(places.length);
+}

@@ -1,0 +1,236 @@
+/** Lists. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulksReply } from "../../../protocol/many-bulks.js";
+import { bulk, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../../protocol/reply.js";
+import { indexOutOfRange, noSuchKey } from "../../arguments/errors.js";
+import { indexArgument } from "../../arguments/numbers.js";
+import type { Data } from "../../engine/mutators.js";
+import { family } from "../../rows/command.js";
+import { counted, look, read, update, write } from "../../rows/key-spec.js";
+import { type End, List } from "../../values/list.js";
+import { blockingLists } from "./blocking-lists.js";
+import { lmove, lmpop, pop, rpoplpush, takeOff } from "./list-moves.js";
+import { linsert, lpos, lrem } from "./list-search.js";
+
+export const lists = family("list", {
+  LINDEX: {
+    arity: 3,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(1) near the ends, else O(N/16384), N: elements of the list",
+    summary: "The element at an index from the left or, negative, from the right.",
+    run: lindex,
+  },
+  LINSERT: {
+    arity: 5,
+    flags: ["write", "denyoom"],
+    keys: [write(1)],
+    since: "2.2.0",
+    complexity: "O(N), N: elements of the list",
+    summary: "Inserts an element before or after the first that equals another.",
+    run: linsert,
+  },
+  LLEN: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [look(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "How many elements a list has.",
+    run: (data, argv) => integer(data.getAs(List, argv[1]!)?.value.size ?? 0),
+  },
+  LMOVE: {
+    arity: 5,
+    flags: ["write", "denyoom"],
+    keys: [update(1), write(2)],
+    since: "6.2.0",
+    complexity: "O(1)",
+    summary: "Takes an element off one end of a list and puts it to one end of another, or of the same.",
+    run: lmove,
+  },
+  LMPOP: {
+    arity: -4,
+    flags: ["write", "movablekeys"],
+    keys: counted(update, 1),
+    since: "7.0.0",
+    complexity: "O(N+M), N: keys, M: elements returned",
+    summary: "Takes elements off one end of the first of several lists that is not empty.",
+    run: lmpop,
+  },
+  LPOP: {
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: [update(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements returned",
+    summary: "Takes elements off the left end.",
+    run: (data, argv) => pop(data, argv, "left"),
+  },
+  LPOS: {
+    arity: -3,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "6.0.6",
+    complexity: "O(N), N: elements of the list, or MAXLEN",
+    summary: "The indexes of elements that equal another.",
+    run: lpos,
+  },
+  LPUSH: {
+    arity: -3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements added",
+    summary: "Puts elements to the left end of a list, which is made if absent.",
+    run: (data, argv) => push(data, argv, "left"),
+  },
+  LPUSHX: {
+    arity: -3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.2.0",
+    complexity: "O(N), N: elements added",
+    summary: "Puts elements to the left end of a list that exists.",
+    run: (data, argv) => pushIfPresent(data, argv, "left"),
+  },
+  LRANGE: {
+    arity: 4,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements returned",
+    summary: "The elements from one index to another.",
+    run: lrange,
+  },
+  LREM: {
+    arity: 4,
+    flags: ["write"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements of the list",
+    summary: "Removes elements that equal another: all, or some from the left or the right.",
+    run: lrem,
+  },
+  LSET: {
+    arity: 4,
+    flags: ["write", "denyoom"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(1) near the ends, else O(N/16384), N: elements of the list",
+    summary: "Replaces the element at an index.",
+    run: lset,
+  },
+  LTRIM: {
+    arity: 4,
+    flags: ["write"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements removed",
+    summary: "Removes the elements outside a range of indexes.",
+    run: ltrim,
+  },
+  RPOP: {
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: [update(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements returned",
+    summary: "Takes elements off the right end.",
+    run: (data, argv) => pop(data, argv, "right"),
+  },
+  RPOPLPUSH: {
+    arity: 3,
+    flags: ["write", "denyoom"],
+    keys: [update(1), write(2)],
+    since: "1.2.0",
+    complexity: "O(1)",
+    summary:
+      "Takes an element off the right end of a list and puts it to the left end of another; LMOVE's old form.",
+    run: rpoplpush,
+  },
+  RPUSH: {
+    arity: -3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements added",
+    summary: "Puts elements to the right end of a list, which is made if absent.",
+    run: (data, argv) => push(data, argv, "right"),
+  },
+  RPUSHX: {
+    arity: -3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.2.0",
+    complexity: "O(N), N: elements added",
+    summary: "Puts elements to the right end of a list that exists.",
+    run: (data, argv) => pushIfPresent(data, argv, "right"),
+  },
+  ...blockingLists,
+});
+
+/** An index argument as a place from the left; it may lie outside the list. @throws CommandFailure */
+function placeArgument(bytes: ByteString, size: number): number {
+  const index = indexArgument(bytes);
+  return index < 0 ? index + size : index;
+}
+
+/** The places `from` ≤ place < `to` that two indexes, both inclusive, mean in a list; none if `from` ≥ `to`. */
+function placesBetween(start: number, end: number, size: number): { from: number; to: number } {
+  const from = start < 0 ? Math.max(0, start + size) : Math.min(start, size);
+  const last = end < 0 ? end + size : Math.min(end, size - 1);
+  return { from, to: Math.max(from, last + 1) };
+}
+
+function lindex(data: Data, argv: readonly ByteString[]): Reply {
+  const list = data.getAs(List, argv[1]!)?.value;
+  if (list === undefined) return NIL;
+  const place = placeArgument(argv[2]!, list.size);
+  return place < 0 || place >= list.size ? NIL : bulk(list.at(place));
+}
+
+function push(data: Data, argv: readonly ByteString[], end: End): Reply {
+  const entry = data.getOrPut(List, argv[1]!);
+  for (let i = 2; i < argv.length; i++) data.listPush(entry, end, argv[i]!);
+  return integer(entry.value.size);
+}
+
+function pushIfPresent(data: Data, argv: readonly ByteString[], end: End): Reply {
+  return data.getAs(List, argv[1]!) === undefined ? ZERO : push(data, argv, end);
+}
+
+function lrange(data: Data, argv: readonly ByteString[]): Reply {
+  const start = indexArgument(argv[2]!);
+  const end = indexArgument(argv[3]!);
+  const list = data.getAs(List, argv[1]!)?.value;
+  if (list === undefined) return EMPTY_ARRAY;
+  const { from, to } = placesBetween(start, end, list.size);
+  return bulksReply("array", list.slice(from, to));
+}
+
+function lset(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.getAs(List, argv[1]!);
+  if (entry === undefined) throw noSuchKey();
+  const list = entry.value;
+  const place = placeArgument(argv[2]!, list.size);
+  if (place < 0 || place >= list.size) throw indexOutOfRange();
+  if (list.at(place) !== argv[3]) data.listSplice(entry, place, 1, [argv[3]!]);
+  return OK;
+}
+
+function ltrim(data: Data, argv: readonly ByteString[]): Reply {
+  const start = indexArgument(argv[2]!);
+  const end = indexArgument(argv[3]!);
+  const entry = data.getAs(List, argv[1]!);
+  if (entry === undefined) return OK;
+  const { size } = entry.value;
+  const { from, to } = placesBetween(start, end, size);
+  if (from >= to) {
+    data.delete(entry.key);
+  } else {
+    takeOff(data, entry, "right", size - to);
+    takeOff(data, entry, "left", from);
+  }
+  return OK;
+}

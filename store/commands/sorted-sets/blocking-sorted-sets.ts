@@ -1,0 +1,67 @@
+/**
+ * The commands on sorted sets that wait until there is a member; like those on lists they do not wait here.
+ * Behaviour and texts: Redis 7; checked by test/conformance.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, double, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Flag, Row } from "../../rows/command.js";
+import { counted, update } from "../../rows/key-spec.js";
+import { SortedSet } from "../../values/sorted-set.js";
+import { multiplePop } from "../multiple-pop.js";
+import { timeoutArgument } from "../timeout.js";
+import { type PopEnd, pop, popEndArgument, popFirst } from "./sorted-set-pops.js";
+
+const WAITS: readonly Flag[] = ["write", "noscript", "fast", "blocking"];
+const categories = ["blocking"];
+
+export const blockingSortedSets: Readonly<Record<string, Row>> = {
+  BZMPOP: {
+    arity: -5,
+    flags: ["write", "blocking", "movablekeys"],
+    keys: counted(update, 2),
+    since: "7.0.0",
+    complexity: "O(K+M*log(N)), K: keys, M: members removed, N: members",
+    categories,
+    summary: "ZMPOP that waits for a member.",
+    run: bzmpop,
+  },
+  BZPOPMAX: {
+    arity: -3,
+    flags: WAITS,
+    keys: [update(1, -2)],
+    since: "5.0.0",
+    complexity: "O(log(N)), N: members",
+    categories,
+    summary: "Waits for a member in any of several sorted sets and removes the highest.",
+    run: (data, argv) => blockingPop(data, argv, "max"),
+  },
+  BZPOPMIN: {
+    arity: -3,
+    flags: WAITS,
+    keys: [update(1, -2)],
+    since: "5.0.0",
+    complexity: "O(log(N)), N: members",
+    categories,
+    summary: "Waits for a member in any of several sorted sets and removes the lowest.",
+    run: (data, argv) => blockingPop(data, argv, "min"),
+  },
+};
+
+/** `BZMPOP timeout numkeys key [key …] MIN|MAX [COUNT count]` */
+function bzmpop(data: Data, argv: readonly ByteString[]): Reply {
+  const wanted = multiplePop(argv, 2, popEndArgument);
+  timeoutArgument(argv[1]!);
+  return popFirst(data, wanted);
+}
+
+/** `BZPOPMIN key [key …] timeout`, `BZPOPMAX key [key …] timeout` */
+function blockingPop(data: Data, argv: readonly ByteString[], end: PopEnd): Reply {
+  timeoutArgument(argv.at(-1)!);
+  for (const key of argv.slice(1, -1)) {
+    if (data.getAs(SortedSet, key) === undefined) continue;
+    const [member, score] = pop(data, key, end, 1)[0]!;
+    return array([bulk(key), bulk(member), double(score)]);
+  }
+  return NIL_ARRAY;
+}

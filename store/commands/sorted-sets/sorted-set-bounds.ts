@@ -1,0 +1,120 @@
+/**
+ * The two ends of a range of a sorted set, by rank, score or member, and the ranks that lie between them.
+ * Ends are read first, for a bad one is an error whatever the key holds; then they are applied to a set.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { custom } from "../../arguments/errors.js";
+import { indexArgument, parseDouble } from "../../arguments/numbers.js";
+import type { SortedSet } from "../../values/sorted-set.js";
+
+/** Ranks `from` ≤ rank < `to`. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How a range is read. */
+export interface View {
+  /** From its highest rank down. */
+  readonly reverse: boolean;
+  /** How many members are left out at the end that is read first; negative: all. */
+  readonly offset: number;
+}
+
+/** @returns the ranks within the bounds and behind the offset; `from` ≤ `to` */
+export type Bounds = (zset: SortedSet, view: View) => Span;
+
+const EMPTY: Span = { from: 0, to: 0 };
+
+/** First and last place; negative ones count from the end. There is no offset. @throws CommandFailure */
+export function rankBounds(firstBytes: ByteString, lastBytes: ByteString): Bounds {
+  const first = indexArgument(firstBytes);
+  const last = indexArgument(lastBytes);
+  return ({ size }, { reverse }) => {
+    const start = Math.max(0, first < 0 ? size + first : first);
+    const end = Math.min(size, (last < 0 ? size + last : last) + 1);
+    if (start >= end) return EMPTY;
+    return reverse ? { from: size - end, to: size - start } : { from: start, to: end };
+  };
+}
+
+/** `1`, `(1`, `-inf`. @throws CommandFailure */
+export function scoreBounds(minBytes: ByteString, maxBytes: ByteString): Bounds {
+  const min = scoreBound(minBytes);
+  const max = scoreBound(maxBytes);
+  return (zset, view) => {
+    const from = zset.countBelowScore(min.score, min.exclusive);
+    return behindOffset(from, zset.countBelowScore(max.score, !max.exclusive), view);
+  };
+}
+
+/** Read with C's `strtod`, which skips blanks, ends at a NUL, and takes nothing at all for 0. */
+function scoreBound(bytes: ByteString): { score: number; exclusive: boolean } {
+  const exclusive = bytes.startsWith("(");
+  const text = bytes.slice(exclusive ? 1 : 0).split("\0", 1)[0] as ByteString;
+  const score = text === "" ? 0 : parseDouble(text.replace(/^[ \t\n\v\f\r]+/, ""));
+  if (score === undefined) throw custom("ERR min or max is not a float");
+  return { score, exclusive };
+}
+
+/** `[a`, `(a`, `-`, `+`. @throws CommandFailure */
+export function lexBounds(minBytes: ByteString, maxBytes: ByteString): Bounds {
+  const min = lexBound(minBytes);
+  const max = lexBound(maxBytes);
+  return (zset, view) => {
+    if (!zset.hasOneScore()) return spanByWalk(zset, min, max, view);
+    return behindOffset(countBelow(zset, min, min.exclusive), countBelow(zset, max, !max.exclusive), view);
+  };
+}
+
+function behindOffset(from: number, to: number, { reverse, offset }: View): Span {
+  if (offset < 0 || from + offset >= to) return EMPTY;
+  return reverse ? { from, to: to - offset } : { from: from + offset, to };
+}
+
+interface LexBound {
+  readonly member: ByteString;
+  readonly exclusive: boolean;
+  /** -1 before all members, 1 behind all, 0 at `member`. */
+  readonly side: -1 | 0 | 1;
+}
+
+function lexBound(bytes: ByteString): LexBound {
+  const [sign, next] = bytes;
+  const ends = next === undefined || next === "\0";
+  if (sign === "-" && ends) return { member: "", exclusive: true, side: -1 };
+  if (sign === "+" && ends) return { member: "", exclusive: true, side: 1 };
+  if (sign !== "[" && sign !== "(") throw custom("ERR min or max not valid string range item");
+  return { member: bytes.slice(1), exclusive: sign === "(", side: 0 };
+}
+
+function countBelow(zset: SortedSet, bound: LexBound, orEqual: boolean): number {
+  if (bound.side !== 0) return bound.side < 0 ? 0 : zset.size;
+  return zset.countBelowMember(bound.member, orEqual);
+}
+
+/**
+ * Where scores differ the members are not in order and the range means little; but all daemons must find the
+ * same one, so it is what Redis finds in a small set: the first member on the right side of the near bound,
+ * if it is on the right side of the far one too; from there on the offset, whatever it passes; then all
+ * members up to the far bound.
+ */
+function spanByWalk(zset: SortedSet, min: LexBound, max: LexBound, { reverse, offset }: View): Span {
+  const isAboveMin = (member: ByteString) => !isBelow(member, min, min.exclusive);
+  const isBelowMax = (member: ByteString) => isBelow(member, max, !max.exclusive);
+  const members = Array.from(zset.range(0, zset.size), ([member]) => member);
+  if (!isAboveMin(members.at(-1)!) || !isBelowMax(members[0]!)) return EMPTY;
+  if (reverse) members.reverse();
+  const [isNear, isFar] = reverse ? [isBelowMax, isAboveMin] : [isAboveMin, isBelowMax];
+  const near = members.findIndex(isNear);
+  if (offset < 0 || near < 0 || !isFar(members[near]!)) return EMPTY;
+  const start = Math.min(near + offset, members.length);
+  let end = start;
+  while (end < members.length && isFar(members[end]!)) end++;
+  return reverse ? { from: members.length - end, to: members.length - start } : { from: start, to: end };
+}
+
+function isBelow(member: ByteString, bound: LexBound, orEqual: boolean): boolean {
+  if (bound.side !== 0) return bound.side > 0;
+  return member < bound.member || (orEqual && member === bound.member);
+}

@@ -1,0 +1,51 @@
+/** The commands that take members off an end of a sorted set. Behaviour and texts: Redis 7; checked by test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { mustBePositive, syntaxError } from "../../arguments/errors.js";
+import { integerFrom } from "../../arguments/numbers.js";
+import type { Data } from "../../engine/mutators.js";
+import { SortedSet } from "../../values/sorted-set.js";
+import { type MultiplePop, multiplePop } from "../multiple-pop.js";
+import { type Pair, pairReply, pairsReply, removeRange } from "./sorted-set-results.js";
+
+export type PopEnd = "min" | "max";
+
+/** `ZMPOP numkeys key [key …] MIN|MAX [COUNT count]` */
+export function zmpop(data: Data, argv: readonly ByteString[]): Reply {
+  return popFirst(data, multiplePop(argv, 1, popEndArgument));
+}
+
+/** `MIN` or `MAX`. @throws CommandFailure */
+export function popEndArgument(word: ByteString): PopEnd {
+  const end = word.toLowerCase();
+  if (end !== "min" && end !== "max") throw syntaxError();
+  return end;
+}
+
+/** Takes members off the first of the sorted sets that is there. */
+export function popFirst(data: Data, { keys, end, count }: MultiplePop<PopEnd>): Reply {
+  for (const key of keys) {
+    if (data.getAs(SortedSet, key) === undefined) continue;
+    const popped = pop(data, key, end, count).map(pairReply);
+    return array([bulk(key), array(popped)]);
+  }
+  return NIL_ARRAY;
+}
+
+/** `ZPOPMIN key [count]`, `ZPOPMAX key [count]` */
+export function zpop(data: Data, argv: readonly ByteString[], end: PopEnd): Reply {
+  if (argv.length > 3) throw syntaxError();
+  const count = argv[2] === undefined ? 1 : integerFrom(0, argv[2], mustBePositive);
+  const popped = pop(data, argv[1]!, end, count);
+  const [only] = popped;
+  return argv.length === 2 && only !== undefined ? pairReply(only) : pairsReply(popped, true);
+}
+
+/** Removes as many members as there are, `count` at most. @returns them in the order of removal */
+export function pop(data: Data, key: ByteString, end: PopEnd, count: number): readonly Pair[] {
+  const entry = data.getAs(SortedSet, key);
+  if (entry === undefined || count === 0) return [];
+  const { size } = entry.value;
+  if (end === "min") return removeRange(data, entry, { from: 0, to: Math.min(count, size) });
+  return removeRange(data, entry, { from: Math.max(0, size - count), to: size }).reverse();
+}

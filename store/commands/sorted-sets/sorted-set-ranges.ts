@@ -1,0 +1,171 @@
+/**
+ * Ranges of sorted sets: counted, read, stored, removed. Behaviour and texts: Redis 7; checked by
+ * test/conformance.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { EMPTY_ARRAY, integer, type Reply, ZERO } from "../../../protocol/reply.js";
+import { custom, syntaxError } from "../../arguments/errors.js";
+import { indexArgument } from "../../arguments/numbers.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Row } from "../../rows/command.js";
+import { read, write } from "../../rows/key-spec.js";
+import { SortedSet } from "../../values/sorted-set.js";
+import { type Bounds, lexBounds, rankBounds, scoreBounds, type View } from "./sorted-set-bounds.js";
+import { pairsReply, removeRange, storeSortedSet } from "./sorted-set-results.js";
+
+const reader = (since: string, summary: string, run: Row["run"]): Row => ({
+  arity: -4,
+  flags: ["readonly"],
+  keys: [read(1)],
+  since,
+  complexity: "O(log(N)+M), N: members, M: members answered",
+  summary,
+  run,
+});
+
+const counter = (since: string, summary: string, bounds: BoundsReader): Row => ({
+  arity: 4,
+  flags: ["readonly", "fast"],
+  keys: [read(1)],
+  since,
+  complexity: "O(log(N)), N: members",
+  summary,
+  run: (data, argv) => count(data, argv, bounds),
+});
+
+const remover = (since: string, summary: string, bounds: BoundsReader): Row => ({
+  arity: 4,
+  flags: ["write"],
+  keys: [write(1)],
+  since,
+  complexity: "O(log(N)*M), N: members, M: members removed",
+  summary,
+  run: (data, argv) => remove(data, argv, bounds),
+});
+
+export const sortedSetRanges: Readonly<Record<string, Row>> = {
+  ZCOUNT: counter("2.0.0", "How many members have a score in a range.", scoreBounds),
+  ZLEXCOUNT: counter("2.8.9", "How many members of equal score lie in a range of names.", lexBounds),
+  ZRANGE: reader("1.2.0", "Members in a range of places, scores or names.", (data, argv) =>
+    range(data, argv, {}),
+  ),
+  ZRANGEBYLEX: reader("2.8.9", "Members of equal score in a range of names.", (data, argv) =>
+    range(data, argv, { by: "lex", reverse: false }),
+  ),
+  ZRANGEBYSCORE: reader("1.0.5", "Members with a score in a range, lowest first.", (data, argv) =>
+    range(data, argv, { by: "score", reverse: false }),
+  ),
+  ZRANGESTORE: {
+    arity: -5,
+    flags: ["write", "denyoom"],
+    keys: [write(1), read(2)],
+    since: "6.2.0",
+    complexity: "O(log(N)+M*log(M)), N: members, M: members stored",
+    summary: "Stores the members in a range of places, scores or names.",
+    run: rangeStore,
+  },
+  ZREMRANGEBYLEX: remover("2.8.9", "Removes the members of equal score in a range of names.", lexBounds),
+  ZREMRANGEBYRANK: remover("2.0.0", "Removes the members in a range of places.", rankBounds),
+  ZREMRANGEBYSCORE: remover("1.2.0", "Removes the members with a score in a range.", scoreBounds),
+  ZREVRANGE: reader("1.2.0", "Members in a range of places, counted from the highest score.", (data, argv) =>
+    range(data, argv, { by: "rank", reverse: true }),
+  ),
+  ZREVRANGEBYLEX: reader("2.8.9", "Members of equal score in a range of names, last first.", (data, argv) =>
+    range(data, argv, { by: "lex", reverse: true }),
+  ),
+  ZREVRANGEBYSCORE: reader("2.2.0", "Members with a score in a range, highest first.", (data, argv) =>
+    range(data, argv, { by: "score", reverse: true }),
+  ),
+};
+
+type BoundsReader = (min: ByteString, max: ByteString) => Bounds;
+type By = "rank" | "score" | "lex";
+
+const BOUNDS_READERS: Readonly<Record<By, BoundsReader>> = {
+  rank: rankBounds,
+  score: scoreBounds,
+  lex: lexBounds,
+};
+
+/** What a command's name has decided; the rest is up to its options. */
+interface Fixed {
+  readonly by?: By;
+  readonly reverse?: boolean;
+  readonly store?: boolean;
+}
+
+interface Query extends View {
+  readonly bounds: Bounds;
+  /** Negative: all. */
+  readonly limit: number;
+  readonly withScores: boolean;
+}
+
+/** The range itself, not a part of it. */
+const WHOLE: View = { reverse: false, offset: 0 };
+
+function count(data: Data, [, key, min, max]: readonly ByteString[], readBounds: BoundsReader): Reply {
+  const bounds = readBounds(min!, max!);
+  const entry = data.getAs(SortedSet, key!);
+  if (entry === undefined) return ZERO;
+  const { from, to } = bounds(entry.value, WHOLE);
+  return integer(to - from);
+}
+
+function remove(data: Data, [, key, min, max]: readonly ByteString[], readBounds: BoundsReader): Reply {
+  const bounds = readBounds(min!, max!);
+  const entry = data.getAs(SortedSet, key!);
+  if (entry === undefined) return ZERO;
+  return integer(removeRange(data, entry, bounds(entry.value, WHOLE)).length);
+}
+
+function range(data: Data, argv: readonly ByteString[], fixed: Fixed): Reply {
+  const query = rangeQuery(argv.slice(2), fixed);
+  const entry = data.getAs(SortedSet, argv[1]!);
+  return entry === undefined ? EMPTY_ARRAY : pairsReply(selected(entry.value, query), query.withScores);
+}
+
+function rangeStore(data: Data, argv: readonly ByteString[]): Reply {
+  const query = rangeQuery(argv.slice(3), { store: true });
+  const entry = data.getAs(SortedSet, argv[2]!);
+  return storeSortedSet(data, argv[1]!, entry === undefined ? [] : selected(entry.value, query));
+}
+
+/** @param argv  both ends and the options behind them */
+function rangeQuery([start, end, ...options]: readonly ByteString[], fixed: Fixed): Query {
+  let { by, reverse } = fixed;
+  let offset = 0;
+  let limit = -1;
+  let withScores = false;
+  for (let i = 0; i < options.length; i++) {
+    const option = options[i]!.toLowerCase();
+    if (option === "withscores" && !fixed.store) {
+      withScores = true;
+    } else if (option === "limit" && i + 2 < options.length) {
+      offset = indexArgument(options[++i]!);
+      limit = indexArgument(options[++i]!);
+    } else if (option === "rev" && reverse === undefined) {
+      reverse = true;
+    } else if ((option === "bylex" || option === "byscore") && by === undefined) {
+      by = option === "bylex" ? "lex" : "score";
+    } else {
+      throw syntaxError();
+    }
+  }
+  by ??= "rank";
+  reverse ??= false;
+  if (limit !== -1 && by === "rank") {
+    throw custom("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX");
+  }
+  if (withScores && by === "lex") {
+    throw custom("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+  }
+  const [min, max] = reverse && by !== "rank" ? [end, start] : [start, end];
+  return { bounds: BOUNDS_READERS[by](min!, max!), reverse, offset, limit, withScores };
+}
+
+function selected(zset: SortedSet, query: Query): Iterable<[ByteString, number]> {
+  const { from, to } = query.bounds(zset, query);
+  const taken = query.limit < 0 ? to - from : Math.min(query.limit, to - from);
+  return query.reverse ? zset.reverseRange(to - taken, to) : zset.range(from, from + taken);
+}

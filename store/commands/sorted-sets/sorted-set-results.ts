@@ -1,0 +1,46 @@
+/** What several commands on sorted sets do with what they have found: answer it, store it, remove it. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulksReply } from "../../../protocol/many-bulks.js";
+import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../../protocol/reply.js";
+import type { Data, Typed } from "../../engine/mutators.js";
+import { SortedSet } from "../../values/sorted-set.js";
+import { copied } from "../../values/tables/packed.js";
+import type { Span } from "./sorted-set-bounds.js";
+
+export type Pair = readonly [member: ByteString, score: number];
+
+/** A member and its score. */
+export const pairReply = ([member, score]: Pair): Reply => array([bulk(member), double(score)]);
+
+/** Members, each followed by its score if these are wanted. */
+export function pairsReply(found: Iterable<Pair>, withScores: boolean): Reply {
+  if (!withScores)
+    return bulksReply(
+      "array",
+      Array.from(found, ([member]) => member),
+    );
+  const items: Reply[] = [];
+  for (const [member, score] of found) items.push(bulk(member), double(score));
+  return pairs(items);
+}
+
+/**
+ * Puts a sorted set of these pairs into a key, whatever it held; without pairs the key goes. @returns how
+ * many
+ */
+export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair>): Reply {
+  const result = new SortedSet();
+  for (const [member, score] of pairs) result.set(member, score);
+  if (result.size > 0) data.put(key, result);
+  else if (data.get(key) !== undefined) data.delete(key);
+  return result.size === 0 ? ZERO : integer(result.size);
+}
+
+/** Removes a span of ranks. @returns what was removed, lowest first */
+export function removeRange(data: Data, entry: Typed<SortedSet>, { from, to }: Span): Pair[] {
+  const { isSmall, size } = entry.value;
+  const removed = [...entry.value.range(from, to)];
+  if (removed.length === size) data.delete(entry.key);
+  else for (const [member] of removed) data.score(entry, isSmall ? copied(member) : member, undefined);
+  return removed;
+}

@@ -1,0 +1,219 @@
+/**
+ * Sorted sets: members and their scores. Behaviour and texts: Redis 7; checked by test/conformance.
+ * Ranges are in sorted-set-ranges.ts, union and the like in sorted-set-algebra.ts.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
+import { formatDouble } from "../../../protocol/resp/double.js";
+import { custom, syntaxError } from "../../arguments/errors.js";
+import { scanCursor, scanOptions, scanReply, visitPage } from "../../arguments/scan.js";
+import { isCompact } from "../../engine/encoding-name.js";
+import type { Data } from "../../engine/mutators.js";
+import { seededChoice } from "../../engine/random.js";
+import type { Unit } from "../../engine/unit.js";
+import { family } from "../../rows/command.js";
+import { counted, look, read, update, write } from "../../rows/key-spec.js";
+import { SortedSet } from "../../values/sorted-set.js";
+import { chosenPlaces, signedCount } from "../random-count.js";
+import { blockingSortedSets } from "./blocking-sorted-sets.js";
+import { zadd } from "./sorted-set-add.js";
+import { sortedSetAlgebra } from "./sorted-set-algebra.js";
+import { zmpop, zpop } from "./sorted-set-pops.js";
+import { sortedSetRanges } from "./sorted-set-ranges.js";
+import { pairsReply } from "./sorted-set-results.js";
+
+/** Half of what 64 bits hold: up to there Redis keeps a small set's whole scores as integers. */
+const WHOLE_TEXT_MAX = 2 ** 62;
+
+export const sortedSets = family("sortedset", {
+  ZADD: {
+    arity: -4,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.2.0",
+    complexity: "O(log(N)) for each member given, N: members",
+    summary: "Adds members to a sorted set, which is made if absent, or changes their scores.",
+    run: (data, argv) => zadd(data, argv, false),
+  },
+  ZCARD: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [look(1)],
+    since: "1.2.0",
+    complexity: "O(1)",
+    summary: "How many members a sorted set has.",
+    run: (data, argv) => integer(data.getAs(SortedSet, argv[1]!)?.value.size ?? 0),
+  },
+  ZINCRBY: {
+    arity: 4,
+    flags: ["write", "denyoom", "fast"],
+    keys: [update(1)],
+    since: "1.2.0",
+    complexity: "O(log(N)), N: members",
+    summary: "Adds to a member's score; an absent member counts as 0.",
+    run: (data, argv) => zadd(data, argv, true),
+  },
+  ZMPOP: {
+    arity: -4,
+    flags: ["write", "movablekeys"],
+    keys: counted(update, 1),
+    since: "7.0.0",
+    complexity: "O(K+M*log(N)), K: keys, M: members removed, N: members",
+    summary: "Removes the lowest or highest members of the first sorted set that is there.",
+    run: zmpop,
+  },
+  ZMSCORE: {
+    arity: -3,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "6.2.0",
+    complexity: "O(N), N: members asked for",
+    summary: "The scores of several members.",
+    run: zmscore,
+  },
+  ZPOPMAX: {
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: [update(1)],
+    since: "5.0.0",
+    complexity: "O(log(N)*M), N: members, M: members removed",
+    summary: "Removes the members with the highest scores and answers them.",
+    run: (data, argv) => zpop(data, argv, "max"),
+  },
+  ZPOPMIN: {
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: [update(1)],
+    since: "5.0.0",
+    complexity: "O(log(N)*M), N: members, M: members removed",
+    summary: "Removes the members with the lowest scores and answers them.",
+    run: (data, argv) => zpop(data, argv, "min"),
+  },
+  ZRANDMEMBER: {
+    arity: -2,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "6.2.0",
+    complexity: "O(log(N)*M), N: members, M: members answered",
+    summary: "Members chosen at random; with a negative count the same one may come more than once.",
+    run: zrandmember,
+  },
+  ZRANK: {
+    arity: 3,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "2.0.0",
+    complexity: "O(log(N)), N: members",
+    summary: "A member's place, counted from the lowest score.",
+    run: (data, argv) => rank(data, argv, (_, place) => place),
+  },
+  ZREM: {
+    arity: -3,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "1.2.0",
+    complexity: "O(log(N)*M), N: members, M: members given",
+    summary: "Removes members from a sorted set.",
+    run: zrem,
+  },
+  ZREVRANK: {
+    arity: 3,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "2.0.0",
+    complexity: "O(log(N)), N: members",
+    summary: "A member's place, counted from the highest score.",
+    run: (data, argv) => rank(data, argv, (size, place) => size - 1 - place),
+  },
+  ZSCAN: {
+    arity: -3,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "2.8.0",
+    complexity: "O(1) for each call, O(N) for a whole pass, N: members",
+    summary: "A page of a sorted set's members and scores and the cursor of the next.",
+    run: zscan,
+  },
+  ZSCORE: {
+    arity: 3,
+    flags: ["readonly", "fast"],
+    keys: [read(1)],
+    since: "1.2.0",
+    complexity: "O(1)",
+    summary: "A member's score.",
+    run: (data, argv) => doubleOrNil(data.getAs(SortedSet, argv[1]!)?.value.get(argv[2]!)),
+  },
+  ...blockingSortedSets,
+  ...sortedSetRanges,
+  ...sortedSetAlgebra,
+});
+
+function zmscore(data: Data, [, key, ...members]: readonly ByteString[]): Reply {
+  const value = data.getAs(SortedSet, key!)?.value;
+  return array(members.map((member) => doubleOrNil(value?.get(member))));
+}
+
+function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const count = argv[2] === undefined ? undefined : signedCount(argv[2]);
+  const withScores = argv.length === 4 && argv[3]!.toLowerCase() === "withscores";
+  if (argv.length > 3 && !withScores) throw syntaxError();
+  // Twice as many items as members must fit in 63 bits.
+  if (withScores && Math.abs(count!) >= 2 ** 62) throw custom("ERR value is out of range");
+  const value = data.getAs(SortedSet, argv[1]!)?.value;
+  if (value === undefined) return count === undefined ? NIL : EMPTY_ARRAY;
+  const choose = seededChoice(unit);
+  if (count === undefined) return bulk(value.at(choose(value.size))[0]);
+  if (count >= value.size) return pairsReply(value.range(0, value.size), withScores);
+  return pairsReply(
+    chosenPlaces(choose, value.size, count).map((place) => value.at(place)),
+    withScores,
+  );
+}
+
+function rank(
+  data: Data,
+  argv: readonly ByteString[],
+  counted: (size: number, place: number) => number,
+): Reply {
+  const value = data.getAs(SortedSet, argv[1]!)?.value;
+  const place = value?.rank(argv[2]!);
+  return place === undefined ? NIL : integer(counted(value!.size, place));
+}
+
+function zrem(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.getAs(SortedSet, argv[1]!);
+  if (entry === undefined) return ZERO;
+  const { value } = entry;
+  const before = value.size;
+  for (let i = 2; i < argv.length && value.size > 0; i++) data.score(entry, argv[i]!, undefined);
+  return integer(before - value.size);
+}
+
+function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Reply {
+  const cursor = scanCursor(argv[2]!);
+  const value = data.getAs(SortedSet, argv[1]!)?.value;
+  if (value === undefined) return scanReply(0, []);
+  const options = scanOptions(argv, 3, cursor);
+  const found: ByteString[] = [];
+  if (value.isSmall || isCompact(value, encoding)) {
+    for (const [member, score] of value.range(0, value.size))
+      if (options.matches(member)) found.push(member, scoreText(score));
+    return scanReply(0, found);
+  }
+  const { members, scores } = value;
+  const visit = (place: number) => {
+    const member = members[place]!;
+    if (options.matches(member)) found.push(member, scoreText(scores[place]!));
+  };
+  return scanReply(visitPage(value.size, options, false, visit), found);
+}
+
+/** ZSCAN's scores are texts already, and whole numbers have all their digits in them. */
+function scoreText(score: number): ByteString {
+  const isWhole = Number.isInteger(score) && Math.abs(score) <= WHOLE_TEXT_MAX;
+  return isWhole ? BigInt(score).toString() : formatDouble(score);
+}
+
+function doubleOrNil(score: number | undefined): Reply {
+  return score === undefined ? NIL : double(score);
+}

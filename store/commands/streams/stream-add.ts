@@ -1,0 +1,67 @@
+/**
+ * XADD. The ids that the store chooses follow from the unit where a fold may move it, so that a client that was told
+ * one can rely on it. Behaviour and texts: Redis 7; see test/conformance. Source: DESIGN.md "Store"; docs/consistency.md.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulk, NIL, type Reply } from "../../../protocol/reply.js";
+import { custom, wrongArity } from "../../arguments/errors.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import { Stream } from "../../values/streams/stream.js";
+import {
+  msOf,
+  STREAM_ID_MAX,
+  type StreamId,
+  seqOf,
+  streamId,
+  streamIdText,
+} from "../../values/streams/stream-id.js";
+import type { AskedId } from "./stream-arguments.js";
+import { trimOptions } from "./stream-trimming.js";
+
+const UINT64_MAX = 2n ** 64n - 1n;
+/** Of the envelope's id, which tell units of one date and number apart. */
+const ID_BYTES = 4;
+
+export function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const { trimming, makesStream, asked, next } = trimOptions(argv, true);
+  const fields = argv.slice(next);
+  if (fields.length < 2 || fields.length % 2 === 1) throw wrongArity("xadd");
+  if (asked !== null && asked.id === 0n && !asked.chooses)
+    throw custom("ERR The ID specified in XADD must be greater than 0-0");
+  const known = data.getAs(Stream, argv[1]!);
+  if (known === undefined && !makesStream) return NIL;
+  const lastId = known?.value.marks.lastId ?? 0n;
+  if (lastId === STREAM_ID_MAX)
+    throw custom("ERR The stream has exhausted the last possible ID, unable to add more items");
+  const id = asked === null ? nextId(lastId, unit) : askedId(lastId, asked);
+  const entry = known ?? data.getOrPut(Stream, argv[1]!);
+  data.streamAdd(entry, { id, fields });
+  if (trimming !== null) data.streamTrim(entry, trimming(entry.value));
+  return bulk(streamIdText(id));
+}
+
+function askedId(lastId: StreamId, { id, chooses }: AskedId): StreamId {
+  const isSameTime = chooses && msOf(id) === msOf(lastId);
+  const wanted = isSameTime && seqOf(lastId) < UINT64_MAX ? lastId + 1n : id;
+  if (wanted <= lastId)
+    throw custom("ERR The ID specified in XADD is equal or smaller than the target stream top item");
+  return wanted;
+}
+
+/** The unit's own id, or if the stream is that far already, the one behind its last. */
+function nextId(lastId: StreamId, unit: Unit): StreamId {
+  const own = streamId(BigInt(unit.at), unit.seq === undefined ? 0n : placeOf(unit, unit.seq));
+  return own > lastId ? own : lastId + 1n;
+}
+
+/**
+ * A unit's place among those of its date, in 64 bits that rise in the order of the fold: number of the envelope (16),
+ * beginning of its id (32), index of the unit or of the command in it (16).
+ */
+function placeOf({ id, step = 0 }: Unit, seq: number): bigint {
+  let place = BigInt(seq);
+  for (let i = 0; i < ID_BYTES; i++) place = (place << 8n) | BigInt(id.charCodeAt(i));
+  const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);
+  return (place << 16n) | BigInt(index + step);
+}

@@ -1,0 +1,83 @@
+/** Ids and ends of ranges, as the commands on streams are told them. Behaviour and texts: Redis 7; see test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { custom } from "../../arguments/errors.js";
+import { INT64_MIN } from "../../arguments/numbers.js";
+import { STREAM_ID_MAX, type StreamId, streamId } from "../../values/streams/stream-id.js";
+
+const UINT64_MAX = 2n ** 64n - 1n;
+const ID_BYTES_MAX = 127;
+
+const invalidId = () => custom("ERR Invalid stream ID specified as stream command argument");
+
+/** `ms-seq`, or `ms` alone for the first of that time. @throws CommandFailure */
+export function idArgument(bytes: ByteString): StreamId {
+  return parseId(bytes, 0n);
+}
+
+/** An id that XADD is given. */
+export interface AskedId {
+  readonly id: StreamId;
+  /** `ms-*`: the number is the stream's to choose. */
+  readonly chooses: boolean;
+}
+
+/** @throws CommandFailure */
+export function newIdArgument(bytes: ByteString): AskedId {
+  const text = untilNul(bytes);
+  const chooses = bytes.length <= ID_BYTES_MAX && /^[^-]*-\*$/.test(text);
+  return { id: parseId(chooses ? text.slice(0, -2) : bytes, 0n), chooses };
+}
+
+/** The first id of a range: `-`, `+`, an id, or behind `(` the one before it. @throws CommandFailure */
+export function startArgument(bytes: ByteString): StreamId {
+  if (!isExclusive(bytes)) return endOfRange(bytes, 0n);
+  const id = parseId(bytes.slice(1), 0n);
+  if (id === STREAM_ID_MAX) throw custom("ERR invalid start ID for the interval");
+  return id + 1n;
+}
+
+/** The last id of a range. @throws CommandFailure */
+export function endArgument(bytes: ByteString): StreamId {
+  if (!isExclusive(bytes)) return endOfRange(bytes, UINT64_MAX);
+  const id = parseId(bytes.slice(1), UINT64_MAX);
+  if (id === 0n) throw custom("ERR invalid end ID for the interval");
+  return id - 1n;
+}
+
+const isExclusive = (bytes: ByteString): boolean => bytes.length > 1 && bytes.startsWith("(");
+
+function endOfRange(bytes: ByteString, missingSeq: bigint): StreamId {
+  const text = untilNul(bytes);
+  if (bytes.length <= ID_BYTES_MAX && text === "-") return 0n;
+  if (bytes.length <= ID_BYTES_MAX && text === "+") return STREAM_ID_MAX;
+  return parseId(bytes, missingSeq);
+}
+
+function parseId(bytes: ByteString, missingSeq: bigint): StreamId {
+  if (bytes.length > ID_BYTES_MAX) throw invalidId();
+  const text = untilNul(bytes);
+  const dash = text.indexOf("-");
+  const ms = parseUnsigned(dash < 0 ? text : text.slice(0, dash));
+  const seq = dash < 0 ? missingSeq : parseUnsigned(text.slice(dash + 1));
+  if (ms === undefined || seq === undefined) throw invalidId();
+  return streamId(ms, seq);
+}
+
+/** Redis reads C strings here. */
+function untilNul(bytes: ByteString): ByteString {
+  const end = bytes.indexOf("\0");
+  return end < 0 ? bytes : bytes.slice(0, end);
+}
+
+/**
+ * An unsigned 64-bit number as Redis reads one: what is not in canonical form is left to C's `strtoull`, which skips
+ * blanks, takes a sign, and counts a negative number down from 2⁶⁴.
+ */
+function parseUnsigned(text: ByteString): bigint | undefined {
+  const parts = /^[ \t\n\v\f\r]*([+-]?)(\d+)$/.exec(text);
+  if (parts === null) return undefined;
+  if (/^-[1-9]/.test(text) && BigInt(text) >= INT64_MIN) return undefined;
+  const value = BigInt(parts[2] as string);
+  if (value > UINT64_MAX) return undefined;
+  return parts[1] === "-" ? BigInt.asUintN(64, -value) : value;
+}

@@ -1,0 +1,113 @@
+/** The options of XADD and XTRIM, and how many entries they let go. Behaviour and texts: Redis 7; see test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { custom, syntaxError } from "../../arguments/errors.js";
+import { integerArgument } from "../../arguments/numbers.js";
+import type { Stream } from "../../values/streams/stream.js";
+import { type AskedId, idArgument, newIdArgument } from "./stream-arguments.js";
+
+/**
+ * `~` lets entries go by whole hundreds, and leaves up to 99 more than asked for. Redis does the same with its nodes, of
+ * usually a hundred entries; here it has to follow from what the stream holds alone.
+ */
+const APPROXIMATE_STEP = 100;
+/** How many `~` lets go at most unless LIMIT says otherwise: as many as Redis. */
+const APPROXIMATE_LIMIT = 10_000;
+/** No option's name is longer. */
+const OPTION_BYTES_MAX = 10;
+
+/** How many of a stream's first entries are to go. */
+export type Trimming = (stream: Stream) => number;
+
+export interface TrimOptions {
+  /** null: no MAXLEN and no MINID. */
+  readonly trimming: Trimming | null;
+  /** Not with NOMKSTREAM. */
+  readonly makesStream: boolean;
+  /** XADD's id; null: `*`, or it is missing. */
+  readonly asked: AskedId | null;
+  /** Place of the first argument behind all that. */
+  readonly next: number;
+}
+
+/**
+ * Reads options from the third argument on.
+ * @param adds  for XADD, whose id ends them and is read too; XTRIM has nothing else
+ * @throws CommandFailure
+ */
+export function trimOptions(argv: readonly ByteString[], adds: boolean): TrimOptions {
+  const options = new TrimReader();
+  let makesStream = true;
+  let asked: AskedId | null = null;
+  let next = 2;
+  while (next < argv.length) {
+    const word = argv[next]!.length > OPTION_BYTES_MAX ? "" : argv[next]!.toUpperCase();
+    const taken = options.take(word, argv.slice(next + 1, next + 3));
+    if (taken > 0) next += taken;
+    else if (adds && word === "NOMKSTREAM") {
+      makesStream = false;
+      next++;
+    } else if (adds) {
+      const id = argv[next++]!;
+      if (id !== "*") asked = newIdArgument(id);
+      break;
+    } else throw syntaxError();
+  }
+  return { trimming: options.trimming(adds), makesStream, asked, next };
+}
+
+class TrimReader {
+  #excess: Trimming | null = null;
+  #isApproximate = false;
+  #limit: bigint | null = null;
+
+  /**
+   * @param rest  the two arguments behind the word, if they are there
+   * @returns how many arguments the option has, with the word; 0: it is none of ours
+   */
+  take(word: string, rest: readonly ByteString[]): number {
+    const [first, second] = rest;
+    if (first === undefined) return 0;
+    if (word === "LIMIT") {
+      this.#limit = BigInt(integerArgument(first));
+      if (this.#limit < 0n) throw custom("ERR The LIMIT argument must be >= 0.");
+      return 2;
+    }
+    if (word !== "MAXLEN" && word !== "MINID") return 0;
+    if (this.#excess !== null)
+      throw custom("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+    const hasOperator = second !== undefined && (first === "~" || first === "=");
+    this.#isApproximate = hasOperator && first === "~";
+    const bound = hasOperator ? second : first;
+    this.#excess = word === "MAXLEN" ? aboveLength(bound) : beforeId(bound);
+    return hasOperator ? 3 : 2;
+  }
+
+  /** What the options come to. @throws CommandFailure  they do not go together */
+  trimming(adds: boolean): Trimming | null {
+    const excess = this.#excess;
+    if (excess === null) {
+      if (this.#limit !== null && this.#limit > 0n)
+        throw custom("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+      if (!adds) throw custom("ERR syntax error, XTRIM must be called with a trimming strategy");
+    }
+    if (this.#limit !== null && !this.#isApproximate)
+      throw custom("ERR syntax error, LIMIT cannot be used without the special ~ option");
+    if (excess === null || !this.#isApproximate) return excess;
+    const limit = this.#limit === 0n ? Number.POSITIVE_INFINITY : Number(this.#limit ?? APPROXIMATE_LIMIT);
+    return (stream) => {
+      const most = Math.min(excess(stream), limit);
+      return most - (most % APPROXIMATE_STEP);
+    };
+  }
+}
+
+function aboveLength(bytes: ByteString): Trimming {
+  const length = Number(integerArgument(bytes));
+  if (length < 0) throw custom("ERR The MAXLEN argument must be >= 0.");
+  return ({ size }) => Math.max(0, size - length);
+}
+
+function beforeId(bytes: ByteString): Trimming {
+  const id = idArgument(bytes);
+  return (stream) => stream.countBefore(id);
+}

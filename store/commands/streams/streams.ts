@@ -1,0 +1,199 @@
+/**
+ * Streams, without consumer groups: these keep state that reads change. Behaviour and texts: Redis 7; checked by
+ * test/conformance. XADD is in stream-add.ts, ranges in stream-reads.ts.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { integer, OK, type Reply, ZERO } from "../../../protocol/reply.js";
+import { custom, noSuchKey, syntaxError, wrongArity } from "../../arguments/errors.js";
+import { integerArgument } from "../../arguments/numbers.js";
+import type { Data } from "../../engine/mutators.js";
+import { family } from "../../rows/command.js";
+import { look, none, read, write } from "../../rows/key-spec.js";
+import { Stream } from "../../values/streams/stream.js";
+import type { StreamId } from "../../values/streams/stream-id.js";
+import { xadd } from "./stream-add.js";
+import { idArgument } from "./stream-arguments.js";
+import { xinfoGroups, xinfoHelp, xinfoStream } from "./stream-info.js";
+import { xrange, xread, xreadKeys } from "./stream-reads.js";
+import { trimOptions } from "./stream-trimming.js";
+
+export const streams = family("stream", {
+  XADD: {
+    arity: -5,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "5.0.0",
+    complexity: "O(1), and O(N) to trim, N: entries removed",
+    summary: "Appends an entry to a stream, which is made if absent; may remove its oldest entries.",
+    run: xadd,
+  },
+  XDEL: {
+    arity: -3,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "5.0.0",
+    complexity: "O(M*log(N)), M: ids given, N: entries",
+    summary: "Removes entries from a stream, which stays even if it is empty.",
+    run: xdel,
+  },
+  "XINFO|GROUPS": {
+    arity: 3,
+    flags: ["readonly"],
+    keys: [read(2)],
+    since: "5.0.0",
+    complexity: "O(1)",
+    summary: "A stream's consumer groups: none.",
+    run: xinfoGroups,
+  },
+  "XINFO|HELP": {
+    arity: 2,
+    flags: ["loading", "stale"],
+    keys: none,
+    since: "5.0.0",
+    complexity: "O(1)",
+    summary: "What XINFO can show.",
+    run: xinfoHelp,
+  },
+  "XINFO|STREAM": {
+    arity: -3,
+    flags: ["readonly"],
+    keys: [read(2)],
+    since: "5.0.0",
+    complexity: "O(1), with FULL O(N), N: entries shown",
+    summary: "What is known of a stream; with FULL its entries too.",
+    run: xinfoStream,
+  },
+  XLEN: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [look(1)],
+    since: "5.0.0",
+    complexity: "O(1)",
+    summary: "How many entries a stream has.",
+    run: (data, argv) => integer(data.getAs(Stream, argv[1]!)?.value.size ?? 0),
+  },
+  XRANGE: {
+    arity: -4,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "5.0.0",
+    complexity: "O(log(N)+M), N: entries, M: entries answered",
+    summary: "Entries between two ids, the oldest first.",
+    run: (data, argv) => xrange(data, argv, false),
+  },
+  XREAD: {
+    arity: -4,
+    flags: ["readonly", "blocking", "movablekeys"],
+    keys: xreadKeys,
+    since: "5.0.0",
+    complexity: "O(K*log(N)+M), K: streams, N: entries, M: entries answered",
+    categories: ["blocking"],
+    summary: "Entries of several streams behind given ids.",
+    run: xread,
+  },
+  XREVRANGE: {
+    arity: -4,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "5.0.0",
+    complexity: "O(log(N)+M), N: entries, M: entries answered",
+    summary: "Entries between two ids, the newest first.",
+    run: (data, argv) => xrange(data, argv, true),
+  },
+  XSETID: {
+    arity: -3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "5.0.0",
+    complexity: "O(1)",
+    summary: "Sets the id behind which a stream goes on, and what it remembers of entries that are gone.",
+    run: xsetid,
+  },
+  XTRIM: {
+    arity: -4,
+    flags: ["write"],
+    keys: [write(1)],
+    since: "5.0.0",
+    complexity: "O(N), N: entries removed",
+    summary: "Removes a stream's oldest entries; with ~ by whole hundreds.",
+    run: xtrim,
+  },
+}).concat(
+  family("server", {
+    XINFO: {
+      arity: -2,
+      flags: [],
+      keys: none,
+      since: "5.0.0",
+      complexity: "Depends on the subcommand",
+      summary: "Commands that tell of streams.",
+      run: () => {
+        throw wrongArity("xinfo");
+      },
+    },
+  }),
+);
+
+function xdel(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.getAs(Stream, argv[1]!);
+  if (entry === undefined) return ZERO;
+  const { marks } = entry.value;
+  let { maxDeletedId } = marks;
+  let removed = 0;
+  for (const id of argv.slice(2).map(idArgument)) {
+    if (!data.streamRemove(entry, id)) continue;
+    if (id > maxDeletedId) maxDeletedId = id;
+    removed++;
+  }
+  data.streamMark(entry, { maxDeletedId });
+  return integer(removed);
+}
+
+function xtrim(data: Data, argv: readonly ByteString[]): Reply {
+  const { trimming } = trimOptions(argv, false);
+  const entry = data.getAs(Stream, argv[1]!);
+  if (entry === undefined || trimming === null) return ZERO;
+  const count = trimming(entry.value);
+  data.streamTrim(entry, count);
+  return integer(count);
+}
+
+function xsetid(data: Data, argv: readonly ByteString[]): Reply {
+  const lastId = idArgument(argv[2]!);
+  const { entriesAdded, maxDeletedId } = setidOptions(argv, lastId);
+  const entry = data.getAs(Stream, argv[1]!);
+  if (entry === undefined) throw noSuchKey();
+  const { topId, size } = entry.value;
+  if (topId !== undefined) {
+    if (lastId < topId)
+      throw custom("ERR The ID specified in XSETID is smaller than the target stream top item");
+    if (entriesAdded !== undefined && entriesAdded < size)
+      throw custom("ERR The entries_added specified in XSETID is smaller than the target stream length");
+  }
+  data.streamMark(entry, {
+    lastId,
+    ...(entriesAdded === undefined ? {} : { entriesAdded }),
+    ...(maxDeletedId === 0n ? {} : { maxDeletedId }),
+  });
+  return OK;
+}
+
+function setidOptions(
+  argv: readonly ByteString[],
+  lastId: StreamId,
+): { entriesAdded?: bigint; maxDeletedId: StreamId } {
+  const options: { entriesAdded?: bigint; maxDeletedId: StreamId } = { maxDeletedId: 0n };
+  for (let i = 3; i < argv.length; i += 2) {
+    const [word, value] = [argv[i]!.toUpperCase(), argv[i + 1]];
+    if (value === undefined) throw syntaxError();
+    if (word === "ENTRIESADDED") {
+      options.entriesAdded = BigInt(integerArgument(value));
+      if (options.entriesAdded < 0n) throw custom("ERR entries_added must be positive");
+    } else if (word === "MAXDELETEDID") {
+      options.maxDeletedId = idArgument(value);
+      if (lastId < options.maxDeletedId)
+        throw custom("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+    } else throw syntaxError();
+  }
+  return options;
+}

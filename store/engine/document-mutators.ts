@@ -1,0 +1,82 @@
+/** The mutators of documents: part of the face in mutators.ts, with the same rules. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Document } from "../values/documents/document.js";
+import type { Entry } from "./keyspace.js";
+import type { UndoRecord } from "./undo.js";
+
+/** The key of a document. */
+type DocumentEntry = Omit<Entry, "value"> & { readonly value: Document };
+
+export interface MutatorHost {
+  /** The unit's date. */
+  at(): number;
+  /** Keeps what takes a change back, if anybody asks for it. */
+  record(record: UndoRecord): void;
+  /** Notes the unit as the last that changed a key. */
+  touch(entry: DocumentEntry): void;
+}
+
+export class DocumentMutators {
+  readonly #host: MutatorHost;
+
+  constructor(host: MutatorHost) {
+    this.#host = host;
+  }
+
+  /** Appends an entry whose key is absent. An empty document stays. */
+  push(entry: DocumentEntry, key: ByteString, text: ByteString): void {
+    this.#host.record({ mutator: "documentPush", document: entry.value, next: entry.value.next });
+    entry.value.push(key, text);
+    this.#host.touch(entry);
+  }
+
+  /** Gives an entry that is there another text. */
+  set(entry: DocumentEntry, key: ByteString, text: ByteString): void {
+    const old = entry.value.get(key) as ByteString;
+    if (old === text) return;
+    this.#host.record({ mutator: "documentSet", document: entry.value, key, old });
+    entry.value.set(key, text);
+    this.#host.touch(entry);
+  }
+
+  /** Lets an entry that is there expire, or stay (undefined). */
+  expire(entry: DocumentEntry, key: ByteString, expire: number | undefined): void {
+    const old = entry.value.expireOf(key);
+    if (old === expire) return;
+    this.#host.record({ mutator: "documentExpire", document: entry.value, key, old });
+    entry.value.setExpire(key, expire);
+    this.#host.touch(entry);
+  }
+
+  /** Removes an entry that is there; the others keep their keys. */
+  remove(entry: DocumentEntry, key: ByteString): void {
+    this.#remove(entry.value, key);
+    this.#host.touch(entry);
+  }
+
+  /** Removes the entries that the unit no longer sees: nobody sees a change, so the key's writer stays. */
+  purge({ value }: DocumentEntry): void {
+    const at = this.#host.at();
+    if (value.expiries?.mayHaveExpired(at) !== true) return;
+    for (const key of value.expiries.takeExpired(at)) this.#remove(value, key);
+  }
+
+  /** Takes an entry out of a plain document, whose later ones move up. */
+  takeOut(entry: DocumentEntry, place: number): void {
+    const old = entry.value.takeOut(place);
+    this.#host.record({ mutator: "documentTakeOut", document: entry.value, place, old });
+    this.#host.touch(entry);
+  }
+
+  /** Says which members have an index. */
+  setIndexed(entry: DocumentEntry, fields: readonly ByteString[]): void {
+    this.#host.record({ mutator: "documentIndex", document: entry.value, old: entry.value.indexed });
+    entry.value.indexed = fields;
+    this.#host.touch(entry);
+  }
+
+  #remove(document: Document, key: ByteString): void {
+    const removed = document.remove(key);
+    this.#host.record({ mutator: "documentRemove", document, removed });
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What Redis 7.0 would call the encoding of a value: of one that is made anew with these contents. A collection with a past may
+ * have another one there (what was large once stays so), here it has not.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { parseInteger } from "../arguments/numbers.js";
+import { Hash } from "../values/hash.js";
+import { MemberSet } from "../values/member-set.js";
+import { SortedSet } from "../values/sorted-set.js";
+import { typeName, type Value } from "../values/value.js";
+
+/** Up to which sizes collections are compact: Redis's settings. Values here are kept in one way, whatever these say. */
+export interface EncodingLimits {
+  readonly setIntsetEntries: number;
+  readonly hashListpackEntries: number;
+  /** Bytes of a field or value. */
+  readonly hashListpackValue: number;
+  readonly zsetListpackEntries: number;
+  /** Bytes of a member. */
+  readonly zsetListpackValue: number;
+}
+
+/** Redis's defaults. */
+export const ENCODING_LIMITS: EncodingLimits = {
+  setIntsetEntries: 512,
+  hashListpackEntries: 512,
+  hashListpackValue: 64,
+  zsetListpackEntries: 128,
+  zsetListpackValue: 64,
+};
+
+/** The longest string that Redis keeps beside its head. */
+export const EMBEDDED_BYTES_MAX = 44;
+/** Integers from 0 to below it exist once, however many keys hold them. */
+const SHARED_INTEGERS = 10_000;
+const SHARED_REFERENCES = 2 ** 31 - 1;
+
+export function encodingName(value: Value, limits: EncodingLimits = ENCODING_LIMITS): string {
+  if (typeof value === "string") return stringEncoding(value);
+  if (value instanceof MemberSet) {
+    const isSmall = value.size <= limits.setIntsetEntries;
+    return isSmall && value.members.every((member) => parseInteger(member) !== undefined)
+      ? "intset"
+      : "hashtable";
+  }
+  if (value instanceof Hash) {
+    const { hashListpackEntries, hashListpackValue } = limits;
+    const isSmall = value.size <= hashListpackEntries;
+    const fits = ({ length }: ByteString) => length <= hashListpackValue;
+    return isSmall && value.fields.every(fits) && value.values.every(fits) ? "listpack" : "hashtable";
+  }
+  if (value instanceof SortedSet) {
+    const { zsetListpackEntries, zsetListpackValue } = limits;
+    const isSmall = value.size <= zsetListpackEntries;
+    return isSmall && value.members.every(({ length }) => length <= zsetListpackValue)
+      ? "listpack"
+      : "skiplist";
+  }
+  const type = typeName(value);
+  return type === "list" ? "quicklist" : type;
+}
+
+/** Whether Redis keeps it in one piece of memory, as it does small collections. */
+export function isCompact(value: Value, limits?: EncodingLimits): boolean {
+  const name = encodingName(value, limits);
+  return name === "listpack" || name === "intset";
+}
+
+/** How many references Redis counts to a value of these contents. */
+export function referenceCount(value: Value): number {
+  const integer = typeof value === "string" ? parseInteger(value) : undefined;
+  return integer !== undefined && integer >= 0 && integer < SHARED_INTEGERS ? SHARED_REFERENCES : 1;
+}
+
+function stringEncoding(bytes: ByteString): string {
+  if (parseInteger(bytes) !== undefined) return "int";
+  return bytes.length <= EMBEDDED_BYTES_MAX ? "embstr" : "raw";
+}

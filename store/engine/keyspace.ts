@@ -1,0 +1,230 @@
+/**
+ * One database: keys, their values and expiry times. Knows nothing of commands or undo.
+ * The order of keys is not state (SCAN and RANDOMKEY promise no more than Redis does).
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { unitId } from "../../protocol/version-2/envelope.js";
+import { StringDraft } from "../values/string-draft.js";
+import { DenseTable } from "../values/tables/dense-table.js";
+import type { Value } from "../values/value.js";
+import { ExpiryTimes } from "./expiry-times.js";
+import type { Unit } from "./unit.js";
+
+/** `Entry.expire` of a key that stays. */
+export const NO_EXPIRY = 0;
+
+/** What is known of one key. */
+export interface Entry {
+  readonly key: ByteString;
+  value: Value;
+  /** The value, or a long string that is being changed: see string-parts.ts. */
+  held: Value | StringDraft;
+  /** Milliseconds since 1970 up to and including which the key is seen, or NO_EXPIRY. */
+  expire: number;
+  /** Unit that last changed value, expiry or name. */
+  writer: ByteString;
+  /** Its name as it is kept: with `writerIndex`, the envelope's id; else all of it. */
+  writerStart: ByteString;
+  /** The unit's index in its envelope, or WHOLE. */
+  writerIndex: number;
+}
+
+/** `Entry.writerIndex` of a name that is kept whole. */
+export const WHOLE = -1;
+
+/** A unit becomes a key's last writer. */
+export function noteWriter(entry: Entry, unit: Pick<Unit, "id" | "parts">): void {
+  const { parts } = unit;
+  entry.writerStart = parts === undefined ? unit.id : parts.envelope;
+  entry.writerIndex = parts === undefined ? WHOLE : parts.index;
+}
+
+/** Whether a unit of a date no longer sees a key: it sees it up to and including its expiry time. */
+export function isExpired(entry: Entry, at: number): boolean {
+  return entry.expire !== NO_EXPIRY && at > entry.expire;
+}
+
+/** An entry as it is kept: most keys stay, and then a number that may be large would cost an object of its own. */
+class KeptEntry implements Entry {
+  readonly key: ByteString;
+  held: Value | StringDraft;
+  writerStart: ByteString;
+  writerIndex = WHOLE;
+  /** null: NO_EXPIRY. */
+  lease: number | null = null;
+
+  constructor(key: ByteString, value: Value, writer: ByteString) {
+    this.key = key;
+    this.held = value;
+    this.writerStart = writer;
+  }
+
+  get writer(): ByteString {
+    return this.writerIndex === WHOLE ? this.writerStart : unitId(this.writerStart, this.writerIndex);
+  }
+
+  set writer(writer: ByteString) {
+    this.writerStart = writer;
+    this.writerIndex = WHOLE;
+  }
+
+  get value(): Value {
+    const { held } = this;
+    if (!(held instanceof StringDraft)) return held;
+    const text = held.toString();
+    // Who changes it and reads it in turn goes on with the draft.
+    if (held.isRead) this.held = text;
+    held.isRead = true;
+    return text;
+  }
+
+  set value(value: Value) {
+    this.held = value;
+  }
+
+  get expire(): number {
+    return this.lease ?? NO_EXPIRY;
+  }
+
+  set expire(expire: number) {
+    this.lease = expire === NO_EXPIRY ? null : expire;
+  }
+}
+
+/** `UsedEntry.use` of a key that has just been made. */
+export const NEVER_USED = -1;
+
+/** One that has room for how it was used, 8 bytes more: see usage.ts. No part of the state. */
+export class UsedEntry extends KeptEntry {
+  use = NEVER_USED;
+}
+
+export class Keyspace {
+  readonly #notesUse: boolean;
+  readonly #table = new DenseTable<Entry>((entry) => entry.key);
+  readonly #times = new ExpiryTimes((key, expire) => this.find(key)?.expire === expire);
+  #expiring = 0;
+
+  /** @param notesUse  whether entries have room for how they are used */
+  constructor(notesUse = false) {
+    this.#notesUse = notesUse;
+  }
+
+  /** Keys, expired ones among them. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /**
+   * Keys that have expired and are still there.
+   * @param at  milliseconds since 1970; an earlier time than the latest one asked about counts as that one
+   */
+  expired(at: number): number {
+    return this.#expiring === 0 ? 0 : this.#times.dueBefore(at);
+  }
+
+  /** Does part of what the next `expired` would have to do. @param most  about so many keys */
+  lookForExpired(at: number, most: number): void {
+    if (this.#expiring > 0) this.#times.advance(at, most);
+  }
+
+  /** All entries, densely; what SCAN and RANDOMKEY walk. Not to be changed. */
+  get entries(): readonly Entry[] {
+    return this.#table.items;
+  }
+
+  /** How many keys have an expiry time. */
+  get expiring(): number {
+    return this.#expiring;
+  }
+
+  /** The entry of a key, expired or not. */
+  find(key: ByteString): Entry | undefined {
+    const place = this.#table.find(key);
+    return place < 0 ? undefined : this.#table.items[place];
+  }
+
+  /** Sets or adds a key. */
+  set(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
+    const entry = this.find(key);
+    if (entry === undefined) return this.add(key, value, expire, writer);
+    this.replace(entry, value, expire);
+    entry.writer = writer;
+    return entry;
+  }
+
+  /** Adds a key that is absent. */
+  add(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
+    const entry = this.#notesUse ? new UsedEntry(key, value, writer) : new KeptEntry(key, value, writer);
+    this.#table.push(entry);
+    if (expire !== NO_EXPIRY) this.setExpire(entry, expire);
+    return entry;
+  }
+
+  /** Gives a key that is there another value; its writer is to be noted. */
+  replace(entry: Entry, value: Value, expire: number): void {
+    entry.value = value;
+    if (entry.expire !== expire) this.setExpire(entry, expire);
+  }
+
+  setExpire(entry: Entry, expire: number): void {
+    this.#forgetExpire(entry);
+    entry.expire = expire;
+    if (expire === NO_EXPIRY) return;
+    this.#expiring++;
+    this.#times.add(expire, entry.key);
+    if (this.#times.isMostlyStale(this.#expiring)) this.#times.rebuild(this.#expiryTimes());
+  }
+
+  delete(key: ByteString): void {
+    const place = this.#table.find(key);
+    if (place < 0) return;
+    this.#forgetExpire(this.#table.items[place] as Entry);
+    this.#table.removeAt(place);
+  }
+
+  /**
+   * Drops keys whose expiry time lies before a time. Outside the fold: only for times that no unit to come is dated at.
+   * @returns how many were dropped, `limit` at most
+   */
+  dropExpired(before: number, limit: number): number {
+    let dropped = 0;
+    while (dropped < limit) {
+      const due = this.#times.shift(before);
+      if (due === undefined) break;
+      if (this.find(due.key)?.expire !== due.expire) continue;
+      this.delete(due.key);
+      dropped++;
+    }
+    return dropped;
+  }
+
+  /** The key that expires first, expired or not. */
+  firstToExpire(): Entry | undefined {
+    for (;;) {
+      const { first } = this.#times;
+      if (first === undefined) return undefined;
+      const entry = this.find(first.key);
+      if (entry?.expire === first.expire) return entry;
+      this.#times.shift(Number.POSITIVE_INFINITY);
+    }
+  }
+
+  /** Some key that expires, chosen by a number (at least 0, below 1); undefined: that choice met none, another may. */
+  sampleExpiring(chance: number): Entry | undefined {
+    const chosen = this.#times.sample(chance);
+    const entry = chosen === undefined ? undefined : this.find(chosen.key);
+    return entry?.expire === chosen?.expire ? entry : undefined;
+  }
+
+  /** Before an entry's expiry time changes, or it goes. */
+  #forgetExpire({ expire }: Entry): void {
+    if (expire === NO_EXPIRY) return;
+    this.#expiring--;
+    this.#times.remove(expire);
+  }
+
+  *#expiryTimes(): Generator<[number, ByteString]> {
+    for (const entry of this.entries) if (entry.expire !== NO_EXPIRY) yield [entry.expire, entry.key];
+  }
+}

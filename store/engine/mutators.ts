@@ -1,0 +1,301 @@
+/**
+ * The face of the store that handlers see: look-ups, and the one small set of mutators through which everything
+ * changes. Each mutator leaves a record of its exact inverse (undo.ts) when records are asked for.
+ * "Changed" means value, expiry or name: a handler calls no mutator for what already is so.
+ */
+import { type ByteString, detached } from "../../protocol/byte-string.js";
+import { wrongType } from "../arguments/errors.js";
+import type { Hash } from "../values/hash.js";
+import type { End, List } from "../values/list.js";
+import type { MemberSet } from "../values/member-set.js";
+import type { SortedSet } from "../values/sorted-set.js";
+import { isSameMarks, type Stream, type StreamMarks } from "../values/streams/stream.js";
+import type { StreamEntry } from "../values/streams/stream-entry.js";
+import type { StreamId } from "../values/streams/stream-id.js";
+import { copied } from "../values/tables/packed.js";
+import type { Value } from "../values/value.js";
+import { DocumentMutators } from "./document-mutators.js";
+import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
+import type { StringForms } from "./string-forms.js";
+import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
+import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
+import type { Unit } from "./unit.js";
+import type { Usage } from "./usage.js";
+
+/** An entry whose type has been checked. */
+export type Typed<V extends Value> = Omit<Entry, "value"> & { value: V };
+
+/** The class of a collection. */
+type ValueClass<V> = new () => V;
+
+export class Data {
+  readonly #keyspaces: Keyspace[];
+  /** null: strings' forms are not kept. */
+  readonly forms: StringForms | null;
+  /** null: how keys are used is not kept. */
+  readonly usage: Usage | null;
+  #unit: Unit = { at: 0, db: 0, id: "" };
+  #records: UndoRecord[] | null = null;
+  /** The entry whose writer before this unit was recorded last. */
+  #touched: Entry | null = null;
+  /** Mutators of documents. */
+  readonly documents = new DocumentMutators({
+    at: () => this.#unit.at,
+    record: (record) => this.#records?.push(record),
+    touch: (entry) => this.#touch(entry),
+  });
+
+  constructor(keyspaces: Keyspace[], usage: Usage | null = null, forms: StringForms | null = null) {
+    this.#keyspaces = keyspaces;
+    this.usage = usage;
+    this.forms = forms;
+  }
+
+  /** Points the face at a unit. `records` receives the inverses; null: nobody will ask for them. */
+  begin(unit: Unit, records: UndoRecord[] | null): void {
+    this.#unit = unit;
+    this.#records = records;
+    this.#touched = null;
+  }
+
+  get databases(): number {
+    return this.#keyspaces.length;
+  }
+
+  keyspace(db = this.#unit.db): Keyspace {
+    return this.#keyspaces[db] as Keyspace;
+  }
+
+  /** The key's entry, unless it has expired by the unit's date. */
+  get(key: ByteString, db = this.#unit.db): Entry | undefined {
+    const entry = this.#keyspaces[db]!.find(key);
+    return entry !== undefined && isExpired(entry, this.#unit.at) ? undefined : entry;
+  }
+
+  /** @throws CommandFailure WRONGTYPE */
+  getString(key: ByteString): Typed<ByteString> | undefined {
+    const entry = this.get(key);
+    if (entry !== undefined && !holdsString(entry)) throw wrongType();
+    return entry as Typed<ByteString> | undefined;
+  }
+
+  /** @throws CommandFailure WRONGTYPE */
+  getAs<V extends Exclude<Value, ByteString>>(type: ValueClass<V>, key: ByteString): Typed<V> | undefined {
+    const entry = this.get(key);
+    if (entry !== undefined && !(entry.held instanceof type)) throw wrongType();
+    return entry as Typed<V> | undefined;
+  }
+
+  /** The entry of a collection, made and put if it is absent. @throws CommandFailure WRONGTYPE */
+  getOrPut<V extends Exclude<Value, ByteString>>(type: new () => V, key: ByteString): Typed<V> {
+    return this.getAs(type, key) ?? (this.put(key, new type()) as Typed<V>);
+  }
+
+  /** Sets a key to a value, whatever it held. */
+  put(key: ByteString, value: Value, expire = NO_EXPIRY, db = this.#unit.db): Entry {
+    const keyspace = this.#keyspaces[db]!;
+    const entry = keyspace.find(key);
+    if (this.#records !== null) this.#records.push(putRecord(db, key, entry));
+    if (entry !== undefined) {
+      keyspace.replace(entry, value, expire);
+      this.forms?.forget(entry);
+    }
+    this.#touched = entry ?? keyspace.add(key, value, expire, "");
+    noteWriter(this.#touched, this.#unit);
+    return this.#touched;
+  }
+
+  /** Removes a key. */
+  delete(key: ByteString, db = this.#unit.db): void {
+    const keyspace = this.#keyspaces[db]!;
+    if (this.#records !== null) this.#records.push(putRecord(db, key, keyspace.find(key)));
+    keyspace.delete(key);
+  }
+
+  /** Sets or lifts (NO_EXPIRY) a key's expiry time. */
+  expire(entry: Entry, expire: number): void {
+    this.#records?.push({ mutator: "expire", db: this.#unit.db, key: entry.key, old: entry.expire });
+    this.keyspace().setExpire(entry, expire);
+    this.#touch(entry);
+  }
+
+  /** Replaces a string's bytes; the expiry time stays. */
+  setBytes(entry: Typed<ByteString>, bytes: ByteString): void {
+    // With the writer before: a second record, and the array for both, would keep twice as much alive.
+    this.#records?.push(putRecord(this.#unit.db, entry.key, entry));
+    entry.value = bytes;
+    this.#touched = entry;
+    noteWriter(entry, this.#unit);
+    this.forms?.forget(entry);
+  }
+
+  /**
+   * Writes bytes into a string from an offset on; the expiry time stays. Where the string ends before, zeros fill the
+   * gap. The record holds only what was overwritten.
+   */
+  patch(entry: Entry, offset: number, bytes: ByteString): void {
+    if (this.#records !== null) {
+      const length = stringLength(entry);
+      const part = stringPart(entry, offset, offset + bytes.length);
+      // A few bytes of a long string would keep all of it.
+      const old = 2 * part.length < length ? detached(part) : part;
+      this.#records.push({ mutator: "patch", db: this.#unit.db, key: entry.key, offset, old, length });
+    }
+    patchString(entry, offset, bytes);
+    this.#touch(entry);
+    this.forms?.note(entry, "raw");
+  }
+
+  listPush(entry: Typed<List>, end: End, element: ByteString): void {
+    this.#records?.push({ mutator: "listPush", list: entry.value, end });
+    entry.value.push(end, element);
+    this.#touch(entry);
+  }
+
+  /** Takes an element off; a list that becomes empty goes. */
+  listPop(entry: Typed<List>, end: End): ByteString {
+    const element = entry.value.pop(end);
+    this.#records?.push({ mutator: "listPop", list: entry.value, end, element: copied(element) });
+    this.#touchOrDrop(entry);
+    return element;
+  }
+
+  /** Replaces `count` elements from an index on by others; a list that becomes empty goes. */
+  listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
+    const removed = this.#records === null ? [] : entry.value.slice(index, index + count).map(copied);
+    this.#records?.push({
+      mutator: "listSplice",
+      list: entry.value,
+      index,
+      removed,
+      inserted: inserted.length,
+    });
+    entry.value.splice(index, count, inserted);
+    this.#touchOrDrop(entry);
+  }
+
+  /** Adds a member. @returns whether it was absent */
+  setAdd(entry: Typed<MemberSet>, member: ByteString): boolean {
+    if (entry.value.has(member)) return false;
+    entry.value.push(member);
+    this.#records?.push({ mutator: "setAdd", set: entry.value });
+    this.#touch(entry);
+    return true;
+  }
+
+  /** Removes a member; a set that becomes empty goes. @returns whether it was present */
+  setRemove(entry: Typed<MemberSet>, member: ByteString): boolean {
+    const place = entry.value.find(member);
+    if (place < 0) return false;
+    this.#records?.push({ mutator: "setRemove", set: entry.value, place, member });
+    entry.value.removeAt(place);
+    this.#touchOrDrop(entry);
+    return true;
+  }
+
+  /** Sets a field. @returns whether it was absent */
+  hashPut(entry: Typed<Hash>, field: ByteString, value: ByteString): boolean {
+    const hash = entry.value;
+    const place = hash.find(field);
+    if (place < 0) {
+      this.#records?.push({ mutator: "hashAdd", hash });
+      hash.push(field, value);
+      this.#touch(entry);
+      return true;
+    }
+    const old = hash.valueAt(place);
+    if (old === value) return false;
+    this.#records?.push({ mutator: "hashPut", hash, place, old: copied(old) });
+    hash.setAt(place, value);
+    this.#touch(entry);
+    return false;
+  }
+
+  /** Removes a field; a hash that becomes empty goes. @returns whether it was present */
+  hashRemove(entry: Typed<Hash>, field: ByteString): boolean {
+    const hash = entry.value;
+    const place = hash.find(field);
+    if (place < 0) return false;
+    this.#records?.push({ mutator: "hashRemove", hash, place, field, old: copied(hash.valueAt(place)) });
+    hash.removeAt(place);
+    this.#touchOrDrop(entry);
+    return true;
+  }
+
+  /** Sets or removes (undefined) a member's score; a sorted set that becomes empty goes. */
+  score(entry: Typed<SortedSet>, member: ByteString, score: number | undefined): void {
+    const zset = entry.value;
+    const old = zset.get(member);
+    if (old === score) return;
+    this.#records?.push({ mutator: "score", zset, member, old });
+    if (score === undefined) zset.delete(member);
+    else zset.set(member, score);
+    this.#touchOrDrop(entry);
+  }
+
+  /** Appends an entry, whose id becomes the last one. An empty stream stays, as all streams do. */
+  streamAdd(entry: Typed<Stream>, added: StreamEntry): void {
+    const { marks } = entry.value;
+    const { maxDeletedId } = marks;
+    this.#records?.push({ mutator: "streamAdd", stream: entry.value, marks });
+    entry.value.push(added);
+    const entriesAdded = BigInt.asUintN(64, marks.entriesAdded + 1n);
+    entry.value.marks = { lastId: added.id, maxDeletedId, entriesAdded };
+    this.#touch(entry);
+  }
+
+  /** Removes an entry. @returns whether it was present */
+  streamRemove(entry: Typed<Stream>, id: StreamId): boolean {
+    const removed = entry.value.get(id);
+    if (removed === undefined) return false;
+    this.#records?.push({ mutator: "streamRemove", stream: entry.value, removed });
+    entry.value.delete(id);
+    this.#touch(entry);
+    return true;
+  }
+
+  /** Removes the first entries, of which there are no fewer than `count`. */
+  streamTrim(entry: Typed<Stream>, count: number): void {
+    if (count === 0) return;
+    const removed = entry.value.takeFirst(count);
+    this.#records?.push({ mutator: "streamTrim", stream: entry.value, removed });
+    this.#touch(entry);
+  }
+
+  /** Changes what a stream remembers beside its entries. */
+  streamMark(entry: Typed<Stream>, marks: Partial<StreamMarks>): void {
+    const old = entry.value.marks;
+    const changed = { ...old, ...marks };
+    if (isSameMarks(old, changed)) return;
+    this.#records?.push({ mutator: "streamMark", stream: entry.value, old });
+    entry.value.marks = changed;
+    this.#touch(entry);
+  }
+
+  /** Empties a database in one step. */
+  replaceDb(db: number): void {
+    this.#records?.push({ mutator: "replaceDb", db, old: this.keyspace(db) });
+    this.#keyspaces[db] = new Keyspace(this.usage !== null);
+  }
+
+  swapDb(first: number, second: number): void {
+    this.#records?.push({ mutator: "swapDb", first, second });
+    swapKeyspaces(this.#keyspaces, first, second);
+  }
+
+  #touch(entry: Entry): void {
+    const { db } = this.#unit;
+    // By the entry: comparing the ids, which mostly differ at their very ends, would cost more than many a command.
+    if (this.#records !== null && this.#touched !== entry) {
+      const { key, writerStart: old, writerIndex: index } = entry;
+      this.#records.push({ mutator: "writer", db, key, old, index });
+      this.#touched = entry;
+    }
+    noteWriter(entry, this.#unit);
+  }
+
+  #touchOrDrop(entry: Typed<Exclude<Value, ByteString>>): void {
+    if (entry.value.size === 0) this.delete(entry.key);
+    else this.#touch(entry);
+  }
+}

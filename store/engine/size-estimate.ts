@@ -1,0 +1,107 @@
+/**
+ * How much memory a key takes here: an estimate from what V8 gives to objects, strings and tables. Compared with the heap in
+ * test/store/commands/object.test.ts.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { Document } from "../values/documents/document.js";
+import { Hash } from "../values/hash.js";
+import { List } from "../values/list.js";
+import { MemberSet } from "../values/member-set.js";
+import { SortedSet } from "../values/sorted-set.js";
+import { Stream } from "../values/streams/stream.js";
+import { BLOCK_MAX } from "../values/streams/stream-block.js";
+import { STREAM_ID_MAX } from "../values/streams/stream-id.js";
+import { isPackable, PACKED_ELEMENTS_MAX } from "../values/tables/packed.js";
+import type { Value } from "../values/value.js";
+import { type Entry, NO_EXPIRY } from "./keyspace.js";
+
+/** Bytes of a string beside its characters, of a reference, of a place in a hash table (of which a part is empty). */
+const STRING_HEAD = 16;
+const REFERENCE = 8;
+const TABLE_PLACE = 40;
+/** A key's record, its place in the list of keys and in the table. */
+const ENTRY = 64 + REFERENCE + TABLE_PLACE;
+/** Time and key in the queue, and the time in the record. */
+const EXPIRY = 3 * 16;
+/** A collection's objects while it holds nothing. */
+const COLLECTION = 160;
+/** From so many members on they stand in a table as well. */
+const TABLE_MEMBERS_MIN = 13;
+/** Score and reference in the order by score, whose nodes are half full at worst, and the score by member. */
+const SCORED = 4 * REFERENCE;
+/** A stream entry's id, a whole number of any size, and its places. */
+const STREAM_ENTRY = 32 + 2 * REFERENCE;
+/** Of a sealed one: its id, and its part of what is kept for all entries of its block. */
+const SEALED_STREAM_ENTRY = 8;
+/** Key and rank of a document's entry. */
+const DOCUMENT_KEY = 2 * REFERENCE;
+
+/**
+ * Bytes, with the key's own.
+ * @param samples  how many elements are looked at; the others are taken to be alike
+ */
+export function estimatedBytes({ key, value, expire }: Entry, samples: number): number {
+  return stringBytes(key) + ENTRY + (expire === NO_EXPIRY ? 0 : EXPIRY) + valueBytes(value, samples);
+}
+
+function valueBytes(value: Value, samples: number): number {
+  if (typeof value === "string") return stringBytes(value);
+  const { size } = value;
+  const sampled = Math.min(size, samples);
+  const inTable =
+    value instanceof List || value instanceof Stream || isPlain(value) || size < TABLE_MEMBERS_MIN
+      ? 0
+      : TABLE_PLACE;
+  return (
+    COLLECTION + Math.round((elementBytes(value, sampled) * size) / Math.max(sampled, 1)) + size * inTable
+  );
+}
+
+/** A document whose entries have no keys of their own. */
+const isPlain = (value: Value) => value instanceof Document && value.isPlain;
+
+/** Of the first elements together, without those of tables. */
+function elementBytes(value: Exclude<Value, ByteString>, count: number): number {
+  if (value instanceof List) return count * REFERENCE + textBytes(value.slice(0, count));
+  if (value instanceof MemberSet) return namedBytes(value.members.slice(0, count), value.size);
+  if (value instanceof Hash) {
+    const texts = [...value.fields.slice(0, count), ...value.values.slice(0, count)];
+    return namedBytes(texts, 2 * value.size);
+  }
+  if (value instanceof SortedSet)
+    return count * (SCORED + REFERENCE) + textBytes(value.members.slice(0, count));
+  let bytes = 0;
+  let left = count;
+  if (value instanceof Document) {
+    for (const [key, text] of value.entries()) {
+      if (left-- === 0) break;
+      bytes += REFERENCE + stringBytes(text) + (value.isPlain ? 0 : DOCUMENT_KEY + stringBytes(key));
+    }
+    return bytes;
+  }
+  for (const { fields } of value.range(0n, STREAM_ID_MAX)) {
+    if (left-- === 0) break;
+    // Names are shared.
+    const values = fields.filter((_, i) => i % 2 === 1);
+    bytes +=
+      value.size > BLOCK_MAX
+        ? values.reduce((sum, { length }) => sum + 1 + length, SEALED_STREAM_ENTRY)
+        : STREAM_ENTRY + values.length * REFERENCE + textBytes(values);
+  }
+  return bytes;
+}
+
+/** @param all  how many there are in the collection: a few short ones are packed into one string */
+function namedBytes(texts: readonly ByteString[], all: number): number {
+  if (all <= PACKED_ELEMENTS_MAX && texts.every(isPackable))
+    return texts.reduce((bytes, { length }) => bytes + 1 + length, 0);
+  return texts.length * REFERENCE + textBytes(texts);
+}
+
+function textBytes(texts: readonly ByteString[]): number {
+  return texts.reduce((bytes, text) => bytes + stringBytes(text), 0);
+}
+
+function stringBytes({ length }: ByteString): number {
+  return STRING_HEAD + Math.ceil(length / 8) * 8;
+}

@@ -1,0 +1,154 @@
+/**
+ * Undo records: what a mutator leaves behind so that its change can be taken back exactly.
+ * Records are undone newest first. They name a key by database and key, and a collection by the object itself, which
+ * stays the same for as long as records of it exist.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Document } from "../values/documents/document.js";
+import type { RemovedEntry } from "../values/documents/document-entry.js";
+import type { Hash } from "../values/hash.js";
+import type { End, List } from "../values/list.js";
+import type { MemberSet } from "../values/member-set.js";
+import type { SortedSet } from "../values/sorted-set.js";
+import type { Stream, StreamMarks } from "../values/streams/stream.js";
+import type { StreamBlock } from "../values/streams/stream-block.js";
+import type { StreamEntry } from "../values/streams/stream-entry.js";
+import type { Value } from "../values/value.js";
+import { type Entry, type Keyspace, NO_EXPIRY, WHOLE } from "./keyspace.js";
+import { unpatchString } from "./string-parts.js";
+
+interface OfKey {
+  readonly db: number;
+  readonly key: ByteString;
+}
+
+/** One record shape for each mutator, under its name. */
+export interface UndoRecords {
+  /**
+   * What the key had, in the record itself: one is kept for each SET, each INCR. `old` is null where the key was absent.
+   */
+  put: OfKey & {
+    readonly old: Value | null;
+    readonly expire: number;
+    /** As in `Entry`: `writerStart` and `writerIndex`. */
+    readonly writer: ByteString;
+    readonly index: number;
+  };
+  expire: OfKey & { readonly old: number };
+  writer: OfKey & { readonly old: ByteString; readonly index: number };
+  patch: OfKey & { readonly offset: number; readonly old: ByteString; readonly length: number };
+  listPush: { readonly list: List; readonly end: End };
+  listPop: { readonly list: List; readonly end: End; readonly element: ByteString };
+  listSplice: {
+    readonly list: List;
+    readonly index: number;
+    readonly removed: readonly ByteString[];
+    readonly inserted: number;
+  };
+  setAdd: { readonly set: MemberSet };
+  setRemove: { readonly set: MemberSet; readonly place: number; readonly member: ByteString };
+  hashAdd: { readonly hash: Hash };
+  hashPut: { readonly hash: Hash; readonly place: number; readonly old: ByteString };
+  hashRemove: {
+    readonly hash: Hash;
+    readonly place: number;
+    readonly field: ByteString;
+    readonly old: ByteString;
+  };
+  score: { readonly zset: SortedSet; readonly member: ByteString; readonly old: number | undefined };
+  streamAdd: { readonly stream: Stream; readonly marks: StreamMarks };
+  streamRemove: { readonly stream: Stream; readonly removed: StreamEntry };
+  /** The blocks belong to the record until it is undone. */
+  streamTrim: { readonly stream: Stream; readonly removed: readonly StreamBlock[] };
+  streamMark: { readonly stream: Stream; readonly old: StreamMarks };
+  documentPush: { readonly document: Document; readonly next: number };
+  documentSet: { readonly document: Document; readonly key: ByteString; readonly old: ByteString };
+  documentRemove: { readonly document: Document; readonly removed: RemovedEntry };
+  documentExpire: {
+    readonly document: Document;
+    readonly key: ByteString;
+    readonly old: number | undefined;
+  };
+  documentIndex: { readonly document: Document; readonly old: readonly ByteString[] };
+  documentTakeOut: { readonly document: Document; readonly place: number; readonly old: ByteString };
+  replaceDb: { readonly db: number; readonly old: Keyspace };
+  swapDb: { readonly first: number; readonly second: number };
+}
+
+export type MutatorName = keyof UndoRecords;
+export type UndoRecord = { [M in MutatorName]: { readonly mutator: M } & UndoRecords[M] }[MutatorName];
+
+const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: UndoRecords[M]) => void } = {
+  put: (keyspaces, { db, key, old, expire, writer, index }) => {
+    if (old === null) keyspaces[db]!.delete(key);
+    else keyspaces[db]!.set(key, old, expire, writer).writerIndex = index;
+  },
+  expire: (keyspaces, { db, key, old }) => keyspaces[db]!.setExpire(keyspaces[db]!.find(key)!, old),
+  writer: (keyspaces, { db, key, old, index }) => {
+    const entry = keyspaces[db]!.find(key)!;
+    entry.writerStart = old;
+    entry.writerIndex = index;
+  },
+  patch: (keyspaces, { db, key, offset, old, length }) => {
+    unpatchString(keyspaces[db]!.find(key)!, offset, old, length);
+  },
+  listPush: (_, { list, end }) => list.pop(end),
+  listPop: (_, { list, end, element }) => list.push(end, element),
+  listSplice: (_, { list, index, removed, inserted }) => list.splice(index, inserted, removed),
+  setAdd: (_, { set }) => set.pop(),
+  setRemove: (_, { set, place, member }) => set.restoreAt(place, member),
+  hashAdd: (_, { hash }) => hash.pop(),
+  hashPut: (_, { hash, place, old }) => hash.setAt(place, old),
+  hashRemove: (_, { hash, place, field, old }) => hash.restoreAt(place, field, old),
+  score: (_, { zset, member, old }) => {
+    if (old === undefined) zset.delete(member);
+    else zset.set(member, old);
+  },
+  streamAdd: (_, { stream, marks }) => {
+    stream.pop();
+    stream.marks = marks;
+  },
+  streamRemove: (_, { stream, removed }) => stream.insert(removed),
+  streamTrim: (_, { stream, removed }) => stream.prepend(removed),
+  streamMark: (_, { stream, old }) => {
+    stream.marks = old;
+  },
+  documentPush: (_, { document, next }) => document.pop(next),
+  documentSet: (_, { document, key, old }) => document.set(key, old),
+  documentRemove: (_, { document, removed }) => document.restore(removed),
+  documentExpire: (_, { document, key, old }) => document.setExpire(key, old),
+  documentIndex: (_, { document, old }) => {
+    document.indexed = old;
+  },
+  documentTakeOut: (_, { document, place, old }) => document.putIn(place, old),
+  replaceDb: (keyspaces, { db, old }) => {
+    keyspaces[db] = old;
+  },
+  swapDb: (keyspaces, { first, second }) => swapKeyspaces(keyspaces, first, second),
+};
+
+/** Takes changes back, newest first. The same records must not be undone twice. */
+export function undo(keyspaces: Keyspace[], records: readonly UndoRecord[]): void {
+  for (let i = records.length - 1; i >= 0; i--) undoOne(keyspaces, records[i] as UndoRecord);
+}
+
+function undoOne<M extends MutatorName>(
+  keyspaces: Keyspace[],
+  record: { mutator: M } & UndoRecords[M],
+): void {
+  inverses[record.mutator](keyspaces, record);
+}
+
+/** What takes a put, a deletion or other bytes of a string back. By the name that is kept already: the new one need not live as long as the record. */
+export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
+  if (entry === undefined)
+    return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: WHOLE };
+  const { key: kept, value: old, expire, writerStart: writer, writerIndex: index } = entry;
+  return { mutator: "put", db, key: kept, old, expire, writer, index };
+}
+
+export function swapKeyspaces(keyspaces: Keyspace[], first: number, second: number): void {
+  const swapped = keyspaces[first]!;
+  keyspaces[first] = keyspaces[second]!;
+  keyspaces[second] = swapped;
+}

@@ -1,0 +1,93 @@
+/** What a command is told besides its arguments: everything that would otherwise be clock, randomness or session. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { unitId } from "../../protocol/version-2/envelope.js";
+import type { EncodingLimits } from "./encoding-name.js";
+
+export interface Unit {
+  /** Milliseconds since 1970, from the envelope; never the local clock. */
+  readonly at: number;
+  /**
+   * Number of its envelope among those of its date. Given by the fold alone, where `id` is the envelope's id followed by
+   * the unit's index (4 bytes, big-endian): with it the ids of a stream's entries follow from the unit.
+   */
+  readonly seq?: number | undefined;
+  /** Number of the database that the command runs in. */
+  readonly db: number;
+  /** Tells this unit from all others; seeds its random choices and names it as a key's last writer. */
+  readonly id: ByteString;
+  /** Place of the command in a unit of several, from 0; default 0. Only its random choices depend on it. */
+  readonly step?: number;
+  /** Whether who sent it may read all keys; default: not. Only what looks back on others' commands asks. */
+  readonly readsAll?: boolean | undefined;
+  /**
+   * By what limits who asks wants encodings named, and strings' by how they came about, which daemons need not know alike;
+   * default: by Redis's own, and by contents alone.
+   */
+  readonly encoding?: EncodingLimits | undefined;
+  /** The two parts of `id`, where it has not been put together. */
+  readonly parts?: NameParts;
+}
+
+/** What a unit of an envelope is named by. */
+export interface NameParts {
+  readonly envelope: ByteString;
+  readonly index: number;
+}
+
+/**
+ * The unit of an envelope that is applied where it came: named by two parts as in the fold, whose units have a number besides. Not to be
+ * copied by its properties.
+ */
+export class EnvelopeUnit implements Unit, NameParts {
+  readonly at: number;
+  readonly db: number;
+  readonly readsAll: boolean;
+  readonly envelope: ByteString;
+  readonly index: number;
+
+  /** @param id  of the envelope */
+  constructor(id: ByteString, { at, db }: { at: number; db: number }, index: number, readsAll: boolean) {
+    this.at = at;
+    this.db = db;
+    this.readsAll = readsAll;
+    this.envelope = id;
+    this.index = index;
+  }
+
+  get id(): ByteString {
+    return unitId(this.envelope, this.index);
+  }
+
+  get parts(): NameParts {
+    return this;
+  }
+}
+
+/**
+ * The unit of an envelope in the fold. Each SET makes its name the key's last writer, and few are ever asked for: put together
+ * at once, it would be one more object for each key and each undo record. Not to be copied by its properties.
+ */
+export class FoldedUnit implements Unit, NameParts {
+  readonly at: number;
+  readonly seq: number;
+  readonly db: number;
+  readonly envelope: ByteString;
+  readonly index: number;
+
+  /** @param id  of the envelope */
+  constructor(id: ByteString, { at, seq, db }: { at: number; seq: number; db: number }, index: number) {
+    this.at = at;
+    this.seq = seq;
+    this.db = db;
+    this.envelope = id;
+    this.index = index;
+  }
+
+  get id(): ByteString {
+    return unitId(this.envelope, this.index);
+  }
+
+  get parts(): NameParts {
+    return this;
+  }
+}

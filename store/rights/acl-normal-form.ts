@@ -1,0 +1,54 @@
+/**
+ * Rules in the one way in which Redis (7.2) writes them, which says the same when it is read: keys first, then all or nothing,
+ * then what differs from it, each command or category once. Pure.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Rule } from "./acl-rules.js";
+
+/** Of one selector, or of the rules outside all. */
+export interface NormalRules {
+  /** Such as `~a* %R~b`; empty: no keys. */
+  readonly keys: ByteString;
+  /** Such as `-@all +@read -get`. */
+  readonly commands: ByteString;
+}
+
+export function normalForm(rules: readonly Rule[]): NormalRules {
+  return { keys: keysOf(rules), commands: commandsOf(rules) };
+}
+
+function keysOf(rules: readonly Rule[]): ByteString {
+  const permissions = new Map<ByteString, { read: boolean; write: boolean }>();
+  let isAll = false;
+  for (const rule of rules) {
+    if (rule.kind === "all-keys" || rule.kind === "reset-keys") {
+      isAll = rule.kind === "all-keys";
+      permissions.clear();
+    } else if (rule.kind === "pattern") {
+      const { glob, read, write } = rule.pattern;
+      const before = permissions.get(glob);
+      permissions.set(glob, { read: read || before?.read === true, write: write || before?.write === true });
+    }
+  }
+  if (isAll) return "~*";
+  return [...permissions]
+    .map(([glob, { read, write }]) => `${read && write ? "" : read ? "%R" : "%W"}~${glob}`)
+    .join(" ");
+}
+
+function commandsOf(rules: readonly Rule[]): ByteString {
+  let base = "-@all";
+  let others: ByteString[] = [];
+  for (const rule of rules) {
+    if (rule.kind === "all") {
+      base = rule.allow ? "+@all" : "-@all";
+      others = [];
+    } else if (rule.kind === "category" || rule.kind === "command") {
+      const name = rule.kind === "category" ? `@${rule.category}` : rule.name.toLowerCase();
+      // What a rule says of a command it says of its subcommands.
+      others = others.filter((one) => one.slice(1) !== name && !one.slice(1).startsWith(`${name}|`));
+      others.push((rule.allow ? "+" : "-") + name);
+    }
+  }
+  return [base, ...others].join(" ");
+}

@@ -1,0 +1,241 @@
+/**
+ * What the rules of one key permit, decided as Redis 7 does: of the rules on a command the last one counts; keys are
+ * named by patterns, each of which must give the whole permission by itself; a selector is a second set of rules, and
+ * it is enough if one set permits a command with all its keys. Pure. Source: redis-server 7.0, test/store/rights/acl.test.ts.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { echoed } from "../arguments/errors.js";
+import { ABSENT_COMMANDS } from "../rows/absent-commands.js";
+import { type Command, type CommandTable, categoriesOf } from "../rows/command.js";
+import { administers } from "../rows/foreign-command.js";
+import { type Permission, permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
+import { type NormalRules, normalForm } from "./acl-normal-form.js";
+import { parseRules, type Rule } from "./acl-rules.js";
+import { allows, allowsAll, type KeyPattern } from "./key-pattern.js";
+
+const VERBS: Readonly<Record<Permission, string>> = {
+  "": "touch",
+  R: "read",
+  W: "write",
+  RW: "read and write",
+};
+
+/** What is not permitted of a command: it altogether, or one of its keys; `*`: a whole database. */
+export type AclRefusal = { readonly what: "command" } | { readonly what: "key"; readonly key: ByteString };
+
+const WHOLE_COMMAND: AclRefusal = { what: "command" };
+
+export class Acl {
+  /** As they were given, one each. */
+  readonly rules: readonly ByteString[];
+  /** Whether everything is permitted, commands that the table does not know among it. */
+  readonly isUnlimited: boolean;
+  /** Whether some set lets all keys be read. */
+  readonly mayReadAll: boolean;
+  /** As read, those outside all selectors first. */
+  readonly #rules: readonly (readonly Rule[])[];
+  /** The same, judging. */
+  readonly #sets: readonly RuleSet[];
+
+  /** @throws CommandFailure  naming the first text that is no rule */
+  constructor(texts: readonly ByteString[], table: CommandTable) {
+    const rules = parseRules(texts, table);
+    this.rules = rules.map(({ text }) => text);
+    const outside = rules.filter(({ kind }) => kind !== "selector" && kind !== "clear-selectors");
+    const cleared = rules.findLastIndex(({ kind }) => kind === "clear-selectors");
+    const selectors = rules
+      .slice(cleared + 1)
+      .flatMap((rule) => (rule.kind === "selector" ? [rule.rules] : []));
+    this.#rules = [outside, ...selectors];
+    this.#sets = this.#rules.map((set) => new RuleSet(set, table));
+    this.isUnlimited = this.#sets.some((set) => set.isUnlimited);
+    this.mayReadAll = this.#sets.some((set) => set.readsAll);
+  }
+
+  /** What the rules come to, in Redis's way: those outside all selectors first, then each selector's. */
+  get normalForm(): readonly NormalRules[] {
+    return this.#rules.map(normalForm);
+  }
+
+  /** What is not permitted of a command; null: it is. Of several keys, by several sets, the last one. */
+  refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
+    for (const set of this.#sets) if (set.permits(command, argv)) return null;
+    const touches = touchesOf(command.keys, argv);
+    const places = this.#sets.map((set) =>
+      set.permitsCommand(command) ? touches.findIndex((touch) => !set.permitsTouch(touch)) : -1,
+    );
+    const touch = touches[Math.max(...places)];
+    return touch === undefined ? WHOLE_COMMAND : { what: "key", key: touch.key ?? "*" };
+  }
+
+  /** Why a command is not permitted, as the words behind "this key may not "; null: it is. */
+  denial(command: Command, argv: readonly ByteString[]): string | null {
+    for (const set of this.#sets) if (set.permits(command, argv)) return null;
+    // Of several reasons the one is told that came closest: a set that permits the command, not the keys.
+    const closest = this.#sets.find((set) => set.permitsCommand(command)) ?? (this.#sets[0] as RuleSet);
+    return closest.denial(command, argv);
+  }
+
+  /** The same for a command that the table does not know, by its name. */
+  foreignDenial(name: ByteString): string | null {
+    if (this.#sets.some((set) => set.permitsForeign(name))) return null;
+    const rule =
+      this.#sets[0]?.ruleAgainstForeign(name) ??
+      (administers(name) ? this.#sets[0]?.ruleAgainstAdministration : undefined);
+    const unknown = administers(name) ? "it administers" : "what it touches is not known here";
+    const reason =
+      rule === undefined ? `${unknown}, and not all is allowed` : `rule ${echoed(rule)} denies it`;
+    return `run '${echoed(name)}': ${reason}`;
+  }
+
+  /** Whether some set lets a key be read: what the keys of `if` need. */
+  mayRead(key: ByteString): boolean {
+    return this.#sets.some((set) => set.permitsKey(key, "R"));
+  }
+}
+
+type CommandRule = Extract<Rule, { kind: "all" | "category" | "command" }>;
+
+/** What is permitted of commands that the table does not know: they may be of any category, but for one. */
+type Foreign = "none" | "all" | "all but admin";
+
+/** Every command that administers is in both. */
+const ADMINISTERING_CATEGORIES: ReadonlySet<string> = new Set(["admin", "dangerous"]);
+
+interface Verdict {
+  readonly allow: boolean;
+  /** The rule that said so last. */
+  readonly rule: ByteString;
+}
+
+/** The rules of one selector, or those outside all. */
+class RuleSet {
+  readonly isUnlimited: boolean;
+  readonly #verdicts = new Map<Command, Verdict>();
+  #patterns: KeyPattern[] = [];
+  #allKeys = false;
+  #foreign: Foreign = "none";
+  /** What rules say of those by name. */
+  readonly #named = new Map<ByteString, Verdict>();
+  /** Of commands that the table does not know. */
+  ruleAgainstAdministration: ByteString | undefined;
+
+  constructor(rules: readonly Rule[], table: CommandTable) {
+    for (const rule of rules) this.#add(rule, table);
+    const last = rules.findLast(({ kind }) => kind === "all" || kind === "category" || kind === "command");
+    this.isUnlimited = this.#allKeys && last?.kind === "all" && last.allow;
+  }
+
+  permitsCommand(command: Command): boolean {
+    // As in Redis: what serves before anybody has logged in is everybody's.
+    return this.#verdicts.get(command)?.allow === true || command.flags.includes("no_auth");
+  }
+
+  permits(command: Command, argv: readonly ByteString[]): boolean {
+    if (!this.permitsCommand(command)) return false;
+    return this.#allKeys || this.#forbidden(command, argv) === undefined;
+  }
+
+  permitsForeign(name: ByteString): boolean {
+    if (!this.#allKeys) return false;
+    const verdict = this.#named.get(name.toUpperCase());
+    if (verdict !== undefined) return verdict.allow;
+    return this.#foreign === "all" || (this.#foreign === "all but admin" && !administers(name));
+  }
+
+  /** The rule that denies a command that the table does not know, by its name. */
+  ruleAgainstForeign(name: ByteString): ByteString | undefined {
+    const verdict = this.#named.get(name.toUpperCase());
+    return verdict?.allow === false ? verdict.rule : undefined;
+  }
+
+  permitsKey(key: ByteString, needs: Permission): boolean {
+    return this.#allKeys || allows(this.#patterns, key, needs);
+  }
+
+  get readsAll(): boolean {
+    return this.#allKeys || allowsAll(this.#patterns, "R");
+  }
+
+  /** Why it does not permit what it does not. */
+  denial(command: Command, argv: readonly ByteString[]): string {
+    const name = command.name.toLowerCase().replace("|", " ");
+    if (!this.permitsCommand(command)) {
+      const verdict = this.#verdicts.get(command);
+      const reason = verdict === undefined ? "no rule allows it" : `rule ${echoed(verdict.rule)} denies it`;
+      return `run '${name}': ${reason}`;
+    }
+    const touch = this.#forbidden(command, argv);
+    const verb = touch === undefined ? "" : VERBS[permissionFor(touch)];
+    if (touch?.key === null) return `run '${name}': it may ${verb} all keys, and no rule allows that`;
+    return `${verb} key '${echoed(touch?.key ?? "")}', which '${name}' needs: no rule allows it`;
+  }
+
+  #forbidden(command: Command, argv: readonly ByteString[]): Touch | undefined {
+    return touchesOf(command.keys, argv).find((touch) => !this.permitsTouch(touch));
+  }
+
+  permitsTouch(touch: Touch): boolean {
+    const needs = permissionFor(touch);
+    if (this.#allKeys) return true;
+    return touch.key === null ? allowsAll(this.#patterns, needs) : allows(this.#patterns, touch.key, needs);
+  }
+
+  #add(rule: Rule, table: CommandTable): void {
+    switch (rule.kind) {
+      case "all-keys":
+      case "reset-keys":
+        this.#allKeys = rule.kind === "all-keys";
+        this.#patterns = [];
+        break;
+      case "pattern":
+        this.#addPattern(rule.pattern);
+        break;
+      case "all":
+      case "category":
+      case "command": {
+        const verdict = { allow: rule.allow, rule: rule.text };
+        this.#foreign = foreignAfter(rule, this.#foreign);
+        if (rule.kind === "all") this.ruleAgainstAdministration = rule.allow ? undefined : rule.text;
+        else if (rule.kind === "category" && !rule.allow && ADMINISTERING_CATEGORIES.has(rule.category))
+          this.ruleAgainstAdministration = rule.text;
+        for (const command of table.all()) if (isMeant(command, rule)) this.#verdicts.set(command, verdict);
+        this.#noteForeign(rule, verdict);
+        break;
+      }
+    }
+  }
+
+  /** What is behind a name is judged by the name alone: a subcommand that is denied denies all, and one that is allowed none. */
+  #noteForeign(rule: CommandRule, verdict: Verdict): void {
+    if (rule.kind === "all") this.#named.clear();
+    else if (rule.kind === "category" && !rule.allow) {
+      // It may be in that category, as any other.
+      for (const [name, { allow }] of this.#named) if (allow) this.#named.delete(name);
+    } else if (rule.kind === "command" && ABSENT_COMMANDS.has(rule.name)) {
+      const [container = "", ...subcommand] = rule.name.split("|");
+      if (subcommand.length === 0 || !rule.allow) this.#named.set(container, verdict);
+    }
+  }
+
+  /** The same pattern again adds to what it permits, as in Redis: `%R~a %W~a` is `~a`. */
+  #addPattern({ read, write, glob }: KeyPattern): void {
+    const same = this.#patterns.findIndex((pattern) => pattern.glob === glob);
+    const before = this.#patterns[same];
+    if (before === undefined) this.#patterns.push({ read, write, glob });
+    else this.#patterns[same] = { read: read || before.read, write: write || before.write, glob };
+  }
+}
+
+/** What a rule leaves of the commands that the table does not know; in doubt nothing. */
+function foreignAfter(rule: CommandRule, before: Foreign): Foreign {
+  if (rule.kind === "all") return rule.allow ? "all" : "none";
+  if (rule.kind === "command" || rule.allow || before === "none") return before;
+  return rule.category === "admin" ? "all but admin" : "none";
+}
+
+function isMeant(command: Command, rule: CommandRule): boolean {
+  if (rule.kind === "all") return true;
+  if (rule.kind === "category") return categoriesOf(command).includes(rule.category);
+  return command.name === rule.name || command.name.startsWith(`${rule.name}|`);
+}

@@ -1,0 +1,95 @@
+/**
+ * DER (X.690), the reading half, as far as a public key needs it. Strict: one encoding of each value, so that every
+ * daemon gives the same verdict on the same bytes.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+
+/** Bytes that are not DER, or not what was expected. */
+export class MalformedDer extends Error {
+  override readonly name = "MalformedDer";
+}
+
+export const INTEGER = 0x02;
+export const BIT_STRING = 0x03;
+export const NULL = 0x05;
+export const OBJECT_IDENTIFIER = 0x06;
+export const SEQUENCE = 0x30;
+
+const NAMES: Readonly<Record<number, string>> = {
+  [INTEGER]: "an INTEGER",
+  [BIT_STRING]: "a BIT STRING",
+  [NULL]: "a NULL",
+  [OBJECT_IDENTIFIER]: "an OBJECT IDENTIFIER",
+  [SEQUENCE]: "a SEQUENCE",
+};
+
+/** Lengths up to 65,535, far above any key's. */
+const LENGTH_BYTES_MAX = 2;
+
+export class DerReader {
+  readonly #bytes: ByteString;
+  #at = 0;
+
+  constructor(bytes: ByteString) {
+    this.#bytes = bytes;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
+  /** @throws MalformedDer  if anything is left */
+  expectEnd(): void {
+    if (!this.isAtEnd) throw new MalformedDer("bytes follow where it should end");
+  }
+
+  /** The contents of the next element, which must have this tag. @throws MalformedDer */
+  read(tag: number): ByteString {
+    if (this.#bytes.charCodeAt(this.#at) !== tag) throw new MalformedDer(`${NAMES[tag]} is missing`);
+    this.#at++;
+    const length = this.#readLength();
+    const end = this.#at + length;
+    if (end > this.#bytes.length) throw new MalformedDer(`${NAMES[tag]} is cut short`);
+    const contents = this.#bytes.slice(this.#at, end);
+    this.#at = end;
+    return contents;
+  }
+
+  /** A positive INTEGER's bytes, the highest first, without the zero that only keeps it positive. @throws MalformedDer */
+  readPositive(): ByteString {
+    const contents = this.read(INTEGER);
+    const first = contents.charCodeAt(0);
+    if (contents === "" || first >= 0x80 || contents === "\0")
+      throw new MalformedDer("a number is not positive");
+    if (first !== 0) return contents;
+    if (contents.charCodeAt(1) < 0x80) throw new MalformedDer("a number begins with a zero too many");
+    return contents.slice(1);
+  }
+
+  /** A BIT STRING of whole bytes. @throws MalformedDer */
+  readBits(): ByteString {
+    const contents = this.read(BIT_STRING);
+    if (contents.charCodeAt(0) !== 0) throw new MalformedDer("a BIT STRING is not of whole bytes");
+    return contents.slice(1);
+  }
+
+  /** The shortest form only. */
+  #readLength(): number {
+    const first = this.#next();
+    if (first < 0x80) return first;
+    const count = first - 0x80;
+    if (count === 0 || count > LENGTH_BYTES_MAX)
+      throw new MalformedDer("a length is indefinite or far too large");
+    let length = 0;
+    for (let i = 0; i < count; i++) length = length * 256 + this.#next();
+    if (length < 0x80 || length < 256 ** (count - 1))
+      throw new MalformedDer("a length is longer than it need be");
+    return length;
+  }
+
+  #next(): number {
+    const byte = this.#bytes.charCodeAt(this.#at++);
+    if (Number.isNaN(byte)) throw new MalformedDer("a length is cut short");
+    return byte;
+  }
+}

@@ -1,0 +1,24 @@
+/** Which keys a rule lets a command read and write. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { globMatches } from "../patterns/glob.js";
+import type { Permission } from "../rows/key-spec.js";
+
+export interface KeyPattern {
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly glob: ByteString;
+}
+
+/** Whether one of the patterns, by itself, gives the whole permission for a key; as Redis has it. */
+export function allows(patterns: readonly KeyPattern[], key: ByteString, needs: Permission): boolean {
+  return patterns.some((pattern) => gives(pattern, needs) && globMatches(pattern.glob, key));
+}
+
+/** The same for all keys that there may be. */
+export function allowsAll(patterns: readonly KeyPattern[], needs: Permission): boolean {
+  return patterns.some((pattern) => gives(pattern, needs) && pattern.glob === "*");
+}
+
+function gives({ read, write }: KeyPattern, needs: Permission): boolean {
+  return (read || !needs.includes("R")) && (write || !needs.includes("W"));
+}

@@ -1,0 +1,87 @@
+/**
+ * What a command is: one row of its family's table. Dispatch, arity errors, COMMAND, permission, routing, the keys a
+ * command touches and the documentation all read the same row.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import type { Data } from "../engine/mutators.js";
+import type { Unit } from "../engine/unit.js";
+import type { KeySpec } from "./key-spec.js";
+
+/** Redis's own words. `write` xor `readonly` says whether a command is recorded; one with neither touches no data. */
+export type Flag =
+  | "write"
+  | "readonly"
+  | "fast"
+  | "denyoom"
+  | "admin"
+  | "noscript"
+  | "loading"
+  | "stale"
+  | "blocking"
+  | "no_auth"
+  | "no_multi"
+  | "movablekeys";
+
+/**
+ * Runs a command whose arity has been checked.
+ * @param argv  the command's name first
+ * @returns the reply; never an error: those are thrown, before the first mutator
+ * @throws CommandFailure
+ */
+export type Handler = (data: Data, argv: readonly ByteString[], unit: Unit) => Reply;
+
+export interface Row {
+  /** Arguments with the name; negative: at least so many. */
+  readonly arity: number;
+  readonly flags: readonly Flag[];
+  readonly keys: KeySpec;
+  /** First key, last key and step for COMMAND, where `keys` is a function and yet some keys have regular places. */
+  readonly places?: readonly [first: number, last: number, step: number];
+  /** Redis version that introduced it. */
+  readonly since: string;
+  readonly summary: string;
+  readonly complexity: string;
+  /** ACL categories besides those that family and flags give. */
+  readonly categories?: readonly string[];
+  readonly run: Handler;
+}
+
+export interface Command extends Row {
+  /** Upper case; a subcommand's is `CONTAINER|NAME`. */
+  readonly name: string;
+  /** The family's name, also its ACL category (of the server there is none). */
+  readonly group: string;
+  /** Whether its flags say `write`. */
+  readonly writes: boolean;
+  /** Whether they say `readonly`. */
+  readonly reads: boolean;
+}
+
+/** All commands, handed to what cannot import them: rows that tell of the table, rules that name commands. */
+export interface CommandTable {
+  all(): readonly Command[];
+  /** By name in any case; a subcommand as `CONTAINER|NAME`. */
+  find(name: string): Command | undefined;
+}
+
+/** A family's rows, named. Keys are upper-case command names in the order of the documentation. */
+export function family(group: string, rows: Readonly<Record<string, Row>>): readonly Command[] {
+  return Object.entries(rows).map(([name, row]) => {
+    // All of one shape, which is looked at for each request.
+    const { arity, flags, keys, run, since, summary, complexity, ...rest } = row;
+    const does = { writes: flags.includes("write"), reads: flags.includes("readonly") };
+    return { name, group, arity, flags, keys, run, ...does, since, summary, complexity, ...rest };
+  });
+}
+
+/** The ACL categories of a command, without the `@`. */
+export function categoriesOf(command: Command): string[] {
+  const categories = new Set(command.categories);
+  if (command.group !== "server") categories.add(command.group);
+  if (command.flags.includes("write")) categories.add("write");
+  if (command.flags.includes("readonly")) categories.add("read");
+  if (command.flags.includes("admin")) categories.add("admin").add("dangerous");
+  categories.add(command.flags.includes("fast") ? "fast" : "slow");
+  return [...categories].sort();
+}

@@ -1,0 +1,46 @@
+/** Commands that mean something for a connection only: what an envelope has in their place. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type ErrorReply, error } from "../../protocol/reply.js";
+import { CommandFailure } from "../arguments/errors.js";
+
+const TOGETHER = "commands that belong together are an envelope with multi, client.multi()";
+const CONDITIONS = "the header's if, an option of the client, says on what condition a call is applied";
+
+const SIGNED = "who sends it is told by its signature";
+const OWN = "it is for connections of the RESP listener (--resp)";
+
+/** Commands, or the first words of those that consist of two. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  SELECT: "its header names the database (db)",
+  MULTI: TOGETHER,
+  EXEC: TOGETHER,
+  DISCARD: TOGETHER,
+  WATCH: CONDITIONS,
+  UNWATCH: CONDITIONS,
+  HELLO: SIGNED,
+  QUIT: OWN,
+  RESET: OWN,
+  DBSYNC: OWN,
+};
+
+const MISTAKES: ReadonlyMap<string, ErrorReply> = new Map(
+  Object.entries(INSTEAD).map(([name, cure]) => [name, error(`ERR ${name} stands in no envelope: ${cure}`)]),
+);
+
+const LENGTHS: ReadonlySet<number> = new Set(Object.keys(INSTEAD).map(({ length }) => length));
+
+/** The error that answers such a command in an envelope; null: it is none. */
+export function connectionMistake(argv: readonly ByteString[]): ErrorReply | null {
+  const name = argv[0] as ByteString;
+  return LENGTHS.has(name.length) ? (MISTAKES.get(name.toUpperCase()) ?? null) : null;
+}
+
+/** Whether a command means something for a connection only. @param name  as in the command table */
+export function isOfConnection(name: string): boolean {
+  return MISTAKES.has(name.split("|")[0] as string);
+}
+
+/** What a connection's command does where there is none. @throws CommandFailure */
+export function refuseWithoutConnection(_: unknown, argv: readonly ByteString[]): never {
+  throw new CommandFailure(connectionMistake(argv)?.text ?? "ERR needs a connection");
+}

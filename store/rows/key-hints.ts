@@ -1,0 +1,148 @@
+/**
+ * What COMMAND tells clients of a command's keys beside their places: how each is used, in Redis's words, and how its place is
+ * found. Most of it follows from the row; what does not stands here. Source: redis-server 7.0, test/conformance/command-table.test.ts.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Command } from "./command.js";
+import { type KeyRange, permissionFor, type Touch, touchesOf } from "./key-spec.js";
+
+/** Flags, of each of a command's key specifications those between semicolons; and the commands. */
+const FLAGS: readonly (readonly [flags: string, names: string])[] = [
+  ["OW insert", "MSETNX SETNX"],
+  ["RM delete", "DEL UNLINK"],
+  ["RO access;OW update", "COPY"],
+  ["RO access;OW update;OW update", "GEORADIUS GEORADIUSBYMEMBER"],
+  ["RO access;RO access", "SORT_RO"],
+  ["RO access;RO access;OW update", "SORT"],
+  ["RO access", "SINTERCARD ZDIFF ZINTER ZINTERCARD ZUNION XREAD"],
+  ["OW update;RO access", "ZDIFFSTORE ZINTERSTORE ZUNIONSTORE"],
+  ["RW access delete", "BLMPOP BLPOP BRPOP BZMPOP BZPOPMAX BZPOPMIN"],
+  ["RW access delete", "GETDEL LMPOP LPOP RPOP SPOP ZMPOP ZPOPMAX ZPOPMIN"],
+  ["RW access delete;OW insert", "RENAMENX"],
+  ["RW access delete;OW update", "RENAME"],
+  ["RW access delete;RW insert", "BLMOVE BRPOPLPUSH LMOVE RPOPLPUSH SMOVE"],
+  ["RW access insert;RO access", "PFMERGE"],
+  ["RW access update", "MOVE"],
+  ["RW access update variable_flags", "BITFIELD SET"],
+  ["RW delete", "HDEL LREM LTRIM SREM XDEL XTRIM ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE"],
+  ["RW insert", "APPEND HSETNX LINSERT LPUSH LPUSHX PFADD RPUSH RPUSHX SADD"],
+  ["RW update", "EXPIRE EXPIREAT GEOADD HMSET HSET LSET PERSIST PEXPIRE PEXPIREAT SETRANGE XADD XSETID ZADD"],
+  ["RW update;RO access", "SINTERSTORE"],
+];
+
+const flagsByName: ReadonlyMap<string, readonly string[]> = new Map(
+  FLAGS.flatMap(([flags, names]) => names.split(" ").map((name) => [name, flags.split(";")] as const)),
+);
+
+/** Which keys these are that the arguments name, seen from a place. */
+export type FoundKeys =
+  | {
+      readonly type: "range";
+      /** Seen from the first; negative: from the end. */
+      readonly lastkey: number;
+      readonly keystep: number;
+      /** How many parts the arguments consist of, of which these are the first; 0: of one. */
+      readonly limit: number;
+    }
+  | {
+      readonly type: "keynum";
+      readonly keynumidx: number;
+      readonly firstkey: number;
+      readonly keystep: number;
+    }
+  | { readonly type: "unknown" };
+
+/** Where to begin to look for them. */
+export type KeysBegin =
+  | { readonly type: "index"; readonly index: number }
+  | { readonly type: "keyword"; readonly keyword: string; readonly startfrom: number }
+  | { readonly type: "unknown" };
+
+type Place = readonly [KeysBegin, FoundKeys];
+
+const at = (index: number): KeysBegin => ({ type: "index", index });
+const behind = (keyword: string, startfrom: number): KeysBegin => ({ type: "keyword", keyword, startfrom });
+const range = (lastkey: number, keystep = 1, limit = 0): FoundKeys => ({
+  type: "range",
+  lastkey,
+  keystep,
+  limit,
+});
+const NUMBERED: FoundKeys = { type: "keynum", keynumidx: 0, firstkey: 1, keystep: 1 };
+const UNKNOWN: Place = [{ type: "unknown" }, { type: "unknown" }];
+const FIRST: Place = [at(1), range(0)];
+const storing = (startfrom: number): readonly Place[] => [
+  FIRST,
+  [behind("STORE", startfrom), range(0)],
+  [behind("STOREDIST", startfrom), range(0)],
+];
+
+/** Places that do not follow from ranges in the row. */
+const PLACES: readonly (readonly [places: readonly Place[], names: string])[] = [
+  [[FIRST], "BITFIELD MOVE SET"],
+  [[FIRST, [at(2), range(0)]], "COPY"],
+  [[[at(1), NUMBERED]], "LMPOP SINTERCARD ZDIFF ZINTER ZINTERCARD ZMPOP ZUNION"],
+  [[[at(2), NUMBERED]], "BLMPOP BZMPOP"],
+  [[FIRST, [at(2), NUMBERED]], "ZDIFFSTORE ZINTERSTORE ZUNIONSTORE"],
+  [[[behind("STREAMS", 1), range(-1, 1, 2)]], "XREAD"],
+  [[FIRST, UNKNOWN], "SORT_RO"],
+  [[FIRST, UNKNOWN, UNKNOWN], "SORT"],
+  [storing(6), "GEORADIUS"],
+  [storing(5), "GEORADIUSBYMEMBER"],
+];
+
+const placesByName: ReadonlyMap<string, readonly Place[]> = new Map(
+  PLACES.flatMap(([places, names]) => names.split(" ").map((name) => [name, places] as const)),
+);
+
+export interface KeyHint {
+  readonly flags: readonly string[];
+  readonly begin: KeysBegin;
+  readonly found: FoundKeys;
+}
+
+/** One for each group of keys that a command's row or the tables above know of. */
+export function keyHints({ name, keys }: Command): readonly KeyHint[] {
+  const ranges = typeof keys === "function" ? [] : keys;
+  const places = placesByName.get(name) ?? ranges.map(placeOf);
+  const known = flagsByName.get(name);
+  return places.map(([begin, found], i) => ({
+    flags: known?.[i]?.split(" ") ?? derived(ranges[i]),
+    begin,
+    found,
+  }));
+}
+
+function placeOf({ first, last, step }: KeyRange): Place {
+  return [at(first), range(last < 0 ? last : last - first, step)];
+}
+
+/** A key that a call names, and how it is used. */
+export interface KeyUse {
+  readonly key: ByteString;
+  readonly flags: readonly string[];
+}
+
+/** In the order of the row. Where flags depend on the arguments they follow from the permission. @param argv  of a call */
+export function keyUses({ name, keys }: Command, argv: readonly ByteString[]): readonly KeyUse[] {
+  const known = flagsByName.get(name);
+  const varies = known?.[0]?.includes("variable_flags") ?? false;
+  if (typeof keys !== "function")
+    return keys.flatMap((group, i) => usesOf(touchesOf([group], argv), known?.[i]));
+  return usesOf(touchesOf(keys, argv), varies || known?.length !== 1 ? undefined : known[0]);
+}
+
+/** @param flags  of all of them; undefined: by their permissions */
+function usesOf(touches: readonly Touch[], flags: string | undefined): readonly KeyUse[] {
+  return touches.flatMap((touch) =>
+    touch.key === null ? [] : [{ key: touch.key, flags: flags?.split(" ") ?? derived(touch) }],
+  );
+}
+
+/** What the permission says: `access` if a key's data are told, `update` if it may be changed. */
+function derived(use: Pick<Touch, "access" | "needs"> | undefined): readonly string[] {
+  if (use === undefined) return [];
+  const answers = permissionFor({ db: null, key: null, ...use }).includes("R");
+  if (use.access === "read") return answers ? ["RO", "access"] : ["RO"];
+  return answers ? ["RW", "access", "update"] : ["OW", "update"];
+}

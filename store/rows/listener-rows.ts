@@ -1,0 +1,78 @@
+/** Rows of commands that only a listener can answer, since they are about connections or the process: short to write. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, status } from "../../protocol/reply.js";
+import { CommandFailure, wrongArity } from "../arguments/errors.js";
+import { type Command, type Flag, family, type Row } from "./command.js";
+import { none } from "./key-spec.js";
+
+/** Arity, flags, the version that introduced it, complexity, summary. */
+export type ListenerRow = readonly [
+  arity: number,
+  flags: readonly Flag[],
+  since: string,
+  complexity: string,
+  summary: string,
+];
+
+/** Rows that share family and further ACL categories, by name. */
+export function listenerRows(
+  group: string,
+  rows: Readonly<Record<string, ListenerRow>>,
+  categories: readonly string[] = [],
+): readonly Command[] {
+  const whole = Object.entries(rows).map(
+    ([name, [arity, flags, since, complexity, summary]]): [string, Row] => [
+      name,
+      { arity, flags, keys: none, since, complexity, summary, categories, run: refuse },
+    ],
+  );
+  return family(group, Object.fromEntries(whole));
+}
+
+export const HELP_SUMMARY = "What subcommands there are.";
+
+/** What HELP answers, with itself at the end. @param subcommands  their rows */
+export function helpLines(name: string, subcommands: readonly Command[]): readonly string[] {
+  const others = subcommands.filter((row) => row.name !== `${name}|HELP`);
+  return [
+    `${name} <subcommand> [<argument> ...]. There are:`,
+    ...others.flatMap((row) => [row.name.split("|")[1] as string, `    ${row.summary}`]),
+    "HELP",
+    `    ${HELP_SUMMARY}`,
+  ];
+}
+
+/** A command that consists of subcommands, and its HELP, which tells them from their rows. */
+export function container(
+  name: string,
+  since: string,
+  subcommands: readonly Command[],
+  helpSince: string,
+): readonly Command[] {
+  const group = subcommands[0]?.group ?? "server";
+  const text = helpLines(name, subcommands);
+  const own: Row = {
+    ...{ arity: -2, flags: [], keys: none, since, complexity: "as its subcommand" },
+    summary: "Has subcommands.",
+    run: () => {
+      throw wrongArity(name.toLowerCase());
+    },
+  };
+  const help: Row = {
+    ...{ arity: 2, flags: ["loading", "stale"], keys: none, since: helpSince, complexity: "O(1)" },
+    summary: HELP_SUMMARY,
+    run: () => array(text.map((line) => status(line))),
+  };
+  // As in Redis the container is of no family, its subcommands are.
+  return [...family("server", { [name]: own }), ...family(group, { [`${name}|HELP`]: help }), ...subcommands];
+}
+
+/** Whether nobody but a listener can answer it. */
+export function isOfListener({ run }: Row): boolean {
+  return run === refuse;
+}
+
+function refuse(_: unknown, argv: readonly ByteString[]): never {
+  const name = argv[0]?.toUpperCase();
+  throw new CommandFailure(`ERR ${name} is for connections of the RESP listener (--resp)`);
+}

@@ -1,0 +1,132 @@
+/**
+ * What entries have under a name, as a number of 32 bits each: the same for values that PHP takes for the same. A query that asks for a
+ * value looks at these first, and at the texts of the few entries whose number fits. Derived from the document: made when a query
+ * first asks for a name, completed by the next ones, and kept up in between. By places of a document's texts.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { phpNumeric } from "../../../protocol/json/php-number.js";
+import { hashOfName } from "../tables/name-hash.js";
+import { FALSE, type MemberName, type MemberValue, memberIn, TRUE } from "./member-value.js";
+
+/** A value that is asked for under a name. */
+export interface Alike {
+  readonly name: MemberName;
+  readonly mark: number;
+}
+
+/** Names that are remembered, those that were asked for last. */
+const COLUMNS_MAX = 4;
+/** Places that one query completes, some milliseconds; those behind them it looks at itself. */
+const COMPLETED_MAX = 20_000;
+/** Of what is the same as many others: the text must be looked at. */
+const ANY = 0;
+/** Of what is the same as no number and no string. */
+const NONE = 1;
+/** All other marks have this bit. */
+const VALUE = 2;
+const DIGITS_END = 0x3a;
+
+const DOUBLE = new Float64Array(1);
+const WORDS = new Int32Array(DOUBLE.buffer);
+
+export class DocumentColumns {
+  #columns: Column[] = [];
+
+  /**
+   * What finds the first place from one on whose entry may have a value.
+   * @param alike  undefined: any value will do @param texts  of the document; null: nothing is there
+   */
+  finder(alike: Alike | undefined, texts: readonly (ByteString | null)[]): (from: number) => number {
+    if (alike === undefined) return (from) => from;
+    const column = this.#complete(alike.name, texts);
+    return (from) => column.find(alike.mark, from);
+  }
+
+  /** There is another text in a place. */
+  set(place: number, text: ByteString): void {
+    for (const column of this.#columns) column.set(place, text);
+  }
+
+  /** A place is no more, those behind it move up. */
+  takeOut(place: number): void {
+    for (const column of this.#columns) column.takeOut(place);
+  }
+
+  /** From a place on nothing is as it was. */
+  cut(place: number): void {
+    for (const column of this.#columns) column.cut(place);
+  }
+
+  #complete(name: MemberName, texts: readonly (ByteString | null)[]): Column {
+    const column = this.#columns.find(({ label }) => label === name.label) ?? new Column(name);
+    this.#columns = [column, ...this.#columns.filter((other) => other !== column)].slice(0, COLUMNS_MAX);
+    column.complete(texts);
+    return column;
+  }
+}
+
+class Column {
+  readonly #name: MemberName;
+  #marks = new Int32Array(0);
+  /** Of how many places the mark is known. */
+  #known = 0;
+
+  constructor(name: MemberName) {
+    this.#name = name;
+  }
+
+  get label(): ByteString {
+    return this.#name.label;
+  }
+
+  complete(texts: readonly (ByteString | null)[]): void {
+    if (this.#marks.length < texts.length) {
+      const more = new Int32Array(Math.max(texts.length, 2 * this.#marks.length));
+      more.set(this.#marks.subarray(0, this.#known));
+      this.#marks = more;
+    }
+    const end = Math.min(texts.length, this.#known + COMPLETED_MAX);
+    for (; this.#known < end; this.#known++)
+      this.#marks[this.#known] = this.#markIn(texts[this.#known] as ByteString | null);
+  }
+
+  /** The first place from one on whose entry may have a value of that mark; behind the last place: there is none. */
+  find(mark: number, from: number): number {
+    const marks = this.#marks;
+    const known = this.#known;
+    let place = from;
+    while (place < known && marks[place] !== mark && marks[place] !== ANY) place++;
+    return place;
+  }
+
+  set(place: number, text: ByteString): void {
+    if (place < this.#known) this.#marks[place] = this.#markIn(text);
+  }
+
+  takeOut(place: number): void {
+    if (place >= this.#known) return;
+    this.#marks.copyWithin(place, place + 1, this.#known);
+    this.#known--;
+  }
+
+  cut(place: number): void {
+    this.#known = Math.min(this.#known, place);
+  }
+
+  #markIn(text: ByteString | null): number {
+    return text === null ? NONE : markOf(memberIn(text, this.#name));
+  }
+}
+
+/** @returns the mark of a number or string */
+export function markOf(value: MemberValue): number {
+  if (typeof value === "object") return value.kind === TRUE.kind || value.kind === FALSE.kind ? ANY : NONE;
+  const number = typeof value === "string" ? numberIn(value) : value;
+  if (number === undefined) return hashOfName(value as ByteString) | VALUE;
+  // Nought has one sign.
+  DOUBLE[0] = Number(number) + 0;
+  return Math.imul((WORDS[0] as number) ^ Math.imul(WORDS[1] as number, 0x9e3779b1), 0x85ebca6b) | VALUE;
+}
+
+/** The number that a string looks like: it begins with a digit, a sign, a point or a blank. */
+const numberIn = (text: ByteString) => (text.charCodeAt(0) < DIGITS_END ? phpNumeric(text) : undefined);

@@ -1,0 +1,166 @@
+/**
+ * Entries of a document in the order of one member's values, for queries: derived from the document, made when it is first asked for, and
+ * kept up from then on. Entries are named by their ranks, which order those of one value.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { compareMembers, type MemberName, type MemberValue, memberIn, memberName } from "./member-value.js";
+
+/** Entries that stand together; twice as many are parted. */
+const CHUNK = 256;
+
+/** A place between values: before all entries of one, or behind them. */
+export interface Bound {
+  readonly value: MemberValue;
+  readonly isBehind: boolean;
+}
+
+/** Entries from a bound up to another. */
+export interface Span {
+  readonly from: Bound;
+  readonly to: Bound;
+}
+
+/** Parallel; never empty but for the only one. */
+interface Chunk {
+  readonly values: MemberValue[];
+  readonly ranks: number[];
+}
+
+interface Place {
+  readonly chunk: number;
+  readonly at: number;
+}
+
+export class DocumentIndex {
+  readonly field: ByteString;
+  readonly #name: MemberName;
+  /** null: not made. */
+  #chunks: Chunk[] | null = null;
+
+  constructor(field: ByteString) {
+    this.field = field;
+    this.#name = memberName(field);
+  }
+
+  get isMade(): boolean {
+    return this.#chunks !== null;
+  }
+
+  /** @param entries  all of the document, by rising rank */
+  make(entries: Iterable<readonly [rank: number, text: ByteString]>): void {
+    const all: { readonly value: MemberValue; readonly rank: number }[] = [];
+    for (const [rank, text] of entries) all.push({ value: memberIn(text, this.#name), rank });
+    all.sort((a, b) => compareMembers(a.value, b.value) || a.rank - b.rank);
+    this.#chunks = [];
+    for (let from = 0; from === 0 || from < all.length; from += CHUNK) {
+      const some = all.slice(from, from + CHUNK);
+      this.#chunks.push({ values: some.map(({ value }) => value), ranks: some.map(({ rank }) => rank) });
+    }
+  }
+
+  /** What was made is no longer true. */
+  forget(): void {
+    this.#chunks = null;
+  }
+
+  add(rank: number, text: ByteString): void {
+    if (this.#chunks === null) return;
+    const value = memberIn(text, this.#name);
+    const { chunk, at } = this.#find(value, rank);
+    const { values, ranks } = this.#chunks[chunk] as Chunk;
+    values.splice(at, 0, value);
+    ranks.splice(at, 0, rank);
+    if (ranks.length >= 2 * CHUNK)
+      this.#chunks.splice(chunk + 1, 0, { values: values.splice(CHUNK), ranks: ranks.splice(CHUNK) });
+  }
+
+  /** @param text  the entry's, as it was added */
+  remove(rank: number, text: ByteString): void {
+    if (this.#chunks === null) return;
+    const { chunk, at } = this.#find(memberIn(text, this.#name), rank);
+    const { values, ranks } = this.#chunks[chunk] as Chunk;
+    values.splice(at, 1);
+    ranks.splice(at, 1);
+    if (ranks.length === 0 && this.#chunks.length > 1) this.#chunks.splice(chunk, 1);
+  }
+
+  /** How many entries there are in a span. */
+  count(span: Span): number {
+    const [from, to] = this.#ends(span);
+    if (from.chunk >= to.chunk) return from.chunk > to.chunk ? 0 : Math.max(0, to.at - from.at);
+    let count = to.at - from.at;
+    for (let chunk = from.chunk; chunk < to.chunk; chunk++) count += this.#ranksOf(chunk).length;
+    return count;
+  }
+
+  /** Ranks of a span, by value. The document must not change meanwhile. */
+  *ranks(span: Span): Generator<number> {
+    const [from, to] = this.#ends(span);
+    for (let { chunk, at } = from; chunk <= to.chunk; chunk++, at = 0) {
+      const ranks = this.#ranksOf(chunk);
+      const end = chunk === to.chunk ? to.at : ranks.length;
+      for (; at < end; at++) yield ranks[at] as number;
+    }
+  }
+
+  /** All ranks, the least value first. */
+  *rising(): Generator<number> {
+    for (const { ranks } of this.#chunks as Chunk[]) yield* ranks;
+  }
+
+  /** All ranks, the greatest value first; those of one value rise. */
+  *falling(): Generator<number> {
+    const chunks = this.#chunks as Chunk[];
+    for (let { chunk, at } = this.#lastPlace(); ; ) {
+      while (at === 0) {
+        if (chunk === 0) return;
+        at = this.#ranksOf(--chunk).length;
+      }
+      const value = (chunks[chunk] as Chunk).values[at - 1] as MemberValue;
+      yield* this.ranks({ from: { value, isBehind: false }, to: { value, isBehind: true } });
+      ({ chunk, at } = this.#find(value, Number.NEGATIVE_INFINITY));
+    }
+  }
+
+  #ranksOf(chunk: number): readonly number[] {
+    return (this.#chunks as Chunk[])[chunk]?.ranks ?? [];
+  }
+
+  #lastPlace(): Place {
+    const chunk = (this.#chunks as Chunk[]).length - 1;
+    return { chunk, at: this.#ranksOf(chunk).length };
+  }
+
+  #ends({ from, to }: Span): readonly [Place, Place] {
+    const [first, last] = [from, to].map(({ value, isBehind }) =>
+      this.#find(value, isBehind ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY),
+    );
+    return [first as Place, last as Place];
+  }
+
+  /** The first place of an entry that is not less. */
+  #find(value: MemberValue, rank: number): Place {
+    const chunks = this.#chunks as Chunk[];
+    const isLess = ({ values, ranks }: Chunk, at: number) =>
+      (compareMembers(values[at] as MemberValue, value) || (ranks[at] as number) - rank) < 0;
+    // The last chunk that begins with less, or the first one.
+    const chunk = Math.max(0, partition(chunks.length, (at) => isLess(chunks[at] as Chunk, 0)) - 1);
+    const found = chunks[chunk] as Chunk;
+    const at = partition(found.ranks.length, (place) => isLess(found, place));
+    return at === found.ranks.length && chunk + 1 < chunks.length
+      ? { chunk: chunk + 1, at: 0 }
+      : { chunk, at };
+  }
+}
+
+/** How many of the places from 0 on pass: all before some place do, and none behind. */
+function partition(count: number, passes: (at: number) => boolean): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (passes(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,39 @@
+/** The indexes of a document, by the names of the members that they are of. Which there are is state, what they hold is not. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { DocumentIndex } from "./document-index.js";
+
+export class DocumentIndexes {
+  /** By name. */
+  #indexes: readonly DocumentIndex[] = [];
+
+  get fields(): readonly ByteString[] {
+    return this.#indexes.map(({ field }) => field);
+  }
+
+  set fields(fields: readonly ByteString[]) {
+    const known = new Map(this.#indexes.map((index) => [index.field, index]));
+    this.#indexes = fields.toSorted().map((field) => known.get(field) ?? new DocumentIndex(field));
+  }
+
+  /** Whether one holds anything. */
+  get areMade(): boolean {
+    return this.#indexes.some(({ isMade }) => isMade);
+  }
+
+  find(field: ByteString): DocumentIndex | undefined {
+    return this.#indexes.find((index) => index.field === field);
+  }
+
+  add(rank: number, text: ByteString): void {
+    for (const index of this.#indexes) index.add(rank, text);
+  }
+
+  remove(rank: number, text: ByteString): void {
+    for (const index of this.#indexes) index.remove(rank, text);
+  }
+
+  /** They are made anew when they are asked for. */
+  forget(): void {
+    for (const index of this.#indexes) index.forget();
+  }
+}

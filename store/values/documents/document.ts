@@ -1,0 +1,318 @@
+/**
+ * A document: entries in the order in which they came, each a JSON text under a key. As long as the keys are 0, 1, 2, … they
+ * are not kept at all. Then each entry has a rank of its own, and what was removed leaves a hole until there are many.
+ * Ranks, holes and what indexes hold are no state; keys, texts, their order, expiry times, the mark `next` and which members
+ * have an index are.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Entries } from "../../../protocol/entries-reply.js";
+import { firstPlaceFrom } from "../tables/first-place.js";
+import { type Alike, DocumentColumns } from "./document-columns.js";
+import type { DocumentEntry, Keyed, RemovedEntry } from "./document-entry.js";
+import type { DocumentIndex } from "./document-index.js";
+import { DocumentIndexes } from "./document-indexes.js";
+import { EntryExpiries } from "./entry-expiries.js";
+import { isNumberKey } from "./number-key.js";
+
+/** Holes are closed when there are more, and more than entries. */
+const HOLES_MAX = 64;
+
+export class Document {
+  /** Orders documents by when they were made; the same for as long as it lives. */
+  readonly born: ByteString;
+  /** null: a hole. */
+  #texts: (ByteString | null)[] = [];
+  /** Rising, some of them of holes; null: the places, and there are no keys. */
+  #ranks: number[] | null = null;
+  /** null: the keys are the places, and there are no holes. */
+  #keyed: Keyed | null = null;
+  #holes = 0;
+  /** Before it there are holes only. */
+  #head = 0;
+  /** null: all entries stay. */
+  #expiries: EntryExpiries | null = null;
+  readonly #indexes = new DocumentIndexes();
+  readonly #columns = new DocumentColumns();
+
+  constructor(born: ByteString = "") {
+    this.born = born;
+  }
+
+  /** A document without entries that is otherwise the same. */
+  emptied(): Document {
+    const copy = new Document(this.born);
+    copy.indexed = this.indexed;
+    return copy;
+  }
+
+  get size(): number {
+    return this.#texts.length - this.#holes;
+  }
+
+  /** Whether the keys are 0, 1, 2, … and nothing else was ever there. */
+  get isPlain(): boolean {
+    return this.#keyed === null;
+  }
+
+  /** The number behind the highest key that is one: what the next entry without a key is called. */
+  get next(): number {
+    return this.#keyed?.next ?? this.#texts.length;
+  }
+
+  get(key: ByteString): ByteString | undefined {
+    const place = this.#placeOf(key);
+    return place < 0 ? undefined : (this.#texts[place] as ByteString);
+  }
+
+  /** The first entry; undefined: there is none. */
+  get first(): DocumentEntry | undefined {
+    while (this.#head < this.#texts.length && this.#texts[this.#head] === null) this.#head++;
+    const text = this.#texts[this.#head];
+    return typeof text === "string" ? [this.#keyAt(this.#head), text] : undefined;
+  }
+
+  /** Gives an entry that is there another text. */
+  set(key: ByteString, text: ByteString): void {
+    const place = this.#placeOf(key);
+    this.#unindex(place);
+    this.#texts[place] = text;
+    this.#columns.set(place, text);
+    this.#index(place);
+  }
+
+  /** Appends an entry whose key is absent. Inverse: `pop`, with `next` as it was. */
+  push(key: ByteString, text: ByteString, expire?: number): void {
+    const keyed =
+      this.#keyed === null && key === String(this.#texts.length) ? null : (this.#keyed ?? this.#makeKeyed());
+    const rank = this.#ranks === null ? this.#texts.length : (this.#ranks.at(-1) ?? -1) + 1;
+    this.#ranks?.push(rank);
+    this.#texts.push(text);
+    if (keyed !== null) {
+      keyed.keys.push(key);
+      keyed.rankOf.set(key, rank);
+      if (isNumberKey(key)) keyed.next = Math.max(keyed.next, Number(key) + 1);
+    }
+    if (expire !== undefined) this.setExpire(key, expire);
+    this.#index(this.#texts.length - 1);
+  }
+
+  pop(next: number): void {
+    this.#unindex(this.#texts.length - 1);
+    this.#texts.pop();
+    this.#ranks?.pop();
+    this.#columns.cut(this.#texts.length);
+    this.#head = Math.min(this.#head, this.#texts.length);
+    const keyed = this.#keyed;
+    if (keyed === null) return;
+    keyed.rankOf.delete(keyed.keys.pop() as ByteString);
+    keyed.next = next;
+  }
+
+  /** Removes an entry that is there; all others keep their keys. Inverse: `restore`. */
+  remove(key: ByteString): RemovedEntry {
+    const { rankOf } = this.#keyed ?? this.#makeKeyed();
+    const place = this.#placeOf(key);
+    const removed = {
+      rank: this.#rankAt(place),
+      key,
+      text: this.#texts[place] as ByteString,
+      expire: this.expireOf(key),
+    };
+    this.#unindex(place);
+    this.#texts[place] = null;
+    rankOf.delete(key);
+    this.#expiries?.delete(key);
+    this.#holes++;
+    if (this.#holes > Math.max(HOLES_MAX, this.size)) this.#closeHoles();
+    return removed;
+  }
+
+  /** Whether so many removals leave their holes open: where holes are closed, to restore an entry is to move all behind it. */
+  staysOpen(removals: number): boolean {
+    return this.#holes + removals <= Math.max(HOLES_MAX, this.size - removals);
+  }
+
+  restore({ rank, key, text, expire }: RemovedEntry): void {
+    const { keys, rankOf } = this.#keyed ?? this.#makeKeyed();
+    const ranks = this.#ranks as number[];
+    const place = firstPlaceFrom(ranks, rank);
+    rankOf.set(key, rank);
+    this.#head = Math.min(this.#head, place);
+    if (ranks[place] === rank) {
+      this.#texts[place] = text;
+      this.#columns.set(place, text);
+      this.#holes--;
+    } else {
+      this.#columns.cut(place);
+      ranks.splice(place, 0, rank);
+      keys.splice(place, 0, key);
+      this.#texts.splice(place, 0, text);
+    }
+    this.setExpire(key, expire);
+    this.#index(place);
+  }
+
+  /** Takes an entry out of a plain document, whose later ones move up. Inverse: `putIn`. */
+  takeOut(place: number): ByteString {
+    if (this.#indexes.areMade) this.#ranks ??= [...this.#texts.keys()];
+    else this.#ranks = null;
+    this.#unindex(place);
+    this.#ranks?.splice(place, 1);
+    this.#columns.takeOut(place);
+    return this.#texts.splice(place, 1)[0] as ByteString;
+  }
+
+  putIn(place: number, text: ByteString): void {
+    this.#makePlain();
+    const rank = (this.#ranks?.[place - 1] ?? -1) + 1;
+    const hasRoom = rank < (this.#ranks?.[place] ?? Number.POSITIVE_INFINITY);
+    this.#texts.splice(place, 0, text);
+    this.#columns.cut(place);
+    if (this.#ranks === null || !hasRoom) {
+      // Places are ranks again, so what indexes hold is wrong.
+      this.#ranks = null;
+      this.#indexes.forget();
+    } else {
+      this.#ranks.splice(place, 0, rank);
+      this.#index(place);
+    }
+  }
+
+  /** Until when an entry is seen, milliseconds since 1970, inclusive; undefined: it stays. */
+  expireOf(key: ByteString): number | undefined {
+    return this.#expiries?.get(key);
+  }
+
+  /** Of an entry that is there. */
+  setExpire(key: ByteString, expire: number | undefined): void {
+    if (expire === undefined) this.#expiries?.delete(key);
+    else {
+      this.#keyed ?? this.#makeKeyed();
+      this.#expiries ??= new EntryExpiries();
+      this.#expiries.set(key, expire);
+    }
+  }
+
+  /** Expiry times of the entries that have one; null: none ever had. */
+  get expiries(): EntryExpiries | null {
+    return this.#expiries;
+  }
+
+  /** Names of the members that have an index, in their order. */
+  get indexed(): readonly ByteString[] {
+    return this.#indexes.fields;
+  }
+
+  set indexed(fields: readonly ByteString[]) {
+    this.#indexes.fields = fields;
+  }
+
+  /** The index of a member, made if it was not yet; undefined: it has none. */
+  index(field: ByteString): DocumentIndex | undefined {
+    const index = this.#indexes.find(field);
+    if (index?.isMade === false) index.make(this.#ranked());
+    return index;
+  }
+
+  /** The entry of a rank that an index tells. */
+  entryAt(rank: number): DocumentEntry {
+    const place = this.#ranks === null ? rank : firstPlaceFrom(this.#ranks, rank);
+    return [this.#keyAt(place), this.#texts[place] as ByteString];
+  }
+
+  /** In order, those whose text passes. The document must not change meanwhile. @param alike  a value that all of them have */
+  *entries(passes?: (text: ByteString) => boolean, alike?: Alike): Generator<DocumentEntry> {
+    const next = this.#columns.finder(alike, this.#texts);
+    for (let place = next(this.#head); place < this.#texts.length; place = next(place + 1)) {
+      const text = this.#texts[place] as ByteString | null;
+      if (text !== null && (passes === undefined || passes(text))) yield [this.#keyAt(place), text];
+    }
+  }
+
+  /** Those that may have a value, as they are now: later changes are not seen in it. @param alike  undefined: any value will do */
+  select(alike?: Alike): Entries {
+    const ids = this.#keyed?.keys ?? null;
+    if (alike === undefined && this.#holes === 0)
+      return { keys: ids && [...ids], texts: [...this.#texts] as ByteString[] };
+    const keys: (ByteString | number)[] = [];
+    const texts: ByteString[] = [];
+    const next = this.#columns.finder(alike, this.#texts);
+    for (let place = next(this.#head); place < this.#texts.length; place = next(place + 1)) {
+      const text = this.#texts[place] as ByteString | null;
+      if (text === null) continue;
+      keys.push(ids === null ? place : (ids[place] as ByteString));
+      texts.push(text);
+    }
+    return { keys, texts };
+  }
+
+  clone(): Document {
+    const copy = this.emptied();
+    for (const [key, text] of this.entries()) copy.push(key, text, this.expireOf(key));
+    copy.raiseNext(this.next);
+    return copy;
+  }
+
+  /** For what is read back: entries with higher numbers may have been there. */
+  raiseNext(next: number): void {
+    if (next > this.next) (this.#keyed ?? this.#makeKeyed()).next = next;
+  }
+
+  #keyAt(place: number): ByteString {
+    return this.#keyed === null ? String(place) : (this.#keyed.keys[place] as ByteString);
+  }
+
+  #placeOf(key: ByteString): number {
+    if (this.#keyed !== null) {
+      const rank = this.#keyed.rankOf.get(key);
+      return rank === undefined ? -1 : firstPlaceFrom(this.#ranks as number[], rank);
+    }
+    const place = Number(key);
+    return place < this.#texts.length && place >= 0 && String(place) === key ? place : -1;
+  }
+
+  #rankAt(place: number): number {
+    return this.#ranks === null ? place : (this.#ranks[place] as number);
+  }
+
+  #makeKeyed(): Keyed {
+    this.#ranks ??= [...this.#texts.keys()];
+    const ranks = this.#ranks;
+    const keys = [...this.#texts.keys()].map(String);
+    const rankOf = new Map(keys.map((key, place) => [key, ranks[place] as number]));
+    this.#keyed = { keys, rankOf, next: keys.length };
+    return this.#keyed;
+  }
+
+  /** Forgets keys that are 0, 1, 2, … again, behind what was undone. */
+  #makePlain(): void {
+    if (this.#keyed === null) return;
+    this.#closeHoles();
+    this.#keyed = null;
+  }
+
+  #closeHoles(): void {
+    const { keys, rankOf, next } = this.#keyed ?? this.#makeKeyed();
+    const isEntry = (_: unknown, place: number) => this.#texts[place] !== null;
+    this.#ranks = (this.#ranks as number[]).filter(isEntry);
+    this.#keyed = { keys: keys.filter(isEntry), rankOf, next };
+    this.#texts = this.#texts.filter((text) => text !== null);
+    this.#columns.cut(0);
+    this.#holes = this.#head = 0;
+  }
+
+  *#ranked(): Generator<readonly [rank: number, text: ByteString]> {
+    for (let place = this.#head; place < this.#texts.length; place++) {
+      const text = this.#texts[place] as ByteString | null;
+      if (text !== null) yield [this.#rankAt(place), text];
+    }
+  }
+
+  #index(place: number): void {
+    this.#indexes.add(this.#rankAt(place), this.#texts[place] as ByteString);
+  }
+
+  #unindex(place: number): void {
+    this.#indexes.remove(this.#rankAt(place), this.#texts[place] as ByteString);
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * What an entry has under a name, as it is compared and sorted: a total order over all JSON values, in which those that are
+ * the same number are equal however they were written. Source: docs/json-documents.md "Order".
+ */
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { parseJson } from "../../../protocol/json/json-reader.js";
+import {
+  isContainer,
+  JsonNumber,
+  JsonObject,
+  type JsonValue,
+  memberNames,
+  memberOf,
+  memberValues,
+} from "../../../protocol/json/json-value.js";
+import { writeJson } from "../../../protocol/json/json-writer.js";
+import { type PhpNumber, phpNumberOf } from "../../../protocol/json/php-number.js";
+
+/** Values that are neither numbers nor strings. */
+export interface OtherValue {
+  readonly kind: number;
+  /** Of lists and objects: equal for those that hold the same. */
+  readonly text: ByteString;
+}
+
+/** Strings as UTF-8, whose order is that of the code points. */
+export type MemberValue = PhpNumber | ByteString | OtherValue;
+
+const other = (kind: number, text: ByteString = ""): OtherValue => ({ kind, text });
+/** The entry has no such member. */
+export const MISSING = other(0);
+const NULL = other(1);
+export const FALSE = other(2);
+export const TRUE = other(3);
+const NUMBERS = 4;
+const STRINGS = 5;
+const CONTAINERS = 6;
+/** Before all numbers stands `TRUE`, behind all strings this, which no container equals. */
+export const FIRST_CONTAINER = other(CONTAINERS);
+/** Behind everything. */
+export const LAST = other(CONTAINERS + 1);
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const NOUGHT = 0x30;
+const NINE = 0x39;
+const LIST = 0x5b;
+const LIST_END = 0x5d;
+const OBJECT = 0x7b;
+const OBJECT_END = 0x7d;
+
+export function compareMembers(a: MemberValue, b: MemberValue): number {
+  const kind = kindOf(a);
+  const order = kind - kindOf(b);
+  if (order !== 0) return order;
+  if (kind >= CONTAINERS) return compare((a as OtherValue).text, (b as OtherValue).text);
+  return kind < NUMBERS ? 0 : compare(a as PhpNumber, b as PhpNumber);
+}
+
+/** Integers of 64 bits and doubles compare exactly. */
+function compare(a: PhpNumber | string, b: PhpNumber | string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+function kindOf(value: MemberValue): number {
+  if (typeof value === "string") return STRINGS;
+  return typeof value === "object" ? value.kind : NUMBERS;
+}
+
+export function memberValueOf(value: JsonValue): MemberValue {
+  if (value === null) return NULL;
+  if (typeof value === "boolean") return value ? TRUE : FALSE;
+  if (typeof value === "string") return bytesOfText(value);
+  if (value instanceof JsonNumber) return phpNumberOf(value.text);
+  return other(CONTAINERS, bytesOfText(canonicalText(value)));
+}
+
+/** Members by name, numbers in one form. */
+function canonicalText(value: JsonValue): string {
+  if (value instanceof JsonNumber) return numberText(phpNumberOf(value.text));
+  if (!isContainer(value)) return writeJson(value);
+  const values = memberValues(value).map(canonicalText);
+  if (!(value instanceof JsonObject)) return `[${values.join(",")}]`;
+  const members = memberNames(value).map((name, at) => `${JSON.stringify(name)}:${values[at]}`);
+  return `{${members.sort().join(",")}}`;
+}
+
+/** The same for a whole number whether it is an integer or a double, which would drop digits. */
+function numberText(number: PhpNumber): string {
+  return Number.isInteger(number) ? String(BigInt(number)) : String(number);
+}
+
+/** Names of a path at most: what has more is a name alone. */
+export const PATH_NAMES_MAX = 32;
+const POINT = ".";
+
+/** A member's name, and how an entry's text has it. */
+export interface MemberName {
+  readonly name: string;
+  readonly label: ByteString;
+  /** Where no member is called so: the one in which to look on, and what for; null: nowhere. */
+  readonly within: { readonly outer: MemberName; readonly inner: MemberName } | null;
+  /** The label with its colon, where nothing else in a text can look so; null: it may stand between two strings. */
+  readonly mark: ByteString | null;
+}
+
+/** What can stand behind a string that is no name. */
+const BEHIND_STRING = /^[,:\]}]/;
+
+/** @param name  UTF-8; names with points between them lead into members */
+export function memberName(name: ByteString): MemberName {
+  const text = textOfBytes(name);
+  return named(text, text.split(POINT).length <= PATH_NAMES_MAX);
+}
+
+function named(name: string, isPath: boolean): MemberName {
+  const point = isPath ? name.indexOf(POINT) : -1;
+  const within =
+    point < 0
+      ? null
+      : { outer: named(name.slice(0, point), false), inner: named(name.slice(point + 1), true) };
+  const label = bytesOfText(JSON.stringify(name));
+  return { name, label, within, mark: BEHIND_STRING.test(name) ? null : `${label}:` };
+}
+
+/** The member of a value that a name, or a path, leads to. */
+export function memberAt(value: JsonValue | undefined, name: string): JsonValue | undefined {
+  if (!isContainer(value)) return undefined;
+  const found = memberOf(value, name);
+  const point = name.indexOf(POINT);
+  if (found !== undefined || point < 0) return found;
+  return memberAt(memberOf(value, name.slice(0, point)), name.slice(point + 1));
+}
+
+/** What an entry has under a name. Looks at as much of the text as it must. @param text  as `writeJson` made it */
+export function memberIn(text: ByteString, name: MemberName): MemberValue {
+  const value = ownIn(text, name);
+  return value === MISSING && name.within !== null ? deepIn(text, name.within) : value;
+}
+
+function deepIn(text: ByteString, { outer, inner }: NonNullable<MemberName["within"]>): MemberValue {
+  const place = placeIn(text, outer);
+  return place === null ? MISSING : memberIn(place, inner);
+}
+
+/** The text of a container's member; null: it has none. */
+function placeIn(text: ByteString, of: MemberName): ByteString | null {
+  if (text.charCodeAt(0) === LIST) {
+    const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
+    return value === undefined ? null : bytesOfText(writeJson(value));
+  }
+  const from = valueAt(text, of);
+  return from < 0 ? null : text.slice(from, endOfValue(text, from));
+}
+
+/** Of the entry itself. */
+function ownIn(text: ByteString, of: MemberName): MemberValue {
+  if (text.charCodeAt(0) === LIST) {
+    const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
+    return value === undefined ? MISSING : memberValueOf(value);
+  }
+  const from = valueAt(text, of);
+  return from < 0 ? MISSING : valueOfText(text, from, endOfValue(text, from));
+}
+
+/** Where the value of an object's own member begins; -1: there is none. @param text  as `writeJson` made it */
+export function valueAt(text: ByteString, of: MemberName): number {
+  if (text.charCodeAt(0) !== OBJECT) return -1;
+  const { mark } = of;
+  if (mark === null) return walkedTo(text, of);
+  let at = text.indexOf(mark);
+  // Behind a backslash it is the end of a longer name.
+  while (at > 0 && text.charCodeAt(at - 1) === BACKSLASH) at = text.indexOf(mark, at + 1);
+  if (at < 0) return -1;
+  const isOwn = at === 1 || (!hasBetween(text, "{", at) && !hasBetween(text, "[", at));
+  return isOwn ? at + mark.length : walkedTo(text, of);
+}
+
+/** Whether a character stands somewhere behind the first one and before a place. */
+function hasBetween(text: ByteString, character: string, end: number): boolean {
+  const at = text.indexOf(character, 1);
+  return at >= 0 && at < end;
+}
+
+/** The same, member by member. */
+function walkedTo(text: ByteString, { label }: MemberName): number {
+  for (let at = 1; text.charCodeAt(at) === QUOTE; ) {
+    const from = endOfString(text, at) + 1;
+    if (from - at - 1 === label.length && text.startsWith(label, at)) return from;
+    at = endOfValue(text, from) + 1;
+  }
+  return -1;
+}
+
+function valueOfText(text: ByteString, from: number, to: number): MemberValue {
+  const written = text.slice(from, to);
+  const first = written.charCodeAt(0);
+  if (first === QUOTE && !written.includes("\\")) return written.slice(1, -1);
+  if (first === MINUS || (first >= NOUGHT && first <= NINE)) return phpNumberOf(written);
+  return memberValueOf(parseJson(textOfBytes(written)));
+}
+
+/** The place behind a string that begins at a place. */
+function endOfString(text: ByteString, from: number): number {
+  for (let at = from + 1; ; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) return at + 1;
+    if (code === BACKSLASH) at++;
+  }
+}
+
+/** The place behind a value that begins at a place. */
+export function endOfValue(text: ByteString, from: number): number {
+  let depth = 0;
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = endOfString(text, at) - 1;
+    } else if (code === LIST || code === OBJECT) depth++;
+    else if (code === LIST_END || code === OBJECT_END) {
+      if (depth-- === 0) return at;
+    } else if (code === COMMA && depth === 0) return at;
+  }
+  return text.length;
+}

@@ -1,0 +1,175 @@
+/**
+ * Entries of a stream that are to stay as they are, in two byte strings: ids as what they are above the first one's time, of one
+ * width each; values each with its length before it. An entry's own objects would cost more than the entry.
+ */
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import type { StreamEntry } from "./stream-entry.js";
+import { msOf, type StreamId, seqOf, streamId } from "./stream-id.js";
+
+/** Names of an entry's fields. */
+export type Names = readonly ByteString[];
+
+/** Entries side by side: the values of all of them in a row, each entry with as many as it has names. */
+export interface EntryColumns {
+  readonly ids: readonly StreamId[];
+  readonly names: readonly Names[];
+  readonly values: readonly ByteString[];
+}
+
+/** Longer values are worth objects of their own, and long strings are not to be made anew. */
+export const SEALED_VALUES_BYTES_MAX = 64 * 1024;
+
+/** Bits of a length in a byte; another byte follows if the one above is set. */
+const LENGTH_BITS = 7;
+const MORE = 1 << LENGTH_BITS;
+
+/** Up to which width numbers are read and written as such. */
+const NUMBER_BYTES_MAX = 6;
+const LENGTHS: readonly ByteString[] = Array.from({ length: MORE }, (_, length) =>
+  String.fromCharCode(length),
+);
+
+export class SealedEntries {
+  readonly size: number;
+  readonly first: StreamId;
+  readonly last: StreamId;
+  /** Of all values. */
+  readonly valueBytes: number;
+  /** Bytes of the time above the first one's, and of the number, in each id. */
+  readonly #msBytes: number;
+  readonly #seqBytes: number;
+  readonly #ids: ByteString;
+  /** Of each entry; where all have the same names only those. */
+  readonly #names: Names | readonly Names[];
+  readonly #hasSameNames: boolean;
+  readonly #values: ByteString;
+
+  /** @param valueBytes  of all values together */
+  constructor({ ids, names, values }: EntryColumns, valueBytes: number) {
+    this.size = ids.length;
+    this.first = ids[0] as StreamId;
+    this.last = ids[ids.length - 1] as StreamId;
+    this.valueBytes = valueBytes;
+    const ms = msOf(this.first);
+    this.#msBytes = widthOf(msOf(this.last) - ms);
+    // All bits that any of them has.
+    this.#seqBytes = widthOf(ids.reduce((bits, id) => bits | seqOf(id), 0n));
+    const width = this.#msBytes + this.#seqBytes;
+    const bytes = Buffer.alloc(width * ids.length);
+    for (const [place, id] of ids.entries()) {
+      writeUint(bytes, place * width, this.#msBytes, msOf(id) - ms);
+      writeUint(bytes, place * width + this.#msBytes, this.#seqBytes, seqOf(id));
+    }
+    this.#ids = bytesOf(bytes);
+    this.#hasSameNames = names.every((each) => each === names[0]);
+    this.#names = this.#hasSameNames ? (names[0] as Names) : names.slice();
+    const pieces: ByteString[] = [];
+    for (const value of values) pieces.push(lengthBytes(value.length), value);
+    this.#values = pieces.join("");
+  }
+
+  id(place: number): StreamId {
+    const at = place * (this.#msBytes + this.#seqBytes);
+    const ms = msOf(this.first) + uintAt(this.#ids, at, this.#msBytes);
+    return streamId(ms, uintAt(this.#ids, at + this.#msBytes, this.#seqBytes));
+  }
+
+  names(place: number): Names {
+    return (this.#hasSameNames ? this.#names : this.#names[place]) as Names;
+  }
+
+  /** Entries `from` ≤ place < `to`, in order; they keep the sealed string alive. */
+  *entries(from: number, to: number): Generator<StreamEntry> {
+    const cursor = new ValueCursor(this.#values);
+    for (let place = 0; place < from; place++) cursor.skip(this.names(place).length);
+    for (let place = from; place < to; place++) yield this.#entry(place, cursor);
+  }
+
+  /** The same, the last one first. */
+  *reverseEntries(from: number, to: number): Generator<StreamEntry> {
+    const cursor = new ValueCursor(this.#values);
+    const places: number[] = [];
+    for (let place = 0; place < to; place++) {
+      places.push(cursor.at);
+      cursor.skip(this.names(place).length);
+    }
+    for (let place = to - 1; place >= from; place--) {
+      cursor.at = places[place] as number;
+      yield this.#entry(place, cursor);
+    }
+  }
+
+  #entry(place: number, cursor: ValueCursor): StreamEntry {
+    const fields: ByteString[] = [];
+    for (const name of this.names(place)) fields.push(name, cursor.take());
+    return { id: this.id(place), fields };
+  }
+}
+
+/** A way through values with their lengths before them. */
+class ValueCursor {
+  at = 0;
+  readonly #bytes: ByteString;
+
+  constructor(bytes: ByteString) {
+    this.#bytes = bytes;
+  }
+
+  take(): ByteString {
+    const length = this.#length();
+    const start = this.at;
+    this.at += length;
+    return this.#bytes.substring(start, this.at);
+  }
+
+  skip(values: number): void {
+    for (let left = values; left > 0; left--) {
+      const length = this.#length();
+      this.at += length;
+    }
+  }
+
+  #length(): number {
+    let length = 0;
+    for (let shift = 0; ; shift += LENGTH_BITS) {
+      const code = this.#bytes.charCodeAt(this.at++);
+      length |= (code & (MORE - 1)) << shift;
+      if (code < MORE) return length;
+    }
+  }
+}
+
+function lengthBytes(length: number): ByteString {
+  return length < MORE
+    ? (LENGTHS[length] as ByteString)
+    : String.fromCharCode((length & (MORE - 1)) | MORE) + lengthBytes(length >> LENGTH_BITS);
+}
+
+/** How many bytes a number needs; 0: none. */
+function widthOf(value: bigint): number {
+  let bytes = 0;
+  for (let left = value; left > 0n; left >>= 8n) bytes++;
+  return bytes;
+}
+
+function writeUint(buffer: Buffer, at: number, width: number, value: bigint): void {
+  if (width === 0) return;
+  if (width <= NUMBER_BYTES_MAX) {
+    buffer.writeUIntBE(Number(value), at, width);
+    return;
+  }
+  let left = value;
+  for (let i = at + width - 1; i >= at; i--) {
+    buffer[i] = Number(left & 0xffn);
+    left >>= 8n;
+  }
+}
+
+function uintAt(bytes: ByteString, at: number, width: number): bigint {
+  let value = 0;
+  const small = Math.min(width, NUMBER_BYTES_MAX);
+  for (let i = at; i < at + small; i++) value = value * 256 + bytes.charCodeAt(i);
+  let whole = BigInt(value);
+  for (let i = at + small; i < at + width; i++) whole = (whole << 8n) | BigInt(bytes.charCodeAt(i));
+  return whole;
+}

@@ -1,0 +1,231 @@
+/**
+ * Some neighbouring entries of a stream, side by side instead of an object each: ids, names of fields, and all values in
+ * a row. Entries of the same fields share one array of names. A block to which nothing is added any more is sealed, and
+ * opened again if something is taken out of it.
+ */
+import { type ByteString, detached } from "../../../protocol/byte-string.js";
+import { type EntryColumns, type Names, SEALED_VALUES_BYTES_MAX, SealedEntries } from "./sealed-entries.js";
+import type { StreamEntry } from "./stream-entry.js";
+import type { StreamId } from "./stream-id.js";
+
+/** Entries of a block at most. A middle entry is found by counting the values before it. */
+export const BLOCK_MAX = 64;
+
+/** Entries that may be changed. */
+class OpenEntries implements EntryColumns {
+  ids: StreamId[] = [];
+  names: Names[] = [];
+  values: ByteString[] = [];
+
+  get size(): number {
+    return this.ids.length;
+  }
+
+  get first(): StreamId {
+    return this.ids[0] as StreamId;
+  }
+
+  get last(): StreamId {
+    return this.ids[this.ids.length - 1] as StreamId;
+  }
+
+  id(place: number): StreamId {
+    return this.ids[place] as StreamId;
+  }
+
+  get valueBytes(): number {
+    return this.values.reduce((sum, value) => sum + value.length, 0);
+  }
+
+  *entries(from: number, to: number): Generator<StreamEntry> {
+    let start = valuesBefore(this.names, from);
+    for (let place = from; place < to; place++) {
+      const names = this.names[place] as Names;
+      yield { id: this.id(place), fields: fieldsOf(names, this.values, start) };
+      start += names.length;
+    }
+  }
+
+  *reverseEntries(from: number, to: number): Generator<StreamEntry> {
+    let end = valuesBefore(this.names, to);
+    for (let place = to - 1; place >= from; place--) {
+      const names = this.names[place] as Names;
+      end -= names.length;
+      yield { id: this.id(place), fields: fieldsOf(names, this.values, end) };
+    }
+  }
+}
+
+export class StreamBlock {
+  #content: OpenEntries | SealedEntries = new OpenEntries();
+
+  get size(): number {
+    return this.#content.size;
+  }
+
+  /** The id of its first entry; it has one. */
+  get first(): StreamId {
+    return this.#content.first;
+  }
+
+  get last(): StreamId {
+    return this.#content.last;
+  }
+
+  /** Whether it is kept in few bytes, until it is changed. */
+  get isSealed(): boolean {
+    return this.#content instanceof SealedEntries;
+  }
+
+  /** Nothing is to be added. Values that are long stay as they are. */
+  seal(): void {
+    if (this.#content instanceof SealedEntries) return;
+    const { valueBytes } = this.#content;
+    if (valueBytes <= SEALED_VALUES_BYTES_MAX) this.#content = new SealedEntries(this.#content, valueBytes);
+  }
+
+  /** How many of its entries come before an id. */
+  countBefore(id: StreamId): number {
+    const content = this.#content;
+    if (id <= content.first) return 0;
+    if (id > content.last) return content.size;
+    let low = 0;
+    let high = content.size;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (content.id(middle) < id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** @param neighbour  a block whose last entry may have the same names */
+  push({ id, fields }: StreamEntry, neighbour: StreamBlock = this): void {
+    const known = neighbour.#lastNames;
+    const own = known !== undefined && hasNames(fields, known) ? known : namesOf(fields);
+    const open = this.#open();
+    if (open.size === 0) {
+      // Pushed to, an array takes room for 17 at once; many streams are short.
+      open.ids = [id];
+      open.names = [own];
+      open.values = valuesOf(fields);
+      return;
+    }
+    open.names.push(own);
+    open.ids.push(id);
+    for (let i = 1; i < fields.length; i += 2) open.values.push(fields[i] as ByteString);
+  }
+
+  pop(): void {
+    const { ids, names, values } = this.#open();
+    ids.pop();
+    values.length -= (names.pop() as Names).length;
+  }
+
+  insertAt(place: number, { id, fields }: StreamEntry): void {
+    const open = this.#open();
+    const start = valuesBefore(open.names, place);
+    const values = valuesOf(fields);
+    // Not spread into arguments: an entry can have more fields than the stack has room for.
+    open.values = open.values.slice(0, start).concat(values, open.values.slice(start));
+    const known = open.names[place] ?? open.names[place - 1];
+    open.names.splice(place, 0, known !== undefined && hasNames(fields, known) ? known : namesOf(fields));
+    open.ids.splice(place, 0, id);
+  }
+
+  removeAt(place: number): void {
+    const { ids, names, values } = this.#open();
+    values.splice(valuesBefore(names, place), (names[place] as Names).length);
+    names.splice(place, 1);
+    ids.splice(place, 1);
+  }
+
+  /** Takes off its first entries. @returns they, as a block */
+  takeFirst(count: number): StreamBlock {
+    const { ids, names, values } = this.#open();
+    const taken = new StreamBlock();
+    const takenValues = values.splice(0, valuesBefore(names, count));
+    taken.#add({ ids: ids.splice(0, count), names: names.splice(0, count), values: takenValues });
+    return taken;
+  }
+
+  /** Adds all entries of a block that comes behind it. */
+  append(other: StreamBlock): void {
+    this.#add(other.#open());
+  }
+
+  clone(): StreamBlock {
+    const copy = new StreamBlock();
+    // What is sealed is never changed.
+    if (this.#content instanceof SealedEntries) copy.#content = this.#content;
+    else copy.append(this);
+    return copy;
+  }
+
+  /** Entries `from` ≤ place < `to`, in order; for use at once, as they may keep their neighbours alive. */
+  entries(from: number, to: number): Generator<StreamEntry> {
+    return this.#content.entries(from, to);
+  }
+
+  /** The same, the last one first. */
+  reverseEntries(from: number, to: number): Generator<StreamEntry> {
+    return this.#content.reverseEntries(from, to);
+  }
+
+  /** What its entries hold, in bytes, names not counted. */
+  get valueBytes(): number {
+    return this.#content.valueBytes;
+  }
+
+  get #lastNames(): Names | undefined {
+    const content = this.#content;
+    return content instanceof SealedEntries ? content.names(content.size - 1) : content.names.at(-1);
+  }
+
+  /** To be changed. */
+  #open(): OpenEntries {
+    const content = this.#content;
+    if (content instanceof OpenEntries) return content;
+    const open = new OpenEntries();
+    let place = 0;
+    for (const { id, fields } of content.entries(0, content.size)) {
+      open.ids.push(id);
+      open.names.push(content.names(place++));
+      for (let i = 1; i < fields.length; i += 2) open.values.push(detached(fields[i] as ByteString));
+    }
+    this.#content = open;
+    return open;
+  }
+
+  #add({ ids, names, values }: EntryColumns): void {
+    const open = this.#open();
+    for (const id of ids) open.ids.push(id);
+    for (const each of names) open.names.push(each);
+    for (const value of values) open.values.push(value);
+  }
+}
+
+function fieldsOf(names: Names, values: readonly ByteString[], start: number): ByteString[] {
+  const fields: ByteString[] = [];
+  for (let i = 0; i < names.length; i++) fields.push(names[i] as ByteString, values[start + i] as ByteString);
+  return fields;
+}
+
+/** Of the entries before a place. */
+function valuesBefore(names: readonly Names[], place: number): number {
+  let count = 0;
+  for (let i = 0; i < place; i++) count += (names[i] as Names).length;
+  return count;
+}
+
+function namesOf(fields: readonly ByteString[]): ByteString[] {
+  return fields.length === 2 ? [fields[0] as ByteString] : fields.filter((_, i) => i % 2 === 0);
+}
+
+function valuesOf(fields: readonly ByteString[]): ByteString[] {
+  return fields.length === 2 ? [fields[1] as ByteString] : fields.filter((_, i) => i % 2 === 1);
+}
+
+function hasNames(fields: readonly ByteString[], names: Names): boolean {
+  return 2 * names.length === fields.length && names.every((name, i) => fields[2 * i] === name);
+}

@@ -1,0 +1,178 @@
+/**
+ * A stream value: entries of rising ids, in blocks of neighbours. O(1) to append, O(log n) to find, and to trim from the
+ * front whole blocks are let go. How entries lie in blocks depends on what was done to it and is no state: the entries
+ * are, and what is known of those that are gone.
+ */
+import { detached } from "../../../protocol/byte-string.js";
+import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
+import type { StreamEntry } from "./stream-entry.js";
+import type { StreamId } from "./stream-id.js";
+
+/** A block with fewer is joined with the next one, if what results has room left. */
+const BLOCK_MIN = BLOCK_MAX / 4;
+const JOINED_MAX = (BLOCK_MAX * 3) / 4;
+
+/** What a stream remembers beside its entries. */
+export interface StreamMarks {
+  /** Of the entry added last, or set; 0: none. Ids to come are greater. */
+  readonly lastId: StreamId;
+  /** The greatest of the entries that were deleted, not trimmed; 0: none. */
+  readonly maxDeletedId: StreamId;
+  /** How many entries were ever added, as far as the stream knows; unsigned, 64 bits. */
+  readonly entriesAdded: bigint;
+}
+
+export function isSameMarks(a: StreamMarks, b: StreamMarks): boolean {
+  return a.lastId === b.lastId && a.maxDeletedId === b.maxDeletedId && a.entriesAdded === b.entriesAdded;
+}
+
+const NO_MARKS: StreamMarks = { lastId: 0n, maxDeletedId: 0n, entriesAdded: 0n };
+
+export class Stream {
+  /** None is empty. */
+  #blocks: StreamBlock[] = [];
+  #size = 0;
+  marks: StreamMarks = NO_MARKS;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The id of its first entry; undefined: it is empty. */
+  get firstId(): StreamId | undefined {
+    return this.#blocks[0]?.first;
+  }
+
+  /** The id of its last entry, which may be smaller than the mark `lastId`. */
+  get topId(): StreamId | undefined {
+    return this.#blocks.at(-1)?.last;
+  }
+
+  /** Appends an entry, whose id is greater than all others. Inverse: `pop`. Marks are not its business. */
+  push(entry: StreamEntry): void {
+    const last = this.#blocks.at(-1);
+    if (last !== undefined && last.size < BLOCK_MAX) last.push(entry);
+    else {
+      const block = new StreamBlock();
+      block.push(entry, last);
+      last?.seal();
+      if (last === undefined) this.#blocks = [block];
+      else this.#blocks.push(block);
+    }
+    this.#size++;
+  }
+
+  pop(): void {
+    const last = this.#blocks.at(-1) as StreamBlock;
+    last.pop();
+    if (last.size === 0) this.#blocks.pop();
+    this.#size--;
+  }
+
+  /** An entry, to be kept: it keeps no others alive. */
+  get(id: StreamId): StreamEntry | undefined {
+    for (const { fields } of this.range(id, id)) return { id, fields: fields.map(detached) };
+    return undefined;
+  }
+
+  /** Removes an entry that is present. Inverse: `insert`. */
+  delete(id: StreamId): void {
+    const at = this.#blockOf(id);
+    const block = this.#blocks[at] as StreamBlock;
+    block.removeAt(block.countBefore(id));
+    this.#size--;
+    if (block.size === 0) this.#blocks.splice(at, 1);
+    else if (block.size < BLOCK_MIN) this.#join(at);
+  }
+
+  /** Puts an entry among the others. */
+  insert(entry: StreamEntry): void {
+    const at = Math.max(0, this.#blockOf(entry.id));
+    const block = this.#blocks[at];
+    if (block === undefined) {
+      this.push(entry);
+      return;
+    }
+    block.insertAt(block.countBefore(entry.id), entry);
+    this.#size++;
+    if (block.size > BLOCK_MAX) this.#blocks.splice(at, 0, block.takeFirst(block.size >> 1));
+  }
+
+  /** Takes off its first entries, as blocks that nobody else may keep. Inverse: `prepend`. */
+  takeFirst(count: number): StreamBlock[] {
+    let whole = 0;
+    let left = count;
+    while (whole < this.#blocks.length && (this.#blocks[whole] as StreamBlock).size <= left)
+      left -= (this.#blocks[whole++] as StreamBlock).size;
+    const taken = this.#blocks.splice(0, whole);
+    if (left > 0) taken.push((this.#blocks[0] as StreamBlock).takeFirst(left));
+    this.#size -= count;
+    return taken;
+  }
+
+  /** Puts blocks before all others. They are the stream's from now on. */
+  prepend(blocks: readonly StreamBlock[]): void {
+    for (const block of blocks) this.#size += block.size;
+    this.#blocks = blocks.concat(this.#blocks);
+    if (blocks.length > 0) this.#join(blocks.length - 1);
+  }
+
+  /** How many entries come before an id: counted block by block from the front. */
+  countBefore(id: StreamId): number {
+    let count = 0;
+    for (const block of this.#blocks) {
+      if (block.last >= id) return count + block.countBefore(id);
+      count += block.size;
+    }
+    return count;
+  }
+
+  /**
+   * Entries `from` ≤ id ≤ `to`, in order; for use at once, as they may keep their neighbours alive. The stream must not change
+   * meanwhile.
+   */
+  *range(from: StreamId, to: StreamId): Generator<StreamEntry> {
+    for (let at = Math.max(0, this.#blockOf(from)); at < this.#blocks.length; at++) {
+      const block = this.#blocks[at] as StreamBlock;
+      if (block.first > to) return;
+      yield* block.entries(block.countBefore(from), block.countBefore(to + 1n));
+    }
+  }
+
+  /** The same, the last one first. */
+  *reverseRange(from: StreamId, to: StreamId): Generator<StreamEntry> {
+    for (let at = this.#blockOf(to); at >= 0; at--) {
+      const block = this.#blocks[at] as StreamBlock;
+      if (block.last < from) return;
+      yield* block.reverseEntries(block.countBefore(from), block.countBefore(to + 1n));
+    }
+  }
+
+  clone(): Stream {
+    const copy = new Stream();
+    for (const block of this.#blocks) copy.#blocks.push(block.clone());
+    copy.#size = this.#size;
+    copy.marks = this.marks;
+    return copy;
+  }
+
+  /** The last block that begins at or before an id; -1: none does. */
+  #blockOf(id: StreamId): number {
+    let low = 0;
+    let high = this.#blocks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#blocks[middle] as StreamBlock).first <= id) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  /** Makes one of a block and the next one if they are small enough. */
+  #join(at: number): void {
+    const [block, next] = [this.#blocks[at], this.#blocks[at + 1]];
+    if (block === undefined || next === undefined || block.size + next.size > JOINED_MAX) return;
+    block.append(next);
+    this.#blocks.splice(at + 1, 1);
+  }
+}

@@ -1,0 +1,154 @@
+/** What `dbsync status` finds bad about a timeline: each with what to do. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type DaemonStatus, withTimeline } from "../../../../client/cli/status/status.js";
+import { diagnose } from "../../../../client/cli/status/timeline-problems.js";
+import type { MemberStatus, TimelineStatus } from "../../../../client/cli/status/timeline-status.js";
+import { FAREWELLS } from "../../../../daemon/peers/shared/farewells.js";
+
+const NOW = 1_790_000_000_000;
+
+const MEMBER: MemberStatus = {
+  ...{
+    address: "10.0.0.2:1111",
+    id: "ab",
+    connection: "connected",
+    trouble: null,
+    state: "live",
+    skewed: false,
+  },
+  ...{ skew: 3, roundTrip: 1, watermark: NOW - 30_000, entries: 5, equal: true, lag: 0, behind: 0 },
+  ...{ lastHeard: 10, refusals: 0, prunedTo: 0, lacking: false },
+};
+
+const WELL: TimelineStatus = {
+  ...{
+    failure: null,
+    revoked: null,
+    skewed: false,
+    durable: true,
+    watermark: NOW - 30_000,
+    published: NOW - 30_000,
+  },
+  ...{ newest: NOW - 1000, stable: NOW - 35_000, entries: 5, fingerprint: "f", settledFingerprint: "s" },
+  ...{ tailUnits: 1, tailBytes: 1, redone: 0, waiting: 0, bytes: 1, quarantined: 0, dropped: 0 },
+  ...{ strays: 0, lostGroups: 0, taking: null, order: null },
+  members: [MEMBER],
+};
+
+const withMember = (member: Partial<MemberStatus>): Partial<TimelineStatus> => ({
+  members: [{ ...MEMBER, ...member }],
+});
+
+test("what is well is not talked about, nor that an address is the daemon's own", () => {
+  const own = { ...MEMBER, connection: "self", equal: null } as const;
+  const found = diagnose({ ...WELL, members: [MEMBER, own] }, [WELL], NOW);
+  assert.deepEqual(found, { problems: [], remarks: [] });
+});
+
+const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
+  ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free or mend/],
+  ["a clock that is off", { skewed: true }, /its clock is off .*; set its clock by NTP/],
+  ["another content than the others'", { settledFingerprint: "x" }, /does not hold the same.*log verify/],
+  [
+    "a stable point that stays behind",
+    { stable: NOW - 300_000 },
+    /older than 300 s is final.*; see which daemon/,
+  ],
+  [
+    "its own key's revocation",
+    { revoked: "10.0.0.2:1111" },
+    /key was revoked \(10\.0\.0\.2:1111 says so\).*new data/,
+  ],
+  ["one missing group", { lostGroups: 1 }, /1 group of writes .* was not in its log/],
+  ["a log whose end is missing", { lostGroups: 3 }, /3 groups of writes .* not in its log.*; its members/],
+  ["what a snapshot has taken away", { strays: 4 }, /4 of its envelopes .* are gone there; its log names/],
+  ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* let go.*keys list/],
+  [
+    "a member that is not reached",
+    withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
+    /does not reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start that daemon/,
+  ],
+  [
+    "a member that nobody has let in",
+    withMember({ connection: "waiting", trouble: FAREWELLS["not-a-member"] }),
+    /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or CLUSTER ADD it/,
+  ],
+  [
+    "a member with another pin",
+    withMember({ connection: "waiting", trouble: FAREWELLS["not-pinned"], id: "ab" }),
+    /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:…\)/,
+  ],
+  [
+    "a member with another secret",
+    withMember({ connection: "waiting", trouble: FAREWELLS["other-secret"] }),
+    /; start both with the same --cluster-secret$/,
+  ],
+  [
+    "a member that lets nobody in",
+    withMember({ connection: "waiting", trouble: "it says: no-peers: …" }),
+    /; there, name this daemon in --peer too$/,
+  ],
+  [
+    "a member that has not let this daemon in",
+    withMember({ connection: "waiting", trouble: "it says: not-a-member: …" }),
+    /; start both with the same --cluster-secret; or there, pin this daemon .*#ed25519/,
+  ],
+  ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
+  [
+    "what a member has pruned and the daemon lacks",
+    withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
+    /lacks .* 10\.0\.0\.2:1111 keeps no more \(.*from 2026-.*Z on\).*takes a snapshot/,
+  ],
+  [
+    "what members cannot settle",
+    { order: "--adopt 00" },
+    /too few members have signed .*; start the daemons that are away; or, .* with --adopt 00: .* kept aside/,
+  ],
+  ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes of its member/],
+];
+for (const [name, bad, expected] of problems) {
+  test(`${name} is a problem`, () => {
+    const found = diagnose({ ...WELL, ...bad }, [WELL], NOW).problems;
+    assert.equal(found.length, 1);
+    assert.match(`${found[0]?.text}; ${found[0]?.fix}`, expected);
+  });
+}
+
+const remarks: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
+  ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; wait/],
+  ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes wait/],
+  [
+    "a snapshot on its way",
+    { taking: { from: "10.0.0.2:1111", received: 5, total: 9 } },
+    /takes a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; wait/,
+  ],
+  ["a member that is not complete", withMember({ state: "catching-up" }), /is not yet complete; wait/],
+  ["a member that holds something else", withMember({ equal: false }), /did not hold the same.*; wait/],
+  ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are on their way/],
+];
+for (const [name, state, expected] of remarks) {
+  test(`${name} need not be a problem`, () => {
+    const found = diagnose({ ...WELL, ...state }, [WELL], NOW);
+    assert.deepEqual(found.problems, []);
+    assert.match(`${found.remarks[0]?.text}; ${found.remarks[0]?.fix}`, expected);
+  });
+}
+
+test("a timeline in memory that nobody else has is worth a word", () => {
+  const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, [], NOW);
+  assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and nobody else has it/);
+});
+
+test("of a daemon whose disk has failed nobody is told to wait", () => {
+  const incomplete = { text: "it is not yet complete", fix: "wait", isPassing: true };
+  const daemon = { problems: [incomplete], remarks: [] } as unknown as DaemonStatus;
+  const textsOf = (failure: string | null) => {
+    const timeline = { ...WELL, failure };
+    return withTimeline(daemon, timeline, diagnose(timeline, [timeline], NOW)).problems.map(
+      ({ text }) => text,
+    );
+  };
+  assert.deepEqual(textsOf(null), ["it is not yet complete"]);
+  assert.deepEqual(textsOf("no space"), ["its disk has failed (no space)"]);
+});

@@ -1,0 +1,111 @@
+/** Where servers and key come from when a call does not say. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, test } from "node:test";
+import { type Places, readDefaults } from "../../../client/settings/defaults.js";
+import { DbsyncError } from "../../../client/shared/errors.js";
+
+let root: string;
+let places: Places;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "dbsync-defaults-"));
+  places = { variables: {}, folder: join(root, "cwd"), home: join(root, "home"), system: join(root, "etc") };
+  for (const folder of ["cwd", "home/.config/dbsync", "xdg/dbsync", "etc"]) {
+    mkdirSync(join(root, folder), { recursive: true });
+  }
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const write = (file: string, text: string) => writeFileSync(join(root, file), text);
+const servers = (variables: Places["variables"] = {}) =>
+  readDefaults({ ...places, variables })
+    .servers.map(({ text }) => text)
+    .join();
+
+test("without anything, the servers are the original's and commands are unsigned", () => {
+  const { signkey } = readDefaults(places);
+  assert.equal(servers(), "127.0.0.1:1111");
+  assert.equal(signkey, "");
+});
+
+test("the first ini file counts: of the folder, of the user's configuration, of /etc", () => {
+  write("etc/dbsync.ini", "servers=etc");
+  assert.equal(servers(), "etc:1111");
+  write("home/.config/dbsync/dbsync.ini", "servers=home");
+  assert.equal(servers(), "home:1111");
+  write("xdg/dbsync/dbsync.ini", "servers=xdg");
+  assert.equal(servers({ XDG_CONFIG_HOME: join(root, "xdg") }), "xdg:1111");
+  write("cwd/dbsync.ini", "signkey=k.pem");
+  assert.equal(servers(), "127.0.0.1:1111");
+});
+
+test("the environment goes before the ini file, each setting by itself", () => {
+  write("cwd/dbsync.ini", "servers=ini\nsignkey=k.pem");
+  const found = readDefaults({ ...places, variables: { DBSYNC_SERVERS: "env" } });
+  assert.deepEqual([found.servers[0]?.text, found.serversFrom], ["env:1111", "DBSYNC_SERVERS"]);
+  assert.deepEqual(
+    [found.signkey, found.signkeyFrom],
+    [join(root, "cwd/k.pem"), join(root, "cwd/dbsync.ini")],
+  );
+});
+
+test("an empty DBSYNC_SIGNKEY means unsigned, whatever the ini file says", () => {
+  write("cwd/dbsync.ini", "signkey=k.pem");
+  assert.equal(readDefaults({ ...places, variables: { DBSYNC_SIGNKEY: "" } }).signkey, "");
+});
+
+test("a relative key path is relative to its ini file, an absolute one stays", () => {
+  write("etc/dbsync.ini", "signkey=keys/k.pem");
+  assert.equal(readDefaults(places).signkey, join(root, "etc/keys/k.pem"));
+  write("etc/dbsync.ini", "signkey=/k.pem");
+  assert.equal(readDefaults(places).signkey, "/k.pem");
+});
+
+test("an ini file with bad servers is a configuration error that names it", () => {
+  write("cwd/dbsync.ini", "servers=a:b");
+  assert.throws(
+    () => readDefaults(places),
+    (error) =>
+      error instanceof DbsyncError && error.code === "bad-config" && error.message.includes("dbsync.ini"),
+  );
+});
+
+test("an ini file that cannot be read is a configuration error", () => {
+  mkdirSync(join(root, "cwd/dbsync.ini"));
+  assert.throws(() => readDefaults(places), { code: "bad-config" });
+});
+
+test("an ini file that the environment overrules entirely is not read", () => {
+  write("cwd/dbsync.ini", "nonsense");
+  assert.equal(servers({ DBSYNC_SERVERS: "env", DBSYNC_SIGNKEY: "" }), "env:1111");
+});
+
+test("DBSYNC_VERSIONS goes before the file, and is checked", () => {
+  write("cwd/dbsync.ini", "dbsync.versions = 1");
+  const versions = (variables: Record<string, string>) => readDefaults({ ...places, variables }).versions;
+  assert.equal(versions({}), "1");
+  assert.equal(versions({ DBSYNC_VERSIONS: "1,2" }), "1,2");
+  assert.equal(versions({ DBSYNC_VERSIONS: "" }), null);
+  assert.throws(() => versions({ DBSYNC_VERSIONS: "3" }), /DBSYNC_VERSIONS is "3", allowed: 2 \(/);
+});
+
+test("an ini file says how the client behaves, as a php.ini would", () => {
+  const manners = (text: string) => {
+    write("cwd/dbsync.ini", text);
+    const { keepalive, format, versions } = readDefaults(places);
+    return [keepalive, format, versions];
+  };
+  assert.deepEqual(manners(""), [true, "text", null]);
+  assert.deepEqual(manners("keepalive=0\nformat=php-dbsync\nversions= 2, 1"), [false, "php-dbsync", "1,2"]);
+  assert.deepEqual(manners("dbsync.keepalive = On"), [true, "text", null]);
+  for (const [text, message] of [
+    ["keepalive=maybe", /dbsync\.ini: dbsync\.keepalive is "maybe", allowed: 1 or 0/],
+    ["format=json", /dbsync\.format is "json", allowed: text or php-dbsync/],
+    ["dbsync.versions=v2", /dbsync\.versions is "v2", allowed: 2 \(/],
+  ] as const) {
+    assert.throws(() => manners(text), message);
+  }
+});

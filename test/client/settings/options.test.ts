@@ -1,0 +1,158 @@
+/** Options: defaults, and errors that name option, value and what is allowed. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type Defaults, readDefaults } from "../../../client/settings/defaults.js";
+import { readCallOptions, readOptions, type SendOptions } from "../../../client/settings/options.js";
+import { DbsyncError } from "../../../client/shared/errors.js";
+import { repositoryRoot } from "../../support/repository.js";
+
+const defaults = (): Defaults =>
+  readDefaults({ variables: { DBSYNC_SIGNKEY: "d.pem" }, folder: "/-", home: "/-", system: "/-" });
+const never = (): Defaults => assert.fail("defaults are not needed");
+
+test("options left out have the documented values", () => {
+  const settings = readOptions({}, defaults);
+  assert.deepEqual(settings, {
+    servers: [{ host: "127.0.0.1", port: 1111, text: "127.0.0.1:1111", tls: null, versions: null }],
+    authorities: null,
+    key: "d.pem",
+    passphrase: undefined,
+    keepalive: true,
+    timeout: 3000,
+    policy: "first",
+    format: "text",
+    cluster: "",
+    versions: null,
+    envelope: null,
+    buffers: false,
+  });
+});
+
+test("a string for options is the list of servers", () => {
+  assert.equal(readOptions("a:1", defaults).servers[0]?.text, "a:1");
+});
+
+test("options that say it all ask for no defaults", () => {
+  assert.equal(readOptions({ servers: "a", key: false }, never).key, null);
+  assert.equal(readOptions({ servers: "a", key: "" }, never).key, null);
+});
+
+test("versions are looked up for whoever signs, whatever the servers, unless each entry says its own", () => {
+  const found = () => ({ ...defaults(), versions: "1,2" as const });
+  assert.equal(readOptions({ servers: "a", key: "k.pem" }, found).versions, "1,2");
+  assert.equal(readOptions({ servers: "a", key: "k.pem", versions: "2" }, never).versions, "2");
+  assert.equal(readOptions({ servers: "dbsync1://a,dbsync2://b", key: "k.pem" }, never).versions, null);
+});
+
+test("an answer that has to be final is given the time it takes, and no other", () => {
+  const stable = readOptions({ stable: true }, defaults);
+  assert.deepEqual([stable.timeout, stable.envelope?.wait], [60_000, { kind: "stable" }]);
+  assert.equal(readOptions({ stable: true, timeout: 40_000 }, defaults).timeout, 40_000);
+  const base = readOptions({}, defaults);
+  assert.equal(readCallOptions({ stable: true }, base).timeout, 60_000);
+  const replicated = readCallOptions({ replicated: 2 }, base);
+  assert.deepEqual(
+    [replicated.timeout, replicated.envelope?.wait],
+    [3000, { kind: "replicated", daemons: 2 }],
+  );
+  assert.equal(readCallOptions({ stable: false }, base).envelope, null);
+});
+
+const BAD: [options: unknown, message: RegExp][] = [
+  [{ server: "a" }, /server is "a", allowed: no option of that name; there are servers, /],
+  [{ timeout: 0 }, /timeout is 0, allowed: 1 to 20000 milliseconds/],
+  [{ timeout: 20_001 }, /timeout is 20001/],
+  [{ timeout: Number.NaN }, /timeout is NaN/],
+  [{ timeout: "3000" }, /timeout is "3000"/],
+  [
+    { policy: "fastest" },
+    /policy is "fastest", allowed: first, majority, all, all-equal, or a number of daemons/,
+  ],
+  [{ versions: "v2" }, /versions is "v2", allowed: 2 \(version 2 alone\), 1 \(/],
+  [{ versions: 2 }, /versions is 2, allowed/],
+  [{ format: "json" }, /format is "json", allowed: text or php-dbsync/],
+  [{ keepalive: 1 }, /keepalive is 1, allowed: true or false/],
+  [{ key: true }, /key is of the wrong kind, allowed: a file's path/],
+  [{ passphrase: 1234567 }, /passphrase is of the wrong kind, allowed/],
+  [{ stable: 1 }, /stable is 1, allowed: true or false/],
+  [{ replicated: 0 }, /replicated is 0, allowed: a number of daemons, 1 to 99/],
+  [{ stable: true, replicated: 2 }, /replicated is 2, allowed: nothing together with stable/],
+  [{ stable: true, timeout: 60_001 }, /timeout is 60001/],
+  [null, /options is null/],
+  [5, /options is 5/],
+];
+
+for (const [options, message] of BAD) {
+  test(`options ${JSON.stringify(options)} are refused`, () => {
+    assert.throws(
+      () => readOptions(options as SendOptions, defaults),
+      (error) => error instanceof DbsyncError && error.code === "bad-option" && message.test(error.message),
+    );
+  });
+}
+
+test("a call may set timeout, policy and what stands in its envelope, nothing else", () => {
+  const base = readOptions({}, defaults);
+  assert.deepEqual(readCallOptions({ timeout: 5 }, base), {
+    timeout: 5,
+    policy: "first",
+    format: "text",
+    envelope: null,
+    buffers: false,
+  });
+  assert.throws(() => readCallOptions({ servers: "a" } as object, base), /there are timeout, policy/);
+  const after = "0b".repeat(46);
+  const only = "c0".repeat(32);
+  const options = { db: 2, after, only, if: [{ key: "k", writer: null }] };
+  assert.deepEqual(readCallOptions(options, base).envelope, {
+    db: 2,
+    after: "\v".repeat(46),
+    only: "\xc0".repeat(32),
+    wait: null,
+    if: [{ db: 2, key: "k", writer: "" }],
+  });
+  for (const bad of [
+    { db: -1 },
+    { db: 0.5 },
+    { after: "00" },
+    { only: "x" },
+    { if: [] },
+    { if: [{ key: 1 }] },
+  ]) {
+    assert.throws(() => readCallOptions(bad as object, base), DbsyncError, JSON.stringify(bad));
+  }
+  assert.throws(() => readCallOptions({ if: [{ key: "k", writer: "short" }] }, base), /WRITERS/);
+});
+
+test("every option has a row in client/README.md, and none that does not exist", () => {
+  const readme = readFileSync(join(repositoryRoot, "client/README.md"), "utf8");
+  const table = readme.slice(readme.indexOf("\n## Options"), readme.indexOf("\n## Policies"));
+  const rows = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+  let message = "";
+  try {
+    readOptions({ nosuch: 1 } as object, never);
+  } catch (error) {
+    message = (error as Error).message;
+  }
+  const names = (message.split("there are ")[1] ?? "").split(", ");
+  assert.deepEqual(rows.sort(), [...names, "buffers"].sort());
+});
+
+test("a policy asks for no more daemons than there are", () => {
+  assert.equal(readOptions({ servers: "a,b", key: false, policy: 2 }, never).policy, 2);
+  assert.throws(
+    () => readOptions({ servers: "a,b", key: false, policy: 3 }, never),
+    /at most the number of servers, 2/,
+  );
+});
+
+test("a cluster from the environment belongs to the servers from there", () => {
+  const cluster = "AB".repeat(32);
+  const found = () =>
+    readDefaults({ variables: { DBSYNC_CLUSTER: cluster }, folder: "/-", home: "/-", system: "/-" });
+  assert.equal(readOptions({}, found).cluster, cluster.toLowerCase());
+  assert.equal(readOptions({ servers: "a" }, found).cluster, "");
+  assert.throws(() => readOptions({ cluster: "ab" }, found), /64 hexadecimal digits/);
+});

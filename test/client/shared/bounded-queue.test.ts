@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BoundedQueue } from "../../../client/shared/bounded-queue.js";
+import { collectGarbage } from "../../support/garbage.js";
+
+const item = (name: string, bytes = 1) => ({ name, bytes });
+const MEBIBYTE = 1024 * 1024;
+
+test("a queue gives its items in the order they came, also those that were put back", () => {
+  const queue = new BoundedQueue<ReturnType<typeof item>>();
+  for (let i = 0; i < 5_000; i++) queue.push(item(String(i)));
+  for (let i = 0; i < 3_000; i++) assert.equal(queue.shift()?.name, String(i));
+  queue.putBack([item("first")]);
+  assert.equal(queue.length, 2_001);
+  assert.deepEqual([queue.shift()?.name, queue.shift()?.name], ["first", "3000"]);
+});
+
+test("a queue holds no item that was taken", async () => {
+  const queue = new BoundedQueue<{ readonly bytes: number }>();
+  const held = new WeakRef(item("held"));
+  queue.push(held.deref() as ReturnType<typeof item>);
+  queue.push(item("next"));
+  queue.shift();
+  // A WeakRef keeps its target to the end of the turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  collectGarbage();
+  assert.equal(held.deref(), undefined);
+});
+
+test("items taken out of their turn make room", () => {
+  const queue = new BoundedQueue<ReturnType<typeof item>>();
+  queue.push(item("a", 30 * MEBIBYTE));
+  queue.push(item("b", 30 * MEBIBYTE));
+  assert.equal(queue.hasRoomFor(item("c", 30 * MEBIBYTE)), false);
+  assert.deepEqual(
+    queue.takeWhere(({ name }) => name === "b").map(({ name }) => name),
+    ["b"],
+  );
+  assert.equal(queue.hasRoomFor(item("c", 30 * MEBIBYTE)), true);
+  assert.equal(queue.first?.name, "a");
+});

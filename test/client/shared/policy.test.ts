@@ -1,0 +1,132 @@
+/** The policies as a table: what the daemons said, and the verdict. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Report } from "../../../client/shared/outcome.js";
+import { judge, type Policy } from "../../../client/shared/policy.js";
+
+const hit = (...values: string[]): Report => ({
+  ...{ ok: true, values, reply: null, flags: "" },
+  isForAll: false,
+  at: 1,
+});
+const miss: Report = hit();
+const missOfAll: Report = { ...miss, ok: true, isForAll: true } as Report;
+const failed: Report = { ok: false, stage: "timeout", detail: "", written: true, at: 1 };
+
+const erred = (text: string): Report => ({ ok: false, stage: "reply", detail: text, written: false, at: 1 });
+const late = (report: Report): Report => ({ ...report, flags: "late" });
+const refused: Report = { ok: false, stage: "refused", detail: "skew: late", written: false, at: 1 };
+
+type Row = [policy: Policy, reports: (Report | null)[], now: string, final: string];
+
+/** `now`: the verdict while there is time; `final`: when there is none. */
+const ROWS: Row[] = [
+  ["first", [null, null], "wait", "all-failed"],
+  ["first", [hit("a"), null], "a", "a"],
+  ["first", [null, hit("a")], "a", "a"],
+  ["first", [failed, null], "wait", "all-failed"],
+  ["first", [failed, hit("a")], "a", "a"],
+  ["first", [miss, null], "linger", "nil"],
+  ["first", [miss, hit("a")], "a", "a"],
+  ["first", [missOfAll, null], "nil", "nil"],
+  ["first", [failed, missOfAll, null], "nil", "nil"],
+  ["majority", [missOfAll, null, null], "wait", "too-few-answers"],
+  ["first", [miss, failed], "nil", "nil"],
+  ["first", [miss, miss], "nil", "nil"],
+  ["first", [miss, failed, null], "linger", "nil"],
+  ["first", [failed, failed], "all-failed", "all-failed"],
+  ["first", [hit("a"), hit("b")], "a", "a"],
+  ["first", [hit(""), null], "", ""],
+  ["all-equal", [hit("a"), null], "wait", "not-all-answered"],
+  ["all-equal", [hit("a"), hit("a")], "a", "a"],
+  ["all-equal", [hit("a"), hit("b")], "answers-differ", "answers-differ"],
+  ["all-equal", [hit("a"), miss], "answers-differ", "answers-differ"],
+  ["all-equal", [hit("a", "b"), hit("a", "c")], "answers-differ", "answers-differ"],
+  ["all-equal", [hit("a", "b"), hit("a", "b")], "a,b", "a,b"],
+  ["all-equal", [hit("a"), failed], "not-all-answered", "not-all-answered"],
+  ["all-equal", [failed, null], "wait", "all-failed"],
+  ["all-equal", [hit("a"), hit("b"), failed], "answers-differ", "answers-differ"],
+  ["all-equal", [failed, failed], "all-failed", "all-failed"],
+  ["all-equal", [miss, miss], "nil", "nil"],
+  ["first", [erred("ERR"), null], "linger", "reply"],
+  ["first", [erred("ERR"), hit("a")], "a", "a"],
+  ["first", [erred("ERR"), miss], "nil", "nil"],
+  ["first", [erred("ERR"), failed], "reply", "reply"],
+  ["first", [refused, null], "wait", "all-failed"],
+  ["first", [refused, refused], "refused", "refused"],
+  ["first", [refused, failed], "all-failed", "all-failed"],
+  ["majority", [hit("a"), null, null], "wait", "too-few-answers"],
+  ["majority", [hit("a"), hit("a"), null], "a", "a"],
+  ["majority", [hit("a"), hit("b"), null], "wait", "answers-differ"],
+  ["majority", [hit("a"), hit("b"), hit("a")], "a", "a"],
+  ["majority", [hit("a"), hit("b"), hit("c")], "answers-differ", "answers-differ"],
+  ["majority", [miss, miss, null], "nil", "nil"],
+  ["majority", [erred("ERR"), erred("ERR"), null], "reply", "reply"],
+  ["majority", [erred("ERR"), hit("a"), failed], "answers-differ", "answers-differ"],
+  ["majority", [hit("a"), failed, failed], "too-few-answers", "too-few-answers"],
+  ["majority", [refused, refused, refused], "refused", "refused"],
+  ["majority", [hit("a"), hit("a")], "a", "a"],
+  ["majority", [hit("a"), failed], "too-few-answers", "too-few-answers"],
+  ["all", [hit("a"), hit("b"), null], "wait", "not-all-answered"],
+  ["all", [hit("a"), hit("b"), hit("b")], "a", "a"],
+  ["all", [miss, hit("b"), hit("b")], "b", "b"],
+  ["all", [hit("a"), failed, null], "wait", "not-all-answered"],
+  ["all", [miss, miss], "nil", "nil"],
+  ["all", [failed, erred("ERR")], "reply", "reply"],
+  [2, [hit("a"), null, null], "wait", "too-few-answers"],
+  [2, [miss, null, hit("b")], "b", "b"],
+  [2, [failed, failed, hit("b")], "too-few-answers", "too-few-answers"],
+  [2, [failed, failed, refused], "all-failed", "all-failed"],
+  [1, [miss, null], "nil", "nil"],
+  ["first", [late(hit("a")), null], "a", "a"],
+  ["majority", [hit("a"), late(hit("a")), null], "wait", "late-answers"],
+  ["majority", [hit("a"), late(hit("a")), hit("a")], "a", "a"],
+  ["majority", [hit("a"), late(hit("a")), late(hit("a"))], "late-answers", "late-answers"],
+  ["majority", [late(hit("a")), null, null], "wait", "too-few-answers"],
+  ["majority", [late(erred("ERR")), late(erred("ERR")), erred("ERR")], "late-answers", "late-answers"],
+  ["all", [hit("a"), hit("a"), late(hit("a"))], "late-answers", "late-answers"],
+  ["all", [hit("a"), late(hit("a")), failed], "not-all-answered", "not-all-answered"],
+  ["all-equal", [hit("a"), late(hit("a"))], "late-answers", "late-answers"],
+  [2, [hit("a"), late(hit("a")), null], "wait", "late-answers"],
+  [2, [hit("a"), late(miss), hit("b")], "a", "a"],
+  [2, [late(hit("a")), late(hit("a"))], "late-answers", "late-answers"],
+];
+
+function verdict(policy: Policy, reports: (Report | null)[], final: boolean): string {
+  const judged = judge(policy, reports, final);
+  if (judged.kind === "failed") return judged.code;
+  if (judged.kind !== "value") return judged.kind;
+  return judged.answer.values.length === 0 ? "nil" : judged.answer.values.join();
+}
+
+for (const [policy, reports, now, final] of ROWS) {
+  const said = reports.map((report) =>
+    report === null
+      ? "silent"
+      : !report.ok
+        ? report.stage
+        : report.values.length === 0
+          ? "nil"
+          : report.values.join("+"),
+  );
+  test(`policy ${policy} judges [${said.join(", ")}]: ${now}, at the end ${final}`, () => {
+    assert.equal(verdict(policy, reports, false), now);
+    assert.equal(verdict(policy, reports, true), final);
+  });
+}
+
+test("a miss counts only where more daemons missed than refused the date of what they were asked", () => {
+  const judged = (reports: (Report | null)[], refusers: number) =>
+    [false, true].map((final) => {
+      const decided = judge("first", reports, final, refusers);
+      return decided.kind === "failed" ? decided.code : decided.kind;
+    });
+  assert.deepEqual(judged([miss, null, null], 1), ["wait", "wait"]);
+  assert.deepEqual(judged([miss, refused], 1), ["clocks-differ", "clocks-differ"]);
+  assert.deepEqual(judged([miss, miss, refused], 1), ["value", "value"]);
+  assert.deepEqual(judged([miss, miss, null], 1), ["linger", "value"]);
+  assert.deepEqual(judged([missOfAll, refused, refused], 2), ["value", "value"]);
+  assert.deepEqual(judged([hit("a"), refused, refused], 2), ["value", "value"]);
+  assert.deepEqual(judged([miss, erred("ERR"), refused], 1), ["reply", "reply"]);
+  assert.deepEqual(judged([refused, null], 1), ["wait", "all-failed"]);
+});

@@ -1,0 +1,89 @@
+/** What members push is handed over only as long as what verified it still holds. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { IncomingBatch } from "../../../../daemon/peers/exchange/incoming-batch.js";
+import { type Giver, Intake } from "../../../../daemon/peers/exchange/intake.js";
+import { Traces } from "../../../../daemon/peers/exchange/traces.js";
+import { PEERING_LIMITS } from "../../../../daemon/peers/shared/peering-limits.js";
+import { Slices, type Work } from "../../../../daemon/peers/shared/slices.js";
+import { writeEntries } from "../../../../protocol/members/member-packing.js";
+import type { Entry } from "../../../../timeline/entries/entry.js";
+import { EPOCH, entryOf, sha256 } from "../entries.js";
+import { FakeTimeline } from "../fake-timeline.js";
+
+/** More than are verified in one go. */
+const ENTRIES = 20;
+/** More than are handed over in one go. */
+const MANY = 100;
+
+const giver: Giver = {
+  ...{ id: "giver", bit: 1, gave: () => {}, owe: () => {}, unknown: () => {} },
+  ...{ refused: assert.fail, malformed: assert.fail },
+};
+
+interface Pushed {
+  /** How many are taken so far. */
+  readonly taken: () => number;
+  readonly handover: { adoptions: number };
+  readonly batch: IncomingBatch;
+  readonly work: Work;
+}
+
+function push(count: number): Pushed {
+  const soon = (step: () => void) => step();
+  const timeline = new FakeTimeline(soon, () => {});
+  const handover = { adoptions: 0 };
+  timeline.handover = handover as FakeTimeline["handover"] & object;
+  const entries = Array.from({ length: count }, (_, i) => entryOf(i));
+  const byBody = new Map(entries.map((entry) => [entry.body.toString("latin1"), entry]));
+  const clocks = { clock: () => EPOCH, uptime: () => 0 };
+  const intake = new Intake({
+    peering: {
+      ...{ timeline, hash: sha256, limits: PEERING_LIMITS, ...clocks },
+      checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
+    },
+    slices: new Slices({ ...clocks, soon, sliceMs: 1 }),
+    traces: new Traces(PEERING_LIMITS, () => false),
+  });
+  const batch: IncomingBatch = { pending: 0, isRead: false, changed: () => {} };
+  const packed = writeEntries(entries);
+  const message = {
+    kind: "push",
+    number: 1,
+    bytes: packed.length,
+    isDeflated: false,
+    entries: packed,
+  } as const;
+  const work = intake.push(message, giver, batch);
+  return { work, batch, handover, taken: () => [...timeline.storage.places(null, null)].length };
+}
+
+/** @param between  called while entries are being verified @returns how many were taken */
+function takenBeside(between: (handover: { adoptions: number }) => void): number {
+  const { work, batch, handover, taken } = push(ENTRIES);
+  assert.equal(work.next().done, false);
+  between(handover);
+  while (work.next().done !== true);
+  assert.ok(batch.isRead, "the member is told that it is dealt with");
+  return taken();
+}
+
+test("what was verified before a snapshot was taken over is not taken after it", () => {
+  assert.equal(
+    takenBeside(() => {}),
+    ENTRIES,
+  );
+  assert.equal(
+    takenBeside((handover) => handover.adoptions++),
+    0,
+  );
+});
+
+test("a push is handed over some entries at a time, and others get their turn between", () => {
+  const { work, taken, batch } = push(MANY);
+  const steps: number[] = [];
+  for (let before = 0; work.next().done !== true; before = taken()) steps.push(taken() - before);
+  assert.ok(Math.max(...steps) <= 32, steps.join(" "));
+  assert.equal(taken(), MANY);
+  assert.ok(batch.isRead);
+});

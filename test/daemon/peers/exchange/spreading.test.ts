@@ -1,0 +1,302 @@
+/** How entries get from one member to all, and what is told of them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { placeOf } from "../../../../timeline/entries/entry.js";
+import { EPOCH, entryOf, keyOf } from "../entries.js";
+import { entriesOf, isLevel, type Node, World } from "../support.js";
+
+test("an entry that one member takes reaches the other, by its place first", () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
+  world.run(500);
+  a.timeline.take(entryOf(500));
+  world.run(100);
+  assert.equal(entriesOf(b), 1);
+  assert.deepEqual(
+    ["offer", "want", "push", "have"].map((kind) => world.countOf(kind)),
+    [1, 1, 1, 1],
+  );
+});
+
+test("nothing is told before it is on the own disk", () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
+  world.run(500);
+  a.timeline.isStuck = true;
+  const entry = entryOf(500);
+  a.timeline.take(entry);
+  a.peering.giveAtOnce(entry);
+  world.run(7000);
+  assert.equal(world.countOf("offer") + world.countOf("push"), 0);
+  a.timeline.release();
+  world.run(50);
+  assert.equal(entriesOf(b), 1);
+});
+
+test("an entry that a client has given to all is neither asked for nor pushed", () => {
+  const world = new World();
+  const nodes = ["a", "b", "c"].map((name, i, names) => world.add(name, { peers: names.slice(0, i) }));
+  world.run(500);
+  const entry = entryOf(500);
+  for (const node of nodes) node.timeline.take(entry);
+  world.run(10_000);
+  assert.equal(world.countOf("want") + world.countOf("push"), 0);
+  assert.ok(world.countOf("offer") <= 6);
+});
+
+test("a body that a daemon signed is pushed unasked, once", () => {
+  const world = new World();
+  const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b", { peers: ["c"] }), world.add("c")];
+  world.run(500);
+  const entry = entryOf(500);
+  a.timeline.take(entry);
+  a.peering.giveAtOnce(entry);
+  world.run(25);
+  assert.equal(entriesOf(b) + entriesOf(c), 2);
+  world.run(5000);
+  assert.equal(world.countOf("push"), 2);
+  assert.equal(world.countOf("want"), 0);
+});
+
+test("a client that reaches one end of a chain reaches the other, without an echo", () => {
+  const world = new World();
+  const [a, b, c] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["c"] }), world.add("c")];
+  world.run(500);
+  world.seen.length = 0;
+  for (let i = 0; i < 100; i++) a.timeline.take(entryOf(500 + i));
+  world.run(200);
+  assert.ok(isLevel(a, b, c));
+  assert.equal(entriesOf(c), 100);
+  assert.equal(world.countOf("push", "b", "a") + world.countOf("offer", "c", "b"), 0);
+  assert.equal(world.countOf("push"), 2);
+  world.run(20_000);
+  assert.equal(world.countOf("push"), 2);
+});
+
+test("an entry is wanted of one member at a time, and of the next when the first does not give it", () => {
+  const world = new World();
+  const nodes = ["a", "b"].map((name) => world.add(name, { peers: ["c"] }));
+  const c = world.add("c");
+  world.run(500);
+  const entry = entryOf(500);
+  for (const { timeline } of nodes) {
+    timeline.take(entry);
+    timeline.read = () => null;
+  }
+  world.run(100);
+  assert.equal(world.countOf("want"), 1);
+  const [first] = world.seen.filter(({ kind }) => kind === "want");
+  for (const { timeline, name } of nodes) if (name !== first?.to) Reflect.deleteProperty(timeline, "read");
+  world.run(3200);
+  assert.equal(world.countOf("want"), 2);
+  assert.equal(entriesOf(c), 1);
+});
+
+test("what a member was asked for and lost with its connection is asked of another at once", () => {
+  const world = new World();
+  const nodes = ["a", "b"].map((name) => world.add(name, { peers: ["c"] }));
+  const c = world.add("c");
+  world.run(500);
+  const entry = entryOf(500);
+  for (const { timeline } of nodes) {
+    timeline.take(entry);
+    timeline.read = () => null;
+  }
+  world.run(100);
+  const first = world.seen.find(({ kind }) => kind === "want")?.to as string;
+  for (const { timeline, name } of nodes) if (name !== first) Reflect.deleteProperty(timeline, "read");
+  world.kill(first);
+  world.run(50);
+  assert.equal(entriesOf(c), 1);
+});
+
+test("replicated resolves when so many daemons have it on disk, and not before", async () => {
+  const world = new World();
+  const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b"), world.add("c")];
+  world.run(500);
+  c.timeline.isStuck = true;
+  const entry = entryOf(500);
+  const done = [1, 2, 3].map(() => false);
+  a.timeline.take(entry);
+  for (const count of [1, 2, 3]) {
+    a.peering.replicated(placeOf(entry), count).then(() => {
+      done[count - 1] = true;
+    });
+  }
+  await Promise.resolve();
+  assert.deepEqual(done, [false, false, false]);
+  world.settle();
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.deepEqual(done, [true, true, false]);
+  world.run(3000);
+  await Promise.resolve();
+  assert.deepEqual(done, [true, true, false]);
+  c.timeline.release();
+  world.run(50);
+  await Promise.resolve();
+  assert.deepEqual(done, [true, true, true]);
+  assert.equal(entriesOf(b), 1);
+});
+
+test("replicated knows of daemons that had it from the client", async () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
+  world.run(500);
+  const entry = entryOf(500);
+  a.timeline.take(entry);
+  b.timeline.take(entry);
+  world.run(1000);
+  let isDone = false;
+  a.peering.replicated(placeOf(entry), 2).then(() => {
+    isDone = true;
+  });
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.ok(isDone);
+});
+
+test("a member that does not take what is pushed gets no more than a window", () => {
+  const world = new World();
+  const limits = { windowBytes: 4096, batchBytes: 1024, batchEntries: 4 };
+  const [a, b] = [world.add("a", { peers: ["b"], limits }), world.add("b")];
+  world.run(500);
+  b.timeline.isStuck = true;
+  for (let i = 0; i < 200; i++) {
+    const entry = entryOf(500 + i);
+    a.timeline.take(entry);
+  }
+  world.run(500);
+  const bytes = world.seen.filter(({ kind }) => kind === "push").reduce((sum, seen) => sum + seen.bytes, 0);
+  assert.ok(bytes > 2048 && bytes < 8192, `${bytes} bytes on the way`);
+  b.timeline.isStuck = false;
+  world.runUntil(() => {
+    b.timeline.release();
+    return isLevel(a, b);
+  });
+});
+
+test("a member that pushes more than was taken is closed", () => {
+  const world = new World();
+  const big = { windowBytes: 1 << 20, batchBytes: 1024, batchEntries: 4 };
+  const [a, b] = [
+    world.add("a", { peers: ["b"], limits: big }),
+    world.add("b", { limits: { windowBytes: 1024, batchBytes: 256, maxEnvelopeBytes: 1024 } }),
+  ];
+  world.run(500);
+  b.timeline.isStuck = true;
+  for (let i = 0; i < 200; i++) a.timeline.take(entryOf(500 + i));
+  world.run(500);
+  assert.ok(b.lines.some(({ facts }) => facts["detail"] === "it pushes more than was taken"));
+});
+
+test("an envelope of an unknown signer waits for the key's own envelope", () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { isUnknown: true })];
+  world.run(500);
+  for (let i = 0; i < 10; i++) a.timeline.take(entryOf(500 + i));
+  world.run(200);
+  assert.deepEqual(b.peering.quarantine, { size: 10, dropped: 0 });
+  const key = keyOf("client");
+  b.known.set(key.id, key);
+  world.run(1000);
+  assert.deepEqual(b.peering.quarantine, { size: 0, dropped: 0 });
+  assert.ok(isLevel(a, b));
+});
+
+test("a quarantine is bounded, and what it dropped comes again", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b"] });
+  const b = world.add("b", { isUnknown: true, limits: { quarantineEntries: 5, quarantineMs: 3000 } });
+  world.run(500);
+  for (let i = 0; i < 10; i++) a.timeline.take(entryOf(500 + i));
+  world.run(10_000);
+  assert.ok(b.peering.quarantine.size <= 5 && b.peering.quarantine.dropped >= 10);
+  const key = keyOf("client");
+  b.known.set(key.id, key);
+  world.run(8000);
+  assert.ok(isLevel(a, b));
+});
+
+test("what is dated so far ahead that there is no room for it comes again when it is due", () => {
+  const world = new World();
+  const a = world.add("a");
+  const b = world.add("b", { peers: ["a"] });
+  world.run(1000);
+  b.timeline.roomUntil = EPOCH + 60_000;
+  for (let i = 0; i < 30; i++) a.timeline.take(entryOf(50_000 + 1000 * i));
+  world.run(20_000);
+  assert.equal(entriesOf(b), 11);
+  assert.equal(b.peering.state, "live");
+  assert.equal(b.peering.members[0]?.refusals, 0);
+  assert.equal(b.lines.filter(({ text }) => text.includes("dated far ahead")).length, 1);
+  b.timeline.roomUntil = EPOCH + 80_000;
+  world.runUntil(() => isLevel(a, b));
+  assert.equal(entriesOf(b), 30);
+});
+
+test("entries with bad signatures are refused and counted, and at last the connection is closed for a while", () => {
+  const world = new World();
+  const limits = { maxRefusals: 3 };
+  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { limits })];
+  world.run(500);
+  const bad = () => ({ ...entryOf(world.now), signature: Buffer.alloc(32) });
+  a.timeline.take(bad());
+  world.run(200);
+  assert.equal(b.peering.members[0]?.refusals, 1);
+  assert.equal(entriesOf(b), 0);
+  a.timeline.take(bad());
+  a.timeline.take(bad());
+  world.run(200);
+  assert.equal(b.peering.members.length, 0);
+  const texts = b.lines.map(({ text }) => text);
+  assert.equal(texts.filter((text) => text.startsWith("an entry that a member gave was refused")).length, 1);
+  assert.ok(texts.some((text) => text.startsWith("Too many of the entries")));
+  const before = world.countOf("proof");
+  world.run(10_000);
+  assert.equal(world.countOf("proof"), before);
+});
+
+// After 80 s it is too old to be named by who was given it.
+for (const away of [40_000, 80_000]) {
+  test(`who waits for all members is told when one that was away for ${away} ms has it, whoever gave it that`, async () => {
+    const world = new World();
+    const names = ["a", "b", "c"];
+    const [a, b, c] = names.map((name) =>
+      world.add(name, { peers: names.filter((other) => other !== name) }),
+    ) as [Node, Node, Node];
+    world.run(5000);
+    for (const name of ["a", "b"]) world.cut.add(`${name} c`).add(`c ${name}`);
+    world.breakAll((from, to) => from === "c" || to === "c");
+    world.run(100);
+    const entry = entryOf(5000);
+    a.timeline.take(entry);
+    let isDone = false;
+    a.peering.replicated(placeOf(entry), 3).then(() => {
+      isDone = true;
+    });
+    world.run(away);
+    assert.ok(isLevel(a, b) && !isDone);
+    world.cut.clear();
+    world.runUntil(() => isLevel(a, b, c));
+    world.run(2500);
+    await Promise.resolve();
+    assert.ok(isDone);
+  });
+}
+
+test("an entry longer than members take stays where it is, and the others go on", () => {
+  const world = new World();
+  const limits = { maxEnvelopeBytes: 65_536 };
+  const a = world.add("a", { limits });
+  const b = world.add("b", { peers: ["a"], limits });
+  world.run(1000);
+  a.timeline.take(entryOf(0, ["SET", "big", "x".repeat(3_000_000)]));
+  for (let i = 1; i < 50; i++) {
+    a.timeline.take(entryOf(i));
+    world.run(500);
+  }
+  assert.equal(entriesOf(b), 49);
+  assert.equal(world.countOf("challenge", "b"), 1, "they stay connected");
+  assert.equal(a.lines.filter(({ text }) => text.includes("longer than members take")).length, 1);
+});

@@ -1,0 +1,117 @@
+/** Requests out of a stream are the same whatever the pieces in which it comes. Replay with DBSYNC_SEED. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { JsonLineParser } from "../../../protocol/json/json-lines.js";
+import { bytesInUse } from "../../support/garbage.js";
+import { seed } from "../../support/seed.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+
+const STREAMS = 300;
+const MAX_BYTES = 40;
+const BREAKS = ["\n", "\r\n", " \n", "\t\r\n"];
+const TEXTS = ["", "]}", '{"[', "\\", '\\"', "é", "日本", "🙂", "\\\\", "}", "a b", "\u0000x"];
+/** Neither JSON nor closed by a bracket: they wait for their line break. */
+const ODD = ["quit", "nope", "1", '"only ]} a string"', "null", '{"open":[', "\u00ff"];
+
+function value(random: SeededRandom, depth = 0): unknown {
+  const kind = random.below(depth > 3 ? 2 : 4);
+  if (kind === 0) return random.below(1000);
+  if (kind === 1) return random.oneOf(TEXTS);
+  const values = Array.from({ length: random.below(4) }, () => value(random, depth + 1));
+  if (kind === 2) return values;
+  return Object.fromEntries(values.map((one) => [random.oneOf(TEXTS), one]));
+}
+
+/** A request is an object, and no line without its end comes before one that is complete at once. */
+function lineOf(random: SeededRandom): string {
+  return random.chance(0.2) ? random.oneOf(ODD) : JSON.stringify({ data: value(random) });
+}
+
+/** What a parser makes of chunks, which are only lent to it; its last word is whether a line was too long. */
+function requestsOf(chunks: readonly Buffer[], maxBytes: number): (string | boolean)[] {
+  const parser = new JsonLineParser(maxBytes);
+  const requests: (string | boolean)[] = [];
+  const take = (most: number) => {
+    for (let line = parser.next(); line !== null; line = --most > 0 ? parser.next() : null)
+      requests.push(line.toString("latin1"));
+  };
+  for (const chunk of chunks) {
+    const lent = Buffer.from(chunk);
+    parser.push(lent);
+    take(2);
+    parser.keep();
+    lent.fill("~");
+    take(Number.POSITIVE_INFINITY);
+  }
+  return [...requests, parser.isTooLong];
+}
+
+function cut(stream: Buffer, random: SeededRandom): Buffer[] {
+  const longest = random.oneOf([1, 3, 20, stream.length]);
+  const chunks: Buffer[] = [];
+  for (let at = 0; at < stream.length; ) {
+    const end = at + random.between(1, longest);
+    chunks.push(stream.subarray(at, end));
+    at = end;
+  }
+  return chunks;
+}
+
+/** @returns how many streams had a line that was too long */
+function compareStreams(maxBytes: number, breaks: readonly string[]): number {
+  let tooLong = 0;
+  for (let number = 0; number < STREAMS; number++) {
+    const random = new SeededRandom(seed(), number);
+    const lines = Array.from({ length: random.between(1, 12) }, () => lineOf(random));
+    const stream = Buffer.from(lines.map((line) => `${line}${random.oneOf(breaks)}`).join(""), "utf8");
+    const whole = requestsOf([stream], maxBytes);
+    assert.deepEqual(requestsOf(cut(stream, random), maxBytes), whole, `stream ${number}`);
+    if (whole.at(-1) === true) tooLong++;
+    else {
+      const sent = lines.map((line) => Buffer.from(line, "utf8").toString("latin1"));
+      assert.deepEqual(whole, [...sent, false], `stream ${number}`);
+    }
+  }
+  return tooLong;
+}
+
+test("requests are the same whatever the pieces", () => {
+  assert.equal(compareStreams(1024 * 1024, BREAKS), 0);
+});
+
+// Blanks before a break count as well, unless the request was complete before they came: so there are none here.
+test("a line that is too long ends the requests at the same place, whatever the pieces", () => {
+  const tooLong = compareStreams(MAX_BYTES, ["\n"]);
+  assert.ok(tooLong > 0 && tooLong < STREAMS, `${tooLong} of ${STREAMS} had one`);
+});
+
+test("a request over several lines is one if it comes in one piece", () => {
+  const pretty = JSON.stringify({ action: "get", where: { "]": ['{\\"', 1] }, limit: {} }, null, 2);
+  const cases: readonly (readonly [sent: string, requests: readonly string[]])[] = [
+    [pretty, [pretty]],
+    [`${pretty}\n`, [pretty]],
+    [`\r\n${pretty}\r\n{"a":1}\n`, ["", pretty, '{"a":1}']],
+    [`${pretty}\n${pretty}\nquit\n`, [pretty, pretty, "quit"]],
+    ['{"a":1\n{"a":\n2}\n', ['{"a":1', '{"a":', "2}"]],
+    ["[\n]\n[1,\n2]\n", ["[\n]", "[1,\n2]"]],
+    ['{"a":"\n"}\n', ['{"a":"\n"}']],
+    ["nope\n}\n", ["nope", "}"]],
+  ];
+  for (const [sent, requests] of cases)
+    assert.deepEqual(requestsOf([Buffer.from(sent)], 1024), [...requests, false], sent);
+});
+
+test("many lines that are begun and never closed take no longer than their bytes", () => {
+  const lines = 200_000;
+  assert.equal(requestsOf([Buffer.from("{\n".repeat(lines))], 1024).length, lines + 1);
+});
+
+test("a line that comes byte by byte takes little more room than its bytes", () => {
+  const bytes = 300_000;
+  const parser = new JsonLineParser(bytes);
+  const before = bytesInUse();
+  for (let left = bytes; left > 0; left--) parser.push(Buffer.from([0x20]));
+  const taken = bytesInUse() - before;
+  assert.equal(parser.heldBytes, bytes);
+  assert.ok(taken < 4 * bytes, `${taken} bytes`);
+});

@@ -1,0 +1,253 @@
+/** JSON as PHP reads and writes it: the same texts go to a real one. DBSYNC_SEED replays a run. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bytesOfText } from "../../../protocol/byte-string.js";
+import {
+  JSON_DEPTH_MAX,
+  type JsonFault,
+  MalformedJson,
+  NOT_UTF8,
+  parseJson,
+} from "../../../protocol/json/json-reader.js";
+import { JsonObject, type JsonValue, memberNames } from "../../../protocol/json/json-value.js";
+import {
+  phpFormOf,
+  writeJson,
+  writePhpEntries,
+  writePhpJson,
+  writePhpString,
+} from "../../../protocol/json/json-writer.js";
+import { askPhp } from "../../support/php.js";
+import { skipWithout } from "../../support/requirements.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+
+const TEXTS = 20_000;
+const PIECES_MAX = 8;
+const seed = seedOfRun();
+const skip = skipWithout("php");
+
+/** What well-formed texts are made of, and what spoils them. */
+const LEAVES: readonly string[] = [
+  ...[
+    "1",
+    "-0",
+    "-0.0",
+    "1.50",
+    "1e17",
+    "1e16",
+    '"x/y"',
+    "true",
+    "false",
+    "null",
+    "9007199254740993",
+    "1e-7",
+    "0.0001",
+  ],
+  ...[
+    '"é😀\\u2028"',
+    "{}",
+    "[]",
+    "123456789.125",
+    "1e22",
+    "-1e15",
+    "1234567890123456789",
+    "9223372036854775808",
+  ],
+  ...[
+    "5e-324",
+    "1.7976931348623157e308",
+    '"\\b\\f\\n\\r\\t\\"\\\\\\u0000\\u001f"',
+    '"\u007f"',
+    "1E+2",
+    "0.1",
+    "100.0",
+  ],
+];
+const NAMES: readonly string[] = [
+  "a",
+  "b",
+  "0",
+  "1",
+  "__proto__",
+  "5",
+  "-3",
+  "-0",
+  "é",
+  "",
+  "007",
+  "9223372036854775807",
+];
+const PIECES: readonly string[] = [
+  ...[
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"a"',
+    '"b":',
+    '"0":1',
+    "1",
+    "-",
+    ".5",
+    "01",
+    "1.",
+    "1e",
+    "TRUE",
+    "nul",
+    "x",
+    "é",
+  ],
+  ...[
+    '"\\ud800"',
+    '"\\ud83d\\ude00"',
+    '"\\udc00"',
+    '"\x01"',
+    "\x02",
+    '"',
+    "\\",
+    '"\\x"',
+    "\\u12",
+    " ",
+    "\t",
+    "\ufeff",
+  ],
+  ...[NOT_UTF8, `"${NOT_UTF8}"`, "1e400", "'a'", "\x7f"],
+];
+
+function wellFormed(random: SeededRandom, depth = 0): string {
+  const kind = random.below(depth > 3 ? 6 : 9);
+  if (kind < 6) return random.oneOf(LEAVES);
+  const items = Array.from({ length: random.below(4) }, () => wellFormed(random, depth + 1));
+  if (kind < 8) return `[${items.join(",")}]`;
+  return `{${items.map((item) => `${JSON.stringify(random.oneOf(NAMES))}: ${item}`).join(", ")}}`;
+}
+
+function spoilt(random: SeededRandom): string {
+  const pieces = Array.from({ length: random.between(1, PIECES_MAX) }, () =>
+    random.chance(0.2) ? wellFormed(random, 3) : random.oneOf(PIECES),
+  );
+  return pieces.join("");
+}
+
+const FAULTS: Readonly<Record<string, JsonFault>> = {
+  ...{ 1: "depth", 2: "mismatch", 3: "control", 4: "syntax", 5: "utf8", 7: "infinite", 10: "utf16" },
+};
+
+/** @param text  of which what follows the first NOT_UTF8 is for PHP only */
+function ours(text: string): string {
+  const end = text.indexOf(NOT_UTF8);
+  try {
+    return writePhpJson(parseJson(end < 0 ? text : text.slice(0, end + 1)));
+  } catch (problem) {
+    assert.ok(problem instanceof MalformedJson);
+    return problem.fault;
+  }
+}
+
+test(`what PHP reads is read, and written as PHP writes it (seed ${seed})`, { skip }, () => {
+  const random = new SeededRandom(seed, 0);
+  const texts = Array.from({ length: TEXTS }, () =>
+    random.chance(0.4) ? wellFormed(random) : spoilt(random),
+  );
+  const hex = texts.map((text) => bytesOfMarked(text).toString("hex"));
+  const answers = askPhp(
+    "(function ($text) { $value = json_decode($text, true); $fault = json_last_error(); " +
+      "if ($fault) return $fault; $json = json_encode($value); return $json === false ? json_last_error() : $json; })(hex2bin($line))",
+    hex,
+  );
+  const seen = new Set<string>();
+  for (const [at, text] of texts.entries()) {
+    const theirs = FAULTS[answers[at] as string] ?? answers[at];
+    // PHP's numbers of faults are JSON texts as well.
+    const mine = ours(text);
+    assert.ok(
+      mine === theirs || mine === answers[at],
+      `${JSON.stringify(text)}: ${mine}, PHP says ${answers[at]}`,
+    );
+    seen.add(mine);
+  }
+  for (const fault of ["syntax", "mismatch", "control", "utf8", "utf16", "infinite"])
+    assert.ok(seen.has(fault), fault);
+});
+
+/** The text's bytes, with one that is no UTF-8 in each mark's place. */
+function bytesOfMarked(text: string): Buffer {
+  const parts = text.split(NOT_UTF8).map((part) => Buffer.from(part, "utf8"));
+  return Buffer.concat(parts.flatMap((part, at) => (at === 0 ? [part] : [Buffer.of(0xff), part])));
+}
+
+test(`a text that is kept is written in PHP's form without being taken apart, or as if it were (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 1);
+  for (let left = 2000; left > 0; left--) {
+    const value = parseJson(wellFormed(random));
+    const kept = bytesOfText(writeJson(value));
+    assert.equal(phpFormOf(kept), writePhpJson(value), kept);
+  }
+});
+
+test(`texts that are joined are what their values would be together (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 2);
+  for (let left = 2000; left > 0; left--) {
+    // Many that PHP writes in the same way, so that they are not looked at one by one.
+    const plain = () => `{"n":"x","k":${random.oneOf(["1", "-1", "0", "true", '"y"'])}}`;
+    const values = Array.from({ length: random.between(1, 5) }, () =>
+      parseJson(random.chance(0.7) ? plain() : wellFormed(random)),
+    );
+    const texts = values.map((value) => bytesOfText(writeJson(value)));
+    assert.equal(`[${writePhpEntries(null, texts)}]`, writePhpJson(values));
+    const names = values.map((_, at) => String(at + 7));
+    const object = new JsonObject();
+    for (const [at, name] of names.entries()) object.set(name, values[at] as JsonValue);
+    const written = writePhpEntries(names.map(writePhpString), texts);
+    assert.equal(`{${written}}`, writePhpJson(object));
+  }
+});
+
+test("what is not plain is found in a long string too", () => {
+  for (const length of [63, 64, 65, 200]) {
+    const start = "x".repeat(length);
+    for (const [written, read] of [
+      ["\\n", "\n"],
+      ["é", "é"],
+      ["😀", "😀"],
+      ["\\ud83d\\ude00", "😀"],
+    ] as const)
+      assert.equal(parseJson(`"${start}${written}${start}"`), start + read + start);
+    for (const [fault, spoilt] of [
+      ["control", "\n"],
+      ["control", "\u0000"],
+      ["utf8", NOT_UTF8],
+    ] as const)
+      assert.throws(() => parseJson(`"${start}${spoilt}${start}"`), { fault });
+    assert.throws(() => parseJson(`"${start}`), { fault: "control" });
+  }
+});
+
+test("numbers, the order of members and names of any kind stay as they were written", () => {
+  for (const text of [
+    '{"b":1,"10":2,"9":3,"__proto__":{"x":1},"constructor":1.50,"a":-0}',
+    "[1.0,1e5,123456789012345678901234567890,0.10]",
+  ])
+    assert.equal(writeJson(parseJson(text)), text);
+  const value = parseJson('{"a":1,"b":2,"a":3}');
+  assert.equal(writeJson(value), '{"a":3,"b":2}');
+});
+
+test("an object with many members finds each, and keeps the last of doubled ones", () => {
+  const names = Array.from({ length: 40 }, (_, at) => `n${at}`);
+  const text = [...names, ...names].map((name, at) => `"${name}":${at}`).join(",");
+  const value = parseJson(`{${text}}`);
+  assert.ok(value instanceof JsonObject);
+  assert.deepEqual(memberNames(value), names);
+  assert.equal(writeJson(value.get("n7") ?? null), "47");
+  assert.equal(value.get("toString"), undefined);
+});
+
+test("brackets within each other are taken up to the bound, and refused beyond before the stack is used up", () => {
+  const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  assert.equal(writeJson(parseJson(nested(JSON_DEPTH_MAX))), nested(JSON_DEPTH_MAX));
+  for (const depth of [JSON_DEPTH_MAX + 1, 1_000_000])
+    assert.throws(() => parseJson(nested(depth)), { name: "MalformedJson", fault: "depth" });
+});

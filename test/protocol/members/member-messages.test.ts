@@ -1,0 +1,132 @@
+/** Messages between members: what is written is read, and nothing else is. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MalformedFrame } from "../../../protocol/errors.js";
+import { FrameParser, writeFrame } from "../../../protocol/frame.js";
+import {
+  type OwnMessage,
+  readMemberMessage,
+  writeMemberMessage,
+} from "../../../protocol/members/member-messages.js";
+import { packedBytes, readEntries, writeEntries } from "../../../protocol/members/member-packing.js";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { writeHello } from "../../../protocol/version-2/messages-v2.js";
+import { seed } from "../../support/seed.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+
+const id = "\x00\xff".repeat(16);
+const place = { at: 2 ** 53 - 1, seq: 65535, id };
+const totals = { ring: { count: 3, sum: id }, data: { count: 2 ** 40, sum: id } };
+
+const messages: readonly OwnMessage[] = [
+  { kind: "challenge", nonce: id },
+  { kind: "proof", spki: "spki", signature: Buffer.from("signature"), mac: Buffer.alloc(0) },
+  { kind: "proof", spki: "spki", signature: Buffer.from("signature"), mac: Buffer.alloc(32, 7) },
+  { kind: "bye", code: "self", sentence: "It is this daemon itself." },
+  {
+    ...{ kind: "status", serial: 1, echo: 0, echoAge: 0, clock: 1_790_000_000_000, watermark: 0 },
+    ...{ pruned: 1_780_000_000_000, state: "catching-up", skewed: true, ...totals },
+  },
+  { kind: "offer", places: [place, { at: 0, seq: 0, id }] },
+  { kind: "want", places: [] },
+  { kind: "push", number: 7, bytes: 4, isDeflated: true, entries: Buffer.from([1, 2, 3]) },
+  { kind: "have", number: 0, places: [place] },
+  { kind: "reconcile", session: 1, step: Buffer.from([0, 255]) },
+  { kind: "given", session: 1 },
+  { kind: "report-request", at: 1_790_000_000_000 },
+  { kind: "report", at: 1_790_000_000_000, watermark: 5, ...totals },
+];
+
+const payloadOf = (message: OwnMessage): Buffer => {
+  const parser = new FrameParser(1 << 20, 2);
+  const [payload] = parser.push(writeMemberMessage(message));
+  assert.ok(payload !== undefined && !parser.midFrame);
+  return payload;
+};
+
+test("each message is read as it was written", () => {
+  for (const message of messages) assert.deepEqual(readMemberMessage(payloadOf(message)), message);
+});
+
+test("a hello is everybody's", () => {
+  const hello = {
+    kind: "hello",
+    versions: [2],
+    daemon: id,
+    cluster: id,
+    clock: 5,
+    state: "live",
+    role: "daemon",
+  } as const;
+  assert.deepEqual(readMemberMessage(Buffer.from(writeHello(hello), "latin1")), hello);
+});
+
+test("messages of clients, and of nobody, are malformed", () => {
+  const bad = [
+    ["command", "body", "signature"],
+    ["refused", id, "x", "y", "1", "unknown"],
+    ["constructor"],
+    ["offer"],
+    ["offer", "x".repeat(41)],
+    ["offer", `\x01${"\xff".repeat(41)}`],
+    ["challenge", "short"],
+    ["given", "01"],
+    ["given", "-1"],
+    ["given", "9007199254740992"],
+    ["push", "1", "4", "2", ""],
+    ["have", "1", "", ""],
+    ["report", "1", "2", "3", id, "4", "short"],
+    ["proof", "x".repeat(5000), ""],
+    ["bye", "x", "y".repeat(2000)],
+  ];
+  for (const elements of bad) {
+    assert.throws(
+      () => readMemberMessage(Buffer.from(writeCommand(elements), "latin1")),
+      MalformedFrame,
+      elements[0],
+    );
+  }
+});
+
+test("cut or changed messages are malformed or something else, never an exception of another kind", () => {
+  const random = new SeededRandom(seed());
+  for (const message of messages) {
+    const payload = payloadOf(message);
+    for (let end = 0; end < payload.length; end++) {
+      assert.throws(() => readMemberMessage(payload.subarray(0, end)), MalformedFrame);
+    }
+    for (let i = 0; i < 300; i++) {
+      const changed = Buffer.from(payload);
+      changed[random.below(changed.length)] = random.below(256);
+      try {
+        readMemberMessage(changed);
+      } catch (problem) {
+        assert.ok(problem instanceof MalformedFrame, `${message.kind}: ${problem}`);
+      }
+    }
+  }
+});
+
+test("entries come out of a push as they went in", () => {
+  const entries = [
+    { body: Buffer.from("body"), signature: Buffer.alloc(256, 7) },
+    { body: Buffer.alloc(70_000, 1), signature: Buffer.alloc(64) },
+  ];
+  const bytes = writeEntries(entries);
+  assert.equal(
+    bytes.length,
+    entries.reduce((sum, entry) => sum + packedBytes(entry), 0),
+  );
+  assert.deepEqual(readEntries(bytes), entries);
+  assert.deepEqual(readEntries(Buffer.alloc(0)), []);
+  for (let end = 1; end < bytes.length; end += 97) {
+    if (end !== packedBytes(entries[0] as (typeof entries)[0]))
+      assert.equal(readEntries(bytes.subarray(0, end)), null);
+  }
+});
+
+test("a frame is what the frame parser takes", () => {
+  const [first] = messages;
+  const frame = writeMemberMessage(first as OwnMessage).toString("latin1");
+  assert.equal(frame, writeFrame(writeCommand(["challenge", id]), 2));
+});

@@ -1,0 +1,69 @@
+/** RESP3's bytes, and RESP2's of the same replies. Source: redis-server 7.0. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bulksReply, ManyBulks } from "../../../protocol/many-bulks.js";
+import {
+  array,
+  bulk,
+  bulks,
+  double,
+  integer,
+  map,
+  NIL,
+  NIL_ARRAY,
+  pairs,
+  type Reply,
+  set,
+  verbatim,
+} from "../../../protocol/reply.js";
+import { writeReply } from "../../../protocol/resp/resp-writer.js";
+import { writeReply3 } from "../../../protocol/resp/resp3-writer.js";
+
+const cases: readonly (readonly [Reply, resp2: string, resp3: string])[] = [
+  [NIL, "$-1\r\n", "_\r\n"],
+  [NIL_ARRAY, "*-1\r\n", "_\r\n"],
+  [double(2.5), "$3\r\n2.5\r\n", ",2.5\r\n"],
+  [double(Number.NEGATIVE_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n"],
+  [verbatim("hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"],
+  [integer(2n ** 62n), ":4611686018427387904\r\n", ":4611686018427387904\r\n"],
+  [set([bulk("a")]), "*1\r\n$1\r\na\r\n", "~1\r\n$1\r\na\r\n"],
+  [map([bulk("a"), NIL]), "*2\r\n$1\r\na\r\n$-1\r\n", "%1\r\n$1\r\na\r\n_\r\n"],
+  [
+    pairs([bulk("a"), double(1), bulk("b"), double(2)]),
+    "*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n",
+    "*2\r\n*2\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2\r\n",
+  ],
+  [pairs([]), "*0\r\n", "*0\r\n"],
+  [new ManyBulks("array", []), "*0\r\n", "*0\r\n"],
+  [new ManyBulks("array", ["a", ""]), "*2\r\n$1\r\na\r\n$0\r\n\r\n", "*2\r\n$1\r\na\r\n$0\r\n\r\n"],
+  [new ManyBulks("set", ["a"]), "*1\r\n$1\r\na\r\n", "~1\r\n$1\r\na\r\n"],
+  [new ManyBulks("map", ["a", "b"]), "*2\r\n$1\r\na\r\n$1\r\nb\r\n", "%1\r\n$1\r\na\r\n$1\r\nb\r\n"],
+  [array([array([NIL])]), "*1\r\n*1\r\n$-1\r\n", "*1\r\n*1\r\n_\r\n"],
+];
+
+test("each kind of reply has its own bytes in RESP2 and in RESP3", () => {
+  for (const [reply, resp2, resp3] of cases) {
+    assert.equal(writeReply(reply), resp2);
+    assert.equal(writeReply3(reply), resp3);
+  }
+});
+
+test("many bulk strings are written as an array of so many replies is", () => {
+  const values = Array.from({ length: 1000 }, (_, i) => "v".repeat(i % 40) + i);
+  for (const kind of ["array", "set", "map"] as const) {
+    const many = bulksReply(kind, values);
+    assert.ok(many instanceof ManyBulks);
+    const { items } = bulks(values) as { readonly items: readonly Reply[] };
+    assert.equal(writeReply(many), writeReply({ kind, items }));
+    assert.equal(writeReply3(many), writeReply3({ kind, items }));
+    assert.deepEqual(many.items, items);
+  }
+});
+
+test("an answer of many bulk strings does not change with what it was made of", () => {
+  const values = Array.from({ length: 1000 }, (_, i) => String(i));
+  const answer = bulksReply("array", values);
+  const before = writeReply(answer);
+  values.push("more");
+  assert.equal(writeReply(answer), before);
+});

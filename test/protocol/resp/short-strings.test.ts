@@ -1,0 +1,25 @@
+/** Strings that are shared with those that came before. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ShortStrings } from "../../../protocol/resp/short-strings.js";
+import { seed } from "../../support/seed.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+
+test("random strings of few and of many bytes are what stands in the buffer", () => {
+  const random = new SeededRandom(seed());
+  const strings = new ShortStrings();
+  for (let round = 0; round < 20_000; round++) {
+    const length = random.below(40);
+    const letters = random.below(2) === 0 ? 2 : 256;
+    const text = String.fromCharCode(...Array.from({ length }, () => random.below(letters)));
+    const start = random.below(5);
+    const buffer = Buffer.from(`${"-".repeat(start)}${text}+`, "latin1");
+    assert.equal(strings.take(buffer, start, start + length), text);
+  }
+});
+
+test("strings that differ in their first byte alone are told apart", () => {
+  const strings = new ShortStrings();
+  for (const text of ["xabcdefghijkl", "yabcdefghijkl", "xabcdefghijkl", "abcdefghijkl"])
+    assert.equal(strings.take(Buffer.from(text), 0, text.length), text);
+});

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { bytesOf } from "../../../protocol/byte-string.js";
+import { UnsendableCommand } from "../../../protocol/errors.js";
+import { FrameParser } from "../../../protocol/frame.js";
+import {
+  commandText,
+  readCommandPayload,
+  splitCommand,
+  writeCommandFrame,
+} from "../../../protocol/version-1/command-v1.js";
+import { seed } from "../../support/seed.js";
+
+const latin1 = (text: string) => Buffer.from(text, "latin1");
+
+test("a command comes back from its frame as it was, signed or not", () => {
+  const argument = fc.string({ unit: "grapheme", minLength: 1 }).filter((text) => !/[ \0]/.test(text));
+  fc.assert(
+    fc.property(
+      fc.array(argument, { minLength: 1 }),
+      fc.option(fc.uint8Array({ minLength: 1 })),
+      (argv, bytes) => {
+        const signature = bytes === null ? null : bytesOf(Buffer.from(bytes));
+        const frame = writeCommandFrame(commandText(argv), signature);
+        const [payload] = new FrameParser(10_000).push(latin1(frame));
+        const read = readCommandPayload(payload as Buffer, signature !== null);
+        assert.deepEqual(
+          splitCommand(read.text),
+          argv.map((text) => bytesOf(Buffer.from(text, "utf8"))),
+        );
+        assert.equal(read.signature === null ? null : bytesOf(read.signature), signature);
+      },
+    ),
+    { seed: seed(), numRuns: 1000 },
+  );
+});
+
+test("a line is sent as it is, and cut at blanks only", () => {
+  assert.equal(commandText('SET  k   "a'), 'SET  k   "a\0');
+  assert.deepEqual(splitCommand(latin1('SET  k   "a\0')), ["SET", "k", '"a']);
+  assert.deepEqual(splitCommand(latin1("SET k a\tb\nc\0")), ["SET", "k", "a\tb\nc"]);
+  assert.deepEqual(splitCommand(latin1("SET en a\0b\0")), ["SET", "en", "a"]);
+  assert.deepEqual(splitCommand(latin1("  \0")), []);
+});
+
+test("whole surrogate pairs are characters like others", () => {
+  assert.equal(commandText("SET k \ud83d\ude00"), "SET k \xf0\x9f\x98\x80\0");
+});
+
+test("what version 1 has no bytes for is refused, never changed", () => {
+  const unsendable: [string | string[], RegExp][] = [
+    ["", /empty/],
+    ["   ", /empty/],
+    [[], /empty/],
+    ["SET k a\0b", /NUL/],
+    [["SET", "k", "a\0b"], /NUL/],
+    ["SET k \ud83d", /surrogate/],
+    [["SET", "k", "\ude00\ud83d"], /surrogate/],
+    [["SET", "k", "a b"], /argument 2 holds a blank/],
+    [["SET", "k", ""], /argument 2 is empty/],
+  ];
+  for (const [command, problem] of unsendable) {
+    assert.throws(
+      () => commandText(command),
+      (error) => error instanceof UnsendableCommand && problem.test(error.message),
+    );
+  }
+});
+
+test("a payload that is not what the daemon expects is refused with the place", () => {
+  const signature = "s".repeat(256);
+  const bad: [string, boolean, number][] = [
+    ["PING", false, 4],
+    ["", false, 0],
+    ["PING\0", true, 0],
+    ["ds:5:PING\0", true, 10],
+    [`ds:300:PING\0${signature}`, true, 268],
+    [`ds:4:PING\0${signature}`, true, 9],
+    [`ds:0:${signature}`, true, 5],
+    [`ds:-5:PING\0${signature}`, true, 0],
+  ];
+  for (const [payload, signed, offset] of bad) {
+    assert.throws(
+      () => readCommandPayload(latin1(payload), signed),
+      { name: "MalformedFrame", offset },
+      payload.slice(0, 20),
+    );
+  }
+});

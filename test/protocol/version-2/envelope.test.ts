@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { bytesOf } from "../../../protocol/byte-string.js";
+import { MalformedFrame } from "../../../protocol/errors.js";
+import { writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
+import {
+  bodyOf as bodyOfSigned,
+  envelopeOf,
+  type HeaderFields,
+  orderKey,
+  readBody,
+  signedBytes,
+  signedPieces,
+  signerOf,
+  unitId,
+  writeBody,
+} from "../../../protocol/version-2/envelope.js";
+import { seed } from "../../support/seed.js";
+
+const latin1 = (text: string) => Buffer.from(text, "latin1");
+const bytes = (length: number) =>
+  fc.uint8Array({ minLength: length, maxLength: length }).map((value) => bytesOf(Buffer.from(value)));
+const anyBytes = fc.uint8Array({ maxLength: 20 }).map((value) => bytesOf(Buffer.from(value)));
+
+const header = fc.record(
+  {
+    key: bytes(32),
+    cluster: bytes(32),
+    at: fc.maxSafeNat(),
+    seq: fc.nat(65535),
+    nonce: bytes(16),
+    db: fc.nat(15),
+    multi: fc.boolean(),
+    after: bytes(46),
+    only: bytes(32),
+    as: anyBytes.filter((user) => user !== ""),
+  },
+  { requiredKeys: ["key", "cluster", "at", "seq", "nonce"], noNullPrototype: true },
+) as fc.Arbitrary<HeaderFields>;
+
+test("any envelope comes back from its body", () => {
+  const conditions = fc.array(
+    fc.record(
+      { db: fc.nat(15), key: anyBytes, writer: fc.oneof(fc.constant(""), bytes(36)) },
+      { noNullPrototype: true },
+    ),
+    { minLength: 1, maxLength: 3 },
+  );
+  const commands = fc.array(fc.array(anyBytes, { minLength: 1, maxLength: 4 }), {
+    minLength: 1,
+    maxLength: 5,
+  });
+  fc.assert(
+    fc.property(header, fc.option(conditions), commands, (fields, condition, argvs) => {
+      const isSingle = argvs.length === 1 || fields.multi === true;
+      const sent = { ...fields, if: isSingle ? condition : null };
+      const body = latin1(writeBody(sent, argvs.map(writeCommand)));
+      const defaults = { db: 0, multi: false, after: null, only: null, as: null };
+      assert.deepEqual(readBody(body), { ...defaults, ...sent, commands: argvs });
+      assert.deepEqual(envelopeOf(sent, argvs), readBody(body));
+      assert.equal(signerOf(body), fields.key);
+    }),
+    { seed: seed(), numRuns: 1000 },
+  );
+});
+
+const good: HeaderFields = {
+  key: "k".repeat(32),
+  cluster: "c".repeat(32),
+  at: 1790000000000,
+  seq: 0,
+  nonce: "n".repeat(16),
+};
+const PING = writeCommand(["PING"]);
+
+/** A body from its parts, right or wrong. */
+function bodyOf(pairs: readonly string[], { magic = "dbsync2", commands = [PING], tail = "" } = {}): Buffer {
+  const head = `*${2 + commands.length}\r\n${writeBulk(magic)}*${pairs.length}\r\n`;
+  return latin1(`${head}${pairs.join("")}${commands.join("")}${tail}`);
+}
+
+const required = Object.entries(good).flatMap(([name, value]) => [writeBulk(name), writeBulk(String(value))]);
+const pair = (name: string, value: string) => [writeBulk(name), writeBulk(value)];
+
+test("a body with a header of other, doubled, missing or misplaced names is refused", () => {
+  readBody(bodyOf(required));
+  const bad: [string, Buffer][] = [
+    ["no header", bodyOf([])],
+    ["odd header", bodyOf([...required, writeBulk("db")])],
+    ["unknown name", bodyOf([...required, ...pair("priority", "1")])],
+    ["prototype's name", bodyOf([...required, ...pair("__proto__", "1")])],
+    ["doubled name", bodyOf([...required, ...pair("at", "1")])],
+    ["doubled key", bodyOf([...required, ...pair("key", "k".repeat(32))])],
+    ["key not first", bodyOf([...required.slice(2), ...required.slice(0, 2)])],
+    ["upper-case name", bodyOf([...required, ...pair("DB", "1")])],
+    ["other magic", bodyOf(required, { magic: "dbsync3" })],
+    ["no command", bodyOf(required, { commands: [] })],
+    ["empty command", bodyOf(required, { commands: ["*0\r\n"] })],
+    ["bytes behind", bodyOf(required, { tail: "x" })],
+    ["too many commands", bodyOf(required, { commands: new Array(4097).fill(PING) })],
+    [
+      "if for several units",
+      bodyOf([...required, writeBulk("if"), writeCommand(["0", "k", ""])], { commands: [PING, PING] }),
+    ],
+    ["empty if", bodyOf([...required, writeBulk("if"), "*0\r\n"])],
+    ["if of two", bodyOf([...required, writeBulk("if"), writeCommand(["0", "k"])])],
+  ];
+  for (let i = 0; i < required.length; i += 2) {
+    bad.push([`missing ${required[i]}`, bodyOf(required.toSpliced(i, 2))]);
+  }
+  for (const [name, value] of [
+    ["db", "01"],
+    ["db", "-1"],
+    ["db", "4294967296"],
+    ["multi", "0"],
+    ["multi", "true"],
+    ["after", "short"],
+    ["only", "short"],
+    ["as", ""],
+    ["as", "x".repeat(257)],
+  ] as const) {
+    bad.push([`${name} ${value.slice(0, 10)}`, bodyOf([...required, ...pair(name, value)])]);
+  }
+  for (const [name, value] of [
+    ["at", "1e3"],
+    ["at", " 1"],
+    ["at", "9007199254740992"],
+    ["seq", "65536"],
+    ["nonce", "short"],
+    ["cluster", "c".repeat(33)],
+    ["key", "k".repeat(31)],
+  ] as const) {
+    const place = Object.keys(good).indexOf(name) * 2;
+    bad.push([`${name} ${value}`, bodyOf(required.toSpliced(place + 1, 1, writeBulk(value)))]);
+  }
+  for (const [what, body] of bad) assert.throws(() => readBody(body), MalformedFrame, what);
+});
+
+test("what is signed is domain, length and body, nothing else", () => {
+  const body = latin1("abc");
+  assert.equal(bytesOf(signedBytes(body)), "dbsync2\0command\0\0\0\0\0\0\0\0\x03abc");
+});
+
+test("what is hashed in pieces is what is signed, from text too", () => {
+  for (const length of [0, 16_383, 16_384, 70_000]) {
+    const body = latin1("\xfe".repeat(length));
+    const signed = signedBytes(body);
+    assert.deepEqual(Buffer.concat(signedPieces(body)), signed);
+    assert.deepEqual(signedBytes(bytesOf(body)), signed);
+    assert.deepEqual(bodyOfSigned(signed), body);
+  }
+});
+
+test("order keys sort as bytes: date, then seq, then id, then index", () => {
+  const id = (digit: string) => digit.repeat(32);
+  const keys = [
+    orderKey(1, 65535, id("z"), 9),
+    orderKey(2, 0, id("b"), 9),
+    orderKey(2, 1, id("a"), 0),
+    orderKey(2, 1, id("a"), 256),
+    orderKey(2, 1, id("b"), 0),
+    orderKey(2 ** 40, 0, id("a"), 0),
+  ];
+  assert.deepEqual([...keys].sort(), keys);
+  assert.ok(keys.every((key) => key.length === 46));
+  assert.equal(unitId(id("a"), 0x01020304).slice(32), "\x01\x02\x03\x04");
+  for (const again of [1, 2])
+    assert.deepEqual([again, unitId(id("a"), 0x0102)], [again, `${id("a")}\0\0\x01\x02`]);
+});

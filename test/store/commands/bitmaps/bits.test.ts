@@ -1,0 +1,94 @@
+/** Bits of long strings, which are looked at by words: as one byte after the other would tell. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { BLOCK_BYTES } from "../../../../store/arguments/words.js";
+import { type Bit, bitAt, countOnes, findBit } from "../../../../store/commands/bitmaps/bits.js";
+import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+import { StoreUnderTest } from "../store-under-test.js";
+
+const seed = seedOfRun();
+
+/** Runs of one byte, with single others between them. */
+function randomBytes(random: SeededRandom, length: number): ByteString {
+  let bytes = "";
+  while (bytes.length < length) {
+    bytes += random.oneOf(["\0", "\xff", "\x10"]).repeat(random.below(BLOCK_BYTES));
+    bytes += String.fromCharCode(random.below(256));
+  }
+  return bytes.slice(0, length);
+}
+
+function onesBetween(bytes: ByteString, from: number, to: number): number {
+  let count = 0;
+  for (let place = from; place < to; place++) count += bitAt(bytes, place);
+  return count;
+}
+
+function firstBetween(bytes: ByteString, value: Bit, from: number, to: number): number {
+  for (let place = from; place < to; place++) if (bitAt(bytes, place) === value) return place;
+  return -1;
+}
+
+test(`bits of long strings are counted and found as in short ones (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 0);
+  for (let round = 0; round < 30; round++) {
+    const bytes = randomBytes(random, random.between(1, 3 * BLOCK_BYTES));
+    const total = bytes.length * 8;
+    const [from, to] = [random.below(total + 1), random.below(total + 1)].sort((a, b) => a - b) as [
+      number,
+      number,
+    ];
+    for (const [start, end] of [
+      [from, to],
+      [0, total],
+    ] as const) {
+      assert.equal(countOnes(bytes, start, end), onesBetween(bytes, start, end));
+      for (const value of [0, 1] as const)
+        assert.equal(findBit(bytes, value, start, end), firstBetween(bytes, value, start, end));
+    }
+  }
+});
+
+test("the only bit of a value is found wherever it stands, and none where there is none", () => {
+  const length = BLOCK_BYTES + 100;
+  for (const place of [0, 63, 64, 65, 67, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 65, length - 1]) {
+    for (const [value, rest, one] of [
+      [1, "\0", "\x01"],
+      [0, "\xff", "\xfe"],
+    ] as const) {
+      const bytes = rest.repeat(place) + one + rest.repeat(length - place - 1);
+      assert.equal(findBit(bytes, value, 0, length * 8), place * 8 + 7);
+      assert.equal(findBit(bytes, value, 0, place * 8 + 7), -1);
+      assert.equal(findBit(bytes, value, place * 8 + 7, length * 8), place * 8 + 7);
+      assert.equal(countOnes(bytes, 0, length * 8), value === 1 ? 1 : length * 8 - 1);
+    }
+  }
+});
+
+test(`BITOP of long strings combines byte by byte, zeros behind the shorter ones (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 1);
+  const combine = { AND: (a: number, b: number) => a & b, OR: (a: number, b: number) => a | b };
+  for (const extra of [0, 1, 2, 3, BLOCK_BYTES]) {
+    const store = new StoreUnderTest();
+    // No blank is among them: it separates arguments.
+    const values = [0, 1, 2].map((i) =>
+      randomBytes(random, BLOCK_BYTES + i * extra + 5).replaceAll(" ", "!"),
+    );
+    for (const [i, value] of values.entries()) store.run(`SET k${i} ${value}`);
+    const byteOf = (value: ByteString, at: number) => (at < value.length ? value.charCodeAt(at) : 0);
+    const length = Math.max(...values.map((value) => value.length));
+    const all = { ...combine, XOR: (a: number, b: number) => a ^ b };
+    for (const [name, one] of Object.entries(all)) {
+      const wanted = Buffer.alloc(length);
+      for (let at = 0; at < length; at++) wanted[at] = values.map((value) => byteOf(value, at)).reduce(one);
+      assert.equal(store.run(`BITOP ${name} result k0 k1 k2`), `:${length}`);
+      const result = store.reply("GET result");
+      assert.ok(result.kind === "bulk" && result.bytes === wanted.toString("latin1"), name);
+    }
+    store.run("BITOP NOT result k2");
+    store.run("BITOP NOT result result");
+    const twice = store.reply("GET result");
+    assert.ok(twice.kind === "bulk" && twice.bytes === values[2]);
+  }
+});

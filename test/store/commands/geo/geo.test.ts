@@ -1,0 +1,90 @@
+/** What is easily got wrong in places; that they answer as Redis does is compared by test/conformance. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { findCommand } from "../../../../store/command-table.js";
+import { distance } from "../../../../store/commands/geo/geo-area.js";
+import { type Place, placeOf, scoreOf } from "../../../../store/commands/geo/geohash.js";
+import { touchesOf } from "../../../../store/rows/key-spec.js";
+import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+import { StoreUnderTest } from "../store-under-test.js";
+
+const PLACES = 2000;
+
+const seed = seedOfRun();
+let store: StoreUnderTest;
+beforeEach(() => {
+  store = new StoreUnderTest();
+});
+
+test("GEOADD of a place that a member already has is no change, and a bad place changes nothing", () => {
+  store.run("GEOADD g 13.361389 38.115556 a");
+  assert.equal(store.changes("GEOADD g 13.361389 38.115556 a"), 0);
+  assert.equal(store.changes("GEOADD g 1 1 b 200 1 c"), 0);
+  assert.equal(store.run("ZRANGE g 0 -1"), '["a"]');
+});
+
+test("GEOPOS writes longitude and latitude with 17 digits behind the point where there are no doubles", () => {
+  store.run("GEOADD g 13.361389 38.115556 a");
+  const places = store.reply("GEOPOS g a");
+  assert.ok(places.kind === "array");
+  assert.deepEqual(places.items[0], {
+    kind: "array",
+    items: [
+      { kind: "double", value: 13.361389338970184, text: "13.36138933897018433" },
+      { kind: "double", value: 38.1155563954963, text: "38.11555639549629859" },
+    ],
+  });
+});
+
+test("GEORADIUS may write each key that stands behind STORE or STOREDIST", () => {
+  const keys = (line: string) => {
+    const argv = line.split(" ");
+    return touchesOf(findCommand(argv[0]!)!.keys, argv).map(({ key, access }) => `${access} ${key}`);
+  };
+  assert.deepEqual(keys("GEORADIUS g 1 2 3 m ASC"), ["read g"]);
+  assert.deepEqual(keys("GEORADIUS g 1 2 3 m store x STOREDIST y"), ["read g", "write x", "write y"]);
+  assert.deepEqual(keys("GEORADIUSBYMEMBER g m 3 m StoreDist x"), ["read g", "write x"]);
+  assert.deepEqual(keys("GEORADIUS_RO g 1 2 3 m STORE x"), ["read g"]);
+});
+
+test("a search that finds nothing removes the key it stores into, and is undone", () => {
+  store.run("GEOADD g 10 10 a");
+  store.run("SET x text");
+  assert.ok(store.isUndone("GEOSEARCHSTORE x g FROMLONLAT 20 20 BYRADIUS 1 m"));
+  assert.equal(store.run("GEORADIUS absent 0 0 1 m STORE x"), ":0");
+  assert.equal(store.run("EXISTS x"), ":0");
+});
+
+test("ANY stops at the first members found, COUNT alone takes the nearest", () => {
+  store.run("GEOADD g 10 10 far 10.001 10 near 10.0005 10 nearer");
+  assert.equal(store.run("GEOSEARCH g FROMLONLAT 10.0004 10 BYRADIUS 1 km COUNT 1"), '["nearer"]');
+  assert.match(store.run("GEOSEARCH g FROMLONLAT 10.0004 10 BYRADIUS 1 km COUNT 1 ANY"), /^\["\w+"\]$/);
+});
+
+test(`a search finds what a look at every member finds (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 0);
+  const anywhere = (): Place => ({
+    longitude: (random.below(2 ** 30) / 2 ** 30) * 360 - 180,
+    latitude: (random.below(2 ** 30) / 2 ** 30) * 130 - 65,
+  });
+  const places = new Map<string, Place>();
+  for (let i = 0; i < PLACES; i++) {
+    const place = anywhere();
+    store.run(`GEOADD g ${place.longitude} ${place.latitude} m${i}`);
+    places.set(`m${i}`, placeOf(scoreOf(place)));
+  }
+  for (let search = 0; search < 100; search++) {
+    // Not near the date line: Redis does not look beyond it for what its map has on the other side.
+    const centre = { longitude: anywhere().longitude / 2, latitude: anywhere().latitude / 2 };
+    const kilometres = 10 + random.below(2000);
+    const found = store.run(
+      `GEOSEARCH g FROMLONLAT ${centre.longitude} ${centre.latitude} BYRADIUS ${kilometres} km ASC`,
+    );
+    const near = [...places]
+      .map(([member, place]) => [member, distance(centre, place)] as const)
+      .filter(([, metres]) => metres <= kilometres * 1000)
+      .sort(([, one], [, other]) => one - other)
+      .map(([member]) => `"${member}"`);
+    assert.equal(found, `[${near.join(" ")}]`);
+  }
+});

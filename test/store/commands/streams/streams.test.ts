@@ -1,0 +1,137 @@
+/** What is easily got wrong in streams; that they answer as Redis does is compared by test/conformance. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { writeReply } from "../../../../protocol/resp/resp-writer.js";
+import { shown } from "../../../conformance/resp2-fold.js";
+import { RedisConnection } from "../../../support/redis-connection.js";
+import { startRedis } from "../../../support/redis-server.js";
+import { skipWithout } from "../../../support/requirements.js";
+import { StoreUnderTest } from "../store-under-test.js";
+
+let store: StoreUnderTest;
+beforeEach(() => {
+  store = new StoreUnderTest();
+});
+
+function fill(key: string, count: number): void {
+  for (let i = 1; i <= count; i++) store.run(`XADD ${key} ${i}-0 a ${i}`);
+}
+
+test("every write is undone, with the key's expiry time and what the stream remembers", () => {
+  fill("s", 300);
+  store.run("PEXPIREAT s 2000000");
+  for (const line of [
+    ...["XADD s * a 1", "XADD s 400-* a 1 b 2", "XADD new * a 1", "XADD s MAXLEN 5 * a 1"],
+    ...["XADD s MAXLEN 0 * a 1", "XADD new MAXLEN 0 * a 1", "XADD s MINID ~ 250 999 a 1"],
+    ...[
+      "XDEL s 1-0",
+      "XDEL s 300-0 150-0 151-0",
+      "XTRIM s MAXLEN 10",
+      "XTRIM s MINID 77",
+      "XTRIM s MAXLEN ~ 0",
+    ],
+    ...["XSETID s 999-9", "XSETID s 999-9 ENTRIESADDED 1000 MAXDELETEDID 5-5", "COPY s new", "RENAME s new"],
+  ]) {
+    assert.ok(store.isUndone(line), line);
+  }
+  assert.ok(
+    store.isUndone("XDEL s 1-0 100-0", "XTRIM s MAXLEN 90", "XADD s * a 1", "XTRIM s MAXLEN 0", "DEL s"),
+  );
+});
+
+test("what changes nothing leaves no record", () => {
+  fill("s", 3);
+  for (const line of [
+    ...["XDEL s 9-9", "XTRIM s MAXLEN 3", "XTRIM s MAXLEN ~ 0", "XTRIM s MINID 1", "XSETID s 3-0"],
+    ...[
+      "XADD none NOMKSTREAM * a 1",
+      "XADD s 1-1 a 1",
+      "XADD none 0-0 a 1",
+      "XDEL none 1",
+      "XREAD STREAMS s 0",
+    ],
+  ]) {
+    assert.equal(store.changes(line), 0, line);
+  }
+});
+
+test("a stream that becomes empty stays, and goes on behind its last id", () => {
+  fill("s", 2);
+  store.run("XDEL s 1-0 2-0");
+  assert.equal(store.run("EXISTS s"), ":1");
+  store.at = 1;
+  assert.equal(store.run("XADD s * a 1"), '"2-1"');
+});
+
+test("without a timeline XADD * gives the date's first number, or the one behind the last", () => {
+  assert.equal(store.run("XADD s * a 1"), '"1000000-0"');
+  assert.equal(store.run("XADD s * a 1"), '"1000000-1"');
+  store.at--;
+  assert.equal(store.run("XADD s * a 1"), '"1000000-2"');
+  assert.equal(store.run("XADD t 5-18446744073709551615 a 1"), '"5-18446744073709551615"');
+  store.at = 5;
+  assert.equal(store.run("XADD t * a 1"), '"6-0"');
+});
+
+test("~ lets whole hundreds go, leaves no fewer than asked for, and keeps to LIMIT", () => {
+  fill("s", 350);
+  assert.equal(store.run("XTRIM s MAXLEN ~ 251"), ":0");
+  assert.equal(store.run("XTRIM s MAXLEN ~ 140 LIMIT 199"), ":100");
+  assert.equal(store.run("XTRIM s MINID ~ 340"), ":200");
+  assert.equal(store.run("XLEN s"), ":50");
+  assert.equal(store.run("XADD s MAXLEN ~ 1 * a 1"), '"1000000-0"');
+  assert.equal(store.run("XLEN s"), ":51");
+});
+
+test("~ lets go of 10,000 at most, unless LIMIT is 0", () => {
+  fill("s", 10_300);
+  assert.ok(store.isUndone("XTRIM s MAXLEN ~ 0 LIMIT 0"));
+  assert.equal(store.run("XTRIM s MAXLEN ~ 100"), ":10000");
+  assert.equal(store.run("XTRIM s MAXLEN ~ 0 LIMIT 0"), ":300");
+});
+
+test("~ trims what redis-server trims, of small entries that were only appended", {
+  skip: skipWithout("redis-server"),
+}, async () => {
+  const server = await startRedis();
+  try {
+    using redis = await RedisConnection.open(server.port);
+    fill("s", 1000);
+    for (let i = 1; i <= 1000; i++) redis.queue(["XADD", "s", `${i}-0`, "a", String(i)]);
+    await redis.flush();
+    for (const options of [
+      "MAXLEN ~ 901",
+      "MAXLEN ~ 850",
+      "MINID ~ 401",
+      "MAXLEN ~ 1 LIMIT 250",
+      "MAXLEN ~ 0",
+    ]) {
+      const line = `XTRIM s ${options}`;
+      assert.equal(store.run(line), shown(await redis.call(...line.split(" "))), line);
+    }
+  } finally {
+    await server.stop();
+  }
+});
+
+test("XREAD answers a map, which RESP2 sends as an array of pairs", () => {
+  store.run("XADD s 1-1 a 1");
+  store.run("XADD t 2-2 b 2");
+  const reply = store.reply("XREAD STREAMS s t 0 0");
+  assert.equal(reply.kind, "map");
+  assert.equal(store.run("XREAD STREAMS s none t 0 0 $"), '["s" [["1-1" ["a" "1"]]]]');
+  const entry = (id: string, field: string) =>
+    `*1\r\n*2\r\n$3\r\n${id}\r\n*2\r\n$1\r\n${field}\r\n$1\r\n${id[0]}\r\n`;
+  const pairs = [entry("1-1", "a"), entry("2-2", "b")].map((text, i) => `*2\r\n$1\r\n${"st"[i]}\r\n${text}`);
+  assert.equal(writeReply(reply), `*2\r\n${pairs.join("")}`);
+});
+
+test("XREAD does not wait", () => {
+  store.run("XADD s 1-1 a 1");
+  assert.equal(store.run("XREAD BLOCK 0 STREAMS s $"), "nil-array");
+  assert.equal(store.run("XREAD BLOCK 0 STREAMS s 0"), '["s" [["1-1" ["a" "1"]]]]');
+});
+
+test("the stream's keys are found behind XREAD's options alone", () => {
+  assert.equal(store.run("COMMAND GETKEYS XREAD COUNT 2 BLOCK 5 STREAMS a STREAMS 0 0"), '["a" "STREAMS"]');
+});

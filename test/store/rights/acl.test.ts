@@ -1,0 +1,146 @@
+/** Rules of one key: what a denial says, and what differs from Redis. Verdicts: test/conformance/acl.test.ts. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { commands, findCommand, resolveCommand } from "../../../store/command-table.js";
+import { Acl } from "../../../store/rights/acl.js";
+import type { Command } from "../../../store/rows/command.js";
+
+const table = { all: () => commands, find: findCommand };
+const aclOf = (...rules: ByteString[]) => new Acl(rules, table);
+
+/** Why a line is denied by rules; null: it is not. */
+function denial(rules: string, line: string): string | null {
+  const argv = line.split(" ");
+  return aclOf(rules).denial(resolveCommand(argv) as Command, argv);
+}
+
+test("without rules nothing is permitted", () => {
+  assert.equal(denial("", "GET k"), "run 'get': no rule allows it");
+  assert.equal(denial("", "PING"), "run 'ping': no rule allows it");
+});
+
+test("a denial names the rule that decided", () => {
+  assert.equal(denial("+@all -@dangerous ~*", "FLUSHALL"), "run 'flushall': rule -@dangerous denies it");
+  assert.equal(denial("+@all -SET ~*", "SET k v"), "run 'set': rule -SET denies it");
+  assert.equal(denial("+@all nocommands +get ~*", "SET k v"), "run 'set': rule nocommands denies it");
+  assert.equal(denial("+@read ~*", "SET k v"), "run 'set': no rule allows it");
+  assert.equal(
+    denial("+@all -command|info", "COMMAND INFO get"),
+    "run 'command info': rule -command|info denies it",
+  );
+  assert.equal(denial("+@all -command|info", "COMMAND COUNT"), null);
+});
+
+test("a denial names the key and the permission that is missing", () => {
+  assert.equal(denial("+@all ~app:*", "GET other"), "read key 'other', which 'get' needs: no rule allows it");
+  assert.equal(
+    denial("+@all %R~app:*", "SET app:1 v"),
+    "write key 'app:1', which 'set' needs: no rule allows it",
+  );
+  assert.equal(
+    denial("+@all %R~a %W~a*", "INCR a"),
+    "read and write key 'a', which 'incr' needs: no rule allows it",
+  );
+  assert.equal(
+    denial("+@all %W~a", "SET a v GET"),
+    "read and write key 'a', which 'set' needs: no rule allows it",
+  );
+  assert.equal(denial("+@all %W~a", "SET a v"), null);
+  assert.equal(denial("+@all %R~a %W~a", "INCR a"), null);
+  assert.equal(denial("+@all ~a", "TYPE b"), "touch key 'b', which 'type' needs: no rule allows it");
+  assert.equal(denial("+@all ~a", "MGET a b c"), "read key 'b', which 'mget' needs: no rule allows it");
+});
+
+test("of several selectors the denial is that of one that permits the command", () => {
+  assert.equal(denial("+set ~a (+get ~b)", "GET a"), "read key 'a', which 'get' needs: no rule allows it");
+  assert.equal(denial("+set ~a (+get ~b)", "GET b"), null);
+});
+
+test("what touches a whole database takes rules on all keys", () => {
+  const all = "and no rule allows that";
+  assert.equal(denial("+@all ~a*", "KEYS *"), `run 'keys': it may read all keys, ${all}`);
+  assert.equal(denial("+@all ~a*", "FLUSHDB"), `run 'flushdb': it may write all keys, ${all}`);
+  assert.equal(denial("+@all %R~*", "FLUSHDB"), `run 'flushdb': it may write all keys, ${all}`);
+  for (const line of ["KEYS *", "DBSIZE", "SCAN 0", "RANDOMKEY"])
+    assert.equal(denial("+@all %R~*", line), null);
+  for (const line of ["FLUSHDB", "FLUSHALL", "SWAPDB 0 1"]) assert.equal(denial("+@all allkeys", line), null);
+  assert.equal(denial("+get ~x (+@all ~*)", "FLUSHALL"), null);
+});
+
+test("rules on writing never give a key to the ring of keys", () => {
+  const add = "KEY ADD text";
+  assert.equal(denial("+@all -@admin ~*", add), "run 'key add': rule -@admin denies it");
+  for (const rules of ["+@write ~*", "+@read ~*", "+@all -@dangerous ~*", "+key|list"])
+    assert.notEqual(denial(rules, add), null, rules);
+  for (const rules of ["+@all", "+key", "+key|add", "+@admin"]) assert.equal(denial(rules, add), null, rules);
+});
+
+test("keys of `if` need read permission, by any selector", () => {
+  const acl = aclOf("+set %W~a", "(+get %R~b)");
+  assert.deepEqual(
+    ["a", "b", "c"].map((key) => acl.mayRead(key)),
+    [false, true, false],
+  );
+});
+
+test("rules are unlimited only if nothing is denied", () => {
+  const unlimited = ["+@all ~*", "allkeys allcommands", "-get +@all ~*", "+get ~a (+@all ~*)"];
+  const limited = [
+    "",
+    "+@all",
+    "~*",
+    "+@all -get ~*",
+    "+@all ~a",
+    "+@all ~* resetkeys",
+    "(+@all ~*) clearselectors",
+  ];
+  for (const rules of unlimited) assert.equal(aclOf(rules).isUnlimited, true, rules);
+  for (const rules of limited) assert.equal(aclOf(rules).isUnlimited, false, rules);
+});
+
+test("commands that only a Redis behind the daemon has are judged by the rules that name them", () => {
+  const permits = (rules: string, name: string) => new Acl([rules], table).foreignDenial(name) === null;
+  assert.ok(permits("allkeys +@all", "eval"));
+  assert.ok(!permits("allkeys +@all -eval", "EVAL"));
+  assert.ok(permits("allkeys +@all -eval", "evalsha"));
+  assert.ok(permits("allkeys +get +publish", "publish"));
+  assert.ok(!permits("~a* +publish", "publish"), "its keys are not known");
+  assert.ok(!permits("allkeys +publish -@pubsub", "publish"));
+  assert.ok(!permits("allkeys +@all -pubsub|channels", "pubsub"), "a subcommand is not told apart");
+  assert.ok(!permits("allkeys +pubsub|channels", "pubsub"));
+  assert.ok(permits("allkeys -eval +@all", "eval"));
+  assert.match(new Acl(["allkeys +@all -eval"], table).foreignDenial("eval") ?? "", /rule -eval denies it/);
+});
+
+test("rules may stand in one text or in many", () => {
+  const expected = ["+get", "(+set ~a)", "~b"];
+  assert.deepEqual(aclOf("+get (+set ~a) ~b").rules, expected);
+  assert.deepEqual(aclOf("+get", "(+set", "~a)", "~b").rules, expected);
+  assert.deepEqual(aclOf(" +get  ", "", "(  +set ~a )", "~b").rules, expected);
+});
+
+test("what is no rule is refused, and named", () => {
+  const cases: readonly [ByteString, RegExp][] = [
+    ["+nonsense", /rule '\+nonsense': there is no such command/],
+    ["+@nonsense", /no such category/],
+    ["+command|nonsense", /no such subcommand/],
+    ["+select|0", /first arguments are not told apart/],
+    [">password", /passwords/],
+    ["#abc", /passwords/],
+    ["on", /not for keys/],
+    ["resetchannels", /channels/],
+    ["&news", /channels/],
+    ["%X~a", /expected %R~pattern/],
+    ["%~a", /expected %R~pattern/],
+    ["(+get", /not closed/],
+    ["((+get))", /selector cannot stand in a selector/],
+    ["(clearselectors)", /cannot stand in a selector/],
+    ["~* ~a", /rule '~a': behind ~\* it has no effect/],
+    ["~a\nb", /control characters/],
+    ["nonsense", /unknown; rules begin with/],
+    ["+get ".repeat(200), /200 rules, above 128/],
+    ["~".repeat(9000), /9000 bytes, above 8192/],
+  ];
+  for (const [rule, reason] of cases) assert.throws(() => aclOf(rule), reason, rule.slice(0, 40));
+});

@@ -1,0 +1,112 @@
+/** Counts and sums of what a timeline holds: equal to those made from all places, at any date, saved or not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DigestIndex, type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
+import { ownRows } from "../../../timeline/compare/digest-rows.js";
+import { ROW_SECONDS } from "../../../timeline/compare/reconcile-message.js";
+import { type Place, readPlace } from "../../../timeline/entries/entry.js";
+import { finish } from "../../../timeline/entries/steps.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { Holder, randomId } from "../support/members.js";
+
+const seed = seedOfRun();
+const EPOCH = 1_767_225_600_000;
+const RUNS = 30;
+const SETS: readonly DigestSet[] = ["ring", "data"];
+
+function filled(random: SeededRandom, count: number, spread: number): { holder: Holder; places: Place[] } {
+  const holder = new Holder();
+  const places: Place[] = [];
+  for (let i = 0; i < count; i++) {
+    const at = EPOCH + Math.floor((random.below(2 ** 31) / 2 ** 31) * spread);
+    const place = { at, seq: 0, id: randomId(random) };
+    places.push(place);
+    holder.add(place, random.chance(0.1));
+  }
+  for (const place of random.shuffled(places).slice(0, count / 4)) holder.remove(place);
+  return { holder, places };
+}
+
+/** By definition. */
+function digestOf(places: readonly Place[]): { count: number; sum: string } {
+  let sum = 0n;
+  for (const { id } of places) sum += BigInt(`0x${Buffer.from(id, "latin1").toString("hex")}`);
+  const hex = (sum % 2n ** 256n).toString(16).padStart(64, "0");
+  return { count: places.length, sum: Buffer.from(hex, "hex").toString("latin1") };
+}
+
+const placesOf = (index: DigestIndex, set: DigestSet) => [...index.places(set, null, null)].map(readPlace);
+
+test(`totals and digests up to any date are those of the places (seed ${seed})`, () => {
+  for (let run = 0; run < RUNS; run++) {
+    const random = new SeededRandom(seed, run);
+    const spread = random.oneOf([2000, 200_000, 10_000_000, 3_000_000_000]);
+    const { holder } = filled(random, 400, spread);
+    for (const set of SETS) {
+      const places = placesOf(holder.index, set);
+      assert.deepEqual(holder.index.total(set), digestOf(places));
+      for (let i = 0; i < 10; i++) {
+        const at = EPOCH + random.below(spread + 1000);
+        const expected = digestOf(places.filter((place) => place.at < at));
+        assert.deepEqual(holder.index.digestUpTo(at, set), expected, `run ${run}, up to ${at - EPOCH}`);
+      }
+      assert.ok(isSameDigest(holder.index.digestUpTo(EPOCH + spread, set), holder.index.total(set)));
+    }
+  }
+});
+
+test(`an index that was saved and read again says the same and can go on (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 100);
+  const { holder } = filled(random, 2000, 100_000_000);
+  const end = EPOCH + 100_000_000;
+  const saved = Buffer.concat([...holder.index.serialise(end)]);
+  const restored = new DigestIndex(holder.storage);
+  restored.add({ at: 1, seq: 1, id: "x".repeat(32) }, true);
+  const ring = placesOf(holder.index, "ring");
+  restored.restore(saved, random.shuffled(ring));
+  const place = { at: EPOCH + 5, seq: 3, id: randomId(random) };
+  holder.add(place);
+  restored.add(place, false);
+  for (const set of SETS) {
+    assert.deepEqual(placesOf(restored, set), placesOf(holder.index, set));
+    assert.deepEqual(restored.total(set), holder.index.total(set));
+    const at = EPOCH + 50_000_123;
+    assert.deepEqual(restored.digestUpTo(at, set), holder.index.digestUpTo(at, set));
+  }
+  holder.remove(place);
+  assert.deepEqual(Buffer.concat([...holder.index.serialise(end)]), saved);
+  assert.throws(() => restored.restore(saved.subarray(0, saved.length - 1), ring), RangeError);
+});
+
+test(`rows of times long ago are made from the places (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 200);
+  const holder = new Holder();
+  // One entry a second: more seconds than the finest level keeps.
+  for (let second = 0; second < 140_000; second++)
+    holder.add({ at: EPOCH + second * 1000, seq: 0, id: randomId(random) });
+  const { index } = holder;
+  const from = EPOCH / 1000;
+  assert.equal(index.tableFrom("data", 0, from), null);
+  assert.notEqual(index.tableFrom("data", 0, from + 139_000), null);
+  for (const level of [0, 1]) {
+    const start = Math.ceil(from / 4096) * 4096;
+    const rows = finish(ownRows(index, "data", level, start, start + 4096));
+    assert.equal(rows.length, 4096 / (ROW_SECONDS[level] as number));
+    const [row] = rows;
+    assert.equal(row?.count, ROW_SECONDS[level]);
+    const places = placesOf(index, "data").filter(
+      ({ at }) => at / 1000 >= start && at / 1000 < start + row!.count,
+    );
+    const sum = Buffer.from(digestOf(places).sum, "latin1");
+    assert.deepEqual([row?.high, row?.low], [sum.readUInt32BE(24), sum.readUInt32BE(28)]);
+  }
+  const at = EPOCH + 1_234_567;
+  const expected = digestOf(placesOf(index, "data").filter((place) => place.at < at));
+  assert.deepEqual(index.digestUpTo(at, "data"), expected);
+  const saved = Buffer.concat([...index.serialise(EPOCH + 139_999_000)]);
+  assert.ok(saved.length < 1_500_000, `${saved.length} bytes`);
+  const restored = new DigestIndex(holder.storage);
+  restored.restore(saved, []);
+  for (const date of [at, EPOCH + 139_990_500, EPOCH + 100_000_000])
+    assert.deepEqual(restored.digestUpTo(date, "data"), index.digestUpTo(date, "data"));
+});

@@ -1,0 +1,157 @@
+/**
+ * Members that compare what they hold end with the same, whatever differed, and at what cost. DBSYNC_SEED replays a run.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MalformedFrame } from "../../../protocol/errors.js";
+import { isSameDigest } from "../../../timeline/compare/digest-index.js";
+import { answer, start } from "../../../timeline/compare/reconcile.js";
+import { finish } from "../../../timeline/entries/steps.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { exchange, Holder, randomId } from "../support/members.js";
+
+const seed = seedOfRun();
+const EPOCH = 1_767_225_600_000;
+const RUNS = 60;
+const ROUNDS_MAX = 4;
+
+function assertEqualAfter(one: Holder, other: Holder, note: string): void {
+  for (const set of ["ring", "data"] as const) {
+    assert.deepEqual(one.all(set), other.all(set), note);
+    assert.ok(isSameDigest(one.index.total(set), other.index.total(set)), note);
+  }
+}
+
+for (const [name, spread] of Object.entries({ "60 seconds": 60_000, "a day": 86_400_000 })) {
+  test(`a million common entries within ${name} and 100 different ones cost little (seed ${seed})`, (t) => {
+    const random = new SeededRandom(seed, spread);
+    const [one, other] = [new Holder(), new Holder()];
+    for (let i = 0; i < 1_000_000; i++) {
+      const place = { at: EPOCH + Math.floor((i * spread) / 1_000_000), seq: 0, id: randomId(random) };
+      const different = i % 10_000 === 5000 ? (i / 10_000) & 1 : null;
+      if (different !== 0) one.add(place);
+      if (different !== 1) other.add(place);
+    }
+    // Sorting what came in any order is no part of an exchange: a disk keeps it sorted.
+    one.all("data");
+    other.all("data");
+    const { messages, bytes, given, needless, longestStep } = exchange(one, other, "data", 1);
+    t.diagnostic(`${messages} messages, ${bytes} bytes, longest step ${longestStep.toFixed(1)} ms`);
+    assert.equal(given, 100);
+    assert.equal(needless, 0);
+    assert.ok(bytes <= 250_000, `${bytes} bytes`);
+    // A round is there and back; what is wanted and given is the last.
+    assert.ok(messages + 1 <= 2 * ROUNDS_MAX, `${messages} messages`);
+    assert.ok(isSameDigest(one.index.total("data"), other.index.total("data")));
+  });
+}
+
+test(`members end with the same, whatever differed (seed ${seed})`, () => {
+  for (let run = 0; run < RUNS; run++) {
+    const random = new SeededRandom(seed, 1, run);
+    const [one, other] = [new Holder(), new Holder()];
+    const spread = random.oneOf([1, 1000, 100_000, 10_000_000, 1_000_000_000_000]);
+    const commonChance = random.oneOf([0, 0.5, 0.95, 0.999]);
+    const oneChance = random.oneOf([0, 0.5, 1]);
+    for (let left = random.oneOf([0, 1, 40, 500, 3000]); left > 0; left--) {
+      const at = EPOCH + Math.floor((random.below(1_000_000) / 1_000_000) * spread);
+      const place = { at, seq: random.below(2), id: randomId(random) };
+      const isRing = random.chance(0.02);
+      const isCommon = random.chance(commonChance);
+      const isOnes = random.chance(oneChance);
+      if (isCommon || isOnes) one.add(place, isRing);
+      if (isCommon || !isOnes) other.add(place, isRing);
+    }
+    const note = `DBSYNC_SEED=${seed}, run ${run}`;
+    for (const set of ["ring", "data"] as const) {
+      const { needless, messages } = exchange(one, other, set, run);
+      assert.equal(needless, 0, note);
+      assert.ok(messages <= 7, `${note}: ${messages} messages`);
+    }
+    assertEqualAfter(one, other, note);
+  }
+});
+
+test("a member that was away is given all it missed in three messages", () => {
+  const random = new SeededRandom(seed, 2);
+  const [one, other] = [new Holder(), new Holder()];
+  for (let i = 0; i < 20_000; i++) {
+    const place = { at: EPOCH + i * 10, seq: 0, id: randomId(random) };
+    if (i < 10_000) one.add(place);
+    other.add(place);
+  }
+  const { messages, bytes, given } = exchange(one, other, "data", 0);
+  assert.equal(given, 10_000);
+  assert.ok(messages <= 5, `${messages} messages`);
+  assert.ok(bytes < 5000, `${bytes} bytes`);
+  assertEqualAfter(one, other, "");
+});
+
+test("long partitions with much on both sides end after several bounded exchanges", () => {
+  const random = new SeededRandom(seed, 3);
+  const [one, other] = [new Holder(), new Holder()];
+  for (let i = 0; i < 140_000; i++) {
+    const place = { at: EPOCH + i, seq: 0, id: randomId(random) };
+    if (i % 2 === 0) one.add(place);
+    else other.add(place);
+  }
+  let exchanges = 0;
+  for (; !isSameDigest(one.index.total("data"), other.index.total("data")); exchanges++) {
+    assert.ok(exchanges < 20);
+    const { needless } = exchange(one, other, "data", exchanges);
+    assert.equal(needless, 0);
+  }
+  assertEqualAfter(one, other, "");
+});
+
+test("entries that differ in a short id only are told apart under another salt", () => {
+  const [one, other] = [new Holder(), new Holder()];
+  const id = "a".repeat(32);
+  const alike = `${"a".repeat(8)}${"b".repeat(16)}${"a".repeat(8)}`;
+  one.add({ at: EPOCH, seq: 0, id });
+  other.add({ at: EPOCH, seq: 0, id: alike });
+  exchange(one, other, "data", 0);
+  assert.equal(one.all("data").length, 1);
+  exchange(one, other, "data", 1);
+  assertEqualAfter(one, other, "");
+  assert.equal(one.all("data").length, 2);
+});
+
+test("entries of the last date that there can be are compared as others are", () => {
+  const random = new SeededRandom(seed, 5);
+  const [one, other] = [new Holder(), new Holder()];
+  for (let i = 0; i < 600; i++) {
+    const place = { at: Number.MAX_SAFE_INTEGER - 700 + i, seq: 0, id: randomId(random) };
+    if (i % 100 !== 0) one.add(place);
+    if (i % 100 !== 1) other.add(place);
+  }
+  exchange(one, other, "data", 0);
+  assertEqualAfter(one, other, "");
+});
+
+test("cut off, changed and random messages are refused or answered, never fatal", () => {
+  const random = new SeededRandom(seed, 4);
+  const [one, other] = [new Holder(), new Holder()];
+  for (let i = 0; i < 2000; i++) {
+    const place = { at: EPOCH + random.below(3000), seq: 0, id: randomId(random) };
+    if (random.chance(0.9)) one.add(place);
+    if (random.chance(0.9)) other.add(place);
+  }
+  let message: Buffer | null = finish(start(one.index, "data", 1));
+  for (let [from, to] = [one, other]; message !== null; [from, to] = [to, from]) {
+    for (let i = 0; i < 300; i++) {
+      const changed: Buffer = Buffer.from(message);
+      if (random.chance(0.5)) changed[random.below(changed.length)] = random.below(256);
+      tryAnswer(to, changed.subarray(0, random.chance(0.5) ? random.below(changed.length) : undefined));
+    }
+    message = finish(answer(to.index, message)).reply;
+  }
+});
+
+function tryAnswer(holder: Holder, message: Buffer): void {
+  try {
+    finish(answer(holder.index, message));
+  } catch (problem) {
+    assert.ok(problem instanceof MalformedFrame, String(problem));
+  }
+}

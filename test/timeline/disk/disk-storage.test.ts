@@ -1,0 +1,336 @@
+/** The timeline on disk: order, restarts, kills, a disk that takes no more, and one process for each folder. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { open } from "lmdb";
+import { DiskStorage, type Fsync } from "../../../timeline/disk/disk-storage.js";
+import { FolderInUse } from "../../../timeline/disk/folder-lock.js";
+import { BINARY, entrySlices, SLICE_BYTES } from "../../../timeline/disk/lmdb-reader.js";
+import { PLACE_BYTES, writePlace } from "../../../timeline/entries/entry.js";
+import { contentOf, KEPT, placeOf, type ValueSize, WORKERS } from "../support/disk-child.js";
+import { storageCases } from "../support/storage-cases.js";
+import { untold } from "../support/untold.js";
+
+const CHILD = fileURLToPath(new URL("../support/disk-child.js", import.meta.url));
+/** After some so many the process is killed: before and after LMDB has got the first of them. */
+const ACKNOWLEDGED_MIN = [200, 2000, 6000] as const;
+
+test("long values are not read many at a time", () => {
+  const value = Buffer.alloc(300_000);
+  const keys = Array.from({ length: 100 }, (_, i) => writePlace({ at: i, seq: 0, id: "i".repeat(32) }));
+  let read = 0;
+  const database = {
+    *getRange({ start, limit }: { start?: Buffer; limit: number }) {
+      for (const key of keys
+        .filter((one) => start === undefined || one.compare(start) >= 0)
+        .slice(0, limit)) {
+        read++;
+        yield { key, value };
+      }
+    },
+  };
+  const found: Buffer[] = [];
+  for (const { items } of entrySlices(database as unknown as Parameters<typeof entrySlices>[0], null, null)) {
+    const ahead = read - found.length;
+    assert.ok(ahead * value.length < SLICE_BYTES + value.length, `${ahead} ahead`);
+    for (const item of items) found.push(item.key);
+  }
+  assert.deepEqual(found, keys);
+});
+
+async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-disk-"));
+  try {
+    await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const fsyncs: readonly Fsync[] = ["always", { interval: 20 }, "never"];
+for (const fsync of fsyncs) {
+  storageCases(`the disk (--fsync ${JSON.stringify(fsync)})`, (use) =>
+    withFolder(async (folder) => {
+      const storage = new DiskStorage(folder, fsync, untold);
+      try {
+        await use(storage);
+      } finally {
+        await storage.close();
+      }
+    }),
+  );
+
+  test(`what was flushed is there after a restart (--fsync ${JSON.stringify(fsync)})`, () =>
+    withFolder(async (folder) => {
+      const place = writePlace({ at: 5, seq: 0, id: "i".repeat(32) });
+      const first = new DiskStorage(folder, fsync, untold);
+      first.put([[place, Buffer.from("value")]], [["watermark", Buffer.from("7")]]);
+      await first.synced();
+      await first.close();
+      const second = new DiskStorage(folder, fsync, untold);
+      assert.equal(second.get(place)?.toString(), "value");
+      assert.equal(second.mark("watermark")?.toString(), "7");
+      assert.ok(second.bytes > 0);
+      await second.close();
+    }));
+}
+
+test("a folder is its owner's alone, and belongs to one process", () =>
+  withFolder(async (data) => {
+    const folder = join(data, "new");
+    const storage = new DiskStorage(folder, "always", untold);
+    assert.equal(statSync(join(folder, "timeline")).mode & 0o777, 0o700);
+    assert.throws(() => new DiskStorage(folder, "always", untold), FolderInUse);
+    await storage.close();
+    await new DiskStorage(folder, "always", untold).close();
+  }));
+
+test("a folder that another process has is refused, and named", () =>
+  withFolder(async (folder) => {
+    const { child, acknowledged } = startChild(folder);
+    await until(() => acknowledged.length > 0);
+    assert.throws(
+      () => new DiskStorage(folder, "always", untold),
+      new RegExp(`in use by process ${child.pid}`),
+    );
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }));
+
+/** A process behind these words knows itself as number 1, as in a container. */
+const CONTAINER = ["unshare", "--kill-child", "-p", "-f", "--mount-proc"] as const;
+const canContain = spawnSync(CONTAINER[0], [...CONTAINER.slice(1), "true"]).status === 0;
+
+test("a folder that a process of another container has is refused", { skip: !canContain }, () =>
+  withFolder(async (folder) => {
+    const { child, acknowledged } = startChild(folder, "always", "small", CONTAINER);
+    try {
+      await until(() => acknowledged.length > 0);
+      const inUse = /in use by a process of another container/;
+      const lock = join(folder, "timeline", "lock");
+      const text = readFileSync(lock, "latin1");
+      assert.throws(() => new DiskStorage(folder, "always", untold), inUse);
+      // Of the same number: in containers most daemons are 1.
+      const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small"];
+      const second = spawnSync(CONTAINER[0], args, { encoding: "utf8", timeout: 60_000 });
+      assert.match(second.stderr, inUse);
+      assert.equal(readFileSync(lock, "latin1"), text, "it is the first one's again");
+      const before = acknowledged.length;
+      await until(() => acknowledged.length > before);
+    } finally {
+      child.kill("SIGKILL");
+      await once(child, "close");
+    }
+    const storage = new DiskStorage(folder, "always", untold);
+    checkLeft(storage, acknowledged.map(Number));
+    await storage.close();
+  }),
+);
+
+test("a process that looks at the folder keeps nobody from opening it", () =>
+  withFolder(async (folder) => {
+    await new DiskStorage(folder, "always", untold).close();
+    const look = `import("lmdb").then(({ open }) => {
+      const root = open({ path: process.argv[1], readOnly: true, maxDbs: 4 });
+      root.openDB("marks", { encoding: "binary", keyEncoding: "binary" }).get(Buffer.from("genesis"));
+      process.stdout.write("looks");
+      setInterval(() => {}, 1000);
+    })`;
+    const child = spawn(process.execPath, ["-e", look, join(folder, "timeline")]);
+    await once(child.stdout, "data");
+    await new DiskStorage(folder, "always", untold).close();
+    child.kill("SIGKILL");
+    await once(child, "close");
+  }));
+
+test("a lock that a process of that number left before is no obstacle", () =>
+  withFolder(async (folder) => {
+    await new DiskStorage(folder, "always", untold).close();
+    for (const text of [`${process.pid} 1\n`, `${process.ppid} 1\n`, "4194303 1\n", "garbage", ""]) {
+      writeFileSync(join(folder, "timeline", "lock"), text);
+      await new DiskStorage(folder, "always", untold).close();
+    }
+  }));
+
+for (const fsync of ["always", "interval=20", "never"]) {
+  test(`a killed process has left everything whose flush had resolved (--fsync ${fsync})`, () =>
+    withFolder(async (folder) => {
+      for (const least of ACKNOWLEDGED_MIN) {
+        const { child, acknowledged } = startChild(folder, fsync);
+        await until(() => acknowledged.length >= least);
+        child.kill("SIGKILL");
+        await once(child, "close");
+        const storage = new DiskStorage(folder, "always", untold);
+        checkLeft(storage, acknowledged.map(Number));
+        await storage.close();
+      }
+    }));
+}
+
+/** What was acknowledged is there, and what was removed is not. */
+function checkLeft(storage: DiskStorage, acknowledged: readonly number[]): void {
+  const newest = new Map(acknowledged.map((number) => [number % WORKERS, number]));
+  for (const number of acknowledged) {
+    const last = newest.get(number % WORKERS) as number;
+    const age = (last - number) / WORKERS;
+    const value = storage.get(placeOf(number));
+    if (age < KEPT - 1) assert.deepEqual(value, contentOf(number), `entry ${number} is lost`);
+    else if (age >= KEPT) assert.equal(value, null, `entry ${number} is back`);
+  }
+  const mark = Number(storage.mark("watermark"));
+  assert.ok(mark >= Math.max(...acknowledged) - WORKERS, `mark ${mark}`);
+}
+
+test("what LMDB had not got when it ended is put into it by the next start", () =>
+  withFolder(async (folder) => {
+    const copy = join(folder, "copy");
+    const storage = new DiskStorage(join(folder, "data"), "always", untold);
+    const file = (data: string, name: string) => join(data, "timeline", name);
+    for (let number = 0; number < 100; number++) storage.put([[placeOf(number), contentOf(number)]]);
+    storage.put([], [["genesis", Buffer.from("g")]]);
+    await storage.settled();
+    await new DiskStorage(copy, "always", untold).close();
+    copyFileSync(file(join(folder, "data"), "data.mdb"), file(copy, "data.mdb"));
+    for (let number = 100; number < 200; number++) {
+      storage.put([[placeOf(number), contentOf(number)]], [["watermark", Buffer.from(String(number))]]);
+      storage.remove([placeOf(number - 50)]);
+      if (number % 10 === 0) await storage.flushed();
+    }
+    await storage.flushed();
+    // LMDB is back where it was, the log is not.
+    for (const name of ["log-1", "log-2"]) copyFileSync(file(join(folder, "data"), name), file(copy, name));
+    await storage.close();
+    for (let round = 0; round < 2; round++) {
+      const next = new DiskStorage(copy, "always", untold);
+      const expected = [...Array(50).keys(), ...Array.from({ length: 50 }, (_, i) => 150 + i)];
+      assert.deepEqual([...next.places(null, null)], expected.map(placeOf));
+      assert.equal(next.mark("watermark")?.toString(), "199");
+      assert.equal(next.mark("genesis")?.toString(), "g");
+      await next.close();
+    }
+    assert.equal(statSync(file(copy, "log-1")).size, 0, "a stopped daemon's folder needs no log");
+  }));
+
+test("a log that is damaged is told and put aside, and what is behind the damage is used", () =>
+  withFolder(async (folder) => {
+    const { child, acknowledged } = startChild(folder);
+    await until(() => acknowledged.length >= 10);
+    child.kill("SIGKILL");
+    await once(child, "close");
+    const path = join(folder, "timeline", "log-1");
+    const bytes = readFileSync(path);
+    // The first group has the first entries of all workers.
+    bytes[bytes.indexOf(placeOf(0)) + PLACE_BYTES + 100]! ^= 1;
+    writeFileSync(path, bytes);
+    const told: object[] = [];
+    const storage = new DiskStorage(folder, "always", { ...untold, error: (facts) => told.push(facts) });
+    assert.deepEqual(told, [
+      { lost: 1, kept: ["log-1", "log-2"].map((name) => join(folder, "timeline", `${name}.damaged`)) },
+    ]);
+    assert.equal(storage.get(placeOf(0)), null);
+    assert.deepEqual(storage.get(placeOf(WORKERS)), contentOf(WORKERS));
+    await storage.close();
+    await new DiskStorage(folder, "always", untold).close();
+    assert.ok(existsSync(`${path}.damaged`));
+  }));
+
+test("what is put after the closing goes nowhere, and is not acknowledged; closing twice does no harm", () =>
+  withFolder(async (folder) => {
+    const storage = new DiskStorage(folder, "always", untold);
+    storage.put([[placeOf(1), contentOf(1)]]);
+    const closing = storage.close();
+    storage.put([[placeOf(2), contentOf(2)]]);
+    await assert.rejects(storage.flushed(), /is closed/);
+    await Promise.all([closing, storage.close()]);
+    const next = new DiskStorage(folder, "always", untold);
+    assert.deepEqual([...next.places(null, null)], [placeOf(1)]);
+    await next.close();
+  }));
+
+test("a folder from before there was a log opens as it is", () =>
+  withFolder(async (folder) => {
+    const root = open<Buffer, Buffer>({
+      path: join(folder, "timeline"),
+      maxDbs: 4,
+      ...BINARY,
+      noSubdir: false,
+    });
+    await root.openDB("entries", BINARY).put(placeOf(1), contentOf(1));
+    await root.openDB("marks", BINARY).put(Buffer.from("watermark"), Buffer.from("7"));
+    await root.close();
+    const storage = new DiskStorage(folder, "always", untold);
+    assert.deepEqual([...storage.entries(null, null)], [[placeOf(1), contentOf(1)]]);
+    assert.equal(storage.mark("watermark")?.toString(), "7");
+    await storage.close();
+  }));
+
+/** Of 512 or 1024 bytes: the first is too little for the log, the second for LMDB's file alone. */
+test("a folder that was removed acknowledges nothing any more", () =>
+  withFolder(async (data) => {
+    const folder = join(data, "gone");
+    const storage = new DiskStorage(folder, "always", untold);
+    storage.put([[placeOf(1), contentOf(1)]]);
+    await storage.flushed();
+    rmSync(folder, { recursive: true });
+    assert.ok(storage.bytes >= 0);
+    storage.put([[placeOf(2), contentOf(2)]]);
+    await assert.rejects(storage.flushed(), /cannot be written any more \(ENOENT.*nothing is acknowledged/);
+    await storage.close();
+  }));
+
+const BLOCKS_MAX = { small: 2048, large: 40_000 } as const;
+
+for (const size of ["small", "large"] as const) {
+  test(`a disk that takes no more is told, for good, and what was flushed stays (${size} values)`, () =>
+    withFolder(async (folder) => {
+      const wrapper = ["sh", "-c", `ulimit -f ${BLOCKS_MAX[size]}; exec "$@"`, "sh"];
+      const { child, acknowledged, lines } = startChild(folder, "always", size, wrapper);
+      await once(child, "close");
+      const failures = lines.filter((line) => line.startsWith("failed: "));
+      assert.equal(failures.length, 2, lines.slice(-3).join("\n"));
+      assert.equal(failures[0], failures[1]);
+      assert.match(failures[0] as string, /cannot be written any more \(.+\): nothing is acknowledged/);
+      const storage = new DiskStorage(folder, "always", untold);
+      if (size === "small") checkLeft(storage, acknowledged.map(Number));
+      else
+        for (const number of acknowledged.map(Number))
+          assert.deepEqual(storage.get(placeOf(number)), contentOf(number, size), `entry ${number} is lost`);
+      await storage.close();
+    }));
+}
+
+/** @param wrapper  command line that runs the program behind it */
+function startChild(
+  folder: string,
+  fsync = "always",
+  size: ValueSize = "small",
+  wrapper: readonly string[] = [],
+) {
+  const [command, ...args] = [...wrapper, process.execPath, CHILD, folder, fsync, size];
+  const child = spawn(command as string, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const lines: string[] = [];
+  const acknowledged: string[] = [];
+  createInterface(child.stdout).on("line", (line) => {
+    lines.push(line);
+    if (/^\d+$/.test(line)) acknowledged.push(line);
+  });
+  return { child, lines, acknowledged };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}

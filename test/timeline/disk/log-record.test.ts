@@ -1,0 +1,79 @@
+/** Records of the log: what was written is read, and nothing else is taken for one. */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import {
+  type LogRecord,
+  MARKER_BYTES,
+  readRecords,
+  recordBytes,
+  writeRecord,
+} from "../../../timeline/disk/log-record.js";
+import { writePlace } from "../../../timeline/entries/entry.js";
+import type { Operation } from "../../../timeline/entries/operation.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { randomPlace } from "../support/storage-cases.js";
+
+const seed = seedOfRun();
+const marker = randomBytes(MARKER_BYTES);
+
+function randomOperation(random: SeededRandom): Operation {
+  const place = writePlace(randomPlace(random));
+  const value = Buffer.alloc(random.below(300), random.below(256));
+  if (random.chance(0.5)) return { kind: "put", place, value };
+  if (random.chance(0.5)) return { kind: "remove", place };
+  return { kind: "mark", name: random.oneOf(["watermark", "snapshots"]), value };
+}
+
+function randomRecord(random: SeededRandom, sequence: number): LogRecord {
+  const operations = Array.from({ length: random.below(5) }, () => randomOperation(random));
+  return { sequence, safe: random.below(sequence), operations };
+}
+
+function bytesOfRecord(record: LogRecord, withMarker = marker): Buffer {
+  const bytes = Buffer.alloc(recordBytes(record.operations), 0xee);
+  writeRecord(bytes, withMarker, record);
+  return bytes;
+}
+
+test(`records are read as they were written, whatever lies between them (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 1);
+  const records = Array.from({ length: 200 }, (_, i) => randomRecord(random, 2 ** 33 + i));
+  const pieces = records.flatMap((record) => [
+    Buffer.alloc(random.oneOf([0, 0, 7, 40]), random.below(256)),
+    bytesOfRecord(record),
+  ]);
+  assert.deepEqual([...readRecords(Buffer.concat(pieces), marker)], records);
+});
+
+test(`a record of which one bit is another is none, and those around it are (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 2);
+  const [before, record, behind] = [1, 2, 3].map((sequence) => randomRecord(random, sequence));
+  const [first, middle, last] = [before, record, behind].map((one) => bytesOfRecord(one as LogRecord));
+  for (let i = 0; i < (middle as Buffer).length; i++) {
+    const damaged = Buffer.from(middle as Buffer);
+    damaged[i] = (damaged[i] as number) ^ (1 << random.below(8));
+    const bytes = Buffer.concat([first as Buffer, damaged, last as Buffer]);
+    assert.deepEqual([...readRecords(bytes, marker)], [before, behind], `byte ${i}`);
+  }
+});
+
+test(`a record that ends early is none (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 3);
+  const bytes = bytesOfRecord({ ...randomRecord(random, 9), operations: [randomOperation(random)] });
+  for (let length = 0; length < bytes.length; length++)
+    assert.deepEqual([...readRecords(bytes.subarray(0, length), marker)], []);
+});
+
+test("a value that looks like a record of another start is none", () => {
+  const place = writePlace({ at: 1, seq: 0, id: "i".repeat(32) });
+  const forged = bytesOfRecord(
+    { sequence: 8, safe: 7, operations: [{ kind: "remove", place }] },
+    randomBytes(MARKER_BYTES),
+  );
+  const record: LogRecord = { sequence: 7, safe: 6, operations: [{ kind: "put", place, value: forged }] };
+  const bytes = bytesOfRecord(record);
+  assert.deepEqual([...readRecords(bytes, marker)], [record]);
+  bytes[MARKER_BYTES]! ^= 1;
+  assert.deepEqual([...readRecords(bytes, marker)], []);
+});

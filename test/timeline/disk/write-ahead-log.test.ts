@@ -1,0 +1,252 @@
+/** The log: what is left of it after a kill, a power failure and damage, and how its two files take turns. */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { crc32 } from "node:zlib";
+import { LOG_END_FILE } from "../../../timeline/disk/log-end.js";
+import { MARKER_BYTES } from "../../../timeline/disk/log-record.js";
+import { readLog, WriteAheadLog, type WriteAheadLogParts } from "../../../timeline/disk/write-ahead-log.js";
+import { writePlace } from "../../../timeline/entries/entry.js";
+import type { Operation } from "../../../timeline/entries/operation.js";
+
+const marker = randomBytes(MARKER_BYTES);
+/** LMDB has so many groups, of other times. */
+const FILED = 40;
+const MIB = 1024 * 1024;
+
+const put = (number: number, bytes = 30): readonly Operation[] => [
+  {
+    kind: "put",
+    place: writePlace({ at: number, seq: 0, id: "i".repeat(32) }),
+    value: Buffer.alloc(bytes, number),
+  },
+];
+
+async function withLog(
+  safety: WriteAheadLogParts["safety"],
+  use: (log: WriteAheadLog, folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-log-"));
+  const log = new WriteAheadLog({ folder, marker, last: FILED, safety });
+  try {
+    await use(log, folder);
+  } finally {
+    await log.close(true);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function remains(folder: string, filed = FILED) {
+  const { groups, lost } = readLog(folder, { marker, sequence: filed });
+  return { numbers: groups.map(({ sequence }) => sequence), lost };
+}
+
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+/** Flips a bit in the middle of a group. */
+function damage(folder: string, number: number, name = "log-1"): void {
+  const bytes = readFileSync(join(folder, name));
+  const { groups } = readLog(folder, { marker, sequence: FILED });
+  const [operation] = groups.find(({ sequence }) => sequence === number)?.operations ?? [];
+  assert.ok(operation?.kind === "put");
+  bytes[bytes.indexOf(operation.place) + 3]! ^= 4;
+  writeFileSync(join(folder, name), bytes);
+}
+
+test("what was written is there, numbered on from what LMDB has", () =>
+  withLog("written-to-disk", async (log, folder) => {
+    for (const number of range(41, 50)) {
+      const { sequence, bytes } = await log.write(put(number));
+      assert.equal(sequence, number);
+      assert.ok(bytes > 30);
+    }
+    const { groups } = readLog(folder, { marker, sequence: 45 });
+    assert.deepEqual(
+      groups.map(({ operations }) => operations),
+      range(46, 50).map((number) => put(number)),
+    );
+    assert.deepEqual(remains(folder, 50), { numbers: [], lost: 0 });
+    assert.deepEqual(readLog(folder, { marker: randomBytes(MARKER_BYTES), sequence: 0 }).groups, []);
+    assert.equal(log.bytes, statSync(join(folder, "log-1")).size);
+  }));
+
+/** As if the machine had been started anew; then only what was synced is promised. @param end  of the log, as it was on the disk */
+function failPower(folder: string, end = readFileSync(join(folder, LOG_END_FILE))): void {
+  end.fill(7, 16);
+  end.writeUInt32BE(crc32(end.subarray(4)), 0);
+  writeFileSync(join(folder, LOG_END_FILE), end);
+}
+
+const SAFETIES = ["written-to-disk", "synced", "written"] as const;
+
+test("a group that a kill has torn while it was written is cut off without a word, wherever it is torn", () =>
+  withLog("written-to-disk", async (log, folder) => {
+    for (const number of range(41, 43)) await log.write(put(number));
+    const end = readFileSync(join(folder, LOG_END_FILE));
+    await log.write(put(44));
+    writeFileSync(join(folder, LOG_END_FILE), end);
+    const path = join(folder, "log-1");
+    const { size } = statSync(path);
+    for (let length = size - 1; length >= (size / 4) * 3; length--) {
+      truncateSync(path, length);
+      assert.deepEqual(remains(folder), { numbers: range(41, 43), lost: 0 }, `${length} bytes`);
+    }
+  }));
+
+for (const safety of SAFETIES)
+  test(`a tail that is missing after a kill is told, wherever it begins: ${safety}`, () =>
+    withLog(safety, async (log, folder) => {
+      for (const number of range(41, 46)) await log.write(put(number));
+      const path = join(folder, "log-1");
+      const bytes = readFileSync(path);
+      const each = bytes.length / 6;
+      for (let length = bytes.length; length >= 0; length--) {
+        const whole = Math.floor(length / each);
+        const told = { numbers: range(41, 40 + whole), lost: 6 - whole };
+        writeFileSync(path, bytes.subarray(0, length));
+        assert.deepEqual(remains(folder), told, `${length} bytes left`);
+        writeFileSync(path, Buffer.from(bytes).fill(0, length));
+        assert.deepEqual(remains(folder), told, `${length} bytes that are not zero`);
+      }
+      for (const name of ["log-1", "log-2"]) rmSync(join(folder, name));
+      assert.deepEqual(remains(folder), { numbers: [], lost: 6 });
+      assert.deepEqual(remains(folder, 44), { numbers: [], lost: 2 }, "LMDB has the others");
+      assert.deepEqual(remains(folder, 46), { numbers: [], lost: 0 });
+    }));
+
+test("after a power failure only what was on the disk is missed", async () => {
+  /** Of 41 to 50, of which 45 and before were synced if anybody asked for it. */
+  const promised = { "written-to-disk": 50, synced: 45, written: FILED };
+  for (const safety of SAFETIES)
+    await withLog(safety, async (log, folder) => {
+      const begun = readFileSync(join(folder, LOG_END_FILE));
+      for (const number of range(41, 45)) await log.write(put(number));
+      await log.sync();
+      for (const number of range(46, 50)) await log.write(put(number));
+      const path = join(folder, "log-1");
+      const bytes = readFileSync(path);
+      failPower(folder);
+      for (let whole = 10; whole >= 0; whole--) {
+        writeFileSync(path, bytes.subarray(0, (bytes.length / 10) * whole));
+        const last = 40 + whole;
+        const lost = Math.max(0, promised[safety] - last);
+        assert.deepEqual(remains(folder), { numbers: range(41, last), lost }, `${safety}, up to ${last}`);
+        const { unsynced } = readLog(folder, { marker, sequence: FILED });
+        assert.equal(unsynced, 50 - Math.max(last, promised[safety]), `${safety}, up to ${last}`);
+      }
+      // The system had not written it yet: it is older than the log.
+      failPower(folder, begun);
+      writeFileSync(path, bytes);
+      assert.deepEqual(remains(folder), { numbers: range(41, 50), lost: 0 }, safety);
+    });
+});
+
+test("pages of a log that nobody synced may be missing anywhere after a power failure: nothing behind them counts", () =>
+  withLog("written", async (log, folder) => {
+    for (const number of range(41, 50)) await log.write(put(number));
+    damage(folder, 46);
+    assert.deepEqual(remains(folder), { numbers: [...range(41, 45), ...range(47, 50)], lost: 1 });
+    failPower(folder);
+    assert.deepEqual(remains(folder), { numbers: range(41, 45), lost: 0 });
+  }));
+
+test("without a readable log-end the records alone tell what is missing", () =>
+  withLog("written-to-disk", async (log, folder) => {
+    for (const number of range(41, 46)) await log.write(put(number));
+    damage(folder, 43);
+    for (const [content, end] of [
+      [Buffer.alloc(32), "damaged"],
+      [Buffer.alloc(5), "damaged"],
+      [null, "none"],
+    ] as const) {
+      const path = join(folder, LOG_END_FILE);
+      if (content === null) rmSync(path);
+      else writeFileSync(path, content);
+      assert.deepEqual(remains(folder), { numbers: [41, 42, ...range(44, 46)], lost: 1 });
+      assert.equal(readLog(folder, { marker, sequence: FILED }).end, end);
+    }
+  }));
+
+test("a group that is damaged in the middle is told, and those behind it are used", () =>
+  withLog("written-to-disk", async (log, folder) => {
+    for (const number of range(41, 50)) await log.write(put(number));
+    damage(folder, 44);
+    assert.deepEqual(remains(folder), { numbers: [...range(41, 43), ...range(45, 50)], lost: 1 });
+    damage(folder, 41);
+    damage(folder, 45);
+    assert.deepEqual(remains(folder), { numbers: [42, 43, ...range(46, 50)], lost: 3 });
+    assert.deepEqual(remains(folder, 45), { numbers: range(46, 50), lost: 0 }, "what LMDB has is not missed");
+  }));
+
+test("what no sync had reached may be missing after a power failure: then nothing behind it counts", () =>
+  withLog("synced", async (log, folder) => {
+    for (const number of range(41, 43)) await log.write(put(number));
+    await log.sync();
+    for (const number of range(44, 50)) await log.write(put(number));
+    failPower(folder);
+    damage(folder, 46);
+    assert.deepEqual(remains(folder), { numbers: range(41, 45), lost: 0 });
+    damage(folder, 42);
+    assert.deepEqual(remains(folder), { numbers: [41, 43, 44, 45], lost: 1 });
+  }));
+
+test("a file is begun anew once LMDB has all of it, and not before", () =>
+  withLog("written", async (log, folder) => {
+    const sizes = () => ["log-1", "log-2"].map((name) => statSync(join(folder, name)).size);
+    for (const number of range(41, 80)) await log.write(put(number, MIB));
+    assert.ok((sizes()[0] as number) < 18 * MIB, "the second one goes on");
+    assert.deepEqual(remains(folder), { numbers: range(41, 80), lost: 0 });
+    // The last of the first file's groups is not filed.
+    log.filed(50);
+    for (const number of range(81, 90)) await log.write(put(number, MIB));
+    assert.deepEqual(remains(folder, 50), { numbers: range(51, 90), lost: 0 });
+    log.filed(89);
+    const before = sizes();
+    for (const number of range(91, 100)) await log.write(put(number, MIB));
+    assert.deepEqual(sizes(), before, "nothing has grown");
+    assert.deepEqual(remains(folder, 89), { numbers: range(90, 100), lost: 0 });
+    assert.equal(
+      log.bytes,
+      before.reduce((sum, size) => sum + size),
+    );
+    log.filed(100);
+    for (const number of range(101, 200)) {
+      await log.write(put(number, MIB));
+      log.filed(number - 1);
+    }
+    assert.ok(log.bytes < 60 * MIB, `${log.bytes} bytes`);
+    assert.deepEqual(remains(folder, 199), { numbers: [200], lost: 0 });
+  }));
+
+test("what a file still holds of before is not taken for what is new", () =>
+  withLog("written-to-disk", async (log, folder) => {
+    for (const number of range(41, 60)) await log.write(put(number, MIB));
+    const next = mkdtempSync(join(tmpdir(), "dbsync-log-"));
+    try {
+      for (const name of ["log-1", "log-2"]) copyFileSync(join(folder, name), join(next, name));
+      const other = randomBytes(MARKER_BYTES);
+      const again = new WriteAheadLog({ folder: next, marker: other, last: 60, safety: "written-to-disk" });
+      await again.write(put(61, 3 * MIB));
+      const { groups, lost } = readLog(next, { marker: other, sequence: 60 });
+      assert.deepEqual([groups.map(({ sequence }) => sequence), lost], [[61], 0]);
+      await again.close(false);
+      assert.deepEqual(
+        ["log-1", "log-2"].map((name) => statSync(join(next, name)).size),
+        [0, 0],
+      );
+    } finally {
+      rmSync(next, { recursive: true, force: true });
+    }
+  }));

@@ -1,0 +1,265 @@
+/**
+ * Entries in any order of arrival, batches, cuts and restarts give the state, the ring and the answers of entries in
+ * order. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
+import { resolveCommand } from "../../../store/command-table.js";
+import { Database } from "../../../store/database.js";
+import { canonicalRing, canonicalState } from "../../../store/digest.js";
+import { isKeyCommand } from "../../../store/key-ring.js";
+import { compareEntries, type Entry } from "../../../timeline/entries/entry.js";
+import { mayChange } from "../../../timeline/entries/recorded.js";
+import { Fold, type FoldedEntry, type UnitAnswer } from "../../../timeline/fold/fold.js";
+import { type Family, families } from "../../conformance/families.js";
+import { shown } from "../../conformance/resp2-fold.js";
+import { EPOCH } from "../../store/random-unit.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import {
+  conflict,
+  mayWrite,
+  type NaiveState,
+  type NaiveUnit,
+  naiveFold,
+  naiveUnits,
+  touchesOfUnit,
+} from "../support/naive-fold.js";
+import { type Genesis, genesisRing, RandomTimeline } from "../support/random-timeline.js";
+
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 60);
+const DATABASES = 5;
+const ENTRIES_MIN = 5;
+const ENTRIES_MAX = 70;
+
+const seed = seedOfRun();
+
+test(`entries in any order give what entries in order give (seed ${seed})`, () => {
+  const first = Number(process.env["DBSYNC_RUN"] ?? 0);
+  for (let run = first; run < first + RUNS; run++) {
+    replayable(new Run(run), run);
+  }
+});
+
+function replayable(each: Run, run: number): void {
+  try {
+    each.play();
+  } catch (problem) {
+    const { stack } = problem as Error;
+    throw new Error(`DBSYNC_SEED=${seed} DBSYNC_RUN=${run} DBSYNC_SEEDS=1: ${stack}`);
+  }
+}
+
+test(`so it is for every family of commands (seed ${seed})`, () => {
+  families.forEach((family, number) => {
+    for (let run = 0; run < Math.ceil(RUNS / 20); run++) replayable(new Run(run, { family, number }), run);
+  });
+});
+
+/** One timeline that arrives piece by piece, checked after each merge. */
+class Run {
+  readonly #random: SeededRandom;
+  readonly #genesis: Genesis;
+  #fold: Fold;
+  /** Of what has been merged. */
+  #naive: NaiveState;
+  #pending: Entry[];
+  #merged: Entry[] = [];
+  /** Whether expired keys were dropped, which DBSIZE and the like show. */
+  #hasDropped = false;
+
+  constructor(run: number, focus: { family: Family; number: number } | null = null) {
+    this.#random = focus === null ? new SeededRandom(seed, run) : new SeededRandom(seed, focus.number, run);
+    const timeline = new RandomTimeline(this.#random, focus?.family);
+    this.#genesis = timeline.genesis;
+    const entries = timeline.entries(this.#random.between(ENTRIES_MIN, ENTRIES_MAX));
+    this.#pending = this.#arrivalOrder(entries);
+    this.#fold = this.#newFold();
+    this.#naive = this.#foldNaively();
+  }
+
+  play(): void {
+    const most = this.#random.oneOf([1, 1, 3, 20, 1000]);
+    while (this.#pending.length > 0) {
+      this.#mergeSome(most);
+      if (this.#random.chance(0.3)) this.#cut();
+      if (this.#random.chance(0.05)) this.#restart();
+    }
+    this.#fold.cut(Number.MAX_SAFE_INTEGER);
+    assert.deepEqual([this.#fold.tailBytes, this.#fold.tailUnits, this.#fold.oldestAt], [0, 0, null]);
+    this.#checkState(this.#naive);
+  }
+
+  #foldNaively(): NaiveState {
+    return naiveFold(this.#merged, genesisRing(this.#genesis), DATABASES);
+  }
+
+  #arrivalOrder(entries: readonly Entry[]): Entry[] {
+    const random = this.#random;
+    if (random.chance(0.4)) return random.shuffled(entries);
+    const late = random.oneOf([0, 2, 6, 20]);
+    return entries
+      .toSorted(compareEntries)
+      .map((entry, place) => ({ entry, place: place + (random.chance(0.3) ? random.between(0, late) : 0) }))
+      .sort((a, b) => a.place - b.place)
+      .map(({ entry }) => entry);
+  }
+
+  #newFold(): Fold {
+    const ring = genesisRing(this.#genesis);
+    return new Fold({ database: new Database({ databases: DATABASES }), ring, cutAt: EPOCH });
+  }
+
+  #mergeSome(most: number): void {
+    const batch = this.#pending.splice(0, this.#random.between(1, most));
+    const before = this.#naive;
+    this.#merged.push(...batch);
+    this.#naive = this.#foldNaively();
+    const after = this.#naive;
+    const cost = affectedIn(after.units, new Set(batch), before, this.#fold.cutAt);
+    this.#refuse(batch, cost);
+    const { redone } = this.#fold;
+    const folded = this.#fold.mergeWithin(cost, batch);
+    assert.ok(folded !== null, "the least set is enough");
+    assert.equal(this.#fold.redone - redone, cost, "the least set");
+    this.#checkState(after);
+    assert.deepEqual(
+      folded.map(({ entry }) => entry),
+      batch,
+    );
+    this.#checkAnswers(folded, before, after);
+    const newest = this.#merged.toSorted(compareEntries).at(-1) as Entry;
+    assert.equal(this.#fold.newest?.id, newest.id);
+  }
+
+  /** What would need more than is allowed, or is only got ready for, changes nothing. */
+  #refuse(batch: readonly Entry[], cost: number): void {
+    const [first] = batch.toSorted(compareEntries) as [Entry];
+    while (
+      this.#random.chance(0.3) &&
+      !this.#fold.prepare(first, this.#random.between(1, 8), this.#random.between(0, cost))
+    );
+    if (cost === 0 || this.#random.chance(0.5)) return;
+    const { redone, ring } = this.#fold;
+    assert.equal(this.#fold.mergeWithin(this.#random.between(0, cost - 1), batch), null);
+    assert.deepEqual([this.#fold.redone, this.#fold.ring], [redone, ring]);
+  }
+
+  /** At a date below which nothing is to come. */
+  #cut(): void {
+    const before = Math.min(...this.#pending.map(({ envelope: { at } }) => at), EPOCH + 200_000_000);
+    const { cutAt } = this.#fold;
+    if (before - 1 <= cutAt) return;
+    this.#fold.cut(this.#random.chance(0.5) ? before - 1 : this.#random.between(cutAt, before - 1));
+    if (!this.#random.chance(0.7)) return;
+    this.#hasDropped = true;
+    this.#fold.dropExpired(this.#random.oneOf([1, 1000]));
+  }
+
+  /** A new fold of what has been merged: some of it without a way back, the rest in any order. */
+  #restart(): void {
+    const sorted = this.#merged.toSorted(compareEntries);
+    const cutAt = this.#random.between(EPOCH, this.#fold.cutAt);
+    this.#fold = this.#newFold();
+    for (const entry of sorted) if (entry.envelope.at <= cutAt) this.#fold.replay(entry);
+    const rest = sorted.filter(({ envelope: { at } }) => at > cutAt);
+    if (this.#random.chance(0.5)) this.#fold.merge(this.#random.shuffled(rest));
+    else for (const entry of this.#random.shuffled(rest)) this.#fold.merge([entry]);
+    this.#checkState(this.#naive);
+  }
+
+  #checkState({ database, ring }: NaiveState): void {
+    assert.deepEqual(canonicalRing(this.#fold.ring), canonicalRing(ring));
+    assert.deepEqual(seenAfter(this.#fold.database, this.#fold.cutAt), seenAfter(database, this.#fold.cutAt));
+  }
+
+  #checkAnswers(folded: readonly FoldedEntry[], before: NaiveState, after: NaiveState): void {
+    const answers = new Map<ByteString, readonly UnitAnswer[]>(
+      folded.map(({ entry, answers }) => [entry.id, answers]),
+    );
+    for (const unit of after.units) {
+      const answer = answers.get(unit.entry.id)?.[unit.index];
+      if (answer === undefined) continue;
+      const what = JSON.stringify([unit.commands, unit.entry.envelope.at - EPOCH]);
+      assert.equal(answer.late, isLate(unit, before.units), `late: ${what}`);
+      // A late read is answered of the state as it is.
+      const isExact = mayWrite(unit) || !answer.late || unit.commands.every(isKeyCommand);
+      if (isExact) assert.equal(answer.outcome, unit.outcome, what);
+      if (isExact && !(this.#hasDropped && showsExpired(unit)) && !showsInnerOrder(unit))
+        assert.equal(shown(answer.reply), shown(unit.reply), what);
+    }
+  }
+}
+
+/** Without what no unit to come can see. */
+function seenAfter(database: Database, cutAt: number): string[] {
+  return canonicalState(database).filter((line) => {
+    const expire = (JSON.parse(line) as [number, string, string, number])[3];
+    return expire === 0 || expire > cutAt;
+  });
+}
+
+const names = ({ commands }: NaiveUnit): string[] => commands.map(([name]) => (name as string).toUpperCase());
+const showsExpired = (unit: NaiveUnit) => names(unit).some((name) => name === "DBSIZE");
+const showsInnerOrder = (unit: NaiveUnit) =>
+  names(unit).some((name) => ["KEYS", "SCAN", "RANDOMKEY", "ZSCAN"].includes(name));
+
+function compareNaive(a: NaiveUnit, b: NaiveUnit): number {
+  return compareEntries(a.entry, b.entry) || a.index - b.index;
+}
+
+/** Units of the ring and of data do not touch each other. */
+function isLate(unit: NaiveUnit, applied: readonly NaiveUnit[]): boolean {
+  const later = applied.filter((other) => compareNaive(other, unit) > 0);
+  if (isRingUnit(unit)) return later.some((other) => isRingUnit(other) && mayChange(other));
+  const touches = touchesOfUnit(unit, DATABASES);
+  if (touches === null) return false;
+  return later.some((other) => mayWrite(other) && conflict(touchesOfUnit(other, DATABASES) ?? [], touches));
+}
+
+/** Told from its bytes. */
+function isRingUnit({ entry, commands }: NaiveUnit): boolean {
+  if (entry.envelope.if !== null || !commands.every(isKeyCommand)) return false;
+  return !commands.some((argv) => resolveCommand(argv) instanceof CommandFailure);
+}
+
+/** How many units have to be done again, by the rule as it is worded. @param units  all, in their order */
+function affectedIn(
+  units: readonly NaiveUnit[],
+  isNew: ReadonlySet<Entry>,
+  before: NaiveState,
+  cutAt: number,
+): number {
+  const wasDenied = new Map(before.units.map((unit) => [`${unit.entry.id}${unit.index}`, unit.outcome]));
+  const dirty: ReturnType<typeof touchesOfUnit>[] = [];
+  let affected = 0;
+  for (const unit of units) {
+    const touches = mayWrite(unit) ? touchesOfUnit(unit, DATABASES) : null;
+    if (touches === null) continue;
+    if (isNew.has(unit.entry)) {
+      dirty.push(touches);
+      continue;
+    }
+    if (unit.entry.envelope.at <= cutAt) continue;
+    const old = wasDenied.get(`${unit.entry.id}${unit.index}`);
+    const isFlipped = (old === "denied") !== (unit.outcome === "denied");
+    if (!isFlipped && !dirty.some((each) => conflict(each ?? [], touches))) continue;
+    affected++;
+    dirty.push(touches);
+  }
+  return affected;
+}
+
+test("units of an entry are told apart as the naive fold does", () => {
+  const random = new SeededRandom(seed);
+  const fold = new Fold({
+    database: new Database(),
+    ring: genesisRing({ hasRoots: true }),
+    cutAt: EPOCH,
+  });
+  const entries = new RandomTimeline(random).entries(50);
+  fold.merge(entries).forEach(({ answers }, i) => {
+    assert.equal(answers.length, naiveUnits(entries[i] as Entry).length);
+  });
+});

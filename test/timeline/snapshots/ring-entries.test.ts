@@ -1,0 +1,212 @@
+/** The key ring goes through a snapshot as the entries that made it, and of another daemon's nothing is believed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RING_BODY_BYTES_MAX } from "../../../daemon/pipeline/envelope-checks.js";
+import { ringEntryCheck } from "../../../daemon/replica/check-entry.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { DATABASES_DEFAULT, Database } from "../../../store/database.js";
+import { canonicalRing } from "../../../store/digest.js";
+import type { KeyRing } from "../../../store/key-ring.js";
+import { DigestIndex } from "../../../timeline/compare/digest-index.js";
+import { compareEntries, type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { finish } from "../../../timeline/entries/steps.js";
+import { writeValue } from "../../../timeline/entries/stored-value.js";
+import type { Fold } from "../../../timeline/fold/fold.js";
+import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import { makeSnapshot } from "../../../timeline/snapshots/make-snapshot.js";
+import { MemorySnapshots } from "../../../timeline/snapshots/memory-snapshots.js";
+import { Refold } from "../../../timeline/snapshots/refold.js";
+import type { RefuseRingEntry } from "../../../timeline/snapshots/ring-entries.js";
+import { type ReadState, readSnapshot, writeSnapshot } from "../../../timeline/snapshots/snapshot.js";
+import { AT, PastScene } from "../../daemon/history/past-scene.js";
+import { EPOCH } from "../../store/random-unit.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { entryOf, genesisRing, KEY_IDS, RandomTimeline, SPKIS, withId } from "../support/random-timeline.js";
+import { entryAt, hash, START } from "../support/timeline-subject.js";
+
+const seed = seedOfRun();
+const RUNS = 60;
+const END = Number.MAX_SAFE_INTEGER;
+
+interface Kept {
+  readonly storage: MemoryStorage;
+  readonly genesis: () => KeyRing;
+  readonly databases: number;
+  readonly hash: typeof hash;
+}
+
+function keep(entries: readonly Entry[], genesis = () => genesisRing({ hasRoots: true })): Kept {
+  const storage = new MemoryStorage();
+  for (const entry of entries)
+    storage.put([[writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]]);
+  return { storage, genesis, databases: DATABASES_DEFAULT, hash };
+}
+
+/** What the entries make without a snapshot. */
+function foldOf(kept: Kept, until: number): Fold {
+  return new Refold({
+    ...{ ...kept, snapshots: null, from: null, index: null, until, horizon: until },
+    ...{ tailBytes: Number.POSITIVE_INFINITY, skips: () => false, found: () => {} },
+    damaged: () => assert.fail("an entry is damaged"),
+  }).finish();
+}
+
+/** What comes back from a snapshot of them. @param by  of which an earlier one is made first */
+function throughSnapshot(kept: Kept, to: number, by: number | null = null): ReadState {
+  const snapshots = new MemorySnapshots();
+  if (by !== null) makeSnapshot({ ...kept, snapshots, from: null, to: by });
+  makeSnapshot({ ...kept, snapshots, from: by, to });
+  return finish(readSnapshot(snapshots.read(to) as Iterable<Buffer>, kept));
+}
+
+/** Everything that a ring is. */
+const ringOf = (ring: KeyRing) =>
+  [canonicalRing(ring), [...ring.named.all()].sort()].map((part) => [...part]);
+
+const keyText = (number: number) => Buffer.from(SPKIS[number] as string, "latin1").toString("base64");
+const hexId = (number: number) => hexOf(KEY_IDS[number] as string);
+const ROOT = KEY_IDS[1];
+const [ADDED, REVOKED, DENIED, DAEMON, MIXED] = [3, 4, 5, 6, 7] as const;
+
+/** One of each kind, a millisecond apart. */
+function ringEntries(): Entry[] {
+  return [
+    entryAt(START, `KEY ADD ${keyText(ADDED)} LABEL added RULES +@all ~*`, ROOT),
+    entryAt(START + 1, `KEY ADD ${keyText(REVOKED)}`, ROOT),
+    entryAt(START + 2, `KEY RULES ${hexId(ADDED)} +@read %R~x:*`, ROOT),
+    entryAt(START + 3, `KEY REVOKE ${hexId(REVOKED)}`, ROOT),
+    // By an application: denied, and what it names is known for all that.
+    entryAt(START + 4, `KEY ADD ${keyText(DENIED)}`),
+    entryAt(START + 5, `CLUSTER ADD ${keyText(DAEMON)} LABEL d`, ROOT),
+    mixed(START + 6),
+  ];
+}
+
+/** Data and the ring in one envelope: two units, as each command is one. */
+function mixed(at: number): Entry {
+  const { envelope } = entryAt(at, "SET mixed 1", ROOT);
+  const commands = [...envelope.commands, ["KEY", "ADD", keyText(MIXED)]];
+  return withId(entryOf({ ...envelope, commands }, ""));
+}
+
+test("a ring comes back the same through snapshots, also what was denied and what came with data", () => {
+  const entries = ringEntries();
+  const kept = keep([...entries, entryAt(START + 10, "SET k v")]);
+  const { ring } = foldOf(kept, END);
+  assert.equal([...ring.all()].length, 3 + 4, "with those of genesis");
+  assert.deepEqual(
+    [DENIED, MIXED, ADDED].map((number) => ring.named.find(KEY_IDS[number] as string) === SPKIS[number]),
+    [true, true, true],
+  );
+  for (const by of [null, START + 1, START + 6, START + 9]) {
+    const read = throughSnapshot(kept, START + 20, by);
+    assert.deepEqual(ringOf(read.ring), ringOf(ring), `by ${by}`);
+    assert.deepEqual(read.ringEntries, entries);
+    assert.deepEqual(canonicalRing(read.ring), canonicalRing(ring));
+  }
+  const early = throughSnapshot(kept, START + 2);
+  assert.deepEqual(early.ringEntries, entries.slice(0, 3));
+  assert.deepEqual(ringOf(early.ring), ringOf(foldOf(kept, START + 2).ring));
+});
+
+test(`any ring comes back the same through any snapshot (seed ${seed})`, () => {
+  let added = 0;
+  for (let run = 0; run < RUNS; run++) {
+    const random = new SeededRandom(seed, run);
+    const timeline = new RandomTimeline(random);
+    const entries = timeline.entries(120).map(withId);
+    const kept = keep(entries, () => genesisRing(timeline.genesis));
+    const dates = entries.map(({ envelope: { at } }) => at);
+    const [by, to] = [random.oneOf(dates), random.oneOf(dates)].sort((a, b) => a - b) as [number, number];
+    const { ring } = foldOf(kept, to);
+    for (const read of [throughSnapshot(kept, to), throughSnapshot(kept, to, by)])
+      assert.deepEqual(ringOf(read.ring), ringOf(ring), `run ${run}, ${by - EPOCH}, ${to - EPOCH}`);
+    added += [...ring.named.all()].length;
+  }
+  assert.ok(added > RUNS, `${added} keys`);
+});
+
+function snapshotOf(entries: readonly Entry[], cutAt: number): Buffer {
+  const state = { database: new Database(), ringEntries: entries, cutAt, index: new DigestIndex() };
+  return Buffer.concat([...writeSnapshot(state, hash)]);
+}
+
+function readAs(bytes: Buffer, genesis: () => KeyRing, refuses?: RefuseRingEntry): ReadState {
+  return finish(readSnapshot([bytes], { genesis, databases: DATABASES_DEFAULT, hash, refuses }));
+}
+
+test("entries that are out of order, twice there, dated after the snapshot or malformed make it a damaged one", () => {
+  const entries = ringEntries();
+  const genesis = () => genesisRing({ hasRoots: true });
+  const [first, second, ...rest] = entries as [Entry, Entry, ...Entry[]];
+  const last = entries.at(-1) as Entry;
+  assert.deepEqual(readAs(snapshotOf(entries, last.envelope.at), genesis).ringEntries, entries);
+  const malformed = { ...second, body: Buffer.concat([second.body, Buffer.from("more")]) };
+  for (const [bytes, reason] of [
+    [snapshotOf([second, first, ...rest], START + 100), /not in its place/],
+    [snapshotOf([first, first, second], START + 100), /not in its place/],
+    [snapshotOf(entries, last.envelope.at - 1), /not in its place/],
+    [snapshotOf([first, malformed, ...rest], START + 100), /malformed/],
+    [snapshotOf([{ ...first, body: Buffer.alloc(0) }], START + 100), /malformed/],
+  ] as const)
+    assert.throws(() => readAs(bytes, genesis), { name: "DamagedSnapshot", message: reason });
+});
+
+test("of another daemon's snapshot each entry of the ring is judged by the ring before it, in its turn", () => {
+  const entries = ringEntries();
+  const genesis = () => genesisRing({ hasRoots: true });
+  const asked: [Entry, number][] = [];
+  const bytes = snapshotOf(entries, START + 100);
+  const { ring } = readAs(bytes, genesis, (entry, before) => {
+    asked.push([entry, [...before.all()].length]);
+    return null;
+  });
+  assert.deepEqual(
+    asked.map(([entry]) => entry),
+    entries,
+  );
+  assert.deepEqual(
+    asked.map(([, keys]) => keys),
+    [3, 4, 5, 5, 5, 5, 6],
+  );
+  assert.equal([...ring.all()].length, 7);
+  const refused = entries[4] as Entry;
+  assert.throws(() => readAs(bytes, genesis, ({ id }) => (id === refused.id ? "bad-signature" : null)), {
+    name: "DamagedSnapshot",
+    message: "an entry of the key ring is refused: bad-signature",
+  });
+});
+
+test("a daemon takes no entry of the ring that nobody has signed, or that is another cluster's or one daemon's alone", () => {
+  const scene = new PastScene();
+  const { app, root, signers } = scene;
+  const [added, stranger] = [makeKeyPair(), makeKeyPair()];
+  const add = (pair = makeKeyPair()) => [`KEY ADD ${scene.publicText(pair)}`];
+  const rightful = [
+    scene.entry(root, 1, [`KEY ADD ${scene.publicText(added)} RULES +@all ~*`]),
+    scene.entry(added, 2, add()),
+    scene.entry(app, 3, add()),
+  ];
+  const [first] = rightful as [Entry];
+  const refuses = ringEntryCheck({ signers, databases: DATABASES_DEFAULT });
+  const readWith = (...entries: Entry[]) =>
+    readAs(snapshotOf([...rightful, ...entries].sort(compareEntries), AT + 100), signers.makeRing, refuses);
+  assert.equal([...readWith().ring.all()].length, 4, "what an application added is denied");
+  const by = scene.entry(root, 5, add());
+  for (const [entry, code] of [
+    [{ ...by, signature: Buffer.alloc(64) }, "bad-signature"],
+    [{ ...by, signature: first.signature }, "bad-signature"],
+    [scene.entry({ ...root, id: app.id }, 5, add()), "bad-signature"],
+    [scene.entry(stranger, 5, add()), "unknown-signer"],
+    [scene.entry(added, 0, add()), "unknown-signer"],
+    [scene.entry(root, 5, add(), { cluster: "x".repeat(32) }), "wrong-cluster"],
+    [scene.entry(root, 5, add(), { only: "d".repeat(32) }), "wrong-daemon"],
+    [scene.entry(root, 5, [...add(), "SET k v"]), "not-alone"],
+    [scene.entry(root, 5, [`KEY REVOKE ${"0".repeat(RING_BODY_BYTES_MAX)}`]), "ring-too-long"],
+  ] as const)
+    assert.throws(() => readWith(entry), {
+      name: "DamagedSnapshot",
+      message: `an entry of the key ring is refused: ${code}`,
+    });
+});

@@ -1,0 +1,114 @@
+/** Snapshots as files: whole or not there at all. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { SnapshotFiles } from "../../../timeline/snapshots/snapshot-files.js";
+
+async function withFolder(use: (folder: string) => void | Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-snapshots-"));
+  try {
+    await use(join(folder, "snapshots"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test("files give back what was written, by date, rising", () =>
+  withFolder((folder) => {
+    const files = new SnapshotFiles(folder);
+    const large = Buffer.alloc(600_000, 7);
+    files.write(1_767_225_600_000, [Buffer.from("new"), large]);
+    files.write(5, [Buffer.from("old")]);
+    assert.deepEqual(files.list(), [5, 1_767_225_600_000]);
+    assert.deepEqual(
+      Buffer.concat([...files.read(1_767_225_600_000)!]),
+      Buffer.concat([Buffer.from("new"), large]),
+    );
+    files.write(5, [Buffer.from("again")]);
+    assert.equal(Buffer.concat([...files.read(5)!]).toString(), "again");
+    files.remove(5);
+    files.remove(6);
+    assert.equal(files.read(5), null);
+    assert.deepEqual(files.list(), [1_767_225_600_000]);
+    assert.equal(statSync(folder).mode & 0o777, 0o700);
+  }));
+
+test("what fails while it is written leaves what was there", () =>
+  withFolder((folder) => {
+    const files = new SnapshotFiles(folder);
+    files.write(5, [Buffer.from("good")]);
+    const failing = function* () {
+      yield Buffer.from("half");
+      throw new Error("an entry is damaged");
+    };
+    assert.throws(() => files.write(5, failing()), /an entry is damaged/);
+    assert.equal(Buffer.concat([...files.read(5)!]).toString(), "good");
+    assert.equal(readdirSync(folder).length, 1);
+  }));
+
+test("what a crash left half written is no snapshot, and is swept away at the start", () =>
+  withFolder((folder) => {
+    const files = new SnapshotFiles(folder);
+    files.write(5, [Buffer.from("good")]);
+    writeFileSync(join(folder, "0000000000000007.snapshot.123.tmp"), "half");
+    writeFileSync(join(folder, "readme"), "somebody's");
+    assert.deepEqual(files.list(), [5]);
+    assert.deepEqual(new SnapshotFiles(folder).list(), [5]);
+    assert.deepEqual(readdirSync(folder).sort(), ["0000000000000005.snapshot", "readme"]);
+  }));
+
+test("one that comes piece by piece is there once it is whole, and leaves nothing if it is given up", () =>
+  withFolder(async (folder) => {
+    const files = new SnapshotFiles(folder);
+    files.write(5, [Buffer.from("old")]);
+    const staged = files.stage(5);
+    for (const piece of ["a ", "new ", "one"]) staged.write(Buffer.from(piece));
+    assert.equal(Buffer.concat([...staged.read()]).toString(), "a new one");
+    assert.equal(Buffer.concat([...files.read(5)!]).toString(), "old");
+    const { seal } = staged;
+    assert.deepEqual(seal, { bytes: 9, seal: "a new one" });
+    await staged.commit();
+    staged.settle();
+    staged.discard();
+    assert.equal(Buffer.concat([...files.read(5)!]).toString(), "a new one");
+    assert.deepEqual([files.sealOf(5), files.sealOf(6)], [seal, null]);
+    files.write(6, [Buffer.alloc(50, "b"), Buffer.alloc(20, "e")]);
+    assert.deepEqual(files.sealOf(6), { bytes: 70, seal: "b".repeat(12) + "e".repeat(20) });
+    files.remove(6);
+    const left = files.stage(7);
+    assert.ok(left.room > 0 && left.room <= statfsSync(folder).bavail * statfsSync(folder).bsize);
+    left.write(Buffer.from("half"));
+    assert.deepEqual(files.list(), [5]);
+    assert.equal(readdirSync(folder).length, 2);
+    assert.deepEqual(new SnapshotFiles(folder).list(), [5]);
+    assert.equal(readdirSync(folder).length, 1, "what a crash left is swept away");
+    left.discard();
+  }));
+
+test("one that has taken another's place gives it back, unless that is settled", () =>
+  withFolder(async (folder) => {
+    const contents = (files: SnapshotFiles) => Buffer.concat([...files.read(5)!]).toString();
+    const replace = async () => {
+      const files = new SnapshotFiles(folder);
+      files.write(5, [Buffer.from("own")]);
+      const staged = files.stage(5);
+      staged.write(Buffer.from("given"));
+      await staged.commit();
+      assert.equal(contents(files), "given");
+      assert.deepEqual(files.list(), [5]);
+      return { files, staged };
+    };
+    const given = await replace();
+    given.staged.discard();
+    assert.equal(contents(given.files), "own");
+    await replace();
+    assert.equal(contents(new SnapshotFiles(folder)), "own", "a crash");
+    rmSync(join(folder, "0000000000000005.snapshot"));
+    writeFileSync(join(folder, "0000000000000005.snapshot.replaced"), "own");
+    assert.equal(contents(new SnapshotFiles(folder)), "own", "a crash between two steps");
+    (await replace()).staged.settle();
+    assert.equal(contents(new SnapshotFiles(folder)), "given");
+    assert.equal(readdirSync(folder).length, 1);
+  }));

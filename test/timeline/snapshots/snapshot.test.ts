@@ -1,0 +1,217 @@
+/** A state that went through a snapshot is the same, down to what later commands make of it; and no damage goes unseen. */
+import assert from "node:assert/strict";
+import { createHash, generateKeyPairSync } from "node:crypto";
+import { test } from "node:test";
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { hexOf, signedBytes, unitId } from "../../../protocol/version-2/envelope.js";
+import { DATABASES_DEFAULT, Database } from "../../../store/database.js";
+import { canonicalState } from "../../../store/digest.js";
+import { KeyRing } from "../../../store/key-ring.js";
+import { pemOfSpki } from "../../../store/rights/spki.js";
+import { DigestIndex } from "../../../timeline/compare/digest-index.js";
+import { type Entry, placeOf } from "../../../timeline/entries/entry.js";
+import { finish } from "../../../timeline/entries/steps.js";
+import {
+  DamagedSnapshot,
+  type ReadState,
+  readSnapshot,
+  writeSnapshot,
+} from "../../../timeline/snapshots/snapshot.js";
+import {
+  ForeignSnapshot,
+  SnapshotReader,
+  SnapshotWriter,
+} from "../../../timeline/snapshots/snapshot-stream.js";
+import { commandGrammars } from "../../conformance/families.js";
+import { Generator } from "../../conformance/grammar.js";
+import { shown } from "../../conformance/resp2-fold.js";
+import {
+  answersByInnerOrder,
+  EPOCH,
+  randomDatabase,
+  randomUnit,
+  SPREAD,
+  shownUnit,
+} from "../../store/random-unit.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { randomId } from "../support/members.js";
+import { entryOf } from "../support/random-timeline.js";
+
+const seed = seedOfRun();
+const RUNS = 60;
+const LATER_UNITS = 200;
+
+const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
+const hashOfBytes = (bytes: ByteString) => hash(Buffer.from(bytes, "latin1"));
+const newSpki = () =>
+  bytesOf(generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "der" }));
+
+const [application, root, third, fourth] = [newSpki(), newSpki(), newSpki(), newSpki()];
+
+function genesis(): KeyRing {
+  const ring = new KeyRing({ hash: hashOfBytes });
+  ring.addGenesis("application", application, "app");
+  ring.addGenesis("root", root);
+  return ring;
+}
+
+/** What an administrator did to the ring, and the ring that it makes: keys with dates, rules, a label, revoked ones. */
+function grownRing(): { ring: KeyRing; ringEntries: Entry[] } {
+  const ring = genesis();
+  const signer = ring.find(hashOfBytes(root))!;
+  const ringEntries: Entry[] = [];
+  const run = (...argv: ByteString[]) => {
+    const at = EPOCH + ringEntries.length;
+    const { body, envelope } = entryOf({ at, key: signer.id, commands: [argv] }, "");
+    const entry = { id: hash(signedBytes(body)), body, signature: Buffer.from("signature"), envelope };
+    const unit = { at, db: 0, id: unitId(entry.id, 0) };
+    assert.notEqual(ring.execute(argv, unit, signer).kind, "error", argv.join(" "));
+    ringEntries.push(entry);
+  };
+  run("KEY", "ADD", pemOfSpki(third), "LABEL", "third", "FROM", "1", "UNTIL", String(EPOCH + 1_000_000));
+  run("KEY", "ADD", pemOfSpki(fourth));
+  run("KEY", "RULES", hexOf(hashOfBytes(third)), "+@read", "%R~x:*");
+  run("KEY", "REVOKE", hexOf(hashOfBytes(fourth)));
+  return { ring, ringEntries };
+}
+
+function bytesOfState(
+  database: Database,
+  { ringEntries = [] as readonly Entry[], cutAt = EPOCH, index = new DigestIndex() } = {},
+): Buffer {
+  return Buffer.concat([...writeSnapshot({ database, ringEntries, cutAt, index }, hash)]);
+}
+
+function read(chunks: Iterable<Buffer>, databases = DATABASES_DEFAULT): ReadState {
+  return finish(readSnapshot(chunks, { genesis, databases, hash }));
+}
+
+/** What is left when keys that have expired are not looked at. */
+const seen = (database: Database, cutAt: number) =>
+  canonicalState(database).filter((line) => {
+    const expire = (JSON.parse(line) as unknown[])[3] as number;
+    return expire === 0 || expire > cutAt;
+  });
+
+test("the last expiry time there is comes back, wherever it stands in a frame", () => {
+  // Around the end of what a frame has room for at first.
+  for (let length = 130_900; length < 131_100; length++) {
+    const writer = new SnapshotWriter(hash);
+    writer.bytes("k".repeat(length));
+    writer.number(2 ** 63);
+    writer.bytes("next");
+    const reader = new SnapshotReader([writer.head, writer.takeFrame()], hash);
+    reader.head();
+    assert.deepEqual([reader.bytes().length, reader.number(), reader.bytes()], [length, 2 ** 63, "next"]);
+  }
+});
+
+test(`a database of any commands comes back as it was, and later commands do the same to it (seed ${seed})`, () => {
+  for (let run = 0; run < RUNS; run++) {
+    const random = new SeededRandom(seed, run);
+    const g = new Generator({ random, now: EPOCH });
+    const database = randomDatabase(g);
+    const cutAt = EPOCH + random.below(SPREAD);
+    const restored = read([bytesOfState(database, { cutAt })]);
+    assert.equal(restored.cutAt, cutAt);
+    assert.deepEqual(canonicalState(restored.database), seen(database, cutAt), `seed ${seed}, run ${run}`);
+    const grammars = commandGrammars.filter(({ name }) => !answersByInnerOrder(name) && name !== "DBSIZE");
+    for (let left = LATER_UNITS; left > 0; left--) {
+      const unit = randomUnit(g, random.oneOf(grammars), cutAt + 1 + random.below(SPREAD), `later${left}`);
+      const [there, here] = [database, restored.database].map((each) => shown(each.execute(unit.argv, unit)));
+      assert.equal(here, there, `DBSYNC_SEED=${seed}, run ${run}: ${shownUnit(unit)}`);
+    }
+    const end = cutAt + SPREAD + 1;
+    assert.deepEqual(seen(restored.database, end), seen(database, end));
+  }
+});
+
+test("one state has one snapshot, whatever order its keys came in", () => {
+  const [one, other] = [new Database(), new Database()];
+  const names = ["b", "a", "c", "\xff", ""];
+  for (const name of names) one.execute(["SET", name, "v"], { at: EPOCH, db: 1, id: name });
+  for (const name of names.reverse()) other.execute(["SET", name, "v"], { at: EPOCH, db: 1, id: name });
+  assert.deepEqual(bytesOfState(one), bytesOfState(other));
+});
+
+test("large values and many keys go through frames, in chunks of any size", () => {
+  const database = new Database();
+  const unit = (id: string) => ({ at: EPOCH, db: 0, id });
+  database.execute(["SET", "large", "x".repeat(1_000_000)], unit("1"));
+  for (const [command, ...rest] of [["RPUSH"], ["SADD"], ["ZADD", "1.5"], ["HSET", "field"]] as const) {
+    for (let i = 0; i < 20_000; i++)
+      database.execute(
+        [command, command, ...rest.map((word) => (command === "HSET" ? `${word}${i}` : word)), `m${i}`],
+        unit("2"),
+      );
+  }
+  for (let i = 0; i < 10_000; i++) database.execute(["SET", `k${i}`, "v"], unit(`${i}`));
+  const state = { database, ringEntries: [], cutAt: EPOCH, index: new DigestIndex() };
+  const chunks = [...writeSnapshot(state, hash)];
+  assert.ok(chunks.length > 10);
+  const whole = Buffer.concat(chunks);
+  const random = new SeededRandom(seed, 500);
+  const pieces: Buffer[] = [];
+  for (let from = 0; from < whole.length; ) {
+    const to = from + 1 + random.below(20_000);
+    pieces.push(whole.subarray(from, to));
+    from = to;
+  }
+  const steps = readSnapshot(pieces, { genesis, databases: DATABASES_DEFAULT, hash });
+  let turns = 0;
+  let result = steps.next();
+  for (; result.done !== true; result = steps.next()) turns++;
+  assert.ok(turns > 20, `${turns} turns`);
+  assert.deepEqual(canonicalState(result.value.database), canonicalState(database));
+});
+
+test("the key ring and the index come back in full", () => {
+  const { ring, ringEntries } = grownRing();
+  const random = new SeededRandom(seed, 600);
+  const index = new DigestIndex();
+  for (const entry of ringEntries) index.add(placeOf(entry), true);
+  for (let i = 0; i < 5000; i++)
+    index.add({ at: EPOCH - random.below(100_000_000), seq: 0, id: randomId(random) }, false);
+  const cutAt = EPOCH + ringEntries.length;
+  const restored = read([bytesOfState(new Database(), { ringEntries, cutAt, index })]);
+  const plain = (each: KeyRing) =>
+    [...each.all()].map(({ acl, ...record }) => ({ ...record, acl: acl.rules }));
+  assert.deepEqual(plain(restored.ring), plain(ring));
+  assert.equal(plain(ring).length, 4);
+  assert.deepEqual(restored.ringEntries, ringEntries);
+  const restoredIndex = new DigestIndex();
+  restored.restore(restoredIndex);
+  for (const set of ["ring", "data"] as const)
+    assert.deepEqual(restoredIndex.total(set), index.total(set), `${set} (seed ${seed})`);
+  assert.equal(restored.cutAt, cutAt);
+  assert.equal(read([bytesOfState(new Database(), { cutAt: -1 })]).cutAt, -1);
+  const limited = restored.ring.find(hashOfBytes(third))!;
+  assert.equal(restored.ring.judge(limited, [["GET", "x:1"]], { conditions: null }), null);
+  assert.notEqual(restored.ring.judge(limited, [["SET", "x:1", "v"]], { conditions: null }), null);
+});
+
+/** Where the format stands, in four bytes. */
+const FORMAT_AT = 16;
+
+test("every changed byte, every cut and every addition is found", () => {
+  const database = new Database();
+  database.execute(["SET", "k", "v"], { at: EPOCH, db: 0, id: "1" });
+  database.execute(["ZADD", "z", "1", "m"], { at: EPOCH, db: 3, id: "2" });
+  const bytes = bytesOfState(database);
+  read([bytes]);
+  for (let i = 0; i < bytes.length; i++) {
+    const changed = Buffer.from(bytes);
+    changed[i] = (changed[i] as number) ^ 0x41;
+    const isFormat = i >= FORMAT_AT && i < FORMAT_AT + 4;
+    assert.throws(() => read([changed]), isFormat ? ForeignSnapshot : DamagedSnapshot, `byte ${i}`);
+    assert.throws(() => read([bytes.subarray(0, i)]), DamagedSnapshot, `cut at ${i}`);
+  }
+  assert.throws(() => read([bytes, Buffer.from([0])]), DamagedSnapshot);
+});
+
+test("a snapshot of another format or number of databases is refused by its reason", () => {
+  const bytes = bytesOfState(new Database());
+  assert.throws(() => read([bytes], 3), /of 16 databases, where there are 3/);
+  bytes[19] = 9;
+  assert.throws(() => read([bytes]), /format 9/);
+});

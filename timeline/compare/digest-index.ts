@@ -1,0 +1,285 @@
+/**
+ * What a timeline holds, as counts and sums of ids: by the second, by 64 seconds and by 4096, so that members find in a
+ * few steps where they differ, and a digest up to a date costs next to nothing. Entries on the ring apart from data. Memory
+ * is bounded: of times long ago only the coarser sums are kept, and the finer ones are made from the storage when asked.
+ * Sums are a hint, not a proof (DESIGN.md "Timeline": a signer could grind them).
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { bytesOf } from "../../protocol/byte-string.js";
+import { firstPlaceAt, PLACE_BYTES, type Place, writePlace } from "../entries/entry.js";
+import type { Storage } from "../entries/storage.js";
+import {
+  addWords,
+  ROW_BYTES,
+  readWords,
+  readWordsAt,
+  SUM_WORDS,
+  SumTable,
+  type Words,
+  writeWords,
+} from "./sum-table.js";
+
+/** Envelopes all of whose commands are for the ring, and all others. */
+export type DigestSet = "ring" | "data";
+
+export interface Digest {
+  readonly count: number;
+  /** Of the ids as big-endian numbers, mod 2^256: 32 bytes. */
+  readonly sum: ByteString;
+}
+
+/** Seconds of a row at each level. */
+export const LEVEL_SECONDS = [1, 64, 4096] as const;
+/** How many rows of a level make one of the next. */
+const FANOUT = 64;
+/** Rows of the finer levels: 36 hours of busy seconds, 97 days of busy minutes; 5 MB each. */
+const ROWS_MAX = 131_072;
+/** What is left when there are more. */
+const ROWS_LEFT = (ROWS_MAX / 4) * 3;
+/**
+ * How far back of a snapshot's date, in seconds and rounded to a row of the coarsest level, the finer levels are saved with
+ * it: the same on every daemon, whatever rows it still has.
+ */
+const SAVED_SECONDS = [8192, 2 ** 22] as const;
+const ROWS_A_CHUNK = 1024;
+const FORMAT = 1;
+const HEAD_BYTES = 4 + 6 * 2 + 4 * LEVEL_SECONDS.length;
+
+/** What the index of one of the sets is made of. */
+class Sums {
+  count = 0;
+  readonly sum: Words = new Uint32Array(SUM_WORDS);
+  /** As LEVEL_SECONDS. */
+  readonly tables = LEVEL_SECONDS.map(() => new SumTable());
+  /** The first second from which on each level is complete. */
+  readonly from: number[] = LEVEL_SECONDS.map(() => 0);
+
+  add(second: number, id: Words): void {
+    this.count++;
+    addWords(this.sum, 0, id, 0);
+    this.#each(second, (table, key) => table.add(key, id));
+    for (let level = 0; level < LEVEL_SECONDS.length - 1; level++) this.bound(level, ROWS_MAX, ROWS_LEFT);
+  }
+
+  subtract(second: number, id: Words): void {
+    this.count--;
+    addWords(this.sum, 0, negative(id), 0);
+    this.#each(second, (table, key) => table.subtract(key, id));
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.sum.fill(0);
+    for (const table of this.tables) table.clear();
+    this.from.fill(0);
+  }
+
+  /** Lets the oldest rows of a level go when there are more than `most`, in whole rows of the next. */
+  bound(level: number, most: number, left: number): void {
+    const table = this.tables[level] as SumTable;
+    if (table.size <= most) return;
+    const oldest = Math.ceil(table.keyAt(table.size - left) / FANOUT) * FANOUT;
+    table.dropBelow(oldest);
+    this.from[level] = oldest * (LEVEL_SECONDS[level] as number);
+  }
+
+  #each(second: number, change: (table: SumTable, key: number) => void): void {
+    for (let level = 0; level < LEVEL_SECONDS.length; level++) {
+      if (second < (this.from[level] as number)) continue;
+      change(this.tables[level] as SumTable, Math.floor(second / (LEVEL_SECONDS[level] as number)));
+    }
+  }
+}
+
+export class DigestIndex {
+  readonly #storage: Pick<Storage, "places"> | null;
+  readonly #sums: Readonly<Record<DigestSet, Sums>> = { ring: new Sums(), data: new Sums() };
+  /** Places on the ring, in order. */
+  readonly #ring: Buffer[] = [];
+  readonly #id: Words = new Uint32Array(SUM_WORDS);
+
+  /** @param storage  whose places it counts; without it the index can be filled and saved, not compared */
+  constructor(storage: Pick<Storage, "places"> | null = null) {
+    this.#storage = storage;
+  }
+
+  /** Counts an entry that was not counted. */
+  add(place: Place, isRing: boolean): void {
+    if (isRing) {
+      const bytes = writePlace(place);
+      this.#ring.splice(this.#ringFrom(bytes), 0, bytes);
+    }
+    readWords(place.id, this.#id);
+    this.#sums[isRing ? "ring" : "data"].add(Math.floor(place.at / 1000), this.#id);
+  }
+
+  /** Counts an entry no more that was counted. @returns in which set it was */
+  remove(place: Place): DigestSet {
+    const bytes = writePlace(place);
+    const i = this.#ringFrom(bytes);
+    const isRing = this.#ring[i]?.equals(bytes) === true;
+    if (isRing) this.#ring.splice(i, 1);
+    readWords(place.id, this.#id);
+    const set = isRing ? "ring" : "data";
+    this.#sums[set].subtract(Math.floor(place.at / 1000), this.#id);
+    return set;
+  }
+
+  clear(): void {
+    this.#sums.ring.clear();
+    this.#sums.data.clear();
+    this.#ring.length = 0;
+  }
+
+  total(set: DigestSet): Digest {
+    const { count, sum } = this.#sums[set];
+    return { count, sum: bytesOfWords(sum) };
+  }
+
+  /** Of everything dated before a time. @param at  milliseconds since 1970 */
+  digestUpTo(at: number, set: DigestSet): Digest {
+    const { tables, from } = this.#sums[set];
+    const second = Math.floor(at / 1000);
+    const sum: Words = new Uint32Array(SUM_WORDS);
+    let count = 0;
+    let reached = 0;
+    for (let level = LEVEL_SECONDS.length - 1; level >= 0; level--) {
+      if (reached < (from[level] as number)) break;
+      const seconds = LEVEL_SECONDS[level] as number;
+      const table = tables[level] as SumTable;
+      const end = Math.floor(second / seconds);
+      count += table.addTo(sum, table.firstFrom(reached / seconds), table.firstFrom(end));
+      reached = end * seconds;
+    }
+    if (reached * 1000 < at) {
+      for (const place of this.places(set, firstPlaceAt(reached * 1000), firstPlaceAt(at))) {
+        readWordsAt(place, PLACE_BYTES - 32, this.#id);
+        addWords(sum, 0, this.#id, 0);
+        count++;
+      }
+    }
+    return { count, sum: bytesOfWords(sum) };
+  }
+
+  /** Places of a set, `from` ≤ place < `to`, in order; null: no end. */
+  *places(set: DigestSet, from: Buffer | null, to: Buffer | null): Generator<Buffer> {
+    // Copied, since it may change between two turns.
+    const ring = this.#ring.slice(
+      from === null ? 0 : this.#ringFrom(from),
+      to === null ? undefined : this.#ringFrom(to),
+    );
+    if (set === "ring") {
+      yield* ring;
+      return;
+    }
+    if (this.#storage === null) throw new Error("an index without a storage knows no places");
+    let next = 0;
+    for (const place of this.#storage.places(from, to)) {
+      let order = -1;
+      while (next < ring.length && (order = Buffer.compare(ring[next] as Buffer, place)) < 0) next++;
+      if (next === ring.length || order !== 0) yield place;
+    }
+  }
+
+  /** The level's table, if it is complete from a second on. For comparisons. */
+  tableFrom(set: DigestSet, level: number, second: number): SumTable | null {
+    const { tables, from } = this.#sums[set];
+    return second < (from[level] as number) ? null : (tables[level] as SumTable);
+  }
+
+  /** The first second from which on the level is complete. */
+  completeFrom(set: DigestSet, level: number): number {
+    return this.#sums[set].from[level] as number;
+  }
+
+  /**
+   * The sums of data as bytes, for a snapshot of a date. Finer sums of times long ago are left out. Nothing dated later may
+   * be counted.
+   */
+  *serialise(cutAt: number): Generator<Buffer> {
+    yield* writeSums(this.#sums.data, cutAt);
+  }
+
+  /**
+   * Becomes what was saved.
+   * @param sums  all that `serialise` gave
+   * @param ring  places on the ring
+   */
+  restore(sums: Buffer, ring: Iterable<Place>): void {
+    this.clear();
+    if (readSums(this.#sums.data, sums) !== sums.length)
+      throw new RangeError("a digest index has another length than it says");
+    for (const place of ring) this.add(place, true);
+  }
+
+  #ringFrom(place: Buffer): number {
+    let low = 0;
+    let high = this.#ring.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (Buffer.compare(this.#ring[middle] as Buffer, place) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+export const isSameDigest = (a: Digest, b: Digest): boolean => a.count === b.count && a.sum === b.sum;
+
+/** Format (4), first complete second of two levels (6 each), rows of each level (4 each), rows. */
+function* writeSums({ tables, from }: Sums, cutAt: number): Generator<Buffer> {
+  const coarsest = LEVEL_SECONDS.at(-1) as number;
+  const end = Math.floor(cutAt / 1000 / coarsest) * coarsest;
+  const firstSeconds = SAVED_SECONDS.map((seconds, level) =>
+    Math.max(0, end - seconds, from[level] as number),
+  );
+  const firsts = tables.map((table, level) =>
+    level < firstSeconds.length
+      ? table.firstFrom((firstSeconds[level] as number) / (LEVEL_SECONDS[level] as number))
+      : 0,
+  );
+  const head = Buffer.alloc(HEAD_BYTES);
+  head.writeUInt32BE(FORMAT);
+  head.writeUIntBE(firstSeconds[0] as number, 4, 6);
+  head.writeUIntBE(firstSeconds[1] as number, 10, 6);
+  tables.forEach((table, level) => {
+    head.writeUInt32BE(table.size - (firsts[level] as number), 16 + 4 * level);
+  });
+  yield head;
+  for (const [level, table] of tables.entries()) {
+    for (let row = firsts[level] as number; row < table.size; row += ROWS_A_CHUNK)
+      yield table.write(row, Math.min(row + ROWS_A_CHUNK, table.size));
+  }
+}
+
+/** The total is made from the coarsest level, which always is complete. @returns how many bytes it took */
+function readSums(sums: Sums, bytes: Buffer): number {
+  if (bytes.readUInt32BE(0) !== FORMAT) throw new RangeError("a digest index of another format");
+  sums.from[0] = bytes.readUIntBE(4, 6);
+  sums.from[1] = bytes.readUIntBE(10, 6);
+  let offset = HEAD_BYTES;
+  sums.tables.forEach((table, level) => {
+    const end = offset + bytes.readUInt32BE(16 + 4 * level) * ROW_BYTES;
+    if (end > bytes.length) throw new RangeError("a digest index ends early");
+    table.append(bytes.subarray(offset, end));
+    offset = end;
+  });
+  const coarsest = sums.tables.at(-1) as SumTable;
+  sums.count = coarsest.addTo(sums.sum, 0, coarsest.size);
+  return offset;
+}
+
+function bytesOfWords(words: Words): ByteString {
+  const bytes = Buffer.allocUnsafe(SUM_WORDS * 4);
+  writeWords(bytes, 0, words, 0);
+  return bytesOf(bytes);
+}
+
+/** 2^256 less a number. */
+function negative(words: Words): Words {
+  const result = words.map((word) => ~word);
+  addWords(result, 0, ONE, 0);
+  return result;
+}
+
+const ONE: Words = Uint32Array.of(1, 0, 0, 0, 0, 0, 0, 0);

@@ -1,0 +1,78 @@
+/** What an index says of rows of seconds, in small steps; made from the places where the index has no row that fine. */
+
+import { dateOf } from "../entries/entry.js";
+import type { Steps } from "../entries/steps.js";
+import type { DigestIndex, DigestSet } from "./digest-index.js";
+import { highOf, lowOf, PlaceWalk } from "./place-walk.js";
+import { ROW_SECONDS, type SumRow } from "./reconcile-message.js";
+import type { SumTable } from "./sum-table.js";
+
+/** Rows between two turns. */
+const ROWS_A_STEP = 8192;
+const COARSEST = ROW_SECONDS.length - 1;
+
+/** Rows that have entries, of those that begin `from` ≤ second < `to`. */
+export function* ownRows(
+  index: DigestIndex,
+  set: DigestSet,
+  level: number,
+  from: number,
+  to: number,
+): Steps<SumRow[]> {
+  const rows = new RowSums(ROW_SECONDS[level] as number);
+  // The coarsest level has no table: it is made from the one below.
+  const tableLevel = Math.min(level, COARSEST - 1);
+  const table = index.tableFrom(set, tableLevel, from);
+  if (table === null) {
+    yield* new PlaceWalk(index, set).visit({ from, to }, (place) => {
+      rows.add(Math.floor(dateOf(place) / 1000), 1, highOf(place), lowOf(place));
+    });
+    return rows.rows;
+  }
+  const seconds = ROW_SECONDS[tableLevel] as number;
+  let next = from / seconds;
+  for (;;) {
+    next = addRows(rows, table, { next, end: to / seconds, seconds });
+    if (next >= to / seconds) return rows.rows;
+    yield;
+  }
+}
+
+/** @returns the key to go on from; `end` at the end */
+function addRows(
+  rows: RowSums,
+  table: SumTable,
+  { next, end, seconds }: { next: number; end: number; seconds: number },
+): number {
+  const first = table.firstFrom(next);
+  for (let row = first; row < table.size; row++) {
+    const key = table.keyAt(row);
+    if (key >= end) return end;
+    if (row - first === ROWS_A_STEP) return key;
+    rows.add(key * seconds, table.countAt(row), table.highAt(row), table.lowAt(row));
+  }
+  return end;
+}
+
+/** Adds up what comes in rising order. */
+class RowSums {
+  readonly rows: { start: number; count: number; high: number; low: number }[] = [];
+  readonly #seconds: number;
+
+  constructor(seconds: number) {
+    this.#seconds = seconds;
+  }
+
+  add(second: number, count: number, high: number, low: number): void {
+    const start = Math.floor(second / this.#seconds) * this.#seconds;
+    const last = this.rows.at(-1);
+    if (last?.start !== start) {
+      this.rows.push({ start, count, high, low });
+      return;
+    }
+    last.count += count;
+    const sum = last.low + low;
+    last.low = sum >>> 0;
+    last.high = (last.high + high + (sum > 0xffffffff ? 1 : 0)) >>> 0;
+  }
+}

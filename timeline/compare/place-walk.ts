@@ -1,0 +1,65 @@
+/** Looks at the places of a stretch of time in small steps, and what comparisons take from a place. */
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { firstPlaceAt, PLACE_BYTES } from "../entries/entry.js";
+import type { Steps } from "../entries/steps.js";
+import type { DigestIndex, DigestSet } from "./digest-index.js";
+import { nextPlace } from "./gives.js";
+
+/** Places between two turns: a millisecond or two. */
+const PLACES_A_STEP = 1024;
+const ID_OFFSET = PLACE_BYTES - 32;
+
+export class PlaceWalk {
+  readonly #index: DigestIndex;
+  readonly #set: DigestSet;
+  #left = PLACES_A_STEP;
+
+  constructor(index: DigestIndex, set: DigestSet) {
+    this.#index = index;
+    this.#set = set;
+  }
+
+  /** Every place dated `from` ≤ second < `to`; Infinity: no end. */
+  *visit({ from, to }: { from: number; to: number }, look: (place: Buffer) => void): Steps<void> {
+    const end = to === Infinity ? null : firstPlaceAt(to * 1000);
+    let next: Buffer | null = firstPlaceAt(from * 1000);
+    while (next !== null) {
+      const from: Buffer = next;
+      next = null;
+      for (const place of this.#index.places(this.#set, from, end)) {
+        look(place);
+        if (--this.#left > 0) continue;
+        next = nextPlace(place);
+        break;
+      }
+      if (next === null) return;
+      this.#left = PLACES_A_STEP;
+      yield;
+    }
+  }
+
+  /** Sums of a second by the first bits of ids: high and low word of the least significant 64 bits of each. */
+  *groupSums(second: number, bits: number): Steps<Uint32Array> {
+    const sums = new Uint32Array(2 << bits);
+    yield* this.visit({ from: second, to: second + 1 }, (place) => {
+      const at = 2 * groupOf(place, bits);
+      const low = (sums[at + 1] as number) + lowOf(place);
+      sums[at + 1] = low;
+      sums[at] = (sums[at] as number) + highOf(place) + (low > 0xffffffff ? 1 : 0);
+    });
+    return sums;
+  }
+}
+
+/** The least significant 64 bits of an id, in two words. */
+export const highOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES - 8);
+export const lowOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES - 4);
+
+/** The first bits of an id, at least one. */
+export const groupOf = (place: Buffer, bits: number): number => place.readUInt32BE(ID_OFFSET) >>> (32 - bits);
+
+/** 8 of the 32 bytes of an id. Who grinds ids that are alike in some must do so in all, as the salt changes. */
+export function shortId(place: Buffer, salt: number): ByteString {
+  const from = ID_OFFSET + 8 * salt;
+  return bytesOf(place, from, from + 8);
+}

@@ -1,0 +1,297 @@
+/**
+ * The messages in which members compare what they hold, as bytes: version (1) ‖ set (1) ‖ salt (1) ‖ sections, each about a
+ * stretch of time, in rising order and apart from each other. Numbers are base-128 with the lowest bits first. A stretch is
+ * told in whole seconds from the end of the one before; 0 seconds long: without end.
+ */
+import { MalformedFrame } from "../../protocol/errors.js";
+import type { DigestSet } from "./digest-index.js";
+
+/** Sums of one side's entries in rows of a level, the least significant 64 bits; rows without entries are left out. */
+export interface SumsSection extends Stretch {
+  readonly kind: "sums";
+  /** Rows of 1, 64, 4096 or 262144 seconds. */
+  readonly level: number;
+  readonly rows: readonly SumRow[];
+}
+
+/** Sums of one side's entries of one second, by the first bits of their ids; all groups, 0 for none. */
+export interface GroupsSection extends Stretch {
+  readonly kind: "groups";
+  readonly bits: number;
+  /** high and low word of each group. */
+  readonly sums: Uint32Array;
+}
+
+/** All short ids that one side has: of the stretch, or with bits > 0 of the groups that are named. */
+export interface IdsSection extends Stretch {
+  readonly kind: "ids";
+  readonly bits: number;
+  /** Rising; [0] where bits are 0. */
+  readonly groups: readonly number[];
+  /** 8 bytes each. */
+  readonly ids: Buffer;
+}
+
+/** Short ids of entries that one side has not and wants. */
+export interface WantsSection extends Stretch {
+  readonly kind: "wants";
+  readonly ids: Buffer;
+}
+
+export type Section = SumsSection | GroupsSection | IdsSection | WantsSection;
+
+export interface SumRow {
+  /** First second. */
+  readonly start: number;
+  readonly count: number;
+  readonly high: number;
+  readonly low: number;
+}
+
+/** Seconds `from` ≤ second < `to`; to: Infinity for no end. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Message {
+  readonly set: DigestSet;
+  /** Which 8 bytes of an id are its short one: 0 to 3. */
+  readonly salt: number;
+  readonly sections: readonly Section[];
+}
+
+export const ROW_SECONDS = [1, 64, 4096, 262_144] as const;
+export const SHORT_BYTES = 8;
+export const GROUP_BITS_MAX = 16;
+/**
+ * Sections, rows, groups and short ids of a message, all together: a member writes fewer, as a reply ends at 65,536 of
+ * each, and what each of them takes in memory is many times its bytes.
+ */
+export const ITEMS_MAX = 2 ** 19;
+const VERSION = 1;
+const KINDS = ["sums", "groups", "ids", "wants"] as const;
+const SETS = ["ring", "data"] as const;
+/** Beyond the last date that an envelope may bear. */
+const SECONDS_MAX = 2 ** 44;
+
+export function writeMessage({ set, salt, sections }: Message): Buffer {
+  const writer = new Writer();
+  for (const byte of [VERSION, SETS.indexOf(set), salt]) writer.number(byte);
+  let end = 0;
+  for (const section of sections) {
+    writer.number(KINDS.indexOf(section.kind));
+    writer.number(section.from - end);
+    writer.number(section.to === Infinity ? 0 : section.to - section.from);
+    end = section.to;
+    writeSection(writer, section);
+  }
+  return writer.finish();
+}
+
+function writeSection(writer: Writer, section: Section): void {
+  switch (section.kind) {
+    case "sums": {
+      const seconds = ROW_SECONDS[section.level] as number;
+      writer.number(section.level);
+      writer.number(section.rows.length);
+      let next = section.from;
+      for (const { start, count, high, low } of section.rows) {
+        writer.number((start - next) / seconds);
+        writer.number(count);
+        writer.word(high);
+        writer.word(low);
+        next = start + seconds;
+      }
+      return;
+    }
+    case "groups":
+      writer.number(section.bits);
+      for (const word of section.sums) writer.word(word);
+      return;
+    case "ids": {
+      writer.number(section.bits);
+      writer.number(section.groups.length);
+      let next = 0;
+      for (const group of section.groups) {
+        writer.number(group - next);
+        next = group + 1;
+      }
+      writer.bytes(section.ids);
+      return;
+    }
+    case "wants":
+      writer.bytes(section.ids);
+  }
+}
+
+/** @throws MalformedFrame  what no member writes */
+export function readMessage(bytes: Buffer): Message {
+  const reader = new Reader(bytes);
+  if (reader.number() !== VERSION) throw reader.malformed("a comparison of an unknown version");
+  const set = SETS[reader.number()];
+  const salt = reader.number();
+  if (set === undefined || salt > 3) throw reader.malformed("expected a set and a salt");
+  const sections: Section[] = [];
+  for (let end = 0; !reader.isAtEnd; ) {
+    reader.count(1);
+    const kind = KINDS[reader.number()];
+    const from = end + reader.number();
+    const seconds = reader.number();
+    end = seconds === 0 ? Infinity : from + seconds;
+    if (kind === undefined || from > SECONDS_MAX || (end > SECONDS_MAX && end !== Infinity))
+      throw reader.malformed("expected a kind of section and its stretch of time");
+    sections.push(readSection(reader, kind, { from, to: end }));
+  }
+  return { set, salt, sections };
+}
+
+function readSection(reader: Reader, kind: Section["kind"], stretch: Stretch): Section {
+  switch (kind) {
+    case "sums":
+      return { kind, ...stretch, ...readRows(reader, stretch) };
+    case "groups": {
+      const bits = readBits(reader);
+      if (bits === 0 || stretch.to !== stretch.from + 1)
+        throw reader.malformed("expected groups of one second");
+      reader.count(1 << bits);
+      return { kind, ...stretch, bits, sums: reader.words(2 << bits) };
+    }
+    case "ids": {
+      const bits = readBits(reader);
+      const groups: number[] = [];
+      let next = 0;
+      for (let left = reader.count(reader.number()); left > 0; left--) {
+        const group = next + reader.number();
+        if (group >= 1 << bits) throw reader.malformed("expected groups in rising order");
+        groups.push(group);
+        next = group + 1;
+      }
+      return { kind, ...stretch, bits, groups, ids: readIds(reader) };
+    }
+    case "wants":
+      return { kind, ...stretch, ids: readIds(reader) };
+  }
+}
+
+function readRows(reader: Reader, { from, to }: Stretch): { level: number; rows: SumRow[] } {
+  const level = reader.number();
+  const seconds = ROW_SECONDS[level];
+  if (seconds === undefined || from % seconds !== 0) throw reader.malformed("expected rows of a level");
+  const rows: SumRow[] = [];
+  let next = from;
+  for (let left = reader.count(reader.number()); left > 0; left--) {
+    const start = next + reader.number() * seconds;
+    next = start + seconds;
+    if (next > Math.min(to, SECONDS_MAX)) throw reader.malformed("expected rows within their stretch");
+    rows.push({ start, count: reader.number(), high: reader.word(), low: reader.word() });
+  }
+  return { level, rows };
+}
+
+function readBits(reader: Reader): number {
+  const bits = reader.number();
+  if (bits > GROUP_BITS_MAX) throw reader.malformed(`expected at most ${GROUP_BITS_MAX} bits`);
+  return bits;
+}
+
+function readIds(reader: Reader): Buffer {
+  const ids = reader.bytes();
+  if (ids.length % SHORT_BYTES !== 0) throw reader.malformed("expected short ids");
+  reader.count(ids.length / SHORT_BYTES);
+  return ids;
+}
+
+class Writer {
+  #bytes = Buffer.allocUnsafe(4096);
+  #length = 0;
+
+  number(value: number): void {
+    this.#reserve(8);
+    for (; value > 0x7f; value = Math.floor(value / 0x80))
+      this.#bytes[this.#length++] = (value & 0x7f) | 0x80;
+    this.#bytes[this.#length++] = value;
+  }
+
+  word(value: number): void {
+    this.#reserve(4);
+    this.#length = this.#bytes.writeUInt32BE(value, this.#length);
+  }
+
+  /** With their length. */
+  bytes(value: Buffer): void {
+    this.number(value.length);
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+  }
+
+  finish(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#length + bytes <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + bytes));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+  }
+}
+
+class Reader {
+  readonly #bytes: Buffer;
+  #offset = 0;
+  #items = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /** Before so many more items are made. */
+  count(items: number): number {
+    this.#items += items;
+    if (this.#items > ITEMS_MAX) throw this.malformed(`expected at most ${ITEMS_MAX} items`);
+    return items;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#offset === this.#bytes.length;
+  }
+
+  number(): number {
+    let value = 0;
+    for (let factor = 1; factor < 2 ** 49; factor *= 0x80) {
+      const byte = this.#bytes[this.#offset++];
+      if (byte === undefined) throw this.malformed("expected a number");
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+    }
+    throw this.malformed("expected a number of at most 49 bits");
+  }
+
+  word(): number {
+    this.#expect(4);
+    const value = this.#bytes.readUInt32BE(this.#offset);
+    this.#offset += 4;
+    return value;
+  }
+
+  words(count: number): Uint32Array {
+    this.#expect(4 * count);
+    return Uint32Array.from({ length: count }, () => this.word());
+  }
+
+  bytes(): Buffer {
+    const length = this.number();
+    this.#expect(length);
+    return this.#bytes.subarray(this.#offset, (this.#offset += length));
+  }
+
+  malformed(problem: string): MalformedFrame {
+    return new MalformedFrame(problem, this.#offset);
+  }
+
+  #expect(bytes: number): void {
+    if (bytes > this.#bytes.length - this.#offset) throw this.malformed(`expected ${bytes} bytes more`);
+  }
+}

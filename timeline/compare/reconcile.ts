@@ -1,0 +1,286 @@
+/**
+ * How two members find out what the other lacks, in ≤ 2 round trips until ids are known. Pure: no IO, no clock; all state
+ * is in the messages, so an exchange that breaks off costs nothing. The face that daemon/peers/ uses:
+ *
+ *   one side  `start` → message;   either side  `answer(message)` → { reply, gives, wanted };
+ *   send `reply` (if any) to the other, hand it what `gives` names (through a GiveCursor, gives.ts), until no reply comes.
+ *
+ * Sums of 262144, 4096, 64 seconds (the coarser the older) → of 1 second → of groups of ids → short ids → wants. Where one
+ * side has nothing, the other gives all; where one has few, it tells their ids at once. Source: DESIGN.md "Catch-up".
+ */
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import type { Steps } from "../entries/steps.js";
+import type { DigestIndex, DigestSet } from "./digest-index.js";
+import { ownRows } from "./digest-rows.js";
+import { type Give, GiveList } from "./gives.js";
+import { groupOf, PlaceWalk, shortId } from "./place-walk.js";
+import {
+  GROUP_BITS_MAX,
+  type GroupsSection,
+  type IdsSection,
+  ROW_SECONDS,
+  readMessage,
+  type Section,
+  SHORT_BYTES,
+  type SumRow,
+  type SumsSection,
+  writeMessage,
+} from "./reconcile-message.js";
+
+/** What came out of a message. */
+export interface Outcome {
+  readonly set: DigestSet;
+  /** For the other member, one bulk string; null: nothing more to ask or to compare from this side. */
+  readonly reply: Buffer | null;
+  /** What the other lacks, oldest first, apart from each other. */
+  readonly gives: readonly Give[];
+  /** About how many entries `reply` asks for: they come as pushes. */
+  readonly wanted: number;
+}
+
+/** So few short ids are told at once, of everything. On the ring all, as they decide about the rest. */
+const WHOLE_IDS_MAX: Readonly<Record<DigestSet, number>> = { ring: 4096, data: 256 };
+/** So few are told of a row that differs. */
+const ROW_IDS_MAX = 32;
+/** Rows of 64 seconds (36 hours), and of 4096 (97 days), in a first message; before that rows of 3 days. */
+const FIRST_ROWS = 2048;
+/** Groups are made as if there were so many in all: with 100 differences among a million that is the cheapest. */
+const GROUPS_AIM = 8192;
+/** Of each: rows, groups, short ids in a reply. What is beyond is left to the next exchange. */
+const REPLY_MAX = 65_536;
+
+/**
+ * The first message of an exchange. Ring first; then data.
+ * @param salt  any whole number ≥ 0, another one for each exchange: which bytes of ids are compared
+ */
+export function* start(index: DigestIndex, set: DigestSet, salt: number): Steps<Buffer> {
+  const reply = new Reply(index, set, salt % 4);
+  const { count } = index.total(set);
+  if (count <= WHOLE_IDS_MAX[set]) yield* reply.ids(0, Infinity);
+  else {
+    const last = yield* ownRows(index, set, 2, 0, Infinity);
+    const newest = (last.at(-1) as SumRow).start;
+    const fine = startOfRow(2, newest - FIRST_ROWS * 64);
+    const middle = startOfRow(3, fine - FIRST_ROWS * 4096);
+    if (middle > 0) yield* reply.sums(3, 0, middle);
+    if (fine > 0) yield* reply.sums(2, middle, fine);
+    yield* reply.sums(1, fine, Infinity);
+  }
+  return writeMessage(reply);
+}
+
+/** The first second of the level's row that a second is in. */
+const startOfRow = (level: number, second: number) => {
+  const seconds = ROW_SECONDS[level] as number;
+  return Math.max(0, Math.floor(second / seconds) * seconds);
+};
+
+/**
+ * Takes a message of an exchange. An exchange is bounded: what is beyond is left to the next one, which should begin once
+ * what this one gave has arrived, while the totals differ.
+ * @throws MalformedFrame  a message that no member makes
+ */
+export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
+  const { set, salt, sections } = readMessage(message);
+  const comparison = new Comparison(index, set, salt);
+  for (const section of sections) yield* comparison.compare(section);
+  return yield* comparison.finish();
+}
+
+/** What is to be told about a stretch; made when all sections have been looked at, as the size of groups depends on all. */
+type Task =
+  | { readonly kind: "ready"; readonly section: Section; readonly wanted: number }
+  | { readonly kind: "none"; readonly level: number; readonly from: number; to: number; wanted: number }
+  | { readonly kind: "ids"; readonly from: number; readonly to: number }
+  | { readonly kind: "sums"; readonly level: number; readonly from: number; readonly to: number }
+  | { readonly kind: "groups"; readonly from: number; readonly count: number };
+
+class Comparison {
+  readonly #index: DigestIndex;
+  readonly #set: DigestSet;
+  readonly #salt: number;
+  readonly #walk: PlaceWalk;
+  readonly #gives = new GiveList();
+  readonly #tasks: Task[] = [];
+
+  constructor(index: DigestIndex, set: DigestSet, salt: number) {
+    this.#index = index;
+    this.#set = set;
+    this.#salt = salt;
+    this.#walk = new PlaceWalk(index, set);
+  }
+
+  *compare(section: Section): Steps<void> {
+    this.#gives.endRun();
+    if (section.kind === "sums") yield* this.#compareSums(section);
+    else if (section.kind === "groups") yield* this.#compareGroups(section);
+    else if (section.kind === "ids") yield* this.#compareIds(section);
+    else {
+      const wanted = shortIdsOf(section.ids);
+      yield* this.#walk.visit(section, (place) =>
+        this.#gives.place(place, wanted.has(shortId(place, this.#salt))),
+      );
+    }
+  }
+
+  *finish(): Steps<Outcome> {
+    const reply = new Reply(this.#index, this.#set, this.#salt);
+    let wanted = 0;
+    const total = this.#tasks.reduce((sum, task) => sum + (task.kind === "groups" ? task.count : 0), 0);
+    for (const task of this.#tasks) {
+      if (reply.isFull) break;
+      if (task.kind === "ready") reply.add(task.section);
+      else if (task.kind === "none") reply.add({ ...task, kind: "sums", rows: [] });
+      else if (task.kind === "ids") yield* reply.ids(task.from, task.to);
+      else if (task.kind === "sums") yield* reply.sums(task.level, task.from, task.to);
+      else yield* reply.groups(task.from, groupBits(task.count, total));
+      if ("wanted" in task) wanted += task.wanted;
+    }
+    const { sections } = reply;
+    return {
+      set: this.#set,
+      reply: sections.length === 0 ? null : writeMessage(reply),
+      gives: this.#gives.finish(),
+      wanted,
+    };
+  }
+
+  *#compareSums({ level, from, to, rows }: SumsSection): Steps<void> {
+    const own = yield* ownRows(this.#index, this.#set, level, from, to);
+    const seconds = ROW_SECONDS[level] as number;
+    // What comes between is neither's, so one span covers the rows that only one side has, one after the other.
+    if (rows.length === 0) {
+      if (own.length > 0) this.#gives.span(from, to);
+      return;
+    }
+    let theirs = 0;
+    for (const row of own) {
+      for (; theirs < rows.length && (rows[theirs] as SumRow).start < row.start; theirs++)
+        this.#lack(level, rows[theirs] as SumRow);
+      const other = rows[theirs];
+      if (other?.start !== row.start) this.#gives.span(row.start, row.start + seconds);
+      else {
+        theirs++;
+        this.#differ(level, row, other);
+      }
+    }
+    for (; theirs < rows.length; theirs++) this.#lack(level, rows[theirs] as SumRow);
+  }
+
+  /** Only the other has entries there. */
+  #lack(level: number, { start, count }: SumRow): void {
+    const end = start + (ROW_SECONDS[level] as number);
+    const last = this.#tasks.at(-1);
+    if (last?.kind === "none" && last.level === level && last.to === start) {
+      last.to = end;
+      last.wanted += count;
+    } else this.#tasks.push({ kind: "none", level, from: start, to: end, wanted: count });
+  }
+
+  #differ(level: number, own: SumRow, other: SumRow): void {
+    if (own.count === other.count && own.high === other.high && own.low === other.low) return;
+    const from = own.start;
+    const to = from + (ROW_SECONDS[level] as number);
+    if (own.count <= ROW_IDS_MAX) this.#tasks.push({ kind: "ids", from, to });
+    else if (level === 0) this.#tasks.push({ kind: "groups", from, count: own.count });
+    else this.#tasks.push({ kind: "sums", level: level - 1, from, to });
+  }
+
+  *#compareGroups({ from, to, bits, sums }: GroupsSection): Steps<void> {
+    const own = yield* this.#walk.groupSums(from, bits);
+    const groups: number[] = [];
+    const lacking = new Set<number>();
+    for (let group = 0; group < 1 << bits; group++) {
+      const [high, low] = [sums[2 * group], sums[2 * group + 1]];
+      if (high === own[2 * group] && low === own[2 * group + 1]) continue;
+      if (high === 0 && low === 0) lacking.add(group);
+      else groups.push(group);
+    }
+    const ids = new Map(groups.map((group): [number, ByteString[]] => [group, []]));
+    yield* this.#walk.visit({ from, to }, (place) => {
+      const group = groupOf(place, bits);
+      this.#gives.place(place, lacking.has(group));
+      ids.get(group)?.push(shortId(place, this.#salt));
+    });
+    let told = 0;
+    for (const [group, list] of ids) {
+      if (told > REPLY_MAX) ids.delete(group);
+      told += list.length;
+    }
+    if (ids.size === 0) return;
+    const all = bytesOfIds([...ids.values()].flat());
+    const section: IdsSection = { kind: "ids", from, to, bits, groups: [...ids.keys()], ids: all };
+    this.#tasks.push({ kind: "ready", section, wanted: 0 });
+  }
+
+  *#compareIds({ from, to, bits, groups, ids }: IdsSection): Steps<void> {
+    const theirs = shortIdsOf(ids);
+    const named = bits === 0 ? null : new Set(groups);
+    yield* this.#walk.visit({ from, to }, (place) => {
+      const isCompared = named === null || named.has(groupOf(place, bits));
+      this.#gives.place(place, isCompared && !theirs.delete(shortId(place, this.#salt)));
+    });
+    if (theirs.size === 0) return;
+    const section: Section = { kind: "wants", from, to, ids: bytesOfIds([...theirs]) };
+    this.#tasks.push({ kind: "ready", section, wanted: theirs.size });
+  }
+}
+
+/** What is told to the other side. */
+class Reply {
+  readonly set: DigestSet;
+  readonly salt: number;
+  readonly sections: Section[] = [];
+  readonly #index: DigestIndex;
+  readonly #walk: PlaceWalk;
+  #told = 0;
+
+  constructor(index: DigestIndex, set: DigestSet, salt: number) {
+    this.#index = index;
+    this.set = set;
+    this.salt = salt;
+    this.#walk = new PlaceWalk(index, set);
+  }
+
+  get isFull(): boolean {
+    return this.#told >= REPLY_MAX;
+  }
+
+  add(section: Section): void {
+    this.sections.push(section);
+    if (section.kind === "sums") this.#told += section.rows.length;
+    else if (section.kind === "groups") this.#told += section.sums.length / 2;
+    else this.#told += section.ids.length / SHORT_BYTES;
+  }
+
+  *sums(level: number, from: number, to: number): Steps<void> {
+    this.add({ kind: "sums", level, from, to, rows: yield* ownRows(this.#index, this.set, level, from, to) });
+  }
+
+  *groups(second: number, bits: number): Steps<void> {
+    const sums = yield* this.#walk.groupSums(second, bits);
+    this.add({ kind: "groups", from: second, to: second + 1, bits, sums });
+  }
+
+  *ids(from: number, to: number): Steps<void> {
+    const ids: ByteString[] = [];
+    yield* this.#walk.visit({ from, to }, (place) => void ids.push(shortId(place, this.salt)));
+    this.add({ kind: "ids", from, to, bits: 0, groups: [0], ids: bytesOfIds(ids) });
+  }
+}
+
+/** Into how many groups (a power of two) a second is cut, so that sums and ids together are short. */
+function groupBits(count: number, total: number): number {
+  const root = Math.sqrt(count);
+  const groups = Math.min(8 * root, Math.max(root, (GROUPS_AIM * count) / total));
+  return Math.min(GROUP_BITS_MAX, Math.max(1, Math.round(Math.log2(groups))));
+}
+
+const bytesOfIds = (ids: readonly ByteString[]) => Buffer.from(ids.join(""), "latin1");
+
+function shortIdsOf(ids: Buffer): Set<ByteString> {
+  const found = new Set<ByteString>();
+  for (let offset = 0; offset < ids.length; offset += SHORT_BYTES)
+    found.add(bytesOf(ids, offset, offset + SHORT_BYTES));
+  return found;
+}

@@ -1,0 +1,296 @@
+/**
+ * A timeline on disk, in DIR/timeline: what is put goes to the log, and is acknowledged by that; LMDB gets it later. What comes
+ * while the log writes goes together into the next write, so one sync serves all that wait. Needs the package lmdb: load
+ * this module only on use. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import type { Operation } from "../entries/operation.js";
+import type { Mark, MarkName, Storage } from "../entries/storage.js";
+import type { TimelineLog } from "../entries/timeline-log.js";
+import { fileRemains } from "./file-remains.js";
+import { Filing } from "./filing.js";
+import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseStrangers } from "./folder-lock.js";
+import { DATA_FILE } from "./lmdb-file.js";
+import { timelineFolder } from "./lmdb-reader.js";
+import { LmdbTree } from "./lmdb-tree.js";
+import { MARKER_BYTES } from "./log-record.js";
+import { WriteAheadLog } from "./write-ahead-log.js";
+
+/**
+ * When what was put is flushed: "always": on the disk; interval: handed to the system, on the disk so many milliseconds
+ * later at most; "never": handed to the system. A killed process loses nothing of what was handed to the system; a power
+ * failure may. With "never" it may also leave a folder that has to be thrown away: LMDB's pages reach the disk in any order.
+ */
+export type Fsync = "always" | "never" | { readonly interval: number };
+
+/** The disk did not take something: from then on nothing is written, and nothing acknowledged. */
+export class StorageFailure extends Error {
+  override readonly name = "StorageFailure";
+}
+
+/** The promise of a write or a sync to come. */
+interface Waiting {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (failure: Error) => void;
+}
+
+const FOLDER_MODE = 0o700;
+
+export class DiskStorage implements Storage {
+  readonly isDurable = true;
+  readonly lostGroups: number;
+  readonly isSafe: boolean;
+  readonly #folder: string;
+  readonly #fsync: Fsync;
+  readonly #lock: FolderLock;
+  readonly #tree: LmdbTree;
+  readonly #log: WriteAheadLog;
+  readonly #filing: Filing;
+  #operations: Operation[] = [];
+  /** Of what is in `#operations`. */
+  #next: Waiting | null = null;
+  /** Of what is on its way. */
+  #current: Waiting | null = null;
+  #failure: StorageFailure | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  /** Whether something was written since the last sync began. */
+  #isUnsynced = false;
+  #syncing: Promise<void> | null = null;
+  /** Of those that wait for the sync after that. */
+  #nextSync: Waiting | null = null;
+  #closing: Promise<void> | null = null;
+
+  /**
+   * @param data  the data folder; "timeline" below it is made if it is not there
+   * @param told  of a log that is damaged
+   * @throws FolderInUse  another process has it
+   * @throws DamagedFile  LMDB would be lost in it
+   */
+  constructor(data: string, fsync: Fsync, told: Pick<TimelineLog, "error" | "warn">) {
+    this.#folder = timelineFolder(data);
+    this.#fsync = fsync;
+    this.isSafe = fsync === "always";
+    mkdirSync(this.#folder, { recursive: true, mode: FOLDER_MODE });
+    this.#lock = lockFolder(this.#folder);
+    try {
+      const hadOpen = hasOpen(this.#folder, DATA_FILE);
+      this.#tree = new LmdbTree(this.#folder, fsync !== "never");
+      // Before it is read: of two of one number LMDB lets the second wait for seconds, and then fails.
+      const hasNamesake = this.#tree.hasNamesake && !hadOpen;
+      const processes = hasNamesake ? [] : this.#tree.otherProcesses;
+      refuseStrangers(this.#folder, DATA_FILE, { processes, hasNamesake });
+      const marker = randomBytes(MARKER_BYTES);
+      const { last, lost } = fileRemains(this.#folder, this.#tree, marker, told);
+      this.lostGroups = lost;
+      this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync) });
+      this.#filing = new Filing({
+        ...{ tree: this.#tree, marker },
+        filed: (sequence) => {
+          this.#log.filed(sequence);
+          this.#write();
+        },
+        failed: (problem) => void this.#fail(problem),
+      });
+    } catch (problem) {
+      if (problem instanceof FolderInUse) this.#lock.handBack();
+      else this.#lock.unlock();
+      throw problem;
+    }
+    if (typeof fsync === "object")
+      this.#timer = setInterval(() => this.#syncOnTime(), fsync.interval).unref();
+  }
+
+  get bytes(): number {
+    try {
+      return this.#tree.bytes + this.#log.bytes;
+    } catch (problem) {
+      // The folder was removed: what is written to its open files nobody finds again.
+      this.#fail(problem);
+      return this.#log.bytes;
+    }
+  }
+
+  put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {
+    const operations: Operation[] = [];
+    for (const [place, value] of entries) operations.push({ kind: "put", place, value });
+    for (const [name, value] of marks) operations.push({ kind: "mark", name, value });
+    this.#enqueue(operations);
+  }
+
+  remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
+    const operations: Operation[] = [];
+    for (const place of places) operations.push({ kind: "remove", place });
+    for (const [name, value] of marks) operations.push({ kind: "mark", name, value });
+    this.#enqueue(operations);
+  }
+
+  flushed(): Promise<void> {
+    // What is put now goes nowhere.
+    if (this.#closing !== null) return Promise.reject(new StorageFailure(`${this.#folder} is closed`));
+    return this.#written();
+  }
+
+  async synced(): Promise<void> {
+    await this.flushed();
+    if (typeof this.#fsync !== "object") return;
+    if (this.#isUnsynced) {
+      this.#nextSync ??= newWaiting();
+      this.#timer?.ref();
+      await this.#nextSync.promise;
+    } else await this.#syncing;
+  }
+
+  async settled(): Promise<void> {
+    await this.#written();
+    await this.#filing.settled();
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  get(place: Buffer): Buffer | null {
+    return this.#filing.get(place);
+  }
+
+  places(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {
+    return this.#filing.places(from, to);
+  }
+
+  entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]> {
+    return this.#filing.entries(from, to);
+  }
+
+  last(): Buffer | null {
+    return this.#filing.last();
+  }
+
+  mark(name: MarkName): Buffer | null {
+    return this.#filing.mark(name);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Brings everything that the log has to the disk. */
+  protected sync(): Promise<void> {
+    return this.#log.sync();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#written().catch(() => {});
+    await this.#syncing?.catch(() => {});
+    if (this.#isUnsynced && typeof this.#fsync === "object") this.#syncOnTime();
+    await this.#syncing?.catch(() => {});
+    const isFiled = await this.#fileAll();
+    await this.#filing.stop();
+    await this.#log.close(!isFiled);
+    await this.#tree.close();
+    this.#lock.unlock();
+  }
+
+  /** When everything put so far is written. */
+  #written(): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    return (this.#next ?? this.#current)?.promise ?? Promise.resolve();
+  }
+
+  #enqueue(operations: readonly Operation[]): void {
+    if (this.#failure !== null || this.#closing !== null || operations.length === 0) return;
+    for (const operation of operations) this.#operations.push(operation);
+    if (this.#next !== null) return;
+    this.#next = newWaiting();
+    if (this.#current === null) setImmediate(() => this.#write());
+  }
+
+  /** Everything that waits, in one write. */
+  #write(): void {
+    const waiting = this.#next;
+    if (waiting === null || this.#current !== null || this.#failure !== null || this.#filing.isBehind) return;
+    const operations = this.#operations;
+    this.#operations = [];
+    this.#next = null;
+    this.#current = waiting;
+    this.#log.write(operations).then(
+      (group) => {
+        // A sync has failed meanwhile: what that means for this one is told there.
+        if (this.#failure !== null) return;
+        this.#current = null;
+        this.#isUnsynced = true;
+        this.#filing.add(group);
+        waiting.resolve();
+        this.#write();
+      },
+      (problem: unknown) => void this.#fail(problem),
+    );
+  }
+
+  #syncOnTime(): void {
+    // After a failed sync another one may say that all is well.
+    if (this.#failure !== null || !this.#isUnsynced || this.#syncing !== null) return;
+    const waiting = this.#nextSync;
+    this.#nextSync = null;
+    this.#timer?.unref();
+    this.#isUnsynced = false;
+    this.#syncing = this.sync().then(
+      () => {
+        this.#syncing = null;
+        waiting?.resolve();
+      },
+      (problem: unknown) => {
+        this.#syncing = null;
+        throw this.#fail(problem);
+      },
+    );
+    this.#syncing.catch((failure: Error) => waiting?.reject(failure));
+  }
+
+  /** So that a stopped daemon's folder needs no log. @returns whether LMDB has everything, for good */
+  async #fileAll(): Promise<boolean> {
+    if (this.#failure !== null) return false;
+    try {
+      await this.settled();
+      if (this.#fsync === "never") await this.#tree.sync();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #fail(problem: unknown): StorageFailure {
+    const cause = problem instanceof Error ? problem.message : String(problem);
+    const text = `the timeline in ${this.#folder} cannot be written any more (${cause}): ${UNTIL}`;
+    const failure = this.#failure ?? new StorageFailure(text, { cause: problem });
+    this.#failure = failure;
+    this.#operations = [];
+    this.#current?.reject(failure);
+    this.#next?.reject(failure);
+    this.#nextSync?.reject(failure);
+    this.#next = null;
+    this.#nextSync = null;
+    this.#current = null;
+    void this.#filing.stop();
+    return failure;
+  }
+}
+
+function safetyOf(fsync: Fsync) {
+  if (fsync === "always") return "written-to-disk";
+  return fsync === "never" ? "written" : "synced";
+}
+
+function newWaiting(): Waiting {
+  let resolve = () => {};
+  let reject: (failure: Error) => void = () => {};
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  // Nobody needs to ask for it.
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}
+
+const UNTIL = "nothing is acknowledged until a restart";

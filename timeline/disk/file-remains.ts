@@ -1,0 +1,40 @@
+/** What a start does with the log of the process before: LMDB gets it, and what is not all there is told. */
+import { join } from "node:path";
+import type { TimelineLog } from "../entries/timeline-log.js";
+import type { LmdbTree } from "./lmdb-tree.js";
+import { LOG_END_FILE } from "./log-end.js";
+import { keepLog, type LogRemains, readLog } from "./write-ahead-log.js";
+
+/**
+ * Puts into LMDB what a process that was killed has left in the log, and the marker of the next one's records.
+ * @returns the number of the last group, and how many are lost
+ */
+export function fileRemains(
+  folder: string,
+  tree: LmdbTree,
+  marker: Buffer,
+  told: Pick<TimelineLog, "error" | "warn">,
+): { readonly last: number; readonly lost: number } {
+  const { logMark } = tree;
+  const { groups, lost, unsynced, end } = logMark === null ? NOTHING : readLog(folder, logMark);
+  const sequence = groups.at(-1)?.sequence ?? logMark?.sequence ?? 0;
+  // Also without a group: it brings to the disk what the process before has left to the system.
+  tree.commitNow(
+    groups.flatMap(({ operations }) => operations),
+    { sequence, marker },
+  );
+  if (lost > 0) told.error({ lost, kept: keepLog(folder) }, DAMAGED);
+  if (unsynced > 0) told.warn({ unsynced }, UNSYNCED);
+  if (end === "damaged") told.warn({ file: join(folder, LOG_END_FILE) }, NO_END);
+  return { last: sequence, lost };
+}
+
+const NOTHING: LogRemains = { groups: [], lost: 0, unsynced: 0, end: "none" };
+
+const DAMAGED =
+  "the timeline's log is damaged: what was written last is not all there, though it was safe; members, if there are any, will give " +
+  "it again";
+const UNSYNCED =
+  "the machine was started anew before the last groups of writes were on the disk, as --fsync permits: members, if there are any, " +
+  "will give them again";
+const NO_END = "this file cannot be read, so whether the timeline's log was whole to its end cannot be told";

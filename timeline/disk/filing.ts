@@ -1,0 +1,163 @@
+/**
+ * Puts into LMDB what the log has, many groups in one transaction, behind everybody's back: nobody's answer waits for it.
+ * What is read is read from both.
+ */
+
+import type { Operation, OperationGroup } from "../entries/operation.js";
+import type { LmdbTree } from "./lmdb-tree.js";
+import { Unfiled } from "./unfiled.js";
+
+/** Milliseconds between two transactions when little comes. */
+const FILE_EVERY_MS = 200;
+/** What makes one begin at once, and bounds what it holds: handing it over takes the event loop some milliseconds. */
+const OPERATIONS_MOST = 1024;
+const BYTES_MOST = 4 * 1024 * 1024;
+/** With so many bytes unfiled, the log waits: they are in memory as well. */
+const BEHIND_BYTES_MOST = 64 * 1024 * 1024;
+
+export interface FilingParts {
+  readonly tree: LmdbTree;
+  /** Of the log's records. */
+  readonly marker: Buffer;
+  /** LMDB has all groups up to this one. */
+  readonly filed: (sequence: number) => void;
+  /** LMDB does not take any more. */
+  readonly failed: (problem: unknown) => void;
+}
+
+export class Filing {
+  readonly #parts: FilingParts;
+  readonly #unfiled = new Unfiled();
+  /** In the log, and not in LMDB; the oldest first. */
+  #groups: OperationGroup[] = [];
+  #bytes = 0;
+  #operations = 0;
+  /** Numbers of the last groups that were added, and filed. */
+  #added = 0;
+  #filed = 0;
+  #running: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #isStopped = false;
+
+  constructor(parts: FilingParts) {
+    this.#parts = parts;
+  }
+
+  get isBehind(): boolean {
+    return this.#bytes > BEHIND_BYTES_MOST;
+  }
+
+  /** The log has a group. */
+  add(group: OperationGroup): void {
+    this.#unfiled.add(group);
+    this.#groups.push(group);
+    this.#added = group.sequence;
+    this.#bytes += group.bytes;
+    this.#operations += group.operations.length;
+    this.#goOn();
+  }
+
+  /** When LMDB has everything that was added so far, or has failed. */
+  async settled(): Promise<void> {
+    const last = this.#added;
+    while (this.#filed < last && !this.#isStopped) await (this.#running ?? this.#start());
+  }
+
+  /** Nothing more is put into LMDB; what is on its way arrives or not. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  get(place: Buffer): Buffer | null {
+    const value = this.#unfiled.get(place);
+    return value === undefined ? this.#parts.tree.get(place) : value;
+  }
+
+  mark(name: string): Buffer | null {
+    return this.#unfiled.mark(name) ?? this.#parts.tree.mark(name);
+  }
+
+  *places(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
+    for (const slice of this.#parts.tree.places(from, to)) {
+      yield* this.#unfiled.merge(
+        slice,
+        (place) => place,
+        ({ place }) => place,
+      );
+    }
+  }
+
+  *entries(from: Buffer | null, to: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
+    for (const slice of this.#parts.tree.entries(from, to)) {
+      const entries = this.#unfiled.merge(
+        slice,
+        ({ key }) => key,
+        ({ place, value }) => ({ key: place, value }),
+      );
+      for (const { key, value } of entries) yield [key, value];
+    }
+  }
+
+  last(): Buffer | null {
+    const unfiled = this.#unfiled.last();
+    for (const place of this.#parts.tree.backwards()) {
+      if (unfiled !== null && unfiled.compare(place) > 0) return unfiled;
+      if (this.#unfiled.get(place) !== null) return place;
+    }
+    return unfiled;
+  }
+
+  #goOn(): void {
+    if (this.#running !== null || this.#isStopped || this.#groups.length === 0) return;
+    if (this.#bytes >= BYTES_MOST || this.#operations >= OPERATIONS_MOST) this.#start();
+    else this.#timer ??= setTimeout(() => this.#start(), FILE_EVERY_MS).unref();
+  }
+
+  #start(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#running = this.#fileSome().finally(() => {
+      this.#running = null;
+      this.#goOn();
+    });
+    return this.#running;
+  }
+
+  async #fileSome(): Promise<void> {
+    const { tree, marker, filed, failed } = this.#parts;
+    const groups = this.#take();
+    const { sequence } = groups.at(-1) as OperationGroup;
+    try {
+      await tree.commit(operationsOf(groups), { sequence, marker });
+    } catch (problem) {
+      this.#isStopped = true;
+      failed(problem);
+      return;
+    }
+    for (const { bytes, operations } of groups) {
+      this.#bytes -= bytes;
+      this.#operations -= operations.length;
+    }
+    this.#unfiled.filed(sequence);
+    this.#filed = sequence;
+    filed(sequence);
+  }
+
+  /** One group at least. */
+  #take(): OperationGroup[] {
+    let [count, bytes, operations] = [0, 0, 0];
+    for (const group of this.#groups) {
+      bytes += group.bytes;
+      operations += group.operations.length;
+      if (count > 0 && (bytes > BYTES_MOST || operations > OPERATIONS_MOST)) break;
+      count++;
+    }
+    return this.#groups.splice(0, count);
+  }
+}
+
+function* operationsOf(groups: readonly OperationGroup[]): Generator<Operation> {
+  for (const { operations } of groups) yield* operations;
+}

@@ -1,0 +1,141 @@
+/**
+ * Reading a timeline that is on disk: what the daemon's own storage and the worker that makes snapshots have in common.
+ * Needs the package lmdb: load this module only on use.
+ */
+import { join } from "node:path";
+import { type Database, open } from "lmdb";
+import { PLACE_BYTES } from "../entries/entry.js";
+import type { LogMark } from "../entries/operation.js";
+import type { Storage } from "../entries/storage.js";
+import { LOG_KEY, readLogMark } from "./log-mark.js";
+
+/** Entries read in one go, so that no reader of LMDB stays open between turns of the event loop. */
+const SLICE_MIN = 64;
+const SLICE_MAX = 1024;
+/** Bytes of values after which no further one is read in the same go: one can be as long as an envelope may be. */
+export const SLICE_BYTES = 1024 * 1024;
+
+/**
+ * How keys and values are stored: as they are. Values that are read are copied into pooled memory: lmdb's own way gives each
+ * a block of the system, which costs more than reading it.
+ */
+export const BINARY = {
+  encoding: "binary",
+  encoder: {
+    encode: (value: Buffer): Buffer => value,
+    // Its `length` says how much of lmdb's buffer is meant, and only what is cut off knows.
+    decode: (bytes: Buffer): Buffer => Buffer.from(bytes.subarray(0, bytes.length)),
+  },
+  keyEncoding: "binary",
+  cache: false,
+  compression: false,
+} as const;
+
+/** Below the data folder. */
+export const timelineFolder = (data: string): string => join(data, "timeline");
+
+/** What LMDB had at one moment of a stretch of places: all of it. */
+export interface Slice<T> {
+  /** The first place of the stretch; null: from the beginning. */
+  readonly from: Buffer | null;
+  /** The first place behind it; null: no end. */
+  readonly to: Buffer | null;
+  readonly items: readonly T[];
+}
+
+export interface StoredEntry {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/** Between two slices entries may be added and removed. */
+export function placeSlices(
+  entries: Database<Buffer, Buffer>,
+  from: Buffer | null,
+  to: Buffer | null,
+): Generator<Slice<Buffer>> {
+  const read = (start: Buffer | null, limit: number) => {
+    const items = [...entries.getKeys(range(start, to, limit))];
+    return { items, isLast: items.length < limit };
+  };
+  return slices(from, to, read, (place) => place);
+}
+
+export function entrySlices(
+  entries: Database<Buffer, Buffer>,
+  from: Buffer | null,
+  to: Buffer | null,
+): Generator<Slice<StoredEntry>> {
+  const read = (start: Buffer | null, limit: number) => {
+    const items: StoredEntry[] = [];
+    let bytes = 0;
+    for (const entry of entries.getRange(range(start, to, limit))) {
+      items.push(entry);
+      bytes += entry.value.length;
+      if (bytes >= SLICE_BYTES) break;
+    }
+    return { items, isLast: items.length < limit && bytes < SLICE_BYTES };
+  };
+  return slices(from, to, read, ({ key }) => key);
+}
+
+function* slices<T>(
+  from: Buffer | null,
+  to: Buffer | null,
+  read: (start: Buffer | null, limit: number) => { readonly items: readonly T[]; readonly isLast: boolean },
+  placeOf: (item: T) => Buffer,
+): Generator<Slice<T>> {
+  for (let start = from, limit = SLICE_MIN; ; limit = Math.min(limit * 2, SLICE_MAX)) {
+    const { items, isLast } = read(start, limit);
+    const last = items.at(-1);
+    if (last === undefined || isLast) {
+      yield { from: start, to, items };
+      return;
+    }
+    const next = after(placeOf(last));
+    yield { from: start, to: next, items };
+    start = next;
+  }
+}
+
+/** null: there was no log yet. */
+export function logMarkIn(marks: Database<Buffer, Buffer>): LogMark | null {
+  const bytes = marks.get(LOG_KEY);
+  return bytes === undefined ? null : readLogMark(bytes);
+}
+
+export interface Reader extends Pick<Storage, "entries" | "close"> {
+  /** How much of the log is among the entries. */
+  readonly logMark: LogMark | null;
+}
+
+/** A folder that a daemon of this process has open: another thread looks in. What is still in the log alone it does not see. */
+export function openReader(data: string): Reader {
+  const root = open<Buffer, Buffer>({
+    ...{ path: timelineFolder(data), noSubdir: false, readOnly: true, maxDbs: 4 },
+    ...BINARY,
+  });
+  const entries = root.openDB("entries", BINARY);
+  const marks = root.openDB("marks", BINARY);
+  return {
+    get logMark() {
+      return logMarkIn(marks);
+    },
+    *entries(from, to) {
+      for (const { items } of entrySlices(entries, from, to))
+        for (const { key, value } of items) yield [key, value];
+    },
+    close: () => root.close(),
+  };
+}
+
+function range(start: Buffer | null, end: Buffer | null, limit: number) {
+  return { limit, ...(start === null ? {} : { start }), ...(end === null ? {} : { end }) };
+}
+
+/** The next key there can be. */
+function after(place: Buffer): Buffer {
+  const next = Buffer.alloc(PLACE_BYTES + 1);
+  next.set(place);
+  return next;
+}

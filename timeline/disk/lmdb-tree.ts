@@ -1,0 +1,152 @@
+/**
+ * Entries and marks in LMDB: one environment in DIR/timeline, with the databases "entries" and "marks". Each commit is a
+ * transaction that says which group of the log was its last. The map grows by itself with the file. Needs the package lmdb:
+ * load this module only on use.
+ */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { type Database, open, type RootDatabase } from "lmdb";
+import type { LogMark, Operation } from "../entries/operation.js";
+import { DATA_FILE, findDamage } from "./lmdb-file.js";
+import { checkHeader, DamagedFile } from "./lmdb-header.js";
+import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEntry } from "./lmdb-reader.js";
+import { LOG_KEY, writeLogMark } from "./log-mark.js";
+
+/** Keys whose pages are looked at before LMDB reads them: some 0.2 s. */
+const CHECKED_MOST = 200_000;
+
+export class LmdbTree {
+  readonly #folder: string;
+  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #entries: Database<Buffer, Buffer>;
+  readonly #marks: Database<Buffer, Buffer>;
+  /** Whether a process of this one's number had it open before; it may be this one. */
+  readonly hasNamesake: boolean;
+
+  /**
+   * @param folder    is there
+   * @param isSynced  whether each commit is on the disk when it is done
+   * @throws DamagedFile
+   */
+  constructor(folder: string, isSynced: boolean) {
+    this.#folder = folder;
+    checkFile(join(folder, DATA_FILE));
+    this.#root = open<Buffer, Buffer>({
+      path: folder,
+      noSubdir: false,
+      noSync: !isSynced,
+      // The default resolves before the sync, and tells of its failure only on the console.
+      overlappingSync: false,
+      // The default makes a promise for itself, which nobody can catch when the disk is full.
+      eventTurnBatching: false,
+      maxDbs: 4,
+      ...BINARY,
+    });
+    // This process is not in the list before it reads. With nobody else there the list is begun anew.
+    this.hasNamesake = this.#readers().includes(process.pid);
+    this.#entries = this.#root.openDB("entries", BINARY);
+    this.#marks = this.#root.openDB("marks", BINARY);
+  }
+
+  get bytes(): number {
+    return statSync(join(this.#folder, DATA_FILE)).size;
+  }
+
+  /**
+   * Numbers of the other processes that have it open, as each knows itself. Those in other containers are among them: LMDB
+   * tells who lives by locks on its file.
+   */
+  get otherProcesses(): number[] {
+    // So that this one is in the list as well: of two that look at once, one sees the other.
+    this.mark("format");
+    return this.#readers().filter((number) => number !== process.pid);
+  }
+
+  /** null: there was no log yet. */
+  get logMark(): LogMark | null {
+    return logMarkIn(this.#marks);
+  }
+
+  get(place: Buffer): Buffer | null {
+    return this.#entries.get(place) ?? null;
+  }
+
+  mark(name: string): Buffer | null {
+    return this.#marks.get(Buffer.from(name)) ?? null;
+  }
+
+  places(from: Buffer | null, to: Buffer | null): Iterable<Slice<Buffer>> {
+    return placeSlices(this.#entries, from, to);
+  }
+
+  entries(from: Buffer | null, to: Buffer | null): Iterable<Slice<StoredEntry>> {
+    return entrySlices(this.#entries, from, to);
+  }
+
+  /** From the greatest place on. Not to be kept beyond a turn. */
+  backwards(): Iterable<Buffer> {
+    return this.#entries.getKeys({ reverse: true });
+  }
+
+  /** Beside everything else, in a thread of LMDB's. Rejects with LMDB's own words. */
+  async commit(operations: Iterable<Operation>, log: LogMark): Promise<void> {
+    try {
+      await this.#root.batch(() => this.#carryOut(operations, log));
+    } catch (problem) {
+      throw await causeOf(problem);
+    }
+  }
+
+  /** At once. */
+  commitNow(operations: Iterable<Operation>, log: LogMark): void {
+    this.#root.transactionSync(() => this.#carryOut(operations, log));
+  }
+
+  /** Brings everything that the system has to the disk. */
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      (this.#root as unknown as Syncable).sync((problem) => (problem == null ? resolve() : reject(problem)));
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#root.close();
+  }
+
+  #readers(): number[] {
+    this.#root.readerCheck();
+    const rows = this.#root.readerList().matchAll(/^ *(\d+) /gm);
+    return [...rows].map(([, number]) => Number(number));
+  }
+
+  #carryOut(operations: Iterable<Operation>, log: LogMark): void {
+    for (const operation of operations) {
+      if (operation.kind === "put") this.#entries.put(operation.place, operation.value);
+      else if (operation.kind === "remove") this.#entries.remove(operation.place);
+      else this.#marks.put(Buffer.from(operation.name), operation.value);
+    }
+    this.#marks.put(LOG_KEY, writeLogMark(log));
+  }
+}
+
+/** What is told now does not end the process later. @throws DamagedFile */
+function checkFile(path: string): void {
+  if (!checkHeader(path)) return;
+  const damage = findDamage(path, ["entries", "marks"], CHECKED_MOST);
+  if (damage !== null) throw new DamagedFile(`${path} is damaged: page ${damage.page}: ${damage.problem}`);
+}
+
+/** A method of lmdb's that its types leave out. */
+interface Syncable {
+  sync(done: (problem: unknown) => void): void;
+}
+
+/** LMDB's own words. Its rejection holds a promise that is rejected in its turn with the reason. */
+async function causeOf(problem: unknown): Promise<unknown> {
+  try {
+    if (problem instanceof Error && "commitError" in problem) await problem.commitError;
+  } catch (reason) {
+    return reason;
+  }
+  return problem;
+}

@@ -1,0 +1,109 @@
+/**
+ * A group of operations as the log holds it, integers big-endian:
+ *   marker (16) ‖ CRC-32 of what follows (4) ‖ length of the operations (4) ‖ sequence (6) ‖ safe (6) ‖ operations
+ * `safe`: groups up to it were as safe as --fsync says when this one was written. An operation: kind (1), then
+ *   put:    place (42) ‖ length (4) ‖ value
+ *   remove: place (42)
+ *   mark:   length (1) ‖ name ‖ length (4) ‖ value
+ * The marker is drawn at random at each start, and known to nobody outside: so a value that looks like a record is none, and
+ * records of before are none either. Numbers of kinds are never changed: old folders hold them.
+ */
+import { crc32 } from "node:zlib";
+import { PLACE_BYTES } from "../entries/entry.js";
+import type { Operation } from "../entries/operation.js";
+
+export const MARKER_BYTES = 16;
+
+/** A record that is whole. */
+export interface LogRecord {
+  readonly sequence: number;
+  readonly safe: number;
+  /** Their buffers are views. */
+  readonly operations: readonly Operation[];
+}
+
+const KINDS = { put: 1, remove: 2, mark: 3 } as const;
+
+const CRC_AT = MARKER_BYTES;
+const LENGTH_AT = CRC_AT + 4;
+const SEQUENCE_AT = LENGTH_AT + 4;
+const SAFE_AT = SEQUENCE_AT + 6;
+const HEAD_BYTES = SAFE_AT + 6;
+
+/** Bytes of the record of some operations. */
+export function recordBytes(operations: readonly Operation[]): number {
+  let bytes = HEAD_BYTES;
+  for (const operation of operations) {
+    bytes += 1;
+    if (operation.kind === "mark") bytes += 1 + operation.name.length;
+    else bytes += PLACE_BYTES;
+    if (operation.kind !== "remove") bytes += 4 + operation.value.length;
+  }
+  return bytes;
+}
+
+/** Writes a record to the beginning of `target`, which has room for `recordBytes`. */
+export function writeRecord(target: Buffer, marker: Buffer, { sequence, safe, operations }: LogRecord): void {
+  let at = HEAD_BYTES;
+  for (const operation of operations) {
+    target[at++] = KINDS[operation.kind];
+    if (operation.kind === "mark") {
+      target[at++] = operation.name.length;
+      at += target.write(operation.name, at, "latin1");
+    } else {
+      target.set(operation.place, at);
+      at += PLACE_BYTES;
+    }
+    if (operation.kind === "remove") continue;
+    at = target.writeUInt32BE(operation.value.length, at);
+    target.set(operation.value, at);
+    at += operation.value.length;
+  }
+  target.set(marker, 0);
+  target.writeUInt32BE(at - HEAD_BYTES, LENGTH_AT);
+  target.writeUIntBE(sequence, SEQUENCE_AT, 6);
+  target.writeUIntBE(safe, SAFE_AT, 6);
+  target.writeUInt32BE(crc32(target.subarray(LENGTH_AT, at)), CRC_AT);
+}
+
+/** The whole records with a marker, in the order in which they lie there; what else lies between them is passed over. */
+export function* readRecords(bytes: Buffer, marker: Buffer): Generator<LogRecord> {
+  for (let at = bytes.indexOf(marker); at >= 0; ) {
+    const end = endOf(bytes, at);
+    if (end !== null) {
+      yield {
+        sequence: bytes.readUIntBE(at + SEQUENCE_AT, 6),
+        safe: bytes.readUIntBE(at + SAFE_AT, 6),
+        operations: readOperations(bytes.subarray(at + HEAD_BYTES, end)),
+      };
+    }
+    at = bytes.indexOf(marker, end ?? at + 1);
+  }
+}
+
+/** Where a record ends; null: it is not whole. */
+function endOf(bytes: Buffer, at: number): number | null {
+  if (at + HEAD_BYTES > bytes.length) return null;
+  const end = at + HEAD_BYTES + bytes.readUInt32BE(at + LENGTH_AT);
+  if (end > bytes.length) return null;
+  return crc32(bytes.subarray(at + LENGTH_AT, end)) === bytes.readUInt32BE(at + CRC_AT) ? end : null;
+}
+
+/** @param bytes  of which the CRC has been found right */
+function readOperations(bytes: Buffer): Operation[] {
+  const operations: Operation[] = [];
+  let at = 0;
+  const take = (length: number): Buffer => bytes.subarray(at, (at += length));
+  while (at < bytes.length) {
+    const kind = bytes[at++];
+    if (kind === KINDS.mark) {
+      const name = take(bytes[at++] as number).toString("latin1");
+      operations.push({ kind: "mark", name, value: take(take(4).readUInt32BE()) });
+    } else if (kind === KINDS.put) {
+      const place = take(PLACE_BYTES);
+      operations.push({ kind: "put", place, value: take(take(4).readUInt32BE()) });
+    } else if (kind === KINDS.remove) operations.push({ kind: "remove", place: take(PLACE_BYTES) });
+    else throw new RangeError(`the log holds an operation of kind ${kind}: a later release wrote it`);
+  }
+  return operations;
+}

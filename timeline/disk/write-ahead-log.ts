@@ -1,0 +1,284 @@
+/**
+ * What was put and LMDB may not have yet: two files, DIR/timeline/log-1 and log-2, written in turn, one write for each group.
+ * A file that has become long is left for the other once LMDB has all that the other holds, and so they stay small.
+ * Source: docs/decisions/0013-a-log-before-lmdb.md.
+ */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  write,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { LogMark, Operation, OperationGroup } from "../entries/operation.js";
+import { type FoundLogEnd, LogEndWriter, readLogEnd } from "./log-end.js";
+import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-record.js";
+
+const FILE_NAMES = ["log-1", "log-2"] as const;
+const FILE_MODE = 0o600;
+/** The other file's turn comes when one is so long: reading both at a start takes some 50 ms. */
+const FILE_BYTES = 16 * 1024 * 1024;
+/** One that a long group has made longer than this is cut before it is written again. */
+const FILE_BYTES_MOST = 2 * FILE_BYTES;
+/** What is kept for the next group to be put together in; longer ones get their own. */
+const ROOM_BYTES = 1024 * 1024;
+
+/** A write that is on the disk when it is done costs half of a write and a sync. Elsewhere it may end in the disk's own memory. */
+const ON_DISK = process.platform === "linux" ? constants.O_DSYNC : 0;
+
+/** So many bytes are handed to the system at once: that takes it less than waking a thread does. */
+const AT_ONCE_BYTES_MOST = 256 * 1024;
+
+export interface WriteAheadLogParts {
+  /** It and the files are there for the owner alone. */
+  readonly folder: string;
+  /** 16 bytes, drawn anew for each process. */
+  readonly marker: Buffer;
+  /** Number of the last group before. */
+  readonly last: number;
+  /** When a group is as safe as is promised: when it is on the disk, when `sync` says so, or when the system has it. */
+  readonly safety: "written-to-disk" | "synced" | "written";
+}
+
+interface LogFile {
+  readonly descriptor: number;
+  /** Where the next group goes. */
+  end: number;
+  /** Bytes, whether they are needed or not. */
+  size: number;
+  /** Number of the last group in it. */
+  last: number;
+  /** Whether the disk may not have all of it. */
+  isUnsynced: boolean;
+}
+
+export class WriteAheadLog {
+  readonly #parts: WriteAheadLogParts;
+  readonly #files: readonly [LogFile, LogFile];
+  readonly #end: LogEndWriter;
+  #current: LogFile;
+  /** Number of the last group that is written. */
+  #last: number;
+  /** Up to it groups are safe. */
+  #safe: number;
+  /** Up to it LMDB has them. */
+  #filed: number;
+  #isSyncing = false;
+  readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
+  /** The last write, whatever becomes of it. */
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: WriteAheadLogParts) {
+    this.#parts = parts;
+    const flags = parts.safety === "written-to-disk" ? ON_DISK : 0;
+    const [first, second] = FILE_NAMES.map((name) => openFile(join(parts.folder, name), flags));
+    this.#files = [first as LogFile, second as LogFile];
+    this.#current = this.#files[0];
+    this.#last = parts.last;
+    this.#safe = parts.last;
+    this.#filed = parts.last;
+    this.#end = new LogEndWriter(parts.folder, FILE_MODE);
+    this.#writeEnd();
+    syncFolder(parts.folder);
+  }
+
+  get bytes(): number {
+    return this.#files[0].size + this.#files[1].size;
+  }
+
+  /**
+   * Writes a group. Not before the last write is over; after one that failed never again.
+   * @throws Error  the system's, as a rejection
+   */
+  write(operations: readonly Operation[]): Promise<OperationGroup> {
+    const writing = this.#write(operations);
+    this.#writing = writing.catch(() => {});
+    return writing;
+  }
+
+  /** When everything written so far is on the disk. */
+  async sync(): Promise<void> {
+    const last = this.#last;
+    this.#isSyncing = true;
+    try {
+      for (const file of this.#files) if (file.isUnsynced) await syncFile(file);
+    } finally {
+      this.#isSyncing = false;
+    }
+    this.#safe = Math.max(this.#safe, last);
+    this.#writeEnd();
+  }
+
+  /** LMDB has all groups up to this one as safely as the log. */
+  filed(sequence: number): void {
+    this.#filed = sequence;
+  }
+
+  /** Not while it syncs. @param isNeeded  whether LMDB does not have all of it */
+  async close(isNeeded: boolean): Promise<void> {
+    await this.#writing;
+    for (const { descriptor } of this.#files) {
+      if (!isNeeded) ftruncateSync(descriptor);
+      closeSync(descriptor);
+    }
+    this.#end.close();
+  }
+
+  async #write(operations: readonly Operation[]): Promise<OperationGroup> {
+    const file = this.#fileForNext();
+    const bytes = recordBytes(operations);
+    const sequence = this.#last + 1;
+    const target = bytes <= ROOM_BYTES ? this.#room.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
+    writeRecord(target, this.#parts.marker, { sequence, safe: this.#safe, operations });
+    file.last = sequence;
+    if (this.#isQuick(bytes)) writeNow(file.descriptor, target, file.end);
+    else await writeAside(file.descriptor, target, file.end);
+    this.#last = sequence;
+    file.isUnsynced = true;
+    file.end += bytes;
+    file.size = Math.max(file.size, file.end);
+    const { safety } = this.#parts;
+    if (safety === "written-to-disk" && ON_DISK === 0) await syncFile(file);
+    if (safety !== "synced") this.#safe = sequence;
+    this.#writeEnd();
+    return { sequence, operations, bytes };
+  }
+
+  /** Behind the group that it tells of: it is not to promise one that is not there. */
+  #writeEnd(): void {
+    this.#end.write(this.#last, this.#parts.safety === "written" ? 0 : this.#safe);
+  }
+
+  /** Whether the system will only copy it: beside a sync, or if it has to wait for the disk, it may hold up everything. */
+  #isQuick(bytes: number): boolean {
+    return this.#parts.safety !== "written-to-disk" && !this.#isSyncing && bytes <= AT_ONCE_BYTES_MOST;
+  }
+
+  #fileForNext(): LogFile {
+    const current = this.#current;
+    const other = this.#files[current === this.#files[0] ? 1 : 0];
+    if (current.end < FILE_BYTES || other.last > this.#filed) return current;
+    this.#current = other;
+    other.end = 0;
+    if (other.size > FILE_BYTES_MOST) {
+      ftruncateSync(other.descriptor);
+      other.size = 0;
+    }
+    return other;
+  }
+}
+
+/** What the files of a process hold beyond LMDB. */
+export interface LogRemains {
+  /** By their numbers. */
+  readonly groups: readonly OperationGroup[];
+  /** How many that were safe could not be read. */
+  readonly lost: number;
+  /** How many that were not on the disk yet a power failure has taken. */
+  readonly unsynced: number;
+  /** What is said of its end. */
+  readonly end: FoundLogEnd;
+}
+
+/** @param mark  how far LMDB has come */
+export function readLog(folder: string, { marker, sequence: filed }: LogMark): LogRemains {
+  // Before the log: a process that writes brings the log further first.
+  const end = readLogEnd(folder);
+  const records: LogRecord[] = [];
+  for (const name of FILE_NAMES) {
+    for (const record of readRecords(readIfThere(join(folder, name)), marker))
+      if (record.sequence > filed) records.push(record);
+  }
+  records.sort((a, b) => a.sequence - b.sequence);
+  const safe = safeIn(records, end, filed);
+  const groups: OperationGroup[] = [];
+  let lost = 0;
+  let last = filed;
+  for (const { sequence, operations } of records) {
+    // What nobody had been promised can be missing after a power failure: then what came later counts no more either.
+    if (sequence > last + 1 && last + 1 > safe) break;
+    lost += sequence - last - 1;
+    groups.push({ sequence, operations, bytes: recordBytes(operations) });
+    last = sequence;
+  }
+  lost += Math.max(0, safe - last);
+  const written = typeof end === "object" ? end.written : 0;
+  return { groups, lost, unsynced: Math.max(0, written - Math.max(last, safe)), end };
+}
+
+/** Number of the last group that has to be there. */
+function safeIn(records: readonly LogRecord[], end: FoundLogEnd, filed: number): number {
+  const safe = records.reduce((most, record) => Math.max(most, record.safe), filed);
+  if (typeof end === "string") return safe;
+  if (end.isSameBoot) return Math.max(safe, end.written);
+  // With --fsync never nothing is promised for a power failure, though the records called it safe.
+  return end.synced === 0 ? filed : Math.max(safe, end.synced);
+}
+
+/** Puts the files aside, for whoever wants to look at what is in them. @returns where they are */
+export function keepLog(folder: string): string[] {
+  const names = FILE_NAMES.filter((name) => existsSync(join(folder, name)));
+  return names.map((name) => {
+    const aside = join(folder, `${name}.damaged`);
+    renameSync(join(folder, name), aside);
+    return aside;
+  });
+}
+
+function openFile(path: string, flags: number): LogFile {
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | flags, FILE_MODE);
+  return { descriptor, end: 0, size: fstatSync(descriptor).size, last: 0, isUnsynced: false };
+}
+
+/** So that a new file's name is on the disk as well. */
+function syncFolder(path: string): void {
+  const descriptor = openSync(path, constants.O_RDONLY);
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writeNow(descriptor: number, bytes: Buffer, position: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+}
+
+/** In another thread. */
+function writeAside(descriptor: number, bytes: Buffer, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const go = (done: number): void => {
+      write(descriptor, bytes, done, bytes.length - done, position + done, (problem, written) => {
+        if (problem !== null) reject(problem);
+        else if (done + written === bytes.length) resolve();
+        else go(done + written);
+      });
+    };
+    go(0);
+  });
+}
+
+function syncFile(file: LogFile): Promise<void> {
+  file.isUnsynced = false;
+  return new Promise((resolve, reject) => {
+    fdatasync(file.descriptor, (problem) => (problem === null ? resolve() : reject(problem)));
+  });
+}
+
+function readIfThere(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (problem) {
+    if ((problem as NodeJS.ErrnoException).code === "ENOENT") return Buffer.alloc(0);
+    throw problem;
+  }
+}

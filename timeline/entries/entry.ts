@@ -1,0 +1,75 @@
+/**
+ * An accepted envelope as the timeline keeps it: its exact bytes, what they say, and its place in the order of all.
+ * Source: DESIGN.md "Words"; docs/protocol-v2.md "Signature and id".
+ */
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+
+export interface Entry {
+  /** SHA-256 of the signed bytes, 32 bytes. */
+  readonly id: ByteString;
+  /** As they were signed. */
+  readonly body: Buffer;
+  readonly signature: Buffer;
+  /** The body, taken apart. */
+  readonly envelope: Envelope;
+}
+
+/** Where an entry stands in the order of all: compare `at`, then `seq`, then `id` as bytes. */
+export interface Place {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** 0 to 65535. */
+  readonly seq: number;
+  /** 32 bytes. */
+  readonly id: ByteString;
+}
+
+/**
+ * An entry that is on its way to the disk, or there. Without what it says: of many entries with many commands that would be
+ * much to keep, and then to collect.
+ */
+export interface FlushedEntry extends Place {
+  /** The entry itself, if it is for the key ring. */
+  readonly ring: Entry | null;
+}
+
+export const PLACE_BYTES = 42;
+
+export const placeOf = ({ id, envelope: { at, seq } }: Entry): Place => ({ at, seq, id });
+
+/** Negative: `a` comes first; 0: the same entry. */
+export function comparePlaces(a: Place, b: Place): number {
+  return a.at - b.at || a.seq - b.seq || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+/** Entries in their order. */
+export function compareEntries(a: Entry, b: Entry): number {
+  return (
+    a.envelope.at - b.envelope.at ||
+    a.envelope.seq - b.envelope.seq ||
+    (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+  );
+}
+
+/** A place as 42 bytes whose order as bytes is the order of places: `at` (8, big-endian), `seq` (2), id. */
+export function writePlace({ at, seq, id }: Place): Buffer {
+  const bytes = Buffer.allocUnsafe(PLACE_BYTES);
+  bytes.writeUInt32BE(Math.floor(at / 2 ** 32), 0);
+  bytes.writeUInt32BE(at >>> 0, 4);
+  bytes.writeUInt16BE(seq, 8);
+  bytes.write(id, 10, "latin1");
+  return bytes;
+}
+
+/** @param bytes  from `writePlace` */
+export function readPlace(bytes: Uint8Array): Place {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { at: dateOf(view), seq: view.readUInt16BE(8), id: bytesOf(view, 10, PLACE_BYTES) };
+}
+
+/** The date alone, in milliseconds since 1970. @param place  from `writePlace` */
+export const dateOf = (place: Buffer): number => place.readUInt32BE(0) * 2 ** 32 + place.readUInt32BE(4);
+
+/** The first place that an entry of a date can have. */
+export const firstPlaceAt = (at: number): Buffer => writePlace({ at, seq: 0, id: "\0".repeat(32) });

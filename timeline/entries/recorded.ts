@@ -1,0 +1,27 @@
+/** Which envelopes the timeline keeps, told from their bytes. Source: docs/protocol-v2.md "What is recorded". */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { findCommand, resolveCommand } from "../../store/command-table.js";
+import { isKeyCommand } from "../../store/key-ring.js";
+
+/** Whether an envelope may change data or keys: others are answered and forgotten. */
+export function mayChange({ commands }: Pick<Envelope, "commands">): boolean {
+  return commands.some(changes);
+}
+
+/** Whether it is for the key ring alone. Any KEY or CLUSTER command counts: with others it is denied as a whole. */
+export function isRingEntry({ commands }: Pick<Envelope, "commands">): boolean {
+  return commands.every(isKeyCommand);
+}
+
+/** Reads of the ring; every other command for it is kept. */
+const RING_READS: ReadonlySet<string> = new Set(["KEY|DRYRUN", "KEY|INFO", "KEY|LIST"]);
+
+function changes(argv: readonly ByteString[]): boolean {
+  const [name = "", subcommand = ""] = argv;
+  if (!isKeyCommand(argv))
+    return (findCommand(name) ?? findCommand(`${name}|${subcommand}`))?.writes ?? false;
+  const command = resolveCommand(argv);
+  return !(command instanceof CommandFailure) && !RING_READS.has(command.name);
+}

@@ -1,0 +1,83 @@
+/**
+ * An entry as a storage keeps it beside its place: CRC-32 of what follows (4, big-endian) ‖ length of the signature (2) ‖
+ * signature ‖ body. The CRC finds damage at a fraction of what the id's SHA-256 costs; the id is checked when an entry is
+ * taken apart. Never changed: old folders hold these bytes.
+ */
+import { crc32 } from "node:zlib";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import { type Envelope, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
+import type { Entry, Place } from "./entry.js";
+
+/** SHA-256. */
+type Hash = (bytes: Buffer) => ByteString;
+
+const CRC_BYTES = 4;
+const HEAD_BYTES = CRC_BYTES + 2;
+const SIGNATURE_BYTES_MAX = 0xffff;
+
+export function writeValue(body: Buffer, signature: Buffer): Buffer {
+  if (signature.length > SIGNATURE_BYTES_MAX)
+    throw new Error(`a signature of ${signature.length} bytes cannot be stored`);
+  const value = Buffer.allocUnsafe(HEAD_BYTES + signature.length + body.length);
+  value.writeUInt16BE(signature.length, CRC_BYTES);
+  value.set(signature, HEAD_BYTES);
+  value.set(body, HEAD_BYTES + signature.length);
+  value.writeUInt32BE(crc32(value.subarray(CRC_BYTES)), 0);
+  return value;
+}
+
+/** Views of `value`; null: it is damaged. */
+export function readValue(value: Buffer): { body: Buffer; signature: Buffer } | null {
+  if (value.length < HEAD_BYTES || crc32(value.subarray(CRC_BYTES)) !== value.readUInt32BE(0)) return null;
+  const end = HEAD_BYTES + value.readUInt16BE(CRC_BYTES);
+  if (end > value.length) return null;
+  return { signature: value.subarray(HEAD_BYTES, end), body: value.subarray(end) };
+}
+
+/**
+ * The entry at a place.
+ * @param value  as stored; copied, so it may be a view
+ * @param hash   SHA-256
+ * @returns null: damaged, or another entry's
+ */
+export function readEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
+  const entry = viewEntry(place, value, hash);
+  return entry === null ? null : keptEntry(entry);
+}
+
+/** As `readEntry`; its buffers are views of `value`. */
+export function viewEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
+  const parts = viewParts(place, value, hash);
+  const envelope = parts === null ? null : readEnvelope(parts.body);
+  if (parts === null || envelope === null || envelope.at !== place.at || envelope.seq !== place.seq)
+    return null;
+  return { id: place.id, body: parts.body, signature: parts.signature, envelope };
+}
+
+/** A viewed entry, to be kept. */
+export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
+  id,
+  body: Buffer.from(body),
+  signature: Buffer.from(signature),
+  envelope,
+});
+
+/** Body and signature of the entry at a place, as views of `value`; its place is told by its id alone. null: damaged */
+export function viewParts(
+  { id }: Place,
+  value: Buffer,
+  hash: Hash,
+): Pick<Entry, "body" | "signature"> | null {
+  const parts = readValue(value);
+  return parts !== null && hash(signedBytes(parts.body)) === id ? parts : null;
+}
+
+function readEnvelope(body: Buffer): Envelope | null {
+  try {
+    return readBody(body);
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return null;
+    throw problem;
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Applies one unit: the verdict of the key ring, the conditions, the commands. Serving, recovery, undo and redo come
+ * through here, so that a unit does the same wherever it is applied.
+ */
+
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { settled } from "../../protocol/step-reply.js";
+import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/errors.js";
+import { resolveCommand } from "../../store/command-table.js";
+import type { Database } from "../../store/database.js";
+import { throwShortage } from "../../store/engine/shortage.js";
+import type { UndoRecord } from "../../store/engine/undo.js";
+import { FoldedUnit, type Unit } from "../../store/engine/unit.js";
+import { isDenied, type JudgedUnit, refusalOf } from "../../store/judgement.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import { type KeyRecord, validity } from "../../store/rights/key-record.js";
+import type { Command } from "../../store/rows/command.js";
+import type { FoldUnit, UnitAnswer } from "./unit.js";
+
+/** Not the engine's own words, which differ from version to version. */
+const INTERNAL = error("ERR internal error, and nothing was changed");
+
+/**
+ * @param signer   its record as of the unit's place
+ * @param records  empty; receives what takes the unit back
+ * @throws Shortage  half of it may be applied, and the state is to be given up
+ */
+export function applyUnit(
+  unit: FoldUnit,
+  signer: KeyRecord | undefined,
+  ring: KeyRing,
+  database: Database,
+  records: UndoRecord[],
+): UnitAnswer {
+  const refusal = verdictOn(unit, signer, ring);
+  unit.isDenied = refusal !== null;
+  if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
+  if (unit.kind === "nothing") return answer(mistakeIn(unit), "malformed", unit);
+  const { envelope } = unit;
+  if (envelope.if !== null && !database.holds(envelope.if, envelope.at))
+    return answer(NIL_ARRAY, "unmet", unit);
+  return answer(run(unit, database, records), "applied", unit);
+}
+
+/** Why a unit is not permitted, or why it cannot be run; null: it is permitted. */
+export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
+  const { key, at, as, if: conditions } = unit.envelope;
+  if (signer !== undefined && isPlainlyPermitted(unit, signer)) return null;
+  const judged: JudgedUnit = { key, at, commands: unit.commands, conditions, as };
+  return refusalOf(judged, signer, ring);
+}
+
+/** The usual case, without the ring: one command on data, and no conditions. */
+function isPlainlyPermitted({ kind, command, envelope, argv }: FoldUnit, signer: KeyRecord): boolean {
+  if ((kind !== "data" && kind !== "read") || command === null || envelope.if !== null) return false;
+  if (envelope.as !== null && signer.role !== "daemon") return false;
+  return validity(signer, envelope.at) === "valid" && signer.acl.denial(command, argv) === null;
+}
+
+/** The same for a unit on the ring. @param ring  as it is before the unit */
+export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
+  const { envelope, commands } = unit;
+  const { key, at, db, multi } = envelope;
+  ring.named.addOf(commands);
+  const known = ring.find(key);
+  const refusal = verdictOn(unit, known, ring);
+  unit.isDenied = refusal !== null;
+  if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
+  const signer = known ?? (ring.introduction(commands, key, at) as KeyRecord);
+  const replies = commands.map((argv) => {
+    try {
+      return ring.execute(argv, { at, db, id: unit.id }, signer);
+    } catch (problem) {
+      throwShortage(problem);
+      return INTERNAL;
+    }
+  });
+  return answer(multi ? array(replies) : (replies[0] as Reply), "applied", unit);
+}
+
+function answer(reply: Reply, outcome: UnitAnswer["outcome"], { isLate }: FoldUnit): UnitAnswer {
+  return { reply, outcome, late: isLate };
+}
+
+function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
+  const { envelope, command } = unit;
+  if (command !== null) {
+    const place = new FoldedUnit(unit.entryId, envelope, unit.index);
+    return runCommand(database, command, unit.argv, place, records);
+  }
+  const { at, db, seq } = envelope;
+  try {
+    return database.executeMulti(unit.commands, { at, db, id: unit.id, seq }, records);
+  } catch (problem) {
+    throwShortage(problem);
+    return takeBack(database, records);
+  }
+}
+
+/** Runs a command that is a unit by itself. @param records  empty; receives what takes it back @throws Shortage  as above */
+export function runCommand(
+  database: Database,
+  command: Command,
+  argv: readonly ByteString[],
+  place: Unit,
+  records: UndoRecord[],
+): Reply {
+  try {
+    // The units behind it must not change what it is answered.
+    return settled(database.run(command, argv, place, records));
+  } catch (problem) {
+    throwShortage(problem);
+    return takeBack(database, records);
+  }
+}
+
+/** Half a unit would be a state that no other daemon has. */
+function takeBack(database: Database, records: UndoRecord[]): Reply {
+  database.undo(records);
+  records.length = 0;
+  return INTERNAL;
+}
+
+/** Empties a unit's records. @returns them; one alone is no array */
+export function takeRecords(records: UndoRecord[]): UndoRecord | UndoRecord[] | null {
+  // Taken out one by one, since the array keeps its room then.
+  if (records.length <= 1) return records.pop() ?? null;
+  const taken = records.slice();
+  while (records.length > 0) records.pop();
+  return taken;
+}
+
+/** What is wrong with a unit that its signer may have. */
+function mistakeIn(unit: FoldUnit): Reply {
+  for (const argv of unit.commands) {
+    const command = resolveCommand(argv as readonly ByteString[]);
+    if (command instanceof CommandFailure) return command.reply;
+  }
+  return dbIndexOutOfRange().reply;
+}

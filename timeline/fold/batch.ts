@@ -1,0 +1,73 @@
+/** Entries on their way into the fold: taken apart, sorted, and put together again with their answers. */
+import { compareEntries, comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
+import { type FoldUnit, type UnitAnswer, unitsOf } from "./unit.js";
+
+/** An entry that is being merged. */
+export interface Arrival {
+  readonly entry: Entry;
+  readonly units: readonly FoldUnit[];
+}
+
+export interface FoldedEntry {
+  readonly entry: Entry;
+  /** One a unit. */
+  readonly answers: readonly UnitAnswer[];
+}
+
+/** Some entries, each list in the order of all. */
+export interface Batch {
+  /** Units for the key ring. */
+  readonly ring: readonly FoldUnit[];
+  /** Before the tail's last entry. */
+  readonly late: readonly Arrival[];
+  /** After it. */
+  readonly fresh: readonly Arrival[];
+}
+
+export const arrivalsOf = (entries: readonly Entry[], databases: number): Arrival[] =>
+  entries.map((entry) => ({ entry, units: unitsOf(entry, databases) }));
+
+/** @param last  the tail's; null: it is empty */
+export function batchOf(arrivals: readonly Arrival[], last: Place | null): Batch {
+  const ring: FoldUnit[] = [];
+  const late: Arrival[] = [];
+  const fresh: Arrival[] = [];
+  for (const arrival of inOrder(arrivals)) {
+    for (const unit of arrival.units) if (unit.kind === "ring") ring.push(unit);
+    if (last !== null && comparePlaces(placeOf(arrival.entry), last) < 0) late.push(arrival);
+    else fresh.push(arrival);
+  }
+  return { ring, late, fresh };
+}
+
+/** The units of some entries that are not for the key ring. */
+export const ofDatabases = (arrivals: readonly Arrival[]): FoldUnit[] =>
+  arrivals.flatMap(({ units }) => units.filter(({ kind }) => kind !== "ring"));
+
+/** Whether entries are in order, and come after a place. */
+export function isAfter(entries: readonly Entry[], place: Place | null): boolean {
+  const [first] = entries;
+  if (first !== undefined && place !== null && comparePlaces(placeOf(first), place) <= 0) return false;
+  for (let i = 1; i < entries.length; i++)
+    if (compareEntries(entries[i - 1] as Entry, entries[i] as Entry) >= 0) return false;
+  return true;
+}
+
+/** As they are if they came in order. */
+function inOrder(arrivals: readonly Arrival[]): readonly Arrival[] {
+  for (let i = 1; i < arrivals.length; i++) {
+    if (compareEntries((arrivals[i - 1] as Arrival).entry, (arrivals[i] as Arrival).entry) > 0)
+      return arrivals.toSorted((a, b) => compareEntries(a.entry, b.entry));
+  }
+  return arrivals;
+}
+
+export function answered({ entry, units }: Arrival): FoldedEntry {
+  const answers = units.map((unit) => {
+    const { answer } = unit;
+    if (answer === null) throw new Error("a unit was merged without an answer");
+    unit.answer = null;
+    return answer;
+  });
+  return { entry, answers };
+}

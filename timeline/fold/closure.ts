@@ -1,0 +1,170 @@
+/**
+ * Which applied units late ones affect: each later unit that touches what a late or an affected one may write, or may
+ * write what these read; the least such set. Two ways to the same answer: along the keys' lists, or, where whole
+ * databases are touched, past all later units.
+ * Source: DESIGN.md "Timeline": "A late unit commutes iff …".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { Heap } from "../entries/heap.js";
+import { nodesOf } from "./touch-lists.js";
+import { compareUnits, type FoldUnit, type TouchNode, type WholeTouch } from "./unit.js";
+
+/** What a change of the fold begins with. */
+export interface Seeds {
+  /** Units to be added, in their order; they are in the lists already. */
+  readonly late: readonly FoldUnit[];
+  /** Applied units that have to be done again in any case, in their order. */
+  readonly flipped: readonly FoldUnit[];
+}
+
+/** The first of both kinds; null: there are none. */
+export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
+  const [first, other] = [late[0], flipped[0]];
+  if (first === undefined || other === undefined) return first ?? other ?? null;
+  return compareUnits(first, other) < 0 ? first : other;
+}
+
+/** Each search has a number of its own, by which units and nodes know what it has seen. */
+let searches = 0;
+
+/** Along the lists. @returns the affected, in their order; those that are flipped among them; null: more than `most` */
+export function affectedAlongLists({ late, flipped }: Seeds, most: number): FoldUnit[] | null {
+  const search = ++searches;
+  const heap = new Heap<FoldUnit>(compareUnits);
+  const affected: FoldUnit[] = [];
+  for (const unit of flipped) {
+    unit.found = search;
+    heap.push(unit);
+  }
+  let next = 0;
+  for (;;) {
+    const fromHeap = heap.first;
+    const seed = late[next];
+    if (fromHeap === null && seed === undefined) return affected;
+    if (seed !== undefined && (fromHeap === null || compareUnits(seed, fromHeap) < 0)) {
+      next++;
+      spread(seed, search, heap);
+    } else {
+      if (affected.length === most) return null;
+      const unit = heap.shift();
+      affected.push(unit);
+      spread(unit, search, heap);
+    }
+  }
+}
+
+function spread(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
+  if (unit.key !== null) follow(unit, search, heap);
+  if (unit.more !== null) for (const node of unit.more) follow(node, search, heap);
+}
+
+/** A writer affects all up to and including the next writer, which goes on from there; a reader the next writer. */
+function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
+  const { writes } = from;
+  if (from.passed === search) return;
+  if (!writes) from.passed = search;
+  for (let node = from.newer; node !== null; node = node.newer) {
+    if (writes || node.writes) find(node.unit, search, heap);
+    if (node.writes) return;
+    // Whoever has passed this reader has found the writer behind it.
+    if (!writes && node.passed === search) return;
+    node.passed = search;
+  }
+}
+
+function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
+  if (!unit.isApplied || unit.found === search) return;
+  unit.found = search;
+  heap.push(unit);
+}
+
+/**
+ * Past all later units; otherwise the same.
+ * @param later  the applied units from the first seed on, in their order
+ */
+export function affectedAlongTail(
+  { late, flipped }: Seeds,
+  later: readonly FoldUnit[],
+  most: number,
+): FoldUnit[] | null {
+  const search = ++searches;
+  for (const unit of flipped) unit.found = search;
+  const touched = new Touched();
+  const affected: FoldUnit[] = [];
+  let next = 0;
+  for (const unit of later) {
+    for (; next < late.length && compareUnits(late[next] as FoldUnit, unit) < 0; next++)
+      touched.add(late[next] as FoldUnit);
+    if (unit.found !== search && !touched.conflictsWith(unit)) continue;
+    if (affected.length === most) return null;
+    affected.push(unit);
+    touched.add(unit);
+  }
+  return affected;
+}
+
+/** Finds out which units are late, reads among them, where whole databases are touched. Parameters as above. */
+export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]): void {
+  const touched = new Touched();
+  let next = later.length - 1;
+  for (const unit of late.toReversed()) {
+    for (; next >= 0 && compareUnits(later[next] as FoldUnit, unit) > 0; next--)
+      touched.add(later[next] as FoldUnit);
+    unit.isLate = touched.conflictsWith(unit);
+  }
+}
+
+/** What some units touch. Symmetrical: whether another unit has to do with them does not depend on which is the earlier. */
+class Touched {
+  readonly #databases = new Map<number, TouchedDatabase>();
+
+  add(unit: FoldUnit): void {
+    for (const { db, key, writes } of nodesOf(unit)) this.#database(db).addKey(key as ByteString, writes);
+    for (const { db, writes } of unit.wholes ?? []) this.#database(db).addWhole(writes);
+  }
+
+  conflictsWith(unit: FoldUnit): boolean {
+    for (const { db, key, writes } of nodesOf(unit))
+      if (this.#databases.get(db)?.conflictsWithKey(key as ByteString, writes)) return true;
+    return (unit.wholes ?? []).some((whole: WholeTouch) =>
+      this.#databases.get(whole.db)?.conflictsWithWhole(whole.writes),
+    );
+  }
+
+  #database(db: number): TouchedDatabase {
+    let database = this.#databases.get(db);
+    if (database === undefined) {
+      database = new TouchedDatabase();
+      this.#databases.set(db, database);
+    }
+    return database;
+  }
+}
+
+class TouchedDatabase {
+  /** Whether it may be written. */
+  readonly #keys = new Map<ByteString, boolean>();
+  #anyWritten = false;
+  #wholeRead = false;
+  #wholeWritten = false;
+
+  addKey(key: ByteString, writes: boolean): void {
+    if (writes) this.#anyWritten = true;
+    if (writes || !this.#keys.has(key)) this.#keys.set(key, writes);
+  }
+
+  addWhole(writes: boolean): void {
+    if (writes) this.#wholeWritten = true;
+    else this.#wholeRead = true;
+  }
+
+  conflictsWithKey(key: ByteString, writes: boolean): boolean {
+    if (this.#wholeWritten || (writes && this.#wholeRead)) return true;
+    return writes ? this.#keys.has(key) : this.#keys.get(key) === true;
+  }
+
+  conflictsWithWhole(writes: boolean): boolean {
+    if (this.#wholeWritten || this.#anyWritten) return true;
+    return writes && (this.#wholeRead || this.#keys.size > 0);
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * The state that a timeline makes: entries come in any order, and it is always that of all of them applied in their
+ * order. Units in the tail can be taken back: a late one undoes what it affects, newest first, and has it done again
+ * after it. One synchronous step a batch.
+ * Source: DESIGN.md "Timeline"; research on the fold.
+ */
+import type { Database } from "../../store/database.js";
+import type { UndoRecord } from "../../store/engine/undo.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import { comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
+import { applyUnit, takeRecords, verdictOn } from "./apply.js";
+import {
+  type Arrival,
+  answered,
+  arrivalsOf,
+  batchOf,
+  type FoldedEntry,
+  isAfter,
+  ofDatabases,
+} from "./batch.js";
+import { applyOrdinary } from "./ordinary-entry.js";
+import { RingFold } from "./ring-fold.js";
+import { bytesOfUnit } from "./tail-bytes.js";
+import { TouchedTail } from "./touched-tail.js";
+import { compareUnits, type FoldUnit, ordinaryCommands, type UnitAnswer, unitsOf } from "./unit.js";
+
+export type { FoldedEntry, UnitAnswer };
+
+export class Fold {
+  /** After all entries so far. */
+  readonly database: Database;
+  /** Nothing dated at or before it can be merged any more. */
+  cutAt: number;
+  /** Units undone and done again so far. */
+  redone = 0;
+  #newest: Place | null = null;
+  #ring: RingFold;
+  readonly #tail: TouchedTail;
+  readonly #databases: number;
+  /** That the ring's units keep alive. */
+  #ringBytes = 0;
+  /** Of the unit that is being applied. */
+  readonly #records: UndoRecord[] = [];
+
+  /** @param base  state of everything dated at or before `cutAt`; the fold's own from now on */
+  constructor({ database, ring, cutAt }: { database: Database; ring: KeyRing; cutAt: number }) {
+    this.database = database;
+    this.cutAt = cutAt;
+    this.#ring = new RingFold(ring);
+    this.#databases = database.keyspaces.length;
+    this.#tail = new TouchedTail(this.#databases);
+  }
+
+  /** After all entries so far; another object after each change. */
+  get ring(): KeyRing {
+    return this.#ring.newest;
+  }
+
+  /** The greatest place so far. */
+  get newest(): Place | null {
+    return this.#newest;
+  }
+
+  /** What can be undone keeps so many bytes alive, roughly. */
+  get tailBytes(): number {
+    return this.#tail.bytes + this.#ringBytes;
+  }
+
+  /** Date of the first unit that could be undone; null: none could. */
+  get oldestAt(): number | null {
+    const dates = [this.#tail.first, this.#ring.first].flatMap((unit) => (unit === null ? [] : [unit.at]));
+    return dates.length === 0 ? null : Math.min(...dates);
+  }
+
+  get tailUnits(): number {
+    return this.#tail.length + this.#ring.length;
+  }
+
+  /**
+   * Adds entries that it does not have, all dated after `cutAt`, in any order.
+   * @returns them with their answers, in the order given
+   */
+  merge(entries: readonly Entry[]): readonly FoldedEntry[] {
+    return this.mergeWithin(Number.POSITIVE_INFINITY, entries) as readonly FoldedEntry[];
+  }
+
+  /**
+   * The same, if it undoes and does again so many applied units at most.
+   * @returns null: it would be more, and nothing is changed
+   */
+  mergeWithin(mostRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
+    for (const { envelope } of entries)
+      if (envelope.at <= this.cutAt)
+        throw new Error(`an entry dated ${envelope.at} comes after the cut at ${this.cutAt}`);
+    if (isAfter(entries, this.#newest)) return entries.map((entry) => this.#mergeNext(entry));
+    const arrivals = arrivalsOf(entries, this.#databases);
+    const { ring, late, fresh } = batchOf(arrivals, this.#tail.last);
+    const refolded = ring.length === 0 ? this.#ring : this.#ring.refolded(ring);
+    const flipped = ring.length === 0 ? [] : this.#flipped(refolded);
+    const placed = this.#tail.place(late, mostRedone);
+    if (placed === null) return null;
+    const affected = this.#tail.affected({ late: placed, flipped }, mostRedone);
+    if (affected === null) {
+      this.#tail.takeBack(placed);
+      return null;
+    }
+    this.#ring = refolded;
+    this.#countRing(ring);
+    for (const { entry } of [late.at(-1), fresh.at(-1)].filter((last) => last !== undefined))
+      this.#noteNewest(placeOf(entry));
+    if (late.length > 0 || affected.length > 0) this.#mergeLate(late, placed, affected);
+    for (const arrival of fresh) this.#append(arrival);
+    return arrivals.map(answered);
+  }
+
+  /**
+   * Gets ready for a late entry, so that merging it takes no longer than what it affects.
+   * @param most        units to be looked at in this step
+   * @param mostRedone  that it is to be merged within
+   * @returns whether it is ready; so it is too when it certainly affects more
+   */
+  prepare(late: Entry, most: number, mostRedone: number): boolean {
+    return this.#tail.prepare(late, most, mostRedone);
+  }
+
+  /** Applies an entry that comes after all others, without remembering how to take it back. Raises `cutAt` to its date. */
+  replay(entry: Entry): FoldedEntry {
+    const place = placeOf(entry);
+    const newest = this.#newest;
+    if (newest === null ? place.at <= this.cutAt : place.at < this.cutAt || comparePlaces(place, newest) <= 0)
+      throw new Error(`an entry dated ${place.at} was to be replayed after later ones`);
+    this.cut(place.at);
+    this.#newest = place;
+    const units = unitsOf(entry, this.#databases);
+    for (const unit of units) {
+      if (unit.kind === "ring") this.#ring.replay(unit);
+      else unit.answer = this.#apply(unit);
+    }
+    return answered({ entry, units });
+  }
+
+  /** Forgets how to take back what is dated at or before `at`, in whole milliseconds. */
+  cut(at: number): void {
+    if (at <= this.cutAt) return;
+    this.cutAt = at;
+    this.#tail.cut(at);
+    for (const unit of this.#ring.cut(at)) this.#ringBytes -= unit.bytes;
+  }
+
+  /** Drops keys that no unit to come can see any more. @returns how many, `limit` at most */
+  dropExpired(limit: number): number {
+    return this.database.dropExpired(this.cutAt + 1, limit);
+  }
+
+  /** The usual way: an entry that comes after all others. */
+  #mergeNext(entry: Entry): FoldedEntry {
+    this.#newest = placeOf(entry);
+    const commands = this.#tail.keepsUnits ? null : ordinaryCommands(entry.envelope, this.#databases);
+    if (commands !== null) {
+      const state = { ring: this.ring, database: this.database, records: this.#records };
+      const applied = applyOrdinary(entry, commands, state);
+      if (applied.count > 0) this.#tail.pushApplied(entry, applied);
+      return { entry, answers: applied.answers };
+    }
+    const arrival = { entry, units: unitsOf(entry, this.#databases) };
+    for (const unit of arrival.units) if (unit.kind === "ring") this.#appendToRing(unit);
+    this.#append(arrival);
+    return answered(arrival);
+  }
+
+  #appendToRing(unit: FoldUnit): void {
+    this.#ring.append(unit);
+    this.#countRing([unit]);
+  }
+
+  /** Counts what units of the ring keep alive. */
+  #countRing(units: readonly FoldUnit[]): void {
+    for (const unit of units) {
+      if (!unit.changesRing) continue;
+      unit.bytes = bytesOfUnit(unit);
+      this.#ringBytes += unit.bytes;
+    }
+  }
+
+  /** The units of the tail that would be permitted by another ring and are not, or the other way round. */
+  #flipped(ring: RingFold): FoldUnit[] {
+    const changed = ring.changedSince(this.#ring);
+    const froms = [...changed.values()].sort(compareUnits);
+    const [first] = froms;
+    if (first === undefined) return [];
+    return this.#tail.unitsAfter(first).filter((unit) => {
+      const { key } = unit.envelope;
+      const from = changed.get(key);
+      if (from === undefined || compareUnits(unit, from) < 0) return false;
+      return (verdictOn(unit, ring.recordAt(key, unit), ring.newest) !== null) !== unit.isDenied;
+    });
+  }
+
+  /** Undoes what is affected, and applies it again with the late in the order of all. @param placed  units of these */
+  #mergeLate(late: readonly Arrival[], placed: readonly FoldUnit[], affected: readonly FoldUnit[]): void {
+    const units = ofDatabases(late);
+    this.#tail.findLate(units, placed);
+    for (let i = affected.length - 1; i >= 0; i--) this.#undo(affected[i] as FoldUnit);
+    this.#tail.insert(late);
+    let next = 0;
+    for (const unit of units) {
+      for (; next < affected.length && compareUnits(affected[next] as FoldUnit, unit) < 0; next++)
+        this.#redo(affected[next] as FoldUnit);
+      unit.answer = this.#apply(unit);
+      if (unit.kind === "data") this.#tail.keep(unit);
+    }
+    for (; next < affected.length; next++) this.#redo(affected[next] as FoldUnit);
+  }
+
+  /** Applies the units, but those for the ring, of an entry that comes after the whole tail. */
+  #append({ entry, units }: Arrival): void {
+    let count = 0;
+    for (const unit of units) {
+      if (unit.kind === "ring") continue;
+      unit.answer = this.#apply(unit);
+      if (unit.kind === "data") count++;
+    }
+    if (count > 0) this.#tail.push({ entry, units }, count);
+  }
+
+  #apply(unit: FoldUnit): UnitAnswer {
+    const records = this.#records;
+    const ring = this.#ring;
+    const signer = ring.recordAt(unit.envelope.key, unit);
+    const answer = applyUnit(unit, signer, ring.newest, this.database, records);
+    unit.records = takeRecords(records);
+    return answer;
+  }
+
+  #undo(unit: FoldUnit): void {
+    const { records } = unit;
+    unit.records = null;
+    if (records !== null) this.database.undo(Array.isArray(records) ? records : [records]);
+  }
+
+  #redo(unit: FoldUnit): void {
+    this.redone++;
+    this.#apply(unit);
+    this.#tail.keep(unit);
+  }
+
+  #noteNewest(place: Place): void {
+    if (this.#newest === null || comparePlaces(place, this.#newest) > 0) this.#newest = place;
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * The usual entry: ordinary commands, each a unit of its own, that come after all that has been applied. Units are objects
+ * that only those need before which others may come; here the commands are applied as they stand, at half the cost.
+ */
+import { type ErrorReply, OK, type Reply } from "../../protocol/reply.js";
+import type { Database } from "../../store/database.js";
+import type { UndoRecord } from "../../store/engine/undo.js";
+import { FoldedUnit } from "../../store/engine/unit.js";
+import { isDenied, refusalOf } from "../../store/judgement.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import { validity } from "../../store/rights/key-record.js";
+import type { Command } from "../../store/rows/command.js";
+import type { Entry } from "../entries/entry.js";
+import { runCommand, takeRecords } from "./apply.js";
+import type { Undoing } from "./tail.js";
+import type { UnitAnswer } from "./unit.js";
+
+/** What has become of an entry's units. */
+export interface AppliedEntry {
+  readonly answers: readonly UnitAnswer[];
+  readonly undoing: Undoing[];
+  /** How many of them may change data. */
+  readonly count: number;
+}
+
+/** What an entry is applied to. */
+export interface State {
+  readonly ring: KeyRing;
+  readonly database: Database;
+  /** Empty, and so left. */
+  readonly records: UndoRecord[];
+}
+
+/** @param commands  of the entry, from `ordinaryCommands` */
+export function applyOrdinary(entry: Entry, commands: readonly Command[], state: State): AppliedEntry {
+  const { ring, database, records } = state;
+  const { commands: argvs, key, at, as } = entry.envelope;
+  const signer = ring.find(key);
+  const isValid = signer !== undefined && validity(signer, at) === "valid";
+  const acl = isValid && (as === null || signer.role === "daemon") ? signer.acl : null;
+  const answers: UnitAnswer[] = [];
+  const undoing: Undoing[] = [];
+  let count = 0;
+  for (let i = 0; i < commands.length; i++) {
+    const command = commands[i] as Command;
+    const argv = argvs[i] as (typeof argvs)[number];
+    if (command.writes) count++;
+    const isPermitted = acl !== null && acl.denial(command, argv) === null;
+    const refusal = isPermitted
+      ? null
+      : refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring);
+    if (refusal === null) {
+      const unit = new FoldedUnit(entry.id, entry.envelope, i);
+      const reply = runCommand(database, command, argv, unit, records);
+      answers.push(reply === OK ? APPLIED_OK : applied(reply));
+      undoing.push(takeRecords(records));
+    } else {
+      answers.push(refused(refusal));
+      undoing.push("denied");
+    }
+  }
+  return { answers, undoing, count };
+}
+
+const applied = (reply: Reply): UnitAnswer => ({ reply, outcome: "applied", late: false });
+
+/** The same for each SET. */
+const APPLIED_OK = applied(OK);
+
+const refused = (reply: ErrorReply): UnitAnswer => ({
+  reply,
+  outcome: isDenied(reply) ? "denied" : "malformed",
+  late: false,
+});

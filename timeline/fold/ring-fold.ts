@@ -1,0 +1,145 @@
+/**
+ * The key ring over the tail: what it was at the cut, the units that changed it since, and each record's versions. It is
+ * folded by itself, before the data; data units then look up their signer as of their place.
+ * Source: DESIGN.md "Keys and permission"; research on the fold, W4.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { canonicalRecord } from "../../store/digest.js";
+import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
+import { applyToRing } from "./apply.js";
+import { compareUnits, type FoldUnit } from "./unit.js";
+
+/** A record as a unit left it. */
+interface Version {
+  readonly unit: FoldUnit;
+  readonly record: KeyRecord;
+}
+
+/** By id of a key: the first unit from whose place on its record is another than before. */
+export type ChangedKeys = ReadonlyMap<ByteString, FoldUnit>;
+
+export class RingFold {
+  /** As of the cut. */
+  #base: KeyRing;
+  /** After all units; the base itself while there are none. */
+  #newest: KeyRing;
+  /** Those that may change the ring, in their order. */
+  #units: FoldUnit[] = [];
+  readonly #versions = new Map<ByteString, Version[]>();
+  /** The one that is being applied to the newest ring. */
+  #current: FoldUnit | null = null;
+
+  constructor(base: KeyRing) {
+    this.#base = base;
+    this.#newest = base;
+  }
+
+  get newest(): KeyRing {
+    return this.#newest;
+  }
+
+  /** The first that it could take back. */
+  get first(): FoldUnit | null {
+    return this.#units[0] ?? null;
+  }
+
+  /** How many units it could take back. */
+  get length(): number {
+    return this.#units.length;
+  }
+
+  /** A key's record as units see it that stand at a unit's place. */
+  recordAt(key: ByteString, unit: FoldUnit): KeyRecord | undefined {
+    const versions = this.#versions.size === 0 ? undefined : this.#versions.get(key);
+    if (versions === undefined) return this.#base.find(key);
+    const version = versions.findLast((each) => compareUnits(each.unit, unit) < 0);
+    return version === undefined ? this.#base.find(key) : version.record;
+  }
+
+  /** Adds a unit that comes after all that it has, and answers it. */
+  append(unit: FoldUnit): void {
+    unit.answer = this.#apply(unit);
+  }
+
+  /** A ring fold with more units, wherever they belong, which are answered; this one stays as it is. */
+  refolded(units: readonly FoldUnit[]): RingFold {
+    const other = new RingFold(this.#base);
+    const added = new Set(units);
+    const all = [...this.#units, ...units].sort(compareUnits);
+    // The late ones among the new.
+    const last = this.#units.at(-1);
+    for (const unit of units) unit.isLate = last !== undefined && compareUnits(unit, last) < 0;
+    for (const unit of all) {
+      const answer = other.#apply(unit);
+      if (added.has(unit)) unit.answer = answer;
+    }
+    return other;
+  }
+
+  /** From where on which records differ from those of another fold of the same base. */
+  changedSince(before: RingFold): ChangedKeys {
+    const changed = new Map<ByteString, FoldUnit>();
+    for (const key of new Set([...before.#versions.keys(), ...this.#versions.keys()])) {
+      const unit = firstDifference(before.#versions.get(key) ?? [], this.#versions.get(key) ?? []);
+      if (unit !== null) changed.set(key, unit);
+    }
+    return changed;
+  }
+
+  /** Forgets how to take back units dated at or before `at`. @returns them */
+  cut(at: number): readonly FoldUnit[] {
+    let count = 0;
+    while (count < this.#units.length && (this.#units[count] as FoldUnit).at <= at) count++;
+    if (count === 0) return [];
+    const cut = this.#units.splice(0, count);
+    if (this.#units.length === 0) {
+      this.#base = this.#newest;
+      this.#versions.clear();
+      return cut;
+    }
+    for (const unit of cut) applyToRing(unit, this.#base);
+    for (const [key, versions] of this.#versions) {
+      const kept = versions.filter(({ unit }) => unit.at > at);
+      if (kept.length === 0) this.#versions.delete(key);
+      else this.#versions.set(key, kept);
+    }
+    return cut;
+  }
+
+  /** Applies a unit that will not be taken back; there must be none that could be. */
+  replay(unit: FoldUnit): void {
+    unit.answer = applyToRing(unit, this.#base);
+  }
+
+  #apply(unit: FoldUnit): ReturnType<typeof applyToRing> {
+    if (!unit.changesRing) return applyToRing(unit, this.#newest);
+    if (this.#newest === this.#base) this.#newest = this.#base.clone((record) => this.#note(record));
+    this.#current = unit;
+    this.#units.push(unit);
+    const answer = applyToRing(unit, this.#newest);
+    this.#current = null;
+    return answer;
+  }
+
+  #note(record: KeyRecord): void {
+    const unit = this.#current;
+    // The ring has become the base meanwhile.
+    if (unit === null) return;
+    const versions = this.#versions.get(record.id);
+    const version = { unit, record };
+    if (versions === undefined) this.#versions.set(record.id, [version]);
+    else if (versions.at(-1)?.unit === unit) versions[versions.length - 1] = version;
+    else versions.push(version);
+  }
+}
+
+/** The unit from which on two histories of a record differ; null: they do not. */
+function firstDifference(before: readonly Version[], after: readonly Version[]): FoldUnit | null {
+  for (let i = 0; i < before.length || i < after.length; i++) {
+    const [old, now] = [before[i], after[i]];
+    if (old === undefined || now === undefined) return (old ?? (now as Version)).unit;
+    if (old.unit !== now.unit) return compareUnits(old.unit, now.unit) < 0 ? old.unit : now.unit;
+    if (canonicalRecord(old.record) !== canonicalRecord(now.record)) return old.unit;
+  }
+  return null;
+}

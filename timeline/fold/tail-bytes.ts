@@ -1,0 +1,77 @@
+/** What a unit in the tail keeps alive, in bytes, roughly: old values count, for they are what grows. */
+import type { UndoRecord } from "../../store/engine/undo.js";
+import type { Value } from "../../store/values/value.js";
+import type { TailEntry, Undoing } from "./tail.js";
+import type { FoldUnit } from "./unit.js";
+
+/** An entry without its units, beside its bytes. */
+const ENTRY_BYTES = 320;
+const PLACE_IN_ARRAY_BYTES = 8;
+/** A unit of one command with its envelope taken apart, without arguments: measured on the heap, rounded up. */
+const UNIT_BYTES = 640;
+const NODE_BYTES = 120;
+const ARGUMENT_BYTES = 24;
+const RECORD_BYTES = 112;
+/** An element of a list, a member of a set, a field of a hash. */
+const ELEMENT_BYTES = 64;
+/** A key with a small value. */
+const KEY_BYTES = 256;
+
+export function bytesOfUnit({ commands, more, records }: FoldUnit): number {
+  let bytes = UNIT_BYTES + NODE_BYTES * (more?.length ?? 0);
+  for (const argv of commands) for (const argument of argv) bytes += ARGUMENT_BYTES + argument.length;
+  return bytes + bytesOfUndoing(records);
+}
+
+/** What an entry keeps alive beside its units. */
+export function bytesOfEntry({ body, undoing }: TailEntry): number {
+  let bytes = ENTRY_BYTES + body.length;
+  if (undoing === null) return bytes;
+  for (const each of undoing) bytes += PLACE_IN_ARRAY_BYTES + bytesOfUndoing(each);
+  return bytes;
+}
+
+function bytesOfUndoing(undoing: Undoing): number {
+  if (undoing === null || undoing === "denied") return 0;
+  if (!Array.isArray(undoing)) return bytesOfRecord(undoing);
+  let bytes = 0;
+  for (const record of undoing) bytes += bytesOfRecord(record);
+  return bytes;
+}
+
+function bytesOfRecord(record: UndoRecord): number {
+  switch (record.mutator) {
+    case "put":
+      return RECORD_BYTES + (record.old === null ? 0 : bytesOfValue(record.old));
+    case "patch":
+    case "hashPut":
+    case "documentSet":
+    case "documentTakeOut":
+      return RECORD_BYTES + record.old.length;
+    case "listPop":
+      return RECORD_BYTES + record.element.length;
+    case "listSplice":
+      return record.removed.reduce((sum, element) => sum + ELEMENT_BYTES + element.length, RECORD_BYTES);
+    case "hashRemove":
+      return RECORD_BYTES + record.field.length + record.old.length;
+    case "setRemove":
+    case "score":
+      return RECORD_BYTES + record.member.length;
+    case "documentRemove":
+      return RECORD_BYTES + record.removed.key.length + record.removed.text.length;
+    case "streamRemove":
+      return record.removed.fields.reduce((sum, field) => sum + field.length, RECORD_BYTES);
+    case "streamTrim":
+      return record.removed.reduce(
+        (sum, block) => sum + ELEMENT_BYTES * block.size + block.valueBytes,
+        RECORD_BYTES,
+      );
+    case "replaceDb":
+      return RECORD_BYTES + KEY_BYTES * record.old.size;
+    default:
+      return RECORD_BYTES;
+  }
+}
+
+const bytesOfValue = (value: Value): number =>
+  typeof value === "string" ? value.length : ELEMENT_BYTES * (1 + value.size);

@@ -1,0 +1,149 @@
+/**
+ * For each key that the tail touches, the list of the units that do, in their order: following these instead of the tail
+ * makes the cost of a late unit depend on what came later on its keys.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
+
+/** How far the insertion of a batch has come in one list, from the newest node on. */
+interface Cursor {
+  node: TouchNode;
+  /** Applied units that were passed, and those up to the earliest that may write: what a writer or a reader there affects. */
+  touched: number;
+  written: number;
+}
+
+export class TouchLists {
+  /** The newest node of each key, by database. */
+  readonly #newest: Map<ByteString, TouchNode>[];
+
+  constructor(databases: number) {
+    this.#newest = Array.from({ length: databases }, () => new Map());
+  }
+
+  /** Adds a unit that comes after all that are in the lists. */
+  append(unit: FoldUnit): void {
+    if (unit.key !== null) this.#appendNode(unit, unit.key);
+    if (unit.more !== null) for (const node of unit.more) this.#appendNode(node, node.key as ByteString);
+  }
+
+  /**
+   * Adds units wherever they belong, and finds out which of them are late.
+   * @param units  in their order
+   * @param most   applied units that one of them may affect: no more of a key's list is walked
+   * @returns false: it would be more, and none of them has been added
+   */
+  insert(units: readonly FoldUnit[], most: number): boolean {
+    // By the newest node, which stays so once the newest unit of the batch on that key is in.
+    const cursors = new Map<TouchNode, Cursor>();
+    const inserted: TouchNode[] = [];
+    for (let i = units.length - 1; i >= 0; i--)
+      for (const node of nodesOf(units[i] as FoldUnit)) {
+        if (!this.#insertNode(node, cursors, most)) {
+          for (const other of inserted) this.#unlink(other, other.key as ByteString);
+          return false;
+        }
+        inserted.push(node);
+      }
+    return true;
+  }
+
+  /** Whether a unit, which is in no list, is known to affect more than so many applied ones. */
+  affectsMore(unit: FoldUnit, most: number): boolean {
+    return nodesOf(unit).some(({ db, key, writes }) => {
+      const newest = this.#newest[db]?.get(key as ByteString);
+      if (newest === undefined || compareUnits(newest.unit, unit) <= 0) return false;
+      return !passLater(cursorAt(newest), unit, writes, most);
+    });
+  }
+
+  remove(unit: FoldUnit): void {
+    if (unit.key !== null) this.#unlink(unit, unit.key);
+    if (unit.more !== null) for (const node of unit.more) this.#unlink(node, node.key as ByteString);
+  }
+
+  /** Whether an applied unit after this one, which is in no list, may write what it reads. */
+  isLateRead(unit: FoldUnit): boolean {
+    return nodesOf(unit).some(({ db, key }) => {
+      let node = this.#newest[db]?.get(key as ByteString) ?? null;
+      while (node !== null && compareUnits(node.unit, unit) > 0) {
+        if (node.writes && node.unit.isApplied) return true;
+        node = node.older;
+      }
+      return false;
+    });
+  }
+
+  #appendNode(node: TouchNode, key: ByteString): void {
+    const newest = this.#newest[node.db] as Map<ByteString, TouchNode>;
+    const older = newest.get(key);
+    if (older !== undefined) {
+      node.older = older;
+      older.newer = node;
+    }
+    newest.set(key, node);
+  }
+
+  /** @returns false: it is not inserted, as it affects more than `most` */
+  #insertNode(node: TouchNode, cursors: Map<TouchNode, Cursor>, most: number): boolean {
+    const { unit } = node;
+    const key = node.key as ByteString;
+    const newest = this.#newest[node.db]?.get(key);
+    if (newest === undefined || compareUnits(newest.unit, unit) <= 0) {
+      this.#appendNode(node, key);
+      return true;
+    }
+    let cursor = cursors.get(newest);
+    if (cursor === undefined) {
+      cursor = cursorAt(newest);
+      cursors.set(newest, cursor);
+    }
+    if (!passLater(cursor, unit, node.writes, most)) return false;
+    const { older } = cursor.node;
+    node.newer = cursor.node;
+    node.older = older;
+    cursor.node.older = node;
+    if (older !== null) older.newer = node;
+    unit.isLate ||= (node.writes ? cursor.touched : cursor.written) > 0;
+    return true;
+  }
+
+  #unlink(node: TouchNode, key: ByteString): void {
+    const { older, newer } = node;
+    if (older !== null) older.newer = newer;
+    if (newer !== null) newer.older = older;
+    else if (older !== null) this.#newest[node.db]?.set(key, older);
+    else this.#newest[node.db]?.delete(key);
+    node.older = null;
+    node.newer = null;
+  }
+}
+
+function cursorAt(newest: TouchNode): Cursor {
+  const touched = newest.unit.isApplied ? 1 : 0;
+  return { node: newest, touched, written: newest.writes ? touched : 0 };
+}
+
+/**
+ * Moves a cursor past the nodes of all units later than one. All that stand behind a late writer are affected: each later
+ * writer is, and goes on from there; behind a late reader it is those from the first writer on.
+ * @returns false: it stopped, since these are more than `most`
+ */
+function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, most: number): boolean {
+  for (;;) {
+    if ((writes ? cursor.touched : cursor.written) > most) return false;
+    const { older, unit: passed } = cursor.node;
+    if (older === null || compareUnits(older.unit, unit) <= 0) return true;
+    cursor.node = older;
+    if (!older.unit.isApplied) continue;
+    // A command that names a key twice has two nodes, next to each other.
+    if (older.unit !== passed) cursor.touched++;
+    if (older.writes) cursor.written = cursor.touched;
+  }
+}
+
+/** A unit's nodes; none for one that touches no key of its own. */
+export function nodesOf(unit: FoldUnit): readonly TouchNode[] {
+  if (unit.key === null) return [];
+  return unit.more === null ? [unit] : [unit, ...unit.more];
+}

@@ -1,0 +1,245 @@
+/**
+ * The tail with what its units touch: the entries, the keys' lists, the bytes. Finds what arrivals affect. Only entries
+ * from the earliest late arrival on are in the lists; most never come there.
+ */
+
+import { comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
+import type { Arrival } from "./batch.js";
+import { ofDatabases } from "./batch.js";
+import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./closure.js";
+import type { AppliedEntry } from "./ordinary-entry.js";
+import { Tail, TailEntry, type Undoing } from "./tail.js";
+import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
+import { nodesOf, TouchLists } from "./touch-lists.js";
+import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./unit.js";
+
+/**
+ * Later units that are walked at most where whole databases are touched, as no list leads to what is affected then: some 10
+ * ms. More of them count as too many to be done again.
+ */
+const WALKED_MOST = 20_000;
+
+export class TouchedTail {
+  readonly #tail = new Tail();
+  readonly #lists: TouchLists;
+  readonly #databases: number;
+  /** The last that touches a whole database, of those in the lists. */
+  #lastWhole: FoldUnit | null = null;
+  #bytes = 0;
+
+  constructor(databases: number) {
+    this.#databases = databases;
+    this.#lists = new TouchLists(databases);
+  }
+
+  /** That it keeps alive, roughly. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** How many units there are. */
+  get length(): number {
+    return this.#tail.length;
+  }
+
+  get first(): Place | null {
+    return this.#tail.first;
+  }
+
+  get last(): Place | null {
+    return this.#tail.last;
+  }
+
+  /** Adds an entry behind all others. @param count  how many of its units may change data; they have been applied */
+  push({ entry, units }: Arrival, count: number): void {
+    const kept = new TailEntry(entry, count);
+    if (this.#tail.keepsUnits) {
+      kept.units = units.filter(({ kind }) => kind === "data");
+      for (const unit of kept.units) this.#addBehind(unit);
+    } else kept.undoing = units.map(undoingOf);
+    this.#count(kept);
+    this.#tail.push(kept);
+  }
+
+  /** Whether the next entry is to be pushed with its units. */
+  get keepsUnits(): boolean {
+    return this.#tail.keepsUnits;
+  }
+
+  /** Adds an entry behind all others that has been applied without units. */
+  pushApplied(entry: Entry, { undoing, count }: Pick<AppliedEntry, "undoing" | "count">): void {
+    const kept = new TailEntry(entry, count);
+    kept.undoing = undoing;
+    this.#count(kept);
+    this.#tail.push(kept);
+  }
+
+  /** Drops entries dated at or before `at`. */
+  cut(at: number): void {
+    for (let { first } = this.#tail; first !== null && first.at <= at; { first } = this.#tail) {
+      this.#tail.shift();
+      this.#bytes -= first.bytes;
+      for (const unit of first.units ?? []) this.#forget(unit);
+    }
+  }
+
+  /**
+   * Makes some of the units that belong into the lists before a late entry.
+   * @param mostAffected  when it is certain to affect more, or too much to be found out, no others are made
+   * @returns whether that was all
+   */
+  prepare(late: Entry, most: number, mostAffected: number): boolean {
+    const { last } = this.#tail;
+    const place = placeOf(late);
+    if (last === null || comparePlaces(last, place) < 0) return true;
+    return (
+      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases)), place, mostAffected) ||
+      this.#unfold(place, most)
+    );
+  }
+
+  /** The applied units after one. */
+  unitsAfter(unit: FoldUnit): FoldUnit[] {
+    this.#unfold(unit.place);
+    return this.#tail.unitsAfter(unit);
+  }
+
+  /** Puts the units that may change something into the lists. @returns them; null: they affect more than `most` units */
+  place(late: readonly Arrival[], most: number): FoldUnit[] | null {
+    const [first] = late;
+    if (first === undefined) return [];
+    const placed = this.#touching(ofDatabases(late));
+    const place = placeOf(first.entry);
+    if (this.#isTooMuch(placed.slice(0, first.units.length), place, most)) return null;
+    this.#unfold(place);
+    return this.#lists.insert(placed, most) ? placed : null;
+  }
+
+  /** Those that may change something, with what they touch. */
+  #touching(units: readonly FoldUnit[]): FoldUnit[] {
+    const touching = units.filter(({ kind }) => kind === "data");
+    for (const unit of touching) findTouches(unit, this.#databases);
+    return touching;
+  }
+
+  /** Told from what is in the lists already: it may be no, wrongly, but never yes. @param place  of the first unit */
+  #isTooMuch(units: readonly FoldUnit[], place: Place, most: number): boolean {
+    if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, most)) return true;
+    return units.some((unit) => this.#lists.affectsMore(unit, most));
+  }
+
+  /** Whether walking all units from a place on takes too long. @param most  units that may be done again */
+  #isTooLong(place: Place, most: number): boolean {
+    return most < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MOST);
+  }
+
+  /** Takes units that were placed out of the lists again. */
+  takeBack(placed: readonly FoldUnit[]): void {
+    for (const unit of placed) this.#lists.remove(unit);
+  }
+
+  /** @returns in their order; null: more than `most`, or they cannot be found so soon */
+  affected(seeds: Seeds, most: number): FoldUnit[] | null {
+    const first = firstOf(seeds);
+    if (first === null) return [];
+    if (!this.#touchesWholes(seeds.late, first)) return affectedAlongLists(seeds, most);
+    return this.#isTooLong(first.place, most) ? null : affectedAlongTail(seeds, this.#laterThan(first), most);
+  }
+
+  #touchesWholes(late: readonly FoldUnit[], first: FoldUnit): boolean {
+    if (this.#lastWhole !== null && compareUnits(this.#lastWhole, first) >= 0) return true;
+    return late.some(({ wholes }) => wholes !== null);
+  }
+
+  /** Applied units from one on. */
+  #laterThan(unit: FoldUnit): FoldUnit[] {
+    const later = this.#tail.unitsAfter(unit);
+    return unit.isApplied ? [unit, ...later] : later;
+  }
+
+  /** Which are late: the lists tell of those in them, unless whole databases are touched. */
+  findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
+    const [first] = late;
+    if (first === undefined) return;
+    for (const unit of late) if (unit.kind === "read") findTouches(unit, this.#databases);
+    if (this.#touchesWholes(placed, first)) markLate(late, this.#tail.unitsAfter(first));
+    else for (const unit of late) if (unit.kind === "read") unit.isLate = this.#isLateRead(unit);
+  }
+
+  #isLateRead(unit: FoldUnit): boolean {
+    if (this.#lists.isLateRead(unit)) return true;
+    if (unit.wholes === null) return false;
+    const read = new Set(unit.wholes.map(({ db }) => db));
+    const writes = (later: FoldUnit) => nodesOf(later).some((node) => node.writes && read.has(node.db));
+    return this.#tail.unitsAfter(unit).findLast(writes) !== undefined;
+  }
+
+  /** Takes a unit that has left the tail out of the lists. */
+  #forget(unit: FoldUnit): void {
+    this.#lists.remove(unit);
+    this.#bytes -= unit.bytes;
+    if (this.#lastWhole === unit) this.#lastWhole = null;
+  }
+
+  /** Counts a unit that has been applied, once more or for the first time, and is in the lists. */
+  keep(unit: FoldUnit): void {
+    unit.isApplied = true;
+    this.#bytes -= unit.bytes;
+    unit.bytes = bytesOfUnit(unit);
+    this.#bytes += unit.bytes;
+    if (unit.wholes === null) return;
+    if (this.#lastWhole === null || compareUnits(this.#lastWhole, unit) < 0) this.#lastWhole = unit;
+  }
+
+  /**
+   * Makes the units of the entries from a place on, the newest first, and puts them into the lists.
+   * @param most  of them, roughly
+   * @returns whether that was all
+   */
+  #unfold(from: Place, most = Number.POSITIVE_INFINITY): boolean {
+    const { between, behind, isAll } = this.#tail.takeFolded(from, most);
+    for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#addBehind(unit);
+    const units = between.flatMap((entry) => this.#unfoldOne(entry));
+    for (const unit of units) {
+      findTouches(unit, this.#databases);
+      this.keep(unit);
+    }
+    this.#lists.insert(units, Number.POSITIVE_INFINITY);
+    return isAll;
+  }
+
+  #unfoldOne(entry: TailEntry): readonly FoldUnit[] {
+    const units = entry.unfold(this.#databases);
+    this.#count(entry);
+    return units;
+  }
+
+  /** Puts an applied unit that comes after all that are in the lists into them. */
+  #addBehind(unit: FoldUnit): void {
+    findTouches(unit, this.#databases);
+    this.#lists.append(unit);
+    this.keep(unit);
+  }
+
+  /** Adds late entries whose units have been placed. */
+  insert(late: readonly Arrival[]): void {
+    const added: TailEntry[] = [];
+    for (const { entry, units } of late) {
+      const data = units.filter(({ kind }) => kind === "data");
+      if (data.length === 0) continue;
+      const kept = new TailEntry(entry, data.length);
+      kept.units = data;
+      this.#count(kept);
+      added.push(kept);
+    }
+    this.#tail.insert(added);
+  }
+
+  #count(entry: TailEntry): void {
+    this.#bytes -= entry.bytes;
+    entry.bytes = bytesOfEntry(entry);
+    this.#bytes += entry.bytes;
+  }
+}
+
+const undoingOf = ({ records, isDenied }: FoldUnit): Undoing => (isDenied ? "denied" : records);

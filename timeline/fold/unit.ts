@@ -1,0 +1,238 @@
+/**
+ * An entry's units as the fold works on them, and their places in the lists of the keys that they touch.
+ * What a unit may do is told from its bytes alone: failed and denied units keep what they touch in full.
+ * Source: DESIGN.md "Timeline".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { commands as allCommands, resolveCommand } from "../../store/command-table.js";
+import type { UndoRecord } from "../../store/engine/undo.js";
+import { isKeyCommand } from "../../store/key-ring.js";
+import type { Command } from "../../store/rows/command.js";
+import { connectionMistake } from "../../store/rows/connection-commands.js";
+import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
+import type { Entry, Place } from "../entries/entry.js";
+import { mayChange } from "../entries/recorded.js";
+
+export interface UnitAnswer {
+  readonly reply: Reply;
+  readonly outcome: "applied" | "denied" | "unmet" | "malformed";
+  /** A unit that stands after it, and had been applied before it, touches what it may write, or may write what it reads. */
+  readonly late: boolean;
+}
+
+/** Commands that may stand beside any others in an envelope: neither a connection's nor for the ring. */
+const ordinary: ReadonlySet<Command> = new Set(
+  allCommands.filter(({ name }) => {
+    const words = name.split("|");
+    return connectionMistake(words) === null && !isKeyCommand(words);
+  }),
+);
+
+/**
+ * The commands of an envelope whose units all are ordinary, and one each; null: of another. That is the usual case, and
+ * its units need not be made before others come that belong before them.
+ */
+export function ordinaryCommands(envelope: Envelope, databases: number): Command[] | null {
+  if (isWhole(envelope) || envelope.db >= databases) return null;
+  const found: Command[] = [];
+  for (const argv of envelope.commands) {
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure || !ordinary.has(command)) return null;
+    found.push(command);
+  }
+  return found;
+}
+
+/** `data` may write; `nothing`: unknown, wrong number of arguments, SELECT, a mixture with KEY, no such database. */
+export type UnitKind = "data" | "read" | "ring" | "nothing";
+
+/**
+ * A unit's place in the list of one key. The list may hold several nodes of one unit, next to each other: a command that
+ * names a key twice.
+ */
+export class TouchNode {
+  readonly unit: FoldUnit;
+  db = 0;
+  /** null: the node is in no list. */
+  key: ByteString | null = null;
+  writes = false;
+  older: TouchNode | null = null;
+  newer: TouchNode | null = null;
+  /** Search that has looked for the next writer behind this reader. */
+  passed = 0;
+
+  constructor(unit: FoldUnit | null) {
+    this.unit = unit ?? (this as unknown as FoldUnit);
+  }
+}
+
+/** Which databases a unit touches as a whole. */
+export interface WholeTouch {
+  readonly db: number;
+  readonly writes: boolean;
+}
+
+/** A unit; also the node of its first key, since most have no other. */
+export class FoldUnit extends TouchNode {
+  readonly envelope: Envelope;
+  /** Of its entry. */
+  readonly entryId: ByteString;
+  /** In its entry. */
+  readonly index: number;
+  readonly kind: UnitKind;
+  /** The command of a unit of one; null: several, or none that can be run. */
+  readonly command: Command | null;
+  /** The nodes of its other keys. */
+  more: TouchNode[] | null = null;
+  wholes: WholeTouch[] | null = null;
+  /** How to take it back; one alone is no array. */
+  records: UndoRecord | UndoRecord[] | null = null;
+  /** What it keeps alive, roughly. */
+  bytes = 0;
+  /** Whether its signer was not permitted to do it. */
+  isDenied = false;
+  /** Whether it is part of the state. */
+  isApplied = false;
+  /** Whether a unit that had been applied before it touches its keys after it. */
+  isLate = false;
+  /** Search that has found it affected. */
+  found = 0;
+  /** Until it is handed out. */
+  answer: UnitAnswer | null = null;
+
+  constructor(entry: Entry, index: number, databases: number) {
+    super(null);
+    this.envelope = entry.envelope;
+    this.entryId = entry.id;
+    this.index = index;
+    const { envelope } = entry;
+    const single = isWhole(envelope) && envelope.commands.length > 1 ? null : this.argv;
+    const command = single === null ? null : resolveCommand(single);
+    this.command = command instanceof CommandFailure || envelope.multi ? null : command;
+    this.kind =
+      single === null ? kindOfSeveral(envelope, databases) : kindOf(command, single, envelope, databases);
+  }
+
+  /** Name and arguments of a unit of one command. */
+  get argv(): readonly ByteString[] {
+    return this.envelope.commands[this.index] as readonly ByteString[];
+  }
+
+  /** Its commands; a new array where the envelope has others. */
+  get commands(): readonly (readonly ByteString[])[] {
+    const { envelope } = this;
+    return isWhole(envelope) || envelope.commands.length === 1 ? envelope.commands : [this.argv];
+  }
+
+  get at(): number {
+    return this.envelope.at;
+  }
+
+  /** Of its entry. */
+  get place(): Place {
+    const { at, seq } = this.envelope;
+    return { at, seq, id: this.entryId };
+  }
+
+  get id(): ByteString {
+    return unitId(this.entryId, this.index);
+  }
+
+  /** Whether it may change the ring. */
+  get changesRing(): boolean {
+    return this.kind === "ring" && mayChange(this);
+  }
+}
+
+/** Whether all of an envelope is one unit. */
+const isWhole = ({ multi, if: conditions }: Envelope): boolean => multi || conditions !== null;
+
+function kindOf(
+  command: Command | CommandFailure | null,
+  argv: readonly ByteString[],
+  { db, if: conditions }: Envelope,
+  databases: number,
+): UnitKind {
+  if (command === null || command instanceof CommandFailure) return "nothing";
+  if (!ordinary.has(command)) {
+    if (connectionMistake(argv) !== null) return "nothing";
+    if (isKeyCommand(argv)) return conditions === null ? "ring" : "nothing";
+  }
+  if (db >= databases) return "nothing";
+  return command.writes ? "data" : "read";
+}
+
+function kindOfSeveral(envelope: Envelope, databases: number): UnitKind {
+  const kinds = new Set(
+    envelope.commands.map((argv) => kindOf(resolveCommand(argv) as Command, argv, envelope, databases)),
+  );
+  if (kinds.has("nothing")) return "nothing";
+  if (kinds.has("ring")) return kinds.size === 1 ? "ring" : "nothing";
+  return kinds.has("data") ? "data" : "read";
+}
+
+/** An entry's units, in order. */
+export function unitsOf(entry: Entry, databases: number): FoldUnit[] {
+  const { envelope } = entry;
+  if (isWhole(envelope) || envelope.commands.length === 1) return [new FoldUnit(entry, 0, databases)];
+  return envelope.commands.map((_, index) => new FoldUnit(entry, index, databases));
+}
+
+/** Negative: `a` comes first; 0: the same unit. */
+export function compareUnits(a: FoldUnit, b: FoldUnit): number {
+  if (a.envelope === b.envelope) return a.index - b.index;
+  return (
+    a.envelope.at - b.envelope.at ||
+    a.envelope.seq - b.envelope.seq ||
+    (a.entryId < b.entryId ? -1 : a.entryId > b.entryId ? 1 : a.index - b.index)
+  );
+}
+
+/** Sets what a unit touches: its nodes, in no list yet, and its whole databases. Databases that do not exist do not count. */
+export function findTouches(unit: FoldUnit, databases: number): void {
+  const { envelope, command } = unit;
+  if (command !== null) findOf(unit, command, unit.argv, databases);
+  else for (const argv of unit.commands) findOf(unit, resolveCommand(argv) as Command, argv, databases);
+  if (envelope.if === null) return;
+  for (const { db, key } of envelope.if) if (db < databases) addNode(unit, db, key, false);
+}
+
+function findOf(unit: FoldUnit, { keys }: Command, argv: readonly ByteString[], databases: number): void {
+  const { db } = unit.envelope;
+  if (typeof keys === "function") {
+    for (const touch of touchesOf(keys, argv)) addTouch(unit, touch, databases);
+    return;
+  }
+  for (const { access, first, last, step } of keys) {
+    const end = last < 0 ? argv.length + last : Math.min(last, argv.length - 1);
+    for (let i = first; i <= end; i += step) addNode(unit, db, argv[i] as ByteString, access === "write");
+  }
+}
+
+function addTouch(unit: FoldUnit, { db, key, access }: Touch, databases: number): void {
+  const writes = access === "write";
+  const number = db ?? unit.envelope.db;
+  if (number >= databases) return;
+  if (key !== null) {
+    addNode(unit, number, key, writes);
+    return;
+  }
+  unit.wholes ??= [];
+  if (number >= 0) unit.wholes.push({ db: number, writes });
+  else for (let each = 0; each < databases; each++) unit.wholes.push({ db: each, writes });
+}
+
+function addNode(unit: FoldUnit, db: number, key: ByteString, writes: boolean): void {
+  let node: TouchNode = unit;
+  if (unit.key !== null) {
+    node = new TouchNode(unit);
+    unit.more ??= [];
+    unit.more.push(node);
+  }
+  node.db = db;
+  node.key = key;
+  node.writes = writes;
+}

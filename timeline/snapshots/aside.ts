@@ -1,0 +1,86 @@
+/**
+ * What a member's snapshot takes the place of is kept aside: a timeline of its own, as whole as the one before, which an
+ * operator can look at, and removes. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ */
+
+import type { Mark, MarkName, Storage } from "../entries/storage.js";
+import type { Snapshots } from "./snapshot-files.js";
+
+/** Entries that are copied between two turns. */
+const ENTRIES_A_TURN = 256;
+/** What says how the entries are to be read. */
+const MARKS: readonly MarkName[] = ["watermark", "pruned", "snapshots", "genesis"];
+
+/** Where it is kept. */
+export interface AsideFolder {
+  /** As the log calls it. */
+  readonly name: string;
+  readonly storage: Storage;
+  readonly snapshots: Pick<Snapshots, "write">;
+  /** Closes the storage; from then on it counts as whole. */
+  commit(): Promise<void>;
+  /** Leaves nothing of it. Harmless behind `commit`. */
+  discard(): Promise<void>;
+}
+
+/** Begins one. @param cutAt  of the snapshot that comes; milliseconds since 1970 @throws Error  where there is no room */
+export type OpenAside = (cutAt: number) => Promise<AsideFolder>;
+
+export interface AsideSource {
+  readonly storage: Pick<Storage, "entries" | "mark">;
+  readonly snapshots: Pick<Snapshots, "list" | "read"> | null;
+}
+
+/**
+ * Copies everything there is. Nothing may be put meanwhile.
+ * @param turn  lets others be served
+ * @returns what it is called
+ */
+export async function keepAside(
+  { storage, snapshots }: AsideSource,
+  folder: AsideFolder,
+  turn: () => Promise<void>,
+): Promise<string> {
+  try {
+    for (const date of snapshots?.list() ?? []) {
+      const chunks = snapshots?.read(date) ?? null;
+      if (chunks !== null) folder.snapshots.write(date, chunks);
+      await turn();
+    }
+    const marks = MARKS.flatMap((name): Mark[] => {
+      const value = storage.mark(name);
+      return value === null ? [] : [[name, value]];
+    });
+    folder.storage.put([], marks);
+    for (let next: Buffer | null = null, isFirst = true; isFirst || next !== null; isFirst = false) {
+      next = copySome(storage, folder.storage, next);
+      await folder.storage.flushed();
+      await turn();
+    }
+    await folder.storage.synced();
+    await folder.commit();
+  } catch (problem) {
+    await folder.discard();
+    throw problem;
+  }
+  return folder.name;
+}
+
+/** @returns where to go on; null: that was all */
+function copySome(
+  from: AsideSource["storage"],
+  to: Pick<Storage, "put">,
+  start: Buffer | null,
+): Buffer | null {
+  const entries: (readonly [Buffer, Buffer])[] = [];
+  let next: Buffer | null = null;
+  for (const [place, value] of from.entries(start, null)) {
+    if (entries.length === ENTRIES_A_TURN) {
+      next = Buffer.from(place);
+      break;
+    }
+    entries.push([Buffer.from(place), Buffer.from(value)]);
+  }
+  to.put(entries);
+  return next;
+}

@@ -1,0 +1,143 @@
+/**
+ * Folds the timeline anew from a snapshot, or from nothing, in slices: at a start, when an entry belongs below the tail,
+ * when so many units would have to be done again that it would hold others up, and to make a snapshot.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { Database } from "../../store/database.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { DigestIndex } from "../compare/digest-index.js";
+import { type Entry, firstPlaceAt, type Place, readPlace, writePlace } from "../entries/entry.js";
+import { isRingEntry } from "../entries/recorded.js";
+import type { Storage } from "../entries/storage.js";
+import { keptEntry, viewEntry } from "../entries/stored-value.js";
+import { Fold, type FoldedEntry, type UnitAnswer } from "../fold/fold.js";
+import { trim } from "../fold/trim.js";
+import { concernsRing } from "./ring-entries.js";
+import { readSnapshot } from "./snapshot.js";
+import type { Snapshots } from "./snapshot-files.js";
+
+/** Entries between two looks at the clock. */
+const ENTRIES_A_LOOK = 64;
+
+export interface RefoldParts {
+  readonly storage: Pick<Storage, "entries">;
+  readonly snapshots: Pick<Snapshots, "read"> | null;
+  /** Which snapshot it begins with; null: with nothing. */
+  readonly from: number | null;
+  /** Entries dated up to it are folded without undo records. */
+  readonly horizon: number;
+  /** Bytes that undo records may take: beyond them the oldest are forgotten, and the fold is cut later … */
+  readonly tailBytes: number;
+  /** … up to this date at most; left out: as far as it has come. */
+  readonly cutTo?: () => number;
+  /** Later ones are left out; not below the horizon. */
+  readonly until: number;
+  readonly hash: (bytes: Buffer) => ByteString;
+  readonly genesis: () => KeyRing;
+  readonly databases: number;
+  /** Receives what is found from the snapshot's date on, and before that what the snapshot says; null: nobody asks. */
+  readonly index: DigestIndex | null;
+  /** Whether an entry is to be left out: somebody else merges it. */
+  readonly skips: (id: ByteString) => boolean;
+  readonly damaged: (place: Place) => void;
+  /** What it begins with. */
+  readonly begun?: (fold: Fold) => void;
+  /** Told of those that concern the key ring, in their order, the snapshot's first; left out: nobody asks. */
+  readonly foundRing?: (entry: Entry) => void;
+  /** Every entry that is folded, its buffers views that hold until the next one, and what its units were answered. */
+  readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
+}
+
+export class Refold {
+  readonly #parts: RefoldParts;
+  readonly #steps: Generator<void, Fold>;
+  /** Entries folded so far. */
+  entries = 0;
+  /** Everything before it is folded; null: nothing yet. */
+  #next: Buffer | null = null;
+
+  constructor(parts: RefoldParts) {
+    this.#parts = parts;
+    this.#steps = this.#run();
+  }
+
+  /** Whether it has come past a place. */
+  isPast(place: Place): boolean {
+    return this.#next !== null && writePlace(place).compare(this.#next) < 0;
+  }
+
+  /** Goes on for some milliseconds. @returns the fold, when it is done */
+  step(budgetMs: number, uptime: () => number): Fold | null {
+    const end = uptime() + budgetMs;
+    do {
+      const { done, value } = this.#steps.next();
+      if (done === true) return value;
+    } while (uptime() < end);
+    return null;
+  }
+
+  /** All at once. */
+  finish(): Fold {
+    for (;;) {
+      const { done, value } = this.#steps.next();
+      if (done === true) return value;
+    }
+  }
+
+  *#run(): Generator<void, Fold> {
+    const { until, horizon } = this.#parts;
+    const fold = yield* this.#begin();
+    this.#parts.begun?.(fold);
+    const to = firstPlaceAt(until + 1);
+    this.#next = firstPlaceAt(fold.cutAt + 1);
+    for (let next: Buffer | null = this.#next; next !== null; yield) {
+      next = this.#foldSome(fold, next, to);
+      this.#next = next ?? to;
+    }
+    if (fold.cutAt < horizon) fold.cut(horizon);
+    return fold;
+  }
+
+  *#begin(): Generator<void, Fold> {
+    const { from, snapshots, genesis, databases, hash, index, foundRing } = this.#parts;
+    if (from === null) {
+      const ring = genesis();
+      return new Fold({ database: new Database({ databases }), ring, cutAt: -1 });
+    }
+    const chunks = snapshots?.read(from) ?? null;
+    if (chunks === null) throw new Error(`the snapshot of ${from} is gone`);
+    const read = yield* readSnapshot(chunks, { genesis, databases, hash });
+    if (index !== null) read.restore(index);
+    if (foundRing !== undefined) for (const entry of read.ringEntries) foundRing(entry);
+    return new Fold(read);
+  }
+
+  /** @returns where to go on; null: that was all. No iterator of the storage is kept from one turn to the next. */
+  #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
+    const { storage, hash, horizon, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
+    let count = 0;
+    for (const [place, value] of storage.entries(from, to)) {
+      if (count === ENTRIES_A_LOOK) return Buffer.from(place);
+      count++;
+      const found = readPlace(place);
+      if (skips(found.id)) continue;
+      const entry = viewEntry(found, value, hash);
+      if (entry === null) {
+        damaged(found);
+        continue;
+      }
+      let folded: FoldedEntry;
+      if (found.at <= horizon) folded = fold.replay(entry);
+      else {
+        [folded] = fold.merge([keptEntry(entry)]) as [FoldedEntry];
+        // More of the same date may follow.
+        trim(fold, tailBytes, Math.min(found.at - 1, cutTo?.() ?? found.at));
+      }
+      index?.add(found, isRingEntry(entry.envelope));
+      if (foundRing !== undefined && concernsRing(entry)) foundRing(keptEntry(entry));
+      this.#parts.found(entry, folded.answers);
+      this.entries++;
+    }
+    return null;
+  }
+}

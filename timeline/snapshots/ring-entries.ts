@@ -1,0 +1,88 @@
+/**
+ * The entries that make the key ring, as they travel with a snapshot: whole and signed, so that whoever reads it folds the
+ * ring by itself and believes nobody for it. They are kept for good.
+ * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
+import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
+import { compareEntries, type Entry } from "../entries/entry.js";
+import type { Steps } from "../entries/steps.js";
+import { applyToRing } from "../fold/apply.js";
+import { unitsOf } from "../fold/unit.js";
+import {
+  DamagedSnapshot,
+  type SnapshotHash,
+  type SnapshotReader,
+  type SnapshotWriter,
+} from "./snapshot-stream.js";
+
+/** Why an entry is nobody's whom the ring knows, or is not for this cluster; null: it is right. */
+export type RefuseRingEntry = (entry: Entry, ring: KeyRing) => string | null;
+
+export interface RingEntriesParts {
+  /** A ring with the keys that the daemon is started with. */
+  readonly genesis: () => KeyRing;
+  readonly databases: number;
+  /** SHA-256. */
+  readonly hash: SnapshotHash;
+  /** Asked for each entry of a snapshot that another daemon gives; left out: it is an own one. */
+  readonly refuses?: RefuseRingEntry | undefined;
+}
+
+/** The ring of a date, and what made it. */
+export interface FoldedRing {
+  readonly ring: KeyRing;
+  /** In their order. */
+  readonly entries: readonly Entry[];
+}
+
+/** Whether an entry has to do with the ring: what it names is known from then on, even where it is denied. */
+export const concernsRing = ({ envelope }: Pick<Entry, "envelope">): boolean =>
+  envelope.commands.some(isKeyCommand);
+
+/** @param entries  in their order */
+export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entry[]): Generator<Buffer> {
+  writer.number(entries.length);
+  for (const { body, signature } of entries) {
+    for (const bytes of [body, signature]) writer.bytes(bytes.toString("latin1"));
+    if (writer.isFull) yield writer.takeFrame();
+  }
+}
+
+/**
+ * Folds the ring from the entries of a snapshot.
+ * @param cutAt  the snapshot's date
+ * @throws DamagedSnapshot  one that is malformed, out of its order, dated later, or refused
+ */
+export function* readRingEntries(
+  reader: SnapshotReader,
+  cutAt: number,
+  { genesis, databases, hash, refuses }: RingEntriesParts,
+): Steps<FoldedRing> {
+  const ring = genesis();
+  const entries: Entry[] = [];
+  for (let left = reader.number(); left > 0; left--) {
+    const entry = entryOf(reader.bytes(), reader.bytes(), hash);
+    const last = entries.at(-1);
+    if (entry.envelope.at > cutAt || (last !== undefined && compareEntries(last, entry) >= 0))
+      throw new DamagedSnapshot("an entry of the key ring is not in its place");
+    const refusal = refuses?.(entry, ring) ?? null;
+    if (refusal !== null) throw new DamagedSnapshot(`an entry of the key ring is refused: ${refusal}`);
+    for (const unit of unitsOf(entry, databases)) if (unit.kind === "ring") applyToRing(unit, ring);
+    entries.push(entry);
+    yield;
+  }
+  return { ring, entries };
+}
+
+function entryOf(bodyBytes: ByteString, signatureBytes: ByteString, hash: SnapshotHash): Entry {
+  const [body, signature] = [Buffer.from(bodyBytes, "latin1"), Buffer.from(signatureBytes, "latin1")];
+  try {
+    return { id: hash(signedBytes(body)), body, signature, envelope: readBody(body) };
+  } catch (problem) {
+    if (!(problem instanceof MalformedFrame)) throw problem;
+    throw new DamagedSnapshot(`an entry of the key ring is malformed: ${problem.message}`);
+  }
+}

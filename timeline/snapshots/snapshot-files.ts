@@ -1,0 +1,270 @@
+/** Snapshots as files of a folder, each there whole or not at all: written under another name, synced, then renamed. */
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { SEAL_BYTES } from "./snapshot-stream.js";
+
+/** Where snapshots are kept, each under the date up to which it holds everything (whole milliseconds). */
+export interface Snapshots {
+  /** Dates, rising. */
+  list(): number[];
+  /** null: there is none of that date. Whoever begins the iterator runs it to its end or returns it. */
+  read(cutAt: number): Iterable<Buffer> | null;
+  /** Returns when it is on disk, in place of one of the same date; what `chunks` throws leaves nothing. */
+  write(cutAt: number, chunks: Iterable<Buffer>): void;
+  /** Harmless if there is none. */
+  remove(cutAt: number): void;
+}
+
+/** What a snapshot is, in short. */
+export interface SnapshotSeal {
+  /** Its length. */
+  readonly bytes: number;
+  /** Its last 32 bytes, which stand for all before them: the seal of its last frame. */
+  readonly seal: ByteString;
+}
+
+/** Where a daemon keeps its own, and those that members give. */
+export interface SnapshotStore extends Snapshots {
+  /** null: there is none of that date. */
+  sealOf(cutAt: number): SnapshotSeal | null;
+  /** Begins one that comes piece by piece. One at a time. */
+  stage(cutAt: number): StagedSnapshot;
+}
+
+/** A snapshot that is on its way here, and none yet. */
+export interface StagedSnapshot {
+  readonly cutAt: number;
+  /** Bytes that it may take now, beside everything else that has to have room. */
+  readonly room: number;
+  /** @param chunk  not kept */
+  write(chunk: Buffer): void;
+  /** What has been written. */
+  read(): Iterable<Buffer>;
+  /** Of what has been written. */
+  readonly seal: SnapshotSeal;
+  /**
+   * Makes it one, in place of one of the same date: that is kept beside it, and is the one again at the next start, unless
+   * `settle` was called. Resolves when it is on disk.
+   */
+  commit(): Promise<void>;
+  /** It stays; to be called once the rest of the disk goes with it. */
+  settle(): void;
+  /** Leaves what was there before; harmless behind `settle`. */
+  discard(): void;
+}
+
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+const CHUNK_BYTES = 262_144;
+/** Digits of a date, so that names sort as dates do. */
+const DATE_DIGITS = 16;
+const NAME = /^(\d{16})\.snapshot$/;
+const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
+/** What a staged one has taken the place of, until that is settled. */
+const REPLACED = ".replaced";
+/** A staged one may take so much of what is free: without room no daemon takes a write. */
+export const SHARE_OF_FREE = 0.5;
+const REPLACED_NAME = /^\d{16}\.snapshot\.replaced$/;
+
+export class SnapshotFiles implements SnapshotStore {
+  readonly #folder: string;
+
+  /**
+   * @param folder  made if it is not there; what a crash left half written is removed, what it left half replaced put back
+   * @param options.sweeps  false: it is there, and nothing in it is touched
+   */
+  constructor(folder: string, { sweeps = true }: { readonly sweeps?: boolean } = {}) {
+    this.#folder = folder;
+    if (!sweeps) return;
+    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+    for (const name of readdirSync(folder))
+      if (STAGED.test(name)) rmSync(join(folder, name), { force: true });
+      else if (REPLACED_NAME.test(name)) {
+        renameSync(join(folder, name), join(folder, name.slice(0, -REPLACED.length)));
+        this.#sync();
+      }
+  }
+
+  list(): number[] {
+    return readdirSync(this.#folder)
+      .flatMap((name) => {
+        const found = NAME.exec(name);
+        return found === null ? [] : [Number(found[1])];
+      })
+      .sort((a, b) => a - b);
+  }
+
+  read(cutAt: number): Iterable<Buffer> | null {
+    const path = this.#path(cutAt);
+    return existsSync(path) ? chunksOf(path) : null;
+  }
+
+  write(cutAt: number, chunks: Iterable<Buffer>): void {
+    const path = this.#path(cutAt);
+    const staged = `${path}.${process.pid}.tmp`;
+    try {
+      writeFile(staged, chunks);
+      renameSync(staged, path);
+    } catch (problem) {
+      rmSync(staged, { force: true });
+      throw problem;
+    }
+    this.#sync();
+  }
+
+  remove(cutAt: number): void {
+    rmSync(this.#path(cutAt), { force: true });
+  }
+
+  sealOf(cutAt: number): SnapshotSeal | null {
+    const path = this.#path(cutAt);
+    return existsSync(path) ? sealOfFile(path) : null;
+  }
+
+  stage(cutAt: number): StagedSnapshot {
+    const path = this.#path(cutAt);
+    return new StagedFile(cutAt, { path, staged: `${path}.0.tmp`, renamed: () => this.#sync() });
+  }
+
+  /** The name is on disk only when the folder is. */
+  #sync(): void {
+    const descriptor = openSync(this.#folder, "r");
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  #path(cutAt: number): string {
+    return join(this.#folder, `${String(cutAt).padStart(DATE_DIGITS, "0")}.snapshot`);
+  }
+}
+
+class StagedFile implements StagedSnapshot {
+  readonly cutAt: number;
+  readonly #paths: { readonly path: string; readonly staged: string; readonly replaced: string };
+  readonly #renamed: () => void;
+  #descriptor: number | null;
+  #isSettled = false;
+
+  /** @param paths  of the snapshot, and of what is written until it is whole */
+  constructor(cutAt: number, { renamed, ...paths }: { path: string; staged: string; renamed: () => void }) {
+    this.cutAt = cutAt;
+    this.#paths = { ...paths, replaced: paths.path + REPLACED };
+    this.#renamed = renamed;
+    this.#descriptor = openSync(paths.staged, "w", FILE_MODE);
+  }
+
+  get room(): number {
+    return SHARE_OF_FREE * freeBytesOf(dirname(this.#paths.staged));
+  }
+
+  write(chunk: Buffer): void {
+    writeAll(this.#descriptor as number, chunk);
+  }
+
+  read(): Iterable<Buffer> {
+    return chunksOf(this.#paths.staged);
+  }
+
+  get seal(): SnapshotSeal {
+    return sealOfFile(this.#paths.staged);
+  }
+
+  async commit(): Promise<void> {
+    await promisify(fsync)(this.#descriptor as number);
+    this.#close();
+    const { path, staged, replaced } = this.#paths;
+    if (existsSync(path)) {
+      renameSync(path, replaced);
+      this.#renamed();
+    }
+    renameSync(staged, path);
+    this.#renamed();
+  }
+
+  settle(): void {
+    this.#isSettled = true;
+    const { replaced } = this.#paths;
+    if (!existsSync(replaced)) return;
+    rmSync(replaced);
+    this.#renamed();
+  }
+
+  discard(): void {
+    this.#close();
+    const { path, staged, replaced } = this.#paths;
+    rmSync(staged, { force: true });
+    if (this.#isSettled || !existsSync(replaced)) return;
+    renameSync(replaced, path);
+    this.#renamed();
+  }
+
+  #close(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+  }
+}
+
+/** Of the disk that a folder is on. */
+export function freeBytesOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
+
+function writeFile(path: string, chunks: Iterable<Buffer>): void {
+  const descriptor = openSync(path, "w", FILE_MODE);
+  try {
+    for (const chunk of chunks) writeAll(descriptor, chunk);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writeAll(descriptor: number, chunk: Buffer): void {
+  for (let written = 0; written < chunk.length; ) written += writeSync(descriptor, chunk, written);
+}
+
+function sealOfFile(path: string): SnapshotSeal {
+  const descriptor = openSync(path, "r");
+  try {
+    const bytes = fstatSync(descriptor).size;
+    const end = Buffer.alloc(Math.min(bytes, SEAL_BYTES));
+    readSync(descriptor, end, 0, end.length, bytes - end.length);
+    return { bytes, seal: bytesOf(end) };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function* chunksOf(path: string): Generator<Buffer> {
+  const descriptor = openSync(path, "r");
+  try {
+    for (;;) {
+      const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+      const length = readSync(descriptor, chunk, 0, CHUNK_BYTES, null);
+      if (length === 0) return;
+      yield chunk.subarray(0, length);
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * When snapshots are made, of which dates, and which of them hold. One holds as long as no entry has come that is dated at or before it;
+ * the list of those that hold is changed together with the entry that ends one, so a crash cannot leave a wrong one.
+ */
+
+import { dateOf, type Place } from "../entries/entry.js";
+import type { Mark, Storage } from "../entries/storage.js";
+import type { TimelineLog } from "../entries/timeline-log.js";
+import { roundestDate, roundnessOf } from "./cut-dates.js";
+import type { DamagedEntry } from "./make-snapshot.js";
+import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
+
+/** Entries after which the next one is made: folding so many again takes a second or two. */
+const ENTRIES_EACH = 200_000;
+/** So much sooner it is made when room is wanted. */
+const URGENCY = 20;
+/** How many are kept: an older one serves entries that came late. */
+const KEPT = 2;
+/** Where entries are kept for a time, so many more are kept over that time. */
+const KEPT_OVER_TIME = 8;
+
+/** What the making of snapshots needs of the timeline. */
+export interface SnapshotOwner {
+  readonly storage: Storage;
+  readonly log: TimelineLog;
+  /** An entry was found damaged: members are to give it again, or none can ever be made. */
+  readonly damaged: (place: Place) => void;
+}
+
+export interface SnapshotParts {
+  readonly snapshots: SnapshotStore;
+  /**
+   * Makes the snapshot of everything dated up to `to`, beside everything else.
+   * @param from  an older one to begin with; null: from the beginning
+   */
+  readonly make: (from: number | null, to: number) => Promise<void>;
+  /** Entries after which the next one is made; default 200,000. */
+  readonly every?: number;
+  /** Milliseconds for which entries are kept: snapshots up to that old are, too, some way apart. Default: for ever. */
+  readonly retainMs?: number;
+}
+
+/** A snapshot that holds. */
+export interface Cut extends SnapshotSeal {
+  /** Everything dated up to it is in it; milliseconds since 1970. */
+  readonly at: number;
+}
+
+export class SnapshotMaking {
+  readonly snapshots: SnapshotStore;
+  readonly #parts: SnapshotParts;
+  readonly #storage: Storage;
+  readonly #owner: SnapshotOwner;
+  /** Dates of those that hold, rising. */
+  #holding: number[];
+  /** What is being made; null: nothing, or what is made is outdated. */
+  #target: number | null = null;
+  #running: Promise<void> | null = null;
+  #grown = 0;
+  /** The one up to which entries have gone: it stays, as nothing can be folded without it. */
+  #base: number | null;
+  /** Those of them that so many members have found the same that any could be given one: all before may be forgotten. */
+  readonly #certified = new Set<number>();
+  /** Of those that hold, as far as somebody has asked. */
+  readonly #cuts = new Map<number, Cut>();
+  /** Damaged ones: they stay on disk. */
+  readonly #unreadable = new Set<number>();
+  /** Whether some are there that do not hold any more. */
+  #hasOutdated = true;
+  /** After which date the next one is wanted, at once; null: there is time. */
+  #wantedAfter: number | null = null;
+  /** A member's that is about to be taken over. */
+  #expected: number | null = null;
+
+  constructor(owner: SnapshotOwner, parts: SnapshotParts) {
+    const { storage } = owner;
+    this.#parts = parts;
+    this.#owner = owner;
+    this.snapshots = parts.snapshots;
+    this.#storage = storage;
+    const files = new Set(parts.snapshots.list());
+    this.#holding = heldSnapshots(storage).filter((date) => files.has(date));
+    const pruned = storage.mark("pruned");
+    this.#base = pruned === null ? null : Number(pruned.toString());
+  }
+
+  /** The newest that holds, of a date up to `horizon`; null: none. */
+  best(horizon: number): number | null {
+    return this.#holding.findLast((date) => date <= horizon) ?? null;
+  }
+
+  get newest(): number | null {
+    return this.#holding.at(-1) ?? null;
+  }
+
+  /**
+   * The one up to which entries may go next: only with a newer one beside it, which serves while it is needed.
+   * @param isFree  whether nobody has to have found it the same
+   */
+  next(isFree: boolean): number | null {
+    const base = this.#base ?? -1;
+    return this.#holding.slice(0, -1).find((date) => date > base && this.#isOpen(date, isFree)) ?? null;
+  }
+
+  /** The newest up to which entries may go, of a date up to `horizon`; null: none. */
+  bestBase(horizon: number, isFree: boolean): number | null {
+    return this.#holding.findLast((date) => date <= horizon && this.#isOpen(date, isFree)) ?? null;
+  }
+
+  #isOpen(date: number, isFree: boolean): boolean {
+    return isFree || this.#certified.has(date);
+  }
+
+  /** Enough members have found the one of this date the same. Harmless where it does not hold any more. */
+  certify(date: number): void {
+    if (this.#holding.includes(date)) this.#certified.add(date);
+  }
+
+  /** All that hold, rising. */
+  get cuts(): readonly Cut[] {
+    const dates = new Set(this.#holding);
+    for (const date of this.#cuts.keys()) if (!dates.has(date)) this.#cuts.delete(date);
+    return this.#holding.flatMap((at) => this.#cutOf(at) ?? []);
+  }
+
+  #cutOf(at: number): Cut | null {
+    let cut = this.#cuts.get(at);
+    if (cut === undefined) {
+      const seal = this.snapshots.sealOf(at);
+      if (seal === null) return null;
+      cut = { at, ...seal };
+      this.#cuts.set(at, cut);
+    }
+    return cut;
+  }
+
+  /** The one below which nothing is kept; null: everything is. */
+  get base(): number | null {
+    return this.#base;
+  }
+
+  /** From now on everything below it goes. */
+  begin(date: number): void {
+    this.#base = date;
+  }
+
+  /**
+   * A member's is about to be there, before it is one that holds. Until it is taken over, or is not, none is made: it could
+   * be of the same date, as an own one that holds could; the base alone stays one, as nothing can be folded without it.
+   */
+  async expect(date: number): Promise<void> {
+    this.#expected = date;
+    await this.stop();
+    if (date === this.#base) return;
+    if (this.#holding.includes(date)) {
+      this.#holding = this.#holding.filter((other) => other !== date);
+      this.#storage.put([], [["snapshots", writeDates(this.#holding)]]);
+      await this.#storage.synced();
+    }
+    // Where it stayed beside the member's, it would be the one that holds after a crash behind that mark.
+    this.snapshots.remove(date);
+  }
+
+  /** It does not come. */
+  expectNone(): void {
+    this.#expected = null;
+    this.#hasOutdated = true;
+  }
+
+  /**
+   * The expected one takes the place of all others: those were made of less.
+   * @returns what has to be on disk before it is used
+   */
+  adopt(date: number): Mark {
+    this.#holding = [date];
+    this.#cuts.clear();
+    this.#certified.add(date);
+    this.#expected = null;
+    this.#base = date;
+    this.#unreadable.delete(date);
+    this.#hasOutdated = true;
+    return ["snapshots", writeDates(this.#holding)];
+  }
+
+  /** So many more entries are on disk, and with them which snapshots hold. */
+  grown(entries: number): void {
+    this.#grown += entries;
+    if (!this.#hasOutdated) return;
+    this.#hasOutdated = false;
+    const kept = new Set([...this.#holding, ...this.#unreadable, this.#target, this.#expected]);
+    for (const date of this.snapshots.list()) if (!kept.has(date)) this.snapshots.remove(date);
+  }
+
+  /** What has to be written together with an entry of this date; null: nothing. */
+  outdated(at: number): Mark | null {
+    if (this.#target !== null && at <= this.#target) this.#target = null;
+    const still = this.#holding.filter((date) => date < at);
+    if (still.length === this.#holding.length) return null;
+    this.#holding = still;
+    for (const date of this.#certified) if (date >= at) this.#certified.delete(date);
+    // One of the same date may be made before anybody asks again.
+    for (const date of this.#cuts.keys()) if (date >= at) this.#cuts.delete(date);
+    this.#hasOutdated = true;
+    return ["snapshots", writeDates(still)];
+  }
+
+  /** One that cannot be read. It stays where it is: somebody may save what is in it. */
+  forget(date: number): void {
+    this.#holding = this.#holding.filter((other) => other !== date);
+    this.#unreadable.add(date);
+  }
+
+  /**
+   * The next one is made as soon as there is a date for it, of the same entries too: what is signed of its date may be another's.
+   * @param after  the date is to be later; milliseconds since 1970; -1: it may be any
+   */
+  want(after: number): void {
+    this.#wantedAfter = after;
+  }
+
+  /** Of the first entry there is. */
+  #firstDate(): number {
+    for (const place of this.#storage.places(null, null)) return dateOf(Buffer.from(place));
+    return 0;
+  }
+
+  /** Begins the next one if it is time. @param cutAt  everything dated up to it is in its place */
+  consider(cutAt: number, isUrgent: boolean): void {
+    if (this.#running !== null || this.#expected !== null) return;
+    const every = (this.#parts.every ?? ENTRIES_EACH) / (isUrgent ? URGENCY : 1);
+    if (this.#grown < every && this.#wantedAfter === null) return;
+    const after = Math.max(this.newest ?? this.#firstDate() - 1, this.#wantedAfter ?? -1);
+    const target = roundestDate(after, cutAt);
+    if (target === null) return;
+    this.#grown = 0;
+    this.#wantedAfter = null;
+    this.#target = target;
+    this.#running = this.#make(target).finally(() => {
+      this.#running = null;
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#target = null;
+    await this.#running;
+  }
+
+  async #make(to: number): Promise<void> {
+    try {
+      // What is dated up to it may still be on its way to where others find it.
+      await this.#storage.settled();
+      await this.#parts.make(this.best(to), to);
+    } catch (problem) {
+      this.#target = null;
+      const { damaged, log } = this.#owner;
+      log.warn({ reason: (problem as Error).message }, "no snapshot could be made; a start takes longer");
+      // From another thread comes what it is made of, not its class.
+      const place = (problem as Partial<DamagedEntry>).damaged;
+      if (place !== undefined) damaged(place);
+      return;
+    }
+    if (this.#target !== to) {
+      this.snapshots.remove(to);
+      return;
+    }
+    this.#target = null;
+    const kept = this.#keptOf([...this.#holding, to]);
+    const dropped = this.#holding.filter((date) => !kept.includes(date));
+    this.#holding = kept;
+    this.#unreadable.delete(to);
+    this.#storage.put([], [["snapshots", writeDates(kept)]]);
+    await this.#storage.flushed().catch(() => {});
+    for (const date of dropped) this.snapshots.remove(date);
+  }
+
+  /**
+   * Of those that members have not found the same yet, or that are the newest found so, the one that most of them will come
+   * upon: without it entries could never go where snapshots are made faster than members compare them.
+   */
+  #awaitedOf(dates: readonly number[]): number | null {
+    const certified = dates.findLast((date) => this.#certified.has(date)) ?? -1;
+    if (certified > (this.#base ?? -1)) return certified;
+    const open = dates.filter((date) => date > certified);
+    return open.reduce<number | null>(
+      (best, date) => (best === null || roundnessOf(date) > roundnessOf(best) ? date : best),
+      null,
+    );
+  }
+
+  /** @param dates  rising */
+  #keptOf(dates: readonly number[]): number[] {
+    const { retainMs = Number.POSITIVE_INFINITY } = this.#parts;
+    const newest = dates.slice(-KEPT);
+    const awaited = this.#awaitedOf(dates);
+    const stays = (date: number) => newest.includes(date) || date === this.#base || date === awaited;
+    if (retainMs === Number.POSITIVE_INFINITY) return dates.filter(stays);
+    // One that is older than that, to forget up to it.
+    const oldest = dates.findLast((date) => date <= (newest.at(-1) as number) - retainMs) ?? -1;
+    let last = Number.NEGATIVE_INFINITY;
+    return dates.filter((date) => {
+      if (stays(date)) return true;
+      if (date < oldest || date - last < retainMs / KEPT_OVER_TIME) return false;
+      last = date;
+      return true;
+    });
+  }
+}
+
+const writeDates = (dates: readonly number[]) => Buffer.from(dates.join(" "));
+
+/** Dates of the snapshots that hold: no entry has come since that they should have. */
+export function heldSnapshots(storage: Pick<Storage, "mark">): number[] {
+  const mark = storage.mark("snapshots")?.toString() ?? "";
+  return mark.split(" ").filter(Boolean).map(Number);
+}

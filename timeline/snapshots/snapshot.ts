@@ -1,0 +1,263 @@
+/**
+ * A whole state as bytes and back: the database, the entries that made the key ring, and sums of all entries that made it.
+ * Exact: the order inside a value, expiry times and last writers are state. Keys stand in their order and sums in rows that
+ * the date alone tells, so that the same entries make the same bytes on every daemon; keys that nobody can see any more are
+ * left out.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { Database } from "../../store/database.js";
+import { type Entry as KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/engine/keyspace.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import { Document } from "../../store/values/documents/document.js";
+import { Hash } from "../../store/values/hash.js";
+import { List } from "../../store/values/list.js";
+import { MemberSet } from "../../store/values/member-set.js";
+import { SortedSet } from "../../store/values/sorted-set.js";
+import { Stream } from "../../store/values/streams/stream.js";
+import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../../store/values/streams/stream-id.js";
+import { typeName, type Value } from "../../store/values/value.js";
+import type { DigestIndex } from "../compare/digest-index.js";
+import { type Entry, placeOf } from "../entries/entry.js";
+import { isRingEntry } from "../entries/recorded.js";
+import type { Steps } from "../entries/steps.js";
+import { type RingEntriesParts, readRingEntries, writeRingEntries } from "./ring-entries.js";
+import {
+  DamagedSnapshot,
+  ForeignSnapshot,
+  type SnapshotHash,
+  SnapshotReader,
+  SnapshotWriter,
+} from "./snapshot-stream.js";
+
+export { DamagedSnapshot, type SnapshotHash };
+
+/** Numbers on disk: only ever added to. */
+const TYPES = [
+  ...(["end", "string", "list", "hash", "set", "zset", "stream"] as const),
+  // With indexes or with entries that expire a document is written as the second kind.
+  ...(["document", "document-of-more"] as const),
+] as const;
+/** Keys, or elements of a value, read between two turns: about a millisecond. */
+const ITEMS_A_STEP = 2048;
+
+export interface SnapshotState {
+  readonly database: Database;
+  /** Those that concern the key ring, in their order. */
+  readonly ringEntries: readonly Entry[];
+  /** Everything dated at or before it is in the state, and nothing else. Milliseconds since 1970, or -1. */
+  readonly cutAt: number;
+  /** Of all entries that it is made of. */
+  readonly index: Pick<DigestIndex, "serialise">;
+}
+
+/** The state must not change until the last chunk has been taken. @param hash  SHA-256 */
+export function* writeSnapshot(
+  { database, ringEntries, cutAt, index }: SnapshotState,
+  hash: SnapshotHash,
+): Generator<Buffer> {
+  const writer = new SnapshotWriter(hash);
+  yield writer.head;
+  writer.number(cutAt + 1);
+  writer.number(database.keyspaces.length);
+  for (const chunk of index.serialise(cutAt)) {
+    if (chunk.length > 0) writer.bytes(chunk.toString("latin1"));
+    yield* fullFrame(writer);
+  }
+  writer.bytes("");
+  yield* writeRingEntries(writer, ringEntries);
+  for (const keyspace of database.keyspaces) yield* writeKeyspace(writer, keyspace, cutAt);
+  yield writer.takeFrame();
+}
+
+function* fullFrame(writer: SnapshotWriter): Generator<Buffer> {
+  if (writer.isFull) yield writer.takeFrame();
+}
+
+function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: number): Generator<Buffer> {
+  const seen = entries.filter(({ expire }) => expire === NO_EXPIRY || expire > cutAt);
+  for (const entry of seen.sort(byKey)) {
+    writer.number(TYPES.indexOf(hasMore(entry.value) ? "document-of-more" : typeName(entry.value)));
+    writer.bytes(entry.key);
+    writer.number(entry.expire);
+    writer.bytes(entry.writer);
+    yield* writeValue(writer, entry.value);
+    yield* fullFrame(writer);
+  }
+  writer.number(0);
+}
+
+const hasMore = (value: Value) =>
+  value instanceof Document && (value.indexed.length > 0 || (value.expiries?.size ?? 0) > 0);
+
+const byKey = (a: KeyEntry, b: KeyEntry) => (a.key < b.key ? -1 : 1);
+
+function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
+  if (typeof value === "string") {
+    writer.bytes(value);
+    return;
+  }
+  writer.number(value.size);
+  if (value instanceof SortedSet) {
+    for (const [member, score] of value.range(0, value.size)) {
+      writer.bytes(member);
+      writer.double(score);
+      yield* fullFrame(writer);
+    }
+    return;
+  }
+  if (value instanceof Stream) {
+    yield* writeStream(writer, value);
+    return;
+  }
+  if (value instanceof Document) {
+    yield* writeDocument(writer, value);
+    return;
+  }
+  if (value instanceof List) {
+    for (let from = 0; from < value.size; from += ITEMS_A_STEP) {
+      for (const element of value.slice(from, Math.min(value.size, from + ITEMS_A_STEP))) {
+        writer.bytes(element);
+        yield* fullFrame(writer);
+      }
+    }
+    return;
+  }
+  const values = value instanceof Hash ? value.values : null;
+  for (const [place, name] of (value instanceof Hash ? value.fields : value.members).entries()) {
+    writer.bytes(name);
+    if (values !== null) writer.bytes(values[place] as ByteString);
+    yield* fullFrame(writer);
+  }
+}
+
+function* writeStream(writer: SnapshotWriter, stream: Stream): Generator<Buffer> {
+  const { lastId, maxDeletedId, entriesAdded } = stream.marks;
+  for (const text of [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded)])
+    writer.bytes(text);
+  for (const { id, fields } of stream.range(0n, STREAM_ID_MAX)) {
+    writer.bytes(streamIdText(id));
+    writer.number(fields.length);
+    for (const field of fields) writer.bytes(field);
+    yield* fullFrame(writer);
+  }
+}
+
+function* writeDocument(writer: SnapshotWriter, document: Document): Generator<Buffer> {
+  writer.bytes(document.born);
+  writer.number(document.next);
+  const isMore = hasMore(document);
+  if (isMore) {
+    writer.number(document.indexed.length);
+    for (const field of document.indexed) writer.bytes(field);
+  }
+  for (const [key, text] of document.entries()) {
+    writer.bytes(key);
+    writer.bytes(text);
+    if (isMore) writer.number(document.expireOf(key) ?? NO_EXPIRY);
+    yield* fullFrame(writer);
+  }
+}
+
+/** What a snapshot holds. */
+export interface ReadState {
+  readonly database: Database;
+  readonly ring: KeyRing;
+  readonly ringEntries: readonly Entry[];
+  readonly cutAt: number;
+  /** Makes an index one of everything that the snapshot is made of. */
+  readonly restore: (index: DigestIndex) => void;
+}
+
+/** @throws DamagedSnapshot  damaged, cut off, of another format or for another number of databases */
+export function* readSnapshot(chunks: Iterable<Buffer>, parts: RingEntriesParts): Steps<ReadState> {
+  const reader = new SnapshotReader(chunks, parts.hash);
+  try {
+    return yield* readState(reader, parts);
+  } finally {
+    reader.close();
+  }
+}
+
+function* readState(reader: SnapshotReader, parts: RingEntriesParts): Steps<ReadState> {
+  const { databases } = parts;
+  reader.head();
+  const cutAt = reader.number() - 1;
+  const found = reader.number();
+  if (found !== databases)
+    throw new ForeignSnapshot(`a snapshot of ${found} databases, where there are ${databases}`);
+  const index: Buffer[] = [];
+  for (let chunk = reader.bytes(); chunk !== ""; chunk = reader.bytes())
+    index.push(Buffer.from(chunk, "latin1"));
+  const { ring, entries: ringEntries } = yield* readRingEntries(reader, cutAt, parts);
+  const database = new Database({ databases });
+  for (const keyspace of database.keyspaces) yield* readKeyspace(reader, keyspace);
+  reader.end();
+  const sums = Buffer.concat(index);
+  const places = ringEntries.filter(({ envelope }) => isRingEntry(envelope)).map(placeOf);
+  return { database, ring, ringEntries, cutAt, restore: (to) => to.restore(sums, places) };
+}
+
+function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> {
+  for (let count = 1; ; count++) {
+    const type = TYPES[reader.number()];
+    if (type === "end") return;
+    if (type === undefined) throw new DamagedSnapshot("a value is of an unknown type");
+    const key = reader.bytes();
+    const expire = reader.number();
+    const writer = reader.bytes();
+    keyspace.set(key, yield* readValue(reader, type), expire, writer);
+    if (count % ITEMS_A_STEP === 0) yield;
+  }
+}
+
+function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number], "end">): Steps<Value> {
+  if (type === "string") return reader.bytes();
+  const size = reader.number();
+  if (type === "stream") return yield* readStream(reader, size);
+  if (type === "document" || type === "document-of-more")
+    return yield* readDocument(reader, size, type === "document-of-more");
+  const value = new VALUES[type]();
+  for (let place = 1; place <= size; place++) {
+    if (value instanceof List) value.push("right", reader.bytes());
+    else if (value instanceof Hash) value.push(reader.bytes(), reader.bytes());
+    else if (value instanceof MemberSet) value.push(reader.bytes());
+    else value.set(reader.bytes(), reader.double());
+    if (place % ITEMS_A_STEP === 0) yield;
+  }
+  return value;
+}
+
+function* readStream(reader: SnapshotReader, size: number): Steps<Stream> {
+  const stream = new Stream();
+  stream.marks = {
+    lastId: streamIdOfText(reader.bytes()),
+    maxDeletedId: streamIdOfText(reader.bytes()),
+    entriesAdded: BigInt(reader.bytes()),
+  };
+  for (let place = 1; place <= size; place++) {
+    const id = streamIdOfText(reader.bytes());
+    const fields: ByteString[] = [];
+    for (let left = reader.number(); left > 0; left--) fields.push(reader.bytes());
+    stream.push({ id, fields });
+    if (place % ITEMS_A_STEP === 0) yield;
+  }
+  return stream;
+}
+
+function* readDocument(reader: SnapshotReader, size: number, isMore: boolean): Steps<Document> {
+  const document = new Document(reader.bytes());
+  const next = reader.number();
+  const fields: ByteString[] = [];
+  for (let left = isMore ? reader.number() : 0; left > 0; left--) fields.push(reader.bytes());
+  document.indexed = fields;
+  for (let place = 1; place <= size; place++) {
+    const [key, text] = [reader.bytes(), reader.bytes()];
+    const expire = isMore ? reader.number() : NO_EXPIRY;
+    document.push(key, text, expire === NO_EXPIRY ? undefined : expire);
+    if (place % ITEMS_A_STEP === 0) yield;
+  }
+  document.raiseNext(next);
+  return document;
+}
+
+const VALUES = { list: List, hash: Hash, set: MemberSet, zset: SortedSet };
