@@ -21,7 +21,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "read and write sets taken from execution",
-    file: "timeline/fold/closure.js",
+    file: "timeline/fold/affected-units.js",
     find: "const { writes } = from;",
     replace: "const writes = from.writes && (!from.unit.isApplied || from.unit.records !== null);",
     test: "test/timeline/fold-cases.test.js",
@@ -43,7 +43,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "closure without what may write what these read",
-    file: "timeline/fold/closure.js",
+    file: "timeline/fold/affected-units.js",
     find: "if (writes || node.writes)",
     replace: "if (writes)",
     killer: "fold",

@@ -4,9 +4,9 @@
  */
 
 import { comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
+import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./affected-units.js";
 import type { Arrival } from "./batch.js";
 import { ofDatabases } from "./batch.js";
-import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./closure.js";
 import type { AppliedEntry } from "./ordinary-entry.js";
 import { Tail, TailEntry, type Undoing } from "./tail.js";
 import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
