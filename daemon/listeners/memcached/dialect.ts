@@ -68,10 +68,7 @@ export class MemcachedDialect extends Dialect<MemcachedRequest> {
 
   #told(answer: string): string {
     this.isProven ||= !this.#session.isStranger;
-    const { observer, limits } = this.#host;
-    const bounded =
-      answer.length > limits.maxOutputBytes ? "SERVER_ERROR out of memory writing get response\r\n" : answer;
-    observer.served(MEMCACHED_LISTENER, 1, REFUSALS.test(bounded) ? 1 : 0);
-    return bounded;
+    this.#host.observer.served(MEMCACHED_LISTENER, 1, REFUSALS.test(answer) ? 1 : 0);
+    return answer;
   }
 }

@@ -17,6 +17,7 @@ import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
 export interface MemcachedSessionHost extends GuestParts {
   readonly path: CommandPath;
   readonly environment: Pick<Environment, "clock">;
+  readonly limits: { readonly maxOutputBytes: number };
 }
 
 /** What needs a user. */
@@ -25,6 +26,7 @@ type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http"
 /** How often a number is counted on that others change meanwhile. */
 const COUNT_TRIES = 100;
 const NOT_FOUND = "NOT_FOUND\r\n";
+const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
 const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 
 export class MemcachedSession implements CommandSender {
@@ -96,13 +98,16 @@ export class MemcachedSession implements CommandSender {
     const writers = tellsUnique ? keys.map((key) => this.#host.path.writerOf(this.db, key)) : null;
     return this.#run(["MGET", ...keys], (reply) => {
       const values = reply.kind === "array" ? reply.items : [];
-      const lines = values.map((value, at) => {
-        if (value.kind !== "bulk") return "";
+      let items = "";
+      for (const [at, value] of values.entries()) {
+        if (value.kind !== "bulk") continue;
         const { flags, data } = itemOf(value.bytes);
         const unique = writers === null ? "" : ` ${uniqueOf(writers[at] ?? "")}`;
-        return `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
-      });
-      return `${lines.join("")}END\r\n`;
+        items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
+        // One long value may be named often: its answer is never made.
+        if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
+      }
+      return `${items}END\r\n`;
     });
   }
 

@@ -112,6 +112,16 @@ test("items, answers and lines are bounded, and a browser's requests end the con
   assert.match(await scene.said("get a\r\n"), /^VALUE a 0 1024\r\n/);
 });
 
+test("an answer that would be longer than any text is refused, and the daemon goes on", async () => {
+  await using scene = await startMemcached();
+  await scene.said(`set k 0 0 8000\r\n${"x".repeat(8000)}\r\n`);
+  assert.equal(
+    await scene.said(`get${" k".repeat(100_000)}\r\n`),
+    "SERVER_ERROR out of memory writing get response\r\n",
+  );
+  assert.equal(await scene.said("get absent\r\n"), "END\r\n");
+});
+
 test("what is recorded is read by Redis clients as well, and concurrent incr lose nothing", async () => {
   using folder = makeFolder();
   const args = ["--data", folder.path, "--memcached", "0", "--resp", "0"];
