@@ -240,6 +240,14 @@ export class Archive {
     return places.sort(comparePlaces);
   }
 
+  /** Date of the last of them; null: there are none. */
+  lastDamagedUpTo(date: number): number | null {
+    let last: number | null = null;
+    for (const { place } of this.#damaged.values())
+      if (place.at <= date && (last === null || place.at > last)) last = place.at;
+    return last;
+  }
+
   /**
    * Removes what is left of damaged entries, for good.
    * @param mark  written with that, or not at all
@@ -273,12 +281,6 @@ export class Archive {
     const taken = [...this.#damaged.values()].filter(({ place }) => place.at <= date);
     for (const { place } of taken) this.#damaged.delete(place.id);
     return taken;
-  }
-
-  /** Whether something of then was found damaged that nobody has given anew. */
-  isDamagedUpTo(date: number): boolean {
-    for (const { place } of this.#damaged.values()) if (place.at <= date) return true;
-    return false;
   }
 
   /** Ids dated at or before it need not be in memory. */

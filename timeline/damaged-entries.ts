@@ -14,7 +14,10 @@ import type { Waiting } from "./waiting.js";
 export type KeepDamaged = (place: Place, value: Buffer) => string | null;
 
 export interface DamagedEntriesParts {
-  readonly archive: Pick<Archive, "damagedUpTo" | "removeDamaged" | "forgetDamaged" | "isFolded">;
+  readonly archive: Pick<
+    Archive,
+    "damagedUpTo" | "lastDamagedUpTo" | "removeDamaged" | "forgetDamaged" | "isFolded"
+  >;
   readonly making: Pick<SnapshotMaking, "outdated"> | null;
   readonly storage: Pick<Storage, "get">;
   /** null: there is no disk to keep anything on. */
@@ -38,17 +41,13 @@ export class DamagedEntries {
 
   /** Date of the last one; those dated ahead wait for their time. Milliseconds since 1970; null: there are none. */
   get lastAt(): number | null {
-    return this.#due.at(-1)?.at ?? null;
-  }
-
-  get #due(): Place[] {
-    return this.#parts.archive.damagedUpTo(this.#parts.clock());
+    return this.#parts.archive.lastDamagedUpTo(this.#parts.clock());
   }
 
   /** Nobody has them: what is left of them goes, and their effect. Where it is not time for that it is to be asked for again. */
   letGo(): void {
-    const { archive, making, waiting, isServing } = this.#parts;
-    const places = this.#due;
+    const { archive, making, waiting, clock, isServing } = this.#parts;
+    const places = archive.damagedUpTo(clock());
     const [first, last] = [places[0], places.at(-1)];
     // What waits in memory would be folded later, though the disk has it no more.
     if (first === undefined || last === undefined || !isServing() || !waiting.isPast(last.at)) return;

@@ -140,7 +140,7 @@ export class Handover {
 
   /** Whether something dated so early was found damaged here that nobody has given anew. */
   hasLost(date: number): boolean {
-    return this.#parts.archive.isDamagedUpTo(date);
+    return this.#parts.archive.lastDamagedUpTo(date) !== null;
   }
 
   /** Enough members have found the snapshot of a date the same: all before it may be forgotten. */

@@ -131,7 +131,7 @@ test("what is damaged and pruned counts as before, whenever it was found: a snap
     archive.prune(START + 2);
     assert.equal(archive.read(placeOf(damaged)), null);
     assert.deepEqual(archive.index.total("data"), before, `${isReadBefore}`);
-    assert.ok(!archive.isDamagedUpTo(START + 3), "it is asked for no more");
+    assert.equal(archive.lastDamagedUpTo(START + 3), null, "it is asked for no more");
     assert.ok(archive.holds(placeOf(damaged)));
   }
 });

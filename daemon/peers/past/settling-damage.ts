@@ -27,9 +27,12 @@ export class SettlingDamage {
   /** @param connected  all members that are */
   tick(now: number, electorate: () => Electorate, connected: () => Iterable<Reporter>): void {
     const { timeline, limits, clock } = this.#parts;
+    if (this.#askedAt !== null && now < this.#askedAt + limits.reportEveryMs) return;
     const { lastAt } = timeline.damagedEntries;
-    if (lastAt === null) this.#since = this.#askedAt = null;
-    if (lastAt === null || (this.#askedAt !== null && now < this.#askedAt + limits.reportEveryMs)) return;
+    if (lastAt === null) {
+      this.#since = this.#askedAt = null;
+      return;
+    }
     const members = [...connected()];
     if (this.#askedAt === null || !this.#isAgreed(electorate(), members)) this.#since = null;
     else if (now - (this.#since ??= this.#askedAt) > limits.catchUpStuckMs) {

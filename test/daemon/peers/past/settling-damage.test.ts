@@ -6,7 +6,7 @@ import { placeOf } from "../../../../timeline/entries/entry.js";
 import { EPOCH, entryOf } from "../entries.js";
 import { type Node, World } from "../support.js";
 
-const { catchUpStuckMs } = PEERING_LIMITS;
+const { catchUpStuckMs, reportEveryMs } = PEERING_LIMITS;
 
 function three(): { world: World; nodes: readonly [Node, Node, Node] } {
   const world = new World();
@@ -91,4 +91,17 @@ test("what was said when something was damaged long ago counts for nothing that 
     damagedEntries.lastAt = null;
     world.run(2 * catchUpStuckMs);
   }
+});
+
+test("what is damaged is looked at as often as it is asked for, not each time that the clock ticks", () => {
+  const { world, nodes } = three();
+  let looks = 0;
+  Object.defineProperty(nodes[0].timeline.damagedEntries, "lastAt", {
+    get: () => {
+      looks++;
+      return EPOCH - 1000;
+    },
+  });
+  world.run(10 * reportEveryMs);
+  assert.ok(looks > 0 && looks <= 11, `${looks}`);
 });
