@@ -63,6 +63,8 @@ export class Fleet {
   readonly #own: Claim;
   #claim: Claim;
   #isLevel = true;
+  /** Documents of the leader that were refused here, until they come as a whole. */
+  readonly #refused = new Set<ByteString>();
   #place = 0;
   #number = 0;
   readonly #counts = new Map<string, number>();
@@ -96,9 +98,9 @@ export class Fleet {
     return this.#claim.id === this.id;
   }
 
-  /** Whether it has all that its leader had when it was told so. */
+  /** Whether it has all that its leader had when it was told so, and has refused nothing of it. */
   get isLevel(): boolean {
-    return this.#isLevel;
+    return this.#isLevel && this.#refused.size === 0;
   }
 
   /** Writes done so far, in the leader's order. */
@@ -131,7 +133,7 @@ export class Fleet {
     if (!isBetter(claim, this.#claim)) return false;
     // Who lacks writes that are here must not lead, unless he was asked to: then they are handed over.
     const isAsked = claim.after?.id === this.#claim.id && claim.after.term === this.#claim.term;
-    if (this.#isLevel && claim.term > this.#claim.term && claim.place < this.#place && !isAsked) {
+    if (this.isLevel && claim.term > this.#claim.term && claim.place < this.#place && !isAsked) {
       this.#become({ ...this.#own, term: claim.term + 1, place: this.#place });
       return true;
     }
@@ -142,14 +144,30 @@ export class Fleet {
 
   /** The leader is gone. Who does not have all that it had leads nobody who has. @param after  it is there: another one cannot reach it */
   takeOver(after?: Pick<Claim, "id" | "term">): void {
-    const term = this.#isLevel ? this.#claim.term + 1 : 0;
+    const term = this.isLevel ? this.#claim.term + 1 : 0;
     this.#isLevel = true;
+    this.#refused.clear();
     this.#become({ ...this.#own, term, place: this.#place, after });
   }
 
   /** Documents come one by one: until the last one is here it has neither what it had nor what its leader has. */
   unlevel(): void {
     this.#isLevel = false;
+    this.#refused.clear();
+  }
+
+  /** What the leader gave of a document was refused: it goes on in the leader's order, and lacks that. */
+  refuse(document: ByteString): void {
+    this.#refused.add(document);
+  }
+
+  /** It has the document as the leader has. */
+  settle(document: ByteString): void {
+    this.#refused.delete(document);
+  }
+
+  lacks(document: ByteString): boolean {
+    return this.#refused.has(document);
   }
 
   /** It has all that its leader has. */

@@ -16,7 +16,7 @@ const PAUSE_MS = 100;
 const LATE_MOST = 2;
 
 /** Done by one server, as far as is known. */
-const ALONE: Member = ["replicated", "false"];
+export const ALONE: Member = ["replicated", "false"];
 
 const NO_LEADER =
   "The daemon that orders the writes (--json-replica) cannot be reached: the write may have been done. Look, then try again.";

@@ -19,7 +19,7 @@ import {
   textsIn,
   writeIn,
 } from "./fleet-messages.js";
-import type { JsonReplicas } from "./replicas.js";
+import { documentOf, type JsonReplicas } from "./replicas.js";
 import type { Caller } from "./vouching.js";
 
 export interface ReplicaAnswersHost {
@@ -213,9 +213,11 @@ const rowsByName = {
     const now = numberIn(request.get("now"));
     const reply =
       isRefused || argv.length === 0 ? null : (answers.host.refusal(argv) ?? store.apply(argv, now));
+    const answer = isRefused ? failure(OUT_OF_MEMORY) : done(reply);
+    if (fleet !== undefined && answer.startsWith(ERROR_HEAD)) replicas?.refuse(documentOf(argv), answer);
     // What is refused is sent as a whole.
     fleet?.record(writeIn({ get: (name) => request.get(name) }), numberIn(request.get("place")));
-    return isRefused ? failure(OUT_OF_MEMORY) : done(reply);
+    return answer;
   },
 
   part(answers, request) {
@@ -228,15 +230,22 @@ const rowsByName = {
     if (!isGone) answers.hold(entriesIn(request.get("entries")));
     const entries = answers.release();
     if (refusal !== null) return refusal;
-    if (entries === null) return failure(TOO_LONG);
     const { host } = answers;
-    const { store, isFull } = host;
+    const { store, isFull, replicas } = host;
     const name = nameOf(request);
-    const denied = host.refusal(["DOC.DROP", name]) ?? host.refusal(["DOC.INSERT", name]);
-    if (denied !== null) return done(denied);
-    if (isFull && entries.length > 0) return failure(OUT_OF_MEMORY);
-    const whole = isGone ? null : { entries, indexes: textsIn(request.get("indexes")) };
-    return done(store.replace(name, whole, request.get("isNew") === true));
+    const put = (): string => {
+      if (entries === null) return failure(TOO_LONG);
+      const denied = host.refusal(["DOC.DROP", name]) ?? host.refusal(["DOC.INSERT", name]);
+      if (denied !== null) return done(denied);
+      if (isFull && entries.length > 0) return failure(OUT_OF_MEMORY);
+      const whole = isGone ? null : { entries, indexes: textsIn(request.get("indexes")) };
+      return done(store.replace(name, whole, request.get("isNew") === true));
+    };
+    const answer = put();
+    if (request.get("leader") === undefined) return answer;
+    if (answer.startsWith(ERROR_HEAD)) replicas?.refuse(name, answer);
+    else replicas?.fleet.settle(name);
+    return answer;
   },
 
   submit(answers, request) {

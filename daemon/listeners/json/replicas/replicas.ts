@@ -10,6 +10,7 @@ import type { Limits } from "../../../options/limits.js";
 import type { ReplicaPlace } from "../../../options/place.js";
 import type { JsonFleetFigures } from "../../../pipeline/json-replica-figures.js";
 import type { Environment } from "../../../process/environment.js";
+import { ERROR_HEAD, success } from "../messages/answers.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";
 import { datedWords } from "../messages/selection.js";
@@ -17,7 +18,7 @@ import type { Contents, DocumentStore } from "./document-store.js";
 import { type DoneWrite, Fleet, type KeptMost } from "./fleet.js";
 import { type Leader, led, type Meeting, type Met, noted, plain } from "./fleet-messages.js";
 import { documentsOf } from "./given-documents.js";
-import { Leadership } from "./leadership.js";
+import { ALONE, Leadership } from "./leadership.js";
 import type { ReplicaBounds } from "./replica-connection.js";
 import { type LinkHost, ReplicaLink } from "./replica-link.js";
 import { type Forwarded, translated, wholeDocument } from "./replica-requests.js";
@@ -28,6 +29,10 @@ const MARK_BYTES = 16;
 
 /** Commands whose document stands behind a word. */
 const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
+
+/** Which one a write changes. */
+export const documentOf = (argv: readonly ByteString[]) =>
+  (CONTAINERS.has(argv[0] ?? "") ? argv[2] : argv[1]) as ByteString;
 
 export interface JsonReplicasParts {
   readonly places: readonly ReplicaPlace[];
@@ -110,7 +115,11 @@ export class JsonReplicas implements LinkHost {
   async follow(argv: readonly ByteString[], request: JsonRequest): Promise<Led> {
     const number = this.fleet.nextNumber();
     const answer = await this.#leadership.submit(number, request.text);
-    if (answer !== null) throw new AnsweredByLeader(answer);
+    if (answer !== null) {
+      // Its place in the order has come here, the write itself has not.
+      const isHere = answer.startsWith(ERROR_HEAD) || !this.fleet.lacks(documentOf(argv));
+      throw new AnsweredByLeader(isHere ? answer : success(ALONE));
+    }
     return this.lead(argv, request, { by: this.fleet.id, number });
   }
 
@@ -187,6 +196,17 @@ export class JsonReplicas implements LinkHost {
     return this.#leadership.takeLead(leader);
   }
 
+  /** What the leader gave of a document is not taken here. @param answer  why */
+  refuse(document: ByteString, answer: string): void {
+    const { fleet, log } = this;
+    if (fleet.lacks(document)) return;
+    fleet.refuse(document);
+    log.warn(
+      { document: textOfBytes(document), reason: answer },
+      "a document of the daemon that orders the writes of --json-replica is refused here; this one leads nobody who has it",
+    );
+  }
+
   learn(claim: Fleet["claim"]): void {
     this.#leadership.learn(claim);
   }
@@ -236,7 +256,7 @@ export class JsonReplicas implements LinkHost {
     const { fleet, store } = this;
     fleet.record(write);
     const numbered = { leader: fleet.claim, place: fleet.place, write };
-    const document = (CONTAINERS.has(write.argv[0] ?? "") ? write.argv[2] : write.argv[1]) as ByteString;
+    const document = documentOf(write.argv);
     const lines = new Map<string, string>();
     const once = (name: string, make: () => string) => {
       const made = lines.get(name) ?? make();
