@@ -1,12 +1,15 @@
 /** A damaged entry is asked for again, and is neither lost nor applied twice: whoever finds it, and whenever. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { signedBytes } from "../../protocol/version-2/envelope.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../timeline/entries/entry.js";
+import { writeValue } from "../../timeline/entries/stored-value.js";
 import {
   bulk,
   entryAt,
   fiveMinutes,
   HeldStorage,
+  hash,
   MEMBER,
   START,
   TimelineSubject,
@@ -282,4 +285,53 @@ test("what is left of a damaged entry that is let go of is kept for whoever can 
   subject.timeline.damagedEntries.letGo();
   await subject.pass(11_000);
   assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
+});
+
+test("what a later version has written stays on the disk: it is told once, and is not in the state", async () => {
+  const before = await new TimelineSubject().open();
+  await before.writes(5, 1000, () => "INCR k");
+  const { body, signature, envelope } = entryAt(before.now, "INCR k");
+  const later = Buffer.from(body.toString("latin1").replace("nonce", "fresh"), "latin1");
+  const entry = { id: hash(signedBytes(later)), body: later, signature, envelope };
+  const value = writeValue(later, signature);
+  before.storage.put([[writePlace(placeOf(entry)), value]]);
+  const errors: string[] = [];
+  const keepDamaged = () => assert.fail("it is not damaged");
+  const subject = await before.restarted({ errors, keepDamaged }).open();
+  await subject.pass(11_000);
+  for (let times = 0; times < 2; times++) {
+    subject.timeline.damagedEntries.letGo();
+    await subject.pass(11_000);
+    assert.deepEqual(remains(subject, entry), value);
+  }
+  assert.deepEqual(subject.get("k"), bulk("5"));
+  assert.equal(errors.filter((line) => line.includes("written by a later one?")).length, 1);
+  assert.equal(errors.filter((line) => line.includes("is removed")).length, 0);
+});
+
+test("nothing is removed of a damaged entry of which no copy could be kept, until one can be; its effect goes", async () => {
+  const errors: string[] = [];
+  let hasRoom = false;
+  const keepDamaged = () => (hasRoom ? "somewhere" : null);
+  const subject = await new TimelineSubject({ every: 10, keepDamaged, errors }).open();
+  const { timeline } = subject;
+  const entry = (await subject.writes(60, 20_000, () => "INCR k"))[2] as Entry;
+  subject.damage(entry);
+  assert.equal(timeline.read(placeOf(entry)), null);
+  for (let times = 0; times < 2; times++) {
+    timeline.damagedEntries.letGo();
+    await subject.pass(11_000);
+    assert.notEqual(remains(subject, entry), null);
+    assert.deepEqual(subject.get("k"), bulk("59"));
+    assert.equal(timeline.damagedEntries.lastAt, entry.envelope.at);
+  }
+  assert.equal(errors.filter((line) => line.includes("no copy")).length, 1);
+  hasRoom = true;
+  timeline.damagedEntries.letGo();
+  await subject.pass(11_000);
+  assert.equal(remains(subject, entry), null);
+  assert.equal(timeline.damagedEntries.lastAt, null);
+  assert.equal(timeline.receive([entry], MEMBER).length, 1);
+  await subject.pass(11_000);
+  await expectWhole(subject, entry, 60);
 });

@@ -73,6 +73,12 @@ export function viewParts(
   return parts !== null && hash(signedBytes(parts.body)) === id ? parts : null;
 }
 
+/** Whether an entry is there as it was signed, and this version cannot read it: a later one may have written it. */
+export function isUnreadable(place: Place, value: Buffer, hash: Hash): boolean {
+  const parts = viewParts(place, value, hash);
+  return parts !== null && readEnvelope(parts.body) === null;
+}
+
 function readEnvelope(body: Buffer): Envelope | null {
   try {
     return readBody(body);

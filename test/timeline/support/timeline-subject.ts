@@ -39,6 +39,8 @@ export interface SubjectOptions {
   readonly refusesRing?: RefuseRingEntry;
   readonly openAside?: OpenAside;
   readonly keepDamaged?: KeepDamaged;
+  /** Receives the sentences of errors. */
+  readonly errors?: string[];
 }
 
 export const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
@@ -97,7 +99,7 @@ export class TimelineSubject {
       keepDamaged: options.keepDamaged ?? null,
       isAlone: () => options.isAlone ?? false,
       isJoining: () => false,
-      log: { info: () => {}, warn: () => {}, error: () => {} },
+      log: { info: () => {}, warn: () => {}, error: (_facts, line) => void options.errors?.push(line) },
       owner: {
         flushed: (entries) => void this.told.push(...entries.map((place) => this.#stored(place))),
         folded: (entries, answered) => void this.folded.push({ entries, answered }),
