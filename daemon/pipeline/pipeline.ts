@@ -149,9 +149,11 @@ export class Pipeline {
     if (!isRecorded) return first === null ? refusal : unknown(refusal);
     const answer = await (first ?? this.#admit(taken));
     const { at, seq } = envelope;
-    // What was not permitted is not recorded. Anything else was, and if it is damaged by now nothing more is certain of it.
-    if (answer.kind === "refused" || answer.isDenied) return answer;
+    if (answer.kind === "refused") return answer;
     const isHeld = recording.holds({ at, seq, id });
+    // What was not permitted is not recorded, unless by others whose ring permitted it: then it came from them. Anything else was,
+    // and if it is damaged by now nothing more is certain of it.
+    if (!isHeld && answer.isDenied) return answer;
     if (isHeld && (await recording.confirm({ at, seq, id }, wait))) return answer;
     return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
   }

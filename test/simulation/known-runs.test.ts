@@ -21,6 +21,8 @@ const KNOWN: Readonly<Record<number, string>> = {
   706065: "as before, found before what is below the snapshot is forgotten",
   715436: "an entry rots that another has in a snapshot only, and a third has not",
   803468: "one that began empty takes the bad only other's snapshot, which has all that was here",
+  809090:
+    "an entry that is not permitted here comes from a member that permitted it, and its client asks whether it is final",
   5201151: "an entry that failed rots before its client asks once more whether that is final",
 };
 
