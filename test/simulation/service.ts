@@ -23,10 +23,24 @@ export async function checkService(world: World, healedAt: number): Promise<stri
   if (key === null || settings.faults.has("clock-day")) return [];
   const settledMs = settings.faults.has("clock-step") ? SETTLED_CLOCKS_MS : SETTLED_MS;
   await scheduler.runUntil(healedAt + settledMs);
-  // What a full disk has refused may be told after there was room again.
+  if (restartFull(hosts)) await scheduler.runUntil(scheduler.time + settledMs);
+  const refusals = await askAll(world, key);
+  // A daemon that has caught up late was told then only: it is restarted, and all are asked once more.
+  if (!restartFull(hosts)) return refusals;
+  await scheduler.runUntil(scheduler.time + settledMs);
+  return await askAll(world, key);
+}
+
+/** What a full disk has refused may be told after there was room again. @returns whether a daemon was restarted for that */
+function restartFull(hosts: readonly Host[]): boolean {
   let hasRestarted = false;
   for (const host of hosts) if (restartFailed(host)) hasRestarted = true;
-  if (hasRestarted) await scheduler.runUntil(scheduler.time + settledMs);
+  return hasRestarted;
+}
+
+/** A write for each daemon. @returns what they refuse or do not answer */
+async function askAll(world: World, key: SimulatedKey): Promise<string[]> {
+  const { scheduler, settings, honest: hosts } = world;
   // Nothing is final without every member.
   const isFinalAwaited = settings.window.past <= PAST_MOST_MS && settings.byzantine === null;
   const answers = new Map(hosts.map((host) => [host, "no answer"]));
