@@ -16,6 +16,9 @@ import type { Waiting } from "./waiting.js";
 /** Keeps what is left of a damaged entry, for whoever can read more in it. @returns where; null: there is no room for it */
 export type KeepDamaged = (place: Place, value: Buffer) => string | null;
 
+/** Looks once what is kept already, and counts on from there: for as many as are let go of at once. */
+export type BeginKeeping = () => KeepDamaged;
+
 export interface DamagedEntriesParts {
   readonly archive: Pick<
     Archive,
@@ -25,7 +28,7 @@ export interface DamagedEntriesParts {
   readonly storage: Pick<Storage, "get">;
   readonly hash: (bytes: Buffer) => ByteString;
   /** null: there is no disk to keep anything on. */
-  readonly keepDamaged: KeepDamaged | null;
+  readonly keepDamaged: BeginKeeping | null;
   readonly waiting: Pick<Waiting, "isPast">;
   /** Milliseconds since 1970; may jump. */
   readonly clock: () => number;
@@ -55,12 +58,13 @@ export class DamagedEntries {
    * to be asked for again.
    */
   letGo(): void {
-    const { archive, making, waiting, clock, isServing } = this.#parts;
+    const { archive, making, keepDamaged, waiting, clock, isServing } = this.#parts;
     const places = archive.damagedUpTo(clock());
     const last = places.at(-1);
     // What waits in memory would be folded later, though the disk has it no more.
     if (last === undefined || !isServing() || !waiting.isPast(last.at)) return;
-    const staying = new Set(places.filter((place) => this.#stays(place)).map(({ id }) => id));
+    const keep = keepDamaged?.() ?? null;
+    const staying = new Set(places.filter((place) => this.#stays(place, keep)).map(({ id }) => id));
     this.#staying = staying;
     const [first] = places.filter(({ id }) => !staying.has(id) || archive.isFolded(id));
     if (first === undefined) return;
@@ -74,13 +78,13 @@ export class DamagedEntries {
   }
 
   /** Tells of one what becomes of it. @returns whether its bytes are to stay where they are */
-  #stays(place: Place): boolean {
-    const { archive, storage, hash, keepDamaged, log } = this.#parts;
+  #stays(place: Place, keep: KeepDamaged | null): boolean {
+    const { archive, storage, hash, log } = this.#parts;
     const facts = { at: dateText(place.at), id: hexOf(place.id) };
     const value = storage.get(writePlace(place));
     const isIntact = value !== null && isUnreadable(place, value, hash);
-    const copy = value === null || isIntact ? null : (keepDamaged?.(place, value) ?? null);
-    const stays = isIntact || (value !== null && copy === null && keepDamaged !== null);
+    const copy = value === null || isIntact ? null : (keep?.(place, value) ?? null);
+    const stays = isIntact || (value !== null && copy === null && keep !== null);
     if (!stays)
       log.error(
         { ...facts, ...(copy === null ? {} : { copy }) },

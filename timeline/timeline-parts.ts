@@ -1,7 +1,7 @@
 /** What a timeline is made of, what it answers, and whom it tells. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
-import type { KeepDamaged } from "./damaged-entries.js";
+import type { BeginKeeping } from "./damaged-entries.js";
 import type { Entry, FlushedEntry } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
 import type { TimelineLog } from "./entries/timeline-log.js";
@@ -44,7 +44,7 @@ export interface TimelineParts {
   /** Where what a member's snapshot takes the place of is kept; null: there is no disk to keep it on. */
   readonly openAside: OpenAside | null;
   /** Where what is left of a damaged entry that nobody has is kept; null: there is no disk to keep it on. */
-  readonly keepDamaged: KeepDamaged | null;
+  readonly keepDamaged: BeginKeeping | null;
   /** Whether there is nobody to compare the clock with. */
   readonly isAlone: () => boolean;
   /** Whether the watermark is not known yet: a daemon that began with nothing has not heard from its members. */

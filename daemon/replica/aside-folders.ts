@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { KeepDamaged } from "../../timeline/damaged-entries.js";
+import type { BeginKeeping } from "../../timeline/damaged-entries.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { OpenAside } from "../../timeline/snapshots/aside.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
@@ -77,20 +77,26 @@ export function asideOf(
 }
 
 /** Each is a file of its own, named for its date and id, as it stood on the disk. null: there is no data folder */
-export function keepDamagedIn(data: string | null): KeepDamaged | null {
+export function keepDamagedIn(data: string | null): BeginKeeping | null {
   if (data === null) return null;
   const folder = join(data, ASIDE_FOLDER, DAMAGED_FOLDER);
-  return ({ at, id }, value) => {
-    const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
-    try {
-      if (bytesIn(folder) + value.length > DAMAGED_BYTES_MOST) return null;
-      mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
-      writeFileSync(copy, value, { mode: FILE_MODE });
-      return copy;
-    } catch {
-      // A disk that takes nothing is told of by whoever writes the timeline; this is a copy of what is no good.
-      return null;
-    }
+  return () => {
+    /** Bytes kept by now; null: nobody has looked. */
+    let kept: number | null = null;
+    return ({ at, id }, value) => {
+      const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
+      try {
+        kept ??= bytesIn(folder);
+        if (kept + value.length > DAMAGED_BYTES_MOST) return null;
+        mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+        writeFileSync(copy, value, { mode: FILE_MODE });
+        kept += value.length;
+        return copy;
+      } catch {
+        // A disk that takes nothing is told of by whoever writes the timeline; the bytes stay where they are.
+        return null;
+      }
+    };
   };
 }
 

@@ -1,10 +1,18 @@
 /** What a member's snapshot takes the place of is kept beside the live timeline, and never at its cost. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { asideOf, DAMAGED_BYTES_MOST, keepDamagedIn } from "../../../daemon/replica/aside-folders.js";
-import type { KeepDamaged } from "../../../timeline/damaged-entries.js";
+import type { BeginKeeping } from "../../../timeline/damaged-entries.js";
 import type { OpenAside } from "../../../timeline/snapshots/aside.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { makeFolder, startReplica } from "../replicas.js";
@@ -73,7 +81,8 @@ test("none is begun that could take more than half of what is free, timeline and
 
 test("what is left of damaged entries is kept, each in a file of its own, as far as there is room for it", () => {
   using folder = makeFolder();
-  const keep = keepDamagedIn(folder.path) as KeepDamaged;
+  const begin = keepDamagedIn(folder.path) as BeginKeeping;
+  const keep = begin();
   const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
   const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
   assert.equal(copy, join(folder.path, "replaced", "damaged", `${NAME}-${"61".repeat(32)}`));
@@ -81,5 +90,17 @@ test("what is left of damaged entries is kept, each in a file of its own, as far
   assert.equal(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MOST)), null);
   assert.notEqual(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MOST - 6)), null);
   assert.equal(keep(place("c"), Buffer.from("x")), null);
+  assert.equal(begin()(place("c"), Buffer.from("x")), null, "what was kept before counts");
   assert.equal(keepDamagedIn(null), null);
+});
+
+test("how much is kept of damaged entries is looked up once for all that are let go of at once", () => {
+  using folder = makeFolder();
+  const begin = keepDamagedIn(folder.path) as BeginKeeping;
+  const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
+  const keep = begin();
+  const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
+  truncateSync(copy, DAMAGED_BYTES_MOST);
+  assert.notEqual(keep(place("b"), Buffer.from("x")), null, "nobody looks again");
+  assert.equal(begin()(place("c"), Buffer.from("x")), null);
 });

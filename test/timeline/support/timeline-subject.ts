@@ -96,7 +96,7 @@ export class TimelineSubject {
       },
       refusesRing: options.refusesRing ?? (() => null),
       openAside: options.openAside ?? null,
-      keepDamaged: options.keepDamaged ?? null,
+      keepDamaged: options.keepDamaged === undefined ? null : () => options.keepDamaged as KeepDamaged,
       isAlone: () => options.isAlone ?? false,
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: (_facts, line) => void options.errors?.push(line) },
