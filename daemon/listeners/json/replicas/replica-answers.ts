@@ -20,7 +20,7 @@ import {
   writeIn,
 } from "./fleet-messages.js";
 import { documentOf, type JsonReplicas } from "./replicas.js";
-import type { Caller } from "./vouching.js";
+import { type Caller, callerIn } from "./vouching.js";
 
 export interface ReplicaAnswersHost {
   readonly store: DocumentStore;
@@ -134,7 +134,7 @@ export class ReplicaAnswers {
     const isSame = id === this.#caller?.id && mark === this.#caller?.mark;
     if (isSame) return;
     this.#isProven = false;
-    this.#caller = typeof id === "string" && typeof mark === "string" ? { id, mark } : null;
+    this.#caller = callerIn(id, mark);
   }
 
   async #proving(): Promise<void> {

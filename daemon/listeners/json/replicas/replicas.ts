@@ -22,10 +22,7 @@ import { ALONE, Leadership } from "./leadership.js";
 import type { ReplicaBounds } from "./replica-connection.js";
 import { type LinkHost, ReplicaLink } from "./replica-link.js";
 import { type Forwarded, translated, wholeDocument } from "./replica-requests.js";
-import { type Caller, isVouchedFor } from "./vouching.js";
-
-/** Not to be guessed. */
-const MARK_BYTES = 16;
+import { type Caller, newMark, Vouching } from "./vouching.js";
 
 /** Commands whose document stands behind a word. */
 const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
@@ -66,6 +63,7 @@ export class JsonReplicas implements LinkHost {
   readonly log: Logger;
   readonly #links: readonly ReplicaLink[];
   readonly #leadership: Leadership;
+  readonly #vouching: Vouching;
   readonly #differences = new Map<ReplicaLink, number>();
   readonly #environment: Pick<Environment, "randomBytes">;
   #bounds: ReplicaBounds;
@@ -78,6 +76,7 @@ export class JsonReplicas implements LinkHost {
     const bounds = boundsOf(limits);
     this.#bounds = bounds;
     this.#links = places.map((place) => new ReplicaLink({ place, bounds, host: this }));
+    this.#vouching = new Vouching(places, () => this.#bounds);
     const silenceMs = () => this.#bounds.silenceMs;
     const takenOver = () => {
       for (const link of this.#links) link.keep(store.names);
@@ -137,7 +136,7 @@ export class JsonReplicas implements LinkHost {
   }
 
   newMark(): string {
-    return Buffer.from(this.#environment.randomBytes(MARK_BYTES), "latin1").toString("hex");
+    return newMark(this.#environment);
   }
 
   /** Whether a connection that bears a mark is one that this daemon has opened. */
@@ -146,13 +145,10 @@ export class JsonReplicas implements LinkHost {
   }
 
   /** Whether a connection is one that a daemon of the list has opened. */
-  async isMember(caller: Caller): Promise<boolean> {
+  isMember(caller: Caller): Promise<boolean> {
     const others = this.#links.filter(({ contact: { kind } }) => kind !== "original" && kind !== "self");
-    return await isVouchedFor(
-      caller,
-      others.map(({ contact: { place } }) => place),
-      this.#bounds,
-    );
+    const places = others.map(({ contact: { place } }) => place);
+    return this.#vouching.isVouchedFor(caller, places);
   }
 
   /** A daemon says whom it follows. @param isProven  whether it is one of the list */
@@ -248,6 +244,7 @@ export class JsonReplicas implements LinkHost {
 
   stop(): void {
     this.#leadership.stop();
+    this.#vouching.stop();
     for (const link of this.#links) link.stop();
   }
 
