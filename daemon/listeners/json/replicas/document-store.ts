@@ -67,8 +67,9 @@ export class DocumentStore {
     return now > this.now + AHEAD_MOST_MS ? TOO_FAR_AHEAD : this.run(argv, now);
   }
 
-  contentsOf(document: ByteString): Contents {
-    const reply = this.run(["DOC.GET", document, "DETAILS"]);
+  /** @param now  milliseconds since 1970 */
+  contentsOf(document: ByteString, now = this.now): Contents {
+    const reply = this.run(["DOC.GET", document, "DETAILS"], now);
     if (reply.kind === "error") return null;
     const items = itemsOf(reply);
     const entries: Entry[] = [];
@@ -80,7 +81,7 @@ export class DocumentStore {
         expires: expires?.kind === "integer" ? Number(expires.value) : null,
       });
     }
-    return { entries, indexes: bulksOf(this.run(["DOC.INDEX", "LIST", document])) };
+    return { entries, indexes: this.#indexesOf(document, now) };
   }
 
   /** The same for the same contents; "": the document is not there. */
@@ -97,31 +98,69 @@ export class DocumentStore {
     return digest;
   }
 
-  /** In one turn: nobody sees a part of it. @param isNew  whether it is to be the youngest document @returns an error, or what came last */
+  /**
+   * In one turn: nobody sees a part of it. Where it is refused the document stays as it was.
+   * @param isNew  whether it is to be the youngest document @returns an error, or what came last
+   */
   replace(document: ByteString, contents: Contents, isNew: boolean): Reply {
-    const before = this.contentsOf(document);
-    if (before !== null && (isNew || contents === null)) {
-      const dropped = this.run(["DOC.DROP", document]);
-      if (contents === null) return dropped;
+    // One moment for all: what is there at its beginning expires no earlier than its end.
+    const { now } = this;
+    const before = this.contentsOf(document, now);
+    if (contents === null) return before === null ? OK : this.run(["DOC.DROP", document], now);
+    if (before === null) return this.#make(document, contents, now);
+    const replaced = this.#runAll(refilling(document, contents, before.indexes), now);
+    if (replaced.kind === "error") {
+      // It is emptied, not dropped: the age that it has is its place among all.
+      this.#runAll(refilling(document, before, this.#indexesOf(document, now)), now);
+      return replaced;
     }
-    if (contents === null) return OK;
-    const isMade = before === null || isNew;
-    const commands = [
-      isMade ? ["DOC.CREATE", document] : ["DOC.EMPTY", document],
-      ...(isMade ? [] : before.indexes)
-        .filter((name) => !contents.indexes.includes(name))
-        .map((name) => ["DOC.INDEX", "DROP", document, name]),
-      ...contents.indexes.map((name) => ["DOC.INDEX", "CREATE", document, name]),
-      ...inserts(document, contents.entries),
-    ];
+    if (!isNew) return replaced;
+    this.run(["DOC.DROP", document], now);
+    return this.#make(document, contents, now);
+  }
+
+  #make(document: ByteString, contents: Exclude<Contents, null>, now: number): Reply {
+    const created = this.run(["DOC.CREATE", document], now);
+    if (created.kind === "error") return created;
+    const made = this.#runAll(filling(document, contents), now);
+    if (made.kind === "error") this.run(["DOC.DROP", document], now);
+    return made;
+  }
+
+  /** Up to the first one that is refused. */
+  #runAll(commands: readonly ByteString[][], now: number): Reply {
     let reply: Reply = OK;
     for (const argv of commands) {
-      reply = this.run(argv);
+      reply = this.run(argv, now);
       if (reply.kind === "error") return reply;
     }
     return reply;
   }
+
+  #indexesOf(document: ByteString, now: number): ByteString[] {
+    return bulksOf(this.run(["DOC.INDEX", "LIST", document], now));
+  }
 }
+
+/** Of a document that is there. @param indexes  that it has */
+function refilling(
+  document: ByteString,
+  contents: Exclude<Contents, null>,
+  indexes: readonly ByteString[],
+): ByteString[][] {
+  const dropped = indexes.filter((name) => !contents.indexes.includes(name));
+  return [
+    ["DOC.EMPTY", document],
+    ...dropped.map((name) => ["DOC.INDEX", "DROP", document, name]),
+    ...filling(document, contents),
+  ];
+}
+
+/** Of one without entries. */
+const filling = (document: ByteString, { entries, indexes }: Exclude<Contents, null>): ByteString[][] => [
+  ...indexes.map((name) => ["DOC.INDEX", "CREATE", document, name]),
+  ...inserts(document, entries),
+];
 
 /** A command for entries that stay equally long. */
 function inserts(document: ByteString, entries: readonly Entry[]): ByteString[][] {
