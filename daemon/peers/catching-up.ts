@@ -71,8 +71,7 @@ export class CatchingUp {
     const { size, heard } = roster().count(now - peering.limits.silenceMs);
     this.size = size;
     const isMajority = 2 * heard > size;
-    // The others went on without it.
-    if (isMajority && this.state === "isolated") this.again();
+    if (isMajority && this.state === "isolated") this.#isBack();
     if (this.isUnderWay) this.#consider(now);
     gaps.tick(now);
     if (this.#isLeft(now)) {
@@ -95,6 +94,16 @@ export class CatchingUp {
       if (!this.#isTold) notices.info({}, "caught up with the members");
       this.#isTold = true;
     }
+  }
+
+  /**
+   * The others went on without it. Also if all are compared already it is live only by what is asked of one that starts:
+   * while it was cut off it believed any member of what lacks, and who is live leaves live for none of that.
+   */
+  #isBack(): void {
+    this.again();
+    this.#isMarked = false;
+    this.state = "catching-up";
   }
 
   /**

@@ -289,6 +289,13 @@ export const mutants: readonly Mutant[] = [
     test: "test/daemon/peers/catching-up.test.js",
   },
   {
+    name: "who was cut off is live with what it believed of one member then",
+    file: "daemon/peers/catching-up.js",
+    find: 'this.#isMarked = false;\n        this.state = "catching-up";',
+    replace: "",
+    test: "test/daemon/peers/one-word.test.js",
+  },
+  {
     name: "a snapshot that is made again of the same date is told as it was before",
     file: "timeline/snapshots/snapshot-making.js",
     find: "if (date >= at)\n                this.#cuts.delete(date);",

@@ -23,6 +23,7 @@ const KNOWN: Readonly<Record<number, string>> = {
   803468: "one that began empty takes the bad only other's snapshot, which has all that was here",
   809090:
     "an entry that is not permitted here comes from a member that permitted it, and its client asks whether it is final",
+  813759: "a bad member says something of the past to one that is cut off, and again when that one is back",
   5201151: "an entry that failed rots before its client asks once more whether that is final",
 };
 

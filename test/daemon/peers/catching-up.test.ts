@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EPOCH, entryOf } from "./entries.js";
-import { World } from "./support.js";
+import { entriesOf, type Node, World } from "./support.js";
 
 test("a daemon is live when what it has got is in its state, and stays so when more comes", () => {
   const world = new World();
@@ -23,4 +23,25 @@ test("a daemon is live when what it has got is in its state, and stays so when m
   b.timeline.waiting.isMarkPast = false;
   world.run(5000);
   assert.equal(b.peering.state, "live");
+});
+
+test("a daemon that was cut off is live when what it has got since is in its state", () => {
+  const world = new World();
+  const names = ["a", "b", "c"];
+  const [a, b, c] = names.map((name) =>
+    world.add(name, { peers: names.filter((other) => other !== name) }),
+  ) as [Node, Node, Node];
+  world.runUntil(() => [a, b, c].every(({ peering }) => peering.state === "live"));
+  for (const name of ["a", "b"]) for (const way of [`${name} c`, `c ${name}`]) world.cut.add(way);
+  world.breakAll((one, other) => world.cut.has(`${one} ${other}`));
+  world.runUntil(() => c.peering.state === "isolated");
+  a.timeline.take(entryOf(-30_000));
+  c.timeline.waiting.isMarkPast = false;
+  world.cut.clear();
+  world.run(20_000);
+  assert.equal(entriesOf(c), 1);
+  assert.equal(c.peering.state, "catching-up");
+  c.timeline.waiting.isMarkPast = true;
+  world.run(100);
+  assert.equal(c.peering.state, "live");
 });

@@ -1,6 +1,7 @@
 /** One member's word: it moves nobody who is live, and keeps nobody from becoming so for whom the others speak. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { PEERING_LIMITS } from "../../../daemon/peers/shared/peering-limits.js";
 import { EPOCH, entryOf } from "./entries.js";
 import { isLevel, type Node, World } from "./support.js";
 
@@ -23,8 +24,8 @@ function pairAnd(liar: string): { world: World; honest: readonly [Node, Node] } 
 }
 
 /** It says that it has pruned what it never had from anybody. */
-function addLiar(world: World): Node {
-  const liar = world.add("liar", { peers: ["a", "b"] });
+function addLiar(world: World, peers: readonly string[] = ["a", "b"]): Node {
+  const liar = world.add("liar", { peers });
   for (let i = 0; i < 40; i++) {
     const { id, envelope } = entryOf(-90_000 + i * 1000);
     liar.timeline.index.add({ at: envelope.at, seq: 0, id }, false);
@@ -76,6 +77,31 @@ test("a daemon that starts is not kept catching up by a member that never gives 
   world.kill("b");
   const again = world.add("b", { peers: ["a", "liar"] });
   world.runUntil(() => again.peering.state === "live", 60_000);
+});
+
+test("what one member said of the past while a daemon was cut off makes it not leave live afterwards", () => {
+  const world = new World();
+  const names = ["a", "b", "c"];
+  const nodes = names.map((name) =>
+    world.add(name, { peers: [...names, "d", "liar"].filter((other) => other !== name) }),
+  );
+  const d = world.add("d", { peers: [...names, "liar"] });
+  fill([...nodes, d]);
+  world.runUntil(() => [...nodes, d].every(({ peering }) => peering.state === "live"));
+  addLiar(world, [...names, "d"]);
+  world.run(5_000);
+  for (const name of names) for (const way of [`${name} d`, `d ${name}`]) world.cut.add(way);
+  world.runUntil(() => d.peering.state === "isolated");
+  world.run(PEERING_LIMITS.statusEveryMs + 500);
+  world.kill("liar");
+  world.cut.clear();
+  world.runUntil(() => d.peering.state === "live");
+  world.isLost = ({ from, kind }) => from === "liar" && kind === "report";
+  addLiar(world, [...names, "d"]);
+  for (let ticks = 0; ticks < 400; ticks++) {
+    world.run(25);
+    assert.equal(d.peering.state, "live", `${ticks} ticks after the liar came again`);
+  }
 });
 
 test("what most of the others have and keep no more makes a live daemon leave live", () => {

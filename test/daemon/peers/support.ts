@@ -113,6 +113,8 @@ export class World {
   readonly seen: Seen[] = [];
   /** Pairs "a b" that hear nothing of each other. */
   readonly cut = new Set<string>();
+  /** Messages that are lost, and what was written in one piece with them. */
+  isLost: (message: Seen) => boolean = () => false;
   /** Binding of each side's end, where a test wants TLS. */
   bindings: ((opener: string, answerer: string) => [Buffer | null, Buffer | null]) | null = null;
   readonly random = new SeededRandom(1);
@@ -263,16 +265,18 @@ export class World {
 
   #deliverer(from: string, to: string) {
     return (run: () => void, bytes: Buffer | null): void => {
-      if (bytes !== null) this.#see(from, to, bytes);
-      if (this.cut.has(`${from} ${to}`)) return;
+      const isLost = bytes !== null && this.#see(from, to, bytes).some((seen) => this.isLost(seen));
+      if (isLost || this.cut.has(`${from} ${to}`)) return;
       this.#steps.push(run);
     };
   }
 
-  #see(from: string, to: string, bytes: Buffer): void {
-    for (const payload of new FrameParser(1 << 30, 2).push(bytes)) {
-      this.seen.push({ from, to, kind: readMemberMessage(payload).kind, bytes: payload.length });
-    }
+  #see(from: string, to: string, bytes: Buffer): readonly Seen[] {
+    const seen = new FrameParser(1 << 30, 2).push(bytes).map((payload) => {
+      return { from, to, kind: readMemberMessage(payload).kind, bytes: payload.length };
+    });
+    this.seen.push(...seen);
+    return seen;
   }
 }
 
