@@ -95,7 +95,11 @@ export class Daemon implements Service {
   get health(): Health {
     const backends = (this.#wired?.backends ?? []).map(({ name, up }) => ({ name, up }));
     const state = this.#wired?.pipeline.shownState ?? "live";
-    return { version, state: this.#phase === "running" ? state : this.#phase, backends };
+    const jsonFleet = this.#wired?.userListeners?.jsonFleet ?? null;
+    return {
+      ...{ version, state: this.#phase === "running" ? state : this.#phase, backends },
+      ...(jsonFleet === null ? {} : { jsonFleet }),
+    };
   }
 
   /**

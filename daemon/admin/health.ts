@@ -1,5 +1,6 @@
 /** What the daemon says of itself over --admin. Nothing of it is secret. */
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
+import type { JsonFleetFigures } from "../pipeline/json-replica-figures.js";
 
 export const STATES = [
   "starting",
@@ -23,6 +24,8 @@ export interface Health {
   readonly version: string;
   readonly state: State;
   readonly backends: readonly BackendHealth[];
+  /** Of --json-replica; absent: there is none. */
+  readonly jsonFleet?: JsonFleetFigures;
 }
 
 /** Whether clients should be sent here. An isolated daemon still answers. */

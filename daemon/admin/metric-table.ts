@@ -232,6 +232,16 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     "Changes with who orders the writes of --json-replica; the same on all that agree.",
     ({ term }) => term,
   ),
+  dbsyncd_json_replica_level: ofJsonFleet(
+    "gauge",
+    "1 while this daemon has all that the one has which orders the writes of --json-replica, as far as it knows, else 0.",
+    ({ isLevel }) => Number(isLevel),
+  ),
+  dbsyncd_json_replica_refused_documents: ofJsonFleet(
+    "gauge",
+    "Documents of the daemon that orders the writes of --json-replica which this one refuses: the log says why.",
+    ({ refused }) => refused,
+  ),
   dbsyncd_json_replica_connected: perJsonReplica(
     "gauge",
     "1 while the server of --json-replica is connected, else 0.",

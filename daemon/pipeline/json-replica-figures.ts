@@ -1,4 +1,4 @@
-/** What metrics and INFO tell of a server of --json-replica. */
+/** What metrics, INFO, /healthz and `dbsync status` tell of a server of --json-replica. */
 export interface JsonReplicaFigures {
   /** host:port */
   readonly replica: string;
@@ -7,6 +7,8 @@ export interface JsonReplicaFigures {
   readonly isLeader: boolean;
   /** Documents of which it may not have all. */
   readonly missing: number;
+  /** How many of those it has refused, for now. */
+  readonly refused: number;
   /** Documents that were found to be others than here, without a reason. */
   readonly different: number;
 }
@@ -17,6 +19,10 @@ export interface JsonFleetFigures {
   readonly isLeading: boolean;
   /** Rises with each change of who does. */
   readonly term: number;
+  /** Whether it has all that its leader has, as far as it knows. */
+  readonly isLevel: boolean;
+  /** Documents of its leader that this daemon refuses. */
+  readonly refused: number;
   /** Without the daemon itself. */
   readonly servers: readonly JsonReplicaFigures[];
 }

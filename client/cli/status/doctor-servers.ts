@@ -7,13 +7,13 @@ import { DbsyncError, type Outcome, outcomeCure, STAGES } from "../../shared/err
 import type { Address } from "../../shared/servers.js";
 import type { Report } from "../shared/finding.js";
 import { isDenied } from "../shared/probe.js";
+import { short } from "./daemon-report.js";
 import {
   CLOCK_CURE,
   type DaemonStatus,
   describeClock,
   MAX_CLOCK_DIFFERENCE_MS,
   readStatus,
-  short,
 } from "./status.js";
 
 export async function examineServers(settings: Settings, add: Report): Promise<void> {

@@ -3,13 +3,16 @@ import type { Command } from "commander";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Settings } from "../../settings/options.js";
 import { realEnvironment } from "../../shared/environment.js";
-import { STAGES, type Stage } from "../../shared/errors.js";
+import { STAGES } from "../../shared/errors.js";
 import type { Address } from "../../shared/servers.js";
 import { type Greeting, greet } from "../../version-2/greeting.js";
+import { JSON_URL_HELP, type JsonServerAddress, readJsonUrl, trusted } from "../json/json-server.js";
 import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
-import { formatTable } from "../shared/table.js";
+import { formatDaemons, type ShownDaemon, short } from "./daemon-report.js";
+import { formatFleets } from "./fleet-report.js";
+import { type FleetStatus, readFleets } from "./fleet-status.js";
 import { type Diagnosis, diagnose, type Problem } from "./timeline-problems.js";
 import { formatTimelines } from "./timeline-report.js";
 import { readTimelines, type TimelineStatus } from "./timeline-status.js";
@@ -22,25 +25,11 @@ const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --clust
 
 const INCOMPLETE = "it is not yet complete";
 
-/** Hexadecimal digits of an id that people are shown. */
-const SHORT_DIGITS = 12;
-
 /** One daemon, as --json prints it. Ids are hexadecimal, times milliseconds; null: not known. */
-export interface DaemonStatus {
-  readonly address: string;
+export interface DaemonStatus extends ShownDaemon {
   readonly ok: boolean;
-  readonly versions: readonly number[];
-  readonly daemon: string | null;
-  readonly cluster: string | null;
-  /** Whether that is another one than the option says, or than most daemons'. */
-  readonly clusterDiffers: boolean;
-  readonly state: string | null;
   /** How many other daemons it exchanges commands with; null: it has no timeline, or speaks version 1 only. */
   readonly members: number | null;
-  readonly clockDifference: number | null;
-  readonly roundTrip: number | null;
-  /** Why there is no greeting. */
-  readonly stage: Stage | null;
   readonly detail: string | null;
   /** What it says of its timeline and members; null: it has none, or does not tell. */
   readonly timeline: TimelineStatus | null;
@@ -56,6 +45,8 @@ interface StatusFlags extends ClientFlags {
   readonly watch?: boolean;
 }
 
+/** Milliseconds after which a server of documents is given up that says nothing. */
+const FLEET_MS = 3000;
 /** Milliseconds between two looks. */
 const WATCH_EVERY_MS = 2000;
 const CLEAR_SCREEN = "\x1b[2J\x1b[H";
@@ -66,33 +57,49 @@ export function addStatus(program: Command): void {
       .command("status")
       .description("show every daemon's version, cluster, state and clock, its timeline and members"),
   )
+    .argument(
+      "[url...]",
+      `of daemons with --json-replica: ${JSON_URL_HELP}. With -s the others are shown, too`,
+      (text, all: readonly JsonServerAddress[] = []) => [...all, readJsonUrl(text)],
+    )
     .option("--watch", "again every 2 s, until Ctrl-C")
-    .option(JSON_FLAG, 'print JSON: {"daemons": […]}, ids in full; with --watch a line each time')
+    .option(
+      JSON_FLAG,
+      'print JSON: {"daemons": […], "fleets": […]}, ids in full; with --watch a line each time',
+    )
     .addHelpText(
       "after",
       `
 No key is needed for the first table: daemons say this to everybody. CLOCK is the daemon's minus this machine's,
 ROUND TRIP the fastest of three. Daemons that speak version 1 only say nothing of themselves. With an
 administrator's key, daemons with --data or --peer tell of their timelines and members too. HELD is the same where the
-same is held; FINAL: nothing older can change any more.
+same is held; FINAL: nothing older can change any more. Daemons with --json-replica tell by the JSON protocol which
+of them leads, whether they have all that it has (LEVEL), and what the servers of their lists lack or refuse.
+
+A line behind the tables begins with FAIL, or with WARN for what need not be wrong, or mostly passes by itself.
 
 Examples:
   dbsync status
   dbsync status -s 10.0.0.1,10.0.0.2 --json
   dbsync status --watch -k root-private.pem
-${exitCodeHelp("a daemon is not reached, not live, of another cluster, or something of it is wrong")}`,
+  dbsync status json://10.0.0.1 json://10.0.0.2
+${exitCodeHelp("there is a FAIL: a daemon is not reached, not live, of another cluster, or something of it is wrong")}`,
     )
     .action(status);
 }
 
-async function status(flags: StatusFlags): Promise<void> {
-  const settings = readSettings(flags);
+async function status(urls: readonly JsonServerAddress[], flags: StatusFlags): Promise<void> {
+  const settings = urls.length > 0 && flags.servers === undefined ? null : readSettings(flags);
+  const servers = urls.map((url) => trusted(url, flags.ca));
   for (;;) {
-    const daemons = await readFullStatus(settings);
+    const [daemons, fleets] = await Promise.all([
+      settings === null ? [] : readFullStatus(settings),
+      readFleets(servers, flags.timeout ?? FLEET_MS),
+    ]);
     if (flags.watch && !flags.json && process.stdout.isTTY) process.stdout.write(CLEAR_SCREEN);
-    if (flags.json) printJson({ daemons });
-    else process.stdout.write(formatStatus(daemons));
-    process.exitCode = daemons.every(({ ok }) => ok) ? EXIT.ok : EXIT.failed;
+    if (flags.json) printJson({ daemons, ...(fleets.length === 0 ? {} : { fleets }) });
+    else process.stdout.write(formatStatus(daemons, fleets));
+    process.exitCode = [...daemons, ...fleets].every(({ ok }) => ok) ? EXIT.ok : EXIT.failed;
     if (!flags.watch) return;
     if (!flags.json && !process.stdout.isTTY) process.stdout.write("\n");
     await new Promise((resolve) => setTimeout(resolve, WATCH_EVERY_MS));
@@ -250,29 +257,22 @@ function problem(text: string, fix: string): Problem {
   return { text, fix, isPassing: false };
 }
 
-function formatStatus(daemons: readonly DaemonStatus[]): string {
-  const head = ["ADDRESS", "VERSIONS", "DAEMON", "CLUSTER", "STATE", "CLOCK", "ROUND TRIP"];
-  const rows = daemons.map((each) => [
-    each.address,
-    each.versions.join(" ") || "-",
-    short(each.daemon),
-    `${short(each.cluster)}${each.clusterDiffers ? " (!)" : ""}`,
-    each.state ?? each.stage ?? "-",
-    each.clockDifference === null
-      ? "-"
-      : `${each.clockDifference < 0 ? "" : "+"}${each.clockDifference.toFixed(0)} ms`,
-    each.roundTrip === null ? "-" : `${each.roundTrip.toFixed(1)} ms`,
+function formatStatus(daemons: readonly DaemonStatus[], fleets: readonly FleetStatus[]): string {
+  const lines = [...daemons, ...fleets].flatMap(({ address, problems, remarks }) => [
+    ...problems.map(({ text, fix }) => `FAIL  ${address}: ${text}; ${fix}\n`),
+    ...remarks.map(({ text, fix }) => `WARN  ${address}: ${text}; ${fix}\n`),
   ]);
-  const lines = daemons.flatMap(({ address, problems, remarks }) =>
-    [...problems, ...remarks].map(({ text, fix }) => `${address}: ${text}; ${fix}\n`),
-  );
   const shown = daemons.flatMap(({ address, timeline }) =>
     timeline === null ? [] : [{ address, timeline }],
   );
   const timelines = formatTimelines(shown, realEnvironment.wallClock());
+  const tables = [
+    ...(daemons.length === 0 ? [] : [`${formatDaemons(daemons)}${timelines}`]),
+    ...(fleets.length === 0 ? [] : [formatFleets(fleets)]),
+  ];
   const notes = new Set(daemons.flatMap(({ timelineNote }) => timelineNote ?? []));
   const last = [...lines, ...[...notes].map((note) => `(${note})\n`)];
-  return `${formatTable([head, ...rows])}${timelines}${last.length > 0 ? "\n" : ""}${last.join("")}`;
+  return [...tables, ...(last.length === 0 ? [] : [last.join("")])].join("\n");
 }
 
 /** `its clock is 3 ms behind this machine's` */
@@ -280,10 +280,6 @@ export function describeClock(difference: number): string {
   const size = Math.abs(difference);
   const shown = size < 10_000 ? `${size.toFixed(0)} ms` : `${(size / 1000).toFixed(0)} s`;
   return `its clock is ${shown} ${difference < 0 ? "behind" : "ahead of"} this machine's`;
-}
-
-export function short(id: string | null): string {
-  return id === null ? "-" : id.slice(0, SHORT_DIGITS);
 }
 
 /** null: none is more frequent than all others. */

@@ -103,6 +103,11 @@ export class Fleet {
     return this.#isLevel && this.#refused.size === 0;
   }
 
+  /** Documents of its leader that it lacks. */
+  get refusedCount(): number {
+    return this.#refused.size;
+  }
+
   /** Writes done so far, in the leader's order. */
   get place(): number {
     return this.#place;

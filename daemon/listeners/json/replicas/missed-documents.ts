@@ -21,6 +21,11 @@ export class MissedDocuments {
     return this.#all.size;
   }
 
+  /** How many of them it has refused, for now. */
+  get refusedSize(): number {
+    return this.#refused.size;
+  }
+
   /** Whether some are to be sent before anything else is. */
   get areDue(): boolean {
     return this.#all.size > this.#refused.size;

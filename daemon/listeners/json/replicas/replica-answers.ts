@@ -166,6 +166,8 @@ const rowsByName = {
     return answered({ id: replicas.fleet.id, isMine: replicas.vouches(textIn(request.get("mark"))) });
   },
 
+  figures: ({ host: { replicas } }) => (replicas === null ? success() : answered(replicas.figures)),
+
   list: ({ host: { store } }) => answered({ names: store.names }),
 
   digest: ({ host: { store } }, request) => answered({ digest: store.digestOf(nameOf(request)) }),

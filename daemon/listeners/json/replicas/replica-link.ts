@@ -71,8 +71,8 @@ export class ReplicaLink {
   }
 
   /** Documents of which it may not have all. */
-  get missing(): number {
-    return this.#missed.size;
+  get missed(): Pick<MissedDocuments, "size" | "refusedSize"> {
+    return this.#missed;
   }
 
   /** @returns whether the server has confirmed it */

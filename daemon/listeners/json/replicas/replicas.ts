@@ -230,16 +230,17 @@ export class JsonReplicas implements LinkHost {
   }
 
   get figures(): JsonFleetFigures {
-    const { leads, claim } = this.fleet;
+    const { leads, claim, isLevel, refusedCount } = this.fleet;
     const others = this.#links.filter(({ contact }) => contact.kind !== "self");
     const servers = others.map((link) => ({
       replica: link.contact.name,
       isConnected: link.contact.isConnected,
       isLeader: link.contact.memberId === claim.id,
-      missing: link.missing,
+      missing: link.missed.size,
+      refused: link.missed.refusedSize,
       different: this.#differences.get(link) ?? 0,
     }));
-    return { isLeading: leads, term: claim.term, servers };
+    return { isLeading: leads, term: claim.term, isLevel, refused: refusedCount, servers };
   }
 
   stop(): void {

@@ -177,13 +177,19 @@ function replicationFields({ host }: RespSession): Fields {
 /** Of --json-replica: who orders the writes, and who lacks some. */
 function jsonFields(fleet: RespSession["host"]["state"]["daemon"]["jsonFleet"]): Fields {
   if (fleet === null) return {};
-  const { isLeading, term, servers } = fleet;
+  const { isLeading, term, isLevel, refused, servers } = fleet;
   const leader = servers.find(({ isLeader }) => isLeader)?.replica ?? "unknown";
-  const rows = servers.map(({ replica, isConnected, missing, different }, place) => [
+  const rows = servers.map(({ replica, isConnected, missing, refused, different }, place) => [
     `json_replica${place}`,
-    `server=${replica},state=${isConnected ? "online" : "away"},missing_documents=${missing},different_documents=${different}`,
+    `server=${replica},state=${isConnected ? "online" : "away"},missing_documents=${missing},refused_documents=${refused},different_documents=${different}`,
   ]);
-  return { json_leader: isLeading ? "this" : leader, json_term: term, ...Object.fromEntries(rows) };
+  return {
+    json_leader: isLeading ? "this" : leader,
+    json_term: term,
+    json_level: Number(isLevel),
+    json_refused_documents: refused,
+    ...Object.fromEntries(rows),
+  };
 }
 
 function cpuFields(): Fields {

@@ -12,15 +12,24 @@ async function portOf(daemon: DaemonProcess, what: string): Promise<number> {
   return (await daemon.logged(({ msg }) => msg === what))["port"] as number;
 }
 
-/** What INFO says of the fleet, a line each, and the metrics about it. */
-async function told(daemon: DaemonProcess): Promise<{ readonly info: string; readonly metrics: string }> {
+const LEVEL = "json_level:1\njson_refused_documents:0";
+
+interface Told {
+  readonly info: string;
+  readonly metrics: string;
+  readonly health: string;
+}
+
+/** What INFO says of the fleet, a line each, the metrics about it, and /healthz. */
+async function told(daemon: DaemonProcess): Promise<Told> {
   using redis = await RedisConnection.open(await portOf(daemon, "serving Redis clients"));
   const reply = await redis.call("INFO", "replication");
   const lines = reply.kind === "bulk" ? reply.bytes.split("\r\n") : [];
-  const admin = await portOf(daemon, "serving /healthz and /metrics");
+  const admin = `http://127.0.0.1:${await portOf(daemon, "serving /healthz and /metrics")}`;
   return {
     info: lines.filter((line) => line.startsWith("json_")).join("\n"),
-    metrics: await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text(),
+    metrics: await (await fetch(`${admin}/metrics`)).text(),
+    health: await (await fetch(`${admin}/healthz`)).text(),
   };
 }
 
@@ -39,22 +48,28 @@ test("INFO and metrics tell who leads, and which servers are away or lack someth
   await until("a write reaches both", async () => (await write()).includes('"replicated":true'));
   const leading = await told(first);
   const online = (port: number) =>
-    `json_replica0:server=127.0.0.1:${port},state=online,missing_documents=0,different_documents=0`;
-  assert.equal(leading.info, `json_leader:this\njson_term:1\n${online(ports[1])}`);
+    `json_replica0:server=127.0.0.1:${port},state=online,missing_documents=0,refused_documents=0,different_documents=0`;
+  assert.equal(leading.info, `json_leader:this\njson_term:1\n${LEVEL}\n${online(ports[1])}`);
   assert.match(leading.metrics, /^dbsyncd_json_replica_leading 1$/m);
   assert.match(leading.metrics, /^dbsyncd_json_replica_term 1$/m);
   const following = await told(second);
-  assert.equal(following.info, `json_leader:127.0.0.1:${ports[0]}\njson_term:1\n${online(ports[0])}`);
+  assert.equal(
+    following.info,
+    `json_leader:127.0.0.1:${ports[0]}\njson_term:1\n${LEVEL}\n${online(ports[0])}`,
+  );
   assert.match(following.metrics, /^dbsyncd_json_replica_leading 0$/m);
   second.kill("SIGKILL");
   await second.ended();
   await write();
-  assert.match((await told(first)).info, /state=away,missing_documents=1,/);
+  const { info, health } = await told(first);
+  assert.deepEqual(JSON.parse(health).jsonFleet.servers[0].missing, 1);
+  assert.match(info, /state=away,missing_documents=1,/);
 });
 
 test("without --json-replica there is nothing to tell", async () => {
   await using daemon = await startDaemon(["--json", "0", "--resp", "0", "--admin", "0"]);
-  const { info, metrics } = await told(daemon);
+  const { info, metrics, health } = await told(daemon);
   assert.equal(info, "");
+  assert.doesNotMatch(health, /jsonFleet/);
   assert.doesNotMatch(metrics, /^dbsyncd_json_replica_leading \d/m);
 });
