@@ -26,3 +26,32 @@ export function whenThere<Awaited>(
   if (later instanceof Promise) later.then((awaited) => listener.told(awaited));
   else later.tell(listener);
 }
+
+/** What is made of something that is still to come, with what was known when it was asked for. */
+export class MadeLater<Awaited, Known, Made> implements Later<Made>, Listener<Awaited> {
+  readonly kind = "later";
+  readonly #later: Promise<Awaited> | Later<Awaited>;
+  readonly #known: Known;
+  readonly #make: (awaited: Awaited, known: Known) => Made;
+  #listener: Listener<Made> | null = null;
+
+  /** @param make  one function for many: what differs is `known` */
+  constructor(
+    later: Promise<Awaited> | Later<Awaited>,
+    known: Known,
+    make: (awaited: Awaited, known: Known) => Made,
+  ) {
+    this.#later = later;
+    this.#known = known;
+    this.#make = make;
+  }
+
+  tell(listener: Listener<Made>): void {
+    this.#listener = listener;
+    whenThere(this.#later, this);
+  }
+
+  told(awaited: Awaited): void {
+    this.#listener?.told(this.#make(awaited, this.#known));
+  }
+}

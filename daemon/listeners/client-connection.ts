@@ -6,9 +6,9 @@
 import type { Socket } from "node:net";
 import type { RefusalCode } from "../answers/refusals.js";
 import { traceFrame } from "../process/log.js";
-import { ClientOutput, type Room, WRITE_CHARS } from "./client-output.js";
+import { ClientOutput } from "./client-output.js";
 import type { Hosted, SocketHost } from "./connection-host.js";
-import type { Closing, Dialect, HandOver, Served } from "./dialect.js";
+import { type Closing, closing, type Dialect, type HandOver, type Served } from "./dialect.js";
 import { HeldBytes } from "./held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "./linger.js";
 import { listenTo } from "./socket-events.js";
@@ -26,7 +26,8 @@ export class ClientConnection<Request> implements Hosted {
   readonly #dialect: Dialect<Request>;
   readonly #unlisten: () => void;
   readonly #output: ClientOutput;
-  #waitingFor: "client" | "turn" | null = null;
+  /** Whether it serves on in the next turn. */
+  #hasTurn = false;
   #isStranger = true;
   #inputEnded = false;
   #isStopping = false;
@@ -49,10 +50,8 @@ export class ClientConnection<Request> implements Hosted {
       ...{ socket, host, dialect, remote: this.remote, held: this.#held },
       settled: () => this.#prove(),
       ready: () => this.#send(),
-      closing: (closing) => {
-        this.#sendReady();
-        this.#close(closing);
-      },
+      nextTurn: () => this.nextTurn(),
+      close: (why) => this.#close(why),
     });
     this.#unlisten = listenTo(socket, {
       data: (chunk) => this.#receive(chunk),
@@ -75,8 +74,7 @@ export class ClientConnection<Request> implements Hosted {
     const silent = now - this.activeAt;
     const most = this.#dialect.silenceMost(limits);
     if (this.#dialect.isMidRequest && silent >= limits.idleTimeout) {
-      const detail = "the rest did not come within --idle-timeout";
-      this.#close({ kind: "closing", code: "frame-unfinished", detail, words: "" });
+      this.#close(closing("frame-unfinished", "the rest did not come within --idle-timeout"));
     } else if (most > 0 && silent >= most) {
       log.debug({ remote: this.remote }, "idle connection closed");
       this.#end("");
@@ -97,7 +95,7 @@ export class ClientConnection<Request> implements Hosted {
 
   /** Closes at once, and says why in the log. */
   drop(code: RefusalCode, detail: string): void {
-    this.#close({ kind: "closing", code, detail, words: null });
+    this.#close(closing(code, detail, null));
   }
 
   /** What is held is no stranger's, though the listener does not know its client yet. */
@@ -107,17 +105,20 @@ export class ClientConnection<Request> implements Hosted {
 
   /** Sends what answers no request, behind the answers before it. */
   push(bytes: string): void {
-    if (this.#state === "open") this.#goesOn(this.#output.write(this.#output.take() + bytes));
+    if (this.#state !== "open") return;
+    this.#output.written += bytes;
+    this.#output.flush();
   }
 
   /** Serves on in the next turn. */
   nextTurn(): void {
-    this.#waitingFor = "turn";
+    if (this.#hasTurn) return;
+    this.#hasTurn = true;
     setImmediate(() => {
-      this.#waitingFor = null;
+      this.#hasTurn = false;
       if (this.#state !== "open") return;
       this.activeAt = this.#host.environment.uptime();
-      this.#work();
+      if (!this.#output.isFull) this.#work();
       this.#account();
     });
   }
@@ -127,11 +128,15 @@ export class ClientConnection<Request> implements Hosted {
     if (!this.#dialect.listensOn) return;
     if (this.#inputEnded) this.#end("");
     if (this.#state !== "open" || this.#isStopping) this.#dialect.leave();
-    else if (this.socket.isPaused()) this.socket.resume();
+    else this.#readOn();
   }
 
   get #isBusy(): boolean {
-    return this.#output.pending > 0 || this.#waitingFor !== null || this.#dialect.isHeldBack;
+    return this.#output.pending > 0 || this.#hasTurn || this.#output.isFull || this.#dialect.isHeldBack;
+  }
+
+  get #mayServe(): boolean {
+    return !this.#hasTurn && !this.#output.isFull && this.#dialect.takes(this.#output.pending);
   }
 
   #receive(chunk: Buffer): void {
@@ -140,7 +145,7 @@ export class ClientConnection<Request> implements Hosted {
     if (this.#isStranger) this.#host.heard(this);
     traceFrame(this.#host.log, "received", this.remote, chunk);
     if (dialect.push(chunk)) this.activeAt = this.#host.environment.uptime();
-    if (this.#waitingFor === null && dialect.takes(this.#output.pending)) this.#work();
+    if (this.#mayServe) this.#work();
     else if (!dialect.listensOn) this.socket.pause();
     dialect.keep();
     this.#account();
@@ -153,7 +158,7 @@ export class ClientConnection<Request> implements Hosted {
   }
 
   #work(): void {
-    if (!this.#goesOn(this.#output.writeOn())) return;
+    if (!this.#output.writeOn()) return;
     this.#dialect.begin(this.activeAt);
     const isThrough = this.#serve();
     this.#dialect.end();
@@ -168,37 +173,30 @@ export class ClientConnection<Request> implements Hosted {
     const endsAt = this.activeAt + TURN_MS;
     let left = dialect.requestsPerLook;
     while (!dialect.isClosing) {
-      const request = dialect.next(this.#output.pending);
+      const request = dialect.next(output.pending);
       if (request === null) return true;
       const served = dialect.serve(request);
-      if (typeof served !== "string") {
-        if (!this.#takeUp(served, request)) return false;
-      } else if (!output.isBehind) output.written += served;
-      else output.answers.add(served);
-      if (--left > 0 && output.written.length < WRITE_CHARS) continue;
+      if (typeof served === "string") output.add(served);
+      else if (!this.#takeUp(served, request)) return false;
+      if (--left > 0 && !output.isMuch) continue;
       left = dialect.requestsPerLook;
       const isLate = environment.uptime() > endsAt;
-      if (!isLate && output.written.length < WRITE_CHARS) continue;
-      if (!this.#flush()) return false;
-      if (!isLate) continue;
-      this.nextTurn();
-      return false;
+      if ((isLate || output.isMuch) && !output.flush()) return false;
+      if (isLate) {
+        this.nextTurn();
+        return false;
+      }
     }
     return true;
   }
 
   /** @returns false: nothing more is served for now */
   #takeUp(served: Exclude<Served, string>, request: Request): boolean {
-    const output = this.#output;
     if (served instanceof Promise || served.kind === "later") {
-      output.await(served, this.#dialect.bytesOf(request));
+      this.#output.await(served, this.#dialect.bytesOf(request));
       return true;
     }
-    if (served.kind === "long") {
-      if (!output.isBehind) return this.#flush() && this.#goesOn(output.writeLong(served));
-      output.answers.add(served);
-      return true;
-    }
+    if (served.kind === "long") return this.#output.addLong(served);
     if (served.kind === "closing") this.#close(served);
     else this.#handOver(served);
     return false;
@@ -208,21 +206,11 @@ export class ClientConnection<Request> implements Hosted {
   #send(): void {
     if (this.#state !== "open") return;
     this.activeAt = this.#host.environment.uptime();
-    this.#sendReady();
+    this.#output.sendReady();
     if (this.#state !== "open") return;
-    if (this.#waitingFor === null && this.#dialect.takes(this.#output.pending)) this.#work();
+    if (this.#mayServe) this.#work();
     else this.#rest();
     this.#account();
-  }
-
-  /** Sends the answers that have come, whether or not the client has taken those before: they are bounded. */
-  #sendReady(): void {
-    const output = this.#output;
-    for (;;) {
-      const ready = output.answers.take(WRITE_CHARS);
-      if (ready === null || this.#state !== "open") return;
-      this.#goesOn(typeof ready === "string" ? output.write(ready) : output.writeLong(ready));
-    }
   }
 
   #prove(): void {
@@ -242,21 +230,9 @@ export class ClientConnection<Request> implements Hosted {
     take(this.socket);
   }
 
-  #flush(): boolean {
-    return this.#goesOn(this.#output.write(this.#output.take()));
-  }
-
-  /** @returns false: the client has to read first, or the connection is no more */
-  #goesOn(room: Room): boolean {
-    if (room === "turn") this.nextTurn();
-    else if (room === "full" && !this.#dialect.readsOn) this.#waitingFor ??= "client";
-    else if (room === "full") this.drop("answer-too-long", `${this.socket.writableLength} bytes wait`);
-    return room === "room";
-  }
-
   #drained(): void {
-    this.socket.setTimeout(0);
-    if (this.#state === "open" && this.#waitingFor === "client") this.nextTurn();
+    const wasFull = this.#output.drained();
+    if (this.#state === "open" && wasFull) this.nextTurn();
     this.#account();
   }
 
@@ -264,16 +240,19 @@ export class ClientConnection<Request> implements Hosted {
   #rest(): void {
     const dialect = this.#dialect;
     if (this.#isBusy) {
-      if (!this.#flush()) return;
+      if (!this.#output.flush()) return;
       this.listenOn();
-      if (this.#waitingFor !== null || this.#isStopping || !dialect.takes(this.#output.pending)) return;
-      if (this.socket.isPaused()) this.socket.resume();
+      if (!this.#isStopping && this.#mayServe) this.#readOn();
       return;
     }
     const problem = dialect.isClosing ? null : dialect.problem(this.#inputEnded);
     if (problem !== null) this.#close(problem);
     else if (dialect.isClosing || this.#inputEnded || this.#isStopping) this.#end(this.#output.take());
-    else if (this.#flush() && this.socket.isPaused()) this.socket.resume();
+    else if (this.#output.flush()) this.#readOn();
+  }
+
+  #readOn(): void {
+    if (this.socket.isPaused()) this.socket.resume();
   }
 
   #close({ code, detail, words, offset }: Closing): void {

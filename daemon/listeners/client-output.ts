@@ -6,17 +6,11 @@ import { type Later, type Listener, whenThere } from "../answers/later-reply.js"
 import { traceFrame } from "../process/log.js";
 import { AnswerQueue, type Slot } from "./answer-queue.js";
 import type { SocketHost } from "./connection-host.js";
-import type { Answer, Closing, Dialect, LongAnswer } from "./dialect.js";
+import { type Answer, type Closing, closing, type Dialect, type LongAnswer } from "./dialect.js";
 import type { HeldBytes } from "./held-bytes.js";
 
 /** Characters of answers that are collected for one write. */
-export const WRITE_CHARS = 64 * 1024;
-
-/**
- * What a write leaves: room for more; the client has to read first, whose time runs; or others have their turn, since nobody is
- * told when what is under way has gone.
- */
-export type Room = "room" | "full" | "turn";
+const WRITE_CHARS = 64 * 1024;
 
 export interface ClientOutputParts {
   readonly socket: Socket;
@@ -28,21 +22,24 @@ export interface ClientOutputParts {
   readonly settled: () => void;
   /** Answers that were awaited can be sent, those of one turn together. */
   readonly ready: () => void;
-  /** Such an answer closes the connection, behind those that can be sent. */
-  readonly closing: (closing: Closing) => void;
+  /** More is to be sent, of which nobody will be told when: others have their turn first. */
+  readonly nextTurn: () => void;
+  /** An answer closes the connection, behind those that were sent, or what the client leaves lying does. */
+  readonly close: (why: Closing) => void;
 }
 
+/** What sends something returns whether more may be served; else the client has to read first, others have their turn, or it is over. */
 export class ClientOutput {
   /** Answers of this turn that have not been sent. */
   written = "";
-  /** Answers that do not go out in the turn of their request. */
-  readonly answers = new AnswerQueue();
   readonly #parts: ClientOutputParts;
+  /** Answers that do not go out in the turn of their request. */
+  readonly #answers = new AnswerQueue();
   /** What is left of an answer that is being written. */
   #long: LongAnswer | null = null;
-
   /** Requests that wait for their answers. */
   #unanswered = 0;
+  #isFull = false;
   #isSending = false;
   #hasCeased = false;
 
@@ -52,17 +49,48 @@ export class ClientOutput {
 
   /** Requests that are not answered, or whose answers are not sent. */
   get pending(): number {
-    return Math.max(this.#unanswered, this.answers.length);
+    return Math.max(this.#unanswered, this.#answers.length);
   }
 
-  /** Whether an answer has to go behind others that are still to come. */
-  get isBehind(): boolean {
-    return this.answers.length > 0 && this.#parts.dialect.isInOrder;
+  /** Whether the client has to read before more is served. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Whether as much is collected as goes out in one write. */
+  get isMuch(): boolean {
+    return this.written.length >= WRITE_CHARS;
   }
 
   /** Of what was handed over to it, and has not gone to the system. */
   get heldBytes(): number {
     return this.#parts.socket.writableLength + (this.#long?.left ?? 0);
+  }
+
+  /** Answers a request, behind those before it. */
+  add(answer: string): void {
+    if (this.#isBehind) this.#answers.add(answer);
+    else this.written += answer;
+  }
+
+  addLong(answer: LongAnswer): boolean {
+    if (!this.#isBehind) return this.flush() && this.#writeLong(answer);
+    this.#answers.add(answer);
+    return true;
+  }
+
+  /** @param bytes  of the request, which are held until it is answered */
+  await(later: Promise<Answer> | Later<Answer>, bytes: number): void {
+    const { dialect, held } = this.#parts;
+    const slot = dialect.isInOrder ? this.#answers.add(null) : null;
+    this.#unanswered++;
+    held.unanswered += bytes;
+    whenThere<Answer>(later, new AwaitedRequest(this.#answered, slot, bytes));
+  }
+
+  /** Sends what was collected. */
+  flush(): boolean {
+    return this.#write(this.take());
   }
 
   /** What was collected, which the caller sends. */
@@ -72,42 +100,61 @@ export class ClientOutput {
     return written;
   }
 
-  write(text: string): Room {
-    if (text === "") return "room";
-    const { socket, host, remote, dialect } = this.#parts;
-    dialect.sent(text.length);
-    traceFrame(host.log, "sent", remote, text);
-    return socket.write(text, "latin1") ? "room" : this.#room();
+  /** Sends the answers that have come, whether or not the client has taken those before: they are bounded. */
+  sendReady(): void {
+    for (;;) {
+      const ready = this.#answers.take(WRITE_CHARS);
+      if (ready === null) return;
+      if (typeof ready === "string") this.#write(ready);
+      else this.#writeLong(ready);
+    }
   }
 
-  /** @param bytes  of the request, which are held until it is answered */
-  await(later: Promise<Answer> | Later<Answer>, bytes: number): void {
-    const { dialect, held } = this.#parts;
-    const slot = dialect.isInOrder ? this.answers.add(null) : null;
-    this.#unanswered++;
-    held.unanswered += bytes;
-    whenThere<Answer>(later, new AwaitedRequest(this.#answered, slot, bytes));
+  /** Writes on of a long answer, if one is being written. */
+  writeOn(): boolean {
+    return this.#long === null || this.#writeLong(this.#long);
+  }
+
+  /** The system has taken all. @returns whether something waits for that */
+  drained(): boolean {
+    this.#parts.socket.setTimeout(0);
+    const wasFull = this.#isFull;
+    this.#isFull = false;
+    return wasFull;
   }
 
   /** Nothing more is said: what is awaited is forgotten. */
   cease(): void {
     this.#hasCeased = true;
-    this.answers.clear();
+    this.#answers.clear();
+  }
+
+  /** Whether an answer has to go behind others that are still to come. */
+  get #isBehind(): boolean {
+    return this.#answers.length > 0 && this.#parts.dialect.isInOrder;
+  }
+
+  #write(text: string): boolean {
+    if (text === "") return true;
+    this.#sent(text);
+    return this.#parts.socket.write(text, "latin1") || this.#hasRoom();
   }
 
   /** Writes a long answer behind what was sent before. What does not go at once is for `writeOn`. */
-  writeLong(long: LongAnswer): Room {
-    const { socket } = this.#parts;
-    const isWhole = long.write(socket);
+  #writeLong(long: LongAnswer): boolean {
+    const { socket, nextTurn } = this.#parts;
+    const isWhole = long.write(socket, this.#sent);
     this.#long = isWhole ? null : long;
-    if (socket.writableNeedDrain) return this.#room();
-    return isWhole ? "room" : "turn";
+    if (socket.writableNeedDrain) return this.#hasRoom();
+    if (!isWhole) nextTurn();
+    return isWhole;
   }
 
-  /** Writes on of a long answer, if one is being written. */
-  writeOn(): Room {
-    return this.#long === null ? "room" : this.writeLong(this.#long);
-  }
+  readonly #sent = (bytes: Buffer | string): void => {
+    const { dialect, host, remote } = this.#parts;
+    dialect.sent(bytes.length);
+    traceFrame(host.log, "sent", remote, bytes);
+  };
 
   readonly #answered: Answered = (answer, slot, bytes) => {
     this.#unanswered--;
@@ -117,15 +164,16 @@ export class ClientOutput {
 
   /** @param slot  null: wherever there is room */
   #settle(answer: Answer, slot: Slot | null): void {
-    const { settled, ready, closing } = this.#parts;
+    const { settled, ready, close } = this.#parts;
     settled();
     if (typeof answer !== "string" && answer.kind === "closing") {
-      closing(answer);
+      this.sendReady();
+      close(answer);
       return;
     }
-    if (slot === null) this.answers.add(answer);
+    if (slot === null) this.#answers.add(answer);
     else slot.answer = answer;
-    if (this.#isSending || (slot !== null && !this.answers.isFirst(slot))) return;
+    if (this.#isSending || (slot !== null && !this.#answers.isFirst(slot))) return;
     // Many are answered together: so do the answers leave.
     this.#isSending = true;
     process.nextTick(() => {
@@ -135,13 +183,17 @@ export class ClientOutput {
   }
 
   /** What the client leaves lying is bounded, and has its time. */
-  #room(): Room {
+  #hasRoom(): boolean {
     const { socket, host, dialect } = this.#parts;
     const { maxOutputBytes, idleTimeout } = host.limits;
+    const lying = socket.writableLength;
     // After a long write Node wants a pause, also if the system has taken all of it.
-    if (socket.writableLength === 0 && this.#long === null) return "room";
+    if (lying === 0 && this.#long === null) return true;
     socket.setTimeout(idleTimeout);
-    return dialect.readsOn && socket.writableLength <= maxOutputBytes ? "room" : "full";
+    if (!dialect.readsOn) this.#isFull = true;
+    else if (lying <= maxOutputBytes) return true;
+    else this.#parts.close(closing("answer-too-long", `${lying} bytes wait`, null));
+    return false;
   }
 }
 

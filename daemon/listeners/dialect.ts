@@ -12,8 +12,12 @@ export interface LongAnswer {
   readonly kind: "long";
   /** Bytes that `write` has still to hand over. */
   readonly left: number;
-  /** Writes on. @returns false: not all of it yet, which only who answers one request after the other may say */
-  write(socket: Socket): boolean;
+  /**
+   * Writes on.
+   * @param sent  is told what goes to the client
+   * @returns false: not all of it yet, which only who answers one request after the other may say
+   */
+  write(socket: Socket, sent: (bytes: Buffer | string) => void): boolean;
 }
 
 /** Why the connection closes. */
@@ -27,6 +31,10 @@ export interface Closing {
   /** Where in the stream, in bytes. */
   readonly offset?: number;
 }
+
+export const closing = (code: RefusalCode, detail: string, words: string | null = ""): Closing => ({
+  ...{ kind: "closing", code, detail, words },
+});
 
 /** The connection is somebody else's from here on. */
 export interface HandOver {
@@ -42,6 +50,19 @@ export type Answer = string | LongAnswer | Closing;
 
 export type Served = Answer | HandOver | Promise<Answer> | Later<Answer>;
 
+/** What cuts a stream into requests. */
+export interface RequestParser<Request> {
+  /** Bytes of requests that have not been taken. */
+  readonly heldBytes: number;
+  /** Whether a request has begun that is not whole. */
+  readonly isMidRequest: boolean;
+  /** Takes bytes as they came. Those that it has not copied are only lent, until `keep`. */
+  push(chunk: Buffer): void;
+  keep?(): void;
+  /** The next whole request; null: it has not come. */
+  next(): Request | null;
+}
+
 export abstract class Dialect<Request> {
   /** For metrics. */
   abstract readonly listener: string;
@@ -52,19 +73,19 @@ export abstract class Dialect<Request> {
   /** How many requests are served between two looks at the clock. */
   readonly requestsPerLook: number = 1;
   /** Whether the client has shown that it may send commands here. */
-  isProven = false;
+  abstract readonly isProven: boolean;
+  /** Whether the connection closes behind the answers to what was served. */
+  abstract readonly isClosing: boolean;
+  protected abstract readonly parser: RequestParser<Request>;
 
   /** Bytes of requests that have not been served. */
-  abstract readonly heldBytes: number;
-
-  /** Whether a request has begun that is not whole, of which the rest has to come within --idle-timeout. */
-  get isMidRequest(): boolean {
-    return false;
+  get heldBytes(): number {
+    return this.parser.heldBytes;
   }
 
-  /** Whether the connection closes behind the answers to what was served. */
-  get isClosing(): boolean {
-    return false;
+  /** Whether a request has begun of which the rest has to come within --idle-timeout. */
+  get isMidRequest(): boolean {
+    return this.parser.isMidRequest;
   }
 
   /** Whether a request waits for something else than answers. */
@@ -81,10 +102,15 @@ export abstract class Dialect<Request> {
    * Takes bytes as they came; they are only lent, until `keep`.
    * @returns whether a request has begun or come whole; else the connection counts as silent
    */
-  abstract push(chunk: Buffer): boolean;
+  push(chunk: Buffer): boolean {
+    this.parser.push(chunk);
+    return true;
+  }
 
   /** The last chunk will be overwritten. */
-  keep(): void {}
+  keep(): void {
+    this.parser.keep?.();
+  }
 
   /** Whether requests may be served beside so many that have not been answered. */
   takes(pending: number): boolean {
@@ -92,7 +118,9 @@ export abstract class Dialect<Request> {
   }
 
   /** The next whole request that may be served beside so many that have not been answered; null: there is none. */
-  abstract next(pending: number): Request | null;
+  next(pending: number): Request | null {
+    return this.takes(pending) ? this.parser.next() : null;
+  }
 
   abstract serve(request: Request): Served;
 

@@ -2,9 +2,7 @@
 import type { ByteBudget } from "./byte-budget.js";
 
 export class HeldBytes {
-  /** Of the frame that is not complete yet. */
-  piece = 0;
-  /** Of whole frames, or queued commands, that wait. */
+  /** Of requests that have not been served. */
   queued = 0;
   /** Of requests that are not answered yet. */
   unanswered = 0;
@@ -14,11 +12,6 @@ export class HeldBytes {
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;
-  }
-
-  /** Whether nothing has been proved on the connection. */
-  get isStranger(): boolean {
-    return this.#isStranger;
   }
 
   /** From now on it is no stranger's. */
@@ -38,7 +31,7 @@ export class HeldBytes {
    * @returns whether this connection has grown, and all are above the budget
    */
   tell(written: number): boolean {
-    const grown = this.piece + this.queued + this.unanswered + written - this.#told;
+    const grown = this.queued + this.unanswered + written - this.#told;
     this.#told += grown;
     return grown !== 0 && !this.#budget.change(grown, this.#isStranger) && grown > 0;
   }

@@ -51,7 +51,7 @@ export class JsonLineParser {
     return this.#lineBytes + this.#pieceBytes;
   }
 
-  get midLine(): boolean {
+  get isMidRequest(): boolean {
     return this.#pieceBytes > 0;
   }
 

@@ -67,7 +67,7 @@ export class RespRequestParser {
   }
 
   /** Whether a request has begun and is not complete. */
-  get midRequest(): boolean {
+  get isMidRequest(): boolean {
     return this.#argv !== null || this.#at < this.#end;
   }
 

@@ -1,7 +1,7 @@
 /** Version 1: one answer for each request, in order; whatever cannot be answered closes the connection. */
 import type { Answer } from "../../answers/request.js";
 import type { ConnectionHost } from "../connection-host.js";
-import type { Closing } from "../dialect.js";
+import { type Closing, closing } from "../dialect.js";
 import { answerFrame, requestOf } from "./codec-v1.js";
 import { isProof } from "./proof.js";
 import type { Session, Spoken } from "./session.js";
@@ -43,10 +43,3 @@ export class SessionV1 implements Session {
     return frame;
   }
 }
-
-const closing = (code: Closing["code"], detail: string): Closing => ({
-  kind: "closing",
-  code,
-  detail,
-  words: "",
-});

@@ -16,7 +16,7 @@ import {
 import { REFUSALS } from "../../answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../answers/request.js";
 import type { ConnectionHost } from "../connection-host.js";
-import type { Closing } from "../dialect.js";
+import { type Closing, closing } from "../dialect.js";
 import { isProof } from "./proof.js";
 import type { MembersHello, Session, Spoken } from "./session.js";
 
@@ -76,7 +76,7 @@ export class SessionV2 implements Session {
 
   malformed(detail: string): Closing {
     const frame = this.#refuse({ kind: "refused", id: "", code: "malformed", detail, effect: "not-applied" });
-    return { kind: "closing", code: "malformed", detail, words: frame };
+    return closing("malformed", detail, frame);
   }
 
   #hello(): string {

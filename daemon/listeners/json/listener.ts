@@ -53,8 +53,7 @@ export class JsonListener extends SocketListener {
           output,
         });
         const input = new SharedInput();
-        return (socket) =>
-          new ClientConnection(input.take(socket), whole, ({ remote }) => new JsonDialect(whole, remote));
+        return (socket) => new ClientConnection(input.take(socket), whole, () => new JsonDialect(whole));
       },
     });
     this.#replicas = replicas;

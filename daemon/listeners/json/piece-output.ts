@@ -3,6 +3,7 @@
  * be a copy more, and so would the buffer that Node makes for it; and to hand over all at once would hold up others.
  */
 import type { Socket } from "node:net";
+import type { LongAnswer } from "../dialect.js";
 import { lengthOf } from "./messages/answers.js";
 
 const BUFFER_BYTES = 64 * 1024;
@@ -12,16 +13,28 @@ const TURN_BYTES = 2 * 1024 * 1024;
 export class PieceOutput {
   #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
+  /** @param all  ASCII */
+  long(all: readonly string[]): LongAnswer {
+    const pieces = new Pieces(all);
+    return {
+      kind: "long",
+      get left() {
+        return pieces.left;
+      },
+      write: (socket, sent) => this.#write(socket, pieces, sent),
+    };
+  }
+
   /**
-   * Writes pieces of ASCII as long as the system takes them, and no more than others can wait for.
+   * Writes pieces as long as the system takes them, and no more than others can wait for.
    * @returns whether all have been written; if not they are to be written again, what was written is gone from them
    */
-  write(socket: Socket, pieces: Pieces, trace: (bytes: Buffer) => void): boolean {
+  #write(socket: Socket, pieces: Pieces, sent: (bytes: Buffer) => void): boolean {
     for (let left = TURN_BYTES; left > 0 && socket.writableLength === 0 && !pieces.isEmpty; ) {
       const end = pieces.fill(this.#buffer);
       left -= end;
       const bytes = this.#buffer.subarray(0, end);
-      trace(bytes);
+      sent(bytes);
       socket.write(bytes);
       // What the system has not taken stays where it is until it does.
       if (socket.writableLength > 0) this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);

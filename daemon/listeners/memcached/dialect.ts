@@ -1,7 +1,7 @@
 /** memcached's text protocol as its connections see it: one request after the other; what they mean is the session's. */
 import { MemcachedParser, type MemcachedRequest } from "../../../protocol/memcached-requests.js";
 import type { SocketHost } from "../connection-host.js";
-import { type Closing, Dialect } from "../dialect.js";
+import { type Closing, closing, Dialect } from "../dialect.js";
 import { MemcachedSession, type MemcachedSessionHost } from "./session.js";
 
 export const MEMCACHED_LISTENER = "memcached";
@@ -13,40 +13,22 @@ export type MemcachedHost = SocketHost & MemcachedSessionHost;
 
 export class MemcachedDialect extends Dialect<MemcachedRequest> {
   readonly listener = MEMCACHED_LISTENER;
+  isProven = false;
+  isClosing = false;
+  protected readonly parser = new MemcachedParser(0);
   readonly #host: MemcachedHost;
-  readonly #parser: MemcachedParser;
   readonly #session: MemcachedSession;
-  #isClosing = false;
 
   constructor(host: MemcachedHost) {
     super();
     this.#host = host;
-    this.#parser = new MemcachedParser(0);
     this.#session = new MemcachedSession(host);
   }
 
-  get heldBytes(): number {
-    return this.#parser.heldBytes;
-  }
-
-  override get isMidRequest(): boolean {
-    return this.#parser.isMidRequest;
-  }
-
-  override get isClosing(): boolean {
-    return this.#isClosing;
-  }
-
-  push(chunk: Buffer): boolean {
-    this.#parser.push(chunk);
-    return true;
-  }
-
-  next(pending: number): MemcachedRequest | null {
-    if (pending > 0) return null;
+  override next(pending: number): MemcachedRequest | null {
     const { maxRequestBytes } = this.#host.limits;
-    this.#parser.maxItemBytes = this.#session.isStranger ? STRANGER_ITEM_BYTES_MAX : maxRequestBytes;
-    return this.#parser.next();
+    this.parser.maxItemBytes = this.#session.isStranger ? STRANGER_ITEM_BYTES_MAX : maxRequestBytes;
+    return super.next(pending);
   }
 
   bytesOf(request: MemcachedRequest): number {
@@ -55,20 +37,19 @@ export class MemcachedDialect extends Dialect<MemcachedRequest> {
 
   serve(request: MemcachedRequest): string | Promise<string> {
     const answer = this.#session.serve(request);
-    this.#isClosing = answer === null;
+    this.isClosing = answer === null;
     if (answer === null) return "";
-    return answer instanceof Promise ? answer.then((settled) => this.#told(settled)) : this.#told(answer);
+    return answer instanceof Promise ? answer.then(this.#told) : this.#told(answer);
   }
 
   problem(): Closing | null {
-    if (!this.#parser.isTooLong) return null;
-    const words = "CLIENT_ERROR line too long\r\n";
-    return { kind: "closing", code: "malformed", detail: "a line longer than any request's", words };
+    if (!this.parser.isTooLong) return null;
+    return closing("malformed", "a line longer than any request's", "CLIENT_ERROR line too long\r\n");
   }
 
-  #told(answer: string): string {
+  readonly #told = (answer: string): string => {
     this.isProven ||= !this.#session.isStranger;
     this.#host.observer.served(MEMCACHED_LISTENER, 1, REFUSALS.test(answer) ? 1 : 0);
     return answer;
-  }
+  };
 }

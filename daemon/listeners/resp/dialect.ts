@@ -2,15 +2,13 @@
  * --resp as its connections see it: commands in, replies out; what they mean is the session's. As Redis it goes on reading while
  * its client does not, up to a bound: clients send long pipelines before they read the first answer.
  */
-import type { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
 import type { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
 import { bulkHead, writeReply } from "../../../protocol/resp/resp-writer.js";
-import { type Later, type LaterReply, type Listener, whenThere } from "../../answers/later-reply.js";
-import { traceFrame } from "../../process/log.js";
+import { type Later, MadeLater } from "../../answers/later-reply.js";
 import type { ClientConnection } from "../client-connection.js";
-import { type Answer, type Closing, Dialect, type LongAnswer } from "../dialect.js";
+import { type Answer, type Closing, closing, Dialect } from "../dialect.js";
 import { parserFor, RESP_LISTENER, type RespHost } from "./resp-host.js";
 import { answerBytes, argumentBytes } from "./session/answers.js";
 import { ConnectedClient } from "./session/connected-client.js";
@@ -29,9 +27,10 @@ export class RespDialect extends Dialect<Argv> {
   override readonly readsOn = true;
   /** Commands are shorter than a look at the clock. */
   override readonly requestsPerLook = 16;
+  isProven = false;
+  protected readonly parser: RespRequestParser;
   readonly #host: RespHost;
   readonly #connection: ClientConnection<Argv>;
-  readonly #parser: RespRequestParser;
   readonly #client: ConnectedClient;
   readonly #session: RespSession;
   /** A command that waits until all before it are answered, or for the end of a pause. */
@@ -45,29 +44,34 @@ export class RespDialect extends Dialect<Argv> {
     super();
     this.#host = host;
     this.#connection = connection;
-    this.#parser = parserFor(host);
+    this.parser = parserFor(host);
     this.#client = new ConnectedClient(
       {
         ...{ id: host.nextId(), socket: connection.socket, kill: () => connection.destroy() },
         activeAt: () => connection.activeAt,
-        requestBytes: () => this.#parser.heldBytes,
+        requestBytes: () => this.parser.heldBytes,
         push: (bytes) => connection.push(bytes),
       },
       (client) => new RespSession(host, client),
     );
     this.#session = this.#client.session;
     this.#session.waitsLate = () => connection.listenOn();
-    this.#parser.trusted = this.#session.user !== null;
+    this.parser.trusted = this.#session.user !== null;
     // Where nobody has to log in a first command may be as long as any.
-    if (this.#parser.trusted) connection.trust();
+    if (this.parser.trusted) connection.trust();
   }
 
-  get heldBytes(): number {
-    return this.#parser.heldBytes + this.#session.queuedBytes;
+  override get heldBytes(): number {
+    return this.parser.heldBytes + this.#session.queuedBytes;
   }
 
-  override get isClosing(): boolean {
+  get isClosing(): boolean {
     return this.#session.isClosing;
+  }
+
+  /** As with Redis the rest of a command may be awaited for as long as the next one. */
+  override get isMidRequest(): boolean {
+    return false;
   }
 
   override get isHeldBack(): boolean {
@@ -78,15 +82,14 @@ export class RespDialect extends Dialect<Argv> {
     return this.#session.waiting !== null;
   }
 
-  push(chunk: Buffer): boolean {
+  override push(chunk: Buffer): boolean {
     this.#host.state.inputBytes += chunk.length;
-    this.#parser.push(chunk);
-    return true;
+    return super.push(chunk);
   }
 
   override keep(): void {
-    this.#parser.keep();
-    const { heldBytes } = this.#parser;
+    this.parser.keep();
+    const { heldBytes } = this.parser;
     if (this.listensOn && heldBytes > this.#host.limits.maxQueryBytes)
       this.#connection.drop("too-much-behind", `${heldBytes} bytes`);
   }
@@ -95,8 +98,8 @@ export class RespDialect extends Dialect<Argv> {
     return !this.#isPaused && (this.#heldBack === null || pending === 0);
   }
 
-  next(pending: number): Argv | null {
-    const argv = this.#heldBack ?? this.#parser.next();
+  override next(pending: number): Argv | null {
+    const argv = this.#heldBack ?? this.parser.next();
     if (argv === null) return null;
     this.#heldBack = argv;
     const { pause } = this.#host.state;
@@ -123,14 +126,13 @@ export class RespDialect extends Dialect<Argv> {
     const session = this.#session;
     const reply = session.serve(argv);
     this.#served++;
-    if (!this.#parser.trusted) this.#parser.trusted = session.user !== null;
+    if (!this.parser.trusted) this.parser.trusted = session.user !== null;
     const isMuted = session.replies !== "on" && session.mute();
     if (reply === null) return "";
     if (reply instanceof Promise || reply.kind === "later")
-      return new LaterAnswer(reply, session.last, isMuted ? NOTHING : this.#told);
+      return new MadeLater(reply, session.last, isMuted ? unsaid : this.#toldLater);
     if (isMuted) return "";
     if (reply.kind === "error") this.#errors++;
-    if (reply.kind === "bulk" && reply.bytes.length >= LONG_BYTES) return this.#long(reply);
     return this.#told(reply);
   }
 
@@ -139,7 +141,7 @@ export class RespDialect extends Dialect<Argv> {
     const isKnown = this.#session.user !== null;
     if (this.#served > 0) observer.served(RESP_LISTENER, this.#served, this.#errors);
     state.commands += this.#served;
-    this.#parser.trusted = isKnown;
+    this.parser.trusted = isKnown;
     this.isProven ||= isKnown && this.#served > 0;
     this.#served = this.#errors = 0;
   }
@@ -149,10 +151,8 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   problem(): Closing | null {
-    const { problem } = this.#parser;
-    if (problem === null) return null;
-    const words = writeReply(error(`ERR ${problem}`));
-    return { kind: "closing", code: "malformed", detail: problem, words };
+    const { problem } = this.parser;
+    return problem === null ? null : closing("malformed", problem, writeReply(error(`ERR ${problem}`)));
   }
 
   override leave(): void {
@@ -169,59 +169,26 @@ export class RespDialect extends Dialect<Argv> {
     this.#connection.nextTurn();
   };
 
-  readonly #told = (reply: Reply): string | Closing => {
-    if (reply.kind === "error") this.#host.state.failed(reply.text);
-    const { maxOutputBytes } = this.#host.limits;
-    const bytes = answerBytes(reply, this.#session.protocol, maxOutputBytes);
-    return bytes ?? tooLong(maxOutputBytes);
+  #told(reply: Reply): Answer {
+    const { limits, output, state } = this.#host;
+    if (reply.kind === "error") state.failed(reply.text);
+    const most = limits.maxOutputBytes;
+    // A long value goes to the socket by itself.
+    if (reply.kind === "bulk" && reply.bytes.length >= LONG_BYTES && reply.bytes.length <= most)
+      return output.long(bulkHead(reply.bytes.length), reply.bytes, END);
+    const bytes = answerBytes(reply, this.#session.protocol, most);
+    // Without words: who reads replies one by one would take any for this one.
+    return bytes ?? closing("answer-too-long", `one answer of more than ${most} bytes`, null);
+  }
+
+  readonly #toldLater = (reply: Reply, route: Route | null): Answer => {
+    unsaid(reply, route);
+    return this.#told(reply);
   };
-
-  /** A long value goes to the socket by itself. */
-  #long({ bytes }: Extract<Reply, { kind: "bulk" }>): LongAnswer | Closing {
-    const { limits, output, log } = this.#host;
-    if (bytes.length > limits.maxOutputBytes) return tooLong(limits.maxOutputBytes);
-    const head = bulkHead(bytes.length);
-    const write = (socket: Socket) => {
-      this.sent(head.length + bytes.length + END.length);
-      traceFrame(log, "sent", this.#client.remote, head + bytes + END);
-      output.write(socket, head, bytes, END);
-      return true;
-    };
-    return { kind: "long", left: 0, write };
-  }
 }
 
-/** For who wants no answers. */
-const NOTHING = (): Answer => "";
-
-/** What a reply that is still to come is told as. */
-class LaterAnswer implements Later<Answer>, Listener<Reply> {
-  readonly kind = "later";
-  readonly #reply: Promise<Reply> | LaterReply;
-  readonly #route: Route | null;
-  readonly #answerOf: (reply: Reply) => Answer;
-  #listener: Listener<Answer> | null = null;
-
-  /** @param route  of its command */
-  constructor(reply: Promise<Reply> | LaterReply, route: Route | null, answerOf: (reply: Reply) => Answer) {
-    this.#reply = reply;
-    this.#route = route;
-    this.#answerOf = answerOf;
-  }
-
-  tell(listener: Listener<Answer>): void {
-    this.#listener = listener;
-    whenThere(this.#reply, this);
-  }
-
-  told(reply: Reply): void {
-    if (reply.kind === "error") this.#route?.counts.addFailure();
-    this.#listener?.told(this.#answerOf(reply));
-  }
+/** What comes later and is for who wants no answers: it is counted all the same. */
+function unsaid(reply: Reply, route: Route | null): Answer {
+  if (reply.kind === "error") route?.counts.addFailure();
+  return "";
 }
-
-/** Nothing is said: who reads replies one by one would take any words for this one. */
-const tooLong = (most: number): Closing => ({
-  ...{ kind: "closing", code: "answer-too-long", words: null },
-  detail: `one answer of more than ${most} bytes`,
-});

@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { LongAnswer } from "../dialect.js";
 
 /** Shorter values are joined with what stands around them: Node has room on its stack for writes of so many bytes. */
 export const LONG_BYTES = 16 * 1024;
@@ -14,6 +15,16 @@ const AROUND_BYTES_MAX = 1024;
 
 export class SharedOutput {
   #buffer = Buffer.allocUnsafeSlow(PART_BYTES + AROUND_BYTES_MAX);
+
+  /** As `write`, when it is its turn. */
+  long(before: ByteString, value: ByteString, behind: ByteString): LongAnswer {
+    const write: LongAnswer["write"] = (socket, sent) => {
+      sent(before + value + behind);
+      this.write(socket, before, value, behind);
+      return true;
+    };
+    return { kind: "long", left: 0, write };
+  }
 
   /**
    * @param before  what stands before the value, ASCII; at most `AROUND_BYTES_MAX` bytes with what stands behind it

@@ -1,0 +1,67 @@
+/** Requests of versions 1 and 2 out of a stream of bytes: the payloads of its frames, one after the other, and what they weigh. */
+import type { MalformedFrame } from "./errors.js";
+import { FrameParser, type Version } from "./frame.js";
+
+/** What a received piece of a frame costs besides its bytes: single bytes must not be free. */
+const PIECE_BYTES = 200;
+
+export class FrameQueue {
+  readonly #parser: FrameParser;
+  /** Of whole frames; `#next` is the first that was not taken. */
+  #payloads: Buffer[] = [];
+  #next = 0;
+  /** Bytes of those. */
+  #wholeBytes = 0;
+  #unfinishedBytes = 0;
+
+  /** @param maxPayloadBytes  a longer announced payload is malformed */
+  constructor(maxPayloadBytes: number) {
+    this.#parser = new FrameParser(maxPayloadBytes);
+  }
+
+  /** Of the frames that wait, and of the one that is not complete. */
+  get heldBytes(): number {
+    return this.#wholeBytes + this.#unfinishedBytes;
+  }
+
+  get isMidRequest(): boolean {
+    return this.#parser.midFrame;
+  }
+
+  /** The stream's, which its first frame tells; 0: not yet. */
+  get version(): Version | 0 {
+    return this.#parser.version;
+  }
+
+  /** What is wrong with the stream behind the last frame; null: nothing. */
+  get malformed(): MalformedFrame | null {
+    return this.#parser.malformed;
+  }
+
+  /**
+   * @param chunk  of any length; payloads are views of it, so it must not be changed afterwards
+   * @returns whether a frame has begun or come whole: else there is only more of one that had begun
+   */
+  push(chunk: Buffer): boolean {
+    const wasMidFrame = this.#parser.midFrame;
+    const payloads = this.#parser.push(chunk);
+    this.#unfinishedBytes += chunk.length + PIECE_BYTES;
+    if (payloads.length === 0) return !wasMidFrame;
+    this.#wholeBytes += this.#unfinishedBytes;
+    this.#unfinishedBytes = this.#parser.midFrame ? chunk.length : 0;
+    if (this.#payloads.length === 0) this.#payloads = payloads;
+    else for (const payload of payloads) this.#payloads.push(payload);
+    return true;
+  }
+
+  /** The payload of the next whole frame; null: it has not come. */
+  next(): Buffer | null {
+    const payload = this.#payloads[this.#next];
+    if (payload === undefined) return null;
+    if (++this.#next === this.#payloads.length) {
+      this.#payloads = [];
+      this.#next = this.#wholeBytes = 0;
+    }
+    return payload;
+  }
+}
