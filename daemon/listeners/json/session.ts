@@ -8,8 +8,9 @@ import { commands, resolveCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
 import type { Limits } from "../../options/limits.js";
 import type { Environment } from "../../process/environment.js";
-import type { CommandPath, CommandSender } from "../../users/command-path.js";
+import type { CommandPath } from "../../users/command-path.js";
 import { Guest, type GuestParts } from "../../users/guest.js";
+import { GuestSender } from "../../users/guest-sender.js";
 import type { ActionHost, Written } from "./actions/action-host.js";
 import { actions } from "./actions/actions.js";
 import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
@@ -53,11 +54,10 @@ const WRITES = commands
   });
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
-export class JsonSession implements ActionHost, CommandSender {
-  readonly db = 0;
-  readonly isStable = false;
+export class JsonSession implements ActionHost {
   readonly #host: JsonSessionHost;
   readonly #guest: Guest;
+  readonly #sender: GuestSender;
   /** Whether errors are told with codes, which the client has asked for. */
   #hasCodes = false;
   /** Of the request that is served. */
@@ -69,18 +69,7 @@ export class JsonSession implements ActionHost, CommandSender {
   constructor(host: JsonSessionHost) {
     this.#host = host;
     this.#guest = new Guest(host);
-  }
-
-  get now(): number {
-    return this.#host.environment.clock();
-  }
-
-  get as(): ByteString | null {
-    return this.#guest.name;
-  }
-
-  get readsAll(): boolean {
-    return this.#guest.readsAll;
+    this.#sender = new GuestSender(this.#guest, host.environment);
   }
 
   get ids(): ActionHost["ids"] {
@@ -143,7 +132,7 @@ export class JsonSession implements ActionHost, CommandSender {
     const { path } = this.#host;
     if (path.records) return failure(`The action '${REPLICA_ACTION}' provided is not valid.`);
     const isDenied = WRITES.some(({ command, argv }) => this.#guest.refusal(command, argv) !== null);
-    if (!this.readsAll || isDenied) return failure(NO_REPLICA);
+    if (!this.#guest.readsAll || isDenied) return failure(NO_REPLICA);
     this.#answers ??= new ReplicaAnswers(this.#replicaHost());
     return this.#answers.to(request);
   }
@@ -159,7 +148,7 @@ export class JsonSession implements ActionHost, CommandSender {
 
   read(argv: readonly ByteString[]): Reply | Promise<Reply> {
     const command = this.#permitted(argv);
-    return "kind" in command ? command : this.#host.path.execute(command, argv, this);
+    return "kind" in command ? command : this.#host.path.execute(command, argv, this.#sender);
   }
 
   write(argv: readonly ByteString[], request: JsonRequest): Written | Promise<Written> {
@@ -173,7 +162,7 @@ export class JsonSession implements ActionHost, CommandSender {
         : replicas.follow(argv, request).then(writtenOf);
     let replicated: boolean | null = isLocal || path.others !== null ? false : null;
     const waits = !isLocal && path.others !== null && path.others > 0;
-    const sender: CommandSender = waits ? this.#awaiting((came) => (replicated = came)) : this;
+    const sender = waits ? this.#sender.awaiting((came) => (replicated = came)) : this.#sender;
     const reply = path.execute(command, argv, sender);
     return reply instanceof Promise
       ? reply.then((settled) => ({ reply: settled, replicated }))
@@ -182,12 +171,6 @@ export class JsonSession implements ActionHost, CommandSender {
 
   logIn(name: ByteString, password: ByteString): boolean {
     return this.#guest.logIn(name, password);
-  }
-
-  /** The same user, who is told whether a write has reached another daemon. */
-  #awaiting(replicated: (came: boolean) => void): CommandSender {
-    const { db, now, isStable, as, readsAll } = this;
-    return { db, now, isStable, as, readsAll, replicated };
   }
 
   #replicaHost(): ReplicaAnswersHost {

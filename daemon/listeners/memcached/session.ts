@@ -10,8 +10,9 @@ import { resolveCommand } from "../../../store/command-table.js";
 import type { Called } from "../../backends/called.js";
 import type { Environment } from "../../process/environment.js";
 import { version } from "../../process/version.js";
-import type { CommandPath, CommandSender } from "../../users/command-path.js";
+import type { CommandPath } from "../../users/command-path.js";
 import { type Denial, Guest, type GuestParts } from "../../users/guest.js";
+import { GuestSender } from "../../users/guest-sender.js";
 import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
 
 export interface MemcachedSessionHost extends GuestParts {
@@ -29,27 +30,15 @@ const NOT_FOUND = "NOT_FOUND\r\n";
 const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
 const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 
-export class MemcachedSession implements CommandSender {
-  readonly db = 0;
-  readonly isStable = false;
+export class MemcachedSession {
   readonly #host: MemcachedSessionHost;
   readonly #guest: Guest;
+  readonly #sender: GuestSender;
 
   constructor(host: MemcachedSessionHost) {
     this.#host = host;
     this.#guest = new Guest(host);
-  }
-
-  get now(): number {
-    return this.#host.environment.clock();
-  }
-
-  get as(): ByteString | null {
-    return this.#guest.name;
-  }
-
-  get readsAll(): boolean {
-    return this.#guest.readsAll;
+    this.#sender = new GuestSender(this.#guest, host.environment);
   }
 
   /** Whether nobody has logged in who has to. */
@@ -83,7 +72,7 @@ export class MemcachedSession implements CommandSender {
       case "delete":
         return this.#run(["DEL", request.key], (reply) => (isZero(reply) ? NOT_FOUND : "DELETED\r\n"));
       case "touch": {
-        const expiry = expiryOf(request.exptime, this.now, ["PERSIST"]);
+        const expiry = expiryOf(request.exptime, this.#sender.now, ["PERSIST"]);
         return this.#run(["GETEX", request.key, ...expiry], (reply) =>
           reply.kind === "nil" ? NOT_FOUND : "TOUCHED\r\n",
         );
@@ -95,7 +84,7 @@ export class MemcachedSession implements CommandSender {
 
   #get(keys: readonly ByteString[], tellsUnique: boolean): string | Promise<string> {
     // Before the values: of one that is changed between the two, `cas` is to fail.
-    const writers = tellsUnique ? keys.map((key) => this.#host.path.writerOf(this.db, key)) : null;
+    const writers = tellsUnique ? keys.map((key) => this.#host.path.writerOf(this.#sender.db, key)) : null;
     return this.#run(["MGET", ...keys], (reply) => {
       const values = reply.kind === "array" ? reply.items : [];
       let items = "";
@@ -115,10 +104,10 @@ export class MemcachedSession implements CommandSender {
     const { verb, key, exptime, unique } = request;
     const { path } = this.#host;
     const condition = verb === "add" ? ["NX"] : verb === "replace" ? ["XX"] : [];
-    const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.now, [])];
+    const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
     if (verb !== "cas")
       return this.#run(argv, (reply) => (reply.kind === "nil" ? "NOT_STORED\r\n" : "STORED\r\n"));
-    const writer = path.writerOf(this.db, key);
+    const writer = path.writerOf(this.#sender.db, key);
     if (writer === "") return NOT_FOUND;
     if (uniqueOf(writer) !== unique) return "EXISTS\r\n";
     return this.#runIf(argv, writer, (reply) => (reply === null ? "EXISTS\r\n" : "STORED\r\n"));
@@ -128,7 +117,7 @@ export class MemcachedSession implements CommandSender {
   async #count(request: MemcachedRequest & { readonly kind: "count" }): Promise<string> {
     const { verb, key, by } = request;
     for (let left = COUNT_TRIES; left > 0; left--) {
-      const writer = this.#host.path.writerOf(this.db, key);
+      const writer = this.#host.path.writerOf(this.#sender.db, key);
       const reply = await this.#execute(["MGET", key]);
       if (typeof reply === "string") return reply;
       if (reply.kind !== "array") return answerOf(reply, () => NOT_FOUND);
@@ -158,7 +147,7 @@ export class MemcachedSession implements CommandSender {
   /** @returns an answer, if it is not permitted */
   #execute(argv: readonly ByteString[]): Reply | Promise<Reply> | string {
     const called = this.#permitted(argv);
-    return typeof called === "string" ? called : this.#host.path.execute(called.command, argv, this);
+    return typeof called === "string" ? called : this.#host.path.execute(called.command, argv, this.#sender);
   }
 
   /** @param told  is given null if others have changed the key since */
@@ -169,8 +158,8 @@ export class MemcachedSession implements CommandSender {
   ): string | Promise<string> {
     const called = this.#permitted(argv);
     if (typeof called === "string") return called;
-    const conditions = [{ db: this.db, key: argv[1] ?? "", writer }];
-    const reply = this.#host.path.executeTogether([called], conditions, this);
+    const conditions = [{ db: this.#sender.db, key: argv[1] ?? "", writer }];
+    const reply = this.#host.path.executeTogether([called], conditions, this.#sender);
     const ofOne = (all: Reply) => {
       if (all.kind === "nil-array") return told(null);
       return answerOf(all.kind === "array" ? (all.items[0] ?? all) : all, told);
