@@ -1,4 +1,4 @@
-/** A port of the loopback that leads to another one, until it is cut. */
+/** A port of the loopback that leads to another one, until it is cut: for once, or for as long as it is. */
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 export class CuttablePort implements AsyncDisposable {
@@ -43,7 +43,12 @@ export class CuttablePort implements AsyncDisposable {
 
   set isCut(isCut: boolean) {
     this.#isCut = isCut;
-    if (isCut) for (const socket of this.#sockets) socket.destroy();
+    if (isCut) this.cut();
+  }
+
+  /** Ends all connections; the next ones come through. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

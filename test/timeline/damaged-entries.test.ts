@@ -169,14 +169,20 @@ test("a damaged entry that nobody has goes out of the state when it is let go of
   await expectWhole(subject, lost, 60);
 });
 
-test("a damaged entry that waits for its date is not applied twice, though a refold runs before it is given again", async () => {
+/** A read has found that an entry is damaged which is dated a minute ahead. */
+async function damagedAhead(): Promise<{ subject: TimelineSubject; entry: Entry }> {
   const subject = await fiveMinutes();
-  const { timeline } = subject;
   const entry = entryAt(subject.now + 60_000, "INCR k");
-  timeline.receive([entry], MEMBER);
+  subject.timeline.receive([entry], MEMBER);
   await subject.settle();
   subject.damage(entry);
-  assert.equal(timeline.read(placeOf(entry)), null);
+  assert.equal(subject.timeline.read(placeOf(entry)), null);
+  return { subject, entry };
+}
+
+test("a damaged entry that waits for its date is not applied twice, though a refold runs before it is given again", async () => {
+  const { subject, entry } = await damagedAhead();
+  const { timeline } = subject;
   timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
   await subject.pass(11_000);
   assert.equal(timeline.receive([entry], MEMBER).length, 1);
@@ -234,13 +240,8 @@ test("a damaged entry that only the making of a snapshot comes across is asked f
 });
 
 test("a damaged entry dated ahead is not let go of before its time, and goes then as any other", async () => {
-  const subject = await fiveMinutes();
+  const { subject, entry } = await damagedAhead();
   const { timeline } = subject;
-  const entry = entryAt(subject.now + 60_000, "INCR k");
-  timeline.receive([entry], MEMBER);
-  await subject.settle();
-  subject.damage(entry);
-  assert.equal(timeline.read(placeOf(entry)), null);
   assert.equal(timeline.damagedEntries.lastAt, null);
   timeline.damagedEntries.letGo();
   await subject.pass(1000);

@@ -108,20 +108,29 @@ async function codeOf(answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): Promise
   return settled.kind === "result" ? settled.replies : `${settled.code} ${settled.effect}`;
 }
 
+/** A flush that lasts until the test ends it. */
+function heldFlush(): { flushed: Promise<void>; flush: () => void } {
+  let flush = () => {};
+  const flushed = new Promise<void>((resolve) => {
+    flush = resolve;
+  });
+  return { flushed, flush };
+}
+
+/** Whether it is settled once everything has run that could run without an outside event. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  const turn = new Promise<"pending">((resolve) => setImmediate(() => resolve("pending")));
+  return (await Promise.race([promise, turn])) !== "pending";
+}
+
 const OK_UNIT = "+OK\r\n$0\r\n\r\n";
 
 test("a write is recorded whole, and answered when it is flushed", async () => {
   const { scene, timeline } = fixture();
-  let flush = () => {};
-  timeline.flush = new Promise((resolve) => {
-    flush = resolve;
-  });
+  const { flushed, flush } = heldFlush();
+  timeline.flush = flushed;
   const envelope = scene.sign([["SET", "k", "v"]]);
-  let answered = false;
-  const answer = Promise.resolve(scene.take(envelope)).then((settled) => {
-    answered = true;
-    return settled;
-  });
+  const answer = codeOf(scene.take(envelope));
   const [entry] = timeline.taken;
   assert.deepEqual([entry?.id, entry?.body], [envelope.id, envelope.body]);
   const kept = Buffer.from(entry?.body ?? "");
@@ -129,10 +138,9 @@ test("a write is recorded whole, and answered when it is flushed", async () => {
   envelope.body.fill(0);
   assert.deepEqual(entry?.body, kept, "the network's bytes are not kept");
   received.copy(envelope.body);
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(answered, false);
+  assert.equal(await isSettled(answer), false);
   flush();
-  assert.equal(await codeOf(answer), OK_UNIT);
+  assert.equal(await answer, OK_UNIT);
   assert.equal(await codeOf(scene.take(envelope)), OK_UNIT, "the first answer, again");
   assert.equal(timeline.taken.length, 1);
 });
@@ -186,69 +194,37 @@ test("flags tell what is late, what was not met, and who cannot know better", as
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
 });
 
-const REFUSED: readonly [what: string, make: (fixture: Fixture) => void, code: string][] = [
-  [
-    "is catching up",
-    ({ timeline }) => {
-      timeline.state = "catching-up";
-    },
-    "catching-up not-applied",
-  ],
-  [
-    "hears of peers that have more",
-    ({ peers }) => {
-      peers.state = "catching-up";
-    },
-    "catching-up not-applied",
-  ],
-  [
-    "has the wrong time",
-    ({ peers }) => {
-      peers.isSkewed = true;
-    },
-    "clock-off not-applied",
-  ],
-  [
-    "hears that its own key was revoked",
-    ({ peers }) => {
-      peers.revokedBy = "a member";
-    },
-    "daemon-revoked not-applied",
-  ],
-  [
-    "has a full disk",
-    ({ timeline }) => {
-      timeline.failure = "no space";
-    },
-    "storage-failed not-applied",
-  ],
+type Changes = Partial<Pick<FakeTimeline, "state" | "failure" | "taking" | "flush">>;
+
+const REFUSED: readonly [
+  what: string,
+  code: string,
+  timeline: () => Changes,
+  peers?: Partial<Fixture["peers"]>,
+][] = [
+  ["is catching up", "catching-up not-applied", () => ({ state: "catching-up" })],
+  ["hears of peers that have more", "catching-up not-applied", () => ({}), { state: "catching-up" }],
+  ["has the wrong time", "clock-off not-applied", () => ({}), { isSkewed: true }],
+  ["hears that its own key was revoked", "daemon-revoked not-applied", () => ({}), { revokedBy: "a member" }],
+  ["has a full disk", "storage-failed not-applied", () => ({ failure: "no space" })],
   [
     "has promised to take nothing so old",
-    ({ timeline }) => {
-      timeline.taking = () => ({ kind: "too-old" });
-    },
     "too-old not-applied",
+    () => ({ taking: () => ({ kind: "too-old" }) }),
   ],
   [
     "finds its disk full",
-    ({ timeline }) => {
-      timeline.taking = () => ({ kind: "failed", detail: "" });
-    },
     "storage-failed not-applied",
+    () => ({ taking: () => ({ kind: "failed", detail: "" }) }),
   ],
-  [
-    "cannot flush it",
-    ({ timeline }) => {
-      timeline.flush = Promise.reject(new Error("no space"));
-    },
-    "storage-failed unknown",
-  ],
+  ["cannot flush it", "storage-failed unknown", () => ({ flush: Promise.reject(new Error("no space")) })],
 ];
 
-for (const [what, make, code] of REFUSED) {
+for (const [what, code, timeline, peers] of REFUSED) {
   test(`a daemon that ${what} refuses a write, and answers reads`, async () => {
     const made = fixture();
-    make(made);
+    Object.assign(made.timeline, timeline());
+    Object.assign(made.peers, peers);
     const write = made.scene.sign([["SET", "k", "v"]]);
     assert.equal(await codeOf(made.scene.take(write)), code);
     assert.match(await codeOf(made.scene.take(made.scene.sign([["GET", "k"]]))), /^\$-1/);
@@ -288,18 +264,12 @@ test("what a peer has given before is answered as the fold did, with flags, and 
 test("what a peer has given is answered when it is on the disk, and not before", async () => {
   const made = fixture();
   const { scene, disk } = made;
-  let flush = () => {};
-  disk.flushed = new Promise((resolve) => {
-    flush = resolve;
-  });
+  const { flushed, flush } = heldFlush();
+  disk.flushed = flushed;
   const envelope = scene.sign([["SET", "k", "v"]]);
   give(made, envelope, [applied]);
-  let isAnswered = false;
-  const answer = codeOf(scene.take(envelope)).finally(() => {
-    isAnswered = true;
-  });
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(isAnswered, false);
+  const answer = codeOf(scene.take(envelope));
+  assert.equal(await isSettled(answer), false);
   flush();
   assert.equal(await answer, OK_UNIT);
   disk.flushed = Promise.reject(new Error("no space"));

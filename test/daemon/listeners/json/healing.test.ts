@@ -1,8 +1,8 @@
 /** --json-replica: what a server refuses it is given later; contents that are others are told, and among members healed. */
 import assert from "node:assert/strict";
-import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
+import { CuttablePort } from "../../../support/cuttable-port.js";
 import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../replicas.js";
@@ -11,26 +11,6 @@ import { ask, type JsonScene, startJson } from "./scene.js";
 
 const document = "d";
 const OTHERS = "a JSON replica has other contents than are here";
-
-/** Passes bytes on, and ends all connections when it is told to. */
-async function startRelay(to: number): Promise<AsyncDisposable & { port: number; cut(): void }> {
-  const sockets = new Set<Socket>();
-  const cut = () => {
-    for (const socket of sockets) socket.destroy();
-    sockets.clear();
-  };
-  const server = createServer((socket) => {
-    const other = connect(to, "127.0.0.1");
-    for (const one of [socket, other]) sockets.add(one.on("error", () => {}));
-    socket.pipe(other).pipe(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const dispose = async () => {
-    cut();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  return { port: (server.address() as { port: number }).port, cut, [Symbol.asyncDispose]: dispose };
-}
 
 const told = ({ log }: JsonScene) => log.filter(({ msg }) => msg === OTHERS).length;
 
@@ -60,7 +40,7 @@ test("what a server refuses it has missed: it is given the document as a whole, 
 
 test("a member with other contents is given the leader's, and that is told", async () => {
   const port = await freePort();
-  await using relay = await startRelay(port);
+  await using relay = await CuttablePort.open(() => port);
   await using leader = await startJson({ replicas: [relay.port] });
   using client = await RawClient.open(leader.port);
   await ask(client, { action: "create", document });
@@ -86,7 +66,7 @@ test("a member with other contents is given the leader's, and that is told", asy
 
 test("an original with other contents is left as it is, and that is told", async () => {
   await using original = await Original.start(await freePort(), []);
-  await using relay = await startRelay(original.port);
+  await using relay = await CuttablePort.open(() => original.port);
   await using ours = await startJson({ replicas: [relay.port] });
   using client = await RawClient.open(ours.port);
   await ask(client, { action: "create", document });

@@ -6,7 +6,6 @@ import { connect, type TLSSocket } from "node:tls";
 import { writeCertificate } from "../../../support/certificate-files.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { freePort } from "../../../support/free-port.js";
-import { RawClient } from "../../../support/raw-client.js";
 import { makeFolder } from "../../replicas.js";
 
 async function startWithTls(folder: string) {
@@ -72,15 +71,4 @@ test("a client that was not told of the certificate does not trust it", async ()
   await using _ = daemon;
   const socket = open(port);
   await assert.rejects(once(socket, "secureConnect"), /self-signed certificate/);
-});
-
-test("a client without TLS is closed, and the log says why", async () => {
-  using folder = makeFolder();
-  const { daemon, port } = await startWithTls(folder.path);
-  await using _ = daemon;
-  using plain = await RawClient.open(port);
-  plain.send('{"action":"list"}\n');
-  assert.doesNotMatch(await plain.rest(), /success/);
-  const line = await daemon.logged(({ reason }) => reason === "not-tls");
-  assert.equal(line.level, "warn");
 });

@@ -1,7 +1,8 @@
 /** --json-replica: servers that hang, go and come back. What the original's conversations show is in replay.test.ts. */
 import assert from "node:assert/strict";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
+import { CuttablePort } from "../../../support/cuttable-port.js";
 import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../replicas.js";
@@ -260,32 +261,9 @@ test("lifetimes and indexes are given back with documents, and come along at a s
   for (const one of [reader, other]) assert.deepEqual(await toldBy(one), await toldBy(client));
 });
 
-/** Passes bytes on, and cuts all its connections when it is told to. */
-async function startRelay(
-  to: number,
-): Promise<AsyncDisposable & { readonly port: number; readonly cut: () => void }> {
-  const sockets = new Set<Socket>();
-  const cut = () => {
-    for (const socket of sockets) socket.destroy();
-    sockets.clear();
-  };
-  const server = createServer((socket) => {
-    const other = connect(to, "127.0.0.1");
-    for (const one of [socket, other]) sockets.add(one.on("error", () => {}));
-    socket.pipe(other).pipe(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  const dispose = async () => {
-    cut();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  return { port, cut, [Symbol.asyncDispose]: dispose };
-}
-
 test("a server whose connection is cut again and again while many clients write has all in the end", async () => {
   await using replica = await startJson();
-  await using relay = await startRelay(replica.port);
+  await using relay = await CuttablePort.open(() => replica.port);
   await using ours = await startJson({ replicas: [relay.port] });
   using control = await RawClient.open(ours.port);
   using reader = await RawClient.open(replica.port);

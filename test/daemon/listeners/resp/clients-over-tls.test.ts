@@ -5,7 +5,6 @@ import { test } from "node:test";
 import { createClient } from "redis";
 import { writeCertificate } from "../../../support/certificate-files.js";
 import { startDaemon } from "../../../support/daemon-process.js";
-import { RawClient } from "../../../support/raw-client.js";
 import { run } from "../../../support/run-program.js";
 import { makeFolder } from "../../replicas.js";
 
@@ -49,15 +48,4 @@ test("redis-cli speaks to it over TLS", { skip: !cliHasTls && "this redis-cli ha
   assert.equal(asked.stdout, "1000\n");
   const untold = await run("redis-cli", [...cli, "ping"]);
   assert.match(untold.stderr, /certificate verify failed/);
-});
-
-test("a client without TLS is closed, and the log says why", async () => {
-  using folder = makeFolder();
-  const { daemon, port } = await startWithTls(folder.path);
-  await using _ = daemon;
-  using plain = await RawClient.open(port);
-  plain.send("PING\r\n");
-  assert.doesNotMatch(await plain.rest(), /PONG/);
-  const line = await daemon.logged(({ reason }) => reason === "not-tls");
-  assert.equal(line.level, "warn");
 });

@@ -73,26 +73,8 @@ test("a client that reaches one end of a chain reaches the other, without an ech
   assert.equal(world.countOf("push"), 2);
 });
 
-test("an entry is wanted of one member at a time, and of the next when the first does not give it", () => {
-  const world = new World();
-  const nodes = ["a", "b"].map((name) => world.add(name, { peers: ["c"] }));
-  const c = world.add("c");
-  world.run(500);
-  const entry = entryOf(500);
-  for (const { timeline } of nodes) {
-    timeline.take(entry);
-    timeline.read = () => null;
-  }
-  world.run(100);
-  assert.equal(world.countOf("want"), 1);
-  const [first] = world.seen.filter(({ kind }) => kind === "want");
-  for (const { timeline, name } of nodes) if (name !== first?.to) Reflect.deleteProperty(timeline, "read");
-  world.run(3200);
-  assert.equal(world.countOf("want"), 2);
-  assert.equal(entriesOf(c), 1);
-});
-
-test("what a member was asked for and lost with its connection is asked of another at once", () => {
+/** A member that has asked one of two for an entry, and does not get it there; the other one would give it. */
+function askedInVain() {
   const world = new World();
   const nodes = ["a", "b"].map((name) => world.add(name, { peers: ["c"] }));
   const c = world.add("c");
@@ -105,6 +87,19 @@ test("what a member was asked for and lost with its connection is asked of anoth
   world.run(100);
   const first = world.seen.find(({ kind }) => kind === "want")?.to as string;
   for (const { timeline, name } of nodes) if (name !== first) Reflect.deleteProperty(timeline, "read");
+  return { world, c, first };
+}
+
+test("an entry is wanted of one member at a time, and of the next when the first does not give it", () => {
+  const { world, c } = askedInVain();
+  assert.equal(world.countOf("want"), 1);
+  world.run(3200);
+  assert.equal(world.countOf("want"), 2);
+  assert.equal(entriesOf(c), 1);
+});
+
+test("what a member was asked for and lost with its connection is asked of another at once", () => {
+  const { world, c, first } = askedInVain();
   world.kill(first);
   world.run(50);
   assert.equal(entriesOf(c), 1);

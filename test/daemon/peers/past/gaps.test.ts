@@ -211,35 +211,31 @@ test("what the others hold is asked again as long as something lacks, though its
   assert.equal(asked.length, 0, "nothing lacks any more");
 });
 
-test("what lacks is remembered while the member is away, until it is left out of the peers", () => {
+/** A daemon that lacks what a member has pruned, which is gone since; another one knows only it. */
+function lackingOfOneGone(prunedTo: number) {
   const world = new World();
   const a = world.add("a");
   fill(a);
   world.run(100);
-  prune(a, -50_000);
+  prune(a, prunedTo);
   const b = world.add("b", { peers: ["a"] });
   world.add("c", { peers: ["b"] });
   world.run(5000);
   world.kill("a");
   world.run(30_000);
   assert.equal(b.peering.state, "catching-up");
+  return { world, b };
+}
+
+test("what lacks is remembered while the member is away, until it is left out of the peers", () => {
+  const { world, b } = lackingOfOneGone(-50_000);
   b.peering.setPeers([world.addressOf("c")]);
   world.run(100);
   assert.equal(b.peering.state, "live");
 });
 
 test("what lacks is not waited for when the member is there again as another, with nothing", () => {
-  const world = new World();
-  const a = world.add("a");
-  fill(a);
-  world.run(100);
-  prune(a, -40_000);
-  const b = world.add("b", { peers: ["a"] });
-  world.add("c", { peers: ["b"] });
-  world.run(5000);
-  world.kill("a");
-  world.run(30_000);
-  assert.equal(b.peering.state, "catching-up");
+  const { world, b } = lackingOfOneGone(-40_000);
   const key = keyOf("another");
   world.add("a", { parts: { identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) } } });
   world.runUntil(() => b.peering.state === "live");
