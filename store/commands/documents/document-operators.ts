@@ -1,6 +1,6 @@
 /**
- * `$set`, `$inc`, `$push`: data of an update whose first name begins with `$` says what becomes of members. What comes of it follows from the
- * entry and the data alone. Source: docs/json-documents.md "Changing members".
+ * `$set`, `$unset`, `$inc`, `$push`, `$pull`: data of an update whose first name begins with `$` says what becomes of members. What comes of it follows from the
+ * entry and the data alone. Source: docs/json-documents.md "Changing and deleting by condition".
  */
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import {
@@ -16,6 +16,7 @@ import {
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import { phpNumberOf } from "../../../protocol/json/php-number.js";
 import { type CommandFailure, custom, echoed } from "../../arguments/errors.js";
+import { conditionOf, testOf } from "./document-conditions.js";
 import { checkPath, wrongMembers } from "./document-entries.js";
 
 const INTEGER = /^-?\d+$/;
@@ -24,13 +25,19 @@ const INT64_MAX = 2n ** 63n - 1n;
 /** Lists and objects within each other in an entry, as deep as a request can bring one. */
 const DEPTH_MAX = 509;
 
-/** @param old  undefined: there is no such member @param where  for the error */
-type Operator = (old: JsonValue | undefined, operand: JsonValue, where: string) => JsonValue;
+interface Operator {
+  /** Whether members on the way that are not there are made; else nothing is to be done without them. */
+  readonly makes: boolean;
+  /** @param old  undefined: there is no such member @param where  for the error @returns undefined: it is taken away */
+  become(old: JsonValue | undefined, operand: JsonValue, where: string): JsonValue | undefined;
+}
 
 const operators: ReadonlyMap<string, Operator> = new Map<string, Operator>([
-  ["$set", (_, operand) => operand],
-  ["$inc", added],
-  ["$push", pushed],
+  ["$set", { makes: true, become: (_, operand) => operand }],
+  ["$unset", { makes: false, become: () => undefined }],
+  ["$inc", { makes: true, become: added }],
+  ["$push", { makes: true, become: pushed }],
+  ["$pull", { makes: false, become: pulled }],
 ]);
 
 const fault = (text: string): CommandFailure => custom(`ERR ${bytesOfText(text)}`);
@@ -53,8 +60,8 @@ export function operated(
 ): JsonContainer {
   let changed = entry;
   for (const [at, operator] of data.names.entries()) {
-    const run = operators.get(operator);
-    if (run === undefined)
+    const row = operators.get(operator);
+    if (row === undefined)
       throw fault(
         `there is no ${shown(operator)}: beside each other there are ${[...operators.keys()].join(", ")}`,
       );
@@ -67,7 +74,10 @@ export function operated(
       checkDepth(operand, path.split(".").length, path);
       const name = headOf(changed, path);
       if (names !== null && !names.includes(name)) throw wrongMembers(names, [name]);
-      changed = replacedAt(changed, path, (old) => run(old, operand, `${operator} of ${shown(path)}`));
+      const where = `${operator} of ${shown(path)}`;
+      if (operator === "$unset" && name === path) throw ownMember(where);
+      const become = (old: JsonValue | undefined) => row.become(old, operand, where);
+      changed = changedAt(changed, path, { makes: row.makes, become });
     }
   }
   return changed;
@@ -79,17 +89,38 @@ function headOf(entry: JsonContainer, path: string): string {
   return point < 0 || memberOf(entry, path) !== undefined ? path : path.slice(0, point);
 }
 
-function replacedAt(
-  container: JsonContainer,
-  path: string,
-  change: (old: JsonValue | undefined) => JsonValue,
-): JsonContainer {
+const ownMember = (where: string) =>
+  fault(
+    `${where}: all entries have the members of their document; DOC.MEMBER DROP (dropmember) takes one away`,
+  );
+
+interface Change {
+  readonly makes: boolean;
+  become(old: JsonValue | undefined): JsonValue | undefined;
+}
+
+function changedAt(container: JsonContainer, path: string, change: Change): JsonContainer {
   const name = headOf(container, path);
   const old = memberOf(container, name);
-  if (name === path) return replaced(container, name, change(old));
+  if (old === undefined && !change.makes) return container;
+  if (name === path) {
+    const value = change.become(old);
+    return value === undefined ? without(container, name) : replaced(container, name, value);
+  }
   const within = old === undefined ? new JsonObject() : old;
-  if (!isContainer(within)) throw fault(`${shown(name)} of ${shown(path)} is neither list nor object`);
-  return replaced(container, name, replacedAt(within, path.slice(name.length + 1), change));
+  if (isContainer(within))
+    return replaced(container, name, changedAt(within, path.slice(name.length + 1), change));
+  if (!change.makes) return container;
+  throw fault(`${shown(name)} of ${shown(path)} is neither list nor object`);
+}
+
+function without(container: JsonContainer, name: string): JsonContainer {
+  if (!(container instanceof JsonObject))
+    throw fault(`${shown(name)} is a place of a list: $pull takes values out of lists`);
+  const copy = new JsonObject();
+  for (const [at, one] of container.names.entries())
+    if (one !== name) copy.set(one, container.values[at] as JsonValue);
+  return copy;
 }
 
 /** The same with another value for a member, which may be new; a list stays one as long as it has no gap. */
@@ -134,6 +165,23 @@ function pushed(old: JsonValue | undefined, operand: JsonValue, where: string): 
   if (old instanceof JsonObject && old.names.length === 0) return [operand];
   if (!isContainer(old) || old instanceof JsonObject) throw fault(`${where}: the member is no list`);
   return [...old, operand];
+}
+
+/** All values of a list that are the same, or meet operators of conditions. */
+function pulled(old: JsonValue | undefined, operand: JsonValue, where: string): JsonValue | undefined {
+  const meets = testOf(conditionOf(pulling(operand)));
+  // An empty object is an empty list to PHP.
+  if (old instanceof JsonObject && old.names.length === 0) return old;
+  if (old === undefined || !isContainer(old) || old instanceof JsonObject)
+    throw fault(`${where}: the member is no list`);
+  return old.filter((one) => !meets(bytesOfText(writeJson(pulling(one)))));
+}
+
+/** As a member of an entry, for conditions are about these. */
+function pulling(value: JsonValue): JsonObject {
+  const entry = new JsonObject();
+  entry.set("value", value);
+  return entry;
 }
 
 function depthOf(value: JsonValue): number {

@@ -10,7 +10,7 @@ import { Document } from "../../values/documents/document.js";
 import { memberAt } from "../../values/documents/member-value.js";
 import { alikeOf, testOf } from "./document-conditions.js";
 import { documentOf, keyOf, textOfEntry, valueOfEntry } from "./document-entries.js";
-import { explained } from "./document-explain.js";
+import { explained, explainedCount } from "./document-explain.js";
 import { type Options, onlyOptions } from "./document-options.js";
 import { queryOf } from "./document-queries.js";
 import { revisionOf } from "./document-revisions.js";
@@ -23,9 +23,11 @@ import {
   selected,
 } from "./document-selection.js";
 
-/** `DOC.COUNT document [QUERY json] [WHERE json]` */
+/** `DOC.COUNT document [QUERY json] [WHERE json] [EXPLAIN]` */
 export function count(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
-  const options = onlyOptions(argv, { from: 2, allowed: ["QUERY", "WHERE"], name: "doc.count" });
+  const options = onlyOptions(argv, { from: 2, allowed: ["QUERY", "WHERE", "EXPLAIN"], name: "doc.count" });
+  if (options.explain === true)
+    return explainedCount(documentOf(data, argv[1]!).value, at, selectionOf(options));
   const document = data.getAs(Document, argv[1]!)?.value;
   if (document === undefined) return ZERO;
   const isAll = options.query === undefined && options.where === undefined;

@@ -141,10 +141,16 @@ function* limited(document: Document, at: number, selection: Selection): Generat
 
 /** How many entries pass. */
 export function countSelected(document: Document, at: number, selection: Selection): Reply {
+  const access = countingAccess(document, at, selection);
+  if (access !== null) return integer(access.count);
+  return new CountReply(selected(document, at, { ...selection, sort: [], limit: null }));
+}
+
+/** The index that knows how many entries pass, without a look at any; null: none does. */
+export function countingAccess(document: Document, at: number, selection: Selection): Access | null {
   const isWhole = document.expiries?.mayHaveExpired(at) !== true;
   const access = isWhole && selection.isExact ? accessOf(document, selection.condition) : null;
-  if (access?.parts.length === 1) return integer(access.count);
-  return new CountReply(selected(document, at, { ...selection, sort: [], limit: null }));
+  return access?.parts.length === 1 ? access : null;
 }
 
 /** How many entries there are. */

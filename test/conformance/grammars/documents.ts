@@ -111,6 +111,8 @@ const operators = (g: Generator): ByteString =>
     `{"$push":{"b":${scalar(g)}}}`,
     `{"$set":{"a.x":${scalar(g)},"b":1}}`,
     `{"$inc":{"a.x":1},"$set":{"b":${scalar(g)},"a":1}}`,
+    `{"$pull":{"b":${scalar(g)}}}`,
+    `{"$push":{"a.y":1},"$unset":{"a.${g.oneOf("x", "y", "0")}":${scalar(g)}},"$pull":{"a.y":{"$gt":0}}}`,
     '{"$set":{"z":1}}',
     '{"$nothing":{}}',
     '{"$inc":5}',
@@ -119,7 +121,12 @@ const operators = (g: Generator): ByteString =>
 const field = (g: Generator): ByteString => g.oneOf("a", "b", "c", "\xff");
 
 export const grammar: FamilyGrammar = {
-  "DOC.COUNT": (g) => [g.key(), ...query(g), ...g.maybe(0.5, g.caseOf("WHERE"), condition(g))],
+  "DOC.COUNT": (g) => [
+    g.key(),
+    ...query(g),
+    ...g.maybe(0.5, g.caseOf("WHERE"), condition(g)),
+    ...g.maybe(0.1, "EXPLAIN"),
+  ],
   "DOC.CREATE": (g) => [g.key()],
   "DOC.DELETE": (g) => (g.chance(0.7) ? [g.key(), id(g), ...revision(g)] : [g.key(), ...choice(g)]),
   "DOC.DROP": (g) => [g.chance(0.8) ? "nothing" : g.key()],

@@ -30,6 +30,7 @@ import {
   keyJson,
   listOf,
   NO_DOCUMENT,
+  NO_ID,
   namesPieces,
   then,
 } from "./action-answers.js";
@@ -42,8 +43,8 @@ export const actions: ReadonlyMap<string, Action> = new Map(
     insert,
     get,
     getkeys: getKeys,
-    update,
-    delete: remove,
+    update: (host, request) => explained(host, request) ?? update(host, request),
+    delete: (host, request) => explained(host, request) ?? remove(host, request),
     count,
     empty: (host, request) => change(host, request, "DOC.EMPTY"),
     drop: (host, request) => change(host, request, "DOC.DROP"),
@@ -89,9 +90,28 @@ function get(host: ActionHost, request: JsonRequest): Answer {
 
 /** How `get` would find the entries. */
 function explain(host: ActionHost, request: JsonRequest, document: ByteString): Answer {
-  const id = request.id === undefined ? [] : ["ID", request.id];
-  const argv = ["DOC.GET", document, ...id, ...(id.length > 0 ? [] : filterWords(request))];
-  return then(host.read([...argv, ...(id.length > 0 ? [] : orderWords(request)), "EXPLAIN"]), (reply) =>
+  const chosen =
+    request.id === undefined ? [...filterWords(request), ...orderWords(request)] : ["ID", request.id];
+  return explanation(host, ["DOC.GET", document, ...chosen]);
+}
+
+const ONE_ENTRY =
+  "Nothing chooses entries: without where, query, sort and limit there is nothing to explain.";
+
+/** How a write would find the entries: nothing is written. @returns null: it is to be done */
+function explained(host: ActionHost, request: JsonRequest): Answer | null {
+  if (!request.isOn("explain")) return null;
+  const { document, id } = request;
+  if (document === undefined) return failure(NO_DOCUMENT);
+  if (request.action === "delete" && id === undefined && request.get("where") === undefined)
+    return failure(NO_ID);
+  const isChosen = filterWords(request).length + orderWords(request).length > 0;
+  return id === undefined && !isChosen ? failure(ONE_ENTRY) : explain(host, request, document);
+}
+
+/** @param argv  a read, which says how entries are found in the place of its answer */
+function explanation(host: ActionHost, argv: readonly ByteString[]): Answer {
+  return then(host.read([...argv, "EXPLAIN"]), (reply) =>
     good(reply, () => {
       const [, reads, , indexes, , entries, , of, , order] = itemsOf(reply);
       const number = (one: Reply | undefined) => (one?.kind === "integer" ? String(one.value) : "0");
@@ -147,7 +167,9 @@ function getKeys(host: ActionHost, request: JsonRequest): Answer {
 function count(host: ActionHost, request: JsonRequest): Answer {
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT, ["count", "0"]);
-  return then(host.read(["DOC.COUNT", document, ...filterWords(request)]), (reply) =>
+  const argv = ["DOC.COUNT", document, ...filterWords(request)];
+  if (request.isOn("explain")) return explanation(host, argv);
+  return then(host.read(argv), (reply) =>
     reply instanceof CountReply
       ? then(host.inTurns(reply.entries.steps()), ({ texts }) => success(["count", String(texts.length)]))
       : good(reply, () => [["count", reply.kind === "integer" ? String(reply.value) : "0"]]),

@@ -92,7 +92,10 @@ test("what is wrong in the new members is told, and those of the original mean w
     ],
     [{ action: "update", data: { n: 1 }, upsert: true }, /UPSERT asks for ID, QUERY or WHERE/],
     [{ action: "update", data: { $inc: { n: "1" } } }, /\$inc of 'n' asks for a number/],
-    [{ action: "update", data: { $pull: { n: 1 } } }, /there is no '\$pull': .*\$set, \$inc, \$push/],
+    [
+      { action: "update", data: { $pop: { n: 1 } } },
+      /there is no '\$pop': .*\$set, \$unset, \$inc, \$push, \$pull/,
+    ],
     [{ action: "drop", where: { n: 1 } }, /'drop' has no member 'where'/],
     [{ action: "insert", data: [{ n: 2 }], ids: 1, x: 2 }, /'insert' has no member '(?:ids|x)'/],
     [{ action: "createindex" }, /No field provided/],
@@ -167,6 +170,32 @@ test("explain tells how a query is answered, and answers nothing else", async ()
       JSON.stringify(request),
     );
   assert.match(await send({ action: "get", explain: true, id: 0 }), /there is nothing to EXPLAIN/);
+  const before = await send({ action: "get" });
+  const few = '"reads":"index","indexes":["n"],"entries":10,"of":100,"order":"document"';
+  const where = { n: { $lt: 10 } };
+  const others: readonly (readonly [object, string])[] = [
+    [{ action: "update", data: { m: 5 }, where }, few],
+    [{ action: "update", where }, few],
+    [{ action: "update", data: { m: 5 }, sort: "n", limit: 1 }, cases[4]?.[1] ?? ""],
+    [{ action: "delete", where }, few],
+    [{ action: "count", where }, few.replace("10", "0")],
+    [{ action: "count", where: { n: 1, m: 1 } }, few.replace("10", "1")],
+    [{ action: "count", query: { m: 1 } }, cases[3]?.[1] ?? ""],
+    [{ action: "count" }, '"reads":"none","indexes":[],"entries":0,"of":100,"order":"document"'],
+  ];
+  for (const [request, told] of others)
+    assert.equal(
+      await send({ explain: true, ...request }),
+      `{"status":"success","explain":{${told}}}`,
+      JSON.stringify(request),
+    );
+  for (const action of ["update", "delete"]) {
+    assert.match(await send({ action, explain: true, id: 0, data: { m: 5 } }), /there is nothing to EXPLAIN/);
+  }
+  assert.match(await send({ action: "update", explain: true, data: { m: 5 } }), /Nothing chooses entries/);
+  assert.match(await send({ action: "delete", explain: true, query: { m: 1 } }), /No id provided/);
+  assert.match(await send({ action: "count", document: "none", explain: true }), /does not exist/);
+  assert.equal(await send({ action: "get" }), before);
 });
 
 test("members are added to all entries later, and taken away from all", async () => {
