@@ -3,7 +3,7 @@ import { DUE_AHEAD_MS } from "./waiting.js";
 import type { Watermark } from "./watermark.js";
 
 export interface HorizonParts {
-  readonly watermark: Pick<Watermark, "now">;
+  readonly watermark: Pick<Watermark, "now" | "published">;
   /** Milliseconds since 1970; may jump. */
   readonly clock: () => number;
   readonly tailMs: number;
@@ -20,6 +20,12 @@ export class Horizon {
   of(newest: number): number {
     const { watermark, tailMs } = this.#parts;
     return Math.floor(Math.min(watermark.now(), newest) - tailMs);
+  }
+
+  /** Where it would end if there were an entry of now, as far as nothing earlier is taken first-hand any more. */
+  get finalTo(): number {
+    const { watermark, tailMs } = this.#parts;
+    return Math.min(Math.floor(watermark.now() - tailMs), watermark.published);
   }
 
   /** Entries dated up to it are folded now. */

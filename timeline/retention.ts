@@ -21,6 +21,8 @@ export interface RetentionLimits {
 export interface RetentionTick {
   /** Everything dated up to it is in its place. */
   readonly cutAt: number;
+  /** Nothing dated up to it is taken first-hand any more, and its tail is over; milliseconds since 1970. */
+  readonly finalTo: number;
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly bytes: number;
@@ -49,10 +51,10 @@ export class Retention {
   }
 
   /** Has a snapshot made if it is time; forgets what may go, and removes a slice of it. */
-  tick({ cutAt, now, bytes, keepsFrom, isAlone }: RetentionTick): void {
+  tick({ cutAt, finalTo, now, bytes, keepsFrom, isAlone }: RetentionTick): void {
     const { retainMs, retainBytes } = this.#limits;
     // Soon, so that something can go.
-    this.#making?.consider(cutAt, bytes > retainBytes / 2);
+    this.#making?.consider(cutAt, bytes > retainBytes / 2, finalTo);
     const isOverfull = bytes > HELPING_FACTOR * retainBytes;
     const end = isOverfull ? Number.POSITIVE_INFINITY : keepsFrom;
     const isFree = isAlone || isOverfull;
@@ -60,9 +62,9 @@ export class Retention {
     const base =
       (isFull
         ? this.#making?.next(isFree)
-        : this.#making?.bestBase(Math.min(now - retainMs, end - 1), isFree)) ?? null;
+        : this.#making?.bestBase(Math.min(now - retainMs, end - 1, cutAt), isFree)) ?? null;
     // Up to a snapshot, neither more nor less: whatever still comes can be folded from it.
-    if (base !== null && base < end && base > this.#archive.prunedTo) {
+    if (base !== null && base < end && base <= cutAt && base > this.#archive.prunedTo) {
       this.#making?.begin(base);
       this.#archive.prune(base);
       this.#isRemoving = true;

@@ -245,7 +245,7 @@ export class Timeline {
     this.#watermark.tick(this.isSkewed);
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
-      ...{ cutAt: this.#fold.cutAt, bytes: this.#parts.storage.bytes },
+      ...{ cutAt: this.#fold.cutAt, finalTo: this.#horizon.finalTo, bytes: this.#parts.storage.bytes },
       // By a wrong clock nothing is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
       ...{ keepsFrom: this.handover.keepsFrom, isAlone: this.#parts.isAlone() },

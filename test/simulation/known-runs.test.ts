@@ -24,6 +24,7 @@ const KNOWN: Readonly<Record<number, string>> = {
   809090:
     "an entry that is not permitted here comes from a member that permitted it, and its client asks whether it is final",
   813759: "a bad member says something of the past to one that is cut off, and again when that one is back",
+  813025: "nobody writes any more, and two have signed all dates that there are, each others",
   5201151: "an entry that failed rots before its client asks once more whether that is final",
 };
 

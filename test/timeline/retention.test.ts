@@ -267,3 +267,33 @@ test("a snapshot that is wanted of a later date only is made of one, though a ro
   await subject.pass(10 * MINUTE_MS);
   assert.ok((handover.cuts[0]?.at ?? 0) > after);
 });
+
+test("where nobody writes, two that forget at different tails are wanted a snapshot of the same date", async () => {
+  const dates = await Promise.all(
+    [1, 2].map(async (minutes) => {
+      const limits = { tailMs: minutes * MINUTE_MS };
+      const subject = await new TimelineSubject({ every: 1000, isCertified: false, limits }).open();
+      await subject.writes(5, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
+      const last = subject.now;
+      await subject.pass(6 * MINUTE_MS);
+      const { handover } = subject.timeline;
+      // What each of them had signed before.
+      handover.want(last - minutes * MINUTE_MS - 1);
+      await subject.pass(MINUTE_MS);
+      assert.ok((handover.cuts.at(-1)?.at ?? 0) > last, "up to where entries end all may have been signed");
+      return handover.cuts.at(-1)?.at;
+    }),
+  );
+  assert.equal(dates[0], dates[1]);
+});
+
+test("a snapshot of later than the last entries forgets nothing that is still in the tail", async () => {
+  const subject = await new TimelineSubject({ every: 1000, limits: { retainMs: MINUTE_MS } }).open();
+  await subject.writes(10, 1000, (i) => `SET k${i % 20} v${i}`);
+  await subject.pass(20 * MINUTE_MS);
+  const { handover } = subject.timeline;
+  handover.want(subject.now - 16 * MINUTE_MS);
+  await subject.pass(5 * MINUTE_MS);
+  assert.ok((handover.cuts.at(-1)?.at ?? 0) > START + MINUTE_MS);
+  assert.equal(subject.mark.pruned, null);
+});

@@ -224,13 +224,18 @@ export class SnapshotMaking {
     return 0;
   }
 
-  /** Begins the next one if it is time. @param cutAt  everything dated up to it is in its place */
-  consider(cutAt: number, isUrgent: boolean): void {
+  /**
+   * Begins the next one if it is time.
+   * @param cutAt  everything dated up to it is in its place
+   * @param finalTo  nothing dated up to it is taken first-hand any more: as far may reach one that is wanted, as dates would
+   *   run out where nobody writes, and with them what members could sign alike
+   */
+  consider(cutAt: number, isUrgent: boolean, finalTo: number): void {
     if (this.#running !== null || this.#expected !== null) return;
     const every = (this.#parts.every ?? ENTRIES_EACH) / (isUrgent ? URGENCY : 1);
     if (this.#grown < every && this.#wantedAfter === null) return;
     const after = Math.max(this.newest ?? this.#firstDate() - 1, this.#wantedAfter ?? -1);
-    const target = roundestDate(after, cutAt);
+    const target = roundestDate(after, this.#wantedAfter === null ? cutAt : Math.max(cutAt, finalTo));
     if (target === null) return;
     this.#grown = 0;
     this.#wantedAfter = null;
