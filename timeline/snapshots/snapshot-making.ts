@@ -6,7 +6,8 @@
 import { dateOf, type Place } from "../entries/entry.js";
 import type { Mark, Storage } from "../entries/storage.js";
 import type { TimelineLog } from "../entries/timeline-log.js";
-import { roundestDate, roundnessOf } from "./cut-dates.js";
+import { roundestDate } from "./cut-dates.js";
+import { keptDates } from "./kept-dates.js";
 import type { DamagedEntry } from "./make-snapshot.js";
 import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
 
@@ -14,10 +15,6 @@ import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
 const ENTRIES_EACH = 200_000;
 /** So much sooner it is made when room is wanted. */
 const URGENCY = 20;
-/** How many are kept: an older one serves entries that came late. */
-const KEPT = 2;
-/** Where entries are kept for a time, so many more are kept over that time. */
-const KEPT_OVER_TIME = 8;
 
 /** What the making of snapshots needs of the timeline. */
 export interface SnapshotOwner {
@@ -269,45 +266,16 @@ export class SnapshotMaking {
       return;
     }
     this.#target = null;
-    const kept = this.#keptOf([...this.#holding, to]);
+    const kept = keptDates([...this.#holding, to], {
+      ...{ base: this.#base, isCertified: (date: number) => this.#certified.has(date) },
+      retainMs: this.#parts.retainMs ?? Number.POSITIVE_INFINITY,
+    });
     const dropped = this.#holding.filter((date) => !kept.includes(date));
     this.#holding = kept;
     this.#unreadable.delete(to);
     this.#storage.put([], [["snapshots", writeDates(kept)]]);
     await this.#storage.flushed().catch(() => {});
     for (const date of dropped) this.snapshots.remove(date);
-  }
-
-  /**
-   * Of those that members have not found the same yet, or that are the newest found so, the one that most of them will come
-   * upon: without it entries could never go where snapshots are made faster than members compare them.
-   */
-  #awaitedOf(dates: readonly number[]): number | null {
-    const certified = dates.findLast((date) => this.#certified.has(date)) ?? -1;
-    if (certified > (this.#base ?? -1)) return certified;
-    const open = dates.filter((date) => date > certified);
-    return open.reduce<number | null>(
-      (best, date) => (best === null || roundnessOf(date) > roundnessOf(best) ? date : best),
-      null,
-    );
-  }
-
-  /** @param dates  rising */
-  #keptOf(dates: readonly number[]): number[] {
-    const { retainMs = Number.POSITIVE_INFINITY } = this.#parts;
-    const newest = dates.slice(-KEPT);
-    const awaited = this.#awaitedOf(dates);
-    const stays = (date: number) => newest.includes(date) || date === this.#base || date === awaited;
-    if (retainMs === Number.POSITIVE_INFINITY) return dates.filter(stays);
-    // One that is older than that, to forget up to it.
-    const oldest = dates.findLast((date) => date <= (newest.at(-1) as number) - retainMs) ?? -1;
-    let last = Number.NEGATIVE_INFINITY;
-    return dates.filter((date) => {
-      if (stays(date)) return true;
-      if (date < oldest || date - last < retainMs / KEPT_OVER_TIME) return false;
-      last = date;
-      return true;
-    });
   }
 }
 
