@@ -57,7 +57,8 @@ export class Daemon implements Service {
 
   async start(): Promise<void> {
     const settings = this.#settings;
-    for (const line of settings.differences) this.#log.warn(`Not as php-dbsync: ${line}`);
+    const { differences } = settings;
+    if (differences.length > 0) this.#log.warn(`Not as php-dbsync: ${differences.join("; ")}.`);
     const { environment, shutDown = null } = this.#parts;
     const wired = await wire({
       ...{ settings, environment, log: this.#log, shutDown },

@@ -82,7 +82,8 @@ function clearProgress(): void {
 }
 
 function describe(report: FolderReport): string {
-  const { entries, ringEntries, first, last, units, signatures, begins, snapshots, state, untold } = report;
+  const { entries, ringEntries, first, last, units, firstMalformed, signatures, begins, snapshots } = report;
+  const { state, untold } = report;
   const span = first === null || last === null ? "" : `, ${dateText(first)} to ${dateText(last)}`;
   const outcomes = Object.entries(units).map(([outcome, count]) => `${count} ${outcome}`);
   const rows = [
@@ -91,6 +92,15 @@ function describe(report: FolderReport): string {
       ? []
       : [["begins", `with the snapshot of ${dateText(begins)}: what was before is not kept`]]),
     ["units", outcomes.join(", ")],
+    ...(firstMalformed === null
+      ? []
+      : [
+          [
+            "malformed",
+            `whole and signed, but no command, or with a wrong number of arguments: it has changed nothing. First in ${firstMalformed}; ` +
+              "dbsync log names the command, and who sent it",
+          ],
+        ]),
     ["signatures", `${signatures} hold`],
     ["snapshots", snapshots.length === 0 ? "none" : `${snapshots.length}, as the commands make them`],
     ["seen", describeSeen(report.seen)],

@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -78,6 +79,19 @@ const WAIT_FOR = `wait_for() {
     })()' "$1"
 }
 `;
+
+/** As in a shell that somebody types in, each job is a process group; what is left of them ends with the script. */
+const AS_TYPED = `set -m
+trap 'for job in $(jobs -p); do kill -9 -- "-$job"; done 2>/dev/null' EXIT
+`;
+
+/** Whether nobody listens there. */
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => resolve(false));
+    socket.on("error", () => resolve(true)).on("connect", () => socket.destroy());
+  });
+}
 
 /**
  * Runs a script in its own process group and ends that group with it. Should the tests be killed, nobody ends a loop that
@@ -173,10 +187,15 @@ test("README's tour works line by line, and its program too", {
   for (const [i, { text }] of programs.entries()) writeFileSync(join(folder, `program-${i}.mjs`), text);
   const tour = blocks(document, "sh").slice(2).map(waitingForServers);
   const runs = programs.map((_, i) => `node program-${i}.mjs`).join("\n");
-  const { code, output } = await runScript(`${WAIT_FOR}${tour.join("\n")}\n${runs}`, folder, {
-    DBSYNCD_PORT: String(await freePort()),
-  });
+  // The last block ends the daemons that the programs need.
+  const script = [WAIT_FOR, AS_TYPED, ...tour.slice(0, -1), runs, ...tour.slice(-1)].join("\n");
+  const { code, output } = await runScript(script, folder, { DBSYNCD_PORT: String(await freePort()) });
   assert.equal(code, 0, output);
+  for (const [, port] of document.matchAll(/^npx dbsyncd .*?(?:-p|--resp|--json) (\d+)/gm))
+    assert.ok(
+      await isFree(Number(port)),
+      `what README says ends the daemon on port ${port} leaves it running`,
+    );
   const printed = output.split("\n").filter((line) => line.startsWith(PRINTED));
   assert.deepEqual(
     printed.map((line) => JSON.parse(line.slice(PRINTED.length)) as unknown),

@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import type { Client } from "../client.js";
 import type { CommandInput } from "../shared/command.js";
-import type { Outcome } from "../shared/errors.js";
+import { DbsyncError, type Outcome } from "../shared/errors.js";
 import { asksForWriters } from "../writers.js";
 import {
   addClientOptions,
@@ -13,9 +13,10 @@ import {
   openFrom,
   readSettings,
 } from "./shared/client-options.js";
-import { EXIT, exitCodeHelp } from "./shared/exit-codes.js";
+import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
 import { commandWords } from "./shared/late-options.js";
 import { JSON_FLAG, outcomeLine, printBytes, printJson, printJsonError, printLine } from "./shared/output.js";
+import { keyHint } from "./shared/probe.js";
 
 interface SendFlags extends ClientFlags {
   readonly all?: boolean;
@@ -49,10 +50,12 @@ ${exitCodeHelp("no daemon answered, the command failed, or the answers are not w
 
 async function send(given: string[], flags: SendFlags, own: Command): Promise<void> {
   const words = commandWords(own, given);
+  let isUnsigned = false;
   try {
     const command = words.length === 1 ? (words[0] as string) : words;
     const isText = flags.all || flags.json;
     const settings = readSettings(flags);
+    isUnsigned = settings.key === null;
     const { client } = openFrom(isText ? settings : { ...settings, format: "bytes" });
     if (flags.all) printAll(flags, (await client.sendAll(command)).outcomes);
     else {
@@ -61,9 +64,16 @@ async function send(given: string[], flags: SendFlags, own: Command): Promise<vo
       else printBytes(value ?? "(nil)");
     }
   } catch (error) {
-    if (!flags.json) throw error;
-    process.exitCode = printJsonError(error);
+    if (flags.json) process.exitCode = printJsonError(error);
+    else if (error instanceof DbsyncError) process.exitCode = tell(error, isUnsigned);
+    else throw error;
   }
+}
+
+function tell(error: DbsyncError, isUnsigned: boolean): ExitCode {
+  const hint = keyHint(isUnsigned, error.outcomes);
+  process.stderr.write(`dbsync: ${error.message}\n${hint === null ? "" : `What to do: ${hint}.\n`}`);
+  return exitCodeOf(error);
 }
 
 /** A line for each key; an empty one: it is absent. */

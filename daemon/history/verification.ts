@@ -59,6 +59,8 @@ export interface VerificationReport {
   readonly first: number | null;
   readonly last: number | null;
   readonly units: Readonly<Record<Outcome, number>>;
+  /** The first entry with a malformed one, for people; null: there is none. */
+  readonly firstMalformed: string | null;
   /** Signatures that hold. */
   readonly signatures: number;
   /** Date of the snapshot that the fold began with, since what was before is not kept; null: with nothing. */
@@ -90,6 +92,7 @@ export class Verification {
   #signatures = 0;
   #first: number | null = null;
   #last: number | null = null;
+  #firstMalformed: string | null = null;
 
   constructor(parts: VerificationParts) {
     this.#parts = parts;
@@ -143,7 +146,11 @@ export class Verification {
     if (isRingEntry(entry.envelope)) this.#ringEntries++;
     if (entry.envelope.cluster !== signers.cluster) this.#fault("wrong-cluster", nameOf(place));
     const { answers } = fold.replay(entry);
-    for (const unit of recalledUnits(entry, answers)) this.#units[outcomeOf(unit)]++;
+    for (const unit of recalledUnits(entry, answers)) {
+      const outcome = outcomeOf(unit);
+      this.#units[outcome]++;
+      if (outcome === "malformed") this.#firstMalformed ??= nameOf(place);
+    }
     this.#checkSignature(entry, fold.ring, this.#unknown);
   }
 
@@ -200,6 +207,7 @@ export class Verification {
       first: this.#first,
       last: this.#last,
       units: this.#units,
+      firstMalformed: this.#firstMalformed,
       signatures: this.#signatures,
       begins,
       snapshots: this.#compared,

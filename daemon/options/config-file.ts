@@ -70,11 +70,23 @@ function parseToml(text: string, file: string): Record<string, unknown> {
   } catch (problem) {
     if (!(problem instanceof TomlError)) throw problem;
     const reason = problem.message.split("\n", 1)[0]?.replace(/^Invalid TOML document: /, "");
+    const line = text.split("\n")[problem.line - 1] ?? "";
     throw new StartError(
-      `${file}, line ${problem.line}, column ${problem.column}: ${reason}. Write name = value.`,
+      `${file}, line ${problem.line}, column ${problem.column}: ${quoteFault(line) ?? `${reason}. Write name = value.`}`,
       2,
     );
   }
+}
+
+/** What the parser calls by many names. @returns null: it is something else */
+function quoteFault(line: string): string | null {
+  const [, name = "", value = ""] = /^\s*([A-Za-z0-9_-]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+  const quote = /^["']/.exec(value)?.[0];
+  if (quote !== undefined && value.split(quote).length % 2 === 0)
+    return `the quote (${quote}) behind the text is missing. Write ${name} = ${value}${quote}`;
+  const [, bare = ""] = /^([^"'#[\]{},]+?)\s*(?:#.*)?$/.exec(value) ?? [];
+  const isKnown = /^(?:true|false|[-+\d._]+)$/.test(bare);
+  return bare === "" || isKnown ? null : `text stands in quotes. Write ${name} = "${bare}"`;
 }
 
 /** The parser tells no places; a name stands at the beginning of its line. */

@@ -128,21 +128,15 @@ function fail(sentence: string): never {
 function differencesOf(given: OptionValues, chosen: Chosen): string[] {
   const lines: string[] = [];
   if (!chosen("database") && !chosen("data")) {
-    lines.push(
-      `The database is memory; php-dbsync's default is ${COMPAT_DATABASE} (-d, or --compat php-dbsync).`,
-    );
+    lines.push(`the database is memory, there ${COMPAT_DATABASE} (-d, or --compat php-dbsync)`);
   }
   if (!chosen("idleTimeout")) {
     const { idleTimeout } = LIMITS;
     const shown = formatLimit(idleTimeout, idleTimeout.fallback);
-    lines.push(
-      `Idle connections are closed after ${shown}; php-dbsync closes them after 3s (--idle-timeout).`,
-    );
+    lines.push(`idle connections are closed after ${shown}, there 3s (--idle-timeout)`);
   }
   if (!hasKeys(given) && !chosen("data") && !chosen("allowUnsigned")) {
-    lines.push(
-      "Unsigned commands are taken on loopback only; php-dbsync takes them anywhere (--allow-unsigned).",
-    );
+    lines.push("unsigned commands are taken on loopback only, there anywhere (--allow-unsigned)");
   }
   return lines;
 }

@@ -107,7 +107,7 @@ export function readKey(reply: ReplyValue): RingKey {
 /**
  * The id that is meant: an id, the first digits of one, a label, or the file of a public key.
  * @param ask  for the ring, if it is needed
- * @throws DbsyncError `bad-option`; KeyFileError
+ * @throws DbsyncError `bad-command`; KeyFileError
  */
 export async function idOf(text: string, ask: () => Promise<readonly RingKey[]>): Promise<string> {
   const digits = text.toLowerCase();
@@ -123,11 +123,11 @@ export async function idOf(text: string, ask: () => Promise<readonly RingKey[]>)
   const shown = JSON.stringify(text);
   if (found.length === 0) {
     throw new DbsyncError(
-      "bad-option",
+      "bad-command",
       `no key is meant by ${shown}, allowed: an id, its first digits (${PREFIX_DIGITS_MIN} at least), a label, or a file ` +
         "as public.pem; dbsync keys list shows all",
     );
   }
   const names = found.map(({ id, label }) => `${id.slice(0, 16)}… (${label || "no label"})`).join(", ");
-  throw new DbsyncError("bad-option", `${shown} means ${found.length} keys: ${names}; give more digits`);
+  throw new DbsyncError("bad-command", `${shown} means ${found.length} keys: ${names}; give more digits`);
 }

@@ -4,7 +4,7 @@ import { realEnvironment } from "../../shared/environment.js";
 import { DbsyncError } from "../../shared/errors.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
 import { addClientOptions, addDatabaseOption, type ClientFlags } from "../shared/client-options.js";
-import { parsePastDate } from "../shared/dates.js";
+import { formatDate, parsePastDate } from "../shared/dates.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { takeLateOptions } from "../shared/late-options.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
@@ -13,6 +13,9 @@ import { type AskPast, lookingBack, PAST_TIMEOUT_MS } from "./past-settings.js";
 interface PastFlags extends ClientFlags {
   readonly at?: string;
 }
+
+/** Clocks may differ by so much; the daemon's own decides. */
+const AHEAD_MOST_MS = 60_000;
 
 /** How the whole of a key is read, by its type. */
 const WHOLE: Readonly<Record<string, (key: string) => readonly string[]>> = {
@@ -57,6 +60,12 @@ function getPast(given: string[], _: PastFlags, command: Command): Promise<void>
   return lookingBack(flags, async (ask) => {
     const now = realEnvironment.wallClock();
     const at = parsePastDate(asked, { option: "--at", now, end: false });
+    if (at > now + AHEAD_MOST_MS)
+      throw new DbsyncError(
+        "bad-option",
+        `--at is ${JSON.stringify(asked)}, which is ${formatDate(at)}, and it is ${formatDate(now)} here: nobody knows what a key ` +
+          `will hold. As it is now: dbsync send get ${words.join(" ")}`,
+      );
     const past: AskPast = (command) => ask(["TIMELINE", "GET", String(at), ...command]);
     const { address, reply } = words.length === 1 ? await whole(past, words[0] as string) : await past(words);
     if (flags.json) printJson({ at, daemon: address, value: reply });

@@ -185,6 +185,19 @@ describe("dbsync send", () => {
 });
 
 describe("dbsync ping", () => {
+  test("says that no key is named where daemons close on what is unsigned, and so does dbsync send", async () => {
+    await using refusing = await FakeServer.start("close on request");
+    const hint = /\nWhat to do: no private key is named.*-k private\.pem/;
+    for (const [word, ...rest] of [["ping"], ["send", "GET", "k"]] as const) {
+      const unsigned = await run(refusing.address, word, ...rest);
+      assert.equal(unsigned.code, 1);
+      assert.match(`\n${unsigned.stderr}`, hint);
+      const signed = await run(`dbsync1://${refusing.address}`, word, "-k", keyFile, ...rest);
+      assert.equal(signed.code, 1);
+      assert.doesNotMatch(`\n${signed.stderr}`, hint);
+    }
+  });
+
   test("prints a line for each daemon and ends with 0 if all answered, else with 1", async () => {
     await using server = await FakeServer.start();
     const good = await run(server.address, "ping");

@@ -166,6 +166,15 @@ describe("dbsync get --at", () => {
     assert.equal(code, 2);
     assert.match(stderr, /--at/);
   });
+
+  test("says of a date to come that nobody knows it", async () => {
+    const { code, stderr } = await asRoot("get", "--at", "2100-01-01", "visits");
+    assert.equal(code, 2);
+    assert.match(
+      stderr,
+      /which is 2100-01-01 00:00:00Z, and it is .*: nobody knows .*dbsync send get visits/,
+    );
+  });
 });
 
 describe("dbsync status", () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verification, type VerificationReport } from "../../../daemon/history/verification.js";
 import { hashOf } from "../../../daemon/trust/identity.js";
-import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
@@ -47,6 +47,7 @@ test("a timeline that is as it should be has no faults, and all is counted", () 
   const report = verify(scene, snapshots);
   assert.deepEqual(report.faults, []);
   assert.deepEqual(report.units, { applied: 4, error: 1, denied: 1, unmet: 1, malformed: 1 });
+  assert.match(report.firstMalformed ?? "", new RegExp(`^${dateText(AT + 1)} [0-9a-f]{64}$`));
   assert.deepEqual(
     [report.entries, report.ringEntries, report.signatures, report.first, report.last],
     [5, 1, 5, AT + 1, AT + 5],
