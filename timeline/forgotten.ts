@@ -5,7 +5,7 @@
  * Source: docs/consistency.md, "What `late` means".
  */
 import type { FoldedEntry } from "./fold/batch.js";
-import type { TimelineParts } from "./timeline-parts.js";
+import type { TimelineParts } from "./timeline-owner.js";
 
 export type ForgottenParts = Pick<TimelineParts, "storage" | "clock" | "window" | "isAlone">;
 

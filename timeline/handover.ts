@@ -16,7 +16,7 @@ import { keepAside } from "./snapshots/aside.js";
 import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js";
 import type { Cut, SnapshotMaking } from "./snapshots/snapshot-making.js";
-import type { TimelineParts } from "./timeline-parts.js";
+import type { TimelineParts } from "./timeline-owner.js";
 import { findUnverifiable } from "./unverifiable.js";
 
 /** Milliseconds for which nothing is forgotten after a member asked for that. */

@@ -25,7 +25,8 @@ import { planLateRefold } from "./late-refold.js";
 import { Refolding } from "./refolding.js";
 import { Retention } from "./retention.js";
 import { SnapshotMaking } from "./snapshots/snapshot-making.js";
-import type { Taking, TimelineFigures, TimelineParts } from "./timeline-parts.js";
+import type { TimelineFigures } from "./timeline-figures.js";
+import type { Taking, TimelineParts } from "./timeline-owner.js";
 import { Waiting } from "./waiting.js";
 import { Watermark } from "./watermark.js";
 
@@ -58,13 +59,12 @@ export class Timeline {
     this.#parts = parts;
     this.forgotten = new Forgotten(parts);
     const { storage, hash, log, limits, owner, snapshots } = parts;
-    const failed = (problem: Error) => this.#fail(problem);
-    this.#watermark = new Watermark({ ...parts, failed });
+    this.#watermark = new Watermark({ ...parts, failed: this.#fail });
     this.#horizon = new Horizon({ ...parts, watermark: this.#watermark, tailMs: limits.tailMs });
     this.#making =
       snapshots === null ? null : new SnapshotMaking({ ...parts, damaged: this.read }, snapshots);
     this.#archive = new Archive({
-      ...{ storage, hash, log, failed },
+      ...{ storage, hash, log, failed: this.#fail },
       flushed: (entries, from) => {
         this.#making?.grown(entries.length);
         owner.flushed(entries, from);
@@ -81,7 +81,7 @@ export class Timeline {
       refold: (late) => this.#refold(late),
     });
     this.handover = new Handover({
-      ...{ ...folding, retention: this.#retention, failed },
+      ...{ ...folding, retention: this.#retention, failed: this.#fail },
       isRefolding: () => this.#refolding.isRunning && this.failure === null,
       setOpen: (isOpen) => void (this.#isOpen = isOpen),
       begin: (index) => this.open(index),
@@ -259,12 +259,12 @@ export class Timeline {
     return this.#archive.add(entries, from, this.#making?.outdated(lowest) ?? null);
   }
 
-  #fail(problem: Error): void {
+  readonly #fail = (problem: Error): void => {
     if (this.failure !== null) return;
     this.failure = problem.message;
     this.#parts.log.error({ reason: problem.message }, FAILED);
     this.#parts.owner.failed(problem.message);
-  }
+  };
 
   /** @returns null: too much would have to be done again, and nothing has been */
   #merge(entries: readonly Entry[]): readonly FoldedEntry[] | null {
@@ -291,7 +291,7 @@ export class Timeline {
       this.waiting.merged(startedAt, uptime());
       this.#late.run();
     };
-    this.#refolding.start(plan, done, (problem) => this.#fail(problem));
+    this.#refolding.start(plan, done, this.#fail);
   }
 
   /** Takes a new fold, which has all that came while it was made but what belongs below its tail. */

@@ -2,7 +2,7 @@
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Digest } from "../../timeline/compare/digest-index.js";
 import type { Timeline } from "../../timeline/timeline.js";
-import type { TimelineFigures } from "../../timeline/timeline-parts.js";
+import type { TimelineFigures } from "../../timeline/timeline-figures.js";
 import type { SnapshotProgress } from "../peers/past/snapshot-taking.js";
 import type { Peering } from "../peers/peering.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";

@@ -12,7 +12,7 @@ import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import { KeyRing } from "../../../store/key-ring.js";
 import type { Entry, Place } from "../../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../timeline/fold/fold.js";
-import type { Taking } from "../../../timeline/timeline-parts.js";
+import type { Taking } from "../../../timeline/timeline-owner.js";
 import { makeKeyPair, type SignedEnvelope } from "../../support/envelope-client.js";
 import { log, makeScene, type Scene } from "../scene.js";
 

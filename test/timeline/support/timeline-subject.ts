@@ -16,7 +16,7 @@ import { MemorySnapshots } from "../../../timeline/snapshots/memory-snapshots.js
 import type { RefuseRingEntry } from "../../../timeline/snapshots/ring-entries.js";
 import type { SnapshotStore } from "../../../timeline/snapshots/snapshot-files.js";
 import { Timeline } from "../../../timeline/timeline.js";
-import type { TimelineParts } from "../../../timeline/timeline-parts.js";
+import type { TimelineParts } from "../../../timeline/timeline-owner.js";
 import { entryOf, genesisRing } from "./random-timeline.js";
 
 export const START = 1_790_000_000_000;

@@ -1,4 +1,4 @@
-/** What a timeline is made of, what it answers, and whom it tells. */
+/** Who has a timeline: what he hands in, what he is told, and what becomes of an entry that he gives. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { BeginKeeping } from "./damaged-entries.js";
@@ -11,7 +11,6 @@ import type { OpenAside } from "./snapshots/aside.js";
 import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
 import type { SnapshotParts } from "./snapshots/snapshot-making.js";
 
-/** Whom a timeline tells. */
 export interface TimelineOwner {
   /** So many entries are on disk now. @param from  the member who gave them; null: first-hand */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
@@ -58,15 +57,3 @@ export type Taking =
   | { readonly kind: "held" }
   | { readonly kind: "too-old" }
   | { readonly kind: "failed"; readonly detail: string };
-
-/** For status and metrics. */
-export interface TimelineFigures {
-  readonly tailUnits: number;
-  readonly tailBytes: number;
-  /** Units that were undone and done again. */
-  readonly redone: number;
-  /** Entries that are stored and not folded. */
-  readonly waiting: number;
-  /** On disk, or in memory where there is no disk. */
-  readonly bytes: number;
-}

@@ -1,0 +1,11 @@
+/** A timeline in numbers, for status and metrics. */
+export interface TimelineFigures {
+  readonly tailUnits: number;
+  readonly tailBytes: number;
+  /** Units that were undone and done again. */
+  readonly redone: number;
+  /** Entries that are stored and not folded. */
+  readonly waiting: number;
+  /** On disk, or in memory where there is no disk. */
+  readonly bytes: number;
+}
