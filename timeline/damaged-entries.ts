@@ -7,17 +7,23 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
 import type { Archive } from "./archive.js";
 import { type Place, writePlace } from "./entries/entry.js";
+import { inSlices, type Steps } from "./entries/steps.js";
 import type { Storage } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
 import type { TimelineLog } from "./entries/timeline-log.js";
 import type { SnapshotMaking } from "./snapshots/snapshot-making.js";
 import type { Waiting } from "./waiting.js";
 
-/** Keeps what is left of a damaged entry, for whoever can read more in it. @returns where; null: there is no room for it */
-export type KeepDamaged = (place: Place, value: Buffer) => string | null;
+/** Keeps what is left of damaged entries, of as many as are let go of at once, for whoever can read more in it. */
+export interface Keeping {
+  /** @returns where; null: there is no room for it */
+  readonly keep: (place: Place, value: Buffer) => string | null;
+  /** Until all that was kept outlives a power failure; rejects: perhaps it does not. */
+  readonly synced: () => Promise<void>;
+}
 
-/** Looks once what is kept already, and counts on from there: for as many as are let go of at once. */
-export type BeginKeeping = () => KeepDamaged;
+/** Looks once what is kept already, and counts on from there. */
+export type BeginKeeping = () => Keeping;
 
 export interface DamagedEntriesParts {
   readonly archive: Pick<
@@ -32,6 +38,8 @@ export interface DamagedEntriesParts {
   readonly waiting: Pick<Waiting, "isPast">;
   /** Milliseconds since 1970; may jump. */
   readonly clock: () => number;
+  readonly soon: (step: () => void) => void;
+  readonly uptime: () => number;
   readonly log: TimelineLog;
   /** Whether nothing is folded anew now. */
   readonly isServing: () => boolean;
@@ -39,13 +47,29 @@ export interface DamagedEntriesParts {
   readonly refold: () => void;
 }
 
+/** What becomes of what is left of one: it stays, as this version alone cannot read it, or as there is no copy; or it goes. */
+type Fate = { readonly stays: "whole" | "uncopied" } | { readonly stays: null; readonly copy: string | null };
+
 export class DamagedEntries {
   readonly #parts: DamagedEntriesParts;
-  /** Ids of those that were told to stay on the disk. */
-  #staying: ReadonlySet<ByteString> = new Set();
+  /** Ids of those that were told to stay on the disk, and why. */
+  #staying: ReadonlyMap<ByteString, "whole" | "uncopied"> = new Map();
+  #isLettingGo = false;
+  #isStopped = false;
 
   constructor(parts: DamagedEntriesParts) {
-    this.#parts = parts;
+    const { soon } = parts;
+    this.#parts = {
+      ...parts,
+      soon: (step) => {
+        if (!this.#isStopped) soon(step);
+      },
+    };
+  }
+
+  /** What is under way is left as it is: the next start finds again what was not removed. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** Date of the last one; those dated ahead wait for their time. Milliseconds since 1970; null: there are none. */
@@ -58,18 +82,75 @@ export class DamagedEntries {
    * to be asked for again.
    */
   letGo(): void {
-    const { archive, making, keepDamaged, waiting, clock, isServing } = this.#parts;
+    const places = this.#due();
+    if (this.#isLettingGo || places.length === 0) return;
+    this.#isLettingGo = true;
+    void this.#letGo(places).finally(() => void (this.#isLettingGo = false));
+  }
+
+  /** Those whose time it is. What waits in memory would be folded later, though the disk has it no more. */
+  #due(): readonly Place[] {
+    const { archive, waiting, clock, isServing } = this.#parts;
     const places = archive.damagedUpTo(clock());
     const last = places.at(-1);
-    // What waits in memory would be folded later, though the disk has it no more.
-    if (last === undefined || !isServing() || !waiting.isPast(last.at)) return;
-    const keep = keepDamaged?.() ?? null;
-    const staying = new Set(places.filter((place) => this.#stays(place, keep)).map(({ id }) => id));
+    return last !== undefined && isServing() && waiting.isPast(last.at) ? places : [];
+  }
+
+  async #letGo(places: readonly Place[]): Promise<void> {
+    const keeping = this.#parts.keepDamaged?.() ?? null;
+    const fates = await inSlices(this.#look(places, keeping), this.#parts);
+    const isKept = await isSynced(keeping);
+    if (this.#isStopped) return;
+    // Some may have been given anew meanwhile, and are whole; or the state is being folded anew.
+    const due = this.#due().filter(({ id }) => fates.has(id));
+    if (due.length === 0) return;
+    const staying = new Map<ByteString, "whole" | "uncopied">();
+    for (const place of due) {
+      const fate = fates.get(place.id) as Fate;
+      const stays = fate.stays === null && fate.copy !== null && !isKept ? "uncopied" : fate.stays;
+      if (stays !== null) staying.set(place.id, stays);
+      this.#tell(place, stays === null ? fate : { stays });
+    }
     this.#staying = staying;
-    const [first] = places.filter(({ id }) => !staying.has(id) || archive.isFolded(id));
+    this.#remove(due);
+  }
+
+  /** Copies what is left of them, as far as it can be. */
+  *#look(places: readonly Place[], keeping: Keeping | null): Steps<Map<ByteString, Fate>> {
+    const fates = new Map<ByteString, Fate>();
+    for (const place of places) {
+      fates.set(place.id, this.#fateOf(place, keeping));
+      yield;
+    }
+    return fates;
+  }
+
+  #fateOf(place: Place, keeping: Keeping | null): Fate {
+    const { storage, hash } = this.#parts;
+    const value = storage.get(writePlace(place));
+    if (value === null) return { stays: null, copy: null };
+    if (isUnreadable(place, value, hash)) return { stays: "whole" };
+    const copy = keeping?.keep(place, value) ?? null;
+    return copy === null && keeping !== null ? { stays: "uncopied" } : { stays: null, copy };
+  }
+
+  /** Once, what becomes of one. */
+  #tell({ at, id }: Place, fate: Fate): void {
+    const { archive, log } = this.#parts;
+    const facts = { at: dateText(at), id: hexOf(id) };
+    if (fate.stays === null) {
+      const told = { ...facts, ...(fate.copy === null ? {} : { copy: fate.copy }) };
+      log.error(told, archive.isFolded(id) ? LOST : LOST_BEFORE);
+    } else if (!this.#staying.has(id)) log.error(facts, fate.stays === "whole" ? UNREADABLE : NO_COPY);
+  }
+
+  /** Those that do not stay. */
+  #remove(places: readonly Place[]): void {
+    const { archive, making } = this.#parts;
+    const [first] = places.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));
     if (first === undefined) return;
     // Snapshots that were made of one hold no more.
-    const gone = places.filter(({ id }) => !staying.has(id));
+    const gone = places.filter(({ id }) => !this.#staying.has(id));
     const removed = archive.removeDamaged(gone, making?.outdated(first.at) ?? null);
     removed.then(
       () => this.#removed(gone),
@@ -77,29 +158,21 @@ export class DamagedEntries {
     );
   }
 
-  /** Tells of one what becomes of it. @returns whether its bytes are to stay where they are */
-  #stays(place: Place, keep: KeepDamaged | null): boolean {
-    const { archive, storage, hash, log } = this.#parts;
-    const facts = { at: dateText(place.at), id: hexOf(place.id) };
-    const value = storage.get(writePlace(place));
-    const isIntact = value !== null && isUnreadable(place, value, hash);
-    const copy = value === null || isIntact ? null : (keep?.(place, value) ?? null);
-    const stays = isIntact || (value !== null && copy === null && keep !== null);
-    if (!stays)
-      log.error(
-        { ...facts, ...(copy === null ? {} : { copy }) },
-        archive.isFolded(place.id) ? LOST : LOST_BEFORE,
-      );
-    else if (!this.#staying.has(place.id)) log.error(facts, isIntact ? UNREADABLE : NO_COPY);
-    return stays;
-  }
-
   /** A refold that has begun meanwhile may have one in its state. */
   #removed(places: readonly Place[]): void {
     const { archive, isServing, refold } = this.#parts;
     if (!isServing()) return;
-    const isInState = [...this.#staying].some((id) => archive.isFolded(id));
+    const isInState = [...this.#staying.keys()].some((id) => archive.isFolded(id));
     if (archive.forgetDamaged(places) || isInState) refold();
+  }
+}
+
+async function isSynced(keeping: Keeping | null): Promise<boolean> {
+  try {
+    await keeping?.synced();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -120,7 +120,7 @@ export class Timeline {
   /** Resolves when everything is on disk. */
   async stop(): Promise<void> {
     this.#isOpen = false;
-    for (const part of [this.#refolding, this.handover]) part.stop();
+    for (const part of [this.#refolding, this.handover, this.damagedEntries]) part.stop();
     if (this.failure === null) await this.#parts.storage.flushed().catch(() => {});
     await this.#making?.stop();
     await this.#parts.storage.close();

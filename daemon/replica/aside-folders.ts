@@ -3,9 +3,11 @@
  * so none is begun where it could fill that, and none that was left half made stays.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { BeginKeeping } from "../../timeline/damaged-entries.js";
+import type { Place } from "../../timeline/entries/entry.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { OpenAside } from "../../timeline/snapshots/aside.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
@@ -79,25 +81,46 @@ export function asideOf(
 /** Each is a file of its own, named for its date and id, as it stood on the disk. null: there is no data folder */
 export function keepDamagedIn(data: string | null): BeginKeeping | null {
   if (data === null) return null;
-  const folder = join(data, ASIDE_FOLDER, DAMAGED_FOLDER);
+  const replaced = join(data, ASIDE_FOLDER);
+  const folder = join(replaced, DAMAGED_FOLDER);
   return () => {
     /** Bytes kept by now; null: nobody has looked. */
     let kept: number | null = null;
-    return ({ at, id }, value) => {
+    const copies: string[] = [];
+    const keep = ({ at, id }: Place, value: Buffer): string | null => {
       const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
       try {
         kept ??= bytesIn(folder);
-        if (kept + value.length > DAMAGED_BYTES_MOST) return null;
+        // It may have been kept before, and not been let go of then.
+        const more = value.length - (statSync(copy, { throwIfNoEntry: false })?.size ?? 0);
+        if (kept + more > DAMAGED_BYTES_MOST) return null;
         mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
         writeFileSync(copy, value, { mode: FILE_MODE });
-        kept += value.length;
+        kept += more;
+        copies.push(copy);
         return copy;
       } catch {
         // A disk that takes nothing is told of by whoever writes the timeline; the bytes stay where they are.
         return null;
       }
     };
+    const synced = async (): Promise<void> => {
+      if (copies.length === 0) return;
+      // Files before the folders that name them.
+      for (const path of [...copies, folder, replaced, data]) await sync(path);
+    };
+    return { keep, synced };
   };
+}
+
+/** @param path  of a file, or of a folder: what it names */
+async function sync(path: string): Promise<void> {
+  const file = await open(path);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** Whatever dates they are of: only one is made at a time. */

@@ -288,6 +288,84 @@ test("what is left of a damaged entry that is let go of is kept for whoever can 
   assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
 });
 
+/** One of 600 that is damaged, and found so; with copies that are on the disk when the test says so. */
+async function withSlowCopies() {
+  const syncs: { readonly resolve: () => void; readonly reject: (problem: Error) => void }[] = [];
+  const errors: string[] = [];
+  const syncDamaged = () => new Promise<void>((resolve, reject) => void syncs.push({ resolve, reject }));
+  const subject = await new TimelineSubject({ keepDamaged: () => "somewhere", syncDamaged, errors }).open();
+  const [entry] = await subject.writes(5, 1000, () => "INCR k");
+  assert.ok(entry);
+  subject.damage(entry);
+  assert.equal(subject.timeline.read(placeOf(entry)), null);
+  const letGo = async () => {
+    subject.timeline.damagedEntries.letGo();
+    await subject.pass(11_000);
+    return syncs.at(-1) ?? assert.fail("nobody waits");
+  };
+  return { subject, entry, errors, syncs, letGo };
+}
+
+test("nothing is removed of a damaged entry before the copy of it is on the disk", async () => {
+  const { subject, entry, errors, syncs, letGo } = await withSlowCopies();
+  const sync = await letGo();
+  assert.equal(await letGo(), sync, "it is not begun anew meanwhile");
+  assert.notEqual(remains(subject, entry), null);
+  assert.ok(!errors.some((line) => line.includes("is removed")));
+  sync.resolve();
+  await subject.pass(11_000);
+  assert.equal(remains(subject, entry), null);
+  assert.deepEqual([subject.get("k"), syncs.length], [bulk("4"), 1]);
+  assert.equal(errors.filter((line) => line.includes("is removed")).length, 1);
+});
+
+test("nothing is removed of a damaged entry whose copy could not be synced; it is tried again", async () => {
+  const { subject, entry, errors, letGo } = await withSlowCopies();
+  (await letGo()).reject(new Error("no disk"));
+  await subject.pass(11_000);
+  assert.notEqual(remains(subject, entry), null);
+  assert.deepEqual(subject.get("k"), bulk("4"));
+  assert.ok(
+    errors.some((line) => line.includes("no copy")) && !errors.some((line) => line.includes("is removed")),
+  );
+  (await letGo()).resolve();
+  await subject.pass(11_000);
+  assert.equal(remains(subject, entry), null);
+});
+
+test("a damaged entry that is given again while a copy of it is synced stays, and is folded once", async () => {
+  const { subject, entry, letGo } = await withSlowCopies();
+  const sync = await letGo();
+  assert.equal(subject.timeline.receive([entry], MEMBER).length, 1);
+  await subject.settle();
+  sync.resolve();
+  await subject.pass(11_000);
+  await expectWhole(subject, entry, 5);
+});
+
+test("many damaged entries are let go of beside everything else", async () => {
+  const copies: Place[] = [];
+  const keepDamaged = (place: Place) => {
+    copies.push(place);
+    return "somewhere";
+  };
+  const subject = await new TimelineSubject({ keepDamaged }).open();
+  const entries = await subject.writes(50, 1000, () => "INCR k");
+  for (const entry of entries) {
+    subject.damage(entry);
+    subject.timeline.read(placeOf(entry));
+  }
+  subject.isSlow = true;
+  subject.timeline.damagedEntries.letGo();
+  assert.ok(copies.length < 10, `${copies.length} in one turn`);
+  await subject.turns(1);
+  assert.ok(copies.length < 20, `${copies.length} in two turns`);
+  subject.isSlow = false;
+  await subject.pass(11_000);
+  assert.equal(copies.length, 50);
+  assert.deepEqual(subject.get("k"), { kind: "nil" });
+});
+
 test("what a later version has written stays on the disk: it is told once, and is not in the state", async () => {
   const before = await new TimelineSubject().open();
   await before.writes(5, 1000, () => "INCR k");

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -82,7 +83,7 @@ test("none is begun that could take more than half of what is free, timeline and
 test("what is left of damaged entries is kept, each in a file of its own, as far as there is room for it", () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
-  const keep = begin();
+  const { keep } = begin();
   const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
   const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
   assert.equal(copy, join(folder.path, "replaced", "damaged", `${NAME}-${"61".repeat(32)}`));
@@ -90,7 +91,7 @@ test("what is left of damaged entries is kept, each in a file of its own, as far
   assert.equal(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MOST)), null);
   assert.notEqual(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MOST - 6)), null);
   assert.equal(keep(place("c"), Buffer.from("x")), null);
-  assert.equal(begin()(place("c"), Buffer.from("x")), null, "what was kept before counts");
+  assert.equal(begin().keep(place("c"), Buffer.from("x")), null, "what was kept before counts");
   assert.equal(keepDamagedIn(null), null);
 });
 
@@ -98,9 +99,29 @@ test("how much is kept of damaged entries is looked up once for all that are let
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
-  const keep = begin();
+  const { keep } = begin();
   const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
   truncateSync(copy, DAMAGED_BYTES_MOST);
   assert.notEqual(keep(place("b"), Buffer.from("x")), null, "nobody looks again");
-  assert.equal(begin()(place("c"), Buffer.from("x")), null);
+  assert.equal(begin().keep(place("c"), Buffer.from("x")), null);
+});
+
+test("what is kept of damaged entries is on the disk before anybody counts on it", async () => {
+  using folder = makeFolder();
+  const begin = keepDamagedIn(folder.path) as BeginKeeping;
+  const { keep, synced } = begin();
+  await synced();
+  const place = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
+  const copy = keep(place, Buffer.from("rotten")) ?? assert.fail();
+  await synced();
+  rmSync(copy);
+  await assert.rejects(synced(), { code: "ENOENT" }, "each is looked at");
+});
+
+test("what was kept of a damaged entry before takes its own place again, however much is kept", () => {
+  using folder = makeFolder();
+  const begin = keepDamagedIn(folder.path) as BeginKeeping;
+  const place = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
+  for (let times = 0; times < 2; times++)
+    assert.notEqual(begin().keep(place, Buffer.alloc(DAMAGED_BYTES_MOST)), null);
 });

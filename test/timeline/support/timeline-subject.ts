@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
-import type { KeepDamaged } from "../../../timeline/damaged-entries.js";
+import type { BeginKeeping, Keeping } from "../../../timeline/damaged-entries.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import type { Mark } from "../../../timeline/entries/storage.js";
 import { readEntry } from "../../../timeline/entries/stored-value.js";
@@ -38,7 +38,9 @@ export interface SubjectOptions {
   readonly isCertified?: boolean;
   readonly refusesRing?: RefuseRingEntry;
   readonly openAside?: OpenAside;
-  readonly keepDamaged?: KeepDamaged;
+  readonly keepDamaged?: Keeping["keep"];
+  /** Default: what is kept is on the disk at once. */
+  readonly syncDamaged?: Keeping["synced"];
   /** Receives the sentences of errors. */
   readonly errors?: string[];
 }
@@ -53,6 +55,11 @@ export function entryAt(at: number, command: string, signer?: ByteString): Entry
   const nonce = String(made++).padStart(16, "0");
   const entry = entryOf({ ...key, at, nonce, commands: [command.split(" ")] }, "");
   return { ...entry, id: hash(signedBytes(entry.body)) };
+}
+
+function keepingOf({ keepDamaged, syncDamaged }: SubjectOptions): BeginKeeping | null {
+  if (keepDamaged === undefined) return null;
+  return () => ({ keep: keepDamaged, synced: syncDamaged ?? (() => Promise.resolve()) });
 }
 
 export class TimelineSubject {
@@ -96,7 +103,7 @@ export class TimelineSubject {
       },
       refusesRing: options.refusesRing ?? (() => null),
       openAside: options.openAside ?? null,
-      keepDamaged: options.keepDamaged === undefined ? null : () => options.keepDamaged as KeepDamaged,
+      keepDamaged: keepingOf(options),
       isAlone: () => options.isAlone ?? false,
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: (_facts, line) => void options.errors?.push(line) },
