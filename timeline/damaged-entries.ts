@@ -127,9 +127,12 @@ export class DamagedEntries {
 
   #fateOf(place: Place, keeping: Keeping | null): Fate {
     const { storage, hash } = this.#parts;
+    const stayed = this.#staying.get(place.id);
+    // It has been read, and nobody has written there since.
+    if (stayed === "whole") return { stays: "whole" };
     const value = storage.get(writePlace(place));
     if (value === null) return { stays: null, copy: null };
-    if (isUnreadable(place, value, hash)) return { stays: "whole" };
+    if (stayed === undefined && isUnreadable(place, value, hash)) return { stays: "whole" };
     const copy = keeping?.keep(place, value) ?? null;
     return copy === null && keeping !== null ? { stays: "uncopied" } : { stays: null, copy };
   }
