@@ -1,4 +1,7 @@
-/** `npm run bench`: every benchmark, one after the other. `--smoke`: short, and RESULTS.md stays as it is. */
+/**
+ * `npm run bench`: every benchmark, one after the other; `npm run bench -- documents resp`: those whose names hold one of the words.
+ * `--smoke`: short, and RESULTS.md stays as it is.
+ */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { buildRoot } from "../test/support/repository.js";
@@ -18,8 +21,17 @@ const BENCHMARKS = [
   "long-commands",
 ];
 
-for (const name of BENCHMARKS) {
-  const args = [join(buildRoot, "bench", `${name}.js`), ...process.argv.slice(2)];
+const given = process.argv.slice(2);
+const words = given.filter((word) => !word.startsWith("--"));
+const options = given.filter((word) => word.startsWith("--"));
+const chosen = BENCHMARKS.filter((name) => words.length === 0 || words.some((word) => name.includes(word)));
+if (chosen.length === 0) {
+  console.error(`There is none of these: ${words.join(", ")}. There are ${BENCHMARKS.join(", ")}.`);
+  process.exit(2);
+}
+
+for (const name of chosen) {
+  const args = [join(buildRoot, "bench", `${name}.js`), ...options];
   const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
 }
