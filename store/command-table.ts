@@ -15,6 +15,7 @@ import { keys } from "./commands/keys.js";
 import { listener } from "./commands/listener.js";
 import { lists } from "./commands/lists/lists.js";
 import { objects } from "./commands/object.js";
+import { relations } from "./commands/relations/sql.js";
 import { scripting } from "./commands/scripting.js";
 import { server } from "./commands/server.js";
 import { sets } from "./commands/sets.js";
@@ -40,6 +41,7 @@ export const commands: readonly Command[] = [
   ...streams,
   ...geo,
   ...documents,
+  ...relations,
   ...scripting,
   ...server,
   ...connection,
@@ -61,10 +63,11 @@ for (const command of commands) {
   if (subcommand !== undefined) containers.add(container as string);
 }
 
-/** Those without subcommands, by the same names: most that come. */
+/** Those without subcommands, of one row each, by the same names: most that come. */
 const simple = new Map<string, Command>();
 for (const [name, command] of byName)
-  if (!command.name.includes("|") && !containers.has(command.name)) simple.set(name, command);
+  if (!command.name.includes("|") && !containers.has(command.name) && command.otherRow === undefined)
+    simple.set(name, command);
 
 /** Of commands that Redis does not have: their subcommands, none of which is HELP. */
 const ownSubcommands: ReadonlyMap<string, readonly string[]> = new Map(
@@ -110,7 +113,20 @@ export function resolveCommand(argv: readonly ByteString[]): Command | CommandFa
   }
   if (command === undefined)
     return containers.has(name.toUpperCase()) ? wrongArity(name.toLowerCase()) : unknownCommand(argv);
-  return hasArity(command, argv.length) ? command : wrongArity(command.name.toLowerCase());
+  return hasArity(command, argv.length) ? rowOf(command, argv) : wrongArity(command.name.toLowerCase());
+}
+
+/** Whether a call may change data, whatever the number of its arguments; undefined: the table does not know it. */
+export function mayWrite(argv: readonly ByteString[]): boolean | undefined {
+  const [name = "", subcommand = ""] = argv;
+  const command = findCommand(name) ?? findCommand(`${name}|${subcommand}`);
+  return command === undefined ? undefined : rowOf(command, argv).writes;
+}
+
+/** The row of a call: a command may have another one for some arguments. */
+function rowOf(command: Command, argv: readonly ByteString[]): Command {
+  const other = command.otherRow?.(argv) ?? null;
+  return other === null ? command : (byName.get(other) as Command);
 }
 
 const hasArity = ({ arity }: Command, length: number): boolean =>

@@ -11,6 +11,8 @@ import { Document } from "./values/documents/document.js";
 import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
+import { domainText } from "./values/relations/domain.js";
+import { Table } from "./values/relations/table.js";
 import { SortedSet } from "./values/sorted-set.js";
 import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
@@ -53,6 +55,14 @@ function contents(value: Value): ByteString | readonly unknown[] {
       return expire === undefined ? [key, text] : [key, text, expire];
     });
     return [value.born, value.next, entries, value.indexed];
+  }
+  if (value instanceof Table) {
+    const columns = value.columns.map(({ name, domain, uniqueness }) => [
+      name,
+      domainText(domain),
+      uniqueness,
+    ]);
+    return [columns, value.rows];
   }
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
-import { findCommand } from "../../store/command-table.js";
+import { findCommand, mayWrite } from "../../store/command-table.js";
 
 export class Newest implements EnvelopeDate {
   /** Milliseconds since 1970; 0: nothing yet. */
@@ -22,11 +22,11 @@ export class Newest implements EnvelopeDate {
   /** An envelope that is being applied. One that only reads has no place in the order, and nobody has to come after it. */
   note({ at, seq, commands }: Pick<Envelope, "at" | "seq" | "commands">): void {
     if (at < this.at || (at === this.at && seq <= this.seq)) return;
-    if (commands.some(mayWrite)) this.raise(at, seq);
+    if (commands.some(writes)) this.raise(at, seq);
   }
 }
 
 /** What the table does not know may write in a Redis behind the daemon, and KEY in the key ring. */
-function mayWrite([name = ""]: readonly ByteString[]): boolean {
-  return findCommand(name)?.writes ?? true;
+function writes(argv: readonly ByteString[]): boolean {
+  return findCommand(argv[0] ?? "") === undefined || mayWrite(argv) === true;
 }

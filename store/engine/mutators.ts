@@ -18,6 +18,7 @@ import { DocumentMutators } from "./document-mutators.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
 import type { StringForms } from "./string-forms.js";
 import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
+import { TableMutators } from "./table-mutators.js";
 import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
 import type { Usage } from "./usage.js";
@@ -41,6 +42,12 @@ export class Data {
   /** Mutators of documents. */
   readonly documents = new DocumentMutators({
     at: () => this.#unit.at,
+    record: (record) => this.#records?.push(record),
+    touch: (entry) => this.#touch(entry),
+  });
+
+  /** Mutators of tables. */
+  readonly tables = new TableMutators({
     record: (record) => this.#records?.push(record),
     touch: (entry) => this.#touch(entry),
   });

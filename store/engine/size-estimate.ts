@@ -7,6 +7,7 @@ import { Document } from "../values/documents/document.js";
 import { Hash } from "../values/hash.js";
 import { List } from "../values/list.js";
 import { MemberSet } from "../values/member-set.js";
+import { Table } from "../values/relations/table.js";
 import { SortedSet } from "../values/sorted-set.js";
 import { Stream } from "../values/streams/stream.js";
 import { BLOCK_MAX } from "../values/streams/stream-block.js";
@@ -33,6 +34,8 @@ const SCORED = 4 * REFERENCE;
 const STREAM_ENTRY = 32 + 2 * REFERENCE;
 /** Of a sealed one: its id, and its part of what is kept for all entries of its block. */
 const SEALED_STREAM_ENTRY = 8;
+/** A table's row beside its cells: the list, its elements' head, its place. */
+const ROW = 5 * REFERENCE;
 /** Key and rank of a document's entry. */
 const DOCUMENT_KEY = 2 * REFERENCE;
 
@@ -49,7 +52,11 @@ function valueBytes(value: Value, samples: number): number {
   const { size } = value;
   const sampled = Math.min(size, samples);
   const inTable =
-    value instanceof List || value instanceof Stream || isPlain(value) || size < TABLE_MEMBERS_MIN
+    value instanceof List ||
+    value instanceof Stream ||
+    value instanceof Table ||
+    isPlain(value) ||
+    size < TABLE_MEMBERS_MIN
       ? 0
       : TABLE_PLACE;
   return (
@@ -70,6 +77,7 @@ function elementBytes(value: Exclude<Value, ByteString>, count: number): number 
   }
   if (value instanceof SortedSet)
     return count * (SCORED + REFERENCE) + textBytes(value.members.slice(0, count));
+  if (value instanceof Table) return rowBytes(value, count);
   let bytes = 0;
   let left = count;
   if (value instanceof Document) {
@@ -87,6 +95,16 @@ function elementBytes(value: Exclude<Value, ByteString>, count: number): number 
       value.size > BLOCK_MAX
         ? values.reduce((sum, { length }) => sum + 1 + length, SEALED_STREAM_ENTRY)
         : STREAM_ENTRY + values.length * REFERENCE + textBytes(values);
+  }
+  return bytes;
+}
+
+function rowBytes(table: Table, count: number): number {
+  let bytes = 0;
+  for (const [, row] of table.numbered()) {
+    if (count-- === 0) break;
+    bytes += ROW + row.length * 2 * REFERENCE;
+    for (const cell of row) if (typeof cell === "string") bytes += stringBytes(cell);
   }
   return bytes;
 }

@@ -9,6 +9,7 @@ import type { RemovedEntry } from "../values/documents/document-entry.js";
 import type { Hash } from "../values/hash.js";
 import type { End, List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";
+import type { NumberedRows, Table } from "../values/relations/table.js";
 import type { SortedSet } from "../values/sorted-set.js";
 import type { Stream, StreamMarks } from "../values/streams/stream.js";
 import type { StreamBlock } from "../values/streams/stream-block.js";
@@ -71,6 +72,9 @@ export interface UndoRecords {
   };
   documentIndex: { readonly document: Document; readonly old: readonly ByteString[] };
   documentTakeOut: { readonly document: Document; readonly place: number; readonly old: ByteString };
+  tablePush: { readonly table: Table; readonly count: number };
+  tableSet: { readonly table: Table; readonly old: NumberedRows };
+  tableRemove: { readonly table: Table; readonly removed: NumberedRows };
   replaceDb: { readonly db: number; readonly old: Keyspace };
   swapDb: { readonly first: number; readonly second: number };
 }
@@ -121,6 +125,11 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
     document.indexed = old;
   },
   documentTakeOut: (_, { document, place, old }) => document.putIn(place, old),
+  tablePush: (_, { table, count }) => table.pop(count),
+  tableSet: (_, { table, old }) => {
+    table.set(old);
+  },
+  tableRemove: (_, { table, removed }) => table.restore(removed),
   replaceDb: (keyspaces, { db, old }) => {
     keyspaces[db] = old;
   },

@@ -18,6 +18,9 @@ interface ValueWriter {
 const refuseDocument = (): never => {
   throw custom("ERR a document has no form of Redis's: take DOC.GET");
 };
+const refuseTable = (): never => {
+  throw custom("ERR a table has no form of Redis's: take SQL");
+};
 
 /** By the type's name. */
 const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
@@ -47,9 +50,10 @@ const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
   }),
   stream: writerOf(19, writeStream),
   document: { number: 0, write: refuseDocument },
+  table: { number: 0, write: refuseTable },
 };
 
-/** A value with its type before it. @throws CommandFailure  of a document, which Redis does not know */
+/** A value with its type before it. @throws CommandFailure  of a document or a table, which Redis does not know */
 export function writeValue(writer: RdbWriter, value: Value): void {
   const form = WRITERS[typeName(value)];
   writer.byte(form.number);

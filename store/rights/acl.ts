@@ -177,7 +177,7 @@ class RuleSet {
 
   permitsTouch(touch: Touch): boolean {
     const needs = permissionFor(touch);
-    if (this.#allKeys) return true;
+    if (this.#allKeys || touch.isCovered === true) return true;
     return touch.key === null ? allowsAll(this.#patterns, needs) : allows(this.#patterns, touch.key, needs);
   }
 

@@ -42,6 +42,8 @@ export interface Row {
   readonly since: string;
   readonly summary: string;
   readonly complexity: string;
+  /** The name of another row, which a call is of by its arguments; null: it is this one's. Told from their bytes alone. */
+  readonly otherRow?: (argv: readonly ByteString[]) => string | null;
   /** ACL categories besides those that family and flags give. */
   readonly categories?: readonly string[];
   readonly run: Handler;

@@ -20,6 +20,8 @@ export interface Touch {
   readonly access: Access;
   /** Default: R to read, W to write. */
   readonly needs?: Permission;
+  /** Whether nothing is to be permitted but what the command's other keys need: they stand for what this may touch. */
+  readonly isCovered?: boolean;
 }
 
 export function permissionFor({ access, needs }: Touch): Permission {

@@ -4,21 +4,25 @@ import { Document } from "./documents/document.js";
 import { Hash } from "./hash.js";
 import { List } from "./list.js";
 import { MemberSet } from "./member-set.js";
+import { Table } from "./relations/table.js";
 import { SortedSet } from "./sorted-set.js";
 import type { Stream } from "./streams/stream.js";
 
 /** As Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
 export const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;
 
-export type Value = ByteString | List | Hash | MemberSet | SortedSet | Stream | Document;
+export type Value = ByteString | List | Hash | MemberSet | SortedSet | Stream | Document | Table;
+
+export type TypeName = "string" | "list" | "hash" | "set" | "zset" | "stream" | "document" | "table";
 
 /** The type's name as `TYPE` says it. */
-export function typeName(value: Value): "string" | "list" | "hash" | "set" | "zset" | "stream" | "document" {
+export function typeName(value: Value): TypeName {
   if (typeof value === "string") return "string";
   if (value instanceof List) return "list";
   if (value instanceof Hash) return "hash";
   if (value instanceof MemberSet) return "set";
   if (value instanceof Document) return "document";
+  if (value instanceof Table) return "table";
   return value instanceof SortedSet ? "zset" : "stream";
 }
 

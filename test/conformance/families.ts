@@ -8,6 +8,7 @@ import { grammar as geo } from "./grammars/geo.js";
 import { grammar as hashes } from "./grammars/hashes.js";
 import { grammar as hyperloglogs } from "./grammars/hyperloglogs.js";
 import { grammar as lists } from "./grammars/lists.js";
+import { grammar as relations } from "./grammars/relations.js";
 import { grammar as scripting } from "./grammars/scripting.js";
 import { grammar as server } from "./grammars/server.js";
 import { grammar as sets } from "./grammars/sets.js";
@@ -40,6 +41,7 @@ export const families: readonly Family[] = [
   family("stream", streams),
   family("geo", geo),
   family("document", documents),
+  family("table", relations),
   family("any", scripting),
   family("any", server),
   family("any", dbsync),
@@ -48,7 +50,9 @@ export const families: readonly Family[] = [
 export const commandGrammars: readonly CommandGrammar[] = families.flatMap(({ commands }) => commands);
 
 /** Those that redis-server knows too: keys of other types would be there on one side only. */
-export const comparedFamilies: readonly Family[] = families.filter(({ keys }) => keys !== "document");
+export const comparedFamilies: readonly Family[] = families.filter(
+  ({ keys }) => keys !== "document" && keys !== "table",
+);
 export const comparedGrammars: readonly CommandGrammar[] = comparedFamilies.flatMap(
   ({ commands }) => commands,
 );

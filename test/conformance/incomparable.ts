@@ -58,6 +58,8 @@ export const notInRedis: Readonly<Record<string, string>> = {
   "DOC.MEMBER|ADD": "as DOC.COUNT",
   "DOC.MEMBER|DROP": "as DOC.COUNT",
   "DOC.UPDATE": "as DOC.COUNT",
+  SQL: "Redis has no tables",
+  SQL_RO: "as SQL",
   TIMELINE: "Redis has no timeline",
   "TIMELINE|BLAME": "as TIMELINE",
   "TIMELINE|GET": "as TIMELINE",

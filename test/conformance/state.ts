@@ -8,6 +8,7 @@ import { Document } from "../../store/values/documents/document.js";
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";
+import { Table } from "../../store/values/relations/table.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import { STREAM_ID_MAX, streamIdText } from "../../store/values/streams/stream-id.js";
 import { typeName, type Value } from "../../store/values/value.js";
@@ -62,6 +63,7 @@ function contentsOf(value: Value): string {
       [...value.range(0, value.size)].map(([member, score]) => [member, formatDouble(score)]),
     );
   if (value instanceof Document) return JSON.stringify([...value.entries()]);
+  if (value instanceof Table) return JSON.stringify(value.rows);
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
   const added = String(BigInt.asIntN(64, entriesAdded));

@@ -13,6 +13,7 @@ export const KEYS = {
   stream: ["m:1", "m:2", "m:3", "m:4", "m:\x00\xe9"],
   geo: ["g:1", "g:2", "g:3", "g:4"],
   document: ["d:1", "d:2", "d:3"],
+  table: ["sql:d", "sql:d:t", "sql:d:u"],
   zset: ["z:1", "z:2", "z:3", "z:4", "z:5", "z:\xc3\xa4"],
 } as const satisfies Readonly<Record<string, readonly ByteString[]>>;
 /** Keys of all types, and "" among them. */

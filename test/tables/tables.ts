@@ -7,6 +7,7 @@ import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import { OPTIONS } from "../../daemon/options/table.js";
 import { commands } from "../../store/command-table.js";
 import { connectionMistake } from "../../store/rows/connection-commands.js";
+import { KEYWORDS } from "../../store/sql/keywords.js";
 import { repositoryRoot } from "../support/repository.js";
 
 const MARK = "made by npm run tables";
@@ -49,6 +50,19 @@ const PARTS: readonly Part[] = [
         named.has(nameOf(row)) ? [] : [...comment(row.help), `#${nameOf(row)} = ${sampleOf(row)}`],
       );
     },
+  },
+  {
+    file: "docs/sql.md",
+    lines: () => [
+      "| English | Malagasy | meaning |",
+      "|---|---|---|",
+      ...Object.values(KEYWORDS).map(({ english, malagasy, meaning }) => {
+        const [one, other] = [english, malagasy].map((words) =>
+          words.map((word) => `\`${word}\``).join(", "),
+        );
+        return `| ${one} | ${other} | ${meaning} |`;
+      }),
+    ],
   },
   { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", reads()) },
   { file: "client/cli/shared/command-names.ts", lines: () => textOf("NAMES", carried()) },

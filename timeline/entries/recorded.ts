@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { findCommand, resolveCommand } from "../../store/command-table.js";
+import { mayWrite, resolveCommand } from "../../store/command-table.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 
 /** Whether an envelope may change data or keys: others are answered and forgotten. */
@@ -19,9 +19,7 @@ export function isRingEntry({ commands }: Pick<Envelope, "commands">): boolean {
 const RING_READS: ReadonlySet<string> = new Set(["KEY|DRYRUN", "KEY|INFO", "KEY|LIST"]);
 
 function changes(argv: readonly ByteString[]): boolean {
-  const [name = "", subcommand = ""] = argv;
-  if (!isKeyCommand(argv))
-    return (findCommand(name) ?? findCommand(`${name}|${subcommand}`))?.writes ?? false;
+  if (!isKeyCommand(argv)) return mayWrite(argv) ?? false;
   const command = resolveCommand(argv);
   return !(command instanceof CommandFailure) && !RING_READS.has(command.name);
 }

@@ -1,5 +1,6 @@
 /** What a unit in the tail keeps alive, in bytes, roughly: old values count, for they are what grows. */
 import type { UndoRecord } from "../../store/engine/undo.js";
+import type { Row } from "../../store/values/relations/cell.js";
 import type { Value } from "../../store/values/value.js";
 import type { TailEntry, Undoing } from "./tail.js";
 import type { FoldUnit } from "./unit.js";
@@ -66,11 +67,24 @@ function bytesOfRecord(record: UndoRecord): number {
         (sum, block) => sum + ELEMENT_BYTES * block.size + block.valueBytes,
         RECORD_BYTES,
       );
+    case "tableSet":
+      return RECORD_BYTES + bytesOfRows(record.old.rows);
+    case "tableRemove":
+      return RECORD_BYTES + bytesOfRows(record.removed.rows);
     case "replaceDb":
       return RECORD_BYTES + KEY_BYTES * record.old.size;
     default:
       return RECORD_BYTES;
   }
+}
+
+function bytesOfRows(rows: readonly Row[]): number {
+  let bytes = 0;
+  for (const row of rows) {
+    bytes += ELEMENT_BYTES;
+    for (const cell of row) bytes += PLACE_IN_ARRAY_BYTES + (typeof cell === "string" ? cell.length : 0);
+  }
+  return bytes;
 }
 
 const bytesOfValue = (value: Value): number =>

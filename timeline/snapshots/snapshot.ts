@@ -12,6 +12,7 @@ import { Document } from "../../store/values/documents/document.js";
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";
+import { Table } from "../../store/values/relations/table.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import { Stream } from "../../store/values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../../store/values/streams/stream-id.js";
@@ -28,6 +29,7 @@ import {
   SnapshotReader,
   SnapshotWriter,
 } from "./snapshot-stream.js";
+import { readTable, writeTable } from "./snapshot-tables.js";
 
 export { DamagedSnapshot, type SnapshotHash };
 
@@ -36,6 +38,7 @@ const TYPES = [
   ...(["end", "string", "list", "hash", "set", "zset", "stream"] as const),
   // With indexes or with entries that expire a document is written as the second kind.
   ...(["document", "document-of-more"] as const),
+  "table",
 ] as const;
 /** Keys, or elements of a value, read between two turns: about a millisecond. */
 const ITEMS_A_STEP = 2048;
@@ -111,6 +114,10 @@ function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
   }
   if (value instanceof Document) {
     yield* writeDocument(writer, value);
+    return;
+  }
+  if (value instanceof Table) {
+    yield* writeTable(writer, value, fullFrame);
     return;
   }
   if (value instanceof List) {
@@ -216,6 +223,7 @@ function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number]
   if (type === "stream") return yield* readStream(reader, size);
   if (type === "document" || type === "document-of-more")
     return yield* readDocument(reader, size, type === "document-of-more");
+  if (type === "table") return yield* readTable(reader, size, ITEMS_A_STEP);
   const value = new VALUES[type]();
   for (let place = 1; place <= size; place++) {
     if (value instanceof List) value.push("right", reader.bytes());

@@ -1,0 +1,152 @@
+/** INSERT, UPDATE and DELETE: everything is looked at before the first row changes. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { domainWords, scalarText } from "../../sql/expression-text.js";
+import type { Expression, Insert, Update } from "../../sql/tree.js";
+import { type Cell, cellKey, type Row, rowKey, type Scalar } from "../../values/relations/cell.js";
+import { boundCell, fits } from "../../values/relations/domain.js";
+import type { NumberedRows, Table, TableColumn } from "../../values/relations/table.js";
+import { tableNamed } from "./catalogue.js";
+import { compiled, constantOf, rowScope } from "./compiled.js";
+import { type Evaluation, failure } from "./evaluation.js";
+import { answered } from "./queries.js";
+import { tableRelation } from "./relation.js";
+import { matching } from "./selection.js";
+
+/** @returns how many rows have been added @throws CommandFailure */
+export function insert(statement: Insert, evaluation: Evaluation): number {
+  const { table: name, source } = statement;
+  const entry = tableNamed(evaluation, name);
+  const { columns } = entry.value;
+  const places =
+    statement.columns.length === 0
+      ? [...columns.keys()]
+      : statement.columns.map((column) => placeNamed(columns, column, evaluation, "unknownField"));
+  const isWhole = statement.columns.length === 0;
+  const checkWidth = (width: number): void => {
+    if (width === places.length) return;
+    const [given, due] = [String(width), String(places.length)];
+    throw isWhole
+      ? failure(evaluation, "otherWidth", given, name, due)
+      : failure(evaluation, "otherCount", due, given);
+  };
+  const added: Row[] = [];
+  const add = (values: readonly Scalar[], isBound: (i: number) => boolean): void => {
+    checkWidth(values.length);
+    const row = columns.map((): Cell => null);
+    for (const [i, place] of places.entries())
+      row[place] = cellOf(values[i] as Scalar, isBound(i), columns, place, evaluation);
+    added.push(row);
+  };
+  if ("rows" in source)
+    for (const values of source.rows)
+      add(
+        values.map((value) => constantOf(value, evaluation) as Scalar),
+        (i) => values[i]?.kind === "parameter",
+      );
+  else {
+    const { columns: given, rows } = answered(source.query, evaluation);
+    checkWidth(given.length);
+    for (const row of rows) add(row, () => false);
+  }
+  checkUnique(entry.value, added, new Set(), evaluation);
+  evaluation.data.tables.push(entry, added);
+  return added.length;
+}
+
+/** @returns how many rows meet the condition @throws CommandFailure */
+export function update(statement: Update, evaluation: Evaluation): number {
+  const { table: name, where } = statement;
+  const entry = tableNamed(evaluation, name);
+  const table = entry.value;
+  const relation = tableRelation(name, name, table);
+  const scope = rowScope(relation.columns, evaluation);
+  const changes = statement.changes.map(({ column, value }) => ({
+    place: placeNamed(table.columns, column, evaluation, "unknownFieldOf", name),
+    value: compiled(value, scope, evaluation),
+    isBound: isBound(value),
+  }));
+  const found = matching(table, relation.columns, where, evaluation);
+  const numbers: number[] = [];
+  const rows: Row[] = [];
+  for (const [i, old] of found.rows.entries()) {
+    const row = [...old];
+    for (const { place, value, isBound } of changes)
+      row[place] = cellOf(value(old), isBound, table.columns, place, evaluation);
+    if (rowKey(row) === rowKey(old)) continue;
+    numbers.push(found.numbers[i] as number);
+    rows.push(row);
+  }
+  checkUnique(table, rows, new Set(numbers), evaluation);
+  evaluation.data.tables.set(entry, { numbers, rows });
+  return found.numbers.length;
+}
+
+const isBound = ({ kind }: Expression) => kind === "parameter";
+
+/** @returns how many rows have been removed @throws CommandFailure */
+export function remove(name: ByteString, where: Expression | null, evaluation: Evaluation): number {
+  const entry = tableNamed(evaluation, name);
+  const { columns } = tableRelation(name, name, entry.value);
+  const found: NumberedRows = matching(entry.value, columns, where, evaluation);
+  evaluation.data.tables.remove(entry, found.numbers);
+  return found.numbers.length;
+}
+
+/** The case of a column's name does not matter where rows are changed. */
+function placeNamed(
+  columns: readonly TableColumn[],
+  wanted: ByteString,
+  evaluation: Evaluation,
+  message: "unknownField" | "unknownFieldOf",
+  table: ByteString = "",
+): number {
+  const exact = columns.findIndex(({ name }) => name === wanted);
+  if (exact >= 0) return exact;
+  const place = columns.findIndex(({ name }) => name.toLowerCase() === wanted.toLowerCase());
+  if (place < 0) throw failure(evaluation, message, wanted, table);
+  return place;
+}
+
+/** What a column keeps of a value. @param isBound  it came beside the statement, as a text in any case */
+function cellOf(
+  value: Scalar,
+  isBound: boolean,
+  columns: readonly TableColumn[],
+  place: number,
+  evaluation: Evaluation,
+): Cell {
+  const { domain, name } = columns[place] as TableColumn;
+  const plain = typeof value === "number" ? value + 0 : value;
+  const cell = isBound && typeof plain === "string" ? boundCell(domain, plain) : plain;
+  if (cell !== undefined && typeof cell !== "boolean" && fits(domain, cell)) return cell;
+  throw failure(evaluation, "misfit", domainWords(domain), String(place), scalarText(value), name);
+}
+
+/**
+ * Whether rows may stand in a table beside those that stay.
+ * @param replaced  numbers of the rows that they take the place of
+ */
+function checkUnique(
+  table: Table,
+  rows: readonly Row[],
+  replaced: ReadonlySet<number>,
+  evaluation: Evaluation,
+): void {
+  for (const [place, { uniqueness, name }] of table.columns.entries()) {
+    if (uniqueness === "none") continue;
+    const index = table.index(place);
+    const seen = new Set<string>();
+    for (const row of rows) {
+      const cell = row[place] as Cell;
+      if (cell === null) {
+        if (uniqueness === "primary") throw failure(evaluation, "missing", name);
+        continue;
+      }
+      const key = cellKey(cell);
+      const other = index.same(cell);
+      if (seen.has(key) || (other !== undefined && !replaced.has(other)))
+        throw failure(evaluation, "notUnique", scalarText(cell), name);
+      seen.add(key);
+    }
+  }
+}

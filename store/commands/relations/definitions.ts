@@ -1,0 +1,161 @@
+/** What a database consists of: statements that make, remove and tell it. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { KEYWORDS } from "../../sql/keywords.js";
+import type { DomainPart, Language, ObjectKind, Query, Statement } from "../../sql/tree.js";
+import { type Domain, type DomainAtom, domainText } from "../../values/relations/domain.js";
+import { Table, type TableColumn } from "../../values/relations/table.js";
+import {
+  catalogue,
+  catalogueKey,
+  domainNamed,
+  forget,
+  hasTable,
+  keep,
+  keptNames,
+  keptText,
+  makeCatalogue,
+  namesOf,
+  tableKey,
+  tableNamed,
+  viewNamed,
+} from "./catalogue.js";
+import { type Evaluation, failure } from "./evaluation.js";
+import { answered } from "./queries.js";
+import type { Relation } from "./relation.js";
+
+export function createDatabase(name: ByteString, evaluation: Evaluation): void {
+  if (evaluation.data.get(catalogueKey(name)) !== undefined)
+    throw failure(evaluation, "databaseExists", name);
+  makeCatalogue(evaluation.data, name);
+}
+
+/** With all its tables. */
+export function dropDatabase(name: ByteString, evaluation: Evaluation): void {
+  const { data } = evaluation;
+  checkDatabase(name, evaluation);
+  for (const table of namesOf(evaluation, name)) data.delete(tableKey(name, table));
+  data.delete(catalogueKey(name));
+}
+
+/** @throws CommandFailure  there is none of the name */
+export function checkDatabase(name: ByteString, evaluation: Evaluation): void {
+  catalogue({ ...evaluation, database: name });
+}
+
+export function createDomain(name: ByteString, parts: readonly DomainPart[], evaluation: Evaluation): void {
+  catalogue(evaluation);
+  if (keptText(evaluation, "domain", name) !== undefined) throw failure(evaluation, "domainExists", name);
+  keep(evaluation, "domain", name, domainText(domainOf(parts, evaluation)));
+}
+
+export function createTable(
+  { name, columns }: Extract<Statement, { kind: "create-table" }>,
+  evaluation: Evaluation,
+): void {
+  catalogue(evaluation);
+  if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
+  if (keptText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
+  const made = columns.map(
+    ({ domain, ...column }): TableColumn => ({ ...column, domain: domainOf(domain, evaluation) }),
+  );
+  evaluation.data.put(tableKey(evaluation.database, name), new Table(made));
+}
+
+/** The query is carried out once, so that a view is none that cannot be read. */
+export function createView(
+  { name, query, text }: { readonly name: ByteString; readonly query: Query; readonly text: ByteString },
+  evaluation: Evaluation,
+): void {
+  catalogue(evaluation);
+  if (keptText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
+  if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
+  answered(query, evaluation, 1);
+  keep(evaluation, "view", name, text.trimEnd());
+}
+
+export function drop(what: ObjectKind, name: ByteString, evaluation: Evaluation): void {
+  const { data, database } = evaluation;
+  if (what === "table") {
+    data.delete(tableNamed(evaluation, name).key);
+    return;
+  }
+  if (!forget(evaluation, what, name))
+    throw failure(evaluation, what === "view" ? "unknownView" : "unknownTable", database, name);
+}
+
+/** Names of domains are replaced by what they stand for: what becomes of a domain later changes no table. */
+function domainOf(parts: readonly DomainPart[], evaluation: Evaluation): Domain {
+  const atoms: DomainAtom[] = [];
+  for (const part of parts) {
+    if (part.kind !== "named") {
+      atoms.push(part);
+      continue;
+    }
+    const named = domainNamed(evaluation, part.name);
+    if (named === undefined) throw failure(evaluation, "unknownTable", evaluation.database, part.name);
+    atoms.push(...named);
+  }
+  return atoms;
+}
+
+const SHOWN = "fanasehoana";
+
+export function shown(what: ObjectKind | "database", evaluation: Evaluation): Relation {
+  if (what !== "database") catalogue(evaluation);
+  const names =
+    what === "database"
+      ? namesOf(evaluation, null)
+      : what === "table"
+        ? namesOf(evaluation, evaluation.database)
+        : [...keptNames(evaluation, what)].sort();
+  return {
+    name: SHOWN,
+    columns: [{ name: SHOWN, origin: SHOWN }],
+    rows: names.map((name) => [name]),
+    table: null,
+    isSet: true,
+  };
+}
+
+const HEADS: Readonly<Record<Language, readonly string[]>> = {
+  malagasy: ["tsanganana", "karazana", "lakile"],
+  english: ["column", "type", "key"],
+};
+
+/** A row for each column; of a view only their names are known. */
+export function described(name: ByteString, evaluation: Evaluation): Relation {
+  const { language } = evaluation;
+  const view = viewNamed(evaluation, name);
+  const rows =
+    view === undefined
+      ? tableNamed(evaluation, name).value.columns.map((column) => [
+          column.name,
+          typeWords(column.domain, language),
+          column.uniqueness === "none" ? null : (KEYWORDS[column.uniqueness][language][0] ?? null),
+        ])
+      : answered(view, evaluation).columns.map((column) => [column.name, null, null]);
+  return {
+    name,
+    columns: HEADS[language].map((head) => ({ name: head, origin: name })),
+    rows,
+    table: null,
+    isSet: false,
+  };
+}
+
+/** A type as a statement would say it. */
+function typeWords(domain: Domain, language: Language): ByteString {
+  return domain
+    .map((atom) => {
+      const word = KEYWORDS[atom.kind][language][0];
+      if (atom.kind === "date") return word;
+      const within =
+        atom.kind === "enumeration"
+          ? atom.allowed.map((value) =>
+              typeof value === "string" ? `'${value.replace(/['\\]/g, "\\$&")}'` : String(value),
+            )
+          : [String(atom.min), String(atom.max)];
+      return `${word}(${within.join(",")})`;
+    })
+    .join(":");
+}

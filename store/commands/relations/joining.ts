@@ -1,0 +1,146 @@
+/** Rows of two relations side by side. Where the condition demands two columns to be equal, by a hash of the right one. */
+import type { Expression, JoinKind } from "../../sql/tree.js";
+import type { Cell, Scalar } from "../../values/relations/cell.js";
+import { cellKey, rowKey } from "../../values/relations/cell.js";
+import { HashIndex } from "../../values/relations/hash-index.js";
+import { type Compiled, compiled, rowScope } from "./compiled.js";
+import { leadingEqualities } from "./equalities.js";
+import { type Evaluation, failure } from "./evaluation.js";
+import {
+  placeOf,
+  type Relation,
+  type RelationColumn,
+  type RelationRow,
+  withoutDuplicates,
+} from "./relation.js";
+import { isTrue } from "./scalars.js";
+
+/** Pairs of rows that are looked at: more would keep everybody else waiting, and fill the memory. */
+export const PAIRS_MAX = 1_000_000;
+
+/** @throws CommandFailure */
+export function joined(
+  left: Relation,
+  right: Relation,
+  { kind, on }: { readonly kind: JoinKind; readonly on: Expression | null },
+  evaluation: Evaluation,
+): Relation {
+  const columns = [...left.columns, ...right.columns];
+  const { pairs, isMatchedLeft, isMatchedRight } = pairsOf(left, right, on, evaluation);
+  const rows = [...pairs];
+  const nothing = (width: number): RelationRow => Array<null>(width).fill(null);
+  if (kind === "left" || kind === "full")
+    for (const [i, row] of left.rows.entries())
+      if (!isMatchedLeft.has(i)) rows.push([...row, ...nothing(right.columns.length)]);
+  if (kind === "right" || kind === "full")
+    for (const [i, row] of right.rows.entries())
+      if (!isMatchedRight.has(i)) rows.push([...nothing(left.columns.length), ...row]);
+  const isSet = left.isSet && right.isSet;
+  // Without a condition the product keeps equal rows.
+  const keepsAll = isSet || (kind === "inner" && on === null);
+  return {
+    name: nameOf(left, right, kind, on),
+    columns,
+    rows: keepsAll ? rows : withoutDuplicates(rows),
+    table: null,
+    isSet: isSet || !keepsAll,
+  };
+}
+
+function nameOf({ name: one }: Relation, { name: other }: Relation, kind: JoinKind, on: Expression | null) {
+  if (kind === "left") return `${one}_left_join_${other}`;
+  if (kind === "right") return `${one}_right_join_${other}`;
+  if (kind === "full") return `${one}_left_join_${other}_Union_${one}_right_join_${other}`;
+  return `${one}_produit_${other}${on === null ? "" : "_selection"}`;
+}
+
+interface Pairs {
+  readonly pairs: readonly RelationRow[];
+  /** Places of the rows that have a partner. */
+  readonly isMatchedLeft: ReadonlySet<number>;
+  readonly isMatchedRight: ReadonlySet<number>;
+}
+
+function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluation: Evaluation): Pairs {
+  const columns = [...left.columns, ...right.columns];
+  const holds: Compiled | null = on === null ? null : compiled(on, rowScope(columns, evaluation), evaluation);
+  const candidates = on === null ? null : candidatesBy(on, left, right, evaluation);
+  const all = right.rows;
+  const everywhere = candidates === null ? [...all.keys()] : [];
+  const pairs: RelationRow[] = [];
+  const isMatchedLeft = new Set<number>();
+  const isMatchedRight = new Set<number>();
+  let looked = candidates === null ? left.rows.length * all.length : 0;
+  if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
+  for (const [i, row] of left.rows.entries()) {
+    const places = candidates === null ? everywhere : candidates(row);
+    if (candidates !== null) looked += places.length;
+    if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
+    for (const place of places) {
+      const pair = [...row, ...(all[place] as RelationRow)];
+      if (holds !== null && !isTrue(holds(pair))) continue;
+      pairs.push(pair);
+      isMatchedLeft.add(i);
+      isMatchedRight.add(place);
+    }
+  }
+  return { pairs, isMatchedLeft, isMatchedRight };
+}
+
+/** What tells the places on the right that may fit to a row on the left; null: the condition demands no two columns to be equal. */
+function candidatesBy(
+  on: Expression,
+  left: Relation,
+  right: Relation,
+  evaluation: Evaluation,
+): ((row: RelationRow) => readonly number[]) | null {
+  const columns: readonly RelationColumn[] = [...left.columns, ...right.columns];
+  const width = left.columns.length;
+  for (const equality of leadingEqualities(on)) {
+    if (equality.left.kind !== "column" || equality.right.kind !== "column") continue;
+    const places = [equality.left, equality.right].map((column) =>
+      placeOf(column, columns, evaluation.language),
+    );
+    const [one, other] = places.sort((a, b) => a - b) as [number, number];
+    if (one >= width || other < width) continue;
+    const index = new HashIndex();
+    for (const [place, row] of right.rows.entries()) {
+      const value = row[other - width] as Scalar;
+      index.add(place, typeof value === "boolean" ? Number(value) : value);
+    }
+    return (row) => index.equal(row[one] as Scalar);
+  }
+  return null;
+}
+
+/** Joined by all columns of the same name, which stand there once; null is like null here. */
+export function naturallyJoined(left: Relation, right: Relation, evaluation: Evaluation): Relation {
+  const shared = left.columns.flatMap(({ name }, place) => {
+    const other = right.columns.findIndex((column) => column.name === name);
+    return other < 0 ? [] : [{ place, other }];
+  });
+  const names = new Set(left.columns.map(({ name }) => name));
+  const added = [...right.columns.keys()].filter((place) => !names.has(right.columns[place]?.name ?? ""));
+  const byKey = new Map<string, RelationRow[]>();
+  for (const row of right.rows) {
+    const key = shared.map(({ other }) => cellKey(row[other] as Cell)).join("");
+    const alike = byKey.get(key);
+    if (alike === undefined) byKey.set(key, [row]);
+    else alike.push(row);
+  }
+  const rows: RelationRow[] = [];
+  for (const row of left.rows) {
+    const key = rowKey(shared.map(({ place }) => row[place] as Scalar));
+    for (const partner of byKey.get(key) ?? []) {
+      if (rows.length >= PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
+      rows.push([...row, ...added.map((place) => partner[place] as Scalar)]);
+    }
+  }
+  return {
+    name: `${left.name}_natural_join_${right.name}`,
+    columns: [...left.columns, ...added.map((place) => right.columns[place] as RelationColumn)],
+    rows,
+    table: null,
+    isSet: left.isSet && right.isSet,
+  };
+}

@@ -1,0 +1,72 @@
+/** What queries are made of: rows under columns, which every operator takes and gives. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { sqlFailure } from "../../sql/messages.js";
+import type { Column, Language } from "../../sql/tree.js";
+import { rowKey, type Scalar } from "../../values/relations/cell.js";
+import type { Table } from "../../values/relations/table.js";
+
+export interface RelationColumn {
+  readonly name: ByteString;
+  /** The table, the view or the name given to it that the column is from; null: an expression, or nobody has asked. */
+  readonly origin: ByteString | null;
+}
+
+export type RelationRow = readonly Scalar[];
+
+export interface Relation {
+  /** Tells how it came about: `t_selection_projection`. */
+  readonly name: ByteString;
+  readonly columns: readonly RelationColumn[];
+  readonly rows: readonly RelationRow[];
+  /** Whose rows these are, all of them; null: they have been chosen or made. */
+  readonly table: Table | null;
+  /** Whether no two rows are equal, for certain. */
+  readonly isSet: boolean;
+}
+
+/** The rows of a table as they are; found when they are asked for. */
+export function tableRelation(name: ByteString, origin: ByteString, table: Table): Relation {
+  return {
+    name,
+    columns: table.columns.map((column) => ({ name: column.name, origin })),
+    get rows() {
+      return table.rows;
+    },
+    table,
+    isSet: table.columns.some(({ uniqueness }) => uniqueness === "primary"),
+  };
+}
+
+/** Equal rows once, at the first one's place. */
+export function withoutDuplicates(rows: readonly RelationRow[]): readonly RelationRow[] {
+  if (rows.length < 2) return rows;
+  const seen = new Set<string>();
+  return rows.filter((row) => {
+    const key = rowKey(row);
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+/**
+ * The place of the column that is meant. An origin that nobody has is ignored where the name says enough.
+ * @throws CommandFailure
+ */
+export function placeOf(
+  { origin, name }: Column,
+  columns: readonly RelationColumn[],
+  language: Language,
+): number {
+  const found = columns.findIndex((column) => column.name === name && column.origin === origin);
+  const isNamed = (column: RelationColumn) => column.name === name;
+  if (origin !== null && found >= 0) {
+    const next = columns.findIndex(
+      (column, place) => place > found && column.name === name && column.origin === origin,
+    );
+    if (next >= 0) throw sqlFailure(language, "ambiguousOrigin", name, origin);
+    return found;
+  }
+  const count = columns.reduce((sum, column) => sum + Number(isNamed(column)), 0);
+  if (count === 1) return columns.findIndex(isNamed);
+  if (count === 0) throw sqlFailure(language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
+  throw sqlFailure(language, "ambiguousColumn", name, String(count));
+}

@@ -1,0 +1,42 @@
+/**
+ * How values compare and what they count for. Of one type they compare directly, texts by their bytes; else as numbers, where a text is the
+ * number that it writes, or 1 if it says yes. Null is equal to nothing and counts for 0. Source: test/vectors/sql/GRAMMAR.md.
+ */
+import type { Scalar } from "../../values/relations/cell.js";
+import { leadingNumber, numberForText } from "../../values/relations/text-number.js";
+
+/** Whether a condition holds that has this value. */
+export function isTrue(value: Scalar): boolean {
+  return typeof value === "boolean" ? value : value !== null && asNumber(value) !== 0;
+}
+
+export function isEqual(one: Scalar, other: Scalar): boolean {
+  if (one === null || other === null) return false;
+  return typeof one === typeof other ? one === other : asNumber(one) === asNumber(other);
+}
+
+/** Negative: the first is less; undefined: one of them is null. */
+export function compare(one: Scalar, other: Scalar): number | undefined {
+  if (one === null || other === null) return undefined;
+  if (typeof one === "string" && typeof other === "string") return one < other ? -1 : Number(one > other);
+  return asNumber(one) - asNumber(other);
+}
+
+/** The order of sorted rows: null first, then numbers and what comparisons say, then texts. */
+export function sortOrder(one: Scalar, other: Scalar): number {
+  const rank = rankOf(one) - rankOf(other);
+  return rank !== 0 || one === null ? rank : (compare(one, other) ?? 0);
+}
+
+const rankOf = (value: Scalar) => (value === null ? 0 : typeof value === "string" ? 2 : 1);
+
+/** In arithmetic. */
+export function amount(value: Scalar): number {
+  if (typeof value === "number") return value;
+  if (typeof value === "string") return leadingNumber(value);
+  return Number(value ?? 0);
+}
+
+function asNumber(value: number | string | boolean): number {
+  return typeof value === "string" ? numberForText(value) : Number(value);
+}

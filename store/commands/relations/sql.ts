@@ -1,0 +1,108 @@
+/**
+ * SQL: statements over tables, in English words or in the Malagasy ones of the database that `--sql` takes over from. A statement that only
+ * reads is the row SQL_RO's, whatever it was called by. Source: docs/sql.md; test/vectors/sql.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { integer, OK, type Reply } from "../../../protocol/reply.js";
+import { custom } from "../../arguments/errors.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import { family } from "../../rows/command.js";
+import { mistakeFailure } from "../../sql/messages.js";
+import { SqlMistake } from "../../sql/mistake.js";
+import { parse } from "../../sql/parse.js";
+import type { Statement } from "../../sql/tree.js";
+import { insert, remove, update } from "./changes.js";
+import {
+  checkDatabase,
+  createDatabase,
+  createDomain,
+  createTable,
+  createView,
+  described,
+  drop,
+  dropDatabase,
+  shown,
+} from "./definitions.js";
+import { type Evaluation, failure } from "./evaluation.js";
+import { answered } from "./queries.js";
+import { relationReply } from "./relation-reply.js";
+import { onlyReads, touchesOfStatement } from "./statement-keys.js";
+
+const READ_ROW = "SQL_RO";
+
+export const relations = family("sql", {
+  SQL: {
+    arity: -3,
+    flags: ["write", "denyoom", "movablekeys"],
+    keys: touchesOfStatement,
+    since: "",
+    complexity:
+      "of changes O(N), N: rows of the table, or those that an equality leaves; of INSERT O(M), M: rows added",
+    summary:
+      "Carries out a statement over the tables of a database; what stands behind it takes the places of its ?.",
+    otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
+    run: execute,
+  },
+  [READ_ROW]: {
+    arity: -3,
+    flags: ["readonly", "movablekeys"],
+    keys: touchesOfStatement,
+    since: "",
+    complexity: "O(N), N: rows of the tables, or those that an equality leaves; O(N*log(N)) to sort",
+    summary: "Carries out a statement that changes nothing. SQL of such a statement is the same.",
+    run: (data, argv, unit) => {
+      if (!onlyReads(argv)) throw custom("ERR SQL_RO takes statements that change nothing");
+      return execute(data, argv, unit);
+    },
+  },
+});
+
+function execute(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const [, database = "", text = "", ...parameters] = argv;
+  const parsed = parse(text);
+  const { statement, language } = parsed;
+  if (statement instanceof SqlMistake) throw mistakeFailure(text, language, statement);
+  const evaluation: Evaluation = { data, database, language, parameters, at };
+  if (parsed.parameters !== parameters.length)
+    throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));
+  return carriedOut(statement, evaluation);
+}
+
+function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
+  switch (statement.kind) {
+    case "query":
+      return relationReply(answered(statement.query, evaluation));
+    case "insert":
+      return integer(insert(statement, evaluation));
+    case "update":
+      return integer(update(statement, evaluation));
+    case "delete":
+      return integer(remove(statement.table, statement.where, evaluation));
+    case "show":
+      return relationReply(shown(statement.what, evaluation));
+    case "describe":
+      return relationReply(described(statement.name, evaluation));
+    case "use":
+      checkDatabase(statement.name, evaluation);
+      return OK;
+    case "create-database":
+      createDatabase(statement.name, evaluation);
+      return OK;
+    case "drop-database":
+      dropDatabase(statement.name, evaluation);
+      return OK;
+    case "create-domain":
+      createDomain(statement.name, statement.domain, evaluation);
+      return OK;
+    case "create-table":
+      createTable(statement, evaluation);
+      return OK;
+    case "create-view":
+      createView(statement, evaluation);
+      return OK;
+    case "drop":
+      drop(statement.what, statement.name, evaluation);
+      return OK;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * What a statement may read and write, from its bytes. Whether a name is a table's or a view's, and what a view reads, depends on data: so
+ * queries may read the whole database, while only the keys of the names in them have to be permitted; who may read a view need not be
+ * allowed to read what it is made of.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Permission, Touch } from "../../rows/key-spec.js";
+import { SqlMistake } from "../../sql/mistake.js";
+import { parse } from "../../sql/parse.js";
+import type { Query, Statement } from "../../sql/tree.js";
+import { catalogueKey, tableKey } from "./catalogue.js";
+
+/** Whether a call changes nothing: also one that can only fail. @param argv  `SQL database statement …` */
+export function onlyReads(argv: readonly ByteString[]): boolean {
+  const { statement } = parse(argv[2] ?? "");
+  return statement instanceof SqlMistake || READING.has(statement.kind);
+}
+
+const READING: ReadonlySet<Statement["kind"]> = new Set(["query", "show", "describe", "use"]);
+
+const EVERYTHING = { db: null, key: null, isCovered: true } as const;
+
+/** @param argv  `SQL database statement …` */
+export function touchesOfStatement(argv: readonly ByteString[]): Touch[] {
+  const database = argv[1] ?? "";
+  const { statement } = parse(argv[2] ?? "");
+  return statement instanceof SqlMistake ? [] : touchesOfTree(statement, database);
+}
+
+function touchesOfTree(statement: Statement, database: ByteString): Touch[] {
+  const catalogue = catalogueKey(database);
+  const table = (name: ByteString) => tableKey(database, name);
+  switch (statement.kind) {
+    case "create-database":
+      return [writes(catalogueKey(statement.name), "W")];
+    case "drop-database":
+      return [{ ...EVERYTHING, access: "write" }, writes(catalogueKey(statement.name), "W")];
+    case "use":
+      return [reads(catalogueKey(statement.name), "")];
+    case "show":
+      if (statement.what === "database") return [{ db: null, key: null, access: "read" }];
+      return [...(statement.what === "table" ? [everythingRead()] : []), reads(catalogue, "R")];
+    case "describe":
+      return [everythingRead(), reads(catalogue, ""), reads(table(statement.name), "R")];
+    case "create-domain":
+      return [writes(catalogue, "RW")];
+    case "create-table":
+      return [reads(catalogue, "R"), writes(table(statement.name), "W")];
+    case "create-view":
+      return [
+        writes(catalogue, "RW"),
+        reads(table(statement.name), ""),
+        ...touchesOfQuery(statement.query, database),
+      ];
+    case "drop":
+      return [statement.what === "table" ? writes(table(statement.name), "W") : writes(catalogue, "RW")];
+    case "insert": {
+      const { source } = statement;
+      const read = "query" in source ? touchesOfQuery(source.query, database) : [];
+      return [...read, writes(table(statement.table), "W")];
+    }
+    case "update":
+    case "delete":
+      return [writes(table(statement.table), "RW")];
+    case "query":
+      return touchesOfQuery(statement.query, database);
+  }
+}
+
+const reads = (key: ByteString, needs: Permission): Touch => ({ db: null, key, access: "read", needs });
+const writes = (key: ByteString, needs: Permission): Touch => ({ db: null, key, access: "write", needs });
+const everythingRead = (): Touch => ({ ...EVERYTHING, access: "read" });
+
+function touchesOfQuery(query: Query, database: ByteString): Touch[] {
+  const names = new Set<ByteString>();
+  addNames(query, names);
+  if (names.size === 0) return [];
+  return [
+    everythingRead(),
+    reads(catalogueKey(database), ""),
+    ...[...names].map((name) => reads(tableKey(database, name), "R")),
+  ];
+}
+
+function addNames(query: Query, names: Set<ByteString>): void {
+  if (query.kind === "set") {
+    addNames(query.left, names);
+    addNames(query.right, names);
+    return;
+  }
+  const sources = [query.source, ...query.joins.map(({ source }) => source)];
+  for (const source of sources) {
+    if (source?.kind === "named") names.add(source.name);
+    else if (source?.kind === "derived") addNames(source.query, names);
+  }
+}

@@ -1,0 +1,45 @@
+/** The mutators of tables: part of the face in mutators.ts, with the same rules. */
+import type { Row } from "../values/relations/cell.js";
+import type { NumberedRows, Table } from "../values/relations/table.js";
+import type { Entry } from "./keyspace.js";
+import type { UndoRecord } from "./undo.js";
+
+/** The key of a table. */
+type TableEntry = Omit<Entry, "value"> & { readonly value: Table };
+
+export interface TableMutatorHost {
+  /** Keeps what takes a change back, if anybody asks for it. */
+  record(record: UndoRecord): void;
+  /** Notes the unit as the last that changed a key. */
+  touch(entry: TableEntry): void;
+}
+
+export class TableMutators {
+  readonly #host: TableMutatorHost;
+
+  constructor(host: TableMutatorHost) {
+    this.#host = host;
+  }
+
+  /** Appends rows. An empty table stays. */
+  push(entry: TableEntry, rows: readonly Row[]): void {
+    if (rows.length === 0) return;
+    this.#host.record({ mutator: "tablePush", table: entry.value, count: rows.length });
+    for (const row of rows) entry.value.push(row);
+    this.#host.touch(entry);
+  }
+
+  /** Puts others in the places of rows that are there. */
+  set(entry: TableEntry, changed: NumberedRows): void {
+    if (changed.numbers.length === 0) return;
+    this.#host.record({ mutator: "tableSet", table: entry.value, old: entry.value.set(changed) });
+    this.#host.touch(entry);
+  }
+
+  /** Removes rows that are there. @param numbers  rising */
+  remove(entry: TableEntry, numbers: readonly number[]): void {
+    if (numbers.length === 0) return;
+    this.#host.record({ mutator: "tableRemove", table: entry.value, removed: entry.value.remove(numbers) });
+    this.#host.touch(entry);
+  }
+}

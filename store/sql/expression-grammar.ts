@@ -1,0 +1,166 @@
+/**
+ * Values and conditions. In English AND comes before OR, and NOT takes a whole comparison; in Malagasy `ary` and `na` stand on one level, from
+ * left to right, as in the original.
+ */
+import { SqlMistake } from "./mistake.js";
+import type { TokenReader } from "./token-reader.js";
+import type { Arithmetic, Binary, Column, Comparison, Expression } from "./tree.js";
+
+const COMPARISONS: Readonly<Record<string, Comparison>> = {
+  "=": "=",
+  "!=": "!=",
+  "<>": "!=",
+  "<": "<",
+  "<=": "<=",
+  ">": ">",
+  ">=": ">=",
+};
+
+/** @throws SqlMistake */
+export function expression(reader: TokenReader): Expression {
+  return reader.clause(() => nestedExpression(reader));
+}
+
+function nestedExpression(reader: TokenReader): Expression {
+  return reader.nested(() => (reader.language === "english" ? disjunction(reader) : connected(reader)));
+}
+
+function connected(reader: TokenReader): Expression {
+  let left = comparison(reader);
+  for (;;) {
+    const operator = reader.accept("and") ? "and" : reader.accept("or") ? "or" : null;
+    if (operator === null) return left;
+    left = binary(reader, operator, left, comparison(reader));
+  }
+}
+
+function disjunction(reader: TokenReader): Expression {
+  let left = conjunction(reader);
+  while (reader.accept("or")) left = binary(reader, "or", left, conjunction(reader));
+  return left;
+}
+
+function conjunction(reader: TokenReader): Expression {
+  let left = negation(reader);
+  while (reader.accept("and")) left = binary(reader, "and", left, negation(reader));
+  return left;
+}
+
+function negation(reader: TokenReader): Expression {
+  if (!reader.accept("not")) return comparison(reader);
+  reader.countOperator();
+  return { kind: "not", operand: reader.nested(() => negation(reader)) };
+}
+
+function comparison(reader: TokenReader): Expression {
+  let left = sum(reader);
+  for (;;) {
+    const operator = reader.token.kind === "sign" ? COMPARISONS[reader.token.text] : undefined;
+    if (operator !== undefined) {
+      reader.advance();
+      left = binary(reader, operator, left, sum(reader));
+    } else if (reader.accept("is")) left = nothing(reader, left);
+    else return left;
+  }
+}
+
+function nothing(reader: TokenReader, operand: Expression): Expression {
+  reader.countOperator();
+  const isNegated = reader.accept("not");
+  if (!reader.accept("null")) throw new SqlMistake("only-null", reader.place, "null");
+  return { kind: "is-null", operand, isNegated };
+}
+
+function sum(reader: TokenReader): Expression {
+  let left = product(reader);
+  for (;;) {
+    const operator = signOf(reader, "+", "-");
+    // `- alaivo …`: the queries are what one takes from the other.
+    if (operator === null || startsQuery(reader)) return left;
+    reader.advance();
+    left = binary(reader, operator, left, product(reader));
+  }
+}
+
+function startsQuery(reader: TokenReader): boolean {
+  return reader.language === "english" && reader.following.lower === "select";
+}
+
+function product(reader: TokenReader): Expression {
+  let left = factor(reader);
+  for (;;) {
+    const operator = signOf(reader, "*", "/");
+    if (operator === null) return left;
+    reader.advance();
+    left = binary(reader, operator, left, factor(reader));
+  }
+}
+
+function signOf(reader: TokenReader, one: Arithmetic, other: Arithmetic): Arithmetic | null {
+  const { kind, text } = reader.token;
+  return kind === "sign" && (text === one || text === other) ? text : null;
+}
+
+function binary(
+  reader: TokenReader,
+  operator: Binary["operator"],
+  left: Expression,
+  right: Expression,
+): Binary {
+  reader.countOperator();
+  return { kind: "binary", operator, left, right };
+}
+
+function factor(reader: TokenReader): Expression {
+  const { kind, text } = reader.token;
+  if (kind === "sign") {
+    if (reader.acceptSign("!")) return { kind: "not", operand: reader.nested(() => factor(reader)) };
+    if (reader.acceptSign("-")) return { kind: "negative", operand: reader.nested(() => factor(reader)) };
+    if (reader.acceptSign("?")) return { kind: "parameter", number: reader.parameters++ };
+    if (reader.acceptSign("(")) {
+      const inner = nestedExpression(reader);
+      reader.expectSign(")");
+      return inner;
+    }
+  }
+  if (kind === "number") return { kind: "literal", value: numberToken(reader) };
+  if (kind === "text") {
+    reader.advance();
+    return { kind: "literal", value: text };
+  }
+  if (kind !== "word") throw reader.mistake("a value");
+  if (reader.accept("null")) return { kind: "literal", value: null };
+  return reader.following.text === "(" && reader.following.kind === "sign" ? call(reader) : column(reader);
+}
+
+/** @throws SqlMistake  it is too large to be one */
+export function numberToken(reader: TokenReader): number {
+  if (reader.token.kind !== "number") throw reader.mistake("a number");
+  const value = Number(reader.token.text);
+  if (!Number.isFinite(value)) throw new SqlMistake("limit", reader.place, "a number that is too large");
+  reader.advance();
+  return value;
+}
+
+function call(reader: TokenReader): Expression {
+  const name = reader.advance().text;
+  reader.expectSign("(");
+  if (reader.acceptSign("*")) {
+    reader.expectSign(")");
+    return { kind: "call", name, arguments: null };
+  }
+  const values: Expression[] = [];
+  if (!reader.acceptSign(")")) {
+    do values.push(nestedExpression(reader));
+    while (reader.acceptSign(","));
+    reader.expectSign(")");
+  }
+  return { kind: "call", name, arguments: values };
+}
+
+/** `name` or `origin.name`. */
+export function column(reader: TokenReader): Column {
+  const first = reader.name("a column");
+  if (!reader.acceptSign(".")) return { kind: "column", origin: null, name: first };
+  return { kind: "column", origin: first, name: reader.name("a column") };
+}

@@ -1,0 +1,89 @@
+/** What a column is called that nobody has named: the original's own form of the expression, which its clients may know. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Scalar } from "../values/relations/cell.js";
+import type { Domain, DomainAtom } from "../values/relations/domain.js";
+import type { Binary, Column, Expression } from "./tree.js";
+
+const OPERATORS: Readonly<Record<Binary["operator"], string>> = {
+  and: "AND",
+  or: "OR",
+  "=": "Eq",
+  "!=": "Neq",
+  "<": "Lt",
+  "<=": "Lte",
+  ">": "Gt",
+  ">=": "Gte",
+  "+": "ADD",
+  "-": "MIN",
+  "*": "MUL",
+  "/": "DIV",
+};
+
+export function expressionText(expression: Expression): ByteString {
+  switch (expression.kind) {
+    case "literal": {
+      const { value } = expression;
+      if (value === null) return "NULLVALUE(null)";
+      return typeof value === "number" ? `NUMBER(${numberText(value)})` : `STRING(${value})`;
+    }
+    case "parameter":
+      return "?";
+    case "column":
+      return `ID(${identifierText(expression)})`;
+    case "binary": {
+      const { operator, left, right } = expression;
+      return `(${expressionText(left)} ${OPERATORS[operator]} ${expressionText(right)})`;
+    }
+    case "not":
+      return `NOT(${expressionText(expression.operand)})`;
+    case "negative":
+      return `NEG(${expressionText(expression.operand)})`;
+    case "is-null":
+      return `(${expressionText(expression.operand)} ${expression.isNegated ? "IsNot" : "Is"} NULLVALUE(null))`;
+    case "call":
+      return `FunctionExpr(${expression.name}, [${expression.arguments?.map(expressionText).join(", ") ?? "*"}])`;
+  }
+}
+
+const identifierText = ({ origin, name }: Column) => `QualifiedIdentifier [origin=${origin}, name=${name}]`;
+
+/** From these on the original, and what is written in its language, writes numbers with an exponent. */
+const PLAIN_MAX = 1e7;
+const PLAIN_MIN = 1e-3;
+
+/** A number as the original writes it: `1.0`, `1.0E7`, `1.0E-4`. */
+export function numberText(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
+  if (size >= PLAIN_MIN && size < PLAIN_MAX) return Number.isInteger(value) ? `${value}.0` : String(value);
+  const [digits = "", exponent = ""] = value.toExponential().split("e");
+  return `${digits.includes(".") ? digits : `${digits}.0`}E${exponent.replace("+", "")}`;
+}
+
+/** A value within a message. */
+export function scalarText(value: Scalar): ByteString {
+  if (typeof value === "string") return `"${value}"`;
+  return typeof value === "number" ? numberText(value) : String(value);
+}
+
+/** What a column takes, in the original's words. */
+export function domainWords(domain: Domain): ByteString {
+  return domain.map(atomWords).join(", ");
+}
+
+function atomWords(atom: DomainAtom): ByteString {
+  switch (atom.kind) {
+    case "number":
+      return `NUMBER(min:${edgeText(atom.min)},max:${edgeText(atom.max)})`;
+    case "text":
+      return `VARCHAR( ${atom.min},${atom.max} )`;
+    case "date":
+      return "DATE";
+    case "enumeration": {
+      const values = atom.allowed.map((each) => (typeof each === "number" ? numberText(each) : each));
+      return `DomainEnum{allowedValues=[${values.join(", ")}], size=${values.length}}`;
+    }
+  }
+}
+
+const edgeText = (edge: number | null) => (edge === null ? "null" : numberText(edge));

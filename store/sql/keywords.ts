@@ -1,0 +1,90 @@
+/**
+ * The words of statements, in both languages: the one table that the grammar reads and docs/sql.md is made from. Source:
+ * test/vectors/sql/GRAMMAR.md; words for what the original does not have are ours.
+ */
+import type { Language } from "./tree.js";
+
+export interface Keyword {
+  /** Each a way to say it; several words stand behind each other. The first is the usual one. */
+  readonly malagasy: readonly string[];
+  readonly english: readonly string[];
+  readonly meaning: string;
+}
+
+const word = (malagasy: string, english: string, meaning: string): Keyword => ({
+  malagasy: malagasy.split("|"),
+  english: english.split("|"),
+  meaning,
+});
+
+export const KEYWORDS = {
+  create: word("manamboara", "create", "makes a database, a table, a domain or a view"),
+  drop: word("ravao ny", "drop", "removes one"),
+  show: word("asehoy ny", "show", "tells the names of all"),
+  use: word("ampiasao", "use", "chooses a database (a connection of `--sql` keeps the choice)"),
+  describe: word("famaritana", "describe", "tells a table's columns"),
+  database: word("tahiry", "database|databases", "a database"),
+  table: word("tabilao", "table|tables", "a table"),
+  domain: word("efitra", "domain|domains", "a type with a name"),
+  view: word("jery", "view|views", "a query with a name"),
+  insert: word("manampia ao", "insert into", "adds rows to a table"),
+  values: word("sanda", "values", "the rows to add"),
+  update: word("havaozy", "update", "changes rows of a table"),
+  set: word("ova", "set", "what to change in them"),
+  delete: word("fafao ao", "delete from", "removes rows of a table"),
+  select: word("alaivo", "select", "asks for rows"),
+  distinct: word("samihafa", "distinct", "equal rows once"),
+  from: word("ao", "from", "where rows come from"),
+  as: word("antso", "as", "gives another name"),
+  join: word("tonona", "join", "rows of two tables side by side"),
+  inner: word("anatiny", "inner", "a join: what fits together"),
+  left: word("avia|ankavia", "left", "a join: with the left rows that nothing fits to"),
+  right: word("avanana|ankavanana", "right", "a join: with the right rows that nothing fits to"),
+  full: word("feno", "full", "a join: with both"),
+  natural: word("natoraly", "natural", "a join by the columns of the same name"),
+  on: word("ka", "on", "the condition of a join"),
+  where: word("rehefa", "where", "the condition for rows"),
+  group: word("vondrona", "group by", "puts rows together that have the same values"),
+  having: word("fepetra", "having", "the condition for groups"),
+  order: word("alahatra", "order by", "sorts"),
+  rising: word("miakatra", "asc", "the least first, as usual"),
+  falling: word("midina", "desc", "the greatest first"),
+  limit: word("fetra|limit", "limit", "only the rows from a place on (the first is 0), up to another"),
+  offset: word("manomboka", "offset", "behind a limit of one number: so many rows, from this place on"),
+  union: word("ankambana", "union", "rows of either query, equal ones once"),
+  difference: word("analana", "except", "rows of the first query that the second one has not"),
+  intersection: word("atifitra", "intersect", "rows of both queries, equal ones once"),
+  and: word("ary", "and", "both conditions"),
+  or: word("na", "or", "one of them, or both"),
+  not: word("tsy", "not", "the contrary; in a condition also `!`"),
+  is: word("dia", "is", "before `null`, or `not null`"),
+  null: word("null", "null", "nothing"),
+  number: word("ISA", "number", "a type: numbers from one up to another"),
+  text: word("LAHATSORATRA", "text", "a type: texts, by their lengths"),
+  date: word("DATY", "date", "a type: dates, `2026-11-21` or `2026-11-21 18:30:00`"),
+  enumeration: word("TANISA", "enum", "a type: the values that it names"),
+  primary: word("fototra", "primary key", "a column without equal values, and without null"),
+  unique: word("tokana", "unique", "a column without equal values"),
+} as const satisfies Readonly<Record<string, Keyword>>;
+
+export type KeywordName = keyof typeof KEYWORDS;
+
+/** Ways to say a keyword, the longest first, each as its words in lower case. */
+export type Phrases = readonly (readonly string[])[];
+
+function phrasesOf(language: Language): Readonly<Record<KeywordName, Phrases>> {
+  const phrases: Partial<Record<KeywordName, Phrases>> = {};
+  for (const [name, keyword] of Object.entries(KEYWORDS))
+    phrases[name as KeywordName] = keyword[language].map((phrase) => phrase.toLowerCase().split(" "));
+  return phrases as Record<KeywordName, Phrases>;
+}
+
+export const PHRASES: Readonly<Record<Language, Readonly<Record<KeywordName, Phrases>>>> = {
+  malagasy: phrasesOf("malagasy"),
+  english: phrasesOf("english"),
+};
+
+/** The first words of English phrases: none of them names anything where `as` has been left out. */
+export const ENGLISH_WORDS: ReadonlySet<string> = new Set(
+  Object.values(PHRASES.english).flatMap((phrases) => phrases.map(([first]) => first as string)),
+);

@@ -1,0 +1,99 @@
+/** The words, numbers, texts and signs of a statement. */
+import { type ByteString, isAscii, textOfBytes } from "../../protocol/byte-string.js";
+import { SqlMistake } from "./mistake.js";
+
+export interface Token {
+  readonly kind: "word" | "number" | "text" | "sign" | "end";
+  /** As it stands there; a text's contents. */
+  readonly text: ByteString;
+  /** A word in lower case. */
+  readonly lower: string;
+  readonly at: number;
+  readonly end: number;
+}
+
+const SIGNS_OF_TWO: ReadonlySet<string> = new Set(["!=", "<=", ">=", "<>"]);
+const SIGNS: ReadonlySet<string> = new Set("()*,.:=!<>+-/^#@?;");
+const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r" };
+
+/** @param from  where to begin, in bytes @throws SqlMistake */
+export function tokensOf(statement: ByteString, from = 0): Token[] {
+  const tokens: Token[] = [];
+  for (let at = from; ; ) {
+    while (isBlank(statement.charCodeAt(at))) at++;
+    if (at >= statement.length) {
+      tokens.push({ kind: "end", text: "", lower: "", at, end: at });
+      return tokens;
+    }
+    const token = tokenAt(statement, at);
+    tokens.push(token);
+    at = token.end;
+  }
+}
+
+function tokenAt(statement: ByteString, at: number): Token {
+  const code = statement.charCodeAt(at);
+  if (isLetter(code)) return wordAt(statement, at);
+  if (isDigit(code)) return numberAt(statement, at);
+  const char = statement[at] as string;
+  if (char === "'" || char === '"') return textAt(statement, at);
+  const two = statement.slice(at, at + 2);
+  if (SIGNS_OF_TWO.has(two)) return { kind: "sign", text: two, lower: two, at, end: at + 2 };
+  if (!SIGNS.has(char))
+    throw new SqlMistake("unexpected", { at, found: char }, "a word, a number, a text or a sign");
+  return { kind: "sign", text: char, lower: char, at, end: at + 1 };
+}
+
+function wordAt(statement: ByteString, at: number): Token {
+  let end = at + 1;
+  while (isLetter(statement.charCodeAt(end)) || isDigit(statement.charCodeAt(end))) end++;
+  const text = statement.slice(at, end);
+  if (!isAscii(text) && !NAME.test(textOfBytes(text)))
+    throw new SqlMistake("unexpected", { at, found: text }, "a name of letters, digits and _");
+  return { kind: "word", text, lower: text.toLowerCase(), at, end };
+}
+
+function numberAt(statement: ByteString, at: number): Token {
+  let end = at + 1;
+  while (isDigit(statement.charCodeAt(end))) end++;
+  if (statement[end] === "." && isDigit(statement.charCodeAt(end + 1))) {
+    end += 2;
+    while (isDigit(statement.charCodeAt(end))) end++;
+  }
+  const text = statement.slice(at, end);
+  return { kind: "number", text, lower: text, at, end };
+}
+
+/** A doubled quote or a backslash escapes. */
+function textAt(statement: ByteString, at: number): Token {
+  const quote = statement[at] as string;
+  let text = "";
+  let from = at + 1;
+  for (let end = from; end < statement.length; end++) {
+    const char = statement[end] as string;
+    if (char === "\\" && end + 1 < statement.length) {
+      const escaped = statement[end + 1] as string;
+      text += statement.slice(from, end) + (ESCAPES[escaped] ?? escaped);
+      from = end + 2;
+      end++;
+    } else if (char === quote) {
+      text += statement.slice(from, end);
+      if (statement[end + 1] !== quote) return { kind: "text", text, lower: "", at, end: end + 1 };
+      text += quote;
+      from = end + 2;
+      end++;
+    }
+  }
+  throw new SqlMistake(
+    "unexpected",
+    { at, found: statement.slice(at, at + 8) },
+    "a quote at the end of the text",
+  );
+}
+
+const isBlank = (code: number) => code === 32 || (code >= 9 && code <= 13);
+const isDigit = (code: number) => code >= 48 && code <= 57;
+/** Of UTF-8 all bytes beyond ASCII. */
+const isLetter = (code: number) =>
+  (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95 || code >= 128;

@@ -1,0 +1,60 @@
+/** Where a statement is no statement: what stands there, what should, line, column and a caret. */
+import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
+
+/** What may be wrong besides a word in the wrong place. */
+export type MistakeKind =
+  | "unexpected"
+  | "unknown-command"
+  | "no-alias"
+  | "dotted-alias"
+  | "only-null"
+  | "limit";
+
+export class SqlMistake extends Error {
+  override readonly name = "SqlMistake";
+  readonly kind: MistakeKind;
+  /** In bytes from the statement's beginning. */
+  readonly at: number;
+  /** What stands there; empty: the end. */
+  readonly found: ByteString;
+  /** What should, or what is not permitted, in English. */
+  readonly expected: string;
+
+  constructor(
+    kind: MistakeKind,
+    place: { readonly at: number; readonly found: ByteString },
+    expected: string,
+  ) {
+    super(expected);
+    this.kind = kind;
+    this.at = place.at;
+    this.found = place.found;
+    this.expected = expected;
+  }
+}
+
+export interface Place {
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+  /** The line with a caret before the place, shortened. */
+  readonly shown: ByteString;
+}
+
+const SHOWN_CHARS = 24;
+
+export function placeIn(statement: ByteString, at: number): Place {
+  const before = statement.slice(0, at);
+  const start = before.lastIndexOf("\n") + 1;
+  const end = statement.indexOf("\n", at);
+  const left = [...textOfBytes(before.slice(start))];
+  const right = [...textOfBytes(statement.slice(at, end < 0 ? at + 4 * SHOWN_CHARS : end))];
+  const cut = left.slice(-SHOWN_CHARS).join("");
+  return {
+    line: before.split("\n").length,
+    column: left.length + 1,
+    shown: bytesOfText(
+      `${left.length > SHOWN_CHARS ? "…" : ""}${cut}^${right.slice(0, SHOWN_CHARS).join("")}${right.length > SHOWN_CHARS ? "…" : ""}`,
+    ),
+  };
+}

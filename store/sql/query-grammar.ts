@@ -1,0 +1,172 @@
+/** Queries: one select, or several that are put together. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { column, expression, numberToken } from "./expression-grammar.js";
+import { SqlMistake } from "./mistake.js";
+import type { TokenReader } from "./token-reader.js";
+import type {
+  Column,
+  Expression,
+  Field,
+  Join,
+  JoinKind,
+  Limit,
+  Query,
+  Select,
+  SetOperator,
+  Source,
+} from "./tree.js";
+
+/** Sources that are joined, and selects that are put together: rows multiply. */
+const PARTS_MAX = 32;
+
+const JOIN_KINDS: readonly JoinKind[] = ["inner", "left", "right", "full", "natural"];
+const SET_SIGNS: readonly (readonly [sign: string, operator: SetOperator])[] = [
+  ["+", "union"],
+  ["-", "difference"],
+  ["^", "intersection"],
+];
+
+/** @throws SqlMistake */
+export function query(reader: TokenReader): Query {
+  return reader.nested(() => {
+    let left: Query = select(reader);
+    for (let parts = 1; ; parts++) {
+      const operator = setOperator(reader);
+      if (operator === null) return left;
+      if (parts === PARTS_MAX) throw new SqlMistake("limit", reader.place, `more than ${PARTS_MAX} queries`);
+      left = { kind: "set", operator, left, right: operand(reader) };
+    }
+  });
+}
+
+function operand(reader: TokenReader): Query {
+  if (!reader.acceptSign("(")) return select(reader);
+  const inner = query(reader);
+  reader.expectSign(")");
+  return inner;
+}
+
+function setOperator(reader: TokenReader): SetOperator | null {
+  for (const [sign, operator] of SET_SIGNS) {
+    if (reader.accept(operator)) return operator;
+    if (reader.language === "malagasy" && reader.acceptMarkedSign(sign)) {
+      reader.acceptSign("@");
+      return operator;
+    }
+  }
+  return null;
+}
+
+/** One, without those that it may be put together with. */
+export function select(reader: TokenReader): Select {
+  reader.expect("select");
+  const isDistinct = reader.accept("distinct");
+  const fields = reader.acceptSign("*") ? null : fieldList(reader);
+  const from = reader.accept("from") ? source(reader) : null;
+  return {
+    kind: "select",
+    isDistinct,
+    fields,
+    source: from,
+    joins: from === null ? [] : joins(reader),
+    where: reader.accept("where") ? expression(reader) : null,
+    groupBy: reader.accept("group") ? grouping(reader) : null,
+    having: reader.accept("having") ? expression(reader) : null,
+    orderBy: reader.accept("order") ? order(reader) : [],
+    limit: reader.accept("limit") ? limit(reader) : null,
+  };
+}
+
+function fieldList(reader: TokenReader): readonly Field[] {
+  const fields: Field[] = [];
+  do fields.push({ value: expression(reader), alias: alias(reader) });
+  while (reader.acceptSign(","));
+  return fields;
+}
+
+function alias(reader: TokenReader): ByteString | null {
+  const found = reader.accept("as") ? reader.name("a name") : reader.bareAlias();
+  if (found !== null && reader.token.kind === "sign" && reader.token.text === ".")
+    throw new SqlMistake("dotted-alias", reader.place, "a name without '.'");
+  return found;
+}
+
+function source(reader: TokenReader): Source {
+  if (!reader.acceptSign("("))
+    return { kind: "named", name: reader.name("a table or a view"), alias: alias(reader) };
+  if (reader.sees("select")) {
+    const inner = query(reader);
+    reader.expectSign(")");
+    const { place } = reader;
+    const name = alias(reader);
+    if (name === null) throw new SqlMistake("no-alias", place, "a name for the query");
+    return { kind: "derived", query: inner, alias: name };
+  }
+  const name = reader.name("a table, a view or a query");
+  reader.expectSign(")");
+  return { kind: "named", name, alias: alias(reader) };
+}
+
+function joins(reader: TokenReader): readonly Join[] {
+  const found: Join[] = [];
+  for (;;) {
+    const kind = joinKind(reader);
+    if (kind === null) return found;
+    if (found.length === PARTS_MAX)
+      throw new SqlMistake("limit", reader.place, `more than ${PARTS_MAX} joins`);
+    const joined = source(reader);
+    found.push({ kind, source: joined, on: reader.accept("on") ? expression(reader) : null });
+  }
+}
+
+/** `#tonona:avia@`, or `left join`. */
+function joinKind(reader: TokenReader): JoinKind | null {
+  if (reader.language === "english") {
+    const kind = JOIN_KINDS.find((each) => reader.accept(each));
+    if (kind !== undefined) reader.expect("join");
+    else if (!reader.accept("join")) return null;
+    return kind ?? "inner";
+  }
+  if (!reader.accept("join")) return null;
+  if (!reader.acceptSign(":")) return "inner";
+  if (reader.acceptSign("@")) return "inner";
+  const kind = JOIN_KINDS.find((each) => reader.accept(each));
+  if (kind === undefined) throw reader.mistake("a kind of join");
+  return kind;
+}
+
+/** In parentheses, which English may leave out. */
+function grouping(reader: TokenReader): readonly Column[] {
+  const isEnclosed = reader.acceptSign("(");
+  if (!isEnclosed && reader.language === "malagasy") throw reader.mistake("'('");
+  const columns: Column[] = [];
+  if (isEnclosed && reader.acceptSign(")")) return columns;
+  do columns.push(column(reader));
+  while (reader.acceptSign(","));
+  if (isEnclosed) reader.expectSign(")");
+  return columns;
+}
+
+function order(reader: TokenReader): Select["orderBy"] {
+  const keys: { by: Expression; isFalling: boolean }[] = [];
+  do {
+    const by = expression(reader);
+    const isFalling = reader.accept("falling");
+    if (!isFalling) reader.accept("rising");
+    keys.push({ by, isFalling });
+  } while (reader.acceptSign(","));
+  return keys;
+}
+
+function limit(reader: TokenReader): Limit {
+  const first = bound(reader);
+  if (reader.accept("offset")) return { from: bound(reader), to: null, count: first };
+  const { kind, text } = reader.token;
+  const hasMore = kind === "number" || (kind === "sign" && text === "?");
+  return { from: first, to: hasMore ? bound(reader) : null, count: null };
+}
+
+function bound(reader: TokenReader): Expression {
+  if (reader.acceptSign("?")) return { kind: "parameter", number: reader.parameters++ };
+  return { kind: "literal", value: numberToken(reader) };
+}

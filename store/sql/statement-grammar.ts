@@ -1,0 +1,184 @@
+/** Statements: what a database consists of, and changes of rows. Queries are in query-grammar.ts. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Cell } from "../values/relations/cell.js";
+import { expression, numberToken } from "./expression-grammar.js";
+import type { KeywordName } from "./keywords.js";
+import { SqlMistake } from "./mistake.js";
+import { query, select } from "./query-grammar.js";
+import type { TokenReader } from "./token-reader.js";
+import type { ColumnDefinition, DomainPart, Expression, ObjectKind, Statement } from "./tree.js";
+
+const OBJECTS: readonly ObjectKind[] = ["table", "domain", "view"];
+
+/** All by the keyword that they begin with. */
+const STATEMENTS: readonly (readonly [keyword: KeywordName, read: (reader: TokenReader) => Statement])[] = [
+  ["insert", insert],
+  ["update", update],
+  ["delete", remove],
+  ["create", create],
+  ["drop", drop],
+  ["show", (reader) => ({ kind: "show", what: kindOf(reader, [...OBJECTS, "database"]) })],
+  ["use", (reader) => ({ kind: "use", name: reader.name("a database") })],
+  ["describe", (reader) => ({ kind: "describe", name: reader.name("a table or a view") })],
+];
+
+/** @throws SqlMistake */
+export function statement(reader: TokenReader): Statement {
+  const { place } = reader;
+  const found = reader.sees("select")
+    ? ({ kind: "query", query: query(reader) } as const)
+    : STATEMENTS.find(([keyword]) => reader.accept(keyword))?.[1](reader);
+  if (found === undefined) throw new SqlMistake("unknown-command", place, "a statement");
+  while (reader.acceptSign(";"));
+  if (reader.token.kind !== "end") throw reader.mistake("the end of the statement");
+  return found;
+}
+
+function kindOf<Kind extends ObjectKind | "database">(reader: TokenReader, kinds: readonly Kind[]): Kind {
+  const kind = kinds.find((each) => reader.accept(each));
+  if (kind === undefined) throw new SqlMistake("unknown-command", reader.place, kinds.join(", "));
+  return kind;
+}
+
+function create(reader: TokenReader): Statement {
+  const what = kindOf(reader, [...OBJECTS, "database"]);
+  const name = reader.name("a name");
+  switch (what) {
+    case "database":
+      return { kind: "create-database", name };
+    case "domain": {
+      reader.expectSign("(");
+      const parts = domain(reader);
+      reader.expectSign(")");
+      return { kind: "create-domain", name, domain: parts };
+    }
+    case "table":
+      return { kind: "create-table", name, columns: list(reader, columnDefinition, true) };
+    case "view": {
+      if (reader.language === "malagasy") reader.expectSign("@");
+      else if (!reader.acceptSign("@")) reader.expect("as");
+      const { at } = reader.token;
+      const { parameters } = reader;
+      const found = query(reader);
+      if (reader.parameters > parameters) throw new SqlMistake("limit", reader.place, "a ? in a view");
+      return { kind: "create-view", name, query: found, text: reader.statement.slice(at, reader.token.at) };
+    }
+  }
+}
+
+function drop(reader: TokenReader): Statement {
+  const what = kindOf(reader, [...OBJECTS, "database"]);
+  const name = reader.name("a name");
+  return what === "database" ? { kind: "drop-database", name } : { kind: "drop", what, name };
+}
+
+/** In parentheses, with commas between. */
+function list<Item>(reader: TokenReader, read: (reader: TokenReader) => Item, mayBeEmpty: boolean): Item[] {
+  reader.expectSign("(");
+  const items: Item[] = [];
+  if (mayBeEmpty && reader.acceptSign(")")) return items;
+  do items.push(read(reader));
+  while (reader.acceptSign(","));
+  reader.expectSign(")");
+  return items;
+}
+
+function columnDefinition(reader: TokenReader): ColumnDefinition {
+  const name = reader.name("a column");
+  const parts = domain(reader);
+  const uniqueness = reader.accept("primary") ? "primary" : reader.accept("unique") ? "unique" : "none";
+  return { name, domain: parts, uniqueness };
+}
+
+function domain(reader: TokenReader): readonly DomainPart[] {
+  const parts: DomainPart[] = [];
+  do parts.push(atom(reader));
+  while (reader.acceptSign(":"));
+  return parts;
+}
+
+/** A type with its bounds, or the name of a domain: in Malagasy a type without bounds is taken for one, as in the original. */
+function atom(reader: TokenReader): DomainPart {
+  const hasBounds = reader.following.kind === "sign" && reader.following.text === "(";
+  const isType = hasBounds || reader.language === "english";
+  if (isType && reader.sees("number")) return { kind: "number", ...bounds(reader, "number") };
+  if (isType && reader.sees("text")) return { kind: "text", ...bounds(reader, "text") };
+  if (reader.accept("date")) return { kind: "date" };
+  if (hasBounds && reader.accept("enumeration"))
+    return { kind: "enumeration", allowed: list(reader, allowedValue, false) };
+  return { kind: "named", name: reader.name("a type or a domain") };
+}
+
+function bounds(reader: TokenReader, type: KeywordName): { min: number | null; max: number | null } {
+  reader.expect(type);
+  if (!reader.acceptSign("(")) return { min: null, max: null };
+  const min = edge(reader);
+  reader.expectSign(",");
+  const max = edge(reader);
+  reader.expectSign(")");
+  return { min, max };
+}
+
+function edge(reader: TokenReader): number | null {
+  if (reader.accept("null")) return null;
+  const isNegative = reader.acceptSign("-");
+  const value = numberToken(reader);
+  return isNegative ? 0 - value : value;
+}
+
+/** A quoted text, a bare word or a number. */
+function allowedValue(reader: TokenReader): Cell {
+  const { kind, text } = reader.token;
+  if (kind === "number") return numberToken(reader);
+  if (kind !== "text" && kind !== "word") throw reader.mistake("a value");
+  reader.advance();
+  return text;
+}
+
+function insert(reader: TokenReader): Statement {
+  const table = reader.name("a table");
+  const isShort =
+    reader.language === "english" && !(reader.token.kind === "sign" && reader.token.text === "(");
+  const columns = isShort ? [] : list(reader, (each) => each.name("a column"), true);
+  if (reader.sees("select")) return { kind: "insert", table, columns, source: { query: select(reader) } };
+  reader.expect("values");
+  const rows: (readonly Expression[])[] = [];
+  do rows.push(list(reader, given, false));
+  while (reader.acceptSign(","));
+  return { kind: "insert", table, columns, source: { rows } };
+}
+
+/** A value that is written out, or bound. */
+function given(reader: TokenReader): Expression {
+  const isNegative = reader.acceptSign("-");
+  if (isNegative) return { kind: "literal", value: 0 - numberToken(reader) };
+  const { kind, text } = reader.token;
+  if (kind === "number") return { kind: "literal", value: numberToken(reader) };
+  if (kind === "text") return { kind: "literal", value: reader.advance().text };
+  if (kind === "sign" && text === "?") {
+    reader.advance();
+    return { kind: "parameter", number: reader.parameters++ };
+  }
+  if (reader.accept("null")) return { kind: "literal", value: null };
+  throw reader.mistake("a number, a text, null or ?");
+}
+
+function update(reader: TokenReader): Statement {
+  const table = reader.name("a table");
+  reader.expect("set");
+  const changes: { column: ByteString; value: Expression }[] = [];
+  do {
+    const name = reader.name("a column");
+    reader.expectSign("=");
+    changes.push({ column: name, value: expression(reader) });
+  } while (reader.acceptSign(","));
+  return { kind: "update", table, changes, where: condition(reader) };
+}
+
+function remove(reader: TokenReader): Statement {
+  const table = reader.name("a table");
+  return { kind: "delete", table, where: condition(reader) };
+}
+
+const condition = (reader: TokenReader): Expression | null =>
+  reader.accept("where") ? expression(reader) : null;

@@ -1,0 +1,139 @@
+/**
+ * What a statement means: the tree that the grammar makes, the same of Malagasy words as of English ones. Names and texts are UTF-8
+ * bytes, as they stood there.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Cell } from "../values/relations/cell.js";
+import type { DomainAtom } from "../values/relations/domain.js";
+import type { Uniqueness } from "../values/relations/table.js";
+
+/** Whose words a statement is written in: it is answered in the same language. */
+export type Language = "malagasy" | "english";
+
+export type ObjectKind = "table" | "domain" | "view";
+
+export type Statement =
+  | { readonly kind: "create-database" | "drop-database" | "use"; readonly name: ByteString }
+  | { readonly kind: "show"; readonly what: ObjectKind | "database" }
+  | { readonly kind: "describe"; readonly name: ByteString }
+  | { readonly kind: "create-domain"; readonly name: ByteString; readonly domain: readonly DomainPart[] }
+  | {
+      readonly kind: "create-table";
+      readonly name: ByteString;
+      readonly columns: readonly ColumnDefinition[];
+    }
+  /** `text`: the query as it was written, which is kept. */
+  | {
+      readonly kind: "create-view";
+      readonly name: ByteString;
+      readonly query: Query;
+      readonly text: ByteString;
+    }
+  | { readonly kind: "drop"; readonly what: ObjectKind; readonly name: ByteString }
+  | Insert
+  | Update
+  | { readonly kind: "delete"; readonly table: ByteString; readonly where: Expression | null }
+  | { readonly kind: "query"; readonly query: Query };
+
+export interface Insert {
+  readonly kind: "insert";
+  readonly table: ByteString;
+  /** None: all, in their order. */
+  readonly columns: readonly ByteString[];
+  readonly source: { readonly rows: readonly (readonly Expression[])[] } | { readonly query: Query };
+}
+
+export interface Update {
+  readonly kind: "update";
+  readonly table: ByteString;
+  readonly changes: readonly { readonly column: ByteString; readonly value: Expression }[];
+  readonly where: Expression | null;
+}
+
+export type DomainPart = DomainAtom | { readonly kind: "named"; readonly name: ByteString };
+
+export interface ColumnDefinition {
+  readonly name: ByteString;
+  readonly domain: readonly DomainPart[];
+  readonly uniqueness: Uniqueness;
+}
+
+export type SetOperator = "union" | "difference" | "intersection";
+
+export type Query =
+  | Select
+  | { readonly kind: "set"; readonly operator: SetOperator; readonly left: Query; readonly right: Query };
+
+export interface Select {
+  readonly kind: "select";
+  readonly isDistinct: boolean;
+  /** null: all columns. */
+  readonly fields: readonly Field[] | null;
+  /** null: there is one row, without columns. */
+  readonly source: Source | null;
+  readonly joins: readonly Join[];
+  readonly where: Expression | null;
+  /** null: there are no groups, unless a field asks for one number of all rows. */
+  readonly groupBy: readonly Column[] | null;
+  readonly having: Expression | null;
+  readonly orderBy: readonly { readonly by: Expression; readonly isFalling: boolean }[];
+  readonly limit: Limit | null;
+}
+
+/** Rows from one place on up to, and without, another; `count`: so many from there on. */
+export interface Limit {
+  readonly from: Expression | null;
+  readonly to: Expression | null;
+  readonly count: Expression | null;
+}
+
+export interface Field {
+  readonly value: Expression;
+  readonly alias: ByteString | null;
+}
+
+export type Source =
+  | { readonly kind: "named"; readonly name: ByteString; readonly alias: ByteString | null }
+  | { readonly kind: "derived"; readonly query: Query; readonly alias: ByteString };
+
+export type JoinKind = "inner" | "left" | "right" | "full" | "natural";
+
+export interface Join {
+  readonly kind: JoinKind;
+  readonly source: Source;
+  readonly on: Expression | null;
+}
+
+export interface Column {
+  readonly kind: "column";
+  readonly origin: ByteString | null;
+  readonly name: ByteString;
+}
+
+export type Connective = "and" | "or";
+export type Comparison = "=" | "!=" | "<" | "<=" | ">" | ">=";
+export type Arithmetic = "+" | "-" | "*" | "/";
+
+export interface Binary {
+  readonly kind: "binary";
+  readonly operator: Connective | Comparison | Arithmetic;
+  readonly left: Expression;
+  readonly right: Expression;
+}
+
+export interface Call {
+  readonly kind: "call";
+  readonly name: ByteString;
+  /** null: `*`. */
+  readonly arguments: readonly Expression[] | null;
+}
+
+export type Expression =
+  | { readonly kind: "literal"; readonly value: Cell }
+  /** A `?`: the argument of this number, from 0, behind the statement. */
+  | { readonly kind: "parameter"; readonly number: number }
+  | Column
+  | Binary
+  | { readonly kind: "not" | "negative"; readonly operand: Expression }
+  | { readonly kind: "is-null"; readonly operand: Expression; readonly isNegated: boolean }
+  | Call;

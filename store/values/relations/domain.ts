@@ -1,0 +1,107 @@
+/** What a column takes: any of its atoms. Nothing (null) always fits. */
+import { type ByteString, isAscii, textOfBytes } from "../../../protocol/byte-string.js";
+import type { Cell } from "./cell.js";
+
+/** Bounds are inclusive; null: none. Of texts they count UTF-16 units. */
+export type DomainAtom =
+  | { readonly kind: "number"; readonly min: number | null; readonly max: number | null }
+  | { readonly kind: "text"; readonly min: number | null; readonly max: number | null }
+  | { readonly kind: "date" }
+  | { readonly kind: "enumeration"; readonly allowed: readonly Cell[] };
+
+export type Domain = readonly DomainAtom[];
+
+export function fits(domain: Domain, cell: Cell): boolean {
+  return cell === null || domain.some((atom) => atomTakes(atom, cell));
+}
+
+/**
+ * What a text that came beside the statement becomes, where nobody can see whether a number is meant: the first atom that takes it as
+ * one or the other says which.
+ * @returns undefined: none does
+ */
+export function boundCell(domain: Domain, text: ByteString): Cell | undefined {
+  const number = numberOfText(text);
+  for (const atom of domain) {
+    if (atomTakes(atom, text)) return text;
+    if (number !== undefined && atomTakes(atom, number)) return number;
+  }
+  return undefined;
+}
+
+function atomTakes(atom: DomainAtom, cell: Cell): boolean {
+  switch (atom.kind) {
+    case "number":
+      return typeof cell === "number" && isWithin(cell, atom);
+    case "text":
+      return typeof cell === "string" && isWithin(lengthOf(cell), atom);
+    case "date":
+      return typeof cell === "string" && isDate(cell);
+    case "enumeration":
+      return atom.allowed.includes(cell);
+  }
+}
+
+const isWithin = (size: number, { min, max }: { min: number | null; max: number | null }) =>
+  (min === null || size >= min) && (max === null || size <= max);
+
+const lengthOf = (text: ByteString) => (isAscii(text) ? text.length : textOfBytes(text).length);
+
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
+
+/** The number that a text writes as a statement would, without zeros before it; undefined: it writes none. */
+export function numberOfText(text: ByteString): number | undefined {
+  if (!NUMBER.test(text)) return undefined;
+  const number = Number(text) + 0;
+  return Number.isFinite(number) ? number : undefined;
+}
+
+const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?)?$/;
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/** `2026-11-21`, or with a time of day behind a blank or a T. */
+export function isDate(text: ByteString): boolean {
+  const [, year, month, day] = DATE.exec(text) ?? [];
+  if (year === undefined) return false;
+  const leap = Number(year) % 4 === 0 && (Number(year) % 100 !== 0 || Number(year) % 400 === 0);
+  const days = (DAYS[Number(month) - 1] ?? 0) + (leap && month === "02" ? 1 : 0);
+  return Number(day) >= 1 && Number(day) <= days;
+}
+
+/** A domain as text, for snapshots and catalogues. */
+export function domainText(domain: Domain): ByteString {
+  return JSON.stringify(domain.map(atomText));
+}
+
+const atomText = (atom: DomainAtom): readonly unknown[] =>
+  atom.kind === "enumeration"
+    ? [atom.kind, ...atom.allowed]
+    : atom.kind === "date"
+      ? [atom.kind]
+      : [atom.kind, atom.min, atom.max];
+
+/** @returns undefined: it is no domain's text */
+export function domainOfText(text: ByteString): Domain | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(parsed)) return undefined;
+  const atoms = parsed.map(atomOf);
+  return atoms.every((atom) => atom !== undefined) ? atoms : undefined;
+}
+
+function atomOf(given: unknown): DomainAtom | undefined {
+  if (!Array.isArray(given)) return undefined;
+  const [kind, ...rest] = given as readonly unknown[];
+  const [min, max] = rest;
+  if (kind === "date") return { kind };
+  if (kind === "enumeration" && rest.every(isCell)) return { kind, allowed: rest };
+  if ((kind === "number" || kind === "text") && isBound(min) && isBound(max)) return { kind, min, max };
+  return undefined;
+}
+
+const isBound = (given: unknown): given is number | null => given === null || typeof given === "number";
+const isCell = (given: unknown): given is Cell => isBound(given) || typeof given === "string";

@@ -1,0 +1,181 @@
+/**
+ * A table: columns, and rows in the order in which they came, which is state. Each row has a number of its own, rising; what was removed
+ * leaves a hole until there are many. Numbers, holes and what indexes hold are no state.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { firstPlaceFrom } from "../tables/first-place.js";
+import type { Row } from "./cell.js";
+import type { Domain } from "./domain.js";
+import { HashIndex } from "./hash-index.js";
+
+/** Of a column's values no two are the same; of a primary key's none is missing either. */
+export type Uniqueness = "none" | "unique" | "primary";
+
+export interface TableColumn {
+  readonly name: ByteString;
+  readonly domain: Domain;
+  readonly uniqueness: Uniqueness;
+}
+
+/** Rows with their numbers, which rise. */
+export interface NumberedRows {
+  readonly numbers: readonly number[];
+  readonly rows: readonly Row[];
+}
+
+/** Holes are closed when there are more, and more than rows. */
+const HOLES_MAX = 64;
+/** Of more changes at once, if they are of so large a part of the rows, indexes are made anew: taking rows out one by one would cost more. */
+const CHANGES_MAX = 64;
+const LARGE_PART = 0.25;
+
+export class Table {
+  readonly columns: readonly TableColumn[];
+  /** null: a hole. */
+  #rows: (Row | null)[] = [];
+  /** Of the rows and holes; null: they are the places. */
+  #numbers: number[] | null = null;
+  #holes = 0;
+  /** By the column's place. */
+  readonly #indexes = new Map<number, HashIndex>();
+
+  constructor(columns: readonly TableColumn[] = []) {
+    this.columns = columns;
+  }
+
+  get size(): number {
+    return this.#rows.length - this.#holes;
+  }
+
+  /** All rows, in order. Not to be changed, nor kept. */
+  get rows(): readonly Row[] {
+    return this.#holes === 0 ? (this.#rows as Row[]) : this.#rows.filter((row) => row !== null);
+  }
+
+  /** All rows, in order, with their numbers. */
+  *numbered(): Generator<readonly [number: number, row: Row]> {
+    for (const [place, row] of this.#rows.entries()) if (row !== null) yield [this.#numberAt(place), row];
+  }
+
+  /** The row of a number that an index tells. */
+  row(number: number): Row {
+    return this.#rows[this.#placeOf(number)] as Row;
+  }
+
+  /** The index of a column, made if it was not yet. */
+  index(column: number): HashIndex {
+    let index = this.#indexes.get(column);
+    if (index === undefined) {
+      index = new HashIndex();
+      for (const [number, row] of this.numbered()) index.add(number, row[column]);
+      this.#indexes.set(column, index);
+    }
+    return index;
+  }
+
+  /** Appends a row. Inverse: `pop`. */
+  push(row: Row): void {
+    const number = this.#rows.length === 0 ? 0 : this.#numberAt(this.#rows.length - 1) + 1;
+    this.#numbers?.push(number);
+    this.#rows.push(row);
+    this.#index(number, row);
+  }
+
+  /** Takes the last rows away, which were pushed last. */
+  pop(count: number): void {
+    for (let left = count; left > 0; left--) {
+      const place = this.#rows.length - 1;
+      this.#unindex(this.#numberAt(place), this.#rows.pop() as Row);
+      this.#numbers?.pop();
+    }
+  }
+
+  /** Puts others in the places of rows. @returns the old ones */
+  set({ numbers, rows }: NumberedRows): NumberedRows {
+    this.#beforeChanges(numbers.length);
+    const old = numbers.map((number, i) => {
+      const place = this.#placeOf(number);
+      const before = this.#rows[place] as Row;
+      this.#unindex(number, before);
+      this.#rows[place] = rows[i] as Row;
+      return before;
+    });
+    // All of the old ones are out by now: two may have changed their values with each other.
+    for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as Row);
+    return { numbers, rows: old };
+  }
+
+  /** Removes rows that are there. Inverse: `restore`. @param numbers  rising */
+  remove(numbers: readonly number[]): NumberedRows {
+    this.#beforeChanges(numbers.length);
+    const rows = numbers.map((number) => {
+      const place = this.#placeOf(number);
+      const row = this.#rows[place] as Row;
+      this.#unindex(number, row);
+      this.#rows[place] = null;
+      return row;
+    });
+    this.#holes += numbers.length;
+    if (this.#holes > Math.max(HOLES_MAX, this.size)) this.#closeHoles();
+    return { numbers, rows };
+  }
+
+  restore({ numbers, rows }: NumberedRows): void {
+    this.#beforeChanges(numbers.length);
+    if (numbers.every((number) => this.#isHole(number))) {
+      for (const [i, number] of numbers.entries()) this.#rows[this.#placeOf(number)] = rows[i] as Row;
+      this.#holes -= numbers.length;
+    } else this.#merge(numbers, rows);
+    for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as Row);
+  }
+
+  clone(): Table {
+    const copy = new Table(this.columns);
+    copy.#rows = [...this.rows];
+    return copy;
+  }
+
+  #beforeChanges(count: number): void {
+    if (count > CHANGES_MAX && count > this.size * LARGE_PART) this.#indexes.clear();
+  }
+
+  #index(number: number, row: Row): void {
+    for (const [column, index] of this.#indexes) index.add(number, row[column]);
+  }
+
+  #unindex(number: number, row: Row): void {
+    for (const [column, index] of this.#indexes) index.remove(number, row[column]);
+  }
+
+  #numberAt(place: number): number {
+    return this.#numbers === null ? place : (this.#numbers[place] as number);
+  }
+
+  #placeOf(number: number): number {
+    return this.#numbers === null ? number : firstPlaceFrom(this.#numbers, number);
+  }
+
+  #isHole(number: number): boolean {
+    const place = this.#placeOf(number);
+    return place < this.#rows.length && this.#numberAt(place) === number && this.#rows[place] === null;
+  }
+
+  /** The last one's place stays, or its number would be given again while somebody may bring it back. */
+  #closeHoles(): void {
+    const last = this.#rows.length - 1;
+    const isKept = (_: unknown, place: number) => this.#rows[place] !== null || place === last;
+    this.#numbers = (this.#numbers ?? [...this.#rows.keys()]).filter(isKept);
+    this.#rows = this.#rows.filter(isKept);
+    this.#holes = this.#rows.at(-1) === null ? 1 : 0;
+  }
+
+  /** Puts rows among the others, where holes have been closed. */
+  #merge(added: readonly number[], rows: readonly Row[]): void {
+    const all = new Map<number, Row | null>();
+    for (const [place, row] of this.#rows.entries()) all.set(this.#numberAt(place), row);
+    for (const [i, number] of added.entries()) all.set(number, rows[i] as Row);
+    this.#numbers = [...all.keys()].sort((a, b) => a - b);
+    this.#rows = this.#numbers.map((number) => all.get(number) as Row | null);
+    this.#holes = this.#rows.reduce((holes, row) => holes + Number(row === null), 0);
+  }
+}

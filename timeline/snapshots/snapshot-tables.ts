@@ -1,0 +1,69 @@
+/** Tables in snapshots: columns with what they take, and rows, each cell with a number that says what it is. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Cell } from "../../store/values/relations/cell.js";
+import { domainOfText, domainText } from "../../store/values/relations/domain.js";
+import { Table, type TableColumn } from "../../store/values/relations/table.js";
+import type { Steps } from "../entries/steps.js";
+import { DamagedSnapshot, type SnapshotReader, type SnapshotWriter } from "./snapshot-stream.js";
+
+/** Numbers on disk: only ever added to. */
+const UNIQUENESS = ["none", "unique", "primary"] as const;
+const CELLS = ["null", "number", "text"] as const;
+
+/** @param fullFrame  what gives away what has been written, once it is enough */
+export function* writeTable(
+  writer: SnapshotWriter,
+  { columns, rows }: Table,
+  fullFrame: (writer: SnapshotWriter) => Generator<Buffer>,
+): Generator<Buffer> {
+  writer.number(columns.length);
+  for (const { name, domain, uniqueness } of columns) {
+    writer.bytes(name);
+    writer.bytes(domainText(domain));
+    writer.number(UNIQUENESS.indexOf(uniqueness));
+  }
+  for (const row of rows) {
+    for (const cell of row) writeCell(writer, cell);
+    yield* fullFrame(writer);
+  }
+}
+
+function writeCell(writer: SnapshotWriter, cell: Cell): void {
+  writer.number(CELLS.indexOf(cell === null ? "null" : typeof cell === "number" ? "number" : "text"));
+  if (typeof cell === "number") writer.double(cell);
+  else if (cell !== null) writer.bytes(cell);
+}
+
+/** @param rows  how many there are @param rowsAStep  are read between two turns */
+export function* readTable(reader: SnapshotReader, rows: number, rowsAStep: number): Steps<Table> {
+  const columns: TableColumn[] = [];
+  for (let left = reader.number(); left > 0; left--) columns.push(readColumn(reader));
+  const table = new Table(columns);
+  for (let count = 1; count <= rows; count++) {
+    table.push(columns.map(() => readCell(reader)));
+    if (count % rowsAStep === 0) yield;
+  }
+  return table;
+}
+
+function readColumn(reader: SnapshotReader): TableColumn {
+  const [name, text]: readonly ByteString[] = [reader.bytes(), reader.bytes()];
+  const domain = domainOfText(text as ByteString);
+  const uniqueness = UNIQUENESS[reader.number()];
+  if (domain === undefined || uniqueness === undefined)
+    throw new DamagedSnapshot("a table's column is of an unknown kind");
+  return { name: name as ByteString, domain, uniqueness };
+}
+
+function readCell(reader: SnapshotReader): Cell {
+  switch (CELLS[reader.number()]) {
+    case "null":
+      return null;
+    case "number":
+      return reader.double();
+    case "text":
+      return reader.bytes();
+    default:
+      throw new DamagedSnapshot("a cell is of an unknown kind");
+  }
+}
