@@ -1,0 +1,93 @@
+/** Random statements give what a second, simple evaluator gives, and undone they leave nothing. DBSYNC_SEED replays a run. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bytesOfText } from "../../../../protocol/byte-string.js";
+import type { Reply } from "../../../../protocol/reply.js";
+import { Database } from "../../../../store/database.js";
+import { canonicalState } from "../../../../store/digest.js";
+import type { UndoRecord } from "../../../../store/engine/undo.js";
+import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+import { Oracle, Refused } from "./oracle.js";
+import { randomStatement, type Statement } from "./random-statement.js";
+import { type Language, StatementText } from "./statement-text.js";
+import { outcomeOfReply } from "./transcript.js";
+
+const RUNS = 300;
+const STATEMENTS = 80;
+/** One in so many is taken back and carried out again. */
+const UNDONE = 8;
+
+const MAKE = [
+  "create database d",
+  "create table t (k number:text, s text(0,4), n number)",
+  "create table u (k number:text unique, s text(0,4), n number)",
+];
+
+const seed = seedOfRun();
+
+test(`${RUNS * STATEMENTS} random statements give what a simple evaluator gives (seed ${seed})`, () => {
+  const seen = { refused: 0, rows: 0, changed: 0, indexed: 0 };
+  for (let run = 0; run < RUNS; run++) {
+    const random = new SeededRandom(seed, run);
+    const database = new Database();
+    const oracle = new Oracle();
+    for (const statement of MAKE) execute(database, statement, []);
+    for (let i = 0; i < STATEMENTS; i++) {
+      const statement = randomStatement(random);
+      const language: Language = random.chance(0.5) ? "english" : "malagasy";
+      const { text, bound } = new StatementText(statement, language);
+      const where = `seed ${seed}, run ${run}, statement ${i}: ${text} ${JSON.stringify(bound)}`;
+      if (i % UNDONE === 0) checkUndo(database, text, bound, where);
+      const due = expected(oracle, statement, language);
+      const ours = told(execute(database, text, bound));
+      assert.deepEqual(ours, due, where);
+      if (due === "refused") seen.refused++;
+      else if (typeof due === "number") seen.changed += due;
+      else seen.rows += due.length;
+      if ((oracle.tables["t"]?.length ?? 0) > 16) seen.indexed++;
+    }
+    for (const [name, rows] of Object.entries(oracle.tables))
+      assert.deepEqual(told(execute(database, `select * from ${name}`, [])), plain(rows), `run ${run}`);
+  }
+  for (const [what, count] of Object.entries(seen)) assert.ok(count > 1000, `only ${count} times: ${what}`);
+});
+
+function execute(
+  database: Database,
+  text: string,
+  bound: readonly string[],
+  records: UndoRecord[] = [],
+): Reply {
+  const argv = ["SQL", "d", ...[text, ...bound].map(bytesOfText)];
+  return database.execute(argv, { at: 1_000_000, db: 0, id: "unit" }, records);
+}
+
+function checkUndo(database: Database, text: string, bound: readonly string[], where: string): void {
+  const before = canonicalState(database);
+  const records: UndoRecord[] = [];
+  execute(database, text, bound, records);
+  database.undo(records);
+  assert.deepEqual(canonicalState(database), before, where);
+}
+
+type Told = "refused" | number | readonly string[];
+
+function expected(oracle: Oracle, statement: Statement, language: Language): Told {
+  try {
+    const result = oracle.run(statement, language);
+    return typeof result === "number" ? result : plain(result);
+  } catch (refused) {
+    if (!(refused instanceof Refused)) throw refused;
+    return "refused";
+  }
+}
+
+function told(reply: Reply): Told {
+  if (reply.kind === "error") return "refused";
+  if (reply.kind === "integer") return Number(reply.value);
+  const outcome = outcomeOfReply(reply);
+  return outcome.kind === "rows" ? plain(outcome.rows) : 0;
+}
+
+/** As text, so that -0 is 0. */
+const plain = (rows: readonly unknown[]): readonly string[] => rows.map((row) => JSON.stringify(row));

@@ -1,0 +1,200 @@
+/** What is easily got wrong in SQL; random statements are compared in oracle.test.ts, recorded ones in transcripts.test.ts. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { bytesOfText } from "../../../../protocol/byte-string.js";
+import { commands, findCommand, resolveCommand } from "../../../../store/command-table.js";
+import { Database } from "../../../../store/database.js";
+import { canonicalState } from "../../../../store/digest.js";
+import type { UndoRecord } from "../../../../store/engine/undo.js";
+import { Acl } from "../../../../store/rights/acl.js";
+import type { Command } from "../../../../store/rows/command.js";
+import { touchesOf } from "../../../../store/rows/key-spec.js";
+import { mayChange } from "../../../../timeline/entries/recorded.js";
+import { shown } from "../../../conformance/resp2-fold.js";
+import { outcomeOfReply } from "./transcript.js";
+
+let database: Database;
+let records: UndoRecord[];
+beforeEach(() => {
+  database = new Database();
+  records = [];
+  done("create database d", "create table t (k number primary key, x text(0,5), d date)");
+});
+
+const call = (...argv: readonly string[]) =>
+  database.execute(argv.map(bytesOfText), { at: 1_000_000, db: 0, id: "unit" }, records);
+const sql = (statement: string, ...bound: readonly string[]) => call("SQL", "d", statement, ...bound);
+const done = (...statements: readonly string[]) => {
+  for (const statement of statements) assert.doesNotMatch(shown(sql(statement)), /^-/, statement);
+};
+const rows = (statement: string, ...bound: readonly string[]) => {
+  const outcome = outcomeOfReply(sql(statement, ...bound));
+  return outcome.kind === "rows" ? outcome.rows : outcome;
+};
+const refused = (statement: string, text: RegExp, ...bound: readonly string[]) => {
+  const before = canonicalState(database);
+  assert.match(shown(sql(statement, ...bound)), text, statement);
+  assert.deepEqual(canonicalState(database), before, statement);
+};
+
+test("changes tell how many rows they are about", () => {
+  assert.equal(shown(sql("insert into t (k, x) values (1,'a'),(2,'b'),(3,'b')")), ":3");
+  assert.equal(shown(sql("update t set x = 'c' where x = 'b'")), ":2");
+  assert.equal(shown(sql("update t set x = 'c' where x = 'nothing'")), ":0");
+  assert.equal(shown(sql("insert into t (k) select k + 10 from t where k > 1")), ":2");
+  assert.equal(shown(sql("delete from t where k > 10")), ":2");
+  assert.equal(shown(sql("delete from t")), ":3");
+});
+
+test("a primary key has each value once and no null, before and after any statement", () => {
+  done("insert into t (k) values (1),(2),(3)");
+  refused("insert into t (k) values (4),(1)", /is a row already whose k is 1/);
+  refused("insert into t (k) values (4),(4)", /is a row already/);
+  refused("insert into t (x) values ('a')", /must not be null/);
+  refused("update t set k = 2 where k = 1", /is a row already/);
+  refused("update t set k = null", /must not be null/);
+  // Each takes the next one's place.
+  done("update t set k = k + 1", "update t set k = 5 - k");
+  assert.deepEqual(rows("select k from t"), [[3], [2], [1]]);
+  done("create table u (k text(0,9) unique)", "insert into u values (null),(null),('a')");
+  refused("insert into u values ('a')", /is a row already/);
+});
+
+test("what stands behind the statement takes the places of its ?", () => {
+  done("insert into t values (1,'1','2026-11-21')");
+  assert.equal(shown(sql("insert into t values (?,?,?)", "2", "2", "2024-02-29")), ":1");
+  assert.deepEqual(rows("select * from t where k = ? or x = ?", "1", "2"), [
+    [1, "1", "2026-11-21"],
+    [2, "2", "2024-02-29"],
+  ]);
+  assert.deepEqual(rows("select k from t where k = ? limit ? ?", "2", "0", "1"), [[2]]);
+  assert.deepEqual(rows("select ? x", "'; drop table t; --"), [["'; drop table t; --"]]);
+  refused("select * from t where k = ?", /1 \?, and 0 arguments/);
+  refused("select * from t", /0 \?, and 1 arguments/, "1");
+  refused("select * from t limit ?", /whole number/, "-1");
+  refused("insert into t (k) values (?)", /takes NUMBER/, "x");
+});
+
+test("dates are texts of the calendar, in the order of time", () => {
+  done("insert into t (k,d) values (1,'2026-11-21'),(2,'2024-02-29'),(3,'2026-11-21 09:00:00')");
+  refused("insert into t (k,d) values (4,'2025-02-29')", /takes DATE/);
+  assert.deepEqual(rows("select k from t where d > '2025-01-01' order by d desc"), [[3], [1]]);
+  assert.deepEqual(rows("select min(d), max(d) from t"), [["2024-02-29", "2026-11-21 09:00:00"]]);
+});
+
+test("groups, order, distinct and joins with itself", () => {
+  done("insert into t (k,x) values (1,'a'),(2,'b'),(3,'a'),(4,null)");
+  assert.deepEqual(
+    rows("select x, count(*) n, max(k) from t group by x having count(*) > 0 order by n desc, x"),
+    [
+      ["a", 2, 3],
+      [null, 1, 4],
+      ["b", 1, 2],
+    ],
+  );
+  assert.deepEqual(rows("select distinct x from t order by k desc"), [[null], ["a"], ["b"]]);
+  assert.deepEqual(rows("select a.k, b.k from t a join t b on a.x = b.x and a.k < b.k"), [[1, 3]]);
+  assert.deepEqual(rows("select count(*), count(x), avg(k) from t"), [[4, 3, 2.5]]);
+  assert.deepEqual(rows("select k from t order by k desc limit 2 offset 1"), [[3], [2]]);
+  refused("select k, count(*) from t", /'k' must be in group by/);
+  refused("select * from t a join t b on 1 = 1 where k = 1", /2 columns 'k'/);
+});
+
+test("products that would fill the memory are refused", () => {
+  done("create table big (n number)");
+  const many = Array.from({ length: 1100 }, (_, i) => `(${i})`).join(",");
+  done(`insert into big values ${many}`);
+  refused("select * from big a join big b", /more than 1000000 rows/);
+  refused("select * from big a left join big b on a.n < b.n", /more than 1000000 rows/);
+  assert.deepEqual(rows("select count(*) from big a join big b on a.n = b.n"), [[1100]]);
+});
+
+test("views show the rows of now, within each other up to a limit, and no nonsense that somebody kept", () => {
+  done("insert into t (k) values (1),(2)", "create view v0 as select k from t where k > 1");
+  for (let i = 1; i < 16; i++) done(`create view v${i} as select * from v${i - 1}`);
+  done("insert into t (k) values (3)");
+  assert.deepEqual(rows("select * from v15"), [[2], [3]]);
+  refused("create view v16 as select * from v15", /more than 16 views/);
+  call("HSET", "sql:d", "view v0", "select * from v15");
+  refused("select * from v0", /more than 16 views/);
+  call("HSET", "sql:d", "view v0", "drop table t", "domain c", "nonsense");
+  refused("select * from v15", /no such thing/);
+  refused("create table n (k c)", /no such thing/);
+  call("SET", "sql:d:w", "a string");
+  refused("select * from w", /WRONGTYPE/);
+  call("DEL", "sql:d");
+  refused("show views", /no database d/);
+});
+
+test("a database goes with its tables, and leaves those of others", () => {
+  call("SQL", "dd", "create database dd");
+  call("SQL", "dd", "create table t (k number)");
+  call("SET", "sql:d:note", "not a table");
+  done("create view v as select * from t", "drop database d");
+  const keys = database.keyspaces[0]?.entries.map(({ key }) => key).sort();
+  assert.deepEqual(keys, ["sql:d:note", "sql:dd", "sql:dd:t"]);
+  assert.match(shown(call("SQL", "", "select * from t")), /no database is chosen/);
+});
+
+test("an insert keeps nothing of the table for its undoing", () => {
+  done(`insert into t (k) values ${Array.from({ length: 1000 }, (_, i) => `(${i})`).join(",")}`);
+  const before = canonicalState(database);
+  records = [];
+  done("insert into t (k) values (1000)", "update t set x = 'a' where k = 5", "delete from t where k = 7");
+  const kept = records.map((record) => JSON.stringify({ ...record, table: null }).length);
+  assert.ok(Math.max(...kept) < 200, String(kept));
+  database.undo(records);
+  assert.deepEqual(canonicalState(database), before);
+});
+
+test("a statement that only reads is SQL_RO's, whatever it is called by: it is not recorded", () => {
+  const row = (statement: string) => resolveCommand(["SQL", "d", statement]) as Command;
+  for (const statement of ["select 1", "ALAIVO 1", "show tables", "describe t", "use d", "no statement"]) {
+    assert.equal(row(statement).name, "SQL_RO", statement);
+    assert.equal(mayChange({ commands: [["sql", "d", statement]] }), false);
+  }
+  for (const statement of ["insert into t (k) values (1)", "drop table t", "create database e"]) {
+    assert.equal(row(statement).name, "SQL", statement);
+    assert.equal(mayChange({ commands: [["sql", "d", statement]] }), true);
+  }
+  assert.match(shown(call("SQL_RO", "d", "drop table t")), /change nothing/);
+});
+
+test("a key may do what its rules say of tables, by the names in the statement", () => {
+  const may = (rules: string, statement: string) => {
+    const argv = ["SQL", "d", statement];
+    return (
+      new Acl(rules.split(" "), { all: () => commands, find: findCommand }).denial(
+        resolveCommand(argv) as Command,
+        argv,
+      ) === null
+    );
+  };
+  const all = "+@sql ~sql:d ~sql:d:*";
+  for (const statement of [
+    "select * from t",
+    "insert into t select * from v",
+    "create table u (k number)",
+    "drop database d",
+  ])
+    assert.ok(may(all, statement), statement);
+  assert.ok(!may(all, "create database e"));
+  assert.ok(!may(all, "show databases"));
+  assert.ok(may("+@read ~sql:d:t ~sql:d", "select * from t"));
+  assert.ok(!may("+@read ~sql:d:t ~sql:d", "insert into t (k) values (1)"));
+  assert.ok(!may("+@read ~sql:d:t ~sql:d", "select * from t join u on 1 = 1"));
+  assert.ok(!may("+@all %R~sql:d:*", "update t set k = 1"));
+  assert.ok(may("+@all ~sql:d:t", "delete from t"));
+});
+
+test("rows are written by the one key that their statement names", () => {
+  const touched = (statement: string) =>
+    touchesOf((resolveCommand(["SQL", "d", statement]) as Command).keys, ["SQL", "d", statement]).map(
+      ({ key, access }) => `${access} ${key}`,
+    );
+  assert.deepEqual(touched("insert into t (k) values (1)"), ["write sql:d:t"]);
+  assert.deepEqual(touched("update t set k = 1"), ["write sql:d:t"]);
+  assert.deepEqual(touched("create table t (k c)"), ["read sql:d", "write sql:d:t"]);
+  assert.deepEqual(touched("select 1"), []);
+  assert.deepEqual(touched("select * from t"), ["read null", "read sql:d", "read sql:d:t"]);
+});

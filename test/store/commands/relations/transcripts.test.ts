@@ -1,0 +1,53 @@
+/** What the original SQL server answered, statement by statement, is what SQL answers, but for what differences.ts names. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+import { DIFFERENCES, type Difference, EMPTIED_BEFORE, FRAMING } from "./differences.js";
+import { type Outcome, outcomeOfFrames, outcomeOfReply, Server, scenarios } from "./transcript.js";
+
+/** So many steps are about statements: a test that skipped them would pass as well. */
+const STEPS = 506;
+
+const differenceOf = (scenario: string, step: number): Difference | undefined =>
+  DIFFERENCES.find(({ steps }) => steps[scenario]?.includes(step));
+
+/** Without the order of rows where it means nothing. */
+function comparable(outcome: Outcome, statement: string): Outcome {
+  if (outcome.kind !== "rows" || !/asehoy|vondrona/i.test(statement)) return outcome;
+  return {
+    ...outcome,
+    rows: outcome.rows.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+  };
+}
+
+let server = new Server();
+let steps = 0;
+for (const { name, steps: said } of scenarios) {
+  if (FRAMING.has(name)) continue;
+  test(`${name}: the same answers as recorded`, () => {
+    if (name === EMPTIED_BEFORE) server = new Server();
+    for (const [number, { send, expect, conn = "", target = "" }] of said.entries()) {
+      if (send === undefined || expect === undefined) continue;
+      steps++;
+      const statement = send.trim().replace(/;$/, "");
+      const ours = outcomeOfReply(server.send(statement, `${name} ${conn} ${target}`));
+      const theirs = outcomeOfFrames(expect);
+      const [mine, due] = [ours, theirs].map((outcome) => comparable(outcome, statement));
+      const difference = differenceOf(name, number);
+      const where = `${name}, step ${number}: ${statement}`;
+      if (difference === undefined) assert.deepEqual(mine, due, where);
+      else assert.ok(!isDeepStrictEqual(mine, due), `no longer different: ${where}`);
+      if (difference?.namesThePlace === true)
+        assert.match(ours.kind === "error" ? ours.text : ours.kind, /andalana 1, toerana \d+.*\^/, where);
+    }
+  });
+}
+
+test("all recorded steps have been played, and every difference is one of them", () => {
+  assert.equal(steps, STEPS);
+  const names = new Map(scenarios.map((scenario) => [scenario.name, scenario.steps.length]));
+  for (const { reason, steps: listed } of DIFFERENCES)
+    for (const [name, numbers] of Object.entries(listed))
+      for (const number of numbers)
+        assert.ok(number < (names.get(name) ?? 0), `${reason}: ${name}, ${number}`);
+});

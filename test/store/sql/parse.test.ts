@@ -1,0 +1,172 @@
+/** Statements and their trees: both languages, places of mistakes, limits, and bytes that are no statement at all. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { KEYWORDS } from "../../../store/sql/keywords.js";
+import { mistakeFailure } from "../../../store/sql/messages.js";
+import { SqlMistake } from "../../../store/sql/mistake.js";
+import { parse, STATEMENT_BYTES_MAX } from "../../../store/sql/parse.js";
+import type { Statement } from "../../../store/sql/tree.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+
+const seed = seedOfRun();
+
+/** Each statement in English and in Malagasy. */
+const PAIRS: readonly (readonly [english: string, malagasy: string])[] = [
+  ["create database d", "manamboara tahiry d"],
+  ["drop database d", "ravao ny tahiry d"],
+  ["use d", "ampiasao d"],
+  ["show databases", "asehoy ny tahiry"],
+  ["show tables", "asehoy ny tabilao"],
+  ["show domains", "asehoy ny efitra"],
+  ["show views", "asehoy ny jery"],
+  ["describe t", "famaritana t"],
+  [
+    "create table t (a number(0,9) primary key, b text(null,5):date unique, c enum('x',y,3), d e)",
+    "manamboara tabilao t (a ISA(0,9) fototra, b LAHATSORATRA(null,5):DATY tokana, c TANISA('x',y,3), d e)",
+  ],
+  ["create domain e (number(-1,1):text(0,2))", "manamboara efitra e (ISA(-1,1):LAHATSORATRA(0,2))"],
+  [
+    "insert into t (a, b) values (1,'x'),(-2,null),(?,?)",
+    "manampia ao@ t (a, b) sanda (1,'x'),(-2,null),(?,?)",
+  ],
+  ["insert into t () select * from u", "manampia ao t () alaivo * ao@ u"],
+  [
+    "update t set a = a + 1, b = null where a >= 2 and not b is null",
+    "havaozy t ova a = a + 1, b = null rehefa a >= 2 ary !(b dia null)",
+  ],
+  ["delete from t where a <> 1", "fafao ao@ t #rehefa a != 1"],
+  [
+    "select distinct a as x, count(*) n from t group by a having count(*) > 1 order by n desc, x asc limit 0 20",
+    "alaivo samihafa a antso x, count(*) n #ao@ t #vondrona (a) #fepetra count(*) > 1 #alahatra n midina, x miakatra #fetra 0 20",
+  ],
+  ["select * from t limit 5 offset 2", "alaivo * ao@ t #limit 5 manomboka 2"],
+  ["select * from t a join u b on a.k = b.k", "alaivo * #ao@ t a #tonona@ u b #ka a.k = b.k"],
+  ["select * from t inner join u on x", "alaivo * #ao@ t #tonona:anatiny@ u #ka x"],
+  ["select * from t left join u on x", "alaivo * #ao@ t #tonona:avia@ u #ka x"],
+  ["select * from t left join u on x", "alaivo * #ao@ t #tonona:ankavia@ u #ka x"],
+  ["select * from t right join u on x", "alaivo * #ao@ t #tonona:ankavanana u #ka x"],
+  ["select * from t full join u on x", "alaivo * #ao@ t #tonona:feno@ u #ka x"],
+  ["select * from t natural join u", "alaivo * #ao@ t #tonona:natoraly@ u"],
+  ["select a from t union select a from u", "alaivo a #ao@ t #ankambana@ alaivo a #ao@ u"],
+  ["select a from t except (select a from u)", "alaivo a #ao@ t #analana (alaivo a #ao@ u)"],
+  ["select a from t intersect select a from u", "alaivo a #ao@ t #atifitra@ alaivo a #ao@ u"],
+  ["select a from (select 1 a) s where a is not null", "alaivo a #ao@ (alaivo 1 a) s #rehefa a dia tsy null"],
+  ["select -a * 2 - 'x', !b or 1 from (t)", "ALAIVO -a * 2 - 'x', !b NA 1 #AO@ (t)"],
+  ["drop table t;", "ravao ny tabilao t;"],
+  ["drop domain e", "ravao ny efitra e"],
+  ["drop view v", "ravao ny jery v"],
+];
+
+const read = (text: string) => parse(bytesOfText(text));
+
+function treeOf(text: string): Statement {
+  const { statement } = read(text);
+  if (statement instanceof SqlMistake) assert.fail(`${text}: ${mistakeOf(text)}`);
+  return statement;
+}
+
+function mistakeOf(text: string): string {
+  const { statement, language } = read(text);
+  assert.ok(statement instanceof SqlMistake, text);
+  return textOfBytes(mistakeFailure(bytesOfText(text), language, statement).message);
+}
+
+test("English and Malagasy words make the same trees", () => {
+  for (const [english, malagasy] of PAIRS) {
+    assert.deepEqual(treeOf(malagasy), treeOf(english), malagasy);
+    assert.deepEqual([read(english).language, read(malagasy).language], ["english", "malagasy"]);
+  }
+  const view = treeOf("create view v as select a from t");
+  assert.equal(view.kind === "create-view" && view.text, "select a from t");
+  assert.deepEqual({ ...treeOf("manamboara jery v @ alaivo a #ao@ t"), text: "" }, { ...view, text: "" });
+});
+
+test("every word of the table is read, in each language", () => {
+  const all = [...PAIRS.flat(), "create view v as select null", "manamboara jery v @ alaivo a #limit 1"];
+  const said = all.join(" ").toLowerCase();
+  for (const [name, { english, malagasy }] of Object.entries(KEYWORDS))
+    for (const phrase of [...english.slice(0, 1), ...malagasy])
+      assert.ok(said.includes(phrase.toLowerCase().split(" ")[0] as string), `${name}: ${phrase}`);
+});
+
+test("AND comes before OR in English, and NOT takes a comparison; ary and na stand on one level", () => {
+  const grouped = (text: string) => {
+    const tree = treeOf(text);
+    return tree.kind === "query" && tree.query.kind === "select" ? tree.query.where : null;
+  };
+  const english = (text: string) => grouped(`select 1 where ${text}`);
+  assert.deepEqual(english("a = 1 or b = 2 and c = 3"), english("a = 1 or (b = 2 and c = 3)"));
+  assert.deepEqual(english("not a = 1 and b = 2"), english("(not (a = 1)) and b = 2"));
+  const malagasy = (text: string) => grouped(`alaivo 1 #rehefa ${text}`);
+  assert.deepEqual(malagasy("a = 1 na b = 2 ary c = 3"), malagasy("(a = 1 na b = 2) ary c = 3"));
+});
+
+test("a mistake names the word, the line, the column and shows the place", () => {
+  assert.equal(
+    mistakeOf("select *\nfrom t\nwhere k = = 1"),
+    "ERR syntax: line 3, column 11: '=', where this is expected: a value: where k = ^= 1",
+  );
+  assert.equal(
+    mistakeOf("select 'é☃', k frm t"),
+    "ERR syntax: line 1, column 20: 't', where this is expected: the end of the statement: select 'é☃', k frm ^t",
+  );
+  assert.match(mistakeOf("selct 1"), /toerana 1: 'selct', .*: \^selct 1$/);
+  assert.match(mistakeOf("select (1"), /the end, where this is expected: '\)': select \(1\^$/);
+  assert.match(mistakeOf("select $"), /column 8: '\$'/);
+  assert.match(mistakeOf(`select ${"x ".repeat(100)}`), /: …?[^:]*\^x/);
+});
+
+test("digits may follow a Malagasy word at once, and no others", () => {
+  assert.deepEqual(treeOf("alaivo1"), treeOf("alaivo 1"));
+  assert.deepEqual(treeOf("alaivo 1 na0.5"), treeOf("alaivo 1 na 0.5"));
+  assert.deepEqual(treeOf("alaivo na1 #ao@ t1"), treeOf("select na1 from t1"));
+  mistakeOf("select1");
+  mistakeOf("alaivok");
+});
+
+test("limits are errors that say so", () => {
+  for (const [text, what] of [
+    [`select ${"(".repeat(100)}1${")".repeat(100)}`, "64 levels"],
+    [`select ${"!".repeat(100)}1`, "64 levels"],
+    [`select ${"-".repeat(100_000)}1`, "64 levels"],
+    [`select * from ${"(select * from ".repeat(100)}t`, "64 levels"],
+    [`select 1 where ${"not ".repeat(100)}1`, "64 levels"],
+    [`select 1${" + 1".repeat(1001)}`, "1000 operators"],
+    [`select 1${" is null".repeat(1001)}`, "1000 operators"],
+    [`select 1 where 1${" or 1".repeat(1001)}`, "1000 operators"],
+    [`select 1${" union select 1".repeat(40)}`, "32 queries"],
+    [`select * from t${" join t".repeat(40)}`, "32 joins"],
+    [`select ${"9".repeat(400)}`, "too large"],
+    ["create view v as select ?", "a \\? in a view"],
+    [`select '${"x".repeat(STATEMENT_BYTES_MAX)}'`, `${STATEMENT_BYTES_MAX} bytes`],
+  ] as const)
+    assert.match(mistakeOf(text), new RegExp(`(too much|Be loatra).*${what}`), text.slice(0, 60));
+  treeOf(`select 1${" + 1".repeat(1000)}`);
+  treeOf(`select ${"(".repeat(60)}1${")".repeat(60)}`);
+});
+
+test(`no bytes are worse than a mistake (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 0);
+  const words = [
+    ...PAIRS.flat().flatMap((text) => text.split(/(?=\W)|(?<=\W)/)),
+    "\xff",
+    "\x00",
+    "'",
+    "\\",
+    "\xc3",
+  ];
+  for (let round = 0; round < 20_000; round++) {
+    const text = random.chance(0.5)
+      ? Array.from({ length: random.below(20) }, () => random.oneOf(words)).join(random.oneOf(["", " "]))
+      : broken(random, bytesOfText(random.oneOf(random.oneOf(PAIRS))));
+    const { statement, language } = parse(text);
+    if (statement instanceof SqlMistake) mistakeFailure(text, language, statement);
+  }
+});
+
+function broken(random: SeededRandom, text: string): string {
+  const at = random.below(text.length);
+  const put = random.oneOf(["", "(", "'", "#", "@", "\xe9", ";", text.slice(at, at + 9)]);
+  return text.slice(0, at) + put + text.slice(at + random.below(4));
+}
