@@ -4,7 +4,7 @@ import { describeOutcome, type Outcome } from "../shared/errors.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./shared/client-options.js";
 import { EXIT, exitCodeHelp } from "./shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
-import { isDenied, keyHint } from "./shared/probe.js";
+import { isDenied, tellHint } from "./shared/probe.js";
 
 export function addPing(program: Command): void {
   addClientOptions(program.command("ping").description("ask every daemon for a sign of life"))
@@ -32,8 +32,7 @@ async function ping(flags: ClientFlags): Promise<void> {
     if (outcome.status === "failed" && !isDenied(outcome)) process.exitCode = EXIT.failed;
     if (!flags.json) printLine(lineOf(outcome));
   }
-  const hint = keyHint(settings.key === null, outcomes);
-  if (hint !== null && !flags.json) process.stderr.write(`What to do: ${hint}.\n`);
+  if (!flags.json) tellHint(settings.key === null, outcomes);
 }
 
 function lineOf(outcome: Outcome): string {

@@ -16,7 +16,7 @@ import {
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
 import { commandWords } from "./shared/late-options.js";
 import { JSON_FLAG, outcomeLine, printBytes, printJson, printJsonError, printLine } from "./shared/output.js";
-import { keyHint } from "./shared/probe.js";
+import { tellHint } from "./shared/probe.js";
 
 interface SendFlags extends ClientFlags {
   readonly all?: boolean;
@@ -57,7 +57,7 @@ async function send(given: string[], flags: SendFlags, own: Command): Promise<vo
     const settings = readSettings(flags);
     isUnsigned = settings.key === null;
     const { client } = openFrom(isText ? settings : { ...settings, format: "bytes" });
-    if (flags.all) printAll(flags, (await client.sendAll(command)).outcomes);
+    if (flags.all) printAll(flags, (await client.sendAll(command)).outcomes, isUnsigned);
     else {
       const value = asksForWriters(command) ? await writers(client, command) : await client.send(command);
       if (flags.json) printJson({ value });
@@ -71,8 +71,8 @@ async function send(given: string[], flags: SendFlags, own: Command): Promise<vo
 }
 
 function tell(error: DbsyncError, isUnsigned: boolean): ExitCode {
-  const hint = keyHint(isUnsigned, error.outcomes);
-  process.stderr.write(`dbsync: ${error.message}\n${hint === null ? "" : `What to do: ${hint}.\n`}`);
+  process.stderr.write(`dbsync: ${error.message}\n`);
+  tellHint(isUnsigned, error.outcomes);
   return exitCodeOf(error);
 }
 
@@ -82,8 +82,11 @@ async function writers(client: Client, command: CommandInput): Promise<string> {
   return (Array.isArray(reply) ? reply : [reply]).map((writer) => writer ?? "").join("\n");
 }
 
-function printAll(flags: SendFlags, outcomes: readonly Outcome[]): void {
+function printAll(flags: SendFlags, outcomes: readonly Outcome[], isUnsigned: boolean): void {
   if (flags.json) printJson({ outcomes });
-  else for (const outcome of outcomes) printLine(outcomeLine(outcome));
+  else {
+    for (const outcome of outcomes) printLine(outcomeLine(outcome));
+    tellHint(isUnsigned, outcomes);
+  }
   if (outcomes.every(({ status }) => status === "failed")) process.exitCode = EXIT.failed;
 }

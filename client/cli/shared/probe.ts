@@ -10,13 +10,14 @@ export function isDenied(outcome: Outcome): boolean {
   return outcome.status === "failed" && outcome.stage === "reply" && outcome.detail.startsWith("NOPERM");
 }
 
-/** What to do where daemons have closed on what was sent unsigned, as those with keys do; null: it may be for another reason. */
-export function keyHint(isUnsigned: boolean, outcomes: readonly Outcome[]): string | null {
+/** Says what to do, on standard error, where daemons have closed on what was sent unsigned, as those with keys do. */
+export function tellHint(isUnsigned: boolean, outcomes: readonly Outcome[]): void {
   const isClosed = (outcome: Outcome) => outcome.status === "failed" && outcome.stage === "no-reason";
-  return isUnsigned && outcomes.some(isClosed)
-    ? "no private key is named, so it was sent unsigned, which daemons with keys do not answer: name the key (-k private.pem, " +
-        "DBSYNC_SIGNKEY, dbsync.signkey)"
-    : null;
+  if (!isUnsigned || !outcomes.some(isClosed)) return;
+  process.stderr.write(
+    "What to do: no private key is named, so it was sent unsigned, which daemons with keys do not answer: name the key " +
+      "(-k private.pem, DBSYNC_SIGNKEY, dbsync.signkey).\n",
+  );
 }
 
 /** Resolves if a daemon takes what is signed. @throws DbsyncError  why none does */

@@ -188,7 +188,7 @@ describe("dbsync ping", () => {
   test("says that no key is named where daemons close on what is unsigned, and so does dbsync send", async () => {
     await using refusing = await FakeServer.start("close on request");
     const hint = /\nWhat to do: no private key is named.*-k private\.pem/;
-    for (const [word, ...rest] of [["ping"], ["send", "GET", "k"]] as const) {
+    for (const [word, ...rest] of [["ping"], ["send", "GET", "k"], ["send", "--all", "GET", "k"]] as const) {
       const unsigned = await run(refusing.address, word, ...rest);
       assert.equal(unsigned.code, 1);
       assert.match(`\n${unsigned.stderr}`, hint);
