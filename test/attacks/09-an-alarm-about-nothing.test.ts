@@ -1,0 +1,180 @@
+/**
+ * The alarm that entries are gone here and are to be written again: nobody who freezes, kills and starts again daemons, and claims to
+ * hold more than they, makes them raise it while nothing is gone; where something is, it is raised, and says what.
+ */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import type { Command, Envelope } from "./envelope.js";
+import { makeKey } from "./key.js";
+import { type Claims, Member } from "./member.js";
+import { until, Victims } from "./victims.js";
+import { textOf, type Value } from "./wire.js";
+
+/** What is dropped first has to be outlived, by tens of thousands of writes. */
+const LIMIT = { timeout: 600_000 };
+/** They forget as soon as they may. */
+const FORGETFUL = ["--max-timeline-bytes", "1MiB", "--tail-seconds", "10s", "--window", "8s,1s"];
+const AT_ONCE = 500;
+/** So many let a daemon make two snapshots, which is what it takes to forget … */
+const ENOUGH = 22_000;
+/** … as time goes on. */
+const TRICKLE = 10;
+const SECOND_MS = 1000;
+/** Of one second. */
+const WRITES = 20;
+
+/** The words of the alarm, and of the other one, about keys. */
+const ALARM = /they are gone here/;
+
+function alarms(victims: Victims, index: number): { text: string; entries: string }[] {
+  return (victims.daemons[index]?.log ?? [])
+    .filter(({ msg, level }) => ALARM.test(msg) || (level === "error" && /write again/.test(msg)))
+    .map(({ msg, entries }) => ({ text: msg, entries: String(entries) }));
+}
+
+/** TIMELINE STATUS: what a daemon counts as gone here, and how far the others have forgotten. */
+async function statusOf(victims: Victims, index: number): Promise<{ strays: number; prunedTo: number[] }> {
+  using root = await victims.client(index, victims.root);
+  const { replies } = await root.ask([["TIMELINE", "STATUS"]]);
+  const text = flat(replies[0] as Value).join();
+  return {
+    strays: Number(/(?:^|,)strays,(\d+)/.exec(text)?.[1]),
+    prunedTo: [...text.matchAll(/pruned-to,(\d+)/g)].map(([, to]) => Number(to)),
+  };
+}
+
+const flat = (value: Value): string[] => (Array.isArray(value) ? value.flatMap(flat) : [textOf(value)]);
+
+/** Of writes of one second, which and to how many. */
+interface Writes {
+  readonly second: number;
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Each is one envelope. */
+async function writeTo(
+  victims: Victims,
+  index: number,
+  { second, name, from, to }: Writes,
+): Promise<Envelope[]> {
+  using client = await victims.client(index);
+  const signed = Array.from({ length: to - from }, (_, i) =>
+    client.sign([["SET", `${name}:${from + i}`, "kept"]], { at: second + from + i }),
+  );
+  for (const one of signed) assert.equal((await client.send(one)).refused, null);
+  return signed;
+}
+
+const thisSecond = (): number => Math.floor(Date.now() / SECOND_MS) * SECOND_MS;
+
+/** Writes until the first two keep nothing any more that is dated in that second. */
+async function outlive(victims: Victims, second: number): Promise<void> {
+  using client = await victims.client(0);
+  const isOver = async () => {
+    const told = [...(await statusOf(victims, 0)).prunedTo, ...(await statusOf(victims, 1)).prunedTo];
+    return told.filter((to) => to > second + SECOND_MS).length >= 2;
+  };
+  for (let written = 0; !(await isOver()); ) {
+    const count = written < ENOUGH ? AT_ONCE : TRICKLE;
+    for (let round = 0; round < 4; round++)
+      await Promise.all(
+        Array.from({ length: count }, () => client.ask([["SET", `n:${written++ % 10}`, "x".repeat(40)]])),
+      );
+  }
+}
+
+/** Says to a daemon that it holds more, and has forgotten it. */
+async function lieTo(victims: Victims, index: number): Promise<Member> {
+  const liar = await Member.join(victims.port(index), { key: makeKey(), secret: victims.secret });
+  const claims: Claims = {
+    ...{ watermark: Date.now() + SECOND_MS, pruned: Date.now(), state: "live" },
+    ...{ ringCount: 1000, ringSum: randomBytes(32), dataCount: 1_000_000, dataSum: randomBytes(32) },
+  };
+  liar.claim(
+    () => claims,
+    (at) => ({ at, bytes: randomBytes(1000) }),
+  );
+  return liar;
+}
+
+/** Until daemons that run are live, and answer so. */
+async function live(
+  victims: Victims,
+  indices: readonly number[],
+  answer: string,
+  ...command: Command
+): Promise<void> {
+  for (const index of indices) {
+    using client = await victims.client(index);
+    await until(async () => {
+      const { state } = await client.hello();
+      return state === "live" && (await client.text(...command)) === answer;
+    });
+  }
+}
+
+/** Until it has a snapshot of the others, and is live with that. */
+async function healed(victims: Victims, index: number): Promise<void> {
+  await victims.daemons[index]?.logged(({ msg }) => /snapshot is taken over/.test(msg));
+  await live(victims, [index], "PONG", "PING");
+}
+
+const kill = (victims: Victims, indices: readonly number[], signal: NodeJS.Signals): void => {
+  for (const index of indices) victims.daemons[index]?.kill(signal);
+};
+
+test("entries are said to be gone when they are, and not while nothing is", LIMIT, async (t) => {
+  await using victims = await Victims.start(4, { data: false, peers: "secret", args: FORGETFUL });
+  await victims.allLive();
+  const names = Array.from({ length: WRITES }, (_, i) => `around:${i}`);
+  /** One alone has it, of a second of which nobody else has anything. */
+  let stray: Envelope | undefined;
+  const assertNothingGone = async (index: number) => {
+    await live(victims, [index], String(WRITES), "EXISTS", ...names);
+    assert.deepEqual(alarms(victims, index), []);
+    assert.equal((await statusOf(victims, index)).strays, 0);
+  };
+
+  await t.test("a frozen daemon has half of a second whose other half it takes over", async () => {
+    kill(victims, [0, 1, 2], "SIGSTOP");
+    [stray] = await writeTo(victims, 3, {
+      second: thisSecond() - 3 * SECOND_MS,
+      name: "alone",
+      from: 0,
+      to: 1,
+    });
+    kill(victims, [3], "SIGSTOP");
+    kill(victims, [0, 1, 2], "SIGCONT");
+    const around = { second: thisSecond(), name: "around" };
+    await writeTo(victims, 0, { ...around, from: 0, to: WRITES / 2 });
+    await live(victims, [0, 1, 2], String(WRITES / 2), "EXISTS", ...names);
+    kill(victims, [2], "SIGSTOP");
+    await writeTo(victims, 0, { ...around, from: WRITES / 2, to: WRITES });
+    await outlive(victims, around.second);
+    kill(victims, [2], "SIGCONT");
+    using _ = await lieTo(victims, 2);
+    await healed(victims, 2);
+    await assertNothingGone(2);
+  });
+
+  // Before the next one comes back: it would be given what that one alone has, and have to say that it is gone.
+  await t.test("a daemon that is killed takes over what it had, and what came meanwhile", async () => {
+    await victims.restart(1);
+    using _ = await lieTo(victims, 1);
+    await healed(victims, 1);
+    await assertNothingGone(1);
+  });
+
+  await t.test("what one alone has acknowledged, and nobody takes any more, is said to be gone", async () => {
+    kill(victims, [3], "SIGCONT");
+    await healed(victims, 3);
+    await live(victims, [3], "0", "EXISTS", "alone:0");
+    const [told, ...more] = alarms(victims, 3);
+    assert.match(told?.entries ?? "", new RegExp((stray as Envelope).id.toString("hex")));
+    assert.deepEqual(more, []);
+    assert.equal((await statusOf(victims, 3)).strays, 1);
+  });
+});
