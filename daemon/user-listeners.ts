@@ -33,6 +33,7 @@ const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
   resp: async () => (await import("./listeners/resp/listener.js")).RespListener,
   json: async () => (await import("./listeners/json/listener.js")).JsonListener,
   memcached: async () => (await import("./listeners/memcached/listener.js")).MemcachedListener,
+  sql: async () => (await import("./listeners/sql/listener.js")).SqlListener,
 };
 
 export interface UserListenersParts {

@@ -153,8 +153,9 @@ export class ClientConnection<Request> implements Hosted {
 
   #receiveEnd(): void {
     this.#inputEnded = true;
+    this.#dialect.sendsNoMore();
     this.listenOn();
-    if (this.#state === "open" && !this.#isBusy) this.#rest();
+    if (this.#state === "open" && !this.#isBusy) this.#work();
   }
 
   #work(): void {

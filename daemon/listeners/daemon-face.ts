@@ -21,7 +21,14 @@ export interface MemorySettings {
 export interface DaemonFace {
   readonly settings: Pick<
     Settings,
-    UserListenerName | "aclFile" | "allowAnonymous" | "enableDebugCommand" | "data" | "fsync" | "jsonReplicas"
+    | UserListenerName
+    | "aclFile"
+    | "allowAnonymous"
+    | "enableDebugCommand"
+    | "data"
+    | "fsync"
+    | "jsonReplicas"
+    | "sqlLanguage"
   >;
   readonly memory: MemorySettings;
   /** Of everything that the daemon tells. */

@@ -140,6 +140,9 @@ export abstract class Dialect<Request> {
   /** They have been. */
   end(): void {}
 
+  /** The client has sent its last byte; what has come of a request may be one. */
+  sendsNoMore(): void {}
+
   /** So many characters go to the client. */
   sent(_characters: number): void {}
 

@@ -7,6 +7,9 @@ import { formatPlace, parsePlace, placeName, type ReplicaPlace } from "./place.j
 /** The original server's. */
 const JSON_PORT = "8888";
 
+/** As above. */
+const SQL_PORT = "3948";
+
 const place = text(parsePlace, formatPlace);
 
 export const USER_LISTENERS = {
@@ -46,6 +49,27 @@ export const USER_LISTENERS = {
       example: "11211",
     }),
   },
+  sql: {
+    clients: "SQL",
+    ...row({
+      flags: "--sql [place]",
+      help: `serve the SQL line protocol on a port of 127.0.0.1 (${SQL_PORT} unless given), or on address:port`,
+      form: { ...place, prepare: (option) => place.prepare(option.preset(SQL_PORT)) },
+      fallback: null,
+      reload: "restart",
+      example: SQL_PORT,
+    }),
+  },
+  /** In which language --sql says what it has done. */
+  sqlLanguage: row({
+    flags: "--sql-language <language>",
+    help: "in which language --sql says what was done: Malagasy as the original, or English",
+    form: choice(["mg", "en"]),
+    fallback: "mg",
+    reload: "restart",
+    example: "en",
+    needs: ["sql"],
+  }),
   /** Servers that are sent what JSON clients write, in the original's protocol. */
   jsonReplicas: row({
     flags: "--json-replica <host:port>",

@@ -29,6 +29,8 @@ export function validateUserListeners(settings: Settings): void {
     );
   if (enableDebugCommand !== "no" && settings.resp === null)
     fail("--enable-debug-command is about the clients of --resp: give it too, or leave this out.");
+  if (settings.sqlLanguage !== "mg" && settings.sql === null)
+    fail("--sql-language is about what the clients of --sql are told: give it too, or leave this out.");
   if (asked.length === 0) return;
   if (database.length > 1 || database.some(({ kind }) => kind !== "memory"))
     fail(

@@ -64,6 +64,7 @@ export async function startResp({
         data: null,
         fsync: "always",
         jsonReplicas: [],
+        sqlLanguage: "mg",
         ...NOWHERE,
         allowAnonymous: false,
         enableDebugCommand,

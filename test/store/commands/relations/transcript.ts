@@ -30,7 +30,7 @@ export type Outcome =
 
 /** What a recorded reply of one frame says. */
 export function outcomeOfFrames(frames: string): Outcome {
-  const error = /^RESULT_MESSAGE\nHadisoana : ([\s\S]*)\nEND\n$/.exec(frames);
+  const error = /^RESULT_MESSAGE\n(?:Hadisoana : |(?=Erreur ))([\s\S]*)\nEND\n$/.exec(frames);
   if (error !== null) return { kind: "error", text: (error[1] as string).replace(/\n/g, " ") };
   const pages = [...frames.matchAll(/^RELATION_JSON_PAGE .*\n(.*)$/gm)].map(
     ([, page]) => JSON.parse(page as string) as { name: string; columns: unknown; rows: unknown[] },

@@ -1,0 +1,65 @@
+/** The SQL line protocol as its connections see it: one statement after the other; what they mean is the session's. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { SqlLineParser } from "../../../protocol/sql-lines.js";
+import { STATEMENT_BYTES_MAX } from "../../../store/sql/parse.js";
+import type { SocketHost } from "../connection-host.js";
+import { type Closing, closing, Dialect } from "../dialect.js";
+import { ERROR_HEAD, errorFrame } from "./frames.js";
+import { SqlSession, type SqlSessionHost } from "./session.js";
+import { MESSAGES } from "./words.js";
+
+export const SQL_LISTENER = "sql";
+/** While nobody has logged in who has to: a login is no longer. */
+const STRANGER_BYTES_MAX = 2048;
+const REFUSAL = `RESULT_MESSAGE\n${ERROR_HEAD}`;
+
+export type SqlHost = SocketHost & SqlSessionHost;
+
+export class SqlDialect extends Dialect<ByteString> {
+  readonly listener = SQL_LISTENER;
+  isProven = false;
+  isClosing = false;
+  protected readonly parser = new SqlLineParser(0);
+  readonly #host: SqlHost;
+  readonly #session: SqlSession;
+
+  constructor(host: SqlHost) {
+    super();
+    this.#host = host;
+    this.#session = new SqlSession(host);
+  }
+
+  override push(chunk: Buffer): boolean {
+    const most = Math.min(this.#host.limits.maxRequestBytes, STATEMENT_BYTES_MAX);
+    this.parser.maxBytes = this.#session.isStranger ? STRANGER_BYTES_MAX : most;
+    return super.push(chunk);
+  }
+
+  /** What has no `;` behind it is a statement, if nothing more comes. */
+  override sendsNoMore(): void {
+    this.parser.end();
+  }
+
+  bytesOf({ length }: ByteString): number {
+    return length;
+  }
+
+  serve(statement: ByteString): ByteString | Promise<ByteString> {
+    const answer = this.#session.serve(statement);
+    this.isClosing = answer === null;
+    if (answer === null) return "";
+    return answer instanceof Promise ? answer.then(this.#told) : this.#told(answer);
+  }
+
+  problem(): Closing | null {
+    if (!this.parser.isTooLong) return null;
+    const words = errorFrame(MESSAGES.tooLong[this.#host.language]);
+    return closing("malformed", "a statement longer than any may be", words);
+  }
+
+  readonly #told = (answer: ByteString): ByteString => {
+    this.isProven ||= !this.#session.isStranger;
+    this.#host.observer.served(SQL_LISTENER, 1, answer.startsWith(REFUSAL) ? 1 : 0);
+    return answer;
+  };
+}

@@ -1,0 +1,52 @@
+/** Answers of the SQL line protocol, byte for byte as the original writes them: messages, and relations in pages of 20 rows. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { numberText } from "../../../store/sql/expression-text.js";
+
+const PAGE_ROWS = 20;
+/** Before what went wrong; clients look for it, whatever the language. */
+export const ERROR_HEAD = "Hadisoana : ";
+
+/** @param text  line breaks, which would end the frame, become blanks */
+export function messageFrame(text: ByteString): ByteString {
+  return `RESULT_MESSAGE\n${text.replace(/[\r\n]+/g, " ")}\nEND\n`;
+}
+
+export function errorFrame(text: ByteString): ByteString {
+  return messageFrame(ERROR_HEAD + text);
+}
+
+/** @param reply  of a query: a map of name, columns and rows */
+export function relationFrame(reply: Extract<Reply, { kind: "map" }>): ByteString {
+  const [, name, , columns, , rows] = reply.items as readonly [Reply, Reply, Reply, Reply, Reply, Reply];
+  const all = itemsOf(rows);
+  const pages = Math.max(1, Math.ceil(all.length / PAGE_ROWS));
+  const heads = itemsOf(columns).map((column) => {
+    const [each, origin] = itemsOf(column) as readonly [Reply, Reply];
+    return `{"name":${cellText(each)},"origin":${cellText(origin)}}`;
+  });
+  let text = "";
+  for (let page = 1; page <= pages; page++) {
+    const shown = all.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS);
+    const lines = shown.map((row) => `[${itemsOf(row).map(cellText).join(",")}]`);
+    text += `RELATION_JSON_PAGE ${page}/${pages}\n{"type":"relation","name":${cellText(name)},"page":${page},"totalPages":${pages},`;
+    text += `"columns":[${heads.join(",")}],"rows":[${lines.join(",")}]}\n`;
+  }
+  return `${text}RELATION_JSON_END\n${messageFrame("OK")}`;
+}
+
+const itemsOf = (reply: Reply): readonly Reply[] => ("items" in reply ? reply.items : []);
+
+/** Bytes of texts stay as they are: what JSON escapes is ASCII. */
+function cellText(cell: Reply): ByteString {
+  switch (cell.kind) {
+    case "bulk":
+      return JSON.stringify(cell.bytes);
+    case "double":
+      return numberText(cell.value);
+    case "resp3":
+      return cell.written === "#t\r\n" ? "true" : "false";
+    default:
+      return "null";
+  }
+}

@@ -1,0 +1,29 @@
+/** The listener of --sql. */
+import { ClientConnection } from "../client-connection.js";
+import { SharedInput } from "../shared-input.js";
+import { SocketListener } from "../socket-listener.js";
+import type { UserListenerParts } from "../user-listener.js";
+import { SQL_LISTENER, SqlDialect } from "./dialect.js";
+import { errorFrame } from "./frames.js";
+import type { SqlLanguage } from "./words.js";
+
+type SqlListenerParts = Omit<UserListenerParts, "daemon"> & {
+  readonly daemon: { readonly settings: { readonly sqlLanguage: SqlLanguage } };
+};
+
+export class SqlListener extends SocketListener {
+  constructor(parts: SqlListenerParts) {
+    const { path, users, memory, daemon } = parts;
+    super({
+      ...parts,
+      name: SQL_LISTENER,
+      options: { address: "--sql", port: "--sql" },
+      fullText: errorFrame("too many connections"),
+      connector(host) {
+        const whole = Object.assign(host, { path, users, memory, language: daemon.settings.sqlLanguage });
+        const input = new SharedInput();
+        return (socket) => new ClientConnection(input.take(socket), whole, () => new SqlDialect(whole));
+      },
+    });
+  }
+}

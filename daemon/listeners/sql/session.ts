@@ -1,0 +1,92 @@
+/**
+ * What a connection of the SQL line protocol asks for: statements, carried out by SQL in the database that the connection has chosen.
+ * Statements in, frames out; knows nothing of sockets. Who has to log in sends `login name password` first.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
+import { resolveCommand } from "../../../store/command-table.js";
+import { SqlMistake } from "../../../store/sql/mistake.js";
+import { parse } from "../../../store/sql/parse.js";
+import type { Environment } from "../../process/environment.js";
+import type { CommandPath } from "../../users/command-path.js";
+import { Guest, type GuestParts } from "../../users/guest.js";
+import { GuestSender } from "../../users/guest-sender.js";
+import { errorFrame, messageFrame, relationFrame } from "./frames.js";
+import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
+
+export interface SqlSessionHost extends GuestParts {
+  readonly path: CommandPath;
+  readonly environment: Pick<Environment, "clock">;
+  readonly limits: { readonly maxOutputBytes: number };
+  readonly language: SqlLanguage;
+}
+
+const LOGIN = /^login\s+(\S+)\s+(\S+)$/i;
+/** A browser that was led here by a page, whose data must not be taken for statements. */
+const HTTP = /^[A-Z]+ \S+ HTTP\//;
+
+export class SqlSession {
+  readonly #host: SqlSessionHost;
+  readonly #guest: Guest;
+  readonly #sender: GuestSender;
+  /** Empty: none is chosen. */
+  #database: ByteString = "";
+
+  constructor(host: SqlSessionHost) {
+    this.#host = host;
+    this.#guest = new Guest(host);
+    this.#sender = new GuestSender(this.#guest, host.environment);
+  }
+
+  /** Whether nobody has logged in who has to. */
+  get isStranger(): boolean {
+    return this.#guest.user === null;
+  }
+
+  /** @returns the answer; null: the connection is to be closed */
+  serve(statement: ByteString): ByteString | Promise<ByteString> | null {
+    if (HTTP.test(statement)) return null;
+    this.#guest.renew();
+    const [login, name = "", password = ""] = LOGIN.exec(statement) ?? [];
+    if (login !== undefined) {
+      const isIn = this.#guest.logIn(name, password);
+      return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
+    }
+    const argv = ["SQL", this.#database, statement];
+    const command = resolveCommand(argv);
+    if (command instanceof CommandFailure) return errorOf(command.reply.text);
+    const denial = this.#guest.denial(command, argv, command.flags.includes("denyoom"));
+    if (denial !== null)
+      return this.#refuses(
+        denial === "no-login" ? "noLogin" : denial === "no-memory" ? "noMemory" : "noPermission",
+      );
+    const reply = this.#host.path.execute(command, argv, this.#sender);
+    return reply instanceof Promise
+      ? reply.then((settled) => this.#told(statement, settled))
+      : this.#told(statement, reply);
+  }
+
+  #told(text: ByteString, reply: Reply): ByteString {
+    if (reply.kind === "error") return errorOf(reply.text);
+    if (reply.kind === "map") {
+      const frame = relationFrame(reply);
+      return frame.length > this.#host.limits.maxOutputBytes ? this.#refuses("tooMuch") : frame;
+    }
+    const { statement } = parse(text);
+    if (statement instanceof SqlMistake) return messageFrame("");
+    if (statement.kind === "use") this.#database = statement.name;
+    return messageFrame(doneText(statement, reply, this.#host.language));
+  }
+
+  #says(what: keyof typeof MESSAGES): ByteString {
+    return MESSAGES[what][this.#host.language];
+  }
+
+  #refuses(what: keyof typeof MESSAGES): ByteString {
+    return errorFrame(this.#says(what));
+  }
+}
+
+/** The word before an error is Redis's, which these clients do not expect. */
+const errorOf = (text: ByteString) => errorFrame(text.replace(/^ERR /, ""));

@@ -1,0 +1,64 @@
+/** Statements out of bytes, however these come. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SqlLineParser } from "../../protocol/sql-lines.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+
+const seed = seedOfRun();
+
+const STREAM =
+  "alaivo 1;\n ;;select 'a;b' ;\r\nselect 'it''s;' ; select \"\\\";\" ;select '\\';';alaivo \xc3\xa9\n;rest of it";
+const STATEMENTS = [
+  "alaivo 1",
+  "select 'a;b'",
+  "select 'it''s;'",
+  'select "\\";"',
+  "select '\\';'",
+  "alaivo \xc3\xa9",
+];
+
+function taken(parser: SqlLineParser): string[] {
+  const found: string[] = [];
+  for (let next = parser.next(); next !== null; next = parser.next()) found.push(next);
+  return found;
+}
+
+test(`statements are the same, whole or in pieces of any size (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 0);
+  for (let round = 0; round < 200; round++) {
+    const parser = new SqlLineParser(1000);
+    const found: string[] = [];
+    for (let at = 0; at < STREAM.length; ) {
+      const size = round === 0 ? STREAM.length : round === 1 ? 1 : random.between(1, 30);
+      parser.push(Buffer.from(STREAM.slice(at, at + size), "latin1"));
+      if (random.chance(0.7)) found.push(...taken(parser));
+      at += size;
+    }
+    found.push(...taken(parser));
+    assert.deepEqual(found, STATEMENTS);
+    assert.ok(parser.isMidRequest);
+    assert.equal(parser.heldBytes, "rest of it".length);
+    parser.end();
+    assert.deepEqual(taken(parser), ["rest of it"]);
+    assert.equal(parser.heldBytes, 0);
+  }
+});
+
+test("blanks behind a statement begin no other, and nothing more is nothing", () => {
+  const parser = new SqlLineParser(1000);
+  parser.push(Buffer.from("alaivo 1;\r\n  \n"));
+  assert.deepEqual(taken(parser), ["alaivo 1"]);
+  assert.ok(!parser.isMidRequest);
+  parser.end();
+  assert.deepEqual(taken(parser), []);
+});
+
+test("a statement that is too long ends what can be taken, behind those before it", () => {
+  const parser = new SqlLineParser(10);
+  parser.push(Buffer.from("alaivo 1;select 123456789;alaivo 2;"));
+  assert.ok(!parser.isTooLong);
+  assert.deepEqual(taken(parser), ["alaivo 1"]);
+  assert.ok(parser.isTooLong);
+  parser.end();
+  assert.deepEqual(taken(parser), []);
+});
