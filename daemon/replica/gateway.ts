@@ -90,7 +90,7 @@ export class Gateway {
   readonly #parts: GatewayParts;
   #groups: Group[] = [];
   /** The group that a user's next command may join; "": nobody's. */
-  readonly #open = new Map<ByteString, Group>();
+  #open = new Map<ByteString, Group>();
   #last: EnvelopeDate = { at: 0, seq: 0 };
   readonly #pace: SigningPace;
 
@@ -169,7 +169,9 @@ export class Gateway {
   #signAll(): void {
     const groups = this.#groups;
     this.#groups = [];
-    this.#open.clear();
+    // Cleared, what it had would live on: the engine leads from the old table to the new one, and one that has grown old keeps all
+    // that come after it.
+    this.#open = new Map();
     for (const group of groups) {
       const refusal = this.#parts.recorder.refusal() ?? this.#checkClock() ?? this.#enter();
       if (refusal === null) this.#record(group);
