@@ -6,7 +6,6 @@
 import type { Logger } from "pino";
 import { signEnvelope } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import {
   bodyOf,
   COMMANDS_MAX,
@@ -14,8 +13,7 @@ import {
   envelopeOf,
   NONCE_BYTES,
   SEQ_MAX,
-  signedBytes,
-  writeBody,
+  writeSigned,
 } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
@@ -231,7 +229,7 @@ export class Gateway {
     const nonce = environment.randomBytes(NONCE_BYTES);
     this.#last = this.#nextDate();
     const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...this.#last };
-    const signed = signedBytes(writeBody(header, commands.map(writeCommand)));
+    const signed = writeSigned(header, commands);
     const signature = signEnvelope(signed, identity.key);
     // Reading what was just written would cost as much as applying it.
     return { id: hashOf(signed), body: bodyOf(signed), signature, envelope: envelopeOf(header, commands) };

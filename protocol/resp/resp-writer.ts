@@ -13,14 +13,45 @@ export const bulkHead = (length: number): ByteString => BULK_HEADS[length] ?? `$
 
 export const writeBulk = (bytes: ByteString): ByteString => bulkHead(bytes.length) + bytes + END;
 
+/** Heads of the arrays that most commands are. */
+const ARRAY_HEADS: readonly ByteString[] = Array.from({ length: 16 }, (_, length) => `*${length}${END}`);
+
 /** An array's head; its elements follow. */
-export const writeArrayHead = (length: number): ByteString => `*${length}\r\n`;
+export const writeArrayHead = (length: number): ByteString => ARRAY_HEADS[length] ?? `*${length}${END}`;
 
 /** A command: an array of bulk strings. */
 export function writeCommand(argv: readonly ByteString[]): ByteString {
   let bytes = writeArrayHead(argv.length);
   for (const argument of argv) bytes += writeBulk(argument);
   return bytes;
+}
+
+/** Bytes that `writeCommand` makes. */
+export function commandLength(argv: readonly ByteString[]): number {
+  let length = writeArrayHead(argv.length).length;
+  for (const argument of argv) length += bulkHead(argument.length).length + argument.length + END.length;
+  return length;
+}
+
+/** What `writeCommand` makes, in a buffer that has room for it: a command by the hundred is not worth the strings. @returns its end */
+export function putCommand(target: Buffer, at: number, argv: readonly ByteString[]): number {
+  let end = put(target, at, writeArrayHead(argv.length));
+  for (const argument of argv) {
+    end = put(target, end, bulkHead(argument.length));
+    end = put(target, end, argument);
+    end = put(target, end, END);
+  }
+  return end;
+}
+
+/** Longer ones are worth a call of Node's own. */
+const PUT_BYTES_MOST = 48;
+
+function put(target: Buffer, at: number, bytes: ByteString): number {
+  const { length } = bytes;
+  if (length > PUT_BYTES_MOST) return at + target.write(bytes, at, "latin1");
+  for (let i = 0; i < length; i++) target[at + i] = bytes.charCodeAt(i);
+  return at + length;
 }
 
 /** A reply in RESP2, which has no double, set, map or pairs: a bulk string and flat arrays. */

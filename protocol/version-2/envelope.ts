@@ -5,7 +5,7 @@
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";
-import { writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
+import { commandLength, putCommand, writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
 import { ShortStrings } from "../resp/short-strings.js";
 
 const MAGIC = "dbsync2";
@@ -62,6 +62,11 @@ export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq"
 
 /** The body of a new envelope. @param commands  as RESP arrays, from `writeCommand` */
 export function writeBody(header: HeaderFields, commands: readonly ByteString[]): ByteString {
+  return bodyStart(header, commands.length) + commands.join("");
+}
+
+/** What stands before the commands. */
+function bodyStart(header: HeaderFields, commands: number): ByteString {
   const { key, cluster, at, seq, nonce, db = 0, multi = false, after, only, as } = header;
   let pairs = 5;
   let bytes = `$3\r\nkey\r\n${writeBulk(key)}$7\r\ncluster\r\n${writeBulk(cluster)}`;
@@ -77,7 +82,7 @@ export function writeBody(header: HeaderFields, commands: readonly ByteString[])
   if (after) add("after", writeBulk(after));
   if (only) add("only", writeBulk(only));
   if (as) add("as", writeBulk(as));
-  return `${writeArrayHead(2 + commands.length)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}${commands.join("")}`;
+  return `${writeArrayHead(2 + commands)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}`;
 }
 
 /** What `readBody` reads of the body that `writeBody` makes of these, without reading it. */
@@ -96,7 +101,18 @@ export function signedBytes(body: Buffer | ByteString): Buffer {
   return bytes;
 }
 
-/** The same, for hashing: a long body is not copied for it. */
+/** `signedBytes` of the body that `writeBody` makes of these, for who signs many commands: without a string for each. */
+export function writeSigned(header: HeaderFields, commands: Envelope["commands"]): Buffer {
+  const start = bodyStart(header, commands.length);
+  let length = start.length;
+  for (const argv of commands) length += commandLength(argv);
+  const bytes = signedStart(length, BODY_START + length);
+  let end = BODY_START + bytes.write(start, BODY_START, "latin1");
+  for (const argv of commands) end = putCommand(bytes, end, argv);
+  return bytes;
+}
+
+/** `signedBytes` for hashing: a long body is not copied for it. */
 export function signedPieces(body: Buffer): readonly Buffer[] {
   return body.length < WORTH_COPYING ? [signedBytes(body)] : [signedStart(body.length, BODY_START), body];
 }

@@ -72,7 +72,8 @@ export class FoldedUnit implements Unit, NameParts {
   readonly seq: number;
   readonly db: number;
   readonly envelope: ByteString;
-  readonly index: number;
+  /** May be set to that of the next unit, once a unit has been applied. */
+  index: number;
 
   /** @param id  of the envelope */
   constructor(id: ByteString, { at, seq, db }: { at: number; seq: number; db: number }, index: number) {

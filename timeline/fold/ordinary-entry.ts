@@ -38,8 +38,10 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
   const signer = ring.find(key);
   const isValid = signer !== undefined && validity(signer, at) === "valid";
   const acl = isValid && (as === null || signer.role === "daemon") ? signer.acl : null;
-  const answers: UnitAnswer[] = [];
-  const undoing: Undoing[] = [];
+  const answers = new Array<UnitAnswer>(commands.length);
+  const undoing = new Array<Undoing>(commands.length);
+  // Lent to each of them: one by one they would be as many objects.
+  const unit = new FoldedUnit(entry.id, entry.envelope, 0);
   let count = 0;
   for (let i = 0; i < commands.length; i++) {
     const command = commands[i] as Command;
@@ -50,13 +52,13 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
       ? null
       : refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring);
     if (refusal === null) {
-      const unit = new FoldedUnit(entry.id, entry.envelope, i);
+      unit.index = i;
       const reply = runCommand(database, command, argv, unit, records);
-      answers.push(reply === OK ? APPLIED_OK : applied(reply));
-      undoing.push(takeRecords(records));
+      answers[i] = reply === OK ? APPLIED_OK : applied(reply);
+      undoing[i] = takeRecords(records);
     } else {
-      answers.push(refused(refusal));
-      undoing.push("denied");
+      answers[i] = refused(refusal);
+      undoing[i] = "denied";
     }
   }
   return { answers, undoing, count };

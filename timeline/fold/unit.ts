@@ -37,11 +37,13 @@ const ordinary: ReadonlySet<Command> = new Set(
  */
 export function ordinaryCommands(envelope: Envelope, databases: number): Command[] | null {
   if (isWhole(envelope) || envelope.db >= databases) return null;
-  const found: Command[] = [];
-  for (const argv of envelope.commands) {
+  const { commands } = envelope;
+  const found = new Array<Command>(commands.length);
+  for (let i = 0; i < commands.length; i++) {
+    const argv = commands[i] as (typeof commands)[number];
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure || !ordinary.has(command)) return null;
-    found.push(command);
+    found[i] = command;
   }
   return found;
 }

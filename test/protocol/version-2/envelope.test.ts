@@ -15,6 +15,7 @@ import {
   signerOf,
   unitId,
   writeBody,
+  writeSigned,
 } from "../../../protocol/version-2/envelope.js";
 import { seed } from "../../support/seed.js";
 
@@ -47,7 +48,8 @@ test("any envelope comes back from its body", () => {
     ),
     { minLength: 1, maxLength: 3 },
   );
-  const commands = fc.array(fc.array(anyBytes, { minLength: 1, maxLength: 4 }), {
+  const argument = fc.oneof(anyBytes, bytes(48), bytes(49), bytes(1024));
+  const commands = fc.array(fc.array(argument, { minLength: 1, maxLength: 18 }), {
     minLength: 1,
     maxLength: 5,
   });
@@ -60,6 +62,7 @@ test("any envelope comes back from its body", () => {
       assert.deepEqual(readBody(body), { ...defaults, ...sent, commands: argvs });
       assert.deepEqual(envelopeOf(sent, argvs), readBody(body));
       assert.equal(signerOf(body), fields.key);
+      assert.deepEqual(writeSigned(sent, argvs), signedBytes(body));
     }),
     { seed: seed(), numRuns: 1000 },
   );
