@@ -295,7 +295,8 @@ export class Data {
     // By the entry: comparing the ids, which mostly differ at their very ends, would cost more than many a command.
     if (this.#records !== null && this.#touched !== entry) {
       const { key, writerStart: old, writerIndex: index } = entry;
-      this.#records.push({ mutator: "writer", db, key, old, index });
+      const before = this.#records.pop() ?? null;
+      this.#records.push({ mutator: "writer", db, key, old, index, before });
       this.#touched = entry;
     }
     noteWriter(entry, this.#unit);

@@ -36,7 +36,8 @@ export interface UndoRecords {
     readonly index: number;
   };
   expire: OfKey & { readonly old: number };
-  writer: OfKey & { readonly old: ByteString; readonly index: number };
+  /** `before`: what was recorded before it, mostly the change itself; linked, since two records take an array besides. */
+  writer: OfKey & { readonly old: ByteString; readonly index: number; readonly before: UndoRecord | null };
   patch: OfKey & { readonly offset: number; readonly old: ByteString; readonly length: number };
   listPush: { readonly list: List; readonly end: End };
   listPop: { readonly list: List; readonly end: End; readonly element: ByteString };
@@ -88,10 +89,11 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
     else keyspaces[db]!.set(key, old, expire, writer).writerIndex = index;
   },
   expire: (keyspaces, { db, key, old }) => keyspaces[db]!.setExpire(keyspaces[db]!.find(key)!, old),
-  writer: (keyspaces, { db, key, old, index }) => {
+  writer: (keyspaces, { db, key, old, index, before }) => {
     const entry = keyspaces[db]!.find(key)!;
     entry.writerStart = old;
     entry.writerIndex = index;
+    if (before !== null) undoOne(keyspaces, before);
   },
   patch: (keyspaces, { db, key, offset, old, length }) => {
     unpatchString(keyspaces[db]!.find(key)!, offset, old, length);

@@ -44,6 +44,8 @@ function bytesOfRecord(record: UndoRecord): number {
   switch (record.mutator) {
     case "put":
       return RECORD_BYTES + (record.old === null ? 0 : bytesOfValue(record.old));
+    case "writer":
+      return RECORD_BYTES + (record.before === null ? 0 : bytesOfRecord(record.before));
     case "patch":
     case "hashPut":
     case "documentSet":
