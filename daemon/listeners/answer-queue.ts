@@ -1,9 +1,10 @@
 /** The answers of a connection that have not left it: those that are there, and places of those that are still to come. */
 import type { LongAnswer } from "./dialect.js";
 
-/** An answer in its place; null: it is still to come. */
+/** An answer in its place. */
 export interface Slot {
-  answer: string | LongAnswer | null;
+  /** null: it is still to come. */
+  readonly answer: string | LongAnswer | null;
 }
 
 export class AnswerQueue {
@@ -13,10 +14,8 @@ export class AnswerQueue {
     return this.#slots.length;
   }
 
-  add(answer: Slot["answer"]): Slot {
-    const slot = { answer };
+  add(slot: Slot): void {
     this.#slots.push(slot);
-    return slot;
   }
 
   isFirst(slot: Slot): boolean {

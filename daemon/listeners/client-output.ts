@@ -2,11 +2,18 @@
  * The way of a connection's answers to its socket: awaited, in their places, collected, traced, and whether the client takes them.
  */
 import type { Socket } from "node:net";
-import { type Later, type Listener, whenThere } from "../answers/later-reply.js";
 import { traceFrame } from "../process/log.js";
-import { AnswerQueue, type Slot } from "./answer-queue.js";
+import { AnswerQueue } from "./answer-queue.js";
 import type { SocketHost } from "./connection-host.js";
-import { type Answer, type Closing, closing, type Dialect, type LongAnswer } from "./dialect.js";
+import {
+  type Answer,
+  type AnswerListener,
+  type Closing,
+  closing,
+  type Dialect,
+  type LaterAnswer,
+  type LongAnswer,
+} from "./dialect.js";
 import type { HeldBytes } from "./held-bytes.js";
 
 /** Characters of answers that are collected for one write. */
@@ -29,7 +36,7 @@ export interface ClientOutputParts {
 }
 
 /** What sends something returns whether more may be served; else the client has to read first, others have their turn, or it is over. */
-export class ClientOutput {
+export class ClientOutput implements AnswerListener {
   /** Answers of this turn that have not been sent. */
   written = "";
   readonly #parts: ClientOutputParts;
@@ -69,23 +76,31 @@ export class ClientOutput {
 
   /** Answers a request, behind those before it. */
   add(answer: string): void {
-    if (this.#isBehind) this.#answers.add(answer);
+    if (this.#isBehind) this.#answers.add({ answer });
     else this.written += answer;
   }
 
   addLong(answer: LongAnswer): boolean {
     if (!this.#isBehind) return this.flush() && this.#writeLong(answer);
-    this.#answers.add(answer);
+    this.#answers.add({ answer });
     return true;
   }
 
   /** @param bytes  of the request, which are held until it is answered */
-  await(later: Promise<Answer> | Later<Answer>, bytes: number): void {
+  await(awaited: Promise<Answer> | LaterAnswer, bytes: number): void {
     const { dialect, held } = this.#parts;
-    const slot = dialect.isInOrder ? this.#answers.add(null) : null;
+    const later = awaited instanceof Promise ? this.#laterOf(awaited) : awaited;
+    later.bytes = bytes;
+    later.listener = this;
+    if (dialect.isInOrder) this.#answers.add(later);
     this.#unanswered++;
     held.unanswered += bytes;
-    whenThere<Answer>(later, new AwaitedRequest(this.#answered, slot, bytes));
+  }
+
+  answered(later: LaterAnswer, answer: Answer): void {
+    this.#unanswered--;
+    this.#parts.held.unanswered -= later.bytes;
+    if (!this.#hasCeased) this.#settle(later, answer);
   }
 
   /** Sends what was collected. */
@@ -156,31 +171,33 @@ export class ClientOutput {
     traceFrame(host.log, "sent", remote, bytes);
   };
 
-  readonly #answered: Answered = (answer, slot, bytes) => {
-    this.#unanswered--;
-    this.#parts.held.unanswered -= bytes;
-    if (!this.#hasCeased) this.#settle(answer, slot);
-  };
+  #laterOf(promise: Promise<Answer>): LaterAnswer {
+    const later: LaterAnswer = { kind: "later", answer: null, bytes: 0, listener: null };
+    promise.then((answer) => this.answered(later, answer));
+    return later;
+  }
 
-  /** @param slot  null: wherever there is room */
-  #settle(answer: Answer, slot: Slot | null): void {
-    const { settled, ready, close } = this.#parts;
+  #settle(later: LaterAnswer, answer: Answer): void {
+    const { settled, close, dialect } = this.#parts;
     settled();
     if (typeof answer !== "string" && answer.kind === "closing") {
       this.sendReady();
       close(answer);
       return;
     }
-    if (slot === null) this.#answers.add(answer);
-    else slot.answer = answer;
-    if (this.#isSending || (slot !== null && !this.#answers.isFirst(slot))) return;
+    later.answer = answer;
+    if (!dialect.isInOrder) this.#answers.add(later);
+    else if (!this.#answers.isFirst(later)) return;
+    if (this.#isSending) return;
     // Many are answered together: so do the answers leave.
     this.#isSending = true;
-    process.nextTick(() => {
-      this.#isSending = false;
-      ready();
-    });
+    process.nextTick(this.#allReady);
   }
+
+  readonly #allReady = (): void => {
+    this.#isSending = false;
+    this.#parts.ready();
+  };
 
   /** What the client leaves lying is bounded, and has its time. */
   #hasRoom(): boolean {
@@ -194,25 +211,5 @@ export class ClientOutput {
     else if (lying <= maxOutputBytes) return true;
     else this.#parts.close(closing("answer-too-long", `${lying} bytes wait`, null));
     return false;
-  }
-}
-
-/** @param bytes  of the request */
-type Answered = (answer: Answer, slot: Slot | null, bytes: number) => void;
-
-/** A request on the way to its answer. */
-class AwaitedRequest implements Listener<Answer> {
-  readonly #answered: Answered;
-  readonly #slot: Slot | null;
-  readonly #bytes: number;
-
-  constructor(answered: Answered, slot: Slot | null, bytes: number) {
-    this.#answered = answered;
-    this.#slot = slot;
-    this.#bytes = bytes;
-  }
-
-  told(answer: Answer): void {
-    this.#answered(answer, this.#slot, this.#bytes);
   }
 }

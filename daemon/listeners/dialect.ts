@@ -3,7 +3,6 @@
  * stands here is so where a dialect says nothing else.
  */
 import type { Socket } from "node:net";
-import type { Later } from "../answers/later-reply.js";
 import type { RefusalCode } from "../answers/refusals.js";
 import type { Limits } from "../options/limits.js";
 
@@ -48,7 +47,26 @@ export interface HandOver {
 /** "": nothing is said. */
 export type Answer = string | LongAnswer | Closing;
 
-export type Served = Answer | HandOver | Promise<Answer> | Later<Answer>;
+export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
+
+/**
+ * An answer that is still to come, in its place among the others. Whoever makes one for a request lets go of it with the answer: all
+ * that are awaited live for milliseconds, so that each object between a command and its answer is one more for the garbage collector
+ * to copy.
+ */
+export interface LaterAnswer {
+  readonly kind: "later";
+  answer: string | LongAnswer | null;
+  /** Of its request, which are held until it is answered. */
+  bytes: number;
+  /** Who is to be told; null: nobody yet, as within the call that serves the request. */
+  listener: AnswerListener | null;
+}
+
+export interface AnswerListener {
+  /** Once for each. */
+  answered(later: LaterAnswer, answer: Answer): void;
+}
 
 /** What cuts a stream into requests. */
 export interface RequestParser<Request> {

@@ -3,32 +3,26 @@ import type { Reply } from "../../protocol/reply.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import { type Refused, refused } from "../answers/request.js";
-import type { LastWrite } from "../users/command-path.js";
+import type { ReplyWaiter } from "../users/command-path.js";
 import type { Confirmations } from "./confirmations.js";
 
 /** The command's reply, errors among them; or it was not answered, and the code says why. */
 export type GatewayAnswer = Reply | Refused;
 
-export interface GatewayWaiter {
-  /** Whether until its place is final. */
-  readonly isStable: boolean;
-  /** Told before the answer whether another daemon has the write on its disk; undefined: nobody asks. */
-  readonly replicated: ((came: boolean) => void) | undefined;
-  /** Filled in when the command is recorded; undefined: nobody asks. */
-  readonly lastWrite: LastWrite | undefined;
-  /** Once; never within the call that hands it in, unless the command is refused at once. */
-  answered(answer: GatewayAnswer): void;
-}
+export type GatewayWaiter = Omit<ReplyWaiter, "kind">;
 
 /** Daemons that have it, where somebody asks whether it is replicated. */
 const ITSELF_AND_ANOTHER = 2;
 
-/** @param join  hands the waiter in */
+/** @param join  hands the waiter in. @returns why it was refused at once; null: it was not */
 export function answerTo(
   { isStable = false, replicated, lastWrite }: Partial<Omit<GatewayWaiter, "answered">>,
-  join: (waiter: GatewayWaiter) => void,
+  join: (waiter: GatewayWaiter) => Refused | null,
 ): Promise<GatewayAnswer> {
-  return new Promise((resolve) => join({ isStable, replicated, lastWrite, answered: resolve }));
+  return new Promise((resolve) => {
+    const refusal = join({ isStable, replicated, lastWrite, answered: resolve });
+    if (refusal !== null) resolve(refusal);
+  });
 }
 
 /** The same answer for all. */

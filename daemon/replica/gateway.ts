@@ -108,18 +108,16 @@ export class Gateway {
     return answerTo(user, (waiter) => this.send(argv, user, waiter));
   }
 
-  /** The same for one who needs no promise. */
-  send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): void {
+  /** The same for one who needs no promise. @returns why it is refused, and nobody waits; null: it is not */
+  send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): Refused | null {
     const bytes = bytesOf(argv);
-    if (bytes > COMMAND_BYTES_MAX) {
-      waiter.answered(tooLong(bytes));
-      return;
-    }
+    if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
     const group = this.#groupFor(user, isKeyCommand(argv));
     group.commands.push(argv);
     group.waiting.push(waiter);
     group.bytes += bytes;
     this.#pace.came(1);
+    return null;
   }
 
   /**
@@ -145,7 +143,10 @@ export class Gateway {
     group.commands.push(...commands);
     group.bytes += bytes;
     this.#pace.came(commands.length);
-    return answerTo(user, (waiter) => group.waiting.push(waiter));
+    return answerTo(user, (waiter) => {
+      group.waiting.push(waiter);
+      return null;
+    });
   }
 
   /** @param isRing  whether it is a command of the key ring: no daemon takes these among others */

@@ -3,18 +3,16 @@
  * by the state.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command.js";
-import type { LaterReply, Listener } from "../answers/later-reply.js";
-import { REFUSALS, type RefusalCode } from "../answers/refusals.js";
+import { replyOf } from "../answers/refusal-reply.js";
 import type { Called } from "../backends/called.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { LocalUnits } from "../backends/local-units.js";
 import type { WriteObserver } from "../backends/write-observer.js";
-import type { CommandPath, CommandSender } from "../users/command-path.js";
+import type { CommandPath, CommandSender, ReplyWaiter, WaitingSender } from "../users/command-path.js";
 import type { Gateway } from "./gateway.js";
-import type { GatewayAnswer, GatewayWaiter } from "./gateway-waiter.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 
 export interface RecordedPathParts {
@@ -25,14 +23,6 @@ export interface RecordedPathParts {
   /** How many other daemons are connected; null: it stands alone. */
   readonly others: () => number | null;
 }
-
-/** Redis's words where clients know what to do about them, and no envelopes where they know none. */
-const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
-  "catching-up":
-    "LOADING This daemon has started just now or is not complete yet: it takes no writes so far.",
-  "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,
-  "not-stable": "ERR It was applied, but the order up to it did not become final in time.",
-};
 
 export class RecordedPath implements CommandPath {
   readonly records = true;
@@ -56,16 +46,16 @@ export class RecordedPath implements CommandPath {
     return this.#parts.gateway.execute(argv, sender).then(replyOf);
   }
 
-  send(
+  send<Waiter extends ReplyWaiter>(
     command: Command,
     argv: readonly ByteString[],
-    sender: CommandSender,
-  ): Reply | Promise<Reply> | LaterReply {
+    sender: WaitingSender<Waiter>,
+  ): Reply | Promise<Reply> | Waiter {
     if (!command.writes) return this.#read(command, argv, sender);
-    const reply = new RecordedReply(sender);
+    const waiter = sender.waiter();
     this.#tellOfSent(command, argv, sender.db);
-    this.#parts.gateway.send(argv, sender, reply);
-    return reply;
+    const refusal = this.#parts.gateway.send(argv, sender, waiter);
+    return refusal === null ? waiter : replyOf(refusal);
   }
 
   executeTogether(
@@ -114,36 +104,4 @@ export class RecordedPath implements CommandPath {
     const { backend, units } = this.#parts;
     return backend.run(command, argv, units.joined(sender), sender.now);
   }
-}
-
-/** Of a command that was sent. */
-class RecordedReply implements LaterReply, GatewayWaiter {
-  readonly kind = "later";
-  readonly isStable: boolean;
-  readonly replicated: GatewayWaiter["replicated"];
-  readonly lastWrite: GatewayWaiter["lastWrite"];
-  /** Once it is there. */
-  #reply: Reply | null = null;
-  #listener: Listener<Reply> | null = null;
-
-  constructor({ isStable, replicated, lastWrite }: CommandSender) {
-    this.isStable = isStable;
-    this.replicated = replicated;
-    this.lastWrite = lastWrite;
-  }
-
-  answered(answer: GatewayAnswer): void {
-    this.#reply = replyOf(answer);
-    this.#listener?.told(this.#reply);
-  }
-
-  tell(listener: Listener<Reply>): void {
-    this.#listener = listener;
-    if (this.#reply !== null) listener.told(this.#reply);
-  }
-}
-
-function replyOf(answer: GatewayAnswer): Reply {
-  if (answer.kind !== "refused") return answer;
-  return error(ERRORS[answer.code] ?? `ERR ${REFUSALS[answer.code].sentence}`);
 }

@@ -73,10 +73,12 @@ export class SigningPace {
       return;
     this.#isScheduled = true;
     this.#stopWaiting();
-    this.#parts.soon(() => {
-      this.#isScheduled = false;
-      this.#waiting = this.#wanted = 0;
-      this.#parts.sign();
-    });
+    this.#parts.soon(this.#sign);
   }
+
+  readonly #sign = (): void => {
+    this.#isScheduled = false;
+    this.#waiting = this.#wanted = 0;
+    this.#parts.sign();
+  };
 }

@@ -7,7 +7,7 @@ import type { Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Place } from "../../timeline/entries/entry.js";
-import type { LaterReply } from "../answers/later-reply.js";
+import type { Refused } from "../answers/request.js";
 import type { Called } from "../backends/called.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { UnitSender } from "../backends/local-units.js";
@@ -33,6 +33,21 @@ export interface CommandSender extends UnitSender {
   readonly lastWrite?: LastWrite;
 }
 
+/** Who waits for the reply of a write that is recorded; it stands for that reply until then. */
+export interface ReplyWaiter extends Required<Pick<CommandSender, "isStable">> {
+  readonly kind: "later";
+  readonly replicated: CommandSender["replicated"] | undefined;
+  readonly lastWrite: LastWrite | undefined;
+  /** Once, and not within the call that hands it in. */
+  answered(answer: Reply | Refused): void;
+}
+
+/** Who can wait without a promise: that takes more than ten times as much work, and writes that are recorded come by the hundred in a turn. */
+export interface WaitingSender<Waiter extends ReplyWaiter> extends CommandSender {
+  /** Makes who waits for the reply of the command at hand. */
+  waiter(): Waiter;
+}
+
 export interface CommandPath {
   /** How many databases there are. */
   readonly databases: number;
@@ -42,12 +57,12 @@ export interface CommandPath {
   readonly others: number | null;
   /** Errors are replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
-  /** The same, where no promise is needed for an answer that comes later. */
-  send(
+  /** The same for who needs no promise. @returns  the waiter where the reply comes later */
+  send<Waiter extends ReplyWaiter>(
     command: Command,
     argv: readonly ByteString[],
-    sender: CommandSender,
-  ): Reply | Promise<Reply> | LaterReply;
+    sender: WaitingSender<Waiter>,
+  ): Reply | Promise<Reply> | Waiter;
   /**
    * Several commands as one, nothing in between, if all conditions hold.
    * @returns an array of their replies, errors among them; `nil-array`: a condition does not hold; an error: none was run

@@ -6,13 +6,13 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
 import type { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
 import { bulkHead, writeReply } from "../../../protocol/resp/resp-writer.js";
-import { type Later, MadeLater } from "../../answers/later-reply.js";
 import type { ClientConnection } from "../client-connection.js";
 import { type Answer, type Closing, closing, Dialect } from "../dialect.js";
 import { parserFor, RESP_LISTENER, type RespHost } from "./resp-host.js";
 import { answerBytes, argumentBytes } from "./session/answers.js";
+import type { AwaitedCommand } from "./session/awaited-command.js";
 import { ConnectedClient } from "./session/connected-client.js";
-import { RespSession, type Route } from "./session/session.js";
+import { RespSession } from "./session/session.js";
 import { LONG_BYTES } from "./shared-output.js";
 
 /** Requests of a connection that may wait for their answers. */
@@ -56,6 +56,7 @@ export class RespDialect extends Dialect<Argv> {
     );
     this.#session = this.#client.session;
     this.#session.waitsLate = () => connection.listenOn();
+    this.#session.answerOf = (reply) => this.#told(reply);
     this.parser.trusted = this.#session.user !== null;
     // Where nobody has to log in a first command may be as long as any.
     if (this.parser.trusted) connection.trust();
@@ -122,18 +123,24 @@ export class RespDialect extends Dialect<Argv> {
     this.#session.now = this.#host.environment.clock();
   }
 
-  serve(argv: Argv): Answer | Later<Answer> {
+  serve(argv: Argv): Answer | AwaitedCommand {
     const session = this.#session;
     const reply = session.serve(argv);
     this.#served++;
     if (!this.parser.trusted) this.parser.trusted = session.user !== null;
     const isMuted = session.replies !== "on" && session.mute();
     if (reply === null) return "";
-    if (reply instanceof Promise || reply.kind === "later")
-      return new MadeLater(reply, session.last, isMuted ? unsaid : this.#toldLater);
+    if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, isMuted);
     if (isMuted) return "";
     if (reply.kind === "error") this.#errors++;
     return this.#told(reply);
+  }
+
+  #awaited(reply: Promise<Reply> | AwaitedCommand, isMuted: boolean): AwaitedCommand {
+    const awaited = reply instanceof Promise ? this.#session.waiter() : reply;
+    if (reply instanceof Promise) reply.then((it) => awaited.answered(it));
+    awaited.isMuted = isMuted;
+    return awaited;
   }
 
   override end(): void {
@@ -180,15 +187,4 @@ export class RespDialect extends Dialect<Argv> {
     // Without words: who reads replies one by one would take any for this one.
     return bytes ?? closing("answer-too-long", `one answer of more than ${most} bytes`, null);
   }
-
-  readonly #toldLater = (reply: Reply, route: Route | null): Answer => {
-    unsaid(reply, route);
-    return this.#told(reply);
-  };
-}
-
-/** What comes later and is for who wants no answers: it is counted all the same. */
-function unsaid(reply: Reply, route: Route | null): Answer {
-  if (reply.kind === "error") route?.counts.addFailure();
-  return "";
 }

@@ -95,8 +95,8 @@ function execHere(session: RespSession, queued: readonly Queued[]): Reply | Prom
 function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<Reply> {
   const served = denialOf(session, { route, argv }) ?? session.call(route, argv) ?? NIL;
   if (!("kind" in served)) return served;
-  if (served.kind !== "later") return settled(served);
-  return new Promise((resolve) => served.tell({ told: resolve }));
+  if (served.kind === "later") throw new Error(`${route.command.name} was to be recorded by itself`);
+  return settled(served);
 }
 
 /** Who the connection is may have changed since a command was queued, or what he may do. */

@@ -7,12 +7,13 @@ import { type ErrorReply, error, type Reply, status } from "../../../../protocol
 import { CommandFailure } from "../../../../store/arguments/errors.js";
 import type { EncodingLimits } from "../../../../store/engine/encoding-name.js";
 import type { Command } from "../../../../store/rows/command.js";
-import type { LaterReply } from "../../../answers/later-reply.js";
 import type { Limits } from "../../../options/limits.js";
 import type { Environment } from "../../../process/environment.js";
-import type { CommandPath, CommandSender, LastWrite } from "../../../users/command-path.js";
+import type { CommandPath, LastWrite, WaitingSender } from "../../../users/command-path.js";
 import { type Denial, Guest, type GuestParts } from "../../../users/guest.js";
 import type { User } from "../../../users/users.js";
+import type { Answer } from "../../dialect.js";
+import { AwaitedCommand } from "./awaited-command.js";
 import { runOrWait } from "./blocking.js";
 import type { Client } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
@@ -31,7 +32,7 @@ export type SessionHandler = (
 ) => Reply | Promise<Reply> | null;
 
 /** What serving a command comes to; null: there is no answer. */
-export type Served = Reply | Promise<Reply> | LaterReply | null;
+export type Served = Reply | Promise<Reply> | AwaitedCommand | null;
 
 /** A command, and what a connection does with it. */
 export interface Route {
@@ -86,7 +87,7 @@ const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
 /** What browsers send that were led here by a page; Redis hangs up as well. */
 const HTTP = /^(post|host:)$/i;
 
-export class RespSession implements CommandSender {
+export class RespSession implements WaitingSender<AwaitedCommand> {
   readonly host: SessionHost;
   db = 0;
   now = 0;
@@ -103,6 +104,7 @@ export class RespSession implements CommandSender {
   waiting: ((how: "timeout" | "error") => boolean) | null = null;
   whenServed: (() => void) | null = null;
   waitsLate: (() => void) | null = null;
+  answerOf: (reply: Reply) => Answer = () => "";
   /** As others see the connection. */
   readonly client: Client;
   isStable = false;
@@ -183,13 +185,18 @@ export class RespSession implements CommandSender {
     if (state.monitors.size > 0) state.show(route.command, argv, this.client);
     if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
     // The waiting itself does not count.
-    else this.whenServed = () => this.#noteTime(route, argv, milliseconds);
+    else this.#noteTimeWhenServed(route, argv, milliseconds);
     // Before anybody's next command, as in Redis; those of a transaction count as one.
     if (waiters.hasReady && !this.isExecuting) {
       waiters.serve();
       state.mark = environment.uptime();
     }
     return reply;
+  }
+
+  /** By itself: where a function is made, what it knows is kept in an object, also when it is not made. */
+  #noteTimeWhenServed(route: Route, argv: readonly ByteString[], milliseconds: number): void {
+    this.whenServed = () => this.#noteTime(route, argv, milliseconds);
   }
 
   /** By the limits that the command has left. */
@@ -210,6 +217,11 @@ export class RespSession implements CommandSender {
       if (failure instanceof CommandFailure) return failure.reply;
       throw failure;
     }
+  }
+
+  /** For the latest command. */
+  waiter(): AwaitedCommand {
+    return new AwaitedCommand(this, (this.last as Route).counts);
   }
 
   /** Whether a command may be sent on while answers are still to come: writes behind writes, which are recorded in order. */

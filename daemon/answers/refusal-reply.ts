@@ -1,0 +1,17 @@
+/** Refusals as error replies, to clients who know no envelopes. */
+import { error, type Reply } from "../../protocol/reply.js";
+import { REFUSALS, type RefusalCode } from "./refusals.js";
+import type { Refused } from "./request.js";
+
+/** Redis's words where clients know what to do about them, and no envelopes where they know none. */
+const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
+  "catching-up":
+    "LOADING This daemon has started just now or is not complete yet: it takes no writes so far.",
+  "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,
+  "not-stable": "ERR It was applied, but the order up to it did not become final in time.",
+};
+
+export function replyOf(answer: Reply | Refused): Reply {
+  if (answer.kind !== "refused") return answer;
+  return error(ERRORS[answer.code] ?? `ERR ${REFUSALS[answer.code].sentence}`);
+}
