@@ -7,13 +7,8 @@ import { signEnvelopeAside } from "../keys/sign.js";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { FrameParser, writeFrame } from "../protocol/frame.js";
 import { writeCommand } from "../protocol/resp/resp-writer.js";
-import {
-  bytesOfHex,
-  HASH_BYTES,
-  NONCE_BYTES,
-  signedBytes,
-  writeBody,
-} from "../protocol/version-2/envelope.js";
+import { bytesOfHex, HASH_BYTES, NONCE_BYTES, signedBytes } from "../protocol/version-2/envelope.js";
+import { writeBody } from "../protocol/version-2/envelope-body.js";
 import {
   type DaemonMessage,
   readDaemonMessage,

@@ -1,7 +1,8 @@
 /** From a batch to the frame that all daemons get: header, bytes to be signed, id, frame. */
 import { hash, randomBytes } from "node:crypto";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { bodyOf, NONCE_BYTES, signedBytes, writeBody } from "../../protocol/version-2/envelope.js";
+import { bodyOf, NONCE_BYTES, signedBytes } from "../../protocol/version-2/envelope.js";
+import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import { commandFrame, type Wait } from "../../protocol/version-2/messages-v2.js";
 import type { SignedEnvelope } from "../calls/sending.js";
 import type { Batch } from "./batch.js";

@@ -13,8 +13,8 @@ import {
   envelopeOf,
   NONCE_BYTES,
   SEQ_MAX,
-  writeSigned,
 } from "../../protocol/version-2/envelope.js";
+import { writeSigned } from "../../protocol/version-2/envelope-body.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import { type Entry, placeOf } from "../../timeline/entries/entry.js";

@@ -5,10 +5,10 @@
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";
-import { commandLength, putCommand, writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
 import { ShortStrings } from "../resp/short-strings.js";
 
-const MAGIC = "dbsync2";
+/** The first element of a body. */
+export const MAGIC = "dbsync2";
 /** Bytes of SHA-256: ids, fingerprints, clusters. */
 export const HASH_BYTES = 32;
 export const NONCE_BYTES = 16;
@@ -60,31 +60,6 @@ export interface Envelope extends EnvelopeHeader {
 export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq" | "nonce"> &
   Partial<EnvelopeHeader>;
 
-/** The body of a new envelope. @param commands  as RESP arrays, from `writeCommand` */
-export function writeBody(header: HeaderFields, commands: readonly ByteString[]): ByteString {
-  return bodyStart(header, commands.length) + commands.join("");
-}
-
-/** What stands before the commands. */
-function bodyStart(header: HeaderFields, commands: number): ByteString {
-  const { key, cluster, at, seq, nonce, db = 0, multi = false, after, only, as } = header;
-  let pairs = 5;
-  let bytes = `$3\r\nkey\r\n${writeBulk(key)}$7\r\ncluster\r\n${writeBulk(cluster)}`;
-  bytes += `$2\r\nat\r\n${writeBulk(String(at))}$3\r\nseq\r\n${writeBulk(String(seq))}$5\r\nnonce\r\n${writeBulk(nonce)}`;
-  const add = (name: string, value: ByteString) => {
-    pairs++;
-    bytes += writeBulk(name) + value;
-  };
-  if (db !== 0) add("db", writeBulk(String(db)));
-  if (multi) add("multi", writeBulk("1"));
-  if (header.if)
-    add("if", writeCommand(header.if.flatMap(({ db, key, writer }) => [String(db), key, writer])));
-  if (after) add("after", writeBulk(after));
-  if (only) add("only", writeBulk(only));
-  if (as) add("as", writeBulk(as));
-  return `${writeArrayHead(2 + commands)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}`;
-}
-
 /** What `readBody` reads of the body that `writeBody` makes of these, without reading it. */
 export function envelopeOf(header: HeaderFields, commands: Envelope["commands"]): Envelope {
   const { key, cluster, at, seq, nonce, db = 0, multi = false } = header;
@@ -101,24 +76,13 @@ export function signedBytes(body: Buffer | ByteString): Buffer {
   return bytes;
 }
 
-/** `signedBytes` of the body that `writeBody` makes of these, for who signs many commands: without a string for each. */
-export function writeSigned(header: HeaderFields, commands: Envelope["commands"]): Buffer {
-  const start = bodyStart(header, commands.length);
-  let length = start.length;
-  for (const argv of commands) length += commandLength(argv);
-  const bytes = signedStart(length, BODY_START + length);
-  let end = BODY_START + bytes.write(start, BODY_START, "latin1");
-  for (const argv of commands) end = putCommand(bytes, end, argv);
-  return bytes;
-}
-
 /** `signedBytes` for hashing: a long body is not copied for it. */
 export function signedPieces(body: Buffer): readonly Buffer[] {
   return body.length < WORTH_COPYING ? [signedBytes(body)] : [signedStart(body.length, BODY_START), body];
 }
 
 /** What stands before a body, in a buffer of so many bytes. */
-function signedStart(bodyLength: number, size: number): Buffer {
+export function signedStart(bodyLength: number, size: number): Buffer {
   const bytes = Buffer.allocUnsafe(size);
   bytes.set(SIGNED_PREFIX);
   bytes.writeUInt32BE(Math.floor(bodyLength / 2 ** 32), SIGNED_PREFIX.length);
@@ -133,7 +97,8 @@ const WORTH_COPYING = 16 * 1024;
 export const bodyOf = (signed: Buffer): Buffer => signed.subarray(BODY_START);
 
 const SIGNED_PREFIX = Buffer.from("dbsync2\0command\0", "latin1");
-const BODY_START = SIGNED_PREFIX.length + 8;
+/** Where the body begins among the signed bytes. */
+export const BODY_START = SIGNED_PREFIX.length + 8;
 
 /**
  * The signer's key id, the one thing that is looked at before the signature holds: the first pair of the header.

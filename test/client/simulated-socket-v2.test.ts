@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeFrame } from "../../protocol/frame.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import { writeBody } from "../../protocol/version-2/envelope.js";
+import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import { writeCommandMessage } from "../../protocol/version-2/messages-v2.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";

@@ -19,8 +19,8 @@ import {
   readBody,
   signedBytes,
   signerOf,
-  writeBody,
 } from "../../protocol/version-2/envelope.js";
+import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import {
   type DaemonMessage,
   readClientMessage,

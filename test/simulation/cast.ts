@@ -6,7 +6,8 @@ import { createPrivateKey, createPublicKey, hash, type KeyObject, verify } from 
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import { type HeaderFields, readBody, signedBytes, writeBody } from "../../protocol/version-2/envelope.js";
+import { type HeaderFields, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
+import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import { KeyRing } from "../../store/key-ring.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { SeededRandom } from "../support/seeded-random.js";

@@ -8,7 +8,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import type { Reply } from "../../protocol/reply.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import { type EnvelopeHeader, signedBytes, writeBody } from "../../protocol/version-2/envelope.js";
+import { type EnvelopeHeader, signedBytes } from "../../protocol/version-2/envelope.js";
+import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import {
   type EnvelopeDate,
   type Hello,

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import { readBody, writeBody } from "../../protocol/version-2/envelope.js";
+import { readBody } from "../../protocol/version-2/envelope.js";
+import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { Waiting } from "../../timeline/waiting.js";
 

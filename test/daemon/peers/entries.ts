@@ -2,7 +2,8 @@
 import { hash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { readBody, signedBytes, writeBody } from "../../../protocol/version-2/envelope.js";
+import { readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { writeBody } from "../../../protocol/version-2/envelope-body.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 
 export const EPOCH = 1_790_000_000_000;

@@ -6,7 +6,8 @@ import { openReplica, type ReplicaParts } from "../../../daemon/replica/replica.
 import { hashOf, makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { readBody, signedBytes, writeBody } from "../../../protocol/version-2/envelope.js";
+import { readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { writeBody } from "../../../protocol/version-2/envelope-body.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { makeFolder, settingsFrom, until } from "../replicas.js";
 import { log } from "../scene.js";

@@ -14,9 +14,8 @@ import {
   signedPieces,
   signerOf,
   unitId,
-  writeBody,
-  writeSigned,
 } from "../../../protocol/version-2/envelope.js";
+import { writeBody, writeSigned } from "../../../protocol/version-2/envelope-body.js";
 import { seed } from "../../support/seed.js";
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");

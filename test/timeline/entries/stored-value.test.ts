@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { bytesOf } from "../../../protocol/byte-string.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { signedBytes, writeBody } from "../../../protocol/version-2/envelope.js";
+import { signedBytes } from "../../../protocol/version-2/envelope.js";
+import { writeBody } from "../../../protocol/version-2/envelope-body.js";
 import { readEntry, readValue, writeValue } from "../../../timeline/entries/stored-value.js";
 
 const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());

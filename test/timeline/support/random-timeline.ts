@@ -11,8 +11,8 @@ import {
   hexOf,
   signedBytes,
   unitId,
-  writeBody,
 } from "../../../protocol/version-2/envelope.js";
+import { writeBody } from "../../../protocol/version-2/envelope-body.js";
 import { KeyRing } from "../../../store/key-ring.js";
 import { pemOfSpki } from "../../../store/rights/spki.js";
 import type { Entry } from "../../../timeline/entries/entry.js";

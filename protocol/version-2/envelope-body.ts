@@ -1,0 +1,40 @@
+/** The body of a new envelope: version 2's writing half. What it says is read by envelope.ts. */
+import type { ByteString } from "../byte-string.js";
+import { commandLength, putCommand, writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
+import { BODY_START, type Envelope, type HeaderFields, MAGIC, signedStart } from "./envelope.js";
+
+/** @param commands  as RESP arrays, from `writeCommand` */
+export function writeBody(header: HeaderFields, commands: readonly ByteString[]): ByteString {
+  return bodyStart(header, commands.length) + commands.join("");
+}
+
+/** What stands before the commands. */
+function bodyStart(header: HeaderFields, commands: number): ByteString {
+  const { key, cluster, at, seq, nonce, db = 0, multi = false, after, only, as } = header;
+  let pairs = 5;
+  let bytes = `$3\r\nkey\r\n${writeBulk(key)}$7\r\ncluster\r\n${writeBulk(cluster)}`;
+  bytes += `$2\r\nat\r\n${writeBulk(String(at))}$3\r\nseq\r\n${writeBulk(String(seq))}$5\r\nnonce\r\n${writeBulk(nonce)}`;
+  const add = (name: string, value: ByteString) => {
+    pairs++;
+    bytes += writeBulk(name) + value;
+  };
+  if (db !== 0) add("db", writeBulk(String(db)));
+  if (multi) add("multi", writeBulk("1"));
+  if (header.if)
+    add("if", writeCommand(header.if.flatMap(({ db, key, writer }) => [String(db), key, writer])));
+  if (after) add("after", writeBulk(after));
+  if (only) add("only", writeBulk(only));
+  if (as) add("as", writeBulk(as));
+  return `${writeArrayHead(2 + commands)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}`;
+}
+
+/** `signedBytes` of the body that `writeBody` makes of these, for who signs many commands: without a string for each. */
+export function writeSigned(header: HeaderFields, commands: Envelope["commands"]): Buffer {
+  const start = bodyStart(header, commands.length);
+  let length = start.length;
+  for (const argv of commands) length += commandLength(argv);
+  const bytes = signedStart(length, BODY_START + length);
+  let end = BODY_START + bytes.write(start, BODY_START, "latin1");
+  for (const argv of commands) end = putCommand(bytes, end, argv);
+  return bytes;
+}
