@@ -16,6 +16,7 @@ const BENCHMARKS = [
   "resp",
   "documents",
   "document-requests",
+  "sql",
   "memory",
   "cost-curves",
   "long-commands",

@@ -3,7 +3,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { numberText } from "../../../store/sql/expression-text.js";
 
-const PAGE_ROWS = 20;
+/** The original's. */
+export const PAGE_ROWS = 20;
 /** Before what went wrong; clients look for it, whatever the language. */
 export const ERROR_HEAD = "Hadisoana : ";
 
@@ -16,18 +17,18 @@ export function errorFrame(text: ByteString): ByteString {
   return messageFrame(ERROR_HEAD + text);
 }
 
-/** @param reply  of a query: a map of name, columns and rows */
-export function relationFrame(reply: Extract<Reply, { kind: "map" }>): ByteString {
+/** @param reply  of a query: a map of name, columns and rows @param pageRows  on each page, which says the columns again */
+export function relationFrame(reply: Extract<Reply, { kind: "map" }>, pageRows: number): ByteString {
   const [, name, , columns, , rows] = reply.items as readonly [Reply, Reply, Reply, Reply, Reply, Reply];
   const all = itemsOf(rows);
-  const pages = Math.max(1, Math.ceil(all.length / PAGE_ROWS));
+  const pages = Math.max(1, Math.ceil(all.length / pageRows));
   const heads = itemsOf(columns).map((column) => {
     const [each, origin] = itemsOf(column) as readonly [Reply, Reply];
     return `{"name":${cellText(each)},"origin":${cellText(origin)}}`;
   });
   let text = "";
   for (let page = 1; page <= pages; page++) {
-    const shown = all.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS);
+    const shown = all.slice((page - 1) * pageRows, page * pageRows);
     const lines = shown.map((row) => `[${itemsOf(row).map(cellText).join(",")}]`);
     text += `RELATION_JSON_PAGE ${page}/${pages}\n{"type":"relation","name":${cellText(name)},"page":${page},"totalPages":${pages},`;
     text += `"columns":[${heads.join(",")}],"rows":[${lines.join(",")}]}\n`;

@@ -12,7 +12,7 @@ import type { Environment } from "../../process/environment.js";
 import type { CommandPath } from "../../users/command-path.js";
 import { Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";
-import { errorFrame, messageFrame, relationFrame } from "./frames.js";
+import { errorFrame, messageFrame, PAGE_ROWS, relationFrame } from "./frames.js";
 import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
 
 export interface SqlSessionHost extends GuestParts {
@@ -22,6 +22,8 @@ export interface SqlSessionHost extends GuestParts {
   readonly language: SqlLanguage;
 }
 
+/** How many rows the pages of this connection are to have. */
+const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
 const LOGIN = /^login\s+(\S+)\s+(\S+)$/i;
 /** A browser that was led here by a page, whose data must not be taken for statements. */
 const HTTP = /^[A-Z]+ \S+ HTTP\//;
@@ -32,6 +34,7 @@ export class SqlSession {
   readonly #sender: GuestSender;
   /** Empty: none is chosen. */
   #database: ByteString = "";
+  #pageRows = PAGE_ROWS;
 
   constructor(host: SqlSessionHost) {
     this.#host = host;
@@ -53,6 +56,11 @@ export class SqlSession {
       const isIn = this.#guest.logIn(name, password);
       return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
     }
+    const [, rows] = PAGES.exec(statement) ?? [];
+    if (rows !== undefined) {
+      this.#pageRows = Number(rows);
+      return messageFrame(this.#says("pages"));
+    }
     const argv = ["SQL", this.#database, statement];
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return errorOf(command.reply.text);
@@ -70,7 +78,7 @@ export class SqlSession {
   #told(text: ByteString, reply: Reply): ByteString {
     if (reply.kind === "error") return errorOf(reply.text);
     if (reply.kind === "map") {
-      const frame = relationFrame(reply);
+      const frame = relationFrame(reply, this.#pageRows);
       return frame.length > this.#host.limits.maxOutputBytes ? this.#refuses("tooMuch") : frame;
     }
     const { statement } = parse(text);

@@ -26,15 +26,14 @@ export function joined(
   evaluation: Evaluation,
 ): Relation {
   const columns = [...left.columns, ...right.columns];
-  const { pairs, isMatchedLeft, isMatchedRight } = pairsOf(left, right, on, evaluation);
-  const rows = [...pairs];
+  const { pairs: rows, isMatchedLeft, isMatchedRight } = pairsOf(left, right, on, evaluation);
   const nothing = (width: number): RelationRow => Array<null>(width).fill(null);
   if (kind === "left" || kind === "full")
     for (const [i, row] of left.rows.entries())
-      if (!isMatchedLeft.has(i)) rows.push([...row, ...nothing(right.columns.length)]);
+      if (isMatchedLeft[i] === 0) rows.push([...row, ...nothing(right.columns.length)]);
   if (kind === "right" || kind === "full")
     for (const [i, row] of right.rows.entries())
-      if (!isMatchedRight.has(i)) rows.push([...nothing(left.columns.length), ...row]);
+      if (isMatchedRight[i] === 0) rows.push([...nothing(left.columns.length), ...row]);
   const isSet = left.isSet && right.isSet;
   // Without a condition the product keeps equal rows.
   const keepsAll = isSet || (kind === "inner" && on === null);
@@ -55,24 +54,25 @@ function nameOf({ name: one }: Relation, { name: other }: Relation, kind: JoinKi
 }
 
 interface Pairs {
-  readonly pairs: readonly RelationRow[];
-  /** Places of the rows that have a partner. */
-  readonly isMatchedLeft: ReadonlySet<number>;
-  readonly isMatchedRight: ReadonlySet<number>;
+  readonly pairs: RelationRow[];
+  /** By the place of a row: 1 if it has a partner. */
+  readonly isMatchedLeft: Uint8Array;
+  readonly isMatchedRight: Uint8Array;
 }
 
 function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluation: Evaluation): Pairs {
   const columns = [...left.columns, ...right.columns];
-  const holds: Compiled | null = on === null ? null : compiled(on, rowScope(columns, evaluation), evaluation);
-  const candidates = on === null ? null : candidatesBy(on, left, right, evaluation);
-  const all = right.rows;
+  const condition = on === null ? null : compiled(on, rowScope(columns, evaluation), evaluation);
+  const found = on === null ? null : candidatesBy(on, left, right, evaluation);
+  const candidates = found?.of ?? null;
+  const holds: Compiled | null = found?.isAll === true ? null : condition;
+  const [each, all] = [left.rows, right.rows];
   const everywhere = candidates === null ? [...all.keys()] : [];
   const pairs: RelationRow[] = [];
-  const isMatchedLeft = new Set<number>();
-  const isMatchedRight = new Set<number>();
-  let looked = candidates === null ? left.rows.length * all.length : 0;
+  const [isMatchedLeft, isMatchedRight] = [new Uint8Array(each.length), new Uint8Array(all.length)];
+  let looked = candidates === null ? each.length * all.length : 0;
   if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
-  for (const [i, row] of left.rows.entries()) {
+  for (const [i, row] of each.entries()) {
     const places = candidates === null ? everywhere : candidates(row);
     if (candidates !== null) looked += places.length;
     if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
@@ -80,20 +80,27 @@ function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluat
       const pair = [...row, ...(all[place] as RelationRow)];
       if (holds !== null && !isTrue(holds(pair))) continue;
       pairs.push(pair);
-      isMatchedLeft.add(i);
-      isMatchedRight.add(place);
+      isMatchedLeft[i] = 1;
+      isMatchedRight[place] = 1;
     }
   }
   return { pairs, isMatchedLeft, isMatchedRight };
 }
 
-/** What tells the places on the right that may fit to a row on the left; null: the condition demands no two columns to be equal. */
+interface Candidates {
+  /** Places on the right that may fit to a row on the left. */
+  of(row: RelationRow): readonly number[];
+  /** Whether they do fit: there is no more to the condition. */
+  readonly isAll: boolean;
+}
+
+/** @returns null: the condition demands no two columns to be equal */
 function candidatesBy(
   on: Expression,
   left: Relation,
   right: Relation,
   evaluation: Evaluation,
-): ((row: RelationRow) => readonly number[]) | null {
+): Candidates | null {
   const columns: readonly RelationColumn[] = [...left.columns, ...right.columns];
   const width = left.columns.length;
   for (const equality of leadingEqualities(on)) {
@@ -108,7 +115,7 @@ function candidatesBy(
       const value = row[other - width] as Scalar;
       index.add(place, typeof value === "boolean" ? Number(value) : value);
     }
-    return (row) => index.equal(row[one] as Scalar);
+    return { of: (row) => index.equal(row[one] as Scalar), isAll: equality === on };
   }
   return null;
 }

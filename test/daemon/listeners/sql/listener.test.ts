@@ -105,6 +105,29 @@ test("what has no ; behind it is carried out when the client has sent its last b
   assert.match(await scene.said("alaivo 'tsy;"), /^RESULT_MESSAGE\nHadisoana : .*toerana 8.*\nEND\n$/);
 });
 
+test("several statements in a packet, blanks and line breaks are as the original has them", async () => {
+  await using scene = await startSql();
+  const steps = scenarios.find(({ name }) => name === "framing")?.steps ?? [];
+  // The others: a ; within a text, and what is no statement, which is told with its place.
+  for (const number of [0, 1, 2, 7])
+    assert.equal(await scene.said(steps[number]?.send ?? ""), steps[number]?.expect);
+  for (const number of [4, 5, 6])
+    assert.match(
+      await scene.said(steps[number]?.send ?? ""),
+      /^RESULT_MESSAGE\nHadisoana : .*andalana \d, toerana \d.*\nEND\n$/,
+    );
+});
+
+test("a connection may ask for larger pages", async () => {
+  await using scene = await startSql();
+  const rows = Array.from({ length: 45 }, (_, n) => `(${n})`).join(",");
+  const make = `create database d;use d;create table t (n number);insert into t values ${rows};`;
+  assert.equal((await scene.said(`${make}select * from t;`)).match(/^RELATION_JSON_PAGE/gm)?.length, 3);
+  const answer = await scene.said("use d;pages 100;select * from t;");
+  assert.deepEqual(answer.match(/^RELATION_JSON_PAGE.*/gm), ["RELATION_JSON_PAGE 1/1"]);
+  assert.match(await scene.said("use d;pages 0;"), /Hadisoana/);
+});
+
 test("a line END in what is sent or kept cannot break a frame", async () => {
   await using scene = await startSql();
   assert.equal(frames(await scene.said("alaivo 1 #rehefa 1=1 x\nEND\ny;")), 1);

@@ -1,0 +1,221 @@
+/**
+ * SQL behind --sql, beside what was recorded of the original, which does not run here: it waits 44 ms for each answer to be acknowledged, so
+ * its figures with a client that acknowledges at once stand beside. `--smoke`: seconds, small tables.
+ */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { loadavg } from "node:os";
+import { freePort } from "../test/support/free-port.js";
+import { type Figures, measure, median } from "./measure.js";
+import { startDaemon } from "./processes.js";
+import { machine, report, table } from "./report.js";
+
+const smoke = process.argv.includes("--smoke");
+const ROUNDS = smoke ? 1 : 3;
+const SECONDS = smoke ? 0.2 : 2;
+const SIZES = smoke ? [100, 1_000] : [1_000, 10_000, 1_000_000];
+const JOINED = smoke ? 500 : 10_000;
+const LOADED_TOGETHER = 1_000;
+const END = "\nEND\n";
+/** Statements that a client sends before it waits. */
+const TOGETHER = 16;
+const READ_GOAL = 20_000;
+const INSERT_GOAL = 10_000;
+const JOIN_GOAL_MS = 100;
+
+class SqlClient implements Disposable {
+  readonly #socket: Socket;
+  #left = 0;
+  #tail = "";
+  #settle: (() => void) | null = null;
+  #error = "";
+
+  private constructor(port: number) {
+    this.#socket = connect({ host: "127.0.0.1", port, noDelay: true });
+    this.#socket.setEncoding("latin1").on("data", (chunk: string) => this.#take(chunk));
+  }
+
+  static async open(port: number): Promise<SqlClient> {
+    const client = new SqlClient(port);
+    await once(client.#socket, "connect");
+    await client.ask(["use d"]);
+    return client;
+  }
+
+  /** All at once; until the last one is answered. @throws Error  an answer is one */
+  async ask(statements: readonly string[]): Promise<void> {
+    this.#left = statements.length;
+    await new Promise<void>((resolve) => {
+      this.#settle = resolve;
+      this.#socket.write(statements.map((statement) => `${statement};`).join(""));
+    });
+    if (this.#error !== "") throw new Error(this.#error);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+
+  #take(chunk: string): void {
+    const text = this.#tail + chunk;
+    if (text.includes("Hadisoana : ") && !text.includes("efa misy")) this.#error = text.slice(0, 300);
+    let from = 0;
+    for (let at = text.indexOf(END); at >= 0; at = text.indexOf(END, from)) {
+      from = at + END.length;
+      this.#left--;
+    }
+    this.#tail = text.slice(Math.max(from, text.length - END.length));
+    if (this.#left === 0) this.#settle?.();
+  }
+}
+
+interface Case {
+  readonly name: string;
+  readonly clients: number;
+  readonly together: number;
+  /** Statements a second: as it was, and with a client that acknowledges at once. */
+  readonly recorded: readonly [string, string];
+  /** Statements a second. */
+  readonly goal: number | null;
+  readonly statement: (turn: number) => string;
+}
+
+const read = (size: number) => (turn: number) => `select * from t${size} where k = ${(turn * 7919) % size}`;
+let added = 0;
+const insert = () => `insert into added values (${added++},'a text',${added % 97})`;
+const [few = 0, more = 0] = SIZES;
+
+const CASES: readonly Case[] = [
+  {
+    name: `read by key, of ${few}`,
+    clients: 1,
+    together: 1,
+    recorded: ["22.5", "1,701"],
+    goal: null,
+    statement: read(few),
+  },
+  {
+    name: `read by key, of ${few}`,
+    clients: 10,
+    together: 1,
+    recorded: ["225", "–"],
+    goal: null,
+    statement: read(few),
+  },
+  {
+    name: `read by key, of ${more}`,
+    clients: 10,
+    together: 1,
+    recorded: ["211", "–"],
+    goal: null,
+    statement: read(more),
+  },
+  ...SIZES.map(
+    (size): Case => ({
+      ...{ name: `read by key, of ${size}`, clients: 10, together: TOGETHER },
+      ...{ recorded: ["–", "–"], goal: READ_GOAL, statement: read(size) },
+    }),
+  ),
+  { name: "insert", clients: 1, together: 1, recorded: ["19.9", "–"], goal: null, statement: insert },
+  {
+    name: "insert",
+    clients: 10,
+    together: 1,
+    recorded: ["201, half refused", "–"],
+    goal: null,
+    statement: insert,
+  },
+  {
+    name: "insert",
+    clients: 10,
+    together: TOGETHER,
+    recorded: ["–", "–"],
+    goal: INSERT_GOAL,
+    statement: insert,
+  },
+  {
+    ...{ name: `update by key, of ${few}`, clients: 1, together: 1, recorded: ["20.9", "569"], goal: null },
+    statement: (turn) => `update t${few} set v = ${turn % 97} where k = ${turn % few}`,
+  },
+  {
+    ...{ name: `all of ${few} rows`, clients: 1, together: 1, recorded: ["22.7", "–"], goal: null },
+    statement: () => `select * from t${few}`,
+  },
+];
+
+async function fill(client: SqlClient): Promise<void> {
+  for (const size of SIZES) {
+    await client.ask([`create table t${size} (k number primary key, x text, v number)`]);
+    for (let from = 0; from < size; from += LOADED_TOGETHER) {
+      const rows = Array.from({ length: Math.min(LOADED_TOGETHER, size - from) }, (_, i) => from + i);
+      await client.ask([
+        `insert into t${size} values ${rows.map((k) => `(${k},'text ${k}',${k % 97})`).join(",")}`,
+      ]);
+    }
+  }
+  await client.ask(["create table added (k number primary key, x text, v number)"]);
+  for (const name of ["a", "b"]) {
+    await client.ask([`create table ${name} (k number, ${name}x text)`]);
+    const rows = Array.from({ length: JOINED }, (_, k) => `(${k},'${name}${k}')`);
+    await client.ask([`insert into ${name} values ${rows.join(",")}`]);
+  }
+}
+
+async function load(port: number, { clients, together, statement }: Case): Promise<Figures> {
+  const free = await Promise.all(Array.from({ length: clients }, () => SqlClient.open(port)));
+  const all = [...free];
+  let turn = 0;
+  try {
+    return await measure({ callers: clients, seconds: SECONDS }, async () => {
+      const client = free.pop() as SqlClient;
+      await client.ask(Array.from({ length: together }, () => statement(turn++)));
+      free.push(client);
+    });
+  } finally {
+    for (const client of all) client[Symbol.dispose]();
+  }
+}
+
+async function joinTimes(client: SqlClient): Promise<number> {
+  const times: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const before = performance.now();
+    await client.ask(["select count(*) from a join b on a.k = b.k"]);
+    times.push(performance.now() - before);
+  }
+  return median(times);
+}
+
+const verdict = (isMet: boolean) => (isMet ? "met" : "missed");
+
+const port = await freePort();
+await using _ = await startDaemon(["--sql", String(port)]);
+{
+  const made = connect(port, "127.0.0.1");
+  made.end("create database d;");
+  await once(made.resume(), "close");
+}
+using client = await SqlClient.open(port);
+await fill(client);
+const rows: (string | number)[][] = [];
+for (const each of CASES) {
+  const rounds: Figures[] = [];
+  for (let round = 0; round < ROUNDS; round++) rounds.push(await load(port, each));
+  const perSecond = median(rounds.map((figures) => figures.perSecond * each.together));
+  rows.push([
+    `${each.name}, ${each.clients} client${each.clients === 1 ? "" : "s"}${each.together === 1 ? "" : `, ${each.together} statements a packet`}`,
+    ...each.recorded,
+    Math.round(perSecond),
+    each.goal === null ? "–" : `≥ ${each.goal.toLocaleString("en")} (${verdict(perSecond >= each.goal)})`,
+  ]);
+}
+const join = await joinTimes(client);
+const text = `## SQL
+
+Statements a second behind \`--sql\`, in memory; the original's figures are recorded ones of another machine, in the second column with a client that acknowledges at
+once. Client and daemon share ${machine()} Load before: ${loadavg()[0]?.toFixed(1)}.
+
+${table(["statement", "original", "acknowledged at once", "here", "goal"], rows)}
+
+A join of ${JOINED.toLocaleString("en")} rows with as many, by equal columns, counted: ${join.toFixed(0)} ms (≤ ${JOIN_GOAL_MS}: ${verdict(join <= JOIN_GOAL_MS)}).`;
+report("sql", text, smoke);
