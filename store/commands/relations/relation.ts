@@ -2,8 +2,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { sqlFailure } from "../../sql/messages.js";
 import type { Column, Language } from "../../sql/tree.js";
-import { rowKey, type Scalar } from "../../values/relations/cell.js";
+import type { Scalar } from "../../values/relations/cell.js";
 import type { Table } from "../../values/relations/table.js";
+import { DistinctRows } from "./distinct-rows.js";
 
 export interface RelationColumn {
   readonly name: ByteString;
@@ -40,11 +41,8 @@ export function tableRelation(name: ByteString, origin: ByteString, table: Table
 /** Equal rows once, at the first one's place. */
 export function withoutDuplicates(rows: readonly RelationRow[]): readonly RelationRow[] {
   if (rows.length < 2) return rows;
-  const seen = new Set<string>();
-  return rows.filter((row) => {
-    const key = rowKey(row);
-    return !seen.has(key) && seen.add(key);
-  });
+  const seen = new DistinctRows();
+  return rows.filter((row) => seen.add(row));
 }
 
 /**
