@@ -91,6 +91,9 @@ const MESSAGES = {
   ),
   nestedViews: message("Jery mifampiankina be loatra", "more than {0} views within each other"),
   tooMany: message("Be loatra ny andalana : {0}", "more than {0} rows would have to be put side by side"),
+  tooMuchWork: message("Be loatra ny andalana jerena : {0}", "more than {0} rows would have to be looked at"),
+  tooWide: message("Be loatra ny tsanganana : {0}", "more than {0} columns side by side"),
+  tooManyTypes: message("Be loatra ny karazana : {0}", "more than {0} types for one column"),
   wrongLimit: message("Fetra tsy mety : {0}", "a limit is a whole number from 0 on, not {0}"),
 } as const satisfies Readonly<Record<string, Message>>;
 

@@ -6,9 +6,9 @@ import { SqlMistake } from "./mistake.js";
 import type { Language } from "./tree.js";
 
 /** Parentheses, queries and signs within each other: each level takes stack here and when it is carried out. */
-const NESTING_MAX = 64;
+const NESTING_MAX = 32;
 /** Operators of one condition or value, for the same reason. */
-const OPERATORS_MAX = 1000;
+const OPERATORS_MAX = 500;
 const DIGITS = /^\d/;
 
 export class TokenReader {

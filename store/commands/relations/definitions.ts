@@ -83,17 +83,22 @@ export function drop(what: ObjectKind, name: ByteString, evaluation: Evaluation)
     throw failure(evaluation, what === "view" ? "unknownView" : "unknownTable", database, name);
 }
 
+/** Types that a column takes: domains of domains would grow without end. */
+const ATOMS_MAX = 100;
+
 /** Names of domains are replaced by what they stand for: what becomes of a domain later changes no table. */
 function domainOf(parts: readonly DomainPart[], evaluation: Evaluation): Domain {
   const atoms: DomainAtom[] = [];
   for (const part of parts) {
     if (part.kind !== "named") {
       atoms.push(part);
+      if (atoms.length > ATOMS_MAX) throw failure(evaluation, "tooManyTypes", String(ATOMS_MAX));
       continue;
     }
     const named = domainNamed(evaluation, part.name);
     if (named === undefined) throw failure(evaluation, "unknownTable", evaluation.database, part.name);
-    atoms.push(...named);
+    for (const atom of named) atoms.push(atom);
+    if (atoms.length > ATOMS_MAX) throw failure(evaluation, "tooManyTypes", String(ATOMS_MAX));
   }
   return atoms;
 }

@@ -12,8 +12,26 @@ export interface Evaluation {
   readonly language: Language;
   /** What stands for each `?`. */
   readonly parameters: readonly ByteString[];
+  /** What the statement has cost so far. */
+  readonly work: Work;
   /** Of this unit; what has expired by then is not there. */
   readonly at: number;
+}
+
+/** Rows that a statement may look at, with what its sources count for: some seconds, for which everybody waits. */
+export const WORK_MAX = 20_000_000;
+/** A source that is read counts for so many rows: views name many, and they may name views. */
+export const SOURCE_WORK = 10_000;
+
+export interface Work {
+  /** Rows that have been looked at. */
+  rows: number;
+}
+
+/** Counts rows that are about to be looked at. @throws CommandFailure  they are too many */
+export function spend(evaluation: Evaluation, rows: number): void {
+  evaluation.work.rows += rows;
+  if (evaluation.work.rows > WORK_MAX) throw failure(evaluation, "tooMuchWork", String(WORK_MAX));
 }
 
 export function failure(

@@ -2,7 +2,7 @@
 import type { Call, Column, Expression, Select } from "../../sql/tree.js";
 import { rowKey, type Scalar } from "../../values/relations/cell.js";
 import type { Compiled, Scope } from "./compiled.js";
-import { type Evaluation, failure } from "./evaluation.js";
+import { type Evaluation, failure, spend } from "./evaluation.js";
 import { placeOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
 
@@ -95,6 +95,7 @@ function groupRows(
     groups.set(key, group);
     return group;
   };
+  spend(evaluation, rows.length);
   // All rows are one group, even where there are none.
   if (places.length === 0) groupOf([]);
   for (const row of rows) {

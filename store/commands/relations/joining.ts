@@ -5,7 +5,7 @@ import { cellKey, rowKey } from "../../values/relations/cell.js";
 import { HashIndex } from "../../values/relations/hash-index.js";
 import { type Compiled, compiled, rowScope } from "./compiled.js";
 import { leadingEqualities } from "./equalities.js";
-import { type Evaluation, failure } from "./evaluation.js";
+import { type Evaluation, failure, spend } from "./evaluation.js";
 import {
   placeOf,
   type Relation,
@@ -17,6 +17,16 @@ import { isTrue } from "./scalars.js";
 
 /** Pairs of rows that are looked at: more would keep everybody else waiting, and fill the memory. */
 export const PAIRS_MAX = 1_000_000;
+/** Columns side by side: sources that are joined may be joined ones. */
+const COLUMNS_MAX = 1000;
+/** Of all rows together. */
+const CELLS_MAX = 32_000_000;
+
+/** @throws CommandFailure  so many joined rows would take too much memory */
+function checkSize(rows: number, columns: number, evaluation: Evaluation): void {
+  if (rows * columns <= CELLS_MAX) return;
+  throw failure(evaluation, "tooMany", String(Math.floor(CELLS_MAX / columns)));
+}
 
 /** @throws CommandFailure */
 export function joined(
@@ -27,6 +37,8 @@ export function joined(
 ): Relation {
   const columns = [...left.columns, ...right.columns];
   const { pairs: rows, isMatchedLeft, isMatchedRight } = pairsOf(left, right, on, evaluation);
+  const unmatched = kind === "inner" ? 0 : isMatchedLeft.length + isMatchedRight.length;
+  checkSize(rows.length + unmatched, columns.length, evaluation);
   const nothing = (width: number): RelationRow => Array<null>(width).fill(null);
   if (kind === "left" || kind === "full")
     for (const [i, row] of left.rows.entries())
@@ -62,24 +74,28 @@ interface Pairs {
 
 function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluation: Evaluation): Pairs {
   const columns = [...left.columns, ...right.columns];
+  if (columns.length > COLUMNS_MAX) throw failure(evaluation, "tooWide", String(COLUMNS_MAX));
   const condition = on === null ? null : compiled(on, rowScope(columns, evaluation), evaluation);
   const found = on === null ? null : candidatesBy(on, left, right, evaluation);
   const candidates = found?.of ?? null;
   const holds: Compiled | null = found?.isAll === true ? null : condition;
   const [each, all] = [left.rows, right.rows];
   const everywhere = candidates === null ? [...all.keys()] : [];
+  spend(evaluation, each.length + all.length);
   const pairs: RelationRow[] = [];
   const [isMatchedLeft, isMatchedRight] = [new Uint8Array(each.length), new Uint8Array(all.length)];
   let looked = candidates === null ? each.length * all.length : 0;
   if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
   for (const [i, row] of each.entries()) {
     const places = candidates === null ? everywhere : candidates(row);
+    spend(evaluation, places.length);
     if (candidates !== null) looked += places.length;
     if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
     for (const place of places) {
       const pair = [...row, ...(all[place] as RelationRow)];
       if (holds !== null && !isTrue(holds(pair))) continue;
       pairs.push(pair);
+      checkSize(pairs.length, columns.length, evaluation);
       isMatchedLeft[i] = 1;
       isMatchedRight[place] = 1;
     }
@@ -126,6 +142,9 @@ export function naturallyJoined(left: Relation, right: Relation, evaluation: Eva
     const other = right.columns.findIndex((column) => column.name === name);
     return other < 0 ? [] : [{ place, other }];
   });
+  if (left.columns.length + right.columns.length > COLUMNS_MAX)
+    throw failure(evaluation, "tooWide", String(COLUMNS_MAX));
+  spend(evaluation, left.rows.length + right.rows.length);
   const names = new Set(left.columns.map(({ name }) => name));
   const added = [...right.columns.keys()].filter((place) => !names.has(right.columns[place]?.name ?? ""));
   const byKey = new Map<string, RelationRow[]>();
@@ -141,6 +160,7 @@ export function naturallyJoined(left: Relation, right: Relation, evaluation: Eva
     for (const partner of byKey.get(key) ?? []) {
       if (rows.length >= PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
       rows.push([...row, ...added.map((place) => partner[place] as Scalar)]);
+      checkSize(rows.length, left.columns.length + added.length, evaluation);
     }
   }
   return {

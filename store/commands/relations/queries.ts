@@ -6,7 +6,7 @@ import { rowKey } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import { tableNamed, viewNamed } from "./catalogue.js";
 import { type Compiled, compiled, constantOf, rowScope, type Scope } from "./compiled.js";
-import { type Evaluation, failure } from "./evaluation.js";
+import { type Evaluation, failure, SOURCE_WORK, spend } from "./evaluation.js";
 import { groupsOf, isGrouped } from "./grouping.js";
 import { joined, naturallyJoined } from "./joining.js";
 import {
@@ -20,7 +20,7 @@ import { isTrue, sortOrder } from "./scalars.js";
 import { selected } from "./selection.js";
 
 /** Views within views: each takes stack. */
-const VIEWS_MAX = 16;
+const VIEWS_MAX = 8;
 
 /** What there is to select from where nothing is named: one row. */
 const DUAL: Relation = { name: "dual", columns: [], rows: [[]], table: null, isSet: true };
@@ -96,6 +96,7 @@ function combined({ joins }: Select, source: Source, evaluation: Evaluation, dep
 }
 
 function sourceRelation(source: Source, evaluation: Evaluation, depth: number): Relation {
+  spend(evaluation, SOURCE_WORK);
   if (source.kind === "derived") return withOrigin(answered(source.query, evaluation, depth), source.alias);
   const { name, alias } = source;
   const view = viewNamed(evaluation, name);
@@ -169,8 +170,9 @@ function sorted(
     value: compiled(meant(by, fields), scope, evaluation),
     sign: isFalling ? -1 : 1,
   }));
-  return (rows = given ?? []) =>
-    rows
+  return (rows = given ?? []) => {
+    spend(evaluation, rows.length);
+    return rows
       .map((row) => ({ row, by: keys.map(({ value }) => value(row)) }))
       .sort((a, b) => {
         for (const [i, { sign }] of keys.entries()) {
@@ -180,6 +182,7 @@ function sorted(
         return 0;
       })
       .map(({ row }) => row);
+  };
 }
 
 /** A field by the name that the query gives it. */

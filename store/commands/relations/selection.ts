@@ -4,7 +4,7 @@ import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
 import { compiled, constantOf, rowScope } from "./compiled.js";
 import { leadingEqualities } from "./equalities.js";
-import type { Evaluation } from "./evaluation.js";
+import { type Evaluation, spend } from "./evaluation.js";
 import { placeOf, type Relation, type RelationColumn, withoutDuplicates } from "./relation.js";
 import { isTrue } from "./scalars.js";
 
@@ -17,6 +17,7 @@ export function selected(relation: Relation, condition: Expression, evaluation: 
   const numbers = table === null ? null : demanded(table, columns, condition, evaluation);
   const candidates =
     table === null || numbers === null ? relation.rows : numbers.map((number) => table.row(number));
+  spend(evaluation, candidates.length);
   const rows = candidates.filter((row) => isTrue(holds(row)));
   return {
     name: `${name}_selection`,

@@ -63,7 +63,7 @@ function execute(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   const parsed = parse(text);
   const { statement, language } = parsed;
   if (statement instanceof SqlMistake) throw mistakeFailure(text, language, statement);
-  const evaluation: Evaluation = { data, database, language, parameters, at };
+  const evaluation: Evaluation = { data, database, language, parameters, at, work: { rows: 0 } };
   if (parsed.parameters !== parameters.length)
     throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));
   return carriedOut(statement, evaluation);

@@ -111,19 +111,55 @@ test("products that would fill the memory are refused", () => {
 
 test("views show the rows of now, within each other up to a limit, and no nonsense that somebody kept", () => {
   done("insert into t (k) values (1),(2)", "create view v0 as select k from t where k > 1");
-  for (let i = 1; i < 16; i++) done(`create view v${i} as select * from v${i - 1}`);
+  for (let i = 1; i < 8; i++) done(`create view v${i} as select * from v${i - 1}`);
   done("insert into t (k) values (3)");
-  assert.deepEqual(rows("select * from v15"), [[2], [3]]);
-  refused("create view v16 as select * from v15", /more than 16 views/);
-  call("HSET", "sql:d", "view v0", "select * from v15");
-  refused("select * from v0", /more than 16 views/);
+  assert.deepEqual(rows("select * from v7"), [[2], [3]]);
+  refused("create view v8 as select * from v7", /more than 8 views/);
+  call("HSET", "sql:d", "view v0", "select * from v7");
+  refused("select * from v0", /more than 8 views/);
   call("HSET", "sql:d", "view v0", "drop table t", "domain c", "nonsense");
-  refused("select * from v15", /no such thing/);
+  refused("select * from v7", /no such thing/);
   refused("create table n (k c)", /no such thing/);
   call("SET", "sql:d:w", "a string");
   refused("select * from w", /WRONGTYPE/);
   call("DEL", "sql:d");
   refused("show views", /no database d/);
+});
+
+test("the deepest statements over the deepest views leave the stack whole", () => {
+  const deep = (source: string) => {
+    let within = source;
+    for (let level = 0; level < 29; level++) within = `(select * from ${within}) a${level}`;
+    return `select k${" + 0".repeat(490)} k from ${within}`;
+  };
+  done("insert into t (k) values (1)", `create view w0 as ${deep("t")}`);
+  for (let i = 1; i < 8; i++) done(`create view w${i} as ${deep(`w${i - 1}`)}`);
+  assert.deepEqual(rows(deep("w7")), [[1]]);
+});
+
+test("views of views cannot keep everybody waiting, nor fill the memory", () => {
+  const names = ["s", "b", "c", "e", "f", "g", "h", "i", "j", "l"];
+  done(
+    "insert into t (k) values (1)",
+    "create view x0 as select k from t",
+    "create view w0 as select * from t",
+  );
+  for (const [i, n] of [1, 2].entries()) {
+    const joins = names.map((name) => `join w${i} ${name} on 1 = 1`).join(" ");
+    done(`create view w${n} as select * from w${i} a ${joins}`);
+  }
+  refused("select * from w2 a join w2 b on 1 = 1 join w2 c on 1 = 1", /more than 1000 columns/);
+  done(`create view x1 as ${Array(30).fill("select k from x0").join(" union ")}`);
+  done(`create view x2 as ${Array(30).fill("select k from x1").join(" union ")}`);
+  refused(
+    `create view x3 as ${Array(30).fill("select k from x2").join(" union ")}`,
+    /more than 20000000 rows would have to be looked at/,
+  );
+  done("create table r (n number)");
+  done(`insert into r values ${Array.from({ length: 900 }, (_, n) => `(${n})`).join(",")}`);
+  refused("select * from r join w2 on 1 = 1 join r y on 1 = 1", /more than \d+ rows would have to be put/);
+  done("create domain c0 (date:date:date:date:date:date:date:date:date:date)");
+  refused(`create domain c1 (${Array(11).fill("c0").join(":")})`, /more than 100 types/);
 });
 
 test("a database goes with its tables, and leaves those of others", () => {
