@@ -81,9 +81,14 @@ export class ClientOutput implements AnswerListener {
   }
 
   addLong(answer: LongAnswer): boolean {
-    if (!this.#isBehind) return this.flush() && this.#writeLong(answer);
-    this.#answers.add({ answer });
-    return true;
+    if (this.#isBehind) {
+      this.#answers.add({ answer });
+      return true;
+    }
+    if (this.flush()) return this.#writeLong(answer);
+    // The client has to read first what stands before it.
+    this.#long = answer;
+    return false;
   }
 
   /** @param bytes  of the request, which are held until it is answered */
