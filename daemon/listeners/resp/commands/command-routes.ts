@@ -22,7 +22,7 @@ const NO_CLUSTER = new CommandFailure("ERR This instance has cluster support dis
 
 export class CommandRoutes {
   readonly #routes = new Map<Command, Route>();
-  /** Of commands without subcommands, by the usual spellings. */
+  /** Of commands without subcommands, of one row each, by the usual spellings. */
   readonly #byName = new Map<ByteString, Route>();
   /** Commands that consist of subcommands. */
   readonly #containers: ReadonlySet<string>;
@@ -45,7 +45,7 @@ export class CommandRoutes {
         needsMemory: flags.includes("denyoom"),
       };
       this.#routes.set(command, route);
-      if (containers.has(name) || name.includes("|")) continue;
+      if (containers.has(name) || name.includes("|") || command.otherRow !== undefined) continue;
       this.#byName.set(name, route).set(name.toLowerCase(), route);
     }
   }
