@@ -2,7 +2,12 @@
 import { type ByteString, isAscii, textOfBytes } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
 
-export interface Token {
+export interface Token extends TokenText {
+  /** null: none comes behind it. */
+  next: Token | null;
+}
+
+interface TokenText {
   readonly kind: "word" | "number" | "text" | "sign" | "end";
   /** As it stands there; a text's contents. */
   readonly text: ByteString;
@@ -17,22 +22,44 @@ const SIGNS: ReadonlySet<string> = new Set("()*,.:=!<>+-/^#@?;");
 const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r" };
 
-/** @param from  where to begin, in bytes @throws SqlMistake */
-export function tokensOf(statement: ByteString, from = 0): Token[] {
-  const tokens: Token[] = [];
-  for (let at = from; ; ) {
-    while (isBlank(statement.charCodeAt(at))) at++;
-    if (at >= statement.length) {
-      tokens.push({ kind: "end", text: "", lower: "", at, end: at });
-      return tokens;
-    }
-    const token = tokenAt(statement, at);
-    tokens.push(token);
-    at = token.end;
+/** @returns the first @throws SqlMistake */
+export function tokensOf(statement: ByteString): Token {
+  const first = tokenFrom(statement, 0);
+  for (let token = first; token.kind !== "end"; ) {
+    const next = tokenFrom(statement, token.end);
+    token.next = next;
+    token = next;
+  }
+  return first;
+}
+
+/**
+ * The tokens of a word without its beginning, as if a blank stood there; they go on in those that are there.
+ * @param length  of the beginning @returns the first @throws SqlMistake
+ */
+export function restOfWord(statement: ByteString, word: Token, length: number): Token {
+  const first = tokenFrom(statement, word.at + length);
+  let behind = word.next;
+  for (let token = first; ; ) {
+    const next = tokenFrom(statement, token.end);
+    while (behind !== null && behind.at < next.at) behind = behind.next;
+    token.next = behind?.at === next.at ? behind : next;
+    if (token.next === behind) return first;
+    token = next;
   }
 }
 
-function tokenAt(statement: ByteString, at: number): Token {
+/** @param from  where blanks may stand before it, in bytes */
+function tokenFrom(statement: ByteString, from: number): Token {
+  let at = from;
+  while (isBlank(statement.charCodeAt(at))) at++;
+  const text: TokenText =
+    at < statement.length ? tokenAt(statement, at) : { kind: "end", text: "", lower: "", at, end: at };
+  const { kind, text: contents, lower, end } = text;
+  return { kind, text: contents, lower, at, end, next: null };
+}
+
+function tokenAt(statement: ByteString, at: number): TokenText {
   const code = statement.charCodeAt(at);
   if (isLetter(code)) return wordAt(statement, at);
   if (isDigit(code)) return numberAt(statement, at);
@@ -45,7 +72,7 @@ function tokenAt(statement: ByteString, at: number): Token {
   return { kind: "sign", text: char, lower: char, at, end: at + 1 };
 }
 
-function wordAt(statement: ByteString, at: number): Token {
+function wordAt(statement: ByteString, at: number): TokenText {
   let end = at + 1;
   while (isLetter(statement.charCodeAt(end)) || isDigit(statement.charCodeAt(end))) end++;
   const text = statement.slice(at, end);
@@ -54,7 +81,7 @@ function wordAt(statement: ByteString, at: number): Token {
   return { kind: "word", text, lower: text.toLowerCase(), at, end };
 }
 
-function numberAt(statement: ByteString, at: number): Token {
+function numberAt(statement: ByteString, at: number): TokenText {
   let end = at + 1;
   while (isDigit(statement.charCodeAt(end))) end++;
   if (statement[end] === "." && isDigit(statement.charCodeAt(end + 1))) {
@@ -66,7 +93,7 @@ function numberAt(statement: ByteString, at: number): Token {
 }
 
 /** A doubled quote or a backslash escapes. */
-function textAt(statement: ByteString, at: number): Token {
+function textAt(statement: ByteString, at: number): TokenText {
   const quote = statement[at] as string;
   let text = "";
   let from = at + 1;

@@ -1,7 +1,7 @@
 /** Reads a statement's tokens one after the other, with the words of its language. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ENGLISH_WORDS, KEYWORDS, type KeywordName, PHRASES, type Phrases } from "./keywords.js";
-import { type Token, tokensOf } from "./lexer.js";
+import { restOfWord, type Token } from "./lexer.js";
 import { SqlMistake } from "./mistake.js";
 import type { Language } from "./tree.js";
 
@@ -17,36 +17,32 @@ export class TokenReader {
   /** How many `?` there have been. */
   parameters = 0;
   readonly #phrases: Readonly<Record<KeywordName, Phrases>>;
-  #tokens: Token[];
-  #next = 0;
+  /** What comes next. */
+  token: Token;
   #depth = 0;
   #operators = 0;
 
-  constructor(statement: ByteString, tokens: Token[], language: Language) {
+  /** @param first  of its tokens */
+  constructor(statement: ByteString, first: Token, language: Language) {
     this.statement = statement;
     this.language = language;
-    this.#tokens = tokens;
+    this.token = first;
     this.#phrases = PHRASES[language];
   }
 
-  get token(): Token {
-    return this.#tokens[this.#next] as Token;
-  }
-
   get following(): Token {
-    return this.#tokens[this.#next + 1] ?? this.token;
+    return this.token.next ?? this.token;
   }
 
   advance(): Token {
     const { token } = this;
-    if (token.kind !== "end") this.#next++;
+    this.token = this.following;
     return token;
   }
 
   /** Takes a keyword, with the marks that Malagasy ones may have (`#` before it, `@` behind it), if it comes next. */
   accept(name: KeywordName): boolean {
-    const start = this.#next;
-    const first = this.#tokens[start] as Token;
+    const first = this.token;
     // Most of what is asked for is not there.
     if (first.kind !== "word" && (first.text !== "#" || this.language === "english")) return false;
     for (const phrase of this.#phrases[name]) {
@@ -54,18 +50,16 @@ export class TokenReader {
         if (this.language === "malagasy") this.acceptSign("@");
         return true;
       }
-      this.#next = start;
+      this.token = first;
     }
     return false;
   }
 
   /** Whether a keyword comes next. */
   sees(name: KeywordName): boolean {
-    const start = this.#next;
-    const tokens = this.#tokens;
+    const { token } = this;
     const found = this.accept(name);
-    this.#next = start;
-    this.#tokens = tokens;
+    this.token = token;
     return found;
   }
 
@@ -76,16 +70,16 @@ export class TokenReader {
   acceptSign(sign: string): boolean {
     const { token } = this;
     if (token.kind !== "sign" || token.text !== sign) return false;
-    this.#next++;
+    this.advance();
     return true;
   }
 
   /** A sign that Malagasy statements may mark with `#`. */
   acceptMarkedSign(sign: string): boolean {
-    const start = this.#next;
+    const { token } = this;
     this.acceptSign("#");
     if (this.acceptSign(sign)) return true;
-    this.#next = start;
+    this.token = token;
     return false;
   }
 
@@ -107,7 +101,7 @@ export class TokenReader {
     const { token } = this;
     if (token.kind !== "word") return null;
     if (this.language === "english" ? ENGLISH_WORDS.has(token.lower) : this.#isMarked()) return null;
-    this.#next++;
+    this.advance();
     return token.text;
   }
 
@@ -151,21 +145,21 @@ export class TokenReader {
   }
 
   #acceptWord(word: string): boolean {
-    const start = this.#next;
+    const start = this.token;
     if (this.language === "malagasy") this.acceptSign("#");
-    const { kind, lower, at } = this.token;
+    const { kind, lower } = this.token;
     if (kind === "word" && lower === word) {
-      this.#next++;
+      this.advance();
       return true;
     }
     // `alaivo1`, `na0`: a digit may follow at once.
     if (this.language === "malagasy" && kind === "word" && lower.startsWith(word)) {
       if (DIGITS.test(lower.slice(word.length))) {
-        this.#tokens = [...this.#tokens.slice(0, this.#next), ...tokensOf(this.statement, at + word.length)];
+        this.token = restOfWord(this.statement, this.token, word.length);
         return true;
       }
     }
-    this.#next = start;
+    this.token = start;
     return false;
   }
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { KEYWORDS } from "../../../store/sql/keywords.js";
+import { restOfWord, tokensOf } from "../../../store/sql/lexer.js";
 import { mistakeFailure } from "../../../store/sql/messages.js";
 import { SqlMistake } from "../../../store/sql/mistake.js";
 import { parse, STATEMENT_BYTES_MAX } from "../../../store/sql/parse.js";
@@ -123,6 +124,19 @@ test("digits may follow a Malagasy word at once, and no others", () => {
   assert.deepEqual(treeOf("alaivo na1 #ao@ t1"), treeOf("select na1 from t1"));
   mistakeOf("select1");
   mistakeOf("alaivok");
+  assert.deepEqual(treeOf("alaivo 1 na0ary1, 2"), treeOf("alaivo 1 na 0 ary 1, 2"));
+});
+
+test("a word is taken apart alone, however many come behind it", () => {
+  const text = "na0x 'y' z";
+  const word = tokensOf(text);
+  const rest = restOfWord(text, word, 2);
+  assert.deepEqual([rest.text, rest.next?.text], ["0", "x"]);
+  assert.equal(rest.next?.next, word.next);
+  // Each time with all behind it, this would take hours.
+  const tree = treeOf(`alaivo ${"1 na0,".repeat(100_000)}1`);
+  assert.ok(tree.kind === "query" && tree.query.kind === "select");
+  assert.equal(tree.query.fields?.length, 100_001);
 });
 
 test("limits are errors that say so", () => {
