@@ -29,6 +29,18 @@ export function textOfBytes(bytes: ByteString): string {
   return isAscii(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
 }
 
+/** Without ASCII's blanks around it. Characters' others are bytes here that may stand in a letter: A0 is the end of an à. */
+export function trimmed(bytes: ByteString): ByteString {
+  let start = 0;
+  let end = bytes.length;
+  while (start < end && isBlank(bytes.charCodeAt(start))) start++;
+  while (end > start && isBlank(bytes.charCodeAt(end - 1))) end--;
+  return bytes.slice(start, end);
+}
+
+/** Of ASCII: the blank itself, tabulators, and ends of lines and pages. */
+export const isBlank = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
+
 /** Longer texts are measured by the engine, which pays for its call from here on. */
 const SHORT = 64;
 

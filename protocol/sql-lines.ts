@@ -2,13 +2,12 @@
  * Statements of the SQL line protocol out of a stream of bytes: each ends with a `;` that stands in no text. Source:
  * test/vectors/sql/GRAMMAR.md "Wire"; there a `;` within a text ends the statement, which is mended.
  */
-import { type ByteString, bytesOf } from "./byte-string.js";
+import { type ByteString, bytesOf, trimmed } from "./byte-string.js";
 
 const SEMICOLON = 0x3b;
 const BACKSLASH = 0x5c;
 const SINGLE = 0x27;
 const DOUBLE = 0x22;
-const BLANK = /^\s*$/;
 
 export class SqlLineParser {
   /** Of a statement. May be changed between two chunks. */
@@ -32,7 +31,7 @@ export class SqlLineParser {
   }
 
   get isMidRequest(): boolean {
-    return this.#whole.length > 0 || this.#parts.some((part) => !BLANK.test(part));
+    return this.#whole.length > 0 || this.#parts.some((part) => trimmed(part) !== "");
   }
 
   /** Whether a statement is longer than any may be: nothing more can be taken. */
@@ -78,7 +77,7 @@ export class SqlLineParser {
   }
 
   #endStatement(): void {
-    const statement = this.#parts.join("").trim();
+    const statement = trimmed(this.#parts.join(""));
     const isTooLong = this.#held > this.maxBytes;
     this.#quote = 0;
     this.#isEscaped = false;

@@ -1,5 +1,5 @@
 /** The words, numbers, texts and signs of a statement. */
-import { type ByteString, isAscii, textOfBytes } from "../../protocol/byte-string.js";
+import { type ByteString, isAscii, isBlank, textOfBytes } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
 
 export interface Token extends TokenText {
@@ -19,7 +19,12 @@ interface TokenText {
 
 const SIGNS_OF_TWO: ReadonlySet<string> = new Set(["!=", "<=", ">=", "<>"]);
 const SIGNS: ReadonlySet<string> = new Set("()*,.:=!<>+-/^#@?;");
-const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
+/**
+ * What a name has not beyond ASCII: what is no UTF-8, control characters, blanks and signs. By properties that no version of Unicode changes,
+ * as a letter that one daemon's version does not know yet must not make two statements of one.
+ */
+const NO_NAME =
+  /[\ufffd\ufeff\u0080-\u00a0\u1680\u2000-\u200d\u202f\u205f\u3000\p{Pattern_Syntax}\p{Pattern_White_Space}]/u;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r" };
 
 /** @returns the first @throws SqlMistake */
@@ -76,7 +81,7 @@ function wordAt(statement: ByteString, at: number): TokenText {
   let end = at + 1;
   while (isLetter(statement.charCodeAt(end)) || isDigit(statement.charCodeAt(end))) end++;
   const text = statement.slice(at, end);
-  if (!isAscii(text) && !NAME.test(textOfBytes(text)))
+  if (!isAscii(text) && NO_NAME.test(textOfBytes(text)))
     throw new SqlMistake("unexpected", { at, found: text }, "a name of letters, digits and _");
   return { kind: "word", text, lower: text.toLowerCase(), at, end };
 }
@@ -119,7 +124,6 @@ function textAt(statement: ByteString, at: number): TokenText {
   );
 }
 
-const isBlank = (code: number) => code === 32 || (code >= 9 && code <= 13);
 const isDigit = (code: number) => code >= 48 && code <= 57;
 /** Of UTF-8 all bytes beyond ASCII. */
 const isLetter = (code: number) =>

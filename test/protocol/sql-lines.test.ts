@@ -53,6 +53,15 @@ test("blanks behind a statement begin no other, and nothing more is nothing", ()
   assert.deepEqual(taken(parser), []);
 });
 
+test("a letter whose last byte would be a blank ends a statement whole", () => {
+  const parser = new SqlLineParser(1000);
+  parser.push(Buffer.from("alaivo voilà ; à;\t"));
+  assert.deepEqual(
+    taken(parser).map((bytes) => Buffer.from(bytes, "latin1").toString()),
+    ["alaivo voilà", "à"],
+  );
+});
+
 test("a statement that is too long ends what can be taken, behind those before it", () => {
   const parser = new SqlLineParser(10);
   parser.push(Buffer.from("alaivo 1;select 123456789;alaivo 2;"));

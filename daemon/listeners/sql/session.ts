@@ -24,7 +24,8 @@ export interface SqlSessionHost extends GuestParts {
 
 /** How many rows the pages of this connection are to have. */
 const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
-const LOGIN = /^login\s+(\S+)\s+(\S+)$/i;
+/** Blanks of ASCII: byte A0 may be a part of a letter. */
+const LOGIN = /^login[ \t\r\n]+([^ \t\r\n]+)[ \t\r\n]+([^ \t\r\n]+)$/i;
 /** A browser that was led here by a page, whose data must not be taken for statements. */
 const HTTP = /^[A-Z]+ \S+ HTTP\//;
 

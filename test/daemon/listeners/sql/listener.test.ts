@@ -156,7 +156,11 @@ test("--sql-language says in English what was done", async () => {
 });
 
 test("who has to log in says name and password first, and may then do what his rules say", async () => {
-  const users = ["user default off", "user shop on >secret ~sql:shop ~sql:shop:* +@sql"];
+  const users = [
+    "user default off",
+    "user shop on >secret ~sql:shop ~sql:shop:* +@sql",
+    "user voila on >voil\xc3\xa0 +@sql",
+  ];
   await using scene = await startSql({ users });
   assert.match(await scene.said("alaivo 1;"), /Hadisoana : Midira aloha/);
   assert.match(await scene.said("login shop wrong;alaivo 1;"), /Diso ny anarana.*[\s\S]*Midira aloha/);
@@ -172,6 +176,7 @@ test("who has to log in says name and password first, and may then do what his r
     told.slice(5).every((text) => text?.startsWith("Hadisoana : Tsy mahazo")),
     answer,
   );
+  assert.match(await scene.said("login voila voil\xc3\xa0;"), /Tafiditra/);
   assert.match(await scene.said(`select '${"x".repeat(5000)}';`), /Lava loatra/);
 });
 
