@@ -23,8 +23,11 @@ export function* writeTable(
     writer.number(UNIQUENESS.indexOf(uniqueness));
   }
   for (const row of rows) {
-    for (const cell of row) writeCell(writer, cell);
-    yield* fullFrame(writer);
+    for (const cell of row) {
+      writeCell(writer, cell);
+      // A row of many long texts would be more than a buffer holds.
+      if (writer.isFull) yield* fullFrame(writer);
+    }
   }
 }
 
@@ -38,6 +41,8 @@ function writeCell(writer: SnapshotWriter, cell: Cell): void {
 export function* readTable(reader: SnapshotReader, rows: number, rowsAStep: number): Steps<Table> {
   const columns: TableColumn[] = [];
   for (let left = reader.number(); left > 0; left--) columns.push(readColumn(reader));
+  // Rows without bytes would have no end but the memory's.
+  if (columns.length === 0 && rows > 0) throw new DamagedSnapshot("a table without columns has rows");
   const table = new Table(columns);
   for (let count = 1; count <= rows; count++) {
     table.push(columns.map(() => readCell(reader)));
@@ -60,10 +65,16 @@ function readCell(reader: SnapshotReader): Cell {
     case "null":
       return null;
     case "number":
-      return reader.double();
+      return readNumber(reader);
     case "text":
       return reader.bytes();
     default:
       throw new DamagedSnapshot("a cell is of an unknown kind");
   }
+}
+
+function readNumber(reader: SnapshotReader): number {
+  const number = reader.double();
+  if (!Number.isFinite(number)) throw new DamagedSnapshot("a cell's number is none");
+  return number;
 }

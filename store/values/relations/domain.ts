@@ -98,10 +98,16 @@ function atomOf(given: unknown): DomainAtom | undefined {
   const [kind, ...rest] = given as readonly unknown[];
   const [min, max] = rest;
   if (kind === "date") return { kind };
-  if (kind === "enumeration" && rest.every(isCell)) return { kind, allowed: rest };
-  if ((kind === "number" || kind === "text") && isBound(min) && isBound(max)) return { kind, min, max };
+  if (kind === "enumeration" && rest.every(isCell)) return { kind, allowed: rest.map(plain) };
+  if ((kind === "number" || kind === "text") && isBound(min) && isBound(max))
+    return { kind, min: plain(min), max: plain(max) };
   return undefined;
 }
 
-const isBound = (given: unknown): given is number | null => given === null || typeof given === "number";
-const isCell = (given: unknown): given is Cell => isBound(given) || typeof given === "string";
+/** JSON knows numbers beyond all numbers, -0, and characters that are no bytes: written again, each would be something else. */
+const isBound = (given: unknown): given is number | null => given === null || Number.isFinite(given);
+const isCell = (given: unknown): given is Cell =>
+  isBound(given) || (typeof given === "string" && BYTES.test(given));
+const BYTES = /^[\0-\xff]*$/;
+const plain = <Kept extends Cell>(cell: Kept): Kept =>
+  typeof cell === "number" ? ((cell + 0) as Kept) : cell;
