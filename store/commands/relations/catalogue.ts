@@ -10,7 +10,7 @@ import type { Query } from "../../sql/tree.js";
 import { Hash } from "../../values/hash.js";
 import { type Domain, domainOfText } from "../../values/relations/domain.js";
 import { Table } from "../../values/relations/table.js";
-import { type Evaluation, failure } from "./evaluation.js";
+import { type Evaluation, failure, spend } from "./evaluation.js";
 
 const PREFIX = "sql:";
 
@@ -67,6 +67,8 @@ export function keptNames(evaluation: Evaluation, kept: Kept): readonly ByteStri
 export function viewNamed(evaluation: Evaluation, name: ByteString): Query | undefined {
   const text = keptText(evaluation, "view", name);
   if (text === undefined) return undefined;
+  // A long one is read anew each time.
+  spend(evaluation, text.length);
   const { statement, parameters } = parse(text);
   if (statement.kind !== "query" || parameters > 0)
     throw failure(evaluation, "damaged", evaluation.database, name);

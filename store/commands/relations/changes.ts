@@ -7,7 +7,7 @@ import { boundCell, fits } from "../../values/relations/domain.js";
 import type { NumberedRows, Table, TableColumn } from "../../values/relations/table.js";
 import { tableNamed } from "./catalogue.js";
 import { compiled, constantOf, rowScope } from "./compiled.js";
-import { type Evaluation, failure } from "./evaluation.js";
+import { checkColumns, checkSize, type Evaluation, failure } from "./evaluation.js";
 import { answered } from "./queries.js";
 import { tableRelation } from "./relation.js";
 import { matching } from "./selection.js";
@@ -17,6 +17,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
   const { table: name, source } = statement;
   const entry = tableNamed(evaluation, name);
   const { columns } = entry.value;
+  checkColumns(evaluation, statement.columns.length);
   const places =
     statement.columns.length === 0
       ? [...columns.keys()]
@@ -32,6 +33,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
   const added: Row[] = [];
   const add = (values: readonly Scalar[], isBound: (i: number) => boolean): void => {
     checkWidth(values.length);
+    checkSize(evaluation, added.length + 1, columns.length);
     const row = columns.map((): Cell => null);
     for (const [i, place] of places.entries())
       row[place] = cellOf(values[i] as Scalar, isBound(i), columns, place, evaluation);
@@ -58,6 +60,7 @@ export function update(statement: Update, evaluation: Evaluation): number {
   const { table: name, where } = statement;
   const entry = tableNamed(evaluation, name);
   const table = entry.value;
+  checkColumns(evaluation, statement.changes.length);
   const relation = tableRelation(name, name, table);
   const scope = rowScope(relation.columns, evaluation);
   const changes = statement.changes.map(({ column, value }) => ({

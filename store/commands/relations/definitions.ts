@@ -1,5 +1,5 @@
 /** What a database consists of: statements that make, remove and tell it. */
-import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ByteString, trimmed } from "../../../protocol/byte-string.js";
 import { KEYWORDS } from "../../sql/keywords.js";
 import type { DomainPart, Language, ObjectKind, Query, Statement } from "../../sql/tree.js";
 import { type Domain, type DomainAtom, domainText } from "../../values/relations/domain.js";
@@ -19,7 +19,7 @@ import {
   tableNamed,
   viewNamed,
 } from "./catalogue.js";
-import { type Evaluation, failure } from "./evaluation.js";
+import { checkColumns, type Evaluation, failure } from "./evaluation.js";
 import { answered } from "./queries.js";
 import type { Relation } from "./relation.js";
 
@@ -55,6 +55,7 @@ export function createTable(
   catalogue(evaluation);
   if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
   if (keptText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
+  checkColumns(evaluation, columns.length);
   const made = columns.map(
     ({ domain, ...column }): TableColumn => ({ ...column, domain: domainOf(domain, evaluation) }),
   );
@@ -70,7 +71,7 @@ export function createView(
   if (keptText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
   if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
   answered(query, evaluation, 1);
-  keep(evaluation, "view", name, text.trimEnd());
+  keep(evaluation, "view", name, trimmed(text));
 }
 
 export function drop(what: ObjectKind, name: ByteString, evaluation: Evaluation): void {

@@ -34,6 +34,22 @@ export function spend(evaluation: Evaluation, rows: number): void {
   if (evaluation.work.rows > WORK_MAX) throw failure(evaluation, "tooMuchWork", String(WORK_MAX));
 }
 
+/** Columns of a table or of a query: sources that are joined may be joined ones. */
+export const COLUMNS_MAX = 1000;
+/** Of all rows together that are made at once. */
+const CELLS_MAX = 32_000_000;
+
+/** @throws CommandFailure  they are too many */
+export function checkColumns(evaluation: Evaluation, columns: number): void {
+  if (columns > COLUMNS_MAX) throw failure(evaluation, "tooWide", String(COLUMNS_MAX));
+}
+
+/** @throws CommandFailure  rows that are made would take too much memory */
+export function checkSize(evaluation: Evaluation, rows: number, columns: number): void {
+  if (rows * columns <= CELLS_MAX) return;
+  throw failure(evaluation, "tooMany", String(Math.floor(CELLS_MAX / columns)));
+}
+
 export function failure(
   { language }: Pick<Evaluation, "language">,
   name: MessageName,

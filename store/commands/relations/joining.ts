@@ -5,7 +5,7 @@ import { cellKey, rowKey } from "../../values/relations/cell.js";
 import { HashIndex } from "../../values/relations/hash-index.js";
 import { type Compiled, compiled, rowScope } from "./compiled.js";
 import { leadingEqualities } from "./equalities.js";
-import { type Evaluation, failure, spend } from "./evaluation.js";
+import { checkColumns, checkSize, type Evaluation, failure, spend } from "./evaluation.js";
 import {
   placeOf,
   type Relation,
@@ -17,17 +17,6 @@ import { isTrue } from "./scalars.js";
 
 /** Pairs of rows that are looked at: more would keep everybody else waiting, and fill the memory. */
 export const PAIRS_MAX = 1_000_000;
-/** Columns side by side: sources that are joined may be joined ones. */
-const COLUMNS_MAX = 1000;
-/** Of all rows together. */
-const CELLS_MAX = 32_000_000;
-
-/** @throws CommandFailure  so many joined rows would take too much memory */
-function checkSize(rows: number, columns: number, evaluation: Evaluation): void {
-  if (rows * columns <= CELLS_MAX) return;
-  throw failure(evaluation, "tooMany", String(Math.floor(CELLS_MAX / columns)));
-}
-
 /** @throws CommandFailure */
 export function joined(
   left: Relation,
@@ -38,7 +27,7 @@ export function joined(
   const columns = [...left.columns, ...right.columns];
   const { pairs: rows, isMatchedLeft, isMatchedRight } = pairsOf(left, right, on, evaluation);
   const unmatched = kind === "inner" ? 0 : isMatchedLeft.length + isMatchedRight.length;
-  checkSize(rows.length + unmatched, columns.length, evaluation);
+  checkSize(evaluation, rows.length + unmatched, columns.length);
   const nothing = (width: number): RelationRow => Array<null>(width).fill(null);
   if (kind === "left" || kind === "full")
     for (const [i, row] of left.rows.entries())
@@ -58,7 +47,11 @@ export function joined(
   };
 }
 
-function nameOf({ name: one }: Relation, { name: other }: Relation, kind: JoinKind, on: Expression | null) {
+/** Some joins say names twice: those of many would be longer than any string. */
+const NAME_CHARS_MAX = 4096;
+
+function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression | null) {
+  const [one, other] = [left.name.slice(0, NAME_CHARS_MAX), right.name.slice(0, NAME_CHARS_MAX)];
   if (kind === "left") return `${one}_left_join_${other}`;
   if (kind === "right") return `${one}_right_join_${other}`;
   if (kind === "full") return `${one}_left_join_${other}_Union_${one}_right_join_${other}`;
@@ -74,7 +67,7 @@ interface Pairs {
 
 function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluation: Evaluation): Pairs {
   const columns = [...left.columns, ...right.columns];
-  if (columns.length > COLUMNS_MAX) throw failure(evaluation, "tooWide", String(COLUMNS_MAX));
+  checkColumns(evaluation, columns.length);
   const condition = on === null ? null : compiled(on, rowScope(columns, evaluation), evaluation);
   const found = on === null ? null : candidatesBy(on, left, right, evaluation);
   const candidates = found?.of ?? null;
@@ -95,7 +88,7 @@ function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluat
       const pair = [...row, ...(all[place] as RelationRow)];
       if (holds !== null && !isTrue(holds(pair))) continue;
       pairs.push(pair);
-      checkSize(pairs.length, columns.length, evaluation);
+      checkSize(evaluation, pairs.length, columns.length);
       isMatchedLeft[i] = 1;
       isMatchedRight[place] = 1;
     }
@@ -142,8 +135,7 @@ export function naturallyJoined(left: Relation, right: Relation, evaluation: Eva
     const other = right.columns.findIndex((column) => column.name === name);
     return other < 0 ? [] : [{ place, other }];
   });
-  if (left.columns.length + right.columns.length > COLUMNS_MAX)
-    throw failure(evaluation, "tooWide", String(COLUMNS_MAX));
+  checkColumns(evaluation, left.columns.length + right.columns.length);
   spend(evaluation, left.rows.length + right.rows.length);
   const names = new Set(left.columns.map(({ name }) => name));
   const added = [...right.columns.keys()].filter((place) => !names.has(right.columns[place]?.name ?? ""));
@@ -160,7 +152,7 @@ export function naturallyJoined(left: Relation, right: Relation, evaluation: Eva
     for (const partner of byKey.get(key) ?? []) {
       if (rows.length >= PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
       rows.push([...row, ...added.map((place) => partner[place] as Scalar)]);
-      checkSize(rows.length, left.columns.length + added.length, evaluation);
+      checkSize(evaluation, rows.length, left.columns.length + added.length);
     }
   }
   return {

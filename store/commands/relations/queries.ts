@@ -6,7 +6,7 @@ import { rowKey } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import { tableNamed, viewNamed } from "./catalogue.js";
 import { type Compiled, compiled, constantOf, rowScope, type Scope } from "./compiled.js";
-import { type Evaluation, failure, SOURCE_WORK, spend } from "./evaluation.js";
+import { checkColumns, checkSize, type Evaluation, failure, SOURCE_WORK, spend } from "./evaluation.js";
 import { groupsOf, isGrouped } from "./grouping.js";
 import { joined, naturallyJoined } from "./joining.js";
 import {
@@ -60,7 +60,8 @@ function together(operator: SetOperator, left: Relation, right: Relation): Relat
 }
 
 function answeredSelect(select: Select, evaluation: Evaluation, depth: number): Relation {
-  const { source, fields, where, limit } = select;
+  const { source, fields, where, groupBy, orderBy, limit } = select;
+  for (const list of [fields, groupBy, orderBy]) checkColumns(evaluation, list?.length ?? 0);
   if (source === null && fields === null) throw failure(evaluation, "noSource");
   let relation = source === null ? DUAL : combined(select, source, evaluation, depth);
   if (where !== null) relation = selected(relation, where, evaluation);
@@ -119,7 +120,7 @@ function shaped(relation: Relation, select: Select, evaluation: Evaluation): Rel
   const name = isSorted ? `${relation.name}_order` : relation.name;
   if (fields === null) return rows === null ? relation : { name, columns, rows, table: null, isSet };
   const made = fields.map(({ value }) => compiled(value, scope, evaluation));
-  return projected(name, rows ?? relation.rows, fields, made);
+  return projected(name, rows ?? relation.rows, fields, made, evaluation);
 }
 
 function projected(
@@ -127,7 +128,9 @@ function projected(
   rows: readonly RelationRow[],
   fields: readonly Field[],
   made: readonly Compiled[],
+  evaluation: Evaluation,
 ): Relation {
+  checkSize(evaluation, rows.length, fields.length);
   return {
     name: `${name}_projection`,
     columns: fields.map(columnOf),
@@ -156,7 +159,7 @@ function grouped(relation: Relation, select: Select, evaluation: Evaluation): Re
   const kept = holds === null ? all : all.filter((row) => isTrue(holds(row)));
   const rows = sort === null ? kept : sort(kept);
   const name = `${relation.name}_groupBy${holds === null ? "" : "_having"}${sort === null ? "" : "_order"}`;
-  return { ...projected(name, rows, fields, made), name };
+  return { ...projected(name, rows, fields, made, evaluation), name };
 }
 
 /** @param given  null: they come when everything has been compiled @returns what sorts */

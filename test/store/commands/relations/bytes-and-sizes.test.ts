@@ -1,0 +1,81 @@
+/** Names and texts of any letters, what somebody else has written where a database is kept, and statements that would make too much. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { bytesOfText } from "../../../../protocol/byte-string.js";
+import { Database } from "../../../../store/database.js";
+import { shown } from "../../../conformance/resp2-fold.js";
+import { outcomeOfReply } from "./transcript.js";
+
+let database: Database;
+beforeEach(() => {
+  database = new Database();
+  done("create database d");
+});
+
+const call = (...argv: readonly string[]) =>
+  database.execute(argv.map(bytesOfText), { at: 1_000_000, db: 0, id: "unit" });
+const sql = (statement: string) => call("SQL", "d", statement);
+const done = (...statements: readonly string[]) => {
+  for (const statement of statements) assert.doesNotMatch(shown(sql(statement)), /^-/, statement);
+};
+const rows = (statement: string) => {
+  const outcome = outcomeOfReply(sql(statement));
+  return outcome.kind === "rows" ? outcome.rows : outcome;
+};
+
+test("a view may end with a letter whose last byte would be a blank", () => {
+  done("create table voilà (k number)", "insert into voilà values (1)");
+  done("create view v as select * from voilà");
+  assert.deepEqual(rows("select * from v"), [[1]]);
+});
+
+test("what is a name does not depend on which letters a version of Unicode knows", () => {
+  // Of Unicode 16, and one that no version has.
+  for (const name of ["é", "名", "𐵀", "\u{e01ef}"]) done(`create table ${name} (k number)`);
+  for (const name of ["a\u00a0b", "a→b", "a\u2028b", "a\u3000b", "\ufeffa", "a\u0085b"])
+    assert.match(shown(sql(`create table ${name} (k number)`)), /a name of letters/, JSON.stringify(name));
+  // A byte that is no UTF-8.
+  const { kind } = database.execute(["SQL", "d", "create table a\xff (k number)"], { at: 1, db: 0, id: "u" });
+  assert.equal(kind, "error");
+});
+
+test("a domain that nobody could have made, since it is another one once it is written again, is none", () => {
+  const texts = ['[["number",null,-1e999]]', '[["text",1e999,null]]', '[["enumeration","\\u4e2d"]]'];
+  for (const text of texts) {
+    call("HSET", "sql:d", "domain c", text);
+    assert.match(shown(sql("create table t (k c)")), /is no such thing/, text);
+  }
+  call("HSET", "sql:d", "domain c", '[["number",-0,0]]');
+  done("create table t (k c)");
+  assert.match(shown(sql("insert into t values (1)")), /min:0.0,max:0.0/);
+});
+
+test("what would be too wide, or too many values, is refused before it is made", () => {
+  const list = (count: number, each: (i: number) => string) =>
+    Array.from({ length: count }, (_, i) => each(i)).join();
+  const refused = (statement: string, text: RegExp) => assert.match(shown(sql(statement)), text);
+  refused(`create table t (${list(1001, (i) => `c${i} number`)})`, /more than 1000 columns/);
+  refused(`select ${list(1001, () => "1")}`, /more than 1000 columns/);
+  done(`create table t (${list(1000, (i) => `c${i} number`)})`);
+  refused(`insert into t (${list(1001, () => "c1")}) values (1)`, /more than 1000 columns/);
+  refused(`update t set ${list(1001, () => "c1 = 1")}`, /more than 1000 columns/);
+  refused(`select c1 from t order by ${list(1001, () => "c1")}`, /more than 1000 columns/);
+  refused(`insert into t (c1) values ${list(33_000, () => "(1)")}`, /more than 32000 rows/);
+  done("create table u (k number)", `insert into u values ${list(33_000, (i) => `(${i})`)}`);
+  refused(`select ${list(1000, () => "k")} from u`, /more than 32000 rows/);
+  refused(`select k, ${list(999, () => "k")} from u group by k`, /more than 32000 rows/);
+});
+
+test("names of joins do not grow without end", () => {
+  done("create table t (k number)");
+  const joins = Array.from({ length: 31 }, (_, i) => `full join t t${i + 1} on t${i}.k = t${i + 1}.k`);
+  assert.deepEqual(rows(`select t0.k from t t0 ${joins.join(" ")}`), []);
+});
+
+test("a long view counts for what it takes to read it", () => {
+  done(`create view v as select 1 as k union select 1 where '${"x".repeat(3_000_000)}' = ''`);
+  assert.match(
+    shown(sql(`select 1 from ${Array.from({ length: 8 }, (_, i) => `v v${i}`).join(" join ")}`)),
+    /looked at/,
+  );
+});
