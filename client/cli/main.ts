@@ -14,6 +14,7 @@ import { addRepl } from "./repl.js";
 import { addSend } from "./send.js";
 import { isCommandName } from "./shared/command-names.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
+import { addSql } from "./sql/sql.js";
 import { addDoctor } from "./status/doctor.js";
 import { addStatus } from "./status/status.js";
 
@@ -39,7 +40,8 @@ Examples:
 ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help says more")}`,
   );
 const subcommands = [addSend, addRepl, addPing, addStatus, addDoctor, addKeys];
-for (const add of [...subcommands, addLog, addBlame, addGetPast, addImport, addTest, addBench]) add(program);
+for (const add of [...subcommands, addLog, addBlame, addGetPast, addImport, addTest, addSql, addBench])
+  add(program);
 
 // A reader that has seen enough (`dbsync send … | head -1`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -2,7 +2,6 @@
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
 import type { FanOutClient } from "../fan-out-client.js";
-import { historyFile, MAX_HISTORY_LINES, readHistory, writeHistory } from "./history-file.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -13,6 +12,7 @@ import {
 } from "./shared/client-options.js";
 import { completeCommand } from "./shared/command-names.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
+import { historyFile, MAX_HISTORY_LINES, readHistory, writeHistory } from "./shared/history-file.js";
 import { JSON_FLAG, printJson, printJsonError, printLine } from "./shared/output.js";
 import { isQuoted, splitWords } from "./shared/words.js";
 
@@ -63,7 +63,7 @@ async function runBatch(session: Session): Promise<ExitCode> {
 }
 
 async function converse(session: Session): Promise<void> {
-  const file = historyFile(process.env);
+  const file = historyFile(process.env, "history");
   let history = readHistory(file);
   const terminal = createInterface({
     input: process.stdin,

@@ -66,6 +66,7 @@ const PARTS: readonly Part[] = [
   },
   { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", reads()) },
   { file: "client/cli/shared/command-names.ts", lines: () => textOf("NAMES", carried()) },
+  { file: "client/cli/sql/completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
 
 /** Of the store's commands, those that an envelope may hold, without their subcommands. */
@@ -79,6 +80,12 @@ function reads(): string[] {
   const changes = commands.filter(({ flags }) => flags.includes("write") || flags.includes("admin"));
   const writers = new Set(changes.map(({ name }) => name.split("|")[0]));
   return carried().filter((name) => !writers.has(name));
+}
+
+/** The single words that statements are made of, in both languages. */
+function statementWords(): string[] {
+  const phrases = Object.values(KEYWORDS).flatMap(({ english, malagasy }) => [...english, ...malagasy]);
+  return [...new Set(phrases.flatMap((phrase) => phrase.toLowerCase().split(" ")))].sort();
 }
 
 /** A constant that is one text, with blanks between the words. */

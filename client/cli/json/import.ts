@@ -4,8 +4,9 @@ import type { ReplyValue } from "../../shared/reply-value.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { printLine } from "../shared/output.js";
+import { type ServerAddress, trusted } from "../shared/server-url.js";
 import { DocumentWriter, type SendToAll } from "./document-writer.js";
-import { JSON_URL_HELP, JsonServer, type JsonServerAddress, readJsonUrl, trusted } from "./json-server.js";
+import { JSON_URL_HELP, JsonServer, readJsonUrl } from "./json-server.js";
 import { documentsOf } from "./json-source.js";
 
 /** A server that says nothing for so long is given up: the original makes its whole answer before it sends any. */
@@ -41,7 +42,7 @@ ${exitCodeHelp("no connection, a document is there already, or a daemon has not 
     .action(importAll);
 }
 
-async function importAll(address: JsonServerAddress, flags: ImportFlags): Promise<void> {
+async function importAll(address: ServerAddress, flags: ImportFlags): Promise<void> {
   const { client } = openFrom(readSettings({ timeout: COMMAND_MS, ...flags }));
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
   const source = trusted(address, flags.ca);

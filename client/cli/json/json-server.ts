@@ -3,15 +3,11 @@
  * an answer ends with LF CR. Source: docs/json-documents.md "Lines".
  */
 import type { Socket } from "node:net";
-import { InvalidArgumentError } from "commander";
-import { readDefaults, realPlaces } from "../../settings/defaults.js";
-import { authoritiesFor } from "../../settings/options.js";
-import type { Place } from "../../shared/environment.js";
-import { DbsyncError } from "../../shared/errors.js";
-import { parsePins, withAuthorities } from "../../shared/servers.js";
-import { isTlsAlert, readAuthorities } from "../../shared/tls.js";
-import { connected } from "./json-socket.js";
+import { isTlsAlert } from "../../shared/tls.js";
+import { readServerUrl, type ServerAddress } from "../shared/server-url.js";
+import { connected } from "../shared/text-socket.js";
 
+const SCHEME = "json";
 const DEFAULT_PORT = 8888;
 const ANSWER_END = "\n\r";
 
@@ -21,61 +17,9 @@ export const JSON_URL_HELP =
   "json://[user:password@]host[:port], a dbsyncd with --json or the original; with TLS jsons://…, " +
   "behind it #sha256:… if the server's key is to be pinned";
 
-export interface JsonServerAddress extends Place {
-  /** null: nobody logs in. */
-  readonly login: { readonly user: string; readonly password: string } | null;
-}
-
 /** `json://[user:password@]host[:port]`, `jsons://…#sha256:…`. @throws InvalidArgumentError */
-export function readJsonUrl(text: string): JsonServerAddress {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const isKnown = url?.protocol === "json:" || url?.protocol === "jsons:";
-  if (!isKnown || url.hostname === "" || !["", "/"].includes(url.pathname) || url.search !== "") {
-    throw new InvalidArgumentError(
-      "It is json://host or json://host:port (8888 unless said otherwise), with user:password@ before the host if need be; with TLS jsons://…",
-    );
-  }
-  return {
-    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: url.port === "" ? DEFAULT_PORT : Number(url.port),
-    tls: tlsOf(url.protocol, text),
-    login: loginOf(url),
-  };
-}
-
-/** @throws InvalidArgumentError */
-function tlsOf(protocol: string, text: string): Place["tls"] {
-  const [before = "", ...pins] = text.split("#");
-  if (protocol === "json:") {
-    if (pins.length === 0) return null;
-    throw new InvalidArgumentError("A fingerprint stands with TLS only: jsons://…");
-  }
-  try {
-    return parsePins(text.slice(before.length), text, "the address");
-  } catch (problem) {
-    throw new InvalidArgumentError(problem instanceof DbsyncError ? `${problem.message}.` : String(problem));
-  }
-}
-
-/**
- * The same server, trusting those who may sign its certificate.
- * @param ca  a file's path; undefined: what the configuration says, as for the daemons
- * @throws DbsyncError `bad-option`, `bad-config`
- */
-export function trusted(address: JsonServerAddress, ca: string | undefined): JsonServerAddress {
-  const authorities = authoritiesFor([address], ca, () => readDefaults(realPlaces()));
-  if (authorities === null) return address;
-  return withAuthorities([address], readAuthorities(authorities.ca, authorities.from))[0]!;
-}
-
-/** A password alone is the user default's, as with auth. @throws InvalidArgumentError */
-function loginOf({ username, password }: URL): JsonServerAddress["login"] {
-  if (username === "" && password === "") return null;
-  try {
-    return { user: decodeURIComponent(username) || "default", password: decodeURIComponent(password) };
-  } catch {
-    throw new InvalidArgumentError("In user and password a % is written as %25.");
-  }
+export function readJsonUrl(text: string): ServerAddress {
+  return readServerUrl(text, { scheme: SCHEME, port: DEFAULT_PORT });
 }
 
 export class JsonServer implements Disposable {
@@ -93,9 +37,9 @@ export class JsonServer implements Disposable {
    * @param silenceMs  a server that says nothing for so long is given up
    * @throws Error  nobody listens, or the login is refused
    */
-  static async open(address: JsonServerAddress, silenceMs: number): Promise<JsonServer> {
+  static async open(address: ServerAddress, silenceMs: number): Promise<JsonServer> {
     const { host, port, login } = address;
-    const socket = await connected(address, silenceMs);
+    const socket = await connected(address, silenceMs, `${SCHEME}://`);
     socket.setTimeout(silenceMs, () =>
       socket.destroy(new Error(`the server said nothing for ${silenceMs} ms`)),
     );

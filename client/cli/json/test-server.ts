@@ -3,8 +3,9 @@ import type { Command } from "commander";
 import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG } from "../shared/output.js";
-import { JSON_URL_HELP, JsonServer, type JsonServerAddress, readJsonUrl, trusted } from "./json-server.js";
-import { connected } from "./json-socket.js";
+import { type ServerAddress, trusted } from "../shared/server-url.js";
+import { connected } from "../shared/text-socket.js";
+import { JSON_URL_HELP, JsonServer, readJsonUrl } from "./json-server.js";
 import { testJsonServer } from "./json-test.js";
 import { jsonReport, type Replica, textReport } from "./json-test-report.js";
 
@@ -14,7 +15,7 @@ const SILENCE_MS = 10_000;
 const REPLICA_MS = 3_000;
 
 interface TestFlags {
-  readonly replica?: readonly JsonServerAddress[];
+  readonly replica?: readonly ServerAddress[];
   readonly ca?: string;
   readonly json?: boolean;
 }
@@ -27,7 +28,7 @@ export function addTest(program: Command): void {
     .option(
       "--replica <host:port>",
       "a server that has to be in reach too, with TLS jsons://host:port; may be repeated",
-      (text, all: readonly JsonServerAddress[] = []) => [...all, readJsonUrl(withScheme(text))],
+      (text, all: readonly ServerAddress[] = []) => [...all, readJsonUrl(withScheme(text))],
     )
     .option("--ca <file>", CA_HELP)
     .option(JSON_FLAG, "print the report as JSON")
@@ -47,7 +48,7 @@ ${exitCodeHelp("no connection, a check failed, or a replica is out of reach")}`,
 
 const withScheme = (text: string) => (text.includes("://") ? text : `json://${text}`);
 
-async function test(address: JsonServerAddress, { replica = [], ca, json }: TestFlags): Promise<void> {
+async function test(address: ServerAddress, { replica = [], ca, json }: TestFlags): Promise<void> {
   const others = replica.map((one) => trusted(one, ca));
   using server = await JsonServer.open(trusted(address, ca), SILENCE_MS).catch((problem: Error) => {
     throw new Error(`Connect error: ${problem.message}`);
@@ -62,9 +63,9 @@ async function test(address: JsonServerAddress, { replica = [], ca, json }: Test
 }
 
 /** @returns why not; "": it can be reached */
-async function reach(address: JsonServerAddress): Promise<string> {
+async function reach(address: ServerAddress): Promise<string> {
   try {
-    (await connected(address, REPLICA_MS)).destroy();
+    (await connected(address, REPLICA_MS, "json://")).destroy();
     return "";
   } catch (problem) {
     return (problem as Error).message;

@@ -1,5 +1,6 @@
 /** What daemons of --json-replica say of each other, asked by the JSON protocol, and what of that is bad. */
-import { JsonServer, type JsonServerAddress } from "../json/json-server.js";
+import { JsonServer } from "../json/json-server.js";
+import type { ServerAddress } from "../shared/server-url.js";
 import type { Problem } from "./timeline-problems.js";
 
 /** A server of a daemon's list, as that one sees it. */
@@ -42,7 +43,7 @@ const BEHIND_CURE = "wait some seconds; if it stays so, see its log";
 
 /** @param silenceMs  one that says nothing for so long is given up */
 export async function readFleets(
-  addresses: readonly JsonServerAddress[],
+  addresses: readonly ServerAddress[],
   silenceMs: number,
 ): Promise<readonly FleetStatus[]> {
   const fleets = await Promise.all(addresses.map((address) => readFleet(address, silenceMs)));
@@ -62,7 +63,7 @@ export function withRivals(one: FleetStatus, all: readonly FleetStatus[]): Fleet
   return { ...one, ok: false, problems: [...one.problems, ...told] };
 }
 
-async function readFleet(address: JsonServerAddress, silenceMs: number): Promise<FleetStatus> {
+async function readFleet(address: ServerAddress, silenceMs: number): Promise<FleetStatus> {
   const name = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
   const told = (
     fleet: FleetFigures | null,

@@ -6,10 +6,11 @@ import { realEnvironment } from "../../shared/environment.js";
 import { STAGES } from "../../shared/errors.js";
 import type { Address } from "../../shared/servers.js";
 import { type Greeting, greet } from "../../version-2/greeting.js";
-import { JSON_URL_HELP, type JsonServerAddress, readJsonUrl, trusted } from "../json/json-server.js";
+import { JSON_URL_HELP, readJsonUrl } from "../json/json-server.js";
 import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
+import { type ServerAddress, trusted } from "../shared/server-url.js";
 import { formatDaemons, type ShownDaemon, short } from "./daemon-report.js";
 import { formatFleets } from "./fleet-report.js";
 import { type FleetStatus, readFleets } from "./fleet-status.js";
@@ -60,7 +61,7 @@ export function addStatus(program: Command): void {
     .argument(
       "[url...]",
       `of daemons with --json-replica: ${JSON_URL_HELP}. With -s the others are shown, too`,
-      (text, all: readonly JsonServerAddress[] = []) => [...all, readJsonUrl(text)],
+      (text, all: readonly ServerAddress[] = []) => [...all, readJsonUrl(text)],
     )
     .option("--watch", "again every 2 s, until Ctrl-C")
     .option(
@@ -88,7 +89,7 @@ ${exitCodeHelp("there is a FAIL: a daemon is not reached, not live, of another c
     .action(status);
 }
 
-async function status(urls: readonly JsonServerAddress[], flags: StatusFlags): Promise<void> {
+async function status(urls: readonly ServerAddress[], flags: StatusFlags): Promise<void> {
   const settings = urls.length > 0 && flags.servers === undefined ? null : readSettings(flags);
   const servers = urls.map((url) => trusted(url, flags.ca));
   for (;;) {

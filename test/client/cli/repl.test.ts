@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { completeCommand } from "../../../client/cli/shared/command-names.js";
 import {
   historyFile,
   MAX_HISTORY_LINES,
   readHistory,
   writeHistory,
-} from "../../../client/cli/history-file.js";
-import { completeCommand } from "../../../client/cli/shared/command-names.js";
+} from "../../../client/cli/shared/history-file.js";
 
 test("completion offers names in the case they were begun in, and nothing behind a name", () => {
   assert.deepEqual(completeCommand("GETE"), [["GETEX "], "GETE"]);
@@ -23,7 +23,7 @@ test("completion offers names in the case they were begun in, and nothing behind
 test("the history survives, newest first, bounded, readable by its owner alone", () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-history-"));
   try {
-    const file = historyFile({ XDG_STATE_HOME: folder });
+    const file = historyFile({ XDG_STATE_HOME: folder }, "history");
     assert.equal(file, join(folder, "dbsync", "history"));
     assert.deepEqual(readHistory(file), []);
     writeHistory(file, ["newest", "older"]);
@@ -44,7 +44,7 @@ test("a history that cannot be kept is no error", () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-history-"));
   try {
     writeFileSync(join(folder, "dbsync"), "a file where the folder should be");
-    writeHistory(historyFile({ XDG_STATE_HOME: folder }), ["line"]);
+    writeHistory(historyFile({ XDG_STATE_HOME: folder }, "history"), ["line"]);
   } finally {
     rmSync(folder, { recursive: true });
   }

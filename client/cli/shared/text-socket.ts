@@ -1,4 +1,4 @@
-/** Connections to servers of JSON documents, encrypted or not; why there is none is told as the original's test client tells it. */
+/** Connections to servers of lines of text, encrypted or not; why there is none is told as C programs tell it. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { constants } from "node:os";
@@ -6,15 +6,14 @@ import { getSystemErrorMap } from "node:util";
 import type { Place } from "../../shared/environment.js";
 import { connectTls, handshakeTrouble, SILENT } from "../../shared/tls.js";
 
-const PLAIN = "json://";
-
 /**
  * Text in UTF-8 comes from it; with TLS the server has proved who it is.
  * @param ms  for the connection and the handshake
+ * @param plain  how an address without TLS begins, for messages: `json://`
  * @throws Error  as the system says it, with its number: `Connection refused (111)`
  */
-export async function connected({ host, port, tls }: Place, ms: number): Promise<Socket> {
-  if (tls !== null) return (await secured({ host, port, tls }, ms)).setEncoding("utf8");
+export async function connected({ host, port, tls }: Place, ms: number, plain: string): Promise<Socket> {
+  if (tls !== null) return (await secured({ host, port, tls }, ms, plain)).setEncoding("utf8");
   const socket = connect({ host, port, noDelay: true }).setEncoding("utf8");
   const timer = setTimeout(() => socket.destroy(new Error(systemMessage("ETIMEDOUT"))), ms);
   try {
@@ -27,7 +26,7 @@ export async function connected({ host, port, tls }: Place, ms: number): Promise
   }
 }
 
-function secured(place: Parameters<typeof connectTls>[0], ms: number): Promise<Socket> {
+function secured(place: Parameters<typeof connectTls>[0], ms: number, plain: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     let isConnected = false;
     const fail = (reason: Error) => {
@@ -38,7 +37,7 @@ function secured(place: Parameters<typeof connectTls>[0], ms: number): Promise<S
     const trouble = (problem: NodeJS.ErrnoException | null) =>
       fail(
         problem === null || isConnected
-          ? new Error(handshakeTrouble(problem, PLAIN))
+          ? new Error(handshakeTrouble(problem, plain))
           : connectProblem(problem),
       );
     const timer = setTimeout(() => fail(new Error(isConnected ? SILENT : systemMessage("ETIMEDOUT"))), ms);

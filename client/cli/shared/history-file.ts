@@ -1,4 +1,4 @@
-/** The lines typed into `dbsync repl`, kept from one run to the next in the user's state folder (XDG). */
+/** Lines typed into `dbsync repl` and `dbsync sql`, kept from one run to the next in the user's state folder (XDG). */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -9,8 +9,9 @@ export const MAX_HISTORY_LINES = 1_000;
 /** Commands hold data, so nobody else may read them. */
 const OWNER_ONLY = 0o600;
 
-export function historyFile(variables: Readonly<Record<string, string | undefined>>): string {
-  return join(variables["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "dbsync", "history");
+/** @param name  of the file: each program has its own */
+export function historyFile(variables: Readonly<Record<string, string | undefined>>, name: string): string {
+  return join(variables["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "dbsync", name);
 }
 
 /** Newest first, as node:readline wants them; empty if there are none or they cannot be read. */

@@ -1,0 +1,86 @@
+/** What Tab offers in `dbsync sql`: words of statements, and names of the server's databases, tables, views and columns. */
+import type { SqlSession } from "./sql-session.js";
+
+// From the store's table of words: made by npm run tables.
+const WORDS =
+  "alahatra alaivo ampiasao analana anatiny and ankambana ankavanana ankavia antso ao ary as asc " +
+  "asehoy atifitra avanana avia by create database databases date daty delete desc describe dia " +
+  "distinct domain domains drop efitra enum except fafao famaritana feno fepetra fetra fototra from " +
+  "full group havaozy having inner insert intersect into is isa jery join ka key lahatsoratra left " +
+  "limit manamboara manampia manomboka miakatra midina na natoraly natural not null number ny offset " +
+  "on or order ova primary ravao rehefa right samihafa sanda select set show tabilao table tables " +
+  "tahiry tanisa text tokana tonona tsy union unique update use values view views vondrona where";
+// The end of what is made by npm run tables.
+
+const STATEMENT_WORDS: readonly string[] = WORDS.split(" ");
+/** The name that is being typed; `#` and `@` stand before and behind words of the original. */
+const BEGUN = /[\p{L}_][\p{L}\p{N}_]*$/u;
+const NAME = /[\p{L}_][\p{L}\p{N}_]*/gu;
+
+export class Completion {
+  readonly #session: SqlSession;
+  /** Each by the database that was chosen, and what it tells the columns of; "": databases, tables and views. */
+  readonly #names = new Map<string, Promise<readonly string[]>>();
+
+  constructor(session: SqlSession) {
+    this.#session = session;
+  }
+
+  /** What a statement has changed is asked anew. */
+  forget(): void {
+    this.#names.clear();
+  }
+
+  /**
+   * @param line    up to the cursor
+   * @param before  the lines of the statement before it
+   * @returns candidates and what they complete, as node:readline asks
+   */
+  async offer(line: string, before: string): Promise<[string[], string]> {
+    const [begun = ""] = BEGUN.exec(line) ?? [];
+    if (begun === "") return [[], ""];
+    const lower = begun.toLowerCase();
+    const isUpper = begun === begun.toUpperCase() && begun !== lower;
+    const words = STATEMENT_WORDS.filter((word) => word.toLowerCase().startsWith(lower));
+    const names = (await this.#namesFor(before + line)).filter((name) => name.startsWith(begun));
+    const cased = words.map((word) => (isUpper ? word.toUpperCase() : word.toLowerCase()));
+    return [[...new Set([...names, ...cased])], begun];
+  }
+
+  async #namesFor(statement: string): Promise<readonly string[]> {
+    // One answer after the other comes on the connection.
+    if (this.#session.isBusy || !this.#session.isOpen) return [];
+    const { database } = this.#session;
+    const objects = await this.#asked("", async () => {
+      const asked = database === "" ? ["tahiry"] : ["tahiry", "tabilao", "jery"];
+      const lists: (readonly string[])[] = [];
+      for (const what of asked) lists.push(await this.#firstColumn(`asehoy ny ${what}`));
+      return lists.flat();
+    });
+    const mentioned = new Set(statement.match(NAME) ?? []);
+    const columns: string[] = [];
+    for (const name of objects)
+      if (mentioned.has(name)) columns.push(...(await this.#asked(name, () => this.#columnsOf(name))));
+    return [...objects, ...columns];
+  }
+
+  /** @param what  the key to keep it under */
+  #asked(what: string, ask: () => Promise<readonly string[]>): Promise<readonly string[]> {
+    const key = `${this.#session.database}\n${what}`;
+    const kept = this.#names.get(key) ?? ask().catch(() => []);
+    this.#names.set(key, kept);
+    return kept;
+  }
+
+  /** The original cannot describe a table: an answer without rows has the columns as well. */
+  async #columnsOf(name: string): Promise<readonly string[]> {
+    if (this.#session.isOurs) return await this.#firstColumn(`describe ${name}`);
+    const answer = await this.#session.ask(`alaivo * #ao@ ${name} #fetra 0 0`);
+    return answer.kind === "relation" ? answer.columns : [];
+  }
+
+  async #firstColumn(statement: string): Promise<readonly string[]> {
+    const answer = await this.#session.ask(statement);
+    return answer.kind === "relation" ? answer.rows.map(([name]) => String(name)) : [];
+  }
+}

@@ -1,0 +1,39 @@
+/** Relations as tables for people. */
+import type { Cell, Relation } from "./answer.js";
+
+/** What would move a terminal's cursor, or end a line. */
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
+const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** Columns as wide as what stands in them, numbers on the right; the last line counts the rows. */
+export function tableOf({ columns, rows }: Relation): string {
+  const heads = columns.map(shown);
+  const lines = rows.map((row) => row.map(cellText));
+  const widths = heads.map((head, i) =>
+    lines.reduce((w, line) => Math.max(w, widthOf(line[i])), widthOf(head)),
+  );
+  const isNumeric = heads.map((_, i) => rows.some((row) => typeof row[i] === "number"));
+  const place = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => {
+        const blanks = " ".repeat((widths[i] ?? 0) - widthOf(cell));
+        return isNumeric[i] ? blanks + cell : cell + blanks;
+      })
+      .join(" | ")
+      .trimEnd();
+  const rule = widths.map((width) => "-".repeat(width)).join("-+-");
+  const count = `(${rows.length} ${rows.length === 1 ? "row" : "rows"})`;
+  return `${[place(heads), rule, ...lines.map(place), count].join("\n")}\n`;
+}
+
+/** Without what a terminal would obey. */
+export function shown(text: string): string {
+  return text.replace(
+    CONTROL,
+    (char) => NAMED[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
+
+const cellText = (cell: Cell) => (typeof cell === "string" ? shown(cell) : String(cell));
+
+const widthOf = (text = "") => [...text].length;

@@ -1,0 +1,78 @@
+/** What one run of `dbsync sql` says to its server: connected when first needed, and anew after a connection was lost. */
+import type { ServerAddress } from "../shared/server-url.js";
+import type { SqlAnswer } from "./answer.js";
+import { SqlServer } from "./sql-server.js";
+import { databaseChosenBy } from "./statement.js";
+
+export class SqlSession implements Disposable {
+  readonly #address: ServerAddress;
+  #server: SqlServer | null = null;
+  /** The statement that chose the database, and its name. */
+  #chosen: { readonly statement: string; readonly database: string } | null = null;
+  #isBusy = false;
+  /** Settles when nothing waits for its answer: these come one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(address: ServerAddress) {
+    this.#address = address;
+  }
+
+  /** "": none is chosen. */
+  get database(): string {
+    return this.#chosen?.database ?? "";
+  }
+
+  /** Whether a statement waits for its answer. */
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** Whether there is a connection. */
+  get isOpen(): boolean {
+    return this.#server !== null;
+  }
+
+  get isOurs(): boolean {
+    return this.#server?.isOurs ?? false;
+  }
+
+  /** @throws Error  there is no server, or it is none */
+  async open(): Promise<SqlServer> {
+    if (this.#server !== null) return this.#server;
+    const { host, port } = this.#address;
+    const server = await SqlServer.open(this.#address).catch((problem: Error) => {
+      throw new Error(`${host}:${port}: ${problem.message}`);
+    });
+    this.#server = server;
+    if (this.#chosen !== null) await server.ask(this.#chosen.statement);
+    return server;
+  }
+
+  /** @throws Error  there is no server; or the connection was lost */
+  ask(statement: string): Promise<SqlAnswer> {
+    const answer = this.#turn.then(() => this.#askNow(statement));
+    this.#turn = answer.catch(() => {});
+    return answer;
+  }
+
+  async #askNow(statement: string): Promise<SqlAnswer> {
+    const server = await this.open();
+    this.#isBusy = true;
+    try {
+      const answer = await server.ask(statement);
+      const database = databaseChosenBy(statement);
+      if (database !== null && answer.kind === "message") this.#chosen = { statement, database };
+      return answer;
+    } catch (problem) {
+      this[Symbol.dispose]();
+      throw new Error(`${(problem as Error).message}; whether the statement was carried out is not known`);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#server?.[Symbol.dispose]();
+    this.#server = null;
+  }
+}
