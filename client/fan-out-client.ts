@@ -2,9 +2,10 @@
  * A client: one signature a call, one pool a daemon, one timer for all. It wires the parts and owns their
  * time; what a call means is in call.ts, what a daemon's trouble means in pool.ts.
  */
+import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
 import { Call, type CallOwner, type Delivery } from "./calls/call.js";
-import { PendingCall } from "./calls/pending-call.js";
+import { type Carrying, PendingCall } from "./calls/pending-call.js";
 import type { Client } from "./client.js";
 import {
   type CallOptions,
@@ -17,6 +18,7 @@ import { type EnvelopeSigner, frameOf, type Signer } from "./settings/signing-ke
 import { Alarm } from "./shared/alarm.js";
 import {
   type CommandInput,
+  type Company,
   commandBytes,
   companyOf,
   isReadCommand,
@@ -78,14 +80,8 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
       (address) => new Pool({ address, environment, owner: this, trace, keepalive }),
     );
     const shared = {
-      environment,
-      alarm: this.#alarm,
-      addresses,
-      pools: this.#pools,
-      sign,
-      keepalive,
-      trace,
-      warn,
+      ...{ environment, addresses, sign, keepalive, trace, warn },
+      ...{ alarm: this.#alarm, pools: this.#pools },
     };
     const cluster = bytesOfHex(settings.cluster, HASH_BYTES) ?? "";
     const asksFor2 = ({ versions }: Address) => (versions ?? settings.versions) === "2";
@@ -93,13 +89,7 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
     this.#outbox =
       signer === null
         ? null
-        : new Outbox({
-            ...shared,
-            outboxOwner: this,
-            signer,
-            cluster,
-            versions: settings.versions,
-          });
+        : new Outbox({ ...shared, outboxOwner: this, signer, cluster, versions: settings.versions });
   }
 
   send(command: CommandInput, options?: CallOptions): Promise<string | null> {
@@ -134,6 +124,30 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
       const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
       this.#start("outcomes", command, settings, resolve, reject);
     });
+  }
+
+  /** For who passes on: one command's bytes or, with `multi`, several; the reply as it came. Errors are told. Version 2 only. */
+  carry(
+    bytes: ByteString | readonly ByteString[],
+    company: Company,
+    settings: CallSettings,
+    to: Carrying,
+  ): void {
+    const { resolve, reject } = to;
+    try {
+      if (this.#closedBy !== null) throw new DbsyncError(this.#closedBy, "it takes no more commands");
+      if (this.#outbox === null) throw needsVersion2(false);
+      const now = this.#environment.now();
+      this.#add({ shape: "reply", inputs: [], bytes, settings, now, resolve, reject }, company, this.#outbox);
+    } catch (problem) {
+      if (!(problem instanceof DbsyncError)) throw problem;
+      reject(problem);
+    }
+  }
+
+  /** Whether there is a daemon that may answer, as far as is known. */
+  get isReachable(): boolean {
+    return this.#outbox?.fleet.isBackingOff(this.#environment.now()) === false;
   }
 
   get lastWrite(): string | null {
@@ -218,11 +232,7 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
       return;
     }
     const bytes = commandBytes(command);
-    const moment = ++this.#moment;
-    const call = new PendingCall({ shape, inputs: command, bytes, settings, now, moment, resolve, reject });
-    outbox.admit(call);
-    this.#expect(call.deadline, now);
-    outbox.add(call, companyOf(command), now);
+    this.#add({ shape, inputs: command, bytes, settings, now, resolve, reject }, companyOf(command), outbox);
   }
 
   #startMulti(
@@ -240,11 +250,20 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
       throw new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`);
     const bytes = commands.map(commandBytes);
     const shape = settings.buffers ? "buffers" : "value";
-    const moment = ++this.#moment;
-    const call = new PendingCall({ shape, inputs: commands, bytes, settings, now, moment, resolve, reject });
-    outbox.admit(call);
-    this.#expect(call.deadline, now);
-    outbox.add(call, commands.every(isReadCommand) ? "reads" : "writes", now);
+    const company = commands.every(isReadCommand) ? "reads" : "writes";
+    this.#add({ shape, inputs: commands, bytes, settings, now, resolve, reject }, company, outbox);
+  }
+
+  /** @throws DbsyncError  it is not added */
+  #add(
+    parts: Omit<ConstructorParameters<typeof PendingCall>[0], "moment">,
+    company: Company,
+    to: Outbox,
+  ): void {
+    const call = new PendingCall({ ...parts, moment: ++this.#moment });
+    to.admit(call);
+    this.#expect(call.deadline, parts.now);
+    to.add(call, company, parts.now);
   }
 
   /** By version 1, since no daemon speaks another. */

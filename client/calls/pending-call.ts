@@ -1,8 +1,15 @@
 /** A call on its way in a batch: one small object, since there may be hundreds of thousands a second. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
 import type { CallSettings } from "../settings/options.js";
 import type { CommandInput } from "../shared/command.js";
 import type { Shape, Waiter } from "../shared/reply-value.js";
+
+/** Who is told what came of a command that was passed on: one of the two, once. */
+export interface Carrying {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (problem: Error) => void;
+}
 
 export class PendingCall implements Waiter {
   readonly shape: Shape;

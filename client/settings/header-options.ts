@@ -93,6 +93,11 @@ export function readHeaderOptions(options: HeaderOptions): EnvelopeOptions | nul
   };
 }
 
+/** Whether they say no more than the number of the database. */
+export function isDatabaseAlone({ multi, if: conditions, after, only, wait }: EnvelopeOptions): boolean {
+  return !(multi || conditions || after || only || wait);
+}
+
 function waitOf({ stable, replicated }: HeaderOptions): Wait | null {
   if (stable && replicated !== undefined)
     throw badOption("replicated", replicated, "nothing together with stable, which says more");

@@ -45,6 +45,10 @@ export type Report = Answer | Failure;
  */
 export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags.split(" ").includes("late");
 
+/** Of flags: whether the daemon lacks writes that others have, and knows it, as after a restart. */
+export const isBehind = (flags: ByteString): boolean =>
+  flags !== "" && flags.split(" ").includes("catching-up");
+
 /** The value handed to the caller: that of the daemon's first database; null for nil. */
 export function valueText(values: readonly ByteString[], format: Form): string | null {
   const first = values[0];

@@ -1,11 +1,12 @@
 /** When a call is decided, and how. Pure: what the daemons reported goes in, a verdict comes out. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Answer, isLate, type Report } from "./outcome.js";
+import { type Answer, isBehind, isLate, type Report } from "./outcome.js";
 
 /**
  * - `first`: the first answer that is not nil. A failure loses to any later answer; nil loses to a later
  *   value, so it is null only when every daemon that answered said nil, or one that speaks for its peers too.
- *   Nor is it where as many daemons have refused the date that was good for those that said nil: whose clock is wrong?
+ *   What a daemon says that is catching up loses to a later value, too.
+ *   Nor is it null where as many daemons have refused the date that was good for those that said nil: whose clock is wrong?
  * - a number: as soon as so many daemons have answered; of their answers the first that is not nil. They need
  *   not be equal. `all`: that number is the number of servers.
  * - `majority`: an answer that more than half of all servers gave. A command's failure counts as an answer.
@@ -71,16 +72,21 @@ function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict
   let silent = false;
   let erred = false;
   let miss: Answer | null = null;
+  let behind: Answer | null = null;
   let misses = 0;
   for (const report of reports) {
     if (report === null) silent = true;
     else if (!report.ok) erred ||= report.stage === "reply";
-    else if (!isMiss(report) || report.isForAll) return { kind: "value", answer: report };
-    else {
+    else if (report.isForAll) return { kind: "value", answer: report };
+    else if (!isMiss(report)) {
+      if (!isBehind(report.flags)) return { kind: "value", answer: report };
+      behind ??= report;
+    } else {
       miss ??= report;
       misses++;
     }
   }
+  if (behind !== null) return silent && !final ? LINGER : { kind: "value", answer: behind };
   const isDoubted = misses <= refusers;
   if (silent && miss !== null && isDoubted && !erred) return WAIT;
   if (silent && !final) return miss !== null || erred ? LINGER : WAIT;

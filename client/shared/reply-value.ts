@@ -14,10 +14,10 @@ import { type Answer, type Form, valueText } from "./outcome.js";
 export type ReplyValue = string | number | bigint | null | Buffer | DbsyncError | ReplyValue[];
 
 /**
- * What a call resolves with: `text` as version 1 tells it, `value` and `buffers` typed; `outcomes` is told
- * elsewhere, from all daemons.
+ * What a call resolves with: `text` as version 1 tells it, `value` and `buffers` typed, `reply` as it came; `outcomes`
+ * is told elsewhere, from all daemons.
  */
-export type Shape = "text" | "value" | "buffers" | "outcomes";
+export type Shape = "text" | "value" | "buffers" | "reply" | "outcomes";
 
 /** Who wants the result, and as what. One of the two is called, once. */
 export interface Waiter {
@@ -27,8 +27,9 @@ export interface Waiter {
   reject(error: DbsyncError): void;
 }
 
-/** @param answer  from version 1 is a text, whatever the shape */
-export function resultOf(answer: Answer, shape: Shape, format: Form): ReplyValue {
+/** @param answer  from version 1 is a text, whatever the shape but `reply`, which needs version 2 */
+export function resultOf(answer: Answer, shape: Shape, format: Form): ReplyValue | Reply {
+  if (shape === "reply" && answer.reply !== null) return answer.reply;
   if (answer.reply !== null && (shape === "value" || shape === "buffers")) {
     return replyValue(answer.reply, shape === "buffers");
   }

@@ -10,11 +10,11 @@ import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.j
 import { MISS_LINGER_MS } from "../calls/call.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import { Sending, type SentBatch, type SignedEnvelope } from "../calls/sending.js";
-import { type EnvelopeOptions, mayWaitFor } from "../settings/header-options.js";
+import { type EnvelopeOptions, isDatabaseAlone, mayWaitFor } from "../settings/header-options.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
-import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
+import { type Failure, isBehind, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
 import { judge } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
@@ -35,7 +35,7 @@ export class Batch implements SentBatch {
   /** What its commands are; of a call with an envelope of its own whether it only reads. */
   readonly company: Company;
   readonly isRead: boolean;
-  /** Of a call with an envelope of its own; null: one to many calls without. */
+  /** Of a call with an envelope of its own, or of all its calls; null: one to many calls without. */
   readonly options: EnvelopeOptions | null;
   readonly sendings: readonly Sending[];
   calls: PendingCall[] = [];
@@ -77,11 +77,12 @@ export class Batch implements SentBatch {
     this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
   }
 
-  /** Whether a call without options of its own may join. */
-  takes(company: Company, bytes: number): boolean {
+  /** Whether a call may join: one without options of its own, or whose only one is the database that all of these have. */
+  takes(company: Company, bytes: number, options: EnvelopeOptions | null): boolean {
     return (
       company === this.company &&
-      this.options === null &&
+      options === this.options &&
+      (options === null || isDatabaseAlone(options)) &&
       !this.isClosed &&
       this.unsettled > 0 &&
       this.calls.length < COMMANDS_MAX &&
@@ -136,7 +137,8 @@ export class Batch implements SentBatch {
     this.isAnswered = true;
     sending.endedAt = now;
     this.#settling(() => {
-      for (let index = 0; index < units; index++) this.#take(index, replies[index] as Reply, now);
+      for (let index = 0; index < units; index++)
+        this.#take(index, replies[index] as Reply, flags[index] as ByteString, now);
     });
     this.#end(sending, now);
   }
@@ -194,16 +196,18 @@ export class Batch implements SentBatch {
     });
   }
 
-  #take(index: number, reply: Reply, now: number): void {
+  #take(index: number, reply: Reply, flags: ByteString, now: number): void {
     const call = this.calls[index] as PendingCall;
     if (!isOpen(call)) return;
     const { shape, settings } = call;
-    if (settings.policy !== "first" || shape === "outcomes" || !isHit(reply)) {
+    const isFirst = settings.policy === "first" && shape !== "outcomes";
+    if (!isFirst || !isHit(reply) || isBehind(flags)) {
       this.#judge(index, now, false);
       return;
     }
     this.#settle(call);
-    if (shape !== "text") call.resolve(replyValue(reply, shape === "buffers"));
+    if (shape === "reply") call.resolve(reply);
+    else if (shape !== "text") call.resolve(replyValue(reply, shape === "buffers"));
     else call.resolve(valueText(replyValues(reply), settings.format));
   }
 

@@ -115,7 +115,7 @@ export class Fleet implements LinkOwner<Link> {
 
   /** Begins to ask the daemons for their version and cluster. */
   greet(now: number): void {
-    const insist = this.#isBackingOff(now);
+    const insist = this.isBackingOff(now);
     for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);
   }
 
@@ -134,7 +134,7 @@ export class Fleet implements LinkOwner<Link> {
 
   /** Sends a batch that is signed to every daemon that waits for it. */
   offer(batch: SentBatch, now: number): void {
-    const insist = this.#isBackingOff(now);
+    const insist = this.isBackingOff(now);
     for (const sending of batch.sendings) {
       if (sending.state !== "waiting") continue;
       sending.envelope = batch.envelope;
@@ -273,7 +273,7 @@ export class Fleet implements LinkOwner<Link> {
         const settle = () => batch.delivered(sending, call, this.#parts.environment.now());
         const delivery = version1Delivery({ call, address, sign, ended: settle });
         sending.deliveries.push(delivery);
-        pools[sending.index]?.offer(delivery, now, this.#isBackingOff(now));
+        pools[sending.index]?.offer(delivery, now, this.isBackingOff(now));
         return;
       } catch (error) {
         problem = reasonOf(error);
@@ -287,7 +287,8 @@ export class Fleet implements LinkOwner<Link> {
     return this.links[sending.index] as Link;
   }
 
-  #isBackingOff(now: number): boolean {
+  /** Whether all daemons are being left alone for a while. */
+  isBackingOff(now: number): boolean {
     const { pools } = this.#parts;
     return this.links.every((link, index) =>
       link.version.known === 1 ? (pools[index] as Pool).isBackingOff(now) : link.isBackingOff(now),

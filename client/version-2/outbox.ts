@@ -79,7 +79,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     const bytes = call.size;
     const options = call.settings.envelope;
     let batch = this.#waiting.at(-1);
-    if (batch === undefined || options !== null || !batch.takes(company, bytes)) {
+    if (batch === undefined || !batch.takes(company, bytes, options)) {
       batch = new Batch({
         owner: this,
         alarm: this.#alarm,

@@ -15,6 +15,7 @@ const failed: Report = { ok: false, stage: "timeout", detail: "", written: true,
 
 const erred = (text: string): Report => ({ ok: false, stage: "reply", detail: text, written: false, at: 1 });
 const late = (report: Report): Report => ({ ...report, flags: "late" });
+const behind = (report: Report): Report => ({ ...report, flags: "catching-up" });
 const refused: Report = { ok: false, stage: "refused", detail: "skew: late", written: false, at: 1 };
 
 type Row = [policy: Policy, reports: (Report | null)[], now: string, final: string];
@@ -29,6 +30,12 @@ const ROWS: Row[] = [
   ["first", [miss, null], "linger", "nil"],
   ["first", [miss, hit("a")], "a", "a"],
   ["first", [missOfAll, null], "nil", "nil"],
+  ["first", [behind(hit("a")), null], "linger", "a"],
+  ["first", [behind(hit("a")), hit("b")], "b", "b"],
+  ["first", [behind(hit("a")), failed], "a", "a"],
+  ["first", [behind(hit("a")), miss], "a", "a"],
+  ["first", [behind(hit("a")), missOfAll, null], "nil", "nil"],
+  ["majority", [behind(hit("a")), hit("a"), null], "a", "a"],
   ["first", [failed, missOfAll, null], "nil", "nil"],
   ["majority", [missOfAll, null, null], "wait", "too-few-answers"],
   ["first", [miss, failed], "nil", "nil"],
