@@ -11,7 +11,14 @@ import type { Called } from "../backends/called.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { LocalUnits } from "../backends/local-units.js";
 import type { WriteObserver } from "../backends/write-observer.js";
-import type { CommandPath, CommandSender, ReplyWaiter, WaitingSender } from "../users/command-path.js";
+import {
+  type CommandPath,
+  type CommandSender,
+  NOTHING_UNCARRIED,
+  type ReplyWaiter,
+  type WaitingSender,
+  type Writers,
+} from "../users/command-path.js";
 import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 
@@ -26,6 +33,8 @@ export interface RecordedPathParts {
 
 export class RecordedPath implements CommandPath {
   readonly records = true;
+  readonly carries = false;
+  readonly uncarried = NOTHING_UNCARRIED;
   readonly #parts: RecordedPathParts;
 
   constructor(parts: RecordedPathParts) {
@@ -87,12 +96,13 @@ export class RecordedPath implements CommandPath {
     this.#parts.backend.observer = observer;
   }
 
-  writerOf(db: number, key: ByteString): ByteString {
-    return this.#parts.backend.writerOf(db, key);
+  writersOf(db: number, keys: readonly ByteString[]): Writers {
+    return keys.map((key) => this.#parts.backend.writerOf(db, key));
   }
 
   hold(conditions: readonly Condition[]): boolean {
-    return conditions.every(({ db, key, writer }) => this.writerOf(db, key) === writer);
+    const { backend } = this.#parts;
+    return conditions.every(({ db, key, writer }) => backend.writerOf(db, key) === writer);
   }
 
   #tellOfSent(command: Command, argv: readonly ByteString[], db: number): void {

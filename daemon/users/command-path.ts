@@ -1,9 +1,9 @@
 /**
- * The way of a command from a listener without signatures, behind its login and permission: applied here at once, or
- * recorded by the daemon's own key. Listeners do not know which.
+ * The way of a command from a listener without signatures, behind its login and permission: applied here at once,
+ * recorded by the daemon's own key, or signed and carried to other daemons. Listeners do not know which.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Reply } from "../../protocol/reply.js";
+import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Place } from "../../timeline/entries/entry.js";
@@ -48,11 +48,20 @@ export interface WaitingSender<Waiter extends ReplyWaiter> extends CommandSender
   waiter(): Waiter;
 }
 
+export type Writers = readonly ByteString[];
+
+/** Of a path that carries everything. */
+export const NOTHING_UNCARRIED: CommandPath["uncarried"] = new Map();
+
 export interface CommandPath {
   /** How many databases there are. */
   readonly databases: number;
   /** Whether what writes is recorded: then it is answered later, and the next write may be sent behind it at once. */
   readonly records: boolean;
+  /** Whether what reads, too, is answered later, and others, who are asked in order, hold all data. */
+  readonly carries: boolean;
+  /** What is refused there, by the names of commands in upper case; some are no commands of ours. */
+  readonly uncarried: ReadonlyMap<string, ErrorReply>;
   /** How many other daemons are connected, to have the same; null: it stands alone. */
   readonly others: number | null;
   /** Errors are replies; a promise never rejects. */
@@ -78,8 +87,8 @@ export interface CommandPath {
   readonly keyCounts: readonly KeyCounts[];
   /** From now on. */
   tellOf(observer: WriteObserver): void;
-  /** The unit that changed a key last; empty: it is absent. */
-  writerOf(db: number, key: ByteString): ByteString;
-  /** Whether all keys were last changed by the units that are named. */
+  /** The unit that changed each key last; empty: it is absent. An error: nobody could tell. */
+  writersOf(db: number, keys: readonly ByteString[]): Writers | Promise<Writers | ErrorReply>;
+  /** Whether, as far as is known here, all keys were last changed by the units that are named. */
   hold(conditions: readonly Condition[]): boolean;
 }

@@ -9,10 +9,12 @@ import type { KeyCounts } from "../backends/key-counts.js";
 import type { LocalUnits } from "../backends/local-units.js";
 import type { MemoryBackend } from "../backends/memory.js";
 import type { WriteObserver } from "../backends/write-observer.js";
-import type { CommandPath, CommandSender } from "./command-path.js";
+import { type CommandPath, type CommandSender, NOTHING_UNCARRIED, type Writers } from "./command-path.js";
 
 export class LocalPath implements CommandPath {
   readonly records = false;
+  readonly carries = false;
+  readonly uncarried = NOTHING_UNCARRIED;
   readonly others = null;
   readonly #backend: MemoryBackend;
   readonly #units: LocalUnits;
@@ -53,9 +55,9 @@ export class LocalPath implements CommandPath {
     this.#backend.observer = observer;
   }
 
-  writerOf(db: number, key: ByteString): ByteString {
+  writersOf(db: number, keys: readonly ByteString[]): Writers {
     this.#units.part();
-    return this.#backend.writerOf(db, key);
+    return keys.map((key) => this.#backend.writerOf(db, key));
   }
 
   hold(conditions: readonly Condition[]): boolean {

@@ -73,9 +73,9 @@ export class JsonSession implements ActionHost {
   }
 
   get ids(): ActionHost["ids"] {
-    const { records, others } = this.#host.path;
+    const { records, others, carries } = this.#host.path;
     if (!records) return "moving";
-    return others === null ? "counted" : "long";
+    return others === null && !carries ? "counted" : "long";
   }
 
   /** Whether nobody has logged in who has to. */

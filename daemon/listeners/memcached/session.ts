@@ -10,7 +10,7 @@ import { resolveCommand } from "../../../store/command-table.js";
 import type { Called } from "../../backends/called.js";
 import type { Environment } from "../../process/environment.js";
 import { version } from "../../process/version.js";
-import type { CommandPath } from "../../users/command-path.js";
+import type { CommandPath, Writers } from "../../users/command-path.js";
 import { type Denial, Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";
 import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
@@ -84,7 +84,7 @@ export class MemcachedSession {
 
   #get(keys: readonly ByteString[], tellsUnique: boolean): string | Promise<string> {
     // Before the values: of one that is changed between the two, `cas` is to fail.
-    const writers = tellsUnique ? keys.map((key) => this.#host.path.writerOf(this.#sender.db, key)) : null;
+    const writers = tellsUnique ? this.#writersOf(keys) : null;
     return this.#run(["MGET", ...keys], (reply) => {
       const values = reply.kind === "array" ? reply.items : [];
       let items = "";
@@ -102,12 +102,11 @@ export class MemcachedSession {
 
   #store(request: StoreRequest): string | Promise<string> {
     const { verb, key, exptime, unique } = request;
-    const { path } = this.#host;
     const condition = verb === "add" ? ["NX"] : verb === "replace" ? ["XX"] : [];
     const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
     if (verb !== "cas")
       return this.#run(argv, (reply) => (reply.kind === "nil" ? "NOT_STORED\r\n" : "STORED\r\n"));
-    const writer = path.writerOf(this.#sender.db, key);
+    const [writer = ""] = this.#writersOf([key]);
     if (writer === "") return NOT_FOUND;
     if (uniqueOf(writer) !== unique) return "EXISTS\r\n";
     return this.#runIf(argv, writer, (reply) => (reply === null ? "EXISTS\r\n" : "STORED\r\n"));
@@ -117,7 +116,7 @@ export class MemcachedSession {
   async #count(request: MemcachedRequest & { readonly kind: "count" }): Promise<string> {
     const { verb, key, by } = request;
     for (let left = COUNT_TRIES; left > 0; left--) {
-      const writer = this.#host.path.writerOf(this.#sender.db, key);
+      const [writer = ""] = this.#writersOf([key]);
       const reply = await this.#execute(["MGET", key]);
       if (typeof reply === "string") return reply;
       if (reply.kind !== "array") return answerOf(reply, () => NOT_FOUND);
@@ -133,6 +132,13 @@ export class MemcachedSession {
       if (answer !== "") return answer;
     }
     return "SERVER_ERROR others change this value all the time\r\n";
+  }
+
+  /** Who wrote each last; such clients are served only where that is known at once. */
+  #writersOf(keys: readonly ByteString[]): Writers {
+    const writers = this.#host.path.writersOf(this.#sender.db, keys);
+    if (writers instanceof Promise) throw new Error("--memcached stands before data of this daemon alone");
+    return writers;
   }
 
   /** @param told  the answer to a reply that is no error */

@@ -25,7 +25,7 @@ export class RespListener extends SocketListener {
   constructor(parts: UserListenerParts) {
     const { path, users, memory, daemon, environment } = parts;
     let id = 0;
-    const routes = new CommandRoutes(sessionHandlers);
+    const routes = new CommandRoutes(sessionHandlers, path.uncarried);
     const state = new ServerState(environment, daemon, routes.counts);
     const waiters = new WaitingClients(path, environment);
     const absentKeys = new AbsentKeys(path);

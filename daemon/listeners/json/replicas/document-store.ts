@@ -29,6 +29,8 @@ const TOO_FAR_AHEAD = error(
   `ERR The write is dated more than ${AHEAD_MOST_MS / 1000} s ahead of the clock here: set the clocks right.`,
 );
 
+const IN_MEMORY_ALONE = "--json-replica stands with the database in memory alone";
+
 export class DocumentStore {
   readonly #path: CommandPath;
   readonly #environment: Environment;
@@ -55,7 +57,7 @@ export class DocumentStore {
     if (command instanceof CommandFailure) return command.reply;
     const sender = { db: 0, now, as: null, readsAll: true, isStable: false };
     const reply = this.#path.execute(command, argv, sender);
-    if (reply instanceof Promise) throw new Error("--json-replica stands with the database in memory alone");
+    if (reply instanceof Promise) throw new Error(IN_MEMORY_ALONE);
     return reply;
   }
 
@@ -86,7 +88,9 @@ export class DocumentStore {
 
   /** The same for the same contents; "": the document is not there. */
   digestOf(document: ByteString): string {
-    const writer = this.#path.writerOf(0, document);
+    const writers = this.#path.writersOf(0, [document]);
+    if (writers instanceof Promise) throw new Error(IN_MEMORY_ALONE);
+    const [writer = ""] = writers;
     const known = this.#digests.get(document);
     if (known !== undefined && known.writer === writer) return known.digest;
     const contents = this.contentsOf(document);

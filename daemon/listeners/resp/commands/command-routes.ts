@@ -1,9 +1,11 @@
 /** From the words of a request to its command, and to what a connection does with it itself. Asked for each request. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { Reply } from "../../../../protocol/reply.js";
 import { CommandFailure } from "../../../../store/arguments/errors.js";
 import { commands, findCommand, resolveCommand } from "../../../../store/command-table.js";
 import { isKeyCommand } from "../../../../store/key-ring.js";
 import type { Command } from "../../../../store/rows/command.js";
+import type { CommandPath } from "../../../users/command-path.js";
 import { mayWait } from "../session/blocking.js";
 import { CommandCounts } from "../session/command-counts.js";
 import type { Route, SessionHandler } from "../session/session.js";
@@ -24,10 +26,13 @@ export class CommandRoutes {
   readonly #routes = new Map<Command, Route>();
   /** Of commands without subcommands, of one row each, by the usual spellings. */
   readonly #byName = new Map<ByteString, Route>();
+  readonly #uncarried: CommandPath["uncarried"];
   /** Commands that consist of subcommands. */
   readonly #containers: ReadonlySet<string>;
 
-  constructor(handlers: SessionHandlers) {
+  /** @param uncarried  what is refused instead */
+  constructor(handlers: SessionHandlers, uncarried: CommandPath["uncarried"]) {
+    this.#uncarried = uncarried;
     const containers = new Set(commands.flatMap(({ name }) => containerOf(name)));
     this.#containers = containers;
     for (const command of commands) {
@@ -36,7 +41,7 @@ export class CommandRoutes {
       if (isKeyCommand([name.split("|")[0] as string])) continue;
       const route: Route = {
         command,
-        handler: handlers.get(name) ?? null,
+        handler: refusing(uncarried.get(name)) ?? handlers.get(name) ?? null,
         writes,
         isOpen: flags.includes("no_auth"),
         inTransaction: NEVER_QUEUED.has(name) ? "at-once" : flags.includes("no_multi") ? "refused" : "queued",
@@ -65,7 +70,9 @@ export class CommandRoutes {
     if (isKeyCommand(argv))
       return (argv[0] as ByteString).toUpperCase() === "KEY" ? KEYS_ELSEWHERE : NO_CLUSTER;
     const command = resolveCommand(argv);
-    return command instanceof CommandFailure ? command : (this.#routes.get(command) as Route);
+    if (!(command instanceof CommandFailure)) return this.#routes.get(command) as Route;
+    const refusal = this.#uncarried.get((argv[0] as ByteString).toUpperCase());
+    return refusal === undefined ? command : new CommandFailure(refusal.text);
   }
 
   /** The route of a command, or of one's subcommand, whatever the number of its arguments. */
@@ -74,6 +81,10 @@ export class CommandRoutes {
     const command = findCommand(isContainer ? `${name}|${subcommand}` : name);
     return command === undefined ? undefined : this.#routes.get(command);
   }
+}
+
+function refusing(refusal: Reply | undefined): SessionHandler | null {
+  return refusal === undefined ? null : () => refusal;
 }
 
 function containerOf(name: string): string[] {

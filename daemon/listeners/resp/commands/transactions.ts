@@ -7,7 +7,7 @@ import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../../protoc
 import { settled } from "../../../../protocol/step-reply.js";
 import { COMMANDS_MAX, type Condition } from "../../../../protocol/version-2/envelope.js";
 import { custom } from "../../../../store/arguments/errors.js";
-import type { CommandSender } from "../../../users/command-path.js";
+import type { CommandSender, Writers } from "../../../users/command-path.js";
 import type { User } from "../../../users/users.js";
 import { noteRefusal } from "../session/refusals.js";
 import type { Queued, RespSession, SessionHandler } from "../session/session.js";
@@ -48,14 +48,20 @@ function discard(session: RespSession): Reply {
   return OK;
 }
 
-function watch(session: RespSession, argv: readonly ByteString[]): Reply {
+function watch(session: RespSession, argv: readonly ByteString[]): Reply | Promise<Reply> {
   if (session.queued !== null) throw custom("ERR WATCH inside MULTI is not allowed");
   const { db, host, watched } = session;
-  const fresh = new Set(argv.slice(1).filter((key) => !watched.has(db, key)));
-  if (host.path.records && watched.size + fresh.size > WATCHED_MAX)
+  const fresh = [...new Set(argv.slice(1).filter((key) => !watched.has(db, key)))];
+  if (host.path.records && watched.size + fresh.length > WATCHED_MAX)
     throw custom(`ERR at most ${WATCHED_MAX} keys can be watched where commands are recorded`);
-  for (const key of fresh) watched.add({ db, key, writer: host.path.writerOf(db, key) });
-  return OK;
+  if (fresh.length === 0) return OK;
+  const noted = (writers: Writers): Reply => {
+    for (const [at, key] of fresh.entries()) watched.add({ db, key, writer: writers[at] ?? "" });
+    return OK;
+  };
+  const writers = host.path.writersOf(db, fresh);
+  if (!(writers instanceof Promise)) return noted(writers);
+  return writers.then((told) => ("kind" in told ? told : noted(told)));
 }
 
 function unwatch({ watched }: RespSession): Reply {

@@ -224,11 +224,12 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     return new AwaitedCommand(this, (this.last as Route).counts);
   }
 
-  /** Whether a command may be sent on while answers are still to come: writes behind writes, which are recorded in order. */
+  /** Whether a command may be sent on while answers are still to come: writes behind writes, which are recorded in order, or whatever is carried in order. */
   mayRunBeside(argv: readonly ByteString[]): boolean {
-    if (this.last === null || !isPlainWrite(this.last)) return false;
+    const { carries } = this.host.path;
+    if (this.last === null || !isPlain(this.last, carries)) return false;
     const found = this.host.routes.find(argv);
-    return found instanceof CommandFailure || (this.queued === null && isPlainWrite(found));
+    return found instanceof CommandFailure || (this.queued === null && isPlain(found, carries));
   }
 
   /** Whether a command has to wait for the end of CLIENT PAUSE. */
@@ -299,7 +300,10 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
   }
 }
 
-/** Whether it is answered without waiting for data, a time or other daemons. */
-function isPlainWrite({ writes, handler, mayWait }: Route): boolean {
-  return writes && handler === null && !mayWait;
+/**
+ * Whether it is answered without waiting for data, a time or other daemons, in the order in which it is sent.
+ * @param carries  whether reads are, too
+ */
+function isPlain({ writes, handler, mayWait }: Route, carries: boolean): boolean {
+  return (writes || carries) && handler === null && !mayWait;
 }

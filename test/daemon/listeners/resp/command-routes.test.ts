@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommandRoutes } from "../../../../daemon/listeners/resp/commands/command-routes.js";
+import { NOTHING_UNCARRIED } from "../../../../daemon/users/command-path.js";
 import { CommandFailure } from "../../../../store/arguments/errors.js";
 
-const routes = new CommandRoutes(new Map());
+const routes = new CommandRoutes(new Map(), NOTHING_UNCARRIED);
 
 test("a statement that only reads is no write, in whatever spelling SQL is called", () => {
   for (const name of ["SQL", "sql", "Sql"])

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { NOTHING_UNCARRIED } from "../../../../daemon/users/command-path.js";
 import { bulk, type Reply } from "../../../../protocol/reply.js";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { bytesInUse } from "../../../support/garbage.js";
@@ -76,7 +77,9 @@ test("answers that have to wait may be longer together than any string can be", 
     ...{
       databases: 16,
       records: true,
-      writerOf: () => "",
+      writersOf: (_: number, keys: readonly string[]) => keys.map(() => ""),
+      carries: false,
+      uncarried: NOTHING_UNCARRIED,
       hold: () => true,
       keyCounts: [],
       expiredKeys: 0,

@@ -5,7 +5,11 @@ import { LocalUnits } from "../../../../daemon/backends/local-units.js";
 import { MemoryBackend } from "../../../../daemon/backends/memory.js";
 import { Newest } from "../../../../daemon/backends/newest.js";
 import { realEnvironment } from "../../../../daemon/process/environment.js";
-import type { CommandPath, CommandSender } from "../../../../daemon/users/command-path.js";
+import {
+  type CommandPath,
+  type CommandSender,
+  NOTHING_UNCARRIED,
+} from "../../../../daemon/users/command-path.js";
 import { LocalPath } from "../../../../daemon/users/local-path.js";
 import { NIL_ARRAY } from "../../../../protocol/reply.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
@@ -36,7 +40,9 @@ function recording() {
       return state.isUnmet ? NIL_ARRAY : local.executeTogether(calls, conditions, sender);
     },
     tellOf: (observer) => local.tellOf(observer),
-    writerOf: (db, key) => local.writerOf(db, key),
+    writersOf: (db, keys) => local.writersOf(db, keys),
+    carries: false,
+    uncarried: NOTHING_UNCARRIED,
     hold: (conditions) => local.hold(conditions),
   };
   return { path, senders, state };
