@@ -12,6 +12,11 @@ export async function checkFiles(settings: Settings): Promise<void> {
     const { loadClusterSecret } = await import("./trust/cluster-secret.js");
     loadClusterSecret(settings, pino({ level: "silent" }));
   }
+  for (const specification of settings.database) {
+    if (specification.kind !== "dbsync") continue;
+    const { openCarrier } = await import("./sidecar/open-carrier.js");
+    await openCarrier({ specification, settings, log: pino({ level: "silent" }) }).close();
+  }
   const tls = tlsFilesOf(settings);
   if (tls !== null) {
     const { readPair } = await import("./trust/tls.js");

@@ -34,6 +34,14 @@ export async function makeBackend(
     const backend = new MemoryBackend(environment, past, usageKindOf(settings.maxmemoryPolicy));
     return { backend, outliving: null };
   }
+  if (specification.kind === "dbsync") {
+    const [{ openCarrier }, { SigningBackend }] = await Promise.all([
+      import("./sidecar/open-carrier.js"),
+      import("./sidecar/signing-backend.js"),
+    ]);
+    const carrier = openCarrier({ specification, settings, log });
+    return { backend: new SigningBackend(specification.name, carrier), outliving: null };
+  }
   const { RedisBackend } = await loadWith("ioredis", "-d redis", () => import("./backends/redis.js"));
   const timeout = settings.limits.backendTimeout;
   const redis = new RedisBackend({ specification, timeout, environment, log });

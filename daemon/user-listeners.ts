@@ -10,7 +10,7 @@ import type { SocketListener, SocketListenerParts } from "./listeners/socket-lis
 import type { UserListenerParts } from "./listeners/user-listener.js";
 import type { MemoryLimit } from "./memory/memory-limit.js";
 import { isLoopback } from "./options/loopback.js";
-import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "./options/settings.js";
+import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "./options/settings.js";
 import { OPTIONS } from "./options/table.js";
 import { allUserListeners } from "./options/user-listener-rules.js";
 import type { JsonFleetFigures } from "./pipeline/json-replica-figures.js";
@@ -22,6 +22,7 @@ import type { Service } from "./process/service.js";
 import { StartError } from "./process/start-error.js";
 import { RecordedPath } from "./replica/recorded-path.js";
 import type { Replica } from "./replica/replica.js";
+import type { SigningBackend } from "./sidecar/signing-backend.js";
 import type { CommandPath } from "./users/command-path.js";
 import { LocalPath } from "./users/local-path.js";
 import { readersOf, readUsers, readUsersAgain } from "./users/read-users.js";
@@ -58,7 +59,7 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
   const { limits } = settings;
   const users = readUsers(settings);
   warnOfReaders(settings.aclFile, log);
-  const path = pathOf(parts);
+  const path = await pathOf(parts);
   const listeners = new Map<UserListenerName, SocketListener>();
   for (const name of USER_LISTENER_NAMES) {
     const place = settings[name];
@@ -179,7 +180,7 @@ function faceOf(
   };
 }
 
-function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): CommandPath {
+async function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): Promise<CommandPath> {
   const { localUnits } = pipeline;
   if (replica !== null && replica.gateway !== null) {
     const { backend, gateway } = replica;
@@ -190,6 +191,10 @@ function pathOf({ settings, backends, replica, pipeline }: UserListenersParts): 
     return new RecordedPath({ backend, gateway, units: localUnits, others });
   }
   const [backend] = backends;
+  if (isSidecar(settings)) {
+    const { SignedPath } = await import("./sidecar/signed-path.js");
+    return new SignedPath((backend as SigningBackend).carrier);
+  }
   if (!(backend instanceof MemoryBackend))
     throw new StartError(`${allUserListeners("and")} need the database in memory.`, 2);
   return new LocalPath(backend, localUnits);

@@ -12,8 +12,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   keys: [],
   store: ["protocol"],
   timeline: ["store", "protocol"],
-  daemon: ["timeline", "store", "keys", "protocol"],
   client: ["keys", "protocol"],
+  daemon: ["client", "timeline", "store", "keys", "protocol"],
 };
 
 /** Programs that are started by a folder that may not import them. */

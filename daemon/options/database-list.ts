@@ -1,9 +1,18 @@
 /**
  * The text of -d: databases with commas between them. php-dbsync's form `redis:host:port`, our `memory`,
- * and URLs for what that form cannot say (password, number, TLS).
+ * and URLs for what that form cannot say (password, number, TLS). Or the daemons of a cluster, `dbsync:host:port,host:port`,
+ * to whom everything is passed on, signed.
  */
 
-export type BackendSpecification = MemorySpecification | RedisSpecification;
+export type BackendSpecification = MemorySpecification | RedisSpecification | SidecarSpecification;
+
+export interface SidecarSpecification {
+  readonly kind: "dbsync";
+  /** As -d has it. */
+  readonly name: string;
+  /** As a client's list of servers. */
+  readonly servers: string;
+}
 
 export interface MemorySpecification {
   readonly kind: "memory";
@@ -22,20 +31,35 @@ export interface RedisSpecification {
   readonly tls: boolean;
 }
 
+/** `dbsync:host:port`, or with a scheme for each: `dbsyncs://host:port`. */
+const SIDECAR = /^\s*dbsync(s?:\/\/|:)/;
 const DEFAULT_PORT = 6379;
 const MAX_PORT = 65535;
-const FORMS = "memory, redis:host:port, redis://user:password@host:port/number, rediss://…";
+const FORMS =
+  "memory, redis:host:port, redis://user:password@host:port/number, rediss://…, dbsync:host:port,host:port";
 
 /**
  * The databases that `text` names, in order.
  * @throws RangeError  which of them is wrong, why, and what is expected
  */
 export function parseSpecifications(text: string): BackendSpecification[] {
+  if (SIDECAR.test(text)) return [parseSidecar(text)];
   const specifications = text.split(",").map((part) => parseSpecification(part.trim()));
   const names = specifications.map((specification) => specification.name);
   const double = names.find((name, index) => names.indexOf(name) !== index);
   if (double !== undefined) throw new RangeError(`"${double}" is named twice; name each database once.`);
   return specifications;
+}
+
+/** What is wrong with an address the client says, which knows its forms. */
+function parseSidecar(text: string): SidecarSpecification {
+  const entries = text.split(",").map((part) => part.trim().replace(/^dbsync:(?!\/\/)/, ""));
+  const database = entries.find((entry) => /^(memory$|rediss?:)/.test(entry));
+  if (database !== undefined)
+    throw new RangeError(`"${database}": behind dbsync: stand daemons only, and no database beside them.`);
+  if (entries.includes("")) throw new RangeError("A daemon is missing. Expected dbsync:host:port,host:port.");
+  const servers = entries.join(",");
+  return { kind: "dbsync", name: `dbsync:${servers}`, servers };
 }
 
 function parseSpecification(text: string): BackendSpecification {

@@ -11,10 +11,12 @@ import {
   hasKeys,
   hasTimeline,
   hasUserListener,
+  isSidecar,
   isSigned,
   type OptionValues,
   type Settings,
 } from "./settings.js";
+import { SIDECAR } from "./sidecar-rows.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
 import { validateTimeline } from "./timeline-rules.js";
 import { validateUserListeners } from "./user-listener-rules.js";
@@ -56,6 +58,7 @@ export function settingsOf(program: Command): Settings {
     differences: hasUserListener(values) || compat !== null ? [] : differencesOf(values, chosenOf(program)),
   };
   validateTls(settings);
+  validateSidecar(settings);
   validate(settings);
   validateTimeline(settings, hasKeys(settings) || hasUserListener(settings), values.v1 !== null);
   validateUserListeners(settings);
@@ -99,11 +102,40 @@ function validate(settings: Settings): void {
 }
 
 /** @throws StartError  with the cures */
+function validateSidecar(settings: Settings): void {
+  if (!isSidecar(settings)) {
+    const names = Object.keys(SIDECAR) as (keyof typeof SIDECAR)[];
+    const given = names.find((name) => settings[name] !== SIDECAR[name].fallback);
+    if (given !== undefined)
+      fail(`--${given} is for a daemon that signs for others: give -d dbsync:host:port,host:port too.`);
+    return;
+  }
+  if (settings.key === null)
+    fail(
+      "-d dbsync signs what it passes on, and there is no key: give --key private.pem (dbsync-keygen --out . makes a " +
+        "pair, whose public key the daemons have to know: -s public.pem, or dbsync keys add).",
+    );
+  if (hasKeys(settings))
+    fail(
+      "-d dbsync takes what is not signed, and signs it. What is signed already goes to the daemons themselves: leave " +
+        "out -s and --root-key, or -d.",
+    );
+  if (hasTimeline(settings))
+    fail("-d dbsync keeps nothing itself, the daemons do: leave out --data and --peer, or -d.");
+  if (settings.memcached !== null)
+    fail("-d dbsync does not serve memcached clients: a daemon with a database does. Leave out --memcached.");
+  if (settings.sql !== null)
+    fail("-d dbsync does not serve SQL clients: a daemon with a database does. Leave out --sql.");
+  if (settings.jsonReplicas.length > 0)
+    fail("--json-replica stands with the database in memory alone: leave it out, or -d dbsync.");
+}
+
+/** @throws StartError  with the cures */
 function validateMemory(settings: Settings): void {
   const { limits, maxmemoryPolicy, database } = settings;
   if (limits.maxmemory > 0 && database.some(({ kind }) => kind !== "memory"))
     fail(
-      "--maxmemory bounds the database in this daemon's memory: with -d redis, set maxmemory of that server.",
+      "--maxmemory bounds the database in this daemon's memory: leave it out, and bound that of the server behind -d.",
     );
   if (maxmemoryPolicy === "noeviction") return;
   if (hasTimeline(settings))

@@ -49,6 +49,11 @@ export function isSigned(settings: SigningSettings): boolean {
   return hasKeys(settings) || hasTimeline(settings);
 }
 
+/** Whether everything is passed on to other daemons, signed. */
+export function isSidecar({ database }: Pick<Settings, "database">): boolean {
+  return database.some(({ kind }) => kind === "dbsync");
+}
+
 /** What TLS is served with; null: no TLS. */
 export function tlsFilesOf({
   tlsCert,

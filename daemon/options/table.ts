@@ -9,6 +9,7 @@ import { choice, limit, list, path, text, toggle } from "./forms.js";
 import { formatLimit, LIMITS, type LimitName } from "./limits.js";
 import { type OptionRow, row } from "./option-row.js";
 import { formatPlace, parsePlace } from "./place.js";
+import { SIDECAR } from "./sidecar-rows.js";
 import { CLUSTER, TIMELINE } from "./timeline-rows.js";
 import { USER_LISTENERS } from "./user-listener-rows.js";
 
@@ -127,6 +128,7 @@ export const SECTIONS: readonly {
   { heading: null, rows: COMMON },
   { heading: "Data and peers:", rows: TIMELINE },
   { heading: "Clients without signatures:", rows: USER_LISTENERS },
+  { heading: "Signing for other daemons:", rows: SIDECAR },
   { heading: "Cluster:", rows: CLUSTER },
   { heading: "TLS:", rows: TLS },
   { heading: "Limits:", rows: { ...LIMIT_ROWS, ...MEMORY } },
@@ -139,6 +141,7 @@ export const OPTIONS = {
   ...COMMON,
   ...TIMELINE,
   ...USER_LISTENERS,
+  ...SIDECAR,
   ...CLUSTER,
   ...TLS,
   ...LIMIT_ROWS,

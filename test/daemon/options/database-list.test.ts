@@ -37,7 +37,24 @@ test("a URL brings user, password, number and TLS; its name has no password", ()
   ]);
 });
 
+test("daemons to sign for are one database, and their list is a client's", () => {
+  const list = "127.0.0.1:1111,dbsyncs://db2:1111#sha256:ab";
+  assert.deepEqual(parseSpecifications(`dbsync:${list}`), [
+    { kind: "dbsync", name: `dbsync:${list}`, servers: list },
+  ]);
+  for (const text of ["dbsync:a:1, dbsync:b:2", "dbsync:a:1,b:2"])
+    assert.deepEqual(parseSpecifications(text), [
+      { kind: "dbsync", name: "dbsync:a:1,b:2", servers: "a:1,b:2" },
+    ]);
+  assert.deepEqual(
+    parseSpecifications("dbsyncs://a:1,dbsyncs://b:2").map((one) => "servers" in one && one.servers),
+    ["dbsyncs://a:1,dbsyncs://b:2"],
+  );
+});
+
 for (const [text, problem] of [
+  ["dbsync:", /A daemon is missing/],
+  ["dbsync:a:1,memory", /behind dbsync: stand daemons only/],
   ["", /A database is missing/],
   ["memory,", /A database is missing/],
   ["Memory", /unknown database type "Memory"/],

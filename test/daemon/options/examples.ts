@@ -13,11 +13,16 @@ export function neededBy(setting: string, found: ReadonlySet<string> = new Set()
   return all;
 }
 
+/** A database that goes with a key: the example of `database` is one that takes none. */
+const SIGNED_FOR = "dbsync:127.0.0.1:1111";
+
 /** The options of `settings`, each with its example. */
 export function argumentsOf(settings: Iterable<string>): string[] {
-  return [...settings].flatMap((setting) => {
+  const all = new Set(settings);
+  return [...all].flatMap((setting) => {
     const { [setting]: row } = ROWS;
     if (row === undefined) return [];
+    if (setting === "database" && all.has("key")) return ["--database", SIGNED_FOR];
     return row.fallback === false ? [`--${nameOf(row)}`] : [`--${nameOf(row)}`, row.example];
   });
 }

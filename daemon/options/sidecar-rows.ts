@@ -1,0 +1,64 @@
+/** The options of a daemon that passes on what comes in, signed: -d dbsync:host:port,host:port. */
+import { path, plain } from "./forms.js";
+import { row } from "./option-row.js";
+
+const POLICIES = ["first", "majority", "all", "all-equal"] as const;
+/** Of the client library; a number: of daemons that have to answer. */
+type Policy = (typeof POLICIES)[number] | number;
+
+const CLUSTER_ID = /^[\da-f]{64}$/;
+
+export const SIDECAR = {
+  /** null: there is none, as no daemon needs one but who signs for others. */
+  key: row({
+    flags: "--key <file>",
+    help: "private key that commands are signed with (dbsync-keygen makes one)",
+    form: path,
+    fallback: null,
+    reload: "restart",
+    example: "private.pem",
+    needs: ["database"],
+  }),
+  policy: row({
+    flags: "--policy <policy>",
+    help: "which answers count: first, majority, all, all-equal, or a number of daemons",
+    form: plain<Policy>(parsePolicy),
+    fallback: "first",
+    reload: "restart",
+    example: "majority",
+    needs: ["key"],
+  }),
+  /** Whom commands are for, in hexadecimal digits; null: the daemons are asked. */
+  cluster: row({
+    flags: "--cluster <id>",
+    help: "the cluster that commands are for, as its daemons print it at their start",
+    form: plain(parseCluster),
+    fallback: null,
+    reload: "restart",
+    example: "994dab7c0f2b0a4d4c6b8c8d1a3f5e7992b4d6f8a1c3e5079b2d4f6a8c0e1b3d",
+    needs: ["key"],
+  }),
+  /** null: those that Node.js trusts. */
+  ca: row({
+    flags: "--ca <file>",
+    help: "who may have signed the certificates of daemons with TLS (dbsyncs://)",
+    form: path,
+    fallback: null,
+    reload: "restart",
+    example: "ca.pem",
+    needs: ["key"],
+  }),
+} as const;
+
+function parsePolicy(given: string): Policy {
+  const word = POLICIES.find((one) => one === given);
+  if (word !== undefined) return word;
+  if (/^[1-9]\d?$/.test(given)) return Number(given);
+  throw new RangeError(`Expected ${POLICIES.join(", ")}, or a number of daemons.`);
+}
+
+function parseCluster(given: string): string {
+  const id = given.toLowerCase();
+  if (CLUSTER_ID.test(id)) return id;
+  throw new RangeError("Expected 64 hexadecimal digits, as a daemon prints them at its start.");
+}

@@ -1,0 +1,39 @@
+/**
+ * What a Redis client is told when no daemon gave a good answer: the daemons' own error where there is one, else whether the
+ * command was certainly not applied (NOTAPPLIED) or may have been (MAYBEAPPLIED), and what each daemon said.
+ */
+import { DbsyncError } from "../../client/shared/errors.js";
+import { bytesOfText } from "../../protocol/byte-string.js";
+import { type ErrorReply, error } from "../../protocol/reply.js";
+import type { BackendFailure } from "../backends/backend.js";
+
+/** For --resp and --json. */
+export function replyOf(problem: Error): ErrorReply {
+  return (
+    told(problem) ??
+    error(`${effectOf(problem) === "unknown" ? "MAYBEAPPLIED" : "NOTAPPLIED"} ${line(problem)}`)
+  );
+}
+
+/** For version 1, which tells no reason: it stands in the log. */
+export function outcomeOf(problem: Error): ErrorReply | BackendFailure {
+  const effect = effectOf(problem);
+  const code = effect === "unknown" ? "database-lost" : "database-down";
+  return told(problem) ?? { kind: "failed", code, detail: line(problem), effect };
+}
+
+/** The command's own failure, in the daemon's words. */
+function told(problem: Error): ErrorReply | null {
+  if (!(problem instanceof DbsyncError) || problem.code !== "reply") return null;
+  const failed = problem.outcomes.find((outcome) => outcome.status === "failed" && outcome.stage === "reply");
+  return failed?.status === "failed" ? error(bytesOfText(failed.detail)) : null;
+}
+
+function effectOf(problem: Error): BackendFailure["effect"] {
+  return problem instanceof DbsyncError ? problem.effect : "unknown";
+}
+
+/** An error of RESP is a line. */
+function line({ message }: Error): string {
+  return bytesOfText(message.replace(/:\n\s*/, ": ").replace(/\n\s*/g, " | "));
+}

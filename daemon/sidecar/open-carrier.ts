@@ -1,0 +1,58 @@
+/** From the options to the client library, before anything is sent: what is missing is told at the start. */
+import type { Logger } from "pino";
+import { openClient } from "../../client/dbsync-send.js";
+import { readDefaults } from "../../client/settings/defaults.js";
+import { readOptions, type SendOptions } from "../../client/settings/options.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { SidecarSpecification } from "../options/database-list.js";
+import type { Settings } from "../options/settings.js";
+import { StartError } from "../process/start-error.js";
+import { Carrier } from "./carrier.js";
+import { boundedTimeout } from "./signing-backend.js";
+
+/** Neither variables nor dbsync.ini: a daemon has options. */
+const NOTHING = { folder: "", home: "", system: "" };
+
+/** By the client's name of an option how the daemon calls it. */
+const FLAGS: Readonly<Record<string, string>> = {
+  servers: "-d dbsync",
+  policy: "--policy",
+  cluster: "--cluster",
+  ca: "--ca",
+};
+
+export interface CarrierParts {
+  readonly specification: SidecarSpecification;
+  readonly settings: Pick<Settings, "key" | "policy" | "cluster" | "ca" | "limits">;
+  readonly log: Logger;
+}
+
+/** @throws StartError  a list of servers or a key that cannot be used */
+export function openCarrier({ specification, settings, log }: CarrierParts): Carrier {
+  const { servers } = specification;
+  const { key, policy, cluster, ca, limits } = settings;
+  const options: SendOptions = {
+    ...{ servers, policy, versions: "2", key: key ?? "", timeout: boundedTimeout(limits.backendTimeout) },
+    ...(cluster === null ? {} : { cluster }),
+    ...(ca === null ? {} : { ca }),
+  };
+  try {
+    const read = readOptions(options, () =>
+      readDefaults({ ...NOTHING, variables: { DBSYNC_SERVERS: servers } }),
+    );
+    const { client, key: signing } = openClient(read, (warning) => log.warn(warning));
+    const known = cluster === null ? {} : { cluster };
+    log.info({ servers, fingerprint: signing.fingerprint, policy, ...known }, "signing for the daemons");
+    return new Carrier(client, read);
+  } catch (problem) {
+    if (!(problem instanceof DbsyncError)) throw problem;
+    throw new StartError(sentenceOf(problem), problem.code === "bad-key" ? 1 : 2);
+  }
+}
+
+/** With the daemon's names of options. */
+function sentenceOf({ code, message }: DbsyncError): string {
+  if (code === "bad-key")
+    return `--key: ${message} dbsync-keygen --out . makes a pair, whose public key the daemons have to know.`;
+  return message.replace(/^.*?: (\w+) is/, (all, name: string) => `${FLAGS[name] ?? all} is`);
+}

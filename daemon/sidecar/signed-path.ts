@@ -1,0 +1,120 @@
+/** The way of a Redis client's commands to the daemons of a cluster: signed with this daemon's key, to all of them. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
+import { COMMANDS_MAX, type Condition } from "../../protocol/version-2/envelope.js";
+import { commands } from "../../store/command-table.js";
+import { DATABASES_DEFAULT, Database } from "../../store/database.js";
+import type { Command } from "../../store/rows/command.js";
+import type { Called } from "../backends/called.js";
+import type { KeyCounts } from "../backends/key-counts.js";
+import type {
+  CommandPath,
+  CommandSender,
+  ReplyWaiter,
+  WaitingSender,
+  Writers,
+} from "../users/command-path.js";
+import { CarriedReply } from "./carried-reply.js";
+import type { Carrier } from "./carrier.js";
+import { makingOf } from "./typed-replies.js";
+import { refusalOfForm, UNCARRIED } from "./uncarried.js";
+
+/** What these answer is known without any data. */
+export const ANSWERED_HERE: ReadonlySet<Command> = new Set(
+  commands.filter(
+    ({ name, group }) =>
+      group === "connection" || group === "scripting" || name === "TIME" || /^COMMAND\b/.test(name),
+  ),
+);
+/** For them. */
+const EMPTY = new Database({ databases: 1 });
+
+const TOO_MANY = error(`ERR one transaction has at most ${COMMANDS_MAX} commands where they are signed`);
+const NO_WRITERS = error("ERR the daemons did not tell who wrote these keys");
+
+const asItCame = (reply: Reply): Reply => reply;
+
+export class SignedPath implements CommandPath {
+  readonly records = true;
+  readonly carries = true;
+  readonly others = null;
+  readonly databases = DATABASES_DEFAULT;
+  readonly expiredKeys = 0;
+  readonly keyCounts: readonly KeyCounts[] = [];
+  readonly uncarried = UNCARRIED;
+  readonly #carrier: Carrier;
+
+  constructor(carrier: Carrier) {
+    this.#carrier = carrier;
+  }
+
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    return (
+      replyHere(command, argv, sender) ??
+      this.#promised(makingOf(command, argv), (reply) => this.#carrier.send(argv, sender, reply))
+    );
+  }
+
+  send<Waiter extends ReplyWaiter>(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: WaitingSender<Waiter>,
+  ): Reply | Waiter {
+    const here = replyHere(command, argv, sender);
+    if (here !== null) return here;
+    const waiter = sender.waiter();
+    const reply = new CarriedReply(makingOf(command, argv), (told) => waiter.answered(told));
+    this.#carrier.send(argv, sender, reply);
+    return waiter;
+  }
+
+  executeTogether(
+    calls: readonly Called[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
+    if (calls.length > COMMANDS_MAX) return TOO_MANY;
+    const makings = calls.map(({ command, argv }) => makingOf(command, argv));
+    const made = (all: Reply): Reply => {
+      if (all.kind !== "array") return all;
+      const items = all.items.map((item, at) =>
+        item.kind === "error" ? item : (makings[at] ?? asItCame)(item),
+      );
+      return { kind: "array", items };
+    };
+    const argvs = calls.map(({ argv }) => argv);
+    return this.#promised(made, (reply) => this.#carrier.sendTogether(argvs, conditions, sender, reply));
+  }
+
+  /** Nothing is written here. */
+  tellOf(): void {}
+
+  writersOf(db: number, keys: readonly ByteString[]): Promise<Writers | ErrorReply> {
+    const sender = { db, isStable: false };
+    const asked = this.#promised(asItCame, (reply) =>
+      this.#carrier.send(["WRITERS", ...keys], sender, reply),
+    );
+    return asked.then((told) => {
+      if (told.kind === "error") return told;
+      return told.kind === "array"
+        ? told.items.map((item) => (item.kind === "bulk" ? item.bytes : ""))
+        : NO_WRITERS;
+    });
+  }
+
+  /** The daemons look at them, when what depends on them arrives. */
+  hold(): boolean {
+    return true;
+  }
+
+  #promised(made: (reply: Reply) => Reply, send: (reply: CarriedReply) => void): Promise<Reply> {
+    return new Promise((resolve) => send(new CarriedReply(made, resolve)));
+  }
+}
+
+/** What is known without the daemons; null: it is theirs. */
+function replyHere(command: Command, argv: readonly ByteString[], { now }: CommandSender): Reply | null {
+  return ANSWERED_HERE.has(command)
+    ? EMPTY.run(command, argv, { at: now, db: 0, id: "" })
+    : refusalOfForm(argv);
+}

@@ -1,0 +1,80 @@
+/** Three daemons that know each other, each a process with a folder of its own, and a sidecar before them. */
+import type { KeyObject } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "../../../client/dbsync-send.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+import { until } from "../replicas.js";
+
+export interface SidecarScene extends AsyncDisposable {
+  readonly folder: string;
+  /** Of the sidecar, for Redis clients. */
+  readonly port: number;
+  readonly sidecar: DaemonProcess;
+  /** Their list, for a client. */
+  readonly servers: string;
+  /** A file with the private key that the daemons know. */
+  readonly key: string;
+  readonly daemons: DaemonProcess[];
+  /** Starts one anew, with its folder. */
+  restart(number: number): Promise<void>;
+}
+
+export interface SceneOptions {
+  /** More options of the sidecar. */
+  readonly args?: readonly string[];
+  /** Signs with a key that no daemon knows. */
+  readonly isStranger?: boolean;
+}
+
+export const DAEMONS = 3;
+
+/** Daemons that have just started compare themselves with each other first. */
+async function untilAllTakeWrites(servers: string, key: KeyObject): Promise<void> {
+  await using client = createClient({ servers, key, policy: "all" });
+  await until("all daemons take writes", () =>
+    client.send("DEL none").then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
+export async function startScene({
+  args = [],
+  isStranger = false,
+}: SceneOptions = {}): Promise<SidecarScene> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-sidecar-"));
+  const pair = makeKeyPair();
+  const signing = isStranger ? makeKeyPair() : pair;
+  const key = join(folder, "private.pem");
+  writeFileSync(key, signing.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  const ports: number[] = [];
+  for (let number = 0; number < DAEMONS; number++) ports.push(await freePort());
+  const start = (number: number) =>
+    startDaemon([
+      ...["-p", String(ports[number]), "-s", pair.file, "--data", join(folder, `data${number}`)],
+      ...ports.filter((_, other) => other !== number).flatMap((port) => ["--peer", `127.0.0.1:${port}`]),
+      ...knowsSecret,
+    ]);
+  const daemons = await Promise.all(ports.map((_, number) => start(number)));
+  await untilAllTakeWrites(ports.map((one) => `127.0.0.1:${one}`).join(","), pair.privateKey);
+  const servers = ports.map((port) => `127.0.0.1:${port}`).join(",");
+  const port = await freePort();
+  const resp = ["--resp", String(port)];
+  const sidecar = await startDaemon(["-d", `dbsync:${servers}`, "--key", key, ...resp, ...args]);
+  return {
+    ...{ folder, port, sidecar, servers, key, daemons },
+    async restart(number) {
+      daemons[number] = await start(number);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const one of [sidecar, ...daemons]) await one[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
