@@ -14,6 +14,7 @@ const BENCHMARKS = [
   "redo",
   "catch-up",
   "resp",
+  "sidecar",
   "documents",
   "document-requests",
   "sql",
