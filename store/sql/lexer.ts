@@ -1,5 +1,5 @@
 /** The words, numbers, texts and signs of a statement. */
-import { type ByteString, isAscii, isBlank, textOfBytes } from "../../protocol/byte-string.js";
+import { type ByteString, detached, isAscii, isBlank, textOfBytes } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
 
 export interface Token extends TokenText {
@@ -111,7 +111,9 @@ function textAt(statement: ByteString, at: number): TokenText {
       end++;
     } else if (char === quote) {
       text += statement.slice(from, end);
-      if (statement[end + 1] !== quote) return { kind: "text", text, lower: "", at, end: end + 1 };
+      if (statement[end + 1] !== quote)
+        // A table keeps it, and is not to keep all of a long statement for it.
+        return { kind: "text", text: detached(text), lower: "", at, end: end + 1 };
       text += quote;
       from = end + 2;
       end++;

@@ -1,5 +1,5 @@
 /** What a database consists of: statements that make, remove and tell it. */
-import { type ByteString, trimmed } from "../../../protocol/byte-string.js";
+import { type ByteString, detached, trimmed } from "../../../protocol/byte-string.js";
 import { KEYWORDS } from "../../sql/keywords.js";
 import type { DomainPart, Language, ObjectKind, Query, Statement } from "../../sql/tree.js";
 import { type Domain, type DomainAtom, domainText } from "../../values/relations/domain.js";
@@ -57,7 +57,11 @@ export function createTable(
   if (keptText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
   checkColumns(evaluation, columns.length);
   const made = columns.map(
-    ({ domain, ...column }): TableColumn => ({ ...column, domain: domainOf(domain, evaluation) }),
+    ({ domain, ...column }): TableColumn => ({
+      ...column,
+      name: detached(column.name),
+      domain: domainOf(domain, evaluation),
+    }),
   );
   evaluation.data.put(tableKey(evaluation.database, name), new Table(made));
 }

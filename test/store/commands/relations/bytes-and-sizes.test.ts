@@ -4,6 +4,7 @@ import { beforeEach, test } from "node:test";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { Database } from "../../../../store/database.js";
 import { shown } from "../../../conformance/resp2-fold.js";
+import { bytesInUse } from "../../../support/garbage.js";
 import { outcomeOfReply } from "./transcript.js";
 
 let database: Database;
@@ -78,4 +79,15 @@ test("a long view counts for what it takes to read it", () => {
     shown(sql(`select 1 from ${Array.from({ length: 8 }, (_, i) => `v v${i}`).join(" join ")}`)),
     /looked at/,
   );
+});
+
+test("a row keeps its texts, not all of the statement that it came with", async () => {
+  done("create table t (k text(0,100))");
+  const before = bytesInUse();
+  for (let i = 0; i < 20; i++)
+    done(`insert into t values ('a text that is kept ${i}')${" ".repeat(3_000_000)}`);
+  // The latest statement lives for as long as the turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(bytesInUse() - before < 20_000_000);
+  assert.equal((rows("select * from t") as unknown[]).length, 20);
 });
