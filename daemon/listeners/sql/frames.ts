@@ -17,8 +17,19 @@ export function errorFrame(text: ByteString): ByteString {
   return messageFrame(ERROR_HEAD + text);
 }
 
-/** @param reply  of a query: a map of name, columns and rows @param pageRows  on each page, which says the columns again */
-export function relationFrame(reply: Extract<Reply, { kind: "map" }>, pageRows: number): ByteString {
+/** How a connection wants relations. */
+export interface PageForm {
+  /** On each page, which says the columns again. */
+  readonly pageRows: number;
+  /** Characters; a string has an end. */
+  readonly most: number;
+}
+
+/** Of a query: a map of name, columns and rows. */
+export type RelationReply = Extract<Reply, { kind: "map" }>;
+
+/** @returns null: it is longer than `most` @throws RangeError  a row alone is longer than any string */
+export function relationFrame(reply: RelationReply, { pageRows, most }: PageForm): ByteString | null {
   const [, name, , columns, , rows] = reply.items as readonly [Reply, Reply, Reply, Reply, Reply, Reply];
   const all = itemsOf(rows);
   const pages = Math.max(1, Math.ceil(all.length / pageRows));
@@ -26,14 +37,23 @@ export function relationFrame(reply: Extract<Reply, { kind: "map" }>, pageRows: 
     const [each, origin] = itemsOf(column) as readonly [Reply, Reply];
     return `{"name":${cellText(each)},"origin":${cellText(origin)}}`;
   });
+  const behind = `"totalPages":${pages},"columns":[${heads.join(",")}],"rows":[`;
+  const kind = `{"type":"relation","name":${cellText(name)},"page":`;
   let text = "";
   for (let page = 1; page <= pages; page++) {
-    const shown = all.slice((page - 1) * pageRows, page * pageRows);
-    const lines = shown.map((row) => `[${itemsOf(row).map(cellText).join(",")}]`);
-    text += `RELATION_JSON_PAGE ${page}/${pages}\n{"type":"relation","name":${cellText(name)},"page":${page},"totalPages":${pages},`;
-    text += `"columns":[${heads.join(",")}],"rows":[${lines.join(",")}]}\n`;
+    text += `RELATION_JSON_PAGE ${page}/${pages}\n${kind}${page},${behind}`;
+    const from = (page - 1) * pageRows;
+    const end = Math.min(all.length, from + pageRows);
+    for (let i = from; i < end; i++) {
+      text += `${i === from ? "[" : ",["}${itemsOf(all[i] as Reply)
+        .map(cellText)
+        .join(",")}]`;
+      if (text.length > most) return null;
+    }
+    text += "]}\n";
   }
-  return `${text}RELATION_JSON_END\n${messageFrame("OK")}`;
+  text += `RELATION_JSON_END\n${messageFrame("OK")}`;
+  return text.length > most ? null : text;
 }
 
 const itemsOf = (reply: Reply): readonly Reply[] => ("items" in reply ? reply.items : []);

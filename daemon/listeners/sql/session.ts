@@ -12,7 +12,7 @@ import type { Environment } from "../../process/environment.js";
 import type { CommandPath } from "../../users/command-path.js";
 import { Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";
-import { errorFrame, messageFrame, PAGE_ROWS, relationFrame } from "./frames.js";
+import { errorFrame, messageFrame, PAGE_ROWS, type RelationReply, relationFrame } from "./frames.js";
 import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
 
 export interface SqlSessionHost extends GuestParts {
@@ -78,14 +78,22 @@ export class SqlSession {
 
   #told(text: ByteString, reply: Reply): ByteString {
     if (reply.kind === "error") return errorOf(reply.text);
-    if (reply.kind === "map") {
-      const frame = relationFrame(reply, this.#pageRows);
-      return frame.length > this.#host.limits.maxOutputBytes ? this.#refuses("tooMuch") : frame;
-    }
+    if (reply.kind === "map") return this.#frameOf(reply) ?? this.#refuses("tooMuch");
     const { statement } = parse(text);
     if (statement instanceof SqlMistake) return messageFrame("");
     if (statement.kind === "use") this.#database = statement.name;
     return messageFrame(doneText(statement, reply, this.#host.language));
+  }
+
+  /** @returns null: it is longer than any may be */
+  #frameOf(reply: RelationReply): ByteString | null {
+    try {
+      return relationFrame(reply, { pageRows: this.#pageRows, most: this.#host.limits.maxOutputBytes });
+    } catch (problem) {
+      // One row alone may be longer than any string.
+      if (problem instanceof RangeError) return null;
+      throw problem;
+    }
   }
 
   #says(what: keyof typeof MESSAGES): ByteString {

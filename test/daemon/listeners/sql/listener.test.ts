@@ -180,6 +180,17 @@ test("who has to log in says name and password first, and may then do what his r
   assert.match(await scene.said(`select '${"x".repeat(5000)}';`), /Lava loatra/);
 });
 
+test("relations that no string holds are refused, in pages of any size", async () => {
+  await using scene = await startSql();
+  // Each page says the column's name again.
+  const name = "n".repeat(2_000_000);
+  const rows = Array.from({ length: 400 }, (_, i) => `(${i})`).join();
+  const answer = await scene.said(
+    `create database d;use d;create table t (k number);insert into t values ${rows};pages 1;select k as ${name} from t;select 1;`,
+  );
+  assert.match(answer, /Lava loatra ny valiny[\s\S]*\[\[1\.0\]\]/);
+});
+
 test("while memory is full rows are read and not added", async () => {
   const memory = { ...UNBOUNDED, isFull: true, refuses: (needsMemory: boolean) => needsMemory };
   await using scene = await startSql({ memory });
