@@ -138,7 +138,10 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
       if (this.#closedBy !== null) throw new DbsyncError(this.#closedBy, "it takes no more commands");
       if (this.#outbox === null) throw needsVersion2(false);
       const now = this.#environment.now();
-      this.#add({ shape: "reply", inputs: [], bytes, settings, now, resolve, reject }, company, this.#outbox);
+      const moment = ++this.#moment;
+      const shape = "reply";
+      const call = new PendingCall({ shape, inputs: [], bytes, settings, now, moment, resolve, reject });
+      this.#add(call, company, this.#outbox);
     } catch (problem) {
       if (!(problem instanceof DbsyncError)) throw problem;
       reject(problem);
@@ -232,7 +235,9 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
       return;
     }
     const bytes = commandBytes(command);
-    this.#add({ shape, inputs: command, bytes, settings, now, resolve, reject }, companyOf(command), outbox);
+    const moment = ++this.#moment;
+    const call = new PendingCall({ shape, inputs: command, bytes, settings, now, moment, resolve, reject });
+    this.#add(call, companyOf(command), outbox);
   }
 
   #startMulti(
@@ -251,19 +256,16 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
     const bytes = commands.map(commandBytes);
     const shape = settings.buffers ? "buffers" : "value";
     const company = commands.every(isReadCommand) ? "reads" : "writes";
-    this.#add({ shape, inputs: commands, bytes, settings, now, resolve, reject }, company, outbox);
+    const moment = ++this.#moment;
+    const call = new PendingCall({ shape, inputs: commands, bytes, settings, now, moment, resolve, reject });
+    this.#add(call, company, outbox);
   }
 
   /** @throws DbsyncError  it is not added */
-  #add(
-    parts: Omit<ConstructorParameters<typeof PendingCall>[0], "moment">,
-    company: Company,
-    to: Outbox,
-  ): void {
-    const call = new PendingCall({ ...parts, moment: ++this.#moment });
+  #add(call: PendingCall, company: Company, to: Outbox): void {
     to.admit(call);
-    this.#expect(call.deadline, parts.now);
-    to.add(call, company, parts.now);
+    this.#expect(call.deadline, call.startedAt);
+    to.add(call, company, call.startedAt);
   }
 
   /** By version 1, since no daemon speaks another. */
