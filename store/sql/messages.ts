@@ -94,6 +94,7 @@ const MESSAGES = {
   tooMuchWork: message("Be loatra ny andalana jerena : {0}", "more than {0} rows would have to be looked at"),
   tooWide: message("Be loatra ny tsanganana : {0}", "more than {0} columns side by side"),
   tooManyTypes: message("Be loatra ny karazana : {0}", "more than {0} types for one column"),
+  tooLong: message("Lava loatra ny lahatsoratra", "texts become longer than any may be"),
   wrongLimit: message("Fetra tsy mety : {0}", "a limit is a whole number from 0 on, not {0}"),
 } as const satisfies Readonly<Record<string, Message>>;
 

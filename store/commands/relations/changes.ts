@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { domainWords, scalarText } from "../../sql/expression-text.js";
 import type { Expression, Insert, Update } from "../../sql/tree.js";
-import { type Cell, cellKey, type Row, rowKey, type Scalar } from "../../values/relations/cell.js";
+import { type Cell, cellKey, type Row, type Scalar } from "../../values/relations/cell.js";
 import { boundCell, fits } from "../../values/relations/domain.js";
 import type { NumberedRows, Table, TableColumn } from "../../values/relations/table.js";
 import { tableNamed } from "./catalogue.js";
@@ -75,7 +75,7 @@ export function update(statement: Update, evaluation: Evaluation): number {
     const row = [...old];
     for (const { place, value, isBound } of changes)
       row[place] = cellOf(value(old), isBound, table.columns, place, evaluation);
-    if (rowKey(row) === rowKey(old)) continue;
+    if (row.every((cell, place) => cell === old[place])) continue;
     numbers.push(found.numbers[i] as number);
     rows.push(row);
   }

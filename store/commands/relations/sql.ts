@@ -66,8 +66,16 @@ function execute(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   const evaluation: Evaluation = { data, database, language, parameters, at, work: { rows: 0 } };
   if (parsed.parameters !== parameters.length)
     throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));
-  return carriedOut(statement, evaluation);
+  try {
+    return carriedOut(statement, evaluation);
+  } catch (problem) {
+    // What the engine says of a string longer than any can be; none is made once rows are being changed.
+    if (problem instanceof RangeError && TOO_LONG.test(problem.message)) throw failure(evaluation, "tooLong");
+    throw problem;
+  }
 }
+
+const TOO_LONG = /invalid string length/i;
 
 function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
   switch (statement.kind) {

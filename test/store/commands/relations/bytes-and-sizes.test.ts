@@ -73,6 +73,17 @@ test("names of joins do not grow without end", () => {
   assert.deepEqual(rows(`select t0.k from t t0 ${joins.join(" ")}`), []);
 });
 
+test("rows whose texts together are longer than any string may be kept, and changed; where they would be put together they are refused", () => {
+  const text = "x".repeat(60_000_000);
+  const names = Array.from({ length: 9 }, (_, i) => `c${i}`);
+  done(`create table t (${names.map((name) => `${name} text`).join()})`);
+  const insert = `insert into t values (${names.map(() => "?").join()})`;
+  assert.equal(shown(call("SQL", "d", insert, ...names.map(() => text))), ":1");
+  assert.match(shown(sql("select * from t except select * from t")), /texts become longer/);
+  assert.equal(shown(sql("update t set c0 = 'y'")), ":1");
+  assert.deepEqual(rows("select c0 from t where c1 != 'x'"), [["y"]]);
+});
+
 test("a long view counts for what it takes to read it", () => {
   done(`create view v as select 1 as k union select 1 where '${"x".repeat(3_000_000)}' = ''`);
   assert.match(
