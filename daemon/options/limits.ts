@@ -232,6 +232,17 @@ export const LIMITS = {
     reason: "above it the oldest go, and who was away for longer needs another daemon, or --data",
     restart: true,
   },
+  snapshotEntries: {
+    flag: "snapshot-entries",
+    unit: "count",
+    fallback: 200_000,
+    least: 1000,
+    most: 1e9,
+    summary:
+      "with --data or --peer: commands after which the state is kept as a whole; a twentieth where room is wanted",
+    reason: "a start folds so many in a second or two, and a snapshot takes as much room as the state",
+    restart: true,
+  },
 } as const satisfies Record<string, LimitRow>;
 
 export type LimitName = keyof typeof LIMITS;

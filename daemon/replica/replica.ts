@@ -103,6 +103,7 @@ export class Replica implements Service {
     this.#snapshots = snapshotParts({
       ...{ data: parts.settings.data, storage, genesis: signers.makeRing, soon },
       ...{ databases: DATABASES_DEFAULT, uptime: environment.uptime, retainMs: parts.settings.retain },
+      every: parts.settings.limits.snapshotEntries,
     });
     this.timeline = this.#makeTimeline(storage);
     signers.follow(() => this.timeline.ring);

@@ -18,6 +18,8 @@ export interface SnapshotsParts {
   readonly databases: number;
   /** Milliseconds for which entries are kept. */
   readonly retainMs: number;
+  /** Entries after which the next one is made. */
+  readonly every: number;
   readonly uptime: () => number;
   readonly soon: (step: () => void) => void;
 }
@@ -26,18 +28,18 @@ export interface SnapshotsParts {
 const SHARE_OF_MEMORY = 0.5;
 
 export function snapshotParts({ data, ...parts }: SnapshotsParts): SnapshotParts {
-  const { storage, genesis, databases, retainMs } = parts;
+  const { storage, genesis, databases, retainMs, every } = parts;
   if (data === null) {
     const snapshots = new MemorySnapshots(() => SHARE_OF_MEMORY * process.availableMemory());
     const make = (from: number | null, to: number) =>
       makeSnapshotInSlices({ storage, snapshots, from, to, databases, genesis, hash: hashOf }, parts);
-    return { snapshots, make, retainMs };
+    return { snapshots, make, retainMs, every };
   }
   const folder = snapshotFolder(data);
   const keys = [...genesis().all()].map(({ role, spki, label }) => ({ role, spki, label }));
   return {
     snapshots: new SnapshotFiles(folder),
-    retainMs,
+    ...{ retainMs, every },
     make: (from, to) => runWorker({ data, folder, from, to, databases, genesis: keys }),
   };
 }

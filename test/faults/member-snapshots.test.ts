@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { makePastFolder, signPast } from "./past-folder.js";
@@ -13,8 +14,15 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** Envelopes on the way at once. */
 const AT_ONCE = 500;
+/** More than a daemon may keep: from then on it is enough that time goes on. */
+const ENOUGH = 4000;
+const TRICKLE = 10;
+const POLL_MS = 100;
 /** As little as may be. */
-const FORGETFUL = ["--max-timeline-bytes", "1MiB", "--tail-seconds", "4s", "--window", "2s,1s"];
+const FORGETFUL = [
+  ...["--max-timeline-bytes", "1MiB", "--snapshot-entries", "2000"],
+  ...["--tail-seconds", "4s", "--window", "2s,1s"],
+];
 
 /** Sends envelopes of one command each, whatever is answered. */
 async function pour(client: EnvelopeClient, commands: readonly (readonly ByteString[])[]): Promise<void> {
@@ -29,16 +37,17 @@ async function outlive(trio: Trio): Promise<void> {
   const havePruned = async () =>
     (await trio.statuses()).every(({ pruned }) => pruned.length === others && pruned.every((to) => to > 0));
   let written = 0;
-  while (!(await havePruned()))
-    for (let round = 0; round < 4; round++)
-      await pour(
-        client,
-        Array.from({ length: AT_ONCE }, () => [
-          "SET",
-          `n:${written % 1000}`,
-          `${written++} ${"x".repeat(100)}`,
-        ]),
-      );
+  while (!(await havePruned())) {
+    if (written >= ENOUGH) await pause(POLL_MS);
+    await pour(
+      client,
+      Array.from({ length: written < ENOUGH ? AT_ONCE : TRICKLE }, () => [
+        "SET",
+        `n:${written % 1000}`,
+        `${written++} ${"x".repeat(500)}`,
+      ]),
+    );
+  }
 }
 
 for (const [count, name] of [

@@ -11,8 +11,6 @@ import { keptDates } from "./kept-dates.js";
 import type { DamagedEntry } from "./make-snapshot.js";
 import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
 
-/** Entries after which the next one is made: folding so many again takes a second or two. */
-const ENTRIES_EACH = 200_000;
 /** So much sooner it is made when room is wanted. */
 const URGENCY = 20;
 
@@ -31,8 +29,8 @@ export interface SnapshotParts {
    * @param from  an older one to begin with; null: from the beginning
    */
   readonly make: (from: number | null, to: number) => Promise<void>;
-  /** Entries after which the next one is made; default 200,000. */
-  readonly every?: number;
+  /** Entries after which the next one is made. */
+  readonly every: number;
   /** Milliseconds for which entries are kept: snapshots up to that old are, too, some way apart. Default: for ever. */
   readonly retainMs?: number;
 }
@@ -229,7 +227,7 @@ export class SnapshotMaking {
    */
   consider(cutAt: number, isUrgent: boolean, finalTo: number): void {
     if (this.#running !== null || this.#expected !== null) return;
-    const every = (this.#parts.every ?? ENTRIES_EACH) / (isUrgent ? URGENCY : 1);
+    const every = this.#parts.every / (isUrgent ? URGENCY : 1);
     if (this.#grown < every && this.#wantedAfter === null) return;
     const after = Math.max(this.newest ?? this.#firstDate() - 1, this.#wantedAfter ?? -1);
     const target = roundestDate(after, this.#wantedAfter === null ? cutAt : Math.max(cutAt, finalTo));

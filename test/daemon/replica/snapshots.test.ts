@@ -23,7 +23,13 @@ test("the thread that makes a snapshot tells which entry is damaged, and leaves 
     storage.put([[writePlace(placeOf(damaged)), Buffer.from("rotten")]]);
     await storage.settled();
     const { snapshots, make } = snapshotParts({
-      ...{ data: folder.path, storage, databases: DATABASES_DEFAULT, retainMs: Number.POSITIVE_INFINITY },
+      ...{
+        data: folder.path,
+        storage,
+        databases: DATABASES_DEFAULT,
+        every: 200_000,
+        retainMs: Number.POSITIVE_INFINITY,
+      },
       ...{ genesis: () => genesisRing({ hasRoots: true }), uptime: () => 0, soon: setImmediate },
     });
     const isTold = (problem: Error & Partial<DamagedEntry>) => {
