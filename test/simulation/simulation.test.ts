@@ -11,7 +11,7 @@ import { buildRoot } from "../support/repository.js";
 import { seedOfRun } from "../support/seeded-random.js";
 import { simulate } from "./simulate.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 250);
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 100);
 const first = seedOfRun();
 const program = join(buildRoot, "test/simulation/main.js");
 
