@@ -1,15 +1,12 @@
 /** Writes documents to all daemons, entry by entry: many entries a command, some commands on the way at once. */
-import type { CommandInput } from "../../shared/command.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
+import type { SendToAll } from "../shared/send-to-all.js";
 import type { SourceEntry } from "./json-source.js";
 
 /** Entries of a command, and characters, at most. */
 const BATCH_ENTRIES = 500;
 const BATCH_CHARACTERS = 256 * 1024;
 const ON_THE_WAY = 8;
-
-/** Sends a command to every daemon. @throws DbsyncError  one has not taken it */
-export type SendToAll = (command: CommandInput) => Promise<ReplyValue>;
 
 export class DocumentWriter {
   readonly #send: SendToAll;

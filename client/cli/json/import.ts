@@ -1,11 +1,16 @@
-/** `dbsync import`: moves the documents of a running server of JSON documents to the daemons, as signed commands. */
+/**
+ * `dbsync import`: moves the documents of a running server of JSON documents, or the tables of a data folder of the earlier SQL server, to
+ * the daemons, as signed commands.
+ */
 import type { Command } from "commander";
 import type { ReplyValue } from "../../shared/reply-value.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { printLine } from "../shared/output.js";
+import type { SendToAll } from "../shared/send-to-all.js";
 import { type ServerAddress, trusted } from "../shared/server-url.js";
-import { DocumentWriter, type SendToAll } from "./document-writer.js";
+import { importFolder } from "../sql/import-folder.js";
+import { DocumentWriter } from "./document-writer.js";
 import { JSON_URL_HELP, JsonServer, readJsonUrl } from "./json-server.js";
 import { documentsOf } from "./json-source.js";
 
@@ -13,6 +18,8 @@ import { documentsOf } from "./json-source.js";
 const SILENCE_MS = 120_000;
 /** For a command of some hundred entries; daemons may be far away. */
 const COMMAND_MS = 20_000;
+/** Before the folder's path. */
+const FOLDER = "sql:";
 const PROGRESS_MS = 500;
 const CLEAR_LINE = "\r\x1b[K";
 
@@ -23,28 +30,43 @@ interface ImportFlags extends ClientFlags {
 export function addImport(program: Command): void {
   const command = program
     .command("import")
-    .description("take over all documents of a running server of JSON documents");
+    .description(
+      "take over the documents of a running server of JSON documents, or tables of an SQL server's folder",
+    );
   addClientOptions(command, COMMAND_MS)
-    .argument("<url>", JSON_URL_HELP, readJsonUrl)
-    .option("--replace", "drop documents first that the daemons have already")
+    .argument("<from>", `${JSON_URL_HELP}; or sql:DIR, the data folder of the earlier SQL server`, readOrigin)
+    .option("--replace", "drop documents, or databases, first that the daemons have already")
     .addHelpText(
       "after",
       `
 Asks the server for all its documents and writes them to every daemon of the list, entries under the keys that they have
 there; of a dbsyncd, which is asked for one document after the other, with lifetimes and indexes. The server stays as it is. Stop its writers first: what they write meanwhile is not taken over.
 
+Of a folder (dataDirectory of config.json) each database is made with its domains and tables. Views are named, and have to be made anew.
+
 Examples:
   dbsync import json://10.0.0.1:8888 -k private.pem
   dbsync import json://10.0.0.1:8888 -s 10.0.0.5,10.0.0.6 -k private.pem --replace
+  dbsync import sql:/var/lib/dirk/data -k private.pem
   dbsync import 'jsons://10.0.0.1:8888#sha256:81f0a63c…' -k private.pem
 ${exitCodeHelp("no connection, a document is there already, or a daemon has not taken everything")}`,
     )
-    .action(importAll);
+    .action(importFrom);
 }
 
-async function importAll(address: ServerAddress, flags: ImportFlags): Promise<void> {
+/** @throws InvalidArgumentError */
+function readOrigin(text: string): ServerAddress | string {
+  return text.startsWith(FOLDER) ? text.slice(FOLDER.length) : readJsonUrl(text);
+}
+
+async function importFrom(origin: ServerAddress | string, flags: ImportFlags): Promise<void> {
   const { client } = openFrom(readSettings({ timeout: COMMAND_MS, ...flags }));
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
+  if (typeof origin === "string") await importFolder(origin, send, flags.replace);
+  else await importDocuments(origin, send, flags);
+}
+
+async function importDocuments(address: ServerAddress, send: SendToAll, flags: ImportFlags): Promise<void> {
   const source = trusted(address, flags.ca);
   const there = new Set(textsOf(await send(["DOC.LIST"])));
   using server = await JsonServer.open(source, SILENCE_MS).catch((problem: Error) => {

@@ -1,0 +1,116 @@
+/**
+ * The data folder of the earlier SQL server: for each database a folder with `tables`, `domains` and `views`, each object a JSON file of its
+ * name. Source: test/vectors/sql/GRAMMAR.md "On disk".
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type FolderType, misfit, typeOf } from "./folder-type.js";
+
+export interface FolderDatabase {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly tables: readonly string[];
+  readonly views: readonly string[];
+}
+
+export type FolderCell = string | number | null;
+
+export interface FolderTable {
+  readonly columns: readonly { readonly name: string; readonly type: FolderType }[];
+  readonly rows: readonly (readonly FolderCell[])[];
+}
+
+type FolderRow = FolderTable["rows"][number];
+
+const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
+const ENDING = ".json";
+
+/** @throws Error  it is no such folder, or a name in it is none that statements know */
+export async function databasesIn(folder: string): Promise<FolderDatabase[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((problem: Error) => {
+    throw new Error(`${folder}: ${problem.message}; name the folder that holds one for each database`);
+  });
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const databases: FolderDatabase[] = [];
+  for (const name of names.sort()) {
+    const database = checkedName(name, join(folder, name));
+    const [domains, tables, views] = await Promise.all(
+      ["domains", "tables", "views"].map((kind) => objectsIn(join(folder, name, kind))),
+    );
+    databases.push({ name: database, domains: domains ?? [], tables: tables ?? [], views: views ?? [] });
+  }
+  if (databases.length === 0) throw new Error(`${folder} holds no folder of a database`);
+  return databases;
+}
+
+export const fileOf = (
+  folder: string,
+  database: string,
+  kind: "tables" | "domains" | "views",
+  name: string,
+) => join(folder, database, kind, name + ENDING);
+
+/** @throws Error  which file it is, and what to do */
+export async function readDomain(file: string): Promise<FolderType> {
+  const { supports } = await readObject(file);
+  return typeOf(supports, file);
+}
+
+/** @throws Error  which file it is, which row, and what to do */
+export async function readTable(file: string): Promise<FolderTable> {
+  const { fieldName: fields, domaines: domains, individus: rows } = await readObject(file);
+  if (!Array.isArray(fields) || !Array.isArray(domains) || !Array.isArray(rows))
+    throw broken(file, "fieldName, domaines and individus are not all lists");
+  if (fields.length !== domains.length)
+    throw broken(file, `it has ${fields.length} columns and ${domains.length} types`);
+  const columns = fields.map((field: unknown, i) => {
+    const name = checkedName(String((field as { name?: unknown } | null)?.name), `${file}: column ${i + 1}`);
+    const domain = domains[i] as { supports?: unknown } | null;
+    return { name, type: typeOf(domain?.supports, `${file}: column ${name}`) };
+  });
+  return { columns, rows: rows.map((row: unknown, i) => checkedRow(row, columns, `${file}: row ${i + 1}`)) };
+}
+
+async function objectsIn(folder: string): Promise<string[]> {
+  const files = await readdir(folder).catch((problem: NodeJS.ErrnoException) => {
+    if (problem.code === "ENOENT") return [];
+    throw problem;
+  });
+  const names = files.filter((file) => file.endsWith(ENDING)).map((file) => file.slice(0, -ENDING.length));
+  return names.sort().map((name) => checkedName(name, join(folder, name + ENDING)));
+}
+
+async function readObject(file: string): Promise<Readonly<Record<string, unknown>>> {
+  const text = await readFile(file, "utf8");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (problem) {
+    throw broken(file, text.trim() === "" ? "it is empty" : (problem as Error).message);
+  }
+  if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  throw broken(file, "it holds no object");
+}
+
+function checkedRow(row: unknown, columns: FolderTable["columns"], place: string): FolderRow {
+  if (!Array.isArray(row) || row.length !== columns.length)
+    throw new Error(
+      `${place} has not ${columns.length} values, as there are columns; mend it or take it out`,
+    );
+  for (const [i, { name, type }] of columns.entries()) {
+    const problem = misfit(type, row[i]);
+    if (problem !== null) throw new Error(`${place}: ${name} ${problem}; mend it or take the row out`);
+  }
+  return row as FolderRow;
+}
+
+function checkedName(name: string, place: string): string {
+  if (NAME.test(name)) return name;
+  throw new Error(
+    `${place}: ${JSON.stringify(name)} is no name of letters, digits and _; rename it, or move it out of the folder`,
+  );
+}
+
+/** The original writes files in place, so that a crash leaves half of one. */
+const broken = (file: string, what: string) =>
+  new Error(`${file}: ${what}; take this file from the other server's folder, or move it out of this one`);

@@ -1,0 +1,17 @@
+/** Values as statements write them. */
+
+export function valueText(value: string | number | null): string {
+  if (typeof value === "string") return `'${value.replace(/['\\]/g, "\\$&")}'`;
+  return value === null ? "null" : plainNumber(value);
+}
+
+/** Statements know no exponents: `1e-7` is `0.0000001`. */
+function plainNumber(value: number): string {
+  const [, sign = "", whole = "", part = "", exponent] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
+  if (exponent === undefined) return String(value);
+  const digits = whole + part;
+  const point = whole.length + Number(exponent);
+  if (point <= 0) return `${sign}0.${"0".repeat(-point)}${digits}`;
+  return sign + digits.padEnd(point, "0");
+}
