@@ -79,6 +79,8 @@ export function viewNamed(evaluation: Evaluation, name: ByteString): Query | und
 export function domainNamed(evaluation: Evaluation, name: ByteString): Domain | undefined {
   const text = keptText(evaluation, "domain", name);
   if (text === undefined) return undefined;
+  // Each column that names it has all of it, here and in snapshots.
+  spend(evaluation, text.length);
   const domain = domainOfText(text);
   if (domain === undefined) throw failure(evaluation, "damaged", evaluation.database, name);
   return domain;

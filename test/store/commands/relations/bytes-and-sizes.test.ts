@@ -84,6 +84,13 @@ test("rows whose texts together are longer than any string may be kept, and chan
   assert.deepEqual(rows("select c0 from t where c1 != 'x'"), [["y"]]);
 });
 
+test("a long domain counts wherever it is named", () => {
+  done(`create domain a (enum('${"x".repeat(3_000_000)}'))`);
+  assert.match(shown(sql(`create domain b (${Array(50).fill("a").join(":")})`)), /looked at/);
+  done("create domain b (a:a:a)", "create table t (k b, l b)");
+  assert.match(shown(sql("create table u (k b, l b, m b)")), /looked at/);
+});
+
 test("a long view counts for what it takes to read it", () => {
   done(`create view v as select 1 as k union select 1 where '${"x".repeat(3_000_000)}' = ''`);
   assert.match(
