@@ -6,8 +6,8 @@ import { isKeyCommand } from "../../../store/key-ring.js";
 import { mayChange } from "../../../timeline/entries/recorded.js";
 
 test("an envelope is recorded if a command of it writes, subcommands too", () => {
-  for (const { name, writes } of commands) {
-    if (isKeyCommand([name.split("|")[0]!])) continue;
+  for (const { name, writes, otherRow } of commands) {
+    if (isKeyCommand([name.split("|")[0]!]) || otherRow !== undefined) continue;
     const argv = [...name.split("|"), "k"];
     assert.equal(mayChange({ commands: [argv] }), writes, name);
     assert.equal(
@@ -16,4 +16,11 @@ test("an envelope is recorded if a command of it writes, subcommands too", () =>
       name,
     );
   }
+});
+
+test("a statement is recorded if it may write", () => {
+  const mayChangeBy = (statement: string) => mayChange({ commands: [["SQL", "shop", statement]] });
+  assert.equal(mayChangeBy("insert into item values (1)"), true);
+  assert.equal(mayChangeBy("select * from item"), false);
+  assert.equal(mayChangeBy("no statement"), false);
 });
