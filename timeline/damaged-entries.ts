@@ -85,7 +85,11 @@ export class DamagedEntries {
     const places = this.#due();
     if (this.#isLettingGo || places.length === 0) return;
     this.#isLettingGo = true;
-    void this.#letGo(places).finally(() => void (this.#isLettingGo = false));
+    const { log } = this.#parts;
+    this.#letGo(places)
+      // A disk that cannot be read now may be later; nothing has been removed.
+      .catch((problem: Error) => log.warn({ reason: problem.message }, NOT_READ))
+      .finally(() => void (this.#isLettingGo = false));
   }
 
   /** Those whose time it is. What waits in memory would be folded later, though the disk has it no more. */
@@ -179,6 +183,7 @@ async function isSynced(keeping: Keeping | null): Promise<boolean> {
   }
 }
 
+const NOT_READ = "what is left of damaged entries cannot be read now, and stays; it is tried again";
 const WRITE_AGAIN = "What is left of it is removed. Its signer can look and write again";
 const LOST =
   "an entry of the timeline is damaged, and no member can give it: its effect is taken out of the state, as most daemons do not " +

@@ -1,0 +1,34 @@
+/** What is left of damaged entries is let go of only where the disk can be read. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Entry, placeOf } from "../../timeline/entries/entry.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
+import { bulk, TimelineSubject } from "./support/timeline-subject.js";
+
+class FailingStorage extends MemoryStorage {
+  isFailing = false;
+
+  override get(place: Buffer): Buffer | null {
+    if (this.isFailing) throw new Error("the disk is away");
+    return super.get(place);
+  }
+}
+
+test("a damaged entry stays while the disk cannot be read, and goes at the next try", async () => {
+  const storage = new FailingStorage();
+  const subject = await new TimelineSubject({ storage, every: 10 }).open();
+  const { timeline } = subject;
+  const entries = await subject.writes(60, 20_000, () => "INCR k");
+  const lost = entries[2] as Entry;
+  subject.damage(lost);
+  assert.equal(timeline.read(placeOf(lost)), null);
+  storage.isFailing = true;
+  timeline.damagedEntries.letGo();
+  await subject.settle();
+  storage.isFailing = false;
+  assert.equal(timeline.damagedEntries.lastAt, lost.envelope.at);
+  timeline.damagedEntries.letGo();
+  await subject.pass(11_000);
+  assert.equal(timeline.damagedEntries.lastAt, null);
+  assert.deepEqual(subject.get("k"), bulk("59"));
+});
