@@ -7,6 +7,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
 import type { Archive } from "./archive.js";
 import { type Place, writePlace } from "./entries/entry.js";
+import { LaterSteps } from "./entries/later-steps.js";
 import { inSlices, type Steps } from "./entries/steps.js";
 import type { Storage } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
@@ -55,21 +56,16 @@ export class DamagedEntries {
   /** Ids of those that were told to stay on the disk, and why. */
   #staying: ReadonlyMap<ByteString, "whole" | "uncopied"> = new Map();
   #isLettingGo = false;
-  #isStopped = false;
+  readonly #later: LaterSteps;
 
   constructor(parts: DamagedEntriesParts) {
-    const { soon } = parts;
-    this.#parts = {
-      ...parts,
-      soon: (step) => {
-        if (!this.#isStopped) soon(step);
-      },
-    };
+    this.#later = new LaterSteps(parts.soon);
+    this.#parts = { ...parts, soon: this.#later.soon };
   }
 
   /** What is under way is left as it is: the next start finds again what was not removed. */
   stop(): void {
-    this.#isStopped = true;
+    this.#later.stop();
   }
 
   /** Date of the last one; those dated ahead wait for their time. Milliseconds since 1970; null: there are none. */
@@ -104,7 +100,7 @@ export class DamagedEntries {
     const keeping = this.#parts.keepDamaged?.() ?? null;
     const fates = await inSlices(this.#look(places, keeping), this.#parts);
     const isKept = await isSynced(keeping);
-    if (this.#isStopped) return;
+    if (this.#later.isStopped) return;
     // Some may have been given anew meanwhile, and are whole; or the state is being folded anew.
     const due = this.#due().filter(({ id }) => fates.has(id));
     if (due.length === 0) return;

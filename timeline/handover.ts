@@ -9,6 +9,7 @@ import type { Archive } from "./archive.js";
 import { DigestIndex } from "./compare/digest-index.js";
 import { straysOf } from "./compare/strays.js";
 import { type Entry, type Place, readPlace, writePlace } from "./entries/entry.js";
+import { LaterSteps } from "./entries/later-steps.js";
 import { inSlices, type Steps } from "./entries/steps.js";
 import { readEntry } from "./entries/stored-value.js";
 import type { Retention } from "./retention.js";
@@ -101,21 +102,16 @@ export class Handover {
   readonly #parts: HandoverParts;
   #holdsUntil = Number.NEGATIVE_INFINITY;
   #keepsFrom = Number.POSITIVE_INFINITY;
-  #isStopped = false;
+  readonly #later: LaterSteps;
 
   constructor(parts: HandoverParts) {
-    const { soon } = parts;
-    this.#parts = {
-      ...parts,
-      soon: (step) => {
-        if (!this.#isStopped) soon(step);
-      },
-    };
+    this.#later = new LaterSteps(parts.soon);
+    this.#parts = { ...parts, soon: this.#later.soon };
   }
 
   /** What is under way is left as it is: the next start has what it had before, or what it takes over. */
   stop(): void {
-    this.#isStopped = true;
+    this.#later.stop();
   }
 
   /** The snapshot of a date, for a member that lacks forgotten entries; null: none of that date holds. */
@@ -215,7 +211,7 @@ export class Handover {
       await this.#begin(staged, given, owner);
     } catch (problem) {
       // Then it is no more than that the disk is closed.
-      if (!this.#isStopped) failed(problem as Error);
+      if (!this.#later.isStopped) failed(problem as Error);
       throw problem;
     }
   }
