@@ -31,9 +31,9 @@ export interface Closing {
   readonly offset?: number;
 }
 
-export const closing = (code: RefusalCode, detail: string, words: string | null = ""): Closing => ({
-  ...{ kind: "closing", code, detail, words },
-});
+export function closing(code: RefusalCode, detail: string, words: string | null = ""): Closing {
+  return { kind: "closing", code, detail, words };
+}
 
 /** The connection is somebody else's from here on. */
 export interface HandOver {
