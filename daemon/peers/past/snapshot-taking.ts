@@ -281,7 +281,8 @@ const NO_ASIDE = "what was here before is not kept, as there is no data folder";
 const GIVEN_UP = "no snapshot could be taken from a member; it is tried again";
 const STRAYS =
   "this daemon had entries of that time which the snapshot that it took over is not made of; they are gone here. Those that are not " +
-  "named are among the ones of which that is said not to be known. Their signers can look whether their effect is there, and write again";
+  "named were forgotten here before, or are among the ones of which that is said not to be known. Their signers can look whether their effect is there, " +
+  "and write again";
 const POSSIBLE =
   "of these entries it is not known whether the snapshot that was taken over is made of them: it tells sums alone, and of their " +
   "seconds it holds others as well. As a rule it is; their signers can look whether their effect is there";
