@@ -28,9 +28,7 @@ test("a daemon is live when what it has got is in its state, and stays so when m
 test("a daemon that was cut off is live when what it has got since is in its state", () => {
   const world = new World();
   const names = ["a", "b", "c"];
-  const [a, b, c] = names.map((name) =>
-    world.add(name, { peers: names.filter((other) => other !== name) }),
-  ) as [Node, Node, Node];
+  const [a, b, c] = world.addAll(names) as [Node, Node, Node];
   world.runUntil(() => [a, b, c].every(({ peering }) => peering.state === "live"));
   for (const name of ["a", "b"]) for (const way of [`${name} c`, `c ${name}`]) world.cut.add(way);
   world.breakAll((one, other) => world.cut.has(`${one} ${other}`));

@@ -107,7 +107,7 @@ test("what one member said of the past while a daemon was cut off makes it not l
 test("what most of the others have and keep no more makes a live daemon leave live", () => {
   const world = new World();
   const names = ["a", "b", "c"];
-  const nodes = names.map((name) => world.add(name, { peers: names.filter((other) => other !== name) }));
+  const nodes = world.addAll(names);
   fill(nodes);
   world.runUntil(() => nodes.every(({ peering }) => peering.state === "live") && isLevel(...nodes));
   const [a, b, c] = nodes as [Node, Node, Node];

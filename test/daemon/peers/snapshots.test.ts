@@ -201,9 +201,7 @@ test("a daemon that lacks nothing, or is live, takes none", () => {
 
 test("after one that does not give, or gives what cannot be used, another member is asked", () => {
   const world = new World();
-  const nodes = ["a", "b", "d"].map((name, _, names) =>
-    world.add(name, { peers: names.filter((other) => other !== name) }),
-  );
+  const nodes = world.addAll(["a", "b", "d"]);
   const handovers = nodes.map(handoverOf);
   fill(nodes);
   world.run(1000);
@@ -223,9 +221,7 @@ test("after one that does not give, or gives what cannot be used, another member
 
 test("a member's snapshot takes no room that is not there", () => {
   const world = new World();
-  const nodes = ["a", "b"].map((name, _, names) =>
-    world.add(name, { peers: names.filter((other) => other !== name), limits: { snapshotPartBytes: 100 } }),
-  );
+  const nodes = world.addAll(["a", "b"], { limits: { snapshotPartBytes: 100 } });
   fill(nodes);
   world.run(1000);
   const [first] = nodes.map(handoverOf).map((handover) => {
@@ -252,9 +248,7 @@ test("a member's snapshot takes no room that is not there", () => {
 
 test("a member that gives another one than was agreed on, or a longer one, is left for another", () => {
   const world = new World();
-  const nodes = ["a", "b", "d"].map((name, _, names) =>
-    world.add(name, { peers: names.filter((other) => other !== name), limits: { snapshotPartBytes: 100 } }),
-  );
+  const nodes = world.addAll(["a", "b", "d"], { limits: { snapshotPartBytes: 100 } });
   fill(nodes);
   world.run(1000);
   const [late, long] = nodes.map(handoverOf).map((handover) => {
@@ -281,9 +275,7 @@ test("a member that gives another one than was agreed on, or a longer one, is le
 
 test("a member that goes away in the middle is left for another; parts are asked for a few at a time", () => {
   const world = new World();
-  const nodes = ["a", "b"].map((name, _, names) =>
-    world.add(name, { peers: names.filter((other) => other !== name), limits: { snapshotPartBytes: 10 } }),
-  );
+  const nodes = world.addAll(["a", "b"], { limits: { snapshotPartBytes: 10 } });
   fill(nodes);
   world.run(1000);
   for (const node of nodes) handoverOf(node).prune(PRUNED);
@@ -312,9 +304,7 @@ test("members that were apart for longer than they keep anything keep what they 
   const names = ["a", "b", "c"];
   let order: string | null = null;
   const parts = { order: () => (order === null ? null : keyOf(order).id) };
-  const nodes = names.map((name) =>
-    world.add(name, { peers: names.filter((other) => other !== name), parts }),
-  );
+  const nodes = world.addAll(names, { parts });
   for (const name of names) for (const other of names) if (name !== other) world.cut.add(`${name} ${other}`);
   for (const [i, { timeline }] of nodes.entries())
     for (let left = 0; left < 20 + i; left++) timeline.take(entryOf(-60_000 + left * 1000 + i));

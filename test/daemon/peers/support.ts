@@ -123,6 +123,13 @@ export class World {
   #steps: (() => void)[] = [];
   #sockets: [string, string, Pipe][] = [];
 
+  /** Daemons that all know each other. @param options  of each of them */
+  addAll(names: readonly string[], options: Omit<NodeOptions, "peers"> = {}): Node[] {
+    return names.map((name) =>
+      this.add(name, { ...options, peers: names.filter((other) => other !== name) }),
+    );
+  }
+
   add(name: string, options: NodeOptions = {}): Node {
     const key = keyOf(name);
     const soon = (step: () => void) => void this.#steps.push(step);

@@ -165,9 +165,7 @@ test("who was cut off from the others is not live before it has what they went o
   const world = new World();
   const names = ["a", "b", "c"];
   const limits = { windowBytes: 16_384, batchBytes: 8192 };
-  const nodes = names.map((name) =>
-    world.add(name, { peers: names.filter((other) => other !== name), limits }),
-  );
+  const nodes = world.addAll(names, { limits });
   const [a, , c] = nodes as [Node, Node, Node];
   world.run(5000);
   for (const name of ["a", "b"]) world.cut.add(`${name} c`).add(`c ${name}`);

@@ -257,9 +257,7 @@ for (const away of [40_000, 80_000]) {
   test(`who waits for all members is told when one that was away for ${away} ms has it, whoever gave it that`, async () => {
     const world = new World();
     const names = ["a", "b", "c"];
-    const [a, b, c] = names.map((name) =>
-      world.add(name, { peers: names.filter((other) => other !== name) }),
-    ) as [Node, Node, Node];
+    const [a, b, c] = world.addAll(names) as [Node, Node, Node];
     world.run(5000);
     for (const name of ["a", "b"]) world.cut.add(`${name} c`).add(`c ${name}`);
     world.breakAll((from, to) => from === "c" || to === "c");

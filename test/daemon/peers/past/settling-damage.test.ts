@@ -11,9 +11,7 @@ const { catchUpStuckMs, reportEveryMs } = PEERING_LIMITS;
 function three(): { world: World; nodes: readonly [Node, Node, Node] } {
   const world = new World();
   const names = ["a", "b", "c"];
-  const [a, b, c] = names.map((name) =>
-    world.add(name, { peers: names.filter((other) => other !== name) }),
-  ) as [Node, Node, Node];
+  const [a, b, c] = world.addAll(names) as [Node, Node, Node];
   world.runUntil(() => [a, b, c].every(({ peering }) => peering.state === "live"));
   return { world, nodes: [a, b, c] };
 }
