@@ -1,13 +1,13 @@
 /** From the command line, the environment and the configuration file to what is to be done. */
 import { type Command, CommanderError } from "commander";
+import { loadWith } from "../serving/process/optional-package.js";
+import { version } from "../serving/process/version.js";
 import { checkFiles } from "./check-files.js";
 import { attributeOf, environmentNameOf, nameOf, type OptionRow } from "./options/option-row.js";
 import { type Actions, optionTable, parseArguments } from "./options/options.js";
 import { settingsOf, valuesOf } from "./options/read-settings.js";
 import type { OptionValues, Settings } from "./options/settings.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "./options/table.js";
-import { loadWith } from "./process/optional-package.js";
-import { version } from "./process/version.js";
 
 export type Task =
   | { readonly kind: "run"; readonly settings: Settings }

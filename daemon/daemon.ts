@@ -1,13 +1,13 @@
 /** A daemon's life: its parts are started in order, stopped in reverse, and take over new settings in between. */
 import type { Logger } from "pino";
 import { hexOf } from "../protocol/version-2/envelope.js";
+import type { Environment } from "../serving/process/environment.js";
+import type { Service } from "../serving/process/service.js";
+import { StartError } from "../serving/process/start-error.js";
+import { version } from "../serving/process/version.js";
 import type { Health } from "./admin/health.js";
 import { reloaded, restartNames } from "./options/reload.js";
 import { isSigned, type Settings, tlsFilesOf, type UserListenerName } from "./options/settings.js";
-import type { Environment } from "./process/environment.js";
-import type { Service } from "./process/service.js";
-import { StartError } from "./process/start-error.js";
-import { version } from "./process/version.js";
 import type { Signers } from "./trust/signers.js";
 import { boundsOf, type Wired, wire } from "./wiring.js";
 

@@ -1,13 +1,13 @@
 /** From what -d says to what applies commands. The modules of a kind that is not named are not loaded. */
 import type { Logger } from "pino";
+import type { Environment } from "../serving/process/environment.js";
+import { loadWith } from "../serving/process/optional-package.js";
 import type { Metrics } from "./admin/metrics.js";
 import type { Backend } from "./backends/backend.js";
 import type { BackendSpecification } from "./options/database-list.js";
 import { usageKindOf } from "./options/eviction-policy.js";
 import { isSigned, type Settings } from "./options/settings.js";
 import type { TimedDatabase } from "./pipeline/start-floor.js";
-import type { Environment } from "./process/environment.js";
-import { loadWith } from "./process/optional-package.js";
 
 export interface BackendSources {
   readonly settings: Settings;

@@ -1,15 +1,15 @@
 /** What the program `dbsyncd` does: options → daemon → signals → exit code. */
 import { randomBytes } from "node:crypto";
+import { realEnvironment } from "../serving/process/environment.js";
+import type { HangUps } from "../serving/process/hang-ups.js";
+import { openLog } from "../serving/process/log.js";
+import { StartError } from "../serving/process/start-error.js";
+import { boundYoungGeneration } from "../serving/process/young-generation.js";
 import { Shortage } from "../store/engine/shortage.js";
 import { seedNameHash } from "../store/values/tables/name-hash.js";
 import { readCommandLine } from "./command-line.js";
 import { Daemon } from "./daemon.js";
 import type { Settings } from "./options/settings.js";
-import { realEnvironment } from "./process/environment.js";
-import type { HangUps } from "./process/hang-ups.js";
-import { openLog } from "./process/log.js";
-import { StartError } from "./process/start-error.js";
-import { boundYoungGeneration } from "./process/young-generation.js";
 
 const EXIT_FAILED = 1;
 const BUG = "stopped by a bug; please report it";

@@ -8,14 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { generateKeyPair } from "../keys/generate.js";
+import { realEnvironment } from "../serving/process/environment.js";
+import type { LogLevel } from "../serving/process/log.js";
+import { version } from "../serving/process/version.js";
 import { Daemon } from "./daemon.js";
 import { optionTable, parseArguments } from "./options/options.js";
 import { formatPlace } from "./options/place.js";
 import { settingsOf } from "./options/read-settings.js";
 import type { Settings } from "./options/settings.js";
-import { realEnvironment } from "./process/environment.js";
-import type { LogLevel } from "./process/log.js";
-import { version } from "./process/version.js";
 
 const LOOPBACK = "127.0.0.1";
 const RSA_BITS = 2048;

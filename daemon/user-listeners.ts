@@ -3,10 +3,14 @@
  * module, and with it each listener's own, only if it is asked for. A new listener is a line of LISTENERS.
  */
 import type { Logger } from "pino";
+import type { Environment } from "../serving/process/environment.js";
+import type { LogLevel } from "../serving/process/log.js";
+import type { Service } from "../serving/process/service.js";
+import { StartError } from "../serving/process/start-error.js";
 import type { Backend } from "./backends/backend.js";
 import { MemoryBackend } from "./backends/memory.js";
 import type { DaemonFace } from "./listeners/daemon-face.js";
-import type { SocketListener, SocketListenerParts } from "./listeners/socket-listener.js";
+import type { DaemonListener, DaemonListenerParts } from "./listeners/daemon-listener.js";
 import type { UserListenerParts } from "./listeners/user-listener.js";
 import type { MemoryLimit } from "./memory/memory-limit.js";
 import { isLoopback } from "./options/loopback.js";
@@ -16,10 +20,6 @@ import { allUserListeners } from "./options/user-listener-rules.js";
 import type { JsonFleetFigures } from "./pipeline/json-replica-figures.js";
 import type { Observer } from "./pipeline/observer.js";
 import type { Pipeline } from "./pipeline/pipeline.js";
-import type { Environment } from "./process/environment.js";
-import type { LogLevel } from "./process/log.js";
-import type { Service } from "./process/service.js";
-import { StartError } from "./process/start-error.js";
 import { RecordedPath } from "./replica/recorded-path.js";
 import type { Replica } from "./replica/replica.js";
 import type { SigningBackend } from "./sidecar/signing-backend.js";
@@ -28,7 +28,7 @@ import { LocalPath } from "./users/local-path.js";
 import { readersOf, readUsers, readUsersAgain } from "./users/read-users.js";
 import type { Users } from "./users/users.js";
 
-type Load = () => Promise<new (parts: UserListenerParts) => SocketListener>;
+type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
 
 const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
   resp: async () => (await import("./listeners/resp/listener.js")).RespListener,
@@ -39,7 +39,7 @@ const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
 
 export interface UserListenersParts {
   readonly settings: Settings;
-  readonly gate: SocketListenerParts["gate"];
+  readonly gate: DaemonListenerParts["gate"];
   readonly pipeline: Pipeline;
   /** The daemon's only one. */
   readonly backends: readonly Backend[];
@@ -60,12 +60,12 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
   const users = readUsers(settings);
   warnOfReaders(settings.aclFile, log);
   const path = await pathOf(parts);
-  const listeners = new Map<UserListenerName, SocketListener>();
+  const listeners = new Map<UserListenerName, DaemonListener>();
   for (const name of USER_LISTENER_NAMES) {
     const place = settings[name];
     if (place === null) continue;
     const Listener = await LISTENERS[name]();
-    const listener: SocketListener = new Listener({
+    const listener: DaemonListener = new Listener({
       ...place,
       ...{ gate, memory, observer, environment, log, limits, users, path },
       daemon: faceOf(
@@ -80,14 +80,14 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
 }
 
 export class UserListeners implements Service {
-  readonly #listeners: ReadonlyMap<UserListenerName, SocketListener>;
+  readonly #listeners: ReadonlyMap<UserListenerName, DaemonListener>;
   readonly #users: Users;
   /** Those of the start, for where it listens and whether with TLS. */
   readonly #settings: Settings;
   readonly #log: Logger;
 
   constructor(
-    listeners: ReadonlyMap<UserListenerName, SocketListener>,
+    listeners: ReadonlyMap<UserListenerName, DaemonListener>,
     users: Users,
     { settings, log }: Pick<UserListenersParts, "settings" | "log">,
   ) {
@@ -148,7 +148,7 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 /** @param place  where the listener listens that asks */
 function faceOf(
   { settings, replica, pipeline, shutDown, memory, log }: UserListenersParts,
-  place: () => SocketListener["address"],
+  place: () => DaemonListener["address"],
   fleet: () => JsonFleetFigures | null,
 ): DaemonFace {
   return {

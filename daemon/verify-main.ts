@@ -3,11 +3,11 @@
  * checked, printed and left as it was. Started by client/cli/past/log-verify.ts.
  */
 import { dateText } from "../protocol/version-2/envelope.js";
+import { StartError } from "../serving/process/start-error.js";
 import { readCommandLine } from "./command-line.js";
 import { type FolderReport, NotChecked, type Seen, verifyFolder } from "./history/folder-verification.js";
 import type { FaultKind } from "./history/verification.js";
 import { isSigned, type Settings } from "./options/settings.js";
-import { StartError } from "./process/start-error.js";
 
 const JSON_FLAG = "--json";
 const PROGRESS_EVERY_MS = 200;

@@ -1,5 +1,6 @@
 /** Makes a daemon's parts and puts them together; the only file that knows every one of them. Nothing is started here. */
 import type { Logger } from "pino";
+import type { Environment } from "../serving/process/environment.js";
 import type { Health } from "./admin/health.js";
 import type { Metrics } from "./admin/metrics.js";
 import type { AdminServer } from "./admin/server.js";
@@ -16,7 +17,6 @@ import { Pipeline } from "./pipeline/pipeline.js";
 import { Unrecorded } from "./pipeline/recording.js";
 import type { SeenBounds } from "./pipeline/seen.js";
 import { StartFloor } from "./pipeline/start-floor.js";
-import type { Environment } from "./process/environment.js";
 import type { Replica } from "./replica/replica.js";
 import { hashOf, type Identity, makeIdentity } from "./trust/identity.js";
 import type { Signers } from "./trust/signers.js";
@@ -120,7 +120,7 @@ async function makeGate({
   if (files === null) return { gate: null, certificate: null };
   const [{ TlsCertificate, LOOK_EVERY_MS }, { TlsGate }] = await Promise.all([
     import("./trust/tls.js"),
-    import("./listeners/tls-gate.js"),
+    import("../serving/connections/tls-gate.js"),
   ]);
   const certificate = new TlsCertificate({ files, lookEvery: LOOK_EVERY_MS, environment, log });
   return { gate: (refusals) => new TlsGate({ certificate, refusals }), certificate };

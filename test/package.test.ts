@@ -21,7 +21,7 @@ before(() => {
     "SECURITY.md",
     "CONTRIBUTING.md",
     "bench/RESULTS.md",
-    ...["client", "daemon", "daemon/peers", "keys", "protocol", "store", "timeline"].map(
+    ...["client", "daemon", "daemon/peers", "keys", "protocol", "serving", "store", "timeline"].map(
       (folder) => `${folder}/README.md`,
     ),
     "docs",

@@ -13,7 +13,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   store: ["protocol"],
   timeline: ["store", "protocol"],
   client: ["keys", "protocol"],
-  daemon: ["client", "timeline", "store", "keys", "protocol"],
+  serving: ["protocol"],
+  daemon: ["serving", "client", "timeline", "store", "keys", "protocol"],
 };
 
 /** Programs that are started by a folder that may not import them. */

@@ -1,7 +1,7 @@
 /** Makes what --admin serves. The daemon loads this with --admin only, and prom-client comes with it. */
 import type { Logger } from "pino";
+import { loadWith } from "../../serving/process/optional-package.js";
 import type { ListenPlace } from "../options/place.js";
-import { loadWith } from "../process/optional-package.js";
 import type { Sources } from "./metric-row.js";
 import { AdminServer } from "./server.js";
 

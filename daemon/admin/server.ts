@@ -5,10 +5,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
+import type { Service } from "../../serving/process/service.js";
+import { StartError } from "../../serving/process/start-error.js";
 import { isLoopback } from "../options/loopback.js";
 import { formatPlace, type ListenPlace } from "../options/place.js";
-import type { Service } from "../process/service.js";
-import { StartError } from "../process/start-error.js";
 import { isOurHost } from "./asked-host.js";
 import type { Exposition } from "./exposition.js";
 import { type Health, isHealthy } from "./health.js";

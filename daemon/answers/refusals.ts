@@ -3,6 +3,7 @@
  * what it means for the client. Version 1 closes the connection, and the log has the reason.
  * The table of docs/protocol-v2.md says the same.
  */
+import { CONNECTION_REFUSALS } from "../../serving/connections/connection-refusals.js";
 
 /** Whether nothing of the request was or will be applied here; `varies`: each answer says. */
 export type Effect = "not-applied" | "unknown" | "varies";
@@ -18,8 +19,9 @@ const unknown = (cure: string) => ({ effect: "unknown", cure }) as const;
 const varies = (cure: string) => ({ effect: "varies", cure }) as const;
 
 export const REFUSALS = {
+  ...CONNECTION_REFUSALS,
   malformed: {
-    sentence: "The bytes are not what the protocol says.",
+    ...CONNECTION_REFUSALS.malformed,
     wire: never("correct the client; detail and place are in the daemon's log"),
   },
   "not-due": {
@@ -154,9 +156,6 @@ export const REFUSALS = {
       "A database did not answer in time (--backend-timeout); whether it executed the command is not known.",
     wire: unknown("look at what it has done"),
   },
-  "answer-too-long": {
-    sentence: "The answer, or all that a RESP client has not taken, is longer than --max-output-bytes.",
-  },
   "too-much-behind": {
     sentence: "More than --max-query-bytes stand behind a command of a RESP client that waits for data.",
   },
@@ -172,7 +171,6 @@ export const REFUSALS = {
     sentence:
       "The daemon's own key, which signs for version 1, Redis and JSON clients, is not in the key ring: an administrator lets it in (CLUSTER ADD).",
   },
-  "frame-unfinished": { sentence: "The client stopped sending in the middle of a frame." },
   "empty-command": { sentence: "The command is empty." },
   "too-many-arguments": { sentence: "The command has more arguments than any command needs." },
   "command-too-long": {
@@ -184,19 +182,6 @@ export const REFUSALS = {
   },
   "command-error": { sentence: "A database answered with an error." },
   idle: { sentence: "No whole request came within --idle-timeout." },
-  "output-stuck": { sentence: "The client took none of its answer for --idle-timeout." },
-  "tls-handshake": { sentence: "The TLS handshake failed." },
-  "not-tls": {
-    sentence:
-      "The client speaks without TLS, and this daemon takes TLS only: write dbsyncs:// in its list of servers.",
-  },
-  "too-many-connections": {
-    sentence: "--max-connections clients are connected, and this one had proved nothing.",
-  },
-  "too-much-buffered": {
-    sentence:
-      "All clients together are above --max-buffered-bytes, and this one holds most; or those that have proved nothing above --max-unproven-bytes.",
-  },
 } as const satisfies Record<string, Refusal>;
 
 export type RefusalCode = keyof typeof REFUSALS;

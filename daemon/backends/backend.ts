@@ -2,9 +2,9 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { Service } from "../../serving/process/service.js";
 import type { Unit } from "../../store/engine/unit.js";
 import type { RefusalCode } from "../answers/refusals.js";
-import type { Service } from "../process/service.js";
 
 /** No reply came from the database. */
 export interface BackendFailure {

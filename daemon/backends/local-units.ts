@@ -1,9 +1,9 @@
 /** Units for commands that are applied where they arrive and carry neither date nor id: of version 1 and RESP. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import type { Environment } from "../../serving/process/environment.js";
 import type { EncodingLimits } from "../../store/engine/encoding-name.js";
 import type { Unit } from "../../store/engine/unit.js";
-import type { Environment } from "../process/environment.js";
 import type { Newest } from "./newest.js";
 
 const INSTANCE_BYTES = 32;

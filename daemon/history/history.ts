@@ -4,11 +4,11 @@
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
+import type { Environment } from "../../serving/process/environment.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import type { Unit } from "../../store/engine/unit.js";
 import { type RecallParts, Recalls } from "../../timeline/recall.js";
 import { DUE_AHEAD_MS } from "../../timeline/waiting.js";
-import type { Environment } from "../process/environment.js";
 import { blame } from "./blame.js";
 import { log } from "./log.js";
 import { pastState } from "./past-state.js";

@@ -1,8 +1,9 @@
 /** What the commands on the server ask the daemon, whose parts they do not know. */
+
+import type { LogLevel } from "../../serving/process/log.js";
 import type { EvictionPolicy } from "../options/eviction-policy.js";
 import type { Settings, UserListenerName } from "../options/settings.js";
 import type { JsonFleetFigures } from "../pipeline/json-replica-figures.js";
-import type { LogLevel } from "../process/log.js";
 import type { Copies } from "../users/copies.js";
 
 /** What CONFIG and INFO know of the limit of memory. */

@@ -3,10 +3,10 @@ import type { MemoryFace } from "../memory/memory-limit.js";
 import type { CommandPath } from "../users/command-path.js";
 import type { Users } from "../users/users.js";
 import type { DaemonFace } from "./daemon-face.js";
-import type { SocketListenerParts } from "./socket-listener.js";
+import type { DaemonListenerParts } from "./daemon-listener.js";
 
 export interface UserListenerParts
-  extends Omit<SocketListenerParts, "name" | "options" | "fullText" | "connector"> {
+  extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector"> {
   readonly path: CommandPath;
   readonly users: Users;
   readonly daemon: DaemonFace;

@@ -1,10 +1,10 @@
 /** A daemon's limit of memory, made of its settings. */
 import type { Logger } from "pino";
+import type { Environment } from "../../serving/process/environment.js";
 import type { Backend } from "../backends/backend.js";
 import { MemoryBackend } from "../backends/memory.js";
 import type { Evicting } from "../options/eviction-policy.js";
 import { hasTimeline, type Settings } from "../options/settings.js";
-import type { Environment } from "../process/environment.js";
 import { Evictor } from "./eviction.js";
 import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";

@@ -2,12 +2,13 @@
  * Eviction: dropping keys of a memory alone until so many bytes are free, in slices between commands. Only where nothing is
  * recorded and nobody else has the same data.
  */
+
+import type { Environment } from "../../serving/process/environment.js";
 import type { Database } from "../../store/database.js";
 import type { Entry, Keyspace } from "../../store/engine/keyspace.js";
 import { estimatedBytes } from "../../store/engine/size-estimate.js";
 import type { Usage } from "../../store/engine/usage.js";
 import type { Evicting } from "../options/eviction-policy.js";
-import type { Environment } from "../process/environment.js";
 
 /** Milliseconds of dropping in one turn of the event loop; looked at after so many keys. */
 const SLICE_MS = 2;

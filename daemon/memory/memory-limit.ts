@@ -4,6 +4,8 @@
  * the fold must not know of any daemon's memory. Source: DESIGN.md "Store"; texts: redis-server 7.0.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Environment } from "../../serving/process/environment.js";
+import type { Service } from "../../serving/process/service.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { type Refused, refused } from "../answers/request.js";
@@ -13,8 +15,6 @@ import {
   type EvictionPolicy,
   usageKindOf,
 } from "../options/eviction-policy.js";
-import type { Environment } from "../process/environment.js";
-import type { Service } from "../process/service.js";
 import type { Evictor } from "./eviction.js";
 import type { MemoryGauge } from "./memory-gauge.js";
 

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { parse, TomlError } from "smol-toml";
-import { StartError } from "../process/start-error.js";
+import { StartError } from "../../serving/process/start-error.js";
 import { WrongType } from "./forms.js";
 import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
 import { OPTIONS } from "./table.js";

@@ -1,6 +1,6 @@
 /** The command line of dbsyncd and its environment, by the rows of the options. */
 import { Command, CommanderError, Option } from "commander";
-import { StartError } from "../process/start-error.js";
+import { StartError } from "../../serving/process/start-error.js";
 import { explained, parsePath } from "./forms.js";
 import { environmentNameOf, type OptionRow } from "./option-row.js";
 import { SECTIONS } from "./table.js";

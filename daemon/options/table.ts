@@ -2,7 +2,7 @@
  * Every option of the daemon that has a value: a row each. Command line, help, environment, configuration file, `Settings`, what
  * --check-config prints and what a reload takes over are made of the rows. Limits are shorter rows, in limits.ts.
  */
-import { LOG_FORMATS, LOG_LEVELS } from "../process/log.js";
+import { LOG_FORMATS, LOG_LEVELS } from "../../serving/process/log.js";
 import { COMMON } from "./common-rows.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
 import { choice, limit, list, path, text, toggle } from "./forms.js";

@@ -1,5 +1,5 @@
 /** Which combinations of options make sense for a daemon that keeps a timeline (--data, --peer), or does not. */
-import { StartError } from "../process/start-error.js";
+import { StartError } from "../../serving/process/start-error.js";
 import { formatPeer } from "./peer-address.js";
 import { hasTimeline, type Settings } from "./settings.js";
 import { allUserListeners } from "./user-listener-rules.js";

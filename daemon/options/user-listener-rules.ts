@@ -1,5 +1,5 @@
 /** Which combinations of options make sense with listeners for users, or without. */
-import { StartError } from "../process/start-error.js";
+import { StartError } from "../../serving/process/start-error.js";
 import type { ListenPlace } from "./place.js";
 import { hasTimeline, type Settings, USER_LISTENER_NAMES } from "./settings.js";
 

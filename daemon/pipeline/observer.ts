@@ -1,7 +1,8 @@
 /** What the pipeline and its listeners tell of their work; metrics count it. Called on the hot path: must be cheap. */
+import type { ConnectionObserver } from "../../serving/connections/connection-observer.js";
 import type { RefusalCode } from "../answers/refusals.js";
 
-export interface Observer {
+export interface Observer extends ConnectionObserver {
   /** Commands were answered. @param listener  "dbsync-v1", "dbsync-v2"; "dbsync" where the version is not known yet */
   served(listener: string, units: number, errors: number): void;
   refused(listener: string, code: RefusalCode): void;
@@ -9,7 +10,6 @@ export interface Observer {
   verified(milliseconds: number): void;
   /** An envelope's `at` less the daemon's clock. */
   skewed(milliseconds: number): void;
-  connected(listener: string, change: 1 | -1): void;
 }
 
 /** For daemons without metrics. */

@@ -1,9 +1,9 @@
 /** What the pipeline is made of: the daemon's own parts, and what a test or the simulation puts in their place. */
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Environment } from "../../serving/process/environment.js";
 import type { MemoryFace } from "../memory/memory-limit.js";
 import type { DateWindow } from "../options/date-window.js";
-import type { Environment } from "../process/environment.js";
 import type { SignersFace } from "../trust/signers.js";
 import type { Databases } from "./databases.js";
 import type { Observer } from "./observer.js";

@@ -4,8 +4,8 @@
  * again, whatever the clock does.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { Queue } from "../../serving/process/queue.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
-import { Queue } from "../process/queue.js";
 import { Shares } from "./shares.js";
 
 /** A promise: the first one is still running. null: applied, the answer is no longer kept. */

@@ -8,10 +8,10 @@ import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
+import type { Environment } from "../../serving/process/environment.js";
+import type { Service } from "../../serving/process/service.js";
 import { type Refused, refused } from "../answers/request.js";
 import type { BackendFailure, Outcome } from "../backends/backend.js";
-import type { Environment } from "../process/environment.js";
-import type { Service } from "../process/service.js";
 
 export interface Floor {
   /** Nothing dated at or before it is taken; with a timeline nothing that is not recorded. Rises while something is pending. */

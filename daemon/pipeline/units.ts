@@ -7,13 +7,13 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
+import type { Environment } from "../../serving/process/environment.js";
 import { EnvelopeUnit, type Unit } from "../../store/engine/unit.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/judgement.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
 import { ResultWriter, type Standing } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
-import type { Environment } from "../process/environment.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 

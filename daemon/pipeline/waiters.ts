@@ -1,6 +1,6 @@
 /** Envelopes that wait for another one (`after`): bounded in number, bytes and time, in all and for each key (Shares). */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Environment } from "../process/environment.js";
+import type { Environment } from "../../serving/process/environment.js";
 import { Shares } from "./shares.js";
 
 /** Envelopes that may wait at a time. */

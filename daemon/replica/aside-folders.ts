@@ -6,12 +6,12 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, write
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import { loadWith } from "../../serving/process/optional-package.js";
 import type { BeginKeeping } from "../../timeline/damaged-entries.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { OpenAside } from "../../timeline/snapshots/aside.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
-import { loadWith } from "../process/optional-package.js";
 import { snapshotFolder } from "../trust/data-folder.js";
 
 /** In the data folder. */

@@ -3,9 +3,9 @@
  * number and time. Source: docs/protocol-v2.md "Waiting".
  */
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
+import type { Environment } from "../../serving/process/environment.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { Handover } from "../../timeline/handover.js";
-import type { Environment } from "../process/environment.js";
 
 /** What is used of the peers. */
 export interface ConfirmingPeers {

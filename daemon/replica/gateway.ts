@@ -16,12 +16,12 @@ import {
 } from "../../protocol/version-2/envelope.js";
 import { writeSigned } from "../../protocol/version-2/envelope-body.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import type { Environment } from "../../serving/process/environment.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import { type Entry, placeOf } from "../../timeline/entries/entry.js";
 import { type Refused, refused } from "../answers/request.js";
 import { LIMITS } from "../options/limits.js";
 import { checkRing } from "../pipeline/envelope-checks.js";
-import type { Environment } from "../process/environment.js";
 import { hashOf, type Identity } from "../trust/identity.js";
 import type { LastWrite } from "../users/command-path.js";
 import type { Confirmations } from "./confirmations.js";

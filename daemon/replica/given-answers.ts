@@ -3,13 +3,13 @@
  * if its copy had been first. Kept for the window, bounded in number and bytes; the oldest go first.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Environment } from "../../serving/process/environment.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { FoldedEntry } from "../../timeline/fold/fold.js";
 import type { Result } from "../answers/request.js";
 import { resultOf, type Standing } from "../answers/result-writer.js";
 import type { Taken } from "../pipeline/units.js";
 import { Waiters } from "../pipeline/waiters.js";
-import type { Environment } from "../process/environment.js";
 
 /** Answers: 10 s of 10,000 envelopes a second; a client's copy is mostly some milliseconds behind. */
 const ANSWERS_MOST = 100_000;

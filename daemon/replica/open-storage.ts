@@ -1,11 +1,12 @@
 /** Where the timeline is kept: in the data folder, or in memory. The package lmdb is loaded with --data only. */
+
+import { loadWith } from "../../serving/process/optional-package.js";
+import { StartError } from "../../serving/process/start-error.js";
 import { FolderInUse } from "../../timeline/disk/folder-lock.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { Settings } from "../options/settings.js";
-import { loadWith } from "../process/optional-package.js";
-import { StartError } from "../process/start-error.js";
 
 /**
  * @param log  told of damage that costs something, and keeps nobody from starting

@@ -7,6 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply } from "../../protocol/reply.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import type { Environment } from "../../serving/process/environment.js";
 import { isDenied, refusalOf } from "../../store/judgement.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
@@ -23,7 +24,6 @@ import {
 } from "../answers/request.js";
 import { denialOf, resultOf, type Standing } from "../answers/result-writer.js";
 import type { Taken } from "../pipeline/units.js";
-import type { Environment } from "../process/environment.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import { GivenAnswers } from "./given-answers.js";
 

@@ -2,7 +2,7 @@
  * When the gateway signs what waits: at the end of the turn, but not while an envelope is on its way to the disk, which takes
  * one after the other. Each envelope costs every daemon a signature's check and a write, so it is to hold many commands.
  */
-import type { Environment } from "../process/environment.js";
+import type { Environment } from "../../serving/process/environment.js";
 
 /** Enough commands for an envelope: what it costs by itself is little beside what they do. */
 const ENOUGH = 256;

@@ -6,6 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { Environment } from "../../serving/process/environment.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
@@ -15,7 +16,6 @@ import type { Backend } from "../backends/backend.js";
 import { type KeyCounts, keyCountsOf } from "../backends/key-counts.js";
 import type { LocalUnit } from "../backends/local-units.js";
 import type { WriteObserver } from "../backends/write-observer.js";
-import type { Environment } from "../process/environment.js";
 
 /** The family of the commands that look back, most of which do not. */
 const PAST_GROUP = "server";

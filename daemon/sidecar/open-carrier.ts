@@ -4,9 +4,9 @@ import { openClient } from "../../client/dbsync-send.js";
 import { readDefaults } from "../../client/settings/defaults.js";
 import { readOptions, type SendOptions } from "../../client/settings/options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
+import { StartError } from "../../serving/process/start-error.js";
 import type { SidecarSpecification } from "../options/database-list.js";
 import type { Settings } from "../options/settings.js";
-import { StartError } from "../process/start-error.js";
 import { Carrier } from "./carrier.js";
 import { boundedTimeout } from "./signing-backend.js";
 

@@ -3,8 +3,8 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Logger } from "pino";
 import { readClusterSecret } from "../../keys/cluster-secret.js";
 import { KeyFileError } from "../../keys/errors.js";
+import { StartError } from "../../serving/process/start-error.js";
 import type { Settings } from "../options/settings.js";
-import { StartError } from "../process/start-error.js";
 
 export class ClusterSecret {
   readonly #secret: Buffer;

@@ -5,7 +5,7 @@ import { discard, placeNew, stage } from "../../keys/atomic-file.js";
 import { KeyFileError } from "../../keys/errors.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { errnoOf } from "../../keys/key-source.js";
-import { StartError } from "../process/start-error.js";
+import { StartError } from "../../serving/process/start-error.js";
 import { type Identity, identityOf, makeIdentity } from "./identity.js";
 
 const KEY_FILE = "daemon.pem";

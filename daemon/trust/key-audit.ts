@@ -2,10 +2,10 @@
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
+import type { Environment } from "../../serving/process/environment.js";
 import type { Unit } from "../../store/engine/unit.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import type { FlushedEntry } from "../../timeline/entries/entry.js";
-import type { Environment } from "../process/environment.js";
 
 /** More than a key in PEM and its rules; longer ones are cut in the log. */
 const AUDITED_CHARS = 4096;

@@ -5,10 +5,10 @@ import { KeyFileError } from "../../keys/errors.js";
 import { loadPublicKeys } from "../../keys/key-set.js";
 import { type ByteString, bytesOf, bytesOfText } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import { StartError } from "../../serving/process/start-error.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { KeyRing } from "../../store/key-ring.js";
 import type { Settings } from "../options/settings.js";
-import { StartError } from "../process/start-error.js";
 import { hashOf } from "./identity.js";
 import { Signers } from "./signers.js";
 

@@ -5,8 +5,8 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import { StartError } from "../../serving/process/start-error.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import { StartError } from "../process/start-error.js";
 import { type Genesis, readGenesis, writeGenesis } from "./cluster.js";
 
 /**

@@ -11,9 +11,9 @@ import {
   type CertificatePair,
   loadCertificatePair,
 } from "../../keys/certificate-pair.js";
-import type { Environment } from "../process/environment.js";
-import type { Service } from "../process/service.js";
-import { StartError } from "../process/start-error.js";
+import type { Environment } from "../../serving/process/environment.js";
+import type { Service } from "../../serving/process/service.js";
+import { StartError } from "../../serving/process/start-error.js";
 
 /** A certificate that ends sooner is warned of. */
 const SOON_MS = 14 * 86_400_000;

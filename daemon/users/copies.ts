@@ -2,8 +2,9 @@
  * How many other daemons have a write on their disks (without --data: in their timelines), for WAIT: told at once, or when
  * there are as many as were wanted.
  */
+
+import type { Environment } from "../../serving/process/environment.js";
 import type { Place } from "../../timeline/entries/entry.js";
-import type { Environment } from "../process/environment.js";
 
 /** What is used of the peers. */
 export interface CopyPeers {

@@ -1,6 +1,6 @@
 /** A guest as a command path knows who sends: one that has a single database, and does not wait until what he writes is final. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Environment } from "../process/environment.js";
+import type { Environment } from "../../serving/process/environment.js";
 import type { CommandSender } from "./command-path.js";
 import type { Guest } from "./guest.js";
 

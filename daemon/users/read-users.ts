@@ -1,8 +1,8 @@
 /** The users that listeners begin with, or go on with: none of them may open a listener that is in reach of others. */
 import { statSync } from "node:fs";
+import { StartError } from "../../serving/process/start-error.js";
 import { isLoopback } from "../options/loopback.js";
 import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
-import { StartError } from "../process/start-error.js";
 import { DEFAULT_USER, Users } from "./users.js";
 
 const OTHERS_READ = 0o004;

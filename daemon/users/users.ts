@@ -6,11 +6,11 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { USER_BYTES_MAX } from "../../protocol/version-2/envelope.js";
+import { StartError } from "../../serving/process/start-error.js";
 import { CommandFailure, echoed } from "../../store/arguments/errors.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { Acl } from "../../store/rights/acl.js";
 import { WrongRule } from "../../store/rights/acl-rules.js";
-import { StartError } from "../process/start-error.js";
 
 export const DEFAULT_USER = "default";
 /** More are no file that a person keeps. */

@@ -6,13 +6,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { RefusalLog } from "../../daemon/answers/refusal-log.js";
-import { ByteBudget } from "../../daemon/listeners/byte-budget.js";
-import type { ConnectionHost } from "../../daemon/listeners/connection-host.js";
+import { REFUSALS } from "../../daemon/answers/refusals.js";
+import type { ConnectionHost } from "../../daemon/listeners/dbsync/connection-host.js";
 import { SessionV2 } from "../../daemon/listeners/dbsync/session-v2.js";
 import { NOBODY } from "../../daemon/pipeline/observer.js";
 import { FrameParser } from "../../protocol/frame.js";
 import { readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
+import { ByteBudget } from "../../serving/connections/byte-budget.js";
+import { RefusalLog } from "../../serving/connections/refusal-log.js";
 import { frameOf, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { defaultLimits } from "./in-process.js";
@@ -30,7 +31,7 @@ function sessionOf(scene: Scene): SessionV2 {
     ...{ pipeline: scene.pipeline, environment: scene.environment, daemon: scene.daemon, log },
     ...{ limits: defaultLimits, observer: NOBODY, members: null, takesVersion1: true },
     closeAfterAnswer: false,
-    refusals: new RefusalLog(log, scene.environment),
+    refusals: new RefusalLog(log, scene.environment, REFUSALS),
     budget: new ByteBudget(REQUEST_BYTES),
     heard() {},
     proved() {},

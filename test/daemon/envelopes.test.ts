@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { MemoryBackend } from "../../daemon/backends/memory.js";
-import { realEnvironment } from "../../daemon/process/environment.js";
 import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "../../protocol/reply.js";
 import { orderKey, unitId } from "../../protocol/version-2/envelope.js";
+import { realEnvironment } from "../../serving/process/environment.js";
 import { EnvelopeClient, frameOf, makeKeyPair, signBody } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
 import { type InProcessOptions, startInProcess } from "./in-process.js";

@@ -8,9 +8,9 @@ import { Databases } from "../../daemon/pipeline/databases.js";
 import { NOBODY } from "../../daemon/pipeline/observer.js";
 import { Pipeline } from "../../daemon/pipeline/pipeline.js";
 import { Unrecorded } from "../../daemon/pipeline/recording.js";
-import { type Environment, realEnvironment } from "../../daemon/process/environment.js";
 import { hashOf, makeIdentity } from "../../daemon/trust/identity.js";
 import { loadSigners } from "../../daemon/trust/load-signers.js";
+import { type Environment, realEnvironment } from "../../serving/process/environment.js";
 import type { LogLine } from "../support/daemon-process.js";
 import { keepLog } from "../support/log-lines.js";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Daemon } from "../../daemon/daemon.js";
 import { optionTable, parseArguments } from "../../daemon/options/options.js";
 import { settingsOf } from "../../daemon/options/read-settings.js";
-import { type Environment, realEnvironment } from "../../daemon/process/environment.js";
+import { type Environment, realEnvironment } from "../../serving/process/environment.js";
 import type { LogLine } from "../support/daemon-process.js";
 import { keepLog } from "../support/log-lines.js";
 

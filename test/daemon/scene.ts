@@ -9,11 +9,11 @@ import { NOBODY } from "../../daemon/pipeline/observer.js";
 import { Pipeline } from "../../daemon/pipeline/pipeline.js";
 import type { PipelineParts } from "../../daemon/pipeline/pipeline-parts.js";
 import { Unrecorded } from "../../daemon/pipeline/recording.js";
-import { type Environment, realEnvironment } from "../../daemon/process/environment.js";
 import { hashOf, makeIdentity } from "../../daemon/trust/identity.js";
 import { loadSigners } from "../../daemon/trust/load-signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeHeader } from "../../protocol/version-2/envelope.js";
+import { type Environment, realEnvironment } from "../../serving/process/environment.js";
 import type { Unit } from "../../store/engine/unit.js";
 import { type KeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { createClient } from "../../client/dbsync-send.js";
-import { StartError } from "../../daemon/process/start-error.js";
 import { startDaemon, startDaemons } from "../../daemon/testing.js";
 import { fingerprint } from "../../keys/fingerprint.js";
+import { StartError } from "../../serving/process/start-error.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
 

@@ -11,7 +11,7 @@ import type { Backend } from "../../daemon/backends/backend.js";
 import { MemoryBackend } from "../../daemon/backends/memory.js";
 import { RedisBackend } from "../../daemon/backends/redis.js";
 import { parseSpecifications, type RedisSpecification } from "../../daemon/options/database-list.js";
-import { realEnvironment } from "../../daemon/process/environment.js";
+import { realEnvironment } from "../../serving/process/environment.js";
 import { runDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
 import { RawClient } from "../support/raw-client.js";

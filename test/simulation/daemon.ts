@@ -2,10 +2,10 @@
 
 import { Peering } from "../../daemon/peers/peering.js";
 import { PEERING_LIMITS } from "../../daemon/peers/shared/peering-limits.js";
-import type { Environment } from "../../daemon/process/environment.js";
 import { entryCheck, ringEntryCheck } from "../../daemon/replica/check-entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Environment } from "../../serving/process/environment.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";

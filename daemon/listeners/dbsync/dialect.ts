@@ -1,7 +1,7 @@
 /** Versions 1 and 2 as their connections see them: frames in, frames out; what is in them is the session's, one for each version. */
 import { FrameQueue } from "../../../protocol/frame-queue.js";
-import type { ConnectionHost } from "../connection-host.js";
-import { type Closing, closing, Dialect, type Served } from "../dialect.js";
+import { type Closing, closing, Dialect, type Served } from "../../../serving/connections/dialect.js";
+import type { ConnectionHost } from "./connection-host.js";
 import type { Session } from "./session.js";
 import { SessionV1 } from "./session-v1.js";
 import { SessionV2 } from "./session-v2.js";
@@ -62,7 +62,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
   }
 
   /** Who sends nothing for --idle-timeout is let go, as by the original. */
-  override silenceMost(): number {
+  get silenceMost(): number {
     return this.#host.limits.idleTimeout;
   }
 

@@ -1,13 +1,13 @@
 /** The listener of versions 1 and 2: php-dbsync's port. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { ClientConnection } from "../../../serving/connections/client-connection.js";
 import type { Pipeline } from "../../pipeline/pipeline.js";
-import { ClientConnection } from "../client-connection.js";
-import type { TakeMember } from "../connection-host.js";
-import { SocketListener, type SocketListenerParts } from "../socket-listener.js";
+import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
+import type { TakeMember } from "./connection-host.js";
 import { DbsyncDialect } from "./dialect.js";
 
 export interface DbsyncParts
-  extends Omit<SocketListenerParts, "name" | "options" | "fullText" | "connector"> {
+  extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector"> {
   readonly closeAfterAnswer: boolean;
   readonly takesVersion1: boolean;
   /** The daemon's id, 32 bytes. */
@@ -17,7 +17,7 @@ export interface DbsyncParts
   readonly pipeline: Pipeline;
 }
 
-export class DbsyncListener extends SocketListener {
+export class DbsyncListener extends DaemonListener {
   constructor(parts: DbsyncParts) {
     const { pipeline, daemon, closeAfterAnswer, takesVersion1 } = parts;
     const own = { pipeline, daemon, closeAfterAnswer, takesVersion1, members: parts.members ?? null };

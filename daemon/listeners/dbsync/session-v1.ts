@@ -1,8 +1,9 @@
 /** Version 1: one answer for each request, in order; whatever cannot be answered closes the connection. */
+
+import { type Closing, closing } from "../../../serving/connections/dialect.js";
 import type { Answer } from "../../answers/request.js";
-import type { ConnectionHost } from "../connection-host.js";
-import { type Closing, closing } from "../dialect.js";
 import { answerFrame, requestOf } from "./codec-v1.js";
+import type { ConnectionHost } from "./connection-host.js";
 import { isProof } from "./proof.js";
 import type { Session, Spoken } from "./session.js";
 

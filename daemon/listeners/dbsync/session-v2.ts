@@ -13,10 +13,10 @@ import {
   writeRefused,
   writeResult,
 } from "../../../protocol/version-2/messages-v2.js";
+import { type Closing, closing } from "../../../serving/connections/dialect.js";
 import { REFUSALS } from "../../answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../answers/request.js";
-import type { ConnectionHost } from "../connection-host.js";
-import { type Closing, closing } from "../dialect.js";
+import type { ConnectionHost } from "./connection-host.js";
 import { isProof } from "./proof.js";
 import type { MembersHello, Session, Spoken } from "./session.js";
 

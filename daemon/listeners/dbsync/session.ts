@@ -1,6 +1,6 @@
 /** What a connection speaks: payloads of frames in, whole frames out. There is one for each version. */
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
-import type { Closing } from "../dialect.js";
+import type { Closing } from "../../../serving/connections/dialect.js";
 
 /** A frame, or why the connection closes. */
 export type Spoken = string | Closing;

@@ -3,8 +3,8 @@
  * silent for as long as they like, as with the original, but not in the middle of a line.
  */
 import { JsonLineParser } from "../../../protocol/json/json-lines.js";
-import type { SocketHost } from "../connection-host.js";
-import { type Answer, type Closing, closing, Dialect } from "../dialect.js";
+import { type Answer, type Closing, closing, Dialect } from "../../../serving/connections/dialect.js";
+import type { DaemonSocketHost } from "../daemon-listener.js";
 import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/answers.js";
 import type { PieceOutput } from "./piece-output.js";
 import { JsonSession, type JsonSessionHost } from "./session.js";
@@ -15,7 +15,7 @@ const TOO_LONG = "The line is longer than this server takes (--max-request-bytes
 const STRANGER_LINE_BYTES_MAX = 256 * 1024;
 const STRANGER_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
 
-export interface JsonHost extends SocketHost, JsonSessionHost {
+export interface JsonHost extends DaemonSocketHost, JsonSessionHost {
   readonly output: PieceOutput;
 }
 
@@ -44,6 +44,10 @@ export class JsonDialect extends Dialect<Buffer> {
     const most = this.#maxRequestBytes;
     this.parser.maxBytes = this.#session.isStranger ? Math.min(STRANGER_LINE_BYTES_MAX, most) : most;
     return super.push(chunk);
+  }
+
+  get silenceMost(): number {
+    return this.#host.limits.respIdleTimeout;
   }
 
   bytesOf({ length }: Buffer): number {

@@ -1,10 +1,11 @@
 /** The JSON listener: what clients of the replicated memory database connect to. */
+
+import { ClientConnection } from "../../../serving/connections/client-connection.js";
+import { SharedInput } from "../../../serving/connections/shared-input.js";
 import type { Limits } from "../../options/limits.js";
 import type { Settings } from "../../options/settings.js";
 import type { JsonFleetFigures } from "../../pipeline/json-replica-figures.js";
-import { ClientConnection } from "../client-connection.js";
-import { SharedInput } from "../shared-input.js";
-import { SocketListener } from "../socket-listener.js";
+import { DaemonListener } from "../daemon-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { RefusedRequests } from "./actions/passed-on.js";
 import { JSON_LISTENER, JsonDialect } from "./dialect.js";
@@ -23,7 +24,7 @@ export interface JsonListenerParts extends Omit<UserListenerParts, "daemon"> {
   readonly daemon: { readonly settings: Pick<Settings, "jsonReplicas"> };
 }
 
-export class JsonListener extends SocketListener {
+export class JsonListener extends DaemonListener {
   readonly #replicas: JsonReplicas | null;
 
   constructor(parts: JsonListenerParts) {

@@ -3,7 +3,7 @@
  * be a copy more, and so would the buffer that Node makes for it; and to hand over all at once would hold up others.
  */
 import type { Socket } from "node:net";
-import type { LongAnswer } from "../dialect.js";
+import type { LongAnswer } from "../../../serving/connections/dialect.js";
 import { lengthOf } from "./messages/answers.js";
 
 const BUFFER_BYTES = 64 * 1024;

@@ -1,7 +1,7 @@
 /** memcached's text protocol as its connections see it: one request after the other; what they mean is the session's. */
 import { MemcachedParser, type MemcachedRequest } from "../../../protocol/memcached-requests.js";
-import type { SocketHost } from "../connection-host.js";
-import { type Closing, closing, Dialect } from "../dialect.js";
+import { type Closing, closing, Dialect } from "../../../serving/connections/dialect.js";
+import type { DaemonSocketHost } from "../daemon-listener.js";
 import { MemcachedSession, type MemcachedSessionHost } from "./session.js";
 
 export const MEMCACHED_LISTENER = "memcached";
@@ -9,7 +9,7 @@ export const MEMCACHED_LISTENER = "memcached";
 const STRANGER_ITEM_BYTES_MAX = 2048;
 const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;
 
-export type MemcachedHost = SocketHost & MemcachedSessionHost;
+export type MemcachedHost = DaemonSocketHost & MemcachedSessionHost;
 
 export class MemcachedDialect extends Dialect<MemcachedRequest> {
   readonly listener = MEMCACHED_LISTENER;
@@ -29,6 +29,10 @@ export class MemcachedDialect extends Dialect<MemcachedRequest> {
     const { maxRequestBytes } = this.#host.limits;
     this.parser.maxItemBytes = this.#session.isStranger ? STRANGER_ITEM_BYTES_MAX : maxRequestBytes;
     return super.next(pending);
+  }
+
+  get silenceMost(): number {
+    return this.#host.limits.respIdleTimeout;
   }
 
   bytesOf(request: MemcachedRequest): number {

@@ -1,11 +1,11 @@
 /** The listener of --memcached. */
-import { ClientConnection } from "../client-connection.js";
-import { SharedInput } from "../shared-input.js";
-import { SocketListener } from "../socket-listener.js";
+import { ClientConnection } from "../../../serving/connections/client-connection.js";
+import { SharedInput } from "../../../serving/connections/shared-input.js";
+import { DaemonListener } from "../daemon-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { MEMCACHED_LISTENER, MemcachedDialect } from "./dialect.js";
 
-export class MemcachedListener extends SocketListener {
+export class MemcachedListener extends DaemonListener {
   constructor(parts: Omit<UserListenerParts, "daemon">) {
     const { path, users, memory } = parts;
     super({

@@ -5,11 +5,11 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type MemcachedRequest, type StoreRequest, uint64 } from "../../../protocol/memcached-requests.js";
 import type { Reply } from "../../../protocol/reply.js";
+import type { Environment } from "../../../serving/process/environment.js";
+import { version } from "../../../serving/process/version.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import type { Called } from "../../backends/called.js";
-import type { Environment } from "../../process/environment.js";
-import { version } from "../../process/version.js";
 import type { CommandPath, Writers } from "../../users/command-path.js";
 import { type Denial, Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";

@@ -6,8 +6,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
 import type { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
 import { bulkHead, writeReply } from "../../../protocol/resp/resp-writer.js";
-import type { ClientConnection } from "../client-connection.js";
-import { type Answer, type Closing, closing, Dialect } from "../dialect.js";
+import type { ClientConnection } from "../../../serving/connections/client-connection.js";
+import { type Answer, type Closing, closing, Dialect } from "../../../serving/connections/dialect.js";
 import { parserFor, RESP_LISTENER, type RespHost } from "./resp-host.js";
 import { answerBytes, argumentBytes } from "./session/answers.js";
 import type { AwaitedCommand } from "./session/awaited-command.js";
@@ -112,6 +112,10 @@ export class RespDialect extends Dialect<Argv> {
     if (pending > 0 && (pending >= UNANSWERED_MOST || !this.#session.mayRunBeside(argv))) return null;
     this.#heldBack = null;
     return argv;
+  }
+
+  get silenceMost(): number {
+    return this.#host.limits.respIdleTimeout;
   }
 
   bytesOf(argv: Argv): number {

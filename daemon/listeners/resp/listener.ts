@@ -2,9 +2,9 @@
 import { error } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";
-import { ClientConnection } from "../client-connection.js";
-import { SharedInput } from "../shared-input.js";
-import { SocketListener } from "../socket-listener.js";
+import { ClientConnection } from "../../../serving/connections/client-connection.js";
+import { SharedInput } from "../../../serving/connections/shared-input.js";
+import { DaemonListener } from "../daemon-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
@@ -19,7 +19,7 @@ import { SharedOutput } from "./shared-output.js";
 /** Redis's tcp-keepalive. */
 const KEEP_ALIVE_SECONDS = 300;
 
-export class RespListener extends SocketListener {
+export class RespListener extends DaemonListener {
   readonly #pulse: Pulse;
 
   constructor(parts: UserListenerParts) {

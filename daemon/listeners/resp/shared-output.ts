@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { LongAnswer } from "../dialect.js";
+import type { LongAnswer } from "../../../serving/connections/dialect.js";
 
 /** Shorter values are joined with what stands around them: Node has room on its stack for writes of so many bytes. */
 export const LONG_BYTES = 16 * 1024;

@@ -1,9 +1,9 @@
 /** The SQL line protocol as its connections see it: one statement after the other; what they mean is the session's. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { SqlLineParser } from "../../../protocol/sql-lines.js";
+import { type Closing, closing, Dialect } from "../../../serving/connections/dialect.js";
 import { STATEMENT_BYTES_MAX } from "../../../store/sql/parse.js";
-import type { SocketHost } from "../connection-host.js";
-import { type Closing, closing, Dialect } from "../dialect.js";
+import type { DaemonSocketHost } from "../daemon-listener.js";
 import { ERROR_HEAD, errorFrame } from "./frames.js";
 import { SqlSession, type SqlSessionHost } from "./session.js";
 import { MESSAGES } from "./words.js";
@@ -13,7 +13,7 @@ export const SQL_LISTENER = "sql";
 const STRANGER_BYTES_MAX = 2048;
 const REFUSAL = `RESULT_MESSAGE\n${ERROR_HEAD}`;
 
-export type SqlHost = SocketHost & SqlSessionHost;
+export type SqlHost = DaemonSocketHost & SqlSessionHost;
 
 export class SqlDialect extends Dialect<ByteString> {
   readonly listener = SQL_LISTENER;
@@ -38,6 +38,10 @@ export class SqlDialect extends Dialect<ByteString> {
   /** What has no `;` behind it is a statement, if nothing more comes. */
   override sendsNoMore(): void {
     this.parser.end();
+  }
+
+  get silenceMost(): number {
+    return this.#host.limits.respIdleTimeout;
   }
 
   bytesOf({ length }: ByteString): number {

@@ -1,7 +1,7 @@
 /** The listener of --sql. */
-import { ClientConnection } from "../client-connection.js";
-import { SharedInput } from "../shared-input.js";
-import { SocketListener } from "../socket-listener.js";
+import { ClientConnection } from "../../../serving/connections/client-connection.js";
+import { SharedInput } from "../../../serving/connections/shared-input.js";
+import { DaemonListener } from "../daemon-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { SQL_LISTENER, SqlDialect } from "./dialect.js";
 import { errorFrame } from "./frames.js";
@@ -11,7 +11,7 @@ type SqlListenerParts = Omit<UserListenerParts, "daemon"> & {
   readonly daemon: { readonly settings: { readonly sqlLanguage: SqlLanguage } };
 };
 
-export class SqlListener extends SocketListener {
+export class SqlListener extends DaemonListener {
   constructor(parts: SqlListenerParts) {
     const { path, users, memory, daemon } = parts;
     super({

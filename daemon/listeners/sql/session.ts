@@ -4,11 +4,11 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
+import type { Environment } from "../../../serving/process/environment.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import { SqlMistake } from "../../../store/sql/mistake.js";
 import { parse } from "../../../store/sql/parse.js";
-import type { Environment } from "../../process/environment.js";
 import type { CommandPath } from "../../users/command-path.js";
 import { Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";

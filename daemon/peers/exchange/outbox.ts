@@ -3,8 +3,8 @@
  * on the way than a window that the member's `have` opens again. Long lists are walked, not held.
  */
 import { type PackedEntry, packedBytes } from "../../../protocol/members/member-packing.js";
+import { Queue } from "../../../serving/process/queue.js";
 import { type Place, readPlace } from "../../../timeline/entries/entry.js";
-import { Queue } from "../../process/queue.js";
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { PeeringParts } from "../shared/peering-parts.js";
 import type { Packer } from "./packing.js";

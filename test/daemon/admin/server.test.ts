@@ -12,7 +12,7 @@ import { Metrics } from "../../../daemon/admin/metrics.js";
 import { AdminServer } from "../../../daemon/admin/server.js";
 import { REFUSALS } from "../../../daemon/answers/refusals.js";
 import { parsePlace } from "../../../daemon/options/place.js";
-import { StartError } from "../../../daemon/process/start-error.js";
+import { StartError } from "../../../serving/process/start-error.js";
 import { RawClient } from "../../support/raw-client.js";
 
 const LIVE: Health = { version: "1.2.3", state: "live", backends: [{ name: "memory", up: true }] };

@@ -8,7 +8,7 @@ import { pino } from "pino";
 import type { Outcome } from "../../../daemon/backends/backend.js";
 import { RedisBackend } from "../../../daemon/backends/redis.js";
 import { parseSpecifications, type RedisSpecification } from "../../../daemon/options/database-list.js";
-import { realEnvironment } from "../../../daemon/process/environment.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";

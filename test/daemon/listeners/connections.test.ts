@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { MemoryBackend } from "../../../daemon/backends/memory.js";
-import { realEnvironment } from "../../../daemon/process/environment.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { startInProcess } from "../in-process.js";

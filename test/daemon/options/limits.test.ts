@@ -1,11 +1,13 @@
 /** The rows of the limits, and the log that says why a connection was closed. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino } from "pino";
-import { RefusalLog } from "../../../daemon/answers/refusal-log.js";
+import { REFUSALS } from "../../../daemon/answers/refusals.js";
 import { formatLimit, LIMITS, parseLimit } from "../../../daemon/options/limits.js";
 import { isLoopback } from "../../../daemon/options/loopback.js";
-import { realEnvironment } from "../../../daemon/process/environment.js";
+import { RefusalLog } from "../../../serving/connections/refusal-log.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
 
 test("sizes and times are read with their units, and written so that they read the same", () => {
   const { maxRequestBytes, idleTimeout, maxConnections } = LIMITS;
@@ -53,7 +55,7 @@ test("a reason is logged some times in a while, then counted, and the count is t
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line) => lines.push(JSON.parse(line)) });
   let now = 0;
-  const refusals = new RefusalLog(log, { ...realEnvironment, uptime: () => now });
+  const refusals = new RefusalLog(log, { ...realEnvironment, uptime: () => now }, REFUSALS);
   for (let i = 0; i < 100; i++) refusals.note("malformed", { remote: "r", detail: "d" });
   refusals.note("unsigned", { remote: "r", detail: "d" });
   assert.equal(lines.length, 21);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { denialOf, resultOf } from "../../../daemon/answers/result-writer.js";
-import { realEnvironment } from "../../../daemon/process/environment.js";
 import { TimelineRecording } from "../../../daemon/replica/timeline-recording.js";
 import { error } from "../../../protocol/reply.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
 import type { UnitAnswer } from "../../../timeline/fold/fold.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { makeScene } from "../scene.js";

@@ -10,13 +10,13 @@ import { Databases } from "../../../daemon/pipeline/databases.js";
 import { NOBODY } from "../../../daemon/pipeline/observer.js";
 import { Pipeline } from "../../../daemon/pipeline/pipeline.js";
 import { Unrecorded } from "../../../daemon/pipeline/recording.js";
-import { type Environment, realEnvironment } from "../../../daemon/process/environment.js";
 import { hashOf, makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import type { Signers } from "../../../daemon/trust/signers.js";
 import { signCommand } from "../../../keys/sign.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, error } from "../../../protocol/reply.js";
+import { type Environment, realEnvironment } from "../../../serving/process/environment.js";
 import type { Unit } from "../../../store/engine/unit.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Unrecorded } from "../../../daemon/pipeline/recording.js";
 import type { Taken } from "../../../daemon/pipeline/units.js";
-import { realEnvironment } from "../../../daemon/process/environment.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { makeScene } from "../scene.js";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Waiters } from "../../../daemon/pipeline/waiters.js";
-import { realEnvironment } from "../../../daemon/process/environment.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
 
 const MIB = 1024 * 1024;
 

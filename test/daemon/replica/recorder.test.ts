@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EnvelopeAnswer } from "../../../daemon/answers/request.js";
-import { realEnvironment } from "../../../daemon/process/environment.js";
 import { Confirmations } from "../../../daemon/replica/confirmations.js";
 import { Recorder, type RecorderPeers, type RecorderTimeline } from "../../../daemon/replica/recorder.js";
 import { TimelineRecording } from "../../../daemon/replica/timeline-recording.js";
 import { bulk, integer, OK } from "../../../protocol/reply.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
 import { KeyRing } from "../../../store/key-ring.js";
 import type { Entry, Place } from "../../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../timeline/fold/fold.js";

@@ -1,13 +1,13 @@
 /** What a daemon with a timeline hands on to its pipeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { realEnvironment } from "../../../daemon/process/environment.js";
 import { openReplica, type ReplicaParts } from "../../../daemon/replica/replica.js";
 import { hashOf, makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../protocol/version-2/envelope-body.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { makeFolder, settingsFrom, until } from "../replicas.js";
 import { log } from "../scene.js";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { MemoryBackend } from "../../../daemon/backends/memory.js";
-import { realEnvironment } from "../../../daemon/process/environment.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { startInProcess } from "../in-process.js";
 

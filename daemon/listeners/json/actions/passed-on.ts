@@ -16,7 +16,7 @@ import {
 } from "../../../../protocol/json/json-value.js";
 import { writeJson } from "../../../../protocol/json/json-writer.js";
 import type { Reply } from "../../../../protocol/reply.js";
-import type { Environment } from "../../../process/environment.js";
+import type { Environment } from "../../../../serving/process/environment.js";
 import { failure, sentenceOf } from "../messages/answers.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { error, OK, type Reply } from "../../../../protocol/reply.js";
+import type { Environment } from "../../../../serving/process/environment.js";
 import { CommandFailure } from "../../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../../store/command-table.js";
-import type { Environment } from "../../../process/environment.js";
 import type { CommandPath } from "../../../users/command-path.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 

@@ -6,10 +6,10 @@
 import type { Logger } from "pino";
 import { type ByteString, textOfBytes } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
+import type { Environment } from "../../../../serving/process/environment.js";
 import type { Limits } from "../../../options/limits.js";
 import type { ReplicaPlace } from "../../../options/place.js";
 import type { JsonFleetFigures } from "../../../pipeline/json-replica-figures.js";
-import type { Environment } from "../../../process/environment.js";
 import { ERROR_HEAD, success } from "../messages/answers.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";

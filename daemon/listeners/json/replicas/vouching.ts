@@ -2,8 +2,9 @@
  * Whose a connection is that another daemon has opened: who listens at a place of the list is asked whether it is his. So nobody leads, or
  * hands over anything, for only saying that he is a member. Source: docs/json-documents.md "Who may do what".
  */
+
+import type { Environment } from "../../../../serving/process/environment.js";
 import type { ReplicaPlace } from "../../../options/place.js";
-import type { Environment } from "../../../process/environment.js";
 import { textIn, vouch } from "./fleet-messages.js";
 import { objectOf, type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
 

@@ -12,13 +12,13 @@ import {
   type Reply,
   set,
 } from "../../../../protocol/reply.js";
+import { StartError } from "../../../../serving/process/start-error.js";
 import { CommandFailure, custom, notInteger } from "../../../../store/arguments/errors.js";
 import { parseInteger } from "../../../../store/arguments/numbers.js";
 import { commands, resolveCommand } from "../../../../store/command-table.js";
 import type { NormalRules } from "../../../../store/rights/acl-normal-form.js";
 import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../../store/rights/acl-rules.js";
 import { categoriesOf } from "../../../../store/rows/command.js";
-import { StartError } from "../../../process/start-error.js";
 import { checkDoors, readUsersAgain } from "../../../users/read-users.js";
 import { DEFAULT_USER, flagsOf, userLine } from "../../../users/users.js";
 import type { RespSession, SessionHandler } from "../session/session.js";

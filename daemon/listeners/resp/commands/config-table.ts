@@ -3,8 +3,8 @@
  * or that mean nothing here. What is set lasts until the daemon stops or reads its own configuration anew.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { LogLevel } from "../../../process/log.js";
-import { StartError } from "../../../process/start-error.js";
+import type { LogLevel } from "../../../../serving/process/log.js";
+import { StartError } from "../../../../serving/process/start-error.js";
 import { checkDoors } from "../../../users/read-users.js";
 import { DEFAULT_USER } from "../../../users/users.js";
 import { fixed, keptSwitch, limit, parseMemory, type Setting } from "./config-setting.js";

@@ -5,7 +5,7 @@
 import { availableParallelism, release, totalmem, type } from "node:os";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Reply, verbatim } from "../../../../protocol/reply.js";
-import { version } from "../../../process/version.js";
+import { version } from "../../../../serving/process/version.js";
 import type { CommandCounts } from "../session/command-counts.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 import { REDIS_VERSION } from "./greeting.js";

@@ -11,9 +11,9 @@ import {
   verbatim,
   ZERO,
 } from "../../../../protocol/reply.js";
+import { version } from "../../../../serving/process/version.js";
 import { custom, syntaxError } from "../../../../store/arguments/errors.js";
 import { integerArgument } from "../../../../store/arguments/numbers.js";
-import { version } from "../../../process/version.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 import { REDIS_VERSION } from "./greeting.js";
 

@@ -1,9 +1,14 @@
 /** A command of a connection on the way to its answer: one object, whoever waits for it. */
 import type { Reply } from "../../../../protocol/reply.js";
+import type {
+  Answer,
+  AnswerListener,
+  LaterAnswer,
+  LongAnswer,
+} from "../../../../serving/connections/dialect.js";
 import { replyOf } from "../../../answers/refusal-reply.js";
 import type { Refused } from "../../../answers/request.js";
 import type { LastWrite, ReplyWaiter } from "../../../users/command-path.js";
-import type { Answer, AnswerListener, LaterAnswer, LongAnswer } from "../../dialect.js";
 import type { CommandCounts } from "./command-counts.js";
 
 /** Its connection. */

@@ -1,5 +1,5 @@
 /** CLIENT PAUSE: until a time all commands wait, or those that may write. */
-import type { Environment } from "../../../process/environment.js";
+import type { Environment } from "../../../../serving/process/environment.js";
 
 export type PauseMode = "all" | "write";
 

@@ -1,5 +1,5 @@
 /** How busy the listener is now: what INFO tells as of a moment, from samples of the last seconds. As Redis's serverCron. */
-import type { Environment } from "../../../process/environment.js";
+import type { Environment } from "../../../../serving/process/environment.js";
 
 const SAMPLE_MS = 100;
 const SAMPLES = 16;

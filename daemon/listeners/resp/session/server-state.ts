@@ -1,10 +1,10 @@
 /** What the connections of the RESP listener share beside the databases: what INFO, CLIENT, SLOWLOG and others tell of. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
+import type { Environment } from "../../../../serving/process/environment.js";
 import { ENCODING_LIMITS } from "../../../../store/engine/encoding-name.js";
 import type { Command } from "../../../../store/rows/command.js";
 import type { Limits } from "../../../options/limits.js";
-import type { Environment } from "../../../process/environment.js";
 import type { DaemonFace } from "../../daemon-face.js";
 import { argumentBytes } from "./answers.js";
 import { type Client, Clients } from "./clients.js";

@@ -4,15 +4,15 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply, status } from "../../../../protocol/reply.js";
+import type { Answer } from "../../../../serving/connections/dialect.js";
+import type { Environment } from "../../../../serving/process/environment.js";
 import { CommandFailure } from "../../../../store/arguments/errors.js";
 import type { EncodingLimits } from "../../../../store/engine/encoding-name.js";
 import type { Command } from "../../../../store/rows/command.js";
 import type { Limits } from "../../../options/limits.js";
-import type { Environment } from "../../../process/environment.js";
 import type { CommandPath, LastWrite, WaitingSender } from "../../../users/command-path.js";
 import { type Denial, Guest, type GuestParts } from "../../../users/guest.js";
 import type { User } from "../../../users/users.js";
-import type { Answer } from "../../dialect.js";
 import { AwaitedCommand } from "./awaited-command.js";
 import { runOrWait } from "./blocking.js";
 import type { Client } from "./clients.js";

@@ -4,11 +4,11 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
+import type { Environment } from "../../../../serving/process/environment.js";
 import { findCommand } from "../../../../store/command-table.js";
 import type { Command } from "../../../../store/rows/command.js";
 import { touchesOf } from "../../../../store/rows/key-spec.js";
 import type { Called } from "../../../backends/called.js";
-import type { Environment } from "../../../process/environment.js";
 import type { CommandPath, CommandSender } from "../../../users/command-path.js";
 import type { WaitShape } from "./wait-shapes.js";
 

@@ -1,13 +1,14 @@
 /** Answers of version 2 that wait for other daemons are counted apart, as many as may be. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RefusalLog } from "../../../../daemon/answers/refusal-log.js";
+import { REFUSALS } from "../../../../daemon/answers/refusals.js";
 import type { EnvelopeAnswer } from "../../../../daemon/answers/request.js";
-import { ByteBudget } from "../../../../daemon/listeners/byte-budget.js";
-import type { ConnectionHost } from "../../../../daemon/listeners/connection-host.js";
+import type { ConnectionHost } from "../../../../daemon/listeners/dbsync/connection-host.js";
 import { SessionV2 } from "../../../../daemon/listeners/dbsync/session-v2.js";
 import { NOBODY } from "../../../../daemon/pipeline/observer.js";
 import { writeCommandMessage } from "../../../../protocol/version-2/messages-v2.js";
+import { ByteBudget } from "../../../../serving/connections/byte-budget.js";
+import { RefusalLog } from "../../../../serving/connections/refusal-log.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { defaultLimits } from "../../in-process.js";
 import { log, makeScene } from "../../scene.js";
@@ -20,7 +21,7 @@ test("a session counts what waits for other daemons, up to a bound, until it is 
     ...{ pipeline: scene.pipeline, environment: scene.environment, daemon: scene.daemon, log },
     ...{ limits: defaultLimits, observer: NOBODY, members: null, takesVersion1: true },
     closeAfterAnswer: false,
-    refusals: new RefusalLog(log, scene.environment),
+    refusals: new RefusalLog(log, scene.environment, REFUSALS),
     budget: new ByteBudget(1),
     heard() {},
     proved() {},

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
-import { version } from "../../../../daemon/process/version.js";
+import { version } from "../../../../serving/process/version.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { repositoryRoot } from "../../../support/repository.js";

@@ -6,9 +6,9 @@ import { MemcachedListener } from "../../../../daemon/listeners/memcached/listen
 import { type MemoryFace, UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
 import type { Limits } from "../../../../daemon/options/limits.js";
 import { NOBODY } from "../../../../daemon/pipeline/observer.js";
-import { realEnvironment } from "../../../../daemon/process/environment.js";
 import { LocalPath } from "../../../../daemon/users/local-path.js";
 import { Users } from "../../../../daemon/users/users.js";
+import { realEnvironment } from "../../../../serving/process/environment.js";
 import { keepLog } from "../../../support/log-lines.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { defaultLimits } from "../../in-process.js";

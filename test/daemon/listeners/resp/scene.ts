@@ -11,10 +11,10 @@ import { type MemoryFace, UNBOUNDED } from "../../../../daemon/memory/memory-lim
 import type { Limits } from "../../../../daemon/options/limits.js";
 import { USER_LISTENER_NAMES, type UserListenerName } from "../../../../daemon/options/settings.js";
 import { NOBODY } from "../../../../daemon/pipeline/observer.js";
-import { realEnvironment } from "../../../../daemon/process/environment.js";
 import type { CommandPath } from "../../../../daemon/users/command-path.js";
 import { LocalPath } from "../../../../daemon/users/local-path.js";
 import { Users } from "../../../../daemon/users/users.js";
+import { realEnvironment } from "../../../../serving/process/environment.js";
 import type { LogLine } from "../../../support/daemon-process.js";
 import { keepLog } from "../../../support/log-lines.js";
 import { RawClient } from "../../../support/raw-client.js";

@@ -4,7 +4,6 @@ import { test } from "node:test";
 import { LocalUnits } from "../../../../daemon/backends/local-units.js";
 import { MemoryBackend } from "../../../../daemon/backends/memory.js";
 import { Newest } from "../../../../daemon/backends/newest.js";
-import { realEnvironment } from "../../../../daemon/process/environment.js";
 import {
   type CommandPath,
   type CommandSender,
@@ -12,6 +11,7 @@ import {
 } from "../../../../daemon/users/command-path.js";
 import { LocalPath } from "../../../../daemon/users/local-path.js";
 import { NIL_ARRAY } from "../../../../protocol/reply.js";
+import { realEnvironment } from "../../../../serving/process/environment.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { answers, lines } from "./beside-redis.js";
 import { startResp } from "./scene.js";

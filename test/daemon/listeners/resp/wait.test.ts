@@ -1,9 +1,9 @@
 /** WAIT at the listener: as of a redis-server without replicas, and with daemons that the test invents. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { realEnvironment } from "../../../../daemon/process/environment.js";
 import { Copies } from "../../../../daemon/users/copies.js";
 import { bulk, integer, NIL } from "../../../../protocol/reply.js";
+import { realEnvironment } from "../../../../serving/process/environment.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { skipWithout } from "../../../support/requirements.js";
 import { until } from "../../replicas.js";

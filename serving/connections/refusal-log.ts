@@ -4,7 +4,6 @@
  */
 import type { Logger } from "pino";
 import type { Environment } from "../process/environment.js";
-import { REFUSALS, type RefusalCode } from "./refusals.js";
 
 /** Of one reason, this many lines … */
 const LINES_PER_WINDOW = 20;
@@ -28,18 +27,24 @@ export interface RefusalDetails {
   readonly offset?: number;
 }
 
+/** Code → sentence. */
+export type Refusals = Readonly<Record<string, { readonly sentence: string }>>;
+
 export class RefusalLog {
+  readonly #refusals: Refusals;
   readonly #log: Logger;
   readonly #environment: Environment;
-  readonly #windows = new Map<RefusalCode, Window>();
+  readonly #windows = new Map<string, Window>();
 
-  constructor(log: Logger, environment: Environment) {
+  /** @param refusals  code → sentence */
+  constructor(log: Logger, environment: Environment, refusals: Refusals) {
+    this.#refusals = refusals;
     this.#log = log;
     this.#environment = environment;
   }
 
   /** One line at level warn, or a count for later. */
-  note(code: RefusalCode, details: RefusalDetails): void {
+  note(code: string, details: RefusalDetails): void {
     const now = this.#environment.uptime();
     let window = this.#windows.get(code);
     const withheld = window !== undefined && now >= window.endsAt ? window.withheld : 0;
@@ -52,6 +57,6 @@ export class RefusalLog {
       return;
     }
     const fields = withheld === 0 ? { reason: code, ...details } : { reason: code, ...details, withheld };
-    this.#log.warn(fields, REFUSALS[code].sentence);
+    this.#log.warn(fields, this.#refusals[code]?.sentence);
   }
 }

@@ -4,15 +4,14 @@
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
-import { RefusalLog } from "../answers/refusal-log.js";
-import type { Limits } from "../options/limits.js";
-import type { JsonFleetFigures } from "../pipeline/json-replica-figures.js";
-import type { Observer } from "../pipeline/observer.js";
 import type { Environment } from "../process/environment.js";
 import type { Service } from "../process/service.js";
 import { StartError } from "../process/start-error.js";
 import { ByteBudget, strangersMost } from "./byte-budget.js";
 import type { Hosted, SocketHost } from "./connection-host.js";
+import type { ConnectionLimits } from "./connection-limits.js";
+import type { ConnectionObserver } from "./connection-observer.js";
+import { RefusalLog, type Refusals } from "./refusal-log.js";
 import { Strangers } from "./strangers.js";
 import type { TlsGate } from "./tls-gate.js";
 
@@ -26,7 +25,7 @@ const CLOSED_TOGETHER = 1 / 64;
 /** Milliseconds beyond a backend's time that connections in flight are given when the daemon stops. */
 const STOP_GRACE_MS = 1000;
 
-export interface SocketListenerParts {
+export interface SocketListenerParts<L extends ConnectionLimits, O extends ConnectionObserver> {
   /** For metrics. */
   readonly name: string;
   /** An address, not a name. */
@@ -39,30 +38,36 @@ export interface SocketListenerParts {
   readonly gate: ((refusals: RefusalLog) => TlsGate) | null;
   /** What a client is told that is one too many; "": nothing. */
   readonly fullText: string;
-  readonly observer: Observer;
-  readonly limits: Limits;
+  readonly observer: O;
+  readonly limits: L;
+  /** Code → sentence: connection-refusals.ts has those that are needed here. */
+  readonly refusals: Refusals;
   readonly environment: Environment;
   readonly log: Logger;
   /** Called once. @returns what makes a connection of a socket */
-  readonly connector: (host: SocketHost) => (socket: Socket) => Hosted;
+  readonly connector: (host: SocketHost<L, O>) => (socket: Socket) => Hosted;
 }
 
-export class SocketListener implements Service {
-  readonly #parts: SocketListenerParts;
+export class SocketListener<
+  L extends ConnectionLimits = ConnectionLimits,
+  O extends ConnectionObserver = ConnectionObserver,
+> implements Service
+{
+  readonly #parts: SocketListenerParts<L, O>;
   readonly #server: Server;
   readonly #gate: TlsGate | null;
   readonly #connections = new Set<Hosted>();
   readonly #strangers = new Strangers();
   readonly #refusals: RefusalLog;
   readonly #budget: ByteBudget;
-  readonly #host: SocketHost;
+  readonly #host: SocketHost<L, O>;
   readonly #connectionOf: (socket: Socket) => Hosted;
   #timer: NodeJS.Timeout | null = null;
   #allGone: (() => void) | null = null;
 
-  constructor(parts: SocketListenerParts) {
+  constructor(parts: SocketListenerParts<L, O>) {
     this.#parts = parts;
-    this.#refusals = new RefusalLog(parts.log, parts.environment);
+    this.#refusals = new RefusalLog(parts.log, parts.environment, parts.refusals);
     this.#budget = new ByteBudget(parts.limits.maxBufferedBytes, strangersMost(parts.limits));
     this.#gate = parts.gate?.(this.#refusals) ?? null;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#welcome(socket));
@@ -78,11 +83,6 @@ export class SocketListener implements Service {
   /** Bytes of unfinished requests and untaken answers. */
   get bufferedBytes(): number {
     return this.#budget.held;
-  }
-
-  /** Servers that are sent what clients write; null: the listener has none. */
-  get jsonFleet(): JsonFleetFigures | null {
-    return null;
   }
 
   async start(): Promise<void> {
@@ -117,13 +117,13 @@ export class SocketListener implements Service {
   }
 
   /** New bounds; for connections that are open, all but the size of a request. */
-  set limits(limits: Limits) {
+  set limits(limits: L) {
     this.#host.limits = limits;
     this.#budget.limits = limits;
     this.#startTimer();
   }
 
-  #makeHost(): SocketHost {
+  #makeHost(): SocketHost<L, O> {
     const { environment, log, observer, limits } = this.#parts;
     return {
       ...{ environment, log, observer, limits },
@@ -233,7 +233,14 @@ export class SocketListener implements Service {
 
 const GAVE_WAY = "it had proved nothing, and gave way to a newer connection";
 
-function listenError(reason: NodeJS.ErrnoException, { address, port, options }: SocketListenerParts): Error {
+function listenError(
+  reason: NodeJS.ErrnoException,
+  {
+    address,
+    port,
+    options,
+  }: Pick<SocketListenerParts<ConnectionLimits, ConnectionObserver>, "address" | "port" | "options">,
+): Error {
   const place = `${address}, port ${port}`;
   switch (reason.code) {
     case "EADDRINUSE":

@@ -1,11 +1,11 @@
 /** Clients without TLS before a listener that has it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { makeFolder } from "../../daemon/replicas.js";
 import { writeCertificate } from "../../support/certificate-files.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
-import { makeFolder } from "../replicas.js";
 
 const LISTENERS = [
   ["--json", '{"action":"list"}\n', /success/],

@@ -15,7 +15,7 @@ const MIB = 1024 * 1024;
  * @param pause  between two pieces
  */
 async function youngBytesWith(options: string, pause = "setTimeout(resolve, 5)"): Promise<number> {
-  const file = pathToFileURL(join(buildRoot, "daemon/process/young-generation.js")).href;
+  const file = pathToFileURL(join(buildRoot, "serving/process/young-generation.js")).href;
   const program = `
     import { boundYoungGeneration, youngBytes } from ${JSON.stringify(file)};
     boundYoungGeneration(${JSON.stringify(options)});

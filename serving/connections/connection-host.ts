@@ -1,14 +1,10 @@
 /** What a connection is given by its listener, and what it shows to it. */
-import type { Socket } from "node:net";
 import type { Logger } from "pino";
-import type { ByteString } from "../../protocol/byte-string.js";
-import type { Hello } from "../../protocol/version-2/messages-v2.js";
-import type { RefusalLog } from "../answers/refusal-log.js";
-import type { Limits } from "../options/limits.js";
-import type { Observer } from "../pipeline/observer.js";
-import type { Pipeline } from "../pipeline/pipeline.js";
 import type { Environment } from "../process/environment.js";
 import type { ByteBudget } from "./byte-budget.js";
+import type { ConnectionLimits } from "./connection-limits.js";
+import type { ConnectionObserver } from "./connection-observer.js";
+import type { RefusalLog } from "./refusal-log.js";
 
 /** A connection, as its listener and the byte budget see it. */
 export interface Hosted {
@@ -28,18 +24,18 @@ export interface Hosted {
   destroy(): void;
 }
 
-/** Nobody listens to the socket any more, and nothing has come behind the hello. */
-export type TakeMember = (socket: Socket, hello: Hello) => void;
-
-/** What every connection is given. */
-export interface SocketHost {
+/** What every connection is given; programs know more limits, and tell of more. */
+export interface SocketHost<
+  L extends ConnectionLimits = ConnectionLimits,
+  O extends ConnectionObserver = ConnectionObserver,
+> {
   readonly environment: Environment;
   /** Replaced when the configuration is read again. */
-  limits: Limits;
+  limits: L;
   readonly log: Logger;
   readonly refusals: RefusalLog;
   readonly budget: ByteBudget;
-  readonly observer: Observer;
+  readonly observer: O;
   /** Connections that were not let in, since there were too many. */
   rejected: number;
   /** A connection on which nothing has been proved yet has sent something. */
@@ -50,17 +46,4 @@ export interface SocketHost {
   leave(connection: Hosted): void;
   /** The budget is exceeded: somebody has to go. */
   overBudget(): void;
-}
-
-/** What a connection of versions 1 and 2 is given. */
-export interface ConnectionHost extends SocketHost {
-  readonly pipeline: Pipeline;
-  /** The daemon's id, 32 bytes. */
-  readonly daemon: ByteString;
-  /** Whether --require leaves version 1 on. */
-  readonly takesVersion1: boolean;
-  /** Takes connections of other daemons, behind their hello; null: this daemon has no members. */
-  readonly members: TakeMember | null;
-  /** php-dbsync's -c; version 1 only. */
-  readonly closeAfterAnswer: boolean;
 }

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { test } from "node:test";
-import { ByteBudget } from "../../../daemon/listeners/byte-budget.js";
-import { ClientOutput } from "../../../daemon/listeners/client-output.js";
-import type { LongAnswer } from "../../../daemon/listeners/dialect.js";
-import { HeldBytes } from "../../../daemon/listeners/held-bytes.js";
+import { ByteBudget } from "../../../serving/connections/byte-budget.js";
+import { ClientOutput } from "../../../serving/connections/client-output.js";
+import type { LongAnswer } from "../../../serving/connections/dialect.js";
+import { HeldBytes } from "../../../serving/connections/held-bytes.js";
+import { defaultLimits } from "../../daemon/in-process.js";
 import { keepLog } from "../../support/log-lines.js";
-import { defaultLimits } from "../in-process.js";
 
 /** A socket whose system takes nothing until it is told to. */
 function slowSocket() {

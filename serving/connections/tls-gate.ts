@@ -5,8 +5,8 @@
 import { constants } from "node:crypto";
 import type { Socket } from "node:net";
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
-import type { RefusalLog } from "../answers/refusal-log.js";
-import type { RefusalCode } from "../answers/refusals.js";
+import type { ConnectionRefusal } from "./connection-refusals.js";
+import type { RefusalLog } from "./refusal-log.js";
 
 /**
  * Milliseconds a handshake may take: two round trips, and the wait for this process while many others
@@ -120,7 +120,7 @@ export class TlsGate {
     key: string,
     { socket, remote }: Handshake,
     detail: string,
-    code: RefusalCode = "tls-handshake",
+    code: ConnectionRefusal = "tls-handshake",
   ): void {
     this.#handshakes.delete(key);
     this.#refusals.note(code, { remote, detail });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { SharedInput } from "../../../daemon/listeners/shared-input.js";
+import { SharedInput } from "../../../serving/connections/shared-input.js";
 
 /** A client's socket and the accepted one behind it, taken over. */
 async function pair(input: SharedInput): Promise<{ client: Socket; accepted: Socket; taken: Socket }> {

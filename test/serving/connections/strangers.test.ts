@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { makeFolder } from "../../daemon/replicas.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
-import { makeFolder } from "../replicas.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

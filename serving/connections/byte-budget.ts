@@ -2,7 +2,7 @@
  * How many bytes all connections of a listener hold together: unfinished requests and answers that wait. Those that have
  * proved nothing have a bound of their own, well below the one for all.
  */
-import type { Limits } from "../options/limits.js";
+import type { ConnectionLimits } from "./connection-limits.js";
 
 /** One large request of a stranger must not be all that strangers may hold. */
 const REQUESTS_OF_STRANGERS = 2;
@@ -55,13 +55,17 @@ export class ByteBudget {
   }
 
   /** New bounds. */
-  set limits(limits: Limits) {
+  set limits(limits: ConnectionLimits) {
     this.most = limits.maxBufferedBytes;
     this.mostOfStrangers = strangersMost(limits);
   }
 }
 
 /** What strangers may hold together: room for large first requests at least. */
-export function strangersMost({ maxBufferedBytes, maxUnprovenBytes, maxRequestBytes }: Limits): number {
+export function strangersMost({
+  maxBufferedBytes,
+  maxUnprovenBytes,
+  maxRequestBytes,
+}: ConnectionLimits): number {
   return Math.min(maxBufferedBytes, Math.max(maxUnprovenBytes, REQUESTS_OF_STRANGERS * maxRequestBytes));
 }

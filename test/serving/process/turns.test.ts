@@ -1,7 +1,7 @@
 /** Work that waits shares the turns of the event loop. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Turns } from "../../../daemon/process/turns.js";
+import { Turns } from "../../../serving/process/turns.js";
 
 class Loop {
   now = 0;

@@ -4,7 +4,6 @@
  * read no further while nothing more may be served. What its bytes mean is its dialect's.
  */
 import type { Socket } from "node:net";
-import type { RefusalCode } from "../answers/refusals.js";
 import { traceFrame } from "../process/log.js";
 import { ClientOutput } from "./client-output.js";
 import type { Hosted, SocketHost } from "./connection-host.js";
@@ -72,7 +71,7 @@ export class ClientConnection<Request> implements Hosted {
     if (this.#state !== "open" || this.#isBusy) return;
     const { limits, log } = this.#host;
     const silent = now - this.activeAt;
-    const most = this.#dialect.silenceMost(limits);
+    const most = this.#dialect.silenceMost;
     if (this.#dialect.isMidRequest && silent >= limits.idleTimeout) {
       this.#close(closing("frame-unfinished", "the rest did not come within --idle-timeout"));
     } else if (most > 0 && silent >= most) {
@@ -94,7 +93,7 @@ export class ClientConnection<Request> implements Hosted {
   }
 
   /** Closes at once, and says why in the log. */
-  drop(code: RefusalCode, detail: string): void {
+  drop(code: string, detail: string): void {
     this.#close(closing(code, detail, null));
   }
 

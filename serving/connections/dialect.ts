@@ -3,8 +3,7 @@
  * stands here is so where a dialect says nothing else.
  */
 import type { Socket } from "node:net";
-import type { RefusalCode } from "../answers/refusals.js";
-import type { Limits } from "../options/limits.js";
+import type { ConnectionRefusal } from "./connection-refusals.js";
 
 /** An answer that is not handed over as one string. */
 export interface LongAnswer {
@@ -22,7 +21,8 @@ export interface LongAnswer {
 /** Why the connection closes. */
 export interface Closing {
   readonly kind: "closing";
-  readonly code: RefusalCode;
+  /** One of those that the listener has sentences for. */
+  readonly code: string;
   /** For the log. */
   readonly detail: string;
   /** Behind the answers that were given; null: it closes at once, whatever they are. */
@@ -31,7 +31,12 @@ export interface Closing {
   readonly offset?: number;
 }
 
-export function closing(code: RefusalCode, detail: string, words: string | null = ""): Closing {
+/** @typeParam Code  of the program; its own are named there */
+export function closing<Code extends string = ConnectionRefusal>(
+  code: Code,
+  detail: string,
+  words: string | null = "",
+): Closing {
   return { kind: "closing", code, detail, words };
 }
 
@@ -148,9 +153,7 @@ export abstract class Dialect<Request> {
   abstract problem(isEnded: boolean): Closing | null;
 
   /** Milliseconds for which a client may be silent between requests; 0: for ever. */
-  silenceMost({ respIdleTimeout }: Limits): number {
-    return respIdleTimeout;
-  }
+  abstract readonly silenceMost: number;
 
   /** Requests will be served, in this turn. @param now  `uptime` milliseconds */
   begin(_now: number): void {}

@@ -1,0 +1,21 @@
+/** What a connection of versions 1 and 2 is given. */
+import type { Socket } from "node:net";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import type { Pipeline } from "../../pipeline/pipeline.js";
+import type { DaemonSocketHost } from "../daemon-listener.js";
+
+/** Nobody listens to the socket any more, and nothing has come behind the hello. */
+export type TakeMember = (socket: Socket, hello: Hello) => void;
+
+export interface ConnectionHost extends DaemonSocketHost {
+  readonly pipeline: Pipeline;
+  /** The daemon's id, 32 bytes. */
+  readonly daemon: ByteString;
+  /** Whether --require leaves version 1 on. */
+  readonly takesVersion1: boolean;
+  /** Takes connections of other daemons, behind their hello; null: this daemon has no members. */
+  readonly members: TakeMember | null;
+  /** php-dbsync's -c; version 1 only. */
+  readonly closeAfterAnswer: boolean;
+}

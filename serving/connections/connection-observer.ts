@@ -1,0 +1,6 @@
+/** What is told of connections; metrics count it. */
+export interface ConnectionObserver {
+  connected(listener: string, change: 1 | -1): void;
+  /** @param code  one of those that the listener has sentences for */
+  refused(listener: string, code: string): void;
+}
