@@ -37,6 +37,14 @@ const RULES: readonly (readonly ByteString[])[] = [
   ["+@all", "~*"],
   ["+@all", "~*"],
 ];
+/** Of runs about tables. */
+const TABLE_RULES: typeof RULES = [
+  ["+@all", "-@admin", "~*"],
+  ["+@sql", "~sql:d", "~sql:d:*"],
+  ["+@all", "~sql:d:t0", "%R~sql:*"],
+  ["+sql_ro", "~*"],
+  ["+@all", "~*"],
+];
 
 /** Keys of a run that may have been added, by whoever tries. */
 export class KeyChest {
@@ -55,7 +63,7 @@ export class Client {
     this.#name = name;
     this.#chest = chest;
     const { random, settings } = world;
-    this.#commands = new CommandMaker(random, { keys: settings.keys, now: EPOCH });
+    this.#commands = new CommandMaker(random, { keys: settings.keys, now: EPOCH, tables: settings.tables });
     const error = random.between(-settings.clientError, settings.clientError);
     this.#clock = new ClientClock(EPOCH + error);
   }
@@ -112,7 +120,7 @@ export class Client {
       const kind = random.below(10);
       if (kind < 5 && random.chance(settings.gateway)) commands.push(this.#letIn());
       else if (kind < 5 || added.length === 0) commands.push(this.#addKey());
-      else if (kind < 8) commands.push(["KEY", "RULES", hexOf(target.id), ...random.oneOf(RULES)]);
+      else if (kind < 8) commands.push(["KEY", "RULES", hexOf(target.id), ...random.oneOf(this.#rules)]);
       else commands.push(["KEY", "REVOKE", hexOf((random.chance(0.9) ? random.oneOf(added) : target).id)]);
     }
     if (random.chance(0.1)) commands.push(this.#commands.write());
@@ -135,8 +143,12 @@ export class Client {
       ...from,
       ...until,
       "RULES",
-      ...random.oneOf(RULES),
+      ...random.oneOf(this.#rules),
     ];
+  }
+
+  get #rules(): typeof RULES {
+    return this.#world.settings.tables > 0 ? TABLE_RULES : RULES;
   }
 
   #letIn(): Argv {

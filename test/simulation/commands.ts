@@ -7,6 +7,7 @@ import { randomCall } from "../conformance/call.js";
 import { commandGrammars } from "../conformance/families.js";
 import { Generator } from "../conformance/grammar.js";
 import type { SeededRandom } from "../support/seeded-random.js";
+import { TableCommands } from "./table-commands.js";
 
 type Argv = readonly ByteString[];
 
@@ -25,17 +26,26 @@ export class CommandMaker {
   readonly #keys: number;
   /** What is done most. */
   readonly #focus: readonly Maker[];
+  /** Chance of a call to be about tables; where it is 0 nothing is drawn for it. */
+  readonly #tables: number;
+  readonly #tableCommands: TableCommands;
   #count = 0;
 
-  constructor(random: SeededRandom, { keys, now }: { keys: number; now: number }) {
+  constructor(
+    random: SeededRandom,
+    { keys, now, tables = 0 }: { keys: number; now: number; tables?: number },
+  ) {
     this.#random = random;
     this.#keys = keys;
+    this.#tables = tables;
+    this.#tableCommands = new TableCommands(random, keys);
     this.#focus = OF_KIND[random.oneOf(Object.keys(OF_KIND) as (keyof typeof KINDS)[])];
     this.#generator = new Generator({ random, now });
   }
 
   write(): Argv {
     const random = this.#random;
+    if (this.#isAboutTables()) return this.#tableCommands.write();
     if (random.chance(ANYTHING)) return randomCall(this.#generator, random.oneOf(writing));
     const argv = random.oneOf(random.chance(FOCUS) ? this.#focus : MAKERS)(this);
     return random.chance(MALFORMED) && argv.length > 1 ? argv.slice(0, -1) : argv;
@@ -43,6 +53,7 @@ export class CommandMaker {
 
   read(): Argv {
     const random = this.#random;
+    if (this.#isAboutTables()) return this.#tableCommands.read();
     return random.oneOf<Argv>([
       ["GET", this.key("t")],
       ["GET", this.key("n")],
@@ -59,6 +70,7 @@ export class CommandMaker {
   }
 
   anyKey(): ByteString {
+    if (this.#isAboutTables()) return this.#tableCommands.key();
     return `${this.#random.oneOf(Object.keys(KINDS))}${this.#random.below(this.#keys)}`;
   }
 
@@ -87,6 +99,10 @@ export class CommandMaker {
 
   oneOf<T>(choices: readonly T[]): T {
     return this.#random.oneOf(choices);
+  }
+
+  #isAboutTables(): boolean {
+    return this.#tables > 0 && this.#random.chance(this.#tables);
   }
 }
 

@@ -30,5 +30,6 @@ const KNOWN: Readonly<Record<number, string>> = {
 
 for (const [seed, what] of Object.entries(KNOWN))
   test(`run ${seed}: ${what}`, async () => {
-    assert.deepEqual((await simulate(Number(seed))).problems, []);
+    // As they were found: before there were tables.
+    assert.deepEqual((await simulate(Number(seed), { without: ["tables"] })).problems, []);
   });

@@ -60,6 +60,8 @@ export interface Settings {
   readonly lookMs: number;
   /** How many different keys commands are about. */
   readonly keys: number;
+  /** Chance of a command to be about tables. */
+  readonly tables: number;
   /** Chances of an envelope. */
   readonly multi: number;
   readonly conditional: number;
@@ -132,7 +134,14 @@ function drawBadness(random: SeededRandom): Badness {
   return { hosts, byzantine: random.below(hosts), lies, liesFromMs: from };
 }
 
-export function drawSettings(random: SeededRandom): Settings {
+const TABLES = 0.3;
+
+/** Apart from all else that a run is like: runs without tables are what they were before there were any. */
+export function drawTables(random: SeededRandom): number {
+  return random.chance(TABLES) ? random.oneOf([0.3, 0.9]) : 0;
+}
+
+export function drawSettings(random: SeededRandom): Omit<Settings, "tables"> {
   const badness = drawBadness(random);
   const isForgetful = random.chance(FORGETFUL);
   const past = isForgetful ? 3_000 : random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);

@@ -16,7 +16,7 @@ import { Network } from "./network.js";
 import { Operator } from "./operator.js";
 import { Scheduler } from "./scheduler.js";
 import { checkService } from "./service.js";
-import { drawSettings, type Settings } from "./settings.js";
+import { drawSettings, drawTables, type Settings } from "./settings.js";
 import { differsInForgotten } from "./state-watch.js";
 import type { Host, World } from "./world.js";
 
@@ -70,7 +70,7 @@ export type Trace = (line: string) => void;
 
 export interface SimulateOptions {
   readonly print?: Trace | null;
-  /** Faults that do not occur. */
+  /** Faults that do not occur; `tables`: no statements about them. */
   readonly without?: readonly string[];
 }
 
@@ -125,6 +125,7 @@ function makeWorld(seed: number, print: Trace | null, without: readonly string[]
   const drawn = drawSettings(random);
   const settings = {
     ...drawn,
+    tables: without.includes("tables") ? 0 : drawTables(new SeededRandom(seed, 0)),
     faults: new Set([...drawn.faults].filter((fault) => !without.includes(fault))),
     lies: new Set([...drawn.lies].filter((lie) => !without.includes(lie))),
   };
