@@ -10,7 +10,7 @@ const SINGLE = 0x27;
 const DOUBLE = 0x22;
 
 export class SqlLineParser {
-  /** Of a statement. May be changed between two chunks. */
+  /** Of a statement. May be changed whenever one has been taken: it holds for the next. */
   maxBytes: number;
   /** What has come of the statement that has not ended. */
   #parts: ByteString[] = [];
@@ -34,9 +34,9 @@ export class SqlLineParser {
     return this.#whole.length > 0 || this.#parts.some((part) => trimmed(part) !== "");
   }
 
-  /** Whether a statement is longer than any may be: nothing more can be taken. */
+  /** Whether the next statement is longer than any may be: nothing more can be taken. */
   get isTooLong(): boolean {
-    return this.#whole.length === 0 && this.#held > this.maxBytes;
+    return (this.#whole[0]?.length ?? this.#held) > this.maxBytes;
   }
 
   /** Takes bytes as they came; they are copied. */
@@ -65,8 +65,10 @@ export class SqlLineParser {
 
   /** The next whole statement, without blanks around it; null: it has not come. */
   next(): ByteString | null {
-    const statement = this.#whole.shift() ?? null;
-    if (statement !== null) this.#wholeBytes -= statement.length;
+    const [statement] = this.#whole;
+    if (statement === undefined || statement.length > this.maxBytes) return null;
+    this.#whole.shift();
+    this.#wholeBytes -= statement.length;
     return statement;
   }
 
@@ -78,11 +80,8 @@ export class SqlLineParser {
 
   #endStatement(): void {
     const statement = trimmed(this.#parts.join(""));
-    const isTooLong = this.#held > this.maxBytes;
     this.#quote = 0;
     this.#isEscaped = false;
-    // One that is too long ends the connection, where it stands.
-    if (isTooLong) return;
     this.#parts = [];
     this.#held = 0;
     if (statement === "") return;

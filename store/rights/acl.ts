@@ -11,7 +11,7 @@ import { administers } from "../rows/foreign-command.js";
 import { type Permission, permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
 import { type NormalRules, normalForm } from "./acl-normal-form.js";
 import { parseRules, type Rule } from "./acl-rules.js";
-import { allows, allowsAll, type KeyPattern } from "./key-pattern.js";
+import { allows, allowsAll, allowsBeginning, type KeyPattern } from "./key-pattern.js";
 
 const VERBS: Readonly<Record<Permission, string>> = {
   "": "touch",
@@ -65,7 +65,9 @@ export class Acl {
       set.permitsCommand(command) ? touches.findIndex((touch) => !set.permitsTouch(touch)) : -1,
     );
     const touch = touches[Math.max(...places)];
-    return touch === undefined ? WHOLE_COMMAND : { what: "key", key: touch.key ?? "*" };
+    return touch === undefined
+      ? WHOLE_COMMAND
+      : { what: "key", key: touch.key ?? `${touch.beginning ?? ""}*` };
   }
 
   /** Why a command is not permitted, as the words behind "this key may not "; null: it is. */
@@ -167,7 +169,11 @@ class RuleSet {
     }
     const touch = this.#forbidden(command, argv);
     const verb = touch === undefined ? "" : VERBS[permissionFor(touch)];
-    if (touch?.key === null) return `run '${name}': it may ${verb} all keys, and no rule allows that`;
+    if (touch?.key === null) {
+      const which =
+        touch.beginning === undefined ? "all keys" : `all keys that begin with '${echoed(touch.beginning)}'`;
+      return `run '${name}': it may ${verb} ${which}, and no rule allows that`;
+    }
     return `${verb} key '${echoed(touch?.key ?? "")}', which '${name}' needs: no rule allows it`;
   }
 
@@ -178,7 +184,10 @@ class RuleSet {
   permitsTouch(touch: Touch): boolean {
     const needs = permissionFor(touch);
     if (this.#allKeys || touch.isCovered === true) return true;
-    return touch.key === null ? allowsAll(this.#patterns, needs) : allows(this.#patterns, touch.key, needs);
+    if (touch.key !== null) return allows(this.#patterns, touch.key, needs);
+    return touch.beginning === undefined
+      ? allowsAll(this.#patterns, needs)
+      : allowsBeginning(this.#patterns, touch.beginning, needs);
   }
 
   #add(rule: Rule, table: CommandTable): void {

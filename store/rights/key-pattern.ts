@@ -19,6 +19,26 @@ export function allowsAll(patterns: readonly KeyPattern[], needs: Permission): b
   return patterns.some((pattern) => gives(pattern, needs) && pattern.glob === "*");
 }
 
+const ENDS_ON_ANYTHING = /(?<!\\)(?:\\\\)*\*$/;
+
+/** The same for all keys that begin so. */
+export function allowsBeginning(
+  patterns: readonly KeyPattern[],
+  beginning: ByteString,
+  needs: Permission,
+): boolean {
+  return patterns.some((pattern) => gives(pattern, needs) && matchesBeginning(pattern.glob, beginning));
+}
+
+/** Whether a glob that ends with `*` has come there within the beginning, whatever follows. */
+function matchesBeginning(glob: ByteString, beginning: ByteString): boolean {
+  if (!ENDS_ON_ANYTHING.test(glob)) return false;
+  const before = glob.slice(0, -1);
+  for (let end = 0; end <= beginning.length; end++)
+    if (globMatches(before, beginning.slice(0, end))) return true;
+  return false;
+}
+
 function gives({ read, write }: KeyPattern, needs: Permission): boolean {
   return (read || !needs.includes("R")) && (write || !needs.includes("W"));
 }

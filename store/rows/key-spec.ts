@@ -22,6 +22,8 @@ export interface Touch {
   readonly needs?: Permission;
   /** Whether nothing is to be permitted but what the command's other keys need: they stand for what this may touch. */
   readonly isCovered?: boolean;
+  /** Of a whole database: what the keys begin with that are touched at most, so that no others need be permitted. */
+  readonly beginning?: ByteString;
 }
 
 export function permissionFor({ access, needs }: Touch): Permission {

@@ -71,3 +71,14 @@ test("a statement that is too long ends what can be taken, behind those before i
   parser.end();
   assert.deepEqual(taken(parser), []);
 });
+
+test("how long a statement may be is judged when it is taken: one before it may have changed that", () => {
+  const parser = new SqlLineParser(10);
+  parser.push(Buffer.from("login a b;select 123456789;alaivo 2;select 123456789"));
+  assert.equal(parser.next(), "login a b");
+  parser.maxBytes = 20;
+  assert.ok(!parser.isTooLong);
+  assert.deepEqual(taken(parser), ["select 123456789", "alaivo 2"]);
+  parser.maxBytes = 10;
+  assert.ok(parser.isTooLong);
+});

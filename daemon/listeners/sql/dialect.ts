@@ -29,10 +29,11 @@ export class SqlDialect extends Dialect<ByteString> {
     this.#session = new SqlSession(host);
   }
 
-  override push(chunk: Buffer): boolean {
+  /** What stands behind a login in one chunk is no stranger's any more. */
+  override next(pending: number): ByteString | null {
     const most = Math.min(this.#host.limits.maxRequestBytes, STATEMENT_BYTES_MAX);
     this.parser.maxBytes = this.#session.isStranger ? STRANGER_BYTES_MAX : most;
-    return super.push(chunk);
+    return super.next(pending);
   }
 
   /** What has no `;` behind it is a statement, if nothing more comes. */

@@ -13,10 +13,18 @@ import { Table } from "../../values/relations/table.js";
 import { type Evaluation, failure, spend } from "./evaluation.js";
 
 const PREFIX = "sql:";
+/** Stands in no name of a database or a table, so that no database's tables begin as another's do. */
+const SEPARATOR = ":";
 
 export const catalogueKey = (database: ByteString): ByteString => `${PREFIX}${database}`;
 export const tableKey = (database: ByteString, table: ByteString): ByteString =>
-  `${PREFIX}${database}:${table}`;
+  `${PREFIX}${database}${SEPARATOR}${table}`;
+
+/** @throws CommandFailure  no database can have that name */
+export function checkName(evaluation: Evaluation): void {
+  if (evaluation.database.includes(SEPARATOR))
+    throw failure(evaluation, "unknownDatabase", evaluation.database);
+}
 
 /** Fields of a catalogue: a word for what it is, and the name. */
 type Kept = "view" | "domain";
@@ -101,9 +109,9 @@ export function hasTable({ data, database }: Evaluation, name: ByteString): bool
 
 /** Names of a database's tables, or with null of all databases, in the order of their bytes. */
 export function namesOf({ data, at }: Evaluation, database: ByteString | null): readonly ByteString[] {
-  const start = database === null ? PREFIX : `${catalogueKey(database)}:`;
-  const isMeant = ({ key, value }: Entry) =>
-    database === null ? value instanceof Hash && !key.includes(":", PREFIX.length) : value instanceof Table;
+  const start = database === null ? PREFIX : tableKey(database, "");
+  const kind = database === null ? Hash : Table;
+  const isMeant = ({ key, value }: Entry) => value instanceof kind && !key.includes(SEPARATOR, start.length);
   return data
     .keyspace()
     .entries.filter((entry) => entry.key.startsWith(start) && !isExpired(entry, at) && isMeant(entry))

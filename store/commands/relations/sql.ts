@@ -12,6 +12,7 @@ import { mistakeFailure } from "../../sql/messages.js";
 import { SqlMistake } from "../../sql/mistake.js";
 import { parse } from "../../sql/parse.js";
 import type { Statement } from "../../sql/tree.js";
+import { checkName } from "./catalogue.js";
 import { insert, remove, update } from "./changes.js";
 import {
   checkDatabase,
@@ -66,6 +67,7 @@ function execute(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   const evaluation: Evaluation = { data, database, language, parameters, at, work: { rows: 0 } };
   if (parsed.parameters !== parameters.length)
     throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));
+  checkName(evaluation);
   try {
     return carriedOut(statement, evaluation);
   } catch (problem) {

@@ -34,7 +34,10 @@ function touchesOfTree(statement: Statement, database: ByteString): Touch[] {
     case "create-database":
       return [writes(catalogueKey(statement.name), "W")];
     case "drop-database":
-      return [{ ...EVERYTHING, access: "write" }, writes(catalogueKey(statement.name), "W")];
+      return [
+        { db: null, key: null, access: "write", beginning: tableKey(statement.name, "") },
+        writes(catalogueKey(statement.name), "W"),
+      ];
     case "use":
       return [reads(catalogueKey(statement.name), "")];
     case "show":

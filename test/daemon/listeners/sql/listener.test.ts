@@ -177,7 +177,10 @@ test("who has to log in says name and password first, and may then do what his r
     answer,
   );
   assert.match(await scene.said("login voila voil\xc3\xa0;"), /Tafiditra/);
-  assert.match(await scene.said(`select '${"x".repeat(5000)}';`), /Lava loatra/);
+  const long = `select '${"x".repeat(5000)}' x;`;
+  assert.match(await scene.said(long), /Lava loatra/);
+  assert.match(await scene.said(`login shop secret;${long}`), /Tafiditra[\s\S]*"rows":\[\["x{5000}"\]\]/);
+  assert.match(await scene.said(`login shop wrong;${long}`), /Diso ny anarana[\s\S]*Lava loatra/);
 });
 
 test("relations that no string holds are refused, in pages of any size", async () => {

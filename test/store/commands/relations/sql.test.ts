@@ -172,6 +172,18 @@ test("a database goes with its tables, and leaves those of others", () => {
   assert.match(shown(call("SQL", "", "select * from t")), /no database is chosen/);
 });
 
+test("no name has a ':', so that no database's tables are another's", () => {
+  call("HSET", "sql:d:t2", "database", "1");
+  for (const statement of ["create table u (k number)", "show tables", "select 1", "drop database d"])
+    assert.match(shown(call("SQL", "d:t2", statement)), /there is no database d:t2/, statement);
+  call("COPY", "sql:d:t", "sql:d:t:t");
+  assert.match(shown(sql("show tables")), /"rows" \[\["t"\]\]/);
+  assert.doesNotMatch(shown(sql("show databases")), /t2/);
+  done("drop database d");
+  const keys = database.keyspaces[0]?.entries.map(({ key }) => key).sort();
+  assert.deepEqual(keys, ["sql:d:t2", "sql:d:t:t"]);
+});
+
 test("an insert keeps nothing of the table for its undoing", () => {
   done(`insert into t (k) values ${Array.from({ length: 1000 }, (_, i) => `(${i})`).join(",")}`);
   const before = canonicalState(database);
@@ -230,6 +242,37 @@ test("a key may do what its rules say of tables, by the names in the statement",
   assert.ok(!may("+@read ~sql:d:t ~sql:d", "select * from t join u on 1 = 1"));
   assert.ok(!may("+@all %R~sql:d:*", "update t set k = 1"));
   assert.ok(may("+@all ~sql:d:t", "delete from t"));
+});
+
+test("a database is dropped by who may change all its tables, whichever there are", () => {
+  const denial = (rules: string) => {
+    const argv = ["SQL", "", "drop database d"];
+    const acl = new Acl(rules.split(" "), { all: () => commands, find: findCommand });
+    return acl.denial(resolveCommand(argv) as Command, argv);
+  };
+  for (const rules of [
+    "~*",
+    "~sql:*",
+    "~sql:d*",
+    "~sql:d ~sql:d:*",
+    "%W~sql:d %W~s?l:[d]:*",
+    "~sql:d ~*:*",
+    "(+@all ~sql:d ~sql:d:*)",
+  ])
+    assert.equal(denial(`+@all ${rules}`), null, rules);
+  const refused = "run 'sql': it may write all keys that begin with 'sql:d:', and no rule allows that";
+  for (const rules of [
+    "~sql:d",
+    "~sql:d ~sql:d:t",
+    "~sql:d ~sql:d:t*",
+    "~sql:d ~sql:dd:*",
+    "~sql:d ~sql:?:?*",
+    "~sql:d ~sql:d:\\*",
+    "~sql:d %R~sql:d:*",
+    "~sql:d ~sql:d:**t",
+  ])
+    assert.equal(denial(`+@all ${rules}`), refused, rules);
+  assert.match(denial("+@all ~sql:d:*") ?? "", /^write key 'sql:d'/);
 });
 
 test("rows are written by the one key that their statement names", () => {
