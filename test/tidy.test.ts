@@ -15,6 +15,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   client: ["keys", "protocol"],
   serving: ["protocol"],
   daemon: ["serving", "client", "timeline", "store", "keys", "protocol"],
+  proxy: ["serving", "client", "store", "protocol"],
 };
 
 /** Programs that are started by a folder that may not import them. */

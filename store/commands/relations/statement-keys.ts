@@ -7,6 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Permission, Touch } from "../../rows/key-spec.js";
 import { SqlMistake } from "../../sql/mistake.js";
 import { parse } from "../../sql/parse.js";
+import { namesIn } from "../../sql/query-names.js";
 import type { Query, Statement } from "../../sql/tree.js";
 import { catalogueKey, tableKey } from "./catalogue.js";
 
@@ -75,25 +76,11 @@ const writes = (key: ByteString, needs: Permission): Touch => ({ db: null, key, 
 const everythingRead = (): Touch => ({ ...EVERYTHING, access: "read" });
 
 function touchesOfQuery(query: Query, database: ByteString): Touch[] {
-  const names = new Set<ByteString>();
-  addNames(query, names);
+  const names = namesIn(query);
   if (names.size === 0) return [];
   return [
     everythingRead(),
     reads(catalogueKey(database), ""),
     ...[...names].map((name) => reads(tableKey(database, name), "R")),
   ];
-}
-
-function addNames(query: Query, names: Set<ByteString>): void {
-  if (query.kind === "set") {
-    addNames(query.left, names);
-    addNames(query.right, names);
-    return;
-  }
-  const sources = [query.source, ...query.joins.map(({ source }) => source)];
-  for (const source of sources) {
-    if (source?.kind === "named") names.add(source.name);
-    else if (source?.kind === "derived") addNames(source.query, names);
-  }
 }

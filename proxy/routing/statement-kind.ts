@@ -1,0 +1,90 @@
+/**
+ * What a statement is to a program that stands before servers: whether it changes anything, what it touches, and the object that it is
+ * placed by. By its bytes alone: the tree of store/sql where it has one, else its first word, as the original does it.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { SqlMistake } from "../../store/sql/mistake.js";
+import { parse } from "../../store/sql/parse.js";
+import { namesIn } from "../../store/sql/query-names.js";
+import type { ObjectKind, Statement } from "../../store/sql/tree.js";
+
+/** What a read depends on, or a write changes. */
+export type Reach =
+  /**
+   * Rows of tables in the connection's database. A name that a read gives may also be a view's, and then it depends on all tables of
+   * that database; none: it depends on nothing (`alaivo 1`).
+   */
+  | { readonly kind: "tables"; readonly names: ReadonlySet<ByteString> }
+  /** Anything in the connection's database. */
+  | { readonly kind: "database" }
+  /** Anything of the server, such as the list of its databases. */
+  | { readonly kind: "server" };
+
+/** What a write is placed by, in the connection's database; a database itself without it. */
+export interface PlacedObject {
+  readonly kind: "database" | ObjectKind;
+  readonly name: ByteString;
+}
+
+export type StatementKind =
+  | { readonly kind: "read"; readonly reach: Reach }
+  /** `object` null: nothing tells it. */
+  | { readonly kind: "write"; readonly reach: Reach; readonly object: PlacedObject | null }
+  | { readonly kind: "use"; readonly database: ByteString }
+  /** It changes the connection that it comes by, and nothing else: `login`, `pages`. */
+  | { readonly kind: "connection"; readonly word: "login" | "pages" };
+
+const READING = /^\s*(?:alaivo|asehoy|famaritana|(?:select|show|describe)\b)/i;
+const USING = /^\s*(?:ampiasao|use)[ \t\r\n]+([^ \t\r\n;]+)[ \t\r\n]*$/i;
+/** Statements of `dbsyncd --sql` that are no SQL. */
+const OF_CONNECTION = /^(?:(login)[ \t\r\n]|(?:(pages)|pejy)\s+[1-9]\d{0,8}$)/i;
+
+const SERVER: Reach = { kind: "server" };
+const DATABASE: Reach = { kind: "database" };
+
+/** @param text  without blanks around it and without the `;` behind it */
+export function statementKind(text: ByteString): StatementKind {
+  const connection = OF_CONNECTION.exec(text);
+  if (connection !== null)
+    return { kind: "connection", word: connection[1] === undefined ? "pages" : "login" };
+  const { statement } = parse(text);
+  return statement instanceof SqlMistake ? byFirstWord(text) : byTree(statement);
+}
+
+/** A server may know statements that this program does not. */
+function byFirstWord(text: ByteString): StatementKind {
+  if (READING.test(text)) return { kind: "read", reach: SERVER };
+  const [, database] = USING.exec(text) ?? [];
+  return database === undefined ? { kind: "write", reach: SERVER, object: null } : { kind: "use", database };
+}
+
+function byTree(statement: Statement): StatementKind {
+  switch (statement.kind) {
+    case "query":
+      return { kind: "read", reach: { kind: "tables", names: namesIn(statement.query) } };
+    case "show":
+      return { kind: "read", reach: statement.what === "database" ? SERVER : DATABASE };
+    case "describe":
+      return { kind: "read", reach: DATABASE };
+    case "use":
+      return { kind: "use", database: statement.name };
+    case "create-database":
+    case "drop-database":
+      return { kind: "write", reach: SERVER, object: { kind: "database", name: statement.name } };
+    case "create-table":
+    case "create-domain":
+    case "create-view": {
+      const kind = statement.kind.slice("create-".length) as ObjectKind;
+      return { kind: "write", reach: DATABASE, object: { kind, name: statement.name } };
+    }
+    case "drop":
+      return { kind: "write", reach: DATABASE, object: { kind: statement.what, name: statement.name } };
+    case "insert":
+    case "update":
+    case "delete": {
+      const { table: name } = statement;
+      const reach: Reach = { kind: "tables", names: new Set([name]) };
+      return { kind: "write", reach, object: { kind: "table", name } };
+    }
+  }
+}

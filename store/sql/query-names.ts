@@ -1,0 +1,22 @@
+/** The names of tables and views that a query takes rows from. Which of the two each is depends on data. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Query } from "./tree.js";
+
+export function namesIn(query: Query): ReadonlySet<ByteString> {
+  const names = new Set<ByteString>();
+  addNames(query, names);
+  return names;
+}
+
+function addNames(query: Query, names: Set<ByteString>): void {
+  if (query.kind === "set") {
+    addNames(query.left, names);
+    addNames(query.right, names);
+    return;
+  }
+  const sources = [query.source, ...query.joins.map(({ source }) => source)];
+  for (const source of sources) {
+    if (source?.kind === "named") names.add(source.name);
+    else if (source?.kind === "derived") addNames(source.query, names);
+  }
+}

@@ -1,0 +1,40 @@
+/** What a program before servers takes a statement for. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Reach, statementKind } from "../../../proxy/routing/statement-kind.js";
+
+const tables = (...names: string[]): Reach => ({ kind: "tables", names: new Set(names) });
+
+test("reads depend on the tables or views that they name, in either language, or on more", () => {
+  for (const [text, reach] of [
+    ["alaivo 1", tables()],
+    ["alaivo k #ao@ t #tonona@ u #ka t.k = u.k", tables("t", "u")],
+    ["select k from (select k from a) x union select k from b where k = 'from c'", tables("a", "b")],
+    ["show tables", { kind: "database" }],
+    ["describe t", { kind: "database" }],
+    ["asehoy ny tahiry", { kind: "server" }],
+    ["alaivo ! ao@ ???", { kind: "server" }],
+  ] as const)
+    assert.deepEqual(statementKind(text), { kind: "read", reach }, text);
+});
+
+test("writes change one table's rows, or what a database consists of", () => {
+  for (const [text, reach, kind, name] of [
+    ["insert into t (k) select k from u", tables("t"), "table", "t"],
+    ["havaozy t ova k = 1 rehefa k = 2", tables("t"), "table", "t"],
+    ["create view v as select * from t", { kind: "database" }, "view", "v"],
+    ["ravao ny efitra e", { kind: "database" }, "domain", "e"],
+    ["drop database d", { kind: "server" }, "database", "d"],
+  ] as const)
+    assert.deepEqual(statementKind(text), { kind: "write", reach, object: { kind, name } }, text);
+  for (const text of ["blabla", "selected", "insert into t"])
+    assert.deepEqual(statementKind(text), { kind: "write", reach: { kind: "server" }, object: null }, text);
+});
+
+test("the choice of a database, and what changes a connection alone", () => {
+  for (const text of ["ampiasao d", "use d", "USE\nd"])
+    assert.deepEqual(statementKind(text), { kind: "use", database: "d" }, text);
+  assert.deepEqual(statementKind("ampiasao d-1"), { kind: "use", database: "d-1" });
+  assert.deepEqual(statementKind("login a b"), { kind: "connection", word: "login" });
+  assert.deepEqual(statementKind("pejy 100"), { kind: "connection", word: "pages" });
+});
