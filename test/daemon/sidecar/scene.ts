@@ -78,3 +78,27 @@ export async function startScene({
     },
   };
 }
+
+/** What each daemon by itself answers to a read. */
+export async function askEach(
+  { servers, key }: SidecarScene,
+  command: readonly string[],
+): Promise<unknown[]> {
+  return Promise.all(
+    servers.split(",").map(async (server) => {
+      await using client = createClient({ servers: server, key });
+      return await client.call(command).catch((problem: Error) => problem.message);
+    }),
+  );
+}
+
+/** Waits until all daemons answer the same to a read. */
+export async function untilAll(
+  scene: SidecarScene,
+  command: readonly string[],
+  expected: unknown,
+): Promise<void> {
+  await until(`all daemons answer ${String(expected)} to ${command.join(" ")}`, async () =>
+    (await askEach(scene, command)).every((answer) => answer === expected),
+  );
+}

@@ -1,42 +1,9 @@
 /** Unchanged Redis clients before a sidecar, and three daemons behind it. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { test } from "node:test";
-import { Redis } from "ioredis";
 import { createClient } from "../../../client/dbsync-send.js";
 import { RedisConnection } from "../../support/redis-connection.js";
-import { skipWithout } from "../../support/requirements.js";
-import { until } from "../replicas.js";
-import { DAEMONS, type SidecarScene, startScene } from "./scene.js";
-
-/** What each daemon by itself answers to a read. */
-async function askEach({ servers, key }: SidecarScene, command: readonly string[]): Promise<unknown[]> {
-  return Promise.all(
-    servers.split(",").map(async (server) => {
-      await using client = createClient({ servers: server, key });
-      return await client.call(command).catch((problem: Error) => problem.message);
-    }),
-  );
-}
-
-/** Waits until all daemons answer the same to a read. */
-async function untilAll(scene: SidecarScene, command: readonly string[], expected: unknown): Promise<void> {
-  await until(`all daemons answer ${String(expected)} to ${command.join(" ")}`, async () =>
-    (await askEach(scene, command)).every((answer) => answer === expected),
-  );
-}
-
-async function cli(port: number, args: readonly string[], input = ""): Promise<string> {
-  const child = spawn("redis-cli", ["-p", String(port), ...args], { stdio: ["pipe", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    output += chunk;
-  });
-  child.stdin.end(input);
-  await once(child, "close");
-  return output;
-}
+import { askEach, DAEMONS, startScene, untilAll } from "./scene.js";
 
 test("a pipeline is carried in order, with few signatures, and its replies are typed", async () => {
   await using scene = await startScene();
@@ -86,53 +53,6 @@ test("databases, transactions and watched keys go by one envelope, and a conflic
   assert.deepEqual(await bob.call("GET", "k"), { kind: "bulk", bytes: "ann" });
   await bob.call("SELECT", "0");
   assert.deepEqual(await bob.call("GET", "k"), { kind: "nil" });
-});
-
-test("ioredis sees no error while a daemon is killed, and all three have everything afterwards", async () => {
-  await using scene = await startScene();
-  const redis = new Redis({ port: scene.port, enableReadyCheck: true, retryStrategy: null });
-  try {
-    const writes = 600;
-    for (let i = 1; i <= writes; i++) {
-      const results = await redis.pipeline().incr("n").rpush("list", String(i)).get("n").exec();
-      assert.deepEqual(results, [
-        [null, i],
-        [null, i],
-        [null, String(i)],
-      ]);
-      if (i === 200) scene.daemons[0]?.kill("SIGKILL");
-    }
-    await scene.daemons[0]?.ended();
-    assert.deepEqual(await redis.multi().incr("n").incr("n").exec(), [
-      [null, writes + 1],
-      [null, writes + 2],
-    ]);
-    await scene.restart(0);
-    await untilAll(scene, ["GET", "n"], String(writes + 2));
-    await untilAll(scene, ["LLEN", "list"], writes);
-  } finally {
-    redis.disconnect();
-  }
-});
-
-test("redis-cli speaks to it", { skip: skipWithout("redis-server") }, async () => {
-  await using scene = await startScene();
-  assert.equal(await cli(scene.port, ["set", "k", "v"]), "OK\n");
-  assert.equal(await cli(scene.port, ["-3", "hset", "h", "f", "1"]), "1\n");
-  assert.equal(await cli(scene.port, ["-3", "--json", "hgetall", "h"]), '{"f":"1"}\n');
-  const commands = Array.from({ length: 1000 }, (_, i) => `SET k${i} ${i}\r\n`).join("");
-  assert.match(await cli(scene.port, ["--pipe"], commands), /errors: 0, replies: 1000/);
-  await untilAll(scene, ["DBSIZE"], 1002);
-  assert.match(await cli(scene.port, ["blpop", "q", "1"]), /BLPOP is not carried .* waits for data/);
-  assert.match(
-    await cli(scene.port, ["xread", "block", "1", "streams", "s", "0"]),
-    /XREAD with BLOCK is not carried/,
-  );
-  assert.match(
-    await cli(scene.port, ["subscribe", "news"]),
-    /SUBSCRIBE is not carried .* stream of messages/,
-  );
-  assert.match(await cli(scene.port, ["wait", "1", "0"]), /WAIT is not carried/);
 });
 
 test("a key that no daemon knows, and daemons that are away, are told in an error that names each", async () => {

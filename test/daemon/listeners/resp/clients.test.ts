@@ -4,32 +4,21 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { Redis } from "ioredis";
+import { redisCli } from "../../../support/redis-cli.js";
 import { skipWithout } from "../../../support/requirements.js";
 import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
 
-/** What redis-cli prints. The listener lives in this process, so it must not be waited for in one step. */
-async function cli(port: number, args: readonly string[], input = ""): Promise<string> {
-  const child = spawn("redis-cli", ["-p", String(port), ...args], { stdio: ["pipe", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    output += chunk;
-  });
-  child.stdin.end(input);
-  await once(child, "close");
-  return output;
-}
-
 test("redis-cli speaks to it, in RESP2 and RESP3, and pipes", { skip }, async () => {
   await using scene = await startResp();
-  assert.equal(await cli(scene.port, ["set", "k", "v"]), "OK\n");
-  assert.equal(await cli(scene.port, ["-3", "hset", "h", "f", "1"]), "1\n");
-  assert.equal(await cli(scene.port, ["-3", "--json", "hgetall", "h"]), '{"f":"1"}\n');
+  assert.equal(await redisCli(scene.port, ["set", "k", "v"]), "OK\n");
+  assert.equal(await redisCli(scene.port, ["-3", "hset", "h", "f", "1"]), "1\n");
+  assert.equal(await redisCli(scene.port, ["-3", "--json", "hgetall", "h"]), '{"f":"1"}\n');
   const commands = Array.from({ length: 1000 }, (_, i) => `SET k${i} ${i}\r\n`).join("");
-  assert.match(await cli(scene.port, ["--pipe"], commands), /errors: 0, replies: 1000/);
-  assert.equal(await cli(scene.port, ["dbsize"]), "1002\n");
-  assert.equal(await cli(scene.port, ["-n", "3", "dbsize"]), "0\n");
+  assert.match(await redisCli(scene.port, ["--pipe"], commands), /errors: 0, replies: 1000/);
+  assert.equal(await redisCli(scene.port, ["dbsize"]), "1002\n");
+  assert.equal(await redisCli(scene.port, ["-n", "3", "dbsize"]), "0\n");
 });
 
 test("redis-benchmark runs against it", { skip }, async () => {
