@@ -3,6 +3,7 @@
  * module, and with it each listener's own, only if it is asked for. A new listener is a line of LISTENERS.
  */
 import type { Logger } from "pino";
+import type { FleetFigures } from "../protocol/json/fleet-figures.js";
 import type { Environment } from "../serving/process/environment.js";
 import type { LogLevel } from "../serving/process/log.js";
 import type { Service } from "../serving/process/service.js";
@@ -17,7 +18,6 @@ import { isLoopback } from "./options/loopback.js";
 import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "./options/settings.js";
 import { OPTIONS } from "./options/table.js";
 import { allUserListeners } from "./options/user-listener-rules.js";
-import type { JsonFleetFigures } from "./pipeline/json-replica-figures.js";
 import type { Observer } from "./pipeline/observer.js";
 import type { Pipeline } from "./pipeline/pipeline.js";
 import { RecordedPath } from "./replica/recorded-path.js";
@@ -110,7 +110,7 @@ export class UserListeners implements Service {
   }
 
   /** null: none has --json-replica. */
-  get jsonFleet(): JsonFleetFigures | null {
+  get jsonFleet(): FleetFigures | null {
     return this.#listeners.get("json")?.jsonFleet ?? null;
   }
 
@@ -149,7 +149,7 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 function faceOf(
   { settings, replica, pipeline, shutDown, memory, log }: UserListenersParts,
   place: () => DaemonListener["address"],
-  fleet: () => JsonFleetFigures | null,
+  fleet: () => FleetFigures | null,
 ): DaemonFace {
   return {
     ...{ settings, shutDown, memory, copies: replica?.copies ?? null },

@@ -1,6 +1,7 @@
 /** What the daemon says of itself over --admin. Nothing of it is secret. */
+
+import type { FleetFigures } from "../../protocol/json/fleet-figures.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
-import type { JsonFleetFigures } from "../pipeline/json-replica-figures.js";
 
 export const STATES = [
   "starting",
@@ -25,7 +26,7 @@ export interface Health {
   readonly state: State;
   readonly backends: readonly BackendHealth[];
   /** Of --json-replica; absent: there is none. */
-  readonly jsonFleet?: JsonFleetFigures;
+  readonly jsonFleet?: FleetFigures;
 }
 
 /** Whether clients should be sent here. An isolated daemon still answers. */

@@ -1,7 +1,8 @@
 /** What is known of a metric: all of it in one row, with where its numbers are from. They are read when somebody asks, never before. */
+
+import type { FleetFigures, FleetServer } from "../../protocol/json/fleet-figures.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
-import type { JsonFleetFigures, JsonReplicaFigures } from "../pipeline/json-replica-figures.js";
 import type { Health } from "./health.js";
 import type { Histogram } from "./histogram.js";
 import type { ListenerCounts, Metrics } from "./metrics.js";
@@ -14,7 +15,7 @@ export interface Sources {
   /** Read once for each metric that is about them. null: no timeline. */
   readonly replica: () => ReplicaFigures | null;
   /** null: no --json-replica. */
-  readonly jsonFleet: () => JsonFleetFigures | null;
+  readonly jsonFleet: () => FleetFigures | null;
 }
 
 export interface Sample<Value> {
@@ -87,7 +88,7 @@ export function whereThere(
 export function perJsonReplica(
   type: ValueType,
   help: string,
-  read: (figures: JsonReplicaFigures) => number,
+  read: (figures: FleetServer) => number,
 ): ValueRow {
   return {
     ...{ type, labels: ["replica"], help },
@@ -103,7 +104,7 @@ export function perJsonReplica(
 export function ofJsonFleet(
   type: ValueType,
   help: string,
-  read: (figures: JsonFleetFigures) => number,
+  read: (figures: FleetFigures) => number,
 ): ValueRow {
   const samples = ({ jsonFleet }: Sources) => {
     const figures = jsonFleet();

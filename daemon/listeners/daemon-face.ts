@@ -1,9 +1,9 @@
 /** What the commands on the server ask the daemon, whose parts they do not know. */
 
+import type { FleetFigures } from "../../protocol/json/fleet-figures.js";
 import type { LogLevel } from "../../serving/process/log.js";
 import type { EvictionPolicy } from "../options/eviction-policy.js";
 import type { Settings, UserListenerName } from "../options/settings.js";
-import type { JsonFleetFigures } from "../pipeline/json-replica-figures.js";
 import type { Copies } from "../users/copies.js";
 
 /** What CONFIG and INFO know of the limit of memory. */
@@ -40,7 +40,7 @@ export interface DaemonFace {
   /** Daemons that are connected. */
   readonly members: number;
   /** Servers of --json-replica; null: none. */
-  readonly jsonFleet: JsonFleetFigures | null;
+  readonly jsonFleet: FleetFigures | null;
   /** What other daemons have of the writes; null: nothing is recorded. */
   readonly copies: Pick<Copies, "isAlone" | "count" | "wait"> | null;
   /** As clients are told. */

@@ -1,9 +1,10 @@
 /** A listener of the daemon: it knows all limits and reasons of the daemon, and tells its observer. */
+
+import type { FleetFigures } from "../../protocol/json/fleet-figures.js";
 import type { SocketHost } from "../../serving/connections/connection-host.js";
 import { SocketListener, type SocketListenerParts } from "../../serving/connections/socket-listener.js";
 import { REFUSALS } from "../answers/refusals.js";
 import type { Limits } from "../options/limits.js";
-import type { JsonFleetFigures } from "../pipeline/json-replica-figures.js";
 import type { Observer } from "../pipeline/observer.js";
 
 /** What every connection of the daemon's listeners is given. */
@@ -17,7 +18,7 @@ export class DaemonListener extends SocketListener<Limits, Observer> {
   }
 
   /** Servers that are sent what clients write; null: the listener has none. */
-  get jsonFleet(): JsonFleetFigures | null {
+  get jsonFleet(): FleetFigures | null {
     return null;
   }
 }

@@ -1,31 +1,8 @@
 /** What daemons of --json-replica say of each other, asked by the JSON protocol, and what of that is bad. */
+import type { FleetFigures } from "../../../protocol/json/fleet-figures.js";
 import { JsonServer } from "../json/json-server.js";
 import type { ServerAddress } from "../shared/server-url.js";
 import type { Problem } from "./timeline-problems.js";
-
-/** A server of a daemon's list, as that one sees it. */
-export interface FleetServer {
-  /** host:port */
-  readonly replica: string;
-  readonly isConnected: boolean;
-  readonly isLeader: boolean;
-  /** Documents that it lacks, and how many of these it has refused. */
-  readonly missing: number;
-  readonly refused: number;
-  /** Documents that were found to be others, though it missed nothing. */
-  readonly different: number;
-}
-
-export interface FleetFigures {
-  /** Whether the daemon itself orders the writes. */
-  readonly isLeading: boolean;
-  readonly term: number;
-  /** Whether it has all that its leader has. */
-  readonly isLevel: boolean;
-  /** Documents of its leader that it refuses. */
-  readonly refused: number;
-  readonly servers: readonly FleetServer[];
-}
 
 /** One server, as --json prints it. */
 export interface FleetStatus {

@@ -1,10 +1,10 @@
 /** The JSON listener: what clients of the replicated memory database connect to. */
 
+import type { FleetFigures } from "../../../protocol/json/fleet-figures.js";
 import { ClientConnection } from "../../../serving/connections/client-connection.js";
 import { SharedInput } from "../../../serving/connections/shared-input.js";
 import type { Limits } from "../../options/limits.js";
 import type { Settings } from "../../options/settings.js";
-import type { JsonFleetFigures } from "../../pipeline/json-replica-figures.js";
 import { DaemonListener } from "../daemon-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { RefusedRequests } from "./actions/passed-on.js";
@@ -65,7 +65,7 @@ export class JsonListener extends DaemonListener {
     if (this.#replicas !== null) this.#replicas.limits = limits;
   }
 
-  override get jsonFleet(): JsonFleetFigures | null {
+  override get jsonFleet(): FleetFigures | null {
     return this.#replicas?.figures ?? null;
   }
 

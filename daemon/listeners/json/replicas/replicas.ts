@@ -5,11 +5,11 @@
  */
 import type { Logger } from "pino";
 import { type ByteString, textOfBytes } from "../../../../protocol/byte-string.js";
+import type { FleetFigures } from "../../../../protocol/json/fleet-figures.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import type { Environment } from "../../../../serving/process/environment.js";
 import type { Limits } from "../../../options/limits.js";
 import type { ReplicaPlace } from "../../../options/place.js";
-import type { JsonFleetFigures } from "../../../pipeline/json-replica-figures.js";
 import { ERROR_HEAD, success } from "../messages/answers.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";
@@ -229,7 +229,7 @@ export class JsonReplicas implements LinkHost {
     this.#leadership.lost(link);
   }
 
-  get figures(): JsonFleetFigures {
+  get figures(): FleetFigures {
     const { leads, claim, isLevel, refusedCount } = this.fleet;
     const others = this.#links.filter(({ contact }) => contact.kind !== "self");
     const servers = others.map((link) => ({

@@ -1,13 +1,8 @@
 /** `dbsync status json://…`: what daemons of --json-replica say of each other. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  diagnoseFleet,
-  type FleetFigures,
-  type FleetServer,
-  type FleetStatus,
-  withRivals,
-} from "../../../../client/cli/status/fleet-status.js";
+import { diagnoseFleet, type FleetStatus, withRivals } from "../../../../client/cli/status/fleet-status.js";
+import type { FleetFigures, FleetServer } from "../../../../protocol/json/fleet-figures.js";
 import { ask, startJson } from "../../../daemon/listeners/json/scene.js";
 import { until } from "../../../daemon/replicas.js";
 import { freePort } from "../../../support/free-port.js";

@@ -1,5 +1,5 @@
-/** What metrics, INFO, /healthz and `dbsync status` tell of a server of --json-replica. */
-export interface JsonReplicaFigures {
+/** What a daemon tells of the servers of its --json-replica: asked for by the action `replica`, and in metrics, INFO and /healthz. */
+export interface FleetServer {
   /** host:port */
   readonly replica: string;
   readonly isConnected: boolean;
@@ -14,15 +14,15 @@ export interface JsonReplicaFigures {
 }
 
 /** And of all of them. */
-export interface JsonFleetFigures {
-  /** Whether this daemon orders the writes. */
+export interface FleetFigures {
+  /** Whether the daemon that tells orders the writes. */
   readonly isLeading: boolean;
   /** Rises with each change of who does. */
   readonly term: number;
   /** Whether it has all that its leader has, as far as it knows. */
   readonly isLevel: boolean;
-  /** Documents of its leader that this daemon refuses. */
+  /** Documents of its leader that it refuses. */
   readonly refused: number;
   /** Without the daemon itself. */
-  readonly servers: readonly JsonReplicaFigures[];
+  readonly servers: readonly FleetServer[];
 }
