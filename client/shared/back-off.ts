@@ -35,6 +35,11 @@ export class BackOff {
     this.#failures = 0;
   }
 
+  /** Milliseconds until the next attempt may be made. */
+  wait(now: number): number {
+    return Math.max(0, this.#until - now);
+  }
+
   /** The failure to report without trying; null: try. */
   refusal(now: number): ConnectFailure | null {
     return now < this.#until ? this.failure : null;

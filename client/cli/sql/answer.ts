@@ -1,4 +1,5 @@
 /** Answers of the SQL line protocol: messages, errors, and relations in pages. Source: test/vectors/sql/GRAMMAR.md "Wire". */
+import { BALANCER_ERROR, ERROR_HEAD } from "../../../protocol/sql-frames.js";
 
 export type Cell = string | number | boolean | null;
 
@@ -10,9 +11,6 @@ export interface Relation {
 
 export type SqlAnswer = Relation | { readonly kind: "message" | "error"; readonly text: string };
 
-const ERROR_HEAD = "Hadisoana : ";
-/** What the earlier balancer says of servers that it does not reach, without the head. */
-const BALANCER_ERROR = "Erreur de connexion backend";
 const SHOWN_CHARS = 100;
 
 interface Page {

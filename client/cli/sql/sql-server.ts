@@ -1,10 +1,10 @@
 /** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or what stands in front of one. */
 import type { Socket } from "node:net";
+import { forTheOriginal, isOpen } from "../../../protocol/sql-statement.js";
 import { isTlsAlert } from "../../shared/tls.js";
 import { readServerUrl, type ServerAddress } from "../shared/server-url.js";
 import { connected } from "../shared/text-socket.js";
 import { readAnswer, type SqlAnswer } from "./answer.js";
-import { forTheOriginal, isOpen } from "./statement.js";
 
 const SCHEME = "sql";
 const DEFAULT_PORT = 3948;

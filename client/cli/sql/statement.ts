@@ -1,11 +1,10 @@
 /** Statements as they are typed, and as servers of the line protocol take them. */
-import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { textOfBytes } from "../../../protocol/byte-string.js";
 import { SqlLineParser } from "../../../protocol/sql-lines.js";
 
 /** More than a server takes: it says so itself. This is about what is no file of statements at all. */
 const STATEMENT_BYTES_MAX = 64 * 1024 * 1024;
 const USE = /^(?:ampiasao|use)\s+([\p{L}_][\p{L}\p{N}_]*)\s*$/iu;
-const TEXT = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/gs;
 
 /** Statements out of what is typed or piped in. */
 export class StatementReader {
@@ -42,28 +41,7 @@ export class StatementReader {
   }
 }
 
-/** Whether a text in it has no end, so that a server would wait for more. */
-export function isOpen(statement: string): boolean {
-  const parser = new SqlLineParser(Number.POSITIVE_INFINITY);
-  parser.push(Buffer.from(bytesOfText(`${statement};`), "latin1"));
-  return parser.next() === null;
-}
-
 /** The database that it chooses; null: it is no such statement. */
 export function databaseChosenBy(statement: string): string | null {
   return USE.exec(statement)?.[1] ?? null;
-}
-
-/**
- * The same for the original, on one line: its errors repeat statements, line by line, where a line END would end the answer.
- * @returns null: it would not take it for one statement
- */
-export function forTheOriginal(statement: string): string | null {
-  if (statement.includes(";")) return null;
-  const texts = statement.match(TEXT) ?? [];
-  const written = texts.map((text) => text.replaceAll("\r", "\\r").replaceAll("\n", "\\n"));
-  return statement
-    .split(TEXT)
-    .map((piece, i) => piece.replace(/[\r\n]+/g, " ") + (written[i] ?? ""))
-    .join("");
 }

@@ -1,10 +1,10 @@
 /** The SQL line protocol as its connections see it: one statement after the other; what they mean is the session's. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { ERROR_HEAD, errorFrame } from "../../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../../protocol/sql-lines.js";
 import { type Closing, closing, Dialect } from "../../../serving/connections/dialect.js";
 import { STATEMENT_BYTES_MAX } from "../../../store/sql/parse.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
-import { ERROR_HEAD, errorFrame } from "./frames.js";
 import { SqlSession, type SqlSessionHost } from "./session.js";
 import { MESSAGES } from "./words.js";
 

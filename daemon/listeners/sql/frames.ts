@@ -1,22 +1,11 @@
-/** Answers of the SQL line protocol, byte for byte as the original writes them: messages, and relations in pages of 20 rows. */
+/** Answers of the SQL line protocol, byte for byte as the original writes them: relations in pages of 20 rows. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
+import { messageFrame } from "../../../protocol/sql-frames.js";
 import { numberText } from "../../../store/sql/expression-text.js";
 
 /** The original's. */
 export const PAGE_ROWS = 20;
-/** Before what went wrong; clients look for it, whatever the language. */
-export const ERROR_HEAD = "Hadisoana : ";
-
-/** @param text  line breaks, which would end the frame, become blanks */
-export function messageFrame(text: ByteString): ByteString {
-  return `RESULT_MESSAGE\n${text.replace(/[\r\n]+/g, " ")}\nEND\n`;
-}
-
-export function errorFrame(text: ByteString): ByteString {
-  return messageFrame(ERROR_HEAD + text);
-}
-
 /** How a connection wants relations. */
 export interface PageForm {
   /** On each page, which says the columns again. */

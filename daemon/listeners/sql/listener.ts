@@ -1,10 +1,10 @@
 /** The listener of --sql. */
+import { FULL_FRAME } from "../../../protocol/sql-frames.js";
 import { ClientConnection } from "../../../serving/connections/client-connection.js";
 import { SharedInput } from "../../../serving/connections/shared-input.js";
 import { DaemonListener } from "../daemon-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { SQL_LISTENER, SqlDialect } from "./dialect.js";
-import { errorFrame } from "./frames.js";
 import type { SqlLanguage } from "./words.js";
 
 type SqlListenerParts = Omit<UserListenerParts, "daemon"> & {
@@ -18,7 +18,7 @@ export class SqlListener extends DaemonListener {
       ...parts,
       name: SQL_LISTENER,
       options: { address: "--sql", port: "--sql" },
-      fullText: errorFrame("too many connections"),
+      fullText: FULL_FRAME,
       connector(host) {
         const whole = Object.assign(host, { path, users, memory, language: daemon.settings.sqlLanguage });
         const input = new SharedInput();

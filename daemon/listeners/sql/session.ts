@@ -4,6 +4,8 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
+import { errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
+import { readAside, type SqlAside } from "../../../protocol/sql-statement.js";
 import type { Environment } from "../../../serving/process/environment.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
@@ -12,7 +14,7 @@ import { parse } from "../../../store/sql/parse.js";
 import type { CommandPath } from "../../users/command-path.js";
 import { Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";
-import { errorFrame, messageFrame, PAGE_ROWS, type RelationReply, relationFrame } from "./frames.js";
+import { PAGE_ROWS, type RelationReply, relationFrame } from "./frames.js";
 import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
 
 export interface SqlSessionHost extends GuestParts {
@@ -21,13 +23,6 @@ export interface SqlSessionHost extends GuestParts {
   readonly limits: { readonly maxOutputBytes: number };
   readonly language: SqlLanguage;
 }
-
-/** How many rows the pages of this connection are to have. */
-const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
-/** Blanks of ASCII: byte A0 may be a part of a letter. */
-const LOGIN = /^login[ \t\r\n]+([^ \t\r\n]+)[ \t\r\n]+([^ \t\r\n]+)$/i;
-/** A browser that was led here by a page, whose data must not be taken for statements. */
-const HTTP = /^[A-Z]+ \S+ HTTP\//;
 
 export class SqlSession {
   readonly #host: SqlSessionHost;
@@ -50,18 +45,9 @@ export class SqlSession {
 
   /** @returns the answer; null: the connection is to be closed */
   serve(statement: ByteString): ByteString | Promise<ByteString> | null {
-    if (HTTP.test(statement)) return null;
     this.#guest.renew();
-    const [login, name = "", password = ""] = LOGIN.exec(statement) ?? [];
-    if (login !== undefined) {
-      const isIn = this.#guest.logIn(name, password);
-      return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
-    }
-    const [, rows] = PAGES.exec(statement) ?? [];
-    if (rows !== undefined) {
-      this.#pageRows = Number(rows);
-      return messageFrame(this.#says("pages"));
-    }
+    const aside = readAside(statement);
+    if (aside !== null) return this.#setUp(aside);
     const argv = ["SQL", this.#database, statement];
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return errorOf(command.reply.text);
@@ -74,6 +60,20 @@ export class SqlSession {
     return reply instanceof Promise
       ? reply.then((settled) => this.#told(statement, settled))
       : this.#told(statement, reply);
+  }
+
+  #setUp(aside: SqlAside): ByteString | null {
+    switch (aside.kind) {
+      case "http":
+        return null;
+      case "login": {
+        const isIn = this.#guest.logIn(aside.name, aside.password);
+        return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
+      }
+      case "pages":
+        this.#pageRows = aside.rows;
+        return messageFrame(this.#says("pages"));
+    }
   }
 
   #told(text: ByteString, reply: Reply): ByteString {

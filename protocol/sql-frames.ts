@@ -1,0 +1,132 @@
+/**
+ * Answers of the SQL line protocol: written, and cut out of a stream of bytes. Each is a frame that ends with a line END: a message, an
+ * error, or pages of a relation with a message behind them. Source: test/vectors/sql/GRAMMAR.md "Wire".
+ */
+import { type ByteString, bytesOf } from "./byte-string.js";
+
+/** Before what went wrong; clients look for it, whatever the language. */
+export const ERROR_HEAD = "Hadisoana : ";
+/** What the earlier balancer says of servers that it does not reach, without the head. */
+export const BALANCER_ERROR = "Erreur de connexion backend";
+const MESSAGE = "RESULT_MESSAGE";
+const PAGE = "RELATION_JSON_PAGE ";
+const PAGES_END = "RELATION_JSON_END";
+const END = "END";
+/** Of a line that has not ended so much is looked at; heads are shorter, and what tells an error is. */
+const LINE_KEPT = 64;
+
+/** @param text  line breaks, which would end the frame, become blanks */
+export function messageFrame(text: ByteString): ByteString {
+  return `${MESSAGE}\n${text.replace(/[\r\n]+/g, " ")}\n${END}\n`;
+}
+
+export function errorFrame(text: ByteString): ByteString {
+  return messageFrame(ERROR_HEAD + text);
+}
+
+/** What dbsyncd says, before it reads anything, to a connection that is one too many. */
+export const FULL_FRAME = errorFrame("too many connections");
+
+export interface SqlFrame {
+  /** All of it, as it came. */
+  readonly bytes: ByteString;
+  readonly isError: boolean;
+}
+
+/** What the next line is. The first line behind MESSAGE is text, whatever it says. */
+type Place = "head" | "page" | "text" | "more-text";
+
+export class SqlFrameReader {
+  /** Why the rest of the stream cannot be read; null: it can. */
+  problem: "no-answer" | "too-long" | null = null;
+  readonly #maxBytes: number;
+  /** Of the frame that has not ended: what came before the chunk that is being read. */
+  #parts: ByteString[] = [];
+  #held = 0;
+  /** The beginning of the line that has not ended. */
+  #line: ByteString = "";
+  #place: Place = "head";
+  #isError = false;
+  #hasPages = false;
+  readonly #whole: SqlFrame[] = [];
+
+  /** @param maxBytes  of a frame */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Of the frame that has not ended. */
+  get heldBytes(): number {
+    return this.#held;
+  }
+
+  /** The next whole frame; null: it has not come. */
+  next(): SqlFrame | null {
+    return this.#whole.shift() ?? null;
+  }
+
+  /** Takes bytes as they came; they are copied. */
+  push(chunk: Buffer): void {
+    const text = bytesOf(chunk);
+    let frameAt = 0;
+    for (let at = 0; this.problem === null; ) {
+      const end = text.indexOf("\n", at);
+      const kept = LINE_KEPT - this.#line.length;
+      if (kept > 0) this.#line += text.slice(at, Math.min(end < 0 ? text.length : end, at + kept));
+      if (end < 0) break;
+      at = end + 1;
+      if (!this.#endLine()) continue;
+      this.#endFrame(text.slice(frameAt, at));
+      frameAt = at;
+    }
+    this.#keep(frameAt === 0 ? text : text.slice(frameAt));
+  }
+
+  /** @returns whether the frame ends with it */
+  #endLine(): boolean {
+    const line = this.#line;
+    this.#line = "";
+    switch (this.#place) {
+      case "head":
+        this.#readHead(line);
+        return false;
+      case "page":
+        this.#place = "head";
+        return false;
+      case "text":
+        this.#isError = !this.#hasPages && (line.startsWith(ERROR_HEAD) || line === BALANCER_ERROR);
+        this.#place = "more-text";
+        return false;
+      case "more-text":
+        return line === END;
+    }
+  }
+
+  #readHead(line: ByteString): void {
+    if (line === MESSAGE) this.#place = "text";
+    else if (line.startsWith(PAGE)) {
+      this.#hasPages = true;
+      this.#place = "page";
+    } else if (line !== PAGES_END) this.problem = "no-answer";
+  }
+
+  #endFrame(rest: ByteString): void {
+    const bytes = this.#parts.length === 0 ? rest : this.#parts.join("") + rest;
+    if (bytes.length > this.#maxBytes) this.problem = "too-long";
+    else this.#whole.push({ bytes, isError: this.#isError });
+    this.#parts = [];
+    this.#held = 0;
+    this.#place = "head";
+    this.#isError = false;
+    this.#hasPages = false;
+  }
+
+  #keep(part: ByteString): void {
+    if (part === "") return;
+    this.#held += part.length;
+    // What is being read of a head that is none may go on for ever.
+    if (this.#place === "head" && this.#line.length === LINE_KEPT) this.problem ??= "no-answer";
+    if (this.#held > this.#maxBytes) this.problem ??= "too-long";
+    if (this.problem === null) this.#parts.push(part);
+  }
+}

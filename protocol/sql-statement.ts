@@ -1,0 +1,74 @@
+/**
+ * What connections of the SQL line protocol ask besides statements, and statements as the original takes them: it ends them at every
+ * `;`, and repeats their lines in its errors, where a line END would end the answer.
+ */
+import type { ByteString } from "./byte-string.js";
+
+/** Blanks of ASCII: byte A0 may be a part of a letter. */
+const LOGIN = /^login[ \t\r\n]+([^ \t\r\n]+)[ \t\r\n]+([^ \t\r\n]+)$/i;
+/** How many rows the pages of a connection are to have. */
+const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
+/** A browser that was led here by a page, whose data must not be taken for statements. */
+const HTTP = /^[A-Z]+ \S+ HTTP\//;
+const PLAIN = /^[^'";\r\n]*$/;
+const SINGLE = 0x27;
+const DOUBLE = 0x22;
+const BACKSLASH = 0x5c;
+
+export type SqlAside =
+  | { readonly kind: "login"; readonly name: ByteString; readonly password: ByteString }
+  | { readonly kind: "pages"; readonly rows: number }
+  /** Whoever sends this is no client of ours. */
+  | { readonly kind: "http" };
+
+/** What is no statement, and is about the connection; null: it is a statement. */
+export function readAside(statement: ByteString): SqlAside | null {
+  const login = LOGIN.exec(statement);
+  if (login !== null) return { kind: "login", name: login[1] as string, password: login[2] as string };
+  const pages = PAGES.exec(statement);
+  if (pages !== null) return { kind: "pages", rows: Number(pages[1]) };
+  return HTTP.test(statement) ? { kind: "http" } : null;
+}
+
+/** Whether a text in it has no end, so that a server would wait for more, or take what follows for its own. */
+export function isOpen(statement: string): boolean {
+  return textsOf(statement) === null;
+}
+
+/** Whether it looks the same to the original, and no `;` and no line break in it means anything. */
+export function isPlain(statement: string): boolean {
+  return PLAIN.test(statement);
+}
+
+/**
+ * The same for the original, on one line.
+ * @returns null: it would not take it for one statement
+ */
+export function forTheOriginal(statement: string): string | null {
+  if (statement.includes(";")) return null;
+  let written = "";
+  let at = 0;
+  for (const [from, to] of textsOf(statement) ?? []) {
+    written += blanked(statement.slice(at, from));
+    written += statement.slice(from, to).replaceAll("\r", "\\r").replaceAll("\n", "\\n");
+    at = to;
+  }
+  return written + blanked(statement.slice(at));
+}
+
+const blanked = (piece: string) => piece.replace(/[\r\n]+/g, " ");
+
+/** Where its texts begin and end, quotes included; null: one has no end. */
+function textsOf(statement: string): (readonly [number, number])[] | null {
+  const texts: (readonly [number, number])[] = [];
+  for (let at = 0; at < statement.length; at++) {
+    const quote = statement.charCodeAt(at);
+    if (quote !== SINGLE && quote !== DOUBLE) continue;
+    const from = at++;
+    for (; at < statement.length && statement.charCodeAt(at) !== quote; at++)
+      if (statement.charCodeAt(at) === BACKSLASH) at++;
+    if (at >= statement.length) return null;
+    texts.push([from, at + 1]);
+  }
+  return texts;
+}

@@ -1,0 +1,211 @@
+/**
+ * One connection to a server of the SQL line protocol, for one statement at a time: it is connected when the first one comes, put into the
+ * session of each, and told what certainly was not written. After anything unexpected it is closed, as its next answer could be another's.
+ */
+import type { Socket } from "node:net";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../protocol/sql-frames.js";
+import { forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
+import type { UpstreamLimits } from "./limits.js";
+import { type FailureKind, failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
+import { codeOf, connectTo, type UpstreamPlace } from "./place.js";
+import {
+  isSameClient,
+  isSameSession,
+  mayChoose,
+  NEW_SESSION,
+  sessionAfter,
+  type UpstreamSession,
+  useOf,
+} from "./session.js";
+
+/** Only dbsyncd knows it; so many rows its pages have anyway. */
+const ARE_YOU_OURS = "pages 20";
+const SHOWN_BYTES = 100;
+
+export interface ConnectionParts {
+  readonly place: UpstreamPlace;
+  readonly limits: UpstreamLimits;
+  /** Runs a step once, after so many milliseconds. @returns what takes that back */
+  readonly setTimer: (milliseconds: number, step: () => void) => () => void;
+  /** So many bytes more, or fewer, are held of an answer. */
+  readonly held: (bytes: number) => void;
+  /** It is no more, whoever closed it. */
+  readonly gone: (connection: UpstreamConnection) => void;
+}
+
+export class UpstreamConnection {
+  readonly #parts: ConnectionParts;
+  readonly #reader: SqlFrameReader;
+  /** What it has been put into. */
+  #session: UpstreamSession = NEW_SESSION;
+  /** null: it has not been used. */
+  #socket: Socket | null = null;
+  #isGone = false;
+  /** Who waits for the answer that comes next. */
+  #told: ((outcome: UpstreamOutcome) => void) | null = null;
+  #answers = 0;
+  #heldBytes = 0;
+  /** Whether it is a dbsyncd, which knows where texts end; null: it has not been asked. */
+  #isOurs: boolean | null = null;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+    this.#reader = new SqlFrameReader(parts.limits.maxReplyBytes);
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Of the answer that is coming in. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** What has to be done before a statement of this session can be sent on it; "none": it is another client's. */
+  fitOf(session: UpstreamSession): "ready" | "choose" | "prepare" | "none" {
+    if (isSameSession(this.#session, session)) return "ready";
+    if (this.#socket === null) return "prepare";
+    // A database that was chosen can be changed, not given back.
+    return isSameClient(this.#session, session) && session.database !== "" ? "choose" : "none";
+  }
+
+  /** Carries out a statement in a session that it fits. */
+  async ask(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
+    const fit = this.fitOf(session);
+    if (fit === "none") return failed("unsuited", "no", "the connection is another client's");
+    const obstacle =
+      (await this.#open()) ?? (await this.#enter(session, fit)) ?? (await this.#suit(statement));
+    if (obstacle !== null) return obstacle;
+    const sent = this.#isOurs === true || isPlain(statement) ? statement : forTheOriginal(statement);
+    if (sent === null)
+      return failed("unsuited", "no", "the server ends a statement at every ;, in a text too");
+    const outcome = await this.#send(sent);
+    if (outcome.kind === "answered") this.#follow(statement, outcome.frame);
+    return outcome;
+  }
+
+  close(why: FailureKind = "closed", detail = "", reached: UpstreamFailure["reached"] = "unknown"): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#socket?.destroy();
+    this.#hold(0);
+    const told = this.#told;
+    this.#told = null;
+    this.#parts.gone(this);
+    told?.(failed(why, reached, detail));
+  }
+
+  /** @returns why it is not connected; null: it is */
+  #open(): Promise<UpstreamFailure | null> | null {
+    if (this.#isGone) return Promise.resolve(failed("closed", "no", ""));
+    if (this.#socket !== null) return null;
+    const { place, limits, setTimer } = this.#parts;
+    return new Promise((resolve) => {
+      const end = (failure: UpstreamFailure | null) => {
+        cancel();
+        resolve(failure);
+        if (failure !== null) this.close(failure.why, failure.detail);
+      };
+      const fail = (detail: string) => end(failed("connect", "no", detail));
+      const cancel = setTimer(limits.connectTimeout, () => fail("no answer to the attempt"));
+      const socket = connectTo(place, { connected: () => end(null), failed: fail });
+      this.#socket = socket;
+      socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+      socket.on("error", (problem) => this.close("lost", codeOf(problem)));
+      socket.on("close", () => {
+        this.close("lost", "closed by the server");
+        fail("closed by the server");
+      });
+    });
+  }
+
+  /** @returns what stands in the way of a statement of this session; null: nothing */
+  async #enter(
+    session: UpstreamSession,
+    fit: "ready" | "choose" | "prepare",
+  ): Promise<UpstreamOutcome | null> {
+    if (fit === "ready") return null;
+    const { login, pages, database } = session;
+    const asides = fit === "prepare" ? [login, pages].filter((aside) => aside !== "") : [];
+    for (const statement of database === "" ? asides : [...asides, useOf(database)]) {
+      const outcome = await this.#send(statement);
+      if (outcome.kind === "failed") return { ...outcome, reached: "no" };
+      if (outcome.frame.isError) {
+        // Nobody is to find it half prepared.
+        this.close();
+        return outcome;
+      }
+    }
+    this.#session = session;
+    return null;
+  }
+
+  /** Finds out whether the server is the original, if it would take the statement for another. */
+  async #suit(statement: ByteString): Promise<UpstreamFailure | null> {
+    if (isPlain(statement)) return null;
+    if (isOpen(statement)) return failed("unsuited", "no", "a text in it has no end");
+    if (this.#isOurs !== null) return null;
+    const { pages } = this.#session;
+    const outcome = await this.#send(pages === "" ? ARE_YOU_OURS : pages);
+    if (outcome.kind === "failed") return { ...outcome, reached: "no" };
+    this.#isOurs = !outcome.frame.isError;
+    return null;
+  }
+
+  /** What the statement has made of the connection's session. */
+  #follow(statement: ByteString, frame: SqlFrame): void {
+    const before = this.#session;
+    this.#session = sessionAfter(before, statement, frame);
+    // The original refuses everything behind a USE that it has refused; who was refused a login may be nobody now.
+    const isDoubtful = mayChoose(statement) || readAside(statement) !== null;
+    if (isDoubtful && this.#session === before) this.close();
+  }
+
+  #send(statement: ByteString): Promise<UpstreamOutcome> {
+    const socket = this.#socket;
+    if (this.#isGone || socket === null) return Promise.resolve(failed("lost", "no", "closed by the server"));
+    return new Promise((resolve) => {
+      const { limits, setTimer } = this.#parts;
+      const late = () => this.close("timeout", `no answer in ${limits.replyTimeout} ms`);
+      const cancel = setTimer(limits.replyTimeout, late);
+      this.#told = (outcome) => {
+        cancel();
+        resolve(outcome);
+      };
+      socket.write(`${statement};\n`, "latin1");
+    });
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#isGone) return;
+    const reader = this.#reader;
+    reader.push(chunk);
+    this.#hold(reader.heldBytes);
+    const frame = this.#isGone ? null : reader.next();
+    if (frame !== null) this.#answered(frame);
+    if (reader.problem === "too-long") this.close("too-long", "the answer is longer than any may be");
+    else if (reader.problem !== null) this.close("garbage", "what came is no answer");
+    // Nobody asked for more: it would be taken for the next answer.
+    else if (this.#told === null && (reader.heldBytes > 0 || reader.next() !== null))
+      this.close("garbage", "an answer that nobody asked for");
+  }
+
+  #answered(frame: SqlFrame): void {
+    if (this.#answers++ === 0 && frame.bytes === FULL_FRAME) {
+      this.close("busy", "the server has too many connections", "no");
+      return;
+    }
+    const told = this.#told;
+    this.#told = null;
+    if (told === null) this.close("garbage", frame.bytes.slice(0, SHOWN_BYTES));
+    else told({ kind: "answered", frame });
+  }
+
+  #hold(bytes: number): void {
+    const grown = bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
+    if (grown !== 0) this.#parts.held(grown);
+  }
+}

@@ -1,0 +1,35 @@
+/** Bounds of what a proxy does with one server. Times in milliseconds. */
+export interface UpstreamLimits {
+  /** For a connection, TLS included. */
+  readonly connectTimeout: number;
+  /** For an answer, from the moment the statement was written. */
+  readonly replyTimeout: number;
+  /** Of one answer. */
+  readonly maxReplyBytes: number;
+  /** Of all answers that are coming in; beyond it the largest is given up. */
+  readonly maxReplyBytesTogether: number;
+  /** To one server; the original has a thread for each. */
+  readonly maxConnections: number;
+  /** Statements that may wait for one of them. */
+  readonly maxWaiting: number;
+  /** An idle connection is closed after so long: before the server closes it. */
+  readonly idleTimeout: number;
+  /** A server from which nothing came for so long is asked whether it is there. */
+  readonly heartbeatInterval: number;
+  /** For its answer; a server may be at work on something slow. */
+  readonly heartbeatTimeout: number;
+}
+
+const MIB = 1024 * 1024;
+
+export const UPSTREAM_LIMITS: UpstreamLimits = {
+  connectTimeout: 2_000,
+  replyTimeout: 10_000,
+  maxReplyBytes: 64 * MIB,
+  maxReplyBytesTogether: 256 * MIB,
+  maxConnections: 64,
+  maxWaiting: 10_000,
+  idleTimeout: 60_000,
+  heartbeatInterval: 1_000,
+  heartbeatTimeout: 2_000,
+};

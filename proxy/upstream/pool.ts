@@ -1,0 +1,177 @@
+/**
+ * The connections to one server: each statement gets one of its own for as long as it takes, in its client's session. Clients that have
+ * logged in as somebody, or want other pages, share none with others; and if there are too many, statements wait in turn.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { UpstreamConnection } from "./connection.js";
+import type { UpstreamLimits } from "./limits.js";
+import { failed, type UpstreamOutcome } from "./outcome.js";
+import type { UpstreamPlace } from "./place.js";
+import type { UpstreamSession } from "./session.js";
+
+export interface PoolParts {
+  readonly place: UpstreamPlace;
+  readonly limits: UpstreamLimits;
+  readonly environment: {
+    /** Milliseconds since some moment; never jumps. */
+    uptime(): number;
+    /** Runs a step once, after so many milliseconds. @returns what takes that back */
+    setTimer(milliseconds: number, step: () => void): () => void;
+  };
+}
+
+/** A statement that waits for a connection. */
+interface Waiter {
+  readonly session: UpstreamSession;
+  readonly take: (connection: UpstreamConnection | null) => void;
+}
+
+export class UpstreamPool {
+  readonly #parts: PoolParts;
+  readonly #all = new Set<UpstreamConnection>();
+  /** Those that nobody uses, with the moment when they were used last; the longest ago first. */
+  readonly #idle = new Map<UpstreamConnection, number>();
+  readonly #waiters = new Set<Waiter>();
+  #heldBytes = 0;
+  #isClosed = false;
+  #cancelSweep: (() => void) | null = null;
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts;
+  }
+
+  get connections(): number {
+    return this.#all.size;
+  }
+
+  /** Statements that wait for a connection. */
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  async ask(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
+    const { maxWaiting } = this.#parts.limits;
+    const connection = this.#isClosed ? null : this.#take(session);
+    if (connection !== null) return this.#askOn(connection, session, statement);
+    if (this.#isClosed) return failed("closed", "no", "");
+    if (this.#waiters.size >= maxWaiting) return failed("busy", "no", `${maxWaiting} statements wait`);
+    const given = await this.#wait(session);
+    return given === null
+      ? failed("busy", "no", "no connection became free")
+      : this.#askOn(given, session, statement);
+  }
+
+  /** What is on its way is lost. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelSweep?.();
+    for (const { take } of [...this.#waiters]) take(null);
+    for (const connection of [...this.#all]) connection.close();
+  }
+
+  async #askOn(
+    connection: UpstreamConnection,
+    session: UpstreamSession,
+    statement: ByteString,
+  ): Promise<UpstreamOutcome> {
+    try {
+      return await connection.ask(session, statement);
+    } finally {
+      this.#release(connection);
+    }
+  }
+
+  /** A connection that fits; null: all are in use, and there may be no more. */
+  #take(session: UpstreamSession): UpstreamConnection | null {
+    let ready: UpstreamConnection | null = null;
+    let other: UpstreamConnection | null = null;
+    // The one that was used last, so that those that are too many become old.
+    for (const connection of this.#idle.keys()) {
+      const fit = connection.fitOf(session);
+      if (fit === "ready") ready = connection;
+      else if (fit === "choose") other = connection;
+    }
+    const hasRoom = this.#all.size < this.#parts.limits.maxConnections;
+    const found = ready ?? (hasRoom ? this.#make() : other);
+    if (found !== null) {
+      this.#idle.delete(found);
+      return found;
+    }
+    const [oldest] = this.#idle.keys();
+    if (oldest === undefined) return null;
+    // Before it tells that it is gone, which would give its place away.
+    this.#all.delete(oldest);
+    this.#idle.delete(oldest);
+    oldest.close();
+    return this.#make();
+  }
+
+  #make(): UpstreamConnection {
+    const { place, limits, environment } = this.#parts;
+    const connection = new UpstreamConnection({
+      ...{ place, limits },
+      setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
+      held: (bytes) => this.#hold(bytes),
+      gone: (gone) => this.#forget(gone),
+    });
+    this.#all.add(connection);
+    return connection;
+  }
+
+  #release(connection: UpstreamConnection): void {
+    if (!connection.isGone) this.#idle.set(connection, this.#parts.environment.uptime());
+    this.#serveWaiters();
+    this.#sweepLater();
+  }
+
+  #forget(connection: UpstreamConnection): void {
+    this.#idle.delete(connection);
+    if (this.#all.delete(connection)) this.#serveWaiters();
+  }
+
+  #serveWaiters(): void {
+    for (const waiter of this.#waiters) {
+      const connection = this.#isClosed ? null : this.#take(waiter.session);
+      if (connection === null) return;
+      waiter.take(connection);
+    }
+  }
+
+  #wait(session: UpstreamSession): Promise<UpstreamConnection | null> {
+    return new Promise((resolve) => {
+      const { limits, environment } = this.#parts;
+      const waiter: Waiter = {
+        session,
+        take: (connection) => {
+          cancel();
+          this.#waiters.delete(waiter);
+          resolve(connection);
+        },
+      };
+      const cancel = environment.setTimer(limits.replyTimeout, () => waiter.take(null));
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Answers that come in together are bounded: the largest makes room. */
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    if (bytes < 0 || this.#heldBytes <= this.#parts.limits.maxReplyBytesTogether) return;
+    let largest: UpstreamConnection | null = null;
+    for (const connection of this.#all)
+      if (largest === null || connection.heldBytes > largest.heldBytes) largest = connection;
+    largest?.close("too-long", "answers that come in together are longer than they may be");
+  }
+
+  /** Closes what has been idle for long. */
+  #sweepLater(): void {
+    if (this.#cancelSweep !== null || this.#isClosed) return;
+    const { limits, environment } = this.#parts;
+    this.#cancelSweep = environment.setTimer(limits.idleTimeout, () => {
+      this.#cancelSweep = null;
+      const latest = environment.uptime() - limits.idleTimeout;
+      for (const [connection, usedAt] of [...this.#idle]) if (usedAt <= latest) connection.close();
+      if (this.#idle.size > 0) this.#sweepLater();
+    });
+  }
+}

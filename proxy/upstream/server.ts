@@ -1,0 +1,171 @@
+/**
+ * A server of the SQL line protocol, as a proxy sees it: whether it is there, and what it answers. It is up until statements, or the
+ * heartbeat that goes out while nothing else comes from it, fail several times; then nobody waits for it until it has answered again.
+ */
+import type { Logger } from "pino";
+import { BackOff } from "../../client/shared/back-off.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { UpstreamConnection } from "./connection.js";
+import type { UpstreamLimits } from "./limits.js";
+import { failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
+import type { UpstreamPlace } from "./place.js";
+import { type PoolParts, UpstreamPool } from "./pool.js";
+import { NEW_SESSION, type UpstreamSession } from "./session.js";
+
+/** Answers with one row, or says that nobody has logged in: it is there either way. */
+const ARE_YOU_THERE = "alaivo 1";
+/** Timeouts and lost connections in a row; nobody who listens is told by the first connection that is refused. */
+const FAILURES_MOST = 3;
+/** Failures that tell nothing of the server. */
+const OURS: ReadonlySet<UpstreamFailure["why"]> = new Set(["closed", "busy", "unsuited", "too-long", "down"]);
+
+export interface UpstreamServerParts extends Omit<PoolParts, "environment"> {
+  readonly place: UpstreamPlace;
+  readonly limits: UpstreamLimits;
+  readonly environment: PoolParts["environment"] & {
+    /** At least 0, below 1. */
+    random(): number;
+  };
+  readonly log: Logger;
+  /** It is up again, or down. */
+  readonly changed?: (server: UpstreamServer) => void;
+}
+
+export class UpstreamServer {
+  readonly place: UpstreamPlace;
+  readonly #parts: UpstreamServerParts;
+  readonly #pool: UpstreamPool;
+  readonly #backOff = new BackOff();
+  #isUp = true;
+  #isStopped = false;
+  #failures = 0;
+  #lastFailure: UpstreamFailure | null = null;
+  #answeredAt = 0;
+  /** Apart from the pool, whose connections may all wait for something slow. */
+  #heart: UpstreamConnection | null = null;
+  #isBeating = false;
+  #cancelBeat: (() => void) | null = null;
+
+  constructor(parts: UpstreamServerParts) {
+    this.place = parts.place;
+    this.#parts = parts;
+    this.#pool = new UpstreamPool(parts);
+  }
+
+  /** Whether it answered lately, or has not been asked yet. */
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** null: nothing has failed since it answered last. */
+  get lastFailure(): UpstreamFailure | null {
+    return this.#lastFailure;
+  }
+
+  /** `uptime` milliseconds of its last answer; 0: it has given none. */
+  get answeredAt(): number {
+    return this.#answeredAt;
+  }
+
+  get connections(): number {
+    return this.#pool.connections;
+  }
+
+  /** Statements that wait for a connection. */
+  get waiting(): number {
+    return this.#pool.waiting;
+  }
+
+  /** Begins to ask whether it is there. */
+  start(): void {
+    this.#beatAfter(0);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelBeat?.();
+    this.#heart?.close();
+    this.#pool.close();
+  }
+
+  /** Carries out a statement in a session. Never rejects. */
+  async ask(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
+    if (!this.#isUp) return failed("down", "no", this.#lastFailure?.detail ?? "");
+    const outcome = await this.#pool.ask(session, statement);
+    this.#judge(outcome);
+    return outcome;
+  }
+
+  #judge(outcome: UpstreamOutcome): void {
+    if (this.#isStopped) return;
+    if (outcome.kind === "answered") {
+      this.#failures = 0;
+      this.#lastFailure = null;
+      this.#answeredAt = this.#parts.environment.uptime();
+      this.#backOff.succeeded();
+      this.#become(true);
+      return;
+    }
+    if (OURS.has(outcome.why)) return;
+    this.#failures++;
+    this.#lastFailure = outcome;
+    if (this.#isUp && (outcome.why === "connect" || this.#failures >= FAILURES_MOST)) this.#become(false);
+  }
+
+  #become(isUp: boolean): void {
+    if (this.#isUp === isUp) return;
+    this.#isUp = isUp;
+    const { log, changed } = this.#parts;
+    const server = this.place.text;
+    if (isUp) log.info({ server }, "server is back");
+    else {
+      const { why, detail } = this.#lastFailure as UpstreamFailure;
+      log.warn({ server, reason: why, detail }, `Erreur connexion à ${server}`);
+      this.#retreat();
+    }
+    changed?.(this);
+  }
+
+  async #beat(): Promise<void> {
+    const { environment, limits } = this.#parts;
+    const silent = environment.uptime() - this.#answeredAt;
+    if (this.#isUp && this.#answeredAt > 0 && silent < limits.heartbeatInterval) {
+      this.#beatAfter(limits.heartbeatInterval - silent);
+      return;
+    }
+    this.#isBeating = true;
+    const outcome = await this.#ownConnection().ask(NEW_SESSION, ARE_YOU_THERE);
+    this.#isBeating = false;
+    this.#judge(outcome);
+    if (this.#isUp) this.#beatAfter(limits.heartbeatInterval);
+    else this.#retreat();
+  }
+
+  /** The next attempt comes later and later, at a random moment: many may wait for the same server. */
+  #retreat(): void {
+    const { environment } = this.#parts;
+    const now = environment.uptime();
+    this.#backOff.failed({ stage: "connect", detail: "" }, now, environment.random());
+    this.#beatAfter(this.#backOff.wait(now));
+  }
+
+  #beatAfter(milliseconds: number): void {
+    this.#cancelBeat?.();
+    // One that is on its way goes on by itself.
+    if (this.#isStopped || this.#isBeating) return;
+    this.#cancelBeat = this.#parts.environment.setTimer(milliseconds, () => void this.#beat());
+  }
+
+  #ownConnection(): UpstreamConnection {
+    if (this.#heart !== null && !this.#heart.isGone) return this.#heart;
+    const { place, limits, environment } = this.#parts;
+    this.#heart = new UpstreamConnection({
+      place,
+      limits: { ...limits, replyTimeout: limits.heartbeatTimeout },
+      setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
+      held() {},
+      gone() {},
+    });
+    return this.#heart;
+  }
+}

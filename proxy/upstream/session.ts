@@ -1,0 +1,54 @@
+/** What a connection to a server is put into before a statement is carried out on it: it is the client's, and replayed on each new one. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { SqlFrame } from "../../protocol/sql-frames.js";
+import { readAside } from "../../protocol/sql-statement.js";
+
+export interface UpstreamSession {
+  /** The whole statement `login name password`; "": nobody has logged in. */
+  readonly login: ByteString;
+  /** The whole statement `pages 100`; "": as the server has them. */
+  readonly pages: ByteString;
+  /** "": none is chosen. */
+  readonly database: ByteString;
+}
+
+export const NEW_SESSION: UpstreamSession = { login: "", pages: "", database: "" };
+
+/** Both words of USE are known to dbsyncd, this one to the original as well. */
+export const useOf = (database: ByteString): ByteString => `ampiasao ${database}`;
+
+/** What a server says of a USE that it took, in either language: so it is known what has chosen a database, however it was written. */
+const CHOSEN =
+  /^RESULT_MESSAGE\n(?:Ny tahiry : (\S+) dia miasa ankehitriny|database (\S+) is chosen)\nEND\n$/;
+/** No such answer is longer. */
+const CHOSEN_MOST = 1024;
+/** Of servers that say it otherwise. The original takes what follows the word even without a blank. */
+const USE = /^#?(?:ampiasao|use)/i;
+const USE_NAME = /^#?(?:ampiasao@?|use)\s+(\S+)$/i;
+
+/** Whether a server may take it for a USE, so that the database is another one behind it, or none. */
+export const mayChoose = (statement: ByteString): boolean => USE.test(statement);
+
+/** The session behind a statement that was answered. */
+export function sessionAfter(
+  session: UpstreamSession,
+  statement: ByteString,
+  { bytes, isError }: SqlFrame,
+): UpstreamSession {
+  if (isError) return session;
+  if (bytes.length <= CHOSEN_MOST) {
+    const [, malagasy, english] = CHOSEN.exec(bytes) ?? [];
+    const name = malagasy ?? english ?? USE_NAME.exec(statement)?.[1];
+    if (name !== undefined) return { ...session, database: name };
+  }
+  const aside = readAside(statement);
+  if (aside?.kind === "login") return { ...session, login: statement };
+  return aside?.kind === "pages" ? { ...session, pages: statement } : session;
+}
+
+/** Whether sessions may share connections, if databases are chosen anew. */
+export const isSameClient = (one: UpstreamSession, other: UpstreamSession): boolean =>
+  one.login === other.login && one.pages === other.pages;
+
+export const isSameSession = (one: UpstreamSession, other: UpstreamSession): boolean =>
+  isSameClient(one, other) && one.database === other.database;

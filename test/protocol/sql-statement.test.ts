@@ -1,0 +1,26 @@
+/** Statements as other servers take them, and what is none. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
+
+test("a text that has no end is found, whatever stands in it", () => {
+  for (const open of ["select 'a", `select "it's`, "select 'a\\'", "select 'a\\", "'a' 'b"])
+    assert.ok(isOpen(open), open);
+  for (const whole of ["select 'a'", `select "it's"`, "select 'a\\''", "'it''s'", "select 1"])
+    assert.ok(!isOpen(whole), whole);
+});
+
+test("for the original a statement is put on one line, and line breaks in texts are written", () => {
+  assert.equal(forTheOriginal("select\n 'a\r\nEND'\r\n, \"b\n\""), `select  'a\\r\\nEND' , "b\\n"`);
+  assert.equal(forTheOriginal("select 'a;b'"), null);
+  assert.ok(isPlain("select k from t where k = 1"));
+  for (const other of ["select 'a'", "a\nb", "a;b", 'select "a"']) assert.ok(!isPlain(other), other);
+});
+
+test("logins, pages and browsers are no statements", () => {
+  assert.deepEqual(readAside("LOGIN  ada\tsecret"), { kind: "login", name: "ada", password: "secret" });
+  assert.deepEqual(readAside("pejy 100"), { kind: "pages", rows: 100 });
+  assert.deepEqual(readAside("GET / HTTP/1.1\r\nHost: here"), { kind: "http" });
+  for (const statement of ["login ada", "pages 0", "pages x", "select 1"])
+    assert.equal(readAside(statement), null);
+});

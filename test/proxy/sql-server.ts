@@ -1,0 +1,93 @@
+/** A server of the SQL line protocol on the loopback whose answers the test gives. */
+import { createServer, type Server, type Socket } from "node:net";
+import { messageFrame } from "../../protocol/sql-frames.js";
+import { SqlLineParser } from "../../protocol/sql-lines.js";
+
+/** Whom a statement came from: sockets are numbered from 1. */
+export interface Asked {
+  readonly statement: string;
+  readonly connection: number;
+  readonly socket: Socket;
+}
+
+/** @returns what is written; null: nothing */
+export type Answering = (asked: Asked) => string | null | Promise<string | null>;
+
+/** A relation of one value. */
+export const pageOf = (value: string): string =>
+  `RELATION_JSON_PAGE 1/1\n{"type":"relation","name":"t","page":1,"totalPages":1,"columns":[{"name":"x","origin":null}],"rows":[["${value}"]]}\nRELATION_JSON_END\nRESULT_MESSAGE\nOK\nEND\n`;
+
+export class FakeSqlServer implements AsyncDisposable {
+  answering: Answering;
+  /** In the order in which they came, heartbeats left out. */
+  readonly asked: Asked[] = [];
+  readonly sockets = new Set<Socket>();
+  /** Called for each connection. */
+  welcome: (socket: Socket) => void = () => {};
+  #accepted = 0;
+  #server: Server | null = null;
+  #port = 0;
+
+  private constructor(answering: Answering) {
+    this.answering = answering;
+  }
+
+  static async start(answering: Answering = () => messageFrame("done")): Promise<FakeSqlServer> {
+    const fake = new FakeSqlServer(answering);
+    await fake.start();
+    return fake;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  get statements(): string[] {
+    return this.asked.map(({ statement }) => statement);
+  }
+
+  /** At the port that it had before, if it was stopped. */
+  async start(): Promise<void> {
+    const server = createServer({ noDelay: true }, (socket) => this.#serve(socket));
+    this.#server = server;
+    await new Promise<void>((resolve) => server.listen(this.#port, "127.0.0.1", resolve));
+    this.#port = (server.address() as { port: number }).port;
+  }
+
+  /** Cuts all connections off. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    for (const socket of this.sockets) socket.destroy();
+    if (server !== null) await new Promise((resolve) => server.close(resolve));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #serve(socket: Socket): void {
+    const connection = ++this.#accepted;
+    const parser = new SqlLineParser(1 << 26);
+    this.sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => this.sockets.delete(socket));
+    this.welcome(socket);
+    socket.on("data", async (chunk: Buffer) => {
+      parser.push(chunk);
+      for (let statement = parser.next(); statement !== null; statement = parser.next()) {
+        const asked = { statement, connection, socket };
+        if (statement !== HEARTBEAT) this.asked.push(asked);
+        const answer = await this.answering(asked);
+        if (answer !== null && !socket.destroyed) socket.write(answer, "latin1");
+      }
+    });
+  }
+}
+
+/** What proxies ask to see whether a server is there. */
+export const HEARTBEAT = "alaivo 1";

@@ -1,0 +1,100 @@
+/** The connections to one server: whose they are, how many, and who waits. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { messageFrame } from "../../../protocol/sql-frames.js";
+import { UpstreamPool } from "../../../proxy/upstream/pool.js";
+import { NEW_SESSION } from "../../../proxy/upstream/session.js";
+import { until } from "../../client/fake-server.js";
+import { FakeSqlServer, pageOf } from "../sql-server.js";
+import { partsFor, shown } from "./parts.js";
+
+const inDatabase = (database: string) => ({ ...NEW_SESSION, database });
+
+/** Says which database a connection is in, as the server knows it. */
+function databases(): (asked: { statement: string; connection: number }) => string {
+  const chosen = new Map<number, string>();
+  return ({ statement, connection }) => {
+    const [, name] = /^ampiasao (\S+)$/.exec(statement) ?? [];
+    if (name === undefined) return pageOf(`${statement} in ${chosen.get(connection) ?? "none"}`);
+    chosen.set(connection, name);
+    return messageFrame(`Ny tahiry : ${name} dia miasa ankehitriny`);
+  };
+}
+
+test("each statement runs in its client's database, on few connections, in turn", async () => {
+  await using server = await FakeSqlServer.start(databases());
+  const pool = new UpstreamPool(partsFor(server.port, { maxConnections: 3 }));
+  const names = ["", "a", "b", "c", "d"];
+  const asked = Array.from({ length: 100 }, (_, i) => {
+    const database = names[i % names.length] as string;
+    return pool.ask(inDatabase(database), `alaivo ${i}`).then((outcome) => {
+      assert.equal(shown(outcome), pageOf(`alaivo ${i} in ${database || "none"}`));
+    });
+  });
+  assert.equal(pool.connections, 3);
+  assert.equal(pool.waiting, 97);
+  await Promise.all(asked);
+  assert.ok(pool.connections <= 3);
+  assert.equal(pool.waiting, 0);
+  pool.close();
+});
+
+test("who has logged in shares no connection with others, though few are left", async () => {
+  const whose = new Map<number, string>();
+  await using server = await FakeSqlServer.start(({ statement, connection }) => {
+    const [, name] = /^login (\S+) /.exec(statement) ?? [];
+    if (name !== undefined) whose.set(connection, name);
+    return pageOf(`${statement} by ${whose.get(connection) ?? "nobody"}`);
+  });
+  const pool = new UpstreamPool(partsFor(server.port, { maxConnections: 1 }));
+  for (const name of ["ada", "", "ben", "ada", ""]) {
+    const session = name === "" ? NEW_SESSION : { ...NEW_SESSION, login: `login ${name} secret` };
+    assert.equal(shown(await pool.ask(session, "x")), pageOf(`x by ${name || "nobody"}`));
+  }
+  // A login by hand is the connection's as well.
+  await pool.ask(NEW_SESSION, "login eve secret");
+  assert.equal(shown(await pool.ask(NEW_SESSION, "x")), pageOf("x by nobody"));
+  pool.close();
+});
+
+test("who waits too long, or is one too many, was not sent", async () => {
+  await using server = await FakeSqlServer.start(() => null);
+  const pool = new UpstreamPool(
+    partsFor(server.port, { maxConnections: 1, maxWaiting: 1, replyTimeout: 100 }),
+  );
+  const asked = [1, 2, 3].map((i) => pool.ask(NEW_SESSION, `alaivo ${i}`));
+  const [first, second, third] = (await Promise.all(asked)).map(shown);
+  assert.equal(first, "timeout, reached: unknown");
+  // Freed by the first one's end, or given up at the same moment.
+  assert.match(second ?? "", /^(timeout, reached: unknown|busy, reached: no)$/);
+  assert.equal(third, "busy, reached: no");
+  pool.close();
+});
+
+test("answers that come in together are bounded", async () => {
+  await using server = await FakeSqlServer.start(({ statement, socket }) => {
+    if (statement === "small") return pageOf("small");
+    socket.write(`RESULT_MESSAGE\n${"x".repeat(60_000)}`);
+    return null;
+  });
+  const limits = { maxReplyBytesTogether: 100_000, maxReplyBytes: 90_000 };
+  const pool = new UpstreamPool(partsFor(server.port, limits));
+  const large = [1, 2].map((i) => pool.ask(NEW_SESSION, `large ${i}`));
+  assert.equal(shown(await Promise.race(large)), "too-long, reached: unknown");
+  assert.equal(shown(await pool.ask(NEW_SESSION, "small")), pageOf("small"));
+  pool.close();
+  assert.ok((await Promise.all(large)).map(shown).includes("closed, reached: unknown"));
+});
+
+test("idle connections are closed after a while, and what the server closed is not used", async () => {
+  await using server = await FakeSqlServer.start();
+  const pool = new UpstreamPool(partsFor(server.port, { idleTimeout: 50 }));
+  await pool.ask(NEW_SESSION, "x");
+  await until(() => pool.connections === 0 && server.sockets.size === 0, "the idle connection is closed");
+  await pool.ask(NEW_SESSION, "y");
+  for (const socket of server.sockets) socket.destroy();
+  await until(() => pool.connections === 0, "the pool knows");
+  assert.equal(shown(await pool.ask(NEW_SESSION, "z")), messageFrame("done"));
+  pool.close();
+  assert.equal(shown(await pool.ask(NEW_SESSION, "z")), "closed, reached: no");
+});

@@ -1,0 +1,62 @@
+/** Whether a server is there: dead, hung, back again. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { messageFrame } from "../../../protocol/sql-frames.js";
+import { UpstreamServer } from "../../../proxy/upstream/server.js";
+import { NEW_SESSION } from "../../../proxy/upstream/session.js";
+import { until } from "../../client/fake-server.js";
+import { FakeSqlServer } from "../sql-server.js";
+import { partsFor, shown } from "./parts.js";
+
+const QUICK = { heartbeatInterval: 20, heartbeatTimeout: 50, replyTimeout: 5_000 };
+
+test("a dead server is not waited for, and is found again when it is back", async () => {
+  await using fake = await FakeSqlServer.start();
+  const changes: boolean[] = [];
+  const server = new UpstreamServer({
+    ...partsFor(fake.port, QUICK),
+    changed: ({ isUp }) => void changes.push(isUp),
+  });
+  server.start();
+  assert.equal(shown(await server.ask(NEW_SESSION, "x")), messageFrame("done"));
+  await fake.stop();
+  await until(() => !server.isUp, "its end is noticed by nobody's statement");
+  assert.equal(shown(await server.ask(NEW_SESSION, "x")), "down, reached: no");
+  await fake.start();
+  await until(() => server.isUp, "it is found again");
+  assert.equal(shown(await server.ask(NEW_SESSION, "x")), messageFrame("done"));
+  assert.deepEqual(changes, [false, true]);
+  server.stop();
+});
+
+test("a server that hangs is left alone after a few beats, and one that is slow is not", async () => {
+  let answer: string | null = messageFrame("done");
+  await using fake = await FakeSqlServer.start(({ statement }) => (statement === "slow" ? null : answer));
+  const server = new UpstreamServer(partsFor(fake.port, QUICK));
+  server.start();
+  const slow = server.ask(NEW_SESSION, "slow");
+  await until(() => fake.statements.includes("slow"), "the slow statement is there");
+  await server.ask(NEW_SESSION, "x");
+  assert.ok(server.isUp);
+  answer = null;
+  await until(() => !server.isUp, "three beats are missing");
+  assert.equal(server.lastFailure?.why, "timeout");
+  answer = messageFrame("done");
+  await until(() => server.isUp, "it answers again");
+  server.stop();
+  assert.equal(shown(await slow), "closed, reached: unknown");
+});
+
+test("a server that is asked all the time needs no heartbeat", async () => {
+  let beats = 0;
+  await using fake = await FakeSqlServer.start(({ statement }) => {
+    if (statement === "alaivo 1") beats++;
+    return messageFrame("done");
+  });
+  const server = new UpstreamServer(partsFor(fake.port, { heartbeatInterval: 60_000 }));
+  await server.ask(NEW_SESSION, "x");
+  server.start();
+  for (let i = 0; i < 20; i++) await server.ask(NEW_SESSION, "x");
+  assert.equal(beats, 0);
+  server.stop();
+});
