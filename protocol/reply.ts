@@ -16,8 +16,16 @@ export type Reply =
   | { readonly kind: "nil-array" }
   | { readonly kind: "array"; readonly items: readonly Reply[] }
   | { readonly kind: "set"; readonly items: readonly Reply[] }
-  /** `items` holds name, value, name, value, …: what RESP2 sends as a flat array, or as one of `inPairs`. */
-  | { readonly kind: "map"; readonly items: readonly Reply[]; readonly inPairs?: true }
+  /**
+   * `items` holds name, value, name, value, …: what RESP2 sends as a flat array, or as one of `inPairs`. `isRelation`: numbers
+   * among its values are to be told from texts (version-2/result-reply.ts).
+   */
+  | {
+      readonly kind: "map";
+      readonly items: readonly Reply[];
+      readonly inPairs?: true;
+      readonly isRelation?: true;
+    }
   /** `items` holds member, score, member, score, …: RESP3 has an array of two each for these, RESP2 a flat one. */
   | { readonly kind: "pairs"; readonly items: readonly Reply[] }
   /** A text for people; `format` is its three letters, `txt` or `mkd`. RESP2 has a bulk string for it. */
@@ -59,6 +67,7 @@ export const set = (items: readonly Reply[]): ValueReply => ({ kind: "set", item
 export const map = (items: readonly Reply[]): ValueReply => ({ kind: "map", items });
 export const pairs = (items: readonly Reply[]): ValueReply => ({ kind: "pairs", items });
 export const verbatim = (bytes: ByteString): ValueReply => ({ kind: "verbatim", format: "txt", bytes });
+export const relation = (items: readonly Reply[]): ValueReply => ({ kind: "map", items, isRelation: true });
 /** A map that RESP2 sends as an array of arrays of name and value. */
 export const mapInPairs = (items: readonly Reply[]): ValueReply => ({ kind: "map", items, inPairs: true });
 /** Few bulk strings; of however many: many-bulks.ts. */

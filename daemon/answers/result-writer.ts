@@ -2,6 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, OK, type Reply } from "../../protocol/reply.js";
 import { writeBulk, writeReply } from "../../protocol/resp/resp-writer.js";
+import { resultReply } from "../../protocol/version-2/result-reply.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import type { Result } from "./request.js";
 
@@ -94,7 +95,7 @@ export function denialOf(
 /** A reply's bytes, or an error in its place: the neighbours' replies are not to suffer. */
 function replyWithin(reply: Reply, room: number): ByteString {
   try {
-    const bytes = writeReply(reply);
+    const bytes = writeReply(resultReply(reply));
     return bytes.length <= room ? bytes : TOO_LONG;
   } catch (problem) {
     // The engine's own bound of a string.

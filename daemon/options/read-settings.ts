@@ -122,10 +122,6 @@ function validateSidecar(settings: Settings): void {
     );
   if (hasTimeline(settings))
     fail("-d dbsync keeps nothing itself, the daemons do: leave out --data and --peer, or -d.");
-  if (settings.memcached !== null)
-    fail("-d dbsync does not serve memcached clients: a daemon with a database does. Leave out --memcached.");
-  if (settings.sql !== null)
-    fail("-d dbsync does not serve SQL clients: a daemon with a database does. Leave out --sql.");
   if (settings.jsonReplicas.length > 0)
     fail("--json-replica stands with the database in memory alone: leave it out, or -d dbsync.");
 }

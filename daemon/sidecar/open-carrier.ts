@@ -53,6 +53,6 @@ export function openCarrier({ specification, settings, log }: CarrierParts): Car
 /** With the daemon's names of options. */
 function sentenceOf({ code, message }: DbsyncError): string {
   if (code === "bad-key")
-    return `--key: ${message} dbsync-keygen --out . makes a pair, whose public key the daemons have to know.`;
+    return `--key: ${message.replace(/\.?$/, ".")} The daemons have to know its public key (-s, or dbsync keys add).`;
   return message.replace(/^.*?: (\w+) is/, (all, name: string) => `${FLAGS[name] ?? all} is`);
 }

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { COMMANDS_MAX, type Condition } from "../../protocol/version-2/envelope.js";
-import { commands } from "../../store/command-table.js";
+import { commands, findCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Called } from "../backends/called.js";
@@ -26,7 +26,8 @@ export const ANSWERED_HERE: ReadonlySet<Command> = new Set(
       group === "connection" || group === "scripting" || name === "TIME" || /^COMMAND\b/.test(name),
   ),
 );
-/** For them. */
+const READING_SQL = findCommand("SQL_RO") as Command;
+/** For the former. */
 const EMPTY = new Database({ databases: 1 });
 
 const TOO_MANY = error(`ERR one transaction has at most ${COMMANDS_MAX} commands where they are signed`);
@@ -51,7 +52,9 @@ export class SignedPath implements CommandPath {
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
     return (
       replyHere(command, argv, sender) ??
-      this.#promised(makingOf(command, argv), (reply) => this.#carrier.send(argv, sender, reply))
+      this.#promised(makingOf(command, argv), (reply) =>
+        this.#carrier.send(sentAs(command, argv), sender, reply),
+      )
     );
   }
 
@@ -64,7 +67,7 @@ export class SignedPath implements CommandPath {
     if (here !== null) return here;
     const waiter = sender.waiter();
     const reply = new CarriedReply(makingOf(command, argv), (told) => waiter.answered(told));
-    this.#carrier.send(argv, sender, reply);
+    this.#carrier.send(sentAs(command, argv), sender, reply);
     return waiter;
   }
 
@@ -82,7 +85,7 @@ export class SignedPath implements CommandPath {
       );
       return { kind: "array", items };
     };
-    const argvs = calls.map(({ argv }) => argv);
+    const argvs = calls.map(({ command, argv }) => sentAs(command, argv));
     return this.#promised(made, (reply) => this.#carrier.sendTogether(argvs, conditions, sender, reply));
   }
 
@@ -110,6 +113,11 @@ export class SignedPath implements CommandPath {
   #promised(made: (reply: Reply) => Reply, send: (reply: CarriedReply) => void): Promise<Reply> {
     return new Promise((resolve) => send(new CarriedReply(made, resolve)));
   }
+}
+
+/** A statement that only reads goes as what it is: others are told by their names. */
+function sentAs(command: Command, argv: readonly ByteString[]): readonly ByteString[] {
+  return command === READING_SQL ? [READING_SQL.name, ...argv.slice(1)] : argv;
 }
 
 /** What is known without the daemons; null: it is theirs. */

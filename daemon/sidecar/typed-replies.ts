@@ -66,9 +66,12 @@ const asMapWith = (names: Readonly<Record<string, Making>>) =>
       }),
     ),
   );
-const asCell: Making = (reply) => (reply.kind === "integer" ? (reply.value === 1 ? YES : NO) : reply);
+const asCell: Making = (reply) => {
+  if (reply.kind === "status") return writtenDouble(Number(reply.text), reply.text);
+  return reply.kind === "integer" ? (reply.value === 1 ? YES : NO) : reply;
+};
 const asRows = ofItems((rows) => array(rows.map(ofItems((cells) => array(cells.map(asCell))))));
-/** Of a statement that reads; its numbers are texts here. */
+/** Of a statement that reads; its numbers came as simple strings. */
 const asRelation = asMapWith({ rows: asRows });
 
 const hasWord = (argv: readonly ByteString[], word: string): boolean =>

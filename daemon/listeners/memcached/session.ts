@@ -8,9 +8,10 @@ import type { Reply } from "../../../protocol/reply.js";
 import type { Environment } from "../../../serving/process/environment.js";
 import { version } from "../../../serving/process/version.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
-import { resolveCommand } from "../../../store/command-table.js";
+import { findCommand, resolveCommand } from "../../../store/command-table.js";
+import type { Command } from "../../../store/rows/command.js";
 import type { Called } from "../../backends/called.js";
-import type { CommandPath, Writers } from "../../users/command-path.js";
+import type { CommandPath } from "../../users/command-path.js";
 import { type Denial, Guest, type GuestParts } from "../../users/guest.js";
 import { GuestSender } from "../../users/guest-sender.js";
 import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
@@ -24,8 +25,13 @@ export interface MemcachedSessionHost extends GuestParts {
 /** What needs a user. */
 type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
 
+type CountRequest = MemcachedRequest & { readonly kind: "count" };
+
+const WRITERS = findCommand("WRITERS") as Command;
 /** How often a number is counted on that others change meanwhile. */
 const COUNT_TRIES = 100;
+/** In place of an answer. */
+const OTHERS_DID = "";
 const NOT_FOUND = "NOT_FOUND\r\n";
 const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
 const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
@@ -83,21 +89,22 @@ export class MemcachedSession {
   }
 
   #get(keys: readonly ByteString[], tellsUnique: boolean): string | Promise<string> {
-    // Before the values: of one that is changed between the two, `cas` is to fail.
-    const writers = tellsUnique ? this.#writersOf(keys) : null;
-    return this.#run(["MGET", ...keys], (reply) => {
-      const values = reply.kind === "array" ? reply.items : [];
-      let items = "";
-      for (const [at, value] of values.entries()) {
-        if (value.kind !== "bulk") continue;
-        const { flags, data } = itemOf(value.bytes);
-        const unique = writers === null ? "" : ` ${uniqueOf(writers[at] ?? "")}`;
-        items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
-        // One long value may be named often: its answer is never made.
-        if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
-      }
-      return `${items}END\r\n`;
-    });
+    if (tellsUnique)
+      return this.#readWithWriters(keys, (values, writers) => this.#told(keys, values, writers));
+    return this.#run(["MGET", ...keys], (reply) => this.#told(keys, itemsOf(reply), null));
+  }
+
+  #told(keys: readonly ByteString[], values: readonly Reply[], writers: readonly Reply[] | null): string {
+    let items = "";
+    for (const [at, value] of values.entries()) {
+      if (value.kind !== "bulk") continue;
+      const { flags, data } = itemOf(value.bytes);
+      const unique = writers === null ? "" : ` ${uniqueOf(bytesOf(writers[at]))}`;
+      items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
+      // One long value may be named often: its answer is never made.
+      if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
+    }
+    return `${items}END\r\n`;
   }
 
   #store(request: StoreRequest): string | Promise<string> {
@@ -106,54 +113,65 @@ export class MemcachedSession {
     const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
     if (verb !== "cas")
       return this.#run(argv, (reply) => (reply.kind === "nil" ? "NOT_STORED\r\n" : "STORED\r\n"));
-    const [writer = ""] = this.#writersOf([key]);
-    if (writer === "") return NOT_FOUND;
-    if (uniqueOf(writer) !== unique) return "EXISTS\r\n";
-    return this.#runIf(argv, writer, (reply) => (reply === null ? "EXISTS\r\n" : "STORED\r\n"));
+    return this.#readWithWriters([key], (_, [told]) => {
+      const writer = bytesOf(told);
+      if (writer === "") return NOT_FOUND;
+      if (uniqueOf(writer) !== unique) return "EXISTS\r\n";
+      return this.#runIf(argv, writer, (reply) => (reply === null ? "EXISTS\r\n" : "STORED\r\n"));
+    });
   }
 
   /** Reads, adds, and writes if nobody else has meanwhile; all dates stay. */
-  async #count(request: MemcachedRequest & { readonly kind: "count" }): Promise<string> {
-    const { verb, key, by } = request;
+  async #count(request: CountRequest): Promise<string> {
     for (let left = COUNT_TRIES; left > 0; left--) {
-      const [writer = ""] = this.#writersOf([key]);
-      const reply = await this.#execute(["MGET", key]);
-      if (typeof reply === "string") return reply;
-      if (reply.kind !== "array") return answerOf(reply, () => NOT_FOUND);
-      const [value] = reply.items;
-      if (value?.kind !== "bulk") return NOT_FOUND;
-      const { flags, data } = itemOf(value.bytes);
-      const before = uint64(data.trim());
-      if (before === null) return NO_NUMBER;
-      const less = before < by ? 0n : before - by;
-      const now = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
-      const argv = ["SET", key, stringOf({ flags, data: now }), "KEEPTTL"];
-      const answer = await this.#runIf(argv, writer, (reply) => (reply === null ? "" : `${now}\r\n`));
-      if (answer !== "") return answer;
+      const answer = await this.#readWithWriters([request.key], ([value], [writer]) =>
+        this.#counted(request, value, bytesOf(writer)),
+      );
+      if (answer !== OTHERS_DID) return answer;
     }
     return "SERVER_ERROR others change this value all the time\r\n";
   }
 
-  /** Who wrote each last; such clients are served only where that is known at once. */
-  #writersOf(keys: readonly ByteString[]): Writers {
-    const writers = this.#host.path.writersOf(this.#sender.db, keys);
-    if (writers instanceof Promise) throw new Error("--memcached stands before data of this daemon alone");
-    return writers;
+  #counted(
+    { verb, key, by }: CountRequest,
+    value: Reply | undefined,
+    writer: ByteString,
+  ): string | Promise<string> {
+    if (value?.kind !== "bulk") return NOT_FOUND;
+    const { flags, data } = itemOf(value.bytes);
+    const before = uint64(data.trim());
+    if (before === null) return NO_NUMBER;
+    const less = before < by ? 0n : before - by;
+    const now = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
+    const argv = ["SET", key, stringOf({ flags, data: now }), "KEEPTTL"];
+    return this.#runIf(argv, writer, (reply) => (reply === null ? OTHERS_DID : `${now}\r\n`));
+  }
+
+  /** Values, and who wrote each last, at one moment and at one place. */
+  #readWithWriters(
+    keys: readonly ByteString[],
+    told: (values: readonly Reply[], writers: readonly Reply[]) => string | Promise<string>,
+  ): string | Promise<string> {
+    const values = this.#permitted(["MGET", ...keys]);
+    if (typeof values === "string") return values;
+    const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
+    const reply = this.#host.path.executeTogether([writers, values], [], this.#sender);
+    const read = (both: Reply): string | Promise<string> => {
+      const [who, what] = itemsOf(both);
+      const problem = [both, who, what].find((one) => one?.kind === "error");
+      return problem === undefined ? told(itemsOf(what), itemsOf(who)) : answerOf(problem, () => "");
+    };
+    return reply instanceof Promise ? reply.then(read) : read(reply);
   }
 
   /** @param told  the answer to a reply that is no error */
   #run(argv: readonly ByteString[], told: (reply: Reply) => string): string | Promise<string> {
-    const reply = this.#execute(argv);
-    if (typeof reply === "string") return reply;
+    const called = this.#permitted(argv);
+    if (typeof called === "string") return called;
+    const reply = this.#host.path.execute(called.command, argv, this.#sender);
     return reply instanceof Promise
       ? reply.then((settled) => answerOf(settled, told))
       : answerOf(reply, told);
-  }
-
-  /** @returns an answer, if it is not permitted */
-  #execute(argv: readonly ByteString[]): Reply | Promise<Reply> | string {
-    const called = this.#permitted(argv);
-    return typeof called === "string" ? called : this.#host.path.execute(called.command, argv, this.#sender);
   }
 
   /** @param told  is given null if others have changed the key since */
@@ -191,4 +209,6 @@ function answerOf(reply: Reply, told: (reply: Reply) => string): string {
   return reply.kind === "error" ? `SERVER_ERROR ${reply.text}\r\n` : told(reply);
 }
 
+const itemsOf = (reply: Reply | undefined): readonly Reply[] => (reply?.kind === "array" ? reply.items : []);
+const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
 const isZero = (reply: Reply): boolean => reply.kind === "integer" && reply.value === 0;

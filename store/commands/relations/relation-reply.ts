@@ -1,10 +1,10 @@
 /** A relation as a reply: its name, its columns with their origins, and its rows. */
-import { array, bulk, bulkOrNil, map, NIL, type Reply, writtenDouble } from "../../../protocol/reply.js";
+import { array, bulk, bulkOrNil, NIL, type Reply, relation, writtenDouble } from "../../../protocol/reply.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import type { Relation } from "./relation.js";
 
 export function relationReply({ name, columns, rows }: Relation): Reply {
-  return map([
+  return relation([
     bulk("name"),
     bulk(name),
     bulk("columns"),

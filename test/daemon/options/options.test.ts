@@ -78,7 +78,6 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--policy", "best"], 2, /Expected first, majority/],
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "-s", publicKey], 2, /leave out -s and --root-key/],
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--data", "d"], 2, /leave out --data and --peer/],
-  [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--memcached", "0"], 2, /Leave out --memcached/],
   [["--key", "private.pem"], 2, /--key is for a daemon that signs for others: give -d dbsync/],
   [["-s", "nowhere.pem"], 1, /nowhere\.pem does not exist/],
   [["-s", publicKey, "--allow-unsigned"], 2, /exclude each other/],

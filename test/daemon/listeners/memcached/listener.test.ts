@@ -1,36 +1,18 @@
 /** memcached's text protocol, held to what memcached 1.6.18 answers, and where it is ours. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
 import { UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
 import { version } from "../../../../serving/process/version.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
-import { repositoryRoot } from "../../../support/repository.js";
 import { makeFolder, startReplica } from "../../replicas.js";
+import { replay } from "./replay.js";
 import { startMemcached } from "./scene.js";
-
-interface Step {
-  readonly send: string;
-  readonly answer: string;
-  readonly closes?: true;
-}
-
-const answers = join(repositoryRoot, "test/vectors/memcached/answers.json");
-const STEPS: readonly Step[] = JSON.parse(readFileSync(answers, "utf8"));
 
 test("answers are memcached's", async () => {
   await using scene = await startMemcached();
   scene.now = Date.now();
-  for (const { send, answer, closes } of STEPS) {
-    using client = await RawClient.open(scene.port);
-    client.send(`delete a noreply\r\ndelete b noreply\r\n${send}`);
-    // A client that has sent its last byte is answered, and then closed.
-    if (closes === undefined) client.socket.end();
-    const said = await client.rest();
-    assert.equal(said.replaceAll(`VERSION ${version}`, "VERSION 0"), answer, JSON.stringify(send));
-  }
+  await replay(scene.port);
 });
 
 test("exptime is seconds from now on, above 30 days a date, 0 for ever, and below 0 the past", async () => {

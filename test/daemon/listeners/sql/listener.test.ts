@@ -4,84 +4,28 @@ import { test } from "node:test";
 import { UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { STATEMENT_BYTES_MAX } from "../../../../store/sql/parse.js";
-import { DIFFERENCES, EMPTIED_BEFORE, FRAMING } from "../../../store/commands/relations/differences.js";
 import { scenarios } from "../../../store/commands/relations/transcript.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { makeFolder, startReplica } from "../../replicas.js";
+import { replay } from "./replay.js";
 import { type SqlScene, startSql } from "./scene.js";
-
-const different = new Set(
-  DIFFERENCES.flatMap(({ steps }) =>
-    Object.entries(steps).flatMap(([name, numbers]) => numbers.map((number) => `${name} ${number}`)),
-  ),
-);
-
-/** A text that does not end takes what follows for its own: such steps are sent on connections that end behind them. */
-const isOpen = (statement: string) =>
-  (statement.match(/'/g)?.length ?? 0) % 2 === 1 && !statement.includes('"');
-
-const frames = (answer: string) => (answer.match(/^END$/gm) ?? []).length;
-
-/** Rows in an order of their own, where it means nothing. */
-function unordered(answer: string, statement: string): string {
-  if (!/asehoy|vondrona/i.test(statement)) return answer;
-  return answer.replace(
-    /"rows":\[(.*)\]\}/g,
-    (_, rows: string) =>
-      `"rows":${rows
-        .split("],[")
-        .map((row) => row.replace(/^\[|\]$/g, ""))
-        .sort()}`,
-  );
-}
 
 test("frames are the original's, byte for byte", async () => {
   let scene: SqlScene = await startSql();
-  const clients = new Map<string, RawClient>();
-  let compared = 0;
   try {
-    for (const { name, steps } of scenarios) {
-      if (name === EMPTIED_BEFORE) {
-        await scene[Symbol.asyncDispose]();
-        scene = await startSql();
-      }
-      if (FRAMING.has(name)) continue;
-      for (const [number, { send, expect, conn = "", target = "" }] of steps.entries()) {
-        if (send === undefined || expect === undefined) continue;
-        const at = `${name} ${conn} ${target}`;
-        if (isOpen(send)) continue;
-        const client = clients.get(at) ?? (await RawClient.open(scene.port));
-        clients.set(at, client);
-        const answer = await whole(client, send);
-        if (different.has(`${name} ${number}`)) continue;
-        compared++;
-        assert.equal(
-          unordered(answer, send),
-          unordered(bytesOfText(expect), send),
-          `${name} ${number}: ${send}`,
-        );
-      }
-    }
+    const compared = await replay(scene.port, async () => {
+      await scene[Symbol.asyncDispose]();
+      scene = await startSql();
+      return scene.port;
+    });
     assert.ok(compared > 400, String(compared));
   } finally {
-    for (const client of clients.values()) client[Symbol.dispose]();
     await scene[Symbol.asyncDispose]();
   }
 });
 
-/** The answer to one statement: up to its last line. */
-async function whole(client: RawClient, statement: string): Promise<string> {
-  client.send(bytesOfText(statement));
-  let answer = "";
-  while (!answer.endsWith("\nEND\n")) {
-    const more = await client.read(1);
-    assert.notEqual(more, "", `closed: ${statement}`);
-    answer += more + (await client.read(client.received.length));
-  }
-  return answer;
-}
-
+const frames = (answer: string) => (answer.match(/^END$/gm) ?? []).length;
 const page = (value: string) =>
   `RELATION_JSON_PAGE 1/1\n{"type":"relation","name":"dual_projection","page":1,"totalPages":1,"columns":[{"name":"x","origin":null}],"rows":[[${value}]]}\nRELATION_JSON_END\nRESULT_MESSAGE\nOK\nEND\n`;
 
