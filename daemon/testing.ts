@@ -10,10 +10,10 @@ import { pino } from "pino";
 import { generateKeyPair } from "../keys/generate.js";
 import { realEnvironment } from "../serving/process/environment.js";
 import type { LogLevel } from "../serving/process/log.js";
+import { formatPlace } from "../serving/process/place.js";
 import { version } from "../serving/process/version.js";
 import { Daemon } from "./daemon.js";
 import { optionTable, parseArguments } from "./options/options.js";
-import { formatPlace } from "./options/place.js";
 import { settingsOf } from "./options/read-settings.js";
 import type { Settings } from "./options/settings.js";
 

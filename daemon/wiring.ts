@@ -1,9 +1,9 @@
 /** Makes a daemon's parts and puts them together; the only file that knows every one of them. Nothing is started here. */
 import type { Logger } from "pino";
+import type { AdminServer } from "../serving/admin/server.js";
 import type { Environment } from "../serving/process/environment.js";
 import type { Health } from "./admin/health.js";
 import type { Metrics } from "./admin/metrics.js";
-import type { AdminServer } from "./admin/server.js";
 import type { Backend } from "./backends/backend.js";
 import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync/listener.js";
 import { type MadeBackend, makeBackend } from "./make-backend.js";

@@ -1,10 +1,11 @@
-/** What is known of a metric: all of it in one row, with where its numbers are from. They are read when somebody asks, never before. */
+/** The rows of the daemon's metrics, by what they are counted for. */
 
 import type { FleetFigures, FleetServer } from "../../protocol/json/fleet-figures.js";
+import type { Histogram } from "../../serving/admin/histogram.js";
+import type { HistogramMetric, Sample, ValueMetric } from "../../serving/admin/metric.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
 import type { Health } from "./health.js";
-import type { Histogram } from "./histogram.js";
 import type { ListenerCounts, Metrics } from "./metrics.js";
 
 export interface Sources {
@@ -18,26 +19,8 @@ export interface Sources {
   readonly jsonFleet: () => FleetFigures | null;
 }
 
-export interface Sample<Value> {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: Value;
-}
-
-interface Row<Value> {
-  readonly labels: readonly string[];
-  readonly help: string;
-  readonly read: (sources: Sources) => readonly Sample<Value>[];
-}
-
-/** A counter's value is the sum since the start, a gauge's the value now. */
-export interface ValueRow extends Row<number> {
-  readonly type: "counter" | "gauge";
-}
-
-export interface HistogramRow extends Row<Histogram> {
-  readonly type: "histogram";
-}
-
+export type ValueRow = ValueMetric<Sources>;
+export type HistogramRow = HistogramMetric<Sources>;
 export type MetricRow = ValueRow | HistogramRow;
 
 type ValueType = ValueRow["type"];

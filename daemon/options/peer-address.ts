@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
-import { placeName } from "./place.js";
+import { placeName } from "../../serving/process/place.js";
 
 /** Where a member listens. */
 export interface PeerAddress {

@@ -1,7 +1,7 @@
 /** What it takes to listen where others than this machine's users come: signatures or the operator's word, and TLS if it is wanted. */
 import { lookup } from "node:dns/promises";
+import { isLoopback } from "../../serving/process/loopback.js";
 import { StartError } from "../../serving/process/start-error.js";
-import { isLoopback } from "./loopback.js";
 import { isSigned, type Settings, type SigningSettings, tlsFilesOf } from "./settings.js";
 
 /** What is asked of an address. */

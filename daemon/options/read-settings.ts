@@ -1,10 +1,10 @@
 /** From what was given to whole settings: what options imply for each other, and one look at their combinations before anything is opened. */
 import type { Command } from "commander";
+import { isLoopback } from "../../serving/process/loopback.js";
 import { StartError } from "../../serving/process/start-error.js";
 import { COMPAT_DATABASE } from "./common-rows.js";
 import { parseSpecifications } from "./database-list.js";
 import { formatLimit, LIMITS, type LimitName, type Limits } from "./limits.js";
-import { isLoopback } from "./loopback.js";
 import { attributeOf } from "./option-row.js";
 import { refuseOpen } from "./reach.js";
 import {

@@ -3,12 +3,12 @@
  * --check-config prints and what a reload takes over are made of the rows. Limits are shorter rows, in limits.ts.
  */
 import { LOG_FORMATS, LOG_LEVELS } from "../../serving/process/log.js";
+import { formatPlace, parsePlace } from "../../serving/process/place.js";
 import { COMMON } from "./common-rows.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
 import { choice, limit, list, path, text, toggle } from "./forms.js";
 import { formatLimit, LIMITS, type LimitName } from "./limits.js";
 import { type OptionRow, row } from "./option-row.js";
-import { formatPlace, parsePlace } from "./place.js";
 import { SIDECAR } from "./sidecar-rows.js";
 import { CLUSTER, TIMELINE } from "./timeline-rows.js";
 import { USER_LISTENERS } from "./user-listener-rows.js";

@@ -1,8 +1,9 @@
 /** The options of the listeners for users, who have names and passwords instead of keys. A row with `clients` is a listener. */
+
+import { formatPlace, parsePlace, placeName, type ReplicaPlace } from "../../serving/process/place.js";
 import { choice, list, path, text, toggle } from "./forms.js";
 import { row } from "./option-row.js";
 import { parsePeer } from "./peer-address.js";
-import { formatPlace, parsePlace, placeName, type ReplicaPlace } from "./place.js";
 
 /** The original server's. */
 const JSON_PORT = "8888";

@@ -1,6 +1,7 @@
 /** Which combinations of options make sense with listeners for users, or without. */
+
+import type { ListenPlace } from "../../serving/process/place.js";
 import { StartError } from "../../serving/process/start-error.js";
-import type { ListenPlace } from "./place.js";
 import { hasTimeline, type Settings, USER_LISTENER_NAMES } from "./settings.js";
 
 /** `--resp, --json and --memcached`. */

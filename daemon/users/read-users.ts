@@ -1,7 +1,7 @@
 /** The users that listeners begin with, or go on with: none of them may open a listener that is in reach of others. */
 import { statSync } from "node:fs";
+import { isLoopback } from "../../serving/process/loopback.js";
 import { StartError } from "../../serving/process/start-error.js";
-import { isLoopback } from "../options/loopback.js";
 import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
 import { DEFAULT_USER, Users } from "./users.js";
 

@@ -3,8 +3,8 @@
  * full jitter, so that many daemons do not all arrive at one that comes back.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { placeName } from "../../../serving/process/place.js";
 import type { PeerAddress } from "../../options/peer-address.js";
-import { placeName } from "../../options/place.js";
 import type { FarewellCode } from "../shared/farewells.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberStatus } from "../shared/peering-parts.js";

@@ -18,8 +18,8 @@ import {
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
 import { type DaemonState, type Hello, writeHello } from "../../../protocol/version-2/messages-v2.js";
+import { placeName } from "../../../serving/process/place.js";
 import type { PeerAddress } from "../../options/peer-address.js";
-import { placeName } from "../../options/place.js";
 import { type ExchangeMessage, isExchange } from "../shared/exchange-message.js";
 import { FAREWELLS, type FarewellCode } from "../shared/farewells.js";
 import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";

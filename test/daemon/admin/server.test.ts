@@ -4,16 +4,18 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { pino } from "pino";
-import type { Exposition } from "../../../daemon/admin/exposition.js";
-import { makeExposition } from "../../../daemon/admin/exposition.js";
-import type { Health } from "../../../daemon/admin/health.js";
+import { type Health, isHealthy } from "../../../daemon/admin/health.js";
 import { METRICS } from "../../../daemon/admin/metric-table.js";
 import { Metrics } from "../../../daemon/admin/metrics.js";
-import { AdminServer } from "../../../daemon/admin/server.js";
 import { REFUSALS } from "../../../daemon/answers/refusals.js";
-import { parsePlace } from "../../../daemon/options/place.js";
+import type { Exposition } from "../../../serving/admin/exposition.js";
+import { makeExposition } from "../../../serving/admin/exposition.js";
+import { AdminServer } from "../../../serving/admin/server.js";
+import { parsePlace } from "../../../serving/process/place.js";
 import { StartError } from "../../../serving/process/start-error.js";
 import { RawClient } from "../../support/raw-client.js";
+
+const reported = (health: Health) => ({ isHealthy: isHealthy(health), details: health });
 
 const LIVE: Health = { version: "1.2.3", state: "live", backends: [{ name: "memory", up: true }] };
 
@@ -30,10 +32,10 @@ async function startAdmin(
   const { health = () => LIVE, hosts = [] } = options;
   const metrics = new Metrics();
   const sources = { metrics, health, bufferedBytes: () => 77, replica: () => null, jsonFleet: () => null };
-  const { exposition = makeExposition(sources) } = options;
+  const { exposition = makeExposition(METRICS, sources) } = options;
   const log: string[] = [];
   const server = new AdminServer({
-    ...{ place: parsePlace("0"), hosts, health, exposition },
+    ...{ place: parsePlace("0"), hosts, health: () => reported(health()), exposition },
     log: pino({}, { write: (line) => log.push(line) }),
   });
   await server.start();
@@ -273,7 +275,7 @@ test("a port that is taken is told with the cure", async () => {
   const place = parsePlace(String(admin.port));
   const exposition = { contentType: "text/plain", text: async () => "" };
   const second = new AdminServer({
-    ...{ place, hosts: [], exposition, health: () => LIVE },
+    ...{ place, hosts: [], exposition, health: () => reported(LIVE) },
     log: pino({ level: "silent" }),
   });
   await assert.rejects(second.start(), (problem) => {

@@ -5,9 +5,9 @@ import { test } from "node:test";
 import { pino } from "pino";
 import { REFUSALS } from "../../../daemon/answers/refusals.js";
 import { formatLimit, LIMITS, parseLimit } from "../../../daemon/options/limits.js";
-import { isLoopback } from "../../../daemon/options/loopback.js";
 import { RefusalLog } from "../../../serving/connections/refusal-log.js";
 import { realEnvironment } from "../../../serving/process/environment.js";
+import { isLoopback } from "../../../serving/process/loopback.js";
 
 test("sizes and times are read with their units, and written so that they read the same", () => {
   const { maxRequestBytes, idleTimeout, maxConnections } = LIMITS;

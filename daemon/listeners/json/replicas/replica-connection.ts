@@ -5,8 +5,8 @@
 import { connect, type Socket } from "node:net";
 import { parseJson } from "../../../../protocol/json/json-reader.js";
 import { JsonObject } from "../../../../protocol/json/json-value.js";
+import type { ReplicaPlace } from "../../../../serving/process/place.js";
 import { Queue } from "../../../../serving/process/queue.js";
-import type { ReplicaPlace } from "../../../options/place.js";
 
 export interface ReplicaBounds {
   /** Milliseconds: a server that says nothing for so long is given up. */

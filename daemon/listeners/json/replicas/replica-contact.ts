@@ -1,6 +1,6 @@
 /** What is known of a server of --json-replica, and the connection to it: of which kind it is, whom it follows. */
 import type { Logger } from "pino";
-import { placeName, type ReplicaPlace } from "../../../options/place.js";
+import { placeName, type ReplicaPlace } from "../../../../serving/process/place.js";
 import type { Fleet } from "./fleet.js";
 import { type Leader, type Met, meet, metIn } from "./fleet-messages.js";
 import { objectOf, type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { JsonObject } from "../../../../protocol/json/json-value.js";
-import type { ReplicaPlace } from "../../../options/place.js";
+import type { ReplicaPlace } from "../../../../serving/process/place.js";
 import type { ForwardedWrite } from "./forwarded-write.js";
 import { MissedDocuments } from "./missed-documents.js";
 import { compareWith } from "./replica-comparison.js";

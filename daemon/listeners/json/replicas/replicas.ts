@@ -8,8 +8,8 @@ import { type ByteString, textOfBytes } from "../../../../protocol/byte-string.j
 import type { FleetFigures } from "../../../../protocol/json/fleet-figures.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import type { Environment } from "../../../../serving/process/environment.js";
+import type { ReplicaPlace } from "../../../../serving/process/place.js";
 import type { Limits } from "../../../options/limits.js";
-import type { ReplicaPlace } from "../../../options/place.js";
 import { ERROR_HEAD, success } from "../messages/answers.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";

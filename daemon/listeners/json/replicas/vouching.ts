@@ -4,7 +4,7 @@
  */
 
 import type { Environment } from "../../../../serving/process/environment.js";
-import type { ReplicaPlace } from "../../../options/place.js";
+import type { ReplicaPlace } from "../../../../serving/process/place.js";
 import { textIn, vouch } from "./fleet-messages.js";
 import { objectOf, type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
 

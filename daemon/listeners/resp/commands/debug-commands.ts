@@ -5,11 +5,11 @@
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { array, error, OK, type Reply, status } from "../../../../protocol/reply.js";
+import { isLoopback } from "../../../../serving/process/loopback.js";
 import { CommandFailure, custom, echoed, noSuchKey } from "../../../../store/arguments/errors.js";
 import { parseDouble, parseInteger } from "../../../../store/arguments/numbers.js";
 import { findCommand, resolveCommand } from "../../../../store/command-table.js";
 import type { Command } from "../../../../store/rows/command.js";
-import { isLoopback } from "../../../options/loopback.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 import { parseMemory } from "./config-setting.js";
 import { sample } from "./debug-samples.js";

@@ -1,11 +1,10 @@
 /**
  * The numbers as Prometheus reads them, through prom-client, which is loaded with --admin only. Nothing is
- * kept here: each scrape copies what metrics.ts has counted.
+ * kept here: each scrape copies what the program has counted.
  */
 import { Counter, Gauge, type Histogram, Registry } from "prom-client";
 import type { Histogram as Counted } from "./histogram.js";
-import type { HistogramRow, Sample, Sources, ValueRow } from "./metric-row.js";
-import { METRICS } from "./metric-table.js";
+import type { HistogramMetric, Metrics, Sample, ValueMetric } from "./metric.js";
 
 export interface Exposition {
   /** Of the text; Prometheus's text format. */
@@ -14,16 +13,21 @@ export interface Exposition {
   text(): Promise<string>;
 }
 
-export function makeExposition(sources: Sources): Exposition {
+export function makeExposition<Sources>(metrics: Metrics<Sources>, sources: Sources): Exposition {
   const registry = new Registry();
-  for (const [name, row] of Object.entries(METRICS)) {
+  for (const [name, row] of Object.entries(metrics)) {
     if (row.type === "histogram") registry.registerMetric(countedHistogram(name, row, sources));
     else registerValue(registry, name, row, sources);
   }
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
-function registerValue(registry: Registry, name: string, row: ValueRow, sources: Sources): void {
+function registerValue<Sources>(
+  registry: Registry,
+  name: string,
+  row: ValueMetric<Sources>,
+  sources: Sources,
+): void {
   const { type, help, labels, read } = row;
   // Without labels a reset metric is 0, not absent.
   const isAlone = labels.length === 0;
@@ -53,7 +57,11 @@ function registerValue(registry: Registry, name: string, row: ValueRow, sources:
  * prom-client's own histogram counts one observation at a time and takes a fraction of a microsecond for it;
  * ours come counted, so only the form is kept, of which the registry asks no more than this.
  */
-function countedHistogram(name: string, { type, help, read }: HistogramRow, sources: Sources): Histogram {
+function countedHistogram<Sources>(
+  name: string,
+  { type, help, read }: HistogramMetric<Sources>,
+  sources: Sources,
+): Histogram {
   const values = () => read(sources).flatMap((sample) => [...bucketsOf(name, sample)]);
   const metric = {
     name,

@@ -1,7 +1,7 @@
 /** Where --admin listens, as text. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatPlace, parsePlace } from "../../../daemon/options/place.js";
+import { formatPlace, parsePlace } from "../../../serving/process/place.js";
 
 test("a port alone is one of 127.0.0.1", () => {
   assert.deepEqual(parsePlace("9464"), { address: "127.0.0.1", port: 9464 });

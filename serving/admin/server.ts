@@ -1,17 +1,16 @@
 /**
- * The tiny web server of --admin: /healthz for whoever watches over the daemon, /metrics for Prometheus.
+ * The tiny web server of --admin: /healthz for whoever watches over a program, /metrics for Prometheus.
  * Its unit of work is a request; it answers from memory, takes nothing in, and serves nothing secret.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
-import type { Service } from "../../serving/process/service.js";
-import { StartError } from "../../serving/process/start-error.js";
-import { isLoopback } from "../options/loopback.js";
-import { formatPlace, type ListenPlace } from "../options/place.js";
+import { isLoopback } from "../process/loopback.js";
+import { formatPlace, type ListenPlace } from "../process/place.js";
+import type { Service } from "../process/service.js";
+import { StartError } from "../process/start-error.js";
 import { isOurHost } from "./asked-host.js";
 import type { Exposition } from "./exposition.js";
-import { type Health, isHealthy } from "./health.js";
 import { boundVisitors } from "./visitors.js";
 
 /** A scraper or two, a health check, somebody who looks; of more the idle ones go. */
@@ -35,11 +34,18 @@ interface Page {
 const METHODS = ["GET", "HEAD"];
 const TEXT = "text/plain; charset=utf-8";
 
+export interface HealthReport {
+  /** Whether clients should be sent here. */
+  readonly isHealthy: boolean;
+  /** What is told besides; nothing secret. */
+  readonly details: object;
+}
+
 export interface AdminServerParts {
   readonly place: ListenPlace;
   /** Names by which it may be asked for, in lower case, besides addresses and localhost. */
   readonly hosts: readonly string[];
-  readonly health: () => Health;
+  readonly health: () => HealthReport;
   readonly exposition: Exposition;
   readonly log: Logger;
 }
@@ -87,7 +93,7 @@ export class AdminServer implements Service {
     if (isLoopback(address) === true) return;
     log.warn(
       { address },
-      "--admin can be reached from other machines; whoever does sees the daemon's metrics, no keys and no data",
+      "--admin can be reached from other machines; whoever does sees metrics, no keys and no data",
     );
   }
 
@@ -120,10 +126,9 @@ export class AdminServer implements Service {
   }
 
   #healthPage(): Page {
-    const health = this.#parts.health();
-    const healthy = isHealthy(health);
-    const body = { status: healthy ? "ok" : "not ready", ...health };
-    return { status: healthy ? 200 : 503, type: "application/json", body: `${JSON.stringify(body)}\n` };
+    const { isHealthy, details } = this.#parts.health();
+    const body = { status: isHealthy ? "ok" : "not ready", ...details };
+    return { status: isHealthy ? 200 : 503, type: "application/json", body: `${JSON.stringify(body)}\n` };
   }
 
   async #metricsPage(): Promise<Page> {
@@ -137,7 +142,7 @@ export class AdminServer implements Service {
 
 function misdirected(host = ""): string {
   const name = JSON.stringify(host.slice(0, NAME_CHARS));
-  return `Nobody is called ${name} here. Ask by the address, or start the daemon with --admin-host and that name.\n`;
+  return `Nobody is called ${name} here. Ask by the address, or start with --admin-host and that name.\n`;
 }
 
 function listenError(reason: NodeJS.ErrnoException, place: ListenPlace): StartError {

@@ -1,0 +1,27 @@
+/** What is known of a metric: all of it in one row, with where its numbers are from. They are read when somebody asks, never before. */
+import type { Histogram } from "./histogram.js";
+
+export interface Sample<Value> {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: Value;
+}
+
+interface Metric<Sources, Value> {
+  readonly labels: readonly string[];
+  readonly help: string;
+  readonly read: (sources: Sources) => readonly Sample<Value>[];
+}
+
+/** A counter's value is the sum since the start, a gauge's the value now. */
+export interface ValueMetric<Sources> extends Metric<Sources, number> {
+  readonly type: "counter" | "gauge";
+}
+
+export interface HistogramMetric<Sources> extends Metric<Sources, Histogram> {
+  readonly type: "histogram";
+}
+
+export type AnyMetric<Sources> = ValueMetric<Sources> | HistogramMetric<Sources>;
+
+/** By their names. */
+export type Metrics<Sources> = Readonly<Record<string, AnyMetric<Sources>>>;
