@@ -3,6 +3,7 @@
  * placed by. By its bytes alone: the tree of store/sql where it has one, else its first word, as the original does it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { readAside } from "../../protocol/sql-statement.js";
 import { SqlMistake } from "../../store/sql/mistake.js";
 import { parse } from "../../store/sql/parse.js";
 import { namesIn } from "../../store/sql/query-names.js";
@@ -32,21 +33,17 @@ export type StatementKind =
   | { readonly kind: "write"; readonly reach: Reach; readonly object: PlacedObject | null }
   | { readonly kind: "use"; readonly database: ByteString }
   /** It changes the connection that it comes by, and nothing else: `login`, `pages`. */
-  | { readonly kind: "connection"; readonly word: "login" | "pages" };
+  | { readonly kind: "connection" };
 
 const READING = /^\s*(?:alaivo|asehoy|famaritana|(?:select|show|describe)\b)/i;
 const USING = /^\s*(?:ampiasao|use)[ \t\r\n]+([^ \t\r\n;]+)[ \t\r\n]*$/i;
-/** Statements of `dbsyncd --sql` that are no SQL. */
-const OF_CONNECTION = /^(?:(login)[ \t\r\n]|(?:(pages)|pejy)\s+[1-9]\d{0,8}$)/i;
 
 const SERVER: Reach = { kind: "server" };
 const DATABASE: Reach = { kind: "database" };
 
 /** @param text  without blanks around it and without the `;` behind it */
 export function statementKind(text: ByteString): StatementKind {
-  const connection = OF_CONNECTION.exec(text);
-  if (connection !== null)
-    return { kind: "connection", word: connection[1] === undefined ? "pages" : "login" };
+  if (readAside(text) !== null) return { kind: "connection" };
   const { statement } = parse(text);
   return statement instanceof SqlMistake ? byFirstWord(text) : byTree(statement);
 }

@@ -1,0 +1,39 @@
+/** Asks servers one after the other for one statement, as long as that can do no harm. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { UpstreamAnswer, UpstreamFailure } from "../upstream/outcome.js";
+import type { UpstreamSession } from "../upstream/session.js";
+import type { BalancedServer } from "./balanced-server.js";
+
+export interface Attempt {
+  readonly servers: readonly BalancedServer[];
+  readonly session: UpstreamSession;
+  readonly statement: ByteString;
+  /** Whether it changes nothing on servers, and so may be asked for again whatever became of it. */
+  readonly isRepeatable: boolean;
+}
+
+/** What the last server that was asked made of it. */
+export type Attempted =
+  | (UpstreamAnswer & { readonly server: BalancedServer; readonly tries: number })
+  | (UpstreamFailure & { readonly server: BalancedServer; readonly tries: number });
+
+/** Another server would say the same. */
+const OF_STATEMENT: ReadonlySet<UpstreamFailure["why"]> = new Set(["too-long"]);
+
+/** @param servers  not empty */
+export async function attempt({ servers, session, statement, isRepeatable }: Attempt): Promise<Attempted> {
+  let tries = 0;
+  for (const server of servers) {
+    tries++;
+    const outcome = await server.upstream.ask(session, statement);
+    if (outcome.kind === "answered") {
+      server.answered++;
+      return { ...outcome, server, tries };
+    }
+    if (outcome.reached === "no") server.unreached++;
+    else server.unknown++;
+    const isOver = OF_STATEMENT.has(outcome.why) || (outcome.reached === "unknown" && !isRepeatable);
+    if (isOver || tries === servers.length) return { ...outcome, server, tries };
+  }
+  throw new Error("there is no server");
+}

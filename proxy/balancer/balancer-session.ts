@@ -1,0 +1,85 @@
+/**
+ * What one client asks for. Reads go to another server if one fails; a write does where the first has certainly not seen it, and is refused
+ * where nobody knows. The database is the session's, whatever server answers; a refused USE changes nothing.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { LineSession } from "../clients/line-dialect.js";
+import type { ServerOrder } from "../routing/server-order.js";
+import { type StatementKind, statementKind } from "../routing/statement-kind.js";
+import { failureFrame } from "../upstream/failure-frame.js";
+import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/session.js";
+import { type Attempted, attempt } from "./attempts.js";
+import type { BalancedServer } from "./balanced-server.js";
+import { RecentWrites } from "./recent-writes.js";
+import type { StatementCounts } from "./statement-counts.js";
+
+export interface BalancerSessionParts {
+  readonly order: ServerOrder<BalancedServer>;
+  readonly counts: StatementCounts;
+  /** Milliseconds for which a session stays with the server that it wrote to. */
+  readonly settleTime: number;
+  readonly environment: { uptime(): number };
+}
+
+export class BalancerSession implements LineSession {
+  readonly #parts: BalancerSessionParts;
+  readonly #recent = new RecentWrites();
+  #session: UpstreamSession = NEW_SESSION;
+
+  constructor(parts: BalancerSessionParts) {
+    this.#parts = parts;
+  }
+
+  async serve(statement: ByteString): Promise<ByteString> {
+    const { counts } = this.#parts;
+    const kind = statementKind(statement);
+    counts.statements[kind.kind]++;
+    const isRepeatable = kind.kind !== "write";
+    const servers = this.#serversFor(kind, statement);
+    const result = await attempt({ servers, session: this.#session, statement, isRepeatable });
+    if (result.tries > 1 && result.kind === "answered") {
+      if (isRepeatable) counts.retried++;
+      else counts.moved++;
+    }
+    return result.kind === "answered" ? this.#answered(kind, statement, result) : this.#failed(kind, result);
+  }
+
+  #serversFor(kind: StatementKind, statement: ByteString): readonly BalancedServer[] {
+    const { order, environment } = this.#parts;
+    const now = environment.uptime();
+    const found = order.of(kind, statement, this.#session.database);
+    const before = this.#recent.serverOf(this.#databaseOf(kind), now);
+    const isFresh = (server: BalancedServer) => server === before || server.freshFrom <= now;
+    const others = found.filter((server) => server !== before);
+    const ordered = before === null ? others : [before, ...others];
+    return [...ordered.filter(isFresh), ...ordered.filter((server) => !isFresh(server))];
+  }
+
+  /** The database that a statement is about; null: all of them. */
+  #databaseOf(kind: StatementKind): ByteString | null {
+    if (kind.kind === "use") return kind.database;
+    if (kind.kind === "write" && kind.object?.kind === "database") return kind.object.name;
+    return kind.kind === "read" && kind.reach.kind === "server" ? null : this.#session.database;
+  }
+
+  #answered(
+    kind: StatementKind,
+    statement: ByteString,
+    { frame, server }: Extract<Attempted, { kind: "answered" }>,
+  ): ByteString {
+    if (kind.kind === "write") {
+      const { settleTime, environment } = this.#parts;
+      const until = environment.uptime() + settleTime;
+      if (!frame.isError) this.#recent.note(this.#databaseOf(kind) ?? "", { server, until });
+    } else this.#session = sessionAfter(this.#session, statement, frame);
+    return frame.bytes;
+  }
+
+  #failed(kind: StatementKind, { server, ...failure }: Extract<Attempted, { kind: "failed" }>): ByteString {
+    const { counts } = this.#parts;
+    const isRepeatable = kind.kind !== "write";
+    if (failure.reached === "unknown" && !isRepeatable) counts.unknown++;
+    else counts.unreached++;
+    return failureFrame(failure, server.id, isRepeatable);
+  }
+}

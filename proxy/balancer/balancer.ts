@@ -1,0 +1,85 @@
+/** The balancer: clients on one side, servers on the other. */
+import type { AddressInfo } from "node:net";
+import type { Logger } from "pino";
+import type { Environment } from "../../serving/process/environment.js";
+import type { Service } from "../../serving/process/service.js";
+import type { ClientLimits } from "../clients/client-limits.js";
+import type { LineObserver } from "../clients/line-dialect.js";
+import { LineListener } from "../clients/line-listener.js";
+import { ServerOrder } from "../routing/server-order.js";
+import type { BalancerSettings, ServerSettings } from "../settings/balancer-settings.js";
+import type { UpstreamLimits } from "../upstream/limits.js";
+import { UpstreamServer } from "../upstream/server.js";
+import { BalancedServer } from "./balanced-server.js";
+import { BalancerSession } from "./balancer-session.js";
+import { StatementCounts } from "./statement-counts.js";
+
+export interface BalancerParts {
+  readonly settings: BalancerSettings;
+  readonly limits: { readonly clients: ClientLimits; readonly servers: UpstreamLimits };
+  readonly observer: LineObserver;
+  readonly environment: Environment;
+  readonly log: Logger;
+}
+
+export class Balancer implements Service {
+  readonly servers: readonly BalancedServer[];
+  readonly counts = new StatementCounts();
+  readonly #parts: BalancerParts;
+  readonly #listener: LineListener;
+
+  constructor(parts: BalancerParts) {
+    const { settings, limits, observer, environment, log } = parts;
+    this.#parts = parts;
+    this.servers = settings.servers.map((server) => this.#serverOf(server));
+    const { routing, settleTime } = settings;
+    const order = new ServerOrder(this.servers, {
+      readsByRendezvous: routing.reads === "RENDEZVOUS",
+      writesToFirst: routing.writes === "SINGLE_PRIMARY",
+      partition: routing.partition,
+      hash: routing.hash,
+    });
+    const { counts } = this;
+    this.#listener = new LineListener({
+      ...settings.listen,
+      ...{ limits: limits.clients, observer, environment, log },
+      makeSession: () => new BalancerSession({ order, counts, settleTime, environment }),
+    });
+  }
+
+  /** Where clients find it. */
+  get address(): AddressInfo {
+    return this.#listener.address;
+  }
+
+  get bufferedBytes(): number {
+    return this.#listener.bufferedBytes;
+  }
+
+  async start(): Promise<void> {
+    await this.#listener.start();
+    for (const { upstream } of this.servers) upstream.start();
+    const { address, port } = this.address;
+    const servers = this.servers.map(({ id, upstream }) => `${id} ${upstream.place.text}`);
+    this.#parts.log.info({ address, port, servers }, "listening");
+  }
+
+  async stop(): Promise<void> {
+    await this.#listener.stop();
+    for (const { upstream } of this.servers) upstream.stop();
+  }
+
+  #serverOf(settings: ServerSettings): BalancedServer {
+    const { environment, log, limits } = this.#parts;
+    const { readRoles } = this.#parts.settings.routing;
+    const upstream = new UpstreamServer({
+      ...{ place: settings.place, limits: limits.servers, environment, log },
+      changed: ({ isUp }) => {
+        // What was written meanwhile comes to it from the others, and takes a while.
+        if (isUp) server.freshFrom = environment.uptime() + this.#parts.settings.settleTime;
+      },
+    });
+    const server = new BalancedServer(settings, readRoles.includes(settings.role), upstream);
+    return server;
+  }
+}

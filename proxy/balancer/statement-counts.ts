@@ -1,0 +1,14 @@
+/** What a balancer has done, for metrics. */
+import type { StatementKind } from "../routing/statement-kind.js";
+
+export class StatementCounts {
+  readonly statements: Record<StatementKind["kind"], number> = { read: 0, write: 0, use: 0, connection: 0 };
+  /** Reads that another server answered than the one that was asked first. */
+  retried = 0;
+  /** Writes that went to another server, as the one before had certainly not seen them. */
+  moved = 0;
+  /** Writes of which nobody knows whether they were carried out. */
+  unknown = 0;
+  /** Statements that no server could be asked for. */
+  unreached = 0;
+}

@@ -1,0 +1,84 @@
+/** The SQL line protocol as clients of a proxy speak it: one statement after the other, whose answers somebody else has. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { BALANCER_ERROR, ERROR_HEAD, errorFrame } from "../../protocol/sql-frames.js";
+import { SqlLineParser } from "../../protocol/sql-lines.js";
+import { readAside } from "../../protocol/sql-statement.js";
+import type { SocketHost } from "../../serving/connections/connection-host.js";
+import type { ConnectionObserver } from "../../serving/connections/connection-observer.js";
+import { type Closing, closing, Dialect } from "../../serving/connections/dialect.js";
+import type { ClientLimits } from "./client-limits.js";
+
+export const LINE_LISTENER = "sql";
+const REFUSALS = [`RESULT_MESSAGE\n${ERROR_HEAD}`, `RESULT_MESSAGE\n${BALANCER_ERROR}`];
+
+export interface LineObserver extends ConnectionObserver {
+  /** A client was answered. */
+  served(isError: boolean): void;
+}
+
+/** What one client asks, and is answered. */
+export interface LineSession {
+  /** @param statement  without the `;` behind it @returns a whole frame; never rejects */
+  serve(statement: ByteString): ByteString | Promise<ByteString>;
+  /** The client has gone. */
+  close?(): void;
+}
+
+export class LineDialect extends Dialect<ByteString> {
+  readonly listener = LINE_LISTENER;
+  /** Who has been answered without an error. */
+  isProven = false;
+  isClosing = false;
+  protected readonly parser = new SqlLineParser(0);
+  readonly #host: SocketHost<ClientLimits, LineObserver>;
+  readonly #session: LineSession;
+
+  constructor(host: SocketHost<ClientLimits, LineObserver>, session: LineSession) {
+    super();
+    this.#host = host;
+    this.#session = session;
+  }
+
+  get silenceMost(): number {
+    return this.#host.limits.silenceTimeout;
+  }
+
+  override next(pending: number): ByteString | null {
+    this.parser.maxBytes = this.#host.limits.maxRequestBytes;
+    return super.next(pending);
+  }
+
+  /** What has no `;` behind it is a statement, if nothing more comes. */
+  override sendsNoMore(): void {
+    this.parser.end();
+  }
+
+  bytesOf({ length }: ByteString): number {
+    return length;
+  }
+
+  serve(statement: ByteString): ByteString | Promise<ByteString> {
+    this.isClosing = readAside(statement)?.kind === "http";
+    if (this.isClosing) return "";
+    const answer = this.#session.serve(statement);
+    return typeof answer === "string" ? this.#told(answer) : answer.then(this.#told);
+  }
+
+  problem(): Closing | null {
+    if (!this.parser.isTooLong) return null;
+    const { maxRequestBytes } = this.#host.limits;
+    const words = errorFrame(`a statement may have ${maxRequestBytes} bytes at most`);
+    return closing("malformed", "a statement longer than any may be", words);
+  }
+
+  override gone(): void {
+    this.#session.close?.();
+  }
+
+  readonly #told = (answer: ByteString): ByteString => {
+    const isError = REFUSALS.some((head) => answer.startsWith(head));
+    this.isProven ||= !isError;
+    this.#host.observer.served(isError);
+    return answer;
+  };
+}

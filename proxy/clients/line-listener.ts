@@ -1,0 +1,41 @@
+/** Where clients of a proxy come to that speak the SQL line protocol. */
+import type { Logger } from "pino";
+import { FULL_FRAME } from "../../protocol/sql-frames.js";
+import { ClientConnection } from "../../serving/connections/client-connection.js";
+import { CONNECTION_REFUSALS } from "../../serving/connections/connection-refusals.js";
+import { SharedInput } from "../../serving/connections/shared-input.js";
+import { SocketListener } from "../../serving/connections/socket-listener.js";
+import type { Environment } from "../../serving/process/environment.js";
+import type { ClientLimits } from "./client-limits.js";
+import { LINE_LISTENER, LineDialect, type LineObserver, type LineSession } from "./line-dialect.js";
+
+export interface LineListenerParts {
+  /** An address, not a name. */
+  readonly address: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly limits: ClientLimits;
+  readonly observer: LineObserver;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** For each client. */
+  readonly makeSession: () => LineSession;
+}
+
+export class LineListener extends SocketListener<ClientLimits, LineObserver> {
+  constructor({ makeSession, ...parts }: LineListenerParts) {
+    super({
+      ...parts,
+      name: LINE_LISTENER,
+      options: { address: "--listen", port: "--listen" },
+      gate: null,
+      fullText: FULL_FRAME,
+      refusals: CONNECTION_REFUSALS,
+      connector(host) {
+        const input = new SharedInput();
+        return (socket) =>
+          new ClientConnection(input.take(socket), host, () => new LineDialect(host, makeSession()));
+      },
+    });
+  }
+}

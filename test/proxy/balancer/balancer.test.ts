@@ -1,0 +1,156 @@
+/** The balancer before servers whose answers the test gives: who is asked, what is asked again, and what is not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { messageFrame } from "../../../protocol/sql-frames.js";
+import { DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
+import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
+import { startBalancer } from "./scene.js";
+
+/** What our servers say of a USE; of all else, who they are. */
+const named =
+  (name: string) =>
+  ({ statement }: { readonly statement: string }) => {
+    const [, database] = /^(?:ampiasao|use) (\w+)$/.exec(statement) ?? [];
+    return messageFrame(database === undefined ? name : `Ny tahiry : ${database} dia miasa ankehitriny`);
+  };
+
+async function startTwo() {
+  const one = await FakeSqlServer.start(named("one"));
+  const two = await FakeSqlServer.start(named("two"));
+  const servers = [
+    { id: "m1", port: one.port },
+    { id: "m2", port: two.port },
+  ];
+  return {
+    ...{ one, two, servers },
+    async [Symbol.asyncDispose]() {
+      await one.stop();
+      await two.stop();
+    },
+  };
+}
+
+test("reads go to servers in turn, all writes of a database to one, in the session's database on each", async () => {
+  await using pair = await startTwo();
+  await using scene = await startBalancer(pair.servers);
+  using client = await scene.client();
+  await client.told("use d;");
+  const reads = [await client.told("select k from t;"), await client.told("select k from t;")];
+  assert.deepEqual(reads.sort(), ["one", "two"]);
+  const writers = new Set<string>();
+  for (const table of ["a", "b", "c"]) writers.add(await client.told(`insert into ${table} values (1);`));
+  assert.equal(writers.size, 1);
+  for (const { statements } of [pair.one, pair.two])
+    assert.match(statements[0] ?? "", /^(?:ampiasao|use) d$/);
+});
+
+test("a session reads from the server that it wrote to lately", async () => {
+  await using pair = await startTwo();
+  await using scene = await startBalancer(pair.servers, { settings: { settleTime: 60_000 } });
+  using client = await scene.client();
+  const writer = await client.told("create database d;");
+  await client.told("use d;");
+  const answers = new Set<string>();
+  for (let i = 0; i < 6; i++) answers.add(await client.told("select k from t;"));
+  answers.add(await client.told("show databases;"));
+  assert.deepEqual([...answers], [writer]);
+});
+
+test("a read that one server loses is asked of the other", async () => {
+  await using pair = await startTwo();
+  await using scene = await startBalancer(pair.servers);
+  using client = await scene.client();
+  pair.one.answering = ({ statement, socket }) => {
+    if (statement === HEARTBEAT) return messageFrame("one");
+    socket.destroy();
+    return null;
+  };
+  for (let i = 0; i < 4; i++) assert.equal(await client.told("select k from t;"), "two");
+  assert.ok(scene.balancer.counts.retried > 0);
+});
+
+test("a write that may have been carried out is refused and not asked again", async () => {
+  await using pair = await startTwo();
+  await using scene = await startBalancer(pair.servers);
+  using client = await scene.client();
+  const writer = await client.told("insert into t values (1);");
+  const [first, other] = writer === "one" ? [pair.one, pair.two] : [pair.two, pair.one];
+  first.answering = ({ statement, socket }) => {
+    if (statement === HEARTBEAT) return messageFrame("");
+    socket.destroy();
+    return null;
+  };
+  assert.match(
+    await client.told("insert into t values (2);"),
+    /^Hadisoana : Erreur de connexion backend : m[12] : whether it was carried out is not known$/,
+  );
+  assert.deepEqual(other.statements, []);
+  assert.equal(scene.balancer.counts.unknown, 1);
+});
+
+test("a write moves on when its server is certainly not there, and back when it is", async () => {
+  await using pair = await startTwo();
+  await using scene = await startBalancer(pair.servers);
+  using client = await scene.client();
+  const writer = await client.told("insert into t values (1);");
+  const [first, other] = writer === "one" ? [pair.one, "two"] : [pair.two, "one"];
+  await first.stop();
+  const answers: string[] = [];
+  while (answers.at(-1) !== other) answers.push(await client.told("insert into t values (2);"));
+  // The connection that was open may have been cut with the statement on it: once, and told so.
+  assert.ok(answers.length <= 2, answers.join());
+  assert.equal(await client.told("select k from t;"), other);
+  await first.start();
+  while ((await client.told("insert into t values (3);")) !== writer);
+  assert.ok(scene.lines.some(({ msg }) => msg?.startsWith("Erreur connexion à ")));
+});
+
+test("with no server there, each statement is answered by the original's words", async () => {
+  await using pair = await startTwo();
+  await using scene = await startBalancer(pair.servers);
+  using client = await scene.client();
+  await pair.one.stop();
+  await pair.two.stop();
+  for (const statement of ["select k from t;", "insert into t values (1);", "use d;"])
+    assert.equal(await client.told(statement), "Erreur de connexion backend", statement);
+});
+
+test("a refused USE does not stick", async () => {
+  await using pair = await startTwo();
+  await using scene = await startBalancer(pair.servers);
+  using client = await scene.client();
+  await client.told("use d;");
+  for (const server of [pair.one, pair.two])
+    server.answering = ({ statement }) =>
+      messageFrame(statement === "use e" ? "Hadisoana : Tsy misy" : statement === "ampiasao d" ? "" : "ok");
+  assert.match(await client.told("use e;"), /^Hadisoana/);
+  for (let i = 0; i < 4; i++) assert.equal(await client.told("select k from t;"), "ok");
+  assert.ok(!pair.one.statements.concat(pair.two.statements).includes("ampiasao e"));
+});
+
+test("replicas are read from and take no writes, and SINGLE_PRIMARY writes to the first", async () => {
+  await using pair = await startTwo();
+  const [one, two] = pair.servers as [{ id: string; port: number }, { id: string; port: number }];
+  {
+    await using scene = await startBalancer([one, { ...two, role: "REPLICA" }]);
+    using client = await scene.client();
+    const answers = [];
+    for (let i = 0; i < 8; i++) answers.push(await client.told(`create database d${i};`));
+    assert.deepEqual(new Set(answers), new Set(["one"]));
+  }
+  const routing = { ...DEFAULT_ROUTING, writes: "SINGLE_PRIMARY", readRoles: ["MASTER"] } as const;
+  await using scene = await startBalancer(pair.servers, { settings: { routing } });
+  using client = await scene.client();
+  for (let i = 0; i < 8; i++) assert.equal(await client.told(`create database d${i};`), "one");
+});
+
+test("statements and clients are bounded, and a browser's request ends the connection", async () => {
+  await using pair = await startTwo();
+  await using scene = await startBalancer(pair.servers, {
+    clients: { maxRequestBytes: 100, maxConnections: 1 },
+  });
+  using client = await scene.client();
+  assert.match(await client.told(`select '${"x".repeat(200)}';`), /100 bytes at most/);
+  using browser = await scene.client();
+  assert.equal(await browser.ask("GET / HTTP/1.1;"), "");
+});

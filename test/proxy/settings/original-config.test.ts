@@ -1,0 +1,91 @@
+/** The original's config.json, as it is, and what is wrong with one. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
+import { readOriginalConfig } from "../../../proxy/settings/original-config.js";
+import { StartError } from "../../../serving/process/start-error.js";
+
+/** As the original's is, with what it ignores. */
+const CONFIG = {
+  configVersion: 1,
+  loadBalancer: { listenHost: "127.0.0.1", listenPort: 3949 },
+  instances: [
+    { id: "m1", role: "MASTER", host: "127.0.0.1", port: 3948, dataDirectory: "data/m1" },
+    { id: "m2", role: "MASTER", host: "localhost", port: 3950, dataDirectory: "data/m2" },
+    { id: "r1", role: "REPLICA", host: "::1", port: 3952, dataDirectory: "data/r1" },
+  ],
+  routing: {
+    reads: { strategy: "ROUND_ROBIN", includeRoles: ["MASTER", "REPLICA"] },
+    writes: { mode: "MULTI_PRIMARY", partition: "DB_OBJECT", hash: "RENDEZVOUS" },
+  },
+  replication: { type: "STATEMENT", intervalSeconds: 5 },
+  note: "unknown members are accepted",
+};
+
+const read = (config: unknown) => readOriginalConfig(JSON.stringify(config), "config.json");
+
+test("the original's file is read as it is, and what it ignored is honoured", () => {
+  const settings = read(CONFIG);
+  assert.deepEqual(settings.listen, { address: "127.0.0.1", port: 3949 });
+  assert.deepEqual(
+    settings.servers.map(({ id, role, place }) => [id, role, place.host, place.port, place.text]),
+    [
+      ["m1", "MASTER", "127.0.0.1", 3948, "127.0.0.1:3948"],
+      ["m2", "MASTER", "localhost", 3950, "localhost:3950"],
+      ["r1", "REPLICA", "::1", 3952, "[::1]:3952"],
+    ],
+  );
+  assert.deepEqual(settings.routing, { ...DEFAULT_ROUTING, partition: "object" });
+  assert.equal(settings.replicates, true);
+});
+
+test("what a file does not say is as without one", () => {
+  const settings = read({ instances: [{ port: 3948 }] });
+  assert.deepEqual(settings.listen, { address: "127.0.0.1", port: 3949 });
+  assert.deepEqual(settings.routing, DEFAULT_ROUTING);
+  assert.equal(settings.servers[0]?.id, "127.0.0.1:3948");
+  assert.equal(settings.replicates, false);
+  const routing = {
+    reads: { strategy: "rendezvous" },
+    writes: { mode: "SINGLE_PRIMARY", hash: "RENDEZVOUS_FNV1A" },
+  };
+  const { reads, writes, hash, partition } = read({ ...CONFIG, routing }).routing;
+  assert.deepEqual(
+    [reads, writes, hash, partition],
+    ["RENDEZVOUS", "SINGLE_PRIMARY", "original", "database"],
+  );
+  assert.equal(read({ ...CONFIG, replication: { type: "none" } }).replicates, false);
+});
+
+test("a mistake is told with the file, the member and what is expected", () => {
+  const [first] = CONFIG.instances;
+  for (const [config, told] of [
+    [{ ...CONFIG, instances: [] }, /config\.json: instances is to be a list of servers/],
+    [{ ...CONFIG, instances: [first, first] }, /ids of their own/],
+    [{ ...CONFIG, instances: [{ ...first, role: "REPLICA" }] }, /role MASTER/],
+    [
+      { ...CONFIG, instances: [{ ...first, role: "BOSS" }] },
+      /instances\[0\]\.role is to be MASTER or REPLICA, not "BOSS"/,
+    ],
+    [
+      { ...CONFIG, instances: [{ ...first, port: 70000 }] },
+      /instances\[0\]\.port is to be a port, not 70000/,
+    ],
+    [
+      { ...CONFIG, loadBalancer: { listenHost: "everywhere" } },
+      /loadBalancer\.listenHost is to be an IP address/,
+    ],
+    [{ ...CONFIG, loadBalancer: [] }, /loadBalancer is to be an object, not \[\]/],
+    [{ ...CONFIG, routing: { reads: { strategy: 1 } } }, /routing\.reads\.strategy is to be a text, not 1/],
+    [
+      { ...CONFIG, routing: { writes: { mode: "ALL" } } },
+      /routing\.writes\.mode is to be MULTI_PRIMARY or SINGLE_PRIMARY/,
+    ],
+  ] as const)
+    assert.throws(
+      () => read(config),
+      (problem) => problem instanceof StartError && problem.exitCode === 2 && told.test(problem.message),
+      String(told),
+    );
+  assert.throws(() => readOriginalConfig("{", "config.json"), /config\.json is no JSON/);
+});
