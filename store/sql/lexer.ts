@@ -2,12 +2,7 @@
 import { type ByteString, detached, isAscii, isBlank, textOfBytes } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
 
-export interface Token extends TokenText {
-  /** null: none comes behind it. */
-  next: Token | null;
-}
-
-interface TokenText {
+export interface Token {
   readonly kind: "word" | "number" | "text" | "sign" | "end";
   /** As it stands there; a text's contents. */
   readonly text: ByteString;
@@ -15,9 +10,12 @@ interface TokenText {
   readonly lower: string;
   readonly at: number;
   readonly end: number;
+  /** null: none comes behind it. */
+  next: Token | null;
 }
 
-const SIGNS_OF_TWO: ReadonlySet<string> = new Set(["!=", "<=", ">=", "<>"]);
+/** Signs that another may follow to make one, and which. */
+const PAIRS: Readonly<Record<string, string>> = { "!": "=", "<": "=>", ">": "=" };
 const SIGNS: ReadonlySet<string> = new Set("()*,.:=!<>+-/^#@?;");
 /**
  * What a name has not beyond ASCII: what is no UTF-8, control characters, blanks and signs. By properties that no version of Unicode changes,
@@ -58,35 +56,35 @@ export function restOfWord(statement: ByteString, word: Token, length: number): 
 function tokenFrom(statement: ByteString, from: number): Token {
   let at = from;
   while (isBlank(statement.charCodeAt(at))) at++;
-  const text: TokenText =
-    at < statement.length ? tokenAt(statement, at) : { kind: "end", text: "", lower: "", at, end: at };
-  const { kind, text: contents, lower, end } = text;
-  return { kind, text: contents, lower, at, end, next: null };
+  return at < statement.length
+    ? tokenAt(statement, at)
+    : { kind: "end", text: "", lower: "", at, end: at, next: null };
 }
 
-function tokenAt(statement: ByteString, at: number): TokenText {
+function tokenAt(statement: ByteString, at: number): Token {
   const code = statement.charCodeAt(at);
   if (isLetter(code)) return wordAt(statement, at);
   if (isDigit(code)) return numberAt(statement, at);
   const char = statement[at] as string;
   if (char === "'" || char === '"') return textAt(statement, at);
-  const two = statement.slice(at, at + 2);
-  if (SIGNS_OF_TWO.has(two)) return { kind: "sign", text: two, lower: two, at, end: at + 2 };
   if (!SIGNS.has(char))
     throw new SqlMistake("unexpected", { at, found: char }, "a word, a number, a text or a sign");
-  return { kind: "sign", text: char, lower: char, at, end: at + 1 };
+  const second = statement[at + 1];
+  const isPair = second !== undefined && PAIRS[char]?.includes(second) === true;
+  const text = isPair ? char + second : char;
+  return { kind: "sign", text, lower: text, at, end: at + text.length, next: null };
 }
 
-function wordAt(statement: ByteString, at: number): TokenText {
+function wordAt(statement: ByteString, at: number): Token {
   let end = at + 1;
   while (isLetter(statement.charCodeAt(end)) || isDigit(statement.charCodeAt(end))) end++;
   const text = statement.slice(at, end);
   if (!isAscii(text) && NO_NAME.test(textOfBytes(text)))
     throw new SqlMistake("unexpected", { at, found: text }, "a name of letters, digits and _");
-  return { kind: "word", text, lower: text.toLowerCase(), at, end };
+  return { kind: "word", text, lower: text.toLowerCase(), at, end, next: null };
 }
 
-function numberAt(statement: ByteString, at: number): TokenText {
+function numberAt(statement: ByteString, at: number): Token {
   let end = at + 1;
   while (isDigit(statement.charCodeAt(end))) end++;
   if (statement[end] === "." && isDigit(statement.charCodeAt(end + 1))) {
@@ -94,11 +92,11 @@ function numberAt(statement: ByteString, at: number): TokenText {
     while (isDigit(statement.charCodeAt(end))) end++;
   }
   const text = statement.slice(at, end);
-  return { kind: "number", text, lower: text, at, end };
+  return { kind: "number", text, lower: text, at, end, next: null };
 }
 
 /** A doubled quote or a backslash escapes. */
-function textAt(statement: ByteString, at: number): TokenText {
+function textAt(statement: ByteString, at: number): Token {
   const quote = statement[at] as string;
   let text = "";
   let from = at + 1;
@@ -113,7 +111,7 @@ function textAt(statement: ByteString, at: number): TokenText {
       text += statement.slice(from, end);
       if (statement[end + 1] !== quote)
         // A table keeps it, and is not to keep all of a long statement for it.
-        return { kind: "text", text: detached(text), lower: "", at, end: end + 1 };
+        return { kind: "text", text: detached(text), lower: "", at, end: end + 1, next: null };
       text += quote;
       from = end + 2;
       end++;

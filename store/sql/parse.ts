@@ -1,4 +1,4 @@
-/** A statement's tree, by its bytes alone; of short ones the last many are kept, since the same come again and again. */
+/** A statement's tree, by its bytes alone; of short ones the last are kept, since each is looked at several times, and the same come again. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ENGLISH_WORDS } from "./keywords.js";
 import { tokensOf } from "./lexer.js";
@@ -18,25 +18,41 @@ export interface Parsed {
   readonly parameters: number;
 }
 
-const KEPT_MAX = 1024;
+/**
+ * Trees that are kept longer cost more than reading the statement again, since the garbage collector copies them: those of one in so many
+ * statements are there when it comes.
+ */
+const KEPT_MAX = 256;
 const KEPT_CHARS_MAX = 2048;
-const kept = new Map<ByteString, Parsed>();
-/** Of a long one, which is looked at more than once until it has been carried out; then it may go. */
-let last: WeakRef<{ readonly text: ByteString; readonly parsed: Parsed }> | null = null;
+/** What was read, or came again, since the others were last let go. */
+let kept = new Map<ByteString, Parsed>();
+/** What was before. */
+let keptBefore: ReadonlyMap<ByteString, Parsed> = new Map();
+/** Of the last long ones, which are looked at more than once until they have been carried out; then they may go. */
+const long: WeakRef<{ readonly text: ByteString; readonly parsed: Parsed }>[] = [];
+const LONG_MAX = 16;
 
 export function parse(text: ByteString): Parsed {
+  if (text.length > KEPT_CHARS_MAX) return parsedLong(text);
   const known = kept.get(text);
   if (known !== undefined) return known;
-  if (text.length > KEPT_CHARS_MAX) {
-    const before = last?.deref();
+  const parsed = keptBefore.get(text) ?? parsedAnew(text);
+  if (kept.size >= KEPT_MAX) {
+    keptBefore = kept;
+    kept = new Map();
+  }
+  kept.set(text, parsed);
+  return parsed;
+}
+
+function parsedLong(text: ByteString): Parsed {
+  for (const each of long) {
+    const before = each.deref();
     if (before?.text === text) return before.parsed;
-    const parsed = parsedAnew(text);
-    last = new WeakRef({ text, parsed });
-    return parsed;
   }
   const parsed = parsedAnew(text);
-  if (kept.size >= KEPT_MAX) kept.clear();
-  kept.set(text, parsed);
+  if (long.length >= LONG_MAX) long.shift();
+  long.push(new WeakRef({ text, parsed }));
   return parsed;
 }
 

@@ -45,9 +45,11 @@ export class TokenReader {
     const first = this.token;
     // Most of what is asked for is not there.
     if (first.kind !== "word" && (first.text !== "#" || this.language === "english")) return false;
+    const isEnglish = this.language === "english";
     for (const phrase of this.#phrases[name]) {
-      if (phrase.every((word) => this.#acceptWord(word))) {
-        if (this.language === "malagasy") this.acceptSign("@");
+      if (isEnglish && phrase[0] !== first.lower) continue;
+      if (this.#acceptWords(phrase)) {
+        if (!isEnglish) this.acceptSign("@");
         return true;
       }
       this.token = first;
@@ -142,6 +144,11 @@ export class TokenReader {
   #isMarked(): boolean {
     if (this.following.text !== "@" || this.following.kind !== "sign") return false;
     return this.sees("from") || this.sees("join");
+  }
+
+  #acceptWords(words: readonly string[]): boolean {
+    for (const word of words) if (!this.#acceptWord(word)) return false;
+    return true;
   }
 
   #acceptWord(word: string): boolean {

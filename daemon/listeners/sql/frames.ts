@@ -22,11 +22,7 @@ export function relationFrame(reply: RelationReply, { pageRows, most }: PageForm
   const [, name, , columns, , rows] = reply.items as readonly [Reply, Reply, Reply, Reply, Reply, Reply];
   const all = itemsOf(rows);
   const pages = Math.max(1, Math.ceil(all.length / pageRows));
-  const heads = itemsOf(columns).map((column) => {
-    const [each, origin] = itemsOf(column) as readonly [Reply, Reply];
-    return `{"name":${cellText(each)},"origin":${cellText(origin)}}`;
-  });
-  const behind = `"totalPages":${pages},"columns":[${heads.join(",")}],"rows":[`;
+  const behind = `"totalPages":${pages},"columns":[${headsText(columns)}],"rows":[`;
   const kind = `{"type":"relation","name":${cellText(name)},"page":`;
   let text = "";
   for (let page = 1; page <= pages; page++) {
@@ -34,15 +30,29 @@ export function relationFrame(reply: RelationReply, { pageRows, most }: PageForm
     const from = (page - 1) * pageRows;
     const end = Math.min(all.length, from + pageRows);
     for (let i = from; i < end; i++) {
-      text += `${i === from ? "[" : ",["}${itemsOf(all[i] as Reply)
-        .map(cellText)
-        .join(",")}]`;
+      text += i === from ? "[" : ",[";
+      text += `${cellsText(itemsOf(all[i] as Reply))}]`;
       if (text.length > most) return null;
     }
     text += "]}\n";
   }
   text += `RELATION_JSON_END\n${messageFrame("OK")}`;
   return text.length > most ? null : text;
+}
+
+function headsText(columns: Reply): ByteString {
+  let text = "";
+  for (const column of itemsOf(columns)) {
+    const [name, origin] = itemsOf(column) as readonly [Reply, Reply];
+    text += `${text === "" ? "" : ","}{"name":${cellText(name)},"origin":${cellText(origin)}}`;
+  }
+  return text;
+}
+
+function cellsText(cells: readonly Reply[]): ByteString {
+  let text = "";
+  for (const cell of cells) text += text === "" ? cellText(cell) : `,${cellText(cell)}`;
+  return text;
 }
 
 const itemsOf = (reply: Reply): readonly Reply[] => ("items" in reply ? reply.items : []);

@@ -61,7 +61,7 @@ function together(operator: SetOperator, left: Relation, right: Relation): Relat
 
 function answeredSelect(select: Select, evaluation: Evaluation, depth: number): Relation {
   const { source, fields, where, groupBy, orderBy, limit } = select;
-  for (const list of [fields, groupBy, orderBy]) checkColumns(evaluation, list?.length ?? 0);
+  checkColumns(evaluation, Math.max(fields?.length ?? 0, groupBy?.length ?? 0, orderBy.length));
   if (source === null && fields === null) throw failure(evaluation, "noSource");
   let relation = source === null ? DUAL : combined(select, source, evaluation, depth);
   if (where !== null) relation = selected(relation, where, evaluation);
@@ -79,6 +79,7 @@ function answeredSelect(select: Select, evaluation: Evaluation, depth: number): 
 
 /** All sources, joined. */
 function combined({ joins }: Select, source: Source, evaluation: Evaluation, depth: number): Relation {
+  if (joins.length === 0) return sourceRelation(source, evaluation, depth);
   const aliases = new Set<ByteString>();
   const read = (each: Source): Relation => {
     if (each.alias !== null && aliases.has(each.alias)) throw failure(evaluation, "aliasUsed", each.alias);

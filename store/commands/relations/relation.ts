@@ -29,13 +29,24 @@ export interface Relation {
 export function tableRelation(name: ByteString, origin: ByteString, table: Table): Relation {
   return {
     name,
-    columns: table.columns.map((column) => ({ name: column.name, origin })),
+    columns: columnsOf(table, origin),
     get rows() {
       return table.rows;
     },
     table,
     isSet: table.columns.some(({ uniqueness }) => uniqueness === "primary"),
   };
+}
+
+/** Of tables by the origin that was asked for last: the same is, again and again. */
+const knownColumns = new WeakMap<Table["columns"], readonly RelationColumn[]>();
+
+function columnsOf({ columns }: Table, origin: ByteString): readonly RelationColumn[] {
+  const known = knownColumns.get(columns);
+  if (known !== undefined && known[0]?.origin === origin) return known;
+  const made = columns.map(({ name }) => ({ name, origin }));
+  knownColumns.set(columns, made);
+  return made;
 }
 
 /** Equal rows once, at the first one's place. */
@@ -54,17 +65,21 @@ export function placeOf(
   columns: readonly RelationColumn[],
   language: Language,
 ): number {
-  const found = columns.findIndex((column) => column.name === name && column.origin === origin);
-  const isNamed = (column: RelationColumn) => column.name === name;
-  if (origin !== null && found >= 0) {
-    const next = columns.findIndex(
-      (column, place) => place > found && column.name === name && column.origin === origin,
-    );
-    if (next >= 0) throw sqlFailure(language, "ambiguousOrigin", name, origin);
-    return found;
+  let [count, place, exactCount, exactPlace] = [0, -1, 0, -1];
+  for (let at = columns.length - 1; at >= 0; at--) {
+    const column = columns[at] as RelationColumn;
+    if (column.name !== name) continue;
+    count++;
+    place = at;
+    if (column.origin !== origin) continue;
+    exactCount++;
+    exactPlace = at;
   }
-  const count = columns.reduce((sum, column) => sum + Number(isNamed(column)), 0);
-  if (count === 1) return columns.findIndex(isNamed);
+  if (origin !== null && exactCount > 0) {
+    if (exactCount > 1) throw sqlFailure(language, "ambiguousOrigin", name, origin);
+    return exactPlace;
+  }
+  if (count === 1) return place;
   if (count === 0) throw sqlFailure(language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
   throw sqlFailure(language, "ambiguousColumn", name, String(count));
 }

@@ -184,3 +184,15 @@ function broken(random: SeededRandom, text: string): string {
   const put = random.oneOf(["", "(", "'", "#", "@", "\xe9", ";", text.slice(at, at + 9)]);
   return text.slice(0, at) + put + text.slice(at + random.below(4));
 }
+
+test("a statement is read once, however often it is looked at, as long as it is on its way", () => {
+  for (const length of [10, 5000]) {
+    const statements = Array.from({ length: 16 }, (_, i) => `select '${"x".repeat(length)}${i}'`);
+    const trees = statements.map((statement) => parse(statement).statement);
+    for (const [i, statement] of statements.entries())
+      assert.equal(parse(Buffer.from(statement).toString()).statement, trees[i]);
+  }
+  const tree = parse("select 1 first").statement;
+  for (let i = 0; i < 200; i++) parse(`select ${i}`);
+  assert.equal(parse("select 1 first").statement, tree);
+});
