@@ -11,6 +11,7 @@ import type { Service } from "../serving/process/service.js";
 import { StartError } from "../serving/process/start-error.js";
 import type { Backend } from "./backends/backend.js";
 import { MemoryBackend } from "./backends/memory.js";
+import { Channels } from "./channels/channels.js";
 import type { DaemonFace } from "./listeners/daemon-face.js";
 import type { DaemonListener, DaemonListenerParts } from "./listeners/daemon-listener.js";
 import type { UserListenerParts } from "./listeners/user-listener.js";
@@ -60,6 +61,8 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
   const users = readUsers(settings);
   warnOfReaders(settings.aclFile, log);
   const path = await pathOf(parts);
+  const channels = new Channels();
+  users.whenChanged = () => channels.review();
   const listeners = new Map<UserListenerName, DaemonListener>();
   for (const name of USER_LISTENER_NAMES) {
     const place = settings[name];
@@ -69,7 +72,7 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
       ...place,
       ...{ gate, memory, observer, environment, log, limits, users, path },
       daemon: faceOf(
-        parts,
+        { ...parts, channels },
         () => listener.address,
         () => listeners.get("json")?.jsonFleet ?? null,
       ),
@@ -147,12 +150,20 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 
 /** @param place  where the listener listens that asks */
 function faceOf(
-  { settings, replica, pipeline, shutDown, memory, log }: UserListenersParts,
+  {
+    settings,
+    replica,
+    pipeline,
+    shutDown,
+    memory,
+    log,
+    channels,
+  }: UserListenersParts & { readonly channels: Channels },
   place: () => DaemonListener["address"],
   fleet: () => FleetFigures | null,
 ): DaemonFace {
   return {
-    ...{ settings, shutDown, memory, copies: replica?.copies ?? null },
+    ...{ settings, shutDown, memory, channels, copies: replica?.copies ?? null },
     get logLevel() {
       return log.level as LogLevel;
     },

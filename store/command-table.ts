@@ -15,6 +15,7 @@ import { keys } from "./commands/keys.js";
 import { listener } from "./commands/listener.js";
 import { lists } from "./commands/lists/lists.js";
 import { objects } from "./commands/object.js";
+import { pubsub } from "./commands/pubsub.js";
 import { relations } from "./commands/relations/sql.js";
 import { scripting } from "./commands/scripting.js";
 import { server } from "./commands/server.js";
@@ -42,6 +43,7 @@ export const commands: readonly Command[] = [
   ...geo,
   ...documents,
   ...relations,
+  ...pubsub,
   ...scripting,
   ...server,
   ...connection,

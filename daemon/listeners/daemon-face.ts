@@ -2,6 +2,7 @@
 
 import type { FleetFigures } from "../../protocol/json/fleet-figures.js";
 import type { LogLevel } from "../../serving/process/log.js";
+import type { Channels } from "../channels/channels.js";
 import type { EvictionPolicy } from "../options/eviction-policy.js";
 import type { Settings, UserListenerName } from "../options/settings.js";
 import type { Copies } from "../users/copies.js";
@@ -32,6 +33,7 @@ export interface DaemonFace {
     | "sqlLanguage"
   >;
   readonly memory: MemorySettings;
+  readonly channels: Channels;
   /** Of everything that the daemon tells. */
   logLevel: LogLevel;
   /** Where the listener listens. */

@@ -6,6 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { AclRefusal } from "../../store/rights/acl.js";
 import type { Command } from "../../store/rows/command.js";
 import type { MemoryFace } from "../memory/memory-limit.js";
+import { refusalOf } from "./channel-rights.js";
 import type { User, Users } from "./users.js";
 
 export interface GuestParts {
@@ -81,7 +82,7 @@ export class Guest {
   /** What his rules say of a command alone; null: nothing against it, as while nobody has logged in. */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     const user = this.#user;
-    return user === null || user.acl.isUnlimited ? null : user.acl.refusal(command, argv);
+    return user === null ? null : refusalOf(user, command, argv);
   }
 
   /** Whether there is no memory for what needs some, or does not. */

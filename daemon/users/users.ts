@@ -24,7 +24,7 @@ export interface User {
   readonly takesAnyPassword: boolean;
   /** SHA-256 each. */
   readonly passwords: readonly Buffer[];
-  /** Patterns of channels, of which there are none here: kept for who reads the file. null: all. */
+  /** Patterns of the channels that he may hear and speak on. null: all. */
   readonly channels: readonly ByteString[] | null;
   /** The switch sanitize-payload, likewise: what RESTORE is given is always checked. null: nothing was said. */
   readonly isSanitizing: boolean | null;
@@ -34,6 +34,8 @@ export interface User {
 export class Users {
   /** Changes when the users do: who has logged in is looked up anew then. */
   generation = 0;
+  /** Told when they do. */
+  whenChanged: () => void = () => {};
   #users: ReadonlyMap<ByteString, User>;
   /** Whether the file has a line for the default user. */
   readonly isDefaultGiven: boolean;
@@ -51,6 +53,7 @@ export class Users {
   become(other: Users): void {
     this.#users = other.#users;
     this.generation++;
+    this.whenChanged();
   }
 
   /** These users once rules are added to those of one, who is made if absent. @throws CommandFailure */
@@ -71,6 +74,7 @@ export class Users {
     if (!users.delete(name)) return false;
     this.#users = users;
     this.generation++;
+    this.whenChanged();
     return true;
   }
 

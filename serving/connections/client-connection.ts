@@ -25,6 +25,8 @@ export class ClientConnection<Request> implements Hosted {
   readonly #dialect: Dialect<Request>;
   readonly #unlisten: () => void;
   readonly #output: ClientOutput;
+  /** Whether what was pushed is still to be sent. */
+  #isPushing = false;
   /** Whether it serves on in the next turn. */
   #hasTurn = false;
   #isStranger = true;
@@ -102,11 +104,16 @@ export class ClientConnection<Request> implements Hosted {
     this.#held.prove();
   }
 
-  /** Sends what answers no request, behind the answers before it. */
+  /** Sends what answers no request, behind the answers before it: what many calls push together goes together. */
   push(bytes: string): void {
     if (this.#state !== "open") return;
-    this.#output.written += bytes;
-    this.#output.flush();
+    const output = this.#output;
+    output.written += bytes;
+    if (output.isMuch) output.flush();
+    else if (!this.#isPushing) {
+      this.#isPushing = true;
+      process.nextTick(this.#pushed);
+    }
   }
 
   /** Serves on in the next turn. */
@@ -129,6 +136,13 @@ export class ClientConnection<Request> implements Hosted {
     if (this.#state !== "open" || this.#isStopping) this.#dialect.leave();
     else this.#readOn();
   }
+
+  readonly #pushed = (): void => {
+    this.#isPushing = false;
+    if (this.#state !== "open") return;
+    this.#output.flush();
+    this.#account();
+  };
 
   get #isBusy(): boolean {
     return this.#output.pending > 0 || this.#hasTurn || this.#output.isFull || this.#dialect.isHeldBack;
@@ -247,7 +261,7 @@ export class ClientConnection<Request> implements Hosted {
     }
     const problem = dialect.isClosing ? null : dialect.problem(this.#inputEnded);
     if (problem !== null) this.#close(problem);
-    else if (dialect.isClosing || this.#inputEnded || this.#isStopping) this.#end(this.#output.take());
+    else if (dialect.isClosing || this.#inputEnded || this.#isStopping) this.#end("");
     else if (this.#output.flush()) this.#readOn();
   }
 
@@ -261,11 +275,13 @@ export class ClientConnection<Request> implements Hosted {
     this.#host.refusals.note(code, { remote: this.remote, detail, ...place });
     this.#host.observer.refused(this.#dialect.listener, code);
     if (words === null) this.destroy();
-    else this.#end(this.#output.take() + words);
+    else this.#end(words);
   }
 
-  #end(last: string): void {
+  /** Behind what was collected. */
+  #end(words: string): void {
     if (this.#state !== "open") return;
+    const last = this.#output.take() + words;
     this.#state = "ending";
     this.#output.cease();
     const { idleTimeout } = this.#host.limits;

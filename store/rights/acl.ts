@@ -21,7 +21,10 @@ const VERBS: Readonly<Record<Permission, string>> = {
 };
 
 /** What is not permitted of a command: it altogether, or one of its keys; `*`: a whole database. */
-export type AclRefusal = { readonly what: "command" } | { readonly what: "key"; readonly key: ByteString };
+export type AclRefusal =
+  | { readonly what: "command" }
+  | { readonly what: "key"; readonly key: ByteString }
+  | { readonly what: "channel"; readonly channel: ByteString };
 
 const WHOLE_COMMAND: AclRefusal = { what: "command" };
 

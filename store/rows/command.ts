@@ -21,7 +21,8 @@ export type Flag =
   | "blocking"
   | "no_auth"
   | "no_multi"
-  | "movablekeys";
+  | "movablekeys"
+  | "pubsub";
 
 /**
  * Runs a command whose arity has been checked.

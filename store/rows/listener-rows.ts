@@ -42,14 +42,15 @@ export function helpLines(name: string, subcommands: readonly Command[]): readon
   ];
 }
 
-/** A command that consists of subcommands, and its HELP, which tells them from their rows. */
+/** A command that consists of subcommands, and its HELP, which tells them from their rows. @param helpGroup  its family, if not theirs */
 export function container(
   name: string,
   since: string,
   subcommands: readonly Command[],
   helpSince: string,
+  helpGroup?: string,
 ): readonly Command[] {
-  const group = subcommands[0]?.group ?? "server";
+  const group = helpGroup ?? subcommands[0]?.group ?? "server";
   const text = helpLines(name, subcommands);
   const own: Row = {
     ...{ arity: -2, flags: [], keys: none, since, complexity: "as its subcommand" },

@@ -4,8 +4,11 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "ACL|LIST":
     "Rules on commands stand there in the order in which they were given, each once, as in Redis 7.2.",
   "ACL|SAVE": "Writes --acl-file.",
+  PUBLISH:
+    "Heard on this daemon. In a transaction messages to its own connection stand before EXEC's answer, as RESP3 asks, not within.",
+  SPUBLISH: "As PUBLISH.",
   "ACL|SETUSER":
-    "First arguments (+select|0) are not told apart; commands of Redis that are not here may be named; channels are kept and mean nothing. Who is switched off is logged out at once.",
+    "First arguments (+select|0) are not told apart; commands of Redis that are not here may be named. Who is switched off is logged out at once.",
   BGREWRITEAOF: "With --data it answers that nothing waits to be saved, without it an error.",
   BGSAVE: "With --data it answers that nothing waits to be saved, without it an error.",
   "CLIENT|KILL": "All connections are of type normal.",

@@ -3,10 +3,6 @@
 /** Reasons, each with names; a name stands for its subcommands as well. */
 export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] = [
   [
-    "Messages are not data: nothing of them could be folded, kept or caught up with.",
-    "psubscribe publish pubsub punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe",
-  ],
-  [
     "A script touches what its run decides, and which keys a command may touch must follow from its bytes alone. MULTI, and WATCH or `if`, do what most scripts are for.",
     "eval eval_ro evalsha evalsha_ro fcall fcall_ro function|dump function|load function|restore script|debug script|load",
   ],

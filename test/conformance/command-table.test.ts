@@ -73,7 +73,13 @@ function comparableRow(row: Reply | undefined, without: readonly string[], reads
     .slice(0, COMPARED)
     .map((item, place) => {
       if (place === TIPS) return itemsOf(item).map(shown).sort().join(" ");
-      if (place === KEYS) return readsOnly ? "" : itemsOf(item).map(withoutNotes).join(" ");
+      if (place === KEYS)
+        return readsOnly
+          ? ""
+          : itemsOf(item)
+              .map(withoutNotes)
+              .filter((spec) => !SHARD_CHANNELS.test(spec))
+              .join(" ");
       if (place !== FLAGS && place !== CATEGORIES) return shown(item);
       const words = itemsOf(item).flatMap((word) => (word.kind === "status" ? [word.text] : []));
       return words
@@ -82,6 +88,9 @@ function comparableRow(row: Reply | undefined, without: readonly string[], reads
         .join(" ");
     });
 }
+
+/** Where Redis Cluster finds the slot of a shard channel: no keys, so nothing is said of them here. */
+const SHARD_CHANNELS = /not_key/;
 
 /** A key specification; what redis-server remarks on some is in its own words. */
 function withoutNotes(spec: Reply): string {

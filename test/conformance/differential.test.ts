@@ -54,7 +54,7 @@ test(`the store answers as redis-server does (seed ${seed})`, { skip }, async ()
   }
   if (onlyEpisode !== undefined || total < COMMANDS_DEFAULT) return;
   const alwaysFails = (name: string) =>
-    /^(ACL|AUTH|CLIENT|CONFIG|DISCARD|EXEC|XINFO|FUNCTION(\|(DELETE|KILL))?|SCRIPT(\|KILL)?|CLUSTER\|ADD|KEY(\|.*)?|LATENCY|MEMORY|OBJECT|SLOWLOG|TIMELINE(\|.*)?)$/.test(
+    /^(ACL|AUTH|CLIENT|CONFIG|DISCARD|EXEC|XINFO|FUNCTION(\|(DELETE|KILL))?|SCRIPT(\|KILL)?|CLUSTER\|ADD|KEY(\|.*)?|LATENCY|MEMORY|OBJECT|PUBSUB|SLOWLOG|TIMELINE(\|.*)?)$/.test(
       name,
     );
   const scarce = [...cases].filter(

@@ -172,9 +172,18 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
     "it depends on a value's past; of new values they are in encodings.test.ts",
   ),
   ...Object.fromEntries(
-    ["ACL", "CLIENT", "COMMAND", "CONFIG", "FUNCTION", "LATENCY", "MEMORY", "SCRIPT", "SLOWLOG"].map(
-      (name) => [`${name}|HELP`, ofKind("array", "it is about what our subcommands do")],
-    ),
+    [
+      "ACL",
+      "CLIENT",
+      "COMMAND",
+      "CONFIG",
+      "FUNCTION",
+      "LATENCY",
+      "MEMORY",
+      "PUBSUB",
+      "SCRIPT",
+      "SLOWLOG",
+    ].map((name) => [`${name}|HELP`, ofKind("array", "it is about what our subcommands do")]),
   ),
   "OBJECT|HELP": ofKind("array", "it is about what our subcommands do"),
   "OBJECT|IDLETIME": {

@@ -63,7 +63,7 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override get heldBytes(): number {
-    return this.parser.heldBytes + this.#session.queuedBytes;
+    return this.parser.heldBytes + this.#session.queuedBytes + (this.#session.subscriptions?.bytes ?? 0);
   }
 
   get isClosing(): boolean {
@@ -115,7 +115,8 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   get silenceMost(): number {
-    return this.#host.limits.respIdleTimeout;
+    const { subscriptions } = this.#session;
+    return subscriptions?.isEmpty === false ? 0 : this.#host.limits.respIdleTimeout;
   }
 
   bytesOf(argv: Argv): number {

@@ -29,7 +29,8 @@ export class RespListener extends DaemonListener {
     const state = new ServerState(environment, daemon, routes.counts);
     const waiters = new WaitingClients(path, environment);
     const absentKeys = new AbsentKeys(path);
-    const shared = { path, users, memory, routes, state, waiters, absentKeys };
+    const { channels } = daemon;
+    const shared = { path, channels, users, memory, routes, state, waiters, absentKeys };
     const own = { ...shared, strings: new ShortStrings(), output: new SharedOutput(), nextId: () => ++id };
     path.tellOf({
       written(command, argv, db) {

@@ -19,8 +19,10 @@ import { commands, resolveCommand } from "../../../../store/command-table.js";
 import type { NormalRules } from "../../../../store/rights/acl-normal-form.js";
 import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../../store/rights/acl-rules.js";
 import { categoriesOf } from "../../../../store/rows/command.js";
+import { refusalOf } from "../../../users/channel-rights.js";
 import { checkDoors, readUsersAgain } from "../../../users/read-users.js";
 import { DEFAULT_USER, flagsOf, userLine } from "../../../users/users.js";
+import { objectOf } from "../session/refusals.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 
 export const aclHandlers: readonly (readonly [string, SessionHandler])[] = [
@@ -118,13 +120,14 @@ function dryRun({ host }: RespSession, argv: readonly ByteString[]): Reply {
     if (!/unknown command/.test(command.message)) throw command;
     throw custom(`ERR Command '${called[0]}' not found`);
   }
-  const refusal = user.acl.refusal(command, called);
+  const refusal = refusalOf(user, command, called);
   if (refusal === null) return OK;
-  return bulk(
-    refusal.what === "command"
-      ? `This user has no permissions to run the '${command.name.toLowerCase()}' command`
-      : `This user has no permissions to access the '${refusal.key}' key`,
-  );
+  const what = {
+    command: () => `run the '${command.name.toLowerCase()}' command`,
+    key: () => `access the '${objectOf(command, refusal)}' key`,
+    channel: () => `access the '${objectOf(command, refusal)}' channel`,
+  }[refusal.what]();
+  return bulk(`This user has no permissions to ${what}`);
 }
 
 /** `ACL GENPASS [bits]` */

@@ -16,7 +16,7 @@ import {
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { custom, notInteger, syntaxError } from "../../../../store/arguments/errors.js";
 import { parseInteger } from "../../../../store/arguments/numbers.js";
-import { type Client, clientLine } from "../session/clients.js";
+import { type Client, clientLine, hears } from "../session/clients.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 import { checkedName, NAME_BYTES_MAX } from "./greeting.js";
 
@@ -40,8 +40,9 @@ export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|UNPAUSE", unpause],
 ];
 
-/** What the types are called that Redis has; all our clients are normal. */
+/** What the types are called that Redis has. */
 const TYPES: readonly string[] = ["normal", "master", "slave", "replica", "pubsub"];
+const typeOf = (client: Client) => (hears(client) ? "pubsub" : "normal");
 /** Longer pauses are no pauses. */
 const PAUSE_MS_MAX = 2 ** 31 - 1;
 
@@ -57,7 +58,8 @@ function list(session: RespSession, argv: readonly ByteString[]): Reply {
   const option = argv[2]?.toUpperCase();
   let chosen = clients.all();
   if (option === "TYPE" && argv.length === 4) {
-    if (checkedType(argv[3] as ByteString) !== "normal") chosen = [];
+    const type = checkedType(argv[3] as ByteString);
+    chosen = chosen.filter((client) => typeOf(client) === type);
   } else if (option === "ID" && argv.length > 3) {
     const ids = argv.slice(3).map(parseInteger);
     if (ids.some((id) => id === undefined)) throw custom("ERR Invalid client ID");
@@ -112,8 +114,8 @@ function choose({ host }: RespSession, chosen: Chosen, option: ByteString, value
       break;
     }
     case "TYPE": {
-      const isNormal = checkedType(value) === "normal";
-      chosen.matches.push(() => isNormal);
+      const type = checkedType(value);
+      chosen.matches.push((client) => typeOf(client) === type);
       break;
     }
     case "USER":

@@ -153,8 +153,9 @@ function statFields({ host }: RespSession): Fields {
     rejected_connections: host.rejected,
     expired_keys: host.path.expiredKeys,
     evicted_keys: state.daemon.memory.evicted,
-    pubsub_channels: 0,
-    pubsub_patterns: 0,
+    pubsub_channels: host.channels.size("channel"),
+    pubsub_patterns: host.channels.size("pattern"),
+    pubsubshard_channels: host.channels.size("shard"),
     total_error_replies: [...state.errors.values()].reduce((sum, count) => sum + count, 0),
   };
 }

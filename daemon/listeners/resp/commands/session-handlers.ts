@@ -1,5 +1,6 @@
 /** What a connection does itself, by command. A new family of such commands is one line here. */
 import { aclHandlers } from "./acl-commands.js";
+import { channelHandlers } from "./channel-commands.js";
 import { clientHandlers } from "./client-commands.js";
 import type { SessionHandlers } from "./command-routes.js";
 import { configHandlers } from "./config-commands.js";
@@ -16,6 +17,7 @@ export const sessionHandlers: SessionHandlers = new Map([
   ...greetingHandlers,
   ...transactionHandlers,
   ...clientHandlers,
+  ...channelHandlers,
   ...aclHandlers,
   ...infoHandlers,
   ...configHandlers,

@@ -7,6 +7,7 @@ import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../../protoc
 import { settled } from "../../../../protocol/step-reply.js";
 import { COMMANDS_MAX, type Condition } from "../../../../protocol/version-2/envelope.js";
 import { custom } from "../../../../store/arguments/errors.js";
+import type { AclRefusal } from "../../../../store/rights/acl.js";
 import type { CommandSender, Writers } from "../../../users/command-path.js";
 import type { User } from "../../../users/users.js";
 import { noteRefusal } from "../session/refusals.js";
@@ -110,12 +111,14 @@ function denialOf(session: RespSession, { route, argv }: Queued): Reply | null {
   const refusal = session.guest.refusal(route.command, argv);
   if (refusal === null) return null;
   noteRefusal(session, route.command, refusal);
-  const reason =
-    refusal.what === "command"
-      ? "no permission to execute the command or subcommand"
-      : "no permission to touch the specified keys";
-  return error(NO_LONGER_ALLOWED + reason);
+  return error(NO_LONGER_ALLOWED + REFUSED[refusal.what]);
 }
+
+const REFUSED: Readonly<Record<AclRefusal["what"], string>> = {
+  command: "no permission to execute the command or subcommand",
+  key: "no permission to touch the specified keys",
+  channel: "no permission to access one of the channels used as arguments",
+};
 
 /** One for the databases, and as whom it was called. */
 interface QueuedCall extends Queued {

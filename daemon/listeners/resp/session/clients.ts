@@ -1,6 +1,13 @@
 /** The connections of the RESP listener, as the CLIENT commands see them. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 
+/** How many of each it hears. */
+export interface Heard {
+  readonly channels: number;
+  readonly patterns: number;
+  readonly shards: number;
+}
+
 export interface Client {
   readonly id: number;
   /** Address and port of the client, and of the listener. */
@@ -18,6 +25,7 @@ export interface Client {
   readonly queuedCount: number;
   readonly isWaiting: boolean;
   readonly isMonitor: boolean;
+  readonly heard: Heard;
   /** `uptime` milliseconds. */
   readonly connectedAt: number;
   readonly activeAt: number;
@@ -78,7 +86,8 @@ export function clientLine(
   const fields: Readonly<Record<string, string | number>> = {
     ...{ id: client.id, addr: client.remote, laddr: client.local, fd: -1, name: client.name },
     ...{ age: seconds(client.connectedAt), idle: seconds(client.activeAt), flags: flagsOf(client) },
-    ...{ db: client.db, sub: 0, psub: 0, ssub: 0, multi: client.queuedCount },
+    ...{ db: client.db, sub: client.heard.channels, psub: client.heard.patterns, ssub: client.heard.shards },
+    ...{ multi: client.queuedCount },
     ...{ qbuf: requestBytes, "qbuf-free": 0, "argv-mem": 0, "multi-mem": 0, rbs: 0, rbp: 0 },
     ...{ obl: 0, oll: 0, omem: client.answerBytes, "tot-mem": requestBytes + client.answerBytes },
     ...{ events: "r", cmd: client.lastCommand ?? "NULL", user: client.userName ?? "(superuser)" },
@@ -90,7 +99,13 @@ export function clientLine(
     .join(" ");
 }
 
-function flagsOf({ isMonitor, isWaiting, queuedCount }: Client): string {
-  const flags = `${isMonitor ? "O" : ""}${isWaiting ? "b" : ""}${queuedCount >= 0 ? "x" : ""}`;
+/** Whether it hears anything. */
+export function hears({ heard: { channels, patterns, shards } }: Client): boolean {
+  return channels + patterns + shards > 0;
+}
+
+function flagsOf(client: Client): string {
+  const { isMonitor, isWaiting, queuedCount } = client;
+  const flags = `${isMonitor ? "O" : ""}${hears(client) ? "P" : ""}${isWaiting ? "b" : ""}${queuedCount >= 0 ? "x" : ""}`;
   return flags === "" ? "N" : flags;
 }

@@ -1,7 +1,8 @@
 /** A connection as the CLIENT commands see it. */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { Client } from "./clients.js";
+import type { ChannelKind } from "../../../channels/channels.js";
+import type { Client, Heard } from "./clients.js";
 import type { RespSession, SessionHost } from "./session.js";
 
 /** What is asked of the connection itself. */
@@ -100,6 +101,12 @@ export class ConnectedClient implements Client {
     return this.session.last?.command.name.toLowerCase() ?? null;
   }
 
+  get heard(): Heard {
+    const { subscriptions } = this.session;
+    const size = (kind: ChannelKind) => subscriptions?.size(kind) ?? 0;
+    return { channels: size("channel"), patterns: size("pattern"), shards: size("shard") };
+  }
+
   endAfterAnswer(): void {
     this.session.isClosing = true;
   }
@@ -112,6 +119,7 @@ export class ConnectedClient implements Client {
   gone(): void {
     this.session.leave();
     this.session.leaveTransaction();
+    this.session.subscriptions?.clear();
     this.#host.state.clients.remove(this);
     this.#host.state.monitors.delete(this);
   }

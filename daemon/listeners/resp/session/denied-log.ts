@@ -8,7 +8,7 @@ const TOGETHER_MS = 60_000;
 const NAME_BYTES_MAX = 1024;
 
 export interface Denied {
-  readonly reason: "command" | "key" | "auth";
+  readonly reason: "command" | "key" | "channel" | "auth";
   /** Whether the command stood in a transaction. */
   readonly context: "toplevel" | "multi";
   /** What it was about: a command, a key, or what had to be logged in for. */

@@ -38,13 +38,21 @@ export function noteDenied(
   );
 }
 
+/** What a user's rules have refused: the key, the channel, or the command's name. */
+export function objectOf({ name }: Command, refusal: AclRefusal): ByteString {
+  if (refusal.what === "key") return refusal.key;
+  return refusal.what === "channel" ? refusal.channel : name.toLowerCase();
+}
+
 /** Keeps for ACL LOG what a user's rules have refused. */
 export function noteRefusal(session: DeniedSession, command: Command, refusal: AclRefusal): void {
-  const object = refusal.what === "key" ? refusal.key : command.name.toLowerCase();
-  noteDenied(session, refusal.what, object, session.as ?? "");
+  noteDenied(session, refusal.what, objectOf(command, refusal), session.as ?? "");
 }
 
 const NO_KEY = error("NOPERM this user has no permissions to access one of the keys used as arguments");
+const NO_CHANNEL = error(
+  "NOPERM this user has no permissions to access one of the channels used as arguments",
+);
 
 /** What a user's rules have refused, as it is told; kept for ACL LOG, but as in Redis not what an option of SORT would read. */
 export function refusalReply(
@@ -57,6 +65,7 @@ export function refusalReply(
   if (option !== null)
     return error(`ERR ${option} option of SORT denied due to insufficient ACL permissions.`);
   noteRefusal(session, command, refusal);
+  if (refusal.what === "channel") return NO_CHANNEL;
   return refusal.what === "key" ? NO_KEY : noCommand(command);
 }
 

@@ -9,6 +9,7 @@ import type { Environment } from "../../../../serving/process/environment.js";
 import { CommandFailure } from "../../../../store/arguments/errors.js";
 import type { EncodingLimits } from "../../../../store/engine/encoding-name.js";
 import type { Command } from "../../../../store/rows/command.js";
+import type { Channels } from "../../../channels/channels.js";
 import type { Limits } from "../../../options/limits.js";
 import type { CommandPath, LastWrite, WaitingSender } from "../../../users/command-path.js";
 import { type Denial, Guest, type GuestParts } from "../../../users/guest.js";
@@ -19,6 +20,7 @@ import type { Client } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import { refusalReply } from "./refusals.js";
 import type { ServerState } from "./server-state.js";
+import type { Subscriptions } from "./subscriptions.js";
 import type { WaitingClients } from "./waiting.js";
 import { type AbsentKeys, WatchedKeys } from "./watched-keys.js";
 
@@ -61,6 +63,7 @@ export interface SessionHost extends GuestParts {
   };
   readonly environment: Environment;
   readonly state: ServerState;
+  readonly channels: Channels;
   readonly waiters: WaitingClients;
   readonly absentKeys: AbsentKeys;
   /** Connections that were not let in, since there were too many. */
@@ -108,6 +111,8 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
   /** As others see the connection. */
   readonly client: Client;
   isStable = false;
+  /** null: it has never heard anything. */
+  subscriptions: Subscriptions | null = null;
   readonly lastWrite: LastWrite = { place: null };
   /** Commands since MULTI; null: no transaction is open. */
   queued: Queued[] | null = null;
@@ -165,6 +170,8 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
       return null;
     }
     if (this.queued !== null && found.inTransaction === "refused") return this.#reject(argv, NOT_TOGETHER);
+    const heldUp = this.subscriptions?.answer(found.command, argv) ?? null;
+    if (heldUp !== null) return heldUp.kind === "error" ? this.#reject(argv, heldUp) : heldUp;
     const denial = this.guest.denial(found.command, argv, this.#needsMemory(found), found.isOpen);
     if (denial !== null) return this.#reject(argv, this.#told(denial, found, argv));
     this.last = found;
@@ -255,6 +262,7 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
 
   /** As at the connection's beginning. */
   reset(): void {
+    this.subscriptions?.clear();
     this.leaveTransaction();
     this.db = 0;
     this.protocol = 2;

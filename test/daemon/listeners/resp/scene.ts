@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { LocalUnits } from "../../../../daemon/backends/local-units.js";
 import { MemoryBackend } from "../../../../daemon/backends/memory.js";
 import { Newest } from "../../../../daemon/backends/newest.js";
+import { Channels } from "../../../../daemon/channels/channels.js";
 import type { DaemonFace } from "../../../../daemon/listeners/daemon-face.js";
 import { RespListener } from "../../../../daemon/listeners/resp/listener.js";
 import { type MemoryFace, UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
@@ -57,7 +58,10 @@ export async function startResp({
   const backend = new MemoryBackend(environment);
   const known = users === undefined ? new Users(null) : withFile(users, (file) => new Users(file));
   const port = () => listener.address.port;
+  const channels = new Channels();
+  known.whenChanged = () => channels.review();
   const daemon: DaemonFace = {
+    channels,
     settings: {
       ...{
         aclFile: null,

@@ -1,0 +1,58 @@
+/** Channels: messages to whoever listens, which are no data. daemon/listeners/resp has what a connection does there. Rows: redis-server 7.0. */
+import type { Command, Flag } from "../rows/command.js";
+import { container, listenerRows } from "../rows/listener-rows.js";
+
+const LISTENING: readonly Flag[] = ["pubsub", "noscript", "loading", "stale"];
+const PUBLISHING: readonly Flag[] = ["pubsub", "loading", "stale", "fast"];
+const ASKING: readonly Flag[] = ["pubsub", "loading", "stale"];
+const SUBSCRIBED = "O(N), N: channels named";
+
+const asked = listenerRows("pubsub", {
+  "PUBSUB|CHANNELS": [-2, ASKING, "2.8.0", "O(N), N: channels", "Channels with subscribers."],
+  "PUBSUB|NUMPAT": [2, ASKING, "2.8.0", "O(1)", "How many patterns are subscribed to."],
+  "PUBSUB|NUMSUB": [
+    -2,
+    ASKING,
+    "2.8.0",
+    SUBSCRIBED,
+    "How many subscribers channels have, patterns not counted.",
+  ],
+  "PUBSUB|SHARDCHANNELS": [-2, ASKING, "7.0.0", "O(N), N: channels", "Shard channels with subscribers."],
+  "PUBSUB|SHARDNUMSUB": [-2, ASKING, "7.0.0", SUBSCRIBED, "How many subscribers shard channels have."],
+});
+
+/** Where Redis Cluster would look for the slot of a shard channel: first place, last and step. */
+const SHARDS: Readonly<Record<string, readonly [first: number, last: number, step: number]>> = {
+  SPUBLISH: [1, 1, 1],
+  SSUBSCRIBE: [1, -1, 1],
+  SUNSUBSCRIBE: [1, -1, 1],
+};
+
+export const pubsub: readonly Command[] = [
+  ...listenerRows("pubsub", {
+    PSUBSCRIBE: [
+      -2,
+      LISTENING,
+      "2.0.0",
+      "O(N), N: patterns named",
+      "Hears the channels that match patterns.",
+    ],
+    PUBLISH: [3, PUBLISHING, "2.0.0", "O(N), N: subscribers", "Sends a message to all that hear a channel."],
+    PUNSUBSCRIBE: [-1, LISTENING, "2.0.0", "O(N), N: patterns named", "Hears patterns, or all, no more."],
+    SPUBLISH: [
+      3,
+      PUBLISHING,
+      "7.0.0",
+      "O(N), N: subscribers",
+      "Sends a message to all that hear a shard channel.",
+    ],
+    SSUBSCRIBE: [-2, LISTENING, "7.0.0", SUBSCRIBED, "Hears shard channels."],
+    SUBSCRIBE: [-2, LISTENING, "2.0.0", SUBSCRIBED, "Hears channels."],
+    SUNSUBSCRIBE: [-1, LISTENING, "7.0.0", SUBSCRIBED, "Hears shard channels, or all, no more."],
+    UNSUBSCRIBE: [-1, LISTENING, "2.0.0", SUBSCRIBED, "Hears channels, or all, no more."],
+  }).map((row) => {
+    const places = SHARDS[row.name];
+    return places === undefined ? row : { ...row, places };
+  }),
+  ...container("PUBSUB", "2.8.0", asked, "6.2.0", "server"),
+];
