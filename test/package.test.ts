@@ -69,8 +69,8 @@ test("the package holds programs, library and documents, no keys, no tests, no v
   assert.deepEqual(stray, []);
 });
 
-test("the three programs run", () => {
-  for (const program of ["dbsyncd", "dbsync", "dbsync-keygen"]) {
+test("the programs run", () => {
+  for (const program of ["dbsyncd", "dbsync", "dbsync-keygen", "dbsync-proxy"]) {
     const path = join(scratch, "user/node_modules/.bin", program);
     const { status, stdout } = spawnSync(path, ["--version"], { encoding: "utf8" });
     assert.equal(status, 0, program);

@@ -135,7 +135,7 @@ export class UpstreamConnection {
       if (outcome.frame.isError) {
         // Nobody is to find it half prepared.
         this.close();
-        return outcome;
+        return { ...outcome, isOfSession: true };
       }
     }
     this.#session = session;
@@ -200,7 +200,7 @@ export class UpstreamConnection {
     const told = this.#told;
     this.#told = null;
     if (told === null) this.close("garbage", frame.bytes.slice(0, SHOWN_BYTES));
-    else told({ kind: "answered", frame });
+    else told({ kind: "answered", frame, isOfSession: false });
   }
 
   #hold(bytes: number): void {

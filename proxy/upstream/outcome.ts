@@ -30,6 +30,8 @@ export interface UpstreamFailure {
 export interface UpstreamAnswer {
   readonly kind: "answered";
   readonly frame: SqlFrame;
+  /** Whether it is what was said of the session, as of a database that is gone: the statement was not sent. */
+  readonly isOfSession: boolean;
 }
 
 export type UpstreamOutcome = UpstreamAnswer | UpstreamFailure;

@@ -91,6 +91,14 @@ export class UpstreamServer {
   /** Carries out a statement in a session. Never rejects. */
   async ask(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
     if (!this.#isUp) return failed("down", "no", this.#lastFailure?.detail ?? "");
+    const outcome = await this.#askPool(session, statement);
+    if (outcome.kind === "failed" || !outcome.isOfSession || session.database === "") return outcome;
+    // Its database is gone; but what is about none, or makes it anew, is carried out all the same.
+    const without = await this.#askPool({ ...session, database: "" }, statement);
+    return without.kind === "answered" && without.frame.isError ? outcome : without;
+  }
+
+  async #askPool(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
     const outcome = await this.#pool.ask(session, statement);
     this.#judge(outcome);
     return outcome;

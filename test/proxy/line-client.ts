@@ -13,9 +13,9 @@ export class LineClient implements Disposable {
     return new LineClient(await RawClient.open(port));
   }
 
-  /** @param statement  with its `;` @returns the frame; what came of it, if the other side closes before */
+  /** @param statement  with or without its `;` @returns the frame; what came of it, if the other side closes before */
   async ask(statement: string): Promise<string> {
-    this.raw.send(bytesOfText(statement));
+    this.raw.send(bytesOfText(statement.endsWith(";") ? statement : `${statement};`));
     let answer = "";
     while (!answer.endsWith("\nEND\n")) {
       const more = await this.raw.read(1);

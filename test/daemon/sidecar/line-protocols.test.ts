@@ -13,11 +13,13 @@ import { startScene, untilAll } from "./scene.js";
 test("SQL clients get the original's frames, byte for byte, while a daemon is killed", async () => {
   const sql = await freePort();
   await using scene = await startScene({ args: ["--sql", String(sql)] });
-  const compared = await replaySql(sql, async () => {
-    await using client = createClient({ servers: scene.servers, key: scene.key, policy: "all" });
-    await client.send("FLUSHALL");
-    scene.daemons[0]?.kill("SIGKILL");
-    return sql;
+  const compared = await replaySql({
+    port: () => sql,
+    async empty() {
+      await using client = createClient({ servers: scene.servers, key: scene.key, policy: "all" });
+      await client.send("FLUSHALL");
+      scene.daemons[0]?.kill("SIGKILL");
+    },
   });
   assert.ok(compared > 400, String(compared));
 });

@@ -11,13 +11,17 @@ import { makeFolder, startReplica } from "../../replicas.js";
 import { replay } from "./replay.js";
 import { type SqlScene, startSql } from "./scene.js";
 
+const frames = (answer: string) => (answer.match(/^END$/gm) ?? []).length;
+
 test("frames are the original's, byte for byte", async () => {
   let scene: SqlScene = await startSql();
   try {
-    const compared = await replay(scene.port, async () => {
-      await scene[Symbol.asyncDispose]();
-      scene = await startSql();
-      return scene.port;
+    const compared = await replay({
+      port: () => scene.port,
+      async empty() {
+        await scene[Symbol.asyncDispose]();
+        scene = await startSql();
+      },
     });
     assert.ok(compared > 400, String(compared));
   } finally {
@@ -25,7 +29,6 @@ test("frames are the original's, byte for byte", async () => {
   }
 });
 
-const frames = (answer: string) => (answer.match(/^END$/gm) ?? []).length;
 const page = (value: string) =>
   `RELATION_JSON_PAGE 1/1\n{"type":"relation","name":"dual_projection","page":1,"totalPages":1,"columns":[{"name":"x","origin":null}],"rows":[[${value}]]}\nRELATION_JSON_END\nRESULT_MESSAGE\nOK\nEND\n`;
 

@@ -1,9 +1,28 @@
-/** What the original was recorded to answer over its line protocol, asked of a server of ours. */
+/** The recorded conversations, step by step, with a server of the line protocol or what stands before one: frames are compared byte for byte. */
 import assert from "node:assert/strict";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { DIFFERENCES, EMPTIED_BEFORE, FRAMING } from "../../../store/commands/relations/differences.js";
-import { scenarios } from "../../../store/commands/relations/transcript.js";
+import { type Step, scenarios } from "../../../store/commands/relations/transcript.js";
 import { RawClient } from "../../../support/raw-client.js";
+
+export interface ReplayedStep extends Step {
+  readonly scenario: string;
+  /** From 0. */
+  readonly number: number;
+  /** Whom it is for: `server`, `lb`, `cache`, `cache_small`, or a server of these. */
+  readonly at: string;
+}
+
+export interface Replayed {
+  /** Where a step's connection goes. */
+  port(step: ReplayedStep): number;
+  /** The servers are to be empty now. */
+  empty(): Promise<void>;
+  /** It is about to be sent. */
+  before?(step: ReplayedStep): void;
+  /** It was answered. */
+  after?(step: ReplayedStep): void;
+}
 
 const different = new Set(
   DIFFERENCES.flatMap(({ steps }) =>
@@ -11,9 +30,39 @@ const different = new Set(
   ),
 );
 
-/** A text that does not end takes what follows for its own: such steps are sent on connections that end behind them. */
+/** A text that does not end takes what follows for its own: such steps are left out. */
 const isOpen = (statement: string) =>
   (statement.match(/'/g)?.length ?? 0) % 2 === 1 && !statement.includes('"');
+
+/** @returns how many steps were compared */
+export async function replay(replayed: Replayed): Promise<number> {
+  const clients = new Map<string, RawClient>();
+  let compared = 0;
+  try {
+    for (const { name: scenario, target = "", steps } of scenarios) {
+      if (scenario === EMPTIED_BEFORE) await replayed.empty();
+      if (FRAMING.has(scenario)) continue;
+      for (const [number, step] of steps.entries()) {
+        const { send, expect, conn = "" } = step;
+        if (send === undefined || expect === undefined || isOpen(send)) continue;
+        const whole = { ...step, scenario, number, at: step.target ?? target };
+        replayed.before?.(whole);
+        const key = `${scenario} ${conn} ${step.target ?? ""}`;
+        const client = clients.get(key) ?? (await RawClient.open(replayed.port(whole)));
+        clients.set(key, client);
+        const answer = await frameOf(client, send);
+        replayed.after?.(whole);
+        if (different.has(`${scenario} ${number}`)) continue;
+        compared++;
+        const due = unordered(bytesOfText(expect), send);
+        assert.equal(unordered(answer, send), due, `${scenario} ${number}: ${send}`);
+      }
+    }
+    return compared;
+  } finally {
+    for (const client of clients.values()) client[Symbol.dispose]();
+  }
+}
 
 /** Rows in an order of their own, where it means nothing. */
 function unordered(answer: string, statement: string): string {
@@ -28,42 +77,8 @@ function unordered(answer: string, statement: string): string {
   );
 }
 
-/**
- * Plays all that was recorded, and compares the frames byte for byte.
- * @param emptied  empties the server, or starts another one; where it is then
- * @returns how many were compared
- */
-export async function replay(port: number, emptied: () => Promise<number>): Promise<number> {
-  let at = port;
-  const clients = new Map<string, RawClient>();
-  let compared = 0;
-  try {
-    for (const { name, steps } of scenarios) {
-      if (name === EMPTIED_BEFORE) at = await emptied();
-      if (FRAMING.has(name)) continue;
-      for (const [number, { send, expect, conn = "", target = "" }] of steps.entries()) {
-        if (send === undefined || expect === undefined || isOpen(send)) continue;
-        const which = `${name} ${conn} ${target}`;
-        const client = clients.get(which) ?? (await RawClient.open(at));
-        clients.set(which, client);
-        const answer = await whole(client, send);
-        if (different.has(`${name} ${number}`)) continue;
-        compared++;
-        assert.equal(
-          unordered(answer, send),
-          unordered(bytesOfText(expect), send),
-          `${name} ${number}: ${send}`,
-        );
-      }
-    }
-    return compared;
-  } finally {
-    for (const client of clients.values()) client[Symbol.dispose]();
-  }
-}
-
 /** The answer to one statement: up to its last line. */
-async function whole(client: RawClient, statement: string): Promise<string> {
+async function frameOf(client: RawClient, statement: string): Promise<string> {
   client.send(bytesOfText(statement));
   let answer = "";
   while (!answer.endsWith("\nEND\n")) {

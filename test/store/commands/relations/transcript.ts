@@ -6,15 +6,20 @@ import type { Reply } from "../../../../protocol/reply.js";
 import { Database } from "../../../../store/database.js";
 import { repositoryRoot } from "../../../support/repository.js";
 
-interface Step {
+export interface Step {
   readonly send?: string;
   readonly expect?: string;
   readonly conn?: string;
   readonly target?: string;
+  /** Milliseconds to wait before it. */
+  readonly wait_ms?: number;
+  /** false: a cache has answered it. */
+  readonly forwarded?: boolean;
 }
 
 interface Scenario {
   readonly name: string;
+  readonly target?: string;
   readonly steps: readonly Step[];
 }
 

@@ -1,0 +1,109 @@
+/** `dbsync-proxy cache`: its arguments, as the earlier cache had them, and the same as options. */
+import { isIP } from "node:net";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { realEnvironment } from "../serving/process/environment.js";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
+import { loadWith } from "../serving/process/optional-package.js";
+import { CACHE_LIMITS } from "./cache/cache-limits.js";
+import { SqlCache } from "./cache/sql-cache.js";
+import { CLIENT_LIMITS } from "./clients/client-limits.js";
+import { runService } from "./run-service.js";
+import { UPSTREAM_LIMITS } from "./upstream/limits.js";
+import { readPlace } from "./upstream/read-place.js";
+
+const MIB = 1024 * 1024;
+const PORT_MOST = 65_535;
+const LIFE_MOST = 24 * 60 * 60 * 1000;
+const ENTRIES_MOST = 10_000_000;
+const MIB_MOST = 1024 * 1024;
+/** The earlier cache's own, and its load balancer's. */
+const LISTEN = 3951;
+const UPSTREAM = 3949;
+const LOOPBACK = "127.0.0.1";
+
+interface CacheOptions {
+  readonly upstream?: string;
+  readonly listen?: Listen;
+  readonly life?: number;
+  readonly maxEntries?: number;
+  readonly maxMib: number;
+  readonly replyTimeout: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+interface Listen {
+  readonly address: string;
+  readonly port: number;
+}
+
+export function addCache(program: Command): void {
+  program
+    .command("cache")
+    .summary("keeps what was read lately, in front of one server")
+    .description(
+      "Keeps answers to reads for a while. Writes go through, and throw away what they may have changed before they are answered.",
+    )
+    .argument("[host]", `where the server is (${LOOPBACK})`)
+    .argument("[port]", `its port (${UPSTREAM})`, number(1, PORT_MOST))
+    .argument("[listen]", `port to listen at (${LISTEN})`, number(0, PORT_MOST))
+    .argument("[ttl-ms]", `how long an answer is kept (${CACHE_LIMITS.life})`, number(1, LIFE_MOST))
+    .argument("[max-entries]", `how many are (${CACHE_LIMITS.maxEntries})`, number(1, ENTRIES_MOST))
+    .option("--upstream <place>", "the server: host:port, or sqls://host:port#sha256:… with TLS")
+    .option("--listen <place>", "port, or address:port", listenAt)
+    .option("--life <ms>", "how long an answer is kept", number(1, LIFE_MOST))
+    .option("--max-entries <count>", "how many answers are kept", number(1, ENTRIES_MOST))
+    .option("--max-mib <count>", "how much is kept", number(1, MIB_MOST), CACHE_LIMITS.maxBytes / MIB)
+    .option(
+      "--reply-timeout <ms>",
+      "how long an answer may take",
+      number(1, LIFE_MOST),
+      UPSTREAM_LIMITS.replyTimeout,
+    )
+    .addOption(new Option("--log-level <level>", "what is told").choices(LOG_LEVELS).default("info"))
+    .addOption(new Option("--log-format <format>", "how").choices(LOG_FORMATS).default("auto"))
+    .action(runCache);
+}
+
+async function runCache(
+  host: string | undefined,
+  port: number | undefined,
+  listen: number | undefined,
+  life: number | undefined,
+  maxEntries: number | undefined,
+  options: CacheOptions,
+): Promise<void> {
+  const place = readPlace(options.upstream ?? `${host ?? LOOPBACK}:${port ?? UPSTREAM}`, UPSTREAM);
+  const { replyTimeout } = options;
+  const { LRUCache } = await loadWith("lru-cache", "dbsync-proxy cache", () => import("lru-cache"));
+  await runService(
+    options,
+    (log) =>
+      new SqlCache({
+        ...(options.listen ?? { address: LOOPBACK, port: listen ?? LISTEN }),
+        ...{ place, log, Lru: LRUCache, environment: realEnvironment, clientLimits: CLIENT_LIMITS },
+        upstreamLimits: { ...UPSTREAM_LIMITS, replyTimeout },
+        cacheLimits: {
+          life: options.life ?? life ?? CACHE_LIMITS.life,
+          maxEntries: options.maxEntries ?? maxEntries ?? CACHE_LIMITS.maxEntries,
+          maxBytes: options.maxMib * MIB,
+        },
+      }),
+  );
+}
+
+function number(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
+  };
+}
+
+function listenAt(text: string): Listen {
+  const [, address, port = ""] = /^(?:(.*):)?(\d{1,5})$/.exec(text) ?? [];
+  const bare = address?.replace(/^\[(.*)\]$/, "$1") ?? LOOPBACK;
+  if (port === "" || Number(port) > PORT_MOST || isIP(bare) === 0)
+    throw new InvalidArgumentError("It is a port, or an address and a port: 0.0.0.0:3951, [::]:3951.");
+  return { address: bare, port: Number(port) };
+}

@@ -1,0 +1,153 @@
+/**
+ * Answers that are kept, each with tags for what it depends on, and fetches that are on their way. Whatever was asked for before something
+ * it depends on was changed is not kept, also if its answer comes after the change, and nobody who comes after the change waits for it.
+ */
+import type { LRUCache } from "lru-cache";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { CacheFigures } from "./cache-figures.js";
+import type { CacheLimits } from "./cache-limits.js";
+import { TagIndex } from "./tag-index.js";
+
+/** What an entry costs besides its bytes, about. */
+const ENTRY_BYTES = 400;
+
+interface Entry {
+  readonly answer: ByteString;
+  readonly tags: readonly string[];
+}
+
+/** What a fetch came to. */
+export interface Fetched<Result> {
+  readonly result: Result;
+  /** What is to be kept; null: nothing. */
+  readonly keep: Entry | null;
+}
+
+interface Flight<Result> {
+  readonly key: ByteString;
+  readonly tags: readonly string[];
+  readonly result: Promise<Result>;
+  isOvertaken: boolean;
+}
+
+export interface AnswerStoreParts {
+  /** Of the package that is loaded where there is a cache. */
+  readonly Lru: typeof LRUCache;
+  readonly limits: CacheLimits;
+  readonly figures: CacheFigures;
+  /** Milliseconds since some moment; never jumps. */
+  readonly uptime: () => number;
+}
+
+export class AnswerStore<Result> {
+  readonly #parts: AnswerStoreParts;
+  readonly #entries: LRUCache<ByteString, Entry>;
+  readonly #tagged = new TagIndex<ByteString>();
+  readonly #flights = new Map<ByteString, Flight<Result>>();
+  readonly #flying = new TagIndex<Flight<Result>>();
+  /** Tags of which nothing is kept, and until when. */
+  readonly #doubts = new Map<string, number>();
+
+  constructor(parts: AnswerStoreParts) {
+    this.#parts = parts;
+    const { Lru, limits, uptime } = parts;
+    this.#entries = new Lru<ByteString, Entry>({
+      ...{ max: limits.maxEntries, maxSize: limits.maxBytes, ttl: limits.life, ttlResolution: 0 },
+      perf: { now: uptime },
+      sizeCalculation: ({ answer, tags }, key) =>
+        ENTRY_BYTES + key.length + answer.length + tags.reduce((sum, tag) => sum + tag.length, 0),
+      dispose: ({ tags }, key) => this.#tagged.delete(key, tags),
+    });
+  }
+
+  get entries(): number {
+    return this.#entries.size;
+  }
+
+  get bytes(): number {
+    return this.#entries.calculatedSize;
+  }
+
+  /** undefined: it is not kept. */
+  get(key: ByteString): ByteString | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    this.#parts.figures.hits++;
+    return entry.answer;
+  }
+
+  /** The same, not counted. */
+  peek(key: ByteString): ByteString | undefined {
+    return this.#entries.peek(key)?.answer;
+  }
+
+  /**
+   * Fetches what is not kept, once for all who want it meanwhile.
+   * @param tags  all that what is fetched may depend on
+   */
+  fetch(key: ByteString, tags: readonly string[], load: () => Promise<Fetched<Result>>): Promise<Result> {
+    const { figures } = this.#parts;
+    const other = this.#flights.get(key);
+    if (other !== undefined) {
+      figures.joined++;
+      return other.result;
+    }
+    figures.misses++;
+    const loaded = load();
+    const result = loaded.then((fetched) => {
+      this.#land(flight, fetched);
+      return fetched.result;
+    });
+    const flight: Flight<Result> = { key, tags, result, isOvertaken: false };
+    this.#flights.set(key, flight);
+    this.#flying.add(flight, tags);
+    return result;
+  }
+
+  /** What these tags stand for has been changed. */
+  empty(tags: readonly string[]): void {
+    for (const key of this.#tagged.of(tags)) if (this.#entries.delete(key)) this.#parts.figures.emptied++;
+    for (const flight of this.#flying.of(tags)) this.#overtake(flight);
+  }
+
+  /** What these tags stand for has been changed, or will be, some time in the next milliseconds. */
+  distrust(tags: readonly string[], milliseconds: number): void {
+    this.empty(tags);
+    const now = this.#parts.uptime();
+    for (const [tag, until] of this.#doubts) if (until <= now) this.#doubts.delete(tag);
+    for (const tag of tags) this.#doubts.set(tag, now + milliseconds);
+  }
+
+  /** Anything may have been changed. */
+  clear(): void {
+    this.#parts.figures.emptied += this.#entries.size;
+    this.#entries.clear();
+    for (const flight of [...this.#flights.values()]) this.#overtake(flight);
+  }
+
+  #overtake(flight: Flight<Result>): void {
+    flight.isOvertaken = true;
+    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+  }
+
+  #land(flight: Flight<Result>, { keep }: Fetched<Result>): void {
+    this.#flying.delete(flight, flight.tags);
+    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+    if (keep === null) return;
+    const { figures } = this.#parts;
+    if (flight.isOvertaken || keep.tags.some((tag) => this.#isDoubtful(tag))) {
+      figures.overtaken++;
+      return;
+    }
+    this.#entries.set(flight.key, keep);
+    // It may be larger than all that may be kept.
+    if (!this.#entries.has(flight.key)) return;
+    figures.stored++;
+    this.#tagged.add(flight.key, keep.tags);
+  }
+
+  #isDoubtful(tag: string): boolean {
+    const until = this.#doubts.get(tag);
+    return until !== undefined && until > this.#parts.uptime();
+  }
+}

@@ -1,0 +1,23 @@
+/** What a cache counts. */
+export interface CacheFigures {
+  /** Reads that were answered from the cache. */
+  hits: number;
+  /** Reads that the server was asked for. */
+  misses: number;
+  /** Reads that waited for the answer to another's. */
+  joined: number;
+  /** Answers that were taken in. */
+  stored: number;
+  /** Answers that were not, since what they depend on was changed meanwhile. */
+  overtaken: number;
+  /** Answers that were thrown away, since what they depend on was changed. */
+  emptied: number;
+  /** What went to the server as it was: writes, and whatever else is no read. */
+  forwarded: number;
+  /** Statements that the server did not answer. */
+  failed: number;
+}
+
+export const noFigures = (): CacheFigures => ({
+  ...{ hits: 0, misses: 0, joined: 0, stored: 0, overtaken: 0, emptied: 0, forwarded: 0, failed: 0 },
+});

@@ -1,0 +1,117 @@
+/**
+ * What one client of a cache asks for: reads from the cache or, once for all who want the same, from the server; everything else goes
+ * to the server as it is, and what it may have changed is thrown away before the client hears of it.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { LineSession } from "../clients/line-dialect.js";
+import { type Reach, statementKind } from "../routing/statement-kind.js";
+import { failureFrame } from "../upstream/failure-frame.js";
+import type { UpstreamOutcome } from "../upstream/outcome.js";
+import type { UpstreamServer } from "../upstream/server.js";
+import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/session.js";
+import type { AnswerStore, Fetched } from "./answer-store.js";
+import type { CacheFigures } from "./cache-figures.js";
+import { tagsOfRead, tagsOfViews, tagsOfWrite } from "./statement-tags.js";
+import { VIEWS, viewNamesIn } from "./view-names.js";
+
+/** Messages are no answers to reads, whatever they say. */
+const RELATION = "RELATION_JSON_PAGE ";
+
+export interface CacheSessionParts {
+  readonly server: Pick<UpstreamServer, "ask" | "place">;
+  readonly store: AnswerStore<UpstreamOutcome>;
+  readonly figures: CacheFigures;
+  /** Milliseconds for which a write whose answer was lost may still be carried out. */
+  readonly doubtTime: number;
+}
+
+export class CacheSession implements LineSession {
+  readonly #parts: CacheSessionParts;
+  #session: UpstreamSession = NEW_SESSION;
+  /** Before statements in keys: nobody is given what another user, or another database, was answered. */
+  #prefix = prefixOf(NEW_SESSION);
+
+  constructor(parts: CacheSessionParts) {
+    this.#parts = parts;
+  }
+
+  serve(statement: ByteString): ByteString | Promise<ByteString> {
+    return this.#parts.store.get(this.#prefix + statement) ?? this.#ask(statement);
+  }
+
+  async #ask(statement: ByteString): Promise<ByteString> {
+    const kind = statementKind(statement);
+    const isRead = kind.kind === "read";
+    const outcome = isRead
+      ? await this.#read(statement, kind.reach)
+      : await this.#forward(statement, kind.kind === "write" ? kind.reach : null);
+    if (outcome.kind === "answered") return outcome.frame.bytes;
+    const { server, figures } = this.#parts;
+    figures.failed++;
+    return failureFrame(outcome, server.place.text, kind.kind !== "write");
+  }
+
+  #read(statement: ByteString, reach: Reach): Promise<UpstreamOutcome> {
+    const session = this.#session;
+    const { store } = this.#parts;
+    const kept = store.peek(this.#prefix + VIEWS);
+    const known = kept === undefined ? null : viewNamesIn({ bytes: kept, isError: false });
+    // Until the views are known any write to the database overtakes it.
+    const tags = tagsOfRead(reach, session.database, known);
+    return store.fetch(this.#prefix + statement, tags, async () => {
+      const asked = this.#askTwice(session, statement);
+      if (kept !== undefined || reach.kind !== "tables" || reach.names.size === 0)
+        return fetched(await asked, tags);
+      const [result, names] = await Promise.all([asked, this.#views()]);
+      return fetched(result, tagsOfRead(reach, session.database, names));
+    });
+  }
+
+  /** null: they are not known. */
+  async #views(): Promise<ReadonlySet<ByteString> | null> {
+    const session = this.#session;
+    if (session.database === "") return null;
+    const tags = tagsOfViews(session.database);
+    const load = async () => fetched(await this.#askTwice(session, VIEWS), tags);
+    const outcome = await this.#parts.store.fetch(this.#prefix + VIEWS, tags, load);
+    return outcome.kind === "answered" ? viewNamesIn(outcome.frame) : null;
+  }
+
+  /** A connection may have been closed by the server while nobody used it. */
+  async #askTwice(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
+    const { server } = this.#parts;
+    const outcome = await server.ask(session, statement);
+    const isStale = outcome.kind === "failed" && outcome.why === "lost";
+    return isStale ? server.ask(session, statement) : outcome;
+  }
+
+  /** @param reach  what it changes; null: nothing but its connection */
+  async #forward(statement: ByteString, reach: Reach | null): Promise<UpstreamOutcome> {
+    const { server, store, figures, doubtTime } = this.#parts;
+    figures.forwarded++;
+    const { database } = this.#session;
+    const outcome = await server.ask(this.#session, statement);
+    const tags = reach === null ? [] : tagsOfWrite(reach, database);
+    if (outcome.kind === "answered") {
+      store.empty(tags);
+      this.#enter(sessionAfter(this.#session, statement, outcome.frame));
+    } else if (outcome.reached === "unknown") store.distrust(tags, doubtTime);
+    return outcome;
+  }
+
+  #enter(session: UpstreamSession): void {
+    if (session === this.#session) return;
+    this.#session = session;
+    this.#prefix = prefixOf(session);
+  }
+}
+
+function fetched(result: UpstreamOutcome, tags: readonly string[]): Fetched<UpstreamOutcome> {
+  const isKept =
+    result.kind === "answered" && !result.frame.isError && result.frame.bytes.startsWith(RELATION);
+  return { result, keep: isKept ? { answer: result.frame.bytes, tags } : null };
+}
+
+/** JSON's end shows where the statement begins. */
+const prefixOf = ({ login, pages, database }: UpstreamSession): ByteString =>
+  JSON.stringify([login, pages, database]);

@@ -1,0 +1,86 @@
+/** `dbsync-proxy cache`: clients of the SQL line protocol, one server, and between them what was read lately. */
+import type { AddressInfo } from "node:net";
+import type { LRUCache } from "lru-cache";
+import type { Logger } from "pino";
+import type { Environment } from "../../serving/process/environment.js";
+import type { Service } from "../../serving/process/service.js";
+import type { ClientLimits } from "../clients/client-limits.js";
+import { LineListener } from "../clients/line-listener.js";
+import type { UpstreamLimits } from "../upstream/limits.js";
+import type { UpstreamOutcome } from "../upstream/outcome.js";
+import type { UpstreamPlace } from "../upstream/place.js";
+import { UpstreamServer } from "../upstream/server.js";
+import { AnswerStore } from "./answer-store.js";
+import { type CacheFigures, noFigures } from "./cache-figures.js";
+import type { CacheLimits } from "./cache-limits.js";
+import { CacheSession } from "./cache-session.js";
+
+export interface SqlCacheParts {
+  readonly place: UpstreamPlace;
+  /** Where it listens; an address, not a name. */
+  readonly address: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly cacheLimits: CacheLimits;
+  readonly clientLimits: ClientLimits;
+  readonly upstreamLimits: UpstreamLimits;
+  /** The package's, which is loaded where there is a cache. */
+  readonly Lru: typeof LRUCache;
+  readonly environment: Environment;
+  readonly log: Logger;
+}
+
+export class SqlCache implements Service {
+  readonly figures: CacheFigures = noFigures();
+  readonly #parts: SqlCacheParts;
+  readonly #server: UpstreamServer;
+  readonly #store: AnswerStore<UpstreamOutcome>;
+  readonly #listener: LineListener;
+
+  constructor(parts: SqlCacheParts) {
+    const { place, environment, log, Lru, cacheLimits: limits, upstreamLimits } = parts;
+    const { figures } = this;
+    this.#parts = parts;
+    this.#server = new UpstreamServer({ place, environment, log, limits: upstreamLimits });
+    this.#store = new AnswerStore({ Lru, limits, figures, uptime: () => environment.uptime() });
+    // Its entries live so long anyway.
+    const doubtTime = Math.max(limits.life, upstreamLimits.replyTimeout);
+    const session = { server: this.#server, store: this.#store, figures, doubtTime };
+    this.#listener = new LineListener({
+      ...{ address: parts.address, port: parts.port, limits: parts.clientLimits, environment, log },
+      observer: { connected() {}, refused() {}, served() {} },
+      makeSession: () => new CacheSession(session),
+    });
+  }
+
+  /** Where it listens. */
+  get address(): AddressInfo {
+    return this.#listener.address;
+  }
+
+  /** Whether the server answers, as far as is known. */
+  get isUp(): boolean {
+    return this.#server.isUp;
+  }
+
+  get entries(): number {
+    return this.#store.entries;
+  }
+
+  get bytes(): number {
+    return this.#store.bytes;
+  }
+
+  async start(): Promise<void> {
+    await this.#listener.start();
+    this.#server.start();
+    const { address, port } = this.address;
+    this.#parts.log.info({ address, port, upstream: this.#parts.place.text }, "listening");
+  }
+
+  async stop(): Promise<void> {
+    await this.#listener.stop();
+    this.#server.stop();
+    this.#parts.log.info(this.figures, "what the cache has done");
+  }
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+/** The program `dbsync-proxy`: subcommands, and the one place where errors become text and exit codes. */
+import { Command, CommanderError } from "commander";
+import { StartError } from "../serving/process/start-error.js";
+import { version } from "../serving/process/version.js";
+import { addCache } from "./cache-command.js";
+
+const EXIT_USAGE = 2;
+
+const program = new Command("dbsync-proxy")
+  .description("Stands before servers of the SQL line protocol, or of Redis.")
+  .version(version)
+  .enablePositionalOptions()
+  .exitOverride()
+  .showHelpAfterError("(--help shows what is possible)");
+for (const add of [addCache]) add(program);
+
+try {
+  await program.parseAsync();
+} catch (problem) {
+  // Commander has said what is wrong; help and version end with 0.
+  if (problem instanceof CommanderError) process.exitCode = problem.exitCode === 0 ? 0 : EXIT_USAGE;
+  else if (problem instanceof StartError) {
+    process.stderr.write(`dbsync-proxy: ${problem.message}\n`);
+    process.exitCode = problem.exitCode;
+  } else throw problem;
+}

@@ -1,0 +1,16 @@
+/** Steps that the recorded cache sent on or answered itself, and this one does otherwise: the one table, told again in docs/proxy.md. */
+export interface CacheDifference {
+  readonly reason: string;
+  readonly steps: Readonly<Record<string, readonly number[]>>;
+}
+
+export const CACHE_DIFFERENCES: readonly CacheDifference[] = [
+  {
+    reason: "USE empties nothing: it changes nothing that others read",
+    steps: { "cache-invalidated-by-use": [1, 4], "cache-shared-between-clients": [2] },
+  },
+  {
+    reason: "errors are not kept",
+    steps: { "cache-stores-errors": [4] },
+  },
+];

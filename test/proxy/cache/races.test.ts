@@ -1,0 +1,171 @@
+/** What a cache must never serve: what was read before a write that has been answered, an error, another's database. The server is the test's own. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
+import { until } from "../../client/fake-server.js";
+import { LineClient } from "../line-client.js";
+import { type Asked, FakeSqlServer, HEARTBEAT, pageOf } from "../sql-server.js";
+import { startCache } from "./scene.js";
+
+const NO_VIEWS =
+  'RELATION_JSON_PAGE 1/1\n{"type":"relation","name":"fanasehoana","page":1,"totalPages":1,"columns":[{"name":"fanasehoana","origin":null}],"rows":[]}\nRELATION_JSON_END\nRESULT_MESSAGE\nOK\nEND\n';
+const READ = "alaivo x ao@ t";
+const WRITE = "manampia ao@ t (x) sanda (1)";
+const USE = /^ampiasao (\S+)$/;
+
+/** Answers that the test gives by hand: the oldest of a statement first. */
+class Held {
+  readonly #waiting = new Map<string, ((answer: string) => void)[]>();
+
+  readonly answering = ({ statement }: Asked): string | Promise<string> => {
+    if (statement === HEARTBEAT) return pageOf("1");
+    if (statement === "asehoy ny jery") return NO_VIEWS;
+    const [, name] = USE.exec(statement) ?? [];
+    if (name !== undefined) return messageFrame(`Ny tahiry : ${name} dia miasa ankehitriny`);
+    return new Promise((resolve) => {
+      const all = this.#waiting.get(statement) ?? [];
+      all.push(resolve);
+      this.#waiting.set(statement, all);
+    });
+  };
+
+  count(statement: string): number {
+    return this.#waiting.get(statement)?.length ?? 0;
+  }
+
+  async answer(statement: string, answer: string): Promise<void> {
+    await until(() => this.count(statement) > 0, `${statement} is asked`);
+    this.#waiting.get(statement)?.shift()?.(answer);
+  }
+}
+
+async function inToko(port: number): Promise<LineClient> {
+  const client = await LineClient.open(port);
+  await client.ask("ampiasao toko");
+  return client;
+}
+
+test("a read that began before a write and is answered behind it is not kept, and nobody new waits for it", async () => {
+  const held = new Held();
+  await using server = await FakeSqlServer.start(held.answering);
+  await using cache = await startCache(server.port);
+  using reader = await inToko(cache.port);
+  using writer = await inToko(cache.port);
+  const early = reader.ask(READ);
+  await until(() => held.count(READ) === 1, "the read is under way");
+  const written = writer.ask(WRITE);
+  await held.answer(WRITE, messageFrame("done"));
+  await written;
+  // The server has not answered the early read yet: the writer's own must not be given its answer.
+  const late = writer.ask(READ);
+  await until(() => held.count(READ) === 2, "the writer's read is asked for anew");
+  await held.answer(READ, pageOf("old"));
+  assert.equal(await early, pageOf("old"));
+  await held.answer(READ, pageOf("new"));
+  assert.equal(await late, pageOf("new"));
+  assert.equal(await reader.ask(READ), pageOf("new"));
+  assert.equal(cache.figures.hits, 1);
+  assert.equal(cache.figures.overtaken, 1);
+});
+
+test("what was stored while a write was under way goes when the write is answered", async () => {
+  const held = new Held();
+  await using server = await FakeSqlServer.start(held.answering);
+  await using cache = await startCache(server.port);
+  using reader = await inToko(cache.port);
+  using writer = await inToko(cache.port);
+  const written = writer.ask(WRITE);
+  await until(() => held.count(WRITE) === 1, "the write is under way");
+  const read = reader.ask(READ);
+  await held.answer(READ, pageOf("old"));
+  await read;
+  await held.answer(WRITE, errorFrame("it is said to have failed"));
+  await written;
+  const next = reader.ask(READ);
+  await held.answer(READ, pageOf("new"));
+  assert.equal(await next, pageOf("new"));
+});
+
+test("a write whose answer was lost may come true later: nothing that it touches is kept for a while", async () => {
+  const held = new Held();
+  await using server = await FakeSqlServer.start((asked) => {
+    if (asked.statement !== WRITE) return held.answering(asked);
+    asked.socket.destroy();
+    return null;
+  });
+  await using cache = await startCache(server.port, { cache: { life: 1000 } });
+  using client = await inToko(cache.port);
+  assert.match(await client.ask(WRITE), /^RESULT_MESSAGE\nHadisoana : .* not known\nEND\n$/);
+  for (const value of ["old", "new"]) {
+    const read = client.ask(READ);
+    await held.answer(READ, pageOf(value));
+    assert.equal(await read, pageOf(value));
+  }
+  assert.equal(cache.figures.stored, 1, "the views alone");
+  cache.pass(60_000);
+  const read = client.ask(READ);
+  await held.answer(READ, pageOf("newest"));
+  await read;
+  assert.equal(await client.ask(READ), pageOf("newest"));
+  assert.equal(cache.figures.hits, 1);
+});
+
+test("many who want the same wait for one fetch, and share its failure", async () => {
+  const held = new Held();
+  await using server = await FakeSqlServer.start(held.answering);
+  await using cache = await startCache(server.port);
+  const clients = await Promise.all(Array.from({ length: 20 }, () => inToko(cache.port)));
+  const asked = clients.map((client) => client.ask(READ));
+  await until(() => cache.figures.joined === 19 && held.count(READ) > 0, "all wait");
+  assert.equal(held.count(READ), 1);
+  await held.answer(READ, errorFrame("not now"));
+  for (const answer of await Promise.all(asked)) assert.equal(answer, errorFrame("not now"));
+  const again = clients.map((client) => client.ask(READ));
+  await held.answer(READ, pageOf("now"));
+  for (const answer of await Promise.all(again)) assert.equal(answer, pageOf("now"));
+  for (const client of clients) client[Symbol.dispose]();
+});
+
+test("nobody waits for, or is given, what another user, another database or other pages are answered", async () => {
+  const whose = new Map<number, string>();
+  await using server = await FakeSqlServer.start(({ statement, connection }) => {
+    const before = whose.get(connection) ?? "";
+    const [, name] = USE.exec(statement) ?? [];
+    if (/^(login|pages)/.test(statement) || name !== undefined)
+      whose.set(connection, `${before}+${statement}`);
+    if (name !== undefined) return messageFrame(`Ny tahiry : ${name} dia miasa ankehitriny`);
+    if (/^(login|pages)/.test(statement)) return messageFrame("tafiditra");
+    return statement === "asehoy ny jery" ? NO_VIEWS : pageOf(before);
+  });
+  await using cache = await startCache(server.port);
+  const kinds = ["", "ampiasao a", "ampiasao b", "login ada x", "login ada y", "pages 5"];
+  const clients = await Promise.all(kinds.map(() => LineClient.open(cache.port)));
+  for (const [i, client] of clients.entries()) if (kinds[i] !== "") await client.ask(kinds[i] as string);
+  for (let round = 0; round < 3; round++) {
+    const answers = await Promise.all(clients.map((client) => client.ask(READ)));
+    for (const [i, answer] of answers.entries())
+      assert.equal(answer, pageOf(kinds[i] === "" ? "" : `+${kinds[i]}`), `${round} ${kinds[i]}`);
+  }
+  assert.equal(cache.figures.hits, 2 * kinds.length);
+  // Refused, so that he stays where he was.
+  server.answering = () => errorFrame("Tsy misy ny tahiry : c");
+  await clients[1]?.ask("ampiasao c");
+  assert.equal(await clients[1]?.ask(READ), pageOf("+ampiasao a"));
+  for (const client of clients) client[Symbol.dispose]();
+});
+
+test("errors and messages are never kept", async () => {
+  let answer = errorFrame("La table toko.t n'as pas");
+  await using server = await FakeSqlServer.start(({ statement }) =>
+    statement === HEARTBEAT ? pageOf("1") : answer,
+  );
+  await using cache = await startCache(server.port);
+  using client = await LineClient.open(cache.port);
+  for (const next of [messageFrame("Erreur de connexion backend"), messageFrame("done"), pageOf("row")]) {
+    assert.equal(await client.ask("alaivo 2"), answer);
+    answer = next;
+  }
+  assert.equal(await client.ask("alaivo 2"), pageOf("row"));
+  answer = errorFrame("too late");
+  assert.equal(await client.ask("alaivo 2"), pageOf("row"));
+});

@@ -1,0 +1,49 @@
+/** A cache in the test's own process, with a clock that the test can put forward. */
+import { LRUCache } from "lru-cache";
+import type { CacheFigures } from "../../../proxy/cache/cache-figures.js";
+import { CACHE_LIMITS, type CacheLimits } from "../../../proxy/cache/cache-limits.js";
+import { SqlCache } from "../../../proxy/cache/sql-cache.js";
+import { CLIENT_LIMITS, type ClientLimits } from "../../../proxy/clients/client-limits.js";
+import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/limits.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
+import type { LogLine } from "../../support/daemon-process.js";
+import { keepLog } from "../../support/log-lines.js";
+
+export interface CacheScene extends AsyncDisposable {
+  readonly port: number;
+  readonly figures: CacheFigures;
+  readonly cache: SqlCache;
+  /** What it has logged. */
+  readonly lines: readonly LogLine[];
+  /** Puts its clock forward, as far as answers become old by it. */
+  pass(milliseconds: number): void;
+}
+
+export interface CacheSceneOptions {
+  readonly cache?: Partial<CacheLimits>;
+  readonly clients?: Partial<ClientLimits>;
+  readonly upstream?: Partial<UpstreamLimits>;
+}
+
+export async function startCache(port: number, options: CacheSceneOptions = {}): Promise<CacheScene> {
+  let passed = 0;
+  const { log, lines } = keepLog("debug");
+  const environment = { ...realEnvironment, uptime: () => realEnvironment.uptime() + passed };
+  const cache = new SqlCache({
+    place: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
+    ...{ address: "127.0.0.1", port: 0, environment, log, Lru: LRUCache },
+    cacheLimits: { ...CACHE_LIMITS, ...options.cache },
+    clientLimits: { ...CLIENT_LIMITS, ...options.clients },
+    upstreamLimits: { ...UPSTREAM_LIMITS, ...options.upstream },
+  });
+  await cache.start();
+  return {
+    port: cache.address.port,
+    figures: cache.figures,
+    ...{ cache, lines },
+    pass(milliseconds) {
+      passed += milliseconds;
+    },
+    [Symbol.asyncDispose]: () => cache.stop(),
+  };
+}
