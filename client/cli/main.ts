@@ -3,6 +3,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { addBench } from "./bench/bench.js";
+import { addExport } from "./export.js";
 import { addImport } from "./json/import.js";
 import { addTest } from "./json/test-server.js";
 import { addKeys } from "./keys/keys.js";
@@ -40,7 +41,17 @@ Examples:
 ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help says more")}`,
   );
 const subcommands = [addSend, addRepl, addPing, addStatus, addDoctor, addKeys];
-for (const add of [...subcommands, addLog, addBlame, addGetPast, addImport, addTest, addSql, addBench])
+for (const add of [
+  ...subcommands,
+  addLog,
+  addBlame,
+  addGetPast,
+  addImport,
+  addExport,
+  addTest,
+  addSql,
+  addBench,
+])
   add(program);
 
 // A reader that has seen enough (`dbsync send … | head -1`) is no error.

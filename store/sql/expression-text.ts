@@ -1,5 +1,6 @@
 /** What a column is called that nobody has named: the original's own form of the expression, which its clients may know. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { numberText } from "../../protocol/sql-numbers.js";
 import type { Scalar } from "../values/relations/cell.js";
 import type { Domain, DomainAtom } from "../values/relations/domain.js";
 import type { Binary, Column, Expression } from "./tree.js";
@@ -46,19 +47,6 @@ export function expressionText(expression: Expression): ByteString {
 }
 
 const identifierText = ({ origin, name }: Column) => `QualifiedIdentifier [origin=${origin}, name=${name}]`;
-
-/** From these on the original, and what is written in its language, writes numbers with an exponent. */
-const PLAIN_MAX = 1e7;
-const PLAIN_MIN = 1e-3;
-
-/** A number as the original writes it: `1.0`, `1.0E7`, `1.0E-4`. */
-export function numberText(value: number): string {
-  const size = Math.abs(value);
-  if (size === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
-  if (size >= PLAIN_MIN && size < PLAIN_MAX) return Number.isInteger(value) ? `${value}.0` : String(value);
-  const [digits = "", exponent = ""] = value.toExponential().split("e");
-  return `${digits.includes(".") ? digits : `${digits}.0`}E${exponent.replace("+", "")}`;
-}
 
 /** A value within a message. */
 export function scalarText(value: Scalar): ByteString {

@@ -42,7 +42,8 @@ export function addImport(program: Command): void {
 Asks the server for all its documents and writes them to every daemon of the list, entries under the keys that they have
 there; of a dbsyncd, which is asked for one document after the other, with lifetimes and indexes. The server stays as it is. Stop its writers first: what they write meanwhile is not taken over.
 
-Of a folder (dataDirectory of config.json) each database is made with its domains and tables. Views are named, and have to be made anew.
+Of a folder (dataDirectory of config.json) each database is made with its domains, tables and views. Views that the earlier server cannot
+read back itself are named, and have to be made anew. The other way: dbsync export.
 
 Examples:
   dbsync import json://10.0.0.1:8888 -k private.pem

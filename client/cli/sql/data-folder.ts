@@ -43,6 +43,9 @@ export async function databasesIn(folder: string): Promise<FolderDatabase[]> {
   return databases;
 }
 
+/** Statements know no others, nor does the earlier server. */
+export const isFolderName = (name: string) => NAME.test(name);
+
 export const fileOf = (
   folder: string,
   database: string,
@@ -54,6 +57,12 @@ export const fileOf = (
 export async function readDomain(file: string): Promise<FolderType> {
   const { supports } = await readObject(file);
   return typeOf(supports, file);
+}
+
+/** The tree of its query. @throws Error  which file it is, and what to do */
+export async function readViewObject(file: string): Promise<unknown> {
+  const { selectExpr } = await readObject(file);
+  return selectExpr;
 }
 
 /** @throws Error  which file it is, which row, and what to do */
@@ -105,7 +114,7 @@ function checkedRow(row: unknown, columns: FolderTable["columns"], place: string
 }
 
 function checkedName(name: string, place: string): string {
-  if (NAME.test(name)) return name;
+  if (isFolderName(name)) return name;
   throw new Error(
     `${place}: ${JSON.stringify(name)} is no name of letters, digits and _; rename it, or move it out of the folder`,
   );

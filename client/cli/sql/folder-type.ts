@@ -1,4 +1,5 @@
 /** Types as the earlier SQL server's files have them: what they take, and what statements call them. */
+import type { JacksonValue } from "./jackson-text.js";
 import { valueText } from "./value-text.js";
 
 export type FolderAtom =
@@ -29,6 +30,63 @@ export function misfit(type: FolderType, value: unknown): string | null {
   if (type.some((atom) => takes(atom, value))) return null;
   return `holds ${JSON.stringify(value)}, which its type ${typeText(type)} does not take`;
 }
+
+/** As its files have it. Lengths of texts are whole numbers there, and no larger than Java's. */
+export function typeTree(type: FolderType): JacksonValue {
+  return { supports: type.map(atomTree) };
+}
+
+function atomTree(atom: FolderAtom): JacksonValue {
+  switch (atom.kind) {
+    case "number":
+      return { ...headOf("domains.NUMBER"), min: atom.min, max: atom.max };
+    case "text": {
+      const [min, limit] = [wholeLength(atom.min, Math.ceil), wholeLength(atom.max, Math.floor)];
+      return { ...headOf("domains.VARCHAR"), clazz: null, min, limit };
+    }
+    case "enumeration":
+      return { ...headOf("DomainEnum"), allowedValue: atom.allowed };
+    case "date":
+      return headOf("domains.DATE");
+  }
+}
+
+const headOf = (name: string) => ({ "@class": `sqlTsinjo.base.${name}`, canBenull: true });
+
+const LENGTH_MAX = 2 ** 31 - 1;
+
+const wholeLength = (bound: number | null, round: (bound: number) => number) =>
+  bound === null ? null : BigInt(Math.max(-LENGTH_MAX, Math.min(LENGTH_MAX, round(bound))));
+
+const VALUE = String.raw`'(?:[^'\\]|\\.)*'|[^',()]+`;
+const ATOM = new RegExp(
+  String.raw`(?:(ISA|LAHATSORATRA)\(([^,()]+),([^,()]+)\)|(DATY)|TANISA\(((?:${VALUE})(?:,(?:${VALUE}))*)\))(?::|$)`,
+  "suy",
+);
+
+/** What `famaritana` says of a column. @throws Error  it is no type */
+export function typeOfWords(words: string): FolderType {
+  const type: FolderAtom[] = [];
+  for (let at = 0; at < words.length; at = ATOM.lastIndex) {
+    ATOM.lastIndex = at;
+    const [found, kind, min, max, date, values] = ATOM.exec(words) ?? [];
+    if (found === undefined) throw new Error(`${words} is no type that the earlier server knows`);
+    if (date !== undefined) type.push({ kind: "date" });
+    else if (values === undefined)
+      type.push({ kind: kind === "ISA" ? "number" : "text", min: boundOf(min), max: boundOf(max) });
+    else
+      type.push({
+        kind: "enumeration",
+        allowed: values.match(new RegExp(VALUE, "gsu"))?.map(allowedOf) ?? [],
+      });
+  }
+  return type;
+}
+
+const boundOf = (word = "null") => (word === "null" ? null : Number(word));
+
+const allowedOf = (word: string) =>
+  word.startsWith("'") ? word.slice(1, -1).replace(/\\(.)/gsu, "$1") : Number(word);
 
 const DATE_CLASS = /\bDAT[EY]$/;
 

@@ -11,6 +11,7 @@ import {
   readTable,
 } from "./data-folder.js";
 import { typeText } from "./folder-type.js";
+import { importViews } from "./import-views.js";
 import { valueText } from "./value-text.js";
 
 /** Rows of a statement, and characters, at most. */
@@ -30,7 +31,7 @@ export async function importFolder(folder: string, send: SendToAll, mayReplace =
     throw new Error(
       `the daemons have a database ${taken.join(", ")} already; --replace drops it first, with its tables`,
     );
-  let rows = 0;
+  let [views, rows] = [0, 0];
   for (const database of databases) {
     if (there.has(database.name)) await send(["SQL", "", `ravao ny tahiry ${database.name}`]);
     rows += await importDatabase(folder, database, send).catch((problem: Error) => {
@@ -38,10 +39,10 @@ export async function importFolder(folder: string, send: SendToAll, mayReplace =
         `${problem.message}\nNot everything was taken over: when that is mended, begin anew with --replace.`,
       );
     });
+    views += await importViews(folder, database, send);
   }
-  tellViews(folder, databases);
   const tables = databases.reduce((sum, database) => sum + database.tables.length, 0);
-  printLine(`databases: ${databases.length}, tables: ${tables}, rows: ${rows}`);
+  printLine(`databases: ${databases.length}, tables: ${tables}, views: ${views}, rows: ${rows}`);
 }
 
 /** @returns how many rows */
@@ -91,15 +92,6 @@ async function fill(
   const [[count] = []] = rowsOf(await sql(`alaivo count(*) isa_rehetra #ao@ ${table}`));
   if (Number(count) !== rows.length)
     throw new Error(`${rows.length} rows were sent, and ${String(count)} are there`);
-}
-
-/** Queries of views are kept as a tree of the original's own, which for most of them it cannot read itself. */
-function tellViews(folder: string, databases: readonly FolderDatabase[]): void {
-  for (const { name, views } of databases)
-    for (const view of views)
-      process.stderr.write(
-        `dbsync: ${fileOf(folder, name, "views", view)}: this view was not taken over; make it anew: create view ${view} as select …\n`,
-      );
 }
 
 /** Says which file it is about. */

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { messageFrame } from "../../../protocol/sql-frames.js";
-import { numberText } from "../../../store/sql/expression-text.js";
+import { numberText } from "../../../protocol/sql-numbers.js";
 
 /** The original's. */
 export const PAGE_ROWS = 20;

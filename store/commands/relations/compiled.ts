@@ -1,5 +1,5 @@
 /** Expressions as functions of a row: columns are found once, whatever the number of rows. */
-import { numberText } from "../../sql/expression-text.js";
+import { numberText } from "../../../protocol/sql-numbers.js";
 import type { Arithmetic, Binary, Call, Column, Comparison, Expression } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { type Evaluation, failure } from "./evaluation.js";
