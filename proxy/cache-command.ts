@@ -1,12 +1,13 @@
 /** `dbsync-proxy cache`: its arguments, as the earlier cache had them, and the same as options. */
-import { isIP } from "node:net";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { realEnvironment } from "../serving/process/environment.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
 import { loadWith } from "../serving/process/optional-package.js";
+import type { ListenPlace } from "../serving/process/place.js";
 import { CACHE_LIMITS } from "./cache/cache-limits.js";
 import { SqlCache } from "./cache/sql-cache.js";
 import { CLIENT_LIMITS } from "./clients/client-limits.js";
+import { listenPlace, number } from "./option-values.js";
 import { runService } from "./run-service.js";
 import { UPSTREAM_LIMITS } from "./upstream/limits.js";
 import { readPlace } from "./upstream/read-place.js";
@@ -23,18 +24,13 @@ const LOOPBACK = "127.0.0.1";
 
 interface CacheOptions {
   readonly upstream?: string;
-  readonly listen?: Listen;
+  readonly listen?: ListenPlace;
   readonly life?: number;
   readonly maxEntries?: number;
   readonly maxMib: number;
   readonly replyTimeout: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
-}
-
-interface Listen {
-  readonly address: string;
-  readonly port: number;
 }
 
 export function addCache(program: Command): void {
@@ -50,7 +46,7 @@ export function addCache(program: Command): void {
     .argument("[ttl-ms]", `how long an answer is kept (${CACHE_LIMITS.life})`, number(1, LIFE_MOST))
     .argument("[max-entries]", `how many are (${CACHE_LIMITS.maxEntries})`, number(1, ENTRIES_MOST))
     .option("--upstream <place>", "the server: host:port, or sqls://host:port#sha256:… with TLS")
-    .option("--listen <place>", "port, or address:port", listenAt)
+    .option("--listen <place>", "port, or address:port", listenPlace)
     .option("--life <ms>", "how long an answer is kept", number(1, LIFE_MOST))
     .option("--max-entries <count>", "how many answers are kept", number(1, ENTRIES_MOST))
     .option("--max-mib <count>", "how much is kept", number(1, MIB_MOST), CACHE_LIMITS.maxBytes / MIB)
@@ -90,20 +86,4 @@ async function runCache(
         },
       }),
   );
-}
-
-function number(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
-  };
-}
-
-function listenAt(text: string): Listen {
-  const [, address, port = ""] = /^(?:(.*):)?(\d{1,5})$/.exec(text) ?? [];
-  const bare = address?.replace(/^\[(.*)\]$/, "$1") ?? LOOPBACK;
-  if (port === "" || Number(port) > PORT_MOST || isIP(bare) === 0)
-    throw new InvalidArgumentError("It is a port, or an address and a port: 0.0.0.0:3951, [::]:3951.");
-  return { address: bare, port: Number(port) };
 }

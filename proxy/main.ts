@@ -3,7 +3,9 @@
 import { Command, CommanderError } from "commander";
 import { StartError } from "../serving/process/start-error.js";
 import { version } from "../serving/process/version.js";
+import { addBalancer } from "./balancer-command.js";
 import { addCache } from "./cache-command.js";
+import { addStatus } from "./status-command.js";
 
 const EXIT_USAGE = 2;
 
@@ -13,7 +15,7 @@ const program = new Command("dbsync-proxy")
   .enablePositionalOptions()
   .exitOverride()
   .showHelpAfterError("(--help shows what is possible)");
-for (const add of [addCache]) add(program);
+for (const add of [addBalancer, addCache, addStatus]) add(program);
 
 try {
   await program.parseAsync();

@@ -236,6 +236,7 @@ test("documents name files that exist", () => {
     "docs/compatibility.md",
     "docs/consistency.md",
     "docs/json-documents.md",
+    "docs/proxy.md",
     "docs/sidecar.md",
   ]) {
     for (const [, target = ""] of readDocument(name).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {

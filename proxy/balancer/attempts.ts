@@ -1,5 +1,6 @@
 /** Asks servers one after the other for one statement, as long as that can do no harm. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { ERROR_HEAD } from "../../protocol/sql-frames.js";
 import type { UpstreamAnswer, UpstreamFailure } from "../upstream/outcome.js";
 import type { UpstreamSession } from "../upstream/session.js";
 import type { BalancedServer } from "./balanced-server.js";
@@ -10,6 +11,8 @@ export interface Attempt {
   readonly statement: ByteString;
   /** Whether it changes nothing on servers, and so may be asked for again whatever became of it. */
   readonly isRepeatable: boolean;
+  /** A server has said that it takes no statements yet. */
+  readonly notReady: (server: BalancedServer) => void;
 }
 
 /** What the last server that was asked made of it. */
@@ -20,15 +23,24 @@ export type Attempted =
 /** Another server would say the same. */
 const OF_STATEMENT: ReadonlySet<UpstreamFailure["why"]> = new Set(["too-long"]);
 
-/** @param servers  not empty */
-export async function attempt({ servers, session, statement, isRepeatable }: Attempt): Promise<Attempted> {
+/** What dbsyncd says that has come back and lacks what was written meanwhile: it has done nothing. */
+const NOT_READY = `RESULT_MESSAGE\n${ERROR_HEAD}LOADING `;
+
+/** @param attempt  with one server at least */
+export async function attempt({ servers, session, statement, ...rules }: Attempt): Promise<Attempted> {
+  const { isRepeatable, notReady } = rules;
   let tries = 0;
   for (const server of servers) {
     tries++;
     const outcome = await server.upstream.ask(session, statement);
     if (outcome.kind === "answered") {
       server.answered++;
-      return { ...outcome, server, tries };
+      const isReady = !outcome.frame.bytes.startsWith(NOT_READY);
+      if (!isReady) notReady(server);
+      // A database that one server has not heard of yet may be known to another.
+      const isAnswer = isReady && !outcome.isOfSession;
+      if (isAnswer || tries === servers.length) return { ...outcome, server, tries };
+      continue;
     }
     if (outcome.reached === "no") server.unreached++;
     else server.unknown++;

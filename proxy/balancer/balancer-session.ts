@@ -18,6 +18,8 @@ export interface BalancerSessionParts {
   readonly counts: StatementCounts;
   /** Milliseconds for which a session stays with the server that it wrote to. */
   readonly settleTime: number;
+  /** A server has said that it takes no statements yet. */
+  readonly notReady: (server: BalancedServer) => void;
   readonly environment: { uptime(): number };
 }
 
@@ -36,7 +38,8 @@ export class BalancerSession implements LineSession {
     counts.statements[kind.kind]++;
     const isRepeatable = kind.kind !== "write";
     const servers = this.#serversFor(kind, statement);
-    const result = await attempt({ servers, session: this.#session, statement, isRepeatable });
+    const notReady = this.#parts.notReady;
+    const result = await attempt({ servers, session: this.#session, statement, isRepeatable, notReady });
     if (result.tries > 1 && result.kind === "answered") {
       if (isRepeatable) counts.retried++;
       else counts.moved++;

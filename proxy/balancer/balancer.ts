@@ -40,10 +40,11 @@ export class Balancer implements Service {
       hash: routing.hash,
     });
     const { counts } = this;
+    const notReady = (server: BalancedServer) => this.#avoid(server);
     this.#listener = new LineListener({
       ...settings.listen,
       ...{ limits: limits.clients, observer, environment, log },
-      makeSession: () => new BalancerSession({ order, counts, settleTime, environment }),
+      makeSession: () => new BalancerSession({ order, counts, settleTime, notReady, environment }),
     });
   }
 
@@ -60,8 +61,13 @@ export class Balancer implements Service {
     await this.#listener.start();
     for (const { upstream } of this.servers) upstream.start();
     const { address, port } = this.address;
-    const servers = this.servers.map(({ id, upstream }) => `${id} ${upstream.place.text}`);
-    this.#parts.log.info({ address, port, servers }, "listening");
+    const servers = this.servers.map(({ id, upstream: { place } }) =>
+      id === place.text ? id : `${id}=${place.text}`,
+    );
+    const { log, settings } = this.#parts;
+    log.info({ address, port, servers }, "listening");
+    if (settings.replicates && servers.length > 1)
+      log.warn("servers are to carry writes to each other, as dbsyncd --peer does: this balancer does not");
   }
 
   async stop(): Promise<void> {
@@ -75,11 +81,16 @@ export class Balancer implements Service {
     const upstream = new UpstreamServer({
       ...{ place: settings.place, limits: limits.servers, environment, log },
       changed: ({ isUp }) => {
-        // What was written meanwhile comes to it from the others, and takes a while.
-        if (isUp) server.freshFrom = environment.uptime() + this.#parts.settings.settleTime;
+        if (isUp) this.#avoid(server);
       },
     });
     const server = new BalancedServer(settings, readRoles.includes(settings.role), upstream);
     return server;
+  }
+
+  /** What was written while it was away comes to it from the others, and takes a while. */
+  #avoid(server: BalancedServer): void {
+    const { environment, settings } = this.#parts;
+    server.freshFrom = environment.uptime() + settings.settleTime;
   }
 }

@@ -42,7 +42,7 @@ export interface BalancerSettings {
   readonly routing: RoutingSettings;
   /** Milliseconds that servers may take to tell each other of a write; a session stays so long with the server that it wrote to. */
   readonly settleTime: number;
-  /** Whether the proxy carries writes to the other servers, as these do not do it themselves. */
+  /** Whether the file wants writes to be carried to the other servers, which is for these themselves to do. */
   readonly replicates: boolean;
 }
 

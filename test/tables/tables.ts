@@ -5,6 +5,8 @@ import { METRICS } from "../../daemon/admin/metric-table.js";
 import { formatLimit, LIMITS } from "../../daemon/options/limits.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import { OPTIONS } from "../../daemon/options/table.js";
+import { BALANCER_METRICS } from "../../proxy/admin/balancer-metrics.js";
+import type { Metrics } from "../../serving/admin/metric.js";
 import { commands } from "../../store/command-table.js";
 import { connectionMistake } from "../../store/rows/connection-commands.js";
 import { KEYWORDS } from "../../store/sql/keywords.js";
@@ -31,17 +33,8 @@ const PARTS: readonly Part[] = [
       ),
     ],
   },
-  {
-    file: "docs/metrics.md",
-    lines: () => [
-      "| metric | type | labels | meaning |",
-      "| --- | --- | --- | --- |",
-      ...Object.entries(METRICS).map(([name, { type, labels, help }]) => {
-        const names = labels.map((label) => `\`${label}\``).join(", ");
-        return `| \`${name}\` | ${type} | ${names} | ${help} |`;
-      }),
-    ],
-  },
+  { file: "docs/metrics.md", lines: () => metricRows(METRICS) },
+  { file: "docs/proxy.md", lines: () => metricRows(BALANCER_METRICS) },
   {
     file: "examples/production/dbsyncd.toml",
     lines: (rest) => {
@@ -68,6 +61,17 @@ const PARTS: readonly Part[] = [
   { file: "client/cli/shared/command-names.ts", lines: () => textOf("NAMES", carried()) },
   { file: "client/cli/sql/completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
+
+function metricRows<Sources>(metrics: Metrics<Sources>): string[] {
+  return [
+    "| metric | type | labels | meaning |",
+    "| --- | --- | --- | --- |",
+    ...Object.entries(metrics).map(([name, { type, labels, help }]) => {
+      const names = labels.map((label) => `\`${label}\``).join(", ");
+      return `| \`${name}\` | ${type} | ${names} | ${help} |`;
+    }),
+  ];
+}
 
 /** Of the store's commands, those that an envelope may hold, without their subcommands. */
 function carried(): string[] {

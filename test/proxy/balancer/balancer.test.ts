@@ -105,6 +105,22 @@ test("a write moves on when its server is certainly not there, and back when it 
   assert.ok(scene.lines.some(({ msg }) => msg?.startsWith("Erreur connexion à ")));
 });
 
+test("a server that says it is not ready is passed over, and avoided for a while", async () => {
+  await using pair = await startTwo();
+  await using scene = await startBalancer(pair.servers, { settings: { settleTime: 60_000 } });
+  const answering = pair.one.answering;
+  for (const server of [pair.one, pair.two]) {
+    server.answering = () => messageFrame("Hadisoana : LOADING not yet");
+    using client = await scene.client();
+    const told = await client.told("insert into t values (1);");
+    assert.equal(told, server === pair.one ? "two" : "Hadisoana : LOADING not yet");
+  }
+  assert.ok(pair.one.statements.length <= 2);
+  pair.one.answering = answering;
+  using client = await scene.client();
+  assert.equal(await client.told("insert into t values (1);"), "one");
+});
+
 test("with no server there, each statement is answered by the original's words", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);

@@ -1,0 +1,44 @@
+/** What a balancer says of itself and of its servers: /healthz shows it, and `dbsync-proxy status`. Nothing of it is secret. */
+import type { HealthReport } from "../../serving/admin/server.js";
+import { version } from "../../serving/process/version.js";
+import type { BalancedServer } from "../balancer/balanced-server.js";
+import type { BalancerSources } from "./balancer-metrics.js";
+
+export interface ServerHealth {
+  readonly id: string;
+  readonly place: string;
+  readonly role: "MASTER" | "REPLICA";
+  readonly up: boolean;
+  /** Why it is not, or what failed last; absent: nothing. */
+  readonly reason?: string;
+  readonly connections: number;
+  readonly answered: number;
+  readonly unreached: number;
+  readonly unknown: number;
+}
+
+export interface BalancerHealth {
+  readonly version: string;
+  readonly clients: number;
+  readonly servers: readonly ServerHealth[];
+}
+
+export function healthOf({ servers, clients }: BalancerSources): HealthReport {
+  const details: BalancerHealth = {
+    version,
+    clients: clients.connections,
+    servers: servers.map(serverHealth),
+  };
+  const has = (kind: "isRead" | "isWritten") => servers.some((server) => server.isUp && server[kind]);
+  return { isHealthy: has("isRead") && has("isWritten"), details };
+}
+
+function serverHealth({ id, isWritten, isUp, upstream, ...counts }: BalancedServer): ServerHealth {
+  const { lastFailure, place, connections } = upstream;
+  const reason = lastFailure === null ? {} : { reason: `${lastFailure.why} ${lastFailure.detail}`.trim() };
+  const { answered, unreached, unknown } = counts;
+  return {
+    ...{ id, place: place.text, role: isWritten ? "MASTER" : "REPLICA", up: isUp, ...reason },
+    ...{ connections, answered, unreached, unknown },
+  };
+}

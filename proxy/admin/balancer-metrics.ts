@@ -1,0 +1,106 @@
+/** The rows of a balancer's metrics: `npm run tables` writes them into docs/proxy.md. */
+import type { Metrics, Sample, ValueMetric } from "../../serving/admin/metric.js";
+import type { BalancedServer } from "../balancer/balanced-server.js";
+import type { StatementCounts } from "../balancer/statement-counts.js";
+import type { ClientCounts } from "./client-counts.js";
+
+export interface BalancerSources {
+  readonly servers: readonly BalancedServer[];
+  readonly counts: StatementCounts;
+  readonly clients: ClientCounts;
+  readonly bufferedBytes: () => number;
+}
+
+type Row = ValueMetric<BalancerSources>;
+
+const one = (type: Row["type"], help: string, read: (sources: BalancerSources) => number): Row => ({
+  ...{ type, help, labels: [] },
+  read: (sources) => [{ labels: {}, value: read(sources) }],
+});
+
+const perServer = (type: Row["type"], help: string, read: (server: BalancedServer) => number): Row => ({
+  ...{ type, help, labels: ["server"] },
+  read: ({ servers }) => servers.map((server) => ({ labels: { server: server.id }, value: read(server) })),
+});
+
+const labelled = (label: string, entries: Iterable<readonly [string, number]>): Sample<number>[] =>
+  [...entries].map(([name, value]) => ({ labels: { [label]: name }, value }));
+
+export const BALANCER_METRICS = {
+  dbsync_proxy_statements_total: {
+    type: "counter",
+    labels: ["kind"],
+    help: "Statements of clients, by kind (read, write, use, connection).",
+    read: ({ counts }) => labelled("kind", Object.entries(counts.statements)),
+  },
+  dbsync_proxy_errors_total: one(
+    "counter",
+    "Answers that are errors, of servers or of the proxy.",
+    ({ clients }) => clients.errors,
+  ),
+  dbsync_proxy_retried_reads_total: one(
+    "counter",
+    "Reads that were answered by another server than the first that was asked.",
+    ({ counts }) => counts.retried,
+  ),
+  dbsync_proxy_moved_writes_total: one(
+    "counter",
+    "Writes that went to another server, as the one before had certainly not seen them.",
+    ({ counts }) => counts.moved,
+  ),
+  dbsync_proxy_unknown_writes_total: one(
+    "counter",
+    "Writes that were refused, as nobody knows whether they were carried out.",
+    ({ counts }) => counts.unknown,
+  ),
+  dbsync_proxy_unreached_total: one(
+    "counter",
+    "Statements that no server could be asked for.",
+    ({ counts }) => counts.unreached,
+  ),
+  dbsync_proxy_connections: one("gauge", "Clients that are connected.", ({ clients }) => clients.connections),
+  dbsync_proxy_connections_opened_total: one(
+    "counter",
+    "Clients that have connected.",
+    ({ clients }) => clients.opened,
+  ),
+  dbsync_proxy_refusals_total: {
+    type: "counter",
+    labels: ["reason"],
+    help: "Clients that were not let in, or were closed, by reason.",
+    read: ({ clients }) => labelled("reason", clients.refusals),
+  },
+  dbsync_proxy_buffered_bytes: one(
+    "gauge",
+    "Bytes of unfinished statements and untaken answers.",
+    ({ bufferedBytes }) => bufferedBytes(),
+  ),
+  dbsync_proxy_server_up: perServer("gauge", "1 while the server answers, else 0.", ({ isUp }) =>
+    isUp ? 1 : 0,
+  ),
+  dbsync_proxy_server_connections: perServer(
+    "gauge",
+    "Connections to the server.",
+    ({ upstream }) => upstream.connections,
+  ),
+  dbsync_proxy_server_waiting: perServer(
+    "gauge",
+    "Statements that wait for a connection to the server.",
+    ({ upstream }) => upstream.waiting,
+  ),
+  dbsync_proxy_server_answered_total: perServer(
+    "counter",
+    "Statements that the server has answered.",
+    ({ answered }) => answered,
+  ),
+  dbsync_proxy_server_unreached_total: perServer(
+    "counter",
+    "Statements that the server has certainly not seen.",
+    ({ unreached }) => unreached,
+  ),
+  dbsync_proxy_server_unknown_total: perServer(
+    "counter",
+    "Statements of which nobody knows what became of them at the server.",
+    ({ unknown }) => unknown,
+  ),
+} as const satisfies Metrics<BalancerSources>;

@@ -1,0 +1,195 @@
+/** `dbsync-proxy [server…]`, which is `dbsync-proxy balance`: its options, and the original's config.json. */
+import { readFileSync } from "node:fs";
+import { type Command, Option } from "commander";
+import type { Logger } from "pino";
+import { AdminServer } from "../serving/admin/server.js";
+import { realEnvironment } from "../serving/process/environment.js";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
+import { loadWith } from "../serving/process/optional-package.js";
+import type { ListenPlace } from "../serving/process/place.js";
+import type { Service } from "../serving/process/service.js";
+import { StartError } from "../serving/process/start-error.js";
+import { STATEMENT_BYTES_MAX } from "../store/sql/parse.js";
+import { healthOf } from "./admin/balancer-health.js";
+import { BALANCER_METRICS } from "./admin/balancer-metrics.js";
+import { ClientCounts } from "./admin/client-counts.js";
+import { Balancer } from "./balancer/balancer.js";
+import { CLIENT_LIMITS, type ClientLimits } from "./clients/client-limits.js";
+import { listenPlace, number } from "./option-values.js";
+import { runService } from "./run-service.js";
+import { type BalancerFlags, withFlags } from "./settings/balancer-flags.js";
+import { type BalancerSettings, DEFAULT_PORT, DEFAULT_SETTLE_TIME } from "./settings/balancer-settings.js";
+import { readOriginalConfig } from "./settings/original-config.js";
+import { UPSTREAM_LIMITS, type UpstreamLimits } from "./upstream/limits.js";
+
+const TIME_MOST = 24 * 60 * 60 * 1000;
+const COUNT_MOST = 1_000_000;
+const CONFIG_VARIABLE = "DIRK_CONFIG_PATH";
+
+interface Options extends BalancerFlags {
+  readonly config?: string;
+  readonly admin?: ListenPlace;
+  readonly adminHost: readonly string[];
+  readonly connectTimeout: number;
+  readonly replyTimeout: number;
+  readonly heartbeat: number;
+  readonly maxServerConnections: number;
+  readonly maxConnections: number;
+  readonly maxStatementBytes: number;
+  readonly silenceTimeout: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+export function addBalancer(program: Command): void {
+  const command = program
+    .command("balance", { isDefault: true })
+    .summary("stands before several servers: reads and writes go on when one dies (the default)")
+    .description(
+      "Stands before several servers. Reads go to any of them, writes to the one that their database is placed on; when a server dies both go on.",
+    )
+    .argument(
+      "[server...]",
+      "where servers are: host[:port], or sqls://host:port#sha256:… with TLS; [id=]host:port names it",
+    )
+    .option("--config <file>", `the earlier balancer's config.json (or ${CONFIG_VARIABLE})`)
+    .option("--listen <place>", `port, or address:port (127.0.0.1:${DEFAULT_PORT})`, listenPlace)
+    .option("--admin <place>", "serves /healthz and /metrics: port, or address:port", listenPlace)
+    .option(
+      "--admin-host <name>",
+      "a name by which --admin may be asked",
+      (name: string, all: readonly string[]) => [...all, name.toLowerCase()],
+      [],
+    );
+  addRouting(command);
+  addLimits(command)
+    .addOption(new Option("--log-level <level>", "what is told").choices(LOG_LEVELS).default("info"))
+    .addOption(new Option("--log-format <format>", "how").choices(LOG_FORMATS).default("auto"))
+    .action(runBalancer);
+}
+
+function addRouting(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--reads <how>", "to all servers in turn, or all of a database to one").choices([
+        "round-robin",
+        "rendezvous",
+      ]),
+    )
+    .addOption(
+      new Option("--partition <by>", "whether each object of a database is placed by itself").choices([
+        "database",
+        "object",
+      ]),
+    )
+    .addOption(
+      new Option("--hash <name>", "how keys are placed: evenly, or as the earlier balancer does").choices([
+        "even",
+        "original",
+      ]),
+    )
+    .option("--single-primary", "the first server that is there takes all writes")
+    .option(
+      "--settle <ms>",
+      `how long servers may take to tell each other of a write (${DEFAULT_SETTLE_TIME})`,
+      number(0, TIME_MOST),
+    );
+}
+
+function addLimits(command: Command): Command {
+  const time = number(1, TIME_MOST);
+  const count = number(1, COUNT_MOST);
+  return command
+    .option(
+      "--connect-timeout <ms>",
+      "how long a server may take to let us in",
+      time,
+      UPSTREAM_LIMITS.connectTimeout,
+    )
+    .option("--reply-timeout <ms>", "how long an answer may take", time, UPSTREAM_LIMITS.replyTimeout)
+    .option(
+      "--heartbeat <ms>",
+      "a server that was silent so long is asked whether it is there",
+      time,
+      UPSTREAM_LIMITS.heartbeatInterval,
+    )
+    .option("--max-server-connections <count>", "to one server", count, UPSTREAM_LIMITS.maxConnections)
+    .option("--max-connections <count>", "of clients", count, CLIENT_LIMITS.maxConnections)
+    .option(
+      "--max-statement-bytes <count>",
+      "of one statement",
+      number(1, STATEMENT_BYTES_MAX),
+      CLIENT_LIMITS.maxRequestBytes,
+    )
+    .option(
+      "--silence-timeout <ms>",
+      "a client that is silent so long is let go; 0: none is",
+      number(0, TIME_MOST),
+      CLIENT_LIMITS.silenceTimeout,
+    );
+}
+
+async function runBalancer(servers: readonly string[], options: Options): Promise<void> {
+  const settings = withFlags(configured(options.config), servers, options);
+  await runService(options, (log) => serviceOf(settings, options, log));
+}
+
+/** null: there is no file. @throws StartError */
+function configured(option: string | undefined): BalancerSettings | null {
+  const file = option ?? process.env[CONFIG_VARIABLE] ?? "";
+  if (file === "") return null;
+  try {
+    return readOriginalConfig(readFileSync(file, "utf8"), file);
+  } catch (problem) {
+    if (problem instanceof StartError) throw problem;
+    throw new StartError(`${file} cannot be read: ${(problem as Error).message}.`, 2);
+  }
+}
+
+/** Balancer and, if wanted, what tells of it. */
+async function serviceOf(settings: BalancerSettings, options: Options, log: Logger): Promise<Service> {
+  const clients = new ClientCounts();
+  const balancer = new Balancer({
+    ...{ settings, log, observer: clients, environment: realEnvironment },
+    limits: { clients: clientLimits(options), servers: serverLimits(options) },
+  });
+  const { admin: place, adminHost: hosts } = options;
+  if (place === undefined) return balancer;
+  const { servers, counts } = balancer;
+  const sources = { servers, counts, clients, bufferedBytes: () => balancer.bufferedBytes };
+  const { makeExposition } = await loadWith(
+    "prom-client",
+    "--admin",
+    () => import("../serving/admin/exposition.js"),
+  );
+  const exposition = makeExposition(BALANCER_METRICS, sources);
+  const admin = new AdminServer({ place, hosts, log, exposition, health: () => healthOf(sources) });
+  return {
+    async start() {
+      await balancer.start();
+      await admin.start();
+    },
+    async stop() {
+      await admin.stop();
+      await balancer.stop();
+    },
+  };
+}
+
+const clientLimits = ({
+  maxConnections,
+  maxStatementBytes,
+  silenceTimeout,
+  replyTimeout,
+}: Options): ClientLimits => ({
+  ...CLIENT_LIMITS,
+  ...{ maxConnections, silenceTimeout, maxRequestBytes: maxStatementBytes, backendTimeout: replyTimeout },
+});
+
+const serverLimits = (options: Options): UpstreamLimits => ({
+  ...UPSTREAM_LIMITS,
+  connectTimeout: options.connectTimeout,
+  replyTimeout: options.replyTimeout,
+  heartbeatInterval: options.heartbeat,
+  maxConnections: options.maxServerConnections,
+});

@@ -1,0 +1,58 @@
+/** `dbsync-proxy status`: what a balancer with --admin says of itself and its servers, for people or as JSON. */
+import type { Command } from "commander";
+import { formatTable } from "../client/cli/shared/table.js";
+import { StartError } from "../serving/process/start-error.js";
+import type { BalancerHealth } from "./admin/balancer-health.js";
+
+const ANSWER_MS = 5_000;
+const FIELDS = [
+  "server",
+  "place",
+  "role",
+  "state",
+  "connections",
+  "answered",
+  "unreached",
+  "unknown",
+  "reason",
+];
+
+type Told = BalancerHealth & { readonly status: string };
+
+export function addStatus(program: Command): void {
+  program
+    .command("status")
+    .summary("what a balancer says of its servers")
+    .argument("<place>", "where its --admin listens: port, or address:port")
+    .option("--json", "as /healthz has it, on one line")
+    .addHelpText("after", "\nEnds with 1 if nobody answers, or no server can be read from or written to.")
+    .action(status);
+}
+
+async function status(place: string, { json = false }: { readonly json?: boolean }): Promise<void> {
+  const told = await ask(/^\d+$/.test(place) ? `127.0.0.1:${place}` : place);
+  process.stdout.write(json ? `${JSON.stringify(told)}\n` : shown(told));
+  if (told.status !== "ok") process.exitCode = 1;
+}
+
+/** @throws StartError  nobody answers there, or it is no balancer */
+async function ask(place: string): Promise<Told> {
+  try {
+    const response = await fetch(`http://${place}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    const told = (await response.json()) as Partial<Told>;
+    if (Array.isArray(told.servers)) return told as Told;
+  } catch (problem) {
+    const { cause, message } = problem as Error;
+    throw new StartError(`${place}: ${cause instanceof Error ? cause.message : message}`, 1);
+  }
+  throw new StartError(`${place}: what answers there is no balancer`, 1);
+}
+
+function shown({ status, version, clients, servers }: Told): string {
+  const rows = servers.map(({ id, up, reason = "", ...server }) => [
+    ...[id, server.place, server.role.toLowerCase(), up ? "up" : "down", server.connections],
+    ...[server.answered, server.unreached, server.unknown, reason],
+  ]);
+  const head = `dbsync-proxy ${version}: ${status}, clients: ${clients}`;
+  return `${head}\n\n${formatTable([FIELDS, ...rows.map((row) => row.map(String))])}`;
+}

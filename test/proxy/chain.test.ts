@@ -1,0 +1,162 @@
+/**
+ * The chain that install.md prints, five terminals: two daemons, the balancer, the cache, a client. One daemon is killed while ten clients write
+ * into one table; reads and writes go on, no row that was acknowledged is lost, and the daemon comes back equal.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { BALANCER_ERROR } from "../../protocol/sql-frames.js";
+import { LineClient } from "./line-client.js";
+import { printedLines, Terminal } from "./terminals.js";
+
+const CLIENTS = 10;
+/** Of each client, before the daemon is killed and after it. */
+const ROWS = 60;
+const DONE = "Tafinditra ny fiovana ny tabilao";
+/** Statements that one client is refused in a row while the balancer finds out. */
+const REFUSED_IN_A_ROW = 3;
+
+/** Until nothing is thrown. */
+async function eventually<Value>(step: () => Promise<Value>): Promise<Value> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await step();
+    } catch (problem) {
+      if (tries > 600) throw problem;
+      await pause(50);
+    }
+  }
+}
+
+class Writer {
+  readonly acknowledged = new Set<number>();
+  /** Of those nobody knows. */
+  readonly unknown = new Set<number>();
+  refusedInARow = 0;
+  refusedMost = 0;
+  #next: number;
+
+  constructor(first: number) {
+    this.#next = first;
+  }
+
+  async write(client: LineClient): Promise<void> {
+    const row = this.#next;
+    const answer = await client.told(`manampia ao@ t (k) sanda (${row});`);
+    if (answer === BALANCER_ERROR) {
+      this.refusedMost = Math.max(this.refusedMost, ++this.refusedInARow);
+      return;
+    }
+    this.refusedInARow = 0;
+    this.#next++;
+    if (answer === DONE) this.acknowledged.add(row);
+    else if (/is not known$/.test(answer)) this.unknown.add(row);
+    else assert.fail(answer);
+  }
+}
+
+async function rowsAt(port: number): Promise<number[]> {
+  using client = await LineClient.open(port);
+  await client.told("ampiasao toko;");
+  const answer = await client.ask("alaivo * ao@ t;");
+  const pages = [...answer.matchAll(/"rows":(\[.*\])\}$/gm)];
+  assert.ok(pages.length > 0, answer);
+  return pages.flatMap(([, rows]) => (JSON.parse(rows as string) as [number][]).flat()).sort((a, b) => a - b);
+}
+
+test("the chain of install.md goes on when a server is killed, loses nothing, and heals", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-chain-"));
+  const [secret = "", ...lines] = await printedLines("install.md", "dbsync-proxy cache");
+  assert.equal(lines.length, 5);
+  await using makingSecret = new Terminal(secret, folder);
+  makingSecret.start();
+  assert.equal(await makingSecret.ended(), 0, makingSecret.output);
+  const terminals = lines.map((line) => new Terminal(line, folder));
+  const [one, two, balancer, cache, client] = terminals as [Terminal, Terminal, Terminal, Terminal, Terminal];
+  const portOf = (pattern: RegExp, line = "") => Number(pattern.exec(line)?.[1]);
+  const daemons = [
+    { terminal: one, port: portOf(/--sql (\d+)/, lines[0]) },
+    { terminal: two, port: portOf(/--sql (\d+)/, lines[1]) },
+  ] as const;
+  const front = portOf(/:(\d+)$/, lines[4]);
+  try {
+    for (const terminal of [one, two, balancer, cache]) terminal.start();
+    const isThere = async (port: number) => {
+      using probe = await LineClient.open(port);
+      assert.match(await probe.ask("alaivo 1;"), /"rows":\[\[1\.0\]\]/);
+    };
+    for (const port of [...daemons.map(({ port }) => port), front]) await eventually(() => isThere(port));
+    client.start("manamboara tahiry toko; ampiasao toko; manamboara tabilao t (k ISA(null,null));");
+    assert.equal(await client.ended(), 0, client.output);
+    await writeThroughAKill(front, daemons);
+  } catch (problem) {
+    for (const [i, { output }] of terminals.entries()) console.log(`terminal ${i + 1}:\n${output}`);
+    throw problem;
+  } finally {
+    for (const terminal of terminals) await terminal.kill();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+type Daemon = { readonly terminal: Terminal; readonly port: number };
+
+async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemon]): Promise<void> {
+  const writers = Array.from({ length: CLIENTS }, (_, i) => new Writer(i * 1_000_000));
+  const clients = await Promise.all(writers.map(() => LineClient.open(front)));
+  for (const client of clients) await client.told("ampiasao toko;");
+  const writeMore = () =>
+    Promise.all(
+      writers.map(async (writer, i) => {
+        const due = writer.acknowledged.size + ROWS;
+        while (writer.acknowledged.size < due) await writer.write(clients[i] as LineClient);
+      }),
+    );
+  let isReading = true;
+  let reads = 0;
+  const reading = (async () => {
+    using reader = await LineClient.open(front);
+    await reader.told("ampiasao toko;");
+    // Each its own, so that the cache has none of them.
+    for (; isReading; reads++)
+      assert.match(await reader.ask(`alaivo count(k) n${reads} #ao@ t #vondrona (k) #fetra 0 1;`), /"rows":/);
+  })();
+  // Told below; if something else fails first, that is what is told.
+  reading.catch(() => {});
+  await writeMore();
+  // Whoever takes the writes.
+  const counts = await Promise.all(daemons.map(async ({ port }) => (await rowsAt(port)).length));
+  const [first, second] = daemons;
+  const victim = (counts[0] ?? 0) >= (counts[1] ?? 0) ? first : second;
+  const readsBefore = reads;
+  const writing = writeMore();
+  await victim.terminal.kill();
+  await writing;
+  await writeMore();
+  victim.terminal.start();
+  await writeMore();
+  isReading = false;
+  await reading;
+  assert.ok(reads > readsBefore, "reads go on");
+  await eventually(async () => {
+    const [mine, other] = await Promise.all(daemons.map(({ port }) => rowsAt(port)));
+    assert.deepEqual(mine, other);
+    const acknowledged = writers.flatMap((writer) => [...writer.acknowledged]);
+    const unknown = new Set(writers.flatMap((writer) => [...writer.unknown]));
+    const held = new Set(mine);
+    assert.deepEqual(
+      acknowledged.filter((row) => !held.has(row)),
+      [],
+      "lost",
+    );
+    assert.deepEqual(
+      mine?.filter((row) => !unknown.has(row)),
+      acknowledged.sort((a, b) => a - b),
+    );
+    assert.ok(unknown.size <= CLIENTS, "at most what was on its way");
+  });
+  for (const { refusedMost } of writers) assert.ok(refusedMost <= REFUSED_IN_A_ROW, String(refusedMost));
+  for (const client of clients) client[Symbol.dispose]();
+}

@@ -1,0 +1,73 @@
+/** What a document prints for several terminals: each line a program, started as it stands there, on ports that are free here. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort } from "../support/free-port.js";
+import { buildRoot, repositoryRoot } from "../support/repository.js";
+
+const { bin } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
+  readonly bin: Readonly<Record<string, string>>;
+};
+
+/** The lines of the block that has `marker` in it, comments left out, with other ports. */
+export async function printedLines(document: string, marker: string): Promise<readonly string[]> {
+  const text = readFileSync(join(repositoryRoot, document), "utf8");
+  const blocks = [...text.matchAll(/^```console\n([\s\S]*?)^```$/gm)].map(([, block]) => block as string);
+  const block = blocks.find((each) => each.includes(marker)) ?? "";
+  const ports = new Map<string, number>();
+  for (const [port] of block.matchAll(/\b[1-9]\d{3}\b(?= |$|:|,)/gm))
+    if (isPort(port)) ports.set(port, ports.get(port) ?? (await freePort()));
+  return block
+    .replace(/\b[1-9]\d{3}\b/g, (port) => String(ports.get(port) ?? port))
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+/** Times in milliseconds are round, ports are not. */
+const isPort = (digits: string) => !digits.endsWith("000");
+
+export class Terminal implements AsyncDisposable {
+  readonly #line: string;
+  readonly #folder: string;
+  #child: ChildProcess | null = null;
+  output = "";
+
+  /** @param folder  where the programs run */
+  constructor(line: string, folder: string) {
+    this.#line = line;
+    this.#folder = folder;
+  }
+
+  /** Starts what is typed; with `input` it is sent to it, and that is all. */
+  start(input: string | null = null): void {
+    const [program = "", ...args] = this.#line.split(" ");
+    const path = join(buildRoot, (bin[program] ?? program).replace(/^dist\//, ""));
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const child = spawn(process.execPath, [path, ...args], { cwd: this.#folder, env, stdio: "pipe" });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
+    child.stdin.on("error", () => {});
+    if (input !== null) child.stdin.end(input);
+    const end = () => void child.kill("SIGKILL");
+    process.once("exit", end);
+    child.once("exit", () => process.off("exit", end));
+    this.#child = child;
+  }
+
+  /** @returns the exit code; null: it was killed */
+  async ended(): Promise<number | null> {
+    const child = this.#child;
+    if (child !== null && child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    return child?.exitCode ?? null;
+  }
+
+  async kill(): Promise<void> {
+    this.#child?.kill("SIGKILL");
+    await this.ended();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill();
+  }
+}
