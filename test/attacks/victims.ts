@@ -172,9 +172,13 @@ export class Victims implements AsyncDisposable {
   }
 }
 
-const PAUSE_MS = 25;
+/** Asking costs those who are to get there: it is done less and less often. */
+const PAUSE_MS_FIRST = 25;
+const PAUSE_MS_MAX = 250;
+const PAUSE_GROWTH = 1.3;
 
 /** Waits until it holds; the test's own limit ends it otherwise. */
 export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  for (let pause = PAUSE_MS_FIRST; !(await holds()); pause = Math.min(pause * PAUSE_GROWTH, PAUSE_MS_MAX))
+    await new Promise((resolve) => setTimeout(resolve, pause));
 }

@@ -9,6 +9,7 @@ import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions } from "../../client/settings/options.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";
+import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import {
@@ -20,7 +21,7 @@ import {
 } from "./simulated-world.js";
 
 const onlyRun = process.env["DBSYNC_RUN"];
-const RUNS = onlyRun === undefined ? [...Array(1_000).keys()] : [Number(onlyRun)];
+const RUNS = onlyRun === undefined ? [...Array(amount(250, 1_000)).keys()] : [Number(onlyRun)];
 
 /** A clock may be as wrong. */
 const DAY_MS = 86_400_000;

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { array, bulk, double, map, pairs, type Reply, set } from "../../protocol/reply.js";
+import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
@@ -17,8 +18,8 @@ import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
 import type { Asked } from "./state.js";
 
 const EPISODE_CALLS = 500;
-const COMMANDS_DEFAULT = 120_000;
-/** So many calls of each command, in each protocol, and so many of them without an error, in a run of the default length. */
+const COMMANDS_FULL = 120_000;
+/** So many calls of each command, in each protocol, and so many of them without an error, in a full run. */
 const CASES_MIN = 100;
 const CASES_OF_PROTOCOL_MIN = 30;
 const SUCCESSES_MIN = 10;
@@ -26,7 +27,7 @@ const SUCCESSES_MIN = 10;
 const UNKNOWN_CALLS = 2000;
 
 const seed = seedOfRun();
-const total = Number(process.env["DBSYNC_COMMANDS"] ?? COMMANDS_DEFAULT);
+const total = Number(process.env["DBSYNC_COMMANDS"] ?? amount(30_000, COMMANDS_FULL));
 const onlyEpisode = process.env["DBSYNC_EPISODE"];
 
 const skip = skipWithout("redis-server");
@@ -52,7 +53,7 @@ test(`the store answers as redis-server does (seed ${seed})`, { skip }, async ()
       if (succeeded[i]) count.good++;
     });
   }
-  if (onlyEpisode !== undefined || total < COMMANDS_DEFAULT) return;
+  if (onlyEpisode !== undefined || total < COMMANDS_FULL) return;
   const alwaysFails = (name: string) =>
     /^(ACL|AUTH|CLIENT|CONFIG|DISCARD|EXEC|XINFO|FUNCTION(\|(DELETE|KILL))?|SCRIPT(\|KILL)?|CLUSTER\|ADD|KEY(\|.*)?|LATENCY|MEMORY|OBJECT|PUBSUB|SLOWLOG|TIMELINE(\|.*)?)$/.test(
       name,

@@ -53,11 +53,16 @@ export function makeFolder(): Disposable & { readonly path: string } {
 /** A busy machine may need some of it. */
 const UNTIL_MS = 120_000;
 
+/** Asking costs those who are to get there: it is done less and less often. */
+const PAUSE_MS_FIRST = 20;
+const PAUSE_MS_MAX = 250;
+const PAUSE_GROWTH = 1.3;
+
 /** Waits until something holds. @throws Error  it does not in time */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + UNTIL_MS;
-  while (!(await holds())) {
+  for (let pause = PAUSE_MS_FIRST; !(await holds()); pause = Math.min(pause * PAUSE_GROWTH, PAUSE_MS_MAX)) {
     if (performance.now() > deadline) throw new Error(`${what}: not within ${UNTIL_MS} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

@@ -46,7 +46,7 @@ test("a turn that fails is told with what it printed and the command that repeat
   assert.equal(code, 1);
   const [finding] = findings as [Finding];
   assert.match(finding.output, /Error: odd/);
-  assert.equal(again(finding.turn), "DBSYNC_SEED=1 npm test -- even.test");
+  assert.equal(again(finding.turn), "DBSYNC_FULL=1 DBSYNC_SEED=1 npm test -- even.test");
 });
 
 test("as many turns as were asked for are taken, whatever the time", async () => {

@@ -36,7 +36,10 @@ export function* turns(files: readonly string[], draw: () => number): Generator<
   if (files.length === 0) throw new Error("There is no randomised test file to run.");
   const chief = CHIEF.filter((file) => files.includes(file));
   const others = files.filter((file) => !chief.some((one) => one === file));
-  const turn = (file: string): Turn => ({ file, env: { ...SIZES[file], DBSYNC_SEED: String(draw()) } });
+  const turn = (file: string): Turn => ({
+    file,
+    env: { DBSYNC_FULL: "1", ...SIZES[file], DBSYNC_SEED: String(draw()) },
+  });
   for (let next = draw(); ; ) {
     for (const file of chief) yield turn(file);
     for (let i = 0; i < Math.min(OTHERS, others.length); i++)

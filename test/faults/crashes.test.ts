@@ -1,15 +1,13 @@
-/** Three daemons under kill -9, SIGSTOP, restarts, a lost folder and a damaged file: chaos.ts for a minute. */
+/** Three daemons under kill -9, SIGSTOP, restarts, a lost folder and a damaged file: chaos.ts for some seconds. */
 import { test } from "node:test";
+import { amount } from "../support/amount.js";
 import { seedOfRun } from "../support/seeded-random.js";
 import { runChaos } from "./chaos.js";
 
-const SECONDS_USUAL = 20;
-const SECONDS_CI = 60;
-
-/** DBSYNC_CHAOS_SECONDS, or what suits the place. */
+/** DBSYNC_CHAOS_SECONDS, or what suits. */
 function secondsOf(env: NodeJS.ProcessEnv): number {
   const given = env["DBSYNC_CHAOS_SECONDS"];
-  if (given === undefined) return env["CI"] ? SECONDS_CI : SECONDS_USUAL;
+  if (given === undefined) return amount(8, 60);
   const seconds = Number(given);
   if (!(seconds > 0)) throw new Error(`DBSYNC_CHAOS_SECONDS must be a number above 0, not "${given}".`);
   return seconds;

@@ -22,6 +22,7 @@ import { test } from "node:test";
 import type { FolderReport } from "../../daemon/history/folder-verification.js";
 import { openReader } from "../../timeline/disk/lmdb-reader.js";
 import { MARKER_BYTES, readRecords, recordBytes } from "../../timeline/disk/log-record.js";
+import { amount } from "../support/amount.js";
 import { runDaemon } from "../support/daemon-process.js";
 import { buildRoot } from "../support/repository.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
@@ -31,10 +32,10 @@ const DBSYNC = join(buildRoot, "client", "cli", "main.js");
 const NOBODY = 65_534;
 const PAGE_BYTES = 4096;
 const KEYS = 120;
-const CUTS_AT_RANDOM = 3;
+const CUTS_AT_RANDOM = amount(1, 3);
 /** Of groups before the last one; other seeds have others. */
-const ENDS_AT_RANDOM = 3;
-const PAGES_AT_RANDOM = 10;
+const ENDS_AT_RANDOM = amount(1, 3);
+const PAGES_AT_RANDOM = amount(4, 10);
 
 interface Keys {
   readonly app: { readonly file: string };

@@ -9,13 +9,14 @@ import { judge } from "../../client/shared/policy.js";
 import { replyValues } from "../../client/shared/reply-value.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type RunningReplica, startReplica, until } from "../daemon/replicas.js";
+import { amount } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair, type TakenResult } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 const DAEMONS = 3;
-const ROUNDS = 50;
+const ROUNDS = amount(15, 50);
 /** Envelopes of each client in a round, and locks in each. */
 const ENVELOPES = 10;
 const LOCKS = 20;

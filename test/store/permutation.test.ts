@@ -10,6 +10,7 @@ import { canonicalState } from "../../store/digest.js";
 import { commandGrammars, type Family, families } from "../conformance/families.js";
 import { Generator } from "../conformance/grammar.js";
 import { shown } from "../conformance/resp2-fold.js";
+import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import {
   answersByInnerOrder,
@@ -22,7 +23,7 @@ import {
 } from "./random-unit.js";
 import { inOrder, MergingFold, naiveFold, type TouchesOf } from "./simple-fold.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 200);
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(60, 200));
 const UNITS_MIN = 20;
 const UNITS_MAX = 120;
 /** Different dates: fewer than units, so that ids decide among some. */

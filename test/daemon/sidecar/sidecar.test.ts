@@ -1,58 +1,76 @@
 /** Unchanged Redis clients before a sidecar, and three daemons behind it. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, beforeEach, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
 import { RedisConnection } from "../../support/redis-connection.js";
-import { askEach, DAEMONS, startScene, untilAll } from "./scene.js";
+import { askEach, DAEMONS, type SidecarScene, startScene, untilAll } from "./scene.js";
 
-test("a pipeline is carried in order, with few signatures, and its replies are typed", async () => {
-  await using scene = await startScene();
-  using redis = await RedisConnection.open(scene.port);
-  const counts = 500;
-  for (let i = 0; i < counts; i++) redis.queue(["INCR", "n"]);
-  redis.queue(["GET", "n"]);
-  redis.queue(["ZADD", "z", "1.5", "m"]);
-  redis.queue(["ZSCORE", "z", "m"]);
-  const replies = await redis.flush();
-  for (let i = 0; i < counts; i++) assert.deepEqual(replies[i], { kind: "integer", value: i + 1 });
-  assert.deepEqual(replies.slice(counts), [
-    { kind: "bulk", bytes: String(counts) },
-    { kind: "integer", value: 1 },
-    { kind: "bulk", bytes: "1.5" },
-  ]);
-  await redis.call("HELLO", "3");
-  const [score] = [await redis.call("ZSCORE", "z", "m")];
-  assert.equal(score?.kind, "double");
-  assert.equal((await redis.call("HGETALL", "none")).kind, "map");
-  await untilAll(scene, ["GET", "n"], String(counts));
-});
+describe("one sidecar", () => {
+  let scene: SidecarScene;
+  before(async () => {
+    scene = await startScene({ args: ["-p", "0"] });
+  });
+  after(() => scene[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    using redis = await RedisConnection.open(scene.port);
+    assert.deepEqual(await redis.call("FLUSHALL"), { kind: "status", text: "OK" });
+    await untilAll(scene, ["DBSIZE"], 0);
+  });
 
-test("databases, transactions and watched keys go by one envelope, and a conflict is nil", async () => {
-  await using scene = await startScene();
-  using ann = await RedisConnection.open(scene.port);
-  using bob = await RedisConnection.open(scene.port);
-  await ann.call("SELECT", "3");
-  await bob.call("SELECT", "3");
-  for (const argv of [["MULTI"], ["SET", "k", "1"], ["INCR", "k"], ["LPUSH", "k", "x"], ["EXEC"]])
-    ann.queue(argv);
-  const transaction = (await ann.flush()).at(-1);
-  assert.equal(transaction?.kind, "array");
-  assert.deepEqual(transaction?.kind === "array" ? transaction.items.map(({ kind }) => kind) : [], [
-    "status",
-    "integer",
-    "error",
-  ]);
-  assert.equal((await ann.call("WATCH", "k")).kind, "status");
-  await bob.call("SET", "k", "bob");
-  for (const argv of [["MULTI"], ["SET", "k", "ann"], ["EXEC"]]) ann.queue(argv);
-  assert.equal((await ann.flush()).at(-1)?.kind, "nil-array");
-  assert.deepEqual(await ann.call("GET", "k"), { kind: "bulk", bytes: "bob" });
-  await ann.call("WATCH", "k");
-  for (const argv of [["MULTI"], ["SET", "k", "ann"], ["EXEC"]]) ann.queue(argv);
-  assert.equal((await ann.flush()).at(-1)?.kind, "array");
-  assert.deepEqual(await bob.call("GET", "k"), { kind: "bulk", bytes: "ann" });
-  await bob.call("SELECT", "0");
-  assert.deepEqual(await bob.call("GET", "k"), { kind: "nil" });
+  test("a pipeline is carried in order, with few signatures, and its replies are typed", async () => {
+    using redis = await RedisConnection.open(scene.port);
+    const counts = 500;
+    for (let i = 0; i < counts; i++) redis.queue(["INCR", "n"]);
+    redis.queue(["GET", "n"]);
+    redis.queue(["ZADD", "z", "1.5", "m"]);
+    redis.queue(["ZSCORE", "z", "m"]);
+    const replies = await redis.flush();
+    for (let i = 0; i < counts; i++) assert.deepEqual(replies[i], { kind: "integer", value: i + 1 });
+    assert.deepEqual(replies.slice(counts), [
+      { kind: "bulk", bytes: String(counts) },
+      { kind: "integer", value: 1 },
+      { kind: "bulk", bytes: "1.5" },
+    ]);
+    await redis.call("HELLO", "3");
+    const [score] = [await redis.call("ZSCORE", "z", "m")];
+    assert.equal(score?.kind, "double");
+    assert.equal((await redis.call("HGETALL", "none")).kind, "map");
+    await untilAll(scene, ["GET", "n"], String(counts));
+  });
+
+  test("databases, transactions and watched keys go by one envelope, and a conflict is nil", async () => {
+    using ann = await RedisConnection.open(scene.port);
+    using bob = await RedisConnection.open(scene.port);
+    await ann.call("SELECT", "3");
+    await bob.call("SELECT", "3");
+    for (const argv of [["MULTI"], ["SET", "k", "1"], ["INCR", "k"], ["LPUSH", "k", "x"], ["EXEC"]])
+      ann.queue(argv);
+    const transaction = (await ann.flush()).at(-1);
+    assert.equal(transaction?.kind, "array");
+    assert.deepEqual(transaction?.kind === "array" ? transaction.items.map(({ kind }) => kind) : [], [
+      "status",
+      "integer",
+      "error",
+    ]);
+    assert.equal((await ann.call("WATCH", "k")).kind, "status");
+    await bob.call("SET", "k", "bob");
+    for (const argv of [["MULTI"], ["SET", "k", "ann"], ["EXEC"]]) ann.queue(argv);
+    assert.equal((await ann.flush()).at(-1)?.kind, "nil-array");
+    assert.deepEqual(await ann.call("GET", "k"), { kind: "bulk", bytes: "bob" });
+    await ann.call("WATCH", "k");
+    for (const argv of [["MULTI"], ["SET", "k", "ann"], ["EXEC"]]) ann.queue(argv);
+    assert.equal((await ann.flush()).at(-1)?.kind, "array");
+    assert.deepEqual(await bob.call("GET", "k"), { kind: "bulk", bytes: "ann" });
+    await bob.call("SELECT", "0");
+    assert.deepEqual(await bob.call("GET", "k"), { kind: "nil" });
+  });
+
+  test("what version 1 brings is signed and carried, too", async () => {
+    await using client = createClient({ servers: `127.0.0.1:${scene.sidecar.port}`, key: false });
+    assert.equal(await client.send("SET k v"), "OK");
+    assert.equal(await client.send("GET k"), "v");
+    assert.deepEqual(await askEach(scene, ["GET", "k"]), Array(DAEMONS).fill("v"));
+  });
 });
 
 test("a key that no daemon knows, and daemons that are away, are told in an error that names each", async () => {
@@ -71,12 +89,4 @@ test("a key that no daemon knows, and daemons that are away, are told in an erro
     /^NOTAPPLIED No daemon answered: .*is dbsyncd running there/,
   );
   assert.deepEqual(await redis.call("PING"), { kind: "status", text: "PONG" });
-});
-
-test("what version 1 brings is signed and carried, too", async () => {
-  await using scene = await startScene({ args: ["-p", "0"] });
-  await using client = createClient({ servers: `127.0.0.1:${scene.sidecar.port}`, key: false });
-  assert.equal(await client.send("SET k v"), "OK");
-  assert.equal(await client.send("GET k"), "v");
-  assert.deepEqual(await askEach(scene, ["GET", "k"]), Array(DAEMONS).fill("v"));
 });

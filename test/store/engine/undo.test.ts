@@ -13,6 +13,7 @@ import type { UndoRecord } from "../../../store/engine/undo.js";
 import { commandGrammars } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";
 import { shown } from "../../conformance/resp2-fold.js";
+import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import {
   answersByInnerOrder,
@@ -25,11 +26,12 @@ import {
 } from "../random-unit.js";
 
 /** Random states, and calls of each command in each. */
-const STATES = 25;
+const STATES = amount(8, 25);
 const CALLS_PER_STATE = 2;
-/** States in which a command that has not yet changed anything is tried. */
+/** States in which a command that has not yet changed anything is tried, and how often. */
 const STATES_MAX = 1000;
-const SEQUENCES = 20;
+const CALLS_UNTIL_CHANGED = 10;
+const SEQUENCES = amount(6, 20);
 const SEQUENCE_CALLS = 300;
 
 const seed = seedOfRun();
@@ -39,8 +41,9 @@ test(`undo of every command gives the state before (seed ${seed})`, () => {
   for (let number = 0; number < STATES || (idle.size > 0 && number < STATES_MAX); number++) {
     const g = new Generator({ random: new SeededRandom(seed, number), now: EPOCH });
     const database = randomDatabase(g);
+    const calls = number < STATES ? CALLS_PER_STATE : CALLS_UNTIL_CHANGED;
     for (const grammar of commandGrammars.filter(({ name }) => number < STATES || idle.has(name))) {
-      for (let call = 0; call < CALLS_PER_STATE; call++) {
+      for (let call = 0; call < calls; call++) {
         const unit = randomUnit(g, grammar, EPOCH + g.random.below(2 * SPREAD), `${number}.${call}`);
         if (checkUndo(database, unit)) idle.delete(grammar.name);
       }

@@ -16,6 +16,7 @@ import { Fold, type FoldedEntry, type UnitAnswer } from "../../../timeline/fold/
 import { type Family, families } from "../../conformance/families.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { EPOCH } from "../../store/random-unit.js";
+import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import {
   conflict,
@@ -28,7 +29,7 @@ import {
 } from "../support/naive-fold.js";
 import { type Genesis, genesisRing, RandomTimeline } from "../support/random-timeline.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? 60);
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(20, 60));
 const DATABASES = 5;
 const ENTRIES_MIN = 5;
 const ENTRIES_MAX = 70;

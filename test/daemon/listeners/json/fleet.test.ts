@@ -1,8 +1,9 @@
 /** Daemons that list each other with --json-replica: whichever is killed and comes back, all end with the same documents. */
 import { test } from "node:test";
+import { amount } from "../../../support/amount.js";
 import { Members, more } from "./members.js";
 
-const ROUNDS = 6;
+const ROUNDS = amount(3, 6);
 
 test("members that are killed and come back while the others write have what all have", async (t) => {
   await using members = await Members.start();
