@@ -10,7 +10,7 @@ import { type Defaults, readDefaults, realPlaces } from "./settings/defaults.js"
 import { readOptions, type SendOptions, type Settings } from "./settings/options.js";
 import { loadSigningKey, type SigningKey } from "./settings/signing-key.js";
 import { frameTracer } from "./shared/debug.js";
-import { realEnvironment } from "./shared/environment.js";
+import { type Environment, realEnvironment } from "./shared/environment.js";
 import { DbsyncError } from "./shared/errors.js";
 import { withAuthorities } from "./shared/servers.js";
 import { readAuthorities } from "./shared/tls.js";
@@ -75,13 +75,13 @@ export function createClient(options: SendOptions | string = {}): Client {
 export function openClient(
   given: Settings,
   warned: (warning: string) => void,
+  environment: Environment = realEnvironment,
 ): { client: FanOutClient; key: SigningKey } {
   const settings = trusting(given);
   const key = loadSigningKey(settings);
   for (const warning of key.warnings) warned(warning);
   const trace = frameTracer(process.env);
   const { sign, signer } = key;
-  const environment = realEnvironment;
   return { client: new FanOutClient({ settings, environment, sign, signer, trace, warn: warned }), key };
 }
 

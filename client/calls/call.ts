@@ -123,7 +123,12 @@ export class Call implements Sender {
     if (this.isSettled) return;
     this.#giveUp(() => ({ stage: "closed", detail: code === "reset" ? "reset" : "" }), now);
     this.#settle();
-    this.#waiter.reject(new DbsyncError(code, "", { outcomes: this.#outcomes() }));
+    this.#waiter.reject(new DbsyncError(code, "", this.#told));
+  }
+
+  /** For an error. */
+  get #told() {
+    return { outcomes: this.#outcomes(), isRead: this.#isRead };
   }
 
   #giveUp(reasonOf: (delivery: Delivery) => { stage: Stage; detail: string }, now: number): void {
@@ -148,7 +153,7 @@ export class Call implements Sender {
       this.#waiter.resolve(resultOf(verdict.answer, this.#waiter.shape, this.#settings.format));
     } else if (verdict.kind === "failed") {
       this.#settle();
-      this.#waiter.reject(new DbsyncError(verdict.code, "", { outcomes: this.#outcomes() }));
+      this.#waiter.reject(new DbsyncError(verdict.code, "", this.#told));
     }
   }
 

@@ -123,7 +123,7 @@ export class DbsyncError extends Error {
   constructor(
     code: ErrorCode,
     detail: string,
-    extra: { outcomes?: readonly Outcome[]; cause?: unknown } = {},
+    extra: { outcomes?: readonly Outcome[]; isRead?: boolean; cause?: unknown } = {},
   ) {
     const outcomes = extra.outcomes ?? [];
     const head = detail === "" ? CODES[code] : `${CODES[code]}: ${detail}`;
@@ -136,7 +136,8 @@ export class DbsyncError extends Error {
     this.code = code;
     this.outcomes = outcomes;
     const isUntouched = (outcome: Outcome) => outcome.status === "failed" && outcome.effect === "not-applied";
-    this.effect = outcomes.every(isUntouched) ? "not-applied" : "unknown";
+    // What was only read is answered, and has changed nothing.
+    this.effect = extra.isRead === true || outcomes.every(isUntouched) ? "not-applied" : "unknown";
   }
 }
 

@@ -191,7 +191,7 @@ export class Batch implements SentBatch {
         if (!isOpen(call)) continue;
         const outcomes = this.#outcomes(call, this.#reports(index, now, "closed"));
         this.#settle(call);
-        call.reject(new DbsyncError(code, detail, { outcomes }));
+        call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead }));
       }
     });
   }
@@ -241,9 +241,8 @@ export class Batch implements SentBatch {
     } else if (verdict.kind === "failed") {
       this.#settle(call);
       const outcomes = this.#outcomes(call, this.#reports(index, now, "timeout"));
-      call.reject(
-        new DbsyncError(verdict.code, verdict.code === "reply" ? replyError(reports) : "", { outcomes }),
-      );
+      const detail = verdict.code === "reply" ? replyError(reports) : "";
+      call.reject(new DbsyncError(verdict.code, detail, { outcomes, isRead: this.isRead }));
     }
   }
 

@@ -238,6 +238,7 @@ test("policy all-equal gives the value that all gave, else says what each did", 
   two.value = "other";
   const differs = await errorOf(client.send("GET k"));
   assert.equal(differs.code, "answers-differ");
+  assert.equal(differs.effect, "not-applied");
   assert.deepEqual(differs.outcomes.map(summary), ["ok OK", "ok other"]);
   two.behaviour = "hang";
   const failure = errorOf(client.send("GET k"));
