@@ -66,8 +66,7 @@ export class SignedPath implements CommandPath {
     const here = replyHere(command, argv, sender);
     if (here !== null) return here;
     const waiter = sender.waiter();
-    const reply = new CarriedReply(makingOf(command, argv), (told) => waiter.answered(told));
-    this.#carrier.send(sentAs(command, argv), sender, reply);
+    this.#carrier.send(sentAs(command, argv), sender, new CarriedReply(makingOf(command, argv), waiter));
     return waiter;
   }
 
@@ -111,7 +110,7 @@ export class SignedPath implements CommandPath {
   }
 
   #promised(made: (reply: Reply) => Reply, send: (reply: CarriedReply) => void): Promise<Reply> {
-    return new Promise((resolve) => send(new CarriedReply(made, resolve)));
+    return new Promise((answered) => send(new CarriedReply(made, { answered })));
   }
 }
 

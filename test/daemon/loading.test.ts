@@ -19,11 +19,11 @@ function loadedBy(program: string): string[] {
   return [...loaded].map((file) => relative(buildRoot, file));
 }
 
-test("a plain daemon loads neither timeline nor peers, nor the client, nor what makes keys and TLS", () => {
+test("a plain daemon loads neither timeline nor peers, nor the client, nor listeners for users, nor what makes keys and TLS", () => {
   const loaded = loadedBy("daemon/program.js");
   assert.ok(loaded.includes("daemon/pipeline/pipeline.js"));
   const optional =
-    /^timeline\/|^client\/|^daemon\/(peers|history|sidecar)\/|^daemon\/(replica|recorder|gateway|tls)\.js|^keys\//;
+    /^(timeline|client|keys|proxy)\/|^daemon\/(peers|history|replica|sidecar|users)\/|^daemon\/listeners\/(resp|json|sql|memcached)\/|^daemon\/(user-listeners|tls)\.js/;
   assert.deepEqual(
     loaded.filter((file) => optional.test(file)),
     [],

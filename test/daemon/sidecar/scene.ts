@@ -3,6 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Client } from "../../../client/client.js";
 import { createClient } from "../../../client/dbsync-send.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
@@ -74,6 +75,61 @@ export async function startScene({
     },
     async [Symbol.asyncDispose]() {
       for (const one of [sidecar, ...daemons]) await one[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+export interface PlainScene extends AsyncDisposable {
+  readonly folder: string;
+  readonly servers: string;
+  readonly daemons: DaemonProcess[];
+  /** Of a daemon, for a client that knows it alone. */
+  only(number: number): Client;
+  /** Before these daemons; the arguments stand behind the usual ones. */
+  sidecar(...args: readonly string[]): Promise<{ readonly port: number; readonly process: DaemonProcess }>;
+  /** Starts one anew, at its place. */
+  restart(number: number): Promise<void>;
+}
+
+export interface PlainOptions {
+  /** More options of each daemon. @param folder  for files */
+  readonly args?: (number: number, folder: string) => readonly string[] | Promise<readonly string[]>;
+  readonly scheme?: "dbsync" | "dbsyncs";
+}
+
+/** Daemons that know nothing of each other and keep nothing: they start at once, and may differ. Sidecars are ended with them. */
+export async function startPlain({
+  args = () => [],
+  scheme = "dbsync",
+}: PlainOptions = {}): Promise<PlainScene> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-sidecar-"));
+  const pair = makeKeyPair();
+  const key = join(folder, "private.pem");
+  writeFileSync(key, pair.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  const ports: number[] = [];
+  for (let number = 0; number < DAEMONS; number++) ports.push(await freePort());
+  const start = async (number: number) =>
+    startDaemon(["-p", String(ports[number]), "-s", pair.file, ...(await args(number, folder))]);
+  const daemons = await Promise.all(ports.map((_, number) => start(number)));
+  const places = ports.map((port) => `127.0.0.1:${port}`);
+  const servers =
+    scheme === "dbsync" ? `dbsync:${places}` : places.map((place) => `dbsyncs://${place}`).join();
+  const ended: DaemonProcess[] = [];
+  return {
+    ...{ folder, servers: places.join(), daemons },
+    only: (number) => createClient({ servers: places[number] as string, key: pair.privateKey }),
+    async sidecar(...more) {
+      const port = await freePort();
+      const process = await startDaemon(["-d", servers, "--key", key, "--resp", String(port), ...more]);
+      ended.push(process);
+      return { port, process };
+    },
+    async restart(number) {
+      daemons[number] = await start(number);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const one of [...ended, ...daemons]) await one[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true });
     },
   };
