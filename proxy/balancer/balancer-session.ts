@@ -74,7 +74,9 @@ export class BalancerSession implements LineSession {
       const { settleTime, environment } = this.#parts;
       const until = environment.uptime() + settleTime;
       if (!frame.isError) this.#recent.note(this.#databaseOf(kind) ?? "", { server, until });
-    } else this.#session = sessionAfter(this.#session, statement, frame);
+    }
+    // A server may take for a USE what is none here (`ampiasaotoko`): what it says of it tells.
+    this.#session = sessionAfter(this.#session, statement, frame);
     return frame.bytes;
   }
 

@@ -20,10 +20,10 @@ export function placementKey(
 
 export const keyOfDatabase = (name: ByteString): ByteString => `DB:${name}`;
 
-/** As the original reads a statement: one blank between words, and of DELETE only the form with `#`. */
-const OF_DATABASE = /^(?:manamboara|ravao ny) tahiry\s+([^\s;(]+)/i;
-const OF_OBJECT = /^(?:manamboara|ravao ny) (tabilao|jery|efitra)\s+([^\s;(@]+)/i;
-const OF_ROWS = /^(?:manampia ao@|fafao #ao@)\s*([^\s;(#]+)/i;
+/** As the original reads a statement: one blank between words, and of DELETE only the form with `#`. Byte A0 may be a part of a letter. */
+const OF_DATABASE = /^(?:manamboara|ravao ny) tahiry[ \t\r\n]+([^ \t\r\n;(]+)/i;
+const OF_OBJECT = /^(?:manamboara|ravao ny) (tabilao|jery|efitra)[ \t\r\n]+([^ \t\r\n;(@]+)/i;
+const OF_ROWS = /^(?:manampia ao@|fafao #ao@)[ \t\r\n]*([^ \t\r\n;(#]+)/i;
 const OF_UPDATE = /^havaozy\b/i;
 const KINDS: Readonly<Record<string, string>> = { tabilao: "TABLE", jery: "VIEW", efitra: "DOMAIN" };
 

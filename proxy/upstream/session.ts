@@ -17,14 +17,17 @@ export const NEW_SESSION: UpstreamSession = { login: "", pages: "", database: ""
 /** Both words of USE are known to dbsyncd, this one to the original as well. */
 export const useOf = (database: ByteString): ByteString => `ampiasao ${database}`;
 
-/** What a server says of a USE that it took, in either language: so it is known what has chosen a database, however it was written. */
+/**
+ * What a server says of a USE that it took, in either language: so it is known what has chosen a database, however it was written. Blanks
+ * are those of ASCII: byte A0 may be a part of a letter.
+ */
 const CHOSEN =
-  /^RESULT_MESSAGE\n(?:Ny tahiry : (\S+) dia miasa ankehitriny|database (\S+) is chosen)\nEND\n$/;
+  /^RESULT_MESSAGE\n(?:Ny tahiry : ([^ \t\r\n]+) dia miasa ankehitriny|database ([^ \t\r\n]+) is chosen)\nEND\n$/;
 /** No such answer is longer. */
 const CHOSEN_MOST = 1024;
 /** Of servers that say it otherwise. The original takes what follows the word even without a blank. */
 const USE = /^#?(?:ampiasao|use)/i;
-const USE_NAME = /^#?(?:ampiasao@?|use)\s+(\S+)$/i;
+const USE_NAME = /^#?(?:ampiasao@?|use)[ \t\r\n]+([^ \t\r\n]+)$/i;
 
 /** Whether a server may take it for a USE, so that the database is another one behind it, or none. */
 export const mayChoose = (statement: ByteString): boolean => USE.test(statement);

@@ -1,6 +1,7 @@
 /** The balancer before servers whose answers the test gives: who is asked, what is asked again, and what is not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { bytesOfText } from "../../../protocol/byte-string.js";
 import { messageFrame } from "../../../protocol/sql-frames.js";
 import { DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
 import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
@@ -169,4 +170,23 @@ test("statements and clients are bounded, and a browser's request ends the conne
   assert.match(await client.told(`select '${"x".repeat(200)}';`), /100 bytes at most/);
   using browser = await scene.client();
   assert.equal(await browser.ask("GET / HTTP/1.1;"), "");
+});
+
+test("the database is the one that a server says it chose, whatever the statement looks like, and all of its name", async () => {
+  await using server = await FakeSqlServer.start(({ statement }) => {
+    const [, name] = /^ampiasao ?(.+)$/.exec(statement) ?? [];
+    return messageFrame(name === undefined ? "done" : `Ny tahiry : ${name} dia miasa ankehitriny`);
+  });
+  await using scene = await startBalancer([{ id: "m", port: server.port }], {
+    upstream: { maxConnections: 1 },
+  });
+  using one = await scene.client();
+  using other = await scene.client();
+  for (const database of ["toko", "voilà", "Šibenik"]) {
+    await one.told(`ampiasao${database === "toko" ? "" : " "}${database}`);
+    await other.told("ampiasao other");
+    server.asked.length = 0;
+    await one.told("fafao ao@ t");
+    assert.deepEqual(server.statements, [`ampiasao ${bytesOfText(database)}`, "fafao ao@ t"]);
+  }
 });
