@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The program `dbsync-proxy`: subcommands, and the one place where errors become text and exit codes. */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { StartError } from "../serving/process/start-error.js";
 import { version } from "../serving/process/version.js";
 import { addBalancer } from "./balancer-command.js";
@@ -20,8 +20,13 @@ for (const add of [addBalancer, addCache, addStatus]) add(program);
 try {
   await program.parseAsync();
 } catch (problem) {
+  if (problem instanceof InvalidArgumentError) {
+    // Of what was read when all arguments were known: commander has not seen it.
+    process.stderr.write(`dbsync-proxy: ${problem.message}\n`);
+    process.exitCode = EXIT_USAGE;
+  }
   // Commander has said what is wrong; help and version end with 0.
-  if (problem instanceof CommanderError) process.exitCode = problem.exitCode === 0 ? 0 : EXIT_USAGE;
+  else if (problem instanceof CommanderError) process.exitCode = problem.exitCode === 0 ? 0 : EXIT_USAGE;
   else if (problem instanceof StartError) {
     process.stderr.write(`dbsync-proxy: ${problem.message}\n`);
     process.exitCode = problem.exitCode;

@@ -22,22 +22,26 @@ export async function runService(
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
+  let service: Service | null = null;
   try {
-    const service = await make(log.logger);
+    const made = await make(log.logger);
+    service = made;
     let isStopping = false;
     const stop = (signal: string) => {
       if (isStopping) return process.exit(EXIT_FAILED);
       isStopping = true;
       log.logger.info({ signal }, "stopping");
-      service.stop().then(() => {
+      made.stop().then(() => {
         log.logger.info("stopped");
         exit(0);
       }, crash);
     };
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
-    await service.start();
+    await made.start();
   } catch (problem) {
+    // What listens already would keep the program running.
+    await service?.stop();
     await log.close();
     throw problem;
   }

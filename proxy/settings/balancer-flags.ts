@@ -32,7 +32,7 @@ const UNSAID: Omit<BalancerSettings, "servers"> = {
 /**
  * @param file  what it says; null: there is none
  * @param places  `[id=]host:port`; none: those of the file
- * @throws StartError  there is no server, or two have one id @throws InvalidArgumentError  a place is none
+ * @throws StartError  there is no server, none to read from, or two have one id @throws InvalidArgumentError  a place is none
  */
 export function withFlags(
   file: BalancerSettings | null,
@@ -49,6 +49,12 @@ export function withFlags(
   const ids = new Set(servers.map(({ id }) => id));
   if (ids.size < servers.length)
     throw new StartError("Two servers have the same name, or the same place.", 2);
+  const { readRoles } = said.routing;
+  if (!servers.some(({ role }) => readRoles.includes(role)))
+    throw new StartError(
+      `Reads go to servers with the role ${readRoles.join(" or ")}, and there is none.`,
+      2,
+    );
   return {
     listen: listen ?? said.listen,
     servers,

@@ -3,7 +3,9 @@
  * that it does not know are accepted. Source: test/vectors/sql/GRAMMAR.md, "config.json".
  */
 import { isIP } from "node:net";
+import { InvalidArgumentError } from "commander";
 import { StartError } from "../../serving/process/start-error.js";
+import type { UpstreamPlace } from "../upstream/place.js";
 import { readPlace } from "../upstream/read-place.js";
 import {
   type BalancerSettings,
@@ -57,9 +59,7 @@ function addressOf(host: Member): string {
 
 function serversOf(instances: Member): readonly ServerSettings[] {
   const servers = instances.list().map((instance) => {
-    const port = instance.member("port").port() ?? DEFAULT_SERVER_PORT;
-    const host = instance.member("host").text() ?? DEFAULT_HOST;
-    const place = readPlace(`${host.includes(":") ? `[${host}]` : host}:${port}`, port);
+    const place = placeOf(instance);
     const id = instance.member("id").text() ?? place.text;
     return { id, place, role: instance.member("role").word(ROLES) ?? "MASTER" };
   });
@@ -69,6 +69,18 @@ function serversOf(instances: Member): readonly ServerSettings[] {
   if (!servers.some(({ role }) => role === "MASTER"))
     instances.wrong("one server at least with the role MASTER");
   return servers;
+}
+
+function placeOf(instance: Member): UpstreamPlace {
+  const port = instance.member("port").port() ?? DEFAULT_SERVER_PORT;
+  const member = instance.member("host");
+  const host = member.text() ?? DEFAULT_HOST;
+  try {
+    return readPlace(`${host.includes(":") ? `[${host}]` : host}:${port}`, port);
+  } catch (problem) {
+    if (problem instanceof InvalidArgumentError) member.wrong("a host");
+    throw problem;
+  }
 }
 
 function routingOf(routing: Member): RoutingSettings {

@@ -1,10 +1,13 @@
 /** Where a server is, as options and configuration files say it. */
+import { InvalidArgumentError } from "commander";
 import { readServerUrl } from "../../client/cli/shared/server-url.js";
 import type { UpstreamPlace } from "./place.js";
 
 /** @param text  `[sql://]host[:port]`, `sqls://host[:port]#sha256:…` @throws InvalidArgumentError */
 export function readPlace(text: string, port: number): UpstreamPlace {
   const url = text.includes("://") ? text : `sql://${text}`;
-  const { host, port: its, tls } = readServerUrl(url, { scheme: "sql", port });
+  const { host, port: its, tls, login } = readServerUrl(url, { scheme: "sql", port });
+  // The place is shown in logs and to clients, who log in themselves.
+  if (login !== null) throw new InvalidArgumentError("No user and no password: clients log in themselves.");
   return { host, port: its, tls, text: text.replace(/^sql:\/\//, "") };
 }

@@ -72,6 +72,10 @@ test("a mistake is told with the file, the member and what is expected", () => {
       /instances\[0\]\.port is to be a port, not 70000/,
     ],
     [
+      { ...CONFIG, instances: [{ ...first, host: "a b" }] },
+      /instances\[0\]\.host is to be a host, not "a b"/,
+    ],
+    [
       { ...CONFIG, loadBalancer: { listenHost: "everywhere" } },
       /loadBalancer\.listenHost is to be an IP address/,
     ],

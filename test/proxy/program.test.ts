@@ -1,0 +1,35 @@
+/** The program's ends: what it was asked wrongly is said, with exit code 2, and a start that failed half way ends it. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { buildRoot } from "../support/repository.js";
+import { run } from "../support/run-program.js";
+
+const proxy = (...args: string[]) => run(process.execPath, [join(buildRoot, "proxy/main.js"), ...args]);
+
+test("a place that is none, or that holds a password, is told, and the password is not", async () => {
+  for (const args of [["a b:1"], ["cache", "--upstream", "host:99999"]]) {
+    const { code, stderr } = await proxy(...args);
+    assert.equal(code, 2);
+    assert.match(stderr, /^dbsync-proxy: It is sql:\/\/host/);
+  }
+  const { code, stdout, stderr } = await proxy("sql://ada:secret@127.0.0.1:3948");
+  assert.equal(code, 2);
+  assert.match(stderr, /clients log in themselves/);
+  assert.doesNotMatch(stdout + stderr, /secret/);
+});
+
+test("a balancer whose --admin cannot listen ends", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  try {
+    const { port } = taken.address() as AddressInfo;
+    const { code, stderr } = await proxy("127.0.0.1:1", "--listen", "0", "--admin", String(port));
+    assert.equal(code, 1);
+    assert.match(stderr, /another program listens there/);
+  } finally {
+    taken.close();
+  }
+});

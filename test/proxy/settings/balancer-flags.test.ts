@@ -1,0 +1,40 @@
+/** What the command line says of a balancer goes before the file, and has to come to something that can be asked. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { withFlags } from "../../../proxy/settings/balancer-flags.js";
+import { readOriginalConfig } from "../../../proxy/settings/original-config.js";
+import { StartError } from "../../../serving/process/start-error.js";
+
+const file = (roles: readonly string[], role: string) =>
+  readOriginalConfig(
+    JSON.stringify({
+      instances: [
+        { id: "m1", port: 3948 },
+        { id: "r1", port: 3950, role },
+      ],
+      routing: { reads: { includeRoles: roles } },
+    }),
+    "config.json",
+  );
+
+test("servers that are named replace those of the file, and its other rules hold", () => {
+  const { servers, routing } = withFlags(file(["MASTER"], "REPLICA"), ["a=127.0.0.1:4000", "[::1]"], {});
+  assert.deepEqual(
+    servers.map(({ id, place }) => [id, place.port]),
+    [
+      ["a", 4000],
+      ["[::1]", 3948],
+    ],
+  );
+  assert.deepEqual(routing.readRoles, ["MASTER"]);
+});
+
+test("reads need a server to go to", () => {
+  assert.equal(withFlags(file(["REPLICA"], "REPLICA"), [], {}).servers.length, 2);
+  const none = {
+    name: StartError.name,
+    message: /^Reads go to servers with the role REPLICA, and there is none/,
+  };
+  assert.throws(() => withFlags(file(["REPLICA"], "MASTER"), [], {}), none);
+  assert.throws(() => withFlags(file(["REPLICA"], "REPLICA"), ["127.0.0.1:3948"], {}), none);
+});
