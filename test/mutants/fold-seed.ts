@@ -51,6 +51,12 @@ function differenceOf(random: SeededRandom, tables: number): string | null {
 /** Of clients and administrators; some of `if` name the units that did change a key last, if all comes in order. */
 function someEntries(random: SeededRandom, genesis: Genesis, tables: number): Entry[] {
   const maker = new CommandMaker(random, { keys: random.oneOf([1, 1, 2, 4]), now: EPOCH, tables });
+  const beginning = (db: number) =>
+    sign(
+      random.oneOf(genesis.applications),
+      { cluster: genesis.cluster, nonce: randomBytes(random, 16), db, at: EPOCH, seq: 0 },
+      maker.beginning(),
+    );
   const limited = makeKey(random);
   const id = hexOf(limited.id);
   const administration = [
@@ -58,7 +64,7 @@ function someEntries(random: SeededRandom, genesis: Genesis, tables: number): En
     ["KEY", "RULES", id, "+@all", "~n*", "~l*"],
     ["KEY", "REVOKE", id],
   ];
-  const entries: Entry[] = [];
+  const entries: Entry[] = tables > 0 ? [0, 1].map((db) => beginning(db)) : [];
   for (let left = random.between(2, ENTRIES_MOST); left > 0; left--) {
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), db: random.below(2) };
     const date = { at: EPOCH + random.below(SPREAD_MS), seq: random.below(2) };

@@ -3,6 +3,7 @@
  * there; a mutant that nothing finds out means a rule that nothing needs, or a test that sees too little.
  */
 import type { Mutant } from "./mutant.js";
+import { sqlMutants } from "./sql-table.js";
 
 export const mutants: readonly Mutant[] = [
   {
@@ -337,4 +338,5 @@ export const mutants: readonly Mutant[] = [
     replace: "want(-1)",
     test: "test/daemon/peers/past/cut-voting.test.js",
   },
+  ...sqlMutants,
 ];

@@ -26,9 +26,10 @@ export class CommandMaker {
   readonly #keys: number;
   /** What is done most. */
   readonly #focus: readonly Maker[];
-  /** Chance of a call to be about tables; where it is 0 nothing is drawn for it. */
-  readonly #tables: number;
-  readonly #tableCommands: TableCommands;
+  /** Chance of a call to be about tables. */
+  readonly #share: number;
+  /** null: none is about tables, and nothing is drawn for it. */
+  readonly #tableCommands: TableCommands | null;
   #count = 0;
 
   constructor(
@@ -37,15 +38,16 @@ export class CommandMaker {
   ) {
     this.#random = random;
     this.#keys = keys;
-    this.#tables = tables;
-    this.#tableCommands = new TableCommands(random, keys);
+    this.#share = tables;
+    this.#tableCommands = tables > 0 ? new TableCommands(random, keys) : null;
     this.#focus = OF_KIND[random.oneOf(Object.keys(OF_KIND) as (keyof typeof KINDS)[])];
     this.#generator = new Generator({ random, now });
   }
 
   write(): Argv {
     const random = this.#random;
-    if (this.#isAboutTables()) return this.#tableCommands.write();
+    const tables = this.#aboutTables();
+    if (tables !== null) return tables.write();
     if (random.chance(ANYTHING)) return randomCall(this.#generator, random.oneOf(writing));
     const argv = random.oneOf(random.chance(FOCUS) ? this.#focus : MAKERS)(this);
     return random.chance(MALFORMED) && argv.length > 1 ? argv.slice(0, -1) : argv;
@@ -53,7 +55,8 @@ export class CommandMaker {
 
   read(): Argv {
     const random = this.#random;
-    if (this.#isAboutTables()) return this.#tableCommands.read();
+    const tables = this.#aboutTables();
+    if (tables !== null) return tables.read();
     return random.oneOf<Argv>([
       ["GET", this.key("t")],
       ["GET", this.key("n")],
@@ -70,7 +73,8 @@ export class CommandMaker {
   }
 
   anyKey(): ByteString {
-    if (this.#isAboutTables()) return this.#tableCommands.key();
+    const tables = this.#aboutTables();
+    if (tables !== null) return tables.key();
     return `${this.#random.oneOf(Object.keys(KINDS))}${this.#random.below(this.#keys)}`;
   }
 
@@ -101,8 +105,13 @@ export class CommandMaker {
     return this.#random.oneOf(choices);
   }
 
-  #isAboutTables(): boolean {
-    return this.#tables > 0 && this.#random.chance(this.#tables);
+  /** What makes the tables that the others are about; none: they are about none. */
+  beginning(): readonly Argv[] {
+    return this.#tableCommands?.beginning() ?? [];
+  }
+
+  #aboutTables(): TableCommands | null {
+    return this.#tableCommands !== null && this.#random.chance(this.#share) ? this.#tableCommands : null;
   }
 }
 

@@ -283,6 +283,7 @@ test("rows are written by the one key that their statement names", () => {
   assert.deepEqual(touched("insert into t (k) values (1)"), ["write sql:d:t"]);
   assert.deepEqual(touched("update t set k = 1"), ["write sql:d:t"]);
   assert.deepEqual(touched("create table t (k c)"), ["read sql:d", "write sql:d:t"]);
+  assert.deepEqual(touched("drop database d"), ["write null", "write sql:d"]);
   assert.deepEqual(touched("select 1"), []);
   assert.deepEqual(touched("select * from t"), ["read null", "read sql:d", "read sql:d:t"]);
 });

@@ -1,0 +1,86 @@
+/** The rules of SQL, each broken in one place: what statements touch, what undoing brings back, what indexes and uniqueness hold. */
+import type { Mutant } from "./mutant.js";
+
+const STATEMENTS = "test/store/commands/relations/sql.test.js";
+const LISTENER = "test/daemon/listeners/sql/listener.test.js";
+const ORACLE = "test/store/commands/relations/oracle.test.js";
+
+export const sqlMutants: readonly Mutant[] = [
+  {
+    name: "SQL: an insert counts as what only reads",
+    file: "store/commands/relations/statement-keys.js",
+    find: 'new Set(["query", "show", "describe", "use"])',
+    replace: 'new Set(["query", "show", "describe", "use", "insert"])',
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: who may change the catalogue may drop all tables",
+    file: "store/commands/relations/statement-keys.js",
+    find: 'beginning: tableKey(statement.name, "")',
+    replace: "isCovered: true",
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: a query reads no more than the names in it",
+    file: "store/commands/relations/statement-keys.js",
+    find: "return [\n        everythingRead(),\n        reads(catalogueKey(database)",
+    replace: "return [\n        reads(catalogueKey(database)",
+    killer: "fold",
+  },
+  {
+    name: "SQL: a database that is dropped touches its catalogue alone",
+    file: "store/commands/relations/statement-keys.js",
+    find: '{ db: null, key: null, access: "write", beginning: tableKey(statement.name, "") },',
+    replace: "",
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: rows that are brought back stand at the end",
+    file: "store/engine/undo.js",
+    find: "table.restore(removed)",
+    replace: "removed.rows.forEach((row) => table.push(row))",
+    killer: "fold",
+  },
+  {
+    name: "SQL: a row that is taken back stays in the indexes",
+    file: "store/values/relations/table.js",
+    find: "this.#unindex(this.#numberAt(place), this.#rows.pop());",
+    replace: "this.#rows.pop();",
+    killer: "fold",
+  },
+  {
+    name: "SQL: rows that change their keys with each other stand in each other's way",
+    file: "store/commands/relations/changes.js",
+    find: "checkUnique(table, rows, new Set(numbers), evaluation);",
+    replace: "checkUnique(table, rows, new Set(), evaluation);",
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: a unique column takes equal values",
+    file: "store/commands/relations/changes.js",
+    find: "checkUnique(entry.value, added, new Set(), evaluation);",
+    replace: "",
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: an index hides what a condition fails at",
+    file: "store/commands/relations/equalities.js",
+    find: "if (!isSafe(part))\n            break;",
+    replace: "",
+    test: ORACLE,
+  },
+  {
+    name: "SQL: an index does not know that a number equals a text",
+    file: "store/values/relations/hash-index.js",
+    find: "return merged(others, texts);",
+    replace: 'return typeof value === "string" ? texts : others;',
+    test: ORACLE,
+  },
+  {
+    name: "SQL: who has not logged in sends statements of any length",
+    file: "daemon/listeners/sql/dialect.js",
+    find: "this.#session.isStranger ? STRANGER_BYTES_MAX : most",
+    replace: "most",
+    test: LISTENER,
+  },
+];
