@@ -16,6 +16,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { skipUnlessFull } from "./support/amount.js";
 import { freePort } from "./support/free-port.js";
 import { buildRoot, ownFiles, repositoryRoot } from "./support/repository.js";
 import { skipWithout } from "./support/requirements.js";
@@ -147,7 +148,7 @@ test("a script that waits for ever ends by itself", async () => {
   assert.equal(code, 124);
 });
 
-test("the two command lines of README work in a fresh copy", async () => {
+test("the two command lines of README work in a fresh copy", { skip: skipUnlessFull }, async () => {
   const lines = blocks(readDocument("README.md"), "sh").slice(0, 2);
   assert.deepEqual(lines, ["npm install && npm start\n", "npm install && npm test\n"]);
   const copy = mkdtempSync(join(tmpdir(), "dbsync-copy-"));
@@ -217,7 +218,7 @@ test("README's tour works line by line, and its program too", {
 });
 
 test("install.md's blocks work in order, as an ordinary user", {
-  skip: withoutRedis || skipWithout("nc"),
+  skip: skipUnlessFull || withoutRedis || skipWithout("nc"),
 }, async () => {
   const { document, port } = await withFreePorts(readDocument("install.md"));
   const folder = userFolder();

@@ -14,9 +14,16 @@ const FILE_MS_MAX = 1_800_000;
 
 /** Files that take longer than most, as the end of a run tells. */
 const LONG = [
-  "simulation/",
   "docs.test",
   "faults/",
+  "attacks/",
+  "daemon/listeners/json/fleet",
+  "simulation/",
+  "daemon/sidecar/",
+  "client/cli/",
+  "daemon/options/options",
+  "daemon/listeners/resp/users",
+  "daemon/memory/",
   "timeline/compare/reconcile",
   "conformance/differential",
   "client/simulation",
@@ -26,6 +33,7 @@ const LONG = [
 
 const HOW_TO_RUN_MORE = `
 These were the runs that everybody has. More of them:
+  DBSYNC_FULL=1 npm test               what takes long in full; so does .ci/run
   npm run explore [-- --minutes 30]    randomised tests from fresh seeds; what they find comes with how to repeat it
   npm run mutants                      rules that are broken must be found out
   npm run chaos -- --minutes 30        daemons that are killed, frozen and damaged`;

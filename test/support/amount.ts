@@ -11,3 +11,6 @@ const isFull = Boolean(process.env["DBSYNC_FULL"]);
 export function amount(few: number, full: number): number {
   return isFull ? full : few;
 }
+
+/** The value of `skip` for what only a full run has: builds in fresh copies, say, which cost as much as all else in a file. */
+export const skipUnlessFull: string | false = isFull ? false : "a full run has it: DBSYNC_FULL=1";

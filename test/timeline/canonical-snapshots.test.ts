@@ -9,12 +9,13 @@ import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
 import { MemorySnapshots } from "../../timeline/snapshots/memory-snapshots.js";
 import type { StagedSnapshot } from "../../timeline/snapshots/snapshot-files.js";
 import { EPOCH } from "../store/random-unit.js";
+import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { genesisRing, KEY_IDS, RandomTimeline, SPKIS, withId } from "./support/random-timeline.js";
 import { DAY_MS, entryAt, hash, MEMBER, START, TimelineSubject } from "./support/timeline-subject.js";
 
 const seed = seedOfRun();
-const RUNS = 12;
+const RUNS = amount(4, 12);
 
 function storageOf(entries: readonly Entry[]): MemoryStorage {
   const storage = new MemoryStorage();

@@ -10,7 +10,7 @@ import { readCommandLine } from "../../../daemon/command-line.js";
 import { writeClusterSecret } from "../../../keys/cluster-secret.js";
 import { StartError } from "../../../serving/process/start-error.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
-import { type DaemonOptions, runDaemon, startDaemon } from "../../support/daemon-process.js";
+import { runDaemon, startDaemon } from "../../support/daemon-process.js";
 import { NAMELESS } from "../../support/nameless.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
@@ -26,11 +26,20 @@ function configFile(text: string): string {
   return file;
 }
 
-/** The lines of --check-config by name, without the source. */
-async function checked(args: readonly string[], options: DaemonOptions = {}): Promise<Map<string, string>> {
-  const { code, stdout, stderr } = await runDaemon([...args, "--check-config", "-p", "0"], options);
-  assert.equal(code, 0, stderr);
-  return new Map(stdout.split("\n").map((line) => line.split(" = ") as [string, string]));
+/** The lines of --check-config by name, without the source: of the daemon's own code, or of a process that has variables. */
+async function checked(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> | null = null,
+): Promise<Map<string, string>> {
+  const words = [...args, "--check-config", "-p", "0"];
+  const printed = env === null ? await printedFor(words) : (await runDaemon(words, { env })).stdout;
+  return new Map(printed.split("\n").map((line) => line.split(" = ") as [string, string]));
+}
+
+async function printedFor(words: readonly string[]): Promise<string> {
+  const task = await readCommandLine(words, {});
+  assert.ok(task.kind === "print");
+  return task.text;
 }
 
 /** Of some daemon. */
@@ -228,7 +237,7 @@ for (const [text, stderr] of BAD_FILES) {
 test("the command line comes before the environment, then the file, then the default", async () => {
   const file = configFile('bind = "127.0.0.4"\nidle-timeout = "4m"\nlog-level = "error"\nclose = true\n');
   const env = { DBSYNCD_BIND: "127.0.0.3", DBSYNCD_IDLE_TIMEOUT: "3m", DBSYNCD_CONFIG: file };
-  const values = await checked(["--bind", "127.0.0.2"], { env });
+  const values = await checked(["--bind", "127.0.0.2"], env);
   assert.equal(values.get("bind"), '"127.0.0.2"   # command line');
   assert.equal(values.get("idle-timeout"), '"3m"   # environment, DBSYNCD_IDLE_TIMEOUT');
   assert.equal(values.get("log-level"), '"error"   # file');
@@ -251,7 +260,7 @@ test("peers come from the command line, the environment or the file, and the dat
   assert.equal(values.get("retain"), '"30"   # file');
   const env = { DBSYNCD_PEER: "db2:1, db3:1", DBSYNCD_CLUSTER_SECRET: join(folder, "cluster.secret") };
   assert.equal(
-    (await checked(["-s", publicKey], { env })).get("peer"),
+    (await checked(["-s", publicKey], env)).get("peer"),
     '["db2:1","db3:1"]   # environment, DBSYNCD_PEER',
   );
   const given = await checked(["-s", publicKey, "--peer", "db2:1", "--peer", "db3:1", ...knowsSecret]);
@@ -289,11 +298,11 @@ test("--check-config hides passwords", async () => {
 
 test("a switch's environment variable can say no", async () => {
   assert.equal(
-    (await checked([], { env: { DBSYNCD_CLOSE: "no" } })).get("close"),
+    (await checked([], { DBSYNCD_CLOSE: "no" })).get("close"),
     "false   # environment, DBSYNCD_CLOSE",
   );
   assert.equal(
-    (await checked([], { env: { DBSYNCD_CLOSE: "1" } })).get("close"),
+    (await checked([], { DBSYNCD_CLOSE: "1" })).get("close"),
     "true   # environment, DBSYNCD_CLOSE",
   );
   const { code, stderr } = await runDaemon([], { env: { DBSYNCD_CLOSE: "perhaps" } });

@@ -20,13 +20,14 @@ import type { RefuseRingEntry } from "../../../timeline/snapshots/ring-entries.j
 import { type ReadState, readSnapshot, writeSnapshot } from "../../../timeline/snapshots/snapshot.js";
 import { AT, PastScene } from "../../daemon/history/past-scene.js";
 import { EPOCH } from "../../store/random-unit.js";
+import { amount } from "../../support/amount.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { entryOf, genesisRing, KEY_IDS, RandomTimeline, SPKIS, withId } from "../support/random-timeline.js";
 import { entryAt, hash, START } from "../support/timeline-subject.js";
 
 const seed = seedOfRun();
-const RUNS = 60;
+const RUNS = amount(20, 60);
 const END = Number.MAX_SAFE_INTEGER;
 
 interface Kept {

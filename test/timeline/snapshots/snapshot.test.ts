@@ -33,12 +33,13 @@ import {
   SPREAD,
   shownUnit,
 } from "../../store/random-unit.js";
+import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { randomId } from "../support/members.js";
 import { entryOf } from "../support/random-timeline.js";
 
 const seed = seedOfRun();
-const RUNS = 60;
+const RUNS = amount(20, 60);
 const LATER_UNITS = 200;
 
 const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());

@@ -1,5 +1,6 @@
 /** Three daemons in processes of their own that list each other with --json-replica, and clients that write at them. */
 import assert from "node:assert/strict";
+import { amount } from "../../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
@@ -10,6 +11,8 @@ import { ask } from "./scene.js";
 const SIZE = 3;
 /** Writes that come in between what happens to a member. */
 const WRITES = 15;
+/** Of a writer between its writes: what it does while a member is waited for costs all of them. */
+const PAUSE_MS = amount(20, 0);
 
 interface Said {
   readonly status: string;
@@ -158,6 +161,7 @@ export class Writer {
         if (request.document === "kept" && said.replicated === true) this.replicated.push(mark);
       }
       this.done++;
+      if (PAUSE_MS > 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
     client[Symbol.dispose]();
   }

@@ -11,6 +11,7 @@ import type { Reply } from "../../../../protocol/reply.js";
 import { isLooselyEqual } from "../../../../store/commands/documents/loose-equality.js";
 import { Database } from "../../../../store/database.js";
 import type { UndoRecord } from "../../../../store/engine/undo.js";
+import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import {
   at,
@@ -24,7 +25,7 @@ import {
   type Where,
 } from "../document-model.js";
 
-const RUNS = 15;
+const RUNS = amount(5, 15);
 const STEPS = 60;
 const seed = seedOfRun();
 
