@@ -25,6 +25,8 @@ test("what daemons that hang have got may be applied; what was only read is not,
   for (const daemon of scene.daemons) daemon.kill("SIGSTOP");
   assert.match(problem(await redis.call("SET", "k", "behind")), /^MAYBEAPPLIED /);
   assert.match(problem(await redis.call("GET", "k")), /^NOTAPPLIED /);
+  assert.match(problem(await redis.call("SQL", "", "show databases")), /^NOTAPPLIED /);
+  assert.match(problem(await redis.call("SQL", "", "create database d")), /^MAYBEAPPLIED /);
   for (const daemon of scene.daemons) daemon.kill("SIGCONT");
   await until("the write is applied", async () => {
     const value = await redis.call("GET", "k");
