@@ -85,60 +85,28 @@ let added = 0;
 const insert = () => `insert into added values (${added++},'a text',${added % 97})`;
 const [few = 0, more = 0] = SIZES;
 
+const one = { clients: 1, together: 1, goal: null } as const;
+const ten = { clients: 10, together: 1, goal: null } as const;
+const pipelined = { clients: 10, together: TOGETHER, recorded: ["–", "–"] } as const;
+
 const CASES: readonly Case[] = [
-  {
-    name: `read by key, of ${few}`,
-    clients: 1,
-    together: 1,
-    recorded: ["22.5", "1,701"],
-    goal: null,
-    statement: read(few),
-  },
-  {
-    name: `read by key, of ${few}`,
-    clients: 10,
-    together: 1,
-    recorded: ["225", "–"],
-    goal: null,
-    statement: read(few),
-  },
-  {
-    name: `read by key, of ${more}`,
-    clients: 10,
-    together: 1,
-    recorded: ["211", "–"],
-    goal: null,
-    statement: read(more),
-  },
+  { ...one, name: `read by key, of ${few}`, recorded: ["22.5", "1,701"], statement: read(few) },
+  { ...ten, name: `read by key, of ${few}`, recorded: ["225", "–"], statement: read(few) },
+  { ...ten, goal: READ_GOAL, name: `read by key, of ${more}`, recorded: ["211", "–"], statement: read(more) },
   ...SIZES.map(
     (size): Case => ({
-      ...{ name: `read by key, of ${size}`, clients: 10, together: TOGETHER },
-      ...{ recorded: ["–", "–"], goal: READ_GOAL, statement: read(size) },
+      ...{ ...pipelined, name: `read by key, of ${size}`, goal: READ_GOAL, statement: read(size) },
     }),
   ),
-  { name: "insert", clients: 1, together: 1, recorded: ["19.9", "–"], goal: null, statement: insert },
+  { ...one, name: "insert", recorded: ["19.9", "–"], statement: insert },
+  { ...ten, name: "insert", recorded: ["201, half refused", "–"], statement: insert },
+  { ...pipelined, name: "insert", goal: INSERT_GOAL, statement: insert },
   {
-    name: "insert",
-    clients: 10,
-    together: 1,
-    recorded: ["201, half refused", "–"],
-    goal: null,
-    statement: insert,
-  },
-  {
-    name: "insert",
-    clients: 10,
-    together: TOGETHER,
-    recorded: ["–", "–"],
-    goal: INSERT_GOAL,
-    statement: insert,
-  },
-  {
-    ...{ name: `update by key, of ${few}`, clients: 1, together: 1, recorded: ["20.9", "569"], goal: null },
+    ...{ ...one, name: `update by key, of ${few}`, recorded: ["20.9", "569"] },
     statement: (turn) => `update t${few} set v = ${turn % 97} where k = ${turn % few}`,
   },
   {
-    ...{ name: `all of ${few} rows`, clients: 1, together: 1, recorded: ["22.7", "–"], goal: null },
+    ...{ ...one, name: `all of ${few} rows`, recorded: ["22.7", "–"] },
     statement: () => `select * from t${few}`,
   },
 ];

@@ -79,7 +79,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: who has not logged in sends statements of any length",
     file: "daemon/listeners/sql/dialect.js",
-    find: "this.#session.isStranger ? STRANGER_BYTES_MAX : most",
+    find: "this.isStranger ? STRANGER_BYTES_MAX : most",
     replace: "most",
     test: LISTENER,
   },

@@ -3,8 +3,9 @@
  * silent for as long as they like, as with the original, but not in the middle of a line.
  */
 import { JsonLineParser } from "../../../protocol/json/json-lines.js";
-import { type Answer, type Closing, closing, Dialect } from "../../../serving/connections/dialect.js";
+import { type Answer, type Closing, closing } from "../../../serving/connections/dialect.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
+import { SessionDialect } from "../session-dialect.js";
 import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/answers.js";
 import type { PieceOutput } from "./piece-output.js";
 import { JsonSession, type JsonSessionHost } from "./session.js";
@@ -19,21 +20,20 @@ export interface JsonHost extends DaemonSocketHost, JsonSessionHost {
   readonly output: PieceOutput;
 }
 
-export class JsonDialect extends Dialect<Buffer> {
+export class JsonDialect extends SessionDialect<Buffer, Text> {
   readonly listener = JSON_LISTENER;
-  isProven = false;
-  isClosing = false;
   protected readonly parser: JsonLineParser;
   readonly #host: JsonHost;
   readonly #maxRequestBytes: number;
   readonly #session: JsonSession;
 
   constructor(host: JsonHost) {
-    super();
+    const session = new JsonSession(host);
+    super(host, session);
     this.#host = host;
+    this.#session = session;
     this.#maxRequestBytes = host.limits.maxRequestBytes;
     this.parser = new JsonLineParser(this.#maxRequestBytes);
-    this.#session = new JsonSession(host);
   }
 
   override get heldBytes(): number {
@@ -42,28 +42,17 @@ export class JsonDialect extends Dialect<Buffer> {
 
   override push(chunk: Buffer): boolean {
     const most = this.#maxRequestBytes;
-    this.parser.maxBytes = this.#session.isStranger ? Math.min(STRANGER_LINE_BYTES_MAX, most) : most;
+    this.parser.maxBytes = this.isStranger ? Math.min(STRANGER_LINE_BYTES_MAX, most) : most;
     return super.push(chunk);
-  }
-
-  get silenceMost(): number {
-    return this.#host.limits.respIdleTimeout;
   }
 
   bytesOf({ length }: Buffer): number {
     return length;
   }
 
-  serve(line: Buffer): Answer | Promise<Answer> {
-    const answer = this.#session.serve(line);
-    this.isClosing = answer === null;
-    if (answer === null) return "";
-    return answer instanceof Promise ? answer.then(this.#told) : this.#told(answer);
-  }
-
   problem(): Closing | null {
     if (!this.parser.isTooLong) return null;
-    const words = failure(this.#session.isStranger ? STRANGER_TOO_LONG : TOO_LONG) + ANSWER_END;
+    const words = failure(this.isStranger ? STRANGER_TOO_LONG : TOO_LONG) + ANSWER_END;
     return closing("malformed", "a line above --max-request-bytes", words);
   }
 
@@ -71,12 +60,13 @@ export class JsonDialect extends Dialect<Buffer> {
     this.#session.leave();
   }
 
-  readonly #told = (whole: Text): Answer => {
-    this.isProven ||= !this.#session.isStranger;
-    const { observer, limits, output } = this.#host;
+  protected written(whole: Text): Answer {
+    const { limits, output } = this.#host;
     const answer = bounded(whole, limits.maxOutputBytes);
-    const isError = typeof answer === "string" && answer.startsWith(ERROR_HEAD);
-    observer.served(JSON_LISTENER, 1, isError ? 1 : 0);
     return typeof answer === "string" ? answer + ANSWER_END : output.long([...answer, ANSWER_END]);
-  };
+  }
+
+  protected isError(answer: string): boolean {
+    return answer.startsWith(ERROR_HEAD);
+  }
 }

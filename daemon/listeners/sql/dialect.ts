@@ -2,9 +2,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { ERROR_HEAD, errorFrame } from "../../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../../protocol/sql-lines.js";
-import { type Closing, closing, Dialect } from "../../../serving/connections/dialect.js";
+import { type Closing, closing } from "../../../serving/connections/dialect.js";
 import { STATEMENT_BYTES_MAX } from "../../../store/sql/parse.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
+import { SessionDialect } from "../session-dialect.js";
 import { SqlSession, type SqlSessionHost } from "./session.js";
 import { MESSAGES } from "./words.js";
 
@@ -15,24 +16,20 @@ const REFUSAL = `RESULT_MESSAGE\n${ERROR_HEAD}`;
 
 export type SqlHost = DaemonSocketHost & SqlSessionHost;
 
-export class SqlDialect extends Dialect<ByteString> {
+export class SqlDialect extends SessionDialect<ByteString> {
   readonly listener = SQL_LISTENER;
-  isProven = false;
-  isClosing = false;
   protected readonly parser = new SqlLineParser(0);
   readonly #host: SqlHost;
-  readonly #session: SqlSession;
 
   constructor(host: SqlHost) {
-    super();
+    super(host, new SqlSession(host));
     this.#host = host;
-    this.#session = new SqlSession(host);
   }
 
   /** What stands behind a login in one chunk is no stranger's any more. */
   override next(pending: number): ByteString | null {
     const most = Math.min(this.#host.limits.maxRequestBytes, STATEMENT_BYTES_MAX);
-    this.parser.maxBytes = this.#session.isStranger ? STRANGER_BYTES_MAX : most;
+    this.parser.maxBytes = this.isStranger ? STRANGER_BYTES_MAX : most;
     return super.next(pending);
   }
 
@@ -41,19 +38,8 @@ export class SqlDialect extends Dialect<ByteString> {
     this.parser.end();
   }
 
-  get silenceMost(): number {
-    return this.#host.limits.respIdleTimeout;
-  }
-
   bytesOf({ length }: ByteString): number {
     return length;
-  }
-
-  serve(statement: ByteString): ByteString | Promise<ByteString> {
-    const answer = this.#session.serve(statement);
-    this.isClosing = answer === null;
-    if (answer === null) return "";
-    return answer instanceof Promise ? answer.then(this.#told) : this.#told(answer);
   }
 
   problem(): Closing | null {
@@ -62,9 +48,11 @@ export class SqlDialect extends Dialect<ByteString> {
     return closing("malformed", "a statement longer than any may be", words);
   }
 
-  readonly #told = (answer: ByteString): ByteString => {
-    this.isProven ||= !this.#session.isStranger;
-    this.#host.observer.served(SQL_LISTENER, 1, answer.startsWith(REFUSAL) ? 1 : 0);
+  protected written(answer: ByteString): ByteString {
     return answer;
-  };
+  }
+
+  protected isError(answer: ByteString): boolean {
+    return answer.startsWith(REFUSAL);
+  }
 }

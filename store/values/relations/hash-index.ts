@@ -3,6 +3,7 @@
  * asked for and kept up from then on; part of no state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { firstPlaceFrom } from "../tables/first-place.js";
 import type { Cell } from "./cell.js";
 import { numberForText } from "./text-number.js";
 
@@ -69,26 +70,14 @@ function addTo<Key>(map: Map<Key, Bucket>, key: Key, row: number): void {
   if (bucket === undefined) map.set(key, row);
   else if (typeof bucket === "number") map.set(key, bucket < row ? [bucket, row] : [row, bucket]);
   else if ((bucket.at(-1) as number) < row) bucket.push(row);
-  else bucket.splice(placeOf(bucket, row), 0, row);
+  else bucket.splice(firstPlaceFrom(bucket, row), 0, row);
 }
 
 function removeFrom<Key>(map: Map<Key, Bucket>, key: Key, row: number): void {
   const bucket = map.get(key);
   if (typeof bucket !== "object") map.delete(key);
   else if (bucket.length === 2) map.set(key, bucket[bucket[0] === row ? 1 : 0] as number);
-  else bucket.splice(placeOf(bucket, row), 1);
-}
-
-/** The first place whose row is not before this one. */
-function placeOf(rows: readonly number[], row: number): number {
-  let low = 0;
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((rows[middle] as number) < row) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  else bucket.splice(firstPlaceFrom(bucket, row), 1);
 }
 
 function merged(one: readonly number[], other: readonly number[]): readonly number[] {

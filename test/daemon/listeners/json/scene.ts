@@ -1,19 +1,10 @@
 /** A JSON listener in the test's own process, before a memory of its own. */
-import { LocalUnits } from "../../../../daemon/backends/local-units.js";
-import { MemoryBackend } from "../../../../daemon/backends/memory.js";
-import { Newest } from "../../../../daemon/backends/newest.js";
 import { JsonListener } from "../../../../daemon/listeners/json/listener.js";
-import { type MemoryFace, UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
 import type { Limits } from "../../../../daemon/options/limits.js";
-import { NOBODY } from "../../../../daemon/pipeline/observer.js";
-import { LocalPath } from "../../../../daemon/users/local-path.js";
-import { Users } from "../../../../daemon/users/users.js";
-import { realEnvironment } from "../../../../serving/process/environment.js";
 import type { LogLine } from "../../../support/daemon-process.js";
-import { keepLog } from "../../../support/log-lines.js";
 import type { RawClient } from "../../../support/raw-client.js";
 import { defaultLimits } from "../../in-process.js";
-import { withFile } from "../resp/scene.js";
+import { startUserListener, type UserSceneOptions } from "../user-scene.js";
 
 export interface JsonScene extends AsyncDisposable {
   readonly port: number;
@@ -22,11 +13,7 @@ export interface JsonScene extends AsyncDisposable {
   reload(limits: Partial<Limits>): void;
 }
 
-export interface SceneOptions {
-  readonly limits?: Partial<Limits>;
-  /** Lines of an ACL file. */
-  readonly users?: readonly string[];
-  readonly memory?: MemoryFace;
+export interface SceneOptions extends UserSceneOptions {
   /** Ports of servers that are sent what is written. */
   readonly replicas?: readonly number[];
   /** A certain port; else a free one. */
@@ -34,44 +21,18 @@ export interface SceneOptions {
 }
 
 export async function startJson({
-  limits = {},
-  users,
-  memory = UNBOUNDED,
   replicas = [],
   port = 0,
+  ...options
 }: SceneOptions = {}): Promise<JsonScene> {
-  const { log, lines } = keepLog("debug");
-  const environment = realEnvironment;
-  const backend = new MemoryBackend(environment);
-  const known = users === undefined ? new Users(null) : withFile(users, (file) => new Users(file));
-  const listener = new JsonListener({
-    ...{
-      address: "127.0.0.1",
-      port,
-      daemon: { settings: { jsonReplicas: replicas.map((one) => ({ host: "127.0.0.1", port: one })) } },
-      gate: null,
-      observer: NOBODY,
-      environment,
-      log,
-      memory,
-      users: known,
+  const servers = replicas.map((one) => ({ host: "127.0.0.1", port: one }));
+  const daemon = { settings: { jsonReplicas: servers } };
+  const scene = await startUserListener(options, (parts) => new JsonListener({ ...parts, port, daemon }));
+  return Object.assign(scene, {
+    reload(others: Partial<Limits>) {
+      scene.listener.limits = { ...defaultLimits, ...options.limits, ...others };
     },
-    limits: { ...defaultLimits, ...limits },
-    path: new LocalPath(backend, new LocalUnits(environment, new Newest())),
   });
-  await backend.start();
-  await listener.start();
-  return {
-    port: listener.address.port,
-    log: lines,
-    reload(others) {
-      listener.limits = { ...defaultLimits, ...limits, ...others };
-    },
-    async [Symbol.asyncDispose]() {
-      await listener.stop();
-      await backend.stop();
-    },
-  };
 }
 
 /** Takes one answer, without its end; "" if the server closes instead. */

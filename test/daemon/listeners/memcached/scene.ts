@@ -1,65 +1,20 @@
 /** A memcached listener in the test's own process, before a memory of its own, by a clock of its own. */
-import { LocalUnits } from "../../../../daemon/backends/local-units.js";
-import { MemoryBackend } from "../../../../daemon/backends/memory.js";
-import { Newest } from "../../../../daemon/backends/newest.js";
 import { MemcachedListener } from "../../../../daemon/listeners/memcached/listener.js";
-import { type MemoryFace, UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
-import type { Limits } from "../../../../daemon/options/limits.js";
-import { NOBODY } from "../../../../daemon/pipeline/observer.js";
-import { LocalPath } from "../../../../daemon/users/local-path.js";
-import { Users } from "../../../../daemon/users/users.js";
 import { realEnvironment } from "../../../../serving/process/environment.js";
-import { keepLog } from "../../../support/log-lines.js";
-import { RawClient } from "../../../support/raw-client.js";
-import { defaultLimits } from "../../in-process.js";
-import { withFile } from "../resp/scene.js";
+import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 
-export interface MemcachedScene extends AsyncDisposable {
-  readonly port: number;
+export type SceneOptions = UserSceneOptions;
+
+export interface MemcachedScene extends UserScene<MemcachedListener> {
   /** Milliseconds since 1970; may be set. */
   now: number;
-  /** What is answered on a connection of its own to all of it, until it is closed. */
-  said(bytes: string): Promise<string>;
-}
-
-export interface SceneOptions {
-  readonly limits?: Partial<Limits>;
-  /** Lines of an ACL file. */
-  readonly users?: readonly string[];
-  readonly memory?: MemoryFace;
 }
 
 const NOON = Date.UTC(2030, 0, 1, 12);
 
-export async function startMemcached({
-  limits = {},
-  users,
-  memory = UNBOUNDED,
-}: SceneOptions = {}): Promise<MemcachedScene> {
-  const { log } = keepLog("debug");
-  const scene = { now: NOON };
-  const environment = { ...realEnvironment, clock: () => scene.now };
-  const backend = new MemoryBackend(environment);
-  const listener = new MemcachedListener({
-    ...{ address: "127.0.0.1", port: 0, gate: null, observer: NOBODY, environment, log, memory },
-    users: users === undefined ? new Users(null) : withFile(users, (file) => new Users(file)),
-    limits: { ...defaultLimits, ...limits },
-    path: new LocalPath(backend, new LocalUnits(environment, new Newest())),
-  });
-  await backend.start();
-  await listener.start();
-  const { port } = listener.address;
-  return Object.assign(scene, {
-    port,
-    async said(bytes: string) {
-      using client = await RawClient.open(port);
-      client.send(bytes);
-      client.socket.end();
-      return await client.rest();
-    },
-    async [Symbol.asyncDispose]() {
-      await listener.stop();
-      await backend.stop();
-    },
-  });
+export async function startMemcached(options: SceneOptions = {}): Promise<MemcachedScene> {
+  const own = { now: NOON };
+  const environment = { ...realEnvironment, clock: () => own.now };
+  const scene = await startUserListener(options, (parts) => new MemcachedListener(parts), environment);
+  return Object.assign(own, scene);
 }

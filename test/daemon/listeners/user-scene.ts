@@ -1,0 +1,63 @@
+/** A listener for users in the test's own process, before a memory of its own. */
+import { LocalUnits } from "../../../daemon/backends/local-units.js";
+import { MemoryBackend } from "../../../daemon/backends/memory.js";
+import { Newest } from "../../../daemon/backends/newest.js";
+import type { DaemonListener } from "../../../daemon/listeners/daemon-listener.js";
+import type { UserListenerParts } from "../../../daemon/listeners/user-listener.js";
+import { type MemoryFace, UNBOUNDED } from "../../../daemon/memory/memory-limit.js";
+import type { Limits } from "../../../daemon/options/limits.js";
+import { NOBODY } from "../../../daemon/pipeline/observer.js";
+import { LocalPath } from "../../../daemon/users/local-path.js";
+import { Users } from "../../../daemon/users/users.js";
+import { type Environment, realEnvironment } from "../../../serving/process/environment.js";
+import type { LogLine } from "../../support/daemon-process.js";
+import { keepLog } from "../../support/log-lines.js";
+import { RawClient } from "../../support/raw-client.js";
+import { defaultLimits } from "../in-process.js";
+import { withFile } from "./resp/scene.js";
+
+export interface UserSceneOptions {
+  readonly limits?: Partial<Limits>;
+  /** Lines of an ACL file. */
+  readonly users?: readonly string[];
+  readonly memory?: MemoryFace;
+}
+
+export interface UserScene<Listener> extends AsyncDisposable {
+  readonly listener: Listener;
+  readonly port: number;
+  readonly log: readonly LogLine[];
+  /** What is answered on a connection of its own to all of it, until it is closed. */
+  said(bytes: string): Promise<string>;
+}
+
+export async function startUserListener<Listener extends DaemonListener>(
+  { limits = {}, users, memory = UNBOUNDED }: UserSceneOptions,
+  makeListener: (parts: Omit<UserListenerParts, "daemon">) => Listener,
+  environment: Environment = realEnvironment,
+): Promise<UserScene<Listener>> {
+  const { log, lines } = keepLog("debug");
+  const backend = new MemoryBackend(environment);
+  const listener = makeListener({
+    ...{ address: "127.0.0.1", port: 0, gate: null, observer: NOBODY, environment, log, memory },
+    users: users === undefined ? new Users(null) : withFile(users, (file) => new Users(file)),
+    limits: { ...defaultLimits, ...limits },
+    path: new LocalPath(backend, new LocalUnits(environment, new Newest())),
+  });
+  await backend.start();
+  await listener.start();
+  const { port } = listener.address;
+  return {
+    ...{ listener, port, log: lines },
+    async said(bytes: string) {
+      using client = await RawClient.open(port);
+      client.send(bytes);
+      client.socket.end();
+      return await client.rest();
+    },
+    async [Symbol.asyncDispose]() {
+      await listener.stop();
+      await backend.stop();
+    },
+  };
+}
