@@ -21,10 +21,18 @@ import {
 
 /** Only dbsyncd knows it; so many rows its pages have anyway. */
 const ARE_YOU_OURS = "pages 20";
-const SHOWN_BYTES = 100;
+/** What came is not shown: it may be anybody's data. */
+const UNASKED = "an answer that nobody asked for";
+
+/** What the connections to one server have learnt of it. */
+export interface ServerManners {
+  /** Whether it has answered by an error when nobody knew whether it was the original. */
+  hasErred: boolean;
+}
 
 export interface ConnectionParts {
   readonly place: UpstreamPlace;
+  readonly manners: ServerManners;
   readonly limits: UpstreamLimits;
   /** Runs a step once, after so many milliseconds. @returns what takes that back */
   readonly setTimer: (milliseconds: number, step: () => void) => () => void;
@@ -134,7 +142,7 @@ export class UpstreamConnection {
       if (outcome.kind === "failed") return { ...outcome, reached: "no" };
       if (outcome.frame.isError) {
         // Nobody is to find it half prepared.
-        this.close();
+        this.#drop();
         return { ...outcome, isOfSession: true };
       }
     }
@@ -142,11 +150,11 @@ export class UpstreamConnection {
     return null;
   }
 
-  /** Finds out whether the server is the original, if it would take the statement for another. */
+  /** Finds out whether the server is the original, if it would take the statement for another, or may answer it by what looks like more. */
   async #suit(statement: ByteString): Promise<UpstreamFailure | null> {
-    if (isPlain(statement)) return null;
-    if (isOpen(statement)) return failed("unsuited", "no", "a text in it has no end");
-    if (this.#isOurs !== null) return null;
+    const looksTheSame = isPlain(statement);
+    if (!looksTheSame && isOpen(statement)) return failed("unsuited", "no", "a text in it has no end");
+    if (this.#isOurs !== null || (looksTheSame && !this.#parts.manners.hasErred)) return null;
     const { pages } = this.#session;
     const outcome = await this.#send(pages === "" ? ARE_YOU_OURS : pages);
     if (outcome.kind === "failed") return { ...outcome, reached: "no" };
@@ -160,7 +168,17 @@ export class UpstreamConnection {
     this.#session = sessionAfter(before, statement, frame);
     // The original refuses everything behind a USE that it has refused; who was refused a login may be nobody now.
     const isDoubtful = mayChoose(statement) || readAside(statement) !== null;
-    if (isDoubtful && this.#session === before) this.close();
+    if (isDoubtful && this.#session === before) this.#drop();
+    // The original repeats texts in its errors, line breaks and all: more frames may come behind the first, which answer nobody.
+    if (!frame.isError || this.#isOurs === true) return;
+    this.#parts.manners.hasErred = true;
+    this.#drop();
+  }
+
+  /** Without a farewell: clients that make errors could else fill what the system remembers of closed connections. */
+  #drop(): void {
+    if (this.#parts.place.tls === null) this.#socket?.resetAndDestroy();
+    this.close();
   }
 
   #send(statement: ByteString): Promise<UpstreamOutcome> {
@@ -189,7 +207,7 @@ export class UpstreamConnection {
     else if (reader.problem !== null) this.close("garbage", "what came is no answer");
     // Nobody asked for more: it would be taken for the next answer.
     else if (this.#told === null && (reader.heldBytes > 0 || reader.next() !== null))
-      this.close("garbage", "an answer that nobody asked for");
+      this.close("garbage", UNASKED);
   }
 
   #answered(frame: SqlFrame): void {
@@ -199,7 +217,7 @@ export class UpstreamConnection {
     }
     const told = this.#told;
     this.#told = null;
-    if (told === null) this.close("garbage", frame.bytes.slice(0, SHOWN_BYTES));
+    if (told === null) this.close("garbage", UNASKED);
     else told({ kind: "answered", frame, isOfSession: false });
   }
 

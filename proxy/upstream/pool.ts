@@ -3,7 +3,7 @@
  * logged in as somebody, or want other pages, share none with others; and if there are too many, statements wait in turn.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { UpstreamConnection } from "./connection.js";
+import { type ServerManners, UpstreamConnection } from "./connection.js";
 import type { UpstreamLimits } from "./limits.js";
 import { failed, type UpstreamOutcome } from "./outcome.js";
 import type { UpstreamPlace } from "./place.js";
@@ -32,6 +32,7 @@ export class UpstreamPool {
   /** Those that nobody uses, with the moment when they were used last; the longest ago first. */
   readonly #idle = new Map<UpstreamConnection, number>();
   readonly #waiters = new Set<Waiter>();
+  readonly #manners: ServerManners = { hasErred: false };
   #heldBytes = 0;
   #isClosed = false;
   #cancelSweep: (() => void) | null = null;
@@ -109,7 +110,7 @@ export class UpstreamPool {
   #make(): UpstreamConnection {
     const { place, limits, environment } = this.#parts;
     const connection = new UpstreamConnection({
-      ...{ place, limits },
+      ...{ place, limits, manners: this.#manners },
       setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
       held: (bytes) => this.#hold(bytes),
       gone: (gone) => this.#forget(gone),

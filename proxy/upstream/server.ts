@@ -5,7 +5,7 @@
 import type { Logger } from "pino";
 import { BackOff } from "../../client/shared/back-off.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { UpstreamConnection } from "./connection.js";
+import { type ServerManners, UpstreamConnection } from "./connection.js";
 import type { UpstreamLimits } from "./limits.js";
 import { failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
 import type { UpstreamPlace } from "./place.js";
@@ -43,6 +43,7 @@ export class UpstreamServer {
   #answeredAt = 0;
   /** Apart from the pool, whose connections may all wait for something slow. */
   #heart: UpstreamConnection | null = null;
+  readonly #manners: ServerManners = { hasErred: false };
   #isBeating = false;
   #cancelBeat: (() => void) | null = null;
 
@@ -168,7 +169,7 @@ export class UpstreamServer {
     if (this.#heart !== null && !this.#heart.isGone) return this.#heart;
     const { place, limits, environment } = this.#parts;
     this.#heart = new UpstreamConnection({
-      place,
+      ...{ place, manners: this.#manners },
       limits: { ...limits, replyTimeout: limits.heartbeatTimeout },
       setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
       held() {},

@@ -1,7 +1,7 @@
 /** The connections to one server: whose they are, how many, and who waits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { messageFrame } from "../../../protocol/sql-frames.js";
+import { errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
 import { UpstreamPool } from "../../../proxy/upstream/pool.js";
 import { NEW_SESSION } from "../../../proxy/upstream/session.js";
 import { until } from "../../client/fake-server.js";
@@ -97,4 +97,32 @@ test("idle connections are closed after a while, and what the server closed is n
   assert.equal(shown(await pool.ask(NEW_SESSION, "z")), messageFrame("done"));
   pool.close();
   assert.equal(shown(await pool.ask(NEW_SESSION, "z")), "closed, reached: no");
+});
+
+test("what the original sends behind an error, as a text in it holds line breaks, answers nobody else", async () => {
+  const erred = new Set<number>();
+  await using server = await FakeSqlServer.start(({ statement, connection }) => {
+    if (statement.startsWith("pages")) return errorFrame("Commande valide non trouvé");
+    const forged = erred.has(connection) ? messageFrame("forged") : "";
+    if (statement !== "bad") return forged + pageOf(statement);
+    erred.add(connection);
+    return errorFrame("a text");
+  });
+  const pool = new UpstreamPool(partsFor(server.port));
+  for (let i = 2; i < 5; i++) {
+    assert.equal(shown(await pool.ask(NEW_SESSION, "bad")), errorFrame("a text"));
+    assert.equal(shown(await pool.ask(NEW_SESSION, `alaivo ${i}`)), pageOf(`alaivo ${i}`));
+  }
+  pool.close();
+});
+
+test("a dbsyncd's errors cost no connections, once it is known for one", async () => {
+  await using server = await FakeSqlServer.start(({ statement }) =>
+    statement.startsWith("pages") ? messageFrame("done") : errorFrame("no such table"),
+  );
+  const pool = new UpstreamPool(partsFor(server.port));
+  for (let i = 0; i < 10; i++) await pool.ask(NEW_SESSION, "bad");
+  assert.equal(server.accepted, 2);
+  assert.equal(pool.connections, 1);
+  pool.close();
 });
