@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { LineSession } from "../clients/line-dialect.js";
 import { type Reach, statementKind } from "../routing/statement-kind.js";
-import { failureFrame } from "../upstream/failure-frame.js";
+import { failureFrame, mayBeUnknown } from "../upstream/failure-frame.js";
 import type { UpstreamOutcome } from "../upstream/outcome.js";
 import type { UpstreamServer } from "../upstream/server.js";
 import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/session.js";
@@ -93,7 +93,8 @@ export class CacheSession implements LineSession {
     const outcome = await server.ask(this.#session, statement);
     const tags = reach === null ? [] : tagsOfWrite(reach, database);
     if (outcome.kind === "answered") {
-      store.empty(tags);
+      if (mayBeUnknown(outcome.frame.bytes)) store.distrust(tags, doubtTime);
+      else store.empty(tags);
       this.#enter(sessionAfter(this.#session, statement, outcome.frame));
     } else if (outcome.reached === "unknown") store.distrust(tags, doubtTime);
     return outcome;

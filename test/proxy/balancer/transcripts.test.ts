@@ -64,6 +64,9 @@ class Pair implements AsyncDisposable {
     ];
     const pair = new Pair({ m1: s1, m2: s2 }, { m1: argsOf("m1", p1, s1, p2), m2: argsOf("m2", p2, s2, p1) });
     await Promise.all(NAMES.map((name) => pair.begin(name)));
+    await until("daemons take writes", async () =>
+      (await Promise.all([s1, s2].map(takesWrites))).every(Boolean),
+    );
     return pair;
   }
 
@@ -88,6 +91,11 @@ class Pair implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of NAMES) await this.end(name);
   }
+}
+
+async function takesWrites(port: number): Promise<boolean> {
+  using client = await LineClient.open(port);
+  return !(await client.told("ravao ny tahiry nothing")).includes("LOADING");
 }
 
 /** All databases, and the rows of all of their tables. */

@@ -20,6 +20,7 @@ class Held {
   readonly answering = ({ statement }: Asked): string | Promise<string> => {
     if (statement === HEARTBEAT) return pageOf("1");
     if (statement === "asehoy ny jery") return NO_VIEWS;
+    if (statement.startsWith("pages")) return messageFrame("done");
     const [, name] = USE.exec(statement) ?? [];
     if (name !== undefined) return messageFrame(`Ny tahiry : ${name} dia miasa ankehitriny`);
     return new Promise((resolve) => {
@@ -168,4 +169,24 @@ test("errors and messages are never kept", async () => {
   assert.equal(await client.ask("alaivo 2"), pageOf("row"));
   answer = errorFrame("too late");
   assert.equal(await client.ask("alaivo 2"), pageOf("row"));
+});
+
+test("a balancer that does not know what became of a write is believed in that", async () => {
+  for (const text of [
+    "Erreur de connexion backend",
+    "Hadisoana : Erreur de connexion backend : m1 : not known",
+  ]) {
+    const held = new Held();
+    await using server = await FakeSqlServer.start(held.answering);
+    await using cache = await startCache(server.port);
+    using client = await inToko(cache.port);
+    const written = client.ask(WRITE);
+    await held.answer(WRITE, messageFrame(text));
+    await written;
+    for (const value of ["old", "new"]) {
+      const read = client.ask(READ);
+      await held.answer(READ, pageOf(value));
+      assert.equal(await read, pageOf(value));
+    }
+  }
 });
