@@ -17,12 +17,18 @@ const PORT_MOST = 65_535;
 const LIFE_MOST = 24 * 60 * 60 * 1000;
 const ENTRIES_MOST = 10_000_000;
 const MIB_MOST = 1024 * 1024;
-/** The earlier cache's own, and its load balancer's. */
-const LISTEN = 3951;
-const UPSTREAM = 3949;
 const LOOPBACK = "127.0.0.1";
+/** Milliseconds for which answers are kept of whose changes the server tells. */
+const TOLD_LIFE = 10 * 60 * 1000;
+/** Of SQL the earlier cache's own port, and its load balancer's. */
+const USUAL = {
+  sql: { scheme: "sql", upstream: 3949, listen: 3951, requestBytes: CLIENT_LIMITS.maxRequestBytes },
+  resp: { scheme: "redis", upstream: 6379, listen: 6380, requestBytes: 64 * MIB },
+} as const;
+const LIFE_HELP = `how long an answer is kept (${CACHE_LIMITS.life}; of RESP where the server tells of changes ${TOLD_LIFE})`;
 
 interface CacheOptions {
+  readonly protocol: keyof typeof USUAL;
   readonly upstream?: string;
   readonly listen?: ListenPlace;
   readonly life?: number;
@@ -41,13 +47,26 @@ export function addCache(program: Command): void {
       "Keeps answers to reads for a while. Writes go through, and throw away what they may have changed before they are answered.",
     )
     .argument("[host]", `where the server is (${LOOPBACK})`)
-    .argument("[port]", `its port (${UPSTREAM})`, number(1, PORT_MOST))
-    .argument("[listen]", `port to listen at (${LISTEN})`, number(0, PORT_MOST))
-    .argument("[ttl-ms]", `how long an answer is kept (${CACHE_LIMITS.life})`, number(1, LIFE_MOST))
+    .argument(
+      "[port]",
+      `its port (${USUAL.sql.upstream}, of RESP ${USUAL.resp.upstream})`,
+      number(1, PORT_MOST),
+    )
+    .argument(
+      "[listen]",
+      `port to listen at (${USUAL.sql.listen}, of RESP ${USUAL.resp.listen})`,
+      number(0, PORT_MOST),
+    )
+    .argument("[ttl-ms]", LIFE_HELP, number(1, LIFE_MOST))
     .argument("[max-entries]", `how many are (${CACHE_LIMITS.maxEntries})`, number(1, ENTRIES_MOST))
-    .option("--upstream <place>", "the server: host:port, or sqls://host:port#sha256:… with TLS")
+    .addOption(
+      new Option("--protocol <name>", "what is spoken: SQL lines, or RESP")
+        .choices(["sql", "resp"])
+        .default("sql"),
+    )
+    .option("--upstream <place>", "the server: host:port, with TLS sqls:// or rediss://host:port#sha256:…")
     .option("--listen <place>", "port, or address:port", listenPlace)
-    .option("--life <ms>", "how long an answer is kept", number(1, LIFE_MOST))
+    .option("--life <ms>", LIFE_HELP, number(1, LIFE_MOST))
     .option("--max-entries <count>", "how many answers are kept", number(1, ENTRIES_MOST))
     .option("--max-mib <count>", "how much is kept", number(1, MIB_MOST), CACHE_LIMITS.maxBytes / MIB)
     .option(
@@ -69,21 +88,30 @@ async function runCache(
   maxEntries: number | undefined,
   options: CacheOptions,
 ): Promise<void> {
-  const place = readPlace(options.upstream ?? `${host ?? LOOPBACK}:${port ?? UPSTREAM}`, UPSTREAM);
-  const { replyTimeout } = options;
-  const { LRUCache } = await loadWith("lru-cache", "dbsync-proxy cache", () => import("lru-cache"));
-  await runService(
-    options,
-    (log) =>
-      new SqlCache({
-        ...(options.listen ?? { address: LOOPBACK, port: listen ?? LISTEN }),
-        ...{ place, log, Lru: LRUCache, environment: realEnvironment, clientLimits: CLIENT_LIMITS },
-        upstreamLimits: { ...UPSTREAM_LIMITS, replyTimeout },
-        cacheLimits: {
-          life: options.life ?? life ?? CACHE_LIMITS.life,
-          maxEntries: options.maxEntries ?? maxEntries ?? CACHE_LIMITS.maxEntries,
-          maxBytes: options.maxMib * MIB,
-        },
-      }),
+  const { protocol, replyTimeout } = options;
+  const usual = USUAL[protocol];
+  const place = readPlace(
+    options.upstream ?? `${host ?? LOOPBACK}:${port ?? usual.upstream}`,
+    usual.upstream,
+    usual.scheme,
   );
+  const { LRUCache } = await loadWith("lru-cache", "dbsync-proxy cache", () => import("lru-cache"));
+  const given = options.life ?? life;
+  const parts = {
+    ...(options.listen ?? { address: LOOPBACK, port: listen ?? usual.listen }),
+    ...{ place, Lru: LRUCache, environment: realEnvironment },
+    clientLimits: { ...CLIENT_LIMITS, maxRequestBytes: usual.requestBytes, backendTimeout: replyTimeout },
+    upstreamLimits: { ...UPSTREAM_LIMITS, replyTimeout },
+    cacheLimits: {
+      life: given ?? CACHE_LIMITS.life,
+      maxEntries: options.maxEntries ?? maxEntries ?? CACHE_LIMITS.maxEntries,
+      maxBytes: options.maxMib * MIB,
+    },
+    toldLife: given ?? TOLD_LIFE,
+  };
+  await runService(options, async (log) => {
+    if (protocol === "sql") return new SqlCache({ ...parts, log });
+    const { RespCache } = await import("./cache/resp/resp-cache.js");
+    return new RespCache({ ...parts, log });
+  });
 }

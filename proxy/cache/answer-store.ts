@@ -14,6 +14,8 @@ const ENTRY_BYTES = 400;
 interface Entry {
   readonly answer: ByteString;
   readonly tags: readonly string[];
+  /** Milliseconds for which it is kept; absent: as long as others. */
+  readonly life?: number;
 }
 
 /** What a fetch came to. */
@@ -62,6 +64,11 @@ export class AnswerStore<Result> {
 
   get entries(): number {
     return this.#entries.size;
+  }
+
+  /** Whether nothing is kept, or on its way. */
+  get isIdle(): boolean {
+    return this.#entries.size === 0 && this.#flights.size === 0;
   }
 
   get bytes(): number {
@@ -139,7 +146,7 @@ export class AnswerStore<Result> {
       figures.overtaken++;
       return;
     }
-    this.#entries.set(flight.key, keep);
+    this.#entries.set(flight.key, keep, keep.life === undefined ? {} : { ttl: keep.life });
     // It may be larger than all that may be kept.
     if (!this.#entries.has(flight.key)) return;
     figures.stored++;

@@ -4,10 +4,11 @@ import { readServerUrl } from "../../client/cli/shared/server-url.js";
 import type { UpstreamPlace } from "./place.js";
 
 /** @param text  `[sql://]host[:port]`, `sqls://host[:port]#sha256:…` @throws InvalidArgumentError */
-export function readPlace(text: string, port: number): UpstreamPlace {
-  const url = text.includes("://") ? text : `sql://${text}`;
-  const { host, port: its, tls, login } = readServerUrl(url, { scheme: "sql", port });
+export function readPlace(text: string, port: number, scheme = "sql"): UpstreamPlace {
+  const plain = `${scheme}://`;
+  const url = text.includes("://") ? text : plain + text;
+  const { host, port: its, tls, login } = readServerUrl(url, { scheme, port });
   // The place is shown in logs and to clients, who log in themselves.
   if (login !== null) throw new InvalidArgumentError("No user and no password: clients log in themselves.");
-  return { host, port: its, tls, text: text.replace(/^sql:\/\//, "") };
+  return { host, port: its, tls, text: text.startsWith(plain) ? text.slice(plain.length) : text };
 }

@@ -30,17 +30,18 @@ export function readServerUrl(text: string, { scheme, port }: UrlForm): ServerAd
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? port : Number(url.port),
-    tls: tlsOf(url.protocol, text),
+    tls: tlsOf(url.protocol === `${scheme}s:`, text),
     login: loginOf(url),
   };
 }
 
 /** @throws InvalidArgumentError */
-function tlsOf(protocol: string, text: string): Place["tls"] {
+function tlsOf(isEncrypted: boolean, text: string): Place["tls"] {
   const [before = "", ...pins] = text.split("#");
-  if (!protocol.endsWith("s:")) {
+  if (!isEncrypted) {
     if (pins.length === 0) return null;
-    throw new InvalidArgumentError(`A fingerprint stands with TLS only: ${protocol.slice(0, -1)}s://…`);
+    const [scheme = ""] = text.split(":");
+    throw new InvalidArgumentError(`A fingerprint stands with TLS only: ${scheme}s://…`);
   }
   try {
     return parsePins(text.slice(before.length), text, "the address");
