@@ -22,7 +22,7 @@ export interface Parsed {
  * Trees that are kept longer cost more than reading the statement again, since the garbage collector copies them: those of one in so many
  * statements are there when it comes.
  */
-const KEPT_MAX = 256;
+const KEPT_MAX = 64;
 const KEPT_CHARS_MAX = 2048;
 /** What was read, or came again, since the others were last let go. */
 let kept = new Map<ByteString, Parsed>();
