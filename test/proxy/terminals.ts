@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "../support/free-port.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 
@@ -33,17 +34,21 @@ export class Terminal implements AsyncDisposable {
   #child: ChildProcess | null = null;
   output = "";
 
+  readonly #variables: Readonly<Record<string, string>>;
+
   /** @param folder  where the programs run */
-  constructor(line: string, folder: string) {
+  constructor(line: string, folder: string, variables: Readonly<Record<string, string>> = {}) {
     this.#line = line;
     this.#folder = folder;
+    this.#variables = variables;
   }
 
   /** Starts what is typed; with `input` it is sent to it, and that is all. */
   start(input: string | null = null): void {
     const [program = "", ...args] = this.#line.split(" ");
     const path = join(buildRoot, (bin[program] ?? program).replace(/^dist\//, ""));
-    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const { NODE_TEST_CONTEXT: _, ...others } = process.env;
+    const env = { ...others, ...this.#variables };
     const child = spawn(process.execPath, [path, ...args], { cwd: this.#folder, env, stdio: "pipe" });
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
@@ -62,12 +67,22 @@ export class Terminal implements AsyncDisposable {
     return child?.exitCode ?? null;
   }
 
-  async kill(): Promise<void> {
-    this.#child?.kill("SIGKILL");
-    await this.ended();
+  /** What it prints is awaited: the first match. @throws Error  it has ended without */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.output);
+      if (found !== null) return found;
+      if (this.#child?.exitCode !== null) throw new Error(`ended without ${pattern}: ${this.output}`);
+      await pause(20);
+    }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.kill();
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
+    this.#child?.kill(signal);
+    return await this.ended();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
   }
 }
