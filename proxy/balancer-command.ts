@@ -88,6 +88,10 @@ function addRouting(command: Command): Command {
         "original",
       ]),
     )
+    .option(
+      "--journal <folder>",
+      "carries every write to all servers itself, by a journal in this folder: for servers that do not tell each other",
+    )
     .option("--single-primary", "the first server that is there takes all writes")
     .option(
       "--settle <ms>",
@@ -155,8 +159,8 @@ async function serviceOf(settings: BalancerSettings, options: Options, log: Logg
   });
   const { admin: place, adminHost: hosts } = options;
   if (place === undefined) return balancer;
-  const { servers, counts } = balancer;
-  const sources = { servers, counts, clients, bufferedBytes: () => balancer.bufferedBytes };
+  const { servers, counts, replicator } = balancer;
+  const sources = { servers, counts, clients, replicator, bufferedBytes: () => balancer.bufferedBytes };
   const { makeExposition } = await loadWith(
     "prom-client",
     "--admin",

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { formatTable } from "../client/cli/shared/table.js";
 import { StartError } from "../serving/process/start-error.js";
-import type { BalancerHealth } from "./admin/balancer-health.js";
+import type { BalancerHealth, ServerHealth } from "./admin/balancer-health.js";
 
 const ANSWER_MS = 5_000;
 const FIELDS = [
@@ -48,9 +48,18 @@ async function ask(place: string): Promise<Told> {
   throw new StartError(`${place}: what answers there is no balancer`, 1);
 }
 
+function stateOf(
+  up: boolean,
+  { lacks = 0, diverged = false }: Pick<ServerHealth, "lacks" | "diverged">,
+): string {
+  if (diverged) return "diverged";
+  if (!up) return lacks > 0 ? `down, lacks ${lacks}` : "down";
+  return lacks > 0 ? `lacks ${lacks}` : "up";
+}
+
 function shown({ status, version, clients, servers }: Told): string {
   const rows = servers.map(({ id, up, reason = "", ...server }) => [
-    ...[id, server.place, server.role.toLowerCase(), up ? "up" : "down", server.connections],
+    ...[id, server.place, server.role.toLowerCase(), stateOf(up, server), server.connections],
     ...[server.answered, server.unreached, server.unknown, reason],
   ]);
   const head = `dbsync-proxy ${version}: ${status}, clients: ${clients}`;

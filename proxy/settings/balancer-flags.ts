@@ -20,6 +20,7 @@ export interface BalancerFlags {
   readonly hash?: Hash;
   readonly singlePrimary?: boolean;
   readonly settle?: number;
+  readonly journal?: string;
 }
 
 const UNSAID: Omit<BalancerSettings, "servers"> = {
@@ -27,6 +28,7 @@ const UNSAID: Omit<BalancerSettings, "servers"> = {
   routing: DEFAULT_ROUTING,
   settleTime: DEFAULT_SETTLE_TIME,
   replicates: false,
+  journal: null,
 };
 
 /**
@@ -61,6 +63,7 @@ export function withFlags(
     routing: routingOf(said.routing, flags),
     settleTime: settle ?? said.settleTime,
     replicates: said.replicates,
+    journal: flags.journal ?? said.journal,
   };
 }
 

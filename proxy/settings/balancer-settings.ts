@@ -42,8 +42,10 @@ export interface BalancerSettings {
   readonly routing: RoutingSettings;
   /** Milliseconds that servers may take to tell each other of a write; a session stays so long with the server that it wrote to. */
   readonly settleTime: number;
-  /** Whether the file wants writes to be carried to the other servers, which is for these themselves to do. */
+  /** Whether the file wants writes to be carried to all servers, by whomever. */
   readonly replicates: boolean;
+  /** The folder of the journal by which the balancer carries writes to all servers; null: they tell each other. */
+  readonly journal: string | null;
 }
 
 export const DEFAULT_SETTLE_TIME = 2_000;

@@ -39,6 +39,7 @@ export function readOriginalConfig(text: string, file: string): BalancerSettings
     servers: serversOf(root.member("instances")),
     routing: routingOf(root.member("routing")),
     settleTime: DEFAULT_SETTLE_TIME,
+    journal: null,
     replicates: replication !== null && replication.toUpperCase() !== REPLICATION_OFF,
   };
 }

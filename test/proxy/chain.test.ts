@@ -7,65 +7,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
-import { BALANCER_ERROR } from "../../protocol/sql-frames.js";
 import { LineClient } from "./line-client.js";
+import { eventually, RowWriter, rowsAt } from "./row-writer.js";
 import { printedLines, Terminal } from "./terminals.js";
 
 const CLIENTS = 10;
 /** Of each client, before the daemon is killed and after it. */
 const ROWS = 60;
-const DONE = "Tafinditra ny fiovana ny tabilao";
 /** Statements that one client is refused in a row while the balancer finds out. */
 const REFUSED_IN_A_ROW = 3;
-
-/** Until nothing is thrown. */
-async function eventually<Value>(step: () => Promise<Value>): Promise<Value> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await step();
-    } catch (problem) {
-      if (tries > 600) throw problem;
-      await pause(50);
-    }
-  }
-}
-
-class Writer {
-  readonly acknowledged = new Set<number>();
-  /** Of those nobody knows. */
-  readonly unknown = new Set<number>();
-  refusedInARow = 0;
-  refusedMost = 0;
-  #next: number;
-
-  constructor(first: number) {
-    this.#next = first;
-  }
-
-  async write(client: LineClient): Promise<void> {
-    const row = this.#next;
-    const answer = await client.told(`manampia ao@ t (k) sanda (${row});`);
-    if (answer === BALANCER_ERROR) {
-      this.refusedMost = Math.max(this.refusedMost, ++this.refusedInARow);
-      return;
-    }
-    this.refusedInARow = 0;
-    this.#next++;
-    if (answer === DONE) this.acknowledged.add(row);
-    else if (/is not known$/.test(answer)) this.unknown.add(row);
-    else assert.fail(answer);
-  }
-}
-
-async function rowsAt(port: number): Promise<number[]> {
-  using client = await LineClient.open(port);
-  await client.told("ampiasao toko;");
-  const answer = await client.ask("alaivo * ao@ t;");
-  const pages = [...answer.matchAll(/"rows":(\[.*\])\}$/gm)];
-  assert.ok(pages.length > 0, answer);
-  return pages.flatMap(([, rows]) => (JSON.parse(rows as string) as [number][]).flat()).sort((a, b) => a - b);
-}
 
 test("the chain of install.md goes on when a server is killed, loses nothing, and heals", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-chain-"));
@@ -104,7 +54,7 @@ test("the chain of install.md goes on when a server is killed, loses nothing, an
 type Daemon = { readonly terminal: Terminal; readonly port: number };
 
 async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemon]): Promise<void> {
-  const writers = Array.from({ length: CLIENTS }, (_, i) => new Writer(i * 1_000_000));
+  const writers = Array.from({ length: CLIENTS }, (_, i) => new RowWriter(i * 1_000_000));
   const clients = await Promise.all(writers.map(() => LineClient.open(front)));
   for (const client of clients) await client.told("ampiasao toko;");
   const writeMore = () =>

@@ -1,0 +1,66 @@
+/** Rows written into one table by a client that keeps account of them. */
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { BALANCER_ERROR } from "../../protocol/sql-frames.js";
+import { LineClient } from "./line-client.js";
+
+const DONE = "Tafinditra ny fiovana ny tabilao";
+
+/** Until nothing is thrown. */
+export async function eventually<Value>(step: () => Promise<Value>): Promise<Value> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await step();
+    } catch (problem) {
+      if (tries > 600) throw problem;
+      await pause(50);
+    }
+  }
+}
+
+/** One client that writes row after row, and knows what came of each. */
+export class RowWriter {
+  readonly acknowledged = new Set<number>();
+  /** Of those nobody knows. */
+  readonly unknown = new Set<number>();
+  refusedInARow = 0;
+  /** Whether the connection was lost. */
+  isCutOff = false;
+  refusedMost = 0;
+  #next: number;
+
+  constructor(first: number) {
+    this.#next = first;
+  }
+
+  /** Writes the next row, or the one before again if it was certainly not taken. */
+  async write(client: LineClient): Promise<void> {
+    const row = this.#next;
+    const answer = await client.told(`manampia ao@ t (k) sanda (${row});`);
+    if (answer === "") {
+      this.#next++;
+      this.unknown.add(row);
+      this.isCutOff = true;
+      return;
+    }
+    if (answer === BALANCER_ERROR) {
+      this.refusedMost = Math.max(this.refusedMost, ++this.refusedInARow);
+      return;
+    }
+    this.refusedInARow = 0;
+    this.#next++;
+    if (answer === DONE) this.acknowledged.add(row);
+    else if (/is not known$/.test(answer)) this.unknown.add(row);
+    else assert.fail(answer);
+  }
+}
+
+/** The rows that a server holds, sorted; each as often as it is there. */
+export async function rowsAt(port: number): Promise<number[]> {
+  using client = await LineClient.open(port);
+  await client.told("ampiasao toko;");
+  const answer = await client.ask("alaivo * ao@ t;");
+  const pages = [...answer.matchAll(/"rows":(\[.*\])\}$/gm)];
+  assert.ok(pages.length > 0, answer);
+  return pages.flatMap(([, rows]) => (JSON.parse(rows as string) as [number][]).flat()).sort((a, b) => a - b);
+}
