@@ -26,6 +26,9 @@ const OF_STATEMENT: ReadonlySet<UpstreamFailure["why"]> = new Set(["too-long"]);
 /** What dbsyncd says that has come back and lacks what was written meanwhile: it has done nothing. */
 const NOT_READY = `RESULT_MESSAGE\n${ERROR_HEAD}LOADING `;
 
+/** Whether a server that has come back, or others of which come back, takes nothing yet. */
+export const isNotReady = ({ frame }: UpstreamAnswer): boolean => frame.bytes.startsWith(NOT_READY);
+
 /** @param attempt  with one server at least */
 export async function attempt({ servers, session, statement, ...rules }: Attempt): Promise<Attempted> {
   const { isRepeatable, notReady } = rules;
@@ -35,7 +38,7 @@ export async function attempt({ servers, session, statement, ...rules }: Attempt
     const outcome = await server.upstream.ask(session, statement);
     if (outcome.kind === "answered") {
       server.answered++;
-      const isReady = !outcome.frame.bytes.startsWith(NOT_READY);
+      const isReady = !isNotReady(outcome);
       if (!isReady) notReady(server);
       // A database that one server has not heard of yet may be known to another.
       const isAnswer = isReady && !outcome.isOfSession;

@@ -3,6 +3,7 @@
  * where nobody knows. The database is the session's, whatever server answers; a refused USE changes nothing.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Environment } from "../../serving/process/environment.js";
 import type { LineSession } from "../clients/line-dialect.js";
 import type { Replicator } from "../journal/replicator.js";
 import type { ServerOrder } from "../routing/server-order.js";
@@ -11,9 +12,12 @@ import type { BalancedServer } from "../servers/balanced-server.js";
 import { failureFrame } from "../upstream/failure-frame.js";
 import { failed } from "../upstream/outcome.js";
 import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/session.js";
-import { type Attempted, attempt } from "./attempts.js";
+import { type Attempted, attempt, isNotReady } from "./attempts.js";
 import { RecentWrites } from "./recent-writes.js";
 import type { StatementCounts } from "./statement-counts.js";
+
+/** Milliseconds between two questions to servers that take no writes yet. */
+const READY_LOOK_MS = 100;
 
 export interface BalancerSessionParts {
   readonly order: ServerOrder<BalancedServer>;
@@ -24,7 +28,7 @@ export interface BalancerSessionParts {
   readonly settleTime: number;
   /** A server has said that it takes no statements yet. */
   readonly notReady: (server: BalancedServer) => void;
-  readonly environment: { uptime(): number };
+  readonly environment: Pick<Environment, "uptime" | "setTimer">;
 }
 
 export class BalancerSession implements LineSession {
@@ -57,14 +61,29 @@ export class BalancerSession implements LineSession {
   ): Promise<Attempted> {
     const { replicator, notReady } = this.#parts;
     const [first] = servers as readonly [BalancedServer];
-    if (replicator === null)
-      return await attempt({ servers, session: this.#session, statement, isRepeatable, notReady });
+    if (replicator === null) return await this.#askUntilReady(servers, statement, isRepeatable);
     if (!isRepeatable)
       return { server: first, tries: 1, ...(await replicator.write(this.#session, statement, servers)) };
     const complete = servers.filter((server) => replicator.isComplete(server));
     if (complete.length === 0)
       return { ...failed("down", "no", "no server holds all"), server: first, tries: 1 };
     return await attempt({ servers: complete, session: this.#session, statement, isRepeatable, notReady });
+  }
+
+  /** When daemons find each other again none of them takes writes, for a moment: it is waited for. */
+  async #askUntilReady(
+    servers: readonly BalancedServer[],
+    statement: ByteString,
+    isRepeatable: boolean,
+  ): Promise<Attempted> {
+    const { notReady, environment, settleTime } = this.#parts;
+    const deadline = environment.uptime() + settleTime;
+    for (;;) {
+      const result = await attempt({ servers, session: this.#session, statement, isRepeatable, notReady });
+      const isOver = result.kind !== "answered" || !isNotReady(result) || environment.uptime() >= deadline;
+      if (isOver) return result;
+      await new Promise<void>((resolve) => void environment.setTimer(READY_LOOK_MS, resolve));
+    }
   }
 
   #serversFor(kind: StatementKind, statement: ByteString): readonly BalancedServer[] {

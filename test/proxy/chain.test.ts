@@ -61,7 +61,10 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
     Promise.all(
       writers.map(async (writer, i) => {
         const due = writer.acknowledged.size + ROWS;
-        while (writer.acknowledged.size < due) await writer.write(clients[i] as LineClient);
+        while (writer.acknowledged.size < due) {
+          await writer.write(clients[i] as LineClient);
+          assert.ok(!writer.isCutOff, "the connection was lost");
+        }
       }),
     );
   let isReading = true;

@@ -43,7 +43,7 @@ export class RowWriter {
       this.isCutOff = true;
       return;
     }
-    if (answer === BALANCER_ERROR) {
+    if (answer === BALANCER_ERROR || answer.startsWith("Hadisoana : LOADING ")) {
       this.refusedMost = Math.max(this.refusedMost, ++this.refusedInARow);
       return;
     }
