@@ -56,6 +56,8 @@ export function ruleOf(argv: Argv): CommandRule {
   const upper = name.toUpperCase();
   const rule = rules.get(name) ?? rules.get(upper);
   if (rule === "state" && argv.length < 2) return "read";
+  // What follows it on the connection is debugged.
+  if (rule === "all" && upper === "SCRIPT" && subcommand.toUpperCase() === "DEBUG") return "own";
   if (rule !== undefined) return rule;
   return upper === "CLIENT" && NAMES_OF_CLIENTS.has(subcommand.toUpperCase()) ? "read" : "own";
 }

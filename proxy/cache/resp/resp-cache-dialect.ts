@@ -15,6 +15,7 @@ import {
   type LaterAnswer,
 } from "../../../serving/connections/dialect.js";
 import type { ClientLimits } from "../../clients/client-limits.js";
+import type { UpstreamLimits } from "../../upstream/limits.js";
 import type { UpstreamPlace } from "../../upstream/place.js";
 import { type CommandRule, ruleOf, tagsOfUnseen } from "./command-rules.js";
 import type { Argv } from "./connection-state.js";
@@ -27,6 +28,7 @@ const UNANSWERED_MOST = 4096;
 
 export interface RespClientHost extends SocketHost<ClientLimits, ConnectionObserver>, RespCacheHost {
   readonly place: UpstreamPlace;
+  readonly upstreamLimits: UpstreamLimits;
   readonly strings: ShortStrings;
 }
 
@@ -118,7 +120,7 @@ export class RespCacheDialect extends Dialect<Argv> {
     const { socket } = connection;
     this.#session.gone();
     const tunnel = new Tunnel({
-      place: this.#host.place,
+      ...{ place: this.#host.place, limits: this.#host.upstreamLimits, environment: this.#host.environment },
       state: this.#session.state,
       received: (bytes: ByteString) => {
         connection.push(bytes);

@@ -61,6 +61,7 @@ export class RespCacheSession {
   #shared: SharedLink | null = null;
   /** His writes that are not answered: until then nothing is answered from the cache. */
   #writes = 0;
+  #isGone = false;
 
   constructor(host: RespCacheHost) {
     this.#host = host;
@@ -92,6 +93,11 @@ export class RespCacheSession {
   }
 
   gone(): void {
+    this.#isGone = true;
+    this.#leave();
+  }
+
+  #leave(): void {
     if (this.#shared !== null) this.#host.links.leave(this.#shared);
     this.#shared = null;
   }
@@ -184,7 +190,7 @@ export class RespCacheSession {
         if (isTold) return;
         isTold = true;
         this.isChanging = false;
-        if (reply.startsWith("-")) links.leave(shared);
+        if (reply.startsWith("-") || this.#isGone) links.leave(shared);
         else this.#take(target, shared);
         resolve(reply);
       };
@@ -204,7 +210,7 @@ export class RespCacheSession {
 
   #enter(state: ConnectionState): void {
     this.state = state;
-    this.gone();
+    this.#leave();
   }
 
   #take(state: ConnectionState, shared: SharedLink): void {

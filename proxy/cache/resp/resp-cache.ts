@@ -49,6 +49,7 @@ export class RespCache implements Service {
       toldLife,
       doubtTime,
       place,
+      upstreamLimits,
       strings: new ShortStrings(),
     };
     this.#listener = new SocketListener<ClientLimits, ConnectionObserver>({

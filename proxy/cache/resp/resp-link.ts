@@ -52,6 +52,8 @@ export class RespLink {
   #unwritten = 0;
   #isWriting = false;
   #isReady = false;
+  /** Whether the server does not put a connection into this state. */
+  isRefused = false;
   #isGone = false;
   #answers = 0;
   #cancelWatch: (() => void) | null = null;
@@ -127,8 +129,9 @@ export class RespLink {
     const answered = (reply: ByteString) => {
       replies.push(reply);
       const isLast = replies.length === state.length;
-      if (isLast || isError(reply)) prepared?.(replies);
-      if (isError(reply)) this.close("the server refuses a connection of this kind");
+      this.isRefused = isError(reply);
+      if (isLast || this.isRefused) prepared?.(replies);
+      if (this.isRefused) this.close("the server refuses a connection of this kind");
       else if (isLast) this.#begin();
     };
     this.#preparing = state.map(() => ({ answered, failed() {} }));

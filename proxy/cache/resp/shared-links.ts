@@ -10,7 +10,7 @@ import type { Environment } from "../../../serving/process/environment.js";
 import type { UpstreamLimits } from "../../upstream/limits.js";
 import type { UpstreamPlace } from "../../upstream/place.js";
 import { ChangedKeys, trackingFor } from "./changed-keys.js";
-import { type ConnectionState, keyOf, withoutDatabase } from "./connection-state.js";
+import { type ConnectionState, keyOf, NEW_STATE, withoutDatabase } from "./connection-state.js";
 import { type LinkFailure, RespLink } from "./resp-link.js";
 
 /** Users, protocols and databases that clients may choose; each is a connection to the server, and one to listen. */
@@ -99,12 +99,20 @@ export class SharedLinks {
   /** One client fewer is of this kind. */
   leave(shared: SharedLink): void {
     shared.users--;
-    if (shared.users === 0 && shared.link.waiting === 0 && shared.key !== "[]") shared.link.close("unused");
+    this.#closeUnused(shared);
   }
 
   stop(): void {
     this.#isStopped = true;
     for (const { link } of [...this.#links.values()]) link.close("closed");
+  }
+
+  /** Behind what still waits for its answers. */
+  #closeUnused(shared: SharedLink): void {
+    const { users, key, link } = shared;
+    if (users > 0 || key === keyOf(NEW_STATE) || link.isGone) return;
+    if (link.waiting === 0) link.close("unused");
+    else link.send(writeCommand(["PING"]), { answered: () => this.#closeUnused(shared), failed() {} });
   }
 
   #listen(shared: SharedLink, state: ConnectionState): void {
@@ -143,7 +151,8 @@ export class SharedLinks {
     shared.listening?.close();
     // The server tells of nothing any more that was read on it.
     changed(null);
-    if (this.#isStopped || shared.users === 0) return;
+    // Of a wrong password others need not hear.
+    if (this.#isStopped || shared.users === 0 || shared.link.isRefused) return;
     const { detail } = failure;
     this.#backOff.failed({ stage: "connect", detail }, environment.uptime(), environment.random());
     log.warn({ server: place.text, detail }, `Erreur connexion à ${place.text}`);

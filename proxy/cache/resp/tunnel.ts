@@ -3,15 +3,15 @@ import type { Socket } from "node:net";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { RespReplyCutter } from "../../../protocol/resp/reply-cutter.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { connectTo, type UpstreamPlace } from "../../upstream/place.js";
+import { connectTo } from "../../upstream/place.js";
 import type { ConnectionState } from "./connection-state.js";
+import type { RespLinkParts } from "./resp-link.js";
 
 /** Bytes of commands that may wait for the server to read. */
 const WAITING_MOST = 1024 * 1024;
 const STATE_REPLY_BYTES_MOST = 64 * 1024;
 
-export interface TunnelParts {
-  readonly place: UpstreamPlace;
+export interface TunnelParts extends Pick<RespLinkParts, "place" | "limits" | "environment"> {
   readonly state: ConnectionState;
   readonly received: (bytes: ByteString) => void;
   /** More may be sent. */
@@ -30,11 +30,13 @@ export class Tunnel {
 
   constructor(parts: TunnelParts) {
     this.#parts = parts;
-    const { place, state } = parts;
+    const { place, state, limits, environment } = parts;
     this.#unheard = state.length;
     this.#out = state.map(writeCommand).join("");
+    const cancel = environment.setTimer(limits.connectTimeout, () => this.close());
     this.#socket = connectTo(place, {
       connected: () => {
+        cancel();
         const out = this.#out ?? "";
         this.#out = null;
         this.send(out);
@@ -50,7 +52,10 @@ export class Tunnel {
     });
     this.#socket.on("drain", () => parts.drained());
     this.#socket.on("error", () => this.close());
-    this.#socket.on("close", () => this.close());
+    this.#socket.on("close", () => {
+      cancel();
+      this.close();
+    });
   }
 
   /** Whether the server has to read before more is sent. */

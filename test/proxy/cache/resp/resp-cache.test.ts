@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { array, bulk, error, integer, NIL, OK, status } from "../../../../protocol/reply.js";
 import { until } from "../../../client/fake-server.js";
+import { until as untilHeld } from "../../../daemon/replicas.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
@@ -207,4 +208,35 @@ test("a server that hangs is given up in time, and a client that reads nothing e
   redis.kill("SIGSTOP");
   assert.match(JSON.stringify(await client.call("SET", "k", "1")), /MAYBEAPPLIED no answer in 300 ms/);
   redis.kill("SIGCONT");
+});
+
+test("who goes while an answer is awaited leaves no connection behind, and a wrong password is nobody else's trouble", async () => {
+  await using redis = await startRedis();
+  await using scene = await startRespCache(redis.port);
+  using direct = await RedisConnection.open(redis.port);
+  const count = async () =>
+    String(((await direct.call("CLIENT", "LIST")) as { bytes: string }).bytes).split("\n").length;
+  const before = await count();
+  using reader = await RedisConnection.open(scene.port);
+  using chooser = await RedisConnection.open(scene.port);
+  using one = await RedisConnection.open(scene.port);
+  using other = await RedisConnection.open(scene.port);
+  await reader.call("SELECT", "5");
+  await direct.call("CLIENT", "PAUSE", "300");
+  const refused = [one, other].map((client) => client.call("AUTH", "ada", "wrong"));
+  for (const [client, argv] of [
+    [reader, ["GET", "k"]],
+    [chooser, ["SELECT", "6"]],
+  ] as const) {
+    client.queue(argv);
+    void client.flush().catch(() => {});
+  }
+  await until(() => scene.cache.figures.misses === 1, "the read is under way");
+  for (const client of [reader, chooser]) client[Symbol.dispose]();
+  for (const answer of await Promise.all(refused)) assert.equal(answer.kind, "error");
+  await untilHeld("what they used is closed", async () => (await count()) === before);
+  assert.deepEqual(
+    scene.lines.filter(({ level }) => level === "warn"),
+    [],
+  );
 });

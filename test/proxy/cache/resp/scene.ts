@@ -6,11 +6,14 @@ import { CLIENT_LIMITS, type ClientLimits } from "../../../../proxy/clients/clie
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../../proxy/upstream/limits.js";
 import { realEnvironment } from "../../../../serving/process/environment.js";
 import { until } from "../../../client/fake-server.js";
+import type { LogLine } from "../../../support/daemon-process.js";
 import { keepLog } from "../../../support/log-lines.js";
 
 export interface RespCacheScene extends AsyncDisposable {
   readonly port: number;
   readonly cache: RespCache;
+  /** What it has logged. */
+  readonly lines: readonly LogLine[];
 }
 
 export interface RespCacheOptions {
@@ -21,9 +24,10 @@ export interface RespCacheOptions {
 
 /** Waits until it is known whether the server tells of changes. */
 export async function startRespCache(port: number, options: RespCacheOptions = {}): Promise<RespCacheScene> {
+  const { log, lines } = keepLog("debug");
   const cache = new RespCache({
     place: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
-    ...{ address: "127.0.0.1", port: 0, environment: realEnvironment, log: keepLog("debug").log },
+    ...{ address: "127.0.0.1", port: 0, environment: realEnvironment, log },
     ...{ Lru: LRUCache, toldLife: 600_000 },
     cacheLimits: { ...CACHE_LIMITS, maxEntries: 10_000, ...options.cache },
     clientLimits: { ...CLIENT_LIMITS, maxRequestBytes: 64 * 1024 * 1024, ...options.clients },
@@ -31,5 +35,5 @@ export async function startRespCache(port: number, options: RespCacheOptions = {
   });
   await cache.start();
   await until(() => cache.freshness !== "unknown", "it is known whether the server tells of changes");
-  return { port: cache.address.port, cache, [Symbol.asyncDispose]: () => cache.stop() };
+  return { port: cache.address.port, cache, lines, [Symbol.asyncDispose]: () => cache.stop() };
 }
