@@ -18,6 +18,7 @@ const BENCHMARKS = [
   "documents",
   "document-requests",
   "sql",
+  "proxy",
   "memory",
   "cost-curves",
   "long-commands",

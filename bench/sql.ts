@@ -2,13 +2,12 @@
  * SQL behind --sql, beside what was recorded of the original, which does not run here: it waits 44 ms for each answer to be acknowledged, so
  * its figures with a client that acknowledges at once stand beside. `--smoke`: seconds, small tables.
  */
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
 import { loadavg } from "node:os";
 import { freePort } from "../test/support/free-port.js";
 import { type Figures, measure, median } from "./measure.js";
 import { startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";
+import { makeDatabase, SqlClient } from "./sql-client.js";
 
 const smoke = process.argv.includes("--smoke");
 const ROUNDS = smoke ? 1 : 3;
@@ -16,58 +15,11 @@ const SECONDS = smoke ? 0.2 : 2;
 const SIZES = smoke ? [100, 1_000] : [1_000, 10_000, 1_000_000];
 const JOINED = smoke ? 500 : 10_000;
 const LOADED_TOGETHER = 1_000;
-const END = "\nEND\n";
 /** Statements that a client sends before it waits. */
 const TOGETHER = 16;
 const READ_GOAL = 20_000;
 const INSERT_GOAL = 10_000;
 const JOIN_GOAL_MS = 100;
-
-class SqlClient implements Disposable {
-  readonly #socket: Socket;
-  #left = 0;
-  #tail = "";
-  #settle: (() => void) | null = null;
-  #error = "";
-
-  private constructor(port: number) {
-    this.#socket = connect({ host: "127.0.0.1", port, noDelay: true });
-    this.#socket.setEncoding("latin1").on("data", (chunk: string) => this.#take(chunk));
-  }
-
-  static async open(port: number): Promise<SqlClient> {
-    const client = new SqlClient(port);
-    await once(client.#socket, "connect");
-    await client.ask(["use d"]);
-    return client;
-  }
-
-  /** All at once; until the last one is answered. @throws Error  an answer is one */
-  async ask(statements: readonly string[]): Promise<void> {
-    this.#left = statements.length;
-    await new Promise<void>((resolve) => {
-      this.#settle = resolve;
-      this.#socket.write(statements.map((statement) => `${statement};`).join(""));
-    });
-    if (this.#error !== "") throw new Error(this.#error);
-  }
-
-  [Symbol.dispose](): void {
-    this.#socket.destroy();
-  }
-
-  #take(chunk: string): void {
-    const text = this.#tail + chunk;
-    if (text.includes("Hadisoana : ") && !text.includes("efa misy")) this.#error = text.slice(0, 300);
-    let from = 0;
-    for (let at = text.indexOf(END); at >= 0; at = text.indexOf(END, from)) {
-      from = at + END.length;
-      this.#left--;
-    }
-    this.#tail = text.slice(Math.max(from, text.length - END.length));
-    if (this.#left === 0) this.#settle?.();
-  }
-}
 
 interface Case {
   readonly name: string;
@@ -158,11 +110,7 @@ const verdict = (isMet: boolean) => (isMet ? "met" : "missed");
 
 const port = await freePort();
 await using _ = await startDaemon(["--sql", String(port)]);
-{
-  const made = connect(port, "127.0.0.1");
-  made.end("create database d;");
-  await once(made.resume(), "close");
-}
+await makeDatabase(port);
 using client = await SqlClient.open(port);
 await fill(client);
 const rows: (string | number)[][] = [];

@@ -1,0 +1,154 @@
+/**
+ * `npm run bench -- proxy`: the caches of dbsync-proxy. SQL: reads that are kept, reads that are not and whole tables, beside what was
+ * recorded of the original. RESP: what is passed on and what is kept, beside redis-server itself and nutcracker (if it is installed), turn
+ * about in one run.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../test/support/free-port.js";
+import { startRedis } from "../test/support/redis-server.js";
+import { buildRoot } from "../test/support/repository.js";
+import { measure, median } from "./measure.js";
+import { startDaemon } from "./processes.js";
+import { measureCommand, type Target } from "./redis-benchmark.js";
+import { machine, report, table } from "./report.js";
+import { makeDatabase, SqlClient } from "./sql-client.js";
+
+const smoke = process.argv.includes("--smoke");
+const ROUNDS = smoke ? 1 : 3;
+const SECONDS = smoke ? 0.2 : 2;
+const CLIENTS = 10;
+const ROWS = 1_000;
+const HIT_GOAL = 80_000;
+const load = loadavg()[0]?.toFixed(1);
+
+interface Program extends AsyncDisposable, Target {}
+
+async function startCache(args: readonly string[]): Promise<Program> {
+  const port = await freePort();
+  const main = join(buildRoot, "proxy/main.js");
+  const options = ["--listen", String(port), "--log-level", "info", "--log-format", "json"];
+  return started(run(process.execPath, [main, "cache", ...args, ...options]), port, "listening");
+}
+
+function run(program: string, args: readonly string[]): ChildProcess {
+  return spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+/** null: it is not installed. */
+async function startNutcracker(server: number): Promise<Program | null> {
+  const [port, stats] = [await freePort(), await freePort()];
+  const file = join(mkdtempSync(join(tmpdir(), "dbsync-bench-")), "nutcracker.yml");
+  const pool = `listen: 127.0.0.1:${port}\n  redis: true\n  servers:\n   - 127.0.0.1:${server}:1\n`;
+  writeFileSync(file, `bench:\n  ${pool}`);
+  const child = run("nutcracker", ["-c", file, "-a", "127.0.0.1", "-s", String(stats), "-v", "0"]);
+  const isThere = await new Promise<boolean>((resolve) => {
+    child.once("error", () => resolve(false));
+    child.once("spawn", () => resolve(true));
+  });
+  if (!isThere) return null;
+  await sleep(500);
+  return { port, pid: child.pid as number, [Symbol.asyncDispose]: () => ended(child) };
+}
+
+function started(child: ChildProcess, port: number, word: string): Promise<Program> {
+  return new Promise((resolve, reject) => {
+    child.once("exit", (code) => reject(new Error(`dbsync-proxy ended with ${code}`)));
+    child.stdout?.on("data", (chunk: Buffer) => {
+      if (!chunk.toString().includes(word)) return;
+      resolve({ port, pid: child.pid as number, [Symbol.asyncDispose]: () => ended(child) });
+    });
+  });
+}
+
+const ended = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    child.once("exit", () => resolve());
+    child.kill("SIGTERM");
+  });
+
+async function sqlTable(): Promise<string> {
+  const sql = await freePort();
+  await using _daemon = await startDaemon(["--sql", String(sql), "--sql-language", "en"]);
+  await using cache = await startCache(["--upstream", `127.0.0.1:${sql}`, "--life", "600000"]);
+  await makeDatabase(sql);
+  using first = await SqlClient.open(sql);
+  await first.ask(["create table t (k number primary key, x text(1,20))"]);
+  const values = Array.from({ length: ROWS }, (_, i) => `(${i},'row ${i}')`);
+  await first.ask([`insert into t values ${values.join(",")}`]);
+  const clients = await Promise.all(Array.from({ length: CLIENTS }, () => SqlClient.open(cache.port)));
+  let turn = 0;
+  const rate = async (callers: number, together: number, statement: () => string) => {
+    const rates: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const free = clients.slice(0, callers);
+      const figures = await measure({ callers, seconds: SECONDS }, async () => {
+        const client = free.pop() as SqlClient;
+        await client.ask(Array.from({ length: together }, statement));
+        free.push(client);
+      });
+      rates.push(figures.perSecond * together);
+    }
+    return median(rates);
+  };
+  const hit = () => `select * from t where k = ${turn++ % 100}`;
+  const miss = () => `select * from t where k = ${turn++ % ROWS} limit 0 ${1_000_000 + turn}`;
+  const whole = () => "select * from t";
+  const rows = [
+    ["hit, 1 client", await rate(1, 1, hit), "19,586 to 47,874", ""],
+    ["hit, 10 clients", await rate(CLIENTS, 1, hit), "57,206 to 80,364", HIT_GOAL],
+    ["hit, 10 clients, 16 statements together", await rate(CLIENTS, 16, hit), "–", HIT_GOAL],
+    ["miss, 10 clients", await rate(CLIENTS, 1, miss), "225", ""],
+    [`hit of ${ROWS} rows, 1 client`, await rate(1, 1, whole), "22", ""],
+  ];
+  for (const client of clients) client[Symbol.dispose]();
+  return table(
+    ["SQL through the cache", "a second", "the original", "goal"],
+    rows.map((row) =>
+      row.map((cell) => (typeof cell === "number" ? String(Math.round(cell)) : (cell as string))),
+    ),
+  );
+}
+
+async function respTable(): Promise<string> {
+  await using redis = await startRedis();
+  await using cache = await startCache([
+    ...["--upstream", `127.0.0.1:${redis.port}`, "--protocol", "resp"],
+    ...["--max-entries", "200000", "--max-mib", "256"],
+  ]);
+  await using nutcracker = await startNutcracker(redis.port);
+  const targets: [string, Target][] = [
+    ["redis-server itself", { port: redis.port, pid: redis.pid }],
+    ...(nutcracker === null ? [] : [["nutcracker", nutcracker] as [string, Target]]),
+    ["dbsync-proxy cache", cache],
+  ];
+  const rows: string[][] = [];
+  for (const pipeline of [1, 16])
+    for (const command of ["SET", "INCR", "GET"] as const) {
+      const rates = targets.map(() => [] as { perSecond: number; cpu: number }[]);
+      for (let round = 0; round < ROUNDS; round++)
+        for (const [i, [, target]] of targets.entries())
+          rates[i]?.push(
+            measureCommand(
+              target,
+              { clients: 50, pipeline, bytes: 20, keys: 10_000 },
+              command,
+              smoke ? 0 : SECONDS,
+            ),
+          );
+      const medians = rates.map((all) => median(all.map(({ perSecond }) => perSecond)));
+      const cpus = rates.map((all) => median(all.map(({ cpu }) => cpu)));
+      const beside =
+        nutcracker === null ? "not installed" : ((medians[2] ?? 0) / (medians[1] ?? 1)).toFixed(2);
+      const cells = targets.map((_, i) => `${Math.round(medians[i] ?? 0)} (${(cpus[i] ?? 0).toFixed(1)})`);
+      rows.push([`${command}, -P ${pipeline}${command === "GET" ? ", kept" : ""}`, ...cells, beside]);
+    }
+  const head = ["-c 50: a second (µs of its CPU each)", ...targets.map(([name]) => name), "× nutcracker"];
+  return table(head, rows);
+}
+
+const note = `Measured beside other work (load ${load} on two processors at the start): figures compare within this run only.`;
+report("proxy", `${machine()} ${note}\n\n${await sqlTable()}\n\n${await respTable()}`, smoke);

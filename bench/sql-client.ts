@@ -1,0 +1,58 @@
+/** A client of the SQL line protocol that sends statements together and counts what is answered. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+
+const END = "\nEND\n";
+
+/** The one that clients use. */
+export async function makeDatabase(port: number): Promise<void> {
+  const made = connect(port, "127.0.0.1");
+  made.end("create database d;");
+  await once(made.resume(), "close");
+}
+
+export class SqlClient implements Disposable {
+  readonly #socket: Socket;
+  #left = 0;
+  #tail = "";
+  #settle: (() => void) | null = null;
+  #error = "";
+
+  private constructor(port: number) {
+    this.#socket = connect({ host: "127.0.0.1", port, noDelay: true });
+    this.#socket.setEncoding("latin1").on("data", (chunk: string) => this.#take(chunk));
+  }
+
+  static async open(port: number): Promise<SqlClient> {
+    const client = new SqlClient(port);
+    await once(client.#socket, "connect");
+    await client.ask(["use d"]);
+    return client;
+  }
+
+  /** All at once; until the last one is answered. @throws Error  an answer is one */
+  async ask(statements: readonly string[]): Promise<void> {
+    this.#left = statements.length;
+    await new Promise<void>((resolve) => {
+      this.#settle = resolve;
+      this.#socket.write(statements.map((statement) => `${statement};`).join(""));
+    });
+    if (this.#error !== "") throw new Error(this.#error);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+
+  #take(chunk: string): void {
+    const text = this.#tail + chunk;
+    if (text.includes("Hadisoana : ") && !text.includes("efa misy")) this.#error = text.slice(0, 300);
+    let from = 0;
+    for (let at = text.indexOf(END); at >= 0; at = text.indexOf(END, from)) {
+      from = at + END.length;
+      this.#left--;
+    }
+    this.#tail = text.slice(Math.max(from, text.length - END.length));
+    if (this.#left === 0) this.#settle?.();
+  }
+}
