@@ -18,7 +18,12 @@ import { CLIENT_LIMITS, type ClientLimits } from "./clients/client-limits.js";
 import { listenPlace, number } from "./option-values.js";
 import { runService } from "./run-service.js";
 import { type BalancerFlags, withFlags } from "./settings/balancer-flags.js";
-import { type BalancerSettings, DEFAULT_PORT, DEFAULT_SETTLE_TIME } from "./settings/balancer-settings.js";
+import {
+  type BalancerSettings,
+  DEFAULT_JOURNAL_MIB,
+  DEFAULT_PORT,
+  DEFAULT_SETTLE_TIME,
+} from "./settings/balancer-settings.js";
 import { readOriginalConfig } from "./settings/original-config.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./upstream/limits.js";
 
@@ -91,6 +96,12 @@ function addRouting(command: Command): Command {
     .option(
       "--journal <folder>",
       "carries every write to all servers itself, by a journal in this folder: for servers that do not tell each other",
+    )
+    .option(
+      "--journal-mib <count>",
+      "a server that lacks more than this is left alone",
+      number(1, 1_000_000),
+      DEFAULT_JOURNAL_MIB,
     )
     .option("--single-primary", "the first server that is there takes all writes")
     .option(

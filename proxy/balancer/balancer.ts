@@ -11,7 +11,7 @@ import { ReplicationLog } from "../journal/replication-log.js";
 import { Replicator } from "../journal/replicator.js";
 import { ServerOrder } from "../routing/server-order.js";
 import { BalancedServer } from "../servers/balanced-server.js";
-import type { BalancerSettings, ServerSettings } from "../settings/balancer-settings.js";
+import type { BalancerSettings, JournalSettings, ServerSettings } from "../settings/balancer-settings.js";
 import type { UpstreamLimits } from "../upstream/limits.js";
 import { UpstreamServer } from "../upstream/server.js";
 import { BalancerSession } from "./balancer-session.js";
@@ -66,8 +66,9 @@ export class Balancer implements Service {
   }
 
   async start(): Promise<void> {
-    await this.replicator?.start();
     await this.#listener.start();
+    // Whoever has the port has the journal.
+    await this.replicator?.start();
     for (const { upstream } of this.servers) upstream.start();
     const { address, port } = this.address;
     const servers = this.servers.map(({ id, upstream: { place } }) =>
@@ -87,12 +88,13 @@ export class Balancer implements Service {
     for (const { upstream } of this.servers) upstream.stop();
   }
 
-  #replicatorOf(folder: string): Replicator {
-    const { environment, log, settings } = this.#parts;
+  #replicatorOf({ folder, mostBytes }: JournalSettings): Replicator {
+    const { environment, log, settings, limits } = this.#parts;
     const { settleTime } = settings;
+    const { replyTimeout } = limits.servers;
     return new Replicator({
       ...{ servers: this.servers, file: new JournalFile(folder), log: new ReplicationLog(log) },
-      ...{ settleTime, environment },
+      ...{ settleTime, replyTimeout, mostBytes, environment },
     });
   }
 

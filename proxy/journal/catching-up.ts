@@ -3,6 +3,7 @@
  * it in their order, then it is compared with another.
  */
 import type { BalancedServer } from "../servers/balanced-server.js";
+import type { UpstreamFailure } from "../upstream/outcome.js";
 import { contentsDigest } from "./contents-digest.js";
 import type { JournalFile } from "./journal-file.js";
 import type { JournalEntry, JournalRecord, JournalState } from "./journal-state.js";
@@ -20,6 +21,8 @@ export interface CatchingUpParts {
   readonly alone: <Result>(step: () => Promise<Result>) => Promise<Result>;
   /** Asks a server that is certain for the write that nobody has answered. @returns whether it is settled */
   readonly settle: () => Promise<boolean>;
+  /** Nobody knows whether it has a write. */
+  readonly lost: (server: BalancedServer, failure: UpstreamFailure) => void;
   /** One that is there and holds all; null: there is none. */
   readonly complete: () => BalancedServer | null;
 }
@@ -54,10 +57,7 @@ async function resolveDoubt(server: BalancedServer, parts: CatchingUpParts): Pro
   if (state.open !== null && !(await parts.settle())) return false;
   const entry = state.entries.get(doubt.n);
   if (state.doubtOf(server.id) === null) return true;
-  if (entry === undefined || entry.outcome === "refused") {
-    record({ is: "applied", n: doubt.n, server: server.id });
-    return true;
-  }
+  if (entry === undefined) return false;
   const other = parts.complete();
   const { session, statement } = entry;
   let { digest } = doubt;
@@ -75,6 +75,11 @@ async function resolveDoubt(server: BalancedServer, parts: CatchingUpParts): Pro
   const its = await contentsDigest(server.upstream, session, statement);
   if (its === null) return false;
   const hasIt = digest.is === "after" ? its === digest.of : its !== digest.of;
+  if (!hasIt && entry.outcome === "refused") {
+    record({ is: "diverged", server: server.id });
+    log.diverged(server, "it has carried out a write that another server has refused");
+    return false;
+  }
   if (hasIt) record({ is: "applied", n: doubt.n, server: server.id });
   else state.clear(server.id);
   return true;
@@ -102,6 +107,7 @@ async function carryNext(server: BalancedServer, parts: CatchingUpParts, touched
     return true;
   }
   if (outcome.kind === "answered" || outcome.reached === "no") state.clear(server.id);
+  else parts.lost(server, outcome);
   log.failed(server, entry, outcome);
   return false;
 }

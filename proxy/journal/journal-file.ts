@@ -34,6 +34,7 @@ export class JournalFile {
       const whole = text.slice(0, text.lastIndexOf("\n") + 1);
       const records = whole.split("\n").filter(Boolean).map(recordOf);
       this.#file = await open(path, "a", MODE);
+      await syncFolder(this.#folder);
       if (whole.length < text.length) await this.#file.truncate(Buffer.byteLength(whole));
       this.bytes = Buffer.byteLength(whole);
       return records;
@@ -65,6 +66,7 @@ export class JournalFile {
     await next.writeFile(text);
     await next.sync();
     await rename(`${path}.next`, path);
+    await syncFolder(this.#folder);
     await this.#file?.close();
     await next.close();
     this.#file = await open(path, "a", MODE);
@@ -86,6 +88,13 @@ export class JournalFile {
     await this.#file.datasync();
     this.bytes += Buffer.byteLength(text);
   }
+}
+
+/** So that a name in it lasts. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  await handle.sync();
+  await handle.close();
 }
 
 function recordOf(line: string): JournalRecord {

@@ -54,10 +54,12 @@ export class JournalState {
   /** The number of the last write. */
   last = 0;
   readonly entries = new Map<number, JournalEntry>();
+  /** Of all that were ever named; those that are no more do not count. */
   readonly #servers = new Map<string, Progress>();
+  readonly #named: readonly string[];
 
   constructor(servers: readonly string[]) {
-    for (const server of servers) this.#servers.set(server, { applied: 0, doubt: null, isDiverged: false });
+    this.#named = servers;
   }
 
   appliedOf = (server: string): number => this.#of(server).applied;
@@ -77,9 +79,15 @@ export class JournalState {
     return applied >= due && doubt === null && !isDiverged;
   }
 
+  /** Whether the writes that it lacks are all here. */
+  isWithinReach(server: string): boolean {
+    const { applied, isDiverged } = this.#of(server);
+    return isDiverged || applied >= this.last || this.entries.has(applied + 1);
+  }
+
   /** The least that any server has which is to be brought up to date. */
   get leastApplied(): number {
-    const counted = [...this.#servers.values()].filter(({ isDiverged }) => !isDiverged);
+    const counted = this.#named.map((server) => this.#of(server)).filter(({ isDiverged }) => !isDiverged);
     return counted.reduce((least, { applied }) => Math.min(least, applied), this.last);
   }
 

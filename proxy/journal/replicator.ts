@@ -9,7 +9,7 @@ import type { BalancedServer } from "../servers/balanced-server.js";
 import { failed, type UpstreamAnswer, type UpstreamFailure } from "../upstream/outcome.js";
 import type { UpstreamSession } from "../upstream/session.js";
 import { type CatchingUpParts, catchUp } from "./catching-up.js";
-import { contentsDigest } from "./contents-digest.js";
+import { type DoubtParts, doubtTheLast, keepDigest, settleAmongAll } from "./doubts.js";
 import type { JournalFile } from "./journal-file.js";
 import { type JournalEntry, type JournalRecord, JournalState } from "./journal-state.js";
 import type { ReplicationLog } from "./replication-log.js";
@@ -19,8 +19,6 @@ const LOOK_MS = 200;
 const MIB = 1024 * 1024;
 /** A journal of more is made short when all servers have all of it. */
 const SHORTENED_BYTES = 4 * MIB;
-/** Whoever is so far behind is left alone, or the journal would grow for ever. */
-const MOST_BYTES = 1024 * MIB;
 
 export interface ReplicatorParts {
   readonly servers: readonly BalancedServer[];
@@ -28,6 +26,10 @@ export interface ReplicatorParts {
   readonly log: ReplicationLog;
   /** Milliseconds after which a server has taken whatever was on its way to it. */
   readonly settleTime: number;
+  /** After which a statement is given up, which a server may still be at. */
+  readonly replyTimeout: number;
+  /** Of the journal: whoever is so far behind is left alone, or it would grow for ever. */
+  readonly mostBytes: number;
   readonly environment: Pick<Environment, "uptime" | "setTimer">;
 }
 
@@ -38,22 +40,33 @@ export class Replicator {
   readonly #parts: ReplicatorParts;
   readonly #state: JournalState;
   readonly #catchingUp: CatchingUpParts;
+  readonly #doubts: DoubtParts;
   /** Settles when the writes before are done. */
   #turn: Promise<unknown> = Promise.resolve();
   readonly #tended = new Set<BalancedServer>();
+  /** `uptime` milliseconds, of those that something hindered. */
+  readonly #retryFrom = new Map<BalancedServer, number>();
   #cancelLook: (() => void) | null = null;
   #isStopped = false;
+  /** Before that nobody knows who holds what. */
+  #isStarted = false;
   /** Whether the disk has failed: what is not in the journal must not be sent. */
   #isBroken = false;
 
   constructor(parts: ReplicatorParts) {
     this.#parts = parts;
     this.#state = new JournalState(parts.servers.map(({ id }) => id));
+    this.#doubts = {
+      ...{ state: this.#state, servers: parts.servers, environment: parts.environment },
+      record: (record) => this.#record(record),
+      complete: () => this.#complete(),
+    };
     this.#catchingUp = {
       ...{ state: this.#state, file: parts.file, log: parts.log },
       record: (record) => this.#record(record),
       alone: (step) => this.#alone(step),
       settle: () => this.#settle(),
+      lost: (server, failure) => this.#leaveAlone(server, failure),
       complete: () => this.#complete()[0] ?? null,
     };
   }
@@ -65,7 +78,10 @@ export class Replicator {
     for (const record of records) this.#state.take(record);
     if (records.length === 0) this.#record({ is: "base", n: 0, servers: servers.map(({ id }) => id) });
     await file.sync();
-    this.#doubtTheLast();
+    doubtTheLast(this.#doubts);
+    for (const server of servers) this.#giveUpUnlessReached(server);
+    await file.sync();
+    this.#isStarted = true;
     this.#lookLater();
   }
 
@@ -78,7 +94,7 @@ export class Replicator {
 
   /** Whether it holds all writes. */
   isComplete(server: BalancedServer): boolean {
-    return this.#state.isComplete(server.id) && !this.#tended.has(server);
+    return this.#isStarted && this.#state.isComplete(server.id) && !this.#tended.has(server);
   }
 
   /** How many writes it lacks. */
@@ -118,7 +134,7 @@ export class Replicator {
     if (this.#state.open !== null && !(await this.#settle()))
       return failed("down", "no", "what became of an earlier write is not known yet");
     // Behind the next write it could not be found out any more who has the last one.
-    if (!(await this.#keepDigest()))
+    if (!(await keepDigest(this.#doubts)))
       return failed("down", "no", "whether a server has the last write is not known yet");
     const written = await this.#ask(this.#state.last + 1, session, statement, order);
     await this.#shorten();
@@ -147,7 +163,7 @@ export class Replicator {
       if (outcome.reached === "no") continue;
       server.unknown++;
       isUnknown = true;
-      this.#doubt(server, n);
+      this.#doubt(server, n, outcome);
     }
     if (isUnknown) return { ...last, reached: "unknown" };
     if (this.#state.last < n) return last;
@@ -165,6 +181,7 @@ export class Replicator {
     this.#record({ is: "done", n, isRefused });
     if (isRefused) {
       this.#passOver(n);
+      await keepDigest(this.#doubts);
       await file.sync();
       return;
     }
@@ -172,13 +189,12 @@ export class Replicator {
     await file.sync();
     const entry = this.#state.entries.get(n) as JournalEntry;
     await Promise.all(others.map((server) => this.#carry(server, entry)));
-    await this.#keepDigest();
+    await keepDigest(this.#doubts);
   }
 
-  /** What was refused, or came to nobody, changes no server. */
+  /** What was refused, or came to nobody, changes no server; but who is in doubt may have taken it all the same. */
   #passOver(n: number): void {
     for (const { id } of this.#parts.servers) {
-      if (this.#state.doubtOf(id)?.n === n) this.#state.clear(id);
       if (this.#state.appliedOf(id) === n - 1 && this.#state.doubtOf(id) === null)
         this.#record({ is: "applied", n, server: id });
     }
@@ -192,33 +208,20 @@ export class Replicator {
       log.carried(server, entry);
       return;
     }
-    if (outcome.kind === "failed" && outcome.reached === "unknown") this.#doubt(server, entry.n);
+    if (outcome.kind === "failed" && outcome.reached === "unknown") this.#doubt(server, entry.n, outcome);
     log.failed(server, entry, outcome);
   }
 
-  /** So that it can be told later whether those that are in doubt have the last write. @returns false: nobody can tell now */
-  async #keepDigest(): Promise<boolean> {
-    const { last, entries } = this.#state;
-    const entry = entries.get(last);
-    const doubtful = this.#parts.servers.filter(({ id }) => {
-      const doubt = this.#state.doubtOf(id);
-      return doubt?.n === last && doubt.digest === null;
-    });
-    if (entry === undefined || doubtful.length === 0) return true;
-    for (const { upstream } of this.#complete()) {
-      const digest = await contentsDigest(upstream, entry.session, entry.statement);
-      if (digest === null) continue;
-      for (const { id } of doubtful) this.#record({ is: "after", n: last, server: id, digest });
-      return true;
-    }
-    return false;
+  #doubt(server: BalancedServer, n: number, failure: UpstreamFailure): void {
+    this.#state.doubt(server.id, n);
+    this.#leaveAlone(server, failure);
   }
 
-  /** It may have a write, or may yet take it from a connection that we gave up. */
-  #doubt(server: BalancedServer, n: number): void {
-    const { environment, settleTime } = this.#parts;
-    this.#state.doubt(server.id, n);
-    server.freshFrom = environment.uptime() + settleTime;
+  /** It may yet take a write from a connection that we gave up. */
+  #leaveAlone(server: BalancedServer, { why }: UpstreamFailure): void {
+    const { environment, settleTime, replyTimeout } = this.#parts;
+    const more = why === "timeout" ? replyTimeout : 0;
+    server.freshFrom = Math.max(server.freshFrom, environment.uptime() + settleTime + more);
   }
 
   /** Asks those that have certainly not seen the open write for it. @returns whether one has answered */
@@ -226,36 +229,16 @@ export class Replicator {
     const { open } = this.#state;
     if (open === null) return true;
     await this.#ask(open.n, open.session, open.statement, this.#complete());
-    return this.#state.open === null || (await this.#settleAmongAll(open));
+    if (this.#state.open !== null && (await settleAmongAll(this.#doubts, open)))
+      await this.#parts.file.sync();
+    return this.#state.open === null;
   }
 
-  /** When every server may have the open write: if all hold the same, it is of no matter whether they have it. */
-  async #settleAmongAll({ n, session, statement }: JournalEntry): Promise<boolean> {
-    const servers = this.#parts.servers.filter(({ id }) => !this.#state.isDiverged(id));
-    const now = this.#parts.environment.uptime();
-    const isEachInDoubt = servers.every(
-      ({ id, isUp, freshFrom }) => isUp && freshFrom <= now && this.#state.doubtOf(id)?.n === n,
-    );
-    if (!isEachInDoubt) return false;
-    const digests = await Promise.all(
-      servers.map(({ upstream }) => contentsDigest(upstream, session, statement)),
-    );
-    const [first] = digests;
-    if (typeof first !== "string" || digests.some((digest) => digest !== first)) return false;
-    this.#record({ is: "done", n, isRefused: false });
-    for (const { id } of servers) this.#record({ is: "applied", n, server: id });
-    await this.#parts.file.sync();
-    return true;
-  }
-
-  /** Where the proxy was killed, servers may have been sent the last write. */
-  #doubtTheLast(): void {
-    const { open, last, entries } = this.#state;
-    const entry = entries.get(last);
-    for (const { id } of this.#parts.servers) {
-      const isSent = open === null ? entry?.outcome === "done" : open.sentTo.has(id);
-      if (isSent && this.#state.appliedOf(id) === last - 1) this.#state.doubt(id, last);
-    }
+  /** A server that is new here, or was left out for long. */
+  #giveUpUnlessReached(server: BalancedServer): void {
+    if (this.#state.isWithinReach(server.id)) return;
+    this.#record({ is: "diverged", server: server.id });
+    this.#parts.log.diverged(server, "the journal does not reach back to where it is");
   }
 
   #complete(): readonly BalancedServer[] {
@@ -284,12 +267,18 @@ export class Replicator {
   /** Whoever is there again and lacks something. */
   async #tend(server: BalancedServer): Promise<void> {
     const { id, isUp, freshFrom } = server;
-    if (this.#isBroken || !isUp || freshFrom > this.#parts.environment.uptime() || this.#tended.has(server))
-      return;
+    const now = this.#parts.environment.uptime();
+    const isEarly = now < freshFrom || now < (this.#retryFrom.get(server) ?? 0);
+    if (this.#isBroken || !isUp || isEarly || this.#tended.has(server)) return;
     if (this.#state.isComplete(id) || this.#state.isDiverged(id)) return;
     this.#tended.add(server);
     await catchUp(server, this.#catchingUp).catch((problem: Error) => this.#break(problem));
     this.#tended.delete(server);
+    // What hinders it will hinder it again at once.
+    if (!this.#state.isComplete(id)) {
+      const { environment, settleTime } = this.#parts;
+      this.#retryFrom.set(server, environment.uptime() + Math.max(settleTime, LOOK_MS));
+    }
   }
 
   #break({ message }: Error): void {
@@ -298,10 +287,10 @@ export class Replicator {
   }
 
   async #shorten(): Promise<void> {
-    const { servers, file, log } = this.#parts;
+    const { servers, file, log, mostBytes } = this.#parts;
     this.#state.forget();
-    if (file.bytes < SHORTENED_BYTES) return;
-    const isLong = file.bytes > MOST_BYTES;
+    if (file.bytes < Math.min(SHORTENED_BYTES, mostBytes)) return;
+    const isLong = file.bytes > mostBytes;
     for (const server of servers) {
       if (!isLong || this.#state.isComplete(server.id) || this.#state.isDiverged(server.id)) continue;
       this.#record({ is: "diverged", server: server.id });

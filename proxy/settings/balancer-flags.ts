@@ -5,6 +5,7 @@ import type { Hash } from "../routing/rendezvous.js";
 import { readPlace } from "../upstream/read-place.js";
 import {
   type BalancerSettings,
+  DEFAULT_JOURNAL_MIB,
   DEFAULT_PORT,
   DEFAULT_ROUTING,
   DEFAULT_SERVER_PORT,
@@ -12,6 +13,8 @@ import {
   type RoutingSettings,
   type ServerSettings,
 } from "./balancer-settings.js";
+
+const MIB = 1024 * 1024;
 
 export interface BalancerFlags {
   readonly listen?: BalancerSettings["listen"];
@@ -21,6 +24,7 @@ export interface BalancerFlags {
   readonly singlePrimary?: boolean;
   readonly settle?: number;
   readonly journal?: string;
+  readonly journalMib?: number;
 }
 
 const UNSAID: Omit<BalancerSettings, "servers"> = {
@@ -63,7 +67,10 @@ export function withFlags(
     routing: routingOf(said.routing, flags),
     settleTime: settle ?? said.settleTime,
     replicates: said.replicates,
-    journal: flags.journal ?? said.journal,
+    journal:
+      flags.journal === undefined
+        ? null
+        : { folder: flags.journal, mostBytes: (flags.journalMib ?? DEFAULT_JOURNAL_MIB) * MIB },
   };
 }
 

@@ -35,6 +35,12 @@ export interface RoutingSettings {
   readonly hash: Hash;
 }
 
+export interface JournalSettings {
+  readonly folder: string;
+  /** A server that lacks more than fits is left alone. */
+  readonly mostBytes: number;
+}
+
 export interface BalancerSettings {
   /** An address, not a name. */
   readonly listen: { readonly address: string; readonly port: number };
@@ -44,10 +50,11 @@ export interface BalancerSettings {
   readonly settleTime: number;
   /** Whether the file wants writes to be carried to all servers, by whomever. */
   readonly replicates: boolean;
-  /** The folder of the journal by which the balancer carries writes to all servers; null: they tell each other. */
-  readonly journal: string | null;
+  /** By which the balancer carries writes to all servers; null: they tell each other. */
+  readonly journal: JournalSettings | null;
 }
 
+export const DEFAULT_JOURNAL_MIB = 1024;
 export const DEFAULT_SETTLE_TIME = 2_000;
 
 export const DEFAULT_ROUTING: RoutingSettings = {

@@ -4,7 +4,12 @@ import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { messageFrame } from "../../../protocol/sql-frames.js";
 import { JournalFile } from "../../../proxy/journal/journal-file.js";
+import { ReplicationLog } from "../../../proxy/journal/replication-log.js";
+import { Replicator } from "../../../proxy/journal/replicator.js";
+import { NEW_SESSION } from "../../../proxy/upstream/session.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
 import { makeFolder, until } from "../../daemon/replicas.js";
+import { keepLog } from "../../support/log-lines.js";
 import { type BalancerScene, startBalancer } from "../balancer/scene.js";
 import { type Asked, FakeSqlServer, pageOf } from "../sql-server.js";
 
@@ -16,6 +21,8 @@ class Table implements AsyncDisposable {
   readonly rows: number[] = [];
   /** Loses the connection on the next insert, as a server does that dies. */
   loses: "before" | "behind" | null = null;
+  /** Refuses every insert. */
+  isFull = false;
   readonly server: FakeSqlServer;
 
   private constructor(server: FakeSqlServer) {
@@ -33,6 +40,7 @@ class Table implements AsyncDisposable {
       return statement === "alaivo * ao@ t" ? pageOf(this.rows.join()) : messageFrame("");
     const { loses } = this;
     this.loses = null;
+    if (this.isFull) return messageFrame("Hadisoana : full");
     if (loses !== "before") this.rows.push(Number(row));
     if (loses === null) return messageFrame("done");
     socket.destroy();
@@ -44,10 +52,13 @@ class Table implements AsyncDisposable {
   }
 }
 
-const start = (tables: readonly Table[], folder: string): Promise<BalancerScene> =>
+const start = (tables: readonly Table[], folder: string, mostBytes = 1e9): Promise<BalancerScene> =>
   startBalancer(
     tables.map(({ server: { port } }, i) => ({ id: `s${i}`, port })),
-    { settings: { journal: folder, settleTime: SETTLE_MS }, upstream: { heartbeatInterval: 20 } },
+    {
+      settings: { journal: { folder, mostBytes }, settleTime: SETTLE_MS },
+      upstream: { heartbeatInterval: 20 },
+    },
   );
 
 const insert = (row: number) => `manampia ao@ t (k) sanda (${row})`;
@@ -206,6 +217,104 @@ for (const loses of ["before", "behind"] as const)
     const due = loses === "before" ? [2] : [1, 2];
     assert.deepEqual([one.rows, two.rows], [due, due]);
   });
+
+test("a server that refuses what another has taken is brought along when it takes it", async () => {
+  using folder = makeFolder();
+  await using one = await Table.start();
+  await using two = await Table.start();
+  await using scene = await start([one, two], folder.path);
+  using client = await scene.client();
+  assert.equal(await client.told(insert(1)), "done");
+  const other = (scene.balancer.servers[0]?.answered ?? 0) > 0 ? two : one;
+  other.isFull = true;
+  assert.equal(await client.told(insert(2)), "done");
+  await until("it is told", () => scene.lines.some(({ msg }) => msg.startsWith("Erreur réplication sur")));
+  assert.equal(await client.told(insert(3)), "done");
+  other.isFull = false;
+  await until("all hold all", () => isAllComplete(scene));
+  assert.deepEqual(
+    [one.rows, two.rows],
+    [
+      [1, 2, 3],
+      [1, 2, 3],
+    ],
+  );
+});
+
+for (const loses of ["before", "behind"] as const)
+  test(`the first server is lost ${loses} a write that the next one refuses: it is ${loses === "before" ? "like the others" : "left alone"}`, async () => {
+    using folder = makeFolder();
+    await using one = await Table.start();
+    await using two = await Table.start();
+    await using scene = await start([one, two], folder.path);
+    using client = await scene.client();
+    assert.equal(await client.told(insert(1)), "done");
+    const isOneFirst = (scene.balancer.servers[0]?.answered ?? 0) > 0;
+    const [first, other] = isOneFirst ? [one, two] : [two, one];
+    first.loses = loses;
+    other.isFull = true;
+    assert.equal(await client.told(insert(2)), "Hadisoana : full");
+    other.isFull = false;
+    if (loses === "before") await until("all hold all", () => isAllComplete(scene));
+    else await until("it is told", () => scene.lines.some(({ msg }) => msg.includes("left alone")));
+    assert.equal(await client.told(insert(3)), "done");
+    assert.deepEqual(other.rows, [1, 3]);
+    assert.deepEqual(first.rows, loses === "before" ? [1, 3] : [1, 2]);
+  });
+
+test("a server that is named anew is left alone: the journal does not reach back to where it is", async () => {
+  using folder = makeFolder();
+  await using one = await Table.start();
+  await using two = await Table.start();
+  const entry = { is: "base", n: 5, servers: ["s0"] };
+  writeFileSync(`${folder.path}/writes.journal`, `${JSON.stringify(entry)}\n`);
+  await using scene = await start([one, two], folder.path);
+  using client = await scene.client();
+  assert.equal(await client.told(insert(1)), "done");
+  assert.deepEqual([one.rows, two.rows], [[1], []]);
+  assert.ok(scene.lines.some(({ msg }) => msg.startsWith("Erreur réplication sur s1: it is left alone")));
+});
+
+test("a server that lacks more than the journal may have is left alone, and the journal is made short", async () => {
+  using folder = makeFolder();
+  await using one = await Table.start();
+  await using two = await Table.start();
+  await using scene = await start([one, two], folder.path, 2000);
+  using client = await scene.client();
+  await two.server.stop();
+  await until("it is seen to be down", () => !scene.balancer.servers[1]?.isUp);
+  for (let row = 0; row < 30; row++) assert.equal(await client.told(insert(row)), "done");
+  assert.ok(scene.lines.some(({ msg }) => msg.startsWith("Erreur réplication sur s1: it is left alone")));
+  assert.ok(readFileSync(`${folder.path}/writes.journal`).length < 2500);
+});
+
+test("what cannot be written into the journal is not sent, and no write is taken any more", async () => {
+  using folder = makeFolder();
+  await using one = await Table.start();
+  class FullDisk extends JournalFile {
+    isFull = false;
+    override async sync(): Promise<void> {
+      if (this.isFull) throw new Error("ENOSPC");
+      await super.sync();
+    }
+  }
+  await using scene = await startBalancer([{ id: "s0", port: one.server.port }]);
+  const file = new FullDisk(folder.path);
+  const { log, lines } = keepLog("info");
+  const { servers } = scene.balancer;
+  const replicator = new Replicator({
+    ...{ servers, file, log: new ReplicationLog(log), environment: realEnvironment },
+    ...{ settleTime: SETTLE_MS, replyTimeout: 1000, mostBytes: 1e9 },
+  });
+  await replicator.start();
+  assert.equal((await replicator.write(NEW_SESSION, insert(1), servers)).kind, "answered");
+  file.isFull = true;
+  for (const row of [2, 3])
+    assert.equal((await replicator.write(NEW_SESSION, insert(row), servers)).kind, "failed");
+  assert.deepEqual(one.rows, [1]);
+  assert.equal(lines.filter(({ msg }) => msg.startsWith("the journal cannot be written")).length, 1);
+  await replicator.stop();
+});
 
 test("a journal keeps its records, loses a torn line, and can be made short", async () => {
   using folder = makeFolder();
