@@ -218,21 +218,19 @@ test("who goes while an answer is awaited leaves no connection behind, and a wro
     String(((await direct.call("CLIENT", "LIST")) as { bytes: string }).bytes).split("\n").length;
   const before = await count();
   using reader = await RedisConnection.open(scene.port);
-  using chooser = await RedisConnection.open(scene.port);
+  using chooser = await RawClient.open(scene.port);
   using one = await RedisConnection.open(scene.port);
   using other = await RedisConnection.open(scene.port);
   await reader.call("SELECT", "5");
   await direct.call("CLIENT", "PAUSE", "300");
   const refused = [one, other].map((client) => client.call("AUTH", "ada", "wrong"));
-  for (const [client, argv] of [
-    [reader, ["GET", "k"]],
-    [chooser, ["SELECT", "6"]],
-  ] as const) {
-    client.queue(argv);
-    void client.flush().catch(() => {});
-  }
+  chooser.send("SELECT 6\r\n");
+  reader.queue(["GET", "k"]);
+  void reader.flush();
   await until(() => scene.cache.figures.misses === 1, "the read is under way");
-  for (const client of [reader, chooser]) client[Symbol.dispose]();
+  // At once: of who only sends no more the answers are still awaited.
+  chooser.socket.resetAndDestroy();
+  reader[Symbol.dispose]();
   for (const answer of await Promise.all(refused)) assert.equal(answer.kind, "error");
   await untilHeld("what they used is closed", async () => (await count()) === before);
   assert.deepEqual(
