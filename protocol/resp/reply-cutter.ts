@@ -11,6 +11,9 @@ const LENGTH = /^(?:-1|0|[1-9]\d{0,9})$/;
 /** Lines are strings without a length, and are bounded as whole replies are. */
 const PUSH = ">";
 
+/** In place of a reply that is longer than any may be: what comes behind it can be read. */
+const TOO_LONG = "-ERR the answer is longer than any may be\r\n";
+
 export class RespReplyCutter {
   /** Why the rest of the stream cannot be read; null: it can. */
   problem: "no-reply" | "too-long" | null = null;
@@ -27,6 +30,8 @@ export class RespReplyCutter {
   /** Elements that are still to come, of arrays within arrays. */
   readonly #missing: number[] = [];
   #isPush = false;
+  /** Whether the reply that has not ended is too long, and what comes of it is dropped. */
+  #isDropped = false;
 
   /** @param maxBytes  of a reply */
   constructor(maxBytes: number, take: (reply: ByteString, isPush: boolean) => void) {
@@ -37,6 +42,10 @@ export class RespReplyCutter {
   /** Of the reply that has not ended. */
   get heldBytes(): number {
     return this.#partsBytes + this.#rest.length;
+  }
+
+  get #hasBegun(): boolean {
+    return this.#partsBytes > 0 || this.#isDropped;
   }
 
   push(chunk: ByteString): void {
@@ -52,7 +61,7 @@ export class RespReplyCutter {
       } else {
         const end = text.indexOf(END, at);
         if (end < 0) break;
-        const isElement = this.#readLine(text, at, end, at === from && this.#partsBytes === 0);
+        const isElement = this.#readLine(text, at, end, at === from && !this.#hasBegun);
         at = end + END.length;
         if (!isElement) continue;
       }
@@ -120,7 +129,9 @@ export class RespReplyCutter {
 
   #end(last: ByteString): void {
     if (this.problem !== null) return;
-    const reply = this.#partsBytes === 0 ? last : this.#parts.join("") + last;
+    const whole = this.#partsBytes === 0 ? last : this.#parts.join("") + last;
+    const reply = this.#isDropped ? TOO_LONG : whole;
+    this.#isDropped = false;
     if (this.#partsBytes > 0) {
       this.#parts = [];
       this.#partsBytes = 0;
@@ -130,8 +141,21 @@ export class RespReplyCutter {
 
   #keep(seen: ByteString, rest: ByteString): void {
     this.#rest = rest;
-    if (seen !== "") this.#parts.push(seen);
-    this.#partsBytes += seen.length;
-    if (this.heldBytes + this.#skip > this.#maxBytes) this.problem ??= "too-long";
+    if (seen !== "" && !this.#isDropped) {
+      this.#parts.push(seen);
+      this.#partsBytes += seen.length;
+    }
+    if (this.heldBytes + (this.#isDropped ? 0 : this.#skip) > this.#maxBytes) this.#tooLong();
+  }
+
+  /** The commands of others wait behind it; but a line without an end is no reply, and of a push nothing may be lost. */
+  #tooLong(): void {
+    if (this.#isPush || this.#rest.length > this.#maxBytes || !this.#hasBegun) {
+      this.problem ??= "too-long";
+      return;
+    }
+    this.#isDropped = true;
+    this.#parts = [];
+    this.#partsBytes = 0;
   }
 }

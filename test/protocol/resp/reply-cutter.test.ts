@@ -59,7 +59,30 @@ test("what is no reply, nested too deep or too long is told", () => {
   assert.equal(problemOf("HTTP/1.1 400\r\n"), "no-reply");
   assert.equal(problemOf("$x\r\n"), "no-reply");
   assert.equal(problemOf("*1\r\n".repeat(100)), "no-reply");
-  assert.equal(problemOf("$5000\r\nxx"), "too-long");
+  assert.equal(problemOf(">2\r\n+invalidate\r\n$5000\r\nxx"), "too-long");
   assert.equal(problemOf(`+${"x".repeat(2000)}`), "too-long");
   assert.equal(problemOf("$1\r\nx\r\n"), null);
+});
+
+test("a reply that is too long is told in its place, and costs no other", () => {
+  const long = `$5000\r\n${"x".repeat(5000)}\r\n`;
+  const told = "-ERR the answer is longer than any may be\r\n";
+  for (const [stream, due] of [
+    [`+a\r\n${long}+b\r\n`, ["+a\r\n", told, "+b\r\n"]],
+    [`*3\r\n:1\r\n${long}:2\r\n+b\r\n${long}`, [told, "+b\r\n", told]],
+    [`*2\r\n*300\r\n${"$4\r\nabcd\r\n".repeat(300)}:1\r\n>1\r\n+p\r\n`, [told, ">1\r\n+p\r\n"]],
+  ] as const)
+    for (const piece of [1, 7, 100]) {
+      const taken: string[] = [];
+      let most = 0;
+      const cutter = new RespReplyCutter(1000, (reply) => taken.push(reply));
+      for (let at = 0; at < stream.length; at += piece) {
+        cutter.push(stream.slice(at, at + piece));
+        most = Math.max(most, cutter.heldBytes);
+      }
+      assert.deepEqual(taken, due);
+      assert.equal(cutter.problem, null);
+      assert.equal(cutter.heldBytes, 0);
+      assert.ok(most <= 1000, `${most} bytes were held`);
+    }
 });

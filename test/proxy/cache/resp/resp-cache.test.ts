@@ -238,3 +238,18 @@ test("who goes while an answer is awaited leaves no connection behind, and a wro
     [],
   );
 });
+
+test("an answer that is too long is the trouble of who asked for it", async () => {
+  await using redis = await startRedis();
+  await using scene = await startRespCache(redis.port, { upstream: { maxReplyBytes: 100_000 } });
+  using client = await RedisConnection.open(scene.port);
+  using other = await RedisConnection.open(scene.port);
+  using direct = await RedisConnection.open(redis.port);
+  await direct.call("SETRANGE", "long", "1000000", "x");
+  await other.call("GET", "k");
+  const { entries } = scene.cache;
+  const [long, writes] = await Promise.all([client.call("GET", "long"), other.call("INCR", "n")]);
+  assert.deepEqual(long, error("ERR the answer is longer than any may be"));
+  assert.deepEqual(writes, integer(1));
+  assert.equal(scene.cache.entries, entries);
+});
