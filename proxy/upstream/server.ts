@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { BackOff } from "../../client/shared/back-off.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ServerManners, UpstreamConnection } from "./connection.js";
+import { mayBeUnknown } from "./failure-frame.js";
 import type { UpstreamLimits } from "./limits.js";
 import { failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
 import type { UpstreamPlace } from "./place.js";
@@ -94,6 +95,8 @@ export class UpstreamServer {
     if (!this.#isUp) return failed("down", "no", this.#lastFailure?.detail ?? "");
     const outcome = await this.#askPool(session, statement);
     if (outcome.kind === "failed" || !outcome.isOfSession || session.database === "") return outcome;
+    // A balancer that reaches nobody has said nothing of the database.
+    if (mayBeUnknown(outcome.frame.bytes)) return outcome;
     // Its database is gone; but what is about none, or makes it anew, is carried out all the same.
     const without = await this.#askPool({ ...session, database: "" }, statement);
     return without.kind === "answered" && without.frame.isError ? outcome : without;

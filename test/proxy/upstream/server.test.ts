@@ -1,7 +1,7 @@
 /** Whether a server is there: dead, hung, back again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { messageFrame } from "../../../protocol/sql-frames.js";
+import { BALANCER_ERROR, errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
 import { UpstreamServer } from "../../../proxy/upstream/server.js";
 import { NEW_SESSION } from "../../../proxy/upstream/session.js";
 import { until } from "../../client/fake-server.js";
@@ -58,5 +58,20 @@ test("a server that is asked all the time needs no heartbeat", async () => {
   server.start();
   for (let i = 0; i < 20; i++) await server.ask(NEW_SESSION, "x");
   assert.equal(beats, 0);
+  server.stop();
+});
+
+test("a statement whose database is gone is asked without it, but not behind a balancer that reached nobody", async () => {
+  let refusal = errorFrame("Tsy misy ny tahiry : toko");
+  await using fake = await FakeSqlServer.start(({ statement }) =>
+    statement.startsWith("ampiasao") ? refusal : messageFrame("done"),
+  );
+  const server = new UpstreamServer(partsFor(fake.port));
+  const session = { ...NEW_SESSION, database: "toko" };
+  assert.equal(shown(await server.ask(session, "manamboara tahiry toko")), messageFrame("done"));
+  refusal = messageFrame(BALANCER_ERROR);
+  fake.asked.length = 0;
+  assert.equal(shown(await server.ask(session, "manamboara tahiry toko")), refusal);
+  assert.deepEqual(fake.statements, ["ampiasao toko"]);
   server.stop();
 });
