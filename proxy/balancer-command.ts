@@ -2,11 +2,8 @@
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import type { Logger } from "pino";
-import { AdminServer } from "../serving/admin/server.js";
 import { realEnvironment } from "../serving/process/environment.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
-import { loadWith } from "../serving/process/optional-package.js";
-import type { ListenPlace } from "../serving/process/place.js";
 import type { Service } from "../serving/process/service.js";
 import { StartError } from "../serving/process/start-error.js";
 import { STATEMENT_BYTES_MAX } from "../store/sql/parse.js";
@@ -26,15 +23,14 @@ import {
 } from "./settings/balancer-settings.js";
 import { readOriginalConfig } from "./settings/original-config.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./upstream/limits.js";
+import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 
 const TIME_MOST = 24 * 60 * 60 * 1000;
 const COUNT_MOST = 1_000_000;
 const CONFIG_VARIABLE = "DIRK_CONFIG_PATH";
 
-interface Options extends BalancerFlags {
+interface Options extends BalancerFlags, AdminOptions {
   readonly config?: string;
-  readonly admin?: ListenPlace;
-  readonly adminHost: readonly string[];
   readonly connectTimeout: number;
   readonly replyTimeout: number;
   readonly heartbeat: number;
@@ -58,15 +54,8 @@ export function addBalancer(program: Command): void {
       "where servers are: host[:port], or sqls://host:port#sha256:… with TLS; [id=]host:port names it",
     )
     .option("--config <file>", `the earlier balancer's config.json (or ${CONFIG_VARIABLE})`)
-    .option("--listen <place>", `port, or address:port (127.0.0.1:${DEFAULT_PORT})`, listenPlace)
-    .option("--admin <place>", "serves /healthz and /metrics: port, or address:port", listenPlace)
-    .option(
-      "--admin-host <name>",
-      "a name by which --admin may be asked",
-      (name: string, all: readonly string[]) => [...all, name.toLowerCase()],
-      [],
-    );
-  addRouting(command);
+    .option("--listen <place>", `port, or address:port (127.0.0.1:${DEFAULT_PORT})`, listenPlace);
+  addRouting(addAdmin(command));
   addLimits(command)
     .addOption(new Option("--log-level <level>", "what is told").choices(LOG_LEVELS).default("info"))
     .addOption(new Option("--log-format <format>", "how").choices(LOG_FORMATS).default("auto"))
@@ -168,27 +157,9 @@ async function serviceOf(settings: BalancerSettings, options: Options, log: Logg
     ...{ settings, log, observer: clients, environment: realEnvironment },
     limits: { clients: clientLimits(options), servers: serverLimits(options) },
   });
-  const { admin: place, adminHost: hosts } = options;
-  if (place === undefined) return balancer;
   const { servers, counts, replicator } = balancer;
   const sources = { servers, counts, clients, replicator, bufferedBytes: () => balancer.bufferedBytes };
-  const { makeExposition } = await loadWith(
-    "prom-client",
-    "--admin",
-    () => import("../serving/admin/exposition.js"),
-  );
-  const exposition = makeExposition(BALANCER_METRICS, sources);
-  const admin = new AdminServer({ place, hosts, log, exposition, health: () => healthOf(sources) });
-  return {
-    async start() {
-      await balancer.start();
-      await admin.start();
-    },
-    async stop() {
-      await admin.stop();
-      await balancer.stop();
-    },
-  };
+  return withAdmin(balancer, options, log, { metrics: BALANCER_METRICS, sources, health: healthOf });
 }
 
 const clientLimits = ({

@@ -4,13 +4,20 @@ import { realEnvironment } from "../serving/process/environment.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
 import { loadWith } from "../serving/process/optional-package.js";
 import type { ListenPlace } from "../serving/process/place.js";
+import type { Service } from "../serving/process/service.js";
+import { cacheHealth } from "./admin/cache-health.js";
+import { CACHE_METRICS } from "./admin/cache-metrics.js";
+import { ClientCounts } from "./admin/client-counts.js";
 import { CACHE_LIMITS } from "./cache/cache-limits.js";
+import type { RespCacheParts } from "./cache/resp/resp-cache.js";
 import { SqlCache } from "./cache/sql-cache.js";
+import type { WatchedCache } from "./cache/watched-cache.js";
 import { CLIENT_LIMITS } from "./clients/client-limits.js";
 import { listenPlace, number } from "./option-values.js";
 import { runService } from "./run-service.js";
 import { UPSTREAM_LIMITS } from "./upstream/limits.js";
 import { readPlace } from "./upstream/read-place.js";
+import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 
 const MIB = 1024 * 1024;
 const PORT_MOST = 65_535;
@@ -27,7 +34,7 @@ const USUAL = {
 } as const;
 const LIFE_HELP = `how long an answer is kept (${CACHE_LIMITS.life}; of RESP where the server tells of changes ${TOLD_LIFE})`;
 
-interface CacheOptions {
+interface CacheOptions extends AdminOptions {
   readonly protocol: keyof typeof USUAL;
   readonly upstream?: string;
   readonly listen?: ListenPlace;
@@ -40,7 +47,7 @@ interface CacheOptions {
 }
 
 export function addCache(program: Command): void {
-  program
+  const command = program
     .command("cache")
     .summary("keeps what was read lately, in front of one server")
     .description(
@@ -74,7 +81,8 @@ export function addCache(program: Command): void {
       "how long an answer may take",
       number(1, LIFE_MOST),
       UPSTREAM_LIMITS.replyTimeout,
-    )
+    );
+  addAdmin(command)
     .addOption(new Option("--log-level <level>", "what is told").choices(LOG_LEVELS).default("info"))
     .addOption(new Option("--log-format <format>", "how").choices(LOG_FORMATS).default("auto"))
     .action(runCache);
@@ -96,10 +104,11 @@ async function runCache(
     usual.scheme,
   );
   const { LRUCache } = await loadWith("lru-cache", "dbsync-proxy cache", () => import("lru-cache"));
+  const clients = new ClientCounts();
   const given = options.life ?? life;
   const parts = {
     ...(options.listen ?? { address: LOOPBACK, port: listen ?? usual.listen }),
-    ...{ place, Lru: LRUCache, environment: realEnvironment },
+    ...{ place, Lru: LRUCache, environment: realEnvironment, observer: clients },
     clientLimits: { ...CLIENT_LIMITS, maxRequestBytes: usual.requestBytes, backendTimeout: replyTimeout },
     upstreamLimits: { ...UPSTREAM_LIMITS, replyTimeout },
     cacheLimits: {
@@ -110,8 +119,17 @@ async function runCache(
     toldLife: given ?? TOLD_LIFE,
   };
   await runService(options, async (log) => {
-    if (protocol === "sql") return new SqlCache({ ...parts, log });
-    const { RespCache } = await import("./cache/resp/resp-cache.js");
-    return new RespCache({ ...parts, log });
+    const cache = await cacheOf(protocol, { ...parts, log });
+    const sources = { cache, clients };
+    return withAdmin(cache, options, log, { metrics: CACHE_METRICS, sources, health: cacheHealth });
   });
+}
+
+async function cacheOf(
+  protocol: CacheOptions["protocol"],
+  parts: RespCacheParts,
+): Promise<Service & WatchedCache> {
+  if (protocol === "sql") return new SqlCache(parts);
+  const { RespCache } = await import("./cache/resp/resp-cache.js");
+  return new RespCache(parts);
 }

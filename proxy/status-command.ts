@@ -1,8 +1,9 @@
-/** `dbsync-proxy status`: what a balancer with --admin says of itself and its servers, for people or as JSON. */
+/** `dbsync-proxy status`: what a balancer or a cache with --admin says of itself and its servers, for people or as JSON. */
 import type { Command } from "commander";
 import { formatTable } from "../client/cli/shared/table.js";
 import { StartError } from "../serving/process/start-error.js";
 import type { BalancerHealth, ServerHealth } from "./admin/balancer-health.js";
+import type { CacheHealth } from "./admin/cache-health.js";
 
 const ANSWER_MS = 5_000;
 const FIELDS = [
@@ -17,12 +18,24 @@ const FIELDS = [
   "reason",
 ];
 
-type Told = BalancerHealth & { readonly status: string };
+const CACHE_FIELDS = [
+  "server",
+  "state",
+  "hits",
+  "misses",
+  "waiting",
+  "entries",
+  "bytes",
+  "emptied",
+  "reason",
+];
+
+type Told = (BalancerHealth | CacheHealth) & { readonly status: string };
 
 export function addStatus(program: Command): void {
   program
     .command("status")
-    .summary("what a balancer says of its servers")
+    .summary("what a balancer, or a cache, says of its servers")
     .argument("<place>", "where its --admin listens: port, or address:port")
     .option("--json", "as /healthz has it, on one line")
     .addHelpText("after", "\nEnds with 1 if nobody answers, or no server can be read from or written to.")
@@ -35,17 +48,17 @@ async function status(place: string, { json = false }: { readonly json?: boolean
   if (told.status !== "ok") process.exitCode = 1;
 }
 
-/** @throws StartError  nobody answers there, or it is no balancer */
+/** @throws StartError  nobody answers there, or it is no proxy */
 async function ask(place: string): Promise<Told> {
   try {
     const response = await fetch(`http://${place}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) });
-    const told = (await response.json()) as Partial<Told>;
-    if (Array.isArray(told.servers)) return told as Told;
+    const told = (await response.json()) as Told;
+    if ("servers" in told || "cache" in told) return told;
   } catch (problem) {
     const { cause, message } = problem as Error;
     throw new StartError(`${place}: ${cause instanceof Error ? cause.message : message}`, 1);
   }
-  throw new StartError(`${place}: what answers there is no balancer`, 1);
+  throw new StartError(`${place}: what answers there is no proxy`, 1);
 }
 
 function stateOf(
@@ -57,11 +70,24 @@ function stateOf(
   return lacks > 0 ? `lacks ${lacks}` : "up";
 }
 
-function shown({ status, version, clients, servers }: Told): string {
+function shown(told: Told): string {
+  const { status, version, clients } = told;
+  const head = `dbsync-proxy ${version}: ${status}, clients: ${clients}`;
+  const rows = "servers" in told ? serverRows(told) : cacheRows(told);
+  return `${head}\n\n${formatTable(rows.map((row) => row.map(String)))}`;
+}
+
+type Rows = readonly (readonly (string | number)[])[];
+
+function cacheRows({ cache }: CacheHealth): Rows {
+  const { server, up, hits, misses, waiting, entries, bytes, emptied, reason = "" } = cache;
+  return [CACHE_FIELDS, [server, up ? "up" : "down", hits, misses, waiting, entries, bytes, emptied, reason]];
+}
+
+function serverRows({ servers }: BalancerHealth): Rows {
   const rows = servers.map(({ id, up, reason = "", ...server }) => [
     ...[id, server.place, server.role.toLowerCase(), stateOf(up, server), server.connections],
     ...[server.answered, server.unreached, server.unknown, reason],
   ]);
-  const head = `dbsync-proxy ${version}: ${status}, clients: ${clients}`;
-  return `${head}\n\n${formatTable([FIELDS, ...rows.map((row) => row.map(String))])}`;
+  return [FIELDS, ...rows];
 }

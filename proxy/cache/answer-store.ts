@@ -29,6 +29,8 @@ interface Flight<Result> {
   readonly key: ByteString;
   readonly tags: readonly string[];
   readonly result: Promise<Result>;
+  /** Who wait for it. */
+  readers: number;
   isOvertaken: boolean;
 }
 
@@ -49,6 +51,7 @@ export class AnswerStore<Result> {
   readonly #flying = new TagIndex<Flight<Result>>();
   /** Tags of which nothing is kept, and until when. */
   readonly #doubts = new Map<string, number>();
+  #waiting = 0;
 
   constructor(parts: AnswerStoreParts) {
     this.#parts = parts;
@@ -64,6 +67,11 @@ export class AnswerStore<Result> {
 
   get entries(): number {
     return this.#entries.size;
+  }
+
+  /** Readers who wait for an answer of the server. */
+  get waiting(): number {
+    return this.#waiting;
   }
 
   /** Whether nothing is kept, or on its way. */
@@ -94,8 +102,10 @@ export class AnswerStore<Result> {
    */
   fetch(key: ByteString, tags: readonly string[], load: () => Promise<Fetched<Result>>): Promise<Result> {
     const { figures } = this.#parts;
+    this.#waiting++;
     const other = this.#flights.get(key);
     if (other !== undefined) {
+      other.readers++;
       figures.joined++;
       return other.result;
     }
@@ -105,7 +115,7 @@ export class AnswerStore<Result> {
       this.#land(flight, fetched);
       return fetched.result;
     });
-    const flight: Flight<Result> = { key, tags, result, isOvertaken: false };
+    const flight: Flight<Result> = { key, tags, result, readers: 1, isOvertaken: false };
     this.#flights.set(key, flight);
     this.#flying.add(flight, tags);
     return result;
@@ -138,6 +148,7 @@ export class AnswerStore<Result> {
   }
 
   #land(flight: Flight<Result>, { keep }: Fetched<Result>): void {
+    this.#waiting -= flight.readers;
     this.#flying.delete(flight, flight.tags);
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
     if (keep === null) return;

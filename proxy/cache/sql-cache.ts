@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { Environment } from "../../serving/process/environment.js";
 import type { Service } from "../../serving/process/service.js";
 import type { ClientLimits } from "../clients/client-limits.js";
+import type { LineObserver } from "../clients/line-dialect.js";
 import { LineListener } from "../clients/line-listener.js";
 import type { UpstreamLimits } from "../upstream/limits.js";
 import type { UpstreamOutcome } from "../upstream/outcome.js";
@@ -14,6 +15,7 @@ import { AnswerStore } from "./answer-store.js";
 import { type CacheFigures, noFigures } from "./cache-figures.js";
 import type { CacheLimits } from "./cache-limits.js";
 import { CacheSession } from "./cache-session.js";
+import type { WatchedCache } from "./watched-cache.js";
 
 export interface SqlCacheParts {
   readonly place: UpstreamPlace;
@@ -26,11 +28,12 @@ export interface SqlCacheParts {
   readonly upstreamLimits: UpstreamLimits;
   /** The package's, which is loaded where there is a cache. */
   readonly Lru: typeof LRUCache;
+  readonly observer: LineObserver;
   readonly environment: Environment;
   readonly log: Logger;
 }
 
-export class SqlCache implements Service {
+export class SqlCache implements Service, WatchedCache {
   readonly figures: CacheFigures = noFigures();
   readonly #parts: SqlCacheParts;
   readonly #server: UpstreamServer;
@@ -48,7 +51,7 @@ export class SqlCache implements Service {
     const session = { server: this.#server, store: this.#store, figures, doubtTime };
     this.#listener = new LineListener({
       ...{ address: parts.address, port: parts.port, limits: parts.clientLimits, environment, log },
-      observer: { connected() {}, refused() {}, served() {} },
+      observer: parts.observer,
       makeSession: () => new CacheSession(session),
     });
   }
@@ -58,9 +61,27 @@ export class SqlCache implements Service {
     return this.#listener.address;
   }
 
+  get place(): string {
+    return this.#parts.place.text;
+  }
+
   /** Whether the server answers, as far as is known. */
   get isUp(): boolean {
     return this.#server.isUp;
+  }
+
+  /** Why it does not, or what failed last; null: nothing. */
+  get reason(): string | null {
+    const failure = this.#server.lastFailure;
+    return failure === null ? null : `${failure.why} ${failure.detail}`.trim();
+  }
+
+  get waiting(): number {
+    return this.#store.waiting;
+  }
+
+  get bufferedBytes(): number {
+    return this.#listener.bufferedBytes;
   }
 
   get entries(): number {

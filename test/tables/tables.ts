@@ -6,6 +6,7 @@ import { formatLimit, LIMITS } from "../../daemon/options/limits.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import { OPTIONS } from "../../daemon/options/table.js";
 import { BALANCER_METRICS } from "../../proxy/admin/balancer-metrics.js";
+import { CACHE_METRICS } from "../../proxy/admin/cache-metrics.js";
 import type { Metrics } from "../../serving/admin/metric.js";
 import { commands } from "../../store/command-table.js";
 import { connectionMistake } from "../../store/rows/connection-commands.js";
@@ -35,6 +36,7 @@ const PARTS: readonly Part[] = [
   },
   { file: "docs/metrics.md", lines: () => metricRows(METRICS) },
   { file: "docs/proxy.md", lines: () => metricRows(BALANCER_METRICS) },
+  { file: "docs/proxy.md", lines: () => metricRows(CACHE_METRICS) },
   {
     file: "examples/production/dbsyncd.toml",
     lines: (rest) => {
@@ -119,15 +121,22 @@ function comment(sentence: string): string[] {
   return lines.map((line) => `#${line}`);
 }
 
-/** Each file as it should be. @throws Error  a mark is missing */
+/** Each file as it should be; parts of one file stand in it in their order. @throws Error  a mark is missing */
 export function written(): { readonly file: string; readonly now: string; readonly due: string }[] {
-  return PARTS.map(({ file, lines }) => {
+  return [...new Set(PARTS.map(({ file }) => file))].map((file) => {
+    const parts = PARTS.filter((part) => part.file === file);
     const now = readFileSync(join(repositoryRoot, file), "utf8");
-    const [before, , after, ...more] = now.split(
-      new RegExp(`(?<=^.*${MARK}.*\n)([^]*?)(?=^.*end of what is ${MARK})`, "m"),
+    const pieces = now.split(
+      new RegExp(`(?<=^(?!.*end of what is).*${MARK}.*\n)([^]*?)(?=^.*end of what is ${MARK})`, "m"),
     );
-    if (before === undefined || after === undefined || more.length > 0)
-      throw new Error(`${file} needs two lines: "${MARK}" and "end of what is ${MARK}"`);
-    return { file, now, due: `${before}${lines(before + after).join("\n")}\n${after}` };
+    if (pieces.length !== 2 * parts.length + 1)
+      throw new Error(
+        `${file} needs ${parts.length} times two lines: "${MARK}" and "end of what is ${MARK}"`,
+      );
+    const rest = pieces.filter((_, i) => i % 2 === 0).join("");
+    const due = pieces.map((piece, i) =>
+      i % 2 === 0 ? piece : `${parts[(i - 1) / 2]?.lines(rest).join("\n")}\n`,
+    );
+    return { file, now, due: due.join("") };
   });
 }

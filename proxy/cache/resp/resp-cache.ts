@@ -14,6 +14,7 @@ import type { ClientLimits } from "../../clients/client-limits.js";
 import { AnswerStore } from "../answer-store.js";
 import { type CacheFigures, noFigures } from "../cache-figures.js";
 import type { SqlCacheParts } from "../sql-cache.js";
+import type { WatchedCache } from "../watched-cache.js";
 import { tagsOfKeys } from "./command-rules.js";
 import { type Argv, NEW_STATE } from "./connection-state.js";
 import { RESP_CACHE_LISTENER, RespCacheDialect } from "./resp-cache-dialect.js";
@@ -24,7 +25,7 @@ export interface RespCacheParts extends SqlCacheParts {
   readonly toldLife: number;
 }
 
-export class RespCache implements Service {
+export class RespCache implements Service, WatchedCache {
   readonly figures: CacheFigures = noFigures();
   readonly #parts: RespCacheParts;
   readonly #links: SharedLinks;
@@ -56,7 +57,7 @@ export class RespCache implements Service {
       ...{ name: RESP_CACHE_LISTENER, address: parts.address, port: parts.port, environment, log },
       ...{ limits: parts.clientLimits, gate: null, refusals: CONNECTION_REFUSALS },
       options: { address: "--listen", port: "--listen" },
-      observer: { connected() {}, refused() {} },
+      observer: parts.observer,
       fullText: writeReply(error("ERR max number of clients reached")),
       connector(host) {
         const whole = Object.assign(host, shared);
@@ -82,6 +83,26 @@ export class RespCache implements Service {
 
   get bytes(): number {
     return this.#store.bytes;
+  }
+
+  get waiting(): number {
+    return this.#store.waiting;
+  }
+
+  get bufferedBytes(): number {
+    return this.#listener.bufferedBytes;
+  }
+
+  get place(): string {
+    return this.#parts.place.text;
+  }
+
+  get isUp(): boolean {
+    return this.#links.isUp;
+  }
+
+  get reason(): string | null {
+    return this.#links.lastFailure;
   }
 
   /** Whether the server tells which keys change, or is known not to. */

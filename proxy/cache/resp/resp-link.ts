@@ -81,6 +81,11 @@ export class RespLink {
     });
   }
 
+  /** Whether the server has let us in, and what is sent goes to it. */
+  get isReady(): boolean {
+    return this.#isReady && !this.#isGone;
+  }
+
   get isGone(): boolean {
     return this.#isGone;
   }

@@ -50,6 +50,9 @@ export class SharedLinks {
   readonly #links = new Map<ByteString, SharedLink>();
   readonly #backOff = new BackOff();
   #isStopped = false;
+  #cancelRetry: (() => void) | null = null;
+  /** What the server, or a connection to it, was given up for; null: nothing yet. */
+  lastFailure: string | null = null;
 
   constructor(parts: SharedLinksParts) {
     this.#parts = parts;
@@ -59,6 +62,11 @@ export class SharedLinks {
   get refusal(): LinkFailure | null {
     const failure = this.#backOff.refusal(this.#parts.environment.uptime());
     return failure === null ? null : { isUnseen: true, detail: failure.detail };
+  }
+
+  /** Whether the server answers, as far as is known. */
+  get isUp(): boolean {
+    return this.find(NEW_STATE)?.link.isReady ?? false;
   }
 
   /** Whether another kind of clients may share no connection, as there are too many kinds. */
@@ -104,6 +112,7 @@ export class SharedLinks {
 
   stop(): void {
     this.#isStopped = true;
+    this.#cancelRetry?.();
     for (const { link } of [...this.#links.values()]) link.close("closed");
   }
 
@@ -143,6 +152,13 @@ export class SharedLinks {
     log.info({ server: place.text }, "the server does not tell of changed keys: answers are kept by time");
   }
 
+  /** Of new clients' connections one is there whether anybody comes or not: so it is known whether the server is. */
+  #retry({ detail }: LinkFailure): void {
+    this.lastFailure = detail;
+    this.#cancelRetry?.();
+    this.#cancelRetry = this.#parts.environment.setTimer(LISTEN_AGAIN_MS, () => this.of(NEW_STATE));
+  }
+
   #lost(shared: SharedLink, failure: LinkFailure): void {
     const { environment, log, place, changed } = this.#parts;
     shared.freshness = "unknown";
@@ -151,8 +167,10 @@ export class SharedLinks {
     shared.listening?.close();
     // The server tells of nothing any more that was read on it.
     changed(null);
+    if (this.#isStopped) return;
+    if (shared.key === keyOf(NEW_STATE)) this.#retry(failure);
     // Of a wrong password others need not hear.
-    if (this.#isStopped || shared.users === 0 || shared.link.isRefused) return;
+    if (shared.users === 0 || shared.link.isRefused) return;
     const { detail } = failure;
     this.#backOff.failed({ stage: "connect", detail }, environment.uptime(), environment.random());
     log.warn({ server: place.text, detail }, `Erreur connexion à ${place.text}`);

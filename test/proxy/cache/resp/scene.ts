@@ -27,7 +27,13 @@ export async function startRespCache(port: number, options: RespCacheOptions = {
   const { log, lines } = keepLog("debug");
   const cache = new RespCache({
     place: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
-    ...{ address: "127.0.0.1", port: 0, environment: realEnvironment, log },
+    ...{
+      address: "127.0.0.1",
+      port: 0,
+      observer: { connected() {}, refused() {}, served() {} },
+      environment: realEnvironment,
+      log,
+    },
     ...{ Lru: LRUCache, toldLife: 600_000 },
     cacheLimits: { ...CACHE_LIMITS, maxEntries: 10_000, ...options.cache },
     clientLimits: { ...CLIENT_LIMITS, maxRequestBytes: 64 * 1024 * 1024, ...options.clients },

@@ -1,0 +1,78 @@
+/** The rows of a cache's metrics: `npm run tables` writes them into docs/proxy.md. */
+import type { Metrics, ValueMetric } from "../../serving/admin/metric.js";
+import type { WatchedCache } from "../cache/watched-cache.js";
+import type { ClientCounts } from "./client-counts.js";
+
+export interface CacheSources {
+  readonly cache: WatchedCache;
+  readonly clients: ClientCounts;
+}
+
+type Row = ValueMetric<CacheSources>;
+
+const one = (type: Row["type"], help: string, read: (sources: CacheSources) => number): Row => ({
+  ...{ type, help, labels: [] },
+  read: (sources) => [{ labels: {}, value: read(sources) }],
+});
+
+const counter = (help: string, read: (figures: WatchedCache["figures"]) => number): Row =>
+  one("counter", help, ({ cache }) => read(cache.figures));
+
+const gauge = (help: string, read: (cache: WatchedCache) => number): Row =>
+  one("gauge", help, ({ cache }) => read(cache));
+
+export const CACHE_METRICS = {
+  dbsync_proxy_cache_hits_total: counter("Reads that were answered from the cache.", ({ hits }) => hits),
+  dbsync_proxy_cache_misses_total: counter("Reads that the server was asked for.", ({ misses }) => misses),
+  dbsync_proxy_cache_joined_total: counter(
+    "Reads that waited for the answer to another's.",
+    ({ joined }) => joined,
+  ),
+  dbsync_proxy_cache_stored_total: counter("Answers that were taken in.", ({ stored }) => stored),
+  dbsync_proxy_cache_overtaken_total: counter(
+    "Answers that were not taken in, as what they depend on was changed meanwhile.",
+    ({ overtaken }) => overtaken,
+  ),
+  dbsync_proxy_cache_emptied_total: counter(
+    "Answers that were thrown away, as what they depend on was changed.",
+    ({ emptied }) => emptied,
+  ),
+  dbsync_proxy_cache_forwarded_total: counter(
+    "What went to the server as it was: writes, and whatever else is no read.",
+    ({ forwarded }) => forwarded,
+  ),
+  dbsync_proxy_cache_failed_total: counter(
+    "Statements or commands that the server did not answer.",
+    ({ failed }) => failed,
+  ),
+  dbsync_proxy_cache_entries: gauge("Answers that are kept.", ({ entries }) => entries),
+  dbsync_proxy_cache_bytes: gauge(
+    "Bytes of answers that are kept, and of what they answer.",
+    ({ bytes }) => bytes,
+  ),
+  dbsync_proxy_cache_waiting: gauge(
+    "Readers who wait for an answer of the server.",
+    ({ waiting }) => waiting,
+  ),
+  dbsync_proxy_cache_buffered_bytes: gauge(
+    "Bytes of unfinished requests and untaken answers.",
+    ({ bufferedBytes }) => bufferedBytes,
+  ),
+  dbsync_proxy_cache_server_up: gauge("1 while the server answers, else 0.", ({ isUp }) => (isUp ? 1 : 0)),
+  dbsync_proxy_cache_connections: one(
+    "gauge",
+    "Clients that are connected.",
+    ({ clients }) => clients.connections,
+  ),
+  dbsync_proxy_cache_connections_opened_total: one(
+    "counter",
+    "Clients that have connected.",
+    ({ clients }) => clients.opened,
+  ),
+  dbsync_proxy_cache_refusals_total: {
+    type: "counter",
+    labels: ["reason"],
+    help: "Clients that were not let in, or were closed, by reason.",
+    read: ({ clients }) => [...clients.refusals].map(([reason, value]) => ({ labels: { reason }, value })),
+  },
+} as const satisfies Metrics<CacheSources>;

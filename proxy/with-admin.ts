@@ -1,0 +1,59 @@
+/** `--admin` of the proxy's subcommands: a service, and beside it the server that tells of it. */
+import type { Command } from "commander";
+import type { Logger } from "pino";
+import type { Metrics } from "../serving/admin/metric.js";
+import { AdminServer, type HealthReport } from "../serving/admin/server.js";
+import { loadWith } from "../serving/process/optional-package.js";
+import type { ListenPlace } from "../serving/process/place.js";
+import type { Service } from "../serving/process/service.js";
+import { listenPlace } from "./option-values.js";
+
+export interface AdminOptions {
+  readonly admin?: ListenPlace;
+  readonly adminHost: readonly string[];
+}
+
+/** What is told of a service. */
+export interface Told<Sources> {
+  readonly metrics: Metrics<Sources>;
+  readonly sources: Sources;
+  readonly health: (sources: Sources) => HealthReport;
+}
+
+export function addAdmin(command: Command): Command {
+  return command
+    .option("--admin <place>", "serves /healthz and /metrics: port, or address:port", listenPlace)
+    .option(
+      "--admin-host <name>",
+      "a name by which --admin may be asked",
+      (name: string, all: readonly string[]) => [...all, name.toLowerCase()],
+      [],
+    );
+}
+
+/** The service, alone without --admin. */
+export async function withAdmin<Sources>(
+  service: Service,
+  { admin: place, adminHost: hosts }: AdminOptions,
+  log: Logger,
+  { metrics, sources, health }: Told<Sources>,
+): Promise<Service> {
+  if (place === undefined) return service;
+  const { makeExposition } = await loadWith(
+    "prom-client",
+    "--admin",
+    () => import("../serving/admin/exposition.js"),
+  );
+  const exposition = makeExposition(metrics, sources);
+  const admin = new AdminServer({ place, hosts, log, exposition, health: () => health(sources) });
+  return {
+    async start() {
+      await service.start();
+      await admin.start();
+    },
+    async stop() {
+      await admin.stop();
+      await service.stop();
+    },
+  };
+}
