@@ -54,7 +54,8 @@ async function resolveDoubt(server: BalancedServer, parts: CatchingUpParts): Pro
   const { state, record, log } = parts;
   const doubt = state.doubtOf(server.id);
   if (doubt === null) return true;
-  if (state.open !== null && !(await parts.settle())) return false;
+  // Of an earlier one it can be told all the same: nobody else may be there to settle the open one.
+  if (state.open?.n === doubt.n && !(await parts.settle())) return false;
   const entry = state.entries.get(doubt.n);
   if (state.doubtOf(server.id) === null) return true;
   if (entry === undefined) return false;

@@ -113,6 +113,28 @@ for (const loses of ["before", "behind"] as const)
     );
   });
 
+test("the last server is lost behind a write while another, away, is in doubt about an earlier one: both find out", async () => {
+  using folder = makeFolder();
+  await using one = await Table.start();
+  await using two = await Table.start();
+  await using scene = await start([one, two], folder.path);
+  using client = await scene.client();
+  two.loses = "behind";
+  assert.equal(await client.told(insert(1)), "done");
+  await two.server.stop();
+  one.loses = "behind";
+  assert.match(await client.told(insert(2)), /not known/);
+  await two.server.start();
+  await until("all hold all", () => isAllComplete(scene));
+  assert.deepEqual(
+    [one.rows, two.rows],
+    [
+      [1, 2],
+      [1, 2],
+    ],
+  );
+});
+
 for (const has of [true, false])
   test(`the balancer was killed before an answer came, and the server ${has ? "has" : "has not"} the write`, async () => {
     using folder = makeFolder();
