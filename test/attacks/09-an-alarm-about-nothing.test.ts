@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { skipUnlessFull } from "../support/amount.js";
 import type { Command, Envelope } from "./envelope.js";
 import { makeKey } from "./key.js";
 import { type Claims, Member } from "./member.js";
@@ -13,7 +14,7 @@ import { until, Victims } from "./victims.js";
 import { textOf, type Value } from "./wire.js";
 
 /** What is dropped first has to be outlived, by thousands of writes. */
-const LIMIT = { timeout: 600_000 };
+const LIMIT = { timeout: 600_000, skip: skipUnlessFull };
 /** They forget as soon as they may: above a MiB, a snapshot for each hundred entries. */
 const FORGETFUL = [
   ...["--max-timeline-bytes", "1MiB", "--snapshot-entries", "2000"],

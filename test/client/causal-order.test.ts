@@ -8,11 +8,12 @@ import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions } from "../../client/settings/options.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
 import { realEnvironment } from "../../client/shared/environment.js";
+import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { PATIENCE_MS, summary } from "./test-client.js";
 
-const TURNS = 300;
+const TURNS = amount(100, 300);
 const CLOCKS_OFF_BY_MS = [-60_000, 60_000, 0, 59_000, -7, -31_000];
 const BUSY_CLIENTS = 9;
 /** Of the dates, ahead of the daemons' clock. */

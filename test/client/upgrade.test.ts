@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions } from "../../client/settings/options.js";
+import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import { judgeOrder, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";
 
-const RUNS = 10;
+const RUNS = amount(3, 10);
 const UPGRADE_MS = 20_000;
 /** VERSION_1_MS of spoken-version.ts, and time enough for a hello. */
 const NOTICED_MS = 60_000 + 3_000;

@@ -6,13 +6,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { RawClient } from "../support/raw-client.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
-const FRAMES = 40_000;
-const FRAMES_SIGNED = 2_000;
+const FRAMES = amount(10_000, 40_000);
+const FRAMES_SIGNED = amount(500, 2_000);
 const FRAMES_A_CONNECTION = 40;
 const CONNECTIONS = 8;
 const MEMORY_MORE = 10 * 1024 * 1024;
@@ -101,7 +102,7 @@ class FrameMaker {
 }
 
 /** Frames before the first reading. */
-const WARM_UP = FRAMES / 4;
+const WARM_UP = 10_000;
 /** Collections that the memory may take to come back. */
 const READINGS_MAX = 20;
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Client, DbsyncError } from "../../client/entry.js";
+import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
@@ -9,6 +10,10 @@ import { Trio } from "./trio.js";
 const LEVEL_MS = 120_000;
 /** Calls at once; they share envelopes. */
 const AT_ONCE = 500;
+const KEYS = amount(3000, 8000);
+const KEYS_OF_KILLED = amount(3000, 10_000);
+const KILLS = amount(2, 4);
+const WRITES_IN_FLIGHT = amount(500, 2000);
 
 /** Sets `from` … `to - 1`, each to itself. */
 async function setNumbers(client: Client, from: number, to: number): Promise<void> {
@@ -33,10 +38,10 @@ test("a daemon that was down for thousands of commands is level after its restar
   await setNumbers(client, 0, 100);
   await trio.level(LEVEL_MS);
   await trio.end(2, "SIGKILL");
-  await setNumbers(client, 100, 8000);
+  await setNumbers(client, 100, KEYS);
   await trio.start(2);
   t.diagnostic(`level after ${Math.round(await trio.level(LEVEL_MS))} ms`);
-  assert.deepEqual(await sizes(trio), [8000, 8000, 8000]);
+  assert.deepEqual(await sizes(trio), [KEYS, KEYS, KEYS]);
 });
 
 test("a daemon that is killed again and again while it catches up is level in the end", async (t) => {
@@ -46,8 +51,8 @@ test("a daemon that is killed again and again while it catches up is level in th
   await using trio = await Trio.start();
   await trio.end(2, "SIGKILL");
   await using client = trio.client([0, 1]);
-  await setNumbers(client, 0, 10_000);
-  for (let kills = 0; kills < 4; kills++) {
+  await setNumbers(client, 0, KEYS_OF_KILLED);
+  for (let kills = 0; kills < KILLS; kills++) {
     await trio.start(2);
     const lived = random.below(400);
     await new Promise((resolve) => setTimeout(resolve, lived));
@@ -55,7 +60,7 @@ test("a daemon that is killed again and again while it catches up is level in th
   }
   await trio.start(2);
   await trio.level(LEVEL_MS);
-  assert.deepEqual(await sizes(trio), [10_000, 10_000, 10_000]);
+  assert.deepEqual(await sizes(trio), [KEYS_OF_KILLED, KEYS_OF_KILLED, KEYS_OF_KILLED]);
 });
 
 test("a client that reaches one daemon only reaches all, in either direction", async () => {
@@ -94,7 +99,7 @@ test("SIGTERM while writes are in flight loses nothing that was acknowledged", a
     }
   };
   const writers = Promise.all(Array.from({ length: 64 }, (_, name) => writer(name)));
-  await trio.until("writes are in flight", async () => told.size > 2000);
+  await trio.until("writes are in flight", async () => told.size > WRITES_IN_FLIGHT);
   const { code } = await trio.end(0, "SIGTERM");
   assert.equal(code, 0);
   await writers;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { some } from "../support/amount.js";
 import { buildRoot } from "../support/repository.js";
 import { Trio } from "./trio.js";
 
@@ -15,7 +16,7 @@ const DAYS = [
   ["behind", -DAY_MS],
 ] as const;
 
-for (const [name, off] of DAYS) {
+for (const [name, off] of some(DAYS))
   test(`a daemon that starts with its clock a day ${name} refuses to write, and is well once it is set`, async () => {
     await using trio = await Trio.start();
     await using client = trio.client();
@@ -31,6 +32,7 @@ for (const [name, off] of DAYS) {
     await isWell(trio);
   });
 
+for (const [name, off] of some(DAYS.toReversed()))
   test(`a daemon whose clock jumps a day ${name} refuses to write, and is well once it jumps back`, async () => {
     await using trio = await Trio.start();
     await using client = trio.client();
@@ -45,7 +47,6 @@ for (const [name, off] of DAYS) {
     daemon.kill("SIGUSR2");
     await isWell(trio);
   });
-}
 
 async function refuses(trio: Trio): Promise<void> {
   await using alone = trio.client([2], { timeout: 2000 });

@@ -7,7 +7,7 @@ import { runChaos } from "./chaos.js";
 /** DBSYNC_CHAOS_SECONDS, or what suits. */
 function secondsOf(env: NodeJS.ProcessEnv): number {
   const given = env["DBSYNC_CHAOS_SECONDS"];
-  if (given === undefined) return amount(8, 60);
+  if (given === undefined) return amount(6, 60);
   const seconds = Number(given);
   if (!(seconds > 0)) throw new Error(`DBSYNC_CHAOS_SECONDS must be a number above 0, not "${given}".`);
   return seconds;

@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "../../client/entry.js";
+import { amount, some } from "../support/amount.js";
 import { CuttablePort } from "../support/cuttable-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
 /** Races at one time, and kills and cuts that are to happen while there are races. */
 const AT_ONCE = 20;
-const FAULTS = 2;
+const FAULTS = amount(1, 2);
 /** Milliseconds: of a race, from one to the next, and of a cut. */
 const CALL_MS = 1000;
 const APART_MS = 3;
@@ -17,7 +18,7 @@ const CUT_MS = 300;
 const seed = seedOfRun();
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-for (const isInMemory of [false, true])
+for (const isInMemory of some([false, true]))
   test(`while daemons ${isInMemory ? "in memory " : ""}are killed and cut off no race for a lock has two winners (seed ${seed})`, async (t) => {
     const random = new SeededRandom(seed, isInMemory ? 1 : 0);
     await using trio = await Trio.make([], 3, { isInMemory });

@@ -7,13 +7,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { amount } from "../support/amount.js";
 import { LineClient } from "./line-client.js";
 import { eventually, RowWriter, rowsAt } from "./row-writer.js";
 import { printedLines, Terminal } from "./terminals.js";
 
 const CLIENTS = 10;
 /** Of each client, before the daemon is killed and after it. */
-const ROWS = 60;
+const ROWS = amount(20, 60);
 /** Statements that one client is refused in a row while the balancer finds out. */
 const REFUSED_IN_A_ROW = 3;
 

@@ -10,6 +10,7 @@ import { cloneValue } from "../../store/values/value.js";
 import { commandGrammars } from "../conformance/families.js";
 import { Generator } from "../conformance/grammar.js";
 import { shown } from "../conformance/resp2-fold.js";
+import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import {
   EPOCH,
@@ -21,7 +22,7 @@ import {
   touchesOfUnit,
 } from "./random-unit.js";
 
-const STATES = 40;
+const STATES = amount(12, 40);
 
 const seed = seedOfRun();
 

@@ -12,5 +12,10 @@ export function amount(few: number, full: number): number {
   return isFull ? full : few;
 }
 
+/** Of cases that show the same: the first few, which is one if nothing else is said, or all with DBSYNC_FULL=1. */
+export function some<Case>(cases: readonly Case[], few = 1): readonly Case[] {
+  return cases.slice(0, amount(few, cases.length));
+}
+
 /** The value of `skip` for what only a full run has: builds in fresh copies, say, which cost as much as all else in a file. */
 export const skipUnlessFull: string | false = isFull ? false : "a full run has it: DBSYNC_FULL=1";

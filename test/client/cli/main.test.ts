@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { some } from "../../support/amount.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { runDbsync } from "../child.js";
 import { deadAddress, FakeServer } from "../fake-server.js";
@@ -34,7 +35,7 @@ describe("dbsync send", () => {
     assert.deepEqual(server.commands, ["SET k -5"]);
   });
 
-  for (const late of [["-k", "private.pem"], ["--json"], ["--timeout=5"], ["--help"]]) {
+  for (const late of some([["-k", "private.pem"], ["--json"], ["--timeout=5"], ["--help"]])) {
     test(`refuses ${late.join(" ")} behind the command and says where it belongs; -- gives it to the command`, async () => {
       await using server = await FakeServer.start();
       const [name = ""] = (late[0] as string).split("=");
@@ -140,16 +141,19 @@ describe("dbsync send", () => {
     assert.match(stderr, /^dbsync: warning: .*open\.pem .*chmod 600/);
   });
 
-  for (const [args, message] of [
-    [["--polcy", "first", "PING"], /unknown option '--polcy'/],
-    [["--policy", "fastest", "PING"], /fastest/],
-    [["--policy", "first", "--all", "PING"], /cannot be used with/],
-    [["--timeout", "x", "PING"], /whole number/],
-    [["--timeout", "20001", "PING"], /timeout is 20001, allowed: 1 to 20000/],
-    [[], /missing required argument/],
-    [["SET", "k", "a b"], /argument 2 holds a blank/],
-    [["SET", "k", ""], /argument 2 is empty/],
-  ] as const) {
+  for (const [args, message] of some(
+    [
+      [["--polcy", "first", "PING"], /unknown option '--polcy'/],
+      [["--policy", "fastest", "PING"], /fastest/],
+      [["--policy", "first", "--all", "PING"], /cannot be used with/],
+      [["--timeout", "x", "PING"], /whole number/],
+      [["--timeout", "20001", "PING"], /timeout is 20001, allowed: 1 to 20000/],
+      [[], /missing required argument/],
+      [["SET", "k", "a b"], /argument 2 holds a blank/],
+      [["SET", "k", ""], /argument 2 is empty/],
+    ] as const,
+    4,
+  )) {
     test(`refuses ${JSON.stringify(args)} with 2`, async () => {
       const { code, stdout, stderr } = await run(dead, "send", ...args);
       assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
@@ -346,7 +350,7 @@ describe("dbsync", () => {
   test("prints help with examples and exit codes, also of each subcommand, and its version", async () => {
     const ofKeys = ["add", "rules", "list", "info", "revoke", "dryrun"].map((name) => ["keys", name]);
     const others = ["send", "repl", "ping", "status", "doctor", "keys", "bench"].map((name) => [name]);
-    for (const command of [[], ...others, ...ofKeys]) {
+    for (const command of [[], ...some(others, 2), ...some(ofKeys)]) {
       const { code, stdout } = await runDbsync([...command, "--help"]);
       assert.equal(code, 0);
       assert.match(stdout, /Examples:\n {2}\S[\s\S]*Exit codes:\n {2}0 {2}ok/);

@@ -6,6 +6,7 @@ import { MemoryBackend } from "../../../daemon/backends/memory.js";
 import { type MemoryFace, UNBOUNDED } from "../../../daemon/memory/memory-limit.js";
 import { array, bulk, integer, type Reply } from "../../../protocol/reply.js";
 import { realEnvironment } from "../../../serving/process/environment.js";
+import { some } from "../../support/amount.js";
 import { type DaemonProcess, type LogLine, startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
@@ -116,7 +117,7 @@ test("a daemon that evicts any key refuses nothing and stays near its limit", as
   assert.ok(fields.includes("maxmemory_policy:allkeys-random"));
 });
 
-for (const policy of ["allkeys-lru", "allkeys-lfu"])
+for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
   test(`a daemon that evicts by use (${policy}) keeps what its clients go on reading`, async () => {
     await using daemon = await startDaemon([
       ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],

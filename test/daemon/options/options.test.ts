@@ -273,20 +273,13 @@ test("--check-config refuses what a start would refuse", async () => {
 });
 
 test("what --check-config prints is a configuration file", async () => {
-  const { stdout } = await runDaemon([
-    "-d",
-    "redis:127.0.0.1:1",
-    "-s",
-    publicKey,
-    "--idle-timeout",
-    "90",
-    "--check-config",
-  ]);
-  const values = await checked(["--config", configFile(stdout)]);
+  const database = ["-d", "redis:127.0.0.1:1", "-s", publicKey];
+  const printed = await printedFor([...database, "--idle-timeout", "90", "--check-config"]);
+  const values = await checked(["--config", configFile(printed)]);
   assert.equal(values.get("idle-timeout"), '"90s"   # file');
   assert.equal(values.get("database"), '"redis:127.0.0.1:1"   # file');
-  const places = await runDaemon(["--resp", "7001", "--admin", "7002", "--check-config"]);
-  const taken = await checked(["--config", configFile(places.stdout)]);
+  const places = await printedFor(["--resp", "7001", "--admin", "7002", "--check-config"]);
+  const taken = await checked(["--config", configFile(places)]);
   assert.equal(taken.get("resp"), '"127.0.0.1:7001"   # file');
   assert.equal(taken.get("admin"), '"127.0.0.1:7002"   # file');
 });

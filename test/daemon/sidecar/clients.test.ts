@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { Redis } from "ioredis";
+import { amount } from "../../support/amount.js";
 import { redisCli } from "../../support/redis-cli.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { skipWithout } from "../../support/requirements.js";
@@ -77,8 +78,8 @@ const LANGUAGES: readonly Language[] = [
     open: ofProgram("PHP", "php", join(programs, "counting.php"), "PORT"),
   },
 ];
-const STEPS_BEFORE = 60;
-const STEPS_AFTER = 200;
+const STEPS_BEFORE = amount(20, 60);
+const STEPS_AFTER = amount(80, 200);
 
 test("clients in four languages see no error while a daemon is killed, and all three have everything afterwards", async (t) => {
   await using scene = await startScene();

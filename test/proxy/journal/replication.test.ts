@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeFolder } from "../../daemon/replicas.js";
+import { amount } from "../../support/amount.js";
 import { freePort } from "../../support/free-port.js";
 import { LineClient } from "../line-client.js";
 import { eventually, RowWriter, rowsAt } from "../row-writer.js";
@@ -12,7 +13,8 @@ import { Terminal } from "../terminals.js";
 
 const CLIENTS = 10;
 /** Of each client, in each part. */
-const ROWS = 15;
+const ROWS = amount(5, 15);
+const PROXY_KILLS = amount(1, 3);
 
 class Scene implements AsyncDisposable {
   readonly servers: readonly Terminal[];
@@ -107,7 +109,7 @@ test("a journal carries writes to servers that tell each other nothing, whoever 
         new RegExp(`"server":"s${server}".*Répliqué: s${server} holds all writes again`),
       );
     }
-    for (let kills = 0; kills < 3; kills++) {
+    for (let kills = 0; kills < PROXY_KILLS; kills++) {
       const writing = writeMore(scene, writers);
       await scene.proxy.kill();
       scene.proxy.start();

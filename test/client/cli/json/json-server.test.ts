@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import type { Check, JsonTest } from "../../../../client/cli/json/json-test.js";
 import { jsonReport, textReport } from "../../../../client/cli/json/json-test-report.js";
 import { ask } from "../../../daemon/listeners/json/scene.js";
+import { some } from "../../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { freePort } from "../../../support/free-port.js";
 import { NAMELESS } from "../../../support/nameless.js";
@@ -121,7 +122,7 @@ describe("dbsync test", () => {
       [refused.code, refused.stderr],
       [1, "dbsync: Connect error: Connection refused (111)\n"],
     );
-    for (const url of ["http://127.0.0.1", "127.0.0.1:8888", "json://", "json://h/path"]) {
+    for (const url of some(["http://127.0.0.1", "127.0.0.1:8888", "json://", "json://h/path"], 2)) {
       const { code, stderr } = await runDbsync(["test", url]);
       assert.equal(code, 2);
       assert.match(stderr, /It is json:\/\/host or json:\/\/host:port/);
@@ -255,6 +256,8 @@ describe("dbsync import", () => {
   });
 
   test("says what is wrong with a server's answer", async () => {
+    const { daemon } = await startJson();
+    await using _ = daemon;
     for (const [pieces, problem] of [
       [['{"status":"error","message":"No action key provided."}\n\r'], /refuses: "No action key provided\."/],
       [['{"status":"success","documents":{"a":[{"x":1},\n\r'], /the JSON ends too early/],
@@ -263,8 +266,6 @@ describe("dbsync import", () => {
       [['{"status":"success"}\n\r'], /names no documents/],
     ] as const) {
       await using fake = await startFake(pieces);
-      const { daemon } = await startJson();
-      await using _ = daemon;
       const { code, stderr } = await importing(fake.port, [daemon]);
       assert.equal(code, 1);
       assert.match(stderr, problem);

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { generateKeyPair } from "../../../../keys/generate.js";
+import { some } from "../../../support/amount.js";
 import { deadAddress, FakeServer } from "../../fake-server.js";
 import { type Cluster, startCluster } from "../cluster.js";
 
@@ -84,17 +85,20 @@ describe("dbsync keys", () => {
     );
   });
 
-  for (const [args, code, message] of [
-    [["add", "web.pem"], 3, /holds a private key, and a public one is due here/],
-    [["add", "none.pem"], 3, /none\.pem does not exist/],
-    [["add", "stranger-public.pem", "--rules", "+@foo"], 1, /The command failed: .*rule '\+@foo'/],
-    [["add", "stranger-public.pem", "--until", "soon"], 2, /--until is "soon", allowed: a date as/],
-    [["add", "stranger-public.pem", "--rate", "x"], 2, /A rate is a whole number/],
-    [["add"], 2, /missing required argument/],
-    [["revoke", "nobody"], 2, /^dbsync: The command cannot be sent: no key is meant by "nobody"/],
-    [["info", "ab".repeat(32)], 1, /there is no key/],
-    [["shuffle"], 2, /unknown command 'shuffle'/],
-  ] as const) {
+  for (const [args, code, message] of some(
+    [
+      [["add", "web.pem"], 3, /holds a private key, and a public one is due here/],
+      [["add", "none.pem"], 3, /none\.pem does not exist/],
+      [["add", "stranger-public.pem", "--rules", "+@foo"], 1, /The command failed: .*rule '\+@foo'/],
+      [["add", "stranger-public.pem", "--until", "soon"], 2, /--until is "soon", allowed: a date as/],
+      [["add", "stranger-public.pem", "--rate", "x"], 2, /A rate is a whole number/],
+      [["add"], 2, /missing required argument/],
+      [["revoke", "nobody"], 2, /^dbsync: The command cannot be sent: no key is meant by "nobody"/],
+      [["info", "ab".repeat(32)], 1, /there is no key/],
+      [["shuffle"], 2, /unknown command 'shuffle'/],
+    ] as const,
+    4,
+  )) {
     test(`says what is wrong with ${args.join(" ")}`, async () => {
       const [name = "", ...rest] = args;
       const result = await cluster.run([

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "../../../../client/dbsync-send.js";
+import { amount } from "../../../support/amount.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
@@ -12,7 +13,7 @@ import { makeFolder, until } from "../../replicas.js";
 import { ask } from "./scene.js";
 
 const app = makeKeyPair();
-const WRITES = 40;
+const WRITES = amount(20, 40);
 /** Writes of the daemon that is killed, before it is. */
 const WRITES_BEFORE_KILL = 10;
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { amount } from "../../../support/amount.js";
 import { Members, more } from "./members.js";
 
-const ROUNDS = amount(3, 6);
+const ROUNDS = amount(2, 6);
 
 test("members that are killed and come back while the others write have what all have", async (t) => {
   await using members = await Members.start();

@@ -6,13 +6,14 @@ import type { Reply } from "../../../../protocol/reply.js";
 import { Database } from "../../../../store/database.js";
 import { canonicalState } from "../../../../store/digest.js";
 import type { UndoRecord } from "../../../../store/engine/undo.js";
+import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { Oracle, Refused } from "./oracle.js";
 import { randomStatement, type Statement } from "./random-statement.js";
 import { type Language, StatementText } from "./statement-text.js";
 import { outcomeOfReply } from "./transcript.js";
 
-const RUNS = 300;
+const RUNS = amount(100, 300);
 const STATEMENTS = 80;
 /** One in so many is taken back and carried out again. */
 const UNDONE = 8;
