@@ -4,6 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { some } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
@@ -67,7 +68,7 @@ describe("a signed command never goes out as version 1 unless somebody said so",
 }, () => {
   for (const [name, send] of Object.entries(clients)) {
     const skip = name.includes("php") ? skipWithout("php") : false;
-    for (const told of [true, false]) {
+    for (const told of some([true, false])) {
       const which = told ? "with the cluster told" : "without the cluster told";
       test(`${name}, ${which}: nothing to replay when each hello is closed`, { ...LIMIT, skip }, async () => {
         await using victim = await scene();

@@ -14,12 +14,13 @@ import { FrameParser } from "../../protocol/frame.js";
 import { readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
 import { ByteBudget } from "../../serving/connections/byte-budget.js";
 import { RefusalLog } from "../../serving/connections/refusal-log.js";
+import { amount } from "../support/amount.js";
 import { frameOf, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { defaultLimits } from "./in-process.js";
 import { log, makeScene, type Scene } from "./scene.js";
 
-const FRAMES = Number(process.env["DBSYNC_FRAMES"] ?? 100_000);
+const FRAMES = Number(process.env["DBSYNC_FRAMES"] ?? amount(30_000, 100_000));
 const REQUEST_BYTES = 1 << 20;
 const GROWTH_MOST = 16 << 20;
 

@@ -1,11 +1,12 @@
 /** Recorded envelopes, played back: in and after the window, before and after a restart, whatever the clock does. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { amount } from "../support/amount.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { makeScene, type Scene } from "./scene.js";
 
-const RECORDED = 4_000;
+const RECORDED = amount(1_000, 4_000);
 const START = 1_790_000_000_000;
 const SECOND = 1000;
 

@@ -1,9 +1,10 @@
 /** Real daemons: one that was away says that it is live, without a flag, only with everything that was acknowledged before its start. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { amount } from "../support/amount.js";
 import { Trio } from "./trio.js";
 
-const KEYS = 10_000;
+const KEYS = amount(3000, 10_000);
 const KEYS_A_CALL = 100;
 const WRITE_EVERY_MS = 5;
 /** Answers in a row that say live. */

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
 import { amount } from "../../support/amount.js";
 import { redisCli } from "../../support/redis-cli.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { skipWithout } from "../../support/requirements.js";
-import { startScene, untilAll } from "./scene.js";
+import { type SidecarScene, startScene, untilAll } from "./scene.js";
 
 /** A client that counts: each step adds 1 to its key, by more than one way, and tells what came of it. */
 interface Counting extends Disposable {
@@ -81,8 +81,32 @@ const LANGUAGES: readonly Language[] = [
 const STEPS_BEFORE = amount(20, 60);
 const STEPS_AFTER = amount(80, 200);
 
+let scene: SidecarScene;
+before(async () => {
+  scene = await startScene();
+});
+after(() => scene[Symbol.asyncDispose]());
+
+test("redis-cli speaks to it", { skip: skipWithout("redis-server") }, async () => {
+  assert.equal(await redisCli(scene.port, ["set", "k", "v"]), "OK\n");
+  assert.equal(await redisCli(scene.port, ["-3", "hset", "h", "f", "1"]), "1\n");
+  assert.equal(await redisCli(scene.port, ["-3", "--json", "hgetall", "h"]), '{"f":"1"}\n');
+  const commands = Array.from({ length: 1000 }, (_, i) => `SET k${i} ${i}\r\n`).join("");
+  assert.match(await redisCli(scene.port, ["--pipe"], commands), /errors: 0, replies: 1000/);
+  await untilAll(scene, ["DBSIZE"], 1002);
+  assert.match(await redisCli(scene.port, ["blpop", "q", "1"]), /BLPOP is not carried .* waits for data/);
+  assert.match(
+    await redisCli(scene.port, ["xread", "block", "1", "streams", "s", "0"]),
+    /XREAD with BLOCK is not carried/,
+  );
+  assert.match(
+    await redisCli(scene.port, ["subscribe", "news"]),
+    /SUBSCRIBE is not carried .* stream of messages/,
+  );
+  assert.match(await redisCli(scene.port, ["wait", "1", "0"]), /WAIT is not carried/);
+});
+
 test("clients in four languages see no error while a daemon is killed, and all three have everything afterwards", async (t) => {
-  await using scene = await startScene();
   const there = LANGUAGES.filter(({ name, debianPackage }) => {
     const missing = debianPackage !== null && skipWithout(debianPackage);
     if (missing !== false) t.diagnostic(`${name}: ${missing}`);
@@ -106,24 +130,4 @@ test("clients in four languages see no error while a daemon is killed, and all t
   await scene.daemons[0]?.ended();
   await scene.restart(0);
   for (const { name } of there) await untilAll(scene, ["GET", name], String(STEPS_BEFORE + STEPS_AFTER));
-});
-
-test("redis-cli speaks to it", { skip: skipWithout("redis-server") }, async () => {
-  await using scene = await startScene();
-  assert.equal(await redisCli(scene.port, ["set", "k", "v"]), "OK\n");
-  assert.equal(await redisCli(scene.port, ["-3", "hset", "h", "f", "1"]), "1\n");
-  assert.equal(await redisCli(scene.port, ["-3", "--json", "hgetall", "h"]), '{"f":"1"}\n');
-  const commands = Array.from({ length: 1000 }, (_, i) => `SET k${i} ${i}\r\n`).join("");
-  assert.match(await redisCli(scene.port, ["--pipe"], commands), /errors: 0, replies: 1000/);
-  await untilAll(scene, ["DBSIZE"], 1002);
-  assert.match(await redisCli(scene.port, ["blpop", "q", "1"]), /BLPOP is not carried .* waits for data/);
-  assert.match(
-    await redisCli(scene.port, ["xread", "block", "1", "streams", "s", "0"]),
-    /XREAD with BLOCK is not carried/,
-  );
-  assert.match(
-    await redisCli(scene.port, ["subscribe", "news"]),
-    /SUBSCRIBE is not carried .* stream of messages/,
-  );
-  assert.match(await redisCli(scene.port, ["wait", "1", "0"]), /WAIT is not carried/);
 });

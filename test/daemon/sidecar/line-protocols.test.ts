@@ -1,6 +1,6 @@
 /** Clients of --sql and --memcached before a sidecar: what it is told by its daemons is told them as a daemon with data would. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
 import { array, bulk, double, NIL } from "../../../protocol/reply.js";
 import { freePort } from "../../support/free-port.js";
@@ -8,41 +8,19 @@ import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { replay as replayMemcached } from "../listeners/memcached/replay.js";
 import { replay as replaySql } from "../listeners/sql/replay.js";
-import { startScene, untilAll } from "./scene.js";
+import { type SidecarScene, startScene, untilAll } from "./scene.js";
 
-test("SQL clients get the original's frames, byte for byte, while a daemon is killed", async () => {
-  const sql = await freePort();
-  await using scene = await startScene({ args: ["--sql", String(sql)] });
-  const compared = await replaySql({
-    port: () => sql,
-    async empty() {
-      await using client = createClient({ servers: scene.servers, key: scene.key, policy: "all" });
-      await client.send("FLUSHALL");
-      scene.daemons[0]?.kill("SIGKILL");
-    },
-  });
-  assert.ok(compared > 400, String(compared));
+let sql: number;
+let memcached: number;
+let scene: SidecarScene;
+before(async () => {
+  sql = await freePort();
+  memcached = await freePort();
+  scene = await startScene({ args: ["--sql", String(sql), "--memcached", String(memcached)] });
 });
-
-test("Redis clients are told which cells of rows are numbers, in transactions too", async () => {
-  await using scene = await startScene();
-  using redis = await RedisConnection.open(scene.port);
-  await redis.call("SQL", "", "create database shop");
-  await redis.call("SQL", "shop", "create table item (id number, name text(1,9), since text(1,9))");
-  await redis.call("SQL", "shop", "insert into item values (1.5,'7',null), (-2,'lamp','x')");
-  await redis.call("HELLO", "3");
-  const rows = array([array([double(1.5), bulk("7"), NIL]), array([double(-2), bulk("lamp"), bulk("x")])]);
-  const query = ["SQL", "shop", "select id, name, since from item"];
-  const reply = await redis.call(...query);
-  assert.deepEqual(reply.kind === "map" && reply.items[5], rows);
-  for (const argv of [["MULTI"], query, ["EXEC"]]) redis.queue(argv);
-  const transaction = (await redis.flush()).at(-1);
-  assert.deepEqual(transaction, { kind: "array", items: [reply] });
-});
+after(() => scene[Symbol.asyncDispose]());
 
 test("memcached's clients get its answers, and no incr of two is lost", async () => {
-  const memcached = await freePort();
-  await using scene = await startScene({ args: ["--memcached", String(memcached)] });
   await replayMemcached(memcached);
   using one = await RawClient.open(memcached);
   one.send("set n 0 0 1\r\n0\r\n");
@@ -60,4 +38,36 @@ test("memcached's clients get its answers, and no incr of two is lost", async ()
     Array.from({ length: 40 }, (_, i) => i + 1),
   );
   await untilAll(scene, ["GET", "n"], "40");
+});
+
+test("Redis clients are told which cells of rows are numbers, in transactions too", async () => {
+  using redis = await RedisConnection.open(scene.port);
+  await redis.call("SQL", "", "create database shop");
+  await redis.call("SQL", "shop", "create table item (id number, name text(1,9), since text(1,9))");
+  await redis.call("SQL", "shop", "insert into item values (1.5,'7',null), (-2,'lamp','x')");
+  await redis.call("HELLO", "3");
+  const rows = array([array([double(1.5), bulk("7"), NIL]), array([double(-2), bulk("lamp"), bulk("x")])]);
+  const query = ["SQL", "shop", "select id, name, since from item"];
+  const reply = await redis.call(...query);
+  assert.deepEqual(reply.kind === "map" && reply.items[5], rows);
+  for (const argv of [["MULTI"], query, ["EXEC"]]) redis.queue(argv);
+  const transaction = (await redis.flush()).at(-1);
+  assert.deepEqual(transaction, { kind: "array", items: [reply] });
+});
+
+// Last, since it ends a daemon.
+test("SQL clients get the original's frames, byte for byte, while a daemon is killed", async () => {
+  const flush = async () => {
+    await using client = createClient({ servers: scene.servers, key: scene.key, policy: "all" });
+    await client.send("FLUSHALL");
+  };
+  await flush();
+  const compared = await replaySql({
+    port: () => sql,
+    async empty() {
+      await flush();
+      scene.daemons[0]?.kill("SIGKILL");
+    },
+  });
+  assert.ok(compared > 400, String(compared));
 });

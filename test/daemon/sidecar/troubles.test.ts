@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { writeCertificate } from "../../support/certificate-files.js";
@@ -10,67 +10,93 @@ import { runDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { makeFolder, until } from "../replicas.js";
-import { DAEMONS, startPlain } from "./scene.js";
+import { DAEMONS, type PlainScene, startPlain } from "./scene.js";
 
 const OK: Reply = { kind: "status", text: "OK" };
 const bulk = (bytes: string): Reply => ({ kind: "bulk", bytes });
 const problem = (reply: Reply) =>
   reply.kind === "error" ? reply.text : `no error: ${JSON.stringify(reply)}`;
 
-test("what daemons that hang have got may be applied; what was only read is not, and what they get later is", async () => {
-  await using scene = await startPlain();
-  const { port } = await scene.sidecar("--backend-timeout", "500");
-  using redis = await RedisConnection.open(port);
-  assert.deepEqual(await redis.call("SET", "k", "before"), OK);
-  for (const daemon of scene.daemons) daemon.kill("SIGSTOP");
-  assert.match(problem(await redis.call("SET", "k", "behind")), /^MAYBEAPPLIED /);
-  assert.match(problem(await redis.call("GET", "k")), /^NOTAPPLIED /);
-  assert.match(problem(await redis.call("SQL", "", "show databases")), /^NOTAPPLIED /);
-  assert.match(problem(await redis.call("SQL", "", "create database d")), /^MAYBEAPPLIED /);
-  for (const daemon of scene.daemons) daemon.kill("SIGCONT");
-  await until("the write is applied", async () => {
-    const value = await redis.call("GET", "k");
-    return value.kind === "bulk" && value.bytes === "behind";
+describe("before the same plain daemons", () => {
+  let scene: PlainScene;
+  before(async () => {
+    scene = await startPlain();
   });
-});
+  after(() => scene[Symbol.asyncDispose]());
 
-test("with --policy majority the answer of most counts, and no answer is none", async () => {
-  await using scene = await startPlain();
-  const { port } = await scene.sidecar("--policy", "majority");
-  const { port: first } = await scene.sidecar();
-  using redis = await RedisConnection.open(port);
-  using quick = await RedisConnection.open(first);
-  for (let number = 0; number < DAEMONS; number++) {
-    await using client = scene.only(number);
-    await client.call(["SET", "most", number === 0 ? "other" : "same"]);
-    await client.call(["SET", "all", `${number}`]);
-  }
-  assert.deepEqual(await redis.call("GET", "most"), bulk("same"));
-  assert.match(problem(await redis.call("GET", "all")), /^NOTAPPLIED .*differ/);
-  assert.match((await quick.call("GET", "all")).kind, /^bulk$/);
-  await scene.daemons[0]?.stop();
-  assert.deepEqual(await redis.call("GET", "most"), bulk("same"));
-  assert.deepEqual(await redis.call("SET", "most", "new"), OK);
-  await scene.daemons[1]?.stop();
-  assert.match(problem(await redis.call("SET", "most", "newer")), /^MAYBEAPPLIED /);
-  assert.deepEqual(await quick.call("GET", "most"), bulk("newer"));
-});
+  test("what daemons that hang have got may be applied; what was only read is not, and what they get later is", async () => {
+    const { port } = await scene.sidecar("--backend-timeout", "500");
+    using redis = await RedisConnection.open(port);
+    assert.deepEqual(await redis.call("SET", "k", "before"), OK);
+    for (const daemon of scene.daemons) daemon.kill("SIGSTOP");
+    assert.match(problem(await redis.call("SET", "k", "behind")), /^MAYBEAPPLIED /);
+    assert.match(problem(await redis.call("GET", "k")), /^NOTAPPLIED /);
+    assert.match(problem(await redis.call("SQL", "", "show databases")), /^NOTAPPLIED /);
+    assert.match(problem(await redis.call("SQL", "", "create database d")), /^MAYBEAPPLIED /);
+    for (const daemon of scene.daemons) daemon.kill("SIGCONT");
+    await until("the write is applied", async () => {
+      const value = await redis.call("GET", "k");
+      return value.kind === "bulk" && value.bytes === "behind";
+    });
+  });
 
-test("while all daemons are away a write is not applied, and once one is back it is", async () => {
-  await using scene = await startPlain();
-  const { port } = await scene.sidecar();
-  using redis = await RedisConnection.open(port);
-  assert.deepEqual(await redis.call("SET", "k", "1"), OK);
-  for (const daemon of scene.daemons) await daemon.stop();
-  assert.match(problem(await redis.call("SET", "k", "2")), /^NOTAPPLIED No daemon answered/);
-  assert.match(problem(await redis.call("WATCH", "k")), /^NOTAPPLIED /);
-  for (const argv of [["MULTI"], ["SET", "k", "3"], ["EXEC"]]) redis.queue(argv);
-  assert.match(problem((await redis.flush()).at(-1) as Reply), /^NOTAPPLIED /);
-  assert.deepEqual(await redis.call("MULTI"), OK, "the connection goes on");
-  assert.deepEqual(await redis.call("DISCARD"), OK);
-  await scene.restart(1);
-  await until("a write is taken", async () => (await redis.call("SET", "k", "4")).kind === "status");
-  assert.deepEqual(await redis.call("GET", "k"), bulk("4"));
+  test("SIGHUP takes users and limits, and what is about the daemons needs a restart", async () => {
+    const users = join(scene.folder, "users.acl");
+    const config = join(scene.folder, "sidecar.toml");
+    writeFileSync(users, "user ann on >secret ~* +@all\n");
+    writeFileSync(config, `acl-file = "${users}"\nlog-level = "info"\n`);
+    const { port, process } = await scene.sidecar("--config", config);
+    using redis = await RedisConnection.open(port);
+    assert.deepEqual(await redis.call("SET", "k", "v"), OK);
+    writeFileSync(users, "user default off\nuser ann on >secret ~* +@all\n");
+    writeFileSync(config, `acl-file = "${users}"\nlog-level = "info"\npolicy = "all"\n`);
+    process.kill("SIGHUP");
+    const { name } = await process.logged(({ msg }) => /needs a restart/.test(msg));
+    assert.equal(name, "policy");
+    using later = await RedisConnection.open(port);
+    assert.match(problem(await later.call("GET", "k")), /^NOAUTH /);
+    assert.deepEqual(await later.call("AUTH", "ann", "secret"), OK);
+    assert.deepEqual(await later.call("GET", "k"), bulk("v"));
+  });
+
+  // It ends two of them.
+  test("with --policy majority the answer of most counts, and no answer is none", async () => {
+    const { port } = await scene.sidecar("--policy", "majority");
+    const { port: first } = await scene.sidecar();
+    using redis = await RedisConnection.open(port);
+    using quick = await RedisConnection.open(first);
+    for (let number = 0; number < DAEMONS; number++) {
+      await using client = scene.only(number);
+      await client.call(["SET", "most", number === 0 ? "other" : "same"]);
+      await client.call(["SET", "all", `${number}`]);
+    }
+    assert.deepEqual(await redis.call("GET", "most"), bulk("same"));
+    assert.match(problem(await redis.call("GET", "all")), /^NOTAPPLIED .*differ/);
+    assert.match((await quick.call("GET", "all")).kind, /^bulk$/);
+    await scene.daemons[0]?.stop();
+    assert.deepEqual(await redis.call("GET", "most"), bulk("same"));
+    assert.deepEqual(await redis.call("SET", "most", "new"), OK);
+    await scene.daemons[1]?.stop();
+    assert.match(problem(await redis.call("SET", "most", "newer")), /^MAYBEAPPLIED /);
+    assert.deepEqual(await quick.call("GET", "most"), bulk("newer"));
+  });
+
+  // It ends all.
+  test("while all daemons are away a write is not applied, and once one is back it is", async () => {
+    const { port } = await scene.sidecar();
+    using redis = await RedisConnection.open(port);
+    assert.deepEqual(await redis.call("SET", "k", "1"), OK);
+    for (const daemon of scene.daemons) await daemon.stop();
+    assert.match(problem(await redis.call("SET", "k", "2")), /^NOTAPPLIED No daemon answered/);
+    assert.match(problem(await redis.call("WATCH", "k")), /^NOTAPPLIED /);
+    for (const argv of [["MULTI"], ["SET", "k", "3"], ["EXEC"]]) redis.queue(argv);
+    assert.match(problem((await redis.flush()).at(-1) as Reply), /^NOTAPPLIED /);
+    assert.deepEqual(await redis.call("MULTI"), OK, "the connection goes on");
+    assert.deepEqual(await redis.call("DISCARD"), OK);
+    await scene.restart(1);
+    await until("a write is taken", async () => (await redis.call("SET", "k", "4")).kind === "status");
+    assert.deepEqual(await redis.call("GET", "k"), bulk("4"));
+  });
 });
 
 test("a key that is revoked writes no more, and the error says so", async () => {
@@ -130,24 +156,4 @@ test("where others reach its ports it starts only with passwords: who is in acts
   const open = await check("-b", "0.0.0.0");
   assert.equal(open.code, 2);
   assert.match(open.stderr, /--allow-unsigned/);
-});
-
-test("SIGHUP takes users and limits, and what is about the daemons needs a restart", async () => {
-  await using scene = await startPlain();
-  const users = join(scene.folder, "users.acl");
-  const config = join(scene.folder, "sidecar.toml");
-  writeFileSync(users, "user ann on >secret ~* +@all\n");
-  writeFileSync(config, `acl-file = "${users}"\nlog-level = "info"\n`);
-  const { port, process } = await scene.sidecar("--config", config);
-  using redis = await RedisConnection.open(port);
-  assert.deepEqual(await redis.call("SET", "k", "v"), OK);
-  writeFileSync(users, "user default off\nuser ann on >secret ~* +@all\n");
-  writeFileSync(config, `acl-file = "${users}"\nlog-level = "info"\npolicy = "all"\n`);
-  process.kill("SIGHUP");
-  const { name } = await process.logged(({ msg }) => /needs a restart/.test(msg));
-  assert.equal(name, "policy");
-  using later = await RedisConnection.open(port);
-  assert.match(problem(await later.call("GET", "k")), /^NOAUTH /);
-  assert.deepEqual(await later.call("AUTH", "ann", "secret"), OK);
-  assert.deepEqual(await later.call("GET", "k"), bulk("v"));
 });

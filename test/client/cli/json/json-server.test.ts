@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Check, JsonTest } from "../../../../client/cli/json/json-test.js";
 import { jsonReport, textReport } from "../../../../client/cli/json/json-test-report.js";
+import { createClient } from "../../../../client/dbsync-send.js";
 import { ask } from "../../../daemon/listeners/json/scene.js";
 import { some } from "../../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
@@ -84,8 +85,7 @@ describe("dbsync test", () => {
       const { code, stdout, stderr } = await runDbsync(["test", `json://127.0.0.1:${json}`]);
       assert.equal(code, 0, stdout + stderr);
       assert.match(stdout, /\nPassed: 15\nFailed: 0\n$/);
-      const list = await runDbsync(sending(daemon, "DOC.LIST"));
-      assert.equal(list.stdout, "(nil)\n", list.stderr);
+      assert.deepEqual(await call(daemon, "DOC.LIST"), []);
     }
   });
 
@@ -153,8 +153,9 @@ describe("dbsync test", () => {
   });
 });
 
-function sending(daemon: DaemonProcess, ...command: string[]): string[] {
-  return ["send", "-s", `127.0.0.1:${daemon.port}`, "-k", join(keys, "private.pem"), ...command];
+async function call(daemon: DaemonProcess, ...command: string[]): Promise<unknown> {
+  await using client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: join(keys, "private.pem") });
+  return await client.call(command);
 }
 
 function importing(port: number, daemons: readonly DaemonProcess[], ...more: string[]): Promise<ChildResult> {
@@ -185,16 +186,16 @@ describe("dbsync import", () => {
     assert.match(done.stdout, /^3 documents with 1702 entries in [\d.]+ s\n$/);
     assert.equal(done.stderr, "");
     for (const daemon of [one, other]) {
-      assert.equal((await runDbsync(sending(daemon, "DOC.LIST"))).stdout, "users\na b\nnone\n");
-      assert.equal(
-        (await runDbsync(sending(daemon, "DOC.GET", "a b"))).stdout,
-        'x\n{"q":"}","r":1}\n__proto__\n{"q":-0}\n',
-      );
+      assert.deepEqual(await call(daemon, "DOC.LIST"), ["users", "a b", "none"]);
+      assert.deepEqual(await call(daemon, "DOC.GET", "a b"), [
+        ...["x", '{"q":"}","r":1}'],
+        ...["__proto__", '{"q":-0}'],
+      ]);
       const last = String(ENTRIES - 1);
-      assert.equal(
-        (await runDbsync(sending(daemon, "DOC.GET", "users", "ID", last))).stdout,
-        `${last}\n{"name":"Jöhn, \\"${last}\\"]","n":1.0e+17}\n`,
-      );
+      assert.deepEqual(await call(daemon, "DOC.GET", "users", "ID", last), [
+        last,
+        `{"name":"Jöhn, \\"${last}\\"]","n":1.0e+17}`,
+      ]);
     }
   });
 
@@ -212,20 +213,21 @@ describe("dbsync import", () => {
       ["DOC.INSERT", "b", "PX", "1", `{"n":3,"t":2}`],
       ["DOC.INDEX", "CREATE", "b", "n"],
     ])
-      assert.equal((await runDbsync(sending(source, ...command))).code, 0);
+      await call(source, ...command);
     using writer = await RawClient.open(json);
     // Each is a request of the import on one connection.
     for (let n = 0; n < MANY; n++) await ask(writer, { action: "create", document: `empty ${n}` });
     const done = await importing(json, [target]);
     assert.deepEqual([done.code, done.stderr], [0, ""]);
     assert.match(done.stdout, new RegExp(`^${3 + MANY} documents with [34] entries `));
-    const told = async (daemon: DaemonProcess, ...command: string[]) =>
-      (await runDbsync(sending(daemon, "--json", ...command))).stdout;
-    assert.equal(await told(target, "DOC.INDEX", "LIST", "b"), await told(source, "DOC.INDEX", "LIST", "b"));
+    assert.deepEqual(
+      await call(target, "DOC.INDEX", "LIST", "b"),
+      await call(source, "DOC.INDEX", "LIST", "b"),
+    );
     for (const name of ["a", "b", "9"])
-      assert.equal(
-        await told(target, "DOC.GET", name, "DETAILS"),
-        await told(source, "DOC.GET", name, "DETAILS"),
+      assert.deepEqual(
+        await call(target, "DOC.GET", name, "DETAILS"),
+        await call(source, "DOC.GET", name, "DETAILS"),
       );
   });
 
@@ -236,7 +238,7 @@ describe("dbsync import", () => {
     await using _source = source;
     const { daemon: target } = await startJson();
     await using _target = target;
-    await runDbsync(sending(source, "DOC.CREATE", "d"));
+    await call(source, "DOC.CREATE", "d");
     const refused = await importing(json, [target]);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /refuses: "this user has no permissions/);
@@ -246,13 +248,13 @@ describe("dbsync import", () => {
     await using fake = await startFake([answer]);
     const { daemon } = await startJson();
     await using _ = daemon;
-    await runDbsync(sending(daemon, "DOC.CREATE", "users"));
+    await call(daemon, "DOC.CREATE", "users");
     const refused = await importing(fake.port, [daemon]);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /a document "users" already; --replace drops it first/);
-    assert.equal((await runDbsync(sending(daemon, "DOC.COUNT", "users"))).stdout, "0\n");
+    assert.equal(await call(daemon, "DOC.COUNT", "users"), 0);
     assert.equal((await importing(fake.port, [daemon], "--replace")).code, 0);
-    assert.equal((await runDbsync(sending(daemon, "DOC.COUNT", "users"))).stdout, `${ENTRIES}\n`);
+    assert.equal(await call(daemon, "DOC.COUNT", "users"), ENTRIES);
   });
 
   test("says what is wrong with a server's answer", async () => {

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { USER_LISTENER_NAMES } from "../../../../daemon/options/settings.js";
 import { Users } from "../../../../daemon/users/users.js";
 import { StartError } from "../../../../serving/process/start-error.js";
+import { some } from "../../../support/amount.js";
 import { writeCertificate } from "../../../support/certificate-files.js";
 import { runDaemon, startDaemon } from "../../../support/daemon-process.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
@@ -173,7 +174,10 @@ test("off loopback each user has a password, also behind TLS, unless --allow-ano
   const plain: readonly string[] = [];
   const acl = ["--acl-file", path];
   for (const [flag, more] of [
-    ...USER_LISTENER_NAMES.flatMap((name) => [plain, tls].map((one) => [`--${name}`, one] as const)),
+    ...some(
+      USER_LISTENER_NAMES.flatMap((name) => [plain, tls].map((one) => [`--${name}`, one] as const)),
+      2,
+    ),
     ["--resp", acl] as const,
   ]) {
     const place = [flag, "0.0.0.0:0", ...more];
