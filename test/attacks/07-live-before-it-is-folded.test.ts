@@ -1,11 +1,12 @@
 /** A daemon that says live, and answers without a flag, has what it missed: also while somebody elsewhere keeps writing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { amount } from "../support/amount.js";
 import { Client } from "./client.js";
 import { until, Victims } from "./victims.js";
 import { textOf } from "./wire.js";
 
-const ENVELOPES = 1000;
+const ENVELOPES = amount(400, 1000);
 const KEYS_EACH = 10;
 const WRITER_MS = 20;
 /** What is older than the tail is folded anew, which a steady writer could put off. */

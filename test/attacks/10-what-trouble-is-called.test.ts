@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { closeSync, cpSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { some } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { RawClient } from "../support/raw-client.js";
 import { repositoryRoot } from "../support/repository.js";
@@ -63,7 +64,7 @@ describe("trouble is called by its name", { concurrency: true }, () => {
     const file = (folder: string) => join(folder, "timeline", "data.mdb");
     const pages = Math.floor(statSync(file(victims.folder(0))).size / PAGE);
     const manual = readFileSync(join(repositoryRoot, "install.md"), "utf8");
-    const chosen = [...new Set([2, 3, pages >> 1, pages - 2, pages - 1])];
+    const chosen = some([...new Set([2, pages - 1, 3, pages >> 1, pages - 2])], 2);
     for (const page of chosen) {
       const copy = join(victims.scratch.path, `zeroed${page}`);
       cpSync(victims.folder(0), copy, { recursive: true });

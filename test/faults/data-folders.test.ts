@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { DbsyncError } from "../../client/entry.js";
 import { timelineFolder } from "../../timeline/disk/lmdb-reader.js";
 import { lines } from "../daemon/listeners/resp/beside-redis.js";
@@ -16,8 +16,13 @@ import { Trio } from "./trio.js";
 /** A busy machine may need some of it. */
 const LEVEL_MS = 120_000;
 
+let trio: Trio;
+before(async () => {
+  trio = await Trio.start(["--admin", "0", "--resp", "0"]);
+});
+after(() => trio[Symbol.asyncDispose]());
+
 test("a start with other keys than the folder's is refused, and leaves it as it was", async () => {
-  await using trio = await Trio.start();
   await using client = trio.client();
   await client.send("SET k v", { replicated: 3 });
   await trio.end(2, "SIGKILL");
@@ -30,7 +35,6 @@ test("a start with other keys than the folder's is refused, and leaves it as it 
 });
 
 test("a second daemon on the same folder is refused, also while the first one is frozen", async () => {
-  await using trio = await Trio.start([], 1);
   const args = ["-p", "0", "-s", trio.app.file, "--root-key", trio.root.file, "--data", trio.folder(0)];
   for (const isFrozen of [false, true]) {
     if (isFrozen) trio.daemon(0).kill("SIGSTOP");
@@ -46,7 +50,6 @@ test("a second daemon on the same folder is refused, also while the first one is
 test("a full disk refuses writes loudly, while reads and peers go on; with room again all is well", {
   skip: skipWithout("prlimit"),
 }, async () => {
-  await using trio = await Trio.start(["--admin", "0", "--resp", "0"]);
   await using client = trio.client([0]);
   await client.send("SET k v", { replicated: 3 });
   limitFiles(trio.daemon(0), statSync(join(timelineFolder(trio.folder(0)), "data.mdb")).size + 65_536);
