@@ -1,7 +1,7 @@
 /** Asks servers one after the other for one statement, as long as that can do no harm. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { ERROR_HEAD } from "../../protocol/sql-frames.js";
 import type { BalancedServer } from "../servers/balanced-server.js";
+import { isNotReady } from "../servers/not-ready.js";
 import type { UpstreamAnswer, UpstreamFailure } from "../upstream/outcome.js";
 import type { UpstreamSession } from "../upstream/session.js";
 
@@ -22,12 +22,6 @@ export type Attempted =
 
 /** Another server would say the same. */
 const OF_STATEMENT: ReadonlySet<UpstreamFailure["why"]> = new Set(["too-long"]);
-
-/** What dbsyncd says that has come back and lacks what was written meanwhile: it has done nothing. */
-const NOT_READY = `RESULT_MESSAGE\n${ERROR_HEAD}LOADING `;
-
-/** Whether a server that has come back, or others of which come back, takes nothing yet. */
-export const isNotReady = ({ frame }: UpstreamAnswer): boolean => frame.bytes.startsWith(NOT_READY);
 
 /** @param attempt  with one server at least */
 export async function attempt({ servers, session, statement, ...rules }: Attempt): Promise<Attempted> {

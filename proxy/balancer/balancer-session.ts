@@ -9,10 +9,11 @@ import type { Replicator } from "../journal/replicator.js";
 import type { ServerOrder } from "../routing/server-order.js";
 import { type StatementKind, statementKind } from "../routing/statement-kind.js";
 import type { BalancedServer } from "../servers/balanced-server.js";
+import { isNotReady } from "../servers/not-ready.js";
 import { failureFrame } from "../upstream/failure-frame.js";
 import { failed } from "../upstream/outcome.js";
 import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/session.js";
-import { type Attempted, attempt, isNotReady } from "./attempts.js";
+import { type Attempted, attempt } from "./attempts.js";
 import { RecentWrites } from "./recent-writes.js";
 import type { StatementCounts } from "./statement-counts.js";
 

@@ -23,6 +23,7 @@ export interface CatchingUpParts {
   readonly settle: () => Promise<boolean>;
   /** Nobody knows whether it has a write. */
   readonly lost: (server: BalancedServer, failure: UpstreamFailure) => void;
+  readonly isStopped: () => boolean;
   /** One that is there and holds all; null: there is none. */
   readonly complete: () => BalancedServer | null;
 }
@@ -91,7 +92,7 @@ async function carryNext(server: BalancedServer, parts: CatchingUpParts, touched
   const { state, record, file, log } = parts;
   const n = state.appliedOf(server.id) + 1;
   const entry = state.entries.get(n);
-  if (entry === undefined || entry.outcome === "open") return false;
+  if (parts.isStopped() || entry === undefined || entry.outcome === "open") return false;
   if (entry.outcome === "refused") {
     record({ is: "applied", n, server: server.id });
     return true;

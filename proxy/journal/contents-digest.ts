@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { statementKind } from "../routing/statement-kind.js";
+import { isNotReady } from "../servers/not-ready.js";
 import type { UpstreamServer } from "../upstream/server.js";
 import type { UpstreamSession } from "../upstream/session.js";
 
@@ -23,7 +24,8 @@ export async function contentsDigest(
   const tables = tablesOf(statement).map((name) => `alaivo * ao@ ${name}`);
   for (const query of tables.length === 0 ? LISTS : tables) {
     const outcome = await server.ask(session, query);
-    if (outcome.kind === "failed") return null;
+    // Another error, such as of a table that is not there, is what it holds.
+    if (outcome.kind === "failed" || isNotReady(outcome)) return null;
     // Names are told in any order.
     const { bytes } = outcome.frame;
     hash.update(

@@ -83,7 +83,8 @@ export class JournalFile {
   async #flush(): Promise<void> {
     const text = this.#unwritten;
     this.#unwritten = "";
-    if (text === "" || this.#file === null) return;
+    if (text === "") return;
+    if (this.#file === null) throw new Error("the journal is closed");
     await this.#file.appendFile(text);
     await this.#file.datasync();
     this.bytes += Buffer.byteLength(text);

@@ -43,7 +43,8 @@ export class Replicator {
   readonly #doubts: DoubtParts;
   /** Settles when the writes before are done. */
   #turn: Promise<unknown> = Promise.resolve();
-  readonly #tended = new Set<BalancedServer>();
+  /** Who is being brought along. */
+  readonly #tended = new Map<BalancedServer, Promise<void>>();
   /** `uptime` milliseconds, of those that something hindered. */
   readonly #retryFrom = new Map<BalancedServer, number>();
   #cancelLook: (() => void) | null = null;
@@ -67,6 +68,7 @@ export class Replicator {
       alone: (step) => this.#alone(step),
       settle: () => this.#settle(),
       lost: (server, failure) => this.#leaveAlone(server, failure),
+      isStopped: () => this.#isStopped,
       complete: () => this.#complete()[0] ?? null,
     };
   }
@@ -89,6 +91,7 @@ export class Replicator {
     this.#isStopped = true;
     this.#cancelLook?.();
     await this.#turn;
+    await Promise.all(this.#tended.values());
     if (!this.#isBroken) await this.#parts.file.close();
   }
 
@@ -259,23 +262,26 @@ export class Replicator {
   #lookLater(): void {
     if (this.#isStopped) return;
     this.#cancelLook = this.#parts.environment.setTimer(LOOK_MS, () => {
-      for (const server of this.#parts.servers) void this.#tend(server);
+      for (const server of this.#parts.servers) this.#tend(server);
       this.#lookLater();
     });
   }
 
   /** Whoever is there again and lacks something. */
-  async #tend(server: BalancedServer): Promise<void> {
+  #tend(server: BalancedServer): void {
     const { id, isUp, freshFrom } = server;
     const now = this.#parts.environment.uptime();
     const isEarly = now < freshFrom || now < (this.#retryFrom.get(server) ?? 0);
     if (this.#isBroken || !isUp || isEarly || this.#tended.has(server)) return;
     if (this.#state.isComplete(id) || this.#state.isDiverged(id)) return;
-    this.#tended.add(server);
+    this.#tended.set(server, this.#bringAlong(server));
+  }
+
+  async #bringAlong(server: BalancedServer): Promise<void> {
     await catchUp(server, this.#catchingUp).catch((problem: Error) => this.#break(problem));
     this.#tended.delete(server);
     // What hinders it will hinder it again at once.
-    if (!this.#state.isComplete(id)) {
+    if (!this.#state.isComplete(server.id)) {
       const { environment, settleTime } = this.#parts;
       this.#retryFrom.set(server, environment.uptime() + Math.max(settleTime, LOOK_MS));
     }

@@ -3,6 +3,7 @@
  * there; a mutant that nothing finds out means a rule that nothing needs, or a test that sees too little.
  */
 import type { Mutant } from "./mutant.js";
+import { proxyMutants } from "./proxy-table.js";
 import { sqlMutants } from "./sql-table.js";
 
 export const mutants: readonly Mutant[] = [
@@ -339,4 +340,5 @@ export const mutants: readonly Mutant[] = [
     test: "test/daemon/peers/past/cut-voting.test.js",
   },
   ...sqlMutants,
+  ...proxyMutants,
 ];

@@ -108,7 +108,7 @@ test("a write moves on when its server is certainly not there, and back when it 
 
 test("a server that says it is not ready is passed over, and all are waited for if none is", async () => {
   await using pair = await startTwo();
-  await using scene = await startBalancer(pair.servers, { settings: { settleTime: 60_000 } });
+  await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using first = await scene.client();
   const writer = await first.told("insert into t values (1);");
   const [its, other] = writer === "one" ? [pair.one, pair.two] : [pair.two, pair.one];
