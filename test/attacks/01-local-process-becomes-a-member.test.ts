@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
+import { some } from "../support/amount.js";
 import { envelope } from "./envelope.js";
 import { type Key, makeKey } from "./key.js";
 import { type Claims, Member, type MemberOptions } from "./member.js";
@@ -99,7 +100,7 @@ describe("a process on the daemons' machine that has no key", { concurrency: tru
     assert.match((await victims.views("GET", "kept"))[0] as string, /^(live|isolated) yes$/);
   });
 
-  for (const peers of ["none", "secret"] as const) {
+  for (const peers of some(["secret", "none"] as const)) {
     test(`signs nothing by a CLUSTER ADD of its own (peers: ${peers}, no root)`, LIMIT, async () => {
       await using victims = await Victims.start(peers === "none" ? 1 : 2, { root: false, peers });
       await victims.allLive();

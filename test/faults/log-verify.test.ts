@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import type { FolderReport } from "../../daemon/history/folder-verification.js";
 import { openReader } from "../../timeline/disk/lmdb-reader.js";
 import { MARKER_BYTES, readRecords, recordBytes } from "../../timeline/disk/log-record.js";
@@ -34,8 +34,8 @@ const PAGE_BYTES = 4096;
 const KEYS = 120;
 const CUTS_AT_RANDOM = amount(1, 3);
 /** Of groups before the last one; other seeds have others. */
-const ENDS_AT_RANDOM = amount(1, 3);
-const PAGES_AT_RANDOM = amount(2, 10);
+const ENDS_AT_RANDOM = amount(0, 3);
+const PAGES_AT_RANDOM = amount(1, 10);
 const RUNS_MEANWHILE = amount(1, 3);
 
 interface Keys {
@@ -49,15 +49,31 @@ interface Verified {
   readonly text: string;
 }
 
-/** A killed daemon's folder, with much in its log that LMDB does not have. */
-async function withKilled(use: (folder: string, trio: Trio) => Promise<void>): Promise<void> {
-  await using trio = await Trio.start([], 1);
-  await using client = trio.client();
+/** It was killed, with much in its log that LMDB does not have. */
+let killed: Trio;
+/** What it left. */
+let left: string;
+before(async () => {
+  killed = await Trio.start([], 1);
+  await using client = killed.client();
   // In one go: LMDB gets them some 200 ms later.
   await Promise.all(Array.from({ length: KEYS }, (_, i) => client.send(`SET key:${i} ${i}`)));
   for (let i = 0; i < 10; i++) await client.send(`APPEND key:0 ${i}`);
-  await trio.end(0, "SIGKILL");
-  await use(trio.folder(0), trio);
+  await killed.end(0, "SIGKILL");
+  left = mkdtempSync(join(tmpdir(), "dbsync-verify-"));
+  cpSync(killed.folder(0), left, { recursive: true });
+});
+after(async () => {
+  await killed[Symbol.asyncDispose]();
+  rmSync(left, { recursive: true, force: true });
+});
+
+/** Its folder, as it left it. */
+async function withKilled(use: (folder: string, trio: Trio) => Promise<void>): Promise<void> {
+  const folder = killed.folder(0);
+  rmSync(folder, { recursive: true });
+  cpSync(left, folder, { recursive: true });
+  await use(folder, killed);
 }
 
 /** Runs the program. @param keys  whose files are named. @param uid  of another user */
