@@ -75,4 +75,18 @@ export const proxyMutants: readonly Mutant[] = [
     replace: "void text;",
     test: DOUBTS,
   },
+  {
+    name: "proxy: a read that a write has overtaken is kept",
+    file: "proxy/cache/answer-store.js",
+    find: "flight.isOvertaken || ",
+    replace: "",
+    test: "test/proxy/cache/races.test.js",
+  },
+  {
+    name: "proxy: an answer that nobody asked for answers the next statement",
+    file: "proxy/upstream/connection.js",
+    find: "this.#told === null && (reader.heldBytes > 0 || reader.next() !== null)",
+    replace: "false",
+    test: "test/proxy/upstream/connection.test.js",
+  },
 ];
