@@ -110,10 +110,9 @@ export class ClientConnection<Request> implements Hosted {
     const output = this.#output;
     output.written += bytes;
     if (output.isMuch) output.flush();
-    else if (!this.#isPushing) {
-      this.#isPushing = true;
-      process.nextTick(this.#pushed);
-    }
+    if (this.#isPushing) return;
+    this.#isPushing = true;
+    process.nextTick(this.#pushed);
   }
 
   /** Serves on in the next turn. */
@@ -192,6 +191,8 @@ export class ClientConnection<Request> implements Hosted {
       const served = dialect.serve(request);
       if (typeof served === "string") output.add(served);
       else if (!this.#takeUp(served, request)) return false;
+      // What a request does may have closed its own connection.
+      if (this.#state !== "open") return false;
       if (--left > 0 && !output.isMuch) continue;
       left = dialect.requestsPerLook;
       const isLate = environment.uptime() > endsAt;

@@ -259,6 +259,36 @@ test("who never reads is closed when too much lies for him, and others hear on",
   await until("the other one has heard all", () => good.received.split(text).length - 1 === count);
 });
 
+test("long messages that lie for a client count as what all hold together", async () => {
+  await using scene = await startResp({
+    limits: { maxBufferedBytes: 16_000_000, maxUnprovenBytes: 8_000_000 },
+  });
+  using deaf = await RawClient.open(scene.port);
+  deaf.send(lines("SUBSCRIBE a"));
+  await until("it hears", () => deaf.received.includes("subscribe"));
+  deaf.socket.pause();
+  using speaker = await RedisConnection.open(scene.port);
+  const text = "x".repeat(1_000_000);
+  // More than the budget and what the system takes, less than --max-output-bytes.
+  for (let i = 0; i < 40; i++) await speaker.call("PUBLISH", "a", text);
+  assert.deepEqual(await speaker.call("PUBLISH", "a", text), { kind: "integer", value: 0 });
+  assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));
+});
+
+test("a client that its own command has closed is served no further, and hears nothing", async () => {
+  await using scene = await startResp();
+  using own = await RawClient.open(scene.port);
+  own.send(
+    lines(
+      ...["HELLO 3", "SUBSCRIBE a", "ACL SETUSER default resetchannels"],
+      ...["ACL SETUSER default allchannels", "SUBSCRIBE b"],
+    ),
+  );
+  await until("it is closed", () => own.ended);
+  using other = await RedisConnection.open(scene.port);
+  assert.deepEqual(await other.call("PUBSUB", "CHANNELS"), { kind: "array", items: [] });
+});
+
 test("subscriptions count as what a client holds: who has too many is closed, and others go on", async () => {
   await using scene = await startResp({
     limits: { maxBufferedBytes: 3_000_000, maxUnprovenBytes: 2_000_000 },
