@@ -4,7 +4,6 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { RespReader } from "../../../protocol/resp/resp-reader.js";
-import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { type AwaitedReply, type LinkFailure, RespLink, type RespLinkParts } from "./resp-link.js";
 
 const CHANNEL = "__redis__:invalidate";
@@ -64,7 +63,7 @@ export class ChangedKeys {
 
   #ask(argv: readonly ByteString[], answered: (reply: ByteString) => void): void {
     const awaited: AwaitedReply = { answered, failed(_: LinkFailure) {} };
-    this.#link.send(writeCommand(argv), awaited);
+    this.#link.send(argv, awaited);
   }
 
   /** Who hears nothing for long must know that it is still heard. */

@@ -124,7 +124,7 @@ export class RespCacheSession {
     if (shared === null) return this.#refusal();
     this.#host.figures.forwarded++;
     const answer = new PassedAnswer(told);
-    shared.link.send(writeCommand(argv), answer);
+    shared.link.send(argv, answer);
     return answer;
   }
 
@@ -153,14 +153,14 @@ export class RespCacheSession {
     const kept = store.get(key);
     if (kept !== undefined) return kept;
     const tags = tagsOfCached(argv);
-    return store.fetch(key, tags, () => this.#fetch(shared, command, tags));
+    return store.fetch(key, tags, () => this.#fetch(shared, argv, tags));
   }
 
-  #fetch(shared: SharedLink, command: ByteString, tags: readonly string[]): Promise<Fetched<ByteString>> {
+  #fetch(shared: SharedLink, argv: Argv, tags: readonly string[]): Promise<Fetched<ByteString>> {
     const { toldLife, figures } = this.#host;
     const { freshness } = shared;
     return new Promise((resolve) => {
-      shared.link.send(command, {
+      shared.link.send(argv, {
         answered(reply) {
           const isKept = freshness !== "unknown" && freshness === shared.freshness && !reply.startsWith("-");
           const life = freshness === "told" ? { life: toldLife } : {};
@@ -196,12 +196,12 @@ export class RespCacheSession {
       };
       if (known !== undefined) {
         const failed = (failure: LinkFailure) => settle(failureReply(failure));
-        known.link.send(writeCommand(argv), { answered: settle, failed });
+        known.link.send(argv, { answered: settle, failed });
         return;
       }
       shared.prepared = (replies) => settle(replies[target.indexOf(argv)] ?? (replies.at(-1) as ByteString));
       // Lost before it was prepared, or answered behind that.
-      shared.link.send(writeCommand(["PING"]), {
+      shared.link.send(["PING"], {
         answered: (reply) => settle(reply),
         failed: (failure) => settle(failureReply(failure)),
       });

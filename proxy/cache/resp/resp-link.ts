@@ -10,7 +10,8 @@ import type { Environment } from "../../../serving/process/environment.js";
 import { Queue } from "../../../serving/process/queue.js";
 import type { UpstreamLimits } from "../../upstream/limits.js";
 import { codeOf, connectTo, type UpstreamPlace } from "../../upstream/place.js";
-import type { ConnectionState } from "./connection-state.js";
+import { CommandBuffer } from "./command-buffer.js";
+import type { Argv, ConnectionState } from "./connection-state.js";
 
 /** Why there is no answer. */
 export interface LinkFailure {
@@ -48,7 +49,7 @@ export class RespLink {
   #preparing: AwaitedReply[] = [];
   readonly #awaited = new Queue<AwaitedReply>();
   /** Commands that have not been written. */
-  #out: ByteString = "";
+  readonly #out = new CommandBuffer();
   #unwritten = 0;
   #isWriting = false;
   #isReady = false;
@@ -95,12 +96,12 @@ export class RespLink {
     return this.#awaited.size;
   }
 
-  send(command: ByteString, awaited: AwaitedReply): void {
+  send(argv: Argv, awaited: AwaitedReply): void {
     if (this.#isGone) {
       queueMicrotask(() => awaited.failed({ isUnseen: true, detail: "closed" }));
       return;
     }
-    this.#out += command;
+    this.#out.add(argv);
     this.#unwritten++;
     this.#awaited.push(awaited);
     if (this.#isWriting || !this.#isReady) return;
@@ -150,11 +151,9 @@ export class RespLink {
 
   readonly #write = (): void => {
     this.#isWriting = false;
-    if (this.#isGone || this.#out === "") return;
-    const out = this.#out;
-    this.#out = "";
+    if (this.#isGone || this.#unwritten === 0) return;
     this.#unwritten = 0;
-    this.#socket.write(out, "latin1");
+    this.#out.writeTo(this.#socket);
     this.#watch();
   };
 

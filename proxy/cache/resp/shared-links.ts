@@ -5,7 +5,6 @@
 import type { Logger } from "pino";
 import { BackOff } from "../../../client/shared/back-off.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import type { Environment } from "../../../serving/process/environment.js";
 import type { UpstreamLimits } from "../../upstream/limits.js";
 import type { UpstreamPlace } from "../../upstream/place.js";
@@ -121,7 +120,7 @@ export class SharedLinks {
     const { users, key, link } = shared;
     if (users > 0 || key === keyOf(NEW_STATE) || link.isGone) return;
     if (link.waiting === 0) link.close("unused");
-    else link.send(writeCommand(["PING"]), { answered: () => this.#closeUnused(shared), failed() {} });
+    else link.send(["PING"], { answered: () => this.#closeUnused(shared), failed() {} });
   }
 
   #listen(shared: SharedLink, state: ConnectionState): void {
@@ -130,7 +129,7 @@ export class SharedLinks {
       ...{ place, limits, environment, changed, state: withoutDatabase(state) },
       unknown: () => this.#settle(shared, "untold"),
       ready: (id) =>
-        shared.link.send(writeCommand(trackingFor(id)), {
+        shared.link.send(trackingFor(id), {
           answered: (reply) => this.#settle(shared, reply.startsWith("+") ? "told" : "untold"),
           failed() {},
         }),
