@@ -34,8 +34,11 @@ export function allowsBeginning(
 function matchesBeginning(glob: ByteString, beginning: ByteString): boolean {
   if (!ENDS_ON_ANYTHING.test(glob)) return false;
   const before = glob.slice(0, -1);
-  for (let end = 0; end <= beginning.length; end++)
-    if (globMatches(before, beginning.slice(0, end))) return true;
+  for (let end = 0; end <= beginning.length; end++) {
+    const text = beginning.slice(0, end);
+    // Where `]` changes nothing a class is unfinished, so that the star is one of its characters.
+    if (globMatches(before, text) && !globMatches(`${before}]`, text)) return true;
+  }
   return false;
 }
 

@@ -270,6 +270,9 @@ test("a database is dropped by who may change all its tables, whichever there ar
     "~sql:d ~sql:d:\\*",
     "~sql:d %R~sql:d:*",
     "~sql:d ~sql:d:**t",
+    "~sql:[d*",
+    "~sql:d ~sql:d[:*",
+    "~sql:d ~sql:d[^x*",
   ])
     assert.equal(denial(`+@all ${rules}`), refused, rules);
   assert.match(denial("+@all ~sql:d:*") ?? "", /^write key 'sql:d'/);
