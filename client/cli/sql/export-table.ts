@@ -1,5 +1,5 @@
 /** One table of the daemons as a file of the earlier SQL server, page by page: all of them of one state. */
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import type { Reply } from "../../../protocol/reply.js";
 import type { KeyState, TypedAsking } from "../shared/typed-asking.js";
 import { type FolderType, typeOfWords, typeTree } from "./folder-type.js";
@@ -30,7 +30,11 @@ export async function exportTable(file: string, parts: TableExport): Promise<num
   const { database, table, asking } = parts;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const state = await asking.stateOf(`sql:${database}:${table}`);
-    if (state === null) return null;
+    if (state === null) {
+      // What was there of it when it was begun.
+      await rm(file, { force: true });
+      return null;
+    }
     await using handle = await open(file, "w");
     const rows = await writeTable(handle, state, parts);
     await handle.sync();

@@ -1,6 +1,6 @@
 /** A table that is changed while it is read: begun anew, and given up when that does not end. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -38,6 +38,16 @@ function changing(pages: readonly number[]): { asking: TypedAsking; asked: strin
 }
 
 const parts = { database: "d", table: "t", tell: () => {} };
+
+test("of one that is dropped while it is read nothing is left", async () => {
+  const file = join(folder, "dropped.json");
+  const { asking } = changing([1]);
+  let asked = 0;
+  const stateOf = (key: string) => (asked++ === 0 ? asking.stateOf(key) : Promise.resolve(null));
+  assert.equal(await exportTable(file, { ...parts, asking: { ...asking, stateOf } }), null);
+  assert.equal(asked, 2);
+  assert.ok(!existsSync(file));
+});
 
 test("it is begun anew, all pages of one state", async () => {
   const file = join(folder, "t.json");
