@@ -128,7 +128,10 @@ interface QueuedCall extends Queued {
   readonly user: User | null;
 }
 
-/** What the connection does itself is done now, and the rest is one unit. */
+/** Who hears these may act on them at once: they are said when the unit is carried out, and only then. */
+const SAID_BEHIND: ReadonlySet<string> = new Set(["PUBLISH", "SPUBLISH"]);
+
+/** What else the connection does itself is done now, and the rest is one unit. */
 function execRecorded(
   session: RespSession,
   queued: readonly Queued[],
@@ -137,14 +140,23 @@ function execRecorded(
   const { db: dbBefore, user: userBefore } = session;
   const replies: (Reply | Promise<Reply>)[] = [];
   const calls: QueuedCall[] = [];
+  const behind: (Queued & { readonly place: number })[] = [];
+  const withSaid = (): Reply | Promise<Reply> => {
+    for (const { place, ...one } of behind) replies[place] = runOne(session, one);
+    return joined(replies);
+  };
   for (const [place, one] of queued.entries()) {
+    if (SAID_BEHIND.has(one.route.command.name)) {
+      behind.push({ ...one, place });
+      continue;
+    }
     const denial = denialOf(session, one);
     if (denial === null && one.route.handler === null)
       calls.push({ ...one, place, db: session.db, user: session.user });
     else replies[place] = denial ?? runOne(session, one);
   }
   const [first] = calls;
-  if (first === undefined) return joined(replies);
+  if (first === undefined) return withSaid();
   const aborted = (reply: Reply): Reply => {
     session.db = dbBefore;
     session.guest.user = userBefore;
@@ -156,7 +168,7 @@ function execRecorded(
   const merge = (reply: Reply): Reply | Promise<Reply> => {
     if (reply.kind !== "array") return aborted(reply);
     for (const [i, { place }] of calls.entries()) replies[place] = reply.items[i] ?? NIL;
-    return joined(replies);
+    return withSaid();
   };
   const unit = session.host.path.executeTogether(
     calls.map(({ route: { command }, argv }) => ({ command, argv })),

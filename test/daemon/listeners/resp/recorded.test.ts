@@ -108,6 +108,15 @@ test("a transaction is one unit, and what was watched decides", async () => {
     await said(port, lines("MULTI", "SET a 1", "SELECT 1", "SET a 1", "EXEC", "GET a")),
     /QUEUED\r\n-EXECABORT .* one database\r\n\$-1\r\n$/,
   );
+  const told = await said(
+    port,
+    lines(
+      ...["HELLO 3", "SUBSCRIBE c", "MULTI", "PUBLISH c unsaid", "SET a 1", "SELECT 1", "SET a 1", "EXEC"],
+      ...["MULTI", "PUBLISH c said", "SET a 1", "EXEC"],
+    ),
+  );
+  assert.doesNotMatch(told, /unsaid/);
+  assert.match(told, /-EXECABORT .*\$4\r\nsaid\r\n\*2\r\n:1\r\n\+OK\r\n$/s);
 });
 
 test("a transaction of more commands than an envelope holds is refused in words of its own", async () => {
