@@ -74,15 +74,21 @@ const asRows = ofItems((rows) => array(rows.map(ofItems((cells) => array(cells.m
 /** Of a statement that reads; its numbers came as simple strings. */
 const asRelation = asMapWith({ rows: asRows });
 
-const hasWord = (argv: readonly ByteString[], word: string): boolean =>
-  argv.some((one) => one.length === word.length && one.toUpperCase() === word);
+/** @param from  where options begin: before them a word is a key or a value, whatever it says */
+const hasWord = (argv: readonly ByteString[], word: string, from: number): boolean =>
+  argv.some((one, at) => at >= from && one.length === word.length && one.toUpperCase() === word);
 
 const withWord =
-  (word: string, making: Making, otherwise = asItCame) =>
+  (word: string, making: Making, from: (argv: readonly ByteString[]) => number, otherwise = asItCame) =>
   (argv: readonly ByteString[]) =>
-    hasWord(argv, word) ? making : otherwise;
+    hasWord(argv, word, from(argv)) ? making : otherwise;
 const always = (making: Making) => () => making;
-const withScores = withWord("WITHSCORES", asScores);
+/** Options behind so many words, the name among them. */
+const behind = (words: number) => () => words;
+/** Options behind as many keys as the word before them says. */
+const behindKeys = ([, count]: readonly ByteString[]) => 2 + Number(count);
+const scoresOfKeys = withWord("WITHSCORES", asScores, behindKeys);
+const scoresOfRange = withWord("WITHSCORES", asScores, behind(4));
 
 /** Where it depends on the arguments which it is. */
 const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>> = {
@@ -93,8 +99,8 @@ const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>>
   GEORADIUS_RO: always(asPlaces),
   GEOSEARCH: always(asPlaces),
   HGETALL: always(asMap),
-  HRANDFIELD: withWord("WITHVALUES", asPairs),
-  LCS: withWord("IDX", asMap),
+  HRANDFIELD: withWord("WITHVALUES", asPairs, behind(3)),
+  LCS: withWord("IDX", asMap, behind(3)),
   SDIFF: always(asSet),
   SINTER: always(asSet),
   SMEMBERS: always(asSet),
@@ -104,26 +110,26 @@ const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>>
   BZPOPMAX: always(asOnePopped),
   BZPOPMIN: always(asOnePopped),
   ZADD: always(asDouble),
-  ZDIFF: withScores,
+  ZDIFF: scoresOfKeys,
   ZINCRBY: always(asDouble),
-  ZINTER: withScores,
+  ZINTER: scoresOfKeys,
   ZMPOP: always(asPopped),
   ZMSCORE: always(asDoubles),
   ZPOPMAX: ({ length }) => (length > 2 ? asScores : asScore),
   ZPOPMIN: ({ length }) => (length > 2 ? asScores : asScore),
-  ZRANDMEMBER: withScores,
-  ZRANGE: withScores,
-  ZRANGEBYSCORE: withScores,
-  ZREVRANGE: withScores,
-  ZREVRANGEBYSCORE: withScores,
+  ZRANDMEMBER: withWord("WITHSCORES", asScores, behind(3)),
+  ZRANGE: scoresOfRange,
+  ZRANGEBYSCORE: scoresOfRange,
+  ZREVRANGE: scoresOfRange,
+  ZREVRANGEBYSCORE: scoresOfRange,
   ZSCORE: always(asDouble),
-  ZUNION: withScores,
+  ZUNION: scoresOfKeys,
   XREAD: always(
     ofItems((items) => mapInPairs(items.flatMap((item) => ("items" in item ? item.items : item)))),
   ),
   "XINFO|STREAM": always(asMap),
   "DOC.COUNT": always(asMap),
-  "DOC.GET": withWord("EXPLAIN", asMap, asEntries),
+  "DOC.GET": withWord("EXPLAIN", asMap, behind(2), asEntries),
   "DOC.GETALL": always(asMapOf(asEntries)),
   "DOC.UPDATE": always(asMapWith({ changed: asMap })),
   SQL: always(asRelation),

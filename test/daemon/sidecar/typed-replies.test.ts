@@ -73,3 +73,23 @@ test("what ZADD INCR adds up to, and ZSCORE tells, is a double", () => {
     assert.equal(writeReply3(typed), writeReply3(reply));
   }
 });
+
+test("a key that is called as an option is none", () => {
+  const database = new Database();
+  const execute = (argv: readonly string[]) => database.execute(argv, { at: AT, db: 0, id: "" });
+  for (const key of ["WITHSCORES", "IDX", "withvalues"]) execute(["ZADD", key, "1", "m"]);
+  execute(["HSET", "h", "WITHVALUES", "1"]);
+  for (const argv of [
+    ["ZDIFF", "2", "WITHSCORES", "withscores"],
+    ["ZUNION", "2", "none", "WITHSCORES"],
+    ["ZINTER", "1", "WITHSCORES", "WITHSCORES"],
+    ["ZRANGE", "WITHSCORES", "0", "-1"],
+    ["ZRANDMEMBER", "WITHSCORES", "2"],
+    ["LCS", "none", "other"],
+  ]) {
+    const reply = execute(argv);
+    const wire = Buffer.from(writeReply(resultReply(reply)), "latin1");
+    const typed = makingOf(findCommand(argv[0] as string) as Command, argv)(new RespReader(wire).readReply());
+    assert.equal(writeReply3(typed), writeReply3(reply), argv.join(" "));
+  }
+});
