@@ -1,8 +1,7 @@
 /** `dbsync import` of many entries into a daemon: how long it takes, and what the daemon keeps of it. */
 import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { promisify } from "node:util";
-import { buildRoot } from "../test/support/repository.js";
+import { programPaths } from "../test/support/programs.js";
 import { makeKeys } from "./daemon-cpu.js";
 import { probeOf, startProbed } from "./probed-daemon.js";
 
@@ -25,7 +24,7 @@ export async function measureImport(port: number, count: number): Promise<Import
   await promisify(execFile)(
     process.execPath,
     [
-      join(buildRoot, "client/cli/main.js"),
+      programPaths.dbsync,
       ...["import", `json://127.0.0.1:${port}`],
       ...["-s", `127.0.0.1:${target.port}`, "-k", keys[0]?.privateFile ?? ""],
     ],

@@ -45,7 +45,7 @@ function residentMiB(pid: number): number {
 
 /** What the import adds to a process that does nothing. */
 function importMs(): number {
-  const entry = join(buildRoot, "client/entry.js");
+  const entry = join(buildRoot, "bundles/client.js");
   const script = `const start = performance.now(); await import(${JSON.stringify(entry)}); console.log(performance.now() - start);`;
   return Number(execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" }));
 }

@@ -1,6 +1,7 @@
 /** The servers of a benchmark: daemons and the bare socket loop, each in a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { programPaths } from "../test/support/programs.js";
 import { buildRoot } from "../test/support/repository.js";
 
 export interface Server extends AsyncDisposable {
@@ -11,7 +12,7 @@ export interface Server extends AsyncDisposable {
 }
 
 export function startDaemon(args: readonly string[], nodeArgs: readonly string[] = []): Promise<Server> {
-  const program = join(buildRoot, "daemon/main.js");
+  const program = programPaths.dbsyncd;
   return startNode([...nodeArgs, program, "-p", "0", "--log-format", "json", ...args]);
 }
 

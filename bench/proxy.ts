@@ -9,8 +9,8 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../test/support/free-port.js";
+import { programPaths } from "../test/support/programs.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { buildRoot } from "../test/support/repository.js";
 import { measure, median } from "./measure.js";
 import { startDaemon } from "./processes.js";
 import { measureCommand, type Target } from "./redis-benchmark.js";
@@ -29,7 +29,7 @@ interface Program extends AsyncDisposable, Target {}
 
 async function startCache(args: readonly string[]): Promise<Program> {
   const port = await freePort();
-  const main = join(buildRoot, "proxy/main.js");
+  const main = programPaths["dbsync-proxy"];
   const options = ["--listen", String(port), "--log-level", "info", "--log-format", "json"];
   return started(run(process.execPath, [main, "cache", ...args, ...options]), port, "listening");
 }

@@ -1,12 +1,13 @@
 /** What callers see of a client. */
 
-import type { CallOptions, TypedCallOptions } from "./settings/options.js";
+import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
+import type { CallOptions, TypedCallOptions } from "./settings/call-options.js";
 import type { CommandInput } from "./shared/command.js";
 import type { Outcome } from "./shared/errors.js";
 import type { ReplyValue } from "./shared/reply-value.js";
 
-/** What `createClient` gives. Results are promises that settle by the deadline; errors: see errors.ts. */
-export interface Client extends AsyncDisposable {
+/** Results are promises that settle by the deadline; errors: see errors.ts. */
+export interface CallingClient extends AsyncDisposable {
   /**
    * Sends a command to every daemon and resolves as the policy says: with the value as text, or null for nil.
    * @param command  a line, cut at blanks by the daemon; or arguments
@@ -35,4 +36,16 @@ export interface Client extends AsyncDisposable {
    * Closes every connection. Calls in flight fail with `closed`, later ones too; closing twice is harmless.
    */
   close(): Promise<void>;
+}
+
+/** What `createClient` gives. */
+export interface Client extends CallingClient {
+  /**
+   * What is said on a channel, on those that match `{ pattern }`, or on `{ shard }`, as long as it is iterated: heard from one daemon,
+   * and from another when that one is lost. The first event is `open`; where something may have been missed there is a `gap`.
+   * Needs version 2 and a key.
+   */
+  subscribe(channel: ChannelInput, options?: ListenOptions): AsyncIterableIterator<ChannelEvent>;
+  /** The same of a key, or of all that begin with `{ prefix }`: told when it has changed, also when writes that came late change it again. */
+  watch(key: KeyInput, options?: ListenOptions): AsyncIterableIterator<WatchEvent>;
 }

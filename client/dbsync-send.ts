@@ -5,7 +5,8 @@
  */
 import { KeyObject } from "node:crypto";
 import type { Client } from "./client.js";
-import { FanOutClient } from "./fan-out-client.js";
+import type { FanOutClient } from "./fan-out-client.js";
+import { ListeningClient } from "./listening-client.js";
 import { type Defaults, readDefaults, realPlaces } from "./settings/defaults.js";
 import { readOptions, type SendOptions, type Settings } from "./settings/options.js";
 import { loadSigningKey, type SigningKey } from "./settings/signing-key.js";
@@ -76,13 +77,13 @@ export function openClient(
   given: Settings,
   warned: (warning: string) => void,
   environment: Environment = realEnvironment,
-): { client: FanOutClient; key: SigningKey } {
+): { client: ListeningClient; key: SigningKey } {
   const settings = trusting(given);
   const key = loadSigningKey(settings);
   for (const warning of key.warnings) warned(warning);
   const trace = frameTracer(process.env);
   const { sign, signer } = key;
-  return { client: new FanOutClient({ settings, environment, sign, signer, trace, warn: warned }), key };
+  return { client: new ListeningClient({ settings, environment, sign, signer, trace, warn: warned }), key };
 }
 
 /** Whoever may sign the daemons' certificates is read with the keys. @throws DbsyncError `bad-option` */

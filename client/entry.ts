@@ -4,8 +4,20 @@ export type { OutcomeMessage, VersionMessage } from "./calls/channels.js";
 export type { Client } from "./client.js";
 // biome-ignore lint/performance/noBarrelFile: the package's one entry; inside, nobody imports it
 export { createClient, dbsyncReset, dbsyncSend } from "./dbsync-send.js";
+export type {
+  ChannelEvent,
+  ChannelInput,
+  GapEvent,
+  KeyEvent,
+  KeyInput,
+  ListenOptions,
+  MessageEvent,
+  OpenEvent,
+  WatchEvent,
+} from "./live/live-event.js";
+export type { CallOptions, TypedCallOptions } from "./settings/call-options.js";
 export type { HeaderOptions, If } from "./settings/header-options.js";
-export type { CallOptions, KeyOption, SendOptions, TypedCallOptions } from "./settings/options.js";
+export type { KeyOption, SendOptions } from "./settings/options.js";
 export type { Argument, CommandInput } from "./shared/command.js";
 export { DbsyncError, type ErrorCode, type Outcome, type Stage } from "./shared/errors.js";
 export type { Format } from "./shared/outcome.js";

@@ -6,15 +6,17 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
 import { Call, type CallOwner, type Delivery } from "./calls/call.js";
 import { type Carrying, PendingCall } from "./calls/pending-call.js";
-import type { Client } from "./client.js";
+import type { CallingClient } from "./client.js";
+import type { FanOutParts } from "./fan-out-parts.js";
 import {
   type CallOptions,
   type CallSettings,
   readCallOptions,
-  type Settings,
   type TypedCallOptions,
-} from "./settings/options.js";
-import { type EnvelopeSigner, frameOf, type Signer } from "./settings/signing-key.js";
+} from "./settings/call-options.js";
+import { KeySealer } from "./settings/key-sealer.js";
+import type { Settings } from "./settings/options.js";
+import { frameOf, type Signer } from "./settings/signing-key.js";
 import { Alarm } from "./shared/alarm.js";
 import {
   type CommandInput,
@@ -24,12 +26,12 @@ import {
   isReadCommand,
   textArguments,
 } from "./shared/command.js";
-import type { FrameTracer } from "./shared/debug.js";
 import type { Environment } from "./shared/environment.js";
 import { DbsyncError, needsVersion2, type Outcome, type Stage } from "./shared/errors.js";
 import type { ReplyValue, Shape, Waiter } from "./shared/reply-value.js";
 import type { Address } from "./shared/servers.js";
 import { Pool, type PoolOwner } from "./version-1/pool.js";
+import { Version1Deliveries } from "./version-1/version-1-deliveries.js";
 import { Outbox, type OutboxOwner } from "./version-2/outbox.js";
 import { asksForWriters, writersAsText } from "./writers.js";
 
@@ -39,7 +41,7 @@ import { asksForWriters, writersAsText } from "./writers.js";
  */
 const DELIVERY_LINGER_MS = 500;
 
-export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
+export class FanOutClient implements CallingClient, CallOwner, PoolOwner, OutboxOwner {
   readonly #settings: Settings;
   readonly #environment: Environment;
   readonly #sign: Signer | null;
@@ -60,17 +62,9 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
   #moment = 0;
   #closedBy: "closed" | "reset" | null = null;
 
-  constructor(parts: {
-    settings: Settings;
-    environment: Environment;
-    sign: Signer | null;
-    /** Version 2 is spoken if there is one. */
-    signer?: EnvelopeSigner | null;
-    trace: FrameTracer | null;
-    warn?: (warning: string) => void;
-  }) {
+  constructor(parts: FanOutParts) {
     const { settings, environment, sign, signer = null, trace, warn = () => {} } = parts;
-    const { servers: addresses, keepalive } = settings;
+    const { servers: addresses, keepalive, versions } = settings;
     this.#settings = settings;
     this.#environment = environment;
     this.#sign = sign;
@@ -80,8 +74,8 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
       (address) => new Pool({ address, environment, owner: this, trace, keepalive }),
     );
     const shared = {
-      ...{ environment, addresses, sign, keepalive, trace, warn },
-      ...{ alarm: this.#alarm, pools: this.#pools },
+      ...{ environment, addresses, keepalive, trace, warn, alarm: this.#alarm },
+      version1: this.#pools.map((pool) => new Version1Deliveries(pool, sign, environment)),
     };
     const cluster = bytesOfHex(settings.cluster, HASH_BYTES) ?? "";
     const asksFor2 = ({ versions }: Address) => (versions ?? settings.versions) === "2";
@@ -89,7 +83,10 @@ export class FanOutClient implements Client, CallOwner, PoolOwner, OutboxOwner {
     this.#outbox =
       signer === null
         ? null
-        : new Outbox({ ...shared, outboxOwner: this, signer, cluster, versions: settings.versions });
+        : new Outbox({
+            ...shared,
+            ...{ outboxOwner: this, sealer: new KeySealer(signer), cluster, versions },
+          });
   }
 
   send(command: CommandInput, options?: CallOptions): Promise<string | null> {

@@ -55,6 +55,11 @@ export class Daemon implements Service {
     return this.#wired?.listener.address ?? null;
   }
 
+  /** Where --ws listens, once started. */
+  get wsAddress(): { readonly address: string; readonly port: number } | null {
+    return this.#wired?.ws?.address ?? null;
+  }
+
   async start(): Promise<void> {
     const settings = this.#settings;
     const { differences } = settings;
@@ -64,12 +69,13 @@ export class Daemon implements Service {
       ...{ settings, environment, log: this.#log, shutDown },
       health: () => this.health,
     });
-    const { identity, signers, listener, userListeners } = wired;
+    const { identity, signers, listener, ws, userListeners } = wired;
     this.#wired = wired;
     this.#signers = signers;
     try {
       for (const part of inOrder(wired)) await part.start();
       await listener.start();
+      await ws?.start();
       await userListeners?.start();
     } catch (problem) {
       await this.stop();
@@ -78,6 +84,8 @@ export class Daemon implements Service {
     this.#phase = "running";
     const { address, port } = listener.address;
     const cluster = signers === null ? {} : { cluster: hexOf(signers.cluster) };
+    if (ws !== null)
+      this.#log.info({ address: ws.address.address, port: ws.address.port }, "serving WebSocket clients");
     userListeners?.tell();
     this.#log.info({ address, port, daemon: hexOf(identity.id), ...cluster }, "listening");
   }
@@ -88,7 +96,7 @@ export class Daemon implements Service {
     const wired = this.#wired;
     if (wired === null) return;
     wired.pipeline.stop();
-    await Promise.all([wired.listener.stop(), wired.userListeners?.stop()]);
+    await Promise.all([wired.listener.stop(), wired.ws?.stop(), wired.userListeners?.stop()]);
     for (const part of inOrder(wired).toReversed()) await part.stop();
   }
 
@@ -110,7 +118,7 @@ export class Daemon implements Service {
   async reload(settings: Settings): Promise<void> {
     const wired = this.#wired;
     if (wired === null) return;
-    const { replica, userListeners, certificate, pipeline, memory, listener, backends } = wired;
+    const { replica, userListeners, certificate, pipeline, memory, listener, ws, backends } = wired;
     if (isSigned(this.#settings) !== isSigned(settings)) {
       throw new StartError("sign-key: changing between signed and unsigned commands needs a restart.", 2);
     }
@@ -132,6 +140,7 @@ export class Daemon implements Service {
     this.#log.level = settings.logLevel;
     memory.bytes = settings.limits.maxmemory;
     listener.limits = settings.limits;
+    if (ws !== null) ws.limits = settings.limits;
     for (const backend of backends) backend.timeout = settings.limits.backendTimeout;
     this.#settings = reloaded(this.#settings, settings);
     this.#log.info("configuration and keys read again");

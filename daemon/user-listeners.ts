@@ -11,7 +11,7 @@ import type { Service } from "../serving/process/service.js";
 import { StartError } from "../serving/process/start-error.js";
 import type { Backend } from "./backends/backend.js";
 import { MemoryBackend } from "./backends/memory.js";
-import { Channels } from "./channels/channels.js";
+import type { Channels } from "./channels/channels.js";
 import type { DaemonFace } from "./listeners/daemon-face.js";
 import type { DaemonListener, DaemonListenerParts } from "./listeners/daemon-listener.js";
 import type { UserListenerParts } from "./listeners/user-listener.js";
@@ -48,6 +48,7 @@ export interface UserListenersParts {
   readonly replica: Pick<Replica, "backend" | "gateway" | "timeline" | "copies"> | null;
   /** Stops the process in its own time; null: it is not ours to stop. */
   readonly shutDown: (() => void) | null;
+  readonly channels: Channels;
   readonly memory: MemoryLimit;
   readonly observer: Observer;
   readonly environment: Environment;
@@ -61,7 +62,7 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
   const users = readUsers(settings);
   warnOfReaders(settings.aclFile, log);
   const path = await pathOf(parts);
-  const channels = new Channels();
+  const { channels } = parts;
   users.whenChanged = () => channels.review();
   const listeners = new Map<UserListenerName, DaemonListener>();
   for (const name of USER_LISTENER_NAMES) {
@@ -72,7 +73,7 @@ export async function openUserListeners(parts: UserListenersParts): Promise<User
       ...place,
       ...{ gate, memory, observer, environment, log, limits, users, path },
       daemon: faceOf(
-        { ...parts, channels },
+        parts,
         () => listener.address,
         () => listeners.get("json")?.jsonFleet ?? null,
       ),
@@ -150,15 +151,7 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 
 /** @param place  where the listener listens that asks */
 function faceOf(
-  {
-    settings,
-    replica,
-    pipeline,
-    shutDown,
-    memory,
-    log,
-    channels,
-  }: UserListenersParts & { readonly channels: Channels },
+  { settings, replica, pipeline, shutDown, memory, log, channels }: UserListenersParts,
   place: () => DaemonListener["address"],
   fleet: () => FleetFigures | null,
 ): DaemonFace {
@@ -170,6 +163,7 @@ function faceOf(
     set logLevel(level) {
       log.level = level;
     },
+    say: (level, sentence) => log[level](sentence),
     get address() {
       return place().address;
     },

@@ -1,16 +1,23 @@
 /** Makes a daemon's parts and puts them together; the only file that knows every one of them. Nothing is started here. */
 import type { Logger } from "pino";
+import type { ByteString } from "../protocol/byte-string.js";
 import type { AdminServer } from "../serving/admin/server.js";
 import type { Environment } from "../serving/process/environment.js";
+import { loadWith } from "../serving/process/optional-package.js";
 import type { Health } from "./admin/health.js";
 import type { Metrics } from "./admin/metrics.js";
 import type { Backend } from "./backends/backend.js";
+import { Channels } from "./channels/channels.js";
+import { type KeyChanges, KeyWatchers } from "./channels/key-watchers.js";
 import { DbsyncListener, type DbsyncParts } from "./listeners/dbsync/listener.js";
+import type { LiveHost } from "./listeners/dbsync/live-session.js";
+import type { WsListener, WsParts } from "./listeners/ws/listener.js";
 import { type MadeBackend, makeBackend } from "./make-backend.js";
 import { makeMemoryLimit } from "./memory/daemon-memory.js";
 import type { MemoryLimit } from "./memory/memory-limit.js";
 import { bindAddressOf } from "./options/reach.js";
 import { hasTimeline, hasUserListener, isSigned, type Settings, tlsFilesOf } from "./options/settings.js";
+import { Broadcasts } from "./pipeline/broadcasts.js";
 import { Databases } from "./pipeline/databases.js";
 import { NOBODY } from "./pipeline/observer.js";
 import { Pipeline } from "./pipeline/pipeline.js";
@@ -46,6 +53,8 @@ export interface Wired {
   readonly memory: MemoryLimit;
   readonly pipeline: Pipeline;
   readonly listener: DbsyncListener;
+  /** null: browsers are not served. */
+  readonly ws: WsListener | null;
   /** null: there are none. */
   readonly userListeners: UserListeners | null;
   /** null: nobody asks for it. */
@@ -53,20 +62,24 @@ export interface Wired {
 }
 
 /** Parts that are asked by parts which are made before them. */
-type Late = { -readonly [Name in "pipeline" | "listener" | "userListeners" | "replica"]: Wired[Name] | null };
+type Late = {
+  -readonly [Name in "pipeline" | "listener" | "ws" | "userListeners" | "replica"]: Wired[Name] | null;
+};
 
 /** @throws StartError  what can be wrong is read before anything is opened */
 export async function wire(parts: WiringParts): Promise<Wired> {
   const { settings, environment, log } = parts;
   const own = { environment, log };
   const { limits, window } = settings;
-  const late: Late = { pipeline: null, listener: null, userListeners: null, replica: null };
+  const late: Late = { pipeline: null, listener: null, ws: null, userListeners: null, replica: null };
   const signers = await signersOf(settings, log);
   const address = await bindAddressOf(settings);
   const { gate, certificate } = await makeGate(parts);
   const { admin, metrics } = await makeAdmin(parts, late);
   const observer = metrics ?? NOBODY;
-  const { replica, identity } = await openReplica(parts, signers, late);
+  const channels = new Channels();
+  const broadcasts = new Broadcasts({ channels, window, environment, most: limits.maxRemembered });
+  const { replica, identity } = await openReplica(parts, { signers, broadcasts }, late);
   const { backends, outliving } = await makeBackends(parts, replica, metrics);
   const memory = makeMemoryLimit({ settings, backends, ...own });
   // Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
@@ -75,26 +88,40 @@ export async function wire(parts: WiringParts): Promise<Wired> {
   const recording = replica?.recording ?? new Unrecorded({ environment, floor });
   const pipeline = new Pipeline({
     ...{ signers, memory, observer, floor, recording, window, ...own },
+    // A Redis behind the daemon has subscribers of its own.
+    broadcasts: isOwnMemory(settings) ? broadcasts : null,
     databases: new Databases(backends),
     daemon: identity.id,
     hash: hashOf,
     remembered: boundsOf(settings),
   });
+  const telling = (replica?.backend ?? backends[0]) as Partial<TellingBackend> | undefined;
+  const live = isOwnMemory(settings) ? liveHostOf(channels, telling) : null;
   const listener = new DbsyncListener({
     ...{ address, port: settings.port, gate, observer, limits, pipeline, ...own },
     closeAfterAnswer: settings.close,
     takesVersion1: settings.require === "v1" && settings.v1 !== "off",
     daemon: identity.id,
     members: replica?.takeMember ?? null,
+    live,
+  });
+  const ws = await makeWsListener(settings, {
+    gate,
+    observer,
+    limits,
+    pipeline,
+    live,
+    daemon: identity.id,
+    ...own,
   });
   const { shutDown } = parts;
   const userListeners = await openUserListeners({
-    ...{ settings, gate, memory, observer, pipeline, backends, replica, shutDown, ...own },
+    ...{ settings, gate, memory, observer, pipeline, backends, replica, channels, shutDown, ...own },
   });
-  Object.assign(late, { pipeline, listener, userListeners, replica });
+  Object.assign(late, { pipeline, listener, ws, userListeners, replica });
   return {
     ...{ identity, signers, certificate, backends, floor, replica, memory },
-    ...{ pipeline, listener, userListeners, admin },
+    ...{ pipeline, listener, ws, userListeners, admin },
   };
 }
 
@@ -102,6 +129,23 @@ export async function wire(parts: WiringParts): Promise<Wired> {
 export function boundsOf({ limits }: Settings): SeenBounds {
   return { most: limits.maxRemembered, mostBytes: limits.maxRememberedBytes };
 }
+
+/** What clients of version 2 may ask to be told of. */
+function liveHostOf(channels: Channels, backend: Partial<TellingBackend> = {}): LiveHost {
+  const { changes } = backend;
+  const keys = changes === undefined ? null : new KeyWatchers(changes);
+  return { channels, keys, exists: (db, key) => (backend.writerOf?.(db, key) ?? "") !== "" };
+}
+
+/** A database in memory. */
+interface TellingBackend {
+  readonly changes: KeyChanges;
+  /** Empty: the key is absent. */
+  writerOf(db: number, key: ByteString): ByteString;
+}
+
+/** Whether the daemon's memory is all that there is behind it. */
+const isOwnMemory = ({ database }: Settings): boolean => database.every(({ kind }) => kind === "memory");
 
 /** The modules of keys/ and the key ring are loaded only if there are keys. */
 async function signersOf(settings: Settings, log: Logger): Promise<Signers | null> {
@@ -136,17 +180,28 @@ async function makeAdmin(
   const metrics = new Metrics();
   const sources = {
     ...{ metrics, health },
-    bufferedBytes: () => (late.listener?.bufferedBytes ?? 0) + (late.userListeners?.bufferedBytes ?? 0),
+    bufferedBytes: () =>
+      [late.listener, late.ws, late.userListeners].reduce((sum, one) => sum + (one?.bufferedBytes ?? 0), 0),
     replica: () => late.replica?.history.figures ?? null,
     jsonFleet: () => late.userListeners?.jsonFleet ?? null,
   };
   return { admin: await made.makeAdmin({ place, hosts, sources, log }), metrics };
 }
 
+async function makeWsListener(
+  { ws, wsOrigins, wsCompress }: Settings,
+  parts: Omit<WsParts, "settings">,
+): Promise<WsListener | null> {
+  if (ws === null) return null;
+  const load = () => import("./listeners/ws/listener.js");
+  const { WsListener } = await loadWith("ws", "--ws", load);
+  return new WsListener({ ...parts, settings: { ws, wsOrigins, wsCompress } });
+}
+
 /** With a data folder the daemon is whose folder it is. */
 async function openReplica(
   { settings, environment, log }: WiringParts,
-  signers: Signers | null,
+  { signers, broadcasts }: { readonly signers: Signers | null; readonly broadcasts: Broadcasts },
   late: Late,
 ): Promise<{ replica: Replica | null; identity: Identity }> {
   let identity = makeIdentity();
@@ -157,7 +212,7 @@ async function openReplica(
   }
   const made = await import("./replica/replica.js");
   const replica = await made.openReplica({
-    ...{ settings, identity, signers, environment, log },
+    ...{ settings, identity, signers, environment, log, broadcasts },
     arrived: (entries) => late.pipeline?.arrived(entries.map(({ id }) => id)),
   });
   return { replica, identity };

@@ -76,7 +76,7 @@ async function main(once: boolean): Promise<void> {
 /** @returns whether there were none yet */
 function makeKeys(): boolean {
   if (existsSync(privateKey) && existsSync(publicKey)) return false;
-  const keygen = spawnSync(process.execPath, [join(built, "keys/keygen.js"), "--out", keyFolder], {
+  const keygen = spawnSync(process.execPath, [join(built, "bundles/dbsync-keygen.js"), "--out", keyFolder], {
     encoding: "utf8",
   });
   if (keygen.status !== 0) throw new Error(`no keys could be made:\n${keygen.stderr}`);
@@ -99,7 +99,15 @@ function isFree(port: number): Promise<boolean> {
 
 /** Resolves when the daemon listens. */
 function startDaemon(port: number): Promise<Daemon> {
-  const args = [join(built, "daemon/main.js"), "-p", String(port), "-s", publicKey, "--log-format", "json"];
+  const args = [
+    join(built, "bundles/dbsyncd.js"),
+    "-p",
+    String(port),
+    "-s",
+    publicKey,
+    "--log-format",
+    "json",
+  ];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   running.add(child);
   return new Promise((resolve, reject) => {

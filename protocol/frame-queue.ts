@@ -14,9 +14,12 @@ export class FrameQueue {
   #wholeBytes = 0;
   #unfinishedBytes = 0;
 
-  /** @param maxPayloadBytes  a longer announced payload is malformed */
-  constructor(maxPayloadBytes: number) {
-    this.#parser = new FrameParser(maxPayloadBytes);
+  /**
+   * @param maxPayloadBytes  a longer announced payload is malformed
+   * @param version          the one that is taken; 0: the first frame decides
+   */
+  constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
+    this.#parser = new FrameParser(maxPayloadBytes, version);
   }
 
   /** Of the frames that wait, and of the one that is not complete. */

@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import type { Logger } from "pino";
 import { realEnvironment } from "../serving/process/environment.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
+import { runService } from "../serving/process/run-service.js";
 import type { Service } from "../serving/process/service.js";
 import { StartError } from "../serving/process/start-error.js";
 import { STATEMENT_BYTES_MAX } from "../store/sql/parse.js";
@@ -13,7 +14,6 @@ import { ClientCounts } from "./admin/client-counts.js";
 import { Balancer } from "./balancer/balancer.js";
 import { CLIENT_LIMITS, type ClientLimits } from "./clients/client-limits.js";
 import { listenPlace, number } from "./option-values.js";
-import { runService } from "./run-service.js";
 import { type BalancerFlags, withFlags } from "./settings/balancer-flags.js";
 import {
   type BalancerSettings,
@@ -135,7 +135,7 @@ function addLimits(command: Command): Command {
 
 async function runBalancer(servers: readonly string[], options: Options): Promise<void> {
   const settings = withFlags(configured(options.config), servers, options);
-  await runService(options, (log) => serviceOf(settings, options, log));
+  await runService(options, ({ log }) => serviceOf(settings, options, log));
 }
 
 /** null: there is no file. @throws StartError */

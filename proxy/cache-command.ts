@@ -4,6 +4,7 @@ import { realEnvironment } from "../serving/process/environment.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../serving/process/log.js";
 import { loadWith } from "../serving/process/optional-package.js";
 import type { ListenPlace } from "../serving/process/place.js";
+import { runService } from "../serving/process/run-service.js";
 import type { Service } from "../serving/process/service.js";
 import { cacheHealth } from "./admin/cache-health.js";
 import { CACHE_METRICS } from "./admin/cache-metrics.js";
@@ -14,7 +15,6 @@ import { SqlCache } from "./cache/sql-cache.js";
 import type { WatchedCache } from "./cache/watched-cache.js";
 import { CLIENT_LIMITS } from "./clients/client-limits.js";
 import { listenPlace, number } from "./option-values.js";
-import { runService } from "./run-service.js";
 import { UPSTREAM_LIMITS } from "./upstream/limits.js";
 import { readPlace } from "./upstream/read-place.js";
 import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
@@ -118,7 +118,7 @@ async function runCache(
     },
     toldLife: given ?? TOLD_LIFE,
   };
-  await runService(options, async (log) => {
+  await runService(options, async ({ log }) => {
     const cache = await cacheOf(protocol, { ...parts, log });
     const sources = { cache, clients };
     return withAdmin(cache, options, log, { metrics: CACHE_METRICS, sources, health: cacheHealth });

@@ -22,6 +22,7 @@ import { server } from "./commands/server.js";
 import { sets } from "./commands/sets.js";
 import { sorting } from "./commands/sort.js";
 import { sortedSets } from "./commands/sorted-sets/sorted-sets.js";
+import { consumerGroups } from "./commands/streams/consumer-groups.js";
 import { streams } from "./commands/streams/streams.js";
 import { strings } from "./commands/strings.js";
 import { timeline } from "./commands/timeline.js";
@@ -40,6 +41,7 @@ export const commands: readonly Command[] = [
   ...sets,
   ...sortedSets,
   ...streams,
+  ...consumerGroups,
   ...geo,
   ...documents,
   ...relations,
@@ -121,7 +123,10 @@ export function resolveCommand(argv: readonly ByteString[]): Command | CommandFa
 /** Whether a call may change data, whatever the number of its arguments; undefined: the table does not know it. */
 export function mayWrite(argv: readonly ByteString[]): boolean | undefined {
   const [name = "", subcommand = ""] = argv;
-  const command = findCommand(name) ?? findCommand(`${name}|${subcommand}`);
+  const own = findCommand(name);
+  // A container's own row says nothing of its subcommands.
+  const isContainer = own === undefined || containers.has(own.name);
+  const command = isContainer ? (findCommand(`${name}|${subcommand}`) ?? own) : own;
   return command === undefined ? undefined : rowOf(command, argv).writes;
 }
 

@@ -9,11 +9,13 @@ import type { Condition } from "../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/errors.js";
 import { resolveCommand } from "./command-table.js";
 import { isExpired, Keyspace } from "./engine/keyspace.js";
+import type { Lookups } from "./engine/lookups.js";
 import { Data } from "./engine/mutators.js";
 import type { StringForms } from "./engine/string-forms.js";
 import { type UndoRecord, undo } from "./engine/undo.js";
 import type { Unit } from "./engine/unit.js";
 import { isUse, type Usage } from "./engine/usage.js";
+import type { ChangeListener } from "./events/change-listener.js";
 import type { Command } from "./rows/command.js";
 import { touchesOf } from "./rows/key-spec.js";
 
@@ -26,6 +28,12 @@ export class Database {
   /** How keys are used, for their eviction; null: that is not kept. */
   readonly usage: Usage | null;
   #expired = 0;
+  /** Who hears what commands do to keys; null: nobody. */
+  listener: ChangeListener | null = null;
+  /** Records of the unit at hand up to here are of keys whose time was over. */
+  #expiredTo = 0;
+  /** Whether what is run had been applied before, and is applied again behind others. */
+  isRedoing = false;
 
   constructor({
     databases = DATABASES_DEFAULT,
@@ -113,6 +121,38 @@ export class Database {
   /** Takes back what `records` tells of, newest first. */
   undo(records: readonly UndoRecord[]): void {
     undo(this.#keyspaces, records);
+    this.listener?.redone(records);
+  }
+
+  /** How often keys were looked for to be read. */
+  get lookups(): Pick<Lookups, "hits" | "misses"> {
+    return this.#data.lookups;
+  }
+
+  /** Takes the place of another one: who has heard that hears this, and what was counted counts. */
+  inherit(other: Database): void {
+    this.listener = other.listener;
+    other.listener = null;
+    this.#data.lookups.add(other.lookups);
+    this.listener?.replaced();
+  }
+
+  /** Does what will have left no trace, and tells nobody of it. */
+  silently<Result>(run: () => Result): Result {
+    const { listener } = this;
+    this.listener = null;
+    try {
+      return run();
+    } finally {
+      this.listener = listener;
+    }
+  }
+
+  /** Tells the listener of keys whose time is over, by which nobody sees them. @param at  milliseconds since 1970; none are looked for before the latest */
+  tellExpired(at: number): void {
+    if (this.listener === null) return;
+    for (const [db, keyspace] of this.#keyspaces.entries())
+      for (const key of keyspace.takeExpired(at)) this.listener.gone(db, key, "expired");
   }
 
   /**
@@ -120,6 +160,7 @@ export class Database {
    * @returns how many were dropped, `limit` at most
    */
   dropExpired(before: number, limit: number): number {
+    this.tellExpired(before);
     let dropped = 0;
     for (const keyspace of this.#keyspaces) dropped += keyspace.dropExpired(before, limit - dropped);
     this.#expired += dropped;
@@ -129,12 +170,55 @@ export class Database {
   /** Drops a key to free its memory. Only where nothing is folded: other daemons would still have it. */
   drop(db: number, key: ByteString): void {
     this.#keyspaces[db]?.delete(key);
+    this.listener?.gone(db, key, "evicted");
   }
 
   /** As `execute`, for a command that `resolveCommand` has found for these arguments. */
   run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
-    this.#data.begin(unit, records);
+    if (this.listener !== null || command.lookedUp !== null)
+      return this.#runNoted(command, argv, unit, records);
+    this.#data.begin(unit, records, command.reads);
     if (command.writes) this.#removeExpired(command, argv, unit);
+    return this.#carryOut(command, argv, unit);
+  }
+
+  /** The same, with what is noted besides. */
+  #runNoted(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null): Reply {
+    const { listener } = this;
+    if (listener === null) return this.#runLooking(command, argv, unit, records);
+    const kept = records ?? [];
+    const before = kept.length;
+    const { lookups } = this.#data;
+    this.tellExpired(command.reads ? unit.at : 0);
+    const missed: ByteString[] = [];
+    lookups.missed = missed;
+    const reply = this.#runLooking(command, argv, unit, kept);
+    lookups.missed = null;
+    if (this.isRedoing) listener.redone(kept.slice(before));
+    else {
+      const changes = kept.slice(this.#expiredTo);
+      listener.applied({ command, argv, unit, reply, records: changes, keyspaces: this.#keyspaces, missed });
+    }
+    return reply;
+  }
+
+  /** The same; counts what it looks for although it writes. */
+  #runLooking(
+    command: Command,
+    argv: readonly ByteString[],
+    unit: Unit,
+    records: UndoRecord[] | null,
+  ): Reply {
+    this.#data.begin(unit, records, command.reads);
+    if (command.writes) this.#removeExpired(command, argv, unit);
+    this.#expiredTo = records?.length ?? 0;
+    const looked = command.lookedUp === null ? [] : this.#lookFor(command.lookedUp(command.keys, argv), unit);
+    const reply = this.#carryOut(command, argv, unit);
+    if (reply.kind !== "error") for (const { key, isFound } of looked) this.#data.lookups.note(key, isFound);
+    return reply;
+  }
+
+  #carryOut(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
     try {
       const reply = command.run(this.#data, argv, unit);
       if (this.usage !== null) this.#noteUse(this.usage, command, argv, unit);
@@ -145,12 +229,27 @@ export class Database {
     }
   }
 
+  /** Whether `tellExpired` has told of keys of this expiry time. */
+  #isTold(db: number, expire: number): boolean {
+    return this.isRedoing || this.#keyspaces[db]!.hasTaken(expire);
+  }
+
   #noteUse(usage: Usage, { name, keys }: Command, argv: readonly ByteString[], unit: Unit): void {
     if (!isUse(name)) return;
     for (const { db, key } of touchesOf(keys, argv)) {
       const entry = key === null ? undefined : this.#keyspaces[db ?? unit.db]?.find(key);
       if (entry !== undefined) usage.note(entry, unit.at);
     }
+  }
+
+  #lookFor(
+    keys: readonly ByteString[],
+    { db, at }: Unit,
+  ): readonly { readonly key: ByteString; readonly isFound: boolean }[] {
+    return keys.map((key) => {
+      const entry = this.#keyspaces[db]?.find(key);
+      return { key, isFound: entry !== undefined && !isExpired(entry, at) };
+    });
   }
 
   #hasExpiring(): boolean {
@@ -169,8 +268,10 @@ export class Database {
       const number = db ?? unit.db;
       const entry = this.#keyspaces[number]?.find(key);
       if (entry === undefined || !isExpired(entry, unit.at)) continue;
+      const { expire } = entry;
       this.#data.delete(key, number);
       this.#expired++;
+      if (this.listener !== null && !this.#isTold(number, expire)) this.listener.gone(number, key, "expired");
     }
   }
 }

@@ -14,6 +14,7 @@ import { MemberSet } from "./values/member-set.js";
 import { domainText } from "./values/relations/domain.js";
 import { Table } from "./values/relations/table.js";
 import { SortedSet } from "./values/sorted-set.js";
+import type { ConsumerGroup } from "./values/streams/consumer-group.js";
 import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
@@ -66,5 +67,19 @@ function contents(value: Value): ByteString | readonly unknown[] {
   }
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
-  return [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded), entries];
+  const marks = [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded)];
+  return value.groupCount === 0 ? [...marks, entries] : [...marks, entries, value.groups.map(groupContents)];
+}
+
+/** What is pending as the group has it; how much of it each consumer has must go with that. */
+function groupContents({ name, marks, pending, consumers }: ConsumerGroup): readonly unknown[] {
+  return [
+    name,
+    streamIdText(marks.lastId),
+    marks.entriesRead === null ? null : String(marks.entriesRead),
+    [...pending].map(([id, { consumer, deliveredAt, deliveries }]) => [
+      ...[streamIdText(id), consumer.name, deliveredAt, deliveries],
+    ]),
+    consumers.map((consumer) => [consumer.name, consumer.seenAt, consumer.pending.size]),
+  ];
 }

@@ -260,7 +260,8 @@ export class KeyRing {
 function denialOf(acl: Acl, argv: readonly ByteString[]): ErrorReply | null {
   const command = resolveCommand(argv);
   let denial: string | null;
-  if (!(command instanceof CommandFailure)) denial = acl.denial(command, argv);
+  if (!(command instanceof CommandFailure))
+    denial = acl.denial(command, argv) ?? acl.channelDenial(command, argv);
   else if (isForeign(argv)) denial = acl.foreignDenial(argv[0] as ByteString);
   else return command.reply;
   return denial === null ? null : error(`NOPERM this key may not ${denial}`);

@@ -53,7 +53,7 @@ function node(script: string, type: "module" | "commonjs"): string {
 }
 
 test("the package holds programs, library and documents, no keys, no tests, no vectors", () => {
-  assert.ok(packedFiles.includes("dist/daemon/main.js"));
+  assert.ok(packedFiles.includes("dist/bundles/dbsyncd.js"));
   assert.ok(packedFiles.includes("dist/client/entry.d.ts"));
   assert.ok(packedFiles.includes("LICENSE"));
   const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");

@@ -1,13 +1,12 @@
 /**
- * Runs test files: `node run-files.js MS FILE…`, each file for so many milliseconds at most. Leads the process group that it
+ * Runs test files: `node run-files.js MS LANES FILE…`, each file for so many milliseconds at most, so many at once. Leads the process group that it
  * is started in: when a file hangs and is ended, the servers that it started end here.
  */
-import { availableParallelism } from "node:os";
-import { relative } from "node:path";
+import { basename, relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 
-const [milliseconds, ...files] = process.argv.slice(2);
+const [milliseconds, lanes, ...files] = process.argv.slice(2);
 const limit = Number(milliseconds);
 
 /** Node 24 does not end a file by itself: then nothing is heard of any for longer than one may take. */
@@ -22,18 +21,23 @@ const LISTED = 10;
 /** Milliseconds, by file. */
 const took = new Map<string, number>();
 
+/** A program that several files share lies elsewhere. */
+function shown(file: string): string {
+  const path = relative(process.cwd(), file);
+  return path.startsWith("..") ? basename(file) : path;
+}
+
 /** Where a run's time went. */
 function longest(): string {
   if (took.size <= 1) return "";
   const lines = [...took]
     .sort(([, one], [, other]) => other - one)
     .slice(0, LISTED)
-    .map(([file, ms]) => `${(ms / 1000).toFixed(1).padStart(8)} s ${relative(process.cwd(), file)}`);
+    .map(([file, ms]) => `${(ms / 1000).toFixed(1).padStart(8)} s ${shown(file)}`);
   return `The longest files:\n${lines.join("\n")}\n`;
 }
 
-// One more than processors: many files wait for processes most of their time.
-const report = run({ files, concurrency: availableParallelism() + 1, timeout: limit })
+const report = run({ files, concurrency: Number(lanes), timeout: limit })
   .on("test:fail", () => {
     process.exitCode = 1;
   })

@@ -46,7 +46,7 @@ test("a file that hangs is ended, and so is what it started", async () => {
   const [file, pidFile] = [join(folder, "hanging.test.mjs"), join(folder, "pid")];
   writeFileSync(file, HANGING);
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const runner = spawn(process.execPath, [join(buildRoot, "test/run-files.js"), LIMIT, file], {
+  const runner = spawn(process.execPath, [join(buildRoot, "test/run-files.js"), LIMIT, "1", file], {
     env: { ...env, PID_FILE: pidFile },
     detached: true,
     stdio: "ignore",

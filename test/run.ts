@@ -3,14 +3,21 @@
  * `npm test -- store faults` runs the files whose path below test/ holds one of the words.
  */
 import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { isFull } from "./support/amount.js";
 import { chosenFiles, testFiles } from "./support/chosen-files.js";
-import { buildRoot } from "./support/repository.js";
+import { buildRoot, repositoryRoot } from "./support/repository.js";
 import { isOnPath, isThere, type Requirement, requirements } from "./support/requirements.js";
 import { forgetSettings } from "./support/test-environment.js";
+import { together } from "./support/together.js";
 
 /** A test file that takes longer hangs: on a busy machine thousands of simulated runs take ten minutes. */
 const FILE_MS_MAX = 1_800_000;
+
+/** Processes at once: more than processors, as many wait for others most of their time. */
+const LANES = availableParallelism() + 2;
 
 /** Files that take longer than most, as the end of a run tells. */
 const LONG = [
@@ -21,7 +28,7 @@ const LONG = [
   "simulation/",
   "daemon/sidecar/",
   "client/cli/",
-  "daemon/options/options",
+  "examples/",
   "daemon/listeners/resp/users",
   "daemon/memory/",
   "timeline/compare/reconcile",
@@ -29,6 +36,7 @@ const LONG = [
   "client/simulation",
   "store/engine/undo",
   "daemon/listeners/resp/hostile",
+  "examples/recipes/",
 ];
 
 const HOW_TO_RUN_MORE = `
@@ -45,27 +53,29 @@ function main(words: readonly string[]): void {
     return;
   }
   const folder = join(buildRoot, "test");
-  const files = longestFirst(chosenFiles(testFiles(folder), words)).map((file) => join(folder, file));
+  const pathsOf = (paths: readonly string[]) => paths.map((path) => join(folder, path));
+  const files = chosenFiles(testFiles(folder), words);
   if (files.length === 0) {
     console.error(`No test file's path below test/ holds ${words.join(" or ")}.`);
     process.exitCode = 2;
     return;
   }
-  runFiles(files, () => {
+  const groups = mkdtempSync(join(tmpdir(), "dbsync-tests-"));
+  // Nobody is to wait in the end for what was begun last.
+  const short = together(pathsOf(files.filter((file) => !isLong(file))), { folder: groups, lanes: LANES });
+  runFiles([...pathsOf(files.filter(isLong)), ...short], () => {
+    rmSync(groups, { recursive: true });
     if (words.length === 0) console.log(HOW_TO_RUN_MORE);
   });
 }
 
-/** Nobody is to wait in the end for what was begun last. */
-function longestFirst(files: readonly string[]): string[] {
-  const isLong = (file: string) => LONG.some((words) => file.startsWith(words));
-  return [...files.filter(isLong), ...files.filter((file) => !isLong(file))];
-}
+/** Whether it takes longer than most. */
+const isLong = (file: string) => LONG.some((words) => file.startsWith(words));
 
 /** In a process group, which ends as a whole: with its leader, or when we are to end. */
 function runFiles(files: readonly string[], ended: () => void): void {
   const program = join(buildRoot, "test/run-files.js");
-  const leader = spawn(process.execPath, [program, String(FILE_MS_MAX), ...files], {
+  const leader = spawn(process.execPath, [program, String(FILE_MS_MAX), String(LANES), ...files], {
     stdio: "inherit",
     detached: true,
   });
@@ -86,8 +96,10 @@ function runFiles(files: readonly string[], ended: () => void): void {
 
 /** @returns whether everything is there now */
 function installMissing(): boolean {
-  const missing = requirements.filter((requirement) => !isThere(requirement));
-  if (missing.length === 0) return true;
+  const needed = requirements.filter(({ isForFullRuns }) => isFull || !isForFullRuns);
+  const missing = needed.filter((requirement) => !isThere(requirement));
+  const haveLibraries = !isFull || haveNodeLibraries();
+  if (missing.length === 0) return haveLibraries;
   const packages = missing.map(({ debianPackage }) => debianPackage);
   console.log(`The tests also use ${missing.map(describe).join(", ")}.`);
   const prefix = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
@@ -103,7 +115,31 @@ function installMissing(): boolean {
     );
   }
   if (left.length > 0 && !process.env["CI"]) console.error("The tests that use them are skipped.");
-  return left.length === 0;
+  return left.length === 0 && haveLibraries;
+}
+
+/** What test/libraries uses of npm is far more than what everybody should have to install for the other tests. */
+function haveNodeLibraries(): boolean {
+  const folder = join(repositoryRoot, "test", "libraries", "npm");
+  if (existsSync(join(folder, "node_modules"))) return true;
+  console.log("Installing with npm what people use with Redis: test/libraries/npm");
+  if (
+    succeeds([
+      "npm",
+      "install",
+      "--no-save",
+      "--prefix",
+      folder,
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+    ])
+  )
+    return true;
+  console.error(
+    "Missing: libraries of npm. To get them: npm install --no-save --ignore-scripts --prefix test/libraries/npm",
+  );
+  return false;
 }
 
 function describe({ program, purpose }: Requirement): string {

@@ -296,7 +296,7 @@ export class Timeline {
 
   /** Takes a new fold, which has all that came while it was made but what belongs below its tail. */
   #swap(fold: Fold, late: readonly Entry[]): void {
-    this.#fold = fold;
+    this.#fold = fold.inherit(this.#fold);
     this.waiting.addLate(this.#refolding.takeBelow());
     this.#newest = fold.newest ?? this.#newest;
     this.#settle(fold.cutAt);

@@ -4,20 +4,15 @@
  * the command.
  */
 
-import type { CallSettings } from "../settings/options.js";
+import type { CallSettings } from "../settings/call-options.js";
 import type { Alarm } from "../shared/alarm.js";
 import { DbsyncError, type Outcome, type Stage } from "../shared/errors.js";
+import { MISS_LINGER_MS } from "../shared/link-times.js";
 import { outcomeOf, type Report } from "../shared/outcome.js";
 import { judge } from "../shared/policy.js";
 import { resultOf, type Waiter } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import { publishDelivery } from "./channels.js";
-
-/**
- * After one daemon said nil (or in version 2 an error), how long the others may still bring a value. Long enough for
- * a daemon that is merely second, short enough that a hung one does not make every miss slow.
- */
-export const MISS_LINGER_MS = 50;
 
 /** Whose delivery it is, and what the way to a daemon needs to know of it. Moments: see CallOwner. */
 export interface Sender {

@@ -1,7 +1,7 @@
 /** A call on its way in a batch: one small object, since there may be hundreds of thousands a second. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { CallSettings } from "../settings/options.js";
+import type { CallSettings } from "../settings/call-options.js";
 import type { CommandInput } from "../shared/command.js";
 import type { Shape, Waiter } from "../shared/reply-value.js";
 

@@ -7,6 +7,7 @@ import { addExport } from "./export.js";
 import { addImport } from "./json/import.js";
 import { addTest } from "./json/test-server.js";
 import { addKeys } from "./keys/keys.js";
+import { addSubscribe, addWatch } from "./listen.js";
 import { addBlame } from "./past/blame.js";
 import { addGetPast } from "./past/get-past.js";
 import { addLog } from "./past/log.js";
@@ -40,7 +41,7 @@ Examples:
   dbsync doctor
 ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help says more")}`,
   );
-const subcommands = [addSend, addRepl, addPing, addStatus, addDoctor, addKeys];
+const subcommands = [addSend, addSubscribe, addWatch, addRepl, addPing, addStatus, addDoctor, addKeys];
 for (const add of [
   ...subcommands,
   addLog,

@@ -1,6 +1,6 @@
 /** `dbsync send`: one command, and what came of it. */
 import { type Command, Option } from "commander";
-import type { Client } from "../client.js";
+import type { CallingClient } from "../client.js";
 import type { CommandInput } from "../shared/command.js";
 import { DbsyncError, type Outcome } from "../shared/errors.js";
 import { asksForWriters } from "../writers.js";
@@ -77,7 +77,7 @@ function tell(error: DbsyncError, isUnsigned: boolean): ExitCode {
 }
 
 /** A line for each key; an empty one: it is absent. */
-async function writers(client: Client, command: CommandInput): Promise<string> {
+async function writers(client: CallingClient, command: CommandInput): Promise<string> {
   const reply = await client.call(command);
   return (Array.isArray(reply) ? reply : [reply]).map((writer) => writer ?? "").join("\n");
 }

@@ -35,7 +35,12 @@ export class BackOff {
     this.#failures = 0;
   }
 
-  /** Milliseconds until the next attempt may be made. */
+  /** When the next attempt may be made. */
+  get until(): number {
+    return this.#until;
+  }
+
+  /** Milliseconds until then. */
   wait(now: number): number {
     return Math.max(0, this.#until - now);
   }

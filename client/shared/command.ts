@@ -36,20 +36,23 @@ export function isReadCommand(command: CommandInput): boolean {
   return typeof name === "string" && READ_COMMANDS.has(upperCased(name));
 }
 
-/** What a command may share an envelope with: daemons record no reads, and take what is for the key ring by itself only. */
-export type Company = "reads" | "writes" | "ring";
+/** What a command may share an envelope with: daemons record no reads and no messages, and take these, and what is for the key ring, by themselves only. */
+export type Company = "reads" | "writes" | "messages" | "ring";
 
 export function companyOf(command: CommandInput): Company {
   const name = commandName(command);
   if (name === undefined || typeof name === "number") return "writes";
-  if (typeof name !== "string")
-    return isOfRing(Buffer.from(name).toString("latin1").toUpperCase()) ? "ring" : "writes";
+  if (typeof name !== "string") return ALONE[Buffer.from(name).toString("latin1").toUpperCase()] ?? "writes";
   const upper = upperCased(name);
-  if (READ_COMMANDS.has(upper)) return "reads";
-  return isOfRing(upper) ? "ring" : "writes";
+  return READ_COMMANDS.has(upper) ? "reads" : (ALONE[upper] ?? "writes");
 }
 
-const isOfRing = (name: string): boolean => name === "KEY" || name === "CLUSTER";
+const ALONE: Readonly<Record<string, Company>> = Object.assign(Object.create(null), {
+  KEY: "ring",
+  CLUSTER: "ring",
+  PUBLISH: "messages",
+  SPUBLISH: "messages",
+});
 
 /** Codes up to this one are their own upper case. */
 const BEFORE_SMALL_A = 0x60;

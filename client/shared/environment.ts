@@ -46,7 +46,7 @@ export interface SocketError {
 }
 
 /** Whom to connect to. `tls`: null without encryption. */
-export type Place = Pick<Address, "host" | "port" | "tls">;
+export type Place = Pick<Address, "host" | "port" | "tls"> & Partial<Pick<Address, "text">>;
 
 export interface Environment {
   /** Milliseconds of a clock that never goes back; where it starts does not matter. */

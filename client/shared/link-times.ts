@@ -26,3 +26,9 @@ export const SLACK_MS = 100;
 
 /** Connections that an envelope may be lost with. */
 export const MAX_WRITES = 3;
+
+/**
+ * After one daemon said nil (or in version 2 an error), how long the others may still bring a value. Long enough for
+ * a daemon that is merely second, short enough that a hung one does not make every miss slow.
+ */
+export const MISS_LINGER_MS = 50;

@@ -3,7 +3,7 @@
  * TLS `dbsyncs://host:port`, and behind it the fingerprints that are good, if the daemon's key is to be
  * pinned. `dbsync1://`, `dbsyncs1://`: that one is sent version 1; with a 2: version 2 alone.
  */
-import { isIPv4, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
 import { badOption } from "./errors.js";
 import { readVersions, type Versions } from "./versions.js";
 
@@ -179,9 +179,4 @@ export function withAuthorities<A extends Pick<Address, "tls">>(
   return addresses.map((address) =>
     address.tls === null ? address : { ...address, tls: { ...address.tls, authorities } },
   );
-}
-
-/** Whether nobody stands between this process and the daemon. */
-export function isLoopback({ host }: Address): boolean {
-  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }

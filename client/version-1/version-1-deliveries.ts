@@ -5,14 +5,59 @@
 import type { Delivery, Sender } from "../calls/call.js";
 import { publishDelivery } from "../calls/channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
+import type { Sending } from "../calls/sending.js";
+import type { Version1Way } from "../calls/version-1-way.js";
 import { frameOf, type Signer } from "../settings/signing-key.js";
 import { type CommandInput, textArguments } from "../shared/command.js";
+import type { Environment } from "../shared/environment.js";
 import { DbsyncError } from "../shared/errors.js";
-import type { Report } from "../shared/outcome.js";
+import type { Failure, Report } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
+import type { Pool } from "./pool.js";
+
+/** The way of calls to one daemon by its pool. */
+export class Version1Deliveries implements Version1Way {
+  readonly #pool: Pool;
+  readonly #sign: Signer | null;
+  readonly #environment: Environment;
+
+  constructor(pool: Pool, sign: Signer | null, environment: Environment) {
+    this.#pool = pool;
+    this.#sign = sign;
+    this.#environment = environment;
+  }
+
+  get isEmpty(): boolean {
+    return this.#pool.isEmpty;
+  }
+
+  isBackingOff(now: number): boolean {
+    return this.#pool.isBackingOff(now);
+  }
+
+  deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null {
+    const sign = this.#sign;
+    const now = this.#environment.now();
+    const problem = unsendable(call, sign);
+    if (problem !== null) return failure(problem, now);
+    try {
+      const delivery = version1Delivery({ call, address: sending.address, sign, ended });
+      sending.deliveries?.push(delivery);
+      this.#pool.offer(delivery, now, insist);
+      return null;
+    } catch (error) {
+      return failure(reasonOf(error), now);
+    }
+  }
+}
+
+const failure = (detail: string, at: number): Failure => ({
+  ...({ ok: false, stage: "version-1" } as const),
+  ...{ detail, written: false, at },
+});
 
 /** Why version 1 cannot carry a call at all, or null. */
-export function unsendable(call: PendingCall, sign: Signer | null): string | null {
+function unsendable(call: PendingCall, sign: Signer | null): string | null {
   if (call.settings.envelope?.multi) return "multi";
   if (call.settings.envelope !== null) return "db, if, after, only, stable, replicated";
   return sign === null ? "it takes RSA keys only" : null;
@@ -23,7 +68,7 @@ export function unsendable(call: PendingCall, sign: Signer | null): string | nul
  * @param ended  called once, when the daemon has answered or failed
  * @throws DbsyncError `bad-command`: version 1 has no bytes for it
  */
-export function version1Delivery(parts: {
+function version1Delivery(parts: {
   call: PendingCall;
   address: Address;
   sign: Signer | null;
@@ -47,13 +92,8 @@ export function version1Delivery(parts: {
   return { call: sender, address, bytes: frame.length, writtenAt: -1, report: null };
 }
 
-/** What is said of a daemon that cannot be sent a call. */
-export function versionFailure(detail: string, now: number): Report {
-  return { ok: false, stage: "version-1", detail, written: false, at: now };
-}
-
 /** @returns the reason, if that is what the error is about */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (error instanceof DbsyncError && error.code === "bad-command") return error.message;
   throw error;
 }

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Alarm } from "../shared/alarm.js";
-import { isLoopback } from "../shared/servers.js";
+import { isLoopback } from "../shared/loopback.js";
 import { type Choice, CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
 import type { Link } from "./link.js";
 

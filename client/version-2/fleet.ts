@@ -13,15 +13,13 @@ import type {
 import { publishOutcome, publishVersion } from "../calls/channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
-import type { Signer } from "../settings/signing-key.js";
+import type { Version1Way } from "../calls/version-1-way.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { FrameTracer } from "../shared/debug.js";
 import type { Environment } from "../shared/environment.js";
 import type { Failure } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
 import type { Versions } from "../shared/versions.js";
-import type { Pool } from "../version-1/pool.js";
-import { reasonOf, unsendable, version1Delivery, versionFailure } from "../version-1/version-1-deliveries.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
 import { HeldBatches } from "./held-batches.js";
@@ -52,14 +50,15 @@ export interface FleetParts {
   readonly environment: Environment;
   readonly alarm: Alarm;
   readonly addresses: readonly Address[];
-  readonly pools: readonly Pool[];
-  /** For version 1. */
-  readonly sign: Signer | null;
+  /** One to each. */
+  readonly version1: readonly Version1Way[];
   /** 32 bytes, or "". */
   readonly cluster: ByteString;
   /** Of daemons whose entry in the list says nothing; null: nobody has said. */
   readonly versions: Versions | null;
   readonly keepalive: boolean;
+  /** As of LinkParts. */
+  readonly isPatient?: boolean;
   readonly trace: FrameTracer | null;
   readonly warn: (warning: string) => void;
 }
@@ -75,11 +74,11 @@ export class Fleet implements LinkOwner<Link> {
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
-    const { environment, alarm, trace, keepalive, versions, pools } = parts;
-    const shared = { environment, alarm, trace, keepalive, versions, owner: this };
+    const { environment, alarm, trace, keepalive, versions, isPatient = false } = parts;
+    const shared = { environment, alarm, trace, keepalive, versions, isPatient, owner: this };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = parts.addresses.map(
-      (address, index) => new Link({ ...shared, address, pool: pools[index] as Pool }),
+      (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Way }),
     );
     const { cluster, owner, warn } = parts;
     this.votes = new ClusterVotes({
@@ -114,8 +113,7 @@ export class Fleet implements LinkOwner<Link> {
   }
 
   /** Begins to ask the daemons for their version and cluster. */
-  greet(now: number): void {
-    const insist = this.isBackingOff(now);
+  greet(now: number, insist = this.isBackingOff(now)): void {
     for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);
   }
 
@@ -261,26 +259,17 @@ export class Fleet implements LinkOwner<Link> {
   }
 
   #deliver1(sending: Sending, call: PendingCall, now: number): void {
-    const { batch, address } = sending;
-    const { sign, pools } = this.#parts;
+    const { batch } = sending;
+    const { environment, version1 } = this.#parts;
     sending.state = "version-1";
     sending.deliveries ??= [];
     sending.openDeliveries++;
-    const ended = () => batch.delivered(sending, call, now);
-    let problem = unsendable(call, sign);
-    if (problem === null) {
-      try {
-        const settle = () => batch.delivered(sending, call, this.#parts.environment.now());
-        const delivery = version1Delivery({ call, address, sign, ended: settle });
-        sending.deliveries.push(delivery);
-        pools[sending.index]?.offer(delivery, now, this.isBackingOff(now));
-        return;
-      } catch (error) {
-        problem = reasonOf(error);
-      }
-    }
-    sending.deliveries.push({ report: versionFailure(problem, now), writtenAt: -1 });
-    ended();
+    const ended = () => batch.delivered(sending, call, environment.now());
+    const way = version1[sending.index] as Version1Way;
+    const problem = way.deliver(sending, call, ended, this.isBackingOff(now));
+    if (problem === null) return;
+    sending.deliveries.push({ report: problem, writtenAt: -1 });
+    batch.delivered(sending, call, now);
   }
 
   #link(sending: Sending): Link {
@@ -289,9 +278,9 @@ export class Fleet implements LinkOwner<Link> {
 
   /** Whether all daemons are being left alone for a while. */
   isBackingOff(now: number): boolean {
-    const { pools } = this.#parts;
+    const { version1 } = this.#parts;
     return this.links.every((link, index) =>
-      link.version.known === 1 ? (pools[index] as Pool).isBackingOff(now) : link.isBackingOff(now),
+      link.version.known === 1 ? (version1[index] as Version1Way).isBackingOff(now) : link.isBackingOff(now),
     );
   }
 

@@ -4,9 +4,9 @@
  * asked twice, and is at once when nobody else is about to answer.
  */
 
-import { MISS_LINGER_MS } from "../calls/call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
 import type { Alarm } from "../shared/alarm.js";
+import { MISS_LINGER_MS } from "../shared/link-times.js";
 
 export interface HeldBatchesParts {
   /** Whether it would be signed for the same cluster again. */

@@ -2,6 +2,7 @@
 
 import type { Hello, RefusedMessage, ResultMessage } from "../../protocol/version-2/messages-v2.js";
 import type { Sending } from "../calls/sending.js";
+import type { Version1Way } from "../calls/version-1-way.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { FrameTracer } from "../shared/debug.js";
 import type { Environment } from "../shared/environment.js";
@@ -28,12 +29,14 @@ export interface LinkOwner<Link> {
 export interface LinkParts<Link> {
   readonly address: Address;
   /** What goes to the same daemon by version 1. */
-  readonly pool: { readonly isEmpty: boolean };
+  readonly version1: Pick<Version1Way, "isEmpty">;
   readonly environment: Environment;
   readonly alarm: Alarm;
   readonly owner: LinkOwner<Link>;
   readonly trace: FrameTracer | null;
   readonly keepalive: boolean;
+  /** Whether what is signed waits for a daemon that is not reached, until its time is over; else it fails at once. */
+  readonly isPatient?: boolean;
   /** Of daemons whose entry in the list says nothing; null: nobody has said. */
   readonly versions: Versions | null;
 }

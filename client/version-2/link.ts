@@ -1,6 +1,5 @@
 /**
  * One daemon as version 2 sees it: a connection, what is on its way over it, and the queue before it.
- *
  * A daemon that speaks version 1 closes on the hello: nothing was executed, and commands may go the other way, if so told.
  * What was written when a connection is lost is written again, the same bytes: a daemon applies them once.
  * Source: docs/protocol-v2.md "hello", "Retrying".
@@ -16,7 +15,6 @@ import {
   IDLE_MS,
   MAX_WRITES,
   OVERDUE_MS,
-  SLACK_MS,
   STALL_MS,
 } from "../shared/link-times.js";
 import type { Failure } from "../shared/outcome.js";
@@ -103,12 +101,13 @@ export class Link implements ConnectionV2Owner {
     const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isAsking;
     if (this.isForeign && isSettled && now < this.#greetedAt + ASK_AGAIN_MS)
       this.#fail(sending, "wrong-cluster", "", now);
-    else if (!insist && this.isBackingOff(now)) this.#owner.failed(sending, this.failure(now));
+    else if (!insist && !this.#parts.isPatient && this.isBackingOff(now))
+      this.#owner.failed(sending, this.failure(now));
     else if (!this.#queue.hasRoomFor(sending)) this.#fail(sending, "busy", "", now);
     else {
       sending.state = "queued";
       this.#queue.push(sending);
-      if (this.state === "closed") this.#connect(now);
+      if (this.state === "closed") this.want(now, insist);
       else {
         if (this.isForeign) this.ask(now);
         this.#pump(now);
@@ -132,6 +131,7 @@ export class Link implements ConnectionV2Owner {
       this.#lose("lost", "another hello was not answered", now);
     else if (this.#isIdle && now >= this.#activeAt + IDLE_MS) this.#drop();
     this.#expire(now);
+    if (this.#queue.length > 0) this.want(now, false);
     this.#pump(now);
   }
 
@@ -141,9 +141,8 @@ export class Link implements ConnectionV2Owner {
     if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
     else if (this.isAsking) time = this.#askedAt + CONNECT_MS;
     else if (this.#isIdle) time = this.#activeAt + IDLE_MS;
-    time = Math.min(time, this.#queue.dueAt);
-    for (const { batch } of this.#onTheWay.all()) time = Math.min(time, batch.deadline + SLACK_MS);
-    return Math.min(time, this.#onTheWay.owingSince + OVERDUE_MS);
+    if (this.state === "closed" && this.#queue.length > 0) time = Math.min(time, this.#backOff.until);
+    return Math.min(time, this.#queue.dueAt, this.#onTheWay.dueAt, this.#onTheWay.owingSince + OVERDUE_MS);
   }
 
   /** Closes what would keep an otherwise idle process alive. Answers may still come on the rest. */
@@ -231,7 +230,10 @@ export class Link implements ConnectionV2Owner {
     if (this.state !== "speaking") {
       this.#drop();
       this.#backOff.failed({ stage, detail }, now, this.#parts.environment.random());
-      for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
+      if (this.#parts.isPatient) {
+        this.#queue.putBack(this.#onTheWay.takeAll());
+        this.#parts.alarm.ringBy(this.#backOff.until);
+      } else for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
       this.#owner.lostHope(this, now);
       return;
     }
@@ -265,7 +267,7 @@ export class Link implements ConnectionV2Owner {
   #pump(now: number): void {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
-    if (this.#queue.length > 0 && !this.#parts.pool.isEmpty) {
+    if (this.#queue.length > 0 && !this.#parts.version1.isEmpty) {
       // It spoke version 1 until now: envelopes are not to overtake what is still on its way as such.
       this.#parts.alarm.ringBy(now + DRAIN_MS);
       return;
@@ -292,9 +294,7 @@ export class Link implements ConnectionV2Owner {
     this.#dropExpired(now);
     const { owingSince } = this.#onTheWay;
     let isAlone = false;
-    for (const sending of this.#onTheWay.all()) {
-      if (sending.batch.deadline > now) continue;
-      this.#onTheWay.remove(sending);
+    for (const sending of this.#onTheWay.takeExpired(now)) {
       // With nobody else to answer, the next call deserves a fresh connection.
       isAlone ||= sending.writtenAt >= owingSince && !this.#owner.othersAnsweredSince(this, owingSince);
       this.#fail(sending, "timeout", "", now);

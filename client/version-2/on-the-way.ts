@@ -1,5 +1,6 @@
 /** Envelopes that are written to one daemon and not answered, and how long it has owed an answer. */
 import type { Sending, SignedEnvelope } from "../calls/sending.js";
+import { SLACK_MS } from "../shared/link-times.js";
 
 /** More than so many, or so many bytes, would only fill the buffers of a daemon that hangs. */
 const MAX_ENVELOPES = 256;
@@ -43,10 +44,6 @@ export class OnTheWay {
     return undefined;
   }
 
-  all(): readonly Sending[] {
-    return [...this.#sendings];
-  }
-
   /** Notes that a sending is written. @returns what to write */
   add(sending: Sending, now: number): Buffer {
     const { message } = sending.envelope as SignedEnvelope;
@@ -70,6 +67,19 @@ export class OnTheWay {
     else this.#waitingBytes -= message.length;
   }
 
+  /** When `takeExpired` has something to take, many at a time. */
+  get dueAt(): number {
+    let time = Number.POSITIVE_INFINITY;
+    for (const { batch } of this.#sendings) time = Math.min(time, batch.deadline + SLACK_MS);
+    return time;
+  }
+
+  takeExpired(now: number): readonly Sending[] {
+    const expired = [...this.#sendings].filter(({ batch }) => batch.deadline <= now);
+    for (const sending of expired) this.remove(sending);
+    return expired;
+  }
+
   /** The daemon has said something. */
   heard(now: number): void {
     this.owingSince = this.#due.size > 0 ? now : Number.POSITIVE_INFINITY;
@@ -77,7 +87,7 @@ export class OnTheWay {
 
   /** The connection is gone. @returns what was on it, in the order it was written */
   takeAll(): readonly Sending[] {
-    const all = this.all();
+    const all = [...this.#sendings];
     this.#sendings.clear();
     this.#due.clear();
     this.#dueBytes = 0;

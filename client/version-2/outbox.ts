@@ -6,11 +6,12 @@
 
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
-import type { EnvelopeSigner } from "../settings/signing-key.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
 import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
+import { ASK_AGAIN_MS } from "../shared/link-times.js";
+import type { Sealer } from "../shared/sealer.js";
 import { Batch, type BatchOwner } from "./batch.js";
 import { draftOf, sealed } from "./envelope-writer.js";
 import { Fleet, type FleetOwner, type FleetParts } from "./fleet.js";
@@ -39,8 +40,10 @@ export class Outbox implements BatchOwner, FleetOwner {
   readonly #owner: OutboxOwner;
   readonly #environment: Environment;
   readonly #alarm: Alarm;
-  readonly #signer: EnvelopeSigner;
+  readonly #sealer: Sealer;
   readonly #addresses: FleetParts["addresses"];
+  /** Whether calls wait for daemons that are not reached. */
+  readonly #isPatient: boolean;
   /** Not signed, in the order of their calls; only the last may still grow. */
   #waiting: Batch[] = [];
   #waitingCalls = 0;
@@ -56,13 +59,14 @@ export class Outbox implements BatchOwner, FleetOwner {
   #batches = 0;
 
   constructor(
-    parts: Omit<FleetParts, "owner"> & { readonly outboxOwner: OutboxOwner; readonly signer: EnvelopeSigner },
+    parts: Omit<FleetParts, "owner"> & { readonly outboxOwner: OutboxOwner; readonly sealer: Sealer },
   ) {
     this.#owner = parts.outboxOwner;
     this.#environment = parts.environment;
     this.#alarm = parts.alarm;
-    this.#signer = parts.signer;
+    this.#sealer = parts.sealer;
     this.#addresses = parts.addresses;
+    this.#isPatient = parts.isPatient ?? false;
     this.fleet = new Fleet({ ...parts, owner: this });
   }
 
@@ -97,7 +101,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#waitingBytes += bytes;
     this.fleet.deliver1(batch, call, now);
     if (this.fleet.cluster === "") {
-      this.fleet.greet(now);
+      this.fleet.greet(now, this.#isPatient ? false : undefined);
       // Those that speak version 1 have it; the others are left alone for a while.
       if (this.fleet.isUnreachable) this.unreachable(now);
     }
@@ -107,6 +111,8 @@ export class Outbox implements BatchOwner, FleetOwner {
   tick(now: number): void {
     for (const batch of this.#live) if (batch.dueAt <= now) batch.judgeDue(now);
     this.fleet.tick(now);
+    if (this.#isPatient && this.fleet.cluster === "" && this.#waiting.length > 0)
+      this.fleet.greet(now, false);
     this.#flush();
   }
 
@@ -157,7 +163,9 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   unreachable(now: number): void {
-    if (this.fleet.cluster === "") for (const batch of [...this.#waiting]) this.fleet.abandon(batch, now);
+    if (this.#isPatient) this.#alarm.ringBy(now + ASK_AGAIN_MS);
+    else if (this.fleet.cluster === "")
+      for (const batch of [...this.#waiting]) this.fleet.abandon(batch, now);
     this.#planFlush();
   }
 
@@ -217,24 +225,27 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   #sign(batch: Batch, now: number): void {
-    const { keyId } = this.#signer;
+    const sealer = this.#sealer;
     const isIdle = this.#unanswered.size === 0;
     const { cluster } = this.fleet;
-    const draft = draftOf(batch, { key: keyId, cluster, ...this.fleet.date(batch, now) });
+    const draft = draftOf(batch, {
+      ...{ key: sealer.keyId, cluster, nonce: sealer.nonce() },
+      ...this.fleet.date(batch, now),
+    });
     this.#signedAt = now;
     // An answer that waits says nothing of how busy the daemons are.
     if (batch.wait === null) this.#unanswered.add(batch);
     batch.signatures++;
-    if (isIdle) {
-      batch.envelope = sealed(draft, this.#signer.sign(draft.bytes, draft.id), batch.wait);
+    if (isIdle && sealer.seal !== null) {
+      batch.envelope = sealed(draft, sealer.seal(draft.bytes), batch.wait);
       this.fleet.offer(batch, now);
       return;
     }
     this.#isSigning = true;
-    this.#signer.signAside(draft.bytes).then(
-      (signature) => {
+    sealer.sealAside(draft.bytes).then(
+      (seal) => {
         this.#isSigning = false;
-        batch.envelope = sealed(draft, signature, batch.wait);
+        batch.envelope = sealed(draft, seal, batch.wait);
         const signedAt = this.#environment.now();
         if (this.#isClosed || batch.unsettled === 0) this.#discard(batch, signedAt);
         else this.fleet.offer(batch, signedAt);

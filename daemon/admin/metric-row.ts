@@ -4,6 +4,7 @@ import type { FleetFigures, FleetServer } from "../../protocol/json/fleet-figure
 import type { Histogram } from "../../serving/admin/histogram.js";
 import type { HistogramMetric, Sample, ValueMetric } from "../../serving/admin/metric.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
+import type { MessageFigures } from "../peers/shared/message-figures.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
 import type { Health } from "./health.js";
 import type { ListenerCounts, Metrics } from "./metrics.js";
@@ -46,6 +47,10 @@ export function ofTimeline(
   const samples = (figures: ReplicaFigures) => [{ labels: {}, value: read(figures) }];
   return { type, labels: [], help, read: ({ replica }) => whereThere(replica(), samples) };
 }
+
+/** What became of messages on channels between members. */
+export const ofMessages = (figure: keyof MessageFigures, help: string): ValueRow =>
+  ofTimeline("counter", help, ({ messages }) => messages[figure]);
 
 /** One for each member other than the daemon itself of which the value is known. */
 export function perMember(

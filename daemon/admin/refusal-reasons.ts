@@ -25,6 +25,8 @@ const OF_CONNECTIONS: ReadonlySet<string> = new Set<RefusalCode>([
 
 /** @param listener  as the observer is told it */
 export function canRefuse(listener: string, code: RefusalCode): boolean {
+  if (listener === "ws") return !VERSION_1_ONLY.has(code);
+  if (code === "wrong-origin") return false;
   if (listener === "dbsync") return UNKNOWN_VERSION.has(code);
   if (OF_CONNECTIONS.has(code)) return false;
   if (listener === "dbsync-v2") return !VERSION_1_ONLY.has(code);

@@ -130,6 +130,15 @@ export const REFUSALS = {
       "The data folder does not take what is written; nothing is taken any more until the daemon is started anew.",
     wire: varies("use another daemon; see that daemon's log"),
   },
+  "events-not-taken": {
+    sentence:
+      "The client does not take what it has asked to be told as fast as it comes (--max-event-bytes).",
+    wire: never("connect again, and ask for less, or read faster"),
+  },
+  "no-longer-permitted": {
+    sentence: "What the client is told of, its key may not hear any more.",
+    wire: never("`KEY RULES`, or listen by another key"),
+  },
   "cannot-wait": {
     sentence:
       "There is nothing to wait for: the envelope does not write, or the daemon has no timeline (--data, --peer).",
@@ -181,6 +190,9 @@ export const REFUSALS = {
     sentence: "The command needs a connection of its own, which dbsync does not keep for a client.",
   },
   "command-error": { sentence: "A database answered with an error." },
+  "wrong-origin": {
+    sentence: "A browser's page of another site wants to connect: its site is to be named (--ws-origin).",
+  },
   idle: { sentence: "No whole request came within --idle-timeout." },
 } as const satisfies Record<string, Refusal>;
 

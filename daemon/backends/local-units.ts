@@ -21,10 +21,12 @@ export interface UnitSender {
   readonly readsAll: boolean;
   /** By what limits encodings are named for him; absent: by Redis's own. */
   readonly encoding?: EncodingLimits | undefined;
+  /** By which whoever hears of changes knows him; absent: by nothing. */
+  readonly lastWrite?: object | undefined;
 }
 
 /** Who asks, for the few commands that are answered differently for different ones. */
-type Asker = Pick<UnitSender, "readsAll" | "encoding">;
+type Asker = Pick<UnitSender, "readsAll" | "encoding" | "lastWrite">;
 
 const NOBODY: Asker = { readsAll: false };
 
@@ -42,6 +44,10 @@ export class LocalUnit implements Unit {
 
   get encoding(): EncodingLimits | undefined {
     return this.asker.encoding;
+  }
+
+  get by(): object | undefined {
+    return this.asker.lastWrite;
   }
 }
 

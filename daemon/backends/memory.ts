@@ -12,6 +12,7 @@ import type { Unit } from "../../store/engine/unit.js";
 import { Usage, type UsageKind } from "../../store/engine/usage.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Backend } from "./backend.js";
+import { Changes } from "./changes.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
 import type { WriteObserver } from "./write-observer.js";
@@ -29,6 +30,7 @@ export class MemoryBackend implements Backend {
   timeout = 0;
   /** Is told of what is written; null: nobody wants to know. */
   observer: WriteObserver | null = null;
+  readonly changes: Changes;
   readonly #environment: Environment;
   /** Milliseconds before now at which a unit to come may still be dated. */
   readonly #past: number;
@@ -45,6 +47,7 @@ export class MemoryBackend implements Backend {
       usage: usage === null ? null : new Usage(usage, environment.random),
       forms: new StringForms(),
     });
+    this.changes = new Changes(() => this.#database);
   }
 
   /** For those who know that nothing else has its data. */
@@ -124,7 +127,9 @@ export class MemoryBackend implements Backend {
   /** In slices, so that a million keys that expire together hold nobody up. */
   #sweep(): void {
     if (this.#timer === null) return;
-    const dropped = this.#database.dropExpired(this.#environment.clock() - this.#past, KEYS_PER_SWEEP);
+    const now = this.#environment.clock();
+    this.#database.tellExpired(now);
+    const dropped = this.#database.dropExpired(now - this.#past, KEYS_PER_SWEEP);
     if (dropped >= KEYS_PER_SWEEP) setImmediate(() => this.#sweep()).unref();
   }
 }

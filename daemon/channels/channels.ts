@@ -1,5 +1,6 @@
 /**
- * Who hears which channels of this daemon. Messages are no data: nothing is kept of them, and nobody hears them later.
+ * Who hears which channels of this daemon. Messages are no data: nothing is kept of them, and nobody hears them later. What is
+ * said here goes to the other daemons too, where there are any.
  * Source: redis-server 7.0, pubsub.c.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -7,17 +8,35 @@ import { globMatches } from "../../store/patterns/glob.js";
 import { Message } from "./message.js";
 
 /** Patterns hear what is said on channels, shard channels have messages of their own. */
-export type ChannelKind = "channel" | "pattern" | "shard";
+export const CHANNEL_KINDS = ["channel", "pattern", "shard"] as const;
+export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 export interface Subscriber {
   hear(message: Message): void;
+  /** Something may have been said on other daemons that it does not hear. Who can be told so is told. */
+  miss?(): void;
   /** The users' rules have changed. */
   review(): void;
+}
+
+/** What is said on a channel, or on a shard channel. */
+export interface Said {
+  readonly kind: "channel" | "shard";
+  readonly channel: ByteString;
+  readonly text: ByteString;
+}
+
+/** The way to the other daemons. */
+export interface Relay {
+  /** Hands it to all that are connected; it waits for none that is away. */
+  give(said: Said): void;
 }
 
 type Subscribers = Map<ByteString, Set<Subscriber>>;
 
 export class Channels {
+  /** null: there are no other daemons. */
+  relay: Relay | null = null;
   readonly #subscribers: Readonly<Record<ChannelKind, Subscribers>> = {
     channel: new Map(),
     pattern: new Map(),
@@ -37,19 +56,25 @@ export class Channels {
     if (others?.size === 0) this.#subscribers[kind].delete(name);
   }
 
-  /** @returns how many have heard it, who hears it twice counted twice */
-  publish(channel: ByteString, text: ByteString): number {
-    const { pattern: patterns } = this.#subscribers;
-    let heard = this.#tell("channel", channel, ["message", channel, text]);
-    for (const pattern of patterns.keys())
-      if (globMatches(pattern, channel))
-        heard += this.#tell("pattern", pattern, ["pmessage", pattern, channel, text]);
-    return heard;
+  /** Said by a client of this daemon. @returns how many have heard it here, who hears it twice counted twice */
+  say(said: Said): number {
+    this.relay?.give(said);
+    return this.tell(said);
   }
 
-  /** The same on a shard channel. */
-  publishInShard(channel: ByteString, text: ByteString): number {
+  /** Said here or elsewhere. @returns as `say` */
+  tell({ kind, channel, text }: Said): number {
+    if (kind === "channel") return this.#publish(channel, text);
     return this.#tell("shard", channel, ["smessage", channel, text]);
+  }
+
+  /** How many would hear it now. */
+  hearersOf({ kind, channel }: Said): number {
+    let hearers = this.subscribersOf(kind, channel);
+    if (kind === "channel")
+      for (const [pattern, { size }] of this.#subscribers.pattern)
+        if (globMatches(pattern, channel)) hearers += size;
+    return hearers;
   }
 
   /** Those that somebody hears. */
@@ -68,8 +93,26 @@ export class Channels {
 
   /** The users' rules have changed: who may not hear any more what he hears is to go. */
   review(): void {
+    for (const subscriber of this.#all) subscriber.review();
+  }
+
+  /** Something may have been said on other daemons that is not heard here. */
+  miss(): void {
+    for (const subscriber of this.#all) subscriber.miss?.();
+  }
+
+  get #all(): ReadonlySet<Subscriber> {
     const all = Object.values(this.#subscribers).flatMap((kind) => [...kind.values()]);
-    for (const subscriber of new Set(all.flatMap((some) => [...some]))) subscriber.review();
+    return new Set(all.flatMap((some) => [...some]));
+  }
+
+  #publish(channel: ByteString, text: ByteString): number {
+    const { pattern: patterns } = this.#subscribers;
+    let heard = this.#tell("channel", channel, ["message", channel, text]);
+    for (const pattern of patterns.keys())
+      if (globMatches(pattern, channel))
+        heard += this.#tell("pattern", pattern, ["pmessage", pattern, channel, text]);
+    return heard;
   }
 
   #tell(kind: ChannelKind, name: ByteString, parts: readonly ByteString[]): number {

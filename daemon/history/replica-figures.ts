@@ -5,6 +5,7 @@ import type { Timeline } from "../../timeline/timeline.js";
 import type { TimelineFigures } from "../../timeline/timeline-figures.js";
 import type { SnapshotProgress } from "../peers/past/snapshot-taking.js";
 import type { Peering } from "../peers/peering.js";
+import type { MessageFigures } from "../peers/shared/message-figures.js";
 import type { MemberStatus } from "../peers/shared/peering-parts.js";
 
 /** What is read. */
@@ -16,7 +17,7 @@ export interface ReplicaFace {
   readonly peering: Pick<
     Peering,
     "members" | "isSkewed" | "state" | "stablePoint" | "quarantine" | "snapshots" | "order"
-  >;
+  > & { readonly speaking: Pick<Peering["speaking"], "figures"> };
   /** As clients are told. */
   readonly state: () => DaemonState;
   readonly revoked: () => string | null;
@@ -48,6 +49,8 @@ export interface ReplicaFigures extends TimelineFigures {
   readonly quarantined: number;
   /** Envelopes of members that were let go because their signer did not become known. */
   readonly dropped: number;
+  /** What became of messages on channels between members. */
+  readonly messages: Readonly<MessageFigures>;
   readonly recalls: number;
   /** Snapshots taken over from members, and own envelopes that these are not made of; since the start. */
   readonly snapshotsTaken: number;
@@ -78,6 +81,7 @@ export function figuresOf(face: ReplicaFace): ReplicaFigures {
     data: index.total("data"),
     quarantined: size,
     dropped,
+    messages: peering.speaking.figures,
     recalls: recalls.running,
     ...{ snapshotsTaken: taken, strays, possibleStrays, taking: progress, order: peering.order },
     members: peering.members.map((member) => ({ ...member, isEqual: isEqual(member, timeline.waiting) })),

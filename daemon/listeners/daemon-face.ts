@@ -30,12 +30,15 @@ export interface DaemonFace {
     | "data"
     | "fsync"
     | "jsonReplicas"
+    | "notifyKeyspaceEvents"
     | "sqlLanguage"
   >;
   readonly memory: MemorySettings;
   readonly channels: Channels;
   /** Of everything that the daemon tells. */
   logLevel: LogLevel;
+  /** Puts a sentence of a client into the log. */
+  say(level: LogLevel, text: string): void;
   /** Where the listener listens. */
   readonly address: string;
   readonly port: number;

@@ -73,6 +73,25 @@ export const LIMITS = {
       "clients at a time; then who has proved nothing gives way, and else further ones are closed at once",
     reason: "an idle connection costs some 5 KiB here; the system's limit of open files must be higher",
   },
+  maxEventBytes: {
+    flag: "max-event-bytes",
+    unit: "bytes",
+    fallback: 8 * MIB,
+    least: 4 * KIB,
+    most: 511 * MIB,
+    summary: "version 2: events that may wait for a client that listens; more closes its connection",
+    reason: "what a busy channel says in a second; who reads no faster is told that something lacks",
+  },
+  maxRelayBytes: {
+    flag: "max-relay-bytes",
+    unit: "bytes",
+    fallback: 8 * MIB,
+    least: 64 * KIB,
+    most: 1024 * MIB,
+    restart: true,
+    summary: "messages (PUBLISH) that may wait for another daemon; the rest is not sent to it, and counted",
+    reason: "some seconds on a slow line; who hears later than that had better be told that some lack",
+  },
   idleTimeout: {
     flag: "idle-timeout",
     unit: "time",
@@ -137,6 +156,15 @@ export const LIMITS = {
     most: 24 * HOUR,
     summary: "RESP and JSON: closes a connection without a command for so long; 0: never (Redis's timeout)",
     reason: "pools of Redis clients keep connections for hours and do not expect them to be closed",
+  },
+  wsPing: {
+    flag: "ws-ping",
+    unit: "time",
+    fallback: 20 * SECOND,
+    least: SECOND,
+    most: HOUR,
+    summary: "WebSocket: clients are asked so often for a sign of life; who gives none is idle",
+    reason: "proxies cut what is silent for a minute; --idle-timeout has time for several",
   },
   slowlogTime: {
     flag: "slowlog-log-slower-than",
@@ -232,6 +260,24 @@ export const LIMITS = {
     reason: "above it the oldest go, and who was away for longer needs another daemon, or --data",
     restart: true,
   },
+  luaTimeLimit: {
+    flag: "lua-time-limit",
+    unit: "time",
+    fallback: 5 * SECOND,
+    least: 10,
+    most: HOUR,
+    summary: "a script of a Redis client that takes longer is stopped by an error",
+    reason: "nobody else is served while it runs; what it wrote before stays, as with any of its errors",
+  },
+  luaMemory: {
+    flag: "lua-memory",
+    unit: "bytes",
+    fallback: 64 * MIB,
+    least: 32 * MIB,
+    most: 1024 * MIB,
+    summary: "memory of a script of a Redis client; more is an error",
+    reason: "Lua itself takes 16 MiB; what grows beyond that is given back behind the script",
+  },
   snapshotEntries: {
     flag: "snapshot-entries",
     unit: "count",
@@ -253,37 +299,3 @@ export function isLimitName(name: string): name is LimitName {
 
 /** Bytes, milliseconds or plain counts, as each row says. */
 export type Limits = { readonly [Name in LimitName]: number };
-
-const SCALES: Readonly<Record<LimitUnit, Readonly<Record<string, number>>>> = {
-  bytes: { "": 1, B: 1, KiB: KIB, MiB: MIB, GiB: KIB * MIB },
-  time: { "": SECOND, ms: 1, s: SECOND, m: MINUTE, h: HOUR },
-  count: { "": 1 },
-};
-
-const EXAMPLES: Readonly<Record<LimitUnit, string>> = {
-  bytes: "a number of bytes such as 65536, 512KiB or 64MiB",
-  time: "a number of seconds, or a time such as 500ms, 30s or 5m",
-  count: "a whole number",
-};
-
-/**
- * The limit that `text` states.
- * @throws RangeError  a sentence: what is expected, and the bounds
- */
-export function parseLimit(row: LimitRow, text: string): number {
-  const match = /^(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]*)$/.exec(text.trim());
-  const scale = match === null ? undefined : SCALES[row.unit][match[2] as string];
-  const value = match === null || scale === undefined ? Number.NaN : Number(match[1]) * scale;
-  if (!Number.isInteger(value)) throw new RangeError(`Expected ${EXAMPLES[row.unit]}.`);
-  if (value < row.least || value > row.most) {
-    throw new RangeError(`Expected ${formatLimit(row, row.least)} to ${formatLimit(row, row.most)}.`);
-  }
-  return value;
-}
-
-/** In the largest unit that divides it; `parseLimit` reads it back. */
-export function formatLimit(row: LimitRow, value: number): string {
-  const units = Object.entries(SCALES[row.unit]).filter(([name]) => name !== "");
-  const [name, scale] = units.findLast(([, size]) => value % size === 0 && value >= size) ?? ["", 1];
-  return `${value / scale}${name}`;
-}

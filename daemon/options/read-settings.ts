@@ -4,7 +4,8 @@ import { isLoopback } from "../../serving/process/loopback.js";
 import { StartError } from "../../serving/process/start-error.js";
 import { COMPAT_DATABASE } from "./common-rows.js";
 import { parseSpecifications } from "./database-list.js";
-import { formatLimit, LIMITS, type LimitName, type Limits } from "./limits.js";
+import { formatLimit } from "./limit-text.js";
+import { LIMITS, type LimitName, type Limits } from "./limits.js";
 import { attributeOf } from "./option-row.js";
 import { refuseOpen } from "./reach.js";
 import {
@@ -19,7 +20,7 @@ import {
 import { SIDECAR } from "./sidecar-rows.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
 import { validateTimeline } from "./timeline-rules.js";
-import { validateUserListeners } from "./user-listener-rules.js";
+import { refuseSamePlaces, validateUserListeners } from "./user-listener-rules.js";
 
 /** Whether somebody gave an option, wherever. */
 type Chosen = (name: OptionName) => boolean;
@@ -62,6 +63,8 @@ export function settingsOf(program: Command): Settings {
   validate(settings);
   validateTimeline(settings, hasKeys(settings) || hasUserListener(settings), values.v1 !== null);
   validateUserListeners(settings);
+  validateWeb(settings);
+  refuseSamePlaces(settings);
   validateMemory(settings);
   validateAdmin(settings);
   return settings;
@@ -147,6 +150,19 @@ function validateMemory(settings: Settings): void {
 function validateAdmin({ admin, adminHosts }: Settings): void {
   if (admin === null && adminHosts.length > 0)
     fail("--admin-host names what --admin is asked for by: give --admin too.");
+}
+
+/** @throws StartError  with the cures */
+function validateWeb(settings: Settings): void {
+  const { ws, wsOrigins, wsCompress } = settings;
+  if (ws === null) {
+    if (wsOrigins.length > 0) fail("--ws-origin names whose pages --ws serves: give --ws too.");
+    if (wsCompress) fail("--ws-compress is about what the clients of --ws are sent: give --ws too.");
+    return;
+  }
+  if (!isSigned(settings))
+    fail("--ws speaks version 2, which is always signed, and there is no key: give -s public.pem.");
+  if (isLoopback(ws.address) !== true) refuseOpen(ws.address, settings);
 }
 
 function fail(sentence: string): never {

@@ -7,11 +7,13 @@ import { formatPlace, parsePlace } from "../../serving/process/place.js";
 import { COMMON } from "./common-rows.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
 import { choice, limit, list, path, text, toggle } from "./forms.js";
-import { formatLimit, LIMITS, type LimitName } from "./limits.js";
+import { formatLimit } from "./limit-text.js";
+import { LIMITS, type LimitName } from "./limits.js";
 import { type OptionRow, row } from "./option-row.js";
 import { SIDECAR } from "./sidecar-rows.js";
 import { CLUSTER, TIMELINE } from "./timeline-rows.js";
 import { USER_LISTENERS } from "./user-listener-rows.js";
+import { WEB } from "./web-rows.js";
 
 const ADMIN_HOSTS_MOST = 64;
 /** Without a port: a name of DNS, with or without a dot at its end. */
@@ -128,6 +130,7 @@ export const SECTIONS: readonly {
   { heading: null, rows: COMMON },
   { heading: "Data and peers:", rows: TIMELINE },
   { heading: "Clients without signatures:", rows: USER_LISTENERS },
+  { heading: "Browsers:", rows: WEB },
   { heading: "Signing for other daemons:", rows: SIDECAR },
   { heading: "Cluster:", rows: CLUSTER },
   { heading: "TLS:", rows: TLS },
@@ -141,6 +144,7 @@ export const OPTIONS = {
   ...COMMON,
   ...TIMELINE,
   ...USER_LISTENERS,
+  ...WEB,
   ...SIDECAR,
   ...CLUSTER,
   ...TLS,

@@ -3,9 +3,9 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
 import { choice, list, path, paths, plain, text } from "./forms.js";
 import { type Fsync, formatFsync, parseFsync } from "./fsync.js";
+import { formatRetention, parseRetention } from "./limit-text.js";
 import { row } from "./option-row.js";
 import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
-import { formatRetention, parseRetention } from "./retention.js";
 
 const PEERS_MOST = 64;
 const CLUSTER_NAME_CHARS = 128;

@@ -1,6 +1,7 @@
 /** The options of the listeners for users, who have names and passwords instead of keys. A row with `clients` is a listener. */
 
 import { formatPlace, parsePlace, placeName, type ReplicaPlace } from "../../serving/process/place.js";
+import { NO_EVENTS, parseEventFlags } from "./event-flags.js";
 import { choice, list, path, text, toggle } from "./forms.js";
 import { row } from "./option-row.js";
 import { parsePeer } from "./peer-address.js";
@@ -109,6 +110,16 @@ export const USER_LISTENERS = {
     fallback: "no",
     reload: "restart",
     example: "local",
+    needs: ["resp"],
+  }),
+  /** Of which events of keys subscribers are told at once; CONFIG SET changes it. */
+  notifyKeyspaceEvents: row({
+    flags: "--notify-keyspace-events <letters>",
+    help: "of which events of keys Redis clients that subscribe are told, as in Redis",
+    form: text(parseEventFlags, (flags) => flags.text),
+    fallback: NO_EVENTS,
+    reload: "restart",
+    example: "KEA",
     needs: ["resp"],
   }),
 } as const;

@@ -12,8 +12,8 @@ export function allUserListeners(word: "and" | "or"): string {
 
 /** @throws StartError  with the cures */
 export function validateUserListeners(settings: Settings): void {
-  const { aclFile, database, bind, port, admin, json, jsonReplicas, allowAnonymous } = settings;
-  const { enableDebugCommand } = settings;
+  const { aclFile, database, json, jsonReplicas, allowAnonymous } = settings;
+  const { enableDebugCommand, notifyKeyspaceEvents } = settings;
   const asked = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
   if (aclFile !== null && asked.length === 0)
     fail(`--acl-file names the users of ${allUserListeners("and")}: give one of them too.`);
@@ -30,6 +30,8 @@ export function validateUserListeners(settings: Settings): void {
     );
   if (enableDebugCommand !== "no" && settings.resp === null)
     fail("--enable-debug-command is about the clients of --resp: give it too, or leave this out.");
+  if (notifyKeyspaceEvents.text !== "" && settings.resp === null)
+    fail("--notify-keyspace-events is about the clients of --resp: give it too, or leave this out.");
   if (settings.sqlLanguage !== "mg" && settings.sql === null)
     fail("--sql-language is about what the clients of --sql are told: give it too, or leave this out.");
   if (asked.length === 0) return;
@@ -38,11 +40,17 @@ export function validateUserListeners(settings: Settings): void {
       `${asked.join(" and ")} serves the database in this daemon's memory; a Redis server behind -d redis serves its ` +
         `clients itself. Leave out ${asked.join(" and ")} or -d.`,
     );
-  const own = USER_LISTENER_NAMES.map((name) => [`--${name}`, settings[name]] as const);
-  refuseSamePlaces([["-p", { address: bind, port }], ["--admin", admin], ...own]);
 }
 
-function refuseSamePlaces(places: readonly (readonly [flag: string, place: ListenPlace | null])[]): void {
+/** @throws StartError  two listeners have the same place */
+export function refuseSamePlaces(settings: Settings): void {
+  const { bind, port, admin, ws } = settings;
+  const own = USER_LISTENER_NAMES.map((name) => [`--${name}`, settings[name]] as const);
+  const places: readonly (readonly [flag: string, place: ListenPlace | null])[] = [
+    ...[["-p", { address: bind, port }] as const, ["--admin", admin] as const],
+    ...own,
+    ["--ws", ws],
+  ];
   for (const [at, [flag, place]] of places.entries()) {
     const other = places
       .slice(0, at)

@@ -10,6 +10,7 @@ import type { MemberClocks } from "./member-clocks.js";
 import type { Gaps } from "./past/gaps.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { FarewellCode } from "./shared/farewells.js";
+import type { MessageFigures } from "./shared/message-figures.js";
 import type { PeeringParts } from "./shared/peering-parts.js";
 import type { Slices } from "./shared/slices.js";
 
@@ -40,6 +41,9 @@ export interface MemberShared<Member> {
   readonly tooLong: (body: Buffer) => void;
   /** An entry of it was refused. */
   readonly refused: (member: Member, reason: string) => void;
+  readonly messageFigures: MessageFigures;
+  /** Messages of it were refused. @param isLie  no honest member would give them */
+  readonly unheard: (member: Member, reason: string, isLie: boolean) => void;
   /** To be closed, and to be said in the log. */
   readonly drop: (member: Member, code: FarewellCode, detail: string) => void;
 }

@@ -12,6 +12,7 @@ import { ReportAnswers } from "./exchange/report-answers.js";
 import { parts } from "./exchange/spreading.js";
 import { describeMember } from "./member-description.js";
 import type { MemberShared } from "./member-shared.js";
+import { MemberSpeech } from "./member-speech.js";
 import { SnapshotGiving } from "./past/snapshot-giving.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { MemberStatus } from "./shared/peering-parts.js";
@@ -32,6 +33,7 @@ export class Member implements Giver {
   /** Which bit stands for it. */
   readonly bit: number;
   readonly outbox: Outbox;
+  readonly speech: MemberSpeech<Member>;
   /** Places that are on the own disk, which it has to be told. */
   owed: Place[] = [];
   /** Its last; null: none yet. */
@@ -73,6 +75,7 @@ export class Member implements Giver {
       ...{ peering, state, unsentBytes: () => connection.unsentBytes },
       send: (message) => connection.send(message),
     });
+    this.speech = new MemberSpeech<Member>(this, shared);
     this.outbox = new Outbox({ peering, connection, traces: spreading.traces, packer, bit, tooLong });
     this.#reconciling = new Reconciling({
       ...{ peering, slices, outbox: this.outbox },
@@ -127,6 +130,9 @@ export class Member implements Giver {
       case "report-request":
         this.#report(message.at);
         break;
+      case "speak":
+        this.speech.receive(message);
+        break;
       case "cuts":
         this.#shared.voted(this, message.votes);
         break;
@@ -161,6 +167,7 @@ export class Member implements Giver {
     }
     if (now >= this.#nextStatusAt) this.#sendStatus(now);
     this.outbox.tick();
+    this.speech.tick(this.status !== null);
     this.#giving.tick(now, this.status?.state === "live");
     this.#reconciling.tick(now, this.status);
   }

@@ -24,6 +24,7 @@ import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js"
 import { Notices } from "./shared/notices.js";
 import type { MemberStatus, PeeringParts } from "./shared/peering-parts.js";
 import { Slices } from "./shared/slices.js";
+import { Speaking } from "./speaking.js";
 
 /** Between two looks at what is not urgent: who may be a member, quarantine, the own clock. */
 const LOOK_EVERY_MS = 1000;
@@ -40,6 +41,8 @@ export class Peering {
   readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
+  /** Messages on channels. */
+  readonly speaking: Speaking;
   #isRunning = false;
   #tickedAt = 0;
   #nextLookAt = 0;
@@ -51,6 +54,7 @@ export class Peering {
     const { log, uptime, soon, limits, timeline } = parts;
     this.#parts = parts;
     this.#notices = new Notices(log, uptime);
+    this.speaking = new Speaking(this.#notices, () => this.#listening());
     this.#slices = new Slices({ uptime, soon, sliceMs: limits.sliceMs });
     this.#spreading = new Spreading(parts, () => this.#listening());
     this.#intake = new Intake({ peering: parts, slices: this.#slices, traces: this.#spreading.traces });
@@ -81,6 +85,7 @@ export class Peering {
       left: (member) => {
         this.#stable.discard();
         this.#past.left(member.id);
+        parts.messages?.missed();
         member.stop();
         this.#spreading.disconnected(member);
       },
@@ -245,6 +250,8 @@ export class Peering {
       given: (member, part) => this.#past.snapshots.part(member, part),
       tooLong: (body) => this.#tooLong(body),
       refused: (member, reason) => this.#refused(member, reason),
+      messageFigures: this.speaking.figures,
+      unheard: (member, reason, isLie) => this.speaking.unheard(member, reason, isLie),
       drop: (member, code, detail) => this.#roster.drop(member, code, detail),
     };
   }

@@ -3,7 +3,7 @@ import type { ConnectionObserver } from "../../serving/connections/connection-ob
 import type { RefusalCode } from "../answers/refusals.js";
 
 export interface Observer extends ConnectionObserver {
-  /** Commands were answered. @param listener  "dbsync-v1", "dbsync-v2"; "dbsync" where the version is not known yet */
+  /** Commands were answered. @param listener  "dbsync-v1", "dbsync-v2", "ws"; "dbsync" where the version is not known yet */
   served(listener: string, units: number, errors: number): void;
   refused(listener: string, code: RefusalCode): void;
   /** A signature was checked. */

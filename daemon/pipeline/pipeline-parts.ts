@@ -5,6 +5,7 @@ import type { Environment } from "../../serving/process/environment.js";
 import type { MemoryFace } from "../memory/memory-limit.js";
 import type { DateWindow } from "../options/date-window.js";
 import type { SignersFace } from "../trust/signers.js";
+import type { Broadcasts } from "./broadcasts.js";
 import type { Databases } from "./databases.js";
 import type { Observer } from "./observer.js";
 import type { Recording } from "./recording.js";
@@ -27,4 +28,6 @@ export interface PipelineParts {
   readonly remembered: SeenBounds;
   readonly floor: Floor;
   readonly recording: Recording;
+  /** Messages on channels; null or not there: they are the databases' affair. */
+  readonly broadcasts?: Broadcasts | null;
 }

@@ -32,9 +32,11 @@ import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
 import type { Recording } from "./recording.js";
 import { Seen } from "./seen.js";
-import { type Taken, Units } from "./units.js";
+import { type Taken, type UnitListener, Units } from "./units.js";
 import { Version1 } from "./version-1.js";
 import { Waiters } from "./waiters.js";
+
+type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 export class Pipeline {
   /** Replaced when the keys are read again. */
@@ -86,16 +88,16 @@ export class Pipeline {
     return this.#version1.handle(request, this.signers);
   }
 
-  /** Version 2. @param room  bytes that the replies may have together */
-  take(message: CommandMessage, room: number): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  /** Version 2. @param room  bytes that the replies may have together @param listener  takes it instead of the databases */
+  take(message: CommandMessage, room: number, listener: UnitListener | null = null): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
     const identified = reading(() => this.#identify(message, id));
     if ("kind" in identified) return this.#unidentified(message, notApplied(id, identified));
     const envelope = reading(() => readBody(message.body));
     if ("kind" in envelope) return notApplied(id, envelope);
     const { standing } = this.#recording;
-    const isRecorded = this.#recording.records(envelope);
-    const taken: Taken = { id, envelope, signer: identified, message, isRecorded, room, standing };
+    const isRecorded = listener === null && this.#recording.records(envelope);
+    const taken: Taken = { id, envelope, signer: identified, message, isRecorded, room, standing, listener };
     const answer = this.#answer(taken);
     // The commands are garbage from here on, and do not wait for the disk.
     const { at, seq } = envelope;
@@ -104,10 +106,12 @@ export class Pipeline {
       : this.#asHeld(answer, envelope);
   }
 
-  #answer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  #answer(taken: Taken): Answered {
     const { id, message, signer } = taken;
     const misdirected = this.#checkKey(signer, this.#parts.environment.clock()) ?? this.#address(taken);
     if (misdirected !== null) return notApplied(id, misdirected);
+    // It tells nobody anything. Whoever has seen a command must not have it remembered by this before it comes.
+    if (taken.listener !== null && taken.envelope.only === null) return this.#apply(taken);
     if (message.wait !== undefined) return this.#confirmed(taken, message.wait);
     return this.#firstAnswer(taken) ?? this.#admit(taken);
   }
@@ -203,7 +207,7 @@ export class Pipeline {
   }
 
   /** From here on its id is remembered, whatever becomes of it: what was refused once must not be applied later. */
-  #admit(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  #admit(taken: Taken): Answered {
     const refusal =
       this.#checkDate(taken) ?? this.#checkRate(taken) ?? this.#checkMemory(taken) ?? this.#makeRoom(taken);
     if (refusal !== null) return refusal;
@@ -266,10 +270,7 @@ export class Pipeline {
     return answer;
   }
 
-  #remember(
-    { id, envelope: { at } }: Taken,
-    answer: EnvelopeAnswer | Promise<EnvelopeAnswer>,
-  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  #remember({ id, envelope: { at } }: Taken, answer: Answered): Answered {
     this.seen.add(id, at, answer);
     if (!(answer instanceof Promise)) {
       this.#waiters.applied(id);
@@ -303,7 +304,7 @@ export class Pipeline {
     return this.#recording.hasApplied(place, this.seen);
   }
 
-  #apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  #apply(taken: Taken): Answered {
     const { signers } = this;
     if (signers === null) return notApplied(taken.id, refused("not-due", "the keys are gone"));
     return this.#recording.apply(taken, () => this.#units.apply(taken, signers.ring));

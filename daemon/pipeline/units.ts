@@ -4,7 +4,7 @@
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { array, type ErrorReply, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { Environment } from "../../serving/process/environment.js";
@@ -14,8 +14,17 @@ import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring
 import type { EnvelopeAnswer } from "../answers/request.js";
 import { ResultWriter, type Standing } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
+import type { Said } from "../channels/channels.js";
+import { spokenBy } from "../channels/spoken.js";
 import { KeyAudit } from "../trust/key-audit.js";
+import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
+
+/** Who takes an envelope whose commands ask to be told of something, once it has been found right. */
+export interface UnitListener {
+  /** @returns a reply for each command */
+  listen(taken: Taken, ring: KeyRing): readonly Reply[];
+}
 
 /** An envelope whose signature, header and date are right. */
 export interface Taken {
@@ -29,6 +38,8 @@ export interface Taken {
   /** Bytes that its units' replies may have together. */
   readonly room: number;
   readonly standing: Standing;
+  /** Who takes it instead of the databases; null: it is for these. */
+  readonly listener: UnitListener | null;
 }
 
 export interface UnitsParts {
@@ -36,6 +47,8 @@ export interface UnitsParts {
   /** For the audit of key changes. */
   readonly log: Logger;
   readonly environment: Pick<Environment, "uptime">;
+  /** null or not there: messages are the databases' affair. */
+  readonly broadcasts?: Broadcasts | null;
 }
 
 type Argv = readonly ByteString[];
@@ -44,15 +57,21 @@ type Outcomes = readonly (Outcome | Promise<Outcome>)[];
 export class Units {
   readonly #databases: Databases;
   readonly #audit: KeyAudit;
+  readonly #broadcasts: Broadcasts | null;
 
   constructor(parts: UnitsParts) {
     this.#databases = parts.databases;
+    this.#broadcasts = parts.broadcasts ?? null;
     this.#audit = new KeyAudit(parts);
   }
 
   /** At once where all databases answer at once. */
   apply(taken: Taken, ring: KeyRing): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { envelope } = taken;
+    const { envelope, listener } = taken;
+    if (listener !== null) return answerOf(taken, listener.listen(taken, ring));
+    const spoken = this.#broadcasts === null ? null : spokenBy(envelope);
+    if (spoken !== null && this.#broadcasts !== null)
+      return answerOf(taken, this.#speak(taken, spoken, ring, this.#broadcasts));
     const outcomes =
       envelope.multi || envelope.if !== null ? [this.#applyWhole(taken, ring)] : this.#applyEach(taken, ring);
     for (const outcome of outcomes) {
@@ -98,6 +117,19 @@ export class Units {
     return multi
       ? this.#databases.executeTogether(commands, unit)
       : this.#databases.execute(commands[0] as Argv, unit);
+  }
+
+  /** Messages, which are told together: an envelope of them is told once, whoever brings it. */
+  #speak(taken: Taken, spoken: readonly Said[], ring: KeyRing, broadcasts: Broadcasts): readonly Reply[] {
+    const { id, envelope, message } = taken;
+    const { commands, at, key, as, only } = envelope;
+    const signer = ring.find(key) as KeyRecord;
+    const refusals = commands.map((argv) =>
+      this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring),
+    );
+    const permitted = spoken.filter((_, place) => refusals[place] === null);
+    const heard = broadcasts.tell(id, at, permitted, only === null ? message : null).values();
+    return refusals.map((refusal) => refusal ?? integer(heard.next().value ?? 0));
   }
 
   #changeKeys(argv: Argv, unit: Unit, signer: KeyRecord, ring: KeyRing): Reply {

@@ -3,15 +3,17 @@
  * handed to the gateway. Its unit of work is one request.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Reply } from "../../protocol/reply.js";
+import { integer, type Reply } from "../../protocol/reply.js";
 import { splitCommand } from "../../protocol/version-1/command-v1.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Environment } from "../../serving/process/environment.js";
 import { isDenied } from "../../store/judgement.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
+import { saidBy } from "../channels/spoken.js";
 import type { MemoryFace } from "../memory/memory-limit.js";
 import type { SignersFace } from "../trust/signers.js";
+import type { Broadcasts } from "./broadcasts.js";
 import type { Databases } from "./databases.js";
 import { checkValidity } from "./envelope-checks.js";
 import type { Observer } from "./observer.js";
@@ -24,6 +26,8 @@ export interface Version1Parts {
   readonly environment: Environment;
   readonly observer: Observer;
   readonly memory: MemoryFace;
+  /** Messages on channels; null or not there: they are the databases' affair. */
+  readonly broadcasts?: Pick<Broadcasts, "channels"> | null;
 }
 
 /** As in Redis before 7.0. A frame of 64 MiB could hold 32 million, which cost far more memory than their bytes. */
@@ -45,7 +49,10 @@ export class Version1 {
     if (argv.length === 0) return refused("empty-command", "nothing but blanks");
     const denial = authorize(argv, signer, signers);
     if (denial !== null) return denial;
-    const { databases, recording, memory } = this.#parts;
+    const { databases, recording, memory, broadcasts = null } = this.#parts;
+    const said = broadcasts === null ? null : saidBy(argv);
+    if (said !== null && broadcasts !== null)
+      return { kind: "replies", replies: [integer(broadcasts.channels.say(said))] };
     const full = memory.refusal([argv]);
     if (full !== null) return full;
     const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));

@@ -3,49 +3,32 @@
  * before is on its way to the disk, is signed together by the daemon's own key, recorded as if a client had sent it, and
  * given to the peers at once. Source: DESIGN.md "Keys and permission", "Wire, version 1".
  */
-import type { Logger } from "pino";
-import { signEnvelope } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import {
-  bodyOf,
-  COMMANDS_MAX,
-  type Condition,
-  envelopeOf,
-  NONCE_BYTES,
-  SEQ_MAX,
-} from "../../protocol/version-2/envelope.js";
-import { writeSigned } from "../../protocol/version-2/envelope-body.js";
+import { COMMANDS_MAX, type Condition, unitId } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { Environment } from "../../serving/process/environment.js";
-import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
-import { type Entry, placeOf } from "../../timeline/entries/entry.js";
+import { isKeyCommand } from "../../store/key-ring.js";
+import { placeOf } from "../../timeline/entries/entry.js";
 import { type Refused, refused } from "../answers/request.js";
+import type { Changes } from "../backends/changes.js";
 import { LIMITS } from "../options/limits.js";
 import { checkRing } from "../pipeline/envelope-checks.js";
-import { hashOf, type Identity } from "../trust/identity.js";
 import type { LastWrite } from "../users/command-path.js";
 import type { Confirmations } from "./confirmations.js";
 import { answerTo, answerUnits, type GatewayAnswer, type GatewayWaiter, tellAll } from "./gateway-waiter.js";
+import { OwnEnvelopes, type OwnEnvelopesParts } from "./own-envelopes.js";
 import type { Recorder } from "./recorder.js";
 import { SigningPace } from "./signing-pace.js";
 
-export interface GatewayParts {
-  readonly identity: Identity;
-  /** 32 bytes. */
-  readonly cluster: ByteString;
+export interface GatewayParts extends OwnEnvelopesParts {
   readonly recorder: Pick<Recorder, "records" | "record" | "refusal" | "newest" | "ring">;
-  /** Nothing dated at or before it would be taken. */
-  readonly watermark: () => number;
   readonly environment: Pick<Environment, "clock" | "randomBytes" | "setTimer">;
   /** Runs a step in the next turn of the event loop. */
   readonly soon: (step: () => void) => void;
-  /** Milliseconds ahead of the clock that a date may lie. */
-  readonly future: number;
   /** What answers wait for that are to be final. */
   readonly confirmations: Pick<Confirmations, "confirm">;
-  /** Hands an entry to the peers, once it is on the disk. */
-  readonly give: (entry: Entry) => void;
-  readonly log: Pick<Logger, "warn">;
+  /** Told whose commands are being recorded. */
+  readonly changes: Pick<Changes, "senders">;
 }
 
 /** For whom a command is. */
@@ -59,6 +42,12 @@ export interface GatewayUser {
   readonly replicated?: ((came: boolean) => void) | undefined;
   /** Filled in when the command is recorded. */
   readonly lastWrite?: LastWrite | undefined;
+}
+
+/** Where what is recorded next will stand; the id only looks like the one that it will have. */
+export interface GatewayPlace {
+  readonly date: EnvelopeDate;
+  readonly id: ByteString;
 }
 
 type Argv = readonly ByteString[];
@@ -83,17 +72,20 @@ const GROUP_BYTES = 256 * 1024;
 const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.most;
 /** What stands before an argument, and behind it, at most. */
 const ARGUMENT_BYTES = 16;
+/** Of an envelope's id. */
+const ID_BYTES = 32;
 
 export class Gateway {
+  readonly own: OwnEnvelopes;
   readonly #parts: GatewayParts;
   #groups: Group[] = [];
   /** The group that a user's next command may join; "": nobody's. */
   #open = new Map<ByteString, Group>();
-  #last: EnvelopeDate = { at: 0, seq: 0 };
   readonly #pace: SigningPace;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.own = new OwnEnvelopes(parts);
     const { soon, environment } = parts;
     this.#pace = new SigningPace({ soon, environment, sign: () => this.#signAll() });
   }
@@ -149,6 +141,34 @@ export class Gateway {
     });
   }
 
+  /** What is recorded next stands right behind the state; what waits to be recorded, whose answers nobody has, behind that. */
+  begin(): GatewayPlace {
+    // Once the own key has been let in, which is recorded as well. Why nothing can be signed is told when something is to be.
+    this.own.refusal();
+    const { environment } = this.#parts;
+    return { date: this.own.nextDate, id: unitId(environment.randomBytes(ID_BYTES), 0) };
+  }
+
+  /** Records commands as one unit, in the turn in which `begin` has told their date. */
+  recordNow(
+    commands: readonly Argv[],
+    conditions: readonly Condition[],
+    date: EnvelopeDate,
+    user: GatewayUser,
+  ): Promise<GatewayAnswer> {
+    const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), 0);
+    if (bytes > COMMAND_BYTES_MAX) return Promise.resolve(tooLong(bytes));
+    const refusal = this.#parts.recorder.refusal() ?? this.own.refusal();
+    if (refusal !== null) return Promise.resolve(refusal);
+    const { db, as } = user;
+    const named = conditions.length === 0 ? null : conditions;
+    const head = { db, as, isRing: false, multi: true, conditions: named, bytes };
+    return answerTo(user, (waiter) => {
+      this.#record({ ...head, commands: [...commands], waiting: [waiter] }, date);
+      return null;
+    });
+  }
+
   /** @param isRing  whether it is a command of the key ring: no daemon takes these among others */
   #groupFor({ db, as }: GatewayUser, isRing: boolean): Group {
     const open = this.#open.get(as ?? "");
@@ -172,18 +192,21 @@ export class Gateway {
     // that come after it.
     this.#open = new Map();
     for (const group of groups) {
-      const refusal = this.#parts.recorder.refusal() ?? this.#checkClock() ?? this.#enter();
+      const refusal = this.#parts.recorder.refusal() ?? this.own.refusal();
       if (refusal === null) this.#record(group);
       else tellAll(group.waiting, refusal);
     }
   }
 
-  #record(group: Group): void {
+  #record(group: Group, date?: EnvelopeDate): void {
     const { waiting } = group;
-    const entry = this.#sign(group, group.commands);
+    const entry = this.own.sign(group, group.commands, date);
     // What members would not take of it must not be here either.
     const refusal = group.isRing ? checkRing(entry.envelope, entry.body.length) : null;
-    const recorded = refusal ?? this.#parts.recorder.record(entry);
+    const { changes, recorder } = this.#parts;
+    changes.senders = waiting;
+    const recorded = refusal ?? recorder.record(entry);
+    changes.senders = null;
     if ("kind" in recorded) {
       tellAll(waiting, recorded);
       return;
@@ -205,54 +228,6 @@ export class Gateway {
       },
     );
   }
-
-  /** Sees to it that the own key is in the ring. @returns why it cannot be */
-  #enter(): Refused | null {
-    const { identity, recorder, log } = this.#parts;
-    const known = recorder.ring.find(identity.id);
-    if (known?.revokedAt === null) return null;
-    if (known !== undefined) return refused("not-let-in", "its key was revoked");
-    const command = introductionOf(identity);
-    if (!mayEnter(recorder.ring, identity)) return refused("not-let-in", `sign ${command.join(" ")}`);
-    const entry = this.#sign({ db: 0, as: null, multi: false, conditions: null }, [command]);
-    const recorded = recorder.record(entry);
-    if ("kind" in recorded) return recorded;
-    this.#parts.give(entry);
-    recorded.flushed.catch((problem: Error) => log.warn({ reason: problem.message }, "not let in"));
-    return null;
-  }
-
-  #sign(
-    { db, as, multi, conditions }: Pick<Group, "db" | "as" | "multi" | "conditions">,
-    commands: readonly Argv[],
-  ): Entry {
-    const { identity, cluster, environment } = this.#parts;
-    const nonce = environment.randomBytes(NONCE_BYTES);
-    this.#last = this.#nextDate();
-    const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...this.#last };
-    const signed = writeSigned(header, commands);
-    const signature = signEnvelope(signed, identity.key);
-    // Reading what was just written would cost as much as applying it.
-    return { id: hashOf(signed), body: bodyOf(signed), signature, envelope: envelopeOf(header, commands) };
-  }
-
-  /** Behind everything that was applied here or dated before. */
-  #nextDate(): EnvelopeDate {
-    const { environment, recorder, watermark } = this.#parts;
-    const { newest } = recorder;
-    const last = this.#last;
-    const isNewer = newest.at > last.at || (newest.at === last.at && newest.seq > last.seq);
-    const { at, seq } = isNewer ? newest : last;
-    const first = Math.max(environment.clock(), watermark() + 1);
-    if (first > at) return { at: first, seq: 0 };
-    return seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
-  }
-
-  /** What it would date is not to lie further ahead than a client may date. */
-  #checkClock(): Refused | null {
-    const ahead = this.#nextDate().at - this.#parts.environment.clock();
-    return ahead > this.#parts.future ? refused("clock-off", `it would be dated ${ahead} ms ahead`) : null;
-  }
 }
 
 /** Of what is not written yet: written, it could be longer than any string. */
@@ -263,13 +238,3 @@ function bytesOf(argv: Argv): number {
 }
 
 const tooLong = (bytes: number): Refused => refused("command-too-long", `signed, it takes ${bytes} bytes`);
-
-/** What lets a daemon's key in. */
-export function introductionOf({ spki }: Identity): Argv {
-  return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
-}
-
-/** Whether a daemon's key may let itself in: no administrator is there to do it. */
-export function mayEnter(ring: KeyRing, identity: Identity): boolean {
-  return ring.introduction([introductionOf(identity)], identity.id, 0) !== null;
-}

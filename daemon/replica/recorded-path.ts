@@ -8,6 +8,7 @@ import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command.js";
 import { replyOf } from "../answers/refusal-reply.js";
 import type { Called } from "../backends/called.js";
+import type { Changes } from "../backends/changes.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { LocalUnits } from "../backends/local-units.js";
 import type { WriteObserver } from "../backends/write-observer.js";
@@ -16,11 +17,13 @@ import {
   type CommandSender,
   NOTHING_UNCARRIED,
   type ReplyWaiter,
+  type StepRunner,
   type WaitingSender,
   type Writers,
 } from "../users/command-path.js";
 import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
+import { Trial } from "./trial.js";
 
 export interface RecordedPathParts {
   readonly backend: TimelineBackend;
@@ -47,6 +50,10 @@ export class RecordedPath implements CommandPath {
 
   get databases(): number {
     return this.#parts.backend.databases;
+  }
+
+  get changes(): Changes {
+    return this.#parts.backend.changes;
   }
 
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
@@ -82,6 +89,27 @@ export class RecordedPath implements CommandPath {
     return replies.some((reply) => reply instanceof Promise)
       ? Promise.all(replies).then(array)
       : array(replies as Reply[]);
+  }
+
+  executeInSteps(
+    program: (run: StepRunner) => Reply,
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
+    const { backend, gateway } = this.#parts;
+    const place = gateway.begin();
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    const trial = new Trial(backend.database, { ...place, sender });
+    const reply = trial.run(program);
+    const { calls, db } = trial;
+    if (calls.length === 0) return reply;
+    backend.observer?.sent(calls, db);
+    const commands = calls.map(({ argv }) => argv);
+    const { as, isStable, replicated, lastWrite } = sender;
+    return gateway
+      .recordNow(commands, conditions, place.date, { db, as, isStable, replicated, lastWrite })
+      .then(replyOf)
+      .then((answer) => (answer.kind === "error" ? answer : reply));
   }
 
   get expiredKeys(): number {

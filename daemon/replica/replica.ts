@@ -18,11 +18,11 @@ import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js"
 import { Timeline } from "../../timeline/timeline.js";
 import { History } from "../history/history.js";
 import type { PeerAddress } from "../options/peer-address.js";
-import { pinText } from "../options/peer-address.js";
 import { hasUserListener, type Settings } from "../options/settings.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
 import { Peering } from "../peers/peering.js";
 import { PEERING_LIMITS } from "../peers/shared/peering-limits.js";
+import type { Broadcasts } from "../pipeline/broadcasts.js";
 import { type ClusterSecret, loadClusterSecret } from "../trust/cluster-secret.js";
 import { hashOf, type Identity } from "../trust/identity.js";
 import { tellReceived } from "../trust/key-audit.js";
@@ -33,10 +33,13 @@ import { Copies } from "../users/copies.js";
 import { asideOf, keepDamagedIn } from "./aside-folders.js";
 import { entryCheck, ringEntryCheck } from "./check-entry.js";
 import { Confirmations } from "./confirmations.js";
-import { Gateway, introductionOf, mayEnter } from "./gateway.js";
+import { Gateway } from "./gateway.js";
+import { heardMessages } from "./message-check.js";
+import { relayMessages } from "./message-relay.js";
 import { openStorage } from "./open-storage.js";
 import { Recorder } from "./recorder.js";
 import { snapshotParts } from "./snapshots.js";
+import { tellAtStart } from "./start-notes.js";
 import { TimelineBackend } from "./timeline-backend.js";
 import { TimelineRecording } from "./timeline-recording.js";
 
@@ -50,6 +53,8 @@ export interface ReplicaParts {
   readonly signers: Signers;
   readonly environment: Environment;
   readonly log: Logger;
+  /** Messages on channels. */
+  readonly broadcasts: Broadcasts;
   /** Entries are on the disk. */
   readonly arrived: (entries: readonly Pick<Entry, "id">[]) => void;
 }
@@ -121,6 +126,8 @@ export class Replica implements Service {
     const isNeeded = isGateway || hasUserListener(parts.settings);
     const gateway = isNeeded ? this.#makeGateway(recorder, confirmations) : null;
     this.gateway = gateway;
+    const { speaking } = this.peering;
+    relayMessages({ ...parts, speaking, soon: defer, own: gateway?.own ?? null });
     this.copies = new Copies({
       ...{ peers: this.peering, members: () => recorder.members, isAlone: () => this.#isAlone, environment },
     });
@@ -143,7 +150,16 @@ export class Replica implements Service {
       setInterval(() => this.peering.tick(), PEERS_TICK_MS).unref(),
       setInterval(() => this.#tickTimeline(), TIMELINE_TICK_MS).unref(),
     ];
-    this.#tell();
+    const { identity, settings } = this.#parts;
+    const { ring } = this.timeline;
+    tellAtStart({
+      identity,
+      settings,
+      log,
+      ring,
+      hasSecret: this.#secret !== null,
+      signs: this.gateway !== null,
+    });
   }
 
   /** The peers first: what they gave is kept. */
@@ -264,11 +280,12 @@ export class Replica implements Service {
         refusalOfMember(member, knowsSecret, { ring: this.timeline.ring, peers: this.#peers }),
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
       checkEntry: entryCheck({ signers, hash: hashOf, databases: DATABASES_DEFAULT }),
+      messages: heardMessages({ ...this.#parts, databases: DATABASES_DEFAULT }),
       hash: hashOf,
       connect: openTransport(log),
       ...environment,
       ...{ soon: this.#soon, log },
-      limits: { ...PEERING_LIMITS, past: settings.window.past },
+      limits: { ...PEERING_LIMITS, past: settings.window.past, relayBytes: settings.limits.maxRelayBytes },
     });
   }
 
@@ -279,37 +296,14 @@ export class Replica implements Service {
       // Clients wait for what it collects.
       soon: defer,
       cluster: signers.cluster,
+      changes: this.backend.changes,
       watermark: () => this.timeline.watermark,
       future: settings.window.future,
       give: (entry) => this.peering.giveAtOnce(entry),
     });
-  }
-
-  /** What those who run daemons have to know. */
-  #tell(): void {
-    const { settings, identity, log } = this.#parts;
-    log.info(
-      { pin: `--peer host:port${pinText(identity.id)}` },
-      "to pin this daemon, others are started with",
-    );
-    if (settings.data === null) log.warn(IN_MEMORY);
-    for (const { host, port, pin } of settings.peers) {
-      if (pin === null && this.#secret === null) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
-    }
-    const { ring } = this.timeline;
-    if (this.gateway === null || ring.find(identity.id) !== undefined || mayEnter(ring, identity)) return;
-    log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
   }
 }
 
 const defer = (run: () => void): void => {
   setImmediate(run);
 };
-
-const IN_MEMORY =
-  "without --data this daemon forgets everything when it stops and relies on its peers: what was acknowledged is lost " +
-  "if all of them stop";
-const NOT_PINNED =
-  "this peer is let in once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";
-const NOT_LET_IN =
-  "writes without a signature (version 1, Redis and JSON clients) are refused until an administrator signs this command, which lets this daemon's key in";

@@ -13,6 +13,7 @@ import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import type { Unit } from "../../store/engine/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Backend } from "../backends/backend.js";
+import { Changes } from "../backends/changes.js";
 import { type KeyCounts, keyCountsOf } from "../backends/key-counts.js";
 import type { LocalUnit } from "../backends/local-units.js";
 import type { WriteObserver } from "../backends/write-observer.js";
@@ -42,6 +43,7 @@ export class TimelineBackend implements Backend {
   timeout = 0;
   /** Is told when the state has changed; null: nobody wants to know. */
   observer: Pick<WriteObserver, "awaits" | "sent" | "changed"> | null = null;
+  readonly changes: Changes;
   readonly #timeline: TimelineState;
   readonly #environment: Pick<Environment, "clock">;
   readonly #past: PastCommands | null;
@@ -54,8 +56,14 @@ export class TimelineBackend implements Backend {
     past: PastCommands | null = null,
   ) {
     this.#timeline = timeline;
+    this.changes = new Changes(() => timeline.database);
     this.#past = past;
     this.#environment = environment;
+  }
+
+  /** As it stands; whoever changes it takes that back in the same turn. */
+  get database(): Database {
+    return this.#timeline.database;
   }
 
   /** Whether the disk takes what is written. */
@@ -69,7 +77,10 @@ export class TimelineBackend implements Backend {
 
   /** Looks for keys that have expired, so that INFO and DBSIZE are quick: the fold drops them only when no unit can see them. */
   tick(): void {
-    this.#timeline.database.lookForExpired(this.#environment.clock(), EXPIRED_A_TICK);
+    const { database } = this.#timeline;
+    const now = this.#environment.clock();
+    database.lookForExpired(now, EXPIRED_A_TICK);
+    database.tellExpired(now);
   }
 
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {

@@ -4,8 +4,8 @@
  */
 import type { Carrying } from "../../client/calls/pending-call.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
+import type { CallSettings } from "../../client/settings/call-options.js";
 import type { EnvelopeOptions } from "../../client/settings/header-options.js";
-import type { CallSettings } from "../../client/settings/options.js";
 import { companyOf, isReadCommand } from "../../client/shared/command.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";

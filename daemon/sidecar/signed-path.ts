@@ -31,6 +31,7 @@ const READING_SQL = findCommand("SQL_RO") as Command;
 const EMPTY = new Database({ databases: 1 });
 
 const TOO_MANY = error(`ERR one transaction has at most ${COMMANDS_MAX} commands where they are signed`);
+const NO_STEPS = error("ERR a script decides by data, and dbsyncd -d dbsync has none of its own");
 const NO_WRITERS = error("ERR the daemons did not tell who wrote these keys");
 
 const asItCame = (reply: Reply): Reply => reply;
@@ -41,6 +42,7 @@ export class SignedPath implements CommandPath {
   readonly others = null;
   readonly databases = DATABASES_DEFAULT;
   readonly expiredKeys = 0;
+  readonly changes = null;
   readonly keyCounts: readonly KeyCounts[] = [];
   readonly uncarried = UNCARRIED;
   readonly #carrier: Carrier;
@@ -68,6 +70,10 @@ export class SignedPath implements CommandPath {
     const waiter = sender.waiter();
     this.#carrier.send(sentAs(command, argv), sender, new CarriedReply(makingOf(command, argv), waiter));
     return waiter;
+  }
+
+  executeInSteps(): Reply {
+    return NO_STEPS;
   }
 
   executeTogether(

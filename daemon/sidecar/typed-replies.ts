@@ -74,6 +74,11 @@ const asRows = ofItems((rows) => array(rows.map(ofItems((cells) => array(cells.m
 /** Of a statement that reads; its numbers came as simple strings. */
 const asRelation = asMapWith({ rows: asRows });
 
+/** Of streams: key and entries of each. */
+const asRead = ofItems((items) => mapInPairs(items.flatMap((item) => ("items" in item ? item.items : item))));
+const asMaps = ofItems((items) => array(items.map(asMap)));
+const asGroups = ofItems((items) => array(items.map(asMapWith({ consumers: asMaps }))));
+
 /** @param from  where options begin: before them a word is a key or a value, whatever it says */
 const hasWord = (argv: readonly ByteString[], word: string, from: number): boolean =>
   argv.some((one, at) => at >= from && one.length === word.length && one.toUpperCase() === word);
@@ -124,10 +129,11 @@ const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>>
   ZREVRANGEBYSCORE: scoresOfRange,
   ZSCORE: always(asDouble),
   ZUNION: scoresOfKeys,
-  XREAD: always(
-    ofItems((items) => mapInPairs(items.flatMap((item) => ("items" in item ? item.items : item)))),
-  ),
-  "XINFO|STREAM": always(asMap),
+  XREAD: always(asRead),
+  XREADGROUP: always(asRead),
+  "XINFO|CONSUMERS": always(asMaps),
+  "XINFO|GROUPS": always(asMaps),
+  "XINFO|STREAM": always(asMapWith({ groups: asGroups })),
   "DOC.COUNT": always(asMap),
   "DOC.GET": withWord("EXPLAIN", asMap, behind(2), asEntries),
   "DOC.GETALL": always(asMapOf(asEntries)),

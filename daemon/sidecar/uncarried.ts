@@ -1,6 +1,7 @@
 /** Commands of Redis clients that are not carried to the daemons, nor answered here, each with the reason. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
+import { valuesOf } from "../../store/commands/streams/read-options.js";
 
 const WAITS = "it waits for data, and what is signed is applied once, at its date: ask again without waiting";
 const STREAMS =
@@ -9,6 +10,7 @@ const MESSAGES = "channels are of the daemon that a client is connected to, and 
 const SHOWS = "the commands that the daemons take do not pass by here: dbsync log shows them";
 const COPIES = "which daemons have a write is known to them: --policy says how many have to answer";
 const INSIDE = "it is about the insides of a daemon, and this one has no data of its own";
+const DECIDES = "a script decides by data as it runs, and this daemon has none of its own";
 const KEEPS = "nothing is kept here: the daemons do that";
 
 const REASONS: readonly (readonly [reason: string, names: string])[] = [
@@ -21,6 +23,7 @@ const REASONS: readonly (readonly [reason: string, names: string])[] = [
   [SHOWS, "MONITOR"],
   [COPIES, "WAIT"],
   [INSIDE, "DEBUG"],
+  [DECIDES, "EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO FUNCTION|LOAD FUNCTION|RESTORE SCRIPT|LOAD"],
   [KEEPS, "SAVE BGSAVE BGREWRITEAOF LASTSAVE"],
 ];
 
@@ -31,15 +34,19 @@ export const UNCARRIED: ReadonlyMap<string, ErrorReply> = new Map(
   ),
 );
 
-const XREAD_WAITS = refusalOf("XREAD with BLOCK", WAITS);
+/** By the command that they are of. */
+const WAITING_READS: ReadonlyMap<string, ErrorReply> = new Map(
+  ["XREAD", "XREADGROUP"].map((name) => [name, refusalOf(`${name} with BLOCK`, WAITS)]),
+);
 
 /** Of a command that is carried, in a form that is not. */
 export function refusalOfForm(argv: readonly ByteString[]): ErrorReply | null {
-  if (argv[0]?.toUpperCase() !== "XREAD") return null;
-  for (const word of argv) {
-    const upper = word.toUpperCase();
-    if (upper === "STREAMS") return null;
-    if (upper === "BLOCK") return XREAD_WAITS;
+  const refusal = WAITING_READS.get(argv[0]?.toUpperCase() ?? "");
+  if (refusal === undefined) return null;
+  for (let at = 1; at < argv.length; at += 1 + valuesOf(argv[at] as ByteString)) {
+    const word = argv[at]?.toUpperCase();
+    if (word === "STREAMS") return null;
+    if (word === "BLOCK") return refusal;
   }
   return null;
 }

@@ -9,6 +9,7 @@ import type { Command } from "../../store/rows/command.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { Refused } from "../answers/request.js";
 import type { Called } from "../backends/called.js";
+import type { Changes } from "../backends/changes.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { UnitSender } from "../backends/local-units.js";
 import type { WriteObserver } from "../backends/write-observer.js";
@@ -53,6 +54,9 @@ export type Writers = readonly ByteString[];
 /** Of a path that carries everything. */
 export const NOTHING_UNCARRIED: CommandPath["uncarried"] = new Map();
 
+/** Runs one command of several, which sees what those before it wrote. Errors are replies. */
+export type StepRunner = (command: Command, argv: readonly ByteString[], db: number) => Reply;
+
 export interface CommandPath {
   /** How many databases there are. */
   readonly databases: number;
@@ -64,6 +68,8 @@ export interface CommandPath {
   readonly uncarried: ReadonlyMap<string, ErrorReply>;
   /** How many other daemons are connected, to have the same; null: it stands alone. */
   readonly others: number | null;
+  /** What is done to keys; null: others have them. */
+  readonly changes: Changes | null;
   /** Errors are replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
   /** The same for who needs no promise. @returns  the waiter where the reply comes later */
@@ -78,6 +84,15 @@ export interface CommandPath {
    */
   executeTogether(
     calls: readonly Called[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply>;
+  /**
+   * As `executeTogether`, for commands that are chosen as they go: what they wrote is one unit.
+   * @param program  called in this turn; answers what is answered if the unit is recorded
+   */
+  executeInSteps(
+    program: (run: StepRunner) => Reply,
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply>;

@@ -5,11 +5,18 @@ import { settled } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Called } from "../backends/called.js";
+import type { Changes } from "../backends/changes.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { LocalUnits } from "../backends/local-units.js";
 import type { MemoryBackend } from "../backends/memory.js";
 import type { WriteObserver } from "../backends/write-observer.js";
-import { type CommandPath, type CommandSender, NOTHING_UNCARRIED, type Writers } from "./command-path.js";
+import {
+  type CommandPath,
+  type CommandSender,
+  NOTHING_UNCARRIED,
+  type StepRunner,
+  type Writers,
+} from "./command-path.js";
 
 export class LocalPath implements CommandPath {
   readonly records = false;
@@ -28,6 +35,10 @@ export class LocalPath implements CommandPath {
     return this.#backend.databases;
   }
 
+  get changes(): Changes {
+    return this.#backend.changes;
+  }
+
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
     const reply = this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
     if (command.group === "dbsync") this.#units.part();
@@ -41,6 +52,19 @@ export class LocalPath implements CommandPath {
   executeTogether(calls: readonly Called[], conditions: readonly Condition[], sender: CommandSender): Reply {
     if (!this.hold(conditions)) return NIL_ARRAY;
     return array(calls.map(({ command, argv }) => settled(this.execute(command, argv, sender))));
+  }
+
+  executeInSteps(
+    program: (run: StepRunner) => Reply,
+    conditions: readonly Condition[],
+    { now, as, isStable, readsAll, encoding }: CommandSender,
+  ): Reply {
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    const sender = { db: 0, now, as, isStable, readsAll, encoding };
+    return program((command, argv, db) => {
+      sender.db = db;
+      return settled(this.execute(command, argv, sender));
+    });
   }
 
   get expiredKeys(): number {

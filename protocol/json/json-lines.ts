@@ -15,6 +15,8 @@ const CLOSING = new Set([0x5d, 0x7d]);
 /** Pieces of a line that are shorter are put together: each takes some hundred bytes besides its own. */
 const PIECE_BYTES_MIN = 64 * 1024;
 /** The request that is no JSON. */
+/** Behind so many bytes of a string the next that is not plain is looked for by the engine: it takes a while to begin. */
+const LONG_STRING = 64;
 const QUIT = "quit";
 
 export class JsonLineParser {
@@ -152,13 +154,23 @@ export class JsonLineParser {
   #isClosedBy(piece: Buffer): boolean {
     let at = this.#isEscaped ? 1 : 0;
     let inString = this.#inString;
+    /** Bytes of a string in a row, and the next quotation mark, where somebody has looked for it. */
+    let [plain, quote] = [0, -1];
     for (; at < piece.length; at++) {
+      if (inString && plain++ === LONG_STRING) {
+        if (quote < at) quote = indexOr(piece, QUOTE, at);
+        at += indexOr(piece.subarray(at, quote), BACKSLASH, 0);
+        plain = 0;
+        if (at === piece.length) break;
+      }
       const byte = piece[at] as number;
       if (inString) {
         if (byte === BACKSLASH) at++;
         else if (byte === QUOTE) inString = false;
-      } else if (byte === QUOTE) inString = true;
-      else if (OPENING.has(byte)) this.#depth++;
+      } else if (byte === QUOTE) {
+        inString = true;
+        plain = 0;
+      } else if (OPENING.has(byte)) this.#depth++;
       else if (CLOSING.has(byte)) this.#depth--;
     }
     this.#isEscaped = at > piece.length;
@@ -171,6 +183,12 @@ export class JsonLineParser {
     this.#pieceBytes = this.#depth = 0;
     this.#inString = this.#isEscaped = this.#isLent = false;
   }
+}
+
+/** Where a byte is; the length: it is not there. */
+function indexOr(bytes: Buffer, byte: number, from: number): number {
+  const found = bytes.indexOf(byte, from);
+  return found < 0 ? bytes.length : found;
 }
 
 /** Whether a line begins a list or an object and can only be a part of it. */

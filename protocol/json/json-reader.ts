@@ -3,6 +3,7 @@
  * original server tells its clients so. One difference: a number beyond all doubles is refused when it is read.
  * Source: php 8.2, ext/json as it answers (test/protocol/json/json-reader.test.ts asks it); docs/json-documents.md.
  */
+import { type JsonShape, shapeOf } from "./json-shape.js";
 import { JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
 
 /** What can be wrong, named for what PHP tells of it. */
@@ -44,6 +45,8 @@ export const JSON_VALUES_MAX = 1_000_000;
 /** Stands in a text where the bytes were not UTF-8: no decoder makes half of a surrogate pair. */
 export const NOT_UTF8 = "\udfff";
 
+/** Of a list, that do not look like the first one: so many, and the rest is taken as it comes. */
+const OTHERS_MAX = 8;
 /** Behind so many characters of a string an expression looks for the next that is not plain: it takes a while to begin, and is ten times as quick. */
 const LONG_STRING = 64;
 const PLAIN_CHARACTERS = /[^"\\\x00-\x1f\ud800-\udfff]*/y;
@@ -122,10 +125,29 @@ class JsonReader {
   #list(): JsonValue[] {
     const list: JsonValue[] = [];
     if (this.#open(0x5d, 0x7d)) return list;
-    for (;;) {
-      list.push(this.#value());
-      if (this.#closes(0x5d, 0x7d)) return list;
+    const first = this.#value();
+    list.push(first);
+    const shape = first instanceof JsonObject && this.#text[this.#at] === "," ? shapeOf(first.names) : null;
+    let others = 0;
+    while (!this.#closes(0x5d, 0x7d)) {
+      const alike = shape === null || others > OTHERS_MAX ? null : this.#alike(shape);
+      if (alike === null) others++;
+      list.push(alike ?? this.#value());
     }
+    return list;
+  }
+
+  /** What stands here, if it is an object of a shape: it is not taken apart before somebody asks for what is in it. */
+  #alike(shape: JsonShape): JsonObject | null {
+    const values = 1 + shape.names.length;
+    if (this.#valuesLeft < values) return null;
+    const end = shape.endIn(this.#text, this.#at);
+    if (end < 0) return null;
+    // Once it is looked at, it is one of its own, which does not keep all of the text alive.
+    const text = `{${this.#text.slice(this.#at + 1, end)}`;
+    this.#valuesLeft -= values;
+    this.#at = end;
+    return new JsonObject({ text, read: parseJson });
   }
 
   /** Takes the opening bracket. @returns whether the closing one follows */

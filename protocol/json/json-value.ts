@@ -15,33 +15,70 @@ export class JsonNumber {
 /** From so many members on they are found by a table. */
 const TABLE_MEMBERS_MIN = 12;
 
+/** An object that is known to be well-formed, and was not taken apart yet. */
+export interface UnreadObject {
+  /** As `writeJson` would write it. */
+  readonly text: string;
+  read(text: string): JsonValue;
+}
+
 /** Members in the order in which their names came first. */
 export class JsonObject {
-  readonly names: string[] = [];
-  readonly values: JsonValue[] = [];
+  #names: string[] = [];
+  #values: JsonValue[] = [];
   #places: Map<string, number> | null = null;
+  #unread: UnreadObject | null;
+
+  constructor(unread: UnreadObject | null = null) {
+    this.#unread = unread;
+  }
+
+  /** As `writeJson` would write it, where it was not taken apart; null: it is to be written. */
+  get text(): string | null {
+    return this.#unread === null ? null : this.#unread.text;
+  }
+
+  get names(): readonly string[] {
+    if (this.#unread !== null) this.#read(this.#unread);
+    return this.#names;
+  }
+
+  get values(): readonly JsonValue[] {
+    if (this.#unread !== null) this.#read(this.#unread);
+    return this.#values;
+  }
 
   get(name: string): JsonValue | undefined {
+    if (this.#unread !== null) this.#read(this.#unread);
     const place = this.#find(name);
-    return place < 0 ? undefined : this.values[place];
+    return place < 0 ? undefined : this.#values[place];
   }
 
   /** Gives a member a value; one that is there already keeps its place. */
   set(name: string, value: JsonValue): void {
+    if (this.#unread !== null) this.#read(this.#unread);
     const place = this.#find(name);
     if (place >= 0) {
-      this.values[place] = value;
+      this.#values[place] = value;
       return;
     }
-    this.#places?.set(name, this.names.length);
-    this.names.push(name);
-    this.values.push(value);
-    if (this.#places === null && this.names.length >= TABLE_MEMBERS_MIN)
-      this.#places = new Map(this.names.map((one, at) => [one, at]));
+    this.#places?.set(name, this.#names.length);
+    this.#names.push(name);
+    this.#values.push(value);
+    if (this.#places === null && this.#names.length >= TABLE_MEMBERS_MIN)
+      this.#places = new Map(this.#names.map((one, at) => [one, at]));
+  }
+
+  #read({ text, read }: UnreadObject): void {
+    this.#unread = null;
+    const value = read(text) as JsonObject;
+    this.#names = value.#names;
+    this.#values = value.#values;
+    this.#places = value.#places;
   }
 
   #find(name: string): number {
-    return this.#places === null ? this.names.indexOf(name) : (this.#places.get(name) ?? -1);
+    return this.#places === null ? this.#names.indexOf(name) : (this.#places.get(name) ?? -1);
   }
 }
 

@@ -14,6 +14,8 @@ export function writeJson(value: JsonValue): string {
   if (typeof value === "string") return writeString(value);
   if (value instanceof JsonNumber) return value.text;
   if (!(value instanceof JsonObject)) return `[${value.map(writeJson).join(",")}]`;
+  const { text } = value;
+  if (text !== null) return text;
   const { names, values } = value;
   return `{${names.map((name, at) => `${JSON.stringify(name)}:${writeJson(values[at] as JsonValue)}`).join(",")}}`;
 }

@@ -3,11 +3,12 @@
  * frames, RESP2 arrays of bulk strings whose first element names the kind. Many small things (places, entries) travel
  * packed in one bulk string. Source: docs/protocol-v2.md "Members".
  */
-import { type ByteString, bytesOf } from "../byte-string.js";
+import type { ByteString } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { type DaemonState, type Hello, readDaemonMessage } from "../version-2/messages-v2.js";
 import { type CutVote, readCutVotes, VOTES_MOST, writeCutVotes } from "./cut-votes.js";
+import { readFixed, readFlag, readNumber, readShort } from "./member-elements.js";
 import { type PackedPlace, readPlaces, writePlaces } from "./member-packing.js";
 
 /** How much a member holds: a hint, since a signer could grind the sum. */
@@ -65,7 +66,8 @@ export type MemberMessage =
   | { readonly kind: "cuts"; readonly votes: readonly CutVote[] }
   /** Asks for a part of the snapshot of a date. number: of the part, from 0. */
   | { readonly kind: "snapshot-pull"; readonly at: number; readonly number: number }
-  | SnapshotPartMessage;
+  | SnapshotPartMessage
+  | SpeakMessage;
 
 export interface ProofMessage {
   readonly kind: "proof";
@@ -96,6 +98,18 @@ export interface PushMessage {
   readonly isDeflated: boolean;
   readonly entries: Buffer;
 }
+
+/** Envelopes of messages on channels: told to whoever hears them, and forgotten. */
+export interface SpeakMessage {
+  readonly kind: "speak";
+  /** Of the first of them, counted from 1 on each connection: what was left out before has its numbers too. */
+  readonly number: number;
+  /** See `writeEntries`. */
+  readonly entries: Buffer;
+}
+
+/** The word of a hello by which a member says that it takes them. */
+export const KNOWS_SPEAK = "speak";
 
 /** Kinds that only members use; the hello is everybody's. */
 export type OwnMessage = Exclude<MemberMessage, Hello>;
@@ -158,6 +172,8 @@ function elementsOf(message: OwnMessage): Element[] {
       const { at, number, total, isLast, bytes } = message;
       return [kind, ...[at, number, total].map(String), isLast ? "1" : "0", bytes];
     }
+    case "speak":
+      return [kind, String(message.number), message.entries];
     default:
       return [kind, String(message.at), String(message.watermark), ...totalElements(message)];
   }
@@ -187,6 +203,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   cuts: 2,
   "snapshot-pull": 3,
   "snapshot-part": 6,
+  speak: 3,
 };
 
 const isOwnKind = (kind: string): kind is OwnKind => Object.hasOwn(LENGTHS, kind);
@@ -248,6 +265,8 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
       const [at, number, total] = [readNumber(reader), readNumber(reader), readNumber(reader)];
       return { kind, at, number, total, isLast: readFlag(reader), bytes: reader.readBulkView() };
     }
+    case "speak":
+      return { kind, number: readNumber(reader), entries: reader.readBulkView() };
     default:
       return { kind, at: readNumber(reader), watermark: readNumber(reader), ...readTotals(reader) };
   }
@@ -286,31 +305,4 @@ function readTotals(reader: RespReader): Totals {
 
 function readTotal(reader: RespReader): Total {
   return { count: readNumber(reader), sum: readFixed(reader, HASH_BYTES) };
-}
-
-function readNumber(reader: RespReader): number {
-  const bytes = reader.readBulkView();
-  const text = bytes.length <= 16 ? bytesOf(bytes) : "";
-  if (!/^(0|[1-9]\d{0,15})$/.test(text) || !Number.isSafeInteger(Number(text))) {
-    throw reader.malformed("expected a canonical decimal below 2^53");
-  }
-  return Number(text);
-}
-
-function readFlag(reader: RespReader): boolean {
-  const flag = readShort(reader, 1);
-  if (flag !== "0" && flag !== "1") throw reader.malformed('expected "0" or "1"');
-  return flag === "1";
-}
-
-function readFixed(reader: RespReader, length: number): ByteString {
-  const bytes = reader.readBulkView();
-  if (bytes.length !== length) throw reader.malformed(`expected ${length} bytes`);
-  return bytesOf(bytes);
-}
-
-function readShort(reader: RespReader, most: number): ByteString {
-  const bytes = reader.readBulkView();
-  if (bytes.length > most) throw reader.malformed(`expected at most ${most} bytes`);
-  return bytesOf(bytes);
 }

@@ -10,6 +10,26 @@ export function writePush(parts: readonly ByteString[], protocol: 2 | 3): ByteSt
   return bytes;
 }
 
+/** What RESP2 tells of copies on, to who hears it there. */
+const INVALIDATE_CHANNEL = "__redis__:invalidate";
+
+/** Copies of keys are none any more. @param keys  null: all */
+export function writeInvalidation(keys: readonly ByteString[] | null, protocol: 2 | 3): ByteString {
+  const head =
+    protocol === 3
+      ? `>2\r\n${writeBulk("invalidate")}`
+      : `*3\r\n${writeBulk("message")}${writeBulk(INVALIDATE_CHANNEL)}`;
+  if (keys === null) return head + (protocol === 3 ? "_\r\n" : "$-1\r\n");
+  let bytes = `${head}*${keys.length}\r\n`;
+  for (const key of keys) bytes += writeBulk(key);
+  return bytes;
+}
+
+/** Who was to be told of copies in a client's place has gone. */
+export function writeLostRedirection(id: number): ByteString {
+  return `>2\r\n${writeBulk("tracking-redir-broken")}:${id}\r\n`;
+}
+
 /**
  * How a subscription or its end is told.
  * @param name   the channel or pattern; null: there was none to end

@@ -114,7 +114,7 @@ export function signerOf(body: Buffer): ByteString {
 }
 
 /** Names, keys and values of envelopes that were read lately. */
-const recent = new ShortStrings();
+const recent = /* @__PURE__ */ new ShortStrings();
 
 /** Magic and header's length. @returns elements of the body, and of the header. @throws MalformedFrame */
 export function readStart(reader: RespReader): { elements: number; names: number } {
@@ -198,7 +198,7 @@ const FIELDS = {
   as: readUser,
 } as const satisfies { [N in FieldName]: (reader: RespReader) => EnvelopeHeader[N] };
 
-const FIELD_NAMES = Object.keys(FIELDS) as readonly FieldName[];
+const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELDS) as readonly FieldName[];
 
 interface Field {
   readonly name: FieldName;
@@ -207,13 +207,13 @@ interface Field {
   readonly read: (reader: RespReader) => unknown;
 }
 
-const FIELDS_BY_NAME: ReadonlyMap<string, Field> = new Map(
-  FIELD_NAMES.map((name, place) => [name, { name, bit: 1 << place, read: FIELDS[name] }]),
+const FIELDS_BY_NAME: ReadonlyMap<string, Field> = /* @__PURE__ */ new Map(
+  /* @__PURE__ */ FIELD_NAMES.map((name, place) => [name, { name, bit: 1 << place, read: FIELDS[name] }]),
 );
 
 const bitOf = (name: string): number => FIELDS_BY_NAME.get(name)?.bit ?? 0;
 
-const REQUIRED_BITS = REQUIRED.reduce((bits, name) => bits | bitOf(name), 0);
+const REQUIRED_BITS = /* @__PURE__ */ REQUIRED.reduce((bits, name) => bits | bitOf(name), 0);
 
 function readBytes(reader: RespReader, length: number): ByteString {
   const bytes = reader.readBulk();

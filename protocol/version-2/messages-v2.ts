@@ -26,6 +26,8 @@ export interface Hello {
   readonly role: "client" | "daemon";
   /** How many other daemons it is connected with; not there: from a client, or a daemon that stands alone. */
   readonly members?: number | undefined;
+  /** Kinds of messages that it takes besides those of version 2's beginning. */
+  readonly knows?: readonly string[] | undefined;
 }
 
 /** An envelope; body and signature are views of the frame. */
@@ -35,6 +37,22 @@ export interface CommandMessage {
   readonly signature: Buffer;
   /** What the result is to wait for; not there: nothing. It is not signed: it changes nothing but the answer's time. */
   readonly wait?: Wait | undefined;
+}
+
+/** An envelope of commands that ask to be told: of what is said on channels, and of keys. */
+export interface ListenMessage {
+  readonly kind: "listen";
+  readonly body: Buffer;
+  readonly signature: Buffer;
+}
+
+/** The word of a hello by which client and daemon say that they know `listen` and `event`. */
+export const KNOWS_LISTEN = "listen";
+
+/** What a client is told that has asked to be: what has happened, and its particulars. */
+export interface EventMessage {
+  readonly kind: "event";
+  readonly words: readonly ByteString[];
 }
 
 /**
@@ -79,12 +97,15 @@ export interface RefusedMessage {
   readonly effect: "not-applied" | "unknown";
 }
 
-export type ClientMessage = Hello | CommandMessage;
+export type ClientMessage = Hello | CommandMessage | ListenMessage;
 export type DaemonMessage = Hello | ResultMessage | RefusedMessage;
 
-export function writeHello({ versions, daemon, cluster, clock, state, role, members }: Hello): ByteString {
+export function writeHello(hello: Hello): ByteString {
+  const { versions, daemon, cluster, clock, state, role, members, knows } = hello;
   const elements = ["hello", versions.join(" "), daemon, cluster, String(clock), state, role];
-  return writeCommand(members === undefined ? elements : [...elements, String(members)]);
+  if (members !== undefined || knows !== undefined) elements.push(String(members ?? 0));
+  if (knows !== undefined) elements.push(knows.join(" "));
+  return writeCommand(elements);
 }
 
 export function writeCommandMessage(body: ByteString, signature: ByteString, wait?: Wait): ByteString {
@@ -123,6 +144,11 @@ export function writeResult(
   return `${writeArrayHead(5 + 2 * units)}${names}${replies}`;
 }
 
+export const writeListen = (body: ByteString, signature: ByteString): ByteString =>
+  writeCommand(["listen", body, signature]);
+
+export const writeEvent = (words: readonly ByteString[]): ByteString => writeCommand(["event", ...words]);
+
 export function writeRefused({
   id,
   code,
@@ -144,8 +170,18 @@ export function readClientMessage(payload: Buffer): ClientMessage {
     reader.expectEnd();
     return message;
   }
+  if (length === 3) return readListen(payload);
   if (isHelloLength(length) && reader.readWord("hello")) return readHello(reader, length);
   throw reader.malformed("expected a hello or a command");
+}
+
+function readListen(payload: Buffer): ListenMessage {
+  const reader = new RespReader(payload);
+  reader.readArrayHead();
+  if (!reader.readWord("listen")) throw reader.malformed("expected a hello, a command or a listen");
+  const message = { kind: "listen", body: reader.readBulkView(), signature: reader.readBulkView() } as const;
+  reader.expectEnd();
+  return message;
 }
 
 /** What a daemon sent. @throws MalformedFrame */
@@ -165,11 +201,28 @@ export function readDaemonMessage(payload: Buffer): DaemonMessage {
   throw reader.malformed("expected a hello, a result or a refusal");
 }
 
+/** The same where something was asked for that is told between the answers. @throws MalformedFrame */
+export function readToldMessage(payload: Buffer): DaemonMessage | EventMessage {
+  const reader = new RespReader(payload);
+  const length = reader.readArrayHead();
+  const isEvent = length >= EVENT_ELEMENTS_MIN && length <= EVENT_ELEMENTS_MAX && reader.readWord("event");
+  if (!isEvent) return readDaemonMessage(payload);
+  const words = Array.from({ length: length - 1 }, () => reader.readBulk());
+  reader.expectEnd();
+  return { kind: "event", words };
+}
+
+/** Its name, and what has happened; with room for particulars. */
+const EVENT_ELEMENTS_MIN = 2;
+const EVENT_ELEMENTS_MAX = 16;
+
 const STATES: readonly string[] = ["live", "catching-up", "isolated", ""];
 
 /** Without the number of members; with what later versions may put behind it, which nobody here knows. */
 const HELLO_ELEMENTS_MIN = 7;
 const HELLO_ELEMENTS_MAX = 64;
+/** With the kinds of messages that are known. */
+const KNOWS_ELEMENTS_MIN = 9;
 
 const isHelloLength = (length: number): boolean =>
   length >= HELLO_ELEMENTS_MIN && length <= HELLO_ELEMENTS_MAX;
@@ -186,7 +239,8 @@ function readHello(reader: RespReader, length: number): Hello {
   if (!STATES.includes(state)) throw reader.malformed("expected a daemon's state");
   if (role !== "client" && role !== "daemon") throw reader.malformed('expected "client" or "daemon"');
   const members = length === HELLO_ELEMENTS_MIN ? {} : { members: readCount(reader, MEMBERS_MAX) };
-  for (let element = HELLO_ELEMENTS_MIN + 1; element < length; element++) reader.readBulk();
+  const knows = length < KNOWS_ELEMENTS_MIN ? {} : { knows: reader.readBulk().split(" ") };
+  for (let element = KNOWS_ELEMENTS_MIN; element < length; element++) reader.readBulk();
   reader.expectEnd();
   return {
     kind: "hello",
@@ -197,6 +251,7 @@ function readHello(reader: RespReader, length: number): Hello {
     state: state as Hello["state"],
     role,
     ...members,
+    ...knows,
   };
 }
 

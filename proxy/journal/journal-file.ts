@@ -74,10 +74,15 @@ export class JournalFile {
   }
 
   async close(): Promise<void> {
-    if (this.#file === null) return;
-    await this.sync();
-    await this.#file.close();
-    this.#file = null;
+    const file = this.#file;
+    if (file === null) return;
+    try {
+      await this.sync();
+    } finally {
+      // A full disk takes nothing more, and gives back what is open all the same.
+      this.#file = null;
+      await file.close();
+    }
   }
 
   async #flush(): Promise<void> {

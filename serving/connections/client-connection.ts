@@ -3,9 +3,9 @@
  * it holds, how long it may be silent, and how it ends. It never holds up another: it works for some milliseconds a turn, and is
  * read no further while nothing more may be served. What its bytes mean is its dialect's.
  */
-import type { Socket } from "node:net";
 import { traceFrame } from "../process/log.js";
 import { ClientOutput } from "./client-output.js";
+import type { ClientSocket } from "./client-socket.js";
 import type { Hosted, SocketHost } from "./connection-host.js";
 import { type Closing, closing, type Dialect, type HandOver, type Served } from "./dialect.js";
 import { HeldBytes } from "./held-bytes.js";
@@ -19,7 +19,7 @@ export class ClientConnection<Request> implements Hosted {
   readonly remote: string;
   readonly address: string;
   activeAt: number;
-  readonly socket: Socket;
+  readonly socket: ClientSocket;
   readonly #host: SocketHost;
   readonly #held: HeldBytes;
   readonly #dialect: Dialect<Request>;
@@ -35,7 +35,7 @@ export class ClientConnection<Request> implements Hosted {
   #state: "open" | "ending" | "gone" = "open";
 
   constructor(
-    socket: Socket,
+    socket: ClientSocket,
     host: SocketHost,
     dialectOf: (connection: ClientConnection<Request>) => Dialect<Request>,
   ) {
@@ -94,9 +94,12 @@ export class ClientConnection<Request> implements Hosted {
     this.#gone();
   }
 
-  /** Closes at once, and says why in the log. */
-  drop(code: string, detail: string): void {
-    this.#close(closing(code, detail, null));
+  /**
+   * Closes, and says why in the log.
+   * @param words  for the client, behind what was written; null: at once
+   */
+  drop(code: string, detail: string, words: string | null = null): void {
+    this.#close(closing(code, detail, words));
   }
 
   /** What is held is no stranger's, though the listener does not know its client yet. */

@@ -1,9 +1,9 @@
 /**
  * The way of a connection's answers to its socket: awaited, in their places, collected, traced, and whether the client takes them.
  */
-import type { Socket } from "node:net";
 import { traceFrame } from "../process/log.js";
 import { AnswerQueue } from "./answer-queue.js";
+import type { ClientSocket } from "./client-socket.js";
 import type { SocketHost } from "./connection-host.js";
 import {
   type Answer,
@@ -20,7 +20,7 @@ import type { HeldBytes } from "./held-bytes.js";
 const WRITE_CHARS = 64 * 1024;
 
 export interface ClientOutputParts {
-  readonly socket: Socket;
+  readonly socket: ClientSocket;
   readonly host: Pick<SocketHost, "log" | "limits">;
   readonly remote: string;
   readonly dialect: Pick<Dialect<never>, "sent" | "readsOn" | "isInOrder">;

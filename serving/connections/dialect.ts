@@ -2,7 +2,7 @@
  * What a listener's clients speak, as their connections see it: bytes in, requests, answers out. A dialect knows no socket. What
  * stands here is so where a dialect says nothing else.
  */
-import type { Socket } from "node:net";
+import type { ClientSocket } from "./client-socket.js";
 import type { ConnectionRefusal } from "./connection-refusals.js";
 
 /** An answer that is not handed over as one string. */
@@ -15,7 +15,7 @@ export interface LongAnswer {
    * @param sent  is told what goes to the client
    * @returns false: not all of it yet, which only who answers one request after the other may say
    */
-  write(socket: Socket, sent: (bytes: Buffer | string) => void): boolean;
+  write(socket: ClientSocket, sent: (bytes: Buffer | string) => void): boolean;
 }
 
 /** Why the connection closes. */
@@ -44,7 +44,7 @@ export function closing<Code extends string = ConnectionRefusal>(
 export interface HandOver {
   readonly kind: "hand-over";
   /** Nobody listens to the socket any more, and nothing has come behind the request. */
-  take(socket: Socket): void;
+  take(socket: ClientSocket): void;
   /** If something has. */
   readonly otherwise: Closing;
 }

@@ -38,7 +38,7 @@ export const connection = family("connection", {
   family("dbsync", {
     "DBSYNC|REPLY": {
       arity: 3,
-      flags: ["loading", "stale", "fast"],
+      flags: ["noscript", "loading", "stale", "fast"],
       keys: none,
       since: "",
       complexity: "O(1)",

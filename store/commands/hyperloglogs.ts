@@ -3,12 +3,12 @@
  * checked by test/conformance. PFCOUNT only reads: it does not keep its result in the key, as Redis does.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { integer, OK, ONE, type Reply, ZERO } from "../../protocol/reply.js";
-import { custom } from "../arguments/errors.js";
+import { array, bulk, integer, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
+import { custom, echoed } from "../arguments/errors.js";
 import { narrow } from "../arguments/numbers.js";
 import type { Data } from "../engine/mutators.js";
 import { family } from "../rows/command.js";
-import { read, update, write } from "../rows/key-spec.js";
+import { none, read, recode, update, write } from "../rows/key-spec.js";
 import { CorruptSketch, estimateOf, Sketch } from "../values/sketch.js";
 import { REGISTERS } from "../values/sketch-sparse.js";
 
@@ -31,6 +31,15 @@ export const hyperloglogs = family("hyperloglog", {
     summary: "How many different elements several HyperLogLogs together have seen, about.",
     run: (data, argv) => told(() => pfcount(data, argv)),
   },
+  PFDEBUG: {
+    arity: 3,
+    flags: ["write", "denyoom", "admin"],
+    keys: [recode(2)],
+    since: "2.8.9",
+    complexity: "O(1)",
+    summary: "How a HyperLogLog is kept: DECODE, ENCODING, GETREG, TODENSE.",
+    run: (data, argv) => told(() => pfdebug(data, argv)),
+  },
   PFMERGE: {
     arity: -2,
     flags: ["write", "denyoom"],
@@ -39,6 +48,15 @@ export const hyperloglogs = family("hyperloglog", {
     complexity: "O(N), N: keys",
     summary: "Adds to a HyperLogLog what others have seen.",
     run: (data, argv) => told(() => pfmerge(data, argv)),
+  },
+  PFSELFTEST: {
+    arity: 1,
+    flags: ["admin"],
+    keys: none,
+    since: "2.8.9",
+    complexity: "O(1)",
+    summary: "Whether registers keep what they are given.",
+    run: pfselftest,
   },
 });
 
@@ -87,6 +105,43 @@ function pfmerge(data: Data, [, ...keys]: readonly ByteString[]): Reply {
   sketch.forgetEstimate();
   store(data, keys[0]!, sketch);
   return OK;
+}
+
+/** `PFDEBUG DECODE|ENCODING|GETREG|TODENSE key`; a sketch whose registers are told is made dense, as in Redis. */
+function pfdebug(data: Data, [, word, key]: readonly ByteString[]): Reply {
+  const sketch = sketchAt(data, key!);
+  if (sketch === undefined) throw custom("ERR The specified key does not exist");
+  const { isDense } = sketch;
+  switch (word!.toLowerCase()) {
+    case "decode":
+      if (isDense) throw custom("ERR HLL encoding is not sparse");
+      return bulk(sketch.runs);
+    case "encoding":
+      return status(isDense ? "dense" : "sparse");
+    case "getreg":
+    case "todense": {
+      if (!isDense) {
+        sketch.makeDense();
+        store(data, key!, sketch);
+      }
+      if (word!.toLowerCase() === "todense") return isDense ? ZERO : ONE;
+      return array([...sketch.registers].map((value) => integer(value)));
+    }
+    default:
+      throw custom(`ERR Unknown PFDEBUG subcommand '${echoed(word!, Number.POSITIVE_INFINITY)}'`);
+  }
+}
+
+/** The highest value that a register can have. */
+const VALUE_MAX = 63;
+
+function pfselftest(): Reply {
+  const sketch = Sketch.empty();
+  sketch.makeDense();
+  const given = (place: number) => (place % VALUE_MAX) + 1;
+  for (let i = 0; i < REGISTERS; i++) sketch.raise(i, given(i));
+  if (sketch.registers.every((value, i) => value === given(i))) return OK;
+  throw custom("ERR TESTFAILED a register is not what it was given");
 }
 
 /** The highest value of each register in all sketches. @throws CommandFailure, CorruptSketch */

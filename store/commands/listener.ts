@@ -11,9 +11,15 @@ const ADMIN: readonly Flag[] = ["admin", ...PLAIN];
 const CLIENTS = "O(N), N: connections";
 
 const client = listenerRows("connection", {
-  "CLIENT|CACHING": [3, PLAIN, "6.0.0", "O(1)", "An error: no client is told of changed keys."],
+  "CLIENT|CACHING": [3, PLAIN, "6.0.0", "O(1)", "Whether the next command's keys are kept as copies."],
   "CLIENT|GETNAME": [2, PLAIN, "2.6.9", "O(1)", "The connection's name."],
-  "CLIENT|GETREDIR": [2, PLAIN, "6.0.0", "O(1)", "-1: no client is told of changed keys."],
+  "CLIENT|GETREDIR": [
+    2,
+    PLAIN,
+    "6.0.0",
+    "O(1)",
+    "The client that is told of changed keys instead; -1: none is.",
+  ],
   "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "The connection's number."],
   "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "What is known of the connection."],
   "CLIENT|KILL": [-3, ADMIN, "2.4.0", CLIENTS, "Closes connections by address, number, user, type."],
@@ -35,9 +41,9 @@ const client = listenerRows("connection", {
     PLAIN,
     "6.0.0",
     "O(1)",
-    "OFF is taken; ON is an error: no client is told of changed keys.",
+    "Whether the connection keeps copies of what it reads, and is told of changed keys.",
   ],
-  "CLIENT|TRACKINGINFO": [2, PLAIN, "6.2.0", "O(1)", "That tracking is off."],
+  "CLIENT|TRACKINGINFO": [2, PLAIN, "6.2.0", "O(1)", "Whether it does, and how."],
   "CLIENT|UNBLOCK": [-3, ADMIN, "5.0.0", "O(1)", "Ends another connection's waiting."],
   "CLIENT|UNPAUSE": [2, ADMIN, "6.2.0", CLIENTS, "Ends CLIENT PAUSE."],
 });
@@ -99,6 +105,28 @@ const acl = listenerRows("server", {
   "ACL|WHOAMI": [2, PLAIN, "6.0.0", "O(1)", "The name of the connection's user."],
 });
 
+const modules = listenerRows("server", {
+  "MODULE|LIST": [2, ["admin", "noscript"], "4.0.0", "O(1)", "An empty list: there are no modules."],
+  "MODULE|LOAD": [-3, ["admin", "noscript"], "4.0.0", "O(1)", "An error: there are no modules."],
+  "MODULE|LOADEX": [-3, ["admin", "noscript"], "7.0.0", "O(1)", "As MODULE LOAD."],
+  "MODULE|UNLOAD": [3, ["admin", "noscript"], "4.0.0", "O(1)", "As MODULE LOAD."],
+});
+
+const NO_CLUSTER = "An error, as of a Redis that is no part of a Redis Cluster.";
+const slots = listenerRows("connection", {
+  ASKING: [1, ["fast"], "3.0.0", "O(1)", NO_CLUSTER],
+  READONLY: [1, [...ANYWAY, "fast"], "3.0.0", "O(1)", NO_CLUSTER],
+  READWRITE: [1, [...ANYWAY, "fast"], "3.0.0", "O(1)", NO_CLUSTER],
+});
+
+const SYNCING: readonly Flag[] = ["admin", "noscript", "no_multi"];
+const replication = listenerRows("server", {
+  FAILOVER: [-1, ["admin", "noscript", "stale"], "6.2.0", "O(1)", "An error: there are no replicas."],
+  PSYNC: [-3, SYNCING, "2.8.0", "O(1)", "An error: daemons are each other's peers (--peer)."],
+  REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "What SYNC is for: rdb-only, a dump."],
+  SYNC: [1, SYNCING, "1.0.0", "O(N), N: keys", "All keys as an RDB file, for redis-cli --rdb."],
+});
+
 const REPLICA: readonly Flag[] = ["admin", "noscript", "stale"];
 const NO_REPLICA = "NO ONE is answered OK; else an error: daemons are each other's peers (--peer).";
 const alone = [
@@ -150,5 +178,8 @@ export const listener: readonly Command[] = [
   ...container("LATENCY", "2.8.13", latency, "2.8.13"),
   ...container("SLOWLOG", "2.2.12", slowlog, "6.2.0"),
   ...container("ACL", "6.0.0", acl, "6.0.0"),
+  ...container("MODULE", "4.0.0", modules, "5.0.0"),
+  ...slots,
+  ...replication,
   ...alone,
 ];

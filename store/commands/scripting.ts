@@ -1,13 +1,13 @@
 /**
- * What can be asked of scripts and functions where there are none: whether there are any, and that they go. So whoever
- * empties a server before use (test suites do) finds it empty. Behaviour and texts: Redis 7; checked by test/conformance.
+ * Scripts and functions. They are run where a Redis client is connected (--resp); elsewhere there are none, which is what can be asked
+ * there. Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, map, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
 import { custom, echoed } from "../arguments/errors.js";
-import { type Flag, family } from "../rows/command.js";
-import { none } from "../rows/key-spec.js";
-import { container } from "../rows/listener-rows.js";
+import { type Command, type Flag, family } from "../rows/command.js";
+import { counted, none, read, update } from "../rows/key-spec.js";
+import { container, listenerRows } from "../rows/listener-rows.js";
 
 /** None of them is recorded, since none changes anything: so none has the flag `write`, whatever its category. */
 const row = (arity: number, flags: readonly Flag[], since: string) => ({
@@ -22,7 +22,7 @@ const functions = family("scripting", {
   "FUNCTION|DELETE": {
     ...row(3, ["noscript"], "7.0.0"),
     categories: ["write"],
-    summary: "An error: there is no such library.",
+    summary: "Removes a library.",
     run: () => {
       throw custom("ERR Library not found");
     },
@@ -30,7 +30,7 @@ const functions = family("scripting", {
   "FUNCTION|FLUSH": {
     ...row(-2, ["noscript"], "7.0.0"),
     categories: ["write"],
-    summary: "Answers OK: there are no functions.",
+    summary: "Removes all libraries.",
     run: flushFunctions,
   },
   "FUNCTION|KILL": {
@@ -40,12 +40,12 @@ const functions = family("scripting", {
   },
   "FUNCTION|LIST": {
     ...row(-2, ["noscript"], "7.0.0"),
-    summary: "An empty list: there are no libraries.",
+    summary: "The libraries, and their functions.",
     run: listFunctions,
   },
   "FUNCTION|STATS": {
     ...row(2, ["noscript"], "7.0.0"),
-    summary: "That none is running, and that there are none.",
+    summary: "That none is running, and how many there are.",
     run: functionStats,
   },
 });
@@ -54,24 +54,65 @@ const scripts = family("scripting", {
   "SCRIPT|EXISTS": {
     ...row(-3, ["noscript"], "2.6.0"),
     complexity: "O(N), N: scripts asked for",
-    summary: "0 for each: there are no scripts.",
+    summary: "Whether scripts are known, by their SHA-1.",
     run: (_, argv) => array(argv.slice(2).map(() => ZERO)),
   },
   "SCRIPT|FLUSH": {
     ...row(-2, ["noscript"], "2.6.0"),
-    summary: "Answers OK: there are no scripts.",
+    summary: "Forgets all scripts.",
     run: flushScripts,
   },
   "SCRIPT|KILL": {
     ...row(2, ["noscript"], "2.6.0"),
-    summary: "An error: none is running.",
+    summary: "An error: none is running by then.",
     run: noneRuns,
   },
 });
 
+const RUN: readonly Flag[] = ["noscript", "stale", "movablekeys"];
+const RUN_READING: readonly Flag[] = ["readonly", ...RUN];
+const AS_SCRIPT = "as the script";
+
+/** What runs scripts: where their keys are is told by a number before them. */
+const running: readonly Command[] = listenerRows("scripting", {
+  EVAL: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script."],
+  EVALSHA: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script that is known, by its SHA-1."],
+  EVALSHA_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "As EVALSHA, of one that writes nothing."],
+  FCALL: [-3, RUN, "7.0.0", "as the function", "Runs a function of a library."],
+  FCALL_RO: [-3, RUN_READING, "7.0.0", "as the function", "As FCALL, of one that writes nothing."],
+  EVAL_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "Runs a script that writes nothing."],
+}).map((row) => ({ ...row, keys: counted(row.reads ? read : update, 2) }));
+
+const LIBRARIES = "O(N), N: functions";
+const keptFunctions: readonly Command[] = [
+  ...listenerRows("scripting", {
+    "FUNCTION|DUMP": [2, ["noscript"], "7.0.0", LIBRARIES, "All libraries, as FUNCTION RESTORE takes them."],
+  }),
+  ...listenerRows(
+    "scripting",
+    {
+      "FUNCTION|LOAD": [-3, ["denyoom", "noscript"], "7.0.0", "O(1)", "Loads a library of functions."],
+      "FUNCTION|RESTORE": [-3, ["denyoom", "noscript"], "7.0.0", LIBRARIES, "Loads the libraries of a dump."],
+    },
+    ["write"],
+  ),
+];
+
+const kept: readonly Command[] = listenerRows("scripting", {
+  "SCRIPT|DEBUG": [3, ["noscript"], "3.2.0", "O(1)", "An error: there is no debugger."],
+  "SCRIPT|LOAD": [
+    3,
+    ["noscript", "stale"],
+    "2.6.0",
+    "O(N), N: its bytes",
+    "Keeps a script, and answers its SHA-1.",
+  ],
+});
+
 export const scripting = [
-  ...container("FUNCTION", "7.0.0", functions, "7.0.0"),
-  ...container("SCRIPT", "2.6.0", scripts, "5.0.0"),
+  ...running,
+  ...container("FUNCTION", "7.0.0", [...functions, ...keptFunctions], "7.0.0"),
+  ...container("SCRIPT", "2.6.0", [...scripts, ...kept], "5.0.0"),
 ];
 
 /** `FUNCTION FLUSH [ASYNC|SYNC]` */

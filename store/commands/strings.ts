@@ -413,6 +413,7 @@ function set(data: Data, argv: readonly ByteString[], unit: { at: number }): Rep
   const options = stringOptions(argv, 3, "set");
   const expire = expiryOf(options.expiry, unit.at, "set");
   const old: Entry | undefined = options.get ? data.getString(key) : data.get(key);
+  if (options.get) data.lookups.note(key, old !== undefined);
   const answer = options.get ? bulkOrNil(old?.value as ByteString | undefined) : OK;
   if (options.condition === (old === undefined ? "XX" : "NX")) return options.get ? answer : NIL;
   if (expire !== NO_EXPIRY && expire <= unit.at) {

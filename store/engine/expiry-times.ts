@@ -16,6 +16,8 @@ export class ExpiryTimes {
   #at = 0;
   /** Keys that are there and expire before `#at`. */
   #dueCount = 0;
+  /** Keys that have come due since they were last taken; null: nobody takes them. */
+  #fresh: ByteString[] | null = null;
 
   constructor(isCurrent: IsCurrent) {
     this.#isCurrent = isCurrent;
@@ -53,6 +55,21 @@ export class ExpiryTimes {
     return this.#dueCount;
   }
 
+  /** Keys that have come due since the last call; of the first one, none. @param at  as of `dueBefore` */
+  takeFresh(at: number): readonly ByteString[] {
+    const isFirst = this.#fresh === null;
+    this.#fresh ??= [];
+    this.advance(at, Number.POSITIVE_INFINITY);
+    const fresh = this.#fresh;
+    if (isFirst || fresh.length > 0) this.#fresh = [];
+    return isFirst ? [] : fresh;
+  }
+
+  /** Whether a key of this time has come due before. */
+  isDue(expire: number): boolean {
+    return expire < this.#at;
+  }
+
   /** Does part of what the next `dueBefore` would have to do. @param most  keys, and those of the same time as the last */
   advance(at: number, most: number): void {
     if (at <= this.#at) return;
@@ -77,6 +94,7 @@ export class ExpiryTimes {
       if (!this.#isCurrent(key, expire)) continue;
       this.#due.push(expire, key);
       this.#dueCount++;
+      this.#fresh?.push(key);
     }
   }
 

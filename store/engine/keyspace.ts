@@ -128,6 +128,19 @@ export class Keyspace {
     if (this.#expiring > 0) this.#times.advance(at, most);
   }
 
+  /**
+   * Keys that are there, whose time is over since the last call, as far as it was before `at`; the first call only begins to
+   * note them.
+   */
+  takeExpired(at: number): readonly ByteString[] {
+    return this.#times.takeFresh(at);
+  }
+
+  /** Whether keys of this expiry time have been taken so. */
+  hasTaken(expire: number): boolean {
+    return this.#times.isDue(expire);
+  }
+
   /** All entries, densely; what SCAN and RANDOMKEY walk. Not to be changed. */
   get entries(): readonly Entry[] {
     return this.#table.items;

@@ -15,7 +15,9 @@ import type { StreamId } from "../values/streams/stream-id.js";
 import { copied } from "../values/tables/packed.js";
 import type { Value } from "../values/value.js";
 import { DocumentMutators } from "./document-mutators.js";
+import { GroupMutators } from "./group-mutators.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
+import { Lookups, UNCOUNTED } from "./lookups.js";
 import type { StringForms } from "./string-forms.js";
 import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
 import { TableMutators } from "./table-mutators.js";
@@ -35,22 +37,21 @@ export class Data {
   readonly forms: StringForms | null;
   /** null: how keys are used is not kept. */
   readonly usage: Usage | null;
+  readonly lookups = new Lookups();
+  #counted = UNCOUNTED;
   #unit: Unit = { at: 0, db: 0, id: "" };
   #records: UndoRecord[] | null = null;
   /** The entry whose writer before this unit was recorded last. */
   #touched: Entry | null = null;
-  /** Mutators of documents. */
-  readonly documents = new DocumentMutators({
+  readonly #host = {
     at: () => this.#unit.at,
-    record: (record) => this.#records?.push(record),
-    touch: (entry) => this.#touch(entry),
-  });
-
-  /** Mutators of tables. */
-  readonly tables = new TableMutators({
-    record: (record) => this.#records?.push(record),
-    touch: (entry) => this.#touch(entry),
-  });
+    record: (record: UndoRecord) => this.#records?.push(record),
+    touch: (entry: Entry) => this.#touch(entry),
+  };
+  /** Mutators of documents, of tables, and of streams' groups. */
+  readonly documents = new DocumentMutators(this.#host);
+  readonly tables = new TableMutators(this.#host);
+  readonly groups = new GroupMutators(this.#host);
 
   constructor(keyspaces: Keyspace[], usage: Usage | null = null, forms: StringForms | null = null) {
     this.#keyspaces = keyspaces;
@@ -58,8 +59,9 @@ export class Data {
     this.forms = forms;
   }
 
-  /** Points the face at a unit. `records` receives the inverses; null: nobody will ask for them. */
-  begin(unit: Unit, records: UndoRecord[] | null): void {
+  /** Points the face at a unit. `records` receives the inverses; null: nobody will ask for them. `counts`: whether look-ups count. */
+  begin(unit: Unit, records: UndoRecord[] | null, counts: boolean): void {
+    this.#counted = counts ? this.lookups : UNCOUNTED;
     this.#unit = unit;
     this.#records = records;
     this.#touched = null;
@@ -76,7 +78,12 @@ export class Data {
   /** The key's entry, unless it has expired by the unit's date. */
   get(key: ByteString, db = this.#unit.db): Entry | undefined {
     const entry = this.#keyspaces[db]!.find(key);
-    return entry !== undefined && isExpired(entry, this.#unit.at) ? undefined : entry;
+    if (entry === undefined || isExpired(entry, this.#unit.at)) {
+      this.#counted.miss(key);
+      return undefined;
+    }
+    this.#counted.hits++;
+    return entry;
   }
 
   /** @throws CommandFailure WRONGTYPE */

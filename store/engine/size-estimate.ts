@@ -34,6 +34,10 @@ const SCORED = 4 * REFERENCE;
 const STREAM_ENTRY = 32 + 2 * REFERENCE;
 /** Of a sealed one: its id, and its part of what is kept for all entries of its block. */
 const SEALED_STREAM_ENTRY = 8;
+/** A group of consumers, or a consumer, with its tables. */
+const GROUP = 500;
+/** An entry that is pending: its id, its places with the group and with the consumer, and what is said of it. */
+const PENDING = 32 + 4 * REFERENCE + 8 * REFERENCE;
 /** A table's row beside its cells: the list, its elements' head, its place. */
 const ROW = 5 * REFERENCE;
 /** Key and rank of a document's entry. */
@@ -60,8 +64,21 @@ function valueBytes(value: Value, samples: number): number {
       ? 0
       : TABLE_PLACE;
   return (
-    COLLECTION + Math.round((elementBytes(value, sampled) * size) / Math.max(sampled, 1)) + size * inTable
+    COLLECTION +
+    Math.round((elementBytes(value, sampled) * size) / Math.max(sampled, 1)) +
+    size * inTable +
+    (value instanceof Stream ? groupBytes(value) : 0)
   );
+}
+
+/** Of a stream's groups of consumers. */
+function groupBytes({ groups }: Stream): number {
+  let bytes = 0;
+  for (const { name, size, consumers, pending } of groups) {
+    bytes += GROUP * (1 + size) + stringBytes(name) + PENDING * pending.size;
+    for (const consumer of consumers) bytes += stringBytes(consumer.name);
+  }
+  return bytes;
 }
 
 /** A document whose entries have no keys of their own. */

@@ -11,9 +11,11 @@ import type { End, List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";
 import type { NumberedRows, Table } from "../values/relations/table.js";
 import type { SortedSet } from "../values/sorted-set.js";
+import type { Consumer, ConsumerGroup, GroupMarks, Pending } from "../values/streams/consumer-group.js";
 import type { Stream, StreamMarks } from "../values/streams/stream.js";
 import type { StreamBlock } from "../values/streams/stream-block.js";
 import type { StreamEntry } from "../values/streams/stream-entry.js";
+import type { StreamId } from "../values/streams/stream-id.js";
 import type { Value } from "../values/value.js";
 import { type Entry, type Keyspace, NO_EXPIRY, WHOLE } from "./keyspace.js";
 import { unpatchString } from "./string-parts.js";
@@ -63,6 +65,21 @@ export interface UndoRecords {
   /** The blocks belong to the record until it is undone. */
   streamTrim: { readonly stream: Stream; readonly removed: readonly StreamBlock[] };
   streamMark: { readonly stream: Stream; readonly old: StreamMarks };
+  groupPut: {
+    readonly stream: Stream;
+    readonly name: ByteString;
+    readonly old: ConsumerGroup | undefined;
+  };
+  groupMark: { readonly group: ConsumerGroup; readonly old: GroupMarks };
+  consumerAdd: { readonly group: ConsumerGroup; readonly consumer: Consumer };
+  consumerRemove: { readonly group: ConsumerGroup; readonly consumer: Consumer };
+  consumerSeen: { readonly consumer: Consumer; readonly old: number };
+  /** `old` holds what each of the ids had. */
+  groupPending: {
+    readonly group: ConsumerGroup;
+    readonly ids: readonly StreamId[];
+    readonly old: readonly (Pending | undefined)[];
+  };
   documentPush: { readonly document: Document; readonly next: number };
   documentSet: { readonly document: Document; readonly key: ByteString; readonly old: ByteString };
   documentRemove: { readonly document: Document; readonly removed: RemovedEntry };
@@ -118,6 +135,18 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
   streamTrim: (_, { stream, removed }) => stream.prepend(removed),
   streamMark: (_, { stream, old }) => {
     stream.marks = old;
+  },
+  groupPut: (_, { stream, name, old }) => stream.setGroup(name, old),
+  groupMark: (_, { group, old }) => {
+    group.marks = old;
+  },
+  consumerAdd: (_, { group, consumer }) => group.removeConsumer(consumer),
+  consumerRemove: (_, { group, consumer }) => group.addConsumer(consumer),
+  consumerSeen: (_, { consumer, old }) => {
+    consumer.seenAt = old;
+  },
+  groupPending: (_, { group, ids, old }) => {
+    for (let i = ids.length - 1; i >= 0; i--) group.setPending(ids[i] as StreamId, old[i]);
   },
   documentPush: (_, { document, next }) => document.pop(next),
   documentSet: (_, { document, key, old }) => document.set(key, old),

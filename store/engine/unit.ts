@@ -24,6 +24,8 @@ export interface Unit {
    * default: by Redis's own, and by contents alone.
    */
   readonly encoding?: EncodingLimits | undefined;
+  /** Who sent it, as those know him who hear of changes; left out: it is not known here. No command asks. */
+  readonly by?: object | undefined;
   /** The two parts of `id`, where it has not been put together. */
   readonly parts?: NameParts;
 }

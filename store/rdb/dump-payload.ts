@@ -1,4 +1,7 @@
-/** What DUMP answers and RESTORE takes: a value, two bytes of version, eight bytes of checksum. Source: redis-server 7.0. */
+/**
+ * What DUMP answers and RESTORE takes: a value, two bytes of version, eight bytes of checksum. FUNCTION DUMP's is sealed in the same way.
+ * Source: redis-server 7.0.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom, stringTooLong } from "../arguments/errors.js";
 import { STRING_BYTES_MAX, type Value } from "../values/value.js";
@@ -19,13 +22,18 @@ export function dumpPayload(value: Value): ByteString {
   const writer = new RdbWriter();
   writeValue(writer, value);
   if (writer.written.length + FOOTER_BYTES > STRING_BYTES_MAX) throw stringTooLong();
+  return sealed(writer);
+}
+
+/** What was written, with version and checksum behind it. */
+export function sealed(writer: RdbWriter): ByteString {
   writer.uint16(RDB_VERSION);
   writer.raw(crc64(writer.written));
   return writer.toBytes();
 }
 
-/** @throws CommandFailure  the payload is damaged, too new, or no value */
-export function valueOfPayload(payload: ByteString): Value {
+/** What stands before version and checksum. @throws CommandFailure  it is damaged, or too new */
+export function unsealed(payload: ByteString): Buffer {
   const bytes = Buffer.from(payload, "latin1");
   const end = bytes.length - FOOTER_BYTES;
   const checksumAt = bytes.length - CHECKSUM_BYTES;
@@ -34,8 +42,14 @@ export function valueOfPayload(payload: ByteString): Value {
     bytes.readUInt16LE(end) <= RDB_VERSION &&
     crc64(bytes, 0, checksumAt).equals(bytes.subarray(checksumAt));
   if (!isGood) throw custom("ERR DUMP payload version or checksum are wrong");
+  return bytes.subarray(0, end);
+}
+
+/** @throws CommandFailure  the payload is damaged, too new, or no value */
+export function valueOfPayload(payload: ByteString): Value {
+  const bytes = unsealed(payload);
   try {
-    return readValue(new RdbReader(bytes.subarray(0, end)));
+    return readValue(new RdbReader(bytes));
   } catch (reason) {
     if (reason instanceof MalformedRdb) throw custom("ERR Bad data format");
     throw reason;

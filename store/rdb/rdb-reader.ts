@@ -33,6 +33,10 @@ export class RdbReader {
     this.#buffer = buffer;
   }
 
+  get hasMore(): boolean {
+    return this.#at < this.#buffer.length;
+  }
+
   readByte(): number {
     return this.#take(1)[0] as number;
   }
@@ -77,6 +81,15 @@ export class RdbReader {
       default:
         throw new MalformedRdb("a string is in an unknown encoding");
     }
+  }
+
+  /** Bytes without their length, perhaps a view: not to be changed. */
+  readRaw(length: number): Buffer {
+    return this.#take(length);
+  }
+
+  readInt64(): bigint {
+    return this.#take(8).readBigInt64LE();
   }
 
   /** A double's 8 bytes. */

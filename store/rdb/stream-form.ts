@@ -1,22 +1,22 @@
 /**
- * Streams in RDB: listpacks of entries whose ids are told from the first one's, and what the stream remembers. Groups of
- * consumers are read by nobody here, so a stream that has some is refused. Source: redis-server 7.0's dumps.
+ * Streams in RDB: listpacks of entries whose ids are told from the first one's, and what the stream remembers, and its groups
+ * of consumers. Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom } from "../arguments/errors.js";
 import { parseInteger } from "../arguments/numbers.js";
 import { Stream } from "../values/streams/stream.js";
 import type { StreamEntry } from "../values/streams/stream-entry.js";
 import { msOf, STREAM_ID_MAX, type StreamId, seqOf, streamId } from "../values/streams/stream-id.js";
+import { readGroups, writeGroups } from "./group-form.js";
 import { readListpack } from "./listpack.js";
 import { ListpackWriter } from "./listpack-writer.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 import type { RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
+import { bytesOfId, idOfBytes, readId, writeId } from "./stream-id-form.js";
 
 /** As Redis by default. */
 const NODE_ENTRIES_MAX = 100;
-const ID_BYTES = 16;
 
 const DELETED = 1;
 const SAME_FIELDS = 2;
@@ -26,7 +26,7 @@ export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
   const stream = new Stream();
   let last: StreamId = 0n;
   for (let nodes = reader.readLength(); nodes > 0; nodes--) {
-    const first = idOfBytes(reader.readString());
+    const first = idOfBytes(reader.readBytes());
     for (const entry of nodeEntries(first, readListpack(reader.readBytes()))) {
       if (entry.id <= last) throw new MalformedRdb("the ids of a stream do not rise");
       last = entry.id;
@@ -41,8 +41,7 @@ export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
   const maxDeletedId = hasMarks ? readId(reader) : 0n;
   const entriesAdded = hasMarks ? reader.readBigLength() : BigInt(stream.size);
   stream.marks = { lastId, maxDeletedId, entriesAdded };
-  if (reader.readLength() !== 0)
-    throw custom("ERR a stream with consumer groups cannot be restored: there are none here");
+  readGroups(reader, stream, hasMarks);
   return stream;
 }
 
@@ -56,13 +55,9 @@ export function writeStream(writer: RdbWriter, stream: Stream): void {
   }
   writer.length(entries.length);
   const { lastId, maxDeletedId, entriesAdded } = stream.marks;
-  for (const id of [lastId, stream.firstId ?? 0n, maxDeletedId]) {
-    writer.bigLength(msOf(id));
-    writer.bigLength(seqOf(id));
-  }
+  for (const id of [lastId, stream.firstId ?? 0n, maxDeletedId]) writeId(writer, id);
   writer.bigLength(entriesAdded);
-  const groups = 0;
-  writer.length(groups);
+  writeGroups(writer, stream);
 }
 
 function nodeOf(entries: readonly StreamEntry[]): ByteString {
@@ -112,20 +107,6 @@ function* nodeEntries(first: StreamId, items: readonly ByteString[]): Generator<
     number();
     if ((flags & DELETED) === 0) yield { id: streamId(ms, seq), fields };
   }
-}
-
-function readId(reader: RdbReader): StreamId {
-  const ms = reader.readBigLength();
-  return streamId(ms, reader.readBigLength());
-}
-
-function idOfBytes(bytes: ByteString): StreamId {
-  if (bytes.length !== ID_BYTES) throw new MalformedRdb("a stream's node has no id");
-  return BigInt(`0x${Buffer.from(bytes, "latin1").toString("hex")}`);
-}
-
-function bytesOfId(id: StreamId): ByteString {
-  return Buffer.from(id.toString(16).padStart(2 * ID_BYTES, "0"), "hex").toString("latin1");
 }
 
 function signed(difference: bigint): bigint {

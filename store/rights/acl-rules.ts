@@ -1,6 +1,6 @@
 /**
- * The language of rules: Redis's ACL rules (7.0) on commands, categories and keys, read strictly. What each means for a
- * command is in acl.ts. Not taken: passwords, channels, `on`, `off` and `reset`, which are no business of a signing key.
+ * The language of rules: Redis's ACL rules (7.0) on commands, categories, keys and channels, read strictly. What each means
+ * for a command is in acl.ts. Not taken: passwords, `on`, `off` and `reset`, which are no business of a signing key.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure, echoed } from "../arguments/errors.js";
@@ -16,6 +16,9 @@ export type Rule = { readonly text: ByteString } & (
   | { readonly kind: "pattern"; readonly pattern: KeyPattern }
   | { readonly kind: "all-keys" }
   | { readonly kind: "reset-keys" }
+  /** null: all channels. */
+  | { readonly kind: "channel"; readonly pattern: ByteString | null }
+  | { readonly kind: "reset-channels" }
   | { readonly kind: "selector"; readonly rules: readonly Rule[] }
   | { readonly kind: "clear-selectors" }
 );
@@ -126,7 +129,8 @@ function selectorOf(words: readonly ByteString[], table: CommandTable): Rule {
   const rules = words.map((word) => {
     if (word.startsWith("(")) throw wrongRule(word, "a selector cannot stand in a selector");
     const rule = parseRule(word, table);
-    if (rule.kind === "clear-selectors") throw wrongRule(word, "cannot stand in a selector");
+    if (rule.kind === "clear-selectors" || rule.kind === "channel" || rule.kind === "reset-channels")
+      throw wrongRule(word, "cannot stand in a selector");
     return rule;
   });
   checkPatterns(rules);
@@ -144,6 +148,11 @@ function parseRule(text: ByteString, table: CommandTable): Rule {
       return { kind: "all-keys", text };
     case "resetkeys":
       return { kind: "reset-keys", text };
+    case "allchannels":
+    case "&*":
+      return { kind: "channel", text, pattern: null };
+    case "resetchannels":
+      return { kind: "reset-channels", text };
     case "clearselectors":
       return { kind: "clear-selectors", text };
   }
@@ -155,16 +164,13 @@ function parseRule(text: ByteString, table: CommandTable): Rule {
       return { kind: "pattern", text, pattern: { read: true, write: true, glob: text.slice(1) } };
     case "%":
       return parsePermissionRule(text);
+    case "&":
+      return { kind: "channel", text, pattern: text.slice(1) };
   }
-  if (
-    /^([<>#!&]|on$|off$|(reset|all)channels$|(no|reset)pass$|reset$|(skip-)?sanitize-payload$)/i.test(text)
-  ) {
-    throw wrongRule(
-      text,
-      "passwords, channels and switches of a user are not for keys; KEY REVOKE ends a key",
-    );
+  if (/^([<>#!]|on$|off$|(no|reset)pass$|reset$|(skip-)?sanitize-payload$)/i.test(text)) {
+    throw wrongRule(text, "passwords and switches of a user are not for keys; KEY REVOKE ends a key");
   }
-  throw wrongRule(text, "unknown; rules begin with + - ~ % or (, or are words such as allkeys");
+  throw wrongRule(text, "unknown; rules begin with + - ~ % & or (, or are words such as allkeys");
 }
 
 function parseCommandRule(text: ByteString, table: CommandTable): Rule {
@@ -203,13 +209,19 @@ function parsePermissionRule(text: ByteString): Rule {
   return { kind: "pattern", text, pattern: { read, write, glob } };
 }
 
-/** A pattern behind "all keys" would look like a limit and be none. */
+/** A pattern behind "all keys", or "all channels", would look like a limit and be none. */
 function checkPatterns(rules: readonly Rule[]): void {
   let allKeys: Rule | null = null;
+  let allChannels: Rule | null = null;
   for (const rule of rules) {
     if (rule.kind === "all-keys") allKeys = rule;
     else if (rule.kind === "reset-keys") allKeys = null;
-    else if (rule.kind === "pattern" && allKeys !== null) {
+    else if (rule.kind === "reset-channels") allChannels = null;
+    else if (rule.kind === "channel" && rule.pattern === null) allChannels = rule;
+    else if (rule.kind === "channel" && allChannels !== null) {
+      const problem = `behind ${allChannels.text} it has no effect; resetchannels takes that back`;
+      throw wrongRule(rule.text, problem, "channel");
+    } else if (rule.kind === "pattern" && allKeys !== null) {
       throw wrongRule(
         rule.text,
         `behind ${allKeys.text} it has no effect; resetkeys takes that back`,

@@ -11,6 +11,7 @@ import { administers } from "../rows/foreign-command.js";
 import { type Permission, permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
 import { type NormalRules, normalForm } from "./acl-normal-form.js";
 import { parseRules, type Rule } from "./acl-rules.js";
+import { forbiddenChannel } from "./channel-rights.js";
 import { allows, allowsAll, allowsBeginning, type KeyPattern } from "./key-pattern.js";
 
 const VERBS: Readonly<Record<Permission, string>> = {
@@ -35,6 +36,8 @@ export class Acl {
   readonly isUnlimited: boolean;
   /** Whether some set lets all keys be read. */
   readonly mayReadAll: boolean;
+  /** Patterns of the channels to hear and speak on, where rules name any; null: all; undefined: no rule names channels. */
+  readonly #channels: readonly ByteString[] | null | undefined;
   /** As read, those outside all selectors first. */
   readonly #rules: readonly (readonly Rule[])[];
   /** The same, judging. */
@@ -51,7 +54,8 @@ export class Acl {
       .flatMap((rule) => (rule.kind === "selector" ? [rule.rules] : []));
     this.#rules = [outside, ...selectors];
     this.#sets = this.#rules.map((set) => new RuleSet(set, table));
-    this.isUnlimited = this.#sets.some((set) => set.isUnlimited);
+    this.#channels = channelsOf(rules);
+    this.isUnlimited = this.#channels == null && this.#sets.some((set) => set.isUnlimited);
     this.mayReadAll = this.#sets.some((set) => set.readsAll);
   }
 
@@ -81,6 +85,18 @@ export class Acl {
     return closest.denial(command, argv);
   }
 
+  /**
+   * The same of the channels that it names. Rules that name none, as all did before there were channels, give all to who may
+   * touch all keys, and else none.
+   */
+  channelDenial(command: Command, argv: readonly ByteString[]): string | null {
+    const isOpen =
+      this.#channels === undefined && this.#sets.some((set) => set.touchesAll && set.permitsCommand(command));
+    if (this.#channels === null || isOpen) return null;
+    const channel = forbiddenChannel(this.#channels ?? [], command.name, argv);
+    return channel === null ? null : `use channel '${echoed(channel)}': no rule allows it`;
+  }
+
   /** The same for a command that the table does not know, by its name. */
   foreignDenial(name: ByteString): string | null {
     if (this.#sets.some((set) => set.permitsForeign(name))) return null;
@@ -91,6 +107,11 @@ export class Acl {
     const reason =
       rule === undefined ? `${unknown}, and not all is allowed` : `rule ${echoed(rule)} denies it`;
     return `run '${echoed(name)}': ${reason}`;
+  }
+
+  /** Whether some set lets all keys be read that begin so. */
+  mayReadBeginning(beginning: ByteString): boolean {
+    return this.#sets.some((set) => set.permitsTouch({ db: null, key: null, beginning, access: "read" }));
   }
 
   /** Whether some set lets a key be read: what the keys of `if` need. */
@@ -156,6 +177,10 @@ class RuleSet {
 
   permitsKey(key: ByteString, needs: Permission): boolean {
     return this.#allKeys || allows(this.#patterns, key, needs);
+  }
+
+  get touchesAll(): boolean {
+    return this.#allKeys;
   }
 
   get readsAll(): boolean {
@@ -237,6 +262,17 @@ class RuleSet {
     if (before === undefined) this.#patterns.push({ read, write, glob });
     else this.#patterns[same] = { read: read || before.read, write: write || before.write, glob };
   }
+}
+
+/** What rules say of channels, the last word of it; undefined: nothing. */
+function channelsOf(rules: readonly Rule[]): readonly ByteString[] | null | undefined {
+  let channels: readonly ByteString[] | null | undefined;
+  for (const rule of rules) {
+    if (rule.kind === "reset-channels") channels = [];
+    else if (rule.kind === "channel")
+      channels = rule.pattern === null ? null : [...(channels ?? []), rule.pattern];
+  }
+  return channels;
 }
 
 /** What a rule leaves of the commands that the table does not know; in doubt nothing. */

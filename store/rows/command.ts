@@ -7,6 +7,7 @@ import type { Reply } from "../../protocol/reply.js";
 import type { Data } from "../engine/mutators.js";
 import type { Unit } from "../engine/unit.js";
 import type { KeySpec } from "./key-spec.js";
+import { type LookedUp, lookedUpBy } from "./looked-up.js";
 
 /** Redis's own words. `write` xor `readonly` says whether a command is recorded; one with neither touches no data. */
 export type Flag =
@@ -59,6 +60,8 @@ export interface Command extends Row {
   readonly writes: boolean;
   /** Whether they say `readonly`. */
   readonly reads: boolean;
+  /** Keys that it looks for to read although it writes; null: none. */
+  readonly lookedUp: LookedUp | null;
 }
 
 /** All commands, handed to what cannot import them: rows that tell of the table, rules that name commands. */
@@ -73,7 +76,11 @@ export function family(group: string, rows: Readonly<Record<string, Row>>): read
   return Object.entries(rows).map(([name, row]) => {
     // All of one shape, which is looked at for each request.
     const { arity, flags, keys, run, since, summary, complexity, ...rest } = row;
-    const does = { writes: flags.includes("write"), reads: flags.includes("readonly") };
+    const does = {
+      writes: flags.includes("write"),
+      reads: flags.includes("readonly"),
+      lookedUp: lookedUpBy(name),
+    };
     return { name, group, arity, flags, keys, run, ...does, since, summary, complexity, ...rest };
   });
 }
@@ -83,7 +90,8 @@ export function categoriesOf(command: Command): string[] {
   const categories = new Set(command.categories);
   if (command.group !== "server") categories.add(command.group);
   if (command.flags.includes("write")) categories.add("write");
-  if (command.flags.includes("readonly")) categories.add("read");
+  // As in Redis: what a script reads is for its commands to tell.
+  if (command.flags.includes("readonly") && command.group !== "scripting") categories.add("read");
   if (command.flags.includes("admin")) categories.add("admin").add("dangerous");
   categories.add(command.flags.includes("fast") ? "fast" : "slow");
   return [...categories].sort();

@@ -54,6 +54,8 @@ export const look = range("read", "");
 export const read = range("read", "R");
 /** Keys that may be changed, without telling what they held. */
 export const write = range("write", "W");
+/** Keys whose data is answered, and kept in another form from then on. */
+export const recode = range("write", "R");
 /** Keys that may be changed, and whose data is answered or copied. */
 export const update = range("write", "RW");
 

@@ -73,7 +73,11 @@ export function isOfListener({ run }: Row): boolean {
   return run === refuse;
 }
 
+const OF_LISTENER = "is for connections of the RESP listener (--resp)";
+const AMONG_MESSAGES = "stands in an envelope with PUBLISH and SPUBLISH alone, without multi and if";
+
 function refuse(_: unknown, argv: readonly ByteString[]): never {
-  const name = argv[0]?.toUpperCase();
-  throw new CommandFailure(`ERR ${name} is for connections of the RESP listener (--resp)`);
+  const name = argv[0]?.toUpperCase() ?? "";
+  const isSaying = name === "PUBLISH" || name === "SPUBLISH";
+  throw new CommandFailure(`ERR ${name} ${isSaying ? AMONG_MESSAGES : OF_LISTENER}`);
 }

@@ -29,6 +29,18 @@ export function readRuns(buffer: Buffer, values: Uint8Array): boolean {
   return first === REGISTERS;
 }
 
+/** The runs as PFDEBUG writes them. */
+export function runsText(buffer: Buffer): string {
+  const texts: string[] = [];
+  for (let at = 0; at < buffer.length; at += bytesOfRun(buffer, at)) {
+    const length = lengthOfRun(buffer, at);
+    const isValue = (buffer[at]! & VALUES) !== 0;
+    if (isValue) texts.push(`v:${valueOfRun(buffer, at)},${length}`);
+    else texts.push(`${bytesOfRun(buffer, at) === 2 ? "Z" : "z"}:${length}`);
+  }
+  return texts.join(" ");
+}
+
 function bytesOfRun(buffer: Buffer, at: number): number {
   return (buffer[at]! & (VALUES | LONG_ZEROS)) === LONG_ZEROS ? 2 : 1;
 }

@@ -6,7 +6,7 @@
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { estimate } from "./sketch-estimate.js";
-import { EMPTY_RUNS, REGISTERS, readRuns, setInRuns } from "./sketch-sparse.js";
+import { EMPTY_RUNS, REGISTERS, readRuns, runsText, setInRuns } from "./sketch-sparse.js";
 import { murmurHash64A } from "./tables/murmur-hash.js";
 
 const MAGIC = "HYLL";
@@ -57,6 +57,11 @@ export class Sketch {
 
   get bytes(): ByteString {
     return bytesOf(this.#buffer);
+  }
+
+  /** How many registers in a row have which value, of one that is not dense: `z` and `Z` are zeros. */
+  get runs(): string {
+    return runsText(this.#buffer.subarray(HEAD_BYTES));
   }
 
   get isDense(): boolean {

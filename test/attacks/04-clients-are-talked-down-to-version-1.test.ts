@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { some } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
-import { buildRoot, repositoryRoot } from "../support/repository.js";
+import { programPaths } from "../support/programs.js";
+import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 import { Relay } from "./relay.js";
@@ -42,7 +43,7 @@ async function scene(args: readonly string[] = []): Promise<Scene> {
 const clients = {
   "dbsync send": (servers: string, { privateKey, cluster }: Scene, told: boolean) =>
     run(process.execPath, [
-      join(buildRoot, "client/cli/main.js"),
+      programPaths.dbsync,
       ...["send", "-s", servers, "-k", privateKey, ...(told ? ["--cluster", cluster] : []), "INCR", "visits"],
     ]),
   "examples/php": (servers: string, { privateKey, cluster }: Scene, told: boolean) =>

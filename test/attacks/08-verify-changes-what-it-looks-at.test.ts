@@ -4,7 +4,7 @@ import { cpSync, readdirSync, readFileSync, statSync, truncateSync } from "node:
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { some } from "../support/amount.js";
-import { buildRoot } from "../support/repository.js";
+import { programPaths } from "../support/programs.js";
 import { run } from "../support/run-program.js";
 import { sha256 } from "./key.js";
 import { Victims } from "./victims.js";
@@ -28,7 +28,7 @@ async function verify(victims: Victims, folder: string): Promise<{ code: number 
     "--root-key",
     join(victims.scratch.path, "root.pem"),
   ];
-  const program = join(buildRoot, "client/cli/main.js");
+  const program = programPaths.dbsync;
   const { code, stdout, stderr } = await run(process.execPath, [
     program,
     "log",

@@ -5,9 +5,10 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type DaemonProcess, type LogLine, runDaemon, startDaemon } from "../support/daemon-process.js";
+import { programPaths } from "../support/programs.js";
 import { RawClient } from "../support/raw-client.js";
 import { startRedis } from "../support/redis-server.js";
-import { buildRoot, repositoryRoot } from "../support/repository.js";
+import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 import { Client } from "./client.js";
@@ -62,7 +63,7 @@ describe("carelessness that somebody waits for", { concurrency: true }, () => {
 
   test("--resp on other addresses, with TLS and without users, does not open by itself", LIMIT, async () => {
     using scratch = new Scratch();
-    const keygen = join(buildRoot, "keys/keygen.js");
+    const keygen = programPaths["dbsync-keygen"];
     const made = await run(process.execPath, [
       keygen,
       "--certificate",

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { programPaths } from "../support/programs.js";
 import { buildRoot } from "../support/repository.js";
 
 /** A child that does not end by itself is ended, and its test fails by its code (null). */
@@ -33,7 +34,7 @@ export function runScript(text: string, options?: ChildOptions): Promise<ChildRe
 
 /** Runs the program `dbsync`. */
 export function runDbsync(args: readonly string[], options?: ChildOptions): Promise<ChildResult> {
-  return run([join(buildRoot, "client/cli/main.js"), ...args], options);
+  return run([programPaths.dbsync, ...args], options);
 }
 
 function run(args: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {

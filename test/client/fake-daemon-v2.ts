@@ -74,7 +74,7 @@ export class FakeDaemon {
     const answer =
       message.kind === "hello"
         ? writeHello({ kind: "hello", versions: [1, 2], daemon, cluster, clock, state, role: "daemon" })
-        : this.#take(message, clock);
+        : this.#take({ ...message, kind: "command" }, clock);
     return Buffer.from(writeFrame(answer, 2), "latin1");
   }
 

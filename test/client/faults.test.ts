@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { MISS_LINGER_MS } from "../../client/calls/call.js";
+import { MISS_LINGER_MS } from "../../client/shared/link-times.js";
 import { NAMELESS } from "../support/nameless.js";
 import { type Behaviour, deadAddress, FakeServer, until } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";

@@ -5,7 +5,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
     "Rules on commands stand there in the order in which they were given, each once, as in Redis 7.2.",
   "ACL|SAVE": "Writes --acl-file.",
   PUBLISH:
-    "Heard on this daemon. In a transaction messages to its own connection stand before EXEC's answer, as RESP3 asks, not within.",
+    "Heard on all daemons that are connected (consistency.md); the answer counts subscribers of this one. Signed it stands in an envelope with other messages alone. In a transaction messages to its own connection stand before EXEC's answer, as RESP3 asks, not within.",
   SPUBLISH: "As PUBLISH.",
   "ACL|SETUSER":
     "First arguments (+select|0) are not told apart; commands of Redis that are not here may be named. Who is switched off is logged out at once.",
@@ -14,19 +14,33 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "CLIENT|KILL": "All connections are of type normal.",
   "CLIENT|LIST": "fd is -1, and buffers are told as bytes that are held.",
   "CLIENT|NO-EVICT": "Answers OK and changes nothing: who holds most is closed above --max-buffered-bytes.",
-  "CLIENT|CACHING": "An error, since tracking is always off.",
+
   "CLIENT|SETNAME": "Names have 1024 bytes at most.",
-  "CLIENT|TRACKING": "ON is an error: no client is told of changed keys.",
+  "CLIENT|TRACKING":
+    "A sidecar, whose keys others have, refuses ON. Keys beyond tracking-table-max-keys are told to have changed in the order in which they were noted.",
   COMMAND: "Of our own table.",
   "COMMAND|DOCS": "Without arguments and history, in our words.",
   "CONFIG|GET": "Of the settings that there are.",
   "CONFIG|REWRITE": "An error: the configuration file is never written.",
   "CONFIG|SET":
-    "Limits of the listener and of memory, and the default user's password, until the daemon stops or reads its configuration anew. How Redis keeps values, tidies up, saves (appendonly, save) and replicates, and notify-keyspace-events, is taken and told again, and changes nothing here but what OBJECT ENCODING says and how small collections are scanned. loglevel, tcp-keepalive, acllog-max-len, latency-tracking and the hard limit of normal clients (client-output-buffer-limit; 0 leaves --max-output-bytes) have their effect. Other settings only to what they are.",
+    "Limits of the listener and of memory, and the default user's password, until the daemon stops or reads its configuration anew. How Redis keeps values, tidies up, saves (appendonly, save) and replicates is taken and told again, and changes nothing here but what OBJECT ENCODING says and how small collections are scanned. loglevel, notify-keyspace-events, tcp-keepalive, acllog-max-len, latency-tracking and the hard limit of normal clients (client-output-buffer-limit; 0 leaves --max-output-bytes) have their effect. Other settings only to what they are.",
   DEBUG:
-    "CHANGE-REPL-ID, DIGEST, DIGEST-VALUE, ERROR, HELP, LOADAOF, OBJECT, POPULATE, PROTOCOL, QUICKLIST-PACKED-THRESHOLD, RELOAD, SET-ACTIVE-EXPIRE, SET-DISABLE-DENY-SCRIPTS, SLEEP. As in Redis none unless --enable-debug-command permits it. SLEEP holds up its own connection only; digests are ours.",
-  INFO: "Fields whose values are known; hits and misses of keys are not counted. Times of latencystats are rounded up to powers of two.",
+    "AOF-FLUSH-SLEEP, CHANGE-REPL-ID, DIGEST, DIGEST-VALUE, ERROR, HELP, LISTPACK, LOADAOF, LOG, OBJECT, PAUSE-CRON, POPULATE, PROTOCOL, QUICKLIST, QUICKLIST-PACKED-THRESHOLD, RELOAD, REPLYBUFFER, SET-ACTIVE-EXPIRE, SET-DISABLE-DENY-SCRIPTS, SET-SKIP-CHECKSUM-VALIDATION, SLEEP, STRINGMATCH-TEST. As in Redis none unless --enable-debug-command permits it. SLEEP holds up its own connection only; digests are ours; what is about how Redis keeps values changes nothing.",
+  INFO: "Fields whose values are known. Times of latencystats are rounded up to powers of two.",
+  "MODULE|LOAD": "There are no modules.",
+  PSYNC: "An error: daemons are each other's peers (--peer).",
+  REPLCONF: "Only rdb-only is heeded.",
+  SYNC: "Behind REPLCONF rdb-only 1, as redis-cli --rdb says it: all keys in one answer, of --max-output-bytes at most. An error to who would replicate, and where documents or tables are among the keys.",
   LASTSAVE: "With --data now: what is acknowledged is on the disk.",
+  EVAL: "A script that takes longer than --lua-time-limit is stopped by an error, and nobody else is answered before; what it wrote stays. With --data or --peer it writes to one database, 4096 commands at most, and what it wrote is recorded as one unit (consistency.md). redis.set_repl and redis.debug have no effect.",
+  EVALSHA: "As EVAL.",
+  FCALL: "As EVAL.",
+  "FUNCTION|LIST": "In the order in which they were loaded.",
+  "FUNCTION|LOAD":
+    "Libraries are of the daemon that was told them: neither recorded nor told to others, and gone when it stops. What a function keeps in a local of its library may be gone between two calls.",
+  "SCRIPT|DEBUG": "There is no debugger: YES and SYNC are errors.",
+  "SCRIPT|KILL": "An error: when it is read no script runs any more.",
+  "FUNCTION|KILL": "As SCRIPT KILL.",
   EXEC: "With --data or --peer of 4096 commands at most, if one of them writes.",
   "LATENCY|DOCTOR": "In our words.",
   "LATENCY|LATEST": "Events are command and fast-command.",
@@ -54,5 +68,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   WATCH:
     "With a timeline a key that was absent, and came and went again in one turn or at another daemon, counts as unchanged. A command that changes nothing, such as HSET of the same value, counts as none.",
   XADD: "With a timeline ids have long second numbers, and `~` trims by whole hundreds.",
+  XCLAIM: "RETRYCOUNT counts up to 2^53-1.",
+  XREADGROUP: "With a timeline two consumers that ask two daemons may be handed one entry (consistency.md).",
   XTRIM: "`~` trims by whole hundreds.",
 };

@@ -1,6 +1,7 @@
 /** docs/commands.md, made from the command table and Redis's list of names. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { saidBy } from "../../daemon/channels/spoken.js";
 import { commands } from "../../store/command-table.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import type { Command } from "../../store/rows/command.js";
@@ -29,6 +30,8 @@ function supportedLine(command: Command): string {
 function placeOf(command: Command): string {
   const container = command.name.split("|")[0] as string;
   if (isKeyCommand([container]) || container === "TIMELINE") return "signed";
+  // As messages in envelopes.
+  if (saidBy([command.name, "channel", "text"]) !== null) return "all";
   return isOfListener(command) || command.run === refuseWithoutConnection ? "RESP" : "all";
 }
 

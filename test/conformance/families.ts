@@ -1,6 +1,7 @@
 /** All grammars, and whose keys each family prefers. A new family is one line here. */
 import type { FamilyGrammar, Generator } from "./grammar.js";
 import { grammar as bitmaps } from "./grammars/bitmaps.js";
+import { grammar as consumerGroups } from "./grammars/consumer-groups.js";
 import { grammar as dbsync } from "./grammars/dbsync.js";
 import { grammar as documents } from "./grammars/documents.js";
 import { grammar as generic } from "./grammars/generic.js";
@@ -38,7 +39,7 @@ export const families: readonly Family[] = [
   family("list", lists),
   family("set", sets),
   family("zset", sortedSets),
-  family("stream", streams),
+  family("stream", { ...streams, ...consumerGroups }),
   family("geo", geo),
   family("document", documents),
   family("table", relations),

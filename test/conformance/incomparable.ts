@@ -25,6 +25,7 @@ import {
   withinMulti,
 } from "./comparison.js";
 import { dumped } from "./dump-comparison.js";
+import { idleOfConsumers, idleOfPending, timed } from "./group-comparison.js";
 import { itemsOf, sameReply, shown } from "./resp2-fold.js";
 import { addedByClock, trimmedByNode, withoutNodes } from "./stream-comparison.js";
 
@@ -93,6 +94,8 @@ const sortedUnlessKept: Incomparable = {
     return { ask: [argv], agree: ([theirs]) => itemsOf(theirs).length === ours.items.length };
   },
 };
+
+const MOMENTS_MS_MAX = 200_000;
 
 /** By the command's name in the store's table. */
 export const incomparable: Readonly<Record<string, Incomparable>> = {
@@ -180,6 +183,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
       "FUNCTION",
       "LATENCY",
       "MEMORY",
+      "MODULE",
       "PUBSUB",
       "SCRIPT",
       "SLOWLOG",
@@ -200,6 +204,10 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   XADD: addedByClock,
   XTRIM: trimmedByNode,
   XREAD: withinMulti((argv) => argv.some((word) => word.toUpperCase() === "BLOCK")),
+  XREADGROUP: withinMulti((argv) => argv.some((word) => word.toUpperCase() === "BLOCK")),
+  XPENDING: timed(idleOfPending),
+  "XGROUP|HELP": ownAnswer("it tells of the subcommands in our words"),
+  "XINFO|CONSUMERS": timed(idleOfConsumers),
   "XINFO|HELP": ownAnswer("it tells of the subcommands that there are here"),
   "XINFO|STREAM": withoutNodes,
   GEORADIUS: storedDistances(lastStoredist),
@@ -283,6 +291,7 @@ export function isUnspecified(
   { find, run }: { find: (key: ByteString) => unknown; run: Call["run"] },
 ): boolean {
   const words = argv.map((word) => word.toUpperCase());
+  if (/^X(AUTOCLAIM|CLAIM|PENDING)$/.test(name)) return isIdleForMoments(argv[4] ?? "");
   if (/^SORT(_RO)?$/.test(name)) return words.includes("ALPHA") && hasTies(argv, words, run);
   const source = find(argv[/^(ZRANGE|GEOSEARCH)STORE$/.test(name) ? 2 : 1] ?? "");
   if (!(source instanceof SortedSet)) return false;
@@ -293,6 +302,10 @@ export function isUnspecified(
   if (encoding === "compact" && !words.includes("LIMIT")) return false;
   return !source.hasOneScore();
 }
+
+/** What has been idle for about so long both sides would have to look at at the very same time. */
+const isIdleForMoments = (milliseconds: ByteString) =>
+  Number(milliseconds) > 0 && Number(milliseconds) < MOMENTS_MS_MAX;
 
 function someShareAPlace(source: SortedSet): boolean {
   const places = source.scores.map((score) => JSON.stringify(placeOf(score)));
@@ -306,7 +319,7 @@ function hasTies(argv: readonly ByteString[], words: readonly string[], run: Cal
     groups(run(["SORT_RO", argv[1] ?? "", "BY", "nosort", "GET", pattern]), 1);
   const elements = new Set(got("#"));
   return ["#", ...patterns].some((pattern) => {
-    return new Set(got(pattern).map((text) => text.split("\\u0000")[0])).size < elements.size;
+    return new Set(got(pattern).map((text) => text.slice(1, -1).split("\\u0000")[0])).size < elements.size;
   });
 }
 
@@ -323,7 +336,9 @@ export function withoutNegativeZero(reply: Reply): Reply {
 
 /** Flags in COMMAND INFO that our rows do not have, and why. All else in the rows is equal. */
 export const otherFlags: Readonly<Record<string, string>> = {
-  allow_busy: "there are no scripts that could keep the store busy",
+  allow_busy: "a script is stopped where it would keep the store busy",
+  no_mandatory_keys: "that a script may have no keys is told by their number",
+  skip_monitor: "a script and its commands are shown like others",
   no_async_loading: "nothing is loaded while commands are served",
   skip_slowlog: "EXEC is not in the slow log, which the row does not say",
 };
@@ -333,8 +348,10 @@ export const otherKeys: Readonly<Record<string, string>> = {
   PFCOUNT: "redis-server keeps the estimate in the key; here a read changes nothing",
 };
 
-/** A flag of redis-server's row that ours is without: there are no functions, so nothing is written that were to be recorded. */
+/** A flag of redis-server's row that ours is without: libraries are no data, so nothing is written that were to be recorded. */
 export const otherRows: Readonly<Record<string, string>> = {
   "FUNCTION|DELETE": "write",
   "FUNCTION|FLUSH": "write",
+  "FUNCTION|LOAD": "write",
+  "FUNCTION|RESTORE": "write",
 };

@@ -10,10 +10,12 @@ import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";
 import { Table } from "../../store/values/relations/table.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
+import type { ConsumerGroup } from "../../store/values/streams/consumer-group.js";
 import { STREAM_ID_MAX, streamIdText } from "../../store/values/streams/stream-id.js";
 import { typeName, type Value } from "../../store/values/value.js";
 import type { RedisConnection } from "../support/redis-connection.js";
 import { isWithin } from "./comparison.js";
+import { areNear, timesOfStream } from "./group-comparison.js";
 import { itemsOf, shown } from "./resp2-fold.js";
 
 /** What a key holds. Unordered contents are sorted. */
@@ -21,6 +23,8 @@ export interface KeyState {
   readonly contents: string;
   /** Milliseconds since 1970, or -1: it stays. */
   readonly expire: number;
+  /** Of a stream's groups: when what was handed out, and who was seen; milliseconds since 1970. */
+  readonly times: readonly number[];
 }
 
 /** By database and key. */
@@ -45,14 +49,16 @@ export function stateOf(database: Database, at: number): State {
     for (const entry of keyspace.entries) {
       if (isExpired(entry, at)) continue;
       const { key, value, expire } = entry;
-      const contents = `${typeName(value)} ${contentsOf(value)}`;
-      state.set(JSON.stringify([db, key]), { contents, expire: expire === NO_EXPIRY ? -1 : expire });
+      const times: number[] = [];
+      const contents = `${typeName(value)} ${contentsOf(value, times)}`;
+      state.set(JSON.stringify([db, key]), { contents, expire: expire === NO_EXPIRY ? -1 : expire, times });
     }
   });
   return state;
 }
 
-function contentsOf(value: Value): string {
+/** @param times  is given those of groups */
+function contentsOf(value: Value, times: number[]): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (value instanceof List) return JSON.stringify(value.slice());
   if (value instanceof MemberSet) return JSON.stringify([...value.members].sort());
@@ -67,7 +73,27 @@ function contentsOf(value: Value): string {
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
   const added = String(BigInt.asIntN(64, entriesAdded));
-  return JSON.stringify([streamIdText(lastId), streamIdText(maxDeletedId), added, entries]);
+  const groups = value.groups.map((group) => groupText(group, times));
+  return JSON.stringify([streamIdText(lastId), streamIdText(maxDeletedId), added, entries, groups]);
+}
+
+/** As `shown` shows what XINFO STREAM FULL tells of a group; its lag follows from the rest. */
+function groupText({ name, marks, pending, consumers }: ConsumerGroup, times: number[]): readonly string[] {
+  const timed = (time: number) => {
+    times.push(time);
+    return "0";
+  };
+  const all = [...pending].map(([id, one]) => [
+    ...[streamIdText(id), one.consumer.name, timed(one.deliveredAt), String(one.deliveries)],
+  ]);
+  const each = consumers.map((consumer) => [
+    ...[consumer.name, timed(consumer.seenAt)],
+    ...[...consumer.pending].flatMap(([id, one]) => [
+      ...[streamIdText(id), timed(one.deliveredAt), String(one.deliveries)],
+    ]),
+  ]);
+  const read = marks.entriesRead === null ? "nil" : String(marks.entriesRead);
+  return [name, streamIdText(marks.lastId), read, ...all.flat(), ...each.flat()];
 }
 
 /** @param dbs  numbers of the databases to read */
@@ -85,15 +111,17 @@ export async function stateOfRedis(redis: Asked, dbs: readonly number[]): Promis
     });
     const replies = await redis.flush();
     keys.forEach((key, i) => {
-      const contents = `${types[i]} ${contentsOfReply(types[i]!, replies[2 * i]!)}`;
-      state.set(JSON.stringify([db, key]), { contents, expire: Number(textOf(replies[2 * i + 1]!)) });
+      const times: number[] = [];
+      const contents = `${types[i]} ${contentsOfReply(types[i]!, replies[2 * i]!, times)}`;
+      const expire = Number(textOf(replies[2 * i + 1]!));
+      state.set(JSON.stringify([db, key]), { contents, expire, times });
     });
   }
   return state;
 }
 
-/** A reader's answer; unordered contents are sorted. */
-export function contentsOfReply(type: string, reply: Reply): string {
+/** A reader's answer; unordered contents are sorted. @param times  is given those of a stream's groups */
+export function contentsOfReply(type: string, reply: Reply, times: number[] = []): string {
   const texts = itemsOf(reply).map(textOf);
   const pairs = texts.flatMap((text, i) => (i % 2 === 0 ? [[text, texts[i + 1]!] as const] : []));
   switch (type) {
@@ -106,7 +134,7 @@ export function contentsOfReply(type: string, reply: Reply): string {
     case "hash":
       return pairsText(pairs);
     case "stream":
-      return streamText(itemsOf(reply));
+      return streamText(timesOfStream(reply, times));
     default:
       return scoresText(pairs);
   }
@@ -121,21 +149,24 @@ export function stateDifferences(ours: State, theirs: State, lag: number): strin
   for (const name of new Set([...ours.keys(), ...theirs.keys()])) {
     const mine = ours.get(name);
     const other = theirs.get(name);
-    const same = mine?.contents === other?.contents && isWithin(mine?.expire ?? 0, other?.expire ?? 0, lag);
+    const same =
+      mine?.contents === other?.contents &&
+      isWithin(mine?.expire ?? 0, other?.expire ?? 0, lag) &&
+      areNear(mine?.times ?? [], other?.times ?? [], lag);
     if (!same) differences.push(`${name}: ours ${shownState(mine)}, redis-server's ${shownState(other)}`);
   }
   return differences;
 }
 
 function shownState(state: KeyState | undefined): string {
-  return state === undefined ? "is absent" : `${state.contents} until ${state.expire}`;
+  return state === undefined
+    ? "is absent"
+    : `${state.contents} until ${state.expire}, times ${state.times.join()}`;
 }
 
-/** @param info  of XINFO STREAM FULL: each name is followed by its value */
-function streamText(info: readonly Reply[]): string {
-  const named = new Map(
-    info.flatMap((name, i) => (i % 2 === 0 ? [[textOf(name), info[i + 1]!] as const] : [])),
-  );
+/** @param info  of XINFO STREAM FULL, without its times */
+function streamText(info: Reply): string {
+  const named = namedIn(info);
   const marks = ["last-generated-id", "max-deleted-entry-id", "entries-added"].map((name) =>
     textOf(named.get(name)!),
   );
@@ -143,7 +174,27 @@ function streamText(info: readonly Reply[]): string {
     const [id, fields] = itemsOf(entry);
     return [textOf(id!), itemsOf(fields).map(textOf)];
   });
-  return JSON.stringify([...marks, entries]);
+  const groups = itemsOf(named.get("groups")).map((group) => groupTextOf(namedIn(group)));
+  return JSON.stringify([...marks, entries, groups]);
+}
+
+function groupTextOf(named: ReadonlyMap<string, Reply>): readonly string[] {
+  const flat = (name: string, from = named) =>
+    itemsOf(from.get(name)).flatMap((item) => itemsOf(item).map(textOf));
+  const consumers = itemsOf(named.get("consumers")).map(namedIn);
+  return [
+    ...["name", "last-delivered-id", "entries-read"].map((name) => textOf(named.get(name)!)),
+    ...flat("pending"),
+    ...consumers.flatMap((one) => [
+      ...[textOf(one.get("name")!), textOf(one.get("seen-time")!), ...flat("pending", one)],
+    ]),
+  ];
+}
+
+/** Each name is followed by its value. */
+function namedIn(reply: Reply): Map<string, Reply> {
+  const items = itemsOf(reply);
+  return new Map(items.flatMap((name, i) => (i % 2 === 0 ? [[textOf(name), items[i + 1]!] as const] : [])));
 }
 
 function pairsText(pairs: readonly (readonly [string, string])[]): string {

@@ -18,6 +18,7 @@ import { amount } from "../support/amount.js";
 import { frameOf, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { defaultLimits } from "./in-process.js";
+import { NOWHERE } from "./no-connection.js";
 import { log, makeScene, type Scene } from "./scene.js";
 
 const FRAMES = Number(process.env["DBSYNC_FRAMES"] ?? amount(30_000, 100_000));
@@ -30,8 +31,8 @@ const ed25519 = makeKeyPair();
 function sessionOf(scene: Scene): SessionV2 {
   const host: ConnectionHost = {
     ...{ pipeline: scene.pipeline, environment: scene.environment, daemon: scene.daemon, log },
-    ...{ limits: defaultLimits, observer: NOBODY, members: null, takesVersion1: true },
-    closeAfterAnswer: false,
+    ...{ limits: defaultLimits, observer: NOBODY, members: null, live: null, takesVersion1: true },
+    ...{ closeAfterAnswer: false, version: 0, listener: "dbsync-v2" },
     refusals: new RefusalLog(log, scene.environment, REFUSALS),
     budget: new ByteBudget(REQUEST_BYTES),
     heard() {},
@@ -40,7 +41,7 @@ function sessionOf(scene: Scene): SessionV2 {
     rejected: 0,
     overBudget() {},
   };
-  return new SessionV2(host, "test");
+  return new SessionV2(host, NOWHERE);
 }
 
 /** The codes of what comes back for a stream of its own. */

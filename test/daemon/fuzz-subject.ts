@@ -1,7 +1,10 @@
 /**
  * The daemon's own program, run with --expose-gc: SIGUSR2 collects garbage and prints what stays resident.
  */
+
+import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
+import { programPaths } from "../support/programs.js";
 
 /**
  * The engine's young generation grows from 8 to 32 MiB with any traffic and then keeps that size. It is empty
@@ -16,4 +19,4 @@ process.on("SIGUSR2", () => {
   process.stdout.write(`${JSON.stringify({ level: "info", msg: "memory", rss })}\n`);
 });
 
-await import("../../daemon/main.js");
+await import(pathToFileURL(programPaths.dbsyncd).href);

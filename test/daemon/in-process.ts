@@ -1,11 +1,12 @@
 /** A listener and its pipeline in the test's own process, around backends that the test can reach. */
 import type { Backend } from "../../daemon/backends/backend.js";
 import { DbsyncListener, type DbsyncParts } from "../../daemon/listeners/dbsync/listener.js";
+import { WsListener, type WsSettings } from "../../daemon/listeners/ws/listener.js";
 import { type MemoryFace, UNBOUNDED } from "../../daemon/memory/memory-limit.js";
 import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../daemon/options/date-window.js";
 import { LIMITS, type LimitName, type Limits } from "../../daemon/options/limits.js";
 import { Databases } from "../../daemon/pipeline/databases.js";
-import { NOBODY } from "../../daemon/pipeline/observer.js";
+import { NOBODY, type Observer } from "../../daemon/pipeline/observer.js";
 import { Pipeline } from "../../daemon/pipeline/pipeline.js";
 import { Unrecorded } from "../../daemon/pipeline/recording.js";
 import { hashOf, makeIdentity } from "../../daemon/trust/identity.js";
@@ -30,11 +31,16 @@ export interface InProcessOptions {
   readonly environment?: Environment;
   readonly gate?: DbsyncParts["gate"];
   readonly memory?: MemoryFace;
+  /** --ws beside it. */
+  readonly ws?: Partial<WsSettings>;
+  readonly observer?: Observer;
 }
 
 export interface InProcessDaemon extends AsyncDisposable {
   readonly pipeline: Pipeline;
   readonly port: number;
+  /** Of --ws; 0: there is none. */
+  readonly wsPort: number;
   readonly log: readonly LogLine[];
 }
 
@@ -52,6 +58,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     environment = realEnvironment,
     gate = null,
     memory = UNBOUNDED,
+    observer = NOBODY,
   } = options;
   const { log, lines } = keepLog("debug");
   const settings = { signKey: keys, rootKey: rootKeys, clusterName };
@@ -66,26 +73,28 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     remembered: { most: bounds.maxRemembered, mostBytes: bounds.maxRememberedBytes },
     floor,
     recording: new Unrecorded({ environment, floor }),
-    ...{ environment, log, daemon, memory, observer: NOBODY },
+    ...{ environment, log, daemon, memory, observer },
   });
   const listener = new DbsyncListener({
-    address: "127.0.0.1",
-    port: 0,
-    closeAfterAnswer,
-    limits: bounds,
-    takesVersion1,
-    gate,
-    ...{ pipeline, environment, log, daemon, observer: NOBODY },
+    ...{ address: "127.0.0.1", port: 0, closeAfterAnswer, takesVersion1, limits: bounds },
+    ...{ gate, pipeline, environment, log, daemon, observer },
   });
+  const place = { address: "127.0.0.1", port: 0 };
+  const web = { ws: place, wsOrigins: [], wsCompress: false, ...options.ws };
+  const own = { limits: bounds, gate, pipeline, environment, log, daemon, observer };
+  const parts = { settings: web, live: null, ...own };
+  const ws = options.ws === undefined ? null : new WsListener(parts);
   for (const backend of backends) await backend.start();
   await listener.start();
+  await ws?.start();
   return {
     pipeline,
     port: listener.address.port,
+    wsPort: ws?.address.port ?? 0,
     log: lines,
     async [Symbol.asyncDispose]() {
       pipeline.stop();
-      await listener.stop();
+      await Promise.all([listener.stop(), ws?.stop()]);
       for (const backend of backends) await backend.stop();
     },
   };

@@ -19,11 +19,20 @@ function loadedBy(program: string): string[] {
   return [...loaded].map((file) => relative(buildRoot, file));
 }
 
+test("a plain dbsyncSend loads nothing of what listening takes", () => {
+  const loaded = loadedBy("client/entry.js");
+  assert.ok(loaded.includes("client/listening-client.js"));
+  assert.deepEqual(
+    loaded.filter((file) => file.startsWith("client/live/")),
+    [],
+  );
+});
+
 test("a plain daemon loads neither timeline nor peers, nor the client, nor listeners for users, nor what makes keys and TLS", () => {
   const loaded = loadedBy("daemon/program.js");
   assert.ok(loaded.includes("daemon/pipeline/pipeline.js"));
   const optional =
-    /^(timeline|client|keys|proxy)\/|^daemon\/(peers|history|replica|sidecar|users)\/|^daemon\/listeners\/(resp|json|sql|memcached)\/|^daemon\/(user-listeners|tls)\.js/;
+    /^(timeline|client|keys|proxy)\/|^daemon\/(peers|history|replica|sidecar|users)\/|^daemon\/listeners\/(resp|json|sql|memcached|ws)\/|^daemon\/(user-listeners|tls)\.js/;
   assert.deepEqual(
     loaded.filter((file) => optional.test(file)),
     [],

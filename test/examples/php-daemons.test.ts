@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
-import { buildRoot } from "../support/repository.js";
+import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 import { deadAddress } from "./fake-daemon.js";
@@ -20,7 +20,7 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
 
   before(async () => {
     keys = await mkdtemp(join(tmpdir(), "dbsync-php-"));
-    const made = await run(process.execPath, [join(buildRoot, "keys", "keygen.js"), "--out", keys]);
+    const made = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", keys]);
     assert.equal(made.code, 0, made.stderr);
     privateKey = join(keys, "private.pem");
     const start = () => startDaemon(["-s", join(keys, "public.pem")]);
@@ -92,10 +92,7 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
 
   test("Unsigned calls and calls with another key get no answer", async () => {
     const other = join(keys, "other");
-    assert.equal(
-      (await run(process.execPath, [join(buildRoot, "keys", "keygen.js"), "--out", other])).code,
-      0,
-    );
+    assert.equal((await run(process.execPath, [programPaths["dbsync-keygen"], "--out", other])).code, 0);
     for (const [key, reason] of [
       ["", /no-reason/],
       [join(other, "private.pem"), /unknown-key/],

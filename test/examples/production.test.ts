@@ -13,7 +13,8 @@ import { writeClusterSecret } from "../../keys/cluster-secret.js";
 import { neededBy } from "../daemon/options/examples.js";
 import { writeCertificate } from "../support/certificate-files.js";
 import { runDaemon } from "../support/daemon-process.js";
-import { buildRoot, repositoryRoot } from "../support/repository.js";
+import { programPaths } from "../support/programs.js";
+import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 
 const folder = join(repositoryRoot, "examples", "production");
@@ -190,13 +191,9 @@ describe("the sample configuration", () => {
 describe("the image and the composition", () => {
   /** Of `dbsync ping`. */
   function pingOptions(): Set<string> {
-    const { stdout } = spawnSync(
-      process.execPath,
-      [join(buildRoot, "client", "cli", "main.js"), "ping", "--help"],
-      {
-        encoding: "utf8",
-      },
-    );
+    const { stdout } = spawnSync(process.execPath, [programPaths.dbsync, "ping", "--help"], {
+      encoding: "utf8",
+    });
     return new Set(optionsIn(stdout));
   }
 

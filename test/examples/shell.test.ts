@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
-import { buildRoot, repositoryRoot } from "../support/repository.js";
+import { programPaths } from "../support/programs.js";
+import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 import { answerFrame, deadAddress, fakeDaemon } from "./fake-daemon.js";
@@ -20,7 +21,7 @@ describe("send.sh", { skip }, () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "dbsync-shell-"));
-    const made = await run(process.execPath, [join(buildRoot, "keys", "keygen.js"), "--out", folder]);
+    const made = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", folder]);
     assert.equal(made.code, 0, made.stderr);
     daemon = await startDaemon(["-s", join(folder, "public.pem")]);
   });

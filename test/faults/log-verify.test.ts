@@ -24,11 +24,10 @@ import { openReader } from "../../timeline/disk/lmdb-reader.js";
 import { MARKER_BYTES, readRecords, recordBytes } from "../../timeline/disk/log-record.js";
 import { amount } from "../support/amount.js";
 import { runDaemon } from "../support/daemon-process.js";
-import { buildRoot } from "../support/repository.js";
+import { programPaths } from "../support/programs.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
-const DBSYNC = join(buildRoot, "client", "cli", "main.js");
 const NOBODY = 65_534;
 const PAGE_BYTES = 4096;
 const KEYS = 120;
@@ -79,7 +78,7 @@ async function withKilled(use: (folder: string, trio: Trio) => Promise<void>): P
 /** Runs the program. @param keys  whose files are named. @param uid  of another user */
 function verify(folder: string, { app, root }: Keys, uid?: number): Promise<Verified> {
   const keys = ["--sign-key", app.file, "--root-key", root.file];
-  const words = [DBSYNC, "log", "verify", "--data", folder, ...keys, "--json"];
+  const words = [programPaths.dbsync, "log", "verify", "--data", folder, ...keys, "--json"];
   const options = uid === undefined ? {} : { uid, gid: uid };
   return new Promise((resolve) => {
     execFile(process.execPath, words, { ...options, cwd: "/" }, (problem, stdout, stderr) => {

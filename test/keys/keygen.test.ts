@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { keygen } from "../../keys/keygen-command.js";
 import { some } from "../support/amount.js";
-import { buildRoot } from "../support/repository.js";
+import { programPaths } from "../support/programs.js";
 import { temporaryFolder } from "./openssl.js";
 
 interface Run {
@@ -16,7 +16,7 @@ interface Run {
   readonly stderr: string;
 }
 
-const PROGRAM = join(buildRoot, "keys/keygen.js");
+const PROGRAM = programPaths["dbsync-keygen"];
 
 function run(folder: string, ...argv: string[]): Promise<Run> {
   return new Promise((resolve) => {

@@ -10,7 +10,7 @@ import { Fold } from "../../timeline/fold/fold.js";
 import { type Genesis, makeGenesis, makeKey, randomBytes, ringOf, sign } from "../simulation/cast.js";
 import { CommandMaker } from "../simulation/commands.js";
 import { naiveFold } from "../simulation/naive-fold.js";
-import { drawTables } from "../simulation/settings.js";
+import { drawGroups, drawTables } from "../simulation/settings.js";
 import { EPOCH } from "../simulation/world.js";
 import { SeededRandom } from "../support/seeded-random.js";
 
@@ -21,16 +21,24 @@ const SPREAD_MS = 12_000;
 /** @returns what differs; nothing: all is equal */
 export function foldSeed(seed: number): string[] {
   try {
-    const difference = differenceOf(new SeededRandom(seed), drawTables(new SeededRandom(seed, 0)));
+    const tables = drawTables(new SeededRandom(seed, 0));
+    const groups = drawGroups(new SeededRandom(seed, 1));
+    const difference = differenceOf(new SeededRandom(seed), { tables, groups });
     return difference === null ? [] : [difference];
   } catch (problem) {
     return [`thrown: ${problem instanceof Error ? problem.stack : problem}`];
   }
 }
 
-function differenceOf(random: SeededRandom, tables: number): string | null {
+/** How much is about tables, or else about groups. */
+interface Shares {
+  readonly tables: number;
+  readonly groups: number;
+}
+
+function differenceOf(random: SeededRandom, shares: Shares): string | null {
   const genesis = makeGenesis(random);
-  const entries = someEntries(random, genesis, tables);
+  const entries = someEntries(random, genesis, shares);
   const fold = new Fold({
     database: new Database({ databases: DATABASES_DEFAULT }),
     ring: ringOf(genesis),
@@ -49,8 +57,8 @@ function differenceOf(random: SeededRandom, tables: number): string | null {
 }
 
 /** Of clients and administrators; some of `if` name the units that did change a key last, if all comes in order. */
-function someEntries(random: SeededRandom, genesis: Genesis, tables: number): Entry[] {
-  const maker = new CommandMaker(random, { keys: random.oneOf([1, 1, 2, 4]), now: EPOCH, tables });
+function someEntries(random: SeededRandom, genesis: Genesis, shares: Shares): Entry[] {
+  const maker = new CommandMaker(random, { keys: random.oneOf([1, 1, 2, 4]), now: EPOCH, ...shares });
   const beginning = (db: number) =>
     sign(
       random.oneOf(genesis.applications),
@@ -64,7 +72,8 @@ function someEntries(random: SeededRandom, genesis: Genesis, tables: number): En
     ["KEY", "RULES", id, "+@all", "~n*", "~l*"],
     ["KEY", "REVOKE", id],
   ];
-  const entries: Entry[] = tables > 0 ? [0, 1].map((db) => beginning(db)) : [];
+  const isAboutOthers = shares.tables > 0 || shares.groups > 0;
+  const entries: Entry[] = isAboutOthers ? [0, 1].map((db) => beginning(db)) : [];
   for (let left = random.between(2, ENTRIES_MOST); left > 0; left--) {
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), db: random.below(2) };
     const date = { at: EPOCH + random.below(SPREAD_MS), seq: random.below(2) };

@@ -3,9 +3,11 @@
  * `npm run mutants -- dedupe order` tries those whose name holds one of the words.
  */
 import { fork, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { buildRoot } from "../support/repository.js";
 import { problemsOf } from "./killers.js";
@@ -13,7 +15,7 @@ import type { Mutant } from "./mutant.js";
 import { mutants } from "./table.js";
 
 /** Within so many seeds each must be found out. */
-const SEEDS_MOST = 500;
+const SEEDS_MOST = 3000;
 /** A mutant that hangs in one run is found out too. */
 const HANGS_AFTER_MS = 60_000;
 /** A test file has many tests, and may share the machine. */
@@ -62,24 +64,35 @@ const inFull = { ...process.env, DBSYNC_FULL: "1" };
 
 /** The same of a test file: run once, for all mutants that it is to find out. */
 function isSoundTest(test: string): Promise<boolean> {
-  const run =
-    testRuns.get(test) ??
-    new Promise<boolean>((resolve) => {
-      const child = spawn(process.execPath, [join(buildRoot, test)], {
-        stdio: "ignore",
-        env: inFull,
-        timeout: TEST_HANGS_AFTER_MS,
-      });
-      child.on("close", (code) => {
-        if (code !== 0) {
-          console.error(`${test} fails without any mutant`);
-          unsound.add(test);
-        }
-        resolve(code === 0);
-      });
-    });
+  const run = testRuns.get(test) ?? passes(test);
   testRuns.set(test, run);
   return run;
+}
+
+/** Says what failed: a fault that shows here alone is to be found by what this prints. */
+async function passes(test: string): Promise<boolean> {
+  const child = spawn(process.execPath, [join(buildRoot, test)], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: inFull,
+    timeout: TEST_HANGS_AFTER_MS,
+  });
+  const [output, errors, [code, signal]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close"),
+  ]);
+  if (code === 0) return true;
+  console.error(`${test} fails without any mutant (${code ?? signal}):\n${failuresOf(output)}${errors}`);
+  unsound.add(test);
+  return false;
+}
+
+/** Of what a test file prints, what has failed and why. */
+function failuresOf(output: string): string {
+  return output
+    .split(/^(?=# Subtest: )/m)
+    .filter((part) => /^not ok /m.test(part))
+    .join("");
 }
 
 function tryFrom({ name, test }: Mutant, from: number): Promise<Death | null> {

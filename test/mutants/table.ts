@@ -2,11 +2,52 @@
  * The rules that keep daemons equal, each broken in one place. The comments of the code that is broken say why it stands
  * there; a mutant that nothing finds out means a rule that nothing needs, or a test that sees too little.
  */
+
+import { groupMutants } from "./group-table.js";
 import type { Mutant } from "./mutant.js";
+import { noticeMutants } from "./notice-table.js";
 import { proxyMutants } from "./proxy-table.js";
+import { recipeMutants } from "./recipe-table.js";
+import { scriptMutants } from "./script-table.js";
 import { sqlMutants } from "./sql-table.js";
+import { webMutants } from "./web-table.js";
 
 export const mutants: readonly Mutant[] = [
+  {
+    name: "messages of members told without their signature",
+    file: "daemon/replica/message-check.js",
+    find: 'if (!signers.verify(signer, { kind: "command", body, signature }, id))',
+    replace: "if (false)",
+    test: "test/daemon/replica/message-check.test.js",
+  },
+  {
+    name: "messages of members told again",
+    file: "daemon/pipeline/broadcasts.js",
+    find: "this.#seen.add(id, at, null);\n        if (from !== null)",
+    replace: "if (from !== null)",
+    test: "test/daemon/pipeline/broadcasts.test.js",
+  },
+  {
+    name: "channels of a key's rules not asked for",
+    file: "store/key-ring.js",
+    find: "denial = acl.denial(command, argv) ?? acl.channelDenial(command, argv);",
+    replace: "denial = acl.denial(command, argv);",
+    test: "test/daemon/replica/message-check.test.js",
+  },
+  {
+    name: "a listen that any daemon takes",
+    file: "daemon/listeners/dbsync/live-session.js",
+    find: "if (envelope.only === null)",
+    replace: "if (false)",
+    test: "test/daemon/listeners/dbsync/live.test.js",
+  },
+  {
+    name: "a key that hears on when its rules are others",
+    file: "daemon/listeners/dbsync/live-session.js",
+    find: "if (record === before)",
+    replace: "if (true)",
+    test: "test/client/live/live.test.js",
+  },
   {
     name: "dedupe off",
     file: "timeline/archive.js",
@@ -339,6 +380,11 @@ export const mutants: readonly Mutant[] = [
     replace: "want(-1)",
     test: "test/daemon/peers/past/cut-voting.test.js",
   },
+  ...groupMutants,
+  ...noticeMutants,
+  ...scriptMutants,
   ...sqlMutants,
+  ...webMutants,
   ...proxyMutants,
+  ...recipeMutants,
 ];

@@ -2,12 +2,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { join } from "node:path";
 import { test } from "node:test";
-import { buildRoot } from "../support/repository.js";
+import { programPaths } from "../support/programs.js";
 import { run } from "../support/run-program.js";
 
-const proxy = (...args: string[]) => run(process.execPath, [join(buildRoot, "proxy/main.js"), ...args]);
+const proxy = (...args: string[]) => run(process.execPath, [programPaths["dbsync-proxy"], ...args]);
 
 test("a place that is none, or that holds a password, is told, and the password is not", async () => {
   for (const args of [["a b:1"], ["cache", "--upstream", "host:99999"]]) {

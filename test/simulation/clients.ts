@@ -63,7 +63,7 @@ export class Client {
     this.#name = name;
     this.#chest = chest;
     const { random, settings } = world;
-    this.#commands = new CommandMaker(random, { keys: settings.keys, now: EPOCH, tables: settings.tables });
+    this.#commands = new CommandMaker(random, { ...settings, now: EPOCH });
     const error = random.between(-settings.clientError, settings.clientError);
     this.#clock = new ClientClock(EPOCH + error);
   }

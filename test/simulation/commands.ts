@@ -7,6 +7,7 @@ import { randomCall } from "../conformance/call.js";
 import { commandGrammars } from "../conformance/families.js";
 import { Generator } from "../conformance/grammar.js";
 import type { SeededRandom } from "../support/seeded-random.js";
+import { GroupCommands } from "./group-commands.js";
 import { TableCommands } from "./table-commands.js";
 
 type Argv = readonly ByteString[];
@@ -26,28 +27,29 @@ export class CommandMaker {
   readonly #keys: number;
   /** What is done most. */
   readonly #focus: readonly Maker[];
-  /** Chance of a call to be about tables. */
+  /** Chance of a call to be about what the run is about besides. */
   readonly #share: number;
-  /** null: none is about tables, and nothing is drawn for it. */
-  readonly #tableCommands: TableCommands | null;
+  /** null: about nothing besides, and nothing is drawn for it. */
+  readonly #others: TableCommands | GroupCommands | null;
   #count = 0;
 
   constructor(
     random: SeededRandom,
-    { keys, now, tables = 0 }: { keys: number; now: number; tables?: number },
+    { keys, now, tables = 0, groups = 0 }: { keys: number; now: number; tables?: number; groups?: number },
   ) {
     this.#random = random;
     this.#keys = keys;
-    this.#share = tables;
-    this.#tableCommands = tables > 0 ? new TableCommands(random, keys) : null;
+    this.#share = tables > 0 ? tables : groups;
+    this.#others =
+      tables > 0 ? new TableCommands(random, keys) : groups > 0 ? new GroupCommands(random, keys) : null;
     this.#focus = OF_KIND[random.oneOf(Object.keys(OF_KIND) as (keyof typeof KINDS)[])];
     this.#generator = new Generator({ random, now });
   }
 
   write(): Argv {
     const random = this.#random;
-    const tables = this.#aboutTables();
-    if (tables !== null) return tables.write();
+    const others = this.#aboutOthers();
+    if (others !== null) return others.write();
     if (random.chance(ANYTHING)) return randomCall(this.#generator, random.oneOf(writing));
     const argv = random.oneOf(random.chance(FOCUS) ? this.#focus : MAKERS)(this);
     return random.chance(MALFORMED) && argv.length > 1 ? argv.slice(0, -1) : argv;
@@ -55,8 +57,8 @@ export class CommandMaker {
 
   read(): Argv {
     const random = this.#random;
-    const tables = this.#aboutTables();
-    if (tables !== null) return tables.read();
+    const others = this.#aboutOthers();
+    if (others !== null) return others.read();
     return random.oneOf<Argv>([
       ["GET", this.key("t")],
       ["GET", this.key("n")],
@@ -73,8 +75,8 @@ export class CommandMaker {
   }
 
   anyKey(): ByteString {
-    const tables = this.#aboutTables();
-    if (tables !== null) return tables.key();
+    const others = this.#aboutOthers();
+    if (others !== null) return others.key();
     return `${this.#random.oneOf(Object.keys(KINDS))}${this.#random.below(this.#keys)}`;
   }
 
@@ -105,13 +107,13 @@ export class CommandMaker {
     return this.#random.oneOf(choices);
   }
 
-  /** What makes the tables that the others are about; none: they are about none. */
+  /** What makes the tables or the groups that the others are about; none: they are about none. */
   beginning(): readonly Argv[] {
-    return this.#tableCommands?.beginning() ?? [];
+    return this.#others?.beginning() ?? [];
   }
 
-  #aboutTables(): TableCommands | null {
-    return this.#tableCommands !== null && this.#random.chance(this.#share) ? this.#tableCommands : null;
+  #aboutOthers(): TableCommands | GroupCommands | null {
+    return this.#others !== null && this.#random.chance(this.#share) ? this.#others : null;
   }
 }
 

@@ -76,6 +76,7 @@ export function makeFront(parts: FrontParts): Front {
         return recorded;
       },
     }),
+    changes: backend.changes,
     watermark: () => timeline.watermark,
     future: window.future,
     give: (entry) => peering.giveAtOnce(entry),

@@ -62,6 +62,8 @@ export interface Settings {
   readonly keys: number;
   /** Chance of a command to be about tables. */
   readonly tables: number;
+  /** The same, about groups of streams' consumers; not beside tables. */
+  readonly groups: number;
   /** Chances of an envelope. */
   readonly multi: number;
   readonly conditional: number;
@@ -135,13 +137,19 @@ function drawBadness(random: SeededRandom): Badness {
 }
 
 const TABLES = 0.3;
+const GROUPS = 0.25;
 
 /** Apart from all else that a run is like: runs without tables are what they were before there were any. */
 export function drawTables(random: SeededRandom): number {
   return random.chance(TABLES) ? random.oneOf([0.3, 0.9]) : 0;
 }
 
-export function drawSettings(random: SeededRandom): Omit<Settings, "tables"> {
+/** The same of groups. */
+export function drawGroups(random: SeededRandom): number {
+  return random.chance(GROUPS) ? random.oneOf([0.3, 0.9]) : 0;
+}
+
+export function drawSettings(random: SeededRandom): Omit<Settings, "tables" | "groups"> {
   const badness = drawBadness(random);
   const isForgetful = random.chance(FORGETFUL);
   const past = isForgetful ? 3_000 : random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);

@@ -272,7 +272,7 @@ test("KEY commands are told from others by their first word", () => {
 test("a command that only a database behind the daemon may know is for keys that may do all but administer", () => {
   const subject = new Subject();
   const { application, root } = subject;
-  assert.equal(subject.denial(application, "XGROUP CREATE s g 0"), null);
+  assert.equal(subject.denial(application, "RESTORE-ASKING s 0 x"), null);
   assert.match(
     subject.denial(application, "CONFIG SET dir x") ?? "",
     /^NOPERM .*'config set': rule -@admin denies it/,
@@ -283,14 +283,14 @@ test("a command that only a database behind the daemon may know is for keys that
   for (const rules of limited) {
     subject.run("KEY", "RULES", subject.id, rules);
     assert.match(
-      subject.denial(subject.added, "XGROUP CREATE s g 0") ?? "",
+      subject.denial(subject.added, "RESTORE-ASKING s 0 x") ?? "",
       /^NOPERM .*not known here/,
       rules,
     );
   }
   for (const rules of ["+@all -@admin -get ~*", "+get (+@all ~*)", "+@all -@admin +@read ~*"]) {
     subject.run("KEY", "RULES", subject.id, rules);
-    assert.equal(subject.denial(subject.added, "XGROUP CREATE s g 0"), null, rules);
+    assert.equal(subject.denial(subject.added, "RESTORE-ASKING s 0 x"), null, rules);
   }
 });
 

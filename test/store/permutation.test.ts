@@ -29,7 +29,7 @@ const UNITS_MAX = 120;
 /** Different dates: fewer than units, so that ids decide among some. */
 const DATES = 60;
 /** Runs within which a wrong key spec must show. */
-const MUTANT_RUNS = 150;
+const MUTANT_RUNS = 1000;
 /** What touches everything, in so many runs only: it hides how units depend on each other. */
 const RUNS_WITH_WHOLE_DATABASES = 0.3;
 

@@ -1,7 +1,7 @@
 /** How much of a long test is run. */
 
 /** Whether to take all of it: `.ci/run` and `npm run explore` do. */
-const isFull = Boolean(process.env["DBSYNC_FULL"]);
+export const isFull: boolean = Boolean(process.env["DBSYNC_FULL"]);
 
 /**
  * How often, how many or how long.

@@ -4,11 +4,10 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { buildRoot } from "./repository.js";
+import { programPaths } from "./programs.js";
 
-const MAIN = join(buildRoot, "daemon", "main.js");
+const MAIN = programPaths.dbsyncd;
 
 /** One line of the daemon's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg: string };
@@ -43,7 +42,7 @@ export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Arguments of node, such as `--expose-gc`. */
   readonly execArgv?: readonly string[];
-  /** A compiled program that does more than `daemon/main.js`, which it imports. */
+  /** A compiled program that does more than dbsyncd, which it imports. */
   readonly program?: string;
 }
 

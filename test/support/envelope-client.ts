@@ -86,21 +86,35 @@ export interface TakenResult {
 
 export type DaemonSaid = Hello | RefusedMessage | TakenResult;
 
-export class EnvelopeClient implements Disposable {
-  readonly raw: RawClient;
+/** What an envelope goes out on. */
+export interface Line extends Disposable {
+  /** All that has come and was not taken. */
+  readonly received: string;
+  send(bytes: string): void;
+  /** Takes so many bytes, or more; fewer if the other side closes before. */
+  read(bytes: number): Promise<string>;
+}
+
+export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable {
+  readonly raw: Raw;
   cluster: ByteString = "";
   readonly #pair: KeyPair;
   readonly #parser = new FrameParser(512 * 1024 * 1024, 2);
   readonly #messages: DaemonSaid[] = [];
 
-  private constructor(raw: RawClient, pair: KeyPair) {
+  private constructor(raw: Raw, pair: KeyPair) {
     this.raw = raw;
     this.#pair = pair;
   }
 
   /** Connects, and learns the cluster. */
   static async open(port: number, pair: KeyPair): Promise<EnvelopeClient> {
-    const client = new EnvelopeClient(await RawClient.open(port), pair);
+    return await EnvelopeClient.over(await RawClient.open(port), pair);
+  }
+
+  /** As `open`, on a connection that is there. */
+  static async over<Raw extends Line>(raw: Raw, pair: KeyPair): Promise<EnvelopeClient<Raw>> {
+    const client = new EnvelopeClient(raw, pair);
     client.cluster = (await client.hello()).cluster;
     return client;
   }

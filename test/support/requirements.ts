@@ -11,7 +11,22 @@ export interface Requirement {
   /** The Debian package that brings it. */
   readonly debianPackage: string;
   readonly purpose: string;
+  /** Whether only a full run has the tests that use it. */
+  readonly isForFullRuns?: boolean;
 }
+
+/** Their usual examples are run against daemons: test/libraries. */
+const LIBRARIES = [
+  { program: "/usr/bin/python3", check: ["-c", "import celery"], debianPackage: "python3-celery" },
+  { program: "/usr/bin/python3", check: ["-c", "import rq"], debianPackage: "python3-rq" },
+  {
+    program: "/usr/bin/python3",
+    check: ["-c", "import django_redis"],
+    debianPackage: "python3-django-redis",
+  },
+  { program: "php", check: ["-r", "require 'Predis/Autoloader.php';"], debianPackage: "php-nrk-predis" },
+  { program: "sidekiq", check: ["-V"], debianPackage: "ruby-sidekiq" },
+];
 
 export const requirements: readonly Requirement[] = [
   {
@@ -41,6 +56,17 @@ export const requirements: readonly Requirement[] = [
     debianPackage: "php-redis",
     purpose: "PHP's Redis client",
   },
+  {
+    program: "chromium",
+    debianPackage: "chromium",
+    purpose: "the client for pages, in one",
+    isForFullRuns: true,
+  },
+  ...LIBRARIES.map(({ program, check, debianPackage }) => ({
+    ...{ program, check, debianPackage },
+    purpose: "what people use with Redis",
+    isForFullRuns: true,
+  })),
 ];
 
 /** Whether a program is there, with what is needed of it. */

@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { METRICS } from "../../daemon/admin/metric-table.js";
-import { formatLimit, LIMITS } from "../../daemon/options/limits.js";
+import { formatLimit } from "../../daemon/options/limit-text.js";
+import { LIMITS } from "../../daemon/options/limits.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import { OPTIONS } from "../../daemon/options/table.js";
 import { BALANCER_METRICS } from "../../proxy/admin/balancer-metrics.js";
@@ -81,11 +82,14 @@ function carried(): string[] {
   return [...names].filter((name) => connectionMistake([name]) === null).sort();
 }
 
-/** Of these, those that change nothing. */
+/** What is said is heard, though it changes nothing: said twice it is heard twice. */
+const SAYING: readonly string[] = ["PUBLISH", "SPUBLISH"];
+
+/** Of these, those that change nothing, and may be sent again. */
 function reads(): string[] {
   const changes = commands.filter(({ flags }) => flags.includes("write") || flags.includes("admin"));
   const writers = new Set(changes.map(({ name }) => name.split("|")[0]));
-  return carried().filter((name) => !writers.has(name));
+  return carried().filter((name) => !writers.has(name) && !SAYING.includes(name));
 }
 
 /** The single words that statements are made of, in both languages. */

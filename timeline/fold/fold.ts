@@ -51,6 +51,12 @@ export class Fold {
     this.#tail = new TouchedTail(this.#databases);
   }
 
+  /** Takes the place of another one, and tells who has heard that. */
+  inherit(other: Fold): this {
+    this.database.inherit(other.database);
+    return this;
+  }
+
   /** After all entries so far; another object after each change. */
   get ring(): KeyRing {
     return this.#ring.newest;
@@ -240,7 +246,9 @@ export class Fold {
 
   #redo(unit: FoldUnit): void {
     this.redone++;
+    this.database.isRedoing = true;
     this.#apply(unit);
+    this.database.isRedoing = false;
     this.#tail.keep(unit);
   }
 

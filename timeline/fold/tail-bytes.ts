@@ -1,6 +1,7 @@
 /** What a unit in the tail keeps alive, in bytes, roughly: old values count, for they are what grows. */
 import type { UndoRecord } from "../../store/engine/undo.js";
 import type { Row } from "../../store/values/relations/cell.js";
+import { Stream } from "../../store/values/streams/stream.js";
 import type { Value } from "../../store/values/value.js";
 import type { TailEntry, Undoing } from "./tail.js";
 import type { FoldUnit } from "./unit.js";
@@ -69,6 +70,12 @@ function bytesOfRecord(record: UndoRecord): number {
         (sum, block) => sum + ELEMENT_BYTES * block.size + block.valueBytes,
         RECORD_BYTES,
       );
+    case "groupPut":
+      return RECORD_BYTES + (record.old === undefined ? 0 : ELEMENT_BYTES * record.old.pending.size);
+    case "consumerRemove":
+      return RECORD_BYTES + ELEMENT_BYTES * record.consumer.pending.size;
+    case "groupPending":
+      return RECORD_BYTES + ELEMENT_BYTES * record.ids.length;
     case "tableSet":
       return RECORD_BYTES + bytesOfRows(record.old.rows);
     case "tableRemove":
@@ -89,5 +96,9 @@ function bytesOfRows(rows: readonly Row[]): number {
   return bytes;
 }
 
-const bytesOfValue = (value: Value): number =>
-  typeof value === "string" ? value.length : ELEMENT_BYTES * (1 + value.size);
+function bytesOfValue(value: Value): number {
+  if (typeof value === "string") return value.length;
+  let elements = 1 + value.size;
+  if (value instanceof Stream) for (const { pending } of value.groups) elements += pending.size;
+  return ELEMENT_BYTES * elements;
+}

@@ -15,7 +15,6 @@ import { MemberSet } from "../../store/values/member-set.js";
 import { Table } from "../../store/values/relations/table.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import { Stream } from "../../store/values/streams/stream.js";
-import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../../store/values/streams/stream-id.js";
 import { typeName, type Value } from "../../store/values/value.js";
 import type { DigestIndex } from "../compare/digest-index.js";
 import { type Entry, placeOf } from "../entries/entry.js";
@@ -29,6 +28,7 @@ import {
   SnapshotReader,
   SnapshotWriter,
 } from "./snapshot-stream.js";
+import { readStream, writeStream } from "./snapshot-streams.js";
 import { readTable, writeTable } from "./snapshot-tables.js";
 
 export { DamagedSnapshot, type SnapshotHash };
@@ -39,6 +39,8 @@ const TYPES = [
   // With indexes or with entries that expire a document is written as the second kind.
   ...(["document", "document-of-more"] as const),
   "table",
+  // A stream that has groups of consumers.
+  "stream-of-groups",
 ] as const;
 /** Keys, or elements of a value, read between two turns: about a millisecond. */
 const ITEMS_A_STEP = 2048;
@@ -79,7 +81,7 @@ function* fullFrame(writer: SnapshotWriter): Generator<Buffer> {
 function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: number): Generator<Buffer> {
   const seen = entries.filter(({ expire }) => expire === NO_EXPIRY || expire > cutAt);
   for (const entry of seen.sort(byKey)) {
-    writer.number(TYPES.indexOf(hasMore(entry.value) ? "document-of-more" : typeName(entry.value)));
+    writer.number(TYPES.indexOf(formOf(entry.value)));
     writer.bytes(entry.key);
     writer.number(entry.expire);
     writer.bytes(entry.writer);
@@ -87,6 +89,11 @@ function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: nu
     yield* fullFrame(writer);
   }
   writer.number(0);
+}
+
+function formOf(value: Value): (typeof TYPES)[number] {
+  if (hasMore(value)) return "document-of-more";
+  return value instanceof Stream && value.groupCount > 0 ? "stream-of-groups" : typeName(value);
 }
 
 const hasMore = (value: Value) =>
@@ -109,7 +116,7 @@ function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
     return;
   }
   if (value instanceof Stream) {
-    yield* writeStream(writer, value);
+    yield* writeStream(writer, value, fullFrame);
     return;
   }
   if (value instanceof Document) {
@@ -133,18 +140,6 @@ function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
   for (const [place, name] of (value instanceof Hash ? value.fields : value.members).entries()) {
     writer.bytes(name);
     if (values !== null) writer.bytes(values[place] as ByteString);
-    yield* fullFrame(writer);
-  }
-}
-
-function* writeStream(writer: SnapshotWriter, stream: Stream): Generator<Buffer> {
-  const { lastId, maxDeletedId, entriesAdded } = stream.marks;
-  for (const text of [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded)])
-    writer.bytes(text);
-  for (const { id, fields } of stream.range(0n, STREAM_ID_MAX)) {
-    writer.bytes(streamIdText(id));
-    writer.number(fields.length);
-    for (const field of fields) writer.bytes(field);
     yield* fullFrame(writer);
   }
 }
@@ -220,7 +215,12 @@ function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> 
 function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number], "end">): Steps<Value> {
   if (type === "string") return reader.bytes();
   const size = reader.number();
-  if (type === "stream") return yield* readStream(reader, size);
+  if (type === "stream" || type === "stream-of-groups")
+    return yield* readStream(reader, {
+      size,
+      hasGroups: type === "stream-of-groups",
+      itemsAStep: ITEMS_A_STEP,
+    });
   if (type === "document" || type === "document-of-more")
     return yield* readDocument(reader, size, type === "document-of-more");
   if (type === "table") return yield* readTable(reader, size, ITEMS_A_STEP);
@@ -233,23 +233,6 @@ function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number]
     if (place % ITEMS_A_STEP === 0) yield;
   }
   return value;
-}
-
-function* readStream(reader: SnapshotReader, size: number): Steps<Stream> {
-  const stream = new Stream();
-  stream.marks = {
-    lastId: streamIdOfText(reader.bytes()),
-    maxDeletedId: streamIdOfText(reader.bytes()),
-    entriesAdded: BigInt(reader.bytes()),
-  };
-  for (let place = 1; place <= size; place++) {
-    const id = streamIdOfText(reader.bytes());
-    const fields: ByteString[] = [];
-    for (let left = reader.number(); left > 0; left--) fields.push(reader.bytes());
-    stream.push({ id, fields });
-    if (place % ITEMS_A_STEP === 0) yield;
-  }
-  return stream;
 }
 
 function* readDocument(reader: SnapshotReader, size: number, isMore: boolean): Steps<Document> {

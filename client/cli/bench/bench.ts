@@ -1,11 +1,11 @@
 /** `dbsync bench`: a load on the daemons, and how they bear it. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Client } from "../../client.js";
+import type { CallingClient } from "../../client.js";
 import type { FanOutClient } from "../../fan-out-client.js";
 import type { Settings } from "../../settings/options.js";
 import { realEnvironment } from "../../shared/environment.js";
 import { DbsyncError } from "../../shared/errors.js";
-import { isLoopback } from "../../shared/servers.js";
+import { isLoopback } from "../../shared/loopback.js";
 import {
   addClientOptions,
   addPolicyOption,
@@ -151,7 +151,7 @@ async function measure(
   return { result: load.result, failure };
 }
 
-async function makeKeys(client: Client, keys: number, payload: number): Promise<void> {
+async function makeKeys(client: CallingClient, keys: number, payload: number): Promise<void> {
   const value = "x".repeat(payload);
   const atOnce = Math.min(KEYS_AT_ONCE, Math.max(1, Math.floor(BYTES_AT_ONCE / Math.max(1, payload))));
   for (const names of keyNames(keys, atOnce))
@@ -159,7 +159,7 @@ async function makeKeys(client: Client, keys: number, payload: number): Promise<
 }
 
 /** @returns why not, or null */
-async function removeKeys(client: Client, keys: number): Promise<string | null> {
+async function removeKeys(client: CallingClient, keys: number): Promise<string | null> {
   try {
     for (const names of keyNames(keys, KEYS_AT_ONCE))
       await client.send(["UNLINK", ...names], { policy: "all" });

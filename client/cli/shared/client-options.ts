@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readPassphraseFile } from "../../../keys/passphrase-file.js";
 import { openClient, trusting } from "../../dbsync-send.js";
-import type { FanOutClient } from "../../fan-out-client.js";
+import type { ListeningClient } from "../../listening-client.js";
 import { type Defaults, readDefaults, realPlaces } from "../../settings/defaults.js";
 import { readOptions, type Settings } from "../../settings/options.js";
 import type { SigningKey } from "../../settings/signing-key.js";
@@ -120,7 +120,7 @@ export function readSettings(
 }
 
 /** Warnings about the key go to standard error. The client is not to be closed: see DELIVERY_LINGER_MS. */
-export function openFrom(settings: Settings): { client: FanOutClient; key: SigningKey } {
+export function openFrom(settings: Settings): { client: ListeningClient; key: SigningKey } {
   return openClient(settings, printWarning);
 }
 

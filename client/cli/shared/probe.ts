@@ -1,5 +1,5 @@
 /** What a PING tells beyond its answer. */
-import type { Client } from "../../client.js";
+import type { CallingClient } from "../../client.js";
 import { DbsyncError, type Outcome } from "../../shared/errors.js";
 
 /**
@@ -21,7 +21,7 @@ export function tellHint(isUnsigned: boolean, outcomes: readonly Outcome[]): voi
 }
 
 /** Resolves if a daemon takes what is signed. @throws DbsyncError  why none does */
-export async function knock(client: Client): Promise<void> {
+export async function knock(client: CallingClient): Promise<void> {
   try {
     await client.send("PING");
   } catch (error) {

@@ -1,7 +1,8 @@
 /** How exports ask: replies as they came, numbers and texts told apart, and of a key only as it was when the asking began. */
 import type { Reply } from "../../../protocol/reply.js";
 import type { FanOutClient } from "../../fan-out-client.js";
-import { readCallOptions, type Settings } from "../../settings/options.js";
+import { readCallOptions } from "../../settings/call-options.js";
+import type { Settings } from "../../settings/options.js";
 import { type CommandInput, commandBytes } from "../../shared/command.js";
 
 /** A key, and who changed it last. */

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Settings } from "../../settings/options.js";
 import { realEnvironment } from "../../shared/environment.js";
-import { STAGES } from "../../shared/errors.js";
+import { STAGES } from "../../shared/sentences.js";
 import type { Address } from "../../shared/servers.js";
 import { type Greeting, greet } from "../../version-2/greeting.js";
 import { JSON_URL_HELP, readJsonUrl } from "../json/json-server.js";

@@ -1,9 +1,11 @@
 /** What a connection of versions 1 and 2 is given. */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Version } from "../../../protocol/frame.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import type { Pipeline } from "../../pipeline/pipeline.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
+import type { LiveHost } from "./live-session.js";
 
 /** Nobody listens to the socket any more, and nothing has come behind the hello. */
 export type TakeMember = (socket: Socket, hello: Hello) => void;
@@ -16,6 +18,12 @@ export interface ConnectionHost extends DaemonSocketHost {
   readonly takesVersion1: boolean;
   /** Takes connections of other daemons, behind their hello; null: this daemon has no members. */
   readonly members: TakeMember | null;
+  /** What is spoken; 0: the first frame tells. */
+  readonly version: Version | 0;
+  /** What version 2 is called in metrics. */
+  readonly listener: "dbsync-v2" | "ws";
+  /** What clients may ask to be told of; null: nothing. */
+  readonly live: LiveHost | null;
   /** php-dbsync's -c; version 1 only. */
   readonly closeAfterAnswer: boolean;
 }

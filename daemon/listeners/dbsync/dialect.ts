@@ -1,5 +1,8 @@
 /** Versions 1 and 2 as their connections see them: frames in, frames out; what is in them is the session's, one for each version. */
+import { Socket } from "node:net";
 import { FrameQueue } from "../../../protocol/frame-queue.js";
+import type { ClientConnection } from "../../../serving/connections/client-connection.js";
+import type { ClientSocket } from "../../../serving/connections/client-socket.js";
 import { type Closing, closing, Dialect, type Served } from "../../../serving/connections/dialect.js";
 import type { ConnectionHost } from "./connection-host.js";
 import type { Session } from "./session.js";
@@ -12,15 +15,14 @@ export class DbsyncDialect extends Dialect<Buffer> {
   isClosing = false;
   protected readonly parser: FrameQueue;
   readonly #host: ConnectionHost;
-  readonly #remote: string;
+  readonly #connection: ClientConnection<Buffer>;
   #session: Session | null = null;
 
-  /** @param remote  the client's address, for the log */
-  constructor(host: ConnectionHost, remote: string) {
+  constructor(host: ConnectionHost, connection: ClientConnection<Buffer>) {
     super();
     this.#host = host;
-    this.#remote = remote;
-    this.parser = new FrameQueue(host.limits.maxRequestBytes);
+    this.#connection = connection;
+    this.parser = new FrameQueue(host.limits.maxRequestBytes, host.version);
   }
 
   get listener(): string {
@@ -40,6 +42,14 @@ export class DbsyncDialect extends Dialect<Buffer> {
     return this.#session?.takes(pending) ?? true;
   }
 
+  override get heldBytes(): number {
+    return this.parser.heldBytes + (this.#session?.heldBytes ?? 0);
+  }
+
+  override gone(): void {
+    this.#session?.gone?.();
+  }
+
   bytesOf({ length }: Buffer): number {
     return length;
   }
@@ -51,7 +61,10 @@ export class DbsyncDialect extends Dialect<Buffer> {
     if (typeof served === "string" || served instanceof Promise || served.kind === "closing") return served;
     const { hello } = served;
     const otherwise = closing("malformed", "something came right behind a daemon's hello");
-    return { kind: "hand-over", take: (socket) => this.#host.members?.(socket, hello), otherwise };
+    const take = (socket: ClientSocket) => {
+      if (socket instanceof Socket) this.#host.members?.(socket, hello);
+    };
+    return { kind: "hand-over", take, otherwise };
   }
 
   problem(isEnded: boolean): Closing | null {
@@ -69,7 +82,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
   /** Of the version that the first frame has chosen. */
   #sessionOf(): Session {
     const host = this.#host;
-    this.#session ??= this.parser.version === 2 ? new SessionV2(host, this.#remote) : new SessionV1(host);
+    this.#session ??= this.parser.version === 2 ? new SessionV2(host, this.#connection) : new SessionV1(host);
     return this.#session;
   }
 }

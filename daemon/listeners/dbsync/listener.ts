@@ -5,6 +5,7 @@ import type { Pipeline } from "../../pipeline/pipeline.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
 import type { TakeMember } from "./connection-host.js";
 import { DbsyncDialect } from "./dialect.js";
+import type { LiveHost } from "./live-session.js";
 
 export interface DbsyncParts
   extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector"> {
@@ -14,13 +15,19 @@ export interface DbsyncParts
   readonly daemon: ByteString;
   /** Takes connections of other daemons; without it they are served as clients. */
   readonly members?: TakeMember | null;
+  /** What clients may ask to be told of; without it nothing. */
+  readonly live?: LiveHost | null;
   readonly pipeline: Pipeline;
 }
 
 export class DbsyncListener extends DaemonListener {
   constructor(parts: DbsyncParts) {
     const { pipeline, daemon, closeAfterAnswer, takesVersion1 } = parts;
-    const own = { pipeline, daemon, closeAfterAnswer, takesVersion1, members: parts.members ?? null };
+    const { members = null, live = null } = parts;
+    const own = {
+      ...{ pipeline, daemon, closeAfterAnswer, takesVersion1, members, live },
+      ...({ version: 0, listener: "dbsync-v2" } as const),
+    };
     super({
       ...parts,
       // Which version a connection speaks is seen only at its first frame.
@@ -30,7 +37,7 @@ export class DbsyncListener extends DaemonListener {
       connector(host) {
         const whole = Object.assign(host, own);
         return (socket) =>
-          new ClientConnection(socket, whole, ({ remote }) => new DbsyncDialect(whole, remote));
+          new ClientConnection<Buffer>(socket, whole, (connection) => new DbsyncDialect(whole, connection));
       },
     });
   }

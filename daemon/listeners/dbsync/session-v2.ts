@@ -8,6 +8,9 @@ import { writeFrame } from "../../../protocol/frame.js";
 import { hexOf, signerOf } from "../../../protocol/version-2/envelope.js";
 import {
   type ClientMessage,
+  type Hello,
+  KNOWS_LISTEN,
+  type ListenMessage,
   readClientMessage,
   writeHello,
   writeRefused,
@@ -17,6 +20,8 @@ import { type Closing, closing } from "../../../serving/connections/dialect.js";
 import { REFUSALS } from "../../answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../answers/request.js";
 import type { ConnectionHost } from "./connection-host.js";
+import type { LiveHost, LiveSession } from "./live-session.js";
+import { type LiveConnection, liveSessionFor, NOBODY_LISTENS } from "./live-sessions.js";
 import { isProof } from "./proof.js";
 import type { MembersHello, Session, Spoken } from "./session.js";
 
@@ -29,18 +34,29 @@ const UNANSWERED_MOST = 1024;
 const WAITING_MOST = 1024;
 
 export class SessionV2 implements Session {
-  readonly listener = "dbsync-v2";
+  readonly listener: ConnectionHost["listener"];
   readonly closeAfterAnswer = false;
   isProven = false;
   readonly #host: ConnectionHost;
-  readonly #remote: string;
+  readonly #connection: LiveConnection;
+  /** null: its client has not asked to be told anything. */
+  #live: LiveSession | null = null;
   #hasServed = false;
   /** How many answers wait for other daemons, which is not to hold up those that do not. */
   #waiting = 0;
 
-  constructor(host: ConnectionHost, remote: string) {
+  constructor(host: ConnectionHost, connection: LiveConnection) {
+    this.listener = host.listener;
     this.#host = host;
-    this.#remote = remote;
+    this.#connection = connection;
+  }
+
+  get heldBytes(): number {
+    return this.#live?.bytes ?? 0;
+  }
+
+  gone(): void {
+    this.#live?.clear();
   }
 
   takes(pending: number): boolean {
@@ -59,8 +75,9 @@ export class SessionV2 implements Session {
     }
     if (message.kind === "hello") {
       const isMember = isFirst && message.role === "daemon" && this.#host.members !== null;
-      return isMember ? { kind: "members-hello", hello: message } : this.#hello();
+      return isMember ? { kind: "members-hello", hello: message } : this.#hello(message);
     }
+    if (message.kind === "listen") return this.#listen(message);
     const { body, wait } = message;
     const answer = this.#host.pipeline.take(message, this.#host.limits.maxOutputBytes - HEAD_BYTES);
     if (!(answer instanceof Promise)) return this.#speak(answer, body);
@@ -79,15 +96,32 @@ export class SessionV2 implements Session {
     return closing("malformed", detail, frame);
   }
 
-  #hello(): string {
-    const { pipeline, environment, daemon, takesVersion1 } = this.#host;
+  /** Its commands are for this connection alone: whoever sends the same bytes elsewhere is told nothing. */
+  #listen({ body, signature }: ListenMessage): Spoken | Promise<Spoken> {
+    const { pipeline, live, limits } = this.#host;
+    const listener = live === null ? NOBODY_LISTENS : this.#liveOf(live);
+    const answer = pipeline.take({ kind: "command", body, signature }, limits.maxOutputBytes, listener);
+    return answer instanceof Promise
+      ? answer.then((one) => this.#speak(one, body))
+      : this.#speak(answer, body);
+  }
+
+  #liveOf(host: LiveHost): LiveSession {
+    this.#live ??= liveSessionFor(host, this.#host, this.#connection);
+    return this.#live;
+  }
+
+  #hello({ knows: asked }: Hello): string {
+    const { pipeline, environment, daemon, takesVersion1, live } = this.#host;
     const { signers, state } = pipeline;
     const members = pipeline.members ?? undefined;
     const versions = signers === null ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
     const cluster = signers?.cluster ?? "";
     const clock = environment.clock();
+    // Clients of older versions are told nothing that they would not know.
+    const knows = asked === undefined || live === null ? undefined : [KNOWS_LISTEN];
     return writeFrame(
-      writeHello({ kind: "hello", versions, daemon, cluster, clock, state, role: "daemon", members }),
+      writeHello({ kind: "hello", versions, daemon, cluster, clock, state, role: "daemon", members, knows }),
       VERSION,
     );
   }
@@ -102,7 +136,7 @@ export class SessionV2 implements Session {
       return writeFrame(writeResult(head, replies), VERSION);
     }
     const { code, detail } = answer;
-    this.#host.refusals.note(code, { remote: this.#remote, detail, ...this.#signerOf(body) });
+    this.#host.refusals.note(code, { remote: this.#connection.remote, detail, ...this.#signerOf(body) });
     this.#host.observer.refused(this.listener, code);
     return this.#refuse(answer);
   }

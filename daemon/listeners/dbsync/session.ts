@@ -1,6 +1,7 @@
 /** What a connection speaks: payloads of frames in, whole frames out. There is one for each version. */
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import type { Closing } from "../../../serving/connections/dialect.js";
+import type { ConnectionHost } from "./connection-host.js";
 
 /** A frame, or why the connection closes. */
 export type Spoken = string | Closing;
@@ -13,7 +14,7 @@ export interface MembersHello {
 
 export interface Session {
   /** For metrics. */
-  readonly listener: "dbsync-v1" | "dbsync-v2";
+  readonly listener: "dbsync-v1" | ConnectionHost["listener"];
   /** php-dbsync's -c. */
   readonly closeAfterAnswer: boolean;
   /** Whether its client has shown that it may send commands here. */
@@ -21,6 +22,10 @@ export interface Session {
   /** Whether requests are served beside so many that have not been answered. */
   takes(pending: number): boolean;
   serve(payload: Buffer): Spoken | MembersHello | Promise<Spoken>;
+  /** Bytes of what it remembers for its client. */
+  readonly heldBytes?: number;
+  /** The connection is no more. */
+  gone?(): void;
   /** How to say good-bye to a stream that has gone wrong. */
   malformed(detail: string): Closing;
 }

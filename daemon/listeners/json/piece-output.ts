@@ -2,7 +2,7 @@
  * Long answers on their way to a client, piece by piece through one buffer, the same for all of a listener: a string of all pieces would
  * be a copy more, and so would the buffer that Node makes for it; and to hand over all at once would hold up others.
  */
-import type { Socket } from "node:net";
+import type { ClientSocket } from "../../../serving/connections/client-socket.js";
 import type { LongAnswer } from "../../../serving/connections/dialect.js";
 import { lengthOf } from "./messages/answers.js";
 
@@ -29,7 +29,7 @@ export class PieceOutput {
    * Writes pieces as long as the system takes them, and no more than others can wait for.
    * @returns whether all have been written; if not they are to be written again, what was written is gone from them
    */
-  #write(socket: Socket, pieces: Pieces, sent: (bytes: Buffer) => void): boolean {
+  #write(socket: ClientSocket, pieces: Pieces, sent: (bytes: Buffer) => void): boolean {
     for (let left = TURN_BYTES; left > 0 && socket.writableLength === 0 && !pieces.isEmpty; ) {
       const end = pieces.fill(this.#buffer);
       left -= end;

@@ -100,6 +100,7 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override next(pending: number): Argv | null {
+    this.#host.tracking.sayBehind();
     const argv = this.#heldBack ?? this.parser.next();
     if (argv === null) return null;
     this.#heldBack = argv;

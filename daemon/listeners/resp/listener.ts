@@ -4,14 +4,17 @@ import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { ClientConnection } from "../../../serving/connections/client-connection.js";
 import { SharedInput } from "../../../serving/connections/shared-input.js";
+import { Scripts } from "../../scripts/scripts.js";
 import { DaemonListener } from "../daemon-listener.js";
 import type { UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
 import { type Argv, RespDialect } from "./dialect.js";
 import { RESP_LISTENER } from "./resp-host.js";
+import { KeyspaceNotices } from "./session/keyspace-notices.js";
 import type { Pulse } from "./session/pulse.js";
 import { ServerState } from "./session/server-state.js";
+import { TrackingTable } from "./session/tracking-table.js";
 import { WaitingClients } from "./session/waiting.js";
 import { AbsentKeys } from "./session/watched-keys.js";
 import { SharedOutput } from "./shared-output.js";
@@ -30,7 +33,12 @@ export class RespListener extends DaemonListener {
     const waiters = new WaitingClients(path, environment);
     const absentKeys = new AbsentKeys(path);
     const { channels } = daemon;
-    const shared = { path, channels, users, memory, routes, state, waiters, absentKeys };
+    const notices = new KeyspaceNotices(path.changes, channels);
+    notices.flags = daemon.settings.notifyKeyspaceEvents;
+    const scripts = new Scripts(environment.uptime);
+    const tracking = new TrackingTable(path.changes, (id) => state.clients.find(id));
+    const heard = { channels, notices, tracking };
+    const shared = { path, ...heard, scripts, users, memory, routes, state, waiters, absentKeys };
     const own = { ...shared, strings: new ShortStrings(), output: new SharedOutput(), nextId: () => ++id };
     path.tellOf({
       written(command, argv, db) {

@@ -2,8 +2,8 @@
  * Long values on their way to a client, through one buffer, the same for all of a listener. Left to itself the engine joins
  * a value with what stands around it, and Node copies that into a buffer of its own for each write: two copies, in new memory.
  */
-import type { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { ClientSocket } from "../../../serving/connections/client-socket.js";
 import type { LongAnswer } from "../../../serving/connections/dialect.js";
 
 /** Shorter values are joined with what stands around them: Node has room on its stack for writes of so many bytes. */
@@ -30,7 +30,7 @@ export class SharedOutput {
    * @param before  what stands before the value, ASCII; at most `AROUND_BYTES_MAX` bytes with what stands behind it
    * @returns as `socket.write`
    */
-  write(socket: Socket, before: ByteString, value: ByteString, behind: ByteString): boolean {
+  write(socket: ClientSocket, before: ByteString, value: ByteString, behind: ByteString): boolean {
     let at = 0;
     let head = before;
     while (socket.writableLength === 0) {

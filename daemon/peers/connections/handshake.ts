@@ -3,9 +3,12 @@
  * has one, both names, both challenges, its side, and what binds it to this very stream. Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { ProofMessage } from "../../../protocol/members/member-messages.js";
+import { writeFrame } from "../../../protocol/frame.js";
+import { KNOWS_SPEAK, type ProofMessage } from "../../../protocol/members/member-messages.js";
+import { type DaemonState, writeHello } from "../../../protocol/version-2/messages-v2.js";
 import type { PeeringParts } from "../shared/peering-parts.js";
 
+export const VERSION = 2;
 const DOMAIN = "dbsync2\0member\0";
 
 export type Side = "opener" | "answerer";
@@ -37,4 +40,14 @@ export function makeProof(
   const bytes = proofBytes(challenges, side);
   const mac = secret()?.mac(bytes) ?? NO_MAC;
   return { kind: "proof", spki: identity.spki, signature: identity.sign(bytes), mac };
+}
+
+/** What a member says first. */
+export function helloOf(
+  { identity, cluster, clock, messages }: Pick<PeeringParts, "identity" | "cluster" | "clock" | "messages">,
+  state: DaemonState,
+): Buffer {
+  const hello = { kind: "hello", versions: [VERSION], daemon: identity.id, cluster, role: "daemon" } as const;
+  const knows = messages === undefined ? undefined : [KNOWS_SPEAK];
+  return Buffer.from(writeFrame(writeHello({ ...hello, clock: clock(), state, knows }), VERSION), "latin1");
 }

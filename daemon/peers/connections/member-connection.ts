@@ -9,22 +9,23 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { FrameParser, writeFrame } from "../../../protocol/frame.js";
+import { FrameParser } from "../../../protocol/frame.js";
 import {
+  KNOWS_SPEAK,
   type MemberMessage,
   type OwnMessage,
   type ProofMessage,
   readMemberMessage,
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
-import { type DaemonState, type Hello, writeHello } from "../../../protocol/version-2/messages-v2.js";
+import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
 import { placeName } from "../../../serving/process/place.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import { type ExchangeMessage, isExchange } from "../shared/exchange-message.js";
 import { FAREWELLS, type FarewellCode } from "../shared/farewells.js";
 import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
 import type { MemberSecret, PeeringParts } from "../shared/peering-parts.js";
-import { type Challenges, makeProof, proofBytes, type Side } from "./handshake.js";
+import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
 
 /** A hello, challenge, proof or status is shorter: a stranger cannot make us keep more. */
 const HANDSHAKE_FRAME_BYTES = 8192;
@@ -33,7 +34,6 @@ const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
 const NONCE_BYTES = 32;
 /** Messages that may come behind the proof before the parser takes long frames. A member sends a status; older ones sent more. */
 const EARLY_MOST = 1024;
-const VERSION = 2;
 
 /** Whom a connection tells. */
 export interface ConnectionOwner {
@@ -58,6 +58,8 @@ export class MemberConnection implements MemberSocketOwner {
   id: ByteString = "";
   /** The other side has proved that it is who it says, and a member. */
   isProven = false;
+  /** Whether it takes messages on channels: older versions do not. */
+  takesMessages = false;
   /** What it said when it closed; null: nothing, or it did not close. */
   told: FarewellCode | null = null;
   /** The cluster's secret that it has proved to know. */
@@ -192,6 +194,7 @@ export class MemberConnection implements MemberSocketOwner {
       return;
     }
     this.id = hello.daemon;
+    this.takesMessages = hello.knows?.includes(KNOWS_SPEAK) === true;
     this.#state = "challenging";
     if (this.side === "opener") return;
     this.#sendHello();
@@ -207,11 +210,7 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   #sendHello(): void {
-    const { identity, cluster, clock } = this.#parts;
-    const { state } = this.#owner;
-    const hello = { kind: "hello", versions: [VERSION], daemon: identity.id, cluster } as const;
-    const frame = writeFrame(writeHello({ ...hello, clock: clock(), state, role: "daemon" }), VERSION);
-    this.#socket.write(Buffer.from(frame, "latin1"));
+    this.#socket.write(helloOf(this.#parts, this.#owner.state));
   }
 
   #receive(payload: Buffer): void {

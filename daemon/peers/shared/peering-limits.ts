@@ -59,6 +59,12 @@ export const PEERING_LIMITS = {
   /** Smaller pushes are not worth deflating; larger ones would hold the event loop up. */
   deflateFromBytes: 4 * KIB,
   deflateMostBytes: MIB,
+  /** Of messages that wait for a member, and of those that it gave and that are not judged (--max-relay-bytes). */
+  relayBytes: LIMITS.maxRelayBytes.fallback,
+  /** Bytes that the system has not taken, above which messages wait: half of what keeps pushes waiting. */
+  relayUnsentBytes: 2 * MIB,
+  /** How long messages wait for the key of their signer, which comes as an entry. */
+  relayKeyMs: 2_000,
   /** Envelopes whose signer is not known yet. */
   quarantineEntries: 10_000,
   quarantineBytes: 16 * MIB,

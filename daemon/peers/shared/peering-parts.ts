@@ -71,6 +71,15 @@ export type CheckEntry = (
   timeline: Pick<TimelineFace, "holds" | "hasRoom">,
 ) => CheckedEntry;
 
+/**
+ * What becomes of an envelope of messages that a member gives: told to whoever hears them here; known before; to wait for; or
+ * refused, as no honest member would give it (`isLie`), or as it came too late, say.
+ */
+export type HearMessages = (
+  body: Buffer,
+  signature: Buffer,
+) => "told" | "known" | "unknown-signer" | { readonly refused: string; readonly isLie: boolean };
+
 /** What members know each other by that have it in common. */
 export interface MemberSecret {
   /** 32 bytes that nobody else could make. */
@@ -99,6 +108,12 @@ export interface PeeringParts {
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;
+  /** Messages on channels; not there: this daemon takes none, as those of older versions. */
+  readonly messages?: {
+    readonly hear: HearMessages;
+    /** Some of other members may not have been heard here. */
+    readonly missed: () => void;
+  };
   /** SHA-256, 32 bytes. */
   readonly hash: (bytes: Buffer) => ByteString;
   readonly connect: Connect;

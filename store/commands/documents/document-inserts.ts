@@ -29,6 +29,7 @@ import {
 } from "./document-entries.js";
 import { LIFETIME, leadingOptions } from "./document-options.js";
 
+const KEYS = "KEYS";
 /** Numbers of one millisecond: 63 bits less the 42 of a date. */
 const PLACE_BITS = 21;
 const PLACES = 2 ** PLACE_BITS;
@@ -57,7 +58,7 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
     name: "doc.insert",
     at: unit.at,
   });
-  const hasKeys = argv[end]?.toUpperCase() === "KEYS";
+  const hasKeys = argv[end]?.length === KEYS.length && argv[end]?.toUpperCase() === KEYS;
   if (hasKeys && (argv.length - end) % 2 === 0) throw wrongArity("doc.insert");
   const entry = documentToChange(data, argv[1]!);
   const added: NewEntry[] = [];
@@ -73,8 +74,8 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
     const value = jsonArgument(given);
     if (expected !== undefined && options.noCheck !== true) checkNames(value, expected.value);
     const text = textOfEntry(value);
-    expected ??= expectedOf(text);
     added.push({ key, text });
+    if (at + 1 < argv.length) expected ??= expectedOf(text);
   }
   const next = numbersOf(entry.value, unit, { count: hasKeys ? 0 : added.length, isCounted: options.counts });
   const keys = added.map(({ key, text }) => {

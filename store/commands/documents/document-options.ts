@@ -59,6 +59,10 @@ const words = {
 /** Words that say how long an entry stays. */
 export const LIFETIME: readonly Word[] = [...Object.keys(expireUnits), "PERSIST"];
 
+const LONGEST_WORD = Math.max(
+  ...[...Object.keys(words), ...Object.keys(expireUnits)].map(({ length }) => length),
+);
+
 /** Words that choose entries. */
 export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
 
@@ -84,6 +88,8 @@ export function leadingOptions(
   const options: Options = {};
   let at = from;
   for (; at < argv.length; ) {
+    // What follows may be long: no copy of it is made to find that it is no option.
+    if (argv[at]!.length > LONGEST_WORD) break;
     const word = argv[at]!.toUpperCase();
     if (!allowed.includes(word as Word)) break;
     const unit = expireUnits[word];

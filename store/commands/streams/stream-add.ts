@@ -41,8 +41,9 @@ export function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   return bulk(streamIdText(id));
 }
 
-function askedId(lastId: StreamId, { id, chooses }: AskedId): StreamId {
+function askedId(lastId: StreamId, { id, chooses, mayMove }: AskedId): StreamId {
   const isSameTime = chooses && msOf(id) === msOf(lastId);
+  if (mayMove && id <= lastId) return lastId + 1n;
   const wanted = isSameTime && seqOf(lastId) < UINT64_MAX ? lastId + 1n : id;
   if (wanted <= lastId)
     throw custom("ERR The ID specified in XADD is equal or smaller than the target stream top item");

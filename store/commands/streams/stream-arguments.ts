@@ -1,7 +1,7 @@
 /** Ids and ends of ranges, as the commands on streams are told them. Behaviour and texts: Redis 7; see test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom } from "../../arguments/errors.js";
-import { INT64_MIN } from "../../arguments/numbers.js";
+import { INT64_MIN, parseInteger } from "../../arguments/numbers.js";
 import { STREAM_ID_MAX, type StreamId, streamId } from "../../values/streams/stream-id.js";
 
 const UINT64_MAX = 2n ** 64n - 1n;
@@ -14,18 +14,32 @@ export function idArgument(bytes: ByteString): StreamId {
   return parseId(bytes, 0n);
 }
 
+/** The same where what is no id is something else; undefined: it is none. */
+export function idIfAny(bytes: ByteString): StreamId | undefined {
+  return readId(bytes, 0n);
+}
+
+/** `-`, `+` or an id, the first of its time if it is one alone. @throws CommandFailure */
+export function edgeArgument(bytes: ByteString): StreamId {
+  return endOfRange(bytes, 0n);
+}
+
 /** An id that XADD is given. */
 export interface AskedId {
   readonly id: StreamId;
   /** `ms-*`: the number is the stream's to choose. */
   readonly chooses: boolean;
+  /** `ms-seq+`: where the stream is that far, it is the id behind its last. What a script's `*` was is recorded so. */
+  readonly mayMove: boolean;
 }
 
 /** @throws CommandFailure */
 export function newIdArgument(bytes: ByteString): AskedId {
   const text = untilNul(bytes);
   const chooses = bytes.length <= ID_BYTES_MAX && /^[^-]*-\*$/.test(text);
-  return { id: parseId(chooses ? text.slice(0, -2) : bytes, 0n), chooses };
+  const mayMove = bytes.length <= ID_BYTES_MAX && /^\d+-\d+\+$/.test(text);
+  const id = chooses ? text.slice(0, -2) : mayMove ? text.slice(0, -1) : bytes;
+  return { id: parseId(id, 0n), chooses, mayMove };
 }
 
 /** The first id of a range: `-`, `+`, an id, or behind `(` the one before it. @throws CommandFailure */
@@ -54,13 +68,18 @@ function endOfRange(bytes: ByteString, missingSeq: bigint): StreamId {
 }
 
 function parseId(bytes: ByteString, missingSeq: bigint): StreamId {
-  if (bytes.length > ID_BYTES_MAX) throw invalidId();
+  const id = readId(bytes, missingSeq);
+  if (id === undefined) throw invalidId();
+  return id;
+}
+
+function readId(bytes: ByteString, missingSeq: bigint): StreamId | undefined {
+  if (bytes.length > ID_BYTES_MAX) return undefined;
   const text = untilNul(bytes);
   const dash = text.indexOf("-");
   const ms = parseUnsigned(dash < 0 ? text : text.slice(0, dash));
   const seq = dash < 0 ? missingSeq : parseUnsigned(text.slice(dash + 1));
-  if (ms === undefined || seq === undefined) throw invalidId();
-  return streamId(ms, seq);
+  return ms === undefined || seq === undefined ? undefined : streamId(ms, seq);
 }
 
 /** Redis reads C strings here. */
@@ -74,6 +93,9 @@ function untilNul(bytes: ByteString): ByteString {
  * blanks, takes a sign, and counts a negative number down from 2⁶⁴.
  */
 function parseUnsigned(text: ByteString): bigint | undefined {
+  // The usual ones without a pattern and a sign.
+  const short = parseInteger(text);
+  if (typeof short === "number" && short >= 0) return BigInt(short);
   const parts = /^[ \t\n\v\f\r]*([+-]?)(\d+)$/.exec(text);
   if (parts === null) return undefined;
   if (/^-[1-9]/.test(text) && BigInt(text) >= INT64_MIN) return undefined;

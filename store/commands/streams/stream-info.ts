@@ -1,11 +1,15 @@
 /** XINFO. Behaviour and texts: Redis 7; see test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { array, bulk, EMPTY_ARRAY, integer, map, NIL, type Reply, status } from "../../../protocol/reply.js";
+import { array, bulk, integer, map, NIL, type Reply, status } from "../../../protocol/reply.js";
 import { custom, echoed, noSuchKey } from "../../arguments/errors.js";
 import { indexArgument, narrow } from "../../arguments/numbers.js";
 import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import type { ConsumerGroup, Pending } from "../../values/streams/consumer-group.js";
+import { lagOf } from "../../values/streams/read-counter.js";
 import { Stream } from "../../values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "../../values/streams/stream-id.js";
+import { noGroup } from "./group-arguments.js";
 import { entriesReply, entryReply } from "./stream-reads.js";
 
 /** Entries that FULL shows unless COUNT says otherwise. */
@@ -19,18 +23,46 @@ export function xinfoStream(data: Data, argv: readonly ByteString[]): Reply {
   return map([...summary(stream), ...(count === null ? edges(stream) : contents(stream, count))]);
 }
 
-/** There are no groups. */
 export function xinfoGroups(data: Data, argv: readonly ByteString[]): Reply {
-  streamAt(data, argv[2]!);
-  return EMPTY_ARRAY;
+  const stream = streamAt(data, argv[2]!);
+  return array(
+    stream.groups.map((group) =>
+      map(
+        named({
+          name: bulk(group.name),
+          consumers: integer(group.size),
+          pending: integer(group.pending.size),
+          ...progress(stream, group),
+        }),
+      ),
+    ),
+  );
+}
+
+export function xinfoConsumers(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const group = streamAt(data, argv[2]!).group(argv[3]!);
+  if (group === undefined) throw noGroup(argv[2]!, argv[3]!);
+  return array(
+    group.consumers.map(({ name, pending, seenAt }) =>
+      map(
+        named({
+          name: bulk(name),
+          pending: integer(pending.size),
+          idle: integer(Math.max(0, at - seenAt)),
+        }),
+      ),
+    ),
+  );
 }
 
 const HELP = [
   "XINFO <subcommand> [<arg> ...]. Subcommands are:",
+  "CONSUMERS <key> <group>",
+  "    Shows the consumers of a group.",
   "GROUPS <key>",
-  "    Shows an empty list: streams have no consumer groups here.",
+  "    Shows the groups of a stream's consumers.",
   "STREAM <key> [FULL [COUNT <count>]]",
-  "    Shows what is known of a stream, with FULL its entries too.",
+  "    Shows what is known of a stream, with FULL its entries and its groups too.",
   "HELP",
   "    Shows this.",
 ];
@@ -74,14 +106,67 @@ function edges(stream: Stream): Reply[] {
   const [first] = stream.range(0n, STREAM_ID_MAX);
   const [last] = stream.reverseRange(0n, STREAM_ID_MAX);
   return named({
-    groups: integer(0),
+    groups: integer(stream.groupCount),
     "first-entry": first === undefined ? NIL : entryReply(first),
     "last-entry": last === undefined ? NIL : entryReply(last),
   });
 }
 
 function contents(stream: Stream, count: number): Reply[] {
-  return named({ entries: entriesReply(stream.range(0n, STREAM_ID_MAX), count), groups: EMPTY_ARRAY });
+  return named({
+    entries: entriesReply(stream.range(0n, STREAM_ID_MAX), count),
+    groups: array(stream.groups.map((group) => groupReply(stream, group, count))),
+  });
+}
+
+/** How far a group has read. */
+function progress(stream: Stream, { marks }: ConsumerGroup): Readonly<Record<string, Reply>> {
+  return {
+    "last-delivered-id": bulk(streamIdText(marks.lastId)),
+    "entries-read": counterReply(marks.entriesRead),
+    lag: counterReply(lagOf(stream, marks)),
+  };
+}
+
+const counterReply = (count: bigint | null): Reply => (count === null ? NIL : integer(narrow(count)));
+
+/** @param count  entries that are shown at most; 0: all */
+function groupReply(stream: Stream, group: ConsumerGroup, count: number): Reply {
+  return map(
+    named({
+      name: bulk(group.name),
+      ...progress(stream, group),
+      "pel-count": integer(group.pending.size),
+      pending: pendingReply(group, count, ({ consumer }) => [bulk(consumer.name)]),
+      consumers: array(
+        group.consumers.map((consumer) =>
+          map(
+            named({
+              name: bulk(consumer.name),
+              "seen-time": integer(consumer.seenAt),
+              "pel-count": integer(consumer.pending.size),
+              pending: pendingReply(consumer, count, () => []),
+            }),
+          ),
+        ),
+      ),
+    }),
+  );
+}
+
+function pendingReply(
+  { pending }: Pick<ConsumerGroup, "pending">,
+  count: number,
+  holder: (one: Pending) => readonly Reply[],
+): Reply {
+  const items: Reply[] = [];
+  for (const [id, one] of pending) {
+    items.push(
+      array([bulk(streamIdText(id)), ...holder(one), integer(one.deliveredAt), integer(one.deliveries)]),
+    );
+    if (items.length === count) break;
+  }
+  return array(items);
 }
 
 function named(values: Readonly<Record<string, Reply>>): Reply[] {

@@ -1,6 +1,6 @@
 /**
- * Streams, without consumer groups: these keep state that reads change. Behaviour and texts: Redis 7; checked by
- * test/conformance. XADD is in stream-add.ts, ranges in stream-reads.ts.
+ * Streams. Behaviour and texts: Redis 7; checked by test/conformance. XADD is in stream-add.ts, ranges in stream-reads.ts, and
+ * groups of consumers are rows of consumer-groups.ts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply, ZERO } from "../../../protocol/reply.js";
@@ -11,10 +11,11 @@ import { family } from "../../rows/command.js";
 import { look, none, read, write } from "../../rows/key-spec.js";
 import { Stream } from "../../values/streams/stream.js";
 import type { StreamId } from "../../values/streams/stream-id.js";
+import { xreadKeys } from "./read-options.js";
 import { xadd } from "./stream-add.js";
 import { idArgument } from "./stream-arguments.js";
-import { xinfoGroups, xinfoHelp, xinfoStream } from "./stream-info.js";
-import { xrange, xread, xreadKeys } from "./stream-reads.js";
+import { xinfoHelp, xinfoStream } from "./stream-info.js";
+import { xrange, xread } from "./stream-reads.js";
 import { trimOptions } from "./stream-trimming.js";
 
 export const streams = family("stream", {
@@ -36,15 +37,6 @@ export const streams = family("stream", {
     summary: "Removes entries from a stream, which stays even if it is empty.",
     run: xdel,
   },
-  "XINFO|GROUPS": {
-    arity: 3,
-    flags: ["readonly"],
-    keys: [read(2)],
-    since: "5.0.0",
-    complexity: "O(1)",
-    summary: "A stream's consumer groups: none.",
-    run: xinfoGroups,
-  },
   "XINFO|HELP": {
     arity: 2,
     flags: ["loading", "stale"],
@@ -60,7 +52,7 @@ export const streams = family("stream", {
     keys: [read(2)],
     since: "5.0.0",
     complexity: "O(1), with FULL O(N), N: entries shown",
-    summary: "What is known of a stream; with FULL its entries too.",
+    summary: "What is known of a stream; with FULL its entries and its groups of consumers too.",
     run: xinfoStream,
   },
   XLEN: {

@@ -74,6 +74,39 @@ export class SealedEntries {
     return streamId(ms, uintAt(this.#ids, at + this.#msBytes, this.#seqBytes));
   }
 
+  /** How many of its entries come before an id. */
+  countBefore(id: StreamId): number {
+    if (id <= this.first) return 0;
+    if (id > this.last) return this.size;
+    const key = this.#keyOf(id);
+    let low = 0;
+    let high = this.size;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#isBefore(middle, key)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** What an id would be among the others' bytes, or the next one that could be there: none of them is after the last. */
+  #keyOf(id: StreamId): Buffer {
+    const isOver = widthOf(seqOf(id)) > this.#seqBytes;
+    const key = Buffer.alloc(this.#msBytes + this.#seqBytes);
+    writeUint(key, 0, this.#msBytes, msOf(id) - msOf(this.first) + (isOver ? 1n : 0n));
+    writeUint(key, this.#msBytes, this.#seqBytes, isOver ? 0n : seqOf(id));
+    return key;
+  }
+
+  #isBefore(place: number, key: Buffer): boolean {
+    const at = place * key.length;
+    for (let i = 0; i < key.length; i++) {
+      const difference = this.#ids.charCodeAt(at + i) - (key[i] as number);
+      if (difference !== 0) return difference < 0;
+    }
+    return false;
+  }
+
   names(place: number): Names {
     return (this.#hasSameNames ? this.#names : this.#names[place]) as Names;
   }

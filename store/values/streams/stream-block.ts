@@ -33,6 +33,19 @@ class OpenEntries implements EntryColumns {
     return this.ids[place] as StreamId;
   }
 
+  countBefore(id: StreamId): number {
+    if (id <= this.first) return 0;
+    if (id > this.last) return this.size;
+    let low = 0;
+    let high = this.size;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.id(middle) < id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
   get valueBytes(): number {
     return this.values.reduce((sum, value) => sum + value.length, 0);
   }
@@ -86,17 +99,16 @@ export class StreamBlock {
 
   /** How many of its entries come before an id. */
   countBefore(id: StreamId): number {
+    return this.#content.countBefore(id);
+  }
+
+  /** For use at once, as it may keep its neighbours alive. */
+  find(id: StreamId): StreamEntry | undefined {
     const content = this.#content;
-    if (id <= content.first) return 0;
-    if (id > content.last) return content.size;
-    let low = 0;
-    let high = content.size;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (content.id(middle) < id) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    const place = content.countBefore(id);
+    if (place === content.size || content.id(place) !== id) return undefined;
+    for (const entry of content.entries(place, place + 1)) return entry;
+    return undefined;
   }
 
   /** @param neighbour  a block whose last entry may have the same names */

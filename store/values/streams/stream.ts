@@ -1,9 +1,10 @@
 /**
  * A stream value: entries of rising ids, in blocks of neighbours. O(1) to append, O(log n) to find, and to trim from the
  * front whole blocks are let go. How entries lie in blocks depends on what was done to it and is no state: the entries
- * are, and what is known of those that are gone.
+ * are, what is known of those that are gone, and its groups of consumers.
  */
-import { detached } from "../../../protocol/byte-string.js";
+import { type ByteString, detached } from "../../../protocol/byte-string.js";
+import type { ConsumerGroup } from "./consumer-group.js";
 import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
 import type { StreamEntry } from "./stream-entry.js";
 import type { StreamId } from "./stream-id.js";
@@ -33,6 +34,8 @@ export class Stream {
   #blocks: StreamBlock[] = [];
   #size = 0;
   marks: StreamMarks = NO_MARKS;
+  /** null: it never had one; most streams have none. */
+  #groups: Map<ByteString, ConsumerGroup> | null = null;
 
   get size(): number {
     return this.#size;
@@ -71,8 +74,13 @@ export class Stream {
 
   /** An entry, to be kept: it keeps no others alive. */
   get(id: StreamId): StreamEntry | undefined {
-    for (const { fields } of this.range(id, id)) return { id, fields: fields.map(detached) };
-    return undefined;
+    const entry = this.find(id);
+    return entry === undefined ? undefined : { id, fields: entry.fields.map(detached) };
+  }
+
+  /** An entry, for use at once: it may keep its neighbours alive. */
+  find(id: StreamId): StreamEntry | undefined {
+    return this.#blocks[this.#blockOf(id)]?.find(id);
   }
 
   /** Removes an entry that is present. Inverse: `insert`. */
@@ -148,8 +156,33 @@ export class Stream {
     }
   }
 
+  group(name: ByteString): ConsumerGroup | undefined {
+    return this.#groups?.get(name);
+  }
+
+  /** In the order of their names. */
+  get groups(): readonly ConsumerGroup[] {
+    if (this.#groups === null) return [];
+    return [...this.#groups.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** How many groups of consumers it has. */
+  get groupCount(): number {
+    return this.#groups?.size ?? 0;
+  }
+
+  /** Puts a group in the place of one of its name, or (undefined) removes that. @returns the one that was there */
+  setGroup(name: ByteString, group: ConsumerGroup | undefined): ConsumerGroup | undefined {
+    this.#groups ??= new Map();
+    const old = this.#groups.get(name);
+    if (group === undefined) this.#groups.delete(name);
+    else this.#groups.set(name, group);
+    return old;
+  }
+
   clone(): Stream {
     const copy = new Stream();
+    for (const [name, group] of this.#groups ?? []) copy.setGroup(name, group.clone());
     for (const block of this.#blocks) copy.#blocks.push(block.clone());
     copy.#size = this.#size;
     copy.marks = this.marks;

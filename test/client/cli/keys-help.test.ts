@@ -5,7 +5,7 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { buildRoot } from "../../support/repository.js";
+import { programPaths } from "../../support/programs.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
 const run = promisify(execFile);
@@ -28,14 +28,10 @@ async function examplesOf(...subcommand: string[]): Promise<string[]> {
 }
 
 const shell = (line: string) =>
-  run(
-    "sh",
-    ["-c", `dbsync() { "${process.execPath}" "${join(buildRoot, "client/cli/main.js")}" "$@"; }\n${line}`],
-    {
-      cwd: cluster.folder,
-      env: { ...process.env, DBSYNC_SERVERS: cluster.daemons.servers, DBSYNC_SIGNKEY: "" },
-    },
-  );
+  run("sh", ["-c", `dbsync() { "${process.execPath}" "${programPaths.dbsync}" "$@"; }\n${line}`], {
+    cwd: cluster.folder,
+    env: { ...process.env, DBSYNC_SERVERS: cluster.daemons.servers, DBSYNC_SIGNKEY: "" },
+  });
 
 test("every example in the help of dbsync keys works as printed", async () => {
   for (const name of ["add", "list", "info", "rules", "dryrun", "revoke"]) {

@@ -10,7 +10,7 @@ import { startDaemon, type TestDaemon } from "../../../daemon/testing.js";
 import { until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { freePort } from "../../support/free-port.js";
-import { buildRoot } from "../../support/repository.js";
+import { programPaths } from "../../support/programs.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
 /** Daemons of a plain cluster lend their keys; two more keep a timeline. */
@@ -205,7 +205,7 @@ describe("dbsync status", () => {
   });
 
   test("with --watch says it again and again", async () => {
-    const words = [join(buildRoot, "client/cli/main.js"), "status", "--watch", "--json", "-s", servers];
+    const words = [programPaths.dbsync, "status", "--watch", "--json", "-s", servers];
     const child = spawn(process.execPath, words, { cwd: plain.folder, stdio: ["ignore", "pipe", "inherit"] });
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startDaemon } from "../../../daemon/testing.js";
 import { some } from "../../support/amount.js";
-import { buildRoot, repositoryRoot } from "../../support/repository.js";
+import { programPaths } from "../../support/programs.js";
+import { repositoryRoot } from "../../support/repository.js";
 import { runDbsync } from "../child.js";
 import { deadAddress, FakeServer } from "../fake-server.js";
 import { type Cluster, startCluster } from "./cluster.js";
@@ -222,7 +223,7 @@ test("a key file is found whatever the folder", async () => {
 
 describe("with TLS", () => {
   test("status and doctor say what is missing, and what proves the daemon", async () => {
-    const keygen = [join(buildRoot, "keys/keygen.js"), "--certificate", "--out", "tls", "--san", "127.0.0.1"];
+    const keygen = [programPaths["dbsync-keygen"], "--certificate", "--out", "tls", "--san", "127.0.0.1"];
     const made = execFileSync(process.execPath, keygen, { cwd: cluster.folder, encoding: "utf8" });
     const pin = /sha256:[\da-f]{64}/.exec(made)?.[0] ?? assert.fail(made);
     const files = [

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { readCallOptions } from "../../../client/settings/call-options.js";
 import { type Defaults, readDefaults } from "../../../client/settings/defaults.js";
-import { readCallOptions, readOptions, type SendOptions } from "../../../client/settings/options.js";
+import { readOptions, type SendOptions } from "../../../client/settings/options.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { repositoryRoot } from "../../support/repository.js";
 
@@ -128,7 +129,8 @@ test("a call may set timeout, policy and what stands in its envelope, nothing el
 
 test("every option has a row in client/README.md, and none that does not exist", () => {
   const readme = readFileSync(join(repositoryRoot, "client/README.md"), "utf8");
-  const table = readme.slice(readme.indexOf("\n## Options"), readme.indexOf("\n## Policies"));
+  const start = readme.indexOf("\n## Options");
+  const table = readme.slice(start, readme.indexOf("\n## ", start + 1));
   const rows = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
   let message = "";
   try {

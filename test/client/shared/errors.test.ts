@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DbsyncError, ERROR_CODES, STAGES } from "../../../client/shared/errors.js";
+import { DbsyncError, ERROR_CODES } from "../../../client/shared/errors.js";
 import { REFUSAL_CURES } from "../../../client/shared/refusal-cures.js";
+import { STAGES } from "../../../client/shared/sentences.js";
 import { repositoryRoot } from "../../support/repository.js";
 
 const readme = readFileSync(join(repositoryRoot, "client/README.md"), "utf8");

@@ -17,5 +17,8 @@ const elements = (g: Generator): ByteString[] => {
 export const grammar: FamilyGrammar = {
   PFADD: (g) => [g.key(), ...elements(g)],
   PFCOUNT: (g) => g.keys(1, g.chance(0.5) ? 1 : 4),
+  PFDEBUG: (g) => [g.caseOf(g.oneOf("DECODE", "ENCODING", "GETREG", "TODENSE", "NONSENSE")), g.key()],
+  // redis-server is busy with it for half a second.
+  PFSELFTEST: (g) => [...g.maybe(0.95, "too many")],
   PFMERGE: (g) => [g.key(), ...g.keys(0, 4)],
 };

@@ -21,9 +21,13 @@ const id = (g: Generator): ByteString => {
     : g.oneOf("-", "+", "*", "$", ">", "1-1-1", "0-0", "1-1\0", "1".repeat(130));
 };
 
+/** Only ids that others may name as well: behind `*` no small one is taken. */
+const isOfSmallIds = (key: ByteString): boolean => key === "m:1" || key === "m:2";
+
 /** An id that goes up with the calls, so that most of them are taken. */
-const newId = (g: Generator): ByteString => {
+const newId = (g: Generator, key: ByteString): ByteString => {
   const kind = g.random.below(20);
+  if (isOfSmallIds(key) && kind < 17) return `${g.random.below(6)}-*`;
   if (kind < 7) return "*";
   if (kind < 10) return `${g.random.below(40)}-*`;
   return kind < 17 ? `${g.random.below(40)}-${g.random.below(100)}` : id(g);
@@ -58,16 +62,19 @@ const count = (g: Generator, probability: number): readonly ByteString[] =>
   g.maybe(probability, g.caseOf("COUNT"), g.count());
 
 export const grammar: FamilyGrammar = {
-  XADD: (g) => [
-    g.key(),
-    ...g.maybe(0.1, g.caseOf("NOMKSTREAM")),
-    ...(g.chance(0.2) ? trim(g) : []),
-    ...g.maybe(0.02, g.caseOf("NOMKSTREAM")),
-    ...g.maybe(0.01, "MAXLEN", "3"),
-    newId(g),
-    ...(g.chance(0.5) ? ["a", g.value(), "b", g.value()] : g.some(() => [g.field(), g.value()], 1, 3)),
-    ...g.maybe(0.02, g.value()),
-  ],
+  XADD: (g) => {
+    const key = g.chance(0.2) ? "m:1" : g.key();
+    return [
+      key,
+      ...g.maybe(0.1, g.caseOf("NOMKSTREAM")),
+      ...(g.chance(0.2) ? trim(g) : []),
+      ...g.maybe(0.02, g.caseOf("NOMKSTREAM")),
+      ...g.maybe(0.01, "MAXLEN", "3"),
+      newId(g, key),
+      ...(g.chance(0.5) ? ["a", g.value(), "b", g.value()] : g.some(() => [g.field(), g.value()], 1, 3)),
+      ...g.maybe(0.02, g.value()),
+    ];
+  },
   XDEL: (g) => [g.key(), ...g.some(() => id(g), 1, 6)],
   XINFO: () => [],
   "XINFO|GROUPS": (g) => [g.key()],

@@ -152,7 +152,7 @@ test("/metrics has every metric of the table, and from the start every reason th
   for (const [name, { type }] of Object.entries(METRICS)) {
     assert.ok(text.includes(`# TYPE ${name} ${type}\n`), name);
   }
-  const listeners = ["dbsync", "dbsync-v1", "dbsync-v2"];
+  const listeners = ["dbsync", "dbsync-v1", "dbsync-v2", "ws"];
   for (const listener of listeners) admin.metrics.connected(listener, 1);
   admin.metrics.refused("dbsync-v1", "skew");
   const found = await scrape(admin);
@@ -165,6 +165,7 @@ test("/metrics has every metric of the table, and from the start every reason th
     );
   assert.deepEqual([of("dbsync-v1", "unsigned"), of("dbsync-v2", "unsigned")], [0, undefined]);
   assert.deepEqual([of("dbsync-v1", "over-rate"), of("dbsync-v2", "over-rate")], [undefined, 0]);
+  assert.deepEqual([of("ws", "wrong-origin"), of("dbsync-v2", "wrong-origin")], [0, undefined]);
   assert.equal(of("dbsync-v1", "skew"), 1, "whatever has counted is shown");
   const started = found.get("process_start_time_seconds") ?? 0;
   assert.ok(Math.abs(started - (Date.now() / 1000 - process.uptime())) < 60);

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { pino } from "pino";
 import { History } from "../../../daemon/history/history.js";
 import type { ReplicaFace } from "../../../daemon/history/replica-figures.js";
+import { noMessages } from "../../../daemon/peers/shared/message-figures.js";
 import { hashOf } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -142,6 +143,7 @@ export class PastScene {
         },
         snapshots: { taken: 6, strays: 7, possibleStrays: 8, progress: null },
         members: [],
+        speaking: { figures: noMessages() },
       },
       state: () => "live",
       isDurable: false,

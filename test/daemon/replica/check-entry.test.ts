@@ -4,7 +4,7 @@ import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import { RING_BODY_BYTES_MAX } from "../../../daemon/pipeline/envelope-checks.js";
 import { entryCheck } from "../../../daemon/replica/check-entry.js";
-import { introductionOf } from "../../../daemon/replica/gateway.js";
+import { introductionOf } from "../../../daemon/replica/own-envelopes.js";
 import { hashOf, type Identity, makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
 import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";

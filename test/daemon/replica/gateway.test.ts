@@ -66,6 +66,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
   const gateway = new Gateway({
     ...{ identity, recorder, log, cluster: signers.cluster, soon: setImmediate },
     environment: { ...realEnvironment, clock: () => state.now },
+    changes: { senders: null },
     watermark: () => state.watermark,
     future: 6001,
     give: (entry) => given.push(entry),

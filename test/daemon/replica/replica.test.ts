@@ -1,6 +1,8 @@
 /** What a daemon with a timeline hands on to its pipeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Channels } from "../../../daemon/channels/channels.js";
+import { Broadcasts } from "../../../daemon/pipeline/broadcasts.js";
 import { openReplica, type ReplicaParts } from "../../../daemon/replica/replica.js";
 import { hashOf, makeIdentity } from "../../../daemon/trust/identity.js";
 import { loadSigners } from "../../../daemon/trust/load-signers.js";
@@ -22,6 +24,9 @@ async function openOn(
   return await openReplica({
     ...{ settings, identity, signers: loadSigners(settings, log), log, arrived },
     environment: realEnvironment,
+    broadcasts: new Broadcasts({
+      ...{ channels: new Channels(), environment: realEnvironment, window: settings.window, most: 100 },
+    }),
   });
 }
 

@@ -99,6 +99,12 @@ test("redis-cli speaks to it", { skip: skipWithout("redis-server") }, async () =
     await redisCli(scene.port, ["xread", "block", "1", "streams", "s", "0"]),
     /XREAD with BLOCK is not carried/,
   );
+  const reading = ["xreadgroup", "group", "block", "c", "count", "1"];
+  assert.match(
+    await redisCli(scene.port, [...reading, "block", "1", "streams", "s", ">"]),
+    /XREADGROUP with BLOCK is not carried/,
+  );
+  assert.match(await redisCli(scene.port, [...reading, "streams", "s", ">"]), /NOGROUP No such key/);
   assert.match(
     await redisCli(scene.port, ["subscribe", "news"]),
     /SUBSCRIBE is not carried .* stream of messages/,

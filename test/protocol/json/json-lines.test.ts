@@ -47,7 +47,7 @@ function requestsOf(chunks: readonly Buffer[], maxBytes: number): (string | bool
 }
 
 function cut(stream: Buffer, random: SeededRandom): Buffer[] {
-  const longest = random.oneOf([1, 3, 20, stream.length]);
+  const longest = random.oneOf([1, 3, 20, 300, stream.length]);
   const chunks: Buffer[] = [];
   for (let at = 0; at < stream.length; ) {
     const end = at + random.between(1, longest);
@@ -77,6 +77,23 @@ function compareStreams(maxBytes: number, breaks: readonly string[]): number {
 
 test("requests are the same whatever the pieces", () => {
   assert.equal(compareStreams(1024 * 1024, BREAKS), 0);
+});
+
+test("a request without its line break is complete where its brackets are closed, however long its strings are", () => {
+  for (let length = 0; length < 200; length++)
+    for (const escaped of ['\\"', "\\\\", "\\u0022", ""]) {
+      const plain = "x".repeat(length);
+      const begun = `{"a":"${plain}${escaped}}`;
+      for (const sent of [[begun, '"}'], [begun.slice(0, -2), begun.slice(-2), '"', "}"], [`${begun}"}`]])
+        assert.deepEqual(
+          requestsOf(
+            sent.map((piece) => Buffer.from(piece)),
+            1024,
+          ),
+          [`${begun}"}`, false],
+          begun,
+        );
+    }
 });
 
 // Blanks before a break count as well, unless the request was complete before they came: so there are none here.

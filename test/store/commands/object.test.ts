@@ -43,6 +43,12 @@ const kinds: Readonly<Record<string, (i: number) => ByteString[]>> = {
 /** Keys that several of these commands fill. */
 const STREAMS = 10;
 const shared: typeof kinds = {
+  "streams with groups that nobody acknowledges": (i) =>
+    i < STREAMS
+      ? ["XGROUP", "CREATE", `s${i}`, "g", "0", "MKSTREAM"]
+      : i < KEYS / 2
+        ? ["XADD", `s${i % STREAMS}`, `${i}-1`, "f", "v"]
+        : ["XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", `s${i % STREAMS}`, ">"],
   "long streams": (i) => ["XADD", `s${i % STREAMS}`, `${i + 1}-1`, "field", text(i, 20)],
 };
 

@@ -26,7 +26,7 @@ import {
 } from "../random-unit.js";
 
 /** Random states, and calls of each command in each. */
-const STATES = amount(8, 25);
+const STATES = amount(5, 25);
 const CALLS_PER_STATE = 2;
 /** States in which a command that has not yet changed anything is tried, and how often. */
 const STATES_MAX = 1000;

@@ -101,16 +101,53 @@ test("rules are unlimited only if nothing is denied", () => {
 
 test("commands that only a Redis behind the daemon has are judged by the rules that name them", () => {
   const permits = (rules: string, name: string) => new Acl([rules], table).foreignDenial(name) === null;
-  assert.ok(permits("allkeys +@all", "eval"));
-  assert.ok(!permits("allkeys +@all -eval", "EVAL"));
-  assert.ok(permits("allkeys +@all -eval", "evalsha"));
-  assert.ok(permits("allkeys +get +xack", "xack"));
-  assert.ok(!permits("~a* +xack", "xack"), "its keys are not known");
-  assert.ok(!permits("allkeys +xack -@stream", "xack"));
-  assert.ok(!permits("allkeys +@all -xgroup|create", "xgroup"), "a subcommand is not told apart");
-  assert.ok(!permits("allkeys +xgroup|create", "xgroup"));
-  assert.ok(permits("allkeys -eval +@all", "eval"));
-  assert.match(new Acl(["allkeys +@all -eval"], table).foreignDenial("eval") ?? "", /rule -eval denies it/);
+  assert.ok(permits("allkeys +@all", "migrate"));
+  assert.ok(!permits("allkeys +@all -migrate", "MIGRATE"));
+  assert.ok(permits("allkeys +@all -migrate", "restore-asking"));
+  assert.ok(permits("allkeys +get +restore-asking", "restore-asking"));
+  assert.ok(!permits("~a* +restore-asking", "restore-asking"), "its keys are not known");
+  assert.ok(!permits("allkeys +restore-asking -@write", "restore-asking"));
+  assert.ok(!permits("allkeys +@all -cluster|slots", "cluster"), "a subcommand is not told apart");
+  assert.ok(!permits("allkeys +cluster|slots", "cluster"));
+  assert.ok(permits("allkeys -migrate +@all", "migrate"));
+  assert.match(
+    new Acl(["allkeys +@all -migrate"], table).foreignDenial("migrate") ?? "",
+    /rule -migrate denies it/,
+  );
+});
+
+test("channels are given by their own rules; without one, by permission for all keys", () => {
+  const permits = (rules: string, ...argv: string[]) => {
+    const command = findCommand(argv[0] as string) ?? assert.fail();
+    return aclOf(rules).channelDenial(command, argv) === null;
+  };
+  for (const open of [
+    "+@all ~*",
+    "+@all -@admin ~*",
+    "+publish ~a &*",
+    "+publish allchannels",
+    "+@all ~a (+publish ~*)",
+  ])
+    assert.ok(permits(open, "PUBLISH", "news", "text"), open);
+  for (const shut of [
+    "+@all ~a",
+    "+@all ~* resetchannels",
+    "+publish",
+    "+@all ~a (+get ~*)",
+    "&* resetchannels",
+  ])
+    assert.ok(!permits(shut, "PUBLISH", "news", "text"), shut);
+  const some = "+@all ~* &news.* &own";
+  assert.ok(permits(some, "SUBSCRIBE", "news.1", "own"));
+  assert.ok(!permits(some, "SUBSCRIBE", "news.1", "other"));
+  assert.ok(permits(some, "PSUBSCRIBE", "news.*"), "a pattern as it stands in a rule");
+  assert.ok(!permits(some, "PSUBSCRIBE", "news.1*"), "one that might match more");
+  assert.ok(permits(some, "GET", "k"));
+  assert.match(
+    aclOf(some).channelDenial(findCommand("SPUBLISH") ?? assert.fail(), ["spublish", "other", "text"]) ?? "",
+    /use channel 'other': no rule allows it/,
+  );
+  assert.ok(!aclOf("+@all ~* &news").isUnlimited);
 });
 
 test("rules may stand in one text or in many", () => {
@@ -129,8 +166,9 @@ test("what is no rule is refused, and named", () => {
     [">password", /passwords/],
     ["#abc", /passwords/],
     ["on", /not for keys/],
-    ["resetchannels", /channels/],
-    ["&news", /channels/],
+    ["&* &news", /rule '&news': behind &\* it has no effect/],
+    ["(&news)", /cannot stand in a selector/],
+    ["nopass", /passwords/],
     ["%X~a", /expected %R~pattern/],
     ["%~a", /expected %R~pattern/],
     ["(+get", /not closed/],

@@ -4,7 +4,7 @@ import { array, bulk, bulks, integer, type Reply } from "../../../../protocol/re
 import { subscriptionReply } from "../../../../protocol/resp/push.js";
 import { custom } from "../../../../store/arguments/errors.js";
 import { globMatches } from "../../../../store/patterns/glob.js";
-import type { ChannelKind } from "../../../channels/channels.js";
+import type { ChannelKind, Said } from "../../../channels/channels.js";
 import { answerBytes } from "../session/answers.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 import { Subscriptions } from "../session/subscriptions.js";
@@ -16,17 +16,18 @@ export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["UNSUBSCRIBE", unsubscribing("channel", "unsubscribe")],
   ["PUNSUBSCRIBE", unsubscribing("pattern", "punsubscribe")],
   ["SUNSUBSCRIBE", unsubscribing("shard", "sunsubscribe")],
-  ["PUBLISH", ({ host }, [, channel = "", text = ""]) => integer(host.channels.publish(channel, text))],
-  [
-    "SPUBLISH",
-    ({ host }, [, channel = "", text = ""]) => integer(host.channels.publishInShard(channel, text)),
-  ],
+  ["PUBLISH", saying("channel")],
+  ["SPUBLISH", saying("shard")],
   ["PUBSUB|CHANNELS", listing("channel")],
   ["PUBSUB|NUMPAT", ({ host }) => integer(host.channels.size("pattern"))],
   ["PUBSUB|NUMSUB", counting("channel")],
   ["PUBSUB|SHARDCHANNELS", listing("shard")],
   ["PUBSUB|SHARDNUMSUB", counting("shard")],
 ];
+
+function saying(kind: Said["kind"]): SessionHandler {
+  return ({ host }, [, channel = "", text = ""]) => integer(host.channels.say({ kind, channel, text }));
+}
 
 function subscribing(kind: ChannelKind, word: ByteString): SessionHandler {
   return (session, [, ...names]) => {

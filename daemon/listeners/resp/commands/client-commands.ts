@@ -1,18 +1,6 @@
 /** CLIENT and its subcommands. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import {
-  array,
-  bulk,
-  integer,
-  map,
-  NIL,
-  OK,
-  ONE,
-  type Reply,
-  set,
-  verbatim,
-  ZERO,
-} from "../../../../protocol/reply.js";
+import { bulk, integer, NIL, OK, ONE, type Reply, verbatim, ZERO } from "../../../../protocol/reply.js";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { custom, notInteger, syntaxError } from "../../../../store/arguments/errors.js";
 import { parseInteger } from "../../../../store/arguments/numbers.js";
@@ -21,10 +9,8 @@ import type { RespSession, SessionHandler } from "../session/session.js";
 import { checkedName, NAME_BYTES_MAX } from "./greeting.js";
 
 export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
-  ["CLIENT|CACHING", notTracking],
   ["CLIENT|GETNAME", ({ name }) => (name === "" ? NIL : bulk(name))],
-  ["CLIENT|GETREDIR", () => integer(-1)],
-  ["CLIENT|ID", ({ id }) => integer(id)],
+  ["CLIENT|ID", ({ client }) => integer(client.id)],
   ["CLIENT|INFO", (session, argv) => verbatim(`${ownLine(session, argv)}\n`)],
   ["CLIENT|KILL", kill],
   ["CLIENT|LIST", list],
@@ -34,8 +20,6 @@ export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|REPLY", chooseReplies],
   ["CLIENT|SETINFO", setInfo],
   ["CLIENT|SETNAME", setName],
-  ["CLIENT|TRACKING", track],
-  ["CLIENT|TRACKINGINFO", trackingInfo],
   ["CLIENT|UNBLOCK", unblock],
   ["CLIENT|UNPAUSE", unpause],
 ];
@@ -198,28 +182,6 @@ function setInfo(session: RespSession, argv: readonly ByteString[]): Reply {
   if (what === "LIB-NAME") session.library = value;
   else session.libraryVersion = value;
   return OK;
-}
-
-function notTracking(): never {
-  throw custom(
-    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
-  );
-}
-
-function track(_: RespSession, argv: readonly ByteString[]): Reply {
-  const word = argv[2]?.toUpperCase();
-  if (word === "OFF" && argv.length === 3) return OK;
-  if (word === "ON")
-    throw custom("ERR client-side caching is not supported: no client is told of changed keys");
-  throw syntaxError();
-}
-
-function trackingInfo(): Reply {
-  return map([
-    ...[bulk("flags"), set([bulk("off")])],
-    ...[bulk("redirect"), integer(-1)],
-    ...[bulk("prefixes"), array([])],
-  ]);
 }
 
 /** `CLIENT UNBLOCK id [TIMEOUT|ERROR]` */

@@ -47,6 +47,7 @@ export class CommandRoutes {
         inTransaction: NEVER_QUEUED.has(name) ? "at-once" : flags.includes("no_multi") ? "refused" : "queued",
         mayWait: mayWait(command),
         counts: new CommandCounts(),
+        inScript: !flags.includes("noscript") && !flags.includes("no_multi"),
         needsMemory: flags.includes("denyoom"),
       };
       this.#routes.set(command, route);

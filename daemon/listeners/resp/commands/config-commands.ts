@@ -60,6 +60,7 @@ function refusal(name: ByteString, problem: string) {
 
 function resetStat({ host }: RespSession): Reply {
   host.state.resetCounts();
+  if (host.path.changes !== null) Object.assign(host.path.changes.lookups, { hits: 0, misses: 0 });
   host.rejected = 0;
   return OK;
 }

@@ -5,9 +5,11 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { LogLevel } from "../../../../serving/process/log.js";
 import { StartError } from "../../../../serving/process/start-error.js";
+import { INT64_MAX } from "../../../../store/arguments/numbers.js";
 import { checkDoors } from "../../../users/read-users.js";
 import { DEFAULT_USER } from "../../../users/users.js";
-import { fixed, keptSwitch, limit, parseMemory, type Setting } from "./config-setting.js";
+import { TRACKED_KEYS_MAX } from "../session/tracking-table.js";
+import { fixed, kept, keptSwitch, limit, parseMemory, type Setting } from "./config-setting.js";
 import {
   clientOutputBufferLimit,
   latencyPercentiles,
@@ -76,6 +78,20 @@ const maxmemoryPolicy: Setting = {
     }
     return () => {
       memory.policy = policy;
+    };
+  },
+};
+
+/** Keys that clients keep copies of: those beyond it are told to have changed. */
+const mostTracked = kept("tracking-table-max-keys", TRACKED_KEYS_MAX, { least: 0, most: INT64_MAX });
+const trackingTableMaxKeys: Setting = {
+  ...mostTracked,
+  prepare: (session, value) => {
+    const keep = mostTracked.prepare(session, value);
+    if (typeof keep === "string") return keep;
+    return () => {
+      keep();
+      session.host.tracking.most = Number(value);
     };
   },
 };
@@ -156,5 +172,6 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   save,
   "slowlog-log-slower-than": limit({ limit: "slowlogTime", scale: 1 / 1000, mayBeNegative: true }),
   "slowlog-max-len": limit({ limit: "slowlogMost", scale: 1 }),
+  "tracking-table-max-keys": trackingTableMaxKeys,
   timeout: limit({ limit: "respIdleTimeout", scale: 1000 }),
 };

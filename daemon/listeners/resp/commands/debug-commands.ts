@@ -30,25 +30,36 @@ interface Subcommand {
   readonly run: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>;
 }
 
+/** What changes how Redis keeps or sends things, which has no setting here and cannot be seen. */
+const taken = (arity: number): Subcommand => ({ arity, run: () => OK });
+
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  "AOF-FLUSH-SLEEP": taken(3),
   // Nobody replicates from here by such a number.
   "CHANGE-REPL-ID": { arity: 2, run: () => OK },
   DIGEST: { arity: 2, run: digest },
   "DIGEST-VALUE": { arity: -2, run: digestValues },
   ERROR: { arity: 3, run: fail },
   HELP: { arity: 2, run: () => array(helpText.map(status)) },
+  LISTPACK: { arity: 3, run: (session, argv) => printed(session, argv, "listpack", "Listpack") },
   // What would be read is what is in memory.
   LOADAOF: { arity: 2, run: () => OK },
+  LOG: { arity: 3, run: say },
   OBJECT: { arity: 3, run: object },
+  "PAUSE-CRON": taken(3),
   POPULATE: { arity: -3, run: populate },
   PROTOCOL: { arity: 3, run: (_, argv) => sample(argv[2] as ByteString) },
+  QUICKLIST: { arity: -3, run: (session, argv) => printed(session, argv, "quicklist", "Quicklist") },
   "QUICKLIST-PACKED-THRESHOLD": { arity: 3, run: packedThreshold },
   RELOAD: { arity: -2, run: reload },
-  // Scripts there are none.
+  REPLYBUFFER: { arity: 4, run: setReplyBuffer },
   "SET-DISABLE-DENY-SCRIPTS": { arity: 3, run: () => OK },
   // Whether keys that have expired are still held cannot be seen from outside.
   "SET-ACTIVE-EXPIRE": { arity: 3, run: () => OK },
+  "SET-SKIP-CHECKSUM-VALIDATION": taken(3),
   SLEEP: { arity: 3, run: sleep },
+  // Patterns are tried by this project's own tests.
+  "STRINGMATCH-TEST": { arity: 2, run: () => status("Apparently Redis did not crash: test passed") },
 };
 
 const NOT_ALLOWED =
@@ -87,6 +98,26 @@ function packedThreshold(_: RespSession, argv: readonly ByteString[]): Reply {
   const bytes = parseMemory(argv[2] as ByteString);
   if (bytes === undefined || bytes > THRESHOLD_BYTES_MAX)
     throw custom("ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+  return OK;
+}
+
+/** `DEBUG LISTPACK key`, `DEBUG QUICKLIST key [level]`: what Redis prints where nobody looks is not there to be printed. */
+function printed(session: RespSession, argv: readonly ByteString[], encoding: string, title: string): Reply {
+  const told = asked(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
+  if (told.kind !== "bulk") throw noSuchKey();
+  if (told.bytes !== encoding) throw custom(`ERR Not a ${encoding} encoded object.`);
+  return status(`${title} structure printed on stdout`);
+}
+
+/** `DEBUG LOG text` */
+function say({ host }: RespSession, argv: readonly ByteString[]): Reply {
+  host.state.daemon.say("info", `DEBUG LOG: ${argv[2]}`);
+  return OK;
+}
+
+/** `DEBUG REPLYBUFFER PEAK-RESET-TIME never|reset|ms`, `RESIZING 0|1` */
+function setReplyBuffer(_: RespSession, argv: readonly ByteString[]): Reply {
+  if (!/^(peak-reset-time|resizing)$/i.test(argv[2] as ByteString)) throw notSo(argv);
   return OK;
 }
 

@@ -47,7 +47,7 @@ function hello(session: RespSession, argv: readonly ByteString[]): Reply {
     ...[bulk("server"), bulk("redis")],
     ...[bulk("version"), bulk(REDIS_VERSION)],
     ...[bulk("proto"), integer(protocol)],
-    ...[bulk("id"), integer(session.id)],
+    ...[bulk("id"), integer(session.client.id)],
     ...[bulk("mode"), bulk("standalone")],
     ...[bulk("role"), bulk("master")],
     ...[bulk("modules"), array([])],

@@ -1,11 +1,11 @@
 /**
- * INFO: what clients and dashboards read, by sections. A field that Redis has is here if its value is known or plainly so; what
- * is not counted here, hits and misses of keys for one, is left out.
+ * INFO: what clients and dashboards read, by sections. A field that Redis has is here if its value is known or plainly so.
  */
 import { availableParallelism, release, totalmem, type } from "node:os";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Reply, verbatim } from "../../../../protocol/reply.js";
 import { version } from "../../../../serving/process/version.js";
+import type { Scripts } from "../../../scripts/scripts.js";
 import type { CommandCounts } from "../session/command-counts.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 import { REDIS_VERSION } from "./greeting.js";
@@ -87,7 +87,7 @@ function clientFields({ host }: RespSession): Fields {
     connected_clients: clients.size,
     maxclients: host.limits.maxConnections,
     blocked_clients: clients.all().filter(({ isWaiting }) => isWaiting).length + host.state.pause.held,
-    tracking_clients: 0,
+    tracking_clients: host.tracking.figures.clients,
   };
 }
 
@@ -110,10 +110,30 @@ function memoryFields({ host }: RespSession): Fields {
     total_system_memory_human: human(total),
     maxmemory,
     maxmemory_human: human(maxmemory),
+    ...scriptFields(host.scripts),
     maxmemory_policy: policy,
     mem_fragmentation_ratio: (rss / used).toFixed(2),
     mem_allocator: "v8",
     lazyfree_pending_objects: 0,
+  };
+}
+
+/** Scripts and functions share one Lua. */
+function scriptFields({ luaBytes, size, textBytes, functions }: Scripts): Fields {
+  return {
+    used_memory_lua: luaBytes,
+    used_memory_vm_eval: luaBytes,
+    used_memory_lua_human: human(luaBytes),
+    used_memory_scripts_eval: textBytes,
+    number_of_cached_scripts: size,
+    number_of_functions: functions.functions,
+    number_of_libraries: functions.all.length,
+    used_memory_vm_functions: 0,
+    used_memory_vm_total: luaBytes,
+    used_memory_vm_total_human: human(luaBytes),
+    used_memory_functions: functions.bytes,
+    used_memory_scripts: textBytes + functions.bytes,
+    used_memory_scripts_human: human(textBytes + functions.bytes),
   };
 }
 
@@ -139,9 +159,11 @@ function persistenceFields({ host }: RespSession): Fields {
   };
 }
 
-function statFields({ host }: RespSession): Fields {
+function statFields(session: RespSession): Fields {
+  const { host } = session;
   const { state } = host;
   const { rates } = state.pulse;
+  const tracked = host.tracking.figures;
   return {
     total_connections_received: state.clients.total,
     total_commands_processed: state.commands,
@@ -153,11 +175,23 @@ function statFields({ host }: RespSession): Fields {
     rejected_connections: host.rejected,
     expired_keys: host.path.expiredKeys,
     evicted_keys: state.daemon.memory.evicted,
+    ...lookupFields(session),
     pubsub_channels: host.channels.size("channel"),
     pubsub_patterns: host.channels.size("pattern"),
     pubsubshard_channels: host.channels.size("shard"),
+    tracking_total_keys: tracked.keys,
+    tracking_total_items: tracked.items,
+    tracking_total_prefixes: tracked.prefixes,
     total_error_replies: [...state.errors.values()].reduce((sum, count) => sum + count, 0),
   };
+}
+
+/** How often keys were found that were to be read; where others have them, they count. */
+function lookupFields({ host }: RespSession): Fields {
+  const { changes } = host.path;
+  if (changes === null) return {};
+  const { hits, misses } = changes.lookups;
+  return { keyspace_hits: hits, keyspace_misses: misses };
 }
 
 /** Every daemon takes writes; its peers are no replicas of Redis's kind. */

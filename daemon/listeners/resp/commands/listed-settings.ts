@@ -1,28 +1,26 @@
 /**
- * Settings of Redis whose values are lists: taken in Redis's form and told in its order. Of what they ask only the bound of what
- * may wait for a client has an effect here. Forms and texts: redis-server 7.0, config.c, notify.c.
+ * Settings of Redis whose values are lists: taken in Redis's form and told in its order. Of what they ask only the events that are told of, and the bound of what
+ * may wait for a client, have an effect here. Forms and texts: redis-server 7.0, config.c, notify.c.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { parseEventFlags } from "../../../options/event-flags.js";
 import { LIMITS } from "../../../options/limits.js";
 import type { RespSession } from "../session/session.js";
 import { parseMemory, type Setting } from "./config-setting.js";
 
-/** Classes of events, all of them together `A`; one that Redis tells beside them only if they are not all; and what stands behind. */
-const EVENT_CLASSES = "g$lshzxetd";
-const NEW_KEYS = "n";
-const EVENT_MARKS = "KEm";
-
-/** Nobody is told: there are no channels. */
 export const notifyKeyspaceEvents: Setting = {
-  text: ({ host }) => host.state.settings.get("notify-keyspace-events") ?? "",
-  prepare: ({ host }, value) => {
-    const named = new Set(value.replaceAll("A", EVENT_CLASSES));
-    if ([...named].some((char) => !(EVENT_CLASSES + NEW_KEYS + EVENT_MARKS).includes(char)))
-      return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
-    const chosen = (chars: string) => [...chars].filter((char) => named.has(char)).join("");
-    const classes = chosen(EVENT_CLASSES);
-    const told = (classes === EVENT_CLASSES ? "A" : classes + chosen(NEW_KEYS)) + chosen(EVENT_MARKS);
-    return () => host.state.settings.set("notify-keyspace-events", told);
+  text: ({ host }) => host.notices.flags.text,
+  prepare: ({ host: { notices } }, value) => {
+    try {
+      const flags = parseEventFlags(value);
+      if (!notices.isPossible && flags.text !== "")
+        return "the keys are other daemons', which do not tell of them";
+      return () => {
+        notices.flags = flags;
+      };
+    } catch (problem) {
+      return (problem as RangeError).message;
+    }
   },
 };
 

@@ -5,25 +5,33 @@ import { clientHandlers } from "./client-commands.js";
 import type { SessionHandlers } from "./command-routes.js";
 import { configHandlers } from "./config-commands.js";
 import { debugHandlers } from "./debug-commands.js";
+import { functionHandlers } from "./function-commands.js";
 import { greetingHandlers } from "./greeting.js";
 import { infoHandlers } from "./info.js";
 import { memoryHandlers } from "./memory-commands.js";
 import { processHandlers } from "./process-commands.js";
 import { replicaWaitHandlers } from "./replica-wait.js";
+import { replicationHandlers } from "./replication-commands.js";
+import { scriptHandlers } from "./script-commands.js";
 import { slowHandlers } from "./slow-commands.js";
+import { trackingHandlers } from "./tracking-commands.js";
 import { transactionHandlers } from "./transactions.js";
 
 export const sessionHandlers: SessionHandlers = new Map([
   ...greetingHandlers,
   ...transactionHandlers,
   ...clientHandlers,
+  ...trackingHandlers,
   ...channelHandlers,
   ...aclHandlers,
   ...infoHandlers,
   ...configHandlers,
+  ...scriptHandlers,
+  ...functionHandlers,
   ...slowHandlers,
   ...memoryHandlers,
   ...processHandlers,
   ...debugHandlers,
   ...replicaWaitHandlers,
+  ...replicationHandlers,
 ]);

@@ -8,7 +8,7 @@ import { settled } from "../../../../protocol/step-reply.js";
 import { COMMANDS_MAX, type Condition } from "../../../../protocol/version-2/envelope.js";
 import { custom } from "../../../../store/arguments/errors.js";
 import type { AclRefusal } from "../../../../store/rights/acl.js";
-import type { CommandSender, Writers } from "../../../users/command-path.js";
+import type { CommandSender, StepRunner, Writers } from "../../../users/command-path.js";
 import type { User } from "../../../users/users.js";
 import { noteRefusal } from "../session/refusals.js";
 import type { Queued, RespSession, SessionHandler } from "../session/session.js";
@@ -23,6 +23,16 @@ const ONE_USER = error(
 const TOO_MANY = error(
   `EXECABORT Transaction discarded: where commands are recorded, one that writes has at most ${COMMANDS_MAX} commands`,
 );
+const NOT_WITH_SCRIPTS = error("ERR where commands are recorded, it cannot be in a transaction with scripts");
+/** What runs scripts. */
+const SCRIPTS: ReadonlySet<string> = new Set([
+  "EVAL",
+  "EVALSHA",
+  "EVALSHA_RO",
+  "EVAL_RO",
+  "FCALL",
+  "FCALL_RO",
+]);
 const NO_LONGER_ALLOWED =
   "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
   "This command is no longer allowed for the following reason: ";
@@ -31,7 +41,7 @@ const WATCHED_MAX = 1024;
 
 export const transactionHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["MULTI", multi],
-  ["EXEC", exec],
+  ["EXEC", (session) => exec(session, session.host.scripts.isReady)],
   ["DISCARD", discard],
   ["WATCH", watch],
   ["UNWATCH", unwatch],
@@ -70,16 +80,27 @@ function unwatch({ watched }: RespSession): Reply {
   return OK;
 }
 
-function exec(session: RespSession): Reply | Promise<Reply> {
+/** @param isReady  whether scripts can be run, or cannot at all */
+function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   const { queued, isSpoilt, host } = session;
   if (queued === null) throw custom("ERR EXEC without MULTI");
+  const hasScripts = queued.some(({ route }) => SCRIPTS.has(route.command.name));
+  if (hasScripts && !isReady)
+    return host.scripts.load().then(
+      () => exec(session, true),
+      () => exec(session, true),
+    );
   const { conditions, hasChanged } = session.watched;
   session.leaveTransaction();
   if (isSpoilt) return ABORTED;
   if (hasChanged || !host.path.hold(conditions)) return NIL_ARRAY;
   session.isExecuting = true;
   try {
-    const reply = host.path.records ? execRecorded(session, queued, conditions) : execHere(session, queued);
+    const reply = !host.path.records
+      ? execHere(session, queued)
+      : hasScripts
+        ? execInSteps(session, queued, conditions)
+        : execRecorded(session, queued, conditions);
     const counted = (one: Reply) => withErrorsCounted(session, one);
     return reply instanceof Promise ? reply.then(counted) : counted(reply);
   } finally {
@@ -104,6 +125,36 @@ function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<
   if (!("kind" in served)) return served;
   if (served.kind === "later") throw new Error(`${route.command.name} was to be recorded by itself`);
   return settled(served);
+}
+
+/** Scripts see what the commands before them wrote, so that it is found out one by one what the unit is. */
+function execInSteps(
+  session: RespSession,
+  queued: readonly Queued[],
+  conditions: readonly Condition[],
+): Reply | Promise<Reply> {
+  const { db, user } = session;
+  const sender = senderOf(session, { db, user });
+  return session.host.path.executeInSteps(
+    (run) => {
+      session.steps = run;
+      try {
+        return array(queued.map((one) => stepOf(session, one, run)));
+      } finally {
+        session.steps = null;
+      }
+    },
+    conditions,
+    sender,
+  );
+}
+
+function stepOf(session: RespSession, { route, argv }: Queued, run: StepRunner): Reply {
+  const denial = denialOf(session, { route, argv });
+  if (denial !== null) return denial;
+  if (route.handler === null) return run(route.command, argv, session.db);
+  const reply = runOne(session, { route, argv });
+  return reply instanceof Promise ? NOT_WITH_SCRIPTS : reply;
 }
 
 /** Who the connection is may have changed since a command was queued, or what he may do. */
@@ -168,6 +219,9 @@ function execRecorded(
   const merge = (reply: Reply): Reply | Promise<Reply> => {
     if (reply.kind !== "array") return aborted(reply);
     for (const [i, { place }] of calls.entries()) replies[place] = reply.items[i] ?? NIL;
+    const { tracking } = session.host;
+    if (tracking.size > 0)
+      for (const { route, argv } of calls) tracking.ranBefore(session.client, route.command, argv);
     return withSaid();
   };
   const unit = session.host.path.executeTogether(
@@ -180,7 +234,7 @@ function execRecorded(
 
 function senderOf(
   { now, isStable, lastWrite, encoding }: RespSession,
-  { db, user }: QueuedCall,
+  { db, user }: Pick<QueuedCall, "db" | "user">,
 ): CommandSender {
   return {
     db,

@@ -41,7 +41,6 @@ const NUMBERS: readonly (readonly [name: string, fallback: number, least: number
     ["shutdown-timeout", 10, 0, INT_MAX],
     ["stream-node-max-entries", 100, 0, MANY],
     ["tcp-keepalive", 300, 0, INT_MAX],
-    ["tracking-table-max-keys", 1_000_000, 0, MANY],
   ];
 
 /** The same of bytes. */

@@ -23,3 +23,12 @@ export function argumentBytes(argv: readonly ByteString[]): number {
   for (const argument of argv) bytes += argument.length;
   return bytes;
 }
+
+/** What a queued command costs besides its arguments' bytes, and each of these. */
+const QUEUED_BYTES = 200;
+const ARGUMENT_BYTES = 16;
+
+/** Of a command that waits for EXEC, roughly. */
+export function queuedBytes(argv: readonly ByteString[]): number {
+  return argv.reduce((sum, { length }) => sum + ARGUMENT_BYTES + length, QUEUED_BYTES);
+}

@@ -1,7 +1,8 @@
 /** Runs a command that may wait: at once if there is something, else when there is. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { bulk, error, type Reply } from "../../../../protocol/reply.js";
+import { bulk, error, NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
 import { findCommand } from "../../../../store/command-table.js";
+import { XREADGROUP_OUTLOOK } from "../../../../store/commands/streams/group-reads.js";
 import { Database } from "../../../../store/database.js";
 import type { Command } from "../../../../store/rows/command.js";
 import type { CommandPath, CommandSender } from "../../../users/command-path.js";
@@ -34,7 +35,9 @@ export function runOrWait(
   argv: readonly ByteString[],
   sender: WaitingSender,
 ): Reply | Promise<Reply> {
-  const mistake = EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
+  const isOfGroup = command.name === "XREADGROUP";
+  // What is wrong with a group is known only where that is.
+  const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
   if (mistake.kind === "error") return mistake;
   const wait = () => {
     const called = command.name === "XREAD" ? withLastIds(argv, (key) => lastId(path, key, sender)) : argv;
@@ -60,7 +63,11 @@ export function runOrWait(
     return waited;
   };
   // Where it would be recorded, a command that finds nothing is not worth a record.
-  if (path.records && command.flags.includes("write") && isEmpty(path, command, argv, sender)) return wait();
+  if (path.records && isOfGroup) {
+    const outlook = path.execute(XREADGROUP_OUTLOOK, argv, sender);
+    if (!(outlook instanceof Promise) && outlook.kind === "error") return outlook;
+    if (!(outlook instanceof Promise) && isNothing(outlook)) return wait();
+  } else if (path.records && command.writes && isEmpty(path, command, argv, sender)) return wait();
   const reply = path.execute(command, argv, sender);
   if (reply instanceof Promise) return reply.then((settled) => (isNothing(settled) ? waitLate() : settled));
   return isNothing(reply) ? wait() : reply;

@@ -8,6 +8,13 @@ export interface Heard {
   readonly shards: number;
 }
 
+/** How it is told of changes of what it keeps copies of. */
+export interface TrackerFace {
+  /** null: it keeps none now. */
+  readonly mode: { readonly prefixes: ReadonlySet<ByteString> | null; readonly redirect: number } | null;
+  readonly isBroken: boolean;
+}
+
 export interface Client {
   readonly id: number;
   /** Address and port of the client, and of the listener. */
@@ -26,6 +33,8 @@ export interface Client {
   readonly isWaiting: boolean;
   readonly isMonitor: boolean;
   readonly heard: Heard;
+  /** null: it has never kept copies. */
+  readonly tracker: TrackerFace | null;
   /** `uptime` milliseconds. */
   readonly connectedAt: number;
   readonly activeAt: number;
@@ -91,7 +100,7 @@ export function clientLine(
     ...{ qbuf: requestBytes, "qbuf-free": 0, "argv-mem": 0, "multi-mem": 0, rbs: 0, rbp: 0 },
     ...{ obl: 0, oll: 0, omem: client.answerBytes, "tot-mem": requestBytes + client.answerBytes },
     ...{ events: "r", cmd: client.lastCommand ?? "NULL", user: client.userName ?? "(superuser)" },
-    ...{ redir: -1, resp: client.protocol },
+    ...{ redir: client.tracker?.mode?.redirect ?? -1, resp: client.protocol },
     ...{ "lib-name": client.library, "lib-ver": client.libraryVersion },
   };
   return Object.entries(fields)
@@ -105,7 +114,10 @@ export function hears({ heard: { channels, patterns, shards } }: Client): boolea
 }
 
 function flagsOf(client: Client): string {
-  const { isMonitor, isWaiting, queuedCount } = client;
-  const flags = `${isMonitor ? "O" : ""}${hears(client) ? "P" : ""}${isWaiting ? "b" : ""}${queuedCount >= 0 ? "x" : ""}`;
+  const { isMonitor, isWaiting, queuedCount, tracker } = client;
+  const mode = tracker?.mode ?? null;
+  const flags =
+    `${isMonitor ? "O" : ""}${hears(client) ? "P" : ""}${isWaiting ? "b" : ""}${queuedCount >= 0 ? "x" : ""}` +
+    `${mode === null ? "" : "t"}${tracker?.isBroken ? "R" : ""}${(mode?.prefixes ?? null) === null ? "" : "B"}`;
   return flags === "" ? "N" : flags;
 }

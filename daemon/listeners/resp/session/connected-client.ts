@@ -1,15 +1,16 @@
 /** A connection as the CLIENT commands see it. */
-import type { Socket } from "node:net";
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { ClientSocket } from "../../../../serving/connections/client-socket.js";
 import type { ChannelKind } from "../../../channels/channels.js";
 import type { Client, Heard } from "./clients.js";
 import type { RespSession, SessionHost } from "./session.js";
+import type { Tracker } from "./tracker.js";
 
 /** What is asked of the connection itself. */
 export interface ConnectionFace {
   readonly id: number;
   readonly socket: Pick<
-    Socket,
+    ClientSocket,
     "remoteAddress" | "remotePort" | "localAddress" | "localPort" | "writableLength"
   >;
   /** `uptime` milliseconds. */
@@ -107,6 +108,10 @@ export class ConnectedClient implements Client {
     return { channels: size("channel"), patterns: size("pattern"), shards: size("shard") };
   }
 
+  get tracker(): Tracker | null {
+    return this.#host.tracking.of(this) ?? null;
+  }
+
   endAfterAnswer(): void {
     this.session.isClosing = true;
   }
@@ -122,5 +127,6 @@ export class ConnectedClient implements Client {
     this.session.subscriptions?.clear();
     this.#host.state.clients.remove(this);
     this.#host.state.monitors.delete(this);
+    this.#host.tracking.gone(this);
   }
 }

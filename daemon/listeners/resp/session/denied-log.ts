@@ -10,7 +10,7 @@ const NAME_BYTES_MAX = 1024;
 export interface Denied {
   readonly reason: "command" | "key" | "channel" | "auth";
   /** Whether the command stood in a transaction. */
-  readonly context: "toplevel" | "multi";
+  readonly context: "toplevel" | "multi" | "lua";
   /** What it was about: a command, a key, or what had to be logged in for. */
   readonly object: ByteString;
   readonly userName: ByteString;

@@ -27,9 +27,10 @@ export function noteDenied(
   reason: Denied["reason"],
   object: ByteString,
   userName: ByteString,
+  within: Denied["context"] | null = null,
 ): void {
   const { environment } = state;
-  const context = queued === null && !isExecuting ? "toplevel" : "multi";
+  const context = within ?? (queued === null && !isExecuting ? "toplevel" : "multi");
   const line = clientLine(client, environment.uptime());
   state.denied.add(
     { reason, context, object, userName, client: line },
@@ -45,8 +46,13 @@ export function objectOf({ name }: Command, refusal: AclRefusal): ByteString {
 }
 
 /** Keeps for ACL LOG what a user's rules have refused. */
-export function noteRefusal(session: DeniedSession, command: Command, refusal: AclRefusal): void {
-  noteDenied(session, refusal.what, objectOf(command, refusal), session.as ?? "");
+export function noteRefusal(
+  session: DeniedSession,
+  command: Command,
+  refusal: AclRefusal,
+  within: Denied["context"] | null = null,
+): void {
+  noteDenied(session, refusal.what, objectOf(command, refusal), session.as ?? "", within);
 }
 
 const NO_KEY = error("NOPERM this user has no permissions to access one of the keys used as arguments");

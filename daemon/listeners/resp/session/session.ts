@@ -11,16 +11,21 @@ import type { EncodingLimits } from "../../../../store/engine/encoding-name.js";
 import type { Command } from "../../../../store/rows/command.js";
 import type { Channels } from "../../../channels/channels.js";
 import type { Limits } from "../../../options/limits.js";
-import type { CommandPath, LastWrite, WaitingSender } from "../../../users/command-path.js";
+import type { Scripts } from "../../../scripts/scripts.js";
+import type { CommandPath, LastWrite, StepRunner, WaitingSender } from "../../../users/command-path.js";
 import { type Denial, Guest, type GuestParts } from "../../../users/guest.js";
 import type { User } from "../../../users/users.js";
+import { queuedBytes } from "./answers.js";
 import { AwaitedCommand } from "./awaited-command.js";
 import { runOrWait } from "./blocking.js";
 import type { Client } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
+import type { KeyspaceNotices } from "./keyspace-notices.js";
+import { isPlain } from "./plain.js";
 import { refusalReply } from "./refusals.js";
 import type { ServerState } from "./server-state.js";
 import type { Subscriptions } from "./subscriptions.js";
+import type { TrackingTable } from "./tracking-table.js";
 import type { WaitingClients } from "./waiting.js";
 import { type AbsentKeys, WatchedKeys } from "./watched-keys.js";
 
@@ -49,6 +54,8 @@ export interface Route {
   /** Whether it waits for data, outside of transactions. */
   readonly mayWait: boolean;
   readonly counts: CommandCounts;
+  /** Whether scripts may call it. */
+  readonly inScript: boolean;
   /** Refused while memory is full. */
   readonly needsMemory: boolean;
 }
@@ -64,7 +71,10 @@ export interface SessionHost extends GuestParts {
   readonly environment: Environment;
   readonly state: ServerState;
   readonly channels: Channels;
+  readonly notices: KeyspaceNotices;
+  readonly tracking: TrackingTable;
   readonly waiters: WaitingClients;
+  readonly scripts: Scripts;
   readonly absentKeys: AbsentKeys;
   /** Connections that were not let in, since there were too many. */
   rejected: number;
@@ -81,9 +91,6 @@ export interface Queued {
 const QUEUED = status("QUEUED");
 const NO_AUTH = error("NOAUTH Authentication required.");
 const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
-/** What a queued command costs besides its arguments' bytes, and each of these. */
-const QUEUED_BYTES = 200;
-const ARGUMENT_BYTES = 16;
 const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
 /** What ends a transaction without running it. */
 const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
@@ -123,6 +130,8 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
   readonly watched: WatchedKeys;
   /** Whether EXEC is running its commands: none of them may wait. */
   isExecuting = false;
+  /** What runs the commands of EXEC one by one, if those of scripts are among them. */
+  steps: StepRunner | null = null;
   /** The connection closes behind the next answer. */
   isClosing = false;
   readonly guest: Guest;
@@ -137,11 +146,6 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
   /** Who has logged in; null: nobody, and somebody has to. */
   get user(): User | null {
     return this.guest.user;
-  }
-
-  /** Of the connections of this daemon's life. */
-  get id(): number {
-    return this.client.id;
   }
 
   get as(): ByteString | null {
@@ -177,19 +181,20 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     this.last = found;
     if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
     this.queued.push({ route: found, argv });
-    this.queuedBytes += argv.reduce((sum, { length }) => sum + ARGUMENT_BYTES + length, QUEUED_BYTES);
+    this.queuedBytes += queuedBytes(argv);
     return QUEUED;
   }
 
   /** Runs what was found and permitted. */
   call(route: Route, argv: readonly ByteString[]): Served {
-    const { state, environment, waiters } = this.host;
+    const { state, environment, waiters, tracking } = this.host;
     const startedAt = state.mark;
     const reply = this.#run(route, argv);
     state.mark = environment.uptime();
     const milliseconds = state.mark - startedAt;
     route.counts.add(milliseconds, reply !== null && "kind" in reply && reply.kind === "error");
     if (state.monitors.size > 0) state.show(route.command, argv, this.client);
+    if (tracking.size > 0) tracking.ran(this, route.command, argv);
     if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
     // The waiting itself does not count.
     else this.#noteTimeWhenServed(route, argv, milliseconds);
@@ -270,6 +275,7 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     this.replies = "on";
     this.isStable = false;
     this.host.state.monitors.delete(this.client);
+    this.host.tracking.end(this.client);
     this.guest.logOut();
   }
 
@@ -306,12 +312,4 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     if (name === "EXEC") return this.queued.some(({ route }) => route.needsMemory);
     return !NEVER_FULL.has(name);
   }
-}
-
-/**
- * Whether it is answered without waiting for data, a time or other daemons, in the order in which it is sent.
- * @param carries  whether reads are, too
- */
-function isPlain({ writes, handler, mayWait }: Route, carries: boolean): boolean {
-  return (writes || carries) && handler === null && !mayWait;
 }

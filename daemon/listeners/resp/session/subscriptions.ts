@@ -1,10 +1,15 @@
 /** What a connection of --resp hears. Made for its first subscription. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { bulks, error, type Reply } from "../../../../protocol/reply.js";
+import { refusedChannel } from "../../../../store/rights/channel-rights.js";
 import type { Command } from "../../../../store/rows/command.js";
-import type { ChannelKind, Channels, Subscriber } from "../../../channels/channels.js";
+import {
+  CHANNEL_KINDS,
+  type ChannelKind,
+  type Channels,
+  type Subscriber,
+} from "../../../channels/channels.js";
 import type { Message } from "../../../channels/message.js";
-import { refusedChannel } from "../../../users/channel-rights.js";
 import type { Guest } from "../../../users/guest.js";
 import type { Client } from "./clients.js";
 
@@ -67,8 +72,7 @@ export class Subscriptions implements Subscriber {
   }
 
   clear(): void {
-    for (const kind of ["channel", "pattern", "shard"] as const)
-      for (const name of this.all(kind)) this.remove(kind, name);
+    for (const kind of CHANNEL_KINDS) for (const name of this.all(kind)) this.remove(kind, name);
   }
 
   /** What a command is answered because of what RESP2 hears; null: it is carried out. */
@@ -78,6 +82,14 @@ export class Subscriptions implements Subscriber {
     return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
   }
 
+  /** @param patterns  null: all channels */
+  #isGivenBy(patterns: readonly ByteString[] | null): boolean {
+    return (
+      patterns === null ||
+      CHANNEL_KINDS.every((kind) => refusedChannel(patterns, this.#names[kind], kind === "pattern") === null)
+    );
+  }
+
   hear(message: Message): void {
     this.#client.push(message.written(this.#client.protocol));
   }
@@ -85,12 +97,6 @@ export class Subscriptions implements Subscriber {
   review(): void {
     this.#guest.renew();
     const { user } = this.#guest;
-    const isAllowed =
-      user !== null &&
-      (user.channels === null ||
-        (["channel", "pattern", "shard"] as const).every(
-          (kind) => refusedChannel(user.channels, this.#names[kind], kind === "pattern") === null,
-        ));
-    if (!isAllowed) this.#client.kill();
+    if (user === null || !this.#isGivenBy(user.channels)) this.#client.kill();
   }
 }

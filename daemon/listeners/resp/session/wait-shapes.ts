@@ -1,11 +1,15 @@
 /** The commands that may wait for data: which keys of which type they wait for, for how long, and what is run then. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { valuesOf } from "../../../../store/commands/streams/read-options.js";
 import { timeoutArgument } from "../../../../store/commands/timeout.js";
 
 type Argv = readonly ByteString[];
 
-/** What TYPE says of a key that has something for whoever waits. */
-export type AwaitedType = "list" | "zset" | "stream";
+/** What TYPE says of a key that has something for whoever waits; `group`: a stream, and what a group of it was not handed. */
+export type AwaitedType = "list" | "zset" | "stream" | "group";
+
+/** Entries that who has waited for streams is told at most, unless he says otherwise. */
+const COUNT_DEFAULT = "1000";
 
 export interface WaitShape {
   readonly type: AwaitedType;
@@ -29,7 +33,8 @@ export const WAIT_SHAPES: Readonly<Record<string, WaitShapeOf>> = {
   BZMPOP: (argv) => ofCounted("zset", argv),
   BZPOPMAX: (argv) => ofSeveral("zset", argv),
   BZPOPMIN: (argv) => ofSeveral("zset", argv),
-  XREAD: ofStreams,
+  XREAD: (argv) => ofStreams("stream", argv),
+  XREADGROUP: (argv) => ofStreams("group", argv),
 };
 
 /** `NAME key [key …] timeout` */
@@ -57,20 +62,23 @@ function ofOne(argv: Argv, timeoutAt: number): WaitShape {
   return { type: "list", keys: [argv[1] as ByteString], milliseconds, argvFor: () => argv };
 }
 
-/** XREAD. `$` stands for the id that `withLastIds` has put there. */
-function ofStreams(argv: Argv): WaitShape | null {
+/** XREAD and XREADGROUP. `$` stands for the id that `withLastIds` has put there. */
+function ofStreams(type: "stream" | "group", argv: Argv): WaitShape | null {
   let timeout: ByteString | null = null;
+  let count: ByteString = "0";
   let at = 1;
-  for (; argv[at]?.toUpperCase() !== "STREAMS"; at += 2) {
-    if (argv[at]?.toUpperCase() === "BLOCK") timeout = argv[at + 1] as ByteString;
+  for (; argv[at]?.toUpperCase() !== "STREAMS"; at += 1 + valuesOf(argv[at] as ByteString)) {
+    const word = argv[at]?.toUpperCase();
+    if (word === "BLOCK") timeout = argv[at + 1] as ByteString;
+    if (word === "COUNT") count = argv[at + 1] as ByteString;
   }
   if (timeout === null) return null;
-  const options = argv.slice(0, at);
+  const options = [...argv.slice(0, at), ...(Number(count) > 0 ? [] : ["COUNT", COUNT_DEFAULT])];
   const names = argv.slice(at + 1);
   const keys = names.slice(0, names.length / 2);
   const ids = names.slice(names.length / 2);
   return {
-    ...{ type: "stream", keys, milliseconds: Number(timeout) },
+    ...{ type, keys, milliseconds: Number(timeout) },
     argvFor: (key) => [...options, "STREAMS", key, ids[keys.indexOf(key)] as ByteString],
   };
 }

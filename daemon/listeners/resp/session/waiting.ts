@@ -3,9 +3,10 @@
  * done. What is run then is the command itself, of the one key: where writes are recorded it goes the same way as any other.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
+import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
 import type { Environment } from "../../../../serving/process/environment.js";
 import { findCommand } from "../../../../store/command-table.js";
+import { XREADGROUP_OUTLOOK } from "../../../../store/commands/streams/group-reads.js";
 import type { Command } from "../../../../store/rows/command.js";
 import { touchesOf } from "../../../../store/rows/key-spec.js";
 import type { Called } from "../../../backends/called.js";
@@ -17,6 +18,14 @@ export const OVERDUE = NIL_ARRAY;
 /** A timer takes no longer times; who waits for longer waits for ever. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const SIZE_OF = { list: "LLEN", zset: "ZCARD", stream: null } as const;
+/** For whom a group's stream, or the group, is there no more. */
+const NO_STREAM = error("UNBLOCKED the stream key no longer exists");
+const NO_GROUP = error("NOGROUP the consumer group this client was blocked on no longer exists");
+/** They write into streams, and leave nobody anything to read but SETID, behind which Redis looks at nobody either. */
+const SERVE_NOBODY: ReadonlySet<string> = new Set([
+  ...["XACK", "XAUTOCLAIM", "XCLAIM", "XDEL", "XREADGROUP", "XSETID", "XTRIM"],
+  ...["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID"].map((name) => `XGROUP|${name}`),
+]);
 
 export interface Waiter {
   readonly command: Command;
@@ -42,6 +51,8 @@ export class WaitingClients {
   readonly #ready = new Set<string>();
   /** Keys that somebody waits for and a command on its way names, in the order in which it does. */
   readonly #expected = new Set<string>();
+  /** What ends the watch over the end of a key's time, of keys for whose group somebody waits. */
+  readonly #ends = new Map<string, () => void>();
   #isServing = false;
   #willServe = false;
 
@@ -60,13 +71,14 @@ export class WaitingClients {
       const name = nameOf(waiter.db, key);
       const queue = this.#queues.get(name) ?? new Set();
       this.#queues.set(name, queue.add(waiting));
+      this.#watchEnd(waiting, name, key);
     }
     return (reply) => this.#giveUp(waiting, reply);
   }
 
   /** A command that writes has been run: whoever waits for its keys is served in this turn, or by `serve`. */
   written(command: Command, argv: readonly ByteString[], db: number): void {
-    if (this.#queues.size === 0) return;
+    if (this.#queues.size === 0 || SERVE_NOBODY.has(command.name)) return;
     for (const name of this.#namedBy(command, argv, db)) this.#mark(name);
   }
 
@@ -135,8 +147,14 @@ export class WaitingClients {
   #serveKey(name: string): void {
     const db = Number.parseInt(name, 10);
     const key = name.slice(name.indexOf(" ") + 1);
+    const [first] = this.#queues.get(name) ?? [];
+    // Its time may be another now.
+    if (first !== undefined) this.#watchEnd(first, name, key);
     for (const waiting of [...(this.#queues.get(name) ?? [])]) {
-      if (waiting.isUnderWay || !this.#hasSomething(waiting, db, key)) continue;
+      if (waiting.isUnderWay) continue;
+      const outlook = this.#outlook(waiting, db, key);
+      if (typeof outlook !== "boolean") this.#finish(waiting, outlook);
+      if (outlook !== true) continue;
       this.#expected.delete(name);
       const { command, shape, sender } = waiting;
       const reply = this.#path.execute(command, shape.argvFor(key), this.#senderIn(sender, db));
@@ -158,18 +176,30 @@ export class WaitingClients {
     this.#mark(name);
   }
 
-  #hasSomething({ shape: { type }, sender }: Waiting, db: number, key: ByteString): boolean {
-    const found = this.#ask(["TYPE", key], this.#senderIn(sender, db));
-    if (found?.kind !== "status" || found.text !== type) return false;
-    const size = SIZE_OF[type];
+  /** Whether a key has something for one that waits; an error: it never will. */
+  #outlook({ shape, sender }: Waiting, db: number, key: ByteString): boolean | ErrorReply {
+    const asker = this.#senderIn(sender, db);
+    if (shape.type === "group") {
+      const outlook = this.#ask(shape.argvFor(key), asker, XREADGROUP_OUTLOOK);
+      if (outlook?.kind !== "error") return outlook !== null && !isNothing(outlook);
+      const type = this.#ask(["TYPE", key], asker);
+      return type?.kind === "status" && type.text === "stream" ? NO_GROUP : NO_STREAM;
+    }
+    const found = this.#ask(["TYPE", key], asker);
+    if (found?.kind !== "status" || found.text !== shape.type) return false;
+    const size = SIZE_OF[shape.type];
     if (size === null) return true;
-    const elements = this.#ask([size, key], this.#senderIn(sender, db));
+    const elements = this.#ask([size, key], asker);
     return elements?.kind === "integer" && elements.value > 0;
   }
 
   /** Reads of what is in memory are answered at once. */
-  #ask(argv: readonly ByteString[], sender: CommandSender): Reply | null {
-    const reply = this.#path.execute(findCommand(argv[0] as string) as Command, argv, sender);
+  #ask(
+    argv: readonly ByteString[],
+    sender: CommandSender,
+    command = findCommand(argv[0] as string) as Command,
+  ): Reply | null {
+    const reply = this.#path.execute(command, argv, sender);
     return reply instanceof Promise ? null : reply;
   }
 
@@ -193,9 +223,29 @@ export class WaitingClients {
       const name = nameOf(waiting.db, key);
       const queue = this.#queues.get(name);
       queue?.delete(waiting);
-      if (queue?.size === 0) this.#queues.delete(name);
+      if (queue?.size !== 0) continue;
+      this.#queues.delete(name);
+      this.#endWatch(name);
     }
     waiting.resolve(reply);
+  }
+
+  /** Looks at a key again when its time is over: who waits for a group of it is told. */
+  #watchEnd({ shape, sender, db }: Waiting, name: string, key: ByteString): void {
+    if (shape.type !== "group") return;
+    this.#endWatch(name);
+    const left = this.#ask(["PTTL", key], this.#senderIn(sender, db));
+    const milliseconds = left?.kind === "integer" ? Number(left.value) + 1 : 0;
+    if (milliseconds <= 0 || milliseconds > TIMER_MS_MAX) return;
+    this.#ends.set(
+      name,
+      this.#environment.setTimer(milliseconds, () => this.#mark(name)),
+    );
+  }
+
+  #endWatch(name: string): void {
+    this.#ends.get(name)?.();
+    this.#ends.delete(name);
   }
 }
 

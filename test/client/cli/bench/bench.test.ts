@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../../client/entry.js";
-import { buildRoot } from "../../../support/repository.js";
+import { programPaths } from "../../../support/programs.js";
 import { deadAddress } from "../../fake-server.js";
 import { type Cluster, startCluster } from "../cluster.js";
 
@@ -112,7 +112,7 @@ for (const [args, message] of [
 }
 
 test("Ctrl-C ends bench early, and it prints what it has", async () => {
-  const program = join(buildRoot, "client/cli/main.js");
+  const program = programPaths.dbsync;
   const args = [
     "bench",
     "-s",

@@ -14,8 +14,9 @@ import { some } from "../../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { freePort } from "../../../support/free-port.js";
 import { NAMELESS } from "../../../support/nameless.js";
+import { programPaths } from "../../../support/programs.js";
 import { RawClient } from "../../../support/raw-client.js";
-import { buildRoot, repositoryRoot } from "../../../support/repository.js";
+import { repositoryRoot } from "../../../support/repository.js";
 import { run } from "../../../support/run-program.js";
 import { type ChildResult, runDbsync } from "../../child.js";
 import { deadAddress } from "../../fake-server.js";
@@ -25,7 +26,7 @@ const recorded = (name: string) => readFileSync(join(repositoryRoot, "test/vecto
 let keys: string;
 before(async () => {
   keys = await mkdtemp(join(tmpdir(), "dbsync-json-"));
-  const made = await run(process.execPath, [join(buildRoot, "keys", "keygen.js"), "--out", keys]);
+  const made = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", keys]);
   assert.equal(made.code, 0, made.stderr);
 });
 after(() => rm(keys, { recursive: true }));

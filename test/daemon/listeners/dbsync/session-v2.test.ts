@@ -11,6 +11,7 @@ import { ByteBudget } from "../../../../serving/connections/byte-budget.js";
 import { RefusalLog } from "../../../../serving/connections/refusal-log.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { defaultLimits } from "../../in-process.js";
+import { NOWHERE } from "../../no-connection.js";
 import { log, makeScene } from "../../scene.js";
 
 test("a session counts what waits for other daemons, up to a bound, until it is answered", async () => {
@@ -19,8 +20,8 @@ test("a session counts what waits for other daemons, up to a bound, until it is 
   scene.pipeline.take = () => new Promise((resolve) => answers.push(resolve));
   const host: ConnectionHost = {
     ...{ pipeline: scene.pipeline, environment: scene.environment, daemon: scene.daemon, log },
-    ...{ limits: defaultLimits, observer: NOBODY, members: null, takesVersion1: true },
-    closeAfterAnswer: false,
+    ...{ limits: defaultLimits, observer: NOBODY, members: null, live: null, takesVersion1: true },
+    ...{ closeAfterAnswer: false, version: 0, listener: "dbsync-v2" },
     refusals: new RefusalLog(log, scene.environment, REFUSALS),
     budget: new ByteBudget(1),
     heard() {},
@@ -29,7 +30,7 @@ test("a session counts what waits for other daemons, up to a bound, until it is 
     rejected: 0,
     overBudget() {},
   };
-  const session = new SessionV2(host, "test");
+  const session = new SessionV2(host, NOWHERE);
   const { body, signature } = scene.sign([["SET", "k", "v"]]);
   const texts = [body.toString("latin1"), signature.toString("latin1")] as const;
   const plain = Buffer.from(writeCommandMessage(...texts), "latin1");

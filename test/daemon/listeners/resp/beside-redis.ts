@@ -18,7 +18,7 @@ export async function answers(port: number, bytes: string): Promise<string> {
   client.send(bytes + writeCommand(["ECHO", END]));
   let all = "";
   while (!all.endsWith(ENDED)) {
-    const more = await client.read(1);
+    const more = await client.read(Math.max(1, client.received.length));
     if (more === "") return withoutId(`${all} (closed)`);
     all += more;
   }

@@ -125,6 +125,19 @@ for (const [name, list] of Object.entries(scenes)) {
   });
 }
 
+test("who waits for a group of a stream that expires is told so", { skip }, async () => {
+  const waits = ["XGROUP CREATE s g $ MKSTREAM", "PEXPIRE s 300", "XREADGROUP GROUP g c BLOCK 0 STREAMS s >"];
+  await beside.assertSame(lines("FLUSHALL", ...waits));
+  const [mine, theirs] = await Promise.all(
+    [beside.ours, beside.redis].map(({ port }) => {
+      const [create, expire, read] = waits;
+      return played(port, [`${create}; ${read}`], [expire as string]);
+    }),
+  );
+  assert.match(mine?.told[0] ?? "", /-UNBLOCKED the stream key no longer exists/);
+  assert.deepEqual(mine, theirs);
+});
+
 test("who waits too long is told nothing", { skip }, async () => {
   for (const protocol of ["HELLO 2", "HELLO 3"]) {
     await beside.assertSame(

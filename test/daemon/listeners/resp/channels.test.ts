@@ -10,6 +10,7 @@ import { SeededRandom } from "../../../support/seeded-random.js";
 import { until } from "../../replicas.js";
 import { BesideRedis, lines } from "./beside-redis.js";
 import { type RespScene, startResp } from "./scene.js";
+import { ToldClient } from "./told-client.js";
 
 const skip = skipWithout("redis-server");
 let beside: BesideRedis;
@@ -17,50 +18,6 @@ before(async () => {
   if (skip === false) beside = await BesideRedis.start();
 });
 after(() => beside?.[Symbol.asyncDispose]());
-
-const bulkOf = (text: string) => `$${text.length}\r\n${text}\r\n`;
-
-/** A client, and all that it has been told. */
-class Listener implements Disposable {
-  readonly #client: RawClient;
-  told = "";
-  #marks = 0;
-
-  private constructor(client: RawClient) {
-    this.#client = client;
-  }
-
-  static async open(port: number): Promise<Listener> {
-    return new Listener(await RawClient.open(port));
-  }
-
-  get ended(): boolean {
-    return this.#client.ended;
-  }
-
-  /** Sends bytes, and waits until they are answered. */
-  async say(bytes: string): Promise<void> {
-    const mark = `mark ${this.#marks++}`;
-    this.#client.send(bytes + writeCommand(["PING", mark]));
-    let come = "";
-    while (!come.endsWith(bulkOf(mark))) {
-      const more = await this.#client.read(1);
-      if (more === "") throw new Error(`closed behind ${JSON.stringify(this.told + come)}`);
-      come += more;
-    }
-    this.told += come;
-  }
-
-  /** What it has been told, up to now, and no more than that comes. */
-  async hear(): Promise<string> {
-    await this.say("");
-    return this.told;
-  }
-
-  [Symbol.dispose](): void {
-    this.#client[Symbol.dispose]();
-  }
-}
 
 const CHANNELS = ["a", "ab", "abc", "b", "", "x y", "\xff\x00"];
 const PATTERNS = ["*", "a*", "?b", "[ab]", "\\a", "", "x y"];
@@ -107,7 +64,7 @@ test("what subscribers and publishers are told is what redis-server tells", { sk
       [beside.ours.port, beside.redis.port].map(async (port) => {
         const random = new SeededRandom(seed(), episode);
         const clients = [];
-        for (let i = 0; i < 4; i++) clients.push(await Listener.open(port));
+        for (let i = 0; i < 4; i++) clients.push(await ToldClient.open(port));
         for (let step = 0; step < 60; step++) {
           const client = random.oneOf(clients);
           await client.say(drawn(random, step));

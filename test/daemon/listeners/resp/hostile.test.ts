@@ -83,11 +83,13 @@ test("answers that have to wait may be longer together than any string can be", 
       hold: () => true,
       keyCounts: [],
       expiredKeys: 0,
+      changes: null,
       tellOf() {},
     },
     others: null,
     ...{ execute, send: execute },
     executeTogether: () => assert.fail(),
+    executeInSteps: () => assert.fail(),
   };
   await using scene = await startResp({ path, limits: { maxOutputBytes: 64 * MIB } });
   using client = await RawClient.open(scene.port);

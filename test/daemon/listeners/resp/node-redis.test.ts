@@ -122,6 +122,32 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
     await client.xTrim("x", "MAXLEN", 1),
     await client.xDel("x", "2-0"),
   ],
+  "a queue by consumers of a group": async (client) => {
+    const read = (consumer: string, id = ">") =>
+      client.xReadGroup("g", consumer, { key: "jobs", id }, { COUNT: 2, BLOCK: 1 });
+    const timeless = <Item extends object>(items: readonly Item[]) =>
+      items.map((item) => ({ ...item, idle: 0, millisecondsSinceLastDelivery: 0 }));
+    return [
+      await client.xGroupCreate("jobs", "g", "$", { MKSTREAM: true }),
+      await problemOf(client.xGroupCreate("jobs", "g", "$")),
+      await problemOf(client.xReadGroup("none", "c", { key: "jobs", id: ">" })),
+      await read("c"),
+      ...(await Promise.all(["1-1", "2-1", "3-1"].map((id) => client.xAdd("jobs", id, { job: id })))),
+      await read("c"),
+      await read("d"),
+      await client.xAck("jobs", "g", "1-1"),
+      await client.xPending("jobs", "g"),
+      timeless(await client.xPendingRange("jobs", "g", "-", "+", 9)),
+      await client.xAutoClaim("jobs", "g", "d", 0, "0"),
+      await client.xClaim("jobs", "g", "c", 0, ["3-1", "9-9"]),
+      await read("c", "0"),
+      await client.xInfoGroups("jobs"),
+      timeless(await client.xInfoConsumers("jobs", "g")),
+      await client.xGroupDelConsumer("jobs", "g", "d"),
+      await client.xGroupSetId("jobs", "g", "0"),
+      await client.xGroupDestroy("jobs", "g"),
+    ];
+  },
   "a pipeline": async (client) =>
     await Promise.all([
       ...Array.from({ length: 1000 }, (_, i) => client.incrBy("count", i)),

@@ -9,6 +9,7 @@ import { Channels } from "../../../../daemon/channels/channels.js";
 import type { DaemonFace } from "../../../../daemon/listeners/daemon-face.js";
 import { RespListener } from "../../../../daemon/listeners/resp/listener.js";
 import { type MemoryFace, UNBOUNDED } from "../../../../daemon/memory/memory-limit.js";
+import { NO_EVENTS } from "../../../../daemon/options/event-flags.js";
 import type { Limits } from "../../../../daemon/options/limits.js";
 import { USER_LISTENER_NAMES, type UserListenerName } from "../../../../daemon/options/settings.js";
 import { NOBODY } from "../../../../daemon/pipeline/observer.js";
@@ -72,10 +73,12 @@ export async function startResp({
         ...NOWHERE,
         allowAnonymous: false,
         enableDebugCommand,
+        notifyKeyspaceEvents: NO_EVENTS,
       },
     },
     memory: { bytes: 0, policy: "noeviction", policies: ["noeviction"], used: 1_000_000, evicted: 0 },
     logLevel: "info",
+    say: (level, sentence) => log[level](sentence),
     address: "127.0.0.1",
     get port() {
       return port();

@@ -33,12 +33,14 @@ function recording() {
   const state = { isUnmet: false };
   const path: CommandPath = {
     ...{ databases: local.databases, records: true, others: null, keyCounts: [], expiredKeys: 0 },
+    changes: null,
     execute: (command, argv, sender) => local.execute(command, argv, sender),
     send: (command, argv, sender) => local.send(command, argv, sender),
     executeTogether(calls, conditions, sender) {
       senders.push(sender);
       return state.isUnmet ? NIL_ARRAY : local.executeTogether(calls, conditions, sender);
     },
+    executeInSteps: () => assert.fail(),
     tellOf: (observer) => local.tellOf(observer),
     writersOf: (db, keys) => local.writersOf(db, keys),
     carries: false,

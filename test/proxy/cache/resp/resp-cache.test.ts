@@ -1,9 +1,11 @@
 /** A cache before a real redis-server, and before a daemon: what is kept, what is not, and what clients notice of it. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { array, bulk, error, integer, NIL, OK, status } from "../../../../protocol/reply.js";
 import { until } from "../../../client/fake-server.js";
-import { until as untilHeld } from "../../../daemon/replicas.js";
+import { makeFolder, until as untilHeld } from "../../../daemon/replicas.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
@@ -14,39 +16,50 @@ import { startRespCache } from "./scene.js";
 
 const seed = seedOfRun();
 
-test("what is read is kept until its key changes, whoever changes it and however", async () => {
-  await using redis = await startRedis();
-  await using scene = await startRespCache(redis.port);
-  using client = await RedisConnection.open(scene.port);
-  using direct = await RedisConnection.open(redis.port);
-  const { figures } = scene.cache;
-  assert.equal(scene.cache.freshness, "told");
-  await client.call("SET", "k", "1");
-  assert.deepEqual(await client.call("GET", "k"), bulk("1"));
-  assert.deepEqual(await client.call("GET", "k"), bulk("1"));
-  assert.equal(figures.hits, 1);
-  await client.call("SET", "k", "2");
-  assert.deepEqual(await client.call("GET", "k"), bulk("2"));
-  // By somebody who does not go by the cache: it is told a moment later.
-  for (const [change, due] of [
-    [["SET", "k", "3"], bulk("3")],
-    [["EVAL", "redis.call('SET', KEYS[1], '4')", "1", "k"], bulk("4")],
-    [["FLUSHALL"], NIL],
-  ] as const) {
+/** A daemon, as servers are started here. @param args  besides --resp */
+async function startDaemonServer(args: readonly string[] = []) {
+  const port = await freePort();
+  const daemon = await startDaemon(["--resp", String(port), ...args]);
+  return { port, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
+}
+
+const SERVERS = { "redis-server": startRedis, dbsyncd: startDaemonServer };
+
+for (const [name, start] of Object.entries(SERVERS))
+  test(`before ${name} what is read is kept until its key changes, whoever changes it and however`, async () => {
+    await using redis = await start();
+    await using scene = await startRespCache(redis.port);
+    using client = await RedisConnection.open(scene.port);
+    using direct = await RedisConnection.open(redis.port);
+    const { figures } = scene.cache;
+    assert.equal(scene.cache.freshness, "told");
+    await client.call("SET", "k", "1");
+    assert.deepEqual(await client.call("GET", "k"), bulk("1"));
+    assert.deepEqual(await client.call("GET", "k"), bulk("1"));
+    assert.equal(figures.hits, 1);
+    await client.call("SET", "k", "2");
+    assert.deepEqual(await client.call("GET", "k"), bulk("2"));
+    await client.call("SET", "other", "4");
+    // By somebody who does not go by the cache: it is told a moment later.
+    for (const [change, due] of [
+      [["SET", "k", "3"], bulk("3")],
+      [["RENAME", "other", "k"], bulk("4")],
+      [["FLUSHALL"], NIL],
+    ] as const) {
+      await client.call("GET", "k");
+      const { entries } = scene.cache;
+      await direct.call(...change);
+      await until(() => scene.cache.entries < entries, "the change is told");
+      assert.deepEqual(await client.call("GET", "k"), due);
+    }
+    // Absence is kept as well, errors are not.
+    const { hits } = figures;
     await client.call("GET", "k");
-    const { entries } = scene.cache;
-    await direct.call(...change);
-    await until(() => scene.cache.entries < entries, "the change is told");
-    assert.deepEqual(await client.call("GET", "k"), due);
-  }
-  // Absence is kept as well, errors are not.
-  const { hits } = figures;
-  await client.call("GET", "k");
-  assert.equal(figures.hits, hits + 1);
-  await client.call("LPUSH", "l", "x");
-  for (let i = 0; i < 2; i++) assert.equal((await client.call("GET", "l")).kind, "error");
-  assert.equal(figures.hits, hits + 1);
-});
+    assert.equal(figures.hits, hits + 1);
+    await client.call("LPUSH", "l", "x");
+    for (let i = 0; i < 2; i++) assert.equal((await client.call("GET", "l")).kind, "error");
+    assert.equal(figures.hits, hits + 1);
+  });
 
 test("a pipeline reads its own writes, and answers come in order", async () => {
   await using redis = await startRedis();
@@ -153,10 +166,12 @@ test("random commands of many clients are answered as without a cache", async ()
   for (const client of clients) client[Symbol.dispose]();
 });
 
-test("before a daemon, which does not tell of changes, answers are kept by time, and own writes seen at once", async () => {
-  const port = await freePort();
-  await using _daemon = await startDaemon(["--resp", String(port)]);
-  await using scene = await startRespCache(port, { cache: { life: 600_000 } });
+test("before a server that may not tell of changes answers are kept by time, and own writes seen at once", async () => {
+  using folder = makeFolder();
+  const file = join(folder.path, "users.acl");
+  writeFileSync(file, "user default on nopass ~* &* +@all -client|tracking\n");
+  await using server = await startDaemonServer(["--acl-file", file]);
+  await using scene = await startRespCache(server.port, { cache: { life: 600_000 } });
   assert.equal(scene.cache.freshness, "untold");
   using client = await RedisConnection.open(scene.port);
   await client.call("SET", "k", "1");

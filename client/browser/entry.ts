@@ -1,0 +1,48 @@
+/** What a page gets of `dbsyncd/browser`. */
+import { CALL_CHECKS, checkOptions, MAX_TIMEOUT_MS, readCallOptions } from "../settings/call-options.js";
+import type { BrowserClient, BrowserOptions } from "./client-face.js";
+import { WebClient } from "./web-client.js";
+import { browserSocket, type MakeSocket, WebEnvironment } from "./web-environment.js";
+import { openKey, type WebKey } from "./web-key.js";
+import { readServers } from "./web-servers.js";
+
+// biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; inside, nobody imports it
+export { DbsyncError } from "../shared/errors.js";
+export type * from "./client-face.js";
+export { makeKey, openKey, publicKeyPem, type WebKey } from "./web-key.js";
+
+const CHECKS = {
+  ...CALL_CHECKS,
+  servers: () => null,
+  key: (value: unknown) =>
+    (typeof value === "string" && value !== "") || (typeof value === "object" && value !== null)
+      ? null
+      : "a name under which it is kept, or what makeKey gives",
+  cluster: (value: unknown) =>
+    typeof value === "string" && /^[\da-f]{64}$/i.test(value)
+      ? null
+      : "64 hexadecimal digits, as a daemon prints them at its start",
+  changed: isFunction,
+  makeSocket: isFunction,
+};
+
+/** @throws DbsyncError `bad-option` */
+export function createClient(options: BrowserOptions): BrowserClient {
+  checkOptions(options, Object.keys(CHECKS), CHECKS);
+  const { servers: given, key = "dbsync", cluster = "", changed = () => {}, makeSocket, ...call } = options;
+  const servers = readServers(given);
+  const usual = { timeout: MAX_TIMEOUT_MS, policy: "first", format: "text", envelope: null } as const;
+  const base = { ...usual, buffers: false, servers };
+  const client = new WebClient({
+    settings: { ...base, ...readCallOptions(call as object, base), cluster: cluster.toLowerCase() },
+    environment: new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
+    key: typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
+    changed,
+  });
+  (globalThis as Partial<EventTarget>).addEventListener?.("online", () => client.retry());
+  return client;
+}
+
+function isFunction(value: unknown): string | null {
+  return typeof value === "function" ? null : "a function";
+}

@@ -1,0 +1,256 @@
+/**
+ * A client in a page. It wires the parts of version 2, and keeps what no daemon has answered: bounded, shown, and until its time is
+ * over sent to each daemon that comes back.
+ */
+import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../../protocol/version-2/envelope.js";
+import { PendingCall } from "../calls/pending-call.js";
+import { NO_VERSION_1 } from "../calls/version-1-way.js";
+import { Listening } from "../live/listening.js";
+import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "../live/live-event.js";
+import { type CallSettings, readCallOptions, type TypedCallOptions } from "../settings/call-options.js";
+import { Alarm } from "../shared/alarm.js";
+import {
+  type CommandInput,
+  type Company,
+  commandBytes,
+  companyOf,
+  isReadCommand,
+} from "../shared/command.js";
+import type { Environment } from "../shared/environment.js";
+import { DbsyncError, type Outcome } from "../shared/errors.js";
+import type { Shape } from "../shared/reply-value.js";
+import type { Address } from "../shared/servers.js";
+import { Outbox, type OutboxOwner } from "../version-2/outbox.js";
+import { asksForWriters, writersAsText } from "../writers.js";
+import type {
+  BrowserCallOptions,
+  BrowserClient,
+  BrowserDaemon,
+  BrowserReply,
+  Waiting,
+} from "./client-face.js";
+import { publicKeyPem, type WebKey } from "./web-key.js";
+import { WebSealer } from "./web-sealer.js";
+
+/** Calls that may be on their way at a time, and bytes of their commands. */
+const CALLS_MOST = 1000;
+const BYTES_MOST = 4 * 1024 * 1024;
+
+export interface WebSettings extends CallSettings {
+  readonly servers: readonly Address[];
+  /** Hexadecimal digits; "": to be asked for. */
+  readonly cluster: string;
+}
+
+export interface WebClientParts {
+  readonly settings: WebSettings;
+  readonly environment: Environment;
+  readonly key: Promise<WebKey>;
+  readonly changed: () => void;
+}
+
+/** A call that is on its way, and what it holds of the bounds. */
+interface Held extends Waiting {
+  readonly bytes: number;
+}
+
+export class WebClient implements BrowserClient, OutboxOwner {
+  readonly #parts: WebClientParts;
+  readonly #alarm: Alarm;
+  /** null: the key is not there yet. */
+  #outbox: Outbox | null = null;
+  #listening: Listening | null = null;
+  readonly #opened: Promise<Outbox>;
+  readonly #held = new Set<Held>();
+  #heldBytes = 0;
+  #moment = 0;
+  #isClosed = false;
+  #isTelling = false;
+
+  constructor(parts: WebClientParts) {
+    this.#parts = parts;
+    this.#alarm = new Alarm(parts.environment, () => this.#tick());
+    this.#opened = this.#open();
+    // Each call is told.
+    this.#opened.catch(() => {});
+  }
+
+  send(command: CommandInput, options: BrowserCallOptions = {}): Promise<string | null> {
+    return this.#start("text", command, options);
+  }
+
+  async call(command: CommandInput, options: BrowserCallOptions = {}): Promise<BrowserReply> {
+    if (options.buffers === true || !asksForWriters(command))
+      return await this.#start(options.buffers ? "buffers" : "value", command, options);
+    return writersAsText(await this.#start("buffers", command, options));
+  }
+
+  multi(commands: readonly CommandInput[], options: BrowserCallOptions = {}): Promise<BrowserReply[] | null> {
+    if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
+      return Promise.reject(new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`));
+    const company = commands.every(isReadCommand) ? "reads" : "writes";
+    return this.#add(options.buffers ? "buffers" : "value", commands, options, () => ({
+      company,
+      bytes: commands.map(commandBytes),
+    }));
+  }
+
+  sendAll(command: CommandInput, options: BrowserCallOptions = {}): Promise<{ outcomes: Outcome[] }> {
+    return this.#start("outcomes", command, options);
+  }
+
+  subscribe(channel: ChannelInput, options: ListenOptions = {}): AsyncIterableIterator<ChannelEvent> {
+    return this.#listen((listening) => listening.subscribe(channel, options));
+  }
+
+  watch(key: KeyInput, options: ListenOptions = {}): AsyncIterableIterator<WatchEvent> {
+    return this.#listen((listening) => listening.watch(key, options));
+  }
+
+  async publicKeyPem(): Promise<string> {
+    return publicKeyPem(await this.#parts.key);
+  }
+
+  get lastWrite(): string | null {
+    const last = this.#outbox?.fleet.lastWrite ?? null;
+    return last === null ? null : hexOf(orderKey(last.at, last.seq, last.id, last.index));
+  }
+
+  get outbox(): readonly Waiting[] {
+    return [...this.#held].map(({ command, since, until }) => ({ command, since, until }));
+  }
+
+  get daemons(): readonly BrowserDaemon[] {
+    const links = this.#outbox?.fleet.links;
+    return this.#parts.settings.servers.map(({ text }, index) => ({
+      address: text,
+      state: links?.[index]?.state ?? "closed",
+    }));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#listening?.close();
+    this.#outbox?.close("closed", this.#parts.environment.now());
+    this.#alarm.stop();
+  }
+
+  /** The network is back, perhaps: those that were left alone for a while are tried at once. */
+  retry(): void {
+    const now = this.#parts.environment.now();
+    if (this.#held.size > 0) this.#outbox?.fleet.greet(now, true);
+    this.#tick();
+  }
+
+  nextMoment(): number {
+    return ++this.#moment;
+  }
+
+  settled(): void {}
+
+  started(): void {
+    this.#tell();
+  }
+
+  ended(): void {
+    this.#tell();
+  }
+
+  #start<Result>(shape: Shape, command: CommandInput, options: BrowserCallOptions): Promise<Result> {
+    return this.#add(shape, command, options, () => ({
+      company: companyOf(command),
+      bytes: commandBytes(command),
+    }));
+  }
+
+  async #add<Result>(
+    shape: Shape,
+    inputs: CommandInput | readonly CommandInput[],
+    options: BrowserCallOptions,
+    make: () => { company: Company; bytes: PendingCall["bytes"] },
+  ): Promise<Result> {
+    const { environment, settings: base } = this.#parts;
+    const read = readCallOptions(options as TypedCallOptions, base);
+    const isMulti = shape !== "outcomes" && Array.isArray(inputs) && inputs.some((one) => Array.isArray(one));
+    const { company, bytes } = make();
+    const settings = isMulti ? { ...read, envelope: { ...read.envelope, multi: true } } : read;
+    const now = environment.now();
+    const held = this.#hold(inputs, bytes, settings.timeout);
+    try {
+      const outbox = this.#outbox ?? (await this.#opened);
+      if (this.#isClosed) throw new DbsyncError("closed", "it takes no more commands");
+      return await new Promise<Result>((resolve, reject) => {
+        const moment = ++this.#moment;
+        const call = new PendingCall({ shape, inputs, bytes, settings, now, moment, resolve, reject });
+        outbox.admit(call);
+        this.#alarm.ringBy(call.deadline);
+        outbox.add(call, company, environment.now());
+      });
+    } finally {
+      this.#held.delete(held);
+      this.#heldBytes -= held.bytes;
+      this.#tell();
+    }
+  }
+
+  /** @throws DbsyncError `busy` */
+  #hold(command: Held["command"], bytes: PendingCall["bytes"], timeout: number): Held {
+    const size =
+      typeof bytes === "string" ? bytes.length : bytes.reduce((sum, { length }) => sum + length, 0);
+    if (this.#held.size >= CALLS_MOST || this.#heldBytes + size > BYTES_MOST)
+      throw new DbsyncError("busy", `${this.#held.size} calls wait for their answers`);
+    const since = this.#parts.environment.wallClock();
+    const held = { command, since, until: since + timeout, bytes: size };
+    this.#held.add(held);
+    this.#heldBytes += size;
+    this.#tell();
+    return held;
+  }
+
+  async #open(): Promise<Outbox> {
+    const { settings, environment, key } = this.#parts;
+    const { servers: addresses } = settings;
+    const sealer = await WebSealer.of(await key);
+    this.#listening = new Listening({ settings, environment, sealer });
+    this.#outbox = new Outbox({
+      ...{ environment, addresses, sealer, outboxOwner: this, alarm: this.#alarm },
+      ...{ cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "", versions: "2", isPatient: true },
+      version1: addresses.map(() => NO_VERSION_1),
+      ...{ keepalive: true, trace: null, warn: (warning: string) => console.warn(warning) },
+    });
+    return this.#outbox;
+  }
+
+  #listen<Event>(
+    begin: (listening: Listening) => AsyncIterableIterator<Event>,
+  ): AsyncIterableIterator<Event> {
+    const events = this.#opened.then(() => begin(this.#listening as Listening));
+    // Whoever takes the first event is told.
+    events.catch(() => {});
+    const iterator: AsyncIterableIterator<Event> = {
+      next: async () => await (await events).next(),
+      return: async () => (await (await events).return?.()) ?? { value: undefined, done: true },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  #tick(): void {
+    const outbox = this.#outbox;
+    if (outbox === null || this.#isClosed) return;
+    const now = this.#parts.environment.now();
+    outbox.tick(now);
+    const next = outbox.nextTick();
+    if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    queueMicrotask(() => {
+      this.#isTelling = false;
+      this.#parts.changed();
+    });
+  }
+}

@@ -1,0 +1,65 @@
+/** The outside of a client in a browser: its clock, its timers, and WebSockets. */
+import type { ClientSocket, Environment, Place, SocketEvents, Timer } from "../shared/environment.js";
+
+/** As the daemon knows it. */
+const PROTOCOL = "dbsync2";
+
+/** What is used of WebSocket, whoever makes it. */
+export interface Messages {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  onopen: ((told: never) => void) | null;
+  onmessage: ((told: { readonly data: ArrayBuffer }) => void) | null;
+  onclose: ((told: { readonly code: number }) => void) | null;
+  onerror: ((told: never) => void) | null;
+  send(bytes: Uint8Array<ArrayBuffer>): void;
+  close(): void;
+}
+
+export type MakeSocket = (url: string, protocol: string) => Messages;
+
+export const browserSocket: MakeSocket = (url, protocol) => new WebSocket(url, protocol) as Messages;
+
+export class WebEnvironment implements Environment {
+  readonly random = Math.random;
+  readonly #makeSocket: MakeSocket;
+
+  constructor(makeSocket: MakeSocket) {
+    this.#makeSocket = makeSocket;
+  }
+
+  now(): number {
+    return performance.now();
+  }
+
+  wallClock(): number {
+    return Date.now();
+  }
+
+  soon(run: () => void): void {
+    queueMicrotask(run);
+  }
+
+  setTimer(ms: number, fire: () => void): Timer {
+    const timeout = setTimeout(fire, ms);
+    return { cancel: () => clearTimeout(timeout), hold() {} };
+  }
+
+  openSocket({ text = "" }: Place, events: SocketEvents): ClientSocket {
+    const socket = this.#makeSocket(text, PROTOCOL);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => events.opened();
+    socket.onmessage = ({ data }) => events.received(Buffer.from(data));
+    // Why, no page is told.
+    socket.onclose = ({ code }) => events.closed({ message: `the WebSocket was closed (${code})` });
+    socket.onerror = () => {};
+    return {
+      write: (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>),
+      unsentBytes: () => socket.bufferedAmount,
+      destroy() {
+        socket.onopen = socket.onmessage = socket.onclose = null;
+        socket.close();
+      },
+    };
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Keys of a page: made by WebCrypto, which signs with them and never gives them away, and kept in IndexedDB under a name, for pages of
+ * the same site alone.
+ */
+import { DbsyncError } from "../shared/errors.js";
+import { KeyStore } from "./key-store.js";
+
+export interface WebKey {
+  readonly privateKey: Parameters<typeof globalThis.crypto.subtle.sign>[1];
+  /** SubjectPublicKeyInfo. */
+  readonly spki: ArrayBuffer;
+}
+
+/** Those that daemons know. The first that the browser knows too is taken. */
+const ALGORITHMS = [
+  { name: "Ed25519" },
+  {
+    ...{ name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2048 },
+    publicExponent: new Uint8Array([1, 0, 1]),
+  },
+];
+
+const DATABASE = "dbsync";
+const STORE = "keys";
+const PEM_LINE = /.{1,64}/g;
+
+/** One that is kept nowhere. @throws DbsyncError `bad-key` */
+export async function makeKey(): Promise<WebKey> {
+  const { subtle } = globalThis.crypto;
+  if (subtle === undefined)
+    throw new DbsyncError("bad-key", "no WebCrypto here: open the page by https, or from localhost");
+  let problem: unknown;
+  for (const algorithm of ALGORITHMS) {
+    try {
+      const made = await subtle.generateKey(algorithm, false, ["sign", "verify"]);
+      const { privateKey, publicKey } = made as Exclude<typeof made, { type: string }>;
+      return { privateKey, spki: await subtle.exportKey("spki", publicKey) };
+    } catch (cause) {
+      problem = cause;
+    }
+  }
+  throw new DbsyncError("bad-key", String(problem), { cause: problem });
+}
+
+/** The one of that name; made now, if there is none. @throws DbsyncError `bad-key` */
+export async function openKey(name: string): Promise<WebKey> {
+  const store = await KeyStore.open<WebKey>(DATABASE, STORE).catch((cause) => {
+    throw new DbsyncError("bad-key", `IndexedDB: ${cause}`, { cause });
+  });
+  try {
+    const kept = await store.get(name);
+    if (kept !== undefined) return kept;
+    const made = await makeKey();
+    // Another page may have been quicker: its key is the one.
+    await store.add(name, made).catch(() => {});
+    return (await store.get(name)) ?? made;
+  } finally {
+    store.close();
+  }
+}
+
+/** As `dbsync keys add` takes it. */
+export function publicKeyPem({ spki }: WebKey): string {
+  const base64 = btoa(String.fromCharCode(...new Uint8Array(spki)));
+  return `-----BEGIN PUBLIC KEY-----\n${base64.match(PEM_LINE)?.join("\n")}\n-----END PUBLIC KEY-----\n`;
+}

@@ -1,0 +1,15 @@
+/** What a client is made of. */
+import type { Settings } from "./settings/options.js";
+import type { EnvelopeSigner, Signer } from "./settings/signing-key.js";
+import type { FrameTracer } from "./shared/debug.js";
+import type { Environment } from "./shared/environment.js";
+
+export interface FanOutParts {
+  readonly settings: Settings;
+  readonly environment: Environment;
+  readonly sign: Signer | null;
+  /** Version 2 is spoken if there is one. */
+  readonly signer?: EnvelopeSigner | null;
+  readonly trace: FrameTracer | null;
+  readonly warn?: (warning: string) => void;
+}

@@ -1,0 +1,68 @@
+/** Events on their way to one iterator: bounded; what has no room is left out, and a gap stands in its place. */
+import type { LiveEvent } from "./live-event.js";
+
+/** Events that wait for whoever iterates. */
+const MOST = 10_000;
+
+export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterator<Event> {
+  #events: Event[] = [];
+  #waiting: { resolve: (result: IteratorResult<Event>) => void; reject: (error: Error) => void }[] = [];
+  #error: Error | null = null;
+  #isOver = false;
+  readonly #left: () => void;
+
+  /** @param left  nobody iterates any more */
+  constructor(left: () => void) {
+    this.#left = left;
+  }
+
+  push(event: Event): void {
+    if (this.#isOver || this.#error !== null) return;
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) waiting.resolve({ value: event, done: false });
+    else if (this.#events.length < MOST) this.#events.push(event);
+    else this.#overflow();
+  }
+
+  /** It ends with an error, behind what waits. */
+  fail(error: Error): void {
+    if (this.#isOver || this.#error !== null) return;
+    this.#error = error;
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  /** It ends, behind what waits. */
+  end(): void {
+    this.#isOver = true;
+    for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
+  }
+
+  next(): Promise<IteratorResult<Event>> {
+    const event = this.#events.shift();
+    if (event !== undefined) return Promise.resolve({ value: event, done: false });
+    if (this.#error !== null) return Promise.reject(this.#error);
+    if (this.#isOver) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  return(): Promise<IteratorResult<Event>> {
+    this.#events = [];
+    if (!this.#isOver) {
+      this.end();
+      this.#left();
+    }
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** The last one that waits says so; more is kept once some have been taken. */
+  #overflow(): void {
+    const last = this.#events.at(-1);
+    if (last?.type === "gap" && last.reason === "slow") return;
+    const detail = `${MOST} events wait to be taken`;
+    this.#events.push({ type: "gap", reason: "slow", server: "", detail } as Event);
+  }
+}

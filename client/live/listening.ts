@@ -1,0 +1,87 @@
+/** What callers give `subscribe` and `watch`, turned into what a daemon is asked, and its events into what callers get. */
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import { DbsyncError } from "../shared/errors.js";
+import { EventQueue } from "./event-queue.js";
+import { Live, type LiveParts, nameBytes, placeOf, type Wanted } from "./live.js";
+import type {
+  ChannelEvent,
+  ChannelInput,
+  KeyEvent,
+  KeyInput,
+  ListenOptions,
+  WatchEvent,
+} from "./live-event.js";
+
+export class Listening {
+  readonly #live: Live;
+
+  constructor(parts: LiveParts) {
+    this.#live = new Live(parts);
+  }
+
+  subscribe(channel: ChannelInput, options: ListenOptions): AsyncIterableIterator<ChannelEvent> {
+    return this.#listen<ChannelEvent>(wantedChannel(channel, options));
+  }
+
+  watch(key: KeyInput, options: ListenOptions): AsyncIterableIterator<WatchEvent> {
+    return this.#listen<WatchEvent>(wantedKey(key, options));
+  }
+
+  close(): void {
+    this.#live.close();
+  }
+
+  #listen<Event extends ChannelEvent | WatchEvent>(wanted: Wanted): EventQueue<Event> {
+    const queue: EventQueue<Event> = new EventQueue<Event>(() => this.#live.forget(queue));
+    this.#live.listen(wanted, queue);
+    return queue;
+  }
+}
+
+function wantedChannel(channel: ChannelInput, { buffers = false }: ListenOptions): Wanted {
+  if (typeof channel === "object" && channel !== null && "pattern" in channel) {
+    const name = nameOf(channel.pattern, "a pattern");
+    const read = ([what, pattern, from = "", text = ""]: readonly ByteString[]) =>
+      what === "pmessage" && pattern === name
+        ? ({
+            type: "message",
+            pattern: textOfBytes(name),
+            channel: textOfBytes(from),
+            text: shown(text, buffers),
+          } as const)
+        : null;
+    return { word: "PSUBSCRIBE", name, db: 0, place: placeOf(["pmessage", name]), read };
+  }
+  const isShard = typeof channel === "object" && channel !== null;
+  const name = nameOf(isShard ? channel.shard : channel, "a channel");
+  const read = ([what, from, text = ""]: readonly ByteString[]) =>
+    what === (isShard ? "smessage" : "message") && from === name
+      ? ({ type: "message", channel: textOfBytes(name), text: shown(text, buffers) } as const)
+      : null;
+  const place = placeOf([isShard ? "smessage" : "message", name]);
+  return { word: isShard ? "SSUBSCRIBE" : "SUBSCRIBE", name, db: 0, place, read };
+}
+
+function wantedKey(key: KeyInput, { buffers = false, db = 0 }: ListenOptions): Wanted {
+  if (!Number.isSafeInteger(db) || db < 0) throw new DbsyncError("bad-option", "db: a number of a database");
+  const isPrefix = typeof key === "object" && key !== null && "prefix" in key;
+  const name = nameOf(isPrefix ? key.prefix : key, isPrefix ? "a prefix" : "a key");
+  const read = ([what, where, changed = ""]: readonly ByteString[]) => {
+    if (!isOfKey(what) || Number(where) !== db) return null;
+    if (isPrefix ? !changed.startsWith(name) : changed !== name) return null;
+    return { type: what, db, key: shown(changed, buffers) } as const;
+  };
+  const place = isPrefix ? null : placeOf(["changed", String(db), name]);
+  return { word: isPrefix ? "WATCHPREFIX" : "WATCH", name, db, place, read };
+}
+
+const isOfKey = (what: string | undefined): what is KeyEvent["type"] =>
+  what === "changed" || what === "deleted" || what === "expired" || what === "evicted";
+
+function nameOf(name: unknown, what: string): ByteString {
+  if (typeof name === "string" || name instanceof Uint8Array) return nameBytes(name);
+  throw new DbsyncError("bad-command", `expected ${what}, as text or bytes`);
+}
+
+const shown = (bytes: ByteString, buffers: boolean): string | Buffer =>
+  buffers ? Buffer.from(bytes, "latin1") : textOfBytes(bytes);

@@ -1,0 +1,216 @@
+/**
+ * What a client listens to, at one daemon; when that one is lost, at the next. Each iterator is told where it hears from, and of
+ * each gap. Loaded with the first `subscribe` or `watch`.
+ */
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
+import type { Hello } from "../../protocol/version-2/messages-v2.js";
+import type { Settings } from "../settings/options.js";
+import { BackOff } from "../shared/back-off.js";
+import type { Environment, Timer } from "../shared/environment.js";
+import { DbsyncError } from "../shared/errors.js";
+import type { Sealer } from "../shared/sealer.js";
+import type { Address } from "../shared/servers.js";
+import type { EventQueue } from "./event-queue.js";
+import { type Asking, LiveConnection, type LiveConnectionOwner } from "./live-connection.js";
+import type { GapEvent, LiveEvent } from "./live-event.js";
+
+/** What is listened to. */
+export interface Wanted {
+  /** As SUBSCRIBE. */
+  readonly word: string;
+  readonly name: ByteString;
+  readonly db: number;
+  /** Of the events that it is for, as `placeOf`; null: it has to be asked about each. */
+  readonly place: string | null;
+  /** What an event comes to; null: it is for others. */
+  readonly read: (words: readonly ByteString[]) => LiveEvent | null;
+}
+
+interface Listener extends Wanted {
+  readonly queue: EventQueue<LiveEvent>;
+}
+
+export interface LiveParts {
+  readonly settings: Pick<Settings, "servers" | "cluster">;
+  readonly environment: Environment;
+  readonly sealer: Sealer;
+}
+
+export class Live implements LiveConnectionOwner {
+  cluster: ByteString;
+  readonly #parts: LiveParts;
+  readonly #listeners = new Set<Listener>();
+  /** By the place of their events. */
+  readonly #byPlace = new Map<string | null, Set<Listener>>();
+  #connection: LiveConnection | null = null;
+  /** In the list of servers: whom to try next. */
+  #next = 0;
+  /** In this round through the list nobody was reached. */
+  #failures = 0;
+  /** Whether all have been told that nothing is heard now. */
+  #isToldOfTrouble = false;
+  readonly #backOff = new BackOff();
+  #timer: Timer | null = null;
+
+  constructor(parts: LiveParts) {
+    this.#parts = parts;
+    this.cluster = bytesOfHex(parts.settings.cluster, HASH_BYTES) ?? "";
+  }
+
+  listen<Event extends LiveEvent>(wanted: Wanted, queue: EventQueue<Event>): void {
+    const listener: Listener = { ...wanted, queue: queue as unknown as EventQueue<LiveEvent> };
+    this.#listeners.add(listener);
+    const others = this.#byPlace.get(listener.place);
+    if (others === undefined) this.#byPlace.set(listener.place, new Set([listener]));
+    else others.add(listener);
+    this.#isToldOfTrouble = false;
+    if (this.#connection?.isOpen) this.#ask([listener], this.#connection);
+    else this.#connect();
+  }
+
+  forget(queue: object): void {
+    for (const listener of this.#listeners) {
+      if (listener.queue !== queue) continue;
+      this.#remove(listener);
+      this.#leave(listener);
+    }
+    if (this.#listeners.size === 0) this.#stop();
+  }
+
+  /** All iterators end. */
+  close(): void {
+    for (const { queue } of this.#listeners) queue.fail(new DbsyncError("closed", "it listens no more"));
+    this.#listeners.clear();
+    this.#byPlace.clear();
+    this.#stop();
+  }
+
+  greeted({ cluster }: Hello): void {
+    this.cluster = cluster;
+    this.#ask([...this.#listeners], this.#connection as LiveConnection);
+  }
+
+  told(words: readonly ByteString[]): void {
+    const [what, reason] = words;
+    if (what !== "gap") {
+      for (const place of [placeOf(words), null])
+        for (const { read, queue } of this.#byPlace.get(place) ?? []) {
+          const event = read(words);
+          if (event !== null) queue.push(event);
+        }
+      return;
+    }
+    const isOfKeys = reason === "keys";
+    const detail = isOfKeys ? "all keys may have changed" : "some that was said at other daemons may lack";
+    const gap = this.#gap(isOfKeys ? "keys" : "members", detail);
+    for (const { word, queue } of this.#listeners) if (isOfKeys === word.startsWith("WATCH")) queue.push(gap);
+  }
+
+  lost(detail: string): void {
+    const { servers } = this.#parts.settings;
+    const gap = this.#gap("lost", detail);
+    const failed = this.#connection as LiveConnection;
+    // One that greets and then refuses is no better than one that is not there.
+    const wasOpen = failed.wasHeard;
+    this.#connection = null;
+    this.#next = (servers.indexOf(failed.address) + 1) % servers.length;
+    if (!wasOpen) this.#failures++;
+    if (wasOpen || this.#failures >= servers.length) this.#tellTrouble(gap);
+    this.#connectLater(detail);
+  }
+
+  /** Once, however often it is tried again. */
+  #tellTrouble(gap: GapEvent): void {
+    if (this.#isToldOfTrouble) return;
+    this.#isToldOfTrouble = true;
+    for (const { queue } of this.#listeners) queue.push(gap);
+  }
+
+  /** At once, but for a pause once all servers have been tried. */
+  #connectLater(detail: string): void {
+    const { servers } = this.#parts.settings;
+    if (this.#failures < servers.length) {
+      this.#connect();
+      return;
+    }
+    this.#failures = 0;
+    const { environment } = this.#parts;
+    this.#backOff.failed({ stage: "connect", detail }, environment.now(), environment.random());
+    this.#timer?.cancel();
+    this.#timer = environment.setTimer(this.#backOff.wait(environment.now()), () => {
+      this.#timer = null;
+      this.#connect();
+    });
+  }
+
+  #connect(): void {
+    if (this.#listeners.size === 0 || this.#connection !== null || this.#timer !== null) return;
+    const { settings, environment, sealer } = this.#parts;
+    const address = settings.servers[this.#next] as Address;
+    this.#connection = new LiveConnection(address, environment, sealer, this);
+  }
+
+  #ask(listeners: readonly Listener[], connection: LiveConnection): void {
+    const byDb = new Map<number, Asking[]>();
+    for (const listener of listeners) {
+      const { word, name, db } = listener;
+      const answered = (reply: Reply) => this.#answered(listener, reply, connection);
+      const askings = byDb.get(db) ?? [];
+      askings.push({ argv: [word, name], answered });
+      byDb.set(db, askings);
+    }
+    for (const [db, askings] of byDb) connection.ask(askings, db);
+  }
+
+  #remove(listener: Listener): void {
+    this.#listeners.delete(listener);
+    const others = this.#byPlace.get(listener.place);
+    others?.delete(listener);
+    if (others?.size === 0) this.#byPlace.delete(listener.place);
+  }
+
+  #answered(listener: Listener, reply: Reply, { address }: LiveConnection): void {
+    this.#failures = 0;
+    this.#isToldOfTrouble = false;
+    this.#backOff.succeeded();
+    if (!this.#listeners.has(listener)) return;
+    if (reply.kind !== "error") {
+      listener.queue.push({ type: "open", server: address.text });
+      return;
+    }
+    this.#remove(listener);
+    listener.queue.fail(new DbsyncError("reply", `${address.text}: ${reply.text}`));
+    if (this.#listeners.size === 0) this.#stop();
+  }
+
+  #leave({ word, name, db }: Listener): void {
+    const isWanted = [...this.#listeners].some(
+      (other) => other.word === word && other.name === name && other.db === db,
+    );
+    if (isWanted || this.#listeners.size === 0 || !this.#connection?.isOpen) return;
+    const opposite = word.replace(/^([PS]?)(SUBSCRIBE|WATCH)/, "$1UN$2");
+    this.#connection.ask([{ argv: [opposite, name], answered: () => {} }], db);
+  }
+
+  #gap(reason: GapEvent["reason"], detail: string): GapEvent {
+    return { type: "gap", reason, server: this.#connection?.address.text ?? "", detail };
+  }
+
+  #stop(): void {
+    this.#connection?.close();
+    this.#connection = null;
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+}
+
+/** Where an event is looked for: its kind and its first particular, or its database and key. */
+export function placeOf([what = "", first = "", second = ""]: readonly ByteString[]): string {
+  return what.endsWith("message") ? `${what} ${first}` : `key ${first} ${second}`;
+}
+
+/** A name as it is given. */
+export const nameBytes = (name: string | Uint8Array): ByteString =>
+  typeof name === "string" ? bytesOfText(name) : Buffer.from(name).toString("latin1");

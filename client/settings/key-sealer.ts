@@ -1,0 +1,64 @@
+/** Seals with a key that was loaded, by Node's own crypto. */
+import { hash, randomBytes } from "node:crypto";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { NONCE_BYTES } from "../../protocol/version-2/envelope.js";
+import type { Seal, Sealer } from "../shared/sealer.js";
+import type { EnvelopeSigner } from "./signing-key.js";
+
+/** Nonces are cut from random bytes that are fetched for so many of them at once. */
+const NONCES_AT_ONCE = 256;
+
+export class KeySealer implements Sealer {
+  readonly keyId: ByteString;
+  readonly #signer: EnvelopeSigner;
+
+  constructor(signer: EnvelopeSigner) {
+    this.keyId = signer.keyId;
+    this.#signer = signer;
+  }
+
+  nonce(): ByteString {
+    if (nonceStart === nonces.length) {
+      nonces = randomBytes(NONCE_BYTES * NONCES_AT_ONCE);
+      nonceStart = 0;
+    }
+    nonceStart += NONCE_BYTES;
+    return bytesOf(nonces, nonceStart - NONCE_BYTES, nonceStart);
+  }
+
+  seal(bytes: Buffer): Seal {
+    const id = idOf(bytes);
+    return { signature: this.#signer.sign(bytes, id), id };
+  }
+
+  async sealAside(bytes: Buffer): Promise<Seal> {
+    return new LateSeal(await this.#signer.signAside(bytes), bytes);
+  }
+}
+
+/**
+ * Where signing did not need the id, it is asked for when the frame has been written: the daemons work meanwhile. From then on the
+ * bytes that were signed are let go: a daemon that hangs may keep the envelope for long.
+ */
+class LateSeal implements Seal {
+  readonly signature: Buffer;
+  #bytes: Buffer | null;
+  #id: ByteString = "";
+
+  constructor(signature: Buffer, bytes: Buffer) {
+    this.signature = signature;
+    this.#bytes = bytes;
+  }
+
+  get id(): ByteString {
+    if (this.#bytes !== null) this.#id = idOf(this.#bytes);
+    this.#bytes = null;
+    return this.#id;
+  }
+}
+
+/** "binary" is latin1's older name. */
+const idOf = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
+
+let nonces = Buffer.alloc(0);
+let nonceStart = 0;

@@ -1,0 +1,48 @@
+/** How texts may begin: of many beginnings those that one text has are found by their lengths, not one by one. */
+import type { ByteString } from "../../protocol/byte-string.js";
+
+export class Beginnings<Of> {
+  readonly #all = new Map<ByteString, Of>();
+  /** How many there are of each length. */
+  readonly #lengths = new Map<number, number>();
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  get(beginning: ByteString): Of | undefined {
+    return this.#all.get(beginning);
+  }
+
+  values(): Iterable<Of> {
+    return this.#all.values();
+  }
+
+  set(beginning: ByteString, of: Of): void {
+    const { length } = beginning;
+    if (!this.#all.has(beginning)) this.#lengths.set(length, (this.#lengths.get(length) ?? 0) + 1);
+    this.#all.set(beginning, of);
+  }
+
+  delete(beginning: ByteString): void {
+    if (!this.#all.delete(beginning)) return;
+    const { length } = beginning;
+    const others = (this.#lengths.get(length) as number) - 1;
+    if (others === 0) this.#lengths.delete(length);
+    else this.#lengths.set(length, others);
+  }
+
+  /** What stands for each beginning that a text has. */
+  *of(text: ByteString): Generator<Of> {
+    for (const length of this.lengthsUpTo(text.length)) {
+      const found = this.#all.get(text.slice(0, length));
+      if (found !== undefined) yield found;
+    }
+  }
+
+  /** Those of beginnings or, if they are fewer, those that a text has: as often it has to be looked. */
+  *lengthsUpTo(most: number): Generator<number> {
+    if (this.#lengths.size > most) for (let length = 0; length <= most; length++) yield length;
+    else for (const length of this.#lengths.keys()) if (length <= most) yield length;
+  }
+}

@@ -1,0 +1,98 @@
+/** Who wants to be told of which keys: by their names, or by how they begin. While nobody does, nothing is looked at. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { Beginnings } from "./beginnings.js";
+
+/** Told in the middle of a change: what it reads then is no state that anybody else can see. */
+export interface KeyObserver {
+  keyChanged(db: number, key: ByteString, by: object | null): void;
+  /** @param dbs  all keys of these databases may have changed; null: of all */
+  allChanged(dbs: ReadonlySet<number> | null, by: object | null): void;
+}
+
+/** Told as Redis names what is done, with the class of the event. */
+export interface EventObserver {
+  readonly event: (kind: string, name: string, db: number, key: ByteString) => void;
+}
+
+/** What tells of keys. */
+export interface KeyChanges {
+  hearKeys(observer: KeyObserver): void;
+  hearEvents(observer: EventObserver): void;
+  forget(observer: KeyObserver | EventObserver): void;
+}
+
+/** How a key went that no command removed. */
+export type GoneBy = "expired" | "evicted";
+
+export interface KeyWatcher {
+  /** @param by  null: a command has changed it, or it is not known how it went */
+  keyChanged(db: number, key: ByteString, by: GoneBy | null): void;
+  /** @param dbs  as for KeyObserver */
+  allChanged(dbs: ReadonlySet<number> | null): void;
+}
+
+export type WatchKind = "key" | "prefix";
+
+/** Classes of events of keys that go by themselves. */
+const GONE: Readonly<Record<string, GoneBy>> = { x: "expired", e: "evicted" };
+
+export class KeyWatchers implements KeyObserver, EventObserver {
+  readonly #changes: KeyChanges;
+  /** By the number of the database and what is watched. */
+  readonly #watchers = {
+    key: new Map<ByteString, Set<KeyWatcher>>(),
+    prefix: new Beginnings<Set<KeyWatcher>>(),
+  };
+
+  constructor(changes: KeyChanges) {
+    this.#changes = changes;
+  }
+
+  add(kind: WatchKind, db: number, name: ByteString, watcher: KeyWatcher): void {
+    if (this.#isEmpty) {
+      this.#changes.hearKeys(this);
+      this.#changes.hearEvents(this);
+    }
+    const watchers = this.#watchers[kind];
+    const others = watchers.get(placeOf(db, name));
+    if (others === undefined) watchers.set(placeOf(db, name), new Set([watcher]));
+    else others.add(watcher);
+  }
+
+  remove(kind: WatchKind, db: number, name: ByteString, watcher: KeyWatcher): void {
+    const watchers = this.#watchers[kind];
+    const others = watchers.get(placeOf(db, name));
+    others?.delete(watcher);
+    if (others?.size === 0) watchers.delete(placeOf(db, name));
+    if (this.#isEmpty) this.#changes.forget(this);
+  }
+
+  readonly event = (kind: string, _: string, db: number, key: ByteString): void => {
+    const by = GONE[kind];
+    if (by !== undefined) this.#tell(db, key, by);
+  };
+
+  keyChanged(db: number, key: ByteString): void {
+    this.#tell(db, key, null);
+  }
+
+  allChanged(dbs: ReadonlySet<number> | null): void {
+    const all = Object.values(this.#watchers).flatMap((kind) => [...kind.values()]);
+    for (const watcher of new Set(all.flatMap((some) => [...some]))) watcher.allChanged(dbs);
+  }
+
+  #tell(db: number, key: ByteString, by: GoneBy | null): void {
+    const { key: byName, prefix: byBeginning } = this.#watchers;
+    const place = placeOf(db, key);
+    for (const watcher of byName.get(place) ?? []) watcher.keyChanged(db, key, by);
+    if (byBeginning.size === 0) return;
+    for (const watchers of byBeginning.of(place))
+      for (const watcher of watchers) watcher.keyChanged(db, key, by);
+  }
+
+  get #isEmpty(): boolean {
+    return this.#watchers.key.size + this.#watchers.prefix.size === 0;
+  }
+}
+
+const placeOf = (db: number, name: ByteString): ByteString => `${db} ${name}`;

@@ -1,0 +1,80 @@
+/** How clients come in: over HTTP, of which they ask to change over to WebSocket. Who asks for anything else, or from elsewhere, is told so. */
+import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import type { Limits } from "../../options/limits.js";
+import { MessageSocket } from "./message-socket.js";
+import { isWelcome } from "./origins.js";
+
+/** What a client names that wants nothing but version 2. */
+const PROTOCOL = "dbsync2";
+/** Of a request's head; more than browsers send. */
+const HEAD_BYTES = 8 * 1024;
+/** Pieces of a message; browsers send few. */
+const PIECES_MOST = 1024;
+/** A frame's, before its payload. */
+const FRAME_HEAD_BYTES = 16;
+/** Shorter messages only grow. */
+const DEFLATE_FROM_BYTES = 1024;
+
+export interface DoorwayParts {
+  /** Where the daemon listens. */
+  readonly address: string;
+  readonly origins: readonly string[];
+  readonly compresses: boolean;
+  /** Replaced when the configuration is read again. */
+  readonly host: { readonly limits: Pick<Limits, "maxRequestBytes"> };
+  /** Somebody came from a page that is not welcome. */
+  readonly refused: (socket: MessageSocket, origin: string) => void;
+}
+
+export class Doorway {
+  readonly #parts: DoorwayParts;
+  readonly #http = createServer({ maxHeaderSize: HEAD_BYTES });
+  readonly #ws: WebSocketServer;
+  /** Those that have not changed over. */
+  readonly #coming = new WeakMap<Duplex, MessageSocket>();
+
+  constructor(parts: DoorwayParts) {
+    this.#parts = parts;
+    this.#ws = new WebSocketServer({
+      ...{ noServer: true, clientTracking: false, autoPong: false },
+      maxFragments: PIECES_MOST,
+      handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
+      perMessageDeflate: parts.compresses && {
+        ...{ serverNoContextTakeover: true, clientNoContextTakeover: true },
+        threshold: DEFLATE_FROM_BYTES,
+      },
+    });
+    this.#http.on("request", (_request, response) => {
+      response.writeHead(426, { connection: "close", upgrade: "websocket" }).end();
+    });
+    this.#http.on("upgrade", (request, socket, head) => this.#changeOver(request, socket, head));
+  }
+
+  /** @param raw  just accepted */
+  admit(raw: Socket): MessageSocket {
+    this.#http.emit("connection", raw);
+    const socket = new MessageSocket(raw);
+    this.#coming.set(raw, socket);
+    return socket;
+  }
+
+  #changeOver(request: IncomingMessage, raw: Duplex, head: Buffer): void {
+    const socket = this.#coming.get(raw);
+    if (socket === undefined) return void raw.destroy();
+    const { origins, address, compresses, host: ours, refused } = this.#parts;
+    const { origin, host } = request.headers;
+    if (!isWelcome({ origin, host }, origins, address)) {
+      raw.end(`HTTP/1.1 403 ${STATUS_CODES[403]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      refused(socket, origin ?? "");
+      return;
+    }
+    const maxPayload = ours.limits.maxRequestBytes + FRAME_HEAD_BYTES;
+    this.#ws.options.maxPayload = maxPayload;
+    this.#ws.handleUpgrade(request, raw, head, (messages) => {
+      socket.open(messages, compresses ? maxPayload : 0);
+    });
+  }
+}

@@ -1,0 +1,58 @@
+/** The listener for browsers, and whoever else speaks WebSocket: the frames of version 2 as binary messages. */
+
+import { ClientConnection } from "../../../serving/connections/client-connection.js";
+import type { ListenPlace } from "../../../serving/process/place.js";
+import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
+import type { ConnectionHost } from "../dbsync/connection-host.js";
+import { WsDialect } from "./dialect.js";
+import { Doorway } from "./doorway.js";
+import { Heartbeats } from "./heartbeats.js";
+
+/** What is known of the settings. */
+export interface WsSettings {
+  readonly ws: ListenPlace;
+  readonly wsOrigins: readonly string[];
+  readonly wsCompress: boolean;
+}
+
+export interface WsParts
+  extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector" | "address" | "port">,
+    Pick<ConnectionHost, "pipeline" | "daemon" | "live"> {
+  readonly settings: WsSettings;
+}
+
+export class WsListener extends DaemonListener {
+  constructor(parts: WsParts) {
+    const { pipeline, daemon, live, settings } = parts;
+    const { address } = settings.ws;
+    // Version 1 is not signed as version 2 is, and members have a port of their own.
+    const own = {
+      ...({ version: 2, listener: "ws" } as const),
+      ...{ pipeline, daemon, live, closeAfterAnswer: false, takesVersion1: false, members: null },
+    };
+    super({
+      ...parts,
+      ...{ ...settings.ws, name: "ws", options: { address: "--ws", port: "--ws" }, fullText: "" },
+      connector(host) {
+        const whole = Object.assign(host, own);
+        const heartbeats = new Heartbeats(whole);
+        const doorway = new Doorway({
+          ...{ address, origins: settings.wsOrigins, compresses: settings.wsCompress, host },
+          refused({ remoteAddress, remotePort }, origin) {
+            host.refusals.note("wrong-origin", { remote: `${remoteAddress}:${remotePort}`, detail: origin });
+            host.observer.refused("ws", "wrong-origin");
+          },
+        });
+        return (raw) => {
+          const socket = doorway.admit(raw);
+          heartbeats.begin(socket);
+          return new ClientConnection<Buffer>(
+            socket,
+            whole,
+            (connection) => new WsDialect(whole, connection, socket),
+          );
+        };
+      },
+    });
+  }
+}

@@ -1,0 +1,35 @@
+/** Of which events of keys clients are told: Redis's letters. Source: redis-server 7.0, notify.c. */
+
+/** Classes of events, all of them together `A`; one that Redis shows beside them only if they are not all; and the marks. */
+const EVENT_CLASSES = "g$lshzxetd";
+const NEW_KEYS = "n";
+const MISSED_KEYS = "m";
+const MARKS = "KE";
+const KNOWN = EVENT_CLASSES + NEW_KEYS + MARKS + MISSED_KEYS;
+
+export interface EventFlags {
+  /** As Redis shows them; empty: of none. */
+  readonly text: string;
+  readonly classes: ReadonlySet<string>;
+  /** Whether they are told on the channel of the key, of the event. */
+  readonly byKey: boolean;
+  readonly byEvent: boolean;
+}
+
+export const NO_EVENTS = parseEventFlags("");
+
+/** @throws RangeError  a sentence: what is expected */
+export function parseEventFlags(text: string): EventFlags {
+  const named = new Set(text.replaceAll("A", EVENT_CLASSES));
+  if ([...named].some((letter) => !KNOWN.includes(letter)))
+    throw new RangeError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+  const chosen = (letters: string) => [...letters].filter((letter) => named.has(letter)).join("");
+  const classes = chosen(EVENT_CLASSES);
+  const shown = classes === EVENT_CLASSES ? "A" : classes + chosen(NEW_KEYS);
+  return {
+    text: shown + chosen(MARKS) + chosen(MISSED_KEYS),
+    classes: new Set(chosen(EVENT_CLASSES + NEW_KEYS + MISSED_KEYS)),
+    byKey: named.has("K"),
+    byEvent: named.has("E"),
+  };
+}

@@ -1,0 +1,63 @@
+/** Messages on channels, to a member and from it. */
+import type { SpeakMessage } from "../../protocol/members/member-messages.js";
+import type { PackedEntry } from "../../protocol/members/member-packing.js";
+import type { MemberConnection } from "./connections/member-connection.js";
+import { MessageIntake } from "./exchange/message-intake.js";
+import { MessageOutbox } from "./exchange/message-outbox.js";
+import type { MemberShared } from "./member-shared.js";
+
+/** Whose messages they are. */
+interface Speaker {
+  readonly connection: MemberConnection;
+  malformed(detail: string): void;
+}
+
+export class MemberSpeech<Member extends Speaker> {
+  readonly #member: Member;
+  readonly #shared: MemberShared<Member>;
+  /** null: it takes none. */
+  readonly #outbox: MessageOutbox | null;
+  /** null: this daemon takes none. */
+  readonly #intake: MessageIntake | null;
+
+  constructor(member: Member, shared: MemberShared<Member>) {
+    this.#member = member;
+    this.#shared = shared;
+    const { peering, slices, messageFigures: figures } = shared;
+    const { limits, uptime, messages } = peering;
+    const { connection } = member;
+    this.#outbox = connection.takesMessages ? new MessageOutbox(connection, limits) : null;
+    this.#intake =
+      messages === undefined
+        ? null
+        : new MessageIntake({
+            ...{ hear: messages.hear, missed: messages.missed, limits, uptime, slices, figures },
+            refused: (reason, isLie) => shared.unheard(member, reason, isLie),
+            malformed: (detail) => member.malformed(detail),
+          });
+  }
+
+  /** Whether the member takes messages. */
+  get isHeard(): boolean {
+    return this.#outbox !== null;
+  }
+
+  /** @returns whether it goes to the member */
+  give(entry: PackedEntry): boolean {
+    if (this.#outbox === null) return false;
+    const isGiven = this.#outbox.give(entry);
+    this.#shared.messageFigures[isGiven ? "given" : "dropped"]++;
+    return isGiven;
+  }
+
+  receive(message: SpeakMessage): void {
+    if (this.#intake === null) this.#member.malformed("messages, which this daemon does not take");
+    else this.#intake.receive(message);
+  }
+
+  /** @param isListening  whether it takes long messages: before that it is sent none */
+  tick(isListening: boolean): void {
+    if (isListening) this.#outbox?.send();
+    this.#intake?.tick();
+  }
+}

@@ -1,0 +1,49 @@
+/** What is no function in the libraries of scripts. */
+import { REDIS_NUMBERS } from "./libraries/redis-library.js";
+import type { LuaMachine } from "./lua/lua-machine.js";
+
+const REDIS_VERSION = "7.0.15";
+const REDIS_VERSION_NUMBER = 0x07000f;
+const CJSON_NAMES = [
+  ["_NAME", "cjson"],
+  ["_VERSION", "2.1.0"],
+] as const;
+const CMSGPACK_NAMES = [
+  ["_NAME", "cmsgpack"],
+  ["_VERSION", "lua-cmsgpack 0.4.0"],
+] as const;
+
+/** Of all, in the table of libraries on top. */
+export function constants(machine: LuaMachine, state: number): void {
+  const { lua } = machine;
+  machine.push(state, "redis");
+  lua.lua_rawget(state, -2);
+  redisConstants(machine, state);
+  lua.lua_settop(state, -2);
+  machine.push(state, "cjson");
+  lua.lua_rawget(state, -2);
+  lua.lua_pushlightuserdata(state, 0);
+  machine.setField(state, "null");
+  setTexts(machine, state, CJSON_NAMES);
+  lua.lua_settop(state, -2);
+  machine.push(state, "cmsgpack");
+  lua.lua_rawget(state, -2);
+  setTexts(machine, state, CMSGPACK_NAMES);
+  lua.lua_settop(state, -2);
+}
+
+/** Of the table on top. */
+export function redisConstants(machine: LuaMachine, state: number): void {
+  for (const [name, value] of Object.entries({ ...REDIS_NUMBERS, REDIS_VERSION_NUM: REDIS_VERSION_NUMBER })) {
+    machine.lua.lua_pushnumber(state, value);
+    machine.setField(state, name);
+  }
+  setTexts(machine, state, [["REDIS_VERSION", REDIS_VERSION]]);
+}
+
+function setTexts(machine: LuaMachine, state: number, texts: readonly (readonly [string, string])[]): void {
+  for (const [name, text] of texts) {
+    machine.push(state, text);
+    machine.setField(state, name);
+  }
+}

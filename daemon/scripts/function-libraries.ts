@@ -1,0 +1,113 @@
+/** The libraries of functions that this daemon has: its own, gone with it, and not told to others. Messages: redis-server 7.0. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { sealed, unsealed } from "../../store/rdb/dump-payload.js";
+import { MalformedRdb } from "../../store/rdb/malformed-rdb.js";
+import { RdbReader } from "../../store/rdb/rdb-reader.js";
+import { RdbWriter } from "../../store/rdb/rdb-writer.js";
+import { type FunctionLibrary, readLibrary } from "./function-library.js";
+import type { RunBounds, ScriptEngine } from "./script-engine.js";
+
+/** What stands before each library in a dump. */
+const LIBRARY = 245;
+
+export type RestorePolicy = "FLUSH" | "APPEND" | "REPLACE";
+
+export class FunctionLibraries {
+  #libraries: ReadonlyMap<ByteString, FunctionLibrary> = new Map();
+
+  get all(): readonly FunctionLibrary[] {
+    return [...this.#libraries.values()];
+  }
+
+  get functions(): number {
+    return this.all.reduce((sum, { functions }) => sum + functions.size, 0);
+  }
+
+  get bytes(): number {
+    return this.all.reduce((sum, { code }) => sum + code.length, 0);
+  }
+
+  /** The library that has a function. */
+  find(name: ByteString): FunctionLibrary | undefined {
+    for (const library of this.#libraries.values()) if (library.functions.has(name)) return library;
+    return undefined;
+  }
+
+  /** @returns its name. @throws CommandFailure  it cannot be loaded, and all is as it was */
+  load(code: ByteString, replaces: boolean, engine: ScriptEngine, bounds: RunBounds): ByteString {
+    const { library, others } = this.#loaded(this.#libraries, code, replaces, engine, bounds);
+    this.#libraries = new Map(others).set(library.name, library);
+    return library.name;
+  }
+
+  /** @throws CommandFailure */
+  delete(name: ByteString): void {
+    const libraries = new Map(this.#libraries);
+    if (!libraries.delete(name)) throw new CommandFailure("ERR Library not found");
+    this.#libraries = libraries;
+  }
+
+  flush(): void {
+    this.#libraries = new Map();
+  }
+
+  /** As Redis serializes them. */
+  dump(): ByteString {
+    const writer = new RdbWriter();
+    for (const { code } of this.all) {
+      writer.raw(Buffer.from([LIBRARY]));
+      writer.string(code);
+    }
+    return sealed(writer);
+  }
+
+  /** All of a dump, or none. @throws CommandFailure */
+  restore(payload: ByteString, policy: RestorePolicy, engine: ScriptEngine, bounds: RunBounds): void {
+    let libraries: ReadonlyMap<ByteString, FunctionLibrary> =
+      policy === "FLUSH" ? new Map() : this.#libraries;
+    for (const code of codesOf(payload)) {
+      const { library, others } = this.#loaded(libraries, code, policy === "REPLACE", engine, bounds);
+      libraries = new Map(others).set(library.name, library);
+    }
+    this.#libraries = libraries;
+  }
+
+  #loaded(
+    libraries: ReadonlyMap<ByteString, FunctionLibrary>,
+    code: ByteString,
+    replaces: boolean,
+    engine: ScriptEngine,
+    bounds: RunBounds,
+  ): { library: FunctionLibrary; others: ReadonlyMap<ByteString, FunctionLibrary> } {
+    const read = readLibrary(code);
+    if (libraries.has(read.name) && !replaces)
+      throw new CommandFailure(`ERR Library '${read.name}' already exists`);
+    const others = new Map(libraries);
+    others.delete(read.name);
+    const loaded = engine.loadLibrary(read, bounds);
+    if ("kind" in loaded) throw new CommandFailure(loaded.text);
+    for (const { functions } of others.values())
+      for (const { name } of loaded)
+        if (functions.has(name)) throw new CommandFailure(`ERR Function ${name} already exists`);
+    const functions = new Map(
+      loaded.map(({ name, description, flags }) => [name, { name, description, flags }]),
+    );
+    return { library: { ...read, functions }, others };
+  }
+}
+
+function codesOf(payload: ByteString): readonly ByteString[] {
+  const reader = new RdbReader(unsealed(payload));
+  const codes: ByteString[] = [];
+  try {
+    while (reader.hasMore) {
+      if (reader.readByte() !== LIBRARY) throw new CommandFailure("ERR given type is not a function");
+      codes.push(reader.readString());
+    }
+  } catch (reason) {
+    if (reason instanceof MalformedRdb) throw new CommandFailure("ERR failed loading functions data");
+    throw reason;
+  }
+  return codes;
+}

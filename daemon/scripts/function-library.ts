@@ -1,0 +1,34 @@
+/** A library of functions as it is kept: its code, and what its first line says. Messages: redis-server 7.0, functions.c. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { type LoadedFunction, WRONG_NAME } from "./function-loader.js";
+
+export interface FunctionLibrary {
+  readonly name: ByteString;
+  readonly code: ByteString;
+  /** What is run: without the first line. */
+  readonly body: ByteString;
+  readonly functions: ReadonlyMap<ByteString, Omit<LoadedFunction, "place">>;
+}
+
+/** Name and body of a library. @throws CommandFailure */
+export function readLibrary(code: ByteString): Pick<FunctionLibrary, "name" | "code" | "body"> {
+  if (!code.startsWith("#!")) throw new CommandFailure("ERR Missing library metadata");
+  const end = code.indexOf("\n");
+  if (end < 0) throw new CommandFailure("ERR Invalid library metadata");
+  const [engine = "", ...words] = code
+    .slice(2, end)
+    .split(" ")
+    .filter((word) => word !== "");
+  let name: ByteString | null = null;
+  for (const word of words) {
+    if (!/^name=/i.test(word)) throw new CommandFailure(`ERR Invalid metadata value given: ${word}`);
+    if (name !== null)
+      throw new CommandFailure("ERR Invalid metadata value, name argument was given multiple times");
+    name = word.slice("name=".length);
+  }
+  if (name === null) throw new CommandFailure("ERR Library name was not given");
+  if (!/^\w+$/.test(name)) throw new CommandFailure(`ERR ${WRONG_NAME}`);
+  if (!/^lua$/i.test(engine)) throw new CommandFailure(`ERR Engine '${engine}' not found`);
+  return { name, code, body: code.slice(end) };
+}

@@ -1,0 +1,218 @@
+/** Loads a library of functions into a machine: its chunk is run once, and registers them. Messages: redis-server 7.0, function_lua.c. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type ErrorReply, error } from "../../protocol/reply.js";
+import { pushError } from "./lua/conversions.js";
+import { REGISTRY, TYPE } from "./lua/lua-exports.js";
+import type { LuaMachine } from "./lua/lua-machine.js";
+
+/** A function as its library has registered it. */
+export interface LoadedFunction {
+  readonly name: ByteString;
+  readonly description: ByteString | null;
+  readonly flags: readonly ByteString[];
+  /** Its place in the machine that has loaded it. */
+  readonly place: number;
+}
+
+const SOURCE = "@user_function";
+const NAME = /^\w+$/;
+export const WRONG_NAME =
+  "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
+const FLAGS: ReadonlySet<string> = new Set([
+  "no-writes",
+  "allow-oom",
+  "allow-stale",
+  "no-cluster",
+  "allow-cross-slot-keys",
+]);
+
+export interface FunctionLoaderParts {
+  readonly machine: LuaMachine;
+  /** The real globals, as a reference. */
+  readonly globals: number;
+  /** The function that notes what a chunk failed with. */
+  readonly handler: number;
+  /** Sets the constants of `redis` in the table on top. */
+  readonly constants: (machine: LuaMachine, state: number) => void;
+}
+
+export class FunctionLoader {
+  readonly #parts: FunctionLoaderParts;
+  /** What stands before `redis`, by its metatable, and what is behind it at other times. */
+  readonly #guard: number;
+  readonly #redis: number;
+  /** `redis`, as long as a library is being loaded. */
+  readonly #loading: number;
+  #found: Map<ByteString, LoadedFunction> = new Map();
+
+  constructor(parts: FunctionLoaderParts) {
+    this.#parts = parts;
+    const { machine, globals } = parts;
+    const { lua, state } = machine;
+    lua.lua_settop(state, 0);
+    lua.lua_rawgeti(state, REGISTRY, globals);
+    machine.pushName(state, "redis");
+    lua.lua_rawget(state, 1);
+    lua.lua_getmetatable(state, -1);
+    machine.pushName(state, "__index");
+    lua.lua_rawget(state, -2);
+    this.#redis = lua.luaL_ref(state, REGISTRY);
+    this.#guard = lua.luaL_ref(state, REGISTRY);
+    lua.lua_settop(state, 1);
+    const [register, missing] = machine.placed([
+      (at) => this.#register(at),
+      (at) => machine.failThere(at, missingName(machine, at)),
+    ]);
+    lua.lua_createtable(state, 0, 8);
+    lua.lua_pushcclosure(state, register as number, 0);
+    machine.setField(state, "register_function");
+    lua.lua_rawgeti(state, REGISTRY, this.#redis);
+    machine.pushName(state, "log");
+    lua.lua_rawget(state, -2);
+    lua.lua_remove(state, -2);
+    machine.setField(state, "log");
+    parts.constants(machine, state);
+    lua.lua_createtable(state, 0, 1);
+    lua.lua_pushcclosure(state, missing as number, 0);
+    machine.setField(state, "__index");
+    lua.lua_setmetatable(state, -2);
+    this.#loading = lua.luaL_ref(state, REGISTRY);
+    lua.lua_settop(state, 0);
+  }
+
+  /** @param failure  what the chunk has failed with */
+  load(body: ByteString, failure: () => ByteString): readonly LoadedFunction[] | ErrorReply {
+    const { machine, handler, globals } = this.#parts;
+    const { lua, state } = machine;
+    this.#found = new Map();
+    lua.lua_settop(state, 0);
+    lua.lua_rawgeti(state, REGISTRY, globals);
+    for (const name of ["KEYS", "ARGV"]) {
+      lua.lua_pushnil(state);
+      machine.setField(state, name);
+    }
+    lua.lua_settop(state, 0);
+    lua.lua_pushcclosure(state, handler, 0);
+    if (!machine.load(state, body, SOURCE))
+      return error(`ERR Error compiling function: ${machine.text(state, -1)}`);
+    this.#standsFor(this.#loading);
+    try {
+      if (lua.lua_pcall(state, 0, 0, 1) !== 0) return error(`ERR Error registering functions: ${failure()}`);
+    } finally {
+      this.#standsFor(this.#redis);
+    }
+    if (this.#found.size === 0) return error("ERR No functions registered");
+    return [...this.#found.values()];
+  }
+
+  #standsFor(table: number): void {
+    const { machine } = this.#parts;
+    const { lua, state } = machine;
+    lua.lua_rawgeti(state, REGISTRY, this.#guard);
+    lua.lua_rawgeti(state, REGISTRY, table);
+    machine.setField(state, "__index");
+    lua.lua_settop(state, -2);
+  }
+
+  /** `redis.register_function(name, callback)`, or with a table of named arguments. */
+  #register(state: number): number {
+    const { lua } = this.#parts.machine;
+    const count = lua.lua_gettop(state);
+    if (count < 1 || count > 2) this.#refuse(state, "wrong number of arguments to redis.register_function");
+    if (count === 1) this.#registerNamed(state);
+    else {
+      if (lua.lua_isstring(state, 1) !== 1)
+        this.#refuse(state, "first argument to redis.register_function must be a string");
+      if (lua.lua_type(state, 2) !== TYPE.function)
+        this.#refuse(state, "second argument to redis.register_function must be a function");
+      this.#add(state, { name: this.#parts.machine.text(state, 1), description: null, flags: [] });
+    }
+    return 0;
+  }
+
+  #registerNamed(state: number): void {
+    const { machine } = this.#parts;
+    const { lua } = machine;
+    if (!machine.isTable(state, 1))
+      this.#refuse(
+        state,
+        "calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).",
+      );
+    let name: ByteString | null = null;
+    let description: ByteString | null = null;
+    let flags: readonly ByteString[] = [];
+    let callback = 0;
+    lua.lua_pushnil(state);
+    while (lua.lua_next(state, 1) !== 0) {
+      const key = lua.lua_type(state, -2) === TYPE.string ? machine.text(state, -2).toLowerCase() : "";
+      if (key === "function_name") name = this.#text(state, "function_name");
+      else if (key === "description") description = this.#text(state, "description");
+      else if (key === "flags") flags = this.#flags(state);
+      else if (key === "callback") {
+        if (lua.lua_type(state, -1) !== TYPE.function)
+          this.#refuse(state, "callback argument given to redis.register_function must be a function");
+        lua.lua_pushvalue(state, -1);
+        callback = lua.luaL_ref(state, REGISTRY);
+      } else this.#refuse(state, "unknown argument given to redis.register_function");
+      lua.lua_settop(state, -2);
+    }
+    const registered =
+      name ?? this.#refuse(state, "redis.register_function must get a function name argument");
+    if (callback === 0) this.#refuse(state, "redis.register_function must get a callback argument");
+    lua.lua_rawgeti(state, REGISTRY, callback);
+    lua.luaL_unref(state, REGISTRY, callback);
+    this.#add(state, { name: registered, description, flags });
+  }
+
+  #text(state: number, argument: string): ByteString {
+    const { machine } = this.#parts;
+    if (machine.lua.lua_isstring(state, -1) !== 1)
+      this.#refuse(state, `${argument} argument given to redis.register_function must be a string`);
+    machine.lua.lua_pushvalue(state, -1);
+    const text = machine.text(state, -1);
+    machine.lua.lua_settop(state, -2);
+    return text;
+  }
+
+  #flags(state: number): readonly ByteString[] {
+    const { machine } = this.#parts;
+    const { lua } = machine;
+    if (!machine.isTable(state, -1))
+      this.#refuse(
+        state,
+        "flags argument to redis.register_function must be a table representing function flags",
+      );
+    const index = lua.lua_gettop(state);
+    const flags: ByteString[] = [];
+    for (let i = 1; ; i++) {
+      lua.lua_rawgeti(state, index, i);
+      const type = lua.lua_type(state, -1);
+      if (type === TYPE.nil) break;
+      const flag = type === TYPE.string ? machine.text(state, -1) : "";
+      if (!FLAGS.has(flag)) this.#refuse(state, "unknown flag given");
+      flags.push(flag);
+      lua.lua_settop(state, -2);
+    }
+    lua.lua_settop(state, index);
+    return flags;
+  }
+
+  /** Of the function on top. */
+  #add(state: number, one: Omit<LoadedFunction, "place">): void {
+    if (!NAME.test(one.name)) this.#refuse(state, WRONG_NAME);
+    if (this.#found.has(one.name)) this.#refuse(state, "Function already exists in the library");
+    this.#found.set(one.name, { ...one, place: this.#parts.machine.lua.luaL_ref(state, REGISTRY) });
+  }
+
+  #refuse(state: number, text: string): never {
+    const { machine } = this.#parts;
+    pushError(machine, state, `ERR ${text}`);
+    machine.lua.lua_error(state);
+    throw new Error("an error that was not raised");
+  }
+}
+
+function missingName(machine: LuaMachine, state: number): string {
+  const name = machine.lua.lua_isstring(state, 2) === 1 ? machine.text(state, 2) : "?";
+  return `Script attempted to access nonexistent global variable '${name}'`;
+}

@@ -1,0 +1,196 @@
+/**
+ * What of Lua's own library is not as Lua has it: Redis's pcall, tables that nobody may change, numbers of 64 bits, and chunks that
+ * are texts only. Where little differs, Lua's own function goes on in the same frame, so that its messages are right.
+ */
+import { isShort, unsigned, writtenInteger } from "../lua/c-numbers.js";
+import { MANY_RESULTS, TYPE } from "../lua/lua-exports.js";
+import type { LuaMachine } from "../lua/lua-machine.js";
+import type { Library } from "./library.js";
+
+const READONLY = "Attempt to modify a readonly table";
+const BYTECODE = "\x1b";
+
+/** Functions of Lua's own, by library and name. */
+export interface LuasOwn {
+  readonly original: (library: string, name: string) => (state: number) => number;
+  /** Where it is, to be pushed. */
+  readonly place: (library: string, name: string) => number;
+}
+
+/** Tables that stand before those that nobody may change, by address, and what a script is told is their metatable. */
+export type Guarded = ReadonlyMap<number, "none" | "own">;
+
+export function baseLibrary(machine: LuaMachine, { original, place }: LuasOwn, guarded: Guarded): Library {
+  const { lua } = machine;
+  const [setmetatable, getmetatable, rawset, loadstring, load, tonumber] = [
+    original("_G", "setmetatable"),
+    original("_G", "getmetatable"),
+    original("_G", "rawset"),
+    original("_G", "loadstring"),
+    original("_G", "load"),
+    original("_G", "tonumber"),
+  ];
+  const [rawget, next, nextPlace] = [original("_G", "rawget"), original("_G", "next"), place("_G", "next")];
+  /** What stands behind the first argument, if it only stands before another table. */
+  const behindGuard = (state: number): number => {
+    if (!guarded.has(lua.lua_topointer(state, 1))) return state;
+    lua.lua_getmetatable(state, 1);
+    machine.push(state, "__index");
+    lua.lua_rawget(state, -2);
+    lua.lua_replace(state, 1);
+    lua.lua_settop(state, -2);
+    return state;
+  };
+  return {
+    pcall: (state) => pcall(machine, state),
+    setmetatable: unlessGuarded(machine, guarded, setmetatable),
+    rawset: unlessGuarded(machine, guarded, rawset),
+    getmetatable: (state) => {
+      if (guarded.get(lua.lua_topointer(state, 1)) !== "none") return getmetatable(state);
+      lua.lua_pushnil(state);
+      return 1;
+    },
+    rawget: (state) => rawget(behindGuard(state)),
+    next: (state) => next(behindGuard(state)),
+    pairs(state) {
+      lua.luaL_checktype(state, 1, TYPE.table);
+      lua.lua_settop(state, 1);
+      behindGuard(state);
+      lua.lua_pushcclosure(state, nextPlace, 0);
+      lua.lua_insert(state, 1);
+      lua.lua_pushnil(state);
+      return 3;
+    },
+    loadstring(state) {
+      if (machine.checkedText(state, 1).startsWith(BYTECODE)) return refusedChunk(machine, state);
+      return loadstring(state);
+    },
+    load(state) {
+      if (lua.lua_type(state, 1) !== TYPE.function) return load(state);
+      return loadPieces(machine, state, loadstring);
+    },
+    tonumber(state) {
+      const value = wideNumber(machine, state);
+      if (value === null) return tonumber(state);
+      lua.lua_pushnumber(state, value);
+      return 1;
+    },
+    refuse: (state) => machine.failThere(state, READONLY),
+    missing(state) {
+      const name = lua.lua_isstring(state, 2) === 1 ? machine.text(state, 2) : "?";
+      return machine.failThere(state, `Script attempted to access nonexistent global variable '${name}'`);
+    },
+  };
+}
+
+/** As Redis has it: of an error that is a table with a text, the text. */
+function pcall(machine: LuaMachine, state: number): number {
+  const { lua } = machine;
+  lua.luaL_checkany(state, 1);
+  lua.lua_pushboolean(state, 1);
+  lua.lua_insert(state, 1);
+  if (lua.lua_pcall(state, lua.lua_gettop(state) - 2, MANY_RESULTS, 0) === 0) return lua.lua_gettop(state);
+  if (machine.isTable(state, -1)) {
+    machine.push(state, "err");
+    lua.lua_rawget(state, -2);
+    if (lua.lua_type(state, -1) === TYPE.string) lua.lua_remove(state, -2);
+    else lua.lua_settop(state, -2);
+  }
+  lua.lua_pushboolean(state, 0);
+  lua.lua_replace(state, 1);
+  return 2;
+}
+
+function refusedChunk(machine: LuaMachine, state: number): number {
+  machine.lua.lua_pushnil(state);
+  machine.push(state, "bad header in precompiled chunk");
+  return 2;
+}
+
+/** Whatever a function gives, until it gives nothing. */
+function loadPieces(machine: LuaMachine, state: number, loadstring: (state: number) => number): number {
+  const { lua } = machine;
+  const name = lua.lua_isstring(state, 2) === 1 ? machine.text(state, 2) : "=(load)";
+  const pieces: string[] = [];
+  for (;;) {
+    lua.lua_pushvalue(state, 1);
+    const failed = lua.lua_pcall(state, 0, 1, 0) !== 0;
+    const type = lua.lua_type(state, -1);
+    if (failed || (type !== TYPE.nil && type !== TYPE.string && type !== TYPE.number)) {
+      lua.lua_pushnil(state);
+      if (failed) lua.lua_insert(state, -2);
+      else machine.push(state, "reader function must return a string");
+      return 2;
+    }
+    const piece = type === TYPE.nil ? "" : machine.text(state, -1);
+    lua.lua_settop(state, 2);
+    if (piece === "") break;
+    pieces.push(piece);
+  }
+  const source = pieces.join("");
+  lua.lua_settop(state, 0);
+  if (source.startsWith(BYTECODE)) return refusedChunk(machine, state);
+  machine.push(state, source);
+  machine.push(state, name);
+  return loadstring(state);
+}
+
+/** What a 32-bit Lua would read wrong; null: nothing. */
+function wideNumber(machine: LuaMachine, state: number): number | null {
+  const { lua } = machine;
+  const base = lua.lua_type(state, 2) < 1 ? 10 : lua.luaL_checknumber(state, 2);
+  if (base === 10) {
+    if (lua.lua_type(state, 1) !== TYPE.string) return null;
+    const text = machine.text(state, 1);
+    if (!text.includes("x") && !text.includes("X")) return null;
+    return /^[ \t-\r]*[-+]?0[xX]/.test(text) ? unsigned(text, 16) : null;
+  }
+  if (lua.lua_isstring(state, 1) !== 1 || base < 2 || base > 36) return null;
+  return unsigned(machine.text(state, 1), base);
+}
+
+/** A directive of string.format. */
+const DIRECTIVE = /%(?:%|([-+ #0]*)(\d*)(?:\.(\d*))?(.?))/gs;
+
+export function stringLibrary(machine: LuaMachine, { original }: LuasOwn): Library {
+  const { lua } = machine;
+  const format = original("string", "format");
+  return {
+    format(state) {
+      const text = machine.checkedText(state, 1);
+      let argument = 1;
+      const changed = text.replace(DIRECTIVE, (whole, flags = "", width = "", precision, letter = "") => {
+        if (whole === "%%") return whole;
+        argument++;
+        if (!"diuxXo".includes(letter) || letter === "" || lua.lua_isnumber(state, argument) !== 1)
+          return whole;
+        const value = lua.lua_tonumber(state, argument);
+        if (isShort(value) || width.length > 2 || (precision ?? "").length > 2) return whole;
+        if ((letter === "d" || letter === "i") && isShort(-value)) return whole;
+        const form = {
+          flags,
+          width: Number(width),
+          precision: precision === undefined ? null : Number(precision),
+        };
+        machine.push(state, writtenInteger(value, { ...form, letter }));
+        lua.lua_replace(state, argument);
+        return "%s";
+      });
+      if (changed !== text) {
+        machine.push(state, changed);
+        lua.lua_replace(state, 1);
+      }
+      return format(state);
+    },
+  };
+}
+
+/** Of what else writes past a table's metatable. */
+export function tableLibrary(machine: LuaMachine, { original }: LuasOwn, guarded: Guarded): Library {
+  return { insert: unlessGuarded(machine, guarded, original("table", "insert")) };
+}
+
+function unlessGuarded(machine: LuaMachine, guarded: Guarded, go: (state: number) => number) {
+  return (state: number) =>
+    guarded.has(machine.lua.lua_topointer(state, 1)) ? machine.fail(state, READONLY) : go(state);
+}

@@ -1,0 +1,77 @@
+/** `cjson`. Forms and messages: lua-cjson 2.1, as in redis-server 7.0. */
+import { TYPE } from "../lua/lua-exports.js";
+import type { LuaMachine } from "../lua/lua-machine.js";
+import { CjsonDecoder } from "./cjson-decoder.js";
+import { CjsonEncoder } from "./cjson-encoder.js";
+import { CjsonSettings } from "./cjson-settings.js";
+import type { Library } from "./library.js";
+
+const INT_MOST = 2 ** 31 - 1;
+
+export function cjsonLibrary(machine: LuaMachine): Library {
+  const { lua } = machine;
+  const settings = new CjsonSettings();
+  const only = (state: number, what: string): void => {
+    if (lua.lua_gettop(state) !== 1) machine.failArgument(state, 1, what);
+  };
+  /** An argument that may be left out, within bounds. */
+  const integer = (state: number, argument: number, before: number, least: number, most: number): number => {
+    if (lua.lua_type(state, argument) < 1) return before;
+    const value = Math.trunc(lua.luaL_checknumber(state, argument));
+    if (value < least || value > most)
+      machine.failArgument(state, argument, `expected integer between ${least} and ${most}`);
+    return value;
+  };
+  const number = (state: number, value: number): number => {
+    lua.lua_pushnumber(state, value);
+    return 1;
+  };
+  const boolean = (state: number, value: boolean): number => {
+    lua.lua_pushboolean(state, value ? 1 : 0);
+    return 1;
+  };
+  return {
+    encode(state) {
+      only(state, "expected 1 argument");
+      const text = new CjsonEncoder(machine, state, settings).encode();
+      machine.push(state, text);
+      return 1;
+    },
+    decode(state) {
+      only(state, "expected 1 argument");
+      new CjsonDecoder(machine, state, settings, machine.checkedText(state, 1)).decode();
+      return 1;
+    },
+    encode_sparse_array(state) {
+      if (lua.lua_type(state, 1) === TYPE.boolean)
+        settings.sparseConverts = lua.lua_toboolean(state, 1) === 1;
+      settings.sparseRatio = integer(state, 2, settings.sparseRatio, 0, INT_MOST);
+      settings.sparseSafe = integer(state, 3, settings.sparseSafe, 0, INT_MOST);
+      lua.lua_pushboolean(state, settings.sparseConverts ? 1 : 0);
+      lua.lua_pushnumber(state, settings.sparseRatio);
+      lua.lua_pushnumber(state, settings.sparseSafe);
+      return 3;
+    },
+    encode_max_depth: (state) =>
+      number(state, (settings.encodeDepth = integer(state, 1, settings.encodeDepth, 1, INT_MOST))),
+    decode_max_depth: (state) =>
+      number(state, (settings.decodeDepth = integer(state, 1, settings.decodeDepth, 1, INT_MOST))),
+    encode_number_precision: (state) =>
+      number(state, (settings.precision = integer(state, 1, settings.precision, 1, 14))),
+    encode_keep_buffer: (state) =>
+      boolean(state, lua.lua_type(state, 1) !== TYPE.boolean || lua.lua_toboolean(state, 1) === 1),
+    encode_invalid_numbers(state) {
+      if (lua.lua_type(state, 1) === TYPE.boolean)
+        settings.encodeInvalid = lua.lua_toboolean(state, 1) === 1 ? "written" : "refused";
+      else if (lua.lua_type(state, 1) === TYPE.string) settings.encodeInvalid = "null";
+      if (settings.encodeInvalid !== "null") return boolean(state, settings.encodeInvalid === "written");
+      machine.push(state, "null");
+      return 1;
+    },
+    decode_invalid_numbers(state) {
+      if (lua.lua_type(state, 1) === TYPE.boolean)
+        settings.decodesInvalid = lua.lua_toboolean(state, 1) === 1;
+      return boolean(state, settings.decodesInvalid);
+    },
+  };
+}

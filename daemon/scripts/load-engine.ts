@@ -1,0 +1,18 @@
+/** Finds Lua in the package that has it, and compiles it: some milliseconds, at the first script. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { compiled } from "./lua/web-assembly.js";
+import { ScriptEngine } from "./script-engine.js";
+
+const FILE = "wasmoon-lua5.1/dist/liblua5.1.wasm";
+
+/** @returns null: the package is not installed */
+export function loadEngine(uptime: () => number): ScriptEngine | null {
+  let path: string;
+  try {
+    path = createRequire(import.meta.url).resolve(FILE);
+  } catch {
+    return null;
+  }
+  return new ScriptEngine({ module: compiled(readFileSync(path)), uptime });
+}

@@ -1,0 +1,83 @@
+/** Numbers as C writes and reads them, where those of a 32-bit Lua are too small. */
+
+const WORD = 64;
+const LEAST = -(2n ** 63n);
+
+/** As a 64-bit machine makes an integer of a double: what does not fit is its least. */
+export function integerOf(value: number): bigint {
+  if (!(Math.abs(value) < 2 ** 63)) return LEAST;
+  return BigInt(Math.trunc(value));
+}
+
+/** Whether 32 bits do for it, also where a sign is not. */
+export function isShort(value: number): boolean {
+  return value >= 0 && value < 2 ** 31;
+}
+
+interface IntegerForm {
+  readonly flags: string;
+  readonly width: number;
+  readonly precision: number | null;
+  readonly letter: string;
+}
+
+/** What `%d`, `%u`, `%x`, `%X` and `%o` make of a number, flags, width and precision included. */
+export function writtenInteger(value: number, { flags, width, precision, letter }: IntegerForm): string {
+  const isSigned = letter === "d" || letter === "i";
+  const whole = isSigned ? integerOf(value) : BigInt.asUintN(WORD, unsignedOf(value));
+  const base = letter === "o" ? 8 : letter === "x" || letter === "X" ? 16 : 10;
+  let digits = (whole < 0n ? -whole : whole).toString(base);
+  if (letter === "X") digits = digits.toUpperCase();
+  if (precision !== null) digits = digits.padStart(precision, "0");
+  let sign = whole < 0n ? "-" : "";
+  if (isSigned && whole >= 0n) sign = flags.includes("+") ? "+" : flags.includes(" ") ? " " : "";
+  if (flags.includes("#") && whole !== 0n && base === 16) sign = `0${letter}`;
+  if (flags.includes("#") && base === 8 && !digits.startsWith("0")) sign = "0";
+  if (flags.includes("-")) return (sign + digits).padEnd(width);
+  if (flags.includes("0") && precision === null) return sign + digits.padStart(width - sign.length, "0");
+  return (sign + digits).padStart(width);
+}
+
+/** Doubles above the signed ones have bits of their own. */
+function unsignedOf(value: number): bigint {
+  return value >= 2 ** 63 && value < 2 ** 64 ? BigInt(Math.trunc(value)) : integerOf(value);
+}
+
+const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz";
+const MOST = 2n ** 64n - 1n;
+
+/** C's strtoul of a whole text, on 64 bits. @returns null: it is none */
+export function unsigned(text: string, base: number): number | null {
+  const found = /^[ \t-\r]*([-+]?)(0[xX](?=[0-9a-fA-F]))?([0-9a-zA-Z]+)[ \t-\r]*$/.exec(text);
+  if (found === null) return null;
+  const [, sign, prefix = "", body = ""] = found;
+  const digits = (prefix !== "" && base !== 16 ? prefix + body : body).toLowerCase();
+  let value = 0n;
+  for (const digit of digits) {
+    const place = DIGITS.indexOf(digit);
+    if (place < 0 || place >= base) return null;
+    value = value * BigInt(base) + BigInt(place);
+    if (value > MOST) value = MOST + 1n;
+  }
+  if (value > MOST) return Number(MOST);
+  return Number(sign === "-" ? BigInt.asUintN(WORD, -value) : value);
+}
+
+/** C's `%.<digits>g`. */
+export function formatSignificant(value: number, digits: number): string {
+  if (Number.isNaN(value)) return Object.is(value, Number.NaN) ? "nan" : "-nan";
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  if (value === 0) return Object.is(value, -0) ? "-0" : "0";
+  if (Number.isInteger(value) && Math.abs(value) < 10 ** Math.min(digits, 15)) return String(value);
+  const [mantissa = "", exponent = "0"] = value.toExponential(digits - 1).split("e");
+  const power = Number(exponent);
+  if (power < -4 || power >= digits) {
+    const sign = power < 0 ? "-" : "+";
+    return `${withoutZeros(mantissa)}e${sign}${String(Math.abs(power)).padStart(2, "0")}`;
+  }
+  return withoutZeros(value.toFixed(digits - 1 - power));
+}
+
+function withoutZeros(digits: string): string {
+  return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
+}

@@ -1,0 +1,96 @@
+/** Lua's C interface, as far as it is used: addresses, indexes and sizes are numbers. Source: Lua 5.1, lua.h and lauxlib.h. */
+import type { WasmMemory, WasmTable } from "./web-assembly.js";
+
+export interface LuaExports {
+  readonly memory: WasmMemory;
+  readonly __indirect_function_table: WasmTable;
+  __wasm_call_ctors(): void;
+  stackSave(): number;
+  stackRestore(at: number): void;
+  setThrew(threw: number, value: number): void;
+  malloc(bytes: number): number;
+  free(at: number): void;
+  luaL_newstate(): number;
+  luaL_openlibs(state: number): void;
+  luaL_loadbuffer(state: number, at: number, bytes: number, name: number): number;
+  luaL_ref(state: number, table: number): number;
+  luaL_unref(state: number, table: number, ref: number): void;
+  luaL_where(state: number, level: number): void;
+  luaL_argerror(state: number, argument: number, message: number): number;
+  luaL_typerror(state: number, argument: number, type: number): number;
+  luaL_checktype(state: number, argument: number, type: number): void;
+  luaL_checkany(state: number, argument: number): void;
+  luaL_checklstring(state: number, argument: number, lengthAt: number): number;
+  luaL_checknumber(state: number, argument: number): number;
+  luaL_optnumber(state: number, argument: number, fallback: number): number;
+  lua_checkstack(state: number, more: number): number;
+  lua_concat(state: number, count: number): void;
+  lua_createtable(state: number, elements: number, fields: number): void;
+  lua_error(state: number): number;
+  lua_gc(state: number, what: number, data: number): number;
+  lua_getinfo(state: number, what: number, record: number): number;
+  lua_getmetatable(state: number, index: number): number;
+  lua_getstack(state: number, level: number, record: number): number;
+  lua_gettop(state: number): number;
+  lua_insert(state: number, index: number): void;
+  lua_isnumber(state: number, index: number): number;
+  lua_isstring(state: number, index: number): number;
+  lua_next(state: number, index: number): number;
+  lua_objlen(state: number, index: number): number;
+  lua_pcall(state: number, given: number, taken: number, handler: number): number;
+  lua_pushboolean(state: number, value: number): void;
+  lua_pushcclosure(state: number, at: number, upvalues: number): void;
+  lua_pushlightuserdata(state: number, at: number): void;
+  lua_pushlstring(state: number, at: number, bytes: number): void;
+  lua_pushnil(state: number): void;
+  lua_pushnumber(state: number, value: number): void;
+  lua_pushvalue(state: number, index: number): void;
+  lua_rawget(state: number, index: number): void;
+  lua_rawgeti(state: number, index: number, element: number): void;
+  lua_rawset(state: number, index: number): void;
+  lua_rawseti(state: number, index: number, element: number): void;
+  lua_remove(state: number, index: number): void;
+  lua_replace(state: number, index: number): void;
+  lua_setfield(state: number, index: number, name: number): void;
+  lua_sethook(state: number, at: number, mask: number, count: number): number;
+  lua_setmetatable(state: number, index: number): number;
+  lua_settop(state: number, index: number): void;
+  lua_toboolean(state: number, index: number): number;
+  lua_tocfunction(state: number, index: number): number;
+  lua_tolstring(state: number, index: number, lengthAt: number): number;
+  lua_tonumber(state: number, index: number): number;
+  lua_topointer(state: number, index: number): number;
+  lua_touserdata(state: number, index: number): number;
+  lua_type(state: number, index: number): number;
+}
+
+export const TYPE = {
+  none: -1,
+  nil: 0,
+  boolean: 1,
+  lightUserdata: 2,
+  number: 3,
+  string: 4,
+  table: 5,
+  function: 6,
+  userdata: 7,
+  thread: 8,
+} as const;
+
+export const TYPE_NAMES = [
+  "nil",
+  "boolean",
+  "userdata",
+  "number",
+  "string",
+  "table",
+  "function",
+  "userdata",
+  "thread",
+];
+
+export const REGISTRY = -10000;
+export const GLOBALS = -10002;
+export const MANY_RESULTS = -1;
+export const GC = { restart: 1, count: 3, step: 5 } as const;
+export const ERROR_OF_MEMORY = 4;

@@ -1,0 +1,303 @@
+/**
+ * A Lua 5.1 of its own in WebAssembly: its memory, which has an end, its strings, which are bytes, and functions of ours that
+ * it calls. What it imports of a system does nothing: it has no files, no clock of its own and no environment.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { ShortStrings } from "../../../protocol/resp/short-strings.js";
+import { type LuaExports, REGISTRY, TYPE } from "./lua-exports.js";
+import { type HostFunction, instantiated, typed, type WasmModule } from "./web-assembly.js";
+
+/** Room for strings on their way; longer ones get their own. */
+const SCRATCH_BYTES = 64 * 1024;
+/** Longer strings are worth a call of Node's own. */
+const BY_HAND = 32;
+const PAGE_BYTES = 64 * 1024;
+/** "Not there", as a system says it. */
+const ENOSYS = -52;
+const EBADF = 8;
+/** Instructions between two looks at the time. */
+const HOOK_INSTRUCTIONS = 20_000;
+const MASK_COUNT = 8;
+const RECORD_BYTES = 128;
+/** How a chunk begins that is no text. */
+const BYTECODE = "\x1b";
+
+/** Thrown through us by Lua's own errors, and caught by its own pcall. */
+const LONG_JUMP = new Error("Lua's own");
+
+/** Lua found no way out, or we made a mistake: the machine is not to be used again. */
+export class LuaBroken extends Error {}
+
+export class LuaMachine {
+  readonly lua: LuaExports;
+  /** The main thread. */
+  readonly state: number;
+  readonly #most: number;
+  readonly #scratch: number;
+  readonly #record: number;
+  readonly #strings = new ShortStrings();
+  readonly #names = new Map<string, number>();
+  readonly #refs = new Map<string, number>();
+  readonly #called: ((a: number, b: number) => number)[] = [];
+  #bytes: Buffer;
+  #words: DataView;
+
+  /**
+   * @param most  bytes of its memory
+   * @param look  is called every so many instructions; ends the script by throwing LuaBroken
+   */
+  constructor(module: WasmModule, most: number, look: (state: number) => void) {
+    this.#most = most;
+    this.lua = instantiated(module, this.#imports()) as LuaExports;
+    this.#bytes = Buffer.from(this.lua.memory.buffer);
+    this.#words = new DataView(this.lua.memory.buffer);
+    this.lua.__wasm_call_ctors();
+    this.#scratch = this.lua.malloc(SCRATCH_BYTES);
+    this.#record = this.lua.malloc(RECORD_BYTES);
+    this.state = this.lua.luaL_newstate();
+    if (this.state === 0) throw new LuaBroken("no memory to begin with");
+    this.lua.luaL_openlibs(this.state);
+    const hook = (state: number) => {
+      look(state);
+      return 0;
+    };
+    const [hookPlace] = this.#placed([hook], "hook") as [number];
+    this.lua.lua_sethook(this.state, hookPlace, MASK_COUNT, HOOK_INSTRUCTIONS);
+  }
+
+  /** Bytes that it has taken of the system. */
+  get size(): number {
+    return this.lua.memory.buffer.byteLength;
+  }
+
+  /** Bytes that Lua uses. */
+  get used(): number {
+    return this.lua.lua_gc(this.state, 3, 0) * 1024;
+  }
+
+  /** Pushes functions of ours. @returns their places, by which they can be pushed */
+  placed(functions: readonly HostFunction[]): readonly number[] {
+    return this.#placed(functions, "function");
+  }
+
+  push(state: number, text: ByteString): void {
+    const { lua } = this;
+    const { length } = text;
+    if (length <= SCRATCH_BYTES) {
+      this.#write(this.#scratch, text);
+      lua.lua_pushlstring(state, this.#scratch, length);
+      return;
+    }
+    const at = lua.malloc(length);
+    if (at === 0) this.fail(state, "not enough memory");
+    try {
+      this.#write(at, text);
+      lua.lua_pushlstring(state, at, length);
+    } finally {
+      lua.free(at);
+    }
+  }
+
+  /** A string, or a number as one, which it then is. */
+  text(state: number, index: number): ByteString {
+    const at = this.lua.lua_tolstring(state, index, this.#record);
+    return at === 0 ? "" : this.#read(at, this.#length());
+  }
+
+  /** An argument that must be a string, or a number. */
+  checkedText(state: number, argument: number): ByteString {
+    const at = this.lua.luaL_checklstring(state, argument, this.#record);
+    return this.#read(at, this.#length());
+  }
+
+  /** A name that lives as long as the machine. @returns its address */
+  named(name: string): number {
+    let at = this.#names.get(name);
+    if (at === undefined) {
+      at = this.lua.malloc(name.length + 1);
+      this.#write(at, `${name}\0`);
+      this.#names.set(name, at);
+    }
+    return at;
+  }
+
+  /** Pushes a name, which is kept as a string of Lua. @param name  one of few */
+  pushName(state: number, name: string): void {
+    let ref = this.#refs.get(name);
+    if (ref === undefined) {
+      this.push(state, name);
+      ref = this.lua.luaL_ref(state, REGISTRY);
+      this.#refs.set(name, ref);
+    }
+    this.lua.lua_rawgeti(state, REGISTRY, ref);
+  }
+
+  /** Loads a chunk, a text: one that was compiled elsewhere could reach what scripts may not. @returns false: a message is on the stack instead of it */
+  load(state: number, source: ByteString, name: string): boolean {
+    const { lua } = this;
+    if (source.startsWith(BYTECODE)) {
+      this.push(state, `${name.slice(1)}:1: unexpected symbol near 'char(27)'`);
+      return false;
+    }
+    const at = lua.malloc(Math.max(source.length, 1));
+    if (at === 0) throw new LuaBroken("no memory for a script");
+    try {
+      this.#write(at, source);
+      return lua.luaL_loadbuffer(state, at, source.length, this.named(name)) === 0;
+    } finally {
+      lua.free(at);
+    }
+  }
+
+  /** Raises an error with a text, as it stands. */
+  fail(state: number, text: ByteString): never {
+    this.push(state, text);
+    this.lua.lua_error(state);
+    throw new LuaBroken("an error that was not raised");
+  }
+
+  /** Raises one that says where the script is. */
+  failThere(state: number, text: ByteString): never {
+    this.lua.luaL_where(state, 1);
+    this.push(state, text);
+    this.lua.lua_concat(state, 2);
+    this.lua.lua_error(state);
+    throw new LuaBroken("an error that was not raised");
+  }
+
+  failArgument(state: number, argument: number, text: string): never {
+    this.lua.luaL_argerror(state, argument, this.named(text));
+    throw new LuaBroken("an error that was not raised");
+  }
+
+  /** Sets a field of the table below the value on top, which goes. @param name  one of few */
+  setField(state: number, name: string): void {
+    this.lua.lua_setfield(state, -2, this.named(name));
+  }
+
+  /** Where a level of the calls is; null: there is none. Level 0 is who asks. */
+  where(state: number, level: number): { readonly isLua: boolean; source: string; line: number } | null {
+    const { lua } = this;
+    if (lua.lua_getstack(state, level, this.#record) === 0) return null;
+    lua.lua_getinfo(state, this.named("nSl"), this.#record);
+    const what = this.#cText(this.#word(this.#record + 12));
+    return {
+      isLua: what !== "C",
+      source: this.#cText(this.#word(this.#record + 16)),
+      line: this.#word(this.#record + 20) | 0,
+    };
+  }
+
+  /** The same as a message ends with it. */
+  place(state: number, level: number): string {
+    const place = this.where(state, level);
+    return place === null ? "" : `, on ${place.source}:${place.line}.`;
+  }
+
+  /** Whether a value is a table by type. */
+  isTable(state: number, index: number): boolean {
+    return this.lua.lua_type(state, index) === TYPE.table;
+  }
+
+  #placed(functions: readonly HostFunction[], kind: "function" | "hook"): readonly number[] {
+    const { __indirect_function_table: table } = this.lua;
+    const first = table.grow(functions.length);
+    return typed(functions, kind).map((one, i) => {
+      table.set(first + i, one);
+      return first + i;
+    });
+  }
+
+  #length(): number {
+    return this.#word(this.#record);
+  }
+
+  #word(at: number): number {
+    if (this.#bytes.length === 0) this.#look();
+    return this.#words.getUint32(at, true);
+  }
+
+  /** Its memory has grown, and lies elsewhere. */
+  #look(): void {
+    this.#bytes = Buffer.from(this.lua.memory.buffer);
+    this.#words = new DataView(this.lua.memory.buffer);
+  }
+
+  #write(at: number, text: ByteString): void {
+    if (this.#bytes.length === 0) this.#look();
+    const bytes = this.#bytes;
+    const { length } = text;
+    if (length > BY_HAND) bytes.write(text, at, "latin1");
+    else for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i);
+  }
+
+  #read(at: number, length: number): ByteString {
+    if (this.#bytes.length === 0) this.#look();
+    const bytes = this.#bytes;
+    // Scripts name the same commands, keys and fields again and again.
+    return this.#strings.take(bytes, at, at + length);
+  }
+
+  #cText(at: number): string {
+    if (at === 0) return "";
+    if (this.#bytes.length === 0) this.#look();
+    return this.#bytes.toString("latin1", at, this.#bytes.indexOf(0, at));
+  }
+
+  #imports() {
+    const absent = () => ENOSYS;
+    const none = () => 0;
+    const closed = () => EBADF;
+    const names =
+      "strftime __syscall_openat __syscall_fcntl64 __syscall_ioctl __syscall_dup3 __syscall_unlinkat __syscall_rmdir " +
+      "__syscall_renameat _emscripten_system __syscall_readlinkat _tzset_js _mktime_js _localtime_js _gmtime_js";
+    const env = {
+      ...Object.fromEntries(names.split(" ").map((name) => [name, absent])),
+      exit: () => {
+        throw new LuaBroken("Lua has given up");
+      },
+      invoke_vii: (index: number, a: number, b: number) => this.#invoke(index, a, b),
+      _emscripten_throw_longjmp: () => {
+        throw LONG_JUMP;
+      },
+      emscripten_memcpy_js: (to: number, from: number, length: number) => {
+        if (this.#bytes.length === 0) this.#look();
+        this.#bytes.copyWithin(to, from, from + length);
+      },
+      emscripten_date_now: none,
+      _emscripten_get_now_is_monotonic: none,
+      emscripten_resize_heap: (wanted: number) => this.#grow(wanted >>> 0),
+    };
+    const system = { fd_write: closed, fd_read: closed, fd_close: closed, fd_seek: closed };
+    return { env, wasi_snapshot_preview1: { ...system, environ_sizes_get: closed, environ_get: closed } };
+  }
+
+  /** The way of C's `setjmp`. */
+  #invoke(index: number, a: number, b: number): void {
+    const { lua } = this;
+    const at = lua.stackSave();
+    const called = (this.#called[index] ??= lua.__indirect_function_table.get(index));
+    try {
+      called(a, b);
+    } catch (problem) {
+      lua.stackRestore(at);
+      if (problem !== LONG_JUMP) throw problem;
+      lua.setThrew(1, 0);
+    }
+  }
+
+  /** @returns whether it could be done: without, Lua says that there is not enough memory */
+  #grow(wanted: number): number {
+    const { memory } = this.lua;
+    const size = memory.buffer.byteLength;
+    if (wanted > this.#most) return 0;
+    // In large steps: each one makes our views of it anew.
+    const aim = Math.min(this.#most, Math.max(wanted, size + size / 4));
+    try {
+      memory.grow(Math.ceil((aim - size) / PAGE_BYTES));
+      return 1;
+    } catch {
+      return 0;
+    }
+  }
+}

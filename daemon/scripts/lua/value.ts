@@ -1,0 +1,31 @@
+/** Tables of Lua as libraries read them. Indexes are those from the ground up. */
+
+import { TYPE, TYPE_NAMES } from "./lua-exports.js";
+import type { LuaMachine } from "./lua-machine.js";
+
+export function typeName({ lua }: LuaMachine, state: number, index: number): string {
+  const type = lua.lua_type(state, index);
+  return type === TYPE.none ? "no value" : (TYPE_NAMES[type] ?? "no value");
+}
+
+/** The highest of a table's keys, if all of them are whole numbers from 1 up; 0: it is empty; null: there are others. */
+export function arrayLength(
+  { lua }: LuaMachine,
+  state: number,
+  index: number,
+): { most: number; count: number } | null {
+  let most = 0;
+  let count = 0;
+  lua.lua_pushnil(state);
+  while (lua.lua_next(state, index) !== 0) {
+    const key = lua.lua_type(state, -2) === TYPE.number ? lua.lua_tonumber(state, -2) : 0;
+    if (!(key >= 1) || Math.floor(key) !== key) {
+      lua.lua_settop(state, -3);
+      return null;
+    }
+    if (key > most) most = key;
+    count++;
+    lua.lua_settop(state, -2);
+  }
+  return { most, count };
+}

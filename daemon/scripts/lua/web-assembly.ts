@@ -1,0 +1,82 @@
+/** What is used of WebAssembly, of which Node's own types say nothing. */
+
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+  /** By pages of 64 KiB. @throws RangeError */
+  grow(pages: number): number;
+}
+
+export interface WasmTable {
+  readonly length: number;
+  grow(entries: number): number;
+  get(index: number): (...values: number[]) => number;
+  set(index: number, value: unknown): void;
+}
+
+export type WasmModule = object;
+export type WasmImports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+interface WebAssemblyFace {
+  readonly Module: new (bytes: Uint8Array) => WasmModule;
+  readonly RuntimeError: new () => Error;
+  readonly Instance: new (module: WasmModule, imports: WasmImports) => { readonly exports: object };
+}
+
+const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyFace };
+
+export function compiled(bytes: Uint8Array): WasmModule {
+  return new WebAssembly.Module(bytes);
+}
+
+/** @returns what it exports */
+export function instantiated(module: WasmModule, imports: WasmImports): object {
+  return new WebAssembly.Instance(module, imports).exports;
+}
+
+/** Whether WebAssembly has stopped what could not go on. */
+export function isTrap(problem: unknown): boolean {
+  return problem instanceof WebAssembly.RuntimeError;
+}
+
+/** Of all that a table may hold, functions of JavaScript are the one thing that has no type by itself. */
+export type HostFunction = (state: number, other: number) => number;
+
+const I32 = 0x7f;
+const FUNCTION = 0x60;
+/** `(i32) -> i32`, a function of Lua; `(i32, i32) -> ()`, a hook. */
+const TYPES = [2, FUNCTION, 1, I32, 1, I32, FUNCTION, 2, I32, I32, 0];
+const HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+
+/** Functions as a table of WebAssembly takes them: a module that gives back what it was handed. */
+export function typed(functions: readonly HostFunction[], kind: "function" | "hook"): readonly unknown[] {
+  const type = kind === "function" ? 0 : 1;
+  const names = functions.map((_, i) => String(i));
+  const imports = names.flatMap((name) => [...text("h"), ...text(name), 0, type]);
+  const exports = names.flatMap((name, i) => [...text(name), 0, ...leb(i)]);
+  const count = leb(names.length);
+  const bytes = [
+    ...HEAD,
+    ...section(1, TYPES),
+    ...section(2, [...count, ...imports]),
+    ...section(7, [...count, ...exports]),
+  ];
+  const given = Object.fromEntries(functions.map((one, i) => [String(i), one]));
+  const made = instantiated(compiled(Uint8Array.from(bytes)), { h: given }) as Record<string, unknown>;
+  return names.map((name) => made[name]);
+}
+
+const section = (id: number, content: readonly number[]) => [id, ...leb(content.length), ...content];
+
+const text = (name: string) => [name.length, ...Buffer.from(name, "latin1")];
+
+/** A number in seven bits a byte, the last ones first. */
+function leb(number: number): number[] {
+  const bytes: number[] = [];
+  let rest = number;
+  do {
+    const low = rest & 0x7f;
+    rest >>>= 7;
+    bytes.push(rest === 0 ? low : low | 0x80);
+  } while (rest !== 0);
+  return bytes;
+}

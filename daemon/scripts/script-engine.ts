@@ -1,0 +1,312 @@
+/**
+ * Runs scripts in a Lua of its own, which is made at the first one and anew whenever it has grown large or broken: what scripts
+ * are is kept here, compiled there. Knows nothing of connections.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
+import { constants, redisConstants } from "./constants.js";
+import type { FunctionLibrary } from "./function-library.js";
+import { FunctionLoader, type LoadedFunction } from "./function-loader.js";
+import { cjsonLibrary } from "./libraries/cjson-library.js";
+import { cmsgpackLibrary } from "./libraries/cmsgpack-library.js";
+import { Randomness } from "./libraries/random-library.js";
+import { redisLibrary } from "./libraries/redis-library.js";
+import { structLibrary } from "./libraries/struct-library.js";
+import { oneLine, replyOf } from "./lua/conversions.js";
+import { ERROR_OF_MEMORY, GC, REGISTRY, TYPE } from "./lua/lua-exports.js";
+import { LuaBroken, LuaMachine } from "./lua/lua-machine.js";
+import { type ScriptCaller, ScriptRun } from "./lua/script-run.js";
+import { isTrap, type WasmModule } from "./lua/web-assembly.js";
+import { furnish } from "./sandbox.js";
+import type { Script } from "./script.js";
+
+/** A machine that has grown beyond it is not kept: its memory would never be given back. */
+const KEPT_BYTES = 16 * 1024 * 1024;
+/** Runs between two steps of collecting garbage, and how large these are; Redis's. */
+const RUNS_A_STEP = 50;
+const SOURCE = "@user_script";
+
+export interface ScriptEngineParts {
+  /** Lua, compiled. */
+  readonly module: WasmModule;
+  readonly uptime: () => number;
+}
+
+/** What a script may take. */
+export interface RunBounds {
+  /** Bytes of memory, of which Lua itself takes 16 MiB. */
+  readonly memory: number;
+  /** Milliseconds. */
+  readonly time: number;
+}
+
+type Source = Pick<Script, "sha" | "body">;
+type Library = Pick<FunctionLibrary, "code" | "body">;
+
+/** Redis's, for the chunk of a library. */
+const LOAD_TIME_MS = 500;
+/** A library that is being loaded calls no commands. */
+const NOBODY: ScriptCaller = { call: () => error("ERR not while loading"), may: () => null, log: () => {} };
+
+/** A machine, and what it has compiled. */
+interface Ready {
+  readonly machine: LuaMachine;
+  /** Bytes that it was made for. */
+  readonly memory: number;
+  /** The real globals, as a reference. */
+  readonly globals: number;
+  readonly compiled: Map<string, number>;
+  /** Of libraries that are loaded, by their code, their functions' places. */
+  readonly libraries: Map<ByteString, ReadonlyMap<ByteString, number>>;
+  /** null: nothing has been loaded. */
+  loader: FunctionLoader | null;
+  /** The function that tells what a script failed with. */
+  readonly handler: number;
+}
+
+export class ScriptEngine {
+  readonly #parts: ScriptEngineParts;
+  readonly #randomness = new Randomness();
+  #ready: Ready | null = null;
+  #run: ScriptRun | null = null;
+  #runs = 0;
+
+  constructor(parts: ScriptEngineParts) {
+    this.#parts = parts;
+  }
+
+  /** Bytes that Lua has in use. */
+  get used(): number {
+    return this.#ready?.machine.used ?? 0;
+  }
+
+  /** Whatever has been compiled is forgotten. */
+  flush(): void {
+    this.#ready = null;
+  }
+
+  /** What has been compiled of one is forgotten. */
+  forget(sha: string): void {
+    const place = this.#ready?.compiled.get(sha);
+    if (this.#ready === null || place === undefined) return;
+    const { machine, compiled } = this.#ready;
+    compiled.delete(sha);
+    machine.lua.luaL_unref(machine.state, REGISTRY, place);
+  }
+
+  /** @returns why a script cannot be compiled; null: it has been */
+  compile(source: Source, bounds: RunBounds): ErrorReply | null {
+    try {
+      const found = this.#compiled(source, bounds);
+      return typeof found === "number" ? null : found;
+    } catch (problem) {
+      return this.#broken(problem);
+    }
+  }
+
+  run(
+    source: Source,
+    keys: readonly ByteString[],
+    args: readonly ByteString[],
+    caller: ScriptCaller,
+    bounds: RunBounds,
+  ): Reply {
+    try {
+      const script = this.#compiled(source, bounds);
+      if (typeof script !== "number") return script;
+      const run = new ScriptRun(caller, this.#parts.uptime, bounds.time);
+      return this.#called(this.#machine(bounds), run, {
+        script,
+        sha: source.sha,
+        keys,
+        args,
+        isFunction: false,
+      });
+    } catch (problem) {
+      return this.#broken(problem);
+    }
+  }
+
+  /** Loads a library, as a trial: what it registers is forgotten if it is not kept. */
+  loadLibrary(library: Library, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
+    try {
+      return this.#loadedLibrary(library, bounds);
+    } catch (problem) {
+      return this.#broken(problem);
+    }
+  }
+
+  /** Runs a function of a library, whose functions take their keys and arguments as tables. */
+  runFunction(
+    library: Library,
+    name: ByteString,
+    keys: readonly ByteString[],
+    args: readonly ByteString[],
+    caller: ScriptCaller,
+    bounds: RunBounds,
+  ): Reply {
+    try {
+      let functions = this.#machine(bounds).libraries.get(library.code);
+      if (functions === undefined) {
+        const loaded = this.#loadedLibrary(library, bounds);
+        if ("kind" in loaded) return loaded;
+        functions = new Map(loaded.map((one) => [one.name, one.place]));
+        this.#machine(bounds).libraries.set(library.code, functions);
+      }
+      const run = new ScriptRun(caller, this.#parts.uptime, bounds.time);
+      const call = { script: functions.get(name) as number, sha: name, keys, args, isFunction: true };
+      return this.#called(this.#machine(bounds), run, call);
+    } catch (problem) {
+      return this.#broken(problem);
+    }
+  }
+
+  #loadedLibrary({ body }: Library, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
+    const ready = this.#machine(bounds);
+    const { machine, globals, handler } = ready;
+    ready.loader ??= new FunctionLoader({ machine, globals, handler, constants: redisConstants });
+    const time = Math.min(bounds.time, LOAD_TIME_MS);
+    const run = new ScriptRun(NOBODY, this.#parts.uptime, time);
+    this.#run = run;
+    try {
+      return ready.loader.load(body, () => run.failure?.text ?? "ERR not enough memory");
+    } catch (problem) {
+      if (!run.isStopped) throw problem;
+      return error("ERR FUNCTION LOAD timeout");
+    } finally {
+      this.#run = null;
+      this.#tidy(machine, run);
+    }
+  }
+
+  #called(
+    { machine, globals, handler }: Ready,
+    run: ScriptRun,
+    call: {
+      readonly script: number;
+      readonly sha: string;
+      readonly keys: readonly ByteString[];
+      readonly args: readonly ByteString[];
+      readonly isFunction: boolean;
+    },
+  ): Reply {
+    const { lua, state } = machine;
+    this.#run = run;
+    lua.lua_settop(state, 0);
+    lua.lua_rawgeti(state, REGISTRY, globals);
+    for (const [name, texts] of [
+      ["KEYS", call.keys],
+      ["ARGV", call.args],
+    ] as const) {
+      if (call.isFunction) lua.lua_pushnil(state);
+      else pushTexts(machine, texts);
+      machine.setField(state, name);
+    }
+    lua.lua_settop(state, 0);
+    lua.lua_pushcclosure(state, handler, 0);
+    lua.lua_rawgeti(state, REGISTRY, call.script);
+    if (call.isFunction) for (const texts of [call.keys, call.args]) pushTexts(machine, texts);
+    try {
+      const outcome = lua.lua_pcall(state, call.isFunction ? 2 : 0, 1, 1);
+      return outcome === 0
+        ? replyOf(machine, state, -1, run.protocol)
+        : error(failureText(run, call.sha, outcome === ERROR_OF_MEMORY));
+    } catch (problem) {
+      if (!run.isStopped) throw problem;
+      return error(failureText(run, call.sha, false));
+    } finally {
+      this.#run = null;
+      this.#tidy(machine, run);
+    }
+  }
+
+  #tidy(machine: LuaMachine, run: ScriptRun): void {
+    const { lua, state } = machine;
+    if (run.isStopped || machine.size > KEPT_BYTES) {
+      this.#ready = null;
+      return;
+    }
+    lua.lua_settop(state, 0);
+    lua.lua_gc(state, GC.restart, 0);
+    if (++this.#runs % RUNS_A_STEP === 0) lua.lua_gc(state, GC.step, RUNS_A_STEP);
+  }
+
+  #compiled({ sha, body }: Source, bounds: RunBounds): number | ErrorReply {
+    const { machine, compiled } = this.#machine(bounds);
+    const known = compiled.get(sha);
+    if (known !== undefined) return known;
+    const { lua, state } = machine;
+    lua.lua_settop(state, 0);
+    if (!machine.load(state, body, SOURCE))
+      return error(`ERR Error compiling script (new function): ${machine.text(state, -1)}`);
+    const place = lua.luaL_ref(state, REGISTRY);
+    compiled.set(sha, place);
+    return place;
+  }
+
+  #machine({ memory }: RunBounds): Ready {
+    if (this.#ready !== null && this.#ready.memory === memory) return this.#ready;
+    const { module } = this.#parts;
+    const machine = new LuaMachine(module, memory, (state) => {
+      this.#run?.look(() => machine.place(state, 0));
+    });
+    const current = () => this.#run as ScriptRun;
+    const globals = furnish(machine, {
+      libraries: {
+        redis: redisLibrary(machine, current),
+        cjson: cjsonLibrary(machine),
+        cmsgpack: cmsgpackLibrary(machine),
+        struct: structLibrary(machine),
+      },
+      randomness: this.#randomness,
+      constants,
+    });
+    const [handler] = machine.placed([(state) => noteFailure(machine, state, current())]);
+    this.#ready = {
+      ...{ machine, memory, globals, handler: handler as number },
+      ...{ compiled: new Map(), libraries: new Map(), loader: null },
+    };
+    return this.#ready;
+  }
+
+  #broken(problem: unknown): ErrorReply {
+    this.#ready = null;
+    this.#run = null;
+    // Of V8 a stack that is too deep, or a text that is too long.
+    if (!(problem instanceof LuaBroken || problem instanceof RangeError || isTrap(problem))) throw problem;
+    return error("ERR the script used more memory or a deeper stack than it may");
+  }
+}
+
+function pushTexts(machine: LuaMachine, texts: readonly ByteString[]): void {
+  const { lua, state } = machine;
+  lua.lua_createtable(state, texts.length, 0);
+  for (let i = 0; i < texts.length; i++) {
+    machine.push(state, texts[i] as ByteString);
+    lua.lua_rawseti(state, -2, i + 1);
+  }
+}
+
+/** What went wrong, and where, while the calls still stand. */
+function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number {
+  const { lua } = machine;
+  let text = "ERR unknown error";
+  const type = lua.lua_type(state, 1);
+  if (type === TYPE.string || type === TYPE.number) text = `ERR ${machine.text(state, 1)}`;
+  else if (type === TYPE.nil) text = "ERR nil";
+  else if (type === TYPE.boolean) text = `ERR ${lua.lua_toboolean(state, 1) === 1}`;
+  else if (type === TYPE.table) {
+    machine.push(state, "err");
+    lua.lua_rawget(state, 1);
+    if (lua.lua_type(state, -1) === TYPE.string) text = machine.text(state, -1);
+    lua.lua_settop(state, 1);
+  }
+  const first = machine.where(state, 1);
+  run.failure = { text, place: machine.place(state, first === null || first.isLua ? 1 : 2) };
+  return 1;
+}
+
+function failureText({ failure }: ScriptRun, name: string, isMemory: boolean): ByteString {
+  if (isMemory || failure === null) return `ERR not enough memory script: ${name}`;
+  return `${oneLine(failure.text)} script: ${name}${failure.place}`;
+}

@@ -1,0 +1,114 @@
+/** The scripts that are known, and what runs them, which is loaded when somebody has one run. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { FunctionLibraries } from "./function-libraries.js";
+import type { ScriptCaller } from "./lua/script-run.js";
+import { readScript, type Script } from "./script.js";
+import type { RunBounds, ScriptEngine } from "./script-engine.js";
+
+const PACKAGE = "wasmoon-lua5.1";
+const NOT_INSTALLED = new CommandFailure(
+  `ERR scripts need the package ${PACKAGE}, which is not installed. Install it beside dbsyncd: npm install ${PACKAGE}`,
+);
+/** Scripts that nobody has loaded by name: of more the oldest are forgotten, and come again. */
+const UNNAMED_MOST = 2000;
+
+export class Scripts {
+  readonly functions = new FunctionLibraries();
+  readonly #uptime: () => number;
+  readonly #bySha = new Map<string, Script>();
+  /** By the whole text: finding it is quicker than hashing it. */
+  readonly #byText = new Map<ByteString, Script>();
+  /** Texts that came with EVAL alone, the oldest first. */
+  readonly #unnamed = new Set<ByteString>();
+  #engine: ScriptEngine | null = null;
+
+  constructor(uptime: () => number) {
+    this.#uptime = uptime;
+  }
+
+  /** Whether a script can be run in this turn. */
+  get isReady(): boolean {
+    return this.#engine !== null;
+  }
+
+  get size(): number {
+    return this.#bySha.size;
+  }
+
+  /** Bytes of the scripts' texts. */
+  get textBytes(): number {
+    let bytes = 0;
+    for (const text of this.#byText.keys()) bytes += text.length;
+    return bytes;
+  }
+
+  /** Bytes that Lua has in use. */
+  get luaBytes(): number {
+    return this.#engine?.used ?? 0;
+  }
+
+  /** Once it is ready. */
+  get engine(): ScriptEngine {
+    return this.#engine as ScriptEngine;
+  }
+
+  /** Gets ready. @throws CommandFailure  what runs scripts is not installed */
+  async load(): Promise<void> {
+    if (this.#engine !== null) return;
+    const { loadEngine } = await import("./load-engine.js");
+    this.#engine ??= loadEngine(this.#uptime) ?? null;
+    if (this.#engine === null) throw NOT_INSTALLED;
+  }
+
+  /** Keeps one. @param isNamed  whether somebody will ask for it by its SHA-1 @throws CommandFailure  it cannot be compiled */
+  add(text: ByteString, isNamed: boolean, bounds: RunBounds): Script {
+    const known = this.#byText.get(text);
+    if (known !== undefined) {
+      if (isNamed) this.#unnamed.delete(text);
+      return known;
+    }
+    const script = readScript(text);
+    const mistake = (this.#engine as ScriptEngine).compile(script, bounds);
+    if (mistake !== null) throw new CommandFailure(mistake.text);
+    this.#byText.set(text, script);
+    this.#bySha.set(script.sha, script);
+    if (!isNamed) this.#note(text);
+    return script;
+  }
+
+  /** @param sha  in any case */
+  find(sha: ByteString): Script | undefined {
+    return this.#bySha.get(sha.toLowerCase());
+  }
+
+  flush(): void {
+    this.#bySha.clear();
+    this.#byText.clear();
+    this.#unnamed.clear();
+    this.#engine?.flush();
+  }
+
+  run(
+    script: Script,
+    keys: readonly ByteString[],
+    args: readonly ByteString[],
+    caller: ScriptCaller,
+    bounds: RunBounds,
+  ): Reply {
+    return (this.#engine as ScriptEngine).run(script, keys, args, caller, bounds);
+  }
+
+  #note(text: ByteString): void {
+    this.#unnamed.add(text);
+    if (this.#unnamed.size <= UNNAMED_MOST) return;
+    const [oldest = ""] = this.#unnamed;
+    this.#unnamed.delete(oldest);
+    const script = this.#byText.get(oldest);
+    this.#byText.delete(oldest);
+    if (script === undefined) return;
+    this.#bySha.delete(script.sha);
+    this.#engine?.forget(script.sha);
+  }
+}

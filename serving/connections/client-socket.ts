@@ -1,0 +1,38 @@
+/** What a connection needs of its socket: what node:net's has, and whatever else carries bytes as one does. */
+
+export interface SocketListeners {
+  data(chunk: Buffer): void;
+  end(): void;
+  drain(): void;
+  finish(): void;
+  timeout(): void;
+  error(reason: Error): void;
+  close(): void;
+}
+
+export interface ClientSocket {
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  /** Bytes that were written, and not taken by the system. */
+  readonly writableLength: number;
+  /** Whether a `drain` is to come. */
+  readonly writableNeedDrain: boolean;
+  on(event: keyof SocketListeners, listener: (...told: unknown[]) => void): unknown;
+  off(event: keyof SocketListeners, listener: (...told: unknown[]) => void): unknown;
+  once(event: keyof SocketListeners, listener: () => void): unknown;
+  /** @returns false: the client has to take something first */
+  write(bytes: Buffer | string, encoding?: "latin1"): boolean;
+  /** Says no more. */
+  end(): unknown;
+  end(text: string, encoding: "latin1"): unknown;
+  destroy(): unknown;
+  /** Behind what was written. */
+  destroySoon(): void;
+  pause(): unknown;
+  resume(): unknown;
+  isPaused(): boolean;
+  /** Tells by `timeout` when nothing has moved for so long; 0: not any more. */
+  setTimeout(milliseconds: number): unknown;
+}

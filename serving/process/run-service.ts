@@ -1,0 +1,71 @@
+/** A service as a program: started, told to stop by signals, ended with a code, also by a bug. */
+import type { Logger } from "pino";
+import { type LogFormat, type LogLevel, openLog } from "./log.js";
+import type { Service } from "./service.js";
+
+const EXIT_FAILED = 1;
+const BUG = "stopped by a bug; please report it";
+
+export interface ProgramOptions {
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** What the log says when the program ends by what nobody caught; null, as by default: that it is a bug. */
+  readonly lastWords?: (problem: unknown) => string | null;
+}
+
+/** What a service is given by its program. */
+export interface ProgramParts {
+  readonly log: Logger;
+  /** Stops the program, as a signal does. */
+  readonly shutDown: () => void;
+}
+
+export interface Program<S extends Service> {
+  readonly service: S;
+  readonly log: Logger;
+  /** Ends the program at once. What state it is in is not known. */
+  readonly crash: (problem: unknown) => void;
+}
+
+/** @throws StartError  it could not be started */
+export async function runService<S extends Service>(
+  { logLevel, logFormat, lastWords = () => null }: ProgramOptions,
+  make: (parts: ProgramParts) => Promise<S> | S,
+): Promise<Program<S>> {
+  const { logger: log, close } = await openLog(logLevel, logFormat);
+  const exit = (code: number) => {
+    close().finally(() => process.exit(code));
+  };
+  // Bad input never gets here.
+  const crash = (problem: unknown) => {
+    log.fatal({ err: problem }, lastWords(problem) ?? BUG);
+    exit(EXIT_FAILED);
+  };
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
+  let service: S | null = null;
+  let isStopping = false;
+  const stop = (signal: string) => {
+    if (isStopping) return process.exit(EXIT_FAILED);
+    isStopping = true;
+    log.info({ signal }, "stopping");
+    Promise.resolve(service?.stop()).then(() => {
+      log.info("stopped");
+      exit(0);
+    }, crash);
+  };
+  try {
+    const made = await make({ log, shutDown: () => stop("SHUTDOWN") });
+    service = made;
+    // Before the start, which may take a while: a signal that comes meanwhile must not find nobody.
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+    await made.start();
+    return { service: made, log, crash };
+  } catch (problem) {
+    // What listens already would keep the program running.
+    await service?.stop();
+    await close();
+    throw problem;
+  }
+}

@@ -1,0 +1,82 @@
+/** What XCLAIM is told behind the least idle time: ids, then options. Behaviour and texts: Redis 7; see test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { custom, echoed } from "../../arguments/errors.js";
+import { parseInteger } from "../../arguments/numbers.js";
+import { DELIVERIES_MAX } from "../../values/streams/consumer-group.js";
+import type { StreamId } from "../../values/streams/stream-id.js";
+import { idArgument, idIfAny } from "./stream-arguments.js";
+
+export interface ClaimOptions {
+  readonly ids: readonly StreamId[];
+  /** Whether what nobody was handed is claimed too. */
+  readonly force: boolean;
+  /** Whether only ids are answered, and it is no delivery. */
+  readonly justId: boolean;
+  /** Milliseconds since 1970. */
+  readonly deliveredAt: number;
+  /** null: one more than there were. */
+  readonly deliveries: number | null;
+  /** 0: not told. */
+  readonly lastId: StreamId;
+}
+
+/** @param at  the unit's date @throws CommandFailure */
+export function claimOptions(argv: readonly ByteString[], at: number): ClaimOptions {
+  const ids: StreamId[] = [];
+  let next = 5;
+  for (; next < argv.length; next++) {
+    const id = idIfAny(argv[next]!);
+    if (id === undefined) break;
+    ids.push(id);
+  }
+  const reader = new OptionReader(argv, next);
+  reader.read(at);
+  const { force, justId, lastId } = reader;
+  // A time that is none, or to come, is now.
+  const isGiven = reader.deliveredAt >= 0 && reader.deliveredAt <= at;
+  return {
+    ...{ ids, force, justId, lastId },
+    deliveredAt: isGiven ? reader.deliveredAt : at,
+    deliveries: reader.deliveries < 0 ? null : Math.min(reader.deliveries, DELIVERIES_MAX),
+  };
+}
+
+class OptionReader {
+  force = false;
+  justId = false;
+  lastId: StreamId = 0n;
+  deliveredAt = -1;
+  deliveries = -1;
+  readonly #argv: readonly ByteString[];
+  #place: number;
+
+  constructor(argv: readonly ByteString[], place: number) {
+    this.#argv = argv;
+    this.#place = place;
+  }
+
+  read(at: number): void {
+    while (this.#place < this.#argv.length) {
+      const given = this.#argv[this.#place++]!;
+      const word = given.toUpperCase();
+      const hasMore = this.#place < this.#argv.length;
+      if (word === "FORCE") this.force = true;
+      else if (word === "JUSTID") this.justId = true;
+      else if (word === "IDLE" && hasMore) this.deliveredAt = at - this.#number(word);
+      else if (word === "TIME" && hasMore) this.deliveredAt = this.#number(word);
+      else if (word === "RETRYCOUNT" && hasMore) this.deliveries = this.#number(word);
+      else if (word === "LASTID" && hasMore) this.lastId = idArgument(this.#next());
+      else throw custom(`ERR Unrecognized XCLAIM option '${echoed(given, Number.POSITIVE_INFINITY)}'`);
+    }
+  }
+
+  #number(option: string): number {
+    const value = parseInteger(this.#next());
+    if (value === undefined) throw custom(`ERR Invalid ${option} option argument for XCLAIM`);
+    return Number(value);
+  }
+
+  #next(): ByteString {
+    return this.#argv[this.#place++]!;
+  }
+}

@@ -1,0 +1,147 @@
+/** Groups of a stream's consumers. Behaviour and texts: Redis 7; checked by test/conformance. What they mean among daemons: docs/consistency.md. */
+import { wrongArity } from "../../arguments/errors.js";
+import { family } from "../../rows/command.js";
+import { none, read, write } from "../../rows/key-spec.js";
+import { xack, xautoclaim, xclaim } from "./group-claims.js";
+import { create, createConsumer, deleteConsumer, destroy, setId, xgroupHelp } from "./group-keeping.js";
+import { xpending } from "./group-pending.js";
+import { xreadgroup } from "./group-reads.js";
+import { xreadgroupKeys } from "./read-options.js";
+import { xinfoConsumers, xinfoGroups } from "./stream-info.js";
+
+export const consumerGroups = family("stream", {
+  XACK: {
+    arity: -4,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "5.0.0",
+    complexity: "O(M*log(N)), M: ids given, N: entries that are pending",
+    summary: "Says that entries have been dealt with: they are pending no more.",
+    run: xack,
+  },
+  XAUTOCLAIM: {
+    arity: -6,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "6.2.0",
+    complexity: "O(M*log(N)), M: entries looked at, ten times COUNT at most, N: entries that are pending",
+    summary: "Hands a consumer what others were handed long ago, from an id on.",
+    run: xautoclaim,
+  },
+  XCLAIM: {
+    arity: -6,
+    flags: ["write", "fast"],
+    keys: [write(1)],
+    since: "5.0.0",
+    complexity: "O(M*log(N)), M: ids given, N: entries that are pending",
+    summary: "Hands a consumer entries that others were handed long ago.",
+    run: xclaim,
+  },
+  "XGROUP|CREATE": {
+    arity: -5,
+    flags: ["write", "denyoom"],
+    keys: [write(2)],
+    since: "5.0.0",
+    complexity: "O(1)",
+    summary: "Makes a group of consumers, with MKSTREAM also the stream.",
+    run: create,
+  },
+  "XGROUP|CREATECONSUMER": {
+    arity: 5,
+    flags: ["write", "denyoom"],
+    keys: [write(2)],
+    since: "6.2.0",
+    complexity: "O(1)",
+    summary: "Makes a consumer of a group.",
+    run: createConsumer,
+  },
+  "XGROUP|DELCONSUMER": {
+    arity: 5,
+    flags: ["write"],
+    keys: [write(2)],
+    since: "5.0.0",
+    complexity: "O(M*log(N)), M: entries that it was handed, N: all that are pending",
+    summary: "Removes a consumer, and what it was handed from what is pending.",
+    run: deleteConsumer,
+  },
+  "XGROUP|DESTROY": {
+    arity: 4,
+    flags: ["write"],
+    keys: [write(2)],
+    since: "5.0.0",
+    complexity: "O(1)",
+    summary: "Removes a group of consumers.",
+    run: destroy,
+  },
+  "XGROUP|HELP": {
+    arity: 2,
+    flags: ["loading", "stale"],
+    keys: none,
+    since: "5.0.0",
+    complexity: "O(1)",
+    summary: "What XGROUP can do.",
+    run: xgroupHelp,
+  },
+  "XGROUP|SETID": {
+    arity: -5,
+    flags: ["write"],
+    keys: [write(2)],
+    since: "5.0.0",
+    complexity: "O(1)",
+    summary: "Sets the id behind which a group goes on.",
+    run: setId,
+  },
+  "XINFO|CONSUMERS": {
+    arity: 4,
+    flags: ["readonly"],
+    keys: [read(2)],
+    since: "5.0.0",
+    complexity: "O(N*log(N)), N: consumers",
+    summary: "The consumers of a group.",
+    run: xinfoConsumers,
+  },
+  "XINFO|GROUPS": {
+    arity: 3,
+    flags: ["readonly"],
+    keys: [read(2)],
+    since: "5.0.0",
+    complexity: "O(N*log(N)), N: groups",
+    summary: "A stream's groups of consumers, and how far they have read.",
+    run: xinfoGroups,
+  },
+  XPENDING: {
+    arity: -3,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "5.0.0",
+    complexity:
+      "O(C*log(C)), C: consumers; of a range O(log(N)+M), N: entries that are pending, M: those looked at",
+    summary: "What a group's consumers were handed and have not acknowledged.",
+    run: xpending,
+  },
+  XREADGROUP: {
+    arity: -7,
+    flags: ["write", "blocking", "movablekeys"],
+    keys: xreadgroupKeys,
+    since: "5.0.0",
+    complexity: "O(K+M*log(N)), K: streams, M: entries handed out, N: entries that are pending",
+    categories: ["blocking"],
+    summary:
+      "Hands a consumer entries that none of its group was handed; or again what it has not acknowledged.",
+    run: xreadgroup,
+  },
+}).concat(
+  family("server", {
+    XGROUP: {
+      arity: -2,
+      flags: [],
+      keys: none,
+      since: "5.0.0",
+      complexity: "Depends on the subcommand",
+      summary: "Commands on groups of a stream's consumers.",
+      run: () => {
+        throw wrongArity("xgroup");
+      },
+    },
+  }),
+);

@@ -1,0 +1,118 @@
+/** XACK, XCLAIM and XAUTOCLAIM. Behaviour and texts: Redis 7; see test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, integer, type Reply, ZERO } from "../../../protocol/reply.js";
+import { custom, syntaxError } from "../../arguments/errors.js";
+import { parseInteger } from "../../arguments/numbers.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import { oneMoreDelivery, type Pending, sharedPending } from "../../values/streams/consumer-group.js";
+import type { StreamEntry } from "../../values/streams/stream-entry.js";
+import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
+import { type ClaimOptions, claimOptions } from "./claim-options.js";
+import { groupArgument, groupIfAny, minIdleArgument } from "./group-arguments.js";
+import { idArgument, startArgument } from "./stream-arguments.js";
+import { entryReply } from "./stream-reads.js";
+
+/** Entries that XAUTOCLAIM answers at most unless COUNT says otherwise, and how many it looks at for each. */
+const AUTOCLAIM_COUNT = 100;
+const LOOKS_FOR_EACH = 10;
+/** As in Redis, by what it would allocate. */
+const AUTOCLAIM_COUNT_MAX = 2n ** 59n - 1n;
+/** As Redis takes what nobody was handed, and FORCE claims. */
+const UNCLAIMED = { deliveries: 1 };
+
+export function xack(data: Data, argv: readonly ByteString[]): Reply {
+  const found = groupIfAny(data, argv[1]!, argv[2]!);
+  if (found === undefined) return ZERO;
+  const { group } = found;
+  const ids = [...new Set(argv.slice(3).map(idArgument))].filter((id) => group.pending.get(id) !== undefined);
+  data.groups.setPending(
+    group,
+    ids.map((id) => [id, undefined]),
+  );
+  return integer(ids.length);
+}
+
+export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const { stream, group } = groupArgument(data, argv[1]!, argv[2]!);
+  const minIdle = minIdleArgument(argv[4]!, "XCLAIM");
+  const options = claimOptions(argv, at);
+  if (options.lastId > group.marks.lastId)
+    data.groups.mark(group, { ...group.marks, lastId: options.lastId });
+  const items: Reply[] = [];
+  let last: Pending | undefined;
+  for (const id of options.ids) {
+    const pending = group.pending.get(id);
+    const entry = stream.find(id);
+    if (entry === undefined) {
+      if (pending !== undefined) data.groups.setPending(group, [[id, undefined]]);
+      continue;
+    }
+    if (pending === undefined ? !options.force : isTooYoung(pending, at, minIdle)) continue;
+    // Who claims nothing is not made, nor seen.
+    const consumer = data.groups.seen(group, argv[3]!);
+    const deliveries = deliveriesOf(options, pending ?? UNCLAIMED);
+    last = sharedPending({ consumer, deliveredAt: options.deliveredAt, deliveries }, last);
+    // At once: the same id may come again.
+    data.groups.setPending(group, [[id, last]]);
+    items.push(claimedReply(entry, options.justId));
+  }
+  return array(items);
+}
+
+export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const minIdle = minIdleArgument(argv[4]!, "XAUTOCLAIM");
+  const start = startArgument(argv[5]!);
+  const { count, justId } = autoclaimOptions(argv);
+  const { stream, group } = groupArgument(data, argv[1]!, argv[2]!);
+  const items: Reply[] = [];
+  const gone: Reply[] = [];
+  const changes: [StreamId, Pending | undefined][] = [];
+  let looks = count * LOOKS_FOR_EACH;
+  let next: StreamId = 0n;
+  for (const [id, pending] of group.pending.range(start, STREAM_ID_MAX)) {
+    if (looks-- === 0 || changes.length === count) {
+      next = id;
+      break;
+    }
+    const entry = stream.find(id);
+    if (entry === undefined) {
+      gone.push(bulk(streamIdText(id)));
+      changes.push([id, undefined]);
+    } else if (!isTooYoung(pending, at, minIdle)) {
+      const consumer = data.groups.seen(group, argv[3]!);
+      const deliveries = justId ? pending.deliveries : oneMoreDelivery(pending);
+      changes.push([id, sharedPending({ consumer, deliveredAt: at, deliveries }, changes.at(-1)?.[1])]);
+      items.push(claimedReply(entry, justId));
+    }
+  }
+  data.groups.setPending(group, changes);
+  return array([bulk(streamIdText(next)), array(items), array(gone)]);
+}
+
+function autoclaimOptions(argv: readonly ByteString[]): { count: number; justId: boolean } {
+  let count = AUTOCLAIM_COUNT;
+  let justId = false;
+  for (let i = 6; i < argv.length; i++) {
+    const word = argv[i]!.toUpperCase();
+    if (word === "COUNT" && i + 1 < argv.length) {
+      const value = parseInteger(argv[++i]!);
+      if (value === undefined || value < 1 || value > AUTOCLAIM_COUNT_MAX)
+        throw custom("ERR COUNT must be > 0");
+      count = Number(value);
+    } else if (word === "JUSTID") justId = true;
+    else throw syntaxError();
+  }
+  return { count, justId };
+}
+
+const isTooYoung = ({ deliveredAt }: Pending, at: number, minIdle: number): boolean =>
+  minIdle > 0 && at - deliveredAt < minIdle;
+
+function deliveriesOf({ deliveries, justId }: ClaimOptions, before: Pick<Pending, "deliveries">): number {
+  if (deliveries !== null) return deliveries;
+  return justId ? before.deliveries : oneMoreDelivery(before);
+}
+
+const claimedReply = (entry: StreamEntry, justId: boolean): Reply =>
+  justId ? bulk(streamIdText(entry.id)) : entryReply(entry);

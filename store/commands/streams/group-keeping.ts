@@ -1,0 +1,121 @@
+/** XGROUP. Behaviour and texts: Redis 7; see test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, integer, OK, ONE, type Reply, status, ZERO } from "../../../protocol/reply.js";
+import { type CommandFailure, custom, echoed } from "../../arguments/errors.js";
+import { integerArgument } from "../../arguments/numbers.js";
+import type { Data } from "../../engine/mutators.js";
+import { Stream } from "../../values/streams/stream.js";
+import { type GroupOfStream, noGroup } from "./group-arguments.js";
+import { edgeArgument, idArgument } from "./stream-arguments.js";
+
+const noStream = () =>
+  custom(
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
+  );
+
+/** Most arguments that CREATE takes, and SETID. */
+const CREATE_ARGUMENTS_MAX = 8;
+const SETID_ARGUMENTS_MAX = 7;
+
+export function create(data: Data, argv: readonly ByteString[]): Reply {
+  const { mkstream, entriesRead } = groupOptions(argv, true);
+  const known = data.getAs(Stream, argv[2]!)?.value;
+  if (known === undefined && !mkstream) throw noStream();
+  if (argv.length > CREATE_ARGUMENTS_MAX) throw badArguments(argv);
+  const name = argv[3]!;
+  const lastId = argv[4] === "$" ? (known?.marks.lastId ?? 0n) : idArgument(argv[4]!);
+  if (known?.group(name) !== undefined) throw custom("BUSYGROUP Consumer Group name already exists");
+  const stream = known ?? data.getOrPut(Stream, argv[2]!).value;
+  data.groups.create(stream, name, { lastId, entriesRead });
+  return OK;
+}
+
+export function setId(data: Data, argv: readonly ByteString[]): Reply {
+  const { entriesRead } = groupOptions(argv, false);
+  const { stream, group } = groupOf(data, argv);
+  if (argv.length > SETID_ARGUMENTS_MAX) throw badArguments(argv);
+  const lastId = argv[4] === "$" ? stream.marks.lastId : edgeArgument(argv[4]!);
+  data.groups.mark(group, { lastId, entriesRead });
+  return OK;
+}
+
+export function destroy(data: Data, argv: readonly ByteString[]): Reply {
+  const stream = streamOf(data, argv);
+  if (stream.group(argv[3]!) === undefined) return ZERO;
+  data.groups.destroy(stream, argv[3]!);
+  return ONE;
+}
+
+export function createConsumer(data: Data, argv: readonly ByteString[]): Reply {
+  const { group } = groupOf(data, argv);
+  if (group.consumer(argv[4]!) !== undefined) return ZERO;
+  data.groups.addConsumer(group, argv[4]!);
+  return ONE;
+}
+
+/** Answers how much the consumer was handed that nobody has acknowledged, which is pending no more. */
+export function deleteConsumer(data: Data, argv: readonly ByteString[]): Reply {
+  const { group } = groupOf(data, argv);
+  const consumer = group.consumer(argv[4]!);
+  if (consumer === undefined) return ZERO;
+  const { size } = consumer.pending;
+  data.groups.removeConsumer(group, consumer);
+  return integer(size);
+}
+
+interface GroupOptions {
+  readonly mkstream: boolean;
+  readonly entriesRead: bigint | null;
+}
+
+/** @param creates  for CREATE, which knows MKSTREAM */
+function groupOptions(argv: readonly ByteString[], creates: boolean): GroupOptions {
+  let mkstream = false;
+  let entriesRead: bigint | null = null;
+  for (let i = 5; i < argv.length; i++) {
+    const word = argv[i]!.toUpperCase();
+    if (creates && word === "MKSTREAM") mkstream = true;
+    else if (word === "ENTRIESREAD" && i + 1 < argv.length) {
+      const value = BigInt(integerArgument(argv[++i]!));
+      if (value < -1n) throw custom("ERR value for ENTRIESREAD must be positive or -1");
+      entriesRead = value === -1n ? null : value;
+    } else throw badArguments(argv);
+  }
+  return { mkstream, entriesRead };
+}
+
+const badArguments = ([, subcommand]: readonly ByteString[]): CommandFailure =>
+  custom(
+    `ERR unknown subcommand or wrong number of arguments for '${echoed(subcommand!)}'. Try XGROUP HELP.`,
+  );
+
+function streamOf(data: Data, argv: readonly ByteString[]): Stream {
+  const stream = data.getAs(Stream, argv[2]!)?.value;
+  if (stream === undefined) throw noStream();
+  return stream;
+}
+
+function groupOf(data: Data, argv: readonly ByteString[]): GroupOfStream {
+  const stream = streamOf(data, argv);
+  const group = stream.group(argv[3]!);
+  if (group === undefined) throw noGroup(argv[2]!, argv[3]!);
+  return { stream, group };
+}
+
+const HELP = [
+  "XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+  "CREATE <key> <group> <id|$> [MKSTREAM] [ENTRIESREAD <number>]",
+  "    Makes a group that is to read what comes behind the id, with MKSTREAM also the stream.",
+  "CREATECONSUMER <key> <group> <consumer>",
+  "    Makes a consumer, which reading does as well.",
+  "DELCONSUMER <key> <group> <consumer>",
+  "    Removes a consumer, and what it was handed from what is pending.",
+  "DESTROY <key> <group>",
+  "    Removes a group.",
+  "SETID <key> <group> <id|$> [ENTRIESREAD <number>]",
+  "    Lets a group read on behind another id.",
+  "HELP",
+  "    Shows this.",
+];
+
+export const xgroupHelp = (): Reply => array(HELP.map(status));

@@ -1,0 +1,82 @@
+/** XPENDING. Behaviour and texts: Redis 7; see test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import {
+  array,
+  bulk,
+  EMPTY_ARRAY,
+  integer,
+  NIL,
+  NIL_ARRAY,
+  type Reply,
+  ZERO,
+} from "../../../protocol/reply.js";
+import { syntaxError } from "../../arguments/errors.js";
+import { indexArgument } from "../../arguments/numbers.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import type { ConsumerGroup } from "../../values/streams/consumer-group.js";
+import { type StreamId, streamIdText } from "../../values/streams/stream-id.js";
+import { groupArgument } from "./group-arguments.js";
+import { endArgument, startArgument } from "./stream-arguments.js";
+
+export function xpending(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const options = argv.length === 3 ? null : pendingOptions(argv);
+  const { group } = groupArgument(data, argv[1]!, argv[2]!);
+  return options === null ? summary(group) : listed(group, options, at);
+}
+
+interface PendingOptions {
+  /** Milliseconds. */
+  readonly minIdle: number;
+  readonly start: StreamId;
+  readonly end: StreamId;
+  readonly count: number;
+  /** undefined: of all. */
+  readonly consumer: ByteString | undefined;
+}
+
+function pendingOptions(argv: readonly ByteString[]): PendingOptions {
+  if (argv.length < 6 || argv.length > 9) throw syntaxError();
+  const hasIdle = argv[3]!.toUpperCase() === "IDLE";
+  const minIdle = hasIdle ? indexArgument(argv[4]!) : 0;
+  if (hasIdle && argv.length < 8) throw syntaxError();
+  const [start, end, count, consumer] = argv.slice(hasIdle ? 5 : 3) as [
+    ByteString,
+    ByteString,
+    ByteString,
+    ByteString?,
+  ];
+  const most = Math.max(0, indexArgument(count));
+  return { minIdle, start: startArgument(start), end: endArgument(end), count: most, consumer };
+}
+
+function summary({ pending, consumers }: ConsumerGroup): Reply {
+  const { size, firstId, lastId } = pending;
+  if (firstId === undefined || lastId === undefined) return array([ZERO, NIL, NIL, NIL_ARRAY]);
+  const busy = consumers.filter((consumer) => consumer.pending.size > 0);
+  return array([
+    integer(size),
+    bulk(streamIdText(firstId)),
+    bulk(streamIdText(lastId)),
+    array(busy.map((consumer) => array([bulk(consumer.name), bulk(String(consumer.pending.size))]))),
+  ]);
+}
+
+function listed(
+  group: ConsumerGroup,
+  { minIdle, start, end, count, consumer: name }: PendingOptions,
+  at: number,
+): Reply {
+  const of = name === undefined ? group : group.consumer(name);
+  if (of === undefined || count === 0) return EMPTY_ARRAY;
+  const items: Reply[] = [];
+  for (const [id, { consumer, deliveredAt, deliveries }] of of.pending.range(start, end)) {
+    const idle = at - deliveredAt;
+    if (minIdle !== 0 && idle < minIdle) continue;
+    items.push(
+      array([bulk(streamIdText(id)), bulk(consumer.name), integer(Math.max(0, idle)), integer(deliveries)]),
+    );
+    if (items.length === count) break;
+  }
+  return array(items);
+}

@@ -1,0 +1,123 @@
+/** XREADGROUP. Behaviour and texts: Redis 7; see test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, mapInPairs, NIL_ARRAY, ONE, type Reply } from "../../../protocol/reply.js";
+import { custom } from "../../arguments/errors.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import { type Command, family } from "../../rows/command.js";
+import {
+  type Consumer,
+  oneMoreDelivery,
+  type Pending,
+  sharedPending,
+} from "../../values/streams/consumer-group.js";
+import { readUpTo } from "../../values/streams/read-counter.js";
+import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
+import { type GroupOfStream, groupArgument } from "./group-arguments.js";
+import { type GroupReadOptions, groupReadOptions, xreadgroupKeys } from "./read-options.js";
+import { idArgument } from "./stream-arguments.js";
+import { entryReply } from "./stream-reads.js";
+
+/** Stands for `>`, as in Redis. */
+const NEW = STREAM_ID_MAX;
+
+/** A group that is read from, and behind which id; `NEW`: what none of its consumers was handed. */
+interface Source extends GroupOfStream {
+  readonly key: ByteString;
+  readonly after: StreamId;
+}
+
+/** Hands out what is there. Whoever asks to wait for more (BLOCK) is not kept waiting here, as in MULTI. */
+export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const options = groupReadOptions(argv);
+  const found: Reply[] = [];
+  for (const source of sourcesOf(data, options)) {
+    if (!hasSomething(source)) continue;
+    // Who is handed nothing is not made, nor seen.
+    const consumer = data.groups.seen(source.group, options.consumer);
+    const to: Receiver = { data, consumer, at: unit.at, options };
+    found.push(bulk(source.key), source.after === NEW ? handOut(source, to) : handOutAgain(source, to));
+  }
+  return found.length === 0 ? NIL_ARRAY : mapInPairs(found);
+}
+
+/**
+ * Whether a call of XREADGROUP would hand out anything, for who does not want to record that it does not: 1 or, as then
+ * XREADGROUP itself, nil. Not in the table.
+ */
+export const XREADGROUP_OUTLOOK = family("stream", {
+  XREADGROUP: {
+    arity: -7,
+    flags: ["readonly"],
+    keys: xreadgroupKeys,
+    since: "5.0.0",
+    complexity: "O(K), K: streams",
+    summary: "Whether XREADGROUP would hand out anything.",
+    run: (data, argv) => (sourcesOf(data, groupReadOptions(argv)).some(hasSomething) ? ONE : NIL_ARRAY),
+  },
+})[0] as Command;
+
+/** @throws CommandFailure  before anything has been changed */
+function sourcesOf(data: Data, { keys, ids, group: name }: GroupReadOptions): readonly Source[] {
+  return keys.map((key, i) => {
+    const { stream, group } = groupArgument(data, key, name, " in XREADGROUP with GROUP option");
+    return { stream, group, key, after: afterArgument(ids[i] as ByteString) };
+  });
+}
+
+function afterArgument(bytes: ByteString): StreamId {
+  if (bytes === ">") return NEW;
+  if (bytes === "$")
+    throw custom(
+      "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+    );
+  return idArgument(bytes);
+}
+
+/** What the consumer was handed before is always told, if it is nothing. */
+const hasSomething = ({ stream, group, after }: Source): boolean =>
+  after !== NEW || (stream.topId !== undefined && stream.topId > group.marks.lastId);
+
+/** To whom, how much and how. */
+interface Receiver {
+  readonly data: Data;
+  readonly consumer: Consumer;
+  /** Date of the unit. */
+  readonly at: number;
+  readonly options: GroupReadOptions;
+}
+
+function handOut({ stream, group }: Source, { data, consumer, at, options }: Receiver): Reply {
+  const pending: Pending = { consumer, deliveredAt: at, deliveries: 1 };
+  const items: Reply[] = [];
+  const changes: [StreamId, Pending][] = [];
+  let { lastId, entriesRead } = group.marks;
+  for (const entry of stream.range(lastId + 1n, STREAM_ID_MAX)) {
+    items.push(entryReply(entry));
+    lastId = entry.id;
+    entriesRead = readUpTo(stream, lastId, entriesRead);
+    if (!options.noAck) changes.push([lastId, pending]);
+    if (items.length === options.count) break;
+  }
+  data.groups.mark(group, { lastId, entriesRead });
+  data.groups.setPending(group, changes);
+  return array(items);
+}
+
+/** What the consumer was handed and has not acknowledged; of entries that are gone the ids. */
+function handOutAgain({ stream, group, after }: Source, { data, consumer, at, options }: Receiver): Reply {
+  const items: Reply[] = [];
+  const changes: [StreamId, Pending][] = [];
+  for (const [id, pending] of consumer.pending.range(after + 1n, STREAM_ID_MAX)) {
+    const entry = stream.find(id);
+    if (entry === undefined) items.push(array([bulk(streamIdText(id)), NIL_ARRAY]));
+    else {
+      items.push(entryReply(entry));
+      const again = { consumer, deliveredAt: at, deliveries: oneMoreDelivery(pending) };
+      changes.push([id, sharedPending(again, changes.at(-1)?.[1])]);
+    }
+    if (items.length === options.count) break;
+  }
+  data.groups.setPending(group, changes);
+  return array(items);
+}

@@ -1,0 +1,105 @@
+/** What XREAD and XREADGROUP are told. Behaviour and texts: Redis 7; see test/conformance. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { custom, syntaxError } from "../../arguments/errors.js";
+import { indexArgument, parseInteger } from "../../arguments/numbers.js";
+import type { Access, Touch } from "../../rows/key-spec.js";
+
+export interface ReadOptions {
+  /** 0: all. */
+  readonly count: number;
+  readonly keys: readonly ByteString[];
+  readonly ids: readonly ByteString[];
+}
+
+/** Of XREADGROUP. */
+export interface GroupReadOptions extends ReadOptions {
+  readonly group: ByteString;
+  /** The consumer's name. */
+  readonly consumer: ByteString;
+  /** Whether what is handed out counts as acknowledged. */
+  readonly noAck: boolean;
+}
+
+/** What XREAD is told. @throws CommandFailure */
+export const readOptions = (argv: readonly ByteString[]): ReadOptions => anyOptions(argv, false);
+
+/** What XREADGROUP is told. @throws CommandFailure */
+export function groupReadOptions(argv: readonly ByteString[]): GroupReadOptions {
+  const options = anyOptions(argv, true);
+  if (options.groupAt < 0) throw custom("ERR Missing GROUP option for XREADGROUP");
+  return options;
+}
+
+interface AnyOptions extends GroupReadOptions {
+  /** Place of GROUP; -1: there is none. */
+  readonly groupAt: number;
+}
+
+function anyOptions(argv: readonly ByteString[], ofGroup: boolean): AnyOptions {
+  let count = 0;
+  let groupAt = -1;
+  let noAck = false;
+  for (let i = 1; i < argv.length; i++) {
+    const word = argv[i]!.toUpperCase();
+    const more = argv.length - 1 - i;
+    if (word === "BLOCK" && more > 0) checkTimeout(argv[++i]!);
+    else if (word === "COUNT" && more > 0) count = Math.max(0, indexArgument(argv[++i]!));
+    else if (word === "STREAMS" && more > 0) {
+      if (more % 2 === 1) throw unbalanced();
+      const [keys, ids] = [argv.slice(i + 1, i + 1 + more / 2), argv.slice(i + 1 + more / 2)];
+      const [group = "", consumer = ""] = groupAt < 0 ? [] : [argv[groupAt + 1], argv[groupAt + 2]];
+      return { count, keys, ids, group, consumer, noAck, groupAt };
+    } else if (word === "GROUP" && more > 1) {
+      if (!ofGroup) throw onlyOfGroups("GROUP");
+      groupAt = i;
+      i += 2;
+    } else if (word === "NOACK") {
+      if (!ofGroup) throw onlyOfGroups("NOACK");
+      noAck = true;
+    } else throw syntaxError();
+  }
+  throw syntaxError();
+}
+
+const unbalanced = () =>
+  custom("ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
+
+const onlyOfGroups = (option: string) =>
+  custom(`ERR The ${option} option is only supported by XREADGROUP. You called XREAD instead.`);
+
+function checkTimeout(bytes: ByteString): void {
+  const timeout = parseInteger(bytes);
+  if (timeout === undefined) throw custom("ERR timeout is not an integer or out of range");
+  if (timeout < 0) throw custom("ERR timeout is negative");
+}
+
+/** XREAD's keys: the first half of what stands behind STREAMS. */
+export const xreadKeys = (argv: readonly ByteString[]): Touch[] =>
+  keysBehind(
+    argv,
+    argv.findIndex((word, i) => i > 0 && isWord(word, "STREAMS")),
+    "read",
+  );
+
+/** XREADGROUP's. A group and a consumer may be called STREAMS as well. */
+export function xreadgroupKeys(argv: readonly ByteString[]): Touch[] {
+  let place = 1;
+  while (place < argv.length && !isWord(argv[place] as ByteString, "STREAMS"))
+    place += 1 + valuesOf(argv[place] as ByteString);
+  return keysBehind(argv, place, "write");
+}
+
+/** How many arguments an option has behind its name. */
+export function valuesOf(option: ByteString): number {
+  if (isWord(option, "GROUP")) return 2;
+  return isWord(option, "COUNT") || isWord(option, "BLOCK") ? 1 : 0;
+}
+
+function keysBehind(argv: readonly ByteString[], place: number, access: Access): Touch[] {
+  if (place < 0) return [];
+  const keys = argv.slice(place + 1, place + 1 + ((argv.length - place - 1) >> 1));
+  return keys.map((key) => ({ db: null, key, access, needs: "R" }));
+}
+
+const isWord = (bytes: ByteString, word: string) =>
+  bytes.length === word.length && bytes.toUpperCase() === word;

@@ -1,0 +1,81 @@
+/**
+ * The mutators of consumer groups: part of the face in mutators.ts, with the same rules, but that a key's last writer stays: as
+ * for WATCH in Redis, what a stream's groups have read and acknowledged is no change of the stream.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { Consumer, ConsumerGroup, type GroupMarks, type Pending } from "../values/streams/consumer-group.js";
+import type { Stream } from "../values/streams/stream.js";
+import type { StreamId } from "../values/streams/stream-id.js";
+import type { UndoRecord } from "./undo.js";
+
+export interface GroupMutatorHost {
+  /** The unit's date. */
+  at(): number;
+  /** Keeps what takes a change back, if anybody asks for it. */
+  record(record: UndoRecord): void;
+}
+
+/** Ids, and to whom each is handed; undefined: to nobody any more. */
+export type PendingChanges = readonly (readonly [StreamId, Pending | undefined])[];
+
+export class GroupMutators {
+  readonly #host: GroupMutatorHost;
+
+  constructor(host: GroupMutatorHost) {
+    this.#host = host;
+  }
+
+  /** Adds a group, whose name is free. */
+  create(stream: Stream, name: ByteString, marks: GroupMarks): void {
+    this.#set(stream, name, new ConsumerGroup(name, marks));
+  }
+
+  /** Removes a group with its consumers and all that they were handed. */
+  destroy(stream: Stream, name: ByteString): void {
+    this.#set(stream, name, undefined);
+  }
+
+  mark(group: ConsumerGroup, marks: GroupMarks): void {
+    const { marks: old } = group;
+    if (marks.lastId === old.lastId && marks.entriesRead === old.entriesRead) return;
+    this.#host.record({ mutator: "groupMark", group, old });
+    group.marks = marks;
+  }
+
+  /** The consumer of a name, which is added if it is absent, as seen by this unit. */
+  seen(group: ConsumerGroup, name: ByteString): Consumer {
+    const at = this.#host.at();
+    const consumer = group.consumer(name);
+    if (consumer === undefined) return this.addConsumer(group, name);
+    if (consumer.seenAt !== at) {
+      this.#host.record({ mutator: "consumerSeen", consumer, old: consumer.seenAt });
+      consumer.seenAt = at;
+    }
+    return consumer;
+  }
+
+  /** Adds a consumer, whose name is free. */
+  addConsumer(group: ConsumerGroup, name: ByteString): Consumer {
+    const consumer = new Consumer(name, this.#host.at());
+    this.#host.record({ mutator: "consumerAdd", group, consumer });
+    group.addConsumer(consumer);
+    return consumer;
+  }
+
+  /** Removes a consumer, and what it was handed from what is pending. */
+  removeConsumer(group: ConsumerGroup, consumer: Consumer): void {
+    this.#host.record({ mutator: "consumerRemove", group, consumer });
+    group.removeConsumer(consumer);
+  }
+
+  /** Says to whom entries are handed, all in one record. */
+  setPending(group: ConsumerGroup, changes: PendingChanges): void {
+    if (changes.length === 0) return;
+    const old = changes.map(([id, pending]) => group.setPending(id, pending));
+    this.#host.record({ mutator: "groupPending", group, ids: changes.map(([id]) => id), old });
+  }
+
+  #set(stream: Stream, name: ByteString, group: ConsumerGroup | undefined): void {
+    this.#host.record({ mutator: "groupPut", stream, name, old: stream.setGroup(name, group) });
+  }
+}

@@ -1,0 +1,27 @@
+/** How often keys were looked for to be read. Statistics: no part of the state. */
+import type { ByteString } from "../../protocol/byte-string.js";
+
+export class Lookups {
+  hits = 0;
+  misses = 0;
+  /** Receives keys that were not found; null: nobody asks. */
+  missed: ByteString[] | null = null;
+
+  note(key: ByteString, isFound: boolean): void {
+    if (isFound) this.hits++;
+    else this.miss(key);
+  }
+
+  miss(key: ByteString): void {
+    this.misses++;
+    this.missed?.push(key);
+  }
+
+  add({ hits, misses }: Pick<Lookups, "hits" | "misses">): void {
+    this.hits += hits;
+    this.misses += misses;
+  }
+}
+
+/** Counts what Redis does not: look-ups of commands that write. */
+export const UNCOUNTED = new Lookups();

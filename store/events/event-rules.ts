@@ -1,0 +1,226 @@
+/** The events of each command that writes. Source: redis-server 7.0, the calls of notifyKeyspaceEvent. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { ConsumerGroup } from "../values/streams/consumer-group.js";
+import { Stream } from "../values/streams/stream.js";
+import type { Value } from "../values/value.js";
+import type { Doing } from "./doing.js";
+import {
+  always,
+  answered,
+  type Condition,
+  changed,
+  counted,
+  type EventRule,
+  eachChanged,
+  first,
+  found,
+  movedElement,
+  on,
+  poppedBy,
+  poppedFirst,
+  second,
+  stored,
+  storedBehind,
+  tellOf,
+} from "./event-kinds.js";
+
+const set = on("$", "set", changed);
+
+/** A string for a time. */
+const setFor: EventRule = (doing) => {
+  set(doing);
+  if (changed(doing, first(doing))) doing.tell("g", "expire", first(doing));
+};
+
+const expires = (doing: Doing, from: number) => doing.says(from, "EX", "PX", "EXAT", "PXAT");
+const setAny: EventRule = (doing) => (expires(doing, 3) ? setFor : set)(doing);
+
+/** `MSET key value …`: a key that stands there twice is told twice, and is new once. */
+const setMany: EventRule = (doing) => {
+  const told = new Set<ByteString>();
+  for (let i = 1; i < doing.argv.length; i += 2) {
+    const key = doing.argv[i] as ByteString;
+    if (!told.has(key) && !doing.was(key)) doing.tell("n", "new", key);
+    told.add(key);
+    doing.tell("$", "set", key);
+  }
+};
+
+const removed: EventRule = (doing) => {
+  for (const { db, key } of doing.changes.all) doing.tell("g", "del", key, db);
+};
+
+const expire: EventRule = (doing) => {
+  const key = first(doing);
+  if (counted(doing, key)) doing.tell("g", doing.is(key) ? "expire" : "del", key);
+};
+
+const getAndExpire: EventRule = (doing) => {
+  const key = first(doing);
+  if (!answered(doing, key)) return;
+  if (!doing.is(key)) doing.tell("g", "del", key);
+  else if (expires(doing, 2)) doing.tell("g", "expire", key);
+  else if (doing.has(key)) doing.tell("g", "persist", key);
+};
+
+/** What held another value before is removed first: the key is always new. */
+const renamed: EventRule = (doing) => {
+  const [from, to] = [first(doing), second(doing)];
+  if (from === to || !doing.has(from)) return;
+  doing.tell("n", "new", to);
+  doing.tell("g", "rename_from", from);
+  doing.tell("g", "rename_to", to);
+};
+
+const moved: EventRule = (doing) => {
+  for (const { db, key } of doing.changes.all) {
+    if (db === doing.db) continue;
+    doing.tell("n", "new", key, db);
+    doing.tell("g", "move_from", key);
+    doing.tell("g", "move_to", key, db);
+  }
+};
+
+const copied: EventRule = (doing) => {
+  for (const { db, key } of doing.changes.all) {
+    doing.tell("n", "new", key, db);
+    doing.tell("g", "copy_to", key, db);
+  }
+};
+
+const restored: EventRule = (doing) => {
+  const key = first(doing);
+  if (doing.is(key)) {
+    doing.tell("n", "new", key);
+    doing.tell("g", "restore", key);
+  } else removed(doing);
+};
+
+const movedMember: EventRule = (doing) => {
+  const [from, to] = [first(doing), second(doing)];
+  if (from === to || !doing.has(from)) return;
+  tellOf(doing, "s", "srem", from);
+  if (doing.has(to)) tellOf(doing, "s", "sadd", to);
+};
+
+/** With INCR a score is answered, or nil. */
+const scored: EventRule = (doing) =>
+  on("z", doing.reply.kind === "integer" ? "zadd" : "zincr", changed)(doing);
+
+const addedEntry: EventRule = (doing) => {
+  const key = first(doing);
+  if (!answered(doing, key)) return;
+  tellOf(doing, "t", "xadd", key);
+  if (doing.did("streamTrim", "streamRemove")) doing.tell("t", "xtrim", key);
+};
+
+/** Consumers that were added: to groups of the streams that are named somewhere behind the command. */
+const addedConsumers: EventRule = (doing) => {
+  for (const record of doing.done) {
+    if (record.mutator !== "consumerAdd") continue;
+    const key = doing.argv.find((word, at) => at > 0 && hasGroup(doing.valueOf(word), record.group));
+    if (key !== undefined) doing.tell("t", "xgroup-createconsumer", key);
+  }
+};
+
+const hasGroup = (value: Value | undefined, group: ConsumerGroup) =>
+  value instanceof Stream && value.group(group.name) === group;
+
+/** Whether one of the parts that write has: where all of them fail, the string may have grown all the same. */
+const setsBits: Condition = (doing, key) => {
+  const { argv, reply } = doing;
+  if (!doing.has(key) || reply.kind !== "array") return false;
+  const parts = argv.flatMap((word) => (/^(get|set|incrby)$/i.test(word) ? [word.toUpperCase()] : []));
+  return reply.items.some(({ kind }, i) => kind !== "nil" && parts[i] !== "GET");
+};
+
+const changedBits: EventRule = (doing) => {
+  const key = first(doing);
+  if (setsBits(doing, key)) tellOf(doing, "$", "setbit", key);
+  else if (!doing.was(key) && doing.is(key)) doing.tell("n", "new", key);
+};
+
+const silent: EventRule = () => {};
+const incremented = on("$", "incrby");
+const [leftPopped, rightPopped] = [on("l", "lpop", changed), on("l", "rpop", changed)];
+const rightToLeft = movedElement(() => ["RIGHT", "LEFT"]);
+const byWords = movedElement((argv) => [argv[3] as string, argv[4] as string]);
+const ENDS = { LEFT: "lpop", RIGHT: "rpop" };
+const EXTREMES = { MIN: "zpopmin", MAX: "zpopmax" };
+const near = storedBehind("z", "georadiusstore", /^store(dist)?$/i, 5);
+
+const KEYS: Readonly<Record<string, EventRule>> = {
+  ...{ COPY: copied, DEL: removed, EXPIRE: expire, EXPIREAT: expire, MOVE: moved, PEXPIRE: expire },
+  ...{ PEXPIREAT: expire, PERSIST: on("g", "persist", counted), RENAME: renamed, RENAMENX: renamed },
+  ...{ RESTORE: restored, SORT: storedBehind("l", "sortstore", /^store$/i, 2), UNLINK: removed },
+  ...{ FLUSHALL: silent, FLUSHDB: silent, SWAPDB: silent },
+};
+
+const STRINGS: Readonly<Record<string, EventRule>> = {
+  ...{ APPEND: on("$", "append"), BITFIELD: changedBits, BITOP: stored("$", "set", second) },
+  ...{ DECR: incremented, DECRBY: incremented, INCR: incremented, INCRBY: incremented },
+  ...{ GETDEL: removed, GETEX: getAndExpire, GETSET: set, INCRBYFLOAT: on("$", "incrbyfloat") },
+  ...{ MSET: setMany, MSETNX: (doing) => counted(doing, "") && setMany(doing), PSETEX: setFor },
+  ...{ SET: setAny, SETBIT: on("$", "setbit", changed), SETEX: setFor, SETNX: on("$", "set", counted) },
+  SETRANGE: on("$", "setrange", ({ argv }) => argv[3] !== ""),
+  ...{ PFADD: on("$", "pfadd", counted), PFDEBUG: silent, PFMERGE: on("$", "pfadd") },
+};
+
+const LISTS: Readonly<Record<string, EventRule>> = {
+  ...{ BLMOVE: byWords, BLMPOP: poppedBy("l", ENDS, 2), BLPOP: poppedFirst("l", "lpop") },
+  ...{ BRPOP: poppedFirst("l", "rpop"), BRPOPLPUSH: rightToLeft, LINSERT: on("l", "linsert", counted) },
+  ...{ LMOVE: byWords, LMPOP: poppedBy("l", ENDS, 1), LPOP: leftPopped, LPUSH: on("l", "lpush") },
+  ...{ LPUSHX: on("l", "lpush", counted), LREM: on("l", "lrem", counted), LSET: on("l", "lset") },
+  ...{ LTRIM: on("l", "ltrim", found), RPOP: rightPopped, RPOPLPUSH: rightToLeft },
+  ...{ RPUSH: on("l", "rpush"), RPUSHX: on("l", "rpush", counted) },
+};
+
+const SETS: Readonly<Record<string, EventRule>> = {
+  ...{ SADD: on("s", "sadd", counted), SDIFFSTORE: stored("s", "sdiffstore"), SMOVE: movedMember },
+  ...{ SINTERSTORE: stored("s", "sinterstore"), SPOP: on("s", "spop", changed) },
+  ...{ SREM: on("s", "srem", counted), SUNIONSTORE: stored("s", "sunionstore") },
+};
+
+const SORTED_SETS: Readonly<Record<string, EventRule>> = {
+  ...{ BZMPOP: poppedBy("z", EXTREMES, 2), BZPOPMAX: poppedFirst("z", "zpopmax") },
+  ...{ BZPOPMIN: poppedFirst("z", "zpopmin"), ZADD: scored, ZDIFFSTORE: stored("z", "zdiffstore") },
+  ...{ ZINCRBY: on("z", "zincr", changed), ZINTERSTORE: stored("z", "zinterstore") },
+  ...{ ZMPOP: poppedBy("z", EXTREMES, 1), ZPOPMAX: on("z", "zpopmax", changed) },
+  ...{ ZPOPMIN: on("z", "zpopmin", changed), ZRANGESTORE: stored("z", "zrangestore") },
+  ...{ ZREM: on("z", "zrem", counted), ZREMRANGEBYLEX: on("z", "zremrangebylex", counted) },
+  ZREMRANGEBYRANK: on("z", "zremrangebyrank", counted),
+  ZREMRANGEBYSCORE: on("z", "zremrangebyscore", counted),
+  ZUNIONSTORE: stored("z", "zunionstore"),
+  ...{ GEOADD: scored, GEORADIUS: near, GEORADIUSBYMEMBER: near },
+  GEOSEARCHSTORE: stored("z", "geosearchstore"),
+};
+
+const HASHES: Readonly<Record<string, EventRule>> = {
+  ...{ HDEL: on("h", "hdel", counted), HINCRBY: on("h", "hincrby"), HINCRBYFLOAT: on("h", "hincrbyfloat") },
+  ...{ HMSET: on("h", "hset"), HSET: on("h", "hset"), HSETNX: on("h", "hset", counted) },
+};
+
+const STREAMS: Readonly<Record<string, EventRule>> = {
+  ...{ XADD: addedEntry, XDEL: on("t", "xdel", counted), XSETID: on("t", "xsetid") },
+  XTRIM: on("t", "xtrim", counted),
+  ...{ XACK: silent, XAUTOCLAIM: addedConsumers, XCLAIM: addedConsumers, XREADGROUP: addedConsumers },
+  "XGROUP|CREATE": on("t", "xgroup-create", always, second),
+  "XGROUP|CREATECONSUMER": on("t", "xgroup-createconsumer", counted, second),
+  "XGROUP|DELCONSUMER": on("t", "xgroup-delconsumer", (doing) => doing.did("consumerRemove"), second),
+  "XGROUP|DESTROY": on("t", "xgroup-destroy", counted, second),
+  "XGROUP|SETID": on("t", "xgroup-setid", always, second),
+};
+
+/** Of types that Redis does not have. */
+const OWN = [
+  ..."DOC.CREATE DOC.DELETE DOC.DROP DOC.EMPTY DOC.INDEX|CREATE DOC.INDEX|DROP DOC.INSERT DOC.MEMBER|ADD".split(
+    " ",
+  ),
+  ..."DOC.MEMBER|DROP DOC.UPDATE SQL".split(" "),
+].map((name): readonly [string, EventRule] => [name, eachChanged(name.toLowerCase().replace("|", "-"))]);
+
+/** By the names of the command table. */
+export const EVENT_RULES: ReadonlyMap<string, EventRule> = new Map([
+  ...[KEYS, STRINGS, LISTS, SETS, SORTED_SETS, HASHES, STREAMS].flatMap(Object.entries<EventRule>),
+  ...OWN,
+]);

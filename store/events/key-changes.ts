@@ -1,0 +1,80 @@
+/** Which keys some changes were to, told from what takes them back. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Keyspace } from "../engine/keyspace.js";
+import type { UndoRecord } from "../engine/undo.js";
+
+/** A key, or with `key` null all of a database. */
+export interface ChangedKey {
+  readonly db: number;
+  readonly key: ByteString | null;
+  /** Whether it was there before. */
+  readonly was: boolean;
+}
+
+/** Told to of each change, the oldest first: a key is named as often as it changed. */
+type Visit = (changed: ChangedKey) => void;
+
+export function visitChanges(records: readonly UndoRecord[], visit: Visit): void {
+  for (const record of records) visitOne(record, visit);
+}
+
+function visitOne(record: UndoRecord, visit: Visit): void {
+  switch (record.mutator) {
+    case "put":
+      visit({ db: record.db, key: record.key, was: record.old !== null });
+      break;
+    case "writer":
+      if (record.before !== null) visitOne(record.before, visit);
+      visit({ db: record.db, key: record.key, was: true });
+      break;
+    case "expire":
+    case "patch":
+      visit({ db: record.db, key: record.key, was: true });
+      break;
+    case "replaceDb":
+      visit({ db: record.db, key: null, was: true });
+      break;
+    case "swapDb":
+      visit({ db: record.first, key: null, was: true });
+      visit({ db: record.second, key: null, was: true });
+      break;
+    default:
+    // Of what a collection holds: a record of its key stands behind it, or before.
+  }
+}
+
+/** What one command has made of keys. */
+export class KeyChanges {
+  readonly #keyspaces: readonly Keyspace[];
+  /** By database and key, in the order in which they changed: whether each was there before. */
+  readonly #was = new Map<string, { readonly db: number; readonly key: ByteString; readonly was: boolean }>();
+
+  constructor(records: readonly UndoRecord[], keyspaces: readonly Keyspace[]) {
+    this.#keyspaces = keyspaces;
+    visitChanges(records, ({ db, key, was }) => {
+      if (key === null) return;
+      const name = nameOf(db, key);
+      if (!this.#was.has(name)) this.#was.set(name, { db, key, was });
+    });
+  }
+
+  get all(): Iterable<{ readonly db: number; readonly key: ByteString }> {
+    return this.#was.values();
+  }
+
+  has(db: number, key: ByteString): boolean {
+    return this.#was.has(nameOf(db, key));
+  }
+
+  /** Whether a key was there before the command. */
+  was(db: number, key: ByteString): boolean {
+    return this.#was.get(nameOf(db, key))?.was ?? this.is(db, key);
+  }
+
+  /** Whether it is there now. */
+  is(db: number, key: ByteString): boolean {
+    return this.#keyspaces[db]?.find(key) !== undefined;
+  }
+}
+
+const nameOf = (db: number, key: ByteString) => `${db} ${key}`;

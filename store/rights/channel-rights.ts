@@ -1,0 +1,44 @@
+/** Which channels rules let somebody hear and speak on, by the patterns behind `&`. Source: redis-server 7.0, acl.c. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { globMatches } from "../patterns/glob.js";
+
+/** Commands that name channels: where, and whether as patterns. Who hears no more needs no right to that. */
+const NAMED: ReadonlyMap<string, { readonly all: boolean; readonly asPatterns: boolean }> = new Map([
+  ["PUBLISH", { all: false, asPatterns: false }],
+  ["SPUBLISH", { all: false, asPatterns: false }],
+  ["SUBSCRIBE", { all: true, asPatterns: false }],
+  ["SSUBSCRIBE", { all: true, asPatterns: false }],
+  ["PSUBSCRIBE", { all: true, asPatterns: true }],
+]);
+
+/**
+ * The first channel of a command that the patterns do not give; null: they give all.
+ * @param name  as in the command table
+ */
+export function forbiddenChannel(
+  patterns: readonly ByteString[],
+  name: string,
+  argv: readonly ByteString[],
+): ByteString | null {
+  const named = NAMED.get(name);
+  if (named === undefined) return null;
+  return refusedChannel(patterns, argv.slice(1, named.all ? undefined : 2), named.asPatterns);
+}
+
+/**
+ * The first that the patterns do not give; null: they give all.
+ * @param asPatterns  they are patterns themselves: one that is not the user's own, as it stands, might match more
+ */
+export function refusedChannel(
+  patterns: readonly ByteString[],
+  channels: Iterable<ByteString>,
+  asPatterns: boolean,
+): ByteString | null {
+  for (const channel of channels) {
+    const isGiven = asPatterns
+      ? patterns.includes(channel)
+      : patterns.some((pattern) => globMatches(pattern, channel));
+    if (!isGiven) return channel;
+  }
+  return null;
+}

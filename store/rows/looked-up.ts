@@ -1,0 +1,33 @@
+/**
+ * Keys that a command which writes looks for to read them, as Redis counts hits and misses: all that other commands look for counts
+ * if they read, and nothing if they write (SET, the most frequent one, tells of its GET itself). Source: redis-server 7.0, the calls of lookupKeyRead.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type KeySpec, touchesOf } from "./key-spec.js";
+
+export type LookedUp = (keys: KeySpec, argv: readonly ByteString[]) => readonly ByteString[];
+
+const touched = (keys: KeySpec, argv: readonly ByteString[], access: readonly string[]) =>
+  touchesOf(keys, argv).flatMap((touch) =>
+    touch.key !== null && access.includes(touch.access) ? [touch.key] : [],
+  );
+
+const sources: LookedUp = (keys, argv) => touched(keys, argv, ["read"]);
+const all: LookedUp = (keys, argv) => touched(keys, argv, ["read", "write"]);
+
+function says(argv: readonly ByteString[], from: number, words: RegExp): boolean {
+  return argv.some((word, place) => place >= from && words.test(word));
+}
+
+const TABLE: Readonly<Record<string, LookedUp>> = {
+  ...{ GETDEL: all, GETEX: all, GETSET: all, PFMERGE: all, XACK: all, XAUTOCLAIM: all, XCLAIM: all },
+  BITFIELD: (keys, argv) => (says(argv, 2, /^(set|incrby)$/i) ? [] : all(keys, argv)),
+  ...Object.fromEntries(
+    "BITOP COPY GEORADIUS GEORADIUSBYMEMBER GEOSEARCHSTORE SDIFFSTORE SINTERSTORE SORT SUNIONSTORE ZDIFFSTORE ZINTERSTORE ZRANGESTORE ZUNIONSTORE"
+      .split(" ")
+      .map((name) => [name, sources]),
+  ),
+};
+
+/** null: a command that writes looks for none so. */
+export const lookedUpBy = (name: string): LookedUp | null => TABLE[name] ?? null;

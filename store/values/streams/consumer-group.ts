@@ -1,0 +1,114 @@
+/**
+ * A group of consumers of a stream: how far it has read, who its consumers are, and what they were handed and have not
+ * acknowledged. What is pending stands twice, as in Redis: in the group's list, and in its consumer's.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { IdMap } from "./id-map.js";
+import type { StreamId } from "./stream-id.js";
+
+/** How far a group has read. */
+export interface GroupMarks {
+  /** Of the entry that was handed out last, or set. */
+  readonly lastId: StreamId;
+  /** How many entries were handed out, of all that were ever added; null: that is not known. Signed, 64 bits. */
+  readonly entriesRead: bigint | null;
+}
+
+/** That an entry was handed to a consumer. Never changed: entries that were handed out together share one. */
+export interface Pending {
+  readonly consumer: Consumer;
+  /** Milliseconds since 1970, by the date of the unit that handed it out, or as that says. */
+  readonly deliveredAt: number;
+  /** How often it was handed out. */
+  readonly deliveries: number;
+}
+
+/** No more deliveries are counted. */
+export const DELIVERIES_MAX = Number.MAX_SAFE_INTEGER;
+
+export const oneMoreDelivery = ({ deliveries }: Pick<Pending, "deliveries">): number =>
+  Math.min(deliveries + 1, DELIVERIES_MAX);
+
+/** One of two that say the same: the one that is kept already. */
+export function sharedPending(pending: Pending, last: Pending | undefined): Pending {
+  const isSame =
+    last?.consumer === pending.consumer &&
+    last.deliveredAt === pending.deliveredAt &&
+    last.deliveries === pending.deliveries;
+  return isSame ? last : pending;
+}
+
+export class Consumer {
+  readonly name: ByteString;
+  /** Date of the unit that last named it; milliseconds since 1970. */
+  seenAt: number;
+  /** What it was handed; changed by its group alone. */
+  readonly pending = new IdMap<Pending>();
+
+  constructor(name: ByteString, seenAt: number) {
+    this.name = name;
+    this.seenAt = seenAt;
+  }
+}
+
+export class ConsumerGroup {
+  readonly name: ByteString;
+  marks: GroupMarks;
+  /** What all its consumers were handed; changed by `setPending`. */
+  readonly pending = new IdMap<Pending>();
+  readonly #consumers = new Map<ByteString, Consumer>();
+
+  constructor(name: ByteString, marks: GroupMarks) {
+    this.name = name;
+    this.marks = marks;
+  }
+
+  consumer(name: ByteString): Consumer | undefined {
+    return this.#consumers.get(name);
+  }
+
+  /** How many consumers it has. */
+  get size(): number {
+    return this.#consumers.size;
+  }
+
+  /** In the order of their names. */
+  get consumers(): readonly Consumer[] {
+    return [...this.#consumers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Adds a consumer with all that it was handed. Inverse: `removeConsumer`. */
+  addConsumer(consumer: Consumer): void {
+    this.#consumers.set(consumer.name, consumer);
+    for (const [id, pending] of consumer.pending) this.pending.set(id, pending);
+  }
+
+  /** Removes a consumer, which keeps what it was handed. */
+  removeConsumer(consumer: Consumer): void {
+    this.#consumers.delete(consumer.name);
+    for (const [id] of consumer.pending) this.pending.delete(id);
+  }
+
+  /** Says to whom an entry was handed; undefined: to nobody any more. @returns what was said before; setting that is the inverse */
+  setPending(id: StreamId, pending: Pending | undefined): Pending | undefined {
+    const old = pending === undefined ? this.pending.delete(id) : this.pending.set(id, pending);
+    if (old !== undefined && old.consumer !== pending?.consumer) old.consumer.pending.delete(id);
+    pending?.consumer.pending.set(id, pending);
+    return old;
+  }
+
+  /** A group that shares nothing with this one that could change. */
+  clone(): ConsumerGroup {
+    const copy = new ConsumerGroup(this.name, this.marks);
+    for (const { name, seenAt, pending } of this.#consumers.values()) {
+      const consumer = new Consumer(name, seenAt);
+      let last: Pending | undefined;
+      for (const [id, { deliveredAt, deliveries }] of pending) {
+        last = sharedPending({ consumer, deliveredAt, deliveries }, last);
+        consumer.pending.set(id, last);
+      }
+      copy.addConsumer(consumer);
+    }
+    return copy;
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Values by the ids of entries, in rising order, in blocks of neighbours: O(log n) to find and to change, and a range is a walk
+ * from block to block. Most ids come at the end, and most go at the beginning. How they lie in blocks is no state.
+ */
+import type { StreamId } from "./stream-id.js";
+
+/** Ids of a block at most. */
+const BLOCK_MAX = 128;
+/** A block with fewer is joined with the next one, if what results has room left. */
+const BLOCK_MIN = BLOCK_MAX / 4;
+const JOINED_MAX = (BLOCK_MAX * 3) / 4;
+
+/** Side by side: an object for each would cost more than what it holds. */
+interface Block<V> {
+  readonly ids: StreamId[];
+  readonly values: V[];
+}
+
+export class IdMap<V> {
+  /** None is empty. */
+  readonly #blocks: Block<V>[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** undefined: it is empty. */
+  get firstId(): StreamId | undefined {
+    return this.#blocks[0]?.ids[0];
+  }
+
+  get lastId(): StreamId | undefined {
+    return this.#blocks.at(-1)?.ids.at(-1);
+  }
+
+  get(id: StreamId): V | undefined {
+    const block = this.#blocks[this.#blockOf(id)];
+    if (block === undefined) return undefined;
+    const place = placeOf(block.ids, id);
+    return block.ids[place] === id ? block.values[place] : undefined;
+  }
+
+  /** @returns what the id had */
+  set(id: StreamId, value: V): V | undefined {
+    const at = Math.max(0, this.#blockOf(id));
+    const block = this.#blocks[at];
+    if (block === undefined) {
+      this.#blocks.push({ ids: [id], values: [value] });
+      this.#size++;
+      return undefined;
+    }
+    const place = placeOf(block.ids, id);
+    if (block.ids[place] === id) {
+      const old = block.values[place];
+      block.values[place] = value;
+      return old;
+    }
+    this.#insert(at, place, id, value);
+    return undefined;
+  }
+
+  /** @returns what the id had; undefined: it was absent */
+  delete(id: StreamId): V | undefined {
+    const at = this.#blockOf(id);
+    const block = this.#blocks[at];
+    if (block === undefined) return undefined;
+    const { ids, values } = block;
+    const place = placeOf(ids, id);
+    if (ids[place] !== id) return undefined;
+    const old = values[place];
+    ids.splice(place, 1);
+    values.splice(place, 1);
+    this.#size--;
+    if (ids.length === 0) this.#blocks.splice(at, 1);
+    else if (ids.length < BLOCK_MIN) this.#join(at);
+    return old;
+  }
+
+  /** Those of `from` ≤ id ≤ `to`, in order. The map must not change meanwhile. */
+  *range(from: StreamId, to: StreamId): Generator<readonly [StreamId, V]> {
+    for (let at = Math.max(0, this.#blockOf(from)); at < this.#blocks.length; at++) {
+      const { ids, values } = this.#blocks[at] as Block<V>;
+      for (let place = placeOf(ids, from); place < ids.length; place++) {
+        const id = ids[place] as StreamId;
+        if (id > to) return;
+        yield [id, values[place] as V];
+      }
+    }
+  }
+
+  *[Symbol.iterator](): Generator<readonly [StreamId, V]> {
+    for (const { ids, values } of this.#blocks)
+      for (const [place, id] of ids.entries()) yield [id, values[place] as V];
+  }
+
+  #insert(at: number, place: number, id: StreamId, value: V): void {
+    const { ids, values } = this.#blocks[at] as Block<V>;
+    this.#size++;
+    const isLast = at === this.#blocks.length - 1 && place === ids.length;
+    if (ids.length < BLOCK_MAX) {
+      ids.splice(place, 0, id);
+      values.splice(place, 0, value);
+    } else if (isLast) {
+      // Ids that come in order leave full blocks behind.
+      this.#blocks.push({ ids: [id], values: [value] });
+    } else {
+      ids.splice(place, 0, id);
+      values.splice(place, 0, value);
+      const half = ids.length >> 1;
+      this.#blocks.splice(at + 1, 0, { ids: ids.splice(half), values: values.splice(half) });
+    }
+  }
+
+  /** The last block that begins at or before an id; -1: none does. */
+  #blockOf(id: StreamId): number {
+    let low = 0;
+    let high = this.#blocks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (((this.#blocks[middle] as Block<V>).ids[0] as StreamId) <= id) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  /** Makes one of a block and the next one if they are small enough. */
+  #join(at: number): void {
+    const [block, next] = [this.#blocks[at], this.#blocks[at + 1]];
+    if (block === undefined || next === undefined) return;
+    if (block.ids.length + next.ids.length > JOINED_MAX) return;
+    block.ids.push(...next.ids);
+    block.values.push(...next.values);
+    this.#blocks.splice(at + 1, 1);
+  }
+}
+
+/** How many of a block's ids come before one. */
+function placeOf(ids: readonly StreamId[], id: StreamId): number {
+  let low = 0;
+  let high = ids.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ids[middle] as StreamId) < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

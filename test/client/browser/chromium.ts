@@ -1,0 +1,126 @@
+/** Chromium without a window, driven by its own protocol (CDP). */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { WebSocket } from "ws";
+
+export interface Tab {
+  /** What a page's script comes to. @throws Error  as the page throws it */
+  run(script: string): Promise<unknown>;
+  /** Until a script's value is something. */
+  until(script: string): Promise<unknown>;
+  open(url: string): Promise<void>;
+  /** A picture of it, PNG. */
+  picture(width: number): Promise<Buffer>;
+}
+
+export interface Chromium extends AsyncDisposable {
+  readonly tab: Tab;
+}
+
+export async function startChromium(): Promise<Chromium> {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-chromium-"));
+  const flags = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+  ];
+  const child = spawn("chromium", [...flags, "--remote-debugging-port=0", `--user-data-dir=${folder}`], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const ended = once(child, "exit");
+  let url = "";
+  for await (const line of createInterface({ input: child.stderr })) {
+    url = /DevTools listening on (ws:\S+)/.exec(line)?.[1] ?? "";
+    if (url !== "") break;
+  }
+  child.stderr.resume();
+  const connection = await Connection.open(url);
+  const { targetId } = await connection.ask("Target.createTarget", { url: "about:blank" });
+  const { sessionId } = await connection.ask("Target.attachToTarget", { targetId, flatten: true });
+  return {
+    tab: tabOf((method, params = {}) => connection.ask(method, params, String(sessionId))),
+    async [Symbol.asyncDispose]() {
+      // All of its processes end with it, and write nothing more.
+      connection.ask("Browser.close", {}).catch(() => {});
+      await ended;
+      connection.close();
+      rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    },
+  };
+}
+
+type Answer = Record<string, unknown>;
+type Ask = (method: string, params?: object) => Promise<Answer>;
+
+function tabOf(ask: Ask): Tab {
+  const run = async (expression: string): Promise<unknown> => {
+    const { result, exceptionDetails } = await ask("Runtime.evaluate", {
+      ...{ expression: `(async () => (${expression}))()`, awaitPromise: true, returnByValue: true },
+    });
+    if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
+    return (result as Answer)["value"];
+  };
+  const until = async (script: string): Promise<unknown> => {
+    for (;;) {
+      const value = await run(script);
+      if (value !== null && value !== undefined && value !== false && value !== "") return value;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  return {
+    ...{ run, until },
+    async open(url) {
+      await ask("Page.navigate", { url });
+      await until(`location.href === ${JSON.stringify(url)} && document.readyState === "complete"`);
+    },
+    async picture(width) {
+      await ask("Emulation.setDeviceMetricsOverride", {
+        ...{ width, height: 900, deviceScaleFactor: 1, mobile: width < 500 },
+      });
+      const { data } = await ask("Page.captureScreenshot", { format: "png" });
+      return Buffer.from(String(data), "base64");
+    },
+  };
+}
+
+class Connection {
+  readonly #socket: WebSocket;
+  readonly #asked = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
+  #last = 0;
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on("message", (data: Buffer) => {
+      const { id, result, error } = JSON.parse(data.toString()) as {
+        id?: number;
+        result: Answer;
+        error?: object;
+      };
+      const asked = id === undefined ? undefined : this.#asked.get(id);
+      if (error === undefined) asked?.resolve(result);
+      else asked?.reject(new Error(JSON.stringify(error)));
+    });
+  }
+
+  static async open(url: string): Promise<Connection> {
+    const socket = new WebSocket(url, { perMessageDeflate: false });
+    await once(socket, "open");
+    return new Connection(socket);
+  }
+
+  ask(method: string, params: object, sessionId?: string): Promise<Answer> {
+    const id = ++this.#last;
+    this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
+    return new Promise((resolve, reject) => this.#asked.set(id, { resolve, reject }));
+  }
+
+  close(): void {
+    this.#socket.terminate();
+  }
+}

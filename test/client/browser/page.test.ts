@@ -1,0 +1,119 @@
+/** The example's page in Chromium: it makes a key, an administrator lets it in, and daemons come and go. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { makeFolder } from "../../daemon/replicas.js";
+import { skipUnlessFull } from "../../support/amount.js";
+import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
+import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+import { browserModule } from "../../support/make-browser-module.js";
+import { programPaths } from "../../support/programs.js";
+import { repositoryRoot } from "../../support/repository.js";
+import { startChromium } from "./chromium.js";
+
+const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
+  "/": [join(repositoryRoot, "examples/browser/index.html"), "text/html"],
+  "/dbsync.js": [browserModule, "text/javascript"],
+};
+
+test("a page makes its key, writes to three daemons, goes on without one, and waits for all", {
+  skip: skipUnlessFull,
+}, async () => {
+  using folder = makeFolder();
+  const [root, app] = [makeKeyPair(), makeKeyPair()];
+  const places = await Promise.all(
+    [0, 1, 2].map(async () => ({ port: await freePort(), ws: await freePort() })),
+  );
+  const start = (index: number) => {
+    const { port, ws } = places[index] as (typeof places)[number];
+    const keys = ["--root-key", root.file, "-s", app.file];
+    return startDaemon([
+      "-p",
+      String(port),
+      "--ws",
+      String(ws),
+      ...keys,
+      "--data",
+      join(folder.path, String(index)),
+    ]);
+  };
+  const daemons: DaemonProcess[] = await Promise.all([0, 1, 2].map(start));
+  const held = async (index: number, key: string) => {
+    using client = await EnvelopeClient.open(places[index]?.port as number, app);
+    const [reply] = await client.replies([["GET", key]]);
+    return reply?.kind === "bulk" ? reply.bytes : null;
+  };
+  const web = createServer(({ url = "" }, response) => {
+    const [file, type] = FILES[new URL(url, "http://a").pathname] ?? [];
+    if (file === undefined || type === undefined) response.writeHead(404).end();
+    else response.writeHead(200, { "content-type": type }).end(readFileSync(file));
+  }).listen(0, "127.0.0.1");
+  await once(web, "listening");
+  const servers = places.map(({ ws }) => `ws://127.0.0.1:${ws}`).join(",");
+  const url = `http://localhost:${(web.address() as AddressInfo).port}/?servers=${servers}`;
+  await using chromium = await startChromium();
+  const { tab } = chromium;
+  try {
+    await tab.open(url);
+    const pem = String(await tab.until(`document.getElementById("pem").value`));
+    assert.match(pem, /^-----BEGIN PUBLIC KEY-----\n/);
+    const type = (command: string) =>
+      tab.run(`(document.getElementById("command").value = ${JSON.stringify(command)},
+        document.getElementById("form").requestSubmit(), true)`);
+    const answer = (command: string) =>
+      tab.until(`[...document.querySelectorAll("#answers li")].map((one) => one.textContent)
+        .find((text) => text.startsWith(${JSON.stringify(`${command} →`)}))`);
+    await type("SET before 1");
+    assert.match(String(await answer("SET before 1")), /refused/, "nobody knows its key yet");
+
+    const pemFile = join(folder.path, "page.pem");
+    const rootFile = join(folder.path, "root-private.pem");
+    writeFileSync(pemFile, pem);
+    writeFileSync(rootFile, root.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    const list = places.map(({ port }) => `127.0.0.1:${port}`).join(",");
+    const add = ["keys", "add", pemFile, "--label", "page", "-k", rootFile, "-s", list];
+    await promisify(execFile)(process.execPath, [programPaths.dbsync, ...add]);
+
+    await type("SET k one");
+    assert.equal(await answer("SET k one"), 'SET k one → "OK"');
+    for (const index of [0, 1, 2]) while ((await held(index, "k")) !== "one");
+
+    daemons[1]?.kill("SIGKILL");
+    await daemons[1]?.ended();
+    await type("SET k two");
+    assert.equal(await answer("SET k two"), 'SET k two → "OK"');
+    for (const index of [0, 2]) while ((await held(index, "k")) !== "two");
+
+    for (const index of [0, 2]) daemons[index]?.kill("SIGKILL");
+    for (const index of [0, 2]) await daemons[index]?.ended();
+    await type("INCR n");
+    await tab.until(`document.querySelector("#waiting li")?.textContent.startsWith("INCR n")`);
+    daemons[0] = await start(0);
+    assert.equal(await answer("INCR n"), "INCR n → 1");
+    assert.equal(await tab.until(`document.querySelectorAll("#waiting li").length === 0`), true);
+    assert.equal(await held(0, "n"), "1");
+
+    await tab.open(`${url}&again`);
+    assert.equal(await tab.until(`document.getElementById("pem").value`), pem, "the key is kept");
+    const given = await tab.run(`import("./dbsync.js").then(({ openKey }) => openKey("dbsync"))
+      .then(({ privateKey }) => crypto.subtle.exportKey("pkcs8", privateKey)).then(() => "out", () => "kept")`);
+    assert.equal(given, "kept");
+    for (const width of [1200, 390]) {
+      const picture = await tab.picture(width);
+      assert.equal(picture.toString("latin1", 1, 4), "PNG");
+      const isWithin = `document.documentElement.scrollWidth <= ${width}`;
+      assert.equal(await tab.run(isWithin), true, `nothing stands out at ${width} pixels`);
+    }
+  } finally {
+    web.close();
+    web.closeAllConnections();
+    for (const daemon of daemons) await daemon[Symbol.asyncDispose]();
+  }
+});

@@ -1,0 +1,59 @@
+/** The module for pages, run here: WebSockets by the package ws, keys by Node's own WebCrypto, daemons with --ws in this process. */
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { WebSocket } from "ws";
+import type { BrowserOptions } from "../../../client/browser/client-face.js";
+import { MemoryBackend } from "../../../daemon/backends/memory.js";
+import { realEnvironment } from "../../../serving/process/environment.js";
+import { type InProcessDaemon, startInProcess } from "../../daemon/in-process.js";
+import { freePort } from "../../support/free-port.js";
+import { browserModule } from "../../support/make-browser-module.js";
+
+/** As a page loads it. */
+export const page = (await import(browserModule)) as typeof import("../../../client/browser/entry.js");
+
+export const key = await page.makeKey();
+
+/** Who may sign. */
+export const keyFile = join(mkdtempSync(join(tmpdir(), "dbsync-browser-")), "public.pem");
+writeFileSync(keyFile, page.publicKeyPem(key));
+
+export const makeSocket = (url: string, protocol: string) => new WebSocket(url, protocol);
+
+export interface Fleet extends AsyncDisposable {
+  readonly servers: readonly string[];
+  readonly daemons: (InProcessDaemon | null)[];
+  start(index: number): Promise<void>;
+  stop(index: number): Promise<void>;
+}
+
+/** @param running  how many of them are started */
+export async function makeFleet(count: number, running = count, signKey = keyFile): Promise<Fleet> {
+  const ports = await Promise.all(Array.from({ length: count }, freePort));
+  const daemons: (InProcessDaemon | null)[] = ports.map(() => null);
+  const fleet: Fleet = {
+    servers: ports.map((port) => `ws://127.0.0.1:${port}`),
+    daemons,
+    async start(index) {
+      const ws = { ws: { address: "127.0.0.1", port: ports[index] as number } };
+      daemons[index] = await startInProcess({
+        ...{ backends: [new MemoryBackend(realEnvironment)], keys: [signKey], ws },
+      });
+    },
+    async stop(index) {
+      await daemons[index]?.[Symbol.asyncDispose]();
+      daemons[index] = null;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const index of daemons.keys()) await fleet.stop(index);
+    },
+  };
+  for (let index = 0; index < running; index++) await fleet.start(index);
+  return fleet;
+}
+
+export function clientOf({ servers }: Pick<Fleet, "servers">, options: Partial<BrowserOptions> = {}) {
+  const client = page.createClient({ servers, key, makeSocket, ...options });
+  return Object.assign(client, { [Symbol.dispose]: () => client.close() });
+}

@@ -1,0 +1,179 @@
+/** The client of pages: what it sends, to whom, and what it keeps for daemons that are away. */
+import assert from "node:assert/strict";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { mock, test } from "node:test";
+import { startDaemon } from "../../support/daemon-process.js";
+import { clientOf, keyFile, makeFleet, makeSocket, page } from "./scene.js";
+
+test("a page sends, calls and asks for several together, of all daemons", async () => {
+  await using fleet = await makeFleet(3);
+  using client = clientOf(fleet);
+  assert.equal(await client.send("SET k höhe", { policy: "all" }), "OK");
+  assert.equal(await client.send("GET k", { policy: "all-equal" }), "höhe");
+  assert.equal(await client.send("GET none"), null);
+  assert.deepEqual(await client.call(["HSET", "h", "a", 1, "b", "x"], { policy: "majority" }), 2);
+  assert.deepEqual(await client.call("HGETALL h"), ["a", "1", "b", "x"]);
+  assert.deepEqual(await client.multi(["INCR n", ["RPUSH", "l", "a b"], "LRANGE l 0 -1"]), [1, 1, ["a b"]]);
+  const bytes = (await client.call(["GET", "k"], { buffers: true })) as Uint8Array;
+  assert.deepEqual([...bytes], [...Buffer.from("höhe")]);
+  assert.match(String(client.lastWrite), /^[\da-f]{92}$/);
+  const { outcomes } = await client.sendAll("GET k");
+  assert.deepEqual(
+    outcomes.map((outcome) => [outcome.address, outcome.status === "ok" && outcome.value]),
+    fleet.servers.map((server) => [server, "höhe"]),
+  );
+  const [writer] = (await client.call("WRITERS k")) as string[];
+  assert.equal(await client.call("SET k 2", { if: [{ key: "k", writer: writer as string }] }), "OK");
+  assert.equal(await client.call("SET k 3", { if: [{ key: "k", writer: writer as string }] }), null);
+  await assert.rejects(client.send("INCR k x"), { code: "reply" });
+});
+
+test("many calls at once share signatures, and are answered in their order", async () => {
+  await using fleet = await makeFleet(2);
+  using client = clientOf(fleet);
+  const sign = mock.method(crypto.subtle, "sign");
+  const replies = await Promise.all(
+    Array.from({ length: 500 }, () => client.call("INCR n", { policy: "all" })),
+  );
+  assert.deepEqual(
+    replies,
+    Array.from({ length: 500 }, (_, i) => i + 1),
+  );
+  assert.ok(sign.mock.callCount() < 100, `${sign.mock.callCount()} signatures`);
+  sign.mock.restore();
+});
+
+test("a daemon that stops is done without, and has back what it missed while its time was not over", async () => {
+  await using fleet = await makeFleet(3);
+  using client = clientOf(fleet);
+  await client.send("SET k 1", { policy: "all" });
+  await fleet.stop(1);
+  assert.equal(await client.send("SET k 2"), "OK");
+  assert.equal(await client.send("SET k 3", { policy: "majority" }), "OK");
+  const toAll = client.send("SET k 4", { policy: "all" });
+  while (client.daemons.filter(({ state }) => state === "speaking").length < 2) await turn();
+  await fleet.start(1);
+  assert.equal(await toAll, "OK");
+});
+
+test("while no daemon is reached calls wait, are shown, and go out when one is", async () => {
+  await using fleet = await makeFleet(2, 0);
+  let changes = 0;
+  using client = clientOf(fleet, { changed: () => changes++ });
+  const sent = [client.send("INCR n"), client.send("INCR n"), client.call(["SET", "k", "v"])];
+  await turn();
+  assert.deepEqual(
+    client.outbox.map(({ command }) => command),
+    ["INCR n", "INCR n", ["SET", "k", "v"]],
+  );
+  const [{ since, until }] = client.outbox as unknown as [{ since: number; until: number }];
+  assert.equal(until - since, 20_000);
+  assert.ok(changes > 0);
+  await fleet.start(0);
+  assert.deepEqual(await Promise.all(sent), ["1", "2", "OK"]);
+  assert.deepEqual(client.outbox, []);
+});
+
+test("what was signed and is not answered is sent again as it is, and counts once", async () => {
+  await using fleet = await makeFleet(1);
+  let isCut = false;
+  const sockets: ReturnType<typeof makeSocket>[] = [];
+  using client = clientOf(fleet, {
+    makeSocket(url: string, protocol: string) {
+      const socket = makeSocket(url, protocol);
+      sockets.push(socket);
+      const send = socket.send.bind(socket) as (bytes: Uint8Array) => void;
+      // The daemon has it; its answer does not come through.
+      socket.send = (bytes: Uint8Array) => {
+        send(bytes);
+        if (isCut || !Buffer.from(bytes).includes("INCR")) return;
+        isCut = true;
+        socket.removeAllListeners("message");
+        socket.onmessage = null;
+        setImmediate(() => socket.close());
+      };
+      return socket;
+    },
+  });
+  assert.equal(await client.send("SET n 0"), "OK");
+  assert.equal(await client.send("INCR n"), "1");
+  assert.ok(isCut && sockets.length === 2);
+  assert.equal(await client.send("GET n"), "1");
+});
+
+test("what nobody took in its time is told as failed, and not applied", async () => {
+  await using fleet = await makeFleet(2, 0);
+  using client = clientOf(fleet);
+  await assert.rejects(client.send("INCR n", { timeout: 300 }), {
+    code: "all-failed",
+    effect: "not-applied",
+  });
+  assert.deepEqual(client.outbox, []);
+  await fleet.start(0);
+  assert.equal(await client.send("GET n"), null);
+});
+
+test("what waits is bounded, and closing ends it", async () => {
+  const client = clientOf({ servers: ["ws://127.0.0.1:1"] });
+  const calls = Array.from({ length: 1001 }, (_, i) => client.send(`SET k ${i}`));
+  await assert.rejects(calls.pop() as Promise<unknown>, { code: "busy" });
+  await assert.rejects(client.call(["SET", "k", "x".repeat(5_000_000)]), { code: "busy" });
+  assert.equal(client.outbox.length, 1000);
+  await turn();
+  client.close();
+  for (const settled of await Promise.allSettled(calls)) assert.equal(settled.status, "rejected");
+  await assert.rejects(client.send("GET k"), { code: "closed" });
+});
+
+test("a page hears what is said on a channel, and what becomes of a key", async () => {
+  await using daemon = await startDaemon(["-s", keyFile, "--ws", "0"]);
+  const { port } = await daemon.logged(({ msg }) => msg === "serving WebSocket clients");
+  using client = clientOf({ servers: [`ws://127.0.0.1:${port}`] });
+  const messages = client.subscribe("news");
+  assert.equal((await messages.next()).value?.type, "open");
+  await client.send("PUBLISH news hello");
+  assert.deepEqual((await messages.next()).value, { type: "message", channel: "news", text: "hello" });
+  await messages.return?.();
+  const changes = client.watch({ prefix: "shop:" });
+  assert.equal((await changes.next()).value?.type, "open");
+  await client.send("SET shop:book 1");
+  assert.deepEqual((await changes.next()).value, { type: "changed", db: 0, key: "shop:book" });
+  await changes.return?.();
+});
+
+test("where the browser knows no Ed25519 the key is RSA", async () => {
+  const generate = crypto.subtle.generateKey.bind(crypto.subtle);
+  const made = mock.method(crypto.subtle, "generateKey", ((algorithm: { name: string }, ...rest: never[]) => {
+    if (algorithm.name === "Ed25519") throw new DOMException("no such algorithm", "NotSupportedError");
+    return (generate as (...all: unknown[]) => unknown)(algorithm, ...rest);
+  }) as never);
+  const key = await page.makeKey();
+  made.mock.restore();
+  const file = join(mkdtempSync(join(tmpdir(), "dbsync-browser-")), "rsa.pem");
+  writeFileSync(file, page.publicKeyPem(key));
+  await using fleet = await makeFleet(1, 1, file);
+  using client = clientOf(fleet, { key });
+  assert.equal(await client.send("PING"), "PONG");
+  await assert.rejects(crypto.subtle.exportKey("pkcs8", key.privateKey));
+  using other = clientOf(fleet);
+  await assert.rejects(other.send("PING"), { code: "refused", effect: "not-applied" });
+});
+
+test("options are checked, and what is wrong with one is said", () => {
+  const make = (options: object) => () => page.createClient(options as never);
+  assert.throws(make({}), { code: "bad-option" });
+  assert.throws(make({ servers: "127.0.0.1:1111" }), /wss:\/\/db1\.example:1180/);
+  assert.throws(make({ servers: "ws://a:1", cluster: "x" }), /64 hexadecimal digits/);
+  assert.throws(make({ servers: "ws://a:1", passphrase: "x" }), /no option of that name/);
+  assert.throws(make({ servers: "ws://a:1", policy: 2 }), /at most the number of servers/);
+});
+
+test("a cluster that was named is the only one that is sent anything", async () => {
+  await using fleet = await makeFleet(1);
+  using client = clientOf(fleet, { cluster: "ab".repeat(32), timeout: 2000 });
+  await assert.rejects(client.send("PING"), { code: "refused", effect: "not-applied" });
+});
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));

@@ -1,0 +1,39 @@
+/** Events that wait for whoever iterates: in their order, bounded, and never left out in silence. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EventQueue } from "../../../client/live/event-queue.js";
+import type { ChannelEvent } from "../../../client/live/live-event.js";
+
+const message = (number: number): ChannelEvent => ({ type: "message", channel: "c", text: String(number) });
+const texts = (events: readonly ChannelEvent[]) =>
+  events.map((event) => (event.type === "message" ? Number(event.text) : event.type));
+
+async function take(queue: EventQueue<ChannelEvent>, count: number): Promise<ChannelEvent[]> {
+  const events: ChannelEvent[] = [];
+  for (let i = 0; i < count; i++) events.push((await queue.next()).value);
+  return events;
+}
+
+test("what has no room is left out, and one gap stands in its place", async () => {
+  const queue = new EventQueue<ChannelEvent>(() => {});
+  for (let number = 0; number < 10_100; number++) queue.push(message(number));
+  assert.deepEqual(texts(await take(queue, 2)), [0, 1]);
+  queue.push(message(20_000));
+  const rest = texts(await take(queue, 10_000));
+  assert.deepEqual(rest.slice(-3), [9_999, "gap", 20_000]);
+});
+
+test("it ends behind what waits, with an error or without, and tells when nobody iterates any more", async () => {
+  let left = 0;
+  const failing = new EventQueue<ChannelEvent>(() => left++);
+  failing.push(message(1));
+  failing.fail(new Error("over"));
+  failing.push(message(2));
+  assert.deepEqual(texts(await take(failing, 1)), [1]);
+  await assert.rejects(failing.next(), /over/);
+  const leaving = new EventQueue<ChannelEvent>(() => left++);
+  const waiting = leaving.next();
+  for (let i = 0; i < 2; i++) await leaving.return();
+  assert.deepEqual(await waiting, { value: undefined, done: true });
+  assert.equal(left, 1);
+});

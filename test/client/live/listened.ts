@@ -1,0 +1,105 @@
+/** A world of daemons that greet whoever connects and are listened to as the test says, without sockets and signatures. */
+
+import { Live, type Wanted } from "../../../client/live/live.js";
+import type { Environment, SocketEvents } from "../../../client/shared/environment.js";
+import type { Seal } from "../../../client/shared/sealer.js";
+import { parseServers } from "../../../client/shared/servers.js";
+import { FrameParser, writeFrame } from "../../../protocol/frame.js";
+import { integer } from "../../../protocol/reply.js";
+import { writeBulk, writeReply } from "../../../protocol/resp/resp-writer.js";
+import { type Envelope, readBody } from "../../../protocol/version-2/envelope.js";
+import {
+  KNOWS_LISTEN,
+  readClientMessage,
+  writeHello,
+  writeRefused,
+  writeResult,
+} from "../../../protocol/version-2/messages-v2.js";
+import { HandClock } from "../hand-clock.js";
+
+const DAEMON = "d".repeat(32);
+const CLUSTER = "c".repeat(32);
+
+export class Listened {
+  readonly clock = new HandClock();
+  /** How often somebody has connected. */
+  connections = 0;
+  /** Codes that envelopes are refused by; null: they are not. */
+  refusal: string | null = null;
+  readonly asked: Envelope[] = [];
+  /** Seals, each when the test says so; null: all at once. */
+  sealing: (() => void)[] | null = null;
+  readonly live: Live;
+  #seals = 0;
+
+  constructor(servers: string) {
+    const environment: Environment = {
+      ...this.clock.environment,
+      openSocket: (_, events) => this.#open(events),
+    };
+    this.live = new Live({
+      settings: { servers: parseServers(servers), cluster: "" },
+      environment,
+      sealer: {
+        keyId: "k".repeat(32),
+        nonce: () => "n".repeat(16),
+        seal: null,
+        sealAside: () => this.#seal(),
+      },
+    });
+  }
+
+  #seal(): Promise<Seal> {
+    const id = String(++this.#seals).padStart(32);
+    const seal = { signature: Buffer.from(id), id };
+    const { sealing } = this;
+    if (sealing === null) return Promise.resolve(seal);
+    return new Promise((resolve) => sealing.push(() => resolve(seal)));
+  }
+
+  #open(events: SocketEvents) {
+    this.connections++;
+    const parser = new FrameParser(1 << 20, 2);
+    let isOpen = true;
+    const answer = (message: string) =>
+      setImmediate(() => {
+        if (isOpen) events.received(Buffer.from(writeFrame(message, 2), "latin1"));
+      });
+    setImmediate(() => events.opened());
+    return {
+      unsentBytes: () => 0,
+      destroy() {
+        isOpen = false;
+      },
+      write: (bytes: Buffer) => {
+        for (const payload of parser.push(bytes)) {
+          const message = readClientMessage(payload);
+          if (message.kind === "hello") answer(HELLO);
+          else if (message.kind === "listen")
+            answer(this.#answer(readBody(message.body), message.signature.toString("latin1")));
+        }
+      },
+    };
+  }
+
+  #answer(envelope: Envelope, id: string): string {
+    this.asked.push(envelope);
+    const { refusal: code } = this;
+    if (code !== null) return writeRefused({ id, code, sentence: "no", clock: 0, effect: "not-applied" });
+    const units = envelope.commands.length;
+    const reply = writeReply(integer(1)) + writeBulk("");
+    return writeResult(
+      { id, daemon: DAEMON, clock: 0, newest: { at: 0, seq: 0 }, units },
+      reply.repeat(units),
+    );
+  }
+}
+
+const HELLO = writeHello({
+  ...({ kind: "hello", versions: [2], daemon: DAEMON, cluster: CLUSTER, clock: 0, state: "live" } as const),
+  ...({ role: "daemon", members: 0, knows: [KNOWS_LISTEN] } as const),
+});
+
+export const channel = (name: string): Wanted => ({
+  ...{ word: "SUBSCRIBE", name, db: 0, place: `message ${name}`, read: () => null },
+});

@@ -1,0 +1,176 @@
+/** Iterators of `subscribe` beside three real daemons: what they give, where they go when one dies, and what they say of gaps. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type ChannelEvent, type Client, createClient, type DbsyncError } from "../../../client/entry.js";
+import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+
+const app = makeKeyPair();
+const limited = makeKeyPair();
+const root = makeKeyPair();
+
+let replicas: readonly RunningReplica[] = [];
+before(async () => {
+  const ports = await Promise.all([freePort(), freePort(), freePort()]);
+  replicas = await Promise.all(
+    ports.map((port) => {
+      const peers = ports
+        .filter((other) => other !== port)
+        .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
+      const keys = ["-s", app.file, "--root-key", root.file];
+      return startReplica({ args: [...keys, "-p", String(port), ...peers, ...knowsSecret] });
+    }),
+  );
+  await until("all are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  await until("each is connected with the others", async () => {
+    for (const { port } of replicas) {
+      using client = await EnvelopeClient.open(port, app);
+      if ((await client.hello()).members !== 2) return false;
+    }
+    return true;
+  });
+});
+after(async () => {
+  await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
+});
+
+const serverOf = ({ port }: RunningReplica) => `127.0.0.1:${port}`;
+const clientOf = (servers: readonly RunningReplica[], key = app): Client =>
+  createClient({ servers: servers.map(serverOf), key: key.privateKey, timeout: 10_000 });
+
+async function next<Event>(iterator: AsyncIterator<Event>): Promise<Event> {
+  const { value, done } = await iterator.next();
+  assert.ok(!done, "it has ended");
+  return value;
+}
+
+/** The next event that is no gap between daemons, of which there are some while they begin. */
+async function nextPastMembers(iterator: AsyncIterator<ChannelEvent>): Promise<ChannelEvent> {
+  for (;;) {
+    const event = await next(iterator);
+    if (event.type !== "gap" || event.reason !== "members") return event;
+  }
+}
+
+test("what is said anywhere is heard from one daemon; when it dies a gap is told, and another is listened to", async () => {
+  const [first, second] = replicas as [RunningReplica, RunningReplica];
+  await using client = clientOf([first, second]);
+  await using speaker = clientOf([second]);
+  const news = client.subscribe("news");
+  const all = client.subscribe({ pattern: "ne*" });
+  assert.deepEqual(await nextPastMembers(news), { type: "open", server: serverOf(first) });
+  assert.equal((await nextPastMembers(all)).type, "open");
+  // Daemons that are connected may not have told yet that they take messages.
+  let isHeard = false;
+  const speaking = until("the first hears the second", async () => {
+    await speaker.send("PUBLISH news hello");
+    return isHeard;
+  });
+  assert.deepEqual(await untilText(news, "hello"), { type: "message", channel: "news", text: "hello" });
+  isHeard = true;
+  await speaking;
+  assert.deepEqual(await untilText(all, "hello"), {
+    type: "message",
+    pattern: "ne*",
+    channel: "news",
+    text: "hello",
+  });
+  await first.daemon.stop();
+  const gap = await untilGap(news);
+  assert.ok(
+    gap.type === "gap" && gap.reason === "lost" && gap.server === serverOf(first),
+    JSON.stringify(gap),
+  );
+  assert.deepEqual(await nextPastMembers(news), { type: "open", server: serverOf(second) });
+  assert.equal((await untilGap(all)).type, "gap");
+  assert.equal((await nextPastMembers(all)).type, "open");
+  await speaker.send("PUBLISH news again");
+  assert.deepEqual(await nextPastMembers(news), { type: "message", channel: "news", text: "again" });
+  await news.return?.();
+  assert.equal((await news.next()).done, true);
+  await speaker.send("PUBLISH news last");
+  assert.deepEqual(await untilText(all, "last"), {
+    type: "message",
+    pattern: "ne*",
+    channel: "news",
+    text: "last",
+  });
+});
+
+async function untilGap(iterator: AsyncIterator<ChannelEvent>): Promise<ChannelEvent> {
+  for (;;) {
+    const event = await nextPastMembers(iterator);
+    if (event.type === "gap") return event;
+  }
+}
+
+async function untilText(iterator: AsyncIterator<ChannelEvent>, text: string): Promise<ChannelEvent> {
+  for (;;) {
+    const event = await next(iterator);
+    if (event.type === "message" && event.text === text) return event;
+  }
+}
+
+test("a key hears what its rules give, until they are others", async () => {
+  const [, second] = replicas as [RunningReplica, RunningReplica];
+  await using administrator = clientOf([second], root);
+  const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");
+  const id = await administrator.call(["KEY", "ADD", spki, "RULES", "+subscribe +publish &own"]);
+  await using client = clientOf([second], limited);
+  await assert.rejects(client.subscribe("news").next(), (error: DbsyncError) =>
+    /NOPERM.*news/.test(error.message),
+  );
+  const own = client.subscribe("own");
+  assert.equal((await nextPastMembers(own)).type, "open");
+  await client.send("PUBLISH own heard");
+  assert.deepEqual(await nextPastMembers(own), { type: "message", channel: "own", text: "heard" });
+  await administrator.call(["KEY", "RULES", String(id), "+subscribe", "+publish"]);
+  await administrator.send("PUBLISH own more");
+  const gap = await nextPastMembers(own);
+  assert.ok(gap.type === "gap" && /no-longer-permitted/.test(gap.detail), JSON.stringify(gap));
+  await assert.rejects(nextPastMembers(own), /NOPERM/);
+});
+
+test("bytes come as they were said, where Buffers are asked for", async () => {
+  const [, , third] = replicas as [RunningReplica, RunningReplica, RunningReplica];
+  await using client = clientOf([third]);
+  const shard = client.subscribe({ shard: "s" }, { buffers: true });
+  assert.equal((await nextPastMembers(shard)).type, "open");
+  const bytes = Buffer.from([0, 13, 10, 255]);
+  assert.equal(await client.call(["SPUBLISH", "s", bytes]), 1);
+  assert.deepEqual(await nextPastMembers(shard), { type: "message", channel: "s", text: bytes });
+});
+
+test("who has no key listens to nothing, and a client that is closed ends what it listens to", async () => {
+  const [, , third] = replicas as [RunningReplica, RunningReplica, RunningReplica];
+  await using unsigned = createClient({ servers: serverOf(third), key: false });
+  await assert.rejects(unsigned.subscribe("news").next(), /key/);
+  const client = clientOf([third]);
+  const news = client.subscribe("news");
+  assert.equal((await nextPastMembers(news)).type, "open");
+  const waiting = news.next();
+  await client.close();
+  await assert.rejects(waiting, /closed/);
+});
+
+test("where nobody can be listened to a gap says so, once, until somebody can", async () => {
+  const port = await freePort();
+  await using client = createClient({ servers: `127.0.0.1:${port}`, key: app.privateKey });
+  const news = client.subscribe("news");
+  const gap = await next(news);
+  assert.ok(
+    gap.type === "gap" && gap.reason === "lost" && /ECONNREFUSED/.test(gap.detail),
+    JSON.stringify(gap),
+  );
+  await using daemon = await startReplica({ args: ["-s", app.file, "-p", String(port)] });
+  assert.deepEqual(await next(news), { type: "open", server: serverOf(daemon) });
+});
+
+test("a daemon that stands before a Redis, or is older, is passed over, and named", async () => {
+  await using unlistened = await startReplica({ args: ["-s", app.file, "-d", "redis://127.0.0.1:1"] });
+  await using client = clientOf([unlistened]);
+  const gap = await next(client.subscribe("news"));
+  assert.ok(gap.type === "gap" && /tells nothing by itself/.test(gap.detail), JSON.stringify(gap));
+});

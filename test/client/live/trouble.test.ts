@@ -1,0 +1,60 @@
+/** What listening does where daemons greet and then refuse, and where signing takes its time. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EventQueue } from "../../../client/live/event-queue.js";
+import type { ChannelEvent } from "../../../client/live/live-event.js";
+import { channel, Listened } from "./listened.js";
+
+/** Lets everything happen that needs no time. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const queueOf = ({ live }: Listened): EventQueue<ChannelEvent> => {
+  const queue: EventQueue<ChannelEvent> = new EventQueue<ChannelEvent>(() => live.forget(queue));
+  return queue;
+};
+
+test("daemons that greet and then refuse are asked once each before a pause, and one gap says so", async () => {
+  const world = new Listened("one,two");
+  const queue = queueOf(world);
+  world.refusal = "unknown-key";
+  world.live.listen(channel("news"), queue);
+  await settle();
+  assert.equal(world.connections, 2);
+  const first = await queue.next();
+  assert.ok(first.value.type === "gap" && /unknown-key/.test(first.value.detail), JSON.stringify(first));
+  world.clock.advance(60);
+  await settle();
+  assert.equal(world.connections, 4);
+  world.refusal = null;
+  world.clock.advance(2_000);
+  await settle();
+  assert.equal((await queue.next()).value.type, "open", "and no further gap before it");
+  world.live.close();
+});
+
+test("what is asked is asked in its order, however long each signature takes", async () => {
+  const world = new Listened("one");
+  const first = queueOf(world);
+  world.live.listen(channel("kept"), queueOf(world));
+  world.live.listen(channel("news"), first);
+  await settle();
+  const late: (() => void)[] = [];
+  world.sealing = late;
+  await first.return();
+  const second = queueOf(world);
+  world.live.listen(channel("other"), queueOf(world));
+  world.live.listen(channel("news"), second);
+  await settle();
+  for (const seal of late.splice(0).reverse()) {
+    seal();
+    await settle();
+  }
+  const words = world.asked.flatMap(({ commands }) => commands.map((argv) => argv.join(" ")));
+  assert.deepEqual(words, [
+    ...["SUBSCRIBE kept", "SUBSCRIBE news"],
+    ...["UNSUBSCRIBE news", "SUBSCRIBE other", "SUBSCRIBE news"],
+  ]);
+  world.live.close();
+});

@@ -1,0 +1,110 @@
+/** Iterators of `watch`: which keys are told of, what late writes, expiry and FLUSHALL come to, and who may watch. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type Client, createClient, type DbsyncError, type WatchEvent } from "../../../client/entry.js";
+import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+
+const app = makeKeyPair();
+const root = makeKeyPair();
+const limited = makeKeyPair();
+
+let replicas: readonly RunningReplica[] = [];
+before(async () => {
+  const ports = await Promise.all([freePort(), freePort()]);
+  replicas = await Promise.all(
+    ports.map((port, place) => {
+      const args = ["-s", app.file, "--root-key", root.file, "-p", String(port), ...knowsSecret];
+      return startReplica({ args: [...args, "--peer", `127.0.0.1:${ports[1 - place]}`] });
+    }),
+  );
+  await until("both are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+});
+after(async () => {
+  await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
+});
+
+const here = () => replicas[0] as RunningReplica;
+const there = () => replicas[1] as RunningReplica;
+const serverOf = ({ port }: RunningReplica) => `127.0.0.1:${port}`;
+const clientOf = (server: RunningReplica, key = app): Client =>
+  createClient({ servers: serverOf(server), key: key.privateKey, timeout: 10_000 });
+
+async function next(iterator: AsyncIterator<WatchEvent>): Promise<WatchEvent> {
+  const { value, done } = await iterator.next();
+  assert.ok(!done, "it has ended");
+  return value;
+}
+
+const changed = (key: string, db = 0) => ({ type: "changed", db, key });
+const deleted = (key: string, db = 0) => ({ type: "deleted", db, key });
+
+test("changes of a key are told, wherever they were made; of others nothing", async () => {
+  await using client = clientOf(here());
+  await using far = clientOf(there());
+  const key = client.watch("k");
+  const users = client.watch({ prefix: "user:" }, { db: 1 });
+  assert.deepEqual(await next(key), { type: "open", server: serverOf(here()) });
+  assert.equal((await next(users)).type, "open");
+  await far.send("SET other 1");
+  await far.send("SET k 1");
+  assert.deepEqual(await next(key), changed("k"));
+  await far.send("SET user:1 ada", { db: 0 });
+  await far.send("SET user:1 ada", { db: 1 });
+  assert.deepEqual(await next(users), changed("user:1", 1));
+  await far.send("DEL k");
+  assert.deepEqual(await next(key), deleted("k"));
+  await client.send("SET k 1 PX 300");
+  assert.deepEqual(await next(key), changed("k"));
+  assert.deepEqual(await next(key), { type: "expired", db: 0, key: "k" });
+});
+
+test("a write that comes late and changes what was told is told", async () => {
+  await using client = clientOf(here());
+  using envelopes = await EnvelopeClient.open(here().port, app);
+  await client.send("SET late b");
+  const key = client.watch("late");
+  assert.equal((await next(key)).type, "open");
+  assert.deepEqual(await envelopes.replies([["SET", "later", "x"]]), [{ kind: "status", text: "OK" }]);
+  const [reply] = await envelopes.replies([["APPEND", "late", "c"]]);
+  assert.deepEqual(reply, { kind: "integer", value: 2 });
+  assert.deepEqual(await next(key), changed("late"));
+  // Dated before the APPEND, and behind the SET: that is taken back and done again.
+  const before = Date.now() - 20_000;
+  await envelopes.replies([["SET", "late", "early"]], { at: before });
+  assert.deepEqual(await next(key), changed("late"));
+});
+
+test("a database that is emptied is a gap", async () => {
+  await using client = clientOf(here());
+  const key = client.watch("any", { db: 3 });
+  assert.equal((await next(key)).type, "open");
+  await client.send("SET any 1", { db: 3 });
+  assert.deepEqual(await next(key), changed("any", 3));
+  await client.send("FLUSHDB", { db: 3 });
+  const gap = await next(key);
+  assert.ok(gap.type === "gap" && gap.reason === "keys", JSON.stringify(gap));
+});
+
+test("who may not read a key is not told of it", async () => {
+  await using administrator = clientOf(here(), root);
+  const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");
+  await administrator.call(["KEY", "ADD", spki, "RULES", "+@all %R~app:* %W~log"]);
+  await using client = clientOf(here(), limited);
+  const own = client.watch({ prefix: "app:1" });
+  assert.equal((await next(own)).type, "open");
+  for (const hidden of ["log", { prefix: "ap" }, { prefix: "" }])
+    await assert.rejects(client.watch(hidden).next(), (error: DbsyncError) => /NOPERM/.test(error.message));
+});
+
+test("thousands of names are asked for together, and each is told of its own", async () => {
+  await using client = clientOf(here());
+  const names = Array.from({ length: 2500 }, (_, number) => `many:${number}`);
+  const iterators = names.map((name) => client.watch(name));
+  for (const one of iterators) assert.equal((await next(one)).type, "open");
+  await client.call(["MSET", ...names.flatMap((name) => [name, "1"])]);
+  for (const [place, one] of iterators.entries())
+    assert.deepEqual(await next(one), changed(names[place] as string));
+});

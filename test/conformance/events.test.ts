@@ -1,0 +1,171 @@
+/**
+ * Random commands tell the events of redis-server's keyspace notifications, in its order, and count as many hits and misses.
+ * DBSYNC_SEED replays a run.
+ */
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { after, before, test } from "node:test";
+import { Changes } from "../../daemon/backends/changes.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { settled } from "../../protocol/step-reply.js";
+import { commands, findCommand } from "../../store/command-table.js";
+import { Database } from "../../store/database.js";
+import { EVENT_RULES } from "../../store/events/event-rules.js";
+import type { Command } from "../../store/rows/command.js";
+import { amount } from "../support/amount.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { type RedisServer, startRedis } from "../support/redis-server.js";
+import { ReplyReader } from "../support/reply-reader.js";
+import { skipWithout } from "../support/requirements.js";
+import { seedOfRun } from "../support/seeded-random.js";
+import { episode, type Step } from "./episode.js";
+import { otherEvents } from "./other-events.js";
+
+const EPISODE_CALLS = 500;
+const COMMANDS_FULL = 60_000;
+
+const seed = seedOfRun();
+const skip = skipWithout("redis-server");
+let server: RedisServer;
+before(async () => {
+  if (skip === false) server = await startRedis();
+});
+after(() => server?.stop());
+
+test("each command that writes has its rule, and no others have", () => {
+  const written = commands.filter(({ writes }) => writes).map(({ name }) => name);
+  assert.deepEqual([...EVENT_RULES.keys()].sort(), written.sort());
+});
+
+/** What is done to keys, and what was looked for. */
+interface Told {
+  readonly events: readonly string[];
+  readonly looked: string;
+  readonly isError: boolean;
+}
+
+/** redis-server, and what it says of each command. */
+class Announced implements Disposable {
+  readonly #redis: RedisConnection;
+  readonly #subscriber: Socket;
+  readonly #reader = new ReplyReader();
+  #messages: (readonly ByteString[])[] = [];
+  #come: () => void = () => {};
+  #marks = 0;
+
+  private constructor(redis: RedisConnection, subscriber: Socket) {
+    this.#redis = redis;
+    this.#subscriber = subscriber;
+    subscriber.on("data", (chunk) => {
+      for (const reply of this.#reader.push(chunk)) this.#messages.push(textsOf(reply));
+      this.#come();
+    });
+  }
+
+  static async open(port: number): Promise<Announced> {
+    const redis = await RedisConnection.open(port);
+    await redis.call("FLUSHALL");
+    await redis.call("CONFIG", "SET", "notify-keyspace-events", "AnmE");
+    const announced = new Announced(redis, connect({ port, host: "127.0.0.1" }));
+    announced.#subscriber.write("PSUBSCRIBE mark __keyevent@*__:*\r\n");
+    await announced.#until(() => announced.#messages.length === 2);
+    announced.#messages = [];
+    return announced;
+  }
+
+  async tell({ argv, db }: Step, mayWait: boolean): Promise<Told> {
+    const call = mayWait ? [["MULTI"], argv, ["EXEC"]] : [argv];
+    const before = [
+      ["CONFIG", "RESETSTAT"],
+      ["SELECT", String(db)],
+    ];
+    for (const each of [...before, ...call, ["INFO", "stats"]]) this.#redis.queue(each);
+    const [reply, info] = (await this.#redis.flush()).slice(-2);
+    const text = info?.kind === "bulk" ? info.bytes : "";
+    const of = (name: string) => new RegExp(`${name}:(\\d+)`).exec(text)?.[1];
+    const looked = `${of("keyspace_hits")} hits, ${of("keyspace_misses")} misses`;
+    return { events: await this.#events(), looked, isError: reply?.kind === "error" };
+  }
+
+  async #events(): Promise<readonly string[]> {
+    const mark = `mark ${this.#marks++}`;
+    await this.#redis.call("PUBLISH", "mark", mark);
+    await this.#until(() => this.#messages.at(-1)?.[3] === mark);
+    const messages = this.#messages.slice(0, -1);
+    this.#messages = [];
+    return messages.map(([, , channel = "", key]) => {
+      const [, db, name] = /^__keyevent@(\d+)__:(.*)$/.exec(channel) ?? [];
+      return `${db} ${name} ${JSON.stringify(key)}`;
+    });
+  }
+
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await new Promise<void>((resolve) => void (this.#come = resolve));
+  }
+
+  [Symbol.dispose](): void {
+    this.#redis[Symbol.dispose]();
+    this.#subscriber.destroy();
+  }
+}
+
+const textsOf = (reply: Reply) =>
+  (reply.kind === "array" ? reply.items : []).map((item) => (item.kind === "bulk" ? item.bytes : ""));
+
+/** The same of ours. */
+class Heard {
+  readonly #database = new Database();
+  readonly #changes = new Changes(() => this.#database);
+  #events: string[] = [];
+
+  constructor() {
+    this.#changes.hearEvents({
+      event: (_, name, db, key) => this.#events.push(`${db} ${name} ${JSON.stringify(key)}`),
+    });
+  }
+
+  tell({ argv, db, at, id }: Step): Told {
+    this.#events = [];
+    const { hits, misses } = this.#database.lookups;
+    const { kind } = settled(this.#database.execute(argv, { db, at, id }));
+    const after = this.#database.lookups;
+    const looked = `${after.hits - hits} hits, ${after.misses - misses} misses`;
+    return { events: this.#events, looked, isError: kind === "error" };
+  }
+}
+
+/** Whether a command is about keys, and the same in both. */
+function isCompared({ reads, writes, group }: Command, step: Step): boolean {
+  if (!(reads || writes) || group === "scripting" || group === "server") return false;
+  const other = otherOf(step);
+  return other === null || other.ofLookups === true;
+}
+
+function otherOf({ argv }: Step) {
+  const words = argv.map((word) => word.toUpperCase());
+  const other = otherEvents[words[0] ?? ""];
+  return other?.isSo(words) === true ? other : null;
+}
+
+test(`events are redis-server's (seed ${seed})`, { skip }, async () => {
+  for (let number = 0; number < amount(6000, COMMANDS_FULL) / EPISODE_CALLS; number++) {
+    using redis = await Announced.open(server.port);
+    const ours = new Heard();
+    const now = Date.now();
+    for (const step of episode(seed, number, { calls: EPISODE_CALLS, now }).steps) {
+      const command = findCommand(step.name) as Command;
+      // What expires is told when each server comes to it.
+      if (step.at !== now || step.id.startsWith("expiry.")) break;
+      if (!isCompared(command, step)) continue;
+      const mine = ours.tell(step);
+      const theirs = await redis.tell(step, command.flags.includes("blocking"));
+      const where = `${step.db}> ${JSON.stringify(step.argv)}, of episode ${number}, seed ${seed}`;
+      // Of several keys some may have been looked for there before the error was found.
+      const areLookupsSame = !mine.isError && otherOf(step) === null;
+      const isTold = (event: string) => areLookupsSame || !event.includes(" keymiss ");
+      assert.deepEqual(mine.events.filter(isTold), theirs.events.filter(isTold), where);
+      if (areLookupsSame) assert.equal(mine.looked, theirs.looked, where);
+    }
+  }
+});

@@ -1,0 +1,81 @@
+/** How what is told of consumer groups is compared: times in it are by each side's own clock. */
+import { array, type Reply, ZERO } from "../../protocol/reply.js";
+import { type Incomparable, integerOf, isWithin } from "./comparison.js";
+import { itemsOf, shown } from "./resp2-fold.js";
+
+/** A reply with its times set to 0, and they. */
+export interface Timeless {
+  readonly reply: Reply;
+  readonly times: readonly number[];
+}
+
+/** Finds the times in a reply, which it collects, and answers the reply without them. */
+type TakeTimes = (reply: Reply, times: number[]) => Reply;
+
+export const timed = (take: TakeTimes): Incomparable => ({
+  reason: "times are by redis-server's own clock",
+  compare: ({ argv, ours }) => ({
+    ask: [argv],
+    agree: ([theirs], lag) => theirs !== undefined && areNearly(ours, theirs, take, lag),
+  }),
+});
+
+/** Whether two replies are the same but for their times, and these near each other. */
+export function areNearly(ours: Reply, theirs: Reply, take: TakeTimes, lag: number): boolean {
+  const [one, other] = [timeless(ours, take), timeless(theirs, take)];
+  return shown(one.reply) === shown(other.reply) && areNear(one.times, other.times, lag);
+}
+
+export const areNear = (times: readonly number[], others: readonly number[], lag: number): boolean =>
+  times.length === others.length && times.every((time, i) => isWithin(time, others[i] as number, lag));
+
+export function timeless(reply: Reply, take: TakeTimes): Timeless {
+  const times: number[] = [];
+  return { reply: take(reply, times), times };
+}
+
+const inItems =
+  (take: TakeTimes): TakeTimes =>
+  (reply, times) =>
+    reply.kind === "array" ? array(reply.items.map((item) => take(item, times))) : reply;
+
+/** A time at a place of an array. */
+const atPlace =
+  (place: number, take: TakeTimes = timeItself): TakeTimes =>
+  (reply, times) =>
+    reply.kind === "array" && reply.items.length > place
+      ? array(reply.items.map((item, i) => (i === place ? take(item, times) : item)))
+      : reply;
+
+const timeItself: TakeTimes = (reply, times) => {
+  times.push(integerOf(reply));
+  return ZERO;
+};
+
+/** What follows some names in a flat map. */
+const named =
+  (takes: Readonly<Record<string, TakeTimes>>): TakeTimes =>
+  (reply, times) =>
+    array(
+      itemsOf(reply).map((item, i, items) => {
+        const name = items[i - 1];
+        const take = i % 2 === 1 && name?.kind === "bulk" ? takes[name.bytes] : undefined;
+        return take === undefined ? item : take(item, times);
+      }),
+    );
+
+/** Of XPENDING with a range; its summary has no times, and no arrays of four. */
+export const idleOfPending = inItems((item, times) =>
+  item.kind === "array" && item.items.length === 4 ? atPlace(2)(item, times) : item,
+);
+export const idleOfConsumers = inItems(named({ idle: timeItself }));
+
+/** Of XINFO STREAM FULL. */
+export const timesOfStream = named({
+  groups: inItems(
+    named({
+      pending: inItems(atPlace(2)),
+      consumers: inItems(named({ "seen-time": timeItself, pending: inItems(atPlace(1)) })),
+    }),
+  ),
+});

@@ -1,0 +1,59 @@
+/** --ws of a real daemon: beside the other port, over TLS, and what it is not started with. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { WebSocket } from "ws";
+import { writeCertificate } from "../../../support/certificate-files.js";
+import { startDaemon } from "../../../support/daemon-process.js";
+import { EnvelopeClient } from "../../../support/envelope-client.js";
+import { makeFolder } from "../../replicas.js";
+import { MessageLine, openClient, pair } from "./scene.js";
+
+const SERVING = "serving WebSocket clients";
+
+test("what a page writes is recorded and signed like everything else", async () => {
+  using folder = makeFolder();
+  const args = ["-s", pair.file, "--data", folder.path, "--ws", "0"];
+  const portOf = async (daemon: Awaited<ReturnType<typeof startDaemon>>) =>
+    Number((await daemon.logged(({ msg }) => msg === SERVING))["port"]);
+  {
+    await using daemon = await startDaemon(args);
+    using page = await openClient(await portOf(daemon));
+    assert.deepEqual(await page.replies([["INCR", "n"]]), [{ kind: "integer", value: 1 }]);
+    await daemon.stop();
+  }
+  await using again = await startDaemon(args);
+  using page = await openClient(await portOf(again));
+  assert.deepEqual(await page.replies([["INCR", "n"]]), [{ kind: "integer", value: 2 }]);
+});
+
+test("with a certificate it speaks TLS, as the other port does", async () => {
+  using folder = makeFolder();
+  const { certificate, key, pem } = await writeCertificate(folder.path);
+  const tls = ["--tls-cert", certificate, "--tls-key", key];
+  await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", ...tls]);
+  const { port } = await daemon.logged(({ msg }) => msg === SERVING);
+  const plain = new WebSocket(`ws://localhost:${port}/`);
+  await once(plain, "error");
+  const socket = new WebSocket(`wss://localhost:${port}/`, { ca: pem, origin: "https://localhost:8080" });
+  await once(socket, "open");
+  using page = await EnvelopeClient.over(new MessageLine(socket), pair);
+  assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
+});
+
+const REFUSED: readonly [args: readonly string[], says: RegExp][] = [
+  [["--ws", "0"], /--ws speaks version 2.*give -s public\.pem/],
+  [["-s", pair.file, "--ws-origin", "https://a.example"], /give --ws too/],
+  [["-s", pair.file, "--ws-compress"], /give --ws too/],
+  [["-s", pair.file, "--ws", "0", "--ws-origin", "shop.example"], /Expected a site as browsers name it/],
+  [["-s", pair.file, "--ws", "0", "--ws-origin", "null"], /Expected a site/],
+  [["-s", pair.file, "--ws", "0", "--ws-origin", "https://a.example/page"], /Expected a site/],
+  [["-s", pair.file, "--ws", "10.255.255.1:1180", "--require-tls"], /--require-tls wants TLS there/],
+  [["-s", pair.file, "-p", "7001", "--ws", "7001"], /--ws and -p both name port 7001/],
+];
+
+for (const [args, says] of REFUSED) {
+  test(`${args.filter((arg) => arg !== pair.file).join(" ")} does not start`, async () => {
+    await assert.rejects(startDaemon(args), says);
+  });
+}

@@ -1,0 +1,92 @@
+/** The cache of examples/recipes. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Client } from "../../../client/entry.js";
+import { Cache } from "../../../examples/recipes/cache.js";
+import { CutTrio } from "./cut-trio.js";
+
+const TIMES = { ttlMs: 600_000, missingMs: 600_000 };
+
+/** Something slow, which is made when it is told to. */
+class Slow {
+  value: string | null = "old";
+  made = 0;
+  #go: (() => void)[] = [];
+  #isHeld = false;
+
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    for (const go of this.#go.splice(0)) go();
+  }
+
+  readonly make = async (): Promise<string | null> => {
+    const { value } = this;
+    this.made++;
+    if (this.#isHeld) await new Promise<void>((resolve) => void this.#go.push(resolve));
+    return value;
+  };
+}
+
+test("of many askers one of each program at most makes the value, and one daemon may be killed meanwhile", async () => {
+  await using cut = await CutTrio.start();
+  const slow = new Slow();
+  const caches = [0, 1, 2].map(() => new Cache(cut.client(), slow.make, TIMES));
+  slow.hold();
+  const asked = Array.from({ length: 30 }, (_, i) => (caches[i % 3] as Cache<string>).get("page"));
+  await cut.trio.until("somebody makes it", async () => slow.made > 0);
+  await cut.kill(0);
+  slow.release();
+  assert.deepEqual(await Promise.all(asked), Array(30).fill("old"));
+  assert.ok(slow.made >= 1 && slow.made <= caches.length, `it was made ${slow.made} times`);
+});
+
+test("what is not there is asked for once, what fails is tried anew, and who is gone is not waited for", async () => {
+  await using cut = await CutTrio.start();
+  const slow = new Slow();
+  slow.value = null;
+  const client = cut.client();
+  const cache = new Cache(client, slow.make, TIMES);
+  assert.deepEqual([await cache.get("none"), await cache.get("none")], [null, null]);
+  assert.equal(slow.made, 1);
+  let tries = 0;
+  const failing = async () => {
+    if (tries++ === 0) throw new Error("not now");
+    return "there";
+  };
+  const other = new Cache(client, failing, TIMES);
+  await assert.rejects(other.get("failing"), /not now/);
+  assert.equal(await other.get("failing"), "there");
+  await client.send("SET flight:left gone PX 300"); // so it is left by somebody who makes it, and is killed
+  assert.equal(await other.get("left"), "there");
+});
+
+/** A value is made of old data at one daemon, while at another the change is told. */
+async function fillWhileChanged(cut: CutTrio, reading: Client, changing: Client, slow: Slow): Promise<void> {
+  const cache = new Cache(reading, slow.make, TIMES);
+  slow.hold();
+  const got = cache.get("page");
+  await cut.trio.until("it is being made", async () => slow.made > 0);
+  slow.value = "new";
+  await new Cache(changing, slow.make, TIMES).changed("page");
+  slow.release();
+  assert.equal(await got, "old");
+}
+
+test("what was made of data that have changed since is not kept, though its maker had not heard of the change", async () => {
+  await using cut = await CutTrio.start();
+  const [reading, changing] = [await cut.reaching([0]), await cut.reaching([1])];
+  cut.areApart = true;
+  const slow = new Slow();
+  await fillWhileChanged(cut, reading, changing, slow);
+  await changing.send("DEL naive");
+  await reading.send("SET naive old");
+  assert.equal(await reading.send("GET cache:page"), '"old"', "so it is there for now");
+  await cut.heal();
+  assert.equal(await reading.send("GET cache:page"), null);
+  assert.equal(await new Cache(changing, slow.make, TIMES).get("page"), "new");
+  assert.equal(await changing.send("GET naive"), "old", "without the condition the old value stays");
+});

@@ -1,0 +1,87 @@
+/** Three real daemons that record, whose links can be cut, and clients that reach some of them. */
+import { type Client, createClient, type SendOptions } from "dbsyncd";
+import { Trio } from "../../faults/trio.js";
+import { CuttablePort } from "../../support/cuttable-port.js";
+
+/** As far as dates may lie back and ahead in the recipes that wait for `stable`, which comes after some 7 s then. */
+export const SMALL_WINDOW = ["--window", "3s,1s"] as const;
+
+/** What calls get; a busy machine may need some of it. */
+const CALL_MS = 20_000;
+
+export class CutTrio implements AsyncDisposable {
+  readonly trio: Trio;
+  /** Between the daemons: each leads to one of them. */
+  readonly #links: readonly CuttablePort[];
+  readonly #open: AsyncDisposable[] = [];
+
+  private constructor(trio: Trio, links: readonly CuttablePort[]) {
+    this.trio = trio;
+    this.#links = links;
+  }
+
+  static async start(args: readonly string[] = []): Promise<CutTrio> {
+    const trio = await Trio.make(args);
+    const links = await Promise.all(trio.ports.map((port) => CuttablePort.open(() => port)));
+    trio.linkPorts = links.map(({ port }) => port);
+    await trio.startAll();
+    return new CutTrio(trio, links);
+  }
+
+  /** Whether no daemon hears of another. */
+  set areApart(areApart: boolean) {
+    for (const link of this.#links) link.isCut = areApart;
+  }
+
+  /** A client that knows all three. */
+  client(options: Partial<SendOptions> = {}): Client {
+    return this.#made(this.trio.servers, options);
+  }
+
+  /** A client that knows all three, and can be cut off from each. */
+  async cuttable(options: Partial<SendOptions> = {}): Promise<{ client: Client; ways: CuttablePort[] }> {
+    const ways = await Promise.all(this.trio.ports.map((port) => CuttablePort.open(() => port)));
+    for (const way of ways) this.#keep(way);
+    const servers = ways.map(({ port }) => `127.0.0.1:${port}`);
+    return { client: this.#made(servers, options), ways };
+  }
+
+  /** A client that knows all three, and reaches some. */
+  async reaching(indices: readonly number[], options: Partial<SendOptions> = {}): Promise<Client> {
+    const { client, ways } = await this.cuttable(options);
+    for (const [index, way] of ways.entries()) way.isCut = !indices.includes(index);
+    return client;
+  }
+
+  /** All hear of each other, and all have the same. */
+  async heal(): Promise<void> {
+    this.areApart = false;
+    await this.trio.level(60_000);
+  }
+
+  /** As power that fails, and comes back. */
+  async kill(index: number): Promise<void> {
+    await this.trio.end(index, "SIGKILL");
+  }
+
+  async restart(index: number): Promise<void> {
+    await this.trio.start(index);
+    await this.trio.until("it is live", async () => (await this.trio.status(index)).state === "live");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const each of this.#open.toReversed()) await each[Symbol.asyncDispose]();
+    await this.trio[Symbol.asyncDispose]();
+    await Promise.all(this.#links.map((link) => link[Symbol.asyncDispose]()));
+  }
+
+  /** As the package makes it: the recipes ask for its class of errors. */
+  #made(servers: readonly string[], options: Partial<SendOptions>): Client {
+    return this.#keep(createClient({ servers, key: this.trio.app.privateKey, timeout: CALL_MS, ...options }));
+  }
+
+  #keep<Open extends AsyncDisposable>(open: Open): Open {
+    this.#open.push(open);
+    return open;
+  }
+}

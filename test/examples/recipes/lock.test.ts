@@ -1,0 +1,130 @@
+/** The lock of examples/recipes, and why it is not made of `SET NX PX`. DBSYNC_SEED replays what is random here. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { Lock } from "../../../examples/recipes/lock.js";
+import { amount, skipUnlessFull } from "../../support/amount.js";
+import type { CuttablePort } from "../../support/cuttable-port.js";
+import { EnvelopeClient } from "../../support/envelope-client.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { CutTrio } from "./cut-trio.js";
+
+const PATIENCE_MS = 60_000;
+const TURNS = amount(25, 80);
+/** As Redis is told it, in milliseconds; and by how much a write is dated back. */
+const LEASE = "60000";
+const BACK_MS = 15_000;
+const seed = seedOfRun();
+
+test("a lock by SET NX has two holders, by SET NX PX and majority it ends too early, the numbered one does neither", async () => {
+  await using cut = await CutTrio.start();
+  const { trio } = cut;
+  cut.areApart = true;
+  const nearest = [await cut.reaching([0]), await cut.reaching([1])];
+  const answers = nearest.map((client) => client.send(["SET", "near", "mine", "NX", "PX", LEASE]));
+  assert.deepEqual(await Promise.all(answers), ["OK", "OK"]);
+
+  // Signed 15 s ago, and on its way since; it has reached one daemon.
+  using straggler = await EnvelopeClient.open(trio.ports[2] as number, trio.app);
+  const naive = ["SET", "naive", "the straggler's", "NX", "PX", LEASE];
+  const numbered = ["ZADD", "lock:numbered", "GT", "CH", "1", "taken"];
+  const replies = await straggler.replies([naive, numbered], { at: Date.now() - BACK_MS });
+  assert.deepEqual(replies, [
+    { kind: "status", text: "OK" },
+    { kind: "integer", value: 1 },
+  ]);
+
+  const client = cut.client({ timeout: PATIENCE_MS / 3 });
+  const told = await client.send(["SET", "naive", "mine", "NX", "PX", LEASE], { policy: "majority" });
+  assert.equal(told, "OK");
+  const mine = await new Lock(client, "numbered", PATIENCE_MS).acquire(PATIENCE_MS);
+  assert.equal(mine?.number, 1, "most told nobody else that the first is his");
+
+  await cut.heal();
+  assert.equal(await client.send("GET naive"), "the straggler's");
+  const left = Number(await client.call("PTTL naive"));
+  assert.ok(
+    left <= Number(LEASE) - BACK_MS,
+    `it was to be ${LEASE} ms, and ends in ${left} ms: then somebody else is told OK`,
+  );
+
+  const other = new Lock(cut.client(), "numbered", PATIENCE_MS);
+  assert.equal(await other.acquire(500), null);
+  assert.ok(mine.left() > 0);
+  await mine.release();
+  assert.equal((await other.acquire(PATIENCE_MS))?.number, 2);
+});
+
+test("who holds the lock and is gone is waited for, and then the next number is given", async () => {
+  await using cut = await CutTrio.start();
+  const [gone, next] = [0, 1].map(() => new Lock(cut.client(), "job", 1500)) as [Lock, Lock];
+  const turn = await gone.acquire(PATIENCE_MS);
+  assert.equal(turn?.number, 1);
+  await cut.kill(0);
+  const after = await next.acquire(PATIENCE_MS);
+  assert.ok(turn.left() <= 0, "its lease was over when the next one began");
+  assert.equal(after?.number, 2);
+  await turn.release();
+  assert.equal(await gone.acquire(300), null, "a release that comes late frees nobody else's turn");
+});
+
+test("with too few daemons nobody gets the lock, and it is free again when they are back", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using cut = await CutTrio.start();
+  await cut.kill(1);
+  await cut.kill(2);
+  const lock = new Lock(cut.client(), "job", 1000);
+  assert.equal(await lock.acquire(500), null);
+  await cut.restart(1);
+  assert.ok(await lock.acquire(PATIENCE_MS));
+});
+
+interface Interval {
+  readonly number: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+test(`of four who race, while daemons and ways are cut and one daemon is killed, one at a time holds it (seed ${seed})`, async (t) => {
+  const random = new SeededRandom(seed);
+  const leaseMs = 800;
+  await using cut = await CutTrio.start();
+  const held: Interval[] = [];
+  const racers = await Promise.all([0, 1, 2, 3].map(() => cut.cuttable({ timeout: 500 })));
+  const isOver = () => held.length >= TURNS;
+  const race = async ({ client }: (typeof racers)[number]) => {
+    const lock = new Lock(client, "raced", leaseMs);
+    while (!isOver()) {
+      const turn = await lock.acquire(leaseMs).catch(() => null);
+      if (turn === null) continue;
+      const [from, until] = [performance.now(), performance.now() + turn.left()];
+      if (until <= from) continue;
+      await pause(random.below(30));
+      const isGone = random.below(10) === 0;
+      held.push({ number: turn.number, from, to: isGone ? until : Math.min(until, performance.now()) });
+      if (!isGone) await turn.release().catch(() => {});
+    }
+  };
+  const trouble = async () => {
+    const ways = racers.flatMap((racer) => racer.ways) as CuttablePort[];
+    for (let fault = 0; !isOver(); fault++) {
+      if (fault === 1) await cut.kill(2);
+      cut.areApart = fault !== 4 && random.below(2) === 0;
+      if (fault === 4) await cut.restart(2);
+      for (const way of ways) way.isCut = random.below(4) === 0;
+      await pause(random.between(50, 300));
+    }
+    cut.areApart = false;
+    for (const way of ways) way.isCut = false;
+  };
+  await Promise.all([trouble(), ...racers.map(race)]);
+  held.sort((a, b) => a.number - b.number);
+  for (const [index, { number, to }] of held.entries()) {
+    const next = held[index + 1];
+    if (next === undefined) break;
+    assert.ok(next.number > number, `number ${number} is given twice`);
+    assert.ok(next.from >= to, `${next.number} began ${to - next.from} ms before ${number} had ended`);
+  }
+  t.diagnostic(`${held.length} turns, of ${held.at(-1)?.number} numbers`);
+});

@@ -1,0 +1,72 @@
+/** The work queue of examples/recipes, and why it is not LPOP. DBSYNC_SEED replays what is random here. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Job, Queue } from "../../../examples/recipes/queue.js";
+import { amount } from "../../support/amount.js";
+import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { CutTrio } from "./cut-trio.js";
+
+const JOBS = amount(40, 400);
+const WORKERS = 3;
+const seed = seedOfRun();
+
+test("LPOP gives one element to two; a job that two workers finish has its effect once", async () => {
+  await using cut = await CutTrio.start();
+  const client = cut.client();
+  const queue = new Queue(client, "jobs", 1);
+  await queue.add("one", "5");
+  await client.send("RPUSH naive one");
+  const taken: Job[] = [];
+  await cut.trio.level(60_000);
+  const near = [await cut.reaching([0, 2]), await cut.reaching([1, 2])];
+  for (const worker of near) {
+    const own = new Queue(worker, "jobs", 1); // whoever comes next thinks that the one before is gone
+    await cut.trio.until("it is taken", async () => {
+      const job = await own.take();
+      if (job !== null) taken.push(job);
+      return job !== null;
+    });
+  }
+  cut.areApart = true;
+  await cut.kill(2);
+  assert.deepEqual(await Promise.all(near.map((worker) => worker.send("LPOP naive"))), ["one", "one"]);
+  const finished = await Promise.all(taken.map((job) => job.finish([["INCRBY", "sum", job.payload]])));
+  assert.deepEqual(finished, [true, true], "each is told so by the daemon that it reaches");
+  cut.areApart = false;
+  await cut.restart(2);
+  await cut.heal();
+  assert.equal(await client.send("GET sum"), "5");
+  await queue.add("one", "5");
+  assert.equal(await client.call("LLEN jobs"), 0, "it is not added anew");
+  assert.equal(await queue.take(), null);
+});
+
+test(`all jobs are done once, though workers go and a daemon is killed (seed ${seed})`, async () => {
+  const random = new SeededRandom(seed);
+  await using cut = await CutTrio.start();
+  const client = cut.client();
+  const queue = new Queue(client, "jobs");
+  for (let i = 1; i <= JOBS; i++) await queue.add(`job-${i}`, String(i));
+  let finished = 0;
+  const isDone = async () => (await client.call("LLEN jobs")) === 0;
+  const work = async () => {
+    const own = new Queue(cut.client(), "jobs", 500);
+    while (!(await isDone())) {
+      const job = await own.take();
+      if (job === null || random.below(5) === 0) continue; // it goes, and never comes back
+      const effects = [
+        ["INCRBY", "sum", job.payload],
+        ["HINCRBY", "times", job.id, 1],
+      ];
+      await job.finish(effects);
+      if (random.below(5) === 0) await job.finish(effects); // it has not heard of its success
+      if (++finished === Math.floor(JOBS / 3)) await cut.kill(1);
+      if (finished === Math.floor((2 * JOBS) / 3)) await cut.restart(1);
+    }
+  };
+  await Promise.all(Array.from({ length: WORKERS }, work));
+  await cut.trio.level(60_000);
+  assert.equal(Number(await client.send("GET sum")), (JOBS * (JOBS + 1)) / 2);
+  const times = (await client.call("HVALS times")) as string[];
+  assert.deepEqual(times, Array(JOBS).fill("1"));
+});

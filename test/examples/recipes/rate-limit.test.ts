@@ -1,0 +1,60 @@
+/** The rate limiter of examples/recipes: how much too much it admits at worst. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RateLimit } from "../../../examples/recipes/rate-limit.js";
+import { CutTrio } from "./cut-trio.js";
+
+const LIMIT = 6;
+const ASKED = 15;
+/** One that no test sees the end of. */
+const SLOT_MS = 1e12;
+/** A busy machine needs some of it. */
+const PATIENCE_MS = 20_000;
+
+/** How many of some requests are admitted. */
+async function admitted(ask: () => Promise<boolean>, requests = ASKED): Promise<number> {
+  let count = 0;
+  for (let i = 0; i < requests; i++) if (await ask()) count++;
+  return count;
+}
+
+test("as many as there may be, also when one daemon is killed", async () => {
+  await using cut = await CutTrio.start();
+  const limits = [0, 1].map(() => new RateLimit(cut.client(), LIMIT, SLOT_MS, PATIENCE_MS));
+  let asked = 0;
+  const ask = async () => {
+    if (asked === LIMIT - 2) await cut.kill(1);
+    return await (limits[asked++ % 2] as RateLimit).admit("ada");
+  };
+  assert.equal(await admitted(ask), LIMIT);
+  assert.equal(await admitted(() => (limits[0] as RateLimit).admit("grace")), LIMIT);
+});
+
+test("with daemons that do not hear of each other half as many again at most, and three times as many by INCR's answer", async () => {
+  await using cut = await CutTrio.start();
+  cut.areApart = true;
+  const pairs = await Promise.all(
+    [
+      [0, 1],
+      [1, 2],
+      [2, 0],
+    ].map((reached) => cut.reaching(reached)),
+  );
+  const counts = await Promise.all(
+    pairs.map((client) => {
+      const limit = new RateLimit(client, LIMIT, SLOT_MS, PATIENCE_MS);
+      return admitted(() => limit.admit("ada"));
+    }),
+  );
+  const sum = counts.reduce((all, count) => all + count);
+  assert.ok(sum > 0 && sum <= 1.5 * LIMIT, `${sum} were admitted`);
+
+  const alone = await Promise.all([[0], [1], [2]].map((reached) => cut.reaching(reached)));
+  const naive = async (client: (typeof alone)[number]) => Number(await client.call("INCR naive")) <= LIMIT;
+  const naively = await Promise.all(alone.map((client) => admitted(() => naive(client))));
+  assert.deepEqual(naively, [LIMIT, LIMIT, LIMIT]);
+  const lonely = await Promise.all(
+    alone.map((client) => new RateLimit(client, LIMIT, SLOT_MS, PATIENCE_MS).admit("grace")),
+  );
+  assert.deepEqual(lonely, [false, false, false], "one daemon is not most of them");
+});

@@ -1,0 +1,20 @@
+/** Redis clients of three daemons. */
+import { createPublicKey } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Trio } from "./trio.js";
+
+export async function respPort(trio: Trio, index: number): Promise<number> {
+  const line = await trio.daemon(index).logged(({ msg }) => msg === "serving Redis clients");
+  return line["port"] as number;
+}
+
+/** Lets the daemons sign for Redis clients. */
+export async function letIn(trio: Trio): Promise<void> {
+  await using root = trio.client([0], { key: trio.root.privateKey });
+  for (const index of trio.ports.keys()) {
+    const pem = readFileSync(join(trio.folder(index), "daemon.pem"));
+    const spki = createPublicKey(pem).export({ type: "spki", format: "der" });
+    await root.call(["CLUSTER", "ADD", spki.toString("base64")], { replicated: trio.ports.length });
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Scripts at three daemons that record, at the same time, of which one is killed: each script is there as a whole or not at all, none
+ * that was answered is lost, and all three daemons are equal.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { itemsOf, shown } from "../conformance/resp2-fold.js";
+import { amount } from "../support/amount.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { letIn, respPort } from "./resp-trio.js";
+import { Trio } from "./trio.js";
+
+const ROUNDS = amount(60, 400);
+/** Reads, chooses, and writes by what it found. */
+const SCRIPT = `
+local total = redis.call('incr', 'total')
+redis.call('rpush', 'log', ARGV[1])
+redis.call('sadd', 'pool', ARGV[1], 'x' .. total)
+local taken = redis.call('spop', 'pool')
+redis.call('hset', 'taken', ARGV[1], taken)
+local id = redis.call('xadd', 'events', '*', 'n', ARGV[1])
+redis.call('hset', 'ids', ARGV[1], id)
+if total % 7 == 0 then redis.call('del', 'pool') end
+return total`;
+
+test("what scripts at three daemons wrote is the same at all of them, whole, and what was answered is there", async () => {
+  await using trio = await Trio.start(["--resp", "0"]);
+  await letIn(trio);
+  const answered: string[] = [];
+  const run = async (index: number, from: number, to: number) => {
+    using client = await RedisConnection.open(await respPort(trio, index));
+    for (let round = from; round < to; round++) {
+      const name = `${index}:${round}`;
+      const reply = await client.call("EVAL", SCRIPT, "0", name);
+      assert.equal(reply.kind, "integer", shown(reply));
+      answered.push(name);
+    }
+  };
+  const half = ROUNDS / 2;
+  await Promise.all([0, 1, 2].map((index) => run(index, 0, half)));
+  const dying = run(0, half, ROUNDS).catch(() => {});
+  const others = [1, 2].map((index) => run(index, half, ROUNDS));
+  await trio.until("it is at work", async () => answered.some((name) => name.startsWith(`0:${half}`)));
+  await trio.end(0, "SIGKILL");
+  await Promise.all([dying, ...others]);
+  await trio.start(0);
+  await trio.level(60_000);
+  for (const index of [0, 1, 2]) {
+    using client = await RedisConnection.open(await respPort(trio, index));
+    const log = itemsOf(await client.call("LRANGE", "log", "0", "-1")).map((item) =>
+      item.kind === "bulk" ? item.bytes : "",
+    );
+    assert.equal(new Set(log).size, log.length, "none twice");
+    assert.deepEqual(
+      answered.filter((name) => !log.includes(name)),
+      [],
+    );
+    const counts = [
+      ["GET", "total"],
+      ["HLEN", "taken"],
+      ["HLEN", "ids"],
+      ["XLEN", "events"],
+    ] as const;
+    for (const argv of counts)
+      assert.equal(shown(await client.call(...argv)).replace(/\D/g, ""), String(log.length), argv.join(" "));
+  }
+});

@@ -1,0 +1,87 @@
+/**
+ * Libraries that people use with Redis: the usual examples of each, against redis-server and daemons. They end with 0 if all that they
+ * check is so.
+ */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { skipUnlessFull } from "../support/amount.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
+import { SERVERS, type Served } from "./servers.js";
+
+interface Library {
+  readonly name: string;
+  /** Below test/libraries. */
+  readonly file: string;
+  /** null: it comes by npm. */
+  readonly debianPackage: string | null;
+}
+
+const LIBRARIES: readonly Library[] = [
+  { name: "BullMQ", file: "npm/bullmq.mjs", debianPackage: null },
+  { name: "redlock", file: "npm/redlock.mjs", debianPackage: null },
+  { name: "rate-limiter-flexible", file: "npm/rate-limiter-flexible.mjs", debianPackage: null },
+  { name: "node-resque", file: "npm/node-resque.mjs", debianPackage: null },
+  { name: "bee-queue", file: "npm/bee-queue.mjs", debianPackage: null },
+  { name: "socket.io's adapter", file: "npm/socket.io.mjs", debianPackage: null },
+  {
+    name: "express-session with connect-redis",
+    file: "npm/express-session.mjs",
+    debianPackage: null,
+  },
+  { name: "redis-py's Lock and its channels", file: "python/locks.py", debianPackage: "python3-redis" },
+  { name: "Celery", file: "python/celery_tasks.py", debianPackage: "python3-celery" },
+  { name: "RQ", file: "python/rq_tasks.py", debianPackage: "python3-rq" },
+  { name: "django-redis", file: "python/django_cache.py", debianPackage: "python3-django-redis" },
+  { name: "PHP's sessions with locks", file: "php/sessions.php", debianPackage: "php-redis" },
+  { name: "Predis", file: "php/predis.php", debianPackage: "php-nrk-predis" },
+  { name: "Sidekiq", file: "ruby/sidekiq.rb", debianPackage: "ruby-sidekiq" },
+];
+
+/** By the folder. Not the PATH's Python, which may be one that does not know Debian's packages. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  npm: process.execPath,
+  python: "/usr/bin/python3",
+  php: "php",
+  ruby: "ruby",
+};
+
+const folder = join(repositoryRoot, "test", "libraries");
+
+function skipReason({ debianPackage }: Library): string | false {
+  if (skipUnlessFull) return skipUnlessFull;
+  if (debianPackage !== null) return skipWithout("redis-server") || skipWithout(debianPackage);
+  return existsSync(join(folder, "npm", "node_modules")) ? false : "test/libraries/npm is not installed";
+}
+
+const servers: { readonly name: string; readonly served: Served }[] = [];
+
+before(async () => {
+  if (LIBRARIES.every(skipReason)) return;
+  for (const { name, start } of SERVERS) servers.push({ name, served: await start() });
+});
+
+after(async () => {
+  for (const { served } of servers) await served[Symbol.asyncDispose]();
+});
+
+for (const library of LIBRARIES) {
+  const { name, file } = library;
+  test(`${name}: its usual examples`, { skip: skipReason(library) }, async () => {
+    const program = PROGRAMS[file.split("/")[0] ?? ""] ?? "";
+    await Promise.all(
+      servers.map(async ({ name: server, served: { port } }) => {
+        using client = await RedisConnection.open(port);
+        await client.call("FLUSHALL");
+        const ended = await run(program, [join(folder, file), String(port)], {
+          env: { PYTHONDONTWRITEBYTECODE: "1" },
+        });
+        assert.equal(ended.code, 0, `${server}: ${ended.stdout}${ended.stderr}`);
+      }),
+    );
+  });
+}

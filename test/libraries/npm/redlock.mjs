@@ -1,0 +1,31 @@
+/** A lock that one holds and another waits for, that is extended and released. Argument: the port. */
+import assert from "node:assert/strict";
+import { Redis } from "ioredis";
+import Redlock from "redlock";
+
+const redis = new Redis({ port: Number(process.argv[2]) });
+const patient = new Redlock([redis], { retryCount: 100, retryDelay: 20 });
+const hasty = new Redlock([redis], { retryCount: 0 });
+
+const held = await patient.lock("locks:account", 10_000);
+await assert.rejects(hasty.lock("locks:account", 1000), { name: "LockError" });
+const longer = await held.extend(10_000);
+const next = patient.lock("locks:account", 10_000);
+await longer.unlock();
+await (await next).unlock();
+assert.equal(await redis.exists("locks:account"), 0);
+await assert.rejects(longer.unlock(), { name: "LockError" });
+
+let among = 0;
+await Promise.all(
+  Array.from({ length: 10 }, async () => {
+    const lock = await patient.lock("locks:counter", 10_000);
+    const seen = Number(await redis.get("counter"));
+    assert.equal(++among, 1);
+    await redis.set("counter", seen + 1);
+    among--;
+    await lock.unlock();
+  }),
+);
+assert.equal(await redis.get("counter"), "10");
+redis.disconnect();

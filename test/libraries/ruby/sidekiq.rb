@@ -1,0 +1,46 @@
+# Sidekiq: jobs, one for later, one that fails and is tried again, and a server of its own. Argument: the port.
+require "sidekiq"
+require "sidekiq/api"
+
+url = "redis://127.0.0.1:#{ENV.fetch("LIBRARY_PORT") { ARGV.fetch(0) }}/0"
+Sidekiq.configure_client { |config| config.redis = { url: url } }
+Sidekiq.configure_server do |config|
+  config.redis = { url: url }
+  config.options[:poll_interval_average] = 0.2
+  config.options[:concurrency] = 3
+end
+Redis.silence_deprecations = true
+Sidekiq.logger.level = Logger::FATAL
+
+class Adder
+  include Sidekiq::Worker
+  sidekiq_options retry: 2
+  sidekiq_retry_in { 1 }
+
+  def perform(key, number)
+    if key == "stubborn" && Sidekiq.redis { |redis| redis.incr("tries") } == 1
+      raise "the first time"
+    end
+    Sidekiq.redis { |redis| redis.incrby(key, number) }
+  end
+end
+
+unless Sidekiq.server?
+  server = spawn({ "LIBRARY_PORT" => ARGV.fetch(0) }, "sidekiq", "-q", "default", "-r", File.expand_path(__FILE__))
+  begin
+    20.times { |i| Adder.perform_async("sum", i) }
+    Adder.perform_in(0.5, "later", 7)
+    Adder.perform_async("stubborn", 5)
+    value = ->(key) { Sidekiq.redis { |redis| redis.get(key) } }
+    sleep 0.05 until value["sum"] == "190" && value["later"] == "7" && value["stubborn"] == "5"
+    # What is done is counted when a server beats.
+    sleep 0.05 until Sidekiq::Stats.new.processed == 23
+    stats = Sidekiq::Stats.new
+    raise "failed: #{stats.failed}" unless stats.failed == 1
+    raise "left" unless stats.enqueued.zero? && stats.scheduled_size.zero? && stats.retry_size.zero?
+    raise "no server is known" unless Sidekiq::ProcessSet.new.size == 1
+  ensure
+    Process.kill("TERM", server)
+    Process.wait(server)
+  end
+end

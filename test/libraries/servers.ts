@@ -1,0 +1,59 @@
+/** What the libraries are run against: each answers Redis clients at a port. */
+
+import { makeFolder, until } from "../daemon/replicas.js";
+import { knowsSecret } from "../support/cluster-secret.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { makeKeyPair } from "../support/envelope-client.js";
+import { freePort } from "../support/free-port.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { startRedis } from "../support/redis-server.js";
+
+export interface Served extends AsyncDisposable {
+  readonly port: number;
+}
+
+const served = async (daemon: DaemonProcess): Promise<number> => {
+  const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+  return port as number;
+};
+
+async function startAlone(): Promise<Served> {
+  const daemon = await startDaemon(["--resp", "0"]);
+  return { port: await served(daemon), [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
+}
+
+/** The first of three that know each other and keep what is written. */
+async function startOneOfThree(): Promise<Served> {
+  const app = makeKeyPair();
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const folders = ports.map(makeFolder);
+  const daemons = await Promise.all(
+    ports.map((own, number) =>
+      startDaemon([
+        ...["-s", app.file, "-p", String(own), "--data", folders[number]?.path ?? "", ...knowsSecret],
+        ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
+        ...["--resp", "0"],
+      ]),
+    ),
+  );
+  const port = await served(daemons[0] as DaemonProcess);
+  using client = await RedisConnection.open(port);
+  await until("it is complete", async () => {
+    const info = await client.call("INFO", "replication");
+    return info.kind === "bulk" && info.bytes.includes("dbsync_state:live");
+  });
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+      for (const folder of folders) folder[Symbol.dispose]();
+    },
+  };
+}
+
+/** redis-server itself, so that an example that is wrong is told from a daemon that is. */
+export const SERVERS: readonly { readonly name: string; readonly start: () => Promise<Served> }[] = [
+  { name: "redis-server", start: startRedis },
+  { name: "a daemon in memory", start: startAlone },
+  { name: "one of three daemons that record", start: startOneOfThree },
+];

@@ -1,0 +1,19 @@
+/** Who may connect from a page. */
+import type { Mutant } from "./mutant.js";
+
+export const webMutants: readonly Mutant[] = [
+  {
+    name: "pages that came to this address by a name of their own",
+    file: "daemon/listeners/ws/origins.js",
+    find: "isOfThisMachine(origin) && ",
+    replace: "isOfThisMachine(origin) || ",
+    test: "test/daemon/listeners/ws/origins.test.js",
+  },
+  {
+    name: "pages of this machine beside sites that were named",
+    file: "daemon/listeners/ws/origins.js",
+    find: "named.length > 0 || ",
+    replace: "",
+    test: "test/daemon/listeners/ws/origins.test.js",
+  },
+];

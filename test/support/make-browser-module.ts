@@ -1,0 +1,34 @@
+/** Joins what a page needs of the client into one module, which it loads as it is: `browser/dbsync.js` of the build. */
+import { join } from "node:path";
+import { build, type Plugin } from "esbuild";
+import { buildRoot } from "./repository.js";
+
+export const browserModule = join(buildRoot, "browser", "dbsync.js");
+
+const own = join(buildRoot, "client", "browser");
+
+export async function makeBrowserModule(): Promise<void> {
+  await build({
+    entryPoints: [join(own, "entry.js")],
+    outfile: browserModule,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    // What a browser has not: Buffer, of which a stand-in has what is needed, and those who watch a process.
+    inject: [join(own, "byte-buffer.js")],
+    alias: { "node:diagnostics_channel": join(own, "no-channels.js") },
+    plugins: [standIns],
+    logLevel: "warning",
+  });
+}
+
+/** What stands for files whose texts a page can do without. */
+const standIns: Plugin = {
+  name: "stand-ins",
+  setup(bundler) {
+    const path = join(own, "no-sentences.js");
+    bundler.onResolve({ filter: /\/(sentences|refusal-cures)\.js$/ }, () => ({ path }));
+  },
+};

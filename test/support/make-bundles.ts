@@ -1,0 +1,57 @@
+/**
+ * Joins what each program is made of into few files, `bundles/` of the build: a start of dbsyncd reads 300 files otherwise, which
+ * takes as long as all else of it twice. What is loaded on use only lies in files of its own, what several need in shared ones.
+ */
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { build, type Plugin } from "esbuild";
+import { buildRoot } from "./repository.js";
+
+/** Programs, threads and the library's entries, by the name of their bundle: compiled files, from the build's root. */
+const BUNDLES: Readonly<Record<string, string>> = {
+  dbsyncd: "daemon/main.js",
+  dbsync: "client/cli/main.js",
+  "dbsync-keygen": "keys/keygen.js",
+  "dbsync-proxy": "proxy/main.js",
+  "log-verify": "daemon/verify-main.js",
+  "snapshot-worker": "daemon/replica/snapshot-worker.js",
+  client: "client/entry.js",
+  testing: "daemon/testing.js",
+};
+
+/** A thread's file or a program's, as the file that starts it names it. */
+const STARTED = /\bnew URL\("(\.[^"]+)", import\.meta\.url\)/g;
+
+/** @throws Error  a file starts another one of ours that has no bundle */
+export async function makeBundles(): Promise<void> {
+  await build({
+    entryPoints: Object.fromEntries(
+      Object.entries(BUNDLES).map(([name, file]) => [name, join(buildRoot, file)]),
+    ),
+    outdir: join(buildRoot, "bundles"),
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "es2023",
+    // What npm installs is not ours to copy.
+    packages: "external",
+    logLevel: "warning",
+    plugins: [startedFiles],
+  });
+}
+
+/** Lets a bundle start the bundle of what its source starts. */
+const startedFiles: Plugin = {
+  name: "started files",
+  setup(bundler) {
+    bundler.onLoad({ filter: /\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, "utf8").replace(STARTED, (_, started: string) => {
+        const file = relative(buildRoot, join(dirname(path), started));
+        const [name] = Object.entries(BUNDLES).find(([, entry]) => entry === file) ?? [];
+        if (name === undefined) throw new Error(`${path} starts ${file}, which has no bundle`);
+        return `new URL("./${name}.js", import.meta.url)`;
+      }),
+    }));
+  },
+};

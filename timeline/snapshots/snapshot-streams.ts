@@ -1,0 +1,111 @@
+/** Streams in snapshots: what they remember, their entries, and of those with groups of consumers these. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import {
+  Consumer,
+  ConsumerGroup,
+  type Pending,
+  sharedPending,
+} from "../../store/values/streams/consumer-group.js";
+import { Stream } from "../../store/values/streams/stream.js";
+import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../../store/values/streams/stream-id.js";
+import type { Steps } from "../entries/steps.js";
+import type { SnapshotReader, SnapshotWriter } from "./snapshot-stream.js";
+
+/** Gives away what has been written, once it is enough. */
+type FullFrame = (writer: SnapshotWriter) => Generator<Buffer>;
+
+export function* writeStream(
+  writer: SnapshotWriter,
+  stream: Stream,
+  fullFrame: FullFrame,
+): Generator<Buffer> {
+  const { lastId, maxDeletedId, entriesAdded } = stream.marks;
+  for (const text of [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded)])
+    writer.bytes(text);
+  for (const { id, fields } of stream.range(0n, STREAM_ID_MAX)) {
+    writer.bytes(streamIdText(id));
+    writer.number(fields.length);
+    for (const field of fields) writer.bytes(field);
+    yield* fullFrame(writer);
+  }
+  if (stream.groupCount === 0) return;
+  writer.number(stream.groupCount);
+  for (const group of stream.groups) yield* writeGroup(writer, group, fullFrame);
+}
+
+/** Of a consumer's pending entries each is written with what it has in common with the others. */
+function* writeGroup(
+  writer: SnapshotWriter,
+  { name, marks, consumers }: ConsumerGroup,
+  fullFrame: FullFrame,
+): Generator<Buffer> {
+  writer.bytes(name);
+  writer.bytes(streamIdText(marks.lastId));
+  writer.bytes(marks.entriesRead === null ? "" : String(marks.entriesRead));
+  writer.number(consumers.length);
+  for (const consumer of consumers) {
+    writer.bytes(consumer.name);
+    writer.number(consumer.seenAt);
+    writer.number(consumer.pending.size);
+    for (const [id, { deliveredAt, deliveries }] of consumer.pending) {
+      writer.bytes(streamIdText(id));
+      writer.number(deliveredAt);
+      writer.number(deliveries);
+      yield* fullFrame(writer);
+    }
+    yield* fullFrame(writer);
+  }
+}
+
+export interface StreamForm {
+  /** How many entries it has. */
+  readonly size: number;
+  readonly hasGroups: boolean;
+  /** How many items are read between two turns. */
+  readonly itemsAStep: number;
+}
+
+export function* readStream(
+  reader: SnapshotReader,
+  { size, hasGroups, itemsAStep }: StreamForm,
+): Steps<Stream> {
+  const stream = new Stream();
+  stream.marks = {
+    lastId: streamIdOfText(reader.bytes()),
+    maxDeletedId: streamIdOfText(reader.bytes()),
+    entriesAdded: BigInt(reader.bytes()),
+  };
+  for (let place = 1; place <= size; place++) {
+    const id = streamIdOfText(reader.bytes());
+    const fields: ByteString[] = [];
+    for (let left = reader.number(); left > 0; left--) fields.push(reader.bytes());
+    stream.push({ id, fields });
+    if (place % itemsAStep === 0) yield;
+  }
+  for (let left = hasGroups ? reader.number() : 0; left > 0; left--) {
+    const group = yield* readGroup(reader, itemsAStep);
+    stream.setGroup(group.name, group);
+  }
+  return stream;
+}
+
+function* readGroup(reader: SnapshotReader, itemsAStep: number): Steps<ConsumerGroup> {
+  const name = reader.bytes();
+  const lastId = streamIdOfText(reader.bytes());
+  const read = reader.bytes();
+  const group = new ConsumerGroup(name, { lastId, entriesRead: read === "" ? null : BigInt(read) });
+  for (let left = reader.number(); left > 0; left--) {
+    const consumer = new Consumer(reader.bytes(), reader.number());
+    group.addConsumer(consumer);
+    let last: Pending | undefined;
+    const size = reader.number();
+    for (let place = 1; place <= size; place++) {
+      const id = streamIdOfText(reader.bytes());
+      const [deliveredAt, deliveries] = [reader.number(), reader.number()];
+      last = sharedPending({ consumer, deliveredAt, deliveries }, last);
+      group.setPending(id, last);
+      if (place % itemsAStep === 0) yield;
+    }
+  }
+  return group;
+}
