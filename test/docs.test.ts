@@ -1,4 +1,4 @@
-/** What README and install.md print is run: the two first lines in a fresh copy, the blocks in order in one folder. */
+/** What README and the pages for users print is run: the two first lines in a fresh copy, the blocks of a page in order in one folder. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import {
@@ -25,6 +25,20 @@ const manifest = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "
   bin: Record<string, string>;
 };
 const readDocument = (name: string) => readFileSync(join(repositoryRoot, name), "utf8");
+const documents = ownFiles().filter((name) => /^([^/]+|docs\/[^/]+|[a-z]+\/README)\.md$/.test(name));
+
+/** The names that a reader's browser gives to headings. */
+function anchorsOf(document: string): Set<string> {
+  const headings = [...document.matchAll(/^#+ (.*)$/gm)].map(([, text = ""]) => text);
+  return new Set(
+    headings.map((text) =>
+      text
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
 
 /** The blocks of a language, in order. */
 function blocks(document: string, language: string): string[] {
@@ -187,12 +201,13 @@ function printing(program: string): { text: string; expected: unknown[] } {
 
 const withoutRedis = skipWithout("redis-server");
 
-test("README's tour works line by line, and its program too", {
+test("README's tour works line by line, and its program and that of client/README.md too", {
   skip: withoutRedis || skipWithout("nc"),
 }, async () => {
   const { document } = await withFreePorts(readDocument("README.md"));
   const folder = userFolder();
-  const [first = "", second = "", ...others] = blocks(document, "js");
+  const [first = "", second = ""] = blocks(document, "js");
+  const others = blocks(readDocument("client/README.md"), "js");
   const programs = [`${first}${second}`, ...others].map(printing);
   for (const [i, { text }] of programs.entries()) writeFileSync(join(folder, `program-${i}.mjs`), text);
   const tour = blocks(document, "sh").slice(2).map(waitingForServers);
@@ -217,44 +232,45 @@ test("README's tour works line by line, and its program too", {
   rmSync(folder, { recursive: true });
 });
 
-test("install.md's blocks work in order, as an ordinary user", {
-  skip: skipUnlessFull || withoutRedis || skipWithout("nc"),
-}, async () => {
-  const { document, port } = await withFreePorts(readDocument("install.md"));
-  const folder = userFolder();
-  const script = blocks(document, "sh").map(waitingForServers).join("\n");
-  const { code, output } = await runScript(WAIT_FOR + script, folder, {
-    DBSYNCD_PORT: port,
-    DBSYNC_SERVERS: `127.0.0.1:${port}`,
+/** Those whose blocks a reader types in order, in an empty folder. */
+const PAGES = [
+  "install.md",
+  "docs/operations.md",
+  "docs/keys.md",
+  "docs/redis-clients.md",
+  "docs/json-clients.md",
+];
+
+for (const page of PAGES)
+  test(`the blocks of ${page} work in order, as an ordinary user`, {
+    skip: skipUnlessFull || withoutRedis || skipWithout("nc"),
+  }, async () => {
+    const { document, port } = await withFreePorts(readDocument(page));
+    const folder = userFolder();
+    const script = blocks(document, "sh").map(waitingForServers).join("\n");
+    const { code, output } = await runScript(WAIT_FOR + script, folder, {
+      DBSYNCD_PORT: port,
+      DBSYNC_SERVERS: `127.0.0.1:${port}`,
+    });
+    assert.equal(code, 0, output);
+    rmSync(folder, { recursive: true });
   });
-  assert.equal(code, 0, output);
-  rmSync(folder, { recursive: true });
+
+test("no other page has blocks that nothing runs", () => {
+  const others = documents.filter(
+    (name) => !PAGES.includes(name) && !["README.md", "CONTRIBUTING.md"].includes(name),
+  );
+  for (const name of others) assert.deepEqual(blocks(readDocument(name), "sh"), [], name);
 });
 
-test("README shows send.sh as it is", () => {
-  assert.ok(readDocument("README.md").includes(readDocument("examples/shell/send.sh").trim()));
-});
-
-test("documents name files that exist", () => {
-  for (const name of [
-    "README.md",
-    "install.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "docs/protocol.md",
-    "docs/protocol-v2.md",
-    "docs/keys.md",
-    "docs/metrics.md",
-    "docs/compatibility.md",
-    "docs/consistency.md",
-    "docs/json-documents.md",
-    "docs/proxy.md",
-    "docs/sidecar.md",
-  ]) {
-    for (const [, target = ""] of readDocument(name).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
-      assert.ok(existsSync(join(repositoryRoot, dirname(name), target)), `${name} links to ${target}`);
+test("links between documents lead to files, and to headings in them", () => {
+  for (const name of documents)
+    for (const [, target = "", heading] of readDocument(name).matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)) {
+      const path = target === "" ? name : join(dirname(name), target);
+      assert.ok(existsSync(join(repositoryRoot, path)), `${name} links to ${target}`);
+      if (heading === undefined || !path.endsWith(".md")) continue;
+      assert.ok(anchorsOf(readDocument(path)).has(heading), `${name} links to ${path}#${heading}`);
     }
-  }
 });
 
 test("README's reading order names files that exist", () => {

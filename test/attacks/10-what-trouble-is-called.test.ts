@@ -63,7 +63,7 @@ describe("trouble is called by its name", { concurrency: true }, () => {
     ];
     const file = (folder: string) => join(folder, "timeline", "data.mdb");
     const pages = Math.floor(statSync(file(victims.folder(0))).size / PAGE);
-    const manual = readFileSync(join(repositoryRoot, "install.md"), "utf8");
+    const manual = readFileSync(join(repositoryRoot, "docs/troubleshooting.md"), "utf8");
     const chosen = some([...new Set([2, pages - 1, 3, pages >> 1, pages - 2])], 2);
     for (const page of chosen) {
       const copy = join(victims.scratch.path, `zeroed${page}`);

@@ -1,4 +1,4 @@
-/** examples/production and what install.md says of options: everything that is named there exists, and is as it is said to be. */
+/** examples/production and what documents say of options: everything that is named there exists, and is as it is said to be. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -270,10 +270,10 @@ describe("the image and the composition", () => {
   });
 });
 
-describe("install.md", () => {
+describe("docs/troubleshooting.md", () => {
   test("Each reason in the table of symptoms is one of the daemon's", async () => {
     const { REFUSALS } = await import("../../daemon/answers/refusals.js");
-    const text = await readFile(join(repositoryRoot, "install.md"), "utf8");
+    const text = await readFile(join(repositoryRoot, "docs/troubleshooting.md"), "utf8");
     const table = text.slice(text.indexOf("| symptom |"));
     const cells = [...table.matchAll(/^\|[^|]*\|([^|]*)\|/gm)].map(([, cell = ""]) => cell);
     const reasons = cells.flatMap((cell) =>

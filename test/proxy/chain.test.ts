@@ -1,5 +1,5 @@
 /**
- * The chain that install.md prints, five terminals: two daemons, the balancer, the cache, a client. One daemon is killed while ten clients write
+ * The chain that docs/proxy.md prints, five terminals: two daemons, the balancer, the cache, a client. One daemon is killed while ten clients write
  * into one table; reads and writes go on, no row that was acknowledged is lost, and the daemon comes back equal.
  */
 import assert from "node:assert/strict";
@@ -18,9 +18,9 @@ const ROWS = amount(20, 60);
 /** Statements that one client is refused in a row while the balancer finds out. */
 const REFUSED_IN_A_ROW = 3;
 
-test("the chain of install.md goes on when a server is killed, loses nothing, and heals", async () => {
+test("the chain of docs/proxy.md goes on when a server is killed, loses nothing, and heals", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-chain-"));
-  const [secret = "", ...lines] = await printedLines("install.md", "dbsync-proxy cache");
+  const [secret = "", ...lines] = await printedLines("docs/proxy.md", "dbsync-proxy cache");
   assert.equal(lines.length, 5);
   await using makingSecret = new Terminal(secret, folder);
   makingSecret.start();

@@ -26,7 +26,7 @@ interface Part {
 
 const PARTS: readonly Part[] = [
   {
-    file: "install.md",
+    file: "docs/limits.md",
     lines: () => [
       "| option | default | meaning |",
       "|---|---|---|",

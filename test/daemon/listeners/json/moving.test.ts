@@ -1,4 +1,4 @@
-/** A fleet of the original's servers moves to dbsyncd by the steps of install.md, while clients write: nothing is lost. */
+/** A fleet of the original's servers moves to dbsyncd by the steps of docs/json-clients.md, while clients write: nothing is lost. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,10 +18,10 @@ const document = "moved";
 
 /** The command of the steps, for the server at a place: addresses are those of this machine. */
 function printedCommand(ports: readonly number[], place: number): string[] {
-  const manual = readFileSync(join(repositoryRoot, "install.md"), "utf8");
+  const manual = readFileSync(join(repositoryRoot, "docs/json-clients.md"), "utf8");
   const [, section = ""] = manual.split("**A fleet of originals**");
   const command = /```console\s+(dbsyncd [^`]*)```/.exec(section)?.[1];
-  assert.ok(command !== undefined, "install.md has no command for a fleet");
+  assert.ok(command !== undefined, "docs/json-clients.md has no command for a fleet");
   const words = command.replaceAll("\\\n", " ").trim().split(/\s+/).slice(1);
   // It is printed for the first server.
   return words.map((word, at) =>
@@ -95,7 +95,7 @@ const dispose = async (all: readonly AsyncDisposable[]) => {
   for (const one of all) await one[Symbol.asyncDispose]();
 };
 
-test("the steps of install.md move a fleet of originals while clients write, and nothing is lost", async () => {
+test("the steps of docs/json-clients.md move a fleet of originals while clients write, and nothing is lost", async () => {
   const { ports, originals } = await startOriginals();
   const [first] = ports as [number];
   const daemons: DaemonProcess[] = [];
