@@ -13,8 +13,18 @@ export interface Tab {
   /** Until a script's value is something. */
   until(script: string): Promise<unknown>;
   open(url: string): Promise<void>;
+  /** Whatever the debugger can do. */
+  command(method: string, params?: object): Promise<Record<string, unknown>>;
+  /** Changes how it is seen. */
+  appear(look: Look): Promise<void>;
   /** A picture of it, PNG. */
-  picture(width: number): Promise<Buffer>;
+  picture(width: number, look?: Partial<Look>): Promise<Buffer>;
+}
+
+export interface Look {
+  readonly width: number;
+  readonly height: number;
+  readonly isDark: boolean;
 }
 
 export interface Chromium extends AsyncDisposable {
@@ -73,16 +83,23 @@ function tabOf(ask: Ask): Tab {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
+  const appear = async ({ width, height, isDark }: Look): Promise<void> => {
+    await ask("Emulation.setDeviceMetricsOverride", {
+      ...{ width, height, deviceScaleFactor: 1, mobile: width < 500 },
+    });
+    const value = isDark ? "dark" : "light";
+    await ask("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value }] });
+  };
   return {
     ...{ run, until },
     async open(url) {
       await ask("Page.navigate", { url });
       await until(`location.href === ${JSON.stringify(url)} && document.readyState === "complete"`);
     },
-    async picture(width) {
-      await ask("Emulation.setDeviceMetricsOverride", {
-        ...{ width, height: 900, deviceScaleFactor: 1, mobile: width < 500 },
-      });
+    command: ask,
+    appear,
+    async picture(width, look = {}) {
+      await appear({ width, height: 900, isDark: false, ...look });
       const { data } = await ask("Page.captureScreenshot", { format: "png" });
       return Buffer.from(String(data), "base64");
     },

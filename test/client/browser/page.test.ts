@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { makeFolder } from "../../daemon/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
+import { seriousFindings } from "../../support/axe.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
@@ -110,6 +111,7 @@ test("a page makes its key, writes to three daemons, goes on without one, and wa
       assert.equal(picture.toString("latin1", 1, 4), "PNG");
       const isWithin = `document.documentElement.scrollWidth <= ${width}`;
       assert.equal(await tab.run(isWithin), true, `nothing stands out at ${width} pixels`);
+      assert.deepEqual(await seriousFindings(tab), []);
     }
   } finally {
     web.close();

@@ -1,0 +1,28 @@
+/** Looks at a page in Chromium by the rules of axe-core: names, roles, contrast, order. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Tab } from "../client/browser/chromium.js";
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string;
+  readonly help: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+const SERIOUS = ["serious", "critical"];
+
+/**
+ * What axe-core finds serious or critical on the page that is open, a line each.
+ * It is run beside the page's own scripts, by the debugger: the page's Content-Security-Policy need not allow it.
+ */
+export async function seriousFindings(tab: Tab): Promise<readonly string[]> {
+  const file = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+  await tab.command("Runtime.evaluate", { expression: readFileSync(file, "utf8") });
+  const found = await tab.run(`axe.run(document, { resultTypes: ["violations"] })
+    .then(({ violations }) => violations.map(({ id, impact, help, nodes }) =>
+      ({ id, impact, help, nodes: nodes.map(({ html }) => ({ html })) })))`);
+  return (found as Violation[])
+    .filter(({ impact }) => SERIOUS.includes(impact))
+    .map(({ id, impact, help, nodes }) => `${impact}: ${id}: ${help}: ${nodes.map(({ html }) => html)}`);
+}
