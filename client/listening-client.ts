@@ -2,6 +2,7 @@
 import type { Client } from "./client.js";
 import { FanOutClient } from "./fan-out-client.js";
 import type { FanOutParts } from "./fan-out-parts.js";
+import { comingEvents } from "./live/coming-events.js";
 import type { Listening } from "./live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
 import { KeySealer } from "./settings/key-sealer.js";
@@ -18,29 +19,17 @@ export class ListeningClient extends FanOutClient implements Client {
   }
 
   subscribe(channel: ChannelInput, options: ListenOptions = {}): AsyncIterableIterator<ChannelEvent> {
-    return this.#later((listening) => listening.subscribe(channel, options));
+    return comingEvents(this.#load().then((listening) => listening.subscribe(channel, options)));
   }
 
   watch(key: KeyInput, options: ListenOptions = {}): AsyncIterableIterator<WatchEvent> {
-    return this.#later((listening) => listening.watch(key, options));
+    return comingEvents(this.#load().then((listening) => listening.watch(key, options)));
   }
 
   override shut(code: "closed" | "reset"): void {
     super.shut(code);
     this.#isShut = true;
     this.#listening?.then((listening) => listening.close()).catch(() => {});
-  }
-
-  #later<Event>(begin: (listening: Listening) => AsyncIterableIterator<Event>): AsyncIterableIterator<Event> {
-    const events = this.#load().then(begin);
-    // Whoever takes the first event is told.
-    events.catch(() => {});
-    const iterator: AsyncIterableIterator<Event> = {
-      next: async () => await (await events).next(),
-      return: async () => (await (await events).return?.()) ?? { value: undefined, done: true },
-      [Symbol.asyncIterator]: () => iterator,
-    };
-    return iterator;
   }
 
   async #load(): Promise<Listening> {

@@ -5,6 +5,7 @@
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../../protocol/version-2/envelope.js";
 import { PendingCall } from "../calls/pending-call.js";
 import { NO_VERSION_1 } from "../calls/version-1-way.js";
+import { comingEvents } from "../live/coming-events.js";
 import { Listening } from "../live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "../live/live-event.js";
 import { type CallSettings, readCallOptions, type TypedCallOptions } from "../settings/call-options.js";
@@ -100,11 +101,11 @@ export class WebClient implements BrowserClient, OutboxOwner {
   }
 
   subscribe(channel: ChannelInput, options: ListenOptions = {}): AsyncIterableIterator<ChannelEvent> {
-    return this.#listen((listening) => listening.subscribe(channel, options));
+    return comingEvents(this.#heard().then((listening) => listening.subscribe(channel, options)));
   }
 
   watch(key: KeyInput, options: ListenOptions = {}): AsyncIterableIterator<WatchEvent> {
-    return this.#listen((listening) => listening.watch(key, options));
+    return comingEvents(this.#heard().then((listening) => listening.watch(key, options)));
   }
 
   async publicKeyPem(): Promise<string> {
@@ -221,18 +222,9 @@ export class WebClient implements BrowserClient, OutboxOwner {
     return this.#outbox;
   }
 
-  #listen<Event>(
-    begin: (listening: Listening) => AsyncIterableIterator<Event>,
-  ): AsyncIterableIterator<Event> {
-    const events = this.#opened.then(() => begin(this.#listening as Listening));
-    // Whoever takes the first event is told.
-    events.catch(() => {});
-    const iterator: AsyncIterableIterator<Event> = {
-      next: async () => await (await events).next(),
-      return: async () => (await (await events).return?.()) ?? { value: undefined, done: true },
-      [Symbol.asyncIterator]: () => iterator,
-    };
-    return iterator;
+  async #heard(): Promise<Listening> {
+    await this.#opened;
+    return this.#listening as Listening;
   }
 
   #tick(): void {

@@ -1,0 +1,14 @@
+/** Events of an iterator that is being made: what it takes to listen may have to be loaded first, or a key to be found. */
+
+/** @param coming  what it rejects with, the taker of the first event is told */
+export function comingEvents<Event>(
+  coming: Promise<AsyncIterableIterator<Event>>,
+): AsyncIterableIterator<Event> {
+  coming.catch(() => {});
+  const iterator: AsyncIterableIterator<Event> = {
+    next: async () => await (await coming).next(),
+    return: async () => (await (await coming).return?.()) ?? { value: undefined, done: true },
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
+}
