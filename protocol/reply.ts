@@ -45,19 +45,27 @@ export interface ErrorReply {
   readonly text: ByteString;
 }
 
+/** What RESP2 can say, and so what a reader of it gives. */
+export type PlainReply =
+  | Extract<Reply, { kind: "status" | "error" | "integer" | "bulk" | "nil" | "nil-array" }>
+  | { readonly kind: "array"; readonly items: readonly PlainReply[] };
+
+/** The same, but for errors. */
+export type PlainValue = Exclude<PlainReply, ErrorReply>;
+
 /** A reply that is a value, nil among them. */
 export type ValueReply = Exclude<Reply, ErrorReply>;
 
-export const OK: ValueReply = { kind: "status", text: "OK" };
-export const NIL: ValueReply = { kind: "nil" };
-export const NIL_ARRAY: ValueReply = { kind: "nil-array" };
+export const OK: PlainValue = { kind: "status", text: "OK" };
+export const NIL: PlainValue = { kind: "nil" };
+export const NIL_ARRAY: PlainValue = { kind: "nil-array" };
 export const EMPTY_ARRAY: ValueReply = { kind: "array", items: [] };
-export const ZERO: ValueReply = { kind: "integer", value: 0 };
-export const ONE: ValueReply = { kind: "integer", value: 1 };
+export const ZERO: PlainValue = { kind: "integer", value: 0 };
+export const ONE: PlainValue = { kind: "integer", value: 1 };
 
-export const status = (text: ByteString): ValueReply => ({ kind: "status", text });
+export const status = (text: ByteString): PlainValue => ({ kind: "status", text });
 export const error = (text: ByteString): ErrorReply => ({ kind: "error", text });
-export const bulk = (bytes: ByteString): ValueReply => ({ kind: "bulk", bytes });
+export const bulk = (bytes: ByteString): PlainValue => ({ kind: "bulk", bytes });
 export const bulkOrNil = (bytes: ByteString | undefined): ValueReply =>
   bytes === undefined ? NIL : bulk(bytes);
 export const double = (value: number): ValueReply => ({ kind: "double", value });
@@ -76,6 +84,6 @@ export const bulks = (items: readonly ByteString[]): ValueReply => ({
   items: items.map(bulk),
 });
 
-export function integer(value: number | bigint): ValueReply {
+export function integer(value: number | bigint): PlainValue {
   return value === 0 ? ZERO : value === 1 ? ONE : { kind: "integer", value };
 }

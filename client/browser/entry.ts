@@ -1,5 +1,6 @@
 /** What a page gets of `dbsyncd/browser`. */
-import { CALL_CHECKS, checkOptions, MAX_TIMEOUT_MS, readCallOptions } from "../settings/call-options.js";
+import { MAX_TIMEOUT_MS } from "../settings/call-limits.js";
+import { CALL_CHECKS, checkOptions, readCallOptions } from "../settings/call-options.js";
 import type { BrowserClient, BrowserOptions } from "./client-face.js";
 import { WebClient } from "./web-client.js";
 import { browserSocket, type MakeSocket, WebEnvironment } from "./web-environment.js";
@@ -11,17 +12,14 @@ export { DbsyncError } from "../shared/errors.js";
 export type * from "./client-face.js";
 export { makeKey, openKey, publicKeyPem, type WebKey } from "./web-key.js";
 
+const isFunction = (value: unknown) => typeof value === "function";
+
 const CHECKS = {
   ...CALL_CHECKS,
-  servers: () => null,
+  servers: () => true,
   key: (value: unknown) =>
-    (typeof value === "string" && value !== "") || (typeof value === "object" && value !== null)
-      ? null
-      : "a name under which it is kept, or what makeKey gives",
-  cluster: (value: unknown) =>
-    typeof value === "string" && /^[\da-f]{64}$/i.test(value)
-      ? null
-      : "64 hexadecimal digits, as a daemon prints them at its start",
+    (typeof value === "string" && value !== "") || (typeof value === "object" && value !== null),
+  cluster: (value: unknown) => typeof value === "string" && /^[\da-f]{64}$/i.test(value),
   changed: isFunction,
   makeSocket: isFunction,
 };
@@ -41,8 +39,4 @@ export function createClient(options: BrowserOptions): BrowserClient {
   });
   (globalThis as Partial<EventTarget>).addEventListener?.("online", () => client.retry());
   return client;
-}
-
-function isFunction(value: unknown): string | null {
-  return typeof value === "function" ? null : "a function";
 }

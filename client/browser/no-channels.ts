@@ -1,5 +1,5 @@
-/** Node's diagnostics_channel where there is none: nobody watches. The bundle puts this in its place. */
+/** What calls/channels.ts tells those who watch a process: in a page nobody does. The bundle puts this in its place. */
 
-const nobody = { hasSubscribers: false, publish() {} } as const;
+export function publishOutcome(): void {}
 
-export const channel = () => nobody;
+export function publishVersion(): void {}

@@ -1,9 +1,20 @@
-/** Where every byte is sent to each visitor, errors name their codes and stages, and client/README.md says what they mean. */
+/**
+ * Where every byte is sent to each visitor, errors name their codes and stages, and client/README.md says what they mean: what stands
+ * there for sentences.ts, described-outcomes.ts, allowed.ts and may-wait.ts.
+ */
+import type { Outcome } from "../shared/errors.js";
 
 export const CODES = new Proxy({}, { get: (_, code) => code });
 
-const UNSAID = { meaning: "failed", cure: "client/README.md says more" };
+const ELSEWHERE = "what client/README.md says";
+export const ALLOWED = new Proxy({}, { get: () => ELSEWHERE });
+export const unknownOption = (): string => ELSEWHERE;
+export const atMostServers = unknownOption;
 
-export const STAGES = new Proxy({}, { get: () => UNSAID });
+export const describeOutcomes = (outcomes: readonly Outcome[]): string[] =>
+  outcomes.map(
+    (outcome) =>
+      `${outcome.address}: ${outcome.status === "ok" ? "answered" : `${outcome.stage} (${outcome.detail})`}`,
+  );
 
-export const REFUSAL_CURES = {};
+export const mayWaitFor = (): null => null;

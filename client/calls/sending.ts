@@ -1,6 +1,6 @@
 /** A batch's way to one daemon, and what came of it there. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
-import type { Reply } from "../../protocol/reply.js";
+import type { PlainReply } from "../../protocol/reply.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { Answer, Failure, Report } from "../shared/outcome.js";
 import { replyValues } from "../shared/reply-value.js";
@@ -76,7 +76,7 @@ export class Sending {
   hasPeers = false;
   /** Of these, how many have not ended. */
   openDeliveries = 0;
-  #replies: readonly Reply[] | null = null;
+  #replies: readonly PlainReply[] | null = null;
   #flags: readonly ByteString[] = [];
 
   constructor(batch: SentBatch, address: Address, index: number) {
@@ -93,7 +93,7 @@ export class Sending {
     return 2 * (this.envelope?.message.length ?? 0) + (this.mayTurn ? 2 * this.batch.bytes : 0);
   }
 
-  keep(replies: readonly Reply[], flags: readonly ByteString[]): void {
+  keep(replies: readonly PlainReply[], flags: readonly ByteString[]): void {
     this.#replies = replies;
     this.#flags = flags;
     this.hasRefusedDate = false;
@@ -127,7 +127,7 @@ export class Sending {
     return this.failure === null ? this.writtenAt >= 0 && this.refusal === null : this.failure.written;
   }
 
-  #reportOf(reply: Reply, flags: ByteString): Answer | Failure {
+  #reportOf(reply: PlainReply, flags: ByteString): Answer | Failure {
     const at = this.endedAt;
     if (reply.kind === "error") {
       const written = reply.text.startsWith(EXECUTED) || PROVISIONAL.test(flags);

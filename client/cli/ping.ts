@@ -1,6 +1,7 @@
 /** `dbsync ping`: which daemons answer, and how fast. */
 import type { Command } from "commander";
-import { describeOutcome, type Outcome } from "../shared/errors.js";
+import { describeOutcome } from "../shared/described-outcomes.js";
+import type { Outcome } from "../shared/errors.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./shared/client-options.js";
 import { EXIT, exitCodeHelp } from "./shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";

@@ -2,21 +2,14 @@
 import { badOption, badSecret } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
 import type { Policy } from "../shared/policy.js";
+import { ALLOWED, atMostServers, unknownOption } from "./allowed.js";
+import { MAX_TIMEOUT_MS, POLICIES, STABLE_TIMEOUT_MS } from "./call-limits.js";
 import {
   type EnvelopeOptions,
   HEADER_CHECKS,
   type HeaderOptions,
   readHeaderOptions,
 } from "./header-options.js";
-
-/** As the original's driver, which waits 3 s. */
-export const DEFAULT_TIMEOUT_MS = 3_000;
-
-/** Beyond it a version 2 daemon would refuse the command as too old; the same bound holds for version 1. */
-export const MAX_TIMEOUT_MS = 20_000;
-
-/** What is to be final waits for the daemons' window, and then for their reports. */
-const STABLE_TIMEOUT_MS = 60_000;
 
 export interface CallOptions extends HeaderOptions {
   /** Milliseconds until the call fails, 1 to 20,000; default 3,000. See also `stable`. */
@@ -40,23 +33,15 @@ export interface CallSettings {
   readonly buffers: boolean;
 }
 
-const POLICIES: readonly unknown[] = ["first", "majority", "all", "all-equal"] satisfies Policy[];
-
-/** How each option is checked: null if the value will do, else what is allowed. */
-export type Checks = Readonly<Record<string, (value: unknown) => string | null>>;
+/** Whether an option may have that value. */
+export type Checks = Readonly<Record<string, (value: unknown) => boolean>>;
 
 export const CALL_CHECKS = {
-  timeout: (value) =>
-    typeof value === "number" && value >= 1 && value <= STABLE_TIMEOUT_MS
-      ? null
-      : `1 to ${MAX_TIMEOUT_MS} milliseconds`,
-  policy: (value) =>
-    POLICIES.includes(value) || (Number.isSafeInteger(value) && Number(value) >= 1)
-      ? null
-      : `${POLICIES.join(", ")}, or a number of daemons`,
-  buffers: (value) => (typeof value === "boolean" ? null : "true or false"),
+  timeout: (value) => typeof value === "number" && value >= 1 && value <= STABLE_TIMEOUT_MS,
+  policy: (value) => POLICIES.includes(value) || (Number.isSafeInteger(value) && Number(value) >= 1),
+  buffers: (value) => typeof value === "boolean",
   ...HEADER_CHECKS,
-} satisfies Record<keyof TypedCallOptions, (value: unknown) => string | null>;
+} satisfies Record<keyof TypedCallOptions, (value: unknown) => boolean>;
 
 const CALL_OPTIONS: readonly string[] = Object.keys(CALL_CHECKS);
 
@@ -77,14 +62,13 @@ export function readCallOptions(
 
 export function timeoutFor({ timeout, stable }: CallOptions, usual: number): number {
   if (stable) return timeout ?? STABLE_TIMEOUT_MS;
-  if (timeout !== undefined && timeout > MAX_TIMEOUT_MS)
-    throw badOption("timeout", timeout, `1 to ${MAX_TIMEOUT_MS} milliseconds`);
+  if (timeout !== undefined && timeout > MAX_TIMEOUT_MS) throw badOption("timeout", timeout, ALLOWED.timeout);
   return timeout ?? usual;
 }
 
 export function policyFor(policy: Policy, servers: readonly unknown[]): Policy {
   if (typeof policy === "number" && policy > servers.length)
-    throw badOption("policy", policy, `at most the number of servers, ${servers.length}`);
+    throw badOption("policy", policy, atMostServers(servers.length));
   return policy;
 }
 
@@ -95,13 +79,11 @@ export function checkOptions(
   checks: Checks,
   secrets: readonly string[] = [],
 ): void {
-  if (typeof options !== "object" || options === null)
-    throw badOption("options", options, "an object or a server list");
+  if (typeof options !== "object" || options === null) throw badOption("options", options, ALLOWED.options);
   for (const [name, value] of Object.entries(options)) {
-    if (!names.includes(name))
-      throw badOption(name, value, `no option of that name; there are ${names.join(", ")}`);
-    const allowed = value === undefined ? null : (checks[name]?.(value) ?? null);
-    if (allowed === null) continue;
+    if (!names.includes(name)) throw badOption(name, value, unknownOption(names));
+    if (value === undefined || (checks[name]?.(value) ?? true)) continue;
+    const allowed = ALLOWED[name as keyof typeof ALLOWED];
     throw secrets.includes(name) ? badSecret(name, allowed) : badOption(name, value, allowed);
   }
 }

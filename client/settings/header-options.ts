@@ -10,13 +10,8 @@ import {
 } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { badOption } from "../shared/errors.js";
-
-/** Daemons wait for longer than most calls do, and so do not say `not-yet` and the like before they have ended. */
-const MAY_WAIT = "perhaps it does not hold the write that the option after names";
-const MAY_WAIT_FOR: Readonly<Record<Wait["kind"], string>> = {
-  stable: "perhaps it waits until the write is final: dbsync status shows whether a daemon is away",
-  replicated: "perhaps it waits for other daemons to have the write: dbsync status shows which is away",
-};
+import { ALLOWED } from "./allowed.js";
+import { DAEMONS_MOST, IF_KEYS_MOST } from "./call-limits.js";
 
 /** A key, and who must have changed it last. */
 export interface If {
@@ -53,29 +48,18 @@ export type EnvelopeOptions = Pick<HeaderFields, "db" | "if" | "after" | "only" 
 };
 
 const DB_MAX = 0x7fffffff;
-const IF_KEYS_MAX = 1024;
-const DAEMONS_MAX = 99;
-
-const WRITER_FORMS = `a writer as call("WRITERS key") tells it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ${UNIT_ID_BYTES} bytes; multi() tells writers with buffers: true only`;
 
 const isHex = (value: unknown, bytes: number) =>
   typeof value === "string" && bytesOfHex(value, bytes) !== undefined;
 
-export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => string | null> = {
-  db: (value) => (isDatabase(value) ? null : "the number of a database"),
+export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => boolean> = {
+  db: isDatabase,
   if: (value) =>
-    Array.isArray(value) && value.length > 0 && value.length <= IF_KEYS_MAX && value.every(isIf)
-      ? null
-      : `1 to ${IF_KEYS_MAX} of { key, writer }, where writer is what WRITERS tells, or null for an absent key`,
-  after: (value) =>
-    isHex(value, ORDER_KEY_BYTES) ? null : `${2 * ORDER_KEY_BYTES} hexadecimal digits, from lastWrite`,
-  only: (value) =>
-    isHex(value, HASH_BYTES) ? null : `${2 * HASH_BYTES} hexadecimal digits, as the daemon prints them`,
-  stable: (value) => (typeof value === "boolean" ? null : "true or false"),
-  replicated: (value) =>
-    Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= DAEMONS_MAX
-      ? null
-      : `a number of daemons, 1 to ${DAEMONS_MAX}`,
+    Array.isArray(value) && value.length > 0 && value.length <= IF_KEYS_MOST && value.every(isIf),
+  after: (value) => isHex(value, ORDER_KEY_BYTES),
+  only: (value) => isHex(value, HASH_BYTES),
+  stable: (value) => typeof value === "boolean",
+  replicated: (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= DAEMONS_MOST,
 };
 
 /** @returns null if there are none of them */
@@ -99,15 +83,14 @@ export function isDatabaseAlone({ multi, if: conditions, after, only, wait }: En
 }
 
 function waitOf({ stable, replicated }: HeaderOptions): Wait | null {
-  if (stable && replicated !== undefined)
-    throw badOption("replicated", replicated, "nothing together with stable, which says more");
+  if (stable && replicated !== undefined) throw badOption("replicated", replicated, ALLOWED.besideStable);
   if (stable) return { kind: "stable" };
   return replicated === undefined ? null : { kind: "replicated", daemons: replicated };
 }
 
 function conditionOf({ key, writer, db }: If, callDb: number): Condition {
   const bytes = writer === null ? "" : writerBytes(writer);
-  if (bytes === undefined) throw badOption("if", writer, WRITER_FORMS);
+  if (bytes === undefined) throw badOption("if", writer, ALLOWED.writer);
   return {
     db: db ?? callDb,
     key: typeof key === "string" ? bytesOfText(key) : key.toString("latin1"),
@@ -132,10 +115,4 @@ function isIf(value: unknown): value is If {
 
 function isDatabase(value: unknown): boolean {
   return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= DB_MAX;
-}
-
-/** What a daemon that says nothing may be waiting for; null: nothing. */
-export function mayWaitFor(options: EnvelopeOptions | null): string | null {
-  if (options?.wait) return MAY_WAIT_FOR[options.wait.kind];
-  return options?.after == null ? null : MAY_WAIT;
 }

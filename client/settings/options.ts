@@ -5,13 +5,13 @@
 import type { KeyObject } from "node:crypto";
 import type { Format } from "../shared/outcome.js";
 import { type Address, needsAuthorities, parseServers } from "../shared/servers.js";
-import { readVersions, VERSIONS_ALLOWED, type Versions } from "../shared/versions.js";
+import { readVersions, type Versions } from "../shared/versions.js";
+import { DEFAULT_TIMEOUT_MS } from "./call-limits.js";
 import {
   CALL_CHECKS,
   type CallOptions,
   type CallSettings,
   checkOptions,
-  DEFAULT_TIMEOUT_MS,
   policyFor,
   type TypedCallOptions,
   timeoutFor,
@@ -66,25 +66,16 @@ export interface Settings extends CallSettings {
 
 const FORMATS: readonly unknown[] = ["text", "php-dbsync"] satisfies Format[];
 
-/** How each option is checked: null if the value will do, else what is allowed. */
-const CHECKS: Record<keyof (SendOptions & TypedCallOptions), (value: unknown) => string | null> = {
-  servers: () => null, // parseServers says what is wrong with a list
+const CHECKS: Record<keyof (SendOptions & TypedCallOptions), (value: unknown) => boolean> = {
+  servers: () => true, // parseServers says what is wrong with a list
   key: (value) =>
-    value === false || typeof value === "string" || (typeof value === "object" && value !== null)
-      ? null
-      : "a file's path, PEM text, a KeyObject, or false for unsigned",
-  ca: (value) =>
-    (typeof value === "string" && value !== "") || Buffer.isBuffer(value)
-      ? null
-      : "a file's path, or PEM text",
-  passphrase: (value) => (typeof value === "string" || Buffer.isBuffer(value) ? null : "a string or Buffer"),
-  keepalive: (value) => (typeof value === "boolean" ? null : "true or false"),
-  cluster: (value) =>
-    typeof value === "string" && /^[\da-f]{64}$/i.test(value)
-      ? null
-      : "64 hexadecimal digits, as a daemon prints them at its start",
-  versions: (value) => (readVersions(value) === null ? VERSIONS_ALLOWED : null),
-  format: (value) => (FORMATS.includes(value) ? null : FORMATS.join(" or ")),
+    value === false || typeof value === "string" || (typeof value === "object" && value !== null),
+  ca: (value) => (typeof value === "string" && value !== "") || Buffer.isBuffer(value),
+  passphrase: (value) => typeof value === "string" || Buffer.isBuffer(value),
+  keepalive: (value) => typeof value === "boolean",
+  cluster: (value) => typeof value === "string" && /^[\da-f]{64}$/i.test(value),
+  versions: (value) => readVersions(value) !== null,
+  format: (value) => FORMATS.includes(value),
   ...CALL_CHECKS,
 };
 

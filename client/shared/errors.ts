@@ -1,10 +1,11 @@
 /**
  * Everything that can go wrong for a caller: codes of errors, stages at which a daemon can fail. What is said of them, and what to do
- * about each, is in sentences.ts, of refusals in refusal-cures.ts; no other file of client/ makes up such a sentence. A test compares
- * these tables with the list in README.md.
+ * about each, is in sentences.ts, of refusals in refusal-cures.ts; no other file of client/ makes up such a sentence, and
+ * described-outcomes.ts puts them together. A test compares these tables with the list in README.md.
  */
-import { REFUSAL_CURES } from "./refusal-cures.js";
-import { CODES, STAGES } from "./sentences.js";
+import { describeOutcomes } from "./described-outcomes.js";
+import { CODES, type STAGES } from "./sentences.js";
+import { shown } from "./shown.js";
 
 export type ErrorCode = keyof typeof CODES;
 
@@ -73,7 +74,7 @@ export class DbsyncError extends Error {
 
 /** An option with a value it cannot have. */
 export function badOption(option: string, value: unknown, allowed: string): DbsyncError {
-  return new DbsyncError("bad-option", `${option} is ${show(value)}, allowed: ${allowed}`);
+  return new DbsyncError("bad-option", `${option} is ${shown(value)}, allowed: ${allowed}`);
 }
 
 /** As `badOption`, for a value that no message may show. */
@@ -85,53 +86,4 @@ export function badSecret(option: string, allowed: string): DbsyncError {
 export function needsVersion2(hasKey: boolean): DbsyncError {
   const missing = hasKey ? "a daemon that speaks it, and is not told to be sent version 1 alone" : "a key";
   return new DbsyncError("bad-command", `it needs version 2 of the protocol, and that needs ${missing}`);
-}
-
-/** One line for each kind of outcome, which names all daemons it is true of. */
-export function describeOutcomes(outcomes: readonly Outcome[]): string[] {
-  const addresses = new Map<string, string[]>();
-  for (const outcome of outcomes) {
-    const text = describeWithoutAddress(outcome);
-    const alike = addresses.get(text);
-    if (alike === undefined) addresses.set(text, [outcome.address]);
-    else alike.push(outcome.address);
-  }
-  return [...addresses].map(([text, alike]) => `${alike.join(", ")}: ${text}`);
-}
-
-/** `127.0.0.1:1111: connect: no connection (ECONNREFUSED); is dbsyncd running there? [not applied there]` */
-export function describeOutcome(outcome: Outcome): string {
-  return `${outcome.address}: ${describeWithoutAddress(outcome)}`;
-}
-
-function describeWithoutAddress(outcome: Outcome): string {
-  if (outcome.status === "ok") return `answered ${outcome.value === null ? "nil" : show(outcome.value)}`;
-  const { meaning } = STAGES[outcome.stage];
-  const detail = outcome.detail === "" ? "" : ` (${outcome.detail})`;
-  return `${outcome.stage}: ${meaning}${detail}; ${outcomeCure(outcome)} [${effectText(outcome)}]`;
-}
-
-function effectText({ stage, detail, effect }: Extract<Outcome, { status: "failed" }>): string {
-  if (effect === "not-applied") return "not applied there";
-  if (stage !== "reply") return "may have been applied there";
-  return detail.startsWith("TOOLONG ") ? "applied there" : "recorded there, and may yet succeed";
-}
-
-/** What to do about a failure; of a refusal, by its code. */
-export function outcomeCure({ stage, detail }: Extract<Outcome, { status: "failed" }>): string {
-  const code = detail.split(":", 1)[0] ?? "";
-  return (stage === "refused" ? REFUSAL_CURES[code] : undefined) ?? STAGES[stage].cure;
-}
-
-/** Characters of a value that a message shows. */
-const MAX_SHOWN_CHARS = 80;
-
-function show(value: unknown): string {
-  const text =
-    typeof value === "string"
-      ? JSON.stringify(value)
-      : Array.isArray(value)
-        ? JSON.stringify(value)
-        : String(value);
-  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}…` : text;
 }

@@ -2,7 +2,7 @@
  * What one daemon made of one call: inside, as bytes (`Report`); outside, as text (`Outcome`, in errors.ts).
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
-import type { ValueReply } from "../../protocol/reply.js";
+import type { PlainValue } from "../../protocol/reply.js";
 import type { Outcome, Stage } from "./errors.js";
 
 /** `text`: the value. `php-dbsync`: what the original's driver hands to PHP, `redis:5:PONG`. */
@@ -18,7 +18,7 @@ export type Form = Format | "bytes";
 export interface Answer {
   readonly ok: true;
   readonly values: readonly ByteString[];
-  readonly reply: ValueReply | null;
+  readonly reply: PlainValue | null;
   /** Words separated by blanks. */
   readonly flags: ByteString;
   /** Whether the daemon speaks for its peers too: it is live, and has what they have. */

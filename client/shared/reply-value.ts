@@ -1,8 +1,7 @@
 /** A reply as a JavaScript value: what `call` and `multi` resolve with. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
-import type { Reply, ValueReply } from "../../protocol/reply.js";
-import { formatDouble } from "../../protocol/resp/double.js";
-import { replyText } from "../../protocol/version-1/response-v1.js";
+import { plainText } from "../../protocol/plain-text.js";
+import type { PlainReply, PlainValue } from "../../protocol/reply.js";
 import { DbsyncError } from "./errors.js";
 import { type Answer, type Form, valueText } from "./outcome.js";
 
@@ -28,7 +27,7 @@ export interface Waiter {
 }
 
 /** @param answer  from version 1 is a text, whatever the shape but `reply`, which needs version 2 */
-export function resultOf(answer: Answer, shape: Shape, format: Form): ReplyValue | Reply {
+export function resultOf(answer: Answer, shape: Shape, format: Form): ReplyValue | PlainReply {
   if (shape === "reply" && answer.reply !== null) return answer.reply;
   if (answer.reply !== null && (shape === "value" || shape === "buffers")) {
     return replyValue(answer.reply, shape === "buffers");
@@ -39,37 +38,31 @@ export function resultOf(answer: Answer, shape: Shape, format: Form): ReplyValue
     : valueText(answer.values, format);
 }
 
-export function replyValue(reply: Reply, buffers: boolean): ReplyValue {
+export function replyValue(reply: PlainReply, buffers: boolean): ReplyValue {
   switch (reply.kind) {
     case "status":
       return textOfBytes(reply.text);
     case "integer":
       return reply.value;
     case "bulk":
-    case "verbatim":
       return buffers ? Buffer.from(reply.bytes, "latin1") : textOfBytes(reply.bytes);
-    case "double":
-      return formatDouble(reply.value);
-    case "nil":
-    case "nil-array":
-      return null;
-    case "resp3":
-      return replyValue(reply.plain, buffers);
     case "error":
       return new DbsyncError("reply", textOfBytes(reply.text));
-    default:
+    case "array":
       return reply.items.map((item) => replyValue(item, buffers));
+    default:
+      return null;
   }
 }
 
 /** A reply's values as version 1 would send them: none for nil, else one. */
-export function replyValues(reply: Exclude<Reply, { kind: "error" }>): readonly ByteString[] {
-  const text = replyText(reply);
+export function replyValues(reply: PlainValue): readonly ByteString[] {
+  const text = plainText(reply);
   return text === null ? [] : [text];
 }
 
 /** Whether a reply settles a call of the policy `first`. Nil and an empty list may lose to another daemon's. */
-export function isHit(reply: Reply): reply is ValueReply {
+export function isHit(reply: PlainReply): reply is PlainValue {
   const { kind } = reply;
   if (kind === "error" || kind === "nil" || kind === "nil-array") return false;
   return kind !== "array" || reply.items.length > 0;

@@ -4,12 +4,13 @@
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Reply } from "../../protocol/reply.js";
+import type { PlainReply } from "../../protocol/reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import { Sending, type SentBatch, type SignedEnvelope } from "../calls/sending.js";
-import { type EnvelopeOptions, isDatabaseAlone, mayWaitFor } from "../settings/header-options.js";
+import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-options.js";
+import { mayWaitFor } from "../settings/may-wait.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
@@ -126,7 +127,7 @@ export class Batch implements SentBatch {
       return;
     }
     if (units !== this.units) throw reader.malformed("expected as many replies as the envelope has units");
-    const replies: Reply[] = [];
+    const replies: PlainReply[] = [];
     const flags: ByteString[] = [];
     for (let unit = 0; unit < units; unit++) {
       replies.push(reader.readReply());
@@ -138,7 +139,7 @@ export class Batch implements SentBatch {
     sending.endedAt = now;
     this.#settling(() => {
       for (let index = 0; index < units; index++)
-        this.#take(index, replies[index] as Reply, flags[index] as ByteString, now);
+        this.#take(index, replies[index] as PlainReply, flags[index] as ByteString, now);
     });
     this.#end(sending, now);
   }
@@ -196,7 +197,7 @@ export class Batch implements SentBatch {
     });
   }
 
-  #take(index: number, reply: Reply, flags: ByteString, now: number): void {
+  #take(index: number, reply: PlainReply, flags: ByteString, now: number): void {
     const call = this.calls[index] as PendingCall;
     if (!isOpen(call)) return;
     const { shape, settings } = call;

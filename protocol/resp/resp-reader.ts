@@ -4,7 +4,7 @@
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
-import { array, bulk, error, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "../reply.js";
+import { bulk, error, integer, NIL, NIL_ARRAY, OK, type PlainReply, status } from "../reply.js";
 import type { ShortStrings } from "./short-strings.js";
 
 /** Deeper replies are nobody's: the deepest of Redis's (COMMAND's) has 6. */
@@ -137,7 +137,7 @@ export class RespReader {
   }
 
   /** Any reply. */
-  readReply(nesting = 0): Reply {
+  readReply(nesting = 0): PlainReply {
     switch (this.#buffer[this.#at]) {
       case DOLLAR:
         return this.#readNil() ? NIL : bulk(this.readBulk());
@@ -151,9 +151,9 @@ export class RespReader {
         if (this.#readNil()) return NIL_ARRAY;
         if (nesting === NESTING_MAX) throw this.malformed(`expected at most ${NESTING_MAX} levels of arrays`);
         const length = this.readArrayHead();
-        const items: Reply[] = [];
+        const items: PlainReply[] = [];
         for (let i = 0; i < length; i++) items.push(this.readReply(nesting + 1));
-        return array(items);
+        return { kind: "array", items };
       }
       default:
         throw this.malformed("expected a reply");
@@ -206,7 +206,7 @@ export class RespReader {
     return line;
   }
 
-  #readInteger(): Reply {
+  #readInteger(): PlainReply {
     const place = this.#at;
     const line = this.#readLine();
     if (!/^(0|-?[1-9]\d{0,18})$/.test(line)) throw new MalformedFrame("expected a canonical integer", place);

@@ -5,7 +5,8 @@
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { writeFrame } from "../frame.js";
-import type { Reply, ValueReply } from "../reply.js";
+import { plainText } from "../plain-text.js";
+import type { PlainReply, Reply, ValueReply } from "../reply.js";
 import { formatDouble } from "../resp/double.js";
 
 /** PHP code parses this name, so the memory backend uses it as well. */
@@ -56,58 +57,27 @@ export function readResponsePayload(payload: Buffer): ByteString[] {
   return values;
 }
 
-/**
- * A reply as version 1's text; null: no value. Arrays become their elements joined by line feeds, a nil element
- * an empty line, nested arrays flattened.
- * @param reply  not an error, which version 1 cannot say
- */
+/** A reply as version 1's text; null: no value. @param reply  not an error, which version 1 cannot say */
 export function replyText(reply: ValueReply): ByteString | null {
+  const plain = plainReply(reply);
+  return plain.kind === "error" ? null : plainText(plain);
+}
+
+/** With the fewest kinds. */
+function plainReply(reply: Reply): PlainReply {
   switch (reply.kind) {
-    case "nil":
-    case "nil-array":
-      return null;
-    case "resp3":
-      return reply.plain.kind === "error" ? null : replyText(reply.plain);
     case "array":
     case "set":
     case "map":
     case "pairs":
-      return reply.items.length === 0 ? null : reply.items.flatMap(lines).join("\n");
-    default:
-      return scalarText(reply);
-  }
-}
-
-function lines(item: Reply): ByteString[] {
-  switch (item.kind) {
-    case "array":
-    case "set":
-    case "map":
-    case "pairs":
-      return item.items.flatMap(lines);
-    case "nil":
-    case "nil-array":
-      return [""];
+      return { kind: "array", items: reply.items.map(plainReply) };
     case "resp3":
-      return lines(item.plain);
-    default:
-      return [scalarText(item)];
-  }
-}
-
-function scalarText(
-  reply: Extract<Reply, { kind: "status" | "error" | "bulk" | "verbatim" | "integer" | "double" }>,
-): ByteString {
-  switch (reply.kind) {
-    case "status":
-    case "error":
-      return reply.text;
-    case "bulk":
+      return plainReply(reply.plain);
     case "verbatim":
-      return reply.bytes;
-    case "integer":
-      return String(reply.value);
+      return { kind: "bulk", bytes: reply.bytes };
     case "double":
-      return reply.text ?? formatDouble(reply.value);
+      return { kind: "bulk", bytes: reply.text ?? formatDouble(reply.value) };
+    default:
+      return reply;
   }
 }

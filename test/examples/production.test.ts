@@ -259,7 +259,7 @@ describe("the image and the composition", () => {
     const [, pattern = ""] = /grep -Eq '([^']*)'/.exec(await read("Dockerfile")) ?? [];
     const alive = new RegExp(pattern);
     assert.match("127.0.0.1:1111: ok, 5.3 ms", alive);
-    const { describeOutcome } = await import("../../client/shared/errors.js");
+    const { describeOutcome } = await import("../../client/shared/described-outcomes.js");
     const failed = (stage: "no-reason" | "connect" | "timeout") =>
       describeOutcome({
         ...{ address: "127.0.0.1:1111", status: "failed", stage, detail: "", effect: "unknown", ms: 1 },

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { signEnvelope } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
-import type { Reply } from "../../protocol/reply.js";
+import type { PlainReply, Reply } from "../../protocol/reply.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { type EnvelopeHeader, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
@@ -80,7 +80,7 @@ export interface TakenResult {
   readonly id: ByteString;
   readonly clock: number;
   readonly newest: EnvelopeDate;
-  readonly replies: readonly Reply[];
+  readonly replies: readonly PlainReply[];
   readonly flags: readonly string[];
 }
 
@@ -177,7 +177,7 @@ function messageOf(payload: Buffer): DaemonSaid {
   const message = readDaemonMessage(payload);
   if (message.kind !== "result") return message;
   const { kind, id, clock, newest, units, replies: reader } = message;
-  const replies: Reply[] = [];
+  const replies: PlainReply[] = [];
   const flags: string[] = [];
   for (let i = 0; i < units; i++) {
     replies.push(reader.readReply());

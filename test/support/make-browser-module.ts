@@ -16,19 +16,23 @@ export async function makeBrowserModule(): Promise<void> {
     format: "esm",
     platform: "browser",
     target: "es2022",
-    // What a browser has not: Buffer, of which a stand-in has what is needed, and those who watch a process.
+    // What a browser has not: Buffer, of which a stand-in has what is needed.
     inject: [join(own, "byte-buffer.js")],
-    alias: { "node:diagnostics_channel": join(own, "no-channels.js") },
     plugins: [standIns],
     logLevel: "warning",
   });
 }
 
-/** What stands for files whose texts a page can do without. */
+/** What stands for files whose texts a page can do without, and for those who watch a process. */
+const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
+  [/\/(sentences|described-outcomes|allowed|may-wait)\.js$/, "no-sentences.js"],
+  [/\/calls\/channels\.js$/, "no-channels.js"],
+];
+
 const standIns: Plugin = {
   name: "stand-ins",
   setup(bundler) {
-    const path = join(own, "no-sentences.js");
-    bundler.onResolve({ filter: /\/(sentences|refusal-cures)\.js$/ }, () => ({ path }));
+    for (const [filter, standIn] of STAND_INS)
+      bundler.onResolve({ filter }, () => ({ path: join(own, standIn) }));
   },
 };

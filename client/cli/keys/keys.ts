@@ -3,8 +3,9 @@ import type { Command } from "commander";
 import { loadPublicKey } from "../../../keys/key-file.js";
 import type { Settings } from "../../settings/options.js";
 import type { SigningKey } from "../../settings/signing-key.js";
+import { describeOutcome } from "../../shared/described-outcomes.js";
 import { realEnvironment } from "../../shared/environment.js";
-import { DbsyncError, describeOutcome, type Outcome } from "../../shared/errors.js";
+import { DbsyncError, type Outcome } from "../../shared/errors.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
 import {
   addClientOptions,

@@ -1,6 +1,7 @@
 /** What subcommands print: values, outcomes, and with --json objects of a line each. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { DbsyncError, describeOutcome, type Outcome } from "../../shared/errors.js";
+import { describeOutcome } from "../../shared/described-outcomes.js";
+import { DbsyncError, type Outcome } from "../../shared/errors.js";
 import type { ReplyValue } from "../../shared/reply-value.js";
 import { type ExitCode, exitCodeOf } from "./exit-codes.js";
 

@@ -3,7 +3,8 @@
 import { openClient } from "../../dbsync-send.js";
 import type { FanOutClient } from "../../fan-out-client.js";
 import type { Settings } from "../../settings/options.js";
-import { DbsyncError, type Outcome, outcomeCure } from "../../shared/errors.js";
+import { outcomeCure } from "../../shared/described-outcomes.js";
+import { DbsyncError, type Outcome } from "../../shared/errors.js";
 import { STAGES } from "../../shared/sentences.js";
 import type { Address } from "../../shared/servers.js";
 import type { Report } from "../shared/finding.js";

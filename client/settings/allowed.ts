@@ -1,0 +1,36 @@
+/** What each option may be, in sentences. A page goes without them (decision 23). */
+import { HASH_BYTES, ORDER_KEY_BYTES, UNIT_ID_BYTES } from "../../protocol/version-2/envelope.js";
+import { VERSIONS_ALLOWED } from "../shared/versions.js";
+import { DAEMONS_MOST, IF_KEYS_MOST, MAX_TIMEOUT_MS, POLICIES } from "./call-limits.js";
+
+const EITHER = "true or false";
+
+export const ALLOWED = {
+  timeout: `1 to ${MAX_TIMEOUT_MS} milliseconds`,
+  policy: `${POLICIES.join(", ")}, or a number of daemons`,
+  buffers: EITHER,
+  db: "the number of a database",
+  if: `1 to ${IF_KEYS_MOST} of { key, writer }, where writer is what WRITERS tells, or null for an absent key`,
+  after: `${2 * ORDER_KEY_BYTES} hexadecimal digits, from lastWrite`,
+  only: `${2 * HASH_BYTES} hexadecimal digits, as the daemon prints them`,
+  stable: EITHER,
+  replicated: `a number of daemons, 1 to ${DAEMONS_MOST}`,
+  servers: "",
+  key: "a file's path, PEM text, a KeyObject, or false for unsigned",
+  ca: "a file's path, or PEM text",
+  passphrase: "a string or Buffer",
+  keepalive: EITHER,
+  cluster: "64 hexadecimal digits, as a daemon prints them at its start",
+  versions: VERSIONS_ALLOWED,
+  format: "text or php-dbsync",
+  options: "an object or a server list",
+  writer:
+    `a writer as call("WRITERS key") tells it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ` +
+    `${UNIT_ID_BYTES} bytes; multi() tells writers with buffers: true only`,
+  besideStable: "nothing together with stable, which says more",
+} as const;
+
+export const unknownOption = (names: readonly string[]): string =>
+  `no option of that name; there are ${names.join(", ")}`;
+
+export const atMostServers = (count: number): string => `at most the number of servers, ${count}`;

@@ -1,0 +1,41 @@
+/** Outcomes in sentences: what each daemon made of a call, and what to do about a failure. A page goes without them (decision 23). */
+import type { Outcome } from "./errors.js";
+import { REFUSAL_CURES } from "./refusal-cures.js";
+import { STAGES } from "./sentences.js";
+import { shown } from "./shown.js";
+
+/** One line for each kind of outcome, which names all daemons it is true of. */
+export function describeOutcomes(outcomes: readonly Outcome[]): string[] {
+  const addresses = new Map<string, string[]>();
+  for (const outcome of outcomes) {
+    const text = describeWithoutAddress(outcome);
+    const alike = addresses.get(text);
+    if (alike === undefined) addresses.set(text, [outcome.address]);
+    else alike.push(outcome.address);
+  }
+  return [...addresses].map(([text, alike]) => `${alike.join(", ")}: ${text}`);
+}
+
+/** `127.0.0.1:1111: connect: no connection (ECONNREFUSED); is dbsyncd running there? [not applied there]` */
+export function describeOutcome(outcome: Outcome): string {
+  return `${outcome.address}: ${describeWithoutAddress(outcome)}`;
+}
+
+function describeWithoutAddress(outcome: Outcome): string {
+  if (outcome.status === "ok") return `answered ${outcome.value === null ? "nil" : shown(outcome.value)}`;
+  const { meaning } = STAGES[outcome.stage];
+  const detail = outcome.detail === "" ? "" : ` (${outcome.detail})`;
+  return `${outcome.stage}: ${meaning}${detail}; ${outcomeCure(outcome)} [${effectText(outcome)}]`;
+}
+
+function effectText({ stage, detail, effect }: Extract<Outcome, { status: "failed" }>): string {
+  if (effect === "not-applied") return "not applied there";
+  if (stage !== "reply") return "may have been applied there";
+  return detail.startsWith("TOOLONG ") ? "applied there" : "recorded there, and may yet succeed";
+}
+
+/** What to do about a failure; of a refusal, by its code. */
+export function outcomeCure({ stage, detail }: Extract<Outcome, { status: "failed" }>): string {
+  const code = detail.split(":", 1)[0] ?? "";
+  return (stage === "refused" ? REFUSAL_CURES[code] : undefined) ?? STAGES[stage].cure;
+}

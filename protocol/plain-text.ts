@@ -1,0 +1,30 @@
+/**
+ * A reply as one text, as version 1 tells it: of a list its elements joined by line feeds, a nil element an empty line, nested lists
+ * flattened. Source: docs/protocol.md "Version 1".
+ */
+import type { ByteString } from "./byte-string.js";
+import type { PlainReply, PlainValue } from "./reply.js";
+
+/** null: no value. @param reply  not an error, which a text cannot say */
+export function plainText(reply: PlainValue): ByteString | null {
+  if (reply.kind === "nil" || reply.kind === "nil-array") return null;
+  if (reply.kind !== "array") return line(reply);
+  return reply.items.length === 0 ? null : lines(reply.items).join("\n");
+}
+
+const lines = (items: readonly PlainReply[]): ByteString[] =>
+  items.flatMap((item) => (item.kind === "array" ? lines(item.items) : line(item)));
+
+function line(reply: Exclude<PlainReply, { kind: "array" }>): ByteString {
+  switch (reply.kind) {
+    case "bulk":
+      return reply.bytes;
+    case "integer":
+      return String(reply.value);
+    case "nil":
+    case "nil-array":
+      return "";
+    default:
+      return reply.text;
+  }
+}
