@@ -1,11 +1,23 @@
 /** Outcomes in sentences: what each daemon made of a call, and what to do about a failure. A page goes without them (decision 23). */
-import type { Outcome } from "./errors.js";
 import { REFUSAL_CURES } from "./refusal-cures.js";
 import { STAGES } from "./sentences.js";
 import { shown } from "./shown.js";
 
+/** What is told of an `Outcome`. */
+type Told = { readonly address: string } & (
+  | { readonly status: "ok"; readonly value: string | null }
+  | Failed
+);
+
+interface Failed {
+  readonly status: "failed";
+  readonly stage: keyof typeof STAGES;
+  readonly detail: string;
+  readonly effect: "not-applied" | "unknown";
+}
+
 /** One line for each kind of outcome, which names all daemons it is true of. */
-export function describeOutcomes(outcomes: readonly Outcome[]): string[] {
+export function describeOutcomes(outcomes: readonly Told[]): string[] {
   const addresses = new Map<string, string[]>();
   for (const outcome of outcomes) {
     const text = describeWithoutAddress(outcome);
@@ -17,25 +29,25 @@ export function describeOutcomes(outcomes: readonly Outcome[]): string[] {
 }
 
 /** `127.0.0.1:1111: connect: no connection (ECONNREFUSED); is dbsyncd running there? [not applied there]` */
-export function describeOutcome(outcome: Outcome): string {
+export function describeOutcome(outcome: Told): string {
   return `${outcome.address}: ${describeWithoutAddress(outcome)}`;
 }
 
-function describeWithoutAddress(outcome: Outcome): string {
+function describeWithoutAddress(outcome: Told): string {
   if (outcome.status === "ok") return `answered ${outcome.value === null ? "nil" : shown(outcome.value)}`;
   const { meaning } = STAGES[outcome.stage];
   const detail = outcome.detail === "" ? "" : ` (${outcome.detail})`;
   return `${outcome.stage}: ${meaning}${detail}; ${outcomeCure(outcome)} [${effectText(outcome)}]`;
 }
 
-function effectText({ stage, detail, effect }: Extract<Outcome, { status: "failed" }>): string {
+function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
   if (effect === "not-applied") return "not applied there";
   if (stage !== "reply") return "may have been applied there";
   return detail.startsWith("TOOLONG ") ? "applied there" : "recorded there, and may yet succeed";
 }
 
 /** What to do about a failure; of a refusal, by its code. */
-export function outcomeCure({ stage, detail }: Extract<Outcome, { status: "failed" }>): string {
+export function outcomeCure({ stage, detail }: Omit<Failed, "status">): string {
   const code = detail.split(":", 1)[0] ?? "";
   return (stage === "refused" ? REFUSAL_CURES[code] : undefined) ?? STAGES[stage].cure;
 }
