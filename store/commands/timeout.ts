@@ -4,11 +4,15 @@ import { custom } from "../arguments/errors.js";
 import { indexArgument, parseInteger } from "../arguments/numbers.js";
 import { thousandTimes } from "../arithmetic/long-double.js";
 
+/** As clients write nearly all of them: exact without C's arithmetic. */
+const PLAIN_SECONDS = /^\d{1,9}$/;
+
 /**
  * Milliseconds; 0: for ever. In the store nothing waits; the listener that lets commands wait asks this, too.
  * @throws CommandFailure
  */
 export function timeoutArgument(bytes: ByteString): number {
+  if (PLAIN_SECONDS.test(bytes)) return Number(bytes) * 1000;
   const milliseconds = thousandTimes(bytes);
   if (milliseconds === "not-a-float") throw custom("ERR timeout is not a float or out of range");
   // What does not fit 64 bits is negative in Redis.

@@ -39,9 +39,11 @@ export const WAIT_SHAPES: Readonly<Record<string, WaitShapeOf>> = {
 
 /** `NAME key [key …] timeout` */
 function ofSeveral(type: AwaitedType, argv: Argv): WaitShape {
+  const milliseconds = timeoutArgument(argv.at(-1) as ByteString);
   return {
-    ...{ type, keys: argv.slice(1, -1) },
-    milliseconds: timeoutArgument(argv.at(-1) as ByteString),
+    type,
+    keys: argv.slice(1, -1),
+    milliseconds,
     argvFor: (key) => [argv[0] as ByteString, key, "0"],
   };
 }
@@ -49,9 +51,11 @@ function ofSeveral(type: AwaitedType, argv: Argv): WaitShape {
 /** `NAME timeout numkeys key [key …] option …` */
 function ofCounted(type: AwaitedType, argv: Argv): WaitShape {
   const count = Number(argv[2]);
+  const milliseconds = timeoutArgument(argv[1] as ByteString);
   return {
-    ...{ type, keys: argv.slice(3, 3 + count) },
-    milliseconds: timeoutArgument(argv[1] as ByteString),
+    type,
+    keys: argv.slice(3, 3 + count),
+    milliseconds,
     argvFor: (key) => [argv[0] as ByteString, "0", "1", key, ...argv.slice(3 + count)],
   };
 }
@@ -65,22 +69,31 @@ function ofOne(argv: Argv, timeoutAt: number): WaitShape {
 /** XREAD and XREADGROUP. `$` stands for the id that `withLastIds` has put there. */
 function ofStreams(type: "stream" | "group", argv: Argv): WaitShape | null {
   let timeout: ByteString | null = null;
-  let count: ByteString = "0";
+  let isCounted = false;
   let at = 1;
-  for (; argv[at]?.toUpperCase() !== "STREAMS"; at += 1 + valuesOf(argv[at] as ByteString)) {
-    const word = argv[at]?.toUpperCase();
+  for (let word = upper(argv, at); word !== "STREAMS"; word = upper(argv, at)) {
     if (word === "BLOCK") timeout = argv[at + 1] as ByteString;
-    if (word === "COUNT") count = argv[at + 1] as ByteString;
+    if (word === "COUNT") isCounted = Number(argv[at + 1]) > 0;
+    at += 1 + valuesOf(word);
   }
   if (timeout === null) return null;
-  const options = [...argv.slice(0, at), ...(Number(count) > 0 ? [] : ["COUNT", COUNT_DEFAULT])];
-  const names = argv.slice(at + 1);
-  const keys = names.slice(0, names.length / 2);
-  const ids = names.slice(names.length / 2);
+  const [first, streams] = [at + 1, (argv.length - at - 1) / 2];
+  const keys = argv.slice(first, first + streams);
   return {
-    ...{ type, keys, milliseconds: Number(timeout) },
-    argvFor: (key) => [...options, "STREAMS", key, ids[keys.indexOf(key)] as ByteString],
+    type,
+    keys,
+    milliseconds: Number(timeout),
+    argvFor: (key) => {
+      const asked = argv.slice(0, at);
+      if (!isCounted) asked.push("COUNT", COUNT_DEFAULT);
+      asked.push("STREAMS", key, argv[first + streams + keys.indexOf(key)] as ByteString);
+      return asked;
+    },
   };
+}
+
+function upper(argv: Argv, at: number): string {
+  return (argv[at] as ByteString).toUpperCase();
 }
 
 /** A call of XREAD with ids in place of `$`. @param lastId  of a stream */

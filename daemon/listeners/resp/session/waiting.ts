@@ -1,6 +1,7 @@
 /**
  * Clients that wait until a key has something: served in the order in which they began, as soon as what filled the key is
  * done. What is run then is the command itself, of the one key: where writes are recorded it goes the same way as any other.
+ * Queues hand over tens of thousands of elements a second so: no promise, no name and no set is made for one.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
@@ -11,13 +12,22 @@ import type { Command } from "../../../../store/rows/command.js";
 import { touchesOf } from "../../../../store/rows/key-spec.js";
 import type { Called } from "../../../backends/called.js";
 import type { CommandPath, CommandSender } from "../../../users/command-path.js";
-import type { WaitShape } from "./wait-shapes.js";
+import { AwaitedKey, type Waiter, Waiting } from "./awaited-key.js";
+import type { AwaitedType, WaitShape } from "./wait-shapes.js";
 
 /** When the time is over, whatever the command answers else where there is nothing. */
 export const OVERDUE = NIL_ARRAY;
 /** A timer takes no longer times; who waits for longer waits for ever. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
-const SIZE_OF = { list: "LLEN", zset: "ZCARD", stream: null } as const;
+const commandNamed = (name: string): Command => findCommand(name) as Command;
+const TYPE = commandNamed("TYPE");
+const PTTL = commandNamed("PTTL");
+const SIZE_OF = {
+  list: commandNamed("LLEN"),
+  zset: commandNamed("ZCARD"),
+  stream: null,
+  group: null,
+} as const;
 /** For whom a group's stream, or the group, is there no more. */
 const NO_STREAM = error("UNBLOCKED the stream key no longer exists");
 const NO_GROUP = error("NOGROUP the consumer group this client was blocked on no longer exists");
@@ -26,33 +36,17 @@ const SERVE_NOBODY: ReadonlySet<string> = new Set([
   ...["XACK", "XAUTOCLAIM", "XCLAIM", "XDEL", "XREADGROUP", "XSETID", "XTRIM"],
   ...["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID"].map((name) => `XGROUP|${name}`),
 ]);
-
-export interface Waiter {
-  readonly command: Command;
-  readonly shape: WaitShape;
-  readonly sender: CommandSender;
-  readonly db: number;
-  readonly resolve: (reply: Reply) => void;
-}
-
-/** One that waits, and whether its command is on its way now. */
-interface Waiting extends Waiter {
-  isUnderWay: boolean;
-  /** What it is answered if its command brings nothing. */
-  overdue: Reply | null;
-  cancelTimer: () => void;
-}
+const AT_ONCE = Promise.resolve();
 
 export class WaitingClients {
   readonly #path: CommandPath;
   readonly #environment: Pick<Environment, "setTimer" | "clock">;
-  /** By database and key, each in the order in which they came. */
-  readonly #queues = new Map<string, Set<Waiting>>();
-  readonly #ready = new Set<string>();
+  /** By database. */
+  readonly #awaited: (Map<ByteString, AwaitedKey> | undefined)[] = [];
+  readonly #ready = new Set<AwaitedKey>();
   /** Keys that somebody waits for and a command on its way names, in the order in which it does. */
-  readonly #expected = new Set<string>();
-  /** What ends the watch over the end of a key's time, of keys for whose group somebody waits. */
-  readonly #ends = new Map<string, () => void>();
+  readonly #expected = new Set<AwaitedKey>();
+  #size = 0;
   #isServing = false;
   #willServe = false;
 
@@ -63,58 +57,83 @@ export class WaitingClients {
 
   /** @returns what ends the waiting with an answer; false: its command is on its way, and its answer will come */
   add(waiter: Waiter): (reply: Reply) => boolean {
-    const waiting: Waiting = { ...waiter, isUnderWay: false, overdue: null, cancelTimer: () => {} };
+    const waiting = new Waiting(waiter);
     const { milliseconds, keys } = waiter.shape;
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
       waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#giveUp(waiting, OVERDUE));
     for (const key of keys) {
-      const name = nameOf(waiter.db, key);
-      const queue = this.#queues.get(name) ?? new Set();
-      this.#queues.set(name, queue.add(waiting));
-      this.#watchEnd(waiting, name, key);
+      const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
+      // A key may be named twice.
+      if (awaited.waiting.at(-1) !== waiting) awaited.waiting.push(waiting);
+      if (waiter.shape.type === "group") this.#watchEnd(waiting, awaited);
     }
     return (reply) => this.#giveUp(waiting, reply);
   }
 
   /** A command that writes has been run: whoever waits for its keys is served in this turn, or by `serve`. */
   written(command: Command, argv: readonly ByteString[], db: number): void {
-    if (this.#queues.size === 0 || SERVE_NOBODY.has(command.name)) return;
-    for (const name of this.#namedBy(command, argv, db)) this.#mark(name);
+    if (this.#size === 0 || SERVE_NOBODY.has(command.name)) return;
+    for (const awaited of this.#namedBy(command, argv, db)) this.#mark(awaited);
   }
 
   /** Keys for which somebody waits. */
   get size(): number {
-    return this.#queues.size;
+    return this.#size;
   }
 
   /** Commands are on their way: once they have been run, whoever waits for their keys is served in the order of these. */
   sent(calls: readonly Called[], db: number): void {
-    if (this.#queues.size === 0) return;
-    const names = calls.flatMap(({ command, argv }) =>
+    if (this.#size === 0) return;
+    const named = calls.flatMap(({ command, argv }) =>
       command.writes ? this.#namedBy(command, argv, db) : [],
     );
-    for (const name of names) this.#expected.delete(name);
-    for (const name of names) this.#expected.add(name);
+    for (const awaited of named) this.#expected.delete(awaited);
+    for (const awaited of named) this.#expected.add(awaited);
   }
 
   /** Nobody knows which keys have changed. */
   changed(): void {
-    for (const name of this.#expected)
-      if (this.#queues.has(name)) this.#mark(name);
-      else this.#expected.delete(name);
-    for (const name of this.#queues.keys()) this.#mark(name);
+    for (const awaited of this.#expected) {
+      if (awaited.waiting.length > 0) this.#mark(awaited);
+      else {
+        this.#expected.delete(awaited);
+        this.#forget(awaited);
+      }
+    }
+    for (const keys of this.#awaited) for (const awaited of keys?.values() ?? []) this.#mark(awaited);
+  }
+
+  #find(db: number, key: ByteString): AwaitedKey | undefined {
+    return this.#awaited[db]?.get(key);
+  }
+
+  #await(db: number, key: ByteString): AwaitedKey {
+    const awaited = new AwaitedKey(db, key);
+    const keys = (this.#awaited[db] ??= new Map());
+    keys.set(key, awaited);
+    this.#size++;
+    return awaited;
+  }
+
+  #forget({ db, key }: AwaitedKey): void {
+    if (this.#awaited[db]?.delete(key) === true) this.#size--;
   }
 
   /** The keys that somebody waits for and a command may write. */
-  #namedBy(command: Command, argv: readonly ByteString[], db: number): readonly string[] {
-    return touchesOf(command.keys, argv).flatMap((touch) => {
-      if (touch.access === "read") return [];
+  #namedBy(command: Command, argv: readonly ByteString[], db: number): readonly AwaitedKey[] {
+    const named: AwaitedKey[] = [];
+    for (const touch of touchesOf(command.keys, argv)) {
+      if (touch.access === "read") continue;
       const number = touch.db ?? db;
-      if (touch.key === null)
-        return [...this.#queues.keys()].filter((name) => number < 0 || name.startsWith(`${number} `));
-      const name = nameOf(number, touch.key);
-      return this.#queues.has(name) ? [name] : [];
-    });
+      if (touch.key === null) {
+        for (const [of, keys] of this.#awaited.entries())
+          if (keys !== undefined && (number < 0 || number === of)) named.push(...keys.values());
+        continue;
+      }
+      const awaited = this.#find(number, touch.key);
+      if (awaited !== undefined) named.push(awaited);
+    }
+    return named;
   }
 
   /** Serves whom the keys that are ready can serve. */
@@ -122,9 +141,9 @@ export class WaitingClients {
     if (this.#isServing) return;
     this.#isServing = true;
     // Serving one may make another key ready.
-    for (const name of this.#ready) {
-      this.#ready.delete(name);
-      this.#serveKey(name);
+    for (const awaited of this.#ready) {
+      this.#ready.delete(awaited);
+      this.#serveKey(awaited);
     }
     this.#isServing = false;
   }
@@ -133,72 +152,82 @@ export class WaitingClients {
     return this.#ready.size > 0;
   }
 
-  #mark(name: string): void {
-    if (!this.#queues.has(name)) return;
-    this.#ready.add(name);
+  #mark(awaited: AwaitedKey): void {
+    if (awaited.waiting.length === 0) return;
+    this.#ready.add(awaited);
     if (this.#willServe) return;
     this.#willServe = true;
-    queueMicrotask(() => {
-      this.#willServe = false;
-      this.serve();
-    });
+    AT_ONCE.then(this.#serveSoon);
   }
 
-  #serveKey(name: string): void {
-    const db = Number.parseInt(name, 10);
-    const key = name.slice(name.indexOf(" ") + 1);
-    const [first] = this.#queues.get(name) ?? [];
+  readonly #serveSoon = (): void => {
+    this.#willServe = false;
+    this.serve();
+  };
+
+  #serveKey(awaited: AwaitedKey): void {
+    const { db, key, waiting: all } = awaited;
+    const [first] = all;
+    if (first === undefined) return;
     // Its time may be another now.
-    if (first !== undefined) this.#watchEnd(first, name, key);
-    for (const waiting of [...(this.#queues.get(name) ?? [])]) {
-      if (waiting.isUnderWay) continue;
-      const outlook = this.#outlook(waiting, db, key);
+    if (first.waiter.shape.type === "group") this.#watchEnd(first, awaited);
+    let empty: AwaitedType | null = null;
+    // Some are taken out as they are served.
+    for (const waiting of all.length === 1 ? [first] : [...all]) {
+      const { command, shape } = waiting.waiter;
+      if (waiting.isUnderWay || waiting.isAnswered || shape.type === empty) continue;
+      const argv = shape.argvFor(key);
+      const sender = this.#senderIn(waiting.waiter.sender, db);
+      const outlook = this.#outlook(shape, key, argv, sender);
       if (typeof outlook !== "boolean") this.#finish(waiting, outlook);
+      // Nor has it anything for others, of whom there may be thousands; of streams each may have read as far as he likes.
+      if (outlook === false && SIZE_OF[shape.type] !== null) empty = shape.type;
       if (outlook !== true) continue;
-      this.#expected.delete(name);
-      const { command, shape, sender } = waiting;
-      const reply = this.#path.execute(command, shape.argvFor(key), this.#senderIn(sender, db));
+      this.#expected.delete(awaited);
+      const reply = this.#path.execute(command, argv, sender);
       if (!(reply instanceof Promise)) {
         if (!isNothing(reply)) this.#finish(waiting, reply);
         continue;
       }
       waiting.isUnderWay = true;
-      reply.then((settled) => this.#settled(waiting, name, settled));
+      reply.then((settled) => this.#settled(waiting, awaited, settled));
       // What it leaves to the others is known when it is done.
       return;
     }
   }
 
-  #settled(waiting: Waiting, name: string, reply: Reply): void {
+  #settled(waiting: Waiting, { db, key }: AwaitedKey, reply: Reply): void {
     waiting.isUnderWay = false;
     if (!isNothing(reply)) this.#finish(waiting, reply);
     else if (waiting.overdue !== null) this.#finish(waiting, waiting.overdue);
-    this.#mark(name);
+    // Others may have begun to wait for it since.
+    const awaited = this.#find(db, key);
+    if (awaited !== undefined) this.#mark(awaited);
   }
 
-  /** Whether a key has something for one that waits; an error: it never will. */
-  #outlook({ shape, sender }: Waiting, db: number, key: ByteString): boolean | ErrorReply {
-    const asker = this.#senderIn(sender, db);
-    if (shape.type === "group") {
-      const outlook = this.#ask(shape.argvFor(key), asker, XREADGROUP_OUTLOOK);
+  /** Whether a key has something for one that waits; an error: it never will. @param argv  what would be run */
+  #outlook(
+    { type }: WaitShape,
+    key: ByteString,
+    argv: readonly ByteString[],
+    asker: CommandSender,
+  ): boolean | ErrorReply {
+    if (type === "group") {
+      const outlook = this.#ask(XREADGROUP_OUTLOOK, argv, asker);
       if (outlook?.kind !== "error") return outlook !== null && !isNothing(outlook);
-      const type = this.#ask(["TYPE", key], asker);
-      return type?.kind === "status" && type.text === "stream" ? NO_GROUP : NO_STREAM;
+      const found = this.#ask(TYPE, ["TYPE", key], asker);
+      return found?.kind === "status" && found.text === "stream" ? NO_GROUP : NO_STREAM;
     }
-    const found = this.#ask(["TYPE", key], asker);
-    if (found?.kind !== "status" || found.text !== shape.type) return false;
-    const size = SIZE_OF[shape.type];
+    const found = this.#ask(TYPE, ["TYPE", key], asker);
+    if (found?.kind !== "status" || found.text !== type) return false;
+    const size = SIZE_OF[type];
     if (size === null) return true;
-    const elements = this.#ask([size, key], asker);
+    const elements = this.#ask(size, [size.name, key], asker);
     return elements?.kind === "integer" && elements.value > 0;
   }
 
   /** Reads of what is in memory are answered at once. */
-  #ask(
-    argv: readonly ByteString[],
-    sender: CommandSender,
-    command = findCommand(argv[0] as string) as Command,
-  ): Reply | null {
+  #ask(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | null {
     const reply = this.#path.execute(command, argv, sender);
     return reply instanceof Promise ? null : reply;
   }
@@ -214,43 +243,43 @@ export class WaitingClients {
 
   /** Who waits, in the database that it waited in, and as of now. */
   #senderIn({ as, readsAll, isStable, lastWrite }: CommandSender, db: number): CommandSender {
-    return { db, as, readsAll, isStable, ...(lastWrite && { lastWrite }), now: this.#environment.clock() };
+    const now = this.#environment.clock();
+    return lastWrite === undefined
+      ? { db, as, readsAll, isStable, now }
+      : { db, as, readsAll, isStable, now, lastWrite };
   }
 
   #finish(waiting: Waiting, reply: Reply): void {
+    const { waiter } = waiting;
+    waiting.isAnswered = true;
     waiting.cancelTimer();
-    for (const key of waiting.shape.keys) {
-      const name = nameOf(waiting.db, key);
-      const queue = this.#queues.get(name);
-      queue?.delete(waiting);
-      if (queue?.size !== 0) continue;
-      this.#queues.delete(name);
-      this.#endWatch(name);
+    for (const key of waiter.shape.keys) {
+      const awaited = this.#find(waiter.db, key);
+      const place = awaited?.waiting.indexOf(waiting) ?? -1;
+      if (awaited === undefined || place < 0) continue;
+      awaited.waiting.splice(place, 1);
+      if (awaited.waiting.length > 0) continue;
+      this.#endWatch(awaited);
+      // Whoever waits for it next has its place.
+      if (!this.#expected.has(awaited)) this.#forget(awaited);
     }
-    waiting.resolve(reply);
+    waiter.resolve(reply);
   }
 
   /** Looks at a key again when its time is over: who waits for a group of it is told. */
-  #watchEnd({ shape, sender, db }: Waiting, name: string, key: ByteString): void {
-    if (shape.type !== "group") return;
-    this.#endWatch(name);
-    const left = this.#ask(["PTTL", key], this.#senderIn(sender, db));
+  #watchEnd({ waiter }: Waiting, awaited: AwaitedKey): void {
+    this.#endWatch(awaited);
+    const asker = this.#senderIn(waiter.sender, awaited.db);
+    const left = this.#ask(PTTL, ["PTTL", awaited.key], asker);
     const milliseconds = left?.kind === "integer" ? Number(left.value) + 1 : 0;
     if (milliseconds <= 0 || milliseconds > TIMER_MS_MAX) return;
-    this.#ends.set(
-      name,
-      this.#environment.setTimer(milliseconds, () => this.#mark(name)),
-    );
+    awaited.endWatch = this.#environment.setTimer(milliseconds, () => this.#mark(awaited));
   }
 
-  #endWatch(name: string): void {
-    this.#ends.get(name)?.();
-    this.#ends.delete(name);
+  #endWatch(awaited: AwaitedKey): void {
+    awaited.endWatch?.();
+    awaited.endWatch = null;
   }
-}
-
-function nameOf(db: number, key: ByteString): string {
-  return `${db} ${key}`;
 }
 
 /** Whether a command found nothing to take. */
