@@ -1,6 +1,8 @@
 /** Finds Lua in the package that has it, and compiles it: some milliseconds, at the first script. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { METER } from "./lua/lua-machine.js";
+import { metered } from "./lua/metered.js";
 import { compiled } from "./lua/web-assembly.js";
 import { ScriptEngine } from "./script-engine.js";
 
@@ -14,5 +16,5 @@ export function loadEngine(uptime: () => number): ScriptEngine | null {
   } catch {
     return null;
   }
-  return new ScriptEngine({ module: compiled(readFileSync(path)), uptime });
+  return new ScriptEngine({ module: compiled(metered(readFileSync(path), METER)), uptime });
 }

@@ -12,9 +12,9 @@ import { cmsgpackLibrary } from "./libraries/cmsgpack-library.js";
 import { Randomness } from "./libraries/random-library.js";
 import { redisLibrary } from "./libraries/redis-library.js";
 import { structLibrary } from "./libraries/struct-library.js";
-import { oneLine, replyOf } from "./lua/conversions.js";
 import { ERROR_OF_MEMORY, GC, REGISTRY, TYPE } from "./lua/lua-exports.js";
 import { LuaBroken, LuaMachine } from "./lua/lua-machine.js";
+import { answerOf, oneLine } from "./lua/script-answer.js";
 import { type ScriptCaller, ScriptRun } from "./lua/script-run.js";
 import { isTrap, type WasmModule } from "./lua/web-assembly.js";
 import { furnish } from "./sandbox.js";
@@ -25,6 +25,8 @@ const KEPT_BYTES = 16 * 1024 * 1024;
 /** Runs between two steps of collecting garbage, and how large these are; Redis's. */
 const RUNS_A_STEP = 50;
 const SOURCE = "@user_script";
+/** Lua's own words. */
+const NO_MEMORY = "not enough memory";
 
 export interface ScriptEngineParts {
   /** Lua, compiled. */
@@ -96,12 +98,10 @@ export class ScriptEngine {
 
   /** @returns why a script cannot be compiled; null: it has been */
   compile(source: Source, bounds: RunBounds): ErrorReply | null {
-    try {
+    return this.#unlessBroken(() => {
       const found = this.#compiled(source, bounds);
       return typeof found === "number" ? null : found;
-    } catch (problem) {
-      return this.#broken(problem);
-    }
+    });
   }
 
   run(
@@ -111,29 +111,18 @@ export class ScriptEngine {
     caller: ScriptCaller,
     bounds: RunBounds,
   ): Reply {
-    try {
+    return this.#unlessBroken(() => {
       const script = this.#compiled(source, bounds);
       if (typeof script !== "number") return script;
       const run = new ScriptRun(caller, this.#parts.uptime, bounds.time);
-      return this.#called(this.#machine(bounds), run, {
-        script,
-        sha: source.sha,
-        keys,
-        args,
-        isFunction: false,
-      });
-    } catch (problem) {
-      return this.#broken(problem);
-    }
+      const call = { script, sha: source.sha, keys, args, isFunction: false };
+      return this.#called(this.#machine(bounds), run, call);
+    });
   }
 
   /** Loads a library, as a trial: what it registers is forgotten if it is not kept. */
   loadLibrary(library: Library, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
-    try {
-      return this.#loadedLibrary(library, bounds);
-    } catch (problem) {
-      return this.#broken(problem);
-    }
+    return this.#unlessBroken(() => this.#loadedLibrary(library, bounds));
   }
 
   /** Runs a function of a library, whose functions take their keys and arguments as tables. */
@@ -145,7 +134,7 @@ export class ScriptEngine {
     caller: ScriptCaller,
     bounds: RunBounds,
   ): Reply {
-    try {
+    return this.#unlessBroken(() => {
       let functions = this.#machine(bounds).libraries.get(library.code);
       if (functions === undefined) {
         const loaded = this.#loadedLibrary(library, bounds);
@@ -156,9 +145,7 @@ export class ScriptEngine {
       const run = new ScriptRun(caller, this.#parts.uptime, bounds.time);
       const call = { script: functions.get(name) as number, sha: name, keys, args, isFunction: true };
       return this.#called(this.#machine(bounds), run, call);
-    } catch (problem) {
-      return this.#broken(problem);
-    }
+    });
   }
 
   #loadedLibrary({ body }: Library, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
@@ -209,7 +196,7 @@ export class ScriptEngine {
     try {
       const outcome = lua.lua_pcall(state, call.isFunction ? 2 : 0, 1, 1);
       return outcome === 0
-        ? replyOf(machine, state, -1, run.protocol)
+        ? answerOf(machine, state, run.protocol)
         : error(failureText(run, call.sha, outcome === ERROR_OF_MEMORY));
     } catch (problem) {
       if (!run.isStopped) throw problem;
@@ -231,16 +218,22 @@ export class ScriptEngine {
     if (++this.#runs % RUNS_A_STEP === 0) lua.lua_gc(state, GC.step, RUNS_A_STEP);
   }
 
-  #compiled({ sha, body }: Source, bounds: RunBounds): number | ErrorReply {
+  #compiled(source: Source, bounds: RunBounds, isAgain = false): number | ErrorReply {
     const { machine, compiled } = this.#machine(bounds);
-    const known = compiled.get(sha);
+    const known = compiled.get(source.sha);
     if (known !== undefined) return known;
     const { lua, state } = machine;
     lua.lua_settop(state, 0);
-    if (!machine.load(state, body, SOURCE))
-      return error(`ERR Error compiling script (new function): ${machine.text(state, -1)}`);
+    if (!machine.load(state, source.body, SOURCE)) {
+      const text = machine.text(state, -1);
+      if (text !== NO_MEMORY) return error(`ERR Error compiling script (new function): ${text}`);
+      // What others have been compiled to fills it: they are compiled again when they are run.
+      this.#ready = null;
+      if (!isAgain) return this.#compiled(source, bounds, true);
+      return error(`ERR Error compiling script (new function): ${text}`);
+    }
     const place = lua.luaL_ref(state, REGISTRY);
-    compiled.set(sha, place);
+    compiled.set(source.sha, place);
     return place;
   }
 
@@ -248,7 +241,7 @@ export class ScriptEngine {
     if (this.#ready !== null && this.#ready.memory === memory) return this.#ready;
     const { module } = this.#parts;
     const machine = new LuaMachine(module, memory, (state) => {
-      this.#run?.look(() => machine.place(state, 0));
+      this.#run?.look(() => (state === null ? "" : machine.place(state, 0)));
     });
     const current = () => this.#run as ScriptRun;
     const globals = furnish(machine, {
@@ -269,12 +262,16 @@ export class ScriptEngine {
     return this.#ready;
   }
 
-  #broken(problem: unknown): ErrorReply {
-    this.#ready = null;
-    this.#run = null;
-    // Of V8 a stack that is too deep, or a text that is too long.
-    if (!(problem instanceof LuaBroken || problem instanceof RangeError || isTrap(problem))) throw problem;
-    return error("ERR the script used more memory or a deeper stack than it may");
+  #unlessBroken<Outcome>(action: () => Outcome): Outcome | ErrorReply {
+    try {
+      return action();
+    } catch (problem) {
+      this.#ready = null;
+      this.#run = null;
+      // Of V8 a stack that is too deep, or a text that is too long.
+      if (!(problem instanceof LuaBroken || problem instanceof RangeError || isTrap(problem))) throw problem;
+      return error("ERR the script used more memory or a deeper stack than it may");
+    }
   }
 }
 

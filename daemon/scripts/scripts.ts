@@ -11,8 +11,9 @@ const PACKAGE = "wasmoon-lua5.1";
 const NOT_INSTALLED = new CommandFailure(
   `ERR scripts need the package ${PACKAGE}, which is not installed. Install it beside dbsyncd: npm install ${PACKAGE}`,
 );
-/** Scripts that nobody has loaded by name: of more the oldest are forgotten, and come again. */
+/** Scripts that nobody has loaded by name: of more, or longer ones, the oldest are forgotten, and come again. */
 const UNNAMED_MOST = 2000;
+const UNNAMED_BYTES = 16 * 1024 * 1024;
 
 export class Scripts {
   readonly functions = new FunctionLibraries();
@@ -22,6 +23,7 @@ export class Scripts {
   readonly #byText = new Map<ByteString, Script>();
   /** Texts that came with EVAL alone, the oldest first. */
   readonly #unnamed = new Set<ByteString>();
+  #unnamedBytes = 0;
   #engine: ScriptEngine | null = null;
 
   constructor(uptime: () => number) {
@@ -66,7 +68,7 @@ export class Scripts {
   add(text: ByteString, isNamed: boolean, bounds: RunBounds): Script {
     const known = this.#byText.get(text);
     if (known !== undefined) {
-      if (isNamed) this.#unnamed.delete(text);
+      if (isNamed && this.#unnamed.delete(text)) this.#unnamedBytes -= text.length;
       return known;
     }
     const script = readScript(text);
@@ -87,6 +89,7 @@ export class Scripts {
     this.#bySha.clear();
     this.#byText.clear();
     this.#unnamed.clear();
+    this.#unnamedBytes = 0;
     this.#engine?.flush();
   }
 
@@ -102,9 +105,19 @@ export class Scripts {
 
   #note(text: ByteString): void {
     this.#unnamed.add(text);
-    if (this.#unnamed.size <= UNNAMED_MOST) return;
+    this.#unnamedBytes += text.length;
+    // The one at hand stays, however long it is.
+    while (
+      this.#unnamed.size > UNNAMED_MOST ||
+      (this.#unnamedBytes > UNNAMED_BYTES && this.#unnamed.size > 1)
+    )
+      this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
     const [oldest = ""] = this.#unnamed;
     this.#unnamed.delete(oldest);
+    this.#unnamedBytes -= oldest.length;
     const script = this.#byText.get(oldest);
     this.#byText.delete(oldest);
     if (script === undefined) return;

@@ -1,5 +1,6 @@
 /** `cjson.encode`. Forms and messages: lua-cjson 2.1, as in redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { Allowance } from "../lua/allowance.js";
 import { formatSignificant } from "../lua/c-numbers.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
@@ -25,15 +26,24 @@ export class CjsonEncoder {
   readonly #machine: LuaMachine;
   readonly #state: number;
   readonly #settings: CjsonSettings;
+  readonly #allowance: Allowance;
 
   constructor(machine: LuaMachine, state: number, settings: CjsonSettings) {
     this.#machine = machine;
     this.#state = state;
     this.#settings = settings;
+    this.#allowance = new Allowance(machine, () => machine.fail(state, "not enough memory"));
   }
 
   /** Of the value on top. */
   encode(depth = 0): ByteString {
+    if (this.#machine.lua.lua_type(this.#state, -1) !== TYPE.table)
+      return this.#allowance.take(this.#single());
+    this.#allowance.take("");
+    return this.#table(depth + 1);
+  }
+
+  #single(): ByteString {
     const { lua } = this.#machine;
     const state = this.#state;
     switch (lua.lua_type(state, -1)) {
@@ -47,8 +57,6 @@ export class CjsonEncoder {
         return "null";
       case TYPE.lightUserdata:
         return lua.lua_touserdata(state, -1) === 0 ? "null" : this.#refuse("type not supported");
-      case TYPE.table:
-        return this.#table(depth + 1);
       default:
         return this.#refuse("type not supported");
     }
@@ -105,7 +113,7 @@ export class CjsonEncoder {
     const { lua } = this.#machine;
     const state = this.#state;
     const type = lua.lua_type(state, -2);
-    if (type === TYPE.string) return quoted(this.#machine.text(state, -2));
+    if (type === TYPE.string) return this.#allowance.take(quoted(this.#machine.text(state, -2)));
     if (type !== TYPE.number) {
       lua.lua_pushvalue(state, -2);
       this.#refuse("table key must be a number or string");

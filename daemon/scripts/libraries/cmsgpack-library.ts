@@ -1,5 +1,6 @@
 /** `cmsgpack`: MessagePack. Forms and messages: lua-cmsgpack 0.4, as in redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { Allowance } from "../lua/allowance.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { arrayLength } from "../lua/value.js";
@@ -49,9 +50,10 @@ export function cmsgpackLibrary(machine: LuaMachine): Library {
       if (lua.lua_checkstack(state, count) === 0)
         return machine.failArgument(state, 0, "Too many arguments for MessagePack pack.");
       let packed = "";
+      const allowance = new Allowance(machine, () => machine.fail(state, "not enough memory"));
       for (let i = 1; i <= count; i++) {
         lua.lua_pushvalue(state, i);
-        packed += packedTop(machine, state, 0);
+        packed += packedTop(machine, state, 0, allowance);
       }
       machine.push(state, packed);
       return 1;
@@ -78,20 +80,21 @@ export function cmsgpackLibrary(machine: LuaMachine): Library {
 }
 
 /** What is on top of the stack, which goes. */
-function packedTop(machine: LuaMachine, state: number, depth: number): ByteString {
+function packedTop(machine: LuaMachine, state: number, depth: number, allowance: Allowance): ByteString {
   const { lua } = machine;
   const type = lua.lua_type(state, -1);
   let packed: ByteString;
-  if (type === TYPE.string) packed = packedText(machine.text(state, -1));
+  if (type === TYPE.string) packed = packedText(allowance.take(machine.text(state, -1)));
   else if (type === TYPE.boolean) packed = lua.lua_toboolean(state, -1) === 1 ? "\xc3" : "\xc2";
   else if (type === TYPE.number) packed = packedNumber(lua.lua_tonumber(state, -1));
-  else if (type === TYPE.table && depth < DEPTH_MOST) packed = packedTable(machine, state, depth);
+  else if (type === TYPE.table && depth < DEPTH_MOST) packed = packedTable(machine, state, depth, allowance);
   else packed = "\xc0";
+  if (type !== TYPE.string) allowance.take("");
   lua.lua_settop(state, -2);
   return packed;
 }
 
-function packedTable(machine: LuaMachine, state: number, depth: number): ByteString {
+function packedTable(machine: LuaMachine, state: number, depth: number, allowance: Allowance): ByteString {
   const { lua } = machine;
   if (lua.lua_checkstack(state, 4) === 0) return machine.failThere(state, "tables too deep");
   const index = lua.lua_gettop(state);
@@ -100,15 +103,15 @@ function packedTable(machine: LuaMachine, state: number, depth: number): ByteStr
   if (found !== null && found.most === found.count) {
     for (let i = 1; i <= found.count; i++) {
       lua.lua_rawgeti(state, index, i);
-      parts.push(packedTop(machine, state, depth + 1));
+      parts.push(packedTop(machine, state, depth + 1, allowance));
     }
     return head(parts.length, 0x90, "\xdc", "\xdd") + parts.join("");
   }
   lua.lua_pushnil(state);
   while (lua.lua_next(state, index) !== 0) {
     lua.lua_pushvalue(state, -2);
-    const key = packedTop(machine, state, depth + 1);
-    parts.push(key + packedTop(machine, state, depth + 1));
+    const key = packedTop(machine, state, depth + 1, allowance);
+    parts.push(key + packedTop(machine, state, depth + 1, allowance));
   }
   return head(parts.length, 0x80, "\xde", "\xdf") + parts.join("");
 }

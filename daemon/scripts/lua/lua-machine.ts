@@ -19,6 +19,8 @@ const EBADF = 8;
 const HOOK_INSTRUCTIONS = 20_000;
 const MASK_COUNT = 8;
 const RECORD_BYTES = 128;
+/** What is asked in the middle of Lua's own C (metered.ts): a clock, which scripts do not have. */
+export const METER = "emscripten_date_now";
 /** How a chunk begins that is no text. */
 const BYTECODE = "\x1b";
 
@@ -32,7 +34,9 @@ export class LuaMachine {
   readonly lua: LuaExports;
   /** The main thread. */
   readonly state: number;
-  readonly #most: number;
+  /** Bytes that its memory may have. */
+  readonly most: number;
+  readonly #mayGoOn: (state: number | null) => void;
   readonly #scratch: number;
   readonly #record: number;
   readonly #strings = new ShortStrings();
@@ -44,10 +48,12 @@ export class LuaMachine {
 
   /**
    * @param most  bytes of its memory
-   * @param look  is called every so many instructions; ends the script by throwing LuaBroken
+   * @param look  is called every so many instructions, and with null in the middle of one that takes long, where nothing may be
+   * asked of Lua; ends the script by throwing LuaBroken
    */
-  constructor(module: WasmModule, most: number, look: (state: number) => void) {
-    this.#most = most;
+  constructor(module: WasmModule, most: number, look: (state: number | null) => void) {
+    this.most = most;
+    this.#mayGoOn = look;
     this.lua = instantiated(module, this.#imports()) as LuaExports;
     this.#bytes = Buffer.from(this.lua.memory.buffer);
     this.#words = new DataView(this.lua.memory.buffer);
@@ -264,7 +270,10 @@ export class LuaMachine {
         if (this.#bytes.length === 0) this.#look();
         this.#bytes.copyWithin(to, from, from + length);
       },
-      emscripten_date_now: none,
+      [METER]: () => {
+        this.#mayGoOn(null);
+        return 0;
+      },
       _emscripten_get_now_is_monotonic: none,
       emscripten_resize_heap: (wanted: number) => this.#grow(wanted >>> 0),
     };
@@ -290,9 +299,9 @@ export class LuaMachine {
   #grow(wanted: number): number {
     const { memory } = this.lua;
     const size = memory.buffer.byteLength;
-    if (wanted > this.#most) return 0;
+    if (wanted > this.most) return 0;
     // In large steps: each one makes our views of it anew.
-    const aim = Math.min(this.#most, Math.max(wanted, size + size / 4));
+    const aim = Math.min(this.most, Math.max(wanted, size + size / 4));
     try {
       memory.grow(Math.ceil((aim - size) / PAGE_BYTES));
       return 1;

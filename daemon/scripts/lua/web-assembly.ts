@@ -70,7 +70,7 @@ const section = (id: number, content: readonly number[]) => [id, ...leb(content.
 const text = (name: string) => [name.length, ...Buffer.from(name, "latin1")];
 
 /** A number in seven bits a byte, the last ones first. */
-function leb(number: number): number[] {
+export function leb(number: number): number[] {
   const bytes: number[] = [];
   let rest = number;
   do {

@@ -1,5 +1,6 @@
 /** Scripts that loop, allocate or recurse for ever end with an error, and the service goes on. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { writeCommand } from "../../../../../protocol/resp/resp-writer.js";
 import { answers } from "../beside-redis.js";
@@ -21,6 +22,9 @@ const endless = [
   "while true do redis.call('bitcount', 'k') end",
   "table.sort({1, 2, 3, 4}, function() while true do end end)",
   "while true do setmetatable({}, {__index = function() return 1 end}) end",
+  // One call that C does not come back from, and many that each take long.
+  "return string.find(('a'):rep(40), ('a-'):rep(20) .. 'b')",
+  "local t = {} for i = 1, 400000 do t[i] = i end while true do table.insert(t, 1, 0) end",
 ];
 
 for (const script of endless)
@@ -47,6 +51,43 @@ for (const script of greedy)
     const all = await answers(scene.port, evaluated(script) + evaluated("return 'goes on'"));
     assert.match(all, /^-ERR not enough memory script: \w+\r\n\$7\r\ngoes on\r\n/);
   });
+
+const manifold = [
+  "local t = {} for i = 1, 100 do t = {t, t} end return cjson.encode(t)",
+  "local t = {} for i = 1, 15 do t = {t, t, t, t, t, t} end return cmsgpack.pack(t)",
+  "local t = {} for i = 1, 100 do t = {t, t} end return t",
+  "local s, t = ('x'):rep(1000000), {} for i = 1, 100000 do t[i] = s end return t",
+];
+
+for (const script of manifold)
+  test(`what it makes of its values ends: ${script}`, async () => {
+    await using scene = await startResp({ limits: { ...limits, luaTimeLimit: 60_000 } });
+    const all = await answers(scene.port, evaluated(script) + evaluated("return 'goes on'"));
+    assert.match(
+      all,
+      /^-ERR (not enough memory script: .*|the script used more memory .*)\r\n\$7\r\ngoes on\r\n/,
+    );
+  });
+
+test("scripts that are known take no memory from a new one: they are compiled again", async () => {
+  await using scene = await startResp({ limits });
+  const long = (seed: number) =>
+    `local t = {${Array.from({ length: 30_000 }, (_, i) => `'${seed}_${i}'`).join()}} return ${seed}`;
+  for (let seed = 0; seed < 12; seed++)
+    assert.match(await answers(scene.port, writeCommand(["SCRIPT", "LOAD", long(seed)])), /^\$40\r\n/);
+  assert.match(await answers(scene.port, evaluated(long(0))), /^:0\r\n/);
+});
+
+test("of scripts without a name those that came last are kept, as far as they are not too long together", async () => {
+  await using scene = await startResp({ limits });
+  const long = (seed: number) => `return ${seed} --${"x".repeat(6 * MIB)}`;
+  for (let seed = 0; seed < 4; seed++) await answers(scene.port, evaluated(long(seed)));
+  const known = [0, 1, 2, 3].map((seed) => createHash("sha1").update(long(seed)).digest("hex"));
+  assert.match(
+    await answers(scene.port, writeCommand(["SCRIPT", "EXISTS", ...known])),
+    /^\*4\r\n:0\r\n:0\r\n:1\r\n:1\r\n/,
+  );
+});
 
 const deep = [
   ["local function f() return 1 + f() end return f()", /stack overflow/],

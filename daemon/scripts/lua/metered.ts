@@ -1,0 +1,213 @@
+/**
+ * WebAssembly that asks now and then whether it may go on, wherever it is: in each of its loops. What looks at the time between
+ * the instructions of Lua does not see that one of them takes for ever, as a pattern of many `-` does, in C.
+ * Source: WebAssembly Core Specification 2.0, "Binary Format".
+ */
+import { leb } from "./web-assembly.js";
+
+/** Rounds of loops between two looks: some milliseconds. */
+const ROUNDS = 1_000_000;
+
+const SECTION = { imports: 2, globals: 6, code: 10 } as const;
+const HEAD_BYTES = 8;
+const I32 = 0x7f;
+const VARIABLE = 1;
+
+/** What is used of instructions. */
+const CODE = {
+  loop: 0x03,
+  if: 0x04,
+  end: 0x0b,
+  call: 0x10,
+  drop: 0x1a,
+  getGlobal: 0x23,
+  setGlobal: 0x24,
+  number: 0x41,
+  isZero: 0x45,
+  subtract: 0x6b,
+} as const;
+const NO_RESULT = 0x40;
+
+/** What stands behind an instruction's code: so many numbers, or one of these. */
+const UNKNOWN = -1;
+const BYTES_4 = 4;
+const BYTES_8 = 8;
+const TARGETS = 16;
+const TYPES = 17;
+const MORE = 18;
+const IMMEDIATES = new Int8Array(256).fill(UNKNOWN);
+for (const [first, last, immediates] of [
+  [0x00, 0x01, 0],
+  [0x02, 0x04, 1],
+  [0x05, 0x05, 0],
+  [0x0b, 0x0b, 0],
+  [0x0c, 0x0d, 1],
+  [0x0e, 0x0e, TARGETS],
+  [0x0f, 0x0f, 0],
+  [0x10, 0x10, 1],
+  [0x11, 0x11, 2],
+  [0x1a, 0x1b, 0],
+  [0x1c, 0x1c, TYPES],
+  [0x20, 0x26, 1],
+  [0x28, 0x3e, 2],
+  [0x3f, 0x42, 1],
+  [0x43, 0x43, BYTES_4],
+  [0x44, 0x44, BYTES_8],
+  [0x45, 0xc4, 0],
+  [0xd0, 0xd0, 1],
+  [0xd1, 0xd1, 0],
+  [0xd2, 0xd2, 1],
+  [0xfc, 0xfc, MORE],
+] as const)
+  IMMEDIATES.fill(immediates, first, last + 1);
+/** Of 0xfc, numbers behind the second code. */
+const NUMBERS_OF_MORE = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1];
+
+class Reader {
+  readonly bytes: Uint8Array;
+  at: number;
+
+  constructor(bytes: Uint8Array, at = 0) {
+    this.bytes = bytes;
+    this.at = at;
+  }
+
+  byte(): number {
+    const byte = this.bytes[this.at++];
+    if (byte === undefined) throw new Error("WebAssembly that ends too early");
+    return byte;
+  }
+
+  number(): number {
+    let value = 0;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+    }
+  }
+
+  take(length: number): Uint8Array {
+    this.at += length;
+    if (this.at > this.bytes.length) throw new Error("WebAssembly that ends too early");
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+
+  name(): string {
+    return Buffer.from(this.take(this.number())).toString("latin1");
+  }
+
+  /** Passes over an instruction. @returns its code */
+  instruction(): number {
+    const code = this.byte();
+    const immediates = IMMEDIATES[code] as number;
+    if (immediates === BYTES_4 || immediates === BYTES_8) this.at += immediates;
+    else if (immediates === TYPES) this.at += this.number();
+    else for (let left = this.#numbers(code, immediates); left > 0; left--) while (this.byte() >= 0x80);
+    return code;
+  }
+
+  #numbers(code: number, immediates: number): number {
+    if (immediates === TARGETS) return this.number() + 1;
+    const numbers = immediates === MORE ? (NUMBERS_OF_MORE[this.number()] ?? UNKNOWN) : immediates;
+    if (numbers === UNKNOWN) throw new Error(`an instruction of WebAssembly that is not known: ${code}`);
+    return numbers;
+  }
+}
+
+/** @param asked  the function that is called every so many rounds: one of those that are imported, which takes nothing and gives one thing */
+export function metered(module: Uint8Array, asked: string): Uint8Array {
+  const reader = new Reader(module, HEAD_BYTES);
+  const pieces: Uint8Array[] = [module.subarray(0, HEAD_BYTES)];
+  let [called, meter] = [-1, new Uint8Array()];
+  while (reader.at < module.length) {
+    const id = reader.byte();
+    let content = reader.take(reader.number());
+    if (id === SECTION.imports) called = placeOf(content, asked);
+    if (id === SECTION.globals) {
+      const { count, rest } = counted(content);
+      meter = Uint8Array.from(meterOf(count, called));
+      content = Buffer.concat([Buffer.from(leb(count + 1)), rest, Buffer.from(GLOBAL)]);
+    }
+    if (id === SECTION.code) {
+      if (meter.length === 0) throw new Error("WebAssembly without variables of its own");
+      content = withMeter(content, meter);
+    }
+    pieces.push(Uint8Array.from([id, ...leb(content.length)]), content);
+  }
+  return Buffer.concat(pieces);
+}
+
+/** A number as an instruction has it: with its sign, which more than its bits stand for. */
+const positive = (value: number): number[] => {
+  const bytes = leb(value);
+  const last = bytes.pop() as number;
+  return last < 0x40 ? [...bytes, last] : [...bytes, last | 0x80, 0];
+};
+
+/** The variable that counts. */
+const GLOBAL = [I32, VARIABLE, CODE.number, ...positive(ROUNDS), CODE.end];
+
+/** One round less; after the last one it asks, and begins anew. */
+function meterOf(global: number, called: number): number[] {
+  if (called < 0) throw new Error("WebAssembly that does not import what is asked");
+  const [get, put] = [
+    [CODE.getGlobal, ...leb(global)],
+    [CODE.setGlobal, ...leb(global)],
+  ] as const;
+  return [
+    ...[...get, CODE.number, 1, CODE.subtract, ...put],
+    ...[...get, CODE.isZero, CODE.if, NO_RESULT],
+    ...[CODE.call, ...leb(called), CODE.drop],
+    ...[CODE.number, ...positive(ROUNDS), ...put, CODE.end],
+  ];
+}
+
+function counted(content: Uint8Array): { readonly count: number; readonly rest: Uint8Array } {
+  const reader = new Reader(content);
+  const count = reader.number();
+  return { count, rest: content.subarray(reader.at) };
+}
+
+/** Of a function among those that are imported; -1: it is not. @throws Error  something else than functions is imported */
+function placeOf(content: Uint8Array, asked: string): number {
+  const reader = new Reader(content);
+  let found = -1;
+  const count = reader.number();
+  for (let i = 0; i < count; i++) {
+    reader.name();
+    if (reader.name() === asked) found = i;
+    if (reader.byte() !== 0) throw new Error("WebAssembly that imports more than functions");
+    reader.number();
+  }
+  return found;
+}
+
+function withMeter(content: Uint8Array, meter: Uint8Array): Uint8Array {
+  const reader = new Reader(content);
+  const count = reader.number();
+  const pieces: Uint8Array[] = [Buffer.from(leb(count))];
+  for (let i = 0; i < count; i++) {
+    const body = meteredBody(reader.take(reader.number()), meter);
+    pieces.push(Buffer.from(leb(body.length)), body);
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Of a function: what it keeps, and its instructions. */
+function meteredBody(body: Uint8Array, meter: Uint8Array): Uint8Array {
+  const reader = new Reader(body);
+  for (let kinds = reader.number(); kinds > 0; kinds--) {
+    reader.number();
+    reader.byte();
+  }
+  const pieces: Uint8Array[] = [];
+  let written = 0;
+  while (reader.at < body.length) {
+    if (reader.instruction() !== CODE.loop) continue;
+    pieces.push(body.subarray(written, reader.at), meter);
+    written = reader.at;
+  }
+  pieces.push(body.subarray(written));
+  return Buffer.concat(pieces);
+}
