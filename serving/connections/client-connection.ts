@@ -10,12 +10,13 @@ import type { Hosted, SocketHost } from "./connection-host.js";
 import { type Closing, closing, type Dialect, type HandOver, type Served } from "./dialect.js";
 import { HeldBytes } from "./held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "./linger.js";
+import type { PushedTo } from "./pushes.js";
 import { listenTo } from "./socket-events.js";
 
 /** Milliseconds a connection may work before others get their turn. */
 const TURN_MS = 5;
 
-export class ClientConnection<Request> implements Hosted {
+export class ClientConnection<Request> implements Hosted, PushedTo {
   readonly remote: string;
   readonly address: string;
   activeAt: number;
@@ -111,11 +112,19 @@ export class ClientConnection<Request> implements Hosted {
   push(bytes: string): void {
     if (this.#state !== "open") return;
     const output = this.#output;
-    output.written += bytes;
+    output.push(bytes);
     if (output.isMuch) output.flush();
     if (this.#isPushing) return;
     this.#isPushing = true;
-    process.nextTick(this.#pushed);
+    this.#host.pushes.add(this);
+  }
+
+  /** What the dialect holds has not changed by that. */
+  sendPushed(): void {
+    this.#isPushing = false;
+    if (this.#state !== "open") return;
+    this.#output.flush();
+    if (this.#state === "open" && this.#held.tell(this.#output.heldBytes)) this.#host.overBudget();
   }
 
   /** Serves on in the next turn. */
@@ -138,13 +147,6 @@ export class ClientConnection<Request> implements Hosted {
     if (this.#state !== "open" || this.#isStopping) this.#dialect.leave();
     else this.#readOn();
   }
-
-  readonly #pushed = (): void => {
-    this.#isPushing = false;
-    if (this.#state !== "open") return;
-    this.#output.flush();
-    this.#account();
-  };
 
   get #isBusy(): boolean {
     return this.#output.pending > 0 || this.#hasTurn || this.#output.isFull || this.#dialect.isHeldBack;
@@ -305,6 +307,6 @@ export class ClientConnection<Request> implements Hosted {
   #account(): void {
     if (this.#state === "gone") return;
     this.#held.queued = this.#dialect.heldBytes;
-    if (this.#held.tell(this.#output.heldBytes)) this.#host.overBudget();
+    if (this.#state === "open" && this.#held.tell(this.#output.heldBytes)) this.#host.overBudget();
   }
 }

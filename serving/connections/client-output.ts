@@ -15,13 +15,14 @@ import {
   type LongAnswer,
 } from "./dialect.js";
 import type { HeldBytes } from "./held-bytes.js";
+import type { ToldText } from "./pushes.js";
 
 /** Characters of answers that are collected for one write. */
 const WRITE_CHARS = 64 * 1024;
 
 export interface ClientOutputParts {
   readonly socket: ClientSocket;
-  readonly host: Pick<SocketHost, "log" | "limits">;
+  readonly host: Pick<SocketHost, "log" | "limits" | "pushes">;
   readonly remote: string;
   readonly dialect: Pick<Dialect<never>, "sent" | "readsOn" | "isInOrder">;
   readonly held: HeldBytes;
@@ -39,6 +40,8 @@ export interface ClientOutputParts {
 export class ClientOutput implements AnswerListener {
   /** Answers of this turn that have not been sent. */
   written = "";
+  /** What those hold who were told just the same; null: it is not known. */
+  #told: ToldText | null = null;
   readonly #parts: ClientOutputParts;
   /** Answers that do not go out in the turn of their request. */
   readonly #answers = new AnswerQueue();
@@ -108,6 +111,14 @@ export class ClientOutput implements AnswerListener {
     if (!this.#hasCeased) this.#settle(later, answer);
   }
 
+  /** Adds what answers no request, and many are told. */
+  push(bytes: string): void {
+    const told = this.written === "" ? this.#parts.host.pushes.nothing : this.#told;
+    // Something else may have been written behind it.
+    this.#told = told?.text.length === this.written.length ? told.behind(bytes) : null;
+    this.written = this.#told?.text ?? this.written + bytes;
+  }
+
   /** Sends what was collected. */
   flush(): boolean {
     return this.#write(this.take());
@@ -117,6 +128,7 @@ export class ClientOutput implements AnswerListener {
   take(): string {
     const { written } = this;
     this.written = "";
+    this.#told = null;
     return written;
   }
 

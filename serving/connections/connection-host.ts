@@ -4,6 +4,7 @@ import type { Environment } from "../process/environment.js";
 import type { ByteBudget } from "./byte-budget.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
+import type { Pushes } from "./pushes.js";
 import type { RefusalLog } from "./refusal-log.js";
 
 /** A connection, as its listener and the byte budget see it. */
@@ -35,6 +36,7 @@ export interface SocketHost<
   readonly log: Logger;
   readonly refusals: RefusalLog;
   readonly budget: ByteBudget;
+  readonly pushes: Pushes;
   readonly observer: O;
   /** Connections that were not let in, since there were too many. */
   rejected: number;

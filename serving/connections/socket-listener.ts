@@ -11,6 +11,7 @@ import { ByteBudget, strangersMost } from "./byte-budget.js";
 import type { Hosted, SocketHost } from "./connection-host.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
+import { Pushes } from "./pushes.js";
 import { RefusalLog, type Refusals } from "./refusal-log.js";
 import { Strangers } from "./strangers.js";
 import type { TlsGate } from "./tls-gate.js";
@@ -129,6 +130,7 @@ export class SocketListener<
       ...{ environment, log, observer, limits },
       refusals: this.#refusals,
       budget: this.#budget,
+      pushes: new Pushes(),
       rejected: 0,
       heard: (connection) => this.#strangers.heard(connection),
       proved: (connection) => this.#strangers.delete(connection),

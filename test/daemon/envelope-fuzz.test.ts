@@ -13,6 +13,7 @@ import { NOBODY } from "../../daemon/pipeline/observer.js";
 import { FrameParser } from "../../protocol/frame.js";
 import { readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
 import { ByteBudget } from "../../serving/connections/byte-budget.js";
+import { Pushes } from "../../serving/connections/pushes.js";
 import { RefusalLog } from "../../serving/connections/refusal-log.js";
 import { amount } from "../support/amount.js";
 import { frameOf, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
@@ -35,6 +36,7 @@ function sessionOf(scene: Scene): SessionV2 {
     ...{ closeAfterAnswer: false, version: 0, listener: "dbsync-v2" },
     refusals: new RefusalLog(log, scene.environment, REFUSALS),
     budget: new ByteBudget(REQUEST_BYTES),
+    pushes: new Pushes(),
     heard() {},
     proved() {},
     leave() {},

@@ -6,6 +6,7 @@ import { ByteBudget } from "../../../serving/connections/byte-budget.js";
 import { ClientOutput } from "../../../serving/connections/client-output.js";
 import type { LongAnswer } from "../../../serving/connections/dialect.js";
 import { HeldBytes } from "../../../serving/connections/held-bytes.js";
+import { Pushes } from "../../../serving/connections/pushes.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { keepLog } from "../../support/log-lines.js";
 
@@ -33,14 +34,18 @@ function slowSocket() {
   };
 }
 
-test("a long answer waits for the short ones before it, which the client has to take first", () => {
-  const { sent, takeAll, socket } = slowSocket();
-  const output = new ClientOutput({
-    ...{ socket, remote: "", host: { log: keepLog("info").log, limits: defaultLimits } },
+function outputTo(socket: Socket, pushes = new Pushes()): ClientOutput {
+  return new ClientOutput({
+    ...{ socket, remote: "", host: { log: keepLog("info").log, limits: defaultLimits, pushes } },
     held: new HeldBytes(new ByteBudget(1e9, 1e9)),
     dialect: { sent: () => {}, readsOn: false, isInOrder: true },
     ...{ settled: () => {}, ready: () => {}, nextTurn: () => {}, close: () => assert.fail("closed") },
   });
+}
+
+test("a long answer waits for the short ones before it, which the client has to take first", () => {
+  const { sent, takeAll, socket } = slowSocket();
+  const output = outputTo(socket);
   const long: LongAnswer = {
     ...{ kind: "long", left: 0 },
     write: (to) => {
@@ -56,4 +61,21 @@ test("a long answer waits for the short ones before it, which the client has to 
   assert.ok(output.drained());
   output.writeOn();
   assert.deepEqual(sent, ["short", "long"]);
+});
+
+test("each is told what was pushed to him, in order among his answers, whatever others were told", () => {
+  const pushes = new Pushes();
+  const [one, other] = [slowSocket(), slowSocket()];
+  const [first, second] = [outputTo(one.socket, pushes), outputTo(other.socket, pushes)];
+  for (const output of [first, second]) output.push("a");
+  second.add("[b]");
+  for (const output of [first, second]) output.push("c");
+  first.push("d");
+  second.flush();
+  // As long as what was told before the flush, and something else.
+  second.add("1234");
+  second.push("e");
+  second.push("c");
+  for (const output of [first, second]) output.flush();
+  assert.deepEqual([one.sent, other.sent], [["acd"], ["a[b]c", "1234ec"]]);
 });

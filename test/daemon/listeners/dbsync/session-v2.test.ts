@@ -8,6 +8,7 @@ import { SessionV2 } from "../../../../daemon/listeners/dbsync/session-v2.js";
 import { NOBODY } from "../../../../daemon/pipeline/observer.js";
 import { writeCommandMessage } from "../../../../protocol/version-2/messages-v2.js";
 import { ByteBudget } from "../../../../serving/connections/byte-budget.js";
+import { Pushes } from "../../../../serving/connections/pushes.js";
 import { RefusalLog } from "../../../../serving/connections/refusal-log.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { defaultLimits } from "../../in-process.js";
@@ -24,6 +25,7 @@ test("a session counts what waits for other daemons, up to a bound, until it is 
     ...{ closeAfterAnswer: false, version: 0, listener: "dbsync-v2" },
     refusals: new RefusalLog(log, scene.environment, REFUSALS),
     budget: new ByteBudget(1),
+    pushes: new Pushes(),
     heard() {},
     proved() {},
     leave() {},

@@ -1,0 +1,51 @@
+/**
+ * What is said to many connections in one turn, as messages to subscribers are: they are sent it together at the turn's end, and those
+ * that are told the same hold one string, which is joined and made flat once for all.
+ */
+
+/** What connections have been told in this turn, and what some were told behind it. */
+export class ToldText {
+  readonly text: string;
+  #added = "";
+  #next: ToldText | null = null;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  behind(added: string): ToldText {
+    if (this.#next === null || this.#added !== added) {
+      this.#next = new ToldText(this.text + added);
+      this.#added = added;
+    }
+    return this.#next;
+  }
+}
+
+export interface PushedTo {
+  /** Sends what was pushed. */
+  sendPushed(): void;
+}
+
+export class Pushes {
+  #nothing = new ToldText("");
+  #waiting: PushedTo[] = [];
+
+  /** To whom nothing has been said. */
+  get nothing(): ToldText {
+    return this.#nothing;
+  }
+
+  /** @param connection  that has something to send, once */
+  add(connection: PushedTo): void {
+    if (this.#waiting.length === 0) process.nextTick(this.#send);
+    this.#waiting.push(connection);
+  }
+
+  readonly #send = (): void => {
+    const all = this.#waiting;
+    this.#waiting = [];
+    this.#nothing = new ToldText("");
+    for (const connection of all) connection.sendPushed();
+  };
+}
