@@ -12,7 +12,7 @@ import { addBlame } from "./past/blame.js";
 import { addGetPast } from "./past/get-past.js";
 import { addLog } from "./past/log.js";
 import { addPing } from "./ping.js";
-import { addRepl } from "./repl.js";
+import { addRepl } from "./repl/repl.js";
 import { addSend } from "./send.js";
 import { isCommandName } from "./shared/command-names.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";

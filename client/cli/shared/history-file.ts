@@ -1,5 +1,5 @@
 /** Lines typed into `dbsync repl` and `dbsync sql`, kept from one run to the next in the user's state folder (XDG). */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -9,27 +9,53 @@ export const MAX_HISTORY_LINES = 1_000;
 /** Commands hold data, so nobody else may read them. */
 const OWNER_ONLY = 0o600;
 
-/** @param name  of the file: each program has its own */
-export function historyFile(variables: Readonly<Record<string, string | undefined>>, name: string): string {
-  return join(variables["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "dbsync", name);
+/** Lines beyond those kept that a file may have before it is written anew. */
+const SLACK = 1_000;
+
+/** One program's: each line is on the disk before it is run, so a session that is killed has kept it. */
+export class HistoryFile {
+  readonly path: string;
+  /** Newest first, as node:readline wants them. */
+  readonly lines: readonly string[];
+  #isKept = true;
+
+  /** @param name  of the file: each program has its own. One that cannot be read costs the history, not the session. */
+  constructor(variables: Readonly<Record<string, string | undefined>>, name: string) {
+    const folder = variables["XDG_STATE_HOME"] || join(homedir(), ".local", "state");
+    this.path = join(folder, "dbsync", name);
+    const all = linesIn(this.path);
+    const kept = all.slice(-MAX_HISTORY_LINES);
+    this.lines = kept.toReversed();
+    if (all.length > MAX_HISTORY_LINES + SLACK) this.#write(() => writeFileSync(this.path, textOf(kept)));
+  }
+
+  /** One line more. */
+  add(line: string): void {
+    this.#write(() => {
+      mkdirSync(dirname(this.path), { recursive: true });
+      appendFileSync(this.path, textOf([line]), { mode: OWNER_ONLY });
+    });
+  }
+
+  #write(write: () => void): void {
+    if (!this.#isKept) return;
+    try {
+      write();
+    } catch (problem) {
+      this.#isKept = false;
+      process.stderr.write(`dbsync: the history is not kept: ${(problem as Error).message}\n`);
+    }
+  }
 }
 
-/** Newest first, as node:readline wants them; empty if there are none or they cannot be read. */
-export function readHistory(file: string): string[] {
+function linesIn(path: string): string[] {
   try {
-    return readFileSync(file, "utf8").split("\n").filter(Boolean).reverse().slice(0, MAX_HISTORY_LINES);
+    return readFileSync(path, "utf8").split("\n").filter(Boolean);
   } catch {
     return [];
   }
 }
 
-/** @param lines  newest first. A folder that cannot be written costs the history, not the session. */
-export function writeHistory(file: string, lines: readonly string[]): void {
-  try {
-    mkdirSync(dirname(file), { recursive: true });
-    const oldestFirst = lines.slice(0, MAX_HISTORY_LINES).reverse();
-    writeFileSync(file, oldestFirst.map((line) => `${line}\n`).join(""), { mode: OWNER_ONLY });
-  } catch (error) {
-    process.stderr.write(`dbsync: the history was not kept: ${(error as Error).message}\n`);
-  }
+function textOf(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join("");
 }

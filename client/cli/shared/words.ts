@@ -13,6 +13,18 @@ export function isQuoted(line: string): boolean {
   return /["']/.test(line);
 }
 
+/** Whether a line ends within quotes, so that it may go on. */
+export function isQuoteOpen(line: string): boolean {
+  let quote = "";
+  for (let at = 0; at < line.length; at++) {
+    const char = line[at] as string;
+    if (quote === "") quote = char === '"' || char === "'" ? char : "";
+    else if (char === "\\") at++;
+    else if (char === quote) quote = "";
+  }
+  return quote !== "";
+}
+
 /**
  * The arguments of a line; those that are no UTF-8 come as bytes.
  * @throws DbsyncError `bad-command`: a quote that is not closed, or closed in the middle of a word

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp } from "../shared/exit-codes.js";
-import { historyFile, readHistory, writeHistory } from "../shared/history-file.js";
+import { HistoryFile } from "../shared/history-file.js";
 import { JSON_FLAG } from "../shared/output.js";
 import { type ServerAddress, trusted } from "../shared/server-url.js";
 import { printAnswer } from "./print-answer.js";
@@ -56,9 +56,8 @@ async function sql(place: ServerAddress | undefined, { ca, json = false }: SqlFl
     process.exitCode = await runAll(session, json);
     return;
   }
-  const file = historyFile(process.env, "sql-history");
-  const talk = { session, isJson: json, history: readHistory(file) };
-  writeHistory(file, await converse(talk, { input: process.stdin, output: process.stdout }));
+  const talk = { session, isJson: json, history: new HistoryFile(process.env, "sql-history") };
+  await converse(talk, { input: process.stdin, output: process.stdout });
 }
 
 /** @throws Error  the connection was lost: what follows might be meant for what came before */

@@ -1,6 +1,6 @@
 /** `dbsync sql` at a terminal: statements over several lines until `;`, history, completion. */
 import { createInterface, type Interface } from "node:readline";
-import { MAX_HISTORY_LINES } from "../shared/history-file.js";
+import { type HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
 import { Completion } from "./completion.js";
 import { printAnswer, printProblem } from "./print-answer.js";
 import type { SqlSession } from "./sql-session.js";
@@ -22,19 +22,17 @@ export interface TerminalStreams {
 export interface Talk {
   readonly session: SqlSession;
   readonly isJson: boolean;
-  /** What was typed before, the newest first. */
-  readonly history: readonly string[];
+  readonly history: Pick<HistoryFile, "lines" | "add">;
 }
 
-/** @returns what was typed, the newest first */
-export async function converse(talk: Talk, { input, output }: TerminalStreams): Promise<readonly string[]> {
-  const { session, isJson } = talk;
+/** Until the user leaves. */
+export async function converse(talk: Talk, { input, output }: TerminalStreams): Promise<void> {
+  const { session, isJson, history } = talk;
   const reader = new StatementReader();
   const completion = new Completion(session);
   let before = "";
-  let history: readonly string[] = talk.history;
   const terminal = createInterface({
-    ...{ input, output, terminal: true, history: [...history], historySize: MAX_HISTORY_LINES },
+    ...{ input, output, terminal: true, history: [...history.lines], historySize: MAX_HISTORY_LINES },
     completer(line: string, done: (problem: null, offered: [string[], string]) => void) {
       void completion.offer(line, before).then((offered) => done(null, offered));
     },
@@ -43,7 +41,6 @@ export async function converse(talk: Talk, { input, output }: TerminalStreams): 
     terminal.setPrompt(reader.isMidStatement ? MORE : `${session.database || "sql"}> `);
     terminal.prompt();
   };
-  terminal.on("history", (lines) => (history = lines));
   terminal.on("SIGINT", () => {
     // Whoever does not want to wait for an answer gives the connection up.
     if (session.isBusy) session[Symbol.dispose]();
@@ -60,6 +57,7 @@ export async function converse(talk: Talk, { input, output }: TerminalStreams): 
   prompt();
   for await (const line of terminal) {
     if (!reader.isMidStatement && LEAVING.test(line)) break;
+    if (line.trim() !== "" && !SECRET.test(line)) history.add(line);
     if (!reader.isMidStatement && CLEARING.test(line)) output.write(CLEAR_SCREEN);
     else {
       for (const statement of reader.push(Buffer.from(`${line}\n`))) {
@@ -74,7 +72,6 @@ export async function converse(talk: Talk, { input, output }: TerminalStreams): 
   }
   terminal.close();
   output.write("\n");
-  return history.filter((line) => !SECRET.test(line));
 }
 
 function clearLine(terminal: Interface): void {

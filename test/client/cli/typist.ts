@@ -1,0 +1,32 @@
+/** A terminal that a test types at. */
+import { PassThrough } from "node:stream";
+
+export class Typist {
+  readonly input = new PassThrough();
+  readonly output = new PassThrough();
+  #shown = "";
+  #changed = () => {};
+
+  constructor() {
+    this.output.setEncoding("utf8").on("data", (piece: string) => {
+      this.#shown += piece;
+      this.#changed();
+    });
+  }
+
+  /** Types, and waits until all that is awaited was shown, in this order. @returns what was shown since */
+  async types(text: string, ...awaited: readonly string[]): Promise<string> {
+    this.#shown = "";
+    this.input.write(text);
+    const isShown = () => {
+      let at = 0;
+      return awaited.every((each) => {
+        const found = this.#shown.indexOf(each, at);
+        at = found + each.length;
+        return found >= 0;
+      });
+    };
+    while (!isShown()) await new Promise<void>((resolve) => (this.#changed = resolve));
+    return this.#shown;
+  }
+}
