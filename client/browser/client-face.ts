@@ -12,7 +12,9 @@ export interface BrowserOptions extends BrowserCallOptions {
   readonly key?: string | WebKey | undefined;
   /** As the daemons print it at their start, 64 hexadecimal digits; else they are asked. */
   readonly cluster?: string | undefined;
-  /** Called, once for many, when `outbox` or `daemons` has changed. */
+  /** Told what became of each call that an earlier page had signed, and whose answer it did not live to see. */
+  readonly recovered?: ((told: Recovered) => void) | undefined;
+  /** Called, once for many, when `outbox`, `unkept` or `daemons` has changed. */
   readonly changed?: (() => void) | undefined;
   /** Who makes WebSockets; the browser, unless given. */
   readonly makeSocket?: unknown;
@@ -51,6 +53,16 @@ export interface Waiting {
   readonly since: number;
   /** When it fails, if no daemon has answered until then. */
   readonly until: number;
+  /** Whether an earlier page has made it. */
+  readonly isRecovered: boolean;
+}
+
+/** The end of a call that an earlier page has made. */
+export interface Recovered extends Omit<Waiting, "isRecovered"> {
+  /** The reply; null also for nil. */
+  readonly value: BrowserReply;
+  /** null: there is a reply. */
+  readonly error: DbsyncError | null;
 }
 
 export interface BrowserDaemon {
@@ -78,6 +90,8 @@ export interface BrowserClient {
   readonly lastWrite: string | null;
   /** Calls on their way, in the order in which they were made. */
   readonly outbox: readonly Waiting[];
+  /** Why what is signed does not outlive the page; null: it does. */
+  readonly unkept: string | null;
   readonly daemons: readonly BrowserDaemon[];
   /** Calls on their way fail with `closed`. */
   close(): void;

@@ -20,6 +20,7 @@ const CHECKS = {
   key: (value: unknown) =>
     (typeof value === "string" && value !== "") || (typeof value === "object" && value !== null),
   cluster: (value: unknown) => typeof value === "string" && /^[\da-f]{64}$/i.test(value),
+  recovered: isFunction,
   changed: isFunction,
   makeSocket: isFunction,
 };
@@ -27,7 +28,15 @@ const CHECKS = {
 /** @throws DbsyncError `bad-option` */
 export function createClient(options: BrowserOptions): BrowserClient {
   checkOptions(options, Object.keys(CHECKS), CHECKS);
-  const { servers: given, key = "dbsync", cluster = "", changed = () => {}, makeSocket, ...call } = options;
+  const {
+    servers: given,
+    key = "dbsync",
+    cluster = "",
+    changed = () => {},
+    recovered = () => {},
+    makeSocket,
+    ...call
+  } = options;
   const servers = readServers(given);
   const usual = { timeout: MAX_TIMEOUT_MS, policy: "first", format: "text", envelope: null } as const;
   const base = { ...usual, buffers: false, servers };
@@ -35,7 +44,8 @@ export function createClient(options: BrowserOptions): BrowserClient {
     settings: { ...base, ...readCallOptions(call as object, base), cluster: cluster.toLowerCase() },
     environment: new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
     key: typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
-    changed,
+    keyName: typeof key === "string" ? key : null,
+    ...{ changed, recovered },
   });
   (globalThis as Partial<EventTarget>).addEventListener?.("online", () => client.retry());
   return client;

@@ -21,6 +21,7 @@ import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type Outcome } from "../shared/errors.js";
 import type { Shape } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
+import type { Batch } from "../version-2/batch.js";
 import { Outbox, type OutboxOwner } from "../version-2/outbox.js";
 import { asksForWriters, writersAsText } from "../writers.js";
 import type {
@@ -28,8 +29,10 @@ import type {
   BrowserClient,
   BrowserDaemon,
   BrowserReply,
+  Recovered,
   Waiting,
 } from "./client-face.js";
+import { type KeptEnvelope, KeptEnvelopes } from "./kept-envelopes.js";
 import { publicKeyPem, type WebKey } from "./web-key.js";
 import { WebSealer } from "./web-sealer.js";
 
@@ -47,7 +50,10 @@ export interface WebClientParts {
   readonly settings: WebSettings;
   readonly environment: Environment;
   readonly key: Promise<WebKey>;
+  /** Under which it is kept; null: nowhere. */
+  readonly keyName: string | null;
   readonly changed: () => void;
+  readonly recovered: (told: Recovered) => void;
 }
 
 /** A call that is on its way, and what it holds of the bounds. */
@@ -61,6 +67,7 @@ export class WebClient implements BrowserClient, OutboxOwner {
   /** null: the key is not there yet. */
   #outbox: Outbox | null = null;
   #listening: Listening | null = null;
+  #kept: KeptEnvelopes | null = null;
   readonly #opened: Promise<Outbox>;
   readonly #held = new Set<Held>();
   #heldBytes = 0;
@@ -118,7 +125,11 @@ export class WebClient implements BrowserClient, OutboxOwner {
   }
 
   get outbox(): readonly Waiting[] {
-    return [...this.#held].map(({ command, since, until }) => ({ command, since, until }));
+    return [...this.#held].map(({ bytes: _, ...waiting }) => waiting);
+  }
+
+  get unkept(): string | null {
+    return this.#parts.keyName === null ? "its key is not kept either" : (this.#kept?.problem ?? null);
   }
 
   get daemons(): readonly BrowserDaemon[] {
@@ -133,6 +144,7 @@ export class WebClient implements BrowserClient, OutboxOwner {
     this.#isClosed = true;
     this.#listening?.close();
     this.#outbox?.close("closed", this.#parts.environment.now());
+    this.#kept?.close();
     this.#alarm.stop();
   }
 
@@ -140,7 +152,16 @@ export class WebClient implements BrowserClient, OutboxOwner {
   retry(): void {
     const now = this.#parts.environment.now();
     if (this.#held.size > 0) this.#outbox?.fleet.greet(now, true);
+    this.#kept?.adopt();
     this.#tick();
+  }
+
+  signed(batch: Batch): void {
+    this.#kept?.keep(batch);
+  }
+
+  done(batch: Batch): void {
+    this.#kept?.forget(batch);
   }
 
   nextMoment(): number {
@@ -172,11 +193,16 @@ export class WebClient implements BrowserClient, OutboxOwner {
   ): Promise<Result> {
     const { environment, settings: base } = this.#parts;
     const read = readCallOptions(options as TypedCallOptions, base);
-    const isMulti = shape !== "outcomes" && Array.isArray(inputs) && inputs.some((one) => Array.isArray(one));
     const { company, bytes } = make();
-    const settings = isMulti ? { ...read, envelope: { ...read.envelope, multi: true } } : read;
+    const isAlone = typeof bytes === "string";
+    const settings = isAlone ? read : { ...read, envelope: { ...read.envelope, multi: true } };
     const now = environment.now();
-    const held = this.#hold(inputs, bytes, settings.timeout);
+    const since = environment.wallClock();
+    const size = sizeOf(bytes);
+    if (this.#held.size >= CALLS_MOST || this.#heldBytes + size > BYTES_MOST)
+      throw new DbsyncError("busy", `${this.#held.size} calls wait for their answers`);
+    const until = since + settings.timeout;
+    const held = this.#hold({ command: inputs, since, until, isRecovered: false, bytes: size });
     try {
       const outbox = this.#outbox ?? (await this.#opened);
       if (this.#isClosed) throw new DbsyncError("closed", "it takes no more commands");
@@ -188,24 +214,49 @@ export class WebClient implements BrowserClient, OutboxOwner {
         outbox.add(call, company, environment.now());
       });
     } finally {
-      this.#held.delete(held);
-      this.#heldBytes -= held.bytes;
-      this.#tell();
+      this.#release(held);
     }
   }
 
-  /** @throws DbsyncError `busy` */
-  #hold(command: Held["command"], bytes: PendingCall["bytes"], timeout: number): Held {
-    const size =
-      typeof bytes === "string" ? bytes.length : bytes.reduce((sum, { length }) => sum + length, 0);
-    if (this.#held.size >= CALLS_MOST || this.#heldBytes + size > BYTES_MOST)
-      throw new DbsyncError("busy", `${this.#held.size} calls wait for their answers`);
-    const since = this.#parts.environment.wallClock();
-    const held = { command, since, until: since + timeout, bytes: size };
+  #hold(held: Held): Held {
     this.#held.add(held);
-    this.#heldBytes += size;
+    this.#heldBytes += held.bytes;
     this.#tell();
     return held;
+  }
+
+  #release(held: Held): void {
+    this.#held.delete(held);
+    this.#heldBytes -= held.bytes;
+    this.#tell();
+  }
+
+  /** Goes on with what an earlier page has left; what there is no room for is over. */
+  #resume(outbox: Outbox, { calls, envelope, ...kept }: KeptEnvelope): Batch {
+    const { environment, recovered } = this.#parts;
+    const now = environment.now();
+    const message = Buffer.from(envelope.message);
+    const bytesMost = BYTES_MOST - this.#heldBytes - message.length;
+    const hasRoom = this.#held.size + calls.length <= CALLS_MOST && bytesMost >= 0;
+    const pending = calls.map(({ inputs, settings: before, since, until }) => {
+      const bytes =
+        before.envelope?.multi === true
+          ? (inputs as readonly CommandInput[]).map(commandBytes)
+          : commandBytes(inputs as CommandInput);
+      const waiting = { command: inputs, since, until };
+      const held = this.#hold({ ...waiting, isRecovered: true, bytes: sizeOf(bytes) });
+      const end = (value: BrowserReply, error: DbsyncError | null) => {
+        this.#release(held);
+        recovered({ ...waiting, value, error });
+      };
+      const timeout = hasRoom ? Math.max(0, until - environment.wallClock()) : 0;
+      return new PendingCall({
+        ...{ shape: "value", inputs, bytes, settings: { ...before, timeout }, now, moment: ++this.#moment },
+        resolve: (value) => end(value, null),
+        reject: (error) => end(null, error as DbsyncError),
+      });
+    });
+    return outbox.resume(pending, { ...kept, envelope: { ...envelope, message } }, now);
   }
 
   async #open(): Promise<Outbox> {
@@ -219,7 +270,16 @@ export class WebClient implements BrowserClient, OutboxOwner {
       version1: addresses.map(() => NO_VERSION_1),
       ...{ keepalive: true, trace: null, warn: (warning: string) => console.warn(warning) },
     });
-    return this.#outbox;
+    const outbox = this.#outbox;
+    const { keyName } = this.#parts;
+    if (keyName !== null && !this.#isClosed)
+      this.#kept = new KeptEnvelopes({
+        name: keyName,
+        ahead: () => environment.wallClock() - environment.now(),
+        adopted: (kept) => this.#resume(outbox, kept),
+        changed: () => this.#tell(),
+      });
+    return outbox;
   }
 
   async #heard(): Promise<Listening> {
@@ -246,3 +306,6 @@ export class WebClient implements BrowserClient, OutboxOwner {
     });
   }
 }
+
+const sizeOf = (bytes: PendingCall["bytes"]): number =>
+  typeof bytes === "string" ? bytes.length : bytes.reduce((sum, { length }) => sum + length, 0);

@@ -20,8 +20,14 @@ export type MakeSocket = (url: string, protocol: string) => Messages;
 
 export const browserSocket: MakeSocket = (url, protocol) => new WebSocket(url, protocol) as Messages;
 
+/** The clocks may differ by so much more than before until it is said that the machine has slept. */
+const SLEEP_MS = 1_000;
+
 export class WebEnvironment implements Environment {
   readonly random = Math.random;
+  /** Milliseconds that the machine has slept: performance.now() stands still meanwhile, and the daemons do not. */
+  #slept = 0;
+  #ahead = Number.POSITIVE_INFINITY;
   readonly #makeSocket: MakeSocket;
 
   constructor(makeSocket: MakeSocket) {
@@ -29,7 +35,11 @@ export class WebEnvironment implements Environment {
   }
 
   now(): number {
-    return performance.now();
+    const awake = performance.now();
+    const ahead = Date.now() - awake;
+    if (ahead > this.#ahead + SLEEP_MS) this.#slept += ahead - this.#ahead;
+    this.#ahead = ahead;
+    return awake + this.#slept;
   }
 
   wallClock(): number {

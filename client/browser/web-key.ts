@@ -3,7 +3,7 @@
  * the same site alone.
  */
 import { DbsyncError } from "../shared/errors.js";
-import { KeyStore } from "./key-store.js";
+import { IndexedStore } from "./indexed-store.js";
 
 export interface WebKey {
   readonly privateKey: Parameters<typeof globalThis.crypto.subtle.sign>[1];
@@ -44,7 +44,7 @@ export async function makeKey(): Promise<WebKey> {
 
 /** The one of that name; made now, if there is none. @throws DbsyncError `bad-key` */
 export async function openKey(name: string): Promise<WebKey> {
-  const store = await KeyStore.open<WebKey>(DATABASE, STORE).catch((cause) => {
+  const store = await IndexedStore.open<WebKey>(DATABASE, STORE).catch((cause) => {
     throw new DbsyncError("bad-key", `IndexedDB: ${cause}`, { cause });
   });
   try {

@@ -93,6 +93,12 @@ export class Sending {
     return 2 * (this.envelope?.message.length ?? 0) + (this.mayTurn ? 2 * this.batch.bytes : 0);
   }
 
+  /** It was written before, by somebody who is gone: what became of that is not known. */
+  resume(now: number): void {
+    this.writes = 1;
+    this.writtenAt = now;
+  }
+
   keep(replies: readonly PlainReply[], flags: readonly ByteString[]): void {
     this.#replies = replies;
     this.#flags = flags;

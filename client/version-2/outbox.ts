@@ -33,6 +33,10 @@ export interface OutboxOwner {
   settled(calls: number): void;
   ended(sendings: number): void;
   started(sendings: number): void;
+  /** It goes out now. */
+  signed?(batch: Batch): void;
+  /** All of its calls have settled. */
+  done?(batch: Batch): void;
 }
 
 export class Outbox implements BatchOwner, FleetOwner {
@@ -84,17 +88,8 @@ export class Outbox implements BatchOwner, FleetOwner {
     const options = call.settings.envelope;
     let batch = this.#waiting.at(-1);
     if (batch === undefined || !batch.takes(company, bytes, options)) {
-      batch = new Batch({
-        owner: this,
-        alarm: this.#alarm,
-        company,
-        options,
-        addresses: this.#addresses,
-        number: ++this.#batches,
-      });
+      batch = this.#begin(company, options);
       this.#waiting.push(batch);
-      this.#live.add(batch);
-      this.#owner.started(batch.sendings.length);
     }
     batch.add(call);
     this.#waitingCalls++;
@@ -106,6 +101,24 @@ export class Outbox implements BatchOwner, FleetOwner {
       if (this.fleet.isUnreachable) this.unreachable(now);
     }
     this.#planFlush();
+  }
+
+  /** Sends an envelope again, as it is, that was signed in an earlier life. */
+  resume(
+    calls: readonly PendingCall[],
+    { company, options, envelope }: Pick<Batch, "company" | "options" | "envelope">,
+    now: number,
+  ): Batch {
+    const batch = this.#begin(company, options);
+    for (const call of calls) {
+      batch.add(call);
+      this.#alarm.ringBy(call.deadline, now);
+    }
+    batch.envelope = envelope;
+    batch.close(now);
+    for (const sending of batch.sendings) sending.resume(now);
+    this.fleet.offer(batch, now);
+    return batch;
   }
 
   tick(now: number): void {
@@ -135,7 +148,10 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   settled(batch: Batch, calls: number): void {
-    if (batch.unsettled === 0) this.#live.delete(batch);
+    if (batch.unsettled === 0) {
+      this.#live.delete(batch);
+      this.#owner.done?.(batch);
+    }
     this.#noteAnswer(batch);
     this.#owner.settled(calls);
   }
@@ -238,7 +254,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     batch.signatures++;
     if (isIdle && sealer.seal !== null) {
       batch.envelope = sealed(draft, sealer.seal(draft.bytes), batch.wait);
-      this.fleet.offer(batch, now);
+      this.#offer(batch, now);
       return;
     }
     this.#isSigning = true;
@@ -248,7 +264,7 @@ export class Outbox implements BatchOwner, FleetOwner {
         batch.envelope = sealed(draft, seal, batch.wait);
         const signedAt = this.#environment.now();
         if (this.#isClosed || batch.unsettled === 0) this.#discard(batch, signedAt);
-        else this.fleet.offer(batch, signedAt);
+        else this.#offer(batch, signedAt);
         this.#flush();
       },
       (error: Error) => {
@@ -259,6 +275,20 @@ export class Outbox implements BatchOwner, FleetOwner {
         this.#flush();
       },
     );
+  }
+
+  #offer(batch: Batch, now: number): void {
+    this.#owner.signed?.(batch);
+    this.fleet.offer(batch, now);
+  }
+
+  #begin(company: Company, options: Batch["options"]): Batch {
+    const number = ++this.#batches;
+    const parts = { owner: this, alarm: this.#alarm, addresses: this.#addresses };
+    const batch = new Batch({ ...parts, company, options, number });
+    this.#live.add(batch);
+    this.#owner.started(batch.sendings.length);
+    return batch;
   }
 
   /** A batch that nobody waits for, or that no daemon is to get as an envelope. */

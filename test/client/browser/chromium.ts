@@ -19,6 +19,9 @@ export interface Tab {
   appear(look: Look): Promise<void>;
   /** A picture of it, PNG. */
   picture(width: number, look?: Partial<Look>): Promise<Buffer>;
+  reload(): Promise<void>;
+  /** Its process ends, without a word to the page. */
+  crash(): Promise<void>;
 }
 
 export interface Look {
@@ -29,6 +32,8 @@ export interface Look {
 
 export interface Chromium extends AsyncDisposable {
   readonly tab: Tab;
+  /** @param isPrivate  what its pages keep, others do not see, and it ends with the browser */
+  another(isPrivate?: boolean): Promise<Tab>;
 }
 
 export async function startChromium(): Promise<Chromium> {
@@ -51,10 +56,19 @@ export async function startChromium(): Promise<Chromium> {
   }
   child.stderr.resume();
   const connection = await Connection.open(url);
-  const { targetId } = await connection.ask("Target.createTarget", { url: "about:blank" });
-  const { sessionId } = await connection.ask("Target.attachToTarget", { targetId, flatten: true });
+  const another = async (isPrivate = false) => {
+    const context = isPrivate ? await connection.ask("Target.createBrowserContext", {}) : {};
+    const { targetId } = await connection.ask("Target.createTarget", { url: "about:blank", ...context });
+    const { sessionId } = await connection.ask("Target.attachToTarget", { targetId, flatten: true });
+    const session = String(sessionId);
+    return tabOf(
+      (method, params = {}) => connection.ask(method, params, session),
+      (event) => connection.event(event, session),
+    );
+  };
   return {
-    tab: tabOf((method, params = {}) => connection.ask(method, params, String(sessionId))),
+    tab: await another(),
+    another,
     async [Symbol.asyncDispose]() {
       // All of its processes end with it, and write nothing more.
       connection.ask("Browser.close", {}).catch(() => {});
@@ -68,7 +82,7 @@ export async function startChromium(): Promise<Chromium> {
 type Answer = Record<string, unknown>;
 type Ask = (method: string, params?: object) => Promise<Answer>;
 
-function tabOf(ask: Ask): Tab {
+function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
   const run = async (expression: string): Promise<unknown> => {
     const { result, exceptionDetails } = await ask("Runtime.evaluate", {
       ...{ expression: `(async () => (${expression}))()`, awaitPromise: true, returnByValue: true },
@@ -98,6 +112,18 @@ function tabOf(ask: Ask): Tab {
     },
     command: ask,
     appear,
+    async reload() {
+      await run("globalThis.isOld = true");
+      await ask("Page.reload");
+      await until(`globalThis.isOld !== true && document.readyState === "complete"`);
+    },
+    async crash() {
+      await ask("Inspector.enable");
+      const gone = event("Inspector.targetCrashed");
+      // Nobody is left to answer.
+      ask("Page.crash").catch(() => {});
+      await gone;
+    },
     async picture(width, look = {}) {
       await appear({ width, height: 900, isDark: false, ...look });
       const { data } = await ask("Page.captureScreenshot", { format: "png" });
@@ -109,16 +135,21 @@ function tabOf(ask: Ask): Tab {
 class Connection {
   readonly #socket: WebSocket;
   readonly #asked = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
+  /** By session and name. */
+  readonly #awaited = new Map<string, () => void>();
   #last = 0;
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
     socket.on("message", (data: Buffer) => {
-      const { id, result, error } = JSON.parse(data.toString()) as {
-        id?: number;
-        result: Answer;
-        error?: object;
+      const { id, result, error, method, sessionId } = JSON.parse(data.toString()) as {
+        readonly id?: number;
+        readonly result: Answer;
+        readonly error?: object;
+        readonly method?: string;
+        readonly sessionId?: string;
       };
+      if (id === undefined) this.#awaited.get(`${sessionId} ${method}`)?.();
       const asked = id === undefined ? undefined : this.#asked.get(id);
       if (error === undefined) asked?.resolve(result);
       else asked?.reject(new Error(JSON.stringify(error)));
@@ -135,6 +166,11 @@ class Connection {
     const id = ++this.#last;
     this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
     return new Promise((resolve, reject) => this.#asked.set(id, { resolve, reject }));
+  }
+
+  /** The next one of that name. */
+  event(name: string, sessionId: string): Promise<void> {
+    return new Promise((resolve) => this.#awaited.set(`${sessionId} ${name}`, resolve));
   }
 
   close(): void {

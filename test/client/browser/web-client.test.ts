@@ -16,6 +16,7 @@ test("a page sends, calls and asks for several together, of all daemons", async 
   assert.deepEqual(await client.call(["HSET", "h", "a", 1, "b", "x"], { policy: "majority" }), 2);
   assert.deepEqual(await client.call("HGETALL h"), ["a", "1", "b", "x"]);
   assert.deepEqual(await client.multi(["INCR n", ["RPUSH", "l", "a b"], "LRANGE l 0 -1"]), [1, 1, ["a b"]]);
+  assert.deepEqual(await client.multi(["INCR n", "GET k"]), [2, "höhe"]);
   const bytes = (await client.call(["GET", "k"], { buffers: true })) as Uint8Array;
   assert.deepEqual([...bytes], [...Buffer.from("höhe")]);
   assert.match(String(client.lastWrite), /^[\da-f]{92}$/);

@@ -1,0 +1,161 @@
+/**
+ * What a page has signed and no daemon has answered, in IndexedDB: it outlives the page. The next page of the site with that key takes
+ * it over. Each page holds a lock of its own as long as it lives, so that nobody takes what is still in its hands, and one alone takes
+ * what is not.
+ */
+
+import type { SignedEnvelope } from "../calls/sending.js";
+import type { CallSettings } from "../settings/call-options.js";
+import type { EnvelopeOptions } from "../settings/header-options.js";
+import type { CommandInput, Company } from "../shared/command.js";
+import { DbsyncError } from "../shared/errors.js";
+import type { Batch } from "../version-2/batch.js";
+import { IndexedStore } from "./indexed-store.js";
+
+/** As it is kept. Times are milliseconds since 1970. */
+export interface KeptEnvelope {
+  readonly company: Company;
+  readonly options: EnvelopeOptions | null;
+  readonly envelope: Omit<SignedEnvelope, "message"> & { readonly message: Uint8Array<ArrayBuffer> };
+  readonly calls: readonly KeptCall[];
+}
+
+export interface KeptCall {
+  readonly inputs: CommandInput | readonly CommandInput[];
+  readonly settings: CallSettings;
+  readonly since: number;
+  readonly until: number;
+}
+
+export interface KeptEnvelopesParts {
+  /** Of the key. */
+  readonly name: string;
+  /** `Date.now` less the client's clock. */
+  readonly ahead: () => number;
+  /** Takes over what an earlier page has left. */
+  readonly adopted: (kept: KeptEnvelope) => Batch;
+  /** `problem` has changed. */
+  readonly changed: () => void;
+}
+
+interface Locks {
+  request(name: string, options: object, held: () => unknown): Promise<unknown>;
+}
+
+const DATABASE = "dbsync-outbox";
+const STORE = "envelopes";
+
+export class KeptEnvelopes {
+  /** Why nothing, or something, could not be kept; null: nothing is amiss. */
+  problem: string | null = null;
+  readonly #parts: KeptEnvelopesParts;
+  readonly #prefix: string;
+  readonly #owner = crypto.randomUUID();
+  readonly #names = new Map<Batch, string>();
+  #last = 0;
+  /** Pages whose end is awaited. */
+  readonly #awaited = new Set<string>();
+  readonly #closing = new AbortController();
+  /** null: there is none. */
+  readonly #store: Promise<IndexedStore<KeptEnvelope> | null>;
+
+  constructor(parts: KeptEnvelopesParts) {
+    this.#parts = parts;
+    this.#prefix = `${encodeURIComponent(parts.name)}/`;
+    this.#awaited.add(this.#owner);
+    this.#store = this.#open().catch(this.#failed);
+    this.adopt();
+  }
+
+  /** Until `forget`; nothing that only reads, for which nobody waits later. */
+  keep(batch: Batch): void {
+    if (batch.isRead) return;
+    const name = this.#names.get(batch) ?? this.#newName();
+    this.#names.set(batch, name);
+    this.#do((store) => (this.#names.has(batch) ? store.put(name, this.#keptOf(batch)) : undefined));
+  }
+
+  forget(batch: Batch): void {
+    const name = this.#names.get(batch);
+    if (name === undefined) return;
+    this.#names.delete(batch);
+    this.#do((store) => store.delete(name));
+  }
+
+  /** Takes over what pages have left that are no more; of those that live on, as soon as they are not. */
+  adopt(): void {
+    this.#do(async (store) => {
+      for (const name of await store.names(this.#prefix)) {
+        const owner = name.slice(this.#prefix.length, name.lastIndexOf("/"));
+        if (this.#awaited.has(owner)) continue;
+        this.#awaited.add(owner);
+        this.#hold(owner, () => this.#adopt(store, owner)).catch(this.#failed);
+      }
+    });
+  }
+
+  close(): void {
+    this.#do((store) => {
+      this.#closing.abort();
+      store.close();
+    });
+  }
+
+  async #open(): Promise<IndexedStore<KeptEnvelope>> {
+    const store = await IndexedStore.open<KeptEnvelope>(DATABASE, STORE);
+    await new Promise<void>((resolve, reject) => {
+      const closed = new Promise((end) => this.#closing.signal.addEventListener("abort", end));
+      const held = () => {
+        resolve();
+        return closed;
+      };
+      this.#hold(this.#owner, held).catch(reject);
+    });
+    return store;
+  }
+
+  async #hold(owner: string, held: () => unknown): Promise<void> {
+    const { locks } = (globalThis as unknown as { navigator: { locks?: Locks } }).navigator;
+    if (locks === undefined) throw new DbsyncError("bad-key", "no Web Locks here");
+    // Whoever stops waiting, or lets go, is told so.
+    await locks.request(`${DATABASE}/${owner}`, { signal: this.#closing.signal }, held).catch((problem) => {
+      if (!this.#closing.signal.aborted) throw problem;
+    });
+  }
+
+  async #adopt(store: IndexedStore<KeptEnvelope>, owner: string): Promise<void> {
+    this.#awaited.delete(owner);
+    const found = await store.rename(`${this.#prefix}${owner}/`, () => this.#newName());
+    for (const [name, kept] of found) {
+      const batch = this.#parts.adopted(kept);
+      this.#names.set(batch, name);
+      if (batch.unsettled === 0) this.forget(batch);
+    }
+  }
+
+  #newName(): string {
+    return `${this.#prefix}${this.#owner}/${++this.#last}`;
+  }
+
+  #keptOf({ company, options, envelope, calls }: Batch): KeptEnvelope {
+    const { at, seq, cluster, id, message } = envelope as SignedEnvelope;
+    const ahead = this.#parts.ahead();
+    return {
+      ...{ company, options },
+      envelope: { at, seq, cluster, id, message: new Uint8Array(message) },
+      calls: calls.map(({ inputs, settings, startedAt, deadline }) => ({
+        ...{ inputs, settings, since: startedAt + ahead, until: deadline + ahead },
+      })),
+    };
+  }
+
+  #do(act: (store: IndexedStore<KeptEnvelope>) => unknown): void {
+    this.#store.then((store) => store && act(store)).catch(this.#failed);
+  }
+
+  readonly #failed = (problem: unknown): null => {
+    this.problem = String(problem);
+    this.#parts.changed();
+    return null;
+  };
+}

@@ -1,0 +1,301 @@
+/** What a page has signed outlives it: reloads, crashes, other tabs, other daemons, and nights. In Chromium. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, createServer as createRelay, type Socket } from "node:net";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { makeFolder } from "../../daemon/replicas.js";
+import { skipUnlessFull } from "../../support/amount.js";
+import { startDaemon } from "../../support/daemon-process.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { browserModule } from "../../support/make-browser-module.js";
+import { type Chromium, startChromium, type Tab } from "./chromium.js";
+import { type Fleet, makeFleet } from "./scene.js";
+
+/** Records what the client tells. The parts that a test replaces stand in the address. */
+const PAGE = `<!doctype html><script type="module">
+  import * as dbsync from "./dbsync.js";
+  const { servers, key } = Object.fromEntries(new URLSearchParams(location.search));
+  const told = (window.told = []);
+  Object.assign(window, { dbsync, ended: [], late: 0 });
+  const realNow = Date.now;
+  Date.now = () => realNow() + window.late;
+  window.open = (options = {}) => (window.client = dbsync.createClient({ servers, key, ...options,
+    recovered: ({ command, value, error }) => told.push({ command, value, code: error?.code ?? "",
+      effect: error?.effect ?? "", stages: error?.outcomes.map(({ stage, detail }) => stage + " " + detail) ?? [] }) }));
+  window.send = (command, options) => { client.call(command, options).then(
+    (value) => ended.push(value), (error) => ended.push(error.code + " " + error.effect)); return true; };
+  window.kept = () => new Promise((resolve, reject) => {
+    const opening = indexedDB.open("dbsync-outbox");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => { const database = opening.result;
+      if (!database.objectStoreNames.contains("envelopes")) return database.close(), resolve(0);
+      const counting = database.transaction("envelopes").objectStore("envelopes").count();
+      counting.onsuccess = () => { database.close(); resolve(counting.result); }; }; });
+  window.isReady = true;
+</script>`;
+
+const web = createServer(({ url = "" }, response) => {
+  const isModule = url.startsWith("/dbsync.js");
+  response.writeHead(200, { "content-type": isModule ? "text/javascript" : "text/html" });
+  response.end(isModule ? readFileSync(browserModule) : PAGE);
+});
+
+let chromium: Chromium;
+const folder = makeFolder();
+
+before(async () => {
+  if (skipUnlessFull !== false) return;
+  web.listen(0, "127.0.0.1");
+  await once(web, "listening");
+  chromium = await startChromium();
+});
+
+after(async () => {
+  web.close();
+  web.closeAllConnections();
+  await chromium?.[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
+
+const addressOf = (key: string, server: string) =>
+  `http://localhost:${(web.address() as AddressInfo).port}/?key=${key}&servers=${server}`;
+
+/** A daemon, and the way to it, which may be cut. */
+interface Scene extends AsyncDisposable {
+  readonly address: string;
+  /** Of the daemon's key file. */
+  readonly file: string;
+  readonly fleet: Fleet;
+  isCut: boolean;
+  cut(): void;
+}
+
+async function wayTo(fleet: Fleet, key: string, file: string): Promise<Scene> {
+  const sockets = new Set<Socket>();
+  const relay = createRelay((socket) => {
+    socket.on("error", () => {});
+    if (way.isCut) return void socket.destroy();
+    const onward = connect(Number(new URL(fleet.servers[0] as string).port), "127.0.0.1");
+    onward.on("error", () => {});
+    for (const one of [socket, onward]) sockets.add(one.on("close", () => sockets.delete(one)));
+    socket.on("close", () => onward.destroy());
+    onward.on("close", () => socket.destroy());
+    socket.pipe(onward).pipe(socket);
+  });
+  relay.listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  const way: Scene = {
+    address: addressOf(key, `ws://127.0.0.1:${(relay.address() as AddressInfo).port}`),
+    ...{ file, fleet, isCut: false },
+    cut() {
+      way.isCut = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    async [Symbol.asyncDispose]() {
+      way.cut();
+      relay.close();
+      await fleet[Symbol.asyncDispose]();
+    },
+  };
+  return way;
+}
+
+/** A daemon that knows the key of that name, and a tab with a client that has spoken with it. */
+async function scene(key: string, tab: Tab): Promise<Scene> {
+  await tab.open(addressOf(key, ""));
+  await tab.until("window.isReady");
+  const file = join(folder.path, `${key}.pem`);
+  writeFileSync(file, String(await tab.run(`dbsync.openKey("${key}").then(dbsync.publicKeyPem)`)));
+  const way = await wayTo(await makeFleet(1, 1, file), key, file);
+  await tab.open(way.address);
+  await tab.until("window.isReady && open()");
+  assert.equal(await tab.run(`client.send("PING")`), "PONG");
+  return way;
+}
+
+const portOf = ({ fleet }: Scene): string => new URL(fleet.servers[0] as string).port;
+
+const full = { skip: skipUnlessFull };
+
+const RELOADED =
+  "what is signed and not delivered outlives a reload, is shown, and is delivered once a daemon is there";
+
+for (const isPrivate of [false, true])
+  test(RELOADED + (isPrivate ? ", in a private window too" : ""), full, async () => {
+    const tab = await chromium.another(isPrivate);
+    await using way = await scene("reload", tab);
+    assert.equal(await tab.run("client.unkept"), null);
+    way.cut();
+    await tab.run(`send("INCR n") && send(["SET", "k", "v"]) && send("GET k")`);
+    await tab.until("kept().then((count) => count >= 1)");
+    await tab.reload();
+    await tab.until("window.isReady && open()");
+    const shown = "client.outbox.map(({ command, isRecovered }) => [command, isRecovered])";
+    await tab.until("client.outbox.length > 0");
+    assert.deepEqual(await tab.run(shown), [
+      ["INCR n", true],
+      [["SET", "k", "v"], true],
+    ]);
+    way.isCut = false;
+    await tab.until("told.length === 2");
+    const good = { code: "", effect: "", stages: [] };
+    assert.deepEqual(await tab.run("told"), [
+      { command: "INCR n", value: 1, ...good },
+      { command: ["SET", "k", "v"], value: "OK", ...good },
+    ]);
+    assert.equal(await tab.run(`client.send("GET n")`), "1");
+    await tab.until("kept().then((count) => count === 0)");
+    assert.deepEqual(await tab.run("client.outbox"), []);
+  });
+
+test("what a daemon has, though its answer was not seen, counts once", full, async () => {
+  const tab = await chromium.another();
+  await using way = await scene("unseen", tab);
+  // From now on nothing comes through to the page, and the daemon has what goes out.
+  await tab.run(`(client.close(), open({ makeSocket(url, protocol) {
+    const socket = new WebSocket(url, protocol), send = socket.send.bind(socket);
+    socket.send = (bytes) => { if (new TextDecoder().decode(bytes).includes("INCR")) socket.onmessage = null; send(bytes); };
+    return socket; } }), send("INCR n"))`);
+  await tab.until("kept().then((count) => count === 1)");
+  await tab.reload();
+  await tab.until("window.isReady && open()");
+  await tab.until("told.length === 1");
+  assert.equal(await tab.run("told[0].value"), 1);
+  assert.equal(await tab.run(`client.send("GET n")`), "1");
+  way.cut();
+});
+
+test(
+  "what one tab holds no other touches; when it crashes one of the others goes on with it, and is told",
+  full,
+  async () => {
+    const tab = await chromium.another();
+    await using way = await scene("tabs", tab);
+    const others = await Promise.all([1, 2].map(() => chromium.another()));
+    for (const other of others) {
+      await other.open(way.address);
+      await other.until("window.isReady && open()");
+      assert.equal(await other.run(`client.send("PING")`), "PONG");
+    }
+    way.cut();
+    await tab.run(`send("INCR n")`);
+    await tab.until("kept().then((count) => count === 1)");
+    // They look whether somebody has left something.
+    for (const other of others) await other.run("dispatchEvent(new Event('online'))");
+    const third = await chromium.another();
+    await third.open(way.address);
+    await third.until("window.isReady && open()");
+    await third.run("kept()");
+    for (const other of [...others, third]) assert.deepEqual(await other.run("client.outbox"), []);
+    await tab.crash();
+    const all = [...others, third];
+    const count = async (what: string) =>
+      (await Promise.all(all.map((other) => other.run(what)))).reduce(
+        (sum: number, one) => sum + Number(one),
+        0,
+      );
+    while ((await count("client.outbox.length")) === 0);
+    assert.equal(await count("client.outbox.length"), 1);
+    way.isCut = false;
+    while ((await count("told.length")) === 0);
+    assert.equal(await third.run(`client.send("GET n")`), "1");
+    assert.equal(await count("told.length"), 1);
+    assert.equal(await third.until("kept().then((count) => count === 0)"), true);
+  },
+);
+
+test("what nobody took in its time is told as failed, and goes out no more", full, async () => {
+  const tab = await chromium.another();
+  await using way = await scene("over", tab);
+  way.cut();
+  const until = Date.now() + 1500;
+  await tab.run(`send("INCR n", { timeout: 1500 })`);
+  await tab.until("kept().then((count) => count === 1)");
+  await tab.crash();
+  while (Date.now() < until + 100) await new Promise((resolve) => setTimeout(resolve, 20));
+  const next = await chromium.another();
+  await next.open(way.address);
+  await next.until("window.isReady && open()");
+  await next.until("told.length === 1");
+  const { code, effect } = (await next.run("told[0]")) as Record<string, unknown>;
+  assert.deepEqual({ code, effect }, { code: "all-failed", effect: "unknown" });
+  assert.deepEqual(await next.run("client.outbox"), []);
+  way.isCut = false;
+  assert.equal(await next.run(`client.send("GET n")`), null);
+  assert.equal(await next.until("kept().then((count) => count === 0)"), true);
+});
+
+test(
+  "daemons of another cluster refuse it, which is told; what is signed from then on is for them",
+  full,
+  async () => {
+    const tab = await chromium.another();
+    await using way = await scene("foreign", tab);
+    way.cut();
+    await tab.run(`send("INCR n")`);
+    await tab.until("kept().then((count) => count === 1)");
+    const keys = ["-s", way.file, "-s", makeKeyPair().file];
+    await way.fleet.stop(0);
+    await using _daemon = await startDaemon([...keys, "--ws", portOf(way)]);
+    way.isCut = false;
+    await tab.reload();
+    await tab.until("window.isReady && open()");
+    await tab.until("told.length === 1");
+    const { code, effect, stages } = (await tab.run("told[0]")) as Record<string, unknown>;
+    assert.deepEqual({ code, effect }, { code: "refused", effect: "unknown" });
+    assert.match(String(stages), /wrong-cluster/);
+    assert.equal(await tab.run(`client.call("INCR n")`), 1);
+  },
+);
+
+test("a store that is full or forbidden is said, and calls go on without it", full, async () => {
+  const tab = await chromium.another();
+  await using way = await scene("full", tab);
+  await tab.run(
+    `IDBObjectStore.prototype.put = () => { throw new DOMException("no room", "QuotaExceededError"); }`,
+  );
+  assert.equal(await tab.run(`client.call("INCR n")`), 1);
+  assert.match(String(await tab.until("client.unkept")), /QuotaExceededError/);
+  await tab.reload();
+  await tab.until("window.isReady");
+  await tab.run(`Object.defineProperty(navigator, "locks", { value: undefined }) && open() && true`);
+  assert.equal(await tab.run(`client.call("INCR n")`), 2);
+  assert.match(String(await tab.until("client.unkept")), /no Web Locks/);
+  await tab.reload();
+  await tab.until("window.isReady");
+  await tab.run(`Object.defineProperty(window, "indexedDB", { value: undefined }) && open() && true`);
+  assert.match(String(await tab.run(`client.call("INCR n").catch(String)`)), /bad-key: .*IndexedDB/);
+  const made = `dbsync.makeKey().then((key) => (open({ key }), client.unkept))`;
+  assert.match(String(await tab.run(made)), /its key is not kept/);
+  way.cut();
+});
+
+test("a page left open overnight fails what was on its way, and goes on in the morning", full, async () => {
+  const tab = await chromium.another();
+  await using way = await scene("night", tab);
+  await way.fleet.stop(0);
+  const args = ["-s", way.file, "--ws", portOf(way)];
+  const daemon = await startDaemon(args);
+  assert.equal(await tab.run(`client.send("SET k 1")`), "OK");
+  await tab.run(
+    `(window.events = [], (async () => { for await (const { type } of client.watch("k")) events.push(type); })(), true)`,
+  );
+  await tab.until(`events.includes("open")`);
+  await daemon[Symbol.asyncDispose]();
+  await tab.run(`send("INCR n")`);
+  await tab.until("kept().then((count) => count === 1)");
+  // The machine sleeps: its timers and performance.now() stand still, the time of day does not.
+  await tab.run("(window.late = 8 * 3600_000, dispatchEvent(new Event('online')))");
+  await tab.until("ended.length === 1");
+  assert.match(String(await tab.run("ended")), /^all-failed (unknown|not-applied)$/);
+  assert.equal(await tab.until("kept().then((count) => count === 0)"), true);
+  await using _again = await startDaemon(args);
+  assert.equal(await tab.run(`client.send("INCR n")`), "1");
+  await tab.until(`events.filter((type) => type === "open").length === 2`);
+  assert.deepEqual((await tab.run("events")) as string[], ["open", "gap", "open"]);
+  await tab.run(`client.send("SET k 2")`);
+  await tab.until(`events.includes("changed")`);
+});
