@@ -79,6 +79,18 @@ export class Trio implements AsyncDisposable {
     }
   }
 
+  /**
+   * Until the answers of all count where most are to agree. One that begins with nothing, and is live before it has heard of all others, may
+   * have been here before: for some seconds it marks its answers `late`.
+   */
+  async untilNoneIsLate(): Promise<void> {
+    await this.until("no answer is late", async () => {
+      await using client = this.client();
+      await client.call("DEL nothing", { policy: "all" });
+      return true;
+    });
+  }
+
   get servers(): readonly string[] {
     return this.ports.map((port) => `127.0.0.1:${port}`);
   }

@@ -20,11 +20,13 @@ export class CutTrio implements AsyncDisposable {
     this.#links = links;
   }
 
+  /** Started, and able to agree. */
   static async start(args: readonly string[] = []): Promise<CutTrio> {
     const trio = await Trio.make(args);
     const links = await Promise.all(trio.ports.map((port) => CuttablePort.open(() => port)));
     trio.linkPorts = links.map(({ port }) => port);
     await trio.startAll();
+    await trio.untilNoneIsLate();
     return new CutTrio(trio, links);
   }
 
