@@ -85,14 +85,22 @@ export function family(group: string, rows: Readonly<Record<string, Row>>): read
   });
 }
 
-/** The ACL categories of a command, without the `@`. */
-export function categoriesOf(command: Command): string[] {
-  const categories = new Set(command.categories);
-  if (command.group !== "server") categories.add(command.group);
-  if (command.flags.includes("write")) categories.add("write");
+const categories = new WeakMap<Command, readonly string[]>();
+
+/** The ACL categories of a command, without the `@`; they are asked for for each command of each rule. */
+export function categoriesOf(command: Command): readonly string[] {
+  let known = categories.get(command);
+  if (known === undefined) categories.set(command, (known = categoriesFound(command)));
+  return known;
+}
+
+function categoriesFound(command: Command): readonly string[] {
+  const found = new Set(command.categories);
+  if (command.group !== "server") found.add(command.group);
+  if (command.flags.includes("write")) found.add("write");
   // As in Redis: what a script reads is for its commands to tell.
-  if (command.flags.includes("readonly") && command.group !== "scripting") categories.add("read");
-  if (command.flags.includes("admin")) categories.add("admin").add("dangerous");
-  categories.add(command.flags.includes("fast") ? "fast" : "slow");
-  return [...categories].sort();
+  if (command.flags.includes("readonly") && command.group !== "scripting") found.add("read");
+  if (command.flags.includes("admin")) found.add("admin").add("dangerous");
+  found.add(command.flags.includes("fast") ? "fast" : "slow");
+  return [...found].sort();
 }
