@@ -6,7 +6,7 @@ import { Client } from "./client.js";
 import { until, Victims } from "./victims.js";
 import { textOf } from "./wire.js";
 
-const ENVELOPES = amount(400, 1000);
+const ENVELOPES = amount(200, 1000);
 const KEYS_EACH = 10;
 const WRITER_MS = 20;
 /** What is older than the tail is folded anew, which a steady writer could put off. */

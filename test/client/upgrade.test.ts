@@ -8,7 +8,7 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import { judgeOrder, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";
 
-const RUNS = amount(3, 10);
+const RUNS = amount(1, 10);
 const UPGRADE_MS = 20_000;
 /** VERSION_1_MS of spoken-version.ts, and time enough for a hello. */
 const NOTICED_MS = 60_000 + 3_000;

@@ -149,7 +149,7 @@ function otherOf({ argv }: Step) {
 }
 
 test(`events are redis-server's (seed ${seed})`, { skip }, async () => {
-  for (let number = 0; number < amount(6000, COMMANDS_FULL) / EPISODE_CALLS; number++) {
+  for (let number = 0; number < amount(3000, COMMANDS_FULL) / EPISODE_CALLS; number++) {
     using redis = await Announced.open(server.port);
     const ours = new Heard();
     const now = Date.now();

@@ -10,9 +10,9 @@ import { Trio } from "./trio.js";
 const LEVEL_MS = 120_000;
 /** Calls at once; they share envelopes. */
 const AT_ONCE = 500;
-const KEYS = amount(3000, 8000);
-const KEYS_OF_KILLED = amount(3000, 10_000);
-const KILLS = amount(2, 4);
+const KEYS = amount(2000, 8000);
+const KEYS_OF_KILLED = amount(2000, 10_000);
+const KILLS = amount(1, 4);
 const WRITES_IN_FLIGHT = amount(500, 2000);
 
 /** Sets `from` … `to - 1`, each to itself. */

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { amount } from "../support/amount.js";
 import { Trio } from "./trio.js";
 
-const KEYS = amount(3000, 10_000);
+const KEYS = amount(1500, 10_000);
 const KEYS_A_CALL = 100;
 const WRITE_EVERY_MS = 5;
 /** Answers in a row that say live. */

@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { some } from "../support/amount.js";
+import { amount, some } from "../support/amount.js";
 import { EnvelopeClient, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
 import { makePastFolder, signPast } from "./past-folder.js";
 import { Trio } from "./trio.js";
@@ -16,7 +16,7 @@ const DAY_MS = 24 * HOUR_MS;
 /** Envelopes on the way at once. */
 const AT_ONCE = 500;
 /** More than a daemon may keep: from then on it is enough that time goes on. */
-const ENOUGH = 4000;
+const ENOUGH = amount(2500, 4000);
 const TRICKLE = 10;
 const POLL_MS = 100;
 /** As little as may be. */

@@ -16,7 +16,7 @@ import { freePort } from "../support/free-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 const DAEMONS = 3;
-const ROUNDS = amount(15, 50);
+const ROUNDS = amount(8, 50);
 /** Envelopes of each client in a round, and locks in each. */
 const ENVELOPES = 10;
 const LOCKS = 20;

@@ -10,7 +10,7 @@ import { RedisConnection } from "../support/redis-connection.js";
 import { letIn, respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
-const ROUNDS = amount(60, 400);
+const ROUNDS = amount(30, 400);
 /** Reads, chooses, and writes by what it found. */
 const SCRIPT = `
 local total = redis.call('incr', 'total')

@@ -14,7 +14,7 @@ import { printedLines, Terminal } from "./terminals.js";
 
 const CLIENTS = 10;
 /** Of each client, before the daemon is killed and after it. */
-const ROWS = amount(20, 60);
+const ROWS = amount(10, 60);
 /** Statements that one client is refused in a row while the balancer finds out. */
 const REFUSED_IN_A_ROW = 3;
 

@@ -78,8 +78,8 @@ const LANGUAGES: readonly Language[] = [
     open: ofProgram("PHP", "php", join(programs, "counting.php"), "PORT"),
   },
 ];
-const STEPS_BEFORE = amount(20, 60);
-const STEPS_AFTER = amount(80, 200);
+const STEPS_BEFORE = amount(10, 60);
+const STEPS_AFTER = amount(40, 200);
 
 let scene: SidecarScene;
 before(async () => {

@@ -6,7 +6,7 @@ import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { CutTrio } from "./cut-trio.js";
 
-const JOBS = amount(40, 400);
+const JOBS = amount(24, 400);
 const WORKERS = 3;
 const seed = seedOfRun();
 

@@ -5,12 +5,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { commands } from "../../../store/command-table.js";
+import { commands, findCommand } from "../../../store/command-table.js";
 import type { Database } from "../../../store/database.js";
 import { canonicalState } from "../../../store/digest.js";
 import { NO_EXPIRY } from "../../../store/engine/keyspace.js";
 import type { UndoRecord } from "../../../store/engine/undo.js";
-import { commandGrammars } from "../../conformance/families.js";
+import { type CommandGrammar, commandGrammars } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { amount } from "../../support/amount.js";
@@ -26,12 +26,13 @@ import {
 } from "../random-unit.js";
 
 /** Random states, and calls of each command in each. */
-const STATES = amount(5, 25);
-const CALLS_PER_STATE = 2;
-/** States in which a command that has not yet changed anything is tried, and how often. */
+const STATES = amount(3, 25);
+const CALLS_PER_STATE = amount(1, 2);
+/** States in which a command that has not yet changed anything is tried, and how often; before that its kin make what it may find. */
 const STATES_MAX = 1000;
-const CALLS_UNTIL_CHANGED = 10;
-const SEQUENCES = amount(6, 20);
+const CALLS_UNTIL_CHANGED = 20;
+const CALLS_OF_KIN = 200;
+const SEQUENCES = amount(3, 20);
 const SEQUENCE_CALLS = 300;
 
 const seed = seedOfRun();
@@ -43,6 +44,7 @@ test(`undo of every command gives the state before (seed ${seed})`, () => {
     const database = randomDatabase(g);
     const calls = number < STATES ? CALLS_PER_STATE : CALLS_UNTIL_CHANGED;
     for (const grammar of commandGrammars.filter(({ name }) => number < STATES || idle.has(name))) {
+      if (number >= STATES) callKin(g, database, grammar);
       for (let call = 0; call < calls; call++) {
         const unit = randomUnit(g, grammar, EPOCH + g.random.below(2 * SPREAD), `${number}.${call}`);
         if (checkUndo(database, unit)) idle.delete(grammar.name);
@@ -70,6 +72,16 @@ test(`undo of many commands together gives the state before (seed ${seed})`, () 
     assertCounts(database);
   }
 });
+
+/** Calls commands of the same family. */
+function callKin(g: Generator, database: Database, { name }: CommandGrammar): void {
+  const group = findCommand(name)?.group;
+  const kin = commandGrammars.filter((one) => findCommand(one.name)?.group === group);
+  for (let call = 0; call < CALLS_OF_KIN; call++) {
+    const unit = randomUnit(g, g.oneOf(...kin), EPOCH + g.random.below(SPREAD), `k${call}`);
+    database.execute(unit.argv, unit);
+  }
+}
 
 /** Runs a unit, takes it back, does it again and takes it back again. @returns whether it changes what it can see */
 function checkUndo(database: Database, unit: RandomUnit): boolean {

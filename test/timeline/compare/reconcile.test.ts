@@ -13,10 +13,10 @@ import { exchange, Holder, randomId } from "../support/members.js";
 
 const seed = seedOfRun();
 const EPOCH = 1_767_225_600_000;
-const RUNS = amount(20, 60);
+const RUNS = amount(10, 60);
 const ROUNDS_MAX = 4;
 /** Entries on both sides of a long partition: one exchange cannot carry all of them, in a full run. */
-const PARTED = amount(40_000, 140_000);
+const PARTED = amount(20_000, 140_000);
 
 function assertEqualAfter(one: Holder, other: Holder, note: string): void {
   for (const set of ["ring", "data"] as const) {
@@ -26,11 +26,11 @@ function assertEqualAfter(one: Holder, other: Holder, note: string): void {
 }
 
 for (const [name, { count, spread }] of Object.entries({
-  [`${amount(100_000, 1_000_000)} common entries within 60 seconds`]: {
+  [`${amount(50_000, 1_000_000)} common entries within 60 seconds`]: {
     count: amount(100_000, 1_000_000),
     spread: 60_000,
   },
-  [`${amount(50_000, 200_000)} common entries within a day`]: {
+  [`${amount(25_000, 200_000)} common entries within a day`]: {
     count: amount(50_000, 200_000),
     spread: 86_400_000,
   },

@@ -13,7 +13,7 @@ import { makeFolder, until } from "../../replicas.js";
 import { ask } from "./scene.js";
 
 const app = makeKeyPair();
-const WRITES = amount(20, 40);
+const WRITES = amount(12, 40);
 /** Writes of the daemon that is killed, before it is. */
 const WRITES_BEFORE_KILL = 10;
 

@@ -139,7 +139,7 @@ async function openBoth(count: number): Promise<readonly (readonly ToldClient[])
 test(`what clients are told of their copies is what redis-server tells (seed ${seed})`, {
   skip,
 }, async () => {
-  for (let episode = 0; episode < amount(40, 300); episode++) {
+  for (let episode = 0; episode < amount(20, 300); episode++) {
     const sides = await openBoth(CLIENTS);
     const told = await Promise.all(
       sides.map(async (clients) => {

@@ -20,7 +20,7 @@ import { skipWithout } from "../../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { BesideRedis } from "./beside-redis.js";
 
-const STEPS = Number(process.env["DBSYNC_COMMANDS"] ?? amount(1500, 12_000));
+const STEPS = Number(process.env["DBSYNC_COMMANDS"] ?? amount(800, 12_000));
 const STEPS_OF_EPISODE = 150;
 const CONNECTIONS = 4;
 /** Milliseconds by which the clocks of both sides may lie apart; nothing is claimed by such times. */

@@ -25,7 +25,7 @@ import {
   type Where,
 } from "../document-model.js";
 
-const RUNS = amount(5, 15);
+const RUNS = amount(2, 15);
 const STEPS = 60;
 const seed = seedOfRun();
 
