@@ -26,6 +26,7 @@ import type { Replica } from "./replica/replica.js";
 import type { SigningBackend } from "./sidecar/signing-backend.js";
 import type { CommandPath } from "./users/command-path.js";
 import { LocalPath } from "./users/local-path.js";
+import type { PasswordSecrets } from "./users/password-secrets.js";
 import { readersOf, readUsers, readUsersAgain } from "./users/read-users.js";
 import type { Users } from "./users/users.js";
 
@@ -36,6 +37,7 @@ const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
   json: async () => (await import("./listeners/json/listener.js")).JsonListener,
   memcached: async () => (await import("./listeners/memcached/listener.js")).MemcachedListener,
   sql: async () => (await import("./listeners/sql/listener.js")).SqlListener,
+  mongo: async () => (await import("./listeners/mongo/listener.js")).MongoListener,
 };
 
 export interface UserListenersParts {
@@ -59,7 +61,7 @@ export interface UserListenersParts {
 export async function openUserListeners(parts: UserListenersParts): Promise<UserListeners> {
   const { settings, gate, memory, observer, environment, log } = parts;
   const { limits } = settings;
-  const users = readUsers(settings);
+  const users = readUsers(settings, await secretsOf(parts));
   warnOfReaders(settings.aclFile, log);
   const path = await pathOf(parts);
   const { channels } = parts;
@@ -142,6 +144,13 @@ export class UserListeners implements Service {
     warnOfReaders(aclFile, this.#log);
     for (const listener of this.#listeners.values()) listener.limits = limits;
   }
+}
+
+/** Of passwords, for those who prove theirs; null: only MongoDB clients do. */
+async function secretsOf({ settings, environment }: UserListenersParts): Promise<PasswordSecrets | null> {
+  if (settings.mongo === null) return null;
+  const { PasswordSecrets } = await import("./users/password-secrets.js");
+  return new PasswordSecrets(environment);
 }
 
 function warnOfReaders(aclFile: string | null, log: Logger): void {

@@ -31,6 +31,7 @@ export interface DaemonFace {
     | "fsync"
     | "jsonReplicas"
     | "notifyKeyspaceEvents"
+    | "peers"
     | "sqlLanguage"
   >;
   readonly memory: MemorySettings;

@@ -1,7 +1,7 @@
 /** Which dates of envelopes are taken first-hand, relative to the daemon's clock: the value of --window. */
 
+import type { LimitRow } from "./limit-text.js";
 import { formatLimit, parseLimit } from "./limit-text.js";
-import type { LimitRow } from "./limits.js";
 
 /** Milliseconds. */
 export interface DateWindow {

@@ -4,8 +4,8 @@
  */
 import { resolve } from "node:path";
 import { InvalidArgumentError, type Option } from "commander";
+import type { LimitRow } from "./limit-text.js";
 import { formatLimit, parseLimit } from "./limit-text.js";
-import type { LimitRow } from "./limits.js";
 
 /** As a configuration file could have it. */
 export type Shown = string | number | boolean | readonly string[];

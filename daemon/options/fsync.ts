@@ -1,7 +1,7 @@
 /** The value of --fsync: when what was acknowledged is on the disk. */
 
+import type { LimitRow } from "./limit-text.js";
 import { parseLimit } from "./limit-text.js";
-import type { LimitRow } from "./limits.js";
 
 /** `interval`: milliseconds between two syncs. */
 export type Fsync = "always" | "never" | { readonly interval: number };

@@ -1,11 +1,26 @@
 /** Limits, and how long things are kept, as they are written, and read. */
-import type { LimitRow, LimitUnit } from "./limits.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
+
+/** What a limit counts; `time` is kept in milliseconds. */
+export type LimitUnit = "bytes" | "time" | "count";
+
+export interface LimitRow {
+  readonly flag: string;
+  readonly unit: LimitUnit;
+  readonly fallback: number;
+  readonly least: number;
+  readonly most: number;
+  readonly summary: string;
+  /** Why the fallback is what it is. */
+  readonly reason: string;
+  /** A new value waits for a restart; absent: it holds at once. */
+  readonly restart?: true;
+}
 
 const SCALES: Readonly<Record<LimitUnit, Readonly<Record<string, number>>>> = {
   bytes: { "": 1, B: 1, KiB: KIB, MiB: MIB, GiB: KIB * MIB },

@@ -2,28 +2,13 @@
  * Every limit of the daemon that has a flag: a row each. Options, help and the configuration file are made
  * from the rows.
  */
+import type { LimitRow } from "./limit-text.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-
-/** What a limit counts; `time` is kept in milliseconds. */
-export type LimitUnit = "bytes" | "time" | "count";
-
-export interface LimitRow {
-  readonly flag: string;
-  readonly unit: LimitUnit;
-  readonly fallback: number;
-  readonly least: number;
-  readonly most: number;
-  readonly summary: string;
-  /** Why the fallback is what it is. */
-  readonly reason: string;
-  /** A new value waits for a restart; absent: it holds at once. */
-  readonly restart?: true;
-}
 
 export const LIMITS = {
   maxRequestBytes: {
@@ -156,6 +141,35 @@ export const LIMITS = {
     most: 24 * HOUR,
     summary: "RESP and JSON: closes a connection without a command for so long; 0: never (Redis's timeout)",
     reason: "pools of Redis clients keep connections for hours and do not expect them to be closed",
+  },
+  mongoCursors: {
+    flag: "mongo-cursors",
+    unit: "count",
+    fallback: 1000,
+    least: 0,
+    most: 1_000_000,
+    summary:
+      "MongoDB: answers that are kept to be fetched in parts; above it those go that were not asked for the longest",
+    reason: "a client has one or two at a time; each costs some 300 bytes besides its documents",
+  },
+  mongoCursorBytes: {
+    flag: "mongo-cursor-bytes",
+    unit: "bytes",
+    fallback: 256 * MIB,
+    least: 0,
+    most: 511 * MIB,
+    summary: "MongoDB: bytes of their documents, all together; an answer that is longer alone is refused",
+    reason: "they are kept as they were found, beside the data",
+  },
+  mongoCursorTimeout: {
+    flag: "mongo-cursor-timeout",
+    unit: "time",
+    fallback: 10 * MINUTE,
+    least: 50,
+    most: 24 * HOUR,
+    summary:
+      "MongoDB: such an answer goes when nobody has asked on for so long (MongoDB's cursorTimeoutMillis)",
+    reason: "MongoDB's",
   },
   wsPing: {
     flag: "ws-ping",

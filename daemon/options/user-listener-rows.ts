@@ -12,6 +12,9 @@ const JSON_PORT = "8888";
 /** As above. */
 const SQL_PORT = "3948";
 
+/** MongoDB's. */
+const MONGO_PORT = "27017";
+
 const place = text(parsePlace, formatPlace);
 
 export const USER_LISTENERS = {
@@ -60,6 +63,17 @@ export const USER_LISTENERS = {
       fallback: null,
       reload: "restart",
       example: SQL_PORT,
+    }),
+  },
+  mongo: {
+    clients: "MongoDB",
+    ...row({
+      flags: "--mongo [place]",
+      help: `serve MongoDB clients on a port of 127.0.0.1 (${MONGO_PORT} unless given), or on address:port`,
+      form: { ...place, prepare: (option) => place.prepare(option.preset(MONGO_PORT)) },
+      fallback: null,
+      reload: "restart",
+      example: MONGO_PORT,
     }),
   },
   /** In which language --sql says what it has done. */

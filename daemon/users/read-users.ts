@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { isLoopback } from "../../serving/process/loopback.js";
 import { StartError } from "../../serving/process/start-error.js";
 import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
+import type { PasswordSecrets } from "./password-secrets.js";
 import { DEFAULT_USER, Users } from "./users.js";
 
 const OTHERS_READ = 0o004;
@@ -10,9 +11,16 @@ const OTHERS_READ = 0o004;
 /** Where users may come in. */
 export type Doors = Pick<Settings, UserListenerName | "allowAnonymous">;
 
-/** The users of a file. @throws StartError  it cannot be read, or they open a listener: with the cures */
-export function readUsers(settings: Doors & Pick<Settings, "aclFile">): Users {
-  const users = new Users(settings.aclFile);
+/**
+ * The users of a file.
+ * @param secrets  told of passwords; null: nobody asks for more than their hashes
+ * @throws StartError  it cannot be read, or they open a listener: with the cures
+ */
+export function readUsers(
+  settings: Doors & Pick<Settings, "aclFile">,
+  secrets: PasswordSecrets | null = null,
+): Users {
+  const users = new Users(settings.aclFile, secrets);
   checkDoors(users, settings);
   return users;
 }
@@ -23,7 +31,7 @@ export function readUsers(settings: Doors & Pick<Settings, "aclFile">): Users {
  * @throws StartError  with the cures
  */
 export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "aclFile">): Users {
-  const users = readUsers(settings);
+  const users = readUsers(settings, before.secrets);
   if (before.anonymous !== null || users.anonymous === null || users.isDefaultGiven) return users;
   const { aclFile } = settings;
   throw new StartError(

@@ -2,7 +2,7 @@
  * Who may use the listeners without signatures, and what for: the users of --acl-file, in the format of Redis's aclfile.
  * Read at the start and on SIGHUP. Passwords are kept as SHA-256 and compared in constant time.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { USER_BYTES_MAX } from "../../protocol/version-2/envelope.js";
@@ -10,12 +10,12 @@ import { StartError } from "../../serving/process/start-error.js";
 import { CommandFailure, echoed } from "../../store/arguments/errors.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { Acl } from "../../store/rights/acl.js";
-import { WrongRule } from "../../store/rights/acl-rules.js";
+import type { PasswordSecrets } from "./password-secrets.js";
+import { hashOf, type Passwords, takePassword, wrongWord } from "./passwords.js";
 
 export const DEFAULT_USER = "default";
 /** More are no file that a person keeps. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
-const HASH_DIGITS = /^[0-9a-f]{64}$/;
 
 export interface User {
   readonly name: ByteString;
@@ -40,20 +40,23 @@ export class Users {
   /** Whether the file has a line for the default user. */
   readonly isDefaultGiven: boolean;
 
+  /** For logins by proof; null: nobody logs in so. */
+  readonly secrets: PasswordSecrets | null;
+
   /** @param file  null: none, only the default user, who may do everything. @throws StartError */
-  constructor(file: string | null) {
-    const users = readUsers(file);
+  constructor(file: string | null, secrets: PasswordSecrets | null = null) {
+    this.secrets = secrets;
+    const users = readUsers(file, secrets);
     this.isDefaultGiven = users.has(DEFAULT_USER);
     if (!this.isDefaultGiven)
-      users.set(DEFAULT_USER, parseUser(`user ${DEFAULT_USER} on nopass ~* &* +@all`));
+      users.set(DEFAULT_USER, parseUser(`user ${DEFAULT_USER} on nopass ~* &* +@all`, null));
     this.#users = users;
   }
 
   /** Takes over the users of another one. */
   become(other: Users): void {
     this.#users = other.#users;
-    this.generation++;
-    this.whenChanged();
+    this.#changed();
   }
 
   /** These users once rules are added to those of one, who is made if absent. @throws CommandFailure */
@@ -63,8 +66,11 @@ export class Users {
       before === undefined
         ? blank()
         : { ...before, passwords: [...before.passwords], rules: rulesOf(before.acl) };
-    const users = new Users(null);
-    users.#users = new Map(this.#users).set(name, drafted(name, draft, rules, 1));
+    const users = new Users(null, this.secrets);
+    users.#users = new Map(this.#users).set(
+      name,
+      drafted(name, draft, rules, { first: 1, secrets: this.secrets }),
+    );
     return users;
   }
 
@@ -73,8 +79,7 @@ export class Users {
     const users = new Map(this.#users);
     if (!users.delete(name)) return false;
     this.#users = users;
-    this.generation++;
-    this.whenChanged();
+    this.#changed();
     return true;
   }
 
@@ -119,23 +124,27 @@ export class Users {
     const hash = hashOf(password);
     let matches = user?.takesAnyPassword ?? false;
     for (const one of user?.passwords ?? [hash]) {
-      if (timingSafeEqual(one, hash) && user !== undefined) matches = true;
+      if (!timingSafeEqual(one, hash) || user === undefined) continue;
+      matches = true;
+      this.secrets?.keep(name, hash, password);
     }
     return user?.isOn && matches ? user : null;
   }
+
+  #changed(): void {
+    this.secrets?.retain(this.#users.values());
+    this.generation++;
+    this.whenChanged();
+  }
 }
 
-function hashOf(password: ByteString): Buffer {
-  return createHash("sha256").update(password, "latin1").digest();
-}
-
-function readUsers(file: string | null): Map<ByteString, User> {
+function readUsers(file: string | null, secrets: PasswordSecrets | null): Map<ByteString, User> {
   const users = new Map<ByteString, User>();
   const lines = file === null ? [] : readText(file).split(/\r?\n/);
   for (const [index, line] of lines.entries()) {
     if (/^\s*(#|$)/.test(line)) continue;
     try {
-      const user = parseUser(line);
+      const user = parseUser(line, secrets);
       if (users.has(user.name)) throw new CommandFailure(`ERR user ${user.name} stands there twice`);
       users.set(user.name, user);
     } catch (problem) {
@@ -162,10 +171,8 @@ function readText(file: string): ByteString {
 }
 
 /** A user as far as a line has been read. */
-interface Draft {
+interface Draft extends Passwords {
   isOn: boolean;
-  takesAnyPassword: boolean;
-  passwords: Buffer[];
   channels: readonly ByteString[] | null;
   isSanitizing: boolean | null;
   /** For Acl. */
@@ -185,22 +192,31 @@ const BARE = /^(?!on$|off$|(all|no|reset|clear|skip-|sanitize-))\w/i;
 const NO_RULE =
   "is no rule: a password begins with > (its SHA-256 with #), a rule with + - ~ % or (, or it is a word such as on";
 
-const wrongWord = (modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) =>
-  new WrongRule(problem, { modifier, problem, mistake });
-
 /** @throws CommandFailure */
-function parseUser(line: ByteString): User {
+function parseUser(line: ByteString, secrets: PasswordSecrets | null): User {
   const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
   if (keyword !== "user" || name === undefined)
     throw new CommandFailure("ERR expected: user NAME RULE ..., such as: user ann on >password ~* +@all");
-  return drafted(name, blank(), words, 3);
+  return drafted(name, blank(), words, { first: 3, secrets });
 }
 
-/** @param first  what number the first word has, for messages. @throws CommandFailure */
-function drafted(name: ByteString, start: Draft, words: readonly ByteString[], first: number): User {
+interface Drafting {
+  /** What number the first word has, for messages. */
+  readonly first: number;
+  readonly secrets: PasswordSecrets | null;
+}
+
+/** @throws CommandFailure */
+function drafted(
+  name: ByteString,
+  start: Draft,
+  words: readonly ByteString[],
+  { first, secrets }: Drafting,
+): User {
   // An envelope names its user.
   if (name.length > USER_BYTES_MAX)
     throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
+  const heard = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);
   let draft = start;
   let isInSelector = false;
   for (const [index, word] of words.entries()) {
@@ -211,7 +227,7 @@ function drafted(name: ByteString, start: Draft, words: readonly ByteString[], f
       draft.rules.push(withoutChannels(word));
       isInSelector = !word.endsWith(")");
     } else if (word.toLowerCase() === "reset") draft = { ...blank(), isSanitizing: true };
-    else if (!takeSwitch(draft, word) && !takePassword(draft, word)) draft.rules.push(word);
+    else if (!takeSwitch(draft, word) && !takePassword(draft, word, heard)) draft.rules.push(word);
   }
   const { rules, ...others } = draft;
   return { name, ...others, acl: new Acl(rules, { all: () => commands, find: findCommand }) };
@@ -290,25 +306,5 @@ function takeChannels(draft: Draft, word: ByteString): boolean {
       throw wrongWord(word, `rule '${echoed(word)}': behind all channels it has no effect`, "channel");
     draft.channels = [...new Set([...draft.channels, word.slice(1)])];
   } else draft.channels = [];
-  return true;
-}
-
-/** `>password`, `#hash`; `<password` and `!hash` take one away. */
-function takePassword(draft: Draft, word: ByteString): boolean {
-  const sign = word[0];
-  if (sign !== ">" && sign !== "#" && sign !== "<" && sign !== "!") return false;
-  const rest = word.slice(1);
-  const isHash = sign === "#" || sign === "!";
-  if (isHash && !HASH_DIGITS.test(rest))
-    throw wrongWord(word, `'${sign}...': a hash has 64 hexadecimal digits in lower case`, "hash");
-  const hash = isHash ? Buffer.from(rest, "hex") : hashOf(rest);
-  const others = draft.passwords.filter((one) => !one.equals(hash));
-  if ((sign === "<" || sign === "!") && others.length === draft.passwords.length)
-    throw wrongWord(word, `'${sign}...': the user has no such password`, "password");
-  draft.passwords = others;
-  if (sign === ">" || sign === "#") {
-    draft.passwords.push(hash);
-    draft.takesAnyPassword = false;
-  }
   return true;
 }

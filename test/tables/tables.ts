@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { METRICS } from "../../daemon/admin/metric-table.js";
+import { mongoCommands } from "../../daemon/listeners/mongo/commands/command-table.js";
 import { formatLimit } from "../../daemon/options/limit-text.js";
 import { LIMITS } from "../../daemon/options/limits.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
@@ -58,6 +59,16 @@ const PARTS: readonly Part[] = [
         );
         return `| ${one} | ${other} | ${meaning} |`;
       }),
+    ],
+  },
+  {
+    file: "docs/mongo.md",
+    lines: () => [
+      "| command | what it does |",
+      "|---|---|",
+      ...mongoCommands.map(
+        ({ names, summary }) => `| ${names.map((name) => `\`${name}\``).join(", ")} | ${summary} |`,
+      ),
     ],
   },
   { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", reads()) },

@@ -8,6 +8,7 @@ import { type MemoryFace, UNBOUNDED } from "../../../daemon/memory/memory-limit.
 import type { Limits } from "../../../daemon/options/limits.js";
 import { NOBODY } from "../../../daemon/pipeline/observer.js";
 import { LocalPath } from "../../../daemon/users/local-path.js";
+import { PasswordSecrets } from "../../../daemon/users/password-secrets.js";
 import { Users } from "../../../daemon/users/users.js";
 import { type Environment, realEnvironment } from "../../../serving/process/environment.js";
 import type { LogLine } from "../../support/daemon-process.js";
@@ -27,6 +28,7 @@ export interface UserScene<Listener> extends AsyncDisposable {
   readonly listener: Listener;
   readonly port: number;
   readonly log: readonly LogLine[];
+  readonly users: Users;
   /** What is answered on a connection of its own to all of it, until it is closed. */
   said(bytes: string): Promise<string>;
 }
@@ -38,9 +40,12 @@ export async function startUserListener<Listener extends DaemonListener>(
 ): Promise<UserScene<Listener>> {
   const { log, lines } = keepLog("debug");
   const backend = new MemoryBackend(environment);
+  const secrets = new PasswordSecrets(environment);
+  const known =
+    users === undefined ? new Users(null, secrets) : withFile(users, (file) => new Users(file, secrets));
   const listener = makeListener({
     ...{ address: "127.0.0.1", port: 0, gate: null, observer: NOBODY, environment, log, memory },
-    users: users === undefined ? new Users(null) : withFile(users, (file) => new Users(file)),
+    users: known,
     limits: { ...defaultLimits, ...limits },
     path: new LocalPath(backend, new LocalUnits(environment, new Newest())),
   });
@@ -48,7 +53,7 @@ export async function startUserListener<Listener extends DaemonListener>(
   await listener.start();
   const { port } = listener.address;
   return {
-    ...{ listener, port, log: lines },
+    ...{ listener, port, log: lines, users: known },
     async said(bytes: string) {
       using client = await RawClient.open(port);
       client.send(bytes);

@@ -69,6 +69,7 @@ export async function startResp({
         data: null,
         fsync: "always",
         jsonReplicas: [],
+        peers: [],
         sqlLanguage: "mg",
         ...NOWHERE,
         allowAnonymous: false,

@@ -1,0 +1,17 @@
+/** Every command that MongoDB clients may send; docs/mongo.md shows it. What is not there is CommandNotFound. */
+import type { MongoCommand } from "../session/command-host.js";
+import { cursorCommands } from "./cursors.js";
+import { greetings } from "./greeting.js";
+import { logins } from "./login.js";
+import { sessionCommands } from "./sessions.js";
+
+export const mongoCommands: readonly MongoCommand[] = [
+  ...greetings,
+  ...logins,
+  ...sessionCommands,
+  ...cursorCommands,
+];
+
+export const mongoCommandsByName: ReadonlyMap<string, MongoCommand> = new Map(
+  mongoCommands.flatMap((command) => command.names.map((name) => [name, command] as const)),
+);

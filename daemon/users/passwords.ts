@@ -1,0 +1,47 @@
+/** The passwords of a user, as the rules of a file and of ACL SETUSER change them. */
+import { createHash } from "node:crypto";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { WrongRule } from "../../store/rights/acl-rules.js";
+
+const HASH_DIGITS = /^[0-9a-f]{64}$/;
+
+export interface Passwords {
+  takesAnyPassword: boolean;
+  /** SHA-256 each. */
+  passwords: Buffer[];
+}
+
+export function hashOf(password: ByteString): Buffer {
+  return createHash("sha256").update(password, "latin1").digest();
+}
+
+export const wrongWord = (modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) =>
+  new WrongRule(problem, { modifier, problem, mistake });
+
+/**
+ * `>password`, `#hash`; `<password` and `!hash` take one away.
+ * @param heard  told of a password that is added, and of which more is known than its hash
+ */
+export function takePassword(
+  draft: Passwords,
+  word: ByteString,
+  heard: (hash: Buffer, password: ByteString) => void,
+): boolean {
+  const sign = word[0];
+  if (sign !== ">" && sign !== "#" && sign !== "<" && sign !== "!") return false;
+  const rest = word.slice(1);
+  const isHash = sign === "#" || sign === "!";
+  if (isHash && !HASH_DIGITS.test(rest))
+    throw wrongWord(word, `'${sign}...': a hash has 64 hexadecimal digits in lower case`, "hash");
+  const hash = isHash ? Buffer.from(rest, "hex") : hashOf(rest);
+  const others = draft.passwords.filter((one) => !one.equals(hash));
+  if ((sign === "<" || sign === "!") && others.length === draft.passwords.length)
+    throw wrongWord(word, `'${sign}...': the user has no such password`, "password");
+  draft.passwords = others;
+  if (sign === ">" || sign === "#") {
+    draft.passwords.push(hash);
+    draft.takesAnyPassword = false;
+  }
+  if (sign === ">") heard(hash, rest);
+  return true;
+}

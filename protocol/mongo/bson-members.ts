@@ -1,0 +1,88 @@
+/**
+ * The members of one document, without a look into those that are documents themselves: whatever lies in it, and however deep, costs
+ * no more than its length says.
+ */
+import { type ByteString, bytesOf } from "../byte-string.js";
+import { BSON } from "./bson-types.js";
+
+/** The bytes are no document. */
+export class MalformedBson extends Error {}
+
+export interface Member {
+  readonly type: number;
+  /** UTF-8. */
+  readonly name: ByteString;
+  /** Of the element, with its type and name. */
+  readonly start: number;
+  /** Of the value. */
+  readonly from: number;
+  readonly end: number;
+}
+
+const LENGTH_BYTES = 4;
+/** Of values that have always the same length. */
+const LENGTHS: ReadonlyMap<number, number> = new Map([
+  [BSON.double, 8],
+  [BSON.undefined, 0],
+  [BSON.objectId, 12],
+  [BSON.boolean, 1],
+  [BSON.date, 8],
+  [BSON.nil, 0],
+  [BSON.int32, 4],
+  [BSON.timestamp, 8],
+  [BSON.int64, 8],
+  [BSON.decimal, 16],
+  [BSON.most, 0],
+  [BSON.least, 0],
+]);
+/** Bytes that a length does not count: itself, and a subtype or an id behind it. */
+const UNCOUNTED: ReadonlyMap<number, number> = new Map([
+  [BSON.text, LENGTH_BYTES],
+  [BSON.document, 0],
+  [BSON.array, 0],
+  [BSON.binary, LENGTH_BYTES + 1],
+  [BSON.pointer, LENGTH_BYTES + 12],
+  [BSON.code, LENGTH_BYTES],
+  [BSON.symbol, LENGTH_BYTES],
+  [BSON.scopedCode, 0],
+]);
+
+/** @param bytes  a whole document. @throws MalformedBson */
+export function* membersOf(bytes: Buffer): Generator<Member, void> {
+  const last = bytes.length - 1;
+  if (last < LENGTH_BYTES || bytes.readInt32LE(0) !== bytes.length || bytes[last] !== 0)
+    throw new MalformedBson("a document whose length is not what it says");
+  for (let start = LENGTH_BYTES; start < last; ) {
+    const type = bytes[start] as number;
+    const nameEnd = bytes.indexOf(0, start + 1);
+    if (nameEnd >= last) throw new MalformedBson("a name without an end");
+    const from = nameEnd + 1;
+    const end = endOf(bytes, type, from, last);
+    yield { type, name: bytesOf(bytes, start + 1, nameEnd), start, from, end };
+    start = end;
+  }
+}
+
+function endOf(bytes: Buffer, type: number, from: number, last: number): number {
+  const end = type === BSON.pattern ? patternEnd(bytes, from) : from + lengthAt(bytes, type, from, last);
+  if (end > last) throw new MalformedBson("a value behind the end of its document");
+  return end;
+}
+
+function lengthAt(bytes: Buffer, type: number, from: number, last: number): number {
+  const fixed = LENGTHS.get(type);
+  if (fixed !== undefined) return fixed;
+  const uncounted = UNCOUNTED.get(type);
+  if (uncounted === undefined) throw new MalformedBson(`a value of type ${type}`);
+  const told = from + LENGTH_BYTES > last ? -1 : bytes.readInt32LE(from);
+  if (told < 0) throw new MalformedBson("a value whose length is not what it says");
+  // What counts itself is never shorter.
+  return Math.max(told + uncounted, LENGTH_BYTES);
+}
+
+/** Two texts, each up to a 0. */
+function patternEnd(bytes: Buffer, from: number): number {
+  const middle = bytes.indexOf(0, from);
+  const end = middle < 0 ? -1 : bytes.indexOf(0, middle + 1);
+  return end < 0 ? bytes.length : end + 1;
+}

@@ -1,0 +1,154 @@
+/**
+ * Messages of the MongoDB wire protocol: what of them is taken, and how answers are written. Documents stay bytes, of which only the
+ * length at their head has been looked at.
+ * Source: the specification of OP_MSG (mongodb/specifications, message/OP_MSG.md), and of the opcodes before it.
+ */
+import { crc32c } from "./crc32c.js";
+
+export const HEAD_BYTES = 16;
+/** As drivers are told of both: a message, and a document in it. */
+export const MESSAGE_BYTES_MAX = 48_000_000;
+export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
+/** What a document may be longer than one of a client: the command around it. */
+export const COMMAND_BYTES_MAX = DOCUMENT_BYTES_MAX + 16 * 1024;
+
+const OP_REPLY = 1;
+const OP_QUERY = 2004;
+const OP_COMPRESSED = 2012;
+const OP_MSG = 2013;
+
+const CHECKSUM_PRESENT = 1;
+const MORE_TO_COME = 2;
+/** Bits that who does not know them has to refuse. */
+const REQUIRED_BITS = 0xffff;
+const CHECKSUM_BYTES = 4;
+/** The shortest document: its length and its end. */
+const EMPTY_DOCUMENT_BYTES = 5;
+/** Sequences in a message; drivers send one or two. */
+const SEQUENCES_MOST = 16;
+
+export interface DocumentSequence {
+  /** The member of the command that these documents are. */
+  readonly name: string;
+  readonly documents: readonly Buffer[];
+}
+
+export interface MongoMessage {
+  readonly id: number;
+  /** `query`: of the old kind, as drivers greet servers that they do not know; answered likewise. */
+  readonly kind: "message" | "query";
+  /** Whether no answer is wanted. */
+  readonly isSilent: boolean;
+  /** Of `query`: database and collection; else empty. */
+  readonly collection: string;
+  /** The command. */
+  readonly body: Buffer;
+  readonly sequences: readonly DocumentSequence[];
+}
+
+/** The bytes are not what the protocol says; the connection is of no use any more. */
+export class MalformedMessage extends Error {}
+
+/** Looks at a message's head. @throws MalformedMessage */
+export function lengthOf(head: Buffer, most: number): number {
+  const length = head.readInt32LE(0);
+  if (length <= HEAD_BYTES || length > most)
+    throw new MalformedMessage(`a message of ${length} bytes; ${most} at most`);
+  const opcode = head.readInt32LE(12);
+  if (opcode === OP_COMPRESSED)
+    throw new MalformedMessage("OP_COMPRESSED, though no compression was offered");
+  if (opcode !== OP_MSG && opcode !== OP_QUERY)
+    throw new MalformedMessage(`opcode ${opcode}; OP_MSG is taken, and OP_QUERY to greet`);
+  return length;
+}
+
+/** @param bytes  the whole message, which is looked into and not copied. @throws MalformedMessage */
+export function readMessage(bytes: Buffer): MongoMessage {
+  const id = bytes.readInt32LE(4);
+  return bytes.readInt32LE(12) === OP_QUERY ? readQuery(bytes, id) : readMsg(bytes, id);
+}
+
+function readMsg(bytes: Buffer, id: number): MongoMessage {
+  const { flags, end } = checkedFlags(bytes);
+  let body: Buffer | null = null;
+  const sequences: DocumentSequence[] = [];
+  let at = HEAD_BYTES + 4;
+  while (at < end) {
+    const kind = bytes[at++];
+    if (kind === 0) {
+      if (body !== null) throw new MalformedMessage("two bodies in a message");
+      body = documentAt(bytes, at, end);
+      at += body.length;
+    } else if (kind === 1) {
+      if (sequences.length === SEQUENCES_MOST) throw new MalformedMessage("too many sequences in a message");
+      const size = lengthAt(bytes, at, end);
+      sequences.push(readSequence(bytes, at + 4, at + size));
+      at += size;
+    } else throw new MalformedMessage(`a section of kind ${kind}`);
+  }
+  if (body === null) throw new MalformedMessage("a message without a body");
+  return { id, kind: "message", isSilent: (flags & MORE_TO_COME) !== 0, collection: "", body, sequences };
+}
+
+function checkedFlags(bytes: Buffer): { flags: number; end: number } {
+  if (bytes.length < HEAD_BYTES + 4) throw new MalformedMessage("a message that is cut off");
+  const flags = bytes.readUInt32LE(HEAD_BYTES);
+  const unknown = flags & REQUIRED_BITS & ~(CHECKSUM_PRESENT | MORE_TO_COME);
+  if (unknown !== 0) throw new MalformedMessage(`flags ${unknown} that are not known`);
+  if ((flags & CHECKSUM_PRESENT) === 0) return { flags, end: bytes.length };
+  const end = bytes.length - CHECKSUM_BYTES;
+  if (end < HEAD_BYTES + 4 || bytes.readUInt32LE(end) !== crc32c(bytes.subarray(0, end)))
+    throw new MalformedMessage("a checksum that is not the message's");
+  return { flags, end };
+}
+
+function readSequence(bytes: Buffer, from: number, end: number): DocumentSequence {
+  const nameEnd = bytes.indexOf(0, from);
+  if (nameEnd < 0 || nameEnd >= end) throw new MalformedMessage("a sequence without a name");
+  const documents: Buffer[] = [];
+  for (let at = nameEnd + 1; at < end; ) {
+    const document = documentAt(bytes, at, end);
+    documents.push(document);
+    at += document.length;
+  }
+  return { name: bytes.toString("latin1", from, nameEnd), documents };
+}
+
+function readQuery(bytes: Buffer, id: number): MongoMessage {
+  const nameEnd = bytes.indexOf(0, HEAD_BYTES + 4);
+  if (nameEnd < 0) throw new MalformedMessage("a query without a collection");
+  const collection = bytes.toString("latin1", HEAD_BYTES + 4, nameEnd);
+  // Two numbers stand before the document: what to skip, and what to return.
+  const body = documentAt(bytes, nameEnd + 1 + 8, bytes.length);
+  return { id, kind: "query", isSilent: false, collection, body, sequences: [] };
+}
+
+function documentAt(bytes: Buffer, at: number, end: number): Buffer {
+  const length = lengthAt(bytes, at, end);
+  if (length < EMPTY_DOCUMENT_BYTES || length > COMMAND_BYTES_MAX)
+    throw new MalformedMessage(`a document of ${length} bytes`);
+  if (bytes[at + length - 1] !== 0) throw new MalformedMessage("a document without an end");
+  return bytes.subarray(at, at + length);
+}
+
+/** @throws MalformedMessage  the part ends behind `end` */
+function lengthAt(bytes: Buffer, at: number, end: number): number {
+  const length = at + 4 > end ? -1 : bytes.readInt32LE(at);
+  if (length < 4 || at + length > end) throw new MalformedMessage("a part that is cut off");
+  return length;
+}
+
+/** The answer to a message, of its own kind, without the document at its end. @param length  of that document */
+export function answerHead({ id, kind }: Pick<MongoMessage, "id" | "kind">, length: number): Buffer {
+  const isQuery = kind === "query";
+  const head = Buffer.alloc(HEAD_BYTES + (isQuery ? 20 : 5));
+  head.writeInt32LE(head.length + length, 0);
+  head.writeInt32LE(id, 8);
+  head.writeInt32LE(isQuery ? OP_REPLY : OP_MSG, 12);
+  // Of OP_REPLY: that getMore may wait, as servers have said since 2.2, and that it is one document.
+  if (isQuery) {
+    head.writeInt32LE(8, HEAD_BYTES);
+    head.writeInt32LE(1, HEAD_BYTES + 16);
+  }
+  return head;
+}
