@@ -2,6 +2,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "./arguments/errors.js";
 import { bitmaps } from "./commands/bitmaps/bitmaps.js";
+import { collections } from "./commands/collections/mdb.js";
 import { connection } from "./commands/connection.js";
 import { dbsync } from "./commands/dbsync.js";
 import { documents } from "./commands/documents/documents.js";
@@ -45,6 +46,7 @@ export const commands: readonly Command[] = [
   ...geo,
   ...documents,
   ...relations,
+  ...collections,
   ...pubsub,
   ...scripting,
   ...server,

@@ -7,6 +7,8 @@ import { hexOf } from "../protocol/version-2/envelope.js";
 import type { Database } from "./database.js";
 import type { KeyRing } from "./key-ring.js";
 import type { KeyRecord } from "./rights/key-record.js";
+import { Collection } from "./values/collections/collection.js";
+import { indexBytes } from "./values/collections/collection-index.js";
 import { Document } from "./values/documents/document.js";
 import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
@@ -65,6 +67,7 @@ function contents(value: Value): ByteString | readonly unknown[] {
     ]);
     return [columns, value.rows];
   }
+  if (value instanceof Collection) return [value.specs.map(indexBytes), [...value.documents()]];
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
   const marks = [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded)];

@@ -14,6 +14,7 @@ import type { StreamEntry } from "../values/streams/stream-entry.js";
 import type { StreamId } from "../values/streams/stream-id.js";
 import { copied } from "../values/tables/packed.js";
 import type { Value } from "../values/value.js";
+import { CollectionMutators } from "./collection-mutators.js";
 import { DocumentMutators } from "./document-mutators.js";
 import { GroupMutators } from "./group-mutators.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
@@ -48,9 +49,10 @@ export class Data {
     record: (record: UndoRecord) => this.#records?.push(record),
     touch: (entry: Entry) => this.#touch(entry),
   };
-  /** Mutators of documents, of tables, and of streams' groups. */
+  /** Mutators of documents, of tables, of collections, and of streams' groups. */
   readonly documents = new DocumentMutators(this.#host);
   readonly tables = new TableMutators(this.#host);
+  readonly collections = new CollectionMutators(this.#host);
   readonly groups = new GroupMutators(this.#host);
 
   constructor(keyspaces: Keyspace[], usage: Usage | null = null, forms: StringForms | null = null) {

@@ -3,6 +3,7 @@
  * test/store/commands/object.test.ts.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { Collection as BsonCollection } from "../values/collections/collection.js";
 import { Document } from "../values/documents/document.js";
 import { Hash } from "../values/hash.js";
 import { List } from "../values/list.js";
@@ -40,6 +41,8 @@ const GROUP = 500;
 const PENDING = 32 + 4 * REFERENCE + 8 * REFERENCE;
 /** A table's row beside its cells: the list, its elements' head, its place. */
 const ROW = 5 * REFERENCE;
+/** What an index of a collection knows a document by: the text of an ObjectId. */
+const INDEX_KEY = 4 * REFERENCE;
 /** Key and rank of a document's entry. */
 const DOCUMENT_KEY = 2 * REFERENCE;
 
@@ -59,6 +62,7 @@ function valueBytes(value: Value, samples: number): number {
     value instanceof List ||
     value instanceof Stream ||
     value instanceof Table ||
+    value instanceof BsonCollection ||
     isPlain(value) ||
     size < TABLE_MEMBERS_MIN
       ? 0
@@ -95,6 +99,7 @@ function elementBytes(value: Exclude<Value, ByteString>, count: number): number 
   if (value instanceof SortedSet)
     return count * (SCORED + REFERENCE) + textBytes(value.members.slice(0, count));
   if (value instanceof Table) return rowBytes(value, count);
+  if (value instanceof BsonCollection) return collectionBytes(value, count);
   let bytes = 0;
   let left = count;
   if (value instanceof Document) {
@@ -122,6 +127,16 @@ function rowBytes(table: Table, count: number): number {
     if (count-- === 0) break;
     bytes += ROW + row.length * 2 * REFERENCE;
     for (const cell of row) if (typeof cell === "string") bytes += stringBytes(cell);
+  }
+  return bytes;
+}
+
+function collectionBytes(collection: BsonCollection, count: number): number {
+  let bytes = 0;
+  for (const document of collection.documents()) {
+    if (count-- === 0) break;
+    // The bytes in a row of their own, and their place in the index of _id.
+    bytes += ROW + 2 * REFERENCE + TABLE_PLACE + INDEX_KEY + stringBytes(document);
   }
   return bytes;
 }

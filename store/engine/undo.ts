@@ -4,6 +4,8 @@
  * stays the same for as long as records of it exist.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
+import type { IndexSpec } from "../values/collections/collection-index.js";
 import type { Document } from "../values/documents/document.js";
 import type { RemovedEntry } from "../values/documents/document-entry.js";
 import type { Hash } from "../values/hash.js";
@@ -93,6 +95,10 @@ export interface UndoRecords {
   tablePush: { readonly table: Table; readonly count: number };
   tableSet: { readonly table: Table; readonly old: NumberedRows };
   tableRemove: { readonly table: Table; readonly removed: NumberedRows };
+  collectionPush: { readonly collection: Collection; readonly count: number };
+  collectionSet: { readonly collection: Collection; readonly old: NumberedDocuments };
+  collectionRemove: { readonly collection: Collection; readonly removed: NumberedDocuments };
+  collectionIndex: { readonly collection: Collection; readonly old: readonly IndexSpec[] };
   replaceDb: { readonly db: number; readonly old: Keyspace };
   swapDb: { readonly first: number; readonly second: number };
 }
@@ -161,6 +167,14 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
     table.set(old);
   },
   tableRemove: (_, { table, removed }) => table.restore(removed),
+  collectionPush: (_, { collection, count }) => collection.pop(count),
+  collectionSet: (_, { collection, old }) => {
+    collection.set(old);
+  },
+  collectionRemove: (_, { collection, removed }) => collection.restore(removed),
+  collectionIndex: (_, { collection, old }) => {
+    collection.specs = old;
+  },
   replaceDb: (keyspaces, { db, old }) => {
     keyspaces[db] = old;
   },

@@ -217,6 +217,10 @@ const OWN = [
     " ",
   ),
   ..."DOC.MEMBER|DROP DOC.UPDATE SQL".split(" "),
+  ..."MDB.CREATE MDB.CREATEINDEXES MDB.DELETE MDB.DROP MDB.DROPDATABASE MDB.DROPINDEXES MDB.FINDANDMODIFY".split(
+    " ",
+  ),
+  ..."MDB.INSERT MDB.UPDATE".split(" "),
 ].map((name): readonly [string, EventRule] => [name, eachChanged(name.toLowerCase().replace("|", "-"))]);
 
 /** By the names of the command table. */

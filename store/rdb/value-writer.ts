@@ -18,6 +18,9 @@ interface ValueWriter {
 const refuseDocument = (): never => {
   throw custom("ERR a document has no form of Redis's: take DOC.GET");
 };
+const refuseCollection = (): never => {
+  throw custom("ERR a collection has no form of Redis's: take MDB.FIND");
+};
 const refuseTable = (): never => {
   throw custom("ERR a table has no form of Redis's: take SQL");
 };
@@ -51,9 +54,10 @@ const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
   stream: writerOf(19, writeStream),
   document: { number: 0, write: refuseDocument },
   table: { number: 0, write: refuseTable },
+  collection: { number: 0, write: refuseCollection },
 };
 
-/** A value with its type before it. @throws CommandFailure  of a document or a table, which Redis does not know */
+/** A value with its type before it. @throws CommandFailure  of a document, a table or a collection, which Redis does not know */
 export function writeValue(writer: RdbWriter, value: Value): void {
   const form = WRITERS[typeName(value)];
   writer.byte(form.number);

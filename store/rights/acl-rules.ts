@@ -27,7 +27,7 @@ export type Rule = { readonly text: ByteString } & (
 export const CATEGORIES: readonly string[] = [
   ...["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog"],
   ...["geo", "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection"],
-  ...["transaction", "scripting", "dbsync", "document", "sql"],
+  ...["transaction", "scripting", "dbsync", "document", "sql", "mongo"],
 ];
 
 /** What is said of a selector that does not end. */

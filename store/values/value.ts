@@ -1,5 +1,6 @@
 /** What a key can hold. A string value is its bytes; the other types are objects. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { Collection } from "./collections/collection.js";
 import { Document } from "./documents/document.js";
 import { Hash } from "./hash.js";
 import { List } from "./list.js";
@@ -11,9 +12,18 @@ import type { Stream } from "./streams/stream.js";
 /** As Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
 export const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;
 
-export type Value = ByteString | List | Hash | MemberSet | SortedSet | Stream | Document | Table;
+export type Value = ByteString | List | Hash | MemberSet | SortedSet | Stream | Document | Table | Collection;
 
-export type TypeName = "string" | "list" | "hash" | "set" | "zset" | "stream" | "document" | "table";
+export type TypeName =
+  | "string"
+  | "list"
+  | "hash"
+  | "set"
+  | "zset"
+  | "stream"
+  | "document"
+  | "table"
+  | "collection";
 
 /** The type's name as `TYPE` says it. */
 export function typeName(value: Value): TypeName {
@@ -23,6 +33,7 @@ export function typeName(value: Value): TypeName {
   if (value instanceof MemberSet) return "set";
   if (value instanceof Document) return "document";
   if (value instanceof Table) return "table";
+  if (value instanceof Collection) return "collection";
   return value instanceof SortedSet ? "zset" : "stream";
 }
 

@@ -30,7 +30,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "MODULE|LOAD": "There are no modules.",
   PSYNC: "An error: daemons are each other's peers (--peer).",
   REPLCONF: "Only rdb-only is heeded.",
-  SYNC: "Behind REPLCONF rdb-only 1, as redis-cli --rdb says it: all keys in one answer, of --max-output-bytes at most. An error to who would replicate, and where documents or tables are among the keys.",
+  SYNC: "Behind REPLCONF rdb-only 1, as redis-cli --rdb says it: all keys in one answer, of --max-output-bytes at most. An error to who would replicate, and where documents, tables or collections are among the keys.",
   LASTSAVE: "With --data now: what is acknowledged is on the disk.",
   EVAL: "A script that takes longer than --lua-time-limit is stopped by an error, and nobody else is answered before; what it wrote stays. With --data or --peer it writes to one database, 4096 commands at most, and what it wrote is recorded as one unit (consistency.md). redis.set_repl and redis.debug have no effect.",
   EVALSHA: "As EVAL.",

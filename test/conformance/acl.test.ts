@@ -36,7 +36,7 @@ const skip = skipWithout("redis-server");
 const seed = seedOfRun();
 const grammars = commandGrammars.filter(({ name }) => notInRedis[name] === undefined);
 /** Of commands that Redis does not have. */
-const OURS: readonly string[] = ["dbsync", "document", "sql"];
+const OURS: readonly string[] = ["dbsync", "document", "mongo", "sql"];
 const redisCategories = CATEGORIES.filter((category) => !OURS.includes(category));
 let server: RedisServer;
 before(async () => {

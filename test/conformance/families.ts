@@ -1,6 +1,7 @@
 /** All grammars, and whose keys each family prefers. A new family is one line here. */
 import type { FamilyGrammar, Generator } from "./grammar.js";
 import { grammar as bitmaps } from "./grammars/bitmaps.js";
+import { grammar as collections } from "./grammars/collections.js";
 import { grammar as consumerGroups } from "./grammars/consumer-groups.js";
 import { grammar as dbsync } from "./grammars/dbsync.js";
 import { grammar as documents } from "./grammars/documents.js";
@@ -43,6 +44,7 @@ export const families: readonly Family[] = [
   family("geo", geo),
   family("document", documents),
   family("table", relations),
+  family("collection", collections),
   family("any", scripting),
   family("any", server),
   family("any", dbsync),
@@ -52,7 +54,7 @@ export const commandGrammars: readonly CommandGrammar[] = families.flatMap(({ co
 
 /** Those that redis-server knows too: keys of other types would be there on one side only. */
 export const comparedFamilies: readonly Family[] = families.filter(
-  ({ keys }) => keys !== "document" && keys !== "table",
+  ({ keys }) => keys !== "document" && keys !== "table" && keys !== "collection",
 );
 export const comparedGrammars: readonly CommandGrammar[] = comparedFamilies.flatMap(
   ({ commands }) => commands,

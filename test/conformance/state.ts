@@ -4,6 +4,7 @@ import type { Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double.js";
 import type { Database } from "../../store/database.js";
 import { isExpired, NO_EXPIRY } from "../../store/engine/keyspace.js";
+import { Collection } from "../../store/values/collections/collection.js";
 import { Document } from "../../store/values/documents/document.js";
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
@@ -69,6 +70,7 @@ function contentsOf(value: Value, times: number[]): string {
       [...value.range(0, value.size)].map(([member, score]) => [member, formatDouble(score)]),
     );
   if (value instanceof Document) return JSON.stringify([...value.entries()]);
+  if (value instanceof Collection) return JSON.stringify([...value.documents()]);
   if (value instanceof Table) return JSON.stringify(value.rows);
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);

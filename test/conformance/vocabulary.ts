@@ -14,6 +14,7 @@ export const KEYS = {
   geo: ["g:1", "g:2", "g:3", "g:4"],
   document: ["d:1", "d:2", "d:3"],
   table: ["sql:d", "sql:d:t", "sql:d:u"],
+  collection: ["mongo:b.c", "mongo:b.d"],
   zset: ["z:1", "z:2", "z:3", "z:4", "z:5", "z:\xc3\xa4"],
 } as const satisfies Readonly<Record<string, readonly ByteString[]>>;
 /** Keys of all types, and "" among them. */

@@ -80,11 +80,19 @@ function bytesOfRecord(record: UndoRecord): number {
       return RECORD_BYTES + bytesOfRows(record.old.rows);
     case "tableRemove":
       return RECORD_BYTES + bytesOfRows(record.removed.rows);
+    case "collectionSet":
+      return RECORD_BYTES + bytesOfTexts(record.old.documents);
+    case "collectionRemove":
+      return RECORD_BYTES + bytesOfTexts(record.removed.documents);
     case "replaceDb":
       return RECORD_BYTES + KEY_BYTES * record.old.size;
     default:
       return RECORD_BYTES;
   }
+}
+
+function bytesOfTexts(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + ELEMENT_BYTES + text.length, 0);
 }
 
 function bytesOfRows(rows: readonly Row[]): number {

@@ -8,6 +8,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { Database } from "../../store/database.js";
 import { type Entry as KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/engine/keyspace.js";
 import type { KeyRing } from "../../store/key-ring.js";
+import { Collection } from "../../store/values/collections/collection.js";
 import { Document } from "../../store/values/documents/document.js";
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
@@ -21,6 +22,7 @@ import { type Entry, placeOf } from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded.js";
 import type { Steps } from "../entries/steps.js";
 import { type RingEntriesParts, readRingEntries, writeRingEntries } from "./ring-entries.js";
+import { readCollection, writeCollection } from "./snapshot-collections.js";
 import {
   DamagedSnapshot,
   ForeignSnapshot,
@@ -41,6 +43,7 @@ const TYPES = [
   "table",
   // A stream that has groups of consumers.
   "stream-of-groups",
+  "collection",
 ] as const;
 /** Keys, or elements of a value, read between two turns: about a millisecond. */
 const ITEMS_A_STEP = 2048;
@@ -125,6 +128,10 @@ function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
   }
   if (value instanceof Table) {
     yield* writeTable(writer, value, fullFrame);
+    return;
+  }
+  if (value instanceof Collection) {
+    yield* writeCollection(writer, value, fullFrame);
     return;
   }
   if (value instanceof List) {
@@ -224,6 +231,7 @@ function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number]
   if (type === "document" || type === "document-of-more")
     return yield* readDocument(reader, size, type === "document-of-more");
   if (type === "table") return yield* readTable(reader, size, ITEMS_A_STEP);
+  if (type === "collection") return yield* readCollection(reader, size, ITEMS_A_STEP);
   const value = new VALUES[type]();
   for (let place = 1; place <= size; place++) {
     if (value instanceof List) value.push("right", reader.bytes());

@@ -73,9 +73,14 @@ export class Table {
     return index;
   }
 
+  /** The number of the row that was pushed last; of none -1. */
+  get lastNumber(): number {
+    return this.#rows.length === 0 ? -1 : this.#numberAt(this.#rows.length - 1);
+  }
+
   /** Appends a row. Inverse: `pop`. */
   push(row: Row): void {
-    const number = this.#rows.length === 0 ? 0 : this.#numberAt(this.#rows.length - 1) + 1;
+    const number = this.lastNumber + 1;
     this.#numbers?.push(number);
     this.#rows.push(row);
     this.#index(number, row);

@@ -1,0 +1,86 @@
+/** Which documents of a collection a filter can mean, by its indexes, and which it does. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
+import { keyOf } from "../../values/collections/bson-order.js";
+import { readKnownBson } from "../../values/collections/bson-reader.js";
+import type { Collection } from "../../values/collections/collection.js";
+import type { Filter } from "./queries/filter.js";
+import { isOperators } from "./queries/filter.js";
+import { costOf, spend, type Work } from "./queries/mongo-failure.js";
+
+/** Combinations of values that are looked up; of more, all documents are looked at. */
+const LOOKUPS_MAX = 10_000;
+
+/** A document that is meant. */
+export interface Found {
+  readonly number: number;
+  readonly bytes: ByteString;
+}
+
+/** In the order of the collection. */
+export function* matching(
+  collection: Collection,
+  query: BsonDocument,
+  filter: Filter,
+  work: Work,
+): Generator<Found> {
+  const numbers = candidates(collection, query);
+  for (const [number, bytes] of numbers === null ? collection.numbered() : numbered(collection, numbers)) {
+    spend(work, costOf(bytes) + filter.tests);
+    if (filter.tests === 0 || filter.isMet(readKnownBson(bytes, filter.roots))) yield { number, bytes };
+  }
+}
+
+function* numbered(
+  collection: Collection,
+  numbers: readonly number[],
+): Generator<readonly [number, ByteString]> {
+  for (const number of numbers) yield [number, collection.document(number)];
+}
+
+/** @returns null: no index tells */
+function candidates(collection: Collection, query: BsonDocument): readonly number[] | null {
+  const wanted = new Map<ByteString, readonly Bson[]>();
+  equalities(query, wanted);
+  if (wanted.size === 0) return null;
+  for (const index of collection.indexes) {
+    const fields = [...index.spec.pattern.keys()];
+    if (!fields.every((field) => wanted.has(field))) continue;
+    const keys = combined(fields.map((field) => wanted.get(field) as readonly Bson[]));
+    if (keys === null) continue;
+    const numbers = new Set(keys.flatMap((key) => index.equal(key)));
+    return [...numbers].sort((a, b) => a - b);
+  }
+  return null;
+}
+
+function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] | null {
+  let keys: readonly ByteString[] = [""];
+  for (const each of values) {
+    if (keys.length * each.length > LOOKUPS_MAX) return null;
+    keys = keys.flatMap((key) => each.map((value) => key + keyOf(value)));
+  }
+  return keys;
+}
+
+/** Fields that have to equal one of some values. @param wanted  is given them */
+function equalities(query: BsonDocument, wanted: Map<ByteString, readonly Bson[]>): void {
+  for (const [name, operand] of query) {
+    if (name === "$and" && isArray(operand)) {
+      for (const each of operand) if (isDocument(each)) equalities(each, wanted);
+    } else if (!name.startsWith("$") && !wanted.has(name)) {
+      const values = valuesOf(operand);
+      if (values?.every(isPlain)) wanted.set(name, values);
+    }
+  }
+}
+
+function valuesOf(operand: Bson): readonly Bson[] | null {
+  if (!isOperators(operand)) return [operand];
+  if (operand.has("$eq")) return [operand.get("$eq") as Bson];
+  const among = operand.get("$in");
+  return isArray(among) ? among : null;
+}
+
+/** An index has elements for arrays, and what is missing as null: of these it knows less than filters ask. */
+const isPlain = (value: Bson): boolean => value !== null && !isArray(value) && !(value instanceof Regex);

@@ -1,0 +1,175 @@
+/** MDB.UPDATE and MDB.DELETE: statements one after the other, each of which does all that it means or nothing. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import type { Bson, BsonDocument } from "../../values/collections/bson.js";
+import { readKnownBson } from "../../values/collections/bson-reader.js";
+import { Collection } from "../../values/collections/collection.js";
+import { answered, bytesOf, count, stepByStep } from "./answers.js";
+import { type Found, matching } from "./candidates.js";
+import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
+import { checkedId } from "./inserts.js";
+import { filterOf } from "./queries/filter.js";
+import { badValue, failedToParse, mismatch, type Work } from "./queries/mongo-failure.js";
+import { countAt, documentAt, specOf, truthAt } from "./queries/spec.js";
+import { Uniqueness } from "./uniqueness.js";
+import { documentOfQuery, isReplacement, updateOf, withId } from "./updates/update.js";
+
+/** Where documents are changed. */
+export interface Place {
+  readonly data: Data;
+  readonly namespace: Namespace;
+  readonly at: number;
+  readonly work: Work;
+}
+
+export function placeOf(data: Data, argv: readonly ByteString[], { at }: Unit): Place {
+  return { data, namespace: namespaceOf(argv[1] ?? "", argv[2] ?? ""), at, work: { units: 0 } };
+}
+
+/** `MDB.UPDATE db collection ordered statement …` */
+export function update(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const place = placeOf(data, argv, unit);
+  const statements = argv.slice(4).map((one) => specOf(one, ["q", "u", "multi", "upsert", "upsertId"]));
+  let [n, modified] = [0, 0];
+  const upserted: BsonDocument[] = [];
+  const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
+    const done = updated(place, statements[i] as BsonDocument);
+    n += done.n;
+    modified += done.modified;
+    if (done.upserted !== undefined)
+      upserted.push(
+        new Map<ByteString, Bson>([
+          ["index", count(i)],
+          ["_id", done.upserted],
+        ]),
+      );
+  });
+  const reply = new Map<ByteString, Bson>([
+    ["n", count(n)],
+    ["nModified", count(modified)],
+  ]);
+  if (upserted.length > 0) reply.set("upserted", upserted);
+  if (failures.length > 0) reply.set("writeErrors", failures);
+  return answered(reply, argv[4] ?? "");
+}
+
+interface Updated {
+  readonly n: number;
+  readonly modified: number;
+  /** The `_id` of a document that was made. */
+  readonly upserted?: Bson;
+}
+
+function updated(place: Place, statement: BsonDocument): Updated {
+  const query = documentAt(statement, "q");
+  if (query === undefined) throw mismatch("q has to be a document");
+  const isMulti = truthAt(statement, "multi");
+  if (isReplacement(statement.get("u")) && isMulti)
+    throw failedToParse("multi update is not supported for replacement-style update");
+  const found = foundBy(place, query, isMulti ? Number.POSITIVE_INFINITY : 1);
+  if (found.length > 0 || !truthAt(statement, "upsert")) {
+    const changed = changedBy(place, found, statement.get("u"));
+    return { n: found.length, modified: changed.modified };
+  }
+  const made = upsertedBy(place, query, statement.get("u"), statement.get("upsertId"));
+  return { n: 1, modified: 0, upserted: checkedId(made) };
+}
+
+/** Documents that a filter means, the first ones. */
+export function foundBy(
+  { data, namespace, work }: Place,
+  query: BsonDocument,
+  most: number,
+): readonly Found[] {
+  // A filter that is wrong is so without documents too.
+  const filter = filterOf(query, work);
+  const collection = collectionAt(data, namespace)?.value;
+  if (collection === undefined) return [];
+  const found: Found[] = [];
+  for (const one of matching(collection, query, filter, work)) {
+    found.push(one);
+    if (found.length === most) break;
+  }
+  return found;
+}
+
+/** Changes documents, all or none. @returns the last one's new bytes */
+export function changedBy(
+  { data, namespace, at, work }: Place,
+  found: readonly Found[],
+  change: Bson | undefined,
+): { readonly modified: number; readonly last: ByteString | undefined } {
+  const apply = updateOf(change, { at, work, isInsert: false });
+  const changes: Found[] = [];
+  let last: ByteString | undefined;
+  for (const { number, bytes } of found) {
+    last = bytesOf(apply(readKnownBson(bytes)));
+    if (last !== bytes) changes.push({ number, bytes: last });
+  }
+  if (changes.length === 0) return { modified: 0, last };
+  const entry = collectionAt(data, namespace);
+  if (entry === undefined) throw new Error("documents were found in a collection that is not there");
+  const numbers = changes.map(({ number }) => number);
+  const documents = changes.map(({ bytes }) => bytes);
+  const uniqueness = new Uniqueness(namespace.text, entry.value, new Set(numbers));
+  for (const bytes of documents) uniqueness.take(bytes);
+  data.collections.set(entry, { numbers, documents });
+  return { modified: changes.length, last };
+}
+
+/** Makes the document that a statement wants where none meets its filter. */
+export function upsertedBy(
+  { data, namespace, at, work }: Place,
+  query: BsonDocument,
+  change: Bson | undefined,
+  id: Bson | undefined,
+): BsonDocument {
+  const apply = updateOf(change, { at, work, isInsert: true });
+  const wanted = documentOfQuery(query);
+  const start: BsonDocument = isReplacement(change) ? onlyId(wanted) : wanted;
+  const made = apply(start);
+  const ownId = made.get("_id") ?? id;
+  if (ownId === undefined) throw badValue("an upsert needs an upsertId: who sends it gives it one");
+  const document = withId(made, ownId);
+  checkedId(document);
+  const bytes = bytesOf(document);
+  const held = collectionAt(data, namespace);
+  new Uniqueness(namespace.text, held?.value ?? new Collection()).take(bytes);
+  data.collections.push(held ?? data.getOrPut(Collection, namespace.key), [bytes]);
+  return document;
+}
+
+function onlyId(document: BsonDocument): BsonDocument {
+  const id = document.get("_id");
+  return id === undefined ? new Map() : new Map([["_id", id]]);
+}
+
+/** `MDB.DELETE db collection ordered statement …` */
+export function remove(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const place = placeOf(data, argv, unit);
+  const statements = argv.slice(4).map((one) => specOf(one, ["q", "limit"]));
+  let n = 0;
+  const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
+    const statement = statements[i] as BsonDocument;
+    const query = documentAt(statement, "q");
+    if (query === undefined) throw mismatch("q has to be a document");
+    const limit = countAt(statement, "limit");
+    if (limit > 1) throw failedToParse("the limit of a delete is 0 or 1");
+    n += removed(place, foundBy(place, query, limit === 0 ? Number.POSITIVE_INFINITY : 1));
+  });
+  const reply = new Map<ByteString, Bson>([["n", count(n)]]);
+  if (failures.length > 0) reply.set("writeErrors", failures);
+  return answered(reply, argv[4] ?? "");
+}
+
+export function removed({ data, namespace }: Place, found: readonly Found[]): number {
+  const entry = collectionAt(data, namespace);
+  if (entry === undefined || found.length === 0) return 0;
+  data.collections.remove(
+    entry,
+    found.map(({ number }) => number),
+  );
+  return found.length;
+}

@@ -1,0 +1,143 @@
+/** MDB.CREATEINDEXES, MDB.DROPINDEXES and MDB.LISTINDEXES. An index speeds up equality, and may forbid what is there already. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import type { Data } from "../../engine/mutators.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import { isNumber } from "../../values/collections/bson-numbers.js";
+import { compareBson } from "../../values/collections/bson-order.js";
+import { Collection } from "../../values/collections/collection.js";
+import {
+  CollectionIndex,
+  ID_INDEX,
+  type IndexSpec,
+  indexBytes,
+} from "../../values/collections/collection-index.js";
+import { isPlace } from "../../values/collections/index-keys.js";
+import { answered, answeredAll, count } from "./answers.js";
+import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
+import { MongoFailure, mismatch } from "./queries/mongo-failure.js";
+import { documentAt, isJson, specOf, stringAt, truthAt } from "./queries/spec.js";
+import { duplicate, keysOf } from "./uniqueness.js";
+
+/** Indexes of a collection, with that of _id, and fields of one; as in MongoDB. */
+const INDEXES_MAX = 64;
+const FIELDS_MAX = 32;
+
+/** `MDB.CREATEINDEXES db collection spec …` */
+export function createIndexes(data: Data, argv: readonly ByteString[]): Reply {
+  const [, database = "", name = "", ...args] = argv;
+  const namespace = namespaceOf(database, name);
+  const held = collectionAt(data, namespace);
+  const collection = held?.value ?? new Collection();
+  const specs: IndexSpec[] = [...collection.specs];
+  for (const one of args) {
+    const spec = indexSpec(one);
+    if (!isThere(spec, [ID_INDEX, ...specs])) specs.push(spec);
+  }
+  const [before, after] = [collection.specs.length + 1, specs.length + 1];
+  if (after > INDEXES_MAX) throw new MongoFailure(67, `a collection has ${INDEXES_MAX} indexes at most`);
+  for (const spec of specs.slice(before - 1)) checkDocuments(collection, spec, namespace);
+  if (held === undefined || after > before)
+    data.collections.index(held ?? data.getOrPut(Collection, namespace.key), specs);
+  const reply = new Map<ByteString, Bson>([
+    ["numIndexesBefore", count(before)],
+    ["numIndexesAfter", count(after)],
+    ["createdCollectionAutomatically", held === undefined],
+  ]);
+  if (after === before) reply.set("note", "all indexes already exist");
+  return answered(reply, args[0] ?? "");
+}
+
+const cannot = (sentence: ByteString) => new MongoFailure(67, sentence);
+
+function indexSpec(argument: ByteString): IndexSpec {
+  const document = specOf(argument, ["key", "name", "unique", "sparse", "v", "background"]);
+  const pattern = documentAt(document, "key");
+  if (pattern === undefined) throw mismatch("an index needs a key");
+  if (pattern.size === 0 || pattern.size > FIELDS_MAX) throw cannot(`an index has 1 to ${FIELDS_MAX} fields`);
+  for (const [field, direction] of pattern) {
+    const parts = field.split(".");
+    if (parts.includes("")) throw cannot(`Index keys cannot be an empty field: '${field}'`);
+    if (parts.some((part) => part.startsWith("$") || part.startsWith("*") || isPlace(part)))
+      throw cannot(`an index of '${field}' is not there: ways go by names alone`);
+    if (!isNumber(direction) || compareBson(direction, 0) === 0)
+      throw cannot(`of kinds of indexes only 1 and -1 are there: '${field}'`);
+  }
+  const name = stringAt(document, "name");
+  if (name === "" || name === "*") throw cannot(`an index cannot be named '${name}'`);
+  return { name, pattern, isUnique: truthAt(document, "unique"), isSparse: truthAt(document, "sparse") };
+}
+
+const isSamePattern = (a: BsonDocument, b: BsonDocument) => compareBson(a, b) === 0;
+
+/** @throws CommandFailure  another one has its name, or its fields */
+function isThere(spec: IndexSpec, specs: readonly IndexSpec[]): boolean {
+  for (const other of specs) {
+    const isSameKey = isSamePattern(other.pattern, spec.pattern);
+    const isId = other === ID_INDEX;
+    if (isSameKey && (isId || (other.isUnique === spec.isUnique && other.isSparse === spec.isSparse))) {
+      if (isId || other.name === spec.name) return true;
+      throw new MongoFailure(85, `Index already exists with a different name: ${other.name}`);
+    }
+    if (other.name === spec.name)
+      throw new MongoFailure(86, `An existing index has the same name as the requested index: ${spec.name}`);
+    if (isSameKey && other.isSparse === spec.isSparse)
+      throw new MongoFailure(85, `An equivalent index already exists with other options: ${other.name}`);
+  }
+  return false;
+}
+
+function checkDocuments(collection: Collection, spec: IndexSpec, { text }: Namespace): void {
+  const index = new CollectionIndex(spec);
+  const seen = new Set<ByteString>();
+  for (const bytes of collection.documents())
+    for (const key of keysOf(index, bytes)) {
+      if (spec.isUnique && seen.has(key.text)) {
+        // What one document has twice is its own.
+        throw duplicate(text, index, key);
+      }
+      if (spec.isUnique) seen.add(key.text);
+    }
+}
+
+/** `MDB.DROPINDEXES db collection spec` */
+export function dropIndexes(data: Data, argv: readonly ByteString[]): Reply {
+  const [, database = "", name = "", asked = ""] = argv;
+  const namespace = namespaceOf(database, name);
+  const wanted = specOf(asked, ["index"]).get("index");
+  const held = collectionAt(data, namespace);
+  if (held === undefined) throw missing(namespace);
+  const { specs } = held.value;
+  const gone =
+    wanted === "*"
+      ? new Set(specs)
+      : new Set((isArray(wanted) ? wanted : [wanted]).map((one) => found(one, specs)));
+  if (gone.size > 0)
+    data.collections.index(
+      held,
+      specs.filter((spec) => !gone.has(spec)),
+    );
+  return answered(new Map([["nIndexesWas", count(specs.length + 1)]]), asked);
+}
+
+function found(wanted: Bson | undefined, specs: readonly IndexSpec[]): IndexSpec {
+  const isMeant = ({ name, pattern }: IndexSpec) =>
+    isDocument(wanted) ? isSamePattern(pattern, wanted) : name === wanted;
+  if (isMeant(ID_INDEX)) throw new MongoFailure(72, "cannot drop _id index");
+  const spec = specs.find(isMeant);
+  if (spec !== undefined) return spec;
+  const shown = typeof wanted === "string" ? `with name [${wanted}]` : "of that key";
+  throw new MongoFailure(27, `index not found ${shown}`);
+}
+
+const missing = ({ text }: Namespace) => new MongoFailure(26, `ns does not exist: ${text}`);
+
+/** `MDB.LISTINDEXES db collection` */
+export function listIndexes(data: Data, argv: readonly ByteString[]): Reply {
+  const [, database = "", name = "", asked = ""] = argv;
+  const namespace = namespaceOf(database, name);
+  const held = collectionAt(data, namespace);
+  if (held === undefined) throw missing(namespace);
+  if (asked !== "" && !isJson(asked)) specOf(asked, []);
+  return answeredAll([ID_INDEX, ...held.value.specs].map(indexBytes), asked);
+}

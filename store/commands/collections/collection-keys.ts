@@ -1,0 +1,56 @@
+/** What MDB commands may touch, from their bytes. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { CommandFailure } from "../../arguments/errors.js";
+import type { KeySpec, Permission, Touch } from "../../rows/key-spec.js";
+import { collectionKey, databaseBeginning, PREFIX } from "./collection-names.js";
+import { collectionsIn } from "./pipeline.js";
+import { documentOf } from "./queries/spec.js";
+
+const touch = (argv: readonly ByteString[], access: Touch["access"], needs: Permission): Touch => ({
+  db: null,
+  key: collectionKey(argv[1] ?? "", argv[2] ?? ""),
+  access,
+  needs,
+});
+
+const named =
+  (access: Touch["access"], needs: Permission): KeySpec =>
+  (argv: readonly ByteString[]) => [touch(argv, access, needs)];
+
+/** `command db collection …`, by what it does to the collection. */
+export const inserted = named("write", "W");
+export const updated = named("write", "RW");
+export const looked = named("read", "R");
+
+const beginning = (access: Touch["access"], start: ByteString): Touch => ({
+  db: null,
+  key: null,
+  access,
+  beginning: start,
+});
+
+/** `command db`: all of its collections. */
+export const ofDatabase =
+  (access: Touch["access"]): KeySpec =>
+  (argv: readonly ByteString[]) => [beginning(access, databaseBeginning(argv[1] ?? ""))];
+
+export const ofAllDatabases: KeySpec = () => [beginning("read", PREFIX)];
+
+/** `MDB.AGGREGATE db collection spec`: the collection, and those that it looks up in. */
+export const aggregated: KeySpec = (argv: readonly ByteString[]) => [
+  touch(argv, "read", "R"),
+  ...otherCollections(argv[3] ?? "").map(
+    (name): Touch => ({ db: null, key: collectionKey(argv[1] ?? "", name), access: "read", needs: "R" }),
+  ),
+];
+
+function otherCollections(argument: ByteString): readonly ByteString[] {
+  // Most pipelines look nothing up, and need not be read twice.
+  if (!argument.includes("$lookup") && !argument.includes("\\u")) return [];
+  try {
+    return collectionsIn(documentOf(argument));
+  } catch (failure) {
+    if (failure instanceof CommandFailure) return [];
+    throw failure;
+  }
+}

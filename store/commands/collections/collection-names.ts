@@ -1,0 +1,70 @@
+/** Where collections are kept: each in a key of its own. A database is there while it has collections. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { isExpired } from "../../engine/keyspace.js";
+import type { Data, Typed } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import { Collection } from "../../values/collections/collection.js";
+import { MongoFailure } from "./queries/mongo-failure.js";
+
+export const PREFIX = "mongo:";
+/** Stands in no database's name, so that no database's collections begin as another's do. */
+const SEPARATOR = ".";
+/** Bytes; as in MongoDB. */
+const DATABASE_NAME_MAX = 63;
+const NAMESPACE_MAX = 255;
+
+export const databaseBeginning = (database: ByteString): ByteString => `${PREFIX}${database}${SEPARATOR}`;
+export const collectionKey = (database: ByteString, name: ByteString): ByteString =>
+  databaseBeginning(database) + name;
+
+/** A collection that a command names. */
+export interface Namespace {
+  readonly database: ByteString;
+  readonly name: ByteString;
+  /** As MongoDB writes it. */
+  readonly text: ByteString;
+  readonly key: ByteString;
+}
+
+/** @throws CommandFailure  nothing can have that name */
+export function namespaceOf(database: ByteString, name: ByteString): Namespace {
+  checkDatabase(database);
+  const text = `${database}${SEPARATOR}${name}`;
+  const isGood =
+    name !== "" &&
+    !name.startsWith(".") &&
+    !name.endsWith(".") &&
+    !/[$\0]/.test(name) &&
+    !name.startsWith("system.");
+  if (!isGood || text.length > NAMESPACE_MAX)
+    throw new MongoFailure(73, `Invalid namespace specified '${text}'`);
+  return { database, name, text, key: collectionKey(database, name) };
+}
+
+/** @throws CommandFailure */
+export function checkDatabase(database: ByteString): void {
+  if (database === "" || database.length > DATABASE_NAME_MAX || /[/\\. "$\0:]/.test(database))
+    throw new MongoFailure(73, `Invalid database name: '${database}'`);
+}
+
+/** @throws CommandFailure  the key holds something else */
+export function collectionAt(data: Data, { key }: Namespace): Typed<Collection> | undefined {
+  return data.getAs(Collection, key);
+}
+
+/** Names of a database's collections, or with null `database.collection` of all, in the order of their bytes. */
+export function collectionsOf(
+  data: Data,
+  { at }: Unit,
+  database: ByteString | null,
+): readonly (readonly [name: ByteString, collection: Collection])[] {
+  const start = database === null ? PREFIX : databaseBeginning(database);
+  return data
+    .keyspace()
+    .entries.flatMap((entry) =>
+      entry.key.startsWith(start) && entry.held instanceof Collection && !isExpired(entry, at)
+        ? [[entry.key.slice(start.length), entry.held] as const]
+        : [],
+    )
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}

@@ -1,0 +1,113 @@
+/** Collections and databases as such: made, listed, dropped. A database is there while it has collections. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { OK, type Reply } from "../../../protocol/reply.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import type { Bson, BsonDocument } from "../../values/collections/bson.js";
+import { readKnownBson } from "../../values/collections/bson-reader.js";
+import { Collection } from "../../values/collections/collection.js";
+import { ID_INDEX, indexBytes } from "../../values/collections/collection-index.js";
+import { answered, answeredAll, bytesOf, count } from "./answers.js";
+import {
+  checkDatabase,
+  collectionAt,
+  collectionKey,
+  collectionsOf,
+  namespaceOf,
+} from "./collection-names.js";
+import { filterOf } from "./queries/filter.js";
+import { MongoFailure } from "./queries/mongo-failure.js";
+import { documentAt, specOf, truthAt } from "./queries/spec.js";
+
+/** `MDB.CREATE db collection` */
+export function create(data: Data, argv: readonly ByteString[]): Reply {
+  const namespace = namespaceOf(argv[1] ?? "", argv[2] ?? "");
+  if (collectionAt(data, namespace) !== undefined)
+    throw new MongoFailure(48, `Collection ${namespace.text} already exists.`);
+  data.put(namespace.key, new Collection());
+  return OK;
+}
+
+/** `MDB.DROP db collection` */
+export function drop(data: Data, argv: readonly ByteString[]): Reply {
+  const namespace = namespaceOf(argv[1] ?? "", argv[2] ?? "");
+  const held = collectionAt(data, namespace);
+  if (held === undefined) return answered(new Map(), "");
+  const were = held.value.specs.length + 1;
+  data.delete(namespace.key);
+  return answered(
+    new Map<ByteString, Bson>([
+      ["nIndexesWas", count(were)],
+      ["ns", namespace.text],
+    ]),
+    "",
+  );
+}
+
+/** `MDB.DROPDATABASE db` */
+export function dropDatabase(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const database = argv[1] ?? "";
+  checkDatabase(database);
+  const there = collectionsOf(data, unit, database);
+  for (const [name] of there) data.delete(collectionKey(database, name));
+  return answered(there.length === 0 ? new Map() : new Map([["dropped", database]]), "");
+}
+
+/** `MDB.LISTCOLLECTIONS db spec` */
+export function listCollections(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const [, database = "", asked = ""] = argv;
+  checkDatabase(database);
+  const idIndex = readKnownBson(indexBytes(ID_INDEX));
+  return listed(
+    asked,
+    collectionsOf(data, unit, database).map(([name]) => name),
+    (name) =>
+      new Map<ByteString, Bson>([
+        ["name", name],
+        ["type", "collection"],
+        ["options", new Map()],
+        ["info", new Map([["readOnly", false]])],
+        ["idIndex", idIndex],
+      ]),
+    ["name", "type"],
+  );
+}
+
+/** `MDB.LISTDATABASES spec` */
+export function listDatabases(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const sizes = new Map<ByteString, number>();
+  for (const [name, collection] of collectionsOf(data, unit, null)) {
+    const database = name.slice(0, name.indexOf("."));
+    let bytes = 0;
+    for (const document of collection.documents()) bytes += document.length;
+    sizes.set(database, (sizes.get(database) ?? 0) + bytes);
+  }
+  return listed(
+    argv[1] ?? "",
+    [...sizes.keys()],
+    (name) =>
+      new Map<ByteString, Bson>([
+        ["name", name],
+        ["sizeOnDisk", BigInt(sizes.get(name) ?? 0)],
+        ["empty", false],
+      ]),
+    ["name"],
+  );
+}
+
+/** @param short  fields that are told where names alone are wanted */
+function listed(
+  asked: ByteString,
+  names: readonly ByteString[],
+  describe: (name: ByteString) => BsonDocument,
+  short: readonly string[],
+): Reply {
+  const spec = specOf(asked, ["filter", "nameOnly", "authorizedCollections", "authorizedDatabases"]);
+  const { isMet } = filterOf(documentAt(spec, "filter") ?? new Map(), { units: 0 });
+  const isShort = truthAt(spec, "nameOnly");
+  const documents = names.map(describe).filter(isMet);
+  const shown = documents.map((document) =>
+    isShort ? new Map([...document].filter(([name]) => short.includes(name))) : document,
+  );
+  return answeredAll(shown.map(bytesOf), asked);
+}

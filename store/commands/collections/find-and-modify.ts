@@ -1,0 +1,81 @@
+/** MDB.FINDANDMODIFY: one document changed or removed, and answered as it was or has become. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import { type Bson, type BsonDocument, Int32 } from "../../values/collections/bson.js";
+import { readKnownBson } from "../../values/collections/bson-reader.js";
+import { answered } from "./answers.js";
+import { changedBy, type Place, placeOf, removed, upsertedBy } from "./changes.js";
+import { failedToParse } from "./queries/mongo-failure.js";
+import { projectionOf } from "./queries/projection.js";
+import { documentAt, specOf, truthAt } from "./queries/spec.js";
+import { chosen } from "./reads.js";
+
+const FIELDS = ["query", "sort", "remove", "update", "new", "fields", "upsert", "upsertId"];
+const NOTHING: BsonDocument = new Map();
+
+interface Done {
+  readonly value: BsonDocument | null;
+  readonly told: BsonDocument;
+}
+
+/** `MDB.FINDANDMODIFY db collection spec` */
+export function findAndModify(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const place = placeOf(data, argv, unit);
+  const asked = argv[3] ?? "";
+  const spec = specOf(asked, FIELDS);
+  const fields = documentAt(spec, "fields") ?? NOTHING;
+  const project = fields.size === 0 ? null : projectionOf(fields, "find", place);
+  const { value, told } = truthAt(spec, "remove") ? taken(place, spec) : changed(place, spec);
+  return answered(
+    new Map<ByteString, Bson>([
+      ["value", value === null || project === null ? value : project(value)],
+      ["lastErrorObject", told],
+    ]),
+    asked,
+  );
+}
+
+const first = (place: Place, spec: BsonDocument) =>
+  chosen(place, documentAt(spec, "query") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING, {
+    skip: 0,
+    limit: 1,
+  });
+
+function taken(place: Place, spec: BsonDocument): Done {
+  for (const name of ["update", "new", "upsert"])
+    if (name === "update" ? spec.has(name) : truthAt(spec, name))
+      throw failedToParse(`Cannot specify both ${name} and remove=true`);
+  const found = first(place, spec);
+  removed(place, found);
+  const value = found[0] === undefined ? null : readKnownBson(found[0].bytes);
+  return { value, told: new Map([["n", new Int32(found.length)]]) };
+}
+
+function changed(place: Place, spec: BsonDocument): Done {
+  const update = spec.get("update");
+  if (update === undefined) throw failedToParse("Either an update or remove=true must be specified");
+  const found = first(place, spec);
+  const [old] = found;
+  const isNew = truthAt(spec, "new");
+  if (old !== undefined) {
+    const { last } = changedBy(place, found, update);
+    return {
+      value: readKnownBson(isNew ? (last as ByteString) : old.bytes),
+      told: told(1, true),
+    };
+  }
+  if (!truthAt(spec, "upsert")) return { value: null, told: told(0, false) };
+  const made = upsertedBy(place, documentAt(spec, "query") ?? NOTHING, update, spec.get("upsertId"));
+  return {
+    value: isNew ? made : null,
+    told: new Map([...told(1, false), ["upserted", made.get("_id") as Bson]]),
+  };
+}
+
+const told = (n: number, updatedExisting: boolean): BsonDocument =>
+  new Map<ByteString, Bson>([
+    ["n", new Int32(n)],
+    ["updatedExisting", updatedExisting],
+  ]);

@@ -1,0 +1,48 @@
+/** MDB.INSERT. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import type { Data } from "../../engine/mutators.js";
+import { type Bson, type BsonDocument, isArray, Regex } from "../../values/collections/bson.js";
+import { typeOf } from "../../values/collections/bson-type.js";
+import { Collection } from "../../values/collections/collection.js";
+import { answered, bytesOf, count, stepByStep } from "./answers.js";
+import { collectionAt, namespaceOf } from "./collection-names.js";
+import { MongoFailure } from "./queries/mongo-failure.js";
+import { documentOf, isJson } from "./queries/spec.js";
+import { Uniqueness } from "./uniqueness.js";
+import { withId } from "./updates/update.js";
+
+/** `MDB.INSERT db collection ordered document …` */
+export function insert(data: Data, argv: readonly ByteString[]): Reply {
+  const [, database = "", name = "", ordered = "", ...documents] = argv;
+  const namespace = namespaceOf(database, name);
+  const held = collectionAt(data, namespace);
+  const uniqueness = new Uniqueness(namespace.text, held?.value ?? new Collection());
+  const added: ByteString[] = [];
+  const failures = stepByStep(ordered, documents.length, (i) => {
+    const bytes = keptBytes(documents[i] as ByteString);
+    uniqueness.take(bytes);
+    added.push(bytes);
+  });
+  if (added.length > 0) data.collections.push(held ?? data.getOrPut(Collection, namespace.key), added);
+  const reply = new Map<ByteString, Bson>([["n", count(added.length)]]);
+  if (failures.length > 0) reply.set("writeErrors", failures);
+  return answered(reply, documents[0] ?? "");
+}
+
+/** The document as it is kept: `_id` in front. */
+function keptBytes(argument: ByteString): ByteString {
+  const document = documentOf(argument);
+  const id = checkedId(document);
+  const [first] = document.keys();
+  return first === "_id" && !isJson(argument) ? argument : bytesOf(withId(document, id));
+}
+
+/** @throws CommandFailure  there is none, or it can be none */
+export function checkedId(document: BsonDocument): Bson {
+  const id = document.get("_id");
+  if (id === undefined) throw new MongoFailure(53, "a document needs an _id: who sends it gives it one");
+  if (isArray(id) || id instanceof Regex)
+    throw new MongoFailure(53, `The '_id' value cannot be of type ${typeOf(id).name}`);
+  return id;
+}

@@ -1,0 +1,66 @@
+/** $lookup by equality: documents of another collection whose field equals this one's. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Bson, BsonDocument } from "../../values/collections/bson.js";
+import { keyOf } from "../../values/collections/bson-order.js";
+import { readKnownBson } from "../../values/collections/bson-reader.js";
+import { pathOf } from "../../values/collections/index-keys.js";
+import type { Place } from "./changes.js";
+import { collectionAt, namespaceOf } from "./collection-names.js";
+import { costOf, notHere, spend } from "./queries/mongo-failure.js";
+import { stringAt } from "./queries/spec.js";
+import { isAny } from "./queries/ways.js";
+import { replaced } from "./stages/unwinding.js";
+
+/** @throws CommandFailure */
+export function lookedUp(
+  spec: BsonDocument,
+  place: Place,
+): (documents: readonly BsonDocument[]) => readonly BsonDocument[] {
+  for (const name of spec.keys())
+    if (!["from", "localField", "foreignField", "as"].includes(name))
+      throw notHere(`$lookup with '${name}' is not there: it goes by localField and foreignField`);
+  const [from, local, foreign, as] = ["from", "localField", "foreignField", "as"].map((name) =>
+    stringAt(spec, name),
+  ) as [ByteString, ByteString, ByteString, ByteString];
+  const namespace = namespaceOf(place.namespace.database, from);
+  const [localPath, foreignPath, asPath] = [pathOf(local), pathOf(foreign), pathOf(as)];
+  return (documents) => {
+    const collection = collectionAt(place.data, namespace)?.value;
+    const others: BsonDocument[] = [];
+    const byKey = new Map<ByteString, number[]>();
+    for (const bytes of collection?.documents() ?? []) {
+      spend(place.work, costOf(bytes));
+      const other = readKnownBson(bytes);
+      const number = others.push(other) - 1;
+      for (const key of keysAt(other, foreignPath, "both")) {
+        const numbers = byKey.get(key);
+        if (numbers === undefined) byKey.set(key, [number]);
+        else numbers.push(number);
+      }
+    }
+    return documents.map((document) => {
+      const numbers = new Set<number>();
+      for (const key of keysAt(document, localPath, "elements"))
+        for (const number of byKey.get(key) ?? []) numbers.add(number);
+      spend(place.work, numbers.size);
+      const found: Bson[] = [...numbers]
+        .sort((a, b) => a - b)
+        .map((number) => others[number] as BsonDocument);
+      return replaced(document, asPath, found);
+    });
+  };
+}
+
+/** What is missing is as null. */
+function keysAt(
+  document: BsonDocument,
+  path: readonly ByteString[],
+  leaf: "both" | "elements",
+): ReadonlySet<ByteString> {
+  const keys = new Set<ByteString>();
+  isAny(document, path, leaf, (value) => {
+    keys.add(keyOf(value ?? null));
+    return false;
+  });
+  return keys;
+}

@@ -1,0 +1,160 @@
+/**
+ * MDB: collections of documents as MongoDB has them, with its commands' own words. Documents are BSON's bytes, or Extended JSON.
+ * Source: MongoDB 7, as its manual tells it; docs/mongo-collections.md.
+ */
+import { family } from "../../rows/command.js";
+import { remove, update } from "./changes.js";
+import { createIndexes, dropIndexes, listIndexes } from "./collection-indexes.js";
+import { aggregated, inserted, looked, ofAllDatabases, ofDatabase, updated } from "./collection-keys.js";
+import { create, drop, dropDatabase, listCollections, listDatabases } from "./definitions.js";
+import { findAndModify } from "./find-and-modify.js";
+import { insert } from "./inserts.js";
+import { aggregate } from "./pipeline.js";
+import { countDocuments, distinct, find } from "./reads.js";
+
+export const collections = family("mongo", {
+  "MDB.INSERT": {
+    arity: -5,
+    flags: ["write", "denyoom", "movablekeys"],
+    keys: inserted,
+    since: "",
+    complexity: "O(M), M: documents added",
+    summary: "Adds documents, each with its _id, to a collection.",
+    run: insert,
+  },
+  "MDB.UPDATE": {
+    arity: -5,
+    flags: ["write", "denyoom", "movablekeys"],
+    keys: updated,
+    since: "",
+    complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
+    summary: "Changes documents as statements {q, u, multi, upsert, upsertId} say.",
+    run: update,
+  },
+  "MDB.DELETE": {
+    arity: -5,
+    flags: ["write", "movablekeys"],
+    keys: updated,
+    since: "",
+    complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
+    summary: "Removes documents as statements {q, limit} say.",
+    run: remove,
+  },
+  "MDB.FINDANDMODIFY": {
+    arity: 4,
+    flags: ["write", "denyoom", "movablekeys"],
+    keys: updated,
+    since: "",
+    complexity: "O(N), N: documents of the collection, or those that an index leaves",
+    summary: "Changes or removes one document, and answers it.",
+    run: findAndModify,
+  },
+  "MDB.FIND": {
+    arity: 4,
+    flags: ["readonly", "movablekeys"],
+    keys: looked,
+    since: "",
+    complexity: "O(N), N: documents of the collection, or those that an index leaves; O(N*log(N)) to sort",
+    summary: "Documents that {filter, sort, projection, skip, limit} means.",
+    run: find,
+  },
+  "MDB.COUNT": {
+    arity: 4,
+    flags: ["readonly", "movablekeys"],
+    keys: looked,
+    since: "",
+    complexity: "O(N), N: documents of the collection, or those that an index leaves",
+    summary: "How many documents {query, skip, limit} means.",
+    run: countDocuments,
+  },
+  "MDB.DISTINCT": {
+    arity: 4,
+    flags: ["readonly", "movablekeys"],
+    keys: looked,
+    since: "",
+    complexity: "O(N), N: documents of the collection, or those that an index leaves",
+    summary: "The different values of a field, {key, query}.",
+    run: distinct,
+  },
+  "MDB.AGGREGATE": {
+    arity: 4,
+    flags: ["readonly", "movablekeys"],
+    keys: aggregated,
+    since: "",
+    complexity: "of most stages O(N), N: documents before it; $sort O(N*log(N))",
+    summary: "What the stages of {pipeline} make of a collection.",
+    run: aggregate,
+  },
+  "MDB.CREATE": {
+    arity: 3,
+    flags: ["write", "denyoom", "movablekeys"],
+    keys: inserted,
+    since: "",
+    complexity: "O(1)",
+    summary: "Makes an empty collection.",
+    run: create,
+  },
+  "MDB.CREATEINDEXES": {
+    arity: -4,
+    flags: ["write", "denyoom", "movablekeys"],
+    keys: inserted,
+    since: "",
+    complexity: "O(N), N: documents of the collection",
+    summary: "Makes indexes {key, name, unique, sparse}.",
+    run: createIndexes,
+  },
+  "MDB.DROPINDEXES": {
+    arity: 4,
+    flags: ["write", "movablekeys"],
+    keys: inserted,
+    since: "",
+    complexity: "O(1)",
+    summary: "Drops the index {index} names, or all but that of _id.",
+    run: dropIndexes,
+  },
+  "MDB.LISTINDEXES": {
+    arity: -3,
+    flags: ["readonly", "movablekeys"],
+    keys: looked,
+    since: "",
+    complexity: "O(1)",
+    summary: "The indexes of a collection.",
+    run: listIndexes,
+  },
+  "MDB.LISTCOLLECTIONS": {
+    arity: 3,
+    flags: ["readonly", "movablekeys"],
+    keys: ofDatabase("read"),
+    since: "",
+    complexity: "O(N), N: keys",
+    summary: "The collections of a database that {filter, nameOnly} means.",
+    run: listCollections,
+  },
+  "MDB.LISTDATABASES": {
+    arity: 2,
+    flags: ["readonly", "movablekeys"],
+    keys: ofAllDatabases,
+    since: "",
+    complexity: "O(N), N: keys and documents",
+    summary: "The databases that {filter, nameOnly} means.",
+    run: listDatabases,
+  },
+  "MDB.DROP": {
+    arity: 3,
+    flags: ["write", "movablekeys"],
+    keys: inserted,
+    since: "",
+    complexity: "O(1)",
+    summary: "Drops a collection.",
+    run: drop,
+  },
+  "MDB.DROPDATABASE": {
+    arity: 2,
+    flags: ["write", "movablekeys"],
+    keys: ofDatabase("write"),
+    since: "",
+    complexity: "O(N), N: keys",
+    summary: "Drops all collections of a database.",
+    run: dropDatabase,
+  },
+});

@@ -1,0 +1,145 @@
+/** MDB.AGGREGATE: documents through stages. Source: MongoDB's manual, "Aggregation Stages". What is not here is refused by name. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import { readKnownBson } from "../../values/collections/bson-reader.js";
+import { writeBson } from "../../values/collections/bson-writer.js";
+import { answeredAll, bytesOf, count } from "./answers.js";
+import { foundBy, type Place, placeOf } from "./changes.js";
+import { lookedUp } from "./lookup.js";
+import { filterOf } from "./queries/filter.js";
+import { badValue, MongoFailure, mismatch, spend } from "./queries/mongo-failure.js";
+import { projectionOf } from "./queries/projection.js";
+import { sortingOf } from "./queries/sorting.js";
+import { arrayAt, countOf, specOf } from "./queries/spec.js";
+import { grouping } from "./stages/grouping.js";
+import { unwound } from "./stages/unwinding.js";
+
+/** Stages of a pipeline; as in MongoDB. */
+const STAGES_MAX = 1000;
+/** Bytes of all documents that are answered. */
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+
+/** What a stage makes of the documents before it. */
+export type Stage = (documents: readonly BsonDocument[]) => readonly BsonDocument[];
+/** @throws CommandFailure  before the first document is looked at */
+type Make = (operand: Bson, place: Place) => Stage;
+
+/** `MDB.AGGREGATE db collection spec` */
+export function aggregate(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const place = placeOf(data, argv, unit);
+  const asked = argv[3] ?? "";
+  const pipeline = arrayAt(specOf(asked, ["pipeline"]), "pipeline");
+  if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has ${STAGES_MAX} stages at most`);
+  // Indexes help the first stage, if it chooses.
+  const first = stageAt(pipeline[0]);
+  const isChoosing = first?.[0] === "$match" && isDocument(first[1]);
+  const query: BsonDocument = isChoosing ? (first[1] as BsonDocument) : new Map();
+  const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => made(one, place));
+  const found = foundBy(place, query, Number.POSITIVE_INFINITY);
+  let documents: readonly BsonDocument[] = found.map(({ bytes }) => readKnownBson(bytes));
+  for (const stage of stages) {
+    spend(place.work, documents.length);
+    documents = stage(documents);
+  }
+  let size = 0;
+  const answers = documents.map((document) => {
+    const bytes = stages.length === 0 ? writeBson(document) : bytesOf(document);
+    size += bytes.length;
+    if (size > ANSWER_BYTES_MAX)
+      throw new MongoFailure(146, `a pipeline answers ${ANSWER_BYTES_MAX} bytes at most`);
+    return bytes;
+  });
+  return answeredAll(answers, asked);
+}
+
+function stageAt(stage: Bson | undefined): readonly [ByteString, Bson] | undefined {
+  return isDocument(stage) && stage.size === 1 ? [...stage][0] : undefined;
+}
+
+function made(stage: Bson, place: Place): Stage {
+  if (!isDocument(stage)) throw mismatch("Each element of the 'pipeline' array must be an object");
+  const parts = stageAt(stage);
+  if (parts === undefined)
+    throw new MongoFailure(40323, "A pipeline stage specification object must contain exactly one field.");
+  const [name, operand] = parts;
+  const make = STAGES.get(name);
+  if (make === undefined) throw new MongoFailure(40324, `Unrecognized pipeline stage name: '${name}'`);
+  return make(operand, place);
+}
+
+function documentFor(name: string, operand: Bson): BsonDocument {
+  if (isDocument(operand)) return operand;
+  throw new MongoFailure(15959, `the ${name} specification must be an object`);
+}
+
+export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
+  [
+    "$match",
+    (operand, { work }) => {
+      const { isMet, tests } = filterOf(documentFor("$match", operand), work);
+      return (documents) => {
+        spend(work, documents.length * tests);
+        return documents.filter(isMet);
+      };
+    },
+  ],
+  [
+    "$sort",
+    (operand, { work }) => {
+      const order = documentFor("$sort", operand);
+      if (order.size === 0) throw new MongoFailure(15976, "$sort stage must have at least one sort key");
+      const sorting = sortingOf(order, work);
+      return (documents) => sorting.sorted(documents, (document) => document);
+    },
+  ],
+  [
+    "$limit",
+    (operand) => {
+      const most = countOf(operand, "$limit");
+      if (most === 0) throw new MongoFailure(15958, "the limit must be positive");
+      return (documents) => documents.slice(0, most);
+    },
+  ],
+  [
+    "$skip",
+    (operand) => {
+      const left = countOf(operand, "$skip");
+      return (documents) => documents.slice(left);
+    },
+  ],
+  [
+    "$project",
+    (operand, place) => {
+      const spec = documentFor("$project", operand);
+      if (spec.size === 0)
+        throw new MongoFailure(51272, "projection specification must have at least one field");
+      const project = projectionOf(spec, "$project", place);
+      return (documents) => documents.map(project);
+    },
+  ],
+  ["$group", (operand, place) => grouping(documentFor("$group", operand), place)],
+  [
+    "$count",
+    (operand) => {
+      if (typeof operand !== "string" || operand === "" || /[.\0]|^\$/.test(operand))
+        throw new MongoFailure(40156, "the count field must be a non-empty string without $ or .");
+      return (documents) => (documents.length === 0 ? [] : [new Map([[operand, count(documents.length)]])]);
+    },
+  ],
+  ["$unwind", (operand, { work }) => unwound(operand, work)],
+  ["$lookup", (operand, place) => lookedUp(documentFor("$lookup", operand), place)],
+]);
+
+/** Names of the collections that a pipeline reads besides its own. */
+export function collectionsIn(spec: BsonDocument): readonly ByteString[] {
+  const pipeline = spec.get("pipeline");
+  if (!isArray(pipeline)) return [];
+  return pipeline.flatMap((stage) => {
+    const parts = stageAt(stage);
+    const from = parts?.[0] === "$lookup" && isDocument(parts[1]) ? parts[1].get("from") : undefined;
+    return typeof from === "string" ? [from] : [];
+  });
+}

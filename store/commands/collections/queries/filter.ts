@@ -1,0 +1,224 @@
+/** Filters: which documents are meant. Source: MongoDB's manual, "Query Predicates". What is not here is refused by name. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import {
+  type Bson,
+  type BsonDocument,
+  isArray,
+  isDocument,
+  Regex,
+} from "../../../values/collections/bson.js";
+import { type FieldPath, pathOf } from "../../../values/collections/index-keys.js";
+import { badValue, type Work } from "./mongo-failure.js";
+import { isTrue } from "./spec.js";
+import { compares, equals, hasRemainder, hasSize, isIn, isOfType, matches } from "./value-tests.js";
+import { isAny, type Leaf, type ValueTest } from "./ways.js";
+
+export interface Filter {
+  readonly isMet: (document: BsonDocument) => boolean;
+  /** The fields in which its ways begin: no others need be read. */
+  readonly roots: ReadonlySet<ByteString>;
+  /** How many things it asks: each is as much work as looking at a document. */
+  readonly tests: number;
+}
+
+/** Things that a filter may ask. */
+const TESTS_MAX = 10_000;
+
+/** What one operator, or several, ask: of the values at the end of a way, or of one value by itself. */
+interface Condition {
+  readonly onPath: (document: BsonDocument, path: FieldPath) => boolean;
+  readonly onValue: ValueTest;
+}
+
+/** @throws CommandFailure  an operator that there is not, or one that is misused */
+export function filterOf(query: BsonDocument, work: Work): Filter {
+  const compiling = new Compiling(work);
+  const isMet = compiling.all(query);
+  return { isMet, roots: compiling.roots, tests: compiling.tests };
+}
+
+/** What an element has to be that $pull takes out: of documents the fields, of others the value. */
+export function elementTest(wanted: Bson, work: Work): ValueTest {
+  const compiling = new Compiling(work);
+  if (isDocument(wanted)) {
+    if (isOperators(wanted)) return compiling.operators(wanted).onValue;
+    const isMet = compiling.all(wanted);
+    return (value) => isDocument(value) && isMet(value);
+  }
+  return wanted instanceof Regex ? matches(wanted, work) : equals(wanted);
+}
+
+const leaf = (test: ValueTest, kind: Leaf = "both"): Condition => ({
+  onPath: (document, path) => isAny(document, path, kind, test),
+  onValue: test,
+});
+
+const not = ({ onPath, onValue }: Condition): Condition => ({
+  onPath: (document, path) => !onPath(document, path),
+  onValue: (value) => !onValue(value),
+});
+
+const every = (conditions: readonly Condition[]): Condition => ({
+  onPath: (document, path) => conditions.every(({ onPath }) => onPath(document, path)),
+  onValue: (value) => conditions.every(({ onValue }) => onValue(value)),
+});
+
+/** Whether a document is one of operators; references to other documents are values. */
+export function isOperators(value: Bson): value is BsonDocument {
+  if (!isDocument(value)) return false;
+  const [first] = value.keys();
+  return first?.startsWith("$") === true && !REFERENCE.includes(first);
+}
+const REFERENCE = ["$ref", "$id", "$db"];
+
+class Compiling {
+  readonly roots = new Set<ByteString>();
+  tests = 0;
+  readonly #work: Work;
+
+  constructor(work: Work) {
+    this.#work = work;
+  }
+
+  all(query: BsonDocument): (document: BsonDocument) => boolean {
+    const clauses = [...query].flatMap(([name, operand]) => this.#clause(name, operand));
+    const [only] = clauses;
+    if (clauses.length === 1 && only !== undefined) return only;
+    return (document) => clauses.every((isMet) => isMet(document));
+  }
+
+  #clause(name: ByteString, operand: Bson): readonly ((document: BsonDocument) => boolean)[] {
+    this.#count();
+    if (name === "$comment") return [];
+    if (LOGICAL.includes(name)) return [this.#logical(name, operand)];
+    if (name.startsWith("$")) throw badValue(`unknown top level operator: ${name}`);
+    const path = pathOf(name);
+    this.roots.add(path[0] as ByteString);
+    const { onPath } = isOperators(operand) ? this.operators(operand) : leaf(this.#same(operand));
+    return [(document) => onPath(document, path)];
+  }
+
+  #count(): void {
+    if (++this.tests > TESTS_MAX) throw badValue(`a filter asks ${TESTS_MAX} things at most`);
+  }
+
+  #logical(name: ByteString, operand: Bson): (document: BsonDocument) => boolean {
+    if (!isArray(operand) || operand.length === 0) throw badValue(`${name} must be a nonempty array`);
+    const tests = operand.map((query) => {
+      if (!isDocument(query)) throw badValue(`${name} entries need to be full objects`);
+      return this.all(query);
+    });
+    if (name === "$and") return (document) => tests.every((isMet) => isMet(document));
+    const isOr = name === "$or";
+    return (document) => tests.some((isMet) => isMet(document)) === isOr;
+  }
+
+  /** A value where operators might stand: a pattern is looked for. */
+  #same(operand: Bson): ValueTest {
+    return operand instanceof Regex ? matches(operand, this.#work) : equals(operand);
+  }
+
+  operators(operand: BsonDocument): Condition {
+    const conditions = [...operand].flatMap(([name, value]) => {
+      this.#count();
+      if (name === "$options") {
+        if (!operand.has("$regex")) throw badValue("$options needs a $regex");
+        return [];
+      }
+      return [this.#operator(name, value, operand)];
+    });
+    const [only] = conditions;
+    return conditions.length === 1 && only !== undefined ? only : every(conditions);
+  }
+
+  #operator(name: ByteString, value: Bson, siblings: BsonDocument): Condition {
+    switch (name) {
+      case "$eq":
+        return leaf(equals(value));
+      case "$ne":
+        if (value instanceof Regex) throw badValue("Can't have regex as arg to $ne.");
+        return not(leaf(equals(value)));
+      case "$lt":
+      case "$lte":
+      case "$gt":
+      case "$gte":
+        if (value instanceof Regex)
+          throw badValue(`Can't have RegEx as arg to predicate over field '${name}'.`);
+        return leaf(compares(name, value));
+      case "$in":
+      case "$nin":
+        if (!isArray(value)) throw badValue(`${name} needs an array`);
+        return name === "$in" ? leaf(isIn(value, this.#work)) : not(leaf(isIn(value, this.#work)));
+      case "$exists":
+        return isTrue(value) ? leaf(isThere) : not(leaf(isThere));
+      case "$type":
+        return leaf(isOfType(value));
+      case "$size":
+        return leaf(hasSize(value), "itself");
+      case "$mod":
+        return leaf(hasRemainder(value));
+      case "$regex":
+        return leaf(matches(regexOf(value, siblings.get("$options")), this.#work));
+      case "$not":
+        return not(this.#negated(value));
+      case "$all":
+        return this.#allOf(value);
+      case "$elemMatch":
+        return this.#element(value);
+      default:
+        throw badValue(`unknown operator: ${name}`);
+    }
+  }
+
+  #negated(value: Bson): Condition {
+    if (value instanceof Regex) return leaf(matches(value, this.#work));
+    if (!isDocument(value)) throw badValue("$not needs a regex or a document");
+    if (value.size === 0) throw badValue("$not cannot be empty");
+    for (const name of value.keys()) if (!name.startsWith("$")) throw badValue(`unknown operator: ${name}`);
+    return this.operators(value);
+  }
+
+  #allOf(value: Bson): Condition {
+    if (!isArray(value)) throw badValue("$all needs an array");
+    if (value.length === 0) return leaf(() => false);
+    const isElementMatch = (one: Bson) => isDocument(one) && [...one.keys()][0] === "$elemMatch";
+    if (value.some(isElementMatch)) {
+      if (!value.every(isElementMatch)) throw badValue("$all/$elemMatch has to be consistent");
+      return every(value.map((one) => this.operators(one as BsonDocument)));
+    }
+    return every(
+      value.map((one) => {
+        this.#count();
+        if (isOperators(one)) throw badValue("no $ expressions in $all");
+        return leaf(this.#same(one));
+      }),
+    );
+  }
+
+  #element(value: Bson): Condition {
+    if (!isDocument(value)) throw badValue("$elemMatch needs an Object");
+    const [first] = value.keys();
+    const isOfValues = isOperators(value) && !LOGICAL.includes(first ?? "");
+    if (isOfValues) {
+      const { onValue } = this.operators(value);
+      return leaf((array) => isArray(array) && array.some(onValue), "itself");
+    }
+    // Its ways begin in the elements.
+    const inside = new Compiling(this.#work);
+    const isMet = inside.all(value);
+    this.tests += inside.tests;
+    const isMetBy: ValueTest = (one) =>
+      isDocument(one) ? isMet(one) : isArray(one) && isMet(new Map(one.map((each, i) => [String(i), each])));
+    return leaf((array) => isArray(array) && array.some(isMetBy), "itself");
+  }
+}
+
+const LOGICAL: readonly string[] = ["$and", "$or", "$nor"];
+const isThere: ValueTest = (value) => value !== undefined;
+
+function regexOf(pattern: Bson, options: Bson | undefined): Regex {
+  if (options !== undefined && typeof options !== "string") throw badValue("$options has to be a string");
+  if (pattern instanceof Regex) return options === undefined ? pattern : new Regex(pattern.pattern, options);
+  if (typeof pattern !== "string") throw badValue("$regex has to be a string");
+  return new Regex(pattern, options ?? "");
+}

@@ -1,0 +1,92 @@
+/** What MDB commands answer instead of a result: MongoDB's number and name of an error, and a sentence. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { CommandFailure } from "../../../arguments/errors.js";
+import { type Bson, type BsonDocument, BsonFault, Int32 } from "../../../values/collections/bson.js";
+
+/** As MongoDB numbers them. Others are `Location` and their number. */
+const NAMES: ReadonlyMap<number, string> = new Map([
+  [2, "BadValue"],
+  [9, "FailedToParse"],
+  [14, "TypeMismatch"],
+  [26, "NamespaceNotFound"],
+  [27, "IndexNotFound"],
+  [28, "PathNotViable"],
+  [40, "ConflictingUpdateOperators"],
+  [48, "NamespaceExists"],
+  [53, "InvalidIdField"],
+  [54, "NotSingleValueField"],
+  [56, "EmptyFieldName"],
+  [66, "ImmutableField"],
+  [67, "CannotCreateIndex"],
+  [72, "InvalidOptions"],
+  [73, "InvalidNamespace"],
+  [85, "IndexOptionsConflict"],
+  [86, "IndexKeySpecsConflict"],
+  [115, "CommandNotSupported"],
+  [146, "ExceededMemoryLimit"],
+  [168, "InvalidPipelineOperator"],
+  [171, "CannotIndexParallelArrays"],
+  [238, "NotImplemented"],
+  [10334, "BSONObjectTooLarge"],
+  [11000, "DuplicateKey"],
+]);
+
+export class MongoFailure extends CommandFailure {
+  readonly code: number;
+  readonly sentence: ByteString;
+  /** What is told beside the sentence. */
+  readonly details: BsonDocument;
+
+  constructor(code: number, sentence: ByteString, details: BsonDocument = new Map()) {
+    super(`MONGO ${code} ${NAMES.get(code) ?? `Location${code}`} ${sentence}`);
+    this.code = code;
+    this.sentence = sentence;
+    this.details = details;
+  }
+
+  /** As one of the `writeErrors` of a reply. @param index  of the document or statement */
+  written(index: number): BsonDocument {
+    return new Map<ByteString, Bson>([
+      ["index", new Int32(index)],
+      ["code", new Int32(this.code)],
+      ["errmsg", this.sentence],
+      ...this.details,
+    ]);
+  }
+}
+
+export const badValue = (sentence: ByteString): MongoFailure => new MongoFailure(2, sentence);
+export const failedToParse = (sentence: ByteString): MongoFailure => new MongoFailure(9, sentence);
+export const mismatch = (sentence: ByteString): MongoFailure => new MongoFailure(14, sentence);
+export const notHere = (sentence: ByteString): MongoFailure => new MongoFailure(238, sentence);
+
+/** What a step says, a fault of values being a failure like any other. @throws CommandFailure */
+export function guarded<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (fault) {
+    throw fault instanceof BsonFault ? badValue(fault.message) : fault;
+  }
+}
+
+/** What carrying out a command has cost so far. */
+export interface Work {
+  units: number;
+}
+
+/** Documents that a command may look at, with what else takes as long: some seconds, for which everybody waits. */
+export const WORK_MAX = 10_000_000;
+/** Bytes of a document that count as much as the document. */
+const BYTES_A_UNIT = 256;
+
+/** Counts what is about to be done. @throws CommandFailure  it is too much */
+export function spend(work: Work, units: number): void {
+  work.units += units;
+  if (work.units > WORK_MAX)
+    throw new MongoFailure(
+      146,
+      `a command looks at ${WORK_MAX} documents at most, or what takes as long: ask for less, or make an index`,
+    );
+}
+
+export const costOf = (bytes: ByteString): number => 1 + Math.floor(bytes.length / BYTES_A_UNIT);

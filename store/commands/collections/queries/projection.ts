@@ -1,0 +1,200 @@
+/** What is shown of a document. Source: MongoDB's manual, "Projection". */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
+import { isNumber } from "../../../values/collections/bson-numbers.js";
+import { pathOf } from "../../../values/collections/index-keys.js";
+import { type Expression, expressionOf, type Scope } from "./expressions.js";
+import { filterOf } from "./filter.js";
+import { badValue, MongoFailure, notHere, type Work } from "./mongo-failure.js";
+import { integerIn, isTrue } from "./spec.js";
+
+export type Projection = (document: BsonDocument) => BsonDocument;
+
+/** Changes a value that is shown; undefined: it is not. */
+type Shown = (value: Bson | undefined, root: BsonDocument) => Bson | undefined;
+
+/** What is to be done with a field: with those inside it, or with itself. */
+interface Branch {
+  readonly fields: Map<ByteString, Branch | Leaf>;
+}
+type Leaf = "in" | "out" | { readonly made: Expression } | { readonly shown: Shown };
+
+const isBranch = (node: Branch | Leaf): node is Branch => typeof node === "object" && "fields" in node;
+
+interface Told {
+  readonly tree: Branch;
+  isIncluding: boolean;
+  isExcluding: boolean;
+}
+
+/** Where projections stand: those of a search know $slice and $elemMatch. */
+export type Place = "find" | "$project";
+
+/** @throws CommandFailure */
+export function projectionOf(spec: BsonDocument, place: Place, scope: Scope): Projection {
+  const told: Told = { tree: { fields: new Map() }, isIncluding: false, isExcluding: false };
+  let id: boolean | null = null;
+  for (const [name, value] of spec) {
+    if (name === "_id" && isPlainChoice(value)) id = isTrue(value);
+    else read(told, name.split("."), value, place, scope);
+  }
+  if (told.isIncluding && told.isExcluding)
+    throw new MongoFailure(31254, "Cannot do exclusion in inclusion projection, nor the other way round");
+  const isIncluding = told.isIncluding || (!told.isExcluding && id === true);
+  if (isIncluding ? id !== false : id === true) setLeaf(told.tree, ["_id"], isIncluding ? "in" : null);
+  if (!isIncluding && id === false) setLeaf(told.tree, ["_id"], "out");
+  return (document) =>
+    isIncluding ? included(document, told.tree, document) : excluded(document, told.tree, document);
+}
+
+const isPlainChoice = (value: Bson): boolean => isNumber(value) || typeof value === "boolean";
+
+function read(told: Told, path: readonly ByteString[], value: Bson, place: Place, scope: Scope): void {
+  const name = path.join(".");
+  if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
+  if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not there`);
+  if (isPlainChoice(value)) {
+    if (isTrue(value)) told.isIncluding = true;
+    else told.isExcluding = true;
+    setLeaf(told.tree, path, isTrue(value) ? "in" : "out");
+    return;
+  }
+  if (!isDocument(value)) {
+    told.isIncluding = true;
+    setLeaf(told.tree, path, { made: expressionOf(value, scope) });
+    return;
+  }
+  if (value.size === 0) throw new MongoFailure(51270, "An empty sub-projection is not a valid value");
+  const [operator = ""] = value.keys();
+  if (!operator.startsWith("$")) {
+    for (const [inner, one] of value) read(told, [...path, ...inner.split(".")], one, place, scope);
+    return;
+  }
+  if (place === "find" && value.size === 1) {
+    const operand = value.get(operator) as Bson;
+    if (operator === "$slice") {
+      setLeaf(told.tree, path, { shown: sliced(operand) });
+      return;
+    }
+    if (operator === "$elemMatch") {
+      if (path.length > 1) throw badValue("Cannot use $elemMatch projection on a nested field");
+      told.isIncluding = true;
+      setLeaf(told.tree, path, { shown: firstElement(operand, name, scope.work) });
+      return;
+    }
+  }
+  told.isIncluding = true;
+  setLeaf(told.tree, path, { made: expressionOf(value, scope) });
+}
+
+/** @param leaf  null: nothing is said of the field, but nothing else may be either */
+function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf | null): void {
+  let branch = tree;
+  for (const part of path.slice(0, -1)) {
+    let next = branch.fields.get(part);
+    if (next === undefined) branch.fields.set(part, (next = { fields: new Map() }));
+    if (!isBranch(next)) throw collision(path);
+    branch = next;
+  }
+  const last = path.at(-1) as ByteString;
+  if (branch.fields.has(last)) throw collision(path);
+  if (leaf !== null) branch.fields.set(last, leaf);
+}
+
+const collision = (path: readonly ByteString[]) =>
+  new MongoFailure(31250, `Path collision at ${path.join(".")}`);
+
+function included(document: BsonDocument, { fields }: Branch, root: BsonDocument): BsonDocument {
+  const result = new Map<ByteString, Bson>();
+  for (const [name, value] of document) {
+    const node = fields.get(name);
+    if (node === undefined || (typeof node === "object" && "made" in node)) continue;
+    const kept = isBranch(node) ? includedIn(value, node, root) : keptLeaf(node, value, root);
+    if (kept !== undefined) result.set(name, kept);
+  }
+  addMade(result, fields, root);
+  return result;
+}
+
+function keptLeaf(leaf: Leaf, value: Bson, root: BsonDocument): Bson | undefined {
+  if (leaf === "in") return value;
+  return typeof leaf === "object" && "shown" in leaf ? leaf.shown(value, root) : undefined;
+}
+
+function includedIn(value: Bson, branch: Branch, root: BsonDocument): Bson | undefined {
+  if (isDocument(value)) return included(value, branch, root);
+  if (isArray(value))
+    return value.flatMap((one) => {
+      const kept = includedIn(one, branch, root);
+      return kept === undefined ? [] : [kept];
+    });
+  return hasMade(branch) ? included(new Map(), branch, root) : undefined;
+}
+
+const hasMade = ({ fields }: Branch): boolean =>
+  [...fields.values()].some((node) =>
+    isBranch(node) ? hasMade(node) : typeof node === "object" && "made" in node,
+  );
+
+/** Fields that are made come behind those that are there. */
+function addMade(result: Map<ByteString, Bson>, fields: Branch["fields"], root: BsonDocument): void {
+  for (const [name, node] of fields) {
+    if (isBranch(node)) {
+      if (!result.has(name) && hasMade(node)) result.set(name, included(new Map(), node, root));
+    } else if (typeof node === "object" && "made" in node) {
+      const value = node.made(root);
+      if (value !== undefined) result.set(name, value);
+    }
+  }
+}
+
+function excluded(document: BsonDocument, { fields }: Branch, root: BsonDocument): BsonDocument {
+  const result = new Map<ByteString, Bson>();
+  for (const [name, value] of document) {
+    const node = fields.get(name);
+    if (node === "out") continue;
+    const kept =
+      node === undefined
+        ? value
+        : isBranch(node)
+          ? excludedIn(value, node, root)
+          : keptOut(node, value, root);
+    if (kept !== undefined) result.set(name, kept);
+  }
+  return result;
+}
+
+function keptOut(leaf: Leaf, value: Bson, root: BsonDocument): Bson | undefined {
+  return typeof leaf === "object" && "shown" in leaf ? leaf.shown(value, root) : value;
+}
+
+function excludedIn(value: Bson, branch: Branch, root: BsonDocument): Bson {
+  if (isDocument(value)) return excluded(value, branch, root);
+  return isArray(value) ? value.map((one) => excludedIn(one, branch, root)) : value;
+}
+
+/** @param operand  how many, from behind if negative; or how many to leave out and how many to show */
+function sliced(operand: Bson): Shown {
+  const [first, second] = isArray(operand) ? operand : [operand];
+  const from = integerIn(first ?? null, "$slice");
+  if (!isArray(operand))
+    return (value) => (isArray(value) ? (from < 0 ? value.slice(from) : value.slice(0, from)) : value);
+  const most = operand.length === 2 ? integerIn(second as Bson, "$slice") : 0;
+  if (most <= 0) throw badValue("$slice takes a count, or two numbers of which the second is positive");
+  return (value) => {
+    if (!isArray(value)) return value;
+    const start = from < 0 ? Math.max(0, value.length + from) : from;
+    return value.slice(start, start + most);
+  };
+}
+
+function firstElement(operand: Bson, name: ByteString, work: Work): Shown {
+  if (!isDocument(operand)) throw badValue("$elemMatch needs an Object");
+  const { isMet } = filterOf(new Map([["e", new Map([["$elemMatch", operand]])]]), work);
+  const path = pathOf(name);
+  return (value) => {
+    if (!isArray(value) || path.length !== 1) return undefined;
+    const found = value.find((one) => isMet(new Map([["e", [one]]])));
+    return found === undefined ? undefined : [found];
+  };
+}

@@ -1,0 +1,62 @@
+/** Sorting: by fields, arrays by their least element, or by their greatest one backwards. Source: MongoDB's manual, "cursor.sort()". */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { Bson, BsonDocument } from "../../../values/collections/bson.js";
+import { isNumber } from "../../../values/collections/bson-numbers.js";
+import { compareBson } from "../../../values/collections/bson-order.js";
+import { indexKeys, ParallelArrays, pathOf } from "../../../values/collections/index-keys.js";
+import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
+import { integerIn } from "./spec.js";
+
+/** Fields that are sorted by; as in MongoDB. */
+const FIELDS_MAX = 32;
+
+export interface Sorting {
+  readonly roots: ReadonlySet<ByteString>;
+  /** @param documentOf  what holds an item's fields @returns a new list; what is equal stays in its order */
+  sorted<T>(items: readonly T[], documentOf: (item: T) => BsonDocument): T[];
+}
+
+type SortKey = readonly (Bson | undefined)[];
+
+/** @throws CommandFailure */
+export function sortingOf(spec: BsonDocument, work: Work): Sorting {
+  if (spec.size > FIELDS_MAX) throw badValue(`sort takes ${FIELDS_MAX} fields at most`);
+  const paths = [...spec.keys()].map((name) => {
+    if (name === "" || name.startsWith("$")) throw badValue(`sort: '${name}' is no field's name`);
+    return pathOf(name);
+  });
+  const directions = [...spec.values()].map(directionOf);
+  const compare = (a: SortKey, b: SortKey): number => {
+    for (const [i, direction] of directions.entries()) {
+      const difference = compareBson(a[i], b[i]);
+      if (difference !== 0) return difference * direction;
+    }
+    return 0;
+  };
+  const keyOf = (document: BsonDocument): SortKey => {
+    const keys = indexKeys(document, paths, false).map(({ values }) => values);
+    return keys.reduce((least, key) => (compare(key, least) < 0 ? key : least));
+  };
+  return {
+    roots: new Set(paths.map(([root]) => root as ByteString)),
+    sorted: (items, documentOf) => {
+      spend(work, items.length * (1 + Math.ceil(Math.log2(items.length + 1) / 4)));
+      try {
+        return items
+          .map((item) => ({ item, key: keyOf(documentOf(item)) }))
+          .sort((a, b) => compare(a.key, b.key))
+          .map(({ item }) => item);
+      } catch (fault) {
+        if (fault instanceof ParallelArrays) throw badValue("cannot sort with keys that are parallel arrays");
+        throw fault;
+      }
+    },
+  };
+}
+
+function directionOf(value: Bson): number {
+  if (!isNumber(value)) throw new MongoFailure(15974, "Illegal key in $sort specification");
+  const direction = integerIn(value, "a sort direction");
+  if (direction === 1 || direction === -1) return direction;
+  throw new MongoFailure(15975, "$sort key ordering must be 1 (for ascending) or -1 (for descending)");
+}

@@ -1,0 +1,54 @@
+/**
+ * Ways through documents, as filters go them: an array stands for its elements, a number for one of them.
+ * Source: MongoDB's manual, "Query an Array of Embedded Documents".
+ */
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
+import { type FieldPath, isPlace } from "../../../values/collections/index-keys.js";
+
+/** What is asked of a value; undefined: there is none at the end of the way. */
+export type ValueTest = (value: Bson | undefined) => boolean;
+
+/** What an array at the end of a way stands for: its elements and then itself, its elements alone, or itself alone. */
+export type Leaf = "both" | "elements" | "itself";
+
+/** Whether a value at the end of a way passes a test; the first that does ends the search. */
+export function isAny(document: BsonDocument, path: FieldPath, leaf: Leaf, test: ValueTest): boolean {
+  return anyInDocument(document, { path, leaf, test }, 0);
+}
+
+interface Search {
+  readonly path: FieldPath;
+  readonly leaf: Leaf;
+  readonly test: ValueTest;
+}
+
+function anyInDocument(document: BsonDocument, search: Search, from: number): boolean {
+  const { path, test } = search;
+  let value: Bson | undefined = document;
+  for (let at = from; at < path.length; at++) {
+    if (!isDocument(value)) return test(undefined);
+    value = value.get(path[at] as string);
+    if (isArray(value)) return anyInArray(value, search, at + 1);
+  }
+  return test(value);
+}
+
+function anyInArray(array: readonly Bson[], search: Search, at: number): boolean {
+  const { path, leaf, test } = search;
+  if (at === path.length) {
+    if (leaf === "itself") return test(array);
+    return array.some(test) || (leaf === "both" && test(array));
+  }
+  const next = path[at] as string;
+  const place = isPlace(next) ? Number(next) : -1;
+  for (const [i, element] of array.entries()) {
+    if (isDocument(element) && anyInDocument(element, search, at)) return true;
+    if (i !== place || String(i) !== next) continue;
+    if (at + 1 === path.length) {
+      if (test(element)) return true;
+    } else if (isArray(element)) {
+      if (anyInArray(element, search, at + 1)) return true;
+    } else if (isDocument(element) && anyInDocument(element, search, at + 1)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,79 @@
+/** MDB.FIND, MDB.COUNT and MDB.DISTINCT. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { integer, type Reply } from "../../../protocol/reply.js";
+import type { Data } from "../../engine/mutators.js";
+import type { Unit } from "../../engine/unit.js";
+import type { Bson, BsonDocument } from "../../values/collections/bson.js";
+import { keyOf } from "../../values/collections/bson-order.js";
+import { readKnownBson } from "../../values/collections/bson-reader.js";
+import { pathOf } from "../../values/collections/index-keys.js";
+import { answered, answeredAll, bytesOf } from "./answers.js";
+import type { Found } from "./candidates.js";
+import { foundBy, type Place, placeOf } from "./changes.js";
+import { spend } from "./queries/mongo-failure.js";
+import { projectionOf } from "./queries/projection.js";
+import { sortingOf } from "./queries/sorting.js";
+import { countAt, documentAt, specOf, stringAt } from "./queries/spec.js";
+import { isAny } from "./queries/ways.js";
+
+const NOTHING: BsonDocument = new Map();
+
+/** `MDB.FIND db collection spec` */
+export function find(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const place = placeOf(data, argv, unit);
+  const asked = argv[3] ?? "";
+  const spec = specOf(asked, ["filter", "sort", "projection", "skip", "limit"]);
+  const projection = documentAt(spec, "projection") ?? NOTHING;
+  const project = projection.size === 0 ? null : projectionOf(projection, "find", place);
+  const found = chosen(place, documentAt(spec, "filter") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING, {
+    skip: countAt(spec, "skip"),
+    limit: countAt(spec, "limit"),
+  });
+  const documents = found.map(({ bytes }) =>
+    project === null ? bytes : bytesOf(project(readKnownBson(bytes))),
+  );
+  return answeredAll(documents, asked);
+}
+
+/** Documents that a filter means, in an order, from one on. @param limit  0: all of them */
+export function chosen(
+  place: Place,
+  query: BsonDocument,
+  order: BsonDocument,
+  { skip, limit }: { readonly skip: number; readonly limit: number },
+): readonly Found[] {
+  const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
+  if (order.size === 0) return foundBy(place, query, end).slice(skip);
+  const sorting = sortingOf(order, place.work);
+  const found = foundBy(place, query, Number.POSITIVE_INFINITY);
+  return sorting.sorted(found, ({ bytes }) => readKnownBson(bytes, sorting.roots)).slice(skip, end);
+}
+
+/** `MDB.COUNT db collection spec` */
+export function countDocuments(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const place = placeOf(data, argv, unit);
+  const spec = specOf(argv[3] ?? "", ["query", "skip", "limit"]);
+  const [skip, limit] = [countAt(spec, "skip"), countAt(spec, "limit")];
+  return integer(chosen(place, documentAt(spec, "query") ?? NOTHING, NOTHING, { skip, limit }).length);
+}
+
+/** `MDB.DISTINCT db collection spec` */
+export function distinct(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const place = placeOf(data, argv, unit);
+  const asked = argv[3] ?? "";
+  const spec = specOf(asked, ["key", "query"]);
+  const path = pathOf(stringAt(spec, "key"));
+  const roots = new Set(path.slice(0, 1));
+  const values = new Map<ByteString, Bson>();
+  for (const { bytes } of foundBy(place, documentAt(spec, "query") ?? NOTHING, Number.POSITIVE_INFINITY)) {
+    isAny(readKnownBson(bytes, roots), path, "elements", (value) => {
+      spend(place.work, 1);
+      if (value !== undefined) {
+        const key = keyOf(value);
+        if (!values.has(key)) values.set(key, value);
+      }
+      return false;
+    });
+  }
+  return answered(new Map([["values", [...values.values()]]]), asked);
+}

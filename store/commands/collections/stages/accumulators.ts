@@ -1,0 +1,182 @@
+/** What $group keeps of the values of a group. Source: MongoDB's manual, "Accumulators". */
+import { type Bson, Int32 } from "../../../values/collections/bson.js";
+import {
+  type BsonNumber,
+  decimalParts,
+  doubleOf,
+  exactParts,
+  isNumber,
+} from "../../../values/collections/bson-numbers.js";
+import { compareBson, keyOf } from "../../../values/collections/bson-order.js";
+import {
+  Decimal,
+  type DecimalParts,
+  decimalOf,
+  decimalQuotient,
+  decimalSum,
+} from "../../../values/collections/decimal.js";
+
+export interface Accumulator {
+  /** @param value  undefined: the document has none */
+  add(value: Bson | undefined): void;
+  result(): Bson | undefined;
+}
+
+/** As many digits as a decimal has. */
+const DECIMAL_DIGITS = 34;
+
+/** A sum of numbers of all kinds: integers exactly, doubles with what each addition has lost, decimals as such. */
+class Sum {
+  count = 0;
+  #integers = 0n;
+  #hasLong = false;
+  #hasDouble = false;
+  #double = 0;
+  #lost = 0;
+  #decimal: DecimalParts | null = null;
+
+  add(value: BsonNumber): void {
+    this.count++;
+    if (value instanceof Decimal)
+      this.#decimal = decimalOf(decimalSum(this.#decimal ?? ZERO, value.parts)).parts;
+    else if (value instanceof Int32) this.#integers += BigInt(value.value);
+    else if (typeof value === "bigint") {
+      this.#hasLong = true;
+      this.#integers += value;
+    } else this.#addDouble(value);
+  }
+
+  #addDouble(value: number): void {
+    this.#hasDouble = true;
+    const sum = this.#double + value;
+    // What is lost of the smaller one.
+    if (Number.isFinite(sum)) {
+      const part = sum - this.#double;
+      this.#lost += this.#double - (sum - part) + (value - part);
+    }
+    this.#double = sum;
+  }
+
+  /** Integers among doubles count as doubles. */
+  get double(): number {
+    const near = Number(this.#integers);
+    const rest = Number(this.#integers - BigInt(near));
+    const sum = this.#double + near;
+    if (!Number.isFinite(sum)) return sum;
+    const part = sum - this.#double;
+    const lost = this.#double - (sum - part) + (near - part);
+    return sum + (this.#lost + lost + rest);
+  }
+
+  get decimal(): DecimalParts | null {
+    if (this.#decimal === null) return null;
+    const integers = exactParts(this.#integers);
+    const others = this.#hasDouble
+      ? decimalSum(decimalParts(this.#double, DECIMAL_DIGITS), decimalParts(this.#lost, DECIMAL_DIGITS))
+      : ZERO;
+    return decimalSum(decimalSum(this.#decimal, integers), others);
+  }
+
+  result(): BsonNumber {
+    const { decimal } = this;
+    if (decimal !== null) return decimalOf(decimal);
+    if (this.#hasDouble || BigInt.asIntN(64, this.#integers) !== this.#integers) return this.double;
+    if (this.#hasLong || BigInt.asIntN(32, this.#integers) !== this.#integers) return this.#integers;
+    return new Int32(Number(this.#integers));
+  }
+}
+
+const ZERO: DecimalParts = { isNegative: false, coefficient: 0n, exponent: 0 };
+
+function sum(): Accumulator {
+  const total = new Sum();
+  return {
+    add: (value) => {
+      if (isNumber(value)) total.add(value);
+    },
+    result: () => total.result(),
+  };
+}
+
+function average(): Accumulator {
+  const total = new Sum();
+  return {
+    add: (value) => {
+      if (isNumber(value)) total.add(value);
+    },
+    result: () => {
+      if (total.count === 0) return null;
+      const { decimal } = total;
+      return decimal === null
+        ? doubleOf(total.double) / total.count
+        : decimalOf(decimalQuotient(decimal, BigInt(total.count)));
+    },
+  };
+}
+
+/** Of values that are there and not null. */
+const extreme = (isBetter: (order: number) => boolean) => (): Accumulator => {
+  let best: Bson | undefined;
+  return {
+    add: (value) => {
+      if (value === undefined || value === null) return;
+      if (best === undefined || isBetter(compareBson(value, best))) best = value;
+    },
+    result: () => best,
+  };
+};
+
+function first(): Accumulator {
+  let isFirst = true;
+  let kept: Bson | undefined;
+  return {
+    add: (value) => {
+      if (isFirst) kept = value;
+      isFirst = false;
+    },
+    result: () => kept,
+  };
+}
+
+function last(): Accumulator {
+  let kept: Bson | undefined;
+  return {
+    add: (value) => {
+      kept = value;
+    },
+    result: () => kept,
+  };
+}
+
+function all(): Accumulator {
+  const values: Bson[] = [];
+  return {
+    add: (value) => {
+      if (value !== undefined) values.push(value);
+    },
+    result: () => values,
+  };
+}
+
+function different(): Accumulator {
+  const values = new Map<string, Bson>();
+  return {
+    add: (value) => {
+      if (value === undefined) return;
+      const key = keyOf(value);
+      if (!values.has(key)) values.set(key, value);
+    },
+    result: () => [...values.values()],
+  };
+}
+
+export const ACCUMULATORS: ReadonlyMap<string, () => Accumulator> = new Map<string, () => Accumulator>([
+  ["$sum", sum],
+  ["$avg", average],
+  ["$min", extreme((order) => order < 0)],
+  ["$max", extreme((order) => order > 0)],
+  ["$first", first],
+  ["$last", last],
+  ["$push", all],
+  ["$addToSet", different],
+]);

@@ -1,0 +1,62 @@
+/** $group: one document for each value of an expression, in the order in which the first of each came. Source: MongoDB's manual, "$group". */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isDocument } from "../../../values/collections/bson.js";
+import { keyOf } from "../../../values/collections/bson-order.js";
+import { type Expression, expressionOf, type Scope } from "../queries/expressions.js";
+import { MongoFailure, spend } from "../queries/mongo-failure.js";
+import { ACCUMULATORS, type Accumulator } from "./accumulators.js";
+
+interface Field {
+  readonly name: ByteString;
+  readonly start: () => Accumulator;
+  readonly operand: Expression;
+}
+
+interface Group {
+  readonly id: Bson;
+  readonly accumulators: readonly Accumulator[];
+}
+
+/** @throws CommandFailure */
+export function grouping(
+  spec: BsonDocument,
+  scope: Scope,
+): (documents: readonly BsonDocument[]) => readonly BsonDocument[] {
+  const id = spec.get("_id");
+  if (id === undefined) throw new MongoFailure(15955, "a group specification must include an _id");
+  const idOf = expressionOf(id, scope);
+  const fields = [...spec].flatMap(([name, value]) => (name === "_id" ? [] : [fieldOf(name, value, scope)]));
+  return (documents) => {
+    const groups = new Map<ByteString, Group>();
+    spend(scope.work, documents.length * fields.length);
+    for (const document of documents) {
+      const value = idOf(document) ?? null;
+      const key = keyOf(value);
+      let group = groups.get(key);
+      if (group === undefined) {
+        group = { id: value, accumulators: fields.map(({ start }) => start()) };
+        groups.set(key, group);
+      }
+      for (const [i, accumulator] of group.accumulators.entries())
+        accumulator.add((fields[i] as Field).operand(document));
+    }
+    return [...groups.values()].map(({ id: value, accumulators }) => {
+      const made = new Map<ByteString, Bson>([["_id", value]]);
+      for (const [i, accumulator] of accumulators.entries())
+        made.set((fields[i] as Field).name, accumulator.result() ?? null);
+      return made;
+    });
+  };
+}
+
+function fieldOf(name: ByteString, value: Bson, scope: Scope): Field {
+  if (name.includes(".")) throw new MongoFailure(40235, `The field name '${name}' cannot contain '.'`);
+  if (name.startsWith("$"))
+    throw new MongoFailure(40236, `The field name '${name}' cannot be an operator name`);
+  const parts = isDocument(value) && value.size === 1 ? [...value][0] : undefined;
+  if (parts === undefined) throw new MongoFailure(40234, `The field '${name}' must be an accumulator object`);
+  const [operator, operand] = parts;
+  const start = ACCUMULATORS.get(operator);
+  if (start === undefined) throw new MongoFailure(15952, `unknown group operator '${operator}'`);
+  return { name, start, operand: expressionOf(operand, scope) };
+}

@@ -1,0 +1,69 @@
+/** $unwind: a document for each element of an array. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
+import type { FieldPath } from "../../../values/collections/index-keys.js";
+import { MongoFailure, spend, type Work } from "../queries/mongo-failure.js";
+import { truthAt, unknownField } from "../queries/spec.js";
+
+interface Unwinding {
+  readonly path: FieldPath;
+  /** The field that is given the element's place; null: none. */
+  readonly index: FieldPath | null;
+  readonly keepsEmpty: boolean;
+}
+
+/** @throws CommandFailure */
+export function unwound(operand: Bson, work: Work): (documents: readonly BsonDocument[]) => BsonDocument[] {
+  const unwinding = unwindingOf(operand);
+  return (documents) =>
+    documents.flatMap((document) => {
+      const made = each(document, unwinding);
+      spend(work, made.length);
+      return made;
+    });
+}
+
+function unwindingOf(operand: Bson): Unwinding {
+  const spec: BsonDocument = isDocument(operand) ? operand : new Map([["path", operand]]);
+  for (const name of spec.keys())
+    if (!["path", "includeArrayIndex", "preserveNullAndEmptyArrays"].includes(name)) throw unknownField(name);
+  const path = spec.get("path");
+  if (typeof path !== "string" || !path.startsWith("$") || path.startsWith("$$") || path.length < 2)
+    throw new MongoFailure(28818, "path option to $unwind stage should be prefixed with a '$'");
+  const index = spec.get("includeArrayIndex") ?? null;
+  if (index !== null && (typeof index !== "string" || index === "" || index.startsWith("$")))
+    throw new MongoFailure(28822, "includeArrayIndex option to $unwind stage should be a field's name");
+  return {
+    path: path.slice(1).split("."),
+    index: index === null ? null : index.split("."),
+    keepsEmpty: truthAt(spec, "preserveNullAndEmptyArrays"),
+  };
+}
+
+function each(document: BsonDocument, { path, index, keepsEmpty }: Unwinding): BsonDocument[] {
+  const value = along(document, path);
+  const withIndex = (made: BsonDocument, place: bigint | null) =>
+    index === null ? made : replaced(made, index, place);
+  if (isArray(value) && value.length > 0)
+    return value.map((one, i) => withIndex(replaced(document, path, one), BigInt(i)));
+  const isEmpty = value === undefined || value === null || isArray(value);
+  if (isEmpty && !keepsEmpty) return [];
+  return [withIndex(isArray(value) ? replaced(document, path, undefined) : document, null)];
+}
+
+function along(document: BsonDocument, path: FieldPath): Bson | undefined {
+  let value: Bson | undefined = document;
+  for (const name of path) value = isDocument(value) ? value.get(name) : undefined;
+  return value;
+}
+
+/** The document with another value at a place. @param value  undefined: none */
+export function replaced(document: BsonDocument, path: FieldPath, value: Bson | undefined): BsonDocument {
+  const [name, ...rest] = path as readonly [ByteString, ...ByteString[]];
+  const copy = new Map(document);
+  const inner = document.get(name);
+  if (rest.length > 0) copy.set(name, replaced(isDocument(inner) ? inner : new Map(), rest, value));
+  else if (value === undefined) copy.delete(name);
+  else copy.set(name, value);
+  return copy;
+}

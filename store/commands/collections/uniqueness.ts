@@ -1,0 +1,90 @@
+/** What unique indexes forbid. Everything that a statement would change is looked at before anything changes. */
+import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, Int32, ObjectId } from "../../values/collections/bson.js";
+import { isNumber } from "../../values/collections/bson-numbers.js";
+import type { Collection } from "../../values/collections/collection.js";
+import { type CollectionIndex, ID_INDEX } from "../../values/collections/collection-index.js";
+import { Decimal, decimalText } from "../../values/collections/decimal.js";
+import { writeExtendedJson } from "../../values/collections/extended-json.js";
+import { type IndexKey, ParallelArrays } from "../../values/collections/index-keys.js";
+import { MongoFailure } from "./queries/mongo-failure.js";
+
+export class Uniqueness {
+  readonly #namespace: ByteString;
+  readonly #indexes: readonly CollectionIndex[];
+  /** Numbers of the documents that are to be replaced. */
+  readonly #leaving: ReadonlySet<number>;
+  /** Keys of documents that have been looked at, by index. */
+  readonly #coming = new Map<CollectionIndex, Set<ByteString>>();
+
+  constructor(namespace: ByteString, collection: Collection, leaving: ReadonlySet<number> = new Set()) {
+    this.#namespace = namespace;
+    this.#indexes = collection.indexes;
+    this.#leaving = leaving;
+  }
+
+  /** Takes a document among those to come. @throws CommandFailure  another one has what may be there once only */
+  take(bytes: ByteString): void {
+    const kept = this.#indexes.map((index) => ({ index, keys: this.#keysOf(index, bytes) }));
+    for (const { index, keys } of kept) {
+      if (!index.spec.isUnique) continue;
+      const coming = this.#coming.get(index);
+      const isTaken = ({ text }: IndexKey) =>
+        coming?.has(text) === true || index.equal(text).some((number) => !this.#leaving.has(number));
+      const taken = keys.find(isTaken);
+      if (taken !== undefined) throw duplicate(this.#namespace, index, taken);
+    }
+    for (const { index, keys } of kept) {
+      if (!index.spec.isUnique) continue;
+      let coming = this.#coming.get(index);
+      if (coming === undefined) this.#coming.set(index, (coming = new Set()));
+      for (const { text } of keys) coming.add(text);
+    }
+  }
+
+  #keysOf(index: CollectionIndex, bytes: ByteString): readonly IndexKey[] {
+    return keysOf(index, bytes);
+  }
+}
+
+/** @throws CommandFailure */
+export function keysOf(index: CollectionIndex, bytes: ByteString): readonly IndexKey[] {
+  try {
+    return index.keysOf(bytes);
+  } catch (fault) {
+    if (fault instanceof ParallelArrays)
+      throw new MongoFailure(171, `cannot index parallel arrays: index ${index.spec.name}`);
+    throw fault;
+  }
+}
+
+export function duplicate(
+  namespace: ByteString,
+  { spec }: CollectionIndex,
+  { values }: IndexKey,
+): MongoFailure {
+  const names = [...spec.pattern.keys()];
+  const shown = names.map((name, i) => `${name}: ${shellText(values[i] ?? null)}`).join(", ");
+  return new MongoFailure(
+    11000,
+    `E11000 duplicate key error collection: ${namespace} index: ${spec.name} dup key: { ${shown} }`,
+    new Map<ByteString, Bson>([
+      ["keyPattern", spec.name === ID_INDEX.name ? ID_INDEX.pattern : spec.pattern],
+      ["keyValue", new Map(names.map((name, i) => [name, values[i] ?? null])) as BsonDocument],
+    ]),
+  );
+}
+
+/** Bytes of a value that an error repeats. */
+const SHOWN_MAX = 256;
+
+/** As MongoDB's shell writes it. */
+function shellText(value: Bson): ByteString {
+  if (value instanceof ObjectId) return `ObjectId('${Buffer.from(value.bytes, "latin1").toString("hex")}')`;
+  if (value instanceof Int32) return String(value.value);
+  if (value instanceof Decimal) return bytesOfText(decimalText(value));
+  if (isNumber(value)) return String(value);
+  const text = writeExtendedJson(value);
+  // Cut between characters.
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX).replace(/[\x80-\xff]+$/, "")}...` : text;
+}

@@ -1,0 +1,92 @@
+/** What $push, $addToSet, $pull and $pop make of an array. Source: MongoDB's manual, "Array Update Operators". */
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
+import { isNumber } from "../../../values/collections/bson-numbers.js";
+import { compareBson, keyOf } from "../../../values/collections/bson-order.js";
+import { elementTest } from "../queries/filter.js";
+import { badValue, failedToParse, spend, type Work } from "../queries/mongo-failure.js";
+import { sortingOf } from "../queries/sorting.js";
+import { integerIn } from "../queries/spec.js";
+
+export type ArrayChange = (array: readonly Bson[]) => readonly Bson[];
+
+const MODIFIERS = ["$each", "$position", "$sort", "$slice"];
+
+function eachOf(operand: Bson, known: readonly string[]): BsonDocument | null {
+  if (!isDocument(operand) || !operand.has("$each")) return null;
+  for (const name of operand.keys())
+    if (!known.includes(name)) throw badValue(`Unrecognized clause: ${name}`);
+  if (!isArray(operand.get("$each"))) throw badValue("The argument to $each must be an array");
+  return operand;
+}
+
+export function pushed(operand: Bson, work: Work): ArrayChange {
+  const modified = eachOf(operand, MODIFIERS);
+  if (modified === null) return (array) => [...array, operand];
+  const added = modified.get("$each") as readonly Bson[];
+  const [position, order, slice] = ["$position", "$sort", "$slice"].map((name) => modified.get(name));
+  const place = position === undefined ? null : integerIn(position, "$position");
+  const sort = order === undefined ? null : elementSort(order, work);
+  const kept = slice === undefined ? null : integerIn(slice, "$slice");
+  return (array) => {
+    spend(work, Math.floor(array.length / ELEMENTS_A_UNIT));
+    const at = place === null ? array.length : placeIn(array.length, place);
+    let result: readonly Bson[] = [...array.slice(0, at), ...added, ...array.slice(at)];
+    if (sort !== null) result = sort(result);
+    if (kept === null) return result;
+    return kept < 0 ? result.slice(kept) : result.slice(0, kept);
+  };
+}
+
+/** Elements that are as much work as looking at a document. */
+const ELEMENTS_A_UNIT = 64;
+
+const placeIn = (length: number, place: number): number =>
+  place < 0 ? Math.max(0, length + place) : Math.min(place, length);
+
+function elementSort(order: Bson, work: Work): ArrayChange {
+  if (isNumber(order)) {
+    const direction = integerIn(order, "$sort");
+    if (direction !== 1 && direction !== -1) throw badValue("The $sort element value must be either 1 or -1");
+    return (array) => [...array].sort((a, b) => compareBson(a, b) * direction);
+  }
+  if (!isDocument(order) || order.size === 0) throw badValue("$sort takes 1, -1 or a document of fields");
+  const sorting = sortingOf(order, work);
+  const none: BsonDocument = new Map();
+  return (array) => sorting.sorted(array, (one) => (isDocument(one) ? one : none));
+}
+
+export function addedToSet(operand: Bson): ArrayChange {
+  const modified = eachOf(operand, ["$each"]);
+  const added = modified === null ? [operand] : (modified.get("$each") as readonly Bson[]);
+  return (array) => {
+    const there = new Set(array.map(keyOf));
+    const result = [...array];
+    for (const one of added) {
+      const key = keyOf(one);
+      if (there.has(key)) continue;
+      there.add(key);
+      result.push(one);
+    }
+    return result;
+  };
+}
+
+export function pulled(operand: Bson, work: Work): ArrayChange {
+  const isMeant = elementTest(operand, work);
+  return (array) => {
+    spend(work, Math.floor(array.length / ELEMENTS_A_UNIT));
+    return array.filter((one) => !isMeant(one));
+  };
+}
+
+export function pulledAll(operand: Bson): ArrayChange {
+  if (!isArray(operand)) throw badValue("$pullAll requires an array argument");
+  const keys = new Set(operand.map(keyOf));
+  return (array) => array.filter((one) => !keys.has(keyOf(one)));
+}
+
+export function popped(operand: Bson): ArrayChange {
+  const side = isNumber(operand) ? integerIn(operand, "$pop") : 0;
+  if (side !== 1 && side !== -1) throw failedToParse("$pop expects 1 or -1");
+  return (array) => (side === 1 ? array.slice(0, -1) : array.slice(1));
+}

@@ -1,0 +1,71 @@
+/** Places in a document that updates change: the way is taken as it stands, an array's elements have numbers. The document is its owner's own. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
+import { typeOf } from "../../../values/collections/bson-type.js";
+import { type FieldPath, isPlace } from "../../../values/collections/index-keys.js";
+import { badValue, MongoFailure } from "../queries/mongo-failure.js";
+
+/** Elements that an array may be filled up with to reach a place; as in MongoDB. */
+const PADDING_MAX = 1_500_000;
+
+type Writable = Map<ByteString, Bson>;
+
+/** The value at a place; undefined: there is none. */
+export function valueAt(document: BsonDocument, path: FieldPath): Bson | undefined {
+  let value: Bson | undefined = document;
+  for (const name of path) {
+    if (isDocument(value)) value = value.get(name);
+    else if (isArray(value) && isPlace(name)) value = value[Number(name)];
+    else return undefined;
+  }
+  return value;
+}
+
+/** Puts a value at a place; documents on the way are made. @throws CommandFailure  something else is in the way */
+export function putAt(document: BsonDocument, path: FieldPath, value: Bson): void {
+  let inside: Bson = document;
+  for (const [i, name] of path.slice(0, -1).entries()) {
+    const next: Bson | undefined = child(inside, name);
+    if (next === undefined || (next === null && isArray(inside) && Number(name) >= inside.length)) {
+      // All that is missing is made at once, so that a failure has made none of it.
+      let made: Bson = value;
+      for (const rest of path.slice(i + 1).reverse()) made = new Map([[rest, made]]);
+      setChild(inside, name, made, path);
+      return;
+    }
+    inside = next;
+  }
+  setChild(inside, path.at(-1) as ByteString, value, path);
+}
+
+function child(inside: Bson, name: ByteString): Bson | undefined {
+  if (isDocument(inside)) return inside.get(name);
+  return isArray(inside) && isPlace(name) ? inside[Number(name)] : undefined;
+}
+
+function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath): void {
+  if (isDocument(inside)) {
+    (inside as Writable).set(name, value);
+    return;
+  }
+  if (!isArray(inside) || !isPlace(name))
+    throw new MongoFailure(
+      28,
+      `Cannot create field '${name}' in an element of type ${typeOf(inside).name} (${path.join(".")})`,
+    );
+  const place = Number(name);
+  const array = inside as Bson[];
+  if (place - array.length > PADDING_MAX) throw badValue(`can't backfill more than ${PADDING_MAX} elements`);
+  while (array.length < place) array.push(null);
+  array[place] = value;
+}
+
+/** Takes a field away, or makes an element null. @returns whether anything was there */
+export function removeAt(document: BsonDocument, path: FieldPath): boolean {
+  const inside = path.length === 1 ? document : valueAt(document, path.slice(0, -1));
+  const name = path.at(-1) as ByteString;
+  if (isDocument(inside)) return (inside as Writable).delete(name);
+  if (!isArray(inside) || !isPlace(name) || Number(name) >= inside.length) return false;
+  (inside as Bson[])[Number(name)] = null;
+  return true;
+}

@@ -1,0 +1,160 @@
+/** Updates: what a statement makes of a document. Source: MongoDB's manual, "Update Documents". */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import {
+  type Bson,
+  type BsonDocument,
+  isArray,
+  isDocument,
+  Regex,
+} from "../../../values/collections/bson.js";
+import { compareBson } from "../../../values/collections/bson-order.js";
+import { typeOf } from "../../../values/collections/bson-type.js";
+import { type FieldPath, pathOf } from "../../../values/collections/index-keys.js";
+import { isOperators } from "../queries/filter.js";
+import { badValue, failedToParse, MongoFailure, notHere, spend } from "../queries/mongo-failure.js";
+import {
+  type Change,
+  comparePaths,
+  renamed,
+  UPDATE_OPERATORS,
+  type UpdateContext,
+  updatePath,
+} from "./update-operators.js";
+import { putAt, valueAt } from "./update-paths.js";
+
+/** Changes a document that is the caller's own, or gives another. @throws CommandFailure */
+export type Update = (document: BsonDocument) => BsonDocument;
+
+interface PlacedChange {
+  readonly path: FieldPath;
+  readonly change: Change;
+}
+
+/** Places that one update changes. */
+const PLACES_MAX = 10_000;
+
+/** Whether it gives a whole document instead of changing parts. @throws CommandFailure  it is neither */
+export function isReplacement(update: Bson | undefined): boolean {
+  if (isArray(update)) throw notHere("updates by a pipeline are not there");
+  if (!isDocument(update)) throw failedToParse("an update has to be a document");
+  const [first] = update.keys();
+  return first?.startsWith("$") !== true;
+}
+
+/** @throws CommandFailure */
+export function updateOf(update: Bson | undefined, context: UpdateContext): Update {
+  return isReplacement(update)
+    ? replacementOf(update as BsonDocument)
+    : operatorsOf(update as BsonDocument, context);
+}
+
+function replacementOf(replacement: BsonDocument): Update {
+  for (const name of replacement.keys())
+    if (name.startsWith("$"))
+      throw badValue(`The dollar ($) prefixed field '${name}' is not allowed in a replacement`);
+  return (document) => {
+    const [id, wanted] = [document.get("_id"), replacement.get("_id")];
+    if (id === undefined) return replacement;
+    if (wanted !== undefined && !isSame(id, wanted)) throw changedId();
+    const result = new Map<ByteString, Bson>([["_id", id]]);
+    for (const [name, value] of replacement) if (name !== "_id") result.set(name, value);
+    return result;
+  };
+}
+
+const isSame = (a: Bson, b: Bson) => typeOf(a) === typeOf(b) && compareBson(a, b) === 0;
+const changedId = () =>
+  new MongoFailure(66, "the update was found to have altered the immutable field '_id'");
+
+function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
+  const changes: PlacedChange[] = [];
+  for (const [operator, fields] of update) {
+    const make = UPDATE_OPERATORS.get(operator);
+    if (make === undefined && operator !== "$rename") {
+      const about = operator.startsWith("$") ? "is not there" : "is no operator: a replacement has none";
+      throw failedToParse(`Unknown modifier: ${operator} ${about}`);
+    }
+    if (!isDocument(fields))
+      throw failedToParse(`Modifiers operate on fields but we found type ${typeOf(fields).name} instead`);
+    for (const [name, operand] of fields) {
+      const path = updatePath(name);
+      if (make !== undefined) changes.push({ path, change: make(operand, name, context) });
+      else changes.push(...renaming(path, operand));
+    }
+  }
+  if (changes.length > PLACES_MAX) throw badValue(`an update changes ${PLACES_MAX} places at most`);
+  changes.sort((a, b) => comparePaths(a.path, b.path));
+  checkConflicts(changes);
+  return (document) => {
+    spend(context.work, changes.length);
+    const id = document.get("_id");
+    for (const { path, change } of changes) change(document, path, context);
+    if (id === undefined) return document;
+    const after = document.get("_id");
+    if (after === undefined || !isSame(id, after)) throw changedId();
+    return document;
+  };
+}
+
+function renaming(path: FieldPath, operand: Bson): readonly PlacedChange[] {
+  if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
+  const to = updatePath(operand);
+  // The place that it comes from must be no other's either.
+  return [
+    { path: to, change: renamed(path) },
+    { path, change: () => {} },
+  ];
+}
+
+/** In order, a place comes right before those inside it. */
+function checkConflicts(changes: readonly PlacedChange[]): void {
+  for (const [i, { path }] of changes.entries()) {
+    const before = changes[i - 1]?.path;
+    if (before?.every((name, at) => name === path[at]) === true)
+      throw new MongoFailure(
+        40,
+        `Updating the path '${path.join(".")}' would create a conflict at '${before.join(".")}'`,
+      );
+  }
+}
+
+/** The document that a filter says is to be made when none meets it: fields that have to equal a value. @throws CommandFailure */
+export function documentOfQuery(query: BsonDocument): BsonDocument {
+  const document: BsonDocument = new Map();
+  putEqualities(query, document);
+  return document;
+}
+
+function putEqualities(query: BsonDocument, document: BsonDocument): void {
+  for (const [name, operand] of query) {
+    if (name === "$and" || (name === "$or" && isArray(operand) && operand.length === 1)) {
+      for (const each of operand as readonly Bson[]) putEqualities(each as BsonDocument, document);
+      continue;
+    }
+    if (name.startsWith("$") || operand instanceof Regex) continue;
+    const value = isOperators(operand) ? equalValue(operand) : operand;
+    if (value === undefined) continue;
+    const path = pathOf(name);
+    if (
+      path.some((_, i) => valueAt(document, path.slice(0, i + 1)) !== undefined && isEnd(document, path, i))
+    )
+      throw new MongoFailure(54, `cannot infer query fields to set, path '${name}' is matched twice`);
+    putAt(document, path, value);
+  }
+}
+
+function equalValue(operand: BsonDocument): Bson | undefined {
+  const all = operand.get("$all");
+  return operand.get("$eq") ?? (isArray(all) && all.length === 1 ? all[0] : undefined);
+}
+
+/** Whether what is at a part of a way is no document that the way may go on through. */
+const isEnd = (document: BsonDocument, path: FieldPath, i: number): boolean =>
+  i === path.length - 1 || !isDocument(valueAt(document, path.slice(0, i + 1)));
+
+/** With `_id` in front. */
+export function withId(document: BsonDocument, id: Bson): BsonDocument {
+  const result = new Map<ByteString, Bson>([["_id", id]]);
+  for (const [name, value] of document) if (name !== "_id") result.set(name, value);
+  return result;
+}

@@ -1,0 +1,55 @@
+/** The mutators of collections: part of the face in mutators.ts, with the same rules. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
+import type { IndexSpec } from "../values/collections/collection-index.js";
+import type { Entry } from "./keyspace.js";
+import type { UndoRecord } from "./undo.js";
+
+/** The key of a collection. */
+type CollectionEntry = Omit<Entry, "value"> & { readonly value: Collection };
+
+export interface CollectionMutatorHost {
+  /** Keeps what takes a change back, if anybody asks for it. */
+  record(record: UndoRecord): void;
+  /** Notes the unit as the last that changed a key. */
+  touch(entry: CollectionEntry): void;
+}
+
+export class CollectionMutators {
+  readonly #host: CollectionMutatorHost;
+
+  constructor(host: CollectionMutatorHost) {
+    this.#host = host;
+  }
+
+  /** Appends documents. An empty collection stays. */
+  push(entry: CollectionEntry, documents: readonly ByteString[]): void {
+    if (documents.length === 0) return;
+    this.#host.record({ mutator: "collectionPush", collection: entry.value, count: documents.length });
+    for (const bytes of documents) entry.value.push(bytes);
+    this.#host.touch(entry);
+  }
+
+  /** Puts others in the places of documents that are there. */
+  set(entry: CollectionEntry, changed: NumberedDocuments): void {
+    if (changed.numbers.length === 0) return;
+    const old = entry.value.set(changed);
+    this.#host.record({ mutator: "collectionSet", collection: entry.value, old });
+    this.#host.touch(entry);
+  }
+
+  /** Removes documents that are there. @param numbers  rising */
+  remove(entry: CollectionEntry, numbers: readonly number[]): void {
+    if (numbers.length === 0) return;
+    const removed = entry.value.remove(numbers);
+    this.#host.record({ mutator: "collectionRemove", collection: entry.value, removed });
+    this.#host.touch(entry);
+  }
+
+  /** Sets which indexes there are, besides that of _id. */
+  index(entry: CollectionEntry, specs: readonly IndexSpec[]): void {
+    this.#host.record({ mutator: "collectionIndex", collection: entry.value, old: entry.value.specs });
+    entry.value.specs = specs;
+    this.#host.touch(entry);
+  }
+}

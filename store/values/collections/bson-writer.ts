@@ -1,0 +1,86 @@
+/** Values as BSON's bytes. The same value makes the same bytes on every machine. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import {
+  Binary,
+  type Bson,
+  BsonDate,
+  type BsonDocument,
+  BsonFault,
+  DEPTH_MAX,
+  DOCUMENT_BYTES_MAX,
+  type Extreme,
+  Int32,
+  ObjectId,
+  Regex,
+  Timestamp,
+} from "./bson.js";
+import { Decimal } from "./decimal.js";
+
+const scratch = new DataView(new ArrayBuffer(8));
+const NAN: ByteString = "\0\0\0\0\0\0\xf8\x7f";
+
+/** @throws BsonFault  it is larger or deeper than a document may be */
+export function writeBson(document: BsonDocument): ByteString {
+  return documentBytes(document, 1);
+}
+
+function documentBytes(fields: BsonDocument | readonly Bson[], depth: number): ByteString {
+  if (depth > DEPTH_MAX) throw new BsonFault(`documents are more than ${DEPTH_MAX} deep in each other`);
+  const parts: ByteString[] = [];
+  let length = 5;
+  for (const [name, value] of fields.entries()) {
+    const element = elementBytes(`${name}\0`, value, depth);
+    length += element.length;
+    if (length > DOCUMENT_BYTES_MAX)
+      throw new BsonFault(`a document would have more than ${DOCUMENT_BYTES_MAX} bytes`);
+    parts.push(element);
+  }
+  return `${int32(length)}${parts.join("")}\0`;
+}
+
+function elementBytes(name: ByteString, value: Bson, depth: number): ByteString {
+  switch (typeof value) {
+    case "string":
+      return `\x02${name}${int32(value.length + 1)}${value}\0`;
+    case "number":
+      return `\x01${name}${double(value)}`;
+    case "boolean":
+      return `\x08${name}${value ? "\x01" : "\0"}`;
+    case "bigint":
+      return `\x12${name}${int64(value)}`;
+  }
+  if (value === null) return `\x0a${name}`;
+  if (value instanceof Int32) return `\x10${name}${int32(value.value)}`;
+  if (value instanceof ObjectId) return `\x07${name}${value.bytes}`;
+  if (value instanceof Map) return `\x03${name}${documentBytes(value, depth + 1)}`;
+  if (Array.isArray(value)) return `\x04${name}${documentBytes(value, depth + 1)}`;
+  if (value instanceof BsonDate) return `\x09${name}${int64(value.at)}`;
+  if (value instanceof Timestamp) return `\x11${name}${int64(value.value)}`;
+  if (value instanceof Decimal) return `\x13${name}${value.bytes}`;
+  if (value instanceof Binary)
+    return `\x05${name}${int32(value.bytes.length)}${String.fromCharCode(value.subtype)}${value.bytes}`;
+  if (value instanceof Regex) return `\x0b${name}${value.pattern}\0${value.options}\0`;
+  return `${(value as Extreme).side === "min" ? "\xff" : "\x7f"}${name}`;
+}
+
+function int32(value: number): ByteString {
+  return String.fromCharCode(value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff);
+}
+
+function int64(value: bigint): ByteString {
+  scratch.setBigInt64(0, BigInt.asIntN(64, value), true);
+  return eight();
+}
+
+function double(value: number): ByteString {
+  // Which of the many it is would be the machine's choice.
+  if (Number.isNaN(value)) return NAN;
+  scratch.setFloat64(0, value, true);
+  return eight();
+}
+
+function eight(): ByteString {
+  let bytes = "";
+  for (let i = 0; i < 8; i++) bytes += String.fromCharCode(scratch.getUint8(i));
+  return bytes;
+}

@@ -1,0 +1,130 @@
+/**
+ * A collection: documents as BSON's bytes, in the order in which they came, which is state, and the indexes that were asked for. Each
+ * document has a number of its own, rising; numbers, and what indexes hold, are no state.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { Table } from "../relations/table.js";
+import { CollectionIndex, ID_INDEX, type IndexSpec } from "./collection-index.js";
+
+/** Documents with their numbers, which rise. */
+export interface NumberedDocuments {
+  readonly numbers: readonly number[];
+  readonly documents: readonly ByteString[];
+}
+
+/** Of more changes at once, if they are of so large a part of the documents, indexes are made anew. */
+const CHANGES_MAX = 64;
+const LARGE_PART = 0.25;
+
+export class Collection {
+  /** A row of one cell for each document. */
+  readonly #table: Table;
+  #specs: readonly IndexSpec[] = [];
+  /** By name; made when they are first asked for. */
+  readonly #indexes = new Map<ByteString, CollectionIndex>();
+
+  constructor(table = new Table()) {
+    this.#table = table;
+  }
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** All documents, in order. */
+  *documents(): Generator<ByteString> {
+    for (const [, [bytes]] of this.#table.numbered()) yield bytes as ByteString;
+  }
+
+  *numbered(): Generator<readonly [number: number, document: ByteString]> {
+    for (const [number, [bytes]] of this.#table.numbered()) yield [number, bytes as ByteString];
+  }
+
+  /** The document of a number that an index tells. */
+  document(number: number): ByteString {
+    return this.#table.row(number)[0] as ByteString;
+  }
+
+  /** Those that were asked for, in that order; that of _id is always there besides. */
+  get specs(): readonly IndexSpec[] {
+    return this.#specs;
+  }
+
+  /** Inverse: the old ones. */
+  set specs(specs: readonly IndexSpec[]) {
+    this.#specs = specs;
+    this.#indexes.clear();
+  }
+
+  /** All of them, made if they were not yet. */
+  get indexes(): readonly CollectionIndex[] {
+    return [ID_INDEX, ...this.#specs].map((spec) => this.#index(spec));
+  }
+
+  #index(spec: IndexSpec): CollectionIndex {
+    let index = this.#indexes.get(spec.name);
+    if (index === undefined) {
+      index = new CollectionIndex(spec);
+      for (const [number, bytes] of this.numbered()) index.add(number, bytes);
+      this.#indexes.set(spec.name, index);
+    }
+    return index;
+  }
+
+  /** Appends a document. Inverse: `pop`. */
+  push(bytes: ByteString): void {
+    this.#table.push([bytes]);
+    if (this.#indexes.size === 0) return;
+    const number = this.#table.lastNumber;
+    for (const index of this.#indexes.values()) index.add(number, bytes);
+  }
+
+  /** Takes the last documents away, which were pushed last. */
+  pop(count: number): void {
+    for (let left = count; left > 0; left--) {
+      const number = this.#table.lastNumber;
+      const bytes = this.document(number);
+      for (const index of this.#indexes.values()) index.remove(number, bytes);
+      this.#table.pop(1);
+    }
+  }
+
+  /** Puts others in the places of documents. @returns the old ones */
+  set({ numbers, documents }: NumberedDocuments): NumberedDocuments {
+    this.#beforeChanges(numbers.length);
+    const { rows } = this.#table.set({ numbers, rows: documents.map((bytes) => [bytes]) });
+    const old = rows.map(([bytes]) => bytes as ByteString);
+    for (const index of this.#indexes.values()) {
+      for (const [i, number] of numbers.entries()) index.remove(number, old[i] as ByteString);
+      for (const [i, number] of numbers.entries()) index.add(number, documents[i] as ByteString);
+    }
+    return { numbers, documents: old };
+  }
+
+  /** Removes documents that are there. Inverse: `restore`. @param numbers  rising */
+  remove(numbers: readonly number[]): NumberedDocuments {
+    this.#beforeChanges(numbers.length);
+    const { rows } = this.#table.remove(numbers);
+    const documents = rows.map(([bytes]) => bytes as ByteString);
+    for (const index of this.#indexes.values())
+      for (const [i, number] of numbers.entries()) index.remove(number, documents[i] as ByteString);
+    return { numbers, documents };
+  }
+
+  restore({ numbers, documents }: NumberedDocuments): void {
+    this.#beforeChanges(numbers.length);
+    this.#table.restore({ numbers, rows: documents.map((bytes) => [bytes]) });
+    for (const index of this.#indexes.values())
+      for (const [i, number] of numbers.entries()) index.add(number, documents[i] as ByteString);
+  }
+
+  clone(): Collection {
+    const copy = new Collection(this.#table.clone());
+    copy.#specs = this.#specs;
+    return copy;
+  }
+
+  #beforeChanges(count: number): void {
+    if (count > CHANGES_MAX && count > this.size * LARGE_PART) this.#indexes.clear();
+  }
+}

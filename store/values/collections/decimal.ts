@@ -1,0 +1,205 @@
+/**
+ * Decimal128 of IEEE 754, its coefficient in binary: kept as its sixteen bytes, so that 1.0 and 1.00 stay two, and taken apart where it is
+ * compared or counted with. Half is rounded to even, to 34 digits. Source: IEEE 754-2008, 3.5.2; MongoDB's Decimal128.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+
+const DIGITS = 34;
+const BIAS = 6176;
+const EXPONENT_MIN = -BIAS;
+const EXPONENT_MAX = 6111;
+const COEFFICIENT_END = 10n ** BigInt(DIGITS);
+const SIGN = 1n << 127n;
+const COEFFICIENT_MASK = (1n << 113n) - 1n;
+const INFINITY_BITS = 0b11110n << 122n;
+const NAN_BITS = 0b11111n << 122n;
+
+/** coefficient × 10^exponent. */
+export interface Finite {
+  readonly isNegative: boolean;
+  /** Not negative. */
+  readonly coefficient: bigint;
+  readonly exponent: number;
+}
+
+export type DecimalParts = Finite | "nan" | "infinity" | "-infinity";
+
+export class Decimal {
+  /** Sixteen, the lowest first. */
+  readonly bytes: ByteString;
+  #parts: DecimalParts | null = null;
+
+  constructor(bytes: ByteString) {
+    this.bytes = bytes;
+  }
+
+  get parts(): DecimalParts {
+    this.#parts ??= partsOf(this.bytes);
+    return this.#parts;
+  }
+}
+
+function partsOf(bytes: ByteString): DecimalParts {
+  let bits = 0n;
+  for (let i = 15; i >= 0; i--) bits = (bits << 8n) | BigInt(bytes.charCodeAt(i));
+  const isNegative = (bits & SIGN) !== 0n;
+  const top = Number((bits >> 122n) & 0b11111n);
+  if (top === 0b11111) return "nan";
+  if (top === 0b11110) return isNegative ? "-infinity" : "infinity";
+  if (top >= 0b11000) {
+    // A coefficient too large to be one counts as none.
+    return { isNegative, coefficient: 0n, exponent: Number((bits >> 111n) & 0x3fffn) - BIAS };
+  }
+  const coefficient = bits & COEFFICIENT_MASK;
+  const exponent = Number((bits >> 113n) & 0x3fffn) - BIAS;
+  return { isNegative, coefficient: coefficient < COEFFICIENT_END ? coefficient : 0n, exponent };
+}
+
+function ofBits(bits: bigint): Decimal {
+  let bytes = "";
+  for (let i = 0; i < 16; i++) bytes += String.fromCharCode(Number((bits >> BigInt(8 * i)) & 0xffn));
+  return new Decimal(bytes);
+}
+
+/** Rounded to what can be kept. */
+export function decimalOf(parts: DecimalParts): Decimal {
+  if (parts === "nan") return ofBits(NAN_BITS);
+  if (parts === "infinity") return ofBits(INFINITY_BITS);
+  if (parts === "-infinity") return ofBits(SIGN | INFINITY_BITS);
+  let { coefficient, exponent } = parts;
+  const { isNegative } = parts;
+  // Rounded once: the digits that are too many and those below the least exponent together.
+  const excess = Math.max(digitsOf(coefficient) - DIGITS, EXPONENT_MIN - exponent, 0);
+  if (excess > 0) {
+    coefficient = shiftedDown(coefficient, excess);
+    exponent += excess;
+    if (coefficient === COEFFICIENT_END) {
+      coefficient /= 10n;
+      exponent++;
+    }
+  }
+  while (exponent > EXPONENT_MAX && coefficient !== 0n && coefficient * 10n < COEFFICIENT_END) {
+    coefficient *= 10n;
+    exponent--;
+  }
+  if (exponent > EXPONENT_MAX) {
+    if (coefficient !== 0n) return decimalOf(isNegative ? "-infinity" : "infinity");
+    exponent = EXPONENT_MAX;
+  }
+  return ofBits((isNegative ? SIGN : 0n) | (BigInt(exponent + BIAS) << 113n) | coefficient);
+}
+
+export const digitsOf = (coefficient: bigint): number =>
+  coefficient === 0n ? 0 : coefficient.toString().length;
+
+/** Divided by a power of ten; half goes to even. */
+function shiftedDown(coefficient: bigint, digits: number): bigint {
+  // Nothing but zeros would be left.
+  if (digits > digitsOf(coefficient) + 1) return 0n;
+  return dividedEven(coefficient, 10n ** BigInt(digits));
+}
+
+function dividedEven(dividend: bigint, divisor: bigint): bigint {
+  const quotient = dividend / divisor;
+  const twice = 2n * (dividend % divisor);
+  return twice > divisor || (twice === divisor && quotient % 2n === 1n) ? quotient + 1n : quotient;
+}
+
+const finite = (signed: bigint, exponent: number, isNegativeZero = false): Finite => ({
+  isNegative: signed < 0n || (signed === 0n && isNegativeZero),
+  coefficient: signed < 0n ? -signed : signed,
+  exponent,
+});
+
+const signedOf = ({ isNegative, coefficient }: Finite): bigint => (isNegative ? -coefficient : coefficient);
+const isNegativePart = (parts: DecimalParts): boolean =>
+  typeof parts === "string" ? parts === "-infinity" : parts.isNegative;
+const isZero = (parts: DecimalParts): boolean => typeof parts !== "string" && parts.coefficient === 0n;
+
+/** More digits apart than this, the smaller one only tells on which side of the larger the sum is. */
+const APART_MAX = 3 * DIGITS;
+
+export function decimalSum(a: DecimalParts, b: DecimalParts): DecimalParts {
+  if (a === "nan" || b === "nan") return "nan";
+  if (typeof a === "string") return typeof b === "string" && a !== b ? "nan" : a;
+  if (typeof b === "string") return b;
+  const [high, low] = a.exponent >= b.exponent ? [a, b] : [b, a];
+  if (high.coefficient !== 0n && high.exponent - low.exponent > APART_MAX) {
+    const exponent = high.exponent - APART_MAX;
+    const nudge = low.coefficient === 0n ? 0n : low.isNegative ? -1n : 1n;
+    return finite(signedOf(high) * 10n ** BigInt(APART_MAX) + nudge, exponent);
+  }
+  const raised = high.coefficient === 0n ? 0n : signedOf(high) * 10n ** BigInt(high.exponent - low.exponent);
+  return finite(raised + signedOf(low), low.exponent, a.isNegative && b.isNegative);
+}
+
+export function decimalProduct(a: DecimalParts, b: DecimalParts): DecimalParts {
+  if (a === "nan" || b === "nan") return "nan";
+  const isNegative = isNegativePart(a) !== isNegativePart(b);
+  if (typeof a === "string" || typeof b === "string")
+    return isZero(a) || isZero(b) ? "nan" : isNegative ? "-infinity" : "infinity";
+  return { isNegative, coefficient: a.coefficient * b.coefficient, exponent: a.exponent + b.exponent };
+}
+
+/** @param divisor  a count, above 0 */
+export function decimalQuotient(a: DecimalParts, divisor: bigint): DecimalParts {
+  if (typeof a === "string" || a.coefficient === 0n) return a;
+  // One digit more than are kept, and one that tells whether anything follows.
+  const digits = DIGITS + 2 + digitsOf(divisor);
+  const scaled = a.coefficient * 10n ** BigInt(digits);
+  let coefficient = scaled / divisor;
+  let exponent = a.exponent - digits;
+  if (scaled % divisor !== 0n) {
+    coefficient = coefficient * 10n + 1n;
+    exponent--;
+  }
+  while (exponent < a.exponent && coefficient % 10n === 0n) {
+    coefficient /= 10n;
+    exponent++;
+  }
+  return { isNegative: a.isNegative, coefficient, exponent };
+}
+
+const TEXT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,6}))?$/;
+
+/** @returns undefined: the text is no decimal */
+export function decimalOfText(text: string): Decimal | undefined {
+  const special = SPECIAL.get(text.toLowerCase());
+  if (special !== undefined) return decimalOf(special);
+  const found = TEXT.exec(text);
+  if (found === null || text.length > 1000) return undefined;
+  const [, sign, whole = "", part = "", only = "", power = "0"] = found;
+  const fraction = part + only;
+  return decimalOf({
+    isNegative: sign === "-",
+    coefficient: BigInt(whole + fraction),
+    exponent: Number(power) - fraction.length,
+  });
+}
+
+const SPECIAL: ReadonlyMap<string, DecimalParts> = new Map<string, DecimalParts>([
+  ["nan", "nan"],
+  ["infinity", "infinity"],
+  ["inf", "infinity"],
+  ["+infinity", "infinity"],
+  ["-infinity", "-infinity"],
+  ["-inf", "-infinity"],
+]);
+
+/** As IEEE 754 has it: scientific where the exponent is positive or there are many zeros. */
+export function decimalText({ parts }: Decimal): string {
+  if (parts === "nan") return "NaN";
+  if (parts === "infinity") return "Infinity";
+  if (parts === "-infinity") return "-Infinity";
+  const { isNegative, coefficient, exponent } = parts;
+  const sign = isNegative ? "-" : "";
+  const digits = coefficient.toString();
+  const adjusted = exponent + digits.length - 1;
+  if (exponent > 0 || adjusted < -6) {
+    const rest = digits.length > 1 ? `.${digits.slice(1)}` : "";
+    return `${sign}${digits[0]}${rest}E${adjusted >= 0 ? "+" : ""}${adjusted}`;
+  }
+  if (exponent === 0) return sign + digits;
+  const padded = digits.padStart(1 - exponent, "0");
+  return `${sign}${padded.slice(0, exponent)}.${padded.slice(exponent)}`;
+}

@@ -1,0 +1,189 @@
+/**
+ * Documents as Extended JSON, which people write: read in its canonical and its relaxed form, written in the canonical one.
+ * Source: github.com/mongodb/specifications, extended-json v2.1.
+ */
+import { type ByteString, bytesOf, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { MalformedJson, parseJson } from "../../../protocol/json/json-reader.js";
+import { JsonNumber, JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
+import {
+  Binary,
+  type Bson,
+  BsonDate,
+  type BsonDocument,
+  BsonFault,
+  DEPTH_MAX,
+  DOCUMENT_BYTES_MAX,
+  Extreme,
+  Int32,
+  MAX_KEY,
+  MIN_KEY,
+  ObjectId,
+  Regex,
+  Timestamp,
+} from "./bson.js";
+import { Decimal, decimalOfText, decimalText } from "./decimal.js";
+
+/** @param text  in UTF-8 @throws BsonFault  it is no document that can be kept */
+export function readExtendedJson(text: ByteString): BsonDocument {
+  if (text.length > DOCUMENT_BYTES_MAX)
+    throw new BsonFault(`a document's text has more than ${DOCUMENT_BYTES_MAX} bytes`);
+  const value = readDocument(parsed(text), 1);
+  if (value instanceof Map) return value;
+  throw new BsonFault("the text is no document");
+}
+
+function parsed(text: ByteString): JsonValue {
+  try {
+    return parseJson(textOfBytes(text));
+  } catch (problem) {
+    if (problem instanceof MalformedJson) throw new BsonFault(problem.message);
+    throw problem;
+  }
+}
+
+function readDocument(value: JsonValue, depth: number): Bson {
+  if (depth > DEPTH_MAX) throw new BsonFault(`documents are more than ${DEPTH_MAX} deep in each other`);
+  if (typeof value === "string") return bytesOfText(value);
+  if (value instanceof JsonNumber) return numberOf(value.text);
+  if (Array.isArray(value)) return value.map((one) => readDocument(one, depth + 1));
+  if (!(value instanceof JsonObject)) return value as boolean | null;
+  const [name = ""] = value.names;
+  const read = name.startsWith("$") ? WRAPPERS.get(name) : undefined;
+  const special = read?.(value.get(name) as JsonValue, value);
+  if (special !== undefined) return special;
+  return new Map(
+    value.names.map((each, i) => [fieldName(each), readDocument(value.values[i] as JsonValue, depth + 1)]),
+  );
+}
+
+function fieldName(name: string): ByteString {
+  if (name.includes("\0")) throw new BsonFault("a field's name has a zero in it");
+  return bytesOfText(name);
+}
+
+function numberOf(text: string): Bson {
+  if (!/^-?\d+$/.test(text) || text === "-0") return Number(text);
+  const integer = BigInt(text);
+  if (BigInt.asIntN(32, integer) === integer) return new Int32(Number(integer));
+  return BigInt.asIntN(64, integer) === integer ? integer : Number(text);
+}
+
+type Reader = (value: JsonValue, whole: JsonObject) => Bson | undefined;
+
+function integer(value: JsonValue, bits: number): bigint | undefined {
+  if (typeof value !== "string" || !/^-?\d{1,20}$/.test(value)) return undefined;
+  const read = BigInt(value);
+  return BigInt.asIntN(bits, read) === read ? read : undefined;
+}
+
+/** By an object's first name; undefined: it is an object like others, an operator perhaps. */
+const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  [
+    "$oid",
+    (value) =>
+      typeof value === "string" && /^[0-9a-f]{24}$/i.test(value)
+        ? new ObjectId(bytesOf(Buffer.from(value, "hex")))
+        : undefined,
+  ],
+  [
+    "$numberInt",
+    (value) => {
+      const read = integer(value, 32);
+      return read === undefined ? undefined : new Int32(Number(read));
+    },
+  ],
+  ["$numberLong", (value) => integer(value, 64)],
+  [
+    "$numberDouble",
+    (value) => {
+      if (typeof value !== "string") return undefined;
+      return value === "NaN" || !Number.isNaN(Number(value)) ? Number(value) : undefined;
+    },
+  ],
+  ["$numberDecimal", (value) => (typeof value === "string" ? decimalOfText(value) : undefined)],
+  ["$date", readDate],
+  [
+    "$timestamp",
+    (value) => {
+      if (!(value instanceof JsonObject)) return undefined;
+      const [t, i] = [value.get("t"), value.get("i")];
+      if (!(t instanceof JsonNumber && i instanceof JsonNumber)) return undefined;
+      return new Timestamp((BigInt.asUintN(32, BigInt(t.text)) << 32n) | BigInt.asUintN(32, BigInt(i.text)));
+    },
+  ],
+  [
+    "$binary",
+    (value) => {
+      if (!(value instanceof JsonObject)) return undefined;
+      const [data, subtype] = [value.get("base64"), value.get("subType")];
+      if (typeof data !== "string" || typeof subtype !== "string") return undefined;
+      return new Binary(Number.parseInt(subtype, 16) & 0xff, bytesOf(Buffer.from(data, "base64")));
+    },
+  ],
+  [
+    "$regularExpression",
+    (value) => {
+      if (!(value instanceof JsonObject)) return undefined;
+      const [pattern, options] = [value.get("pattern"), value.get("options")];
+      if (typeof pattern !== "string" || typeof options !== "string") return undefined;
+      return new Regex(fieldName(pattern), fieldName([...options].sort().join("")));
+    },
+  ],
+  ["$minKey", () => MIN_KEY],
+  ["$maxKey", () => MAX_KEY],
+]);
+
+function readDate(value: JsonValue): Bson | undefined {
+  if (typeof value === "string") {
+    const at = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z$/.test(value)
+      ? Date.parse(value)
+      : Number.NaN;
+    return Number.isNaN(at) ? undefined : new BsonDate(BigInt(at));
+  }
+  const at = value instanceof JsonObject ? integer(value.get("$numberLong") ?? null, 64) : undefined;
+  return at === undefined ? undefined : new BsonDate(at);
+}
+
+/** @returns UTF-8 */
+export function writeExtendedJson(value: Bson): ByteString {
+  return bytesOfText(written(value));
+}
+
+const quoted = (bytes: ByteString): string => JSON.stringify(textOfBytes(bytes));
+const hex = (bytes: ByteString): string => Buffer.from(bytes, "latin1").toString("hex");
+
+function written(value: Bson): string {
+  switch (typeof value) {
+    case "string":
+      return quoted(value);
+    case "number":
+      return `{"$numberDouble":"${Object.is(value, -0) ? "-0.0" : Number.isInteger(value) ? value.toFixed(1) : value}"}`;
+    case "bigint":
+      return `{"$numberLong":"${value}"}`;
+    case "boolean":
+      return String(value);
+  }
+  if (value === null) return "null";
+  if (value instanceof Map)
+    return `{${[...value].map(([name, one]) => `${quoted(name)}:${written(one)}`).join(",")}}`;
+  if (Array.isArray(value)) return `[${value.map(written).join(",")}]`;
+  return writtenSpecial(value as Exclude<typeof value, BsonDocument | readonly Bson[]>);
+}
+
+function writtenSpecial(
+  value: Int32 | Decimal | ObjectId | BsonDate | Timestamp | Binary | Regex | Extreme,
+): string {
+  if (value instanceof Int32) return `{"$numberInt":"${value.value}"}`;
+  if (value instanceof ObjectId) return `{"$oid":"${hex(value.bytes)}"}`;
+  if (value instanceof BsonDate) return `{"$date":{"$numberLong":"${value.at}"}}`;
+  if (value instanceof Decimal) return `{"$numberDecimal":"${decimalText(value)}"}`;
+  if (value instanceof Timestamp)
+    return `{"$timestamp":{"t":${value.value >> 32n},"i":${value.value & 0xffffffffn}}}`;
+  if (value instanceof Binary) {
+    const data = Buffer.from(value.bytes, "latin1").toString("base64");
+    return `{"$binary":{"base64":"${data}","subType":"${value.subtype.toString(16).padStart(2, "0")}"}}`;
+  }
+  if (value instanceof Regex)
+    return `{"$regularExpression":{"pattern":${quoted(value.pattern)},"options":${quoted(value.options)}}}`;
+  return value instanceof Extreme && value.side === "min" ? '{"$minKey":1}' : '{"$maxKey":1}';
+}

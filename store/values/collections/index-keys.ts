@@ -1,0 +1,96 @@
+/** What an index knows a document by. Source: MongoDB's manual, "Multikey Indexes": an array stands for each of its elements. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, BsonFault, isArray, isDocument } from "./bson.js";
+import { keyOf } from "./bson-order.js";
+
+/** A field's way to its value. */
+export type FieldPath = readonly ByteString[];
+
+export const pathOf = (name: ByteString): FieldPath => name.split(".");
+
+/** Whether a part of a way may mean an element of an array. */
+export const isPlace = (name: ByteString): boolean => /^\d+$/.test(name);
+
+/** Two fields of one index go through two arrays. */
+export class ParallelArrays extends BsonFault {}
+
+/** An array without elements, which is neither null nor missing. */
+const EMPTY = Symbol("empty");
+
+interface Place {
+  readonly value: Bson | undefined | typeof EMPTY;
+  /** What is left of the way. */
+  readonly rest: FieldPath;
+  readonly isDone: boolean;
+}
+
+/** A key of a document: its text, equal for equal values, and the values themselves. */
+export interface IndexKey {
+  readonly text: ByteString;
+  /** undefined: an array without elements. */
+  readonly values: readonly (Bson | undefined)[];
+}
+
+/**
+ * A document's keys, no two with the same text.
+ * @param isSparse  whether a document without any of the fields has none
+ * @throws ParallelArrays
+ */
+export function indexKeys(
+  document: BsonDocument,
+  paths: readonly FieldPath[],
+  isSparse: boolean,
+): readonly IndexKey[] {
+  const keys = new Map<ByteString, IndexKey>();
+  collect(
+    paths.map((rest) => ({ value: document, rest, isDone: false })),
+    isSparse,
+    keys,
+  );
+  return [...keys.values()];
+}
+
+function collect(places: readonly Place[], isSparse: boolean, keys: Map<ByteString, IndexKey>): void {
+  const reached = places.map(walked);
+  const arrays = new Set(
+    reached.flatMap(({ value, isDone }) => (!isDone && isArray(value as Bson) ? [value] : [])),
+  );
+  if (arrays.size > 1) throw new ParallelArrays("two fields of one index are arrays");
+  const [array] = arrays as Set<readonly Bson[]>;
+  if (array === undefined) {
+    if (isSparse && reached.every(({ value }) => value === undefined)) return;
+    const text = reached.map(({ value }) => (value === EMPTY ? "e;" : keyOf(value ?? null))).join("");
+    const values = reached.map(({ value }) => (value === EMPTY ? undefined : (value ?? null)));
+    keys.set(text, { text, values });
+    return;
+  }
+  const elements: readonly (Bson | typeof EMPTY)[] = array.length === 0 ? [EMPTY] : array;
+  for (const element of elements)
+    collect(
+      reached.map((place) => (place.value === array && !place.isDone ? entered(place, element) : place)),
+      isSparse,
+      keys,
+    );
+}
+
+/** As far as no array is in the way. */
+function walked(place: Place): Place {
+  let { value, rest } = place;
+  if (place.isDone) return place;
+  for (; rest.length > 0; rest = rest.slice(1)) {
+    const [name = ""] = rest;
+    if (isDocument(value as Bson)) value = (value as BsonDocument).get(name);
+    // The place of an element: only where values are sorted by it, for no index has such a way.
+    else if (isArray(value as Bson) && isPlace(name)) value = (value as readonly Bson[])[Number(name)];
+    else break;
+  }
+  if (isArray(value as Bson)) return { value, rest, isDone: false };
+  return { value: rest.length > 0 ? undefined : value, rest: [], isDone: true };
+}
+
+function entered({ rest }: Place, element: Bson | typeof EMPTY): Place {
+  if (rest.length === 0) return { value: element, rest, isDone: true };
+  // Arrays that are elements themselves are not gone into.
+  if (element === EMPTY || !isDocument(element)) return { value: undefined, rest: [], isDone: true };
+  return { value: element, rest, isDone: false };
+}

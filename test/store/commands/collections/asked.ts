@@ -1,0 +1,49 @@
+/** MDB commands as tests ask them: arguments and answers in Extended JSON, int32 as plain numbers. */
+import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
+import type { Reply } from "../../../../protocol/reply.js";
+import { Database } from "../../../../store/database.js";
+import { canonicalState } from "../../../../store/digest.js";
+import type { UndoRecord } from "../../../../store/engine/undo.js";
+import { readBson } from "../../../../store/values/collections/bson-reader.js";
+import { writeExtendedJson } from "../../../../store/values/collections/extended-json.js";
+
+export class Asked {
+  readonly database = new Database();
+  #units = 0;
+  at = 1_000_000;
+  records: UndoRecord[] = [];
+
+  reply(...argv: readonly string[]): Reply {
+    const unit = { at: this.at, db: 0, id: `unit-${this.#units++}` };
+    return this.database.execute(argv.map(bytesOfText), unit, this.records);
+  }
+
+  /** `MDB.<name> db c …`, answered as a text. */
+  ask(name: string, ...rest: readonly string[]): string {
+    return textOf(this.reply(`MDB.${name}`, "db", "c", ...rest));
+  }
+
+  /** Documents of db.c, as they are. */
+  all(): string {
+    return this.ask("FIND", "{}");
+  }
+
+  state(): string {
+    return canonicalState(this.database).join("\n");
+  }
+}
+
+export function textOf(reply: Reply): string {
+  if (reply.kind === "error") return reply.text;
+  if (reply.kind === "integer") return String(reply.value);
+  if (reply.kind === "status") return reply.text;
+  if (reply.kind === "array") return reply.items.map(textOf).join(" ");
+  if (reply.kind !== "bulk") throw new Error(`a reply of kind ${reply.kind}`);
+  return plain(reply.bytes);
+}
+
+function plain(bytes: ByteString): string {
+  const json = bytes.startsWith("{") && (bytes.length < 4 || bytes.charCodeAt(3) > 1);
+  const text = textOfBytes(json ? bytes : writeExtendedJson(readBson(bytes)));
+  return text.replace(/\{"\$numberInt":"(-?\d+)"\}/g, "$1").replace(/"(\w+)":/g, "$1:");
+}
