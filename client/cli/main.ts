@@ -3,6 +3,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { addBench } from "./bench/bench.js";
+import { addCompletion } from "./completion/completion.js";
 import { addExport } from "./export.js";
 import { addImport } from "./json/import.js";
 import { addTest } from "./json/test-server.js";
@@ -52,6 +53,7 @@ for (const add of [
   addTest,
   addSql,
   addBench,
+  addCompletion,
 ])
   add(program);
 

@@ -29,7 +29,8 @@ const NAMES =
   "ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNION ZUNIONSTORE";
 // The end of what is made by npm run tables.
 
-const COMMAND_NAMES: readonly string[] = NAMES.split(" ");
+/** In upper case, sorted. */
+export const COMMAND_NAMES: readonly string[] = NAMES.split(" ");
 
 export function isCommandName(word: string): boolean {
   return COMMAND_NAMES.includes(word.toUpperCase());

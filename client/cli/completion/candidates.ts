@@ -1,0 +1,83 @@
+/** What may stand where a shell's user has pressed Tab: told from the program's own table of subcommands and options. */
+import type { Command, Option } from "commander";
+import { COMMAND_NAMES } from "../shared/command-names.js";
+
+export interface Candidate {
+  readonly word: string;
+  /** A line for shells that show one. */
+  readonly about: string;
+}
+
+/** Subcommands whose arguments are a command for the daemons. */
+const SENDING: readonly string[] = ["send"];
+
+/**
+ * @param words  behind the program's name; the last one is being typed, and may be empty
+ * @returns none: the shell offers files
+ */
+export function candidatesFor(program: Command, words: readonly string[]): readonly Candidate[] {
+  const typed = words.at(-1) ?? "";
+  const { command, operands, awaited } = placeOf(program, words.slice(0, -1));
+  if (awaited !== null) return begins(typed, (awaited.argChoices ?? []).map(named));
+  if (typed.startsWith("-") && operands === 0) return begins(typed, optionsOf(command));
+  if (operands > 0) return [];
+  if (SENDING.includes(command.name()))
+    return begins(typed.toUpperCase(), COMMAND_NAMES.map(named)).map((one) => inCaseOf(typed, one));
+  return begins(typed, subcommandsOf(command));
+}
+
+interface Place {
+  readonly command: Command;
+  /** Words that are neither subcommands nor options. */
+  readonly operands: number;
+  /** The option whose value is being typed. */
+  readonly awaited: Option | null;
+}
+
+function placeOf(program: Command, before: readonly string[]): Place {
+  let command = program;
+  let operands = 0;
+  let awaited: Option | null = null;
+  for (const word of before) {
+    if (awaited !== null) awaited = null;
+    else if (word.startsWith("-") && operands === 0) {
+      const option = command.options.find(({ short, long }) => word === short || word === long);
+      awaited = option?.required === true ? option : null;
+    } else {
+      const inner = operands === 0 ? command.commands.find((one) => one.name() === word) : undefined;
+      if (inner === undefined) operands++;
+      else command = inner;
+    }
+  }
+  return { command, operands, awaited };
+}
+
+function optionsOf(command: Command): Candidate[] {
+  return command
+    .createHelp()
+    .visibleOptions(command)
+    .flatMap(({ long, short, description }) =>
+      [long, short].flatMap((word) => (word == null ? [] : [{ word, about: description }])),
+    );
+}
+
+function subcommandsOf(command: Command): Candidate[] {
+  return command
+    .createHelp()
+    .visibleCommands(command)
+    .map((one) => ({ word: one.name(), about: one.description() }));
+}
+
+function begins(typed: string, candidates: readonly Candidate[]): readonly Candidate[] {
+  return candidates.filter(({ word }) => word.startsWith(typed));
+}
+
+function named(word: string): Candidate {
+  return { word, about: "" };
+}
+
+/** As it was begun. */
+function inCaseOf(typed: string, { word, about }: Candidate): Candidate {
+  const isLower = typed !== "" && typed === typed.toLowerCase();
+  return { word: isLower ? word.toLowerCase() : word, about };
+}
