@@ -46,6 +46,12 @@ export const requirements: readonly Requirement[] = [
   },
   {
     program: "/usr/bin/python3",
+    check: ["-c", "import websockets"],
+    debianPackage: "python3-websockets",
+    purpose: "examples/python/listen.py",
+  },
+  {
+    program: "/usr/bin/python3",
     check: ["-c", "import redis"],
     debianPackage: "python3-redis",
     purpose: "Python's Redis client",

@@ -77,14 +77,30 @@ for (const [what, send, code, detail] of BAD) {
   });
 }
 
-test("bytes that are no WebSocket's frame close the connection", async () => {
-  await using daemon = await startWs();
-  const socket = await openSocket(daemon.wsPort);
-  const raw = (socket as unknown as { _socket: { write(bytes: Buffer): void } })._socket;
-  raw.write(Buffer.from([0xff, 0xff, 0xff, 0xff]));
-  assert.equal((await closedOf(socket)).code, 1002);
-  assert.ok(daemon.log.some(({ reason }) => reason === "malformed"));
-});
+const NO_FRAMES: readonly [what: string, bytes: readonly number[], code: number][] = [
+  ["reserved bits", [0xff, 0xff, 0xff, 0xff], 1002],
+  ["a frame that is not masked", [0x82, 0x01, 0x00], 1002],
+  ["an opcode that is none", [0x83, 0x80, 0, 0, 0, 0], 1002],
+  ["a deflated frame where nothing is deflated", [0xc2, 0x80, 0, 0, 0, 0], 1002],
+  ["a ping in pieces", [0x09, 0x80, 0, 0, 0, 0], 1002],
+  ["a ping that is too long", [0x89, 0xfe, 0x00, 0x7e, 0, 0, 0, 0], 1002],
+  ["the end of a message that has not begun", [0x80, 0x80, 0, 0, 0, 0], 1002],
+  ["a length of 2^62", [0x82, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0], 1009],
+  ["a close with half a code", [0x88, 0x81, 0, 0, 0, 0, 0x03], 1002],
+];
+
+for (const [what, bytes, code] of NO_FRAMES) {
+  test(`${what} closes the connection, and nobody else's`, async () => {
+    await using daemon = await startWs();
+    using page = await openClient(daemon.wsPort);
+    const socket = await openSocket(daemon.wsPort);
+    const raw = (socket as unknown as { _socket: { write(bytes: Buffer): void } })._socket;
+    raw.write(Buffer.from(bytes));
+    assert.equal((await closedOf(socket)).code, code);
+    assert.ok(daemon.log.some(({ reason }) => reason === "malformed"));
+    assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
+  });
+}
 
 test("a client that takes no answers is served no further, and closed when it has taken none for --idle-timeout", async () => {
   await using daemon = await startWs({ limits: { idleTimeout: 2000 } });

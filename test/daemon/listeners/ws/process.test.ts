@@ -41,6 +41,30 @@ test("with a certificate it speaks TLS, as the other port does", async () => {
   assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
 });
 
+test("over TLS, too, a client that takes no answers is served no further, and others are", async () => {
+  using folder = makeFolder();
+  const { certificate, key, pem } = await writeCertificate(folder.path);
+  const tls = ["--tls-cert", certificate, "--tls-key", key];
+  await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", ...tls, "--idle-timeout", "2s"]);
+  const { port } = await daemon.logged(({ msg }) => msg === SERVING);
+  const open = async () => {
+    const socket = new WebSocket(`wss://localhost:${port}/`, { ca: pem });
+    await once(socket, "open");
+    return EnvelopeClient.over(new MessageLine(socket), pair);
+  };
+  using slow = await open();
+  await slow.replies([["SET", "k", "x".repeat(4 << 20)]]);
+  slow.raw.socket.pause();
+  const asked = 64;
+  for (let i = 0; i < asked; i++) slow.raw.send(slow.sign([["GET", "k"]]).frame);
+  using other = await open();
+  assert.deepEqual(await other.replies([["STRLEN", "k"]]), [{ kind: "integer", value: 4 << 20 }]);
+  const { detail } = await daemon.logged(({ reason }) => reason === "output-stuck");
+  assert.ok(Number.parseInt(String(detail), 10) < (asked / 4) * (4 << 20), `${detail}`);
+  using again = await open();
+  assert.deepEqual(await again.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
+});
+
 const REFUSED: readonly [args: readonly string[], says: RegExp][] = [
   [["--ws", "0"], /--ws speaks version 2.*give -s public\.pem/],
   [["-s", pair.file, "--ws-origin", "https://a.example"], /give --ws too/],

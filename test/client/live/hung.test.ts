@@ -1,0 +1,57 @@
+/** A daemon that hangs while it is listened to: its kernel goes on taking bytes, and nothing is told. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createClient } from "../../../client/entry.js";
+import { skipUnlessFull } from "../../support/amount.js";
+import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { keyFile, makeSocket, page, key as pageKey } from "../browser/scene.js";
+
+const app = makeKeyPair();
+
+const KINDS = ["of Node", "of a page"] as const;
+
+function clientOf(kind: (typeof KINDS)[number], daemons: readonly DaemonProcess[], ws: readonly number[]) {
+  if (kind === "of a page")
+    return page.createClient({
+      ...{ servers: ws.map((port) => `ws://127.0.0.1:${port}`), key: pageKey, makeSocket },
+    });
+  const servers = daemons.map(({ port }) => `127.0.0.1:${port}`);
+  return createClient({ servers, key: app.privateKey });
+}
+
+test("a client whose daemon hangs says so, and listens to the next; to the same again once it goes on", {
+  skip: skipUnlessFull,
+}, async () => {
+  const args = ["-s", app.file, "-s", keyFile, "--ws", "0"];
+  await using first = await startDaemon(args);
+  await using second = await startDaemon(args);
+  const daemons = [first, second];
+  const ws = await Promise.all(
+    daemons.map(async (daemon) =>
+      Number((await daemon.logged(({ msg }) => msg === "serving WebSocket clients"))["port"]),
+    ),
+  );
+  const clients = KINDS.map((kind) => ({
+    both: clientOf(kind, daemons, ws),
+    alone: clientOf(kind, [first], ws.slice(0, 1)),
+  }));
+  const heard = clients.map(({ both, alone }) => [both.subscribe("news"), alone.subscribe("news")] as const);
+  for (const [both, alone] of heard)
+    for (const events of [both, alone]) assert.equal((await events.next()).value.type, "open");
+  first.kill("SIGSTOP");
+  for (const [index, [both, alone]] of heard.entries()) {
+    for (const events of [both, alone]) {
+      const { type, reason, detail } = (await events.next()).value as Record<string, unknown>;
+      assert.deepEqual({ type, reason, detail }, { type: "gap", reason: "lost", detail: "silent" });
+    }
+    const server = index === 0 ? `127.0.0.1:${second.port}` : `ws://127.0.0.1:${ws[1]}`;
+    assert.deepEqual((await both.next()).value, { type: "open", server });
+    // The one that hangs is waited for no longer than its time, and the answer of the other is the result.
+    await clients[index]?.both.send("PUBLISH news hello");
+    assert.equal((await both.next()).value.text, "hello");
+  }
+  first.kill("SIGCONT");
+  for (const [, alone] of heard) assert.equal((await alone.next()).value.type, "open");
+  for (const { both, alone } of clients) for (const client of [both, alone]) client.close();
+});
