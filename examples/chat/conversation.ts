@@ -1,0 +1,279 @@
+/**
+ * A client's side, for the page and the terminal alike: says who it is, goes to the next server when one is lost, says again what nobody has
+ * told it to be kept, and shows everything once. Knows no socket but what it is given: it runs in browsers as it is.
+ */
+import type { Message, RoomEvent } from "./message.js";
+import type { Person } from "./sessions.js";
+import { type ClientFrame, PROTOCOL, type ServerFrame } from "./wire.js";
+
+/** What is used of WebSocket, whoever makes it. */
+export interface ChatSocket {
+  onopen: ((told: never) => void) | null;
+  onmessage: ((told: { readonly data: string }) => void) | null;
+  onclose: ((told: never) => void) | null;
+  onerror: ((told: never) => void) | null;
+  send(text: string): void;
+  close(): void;
+}
+
+/** What happens, for whoever shows it. */
+export type Told =
+  | {
+      readonly is: "here";
+      readonly session: string;
+      readonly you: Person;
+      readonly server: string;
+      readonly isBack: boolean;
+    }
+  | { readonly is: "away"; readonly server: string }
+  | { readonly is: "message"; readonly message: Message; readonly isOwn: boolean; readonly isLive: boolean }
+  | { readonly is: "waiting"; readonly id: string; readonly text: string; readonly isKept: boolean }
+  | { readonly is: "event"; readonly event: Exclude<RoomEvent, { kind: "said" }>; readonly isOwn: boolean }
+  | { readonly is: "room"; readonly room: string }
+  | { readonly is: "earlier"; readonly more: boolean }
+  | Extract<ServerFrame, { is: "present" | "refused" | "rejected" }>;
+
+export interface ConversationOptions {
+  readonly servers: readonly string[];
+  readonly pseudo: string;
+  /** Of an earlier conversation; null: a new one. */
+  readonly session: string | null;
+  readonly room?: string;
+  readonly makeSocket: (url: string, protocol: string) => ChatSocket;
+  readonly tell: (told: Told) => void;
+  readonly makeId: () => string;
+}
+
+/** What waits for a server at once. */
+const WAITING_MAX = 100;
+/** Ids by which what comes again is known. */
+const KNOWN_MAX = 10_000;
+/** Servers tell who is here more often. */
+const SILENCE_MS = 25_000;
+const RETRY_MS_FIRST = 100;
+const RETRY_MS_MAX = 5000;
+/** So many pages are asked for at once, to close the gap that an absence has left. */
+const GAP_PAGES_MAX = 20;
+
+type Take<Is extends ServerFrame["is"]> = (frame: Extract<ServerFrame, { is: Is }>, server: string) => void;
+
+export class Conversation {
+  readonly #options: ConversationOptions;
+  readonly #waiting = new Map<string, string>();
+  readonly #known = new Set<string>();
+  #servers: readonly string[];
+  #tried = 0;
+  #retryMs = RETRY_MS_FIRST;
+  #socket: ChatSocket | null = null;
+  #isHere = false;
+  #isEnded = false;
+  #session: string | null;
+  #from = "";
+  #room: string | undefined;
+  #oldest: string | null = null;
+  #asked: string | null = null;
+  #gapPages = 0;
+  readonly #timers: Partial<Record<"silence" | "retry" | "again", ReturnType<typeof setTimeout>>> = {};
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+    this.#servers = options.servers;
+    this.#session = options.session;
+    this.#room = options.room;
+    this.#connect();
+  }
+
+  /** @returns false: too much waits for a server already */
+  say(text: string): boolean {
+    if (this.#waiting.size >= WAITING_MAX) return false;
+    const id = this.#options.makeId();
+    this.#waiting.set(id, text);
+    this.#options.tell({ is: "waiting", id, text, isKept: false });
+    if (this.#isHere && this.#waiting.size === 1) this.#sayFirst();
+    return true;
+  }
+
+  /** How much was said that no server has told to be kept. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** @returns false: no server is there, or what was said in this room has not reached one yet */
+  goTo(room: string): boolean {
+    if (!this.#isHere || this.#waiting.size > 0) return false;
+    this.#send({ do: "room", room });
+    return true;
+  }
+
+  earlier(): void {
+    if (this.#isHere && this.#oldest !== null) this.#ask(this.#oldest);
+  }
+
+  /** What is shown no more, and the place of the earliest that still is. */
+  forget(ids: readonly string[], oldest: string | undefined): void {
+    for (const id of ids) this.#known.delete(id);
+    if (oldest !== undefined && ids.length > 0) {
+      this.#oldest = oldest;
+      this.#options.tell({ is: "earlier", more: true });
+    }
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#socket?.close();
+  }
+
+  #connect(): void {
+    const server = this.#servers[this.#tried++ % this.#servers.length] as string;
+    const socket = this.#options.makeSocket(server, PROTOCOL);
+    this.#socket = socket;
+    this.#heard(socket, server);
+    const room = this.#room === undefined ? {} : { room: this.#room };
+    socket.onopen = () =>
+      this.#session === null
+        ? this.#send({ do: "begin", pseudo: this.#options.pseudo, ...room })
+        : this.#send({ do: "resume", session: this.#session, ...room });
+    socket.onmessage = ({ data }) => {
+      if (this.#socket !== socket) return;
+      this.#heard(socket, server);
+      this.#take(JSON.parse(data) as ServerFrame, server);
+    };
+    socket.onerror = () => {};
+    socket.onclose = () => this.#lost(socket, server);
+  }
+
+  /** A server that was cut off says nothing, not even that. */
+  #heard(socket: ChatSocket, server: string): void {
+    clearTimeout(this.#timers.silence);
+    this.#timers.silence = setTimeout(() => {
+      this.#lost(socket, server);
+      socket.close();
+    }, SILENCE_MS);
+  }
+
+  #lost(socket: ChatSocket, server: string): void {
+    if (this.#socket !== socket) return;
+    this.#socket = null;
+    clearTimeout(this.#timers.silence);
+    if (this.#isEnded) return;
+    this.#isHere = false;
+    this.#options.tell({ is: "away", server });
+    this.#timers.retry = setTimeout(() => this.#connect(), this.#retryMs * (0.5 + Math.random()));
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX);
+  }
+
+  #take(frame: ServerFrame, server: string): void {
+    const take = this.#frames[frame.is] as (frame: ServerFrame, server: string) => void;
+    take(frame, server);
+  }
+
+  readonly #frames: { readonly [Is in ServerFrame["is"]]: Take<Is> } = {
+    welcome: (frame, server) => this.#welcomed(frame, server),
+    history: (frame) => this.#turnPage(frame),
+    kept: ({ message }) => this.#kept(message),
+    event: ({ event }) => {
+      if (event.kind === "said") this.#show(event.message, true);
+      else this.#options.tell({ is: "event", event, isOwn: event.from === this.#from });
+    },
+    present: (frame) => this.#options.tell(frame),
+    refused: (frame) => this.#refused(frame),
+    rejected: (frame) => this.#rejected(frame),
+  };
+
+  #kept(message: Message): void {
+    if (this.#waiting.delete(message.id))
+      this.#options.tell({ is: "waiting", id: message.id, text: message.text, isKept: true });
+    this.#show(message, true);
+    this.#sayFirst();
+  }
+
+  #welcomed(
+    { session, you, isBack, servers }: Extract<ServerFrame, { is: "welcome" }>,
+    server: string,
+  ): void {
+    this.#session = session;
+    this.#from = you.from;
+    this.#isHere = true;
+    this.#retryMs = RETRY_MS_FIRST;
+    if (servers.length > 0) {
+      this.#servers = [server, ...servers.filter((one) => one !== server)];
+      this.#tried = 1;
+    }
+    this.#options.tell({ is: "here", session, you, server, isBack });
+    // The page that comes by itself is the newest.
+    this.#asked = null;
+    this.#sayFirst();
+  }
+
+  /** The newest page comes by itself, others are asked for: by the user, or to close the gap that an absence has left. */
+  #turnPage({ room, messages, more }: Extract<ServerFrame, { is: "history" }>): void {
+    const { tell } = this.#options;
+    if (room !== this.#room || this.#oldest === null) {
+      this.#known.clear();
+      this.#room = room;
+      this.#oldest = null;
+      this.#asked = null;
+      tell({ is: "room", room });
+    }
+    const wasAway = this.#asked === null && this.#known.size > 0;
+    if (wasAway) this.#gapPages = GAP_PAGES_MAX;
+    const isClosed = messages.some(({ id }) => this.#known.has(id)) || !more;
+    for (const message of messages) this.#show(message, this.#gapPages > 0);
+    const first = messages[0]?.order ?? null;
+    if (this.#gapPages > 0) {
+      this.#gapPages = isClosed ? 0 : this.#gapPages - 1;
+      if (this.#gapPages > 0 && first !== null) this.#ask(first);
+      return;
+    }
+    if (first !== null) this.#oldest = first;
+    tell({ is: "earlier", more });
+  }
+
+  #ask(before: string): void {
+    this.#asked = before;
+    this.#send({ do: "earlier", before });
+  }
+
+  #show(message: Message, isLive: boolean): void {
+    if (this.#known.has(message.id) || message.room !== this.#room) return;
+    this.#known.add(message.id);
+    if (this.#known.size > KNOWN_MAX) this.#known.delete(this.#known.values().next().value as string);
+    this.#options.tell({ is: "message", message, isOwn: message.from === this.#from, isLive });
+  }
+
+  #refused(frame: Extract<ServerFrame, { is: "refused" }>): void {
+    const { id, why, afterMs } = frame;
+    const text = id === null ? undefined : this.#waiting.get(id);
+    if (id !== null && text !== undefined) {
+      if (why === "flood" || why === "not-kept") {
+        clearTimeout(this.#timers.again);
+        this.#timers.again = setTimeout(() => this.#sayFirst(), afterMs);
+      } else {
+        this.#waiting.delete(id);
+        this.#sayFirst();
+      }
+    }
+    this.#options.tell(frame);
+  }
+
+  /** One at a time, so that they stand in their order. What was kept already adds nothing. */
+  #sayFirst(): void {
+    const [first] = this.#waiting;
+    if (this.#isHere && first !== undefined) this.#send({ do: "say", id: first[0], text: first[1] });
+  }
+
+  #rejected(frame: Extract<ServerFrame, { is: "rejected" }>): void {
+    if (frame.why === "unknown-session" && this.#session !== null) {
+      // It has ended: the same name again, with what still waits.
+      this.#session = null;
+      return;
+    }
+    if (frame.why !== "flood") this.end();
+    this.#options.tell(frame);
+  }
+
+  #send(frame: ClientFrame): void {
+    this.#socket?.send(JSON.stringify(frame));
+  }
+}

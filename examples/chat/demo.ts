@@ -1,0 +1,119 @@
+/** `npm run chat`: three daemons that record and know each other, two chat servers on two of them, and the page's address. Ctrl-C ends all. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const HOST = "127.0.0.1";
+/** The exercise's port, and where free ones are looked for. */
+const CHAT_PORT = 8888;
+const DAEMON_PORT = 1111;
+const REDIS_PORT = 6379;
+const DAEMONS = 3;
+const SERVERS = 2;
+
+const built = fileURLToPath(new URL("../../", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "dbsync-chat-"));
+const running = new Set<ChildProcess>();
+const taken = new Set<number>();
+
+const ended = new Promise<void>((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+  process.stdout.once("error", () => resolve());
+});
+
+async function main(): Promise<void> {
+  const secret = join(folder, "cluster.secret");
+  keygen("--out", folder, "--name", "app");
+  keygen("--cluster-secret", secret);
+  const ports = await freePorts(DAEMON_PORT, DAEMONS);
+  const redis = await freePorts(REDIS_PORT, DAEMONS);
+  await Promise.all(
+    ports.map((port, index) =>
+      start("dbsyncd", "bundles/dbsyncd.js", '"msg":"serving Redis clients"', [
+        ...["-p", String(port), "-s", join(folder, "app-public.pem"), "--data", join(folder, `data${index}`)],
+        ...ports.filter((other) => other !== port).flatMap((peer) => ["--peer", `${HOST}:${peer}`]),
+        ...["--cluster-secret", secret, "--resp", String(redis[index]), "--log-format", "json"],
+      ]),
+    ),
+  );
+  console.log(
+    `  daemons  ${ports.map((port) => `${HOST}:${port}`).join("   ")}   recording, each knows the others`,
+  );
+  for (const [index, port] of (await freePorts(CHAT_PORT, SERVERS)).entries()) {
+    // Each has its own daemon first, and goes to the others when that one is gone.
+    const turned = [...redis.slice(index), ...redis.slice(0, index)].map((one) => `${HOST}:${one}`);
+    const config = join(folder, `config${index}`);
+    writeFileSync(config, `HOST=${HOST}\nPORT=${port}\nDB_HOST=${turned}\n`);
+    const child = await start("chat server", "examples/chat/main.js", "chat at", [config]);
+    console.log(`  chat     http://${HOST}:${port}/   process ${child.pid}, Redis at ${turned[0]}`);
+  }
+  console.log(`
+Open the page, once at each server. In a terminal: node dist/examples/chat/terminal.js -p ${CHAT_PORT}
+Kill a server (kill -9 and its process's number): its clients go on at the other one. Ctrl-C ends everything; what was said ends with it.`);
+  await ended;
+}
+
+function keygen(...args: readonly string[]): void {
+  const made = spawnSync(process.execPath, [join(built, "bundles/dbsync-keygen.js"), ...args], {
+    encoding: "utf8",
+  });
+  if (made.status !== 0) throw new Error(made.stderr);
+}
+
+/** Resolves when it says that it is ready. */
+function start(name: string, program: string, ready: string, args: readonly string[]): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [join(built, program), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  running.add(child);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => {
+      running.delete(child);
+      reject(new Error(`a ${name} ended with code ${code}`));
+    });
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) => {
+      if (line.includes(ready)) resolve(child);
+    });
+  });
+}
+
+async function freePorts(first: number, count: number): Promise<number[]> {
+  const ports: number[] = [];
+  for (let port = first; ports.length < count; port++) {
+    if (taken.has(port) || !(await isFree(port))) continue;
+    taken.add(port);
+    ports.push(port);
+  }
+  return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, HOST, () => server.close(() => resolve(true)));
+  });
+}
+
+function stop(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.once("exit", () => resolve());
+    child.kill("SIGTERM");
+  });
+}
+
+try {
+  await Promise.race([main(), ended]);
+} catch (problem) {
+  console.error(problem instanceof Error ? problem.message : problem);
+  process.exitCode = 1;
+} finally {
+  await Promise.all([...running].map(stop));
+  rmSync(folder, { recursive: true, force: true });
+  process.exit();
+}

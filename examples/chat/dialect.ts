@@ -1,0 +1,55 @@
+/** What a connection speaks: the words of the exercise, or frames of JSON. A seat knows neither's bytes. */
+import type { Message, RoomEvent } from "./message.js";
+import type { Present, Session } from "./sessions.js";
+
+export type First =
+  | { readonly kind: "begin"; readonly pseudo: unknown; readonly room?: unknown }
+  | { readonly kind: "resume"; readonly uuid: unknown; readonly room?: unknown };
+
+export type Request =
+  | { readonly kind: "say"; readonly id: string | null; readonly text: unknown }
+  | { readonly kind: "room"; readonly room: unknown }
+  | { readonly kind: "earlier"; readonly before: string }
+  | { readonly kind: "nothing" };
+
+/** Why a request was not done. */
+export type Refusal = "flood" | "not-understood" | "no-text" | "no-room" | "not-kept";
+/** Why a connection may not stay. */
+export type Rejection = "no-name" | "taken" | "flood" | "unknown-session" | "not-understood";
+
+export interface Welcome {
+  readonly session: Session;
+  /** How all others know the session. */
+  readonly from: string;
+  readonly isBack: boolean;
+  /** Where the servers are, this one among them. */
+  readonly servers: readonly string[];
+}
+
+export interface Page {
+  readonly room: string;
+  readonly from: string;
+  readonly messages: readonly Message[];
+  /** Whether there are earlier ones. */
+  readonly more: boolean;
+}
+
+export interface Told extends Present {
+  readonly room: string;
+  readonly rooms: readonly string[];
+}
+
+export interface Dialect {
+  /** @returns null: nothing that a connection may begin with */
+  first(text: string): First | null;
+  request(text: string): Request | null;
+  welcome(welcome: Welcome): readonly string[];
+  history(page: Page): readonly string[];
+  /** @returns null: not told to this one */
+  event(event: RoomEvent, isOwn: boolean): string | null;
+  /** To who said it: it is kept. */
+  kept(message: Message): string;
+  present(told: Told): string | null;
+  refused(refusal: { readonly why: Refusal; readonly id: string | null; readonly afterMs: number }): string;
+  rejected(why: Rejection): string;
+}

@@ -1,0 +1,39 @@
+/** What bounds each thing that somebody else chooses. Each may stand in the settings file, under its name; README.md has them all. */
+
+export const LIMITS = {
+  /** Bytes of one frame from a client; more closes its connection (1009). */
+  FRAME_BYTES: 8192,
+  /** Characters of what is said; what is longer is refused. */
+  TEXT_CHARS: 2000,
+  /** Characters of a name, and of a room's. */
+  NAME_CHARS: 32,
+  /** Milliseconds until a connection must have said who it is. */
+  HELLO_MS: 10_000,
+  /** Requests of a connection at once, which are as many again each FLOOD_MS. */
+  FLOOD_COUNT: 20,
+  FLOOD_MS: 10_000,
+  /** Requests above that, or that say nothing, until a connection is closed. */
+  STRIKES: 100,
+  /** New sessions a minute from one address, at all servers together. */
+  SESSIONS_PER_MINUTE: 600,
+  /** Connections of a server, and of them those from one address. */
+  CONNECTIONS: 10_000,
+  CONNECTIONS_PER_ADDRESS: 2000,
+  /** Bytes that may wait for a client that does not read; more ends its connection. */
+  WAITING_BYTES: 1_048_576,
+  /** Messages that a client is given on joining, and at once when it asks for earlier ones. */
+  HISTORY_COUNT: 50,
+  /** Names of who is here, and of rooms, that are told. */
+  NAMES_TOLD: 100,
+  /** Milliseconds between two signs of life: of servers, of sessions, and to clients. */
+  SIGN_MS: 10_000,
+  /** Seconds without one after which somebody is here no more, and after which the session has ended. */
+  HERE_SECONDS: 30,
+  SESSION_SECONDS: 90,
+  /** Seconds that a session is kept for somebody who has left. */
+  AWAY_SECONDS: 3600,
+  /** Milliseconds until Redis or MongoDB must have answered. */
+  STORE_MS: 5000,
+} as const;
+
+export type Limits = Readonly<Record<keyof typeof LIMITS, number>>;

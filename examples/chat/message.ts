@@ -1,0 +1,79 @@
+/** What is said, what happens in a room, and what a name, a room and a text may be. */
+
+/** One thing said. Nothing of it is ever changed. */
+export interface Message {
+  /** A UUID of the client's making: who sends it again, not having heard that it is kept, adds nothing. */
+  readonly id: string;
+  /** Its place in the room: texts that compare as what was said before and behind. */
+  readonly order: string;
+  readonly room: string;
+  /** Milliseconds since 1970, by the clock of the server that took it. */
+  readonly at: number;
+  /** Who said it, for all to know; the session itself is a secret. */
+  readonly from: string;
+  readonly pseudo: string;
+  /** Of 256, as terminals have them. */
+  readonly color: number;
+  readonly text: string;
+}
+
+/** What the clients of a room are told, at whichever server they are. */
+export type RoomEvent =
+  | { readonly kind: "said"; readonly message: Message }
+  | {
+      readonly kind: "joined" | "left" | "returned";
+      /** The same for the same event, whoever tells of it. */
+      readonly id: string;
+      readonly at: number;
+      readonly from: string;
+      readonly pseudo: string;
+      readonly color: number;
+    };
+
+export const idOf = (event: RoomEvent): string => (event.kind === "said" ? event.message.id : event.id);
+
+/** Sorts by time, then by id. */
+export const orderOf = (at: number, id: string): string => `${at.toString(16).padStart(12, "0")}-${id}`;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const isUuid = (text: unknown): text is string => typeof text === "string" && UUID.test(text);
+
+export const FIRST_ROOM = "chatroom";
+const ROOM = /^[\p{Letter}\p{Number}_-]+$/u;
+
+/** @returns null: no room has such a name */
+export function roomNamed(text: unknown, chars: number): string | null {
+  if (typeof text !== "string") return null;
+  const name = text.normalize("NFKC").toLowerCase();
+  return ROOM.test(name) && name.length <= chars ? name : null;
+}
+
+/** Of control, of direction, and without a width: what would show a name as another one, or move a terminal's cursor. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/gu;
+
+/** @returns null: no such name */
+export function pseudoOf(text: unknown, chars: number): string | null {
+  if (typeof text !== "string") return null;
+  const name = text.normalize("NFC").replace(UNSEEN, "").replace(/\s+/g, " ").trim();
+  return name !== "" && name.length <= chars ? name : null;
+}
+
+/** Names that look alike to most people are one. */
+export const foldedName = (pseudo: string): string => pseudo.normalize("NFKC").toLowerCase();
+
+/** Control characters but line ends and tabs: ESC stands between the fields of what is sent. */
+const CONTROL = /[^\P{Cc}\n\t]/gu;
+
+/** @returns null: nothing is said, or too much */
+export function textOf(said: unknown, chars: number): string | null {
+  if (typeof said !== "string" || said.length > chars) return null;
+  const text = said.replace(/\r\n?/g, "\n").replace(CONTROL, "").trim();
+  return text === "" ? null : text;
+}
+
+/** `[h:m]`, by the server's clock. */
+export function clockOf(at: number): string {
+  const time = new Date(at);
+  const two = (number: number) => String(number).padStart(2, "0");
+  return `[${two(time.getHours())}:${two(time.getMinutes())}]`;
+}

@@ -1,0 +1,78 @@
+/** The page's files, and what the browser is told to let it do: nothing but these, and connections to the chat's servers. */
+import { readFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+interface PageFile {
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
+/** Beside the sources: what is not compiled stays there. */
+const page = new URL("../../../examples/chat/page/", import.meta.url);
+const compiled = new URL("./", import.meta.url);
+
+const file = (folder: URL, name: string, type: string): PageFile => ({
+  type: `${type}; charset=utf-8`,
+  bytes: readFileSync(new URL(name, folder)),
+});
+
+const script = "text/javascript";
+const FILES: Readonly<Record<string, PageFile>> = {
+  "/": file(page, "index.html", "text/html"),
+  "/page.css": file(page, "page.css", "text/css"),
+  "/page.js": file(page, "page.js", script),
+  "/timeline.js": file(page, "timeline.js", script),
+  "/conversation.js": file(compiled, "conversation.js", script),
+  "/wire.js": file(compiled, "wire.js", script),
+};
+
+export function pageAt(
+  { method, url = "" }: IncomingMessage,
+  response: ServerResponse,
+  servers: readonly string[],
+): void {
+  const found = FILES[url.split("?")[0] as string];
+  if (method !== "GET" && method !== "HEAD")
+    return void response.writeHead(405, { allow: "GET, HEAD" }).end();
+  if (found === undefined) return void response.writeHead(404).end();
+  response.writeHead(200, {
+    "content-type": found.type,
+    "content-length": found.bytes.length,
+    "cache-control": "no-cache",
+    "content-security-policy": [
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:",
+      `connect-src 'self' ${servers.join(" ")}`,
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ].join("; "),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+  });
+  response.end(method === "HEAD" ? undefined : found.bytes);
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+/** Whether a page is one of the servers' own, or of a site that is named; on this machine by whichever of its names. */
+export function isOwnSite(
+  origin: string,
+  servers: readonly string[],
+  named: readonly string[],
+  host: string,
+): boolean {
+  if (named.includes(origin)) return true;
+  const site = placeOf(origin);
+  if (site === null) return false;
+  return servers.some((server) => {
+    const own = placeOf(server);
+    if (own === null || own.port !== site.port || own.isSecure !== site.isSecure) return false;
+    const isHere = LOOPBACK.test(own.hostname) || own.hostname === "0.0.0.0" || LOOPBACK.test(host);
+    return own.hostname === site.hostname || (isHere && LOOPBACK.test(site.hostname));
+  });
+}
+
+function placeOf(address: string): { hostname: string; port: string; isSecure: boolean } | null {
+  if (!URL.canParse(address)) return null;
+  const { hostname, port, protocol } = new URL(address);
+  const isSecure = protocol === "wss:" || protocol === "https:";
+  return { hostname, port: port || (isSecure ? "443" : "80"), isSecure };
+}

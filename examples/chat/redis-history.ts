@@ -1,0 +1,60 @@
+/** The history in Redis, where no MongoDB is named: a hash of a room's messages by id, and a sorted set of their ids by time. */
+import type { Redis } from "ioredis";
+import type { History } from "./history.js";
+import { type Message, orderOf } from "./message.js";
+
+/** As many may stand at the very millisecond of the one that others are asked for before. */
+const SAME_TIME_MAX = 64;
+
+export class RedisHistory implements History {
+  readonly #redis: Redis;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  async add(message: Message): Promise<Message> {
+    const { messages, times } = keysOf(message.room);
+    const { id, order: _, ...kept } = message;
+    // Both or none, and neither twice: an answer that did not come leaves nothing half done.
+    const results = await this.#redis
+      .multi()
+      .hsetnx(messages, id, JSON.stringify(kept))
+      .zadd(times, "NX", message.at, id)
+      .exec();
+    for (const [problem] of results ?? [[new Error("the transaction was not run")]])
+      if (problem) throw problem;
+    if (results?.[0]?.[1] === 1) return message;
+    const [known] = await this.#read(messages, [id]);
+    return known ?? message;
+  }
+
+  async last(room: string, count: number, before: string | null): Promise<readonly Message[]> {
+    const { messages, times } = keysOf(room);
+    const from = before === null ? "+inf" : String(Number.parseInt(before, 16));
+    const most = before === null ? count : count + SAME_TIME_MAX;
+    const ids = await this.#redis.zrange(times, from, "-inf", "BYSCORE", "REV", "LIMIT", 0, most);
+    const found = await this.#read(messages, ids);
+    return found
+      .filter(({ order }) => before === null || order < before)
+      .slice(0, count)
+      .sort((a, b) => (a.order < b.order ? -1 : 1));
+  }
+
+  async close(): Promise<void> {
+    // The connection is the sessions'.
+  }
+
+  async #read(messages: string, ids: readonly string[]): Promise<readonly Message[]> {
+    if (ids.length === 0) return [];
+    const texts = await this.#redis.hmget(messages, ...ids);
+    return texts.flatMap((text, index) => {
+      if (text === null) return [];
+      const id = ids[index] as string;
+      const kept = JSON.parse(text) as Omit<Message, "id" | "order">;
+      return [{ id, order: orderOf(kept.at, id), ...kept }];
+    });
+  }
+}
+
+const keysOf = (room: string) => ({ messages: `chat:messages:${room}`, times: `chat:times:${room}` });

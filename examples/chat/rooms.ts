@@ -1,0 +1,107 @@
+/**
+ * Rooms: what happens in one is published, and each server that has somebody in it tells its own. Publications are kept for no one,
+ * so each server looks into the history from time to time for what it has not heard.
+ */
+import type { Redis } from "ioredis";
+import type { Dialect } from "./dialect.js";
+import type { History } from "./history.js";
+import type { Limits } from "./limits.js";
+import type { RoomEvent } from "./message.js";
+import type { Present, Sessions } from "./sessions.js";
+
+/** A connection in a room. */
+export interface Listener {
+  readonly dialect: Dialect;
+  /** An event that it may know already. */
+  told(event: RoomEvent): void;
+  send(frame: string): void;
+}
+
+export interface RoomsParts {
+  readonly redis: Redis;
+  /** A connection of its own: one that hears can ask nothing. */
+  readonly hearing: Redis;
+  readonly sessions: Sessions;
+  readonly history: History;
+  readonly limits: Limits;
+  readonly log: (line: string) => void;
+}
+
+const PREFIX = "chat:room:";
+
+export class Rooms {
+  readonly #parts: RoomsParts;
+  readonly #listeners = new Map<string, Set<Listener>>();
+
+  constructor(parts: RoomsParts) {
+    this.#parts = parts;
+    parts.hearing.on("message", (channel: string, text: string) => this.#heard(channel, text));
+    // It hears again what it heard before; what was said meanwhile is looked up.
+    parts.hearing.on("ready", () => void this.lookAgain());
+  }
+
+  async enter(room: string, listener: Listener): Promise<void> {
+    const inside = this.#listeners.get(room) ?? new Set();
+    this.#listeners.set(room, inside.add(listener));
+    await this.#parts.hearing.subscribe(PREFIX + room);
+  }
+
+  async leave(room: string, listener: Listener): Promise<void> {
+    const inside = this.#listeners.get(room);
+    inside?.delete(listener);
+    if (inside?.size !== 0) return;
+    this.#listeners.delete(room);
+    await this.#parts.hearing.unsubscribe(PREFIX + room);
+    // Somebody may have come while that was asked.
+    if (this.#listeners.has(room)) await this.#parts.hearing.subscribe(PREFIX + room);
+  }
+
+  async tell(room: string, event: RoomEvent): Promise<void> {
+    await this.#parts.redis.publish(PREFIX + room, JSON.stringify(event));
+  }
+
+  /** Who is where, for all who can read it; who has gone without a word; and what was not heard. */
+  async lookAgain(): Promise<void> {
+    if (this.#listeners.size === 0) return;
+    const { sessions, log } = this.#parts;
+    try {
+      const rooms = await sessions.rooms();
+      for (const [room, listeners] of this.#listeners) await this.#lookInto(room, listeners, rooms);
+    } catch (problem) {
+      log(`rooms could not be looked into: ${(problem as Error).message}`);
+    }
+  }
+
+  async #lookInto(room: string, listeners: ReadonlySet<Listener>, rooms: readonly string[]): Promise<void> {
+    const { sessions, history, limits } = this.#parts;
+    for (const { from, pseudo, color } of await sessions.swept(room)) {
+      const at = Date.now();
+      // Two servers may see it at once: within a minute it is the same event.
+      const id = `left-${from}-${Math.floor(at / 60_000)}`;
+      await this.tell(room, { kind: "left", id, at, from, pseudo, color });
+    }
+    const last = await history.last(room, limits.HISTORY_COUNT, null);
+    for (const message of last) for (const listener of listeners) listener.told({ kind: "said", message });
+    this.#tellPresent(listeners, room, await sessions.present(room), rooms);
+  }
+
+  #tellPresent(
+    listeners: ReadonlySet<Listener>,
+    room: string,
+    present: Present,
+    rooms: readonly string[],
+  ): void {
+    const texts = new Map<Dialect, string | null>();
+    for (const listener of listeners) {
+      const { dialect } = listener;
+      if (!texts.has(dialect)) texts.set(dialect, dialect.present({ room, ...present, rooms }));
+      const text = texts.get(dialect);
+      if (typeof text === "string") listener.send(text);
+    }
+  }
+
+  #heard(channel: string, text: string): void {
+    const event = JSON.parse(text) as RoomEvent;
+    for (const listener of this.#listeners.get(channel.slice(PREFIX.length)) ?? []) listener.told(event);
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * One connection: who it is, the room it is in, and what it asks, one thing after the other. Its socket and what it has been shown are all
+ * that a server knows by itself; what was said, sessions and rooms are in Redis and MongoDB.
+ */
+import { randomUUID } from "node:crypto";
+import type { WebSocket } from "ws";
+import type { Dialect, First, Refusal, Rejection, Request } from "./dialect.js";
+import type { History } from "./history.js";
+import type { Limits } from "./limits.js";
+import { idOf, type Message, orderOf, pseudoOf, type RoomEvent, roomNamed, textOf } from "./message.js";
+import type { Listener, Rooms } from "./rooms.js";
+import { publicIdOf, type Session, type Sessions } from "./sessions.js";
+import { TokenBucket } from "./token-bucket.js";
+
+export interface SeatParts {
+  readonly socket: WebSocket;
+  readonly addr: Session["addr"];
+  readonly dialect: Dialect;
+  readonly sessions: Sessions;
+  readonly rooms: Rooms;
+  readonly history: History;
+  readonly limits: Limits;
+  readonly servers: () => Promise<readonly string[]>;
+  readonly log: (line: string) => void;
+}
+
+/** Why the server closes, as RFC 6455 counts. */
+const CLOSE = { normal: 1000, policy: 1008, binary: 1003, later: 1013 } as const;
+
+/** An event that comes again later than this is not known to be one. Above what is looked up at once, or that would be told anew. */
+const SHOWN_PER_HISTORY = 3;
+/** Older ones, said again, are known to their room. */
+const TOLD_AGAIN_MS = 60_000;
+const SAY_AGAIN_MS = 1000;
+
+export class Seat implements Listener {
+  readonly dialect: Dialect;
+  readonly #parts: SeatParts;
+  readonly #flood: TokenBucket;
+  readonly #helloTimer: NodeJS.Timeout;
+  /** Ids of events that it was sent, the latest. */
+  readonly #shown = new Set<string>();
+  /** What happens while the history is read stands behind it. */
+  #waiting: RoomEvent[] | null = null;
+  readonly #shownMost: number;
+  #session: Session | null = null;
+  #from = "";
+  #turn: Promise<void> = Promise.resolve();
+  #strikes = 0;
+  #hasBegun = false;
+  #isOpen = true;
+
+  constructor(parts: SeatParts) {
+    const { socket, dialect, limits } = parts;
+    this.dialect = dialect;
+    this.#parts = parts;
+    this.#shownMost = limits.HISTORY_COUNT * SHOWN_PER_HISTORY;
+    this.#flood = new TokenBucket(limits.FLOOD_COUNT, limits.FLOOD_MS);
+    this.#helloTimer = setTimeout(() => this.#reject("not-understood"), limits.HELLO_MS);
+    socket.on("message", (data: Buffer, isBinary) => {
+      if (isBinary) this.#close(CLOSE.binary);
+      else this.#came(data.toString());
+    });
+    // Too large, no UTF-8, a wrong mask: ws closes, with the code that belongs to it.
+    socket.on("error", () => {});
+    socket.on("close", () => this.#closed());
+  }
+
+  /** Who sits here; null: not known yet, or no more. */
+  get session(): Session | null {
+    return this.#isOpen ? this.#session : null;
+  }
+
+  told(event: RoomEvent): void {
+    if (this.#waiting === null) this.#show(event);
+    // What falls out is looked up again.
+    else if (this.#waiting.push(event) > this.#shownMost) this.#waiting.shift();
+  }
+
+  send(frame: string): void {
+    if (!this.#isOpen) return;
+    const { socket, limits, log } = this.#parts;
+    socket.send(frame);
+    if (socket.bufferedAmount <= limits.WAITING_BYTES) return;
+    log(`a client does not read: more than ${limits.WAITING_BYTES} bytes wait for it`);
+    socket.terminate();
+  }
+
+  /** Settles when all that it asked for is done, and it has left. */
+  async left(): Promise<void> {
+    await this.#turn;
+  }
+
+  /** Bounded before anything is done for it. */
+  #came(text: string): void {
+    if (!this.#isOpen) return;
+    if (this.#hasBegun) this.#asked(text);
+    else {
+      this.#hasBegun = true;
+      clearTimeout(this.#helloTimer);
+      const first = this.#parts.dialect.first(text);
+      if (first === null) this.#reject("not-understood");
+      else this.#next(() => this.#begin(first), null);
+    }
+  }
+
+  #asked(text: string): void {
+    const { limits, dialect } = this.#parts;
+    const request = dialect.request(text);
+    const afterMs = this.#flood.take();
+    if (request !== null && afterMs === 0) {
+      this.#next(() => this.#serve(request), request);
+      return;
+    }
+    const id = request?.kind === "say" ? request.id : null;
+    this.#refuse(request === null ? "not-understood" : "flood", id, afterMs);
+    if (++this.#strikes > limits.STRIKES) this.#close(CLOSE.policy);
+  }
+
+  /** What comes while something is done waits; as many as may be asked for at once. */
+  #next(work: () => Promise<void>, request: Request | null): void {
+    this.#turn = this.#turn.then(async () => {
+      if (!this.#isOpen) return;
+      try {
+        await work();
+      } catch (problem) {
+        this.#parts.log(`not done: ${(problem as Error).message}`);
+        // In no room, or half in one: another server may be better off.
+        if (request?.kind !== "say") return this.#close(CLOSE.later);
+        this.#refuse("not-kept", request.id, SAY_AGAIN_MS);
+      }
+    });
+  }
+
+  async #begin(first: First): Promise<void> {
+    const { sessions, addr, limits } = this.#parts;
+    const room = roomNamed(first.room, limits.NAME_CHARS) ?? undefined;
+    if (first.kind === "begin") {
+      const pseudo = pseudoOf(first.pseudo, limits.NAME_CHARS);
+      if (pseudo === null) return this.#reject("no-name");
+      const begun = await sessions.begin(pseudo, addr, room);
+      return typeof begun === "string" ? this.#reject(begun) : await this.#sit(begun, false);
+    }
+    const session = await sessions.resume(String(first.uuid), addr, room);
+    return session === null ? this.#reject("unknown-session") : await this.#sit(session, true);
+  }
+
+  async #sit(session: Session, isBack: boolean): Promise<void> {
+    const { dialect, servers } = this.#parts;
+    const from = publicIdOf(session.uuid);
+    this.#session = session;
+    this.#from = from;
+    for (const frame of dialect.welcome({ session, from, isBack, servers: await servers() }))
+      this.send(frame);
+    await this.#enter(session, isBack ? "returned" : "joined");
+  }
+
+  async #enter(session: Session, kind: "joined" | "returned"): Promise<void> {
+    const { rooms, sessions, dialect } = this.#parts;
+    this.#waiting = [];
+    await rooms.enter(session.room, this);
+    await sessions.enter(session);
+    await this.#tell(session, kind);
+    await this.#showHistory(session.room, null);
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    for (const event of waiting) this.#show(event);
+    const [present, all] = await Promise.all([sessions.present(session.room), sessions.rooms()]);
+    const text = dialect.present({ room: session.room, ...present, rooms: all });
+    if (text !== null) this.send(text);
+  }
+
+  async #serve(request: Request): Promise<void> {
+    const session = this.#session;
+    if (session === null) return;
+    if (request.kind === "say") await this.#say(session, request);
+    if (request.kind === "earlier") await this.#showHistory(session.room, request.before);
+    if (request.kind === "room") await this.#move(session, request.room);
+  }
+
+  async #say(session: Session, request: Extract<Request, { kind: "say" }>): Promise<void> {
+    const { history, rooms, sessions, limits, dialect } = this.#parts;
+    const text = textOf(request.text, limits.TEXT_CHARS);
+    if (text === null) return this.#refuse("no-text", request.id, 0);
+    const [at, id] = [Date.now(), request.id ?? randomUUID()];
+    const { room, pseudo, color } = session;
+    const said: Message = { id, order: orderOf(at, id), room, at, from: this.#from, pseudo, color, text };
+    const message = await history.add(said);
+    this.#remember(id);
+    this.send(dialect.kept(message));
+    if (message.room !== room || at - message.at > TOLD_AGAIN_MS) return;
+    await rooms.tell(room, { kind: "said", message });
+    await sessions.write(session);
+  }
+
+  async #move(session: Session, to: unknown): Promise<void> {
+    const { sessions, rooms, limits } = this.#parts;
+    const room = roomNamed(to, limits.NAME_CHARS);
+    if (room === null) return this.#refuse("no-room", null, 0);
+    if (room === session.room) return;
+    await rooms.leave(session.room, this);
+    if (await sessions.exit(session)) await this.#tell(session, "left");
+    this.#session = { ...session, room };
+    await sessions.write(this.#session);
+    await this.#enter(this.#session, "joined");
+  }
+
+  async #showHistory(room: string, before: string | null): Promise<void> {
+    const { history, dialect, limits } = this.#parts;
+    const count = limits.HISTORY_COUNT;
+    // One more than is told tells whether there are more.
+    const found = await history.last(room, count + 1, before);
+    const messages = found.slice(-count);
+    if (before === null) for (const { id } of messages) this.#remember(id);
+    for (const frame of dialect.history({ room, from: this.#from, messages, more: found.length > count }))
+      this.send(frame);
+  }
+
+  async #tell({ room, pseudo, color }: Session, kind: "joined" | "left" | "returned"): Promise<void> {
+    const event = { kind, id: randomUUID(), at: Date.now(), from: this.#from, pseudo, color };
+    await this.#parts.rooms.tell(room, event);
+  }
+
+  #show(event: RoomEvent): void {
+    const id = idOf(event);
+    if (this.#shown.has(id)) return;
+    this.#remember(id);
+    const from = event.kind === "said" ? event.message.from : event.from;
+    const text = this.#parts.dialect.event(event, from === this.#from);
+    if (text !== null) this.send(text);
+  }
+
+  #remember(id: string): void {
+    this.#shown.add(id);
+    if (this.#shown.size <= this.#shownMost) return;
+    const [oldest] = this.#shown;
+    this.#shown.delete(oldest as string);
+  }
+
+  #refuse(why: Refusal, id: string | null, afterMs: number): void {
+    this.send(this.#parts.dialect.refused({ why, id, afterMs }));
+  }
+
+  #reject(why: Rejection): void {
+    this.send(this.#parts.dialect.rejected(why));
+    this.#close(CLOSE.normal);
+  }
+
+  #close(code: number): void {
+    this.#parts.socket.close(code);
+    this.#closed();
+  }
+
+  #closed(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    clearTimeout(this.#helloTimer);
+    const { rooms, sessions, log } = this.#parts;
+    this.#turn = this.#turn
+      .then(async () => {
+        const session = this.#session;
+        if (session === null) return;
+        await rooms.leave(session.room, this);
+        if (await sessions.end(session)) await this.#tell(session, "left");
+      })
+      .catch((problem: Error) => log(`who left is still here for some seconds: ${problem.message}`));
+  }
+}

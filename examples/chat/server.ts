@@ -1,0 +1,193 @@
+/** A chat server: the page by HTTP, its connections by WebSocket, at one port. Any number of them share one Redis. */
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { Redis } from "ioredis";
+import { WebSocketServer } from "ws";
+import { frames } from "./frames.js";
+import type { History } from "./history.js";
+import { MongoHistory } from "./mongo-history.js";
+import { isOwnSite, pageAt } from "./page-files.js";
+import { RedisHistory } from "./redis-history.js";
+import { Rooms } from "./rooms.js";
+import { Seat } from "./seat.js";
+import { Sessions } from "./sessions.js";
+import type { ChatSettings } from "./settings.js";
+import { PROTOCOL } from "./wire.js";
+import { words } from "./words.js";
+
+/** Bytes of a request's head, and milliseconds until it is there. */
+const HEAD_BYTES = 8192;
+const HEAD_MS = 10_000;
+/** At most so long between two attempts to reach Redis. */
+const REDIS_RETRY_MS = 1000;
+
+export class ChatServer {
+  readonly #settings: ChatSettings;
+  readonly #log: (line: string) => void;
+  readonly #http: Server;
+  readonly #webSockets: WebSocketServer;
+  readonly #seats = new Set<Seat>();
+  readonly #fromAddress = new Map<string, number>();
+  #redis: Redis[] = [];
+  #history: History | null = null;
+  #sessions: Sessions | null = null;
+  #rooms: Rooms | null = null;
+  #signs: NodeJS.Timeout | null = null;
+  #address = "";
+
+  constructor(settings: ChatSettings, log: (line: string) => void) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#webSockets = new WebSocketServer({
+      ...{
+        noServer: true,
+        maxPayload: settings.limits.FRAME_BYTES,
+        perMessageDeflate: false,
+        clientTracking: true,
+      },
+      handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
+    });
+    const options = { maxHeaderSize: HEAD_BYTES, headersTimeout: HEAD_MS, requestTimeout: HEAD_MS };
+    this.#http = createServer(options, (request, response) => {
+      this.#servers().then(
+        (servers) => pageAt(request, response, servers),
+        () => response.writeHead(503).end(),
+      );
+    });
+    this.#http.maxConnections = settings.limits.CONNECTIONS;
+    this.#http.on("upgrade", (request, socket, head) => {
+      socket.on("error", () => socket.destroy());
+      this.#admit(request, socket, head).catch(() => turnAway(socket, "503 Service Unavailable"));
+    });
+  }
+
+  /** Where clients reach it. */
+  get address(): string {
+    return this.#address;
+  }
+
+  /** @throws Error  the port is taken, or Redis or MongoDB does not answer */
+  async start(): Promise<void> {
+    const { host, port, limits, mongoUrl } = this.#settings;
+    const [redis, hearing] = [this.#connect(), this.#connect()];
+    this.#redis = [redis, hearing];
+    await redis.ping();
+    const sessions = new Sessions(redis, limits);
+    const history =
+      mongoUrl === null ? new RedisHistory(redis) : await MongoHistory.open(mongoUrl, limits.STORE_MS);
+    this.#history = history;
+    this.#sessions = sessions;
+    this.#rooms = new Rooms({ redis, hearing, sessions, history, limits, log: this.#log });
+    this.#http.listen(port, host);
+    await once(this.#http, "listening");
+    const own = `ws://${host.includes(":") ? `[${host}]` : host}:${(this.#http.address() as AddressInfo).port}`;
+    this.#address = this.#settings.address ?? own;
+    await sessions.announce(this.#address);
+    this.#signs = setInterval(() => void this.#giveSign(), limits.SIGN_MS);
+  }
+
+  /** Its clients go to another one, with their sessions. */
+  async stop(): Promise<void> {
+    clearInterval(this.#signs ?? undefined);
+    await this.#sessions?.retract(this.#address).catch(() => {});
+    this.#http.close();
+    for (const socket of this.#webSockets.clients) socket.terminate();
+    await Promise.all([...this.#seats].map((seat) => seat.left()));
+    this.#http.closeAllConnections();
+    await this.#history?.close();
+    for (const redis of this.#redis) redis.disconnect();
+  }
+
+  #connect(): Redis {
+    const { redis: places, limits } = this.#settings;
+    let tried = 0;
+    const redis = new Redis({
+      ...places[0],
+      ...{ commandTimeout: limits.STORE_MS, connectTimeout: limits.STORE_MS, maxRetriesPerRequest: 3 },
+      // A daemon has no INFO field that ioredis would wait for; what it does not take yet it refuses.
+      enableReadyCheck: false,
+      retryStrategy: (attempts) => {
+        Object.assign(redis.options, places[++tried % places.length]);
+        return Math.min(attempts * 50, REDIS_RETRY_MS);
+      },
+    });
+    redis.on("error", (problem) => this.#log(`Redis: ${problem.message}`));
+    return redis;
+  }
+
+  /** All whose servers gave a sign of life lately. */
+  async #servers(): Promise<readonly string[]> {
+    const known = (await this.#sessions?.servers()) ?? [];
+    return [this.#address, ...known.filter((one) => one !== this.#address)];
+  }
+
+  async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { limits, origins, host } = this.#settings;
+    const [sessions, rooms, history] = [this.#sessions, this.#rooms, this.#history];
+    if (sessions === null || rooms === null || history === null)
+      return turnAway(socket, "503 Service Unavailable");
+    const remote = request.socket.remoteAddress ?? "";
+    const { origin } = request.headers;
+    // Only browsers send one: another site's page would speak with the visitor's address.
+    if (origin !== undefined && !isOwnSite(origin, await this.#servers(), origins, host))
+      return turnAway(socket, "403 Forbidden");
+    const count = this.#fromAddress.get(remote) ?? 0;
+    if (count >= limits.CONNECTIONS_PER_ADDRESS) return turnAway(socket, "429 Too Many Requests");
+    if (socket.destroyed) return;
+    this.#fromAddress.set(remote, count + 1);
+    socket.once("close", () => {
+      const left = (this.#fromAddress.get(remote) ?? 1) - 1;
+      if (left === 0) this.#fromAddress.delete(remote);
+      else this.#fromAddress.set(remote, left);
+    });
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const seat = new Seat({
+        ...{
+          socket: webSocket,
+          addr: [remote, request.socket.remotePort ?? 0],
+          sessions,
+          rooms,
+          history,
+          limits,
+        },
+        dialect: webSocket.protocol === PROTOCOL ? frames : words,
+        servers: () => this.#servers(),
+        log: this.#log,
+      });
+      this.#seats.add(seat);
+      webSocket.on("close", () => void seat.left().then(() => this.#seats.delete(seat)));
+      this.#watch(webSocket);
+    });
+  }
+
+  /** Who does not answer a ping until the next one is due is gone, though its connection may not have said so. */
+  #watch(webSocket: import("ws").WebSocket): void {
+    let answered = true;
+    webSocket.on("pong", () => {
+      answered = true;
+    });
+    const timer = setInterval(() => {
+      if (!answered) return webSocket.terminate();
+      answered = false;
+      webSocket.ping();
+    }, this.#settings.limits.SIGN_MS * 2);
+    webSocket.on("close", () => clearInterval(timer));
+  }
+
+  async #giveSign(): Promise<void> {
+    try {
+      await this.#sessions?.announce(this.#address);
+      const seated = [...this.#seats].flatMap(({ session }) => session ?? []);
+      await this.#sessions?.renew(seated);
+      await this.#rooms?.lookAgain();
+    } catch (problem) {
+      this.#log(`no sign of life could be given: ${(problem as Error).message}`);
+    }
+  }
+}
+
+function turnAway(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

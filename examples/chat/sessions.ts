@@ -1,0 +1,237 @@
+/**
+ * Sessions in Redis: one key each, its uuid, with the fields of the exercise as JSON. They end by themselves: a server that dies
+ * renews none. Beside them, who has which name, who is in which room, and which servers there are.
+ */
+import { createHash, randomInt, randomUUID } from "node:crypto";
+import type { Redis } from "ioredis";
+import type { Limits } from "./limits.js";
+import { clockOf, FIRST_ROOM, foldedName, isUuid } from "./message.js";
+
+/** What stands in Redis. The last two are not the exercise's. */
+interface Kept {
+  readonly here: boolean;
+  readonly color: number;
+  readonly pseudo: string;
+  readonly addr: readonly [host: string, port: number];
+  readonly timestamp: string;
+  readonly room: string;
+  /** The connection that has it: another one, which has lost it, does not end it. */
+  readonly seat: string;
+}
+
+export interface Session {
+  /** A secret: who has it is the one who has the name. */
+  readonly uuid: string;
+  readonly pseudo: string;
+  readonly color: number;
+  readonly room: string;
+  readonly seat: string;
+  readonly addr: readonly [host: string, port: number];
+}
+
+export interface Person {
+  readonly from: string;
+  readonly pseudo: string;
+  readonly color: number;
+}
+
+export interface Present {
+  readonly people: readonly Person[];
+  /** Of whom only the first may stand in `people`. */
+  readonly count: number;
+}
+
+/** A session of another server may be some moments behind, where daemons tell each other. */
+const LOOKS = 6;
+const LOOK_AGAIN_MS = 200;
+
+const SERVERS = "chat:servers";
+const ROOMS = "chat:rooms";
+const hereKey = (room: string) => `chat:here:${room}`;
+const nameKey = (pseudo: string) => `chat:name:${foldedName(pseudo)}`;
+
+/** Tells sessions apart without giving them away. */
+export const publicIdOf = (uuid: string): string =>
+  createHash("sha256").update(uuid).digest("hex").slice(0, 12);
+
+export class Sessions {
+  readonly #redis: Redis;
+  readonly #limits: Limits;
+
+  constructor(redis: Redis, limits: Limits) {
+    this.#redis = redis;
+    this.#limits = limits;
+  }
+
+  /** @returns why not: the name is somebody else's, or too many begin there */
+  async begin(
+    pseudo: string,
+    addr: Session["addr"],
+    room = FIRST_ROOM,
+  ): Promise<Session | "taken" | "flood"> {
+    const minute = `chat:begun:${addr[0]}:${Math.floor(Date.now() / 60_000)}`;
+    const begun = await this.#redis.incr(minute);
+    if (begun === 1) await this.#redis.expire(minute, 120);
+    if (begun > this.#limits.SESSIONS_PER_MINUTE) return "flood";
+    const uuid = randomUUID();
+    if (!(await this.#hasName(uuid, pseudo))) return "taken";
+    const session = { uuid, pseudo, color: randomInt(256), room, seat: randomUUID(), addr };
+    await this.write(session);
+    return session;
+  }
+
+  /** @returns null: there is none of that uuid, or no more */
+  async resume(uuid: string, addr: Session["addr"], room?: string): Promise<Session | null> {
+    if (!isUuid(uuid)) return null;
+    const kept = await this.#find(uuid);
+    if (kept === null || !(await this.#hasName(uuid, kept.pseudo))) return null;
+    const { pseudo, color } = kept;
+    const session = { uuid, pseudo, color, room: room ?? kept.room, seat: randomUUID(), addr };
+    await this.write(session);
+    return session;
+  }
+
+  /** Somebody has come, has spoken, or has gone to another room. */
+  async write(session: Session): Promise<void> {
+    await this.#keep(session, true, this.#limits.SESSION_SECONDS);
+  }
+
+  async enter({ room, uuid }: Session): Promise<void> {
+    const until = Date.now() + this.#limits.HERE_SECONDS * 1000;
+    await this.#redis.pipeline().zadd(hereKey(room), until, uuid).zadd(ROOMS, until, room).exec();
+  }
+
+  /** @returns whether it was there: of several that ask, one is told so */
+  async exit({ room, uuid }: Pick<Session, "room" | "uuid">): Promise<boolean> {
+    return (await this.#redis.zrem(hereKey(room), uuid)) === 1;
+  }
+
+  /** A sign of life. */
+  async renew(sessions: readonly Session[]): Promise<void> {
+    const until = Date.now() + this.#limits.HERE_SECONDS * 1000;
+    const pipeline = this.#redis.pipeline();
+    for (const { uuid, pseudo, room } of sessions) {
+      pipeline.zadd(hereKey(room), until, uuid).expire(nameKey(pseudo), this.#limits.SESSION_SECONDS);
+      pipeline.expire(uuid, this.#limits.SESSION_SECONDS);
+    }
+    for (const room of new Set(sessions.map(({ room }) => room))) pipeline.zadd(ROOMS, until, room);
+    const results = (await pipeline.exec()) ?? [];
+    // What is gone, with a Redis that forgets, is written anew.
+    const lost = sessions.filter((_, index) => results[index * 3 + 2]?.[1] === 0);
+    for (const session of lost) await this.write(session);
+  }
+
+  /** @returns false: another connection has it by now */
+  async end(session: Session): Promise<boolean> {
+    const kept = await this.#read(session.uuid);
+    if (kept !== null && kept.seat !== session.seat) return false;
+    await this.#keep(session, false, this.#limits.AWAY_SECONDS);
+    await this.#redis.expire(nameKey(session.pseudo), this.#limits.SESSION_SECONDS);
+    await this.exit(session);
+    return true;
+  }
+
+  async present(room: string): Promise<Present> {
+    const most = this.#limits.NAMES_TOLD;
+    const now = Date.now();
+    const [uuids, count] = await Promise.all([
+      this.#redis.zrange(hereKey(room), now, "+inf", "BYSCORE", "LIMIT", 0, most),
+      this.#redis.zcount(hereKey(room), now, "+inf"),
+    ]);
+    return { people: (await this.#people(uuids)).map(({ person }) => person), count };
+  }
+
+  /** Who gave no sign of life for too long, their servers having died. Of several servers that ask, each is told of some. */
+  async swept(room: string): Promise<readonly Person[]> {
+    const late = await this.#redis.zrange(hereKey(room), 0, String(Date.now()), "BYSCORE", "LIMIT", 0, 100);
+    const people = await this.#people(late);
+    const gone: Person[] = [];
+    for (const uuid of late) {
+      const found = people.find((one) => one.uuid === uuid);
+      if ((await this.exit({ room, uuid })) && found !== undefined) gone.push(found.person);
+    }
+    return gone;
+  }
+
+  async rooms(): Promise<readonly string[]> {
+    const now = Date.now();
+    await this.#redis.zremrangebyscore(ROOMS, "-inf", now);
+    return await this.#redis.zrange(ROOMS, now, "+inf", "BYSCORE", "LIMIT", 0, this.#limits.NAMES_TOLD);
+  }
+
+  /** @param address  where clients reach this server */
+  async announce(address: string): Promise<void> {
+    await this.#redis.zadd(SERVERS, Date.now() + this.#limits.HERE_SECONDS * 1000, address);
+  }
+
+  async retract(address: string): Promise<void> {
+    await this.#redis.zrem(SERVERS, address);
+  }
+
+  async servers(): Promise<readonly string[]> {
+    return await this.#redis.zrange(
+      SERVERS,
+      Date.now(),
+      "+inf",
+      "BYSCORE",
+      "LIMIT",
+      0,
+      this.#limits.NAMES_TOLD,
+    );
+  }
+
+  async #keep(session: Session, here: boolean, seconds: number): Promise<void> {
+    const { uuid, pseudo, color, room, seat, addr } = session;
+    const kept: Kept = { here, color, pseudo, addr, timestamp: clockOf(Date.now()), room, seat };
+    await this.#redis.set(uuid, JSON.stringify(kept), "EX", seconds);
+  }
+
+  async #hasName(uuid: string, pseudo: string): Promise<boolean> {
+    const key = nameKey(pseudo);
+    if ((await this.#redis.set(key, uuid, "EX", this.#limits.SESSION_SECONDS, "NX")) === "OK") return true;
+    return (await this.#redis.get(key)) === uuid;
+  }
+
+  async #find(uuid: string): Promise<Kept | null> {
+    for (let look = 1; ; look++) {
+      const kept = await this.#read(uuid);
+      if (kept !== null || look === LOOKS) return kept;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+  }
+
+  async #read(uuid: string): Promise<Kept | null> {
+    return keptIn(await this.#redis.get(uuid).catch(notText));
+  }
+
+  async #people(uuids: readonly string[]): Promise<readonly { uuid: string; person: Person }[]> {
+    if (uuids.length === 0) return [];
+    const texts = await this.#redis.mget(...uuids);
+    return uuids.flatMap((uuid, index) => {
+      const kept = keptIn(texts[index] ?? null);
+      if (kept === null) return [];
+      return [{ uuid, person: { from: publicIdOf(uuid), pseudo: kept.pseudo, color: kept.color } }];
+    });
+  }
+}
+
+/** A key of that name need not be a session of ours. */
+function notText(problem: Error): null {
+  if (/^WRONGTYPE/.test(problem.message)) return null;
+  throw problem;
+}
+
+/** Another server of the exercise may have written it: it has no room and no seat then. */
+function keptIn(text: string | null): Kept | null {
+  if (text === null) return null;
+  try {
+    const kept = JSON.parse(text) as Partial<Kept> | null;
+    if (typeof kept !== "object" || kept === null) return null;
+    const { pseudo, color, room = FIRST_ROOM, seat = "" } = kept;
+    if (typeof pseudo !== "string" || typeof color !== "number") return null;
+    if (typeof room !== "string" || typeof seat !== "string") return null;
+    return { here: kept.here === true, addr: kept.addr ?? ["", 0], timestamp: "", pseudo, color, room, seat };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,71 @@
+/** Settings: a dotenv file (`config`, as the exercise has it), and the environment, which goes before it. */
+import { existsSync, readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { LIMITS, type Limits } from "./limits.js";
+
+export interface RedisPlace {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ChatSettings {
+  readonly host: string;
+  readonly port: number;
+  /** What else browsers may reach the server as, `wss://chat.example`; null: ws://host:port */
+  readonly address: string | null;
+  /** Sites whose pages may connect, beside those of the servers themselves. */
+  readonly origins: readonly string[];
+  /** Tried in turn. */
+  readonly redis: readonly RedisPlace[];
+  /** null: the history is kept in Redis too. */
+  readonly mongoUrl: string | null;
+  readonly limits: Limits;
+}
+
+type Values = Readonly<Record<string, string | undefined>>;
+
+/**
+ * @param file  need not be there, unless it was asked for by name
+ * @throws Error  a setting that cannot be understood, by its name
+ */
+export function readSettings(file: string | null, environment: Values = process.env): ChatSettings {
+  const path = file ?? "config";
+  const read = file !== null || existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
+  return settingsOf({ ...read, ...present(environment) });
+}
+
+export function settingsOf(values: Values): ChatSettings {
+  const limits = Object.entries(LIMITS).map(([name, usual]) => [name, numberOf(values, name, usual, 1)]);
+  const dbPort = numberOf(values, "DB_PORT", 6379, 1);
+  return {
+    host: values["HOST"] || "127.0.0.1",
+    port: numberOf(values, "PORT", 8888, 0),
+    address: values["ADDRESS"] || null,
+    origins: listOf(values["ORIGINS"]),
+    redis: listOf(values["DB_HOST"] || "127.0.0.1").map((place) => {
+      const [, host, port] = /^(.+?)(?::(\d{1,5}))?$/.exec(place) ?? [];
+      return { host: host as string, port: port === undefined ? dbPort : Number(port) };
+    }),
+    mongoUrl: values["MONGO_URL"] || null,
+    limits: Object.fromEntries(limits) as Limits,
+  };
+}
+
+const present = (values: Values) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== ""));
+
+const listOf = (text = ""): readonly string[] =>
+  text
+    .split(",")
+    .map((one) => one.trim())
+    .filter((one) => one !== "");
+
+function numberOf(values: Values, name: string, usual: number, least: number): number {
+  const text = values[name];
+  if (text === undefined || text === "") return usual;
+  const value = Number(text);
+  const most = name.endsWith("PORT") ? 65_535 : 2 ** 31 - 1;
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new Error(`${name}=${text}: expected a whole number from ${least} to ${most}`);
+  return value;
+}

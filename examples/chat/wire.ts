@@ -1,0 +1,41 @@
+/** What the page and the terminal client here say: frames of JSON, sub-protocol `dbsync-chat`. Each message has its id and its place. */
+import type { Refusal, Rejection } from "./dialect.js";
+import type { Message, RoomEvent } from "./message.js";
+import type { Person } from "./sessions.js";
+
+export const PROTOCOL = "dbsync-chat";
+
+/** What a client sends, the first of them first. */
+export type ClientFrame =
+  | { readonly do: "begin"; readonly pseudo: string; readonly room?: string }
+  | { readonly do: "resume"; readonly session: string; readonly room?: string }
+  | { readonly do: "say"; readonly id: string; readonly text: string }
+  | { readonly do: "room"; readonly room: string }
+  | { readonly do: "earlier"; readonly before: string };
+
+/** What a server sends. */
+export type ServerFrame =
+  | {
+      readonly is: "welcome";
+      readonly session: string;
+      readonly you: Person;
+      readonly isBack: boolean;
+      readonly servers: readonly string[];
+    }
+  | {
+      readonly is: "history";
+      readonly room: string;
+      readonly messages: readonly Message[];
+      readonly more: boolean;
+    }
+  | { readonly is: "event"; readonly event: RoomEvent }
+  | { readonly is: "kept"; readonly message: Message }
+  | {
+      readonly is: "present";
+      readonly room: string;
+      readonly people: readonly Person[];
+      readonly count: number;
+      readonly rooms: readonly string[];
+    }
+  | { readonly is: "refused"; readonly why: Refusal; readonly id: string | null; readonly afterMs: number }
+  | { readonly is: "rejected"; readonly why: Rejection };
