@@ -1,0 +1,144 @@
+/** The words of the exercise, byte for byte, and its sessions in Redis; two servers share one. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Redis } from "ioredis";
+import { Line, startServer, startStore } from "./scene.js";
+
+const ESC = "\u001b";
+const UUID = /^ID\|([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})$/;
+
+let store: Awaited<ReturnType<typeof startStore>>;
+let one: Awaited<ReturnType<typeof startServer>>;
+let other: Awaited<ReturnType<typeof startServer>>;
+let redis: Redis;
+
+before(async () => {
+  store = await startStore();
+  redis = new Redis(store.port);
+  one = await startServer({ redis: store.port });
+  other = await startServer({ redis: store.port });
+});
+
+after(async () => {
+  redis.disconnect();
+  await other.stop();
+  await one.stop();
+  await store[Symbol.asyncDispose]();
+});
+
+/** @returns its uuid */
+async function enter(line: Line, pseudo: string): Promise<string> {
+  await line.say(`Hello|${pseudo}`);
+  const [, uuid] = UUID.exec(await line.next()) ?? [];
+  assert.ok(uuid !== undefined);
+  await line.until(`Annonce : ${pseudo} a rejoint la chatroom`);
+  return uuid;
+}
+
+test("what is said on one server is told to oneself, and to all others on both", async () => {
+  using ann = new Line(one.address);
+  using bob = new Line(other.address);
+  await enter(ann, "Ann");
+  await enter(bob, "Bob");
+  assert.match(await ann.next(), /^\[\d\d:\d\d\]\u001bAnnonce : Bob a rejoint la chatroom$/);
+  await ann.say("bonjour");
+  assert.match(await ann.next(), /^\[\d\d:\d\d\]\u001bVous avez dit : bonjour$/);
+  const fields = (await bob.next()).split(ESC);
+  assert.equal(fields.length, 4);
+  assert.match(fields[0] ?? "", /^\[\d\d:\d\d\]$/);
+  assert.ok(Number(fields[1]) >= 0 && Number(fields[1]) <= 255);
+  assert.deepEqual(fields.slice(2), ["Ann", " a dit : bonjour"]);
+  ann.socket.close();
+  assert.match(await bob.until("Ann"), /\u001bAnnonce : Ann a quitté la chatroom$/);
+});
+
+test("who comes later is given what was said, and who returns at another server is known there", async () => {
+  using cat = new Line(one.address);
+  const uuid = await enter(cat, "Cat");
+  await cat.say("premier");
+  await cat.until("premier");
+  using dan = new Line(other.address);
+  await dan.say("Hello|Dan");
+  await dan.until("ID|");
+  assert.match(await dan.until("premier"), /\u001bCat\u001b a dit : premier$/);
+  cat.socket.close();
+  await dan.until("Cat a quitté");
+  using back = new Line(other.address);
+  await back.say(`ID|${uuid}`);
+  assert.equal(await back.next(), "200");
+  assert.match(await back.next(), /^\[\d\d:\d\d\]\u001bWelcome back {2}!$/);
+  assert.match(await back.until("premier"), /\u001bVous avez dit : premier$/);
+  assert.match(await dan.next(), /\u001bAnnonce : Cat est de retour !$/);
+});
+
+test("a session is a key of its own, with the fields of the exercise, and ends by itself", async () => {
+  using eve = new Line(one.address);
+  const uuid = await enter(eve, "Eve");
+  const { here, color, pseudo, addr, timestamp } = JSON.parse((await redis.get(uuid)) ?? "");
+  assert.deepEqual({ here, pseudo }, { here: true, pseudo: "Eve" });
+  assert.ok(Number.isInteger(color) && color >= 0 && color <= 255);
+  assert.equal(addr[0], "127.0.0.1");
+  assert.equal(typeof addr[1], "number");
+  assert.match(timestamp, /^\[\d\d:\d\d\]$/);
+  const seconds = await redis.ttl(uuid);
+  assert.ok(seconds > 0 && seconds <= 90);
+});
+
+for (const first of ["bonjour", "Hello|", "Hello|   ", `Hello|${"x".repeat(33)}`, "hello|Ann", ""]) {
+  test(`who begins with ${JSON.stringify(first.slice(0, 12))} must choose a name, and is let go`, async () => {
+    using line = new Line(one.address);
+    await line.say(first);
+    assert.equal(await line.next(), "You must choose un nametag");
+    assert.equal(await line.closed, 1000);
+  });
+}
+
+test("an uuid that is no session, or no uuid, is rejected", async () => {
+  await redis.set("00000000-0000-4000-8000-000000000001", "no JSON", "EX", 60);
+  await redis.lpush("00000000-0000-4000-8000-000000000002", "a list");
+  await redis.expire("00000000-0000-4000-8000-000000000002", 60);
+  await Promise.all(
+    ["1", "2", "3"].map(async (last) => {
+      using line = new Line(one.address);
+      await line.say(`ID|00000000-0000-4000-8000-00000000000${last}`);
+      assert.equal(await line.next(), "Connection rejected");
+      assert.equal(await line.closed, 1000);
+    }),
+  );
+  using line = new Line(one.address);
+  await line.say("ID|chat:servers");
+  assert.equal(await line.next(), "Connection rejected");
+});
+
+test("a name is one person's as long as it is used, however it is written", async () => {
+  using gus = new Line(one.address);
+  await enter(gus, "Gus");
+  for (const name of ["Gus", "gus", "ＧＵＳ", "G\u200bus"]) {
+    using thief = new Line(other.address);
+    await thief.say(`Hello|${name}`);
+    assert.equal(await thief.next(), "You must choose un nametag", name);
+  }
+});
+
+test("no field can be forged by what is said, and a line stays one", async () => {
+  using hal = new Line(one.address);
+  using ida = new Line(one.address);
+  await enter(hal, "Hal");
+  await enter(ida, "Ida");
+  await hal.say(`oui${ESC}non\u0007\nla suite`);
+  assert.match(await ida.until("oui"), /\u001bHal\u001b a dit : ouinon la suite$/);
+});
+
+test("a session that another connection has taken over does not end with the first", async () => {
+  using first = new Line(one.address);
+  const uuid = await enter(first, "Joe");
+  using second = new Line(other.address);
+  await second.say(`ID|${uuid}`);
+  assert.equal(await second.next(), "200");
+  await second.until("Welcome");
+  first.socket.terminate();
+  await second.say("encore");
+  await second.until("encore");
+  assert.equal(JSON.parse((await redis.get(uuid)) ?? "").here, true);
+  assert.ok(second.came.every((line) => !line.includes("Joe a quitté")));
+});
