@@ -71,6 +71,8 @@ export class Conversation {
   #from = "";
   #room: string | undefined;
   #oldest: string | null = null;
+  /** Of the room; it may be empty. */
+  #hasPage = false;
   #asked: string | null = null;
   #gapPages = 0;
   readonly #timers: Partial<Record<"silence" | "retry" | "again", ReturnType<typeof setTimeout>>> = {};
@@ -209,9 +211,10 @@ export class Conversation {
   /** The newest page comes by itself, others are asked for: by the user, or to close the gap that an absence has left. */
   #turnPage({ room, messages, more }: Extract<ServerFrame, { is: "history" }>): void {
     const { tell } = this.#options;
-    if (room !== this.#room || this.#oldest === null) {
+    if (room !== this.#room || !this.#hasPage) {
       this.#known.clear();
       this.#room = room;
+      this.#hasPage = true;
       this.#oldest = null;
       this.#asked = null;
       tell({ is: "room", room });

@@ -86,8 +86,10 @@ export class Seat implements Listener {
     socket.terminate();
   }
 
-  /** Settles when all that it asked for is done, and it has left. */
-  async left(): Promise<void> {
+  /** Settles when all that it asked for is done, and its room knows that it has left. */
+  async leave(): Promise<void> {
+    this.#parts.socket.terminate();
+    this.#closed();
     await this.#turn;
   }
 

@@ -45,7 +45,7 @@ export class ChatServer {
         noServer: true,
         maxPayload: settings.limits.FRAME_BYTES,
         perMessageDeflate: false,
-        clientTracking: true,
+        clientTracking: false,
       },
       handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
     });
@@ -93,8 +93,7 @@ export class ChatServer {
     clearInterval(this.#signs ?? undefined);
     await this.#sessions?.retract(this.#address).catch(() => {});
     this.#http.close();
-    for (const socket of this.#webSockets.clients) socket.terminate();
-    await Promise.all([...this.#seats].map((seat) => seat.left()));
+    await Promise.all([...this.#seats].map((seat) => seat.leave()));
     this.#http.closeAllConnections();
     await this.#history?.close();
     for (const redis of this.#redis) redis.disconnect();
@@ -157,7 +156,7 @@ export class ChatServer {
         log: this.#log,
       });
       this.#seats.add(seat);
-      webSocket.on("close", () => void seat.left().then(() => this.#seats.delete(seat)));
+      webSocket.on("close", () => void seat.leave().then(() => this.#seats.delete(seat)));
       this.#watch(webSocket);
     });
   }

@@ -68,6 +68,13 @@ export const requirements: readonly Requirement[] = [
     purpose: "the client for pages, in one",
     isForFullRuns: true,
   },
+  {
+    program: "/usr/bin/python3",
+    check: ["-c", "import websockets"],
+    debianPackage: "python3-websockets",
+    purpose: "a chat client of the exercise",
+    isForFullRuns: true,
+  },
   ...LIBRARIES.map(({ program, check, debianPackage }) => ({
     ...{ program, check, debianPackage },
     purpose: "what people use with Redis",

@@ -28,16 +28,20 @@ const kept = {
 
 const isAtEnd = () => at("log").scrollHeight - at("log").scrollTop - at("log").clientHeight < END_PX;
 
+/** Whether its end is read: it still is when the page becomes smaller, as by a phone's keyboard. */
+let readsEnd = true;
+
 function toEnd() {
   const log = at("log");
   log.scrollTo({ top: log.scrollHeight, behavior: "instant" });
   at("newest").hidden = true;
+  readsEnd = true;
 }
 
 /** Changes the list; who reads its end goes on reading its end, who reads elsewhere stays there. */
 function change(shown, isOwn = false) {
   const log = at("log");
-  const wasAtEnd = isAtEnd();
+  const wasAtEnd = readsEnd;
   const [top, height] = [log.scrollTop, log.scrollHeight];
   shown();
   if (wasAtEnd || isOwn) toEnd();
@@ -254,8 +258,12 @@ at("leave").addEventListener("click", () => {
   leave();
 });
 at("log").addEventListener("scroll", () => {
-  if (isAtEnd()) at("newest").hidden = true;
+  readsEnd = isAtEnd();
+  if (readsEnd) at("newest").hidden = true;
 });
+new ResizeObserver(() => {
+  if (readsEnd) toEnd();
+}).observe(at("log"));
 
 document.addEventListener("keydown", (event) => {
   if (at("chat").hidden) return;

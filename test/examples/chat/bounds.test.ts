@@ -1,0 +1,190 @@
+/** What is malformed, too large, too much, too slow or of another site: bounded by name, and nobody else is disturbed. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { after, before, test } from "node:test";
+import { until } from "../../daemon/replicas.js";
+import { FrameLine, Line, startServer, startStore } from "./scene.js";
+
+let store: Awaited<ReturnType<typeof startStore>>;
+let server: Awaited<ReturnType<typeof startServer>>;
+
+const limits = {
+  ...{ FRAME_BYTES: 4096, TEXT_CHARS: 100, HELLO_MS: 300, FLOOD_COUNT: 5, FLOOD_MS: 500, STRIKES: 20 },
+  ...{ CONNECTIONS_PER_ADDRESS: 12, WAITING_BYTES: 20_000, HISTORY_COUNT: 3 },
+};
+
+before(async () => {
+  store = await startStore();
+  server = await startServer({ redis: store.port, limits });
+});
+
+after(async () => {
+  await server.stop();
+  await store[Symbol.asyncDispose]();
+});
+
+const say = (text: unknown, id: unknown = randomUUID()) => ({ do: "say", id, text });
+
+test("a frame that is too large, binary or no UTF-8 closes its connection alone", async () => {
+  using other = new FrameLine(server.address);
+  await other.begin("Other", "quiet");
+  const cases: readonly [frame: string | Buffer, code: number][] = [
+    ["x".repeat(4097), 1009],
+    [Buffer.from("Hello|Ann"), 1003],
+  ];
+  for (const [frame, code] of cases) {
+    using line = new Line(server.address);
+    await line.say(frame);
+    assert.equal(await line.closed, code);
+  }
+  using wrong = new FrameLine(server.address);
+  await once(wrong.socket, "open");
+  wrong.socket.send(Buffer.from([0xff, 0xfe]), { binary: false });
+  assert.equal(await wrong.closed, 1007);
+  await other.ask(say("still here"));
+  assert.equal((await other.frame("kept")).message.text, "still here");
+});
+
+test("a connection that does not say who it is ends", async () => {
+  using line = new Line(server.address);
+  assert.equal(await line.next(), "You must choose un nametag");
+  using frames = new FrameLine(server.address);
+  assert.equal((await frames.frame("rejected")).why, "not-understood");
+});
+
+test("a frame that says nothing is refused, and too many of them end the connection", async () => {
+  using line = new FrameLine(server.address);
+  await line.begin("Nonsense");
+  const frames = [
+    "{",
+    "[]",
+    "null",
+    "1",
+    '{"do":"fly"}',
+    JSON.stringify(say("x", "no uuid")),
+    '{"do":"earlier"}',
+  ];
+  for (const frame of frames) {
+    await line.say(frame);
+    assert.equal((await line.frame("refused")).why, "not-understood", frame);
+  }
+  for (let i = 0; i < limits.STRIKES; i++) await line.say("{");
+  assert.equal(await line.closed, 1008);
+});
+
+test("what is empty, too long or no text is refused, under its id", async () => {
+  using line = new FrameLine(server.address);
+  await line.begin("Wordy");
+  for (const text of ["", " \n ", "\u0000", "x".repeat(101), 7]) {
+    const asked = say(text);
+    await line.ask(asked);
+    assert.deepEqual(await line.frame("refused"), {
+      is: "refused",
+      why: "no-text",
+      id: asked.id,
+      afterMs: 0,
+    });
+  }
+});
+
+test("rooms have names, and what is no name leads nowhere", async () => {
+  using line = new FrameLine(server.address);
+  await line.begin("Mover");
+  for (const room of ["", "a b", "x".repeat(33), "a:b", 7]) {
+    await line.ask({ do: "room", room });
+    assert.equal((await line.frame("refused")).why, "no-room", String(room));
+  }
+});
+
+test("who floods is told when to go on, and nothing of it is kept", async () => {
+  using line = new FrameLine(server.address);
+  await line.begin("Flood", "flood");
+  const asked = Array.from({ length: 8 }, (_, index) => say(`number ${index}`));
+  for (const one of asked) await line.ask(one);
+  const { id, why, afterMs } = await line.frame("refused");
+  assert.equal(why, "flood");
+  assert.ok(afterMs > 0 && afterMs <= 500);
+  using other = new FrameLine(server.address);
+  await other.begin("Reader", "flood");
+  const { messages } = await other.frame("history");
+  assert.ok(messages.length > 0 && messages.every((message) => message.id !== id));
+});
+
+test("pages of other sites may not connect; programs, and the servers' own pages by any name of this machine, may", async () => {
+  const { port } = new URL(server.address);
+  const codes = new Map([
+    ["https://evil.example", 403],
+    [`https://127.0.0.1:${port}`, 403],
+    ["http://127.0.0.1:1", 403],
+    ["null", 403],
+    [`http://localhost:${port}`, 101],
+    [`http://127.0.0.1:${port}`, 101],
+  ]);
+  for (const [origin, code] of codes) {
+    using line = new Line(server.address, undefined, origin);
+    const answer = await new Promise<number>((resolve) => {
+      line.socket.once("open", () => resolve(101));
+      line.socket.once("unexpected-response", (_, { statusCode }) => resolve(statusCode ?? 0));
+    });
+    assert.equal(answer, code, origin);
+  }
+  await using named = await startServer({ redis: store.port, settings: { ORIGINS: "https://chat.example" } });
+  using line = new Line(named.address, undefined, "https://chat.example");
+  await once(line.socket, "open");
+});
+
+test("an address has so many connections, and others again when some have ended", async () => {
+  const lines: Line[] = [];
+  const refused = async (): Promise<boolean> => {
+    const line = new Line(server.address);
+    lines.push(line);
+    return await new Promise((resolve) => {
+      line.socket.once("open", () => resolve(false));
+      line.socket.once("unexpected-response", (_, { statusCode }) => resolve(statusCode === 429));
+    });
+  };
+  try {
+    let opened = 0;
+    while (!(await refused())) opened++;
+    assert.ok(opened <= limits.CONNECTIONS_PER_ADDRESS);
+    for (const line of lines) line.socket.terminate();
+    await until("one is let in again", async () => !(await refused()));
+  } finally {
+    for (const line of lines) line[Symbol.dispose]();
+  }
+});
+
+test("a client that does not read is let go, and its room does not wait for it", async () => {
+  const { hostname, port } = new URL(server.address);
+  const slow = connect(Number(port), hostname);
+  slow.on("error", () => {});
+  await once(slow, "connect");
+  const head = ["Host: a", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"];
+  slow.write(
+    `GET / HTTP/1.1\r\n${[...head, "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="].join("\r\n")}\r\n\r\n`,
+  );
+  await once(slow, "data");
+  slow.pause();
+  const hello = Buffer.from("Hello|Slow");
+  // Masked with zeros.
+  slow.write(Buffer.concat([Buffer.from([0x81, 0x80 | hello.length, 0, 0, 0, 0]), hello]));
+  await using quick = await startServer({
+    redis: store.port,
+    limits: { FLOOD_COUNT: 1_000_000, TEXT_CHARS: 8000 },
+  });
+  using line = new FrameLine(quick.address);
+  await line.begin("Quick");
+  await line.until('"Slow"');
+  const text = "x".repeat(7000);
+  let said = 0;
+  await until("it is let go", async () => {
+    for (let i = 0; i < 100; i++) await line.ask(say(text));
+    for (let i = 0; i < 100; i++) await line.frame("kept");
+    said += 100;
+    return server.log.some((one) => one.startsWith("a client does not read"));
+  });
+  assert.ok(said > 0);
+  slow.destroy();
+});

@@ -1,0 +1,85 @@
+/** Both histories keep the same promises: each message once, in its order, by pages. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { test } from "node:test";
+import { Redis } from "ioredis";
+import type { History } from "../../../examples/chat/history.js";
+import { type Message, orderOf } from "../../../examples/chat/message.js";
+import { RedisHistory } from "../../../examples/chat/redis-history.js";
+import { startStore } from "./scene.js";
+
+interface Kept extends AsyncDisposable {
+  readonly history: History;
+}
+
+async function openRedis(): Promise<Kept> {
+  const store = await startStore();
+  const redis = new Redis(store.port);
+  return {
+    history: new RedisHistory(redis),
+    async [Symbol.asyncDispose]() {
+      redis.disconnect();
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const HISTORIES: readonly { readonly name: string; readonly open: () => Promise<Kept> }[] = [
+  { name: "in Redis", open: openRedis },
+];
+
+const messageAt = (at: number, room = "chatroom", id: string = randomUUID()): Message => ({
+  ...{
+    id,
+    order: orderOf(at, id),
+    room,
+    at,
+    from: "aaaaaaaaaaaa",
+    pseudo: "Ann",
+    color: 7,
+    text: `at ${at}`,
+  },
+});
+
+for (const { name, open } of HISTORIES) {
+  test(`a history ${name} gives pages from the end, with nothing twice and nothing left out`, async () => {
+    await using kept = await open();
+    const { history } = kept;
+    // Several at the same moment, added in no order, beside another room's.
+    const messages = Array.from({ length: 40 }, (_, index) =>
+      messageAt(1_700_000_000_000 + Math.floor(index / 3)),
+    );
+    const mixed = [...messages].sort((a, b) => (a.id < b.id ? -1 : 1));
+    for (const message of mixed) assert.deepEqual(await history.add(message), message);
+    await history.add(messageAt(1_700_000_000_000, "other"));
+    const expected = messages.map(({ order }) => order).sort();
+    const found: string[] = [];
+    for (let before: string | null = null; ; before = found[0] as string) {
+      const page = await history.last("chatroom", 7, before);
+      assert.ok(page.length <= 7);
+      if (page.length === 0) break;
+      found.unshift(...page.map(({ order }) => order));
+    }
+    assert.deepEqual(found, expected);
+    const [first] = [...messages].sort((a, b) => (a.order < b.order ? -1 : 1));
+    assert.deepEqual((await history.last("chatroom", 100, null))[0], first);
+  });
+
+  test(`a history ${name} keeps what is said again as it was first`, async () => {
+    await using kept = await open();
+    const { history } = kept;
+    const first = messageAt(1_700_000_000_000);
+    const again = { ...messageAt(1_700_000_009_999, "chatroom", first.id), text: "something else" };
+    assert.deepEqual(await history.add(first), first);
+    assert.deepEqual(await history.add(again), first);
+    const both = await Promise.all([history.add(again), history.add(first)]);
+    assert.deepEqual(both, [first, first]);
+    assert.deepEqual(await history.last("chatroom", 10, null), [first]);
+  });
+
+  test(`a history ${name} is empty where nothing was said`, async () => {
+    await using kept = await open();
+    assert.deepEqual(await kept.history.last("nowhere", 10, null), []);
+    assert.deepEqual(await kept.history.last("nowhere", 10, orderOf(1, randomUUID())), []);
+  });
+}

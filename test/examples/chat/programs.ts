@@ -1,0 +1,50 @@
+/** Clients as programs: what is typed into them, and what they have printed. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { until } from "../../daemon/replicas.js";
+import { buildRoot, repositoryRoot } from "../../support/repository.js";
+
+export class ClientProgram implements Disposable {
+  readonly #child: ChildProcess;
+  #printed = "";
+
+  constructor(command: readonly string[], folder: string) {
+    const [program, ...args] = command as [string, ...string[]];
+    this.#child = spawn(program, args, { cwd: folder, stdio: ["pipe", "pipe", "inherit"] });
+    this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.#printed += text;
+    });
+  }
+
+  get lines(): readonly string[] {
+    return this.#printed.split("\n");
+  }
+
+  type(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
+  }
+
+  async prints(words: string): Promise<void> {
+    await until(`it prints ${words}`, () => this.#printed.includes(words));
+  }
+
+  async end(): Promise<void> {
+    this.#child.kill();
+    await once(this.#child, "exit");
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+/** The terminal client here. */
+export const terminal = (port: number): readonly string[] => [
+  ...[process.execPath, join(buildRoot, "examples/chat/terminal.js"), "-a", "127.0.0.1", "-p", String(port)],
+];
+
+/** One of the exercise. Not the PATH's Python, which may be one that does not know Debian's packages. */
+export const python = (port: number): readonly string[] => [
+  ...["/usr/bin/python3", "-B", join(repositoryRoot, "test/examples/chat/client.py"), "-p", String(port)],
+];
