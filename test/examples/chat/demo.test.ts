@@ -1,0 +1,54 @@
+/** `npm run chat`: it starts all that it needs, gives its page out, and leaves nothing behind. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { skipUnlessFull } from "../../support/amount.js";
+import { buildRoot } from "../../support/repository.js";
+import { FrameLine } from "./scene.js";
+
+test("three daemons and two servers start, the page is there, and all end with it", {
+  skip: skipUnlessFull,
+}, async () => {
+  const child = spawn(process.execPath, [join(buildRoot, "examples/chat/demo.js")], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const gone = once(child, "exit");
+  const pages: string[] = [];
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const [page] = /http:\S+/.exec(line) ?? [];
+      if (page !== undefined) pages.push(page);
+      if (pages.length === 2) break;
+    }
+    child.stdout.resume();
+    for (const page of pages) {
+      const response = await fetch(page);
+      assert.match(await response.text(), /<title>Chat<\/title>/);
+      assert.match(
+        response.headers.get("content-security-policy") ?? "",
+        /^default-src 'none'; script-src 'self';/,
+      );
+      for (const file of ["page.js", "page.css", "timeline.js", "conversation.js", "wire.js"])
+        assert.equal((await fetch(page + file)).status, 200, file);
+      assert.equal((await fetch(`${page}package.json`)).status, 404);
+      assert.equal((await fetch(page, { method: "POST" })).status, 405);
+    }
+    const [first, second] = pages.map((page) => new FrameLine(page.replace("http", "ws"))) as [
+      FrameLine,
+      FrameLine,
+    ];
+    using _ = first;
+    using __ = second;
+    await first.begin("Ann");
+    await second.begin("Bob");
+    await second.ask({ do: "say", id: "00000000-0000-4000-8000-000000000000", text: "heard at both" });
+    await first.until("heard at both");
+  } finally {
+    child.kill("SIGINT");
+    await gone;
+  }
+  for (const page of pages) await assert.rejects(fetch(page));
+});
