@@ -33,10 +33,12 @@ export function spokenBy({
   if: conditions,
 }: Pick<Envelope, "commands" | "multi" | "if">): readonly Said[] | null {
   if (multi || conditions !== null) return null;
-  const all: Said[] = [];
+  // Made at the first one: each signed envelope is asked, and few say anything.
+  let all: Said[] | null = null;
   for (const argv of commands) {
     const said = saidBy(argv);
     if (said === null) return null;
+    all ??= [];
     all.push(said);
   }
   return all;

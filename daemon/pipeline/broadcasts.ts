@@ -11,11 +11,14 @@ import { Seen } from "./seen.js";
 
 export interface BroadcastsParts {
   readonly channels: Channels;
-  readonly environment: Pick<Environment, "clock">;
+  readonly environment: Pick<Environment, "clock" | "setTimer">;
   readonly window: DateWindow;
   /** How many ids are remembered. */
   readonly most: number;
 }
+
+/** Who listens is told at most so often that something may lack: milliseconds. */
+const MISSED_EVERY_MS = 1000;
 
 export class Broadcasts {
   /** Hands a client's envelope on to the members; null: there are none. */
@@ -23,6 +26,8 @@ export class Broadcasts {
   readonly channels: Channels;
   readonly #parts: BroadcastsParts;
   readonly #seen: Seen;
+  /** Whether something lacks that is told a little later; null: what lacks is told at once. */
+  #lacks: boolean | null = null;
 
   constructor(parts: BroadcastsParts) {
     this.#parts = parts;
@@ -41,6 +46,24 @@ export class Broadcasts {
   /** Whether it is remembered that an envelope was told; of others that are known nobody knows. */
   wasTold(id: ByteString, at: number): boolean {
     return this.#seen.find(id, at) !== undefined;
+  }
+
+  /**
+   * Tells who listens that something may have been said that is not heard here: at once, and of what lacks soon behind it once, however
+   * often that is. A client or member that sends what cannot be told would else have each listener written to for each message.
+   */
+  miss(): void {
+    if (this.#lacks !== null) {
+      this.#lacks = true;
+      return;
+    }
+    this.#lacks = false;
+    this.channels.miss();
+    this.#parts.environment.setTimer(MISSED_EVERY_MS, () => {
+      const lacks = this.#lacks;
+      this.#lacks = null;
+      if (lacks === true) this.miss();
+    });
   }
 
   /** Remembers an envelope that was told as it was signed. */
@@ -63,12 +86,12 @@ export class Broadcasts {
     const { channels } = this;
     if (messages.length === 0) return [];
     if (this.isKnown(id, at)) {
-      if (!this.wasTold(id, at)) channels.miss();
+      if (!this.wasTold(id, at)) this.miss();
       return messages.map((said) => channels.hearersOf(said));
     }
     // As many as are remembered within one second: one that could be told twice is not told.
     if (this.#seen.makeRoom(this.#parts.environment.clock()) === false) {
-      channels.miss();
+      this.miss();
       return messages.map(() => 0);
     }
     this.#seen.add(id, at, null);

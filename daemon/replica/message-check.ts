@@ -56,7 +56,7 @@ export function heardMessages({
   const { clock } = environment;
   return {
     hear: messageCheck({ signers, hash: hashOf, broadcasts, clock, window: settings.window, databases }),
-    missed: () => broadcasts.channels.miss(),
+    missed: () => broadcasts.miss(),
   };
 }
 

@@ -24,6 +24,8 @@ export interface MessageIntakeParts {
 
 /** Some take a tenth of a millisecond each. */
 const JUDGED_A_LOOK = 8;
+/** Behind a key that did not come none is waited for during so many times as long: what else the member gives would stand still. */
+const WAITS_OFF = 15;
 
 export class MessageIntake {
   readonly #parts: MessageIntakeParts;
@@ -37,6 +39,8 @@ export class MessageIntake {
   #lacks = false;
   /** Since when the first one waits for its signer's key; `uptime` milliseconds; null: it does not. */
   #stuckSince: number | null = null;
+  /** From when on a key is waited for; `uptime` milliseconds. */
+  #waitsFrom = 0;
 
   constructor(parts: MessageIntakeParts) {
     this.#parts = parts;
@@ -63,7 +67,8 @@ export class MessageIntake {
     figures.missed += lacking;
     if (lacking > 0 || !this.#hasBegun) missed();
     this.#hasBegun = true;
-    this.#judge();
+    // What waits for a key is tried again by the tick, not as often as its member sends something.
+    if (this.#stuckSince === null) this.#judge();
   }
 
   /** Tries again what waits for a key. */
@@ -96,13 +101,9 @@ export class MessageIntake {
 
   /** @returns false: it waits, and what came behind it too */
   #judgeOne({ body, signature }: PackedEntry): boolean {
-    const { hear, uptime, limits, figures, refused } = this.#parts;
+    const { hear, figures, refused } = this.#parts;
     const heard = hear(body, signature);
-    // A daemon may let itself in with the first thing that it says: its key is on its way as an entry.
-    if (heard === "unknown-signer" && uptime() - (this.#stuckSince ?? uptime()) < limits.relayKeyMs) {
-      this.#stuckSince ??= uptime();
-      return false;
-    }
+    if (heard === "unknown-signer" && this.#waitsForKey()) return false;
     this.#stuckSince = null;
     if (heard === "told") figures.heard++;
     else if (heard !== "known") {
@@ -114,5 +115,16 @@ export class MessageIntake {
       refused(reason, isLie);
     }
     return true;
+  }
+
+  /** A daemon may let itself in with the first thing that it says: its key is on its way as an entry. */
+  #waitsForKey(): boolean {
+    const { uptime, limits } = this.#parts;
+    const now = uptime();
+    if (now < this.#waitsFrom) return false;
+    this.#stuckSince ??= now;
+    if (now - this.#stuckSince < limits.relayKeyMs) return true;
+    this.#waitsFrom = now + WAITS_OFF * limits.relayKeyMs;
+    return false;
   }
 }

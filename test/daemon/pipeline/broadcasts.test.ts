@@ -13,6 +13,7 @@ class Scene {
   passed = 0;
   missed = 0;
   readonly broadcasts: Broadcasts;
+  timer: (() => void) | null = null;
 
   constructor(most = 100) {
     const channels = new Channels();
@@ -22,8 +23,20 @@ class Scene {
       review() {},
     });
     const window = { past: 30_000, future: 5_000 };
-    this.broadcasts = new Broadcasts({ channels, environment: { clock: () => this.now }, window, most });
+    const setTimer = (_: number, step: () => void) => {
+      assert.equal(this.timer, null);
+      this.timer = step;
+      return () => {};
+    };
+    const environment = { clock: () => this.now, setTimer };
+    this.broadcasts = new Broadcasts({ channels, environment, window, most });
     this.broadcasts.passOn = () => this.passed++;
+  }
+
+  runTimer(): void {
+    const step = this.timer;
+    this.timer = null;
+    step?.();
   }
 
   tell(id: string, at: number, isClients = true): readonly number[] {
@@ -85,4 +98,17 @@ test("what was signed here is known when it comes back", () => {
   scene.broadcasts.note("id", START + 1);
   scene.tell("id", START + 1, false);
   assert.equal(scene.heard, 0);
+});
+
+test("that something lacks is told at once, and then once a second, however often it is", () => {
+  const scene = new Scene();
+  for (let i = 0; i < 1000; i++) scene.tell(`id ${i}`, START);
+  assert.equal(scene.missed, 1);
+  scene.runTimer();
+  assert.equal(scene.missed, 2, "what lacked behind the first is told");
+  scene.runTimer();
+  scene.runTimer();
+  assert.deepEqual([scene.missed, scene.timer], [2, null], "and nothing more than that");
+  scene.tell("late", START);
+  assert.equal(scene.missed, 3);
 });

@@ -22,7 +22,7 @@ function sceneOf() {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log);
   const channels = new Channels();
   channels.add("pattern", "*", { hear: ({ parts }) => heard.push(parts.at(-1) ?? ""), review() {} });
-  const environment = { clock: () => now };
+  const environment = { clock: () => now, setTimer: () => () => {} };
   const broadcasts = new Broadcasts({ channels, environment, window, most: 100 });
   const hear = messageCheck({
     ...{ signers, hash: hashOf, broadcasts, window, databases: 16 },

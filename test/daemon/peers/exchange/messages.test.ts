@@ -115,6 +115,30 @@ test("messages whose signer's key is on its way wait for it, in their order, and
   assert.equal(b.peering.speaking.figures.refused, 1);
 });
 
+test("what waits for a key is not looked at again for each message behind it, and stops what is behind it once", () => {
+  const hearing = new Hearing();
+  const [a, b] = hearing.addAll() as [Node, Node];
+  let looks = 0;
+  hearing.verdict = (text) => {
+    if (!text.startsWith("nobody")) return "told";
+    looks++;
+    return "unknown-signer";
+  };
+  a.peering.speaking.speak(messageOf("nobody 0"));
+  for (let number = 0; number < 500; number++) {
+    a.peering.speaking.speak(messageOf(`${number}`));
+    hearing.world.settle();
+  }
+  assert.equal(looks, 2, "by each of the two that it was given to");
+  hearing.world.run(2100);
+  assert.equal(hearing.texts.get("b")?.length, 500);
+  for (let number = 1; number < 20; number++) a.peering.speaking.speak(messageOf(`nobody ${number}`));
+  a.peering.speaking.speak(messageOf("last"));
+  hearing.world.run(200);
+  assert.equal(hearing.texts.get("b")?.at(-1), "last");
+  assert.equal(b.peering.speaking.figures.refused, 20);
+});
+
 test("who gives lies is shut out; who gives what came too late is not", () => {
   const hearing = new Hearing();
   const [a, b] = hearing.addAll() as [Node, Node];
