@@ -10,6 +10,7 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { Role } from "../../store/rights/key-record.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import { type Refused, refused } from "../answers/request.js";
+import { saidBy } from "../channels/spoken.js";
 import type { CheckEntry, CheckedEntry, TimelineFace } from "../peers/shared/peering-parts.js";
 import { checkEnvelope } from "../pipeline/envelope-checks.js";
 import type { SignersFace } from "../trust/signers.js";
@@ -55,6 +56,7 @@ function wrongIn(
   { signers, databases }: Pick<EntryCheckParts, "signers" | "databases">,
 ): Refused | null {
   if (envelope.only !== null) return refused("wrong-daemon", "it is for one daemon alone");
+  if (envelope.commands.every((argv) => saidBy(argv) !== null)) return refused("malformed", ONLY_SAID);
   const here = { cluster: signers.cluster, daemon: "", databases, takesConditions: true };
   return checkEnvelope(envelope, length, { role }, here);
 }
@@ -90,3 +92,6 @@ function check(
 function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
   return body.length > INTRODUCTION_BYTES_MAX ? undefined : ring.spkiOf(readBody(body));
 }
+
+/** No daemon records it, nor has one of an earlier version that does not know it: a member that wants it kept is lying. */
+const ONLY_SAID = "it holds messages alone, which are not recorded";

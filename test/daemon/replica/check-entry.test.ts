@@ -70,6 +70,8 @@ test("what is changed, misdirected or malformed is refused, and an unknown key i
     [sign([["SET", "k", "v"]], { cluster: "x".repeat(32) }), /wrong-cluster/],
     [sign([["SET", "k", "v"]], { only: "x".repeat(32) }), /wrong-daemon/],
     [sign([["SET", "k", "v"]], { db: 16 }), /wrong-db/],
+    [sign([["PUBLISH", "news", "text"]]), /not recorded/],
+    [sign([["spublish", "news", "text"]], { multi: true }), /not recorded/],
     [{ ...good, body: Buffer.from("*0\r\n") }, /malformed/],
   ];
   for (const [envelope, said] of refusals) {
