@@ -26,7 +26,7 @@ const NO_HARD_LINKS = new Set(["EPERM", "EACCES", "ENOTSUP", "EOPNOTSUPP", "ENOS
  * @param mode  what the file has in the end, whatever the umask
  * @returns the path of what was written; hand it to `placeNew` or `placeOver`, then `discard` it
  */
-export function stage(path: string, text: string, mode: number): string {
+export function stage(path: string, text: string | Uint8Array, mode: number): string {
   const staged = join(
     dirname(path),
     `.${basename(path)}.${randomBytes(STAGED_NAME_BYTES).toString("hex")}.tmp`,

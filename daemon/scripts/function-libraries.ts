@@ -1,4 +1,4 @@
-/** The libraries of functions that this daemon has: its own, gone with it, and not told to others. Messages: redis-server 7.0. */
+/** The libraries of functions that this daemon has: its own, and not told to others. Messages: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { sealed, unsealed } from "../../store/rdb/dump-payload.js";
@@ -13,8 +13,12 @@ const LIBRARY = 245;
 
 export type RestorePolicy = "FLUSH" | "APPEND" | "REPLACE";
 
+type Libraries = ReadonlyMap<ByteString, FunctionLibrary>;
+
 export class FunctionLibraries {
-  #libraries: ReadonlyMap<ByteString, FunctionLibrary> = new Map();
+  /** Told of all that there are, as a dump, before a change of them holds: what it throws prevents that. null: nothing is kept. */
+  keep: ((payload: ByteString) => void) | null = null;
+  #libraries: Libraries = new Map();
 
   get all(): readonly FunctionLibrary[] {
     return [...this.#libraries.values()];
@@ -37,7 +41,7 @@ export class FunctionLibraries {
   /** @returns its name. @throws CommandFailure  it cannot be loaded, and all is as it was */
   load(code: ByteString, replaces: boolean, engine: ScriptEngine, bounds: RunBounds): ByteString {
     const { library, others } = this.#loaded(this.#libraries, code, replaces, engine, bounds);
-    this.#libraries = new Map(others).set(library.name, library);
+    this.#change(new Map(others).set(library.name, library));
     return library.name;
   }
 
@@ -45,41 +49,49 @@ export class FunctionLibraries {
   delete(name: ByteString): void {
     const libraries = new Map(this.#libraries);
     if (!libraries.delete(name)) throw new CommandFailure("ERR Library not found");
-    this.#libraries = libraries;
+    this.#change(libraries);
   }
 
   flush(): void {
-    this.#libraries = new Map();
+    this.#change(new Map());
   }
 
   /** As Redis serializes them. */
   dump(): ByteString {
-    const writer = new RdbWriter();
-    for (const { code } of this.all) {
-      writer.raw(Buffer.from([LIBRARY]));
-      writer.string(code);
-    }
-    return sealed(writer);
+    return dumpOf(this.#libraries);
+  }
+
+  /** Takes over what was kept. @throws CommandFailure  none of it */
+  begin(payload: ByteString, engine: ScriptEngine, bounds: RunBounds): void {
+    this.#libraries = this.#restored(payload, "FLUSH", engine, bounds);
   }
 
   /** All of a dump, or none. @throws CommandFailure */
   restore(payload: ByteString, policy: RestorePolicy, engine: ScriptEngine, bounds: RunBounds): void {
-    let libraries: ReadonlyMap<ByteString, FunctionLibrary> =
-      policy === "FLUSH" ? new Map() : this.#libraries;
+    this.#change(this.#restored(payload, policy, engine, bounds));
+  }
+
+  #change(libraries: Libraries): void {
+    this.keep?.(dumpOf(libraries));
+    this.#libraries = libraries;
+  }
+
+  #restored(payload: ByteString, policy: RestorePolicy, engine: ScriptEngine, bounds: RunBounds): Libraries {
+    let libraries: Libraries = policy === "FLUSH" ? new Map() : this.#libraries;
     for (const code of codesOf(payload)) {
       const { library, others } = this.#loaded(libraries, code, policy === "REPLACE", engine, bounds);
       libraries = new Map(others).set(library.name, library);
     }
-    this.#libraries = libraries;
+    return libraries;
   }
 
   #loaded(
-    libraries: ReadonlyMap<ByteString, FunctionLibrary>,
+    libraries: Libraries,
     code: ByteString,
     replaces: boolean,
     engine: ScriptEngine,
     bounds: RunBounds,
-  ): { library: FunctionLibrary; others: ReadonlyMap<ByteString, FunctionLibrary> } {
+  ): { library: FunctionLibrary; others: Libraries } {
     const read = readLibrary(code);
     if (libraries.has(read.name) && !replaces)
       throw new CommandFailure(`ERR Library '${read.name}' already exists`);
@@ -95,6 +107,15 @@ export class FunctionLibraries {
     );
     return { library: { ...read, functions }, others };
   }
+}
+
+function dumpOf(libraries: Libraries): ByteString {
+  const writer = new RdbWriter();
+  for (const { code } of libraries.values()) {
+    writer.raw(Buffer.from([LIBRARY]));
+    writer.string(code);
+  }
+  return sealed(writer);
 }
 
 function codesOf(payload: ByteString): readonly ByteString[] {

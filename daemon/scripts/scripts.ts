@@ -64,6 +64,25 @@ export class Scripts {
     if (this.#engine === null) throw NOT_INSTALLED;
   }
 
+  /**
+   * Libraries of functions are kept in a folder from now on, and those that it has taken over.
+   * @returns why these cannot be, and where they lie; null: they have been
+   */
+  async keepFunctions(data: string, bounds: RunBounds): Promise<{ reason: string; file: string } | null> {
+    const { FunctionsFile } = await import("./functions-file.js");
+    const file = new FunctionsFile(data);
+    this.functions.keep = (payload) => file.write(payload);
+    try {
+      const payload = file.read();
+      if (payload === null) return null;
+      await this.load();
+      this.functions.begin(payload, this.engine, bounds);
+      return null;
+    } catch (problem) {
+      return { reason: (problem as Error).message, file: file.path };
+    }
+  }
+
   /** Keeps one. @param isNamed  whether somebody will ask for it by its SHA-1 @throws CommandFailure  it cannot be compiled */
   add(text: ByteString, isNamed: boolean, bounds: RunBounds): Script {
     const known = this.#byText.get(text);

@@ -37,7 +37,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   FCALL: "As EVAL.",
   "FUNCTION|LIST": "In the order in which they were loaded.",
   "FUNCTION|LOAD":
-    "Libraries are of the daemon that was told them: neither recorded nor told to others, and gone when it stops. What a function keeps in a local of its library may be gone between two calls.",
+    "Libraries are of the daemon that was told them: neither recorded nor told to others; kept in its data folder (`--data`), else gone when it stops. What a function keeps in a local of its library may be gone between two calls.",
   "SCRIPT|DEBUG": "There is no debugger: YES and SYNC are errors.",
   "SCRIPT|KILL": "An error: when it is read no script runs any more.",
   "FUNCTION|KILL": "As SCRIPT KILL.",

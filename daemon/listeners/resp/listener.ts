@@ -24,6 +24,7 @@ const KEEP_ALIVE_SECONDS = 300;
 
 export class RespListener extends DaemonListener {
   readonly #pulse: Pulse;
+  readonly #keepFunctions: () => Promise<void>;
 
   constructor(parts: UserListenerParts) {
     const { path, users, memory, daemon, environment } = parts;
@@ -72,9 +73,16 @@ export class RespListener extends DaemonListener {
       },
     });
     this.#pulse = state.pulse;
+    this.#keepFunctions = async () => {
+      const { data } = daemon.settings;
+      const { luaMemory: memory, luaTimeLimit: time } = parts.limits;
+      const lost = data === null ? null : await scripts.keepFunctions(data, { memory, time });
+      if (lost !== null) parts.log.error(lost, NOT_LOADED);
+    };
   }
 
   override async start(): Promise<void> {
+    await this.#keepFunctions();
     await super.start();
     this.#pulse.start();
   }
@@ -84,3 +92,6 @@ export class RespListener extends DaemonListener {
     await super.stop();
   }
 }
+
+const NOT_LOADED =
+  "libraries of functions that were kept cannot be loaded, and are not there; the next change of libraries replaces the file: mend it or copy it before";

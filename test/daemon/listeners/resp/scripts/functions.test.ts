@@ -1,5 +1,7 @@
 /** Libraries of functions, beside redis-server's, and what a daemon that records makes of their writes. */
 import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { writeCommand } from "../../../../../protocol/resp/resp-writer.js";
 import { makeKeyPair } from "../../../../support/envelope-client.js";
@@ -138,4 +140,42 @@ test("what a function writes is recorded as one unit", async () => {
   const writers = await client.call("WRITERS", "a", "b");
   assert.ok(writers.kind === "array");
   assert.deepEqual(writers.items[0], writers.items[1]);
+});
+
+test("with a data folder libraries are there after a start, and a change that cannot be kept is none", async () => {
+  using folder = makeFolder();
+  const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
+  const file = join(folder.path, "functions.rdb");
+  const session = async (run: (client: RedisConnection) => Promise<void>) => {
+    await using replica = await startReplica({ args });
+    using client = await RedisConnection.open(replica.daemon.userAddress("resp")?.port ?? 0);
+    await run(client);
+  };
+  const named = (name: string) =>
+    `#!lua name=${name}\nredis.register_function('${name}', function() return 1 end)`;
+  const listed = async (client: RedisConnection) =>
+    [
+      ...JSON.stringify(await client.call("FUNCTION", "LIST")).matchAll(/"library_name".*?"bytes":"(\w+)"/g),
+    ].map(([, name]) => name);
+  await session(async (client) => {
+    for (const name of ["a", "b", "c"]) await client.call("FUNCTION", "LOAD", named(name));
+    await client.call("FUNCTION", "DELETE", "b");
+  });
+  await session(async (client) => {
+    assert.deepEqual(await client.call("FCALL", "a", "0"), { kind: "integer", value: 1 });
+    assert.deepEqual(await listed(client), ["a", "c"]);
+    const kept = readFileSync(file);
+    rmSync(file);
+    mkdirSync(join(file, "in the way"), { recursive: true });
+    const refused = await client.call("FUNCTION", "FLUSH");
+    assert.match(refused.kind === "error" ? refused.text : "", /cannot be kept in --data/);
+    assert.deepEqual(await listed(client), ["a", "c"]);
+    rmSync(file, { recursive: true });
+    writeFileSync(file, kept.subarray(0, -1));
+  });
+  await session(async (client) => {
+    assert.deepEqual(await listed(client), [], "what is damaged is not taken over, and the daemon starts");
+    await client.call("FUNCTION", "LOAD", named("d"));
+  });
+  await session(async (client) => assert.deepEqual(await listed(client), ["d"]));
 });
