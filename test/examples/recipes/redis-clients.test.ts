@@ -1,0 +1,87 @@
+/** What docs/recipes.md says a Redis client can do at one daemon that records. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { integer, NIL, OK, type Reply, ZERO } from "../../../protocol/reply.js";
+import { makeFolder, startReplica } from "../../daemon/replicas.js";
+import { skipUnlessFull } from "../../support/amount.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { SMALL_WINDOW } from "./cut-trio.js";
+
+const NIL_ARRAY: Reply = { kind: "nil-array" };
+const bulk = (bytes: string): Reply => ({ kind: "bulk", bytes });
+
+async function withTwo(
+  run: (mine: RedisConnection, other: RedisConnection) => Promise<void>,
+  args: readonly string[] = [],
+): Promise<void> {
+  using folder = makeFolder();
+  await using replica = await startReplica({
+    args: ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0", ...args],
+  });
+  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  using mine = await RedisConnection.open(port);
+  using other = await RedisConnection.open(port);
+  await run(mine, other);
+}
+
+test("a lock: SET NX PX at one daemon has one holder, and ends by its token alone", () =>
+  withTwo(async (mine, other) => {
+    const free =
+      "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
+    const take = (token: string) => ["SET", "lock", token, "NX", "PX", "60000"] as const;
+    const told = await Promise.all([mine.call(...take("mine")), other.call(...take("other"))]);
+    assert.deepEqual(told, [OK, NIL]);
+    assert.deepEqual(await other.call("EVAL", free, "1", "lock", "other"), ZERO);
+    assert.deepEqual(await mine.call("EVAL", free, "1", "lock", "mine"), integer(1));
+    assert.deepEqual(await other.call(...take("other")), OK);
+  }));
+
+test("a limiter: INCR and PEXPIRE in MULTI count once each, and end together", () =>
+  withTwo(async (mine, other) => {
+    const count = async (client: RedisConnection) => {
+      await client.call("MULTI");
+      await client.call("INCR", "slot");
+      await client.call("PEXPIRE", "slot", "60000");
+      const told = await client.call("EXEC");
+      return told.kind === "array" ? told.items[0] : told;
+    };
+    const told = [await count(mine), await count(other), await count(mine)];
+    assert.deepEqual(told, [integer(1), integer(2), integer(3)]);
+    const left = await mine.call("PTTL", "slot");
+    assert.ok(left.kind === "integer" && Number(left.value) > 0);
+  }));
+
+test("a cache: what was made of data that changed meanwhile is not kept", () =>
+  withTwo(async (mine, other) => {
+    const fill = async (value: string, meanwhile: () => Promise<unknown>) => {
+      await mine.call("WATCH", "changed:page");
+      await meanwhile();
+      await mine.call("MULTI");
+      await mine.call("SET", "cache:page", value, "PX", "60000");
+      return mine.call("EXEC");
+    };
+    const changed = () => other.call("SET", "changed:page", "another", "PX", "60000");
+    assert.deepEqual(await fill("old", changed), NIL_ARRAY);
+    assert.deepEqual(await mine.call("GET", "cache:page"), NIL);
+    assert.deepEqual(await fill("new", async () => {}), { kind: "array", items: [OK] });
+    assert.deepEqual(await other.call("GET", "cache:page"), bulk("new"));
+  }));
+
+test(
+  "numbers without gaps: behind RPUSH that was final, LPOS tells the place",
+  { skip: skipUnlessFull },
+  () =>
+    withTwo(async (mine, other) => {
+      const numbered = async (client: RedisConnection, id: string) => {
+        await client.call("DBSYNC", "REPLY", "stable");
+        await client.call("RPUSH", "invoices", id);
+        return client.call("LPOS", "invoices", id);
+      };
+      const places = await Promise.all([numbered(mine, "a"), numbered(other, "b")]);
+      assert.deepEqual(
+        places.map((reply) => (reply.kind === "integer" ? Number(reply.value) : reply)).toSorted(),
+        [0, 1],
+      );
+    }, SMALL_WINDOW),
+);
