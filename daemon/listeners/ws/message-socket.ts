@@ -43,7 +43,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.#raw = raw;
     this.remoteAddress = raw.remoteAddress;
     this.remotePort = raw.remotePort;
-    raw.on("data", (chunk: Buffer) => this.#arrived(chunk));
+    raw.on("data", this.#asked);
     raw.on("timeout", () => this.emit("timeout"));
     raw.on("error", (reason) => this.emit("error", reason));
     raw.once("close", () => this.emit("close"));
@@ -54,6 +54,9 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.#messages = messages;
     this.#inflatedMost = inflatedMost;
     this.#headBytes = 0;
+    // The bytes at hand are the end of what it asked for, no message. Before what is in others is told as messages, they are measured.
+    this.#raw.off("data", this.#asked);
+    this.#raw.prependListener("data", this.#arrived);
     if (this.#isPaused) messages.pause();
     messages.on("message", (data: Buffer, isBinary) => {
       if (isBinary) this.emit("data", data);
@@ -144,12 +147,17 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.#raw.setTimeout(milliseconds);
   }
 
-  /** Before what is in it is told as messages. */
-  #arrived(chunk: Buffer): void {
-    if (this.#messages === null) this.#headBytes += chunk.length;
-    else this.#gauge.push(chunk);
+  /** Of HTTP. The bytes by which a client changes over come here too when it has. */
+  readonly #asked = (chunk: Buffer): void => {
+    if (this.#messages !== null) return;
+    this.#headBytes += chunk.length;
+    this.emit("data", NOTHING);
+  };
+
+  readonly #arrived = (chunk: Buffer): void => {
+    this.#gauge.push(chunk);
     if (this.isMidMessage) this.emit("data", NOTHING);
-  }
+  };
 
   readonly #taken = (): void => {
     if (!this.#needsDrain || this.writableLength > 0) return;
