@@ -71,8 +71,13 @@ export class GroupMutators {
   /** Says to whom entries are handed, all in one record. */
   setPending(group: ConsumerGroup, changes: PendingChanges): void {
     if (changes.length === 0) return;
-    const old = changes.map(([id, pending]) => group.setPending(id, pending));
-    this.#host.record({ mutator: "groupPending", group, ids: changes.map(([id]) => id), old });
+    const ids: StreamId[] = [];
+    const old: (Pending | undefined)[] = [];
+    for (const [id, pending] of changes) {
+      ids.push(id);
+      old.push(group.setPending(id, pending));
+    }
+    this.#host.record({ mutator: "groupPending", group, ids, old });
   }
 
   #set(stream: Stream, name: ByteString, group: ConsumerGroup | undefined): void {

@@ -7,10 +7,12 @@ import { type KeySpec, touchesOf } from "./key-spec.js";
 
 export type LookedUp = (keys: KeySpec, argv: readonly ByteString[]) => readonly ByteString[];
 
-const touched = (keys: KeySpec, argv: readonly ByteString[], access: readonly string[]) =>
-  touchesOf(keys, argv).flatMap((touch) =>
-    touch.key !== null && access.includes(touch.access) ? [touch.key] : [],
-  );
+function touched(keys: KeySpec, argv: readonly ByteString[], access: readonly string[]): ByteString[] {
+  const found: ByteString[] = [];
+  for (const touch of touchesOf(keys, argv))
+    if (touch.key !== null && access.includes(touch.access)) found.push(touch.key);
+  return found;
+}
 
 const sources: LookedUp = (keys, argv) => touched(keys, argv, ["read"]);
 const all: LookedUp = (keys, argv) => touched(keys, argv, ["read", "write"]);

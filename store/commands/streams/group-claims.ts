@@ -25,12 +25,12 @@ export function xack(data: Data, argv: readonly ByteString[]): Reply {
   const found = groupIfAny(data, argv[1]!, argv[2]!);
   if (found === undefined) return ZERO;
   const { group } = found;
-  const ids = [...new Set(argv.slice(3).map(idArgument))].filter((id) => group.pending.get(id) !== undefined);
-  data.groups.setPending(
-    group,
-    ids.map((id) => [id, undefined]),
-  );
-  return integer(ids.length);
+  // All are ids before any is acknowledged.
+  const ids = argv.length === 4 ? [idArgument(argv[3]!)] : new Set(argv.slice(3).map(idArgument));
+  const changes: (readonly [StreamId, undefined])[] = [];
+  for (const id of ids) if (group.pending.get(id) !== undefined) changes.push([id, undefined]);
+  data.groups.setPending(group, changes);
+  return integer(changes.length);
 }
 
 export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {

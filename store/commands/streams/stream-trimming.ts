@@ -41,7 +41,7 @@ export function trimOptions(argv: readonly ByteString[], adds: boolean): TrimOpt
   let next = 2;
   while (next < argv.length) {
     const word = argv[next]!.length > OPTION_BYTES_MAX ? "" : argv[next]!.toUpperCase();
-    const taken = options.take(word, argv.slice(next + 1, next + 3));
+    const taken = options.take(word, argv[next + 1], argv[next + 2]);
     if (taken > 0) next += taken;
     else if (adds && word === "NOMKSTREAM") {
       makesStream = false;
@@ -61,11 +61,10 @@ class TrimReader {
   #limit: bigint | null = null;
 
   /**
-   * @param rest  the two arguments behind the word, if they are there
+   * @param first, second  the arguments behind the word, if they are there
    * @returns how many arguments the option has, with the word; 0: it is none of ours
    */
-  take(word: string, rest: readonly ByteString[]): number {
-    const [first, second] = rest;
+  take(word: string, first: ByteString | undefined, second: ByteString | undefined): number {
     if (first === undefined) return 0;
     if (word === "LIMIT") {
       this.#limit = BigInt(integerArgument(first));

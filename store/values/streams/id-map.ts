@@ -69,8 +69,8 @@ export class IdMap<V> {
     const place = placeOf(ids, id);
     if (ids[place] !== id) return undefined;
     const old = values[place];
-    ids.splice(place, 1);
-    values.splice(place, 1);
+    takeOut(ids, place);
+    takeOut(values, place);
     this.#size--;
     if (ids.length === 0) this.#blocks.splice(at, 1);
     else if (ids.length < BLOCK_MIN) this.#join(at);
@@ -98,7 +98,10 @@ export class IdMap<V> {
     const { ids, values } = this.#blocks[at] as Block<V>;
     this.#size++;
     const isLast = at === this.#blocks.length - 1 && place === ids.length;
-    if (ids.length < BLOCK_MAX) {
+    if (isLast && ids.length < BLOCK_MAX) {
+      ids.push(id);
+      values.push(value);
+    } else if (ids.length < BLOCK_MAX) {
       ids.splice(place, 0, id);
       values.splice(place, 0, value);
     } else if (isLast) {
@@ -133,6 +136,13 @@ export class IdMap<V> {
     block.values.push(...next.values);
     this.#blocks.splice(at + 1, 1);
   }
+}
+
+/** Most go at an end, where no list is made of what goes. */
+function takeOut(from: unknown[], place: number): void {
+  if (place === from.length - 1) from.pop();
+  else if (place === 0) from.shift();
+  else from.splice(place, 1);
 }
 
 /** How many of a block's ids come before one. */

@@ -14,8 +14,13 @@ export const streamId = (ms: bigint, seq: bigint): StreamId => (ms << SEQ_BITS) 
 export const msOf = (id: StreamId): bigint => id >> SEQ_BITS;
 export const seqOf = (id: StreamId): bigint => id & SEQ_MASK;
 
+const SHORT = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** A number that is not a bigint is written several times as fast. */
+const short = (part: bigint): bigint | number => (part <= SHORT ? Number(part) : part);
+
 /** `ms-seq` in decimals. */
-export const streamIdText = (id: StreamId): string => `${msOf(id)}-${seqOf(id)}`;
+export const streamIdText = (id: StreamId): string => `${short(msOf(id))}-${short(seqOf(id))}`;
 
 /** What `streamIdText` made. @throws SyntaxError  it did not make it */
 export function streamIdOfText(text: string): StreamId {
