@@ -75,7 +75,8 @@ export class Trial {
 
   #unit(db: number): Unit {
     const { date, id, sender } = this.#parts;
+    const { at, seq } = date;
     const { readsAll, encoding } = sender;
-    return { ...date, db, id, step: this.#calls.length, readsAll, encoding };
+    return { at, seq, db, id, step: this.#calls.length, readsAll, encoding };
   }
 }
